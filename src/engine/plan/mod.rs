@@ -1,0 +1,1 @@
+//! Desired against current: the typed list of changes a cycle would make.

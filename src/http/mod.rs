@@ -1,0 +1,1 @@
+//! HTTP manners shared by both clients: client building, retries, redaction. Knows neither Graph nor SCIM.

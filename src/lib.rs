@@ -1,0 +1,18 @@
+//! entrain provisions the people and groups assigned to an application in Microsoft Entra ID
+//! into that application's SCIM 2.0 endpoint. The modules below are in reading order; see
+//! ARCHITECTURE.md for who may import whom.
+
+mod engine;
+mod report;
+
+mod config;
+mod graph;
+mod http;
+mod scim;
+mod store;
+
+mod cycle;
+mod scheduler;
+
+pub mod cli;
+pub mod sandbox;

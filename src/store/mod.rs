@@ -1,0 +1,1 @@
+//! The local state in SQLite: source objects, links, pending marks, watermarks, outcomes.

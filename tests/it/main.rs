@@ -1,0 +1,1 @@
+//! The one integration binary: the list of files, one per subject.
