@@ -1,0 +1,65 @@
+//! Typed ids and names, so that a source id can never be sent where a target id belongs.
+
+use std::fmt;
+
+macro_rules! text_newtype {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) struct $name(String);
+
+        impl $name {
+            pub(crate) fn new(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+
+            pub(crate) fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_newtype! {
+    /// Object id of a user or group in the Entra tenant: a GUID in lower case.
+    SourceId
+}
+text_newtype! {
+    /// `id` of a resource in the target; opaque text, never parsed (RFC 7643 section 3.1).
+    TargetId
+}
+text_newtype! {
+    /// A job's name, as written in the config.
+    JobName
+}
+
+/// What kind of object an id names. Users come before groups wherever order matters (product rule 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum ObjectKind {
+    User,
+    Group,
+}
+
+impl ObjectKind {
+    pub(crate) const ALL: [Self; 2] = [Self::User, Self::Group];
+
+    /// The word used in reports, logs and the state file.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Group => "group",
+        }
+    }
+}
+
+impl fmt::Display for ObjectKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
