@@ -2,5 +2,10 @@
 //! logging, config or serde.
 
 pub(crate) mod expr;
+pub(crate) mod filter;
+pub(crate) mod guard;
+pub(crate) mod job;
+pub(crate) mod mapping;
 pub(crate) mod model;
+pub(crate) mod outcome;
 pub(crate) mod plan;

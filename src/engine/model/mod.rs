@@ -1,7 +1,20 @@
 //! What the rest of the core speaks of: ids, values, source objects, links and completeness.
 
+mod change;
+mod complete;
 mod id;
+mod object;
+mod path;
+pub(crate) mod schema;
 mod value;
 
+pub(crate) use change::{MemberChange, SourceChange};
+pub(crate) use complete::Complete;
 pub(crate) use id::{JobName, ObjectKind, SourceId, TargetId};
+pub(crate) use object::{
+    Assignment, DEFAULT_ACCESS_ROLE, Grant, Intent, Link, MatchKey, Presence, SourceObject,
+    TargetObject, Via,
+};
+pub(crate) use path::{PathError, Selector, TargetPath};
+pub(crate) use schema::TargetType;
 pub(crate) use value::{Attributes, Value};

@@ -1,0 +1,111 @@
+//! What is meant: the checked configuration that the rest of the program sees. Nothing in it needs
+//! to be asked "was this set?"; secrets are still references.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::engine::job;
+
+/// A whole configuration, free of problems.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// The file it was read from.
+    pub(crate) file: PathBuf,
+    pub(crate) state_path: PathBuf,
+    pub(crate) source: Source,
+    pub(crate) jobs: Vec<Job>,
+}
+
+/// How the Entra tenant is reached.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) tenant_id: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Secret,
+    /// Without tenant, version or trailing slash; from `cloud` unless overridden.
+    pub(crate) login_url: String,
+    /// Likewise, such as `https://graph.microsoft.com`.
+    pub(crate) graph_url: String,
+    /// The `scope` of the token request, such as `https://graph.microsoft.com/.default`.
+    pub(crate) token_scope: String,
+}
+
+/// Where a secret is to be found. It is read when it is used, and never printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Secret {
+    Env(String),
+    File(PathBuf),
+    /// A file in systemd's credentials directory.
+    Credential(String),
+}
+
+/// One application provisioned into one target.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    /// The part that decides.
+    pub(crate) rules: job::Job,
+    pub(crate) enabled: bool,
+    pub(crate) preset: String,
+    pub(crate) application: Application,
+    pub(crate) target: Target,
+    pub(crate) schedule: Schedule,
+    /// A digest of everything above that the result of an evaluation depends on: when it changes,
+    /// everything is evaluated again (product rule 11). Secrets, concurrency and schedule are not in it.
+    pub(crate) fingerprint: String,
+}
+
+/// How the application is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Application {
+    AppId(String),
+    ServicePrincipalId(String),
+    DisplayName(String),
+}
+
+/// How a job's target is reached and spoken to.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// Without trailing slash; may carry a query, which stays part of every request.
+    pub(crate) base_url: String,
+    pub(crate) token: Secret,
+    /// Writes in flight at once.
+    pub(crate) concurrency: usize,
+    pub(crate) requests_per_second: Option<f64>,
+    /// For one request, from sending to the end of the answer.
+    pub(crate) timeout: Duration,
+    pub(crate) ca_certificate: Option<PathBuf>,
+    pub(crate) dialect: Dialect,
+}
+
+/// How one target wants its requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dialect {
+    /// Target paths by which look-ups may filter; `None`: any.
+    pub(crate) filterable: Option<Vec<String>>,
+    /// Members in one PATCH at most.
+    pub(crate) member_chunk: usize,
+    pub(crate) member_remove: MemberRemove,
+    /// Resources asked for in one page of a list.
+    pub(crate) page_size: usize,
+}
+
+/// How members are taken out of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MemberRemove {
+    /// One `remove` with `members[value eq "id"]` for each (RFC 7644 section 3.5.2.2).
+    Filter,
+    /// One `remove` of `members` with a list of values, as Entra sends it.
+    ValueList,
+}
+
+/// When a job's cycles start.
+#[derive(Clone, Debug)]
+pub(crate) enum Schedule {
+    /// From the start of one cycle to the start of the next.
+    Interval { every: Duration, jitter: Duration },
+    Cron {
+        expression: Box<cron::Schedule>,
+        timezone: chrono_tz::Tz,
+        jitter: Duration,
+    },
+}

@@ -1,0 +1,87 @@
+//! A job as the engine sees it: rules for users and groups, scope and limits; nothing of how the
+//! source or the target is reached.
+
+use super::filter::Filter;
+use super::mapping::Mapping;
+use super::model::{JobName, ObjectKind};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) name: JobName,
+    pub(crate) users: Rules,
+    pub(crate) groups: Rules,
+    pub(crate) scope: Scope,
+    pub(crate) limits: Limits,
+}
+
+impl Job {
+    pub(crate) fn rules(&self, kind: ObjectKind) -> &Rules {
+        match kind {
+            ObjectKind::User => &self.users,
+            ObjectKind::Group => &self.groups,
+        }
+    }
+}
+
+/// What is done with one kind of object.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) enabled: bool,
+    pub(crate) actions: Actions,
+    pub(crate) when_out_of_scope: WhenOutOfScope,
+    pub(crate) filter: Filter,
+    /// In the order of the preset, one per target path.
+    pub(crate) mappings: Vec<Mapping>,
+}
+
+/// Which target object actions are allowed (Entra: create, update, delete). A disable is an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Actions {
+    pub(crate) create: bool,
+    pub(crate) update: bool,
+    pub(crate) delete: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhenOutOfScope {
+    /// Users only: the mappings that read `IsSoftDeleted` are sent. Groups have no such state and
+    /// are deleted instead, as Entra does.
+    Disable,
+    Delete,
+    Keep,
+}
+
+/// Who belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Scope {
+    pub(crate) mode: ScopeMode,
+    /// Members of members too, however deep.
+    pub(crate) nested_groups: bool,
+    /// Ids or principal names of objects that never belong.
+    pub(crate) exclude: Vec<String>,
+    /// Leave out who holds nothing but the Default Access role.
+    pub(crate) exclude_default_access: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ScopeMode {
+    /// Who is assigned to the application, and the members of assigned groups.
+    Assigned,
+    All,
+    /// Members of these groups, by id or display name; no assignment needed.
+    Groups(Vec<String>),
+}
+
+/// The safety limits of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Disables and deletes in one cycle, above which the job's removals are held.
+    pub(crate) max_deletions: Limit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    Count(u64),
+    /// Of the objects that the job has linked.
+    Percent(u8),
+}

@@ -1,0 +1,20 @@
+//! Completeness as a type: removals are derived from nothing else (product rule 3).
+
+/// A reading of which the last page was seen. Only a pager that saw it may say so
+/// (`tests/it/tidy.rs` holds the callers of [`Complete::after_last_page`] to the edges' pagers).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Complete<T>(T);
+
+impl<T> Complete<T> {
+    pub(crate) fn after_last_page(read: T) -> Self {
+        Self(read)
+    }
+
+    pub(crate) fn get(&self) -> &T {
+        &self.0
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.0
+    }
+}

@@ -1,0 +1,106 @@
+//! Source objects, what entitles them, and what is known of them in the target.
+
+use std::collections::BTreeMap;
+
+use super::{Attributes, ObjectKind, SourceId, TargetId, TargetPath, Value};
+use crate::engine::expr::AppRole;
+
+/// Whether the source still has an object (Graph delta, `@removed.reason`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Presence {
+    Present,
+    /// In the recycle bin (`changed`), or missing from a full read that was otherwise complete:
+    /// it may come back.
+    SoftDeleted,
+    /// Gone for good (`deleted`).
+    Deleted,
+}
+
+/// A user or group as last read from the source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SourceObject {
+    pub(crate) kind: ObjectKind,
+    pub(crate) id: SourceId,
+    pub(crate) presence: Presence,
+    pub(crate) attributes: Attributes,
+}
+
+impl SourceObject {
+    /// What a report calls the object: its principal name or display name, else its id.
+    pub(crate) fn label(&self) -> &str {
+        let names: &[&str] = match self.kind {
+            ObjectKind::User => &["userPrincipalName", "displayName"],
+            ObjectKind::Group => &["displayName"],
+        };
+        names
+            .iter()
+            .find_map(|name| self.attributes.text(name))
+            .unwrap_or(self.id.as_str())
+    }
+}
+
+/// The all-zero role id of an assignment that names no role (Graph, `appRoleAssignment`).
+pub(crate) const DEFAULT_ACCESS_ROLE: &str = "00000000-0000-0000-0000-000000000000";
+
+/// One app role assignment of the job's application: who holds which role.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Assignment {
+    pub(crate) kind: ObjectKind,
+    pub(crate) principal: SourceId,
+    /// `appRoleId`; may be [`DEFAULT_ACCESS_ROLE`].
+    pub(crate) role: String,
+}
+
+/// One reason why an object may be in scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Grant {
+    pub(crate) via: Via,
+    /// The role that comes with it; `None` where scope does not come from an assignment.
+    pub(crate) role: Option<AppRole>,
+}
+
+/// How a grant reaches an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Via {
+    /// Assigned itself.
+    Direct,
+    /// Scope mode `all`.
+    Everyone,
+    /// Through groups, outermost first: the names of "Sales > EMEA > Berlin".
+    Groups(Vec<String>),
+}
+
+/// A source object joined to a target id, with what the target was last told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) target: TargetId,
+    /// Every mapped path that has a value in the target, as we last sent or read it.
+    pub(crate) sent: BTreeMap<TargetPath, Value>,
+    /// Whether the object was in scope when it was last evaluated.
+    pub(crate) in_scope: bool,
+    /// A write was begun whose end was never recorded (a crash, a lost answer): what the target
+    /// holds must be read before it is compared.
+    pub(crate) unconfirmed: bool,
+}
+
+/// The match keys of a create that was begun and whose end was never recorded (product rule 2).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Intent {
+    pub(crate) keys: Vec<MatchKey>,
+}
+
+/// One value to look for in the target, in matching precedence.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct MatchKey {
+    pub(crate) path: TargetPath,
+    pub(crate) value: Value,
+}
+
+/// A target resource that a look-up or a read by id returned, reduced to the job's mapped paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TargetObject {
+    pub(crate) id: TargetId,
+    pub(crate) attributes: BTreeMap<TargetPath, Value>,
+    /// Member ids, when they were asked for and the target tells them.
+    pub(crate) members: Option<Vec<TargetId>>,
+}

@@ -1,0 +1,102 @@
+//! What happened to an action, in the target's own words.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::model::{SourceId, TargetId, TargetPath, Value};
+use super::plan::Action;
+
+/// One action that was carried out, or was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// A chunk of a membership action is an action of its own here.
+    pub(crate) action: Action,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) duration_ms: u64,
+    /// Requests that it took, retries and look-ups included; 0 for an adoption without changes.
+    pub(crate) requests: u32,
+    pub(crate) status: Status,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// Carried out. The target id is the object's own, known now at the latest.
+    Done {
+        target: TargetId,
+        effect: Effect,
+    },
+    /// A create met an object that is already there: it is linked now, and compared in the next cycle.
+    Met {
+        target: TargetId,
+        current: BTreeMap<TargetPath, Value>,
+    },
+    /// The object is gone from the target (404, confirmed): the link is dropped, and the object is
+    /// matched again in the next cycle.
+    Vanished,
+    Failed(Failure),
+    /// Not tried: what it needs was not carried out, or the cycle was told to stop.
+    NotTried(&'static str),
+}
+
+/// What was really sent, where the action left it open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Effect {
+    /// References sent with a create, or by a `SetReference`.
+    pub(crate) references: Vec<(TargetPath, SourceId)>,
+    /// Members added or removed.
+    pub(crate) members: Vec<(SourceId, TargetId)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) class: Class,
+    /// The status of the last answer, where there was one.
+    pub(crate) http_status: Option<u16>,
+    /// One line: the attempt and the target's own words, free of secrets.
+    pub(crate) message: String,
+    /// Whether the target may have carried it out all the same (a lost answer).
+    pub(crate) unconfirmed: bool,
+}
+
+/// What kind of failure it is; what follows from it is decided by the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Class {
+    /// Connection, time-out, 5xx: may work later.
+    Transient,
+    /// 429 beyond our patience.
+    Throttled,
+    /// 400, 413, 422 and the like: this object as it is.
+    Refused,
+    /// 409: someone else holds a unique value.
+    Conflict,
+    /// 404 or 410.
+    Gone,
+    /// 401 or 403: no request will work.
+    Unauthorized,
+    /// The answer is not SCIM.
+    Malformed,
+}
+
+impl Class {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Throttled => "throttled",
+            Self::Refused => "refused",
+            Self::Conflict => "conflict",
+            Self::Gone => "gone",
+            Self::Unauthorized => "unauthorized",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
+impl Status {
+    pub(crate) fn is_failure(&self) -> bool {
+        match self {
+            Self::Failed(_) | Self::Vanished => true,
+            Self::Done { .. } | Self::Met { .. } | Self::NotTried(_) => false,
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! The plan as data: what would be done, in order, and what would not, and why. Printed, stored,
+//! carried out and tested from these values; none of their readers recomputes anything.
+
+use std::collections::BTreeMap;
+
+use crate::engine::filter::ClauseFailure;
+use crate::engine::mapping::AttributeError;
+use crate::engine::model::{JobName, MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value};
+
+/// Everything a cycle would do to one job's target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) job: JobName,
+    /// In the order of product rule 7.
+    actions: Vec<Action>,
+    skipped: Vec<Skipped>,
+    /// How many users and groups are in scope once the plan is carried out.
+    pub(crate) in_scope: Count,
+    /// How many were evaluated.
+    pub(crate) evaluated: Count,
+    /// How many links the job had before.
+    pub(crate) linked: Count,
+    /// Why removals could not be derived; `None` when the reading was complete.
+    pub(crate) incomplete: Option<String>,
+}
+
+/// A number for each kind of object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) users: u64,
+    pub(crate) groups: u64,
+}
+
+impl Count {
+    pub(crate) fn add(&mut self, kind: ObjectKind) {
+        match kind {
+            ObjectKind::User => self.users += 1,
+            ObjectKind::Group => self.groups += 1,
+        }
+    }
+
+    pub(crate) fn total(self) -> u64 {
+        self.users + self.groups
+    }
+}
+
+/// The source object that an action or a skip is about, with the name that reports print.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subject {
+    pub(crate) kind: ObjectKind,
+    pub(crate) id: SourceId,
+    pub(crate) label: String,
+}
+
+/// Another object of the plan or of the target: the target id is `None` when this plan creates it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Referenced {
+    pub(crate) source: SourceId,
+    pub(crate) target: Option<TargetId>,
+}
+
+/// One change to the target. There is no variant for a change that changes nothing, except that an
+/// adoption may find everything as it should be: it then records the link and sends no request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Create {
+        subject: Subject,
+        attributes: BTreeMap<TargetPath, Value>,
+        /// Sent with the create where the referenced object exists by then.
+        references: Vec<(TargetPath, Referenced)>,
+        /// Where the object is to be found if the answer to the create is lost.
+        keys: Vec<MatchKey>,
+    },
+    /// A match in the target becomes this object's link.
+    Adopt {
+        subject: Subject,
+        target: TargetId,
+        /// Which key found it.
+        key: MatchKey,
+        /// What the target holds at the mapped paths.
+        current: BTreeMap<TargetPath, Value>,
+        changes: Vec<Change>,
+    },
+    Update {
+        subject: Subject,
+        target: TargetId,
+        changes: Vec<Change>,
+    },
+    /// An update by which `active` rises to true again.
+    Enable {
+        subject: Subject,
+        target: TargetId,
+        changes: Vec<Change>,
+    },
+    /// An update by which the person can no longer use the application.
+    Disable {
+        subject: Subject,
+        target: TargetId,
+        changes: Vec<Change>,
+        why: WhyRemoved,
+    },
+    Delete {
+        subject: Subject,
+        target: TargetId,
+        why: WhyRemoved,
+    },
+    AddMembers {
+        group: Subject,
+        target: Option<TargetId>,
+        members: Vec<Referenced>,
+    },
+    RemoveMembers {
+        group: Subject,
+        target: TargetId,
+        members: Vec<(SourceId, TargetId)>,
+    },
+    /// A reference of an object that is in the target already, such as its manager.
+    SetReference {
+        subject: Subject,
+        target: Option<TargetId>,
+        path: TargetPath,
+        old: Option<SourceId>,
+        new: Option<Referenced>,
+    },
+}
+
+/// One attribute's old and new value; `None` is "has no value". The two always differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) path: TargetPath,
+    pub(crate) old: Option<Value>,
+    pub(crate) new: Option<Value>,
+    /// What becomes of the element that the path selects.
+    pub(crate) element: Element,
+}
+
+/// Whether the element of a multi-valued attribute that a path selects is there. Servers that follow
+/// RFC 7644 section 3.5.2.3 answer `noTarget` to a replace in an element that is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Element {
+    /// The path selects none.
+    None,
+    /// It is not there yet: it must be added, with all its new sub-attributes at once.
+    Added,
+    Kept,
+    /// Nothing of it stays: it must be removed as a whole.
+    Removed,
+}
+
+/// The steps of rule 7, in the order in which they are carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Step {
+    Users,
+    Groups,
+    AddMembers,
+    References,
+    RemoveMembers,
+    Removals,
+}
+
+impl Step {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Users,
+        Self::Groups,
+        Self::AddMembers,
+        Self::References,
+        Self::RemoveMembers,
+        Self::Removals,
+    ];
+}
+
+/// Why an object is disabled or deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WhyRemoved {
+    OutOfScope(WhyOut),
+    /// Sign-in is blocked (`accountEnabled` is false).
+    Blocked,
+    /// In the source's recycle bin.
+    SoftDeleted,
+    /// Deleted in the source for good.
+    Deleted,
+}
+
+/// Why an object is not in scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WhyOut {
+    NotAssigned,
+    DefaultAccessOnly,
+    /// Named in `scope.exclude`.
+    Excluded,
+    /// No group of clauses holds; the first failing clause of each.
+    Filter(Vec<ClauseFailure>),
+    /// The job does not provision this kind.
+    KindDisabled,
+}
+
+/// What is not done, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Skipped {
+    pub(crate) subject: Subject,
+    pub(crate) why: Why,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    OutOfScope(WhyOut),
+    /// Sign-in is blocked and the target does not know the person: nothing is created.
+    BlockedNotCreated,
+    /// Every matching attribute is empty in the source (`ImportSkipped`).
+    NoMatchingValue,
+    /// An expression asked for the object to be left alone (`IgnoreObjectFlow`).
+    IgnoredByMapping,
+    /// Several target objects hold the matching value (`DuplicateTargetEntries`).
+    Ambiguous {
+        key: MatchKey,
+        targets: Vec<TargetId>,
+    },
+    /// The one match is linked to another source object already.
+    Taken {
+        key: MatchKey,
+        target: TargetId,
+        by: SourceId,
+    },
+    MappingFailed(Vec<AttributeError>),
+    /// The job's `actions` do not allow it.
+    NotAllowed(Verb),
+    /// `when_out_of_scope = "keep"`.
+    Kept(WhyRemoved),
+    /// Should be disabled, but no mapping carries that state to the target.
+    CannotDisable(WhyRemoved),
+    /// Would be removed, but the source was not read completely.
+    IncompleteRead(WhyRemoved),
+    /// The look-up in the target failed; the target's own words.
+    LookupFailed(String),
+}
+
+impl Why {
+    /// Whether someone must act: such objects count as failed and are tried again.
+    pub(crate) fn is_failure(&self) -> bool {
+        match self {
+            Self::Ambiguous { .. }
+            | Self::Taken { .. }
+            | Self::MappingFailed(_)
+            | Self::LookupFailed(_) => true,
+            Self::OutOfScope(_)
+            | Self::BlockedNotCreated
+            | Self::NoMatchingValue
+            | Self::IgnoredByMapping
+            | Self::NotAllowed(_)
+            | Self::Kept(_)
+            | Self::CannotDisable(_)
+            | Self::IncompleteRead(_) => false,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Verb {
+    Create,
+    Update,
+    Delete,
+}
+
+impl Plan {
+    /// Sorts the actions into the order of rule 7, keeping the given order inside a step.
+    pub(crate) fn new(job: JobName, mut actions: Vec<Action>, skipped: Vec<Skipped>) -> Self {
+        actions.sort_by_key(Action::step);
+        Self {
+            job,
+            actions,
+            skipped,
+            in_scope: Count::default(),
+            evaluated: Count::default(),
+            linked: Count::default(),
+            incomplete: None,
+        }
+    }
+
+    pub(crate) fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.actions.iter()
+    }
+
+    pub(crate) fn into_actions(self) -> impl Iterator<Item = Action> {
+        self.actions.into_iter()
+    }
+
+    pub(crate) fn skipped(&self) -> impl Iterator<Item = &Skipped> {
+        self.skipped.iter()
+    }
+
+    /// Parts the removals from the rest, for the guard.
+    pub(crate) fn without_removals(mut self) -> (Self, Vec<Action>) {
+        let (removals, rest) = self.actions.into_iter().partition(Action::is_removal);
+        self.actions = rest;
+        (self, removals)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.actions.is_empty()
+    }
+}
+
+impl Action {
+    /// The object that is changed.
+    pub(crate) fn subject(&self) -> &Subject {
+        match self {
+            Self::Create { subject, .. }
+            | Self::Adopt { subject, .. }
+            | Self::Update { subject, .. }
+            | Self::Enable { subject, .. }
+            | Self::Disable { subject, .. }
+            | Self::Delete { subject, .. }
+            | Self::SetReference { subject, .. } => subject,
+            Self::AddMembers { group, .. } | Self::RemoveMembers { group, .. } => group,
+        }
+    }
+
+    pub(crate) fn step(&self) -> Step {
+        match self {
+            Self::Create { subject, .. }
+            | Self::Adopt { subject, .. }
+            | Self::Update { subject, .. }
+            | Self::Enable { subject, .. } => match subject.kind {
+                ObjectKind::User => Step::Users,
+                ObjectKind::Group => Step::Groups,
+            },
+            Self::AddMembers { .. } => Step::AddMembers,
+            Self::SetReference { .. } => Step::References,
+            Self::RemoveMembers { .. } => Step::RemoveMembers,
+            Self::Disable { .. } | Self::Delete { .. } => Step::Removals,
+        }
+    }
+
+    /// Whether the action takes something away (disable, delete, members taken out).
+    pub(crate) fn is_removal(&self) -> bool {
+        match self {
+            Self::Disable { .. } | Self::Delete { .. } | Self::RemoveMembers { .. } => true,
+            Self::Create { .. }
+            | Self::Adopt { .. }
+            | Self::Update { .. }
+            | Self::Enable { .. }
+            | Self::AddMembers { .. }
+            | Self::SetReference { .. } => false,
+        }
+    }
+
+    /// The word for it in reports, logs and the provisioning log.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::Adopt { .. } => "adopt",
+            Self::Update { .. } => "update",
+            Self::Enable { .. } => "enable",
+            Self::Disable { .. } => "disable",
+            Self::Delete { .. } => "delete",
+            Self::AddMembers { .. } => "add-members",
+            Self::RemoveMembers { .. } => "remove-members",
+            Self::SetReference { .. } => "set-reference",
+        }
+    }
+}
