@@ -9,3 +9,4 @@ pub(crate) mod mapping;
 pub(crate) mod model;
 pub(crate) mod outcome;
 pub(crate) mod plan;
+pub(crate) mod summary;

@@ -254,6 +254,26 @@ impl Why {
     }
 }
 
+impl Why {
+    /// The word for it in summaries and in JSON.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::OutOfScope(_) => "out-of-scope",
+            Self::BlockedNotCreated => "blocked",
+            Self::NoMatchingValue => "no-matching-value",
+            Self::IgnoredByMapping => "ignored-by-mapping",
+            Self::Ambiguous { .. } => "ambiguous",
+            Self::Taken { .. } => "taken",
+            Self::MappingFailed(_) => "mapping-failed",
+            Self::NotAllowed(_) => "not-allowed",
+            Self::Kept(_) => "kept",
+            Self::CannotDisable(_) => "cannot-disable",
+            Self::IncompleteRead(_) => "incomplete-read",
+            Self::LookupFailed(_) => "lookup-failed",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verb {
     Create,

@@ -1,0 +1,87 @@
+//! What a finished cycle tells: counts, failures, what is held, and what it cost.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::guard::WhyHeld;
+use super::model::JobName;
+use super::outcome::Failure;
+use super::plan::{Count, Subject};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Summary {
+    pub(crate) job: JobName,
+    /// Number of the cycle in the state file, from 1.
+    pub(crate) cycle: i64,
+    pub(crate) kind: CycleKind,
+    pub(crate) started: DateTime<Utc>,
+    pub(crate) duration_ms: u64,
+    /// Objects evaluated in this cycle.
+    pub(crate) evaluated: Count,
+    /// Objects in scope among those evaluated.
+    pub(crate) in_scope: Count,
+    /// Objects linked when the cycle ended.
+    pub(crate) linked: Count,
+    /// Actions carried out, by [`crate::engine::plan::Action::word`]. Membership actions count their
+    /// members.
+    pub(crate) done: BTreeMap<&'static str, u64>,
+    /// Objects skipped, by [`crate::engine::plan::Why::word`].
+    pub(crate) skipped: BTreeMap<&'static str, u64>,
+    /// Actions that failed and objects that could not be planned; the first [`Summary::MAX_FAILURES`].
+    pub(crate) failures: Vec<FailedObject>,
+    pub(crate) failed: u64,
+    /// Actions not tried, because the cycle was told to stop or what they need failed.
+    pub(crate) not_tried: u64,
+    /// Why removals are held, and how many.
+    pub(crate) held: Option<(WhyHeld, u64)>,
+    /// Why the source could not be read completely: nothing was removed on its word.
+    pub(crate) incomplete: Option<String>,
+    /// The target could not be worked with any further (down, or the token refused); its words.
+    pub(crate) aborted: Option<String>,
+    /// Told to stop before it was through.
+    pub(crate) stopped: bool,
+    pub(crate) requests: Requests,
+}
+
+impl Summary {
+    pub(crate) const MAX_FAILURES: usize = 100;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FailedObject {
+    pub(crate) subject: Subject,
+    /// The action's word, or "plan" when it never became one.
+    pub(crate) action: &'static str,
+    pub(crate) failure: Failure,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CycleKind {
+    /// Everything was evaluated.
+    Initial,
+    /// What changed since the watermark.
+    Incremental,
+}
+
+/// Requests sent, retries included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Requests {
+    pub(crate) source: u64,
+    pub(crate) target: u64,
+}
+
+/// Where a cycle stands, for a progress bar and the status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Progress {
+    #[default]
+    Waiting,
+    /// Objects read from the source so far.
+    Reading(Count),
+    /// Objects looked up in the target so far.
+    Matching { done: u64, total: u64 },
+    /// Objects evaluated so far.
+    Planning { done: u64, total: u64 },
+    /// Actions carried out (or failed) so far.
+    Applying { done: u64, failed: u64, total: u64 },
+}
