@@ -145,7 +145,17 @@ mod tests {
 
     #[test]
     fn an_odd_name_is_absent_and_not_a_panic() {
-        for name in ["", "[", "]", "[]", "a[", "a]", "[0]", "businessPhones[x]", "."] {
+        for name in [
+            "",
+            "[",
+            "]",
+            "[]",
+            "a[",
+            "a]",
+            "[0]",
+            "businessPhones[x]",
+            ".",
+        ] {
             assert_eq!(attributes().value(name), None, "{name}");
         }
     }
