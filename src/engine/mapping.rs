@@ -288,7 +288,7 @@ fn evaluate(
             let input = expr::Input {
                 attributes: subject,
                 roles: subject.roles,
-                now: world.now.naive_utc(),
+                now: world.now,
                 random: world.random,
                 default_domain: None,
                 taken: &|_| false,

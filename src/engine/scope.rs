@@ -60,8 +60,10 @@ impl GrantingGroups {
         self.reached.contains_key(group)
     }
 
-    pub(crate) fn ids(&self) -> impl Iterator<Item = &SourceId> {
-        self.reached.keys()
+    /// The seeds from which any of these groups is reached.
+    pub(crate) fn seeds_of<'a>(&'a self, groups: &[SourceId]) -> BTreeSet<&'a SourceId> {
+        let reached = groups.iter().filter_map(|group| self.reached.get(group));
+        reached.flat_map(|reach| &reach.seeds).collect()
     }
 }
 
@@ -136,11 +138,9 @@ fn role(id: &str, roles: &BTreeMap<String, AppRole>) -> AppRole {
 
 /// The distinct roles of these grants, as `appRoleAssignments` shows them to mappings.
 pub(crate) fn roles_of(grants: &[Grant]) -> Vec<AppRole> {
-    let roles: BTreeSet<&AppRole> = grants
-        .iter()
-        .filter_map(|grant| grant.role.as_ref())
-        .collect();
-    roles.into_iter().cloned().collect()
+    let roles = grants.iter().filter_map(|grant| grant.role.as_ref());
+    let by_id: BTreeMap<&str, &AppRole> = roles.map(|role| (role.id.as_str(), role)).collect();
+    by_id.into_values().cloned().collect()
 }
 
 /// Whether the object belongs, as far as assignment, exclusion and filters say. Presence and
