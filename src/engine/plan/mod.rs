@@ -3,6 +3,8 @@
 mod action;
 mod difference;
 mod planner;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use action::{
     Action, Change, Count, Element, Plan, Referenced, Skipped, Step, Subject, Verb, Why, WhyOut,
