@@ -35,7 +35,10 @@ impl Reader<'_> {
                 "Change enumeration is not supported for requested tenant.",
             ));
         }
-        let mut ticket = match (&self.options.skip_token, self.options.delta_token.as_deref()) {
+        let mut ticket = match (
+            &self.options.skip_token,
+            self.options.delta_token.as_deref(),
+        ) {
             (Some(token), _) => self.resume(stream, token)?,
             (None, None | Some("")) => self.begin(stream)?,
             (None, Some("latest")) => {

@@ -6,9 +6,9 @@ mod batch;
 mod delta;
 mod query;
 mod read;
-mod token;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::io;
 

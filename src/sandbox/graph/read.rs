@@ -10,7 +10,9 @@ use super::super::tenant::{
     DOMAIN, Directory, GraphQuirk, INITIAL_DOMAIN, Life, Object, Principal, Stream, Tenant,
 };
 use super::answer::{Link, Problem, object, page, text};
-use super::query::{GROUP_PROPERTIES, Options, USER_DEFAULTS, check_select, equalities, seal, unseal};
+use super::query::{
+    GROUP_PROPERTIES, Options, USER_DEFAULTS, check_select, equalities, seal, unseal,
+};
 
 /// One authorised request and what it may look at.
 pub(super) struct Reader<'a> {
@@ -36,7 +38,11 @@ impl Permission {
         match self {
             Self::Applications => &["Application.Read.All", "Directory.Read.All"],
             Self::Users => &["User.Read.All", "Directory.Read.All"],
-            Self::Groups => &["GroupMember.Read.All", "Group.Read.All", "Directory.Read.All"],
+            Self::Groups => &[
+                "GroupMember.Read.All",
+                "Group.Read.All",
+                "Directory.Read.All",
+            ],
             Self::Organization => &["Organization.Read.All", "Directory.Read.All"],
             Self::Domains => &["Domain.Read.All", "Directory.Read.All"],
         }
@@ -46,8 +52,15 @@ impl Permission {
 impl Reader<'_> {
     pub(super) fn require(&self, permission: Permission) -> Result<(), Problem> {
         let granted = &self.tenant.settings.permissions;
-        let enough = permission.names().iter().any(|name| granted.contains(*name));
-        if enough { Ok(()) } else { Err(Problem::denied()) }
+        let enough = permission
+            .names()
+            .iter()
+            .any(|name| granted.contains(*name));
+        if enough {
+            Ok(())
+        } else {
+            Err(Problem::denied())
+        }
     }
 
     pub(super) fn has(&self, quirk: GraphQuirk) -> bool {
@@ -74,7 +87,11 @@ impl Reader<'_> {
         } else {
             Vec::new()
         };
-        Ok(page(&self.context("servicePrincipals"), &Link::None, &values))
+        Ok(page(
+            &self.context("servicePrincipals"),
+            &Link::None,
+            &values,
+        ))
     }
 
     pub(super) fn service_principal(&self, key: &str) -> Result<Reply, Problem> {
@@ -93,7 +110,11 @@ impl Reader<'_> {
         let (entries, rest) = application.page(after, self.page_size());
         let path = format!("servicePrincipals/{}/appRoleAssignedTo", application.id);
         let context = format!("servicePrincipals('{}')/appRoleAssignedTo", application.id);
-        Ok(page(&self.context(&context), &self.next(&path, rest), &entries))
+        Ok(page(
+            &self.context(&context),
+            &self.next(&path, rest),
+            &entries,
+        ))
     }
 
     fn find_application(&self, key: &str) -> Result<(), Problem> {
@@ -102,7 +123,11 @@ impl Reader<'_> {
             Some(app_id) => app_id.eq_ignore_ascii_case(&application.app_id.to_string()),
             None => key.eq_ignore_ascii_case(&application.id.to_string()),
         };
-        if found { Ok(()) } else { Err(Problem::not_found(key)) }
+        if found {
+            Ok(())
+        } else {
+            Err(Problem::not_found(key))
+        }
     }
 
     pub(super) fn users(&self) -> Result<Reply, Problem> {
@@ -120,13 +145,23 @@ impl Reader<'_> {
     pub(super) fn deleted_users(&self) -> Result<Reply, Problem> {
         self.require(Permission::Users)?;
         let path = "directory/deletedItems/microsoft.graph.user";
-        self.listing(Stream::Users, path, Life::SoftDeleted, self.directory().users.len())
+        self.listing(
+            Stream::Users,
+            path,
+            Life::SoftDeleted,
+            self.directory().users.len(),
+        )
     }
 
     pub(super) fn deleted_groups(&self) -> Result<Reply, Problem> {
         self.require(Permission::Groups)?;
         let path = "directory/deletedItems/microsoft.graph.group";
-        self.listing(Stream::Groups, path, Life::SoftDeleted, self.directory().groups.len())
+        self.listing(
+            Stream::Groups,
+            path,
+            Life::SoftDeleted,
+            self.directory().groups.len(),
+        )
     }
 
     fn listing(
@@ -178,7 +213,11 @@ impl Reader<'_> {
         let names = self.selected(Stream::Users)?;
         let principal = self.find_user(id)?;
         let context = self.context("users/$entity");
-        Ok(text(self.render(principal, &names, Some(("@odata.context", &context)))))
+        Ok(text(self.render(
+            principal,
+            &names,
+            Some(("@odata.context", &context)),
+        )))
     }
 
     pub(super) fn manager(&self, id: &str) -> Result<Reply, Problem> {
@@ -217,7 +256,11 @@ impl Reader<'_> {
         let names = self.selected(Stream::Groups)?;
         let principal = self.find_group(id)?;
         let context = self.context("groups/$entity");
-        Ok(text(self.render(principal, &names, Some(("@odata.context", &context)))))
+        Ok(text(self.render(
+            principal,
+            &names,
+            Some(("@odata.context", &context)),
+        )))
     }
 
     fn find_group(&self, id: &str) -> Result<Principal, Problem> {
@@ -241,7 +284,10 @@ impl Reader<'_> {
         };
         let place = place as usize;
         let all: Vec<Principal> = if transitive {
-            self.directory().transitive_members(place).into_iter().collect()
+            self.directory()
+                .transitive_members(place)
+                .into_iter()
+                .collect()
         } else {
             let members = self.directory().groups[place].members.keys();
             members.copied().collect()
@@ -265,7 +311,11 @@ impl Reader<'_> {
             let names = names.clone().unwrap_or_else(|| defaults(stream));
             entries.push(self.render(*member, &names, Some(("@odata.type", kind))));
         }
-        let relation = if transitive { "transitiveMembers" } else { "members" };
+        let relation = if transitive {
+            "transitiveMembers"
+        } else {
+            "members"
+        };
         let path = match cast {
             Some(cast) => format!("groups/{id}/{relation}/{cast}"),
             None => format!("groups/{id}/{relation}"),
@@ -289,7 +339,11 @@ impl Reader<'_> {
             Stream::Groups => Permission::Groups,
         })?;
         let names = self.selected(stream)?;
-        Ok(text(self.render(principal, &names, Some(("@odata.type", kind)))))
+        Ok(text(self.render(
+            principal,
+            &names,
+            Some(("@odata.type", kind)),
+        )))
     }
 
     /// `directoryObjects/getByIds`: whatever is not there is left out without a word.
@@ -304,7 +358,9 @@ impl Reader<'_> {
         let types = texts(&body["types"]);
         let mut entries = Vec::new();
         for id in ids {
-            let found = Uuid::parse_str(id).ok().and_then(|id| self.directory().principal(id));
+            let found = Uuid::parse_str(id)
+                .ok()
+                .and_then(|id| self.directory().principal(id));
             let Some(principal) = found else { continue };
             let (stream, kind) = kind(principal);
             let asked = types.is_empty()
@@ -313,11 +369,19 @@ impl Reader<'_> {
                         || name.eq_ignore_ascii_case("directoryObject")
                 });
             if asked && self.directory().object(principal).is_active() {
-                let names = self.options.select.clone().unwrap_or_else(|| defaults(stream));
+                let names = self
+                    .options
+                    .select
+                    .clone()
+                    .unwrap_or_else(|| defaults(stream));
                 entries.push(self.render(principal, &names, Some(("@odata.type", kind))));
             }
         }
-        Ok(page(&self.context("directoryObjects"), &Link::None, &entries))
+        Ok(page(
+            &self.context("directoryObjects"),
+            &Link::None,
+            &entries,
+        ))
     }
 
     pub(super) fn organization(&self) -> Result<Reply, Problem> {
@@ -381,7 +445,10 @@ impl Reader<'_> {
                 continue;
             }
             let key = directory.names.known(name);
-            match (computed(object, name), key.and_then(|key| Some((key, object.properties.raw(key)?)))) {
+            match (
+                computed(object, name),
+                key.and_then(|key| Some((key, object.properties.raw(key)?))),
+            ) {
                 (Some(value), _) => write!(out, "\"{name}\":{value}"),
                 (None, Some((_, raw))) if name == "userPrincipalName" && !object.is_active() => {
                     // The recycle bin frees the name by putting the object's id before it.
@@ -404,18 +471,30 @@ impl Reader<'_> {
     }
 
     fn write_expanded_manager(&self, out: &mut String, principal: Principal) {
-        let wanted = self.options.expand.as_deref().is_some_and(|expand| expand.starts_with("manager"));
-        let Principal::User(place) = principal else { return };
+        let wanted = self
+            .options
+            .expand
+            .as_deref()
+            .is_some_and(|expand| expand.starts_with("manager"));
+        let Principal::User(place) = principal else {
+            return;
+        };
         let manager = self.directory().users[place as usize].manager;
         if let (true, Some(manager)) = (wanted, manager) {
             let id = self.directory().users[manager as usize].object.id;
-            write!(out, r##""manager":{{"@odata.type":"#microsoft.graph.user","id":"{id}"}},"##)
-                .expect("writing to a string does not fail");
+            write!(
+                out,
+                r##""manager":{{"@odata.type":"#microsoft.graph.user","id":"{id}"}},"##
+            )
+            .expect("writing to a string does not fail");
         }
     }
 
     fn page_size(&self) -> usize {
-        self.options.top.unwrap_or(self.tenant.settings.entries_per_page).max(1)
+        self.options
+            .top
+            .unwrap_or(self.tenant.settings.entries_per_page)
+            .max(1)
     }
 
     /// Where this page of a listing begins.
@@ -427,7 +506,9 @@ impl Reader<'_> {
         if value["generation"] != json!(self.tenant.page_generation) {
             return Err(Problem::expired_page());
         }
-        value["next"].as_u64().ok_or_else(|| Problem::bad_request("Badly formed token."))
+        value["next"]
+            .as_u64()
+            .ok_or_else(|| Problem::bad_request("Badly formed token."))
     }
 
     fn next(&self, path: &str, cursor: Option<u64>) -> Link {
@@ -438,7 +519,10 @@ impl Reader<'_> {
         let mut url = format!("{}/v1.0/{path}?", self.origin);
         for (name, value) in self.call.parameters() {
             if !name.eq_ignore_ascii_case("$skiptoken") {
-                let value = percent_encoding::utf8_percent_encode(&value, percent_encoding::NON_ALPHANUMERIC);
+                let value = percent_encoding::utf8_percent_encode(
+                    &value,
+                    percent_encoding::NON_ALPHANUMERIC,
+                );
                 write!(url, "{name}={value}&").expect("writing to a string does not fail");
             }
         }

@@ -86,7 +86,10 @@ fn issue(
     }
     let own = tenant.identity.tenant_id.to_string();
     let known = [own.as_str(), DOMAIN, INITIAL_DOMAIN];
-    if !known.iter().any(|name| name.eq_ignore_ascii_case(authority)) {
+    if !known
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(authority))
+    {
         return Err(Refusal::new(
             400,
             "invalid_request",
@@ -203,7 +206,9 @@ fn check_scope(origin: &str, scope: &str) -> Result<(), Refusal> {
             "The request body must contain the following parameter: 'scope'.",
         ));
     }
-    let resource = scope.strip_suffix("/.default").map(|root| root.trim_end_matches('/'));
+    let resource = scope
+        .strip_suffix("/.default")
+        .map(|root| root.trim_end_matches('/'));
     let known = resource.is_some_and(|root| root == origin || RESOURCES.contains(&root));
     if known {
         return Ok(());

@@ -196,10 +196,7 @@ impl Writer<'_> {
         if manager_told {
             let (manager, removed) = match user.manager {
                 Some(manager) => (Some(manager), ""),
-                None => (
-                    user.former_manager,
-                    r#","@removed":{"reason":"deleted"}"#,
-                ),
+                None => (user.former_manager, r#","@removed":{"reason":"deleted"}"#),
             };
             if let Some(manager) = manager {
                 let id = self.directory.users[manager as usize].object.id;

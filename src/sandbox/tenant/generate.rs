@@ -154,10 +154,7 @@ fn user(number: usize, aliases: &mut Aliases, rng: &mut fastrand::Rng) -> Map<St
         "department",
         json!(DEPARTMENTS[rng.usize(..DEPARTMENTS.len())]),
     );
-    set(
-        "jobTitle",
-        json!(JOB_TITLES[rng.usize(..JOB_TITLES.len())]),
-    );
+    set("jobTitle", json!(JOB_TITLES[rng.usize(..JOB_TITLES.len())]));
     set("companyName", json!("Contoso Ltd."));
     place(&mut user, number, culture, rng);
     user
@@ -173,12 +170,7 @@ fn mail(number: usize, alias: &str) -> Option<String> {
     }
 }
 
-fn place(
-    user: &mut Map<String, Value>,
-    number: usize,
-    culture: &Culture,
-    rng: &mut fastrand::Rng,
-) {
+fn place(user: &mut Map<String, Value>, number: usize, culture: &Culture, rng: &mut fastrand::Rng) {
     let mut set = |name: &str, value: Value| {
         user.insert(name.to_owned(), value);
     };
@@ -190,7 +182,10 @@ fn place(
         "streetAddress",
         json!(format!("{} {}", culture.street, rng.u32(1..200))),
     );
-    set("postalCode", json!(format!("{:05}", rng.u32(10_000..99_999))));
+    set(
+        "postalCode",
+        json!(format!("{:05}", rng.u32(10_000..99_999))),
+    );
     set(
         "officeLocation",
         json!(format!("{}/{}", rng.u32(1..9), rng.u32(100..999))),
@@ -199,7 +194,10 @@ fn place(
     set("businessPhones", json!([phone]));
     // Never set for some, set and emptied for others: absent and null are not the same.
     if number % 3 != 0 {
-        set("mobilePhone", json!(format!("{} 9{:03}", culture.dial, number % 1000)));
+        set(
+            "mobilePhone",
+            json!(format!("{} 9{:03}", culture.dial, number % 1000)),
+        );
     } else if number % 2 == 0 {
         set("mobilePhone", Value::Null);
     }
@@ -215,7 +213,14 @@ fn place(
     } else {
         set("onPremisesExtensionAttributes", json!({}));
     }
-    set("employeeType", json!(if number % 12 == 5 { "Contractor" } else { "Employee" }));
+    set(
+        "employeeType",
+        json!(if number % 12 == 5 {
+            "Contractor"
+        } else {
+            "Employee"
+        }),
+    );
 }
 
 fn guest(user: &mut Map<String, Value>, number: usize, alias: &str, culture: &Culture) {
@@ -227,14 +232,25 @@ fn guest(user: &mut Map<String, Value>, number: usize, alias: &str, culture: &Cu
         user.insert(name.to_owned(), value);
     };
     set("userPrincipalName", json!(name));
-    set("mail", if number % 2 == 0 { Value::Null } else { json!(mail) });
+    set(
+        "mail",
+        if number % 2 == 0 {
+            Value::Null
+        } else {
+            json!(mail)
+        },
+    );
     set("otherMails", json!([mail]));
     set("accountEnabled", json!(true));
     set("userType", json!("Guest"));
     set("creationType", json!("Invitation"));
     set(
         "externalUserState",
-        json!(if number % 4 == 1 { "PendingAcceptance" } else { "Accepted" }),
+        json!(if number % 4 == 1 {
+            "PendingAcceptance"
+        } else {
+            "Accepted"
+        }),
     );
     set("preferredLanguage", json!(culture.language));
 }
@@ -280,7 +296,10 @@ fn add_groups(directory: &mut Directory, size: &Size) {
             set("visibility", json!("Private"));
         }
         if dynamic {
-            set("membershipRule", json!("user.department -eq \"Engineering\""));
+            set(
+                "membershipRule",
+                json!("user.department -eq \"Engineering\""),
+            );
             set("membershipRuleProcessingState", json!("On"));
         }
         directory.add_group(group);
@@ -350,7 +369,11 @@ fn assign(directory: &mut Directory, size: &Size, rng: &mut fastrand::Rng) {
         let members = directory.groups[place].members.keys().copied();
         grouped.extend(members);
         if place * 100 < directory.groups.len() * size.assigned_groups_percent {
-            let role = if place % 9 == 4 { ROLE_AUDITOR } else { ROLE_USER };
+            let role = if place % 9 == 4 {
+                ROLE_AUDITOR
+            } else {
+                ROLE_USER
+            };
             assign_one(directory, Principal::Group(id32(place)), role);
         }
     }

@@ -265,7 +265,9 @@ impl TenantHandle {
             .find(|user| {
                 let value = user.object.properties.value(key);
                 value.is_some_and(|value| {
-                    value.as_str().is_some_and(|own| own.to_lowercase() == wanted)
+                    value
+                        .as_str()
+                        .is_some_and(|own| own.to_lowercase() == wanted)
                 })
             })
             .map(|user| tenant.view_user(user))
@@ -289,7 +291,9 @@ impl TenantHandle {
 
     /// Direct members of a group, whatever their state.
     pub fn members(&self, group: Uuid) -> Vec<Uuid> {
-        self.group(group).map(|group| group.members).unwrap_or_default()
+        self.group(group)
+            .map(|group| group.members)
+            .unwrap_or_default()
     }
 
     pub fn manager(&self, user: Uuid) -> Option<Uuid> {
@@ -298,7 +302,12 @@ impl TenantHandle {
 
     pub fn assignments(&self) -> Vec<Assignment> {
         let tenant = self.lock();
-        tenant.directory.application.assignments().cloned().collect()
+        tenant
+            .directory
+            .application
+            .assignments()
+            .cloned()
+            .collect()
     }
 
     /// Active users who are assigned directly or as direct members of an assigned, active group.
@@ -352,7 +361,10 @@ impl TenantHandle {
         let mut all = Map::new();
         let alias = format!("new.user{moment}");
         all.insert("displayName".to_owned(), json!(alias));
-        all.insert("userPrincipalName".to_owned(), json!(format!("{alias}@{DOMAIN}")));
+        all.insert(
+            "userPrincipalName".to_owned(),
+            json!(format!("{alias}@{DOMAIN}")),
+        );
         all.insert("mailNickname".to_owned(), json!(alias));
         all.insert("accountEnabled".to_owned(), json!(true));
         all.insert("userType".to_owned(), json!("Member"));
@@ -544,7 +556,9 @@ impl Tenant {
             id: group.object.id,
             life: group.object.life,
             properties: group.object.properties.to_map(&self.directory.names),
-            members: members.map(|member| self.directory.object(*member).id).collect(),
+            members: members
+                .map(|member| self.directory.object(*member).id)
+                .collect(),
         }
     }
 }
