@@ -7,6 +7,8 @@ mod line;
 mod reply;
 mod scim;
 mod tenant;
+#[cfg(test)]
+mod testing;
 mod traffic;
 
 use std::io;
