@@ -1,7 +1,6 @@
 //! Loopback servers whose connections can be cut from inside a request handler, as networks do.
 //! The number of bytes that may still be written decides whether an answer is lost whole or in part.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -105,14 +104,12 @@ impl Listener for CuttableListener {
     type Io = Line;
     type Addr = SocketAddr;
 
-    fn accept(&mut self) -> impl Future<Output = (Line, SocketAddr)> + Send {
-        async {
-            let (stream, address) = Listener::accept(&mut self.0).await;
-            // Without it, small answers wait for the peer's delayed acknowledgement.
-            let _ = stream.set_nodelay(true);
-            let cut = Cut::new();
-            (Line { stream, cut }, address)
-        }
+    async fn accept(&mut self) -> (Line, SocketAddr) {
+        let (stream, address) = Listener::accept(&mut self.0).await;
+        // Without it, small answers wait for the peer's delayed acknowledgement.
+        let _ = stream.set_nodelay(true);
+        let cut = Cut::new();
+        (Line { stream, cut }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -40,9 +40,10 @@ impl Graph {
             body: request["body"].to_string(),
         };
         // A batch inside a batch is refused by its method.
-        let result = match inner.path.contains("$batch") {
-            true => Err(Problem::method_not_allowed()),
-            false => self.route(tenant, &inner),
+        let result = if inner.path.contains("$batch") {
+            Err(Problem::method_not_allowed())
+        } else {
+            self.route(tenant, &inner)
         };
         let reply = RequestIds::new(tenant, &inner).finish(result);
         let headers: Map<String, Value> = reply

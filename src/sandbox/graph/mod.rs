@@ -83,8 +83,7 @@ impl Graph {
         let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
         match (call.method.as_str(), parts.as_slice()) {
             ("POST", ["$batch"]) => return self.batch(tenant, call),
-            ("POST", ["directoryObjects", "getByIds"]) => {}
-            ("GET", _) => {}
+            ("POST", ["directoryObjects", "getByIds"]) | ("GET", _) => {}
             _ => return Err(Problem::method_not_allowed()),
         }
         let reader = read::Reader {

@@ -1,4 +1,4 @@
-//! The OData options of a request, the names that may stand in them, and the tokens in links.
+//! The query options of a request, the names that may stand in them, and the tokens in links.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -238,14 +238,14 @@ pub(super) fn check_select(stream: Stream, names: &[String], delta: bool) -> Res
             ),
         ));
     }
-    let unknown = names.iter().find(|name| {
-        let name = name.as_str();
-        !known.contains(&name)
-            && !(stream == Stream::Users && USER_DEFAULTS.contains(&name))
-            && !untracked.contains(&name)
-            && name != relation
-            && !name.starts_with("extension_")
-    });
+    let is_known = |name: &str| {
+        known.contains(&name)
+            || (stream == Stream::Users && USER_DEFAULTS.contains(&name))
+            || untracked.contains(&name)
+            || name == relation
+            || name.starts_with("extension_")
+    };
+    let unknown = names.iter().find(|name| !is_known(name));
     match unknown {
         None => Ok(()),
         Some(name) => Err(Problem::new(

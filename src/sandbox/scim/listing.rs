@@ -126,11 +126,22 @@ impl Query {
     pub(super) fn list(
         &self,
         store: &Store,
-        kind: Kind,
+        kinds: &[Kind],
         base: &str,
         personality: &Personality,
     ) -> Result<Value, Refusal> {
-        let found = self.select(store, kind, base, personality)?;
+        let mut found = Vec::new();
+        let mut refusal = None;
+        for kind in kinds {
+            match self.select(store, *kind, base, personality) {
+                Ok(handles) => found.extend(handles.into_iter().map(|handle| (*kind, handle))),
+                Err(why) => refusal = Some(why),
+            }
+        }
+        // A filter may make sense for one kind only; what makes sense for none is refused.
+        if let Some(refusal) = refusal.filter(|_| kinds.len() == 1 || found.is_empty()) {
+            return Err(refusal);
+        }
         let start = self.start_index.unwrap_or(1).max(1);
         let skip = usize::try_from(start - 1).unwrap_or(usize::MAX);
         let count = self.count.map_or(personality.page_cap, |count| {
@@ -143,7 +154,7 @@ impl Query {
             .into_iter()
             .skip(skip)
             .take(count)
-            .map(|handle| self.show(store, kind, handle, base, personality))
+            .map(|(kind, handle)| self.show(store, kind, handle, base, personality))
             .collect();
         Ok(json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],

@@ -156,7 +156,6 @@ pub(super) fn single(
         {
             Ok(Some(serde_json::json!({"value": id})))
         }
-        ("boolean", Value::Bool(_)) => Ok(Some(value.clone())),
         ("boolean", Value::String(text)) if personality.has(Quirk::CoerceBooleans) => {
             match text.to_ascii_lowercase().as_str() {
                 "true" => Ok(Some(Value::Bool(true))),
@@ -168,7 +167,9 @@ pub(super) fn single(
             Ok(_) => Ok(Some(value.clone())),
             Err(_) => Err(wrong()),
         },
-        ("string" | "reference" | "binary", Value::String(_)) => Ok(Some(value.clone())),
+        ("string" | "reference" | "binary", Value::String(_)) | ("boolean", Value::Bool(_)) => {
+            Ok(Some(value.clone()))
+        }
         ("integer", Value::Number(number)) if number.is_i64() => Ok(Some(value.clone())),
         _ => Err(wrong()),
     }

@@ -207,8 +207,14 @@ impl Work<'_> {
             )));
         };
         for (name, part) in parts {
-            let target = Target::parse(&format!("{urn}:{name}"), self.kind)?;
-            self.one(verb, &target, part)?;
+            if name.eq_ignore_ascii_case("schemas") {
+                continue;
+            }
+            match Target::parse(&format!("{urn}:{name}"), self.kind) {
+                Ok(target) => self.one(verb, &target, part)?,
+                Err(_) if !self.personality.has(super::Quirk::StrictAttributes) => {}
+                Err(refusal) => return Err(refusal),
+            }
         }
         Ok(())
     }
@@ -493,9 +499,10 @@ fn filtered(
             }
         }
     }
-    let value = match attribute.is_multi() {
-        true => Value::Array(items),
-        false => items.pop().unwrap_or_default(),
+    let value = if attribute.is_multi() {
+        Value::Array(items)
+    } else {
+        items.pop().unwrap_or_default()
     };
     holder.insert(attribute.name.to_owned(), value);
     Ok(())

@@ -65,6 +65,13 @@ impl Target {
                 Some(status) => Err(Refusal::new(status, None, "Groups are not supported.")),
                 None => self.resources(call, Kind::Group, rest, base),
             },
+            ".search" if call.method == "POST" && rest.is_empty() => {
+                let kinds: &[Kind] = match self.personality.groups_refused {
+                    Some(_) => &[Kind::User],
+                    None => &[Kind::User, Kind::Group],
+                };
+                self.list(&Query::from_search(&body(call)?), kinds, base)
+            }
             endpoint => self.discover(call, endpoint, rest, base),
         }
     }
@@ -132,9 +139,9 @@ impl Target {
         match (call.method.as_str(), rest) {
             ("GET", []) => {
                 let query = Query::from_parameters(&call.parameters())?;
-                self.list(&query, kind, base)
+                self.list(&query, &[kind], base)
             }
-            ("POST", [".search"]) => self.list(&Query::from_search(&body(call)?), kind, base),
+            ("POST", [".search"]) => self.list(&Query::from_search(&body(call)?), &[kind], base),
             ("POST", []) => self.create(call, kind, base),
             ("GET", [id]) => self.read(call, kind, id, base),
             ("PUT", [_]) if self.personality.has(Quirk::NoPut) => Err(not_implemented(call)),
@@ -150,8 +157,8 @@ impl Target {
         }
     }
 
-    fn list(&self, query: &Query, kind: Kind, base: &str) -> Result<Reply, Refusal> {
-        let list = query.list(&self.store, kind, base, &self.personality)?;
+    fn list(&self, query: &Query, kinds: &[Kind], base: &str) -> Result<Reply, Refusal> {
+        let list = query.list(&self.store, kinds, base, &self.personality)?;
         Ok(Reply::new(200, JSON, list.to_string()))
     }
 

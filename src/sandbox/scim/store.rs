@@ -322,12 +322,10 @@ impl Store {
                     .any(|holder| Some(holder) != own);
             if taken {
                 let refusal = Refusal::taken(format!("'{text}' is already in use."));
-                return Err(match personality.has(Quirk::BareConflicts) {
-                    true => Refusal {
-                        scim_type: None,
-                        ..refusal
-                    },
-                    false => refusal,
+                let bare = personality.has(Quirk::BareConflicts);
+                return Err(Refusal {
+                    scim_type: refusal.scim_type.filter(|_| !bare),
+                    ..refusal
                 });
             }
         }

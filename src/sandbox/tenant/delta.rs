@@ -121,16 +121,12 @@ impl Directory {
                 };
                 page.extend(entry);
             }
-            match cut {
-                Some(told) => {
-                    position.next = moment;
-                    position.told = Some(told);
-                    room = 0;
-                }
-                None => {
-                    position.next = moment + 1;
-                    position.told = None;
-                }
+            position.told = cut;
+            if cut.is_some() {
+                position.next = moment;
+                room = 0;
+            } else {
+                position.next = moment + 1;
             }
         }
     }

@@ -193,12 +193,12 @@ fn place(user: &mut Map<String, Value>, number: usize, culture: &Culture, rng: &
     let phone = format!("{} {:04}", culture.dial, rng.u32(..10_000));
     set("businessPhones", json!([phone]));
     // Never set for some, set and emptied for others: absent and null are not the same.
-    if number % 3 != 0 {
+    if !number.is_multiple_of(3) {
         set(
             "mobilePhone",
             json!(format!("{} 9{:03}", culture.dial, number % 1000)),
         );
-    } else if number % 2 == 0 {
+    } else if number.is_multiple_of(2) {
         set("mobilePhone", Value::Null);
     }
     if number % 5 < 2 {
@@ -207,7 +207,7 @@ fn place(user: &mut Map<String, Value>, number: usize, culture: &Culture, rng: &
             "onPremisesExtensionAttributes",
             json!({
                 "extensionAttribute1": format!("CC-{}", rng.u32(100..120)),
-                "extensionAttribute7": if number % 10 == 0 { json!("eligible") } else { Value::Null },
+                "extensionAttribute7": if number.is_multiple_of(10) { json!("eligible") } else { Value::Null },
             }),
         );
     } else {
@@ -234,7 +234,7 @@ fn guest(user: &mut Map<String, Value>, number: usize, alias: &str, culture: &Cu
     set("userPrincipalName", json!(name));
     set(
         "mail",
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             Value::Null
         } else {
             json!(mail)
