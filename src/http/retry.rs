@@ -14,7 +14,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const MAX_WAIT: Duration = Duration::from_secs(30);
 /// All waits for one request together. Beyond it, the failure is reported and the object goes to
 /// escrow, which waits longer than a cycle should.
-const MAX_TOTAL_WAIT: Duration = Duration::from_secs(300);
+const MAX_TOTAL_WAIT: Duration = Duration::from_mins(5);
 /// Added to what the server asked for, so that many callers do not come back in one instant.
 const MAX_SPREAD: Duration = Duration::from_secs(1);
 
@@ -68,14 +68,13 @@ pub(super) fn decide(
     } else {
         MAX_ATTEMPTS
     };
-    let wait = match asked {
-        Some(asked) => asked.saturating_add(part_of(asked.min(MAX_SPREAD), random)),
-        None => {
-            let full = FIRST_WAIT
-                .saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)))
-                .min(MAX_WAIT);
-            full / 2 + part_of(full / 2, random)
-        }
+    let wait = if let Some(asked) = asked {
+        asked.saturating_add(part_of(asked.min(MAX_SPREAD), random))
+    } else {
+        let full = FIRST_WAIT
+            .saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)))
+            .min(MAX_WAIT);
+        full / 2 + part_of(full / 2, random)
     };
     if attempt >= limit || waited.saturating_add(wait) > MAX_TOTAL_WAIT {
         return Verdict::GiveUp;
@@ -85,10 +84,9 @@ pub(super) fn decide(
 
 fn may_repeat(ended: Ended, repeat: Repeat) -> bool {
     let (unprocessed, transient) = match ended {
-        Ended::NotConnected => (true, true),
-        Ended::NoAnswer => (false, true),
         // RFC 6585 section 4: a rate limit refuses the request before it is carried out.
-        Ended::Status { status: 429, .. } => (true, true),
+        Ended::NotConnected | Ended::Status { status: 429, .. } => (true, true),
+        Ended::NoAnswer => (false, true),
         // A server that says when to come back has turned the request away; a bare 503 may come
         // from a proxy whose backend went on working.
         Ended::Status {

@@ -276,17 +276,17 @@ impl Channel {
             Failed { status: None, kind }
         })?;
         let status = response.status().as_u16();
-        let body = read_body(&mut response, want)
-            .await
-            .map_err(|kind| Failed {
+        match read_body(&mut response, want).await {
+            Ok(body) => Ok(Received {
+                status,
+                headers: std::mem::take(response.headers_mut()),
+                body,
+            }),
+            Err(kind) => Err(Failed {
                 status: Some(status),
                 kind,
-            })?;
-        Ok(Received {
-            status,
-            headers: std::mem::take(response.headers_mut()),
-            body,
-        })
+            }),
+        }
     }
 
     /// Waits for something that a stop cuts short.
