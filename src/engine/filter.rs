@@ -189,12 +189,23 @@ enum Test {
     Null,
     NotNull,
     Boolean(bool),
-    Equal { negated: bool },
-    Matches { regex: Box<Regex>, negated: bool },
-    Greater { than: Comparable, or_equal: bool },
+    Equal {
+        negated: bool,
+    },
+    Matches {
+        regex: Box<Regex>,
+        negated: bool,
+        full: bool,
+    },
+    Greater {
+        than: Comparable,
+        or_equal: bool,
+    },
     Includes,
     EndsWith,
-    Within { negated: bool },
+    Within {
+        negated: bool,
+    },
 }
 
 /// What GREATER_THAN can order: Entra knows whole numbers only, we know points in time as well.
@@ -426,7 +437,7 @@ impl Clause {
             },
             Test::Equal { negated } => (text == operand) != *negated,
             // A pattern that gives up has not found anything, and has not ruled it out either.
-            Test::Matches { regex, negated } => regex
+            Test::Matches { regex, negated, .. } => regex
                 .is_match(text.as_str())
                 .is_ok_and(|found| found != *negated),
             Test::Greater { than, or_equal } => Comparable::of(value)
@@ -444,6 +455,9 @@ impl Clause {
 impl fmt::Display for Clause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.attribute, self.operator)?;
+        if let Test::Matches { full: true, .. } = self.test {
+            f.write_str(" in full")?;
+        }
         if self.operator.takes_value() {
             write!(f, " \"{}\"", self.operand)?;
         }
@@ -466,6 +480,7 @@ fn pattern(text: &str, full: bool, negated: bool) -> Result<Test, ClauseError> {
     Ok(Test::Matches {
         regex: Box::new(regex),
         negated,
+        full,
     })
 }
 
