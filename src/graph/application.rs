@@ -69,8 +69,8 @@ impl Client {
         let mut found = self.matching(&filter).await?;
         match found.len() {
             0 => {
-                let hint = "check its spelling under \"Enterprise applications\", where it may differ from the \
-                            app registration's, or write app_id";
+                let hint = "check its spelling under \"Enterprise applications\", where it may \
+                            differ from the app registration's, or write app_id";
                 Err(none(key, name, hint.to_owned()))
             }
             1 => Ok(found.remove(0)),
@@ -134,14 +134,15 @@ impl Client {
                 app_id,
                 display_name,
             })) => Ok(format!(
-                "it is the object id of the app registration \"{}\", which is another object: write app_id = \"{app_id}\"",
+                "it is the object id of the app registration \"{}\", which is another object: write \
+                 app_id = \"{app_id}\"",
                 display_name.unwrap_or_default()
             )),
             Err(Error::Stopped) => Err(Error::Stopped),
             // The hint is an extra: what keeps it away must not hide the error itself.
             Ok(None) | Err(_) => Ok(format!(
-                "take the {wanted} from the application's page under \"Enterprise applications\" of this tenant, \
-                 not from \"App registrations\""
+                "take the {wanted} from the application's page under \"Enterprise applications\" of \
+                 this tenant, not from \"App registrations\""
             )),
         }
     }

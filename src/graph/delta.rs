@@ -137,9 +137,12 @@ fn change(kind: ObjectKind, entry: wire::Entry) -> Result<SourceChange, Error> {
         .collect();
     match kind {
         ObjectKind::User => {
-            if let Some(manager) = manager.as_deref().and_then(manager_of) {
-                change.attributes.insert("manager".to_owned(), manager);
-            }
+            let manager = match manager_of(manager.as_deref().unwrap_or_default()) {
+                Manager::Is(id) => Some(Value::Reference(id)),
+                Manager::Nobody => None,
+                Manager::Unsaid => return Ok(change),
+            };
+            change.attributes.insert("manager".to_owned(), manager);
         }
         ObjectKind::Group => {
             change.members = members
@@ -180,19 +183,23 @@ fn is_unreadable(kind: ObjectKind, entry: &wire::Entry) -> bool {
         && names.any(|name| never_null.contains(&name))
 }
 
-/// What `manager@delta` says of the attribute: `None` for nothing at all.
-///
+/// What `manager@delta` says.
+#[derive(Debug, PartialEq, Eq)]
+enum Manager {
+    Is(SourceId),
+    Nobody,
+    Unsaid,
+}
+
 /// A replacement may come as two entries, one of them removed. A manager who is a contact has no
 /// counterpart in a target, so that there is none.
-fn manager_of(entries: &[wire::Reference]) -> Option<Option<Value>> {
-    let now = entries.iter().rfind(|entry| entry.removed.is_none());
-    match now {
-        Some(manager) => Some(
-            (kind_of(manager) == Some(ObjectKind::User))
-                .then(|| Value::Reference(source_id(&manager.id))),
-        ),
-        None if entries.is_empty() => None,
-        None => Some(None),
+fn manager_of(entries: &[wire::Reference]) -> Manager {
+    match entries.iter().rfind(|entry| entry.removed.is_none()) {
+        Some(manager) if kind_of(manager) == Some(ObjectKind::User) => {
+            Manager::Is(source_id(&manager.id))
+        }
+        None if entries.is_empty() => Manager::Unsaid,
+        Some(_) | None => Manager::Nobody,
     }
 }
 
@@ -256,8 +263,8 @@ mod tests {
         change_of(ObjectKind::User, json).unwrap()
     }
 
-    fn reference(id: &str) -> Option<Value> {
-        Some(Value::Reference(SourceId::new(id)))
+    fn reference(id: &str) -> Value {
+        Value::Reference(SourceId::new(id))
     }
 
     #[test]
@@ -298,10 +305,16 @@ mod tests {
         let new = r##"{"@odata.type":"#microsoft.graph.user","id":"NEW"}"##;
         let old = r##"{"@odata.type":"#microsoft.graph.user","id":"old","@removed":{"reason":"deleted"}}"##;
         let contact = r##"{"@odata.type":"#microsoft.graph.orgContact","id":"c"}"##;
-        assert_eq!(manager(&format!("[{new}]")), Some(reference("new")));
+        assert_eq!(manager(&format!("[{new}]")), Some(Some(reference("new"))));
         assert_eq!(manager(&format!("[{old}]")), Some(None));
-        assert_eq!(manager(&format!("[{old},{new}]")), Some(reference("new")));
-        assert_eq!(manager(&format!("[{new},{old}]")), Some(reference("new")));
+        assert_eq!(
+            manager(&format!("[{old},{new}]")),
+            Some(Some(reference("new")))
+        );
+        assert_eq!(
+            manager(&format!("[{new},{old}]")),
+            Some(Some(reference("new")))
+        );
         assert_eq!(manager(&format!("[{contact}]")), Some(None));
         assert_eq!(manager("[]"), None);
         assert_eq!(user(r#"{"id":"1"}"#).attributes.get("manager"), None);

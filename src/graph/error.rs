@@ -191,7 +191,7 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    fn has_code(&self, wanted: &[&str]) -> bool {
+    pub(super) fn has_code(&self, wanted: &[&str]) -> bool {
         self.codes
             .iter()
             .any(|code| wanted.iter().any(|w| code.eq_ignore_ascii_case(w)))

@@ -16,7 +16,7 @@ pub(crate) use assignments::AssignmentsError;
 pub(crate) use client::Client;
 pub(crate) use connection::{Check, Failed};
 pub(crate) use delta::{At, Link, Page};
-pub(crate) use error::{Class, Error, Expired, Refusal, TokenRefusal};
+pub(crate) use error::{Class, Error, Expired};
 pub(crate) use token::ClientSecret;
 
 #[cfg(test)]

@@ -25,13 +25,14 @@ const TOKEN_CODES: &[(&[u64], Treat, &str)] = &[
     (
         &[7_000_215],
         Credential,
-        "the client secret is wrong: copy the secret's value, not its id, from the app registration's page \
-         \"Certificates & secrets\", or make a new secret there",
+        "the client secret is wrong: copy the secret's value, not its id, from the app \
+         registration's page \"Certificates & secrets\", or make a new secret there",
     ),
     (
         &[7_000_222],
         Credential,
-        "every secret of the app registration has expired: make a new one on its page \"Certificates & secrets\"",
+        "every secret of the app registration has expired: make a new one on its page \
+         \"Certificates & secrets\"",
     ),
     (
         &[7_000_218],
@@ -51,24 +52,26 @@ const TOKEN_CODES: &[(&[u64], Treat, &str)] = &[
     (
         &[70_021, 700_211, 700_212, 7_002_121, 700_213, 700_229],
         Credential,
-        "the federated credential of the app registration does not fit the token: compare issuer, subject and \
-         audience letter by letter",
+        "the federated credential of the app registration does not fit the token: compare \
+         issuer, subject and audience letter by letter",
     ),
     (
         &[530_032, 53_003],
         Credential,
-        "a security policy of the tenant blocks this application: look into Conditional Access for workload identities",
+        "a security policy of the tenant blocks this application: look into Conditional Access \
+         for workload identities",
     ),
     (
         &[700_016],
         Configuration,
-        "source.client_id is not known in this tenant: compare it and source.tenant_id with the app registration's \
-         overview page",
+        "source.client_id is not known in this tenant: compare it and source.tenant_id with the \
+         app registration's overview page",
     ),
     (
         &[700_011, 70_001, 7_000_112, 7_000_229],
         Configuration,
-        "the application is missing or disabled in this tenant: look it up under \"Enterprise applications\"",
+        "the application is missing or disabled in this tenant: look it up under \
+         \"Enterprise applications\"",
     ),
     (
         &[90_002],
@@ -83,12 +86,14 @@ const TOKEN_CODES: &[(&[u64], Treat, &str)] = &[
     (
         &[9_001_023, 90_124, 90_130],
         Configuration,
-        "source.tenant_id must be the tenant's id or one of its domains, not common, organizations or consumers",
+        "source.tenant_id must be the tenant's id or one of its domains, not common, \
+         organizations or consumers",
     ),
     (
         &[50_001, 500_011, 70_011, 700_022, 700_023],
         Configuration,
-        "the cloud does not know the Graph service that the token was asked for: check source.cloud and its overrides",
+        "the cloud does not know the Graph service that the token was asked for: check \
+         source.cloud and its overrides",
     ),
 ];
 
@@ -114,14 +119,17 @@ pub(super) fn of(error: &Error) -> Option<String> {
             |(_, _, words)| words,
         ),
         Error::TokenUnanswered(_) => {
-            "check that this machine reaches the sign-in service (firewall, proxy, DNS) and source.login_url"
+            "check that this machine reaches the sign-in service (firewall, proxy, DNS), and \
+             source.login_url"
         }
         Error::Unanswered(_) => {
-            "check that this machine reaches Microsoft Graph (firewall, proxy, DNS) and source.graph_url"
+            "check that this machine reaches Microsoft Graph (firewall, proxy, DNS), and \
+             source.graph_url"
         }
         Error::Refused(refusal) => return of_refusal(refusal),
         Error::Unreadable { .. } => {
-            "grant the application permissions User.Read.All and GroupMember.Read.All, with admin consent"
+            "grant the application permissions User.Read.All and GroupMember.Read.All, with admin \
+             consent"
         }
         Error::Url { .. }
         | Error::Setup(_)
@@ -139,27 +147,30 @@ pub(super) fn of(error: &Error) -> Option<String> {
 }
 
 fn of_refusal(refusal: &Refusal) -> Option<String> {
-    match refusal.status {
-        401 => Some(
-            "Graph does not accept the token: check source.cloud, and that the application is enabled in the tenant"
-                .to_owned(),
-        ),
+    let is_delta = refusal.request.contains("/delta");
+    let words = match refusal.status {
+        401 => {
+            "Graph does not accept the token: check source.cloud, and that the application is \
+             enabled in the tenant"
+        }
         403 => {
             let permission = permission_for(&refusal.request)?;
-            Some(format!(
-                "grant the application permission {permission} (Microsoft Graph, \"Application permissions\", not \
-                 \"Delegated\") to the app registration and give admin consent; it counts from the next token on"
-            ))
+            return Some(format!(
+                "grant the application permission {permission} (Microsoft Graph, \"Application \
+                 permissions\", not \"Delegated\") to the app registration and give admin consent; \
+                 it counts from the next token on"
+            ));
         }
-        400 if refusal.request.contains("delta") && refusal.codes.iter().any(|c| c == "Request_UnsupportedQuery") => {
-            Some("this kind of tenant (External ID, B2C) has no delta query and cannot be the source".to_owned())
+        400 if is_delta && refusal.has_code(&["Request_UnsupportedQuery"]) => {
+            "this kind of tenant (External ID, B2C) has no delta query and cannot be the source"
         }
-        400 if refusal.request.contains("delta") => Some(
-            "take the mappings and scoping filters out that read the properties which Graph names".to_owned(),
-        ),
-        429 | 500.. => Some("wait and try again; nothing needs to be changed".to_owned()),
-        _ => None,
-    }
+        400 if is_delta => {
+            "where Graph names properties, take out the mappings and scoping filters that read them"
+        }
+        429 | 500.. => "wait and try again; nothing needs to be changed",
+        _ => return None,
+    };
+    Some(words.to_owned())
 }
 
 /// The least application permission for a read, by its path.

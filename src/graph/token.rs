@@ -20,7 +20,7 @@ use super::error::{Error, TokenRefusal};
 use super::{remedy, wire};
 
 /// A token is replaced this long before it expires, so that none expires between two pages.
-const REFRESH_EARLY: Duration = Duration::from_secs(300);
+const REFRESH_EARLY: Duration = Duration::from_mins(5);
 /// How long a token that is still good is used on when no new one is to be had.
 const USE_ON: Duration = Duration::from_secs(30);
 /// For one answer of the sign-in service.
@@ -288,7 +288,53 @@ impl ClientApplication for Tokens {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
+    use axum::http::StatusCode;
+
     use super::*;
+    use crate::config::Secret;
+    use crate::http::testing::serve;
+
+    /// A server that refuses every token with this status, and a token of before.
+    async fn with_old_token(
+        status: u16,
+        expires_in: Duration,
+    ) -> (Tokens, Result<Arc<str>, Error>) {
+        let status = StatusCode::from_u16(status).unwrap();
+        let url = serve(Router::new().fallback(move || std::future::ready(status))).await;
+        let source = Source {
+            tenant_id: "contoso".to_owned(),
+            client_id: "client".to_owned(),
+            client_secret: Secret::Env("UNUSED".to_owned()),
+            login_url: url,
+            graph_url: "https://graph.microsoft.com".to_owned(),
+            token_scope: "scope".to_owned(),
+        };
+        let stop = CancellationToken::new();
+        let tokens = Tokens::new(&source, ClientSecret::new("secret"), stop).unwrap();
+        let now = Instant::now();
+        *tokens.0.current.lock().await = Some(Token {
+            text: "old".into(),
+            refresh_at: now,
+            expires_at: now + expires_in,
+        });
+        let token = tokens.token().await;
+        (tokens, token)
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_still_good_is_used_on_when_no_other_is_to_be_had() {
+        let (tokens, token) = with_old_token(503, Duration::from_mins(1)).await;
+        assert_eq!(&*token.unwrap(), "old");
+        assert_eq!(&*tokens.token().await.unwrap(), "old");
+        assert_eq!(tokens.requests(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_token_that_expired_is_not_used_on() {
+        let (_, token) = with_old_token(400, Duration::ZERO).await;
+        assert!(matches!(token, Err(Error::TokenRefused(_))));
+    }
 
     #[test]
     fn a_description_is_cut_before_its_ids() {
