@@ -238,7 +238,7 @@ impl Channel {
             let verdict = ended.map_or(Verdict::GiveUp, |ended| {
                 retry::decide(ended, repeat, exchange.attempts, waited, fastrand::u64(..))
             });
-            let Verdict::Wait(wait) = verdict else {
+            let Verdict::Wait(length) = verdict else {
                 return finish(exchange, attempt);
             };
             let status = attempt.as_ref().ok().map(|received| received.status);
@@ -247,13 +247,13 @@ impl Channel {
                 path = exchange.path,
                 status,
                 attempt = exchange.attempts,
-                wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+                wait_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX),
                 "request will be sent again"
             );
             if matches!(status, Some(429 | 503)) {
-                self.shared.rate.pause(wait);
+                self.shared.rate.pause(length);
             }
-            if self.unless_stopped(sleep(wait)).await.is_none() {
+            if self.unless_stopped(sleep(length)).await.is_none() {
                 exchange.elapsed = begun.elapsed();
                 return Err(Error::Stopped {
                     exchange,
@@ -261,7 +261,7 @@ impl Channel {
                     under_way: repeat == Repeat::Always,
                 });
             }
-            waited += wait;
+            waited += length;
             request = build(&self.client).build().map_err(unsendable)?;
         }
     }

@@ -24,3 +24,6 @@ pub(crate) use writer::{Created, Writer};
 
 /// The facts of a write, for the provisioning log.
 pub(crate) use crate::http::Exchange;
+
+#[cfg(test)]
+mod tests;
