@@ -1,1 +1,10 @@
-//! Plans and outcomes for people (text) and for machines (JSON). Every sentence a person reads about them is here.
+//! Plans and outcomes for people (text) and for machines (JSON). Every sentence a person reads about
+//! them is here; nothing in it decides anything.
+#![warn(clippy::wildcard_enum_match_arm)]
+
+pub(crate) mod json;
+mod sentence;
+pub(crate) mod text;
+mod view;
+
+pub(crate) use view::{CheckView, JobView, LastCycle, Names, PlanView, ProblemView};

@@ -1,0 +1,288 @@
+//! The words: numbers, values, and a sentence for each reason. Text that comes from the source or the
+//! target is escaped, so that a name cannot drive the reader's terminal.
+
+use std::collections::BTreeMap;
+
+use super::view::Names;
+use crate::engine::filter::ClauseFailure;
+use crate::engine::guard::WhyHeld;
+use crate::engine::mapping::AttributeError;
+use crate::engine::model::{MatchKey, ObjectKind, Value};
+use crate::engine::plan::{Count, Verb, Why, WhyOut, WhyRemoved};
+use crate::engine::summary::CycleKind;
+
+/// A longer value is cut in text; JSON holds it in full.
+const LONGEST_VALUE: usize = 300;
+
+/// Escapes what a terminal would obey or hide: control characters, direction overrides, line
+/// separators and zero-width characters.
+pub(crate) fn clean(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    for character in text.chars() {
+        let hidden = matches!(character,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        match character {
+            '\n' => cleaned.push_str("\\n"),
+            '\r' => cleaned.push_str("\\r"),
+            '\t' => cleaned.push_str("\\t"),
+            _ if character.is_control() || hidden => {
+                cleaned.extend(character.escape_unicode());
+            }
+            _ => cleaned.push(character),
+        }
+    }
+    cleaned
+}
+
+/// Escapes like [`clean`], but keeps line breaks: for texts of our own that quote others.
+pub(crate) fn clean_lines(text: &str) -> String {
+    text.lines().map(clean).collect::<Vec<_>>().join("\n")
+}
+
+/// `12,345`.
+pub(crate) fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// `1 user`, `2 users`.
+pub(crate) fn things(count: u64, one: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {one}{plural}", number(count))
+}
+
+pub(crate) fn count(count: Count) -> String {
+    let Count { users, groups } = count;
+    format!("{} and {}", things(users, "user"), things(groups, "group"))
+}
+
+pub(crate) fn cycle_kind(kind: CycleKind) -> &'static str {
+    match kind {
+        CycleKind::Initial => "initial",
+        CycleKind::Incremental => "incremental",
+    }
+}
+
+/// `850 ms`, `12.3 s`, `4 min 5 s`, `2 h 3 min`.
+pub(crate) fn duration(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1_000;
+    match seconds {
+        0 => format!("{milliseconds} ms"),
+        1..60 => format!("{seconds}.{} s", milliseconds % 1_000 / 100),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
+
+/// A value as a person writes it; text in quotes, so that an empty or padded one can be seen.
+pub(crate) fn value(value: &Value, names: &Names<'_>) -> String {
+    let whole = whole_value(value, names);
+    let length = whole.chars().count();
+    if length <= LONGEST_VALUE {
+        return whole;
+    }
+    let start: String = whole.chars().take(LONGEST_VALUE).collect();
+    format!("{start}… ({} characters)", number(length as u64))
+}
+
+fn whole_value(value: &Value, names: &Names<'_>) -> String {
+    match value {
+        Value::Text(text) => format!("\"{}\"", clean(text)),
+        Value::Boolean(boolean) => boolean.to_string(),
+        Value::Integer(integer) => integer.to_string(),
+        Value::List(values) => {
+            let values: Vec<_> = values.iter().map(|one| whole_value(one, names)).collect();
+            format!("[{}]", values.join(", "))
+        }
+        Value::Object(members) => {
+            let members: Vec<_> = members
+                .iter()
+                .map(|(name, one)| format!("{}: {}", clean(name), whole_value(one, names)))
+                .collect();
+            format!("{{{}}}", members.join(", "))
+        }
+        Value::Reference(id) => clean(&names.name(id)),
+    }
+}
+
+/// `old` or `new` of a change.
+pub(crate) fn optional(side: Option<&Value>, names: &Names<'_>) -> String {
+    side.map_or_else(|| "(none)".to_owned(), |one| value(one, names))
+}
+
+pub(crate) fn key(key: &MatchKey, names: &Names<'_>) -> String {
+    let MatchKey {
+        path,
+        value: wanted,
+    } = key;
+    format!("{path} {}", value(wanted, names))
+}
+
+/// What follows "because".
+pub(crate) fn why_removed(why: &WhyRemoved, kind: ObjectKind) -> String {
+    match why {
+        WhyRemoved::OutOfScope(out) => why_out(out, kind),
+        WhyRemoved::Blocked => "sign-in is blocked".to_owned(),
+        WhyRemoved::SoftDeleted => "it is in the tenant's recycle bin".to_owned(),
+        WhyRemoved::Deleted => "it was deleted in the tenant".to_owned(),
+    }
+}
+
+pub(crate) fn why_out(why: &WhyOut, kind: ObjectKind) -> String {
+    match why {
+        WhyOut::NotAssigned => "it is not assigned to the application".to_owned(),
+        WhyOut::DefaultAccessOnly => "it holds no role but Default Access".to_owned(),
+        WhyOut::Excluded => "it is named in scope.exclude".to_owned(),
+        WhyOut::Filter(failures) => {
+            let failures: Vec<_> = failures.iter().map(clause_failure).collect();
+            format!(
+                "it does not pass the scoping filter: {}",
+                failures.join("; and ")
+            )
+        }
+        WhyOut::KindDisabled => format!("the job does not provision {kind}s"),
+    }
+}
+
+fn clause_failure(failure: &ClauseFailure) -> String {
+    let ClauseFailure { clause, value } = failure;
+    let clause = clean(clause);
+    match value {
+        Some(value) => format!("{clause}, but the value is \"{}\"", clean(value)),
+        None => format!("{clause}, but it has no value"),
+    }
+}
+
+/// Why an object is skipped: a plain sentence without a full stop.
+pub(crate) fn why(why: &Why, kind: ObjectKind, names: &Names<'_>) -> String {
+    match why {
+        Why::OutOfScope(out) => why_out(out, kind),
+        Why::BlockedNotCreated => {
+            "sign-in is blocked and the target does not know it, so nothing is created".to_owned()
+        }
+        Why::NoMatchingValue => {
+            "every matching attribute is empty in the source, so it cannot be looked up in the target"
+                .to_owned()
+        }
+        Why::IgnoredByMapping => {
+            "an expression asks for it to be left alone (IgnoreObjectFlow)".to_owned()
+        }
+        Why::Ambiguous { key: wanted, targets } => {
+            let ids: Vec<_> = targets.iter().map(|id| clean(id.as_str())).collect();
+            format!(
+                "{} objects in the target have {}: ids {}; only one may",
+                number(targets.len() as u64),
+                key(wanted, names),
+                ids.join(", ")
+            )
+        }
+        Why::Taken { key: wanted, target, by } => format!(
+            "the target object that has {} (id {}) is linked to {} already",
+            key(wanted, names),
+            clean(target.as_str()),
+            clean(&names.name(by))
+        ),
+        Why::MappingFailed(errors) => {
+            let errors: Vec<_> = errors
+                .iter()
+                .map(|AttributeError { target, message }| format!("{target}: {}", clean(message)))
+                .collect();
+            format!("its mapping failed: {}", errors.join("; "))
+        }
+        Why::NotAllowed(verb) => format!("the job's actions do not allow to {}", verb_word(*verb)),
+        Why::Kept(removed) => format!(
+            "it would be removed, because {}, but when_out_of_scope is \"keep\"",
+            why_removed(removed, kind)
+        ),
+        Why::CannotDisable(removed) => format!(
+            "it should be disabled, because {}, but no mapping carries that to the target (map IsSoftDeleted to active)",
+            why_removed(removed, kind)
+        ),
+        Why::IncompleteRead(removed) => format!(
+            "it would be removed, because {}, but the source was not read completely",
+            why_removed(removed, kind)
+        ),
+        Why::LookupFailed(words) => format!("the look-up in the target failed: {}", clean(words)),
+    }
+}
+
+pub(crate) fn verb_word(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Create => "create",
+        Verb::Update => "update",
+        Verb::Delete => "delete",
+    }
+}
+
+/// Why removals are held: a sentence without a full stop.
+pub(crate) fn why_held(why: WhyHeld) -> String {
+    match why {
+        WhyHeld::TooManyDeletions { planned, limit } => {
+            let planned_text = number(planned);
+            let deletions = if planned == 1 {
+                "disable or delete is"
+            } else {
+                "disables and deletes are"
+            };
+            format!(
+                "{planned_text} {deletions} planned, and the job's limit is {} (safety.max_deletions)",
+                number(limit)
+            )
+        }
+        WhyHeld::EmptiedScope { linked } => format!(
+            "nobody is in scope any more, though {} are linked: rather an empty answer of the source than the truth",
+            count(linked)
+        ),
+    }
+}
+
+/// The words of actions in the order in which a reader expects them.
+const ORDER: [&str; 9] = [
+    "create",
+    "adopt",
+    "update",
+    "enable",
+    "add-members",
+    "set-reference",
+    "remove-members",
+    "disable",
+    "delete",
+];
+
+/// What was done, by the word of the action: `12 created, 3 memberships added`.
+pub(crate) fn deeds(done: &BTreeMap<&'static str, u64>) -> String {
+    let mut phrases: Vec<(usize, String)> = done
+        .iter()
+        .filter(|(_, times)| **times > 0)
+        .map(|(word, times)| {
+            let place = ORDER.iter().position(|known| known == word);
+            (place.unwrap_or(ORDER.len()), deed(word, *times))
+        })
+        .collect();
+    phrases.sort();
+    let phrases: Vec<_> = phrases.into_iter().map(|(_, phrase)| phrase).collect();
+    phrases.join(", ")
+}
+
+fn deed(word: &str, times: u64) -> String {
+    let past = match word {
+        "create" => "created",
+        "adopt" => "adopted",
+        "update" => "updated",
+        "enable" => "enabled",
+        "disable" => "disabled",
+        "delete" => "deleted",
+        "add-members" => return format!("{} added", things(times, "membership")),
+        "remove-members" => return format!("{} removed", things(times, "membership")),
+        "set-reference" => return format!("{} set", things(times, "reference")),
+        other => return format!("{} × {other}", number(times)),
+    };
+    format!("{} {past}", number(times))
+}
