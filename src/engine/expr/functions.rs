@@ -67,13 +67,13 @@ impl Function {
     pub(crate) fn signature(&self) -> String {
         let mut signature = format!("{}(", self.name);
         for (index, parameter) in self.parameters.iter().enumerate() {
-            let comma = if index > 0 { ", " } else { "" };
-            let name = parameter.name;
-            signature.push_str(&if parameter.required {
-                format!("{comma}{name}")
+            let (open, close) = if parameter.required {
+                ("", "")
             } else {
-                format!("[{comma}{name}]")
-            });
+                ("[", "]")
+            };
+            let comma = if index > 0 { ", " } else { "" };
+            signature.extend([open, comma, parameter.name, close]);
         }
         if self.repeating > 0 {
             signature.push_str(", …");

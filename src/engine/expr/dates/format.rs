@@ -71,6 +71,10 @@ enum Item {
 }
 
 /// How lenient reading is. Where time zones are concerned only UTC exists here.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are .NET's independent flags"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine::expr) struct Styles {
     leading_white: bool,

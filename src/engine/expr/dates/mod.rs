@@ -23,6 +23,10 @@ pub(super) fn cdate<'a>(call: &Call<'a, '_>) -> Evaluated<'a> {
     Ok(Datum::Date(call.needed_date(0)?))
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the functions of the table have one signature"
+)]
 pub(super) fn now<'a>(call: &Call<'a, '_>) -> Evaluated<'a> {
     Ok(Datum::Date(call.input().now.naive_utc()))
 }
@@ -331,12 +335,11 @@ impl<'t> Cursor<'t> {
 /// The hour of the day for an hour of the twelve-hour clock.
 fn to_24_hours(hour: u32, afternoon: bool) -> Option<u32> {
     match (hour, afternoon) {
-        (12, false) => Some(0),
+        // Midnight is met as 0:15 AM too.
+        (12 | 0, false) => Some(0),
         (12, true) => Some(12),
         (1..=11, false) => Some(hour),
         (1..=11, true) => Some(hour + 12),
-        // Midnight is met as 0:15 AM too.
-        (0, false) => Some(0),
         _ => None,
     }
 }
