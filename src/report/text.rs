@@ -263,7 +263,10 @@ fn write_action(
                 .as_ref()
                 .map_or_else(none, |new| referenced_text(new, names));
             let subject = subject_text(subject);
-            writeln!(out, "  {change} update {subject}\n      {path}: {old} → {new}")
+            writeln!(
+                out,
+                "  {change} update {subject}\n      {path}: {old} → {new}"
+            )
         }
     }
 }
@@ -341,7 +344,10 @@ fn write_skipped(
             writeln!(out, "\n{}", style.bold("Skipped"))?;
             titled = true;
         }
-        let Skipped { subject, why: reason } = skipped;
+        let Skipped {
+            subject,
+            why: reason,
+        } = skipped;
         let mark = style.mark(if reason.is_failure() {
             Mark::Fail
         } else {
@@ -400,7 +406,11 @@ fn plan_line(view: &PlanView<'_>) -> String {
         totals.references,
         format!("{} to set", things(totals.references, "reference")),
     );
-    let held = view.review.held.as_ref().map_or(0, |held| held.actions.len()) as u64;
+    let held = view
+        .review
+        .held
+        .as_ref()
+        .map_or(0, |held| held.actions.len()) as u64;
     optional(held, format!("{} held", things(held, "removal")));
     let failing = plan.skipped().filter(|one| one.why.is_failure()).count() as u64;
     optional(failing, format!("{} failing", things(failing, "object")));
@@ -523,7 +533,11 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
     )?;
     let fail = style.mark(Mark::Fail);
     if let Some(aborted) = aborted {
-        writeln!(out, "  {fail} The target could not be worked with: {}", clean(aborted))?;
+        writeln!(
+            out,
+            "  {fail} The target could not be worked with: {}",
+            clean(aborted)
+        )?;
     }
     if let Some(incomplete) = incomplete {
         writeln!(
@@ -648,7 +662,15 @@ pub(crate) fn status(
     now: DateTime<Utc>,
     style: Style,
 ) -> io::Result<()> {
-    let header = ["JOB", "STATE", "LAST CYCLE", "USERS", "GROUPS", "ESCROW", "NEXT"];
+    let header = [
+        "JOB",
+        "STATE",
+        "LAST CYCLE",
+        "USERS",
+        "GROUPS",
+        "ESCROW",
+        "NEXT",
+    ];
     let mut rows = vec![header.map(str::to_owned)];
     for job in jobs {
         let JobView {
@@ -671,7 +693,8 @@ pub(crate) fn status(
         rows.push([
             clean(job.as_str()),
             state.to_owned(),
-            last.as_ref().map_or_else(dash, |last| ago(last.started, now)),
+            last.as_ref()
+                .map_or_else(dash, |last| ago(last.started, now)),
             number(linked.users),
             number(linked.groups),
             number(*escrow),

@@ -72,6 +72,14 @@ pub(crate) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
+    /// Knows nobody: every object is called by its id.
+    pub(crate) fn none() -> Self {
+        Self {
+            of_plan: BTreeMap::new(),
+            known: &|_| None,
+        }
+    }
+
     pub(crate) fn new(view: &PlanView<'a>) -> Self {
         let plan = view.review.cleared.plan();
         let held = view.review.held.iter().flat_map(|held| &held.actions);

@@ -243,6 +243,20 @@ impl Error {
         matches!(self, Self::Refused { .. }) && matches!(self.http_status(), Some(400 | 409 | 422))
     }
 
+    /// Whether the target as a whole does not work: no answer, switched off, or the token refused.
+    /// A plain 500 is not among these: it may be one object's fault.
+    pub(crate) fn stops_everything(&self) -> bool {
+        match self.class() {
+            Class::Unauthorized => true,
+            Class::Transient => !matches!(self.http_status(), Some(500)),
+            Class::Throttled
+            | Class::Refused
+            | Class::Conflict
+            | Class::Gone
+            | Class::Malformed => false,
+        }
+    }
+
     /// Whether a stop was asked for, which is nobody's failure.
     pub(crate) fn is_stop(&self) -> bool {
         matches!(self, Self::Http(error) if error.is_stop())
