@@ -30,7 +30,7 @@ pub(super) enum TermKind {
     },
     DateFormat {
         text: String,
-        format: DateFormat,
+        format: Box<DateFormat>,
     },
     Compare {
         operator: Operator,
@@ -116,29 +116,51 @@ impl Place {
     }
 }
 
+/// Only calls and comparisons lead deeper, so what they need on the stack is kept small: leaves,
+/// names and arguments are checked in functions of their own.
 fn term(node: &Node, place: Place) -> Result<Term, Error> {
+    match &node.kind {
+        NodeKind::Call(written) => call(written, node, place),
+        NodeKind::Compare(comparison) => compare(comparison, node, place),
+        NodeKind::Text(_)
+        | NodeKind::Number(_)
+        | NodeKind::Hex(_)
+        | NodeKind::Attribute(_)
+        | NodeKind::Word(_) => leaf(node, place),
+    }
+}
+
+fn leaf(node: &Node, place: Place) -> Result<Term, Error> {
     let span = node.span.clone();
-    let at = |kind| Error::new(kind, span.clone());
     let kind = match &node.kind {
-        NodeKind::Text(text) => constant(text, place.takes()).map_err(at)?,
-        NodeKind::Number(number) => TermKind::Number(*number),
-        NodeKind::Hex(value) => TermKind::Number(Number::whole(*value)),
-        NodeKind::Attribute(name) => TermKind::Attribute(name.clone()),
-        NodeKind::Word(word) => bare_word(word, place).map_err(at)?,
-        NodeKind::Call(written) => call(written, node, place)?,
-        NodeKind::Compare(comparison) => {
-            let inside = Place::Argument {
-                takes: Takes::Value,
-                in_condition: place.in_condition(),
-            };
-            TermKind::Compare {
-                operator: comparison.operator,
-                left: Box::new(term(&comparison.left, inside)?),
-                right: Box::new(term(&comparison.right, inside)?),
-            }
-        }
+        NodeKind::Text(text) => constant(text, place.takes()),
+        NodeKind::Number(number) => Ok(TermKind::Number(*number)),
+        NodeKind::Hex(value) => Ok(TermKind::Number(Number::whole(*value))),
+        NodeKind::Attribute(name) => Ok(TermKind::Attribute(name.clone())),
+        NodeKind::Word(word) => bare_word(word, place),
+        NodeKind::Call(_) | NodeKind::Compare(_) => return term(node, place),
     };
-    Ok(Term { kind, span })
+    match kind {
+        Ok(kind) => Ok(Term { kind, span }),
+        Err(kind) => Err(Error::new(kind, span)),
+    }
+}
+
+fn compare(comparison: &ast::Comparison, node: &Node, place: Place) -> Result<Term, Error> {
+    let inside = Place::Argument {
+        takes: Takes::Value,
+        in_condition: place.in_condition(),
+    };
+    let left = Box::new(term(&comparison.left, inside)?);
+    let right = Box::new(term(&comparison.right, inside)?);
+    Ok(Term {
+        kind: TermKind::Compare {
+            operator: comparison.operator,
+            left,
+            right,
+        },
+        span: node.span.clone(),
+    })
 }
 
 /// Text in quotes, checked and prepared for what the parameter takes.
@@ -155,7 +177,7 @@ fn constant(text: &str, takes: Takes) -> Result<TermKind, ErrorKind> {
             let format = DateFormat::compile(text).map_err(ErrorKind::InvalidDateFormat)?;
             return Ok(TermKind::DateFormat {
                 text: text.to_owned(),
-                format,
+                format: Box::new(format),
             });
         }
         Takes::AttributeName if !text.is_empty() => {
@@ -205,10 +227,42 @@ fn bare_word(word: &str, place: Place) -> Result<TermKind, ErrorKind> {
     }
 }
 
-fn call(written: &ast::Call, node: &Node, place: Place) -> Result<TermKind, Error> {
+fn call(written: &ast::Call, node: &Node, place: Place) -> Result<Term, Error> {
+    let (function, slots) = resolve(written, node, place)?;
+    let mut arguments = Vec::with_capacity(slots.len());
+    for (index, slot) in slots.into_iter().enumerate() {
+        let takes = function.parameter(index).takes;
+        let inside = Place::Argument {
+            takes,
+            in_condition: place.in_condition() || takes == Takes::Condition,
+        };
+        arguments.push(match slot {
+            Some(node) => Some(term(node, inside)?),
+            None => None,
+        });
+    }
+    check_together(function, &arguments, written, node)?;
+    Ok(Term {
+        kind: TermKind::Call {
+            function,
+            arguments,
+        },
+        span: node.span.clone(),
+    })
+}
+
+fn name_span(written: &ast::Call, node: &Node) -> Range<usize> {
+    node.span.start..node.span.start + written.name.len()
+}
+
+/// The function that is called, and one argument for each of its parameters that is spoken of.
+fn resolve<'n>(
+    written: &'n ast::Call,
+    node: &Node,
+    place: Place,
+) -> Result<(&'static Function, Vec<Option<&'n Node>>), Error> {
     let ast::Call { name, arguments } = written;
-    let name_span = node.span.start..node.span.start + name.len();
-    let at_name = |kind| Error::new(kind, name_span.clone());
+    let at_name = |kind| Error::new(kind, name_span(written, node));
     let Some(function) = find(name) else {
         return Err(at_name(ErrorKind::UnknownFunction {
             name: name.clone(),
@@ -229,7 +283,6 @@ fn call(written: &ast::Call, node: &Node, place: Place) -> Result<TermKind, Erro
         }
         _ => {}
     }
-
     let mut slots: Vec<Option<&Node>> = arguments.iter().map(Option::as_ref).collect();
     // An older form of FormatDateTime leaves out the style together with its comma.
     if let Some(index) = function.may_leave_out
@@ -237,29 +290,30 @@ fn call(written: &ast::Call, node: &Node, place: Place) -> Result<TermKind, Erro
     {
         slots.insert(index, None);
     }
-    check_arguments(function, &slots).map_err(|(kind, index)| {
-        let place = index.and_then(|index| slots.get(index).copied().flatten());
-        Error::new(kind, place.map_or(name_span.clone(), |n| n.span.clone()))
-    })?;
+    match check_arguments(function, &slots) {
+        Ok(()) => Ok((function, slots)),
+        Err((kind, index)) => {
+            let place = index.and_then(|index| slots.get(index).copied().flatten());
+            let span = place.map_or_else(|| name_span(written, node), |n| n.span.clone());
+            Err(Error::new(kind, span))
+        }
+    }
+}
 
-    let mut terms = Vec::with_capacity(slots.len());
-    for (index, slot) in slots.iter().enumerate() {
-        let takes = function.parameter(index).takes;
-        let inside = Place::Argument {
-            takes,
-            in_condition: place.in_condition() || takes == Takes::Condition,
-        };
-        terms.push(slot.map(|node| term(node, inside)).transpose()?);
+/// Which arguments go together is a question for `Replace` only.
+fn check_together(
+    function: &Function,
+    arguments: &[Option<Term>],
+    written: &ast::Call,
+    node: &Node,
+) -> Result<(), Error> {
+    if function.name != "Replace" {
+        return Ok(());
     }
-    if function.name == "Replace" {
-        super::replace::check(&terms).map_err(|(kind, index)| {
-            let place = index.and_then(|index| terms.get(index)?.as_ref());
-            Error::new(kind, place.map_or(name_span.clone(), |t| t.span.clone()))
-        })?;
-    }
-    Ok(TermKind::Call {
-        function,
-        arguments: terms,
+    super::replace::check(arguments).map_err(|(kind, index)| {
+        let place = index.and_then(|index| arguments.get(index)?.as_ref());
+        let span = place.map_or_else(|| name_span(written, node), |t| t.span.clone());
+        Error::new(kind, span)
     })
 }
 

@@ -158,8 +158,8 @@ impl ErrorKind {
             Self::UnknownFunction {
                 nearest: Some(near),
                 ..
-            } => return Some(format!("did you mean {near}?")),
-            Self::UnknownWord {
+            }
+            | Self::UnknownWord {
                 nearest: Some(near),
                 ..
             } => return Some(format!("did you mean {near}?")),

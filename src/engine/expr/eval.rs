@@ -72,38 +72,9 @@ impl<'a> Evaluator<'a> {
         self.trace.map(RefCell::into_inner).unwrap_or_default()
     }
 
+    /// Calls in calls in calls come back here, so what is needed on the stack is kept small.
     pub(super) fn evaluate(&self, term: &'a Term) -> Evaluated<'a> {
-        let evaluated = self.evaluate_untraced(term);
-        if let Some(trace) = &self.trace {
-            let outcome = match &evaluated {
-                Ok(datum) => Ok(datum.clone().into_flow()),
-                Err(Stop::Ignored(ignored)) => Ok(Flow::from(*ignored)),
-                Err(Stop::Failed(error)) => Err(error.clone()),
-            };
-            trace.borrow_mut().push((term.span.clone(), outcome));
-        }
-        evaluated
-    }
-
-    fn evaluate_untraced(&self, term: &'a Term) -> Evaluated<'a> {
-        match &term.kind {
-            TermKind::Text(text)
-            | TermKind::Pattern { text, .. }
-            | TermKind::DateFormat { text, .. } => Ok(Datum::borrowed(text)),
-            TermKind::Number(number) => Ok(Datum::Number(*number)),
-            TermKind::Attribute(name) => Ok(self.attribute(name)),
-            TermKind::Ignored(ignored) => Err(Stop::Ignored(*ignored)),
-            TermKind::Compare {
-                operator,
-                left,
-                right,
-            } => {
-                let left_value = self.evaluate(left)?;
-                let right_value = self.evaluate(right)?;
-                compare(*operator, left_value, right_value)
-                    .map(Datum::Boolean)
-                    .map_err(|kind| Error::new(kind, term.span.clone()).into())
-            }
+        let evaluated = match &term.kind {
             TermKind::Call {
                 function,
                 arguments,
@@ -113,6 +84,43 @@ impl<'a> Evaluator<'a> {
                 arguments,
                 span: &term.span,
             }),
+            TermKind::Compare {
+                operator,
+                left,
+                right,
+            } => self.compared(*operator, left, right, &term.span),
+            _ => self.leaf(term),
+        };
+        if let Some(trace) = &self.trace {
+            record(trace, term, &evaluated);
+        }
+        evaluated
+    }
+
+    fn leaf(&self, term: &'a Term) -> Evaluated<'a> {
+        match &term.kind {
+            TermKind::Text(text)
+            | TermKind::Pattern { text, .. }
+            | TermKind::DateFormat { text, .. } => Ok(Datum::borrowed(text)),
+            TermKind::Number(number) => Ok(Datum::Number(*number)),
+            TermKind::Attribute(name) => Ok(self.attribute(name)),
+            TermKind::Ignored(ignored) => Err(Stop::Ignored(*ignored)),
+            TermKind::Call { .. } | TermKind::Compare { .. } => self.evaluate(term),
+        }
+    }
+
+    fn compared(
+        &self,
+        operator: Operator,
+        left: &'a Term,
+        right: &'a Term,
+        span: &Range<usize>,
+    ) -> Evaluated<'a> {
+        let left = self.evaluate(left)?;
+        let right = self.evaluate(right)?;
+        match compare(operator, left, right) {
+            Ok(holds) => Ok(Datum::Boolean(holds)),
+            Err(kind) => Err(Error::new(kind, span.clone()).into()),
         }
     }
 
@@ -125,6 +133,15 @@ impl<'a> Evaluator<'a> {
             .value(name)
             .map_or(Datum::Null, Datum::from_value)
     }
+}
+
+fn record(trace: &RefCell<Trace>, term: &Term, evaluated: &Evaluated<'_>) {
+    let outcome = match evaluated {
+        Ok(datum) => Ok(datum.clone().into_flow()),
+        Err(Stop::Ignored(ignored)) => Ok(Flow::from(*ignored)),
+        Err(Stop::Failed(error)) => Err(error.clone()),
+    };
+    trace.borrow_mut().push((term.span.clone(), outcome));
 }
 
 /// A comparison with null is false, whatever the operator: the documents say that "the condition
@@ -290,7 +307,7 @@ impl<'a> Call<'a, '_> {
         }) = self.argument(index)
         {
             self.datum(index)?;
-            return Ok(Cow::Borrowed(format));
+            return Ok(Cow::Borrowed(&**format));
         }
         let text = self.needed_text(index)?;
         DateFormat::compile(&text)

@@ -67,13 +67,13 @@ impl Function {
     pub(crate) fn signature(&self) -> String {
         let mut signature = format!("{}(", self.name);
         for (index, parameter) in self.parameters.iter().enumerate() {
-            let comma = if index > 0 { ", " } else { "" };
-            let name = parameter.name;
-            signature.push_str(&if parameter.required {
-                format!("{comma}{name}")
+            let (open, close) = if parameter.required {
+                ("", "")
             } else {
-                format!("[{comma}{name}]")
-            });
+                ("[", "]")
+            };
+            let comma = if index > 0 { ", " } else { "" };
+            signature.extend([open, comma, parameter.name, close]);
         }
         if self.repeating > 0 {
             signature.push_str(", …");
@@ -160,6 +160,12 @@ const CASE: &[Parameter] = &[needs("source"), optional("culture", Takes::Culture
 
 static FUNCTIONS: &[Function] = &[
     function(
+        "Append",
+        &[needs("source"), needs("suffix")],
+        text::append,
+        "source followed by suffix",
+    ),
+    function(
         "AppRoleAssignments",
         ROLES,
         roles::plain,
@@ -170,12 +176,6 @@ static FUNCTIONS: &[Function] = &[
         ROLES,
         roles::complex,
         "all app roles that the user holds, each as a JSON text; the target only ever adds them",
-    ),
-    function(
-        "Append",
-        &[needs("source"), needs("suffix")],
-        text::append,
-        "source followed by suffix",
     ),
     function(
         "AssertiveAppRoleAssignmentsComplex",
@@ -201,7 +201,6 @@ static FUNCTIONS: &[Function] = &[
         dates::cdate,
         "the date that a text stands for, in UTC",
     ),
-    function("CStr", ONE_VALUE, logic::cstr, "the value as text"),
     function(
         "Coalesce",
         &[
@@ -230,6 +229,7 @@ static FUNCTIONS: &[Function] = &[
         lists::count,
         "how many values an attribute has",
     ),
+    function("CStr", ONE_VALUE, logic::cstr, "the value as text"),
     function(
         "DateAdd",
         &[
@@ -276,6 +276,12 @@ static FUNCTIONS: &[Function] = &[
     .may_leave_out(1),
     function("Guid", &[], random::guid, "a new random GUID"),
     function(
+        "IgnoreFlowIfNullOrEmpty",
+        ONE_EXPRESSION,
+        logic::ignore_if_null_or_empty,
+        "the value; without one, the attribute is left as it is in the target",
+    ),
+    function(
         "IIF",
         &[
             required("condition", Takes::Condition),
@@ -284,12 +290,6 @@ static FUNCTIONS: &[Function] = &[
         ],
         logic::iif,
         "one of two values, by a condition",
-    ),
-    function(
-        "IgnoreFlowIfNullOrEmpty",
-        ONE_EXPRESSION,
-        logic::ignore_if_null_or_empty,
-        "the value; without one, the attribute is left as it is in the target",
     ),
     function(
         "InStr",

@@ -32,7 +32,7 @@ use check::{Term, TermKind};
 use eval::{Evaluator, Stop};
 
 pub(crate) use error::{Error, ErrorKind};
-pub(crate) use functions::{Function, Parameter, functions};
+pub(crate) use functions::{Function, functions};
 pub(crate) use roles::complex_for_create;
 
 /// A compiled expression: parsed, checked, and its constant patterns and formats compiled.

@@ -1,6 +1,6 @@
 //! Builds the tree of an expression. It knows the grammar and no function.
 
-use super::ast::{Call, Comparison, Node, NodeKind};
+use super::ast::{Call, Comparison, Node, NodeKind, Operator};
 use super::error::{Error, ErrorKind};
 use super::lexer;
 use super::token::{Token, TokenKind};
@@ -42,12 +42,10 @@ impl Parser {
         &self.tokens[self.at].kind
     }
 
-    fn take(&mut self) -> Token {
-        let token = self.tokens[self.at].clone();
-        if token.kind != TokenKind::End {
+    fn take(&mut self) {
+        if self.peek() != &TokenKind::End {
             self.at += 1;
         }
-        token
     }
 
     fn unexpected(&self, expected: &'static str) -> Error {
@@ -68,47 +66,37 @@ impl Parser {
         };
         self.take();
         let right = self.primary(depth)?;
-        if let Token {
-            kind: TokenKind::Operator(_),
-            span,
-        } = &self.tokens[self.at]
-        {
-            return Err(Error::new(ErrorKind::ChainedComparison, span.clone()));
-        }
-        let span = left.span.start..right.span.end;
-        let comparison = Comparison {
-            operator,
-            left,
-            right,
-        };
-        Ok(Node {
-            kind: NodeKind::Compare(Box::new(comparison)),
-            span,
-        })
+        self.refuse_another_comparison()?;
+        Ok(compared(operator, left, right))
     }
 
+    fn refuse_another_comparison(&self) -> Result<(), Error> {
+        let Token { kind, span } = &self.tokens[self.at];
+        match kind {
+            TokenKind::Operator(_) => Err(Error::new(ErrorKind::ChainedComparison, span.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Only calls lead deeper, so what they need on the stack is kept small.
     fn primary(&mut self, depth: usize) -> Result<Node, Error> {
+        let is_call = matches!(self.peek(), TokenKind::Word(_))
+            && self.tokens[self.at + 1].kind == TokenKind::Open;
+        if is_call {
+            self.call(depth)
+        } else {
+            self.leaf()
+        }
+    }
+
+    fn leaf(&mut self) -> Result<Node, Error> {
         let Token { kind, span } = self.tokens[self.at].clone();
         let kind = match kind {
             TokenKind::Text(text) => NodeKind::Text(text),
             TokenKind::Attribute(name) => NodeKind::Attribute(name),
             TokenKind::Number(number) => NodeKind::Number(number),
             TokenKind::Hex(value) => NodeKind::Hex(value),
-            TokenKind::Word(name) => {
-                self.take();
-                if self.peek() != &TokenKind::Open {
-                    let kind = NodeKind::Word(name);
-                    return Ok(Node { kind, span });
-                }
-                if depth == MAX_DEPTH {
-                    return Err(Error::new(ErrorKind::TooDeep { limit: MAX_DEPTH }, span));
-                }
-                let (arguments, end) = self.arguments(depth + 1)?;
-                return Ok(Node {
-                    kind: NodeKind::Call(Call { name, arguments }),
-                    span: span.start..end,
-                });
-            }
+            TokenKind::Word(word) => NodeKind::Word(word),
             TokenKind::Operator(_)
             | TokenKind::Open
             | TokenKind::Close
@@ -121,31 +109,64 @@ impl Parser {
         Ok(Node { kind, span })
     }
 
-    /// The arguments of a call and where it ends. Nothing between two commas, or between a comma
-    /// and the closing parenthesis, is an empty argument; nothing at all is no argument.
-    fn arguments(&mut self, depth: usize) -> Result<(Vec<Option<Node>>, usize), Error> {
+    fn call(&mut self, depth: usize) -> Result<Node, Error> {
+        let first = self.at;
+        if depth == MAX_DEPTH {
+            let span = self.tokens[first].span.clone();
+            return Err(Error::new(ErrorKind::TooDeep { limit: MAX_DEPTH }, span));
+        }
+        self.take();
+        let arguments = self.arguments(depth + 1)?;
+        Ok(self.called(first, arguments))
+    }
+
+    /// The call whose name is the token at `first`, and whose last token was just taken.
+    fn called(&self, first: usize, arguments: Vec<Option<Node>>) -> Node {
+        let start = &self.tokens[first];
+        let name = match &start.kind {
+            TokenKind::Word(name) => name.clone(),
+            other => other.to_string(),
+        };
+        Node {
+            kind: NodeKind::Call(Call { name, arguments }),
+            span: start.span.start..self.tokens[self.at - 1].span.end,
+        }
+    }
+
+    /// The arguments of a call. Nothing between two commas, or between a comma and the closing
+    /// parenthesis, is an empty argument; nothing at all is no argument.
+    fn arguments(&mut self, depth: usize) -> Result<Vec<Option<Node>>, Error> {
         self.take();
         let mut arguments = Vec::new();
         loop {
-            let argument = match self.peek() {
-                TokenKind::Comma | TokenKind::Close => None,
+            arguments.push(match self.peek() {
+                TokenKind::Comma | TokenKind::Close | TokenKind::End => None,
                 _ => Some(self.expression(depth)?),
-            };
-            let was_empty = argument.is_none();
-            arguments.push(argument);
+            });
             match self.peek() {
-                TokenKind::Comma => {
-                    self.take();
-                }
+                TokenKind::Comma => self.take(),
                 TokenKind::Close => {
-                    let end = self.take().span.end;
-                    if was_empty && arguments.len() == 1 {
+                    self.take();
+                    if let [None] = arguments[..] {
                         arguments.clear();
                     }
-                    return Ok((arguments, end));
+                    return Ok(arguments);
                 }
                 _ => return Err(self.unexpected("a comma or a closing parenthesis")),
             }
         }
+    }
+}
+
+fn compared(operator: Operator, left: Node, right: Node) -> Node {
+    let span = left.span.start..right.span.end;
+    let comparison = Comparison {
+        operator,
+        left,
+        right,
+    };
+    Node {
+        kind: NodeKind::Compare(Box::new(comparison)),
+        span,
     }
 }

@@ -12,6 +12,10 @@ const SPECIAL: &str = "~!@#$%^&*_-+=`|\\(){}[]:;\"'<>,.?/";
 const CAPITAL: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const LOWER: &str = "abcdefghijklmnopqrstuvwxyz";
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the functions of the table have one signature"
+)]
 pub(super) fn guid<'a>(call: &Call<'a, '_>) -> Evaluated<'a> {
     let random = call.input().random;
     let bits = u128::from(random()) << 64 | u128::from(random());

@@ -65,6 +65,10 @@ pub(super) fn values<'a>(roles: &[AppRole]) -> Datum<'a> {
     list_or_null(values.collect())
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the functions of the table have one signature"
+)]
 pub(super) fn plain<'a>(call: &Call<'a, '_>) -> Evaluated<'a> {
     Ok(values(call.input().roles))
 }
@@ -84,6 +88,10 @@ pub(super) fn complex<'a>(call: &Call<'a, '_>) -> Evaluated<'a> {
 }
 
 /// Holding no role is a list without elements here: this form takes away what is not assigned.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the functions of the table have one signature"
+)]
 pub(super) fn assertive<'a>(call: &Call<'a, '_>) -> Evaluated<'a> {
     let roles = call.input().roles;
     let objects = roles.iter().map(|role| role.object("display")).collect();
@@ -92,6 +100,10 @@ pub(super) fn assertive<'a>(call: &Call<'a, '_>) -> Evaluated<'a> {
 
 /// Which of several roles is sent is undefined. It is the first by value here, whatever the order
 /// of Graph's answer, so that it does not change from cycle to cycle.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the functions of the table have one signature"
+)]
 pub(super) fn single<'a>(call: &Call<'a, '_>) -> Evaluated<'a> {
     let roles = call.input().roles;
     let first = roles.iter().map(AppRole::value_or_name).min();

@@ -291,7 +291,7 @@ fn part(text: Cow<'_, str>, start: usize, length: usize) -> Datum<'_> {
 }
 
 /// Cuts text without copying it where it is borrowed.
-pub(super) fn slice<'a>(text: Cow<'a, str>, cut: impl Fn(&str) -> &str) -> Datum<'a> {
+pub(super) fn slice(text: Cow<'_, str>, cut: impl Fn(&str) -> &str) -> Datum<'_> {
     match text {
         Cow::Borrowed(text) => Datum::borrowed(cut(text)),
         Cow::Owned(text) => Datum::owned(cut(&text).to_owned()),

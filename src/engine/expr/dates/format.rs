@@ -71,6 +71,10 @@ enum Item {
 }
 
 /// How lenient reading is. Where time zones are concerned only UTC exists here.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are .NET's independent flags"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine::expr) struct Styles {
     leading_white: bool,
@@ -492,7 +496,7 @@ mod tests {
                 "dddd, dd MMMM yyyy",
                 "Thursday, 04 July 2024",
             ),
-            ("THU july", "ddd MMMM", "yyyy", ""),
+            ("TUE july", "ddd MMMM", "d.M.yyyy", "1.7.2025"),
             ("05:06", "HH:mm", "o", "2025-07-30T05:06:00.0000000Z"),
             ("31.12.49", "dd.MM.yy", "yyyy", "2049"),
             ("31.12.50", "dd.MM.yy", "yyyy", "1950"),
@@ -500,7 +504,7 @@ mod tests {
                 "2024-01-02T03:04:05.67Z",
                 "yyyy-MM-ddTHH:mm:ss.FFFZ",
                 "s.f",
-                "",
+                "5.6",
             ),
             (
                 "2024-01-02",
@@ -517,10 +521,7 @@ mod tests {
             ),
         ] {
             let found = convert(text, "", input, output);
-            match expected {
-                "" => {}
-                expected => assert_eq!(found.as_deref(), Some(expected), "{text}"),
-            }
+            assert_eq!(found.as_deref(), Some(expected), "{text}");
         }
     }
 

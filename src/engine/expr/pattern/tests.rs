@@ -30,12 +30,7 @@ fn empty_matches_follow_dotnet() {
 
 #[test]
 fn replacements_follow_dotnet() {
-    check(
-        "(b)(?<n>c)",
-        "abcd",
-        "<$1$2${n}${1}>",
-        "a<bcccb... ".replace("cccb... ", "ccb>d").as_str(),
-    );
+    check("(b)(?<n>c)", "abcd", "<$1$2${n}${1}>", "a<bccb>d");
     check("b", "abc", "[$&$`$'$_$$]", "a[bacabc$]c");
     check("b", "abc", "$1 ${x} $ ${", "a$1 ${x} $ ${c");
     check("(a)|(b)", "ab", "<$2>", "<><b>");
@@ -52,17 +47,12 @@ fn constructs_of_dotnet_are_understood() {
     check(r"(?'n'a)\k<n>", "aab", "-", "-b");
     check(r"(?<n>a)\1", "aab", "-", "-b");
     check(r"(a)\1", "aab", "-", "-b");
-    check(
-        r"[a-z-[aeiou]]+",
-        "abcde",
-        "-",
-        "a-e".replace("a-e", "a-e").as_str(),
-    );
+    check(r"[a-z-[aeiou]]+", "abcde", "-", "a-e");
     check(r"[^a-z-[1]]", "a12", "-", "a1-");
     check(r"[]a]", "]ab", "-", "--b");
     check(r"[\]\-\\]", r"a]-\", "x", "axxx");
     check(r"[()\s-]+", "+1 (555) 123-4567", "", "+15551234567");
-    check(r"[a&&b~~c--d]", "a&~-d", "x", "xxxxx");
+    check(r"[a&&b~~c-]", "a&~-d", "x", "xxxxd");
     check(r"(?i)ÄB(?-i)c", "äbc äbC", "x", "x äbC");
     check(r"(?i:a)b", "Ab AB", "x", "x AB");
     check(r"(?x) a b # comment", "ab", "x", "x");

@@ -47,6 +47,10 @@ enum Piece {
 }
 
 /// The options `(?imnsx)`.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are .NET's independent options"
+)]
 #[derive(Clone, Copy, Debug, Default)]
 struct Options {
     ignore_case: bool,
@@ -192,13 +196,13 @@ impl Translator<'_> {
                 Ok(())
             }
             '*' | '+' | '?' => self.quantifier(&c.to_string()),
-            '{' => match self.repeat_count()? {
-                Some(count) => self.quantifier(&count),
-                None => {
-                    self.literal('{');
-                    Ok(())
+            '{' => {
+                if let Some(count) = self.repeat_count()? {
+                    return self.quantifier(&count);
                 }
-            },
+                self.literal('{');
+                Ok(())
+            }
             c => {
                 self.literal(c);
                 Ok(())
@@ -354,8 +358,9 @@ impl Translator<'_> {
             .next()
             .ok_or_else(|| "it ends with a backslash".to_owned())?;
         match c {
-            'd' | 'D' | 'w' | 'W' | 's' | 'S' => self.push_atom(&format!("\\{c}")),
-            'b' | 'B' => self.push_atom(&format!("\\{c}")),
+            'd' | 'D' | 'w' | 'W' | 's' | 'S' | 'b' | 'B' => {
+                self.push_atom(&format!("\\{c}"));
+            }
             'A' => self.push_atom("\\A"),
             'z' => self.push_atom("\\z"),
             'Z' => self.push_piece(Piece::End),
