@@ -523,13 +523,23 @@ fn summary_json(summary: &Summary) -> Json {
 
 fn problem_json(problem: &ProblemView) -> Json {
     let ProblemView {
-        place,
+        file,
+        line,
+        column,
+        variable,
         key,
         message,
         remedy,
-        excerpt: _,
     } = problem;
-    json!({ "place": place, "key": key, "message": message, "remedy": remedy })
+    json!({
+        "file": file,
+        "line": line,
+        "column": column,
+        "variable": variable,
+        "key": key,
+        "message": message,
+        "remedy": remedy,
+    })
 }
 
 fn checks_json(job: &JobName, checks: &[CheckView]) -> Json {

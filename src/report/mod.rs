@@ -7,4 +7,5 @@ mod sentence;
 pub(crate) mod text;
 mod view;
 
+pub(crate) use sentence::clean_lines;
 pub(crate) use view::{CheckView, JobView, LastCycle, Names, PlanView, ProblemView};

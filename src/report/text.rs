@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use chrono::{DateTime, Utc};
 
 use super::sentence::{
-    clean, clean_lines, count, cycle_kind, deeds, duration, key, number, optional, things, value,
+    clean, count, cycle_kind, deeds, duration, key, number, optional, things, value,
     why, why_held, why_removed,
 };
 use super::view::{CheckView, JobView, LastCycle, Names, PlanView, ProblemView};
@@ -585,31 +585,55 @@ pub(crate) fn problem(
     style: Style,
 ) -> io::Result<()> {
     let ProblemView {
-        place,
+        file,
+        line,
+        column,
+        variable,
         key,
         message,
         remedy,
-        excerpt,
     } = problem;
-    let key = key
-        .as_ref()
-        .map_or_else(String::new, |key| format!(" {}:", clean(key)));
-    writeln!(
-        out,
-        "{} {}:{key} {}",
-        style.bold(&format!("{word}:")),
-        clean(place),
-        clean_lines(message)
-    )?;
-    if let Some(excerpt) = excerpt {
-        for line in excerpt.lines() {
-            writeln!(out, "    {}", clean(line))?;
+    let mut place = match variable {
+        Some(variable) => format!("environment variable {}", clean(variable)),
+        None => clean(file),
+    };
+    for number in [line, column].into_iter().flatten() {
+        if variable.is_none() {
+            place += &format!(":{number}");
         }
     }
-    if let Some(remedy) = remedy {
-        writeln!(out, "    help: {}", clean_lines(remedy))?;
+    if !key.is_empty() {
+        place += &format!(": {}", clean(key));
+    }
+    writeln!(out, "{} {place}", style.bold(&format!("{word}:")))?;
+    for line in message.lines() {
+        writeln!(out, "    {}", clean(line))?;
+    }
+    for (place, line) in remedy.lines().enumerate() {
+        let lead = if place == 0 { "help: " } else { "      " };
+        writeln!(out, "    {lead}{}", clean(line))?;
     }
     Ok(())
+}
+
+/// The last line of a check that found no problem.
+pub(crate) fn valid(file: &str, jobs: &[&str], warnings: &[ProblemView]) -> String {
+    let names = match jobs {
+        [] => String::new(),
+        some => format!(" ({})", clean(&some.join(", "))),
+    };
+    let jobs = things(jobs.len() as u64, "job");
+    let warnings = match warnings.len() {
+        0 => String::new(),
+        some => format!(", {}", things(some as u64, "warning")),
+    };
+    format!("{} is valid: {jobs}{names}{warnings}.", clean(file))
+}
+
+/// The last line of a check that found problems.
+pub(crate) fn invalid(problems: &[ProblemView]) -> String {
+    let problems = things(problems.len() as u64, "problem");
+    format!("The configuration is not valid: {problems}.")
 }
 
 /// The steps of Test Connection of one job.

@@ -21,14 +21,17 @@ pub(crate) struct PlanView<'a> {
 /// A problem or a warning of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ProblemView {
-    /// `entrain.toml:12:8`, as far as it is known.
-    pub(crate) place: String,
-    pub(crate) key: Option<String>,
+    pub(crate) file: String,
+    /// Counted from 1, as columns are.
+    pub(crate) line: Option<usize>,
+    pub(crate) column: Option<usize>,
+    /// The environment variable that the value came from, instead of the file.
+    pub(crate) variable: Option<String>,
+    /// Empty for the file as a whole.
+    pub(crate) key: String,
     pub(crate) message: String,
     /// What to do about it.
-    pub(crate) remedy: Option<String>,
-    /// The lines of the file with a caret below, when the problem has a place in it.
-    pub(crate) excerpt: Option<String>,
+    pub(crate) remedy: String,
 }
 
 /// One step of Test Connection.
