@@ -1,7 +1,127 @@
 //! The configuration: what was typed becomes what is meant, or a list of every problem with its remedy.
+//!
+//! `document` is the file as a tree with places; `file` what was typed; `resolve` and `mapping` make
+//! `settings` of it, which is what the rest of the program sees.
 
+mod document;
+mod duration;
+mod file;
+mod fingerprint;
+mod mapping;
+pub(crate) mod preset;
+mod problem;
+mod reader;
+mod resolve;
+mod secret;
+mod select;
 mod settings;
 
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use figment::providers::Env;
+
+use document::{Document, Variable};
+use problem::Log;
+
+pub(crate) use problem::{Problem, Problems};
+pub(crate) use secret::SecretError;
+pub(crate) use select::select;
 pub(crate) use settings::{
     Application, Config, Dialect, Job, MemberRemove, Schedule, Secret, Source, Target,
 };
+
+/// A configuration without problems, and what is worth a word all the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    pub(crate) warnings: Vec<Problem>,
+}
+
+/// Where the configuration is looked for when nobody says where it is.
+const PLACES: [&str; 2] = ["entrain.toml", "/etc/entrain/entrain.toml"];
+
+/// The variable that says where it is.
+const VARIABLE: &str = "ENTRAIN_CONFIG";
+
+/// The configuration to read: as asked for, else from the environment, else the first that exists.
+pub(crate) fn find_file(explicit: Option<&Path>) -> Result<PathBuf, Problems> {
+    find_among(explicit, Env::var(VARIABLE), &PLACES)
+}
+
+fn find_among(
+    explicit: Option<&Path>,
+    variable: Option<String>,
+    places: &[&str],
+) -> Result<PathBuf, Problems> {
+    if let Some(path) = explicit {
+        return Ok(path.to_owned());
+    }
+    if let Some(path) = variable.filter(|path| !path.is_empty()) {
+        return Ok(path.into());
+    }
+    let found = places.iter().map(Path::new).find(|path| path.exists());
+    found.map(Path::to_owned).ok_or_else(|| {
+        Problems(vec![Problem {
+            file: places.first().copied().unwrap_or_default().into(),
+            line: None,
+            column: None,
+            variable: None,
+            key: String::new(),
+            message: format!(
+                "no configuration was found; looked for {}",
+                places.join(" and ")
+            ),
+            remedy: format!("name it with --config or {VARIABLE}; entrain init writes one"),
+        }])
+    })
+}
+
+/// Reads a configuration with the overrides of the environment.
+pub(crate) fn load(file: &Path) -> Result<Loaded, Problems> {
+    load_with(file, &document::environment())
+}
+
+fn load_with(file: &Path, variables: &[Variable]) -> Result<Loaded, Problems> {
+    let whole_file = |line, message, remedy: &str| {
+        Problems(vec![Problem {
+            file: file.to_owned(),
+            line,
+            column: None,
+            variable: None,
+            key: String::new(),
+            message,
+            remedy: remedy.to_owned(),
+        }])
+    };
+    let bytes = fs::read(file).map_err(|err| {
+        let message = format!("the configuration cannot be read: {err}");
+        whole_file(None, message, "correct the path or the file's permissions")
+    })?;
+    let text = String::from_utf8(bytes).map_err(|err| {
+        let good = &err.as_bytes()[..err.utf8_error().valid_up_to()];
+        let line = String::from_utf8_lossy(good).matches('\n').count() + 1;
+        let message = "the file is not UTF-8 from here on".to_owned();
+        whole_file(Some(line), message, "save the file as UTF-8")
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+
+    let mut log = Log::default();
+    let mut document = Document::parse(file, text).map_err(|problem| Problems(vec![problem]))?;
+    document.override_with(variables, &mut log);
+    let document = Rc::new(document);
+    let typed = file::File::read(&document, &mut log);
+    let config = resolve::resolve(&typed, document.file(), &mut log);
+    log.sort();
+    match config {
+        Some(config) if log.problems.is_empty() => Ok(Loaded {
+            config,
+            warnings: log.warnings,
+        }),
+        _ => Err(Problems(log.problems)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

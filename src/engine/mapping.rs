@@ -1,10 +1,11 @@
 //! A source object and a job's mappings make the attributes that the target should have.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 
-use super::expr::{self, AppRole, Expression};
+use super::expr::{self, AppRole, Expression, Flow};
 use super::model::{MatchKey, ObjectKind, SourceId, SourceObject, TargetPath, TargetType, Value};
 
 /// One target attribute fed by a source attribute, a constant or an expression.
@@ -20,7 +21,8 @@ pub(crate) struct Mapping {
     pub(crate) on_empty: OnEmpty,
     pub(crate) target_type: TargetType,
     pub(crate) multi_valued: bool,
-    /// Whether a difference in case alone is a change.
+    /// Whether a value that the target shows in another case is another value. What we sent
+    /// ourselves is always compared exactly.
     pub(crate) case_exact: bool,
     /// Without a value the object cannot be provisioned.
     pub(crate) required: bool,
@@ -45,9 +47,13 @@ pub(crate) enum Apply {
 /// What happens to the target's value when the source's becomes null (product rule 14).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnEmpty {
+    /// The target's value is removed, or replaced by the mapping's default when it has one.
     Clear,
+    /// What the target has stays; the default is used on create only.
     Keep,
+    /// The default is used.
     Default,
+    /// The object is not provisioned and counts as failed.
     Fail,
 }
 
@@ -57,4 +63,317 @@ pub(crate) struct AttributeError {
     pub(crate) target: TargetPath,
     /// What failed, and what to do: "the source value is a list, the target takes one value".
     pub(crate) message: String,
+}
+
+/// What the mappings see of one object.
+pub(crate) struct Subject<'a> {
+    object: &'a SourceObject,
+    roles: &'a [AppRole],
+    soft_deleted: Value,
+    id: Value,
+    /// For guests, the address they have at home.
+    principal_name: Option<Value>,
+}
+
+/// What the mappings see of the world: the clock and chance are passed in.
+#[derive(Clone, Copy)]
+pub(crate) struct World<'a> {
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) random: &'a dyn Fn() -> u64,
+}
+
+impl<'a> Subject<'a> {
+    /// `soft_deleted` is Entra's `IsSoftDeleted`: unassigned, filtered out, in the recycle bin, or
+    /// blocked.
+    pub(crate) fn new(object: &'a SourceObject, roles: &'a [AppRole], soft_deleted: bool) -> Self {
+        let principal_name = match object.kind {
+            ObjectKind::User => object
+                .attributes
+                .text("userPrincipalName")
+                .map(|name| Value::Text(home_address(name).into_owned())),
+            ObjectKind::Group => None,
+        };
+        Self {
+            object,
+            roles,
+            soft_deleted: Value::Boolean(soft_deleted),
+            id: Value::text(object.id.as_str()),
+            principal_name,
+        }
+    }
+
+    /// A source attribute or a computed one; `None` is null.
+    pub(crate) fn value(&self, name: &str) -> Option<&Value> {
+        match name {
+            "IsSoftDeleted" => Some(&self.soft_deleted),
+            "id" | "objectId" => Some(&self.id),
+            "userPrincipalName" if self.principal_name.is_some() => self.principal_name.as_ref(),
+            "originalUserPrincipalName" => self.object.attributes.value("userPrincipalName"),
+            _ => self.object.attributes.value(name).or_else(|| {
+                let number = name.strip_prefix("extensionAttribute")?;
+                number.parse::<u8>().ok()?;
+                let Value::Object(members) = self
+                    .object
+                    .attributes
+                    .value("onPremisesExtensionAttributes")?
+                else {
+                    return None;
+                };
+                members.get(name)
+            }),
+        }
+    }
+}
+
+impl expr::Lookup for Subject<'_> {
+    fn value(&self, name: &str) -> Option<&Value> {
+        Subject::value(self, name)
+    }
+}
+
+/// `alias_theirdomain#EXT#@yourdomain` is `alias@theirdomain` (Entra, "How provisioning works").
+fn home_address(principal_name: &str) -> Cow<'_, str> {
+    let Some((home, _)) = principal_name.split_once("#EXT#") else {
+        return Cow::Borrowed(principal_name);
+    };
+    match home.rsplit_once('_') {
+        Some((alias, domain)) => Cow::Owned(format!("{alias}@{domain}")),
+        None => Cow::Borrowed(principal_name),
+    }
+}
+
+/// What the target should have of one object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Desired {
+    /// `None`: the target should have no value there. A path that is absent is left alone.
+    pub(crate) values: BTreeMap<TargetPath, Option<Value>>,
+    /// Sent with a create, and left alone afterwards.
+    pub(crate) on_create: BTreeMap<TargetPath, Value>,
+    pub(crate) references: BTreeMap<TargetPath, Option<SourceId>>,
+    /// Paths at which a difference in case alone is none, when the target's own spelling is compared.
+    pub(crate) fold_case: BTreeSet<TargetPath>,
+    /// Where to look for the object in the target, in matching precedence.
+    pub(crate) keys: Vec<MatchKey>,
+}
+
+/// The answer of all mappings of one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mapped {
+    Desired(Desired),
+    /// An expression said `IgnoreObjectFlow`.
+    IgnoreObject,
+}
+
+/// Evaluates every mapping; all that fail are told together.
+pub(crate) fn desired<'m>(
+    mappings: impl IntoIterator<Item = &'m Mapping>,
+    subject: &Subject<'_>,
+    world: World<'_>,
+) -> Result<Mapped, Vec<AttributeError>> {
+    let mut desired = Desired::default();
+    let mut keys = Vec::new();
+    let mut errors = Vec::new();
+    let mappings = mappings.into_iter();
+    for mapping in mappings.filter(|mapping| !mapping.target.is_members()) {
+        let flow = match evaluate(mapping, subject, world) {
+            Ok(Evaluated::IgnoreObject) => return Ok(Mapped::IgnoreObject),
+            Ok(Evaluated::IgnoreAttribute) => continue,
+            Ok(Evaluated::Value(value)) => value,
+            Err(message) => {
+                errors.push(AttributeError {
+                    target: mapping.target.clone(),
+                    message,
+                });
+                continue;
+            }
+        };
+        if let (Some(precedence), Some(value)) = (mapping.matching, &flow) {
+            let key = MatchKey {
+                path: mapping.target.clone(),
+                value: value.clone(),
+            };
+            keys.push((precedence, key));
+        }
+        if let Err(message) = place(&mut desired, mapping, flow) {
+            errors.push(AttributeError {
+                target: mapping.target.clone(),
+                message: message.to_owned(),
+            });
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    keys.sort_by_key(|(precedence, _)| *precedence);
+    desired.keys = keys.into_iter().map(|(_, key)| key).collect();
+    Ok(Mapped::Desired(desired))
+}
+
+/// Whether the mapping carries the state "can no longer use the application" to the target.
+pub(crate) fn reads_soft_deleted(mapping: &Mapping) -> bool {
+    match &mapping.source {
+        Source::Attribute(name) => name == "IsSoftDeleted",
+        Source::Expression(expression) => expression.attributes().contains("IsSoftDeleted"),
+        Source::Constant(_) | Source::None => false,
+    }
+}
+
+/// Sorts one mapping's value into what is sent always, on create alone, or as a reference.
+fn place(
+    desired: &mut Desired,
+    mapping: &Mapping,
+    value: Option<Value>,
+) -> Result<(), &'static str> {
+    let path = mapping.target.clone();
+    let value = match (value, &mapping.default, mapping.on_empty) {
+        (Some(value), _, _) => Some(value),
+        (None, _, OnEmpty::Fail) => return Err("the source has no value, and on_empty = \"fail\""),
+        (None, Some(default), OnEmpty::Keep) => {
+            desired.on_create.insert(path, default.clone());
+            return Ok(());
+        }
+        (None, None, OnEmpty::Keep) => {
+            return if mapping.required {
+                Err(REQUIRED)
+            } else {
+                Ok(())
+            };
+        }
+        (None, default, OnEmpty::Clear | OnEmpty::Default) => default.clone(),
+    };
+    if value.is_none() && mapping.required {
+        return Err(REQUIRED);
+    }
+    if !mapping.case_exact {
+        desired.fold_case.insert(path.clone());
+    }
+    let create_only = mapping.apply == Apply::OnCreate || matches!(mapping.source, Source::None);
+    match value {
+        Some(Value::Reference(source)) => {
+            desired.references.insert(path, Some(source));
+        }
+        None if mapping.target_type == TargetType::Reference => {
+            desired.references.insert(path, None);
+        }
+        Some(value) if create_only => {
+            desired.on_create.insert(path, value);
+        }
+        None if create_only => {}
+        value => {
+            desired.values.insert(path, value);
+        }
+    }
+    Ok(())
+}
+
+const REQUIRED: &str =
+    "the target requires a value and the source has none: give the mapping a default";
+
+enum Evaluated {
+    Value(Option<Value>),
+    IgnoreAttribute,
+    IgnoreObject,
+}
+
+fn evaluate(
+    mapping: &Mapping,
+    subject: &Subject<'_>,
+    world: World<'_>,
+) -> Result<Evaluated, String> {
+    let value = match &mapping.source {
+        Source::Attribute(name) => subject.value(name).cloned(),
+        Source::Constant(value) => Some(value.clone()),
+        Source::None => None,
+        Source::Expression(expression) => {
+            let input = expr::Input {
+                attributes: subject,
+                roles: subject.roles,
+                now: world.now,
+                random: world.random,
+                default_domain: None,
+                taken: &|_| false,
+            };
+            match expression
+                .evaluate(&input)
+                .map_err(|error| error.to_string())?
+            {
+                Flow::Value(value) => Some(value),
+                Flow::Null => None,
+                Flow::IgnoreAttribute => return Ok(Evaluated::IgnoreAttribute),
+                Flow::IgnoreObject => return Ok(Evaluated::IgnoreObject),
+            }
+        }
+    };
+    // Empty text is no value: RFC 7643 section 2.5 knows no difference between unassigned and null,
+    // and targets refuse an empty e-mail address.
+    let value = value.filter(|value| !value.is_empty());
+    let value = match value {
+        Some(value) => Some(convert(value, mapping)?),
+        None => None,
+    };
+    Ok(Evaluated::Value(value))
+}
+
+/// Makes a value fit the target attribute, or says why it cannot.
+fn convert(value: Value, mapping: &Mapping) -> Result<Value, String> {
+    let to_type = |value| convert_one(value, mapping.target_type).map_err(str::to_owned);
+    match value {
+        Value::List(values) if mapping.multi_valued => {
+            let converted: Result<_, _> = values.into_iter().map(to_type).collect();
+            converted.map(Value::List)
+        }
+        Value::List(mut values) => match values.pop() {
+            Some(only) if values.is_empty() => to_type(only),
+            _ => Err(
+                "the source has several values and the target takes one: use Join or Item"
+                    .to_owned(),
+            ),
+        },
+        one if mapping.multi_valued => to_type(one).map(|one| Value::List(vec![one])),
+        one => to_type(one),
+    }
+}
+
+fn convert_one(value: Value, target_type: TargetType) -> Result<Value, &'static str> {
+    match (target_type, value) {
+        (TargetType::String | TargetType::Binary, value @ Value::Text(_))
+        | (TargetType::Boolean, value @ Value::Boolean(_))
+        | (TargetType::Integer, value @ Value::Integer(_))
+        | (TargetType::Reference, value @ Value::Reference(_))
+        | (TargetType::Complex, value @ (Value::Object(_) | Value::Text(_))) => Ok(value),
+        (TargetType::String, Value::Boolean(value)) => {
+            Ok(Value::text(if value { "True" } else { "False" }))
+        }
+        (TargetType::String, Value::Integer(value)) => Ok(Value::Text(value.to_string())),
+        (TargetType::String, Value::Reference(source)) => Ok(Value::text(source.as_str())),
+        (TargetType::Boolean, Value::Text(text)) => match text.to_ascii_lowercase().as_str() {
+            "true" => Ok(Value::Boolean(true)),
+            "false" => Ok(Value::Boolean(false)),
+            _ => Err("the target takes True or False and the source has something else"),
+        },
+        (TargetType::Integer, Value::Text(text)) => text
+            .trim()
+            .parse()
+            .map(Value::Integer)
+            .map_err(|_| "the target takes a whole number and the source has something else"),
+        (TargetType::DateTime, Value::Text(text)) => date_time(&text)
+            .map(Value::Text)
+            .ok_or("the target takes a date and the source has something else"),
+        (TargetType::Reference, _) => {
+            Err("the target takes a reference: map manager or another reference directly")
+        }
+        (_, Value::Object(_) | Value::List(_)) => {
+            Err("the source value has several parts and the target takes plain text: name one part")
+        }
+        _ => Err("the source value does not fit the type of the target attribute"),
+    }
+}
+
+/// ISO 8601 as RFC 7643 section 2.3.5 wants it, from that form or from the expressions' own.
+fn date_time(text: &str) -> Option<String> {
+    if DateTime::parse_from_rfc3339(text).is_ok() {
+        return Some(text.to_owned());
+    }
+    let printed = NaiveDateTime::parse_from_str(text, "%m/%d/%Y %I:%M:%S %p").ok()?;
+    Some(printed.format("%Y-%m-%dT%H:%M:%SZ").to_string())
 }

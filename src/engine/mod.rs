@@ -9,4 +9,5 @@ pub(crate) mod mapping;
 pub(crate) mod model;
 pub(crate) mod outcome;
 pub(crate) mod plan;
+pub(crate) mod scope;
 pub(crate) mod summary;

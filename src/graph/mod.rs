@@ -1,1 +1,23 @@
-//! The source: reads users, groups and assignments of an Entra tenant through Microsoft Graph. Never writes.
+//! The source: reads users, groups and assignments of an Entra tenant through Microsoft Graph. Never
+//! writes. Requests are named by graph-rs-sdk and sent through `http`; paging, tokens and retries are ours.
+
+mod application;
+mod assignments;
+mod client;
+mod connection;
+mod delta;
+mod error;
+mod remedy;
+mod token;
+mod wire;
+
+pub(crate) use application::ServicePrincipal;
+pub(crate) use assignments::AssignmentsError;
+pub(crate) use client::Client;
+pub(crate) use connection::{Check, Failed};
+pub(crate) use delta::{At, Link, Page};
+pub(crate) use error::{Class, Error, Expired};
+pub(crate) use token::ClientSecret;
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,22 @@
-//! HTTP manners shared by both clients: client building, retries, redaction. Knows neither Graph nor SCIM.
+//! HTTP manners shared by both clients: client building, retries, pacing, redaction. Knows neither
+//! Graph nor SCIM: it takes plain parameters and hands back any answer, whatever its status.
+//!
+//! Build a client ([`build`]), wrap it in a [`Channel`], and [`Channel::send`] through that.
+
+mod client;
+mod link;
+mod rate;
+mod redact;
+mod retry;
+mod send;
+
+pub(crate) use client::{BuildError, Settings, UrlError, build, check_url, is_loopback};
+pub(crate) use link::{LinkError, follow, same_origin};
+pub(crate) use redact::{redact, redact_secret};
+pub(crate) use retry::Repeat;
+pub(crate) use send::{Answer, Channel, Error, Exchange, Want};
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,29 @@
-//! The target: a SCIM 2.0 client. `Reader` cannot write; `Writer` is built by `apply` alone.
+//! The target: a SCIM 2.0 client (RFC 7643, RFC 7644). A [`Reader`] cannot write, and only `apply`
+//! makes a [`Writer`] of it; so a dry run holds no writer. Requests are built by pure functions
+//! (`filter`, `patch`, `resource`, `route`); wire types stay in `wire`.
+
+mod auth;
+mod connection;
+mod dialect;
+mod error;
+mod filter;
+mod pager;
+mod patch;
+mod reader;
+mod resource;
+mod route;
+mod wire;
+mod writer;
+
+pub(crate) use auth::Token;
+pub(crate) use dialect::normalise;
+pub(crate) use error::Error;
+pub(crate) use pager::ListSummary;
+pub(crate) use reader::{Listing, Reader};
+pub(crate) use writer::{Created, Writer};
+
+/// The facts of a write, for the provisioning log.
+pub(crate) use crate::http::Exchange;
+
+#[cfg(test)]
+mod tests;

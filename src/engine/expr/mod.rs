@@ -1,12 +1,278 @@
-//! The expression language of attribute mappings: parsed and checked once per job, evaluated per object.
+//! The expression language of attribute mappings: parsed and checked once per job, evaluated per
+//! object. The clock, randomness and the target's values come in with `Input`.
 
-/// A role of the application as mappings see it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+mod ast;
+mod check;
+mod dates;
+mod datum;
+mod diacritics;
+mod error;
+mod eval;
+mod functions;
+mod lexer;
+mod lists;
+mod logic;
+mod number;
+mod parser;
+mod pattern;
+mod random;
+mod replace;
+mod roles;
+mod text;
+mod token;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Range;
+
+use chrono::{DateTime, Utc};
+
+use crate::engine::model::{Attributes, Value};
+use check::{Term, TermKind};
+use eval::{Evaluator, Stop};
+
+pub(crate) use error::{Error, ErrorKind};
+pub(crate) use functions::{Function, functions};
+pub(crate) use roles::complex_for_create;
+
+/// A compiled expression: parsed, checked, and its constant patterns and formats compiled.
+#[derive(Clone, Debug)]
+pub(crate) struct Expression {
+    text: String,
+    tree: ast::Node,
+    root: Term,
+}
+
+/// What an expression is evaluated on.
+pub(crate) struct Input<'a> {
+    /// The attributes of the source object, with the computed ones such as `IsSoftDeleted`.
+    pub(crate) attributes: &'a dyn Lookup,
+    /// The roles that the user holds in the application: `[appRoleAssignments]`.
+    pub(crate) roles: &'a [AppRole],
+    pub(crate) now: DateTime<Utc>,
+    /// A source of random bits. Seeded alike, it makes evaluation repeatable.
+    pub(crate) random: &'a dyn Fn() -> u64,
+    /// The default verified domain of the tenant, where it is known.
+    pub(crate) default_domain: Option<&'a str>,
+    /// Whether the target has a value already, for `SelectUniqueValue`.
+    pub(crate) taken: &'a dyn Fn(&str) -> bool,
+}
+
+/// Where attributes come from. A name that is not known is absent, like one without a value.
+pub(crate) trait Lookup {
+    fn value(&self, name: &str) -> Option<&Value>;
+}
+
+impl Lookup for Attributes {
+    fn value(&self, name: &str) -> Option<&Value> {
+        Attributes::value(self, name)
+    }
+}
+
+/// A role of the application that a user holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AppRole {
     pub(crate) id: String,
     pub(crate) value: Option<String>,
     pub(crate) display_name: String,
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct Expression;
+/// What leaves a mapping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    Value(Value),
+    /// There is no value.
+    Null,
+    /// The attribute is left as it is in the target.
+    IgnoreAttribute,
+    /// The object is skipped.
+    IgnoreObject,
+}
+
+impl Flow {
+    /// The value as Entra prints it: `True`, `7`, `3/16/2020 7:00:00 AM`. `None` where there is no
+    /// single value that could be printed.
+    pub(crate) fn canonical_text(&self) -> Option<String> {
+        match self {
+            Self::Value(value) => eval::element_text(value).ok().map(Into::into),
+            Self::Null | Self::IgnoreAttribute | Self::IgnoreObject => None,
+        }
+    }
+}
+
+/// A part of an expression and what it came to, for `eval --explain`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// The place of the part in the text of the expression, in bytes.
+    pub(crate) span: Range<usize>,
+    /// `None` if the part was not evaluated, such as the branch that was not taken.
+    pub(crate) outcome: Option<Result<Flow, Error>>,
+    /// Whether `Redact` says that logs must not show the value.
+    pub(crate) is_redacted: bool,
+}
+
+impl Expression {
+    pub(crate) fn compile(text: &str) -> Result<Self, Error> {
+        let tree = parser::parse(text)?;
+        let root = check::check(&tree)?;
+        Ok(Self {
+            text: text.to_owned(),
+            tree,
+            root,
+        })
+    }
+
+    /// The text as it was written.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The names of the attributes that are read, the computed ones included.
+    pub(crate) fn attributes(&self) -> BTreeSet<&str> {
+        let mut names = BTreeSet::new();
+        self.root.walk(&mut |term| {
+            if let TermKind::Attribute(name) = &term.kind {
+                names.insert(name.as_str());
+            }
+        });
+        names
+    }
+
+    /// The first attribute that is not known, as an error with its place. `known` are the names
+    /// from which the nearest one is suggested.
+    pub(crate) fn unknown_attribute(
+        &self,
+        is_known: impl Fn(&str) -> bool,
+        known: &[&str],
+    ) -> Option<Error> {
+        let mut found = None;
+        self.root.walk(&mut |term| {
+            if let TermKind::Attribute(name) = &term.kind
+                && found.is_none()
+                && !is_known(name)
+            {
+                let nearest = error::nearest(name, known.iter().copied());
+                let kind = ErrorKind::UnknownAttribute {
+                    name: name.clone(),
+                    nearest: nearest.map(ToOwned::to_owned),
+                };
+                found = Some(Error::new(kind, term.span.clone()));
+            }
+        });
+        found
+    }
+
+    /// Whether a function is called anywhere.
+    pub(crate) fn uses(&self, function: &str) -> bool {
+        let mut found = false;
+        self.root
+            .walk(&mut |term| found |= is_call_of(term, function));
+        found
+    }
+
+    /// Whether the value may differ between two evaluations of one object.
+    pub(crate) fn is_volatile(&self) -> bool {
+        ["Now", "Guid", "RandomString"]
+            .into_iter()
+            .any(|function| self.uses(function))
+    }
+
+    /// Whether the target's values are needed; then it is no matching attribute, and it flows only
+    /// when an object is created.
+    pub(crate) fn selects_unique(&self) -> bool {
+        self.uses("SelectUniqueValue")
+    }
+
+    pub(crate) fn needs_default_domain(&self) -> bool {
+        self.uses("DefaultDomain")
+    }
+
+    /// Whether the user's app roles are needed.
+    pub(crate) fn reads_roles(&self) -> bool {
+        self.attributes().contains(roles::ATTRIBUTE)
+    }
+
+    /// Whether every log shows `[Redact]` in place of the value.
+    pub(crate) fn redacts(&self) -> bool {
+        self.uses("Redact")
+    }
+
+    pub(crate) fn evaluate(&self, input: &Input<'_>) -> Result<Flow, Error> {
+        match Evaluator::new(input).evaluate(&self.root) {
+            Ok(datum) => Ok(datum.into_flow()),
+            Err(Stop::Ignored(ignored)) => Ok(ignored.into()),
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+
+    /// The values that `SelectUniqueValue` would try, in order, so that the target can be asked
+    /// about all of them before the evaluation; of any other expression its value. Random values
+    /// come out the same later only if `random` gives the same bits again.
+    pub(crate) fn candidates(&self, input: &Input<'_>) -> Result<Vec<String>, Error> {
+        let mut candidates = Vec::new();
+        let rules: Vec<&Term> = match &self.root.kind {
+            TermKind::Call {
+                function,
+                arguments,
+            } if function.name == "SelectUniqueValue" => arguments.iter().flatten().collect(),
+            _ => vec![&self.root],
+        };
+        let evaluator = Evaluator::new(input);
+        for rule in rules {
+            match evaluator.evaluate(rule) {
+                Ok(datum) => {
+                    let text = datum.into_text();
+                    let text = text.map_err(|kind| Error::new(kind, rule.span.clone()))?;
+                    candidates.extend(text.filter(|text| !text.is_empty()).map(String::from));
+                }
+                Err(Stop::Ignored(_)) => break,
+                Err(Stop::Failed(error)) => return Err(error),
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// What every part came to, in source order, the outer parts before those inside them.
+    pub(crate) fn explain(&self, input: &Input<'_>) -> Vec<Step> {
+        let evaluator = Evaluator::tracing(input);
+        // How it ends is the outcome of the first step.
+        let _ = evaluator.evaluate(&self.root);
+        let trace = evaluator.into_trace();
+
+        let mut redactions = Vec::new();
+        self.root.walk(&mut |term| {
+            if is_call_of(term, "Redact") {
+                redactions.push(term.span.clone());
+            }
+        });
+        let overlaps = |span: &Range<usize>| {
+            redactions
+                .iter()
+                .any(|redacted| span.start < redacted.end && redacted.start < span.end)
+        };
+        let mut steps = Vec::new();
+        self.root.walk(&mut |term| {
+            let traced = trace.iter().find(|(span, _)| *span == term.span);
+            steps.push(Step {
+                span: term.span.clone(),
+                outcome: traced.map(|(_, outcome)| outcome.clone()),
+                is_redacted: overlaps(&term.span),
+            });
+        });
+        steps
+    }
+}
+
+fn is_call_of(term: &Term, name: &str) -> bool {
+    matches!(&term.kind, TermKind::Call { function, .. } if function.name == name)
+}
+
+/// The canonical printing: one line, a blank after each comma.
+impl fmt::Display for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tree.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests;

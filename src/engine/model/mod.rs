@@ -6,6 +6,7 @@ mod id;
 mod object;
 mod path;
 pub(crate) mod schema;
+pub(crate) mod source;
 mod value;
 
 pub(crate) use change::{MemberChange, SourceChange};

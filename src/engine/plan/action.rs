@@ -221,6 +221,11 @@ pub(crate) enum Why {
         target: TargetId,
         by: SourceId,
     },
+    /// Another source object of this plan has the same matching value (`DuplicateSourceEntries`).
+    DuplicateSource {
+        key: MatchKey,
+        other: SourceId,
+    },
     MappingFailed(Vec<AttributeError>),
     /// The job's `actions` do not allow it.
     NotAllowed(Verb),
@@ -240,6 +245,7 @@ impl Why {
         match self {
             Self::Ambiguous { .. }
             | Self::Taken { .. }
+            | Self::DuplicateSource { .. }
             | Self::MappingFailed(_)
             | Self::LookupFailed(_) => true,
             Self::OutOfScope(_)
@@ -264,6 +270,7 @@ impl Why {
             Self::IgnoredByMapping => "ignored-by-mapping",
             Self::Ambiguous { .. } => "ambiguous",
             Self::Taken { .. } => "taken",
+            Self::DuplicateSource { .. } => "duplicate-source",
             Self::MappingFailed(_) => "mapping-failed",
             Self::NotAllowed(_) => "not-allowed",
             Self::Kept(_) => "kept",

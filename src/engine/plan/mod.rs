@@ -1,8 +1,13 @@
 //! Desired against current: the typed list of changes a cycle would make.
 
 mod action;
+mod difference;
+mod planner;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use action::{
     Action, Change, Count, Element, Plan, Referenced, Skipped, Step, Subject, Verb, Why, WhyOut,
     WhyRemoved,
 };
+pub(crate) use planner::{Candidate, Found, Member, Membership, Planned, Planner};

@@ -1,0 +1,752 @@
+//! What was typed, and where: every key of the file and of presets, with nothing filled in and
+//! nothing understood yet. `resolve` makes what is meant of it.
+
+use std::rc::Rc;
+
+use figment::value::Value;
+
+use super::document::{Document, Place};
+use super::problem::Log;
+use super::reader::{Section, Table, Typed, whole, wrong};
+use super::settings::Secret;
+use crate::engine::job::Limit;
+
+#[derive(Debug)]
+pub(super) struct File {
+    pub(super) place: Place,
+    pub(super) state_path: Option<Typed<String>>,
+    pub(super) source: Source,
+    pub(super) schedule: Schedule,
+    pub(super) jobs: Vec<Job>,
+}
+
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) tenant_id: Option<Typed<String>>,
+    pub(super) client_id: Option<Typed<String>>,
+    pub(super) client_secret: Option<Typed<Secret>>,
+    pub(super) cloud: Option<Typed<String>>,
+    pub(super) login_url: Option<Typed<String>>,
+    pub(super) graph_url: Option<Typed<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Schedule {
+    pub(super) interval: Option<Typed<String>>,
+    pub(super) cron: Option<Typed<String>>,
+    pub(super) timezone: Option<Typed<String>>,
+    pub(super) jitter: Option<Typed<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) place: Place,
+    pub(super) name: Option<Typed<String>>,
+    pub(super) enabled: Option<Typed<bool>>,
+    pub(super) preset: Option<Typed<String>>,
+    pub(super) application: Option<Application>,
+    pub(super) target: Target,
+    pub(super) scope: Scope,
+    pub(super) users: Rules,
+    pub(super) groups: Rules,
+    pub(super) max_deletions: Option<Typed<Limit>>,
+    pub(super) schedule: Schedule,
+}
+
+#[derive(Debug)]
+pub(super) enum Application {
+    AppId(Typed<String>),
+    ServicePrincipalId(Typed<String>),
+    DisplayName(Typed<String>),
+}
+
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) base_url: Option<Typed<String>>,
+    pub(super) token: Option<Typed<Secret>>,
+    pub(super) concurrency: Option<Typed<i64>>,
+    pub(super) requests_per_second: Option<Typed<f64>>,
+    pub(super) timeout: Option<Typed<String>>,
+    pub(super) ca_certificate: Option<Typed<String>>,
+    pub(super) filterable: Option<Vec<Typed<String>>>,
+    pub(super) member_chunk: Option<Typed<i64>>,
+    pub(super) member_remove: Option<Typed<String>>,
+    pub(super) page_size: Option<Typed<i64>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Scope {
+    pub(super) place: Place,
+    pub(super) mode: Option<Typed<String>>,
+    pub(super) nested_groups: Option<Typed<bool>>,
+    pub(super) groups: Option<Vec<Typed<String>>>,
+    pub(super) exclude: Option<Vec<Typed<String>>>,
+    pub(super) exclude_default_access: Option<Typed<bool>>,
+}
+
+/// What is said of users or of groups.
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) place: Place,
+    pub(super) enabled: Option<Typed<bool>>,
+    pub(super) actions: Option<Vec<Typed<String>>>,
+    pub(super) when_out_of_scope: Option<Typed<String>>,
+    pub(super) filters: Option<Vec<FilterGroup>>,
+    pub(super) mappings: Vec<Mapping>,
+    /// Presets only: what to tell who provisions this kind of object into such a target.
+    pub(super) warning: Option<Typed<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct FilterGroup {
+    pub(super) name: Option<Typed<String>>,
+    pub(super) all: Vec<Clause>,
+}
+
+#[derive(Debug)]
+pub(super) struct Clause {
+    pub(super) place: Place,
+    pub(super) attribute: Option<Typed<String>>,
+    pub(super) operator: Option<Typed<String>>,
+    pub(super) value: Option<Typed<String>>,
+    pub(super) full: Option<Typed<bool>>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Mapping {
+    pub(super) place: Place,
+    pub(super) target: Option<Typed<String>>,
+    pub(super) flow: Option<Flow>,
+    pub(super) default: Option<Typed<Value>>,
+    pub(super) matching: Option<Typed<i64>>,
+    pub(super) apply: Option<Typed<String>>,
+    pub(super) on_empty: Option<Typed<String>>,
+    pub(super) target_type: Option<Typed<String>>,
+    pub(super) multi_valued: Option<Typed<bool>>,
+    pub(super) required: Option<Typed<bool>>,
+    pub(super) case_exact: Option<Typed<bool>>,
+}
+
+/// Where a mapping's value comes from.
+#[derive(Clone, Debug)]
+pub(super) enum Flow {
+    Attribute(Typed<String>),
+    Expression(Typed<String>),
+    Constant(Typed<Value>),
+    /// `none = true`.
+    None,
+    /// `remove = true`: the preset's mapping is dropped.
+    Removed,
+}
+
+/// A preset, as typed.
+#[derive(Debug)]
+pub(super) struct Preset {
+    pub(super) title: Option<Typed<String>>,
+    pub(super) target: Target,
+    pub(super) scope: Scope,
+    pub(super) users: Rules,
+    pub(super) groups: Rules,
+}
+
+const USE_SECRET: &str = "use client_secret = { env = \"NAME\" }";
+
+const TOP: Section = Section {
+    name: "",
+    keys: &["state", "source", "schedule", "jobs"],
+    later: &[
+        ("web", "remove the section; see the command status instead"),
+        (
+            "notify",
+            "remove the section; exit codes and the log tell it",
+        ),
+    ],
+};
+const STATE: Section = section("state", &["path"]);
+const SOURCE: Section = Section {
+    name: "source",
+    keys: &[
+        "tenant_id",
+        "client_id",
+        "client_secret",
+        "cloud",
+        "login_url",
+        "graph_url",
+    ],
+    later: &[
+        ("client_certificate", USE_SECRET),
+        ("federated_token_file", USE_SECRET),
+        ("managed_identity", USE_SECRET),
+    ],
+};
+const SCHEDULE: Section = section("schedule", SCHEDULE_KEYS);
+const SCHEDULE_KEYS: &[&str] = &["interval", "cron", "timezone", "jitter"];
+const JOB: Section = section(
+    "jobs",
+    &[
+        "name",
+        "enabled",
+        "preset",
+        "application",
+        "target",
+        "scope",
+        "users",
+        "groups",
+        "safety",
+        "schedule",
+    ],
+);
+const JOB_SCHEDULE: Section = section("jobs.schedule", SCHEDULE_KEYS);
+const APPLICATION: Section = section(
+    "jobs.application",
+    &["app_id", "service_principal_id", "display_name"],
+);
+const TARGET: Section = Section {
+    name: "jobs.target",
+    keys: &[
+        "base_url",
+        "token",
+        "concurrency",
+        "requests_per_second",
+        "timeout",
+        "ca_certificate",
+        "filterable",
+        "member_chunk",
+        "member_remove",
+        "page_size",
+    ],
+    later: &[("oauth", "use token = { env = \"NAME\" }")],
+};
+const SCOPE: Section = section(
+    "jobs.scope",
+    &[
+        "mode",
+        "nested_groups",
+        "groups",
+        "exclude",
+        "exclude_default_access",
+    ],
+);
+const RULES_KEYS: &[&str] = &[
+    "enabled",
+    "actions",
+    "when_out_of_scope",
+    "filters",
+    "mappings",
+];
+const USERS: Section = section("jobs.users", RULES_KEYS);
+const GROUPS: Section = section("jobs.groups", RULES_KEYS);
+const FILTER: Section = section("jobs.users.filters", &["name", "all"]);
+const CLAUSE: Section = section(
+    "jobs.users.filters.all",
+    &["attribute", "operator", "value", "full"],
+);
+const MAPPING: Section = section(
+    "jobs.users.mappings",
+    &[
+        "target",
+        "source",
+        "expression",
+        "constant",
+        "none",
+        "default",
+        "match",
+        "apply",
+        "on_empty",
+        "type",
+        "multi_valued",
+        "required",
+        "case_exact",
+        "remove",
+    ],
+);
+const SAFETY: Section = section("jobs.safety", &["max_deletions"]);
+
+/// Every section of the configuration.
+pub(super) const SECTIONS: &[&Section] = &[
+    &TOP,
+    &STATE,
+    &SOURCE,
+    &SCHEDULE,
+    &JOB,
+    &JOB_SCHEDULE,
+    &APPLICATION,
+    &TARGET,
+    &SCOPE,
+    &USERS,
+    &GROUPS,
+    &FILTER,
+    &CLAUSE,
+    &MAPPING,
+    &SAFETY,
+];
+
+const PRESET_TOP: Section = section("", &["title", "target", "scope", "users", "groups"]);
+const PRESET_TARGET: Section = section(
+    "target",
+    &[
+        "concurrency",
+        "requests_per_second",
+        "filterable",
+        "member_chunk",
+        "member_remove",
+        "page_size",
+    ],
+);
+const PRESET_SCOPE: Section = section(
+    "scope",
+    &["mode", "nested_groups", "exclude_default_access"],
+);
+const PRESET_RULES: Section = section(
+    "users",
+    &[
+        "enabled",
+        "actions",
+        "when_out_of_scope",
+        "filters",
+        "mappings",
+        "warning",
+    ],
+);
+const PRESET_SECTIONS: &[&Section] = &[&PRESET_TOP, &PRESET_TARGET, &PRESET_SCOPE, &PRESET_RULES];
+
+const fn section(name: &'static str, keys: &'static [&'static str]) -> Section {
+    Section {
+        name,
+        keys,
+        later: &[],
+    }
+}
+
+impl File {
+    pub(super) fn read(document: &Rc<Document>, log: &mut Log) -> Self {
+        let top = Table::root(document);
+        top.check_keys(&TOP, SECTIONS, log);
+        let state = top.table_or_empty("state", log);
+        state.check_keys(&STATE, SECTIONS, log);
+        let jobs = top.tables("jobs", log);
+        if jobs.as_ref().is_some_and(Vec::is_empty) || !top.has("jobs") {
+            let place = top.place.name("jobs");
+            log.problem(place.problem("no job is configured", "add a section [[jobs]]"));
+        }
+        Self {
+            state_path: state.text("path", log),
+            source: Source::read(&top, log),
+            schedule: Schedule::read(&top, &SCHEDULE, log),
+            jobs: jobs
+                .unwrap_or_default()
+                .iter()
+                .map(|job| Job::read(job, log))
+                .collect(),
+            place: top.place,
+        }
+    }
+}
+
+impl Source {
+    fn read(top: &Table, log: &mut Log) -> Self {
+        if !top.has("source") {
+            log.problem(top.place.name("source").problem(
+                "missing",
+                "add a section [source] with tenant_id, client_id and client_secret",
+            ));
+        }
+        let table = top.table("source", log);
+        let missing = table.is_none();
+        let table = table.unwrap_or_else(|| top.table_or_empty("source", &mut Log::default()));
+        table.check_keys(&SOURCE, SECTIONS, log);
+        // A section that is missing has been told; its keys need not be.
+        let mut silent = Log::default();
+        let required = if missing { &mut silent } else { &mut *log };
+        let tenant_id = table.required_text(
+            "tenant_id",
+            "write the tenant's id, as the overview page of Microsoft Entra shows it",
+            required,
+        );
+        let client_id = table.required_text(
+            "client_id",
+            "write the application (client) id of the app registration that reads the tenant",
+            required,
+        );
+        let instead = SOURCE.later.iter().any(|(key, _)| table.has(key));
+        if !table.has("client_secret") && !instead {
+            required.problem(
+                table
+                    .place
+                    .name("client_secret")
+                    .problem("missing", USE_SECRET),
+            );
+        }
+        Self {
+            tenant_id,
+            client_id,
+            client_secret: table.secret("client_secret", log),
+            cloud: table.text("cloud", log),
+            login_url: table.text("login_url", log),
+            graph_url: table.text("graph_url", log),
+        }
+    }
+}
+
+impl Schedule {
+    fn read(parent: &Table, section: &Section, log: &mut Log) -> Self {
+        let table = parent.table_or_empty("schedule", log);
+        table.check_keys(section, SECTIONS, log);
+        if table.has("interval") && table.has("cron") {
+            log.problem(
+                table
+                    .place
+                    .name("cron")
+                    .key_problem("interval and cron are both set", "remove one of them"),
+            );
+        }
+        Self {
+            interval: table.text("interval", log),
+            cron: table.text("cron", log),
+            timezone: table.text("timezone", log),
+            jitter: table.text("jitter", log),
+        }
+    }
+}
+
+impl Job {
+    fn read(table: &Table, log: &mut Log) -> Self {
+        table.check_keys(&JOB, SECTIONS, log);
+        let safety = table.table_or_empty("safety", log);
+        safety.check_keys(&SAFETY, SECTIONS, log);
+        let target = table.table("target", log);
+        if !table.has("target") {
+            log.problem(table.place.name("target").problem(
+                "missing",
+                "add a section [jobs.target] with base_url and token",
+            ));
+        }
+        let required = target.is_some();
+        let target = target.unwrap_or_else(|| table.table_or_empty("target", &mut Log::default()));
+        target.check_keys(&TARGET, SECTIONS, log);
+        Self {
+            name: table.required_text(
+                "name",
+                "add name = \"…\", by which commands address the job",
+                log,
+            ),
+            enabled: table.boolean("enabled", log),
+            preset: table.text("preset", log),
+            application: Application::read(table, log),
+            target: Target::read(&target, required, log),
+            scope: Scope::read(table, &SCOPE, SECTIONS, log),
+            users: Rules::read(table, "users", &USERS, SECTIONS, log),
+            groups: Rules::read(table, "groups", &GROUPS, SECTIONS, log),
+            max_deletions: read_limit(&safety, log),
+            schedule: Schedule::read(table, &JOB_SCHEDULE, log),
+            place: table.place.clone(),
+        }
+    }
+}
+
+impl Application {
+    fn read(job: &Table, log: &mut Log) -> Option<Self> {
+        let remedy = "write application = { app_id = \"…\" }, or one of service_principal_id and \
+                      display_name instead";
+        if !job.has("application") {
+            log.problem(job.place.name("application").problem("missing", remedy));
+            return None;
+        }
+        let table = job.table("application", log)?;
+        table.check_keys(&APPLICATION, SECTIONS, log);
+        let given: Vec<_> = APPLICATION
+            .keys
+            .iter()
+            .filter(|key| table.has(key))
+            .collect();
+        match given.as_slice() {
+            [key] => {
+                let text = table.required_text(key, remedy, log)?;
+                Some(match **key {
+                    "app_id" => Self::AppId(text),
+                    "service_principal_id" => Self::ServicePrincipalId(text),
+                    _ => Self::DisplayName(text),
+                })
+            }
+            [] => {
+                log.problem(
+                    table
+                        .place
+                        .problem("nothing says which application is meant", remedy),
+                );
+                None
+            }
+            [_, ..] => {
+                log.problem(table.place.problem(
+                    "the application is named in several ways",
+                    "keep one of app_id, service_principal_id and display_name",
+                ));
+                None
+            }
+        }
+    }
+}
+
+impl Target {
+    fn read(table: &Table, required: bool, log: &mut Log) -> Self {
+        if required && !table.has("base_url") {
+            log.problem(table.place.name("base_url").problem(
+                "missing",
+                "add base_url = \"https://…\", the target's SCIM address (Entra calls it Tenant URL)",
+            ));
+        }
+        if required && !table.has("token") && !table.has("oauth") {
+            log.problem(table.place.name("token").problem(
+                "missing",
+                "add token = { env = \"NAME\" } (Entra calls it Secret Token)",
+            ));
+        }
+        Self {
+            base_url: table.text("base_url", log),
+            token: table.secret("token", log),
+            concurrency: table.integer("concurrency", 1, log),
+            requests_per_second: table.positive("requests_per_second", log),
+            timeout: table.text("timeout", log),
+            ca_certificate: table.text("ca_certificate", log),
+            filterable: table.texts("filterable", log),
+            member_chunk: table.integer("member_chunk", 1, log),
+            member_remove: table.text("member_remove", log),
+            page_size: table.integer("page_size", 1, log),
+        }
+    }
+}
+
+impl Scope {
+    fn read(parent: &Table, section: &Section, all: &[&Section], log: &mut Log) -> Self {
+        let table = parent.table_or_empty("scope", log);
+        table.check_keys(section, all, log);
+        Self {
+            mode: table.text("mode", log),
+            nested_groups: table.boolean("nested_groups", log),
+            groups: table.texts("groups", log),
+            exclude: table.texts("exclude", log),
+            exclude_default_access: table.boolean("exclude_default_access", log),
+            place: table.place,
+        }
+    }
+}
+
+impl Rules {
+    fn read(parent: &Table, key: &str, section: &Section, all: &[&Section], log: &mut Log) -> Self {
+        let table = parent.table_or_empty(key, log);
+        table.check_keys(section, all, log);
+        let filters = table.tables("filters", log);
+        let mappings = table.tables("mappings", log).unwrap_or_default();
+        Self {
+            enabled: table.boolean("enabled", log),
+            actions: table.texts("actions", log),
+            when_out_of_scope: table.text("when_out_of_scope", log),
+            filters: filters.map(|groups| {
+                groups
+                    .iter()
+                    .map(|group| FilterGroup::read(group, log))
+                    .collect()
+            }),
+            mappings: mappings
+                .iter()
+                .map(|mapping| Mapping::read(mapping, log))
+                .collect(),
+            warning: table.text("warning", &mut Log::default()),
+            place: table.place,
+        }
+    }
+}
+
+impl FilterGroup {
+    fn read(table: &Table, log: &mut Log) -> Self {
+        table.check_keys(&FILTER, &[], log);
+        let all = table.tables("all", log);
+        if all.as_ref().is_some_and(Vec::is_empty) || !table.has("all") {
+            log.problem(table.place.problem(
+                "the group has no clause, so everything passes",
+                "add all = [ { attribute = \"…\", operator = \"…\", value = \"…\" } ], or remove \
+                 the group",
+            ));
+        }
+        Self {
+            name: table.text("name", log),
+            all: all
+                .unwrap_or_default()
+                .iter()
+                .map(|clause| Clause::read(clause, log))
+                .collect(),
+        }
+    }
+}
+
+impl Clause {
+    fn read(table: &Table, log: &mut Log) -> Self {
+        table.check_keys(&CLAUSE, &[], log);
+        let value = table.any("value").and_then(|Typed { value, place }| {
+            // A number or a Boolean is compared as the text that it is.
+            let text = match &value {
+                _ if place.overriding_text().is_some() => {
+                    place.overriding_text().map(str::to_owned)
+                }
+                Value::String(_, text) => Some(text.clone()),
+                Value::Bool(_, true) => Some("True".to_owned()),
+                Value::Bool(_, false) => Some("False".to_owned()),
+                number => whole(number).map(|number| number.to_string()),
+            };
+            match text {
+                Some(value) => Some(Typed { value, place }),
+                None => wrong(&place, "text", &value, "write it in quotes", log),
+            }
+        });
+        Self {
+            attribute: table.required_text(
+                "attribute",
+                "name the source attribute to look at",
+                log,
+            ),
+            operator: table.required_text("operator", "add operator = \"EQUALS\" or another", log),
+            value,
+            full: table.boolean("full", log),
+            place: table.place.clone(),
+        }
+    }
+}
+
+impl Mapping {
+    fn read(table: &Table, log: &mut Log) -> Self {
+        table.check_keys(&MAPPING, &[], log);
+        Self {
+            target: table.required_text(
+                "target",
+                "name the target attribute, such as target = \"userName\"",
+                log,
+            ),
+            flow: Flow::read(table, log),
+            default: table.any("default"),
+            matching: table.integer("match", 1, log),
+            apply: table.text("apply", log),
+            on_empty: table.text("on_empty", log),
+            target_type: table.text("type", log),
+            multi_valued: table.boolean("multi_valued", log),
+            required: table.boolean("required", log),
+            case_exact: table.boolean("case_exact", log),
+            place: table.place.clone(),
+        }
+    }
+}
+
+impl Flow {
+    const KEYS: &'static [&'static str] = &["source", "expression", "constant", "none", "remove"];
+
+    fn read(table: &Table, log: &mut Log) -> Option<Self> {
+        // A flag that says no is as good as none.
+        let off = |key: &str, log: &mut Log| table.boolean(key, log).is_some_and(|is| !is.value);
+        let (no_none, no_remove) = (off("none", log), off("remove", log));
+        let given: Vec<_> = Self::KEYS
+            .iter()
+            .copied()
+            .filter(|key| table.has(key))
+            .filter(|key| !(*key == "none" && no_none || *key == "remove" && no_remove))
+            .collect();
+        let place = &table.place;
+        match given.as_slice() {
+            ["source"] => {
+                let remedy = "name a source attribute, or write none = true";
+                Some(Self::Attribute(table.required_text("source", remedy, log)?))
+            }
+            ["expression"] => {
+                let remedy = "write an expression such as '[mail]'";
+                Some(Self::Expression(table.required_text(
+                    "expression",
+                    remedy,
+                    log,
+                )?))
+            }
+            ["constant"] => table.any("constant").map(Self::Constant),
+            ["none"] => Some(Self::None),
+            ["remove"] => {
+                let extra = MAPPING.keys.iter().filter(|key| table.has(key));
+                let extra: Vec<_> = extra
+                    .copied()
+                    .filter(|key| !["target", "remove", "none"].contains(key))
+                    .collect();
+                if !extra.is_empty() {
+                    log.problem(place.name("remove").key_problem(
+                        format!("remove stands beside {}", extra.join(", ")),
+                        "keep target and remove only, or leave remove out",
+                    ));
+                }
+                Some(Self::Removed)
+            }
+            [] => {
+                log.problem(place.problem(
+                    "nothing says where the value comes from",
+                    "add one of source, expression, constant and none = true; or remove = true to \
+                     drop the preset's mapping",
+                ));
+                None
+            }
+            [first, ..] => {
+                log.problem(place.name(first).key_problem(
+                    format!("{} are set together", given.join(" and ")),
+                    "keep one of them",
+                ));
+                None
+            }
+        }
+    }
+}
+
+impl Preset {
+    pub(super) fn read(document: &Rc<Document>, log: &mut Log) -> Self {
+        let top = Table::root(document);
+        top.check_keys(&PRESET_TOP, PRESET_SECTIONS, log);
+        let target = top.table_or_empty("target", log);
+        target.check_keys(&PRESET_TARGET, PRESET_SECTIONS, log);
+        Self {
+            title: top.text("title", log),
+            target: Target::read(&target, false, log),
+            scope: Scope::read(&top, &PRESET_SCOPE, PRESET_SECTIONS, log),
+            users: Rules::read(&top, "users", &PRESET_RULES, PRESET_SECTIONS, log),
+            groups: Rules::read(&top, "groups", &PRESET_RULES, PRESET_SECTIONS, log),
+        }
+    }
+}
+
+fn read_limit(safety: &Table, log: &mut Log) -> Option<Typed<Limit>> {
+    let Typed { value, place } = safety.any("max_deletions")?;
+    let remedy = "write a number such as 500, or a share such as \"10%\"";
+    let limit = match &value {
+        Value::Num(..) => match whole(&value).map(u64::try_from) {
+            Some(Ok(count)) => Limit::Count(count),
+            _ => {
+                log.problem(place.problem("this is not a whole number of objects", remedy));
+                return None;
+            }
+        },
+        Value::String(_, text) => {
+            let percent = text
+                .trim()
+                .strip_suffix('%')
+                .map(|text| text.trim().parse::<u8>());
+            match percent {
+                Some(Ok(percent)) if percent <= 100 => Limit::Percent(percent),
+                Some(_) => {
+                    let message = format!("{text:?} is not a whole share from 0% to 100%");
+                    log.problem(place.problem(message, remedy));
+                    return None;
+                }
+                None => {
+                    let message = format!("{text:?} is neither a number nor a share");
+                    log.problem(place.problem(message, remedy));
+                    return None;
+                }
+            }
+        }
+        other => return wrong(&place, "a number or a share", other, remedy, log),
+    };
+    Some(Typed {
+        value: limit,
+        place,
+    })
+}

@@ -1,0 +1,168 @@
+//! A digest of everything that the result of an evaluation depends on. It is made from words of our
+//! own and not from `Debug`, so that a new version of the program alone does not change it.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
+
+use super::settings::Application;
+use crate::engine::filter::{ClauseGroup, Filter};
+use crate::engine::job::{Actions, Job, Rules, Scope, ScopeMode, WhenOutOfScope};
+use crate::engine::mapping::{Apply, Mapping, OnEmpty, Source};
+use crate::engine::model::{TargetType, Value};
+
+/// Hexadecimal, and the same for the same meaning, in whatever order the mappings were typed.
+pub(super) fn of(rules: &Job, application: &Application, base_url: &str) -> String {
+    let Job {
+        name: _, // A job may be renamed.
+        users,
+        groups,
+        scope,
+        limits: _, // Limits judge a plan; they do not make it.
+    } = rules;
+    let mut text = String::from("1\n");
+    let (how, who) = match application {
+        Application::AppId(id) => ("app", id),
+        Application::ServicePrincipalId(id) => ("principal", id),
+        Application::DisplayName(name) => ("name", name),
+    };
+    let _ = writeln!(text, "application {how} {who:?}\ntarget {base_url:?}");
+    write_scope(&mut text, scope);
+    for (kind, rules) in [("users", users), ("groups", groups)] {
+        let _ = writeln!(text, "{kind}");
+        write_rules(&mut text, rules);
+    }
+    let mut digest = String::new();
+    for byte in Sha256::digest(text) {
+        let _ = write!(digest, "{byte:02x}");
+    }
+    digest
+}
+
+fn write_scope(text: &mut String, scope: &Scope) {
+    let Scope {
+        mode,
+        nested_groups,
+        exclude,
+        exclude_default_access,
+    } = scope;
+    let sorted = |names: &[String]| {
+        let mut names = names.to_vec();
+        names.sort();
+        names
+    };
+    let mode = match mode {
+        ScopeMode::Assigned => "assigned".to_owned(),
+        ScopeMode::All => "all".to_owned(),
+        ScopeMode::Groups(groups) => format!("groups {:?}", sorted(groups)),
+    };
+    let exclude = sorted(exclude);
+    let _ = writeln!(
+        text,
+        "scope {mode} nested {nested_groups} exclude {exclude:?} default {exclude_default_access}"
+    );
+}
+
+fn write_rules(text: &mut String, rules: &Rules) {
+    let Rules {
+        enabled,
+        actions,
+        when_out_of_scope,
+        filter,
+        mappings,
+    } = rules;
+    let Actions {
+        create,
+        update,
+        delete,
+    } = actions;
+    let when = match when_out_of_scope {
+        WhenOutOfScope::Disable => "disable",
+        WhenOutOfScope::Delete => "delete",
+        WhenOutOfScope::Keep => "keep",
+    };
+    let _ = writeln!(
+        text,
+        "enabled {enabled} actions {create} {update} {delete} when {when}"
+    );
+    let Filter { groups } = filter;
+    for ClauseGroup { name: _, clauses } in groups {
+        let _ = writeln!(text, "filter");
+        for clause in clauses {
+            let _ = writeln!(text, "clause {:?}", clause.to_string());
+        }
+    }
+    let mut lines: Vec<_> = mappings.iter().map(mapping_line).collect();
+    lines.sort();
+    for line in lines {
+        let _ = writeln!(text, "{line}");
+    }
+}
+
+fn mapping_line(mapping: &Mapping) -> String {
+    let Mapping {
+        target,
+        source,
+        default,
+        matching,
+        apply,
+        on_empty,
+        target_type,
+        multi_valued,
+        case_exact,
+        required,
+    } = mapping;
+    let source = match source {
+        Source::Attribute(name) => format!("attribute {name:?}"),
+        Source::Constant(value) => format!("constant {}", value_text(value)),
+        // The canonical printing: blanks between tokens mean nothing.
+        Source::Expression(expression) => format!("expression {:?}", expression.to_string()),
+        Source::None => "none".to_owned(),
+    };
+    let default = default.as_ref().map_or("-".to_owned(), value_text);
+    let matching = matching.unwrap_or(0);
+    let apply = match apply {
+        Apply::Always => "always",
+        Apply::OnCreate => "on-create",
+    };
+    let on_empty = match on_empty {
+        OnEmpty::Clear => "clear",
+        OnEmpty::Keep => "keep",
+        OnEmpty::Default => "default",
+        OnEmpty::Fail => "fail",
+    };
+    let target_type = match target_type {
+        TargetType::String => "string",
+        TargetType::Boolean => "boolean",
+        TargetType::Integer => "integer",
+        TargetType::DateTime => "datetime",
+        TargetType::Reference => "reference",
+        TargetType::Binary => "binary",
+        TargetType::Complex => "complex",
+    };
+    format!(
+        "mapping {:?} {source} default {default} match {matching} {apply} {on_empty} {target_type} \
+         {multi_valued} {case_exact} {required}",
+        target.to_string()
+    )
+}
+
+fn value_text(value: &Value) -> String {
+    match value {
+        Value::Text(text) => format!("{text:?}"),
+        Value::Boolean(is) => is.to_string(),
+        Value::Integer(number) => number.to_string(),
+        Value::List(values) => {
+            let values: Vec<_> = values.iter().map(value_text).collect();
+            format!("[{}]", values.join(","))
+        }
+        Value::Object(members) => {
+            let members = members.iter();
+            let members: Vec<_> = members
+                .map(|(name, value)| format!("{name:?}:{}", value_text(value)))
+                .collect();
+            format!("{{{}}}", members.join(","))
+        }
+        Value::Reference(id) => format!("reference {:?}", id.as_str()),
+    }
+}

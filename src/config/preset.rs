@@ -1,0 +1,103 @@
+//! Presets: what is known of a kind of target, as data. Those in the folder `presets` are compiled
+//! in; a job may name a file of its own.
+
+use std::fs;
+use std::path::Path;
+use std::rc::Rc;
+
+use super::document::{Document, Place};
+use super::file;
+use super::problem::{Log, suggest};
+use super::reader::Typed;
+
+/// The preset of a job that names none.
+pub(super) const DEFAULT: &str = "generic";
+
+const PRESETS: &[(&str, &str)] = &[
+    ("generic", include_str!("../../presets/generic.toml")),
+    (
+        "symantec-wss",
+        include_str!("../../presets/symantec-wss.toml"),
+    ),
+    ("wizer", include_str!("../../presets/wizer.toml")),
+    ("sosafe", include_str!("../../presets/sosafe.toml")),
+    (
+        "sonicwall-cse",
+        include_str!("../../presets/sonicwall-cse.toml"),
+    ),
+];
+
+/// The names of the presets that are compiled in.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    PRESETS.iter().map(|(name, _)| *name)
+}
+
+/// The TOML text of a preset that is compiled in.
+pub(crate) fn text(name: &str) -> Option<&'static str> {
+    let (_, text) = PRESETS.iter().find(|(known, _)| *known == name)?;
+    Some(text)
+}
+
+/// What a preset that is compiled in is for: `SoSafe`.
+pub(crate) fn title(name: &str) -> Option<String> {
+    let text = text(name)?;
+    let preset = read(Path::new(name), text, &mut Log::default())?;
+    Some(preset.title?.value)
+}
+
+/// The preset that a job chose; its problems are told with their place in the preset's own file.
+pub(super) fn load(
+    choice: Option<&Typed<String>>,
+    folder: &Path,
+    log: &mut Log,
+) -> Option<file::Preset> {
+    let name = choice.map_or(DEFAULT, |choice| choice.value.as_str());
+    if let Some(text) = text(name) {
+        return read(
+            &Path::new("presets").join(format!("{name}.toml")),
+            text,
+            log,
+        );
+    }
+    let choice = choice?;
+    let is_path = name.contains(['/', '\\']) || name.ends_with(".toml");
+    if !is_path {
+        let names: Vec<_> = names().collect();
+        let message = format!("there is no preset {name:?}");
+        let remedy = format!(
+            "{}; a preset of your own is a path, such as \"./{name}.toml\"",
+            suggest(name, &names)
+        );
+        log.problem(choice.place.problem(message, remedy));
+        return None;
+    }
+    let path = folder.join(name);
+    match fs::read_to_string(&path) {
+        Ok(text) => read(&path, &text, log),
+        Err(err) => {
+            log.problem(choice.place.problem(
+                format!("the preset {} cannot be read: {err}", path.display()),
+                "correct the path, which is relative to the folder of the configuration",
+            ));
+            None
+        }
+    }
+}
+
+fn read(path: &Path, text: &str, log: &mut Log) -> Option<file::Preset> {
+    match Document::parse(path, text) {
+        Ok(document) => Some(file::Preset::read(&Rc::new(document), log)),
+        Err(problem) => {
+            log.problem(problem);
+            None
+        }
+    }
+}
+
+/// Tells what a preset warns of, when the kind of object is provisioned.
+pub(super) fn warn(rules: &file::Rules, enabled: bool, place: &Place, log: &mut Log) {
+    if let Some(warning) = rules.warning.as_ref().filter(|_| enabled) {
+        let remedy = "the preset says so; nothing is wrong with the configuration itself";
+        log.warning(place.problem(warning.value.clone(), remedy));
+    }
+}

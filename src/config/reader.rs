@@ -1,0 +1,336 @@
+//! Reads typed values out of a document. Whatever does not fit is put on the log, with the place and
+//! a remedy, and reading goes on.
+
+use std::rc::Rc;
+
+use figment::value::{Dict, Num, Value};
+
+use super::document::{Document, Place};
+use super::problem::{Log, nearest};
+use super::settings::Secret;
+
+/// A value with the place where it was typed.
+#[derive(Clone, Debug)]
+pub(super) struct Typed<T> {
+    pub(super) value: T,
+    pub(super) place: Place,
+}
+
+/// A section of the file with the keys that it may have.
+#[derive(Debug)]
+pub(super) struct Section {
+    /// `[jobs.target]`, without brackets; empty for the top.
+    pub(super) name: &'static str,
+    pub(super) keys: &'static [&'static str],
+    /// Keys that a later version will read.
+    pub(super) later: &'static [(&'static str, &'static str)],
+}
+
+/// A table, wherever it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    members: Dict,
+    pub(super) place: Place,
+}
+
+impl Table {
+    pub(super) fn root(document: &Rc<Document>) -> Self {
+        Self {
+            members: document.root().clone(),
+            place: Place::root(Rc::clone(document)),
+        }
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.members.contains_key(key)
+    }
+
+    /// Tells every key that the section does not have; `all` are the sections where it may belong.
+    pub(super) fn check_keys(&self, section: &Section, all: &[&Section], log: &mut Log) {
+        for key in self.members.keys() {
+            let place = self.place.name(key);
+            if section.keys.contains(&key.as_str()) {
+                continue;
+            }
+            if let Some((_, remedy)) = section.later.iter().find(|(later, _)| later == key) {
+                log.problem(place.key_problem("not available in this version", *remedy));
+                continue;
+            }
+            let near = nearest(key, section.keys.iter().copied());
+            let home = all
+                .iter()
+                .find(|other| !other.name.is_empty() && other.keys.contains(&key.as_str()));
+            let remedy = match (near, home) {
+                (_, Some(home)) => format!("the key belongs in [{}]", home.name),
+                (Some(near), None) => format!("did you mean {near}?"),
+                (None, None) => format!("the keys here are {}", section.keys.join(", ")),
+            };
+            log.problem(place.key_problem("there is no such key", remedy));
+        }
+    }
+
+    /// The value as it is.
+    pub(super) fn any(&self, key: &str) -> Option<Typed<Value>> {
+        Some(Typed {
+            value: self.members.get(key)?.clone(),
+            place: self.place.name(key),
+        })
+    }
+
+    pub(super) fn text(&self, key: &str, log: &mut Log) -> Option<Typed<String>> {
+        text(self.any(key)?, log)
+    }
+
+    /// A text that must be there and must not be empty.
+    pub(super) fn required_text(
+        &self,
+        key: &str,
+        remedy: &str,
+        log: &mut Log,
+    ) -> Option<Typed<String>> {
+        if !self.has(key) {
+            log.problem(self.place.name(key).problem("missing", remedy));
+            return None;
+        }
+        let text = self.text(key, log)?;
+        if text.value.trim().is_empty() {
+            log.problem(text.place.problem("empty", remedy));
+            return None;
+        }
+        Some(text)
+    }
+
+    pub(super) fn boolean(&self, key: &str, log: &mut Log) -> Option<Typed<bool>> {
+        let Typed { value, place } = self.any(key)?;
+        match value {
+            Value::Bool(_, value) => Some(Typed { value, place }),
+            other => wrong(
+                &place,
+                "true or false",
+                &other,
+                "write true or false, without quotes",
+                log,
+            ),
+        }
+    }
+
+    /// A whole number of at least `least`.
+    pub(super) fn integer(&self, key: &str, least: i64, log: &mut Log) -> Option<Typed<i64>> {
+        let Typed { value, place } = self.any(key)?;
+        let remedy = format!("write a whole number of at least {least}, without quotes");
+        let Some(number) = whole(&value) else {
+            return wrong(&place, "a whole number", &value, &remedy, log);
+        };
+        if number < least {
+            log.problem(place.problem(format!("{number} is too small"), remedy));
+            return None;
+        }
+        Some(Typed {
+            value: number,
+            place,
+        })
+    }
+
+    /// A number above zero.
+    pub(super) fn positive(&self, key: &str, log: &mut Log) -> Option<Typed<f64>> {
+        let Typed { value, place } = self.any(key)?;
+        let remedy = "write a number above 0, without quotes";
+        let Some(number) = value.as_num_value() else {
+            return wrong(&place, "a number", &value, remedy, log);
+        };
+        if !(number.is_finite() && number > 0.0) {
+            log.problem(place.problem(format!("{number} is not above 0"), remedy));
+            return None;
+        }
+        Some(Typed {
+            value: number,
+            place,
+        })
+    }
+
+    pub(super) fn texts(&self, key: &str, log: &mut Log) -> Option<Vec<Typed<String>>> {
+        let Typed { value, place } = self.any(key)?;
+        let remedy = "write a list such as [\"one\", \"two\"]";
+        let Value::Array(_, elements) = value else {
+            return wrong(&place, "a list of texts", &value, remedy, log);
+        };
+        Some(
+            elements
+                .into_iter()
+                .enumerate()
+                .filter_map(|(index, value)| {
+                    let place = place.index(index);
+                    text(Typed { value, place }, log)
+                })
+                .collect(),
+        )
+    }
+
+    pub(super) fn table(&self, key: &str, log: &mut Log) -> Option<Table> {
+        let Typed { value, place } = self.any(key)?;
+        match value {
+            Value::Dict(_, members) => Some(Self { members, place }),
+            other => {
+                let remedy = format!("write a section [{}] or {key} = {{ … }}", place.key());
+                wrong(&place, "a table", &other, &remedy, log)
+            }
+        }
+    }
+
+    /// The table, or an empty one where there is none.
+    pub(super) fn table_or_empty(&self, key: &str, log: &mut Log) -> Table {
+        self.table(key, log).unwrap_or_else(|| Self {
+            members: Dict::new(),
+            place: self.place.name(key),
+        })
+    }
+
+    pub(super) fn tables(&self, key: &str, log: &mut Log) -> Option<Vec<Table>> {
+        let Typed { value, place } = self.any(key)?;
+        let remedy = match key {
+            "jobs" => "write [[jobs]] with two brackets for each job".to_owned(),
+            _ => format!("write a list of tables: {key} = [ {{ … }} ]"),
+        };
+        let Value::Array(_, elements) = value else {
+            return wrong(&place, "a list of tables", &value, &remedy, log);
+        };
+        let mut tables = Vec::new();
+        for (index, element) in elements.into_iter().enumerate() {
+            let place = place.index(index);
+            match element {
+                Value::Dict(_, members) => tables.push(Self { members, place }),
+                other => {
+                    wrong::<()>(&place, "a table", &other, &remedy, log);
+                }
+            }
+        }
+        Some(tables)
+    }
+
+    /// A reference to a secret. Whatever stands there instead is never repeated.
+    pub(super) fn secret(&self, key: &str, log: &mut Log) -> Option<Typed<Secret>> {
+        let Typed { value, place } = self.any(key)?;
+        let remedy = "write { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }";
+        let Value::Dict(_, members) = value else {
+            log.problem(place.problem("a secret is never written in the configuration", remedy));
+            return None;
+        };
+        let table = Self {
+            members,
+            place: place.clone(),
+        };
+        for name in table.members.keys() {
+            if !SECRET_KEYS.contains(&name.as_str()) {
+                log.problem(
+                    table
+                        .place
+                        .name(name)
+                        .key_problem("there is no such key", remedy),
+                );
+                return None;
+            }
+        }
+        let given: Vec<_> = SECRET_KEYS.iter().filter(|name| table.has(name)).collect();
+        let [name] = given.as_slice() else {
+            let message = if given.is_empty() {
+                "nothing says where the secret is"
+            } else {
+                "several places are given for one secret"
+            };
+            log.problem(place.problem(message, remedy));
+            return None;
+        };
+        let text = table.required_text(name, remedy, log)?;
+        let value = match **name {
+            "env" => {
+                if text.value.contains(['=', '\0', ' ']) {
+                    let message = "this is not the name of an environment variable";
+                    log.problem(text.place.problem(message, remedy));
+                    return None;
+                }
+                Secret::Env(text.value)
+            }
+            "file" => Secret::File(text.value.into()),
+            _ => {
+                if text.value.contains('/') || text.value.starts_with('.') {
+                    log.problem(text.place.problem(
+                        "the name of a credential is a plain file name",
+                        "write the name after LoadCredential= in the unit, or use file",
+                    ));
+                    return None;
+                }
+                Secret::Credential(text.value)
+            }
+        };
+        Some(Typed { value, place })
+    }
+}
+
+pub(super) const SECRET_KEYS: &[&str] = &["env", "file", "credential"];
+
+fn text(Typed { value, place }: Typed<Value>, log: &mut Log) -> Option<Typed<String>> {
+    if let Some(typed) = place.overriding_text() {
+        // Digits in the environment are text where text is wanted, and quotes are not needed.
+        let value = match value {
+            Value::String(_, text) => text,
+            _ => typed.to_owned(),
+        };
+        return Some(Typed { value, place });
+    }
+    match value {
+        Value::String(_, value) => Some(Typed { value, place }),
+        other => wrong(&place, "text", &other, "write it in quotes", log),
+    }
+}
+
+/// A whole number, however figment keeps it.
+pub(super) fn whole(value: &Value) -> Option<i64> {
+    let Value::Num(_, number) = value else {
+        return None;
+    };
+    match number {
+        Num::F32(_) | Num::F64(_) => None,
+        _ => i64::try_from(value.to_i128()?).ok(),
+    }
+}
+
+trait NumberValue {
+    fn as_num_value(&self) -> Option<f64>;
+}
+
+impl NumberValue for Value {
+    fn as_num_value(&self) -> Option<f64> {
+        match self {
+            Value::Num(_, number) => number.to_f64().or_else(|| {
+                self.to_i128()
+                    .and_then(|whole| i32::try_from(whole).ok())
+                    .map(f64::from)
+            }),
+            _ => None,
+        }
+    }
+}
+
+pub(super) fn wrong<T>(
+    place: &Place,
+    expected: &str,
+    found: &Value,
+    remedy: &str,
+    log: &mut Log,
+) -> Option<T> {
+    let message = format!("{expected} expected, found {}", kind(found));
+    log.problem(place.problem(message, remedy));
+    None
+}
+
+/// What kind of value it is, without repeating it.
+pub(super) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::String(..) | Value::Char(..) => "text",
+        Value::Bool(..) => "true or false",
+        Value::Num(..) => "a number",
+        Value::Empty(..) => "a date without quotes",
+        Value::Dict(..) => "a table",
+        Value::Array(..) => "a list",
+    }
+}

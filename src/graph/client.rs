@@ -1,0 +1,314 @@
+//! One request at a time: named by the SDK (or by a link that Graph sent), sent by `http`, its answer
+//! checked in one place. A token that is refused is replaced once.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use graph_rs_sdk::error::{GraphFailure, GraphResult};
+use graph_rs_sdk::http::Method;
+use graph_rs_sdk::{GraphClient, GraphClientConfiguration};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::{Request, RequestBuilder};
+use serde::de::DeserializeOwned;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+use uuid::Uuid;
+
+use crate::config::Source;
+use crate::http::{self, Answer, Channel, Exchange, Repeat, Want};
+
+use super::error::{Error, Refusal};
+use super::token::{ClientSecret, Tokens};
+use super::wire;
+
+/// For one answer. Graph itself gives up a little earlier.
+const TIMEOUT: Duration = Duration::from_secs(100);
+/// The two deltas and the assignments are read side by side.
+const CONNECTIONS: usize = 4;
+/// Far above a page of 999 users with everything selected.
+const MAX_ANSWER: usize = 128 * 1024 * 1024;
+/// Sendings of one request whose answers of status 200 are not what they should be: torn ones.
+const MAX_READINGS: u32 = 3;
+/// Before such a request is sent again; it doubles.
+const WAIT: Duration = Duration::from_millis(250);
+/// In the form that Microsoft asks for, so that it can tell our traffic apart.
+const AGENT: &str = concat!("NONISV|entrain|entrain/", env!("CARGO_PKG_VERSION"));
+
+/// One tenant, read through Microsoft Graph. Cheap to clone; clones share tokens and count.
+#[derive(Clone)]
+pub(crate) struct Client {
+    sdk: GraphClient,
+    channel: Channel,
+    tokens: Tokens,
+    /// With the version, such as `https://graph.microsoft.com/v1.0`.
+    root: Arc<Url>,
+    stop: CancellationToken,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("root", &self.root.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Sends nothing yet. `stop` ends every wait, and every request after a few seconds.
+    pub(crate) fn new(
+        source: &Source,
+        secret: ClientSecret,
+        stop: CancellationToken,
+    ) -> Result<Self, Error> {
+        let mut root = http::check_url(&source.graph_url).map_err(|source| Error::Url {
+            key: "source.graph_url",
+            source,
+        })?;
+        root.set_query(None);
+        root.path_segments_mut()
+            .expect("http and https URLs have a path")
+            .pop_if_empty()
+            .push("v1.0");
+        let http_client = http::build(&http::Settings {
+            connections: CONNECTIONS,
+            timeout: TIMEOUT,
+            extra_roots: None,
+            direct: http::is_loopback(&root),
+        })
+        .map_err(Error::Setup)?;
+        let tokens = Tokens::new(source, secret, stop.clone())?;
+        let mut sdk =
+            GraphClient::from(GraphClientConfiguration::new().client_application(tokens.clone()));
+        // `use_endpoint` panics on hosts that it does not know; ours is checked above.
+        sdk.use_test_endpoint(&root);
+        Ok(Self {
+            sdk,
+            channel: Channel::new(http_client, None, stop.clone()),
+            tokens,
+            root: Arc::new(root),
+            stop,
+        })
+    }
+
+    /// Requests sent to Graph so far, repeated ones included; those for tokens are not.
+    pub(crate) fn requests(&self) -> u64 {
+        self.channel.requests()
+    }
+
+    /// Requests for tokens so far.
+    pub(crate) fn token_requests(&self) -> u64 {
+        self.tokens.requests()
+    }
+
+    pub(super) fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// One page of a list: the first by the SDK's call, each further one by its link.
+    pub(super) async fn page<T, F>(
+        &self,
+        call: impl Fn(&GraphClient) -> F,
+    ) -> Result<Paged<T>, Error>
+    where
+        T: DeserializeOwned,
+        F: Future<Output = GraphResult<RequestBuilder>>,
+    {
+        self.ask(call, |answer| {
+            let page: wire::Page<T> = parse(answer)?;
+            let Some(values) = page.value else {
+                return Err(no_page(answer, "it has no value"));
+            };
+            Ok(Paged {
+                request: words(&answer.exchange),
+                values,
+                next_link: page.next_link,
+                delta_link: page.delta_link,
+            })
+        })
+        .await
+    }
+
+    /// The page behind a link, which is followed as it is, and only where the token may go.
+    pub(super) async fn page_at<T: DeserializeOwned>(&self, link: &str) -> Result<Paged<T>, Error> {
+        let url = http::follow(&self.root, link).map_err(Error::Link)?;
+        let mut sdk = self.sdk.clone();
+        sdk.use_test_endpoint(&url);
+        let page = self.page(|_| sdk.custom(Method::GET, None).build()).await?;
+        if page.next_link.as_deref() == Some(link) {
+            return Err(Error::NotAPage {
+                request: page.request,
+                why: "its link to the next page leads back to itself".to_owned(),
+            });
+        }
+        Ok(page)
+    }
+
+    /// One object. `None`: there is none (404).
+    pub(super) async fn object<T, F>(
+        &self,
+        call: impl Fn(&GraphClient) -> F,
+    ) -> Result<Option<T>, Error>
+    where
+        T: DeserializeOwned,
+        F: Future<Output = GraphResult<RequestBuilder>>,
+    {
+        match self.ask(call, parse).await {
+            Ok(object) => Ok(Some(object)),
+            Err(Error::Refused(refusal)) if refusal.status == 404 => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn ask<T, F>(
+        &self,
+        call: impl Fn(&GraphClient) -> F,
+        read: impl Fn(&Answer) -> Result<T, Error>,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = GraphResult<RequestBuilder>>,
+    {
+        let mut readings = 0;
+        loop {
+            readings += 1;
+            let answer = self.send(&call).await?;
+            if answer.status != 200 {
+                return Err(refused(&answer));
+            }
+            let error = match read(&answer) {
+                Ok(read) => return Ok(read),
+                Err(error) => error,
+            };
+            // Half an answer comes from something on the way; the next one may be whole.
+            if readings >= MAX_READINGS {
+                return Err(error);
+            }
+            tracing::debug!(%error, readings, "answer of Microsoft Graph will be asked for again");
+            let wait = sleep(WAIT * 2_u32.pow(readings - 1));
+            if self.stop.run_until_cancelled(wait).await.is_none() {
+                return Err(Error::Stopped);
+            }
+        }
+    }
+
+    async fn send<F>(&self, call: impl Fn(&GraphClient) -> F) -> Result<Answer, Error>
+    where
+        F: Future<Output = GraphResult<RequestBuilder>>,
+    {
+        let request = self.build(call(&self.sdk)).await?;
+        let answer = self.send_once(&request).await?;
+        if answer.status != 401 {
+            return Ok(answer);
+        }
+        let token = request
+            .headers()
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        self.tokens.reject(token.unwrap_or_default()).await;
+        let request = self.build(call(&self.sdk)).await?;
+        self.send_once(&request).await
+    }
+
+    /// Of the SDK's request only method, URL and token are kept; it is sent by our own client.
+    async fn build(
+        &self,
+        call: impl Future<Output = GraphResult<RequestBuilder>>,
+    ) -> Result<Request, Error> {
+        let (_, request) = call.await.map_err(unbuilt)?.build_split();
+        let mut request = request.map_err(|_| Error::Unsendable)?;
+        let headers = request.headers_mut();
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        for (name, value) in [
+            ("return-client-request-id", "true"),
+            // We are never in a hurry; people who wait for Graph are.
+            ("x-ms-throttle-priority", "Low"),
+        ] {
+            headers.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+        Ok(request)
+    }
+
+    async fn send_once(&self, request: &Request) -> Result<Answer, Error> {
+        self.channel
+            .send(Repeat::Always, Want::Body { limit: MAX_ANSWER }, |client| {
+                let request = request
+                    .try_clone()
+                    .expect("a read has no body that cannot be sent twice");
+                RequestBuilder::from_parts(client.clone(), request)
+                    .header("client-request-id", Uuid::new_v4().to_string())
+            })
+            .await
+            .map_err(Error::of_graph)
+    }
+}
+
+/// A page that is one.
+#[derive(Debug)]
+pub(super) struct Paged<T> {
+    /// Method and path, for errors.
+    pub(super) request: String,
+    pub(super) values: Vec<T>,
+    pub(super) next_link: Option<String>,
+    pub(super) delta_link: Option<String>,
+}
+
+/// Our own error comes back from [`Tokens`] through the SDK.
+fn unbuilt(failure: GraphFailure) -> Error {
+    match failure {
+        GraphFailure::Other(error) => error
+            .downcast::<Error>()
+            .map_or(Error::Unsendable, |error| *error),
+        _ => Error::Unsendable,
+    }
+}
+
+fn words(exchange: &Exchange) -> String {
+    format!("{} {}", exchange.method, exchange.path)
+}
+
+fn parse<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
+    wire::read(&answer.body).map_err(|error| Error::Malformed {
+        request: words(&answer.exchange),
+        line: error.line(),
+        column: error.column(),
+    })
+}
+
+fn no_page(answer: &Answer, why: &str) -> Error {
+    let wire::Failure { codes, message, .. } = wire::failure(&answer.body);
+    let mut why = why.to_owned();
+    for said in codes.into_iter().chain(message) {
+        why.push_str(", ");
+        why.push_str(&http::redact(&said));
+    }
+    Error::NotAPage {
+        request: words(&answer.exchange),
+        why,
+    }
+}
+
+fn refused(answer: &Answer) -> Error {
+    let wire::Failure {
+        codes,
+        message,
+        request_id,
+    } = wire::failure(&answer.body);
+    let request_id = answer
+        .header("request-id")
+        .map(str::to_owned)
+        .or(request_id);
+    Error::Refused(Box::new(Refusal {
+        request: words(&answer.exchange),
+        status: answer.status,
+        codes: codes.iter().map(|code| http::redact(code)).collect(),
+        message: message.map(|message| http::redact(&message)),
+        request_id: request_id.map(|id| http::redact(&id)),
+        attempts: answer.exchange.attempts,
+        elapsed: answer.exchange.elapsed,
+    }))
+}

@@ -1,0 +1,143 @@
+//! Test Connection, the source's half: token, application and each permission, with the service's own
+//! words and what to do. A token alone proves nothing, so every read that a cycle makes is tried once.
+
+use std::error::Error as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::config::Application;
+use crate::engine::model::ObjectKind;
+
+use super::client::Client;
+use super::error::Error;
+use super::wire;
+
+/// One thing tried, and how it went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Check {
+    /// Such as "access token" or "users".
+    pub(crate) what: &'static str,
+    /// What was found, in a few words.
+    pub(crate) outcome: Result<String, Failed>,
+}
+
+/// Why a check failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failed {
+    /// The failure with all its causes, in the service's own words.
+    pub(crate) words: String,
+    pub(crate) remedy: Option<String>,
+}
+
+impl Client {
+    /// Tries all that a cycle needs, without reading any person. `users` and `groups` are the
+    /// properties that the job's mappings and filters ask for.
+    pub(crate) async fn test(
+        &self,
+        which: &Application,
+        users: &[String],
+        groups: &[String],
+    ) -> Vec<Check> {
+        let token = self.test_token().await;
+        let has_token = token.is_ok();
+        let mut checks = vec![check("access token", token)];
+        if !has_token {
+            return checks;
+        }
+        match self.find_application(which).await {
+            Ok(found) => {
+                let state = if found.account_enabled {
+                    ""
+                } else {
+                    ", disabled for sign-in"
+                };
+                checks.push(check(
+                    "application",
+                    Ok(format!(
+                        "{} ({}), {} roles{state}",
+                        found.display_name,
+                        found.id,
+                        found.roles.len()
+                    )),
+                ));
+                let assignments = self.first_page_of_assignments(&found.id).await;
+                checks.push(check(
+                    "assignments",
+                    assignments.map(|page| {
+                        let more = if page.next_link.is_some() {
+                            " or more"
+                        } else {
+                            ""
+                        };
+                        format!("{}{more} can be read", page.values.len())
+                    }),
+                ));
+            }
+            Err(error) => checks.push(check("application", Err(error))),
+        }
+        for (what, kind, select) in [
+            ("users", ObjectKind::User, users),
+            ("groups", ObjectKind::Group, groups),
+        ] {
+            let outcome = self.try_delta(kind, select).await;
+            let words = || format!("delta with {} properties is permitted", select.len());
+            checks.push(check(what, outcome.map(|()| words())));
+        }
+        checks
+    }
+
+    async fn test_token(&self) -> Result<String, Error> {
+        let token = self.tokens().token().await?;
+        Ok(match permissions(&token) {
+            Some(permissions) if permissions.is_empty() => {
+                "granted, but it names no application permission".to_owned()
+            }
+            Some(permissions) => format!("granted, with {}", permissions.join(", ")),
+            None => "granted".to_owned(),
+        })
+    }
+}
+
+fn check(what: &'static str, outcome: Result<String, Error>) -> Check {
+    Check {
+        what,
+        outcome: outcome.map_err(|error| Failed {
+            words: words(&error),
+            remedy: error.remedy(),
+        }),
+    }
+}
+
+/// The error and its causes, as `{:#}` of `anyhow` prints them.
+fn words(error: &Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words.push_str(": ");
+        words.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    words
+}
+
+/// For diagnosis only: to us a token is opaque, and one that cannot be read is as good as any.
+fn permissions(token: &str) -> Option<Vec<String>> {
+    let claims = token.split('.').nth(1)?;
+    let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
+    wire::claimed_permissions(&claims)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_are_read_from_a_readable_token() {
+        let claims = URL_SAFE_NO_PAD.encode(r#"{"roles":["User.Read.All"]}"#);
+        let token = format!("e30.{claims}.sig");
+        assert_eq!(permissions(&token), Some(vec!["User.Read.All".to_owned()]));
+        assert_eq!(permissions("opaque"), None);
+        assert_eq!(permissions("a.b.c"), None);
+    }
+}

@@ -1,0 +1,286 @@
+//! What may go wrong with the source, told apart by what follows from it. Texts hold Graph's own code
+//! and message, never a token, a secret or a query.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::engine::model::ObjectKind;
+use crate::http;
+
+use super::remedy;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{key} cannot be used")]
+    Url {
+        key: &'static str,
+        #[source]
+        source: http::UrlError,
+    },
+    #[error("the HTTP client for Microsoft Graph cannot be set up")]
+    Setup(#[source] http::BuildError),
+    #[error("{0}")]
+    TokenRefused(Box<TokenRefusal>),
+    #[error("no access token, because the sign-in service does not answer")]
+    TokenUnanswered(#[source] Box<http::Error>),
+    #[error("no access token: the sign-in service's answer (status {status}) makes no sense")]
+    TokenMalformed { status: u16 },
+    #[error("{0}")]
+    Refused(Box<Refusal>),
+    #[error("Microsoft Graph does not answer")]
+    Unanswered(#[source] Box<http::Error>),
+    /// The SDK could not make a request of what it was given.
+    #[error("the request to Microsoft Graph cannot be built")]
+    Unsendable,
+    /// A status of success with something else than a page: an incomplete read, never the end of one.
+    #[error("{request}: the answer is no page of a list: {why}")]
+    NotAPage { request: String, why: String },
+    /// Without serde's own words, which quote the data.
+    #[error(
+        "{request}: the answer is not the JSON that Graph promises (line {line}, column {column})"
+    )]
+    Malformed {
+        request: String,
+        line: usize,
+        column: usize,
+    },
+    #[error("a link that Microsoft Graph sent is not followed")]
+    Link(#[source] http::LinkError),
+    /// Graph's "limited information" form: an id, and null for everything that may not be read. Taking
+    /// it for an object whose attributes were emptied would empty them in the target.
+    #[error(
+        "{kind} {id} came with null for every property, as Graph does where a permission is missing"
+    )]
+    Unreadable { kind: ObjectKind, id: String },
+    #[error("{key} \"{text}\" is not an id such as 8e881353-1735-45af-af21-ee1344582a4d")]
+    NotAnId { key: &'static str, text: String },
+    #[error("no enterprise application has the {key} \"{text}\"; {hint}")]
+    NoApplication {
+        key: &'static str,
+        text: String,
+        hint: String,
+    },
+    #[error(
+        "{} enterprise applications are called \"{name}\": {}; name one by service_principal_id",
+        ids.len(), ids.join(", ")
+    )]
+    SeveralApplications { name: String, ids: Vec<String> },
+    #[error("told to stop")]
+    Stopped,
+}
+
+/// What kind of failure it is; what follows from it is decided elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// The credential of the source is refused.
+    Credentials,
+    /// The credential is good, but a permission or consent is missing.
+    Permission,
+    /// Nothing will change until somebody changes the config or the tenant.
+    Configuration,
+    /// A link is too old: see [`Error::expired`].
+    Expired,
+    /// The next cycle may well succeed.
+    Unavailable,
+    /// A stop was asked for, which is nobody's failure.
+    Stopped,
+}
+
+/// Which kind of link is too old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expired {
+    /// The watermark: only a full read helps, and it does not report what was deleted before it.
+    Watermark,
+    /// A page in the middle of a round: begin the round again from the watermark it started at.
+    Page,
+}
+
+const WATERMARK_CODES: &[&str] = &[
+    "syncStateNotFound",
+    "resyncRequired",
+    "resyncChangesApplyDifferences",
+];
+const PAGE_CODE: &str = "Directory_ExpiredPageToken";
+
+impl Error {
+    /// Whether, and which, link was too old (Graph delta query: "410 or a 40X with such a code").
+    pub(crate) fn expired(&self) -> Option<Expired> {
+        let Self::Refused(refusal) = self else {
+            return None;
+        };
+        if !(400..500).contains(&refusal.status) {
+            return None;
+        }
+        if refusal.has_code(WATERMARK_CODES) {
+            Some(Expired::Watermark)
+        } else if refusal.has_code(&[PAGE_CODE]) {
+            Some(Expired::Page)
+        } else if refusal.status == 410 {
+            Some(Expired::Watermark)
+        } else {
+            None
+        }
+    }
+
+    /// Whether the watermark is lost and everything must be read again.
+    pub(crate) fn is_watermark_expired(&self) -> bool {
+        self.expired() == Some(Expired::Watermark)
+    }
+
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            Self::TokenRefused(refusal) => refusal.class(),
+            Self::Refused(refusal) => match refusal.status {
+                _ if self.expired().is_some() => Class::Expired,
+                401 => Class::Credentials,
+                403 => Class::Permission,
+                408 | 429 | 500.. => Class::Unavailable,
+                _ => Class::Configuration,
+            },
+            Self::Unreadable { .. } => Class::Permission,
+            Self::Url { .. }
+            | Self::Setup(_)
+            | Self::Unsendable
+            | Self::NotAnId { .. }
+            | Self::NoApplication { .. }
+            | Self::SeveralApplications { .. } => Class::Configuration,
+            Self::TokenUnanswered(_)
+            | Self::TokenMalformed { .. }
+            | Self::Unanswered(_)
+            | Self::NotAPage { .. }
+            | Self::Malformed { .. }
+            | Self::Link(_) => Class::Unavailable,
+            Self::Stopped => Class::Stopped,
+        }
+    }
+
+    /// What a person can do about it, where there is anything to do.
+    pub(crate) fn remedy(&self) -> Option<String> {
+        remedy::of(self)
+    }
+
+    pub(super) fn of_graph(error: http::Error) -> Self {
+        match error {
+            http::Error::Stopped { .. } => Self::Stopped,
+            http::Error::Unsendable { .. } => Self::Unsendable,
+            error => Self::Unanswered(Box::new(error)),
+        }
+    }
+
+    pub(super) fn of_token(error: http::Error) -> Self {
+        match error {
+            http::Error::Stopped { .. } => Self::Stopped,
+            error => Self::TokenUnanswered(Box::new(error)),
+        }
+    }
+}
+
+/// Graph said no, in its own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// Method and path: no host, no query.
+    pub(crate) request: String,
+    pub(crate) status: u16,
+    /// Graph's codes from the outermost to the innermost.
+    pub(crate) codes: Vec<String>,
+    pub(crate) message: Option<String>,
+    /// What Microsoft's support asks for.
+    pub(crate) request_id: Option<String>,
+    pub(crate) attempts: u32,
+    pub(crate) elapsed: Duration,
+}
+
+impl Refusal {
+    pub(super) fn has_code(&self, wanted: &[&str]) -> bool {
+        self.codes
+            .iter()
+            .any(|code| wanted.iter().any(|w| code.eq_ignore_ascii_case(w)))
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            request,
+            status,
+            codes,
+            message,
+            request_id,
+            attempts,
+            elapsed,
+        } = self;
+        write!(f, "{request} was answered with status {status}")?;
+        if !codes.is_empty() {
+            write!(f, " {}", codes.join(", "))?;
+        }
+        if let Some(message) = message {
+            write!(f, ": {message}")?;
+        }
+        f.write_str(" (")?;
+        if let Some(id) = request_id {
+            write!(f, "request-id {id}, ")?;
+        }
+        write_effort(f, *attempts)?;
+        write!(f, ", {:.1} s)", elapsed.as_secs_f64())
+    }
+}
+
+/// The token endpoint said no, in its own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TokenRefusal {
+    pub(crate) status: u16,
+    /// The number of the AADSTS code.
+    pub(crate) code: Option<u64>,
+    /// The first line of the description, which begins with the AADSTS code; else the OAuth error word.
+    pub(crate) words: Option<String>,
+    pub(crate) trace_id: Option<String>,
+    pub(crate) correlation_id: Option<String>,
+    pub(crate) attempts: u32,
+}
+
+impl TokenRefusal {
+    fn class(&self) -> Class {
+        if remedy::is_temporary(self.code) || matches!(self.status, 408 | 429 | 500..) {
+            return Class::Unavailable;
+        }
+        if remedy::is_about_the_credential(self.code) {
+            Class::Credentials
+        } else {
+            Class::Configuration
+        }
+    }
+}
+
+impl fmt::Display for TokenRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            status,
+            code: _,
+            words,
+            trace_id,
+            correlation_id,
+            attempts,
+        } = self;
+        write!(
+            f,
+            "no access token: the sign-in service answered with status {status}"
+        )?;
+        if let Some(words) = words {
+            write!(f, ", {words}")?;
+        }
+        f.write_str(" (")?;
+        if let Some(id) = trace_id {
+            write!(f, "trace id {id}, ")?;
+        }
+        if let Some(id) = correlation_id {
+            write!(f, "correlation id {id}, ")?;
+        }
+        write_effort(f, *attempts)?;
+        f.write_str(")")
+    }
+}
+
+fn write_effort(f: &mut fmt::Formatter<'_>, attempts: u32) -> fmt::Result {
+    let word = if attempts == 1 { "attempt" } else { "attempts" };
+    write!(f, "{attempts} {word}")
+}

@@ -1,0 +1,188 @@
+//! What to do about a failure of the source: the sign-in service's codes in one table, and which
+//! permission a refused read needs.
+
+use super::error::{Error, Refusal};
+
+/// How a code is to be treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Treat {
+    Temporary,
+    Credential,
+    Configuration,
+}
+
+use Treat::{Configuration, Credential, Temporary};
+
+/// AADSTS codes (Microsoft, "Microsoft Entra authentication and authorization error codes").
+const TOKEN_CODES: &[(&[u64], Treat, &str)] = &[
+    (
+        &[
+            90_006, 90_012, 90_024, 90_033, 90_090, 70_012, 90_055, 50_196,
+        ],
+        Temporary,
+        "the sign-in service is busy or in trouble: wait and try again",
+    ),
+    (
+        &[7_000_215],
+        Credential,
+        "the client secret is wrong: copy the secret's value, not its id, from the app \
+         registration's page \"Certificates & secrets\", or make a new secret there",
+    ),
+    (
+        &[7_000_222],
+        Credential,
+        "every secret of the app registration has expired: make a new one on its page \
+         \"Certificates & secrets\"",
+    ),
+    (
+        &[7_000_218],
+        Credential,
+        "no secret was sent: check that the place which source.client_secret names is not empty",
+    ),
+    (
+        &[700_027, 700_030],
+        Credential,
+        "the certificate is not the one that the app registration knows: upload it there",
+    ),
+    (
+        &[700_024],
+        Credential,
+        "this machine's clock is wrong: set the time",
+    ),
+    (
+        &[70_021, 700_211, 700_212, 7_002_121, 700_213, 700_229],
+        Credential,
+        "the federated credential of the app registration does not fit the token: compare \
+         issuer, subject and audience letter by letter",
+    ),
+    (
+        &[530_032, 53_003],
+        Credential,
+        "a security policy of the tenant blocks this application: look into Conditional Access \
+         for workload identities",
+    ),
+    (
+        &[700_016],
+        Configuration,
+        "source.client_id is not known in this tenant: compare it and source.tenant_id with the \
+         app registration's overview page",
+    ),
+    (
+        &[700_011, 70_001, 7_000_112, 7_000_229],
+        Configuration,
+        "the application is missing or disabled in this tenant: look it up under \
+         \"Enterprise applications\"",
+    ),
+    (
+        &[90_002],
+        Configuration,
+        "the tenant is not known: check source.tenant_id and source.cloud",
+    ),
+    (
+        &[90_038, 900_382, 900_432],
+        Configuration,
+        "the tenant lives in another national cloud: set source.cloud",
+    ),
+    (
+        &[9_001_023, 90_124, 90_130],
+        Configuration,
+        "source.tenant_id must be the tenant's id or one of its domains, not common, \
+         organizations or consumers",
+    ),
+    (
+        &[50_001, 500_011, 70_011, 700_022, 700_023],
+        Configuration,
+        "the cloud does not know the Graph service that the token was asked for: check \
+         source.cloud and its overrides",
+    ),
+];
+
+fn row(code: Option<u64>) -> Option<&'static (&'static [u64], Treat, &'static str)> {
+    let code = code?;
+    TOKEN_CODES.iter().find(|(codes, ..)| codes.contains(&code))
+}
+
+/// Whether the same request may well be granted a little later.
+pub(super) fn is_temporary(code: Option<u64>) -> bool {
+    row(code).is_some_and(|(_, treat, _)| *treat == Temporary)
+}
+
+/// Whether it is the secret (later: the certificate, the federated token) that is refused.
+pub(super) fn is_about_the_credential(code: Option<u64>) -> bool {
+    row(code).is_some_and(|(_, treat, _)| *treat == Credential)
+}
+
+pub(super) fn of(error: &Error) -> Option<String> {
+    let words = match error {
+        Error::TokenRefused(refusal) => row(refusal.code).map_or(
+            "look the code up in Microsoft's list of AADSTS error codes",
+            |(_, _, words)| words,
+        ),
+        Error::TokenUnanswered(_) => {
+            "check that this machine reaches the sign-in service (firewall, proxy, DNS), and \
+             source.login_url"
+        }
+        Error::Unanswered(_) => {
+            "check that this machine reaches Microsoft Graph (firewall, proxy, DNS), and \
+             source.graph_url"
+        }
+        Error::Refused(refusal) => return of_refusal(refusal),
+        Error::Unreadable { .. } => {
+            "grant the application permissions User.Read.All and GroupMember.Read.All, with admin \
+             consent"
+        }
+        Error::Url { .. }
+        | Error::Setup(_)
+        | Error::TokenMalformed { .. }
+        | Error::Unsendable
+        | Error::NotAPage { .. }
+        | Error::Malformed { .. }
+        | Error::Link(_)
+        | Error::NotAnId { .. }
+        | Error::NoApplication { .. }
+        | Error::SeveralApplications { .. }
+        | Error::Stopped => return None,
+    };
+    Some(words.to_owned())
+}
+
+fn of_refusal(refusal: &Refusal) -> Option<String> {
+    let is_delta = refusal.request.contains("/delta");
+    let words = match refusal.status {
+        401 => {
+            "Graph does not accept the token: check source.cloud, and that the application is \
+             enabled in the tenant"
+        }
+        403 => {
+            let permission = permission_for(&refusal.request)?;
+            return Some(format!(
+                "grant the application permission {permission} (Microsoft Graph, \"Application \
+                 permissions\", not \"Delegated\") to the app registration and give admin consent; \
+                 it counts from the next token on"
+            ));
+        }
+        400 if is_delta && refusal.has_code(&["Request_UnsupportedQuery"]) => {
+            "this kind of tenant (External ID, B2C) has no delta query and cannot be the source"
+        }
+        400 if is_delta => {
+            "where Graph names properties, take out the mappings and scoping filters that read them"
+        }
+        429 | 500.. => "wait and try again; nothing needs to be changed",
+        _ => return None,
+    };
+    Some(words.to_owned())
+}
+
+/// The least application permission for a read, by its path.
+fn permission_for(request: &str) -> Option<&'static str> {
+    const BY_SEGMENT: &[(&str, &str)] = &[
+        ("/servicePrincipals", "Application.Read.All"),
+        ("/applications", "Application.Read.All"),
+        ("/users", "User.Read.All"),
+        ("/groups", "GroupMember.Read.All"),
+    ];
+    BY_SEGMENT
+        .iter()
+        .find(|(segment, _)| request.contains(segment))
+        .map(|(_, permission)| *permission)
+}

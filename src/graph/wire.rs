@@ -1,0 +1,273 @@
+//! What Graph and the token endpoint send, as they send it. serde lives here and nowhere else in `graph`.
+//! Unknown fields are ignored; error bodies are read leniently, because gateways send their own.
+
+use std::fmt;
+
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+/// Reads a body that must be JSON of this shape.
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(body)
+}
+
+/// One page of a listing or of a delta round.
+#[derive(Debug, Deserialize)]
+pub(super) struct Page<T> {
+    /// `None` makes it no page at all, whatever else it says.
+    pub(super) value: Option<Vec<T>>,
+    #[serde(rename = "@odata.nextLink")]
+    pub(super) next_link: Option<String>,
+    #[serde(rename = "@odata.deltaLink")]
+    pub(super) delta_link: Option<String>,
+}
+
+/// One entry of a delta page.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    pub(super) id: String,
+    pub(super) removed: Option<Removed>,
+    pub(super) manager: Option<Vec<Reference>>,
+    pub(super) members: Option<Vec<Reference>>,
+    /// In the order in which they came; null is [`Value::Null`], absent is not here.
+    pub(super) properties: Vec<(String, Value)>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Removed {
+    pub(super) reason: Option<String>,
+}
+
+/// An element of `manager@delta` or `members@delta`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Reference {
+    #[serde(rename = "@odata.type")]
+    pub(super) odata_type: Option<String>,
+    pub(super) id: String,
+    #[serde(rename = "@removed")]
+    pub(super) removed: Option<Removed>,
+}
+
+/// By hand, because `flatten` copies each of millions of members through a buffer first.
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Entry;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with an id")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entry, A::Error> {
+                let mut entry = Entry::default();
+                let mut id = None;
+                while let Some(name) = map.next_key::<String>()? {
+                    match name.as_str() {
+                        "id" => id = Some(map.next_value()?),
+                        "@removed" => entry.removed = map.next_value()?,
+                        "manager@delta" => entry.manager = map.next_value()?,
+                        "members@delta" => entry.members = map.next_value()?,
+                        // Annotations, and relations that nobody asked for.
+                        annotation if annotation.contains('@') => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                        _ => {
+                            let value = map.next_value()?;
+                            entry.properties.push((name, value));
+                        }
+                    }
+                }
+                entry.id = id.ok_or_else(|| serde::de::Error::missing_field("id"))?;
+                Ok(entry)
+            }
+        }
+
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+/// `servicePrincipal`, as far as it is selected.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ServicePrincipal {
+    pub(super) id: String,
+    pub(super) app_id: Option<String>,
+    pub(super) display_name: Option<String>,
+    pub(super) account_enabled: Option<bool>,
+    pub(super) app_roles: Option<Vec<AppRole>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AppRole {
+    pub(super) id: String,
+    pub(super) value: Option<String>,
+    pub(super) display_name: Option<String>,
+}
+
+/// `application`: the registration, which is another object than the service principal.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Registration {
+    pub(super) app_id: String,
+    pub(super) display_name: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AppRoleAssignment {
+    pub(super) principal_id: String,
+    pub(super) principal_type: String,
+    pub(super) app_role_id: String,
+}
+
+/// A granted token.
+#[derive(Deserialize)]
+pub(super) struct TokenAnswer {
+    pub(super) access_token: String,
+    /// In seconds. A number, or text in the answers of managed identities.
+    expires_in: Value,
+}
+
+impl TokenAnswer {
+    pub(super) fn expires_in(&self) -> Option<u64> {
+        let Self { expires_in, .. } = self;
+        expires_in
+            .as_u64()
+            .or_else(|| expires_in.as_str()?.parse().ok())
+    }
+}
+
+/// A refused token.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TokenFailure {
+    pub(super) error: Option<String>,
+    pub(super) error_description: Option<String>,
+    pub(super) error_codes: Option<Vec<u64>>,
+    pub(super) trace_id: Option<String>,
+    pub(super) correlation_id: Option<String>,
+}
+
+/// The application permissions that a token claims to carry. Graph alone decides what they are worth,
+/// and a token need not be readable at all.
+pub(super) fn claimed_permissions(claims: &[u8]) -> Option<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Claims {
+        #[serde(default)]
+        roles: Vec<String>,
+    }
+    read::<Claims>(claims).ok().map(|claims| claims.roles)
+}
+
+/// What an error body says, as far as it says anything.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// From the outermost to the innermost; empty ones are left out.
+    pub(super) codes: Vec<String>,
+    pub(super) message: Option<String>,
+    pub(super) request_id: Option<String>,
+}
+
+/// Reads an error body of any kind: HTML and nothing at all give an empty answer.
+pub(super) fn failure(body: &[u8]) -> Failure {
+    let mut failure = Failure::default();
+    let Ok(body) = serde_json::from_slice::<Value>(body) else {
+        return failure;
+    };
+    let mut level = body.get("error");
+    while let Some(error) = level {
+        push_code(&mut failure.codes, error);
+        for detail in error
+            .get("details")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            push_code(&mut failure.codes, detail);
+        }
+        if failure.message.is_none() {
+            failure.message = text(error, "message");
+        }
+        if failure.request_id.is_none() {
+            failure.request_id = text(error, "request-id");
+        }
+        // The specification writes it in lower case, the service in camel case.
+        level = error
+            .get("innerError")
+            .or_else(|| error.get("innererror"))
+            .filter(|inner| inner.is_object());
+    }
+    failure
+}
+
+fn push_code(codes: &mut Vec<String>, error: &Value) {
+    if let Some(code) = text(error, "code")
+        && !codes.contains(&code)
+    {
+        codes.push(code);
+    }
+}
+
+fn text(object: &Value, name: &str) -> Option<String> {
+    let text = object.get(name)?.as_str()?;
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_without_an_id_is_an_error() {
+        assert!(read::<Entry>(br#"{"displayName":"x"}"#).is_err());
+        assert!(read::<Entry>(br#"{"id":null}"#).is_err());
+    }
+
+    #[test]
+    fn annotations_are_not_properties() {
+        let entry: Entry =
+            read(br#"{"@odata.type":"x","id":"1","owners@delta":[{"id":"2"}],"a":null,"b":[1]}"#)
+                .unwrap();
+        let names: Vec<&str> = entry.properties.iter().map(|(n, _)| n.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn codes_of_every_level_are_found() {
+        let body = br#"{"error":{"code":"","message":"m","innererror":{"code":"a",
+            "request-id":"r","innerError":{"code":"syncStateNotFound"}},"details":[{"code":"d"}]}}"#;
+        assert_eq!(
+            failure(body),
+            Failure {
+                codes: vec!["d".into(), "a".into(), "syncStateNotFound".into()],
+                message: Some("m".into()),
+                request_id: Some("r".into()),
+            }
+        );
+        for nothing in [
+            &b""[..],
+            b"<html>",
+            b"[]",
+            b"{\"error\":\"text\"}",
+            b"{\"error\":null}",
+        ] {
+            assert_eq!(failure(nothing), Failure::default());
+        }
+    }
+
+    #[test]
+    fn seconds_may_be_text() {
+        for (body, expected) in [
+            (r#"{"access_token":"t","expires_in":3599}"#, Some(3599)),
+            (r#"{"access_token":"t","expires_in":"3599"}"#, Some(3599)),
+            (r#"{"access_token":"t","expires_in":-1}"#, None),
+        ] {
+            let answer: TokenAnswer = read(body.as_bytes()).unwrap();
+            assert_eq!(answer.expires_in(), expected, "{body}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! When a request is sent again, and after how long. Pure: the random number is handed in.
+
+use std::time::Duration;
+
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+
+/// Sendings of one request at most, where the server names no time of its own.
+pub(super) const MAX_ATTEMPTS: u32 = 5;
+/// Likewise, where the server says when to come back: it means to serve us.
+pub(super) const MAX_ATTEMPTS_ASKED: u32 = 12;
+/// The first wait; it doubles with each attempt.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// The longest wait that we choose ourselves.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+/// All waits for one request together. Beyond it, the failure is reported and the object goes to
+/// escrow, which waits longer than a cycle should.
+const MAX_TOTAL_WAIT: Duration = Duration::from_mins(5);
+/// Added to what the server asked for, so that many callers do not come back in one instant.
+const MAX_SPREAD: Duration = Duration::from_secs(1);
+
+/// What may be done with a request whose fate is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Sending it twice does what sending it once does: reads, deletes.
+    Always,
+    /// Only when the failure proves that it was not carried out: creates, changes.
+    IfNotProcessed,
+    /// Not at all: a person is waiting for the first answer.
+    Never,
+}
+
+/// How an attempt ended, if not well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// No connection came about, so nothing was sent.
+    NotConnected,
+    /// The connection broke or time ran out after sending began.
+    NoAnswer,
+    Status {
+        status: u16,
+        retry_after: Option<Duration>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Wait(Duration),
+    GiveUp,
+}
+
+/// Decides after attempt number `attempt` (from 1), with `waited` spent on waits so far.
+pub(super) fn decide(
+    ended: Ended,
+    repeat: Repeat,
+    attempt: u32,
+    waited: Duration,
+    random: u64,
+) -> Verdict {
+    if !may_repeat(ended, repeat) {
+        return Verdict::GiveUp;
+    }
+    let asked = match ended {
+        Ended::Status { retry_after, .. } => retry_after,
+        Ended::NotConnected | Ended::NoAnswer => None,
+    };
+    let limit = if asked.is_some() {
+        MAX_ATTEMPTS_ASKED
+    } else {
+        MAX_ATTEMPTS
+    };
+    let wait = if let Some(asked) = asked {
+        asked.saturating_add(part_of(asked.min(MAX_SPREAD), random))
+    } else {
+        let full = FIRST_WAIT
+            .saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)))
+            .min(MAX_WAIT);
+        full / 2 + part_of(full / 2, random)
+    };
+    if attempt >= limit || waited.saturating_add(wait) > MAX_TOTAL_WAIT {
+        return Verdict::GiveUp;
+    }
+    Verdict::Wait(wait)
+}
+
+fn may_repeat(ended: Ended, repeat: Repeat) -> bool {
+    let (unprocessed, transient) = match ended {
+        // RFC 6585 section 4: a rate limit refuses the request before it is carried out.
+        Ended::NotConnected | Ended::Status { status: 429, .. } => (true, true),
+        Ended::NoAnswer => (false, true),
+        // A server that says when to come back has turned the request away; a bare 503 may come
+        // from a proxy whose backend went on working.
+        Ended::Status {
+            status: 503,
+            retry_after,
+        } => (retry_after.is_some(), true),
+        Ended::Status { status, .. } => (false, matches!(status, 408 | 500 | 502 | 504)),
+    };
+    match repeat {
+        Repeat::Always => transient,
+        Repeat::IfNotProcessed => unprocessed,
+        Repeat::Never => false,
+    }
+}
+
+/// A part of `whole` chosen by `random`, from nothing to all of it.
+fn part_of(whole: Duration, random: u64) -> Duration {
+    const STEPS: u64 = 1_000;
+    let step = u32::try_from(random % (STEPS + 1)).expect("at most 1,000");
+    whole / 1_000 * step
+}
+
+/// `Retry-After` in either of its forms (RFC 9110 section 10.2.3). A date is measured against the
+/// answer's own `Date`, so that a wrong clock on either side does no harm.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    // Some servers send fractions.
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let then = httpdate::parse_http_date(text).ok()?;
+    let now = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    Some(then.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_WAIT_YET: Duration = Duration::ZERO;
+
+    fn status(status: u16) -> Ended {
+        Ended::Status {
+            status,
+            retry_after: None,
+        }
+    }
+
+    fn asked(status: u16, seconds: u64) -> Ended {
+        Ended::Status {
+            status,
+            retry_after: Some(Duration::from_secs(seconds)),
+        }
+    }
+
+    fn is_repeated(ended: Ended, repeat: Repeat) -> bool {
+        decide(ended, repeat, 1, NO_WAIT_YET, 7) != Verdict::GiveUp
+    }
+
+    #[test]
+    fn reads_are_repeated_after_every_transient_failure() {
+        for ended in [Ended::NotConnected, Ended::NoAnswer] {
+            assert!(is_repeated(ended, Repeat::Always));
+        }
+        for code in [408, 429, 500, 502, 503, 504] {
+            assert!(is_repeated(status(code), Repeat::Always), "{code}");
+        }
+        for code in [200, 204, 301, 400, 401, 403, 404, 409, 413, 501] {
+            assert!(!is_repeated(status(code), Repeat::Always), "{code}");
+        }
+    }
+
+    #[test]
+    fn writes_are_repeated_only_when_nothing_was_carried_out() {
+        let repeated = |ended| is_repeated(ended, Repeat::IfNotProcessed);
+        assert!(repeated(Ended::NotConnected));
+        assert!(repeated(status(429)));
+        assert!(repeated(asked(503, 1)));
+        assert!(!repeated(Ended::NoAnswer));
+        assert!(!repeated(status(503)));
+        assert!(!repeated(status(500)));
+        assert!(!is_repeated(status(429), Repeat::Never));
+    }
+
+    #[test]
+    fn waits_double_and_vary() {
+        let wait =
+            |attempt, random| decide(status(500), Repeat::Always, attempt, NO_WAIT_YET, random);
+        assert_eq!(wait(1, 0), Verdict::Wait(Duration::from_millis(250)));
+        assert_eq!(wait(1, 1_000), Verdict::Wait(Duration::from_millis(500)));
+        assert_eq!(wait(3, 0), Verdict::Wait(Duration::from_secs(1)));
+        assert_eq!(wait(MAX_ATTEMPTS, 0), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn a_server_is_never_asked_earlier_than_it_said() {
+        for random in [0, 1, 999, 1_000, u64::MAX] {
+            let Verdict::Wait(wait) = decide(asked(429, 7), Repeat::Always, 1, NO_WAIT_YET, random)
+            else {
+                panic!("gave up");
+            };
+            assert!(wait >= Duration::from_secs(7) && wait <= Duration::from_secs(8));
+        }
+        let now = decide(asked(429, 0), Repeat::Always, 1, NO_WAIT_YET, 1_000);
+        assert_eq!(now, Verdict::Wait(Duration::ZERO));
+    }
+
+    #[test]
+    fn patience_ends() {
+        let late = |ended, waited| decide(ended, Repeat::Always, 2, waited, 0);
+        assert_eq!(late(asked(429, 3_600), NO_WAIT_YET), Verdict::GiveUp);
+        assert_eq!(late(asked(429, u64::MAX), NO_WAIT_YET), Verdict::GiveUp);
+        assert_eq!(
+            late(asked(429, 2), Duration::from_secs(299)),
+            Verdict::GiveUp
+        );
+        let huge = decide(status(500), Repeat::Always, u32::MAX, NO_WAIT_YET, 0);
+        assert_eq!(huge, Verdict::GiveUp);
+    }
+
+    #[test]
+    fn retry_after_is_read_in_every_form() {
+        let read = |retry: &str, date: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, retry.parse().unwrap());
+            if let Some(date) = date {
+                headers.insert(DATE, date.parse().unwrap());
+            }
+            retry_after(&headers)
+        };
+        assert_eq!(read("120", None), Some(Duration::from_secs(120)));
+        assert_eq!(read("0.5", None), Some(Duration::from_millis(500)));
+        assert_eq!(read("-1", None), None);
+        assert_eq!(read("soon", None), None);
+        let then = "Fri, 21 Nov 2025 10:00:30 GMT";
+        let now = Some("Fri, 21 Nov 2025 10:00:00 GMT");
+        assert_eq!(read(then, now), Some(Duration::from_secs(30)));
+        assert_eq!(read(then, None), None);
+        assert_eq!(
+            read("Fri, 21 Nov 2025 09:00:00 GMT", now),
+            Some(Duration::ZERO)
+        );
+    }
+}

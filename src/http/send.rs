@@ -1,0 +1,402 @@
+//! Sends a request until it has an answer worth having, or tells why there is none. Any status is an
+//! answer here; what it means is the caller's business.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, Request, RequestBuilder, Response};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::rate::Rate;
+use super::retry::{self, Ended, Repeat, Verdict};
+
+/// How long requests in flight may go on after a stop was asked for: stopping takes at most ten
+/// seconds (product rule 12), and the rest is for what follows the answer.
+const GRACE: Duration = Duration::from_secs(7);
+/// What is kept of a body that only the status of matters for: enough for the server's own words.
+const WORDS: usize = 64 * 1024;
+/// What is read to the end to keep the connection; a longer body costs the connection instead.
+const DRAINED: usize = 8 * 1024 * 1024;
+
+/// One server as seen through one client: pacing, retries and a count of requests. Cheap to clone;
+/// clones share pacing and count.
+#[derive(Clone, Debug)]
+pub(crate) struct Channel {
+    client: Client,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Shared {
+    rate: Rate,
+    sent: AtomicU64,
+}
+
+/// What the caller wants of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// The whole body; an answer with more bytes than this is an error.
+    Body { limit: usize },
+    /// The status, and the beginning of the body for the sake of error messages. A body that breaks
+    /// off is no error.
+    Status,
+}
+
+/// An answer of any status.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) exchange: Exchange,
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// A header's value, when it is text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// How long the server asks to be left alone.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        retry::retry_after(&self.headers)
+    }
+}
+
+/// The facts of a request for logs and errors; its query is not among them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exchange {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    /// `None` when no answer came.
+    pub(crate) status: Option<u16>,
+    /// How often it was sent; 0 when it never was.
+    pub(crate) attempts: u32,
+    /// From the first sending to the end, waits included.
+    pub(crate) elapsed: Duration,
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            method,
+            path,
+            status,
+            attempts,
+            elapsed,
+        } = self;
+        write!(f, "{method} {path}: ")?;
+        match status {
+            Some(status) => write!(f, "status {status}")?,
+            None => f.write_str("no answer")?,
+        }
+        let times = if *attempts == 1 {
+            "attempt"
+        } else {
+            "attempts"
+        };
+        write!(f, ", {attempts} {times}, {:.1} s", elapsed.as_secs_f64())
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{exchange}: no connection")]
+    NotConnected {
+        exchange: Exchange,
+        source: reqwest::Error,
+    },
+    #[error("{exchange}: time ran out")]
+    TimedOut {
+        exchange: Exchange,
+        source: reqwest::Error,
+    },
+    #[error("{exchange}: the connection broke")]
+    Broken {
+        exchange: Exchange,
+        source: reqwest::Error,
+    },
+    #[error("{exchange}: the answer is longer than {limit} bytes")]
+    TooLong { exchange: Exchange, limit: usize },
+    #[error("{exchange}: stopped before the answer came")]
+    Stopped {
+        exchange: Exchange,
+        /// Whether a request was under way that the server may have carried out.
+        under_way: bool,
+    },
+    #[error("the request cannot be built")]
+    Unsendable { source: reqwest::Error },
+}
+
+impl Error {
+    pub(crate) fn exchange(&self) -> Option<&Exchange> {
+        match self {
+            Self::NotConnected { exchange, .. }
+            | Self::TimedOut { exchange, .. }
+            | Self::Broken { exchange, .. }
+            | Self::TooLong { exchange, .. }
+            | Self::Stopped { exchange, .. } => Some(exchange),
+            Self::Unsendable { .. } => None,
+        }
+    }
+
+    /// Whether the server may have carried the request out all the same.
+    pub(crate) fn may_be_processed(&self) -> bool {
+        match self {
+            Self::TimedOut { .. } | Self::Broken { .. } | Self::TooLong { .. } => true,
+            Self::Stopped { under_way, .. } => *under_way,
+            Self::NotConnected { .. } | Self::Unsendable { .. } => false,
+        }
+    }
+
+    /// Whether a stop was asked for, which is nobody's failure.
+    pub(crate) fn is_stop(&self) -> bool {
+        matches!(self, Self::Stopped { .. })
+    }
+}
+
+impl Channel {
+    /// `requests_per_second`: `None` for no limit of our own.
+    pub(crate) fn new(
+        client: Client,
+        requests_per_second: Option<f64>,
+        stop: CancellationToken,
+    ) -> Self {
+        let shared = Shared {
+            rate: Rate::new(requests_per_second),
+            sent: AtomicU64::new(0),
+        };
+        Self {
+            client,
+            shared: Arc::new(shared),
+            stop,
+        }
+    }
+
+    /// How many requests were sent, retries included.
+    pub(crate) fn requests(&self) -> u64 {
+        self.shared.sent.load(Ordering::Relaxed)
+    }
+
+    /// Builds and sends a request, again where `repeat` and the failure allow it.
+    pub(crate) async fn send(
+        &self,
+        repeat: Repeat,
+        want: Want,
+        build: impl Fn(&Client) -> RequestBuilder,
+    ) -> Result<Answer, Error> {
+        let unsendable = |source: reqwest::Error| Error::Unsendable {
+            source: source.without_url(),
+        };
+        let mut request = build(&self.client).build().map_err(unsendable)?;
+        let begun = Instant::now();
+        let mut waited = Duration::ZERO;
+        let mut exchange = Exchange {
+            method: request.method().clone(),
+            path: request.url().path().to_owned(),
+            status: None,
+            attempts: 0,
+            elapsed: Duration::ZERO,
+        };
+        loop {
+            if self.unless_stopped(self.shared.rate.turn()).await.is_none() {
+                exchange.elapsed = begun.elapsed();
+                return Err(Error::Stopped {
+                    exchange,
+                    under_way: false,
+                });
+            }
+            exchange.attempts += 1;
+            exchange.status = None;
+            self.shared.sent.fetch_add(1, Ordering::Relaxed);
+            let attempt = self.with_grace(self.attempt(request, want)).await;
+            exchange.elapsed = begun.elapsed();
+            let Some(attempt) = attempt else {
+                return Err(Error::Stopped {
+                    exchange,
+                    under_way: true,
+                });
+            };
+            let ended = match &attempt {
+                Ok(received) => Some(Ended::Status {
+                    status: received.status,
+                    retry_after: retry::retry_after(&received.headers),
+                }),
+                Err(failed) => failed.ended(),
+            };
+            let verdict = ended.map_or(Verdict::GiveUp, |ended| {
+                retry::decide(ended, repeat, exchange.attempts, waited, fastrand::u64(..))
+            });
+            let Verdict::Wait(length) = verdict else {
+                return finish(exchange, attempt);
+            };
+            let status = attempt.as_ref().ok().map(|received| received.status);
+            tracing::debug!(
+                method = %exchange.method,
+                path = exchange.path,
+                status,
+                attempt = exchange.attempts,
+                wait_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX),
+                "request will be sent again"
+            );
+            if matches!(status, Some(429 | 503)) {
+                self.shared.rate.pause(length);
+            }
+            if self.unless_stopped(sleep(length)).await.is_none() {
+                exchange.elapsed = begun.elapsed();
+                return Err(Error::Stopped {
+                    exchange,
+                    // What may be repeated and was, may have been carried out before.
+                    under_way: repeat == Repeat::Always,
+                });
+            }
+            waited += length;
+            request = build(&self.client).build().map_err(unsendable)?;
+        }
+    }
+
+    async fn attempt(&self, request: Request, want: Want) -> Result<Received, Failed> {
+        let mut response = self.client.execute(request).await.map_err(|error| {
+            let kind = if error.is_connect() {
+                Kind::NotConnected(error)
+            } else {
+                Kind::of(error)
+            };
+            Failed { status: None, kind }
+        })?;
+        let status = response.status().as_u16();
+        match read_body(&mut response, want).await {
+            Ok(body) => Ok(Received {
+                status,
+                headers: std::mem::take(response.headers_mut()),
+                body,
+            }),
+            Err(kind) => Err(Failed {
+                status: Some(status),
+                kind,
+            }),
+        }
+    }
+
+    /// Waits for something that a stop cuts short.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.stop.run_until_cancelled(work).await
+    }
+
+    /// Waits for something that a stop leaves some time to finish.
+    async fn with_grace<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(work);
+        if let Some(done) = self.unless_stopped(&mut work).await {
+            return Some(done);
+        }
+        timeout(GRACE, work).await.ok()
+    }
+}
+
+struct Received {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+/// An attempt without an answer, or whose answer broke off after the status.
+struct Failed {
+    status: Option<u16>,
+    kind: Kind,
+}
+
+enum Kind {
+    NotConnected(reqwest::Error),
+    TimedOut(reqwest::Error),
+    Broken(reqwest::Error),
+    TooLong { limit: usize },
+}
+
+impl Kind {
+    fn of(error: reqwest::Error) -> Self {
+        if error.is_timeout() {
+            Self::TimedOut(error)
+        } else {
+            Self::Broken(error)
+        }
+    }
+}
+
+impl Failed {
+    fn ended(&self) -> Option<Ended> {
+        match self.kind {
+            Kind::NotConnected(_) => Some(Ended::NotConnected),
+            Kind::TimedOut(_) | Kind::Broken(_) => Some(Ended::NoAnswer),
+            Kind::TooLong { .. } => None,
+        }
+    }
+}
+
+fn finish(mut exchange: Exchange, attempt: Result<Received, Failed>) -> Result<Answer, Error> {
+    let failed = match attempt {
+        Ok(Received {
+            status,
+            headers,
+            body,
+        }) => {
+            exchange.status = Some(status);
+            return Ok(Answer {
+                exchange,
+                status,
+                headers,
+                body,
+            });
+        }
+        Err(failed) => failed,
+    };
+    exchange.status = failed.status;
+    Err(match failed.kind {
+        // The URL that reqwest keeps in its errors holds filter values.
+        Kind::NotConnected(error) => Error::NotConnected {
+            exchange,
+            source: error.without_url(),
+        },
+        Kind::TimedOut(error) => Error::TimedOut {
+            exchange,
+            source: error.without_url(),
+        },
+        Kind::Broken(error) => Error::Broken {
+            exchange,
+            source: error.without_url(),
+        },
+        Kind::TooLong { limit } => Error::TooLong { exchange, limit },
+    })
+}
+
+async fn read_body(response: &mut Response, want: Want) -> Result<Vec<u8>, Kind> {
+    let mut body = Vec::new();
+    let mut read = 0;
+    loop {
+        let chunk = match (response.chunk().await, want) {
+            (Ok(Some(chunk)), _) => chunk,
+            (Ok(None), _) | (Err(_), Want::Status) => return Ok(body),
+            (Err(error), Want::Body { .. }) => return Err(Kind::of(error)),
+        };
+        read += chunk.len();
+        match want {
+            Want::Body { limit } if read > limit => return Err(Kind::TooLong { limit }),
+            Want::Body { .. } => body.extend_from_slice(&chunk),
+            Want::Status if read > DRAINED => return Ok(body),
+            Want::Status => {
+                let room = WORDS.saturating_sub(body.len()).min(chunk.len());
+                body.extend_from_slice(&chunk[..room]);
+            }
+        }
+    }
+}

@@ -1,0 +1,572 @@
+//! Reads of single objects and listings with pages.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::super::reply::{Call, Reply};
+use super::super::tenant::{
+    DOMAIN, Directory, GraphQuirk, INITIAL_DOMAIN, Life, Object, Principal, Stream, Tenant,
+};
+use super::answer::{Link, Problem, object, page, text};
+use super::query::{
+    GROUP_PROPERTIES, Options, USER_DEFAULTS, check_select, equalities, seal, unseal,
+};
+
+/// One authorised request and what it may look at.
+pub(super) struct Reader<'a> {
+    pub(super) tenant: &'a Tenant,
+    pub(super) origin: &'a str,
+    pub(super) call: &'a Call,
+    pub(super) options: Options,
+}
+
+/// What a read needs to be permitted.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Permission {
+    Applications,
+    Users,
+    Groups,
+    Organization,
+    Domains,
+}
+
+impl Permission {
+    /// Any of these is enough.
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Applications => &["Application.Read.All", "Directory.Read.All"],
+            Self::Users => &["User.Read.All", "Directory.Read.All"],
+            Self::Groups => &[
+                "GroupMember.Read.All",
+                "Group.Read.All",
+                "Directory.Read.All",
+            ],
+            Self::Organization => &["Organization.Read.All", "Directory.Read.All"],
+            Self::Domains => &["Domain.Read.All", "Directory.Read.All"],
+        }
+    }
+}
+
+impl Reader<'_> {
+    pub(super) fn require(&self, permission: Permission) -> Result<(), Problem> {
+        let granted = &self.tenant.settings.permissions;
+        let enough = permission
+            .names()
+            .iter()
+            .any(|name| granted.contains(*name));
+        if enough {
+            Ok(())
+        } else {
+            Err(Problem::denied())
+        }
+    }
+
+    pub(super) fn has(&self, quirk: GraphQuirk) -> bool {
+        self.tenant.settings.quirks.contains(&quirk)
+    }
+
+    fn directory(&self) -> &Directory {
+        &self.tenant.directory
+    }
+
+    pub(super) fn service_principals(&self) -> Result<Reply, Problem> {
+        self.require(Permission::Applications)?;
+        let own = self.directory().application.service_principal();
+        let shown = match &self.options.filter {
+            None => true,
+            Some(filter) => equalities(filter)?.iter().any(|(name, value)| {
+                own[name.as_str()]
+                    .as_str()
+                    .is_some_and(|text| text.eq_ignore_ascii_case(value))
+            }),
+        };
+        let values = if shown {
+            vec![self.narrow(own).to_string()]
+        } else {
+            Vec::new()
+        };
+        Ok(page(
+            &self.context("servicePrincipals"),
+            &Link::None,
+            &values,
+        ))
+    }
+
+    pub(super) fn service_principal(&self, key: &str) -> Result<Reply, Problem> {
+        self.require(Permission::Applications)?;
+        self.find_application(key)?;
+        let mut value = self.narrow(self.directory().application.service_principal());
+        value["@odata.context"] = json!(self.context("servicePrincipals/$entity"));
+        Ok(object(&value))
+    }
+
+    pub(super) fn assigned_to(&self, key: &str) -> Result<Reply, Problem> {
+        self.require(Permission::Applications)?;
+        self.find_application(key)?;
+        let after = self.cursor()?;
+        let application = &self.directory().application;
+        let (entries, rest) = application.page(after, self.page_size());
+        let path = format!("servicePrincipals/{}/appRoleAssignedTo", application.id);
+        let context = format!("servicePrincipals('{}')/appRoleAssignedTo", application.id);
+        Ok(page(
+            &self.context(&context),
+            &self.next(&path, rest),
+            &entries,
+        ))
+    }
+
+    fn find_application(&self, key: &str) -> Result<(), Problem> {
+        let application = &self.directory().application;
+        let found = match key.strip_prefix("appId=") {
+            Some(app_id) => app_id.eq_ignore_ascii_case(&application.app_id.to_string()),
+            None => key.eq_ignore_ascii_case(&application.id.to_string()),
+        };
+        if found {
+            Ok(())
+        } else {
+            Err(Problem::not_found(key))
+        }
+    }
+
+    pub(super) fn users(&self) -> Result<Reply, Problem> {
+        self.require(Permission::Users)?;
+        let count = self.directory().users.len();
+        self.listing(Stream::Users, "users", Life::Active, count)
+    }
+
+    pub(super) fn groups(&self) -> Result<Reply, Problem> {
+        self.require(Permission::Groups)?;
+        let count = self.directory().groups.len();
+        self.listing(Stream::Groups, "groups", Life::Active, count)
+    }
+
+    pub(super) fn deleted_users(&self) -> Result<Reply, Problem> {
+        self.require(Permission::Users)?;
+        let path = "directory/deletedItems/microsoft.graph.user";
+        self.listing(
+            Stream::Users,
+            path,
+            Life::SoftDeleted,
+            self.directory().users.len(),
+        )
+    }
+
+    pub(super) fn deleted_groups(&self) -> Result<Reply, Problem> {
+        self.require(Permission::Groups)?;
+        let path = "directory/deletedItems/microsoft.graph.group";
+        self.listing(
+            Stream::Groups,
+            path,
+            Life::SoftDeleted,
+            self.directory().groups.len(),
+        )
+    }
+
+    fn listing(
+        &self,
+        stream: Stream,
+        path: &str,
+        life: Life,
+        count: usize,
+    ) -> Result<Reply, Problem> {
+        let names = self.selected(stream)?;
+        let wanted = match &self.options.filter {
+            Some(filter) => Some(equalities(filter)?),
+            None => None,
+        };
+        let size = self.page_size();
+        let mut entries = Vec::new();
+        let mut rest = None;
+        for place in usize::try_from(self.cursor()?).unwrap_or(usize::MAX)..count {
+            let principal = principal(stream, place);
+            let object = self.directory().object(principal);
+            if object.life != life || !self.satisfies(principal, wanted.as_deref()) {
+                continue;
+            }
+            if entries.len() == size {
+                rest = u64::try_from(place).ok();
+                break;
+            }
+            entries.push(self.render(principal, &names, None));
+        }
+        Ok(page(&self.context(path), &self.next(path, rest), &entries))
+    }
+
+    fn satisfies(&self, principal: Principal, wanted: Option<&[(String, String)]>) -> bool {
+        let Some(pairs) = wanted else {
+            return true;
+        };
+        pairs.iter().any(|(name, value)| {
+            let own = if name == "id" {
+                Some(self.directory().object(principal).id.to_string())
+            } else {
+                self.directory().text(principal, name)
+            };
+            own.is_some_and(|own| own.to_lowercase() == value.to_lowercase())
+        })
+    }
+
+    pub(super) fn user(&self, id: &str) -> Result<Reply, Problem> {
+        self.require(Permission::Users)?;
+        let names = self.selected(Stream::Users)?;
+        let principal = self.find_user(id)?;
+        let context = self.context("users/$entity");
+        Ok(text(self.render(
+            principal,
+            &names,
+            Some(("@odata.context", &context)),
+        )))
+    }
+
+    pub(super) fn manager(&self, id: &str) -> Result<Reply, Problem> {
+        self.require(Permission::Users)?;
+        let names = self.selected(Stream::Users)?;
+        let Principal::User(place) = self.find_user(id)? else {
+            return Err(Problem::not_found(id));
+        };
+        let manager = self.directory().users[place as usize].manager;
+        let manager = manager
+            .map(Principal::User)
+            .filter(|manager| self.directory().object(*manager).is_active())
+            .ok_or_else(|| Problem::not_found("manager"))?;
+        let kind = Some(("@odata.type", "#microsoft.graph.user"));
+        Ok(text(self.render(manager, &names, kind)))
+    }
+
+    fn find_user(&self, id: &str) -> Result<Principal, Problem> {
+        let found = match Uuid::parse_str(id) {
+            Ok(id) => self.directory().principal(id),
+            Err(_) => (0..self.directory().users.len())
+                .map(|place| principal(Stream::Users, place))
+                .find(|user| {
+                    let name = self.directory().text(*user, "userPrincipalName");
+                    name.is_some_and(|name| name.eq_ignore_ascii_case(id))
+                }),
+        };
+        found
+            .filter(|found| matches!(found, Principal::User(_)))
+            .filter(|found| self.directory().object(*found).is_active())
+            .ok_or_else(|| Problem::not_found(id))
+    }
+
+    pub(super) fn group(&self, id: &str) -> Result<Reply, Problem> {
+        self.require(Permission::Groups)?;
+        let names = self.selected(Stream::Groups)?;
+        let principal = self.find_group(id)?;
+        let context = self.context("groups/$entity");
+        Ok(text(self.render(
+            principal,
+            &names,
+            Some(("@odata.context", &context)),
+        )))
+    }
+
+    fn find_group(&self, id: &str) -> Result<Principal, Problem> {
+        Uuid::parse_str(id)
+            .ok()
+            .and_then(|id| self.directory().principal(id))
+            .filter(|found| matches!(found, Principal::Group(_)))
+            .filter(|found| self.directory().object(*found).is_active())
+            .ok_or_else(|| Problem::not_found(id))
+    }
+
+    pub(super) fn members(
+        &self,
+        id: &str,
+        cast: Option<&str>,
+        transitive: bool,
+    ) -> Result<Reply, Problem> {
+        self.require(Permission::Groups)?;
+        let Principal::Group(place) = self.find_group(id)? else {
+            return Err(Problem::not_found(id));
+        };
+        let place = place as usize;
+        let all: Vec<Principal> = if transitive {
+            self.directory()
+                .transitive_members(place)
+                .into_iter()
+                .collect()
+        } else {
+            let members = self.directory().groups[place].members.keys();
+            members.copied().collect()
+        };
+        let names = self.options.select.clone();
+        let start = usize::try_from(self.cursor()?).unwrap_or(usize::MAX);
+        let size = self.page_size();
+        let mut entries = Vec::new();
+        let mut rest = None;
+        for (place, member) in all.iter().enumerate().skip(start) {
+            let (stream, kind) = kind(*member);
+            let shown = self.directory().object(*member).is_active()
+                && cast.is_none_or(|cast| kind.ends_with(cast));
+            if !shown {
+                continue;
+            }
+            if entries.len() == size {
+                rest = u64::try_from(place).ok();
+                break;
+            }
+            let names = names.clone().unwrap_or_else(|| defaults(stream));
+            entries.push(self.render(*member, &names, Some(("@odata.type", kind))));
+        }
+        let relation = if transitive {
+            "transitiveMembers"
+        } else {
+            "members"
+        };
+        let path = match cast {
+            Some(cast) => format!("groups/{id}/{relation}/{cast}"),
+            None => format!("groups/{id}/{relation}"),
+        };
+        Ok(page(
+            &self.context("directoryObjects"),
+            &self.next(&path, rest),
+            &entries,
+        ))
+    }
+
+    pub(super) fn deleted_item(&self, id: &str) -> Result<Reply, Problem> {
+        let principal = Uuid::parse_str(id)
+            .ok()
+            .and_then(|id| self.directory().principal(id))
+            .filter(|found| self.directory().object(*found).life == Life::SoftDeleted)
+            .ok_or_else(|| Problem::not_found(id))?;
+        let (stream, kind) = kind(principal);
+        self.require(match stream {
+            Stream::Users => Permission::Users,
+            Stream::Groups => Permission::Groups,
+        })?;
+        let names = self.selected(stream)?;
+        Ok(text(self.render(
+            principal,
+            &names,
+            Some(("@odata.type", kind)),
+        )))
+    }
+
+    /// `directoryObjects/getByIds`: whatever is not there is left out without a word.
+    pub(super) fn by_ids(&self) -> Result<Reply, Problem> {
+        self.require(Permission::Users)?;
+        let body: Value = serde_json::from_str(&self.call.body)
+            .map_err(|_| Problem::bad_request("Unable to read JSON request payload."))?;
+        let ids: Vec<&str> = texts(&body["ids"]);
+        if ids.len() > 1_000 {
+            return Err(Problem::bad_request("Too many ids: the maximum is 1000."));
+        }
+        let types = texts(&body["types"]);
+        let mut entries = Vec::new();
+        for id in ids {
+            let found = Uuid::parse_str(id)
+                .ok()
+                .and_then(|id| self.directory().principal(id));
+            let Some(principal) = found else { continue };
+            let (stream, kind) = kind(principal);
+            let asked = types.is_empty()
+                || types.iter().any(|name| {
+                    kind.to_lowercase().ends_with(&name.to_lowercase())
+                        || name.eq_ignore_ascii_case("directoryObject")
+                });
+            if asked && self.directory().object(principal).is_active() {
+                let names = self
+                    .options
+                    .select
+                    .clone()
+                    .unwrap_or_else(|| defaults(stream));
+                entries.push(self.render(principal, &names, Some(("@odata.type", kind))));
+            }
+        }
+        Ok(page(
+            &self.context("directoryObjects"),
+            &Link::None,
+            &entries,
+        ))
+    }
+
+    pub(super) fn organization(&self) -> Result<Reply, Problem> {
+        self.require(Permission::Organization)?;
+        let domain = |name: &str, initial: bool| json!({"name": name, "isDefault": !initial, "isInitial": initial, "type": "Managed", "capabilities": "Email, OfficeCommunicationsOnline"});
+        let own = json!({
+            "id": self.tenant.identity.tenant_id, "deletedDateTime": null, "displayName": "Contoso",
+            "tenantType": "AAD", "countryLetterCode": "US", "createdDateTime": "2020-02-01T08:00:00Z",
+            "verifiedDomains": [domain(DOMAIN, false), domain(INITIAL_DOMAIN, true)],
+        });
+        let values = [self.narrow(own).to_string()];
+        Ok(page(&self.context("organization"), &Link::None, &values))
+    }
+
+    pub(super) fn domains(&self) -> Result<Reply, Problem> {
+        self.require(Permission::Domains)?;
+        let domain = |name: &str, initial: bool| {
+            let value = json!({
+                "id": name, "authenticationType": "Managed", "isAdminManaged": true, "isDefault": !initial,
+                "isInitial": initial, "isRoot": true, "isVerified": true, "supportedServices": ["Email"],
+            });
+            self.narrow(value).to_string()
+        };
+        let values = [domain(DOMAIN, false), domain(INITIAL_DOMAIN, true)];
+        Ok(page(&self.context("domains"), &Link::None, &values))
+    }
+
+    /// Keeps what `$select` names.
+    fn narrow(&self, mut value: Value) -> Value {
+        if let (Some(names), Some(map)) = (&self.options.select, value.as_object_mut()) {
+            map.retain(|name, _| names.iter().any(|wanted| wanted == name));
+        }
+        value
+    }
+
+    fn selected(&self, stream: Stream) -> Result<Vec<String>, Problem> {
+        match &self.options.select {
+            None => Ok(defaults(stream)),
+            Some(names) => {
+                check_select(stream, names, false)?;
+                Ok(names.clone())
+            }
+        }
+    }
+
+    /// An object with the named properties; outside delta one that was never set shows as null.
+    fn render(
+        &self,
+        principal: Principal,
+        names: &[String],
+        annotation: Option<(&str, &str)>,
+    ) -> String {
+        let directory = self.directory();
+        let object = directory.object(principal);
+        let mut out = String::from("{");
+        if let Some((name, value)) = annotation {
+            write!(out, "\"{name}\":{},", json!(value)).expect("writing to a string does not fail");
+        }
+        for name in names {
+            if name == "id" {
+                continue;
+            }
+            let key = directory.names.known(name);
+            match (
+                computed(object, name),
+                key.and_then(|key| Some((key, object.properties.raw(key)?))),
+            ) {
+                (Some(value), _) => write!(out, "\"{name}\":{value}"),
+                (None, Some((_, raw))) if name == "userPrincipalName" && !object.is_active() => {
+                    // The recycle bin frees the name by putting the object's id before it.
+                    let own: String = serde_json::from_str(raw).unwrap_or_default();
+                    let mangled = json!(format!("{}{own}", object.id.simple()));
+                    write!(out, "\"{name}\":{mangled}")
+                }
+                (None, Some((key, raw))) => {
+                    directory.write_property(&mut out, key, raw);
+                    Ok(())
+                }
+                (None, None) => write!(out, "\"{name}\":null"),
+            }
+            .expect("writing to a string does not fail");
+            out.push(',');
+        }
+        self.write_expanded_manager(&mut out, principal);
+        write!(out, "\"id\":\"{}\"}}", object.id).expect("writing to a string does not fail");
+        out
+    }
+
+    fn write_expanded_manager(&self, out: &mut String, principal: Principal) {
+        let wanted = self
+            .options
+            .expand
+            .as_deref()
+            .is_some_and(|expand| expand.starts_with("manager"));
+        let Principal::User(place) = principal else {
+            return;
+        };
+        let manager = self.directory().users[place as usize].manager;
+        if let (true, Some(manager)) = (wanted, manager) {
+            let id = self.directory().users[manager as usize].object.id;
+            write!(
+                out,
+                r##""manager":{{"@odata.type":"#microsoft.graph.user","id":"{id}"}},"##
+            )
+            .expect("writing to a string does not fail");
+        }
+    }
+
+    fn page_size(&self) -> usize {
+        self.options
+            .top
+            .unwrap_or(self.tenant.settings.entries_per_page)
+            .max(1)
+    }
+
+    /// Where this page of a listing begins.
+    fn cursor(&self) -> Result<u64, Problem> {
+        let Some(token) = &self.options.skip_token else {
+            return Ok(0);
+        };
+        let value = unseal(token)?;
+        if value["generation"] != json!(self.tenant.page_generation) {
+            return Err(Problem::expired_page());
+        }
+        value["next"]
+            .as_u64()
+            .ok_or_else(|| Problem::bad_request("Badly formed token."))
+    }
+
+    fn next(&self, path: &str, cursor: Option<u64>) -> Link {
+        let Some(cursor) = cursor else {
+            return Link::None;
+        };
+        let token = json!({"generation": self.tenant.page_generation, "next": cursor});
+        let mut url = format!("{}/v1.0/{path}?", self.origin);
+        for (name, value) in self.call.parameters() {
+            if !name.eq_ignore_ascii_case("$skiptoken") {
+                let value = percent_encoding::utf8_percent_encode(
+                    &value,
+                    percent_encoding::NON_ALPHANUMERIC,
+                );
+                write!(url, "{name}={value}&").expect("writing to a string does not fail");
+            }
+        }
+        write!(url, "$skiptoken={}", seal(&token)).expect("writing to a string does not fail");
+        Link::Next(url)
+    }
+
+    fn context(&self, what: &str) -> String {
+        format!("{}/v1.0/$metadata#{what}", self.origin)
+    }
+}
+
+/// Properties that follow from the state of the object.
+fn computed(object: &Object, name: &str) -> Option<Value> {
+    (name == "deletedDateTime").then(|| match object.life {
+        Life::Active => Value::Null,
+        Life::SoftDeleted | Life::Purged => json!(Directory::date(object.life_changed)),
+    })
+}
+
+fn principal(stream: Stream, place: usize) -> Principal {
+    let place = u32::try_from(place).expect("places come from u32");
+    match stream {
+        Stream::Users => Principal::User(place),
+        Stream::Groups => Principal::Group(place),
+    }
+}
+
+fn kind(principal: Principal) -> (Stream, &'static str) {
+    match principal {
+        Principal::User(_) => (Stream::Users, "#microsoft.graph.user"),
+        Principal::Group(_) => (Stream::Groups, "#microsoft.graph.group"),
+    }
+}
+
+fn defaults(stream: Stream) -> Vec<String> {
+    let names = match stream {
+        Stream::Users => USER_DEFAULTS,
+        Stream::Groups => GROUP_PROPERTIES,
+    };
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    let list = value.as_array().into_iter().flatten();
+    list.filter_map(Value::as_str).collect()
+}

@@ -1,0 +1,80 @@
+//! What the target says about itself: `/ServiceProviderConfig`, `/ResourceTypes`, `/Schemas`.
+
+use serde_json::{Value, json};
+
+use super::error::Refusal;
+use super::personality::{Personality, Quirk};
+use super::schema::{Kind, SCHEMAS};
+
+pub(super) fn service_provider_config(base: &str, personality: &Personality) -> Value {
+    json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
+        "documentationUri": "https://www.rfc-editor.org/rfc/rfc7644",
+        "patch": {"supported": !personality.has(Quirk::NoPatch)},
+        "bulk": {"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
+        "filter": {"supported": true, "maxResults": personality.page_cap},
+        "changePassword": {"supported": false},
+        "sort": {"supported": true},
+        "etag": {"supported": true},
+        "authenticationSchemes": [{
+            "type": "oauthbearertoken", "name": "OAuth Bearer Token",
+            "description": "Authentication with the sandbox's bearer token.",
+            "specUri": "https://www.rfc-editor.org/rfc/rfc6750", "primary": true,
+        }],
+        "meta": {
+            "resourceType": "ServiceProviderConfig",
+            "location": format!("{base}/ServiceProviderConfig"),
+        },
+    })
+}
+
+pub(super) fn resource_types(base: &str, personality: &Personality) -> Vec<Value> {
+    let served = [Kind::User, Kind::Group]
+        .into_iter()
+        .filter(|kind| *kind == Kind::User || personality.groups_refused.is_none());
+    served
+        .map(|kind| {
+            let extensions = kind.extension().into_iter();
+            let extensions: Vec<Value> = extensions
+                .map(|schema| json!({"schema": schema.id, "required": false}))
+                .collect();
+            let name = kind.name();
+            json!({
+                "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],
+                "id": name, "name": name, "description": name,
+                "endpoint": format!("/{}", kind.endpoint()),
+                "schema": kind.core().id, "schemaExtensions": extensions,
+                "meta": {"resourceType": "ResourceType", "location": format!("{base}/ResourceTypes/{name}")},
+            })
+        })
+        .collect()
+}
+
+pub(super) fn schemas(base: &str, personality: &Personality) -> Vec<Value> {
+    SCHEMAS
+        .iter()
+        .filter(|schema| schema.name != "Group" || personality.groups_refused.is_none())
+        .map(|schema| schema.describe(base))
+        .collect()
+}
+
+/// All of them, as a list.
+pub(super) fn list(values: &[Value]) -> Value {
+    json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
+        "totalResults": values.len(), "startIndex": 1, "itemsPerPage": values.len(),
+        "Resources": values,
+    })
+}
+
+/// The one with this id.
+pub(super) fn one(values: Vec<Value>, id: &str) -> Result<Value, Refusal> {
+    values
+        .into_iter()
+        .find(|value| {
+            value["id"]
+                .as_str()
+                .is_some_and(|own| own.eq_ignore_ascii_case(id))
+        })
+        .ok_or_else(|| Refusal::not_found(id))
+}

@@ -1,0 +1,86 @@
+//! How a target differs from the textbook: limits, refusals and habits seen in the wild.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// The limits and habits of one target; can be changed while it runs.
+#[derive(Debug, Clone)]
+pub struct Personality {
+    /// The only attributes that may stand in filters, as `userName` or `emails.value`; `None` allows all.
+    pub filterable: Option<BTreeSet<String>>,
+    /// The status with which `/Groups` is refused; `None` serves it.
+    pub groups_refused: Option<u16>,
+    /// The most resources that one page holds, whatever `count` asks for.
+    pub page_cap: usize,
+    /// More member values in one PATCH are refused with 413.
+    pub max_members_per_patch: Option<usize>,
+    /// More requests within one second are refused with 429.
+    pub requests_per_second: Option<u32>,
+    /// How long every answer takes at least.
+    pub latency: Duration,
+    pub quirks: BTreeSet<Quirk>,
+}
+
+impl Default for Personality {
+    fn default() -> Self {
+        Self {
+            filterable: None,
+            groups_refused: None,
+            page_cap: 100,
+            max_members_per_patch: None,
+            requests_per_second: None,
+            latency: Duration::ZERO,
+            quirks: BTreeSet::new(),
+        }
+    }
+}
+
+impl Personality {
+    pub fn has(&self, quirk: Quirk) -> bool {
+        self.quirks.contains(&quirk)
+    }
+
+    /// The same with one more quirk.
+    #[must_use]
+    pub fn with(mut self, quirk: Quirk) -> Self {
+        self.quirks.insert(quirk);
+        self
+    }
+}
+
+/// Habits that are either there or not; all off at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Quirk {
+    /// Two users cannot share an address.
+    UniqueEmails,
+    /// Two groups cannot share a display name.
+    UniqueGroupNames,
+    /// Unknown attributes are refused rather than ignored.
+    StrictAttributes,
+    /// Members that do not exist are taken.
+    UnknownMembersAccepted,
+    /// Members stay in groups after they were deleted.
+    DanglingMembersKept,
+    /// `"True"` and `"False"` are taken for booleans.
+    CoerceBooleans,
+    /// A manager may be sent as a bare id.
+    ManagerAsText,
+    /// PATCH is answered 200 with the whole resource rather than 204.
+    PatchAnswersWhole,
+    /// Conflicts are answered without `scimType`.
+    BareConflicts,
+    /// DELETE of a user deactivates it.
+    DeleteDeactivates,
+    /// Inactive users are neither found nor listed.
+    InactiveInvisible,
+    /// Groups are read without members.
+    MembersHidden,
+    /// PUT is refused with 501.
+    NoPut,
+    /// PATCH is refused with 501.
+    NoPatch,
+    /// DELETE is refused with 405.
+    NoDelete,
+    /// Filters are ignored: every list is whole.
+    FilterIgnored,
+}

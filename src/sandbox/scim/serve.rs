@@ -1,0 +1,333 @@
+//! The endpoints of the target: from a request to an answer.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::response::IntoResponse;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use super::super::line::Cut;
+use super::super::read_call;
+use super::super::reply::{Call, Reply};
+use super::super::traffic::Side;
+use super::error::{JSON, Refusal};
+use super::listing::Query;
+use super::schema::Kind;
+use super::store::Handle;
+use super::{Quirk, Target, TargetHandle, discovery, patch};
+
+pub(super) fn router(handle: TargetHandle) -> Router {
+    Router::new().fallback(answer).with_state(handle)
+}
+
+async fn answer(
+    State(handle): State<TargetHandle>,
+    ConnectInfo(cut): ConnectInfo<Cut>,
+    request: Request,
+) -> impl IntoResponse {
+    let call = read_call(request).await;
+    let latency = handle.lock().personality.latency;
+    let reply = handle
+        .traffic
+        .pass(Side::Scim, call, &cut, latency, |call| {
+            let mut target = handle.lock();
+            let result = target.answer(call, &handle.base);
+            result.unwrap_or_else(Refusal::into_reply)
+        })
+        .await;
+    reply.into_response()
+}
+
+impl Target {
+    fn answer(&mut self, call: &Call, base: &str) -> Result<Reply, Refusal> {
+        self.check_rate()?;
+        if call.bearer() != Some(self.token.as_str()) {
+            return Err(Refusal::new(
+                401,
+                None,
+                "The bearer token is missing or wrong.",
+            ));
+        }
+        check_content_type(call)?;
+        let segments = call.segments();
+        let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let ["scim", "v2", rest @ ..] = parts.as_slice() else {
+            return Err(Refusal::not_found(&call.path));
+        };
+        let Some((first, rest)) = rest.split_first() else {
+            return Err(Refusal::not_found(&call.path));
+        };
+        match *first {
+            "Users" => self.resources(call, Kind::User, rest, base),
+            "Groups" => match self.personality.groups_refused {
+                Some(status) => Err(Refusal::new(status, None, "Groups are not supported.")),
+                None => self.resources(call, Kind::Group, rest, base),
+            },
+            ".search" if call.method == "POST" && rest.is_empty() => {
+                let kinds: &[Kind] = match self.personality.groups_refused {
+                    Some(_) => &[Kind::User],
+                    None => &[Kind::User, Kind::Group],
+                };
+                self.list(&Query::from_search(&body(call)?), kinds, base)
+            }
+            endpoint => self.discover(call, endpoint, rest, base),
+        }
+    }
+
+    fn check_rate(&mut self) -> Result<(), Refusal> {
+        let Some(most) = self.personality.requests_per_second else {
+            return Ok(());
+        };
+        let now = Instant::now();
+        let (began, count) = match self.window {
+            Some((began, count)) if now - began < Duration::from_secs(1) => (began, count),
+            _ => (now, 0),
+        };
+        self.window = Some((began, count + 1));
+        if count < most {
+            return Ok(());
+        }
+        let mut refusal = Refusal::new(429, None, "Too many requests.");
+        refusal.retry_after = Some(1);
+        Err(refusal)
+    }
+
+    fn discover(
+        &self,
+        call: &Call,
+        endpoint: &str,
+        rest: &[&str],
+        base: &str,
+    ) -> Result<Reply, Refusal> {
+        let personality = &self.personality;
+        let known = matches!(
+            endpoint,
+            "ServiceProviderConfig" | "ResourceTypes" | "Schemas"
+        );
+        if !known {
+            return Err(Refusal::not_found(&call.path));
+        }
+        if call.method != "GET" {
+            return Err(method_not_allowed(call));
+        }
+        // RFC 7644 section 4: filters are refused there.
+        if call.parameter("filter").is_some() {
+            return Err(Refusal::new(403, None, "Filters are not supported here."));
+        }
+        let value = match (endpoint, rest) {
+            ("ServiceProviderConfig", []) => discovery::service_provider_config(base, personality),
+            ("ResourceTypes", []) => discovery::list(&discovery::resource_types(base, personality)),
+            ("ResourceTypes", [id]) => {
+                discovery::one(discovery::resource_types(base, personality), id)?
+            }
+            ("Schemas", []) => discovery::list(&discovery::schemas(base, personality)),
+            ("Schemas", [id]) => discovery::one(discovery::schemas(base, personality), id)?,
+            _ => return Err(Refusal::not_found(&call.path)),
+        };
+        Ok(Reply::new(200, JSON, value.to_string()))
+    }
+
+    fn resources(
+        &mut self,
+        call: &Call,
+        kind: Kind,
+        rest: &[&str],
+        base: &str,
+    ) -> Result<Reply, Refusal> {
+        match (call.method.as_str(), rest) {
+            ("GET", []) => {
+                let query = Query::from_parameters(&call.parameters())?;
+                self.list(&query, &[kind], base)
+            }
+            ("POST", [".search"]) => self.list(&Query::from_search(&body(call)?), &[kind], base),
+            ("POST", []) => self.create(call, kind, base),
+            ("GET", [id]) => self.read(call, kind, id, base),
+            ("PUT", [_]) if self.personality.has(Quirk::NoPut) => Err(not_implemented(call)),
+            ("PATCH", [_]) if self.personality.has(Quirk::NoPatch) => Err(not_implemented(call)),
+            ("DELETE", [_]) if self.personality.has(Quirk::NoDelete) => {
+                Err(method_not_allowed(call))
+            }
+            ("PUT", [id]) => self.replace(call, kind, id, base),
+            ("PATCH", [id]) => self.patch(call, kind, id, base),
+            ("DELETE", [id]) => self.delete(call, kind, id),
+            (_, [] | [_]) => Err(method_not_allowed(call)),
+            _ => Err(Refusal::not_found(&call.path)),
+        }
+    }
+
+    fn list(&self, query: &Query, kinds: &[Kind], base: &str) -> Result<Reply, Refusal> {
+        let list = query.list(&self.store, kinds, base, &self.personality)?;
+        Ok(Reply::new(200, JSON, list.to_string()))
+    }
+
+    fn create(&mut self, call: &Call, kind: Kind, base: &str) -> Result<Reply, Refusal> {
+        let sent = object(body(call)?)?;
+        check_schemas(&sent, kind)?;
+        let handle = self.store.create(kind, &sent, &self.personality)?;
+        self.reply(201, call, kind, handle, base)
+    }
+
+    fn read(&self, call: &Call, kind: Kind, id: &str, base: &str) -> Result<Reply, Refusal> {
+        let handle = self.find(kind, id)?;
+        let resource = self.store.get(kind, handle);
+        let etag = resource
+            .map(super::store::Resource::etag)
+            .unwrap_or_default();
+        if let Some(known) = call.header("if-none-match")
+            && mentions(known, &etag)
+        {
+            return Ok(Reply::empty(304).with("etag", etag));
+        }
+        self.reply(200, call, kind, handle, base)
+    }
+
+    fn replace(&mut self, call: &Call, kind: Kind, id: &str, base: &str) -> Result<Reply, Refusal> {
+        let handle = self.find(kind, id)?;
+        self.check_version(call, kind, handle)?;
+        let sent = object(body(call)?)?;
+        check_schemas(&sent, kind)?;
+        if self.store.replace(kind, handle, &sent, &self.personality)? {
+            self.store.touch(kind, handle);
+        }
+        self.reply(200, call, kind, handle, base)
+    }
+
+    fn patch(&mut self, call: &Call, kind: Kind, id: &str, base: &str) -> Result<Reply, Refusal> {
+        let handle = self.find(kind, id)?;
+        self.check_version(call, kind, handle)?;
+        let body = body(call)?;
+        if patch::apply(&mut self.store, kind, handle, &body, &self.personality)? {
+            self.store.touch(kind, handle);
+        }
+        let asked = call.parameter("attributes").is_some();
+        if asked || self.personality.has(Quirk::PatchAnswersWhole) {
+            return self.reply(200, call, kind, handle, base);
+        }
+        let resource = self.store.get(kind, handle);
+        let etag = resource
+            .map(super::store::Resource::etag)
+            .unwrap_or_default();
+        Ok(Reply::empty(204).with("etag", etag))
+    }
+
+    fn delete(&mut self, call: &Call, kind: Kind, id: &str) -> Result<Reply, Refusal> {
+        let handle = self.find(kind, id)?;
+        self.check_version(call, kind, handle)?;
+        if kind == Kind::User && self.personality.has(Quirk::DeleteDeactivates) {
+            let body = serde_json::json!({"Operations": [{"op": "replace", "path": "active", "value": false}]});
+            patch::apply(&mut self.store, kind, handle, &body, &self.personality)?;
+            self.store.touch(kind, handle);
+        } else {
+            self.store.delete(kind, handle, &self.personality);
+        }
+        Ok(Reply::empty(204))
+    }
+
+    fn find(&self, kind: Kind, id: &str) -> Result<Handle, Refusal> {
+        let found = self.store.find(kind, id);
+        let (handle, resource) = found.ok_or_else(|| Refusal::not_found(id))?;
+        let hidden = kind == Kind::User
+            && self.personality.has(Quirk::InactiveInvisible)
+            && resource.map().get("active") == Some(&Value::Bool(false));
+        if hidden {
+            Err(Refusal::not_found(id))
+        } else {
+            Ok(handle)
+        }
+    }
+
+    fn check_version(&self, call: &Call, kind: Kind, handle: Handle) -> Result<(), Refusal> {
+        let Some(wanted) = call.header("if-match") else {
+            return Ok(());
+        };
+        let etag = self
+            .store
+            .get(kind, handle)
+            .map(super::store::Resource::etag);
+        if etag.is_some_and(|etag| mentions(wanted, &etag)) {
+            return Ok(());
+        }
+        Err(Refusal::new(412, None, "The resource has changed."))
+    }
+
+    fn reply(
+        &self,
+        status: u16,
+        call: &Call,
+        kind: Kind,
+        handle: Handle,
+        base: &str,
+    ) -> Result<Reply, Refusal> {
+        let query = Query::from_parameters(&call.parameters())?;
+        let shown = self.show(&query, kind, handle, base);
+        let id = self.store.id(handle);
+        let etag = self
+            .store
+            .get(kind, handle)
+            .map(super::store::Resource::etag);
+        Ok(Reply::new(status, JSON, Value::Object(shown).to_string())
+            .with("location", format!("{base}/{}/{id}", kind.endpoint()))
+            .with("etag", etag.unwrap_or_default()))
+    }
+}
+
+fn mentions(header: &str, etag: &str) -> bool {
+    let strong = etag.trim_start_matches("W/");
+    header
+        .split(',')
+        .map(str::trim)
+        .any(|own| own == "*" || own.trim_start_matches("W/") == strong)
+}
+
+fn check_content_type(call: &Call) -> Result<(), Refusal> {
+    let sent = call.header("content-type").unwrap_or_default();
+    let kind = sent.split(';').next().unwrap_or_default().trim();
+    let known = ["application/scim+json", "application/json"];
+    if call.body.is_empty() || known.iter().any(|name| name.eq_ignore_ascii_case(kind)) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        415,
+        None,
+        format!("The content type '{kind}' is not supported."),
+    ))
+}
+
+fn body(call: &Call) -> Result<Value, Refusal> {
+    serde_json::from_str(&call.body)
+        .map_err(|error| Refusal::bad("invalidSyntax", format!("The body is not JSON: {error}.")))
+}
+
+fn object(value: Value) -> Result<Map<String, Value>, Refusal> {
+    match value {
+        Value::Object(map) => Ok(map),
+        _ => Err(Refusal::bad("invalidSyntax", "The body must be an object.")),
+    }
+}
+
+/// RFC 7643 section 3: `schemas` is required and names the core schema.
+fn check_schemas(sent: &Map<String, Value>, kind: Kind) -> Result<(), Refusal> {
+    let named = sent.get("schemas").and_then(Value::as_array);
+    let core = kind.core().id;
+    let found = named.is_some_and(|names| {
+        let mut texts = names.iter().filter_map(Value::as_str);
+        texts.any(|name| name.eq_ignore_ascii_case(core))
+    });
+    if found {
+        return Ok(());
+    }
+    Err(Refusal::bad(
+        "invalidSyntax",
+        format!("'schemas' must name {core}."),
+    ))
+}
+
+fn method_not_allowed(call: &Call) -> Refusal {
+    Refusal::new(405, None, format!("{} is not allowed here.", call.method))
+}
+
+fn not_implemented(call: &Call) -> Refusal {
+    Refusal::new(501, None, format!("{} is not implemented.", call.method))
+}

@@ -1,0 +1,564 @@
+//! The simulated Entra tenant: people, groups, an application and who is assigned to it.
+//! Every change made through the handle is seen by readers of delta queries, as in the real directory.
+
+mod application;
+mod delta;
+mod directory;
+mod generate;
+mod names;
+mod properties;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+pub use application::{
+    Assignment, PrincipalType, ROLE_AUDITOR, ROLE_DEFAULT_ACCESS, ROLE_MSIAM_ACCESS, ROLE_USER,
+};
+pub use directory::Life;
+pub use generate::Size;
+
+pub(super) use delta::{Page, PageRules, Position, Selection, Stream, Then};
+pub(super) use directory::{Directory, Moment, Object, Principal};
+pub(super) use generate::{DOMAIN, INITIAL_DOMAIN, Identity};
+
+use super::traffic::Traffic;
+use generate::assign_one;
+
+/// A tenant that is not served yet.
+#[derive(Debug)]
+pub struct Tenant {
+    pub(super) identity: Identity,
+    pub(super) directory: Directory,
+    pub(super) settings: GraphSettings,
+    /// Access tokens with the instant they expire.
+    pub(super) tokens: BTreeMap<String, Instant>,
+    /// Delta and page tokens of earlier generations have expired.
+    pub(super) delta_generation: u64,
+    pub(super) page_generation: u64,
+    pub(super) requests: u64,
+}
+
+impl Tenant {
+    /// The same seed and size always give the same tenant.
+    pub fn generate(seed: u64, size: &Size) -> Self {
+        let (identity, directory) = generate::generate(seed, size);
+        Self {
+            identity,
+            directory,
+            settings: GraphSettings::default(),
+            tokens: BTreeMap::new(),
+            delta_generation: 0,
+            page_generation: 0,
+            requests: 0,
+        }
+    }
+}
+
+/// How the Graph side behaves; can be changed while it runs.
+#[derive(Debug, Clone)]
+pub struct GraphSettings {
+    /// Granted application permissions.
+    pub permissions: BTreeSet<String>,
+    pub token_lifetime: Duration,
+    /// Users per page of a delta round.
+    pub users_per_page: usize,
+    /// Groups per page of a delta round.
+    pub groups_per_page: usize,
+    /// Memberships per page of a delta round; a larger group is told in slices.
+    pub members_per_page: usize,
+    /// Entries per page of a listing when the client does not ask for a number.
+    pub entries_per_page: usize,
+    /// How long every answer takes at least.
+    pub latency: Duration,
+    pub quirks: BTreeSet<GraphQuirk>,
+}
+
+impl Default for GraphSettings {
+    fn default() -> Self {
+        let permissions = [
+            "Application.Read.All",
+            "User.Read.All",
+            "GroupMember.Read.All",
+            "Organization.Read.All",
+            "Domain.Read.All",
+        ];
+        Self {
+            permissions: permissions.map(str::to_owned).into(),
+            token_lifetime: Duration::from_secs(3599),
+            users_per_page: 200,
+            groups_per_page: 100,
+            members_per_page: 2_000,
+            entries_per_page: 100,
+            latency: Duration::ZERO,
+            quirks: BTreeSet::new(),
+        }
+    }
+}
+
+/// Behaviour of the live service that a reader must cope with; all off at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GraphQuirk {
+    /// Initial rounds name deleted objects too.
+    RemovedInInitialRound,
+    /// Initial rounds name no managers.
+    NoManagersInInitialRound,
+    /// Each page of a round repeats an object at its end.
+    Replays,
+    /// An empty page with a next link comes before each page of a round.
+    EmptyPages,
+    /// Expired delta tokens are answered 410 with `Location` rather than 400.
+    GoneForExpired,
+    /// The tenant has no delta, as external tenants.
+    NoDelta,
+}
+
+/// A user as tests see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UserView {
+    pub id: Uuid,
+    pub life: Life,
+    pub properties: Map<String, Value>,
+    pub manager: Option<Uuid>,
+}
+
+/// A group as tests see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupView {
+    pub id: Uuid,
+    pub life: Life,
+    pub properties: Map<String, Value>,
+    pub members: Vec<Uuid>,
+}
+
+/// A tenant that many hold at once: tests, the demo and the server. Clones are cheap.
+///
+/// Unknown ids change nothing, and the methods say so with `false`.
+#[derive(Debug, Clone)]
+pub struct TenantHandle {
+    tenant: Arc<Mutex<Tenant>>,
+    traffic: Traffic,
+}
+
+impl TenantHandle {
+    pub fn new(tenant: Tenant) -> Self {
+        Self {
+            tenant: Arc::new(Mutex::new(tenant)),
+            traffic: Traffic::default(),
+        }
+    }
+
+    /// The record of requests to Graph and the token endpoint, and the faults in their way.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// Changes how the Graph side behaves from the next request on.
+    pub fn configure(&self, change: impl FnOnce(&mut GraphSettings)) {
+        change(&mut self.lock().settings);
+    }
+
+    /// Switches one quirk on.
+    pub fn enable(&self, quirk: GraphQuirk) {
+        self.configure(|settings| {
+            settings.quirks.insert(quirk);
+        });
+    }
+
+    /// Withdraws an application permission.
+    pub fn revoke_permission(&self, permission: &str) {
+        self.configure(|settings| {
+            settings.permissions.remove(permission);
+        });
+    }
+
+    /// Grants an application permission.
+    pub fn grant_permission(&self, permission: &str) {
+        self.configure(|settings| {
+            settings.permissions.insert(permission.to_owned());
+        });
+    }
+
+    /// Every delta link handed out so far has expired.
+    pub fn expire_delta_links(&self) {
+        self.lock().delta_generation += 1;
+    }
+
+    /// Every next link handed out so far has expired.
+    pub fn expire_next_links(&self) {
+        self.lock().page_generation += 1;
+    }
+
+    /// Every access token handed out so far is refused.
+    pub fn expire_access_tokens(&self) {
+        self.lock().tokens.clear();
+    }
+
+    pub fn tenant_id(&self) -> Uuid {
+        self.lock().identity.tenant_id
+    }
+
+    pub fn client_id(&self) -> Uuid {
+        self.lock().identity.client_id
+    }
+
+    pub fn client_secret(&self) -> String {
+        self.lock().identity.client_secret.clone()
+    }
+
+    /// Replaces the client secret, as an administrator does who rotates it.
+    pub fn set_client_secret(&self, secret: &str) {
+        secret.clone_into(&mut self.lock().identity.client_secret);
+    }
+
+    /// The object id of the enterprise application.
+    pub fn service_principal_id(&self) -> Uuid {
+        self.lock().directory.application.id
+    }
+
+    pub fn app_id(&self) -> Uuid {
+        self.lock().directory.application.app_id
+    }
+
+    pub fn application_name(&self) -> String {
+        self.lock().directory.application.display_name.clone()
+    }
+
+    /// Every user that is not purged.
+    pub fn users(&self) -> Vec<UserView> {
+        let tenant = self.lock();
+        let users = tenant.directory.users.iter();
+        users
+            .filter(|user| user.object.life != Life::Purged)
+            .map(|user| tenant.view_user(user))
+            .collect()
+    }
+
+    /// The ids of every user that is not purged, in a fixed order.
+    pub fn user_ids(&self) -> Vec<Uuid> {
+        let tenant = self.lock();
+        let users = tenant.directory.users.iter();
+        users
+            .filter(|user| user.object.life != Life::Purged)
+            .map(|user| user.object.id)
+            .collect()
+    }
+
+    pub fn user(&self, id: Uuid) -> Option<UserView> {
+        let tenant = self.lock();
+        tenant.directory.user(id).map(|user| tenant.view_user(user))
+    }
+
+    /// The user whose property is this text, compared without case.
+    pub fn find_user_by(&self, property: &str, text: &str) -> Option<UserView> {
+        let wanted = text.to_lowercase();
+        let tenant = self.lock();
+        let key = tenant.directory.names.known(property)?;
+        let mut users = tenant.directory.users.iter();
+        users
+            .find(|user| {
+                let value = user.object.properties.value(key);
+                value.is_some_and(|value| {
+                    value
+                        .as_str()
+                        .is_some_and(|own| own.to_lowercase() == wanted)
+                })
+            })
+            .map(|user| tenant.view_user(user))
+    }
+
+    /// Every group that is not purged.
+    pub fn groups(&self) -> Vec<GroupView> {
+        let tenant = self.lock();
+        let groups = tenant.directory.groups.iter();
+        groups
+            .filter(|group| group.object.life != Life::Purged)
+            .map(|group| tenant.view_group(group))
+            .collect()
+    }
+
+    pub fn group(&self, id: Uuid) -> Option<GroupView> {
+        let tenant = self.lock();
+        let group = tenant.directory.group(id)?;
+        Some(tenant.view_group(group))
+    }
+
+    /// Direct members of a group, whatever their state.
+    pub fn members(&self, group: Uuid) -> Vec<Uuid> {
+        self.group(group)
+            .map(|group| group.members)
+            .unwrap_or_default()
+    }
+
+    pub fn manager(&self, user: Uuid) -> Option<Uuid> {
+        self.user(user)?.manager
+    }
+
+    pub fn assignments(&self) -> Vec<Assignment> {
+        let tenant = self.lock();
+        tenant
+            .directory
+            .application
+            .assignments()
+            .cloned()
+            .collect()
+    }
+
+    /// Active users who are assigned directly or as direct members of an assigned, active group.
+    /// Whoever holds only Default Access counts as assigned.
+    pub fn users_in_scope(&self) -> BTreeSet<Uuid> {
+        let tenant = self.lock();
+        let directory = &tenant.directory;
+        let mut found = BTreeSet::new();
+        for assignment in directory.application.assignments() {
+            match directory.principal(assignment.principal) {
+                Some(user @ Principal::User(_)) => {
+                    found.insert(user);
+                }
+                Some(Principal::Group(place)) => {
+                    let group = &directory.groups[place as usize];
+                    if group.object.is_active() {
+                        found.extend(group.members.keys());
+                    }
+                }
+                None => {}
+            }
+        }
+        found
+            .into_iter()
+            .filter(|principal| matches!(principal, Principal::User(_)))
+            .map(|principal| directory.object(principal))
+            .filter(|object| object.is_active())
+            .map(|object| object.id)
+            .collect()
+    }
+
+    /// Active groups that are assigned.
+    pub fn groups_in_scope(&self) -> BTreeSet<Uuid> {
+        let tenant = self.lock();
+        let directory = &tenant.directory;
+        let assigned = directory.application.assignments();
+        assigned
+            .filter(|assignment| {
+                directory
+                    .group(assignment.principal)
+                    .is_some_and(|group| group.object.is_active())
+            })
+            .map(|assignment| assignment.principal)
+            .collect()
+    }
+
+    /// Adds a user; absent properties are absent, except those no user can be without.
+    pub fn add_user(&self, properties: Map<String, Value>) -> Uuid {
+        let mut tenant = self.lock();
+        let moment = tenant.directory.next_moment();
+        let mut all = Map::new();
+        let alias = format!("new.user{moment}");
+        all.insert("displayName".to_owned(), json!(alias));
+        all.insert(
+            "userPrincipalName".to_owned(),
+            json!(format!("{alias}@{DOMAIN}")),
+        );
+        all.insert("mailNickname".to_owned(), json!(alias));
+        all.insert("accountEnabled".to_owned(), json!(true));
+        all.insert("userType".to_owned(), json!("Member"));
+        all.insert("createdDateTime".to_owned(), json!(Directory::date(moment)));
+        all.extend(properties);
+        tenant.directory.add_user(all)
+    }
+
+    /// Changes properties of a user; one that is taken out becomes null.
+    pub fn update_user(&self, id: Uuid, change: impl FnOnce(&mut Map<String, Value>)) -> bool {
+        self.update(id, change)
+    }
+
+    /// Changes properties of a group; one that is taken out becomes null.
+    pub fn update_group(&self, id: Uuid, change: impl FnOnce(&mut Map<String, Value>)) -> bool {
+        self.update(id, change)
+    }
+
+    fn update(&self, id: Uuid, change: impl FnOnce(&mut Map<String, Value>)) -> bool {
+        let mut tenant = self.lock();
+        let Some(principal) = tenant.directory.principal(id) else {
+            return false;
+        };
+        let object = tenant.directory.object(principal);
+        let mut properties = object.properties.to_map(&tenant.directory.names);
+        change(&mut properties);
+        tenant.directory.set_properties(principal, &properties) > 0
+    }
+
+    /// Sets one property of a user or group.
+    pub fn set_property(&self, id: Uuid, name: &str, value: Value) -> bool {
+        self.update(id, |properties| {
+            properties.insert(name.to_owned(), value);
+        })
+    }
+
+    /// Blocks the sign-in of a user.
+    pub fn disable_user(&self, id: Uuid) -> bool {
+        self.set_property(id, "accountEnabled", json!(false))
+    }
+
+    pub fn enable_user(&self, id: Uuid) -> bool {
+        self.set_property(id, "accountEnabled", json!(true))
+    }
+
+    /// Puts a user into the recycle bin; memberships and assignments stay.
+    pub fn soft_delete_user(&self, id: Uuid) -> bool {
+        self.set_life(id, Life::SoftDeleted)
+    }
+
+    pub fn restore_user(&self, id: Uuid) -> bool {
+        self.set_life(id, Life::Active)
+    }
+
+    /// Deletes a user for good, with every membership, assignment and report.
+    pub fn hard_delete_user(&self, id: Uuid) -> bool {
+        self.set_life(id, Life::Purged)
+    }
+
+    pub fn soft_delete_group(&self, id: Uuid) -> bool {
+        self.set_life(id, Life::SoftDeleted)
+    }
+
+    pub fn restore_group(&self, id: Uuid) -> bool {
+        self.set_life(id, Life::Active)
+    }
+
+    pub fn hard_delete_group(&self, id: Uuid) -> bool {
+        self.set_life(id, Life::Purged)
+    }
+
+    fn set_life(&self, id: Uuid, life: Life) -> bool {
+        let mut tenant = self.lock();
+        let Some(principal) = tenant.directory.principal(id) else {
+            return false;
+        };
+        let before = tenant.directory.object(principal).life;
+        if before == life || before == Life::Purged {
+            return false;
+        }
+        tenant.directory.set_life(principal, life);
+        true
+    }
+
+    /// Makes `manager` the manager of `user`; `None` takes the manager away.
+    pub fn set_manager(&self, user: Uuid, manager: Option<Uuid>) -> bool {
+        let mut tenant = self.lock();
+        let directory = &mut tenant.directory;
+        let Some(Principal::User(place)) = directory.principal(user) else {
+            return false;
+        };
+        let manager = match manager.map(|id| directory.principal(id)) {
+            None => None,
+            Some(Some(Principal::User(manager))) => Some(manager),
+            Some(_) => return false,
+        };
+        directory.set_manager(place as usize, manager);
+        true
+    }
+
+    /// Adds a security group without members.
+    pub fn add_group(&self, display_name: &str) -> Uuid {
+        let mut tenant = self.lock();
+        let moment = tenant.directory.next_moment();
+        let group = json!({
+            "displayName": display_name,
+            "mailNickname": format!("new-group-{moment}"),
+            "mailEnabled": false,
+            "securityEnabled": true,
+            "groupTypes": [],
+            "createdDateTime": Directory::date(moment),
+        });
+        let Value::Object(group) = group else {
+            return Uuid::nil();
+        };
+        tenant.directory.add_group(group)
+    }
+
+    pub fn rename_group(&self, id: Uuid, display_name: &str) -> bool {
+        self.set_property(id, "displayName", json!(display_name))
+    }
+
+    /// Adds users or groups to a group; those that belong to it already stay as they are.
+    pub fn add_members(&self, group: Uuid, members: &[Uuid]) -> bool {
+        self.change_members(group, members, Directory::add_members)
+    }
+
+    pub fn remove_members(&self, group: Uuid, members: &[Uuid]) -> bool {
+        self.change_members(group, members, Directory::remove_members)
+    }
+
+    fn change_members(
+        &self,
+        group: Uuid,
+        members: &[Uuid],
+        change: impl FnOnce(&mut Directory, usize, &[Principal]),
+    ) -> bool {
+        let mut tenant = self.lock();
+        let directory = &mut tenant.directory;
+        let Some(Principal::Group(place)) = directory.principal(group) else {
+            return false;
+        };
+        let members: Option<Vec<Principal>> =
+            members.iter().map(|id| directory.principal(*id)).collect();
+        let Some(members) = members else {
+            return false;
+        };
+        change(directory, place as usize, &members);
+        true
+    }
+
+    /// Assigns a user or group to the application and gives the id of the assignment.
+    pub fn assign(&self, principal: Uuid, role: Uuid) -> Option<String> {
+        let mut tenant = self.lock();
+        let principal = tenant.directory.principal(principal)?;
+        Some(assign_one(&mut tenant.directory, principal, role))
+    }
+
+    /// Withdraws every assignment of a principal.
+    pub fn unassign(&self, principal: Uuid) -> bool {
+        self.lock().directory.application.unassign(principal) > 0
+    }
+
+    /// Withdraws one role of a principal.
+    pub fn unassign_role(&self, principal: Uuid, role: Uuid) -> bool {
+        let mut tenant = self.lock();
+        tenant.directory.application.unassign_role(principal, role) > 0
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Tenant> {
+        self.tenant.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tenant {
+    fn view_user(&self, user: &directory::User) -> UserView {
+        let manager = user.manager.map(Principal::User);
+        UserView {
+            id: user.object.id,
+            life: user.object.life,
+            properties: user.object.properties.to_map(&self.directory.names),
+            manager: manager.map(|manager| self.directory.object(manager).id),
+        }
+    }
+
+    fn view_group(&self, group: &directory::Group) -> GroupView {
+        let members = group.members.keys();
+        GroupView {
+            id: group.object.id,
+            life: group.object.life,
+            properties: group.object.properties.to_map(&self.directory.names),
+            members: members
+                .map(|member| self.directory.object(*member).id)
+                .collect(),
+        }
+    }
+}

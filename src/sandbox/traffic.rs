@@ -1,0 +1,336 @@
+//! What passes one of the two servers: a record of every request, the faults put in its way,
+//! and a watch for two writes in flight towards one resource.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::fault::{Fault, Trouble, http_date_in, tear};
+use super::line::Cut;
+use super::reply::{Call, Reply, decode};
+
+/// One request and how it was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    pub method: String,
+    /// Path and query as they were sent.
+    pub path: String,
+    /// `None` while it is under way, and for good when the client got no answer.
+    pub status: Option<u16>,
+    /// Only when bodies are recorded.
+    pub body: Option<String>,
+}
+
+/// The record, the faults and the watch of one server; clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Traffic(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    exchanges: Vec<Exchange>,
+    /// Counts the resets, so that a request under way across one is not written into the new record.
+    epoch: u64,
+    record_bodies: bool,
+    faults: Vec<Fault>,
+    in_flight: BTreeMap<String, usize>,
+    overlaps: Vec<String>,
+}
+
+impl Traffic {
+    /// Arms a fault. Faults are tried in the order in which they were armed.
+    pub fn inject(&self, fault: Fault) {
+        self.lock().faults.push(fault);
+    }
+
+    /// Disarms every fault.
+    pub fn clear_faults(&self) {
+        self.lock().faults.clear();
+    }
+
+    /// Whether faults are still waiting for requests.
+    pub fn has_faults(&self) -> bool {
+        !self.lock().faults.is_empty()
+    }
+
+    /// Every request since the last reset, in order of arrival.
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        self.lock().exchanges.clone()
+    }
+
+    /// The number of requests since the last reset.
+    pub fn count(&self) -> usize {
+        self.lock().exchanges.len()
+    }
+
+    /// The number of requests with this method since the last reset.
+    pub fn count_of(&self, method: &str) -> usize {
+        self.count_where(|exchange| exchange.method == method)
+    }
+
+    /// The number of requests since the last reset that satisfy a condition.
+    pub fn count_where(&self, condition: impl Fn(&Exchange) -> bool) -> usize {
+        let state = self.lock();
+        state.exchanges.iter().filter(|e| condition(e)).count()
+    }
+
+    /// The number of requests that ask for a change: POST, PUT, PATCH, DELETE, searches excepted.
+    pub fn writes(&self) -> usize {
+        self.count_where(|exchange| is_write(&exchange.method, &exchange.path))
+    }
+
+    /// Forgets the record and the overlaps; faults stay armed.
+    pub fn reset(&self) {
+        let mut state = self.lock();
+        state.exchanges.clear();
+        state.overlaps.clear();
+        state.epoch += 1;
+    }
+
+    /// Whether bodies of requests are kept in the record. Off at first.
+    pub fn record_bodies(&self, yes: bool) {
+        self.lock().record_bodies = yes;
+    }
+
+    /// The resources that had two writes in flight at once: there should be none.
+    pub fn overlaps(&self) -> Vec<String> {
+        self.lock().overlaps.clone()
+    }
+
+    /// Takes a request through record, faults and watch around `answer`.
+    pub(super) async fn pass(
+        &self,
+        side: Side,
+        call: Call,
+        cut: &Cut,
+        latency: Duration,
+        answer: impl FnOnce(&Call) -> Reply,
+    ) -> Reply {
+        let (ticket, trouble) = self.arrive(&call);
+        let _flight = Flight::start(self, &call);
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
+        let mut cut_after = None;
+        let reply = match trouble {
+            None => answer(&call),
+            Some(Trouble::Answer {
+                status,
+                headers,
+                body,
+            }) => side.trouble(status, headers, body),
+            Some(Trouble::RetryAfterDate { status, wait }) => {
+                let date = ("retry-after".to_owned(), http_date_in(wait));
+                side.trouble(status, vec![date], String::new())
+            }
+            Some(Trouble::CutAnswer) => {
+                let reply = answer(&call);
+                // Enough for the status line and most headers, never for the whole answer.
+                cut_after = Some(300 + reply.body.len() / 2);
+                Reply {
+                    body: format!("{}{}", reply.body, " ".repeat(4096)),
+                    ..reply
+                }
+            }
+            Some(Trouble::TornBody) => {
+                let mut reply = answer(&call);
+                tear(&mut reply);
+                reply
+            }
+            Some(Trouble::NoBody) => Reply {
+                body: String::new(),
+                ..answer(&call)
+            },
+            Some(Trouble::EmptyList) => side.empty_list(),
+            Some(Trouble::Refused) => {
+                cut_after = Some(0);
+                Reply::empty(500)
+            }
+            Some(Trouble::AnswerLost) => {
+                cut_after = Some(0);
+                answer(&call)
+            }
+            Some(Trouble::Delay(wait)) => {
+                tokio::time::sleep(wait).await;
+                answer(&call)
+            }
+        };
+        match cut_after {
+            Some(bytes) => cut.after(bytes),
+            None => self.answered(ticket, reply.status),
+        }
+        reply
+    }
+
+    fn arrive(&self, call: &Call) -> ((u64, usize), Option<Trouble>) {
+        let mut state = self.lock();
+        let body = state.record_bodies.then(|| call.body.clone());
+        let path = call.target();
+        let trouble = state.take_trouble(&call.method, &decode(&path));
+        state.exchanges.push(Exchange {
+            method: call.method.clone(),
+            path,
+            status: None,
+            body,
+        });
+        ((state.epoch, state.exchanges.len() - 1), trouble)
+    }
+
+    fn answered(&self, (epoch, place): (u64, usize), status: u16) {
+        let mut state = self.lock();
+        if state.epoch == epoch {
+            state.exchanges[place].status = Some(status);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn take_trouble(&mut self, method: &str, target: &str) -> Option<Trouble> {
+        let mut found = None;
+        for (place, fault) in self.faults.iter_mut().enumerate() {
+            if fault.times == 0 || !fault.matches(method, target) {
+                continue;
+            }
+            if fault.after > 0 {
+                fault.after -= 1;
+                continue;
+            }
+            if fault.times != usize::MAX {
+                fault.times -= 1;
+            }
+            found = Some((place, fault.trouble.clone()));
+            break;
+        }
+        let (place, trouble) = found?;
+        if self.faults[place].times == 0 {
+            self.faults.remove(place);
+        }
+        Some(trouble)
+    }
+}
+
+fn is_write(method: &str, path: &str) -> bool {
+    matches!(method, "POST" | "PUT" | "PATCH" | "DELETE")
+        && !path.contains("/.search")
+        && !path.contains("/oauth2/")
+}
+
+/// A write on its way; the watch counts those that share a path.
+struct Flight<'a> {
+    traffic: &'a Traffic,
+    path: Option<String>,
+}
+
+impl<'a> Flight<'a> {
+    fn start(traffic: &'a Traffic, call: &Call) -> Self {
+        let watched = matches!(call.method.as_str(), "PUT" | "PATCH" | "DELETE");
+        let path = watched.then(|| decode(&call.path));
+        if let Some(path) = &path {
+            let mut state = traffic.lock();
+            let count = state.in_flight.entry(path.clone()).or_default();
+            *count += 1;
+            if *count > 1 {
+                state.overlaps.push(path.clone());
+            }
+        }
+        Self { traffic, path }
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            let mut state = self.traffic.lock();
+            if let Some(count) = state.in_flight.get_mut(path) {
+                *count -= 1;
+                if *count == 0 {
+                    state.in_flight.remove(path);
+                }
+            }
+        }
+    }
+}
+
+/// Which server an answer comes from: their errors and lists look different.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Graph,
+    Scim,
+}
+
+impl Side {
+    fn trouble(self, status: u16, headers: Vec<(String, String)>, body: String) -> Reply {
+        let body = if body.is_empty() {
+            self.error_body(status)
+        } else {
+            body
+        };
+        let mut reply = Reply::new(status, "application/json", body);
+        reply.headers.extend(headers);
+        reply
+    }
+
+    fn error_body(self, status: u16) -> String {
+        match self {
+            Self::Graph => {
+                let (code, message) = match status {
+                    400 => ("Request_BadRequest", "Invalid request."),
+                    401 => (
+                        "InvalidAuthenticationToken",
+                        "Lifetime validation failed, the token is expired.",
+                    ),
+                    403 => (
+                        "Authorization_RequestDenied",
+                        "Insufficient privileges to complete the operation.",
+                    ),
+                    404 => (
+                        "Request_ResourceNotFound",
+                        "Resource does not exist or one of its queried reference-property objects are not present.",
+                    ),
+                    410 => (
+                        "syncStateNotFound",
+                        "The sync state generation is not found; a full read is required.",
+                    ),
+                    429 => (
+                        "TooManyRequests",
+                        "Too many requests. Please retry after some time.",
+                    ),
+                    503 => (
+                        "serviceNotAvailable",
+                        "The service is not available. Try the request again after a delay.",
+                    ),
+                    _ => (
+                        "Service_InternalServerError",
+                        "Encountered an internal server error.",
+                    ),
+                };
+                serde_json::json!({"error": {"code": code, "message": message, "innerError": {
+                    "date": "2026-01-09T12:00:00",
+                    "request-id": "93b6f17e-c05d-4f45-ad2a-6665c708d8a0",
+                    "client-request-id": "93b6f17e-c05d-4f45-ad2a-6665c708d8a0",
+                }}})
+                .to_string()
+            }
+            Self::Scim => serde_json::json!({
+                "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+                "status": status.to_string(),
+                "detail": "The sandbox was asked to answer so.",
+            })
+            .to_string(),
+        }
+    }
+
+    fn empty_list(self) -> Reply {
+        let body = match self {
+            Self::Graph => serde_json::json!({"value": []}),
+            Self::Scim => serde_json::json!({
+                "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
+                "totalResults": 0, "startIndex": 1, "itemsPerPage": 0, "Resources": [],
+            }),
+        };
+        Reply::new(200, "application/json", body.to_string())
+    }
+}

@@ -1,0 +1,196 @@
+//! One target over HTTP: headers, and what makes an answer a refusal. Shared by reader and writer,
+//! which each use their half of it.
+
+use reqwest::Method;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
+use serde_json::Value as Json;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::auth::Token;
+use super::error::{About, Error, Words, is_page};
+use super::route::Routes;
+use super::wire::{self, ErrorBody, List};
+use crate::config::{MemberRemove, Target};
+use crate::engine::model::{ObjectKind, TargetPath};
+use crate::http::{self, Answer, Channel, Exchange, Repeat, Settings, Want};
+
+/// The longest body that is read: a page of large users, or one large group with its members.
+const MAX_BODY: usize = 64 * 1024 * 1024;
+
+/// Cheap to clone; clones share connections, pacing and the count of requests.
+#[derive(Clone, Debug)]
+pub(super) struct Connection {
+    channel: Channel,
+    pub(super) routes: Routes,
+    authorization: HeaderValue,
+    token: Token,
+    pub(super) page_size: usize,
+    pub(super) member_remove: MemberRemove,
+    /// `None`: any.
+    filterable: Option<Vec<TargetPath>>,
+}
+
+impl Connection {
+    pub(super) fn new(
+        target: &Target,
+        token: Token,
+        stop: CancellationToken,
+    ) -> Result<Self, Error> {
+        let base = http::check_url(&target.base_url).map_err(|source| Error::BaseUrl { source })?;
+        let authorization = token.header().ok_or(Error::Token)?;
+        let roots = target
+            .ca_certificate
+            .as_ref()
+            .map(|path| {
+                std::fs::read(path).map_err(|source| Error::Certificate {
+                    path: path.clone(),
+                    source,
+                })
+            })
+            .transpose()?;
+        let client = http::build(&Settings {
+            connections: target.concurrency,
+            timeout: target.timeout,
+            extra_roots: roots.as_deref(),
+            direct: http::is_loopback(&base),
+        })
+        .map_err(|source| Error::Client { source })?;
+        let filterable = target.dialect.filterable.as_ref().map(|paths| {
+            let paths = paths.iter().filter_map(|path| TargetPath::parse(path).ok());
+            paths.collect()
+        });
+        Ok(Self {
+            channel: Channel::new(client, target.requests_per_second, stop),
+            routes: Routes::new(base),
+            authorization,
+            token,
+            page_size: target.dialect.page_size.max(1),
+            member_remove: target.dialect.member_remove,
+            filterable,
+        })
+    }
+
+    pub(super) fn requests(&self) -> u64 {
+        self.channel.requests()
+    }
+
+    /// Whether look-ups may filter by `path`.
+    pub(super) fn is_filterable(&self, path: &TargetPath) -> bool {
+        match &self.filterable {
+            None => true,
+            Some(paths) => paths.contains(path),
+        }
+    }
+
+    /// The first path that look-ups may filter by, where they are limited.
+    pub(super) fn first_filterable(&self) -> Option<&TargetPath> {
+        self.filterable.as_ref()?.first()
+    }
+
+    /// Reads one page of a collection.
+    pub(super) async fn list(
+        &self,
+        kind: ObjectKind,
+        repeat: Repeat,
+        parameters: &[(&str, String)],
+    ) -> Result<(List, Exchange), Error> {
+        let url = self.routes.collection(kind, parameters);
+        let answer = self.get(&url, About::Collection, repeat).await?;
+        match List::read(&answer.body) {
+            Some(list) => Ok((list, answer.exchange)),
+            None => Err(match self.checked(answer, About::Collection) {
+                Ok(answer) => self.not_scim(answer),
+                Err(error) => error,
+            }),
+        }
+    }
+
+    /// Reads a URL; the answer may still hold an error message ([`Self::checked`]).
+    pub(super) async fn get(
+        &self,
+        url: &Url,
+        about: About,
+        repeat: Repeat,
+    ) -> Result<Answer, Error> {
+        let want = Want::Body { limit: MAX_BODY };
+        self.send(Method::GET, url, about, repeat, want, None).await
+    }
+
+    /// Sends a request whose success the status tells: any 2xx that is not an HTML page.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        about: About,
+        repeat: Repeat,
+        want: Want,
+        body: Option<&Json>,
+    ) -> Result<Answer, Error> {
+        // An empty content type on a GET is refused by some, so it goes with a body only.
+        let body = body.map(Json::to_string);
+        let sent = self.channel.send(repeat, want, |client| {
+            let request = client
+                .request(method.clone(), url.clone())
+                .header(AUTHORIZATION, self.authorization.clone())
+                .header(ACCEPT, wire::ACCEPT);
+            match &body {
+                Some(body) => request
+                    .header(CONTENT_TYPE, wire::MEDIA_TYPE)
+                    .body(body.clone()),
+                None => request,
+            }
+        });
+        let answer = sent.await?;
+        if !answer.is_success() {
+            return Err(self.refused(answer, about));
+        }
+        if is_page(&answer.body) {
+            return Err(self.not_scim(answer));
+        }
+        Ok(answer)
+    }
+
+    /// Some servers put an error message into a 2xx answer.
+    pub(super) fn checked(&self, answer: Answer, about: About) -> Result<Answer, Error> {
+        if ErrorBody::read(&answer.body).is_error {
+            Err(self.refused(answer, about))
+        } else {
+            Ok(answer)
+        }
+    }
+
+    pub(super) fn not_scim(&self, answer: Answer) -> Error {
+        let words = Words::read(&answer.body, self.token.secret());
+        Error::NotScim {
+            exchange: answer.exchange,
+            words: Box::new(words),
+        }
+    }
+
+    fn refused(&self, answer: Answer, about: About) -> Error {
+        let redirect = (300..400).contains(&answer.status);
+        let words = match answer.header(LOCATION.as_str()) {
+            Some(location) if redirect => Words::redirect(&self.place(location)),
+            _ => Words::read(&answer.body, self.token.secret()),
+        };
+        Error::Refused {
+            turned_away: answer.status == 503 && answer.retry_after().is_some(),
+            exchange: answer.exchange,
+            words: Box::new(words),
+            about,
+        }
+    }
+
+    /// Where a link leads, without its query.
+    fn place(&self, location: &str) -> String {
+        match self.routes.base().join(location) {
+            Ok(mut url) => {
+                url.set_query(None);
+                url.set_fragment(None);
+                http::redact(url.as_str())
+            }
+            Err(_) => "something that is not a URL".to_owned(),
+        }
+    }
+}

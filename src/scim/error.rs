@@ -1,0 +1,405 @@
+//! Why a request to the target came to nothing, in the target's own words.
+
+use std::error::Error as _;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::wire::ErrorBody;
+use crate::engine::model::TargetPath;
+use crate::engine::outcome::{Class, Failure};
+use crate::http::{self, Exchange, redact_secret};
+
+/// How much of a body that is no SCIM error is quoted, in characters.
+const QUOTED: usize = 200;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The target says no, be it by the status or by an error message inside a 2xx answer.
+    #[error("{exchange}{words}")]
+    Refused {
+        exchange: Exchange,
+        words: Box<Words>,
+        about: About,
+        /// 503 with `Retry-After`: turned away before anything was done.
+        turned_away: bool,
+    },
+    #[error("{exchange}: the answer is not SCIM{words}")]
+    NotScim {
+        exchange: Exchange,
+        words: Box<Words>,
+    },
+    #[error("{exchange}: the answer names no id for what was created")]
+    NoIdInAnswer { exchange: Exchange },
+    #[error("{exchange}: the target ignores the filter and returns other resources")]
+    FilterIgnored { exchange: Exchange },
+    #[error("the target cannot look up by {path}, says the configuration")]
+    NotFilterable { path: TargetPath },
+    #[error("{exchange}: the list of {what} is not complete: {why}")]
+    ListIncomplete {
+        exchange: Exchange,
+        what: &'static str,
+        why: &'static str,
+    },
+    #[error(transparent)]
+    Http(#[from] http::Error),
+    #[error("the base URL of the target cannot be used")]
+    BaseUrl { source: http::UrlError },
+    #[error("the CA certificate {} cannot be read", path.display())]
+    Certificate {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("the connection to the target cannot be set up")]
+    Client { source: http::BuildError },
+    #[error("the token of the target is empty or holds characters that no header may carry")]
+    Token,
+    #[error("no URL can name a resource with the id {id:?}")]
+    UnusableId { id: String },
+}
+
+/// What a request was about: the meaning of 404 depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum About {
+    /// `/Users`: if it is not there, nothing is.
+    Collection,
+    /// `/Users/{id}`.
+    Object,
+}
+
+/// What the target said, free of secrets and e-mail addresses, on one line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Words {
+    /// The status inside a SCIM error message.
+    status: Option<u16>,
+    scim_type: Option<String>,
+    text: Option<String>,
+    is_page: bool,
+}
+
+impl Words {
+    pub(super) fn read(body: &[u8], secret: &str) -> Self {
+        let ErrorBody {
+            is_error,
+            status,
+            scim_type,
+            detail,
+        } = ErrorBody::read(body);
+        let is_page = is_page(body);
+        let text = detail.map_or_else(
+            || {
+                let text = String::from_utf8_lossy(body);
+                let text = if is_page {
+                    without_tags(&text)
+                } else {
+                    text.into_owned()
+                };
+                let text = redact_secret(&text, secret);
+                match text.char_indices().nth(QUOTED) {
+                    Some((end, _)) => format!("{}…", &text[..end]),
+                    None => text,
+                }
+            },
+            |detail| redact_secret(&detail, secret),
+        );
+        Self {
+            status: status.filter(|_| is_error),
+            scim_type: scim_type.map(|word| redact_secret(&word, secret)),
+            text: (!text.is_empty()).then_some(text),
+            is_page,
+        }
+    }
+
+    pub(super) fn redirect(to: &str) -> Self {
+        Self {
+            text: Some(format!("redirects to {to}")),
+            ..Self::default()
+        }
+    }
+}
+
+impl fmt::Display for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_page {
+            f.write_str(": an HTML page")?;
+        }
+        if let Some(text) = &self.text {
+            write!(f, ": {text}")?;
+        }
+        if let Some(scim_type) = &self.scim_type {
+            write!(f, " ({scim_type})")?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a body is HTML or XML, which no SCIM server means to send.
+pub(super) fn is_page(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    body.trim_ascii_start().starts_with(b"<")
+}
+
+/// The text between the tags, as far as a reader of an error needs it.
+fn without_tags(page: &str) -> String {
+    let mut text = String::new();
+    let mut rest = page;
+    while let Some(start) = rest.find('<') {
+        text.push_str(&rest[..start]);
+        text.push(' ');
+        let tag = &rest[start..];
+        let is_hidden = |name: &str| {
+            tag.get(1..=name.len())
+                .is_some_and(|word| word.eq_ignore_ascii_case(name))
+        };
+        let end = if is_hidden("style") {
+            "</style>"
+        } else if is_hidden("script") {
+            "</script>"
+        } else {
+            ">"
+        };
+        rest = tag.find(end).map_or("", |at| &tag[at + end.len()..]);
+    }
+    text.push_str(rest);
+    text
+}
+
+impl Error {
+    /// What kind of failure it is; what follows is the engine's decision.
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            Self::Refused { words, about, .. } => {
+                let status = self.http_status().unwrap_or(0);
+                match status {
+                    401 | 403 => Class::Unauthorized,
+                    // A missing route says nothing about the object: the whole target may be
+                    // switched off or moved for the time being.
+                    404 | 410 if *about == About::Collection || words.is_page => Class::Transient,
+                    404 | 410 => Class::Gone,
+                    409 => Class::Conflict,
+                    400 if words.is_scim_type("uniqueness") => Class::Conflict,
+                    429 => Class::Throttled,
+                    501 => Class::Refused,
+                    408 | 500.. => Class::Transient,
+                    400..=499 => Class::Refused,
+                    _ => Class::Malformed,
+                }
+            }
+            Self::Http(http::Error::TooLong { .. })
+            | Self::NotScim { .. }
+            | Self::NoIdInAnswer { .. }
+            | Self::FilterIgnored { .. }
+            | Self::ListIncomplete { .. } => Class::Malformed,
+            Self::Http(
+                http::Error::NotConnected { .. }
+                | http::Error::TimedOut { .. }
+                | http::Error::Broken { .. }
+                | http::Error::Stopped { .. },
+            ) => Class::Transient,
+            Self::Token => Class::Unauthorized,
+            Self::Http(http::Error::Unsendable { .. })
+            | Self::NotFilterable { .. }
+            | Self::BaseUrl { .. }
+            | Self::Certificate { .. }
+            | Self::Client { .. }
+            | Self::UnusableId { .. } => Class::Refused,
+        }
+    }
+
+    /// Whether the target may have carried the request out all the same.
+    pub(crate) fn unconfirmed(&self) -> bool {
+        match self {
+            Self::Refused { turned_away, .. } => {
+                let status = self.http_status().unwrap_or(0);
+                !turned_away && (status == 408 || (status >= 500 && status != 501))
+            }
+            Self::NotScim { .. } | Self::NoIdInAnswer { .. } => true,
+            Self::Http(error) => error.may_be_processed(),
+            Self::FilterIgnored { .. }
+            | Self::NotFilterable { .. }
+            | Self::ListIncomplete { .. }
+            | Self::BaseUrl { .. }
+            | Self::Certificate { .. }
+            | Self::Client { .. }
+            | Self::Token
+            | Self::UnusableId { .. } => false,
+        }
+    }
+
+    /// Whether a look-up failed because of its filter: the caller may list everything instead.
+    pub(crate) fn is_filter_unsupported(&self) -> bool {
+        match self {
+            Self::FilterIgnored { .. } | Self::NotFilterable { .. } => true,
+            Self::Refused {
+                about: About::Collection,
+                ..
+            } => matches!(self.http_status(), Some(400 | 405 | 414 | 422 | 501)),
+            _ => false,
+        }
+    }
+
+    /// Whether a create may have failed because the object is there already. Servers say so with 409,
+    /// but also with 400 or 422 and without a `scimType`; a look-up tells.
+    pub(crate) fn may_be_duplicate(&self) -> bool {
+        matches!(self, Self::Refused { .. }) && matches!(self.http_status(), Some(400 | 409 | 422))
+    }
+
+    /// Whether a stop was asked for, which is nobody's failure.
+    pub(crate) fn is_stop(&self) -> bool {
+        matches!(self, Self::Http(error) if error.is_stop())
+    }
+
+    pub(crate) fn exchange(&self) -> Option<&Exchange> {
+        match self {
+            Self::Refused { exchange, .. }
+            | Self::NotScim { exchange, .. }
+            | Self::NoIdInAnswer { exchange }
+            | Self::FilterIgnored { exchange }
+            | Self::ListIncomplete { exchange, .. } => Some(exchange),
+            Self::Http(error) => error.exchange(),
+            Self::NotFilterable { .. }
+            | Self::BaseUrl { .. }
+            | Self::Certificate { .. }
+            | Self::Client { .. }
+            | Self::Token
+            | Self::UnusableId { .. } => None,
+        }
+    }
+
+    /// The status of the last answer; for an error message inside a 2xx answer, the status it names.
+    pub(crate) fn http_status(&self) -> Option<u16> {
+        let status = self.exchange()?.status?;
+        match self {
+            Self::Refused { words, .. } if (200..300).contains(&status) => {
+                Some(words.status.unwrap_or(400))
+            }
+            _ => Some(status),
+        }
+    }
+
+    /// What an administrator can do about it, where that is known.
+    pub(crate) fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused { about, words, .. } => match self.http_status()? {
+                401 => Some(
+                    "the target does not accept the token: check target.token, or make a new one",
+                ),
+                403 => Some(
+                    "the token is known but not allowed to do this: check its rights in the target",
+                ),
+                404 if *about == About::Collection || words.is_page => {
+                    Some("there is no SCIM endpoint there: check target.base_url")
+                }
+                300..=399 => Some(
+                    "check target.base_url: redirects are not followed, so that the token stays where it belongs",
+                ),
+                _ => None,
+            },
+            Self::NotScim { .. } => {
+                Some("something other than a SCIM service answers there: check target.base_url")
+            }
+            Self::FilterIgnored { .. } => {
+                Some("list in target.filterable only what the target can look up by")
+            }
+            Self::Http(http::Error::NotConnected { .. }) => Some(
+                "check target.base_url, the network, a proxy in between, and target.ca_certificate",
+            ),
+            Self::BaseUrl { .. } => Some("correct target.base_url"),
+            Self::Certificate { .. } | Self::Client { .. } => Some("correct target.ca_certificate"),
+            Self::Token => Some("correct target.token"),
+            _ => None,
+        }
+    }
+
+    /// The failure as the engine records it, on one line.
+    pub(crate) fn failure(&self) -> Failure {
+        let mut message = self.to_string();
+        let mut source = self.source();
+        while let Some(cause) = source {
+            message.push_str(": ");
+            message.push_str(&http::redact(&cause.to_string()));
+            source = cause.source();
+        }
+        Failure {
+            class: self.class(),
+            http_status: self.http_status(),
+            message,
+            unconfirmed: self.unconfirmed(),
+        }
+    }
+}
+
+impl Words {
+    fn is_scim_type(&self, word: &str) -> bool {
+        self.scim_type
+            .as_deref()
+            .is_some_and(|found| found.eq_ignore_ascii_case(word))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn refused(status: u16, about: About, body: &str) -> Error {
+        Error::Refused {
+            exchange: Exchange {
+                method: reqwest::Method::PATCH,
+                path: "/v2/Users/1".to_owned(),
+                status: Some(status),
+                attempts: 1,
+                elapsed: Duration::from_millis(1_234),
+            },
+            words: Box::new(Words::read(body.as_bytes(), "s3cr3t")),
+            about,
+            turned_away: false,
+        }
+    }
+
+    #[test]
+    fn an_error_speaks_in_the_targets_own_words() {
+        let body =
+            r#"{"detail":"anna@example.com is taken, token s3cr3t","scimType":"uniqueness"}"#;
+        assert_eq!(
+            refused(400, About::Object, body).to_string(),
+            "PATCH /v2/Users/1: status 400, 1 attempt, 1.2 s: [redacted] is taken, token [redacted] (uniqueness)"
+        );
+        let page = "<html><style>p{}</style><title>Sign in</title><p>Please</p></html>";
+        assert_eq!(
+            refused(404, About::Object, page).to_string(),
+            "PATCH /v2/Users/1: status 404, 1 attempt, 1.2 s: an HTML page: Sign in Please"
+        );
+        assert_eq!(
+            refused(500, About::Object, "").to_string(),
+            "PATCH /v2/Users/1: status 500, 1 attempt, 1.2 s"
+        );
+        let long = refused(500, About::Object, &"word ".repeat(100)).to_string();
+        assert!(long.ends_with('…') && long.len() < 300, "{long}");
+    }
+
+    #[test]
+    fn a_failure_is_classed_by_what_it_says_of_the_object() {
+        let class = |status, about, body| refused(status, about, body).class();
+        assert_eq!(class(401, About::Object, ""), Class::Unauthorized);
+        assert_eq!(class(404, About::Object, ""), Class::Gone);
+        assert_eq!(class(404, About::Object, "<html>"), Class::Transient);
+        assert_eq!(class(404, About::Collection, "{}"), Class::Transient);
+        assert_eq!(class(409, About::Collection, ""), Class::Conflict);
+        assert_eq!(
+            class(400, About::Object, r#"{"scimType":"Uniqueness"}"#),
+            Class::Conflict
+        );
+        assert_eq!(class(413, About::Object, ""), Class::Refused);
+        assert_eq!(class(429, About::Object, ""), Class::Throttled);
+        assert_eq!(class(501, About::Object, ""), Class::Refused);
+        assert_eq!(class(503, About::Object, ""), Class::Transient);
+        assert_eq!(class(302, About::Object, ""), Class::Malformed);
+        let inside =
+            r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"409"}"#;
+        assert_eq!(class(200, About::Object, inside), Class::Conflict);
+        assert!(refused(500, About::Object, "").unconfirmed());
+        assert!(!refused(400, About::Object, "").unconfirmed());
+        assert!(refused(400, About::Collection, "").is_filter_unsupported());
+    }
+}

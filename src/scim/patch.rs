@@ -1,0 +1,323 @@
+//! Changes as operations of a PATCH (RFC 7644 section 3.5.2): one operation for each attribute, always
+//! with a path, all changes of an object in one request. Pure.
+
+use serde_json::{Value as Json, json};
+
+use super::filter::quote;
+use super::resource::{fill, new_element, reference, selector_json, to_json};
+use super::wire::Operation;
+use crate::config::MemberRemove;
+use crate::engine::model::{ObjectKind, TargetId, TargetPath, Value};
+use crate::engine::plan::{Change, Element};
+
+const MEMBERS: &str = "members";
+
+/// The operations that make `changes`.
+///
+/// | change | operation |
+/// |---|---|
+/// | none to some | `add` |
+/// | some to other | `replace` |
+/// | some to none | `remove` |
+/// | element added | one `add` of `[{"type": "work", …}]` to the attribute |
+/// | element removed | one `remove` of `emails[type eq "work"]` |
+///
+/// A value path whose element is not there would be answered with `noTarget` (section 3.5.2.3), so
+/// such an element is added as a whole. References are not among the changes' operations.
+pub(super) fn operations(kind: ObjectKind, changes: &[Change]) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    // Where the operation of an added element stands, by the element's path.
+    let mut added: Vec<(TargetPath, usize)> = Vec::new();
+    let mut removed: Vec<TargetPath> = Vec::new();
+    for change in changes.iter().filter(|change| !change.path.is_members()) {
+        let path = &change.path;
+        if matches!(change.new, Some(Value::Reference(_))) {
+            continue;
+        }
+        // A value that carries nothing is a removal.
+        let new = change.new.as_ref();
+        let value = new.and_then(|value| to_json(kind, path, value));
+        match (path.element(), change.element) {
+            (Some(element), Element::Added) => {
+                let Some(value) = value else { continue };
+                let known = added.iter().find(|(known, _)| *known == element);
+                let index = known.map_or(operations.len(), |(_, index)| *index);
+                if index == operations.len() {
+                    operations.push(add_element(path));
+                    added.push((element, index));
+                }
+                let elements = operations[index].value.as_mut();
+                if let Some(element) = elements.and_then(|elements| elements.get_mut(0)) {
+                    fill(element, path.sub_attribute(), value);
+                }
+            }
+            (Some(element), Element::Removed) => {
+                if !removed.contains(&element) {
+                    operations.push(remove(element_text(path)));
+                    removed.push(element);
+                }
+            }
+            (Some(_) | None, Element::Kept)
+            | (Some(_), Element::None)
+            | (None, Element::None | Element::Added | Element::Removed) => {
+                operations.push(match value {
+                    None => remove(path_text(path)),
+                    Some(value) => Operation {
+                        op: if change.old.is_some() {
+                            "replace"
+                        } else {
+                            "add"
+                        },
+                        path: path_text(path),
+                        value: Some(value),
+                    },
+                });
+            }
+        }
+    }
+    operations
+}
+
+/// The operation that points a reference, such as the manager, elsewhere, or nowhere.
+///
+/// `replace` also where nothing is yet: the RFC has it treated as an `add`, while `add` on what is
+/// there would leave the old object's name beside the new id.
+pub(super) fn set_reference(path: &TargetPath, to: Option<&TargetId>) -> Operation {
+    match to {
+        Some(id) => Operation {
+            op: "replace",
+            path: path_text(path),
+            value: Some(reference(path, id)),
+        },
+        None => remove(path_text(path)),
+    }
+}
+
+pub(super) fn add_members(members: &[TargetId]) -> Vec<Operation> {
+    vec![Operation {
+        op: "add",
+        path: MEMBERS.to_owned(),
+        value: Some(member_values(members)),
+    }]
+}
+
+pub(super) fn remove_members(form: MemberRemove, members: &[TargetId]) -> Vec<Operation> {
+    match form {
+        MemberRemove::Filter => members
+            .iter()
+            .map(|id| remove(format!("{MEMBERS}[value eq {}]", quote(id.as_str()))))
+            .collect(),
+        MemberRemove::ValueList => vec![Operation {
+            value: Some(member_values(members)),
+            ..remove(MEMBERS.to_owned())
+        }],
+    }
+}
+
+fn member_values(members: &[TargetId]) -> Json {
+    let values = members.iter().map(|id| json!({ "value": id.as_str() }));
+    Json::Array(values.collect())
+}
+
+fn remove(path: String) -> Operation {
+    Operation {
+        op: "remove",
+        path,
+        value: None,
+    }
+}
+
+/// An `add` of an element with nothing but what selects it; the rest is filled in.
+fn add_element(path: &TargetPath) -> Operation {
+    Operation {
+        op: "add",
+        path: attribute_text(path),
+        value: Some(Json::Array(
+            path.selector().map(new_element).into_iter().collect(),
+        )),
+    }
+}
+
+fn attribute_text(path: &TargetPath) -> String {
+    match path.schema() {
+        Some(urn) => format!("{urn}:{}", path.attribute()),
+        None => path.attribute().to_owned(),
+    }
+}
+
+/// `emails[type eq "work"]`; a boolean is compared as one, not as text.
+fn element_text(path: &TargetPath) -> String {
+    let mut text = attribute_text(path);
+    if let Some(selector) = path.selector() {
+        let value = match selector_json(selector) {
+            Json::String(value) => quote(&value),
+            other => other.to_string(),
+        };
+        text = format!("{text}[{} eq {value}]", selector.attribute);
+    }
+    text
+}
+
+fn path_text(path: &TargetPath) -> String {
+    let mut text = element_text(path);
+    if let Some(sub) = path.sub_attribute() {
+        text.push('.');
+        text.push_str(sub);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(path: &str, old: Option<&str>, new: Option<&str>, element: Element) -> Change {
+        Change {
+            path: TargetPath::parse(path).unwrap(),
+            old: old.map(Value::text),
+            new: new.map(Value::text),
+            element,
+        }
+    }
+
+    fn lines(operations: &[Operation]) -> String {
+        let line = |operation| serde_json::to_string(operation).unwrap();
+        operations.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn plain_paths_are_added_replaced_and_removed() {
+        const DEPARTMENT: &str =
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department";
+        let changes = [
+            change("active", Some("True"), Some("False"), Element::None),
+            change("nickName", None, Some("Babs"), Element::None),
+            change("name.givenName", Some("A"), Some("B"), Element::None),
+            change("title", Some("Boss"), None, Element::None),
+            change("title", Some("Boss"), Some(""), Element::None),
+            change(DEPARTMENT, None, Some("Sales"), Element::None),
+        ];
+        insta::assert_snapshot!(lines(&operations(ObjectKind::User, &changes)), @r#"
+        {"op":"replace","path":"active","value":false}
+        {"op":"add","path":"nickName","value":"Babs"}
+        {"op":"replace","path":"name.givenName","value":"B"}
+        {"op":"remove","path":"title"}
+        {"op":"remove","path":"title"}
+        {"op":"add","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department","value":"Sales"}
+        "#);
+    }
+
+    #[test]
+    fn elements_are_added_and_removed_as_a_whole() {
+        let changes = [
+            change(
+                "addresses[type eq \"work\"].locality",
+                None,
+                Some("Berlin"),
+                Element::Added,
+            ),
+            change(
+                "emails[type eq \"work\"].value",
+                Some("a"),
+                Some("b"),
+                Element::Kept,
+            ),
+            change(
+                "emails[type eq \"work\"].display",
+                Some("a"),
+                None,
+                Element::Kept,
+            ),
+            change(
+                "addresses[type eq \"work\"].country",
+                None,
+                Some("DE"),
+                Element::Added,
+            ),
+            change(
+                "addresses[type eq \"home\"].country",
+                Some("DE"),
+                None,
+                Element::Removed,
+            ),
+            change(
+                "addresses[type eq \"home\"].locality",
+                Some("Bonn"),
+                None,
+                Element::Removed,
+            ),
+            change(
+                "roles[primary eq \"True\"].value",
+                Some("a"),
+                Some("b"),
+                Element::Kept,
+            ),
+            change(
+                "roles[primary eq \"False\"].value",
+                None,
+                Some("c"),
+                Element::Added,
+            ),
+            change(
+                "phoneNumbers[type eq \"fax\"].value",
+                Some("1"),
+                None,
+                Element::Removed,
+            ),
+        ];
+        insta::assert_snapshot!(lines(&operations(ObjectKind::User, &changes)), @r#"
+        {"op":"add","path":"addresses","value":[{"country":"DE","locality":"Berlin","type":"work"}]}
+        {"op":"replace","path":"emails[type eq \"work\"].value","value":"b"}
+        {"op":"remove","path":"emails[type eq \"work\"].display"}
+        {"op":"remove","path":"addresses[type eq \"home\"]"}
+        {"op":"replace","path":"roles[primary eq true].value","value":"b"}
+        {"op":"add","path":"roles","value":[{"primary":false,"value":"c"}]}
+        {"op":"remove","path":"phoneNumbers[type eq \"fax\"]"}
+        "#);
+    }
+
+    #[test]
+    fn a_multi_valued_attribute_is_replaced_as_a_whole() {
+        let change = Change {
+            path: TargetPath::parse("entitlements").unwrap(),
+            old: Some(Value::List(vec![Value::text("a")])),
+            new: Some(Value::List(vec![Value::text("b"), Value::text("c")])),
+            element: Element::None,
+        };
+        insta::assert_snapshot!(
+            lines(&operations(ObjectKind::User, &[change])),
+            @r#"{"op":"replace","path":"entitlements","value":[{"value":"b"},{"value":"c"}]}"#
+        );
+    }
+
+    #[test]
+    fn references_and_members_are_named_by_their_target_ids() {
+        const MANAGER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager";
+        let manager = TargetPath::parse(MANAGER).unwrap();
+        let ids = ["a", "b\"c"].map(TargetId::new);
+        let all = [
+            vec![set_reference(&manager, Some(&ids[0]))],
+            vec![set_reference(&manager, None)],
+            add_members(&ids),
+            remove_members(MemberRemove::Filter, &ids),
+            remove_members(MemberRemove::ValueList, &ids),
+        ]
+        .concat();
+        insta::assert_snapshot!(lines(&all), @r#"
+        {"op":"replace","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager","value":{"value":"a"}}
+        {"op":"remove","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager"}
+        {"op":"add","path":"members","value":[{"value":"a"},{"value":"b\"c"}]}
+        {"op":"remove","path":"members[value eq \"a\"]"}
+        {"op":"remove","path":"members[value eq \"b\\\"c\"]"}
+        {"op":"remove","path":"members","value":[{"value":"a"},{"value":"b\"c"}]}
+        "#);
+    }
+
+    #[test]
+    fn unresolved_references_and_members_are_no_operations() {
+        let mut unresolved = change("nickName", None, None, Element::None);
+        unresolved.new = Some(Value::Reference(crate::engine::model::SourceId::new("s")));
+        let members = change("members", None, Some("x"), Element::None);
+        assert_eq!(operations(ObjectKind::Group, &[unresolved, members]), []);
+    }
+}

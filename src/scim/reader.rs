@@ -1,0 +1,224 @@
+//! Reading the target: look-ups, single resources, whole lists. Holds nothing that could write.
+
+use std::collections::BTreeSet;
+
+use tokio_util::sync::CancellationToken;
+
+use super::auth::Token;
+use super::connection::Connection;
+use super::error::{About, Error};
+use super::pager::{self, ListSummary, Page, without_members};
+use super::wire::{self, Resource};
+use super::{filter, resource};
+use crate::config::Target;
+use crate::engine::model::schema;
+use crate::engine::model::{
+    Complete, MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, Value,
+};
+use crate::engine::outcome::Class;
+use crate::http::Repeat;
+
+/// A target that can be read. Cheap to clone; clones share connections, pacing and the count.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader {
+    pub(super) connection: Connection,
+}
+
+/// A list of which the first page was read; enough to decide whether to read on.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    kind: ObjectKind,
+    paths: Vec<TargetPath>,
+    first: Page,
+}
+
+impl Listing {
+    /// How many resources the target announces; a hint, and not always given.
+    pub(crate) fn total(&self) -> Option<u64> {
+        self.first.list.total
+    }
+
+    /// Whether the target holds nothing of the kind: announced, and nothing came.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.list.total == Some(0) && self.first.list.resources.is_empty()
+    }
+}
+
+impl Reader {
+    pub(crate) fn new(
+        target: &Target,
+        token: Token,
+        stop: CancellationToken,
+    ) -> Result<Self, Error> {
+        Connection::new(target, token, stop).map(|connection| Self { connection })
+    }
+
+    /// Requests sent to the target so far, retries and writes included.
+    pub(crate) fn requests(&self) -> u64 {
+        self.connection.requests()
+    }
+
+    /// Entra's Test Connection: a look-up of a random user name, to which a working target answers
+    /// with an empty list. [`Error::advice`] says what to do about a failure.
+    pub(crate) async fn test_connection(&self) -> Result<(), Error> {
+        let user_name = TargetPath::parse("userName").expect("a path of RFC 7643");
+        let path = match self.connection.first_filterable() {
+            Some(path) if !self.connection.is_filterable(&user_name) => path,
+            _ => &user_name,
+        };
+        let random = Value::text(uuid::Uuid::new_v4());
+        let parameters = [("filter", filter::eq(path, &random))];
+        // A person is waiting: no repetition but for what the target asks for.
+        let (list, exchange) = self
+            .connection
+            .list(ObjectKind::User, Repeat::IfNotProcessed, &parameters)
+            .await?;
+        if list.resources.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::FilterIgnored { exchange })
+        }
+    }
+
+    /// The resources that hold `key`, each once. What the target returns is checked, because some
+    /// ignore filters. [`Error::is_filter_unsupported`] tells that only a list can answer.
+    pub(crate) async fn find(
+        &self,
+        kind: ObjectKind,
+        key: &MatchKey,
+        paths: &[TargetPath],
+    ) -> Result<Vec<TargetObject>, Error> {
+        if !self.connection.is_filterable(&key.path) {
+            return Err(Error::NotFilterable {
+                path: key.path.clone(),
+            });
+        }
+        let mut found = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut received = 0;
+        let mut unrelated = false;
+        loop {
+            let mut parameters = without_members(kind);
+            parameters.push(("filter", filter::eq(&key.path, &key.value)));
+            if received > 0 {
+                parameters.push(("startIndex", (received + 1).to_string()));
+            }
+            let (list, exchange) = self
+                .connection
+                .list(kind, Repeat::Always, &parameters)
+                .await?;
+            let length = list.resources.len() as u64;
+            let known = seen.len();
+            for resource in &list.resources {
+                if !holds(kind, resource, key) {
+                    unrelated = true;
+                    continue;
+                }
+                let Some(object) = resource::target_object(kind, resource, paths, false) else {
+                    return Err(Error::NoIdInAnswer { exchange });
+                };
+                if seen.insert(object.id.clone()) {
+                    found.push(object);
+                }
+            }
+            received += length;
+            let is_last = list.total.is_none_or(|total| received >= total);
+            if is_last || unrelated || seen.len() == known {
+                if unrelated && found.is_empty() {
+                    return Err(Error::FilterIgnored { exchange });
+                }
+                return Ok(found);
+            }
+        }
+    }
+
+    /// How many resources of the kind the target announces, for one request. `None`: it does not say.
+    pub(crate) async fn count(&self, kind: ObjectKind) -> Result<Option<u64>, Error> {
+        let page = pager::fetch(&self.connection, kind, 1, 1).await?;
+        Ok(page.list.total)
+    }
+
+    /// Reads the first page of a list, so that the caller can decide whether to read on.
+    pub(crate) async fn first_page(
+        &self,
+        kind: ObjectKind,
+        paths: &[TargetPath],
+    ) -> Result<Listing, Error> {
+        let first = pager::fetch(&self.connection, kind, 1, self.connection.page_size).await?;
+        Ok(Listing {
+            kind,
+            paths: paths.to_vec(),
+            first,
+        })
+    }
+
+    /// Hands over every resource of a list, the first page's included. On an error, those handed over
+    /// before are not all there are.
+    pub(crate) async fn read_on(
+        &self,
+        listing: Listing,
+        each: impl FnMut(TargetObject),
+    ) -> Result<Complete<ListSummary>, Error> {
+        let Listing { kind, paths, first } = listing;
+        pager::read_all(&self.connection, kind, &paths, first, each).await
+    }
+
+    /// [`Self::first_page`] and [`Self::read_on`] in one.
+    pub(crate) async fn list(
+        &self,
+        kind: ObjectKind,
+        paths: &[TargetPath],
+        each: impl FnMut(TargetObject),
+    ) -> Result<Complete<ListSummary>, Error> {
+        let listing = self.first_page(kind, paths).await?;
+        self.read_on(listing, each).await
+    }
+
+    /// Reads one resource; `None` when the target says that it is not there.
+    pub(crate) async fn read(
+        &self,
+        kind: ObjectKind,
+        id: &TargetId,
+        paths: &[TargetPath],
+        with_members: bool,
+    ) -> Result<Option<TargetObject>, Error> {
+        let parameters = if with_members {
+            Vec::new()
+        } else {
+            without_members(kind)
+        };
+        let url = self.connection.routes.resource(kind, id, &parameters);
+        let url = url.ok_or_else(|| Error::UnusableId {
+            id: id.as_str().to_owned(),
+        })?;
+        let answer = self
+            .connection
+            .get(&url, About::Object, Repeat::Always)
+            .await;
+        let answer = answer.and_then(|answer| self.connection.checked(answer, About::Object));
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) if error.class() == Class::Gone => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let object = wire::resource(&answer.body)
+            .and_then(|resource| resource::target_object(kind, &resource, paths, with_members));
+        match object {
+            Some(object) => Ok(Some(object)),
+            None => Err(self.connection.not_scim(answer)),
+        }
+    }
+}
+
+/// Whether a resource really holds what was looked for.
+fn holds(kind: ObjectKind, resource: &Resource, key: &MatchKey) -> bool {
+    let wanted = super::normalise(kind, &key.path, key.value.clone());
+    match (resource::value(kind, resource, &key.path), wanted) {
+        (Some(Value::Text(found)), Some(Value::Text(wanted))) => {
+            // Attributes ignore case unless they say otherwise (RFC 7643 section 7, `caseExact`).
+            let exact = schema::definition(kind, &key.path).is_some_and(|known| known.case_exact);
+            found == wanted || (!exact && found.to_lowercase() == wanted.to_lowercase())
+        }
+        (found, wanted) => found.is_some() && found == wanted,
+    }
+}

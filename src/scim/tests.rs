@@ -1,0 +1,553 @@
+//! Reader and writer against servers with the quirks of real ones, over real HTTP.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use serde_json::{Value as Json, json};
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::config::{Dialect, MemberRemove, Secret, Target};
+use crate::engine::model::{
+    Complete, MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, Value,
+};
+use crate::engine::outcome::Class;
+use crate::engine::plan::{Change, Element};
+use crate::http::testing::{lose_answers, serve};
+
+#[derive(Clone, Debug)]
+struct Seen {
+    method: Method,
+    /// Path and decoded query.
+    url: String,
+    headers: HeaderMap,
+    body: Json,
+}
+
+impl Seen {
+    fn number(&self, name: &str) -> Option<usize> {
+        let (_, rest) = self.url.split_once(&format!("{name}="))?;
+        rest.split('&').next()?.parse().ok()
+    }
+}
+
+/// A server of one function, which remembers what it was asked.
+struct Server {
+    base: String,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Server {
+    async fn new(answer: impl Fn(&Seen) -> Response + Clone + Send + Sync + 'static) -> Self {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&seen);
+        let handler = move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
+            let url = percent_encoding::percent_decode_str(&uri.to_string())
+                .decode_utf8()
+                .unwrap()
+                .into_owned();
+            let request = Seen {
+                method,
+                url,
+                headers,
+                body: serde_json::from_slice(&body).unwrap_or_default(),
+            };
+            let response = answer(&request);
+            log.lock().unwrap().push(request);
+            async move { response }
+        };
+        let base = serve(Router::new().fallback(any(handler))).await;
+        Self { base, seen }
+    }
+
+    fn reader(&self) -> Reader {
+        reader(&self.base)
+    }
+
+    fn writer(&self) -> Writer {
+        Writer::new(&self.reader())
+    }
+
+    fn urls(&self) -> Vec<String> {
+        let seen = self.seen.lock().unwrap();
+        seen.iter()
+            .map(|seen| format!("{} {}", seen.method, seen.url))
+            .collect()
+    }
+
+    fn last(&self) -> Seen {
+        self.seen.lock().unwrap().last().unwrap().clone()
+    }
+}
+
+fn reader(base: &str) -> Reader {
+    let target = Target {
+        base_url: format!("{base}/v2/?flag"),
+        token: Secret::Env("UNUSED".to_owned()),
+        concurrency: 2,
+        requests_per_second: None,
+        timeout: Duration::from_secs(2),
+        ca_certificate: None,
+        dialect: Dialect {
+            filterable: Some(
+                ["userName", "displayName", "externalId"]
+                    .map(str::to_owned)
+                    .to_vec(),
+            ),
+            member_chunk: 100,
+            member_remove: MemberRemove::Filter,
+            page_size: 10,
+        },
+    };
+    Reader::new(
+        &target,
+        Token::new("s3cr3t-token"),
+        CancellationToken::new(),
+    )
+    .unwrap()
+}
+
+fn path(text: &str) -> TargetPath {
+    TargetPath::parse(text).unwrap()
+}
+
+fn user(number: usize) -> Json {
+    json!({"id": number.to_string(), "userName": format!("User{number}@example.com")})
+}
+
+fn users(numbers: impl IntoIterator<Item = usize>) -> Vec<Json> {
+    numbers.into_iter().map(user).collect()
+}
+
+fn list(total: usize, resources: &[Json]) -> Response {
+    axum::Json(json!({"totalResults": total, "Resources": resources})).into_response()
+}
+
+fn key(text: &str) -> MatchKey {
+    MatchKey {
+        path: path("userName"),
+        value: Value::text(text),
+    }
+}
+
+fn scim_error(status: u16, detail: &str) -> Response {
+    let body = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+        "status": status.to_string(),
+        "detail": detail,
+    });
+    (StatusCode::from_u16(status).unwrap(), axum::Json(body)).into_response()
+}
+
+/// Reads all users from a server that holds `count` and pages by `page(start, count) -> numbers`,
+/// both as asked for (from 1); `total(on this page)` is what it announces.
+async fn read_all(
+    total: fn(usize) -> usize,
+    page: fn(usize, usize) -> Vec<usize>,
+) -> (Result<Complete<ListSummary>, Error>, usize) {
+    let server = Server::new(move |seen| {
+        let start = seen.number("startIndex").unwrap();
+        let page = page(start, seen.number("count").unwrap());
+        list(total(page.len()), &users(page))
+    })
+    .await;
+    let mut count = 0;
+    let reader = server.reader();
+    let read = reader.list(ObjectKind::User, &[], |_: TargetObject| count += 1);
+    (read.await, count)
+}
+
+fn up_to(last: usize, start: usize, count: usize) -> Vec<usize> {
+    (start..start + count)
+        .take_while(|number| *number <= last)
+        .collect()
+}
+
+#[tokio::test]
+async fn a_list_is_read_until_its_end_is_seen() {
+    let (read, count) = read_all(|_| 25, |start, count| up_to(25, start, count)).await;
+    let expected = ListSummary {
+        total: 25,
+        requests: 4,
+    };
+    assert_eq!((read.unwrap().into_inner(), count), (expected, 25));
+}
+
+#[tokio::test]
+async fn an_empty_target_costs_one_request() {
+    let (read, _) = read_all(|_| 0, |_, _| vec![]).await;
+    let expected = ListSummary {
+        total: 0,
+        requests: 1,
+    };
+    assert_eq!(read.unwrap().into_inner(), expected);
+}
+
+#[tokio::test]
+async fn a_server_may_cap_its_pages_and_announce_the_length_of_each() {
+    let (read, count) = read_all(|length| length, |start, _| up_to(25, start, 4)).await;
+    assert_eq!((read.unwrap().into_inner().total, count), (25, 25));
+}
+
+#[tokio::test]
+async fn a_server_may_repeat_its_last_page() {
+    let repeat = |start, count| up_to(25, if start > 25 { 16 } else { start }, count);
+    let (read, count) = read_all(|_| 25, repeat).await;
+    assert_eq!((read.unwrap().into_inner().total, count), (25, 25));
+    // The last page is the first one too.
+    let repeat = |start, count| up_to(3, if start > 3 { 1 } else { start }, count);
+    let (read, count) = read_all(|_| 3, repeat).await;
+    assert_eq!((read.unwrap().into_inner().total, count), (3, 3));
+}
+
+#[tokio::test]
+async fn a_list_of_which_something_may_be_missing_is_not_complete() {
+    type Page = fn(usize, usize) -> Vec<usize>;
+    let zero_based: Page = |start, count| up_to(25, start + 1, count);
+    let ignored: Page = |_, count| up_to(25, 1, count);
+    let overlapping: Page = |start, count| up_to(25, start.saturating_sub(2).max(1), count);
+    let cut_short: Page = |start, count| up_to(20, start, count);
+    let nothing: Page = |_, _| vec![];
+    for page in [zero_based, ignored, overlapping, cut_short, nothing] {
+        let (read, _) = read_all(|_| 25, page).await;
+        let error = read.unwrap_err();
+        assert!(matches!(error, Error::ListIncomplete { .. }), "{error}");
+    }
+    // It announces what is on the page, and always sends the first one.
+    let (read, _) = read_all(|length| length, ignored).await;
+    let error = read.unwrap_err().to_string();
+    assert!(
+        error.ends_with("not complete: startIndex is ignored"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn resources_may_be_missing_from_an_empty_list() {
+    let server = Server::new(|_| "{\"totalResults\": 0}".into_response()).await;
+    let found = server.reader().find(ObjectKind::User, &key("a"), &[]).await;
+    assert_eq!(found.unwrap(), []);
+    let listing = server
+        .reader()
+        .first_page(ObjectKind::Group, &[])
+        .await
+        .unwrap();
+    assert!(listing.is_empty());
+    assert_eq!(
+        server.urls()[1],
+        "GET /v2/Groups?flag&excludedAttributes=members&startIndex=1&count=10"
+    );
+}
+
+#[tokio::test]
+async fn a_look_up_takes_one_request_and_keeps_what_matches() {
+    let server = Server::new(|_| list(3, &users([7, 8, 7]))).await;
+    let reader = server.reader();
+    let paths = [path("userName")];
+    let found = reader
+        .find(ObjectKind::User, &key("user7@EXAMPLE.com"), &paths)
+        .await
+        .unwrap();
+    let ids: Vec<&str> = found.iter().map(|found| found.id.as_str()).collect();
+    assert_eq!(ids, ["7"]);
+    assert_eq!(
+        found[0].attributes[&paths[0]],
+        Value::text("User7@example.com")
+    );
+    assert_eq!(reader.requests(), 1);
+    let seen = server.last();
+    assert_eq!(
+        seen.url,
+        "/v2/Users?flag&filter=userName eq \"user7@EXAMPLE.com\""
+    );
+    assert_eq!(seen.headers["authorization"], "Bearer s3cr3t-token");
+    assert!(
+        seen.headers["user-agent"]
+            .to_str()
+            .unwrap()
+            .starts_with("entrain/")
+    );
+    assert!(
+        seen.headers["accept"]
+            .to_str()
+            .unwrap()
+            .contains("application/json")
+    );
+    assert!(!seen.headers.contains_key("content-type"));
+}
+
+#[tokio::test]
+async fn a_look_up_that_only_a_list_can_answer_is_recognised() {
+    let ignoring = Server::new(|_| list(30, &users(1..10))).await;
+    let found = ignoring
+        .reader()
+        .find(ObjectKind::User, &key("nobody"), &[])
+        .await;
+    assert!(found.unwrap_err().is_filter_unsupported());
+    let refusing = Server::new(|_| scim_error(400, "cannot convert")).await;
+    let found = refusing
+        .reader()
+        .find(ObjectKind::User, &key("nobody"), &[])
+        .await;
+    assert!(found.unwrap_err().is_filter_unsupported());
+    let key = MatchKey {
+        path: path("emails[type eq \"work\"].value"),
+        value: Value::text("a"),
+    };
+    let found = refusing.reader().find(ObjectKind::User, &key, &[]).await;
+    assert!(found.unwrap_err().is_filter_unsupported());
+    assert_eq!(
+        refusing.urls().len(),
+        1,
+        "what the dialect excludes is not sent"
+    );
+}
+
+#[tokio::test]
+async fn a_connection_is_tested_by_a_random_look_up() {
+    let fine = Server::new(|_| list(0, &[])).await;
+    fine.reader().test_connection().await.unwrap();
+    for (answer, class, words) in [
+        (
+            (|_| scim_error(401, "token s3cr3t-token expired")) as fn(&Seen) -> Response,
+            Class::Unauthorized,
+            "token [redacted] expired",
+        ),
+        (
+            |_| (StatusCode::OK, "<html><title>Welcome</title>").into_response(),
+            Class::Malformed,
+            "HTML page: Welcome",
+        ),
+        (
+            |_| StatusCode::NOT_FOUND.into_response(),
+            Class::Transient,
+            "status 404",
+        ),
+        (|_| "{}".into_response(), Class::Malformed, "not SCIM"),
+        (
+            |_| list(1, &users([1])),
+            Class::Malformed,
+            "ignores the filter",
+        ),
+        (
+            |_| {
+                (
+                    StatusCode::FOUND,
+                    [("location", "https://x.example/login?t=1")],
+                )
+                    .into_response()
+            },
+            Class::Malformed,
+            "redirects to https://x.example/login",
+        ),
+    ] {
+        let server = Server::new(answer).await;
+        let error = server.reader().test_connection().await.unwrap_err();
+        let text = error.failure().message;
+        assert!(text.contains(words) && !text.contains("s3cr3t"), "{text}");
+        assert_eq!(error.class(), class, "{text}");
+        assert!(error.advice().is_some(), "{text}");
+        assert_eq!(server.urls().len(), 1, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn only_a_target_that_speaks_scim_says_that_an_object_is_gone() {
+    let read = async |answer: fn(&Seen) -> Response| {
+        let server = Server::new(answer).await;
+        let id = TargetId::new("a/b");
+        server
+            .reader()
+            .read(ObjectKind::Group, &id, &[], true)
+            .await
+    };
+    assert_eq!(read(|_| scim_error(404, "no such")).await.unwrap(), None);
+    assert_eq!(
+        read(|_| StatusCode::NOT_FOUND.into_response())
+            .await
+            .unwrap(),
+        None
+    );
+    let page = read(|_| (StatusCode::NOT_FOUND, "<html>").into_response()).await;
+    assert_eq!(page.unwrap_err().class(), Class::Transient);
+    let found = read(|seen| {
+        assert_eq!(seen.url, "/v2/Groups/a/b?flag");
+        let group = json!({"id": 5, "members": [{"value": "u1"}]});
+        axum::Json(group).into_response()
+    });
+    let found = found.await.unwrap().unwrap();
+    assert_eq!(found.id, TargetId::new("5"));
+    assert_eq!(found.members, Some(vec![TargetId::new("u1")]));
+    let wrong = read(|_| "{}".into_response()).await;
+    assert_eq!(wrong.unwrap_err().class(), Class::Malformed);
+}
+
+#[tokio::test]
+async fn a_create_finds_its_id_or_says_that_there_is_none() {
+    let create = async |answer: fn(&Seen) -> Response| {
+        let server = Server::new(answer).await;
+        let attributes = BTreeMap::from([(path("userName"), Value::text("anna"))]);
+        let created = server
+            .writer()
+            .create(ObjectKind::User, &attributes, &[])
+            .await;
+        assert_eq!(server.urls(), ["POST /v2/Users?flag"]);
+        assert_eq!(
+            server.last().headers["content-type"],
+            "application/scim+json"
+        );
+        assert_eq!(server.last().body["userName"], "anna");
+        created
+    };
+    let created = create(|_| (StatusCode::CREATED, axum::Json(user(7))).into_response()).await;
+    let created = created.unwrap();
+    assert_eq!(created.id, TargetId::new("7"));
+    assert_eq!(
+        (created.exchange.status, created.exchange.attempts),
+        (Some(201), 1)
+    );
+    let location =
+        |_: &Seen| (StatusCode::CREATED, [("location", "/v2/Users/8%20x")]).into_response();
+    assert_eq!(create(location).await.unwrap().id, TargetId::new("8 x"));
+
+    let nothing = create(|_| StatusCode::CREATED.into_response())
+        .await
+        .unwrap_err();
+    assert!(matches!(nothing, Error::NoIdInAnswer { .. }) && nothing.unconfirmed());
+    let taken = create(|_| scim_error(409, "taken")).await.unwrap_err();
+    assert!(taken.class() == Class::Conflict && taken.may_be_duplicate() && !taken.unconfirmed());
+    let inside = create(|_| {
+        let mut response = scim_error(409, "taken");
+        *response.status_mut() = StatusCode::OK;
+        response
+    });
+    let inside = inside.await.unwrap_err();
+    assert_eq!(
+        (inside.class(), inside.http_status()),
+        (Class::Conflict, Some(409))
+    );
+    assert!(inside.may_be_duplicate() && !inside.unconfirmed());
+    let failed = create(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response()).await;
+    assert!(failed.unwrap_err().unconfirmed());
+}
+
+#[tokio::test]
+async fn a_lost_answer_leaves_a_write_unconfirmed_and_sends_it_once() {
+    let base = lose_answers();
+    let writer = Writer::new(&reader(&base));
+    let id = TargetId::new("1");
+    let error = writer
+        .add_members(&id, &[TargetId::new("u")])
+        .await
+        .unwrap_err();
+    assert!(error.unconfirmed());
+    assert_eq!(error.class(), Class::Transient);
+    assert_eq!(error.exchange().unwrap().attempts, 1);
+}
+
+#[tokio::test]
+async fn all_changes_of_an_object_go_in_one_request() {
+    let server = Server::new(|_| (StatusCode::OK, "x".repeat(3_000_000)).into_response()).await;
+    let writer = server.writer();
+    let id = TargetId::new("u1");
+    let change = |text: &str, new: &str| Change {
+        path: path(text),
+        old: Some(Value::text("old")),
+        new: Some(Value::text(new)),
+        element: Element::None,
+    };
+    let manager = path("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager");
+    let changes = [change("title", "Boss"), change("active", "False")];
+    let references = [(manager, Some(TargetId::new("m")))];
+    let sent = writer
+        .patch(ObjectKind::User, &id, &changes, &references)
+        .await
+        .unwrap();
+    assert_eq!(sent.unwrap().status, Some(200));
+    let seen = server.last();
+    assert_eq!(seen.url, "/v2/Users/u1?flag");
+    assert_eq!(
+        seen.body["schemas"][0],
+        "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+    );
+    assert_eq!(seen.body["Operations"].as_array().unwrap().len(), 3);
+    assert_eq!(seen.body["Operations"][1]["value"], false);
+
+    assert_eq!(
+        writer.patch(ObjectKind::User, &id, &[], &[]).await.unwrap(),
+        None
+    );
+    assert_eq!(writer.remove_members(&id, &[]).await.unwrap(), None);
+    assert_eq!(server.urls().len(), 1, "nothing to send, nothing sent");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_deleted() {
+    for (status, is_done) in [
+        (204, true),
+        (200, true),
+        (404, true),
+        (410, true),
+        (405, false),
+        (403, false),
+    ] {
+        let answer = move |_: &Seen| StatusCode::from_u16(status).unwrap().into_response();
+        let server = Server::new(answer).await;
+        let deleted = server
+            .writer()
+            .delete(ObjectKind::User, &TargetId::new("1"))
+            .await;
+        assert_eq!(deleted.is_ok(), is_done, "{status}");
+    }
+    let page = |_: &Seen| (StatusCode::NOT_FOUND, "<html>").into_response();
+    let server = Server::new(page).await;
+    assert!(
+        server
+            .writer()
+            .delete(ObjectKind::User, &TargetId::new("1"))
+            .await
+            .is_err()
+    );
+}
+
+#[test]
+fn a_target_that_cannot_be_talked_to_is_refused_at_once() {
+    let target = Target {
+        base_url: "http://scim.example.com".to_owned(),
+        token: Secret::Env("UNUSED".to_owned()),
+        concurrency: 1,
+        requests_per_second: None,
+        timeout: Duration::from_secs(1),
+        ca_certificate: None,
+        dialect: Dialect {
+            filterable: None,
+            member_chunk: 1,
+            member_remove: MemberRemove::Filter,
+            page_size: 1,
+        },
+    };
+    let open = |target: &Target, token| {
+        let reader = Reader::new(target, Token::new(token), CancellationToken::new());
+        reader.map(|_| ()).unwrap_err()
+    };
+    assert!(open(&target, "x").failure().message.contains("use https"));
+    let https = Target {
+        base_url: "https://scim.example.com".to_owned(),
+        ..target
+    };
+    assert!(matches!(open(&https, ""), Error::Token));
+    let without_file = Target {
+        ca_certificate: Some("/does/not/exist.pem".into()),
+        ..https
+    };
+    assert!(matches!(
+        open(&without_file, "x"),
+        Error::Certificate { .. }
+    ));
+}

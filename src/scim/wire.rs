@@ -1,0 +1,187 @@
+//! What goes over the wire: SCIM messages written strictly and read leniently, because servers
+//! disagree about case, types and what may be missing.
+
+use serde::Serialize;
+use serde_json::{Map, Value as Json, json};
+
+pub(super) type Resource = Map<String, Json>;
+
+pub(super) const MEDIA_TYPE: &str = "application/scim+json";
+/// Some servers answer 406 to who does not name plain JSON.
+pub(super) const ACCEPT: &str = "application/scim+json, application/json;q=0.9";
+
+const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
+const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
+
+/// One operation of a PATCH (RFC 7644 section 3.5.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Operation {
+    pub(super) op: &'static str,
+    pub(super) path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) value: Option<Json>,
+}
+
+pub(super) fn patch(operations: &[Operation]) -> Json {
+    json!({ "schemas": [PATCH], "Operations": operations })
+}
+
+/// A page of a list (RFC 7644 section 3.4.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct List {
+    pub(super) total: Option<u64>,
+    pub(super) resources: Vec<Resource>,
+}
+
+impl List {
+    /// `None` when the body is no list. `Resources` may be missing or null (RFC 7644 asks for it only
+    /// when there are results).
+    pub(super) fn read(body: &[u8]) -> Option<Self> {
+        let Json::Object(mut body) = serde_json::from_slice(body).ok()? else {
+            return None;
+        };
+        let total = member(&body, "totalResults").and_then(whole_number);
+        let name = member_name(&body, "Resources");
+        let resources = name.and_then(|name| body.remove(&name));
+        if total.is_none() && resources.is_none() && !has_schema(&body, LIST) {
+            return None;
+        }
+        let resources = match resources {
+            None | Some(Json::Null) => Vec::new(),
+            Some(Json::Array(resources)) => resources
+                .into_iter()
+                .map(|resource| match resource {
+                    Json::Object(resource) => Some(resource),
+                    _ => None,
+                })
+                .collect::<Option<_>>()?,
+            Some(_) => return None,
+        };
+        Some(Self { total, resources })
+    }
+}
+
+/// An error message (RFC 7644 section 3.12).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct ErrorBody {
+    /// Whether the body says so itself, rather than merely looking like it.
+    pub(super) is_error: bool,
+    pub(super) status: Option<u16>,
+    pub(super) scim_type: Option<String>,
+    pub(super) detail: Option<String>,
+}
+
+impl ErrorBody {
+    pub(super) fn read(body: &[u8]) -> Self {
+        let Ok(Json::Object(body)) = serde_json::from_slice(body) else {
+            return Self::default();
+        };
+        let text = |name| {
+            let text = member(&body, name)?.as_str()?.trim();
+            (!text.is_empty()).then(|| text.to_owned())
+        };
+        Self {
+            is_error: has_schema(&body, ERROR),
+            status: member(&body, "status")
+                .and_then(whole_number)
+                .and_then(|status| u16::try_from(status).ok()),
+            scim_type: text("scimType"),
+            detail: text("detail"),
+        }
+    }
+}
+
+/// The resource that a body holds.
+pub(super) fn resource(body: &[u8]) -> Option<Resource> {
+    match serde_json::from_slice(body).ok()? {
+        Json::Object(resource) => Some(resource),
+        _ => None,
+    }
+}
+
+/// A member by its name, whose case does not count (RFC 7643 section 2.1).
+pub(super) fn member<'a>(object: &'a Resource, name: &str) -> Option<&'a Json> {
+    object.get(name).or_else(|| {
+        object
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    })
+}
+
+fn member_name(object: &Resource, name: &str) -> Option<String> {
+    if object.contains_key(name) {
+        return Some(name.to_owned());
+    }
+    object
+        .keys()
+        .find(|key| key.eq_ignore_ascii_case(name))
+        .cloned()
+}
+
+fn has_schema(object: &Resource, urn: &str) -> bool {
+    let is_urn = |schema: &Json| {
+        schema
+            .as_str()
+            .is_some_and(|schema| schema.eq_ignore_ascii_case(urn))
+    };
+    match member(object, "schemas") {
+        Some(Json::Array(schemas)) => schemas.iter().any(is_urn),
+        Some(schema) => is_urn(schema),
+        None => false,
+    }
+}
+
+fn whole_number(value: &Json) -> Option<u64> {
+    match value {
+        Json::Number(number) => number.as_u64(),
+        Json::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_read_in_every_shape() {
+        for (body, expected) in [
+            (r#"{"totalResults":0}"#, Some((Some(0), 0))),
+            (
+                r#"{"totalResults":"2","Resources":null}"#,
+                Some((Some(2), 0)),
+            ),
+            (
+                r#"{"totalresults":1,"resources":[{"id":1}]}"#,
+                Some((Some(1), 1)),
+            ),
+            (
+                r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"]}"#,
+                Some((None, 0)),
+            ),
+            (r#"{"Resources":[7]}"#, None),
+            (r#"{"hello":"world"}"#, None),
+            ("[]", None),
+            ("<html>", None),
+            ("", None),
+        ] {
+            let list = List::read(body.as_bytes());
+            let read = list.map(|list| (list.total, list.resources.len()));
+            assert_eq!(read, expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn errors_are_read_in_every_shape() {
+        let body = br#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],
+            "status":"409","scimType":"uniqueness","detail":"taken"}"#;
+        let error = ErrorBody::read(body);
+        assert!(error.is_error);
+        assert_eq!(error.status, Some(409));
+        assert_eq!(error.scim_type.as_deref(), Some("uniqueness"));
+        assert_eq!(ErrorBody::read(br#"{"status":404}"#).status, Some(404));
+        assert_eq!(ErrorBody::read(b"<html>"), ErrorBody::default());
+    }
+}

@@ -1,0 +1,405 @@
+//! Cycles and the status of a job: when they ran, what they did, and how they ended.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Row, Transaction, params};
+
+use super::holds::held;
+use super::jobs::{ensure_job, is_full};
+use super::links::link_counts;
+use super::objects::counts;
+use super::wire::{Column, unreadable};
+use super::{Error, Escrowed, HeldSet, Lock, Store, escrow};
+use crate::engine::model::JobName;
+use crate::engine::plan::Count;
+use crate::engine::summary::{CycleKind, Requests, Summary};
+
+/// How many entries of the escrow a status shows.
+const SHOWN_ESCROW: u32 = 100;
+
+/// A cycle on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CycleRecord {
+    pub(crate) number: i64,
+    pub(crate) kind: CycleKind,
+    pub(crate) state: CycleState,
+    pub(crate) started: DateTime<Utc>,
+    pub(crate) finished: Option<DateTime<Utc>>,
+    pub(crate) duration_ms: u64,
+    pub(crate) evaluated: Count,
+    pub(crate) in_scope: Count,
+    pub(crate) linked: Count,
+    /// As in [`Summary::done`].
+    pub(crate) done: BTreeMap<String, u64>,
+    /// As in [`Summary::skipped`].
+    pub(crate) skipped: BTreeMap<String, u64>,
+    pub(crate) failed: u64,
+    pub(crate) not_tried: u64,
+    /// Removals that were held.
+    pub(crate) held: u64,
+    pub(crate) requests: Requests,
+    /// Why the source could not be read completely.
+    pub(crate) incomplete: Option<String>,
+    /// Why the cycle could not go on.
+    pub(crate) error: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum CycleState {
+    Running,
+    Succeeded,
+    /// It was completed, but some objects failed.
+    ObjectsFailed,
+    /// It was completed, but removals are held.
+    Held,
+    /// It was told to stop.
+    Stopped,
+    /// It could not go on.
+    Failed,
+    /// Its process ended without a word.
+    Interrupted,
+}
+
+impl CycleState {
+    const ALL: [Self; 7] = [
+        Self::Running,
+        Self::Succeeded,
+        Self::ObjectsFailed,
+        Self::Held,
+        Self::Stopped,
+        Self::Failed,
+        Self::Interrupted,
+    ];
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::ObjectsFailed => "objects-failed",
+            Self::Held => "held",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    fn of(summary: &Summary) -> Self {
+        if summary.aborted.is_some() {
+            Self::Failed
+        } else if summary.stopped {
+            Self::Stopped
+        } else if summary.held.is_some() {
+            Self::Held
+        } else if summary.failed > 0 {
+            Self::ObjectsFailed
+        } else {
+            Self::Succeeded
+        }
+    }
+}
+
+/// All that is known of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct JobStatus {
+    /// The next cycle evaluates everything.
+    pub(crate) full_evaluation: bool,
+    /// The newest first.
+    pub(crate) cycles: Vec<CycleRecord>,
+    pub(crate) linked: Count,
+    /// Objects marked for evaluation.
+    pub(crate) pending: Count,
+    pub(crate) in_escrow: Count,
+    /// The first hundred of them, the longest there first.
+    pub(crate) escrow: Vec<Escrowed>,
+    pub(crate) held: Option<HeldSet>,
+}
+
+impl Store {
+    /// Begins a cycle and gives its number. A cycle of the job that never ended was interrupted.
+    pub(crate) fn begin_cycle(
+        &self,
+        job: &JobName,
+        kind: CycleKind,
+        now: DateTime<Utc>,
+    ) -> Result<i64, Error> {
+        self.write("begin the cycle", |tx| {
+            ensure_job(tx, job)?;
+            tx.execute(
+                "UPDATE cycles SET state = ?2 WHERE job = ?1 AND state = ?3",
+                params![job, CycleState::Interrupted, CycleState::Running],
+            )?;
+            tx.query_row(
+                "INSERT INTO cycles (job, kind, state, started) VALUES (?1, ?2, ?3, ?4)
+                 RETURNING number",
+                params![job, kind, CycleState::Running, Column(now)],
+                |row| row.get(0),
+            )
+        })
+    }
+
+    /// Ends a cycle that was completed, or told to stop: all its actions are recorded.
+    pub(crate) fn finish_cycle(&self, summary: &Summary, now: DateTime<Utc>) -> Result<(), Error> {
+        let Summary {
+            job,
+            cycle,
+            kind,
+            started: _,
+            duration_ms,
+            evaluated,
+            in_scope,
+            linked,
+            done,
+            skipped,
+            failures: _,
+            failed,
+            not_tried,
+            held,
+            incomplete,
+            aborted,
+            stopped: _,
+            requests,
+        } = summary;
+        self.write("finish the cycle", |tx| {
+            tx.execute(
+                "UPDATE cycles SET
+                     state = ?2, finished = ?3, duration_ms = ?4, evaluated_users = ?5,
+                     evaluated_groups = ?6, in_scope_users = ?7, in_scope_groups = ?8,
+                     linked_users = ?9, linked_groups = ?10, failed = ?11, not_tried = ?12,
+                     held = ?13, requests_source = ?14, requests_target = ?15, incomplete = ?16,
+                     error = ?17, kind = ?18
+                 WHERE number = ?1",
+                params![
+                    cycle,
+                    CycleState::of(summary),
+                    Column(now),
+                    Column(*duration_ms),
+                    Column(evaluated.users),
+                    Column(evaluated.groups),
+                    Column(in_scope.users),
+                    Column(in_scope.groups),
+                    Column(linked.users),
+                    Column(linked.groups),
+                    Column(*failed),
+                    Column(*not_tried),
+                    Column(held.map_or(0, |(_, held)| held)),
+                    Column(requests.source),
+                    Column(requests.target),
+                    incomplete,
+                    aborted,
+                    kind,
+                ],
+            )?;
+            put_counts(tx, *cycle, DONE, done)?;
+            put_counts(tx, *cycle, SKIPPED, skipped)?;
+            settle_cycle(tx, job, *cycle)
+        })
+    }
+
+    /// Ends a cycle that could not go on. What it had begun to write stays unconfirmed.
+    pub(crate) fn fail_cycle(
+        &self,
+        cycle: i64,
+        error: &str,
+        requests: Requests,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        self.write("finish the cycle", |tx| {
+            tx.execute(
+                "UPDATE cycles SET
+                     state = ?2, finished = ?3, error = ?4, requests_source = ?5,
+                     requests_target = ?6,
+                     duration_ms = max(0, CAST(1000 * (unixepoch(?3, 'subsec')
+                                                       - unixepoch(started, 'subsec')) AS INTEGER))
+                 WHERE number = ?1",
+                params![
+                    cycle,
+                    CycleState::Failed,
+                    Column(now),
+                    error,
+                    Column(requests.source),
+                    Column(requests.target),
+                ],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// All that is known of a job, with so many of its last cycles.
+    pub(crate) fn status(&self, job: &JobName, cycles: u32) -> Result<JobStatus, Error> {
+        let (mut status, running) = self.read("look up the job's status", |connection| {
+            let cycles = last_cycles(connection, job, cycles)?;
+            let running = cycles
+                .iter()
+                .any(|cycle| cycle.state == CycleState::Running);
+            let count = |sql| counts(connection, sql, |kind| (job.clone(), kind));
+            let status = JobStatus {
+                full_evaluation: is_full(connection, job)?,
+                cycles,
+                linked: link_counts(connection, job)?,
+                pending: count("SELECT count(*) FROM pending WHERE job = ?1 AND kind = ?2")?,
+                in_escrow: count("SELECT count(*) FROM escrow WHERE job = ?1 AND kind = ?2")?,
+                escrow: escrow::entries(connection, job, SHOWN_ESCROW)?,
+                held: held(connection, job)?,
+            };
+            Ok((status, running))
+        })?;
+        if running {
+            self.tell_interrupted(&mut status.cycles)?;
+        }
+        Ok(status)
+    }
+
+    pub(crate) fn last_cycle(&self, job: &JobName) -> Result<Option<CycleRecord>, Error> {
+        let mut cycles = self.read("look up the last cycle", |connection| {
+            last_cycles(connection, job, 1)
+        })?;
+        self.tell_interrupted(&mut cycles)?;
+        Ok(cycles.pop())
+    }
+
+    /// No cycle runs when no process holds the lock: it was interrupted, and nobody could say so.
+    fn tell_interrupted(&self, cycles: &mut [CycleRecord]) -> Result<(), Error> {
+        let running = cycles
+            .iter_mut()
+            .filter(|cycle| cycle.state == CycleState::Running);
+        for cycle in running {
+            if !Lock::is_held(self.path())? {
+                cycle.state = CycleState::Interrupted;
+            }
+        }
+        Ok(())
+    }
+}
+
+const DONE: &str = "done";
+const SKIPPED: &str = "skipped";
+
+fn put_counts(
+    tx: &Transaction<'_>,
+    cycle: i64,
+    family: &str,
+    counts: &BTreeMap<&'static str, u64>,
+) -> rusqlite::Result<()> {
+    for (word, count) in counts {
+        tx.execute(
+            "REPLACE INTO cycle_counts VALUES (?1, ?2, ?3, ?4)",
+            params![cycle, family, word, Column(*count)],
+        )?;
+    }
+    Ok(())
+}
+
+/// All actions of the cycle are recorded, so only lost answers leave a link unconfirmed.
+fn settle_cycle(tx: &Transaction<'_>, job: &JobName, cycle: i64) -> rusqlite::Result<()> {
+    tx.execute(
+        "DELETE FROM writes WHERE job = ?1 AND cycle = ?2 AND NOT lost",
+        params![job, cycle],
+    )?;
+    Ok(())
+}
+
+fn last_cycles(
+    connection: &Connection,
+    job: &JobName,
+    limit: u32,
+) -> rusqlite::Result<Vec<CycleRecord>> {
+    let mut cycles: Vec<CycleRecord> = connection
+        .prepare_cached(
+            "SELECT number, kind, state, started, finished, duration_ms, evaluated_users,
+                    evaluated_groups, in_scope_users, in_scope_groups, linked_users, linked_groups,
+                    failed, not_tried, held, requests_source, requests_target, incomplete, error
+             FROM cycles WHERE job = ?1 ORDER BY number DESC LIMIT ?2",
+        )?
+        .query_map(params![job, limit], cycle)?
+        .collect::<rusqlite::Result<_>>()?;
+    for cycle in &mut cycles {
+        let count = |family| {
+            connection
+                .prepare_cached(
+                    "SELECT word, count FROM cycle_counts WHERE cycle = ?1 AND family = ?2",
+                )?
+                .query_map(params![cycle.number, family], |row| {
+                    let Column(count) = row.get(1)?;
+                    Ok((row.get(0)?, count))
+                })?
+                .collect::<rusqlite::Result<_>>()
+        };
+        let (done, skipped) = (count(DONE)?, count(SKIPPED)?);
+        cycle.done = done;
+        cycle.skipped = skipped;
+    }
+    Ok(cycles)
+}
+
+fn cycle(row: &Row<'_>) -> rusqlite::Result<CycleRecord> {
+    let Column(started) = row.get(3)?;
+    let finished: Option<Column<DateTime<Utc>>> = row.get(4)?;
+    let number = |index| row.get(index).map(|Column(number): Column<u64>| number);
+    let count = |index| {
+        Ok::<_, rusqlite::Error>(Count {
+            users: number(index)?,
+            groups: number(index + 1)?,
+        })
+    };
+    Ok(CycleRecord {
+        number: row.get(0)?,
+        kind: row.get(1)?,
+        state: row.get(2)?,
+        started,
+        finished: finished.map(|Column(finished)| finished),
+        duration_ms: number(5)?,
+        evaluated: count(6)?,
+        in_scope: count(8)?,
+        linked: count(10)?,
+        done: BTreeMap::new(),
+        skipped: BTreeMap::new(),
+        failed: number(12)?,
+        not_tried: number(13)?,
+        held: number(14)?,
+        requests: Requests {
+            source: number(15)?,
+            target: number(16)?,
+        },
+        incomplete: row.get(17)?,
+        error: row.get(18)?,
+    })
+}
+
+impl ToSql for CycleState {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.word().into())
+    }
+}
+
+impl FromSql for CycleState {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let word = value.as_str()?;
+        Self::ALL
+            .into_iter()
+            .find(|state| state.word() == word)
+            .ok_or_else(|| unreadable("state of a cycle"))
+    }
+}
+
+impl ToSql for CycleKind {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Initial => "initial",
+            Self::Incremental => "incremental",
+        }
+        .into())
+    }
+}
+
+impl FromSql for CycleKind {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        match value.as_str()? {
+            "initial" => Ok(Self::Initial),
+            "incremental" => Ok(Self::Incremental),
+            _ => Err(unreadable("kind of a cycle")),
+        }
+    }
+}

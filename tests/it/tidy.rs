@@ -1,0 +1,340 @@
+//! House rules that the compiler does not check: who may import whom, what each file opens with, how
+//! long it may grow, and what must not be named in it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each top-level module with the siblings it may import. Tests are exempt.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("engine", &[]),
+    ("report", &["engine"]),
+    ("config", &["engine"]),
+    ("http", &[]),
+    ("graph", &["engine", "config", "http"]),
+    ("scim", &["engine", "config", "http"]),
+    ("store", &["engine", "config", "http"]),
+    ("cycle", &["engine", "config", "graph", "scim", "store"]),
+    ("scheduler", &["engine", "config", "store", "cycle"]),
+    (
+        "cli",
+        &[
+            "engine",
+            "report",
+            "config",
+            "http",
+            "graph",
+            "scim",
+            "store",
+            "cycle",
+            "scheduler",
+            "sandbox",
+        ],
+    ),
+    ("sandbox", &[]),
+];
+
+/// What the engine must not touch: it decides, and others do.
+const NOT_IN_ENGINE: &[&str] = &[
+    "async fn",
+    "async move",
+    "std::env",
+    "std::fs",
+    "std::io",
+    "std::net",
+    "std::process",
+    "Instant::now",
+    "SystemTime",
+    "Utc::now",
+    "fastrand::",
+    "figment::",
+    "new_v4",
+    "serde::",
+    "serde_json::",
+    "tokio::",
+    "tracing::",
+];
+
+/// Crates whose types must not leave the module that wraps them. Tests are exempt.
+const CRATE_STAYS_IN: &[(&str, &[&str])] = &[
+    ("axum::", &["sandbox"]),
+    ("clap::", &["cli"]),
+    ("figment::", &["config"]),
+    ("graph_rs_sdk::", &["graph"]),
+    ("rusqlite::", &["store"]),
+];
+
+/// Lines of a file, its inline tests aside, above which it is to be split.
+const LONG: usize = 700;
+
+/// Files that are one long table or one train of thought, and read better whole.
+const MAY_BE_LONG: &[&str] = &[
+    "src/config/file.rs",
+    "src/config/resolve.rs",
+    "src/engine/plan/planner.rs",
+    "src/report/text.rs",
+];
+
+/// A file of the project, by its path from the root with `/` between folders.
+struct Source {
+    path: String,
+    text: String,
+}
+
+#[test]
+fn modules_import_only_what_they_may() {
+    let mut wrong = Vec::new();
+    for source in product_sources() {
+        let module = source.module();
+        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == module) else {
+            if !matches!(module, "lib" | "main") {
+                wrong.push(format!("{}: {module} is not in MAY_IMPORT", source.path));
+            }
+            continue;
+        };
+        for name in source.siblings() {
+            if name != module && !allowed.contains(&name.as_str()) {
+                let name = if name.is_empty() { "a list" } else { &name };
+                wrong.push(format!(
+                    "{} must not import {name} from the crate",
+                    source.path
+                ));
+            }
+        }
+    }
+    assert_none("imports (write one `use` for each module)", &wrong);
+}
+
+#[test]
+fn expressions_know_only_the_model() {
+    let mut wrong = Vec::new();
+    for source in product_sources() {
+        if !source.path.starts_with("src/engine/expr/") {
+            continue;
+        }
+        for path in source.code().split("crate::engine::").skip(1) {
+            let name = identifier(path);
+            if !matches!(name, "expr" | "model") {
+                wrong.push(format!("{} must not import engine::{name}", source.path));
+            }
+        }
+    }
+    assert_none("imports", &wrong);
+}
+
+#[test]
+fn the_engine_touches_nothing() {
+    let mut wrong = Vec::new();
+    for source in product_sources() {
+        if source.module() != "engine" {
+            continue;
+        }
+        let code = source.code();
+        for forbidden in NOT_IN_ENGINE {
+            if code.contains(forbidden) {
+                wrong.push(format!("{}: {forbidden}", source.path));
+            }
+        }
+    }
+    assert_none("what the engine must not use", &wrong);
+}
+
+#[test]
+fn crates_stay_behind_the_module_that_wraps_them() {
+    let mut wrong = Vec::new();
+    for source in product_sources() {
+        let code = source.code();
+        for (crate_path, modules) in CRATE_STAYS_IN {
+            if code.contains(crate_path) && !modules.contains(&source.module()) {
+                wrong.push(format!("{}: {crate_path}", source.path));
+            }
+        }
+    }
+    assert_none("crates outside of their module", &wrong);
+}
+
+#[test]
+fn only_pagers_say_that_a_reading_is_complete() {
+    let mut wrong = Vec::new();
+    for source in product_sources() {
+        let path = source.path.as_str();
+        let is_pager = path.starts_with("src/graph/")
+            || path.starts_with("src/scim/reader")
+            || path.starts_with("src/scim/pager");
+        if !is_pager && source.code().contains("Complete::after_last_page") {
+            wrong.push(source.path);
+        }
+    }
+    assert_none("calls of Complete::after_last_page", &wrong);
+}
+
+#[test]
+fn every_source_file_opens_with_what_it_is_for() {
+    let wrong: Vec<String> = rust_sources()
+        .into_iter()
+        .filter(|source| !source.text.starts_with("//! "))
+        .map(|source| source.path)
+        .collect();
+    assert_none("files without //! on the first line", &wrong);
+}
+
+#[test]
+fn no_file_grows_too_long() {
+    let wrong: Vec<String> = product_sources()
+        .into_iter()
+        .filter(|source| !MAY_BE_LONG.contains(&source.path.as_str()))
+        .map(|source| (source.without_inline_tests().lines().count(), source.path))
+        .filter(|(lines, _)| *lines > LONG)
+        .map(|(lines, path)| format!("{path}: {lines} lines"))
+        .collect();
+    assert_none("files longer than 700 lines", &wrong);
+}
+
+#[test]
+fn nothing_names_the_machine_it_was_written_on() {
+    // In two halves, so that this file does not name them either.
+    let needles = [
+        concat!("/wo", "rk/"),
+        concat!("/ro", "ot/"),
+        concat!("/ho", "me/"),
+        concat!("/tm", "p/"),
+        concat!("registry.", "npmjs"),
+        concat!("python", "hosted.org"),
+        concat!("index.", "crates.io"),
+    ];
+    let mut wrong = Vec::new();
+    for source in sources(|_| true) {
+        for (number, line) in source.text.lines().enumerate() {
+            if let Some(needle) = needles.iter().find(|needle| line.contains(*needle)) {
+                wrong.push(format!("{}:{}: {needle}", source.path, number + 1));
+            }
+        }
+    }
+    assert_none("places of one machine or one mirror", &wrong);
+}
+
+impl Source {
+    /// The top-level module that the file belongs to: `graph` for `src/graph/wire.rs`.
+    fn module(&self) -> &str {
+        let below = self.path.strip_prefix("src/").unwrap_or(&self.path);
+        below
+            .split('/')
+            .next()
+            .unwrap_or(below)
+            .trim_end_matches(".rs")
+    }
+
+    /// How many modules deep the file is: 1 for `src/graph/mod.rs`, 2 for `src/graph/wire.rs`.
+    fn depth(&self) -> usize {
+        let folders = self.path.matches('/').count();
+        if self.path.ends_with("/mod.rs") {
+            folders - 1
+        } else {
+            folders
+        }
+    }
+
+    fn without_inline_tests(&self) -> &str {
+        let end = self.text.find("#[cfg(test)]\nmod tests {");
+        &self.text[..end.unwrap_or(self.text.len())]
+    }
+
+    /// The lines that the compiler reads, without inline tests.
+    fn code(&self) -> String {
+        self.without_inline_tests()
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .fold(String::new(), |code, line| code + line + "\n")
+    }
+
+    /// Every name that is looked up in the root of the crate, by `crate::` or by enough `super::`.
+    fn siblings(&self) -> Vec<String> {
+        let code = self.code();
+        let to_root = "super::".repeat(self.depth());
+        let by_crate = code.split("crate::").skip(1);
+        // A longer chain would leave the crate and not compile, so each chain is found once.
+        let by_super = code
+            .match_indices(&to_root)
+            .map(|(at, chain)| &code[at + chain.len()..])
+            .filter(|path| !path.starts_with("super::"));
+        by_crate
+            .chain(by_super)
+            .map(|path| identifier(path).to_owned())
+            .collect()
+    }
+}
+
+/// The name that `text` starts with; empty where it starts with something else, such as a list.
+fn identifier(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// The program's own code, without files and folders of tests.
+fn product_sources() -> Vec<Source> {
+    sources(|path| {
+        let is_test = path
+            .split('/')
+            .any(|part| matches!(part, "tests" | "tests.rs" | "testing" | "testing.rs"));
+        path.starts_with("src/") && is_rust(path) && !is_test
+    })
+}
+
+fn rust_sources() -> Vec<Source> {
+    sources(is_rust)
+}
+
+fn is_rust(path: &str) -> bool {
+    path.ends_with(".rs")
+}
+
+/// The text files of the project whose path is `wanted`. Build output and what a developer keeps beside
+/// it is not part of the project.
+fn sources(wanted: impl Fn(&str) -> bool) -> Vec<Source> {
+    const FOLDERS: &[&str] = &[
+        ".ci", "benches", "docs", "presets", "src", "systemd", "tests",
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for entry in fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let is_ours = Path::new(&name)
+            .extension()
+            .is_some_and(|extension| extension == "md" || extension == "toml");
+        if path.is_file() && (is_ours || name == "Cargo.lock") {
+            files.push(path);
+        } else if FOLDERS.contains(&name.as_str()) {
+            collect(&path, &mut files);
+        }
+    }
+    files.sort();
+    assert!(files.len() > 20, "the project is not at {}", root.display());
+    let mut sources = Vec::new();
+    for file in files {
+        let below = file.strip_prefix(root).unwrap();
+        let path = below.to_str().unwrap().replace('\\', "/");
+        if !wanted(&path) {
+            continue;
+        }
+        // What is not text has no lines to look at.
+        if let Ok(text) = fs::read_to_string(&file) {
+            sources.push(Source { path, text });
+        }
+    }
+    sources
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else {
+            files.push(path);
+        }
+    }
+}
+
+fn assert_none(what: &str, wrong: &[String]) {
+    assert!(wrong.is_empty(), "{what}:\n  {}", wrong.join("\n  "));
+}
