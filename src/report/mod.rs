@@ -8,4 +8,6 @@ pub(crate) mod text;
 mod view;
 
 pub(crate) use sentence::clean_lines;
-pub(crate) use view::{CheckView, JobView, LastCycle, Names, PlanView, ProblemView};
+pub(crate) use view::{
+    CheckView, CycleView, EscrowView, HeldView, JobView, PlanView, ProblemView,
+};

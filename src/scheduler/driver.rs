@@ -363,6 +363,18 @@ async fn wait_until(time: Option<DateTime<Utc>>) {
     }
 }
 
+/// When the job's last cycle started, by whichever process.
+fn last_start_on_record(store: &Store, job: &JobName) -> Option<DateTime<Utc>> {
+    match store.last_cycle(job) {
+        Ok(cycle) => cycle.map(|cycle| cycle.started),
+        Err(error) => {
+            let error = chain(&error);
+            tracing::error!(%job, error, "the last cycle could not be looked up");
+            None
+        }
+    }
+}
+
 /// An error and everything below it, in one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
