@@ -165,7 +165,12 @@ pub(super) struct Demo {
     pub(super) keep: bool,
 
     /// The directory for --keep; never one that exists
-    #[arg(long, value_name = "DIR", default_value = "entrain-demo", requires = "keep")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "entrain-demo",
+        requires = "keep"
+    )]
     pub(super) directory: PathBuf,
 
     /// Users in the simulated tenant

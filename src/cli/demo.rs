@@ -38,11 +38,7 @@ pub(super) async fn demo(output: Output, arguments: args::Demo) -> anyhow::Resul
     let place = Place::make(&arguments)?;
     let interrupt = Interrupt::listen(output)?;
     let users = usize::try_from(arguments.users)?;
-    let size = Size::new(
-        users,
-        users / USERS_PER_GROUP,
-        users * MEMBERSHIPS_PER_USER,
-    );
+    let size = Size::new(users, users / USERS_PER_GROUP, users * MEMBERSHIPS_PER_USER);
     let sandbox = Sandbox::start(sandbox::Options {
         seed: SEED,
         size,
@@ -286,13 +282,7 @@ struct Stage<'a> {
 impl Stage<'_> {
     async fn cycle<W: Write>(&self, story: &mut Story<'_, W>) -> anyhow::Result<Summary> {
         let options = Options::default();
-        let cycle = sync::one(
-            story.output,
-            self.agent,
-            self.interrupt,
-            self.job,
-            &options,
-        );
+        let cycle = sync::one(story.output, self.agent, self.interrupt, self.job, &options);
         let summary = cycle.await?;
         story.summary(&summary)?;
         ensure!(

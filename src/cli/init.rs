@@ -101,9 +101,18 @@ fn ask_for_the_rest(output: Output, answers: &mut args::Init) -> anyhow::Result<
     }
     for (question, answer) in [
         ("Directory (tenant) id", &mut answers.tenant_id),
-        ("Application (client) id of entrain itself", &mut answers.client_id),
-        ("Application id of the enterprise application", &mut answers.app_id),
-        ("Address of the target's SCIM service", &mut answers.base_url),
+        (
+            "Application (client) id of entrain itself",
+            &mut answers.client_id,
+        ),
+        (
+            "Application id of the enterprise application",
+            &mut answers.app_id,
+        ),
+        (
+            "Address of the target's SCIM service",
+            &mut answers.base_url,
+        ),
     ] {
         if answer.is_none() {
             *answer = ask(output, &format!("{question} (empty: later)"), None)?;
@@ -313,7 +322,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let answers = answers(folder.path());
         std::fs::write(&answers.output, "mine").unwrap();
-        assert!(write_new(&answers.output, "theirs").unwrap_err().is::<Usage>());
+        assert!(
+            write_new(&answers.output, "theirs")
+                .unwrap_err()
+                .is::<Usage>()
+        );
         assert_eq!(std::fs::read_to_string(&answers.output).unwrap(), "mine");
     }
 

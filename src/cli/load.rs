@@ -33,10 +33,7 @@ pub(super) fn config(output: Output, file: Option<&Path>) -> anyhow::Result<Conf
     }
     output.message(String::from_utf8_lossy(&text).trim_end());
     let plural = if problems.len() == 1 { "" } else { "s" };
-    let message = format!(
-        "the configuration has {} problem{plural}",
-        problems.len()
-    );
+    let message = format!("the configuration has {} problem{plural}", problems.len());
     Err(Usage(message).into())
 }
 
@@ -69,7 +66,10 @@ pub(super) fn jobs<'a>(config: &'a Config, names: &[String]) -> anyhow::Result<V
     let mut chosen: Vec<&Job> = Vec::new();
     for name in names {
         let job = job(config, name)?;
-        if !chosen.iter().any(|known| known.rules.name == job.rules.name) {
+        if !chosen
+            .iter()
+            .any(|known| known.rules.name == job.rules.name)
+        {
             chosen.push(job);
         }
     }
@@ -94,10 +94,7 @@ fn unknown(config: &Config, name: &str) -> String {
 }
 
 /// The known name that was probably meant.
-pub(super) fn nearest<'a>(
-    name: &str,
-    known: impl Iterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     let scored = known.map(|known| {
         let distance = strsim::damerau_levenshtein(&name, &known.to_lowercase());

@@ -94,10 +94,7 @@ fn describe(progress: Progress) -> (String, Option<(u64, u64)>) {
             done,
             failed,
             total,
-        } => (
-            format!("applying, {failed} failed"),
-            Some((done, total)),
-        ),
+        } => (format!("applying, {failed} failed"), Some((done, total))),
     }
 }
 

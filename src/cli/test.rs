@@ -67,10 +67,7 @@ pub(super) async fn test(
 }
 
 fn view(check: Check) -> CheckView {
-    let Check { what, result } = check;
-    let result = result.map_err(|Problem { words, remedy }| (words, remedy));
-    CheckView {
-        what: what.to_string(),
-        result,
-    }
+    let Check { what, outcome } = check;
+    let result = outcome.map_err(|Problem { words, remedy }| (words, remedy));
+    CheckView { what, result }
 }

@@ -1,1 +1,221 @@
-//! One cycle of one job: read, plan, review, apply, record. The only place where source, target and state meet.
+//! One cycle of one job: read, plan, review, apply, record. The only place where source, target and
+//! state meet. There is no dry-run flag: `plan` is the first half of `run`, on a copy of the state.
+
+#![warn(clippy::wildcard_enum_match_arm)]
+
+mod apply;
+mod check;
+mod error;
+mod lookup;
+mod plan;
+mod read;
+mod record;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{Mutex, watch};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use check::{Check, Problem};
+pub(crate) use error::Error;
+
+use crate::config::{self, Config};
+use crate::engine::guard::{self, Review};
+use crate::engine::model::ObjectKind;
+use crate::engine::plan::Planned;
+use crate::engine::summary::{CycleKind, Progress, Requests, Summary};
+use crate::graph;
+use crate::scim;
+use crate::store::{Horizon, Store};
+
+/// What a cycle is asked for beyond the job itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    /// Evaluate everything, whatever the watermark says.
+    pub(crate) initial: bool,
+    /// Only this object, by id, principal name or display name.
+    pub(crate) only: Option<(ObjectKind, String)>,
+}
+
+/// A plan that was judged, and what making it cost.
+#[derive(Clone, Debug)]
+pub(crate) struct Dry {
+    pub(crate) review: Review,
+    pub(crate) kind: CycleKind,
+    pub(crate) requests: Requests,
+}
+
+/// Runs the cycles of a configuration's jobs on one state.
+#[derive(Clone)]
+pub(crate) struct Agent {
+    config: Arc<Config>,
+    store: Arc<Store>,
+    graph: graph::Client,
+    stop: CancellationToken,
+    now: fn() -> DateTime<Utc>,
+    /// One reading of the source at a time: all jobs share its watermark.
+    reading: Arc<Mutex<()>>,
+}
+
+/// What one cycle works with.
+struct Context<'a> {
+    agent: &'a Agent,
+    job: &'a config::Job,
+    options: &'a Options,
+    progress: &'a watch::Sender<Progress>,
+    /// Looks things up in the target; cannot write.
+    reader: scim::Reader,
+    kind: CycleKind,
+    source_requests_before: u64,
+}
+
+impl Agent {
+    /// Reads the source's secret and builds its client.
+    pub(crate) fn new(
+        config: Arc<Config>,
+        store: Arc<Store>,
+        stop: CancellationToken,
+        now: fn() -> DateTime<Utc>,
+    ) -> Result<Self, Error> {
+        let secret = config.source.client_secret.read()?;
+        let secret = graph::ClientSecret::new(secret);
+        let graph = graph::Client::new(&config.source, secret, stop.clone())?;
+        Ok(Self {
+            config,
+            store,
+            graph,
+            stop,
+            now,
+            reading: Arc::default(),
+        })
+    }
+
+    /// One cycle, to its end.
+    pub(crate) async fn run(
+        &self,
+        job: &config::Job,
+        options: &Options,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<Summary, Error> {
+        let context = self.context(job, options, progress)?;
+        let started = (self.now)();
+        let name = &job.rules.name;
+        let cycle = self.store.begin_cycle(name, context.kind, started)?;
+        let ran = self.run_numbered(&context, cycle, started).await;
+        if let Err(error) = &ran {
+            record::failed(&context, cycle, error)?;
+        }
+        ran
+    }
+
+    async fn run_numbered(
+        &self,
+        context: &Context<'_>,
+        cycle: i64,
+        started: DateTime<Utc>,
+    ) -> Result<Summary, Error> {
+        let (reading, planned, horizon) = self.read_and_plan(context).await?;
+        let (review, rest) = self.review(context, planned)?;
+        record::begin(context, cycle, &review)?;
+        let (judged, cleared) = record::Judged::new(review, rest, reading, horizon);
+        let tally = apply::apply(context, cycle, cleared).await?;
+        record::finish(context, cycle, started, judged, tally)
+    }
+
+    /// The first half of a cycle; the state must be a scratch copy.
+    pub(crate) async fn plan(
+        &self,
+        job: &config::Job,
+        options: &Options,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<Dry, Error> {
+        let context = self.context(job, options, progress)?;
+        let (_, planned, _) = self.read_and_plan(&context).await?;
+        let (review, _) = self.review(&context, planned)?;
+        Ok(Dry {
+            review,
+            kind: context.kind,
+            requests: context.requests(),
+        })
+    }
+
+    async fn read_and_plan(
+        &self,
+        context: &Context<'_>,
+    ) -> Result<(read::Reading, Planned, Horizon), Error> {
+        let reading = read::read(context).await?;
+        let horizon = self.store.begin_evaluation(&context.job.rules.name)?;
+        let planned = plan::plan(context, &reading).await?;
+        Ok((reading, planned, horizon))
+    }
+
+    /// The whole plan is judged before the first write (product rule 5).
+    fn review(
+        &self,
+        context: &Context<'_>,
+        planned: Planned,
+    ) -> Result<(Review, record::Beside), Error> {
+        let Planned {
+            plan,
+            scope_changes,
+            met_members,
+        } = planned;
+        let job = &context.job.rules;
+        let approvals = self.store.approvals(&job.name)?;
+        let review = guard::review(plan, &job.limits, &approvals);
+        let beside = record::Beside {
+            scope_changes,
+            met_members,
+        };
+        Ok((review, beside))
+    }
+
+    fn context<'a>(
+        &'a self,
+        job: &'a config::Job,
+        options: &'a Options,
+        progress: &'a watch::Sender<Progress>,
+    ) -> Result<Context<'a>, Error> {
+        let name = &job.rules.name;
+        self.store.note_fingerprint(name, &job.fingerprint)?;
+        if options.initial {
+            self.store.restart(name)?;
+        }
+        let kind = if self.store.job_state(name)?.full_evaluation {
+            CycleKind::Initial
+        } else {
+            CycleKind::Incremental
+        };
+        Ok(Context {
+            agent: self,
+            job,
+            options,
+            progress,
+            reader: self.reader(job)?,
+            kind,
+            source_requests_before: self.graph.requests(),
+        })
+    }
+
+    fn reader(&self, job: &config::Job) -> Result<scim::Reader, Error> {
+        let token = scim::Token::new(job.target.token.read()?);
+        Ok(scim::Reader::new(&job.target, token, self.stop.clone())?)
+    }
+
+    /// Test Connection: each thing that a cycle needs, in the services' own words.
+    pub(crate) async fn test(&self, job: &config::Job) -> Vec<Check> {
+        check::test(self, job).await
+    }
+}
+
+impl Context<'_> {
+    /// Requests of this cycle so far. The source's count includes those of other jobs' cycles that
+    /// run at the same time, because all share one client.
+    fn requests(&self) -> Requests {
+        Requests {
+            source: self.agent.graph.requests() - self.source_requests_before,
+            target: self.reader.requests(),
+        }
+    }
+}

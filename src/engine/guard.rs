@@ -48,6 +48,9 @@ impl ClearedPlan {
     }
 }
 
+/// A scope of fewer objects than this is a trial; emptying it is no sign of an empty answer.
+const SCOPE_WORTH_GUARDING: u64 = 3;
+
 /// Judges the whole plan before the first write.
 pub(crate) fn review(plan: Plan, limits: &Limits, approvals: &Approvals) -> Review {
     let counted = |action: &Action| match action {
@@ -67,7 +70,8 @@ pub(crate) fn review(plan: Plan, limits: &Limits, approvals: &Approvals) -> Revi
         Limit::Count(count) => count,
         Limit::Percent(percent) => plan.linked.total() * u64::from(percent) / 100,
     };
-    let why = if planned > 0 && plan.in_scope.total() == 0 && plan.linked.total() > 0 {
+    let emptied = plan.scope_after == 0 && plan.scope_before >= SCOPE_WORTH_GUARDING;
+    let why = if planned > 0 && emptied {
         Some(WhyHeld::EmptiedScope {
             linked: plan.linked,
         })

@@ -89,7 +89,7 @@ mod tests {
         let tenth = Duration::from_millis(100);
         assert_eq!(rate.reserve(now), Some(now + tenth));
         assert_eq!(rate.reserve(now), Some(now + 2 * tenth));
-        let later = now + Duration::from_secs(60);
+        let later = now + Duration::from_mins(1);
         assert_eq!(rate.reserve(later), None);
         assert_eq!(rate.reserve(later), None, "the slack");
         assert_eq!(rate.reserve(later), Some(later + tenth));

@@ -220,7 +220,7 @@ mod tests {
             }
             retry_after(&headers)
         };
-        assert_eq!(read("120", None), Some(Duration::from_secs(120)));
+        assert_eq!(read("120", None), Some(Duration::from_mins(2)));
         assert_eq!(read("0.5", None), Some(Duration::from_millis(500)));
         assert_eq!(read("-1", None), None);
         assert_eq!(read("soon", None), None);

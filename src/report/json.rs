@@ -414,6 +414,10 @@ fn skipped_json(skipped: &Skipped, names: &Names<'_>) -> Json {
             set("targets", json!([target.as_str()]));
             set("by", json!(by.as_str()));
         }
+        Why::DuplicateSource { key, other } => {
+            set("key", key_json(key));
+            set("by", json!(other.as_str()));
+        }
         Why::MappingFailed(errors) => {
             let errors = errors.iter().map(|AttributeError { target, message }| {
                 json!({ "path": path_json(target), "message": message })

@@ -8,7 +8,7 @@ use crate::engine::filter::ClauseFailure;
 use crate::engine::guard::WhyHeld;
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{MatchKey, ObjectKind, Value};
-use crate::engine::plan::{Count, Verb, Why, WhyOut, WhyRemoved};
+use crate::engine::plan::{Count, Skipped, Verb, Why, WhyOut, WhyRemoved};
 use crate::engine::summary::CycleKind;
 
 /// A longer value is cut in text; JSON holds it in full.
@@ -160,6 +160,15 @@ fn clause_failure(failure: &ClauseFailure) -> String {
     }
 }
 
+/// Why an object could not be planned, for the state's record: it calls other objects by their ids.
+pub(crate) fn not_planned(skipped: &Skipped) -> String {
+    let Skipped {
+        subject,
+        why: reason,
+    } = skipped;
+    why(reason, subject.kind, &Names::none())
+}
+
 /// Why an object is skipped: a plain sentence without a full stop.
 pub(crate) fn why(why: &Why, kind: ObjectKind, names: &Names<'_>) -> String {
     match why {
@@ -188,6 +197,11 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: &Names<'_>) -> String {
             key(wanted, names),
             clean(target.as_str()),
             clean(&names.name(by))
+        ),
+        Why::DuplicateSource { key: wanted, other } => format!(
+            "{} has {} too, and the target can hold it once: change one of them, or match by an attribute that differs",
+            clean(&names.name(other)),
+            key(wanted, names)
         ),
         Why::MappingFailed(errors) => {
             let errors: Vec<_> = errors

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use chrono::{DateTime, Utc};
 
 use super::sentence::{
-    clean, count, cycle_kind, deeds, duration, key, number, optional, removals, things,
-    value, why, why_held, why_removed,
+    clean, count, cycle_kind, deeds, duration, key, number, optional, removals, things, value, why,
+    why_held, why_removed,
 };
 use super::view::{
     CheckView, CycleView, EscrowView, HeldView, JobView, Names, PlanView, ProblemView,
@@ -268,7 +268,10 @@ fn write_action(
                 .as_ref()
                 .map_or_else(none, |new| referenced_text(new, names));
             let subject = subject_text(subject);
-            writeln!(out, "  {change} update {subject}\n      {path}: {old} → {new}")
+            writeln!(
+                out,
+                "  {change} update {subject}\n      {path}: {old} → {new}"
+            )
         }
     }
 }
@@ -346,7 +349,10 @@ fn write_skipped(
             writeln!(out, "\n{}", style.bold("Skipped"))?;
             titled = true;
         }
-        let Skipped { subject, why: reason } = skipped;
+        let Skipped {
+            subject,
+            why: reason,
+        } = skipped;
         let mark = style.mark(if reason.is_failure() {
             Mark::Fail
         } else {
@@ -405,7 +411,11 @@ fn plan_line(view: &PlanView<'_>) -> String {
         totals.references,
         format!("{} to set", things(totals.references, "reference")),
     );
-    let held = view.review.held.as_ref().map_or(0, |held| held.actions.len()) as u64;
+    let held = view
+        .review
+        .held
+        .as_ref()
+        .map_or(0, |held| held.actions.len()) as u64;
     optional(held, format!("{} held", things(held, "removal")));
     let failing = plan.skipped().filter(|one| one.why.is_failure()).count() as u64;
     optional(failing, format!("{} failing", things(failing, "object")));
@@ -462,7 +472,10 @@ pub(crate) fn approved(job: &JobName, held: &HeldView) -> String {
 
 /// There was nothing to approve.
 pub(crate) fn nothing_held(job: &JobName) -> String {
-    format!("Nothing of {} is held back; nothing to approve.", clean(job.as_str()))
+    format!(
+        "Nothing of {} is held back; nothing to approve.",
+        clean(job.as_str())
+    )
 }
 
 /// What a cycle did, in one paragraph, and what a person must know below it.
@@ -520,7 +533,11 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
     )?;
     let fail = style.mark(Mark::Fail);
     if let Some(aborted) = aborted {
-        writeln!(out, "  {fail} The target could not be worked with: {}", clean(aborted))?;
+        writeln!(
+            out,
+            "  {fail} The target could not be worked with: {}",
+            clean(aborted)
+        )?;
     }
     if let Some(incomplete) = incomplete {
         writeln!(
@@ -653,7 +670,7 @@ pub(crate) fn checks(
             Err((words, remedy)) => {
                 let mark = style.mark(Mark::Fail);
                 writeln!(out, "  {mark} {what:width$}  {}", clean(words))?;
-                if !remedy.is_empty() {
+                if let Some(remedy) = remedy {
                     writeln!(out, "    {:width$}  help: {}", "", clean(remedy))?;
                 }
             }
@@ -670,7 +687,14 @@ pub(crate) fn status(
     style: Style,
 ) -> io::Result<()> {
     let header = [
-        "JOB", "STATE", "LAST START", "USERS", "GROUPS", "ESCROW", "HELD", "NEXT",
+        "JOB",
+        "STATE",
+        "LAST START",
+        "USERS",
+        "GROUPS",
+        "ESCROW",
+        "HELD",
+        "NEXT",
     ];
     let mut rows = vec![header.map(str::to_owned)];
     for view in jobs {

@@ -39,7 +39,7 @@ pub(crate) struct ProblemView {
 pub(crate) struct CheckView {
     pub(crate) what: String,
     /// What was seen, or the problem in words with its remedy.
-    pub(crate) result: Result<String, (String, String)>,
+    pub(crate) result: Result<String, (String, Option<String>)>,
 }
 
 /// One job's state, from the local state file alone.
@@ -109,6 +109,14 @@ pub(crate) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
+    /// Knows nobody: every object is called by its id.
+    pub(crate) fn none() -> Self {
+        Self {
+            of_plan: BTreeMap::new(),
+            known: &|_| None,
+        }
+    }
+
     pub(crate) fn new(view: &PlanView<'a>) -> Self {
         let plan = view.review.cleared.plan();
         let held = view.review.held.iter().flat_map(|held| &held.actions);

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -64,12 +65,7 @@ pub(crate) async fn run(
     let mut signals = Signals::listen().map_err(Error::Signals)?;
     let stop = CancellationToken::new();
     let config = Arc::new(config);
-    let agent = Agent::new(
-        Arc::clone(&config),
-        Arc::clone(&store),
-        stop.clone(),
-        now,
-    );
+    let agent = Agent::new(Arc::clone(&config), Arc::clone(&store), stop.clone(), now);
     let agent = agent.map_err(Error::Start)?;
     let mut driver = Driver {
         shared: Arc::new(Shared {
@@ -270,22 +266,23 @@ async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy)
     };
     set_state(shared, name, running, None);
     tracing::debug!(job = %name, woken_by = woken_by.word(), "cycle starts");
-    // A task of its own: a bug that panics costs this cycle, not the job.
-    let mut cycle = JoinSet::new();
+    // A thread of its own: planning computes for long, and a bug that panics costs this cycle, not
+    // the job.
     let (agent, job) = (agent.clone(), job.clone());
-    cycle.spawn(async move { agent.run(&job, &Options::default(), &progress).await });
-    let ended = match cycle.join_next().await {
-        Some(Ok(Ok(summary))) => log_summary(&summary, woken_by),
-        Some(Ok(Err(error))) => {
-            let error = chain(&error);
+    let runtime = Handle::current();
+    let cycle =
+        spawn_blocking(move || runtime.block_on(agent.run(&job, &Options::default(), &progress)));
+    let ended = match cycle.await {
+        Ok(Ok(summary)) => log_summary(&summary, woken_by),
+        Ok(Err(error)) => {
+            let error = error.chain();
             tracing::error!(job = %name, error, "the cycle could not go on; it is tried again when it is due");
             Ended::Failed
         }
-        Some(Err(error)) => {
+        Err(error) => {
             tracing::error!(job = %name, %error, "the cycle broke down, which is a bug; it is tried again when it is due");
             Ended::Failed
         }
-        None => return,
     };
     set_state(shared, name, State::Waiting { next: None }, Some(ended));
 }

@@ -8,6 +8,6 @@ mod status;
 mod systemd;
 
 pub(crate) use clock::now;
-pub(crate) use driver::{Error, Reload, run};
+pub(crate) use driver::run;
 pub(crate) use due::next_start;
 pub(crate) use signal::{GRACE, Signal, Signals};

@@ -243,6 +243,20 @@ impl Error {
         matches!(self, Self::Refused { .. }) && matches!(self.http_status(), Some(400 | 409 | 422))
     }
 
+    /// Whether the target as a whole does not work: no answer, switched off, or the token refused.
+    /// A plain 500 is not among these: it may be one object's fault.
+    pub(crate) fn stops_everything(&self) -> bool {
+        match self.class() {
+            Class::Unauthorized => true,
+            Class::Transient => !matches!(self.http_status(), Some(500)),
+            Class::Throttled
+            | Class::Refused
+            | Class::Conflict
+            | Class::Gone
+            | Class::Malformed => false,
+        }
+    }
+
     /// Whether a stop was asked for, which is nobody's failure.
     pub(crate) fn is_stop(&self) -> bool {
         matches!(self, Self::Http(error) if error.is_stop())
@@ -273,6 +287,15 @@ impl Error {
                 Some(words.status.unwrap_or(400))
             }
             _ => Some(status),
+        }
+    }
+
+    /// The SCIM detail error keyword (RFC 7644 section 3.12), such as `noTarget`: what we take to be
+    /// there is not, and reading it again tells.
+    pub(crate) fn scim_type(&self) -> Option<&str> {
+        match self {
+            Self::Refused { words, .. } => words.scim_type.as_deref(),
+            _ => None,
         }
     }
 

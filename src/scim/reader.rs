@@ -38,9 +38,13 @@ impl Listing {
         self.first.list.total
     }
 
-    /// Whether the target holds nothing of the kind: announced, and nothing came.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.first.list.total == Some(0) && self.first.list.resources.is_empty()
+    /// How many more requests reading on will take, as far as the target's words can be trusted.
+    pub(crate) fn pages_left(&self) -> u64 {
+        let length = self.first.list.resources.len() as u64;
+        match self.first.list.total {
+            Some(total) if length > 0 => total.saturating_sub(length).div_ceil(length),
+            _ => 0,
+        }
     }
 }
 
@@ -51,6 +55,11 @@ impl Reader {
         stop: CancellationToken,
     ) -> Result<Self, Error> {
         Connection::new(target, token, stop).map(|connection| Self { connection })
+    }
+
+    /// Whether the target can look up by this path, as far as the configuration knows.
+    pub(crate) fn can_filter(&self, path: &TargetPath) -> bool {
+        self.connection.is_filterable(path)
     }
 
     /// Requests sent to the target so far, retries and writes included.

@@ -452,6 +452,35 @@ async fn a_lost_answer_leaves_a_write_unconfirmed_and_sends_it_once() {
 }
 
 #[tokio::test]
+async fn a_write_that_was_turned_away_is_sent_again_while_patience_lasts() {
+    let first = Arc::new(Mutex::new(true));
+    let server = Server::new(move |_| {
+        if std::mem::take(&mut *first.lock().unwrap()) {
+            let busy = StatusCode::SERVICE_UNAVAILABLE;
+            return (busy, [("retry-after", "0")]).into_response();
+        }
+        StatusCode::NO_CONTENT.into_response()
+    })
+    .await;
+    let ids = ["g", "u"].map(TargetId::new);
+    let sent = server.writer().add_members(&ids[0], &ids[1..]).await;
+    let exchange = sent.unwrap().unwrap();
+    assert_eq!((exchange.status, exchange.attempts), (Some(204), 2));
+
+    for (status, class) in [(429, Class::Throttled), (503, Class::Transient)] {
+        let server = Server::new(move |_| {
+            let status = StatusCode::from_u16(status).unwrap();
+            (status, [("retry-after", "9999")]).into_response()
+        })
+        .await;
+        let sent = server.writer().add_members(&ids[0], &ids[1..]).await;
+        let error = sent.unwrap_err();
+        assert_eq!((error.class(), error.unconfirmed()), (class, false));
+        assert_eq!(server.urls().len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn all_changes_of_an_object_go_in_one_request() {
     let server = Server::new(|_| (StatusCode::OK, "x".repeat(3_000_000)).into_response()).await;
     let writer = server.writer();

@@ -129,6 +129,44 @@ impl Store {
         self.read("count links", |connection| link_counts(connection, job))
     }
 
+    /// Links of objects that were in scope when they were last evaluated.
+    pub(crate) fn scope_counts(&self, job: &JobName) -> Result<Count, Error> {
+        self.read("count links in scope", |connection| {
+            counts(
+                connection,
+                "SELECT count(*) FROM links WHERE job = ?1 AND kind = ?2 AND in_scope",
+                |kind| (job.clone(), kind),
+            )
+        })
+    }
+
+    /// Drops a link whose object is gone from the target; whoever refers to it is marked.
+    pub(crate) fn unlink(
+        &self,
+        job: &JobName,
+        kind: ObjectKind,
+        id: &SourceId,
+    ) -> Result<(), Error> {
+        self.write("drop a link", |tx| {
+            let mut marks = Marks::of(tx, job);
+            forget_link(tx, job, kind, id)?;
+            forget_membership(tx, &mut marks, job, id)?;
+            forget_references(tx, &mut marks, job, id)?;
+            settle_writes(tx, job, kind, id)?;
+            marks.object(kind, id)
+        })
+    }
+
+    /// Notes members that a group had already when it was linked.
+    pub(crate) fn note_members(
+        &self,
+        job: &JobName,
+        group: &SourceId,
+        members: &BTreeMap<SourceId, TargetId>,
+    ) -> Result<(), Error> {
+        self.write("note members", |tx| put_members(tx, job, group, members))
+    }
+
     /// Notes the scope verdict of links where it changed.
     pub(crate) fn set_scope(
         &self,

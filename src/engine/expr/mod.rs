@@ -70,7 +70,7 @@ impl Lookup for Attributes {
 }
 
 /// A role of the application that a user holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct AppRole {
     pub(crate) id: String,
     pub(crate) value: Option<String>,

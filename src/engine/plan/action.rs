@@ -14,8 +14,11 @@ pub(crate) struct Plan {
     /// In the order of product rule 7.
     actions: Vec<Action>,
     skipped: Vec<Skipped>,
-    /// How many users and groups are in scope once the plan is carried out.
+    /// How many of those evaluated are in scope.
     pub(crate) in_scope: Count,
+    /// Links in scope before this plan, and once it is carried out, whoever was evaluated.
+    pub(crate) scope_before: u64,
+    pub(crate) scope_after: u64,
     /// How many were evaluated.
     pub(crate) evaluated: Count,
     /// How many links the job had before.
@@ -297,6 +300,8 @@ impl Plan {
             actions,
             skipped,
             in_scope: Count::default(),
+            scope_before: 0,
+            scope_after: 0,
             evaluated: Count::default(),
             linked: Count::default(),
             incomplete: None,

@@ -285,9 +285,22 @@ impl<'a> Planner<'a> {
         desired.collect()
     }
 
-    /// The whole plan, in order. `links` holds the target ids of [`Planner::referenced`];
-    /// `linked` counts the links that the job has.
-    pub(crate) fn finish(mut self, links: &BTreeMap<SourceId, TargetId>, linked: Count) -> Planned {
+    /// The whole plan, in order. `links` holds the target ids of [`Planner::referenced`]; `linked`
+    /// counts the links that the job has, and `in_scope` those of them that were in scope.
+    pub(crate) fn finish(
+        mut self,
+        links: &BTreeMap<SourceId, TargetId>,
+        linked: Count,
+        in_scope: Count,
+    ) -> Planned {
+        let leaving = self
+            .scope_changes
+            .iter()
+            .filter(|(_, _, comes)| !comes)
+            .count() as u64;
+        let coming = self.scope_changes.len() as u64 - leaving;
+        let joining = (self.creates.len() + self.adopted.len()) as u64;
+        let stays_in_scope = in_scope.total().saturating_sub(leaving) + coming + joining;
         self.settle_references(links);
         let creates = in_order_of_reference(std::mem::take(&mut self.creates), &mut self.rest);
         let mut actions = self.updates;
@@ -295,6 +308,8 @@ impl<'a> Planner<'a> {
         actions.extend(self.rest);
         let mut plan = Plan::new(self.job.name.clone(), actions, self.skipped);
         plan.in_scope = self.in_scope;
+        plan.scope_before = in_scope.total();
+        plan.scope_after = stays_in_scope;
         plan.evaluated = self.evaluated;
         plan.linked = linked;
         plan.incomplete = self.incomplete;

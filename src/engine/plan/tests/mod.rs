@@ -330,8 +330,10 @@ fn above_the_limit_not_one_removal_is_cleared() {
 
 #[test]
 fn an_emptied_scope_is_held_whatever_the_limit() {
-    let mut world = World::new().user("ann").agreed();
-    world.at("ann").assigned = false;
+    let mut world = World::new().user("ann").user("bob").user("cid").agreed();
+    for name in ["ann", "bob", "cid"] {
+        world.at(name).assigned = false;
+    }
     let review = world.review();
     assert!(review.cleared.plan().is_empty());
     assert!(matches!(

@@ -215,11 +215,15 @@ impl World {
             ))
         });
         let links: BTreeMap<SourceId, TargetId> = links.collect();
-        let mut linked = Count::default();
-        for person in self.objects.values().filter(|person| person.link.is_some()) {
+        let (mut linked, mut in_scope) = (Count::default(), Count::default());
+        for person in self.objects.values() {
+            let Some(link) = &person.link else { continue };
             linked.add(person.object.kind);
+            if link.in_scope {
+                in_scope.add(person.object.kind);
+            }
         }
-        planner.finish(&links, linked).plan
+        planner.finish(&links, linked, in_scope).plan
     }
 
     fn found(&self, planner: &Planner<'_>, candidate: &Candidate, person: &Person) -> Found {

@@ -1,0 +1,666 @@
+//! Apply: turns the actions of a cleared plan into requests, in the plan's order, and hands each
+//! outcome to the state as it comes. Nothing is decided here but what the plan left open: target ids
+//! that did not exist yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures::StreamExt;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::lookup;
+use super::{Context, Error};
+use crate::engine::guard::ClearedPlan;
+use crate::engine::model::{MatchKey, ObjectKind, SourceId, TargetId, TargetPath};
+use crate::engine::outcome::{Class, Effect, Failure, Outcome, Status};
+use crate::engine::plan::{Action, Change, Found, Referenced, Step, Subject};
+use crate::engine::summary::{FailedObject, Progress, Summary};
+use crate::scim;
+
+/// After so many failures of the target as a whole without one proper answer it is down, and trying
+/// the rest would only wear it out.
+const DOWN_AFTER: u32 = 10;
+/// Outcomes waiting to be recorded; when the disk is slower than the target, sending waits.
+const RECORDS_IN_FLIGHT: usize = 1_000;
+/// Outcomes recorded in one transaction at most.
+const RECORD_BATCH: usize = 200;
+
+/// What carrying out a plan came to.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) done: BTreeMap<&'static str, u64>,
+    pub(super) failures: Vec<FailedObject>,
+    pub(super) failed: u64,
+    pub(super) not_tried: u64,
+    pub(super) aborted: Option<String>,
+    /// Objects whose evaluation did not come to its end.
+    pub(super) unfinished: BTreeSet<(ObjectKind, SourceId)>,
+}
+
+pub(super) async fn apply(
+    context: &Context<'_>,
+    cycle: i64,
+    plan: ClearedPlan,
+) -> Result<Tally, Error> {
+    let (sender, receiver) = mpsc::channel(RECORDS_IN_FLIGHT);
+    let recorder = {
+        let store = context.agent.store.clone();
+        let job = context.job.rules.name.clone();
+        tokio::task::spawn_blocking(move || keep_record(&store, &job, cycle, receiver))
+    };
+    let executor = Executor {
+        context,
+        writer: scim::Writer::new(&context.reader),
+        created: Mutex::default(),
+        down_in_a_row: AtomicU32::new(0),
+        aborted: OnceLock::new(),
+    };
+    let tally = executor.carry_out_all(plan, sender).await;
+    recorder
+        .await
+        .map_err(|_| Error::RecorderLost)?
+        .map_err(Error::Store)?;
+    Ok(tally)
+}
+
+/// Writes outcomes as they come, as many in one transaction as have gathered meanwhile.
+fn keep_record(
+    store: &crate::store::Store,
+    job: &crate::engine::model::JobName,
+    cycle: i64,
+    mut outcomes: mpsc::Receiver<Outcome>,
+) -> Result<(), crate::store::Error> {
+    let mut batch = Vec::new();
+    while outcomes.blocking_recv_many(&mut batch, RECORD_BATCH) > 0 {
+        store.record(job, cycle, &batch)?;
+        batch.clear();
+    }
+    Ok(())
+}
+
+struct Executor<'a> {
+    context: &'a Context<'a>,
+    writer: scim::Writer,
+    /// Target ids that this plan made or met.
+    created: Mutex<BTreeMap<SourceId, TargetId>>,
+    down_in_a_row: AtomicU32,
+    aborted: OnceLock<String>,
+}
+
+impl Executor<'_> {
+    async fn carry_out_all(&self, plan: ClearedPlan, record: mpsc::Sender<Outcome>) -> Tally {
+        let plan = plan.into_plan();
+        let total = plan.actions().map(weight).sum();
+        let mut tally = Tally::default();
+        let mut progress = (0, 0);
+        let mut actions = plan.into_actions().peekable();
+        while let Some(wave) = next_wave(&mut actions) {
+            let mut running = futures::stream::iter(wave)
+                .map(|action| self.carry_out(action))
+                .buffer_unordered(self.context.job.target.concurrency);
+            while let Some(outcomes) = running.next().await {
+                for outcome in outcomes {
+                    progress.0 += weight(&outcome.action);
+                    progress.1 += u64::from(outcome.status.is_failure());
+                    self.context.progress.send_replace(Progress::Applying {
+                        done: progress.0,
+                        failed: progress.1,
+                        total,
+                    });
+                    tally.count(&outcome);
+                    // The recorder is gone only when the state cannot be written; then nothing more
+                    // may be sent, and its own error is reported at the end.
+                    if record.send(outcome).await.is_err() {
+                        self.abort("the state file cannot be written".to_owned());
+                    }
+                }
+            }
+        }
+        tally.aborted = self.aborted.get().cloned();
+        tally
+    }
+
+    fn abort(&self, words: String) {
+        self.aborted.get_or_init(|| words);
+    }
+
+    /// One action; a membership action gives an outcome for each of its requests.
+    async fn carry_out(&self, action: Action) -> Vec<Outcome> {
+        if self.aborted.get().is_some() {
+            return vec![self.not_tried(action, "the target cannot be worked with")];
+        }
+        if self.context.agent.stop.is_cancelled() {
+            return vec![self.not_tried(action, "the cycle was told to stop")];
+        }
+        match action {
+            Action::AddMembers {
+                group,
+                target,
+                members,
+            } => self.add_members(group, target, members).await,
+            Action::RemoveMembers {
+                group,
+                target,
+                members,
+            } => self.remove_members(group, target, members).await,
+            action => vec![self.one_request(action).await],
+        }
+    }
+
+    async fn one_request(&self, action: Action) -> Outcome {
+        let started = Started::now(self);
+        let answer = match &action {
+            Action::Create {
+                subject,
+                attributes,
+                references,
+                keys,
+            } => {
+                return self
+                    .create(started, subject, attributes, references, keys, &action)
+                    .await;
+            }
+            Action::Adopt {
+                subject,
+                target,
+                changes,
+                ..
+            } => {
+                self.remember(subject, target);
+                if changes.is_empty() {
+                    return started.done(action.clone(), target.clone(), Effect::default());
+                }
+                self.patch(subject.kind, target, changes).await
+            }
+            Action::Update {
+                subject,
+                target,
+                changes,
+            }
+            | Action::Enable {
+                subject,
+                target,
+                changes,
+            }
+            | Action::Disable {
+                subject,
+                target,
+                changes,
+                ..
+            } => self.patch(subject.kind, target, changes).await,
+            Action::Delete {
+                subject, target, ..
+            } => self.writer.delete(subject.kind, target).await.map(Some),
+            Action::SetReference {
+                subject,
+                target,
+                path,
+                old: _,
+                new,
+            } => {
+                let target = target.clone().or_else(|| self.target_of(&subject.id));
+                let new = new
+                    .as_ref()
+                    .map(|new| (new.source.clone(), self.resolve(new)));
+                let (Some(target), None | Some((_, Some(_)))) = (target, &new) else {
+                    return self.not_tried(action, "what it refers to is not in the target");
+                };
+                let id = new.as_ref().and_then(|(_, id)| id.as_ref());
+                let answer = self.writer.set_reference(&target, path, id).await;
+                let effect = Effect {
+                    references: new
+                        .iter()
+                        .map(|(source, _)| (path.clone(), source.clone()))
+                        .collect(),
+                    members: Vec::new(),
+                };
+                return match answer {
+                    Ok(exchange) => {
+                        self.went_well();
+                        started.sent(Some(&exchange)).done(action, target, effect)
+                    }
+                    Err(error) => self.failed(started, action, &error).await,
+                };
+            }
+            Action::AddMembers { .. } | Action::RemoveMembers { .. } => {
+                return self.not_tried(action, "membership is sent in chunks");
+            }
+        };
+        match answer {
+            Ok(exchange) => {
+                self.went_well();
+                let target = target_in(&action);
+                started
+                    .sent(exchange.as_ref())
+                    .done(action, target, Effect::default())
+            }
+            Err(error) => self.failed(started, action, &error).await,
+        }
+    }
+
+    async fn create(
+        &self,
+        started: Started,
+        subject: &Subject,
+        attributes: &BTreeMap<TargetPath, crate::engine::model::Value>,
+        references: &[(TargetPath, Referenced)],
+        keys: &[MatchKey],
+        action: &Action,
+    ) -> Outcome {
+        let mut sent = Vec::new();
+        let mut resolved = Vec::new();
+        for (path, new) in references {
+            // Whoever is not there yet is linked when it comes: its arrival marks this object.
+            if let Some(id) = self.resolve(new) {
+                sent.push((path.clone(), new.source.clone()));
+                resolved.push((path.clone(), id));
+            }
+        }
+        match self
+            .writer
+            .create(subject.kind, attributes, &resolved)
+            .await
+        {
+            Ok(created) => {
+                self.went_well();
+                self.remember(subject, &created.id);
+                let effect = Effect {
+                    references: sent,
+                    members: Vec::new(),
+                };
+                started
+                    .sent(Some(&created.exchange))
+                    .done(action.clone(), created.id, effect)
+            }
+            Err(error) => {
+                if let Some(met) = self.look_again(subject.kind, keys, &error).await {
+                    self.remember(subject, &met.0);
+                    let status = Status::Met {
+                        target: met.0,
+                        current: met.1,
+                    };
+                    return started.failed_with(&error).end(action.clone(), status);
+                }
+                self.failed(started, action.clone(), &error).await
+            }
+        }
+    }
+
+    /// After a create that was refused, or whose answer was lost, the object may be there all the
+    /// same: a conflict says so, and a lost answer may have been a success (product rule 2).
+    async fn look_again(
+        &self,
+        kind: ObjectKind,
+        keys: &[MatchKey],
+        error: &scim::Error,
+    ) -> Option<(TargetId, BTreeMap<TargetPath, crate::engine::model::Value>)> {
+        if !error.unconfirmed() && !error.may_be_duplicate() {
+            return None;
+        }
+        let mappings = &self.context.job.rules.rules(kind).mappings;
+        let paths: Vec<TargetPath> = mappings
+            .iter()
+            .map(|mapping| mapping.target.clone())
+            .filter(|path| !path.is_members())
+            .collect();
+        let found = lookup::by_queries(&self.context.reader, kind, keys, &paths).await;
+        let Ok(Found::One { object, .. }) = found else {
+            return None;
+        };
+        let store = &self.context.agent.store;
+        let job = &self.context.job.rules.name;
+        let is_free = matches!(store.linked_by(job, kind, &object.id), Ok(None))
+            && !self.made_here(&object.id);
+        is_free.then_some((object.id, object.attributes))
+    }
+
+    async fn add_members(
+        &self,
+        group: Subject,
+        target: Option<TargetId>,
+        members: Vec<Referenced>,
+    ) -> Vec<Outcome> {
+        let action = |target: Option<TargetId>, members: Vec<Referenced>| Action::AddMembers {
+            group: group.clone(),
+            target,
+            members,
+        };
+        let Some(target) = target.or_else(|| self.target_of(&group.id)) else {
+            return vec![self.not_tried(action(None, members), "the group was not created")];
+        };
+        let mut resolved = Vec::new();
+        let mut missing = Vec::new();
+        for member in members {
+            match self.resolve(&member) {
+                Some(id) => resolved.push((member.source, id)),
+                None => missing.push(member),
+            }
+        }
+        let mut outcomes = self
+            .in_chunks(&target, resolved, true, |members| {
+                let members = members.iter().map(|(source, id)| Referenced {
+                    source: source.clone(),
+                    target: Some(id.clone()),
+                });
+                action(Some(target.clone()), members.collect())
+            })
+            .await;
+        if !missing.is_empty() {
+            let action = action(Some(target.clone()), missing);
+            outcomes.push(self.not_tried(action, "the member is not in the target"));
+        }
+        outcomes
+    }
+
+    async fn remove_members(
+        &self,
+        group: Subject,
+        target: TargetId,
+        members: Vec<(SourceId, TargetId)>,
+    ) -> Vec<Outcome> {
+        self.in_chunks(&target, members, false, |members| Action::RemoveMembers {
+            group: group.clone(),
+            target: target.clone(),
+            members: members.to_vec(),
+        })
+        .await
+    }
+
+    /// Members in requests of the size that the target takes, one after another: there is never more
+    /// than one write in flight for a group. A chunk that is refused is sent again one by one, so
+    /// that one bad member does not keep the others out.
+    async fn in_chunks(
+        &self,
+        group: &TargetId,
+        members: Vec<(SourceId, TargetId)>,
+        add: bool,
+        action: impl Fn(&[(SourceId, TargetId)]) -> Action,
+    ) -> Vec<Outcome> {
+        let size = self.context.job.target.dialect.member_chunk.max(1);
+        let mut chunks: std::collections::VecDeque<Vec<(SourceId, TargetId)>> =
+            members.chunks(size).map(<[_]>::to_vec).collect();
+        let mut outcomes = Vec::new();
+        while let Some(chunk) = chunks.pop_front() {
+            let action = action(&chunk);
+            if self.aborted.get().is_some() || self.context.agent.stop.is_cancelled() {
+                outcomes.push(self.not_tried(action, "the cycle ended before its turn"));
+                continue;
+            }
+            let started = Started::now(self);
+            let ids: Vec<TargetId> = chunk.iter().map(|(_, id)| id.clone()).collect();
+            let answer = if add {
+                self.writer.add_members(group, &ids).await
+            } else {
+                self.writer.remove_members(group, &ids).await
+            };
+            match answer {
+                Ok(exchange) => {
+                    self.went_well();
+                    let effect = Effect {
+                        references: Vec::new(),
+                        members: chunk,
+                    };
+                    let started = started.sent(exchange.as_ref());
+                    outcomes.push(started.done(action, group.clone(), effect));
+                }
+                Err(error) if error.class() == Class::Refused && chunk.len() > 1 => {
+                    for member in chunk.into_iter().rev() {
+                        chunks.push_front(vec![member]);
+                    }
+                }
+                Err(error) => {
+                    let outcome = self.failed(started, action, &error).await;
+                    let gone = matches!(outcome.status, Status::Vanished);
+                    outcomes.push(outcome);
+                    if gone {
+                        break;
+                    }
+                }
+            }
+        }
+        outcomes
+    }
+
+    /// A failed request: whether the object is gone is asked, whether the target is down is counted.
+    async fn failed(&self, started: Started, action: Action, error: &scim::Error) -> Outcome {
+        let failure = error.failure();
+        if error.is_stop() {
+            return started
+                .failed_with(error)
+                .end(action, Status::Failed(failure));
+        }
+        if failure.class == Class::Unauthorized {
+            self.abort(failure.message.clone());
+        } else if error.stops_everything() {
+            let row = self.down_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+            if row >= DOWN_AFTER {
+                self.abort(failure.message.clone());
+            }
+        } else {
+            self.went_well();
+        }
+        if failure.class == Class::Gone
+            && let Some((kind, target)) = place_of(&action)
+            && matches!(
+                self.context.reader.read(kind, &target, &[], false).await,
+                Ok(None)
+            )
+        {
+            return started.failed_with(error).end(action, Status::Vanished);
+        }
+        started
+            .failed_with(error)
+            .end(action, Status::Failed(failure))
+    }
+
+    async fn patch(
+        &self,
+        kind: ObjectKind,
+        target: &TargetId,
+        changes: &[Change],
+    ) -> Result<Option<scim::Exchange>, scim::Error> {
+        self.writer.patch(kind, target, changes, &[]).await
+    }
+
+    fn not_tried(&self, action: Action, why: &'static str) -> Outcome {
+        Started::now(self).end(action, Status::NotTried(why))
+    }
+
+    fn went_well(&self) {
+        self.down_in_a_row.store(0, Ordering::Relaxed);
+    }
+
+    fn remember(&self, subject: &Subject, target: &TargetId) {
+        let mut created = self.created.lock().expect("no holder of this lock panics");
+        created.insert(subject.id.clone(), target.clone());
+    }
+
+    fn target_of(&self, source: &SourceId) -> Option<TargetId> {
+        let created = self.created.lock().expect("no holder of this lock panics");
+        created.get(source).cloned()
+    }
+
+    fn made_here(&self, target: &TargetId) -> bool {
+        let created = self.created.lock().expect("no holder of this lock panics");
+        created.values().any(|made| made == target)
+    }
+
+    fn resolve(&self, referenced: &Referenced) -> Option<TargetId> {
+        let known = referenced.target.clone();
+        known.or_else(|| self.target_of(&referenced.source))
+    }
+}
+
+/// When an action was begun, and how many requests it took.
+struct Started {
+    at: chrono::DateTime<chrono::Utc>,
+    clock: Instant,
+    requests: u32,
+}
+
+impl Started {
+    fn now(executor: &Executor<'_>) -> Self {
+        Self {
+            at: (executor.context.agent.now)(),
+            clock: Instant::now(),
+            requests: 0,
+        }
+    }
+
+    fn sent(mut self, exchange: Option<&scim::Exchange>) -> Self {
+        self.requests += exchange.map_or(0, |exchange| exchange.attempts);
+        self
+    }
+
+    fn failed_with(self, error: &scim::Error) -> Self {
+        self.sent(error.exchange())
+    }
+
+    fn done(self, action: Action, target: TargetId, effect: Effect) -> Outcome {
+        self.end(action, Status::Done { target, effect })
+    }
+
+    fn end(self, action: Action, status: Status) -> Outcome {
+        Outcome {
+            action,
+            at: self.at,
+            duration_ms: u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX),
+            requests: self.requests,
+            status,
+        }
+    }
+}
+
+impl Tally {
+    fn count(&mut self, outcome: &Outcome) {
+        let Outcome {
+            action,
+            at: _,
+            duration_ms: _,
+            requests: _,
+            status,
+        } = outcome;
+        let subject = action.subject();
+        let failure = match status {
+            Status::Done { .. } => {
+                *self.done.entry(action.word()).or_default() += weight(action);
+                return;
+            }
+            Status::Met { .. } => {
+                *self.done.entry("adopt").or_default() += 1;
+                self.unfinished.insert((subject.kind, subject.id.clone()));
+                return;
+            }
+            Status::NotTried(_) => {
+                self.not_tried += weight(action);
+                self.unfinished.insert((subject.kind, subject.id.clone()));
+                return;
+            }
+            Status::Vanished => Failure {
+                class: Class::Gone,
+                http_status: Some(404),
+                message:
+                    "the object is gone from the target; it is matched again in the next cycle"
+                        .to_owned(),
+                unconfirmed: false,
+            },
+            Status::Failed(failure) => failure.clone(),
+        };
+        self.unfinished.insert((subject.kind, subject.id.clone()));
+        self.failed += 1;
+        if self.failures.len() < Summary::MAX_FAILURES {
+            self.failures.push(FailedObject {
+                subject: subject.clone(),
+                action: action.word(),
+                failure,
+            });
+        }
+    }
+}
+
+/// Membership actions weigh as many members as they carry, everything else is one.
+fn weight(action: &Action) -> u64 {
+    match action {
+        Action::AddMembers { members, .. } => members.len() as u64,
+        Action::RemoveMembers { members, .. } => members.len() as u64,
+        Action::Create { .. }
+        | Action::Adopt { .. }
+        | Action::Update { .. }
+        | Action::Enable { .. }
+        | Action::Disable { .. }
+        | Action::Delete { .. }
+        | Action::SetReference { .. } => 1,
+    }
+}
+
+/// The resource that an action writes to, when it exists before the action.
+fn place_of(action: &Action) -> Option<(ObjectKind, TargetId)> {
+    match action {
+        Action::Create { .. } => None,
+        Action::Adopt {
+            subject, target, ..
+        }
+        | Action::Update {
+            subject, target, ..
+        }
+        | Action::Enable {
+            subject, target, ..
+        }
+        | Action::Disable {
+            subject, target, ..
+        }
+        | Action::Delete {
+            subject, target, ..
+        } => Some((subject.kind, target.clone())),
+        Action::RemoveMembers { target, .. } => Some((ObjectKind::Group, target.clone())),
+        Action::AddMembers { target, .. } => Some((ObjectKind::Group, target.clone()?)),
+        Action::SetReference {
+            subject, target, ..
+        } => Some((subject.kind, target.clone()?)),
+    }
+}
+
+fn target_in(action: &Action) -> TargetId {
+    place_of(action)
+        .map(|(_, target)| target)
+        .expect("only a create has no target id, and it gets one from its answer")
+}
+
+/// Cuts the plan into waves: what is in one may be sent at once. A new one begins with each step of
+/// rule 7, with an object that is in the wave already, and with a create that refers to one.
+fn next_wave(
+    actions: &mut std::iter::Peekable<impl Iterator<Item = Action>>,
+) -> Option<Vec<Action>> {
+    let mut wave: Vec<Action> = Vec::new();
+    let mut inside: BTreeSet<SourceId> = BTreeSet::new();
+    let mut step: Option<Step> = None;
+    while let Some(action) = actions.next_if(|action| {
+        step.is_none_or(|step| step == action.step())
+            && !inside.contains(&action.subject().id)
+            && !refers_into(action, &inside)
+    }) {
+        step = Some(action.step());
+        inside.insert(action.subject().id.clone());
+        wave.push(action);
+    }
+    (!wave.is_empty()).then_some(wave)
+}
+
+fn refers_into(action: &Action, inside: &BTreeSet<SourceId>) -> bool {
+    match action {
+        Action::Create { references, .. } => references
+            .iter()
+            .any(|(_, new)| new.target.is_none() && inside.contains(&new.source)),
+        Action::Adopt { .. }
+        | Action::Update { .. }
+        | Action::Enable { .. }
+        | Action::Disable { .. }
+        | Action::Delete { .. }
+        | Action::AddMembers { .. }
+        | Action::RemoveMembers { .. }
+        | Action::SetReference { .. } => false,
+    }
+}

@@ -1,0 +1,67 @@
+//! Test Connection: the source's half and the target's half, in the services' own words.
+
+use super::Agent;
+use super::Error;
+use crate::config;
+use crate::engine::model::ObjectKind;
+
+/// One thing that a cycle needs, and how trying it went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Check {
+    pub(crate) what: String,
+    /// What was seen, in a few words.
+    pub(crate) outcome: Result<String, Problem>,
+}
+
+/// What failed, in the service's own words, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) words: String,
+    pub(crate) remedy: Option<String>,
+}
+
+pub(super) async fn test(agent: &Agent, job: &config::Job) -> Vec<Check> {
+    let select = |kind| -> Vec<String> {
+        let names = config::select(&job.rules, kind);
+        names.into_iter().collect()
+    };
+    let users = select(ObjectKind::User);
+    let groups = select(ObjectKind::Group);
+    let source = agent.graph.test(&job.application, &users, &groups).await;
+    let mut checks: Vec<Check> = source
+        .into_iter()
+        .map(|check| Check {
+            what: format!("source: {}", check.what),
+            outcome: check.outcome.map_err(|failed| Problem {
+                words: failed.words,
+                remedy: failed.remedy,
+            }),
+        })
+        .collect();
+    checks.push(Check {
+        what: "target: look-up of a random user".to_owned(),
+        outcome: test_target(agent, job).await,
+    });
+    checks
+}
+
+async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Problem> {
+    let problem = |error: &Error| Problem {
+        words: error.chain(),
+        remedy: match error {
+            Error::Target(error) => error.advice().map(str::to_owned),
+            Error::Secret(_) => Some("correct target.token".to_owned()),
+            Error::Graph(_)
+            | Error::Store(_)
+            | Error::Stopped
+            | Error::RecorderLost
+            | Error::NoSuchObject { .. }
+            | Error::AmbiguousObject { .. } => None,
+        },
+    };
+    let reader = agent.reader(job).map_err(|error| problem(&error))?;
+    match reader.test_connection().await {
+        Ok(()) => Ok("answered with an empty list, as it should".to_owned()),
+        Err(error) => Err(problem(&Error::Target(error))),
+    }
+}

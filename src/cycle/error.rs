@@ -1,0 +1,59 @@
+//! Why a cycle could not go on. One object that fails is not among these: it is an outcome.
+
+use std::error::Error as _;
+
+use crate::config::SecretError;
+use crate::engine::model::{ObjectKind, SourceId};
+use crate::{graph, scim, store};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("a secret of the config cannot be read")]
+    Secret(#[from] SecretError),
+    #[error("the source cannot be read")]
+    Graph(#[from] graph::Error),
+    #[error("the target cannot be worked with")]
+    Target(#[from] scim::Error),
+    #[error("the state cannot be read or written")]
+    Store(#[from] store::Error),
+    #[error("told to stop")]
+    Stopped,
+    #[error("the thread that records outcomes ended early")]
+    RecorderLost,
+    #[error(
+        "the source has no {kind} {name:?} that this state knows of: run a cycle first, or check the spelling"
+    )]
+    NoSuchObject { kind: ObjectKind, name: String },
+    #[error(
+        "several {kind}s are called {name:?}: name one by its id ({})",
+        list(ids)
+    )]
+    AmbiguousObject {
+        kind: ObjectKind,
+        name: String,
+        ids: Vec<SourceId>,
+    },
+}
+
+impl Error {
+    /// The whole chain in one line.
+    pub(crate) fn chain(&self) -> String {
+        Self::chain_of(self)
+    }
+
+    pub(super) fn chain_of(error: &dyn std::error::Error) -> String {
+        let mut words = error.to_string();
+        let mut cause = error.source();
+        while let Some(next) = cause {
+            words.push_str(": ");
+            words.push_str(&next.to_string());
+            cause = next.source();
+        }
+        words
+    }
+}
+
+fn list(ids: &[SourceId]) -> String {
+    let ids: Vec<&str> = ids.iter().map(SourceId::as_str).collect();
+    ids.join(", ")
+}

@@ -1,0 +1,126 @@
+//! Read: the source's changes since the watermark into the state, page by page, and the
+//! application's assignments. What fails here blocks removals, never additions (product rule 3).
+
+use std::collections::BTreeSet;
+
+use super::{Context, Error};
+use crate::config;
+use crate::engine::job::ScopeMode;
+use crate::engine::model::{ObjectKind, SourceId};
+use crate::engine::plan::Count;
+use crate::engine::summary::Progress;
+use crate::graph::{At, Expired, Link};
+use crate::store::{self, PageLink, Since};
+
+/// Rounds begun at most, where the service forgets its own links.
+const MAX_BEGINNINGS: u32 = 3;
+
+/// How the reading went.
+pub(super) struct Reading {
+    /// Why it is not complete; `None` when every last page was seen.
+    pub(super) incomplete: Option<String>,
+}
+
+pub(super) async fn read(context: &Context<'_>) -> Result<Reading, Error> {
+    let agent = context.agent;
+    let _one_at_a_time = agent.reading.lock().await;
+    let job = &context.job.rules.name;
+    let application = agent
+        .graph
+        .find_application(&context.job.application)
+        .await?;
+    agent.store.record_application(
+        job,
+        &store::Application {
+            service_principal: SourceId::new(&application.id),
+            roles: application.roles.clone(),
+        },
+    )?;
+    let mut troubles = Vec::new();
+    let mut read = Count::default();
+    for kind in ObjectKind::ALL {
+        if let Err(error) = follow(context, kind, &mut read).await {
+            if matches!(error, Error::Store(_)) || agent.stop.is_cancelled() {
+                return Err(error);
+            }
+            troubles.push(format!("{kind}s: {}", error.chain()));
+        }
+    }
+    if context.job.rules.scope.mode == ScopeMode::Assigned {
+        match agent.graph.fetch_assignments(&application.id).await {
+            Ok(assignments) => agent.store.replace_assignments(job, &assignments)?,
+            Err(partial) => {
+                agent.store.add_assignments(job, &partial.seen)?;
+                troubles.push(Error::chain_of(&partial));
+            }
+        }
+    }
+    if agent.stop.is_cancelled() {
+        return Err(Error::Stopped);
+    }
+    if !troubles.is_empty() {
+        let words = troubles.join("; ");
+        tracing::warn!(job = %job, words, "the source could not be read completely: nothing will be removed");
+    }
+    Ok(Reading {
+        incomplete: (!troubles.is_empty()).then(|| troubles.join("; ")),
+    })
+}
+
+/// Follows the stream of one kind of object from its watermark to the next, committing each page
+/// with its link.
+async fn follow(context: &Context<'_>, kind: ObjectKind, read: &mut Count) -> Result<(), Error> {
+    let agent = context.agent;
+    let store = &agent.store;
+    let select = select(&agent.config, kind);
+    let mut beginnings = 1;
+    let mut since = store.begin_round(kind, &select.join(","))?;
+    loop {
+        let at = match &since {
+            Since::Watermark(link) => At::Link(link),
+            Since::Beginning => At::Beginning { select: &select },
+        };
+        let page = match agent.graph.fetch_page(kind, at).await {
+            Ok(page) => page,
+            Err(error) => {
+                let Some(expired) = error.expired().filter(|_| beginnings < MAX_BEGINNINGS) else {
+                    return Err(error.into());
+                };
+                tracing::warn!(job = %context.job.rules.name, %kind, %error, "reading the source anew");
+                match expired {
+                    Expired::Page => store.rewind_round(kind)?,
+                    Expired::Watermark => store.forget_watermark(kind)?,
+                }
+                beginnings += 1;
+                since = store.begin_round(kind, &select.join(","))?;
+                continue;
+            }
+        };
+        let entries = page.changes.len() as u64;
+        match kind {
+            ObjectKind::User => read.users += entries,
+            ObjectKind::Group => read.groups += entries,
+        }
+        context.progress.send_replace(Progress::Reading(*read));
+        let now = (agent.now)();
+        match page.link {
+            Link::Next(next) => {
+                store.commit_page(kind, &page.changes, PageLink::Next(next.clone()), now)?;
+                since = Since::Watermark(next);
+            }
+            Link::Delta(delta) => {
+                store.commit_page(kind, &page.changes, PageLink::Delta(delta), now)?;
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// What is asked of the source: the union of what the jobs need, because they share one reading.
+fn select(config: &config::Config, kind: ObjectKind) -> Vec<String> {
+    let enabled = config.jobs.iter().filter(|job| job.enabled);
+    let names: BTreeSet<String> = enabled
+        .flat_map(|job| config::select(&job.rules, kind))
+        .collect();
+    names.into_iter().collect()
+}

@@ -1,0 +1,197 @@
+//! Record: what must be durable before the first write, and what ends a cycle.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::apply::Tally;
+use super::read::Reading;
+use super::{Context, Error};
+use crate::engine::guard::{ClearedPlan, Held, Review};
+use crate::engine::model::{ObjectKind, SourceId, TargetId};
+use crate::engine::outcome::{Class, Failure};
+use crate::engine::plan::{Count, Skipped, Why};
+use crate::engine::summary::{FailedObject, Summary};
+use crate::report;
+use crate::store::{Evaluated, Evaluation, Horizon, NotPlanned};
+
+/// What a plan says beside its actions.
+pub(super) struct Beside {
+    pub(super) scope_changes: Vec<(ObjectKind, SourceId, bool)>,
+    pub(super) met_members: Vec<(SourceId, Vec<(SourceId, TargetId)>)>,
+}
+
+/// What stays of a plan while it is carried out.
+pub(super) struct Judged {
+    beside: Beside,
+    skipped: Vec<Skipped>,
+    evaluated: Count,
+    in_scope: Count,
+    incomplete: Option<String>,
+    held: Option<Held>,
+    horizon: Horizon,
+}
+
+impl Judged {
+    pub(super) fn new(
+        review: Review,
+        beside: Beside,
+        reading: Reading,
+        horizon: Horizon,
+    ) -> (Self, ClearedPlan) {
+        let Review { cleared, held } = review;
+        let plan = cleared.plan();
+        let judged = Self {
+            beside,
+            skipped: plan.skipped().cloned().collect(),
+            evaluated: plan.evaluated,
+            in_scope: plan.in_scope,
+            incomplete: reading.incomplete,
+            held,
+            horizon,
+        };
+        (judged, cleared)
+    }
+}
+
+/// Makes durable what is about to be tried, so that a crash at any moment leaves a trace of it.
+pub(super) fn begin(context: &Context<'_>, cycle: i64, review: &Review) -> Result<(), Error> {
+    let job = &context.job.rules.name;
+    let actions = review.cleared.plan().actions();
+    context.agent.store.begin_apply(job, cycle, actions)?;
+    Ok(())
+}
+
+/// Ends the cycle: what is held, what could not be planned, which marks are done with, and the counts.
+pub(super) fn finish(
+    context: &Context<'_>,
+    cycle: i64,
+    started: DateTime<Utc>,
+    judged: Judged,
+    tally: Tally,
+) -> Result<Summary, Error> {
+    let Judged {
+        beside,
+        skipped,
+        evaluated,
+        in_scope,
+        incomplete,
+        held,
+        horizon,
+    } = judged;
+    let store = &context.agent.store;
+    let job = &context.job.rules.name;
+    let now = (context.agent.now)();
+    let stopped = context.agent.stop.is_cancelled();
+
+    note_scope(context, &beside)?;
+    for (group, members) in beside.met_members {
+        let is_linked = store.target_of(job, ObjectKind::Group, &group)?.is_some();
+        if is_linked {
+            store.note_members(job, &group, &members.into_iter().collect())?;
+        }
+    }
+    match &held {
+        Some(held) => store.hold(job, held, now)?,
+        None => store.release_hold(job)?,
+    }
+
+    let mut unfinished = tally.unfinished;
+    let not_planned: Vec<NotPlanned> = skipped
+        .iter()
+        .filter(|skipped| skipped.why.is_failure())
+        .map(|skipped| NotPlanned {
+            subject: skipped.subject.clone(),
+            message: report::not_planned(skipped),
+        })
+        .collect();
+    store.record_not_planned(job, cycle, &not_planned, now)?;
+    for skipped in &skipped {
+        if skipped.why.is_failure() || matches!(skipped.why, Why::IncompleteRead(_)) {
+            unfinished.insert((skipped.subject.kind, skipped.subject.id.clone()));
+        }
+    }
+    for action in held.iter().flat_map(|held| &held.actions) {
+        let subject = action.subject();
+        unfinished.insert((subject.kind, subject.id.clone()));
+    }
+    // Removals that an incomplete reading kept from being planned leave no trace in the plan: all
+    // marks stay then, and the next complete reading finds them. So they do when one object was
+    // asked for alone.
+    let everything = incomplete.is_none() && context.options.only.is_none();
+    let evaluation = Evaluation {
+        horizon,
+        evaluated: if everything {
+            Evaluated::Everything
+        } else {
+            Evaluated::Only(&[])
+        },
+        except: &unfinished,
+        maps_references: true,
+    };
+    store.finish_evaluation(job, evaluation)?;
+
+    let mut failures: Vec<FailedObject> = not_planned
+        .iter()
+        .map(|failed| FailedObject {
+            subject: failed.subject.clone(),
+            action: "plan",
+            failure: Failure {
+                class: Class::Refused,
+                http_status: None,
+                message: failed.message.clone(),
+                unconfirmed: false,
+            },
+        })
+        .collect();
+    let failed = tally.failed + failures.len() as u64;
+    failures.extend(tally.failures);
+    failures.truncate(Summary::MAX_FAILURES);
+    let mut skipped_by_word: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for skipped in skipped.iter().filter(|skipped| !skipped.why.is_failure()) {
+        *skipped_by_word.entry(skipped.why.word()).or_default() += 1;
+    }
+    let elapsed = now.signed_duration_since(started).num_milliseconds();
+    let summary = Summary {
+        job: job.clone(),
+        cycle,
+        kind: context.kind,
+        started,
+        duration_ms: u64::try_from(elapsed).unwrap_or(0),
+        evaluated,
+        in_scope,
+        linked: store.link_counts(job)?,
+        done: tally.done,
+        skipped: skipped_by_word,
+        failures,
+        failed,
+        not_tried: tally.not_tried,
+        held: held.map(|held| (held.why, held.actions.len() as u64)),
+        incomplete,
+        aborted: tally.aborted,
+        stopped,
+        requests: context.requests(),
+    };
+    store.finish_cycle(&summary, now)?;
+    Ok(summary)
+}
+
+fn note_scope(context: &Context<'_>, beside: &Beside) -> Result<(), Error> {
+    for kind in ObjectKind::ALL {
+        let changes = beside.scope_changes.iter().filter(|(of, _, _)| *of == kind);
+        let verdicts: Vec<(SourceId, bool)> = changes
+            .map(|(_, id, in_scope)| (id.clone(), *in_scope))
+            .collect();
+        let job = &context.job.rules.name;
+        context.agent.store.set_scope(job, kind, &verdicts)?;
+    }
+    Ok(())
+}
+
+/// Ends a cycle that could not go on.
+pub(super) fn failed(context: &Context<'_>, cycle: i64, error: &Error) -> Result<(), Error> {
+    let now = (context.agent.now)();
+    let store = &context.agent.store;
+    store.fail_cycle(cycle, &error.chain(), context.requests(), now)?;
+    Ok(())
+}
