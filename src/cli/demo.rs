@@ -221,7 +221,6 @@ async fn show<W: Write>(
         config,
         job,
         agent: &agent,
-        sandbox,
         interrupt,
     };
 
@@ -275,7 +274,6 @@ struct Stage<'a> {
     config: &'a Arc<Config>,
     job: &'a Job,
     agent: &'a Agent,
-    sandbox: &'a Sandbox,
     interrupt: &'a Interrupt,
 }
 
