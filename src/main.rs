@@ -1,3 +1,7 @@
 //! Parses the arguments, calls `cli`, and turns its answer into an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    entrain::cli::run(std::env::args_os())
+}

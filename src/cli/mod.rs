@@ -1,1 +1,101 @@
 //! The command line: one file per command. The only place that writes to the terminal.
+
+mod approve;
+mod args;
+mod check;
+mod completions;
+mod demo;
+mod exit;
+mod init;
+mod interrupt;
+mod load;
+mod output;
+mod plan;
+mod progress;
+mod run;
+mod status;
+mod sync;
+mod test;
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+
+use args::{Cli, Command};
+use exit::Exit;
+use load::Usage;
+use output::Output;
+
+/// How long what still blocks may go on once a command has ended.
+const LAST_WAIT: Duration = Duration::from_millis(500);
+
+/// Runs one command; the answer is the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are errors to clap, too; it knows where each is printed.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
+        }
+    };
+    let output = Output::new(cli.format, cli.verbose, cli.quiet);
+    match cli.command {
+        // A service that says nothing while all is well leaves its journal empty.
+        Command::Run => output.start_log("info", output.is_json()),
+        _ => output.start_log("warn", false),
+    }
+    let exit = match dispatch(output, cli) {
+        Ok(exit) => exit,
+        Err(error) => report(output, &error),
+    };
+    exit.into()
+}
+
+fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
+    let file = cli.config.as_deref();
+    match cli.command {
+        Command::Run => block_on(run::run(output, file)),
+        Command::Sync(sync) => block_on(sync::sync(output, file, sync)),
+        Command::Plan(plan) => block_on(plan::plan(output, file, plan)),
+        Command::Check => check::check(output, file),
+        Command::Test(jobs) => block_on(test::test(output, file, &jobs.jobs)),
+        Command::Status(jobs) => status::status(output, file, &jobs.jobs),
+        Command::Approve { job } => approve::approve(output, file, &job),
+        Command::Init(init) => init::init(output, init),
+        Command::Demo(demo) => block_on(demo::demo(output, demo)),
+        Command::Completions { shell } => completions::completions(output, shell),
+    }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("could not start the runtime")?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(LAST_WAIT);
+    done
+}
+
+/// Prints an error with everything below it, and says which exit code it means.
+fn report(output: Output, error: &anyhow::Error) -> Exit {
+    let text = crate::report::clean_lines(&format!("{error:#}"));
+    output.message(&format!("error: {text}"));
+    if output.is_json() {
+        let mut out = output.results();
+        // Standard error was told already.
+        let _ = crate::report::json::error(&mut out, &text);
+        let _ = out.flush();
+    }
+    if error.is::<Usage>() {
+        Exit::Usage
+    } else {
+        Exit::Failed
+    }
+}

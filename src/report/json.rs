@@ -9,7 +9,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::sentence;
 use super::text::totals;
-use super::view::{CheckView, JobView, LastCycle, Names, PlanView, ProblemView};
+use super::view::{
+    CheckView, CycleView, EscrowView, HeldView, JobView, Names, PlanView, ProblemView,
+};
 use crate::engine::guard::{Held, Review, WhyHeld};
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{JobName, MatchKey, SourceId, TargetPath, Value};
@@ -87,17 +89,16 @@ pub(crate) fn error(out: &mut dyn Write, error: &str) -> io::Result<()> {
     writeln!(out, "{}", json!({ "format": FORMAT, "error": error }))
 }
 
-/// What was approved for a job.
-pub(crate) fn approved(out: &mut dyn Write, job: &JobName, actions: &[Action]) -> io::Result<()> {
-    let totals = totals(actions.iter());
+/// What was approved for a job; `None` when nothing was held.
+pub(crate) fn approved(
+    out: &mut dyn Write,
+    job: &JobName,
+    held: Option<&HeldView>,
+) -> io::Result<()> {
     let document = json!({
         "format": FORMAT,
         "job": job.as_str(),
-        "approved": {
-            "disable": totals.disable,
-            "delete": totals.delete,
-            "remove_members": totals.members_removed,
-        },
+        "approved": held.map(|held| &held.removals),
     });
     writeln!(out, "{document}")
 }
@@ -450,17 +451,6 @@ fn why_held_json(why: WhyHeld) -> Map<String, Json> {
         .collect()
 }
 
-fn held_json(held: Option<(Option<WhyHeld>, u64)>) -> Json {
-    match held {
-        None => Json::Null,
-        Some((why, removals)) => {
-            let mut object = why.map_or_else(Map::new, why_held_json);
-            object.insert("removals".to_owned(), json!(removals));
-            Json::Object(object)
-        }
-    }
-}
-
 fn summary_json(summary: &Summary) -> Json {
     let Summary {
         job,
@@ -517,7 +507,11 @@ fn summary_json(summary: &Summary) -> Json {
         "failed": failed,
         "not_tried": not_tried,
         "failures": failures.collect::<Vec<_>>(),
-        "held": held_json(held.map(|(why, removals)| (Some(why), removals))),
+        "held": held.map(|(why, removals)| {
+            let mut object = why_held_json(why);
+            object.insert("removals".to_owned(), json!(removals));
+            object
+        }),
         "incomplete": incomplete,
         "aborted": aborted,
         "stopped": stopped,
@@ -527,13 +521,23 @@ fn summary_json(summary: &Summary) -> Json {
 
 fn problem_json(problem: &ProblemView) -> Json {
     let ProblemView {
-        place,
+        file,
+        line,
+        column,
+        variable,
         key,
         message,
         remedy,
-        excerpt: _,
     } = problem;
-    json!({ "place": place, "key": key, "message": message, "remedy": remedy })
+    json!({
+        "file": file,
+        "line": line,
+        "column": column,
+        "variable": variable,
+        "key": key,
+        "message": message,
+        "remedy": remedy,
+    })
 }
 
 fn checks_json(job: &JobName, checks: &[CheckView]) -> Json {
@@ -554,36 +558,90 @@ fn status_json(view: &JobView) -> Json {
         job,
         enabled,
         linked,
+        pending,
+        in_escrow,
         escrow,
         held,
-        running_since,
         last,
         next,
+        full_evaluation,
     } = view;
-    let last = last.as_ref().map(|last| {
-        let LastCycle {
-            cycle,
-            kind,
-            started,
-            ended,
-            result,
-        } = last;
+    let escrow = escrow.iter().map(|entry| {
+        let EscrowView {
+            subject,
+            action,
+            attempts,
+            first_failed,
+            last_failed,
+            message,
+        } = entry;
         json!({
-            "cycle": cycle,
-            "kind": kind.map(sentence::cycle_kind),
-            "started": time_json(*started),
-            "ended": ended.map(time_json),
-            "result": result,
+            "subject": subject_json(subject),
+            "action": action,
+            "attempts": attempts,
+            "first_failed": time_json(*first_failed),
+            "last_failed": time_json(*last_failed),
+            "message": message,
         })
+    });
+    let held = held.as_ref().map(|held| {
+        let HeldView {
+            why,
+            since,
+            removals,
+        } = held;
+        let mut object = why_held_json(*why);
+        object.insert("since".to_owned(), time_json(*since));
+        object.insert("removals".to_owned(), json!(removals));
+        object
     });
     json!({
         "job": job.as_str(),
         "enabled": enabled,
         "linked": count_json(*linked),
-        "escrow": escrow,
-        "held": held_json(*held),
-        "running_since": running_since.map(time_json),
-        "last": last,
+        "pending": count_json(*pending),
+        "in_escrow": count_json(*in_escrow),
+        "escrow": escrow.collect::<Vec<_>>(),
+        "held": held,
+        "last_cycle": last.as_ref().map(cycle_json),
         "next": next.map(time_json),
+        "full_evaluation": full_evaluation,
+    })
+}
+
+fn cycle_json(cycle: &CycleView) -> Json {
+    let CycleView {
+        number,
+        kind,
+        state,
+        started,
+        finished,
+        duration_ms,
+        evaluated,
+        in_scope,
+        done,
+        skipped,
+        failed,
+        not_tried,
+        requests,
+        incomplete,
+        error,
+    } = cycle;
+    json!({
+        "cycle": number,
+        "kind": sentence::cycle_kind(*kind),
+        "state": state,
+        "started": time_json(*started),
+        "finished": finished.map(time_json),
+        "duration_ms": duration_ms,
+        "evaluated": count_json(*evaluated),
+        "in_scope": count_json(*in_scope),
+        "done": done,
+        "skipped": skipped,
+        "failed": failed,
+        "not_tried": not_tried,
+        "requests": requests_json(*requests),
+        "incomplete": incomplete,
+        "error": error,
     })
 }

@@ -7,5 +7,5 @@ mod sentence;
 pub(crate) mod text;
 mod view;
 
-pub(crate) use sentence::not_planned;
-pub(crate) use view::{CheckView, JobView, LastCycle, Names, PlanView, ProblemView};
+pub(crate) use sentence::{clean_lines, not_planned};
+pub(crate) use view::{CheckView, CycleView, EscrowView, HeldView, JobView, PlanView, ProblemView};

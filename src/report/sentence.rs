@@ -271,18 +271,34 @@ const ORDER: [&str; 9] = [
 ];
 
 /// What was done, by the word of the action: `12 created, 3 memberships added`.
-pub(crate) fn deeds(done: &BTreeMap<&'static str, u64>) -> String {
+pub(crate) fn deeds<'a>(done: impl IntoIterator<Item = (&'a str, u64)>) -> String {
     let mut phrases: Vec<(usize, String)> = done
-        .iter()
-        .filter(|(_, times)| **times > 0)
+        .into_iter()
+        .filter(|(_, times)| *times > 0)
         .map(|(word, times)| {
-            let place = ORDER.iter().position(|known| known == word);
-            (place.unwrap_or(ORDER.len()), deed(word, *times))
+            let place = ORDER.iter().position(|known| *known == word);
+            (place.unwrap_or(ORDER.len()), deed(word, times))
         })
         .collect();
     phrases.sort();
     let phrases: Vec<_> = phrases.into_iter().map(|(_, phrase)| phrase).collect();
-    phrases.join(", ")
+    if phrases.is_empty() {
+        "nothing to do".to_owned()
+    } else {
+        phrases.join(", ")
+    }
+}
+
+/// Removals by the word of their action: `2 disables, 1 delete`.
+pub(crate) fn removals(removals: &BTreeMap<String, u64>) -> String {
+    let parts: Vec<_> = removals
+        .iter()
+        .map(|(word, times)| match word.as_str() {
+            "remove-members" => format!("memberships of {}", things(*times, "group")),
+            word => things(*times, word),
+        })
+        .collect();
+    parts.join(", ")
 }
 
 fn deed(word: &str, times: u64) -> String {

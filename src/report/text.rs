@@ -6,10 +6,12 @@ use std::io::{self, Write};
 use chrono::{DateTime, Utc};
 
 use super::sentence::{
-    clean, clean_lines, count, cycle_kind, deeds, duration, key, number, optional, things, value,
-    why, why_held, why_removed,
+    clean, count, cycle_kind, deeds, duration, key, number, optional, removals, things, value, why,
+    why_held, why_removed,
 };
-use super::view::{CheckView, JobView, LastCycle, Names, PlanView, ProblemView};
+use super::view::{
+    CheckView, CycleView, EscrowView, HeldView, JobView, Names, PlanView, ProblemView,
+};
 use crate::engine::guard::{Held, Review};
 use crate::engine::model::{JobName, SourceId};
 use crate::engine::outcome::Failure;
@@ -22,6 +24,9 @@ const MEMBERS_NAMED: usize = 10;
 /// Objects that were never assigned are listed up to this many; beyond it they are counted, because
 /// they are the rest of the tenant and bury what matters.
 const UNASSIGNED_NAMED: usize = 20;
+
+/// Entries of the escrow in a status; the rest is counted.
+const ESCROW_SHOWN: usize = 10;
 
 /// How the text looks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -458,21 +463,19 @@ pub(super) fn totals<'a>(actions: impl Iterator<Item = &'a Action>) -> Totals {
     totals
 }
 
-/// What was approved, such as `2 disables, 1 delete`.
-pub(crate) fn removals<'a>(actions: impl Iterator<Item = &'a Action>) -> String {
-    let totals = totals(actions);
-    let memberships = things(totals.members_removed, "membership");
-    let parts = [
-        (totals.disable, things(totals.disable, "disable")),
-        (totals.delete, things(totals.delete, "delete")),
-        (totals.members_removed, format!("{memberships} to remove")),
-    ];
-    let parts: Vec<_> = parts
-        .into_iter()
-        .filter(|(times, _)| *times > 0)
-        .map(|(_, text)| text)
-        .collect();
-    parts.join(", ")
+/// What was approved for a job.
+pub(crate) fn approved(job: &JobName, held: &HeldView) -> String {
+    let job = clean(job.as_str());
+    let removals = removals(&held.removals);
+    format!("Approved for {job}: {removals}. The next cycle carries it out, if it still applies.")
+}
+
+/// There was nothing to approve.
+pub(crate) fn nothing_held(job: &JobName) -> String {
+    format!(
+        "Nothing of {} is held back; nothing to approve.",
+        clean(job.as_str())
+    )
 }
 
 /// What a cycle did, in one paragraph, and what a person must know below it.
@@ -503,10 +506,7 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
         (false, Some(_)) => "was broken off after",
         (false, None) => "took",
     };
-    let deeds = match deeds(done) {
-        text if text.is_empty() => "nothing to do".to_owned(),
-        text => text,
-    };
+    let deeds = deeds(done.iter().map(|(word, times)| (*word, *times)));
     let mut troubles = String::new();
     if *failed > 0 {
         troubles += &format!(", {} failed", number(*failed));
@@ -599,31 +599,55 @@ pub(crate) fn problem(
     style: Style,
 ) -> io::Result<()> {
     let ProblemView {
-        place,
+        file,
+        line,
+        column,
+        variable,
         key,
         message,
         remedy,
-        excerpt,
     } = problem;
-    let key = key
-        .as_ref()
-        .map_or_else(String::new, |key| format!(" {}:", clean(key)));
-    writeln!(
-        out,
-        "{} {}:{key} {}",
-        style.bold(&format!("{word}:")),
-        clean(place),
-        clean_lines(message)
-    )?;
-    if let Some(excerpt) = excerpt {
-        for line in excerpt.lines() {
-            writeln!(out, "    {}", clean(line))?;
+    let mut place = match variable {
+        Some(variable) => format!("environment variable {}", clean(variable)),
+        None => clean(file),
+    };
+    for number in [line, column].into_iter().flatten() {
+        if variable.is_none() {
+            place += &format!(":{number}");
         }
     }
-    if let Some(remedy) = remedy {
-        writeln!(out, "    help: {}", clean_lines(remedy))?;
+    if !key.is_empty() {
+        place += &format!(": {}", clean(key));
+    }
+    writeln!(out, "{} {place}", style.bold(&format!("{word}:")))?;
+    for line in message.lines() {
+        writeln!(out, "    {}", clean(line))?;
+    }
+    for (place, line) in remedy.lines().enumerate() {
+        let lead = if place == 0 { "help: " } else { "      " };
+        writeln!(out, "    {lead}{}", clean(line))?;
     }
     Ok(())
+}
+
+/// The last line of a check that found no problem.
+pub(crate) fn valid(file: &str, jobs: &[&str], warnings: &[ProblemView]) -> String {
+    let names = match jobs {
+        [] => String::new(),
+        some => format!(" ({})", clean(&some.join(", "))),
+    };
+    let jobs = things(jobs.len() as u64, "job");
+    let warnings = match warnings.len() {
+        0 => String::new(),
+        some => format!(", {}", things(some as u64, "warning")),
+    };
+    format!("{} is valid: {jobs}{names}{warnings}.", clean(file))
+}
+
+/// The last line of a check that found problems.
+pub(crate) fn invalid(problems: &[ProblemView]) -> String {
+    let problems = things(problems.len() as u64, "problem");
+    format!("The configuration is not valid: {problems}.")
 }
 
 /// The steps of Test Connection of one job.
@@ -646,7 +670,7 @@ pub(crate) fn checks(
             Err((words, remedy)) => {
                 let mark = style.mark(Mark::Fail);
                 writeln!(out, "  {mark} {what:width$}  {}", clean(words))?;
-                if !remedy.is_empty() {
+                if let Some(remedy) = remedy {
                     writeln!(out, "    {:width$}  help: {}", "", clean(remedy))?;
                 }
             }
@@ -655,7 +679,7 @@ pub(crate) fn checks(
     Ok(())
 }
 
-/// The state of every job, one row each, and below it what needs a person.
+/// The state of every job, one row each, and below it what there is to say of the last cycle.
 pub(crate) fn status(
     out: &mut dyn Write,
     jobs: &[JobView],
@@ -665,40 +689,32 @@ pub(crate) fn status(
     let header = [
         "JOB",
         "STATE",
-        "LAST CYCLE",
+        "LAST START",
         "USERS",
         "GROUPS",
         "ESCROW",
+        "HELD",
         "NEXT",
     ];
     let mut rows = vec![header.map(str::to_owned)];
-    for job in jobs {
-        let JobView {
-            job,
-            enabled,
-            linked,
-            escrow,
-            held,
-            running_since,
-            last,
-            next,
-        } = job;
-        let state = match (enabled, held, running_since, last) {
-            (_, _, Some(_), _) => "running",
-            (false, _, None, _) => "disabled",
-            (true, Some(_), None, _) => "held",
-            (true, None, None, Some(_)) => "idle",
-            (true, None, None, None) => "never run",
+    for view in jobs {
+        let held = view.held.iter().flat_map(|held| held.removals.values());
+        let last = view.last.as_ref();
+        let state = match (view.enabled, last) {
+            (_, Some(last)) if last.finished.is_none() => last.state,
+            (false, _) => "disabled",
+            (true, Some(last)) => last.state,
+            (true, None) => "never run",
         };
         rows.push([
-            clean(job.as_str()),
+            clean(view.job.as_str()),
             state.to_owned(),
-            last.as_ref()
-                .map_or_else(dash, |last| ago(last.started, now)),
-            number(linked.users),
-            number(linked.groups),
-            number(*escrow),
-            next.map_or_else(dash, |next| ahead(next, now)),
+            last.map_or_else(dash, |last| ago(last.started, now)),
+            number(view.linked.users),
+            number(view.linked.groups),
+            number(view.in_escrow.total()),
+            number(held.sum()),
+            view.next.map_or_else(dash, |next| ahead(next, now)),
         ]);
     }
     let widths: Vec<usize> = (0..header.len())
@@ -722,30 +738,138 @@ pub(crate) fn status(
         }
     }
     for job in jobs {
-        write_remarks(out, job)?;
+        write_remarks(out, job, style)?;
     }
     Ok(())
 }
 
-fn write_remarks(out: &mut dyn Write, job: &JobView) -> io::Result<()> {
-    let name = clean(job.job.as_str());
-    if let Some(LastCycle {
-        cycle,
-        kind,
-        started: _,
-        ended: _,
-        result,
-    }) = &job.last
-    {
-        let kind = kind.map_or_else(String::new, |kind| format!("{} ", cycle_kind(kind)));
-        writeln!(out, "{name}: {kind}cycle {cycle}: {}", clean(result))?;
+fn write_remarks(out: &mut dyn Write, view: &JobView, style: Style) -> io::Result<()> {
+    let JobView {
+        job,
+        enabled: _,
+        linked: _,
+        pending,
+        in_escrow,
+        escrow,
+        held,
+        last,
+        next: _,
+        full_evaluation,
+    } = view;
+    let name = clean(job.as_str());
+    if let Some(last) = last {
+        writeln!(out, "\n{}", style.bold(&name))?;
+        write_last_cycle(out, last, style)?;
+    } else if held.is_some() || in_escrow.total() > 0 {
+        writeln!(out, "\n{}", style.bold(&name))?;
     }
-    if let Some((why, removals)) = &job.held {
-        let why = why.map_or_else(String::new, |why| format!(" ({})", why_held(why)));
+    if *full_evaluation && last.is_some() {
+        writeln!(out, "  The next cycle evaluates everything.")?;
+    } else if pending.total() > 0 {
+        writeln!(out, "  {} to be evaluated.", capital(&count(*pending)))?;
+    }
+    let fail = style.mark(Mark::Fail);
+    if let Some(HeldView {
+        why,
+        since,
+        removals: by_action,
+    }) = held
+    {
         writeln!(
             out,
-            "{name}: {} held back{why}; allow them with: entrain approve {name}",
-            things(*removals, "removal")
+            "  {fail} Held back since {}: {}; {}. Look at them with: entrain plan {name}; allow them \
+             with: entrain approve {name}",
+            since.format("%Y-%m-%d %H:%M UTC"),
+            removals(by_action),
+            why_held(*why)
+        )?;
+    }
+    let shown = if style.details {
+        escrow.len()
+    } else {
+        ESCROW_SHOWN
+    };
+    for EscrowView {
+        subject,
+        action,
+        attempts,
+        first_failed,
+        last_failed: _,
+        message,
+    } in escrow.iter().take(shown)
+    {
+        writeln!(
+            out,
+            "  {fail} {} {}: {} (failed in {} since {})",
+            clean(action),
+            subject_text(subject),
+            clean(message),
+            things(u64::from(*attempts), "cycle"),
+            first_failed.format("%Y-%m-%d %H:%M UTC")
+        )?;
+    }
+    let more = in_escrow
+        .total()
+        .saturating_sub(escrow.len().min(shown) as u64);
+    if more > 0 {
+        writeln!(out, "  and {} more in escrow", number(more))?;
+    }
+    Ok(())
+}
+
+fn write_last_cycle(out: &mut dyn Write, cycle: &CycleView, style: Style) -> io::Result<()> {
+    let CycleView {
+        number: place,
+        kind,
+        state,
+        started,
+        finished,
+        duration_ms,
+        evaluated,
+        in_scope,
+        done,
+        skipped,
+        failed,
+        not_tried,
+        requests,
+        incomplete,
+        error,
+    } = cycle;
+    let started = started.format("%Y-%m-%d %H:%M:%S UTC");
+    let kind = capital(cycle_kind(*kind));
+    if finished.is_none() {
+        return writeln!(out, "  {kind} cycle {place}, started {started}: {state}.");
+    }
+    let mut text = deeds(done.iter().map(|(word, times)| (word.as_str(), *times)));
+    for (times, word) in [
+        (*failed, "failed"),
+        (*not_tried, "not tried"),
+        (skipped.values().sum(), "skipped"),
+    ] {
+        if times > 0 {
+            text += &format!(", {} {word}", number(times));
+        }
+    }
+    writeln!(
+        out,
+        "  {kind} cycle {place}, started {started}: {state} after {}. {}. {} evaluated, {} in scope. \
+         {} to the source, {} to the target.",
+        duration(*duration_ms),
+        capital(&text),
+        count(*evaluated),
+        count(*in_scope),
+        things(requests.source, "request"),
+        things(requests.target, "request"),
+    )?;
+    let fail = style.mark(Mark::Fail);
+    if let Some(error) = error {
+        writeln!(out, "  {fail} {}", clean(error))?;
+    }
+    if let Some(incomplete) = incomplete {
+        writeln!(
+            out,
+            "  {fail} The source was not read completely, so nothing was removed: {}",
+            clean(incomplete)
         )?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::engine::guard::{Review, WhyHeld};
 use crate::engine::model::{JobName, SourceId};
-use crate::engine::plan::{Action, Count};
+use crate::engine::plan::{Action, Count, Subject};
 use crate::engine::summary::{CycleKind, Requests};
 
 /// A reviewed plan, and what it took to make it.
@@ -21,14 +21,17 @@ pub(crate) struct PlanView<'a> {
 /// A problem or a warning of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ProblemView {
-    /// `entrain.toml:12:8`, as far as it is known.
-    pub(crate) place: String,
-    pub(crate) key: Option<String>,
+    pub(crate) file: String,
+    /// Counted from 1, as columns are.
+    pub(crate) line: Option<usize>,
+    pub(crate) column: Option<usize>,
+    /// The environment variable that the value came from, instead of the file.
+    pub(crate) variable: Option<String>,
+    /// Empty for the file as a whole.
+    pub(crate) key: String,
     pub(crate) message: String,
     /// What to do about it.
-    pub(crate) remedy: Option<String>,
-    /// The lines of the file with a caret below, when the problem has a place in it.
-    pub(crate) excerpt: Option<String>,
+    pub(crate) remedy: String,
 }
 
 /// One step of Test Connection.
@@ -36,7 +39,7 @@ pub(crate) struct ProblemView {
 pub(crate) struct CheckView {
     pub(crate) what: String,
     /// What was seen, or the problem in words with its remedy.
-    pub(crate) result: Result<String, (String, String)>,
+    pub(crate) result: Result<String, (String, Option<String>)>,
 }
 
 /// One job's state, from the local state file alone.
@@ -45,24 +48,58 @@ pub(crate) struct JobView {
     pub(crate) job: JobName,
     pub(crate) enabled: bool,
     pub(crate) linked: Count,
-    /// Objects whose last operation failed.
-    pub(crate) escrow: u64,
-    pub(crate) held: Option<(Option<WhyHeld>, u64)>,
-    /// A cycle was begun and has not ended: it runs, or was cut short.
-    pub(crate) running_since: Option<DateTime<Utc>>,
-    pub(crate) last: Option<LastCycle>,
+    /// Objects marked for evaluation.
+    pub(crate) pending: Count,
+    pub(crate) in_escrow: Count,
+    /// The first of them.
+    pub(crate) escrow: Vec<EscrowView>,
+    pub(crate) held: Option<HeldView>,
+    pub(crate) last: Option<CycleView>,
+    /// `None` when the job is disabled, or its schedule names no future time.
     pub(crate) next: Option<DateTime<Utc>>,
+    /// The next cycle evaluates everything.
+    pub(crate) full_evaluation: bool,
 }
 
-/// The last cycle that ended.
+/// An object whose last operation failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LastCycle {
-    pub(crate) cycle: i64,
-    pub(crate) kind: Option<CycleKind>,
+pub(crate) struct EscrowView {
+    pub(crate) subject: Subject,
+    pub(crate) action: String,
+    pub(crate) attempts: u32,
+    pub(crate) first_failed: DateTime<Utc>,
+    pub(crate) last_failed: DateTime<Utc>,
+    pub(crate) message: String,
+}
+
+/// Removals that wait for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HeldView {
+    pub(crate) why: WhyHeld,
+    pub(crate) since: DateTime<Utc>,
+    /// By the word of the action.
+    pub(crate) removals: BTreeMap<String, u64>,
+}
+
+/// A cycle on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CycleView {
+    pub(crate) number: i64,
+    pub(crate) kind: CycleKind,
+    /// `running`, `succeeded` and so on.
+    pub(crate) state: &'static str,
     pub(crate) started: DateTime<Utc>,
-    pub(crate) ended: Option<DateTime<Utc>>,
-    /// One line: how it ended.
-    pub(crate) result: String,
+    pub(crate) finished: Option<DateTime<Utc>>,
+    pub(crate) duration_ms: u64,
+    pub(crate) evaluated: Count,
+    pub(crate) in_scope: Count,
+    pub(crate) done: BTreeMap<String, u64>,
+    pub(crate) skipped: BTreeMap<String, u64>,
+    pub(crate) failed: u64,
+    pub(crate) not_tried: u64,
+    pub(crate) requests: Requests,
+    pub(crate) incomplete: Option<String>,
+    pub(crate) error: Option<String>,
 }
 
 /// Names for ids: first those of the plan itself, then what the state knows.

@@ -1,0 +1,262 @@
+//! The arguments as they are typed. What they mean is told by the file of each command.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::cycle::Options;
+use crate::engine::model::ObjectKind;
+
+/// Provisions people and groups from Microsoft Entra ID into SCIM 2.0 applications
+#[derive(Debug, Parser)]
+#[command(
+    name = "entrain",
+    version,
+    propagate_version = false,
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 done, or nothing to do; 1 failed; 2 wrong usage or configuration; \
+                  3 some objects failed; 4 held back by a safety limit; 5 changes are pending \
+                  (plan --detailed-exitcode). Of several jobs, the gravest counts: 1, 4, 3, 5, 0."
+)]
+pub(super) struct Cli {
+    /// The configuration [default: $ENTRAIN_CONFIG, ./entrain.toml, /etc/entrain/entrain.toml]
+    // The variable is read by `config`, as every other one.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// How results are printed
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+
+    /// Say more; twice for even more
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub(super) verbose: u8,
+
+    /// Log errors only, and show no progress
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the service: every enabled job on its schedule, until SIGTERM
+    ///
+    /// SIGHUP reads the configuration anew, SIGUSR1 starts every job's cycle now.
+    Run,
+    /// Run one cycle now
+    Sync(Sync),
+    /// Print what a cycle would change, and change nothing
+    Plan(Plan),
+    /// Check the configuration, without any network
+    Check,
+    /// Test the connection to the source and to the targets
+    Test(Jobs),
+    /// Show the state of each job, without any network
+    Status(Jobs),
+    /// Allow the removals that tripped the safety limit of a job
+    Approve {
+        /// The job
+        #[arg(value_name = "JOB")]
+        job: String,
+    },
+    /// Write a commented configuration, from flags or by asking
+    Init(Init),
+    /// Show it all with a simulated tenant and a simulated target; needs no network and no account
+    Demo(Demo),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Jobs {
+    /// Jobs by name; all enabled jobs when none is named
+    #[arg(value_name = "JOB")]
+    pub(super) jobs: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Sync {
+    #[command(flatten)]
+    pub(super) jobs: Jobs,
+
+    /// Evaluate everything, not only what changed
+    #[arg(long)]
+    pub(super) initial: bool,
+
+    #[command(flatten)]
+    pub(super) only: Only,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    pub(super) jobs: Jobs,
+
+    #[command(flatten)]
+    pub(super) only: Only,
+
+    /// Exit with 5 when there are changes
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+}
+
+/// Limits a cycle to one object.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(super) struct Only {
+    /// Only this user, by object id or principal name
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+
+    /// Only this group, by object id or display name
+    #[arg(long, value_name = "ID")]
+    group: Option<String>,
+}
+
+#[derive(Debug, Default, Args)]
+pub(super) struct Init {
+    /// The file to write; never one that exists
+    #[arg(short, long, value_name = "FILE", default_value = "entrain.toml")]
+    pub(super) output: PathBuf,
+
+    /// The kind of target, such as generic or wizer
+    #[arg(long)]
+    pub(super) preset: Option<String>,
+
+    /// The job's name [default: the preset's]
+    #[arg(long)]
+    pub(super) name: Option<String>,
+
+    /// Directory (tenant) id
+    #[arg(long, value_name = "ID")]
+    pub(super) tenant_id: Option<String>,
+
+    /// Application (client) id that entrain signs in with
+    #[arg(long, value_name = "ID")]
+    pub(super) client_id: Option<String>,
+
+    /// Application id of the enterprise application whose assignments are provisioned
+    #[arg(long, value_name = "ID")]
+    pub(super) app_id: Option<String>,
+
+    /// Where the target's SCIM service is
+    #[arg(long, value_name = "URL")]
+    pub(super) base_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Keep the simulated tenant and target running afterwards, with a configuration to play with
+    #[arg(long)]
+    pub(super) keep: bool,
+
+    /// The directory for --keep; never one that exists
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "entrain-demo",
+        requires = "keep"
+    )]
+    pub(super) directory: PathBuf,
+
+    /// Users in the simulated tenant
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    pub(super) users: u32,
+}
+
+impl Only {
+    pub(super) fn into_options(self, initial: bool) -> Options {
+        let user = self.user.map(|user| (ObjectKind::User, user));
+        let group = self.group.map(|group| (ObjectKind::Group, group));
+        Options {
+            initial,
+            only: user.or(group),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_arguments_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_or_behind_the_command() {
+        for line in [
+            "entrain --config a.toml --format json -vv plan wizer",
+            "entrain plan wizer -vv --format json --config a.toml",
+        ] {
+            let cli = parse(line).unwrap();
+            assert_eq!(cli.config, Some("a.toml".into()));
+            assert_eq!((cli.format, cli.verbose), (Format::Json, 2));
+        }
+    }
+
+    #[test]
+    fn jobs_are_named_or_left_out() {
+        let jobs = |line| match parse(line).unwrap().command {
+            Command::Sync(sync) => sync.jobs.jobs,
+            other => panic!("{other:?}"),
+        };
+        assert!(jobs("entrain sync").is_empty());
+        assert_eq!(jobs("entrain sync a --initial b"), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_cycle_is_limited_to_one_object_at_most() {
+        let only = |line| match parse(line).unwrap().command {
+            Command::Plan(plan) => plan.only.into_options(false).only,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(only("entrain plan"), None);
+        assert_eq!(
+            only("entrain plan --user jane@contoso.com"),
+            Some((ObjectKind::User, "jane@contoso.com".to_owned()))
+        );
+        assert_eq!(
+            only("entrain plan wizer --group Sales"),
+            Some((ObjectKind::Group, "Sales".to_owned()))
+        );
+        parse("entrain plan --user jane --group Sales").unwrap_err();
+    }
+
+    #[test]
+    fn wrong_usage_exits_with_two() {
+        for line in [
+            "entrain",
+            "entrain snyc",
+            "entrain approve",
+            "entrain -q -v check",
+            "entrain --format xml check",
+            "entrain demo --directory x",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+        assert_eq!(parse("entrain --help").unwrap_err().exit_code(), 0);
+        assert_eq!(parse("entrain --version").unwrap_err().exit_code(), 0);
+    }
+}

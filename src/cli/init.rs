@@ -1,0 +1,343 @@
+//! `entrain init`: writes a commented configuration, from flags or by asking. Asks only when standard
+//! input is a terminal; what nobody told becomes a placeholder that is commented out.
+
+use std::fs::OpenOptions;
+use std::io::{self, BufRead as _, IsTerminal, Write as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::args;
+use super::exit::Exit;
+use super::load::{Usage, nearest};
+use super::output::Output;
+use crate::config::preset;
+
+/// The preset of a target that nobody named.
+const DEFAULT_PRESET: &str = "generic";
+
+pub(super) fn init(output: Output, mut answers: args::Init) -> anyhow::Result<Exit> {
+    if let Some(preset) = &answers.preset {
+        check_preset(preset)?;
+    }
+    // Asking first and refusing then would be rude.
+    if answers.output.exists() {
+        return Err(Usage(exists(&answers.output)).into());
+    }
+    if io::stdin().is_terminal() {
+        ask_for_the_rest(output, &mut answers)?;
+    }
+    let text = render(&answers);
+    write_new(&answers.output, &text)?;
+    let file = answers.output.display();
+    let mut out = output.results();
+    if output.is_json() {
+        let document = serde_json::json!({ "format": 1, "written": file.to_string() });
+        writeln!(out, "{document}")?;
+    } else {
+        writeln!(
+            out,
+            "Wrote {file}. Next: set the secrets it names, then\n  \
+             entrain --config {file} check\n  entrain --config {file} test\n  entrain --config {file} plan"
+        )?;
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+fn exists(path: &Path) -> String {
+    format!(
+        "{} exists already and is not overwritten; name another file with --output",
+        path.display()
+    )
+}
+
+/// Creates the file or fails; two at once cannot overwrite each other.
+fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut file = match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(Usage(exists(path)).into());
+        }
+        Err(error) => {
+            return Err(error).with_context(|| format!("could not create {}", path.display()));
+        }
+    };
+    file.write_all(text.as_bytes())
+        .with_context(|| format!("could not write {}", path.display()))
+}
+
+fn check_preset(name: &str) -> Result<(), Usage> {
+    // A path names a preset of the user's own.
+    if preset::names().any(|known| known == name) || name.contains(['/', '.']) {
+        return Ok(());
+    }
+    let names: Vec<_> = preset::names().collect();
+    let hint = match nearest(name, preset::names()) {
+        Some(nearest) => format!("did you mean \"{nearest}\"?"),
+        None => format!("there are: {}", names.join(", ")),
+    };
+    Err(Usage(format!("there is no preset \"{name}\"; {hint}")))
+}
+
+fn ask_for_the_rest(output: Output, answers: &mut args::Init) -> anyhow::Result<()> {
+    if answers.preset.is_none() {
+        output.message("Kinds of target:");
+        for name in preset::names() {
+            let title = preset::title(name).unwrap_or_default();
+            output.message(&format!("  {name:15} {title}"));
+        }
+        answers.preset = loop {
+            let answer = ask(output, "Preset", Some(DEFAULT_PRESET))?;
+            match answer.as_deref().map(check_preset) {
+                Some(Err(error)) => output.message(&error.to_string()),
+                Some(Ok(())) | None => break answer,
+            }
+        };
+    }
+    if answers.name.is_none() {
+        let name = answers.preset.clone();
+        answers.name = ask(output, "Name of the job", name.as_deref())?;
+    }
+    for (question, answer) in [
+        ("Directory (tenant) id", &mut answers.tenant_id),
+        (
+            "Application (client) id of entrain itself",
+            &mut answers.client_id,
+        ),
+        (
+            "Application id of the enterprise application",
+            &mut answers.app_id,
+        ),
+        (
+            "Address of the target's SCIM service",
+            &mut answers.base_url,
+        ),
+    ] {
+        if answer.is_none() {
+            *answer = ask(output, &format!("{question} (empty: later)"), None)?;
+        }
+    }
+    Ok(())
+}
+
+/// One answer; `None` when it is empty and there is no default, or when input has ended.
+fn ask(output: Output, question: &str, default: Option<&str>) -> anyhow::Result<Option<String>> {
+    let default_text = default.map_or_else(String::new, |default| format!(" [{default}]"));
+    output.prompt(&format!("{question}{default_text}: "));
+    let mut line = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .context("could not read the answer")?;
+    let answer = line.trim();
+    Ok(if answer.is_empty() {
+        default.map(str::to_owned)
+    } else {
+        Some(answer.to_owned())
+    })
+}
+
+fn render(answers: &args::Init) -> String {
+    let args::Init {
+        output: _,
+        preset,
+        name,
+        tenant_id,
+        client_id,
+        app_id,
+        base_url,
+    } = answers;
+    let preset = preset.as_deref().unwrap_or(DEFAULT_PRESET);
+    let name = name.as_deref().unwrap_or(preset);
+    let title = preset::title(preset).map_or_else(String::new, |title| format!("   # {title}"));
+    let tenant_id = line(
+        "tenant_id",
+        tenant_id.as_deref(),
+        "00000000-0000-0000-0000-000000000000",
+        "Entra ID, Overview: Tenant ID",
+    );
+    let client_id = line(
+        "client_id",
+        client_id.as_deref(),
+        "00000000-0000-0000-0000-000000000000",
+        "App registration of entrain: Application (client) ID",
+    );
+    let application = match app_id {
+        Some(app_id) => format!("application = {{ app_id = {} }}", quoted(app_id)),
+        None => "# application = { app_id = \"00000000-0000-0000-0000-000000000000\" }".to_owned(),
+    };
+    let base_url = line(
+        "base_url",
+        base_url.as_deref(),
+        "https://example.com/scim/v2",
+        "from the target's administration pages",
+    );
+    let variable = quoted(&token_variable(name));
+    let (name, preset) = (quoted(name), quoted(preset));
+    format!(
+        r#"# Configuration of entrain. Check it with: entrain check
+# Every key can be overridden by the environment: ENTRAIN_SCHEDULE__INTERVAL=20m sets schedule.interval.
+# Secrets are never written here. A secret is {{ env = "NAME" }}, {{ file = "PATH" }} or
+# {{ credential = "NAME" }} (a file in systemd's credentials directory).
+
+[state]
+path = "entrain.db"                   # SQLite, created when missing
+
+[source]                              # the Entra tenant
+{tenant_id}
+{client_id}
+client_secret = {{ env = "ENTRAIN_CLIENT_SECRET" }}
+# cloud = "global"                    # global | us-gov | us-gov-dod | china
+# The app registration needs these application permissions of Microsoft Graph, with admin consent:
+# User.Read.All, GroupMember.Read.All, Application.Read.All
+
+[schedule]
+interval = "40m"                      # from the start of one cycle to the start of the next
+# cron = "0 0 * * * *"                # instead: second minute hour day month weekday
+# timezone = "Europe/Berlin"          # of cron
+# jitter = "2m"
+
+[[jobs]]
+name = {name}
+preset = {preset}{title}
+# The enterprise application whose assignments are provisioned. Or by {{ service_principal_id = "…" }}
+# or {{ display_name = "…" }}.
+{application}
+
+[jobs.target]
+{base_url}
+token = {{ env = {variable} }}
+# concurrency = 4                     # writes in flight at once
+# requests_per_second = 10.0
+# timeout = "30s"
+
+[jobs.scope]
+mode = "assigned"                     # assigned | all | groups
+# nested_groups = true                # members of members too
+# groups = ["Sales"]                  # for mode = "groups": by id or display name, without assignments
+# exclude = ["breakglass@example.com"]
+
+[jobs.users]
+# actions = ["create", "update", "delete"]
+# when_out_of_scope = "disable"       # disable | delete | keep
+# filters = [ {{ all = [ {{ attribute = "department", operator = "EQUALS", value = "Sales" }} ] }} ]
+
+# [[jobs.users.mappings]]             # replaces the preset's mapping of the same target attribute
+# target = "title"
+# source = "jobTitle"                 # or expression = '…', or constant = "…"; remove = true drops the preset's
+
+# [jobs.groups]
+# enabled = true                      # same keys as jobs.users
+
+[jobs.safety]
+max_deletions = 500                   # disables and deletes in a cycle, above which they are held back; "10%" also works
+"#
+    )
+}
+
+/// `key = "value"`, or a placeholder that is commented out.
+fn line(key: &str, value: Option<&str>, placeholder: &str, hint: &str) -> String {
+    match value {
+        Some(value) => format!("{key} = {}", quoted(value)),
+        None => format!("# {key} = \"{placeholder}\"   # {hint}"),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    toml_edit::Value::from(text).to_string()
+}
+
+/// `WIZER_TOKEN` for the job wizer.
+fn token_variable(job: &str) -> String {
+    let name: String = job
+        .chars()
+        .map(|character| {
+            if character.is_ascii_alphanumeric() {
+                character.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    // A variable's name does not begin with a digit.
+    if name.starts_with(|first: char| first.is_ascii_digit()) {
+        format!("_{name}_TOKEN")
+    } else {
+        format!("{name}_TOKEN")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    fn answers(folder: &Path) -> args::Init {
+        args::Init {
+            output: folder.join("entrain.toml"),
+            preset: Some("wizer".to_owned()),
+            name: Some("wizer".to_owned()),
+            tenant_id: Some("11111111-2222-3333-4444-555555555555".to_owned()),
+            client_id: Some("21111111-2222-3333-4444-555555555555".to_owned()),
+            app_id: Some("31111111-2222-3333-4444-555555555555".to_owned()),
+            base_url: Some("https://example.com/scim/v2".to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_is_written_with_all_answers_is_valid_for_every_preset() {
+        for preset in preset::names() {
+            let folder = tempfile::tempdir().unwrap();
+            let answers = args::Init {
+                preset: Some(preset.to_owned()),
+                name: None,
+                ..answers(folder.path())
+            };
+            write_new(&answers.output, &render(&answers)).unwrap();
+            let loaded = config::load(&answers.output).unwrap_or_else(|problems| {
+                panic!("{preset}: {problems}");
+            });
+            assert_eq!(loaded.config.jobs[0].rules.name.as_str(), preset);
+            assert!(loaded.config.jobs[0].enabled);
+        }
+    }
+
+    #[test]
+    fn what_nobody_told_is_a_placeholder_that_check_points_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let answers = args::Init {
+            output: folder.path().join("entrain.toml"),
+            ..args::Init::default()
+        };
+        write_new(&answers.output, &render(&answers)).unwrap();
+        let problems = config::load(&answers.output).unwrap_err().to_string();
+        for key in ["tenant_id", "client_id", "application", "base_url"] {
+            assert!(problems.contains(key), "{key}: {problems}");
+        }
+    }
+
+    #[test]
+    fn an_existing_file_is_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let answers = answers(folder.path());
+        std::fs::write(&answers.output, "mine").unwrap();
+        assert!(
+            write_new(&answers.output, "theirs")
+                .unwrap_err()
+                .is::<Usage>()
+        );
+        assert_eq!(std::fs::read_to_string(&answers.output).unwrap(), "mine");
+    }
+
+    #[test]
+    fn answers_cannot_break_out_of_their_quotes() {
+        assert_eq!(quoted("a\"b\\c\nd"), r#""a\"b\\c\nd""#);
+    }
+
+    #[test]
+    fn the_token_variable_is_a_name_that_shells_take() {
+        assert_eq!(token_variable("sonicwall-cse"), "SONICWALL_CSE_TOKEN");
+        assert_eq!(token_variable("3cx"), "_3CX_TOKEN");
+    }
+}

@@ -1,0 +1,118 @@
+//! Finds and loads the configuration, and picks the jobs that were named.
+
+use std::path::Path;
+
+use super::output::Output;
+use crate::config::{self, Config, Job, Loaded, Problem, Problems};
+use crate::report::{ProblemView, text};
+
+/// Wrong usage or configuration: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Usage(pub(super) String);
+
+/// The configuration with its warnings, or everything that is wrong with it.
+pub(super) fn load(file: Option<&Path>) -> Result<Loaded, Problems> {
+    config::load(&config::find_file(file)?)
+}
+
+/// The configuration, once it is free of problems; all of them go to standard error otherwise.
+pub(super) fn config(output: Output, file: Option<&Path>) -> anyhow::Result<Config> {
+    let problems = match load(file) {
+        Ok(loaded) => {
+            for warning in &loaded.warnings {
+                tracing::info!(%warning, "the configuration is valid, but");
+            }
+            return Ok(loaded.config);
+        }
+        Err(Problems(problems)) => problems,
+    };
+    let mut text = Vec::new();
+    for problem in &problems {
+        text::problem(&mut text, "error", &view(problem), output.message_style())?;
+    }
+    output.message(String::from_utf8_lossy(&text).trim_end());
+    let plural = if problems.len() == 1 { "" } else { "s" };
+    let message = format!("the configuration has {} problem{plural}", problems.len());
+    Err(Usage(message).into())
+}
+
+pub(super) fn view(problem: &Problem) -> ProblemView {
+    let Problem {
+        file,
+        line,
+        column,
+        variable,
+        key,
+        message,
+        remedy,
+    } = problem;
+    ProblemView {
+        file: file.display().to_string(),
+        line: *line,
+        column: *column,
+        variable: variable.clone(),
+        key: key.clone(),
+        message: message.clone(),
+        remedy: remedy.clone(),
+    }
+}
+
+/// The jobs of these names, disabled ones included; all enabled jobs when none is named.
+pub(super) fn jobs<'a>(config: &'a Config, names: &[String]) -> anyhow::Result<Vec<&'a Job>> {
+    if names.is_empty() {
+        return Ok(config.jobs.iter().filter(|job| job.enabled).collect());
+    }
+    let mut chosen: Vec<&Job> = Vec::new();
+    for name in names {
+        let job = job(config, name)?;
+        if !chosen
+            .iter()
+            .any(|known| known.rules.name == job.rules.name)
+        {
+            chosen.push(job);
+        }
+    }
+    Ok(chosen)
+}
+
+pub(super) fn job<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a Job> {
+    let mut jobs = config.jobs.iter();
+    match jobs.find(|job| job.rules.name.as_str() == name) {
+        Some(job) => Ok(job),
+        None => Err(Usage(unknown(config, name)).into()),
+    }
+}
+
+fn unknown(config: &Config, name: &str) -> String {
+    let known = config.jobs.iter().map(|job| job.rules.name.as_str());
+    let hint = match nearest(name, known.clone()) {
+        Some(nearest) => format!("did you mean \"{nearest}\"?"),
+        None => format!("there are: {}", known.collect::<Vec<_>>().join(", ")),
+    };
+    format!("there is no job \"{name}\"; {hint}")
+}
+
+/// The known name that was probably meant.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let scored = known.map(|known| {
+        let distance = strsim::damerau_levenshtein(&name, &known.to_lowercase());
+        (distance, known)
+    });
+    let (distance, nearest) = scored.min()?;
+    (distance <= nearest.chars().count().div_ceil(3)).then_some(nearest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_name_finds_the_one_that_was_meant() {
+        let known = || ["wizer", "sosafe", "symantec"].into_iter();
+        assert_eq!(nearest("wizzer", known()), Some("wizer"));
+        assert_eq!(nearest("SoSafe", known()), Some("sosafe"));
+        assert_eq!(nearest("workday", known()), None);
+    }
+}

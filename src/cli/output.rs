@@ -1,0 +1,177 @@
+//! Where text goes: results to standard output, everything else to standard error. Knows whether
+//! these are terminals, and whether colour is wanted.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+use tracing_subscriber::EnvFilter;
+
+use super::args::Format;
+use crate::engine::model::JobName;
+use crate::report::clean_lines;
+use crate::report::text::Style;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Output {
+    pub(super) format: Format,
+    verbose: u8,
+    quiet: bool,
+    colour_wanted: bool,
+}
+
+impl Output {
+    pub(super) fn new(format: Format, verbose: u8, quiet: bool) -> Self {
+        // https://no-color.org: any value but an empty one says no.
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            format,
+            verbose,
+            quiet,
+            colour_wanted: !no_colour,
+        }
+    }
+
+    pub(super) fn is_json(self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Standard output for a result. A reader who went away, as `head` does, is no error.
+    #[expect(clippy::unused_self, reason = "the one way to standard output is here")]
+    pub(super) fn results(self) -> impl Write {
+        BufWriter::new(Patient {
+            inner: io::stdout(),
+            gone: false,
+        })
+    }
+
+    /// How results look.
+    pub(super) fn style(self) -> Style {
+        Style {
+            colour: self.colour_wanted && io::stdout().is_terminal(),
+            details: self.verbose > 0,
+        }
+    }
+
+    /// How messages look.
+    pub(super) fn message_style(self) -> Style {
+        Style {
+            colour: self.colour_wanted && io::stderr().is_terminal(),
+            details: false,
+        }
+    }
+
+    /// One line to standard error, for whoever watches.
+    #[expect(clippy::unused_self, reason = "the one way to standard error is here")]
+    pub(super) fn message(self, line: &str) {
+        // Nobody is left to be told when this fails.
+        let _ = writeln!(io::stderr(), "{line}");
+    }
+
+    /// The beginning of a line that is to be completed by whoever is asked.
+    #[expect(clippy::unused_self, reason = "the one way to standard error is here")]
+    pub(super) fn prompt(self, question: &str) {
+        let mut err = io::stderr();
+        let _ = write!(err, "{question}").and_then(|()| err.flush());
+    }
+
+    /// Tells that a job could not be worked on, and gives back the words for the result.
+    pub(super) fn error_of(self, job: &JobName, error: &anyhow::Error) -> String {
+        let text = clean_lines(&format!("{error:#}"));
+        self.message(&format!("error: {job}: {text}"));
+        text
+    }
+
+    /// A progress bar disturbs neither files nor log lines.
+    pub(super) fn shows_progress(self) -> bool {
+        !self.quiet && self.verbose == 0 && io::stderr().is_terminal()
+    }
+
+    /// Sends the log to standard error. `usual` is the level without `-v` and `-q`.
+    pub(super) fn start_log(self, usual: &str, as_json: bool) {
+        let level = match (self.quiet, self.verbose) {
+            (true, _) => "error",
+            (false, 0) => usual,
+            (false, 1) => "info",
+            (false, 2) => "debug",
+            (false, _) => "trace",
+        };
+        // The libraries below stay quiet: their debug logs may hold what must not be logged.
+        let filter = EnvFilter::new(format!("off,entrain={level}"));
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(io::stderr)
+            .with_target(false);
+        // An error says that a log was started already, as tests do.
+        let _ = if as_json {
+            log.json().flatten_event(true).try_init()
+        } else {
+            let colour = self.colour_wanted && io::stderr().is_terminal();
+            log.with_ansi(colour).try_init()
+        };
+    }
+}
+
+/// Standard output that swallows what nobody reads any more.
+struct Patient<W> {
+    inner: W,
+    gone: bool,
+}
+
+impl<W: Write> Patient<W> {
+    fn judge<T>(&mut self, done: io::Result<T>, swallowed: T) -> io::Result<T> {
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.gone = true;
+                Ok(swallowed)
+            }
+            other => other,
+        }
+    }
+}
+
+impl<W: Write> Write for Patient<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.gone {
+            return Ok(bytes.len());
+        }
+        let done = self.inner.write(bytes);
+        self.judge(done, bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.gone {
+            return Ok(());
+        }
+        let done = self.inner.flush();
+        self.judge(done, ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Broken(io::ErrorKind);
+
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(self.0.into())
+        }
+    }
+
+    #[test]
+    fn a_reader_who_went_away_is_no_error_but_a_full_disk_is() {
+        let write = |kind| {
+            let mut output = Patient {
+                inner: Broken(kind),
+                gone: false,
+            };
+            output.write_all(b"text").and_then(|()| output.flush())
+        };
+        assert!(write(io::ErrorKind::BrokenPipe).is_ok());
+        assert!(write(io::ErrorKind::StorageFull).is_err());
+    }
+}

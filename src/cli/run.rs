@@ -1,0 +1,30 @@
+//! `entrain run`: the service, until SIGTERM.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::exit::Exit;
+use super::load;
+use super::output::Output;
+use crate::config::Problems;
+use crate::scheduler;
+use crate::store::{Lock, Store};
+
+pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<Exit> {
+    let config = load::config(output, file)?;
+    // Held until the end: no other process may run cycles on this state meanwhile.
+    let _lock = Lock::acquire(&config.state_path, "run")?;
+    let store = Arc::new(Store::open(&config.state_path)?);
+    // The file that was found at the start, even if an earlier place of the search has one by now.
+    let file = config.file.clone();
+    let reload = || match load::load(Some(&file)) {
+        Ok(loaded) => Ok(loaded.config),
+        Err(Problems(problems)) => Err(problems.iter().map(ToString::to_string).collect()),
+    };
+    scheduler::run(config, store, &reload)
+        .await
+        .context("the service could not start")?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,73 @@
+//! `entrain test`: Test Connection, for the source and for each target.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::exit::Exit;
+use super::interrupt::Interrupt;
+use super::load;
+use super::output::Output;
+use crate::cycle::{Agent, Check, Problem};
+use crate::report::json::Document;
+use crate::report::{CheckView, text};
+use crate::scheduler;
+use crate::store::Store;
+
+pub(super) async fn test(
+    output: Output,
+    file: Option<&Path>,
+    names: &[String],
+) -> anyhow::Result<Exit> {
+    let config = Arc::new(load::config(output, file)?);
+    let jobs = load::jobs(&config, names)?;
+    // Nothing is to be remembered of a test.
+    let store = Arc::new(Store::open_scratch(&config.state_path)?);
+    let interrupt = Interrupt::listen(output)?;
+    let agent = Agent::new(
+        Arc::clone(&config),
+        store,
+        interrupt.stop.clone(),
+        scheduler::now,
+    )?;
+    if jobs.is_empty() {
+        output.message("no job is enabled; nothing to test");
+    }
+
+    let mut exit = Exit::Done;
+    let mut out = output.results();
+    let mut text_out = output.results();
+    let mut document = match output.is_json() {
+        true => Some(Document::begin(&mut out)?),
+        false => None,
+    };
+    for job in jobs {
+        let name = &job.rules.name;
+        if interrupt.is_stopped() {
+            output.message(&format!("not tested: {name}"));
+            exit = exit.max(Exit::Failed);
+            continue;
+        }
+        let checks = interrupt.guard(agent.test(job)).await?;
+        let checks: Vec<_> = checks.into_iter().map(view).collect();
+        if checks.iter().any(|check| check.result.is_err()) {
+            exit = exit.max(Exit::Failed);
+        }
+        match &mut document {
+            Some(document) => document.checks(name, &checks)?,
+            None => text::checks(&mut text_out, name, &checks, output.style())?,
+        }
+        text_out.flush()?;
+    }
+    if let Some(document) = document {
+        document.end()?;
+    }
+    out.flush()?;
+    Ok(exit)
+}
+
+fn view(check: Check) -> CheckView {
+    let Check { what, outcome } = check;
+    let result = outcome.map_err(|Problem { words, remedy }| (words, remedy));
+    CheckView { what, result }
+}

@@ -1,0 +1,385 @@
+//! The service: one task for each job, each waiting for its time. The driver owns the clock, the
+//! signals and the status; what a cycle does is no business of its.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::clock::now;
+use super::due::next_start;
+use super::signal::{GRACE, Signal, Signals};
+use super::status::{Ended, JobStatus, State, Status, WokenBy};
+use super::systemd;
+use crate::config::{Config, Job};
+use crate::cycle::{self, Agent, Options};
+use crate::engine::model::JobName;
+use crate::engine::summary::{Progress, Summary};
+use crate::store::Store;
+
+/// The longest sleep before the clock is asked again: it may have been set, or the machine suspended.
+const LONGEST_SLEEP: Duration = Duration::from_secs(20);
+
+/// How often the service manager's status line is brought up to date.
+const STATUS_INTERVAL: Duration = Duration::from_secs(5);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("could not listen to signals")]
+    Signals(#[source] io::Error),
+    #[error("could not start the agent")]
+    Start(#[source] cycle::Error),
+}
+
+/// Reads the configuration anew; an error is every problem of it, one text each.
+pub(crate) type Reload<'a> = dyn Fn() -> Result<Config, Vec<String>> + 'a;
+
+/// A configuration and the agent built from it. A cycle keeps the one it started with.
+struct Generation {
+    config: Arc<Config>,
+    agent: Agent,
+}
+
+struct Shared {
+    generation: watch::Sender<Arc<Generation>>,
+    status: watch::Sender<Status>,
+    /// Counts the times an operator asked for all cycles now.
+    wakes: watch::Sender<u64>,
+    store: Arc<Store>,
+    stop: CancellationToken,
+}
+
+/// Runs every enabled job on its schedule until SIGTERM or SIGINT.
+pub(crate) async fn run(
+    config: Config,
+    store: Arc<Store>,
+    reload: &Reload<'_>,
+) -> Result<(), Error> {
+    let mut signals = Signals::listen().map_err(Error::Signals)?;
+    let stop = CancellationToken::new();
+    let config = Arc::new(config);
+    let agent = Agent::new(Arc::clone(&config), Arc::clone(&store), stop.clone(), now);
+    let agent = agent.map_err(Error::Start)?;
+    let mut driver = Driver {
+        shared: Arc::new(Shared {
+            generation: watch::Sender::new(Arc::new(Generation { config, agent })),
+            status: watch::Sender::default(),
+            wakes: watch::Sender::default(),
+            store,
+            stop,
+        }),
+        tasks: JoinSet::new(),
+        driven: BTreeSet::new(),
+    };
+    driver.start_missing();
+    if driver.driven.is_empty() {
+        tracing::warn!("no job is enabled; waiting for a reload");
+    }
+    systemd::ready();
+    tracing::info!(jobs = driver.driven.len(), "started");
+    driver.serve(&mut signals, reload).await;
+    driver.stop(&mut signals).await;
+    Ok(())
+}
+
+struct Driver {
+    shared: Arc<Shared>,
+    /// Each gives back the name of its job when it ends.
+    tasks: JoinSet<JobName>,
+    driven: BTreeSet<JobName>,
+}
+
+impl Driver {
+    async fn serve(&mut self, signals: &mut Signals, reload: &Reload<'_>) {
+        let watchdog = systemd::watchdog();
+        let mut alive = interval(watchdog.unwrap_or(Duration::from_hours(1)));
+        alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut refresh = interval(STATUS_INTERVAL);
+        refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut told = String::new();
+        loop {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Signal::Stop => return,
+                    Signal::Reload => {
+                        systemd::reloading();
+                        self.reload(reload);
+                        systemd::ready();
+                    }
+                    Signal::Wake => {
+                        tracing::info!("an operator asks for all cycles now");
+                        self.shared.wakes.send_modify(|wakes| *wakes += 1);
+                    }
+                },
+                Some(ended) = self.tasks.join_next() => self.task_ended(ended),
+                _ = alive.tick() => if watchdog.is_some() {
+                    systemd::still_alive();
+                },
+                _ = refresh.tick() => {
+                    let line = self.shared.status.borrow().to_string();
+                    if line != told {
+                        systemd::status(&line);
+                        told = line;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes a new configuration, or keeps the old one and says everything that is wrong with the new.
+    fn reload(&mut self, reload: &Reload<'_>) {
+        let config = match reload() {
+            Ok(config) => Arc::new(config),
+            Err(problems) => {
+                for problem in &problems {
+                    tracing::error!(%problem, "the new configuration is wrong");
+                }
+                tracing::error!(
+                    problems = problems.len(),
+                    "not reloaded, the old configuration stays in force"
+                );
+                return;
+            }
+        };
+        let old = Arc::clone(&self.shared.generation.borrow().config);
+        if config.state_path != old.state_path {
+            tracing::error!(
+                "not reloaded, the old configuration stays in force: a new state.path needs a restart"
+            );
+            return;
+        }
+        let agent = Agent::new(
+            Arc::clone(&config),
+            Arc::clone(&self.shared.store),
+            self.shared.stop.clone(),
+            now,
+        );
+        let agent = match agent {
+            Ok(agent) => agent,
+            Err(error) => {
+                let error = chain(&error);
+                tracing::error!(error, "not reloaded, the old configuration stays in force");
+                return;
+            }
+        };
+        let generation = Arc::new(Generation { config, agent });
+        self.shared.generation.send_replace(generation);
+        self.start_missing();
+        tracing::info!(jobs = self.driven.len(), "reloaded");
+    }
+
+    /// Starts a task for every enabled job that has none. A job never has two.
+    fn start_missing(&mut self) {
+        let generation = Arc::clone(&self.shared.generation.borrow());
+        for job in generation.config.jobs.iter().filter(|job| job.enabled) {
+            let name = &job.rules.name;
+            if self.driven.insert(name.clone()) {
+                let shared = Arc::clone(&self.shared);
+                self.tasks.spawn(drive(shared, name.clone()));
+            }
+        }
+    }
+
+    /// A task ends when its job is gone from the configuration, which may have brought it back since.
+    fn task_ended(&mut self, ended: Result<JobName, tokio::task::JoinError>) {
+        match ended {
+            Ok(name) => {
+                self.driven.remove(&name);
+                self.shared.status.send_modify(|status| {
+                    status.jobs.remove(&name);
+                });
+                self.start_missing();
+            }
+            Err(error) => tracing::error!(%error, "a job's task broke down, which is a bug"),
+        }
+    }
+
+    async fn stop(mut self, signals: &mut Signals) {
+        systemd::stopping();
+        tracing::info!("stopping: requests in flight may end");
+        self.shared.stop.cancel();
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        tokio::select! {
+            ended = timeout(GRACE, ended) => match ended {
+                Ok(()) => tracing::info!("stopped"),
+                Err(_) => tracing::warn!("stopped with requests in flight; the next start looks after them"),
+            },
+            () = told_to_stop(signals) => tracing::warn!("stopped at once, as told twice"),
+        }
+    }
+}
+
+async fn told_to_stop(signals: &mut Signals) {
+    while signals.next().await != Signal::Stop {}
+}
+
+/// One job's task: waits for its time, runs a cycle, and waits again.
+async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
+    // A cycle that could not even begin leaves no start on record, and must not be tried in a loop.
+    let mut last_start = None;
+    let mut generation = shared.generation.subscribe();
+    let mut wakes = shared.wakes.subscribe();
+    loop {
+        let current = Arc::clone(&generation.borrow_and_update());
+        let mut jobs = current.config.jobs.iter();
+        let Some(job) = jobs.find(|job| job.enabled && job.rules.name == name) else {
+            return name;
+        };
+        last_start = last_start.max(last_start_on_record(&shared.store, &name));
+        let next = next_start(&job.schedule, last_start, now(), fastrand::u64(..));
+        set_state(&shared, &name, State::Waiting { next }, None);
+        let woken_by = tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => return name,
+            changed = generation.changed() => {
+                if changed.is_err() {
+                    return name;
+                }
+                continue;
+            }
+            changed = wakes.changed() => {
+                if changed.is_err() {
+                    return name;
+                }
+                WokenBy::Operator
+            }
+            () = wait_until(next) => WokenBy::Schedule,
+        };
+        last_start = Some(now());
+        run_cycle(&shared, &current.agent, job, woken_by).await;
+    }
+}
+
+async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy) {
+    let name = &job.rules.name;
+    let (progress, watched) = watch::channel(Progress::default());
+    let running = State::Running {
+        woken_by,
+        progress: watched,
+    };
+    set_state(shared, name, running, None);
+    tracing::debug!(job = %name, woken_by = woken_by.word(), "cycle starts");
+    // A thread of its own: planning computes for long, and a bug that panics costs this cycle, not
+    // the job.
+    let (agent, job) = (agent.clone(), job.clone());
+    let runtime = Handle::current();
+    let cycle =
+        spawn_blocking(move || runtime.block_on(agent.run(&job, &Options::default(), &progress)));
+    let ended = match cycle.await {
+        Ok(Ok(summary)) => log_summary(&summary, woken_by),
+        Ok(Err(error)) => {
+            let error = error.chain();
+            tracing::error!(job = %name, error, "the cycle could not go on; it is tried again when it is due");
+            Ended::Failed
+        }
+        Err(error) => {
+            tracing::error!(job = %name, %error, "the cycle broke down, which is a bug; it is tried again when it is due");
+            Ended::Failed
+        }
+    };
+    set_state(shared, name, State::Waiting { next: None }, Some(ended));
+}
+
+fn log_summary(summary: &Summary, woken_by: WokenBy) -> Ended {
+    let Summary {
+        job,
+        cycle,
+        kind: _,
+        started: _,
+        duration_ms,
+        evaluated,
+        in_scope: _,
+        linked: _,
+        done,
+        skipped: _,
+        failures: _,
+        failed,
+        not_tried,
+        held,
+        incomplete,
+        aborted,
+        stopped,
+        requests,
+    } = summary;
+    tracing::info!(
+        %job,
+        cycle,
+        woken_by = woken_by.word(),
+        duration_ms,
+        evaluated = evaluated.total(),
+        actions = done.values().sum::<u64>(),
+        failed,
+        not_tried,
+        stopped,
+        source_requests = requests.source,
+        target_requests = requests.target,
+        "cycle ended"
+    );
+    if let Some((_, removals)) = held {
+        tracing::warn!(%job, cycle, removals, "removals are held; see `entrain plan`, allow them with `entrain approve`");
+    }
+    if let Some(reason) = incomplete {
+        tracing::warn!(%job, cycle, reason, "the source was not read completely; nothing was removed");
+    }
+    if let Some(reason) = aborted {
+        tracing::error!(%job, cycle, reason, "the target could not be worked with");
+        return Ended::Failed;
+    }
+    if *failed > 0 || held.is_some() || incomplete.is_some() {
+        Ended::NeedsAttention
+    } else {
+        Ended::Well
+    }
+}
+
+/// `ended` replaces what is known of the last cycle; `None` leaves it as it is.
+fn set_state(shared: &Shared, name: &JobName, state: State, ended: Option<Ended>) {
+    shared.status.send_modify(|status| {
+        let last = status.jobs.get(name).and_then(|job| job.last);
+        let last = ended.or(last);
+        status.jobs.insert(name.clone(), JobStatus { state, last });
+    });
+}
+
+/// Sleeps until the clock shows `time`, however it is set meanwhile; for ever without one.
+async fn wait_until(time: Option<DateTime<Utc>>) {
+    let Some(time) = time else {
+        return std::future::pending().await;
+    };
+    while let Ok(left) = (time - now()).to_std()
+        && !left.is_zero()
+    {
+        sleep(left.min(LONGEST_SLEEP)).await;
+    }
+}
+
+/// When the job's last cycle started, by whichever process.
+fn last_start_on_record(store: &Store, job: &JobName) -> Option<DateTime<Utc>> {
+    match store.last_cycle(job) {
+        Ok(cycle) => cycle.map(|cycle| cycle.started),
+        Err(error) => {
+            let error = chain(&error);
+            tracing::error!(%job, error, "the last cycle could not be looked up");
+            None
+        }
+    }
+}
+
+/// An error and everything below it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
