@@ -9,12 +9,14 @@ use serde_json::Value;
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 /// Users by `userName`, groups by `displayName`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct View {
     pub(crate) users: BTreeMap<String, Person>,
     pub(crate) groups: BTreeMap<String, BTreeSet<String>>,
     /// Names and members that stand there more than once.
     pub(crate) duplicates: Vec<String>,
+    /// Target ids by name; empty in an expectation.
+    ids: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,7 +65,9 @@ impl View {
         for (resources, attribute) in [(users, "userName"), (groups, "displayName")] {
             for resource in resources {
                 let name = text(&resource[attribute]).unwrap();
-                names.insert(text(&resource["id"]).unwrap(), name);
+                let id = text(&resource["id"]).unwrap();
+                view.ids.insert(name.clone(), id.clone());
+                names.insert(id, name);
             }
         }
         for user in users {
@@ -115,13 +119,29 @@ impl View {
         view
     }
 
-    /// The objects that differ between two views, by name.
+    /// The objects that differ between two views, by name. A reference to an object that was only
+    /// renamed is the same reference.
     pub(crate) fn changed(&self, after: &Self) -> BTreeSet<String> {
-        let users = self.users.keys().chain(after.users.keys());
-        let users = users.filter(|name| self.users.get(*name) != after.users.get(*name));
-        let groups = self.groups.keys().chain(after.groups.keys());
-        let groups = groups.filter(|name| self.groups.get(*name) != after.groups.get(*name));
-        users.chain(groups).cloned().collect()
+        let (before, after) = (self.by_id(), after.by_id());
+        let names = before.keys().chain(after.keys());
+        names
+            .filter(|name| before.get(*name) != after.get(*name))
+            .cloned()
+            .collect()
+    }
+
+    fn by_id(&self) -> BTreeMap<String, (Option<Person>, BTreeSet<String>)> {
+        let id = |name: &String| self.ids.get(name).unwrap_or(name).clone();
+        let users = self.users.iter().map(|(name, person)| {
+            let mut person = person.clone();
+            person.manager = person.manager.as_ref().map(id);
+            (name.clone(), (Some(person), BTreeSet::new()))
+        });
+        let groups = self.groups.iter().map(|(name, members)| {
+            let members = members.iter().map(id).collect();
+            (name.clone(), (None, members))
+        });
+        users.chain(groups).collect()
     }
 }
 
