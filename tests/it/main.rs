@@ -7,6 +7,8 @@
 mod compliance;
 mod cycles;
 mod foreign;
+mod life;
 mod rig;
+mod safety;
 mod target;
 mod tidy;
