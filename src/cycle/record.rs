@@ -84,7 +84,15 @@ pub(super) fn finish(
     let now = (context.agent.now)();
     let stopped = context.agent.stop.is_cancelled();
 
-    note_scope(context, &beside)?;
+    // Who leaves scope while removals are held, or by a reading that is not complete, counts as being
+    // in it: or else a scope that is emptied twice would look as if it had been empty before.
+    let leaving_counts = held.is_none() && incomplete.is_none();
+    let mut unfinished = tally.unfinished;
+    if !leaving_counts {
+        let leaving = beside.scope_changes.iter().filter(|(_, _, comes)| !comes);
+        unfinished.extend(leaving.map(|(kind, id, _)| (*kind, id.clone())));
+    }
+    note_scope(context, &beside, leaving_counts)?;
     for (group, members) in beside.met_members {
         let is_linked = store.target_of(job, ObjectKind::Group, &group)?.is_some();
         if is_linked {
@@ -96,7 +104,6 @@ pub(super) fn finish(
         None => store.release_hold(job)?,
     }
 
-    let mut unfinished = tally.unfinished;
     let not_planned: Vec<NotPlanned> = skipped
         .iter()
         .filter(|skipped| skipped.why.is_failure())
@@ -176,10 +183,11 @@ pub(super) fn finish(
     Ok(summary)
 }
 
-fn note_scope(context: &Context<'_>, beside: &Beside) -> Result<(), Error> {
+fn note_scope(context: &Context<'_>, beside: &Beside, leaving_counts: bool) -> Result<(), Error> {
     for kind in ObjectKind::ALL {
         let changes = beside.scope_changes.iter().filter(|(of, _, _)| *of == kind);
         let verdicts: Vec<(SourceId, bool)> = changes
+            .filter(|(_, _, comes)| *comes || leaving_counts)
             .map(|(_, id, in_scope)| (id.clone(), *in_scope))
             .collect();
         let job = &context.job.rules.name;
