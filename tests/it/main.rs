@@ -6,8 +6,10 @@
 
 mod compliance;
 mod cycles;
+mod faults;
 mod foreign;
 mod life;
+mod matching;
 mod rig;
 mod safety;
 mod target;
