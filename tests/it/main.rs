@@ -4,6 +4,8 @@
     reason = "clippy.toml allows it in tests; their helpers are meant too"
 )]
 
+mod bad_input;
+mod commands;
 mod compliance;
 mod cycles;
 mod faults;
@@ -12,5 +14,6 @@ mod life;
 mod matching;
 mod rig;
 mod safety;
+mod service;
 mod target;
 mod tidy;
