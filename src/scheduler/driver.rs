@@ -207,9 +207,10 @@ impl Driver {
         self.shared.stop.cancel();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         tokio::select! {
-            ended = timeout(GRACE, ended) => match ended {
-                Ok(()) => tracing::info!("stopped"),
-                Err(_) => tracing::warn!("stopped with requests in flight; the next start looks after them"),
+            ended = timeout(GRACE, ended) => if ended.is_ok() {
+                tracing::info!("stopped");
+            } else {
+                tracing::warn!("stopped with requests in flight; the next start looks after them");
             },
             () = told_to_stop(signals) => tracing::warn!("stopped at once, as told twice"),
         }
