@@ -53,10 +53,10 @@ const SEPARATOR: &str = "__";
 const ELEMENT: char = '#';
 
 impl Document {
-    pub(super) fn parse(file: &Path, text: &str) -> Result<Self, Problem> {
+    pub(super) fn parse(file: &Path, text: &str) -> Result<Self, Box<Problem>> {
         let toml = ImDocument::parse(text).map_err(|err| {
             let (line, column) = err.span().map_or((1, 1), |span| position(text, span.start));
-            Problem {
+            Box::new(Problem {
                 file: file.to_owned(),
                 line: Some(line),
                 column: Some(column),
@@ -67,7 +67,7 @@ impl Document {
                     err.message().trim().replace('\n', "; ")
                 ),
                 remedy: "correct the line; text stands in quotes, and a key occurs once".to_owned(),
-            }
+            })
         })?;
         let mut spans = BTreeMap::new();
         let root = read_table(toml.as_table(), &mut Vec::new(), &mut spans);
@@ -103,6 +103,7 @@ impl Document {
                 }
             };
             let Ok(mut value) = Value::from_str(text);
+            self.record_override(&path, &value, variable, text);
             for key in path.iter().rev() {
                 let name = match key {
                     Key::Name(name) => name.clone(),
@@ -113,9 +114,6 @@ impl Document {
             if let Value::Dict(_, dict) = value {
                 over = over.merge(Layer(dict));
             }
-            let text = text.clone();
-            let variable = variable.clone();
-            self.overrides.insert(path, Override { variable, text });
         }
         let merged = over.data().unwrap_or_default();
         let merged = merged.get(&Profile::Default).cloned().unwrap_or_default();
@@ -129,7 +127,7 @@ impl Document {
     /// jobs by their name as well.
     fn resolve_names(&self, name: &str) -> Result<Vec<Key>, (String, String)> {
         let mut path = Vec::new();
-        let mut here = Some(&Value::from(self.root.clone())).cloned();
+        let mut here = Some(Value::from(self.root.clone()));
         for part in name.split(SEPARATOR) {
             let part = part.to_ascii_lowercase();
             if part.is_empty() {
@@ -140,6 +138,15 @@ impl Document {
                 ));
             }
             match here {
+                Some(Value::Array(_, elements))
+                    if !elements.iter().any(|element| element.as_dict().is_some()) =>
+                {
+                    return Err((
+                        "a list of plain values is overridden as a whole".to_owned(),
+                        "leave the index out and write all of it, as in [\"one\", \"two\"]"
+                            .to_owned(),
+                    ));
+                }
                 Some(Value::Array(_, elements)) => {
                     let index = find_element(&part, &elements)?;
                     path.push(Key::Index(index));
@@ -156,6 +163,23 @@ impl Document {
             }
         }
         Ok(path)
+    }
+
+    /// A table that a variable holds overrides key by key, as figment merges it.
+    fn record_override(&mut self, path: &[Key], value: &Value, variable: &str, text: &str) {
+        if let Value::Dict(_, members) = value {
+            for (name, member) in members {
+                let path = [path, &[Key::Name(name.clone())]].concat();
+                let text = member.as_str().unwrap_or_default();
+                self.record_override(&path, member, variable, text);
+            }
+            return;
+        }
+        let over = Override {
+            variable: variable.to_owned(),
+            text: text.to_owned(),
+        };
+        self.overrides.insert(path.to_vec(), over);
     }
 
     pub(super) fn file(&self) -> &Path {
@@ -181,10 +205,19 @@ impl Document {
         })
     }
 
+    /// The variable that gave the value, or that made the table around it.
     fn override_of(&self, path: &[Key]) -> Option<&Override> {
-        (0..=path.len())
+        let above = (0..=path.len())
             .rev()
-            .find_map(|length| self.overrides.get(&path[..length]))
+            .find_map(|length| self.overrides.get(&path[..length]));
+        above.or_else(|| {
+            if self.spans.contains_key(path) {
+                return None;
+            }
+            let mut inside = self.overrides.iter();
+            let (_, over) = inside.find(|(inside, _)| inside.starts_with(path))?;
+            (!path.is_empty()).then_some(over)
+        })
     }
 }
 
@@ -419,6 +452,17 @@ impl Place {
     pub(super) fn overriding_text(&self) -> Option<&str> {
         let over = self.document.overrides.get(&self.path)?;
         Some(&over.text)
+    }
+
+    /// Whether both stand in one file: a job's mapping and one of its preset do not.
+    pub(super) fn is_in_file_of(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.document, &other.document)
+    }
+
+    /// Whether the value, or a part of it, came from the environment.
+    pub(super) fn is_overridden(&self) -> bool {
+        let mut overridden = self.document.overrides.keys();
+        overridden.any(|path| path.starts_with(&self.path) || self.path.starts_with(path))
     }
 
     pub(super) fn problem(&self, message: impl Into<String>, remedy: impl Into<String>) -> Problem {

@@ -390,7 +390,9 @@ impl Source {
 
 impl Schedule {
     fn read(parent: &Table, section: &Section, log: &mut Log) -> Self {
-        let table = parent.table_or_empty("schedule", log);
+        let table = parent
+            .table_or_empty("schedule", log)
+            .prefer_overriding(&["interval", "cron"]);
         table.check_keys(section, SECTIONS, log);
         if table.has("interval") && table.has("cron") {
             log.problem(
@@ -452,7 +454,9 @@ impl Application {
             log.problem(job.place.name("application").problem("missing", remedy));
             return None;
         }
-        let table = job.table("application", log)?;
+        let table = job
+            .table("application", log)?
+            .prefer_overriding(APPLICATION.keys);
         table.check_keys(&APPLICATION, SECTIONS, log);
         let given: Vec<_> = APPLICATION
             .keys
@@ -717,13 +721,13 @@ fn read_limit(safety: &Table, log: &mut Log) -> Option<Typed<Limit>> {
     let Typed { value, place } = safety.any("max_deletions")?;
     let remedy = "write a number such as 500, or a share such as \"10%\"";
     let limit = match &value {
-        Value::Num(..) => match whole(&value).map(u64::try_from) {
-            Some(Ok(count)) => Limit::Count(count),
-            _ => {
+        Value::Num(..) => {
+            let Some(count) = whole(&value).and_then(|count| u64::try_from(count).ok()) else {
                 log.problem(place.problem("this is not a whole number of objects", remedy));
                 return None;
-            }
-        },
+            };
+            Limit::Count(count)
+        }
         Value::String(_, text) => {
             let percent = text
                 .trim()

@@ -39,12 +39,14 @@ pub(super) fn resolve(
                 entries.remove(index);
             }
             (Some(Flow::Removed), None) => {
-                let paths: Vec<_> = entries.iter().map(|entry| entry.path.to_string()).collect();
-                let paths: Vec<_> = paths.iter().map(String::as_str).collect();
-                log.problem(entry.raw.place.problem(
-                    format!("the preset has no mapping of {} to remove", entry.path),
-                    suggest(&entry.path.to_string(), &paths),
-                ));
+                let paths: Vec<_> = entries.iter().map(|known| known.path.to_string()).collect();
+                let path = entry.path.to_string();
+                let remedy = match nearest(&path, paths.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => "leave the mapping out".to_owned(),
+                };
+                let message = format!("the preset has no mapping of {path} to remove");
+                log.problem(entry.raw.place.problem(message, remedy));
             }
             (_, Some(index)) => entries[index] = entry,
             (_, None) => entries.push(entry),
@@ -112,9 +114,14 @@ fn check_matching(
         let Some(matching) = &entry.raw.matching else {
             continue;
         };
+        // The one that the job's author wrote is the one to correct.
+        let is_own = |entry: &Entry<'_>| entry.raw.place.is_in_file_of(&own.place);
         if let Some(first) = seen.insert(matching.value, entry) {
-            // The one that the job's author wrote is the one to correct.
-            log.problem(matching.place.problem(
+            let to_correct = match (&first.raw.matching, is_own(entry)) {
+                (Some(first_matching), false) if is_own(first) => first_matching,
+                _ => matching,
+            };
+            log.problem(to_correct.place.problem(
                 format!(
                     "{} and {} have the same matching precedence {}",
                     first.path, entry.path, matching.value
@@ -124,7 +131,13 @@ fn check_matching(
         }
         let path = entry.path.to_string();
         if let Some(filterable) = filterable.filter(|filterable| !filterable.contains(&path)) {
-            log.problem(matching.place.problem(
+            let own_place = own.place.name("mappings");
+            let place = if is_own(entry) {
+                &matching.place
+            } else {
+                &own_place
+            };
+            log.problem(place.problem(
                 format!("{path} cannot match: the target does not filter by it"),
                 format!(
                     "match one of {}, or add it to target.filterable",
@@ -163,93 +176,131 @@ struct Shape {
 fn build(kind: ObjectKind, entry: &Entry<'_>, log: &mut Log) -> Option<Mapping> {
     let Entry { path, raw } = entry;
     let place = &raw.target.as_ref()?.place;
-    if path.schema().is_none() {
-        let forbidden = match path.attribute() {
-            "id" => Some("the target makes ids itself"),
-            "meta" | "schemas" => Some("it is not for clients to write"),
-            "password" => Some("passwords are not provisioned"),
-            "groups" => Some("memberships are written through the groups' members"),
-            _ => None,
-        };
-        if let Some(why) = forbidden {
-            let message = format!("{path} must not be mapped: {why}");
-            log.problem(place.problem(message, "remove the mapping"));
-            return None;
-        }
+    if let Some(why) = forbidden(path) {
+        let message = format!("{path} must not be mapped: {why}");
+        log.problem(place.problem(message, "remove the mapping"));
+        return None;
     }
     let shape = shape(kind, path, raw, place, log)?;
-    let source = build_source(kind, path, raw, &shape, log)?;
+    // Everything is looked at before the first thing that is missing ends it.
+    let source = build_source(kind, path, raw, &shape, log);
     let default = match &raw.default {
-        Some(default) => Some(constant(default, &shape, log)?),
-        None => None,
+        Some(default) => constant(default, &shape, log).map(Some),
+        None => Some(None),
     };
-    let on_empty = match &raw.on_empty {
-        None if default.is_some() => OnEmpty::Default,
-        None => OnEmpty::Clear,
-        Some(text) => choose(
-            text,
-            &[
-                ("clear", OnEmpty::Clear),
-                ("keep", OnEmpty::Keep),
-                ("default", OnEmpty::Default),
-                ("fail", OnEmpty::Fail),
-            ],
-            log,
-        )?,
-    };
-    if let (OnEmpty::Default, None, Some(text)) = (on_empty, &default, &raw.on_empty) {
-        log.problem(text.place.problem(
-            "there is no default to fall back to",
-            "add default = \"…\", or write keep, clear or fail",
-        ));
-    }
-    if let (Source::Constant(_), Some(default)) = (&source, &raw.default) {
+    let on_empty = build_on_empty(raw, log);
+    let matching = build_matching(raw, path, &shape, log);
+    let apply = build_apply(raw, source.as_ref(), log);
+    if let (Some(Source::Constant(_)), Some(default)) = (&source, &raw.default) {
         log.problem(default.place.key_problem(
             "a constant is never empty, so its default is never used",
             "keep one of constant and default",
         ));
     }
-    let apply = match &raw.apply {
-        Some(text) => Some(choose(
-            text,
-            &[("always", Apply::Always), ("on-create", Apply::OnCreate)],
-            log,
-        )?),
-        None => None,
-    };
-    let apply = match (&source, apply, &raw.apply) {
-        (Source::Expression(expression), Some(Apply::Always), Some(text))
-            if expression.selects_unique() =>
-        {
-            log.problem(text.place.problem(
-                "SelectUniqueValue chooses a value once, when the object is created",
-                "write apply = \"on-create\"",
-            ));
-            Apply::OnCreate
-        }
-        (Source::Expression(expression), None, _) if expression.selects_unique() => Apply::OnCreate,
-        (_, apply, _) => apply.unwrap_or(Apply::Always),
-    };
-    if let Source::Expression(expression) = &source
-        && expression.is_volatile()
-    {
-        check_volatile(raw, apply, log);
-    }
     Some(Mapping {
         target: path.clone(),
-        source,
-        default,
-        matching: raw
-            .matching
-            .as_ref()
-            .and_then(|matching| u32::try_from(matching.value).ok()),
-        apply,
-        on_empty,
+        source: source?,
+        default: default?,
+        matching,
+        apply: apply?,
+        on_empty: on_empty?,
         target_type: shape.target_type,
         multi_valued: shape.multi_valued,
         case_exact: shape.case_exact,
         required: shape.required,
     })
+}
+
+/// Why nobody may map the path.
+fn forbidden(path: &TargetPath) -> Option<&'static str> {
+    if path.schema().is_some() {
+        return None;
+    }
+    match path.attribute() {
+        "id" => Some("the target makes ids itself"),
+        "meta" | "schemas" => Some("it is not for clients to write"),
+        "password" => Some("passwords are not provisioned"),
+        "groups" => Some("memberships are written through the groups' members"),
+        _ => None,
+    }
+}
+
+fn build_matching(
+    raw: &file::Mapping,
+    path: &TargetPath,
+    shape: &Shape,
+    log: &mut Log,
+) -> Option<u32> {
+    let matching = raw.matching.as_ref()?;
+    let plain = match shape.target_type {
+        TargetType::String
+        | TargetType::Boolean
+        | TargetType::Integer
+        | TargetType::DateTime
+        | TargetType::Binary => !shape.multi_valued,
+        TargetType::Reference | TargetType::Complex => false,
+    };
+    if !plain {
+        log.problem(matching.place.problem(
+            format!("{path} cannot match: only a single plain value can be searched for"),
+            "drop match, or map a sub-attribute such as emails[type eq \"work\"].value",
+        ));
+    }
+    let precedence = u32::try_from(matching.value).ok();
+    if precedence.is_none() {
+        let message = format!("{} is too large for a precedence", matching.value);
+        log.problem(matching.place.problem(message, "count from 1"));
+    }
+    precedence
+}
+
+/// A default that was given is meant to be used, unless the mapping says otherwise.
+fn build_on_empty(raw: &file::Mapping, log: &mut Log) -> Option<OnEmpty> {
+    let words = [
+        ("clear", OnEmpty::Clear),
+        ("keep", OnEmpty::Keep),
+        ("default", OnEmpty::Default),
+        ("fail", OnEmpty::Fail),
+    ];
+    let Some(text) = &raw.on_empty else {
+        return Some(match &raw.default {
+            Some(_) => OnEmpty::Default,
+            None => OnEmpty::Clear,
+        });
+    };
+    let on_empty = choose(text, &words, log)?;
+    if on_empty == OnEmpty::Default && raw.default.is_none() {
+        log.problem(text.place.problem(
+            "there is no default to fall back to",
+            "add default = \"…\", or write keep, clear or fail",
+        ));
+    }
+    Some(on_empty)
+}
+
+fn build_apply(raw: &file::Mapping, source: Option<&Source>, log: &mut Log) -> Option<Apply> {
+    let words = [("always", Apply::Always), ("on-create", Apply::OnCreate)];
+    let typed = match &raw.apply {
+        Some(text) => Some(choose(text, &words, log)?),
+        None => None,
+    };
+    let Some(Source::Expression(expression)) = source else {
+        return Some(typed.unwrap_or(Apply::Always));
+    };
+    if expression.selects_unique() {
+        if let (Some(Apply::Always), Some(text)) = (typed, &raw.apply) {
+            log.problem(text.place.problem(
+                "SelectUniqueValue chooses a value once, when the object is created",
+                "write apply = \"on-create\"",
+            ));
+        }
+        return Some(Apply::OnCreate);
+    }
+    let apply = typed.unwrap_or(Apply::Always);
+    if expression.is_volatile() {
+        check_volatile(raw, apply, log);
+    }
+    Some(apply)
 }
 
 fn check_volatile(raw: &file::Mapping, apply: Apply, log: &mut Log) {
@@ -288,7 +339,9 @@ fn shape(
             .unwrap_or_default();
         log.problem(place.problem(
             format!("SCIM knows no attribute {path} of {kind}s"),
-            format!("{near}If the target has it, say its type, as in type = \"string\""),
+            format!(
+                "{near}If the target has this attribute, say its type, as in type = \"string\""
+            ),
         ));
         return None;
     }
@@ -477,8 +530,6 @@ fn fits(
         return mismatch("write source = \"members\"".to_owned());
     }
     match (attribute.source_type, shape.target_type) {
-        (SourceType::Any, _) | (SourceType::Reference, TargetType::Reference) => {}
-        (SourceType::Object, TargetType::Complex) => {}
         (SourceType::Roles, _) => {
             return mismatch(
                 "write expression = 'AssertiveAppRoleAssignmentsComplex([appRoleAssignments])' or \
@@ -486,21 +537,37 @@ fn fits(
                     .to_owned(),
             );
         }
-        (SourceType::Object, _) => {
+        (
+            SourceType::Object,
+            TargetType::String
+            | TargetType::Boolean
+            | TargetType::Integer
+            | TargetType::DateTime
+            | TargetType::Reference
+            | TargetType::Binary,
+        ) => {
             return mismatch(
                 "name one of its members, such as employeeOrgData.division".to_owned(),
             );
         }
-        (SourceType::Reference, _) => {
+        (
+            SourceType::Reference,
+            TargetType::String
+            | TargetType::Boolean
+            | TargetType::Integer
+            | TargetType::DateTime
+            | TargetType::Binary
+            | TargetType::Complex,
+        ) => {
             return mismatch("say type = \"reference\" if the target keeps an id there".to_owned());
         }
-        (_, TargetType::Reference) => {
+        (SourceType::Text | SourceType::Boolean | SourceType::DateTime, TargetType::Reference) => {
             return mismatch(
                 "map manager or members, or say type = \"string\" if the target keeps text there"
                     .to_owned(),
             );
         }
-        (_, TargetType::Complex) => {
+        (SourceType::Text | SourceType::Boolean | SourceType::DateTime, TargetType::Complex) => {
             return mismatch(format!(
                 "name the sub-attribute, as in {}",
                 match path.selector() {
@@ -514,7 +581,10 @@ fn fits(
         | (SourceType::DateTime, TargetType::Boolean | TargetType::Integer) => {
             return mismatch("map another attribute, or convert it in an expression".to_owned());
         }
-        (
+        (SourceType::Any, _)
+        | (SourceType::Reference, TargetType::Reference)
+        | (SourceType::Object, TargetType::Complex)
+        | (
             SourceType::Text,
             TargetType::String
             | TargetType::Boolean
@@ -556,7 +626,9 @@ fn constant(typed: &Typed<Raw>, shape: &Shape, log: &mut Log) -> Option<Value> {
         let found = match value {
             Raw::String(_, text) => format!("{text:?}"),
             Raw::Bool(_, is) => is.to_string(),
-            Raw::Num(..) => whole(value).map_or("a number".to_owned(), |number| number.to_string()),
+            Raw::Num(..) => {
+                whole(value).map_or("a fraction".to_owned(), |number| number.to_string())
+            }
             other => kind_of_raw(other).to_owned(),
         };
         let remedy = match shape.target_type {

@@ -108,7 +108,7 @@ fn load_with(file: &Path, variables: &[Variable]) -> Result<Loaded, Problems> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
 
     let mut log = Log::default();
-    let mut document = Document::parse(file, text).map_err(|problem| Problems(vec![problem]))?;
+    let mut document = Document::parse(file, text).map_err(|problem| Problems(vec![*problem]))?;
     document.override_with(variables, &mut log);
     let document = Rc::new(document);
     let typed = file::File::read(&document, &mut log);

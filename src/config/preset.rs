@@ -60,18 +60,18 @@ pub(super) fn load(
         );
     }
     let choice = choice?;
-    let is_path = name.contains(['/', '\\']) || name.ends_with(".toml");
+    let is_path = name.contains(['/', '\\']) || Path::new(name).extension().is_some();
     if !is_path {
         let names: Vec<_> = names().collect();
         let message = format!("there is no preset {name:?}");
         let remedy = format!(
-            "{}; a preset of your own is a path, such as \"./{name}.toml\"",
+            "{}\na preset of your own is a path, such as \"./{name}.toml\"",
             suggest(name, &names)
         );
         log.problem(choice.place.problem(message, remedy));
         return None;
     }
-    let path = folder.join(name);
+    let path = folder.join(name.strip_prefix("./").unwrap_or(name));
     match fs::read_to_string(&path) {
         Ok(text) => read(&path, &text, log),
         Err(err) => {
@@ -88,7 +88,7 @@ fn read(path: &Path, text: &str, log: &mut Log) -> Option<file::Preset> {
     match Document::parse(path, text) {
         Ok(document) => Some(file::Preset::read(&Rc::new(document), log)),
         Err(problem) => {
-            log.problem(problem);
+            log.problem(*problem);
             None
         }
     }

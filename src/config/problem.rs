@@ -1,6 +1,7 @@
 //! What is wrong with a configuration: told all at once, each problem with its file, line, key and
 //! remedy. No problem ever repeats the value of a secret.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -91,7 +92,8 @@ impl Log {
                     problem.column,
                 )
             });
-            list.dedup();
+            let mut told = BTreeSet::new();
+            list.retain(|problem| told.insert(problem.to_string()));
         }
     }
 }

@@ -69,6 +69,18 @@ impl Table {
         }
     }
 
+    /// Of keys that exclude each other, those from the environment drive out those of the file.
+    pub(super) fn prefer_overriding(mut self, keys: &[&str]) -> Self {
+        let is_overriding = |key: &str| self.place.name(key).is_overridden();
+        if keys.iter().any(|key| self.has(key) && is_overriding(key)) {
+            let dropped: Vec<_> = keys.iter().filter(|key| !is_overriding(key)).collect();
+            for key in dropped {
+                self.members.remove(*key);
+            }
+        }
+        self
+    }
+
     /// The value as it is.
     pub(super) fn any(&self, key: &str) -> Option<Typed<Value>> {
         Some(Typed {
@@ -135,7 +147,7 @@ impl Table {
     pub(super) fn positive(&self, key: &str, log: &mut Log) -> Option<Typed<f64>> {
         let Typed { value, place } = self.any(key)?;
         let remedy = "write a number above 0, without quotes";
-        let Some(number) = value.as_num_value() else {
+        let Some(number) = number(&value) else {
             return wrong(&place, "a number", &value, remedy, log);
         };
         if !(number.is_finite() && number > 0.0) {
@@ -218,7 +230,8 @@ impl Table {
         let table = Self {
             members,
             place: place.clone(),
-        };
+        }
+        .prefer_overriding(SECRET_KEYS);
         for name in table.members.keys() {
             if !SECRET_KEYS.contains(&name.as_str()) {
                 log.problem(
@@ -290,24 +303,19 @@ pub(super) fn whole(value: &Value) -> Option<i64> {
     };
     match number {
         Num::F32(_) | Num::F64(_) => None,
-        _ => i64::try_from(value.to_i128()?).ok(),
+        _ => value
+            .to_i128()
+            .or_else(|| i128::try_from(value.to_u128()?).ok())
+            .and_then(|number| i64::try_from(number).ok()),
     }
 }
 
-trait NumberValue {
-    fn as_num_value(&self) -> Option<f64>;
-}
-
-impl NumberValue for Value {
-    fn as_num_value(&self) -> Option<f64> {
-        match self {
-            Value::Num(_, number) => number.to_f64().or_else(|| {
-                self.to_i128()
-                    .and_then(|whole| i32::try_from(whole).ok())
-                    .map(f64::from)
-            }),
-            _ => None,
-        }
+/// A number, with or without a fraction.
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Num(_, Num::F32(number)) => Some(f64::from(*number)),
+        Value::Num(_, Num::F64(number)) => Some(*number),
+        _ => i32::try_from(whole(value)?).ok().map(f64::from),
     }
 }
 

@@ -20,9 +20,9 @@ use crate::engine::job::{self, Actions, Limit, Limits, Rules, Scope, ScopeMode, 
 use crate::engine::model::{JobName, ObjectKind, TargetPath};
 
 const STATE_PATH: &str = "entrain.db";
-const INTERVAL: Duration = Duration::from_secs(40 * 60);
+const INTERVAL: Duration = Duration::from_mins(40);
 const CONCURRENCY: usize = 8;
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 const MAX_DELETIONS: Limit = Limit::Count(500);
 const MEMBER_CHUNK: usize = 100;
 const PAGE_SIZE: usize = 100;
@@ -771,19 +771,7 @@ fn resolve_schedule(
     };
     let timezone = own.timezone.as_ref().or(global.timezone.as_ref());
     let zone = match timezone {
-        Some(typed) => match chrono_tz::Tz::from_str(typed.value.trim()) {
-            Ok(zone) => zone,
-            Err(_) => {
-                let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
-                let remedy = match nearest(&typed.value, names) {
-                    Some(near) => format!("did you mean {near}?"),
-                    None => "write a name of the IANA list, such as Europe/Berlin".to_owned(),
-                };
-                let message = format!("there is no time zone {:?}", typed.value);
-                log.problem(typed.place.problem(message, remedy));
-                return None;
-            }
-        },
+        Some(typed) => time_zone(typed, log)?,
         None => chrono_tz::UTC,
     };
     if let Some(cron) = &rhythm.cron {
@@ -803,7 +791,7 @@ fn resolve_schedule(
                 };
                 log.problem(
                     cron.place
-                        .problem(format!("not a cron expression: {err}"), remedy),
+                        .problem(format!("not a cron expression:\n{err}"), remedy),
                 );
                 None
             }
@@ -831,6 +819,20 @@ fn resolve_schedule(
         every,
         jitter: jitter_length,
     })
+}
+
+fn time_zone(typed: &Typed<String>, log: &mut Log) -> Option<chrono_tz::Tz> {
+    let zone = chrono_tz::Tz::from_str(typed.value.trim()).ok();
+    if zone.is_none() {
+        let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+        let remedy = match nearest(&typed.value, names) {
+            Some(near) => format!("did you mean {near}?"),
+            None => "write a name of the IANA list, such as Europe/Berlin".to_owned(),
+        };
+        let message = format!("there is no time zone {:?}", typed.value);
+        log.problem(typed.place.problem(message, remedy));
+    }
+    zone
 }
 
 /// What only shows when the parts of a job are looked at together.

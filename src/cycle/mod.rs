@@ -10,6 +10,8 @@ mod lookup;
 mod plan;
 mod read;
 mod record;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -208,7 +208,7 @@ enum Test {
     },
 }
 
-/// What GREATER_THAN can order: Entra knows whole numbers only, we know points in time as well.
+/// What `GREATER_THAN` can order: Entra knows whole numbers only, we know points in time as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Comparable {
     Integer(i128),
@@ -381,21 +381,23 @@ impl Clause {
             (SourceType::Reference, _) => {
                 wrong("compare an attribute of the object itself, such as department")
             }
-            (SourceType::Object, Test::Null | Test::NotNull) => Ok(()),
-            (SourceType::Object, _) => {
-                wrong("name one of its members, such as employeeOrgData.division")
-            }
-            (SourceType::Boolean, Test::Boolean(_) | Test::Null | Test::NotNull) => Ok(()),
-            (SourceType::Boolean, _) => wrong("use IS TRUE or IS FALSE"),
             (SourceType::Text | SourceType::DateTime, Test::Boolean(_)) => {
                 wrong("use EQUALS, or an attribute that is true or false")
             }
-            (SourceType::DateTime, Test::Greater { than, .. })
-                if matches!(than, Comparable::Integer(_)) =>
-            {
-                wrong("compare with a date such as \"2026-01-31\"")
+            (
+                SourceType::DateTime,
+                Test::Greater {
+                    than: Comparable::Integer(_),
+                    ..
+                },
+            ) => wrong("compare with a date such as \"2026-01-31\""),
+            (SourceType::Object | SourceType::Boolean, Test::Null | Test::NotNull)
+            | (SourceType::Boolean, Test::Boolean(_))
+            | (SourceType::Text | SourceType::DateTime | SourceType::Any, _) => Ok(()),
+            (SourceType::Object, _) => {
+                wrong("name one of its members, such as employeeOrgData.division")
             }
-            (SourceType::Text | SourceType::DateTime | SourceType::Any, _) => Ok(()),
+            (SourceType::Boolean, _) => wrong("use IS TRUE or IS FALSE"),
         }
     }
 

@@ -1,7 +1,6 @@
 //! Cycles and the status of a job: when they ran, what they did, and how they ended.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};

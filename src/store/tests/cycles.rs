@@ -1,0 +1,144 @@
+//! Cycles on record, and the status of a job.
+
+use super::*;
+use crate::engine::guard::WhyHeld;
+use crate::engine::plan::Count;
+use crate::store::{CycleState, Lock, RequestRecord};
+
+#[test]
+fn a_finished_cycle_is_on_record_with_all_its_numbers() {
+    let world = World::new();
+    let count = |users, groups| Count { users, groups };
+    let mut summary = world.summary();
+    summary.evaluated = count(10, 1);
+    summary.in_scope = count(9, 2);
+    summary.linked = count(8, 3);
+    summary.done = BTreeMap::from([("create", 7), ("update", 1)]);
+    summary.skipped = BTreeMap::from([("out-of-scope", 1)]);
+    summary.failed = 2;
+    summary.not_tried = 3;
+    summary.incomplete = Some("page 3 did not come".to_owned());
+    summary.requests = Requests {
+        source: 4,
+        target: 12,
+    };
+    world.store.finish_cycle(&summary, at(2)).unwrap();
+    let cycle = world.store.last_cycle(&world.job).unwrap().unwrap();
+    assert_eq!(cycle.number, world.cycle);
+    assert_eq!(cycle.state, CycleState::ObjectsFailed);
+    assert_eq!((cycle.started, cycle.finished), (at(0), Some(at(2))));
+    assert_eq!(
+        (cycle.evaluated, cycle.in_scope, cycle.linked),
+        (count(10, 1), count(9, 2), count(8, 3))
+    );
+    assert_eq!(cycle.done["create"], 7);
+    assert_eq!(cycle.skipped["out-of-scope"], 1);
+    assert_eq!((cycle.failed, cycle.not_tried, cycle.held), (2, 3, 0));
+    assert_eq!(cycle.requests, summary.requests);
+    assert_eq!(cycle.incomplete, summary.incomplete);
+    assert_eq!((cycle.error, cycle.duration_ms), (None, 2_000));
+}
+
+#[test]
+fn the_state_of_a_cycle_follows_from_its_summary() {
+    let world = World::new();
+    let mut summary = world.summary();
+    let mut state = |change: fn(&mut Summary)| {
+        change(&mut summary);
+        world.store.finish_cycle(&summary, at(2)).unwrap();
+        world.store.last_cycle(&world.job).unwrap().unwrap().state
+    };
+    assert_eq!(state(|_| {}), CycleState::Succeeded);
+    assert_eq!(
+        state(|summary| summary.failed = 1),
+        CycleState::ObjectsFailed
+    );
+    let hold = |summary: &mut Summary| {
+        let why = WhyHeld::TooManyDeletions {
+            planned: 2,
+            limit: 1,
+        };
+        summary.held = Some((why, 2));
+    };
+    assert_eq!(state(hold), CycleState::Held);
+    assert_eq!(state(|summary| summary.stopped = true), CycleState::Stopped);
+    let abort = |summary: &mut Summary| summary.aborted = Some("token refused".to_owned());
+    assert_eq!(state(abort), CycleState::Failed);
+}
+
+#[test]
+fn a_cycle_that_cannot_go_on_says_why() {
+    let world = World::new();
+    let requests = Requests {
+        source: 1,
+        target: 0,
+    };
+    world
+        .store
+        .fail_cycle(world.cycle, "the source is down", requests, at(3))
+        .unwrap();
+    let status = world.store.status(&world.job, 5).unwrap();
+    assert_eq!(status.cycles.len(), 1);
+    let cycle = &status.cycles[0];
+    assert_eq!(cycle.state, CycleState::Failed);
+    assert_eq!(cycle.error.as_deref(), Some("the source is down"));
+    assert_eq!((cycle.duration_ms, cycle.requests), (3_000, requests));
+}
+
+#[test]
+fn a_cycle_runs_while_its_process_holds_the_lock_and_is_interrupted_otherwise() {
+    let mut world = World::new();
+    let path = world.folder.path().join("entrain.db");
+    let lock = Lock::acquire(&path, "sync").unwrap();
+    let look = || {
+        let store = Store::open_read_only(&path).unwrap();
+        let status = store.status(&JobName::new("wizer"), 5).unwrap();
+        let states: Vec<CycleState> = status.cycles.iter().map(|cycle| cycle.state).collect();
+        states
+    };
+    assert_eq!(look(), [CycleState::Running]);
+    drop(lock);
+    assert_eq!(look(), [CycleState::Interrupted]);
+    let _lock = Lock::acquire(&path, "sync").unwrap();
+    world.next_cycle();
+    assert_eq!(look(), [CycleState::Running, CycleState::Interrupted]);
+    let state = world.store.job_state(&world.job).unwrap();
+    assert_eq!(state.last_cycle.unwrap().number, world.cycle);
+}
+
+#[test]
+fn a_status_counts_links_marks_and_escrow() {
+    let world = World::new();
+    world.round(User, &[user("u1"), user("u2")]);
+    world.link(User, "u1", "t1");
+    world.record(&[failed(create(User, "u2", &[]), false)]);
+    let status = world.store.status(&world.job, 5).unwrap();
+    let users = |users| Count { users, groups: 0 };
+    assert_eq!(
+        (status.linked, status.pending, status.in_escrow),
+        (users(1), users(2), users(1))
+    );
+    assert_eq!(status.escrow[0].subject, subject(User, "u2"));
+    assert!(!status.full_evaluation);
+}
+
+#[test]
+fn requests_without_an_action_are_on_record() {
+    let world = World::new();
+    let request = |object| RequestRecord {
+        at: at(1),
+        method: "GET".to_owned(),
+        path: "/Users".to_owned(),
+        status: Some(200),
+        duration_ms: 5,
+        object,
+        error: None,
+    };
+    let requests = [request(None), request(Some((User, id("u1"))))];
+    world
+        .store
+        .record_requests(&world.job, world.cycle, &requests)
+        .unwrap();
+    assert_eq!(world.store.requests(world.cycle).unwrap(), requests);
+    assert_eq!(world.store.requests(world.cycle + 1).unwrap(), []);
+}

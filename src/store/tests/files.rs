@@ -1,0 +1,93 @@
+//! The state file as a whole: copies, readers beside a writer, and what a crash leaves.
+
+use super::*;
+use std::fs;
+
+#[test]
+fn a_scratch_copy_holds_the_state_and_changes_nothing_of_it() {
+    let world = World::new();
+    world.round(User, &[user("u1")]);
+    let path = world.folder.path().join("entrain.db");
+    let listing = || {
+        let mut names: Vec<_> = fs::read_dir(world.folder.path())
+            .unwrap()
+            .map(|file| file.unwrap().file_name())
+            .collect();
+        names.sort();
+        names
+    };
+    let before = listing();
+    let scratch = Store::open_scratch(&path).unwrap();
+    assert_eq!(pending_of(&scratch, &world.job), "u1");
+    scratch.begin_round(User, SELECT).unwrap();
+    let link = PageLink::Next("elsewhere".to_owned());
+    scratch
+        .commit_page(User, &[user("u2")], link, at(0))
+        .unwrap();
+    assert_eq!(pending_of(&scratch, &world.job), "u1 u2");
+    drop(scratch);
+    assert_eq!(world.pending(), "u1");
+    assert!(world.store.source_is_complete(User).unwrap());
+    assert_eq!(listing(), before);
+}
+
+#[test]
+fn a_scratch_copy_of_a_file_at_rest_leaves_it_as_it_is() {
+    let World { folder, store, .. } = World::new();
+    let path = folder.path().join("entrain.db");
+    drop(store);
+    let before = fs::read(&path).unwrap();
+    drop(Store::open_scratch(&path).unwrap());
+    drop(Store::open_read_only(&path).unwrap());
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_reader_sees_what_is_committed_and_cannot_write() {
+    let world = World::new();
+    let reader = Store::open_read_only(&world.folder.path().join("entrain.db")).unwrap();
+    world.round(User, &[user("u1")]);
+    assert_eq!(pending_of(&reader, &world.job), "u1");
+    assert!(reader.restart(&world.job).is_err());
+}
+
+#[test]
+fn a_batch_that_fails_half_way_leaves_nothing() {
+    let world = World::new();
+    // A cycle that never began: the log refuses the line after the link was written.
+    let outcomes = [done(create(User, "u1", &[]), "t1")];
+    let error = world
+        .store
+        .record(&world.job, world.cycle + 1, &outcomes)
+        .unwrap_err();
+    let path = world.folder.path().join("entrain.db");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "could not record what was done in the state file {}",
+            path.display()
+        )
+    );
+    assert_eq!(world.linked(User, "u1"), None);
+    let world = world.reopened();
+    assert_eq!(world.linked(User, "u1"), None);
+    world.record(&outcomes);
+    assert_eq!(world.target(User, "u1").as_deref(), Some("t1"));
+}
+
+#[test]
+fn the_store_is_shared_between_threads() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    let world = World::new();
+    shared(&world.store);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let world = &world;
+            scope.spawn(move || {
+                let ids: Vec<SourceId> = (0..10).map(|n| id(&format!("u{thread}{n}"))).collect();
+                world.store.mark_pending(&world.job, User, &ids).unwrap();
+            });
+        }
+    });
+    assert_eq!(world.store.status(&world.job, 0).unwrap().pending.users, 40);
+}

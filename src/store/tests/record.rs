@@ -1,0 +1,491 @@
+//! Intents, links, and what each outcome leaves behind.
+
+use super::*;
+use crate::store::{LogFilter, LogStatus, LoggedChange};
+
+#[test]
+fn a_create_leaves_a_link_and_no_intent() {
+    let world = World::new();
+    let action = create(User, "u1", &[("userName", "ada")]);
+    world.begin_apply(std::slice::from_ref(&action));
+    let intent = world.store.intent(&world.job, User, &id("u1")).unwrap();
+    assert_eq!(intent.unwrap().keys[0].value, Value::text("u1"));
+    world.record(&[done_with(action, "t1", reference("u2"))]);
+    assert_eq!(
+        world.store.intent(&world.job, User, &id("u1")).unwrap(),
+        None
+    );
+    let mut sent = values(&[("userName", "ada")]);
+    sent.insert(path(MANAGER), Value::Reference(id("u2")));
+    let link = Link {
+        target: TargetId::new("t1"),
+        sent,
+        in_scope: true,
+        unconfirmed: false,
+    };
+    assert_eq!(world.linked(User, "u1"), Some(link));
+    let linked_by = |target| {
+        world
+            .store
+            .linked_by(&world.job, User, &TargetId::new(target))
+            .unwrap()
+    };
+    assert_eq!((linked_by("t1"), linked_by("t2")), (Some(id("u1")), None));
+    assert_eq!(world.store.link_counts(&world.job).unwrap().users, 1);
+    let other = world.store.link_counts(&JobName::new("other")).unwrap();
+    assert_eq!(other.total(), 0);
+}
+
+#[test]
+fn a_create_of_which_nothing_was_heard_is_still_an_intent_after_a_crash() {
+    let world = World::new();
+    world.begin_apply(&[create(User, "u1", &[])]);
+    let mut world = world.reopened();
+    assert!(world.linked(User, "u1").is_none());
+    let intent = |world: &World| {
+        world
+            .store
+            .intent(&world.job, User, &id("u1"))
+            .unwrap()
+            .is_some()
+    };
+    assert!(intent(&world));
+    // Matched in vain, and begun again, but stopped: the first one may still have arrived.
+    world.next_cycle();
+    let again = create(User, "u1", &[]);
+    world.begin_apply(std::slice::from_ref(&again));
+    world.record(&[outcome(again, Status::NotTried("told to stop"))]);
+    assert!(intent(&world));
+    world.record(&[done(create(User, "u1", &[]), "t1")]);
+    assert!(!intent(&world));
+}
+
+#[test]
+fn a_failed_create_stays_an_intent_only_when_it_may_have_been_carried_out() {
+    for unconfirmed in [false, true] {
+        let world = World::new();
+        let action = create(User, "u1", &[]);
+        world.begin_apply(std::slice::from_ref(&action));
+        let horizon = world.begin();
+        world.record(&[failed(action, unconfirmed)]);
+        world.finish(horizon);
+        let intent = world.store.intent(&world.job, User, &id("u1")).unwrap();
+        assert_eq!(intent.is_some(), unconfirmed);
+        assert_eq!(world.pending(), "u1");
+        let escrow = world.store.escrow(&world.job, 10).unwrap();
+        assert_eq!(escrow.len(), 1);
+        assert_eq!(escrow[0].class, Some(Class::Refused));
+        assert_eq!(escrow[0].http_status, Some(400));
+        assert_eq!(escrow[0].first_failed, at(1));
+    }
+}
+
+#[test]
+fn a_create_that_was_not_tried_leaves_only_a_mark() {
+    let world = World::new();
+    let action = create(User, "u1", &[]);
+    world.begin_apply(std::slice::from_ref(&action));
+    let horizon = world.begin();
+    world.record(&[outcome(action, Status::NotTried("told to stop"))]);
+    world.finish(horizon);
+    assert_eq!(
+        world.store.intent(&world.job, User, &id("u1")).unwrap(),
+        None
+    );
+    assert_eq!(world.pending(), "u1");
+    assert_eq!(world.store.escrow(&world.job, 10).unwrap(), []);
+    assert_eq!(
+        world.store.log(&LogFilter::default(), 10).unwrap(),
+        [],
+        "no request, no line"
+    );
+}
+
+#[test]
+fn an_adoption_knows_what_was_there_and_what_was_changed() {
+    let world = World::new();
+    let mut current = values(&[("userName", "ada"), ("title", "Clerk"), ("nickName", "a")]);
+    current.insert(path(MANAGER), Value::Reference(id("u2")));
+    let Action::Update { changes, .. } = update(
+        "u1",
+        "t1",
+        &[
+            ("title", Some("Clerk"), Some("Director")),
+            ("nickName", Some("a"), None),
+        ],
+    ) else {
+        unreachable!();
+    };
+    let action = Action::Adopt {
+        subject: subject(User, "u1"),
+        target: TargetId::new("t1"),
+        key: MatchKey {
+            path: path("userName"),
+            value: Value::text("ada"),
+        },
+        current,
+        changes,
+    };
+    world.begin_apply(std::slice::from_ref(&action));
+    world.record(&[done(action, "t1")]);
+    let mut sent = values(&[("userName", "ada"), ("title", "Director")]);
+    sent.insert(path(MANAGER), Value::Reference(id("u2")));
+    assert_eq!(world.linked(User, "u1").unwrap().sent, sent);
+}
+
+#[test]
+fn an_update_is_merged_and_unconfirmed_until_it_is_recorded() {
+    let world = World::new();
+    world.link(User, "u1", "t1");
+    let action = update(
+        "u1",
+        "t1",
+        &[
+            ("displayName", Some("u1"), None),
+            (
+                "emails[type eq \"work\"].value",
+                None,
+                Some("ada@example.com"),
+            ),
+        ],
+    );
+    world.begin_apply(std::slice::from_ref(&action));
+    assert!(world.linked(User, "u1").unwrap().unconfirmed);
+    let world = world.reopened();
+    assert!(world.linked(User, "u1").unwrap().unconfirmed);
+    world.record(&[done(action, "t1")]);
+    let link = world.linked(User, "u1").unwrap();
+    assert!(!link.unconfirmed);
+    assert_eq!(
+        link.sent,
+        values(&[("emails[type eq \"work\"].value", "ada@example.com")])
+    );
+}
+
+#[test]
+fn a_link_with_two_writes_is_confirmed_by_the_second() {
+    let world = World::new();
+    world.link(User, "u1", "t1");
+    let first = update("u1", "t1", &[("title", None, Some("x"))]);
+    let second = set_manager("u1", Some("u2"));
+    world.begin_apply(&[first.clone(), second.clone()]);
+    world.record(&[done(first, "t1")]);
+    assert!(world.linked(User, "u1").unwrap().unconfirmed);
+    world.record(&[done_with(second, "t1", reference("u2"))]);
+    let link = world.linked(User, "u1").unwrap();
+    assert!(!link.unconfirmed);
+    assert_eq!(link.sent[&path(MANAGER)], Value::Reference(id("u2")));
+
+    let cleared = set_manager("u1", None);
+    world.record(&[done(cleared, "t1")]);
+    assert!(
+        !world
+            .linked(User, "u1")
+            .unwrap()
+            .sent
+            .contains_key(&path(MANAGER))
+    );
+}
+
+#[test]
+fn a_new_group_is_unconfirmed_until_its_members_are_through() {
+    let world = World::new();
+    let actions = [
+        create(Group, "g1", &[("displayName", "g1")]),
+        add_members("g1", &["u1", "u2", "u3"]),
+    ];
+    world.begin_apply(&actions);
+    let [create, _] = actions;
+    world.record(&[done(create, "t1")]);
+    assert!(world.linked(Group, "g1").unwrap().unconfirmed);
+    world.record(&[done_with(
+        add_members("g1", &["u1", "u2"]),
+        "t1",
+        members(&[("u1", "s1"), ("u2", "s2")]),
+    )]);
+    assert!(world.linked(Group, "g1").unwrap().unconfirmed);
+    assert_eq!(world.sent_members("g1"), "u1=s1 u2=s2");
+    world.record(&[done_with(
+        add_members("g1", &["u3"]),
+        "t1",
+        members(&[("u3", "s3")]),
+    )]);
+    world.finish_cycle();
+    assert!(!world.linked(Group, "g1").unwrap().unconfirmed);
+    let remove = Action::RemoveMembers {
+        group: subject(Group, "g1"),
+        target: TargetId::new("t1"),
+        members: vec![(id("u1"), TargetId::new("s1"))],
+    };
+    world.record(&[done_with(remove, "t1", members(&[("u1", "s1")]))]);
+    assert_eq!(world.sent_members("g1"), "u2=s2 u3=s3");
+}
+
+#[test]
+fn a_lost_answer_leaves_the_link_unconfirmed_until_it_is_read() {
+    let world = World::new();
+    world.link(User, "u1", "t1");
+    world.link(Group, "g1", "t2");
+    let lost = update("u1", "t1", &[("title", None, Some("x"))]);
+    let refused = add_members("g1", &["u1"]);
+    world.begin_apply(&[lost.clone(), refused.clone()]);
+    world.record(&[failed(lost, true), failed(refused, false)]);
+    world.finish_cycle();
+    assert!(world.linked(User, "u1").unwrap().unconfirmed);
+    assert!(!world.linked(Group, "g1").unwrap().unconfirmed);
+
+    let current = values(&[("title", "x")]);
+    world
+        .store
+        .confirm(&world.job, User, &id("u1"), &current, None)
+        .unwrap();
+    let link = world.linked(User, "u1").unwrap();
+    assert_eq!((link.unconfirmed, link.sent), (false, current));
+}
+
+#[test]
+fn confirming_a_group_replaces_its_members() {
+    let world = World::new();
+    world.link(Group, "g1", "t1");
+    world.record(&[done_with(
+        add_members("g1", &["u1"]),
+        "t1",
+        members(&[("u1", "s1")]),
+    )]);
+    let known = BTreeMap::from([(id("u2"), TargetId::new("s2"))]);
+    world
+        .store
+        .confirm(&world.job, Group, &id("g1"), &BTreeMap::new(), Some(&known))
+        .unwrap();
+    assert_eq!(world.sent_members("g1"), "u2=s2");
+}
+
+#[test]
+fn an_update_that_was_not_tried_is_confirmed_and_marked() {
+    let world = World::new();
+    world.link(User, "u1", "t1");
+    world.settle();
+    let action = update("u1", "t1", &[("title", None, Some("x"))]);
+    world.begin_apply(std::slice::from_ref(&action));
+    world.record(&[outcome(action, Status::NotTried("told to stop"))]);
+    assert!(!world.linked(User, "u1").unwrap().unconfirmed);
+    assert_eq!(world.pending(), "u1");
+}
+
+#[test]
+fn an_object_that_was_met_is_linked_and_evaluated_again() {
+    let world = World::new();
+    let action = create(User, "u1", &[("userName", "ada")]);
+    world.begin_apply(std::slice::from_ref(&action));
+    let horizon = world.begin();
+    let current = values(&[("userName", "ADA")]);
+    let met = Status::Met {
+        target: TargetId::new("t1"),
+        current: current.clone(),
+    };
+    world.record(&[outcome(action, met)]);
+    world.finish(horizon);
+    assert_eq!(world.linked(User, "u1").unwrap().sent, current);
+    assert_eq!(
+        world.store.intent(&world.job, User, &id("u1")).unwrap(),
+        None
+    );
+    assert_eq!(world.pending(), "u1");
+}
+
+#[test]
+fn a_target_object_of_another_is_never_linked_twice() {
+    let world = World::new();
+    world.link(User, "u1", "t1");
+    let action = create(User, "u2", &[]);
+    world.begin_apply(std::slice::from_ref(&action));
+    world.record(&[done(action, "t1")]);
+    assert!(world.linked(User, "u2").is_none());
+    assert!(world.linked(User, "u1").is_some());
+    let escrow = world.store.escrow(&world.job, 10).unwrap();
+    assert_eq!(escrow[0].class, Some(Class::Conflict));
+    assert_eq!(
+        escrow[0].message,
+        "the target answered with t1, which is linked to u1"
+    );
+}
+
+#[test]
+fn a_delete_leaves_nothing_of_the_object() {
+    let world = World::new();
+    world.link(Group, "g1", "t1");
+    world.link(User, "u1", "s1");
+    world.record(&[done_with(
+        add_members("g1", &["u1"]),
+        "t1",
+        members(&[("u1", "s1")]),
+    )]);
+    let action = delete(Group, "g1", "t1");
+    world.begin_apply(std::slice::from_ref(&action));
+    world.record(&[done(action, "t1")]);
+    assert_eq!(world.linked(Group, "g1"), None);
+    assert_eq!(world.sent_members("g1"), "");
+    // As if it never was: a new link begins without members, and confirmed.
+    world.link(Group, "g1", "t2");
+    assert!(!world.linked(Group, "g1").unwrap().unconfirmed);
+}
+
+#[test]
+fn a_success_ends_the_escrow_and_a_failure_of_the_same_cycle_does_not_lose_it() {
+    let mut world = World::new();
+    world.link(User, "u1", "t1");
+    let action = || update("u1", "t1", &[("title", None, Some("x"))]);
+    world.record(&[failed(action(), false)]);
+    world.next_cycle();
+    world.record(&[
+        failed(action(), false),
+        failed(set_manager("u1", None), false),
+    ]);
+    let escrow = world.store.escrow(&world.job, 10).unwrap();
+    assert_eq!((escrow.len(), escrow[0].attempts), (1, 2), "cycles count");
+    assert_eq!(escrow[0].action, "set-reference");
+    world.next_cycle();
+    world.record(&[done(action(), "t1")]);
+    assert_eq!(world.store.escrow(&world.job, 10).unwrap().len(), 1);
+    world.record(&[done(set_manager("u1", None), "t1")]);
+    assert_eq!(world.store.escrow(&world.job, 10).unwrap(), []);
+}
+
+#[test]
+fn the_log_tells_what_was_done() {
+    let world = World::new();
+    world.record(&[
+        done_with(
+            create(User, "u1", &[("userName", "ada")]),
+            "t1",
+            reference("u2"),
+        ),
+        done(update("u1", "t1", &[("title", Some("Clerk"), None)]), "t1"),
+        done_with(
+            add_members("g1", &["u1", "u2"]),
+            "t9",
+            members(&[("u1", "t1")]),
+        ),
+        failed(delete(User, "u3", "t3"), false),
+    ]);
+    let log = world.store.log(&LogFilter::default(), 10).unwrap();
+    let lines: Vec<String> = log
+        .iter()
+        .map(|entry| {
+            let target = entry.target.as_ref().map_or("-", TargetId::as_str);
+            let status = entry.status.word();
+            format!("{} {} {target} {status}", entry.action, entry.subject.id)
+        })
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "delete u3 t3 failed",
+            "add-members g1 t9 succeeded",
+            "update u1 t1 succeeded",
+            "create u1 t1 succeeded"
+        ]
+    );
+    let change = |attribute: &str, before, after| LoggedChange {
+        attribute: attribute.to_owned(),
+        before,
+        after,
+    };
+    let refer = |name| Value::Reference(id(name));
+    assert_eq!(
+        log[3].changes,
+        [
+            change("userName", None, Some(Value::text("ada"))),
+            change(MANAGER, None, Some(refer("u2"))),
+        ]
+    );
+    assert_eq!(
+        log[2].changes,
+        [change("title", Some(Value::text("Clerk")), None)]
+    );
+    assert_eq!(
+        log[1].changes,
+        [change(
+            "members",
+            None,
+            Some(Value::List(vec![refer("u1")]))
+        )]
+    );
+    assert_eq!(log[0].http_status, Some(400));
+    assert_eq!(log[0].error.as_deref(), Some("create: the target says no"));
+    assert_eq!((log[0].requests, log[0].duration_ms), (1, 12));
+    assert_eq!(log[0].at, at(1));
+    assert_eq!(log[0].subject.label, "label of u3");
+
+    let count = |filter: LogFilter| world.store.log(&filter, 10).unwrap().len();
+    let all = LogFilter::default;
+    assert_eq!(world.store.log(&all(), 2).unwrap().len(), 2);
+    assert_eq!(
+        count(LogFilter {
+            job: Some(JobName::new("other")),
+            ..all()
+        }),
+        0
+    );
+    assert_eq!(
+        count(LogFilter {
+            job: Some(world.job.clone()),
+            status: Some(LogStatus::Failed),
+            ..all()
+        }),
+        1
+    );
+    assert_eq!(
+        count(LogFilter {
+            object: Some("LABEL of u1".to_owned()),
+            cycle: Some(world.cycle),
+            ..all()
+        }),
+        2
+    );
+    assert_eq!(
+        count(LogFilter {
+            after: Some(log[1].id),
+            ..all()
+        }),
+        1
+    );
+    assert_eq!(
+        count(LogFilter {
+            since: Some(at(1)),
+            until: Some(at(1)),
+            ..all()
+        }),
+        0
+    );
+    assert_eq!(
+        count(LogFilter {
+            action: Some("update".to_owned()),
+            ..all()
+        }),
+        1
+    );
+}
+
+#[test]
+fn every_kind_of_value_reads_back_from_a_link() {
+    let world = World::new();
+    let mut attributes = values(&[("urn:x:y:2.0:User:odd", "text")]);
+    let nested = Value::Object(BTreeMap::from([
+        ("$ref".to_owned(), Value::Reference(id("u2"))),
+        ("reference".to_owned(), Value::text("u3")),
+    ]));
+    attributes.insert(path("active"), Value::Boolean(true));
+    attributes.insert(path("roles"), Value::List(vec![nested, Value::Integer(-1)]));
+    let Action::Create { subject, keys, .. } = create(User, "u1", &[]) else {
+        unreachable!();
+    };
+    let action = Action::Create {
+        subject,
+        attributes: attributes.clone(),
+        references: Vec::new(),
+        keys,
+    };
+    world.record(&[done(action, "t1")]);
+    assert_eq!(world.linked(User, "u1").unwrap().sent, attributes);
+}
