@@ -193,20 +193,71 @@ const DETAILS: Style = Style {
 #[test]
 fn a_plan_says_every_change_in_the_order_in_which_it_is_made() {
     let review = reviewed(actions(), Vec::new(), 500);
-    insta::assert_snapshot!(plan_text(&review, Style::default()), @"PLAN");
+    insta::assert_snapshot!(plan_text(&review, Style::default()), @r##"
+    Plan of wizer
+    Initial cycle: 1,234 users and 2 groups evaluated, 5 users and 1 group in scope, 6 users and 2 groups linked.
+
+    Users
+      + create user jane@contoso.com
+      ~ adopt user kim@contoso.com, found by userName "kim@contoso.com" (id t3); it is as it should be
+      ~ update user bob@contoso.com
+          title: "Clerk" → (none)
+          active: (none) → true
+      + enable user eve@contoso.com
+          active: false → true
+
+    Memberships to add
+      group Sales: + 12 members (may@contoso.com, id-of-m2, id-of-m3, id-of-m4, id-of-m5, id-of-m6, id-of-m7, id-of-m8, id-of-m9, id-of-m10 and 2 more)
+
+    References
+      ~ update user eve@contoso.com
+          urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager: (none) → jane@contoso.com
+
+    Memberships to remove
+      group Support: - 1 member (bob@contoso.com)
+
+    Disables and deletes
+      - disable user lee@contoso.com, because it does not pass the scoping filter: department EQUALS "Sales", but the value is "Support"
+          active: true → false
+      - delete user max@contoso.com, because it was deleted in the tenant
+
+    Plan: 1 to create, 1 to update, 1 to disable, 1 to delete, 1 to adopt, 1 to enable, 12 memberships to add, 1 membership to remove, 1 reference to set.
+    Making the plan took 4 requests to the source and 1 request to the target; nothing was changed.
+    "##);
 }
 
 #[test]
 fn a_plan_in_detail_also_says_what_is_created_and_every_member() {
     let mut actions = actions();
     actions.retain(|action| matches!(action, Action::Create { .. } | Action::AddMembers { .. }));
-    insta::assert_snapshot!(plan_text(&reviewed(actions, Vec::new(), 500), DETAILS), @"DETAILS");
+    insta::assert_snapshot!(plan_text(&reviewed(actions, Vec::new(), 500), DETAILS), @r##"
+    Plan of wizer
+    Initial cycle: 1,234 users and 2 groups evaluated, 5 users and 1 group in scope, 6 users and 2 groups linked.
+
+    Users
+      + create user jane@contoso.com
+          title: ""
+          userName: "jane@contoso.com"
+          urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager: id-of-bob@contoso.com
+
+    Memberships to add
+      group Sales: + 12 members (may@contoso.com, id-of-m2, id-of-m3, id-of-m4, id-of-m5, id-of-m6, id-of-m7, id-of-m8, id-of-m9, id-of-m10, id-of-m11, id-of-m12)
+
+    Plan: 1 to create, 0 to update, 0 to disable, 0 to delete, 12 memberships to add.
+    Making the plan took 4 requests to the source and 1 request to the target; nothing was changed.
+    "##);
 }
 
 #[test]
 fn an_empty_plan_says_that_there_are_no_changes() {
     let review = reviewed(Vec::new(), Vec::new(), 500);
-    insta::assert_snapshot!(plan_text(&review, Style::default()), @"EMPTY");
+    insta::assert_snapshot!(plan_text(&review, Style::default()), @r##"
+    Plan of wizer
+    Initial cycle: 1,234 users and 2 groups evaluated, 5 users and 1 group in scope, 6 users and 2 groups linked.
+
+    No changes. Plan: 0 to create, 0 to update, 0 to disable, 0 to delete.
+    Making the plan took 4 requests to the source and 1 request to the target; nothing was changed.
+    "##);
 }
 
 #[test]
@@ -214,7 +265,17 @@ fn held_removals_are_shown_with_what_to_do_about_them() {
     let review = reviewed(actions(), Vec::new(), 1);
     let text = plan_text(&review, Style::default());
     let held = text.split_once("Held back").unwrap().1;
-    insta::assert_snapshot!(held, @"HELD");
+    insta::assert_snapshot!(held, @r##"
+      2 disables and deletes are planned, and the job's limit is 1 (safety.max_deletions).
+      group Support: - 1 member (bob@contoso.com)
+      - disable user lee@contoso.com, because it does not pass the scoping filter: department EQUALS "Sales", but the value is "Support"
+          active: true → false
+      - delete user max@contoso.com, because it was deleted in the tenant
+      None of these 3 removals is carried out until they are allowed with: entrain approve wizer
+
+    Plan: 1 to create, 1 to update, 0 to disable, 0 to delete, 1 to adopt, 1 to enable, 12 memberships to add, 1 reference to set, 3 removals held.
+    Making the plan took 4 requests to the source and 1 request to the target; nothing was changed.
+    "##);
 }
 
 /// One of each reason, and a name that would drive a terminal.
@@ -270,7 +331,27 @@ fn every_reason_is_a_sentence() {
     let review = reviewed(Vec::new(), skipped(), 500);
     let text = plan_text(&review, Style::default());
     let skipped = text.split_once("Skipped").unwrap().1;
-    insta::assert_snapshot!(skipped, @"SKIPPED");
+    insta::assert_snapshot!(skipped, @r##"
+      · user u0: it is not assigned to the application
+      · user u1: it holds no role but Default Access
+      · user u2: it is named in scope.exclude
+      · user u3: the job does not provision users
+      · user u4: it does not pass the scoping filter: department EQUALS "Sales", but it has no value; and city EQUALS "Rome", but the value is "Oslo"
+      · user u5: sign-in is blocked and the target does not know it, so nothing is created
+      · user u6: every matching attribute is empty in the source, so it cannot be looked up in the target
+      · user u7: an expression asks for it to be left alone (IgnoreObjectFlow)
+      ✗ user u8: 2 objects in the target have userName "kim@contoso.com": ids t1, t2; only one may
+      ✗ user u9: the target object that has userName "kim@contoso.com" (id t1) is linked to may@contoso.com already
+      ✗ user u10: its mapping failed: title: the value is a list
+      · user u11: the job's actions do not allow to create
+      · user u12: it would be removed, because it is in the tenant's recycle bin, but when_out_of_scope is "keep"
+      · user u13: it should be disabled, because sign-in is blocked, but no mapping carries that to the target (map IsSoftDeleted to active)
+      · user u14: it would be removed, because it was deleted in the tenant, but the source was not read completely
+      ✗ user u15: the look-up in the target failed: HTTP 500: \u{1b}[2J\u{202e}
+
+    No changes. Plan: 0 to create, 0 to update, 0 to disable, 0 to delete, 4 objects failing, 12 skipped.
+    Making the plan took 4 requests to the source and 1 request to the target; nothing was changed.
+    "##);
 }
 
 #[test]
@@ -347,7 +428,9 @@ fn json_holds_every_action_with_its_fields() {
         ]
     );
     let update = &plan["actions"][2];
-    insta::assert_snapshot!(update, @"UPDATE");
+    insta::assert_snapshot!(update, @r##"
+    {"action":"update","changes":[{"new":null,"old":"Clerk","path":"title"},{"new":true,"old":null,"path":"active"}],"step":"users","subject":{"id":"id-of-bob@contoso.com","kind":"user","label":"bob@contoso.com"},"target":"t2"}
+    "##);
     let members = &plan["actions"][4]["members"];
     assert_eq!(members.as_array().unwrap().len(), 12);
     assert_eq!(members[0]["label"], "may@contoso.com");
@@ -425,7 +508,13 @@ fn summary() -> Summary {
 fn a_summary_says_what_was_done_what_failed_and_what_is_held() {
     let mut out = Vec::new();
     text::summary(&mut out, &summary(), Style::default()).unwrap();
-    insta::assert_snapshot!(String::from_utf8(out).unwrap(), @"SUMMARY");
+    insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r##"
+    wizer: incremental cycle 7 took 1 min 5 s: 2,000 created, 1 membership added, 3 failed, 1 not tried, 3 skipped. 1 user and 2 groups evaluated, 1 user and 1 group in scope, 12,345 users and 1 group linked. 1 request to the source, 2,010 requests to the target.
+      ✗ The source was not read completely, so nothing was removed: page 2 of the groups: HTTP 500
+      ✗ create user kim@contoso.com: POST /Users: userName is too long (refused, HTTP 400); it may have been carried out all the same, which the next cycle finds out
+      and 2 more that failed
+      ✗ 610 removals held back, and none was carried out: 600 disables and deletes are planned, and the job's limit is 500 (safety.max_deletions). Look at them with: entrain plan wizer; allow them with: entrain approve wizer
+    "##);
 }
 
 #[test]
@@ -451,7 +540,12 @@ fn a_problem_is_told_with_its_place_and_its_remedy() {
     };
     let mut out = Vec::new();
     text::problem(&mut out, "error", &problem, Style::default()).unwrap();
-    insta::assert_snapshot!(String::from_utf8(out).unwrap(), @"PROBLEM");
+    insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r##"
+    error: entrain.toml:12:8: jobs.wizer.target
+        unknown key
+        base_ulr
+        help: did you mean base_url?
+    "##);
 }
 
 #[test]
@@ -471,7 +565,12 @@ fn checks_are_a_table_with_remedies() {
     ];
     let mut out = Vec::new();
     text::checks(&mut out, &JobName::new("wizer"), &checks, Style::default()).unwrap();
-    insta::assert_snapshot!(String::from_utf8(out).unwrap(), @"CHECKS");
+    insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r##"
+    wizer
+      ✓ access token  granted
+      ✗ users         HTTP 403: Authorization_RequestDenied
+                      help: grant User.Read.All
+    "##);
 }
 
 #[test]
@@ -541,7 +640,17 @@ fn a_status_is_a_table_and_what_needs_a_person() {
     let jobs = [new, old];
     let mut out = Vec::new();
     text::status(&mut out, &jobs, at(0), Style::default()).unwrap();
-    insta::assert_snapshot!(String::from_utf8(out).unwrap(), @"STATUS");
+    insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r##"
+    JOB     STATE      LAST START  USERS   GROUPS  ESCROW  HELD  NEXT
+    sosafe  never run  -           0       0       0       0     due
+    wizer   held       10 min ago  12,345  20      2       10    in 30 min
+
+    wizer
+      Incremental cycle 7, started 2027-01-15 07:50:00 UTC: held after 1.0 s. 2 created, 2 failed. 0 users and 0 groups evaluated, 0 users and 0 groups in scope. 0 requests to the source, 0 requests to the target.
+      ✗ Held back since 2027-01-15 07:50 UTC: 1 delete, 9 disables; nobody is in scope any more, though 9 users and 1 group are linked: rather an empty answer of the source than the truth. Look at them with: entrain plan wizer; allow them with: entrain approve wizer
+      ✗ create user kim@contoso.com: HTTP 400: no (failed in 3 cycles since 2027-01-15 05:30 UTC)
+      and 1 more in escrow
+    "##);
     let document = json(|document| document.status(&jobs[1]).unwrap());
     assert_eq!(document["jobs"][0]["held"]["removals"]["disable"], 9);
     assert_eq!(document["jobs"][0]["last_cycle"]["state"], "held");
