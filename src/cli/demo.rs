@@ -52,10 +52,7 @@ pub(super) async fn demo(output: Output, arguments: args::Demo) -> anyhow::Resul
     let mut story = Story {
         output,
         text: output.results(),
-        document: match output.is_json() {
-            true => Some(Document::begin(&mut out)?),
-            false => None,
-        },
+        document: output.document(&mut out)?,
     };
     let shown = show(&mut story, &config, &sandbox, &interrupt).await;
     if let Some(document) = story.document.take() {

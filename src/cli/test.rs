@@ -9,7 +9,6 @@ use super::interrupt::Interrupt;
 use super::load;
 use super::output::Output;
 use crate::cycle::{Agent, Check, Problem};
-use crate::report::json::Document;
 use crate::report::{CheckView, text};
 use crate::scheduler;
 use crate::store::Store;
@@ -37,10 +36,7 @@ pub(super) async fn test(
     let mut exit = Exit::Done;
     let mut out = output.results();
     let mut text_out = output.results();
-    let mut document = match output.is_json() {
-        true => Some(Document::begin(&mut out)?),
-        false => None,
-    };
+    let mut document = output.document(&mut out)?;
     for job in jobs {
         let name = &job.rules.name;
         if interrupt.is_stopped() {
@@ -48,7 +44,7 @@ pub(super) async fn test(
             exit = exit.max(Exit::Failed);
             continue;
         }
-        let checks = interrupt.guard(agent.test(job)).await?;
+        let checks = interrupt.guard(Box::pin(agent.test(job))).await?;
         let checks: Vec<_> = checks.into_iter().map(view).collect();
         if checks.iter().any(|check| check.result.is_err()) {
             exit = exit.max(Exit::Failed);
