@@ -139,7 +139,8 @@ impl Driver {
             Ok(config) => Arc::new(config),
             Err(problems) => {
                 for problem in &problems {
-                    tracing::error!(%problem, "the new configuration is wrong");
+                    let problem = one_line(problem);
+                    tracing::error!(problem, "the new configuration is wrong");
                 }
                 tracing::error!(
                     problems = problems.len(),
@@ -275,6 +276,10 @@ async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy)
         spawn_blocking(move || runtime.block_on(agent.run(&job, &Options::default(), &progress)));
     let ended = match cycle.await {
         Ok(Ok(summary)) => log_summary(&summary, woken_by),
+        Ok(Err(_)) if shared.stop.is_cancelled() => {
+            tracing::info!(job = %name, "the cycle was stopped; the next one goes on from here");
+            Ended::Well
+        }
         Ok(Err(error)) => {
             let error = error.chain();
             tracing::error!(job = %name, error, "the cycle could not go on; it is tried again when it is due");
@@ -371,6 +376,12 @@ fn last_start_on_record(store: &Store, job: &JobName) -> Option<DateTime<Utc>> {
             None
         }
     }
+}
+
+/// A log line is one line.
+fn one_line(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    lines.join("; ")
 }
 
 /// An error and everything below it, in one line.
