@@ -69,15 +69,13 @@ pub(super) async fn plan(context: &Context<'_>, reading: &Reading) -> Result<Pla
         .look_up(&planner, ObjectKind::Group, &groups)
         .await?;
     gathering.each(ObjectKind::Group, &groups, |candidate| {
-        let id = candidate.object.id.clone();
-        let membership = gathering.membership(&id)?;
-        planner.group(
-            &candidate,
-            found.remove(&id).unwrap_or(Found::None),
-            membership,
-        );
+        let found = found.remove(&candidate.object.id);
+        planner.group(&candidate, found.unwrap_or(Found::None));
         Ok(())
     })?;
+    for group in &groups {
+        planner.members(group, gathering.membership(group)?);
+    }
 
     let store = &context.agent.store;
     let job = &context.job.rules.name;

@@ -67,7 +67,9 @@ token = {{ file = "{}" }}
 
     async fn sync(&self) -> Summary {
         let config = config::load(&self.folder.path().join("entrain.toml"));
-        let config = config.unwrap_or_else(|problems| panic!("{problems}")).config;
+        let config = config
+            .unwrap_or_else(|problems| panic!("{problems}"))
+            .config;
         let store = Store::open(&config.state_path).unwrap();
         let job = config.jobs[0].clone();
         let agent = Agent::new(

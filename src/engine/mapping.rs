@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDateTime, Utc};
 
 use super::expr::{self, AppRole, Expression, Flow};
+use super::model::source;
 use super::model::{MatchKey, ObjectKind, SourceId, SourceObject, TargetPath, TargetType, Value};
 
 /// One target attribute fed by a source attribute, a constant or an expression.
@@ -109,18 +110,10 @@ impl<'a> Subject<'a> {
             "id" | "objectId" => Some(&self.id),
             "userPrincipalName" if self.principal_name.is_some() => self.principal_name.as_ref(),
             "originalUserPrincipalName" => self.object.attributes.value("userPrincipalName"),
-            _ => self.object.attributes.value(name).or_else(|| {
-                let number = name.strip_prefix("extensionAttribute")?;
-                number.parse::<u8>().ok()?;
-                let Value::Object(members) = self
-                    .object
-                    .attributes
-                    .value("onPremisesExtensionAttributes")?
-                else {
-                    return None;
-                };
-                members.get(name)
-            }),
+            _ => {
+                let name = source::graph_name(name);
+                self.object.attributes.value(&name)
+            }
         }
     }
 }

@@ -24,7 +24,7 @@ mod tests;
 
 pub(crate) use assignments::Application;
 pub(crate) use cycles::{CycleRecord, CycleState, JobStatus};
-pub(crate) use error::{Cause, Error};
+pub(crate) use error::Error;
 pub(crate) use escrow::{Escrowed, NotPlanned};
 pub(crate) use holds::{HeldRemoval, HeldSet};
 pub(crate) use jobs::JobState;

@@ -40,7 +40,10 @@ impl Store {
             connection
                 .prepare_cached(
                     "SELECT kind, id, presence, attributes FROM objects
-                     WHERE kind = ?1 AND (id = lower(?2) OR label = ?2 COLLATE NOCASE)
+                     WHERE kind = ?1 AND id IN (
+                         SELECT lower(?2)
+                         UNION ALL
+                         SELECT id FROM objects WHERE kind = ?1 AND label = ?2 COLLATE NOCASE)
                      ORDER BY presence <> 'present', id",
                 )?
                 .query_map(params![kind, text], object)?
@@ -54,8 +57,10 @@ impl Store {
             ids(
                 connection,
                 "SELECT id FROM objects
-                 WHERE kind = 'group' AND (id = lower(?1) OR label = ?1 COLLATE NOCASE)
-                       AND presence = 'present'
+                 WHERE kind = 'group' AND presence = 'present' AND id IN (
+                     SELECT lower(?1)
+                     UNION ALL
+                     SELECT id FROM objects WHERE kind = 'group' AND label = ?1 COLLATE NOCASE)
                  ORDER BY id",
                 params![text],
             )

@@ -304,7 +304,7 @@ impl Page<'_> {
     fn is_linked(&self, change: &SourceChange) -> rusqlite::Result<bool> {
         self.tx
             .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM jobs JOIN links ON links.job = jobs.name
+                "SELECT EXISTS (SELECT 1 FROM jobs CROSS JOIN links ON links.job = jobs.name
                                 WHERE links.kind = ?1 AND links.source_id = ?2)",
             )?
             .query_row(params![change.kind, change.id], |row| row.get(0))

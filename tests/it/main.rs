@@ -5,5 +5,8 @@
 )]
 
 mod compliance;
+mod cycles;
 mod foreign;
+mod rig;
+mod target;
 mod tidy;

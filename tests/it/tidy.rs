@@ -13,7 +13,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("graph", &["engine", "config", "http"]),
     ("scim", &["engine", "config", "http"]),
     ("store", &["engine", "config", "http"]),
-    ("cycle", &["engine", "config", "graph", "scim", "store"]),
+    (
+        "cycle",
+        &["engine", "report", "config", "graph", "scim", "store"],
+    ),
     ("scheduler", &["engine", "config", "store", "cycle"]),
     (
         "cli",
@@ -69,6 +72,7 @@ const LONG: usize = 700;
 /// Files that are one long table or one train of thought, and read better whole.
 const MAY_BE_LONG: &[&str] = &[
     "src/config/file.rs",
+    "src/config/mapping.rs",
     "src/config/resolve.rs",
     "src/engine/plan/planner.rs",
     "src/report/text.rs",
@@ -93,15 +97,11 @@ fn modules_import_only_what_they_may() {
         };
         for name in source.siblings() {
             if name != module && !allowed.contains(&name.as_str()) {
-                let name = if name.is_empty() { "a list" } else { &name };
-                wrong.push(format!(
-                    "{} must not import {name} from the crate",
-                    source.path
-                ));
+                wrong.push(format!("{} must not import {name}", source.path));
             }
         }
     }
-    assert_none("imports (write one `use` for each module)", &wrong);
+    assert_none("imports", &wrong);
 }
 
 #[test]
@@ -255,14 +255,36 @@ impl Source {
             .match_indices(&to_root)
             .map(|(at, chain)| &code[at + chain.len()..])
             .filter(|path| !path.starts_with("super::"));
-        by_crate
-            .chain(by_super)
-            .map(|path| identifier(path).to_owned())
-            .collect()
+        by_crate.chain(by_super).flat_map(first_names).collect()
     }
 }
 
-/// The name that `text` starts with; empty where it starts with something else, such as a list.
+/// The names that a path starts with: several, where it starts with a list.
+fn first_names(path: &str) -> Vec<String> {
+    let Some(list) = path.strip_prefix('{') else {
+        return vec![identifier(path).to_owned()];
+    };
+    let mut depth = 0;
+    let mut names = Vec::new();
+    let mut rest = list;
+    while let Some(at) = rest.find(['{', '}', ',']) {
+        if depth == 0 {
+            names.push(identifier(rest.trim_start()).to_owned());
+        }
+        match rest.as_bytes()[at] {
+            b'{' => depth += 1,
+            b'}' if depth == 0 => break,
+            b'}' => depth -= 1,
+            _ => {}
+        }
+        rest = &rest[at + 1..];
+    }
+    // A comma at the end, or behind a list in the list, has nothing in front of it.
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+/// The name that `text` starts with; empty where it starts with something else.
 fn identifier(text: &str) -> &str {
     let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
     &text[..end.unwrap_or(text.len())]

@@ -82,6 +82,7 @@ pub(crate) struct Planner<'a> {
     references: Vec<Reference>,
     /// What this plan changes about who is in the target.
     news: BTreeMap<SourceId, News>,
+    groups: BTreeMap<SourceId, Group>,
     adopted: BTreeMap<TargetId, SourceId>,
     first_keys: BTreeMap<(ObjectKind, TargetPath, String), SourceId>,
     scope_changes: Vec<(ObjectKind, SourceId, bool)>,
@@ -104,6 +105,15 @@ enum Here {
     Linked(TargetId),
     Creating,
     Deleting,
+}
+
+/// A group that stays or comes, waiting for its members.
+struct Group {
+    subject: Subject,
+    /// `None`: this plan creates it.
+    target: Option<TargetId>,
+    /// Members that the target showed at an adoption.
+    shown: Vec<TargetId>,
 }
 
 /// A reference that is settled once it is known who is in the target.
@@ -146,6 +156,7 @@ impl<'a> Planner<'a> {
             skipped: Vec::new(),
             references: Vec::new(),
             news: BTreeMap::new(),
+            groups: BTreeMap::new(),
             adopted: BTreeMap::new(),
             first_keys: BTreeMap::new(),
             scope_changes: Vec::new(),
@@ -160,7 +171,7 @@ impl<'a> Planner<'a> {
         self
     }
 
-    /// The keys to look for in the target before [`Planner::user`] or [`Planner::group`] is asked;
+    /// The keys to look for in the target before [`Planner::user`] or [`Planner::group`] is told;
     /// none when nothing needs to be looked for. Those of an interrupted create come first: they say
     /// what was really sent.
     pub(crate) fn keys(&self, candidate: &Candidate) -> Vec<MatchKey> {
@@ -189,27 +200,43 @@ impl<'a> Planner<'a> {
         self.object(candidate, found);
     }
 
-    /// A group, after all users: whether a member is in the target is known by then.
-    pub(crate) fn group(&mut self, candidate: &Candidate, found: Found, membership: Membership) {
+    /// A group, after all users; its members follow once all groups are known, because a group may
+    /// be a member too.
+    pub(crate) fn group(&mut self, candidate: &Candidate, found: Found) {
         let shown = match &found {
             Found::One { object, .. } => object.members.clone().unwrap_or_default(),
             Found::NotLooked | Found::None | Found::Several { .. } | Found::Failed(_) => Vec::new(),
         };
         let here = self.object(candidate, found);
         let rules = &self.job.groups;
-        if !rules
-            .mappings
-            .iter()
-            .any(|mapping| mapping.target.is_members())
-        {
+        let mut mappings = rules.mappings.iter();
+        if !mappings.any(|mapping| mapping.target.is_members()) {
             return;
         }
-        let subject = subject_of(&candidate.object);
         let target = match here {
             Here::Linked(target) if rules.actions.update => Some(target),
             Here::Creating => None,
             Here::No | Here::Linked(_) | Here::Deleting => return,
         };
+        let group = Group {
+            subject: subject_of(&candidate.object),
+            target,
+            shown,
+        };
+        self.groups.insert(candidate.object.id.clone(), group);
+    }
+
+    /// The members of a group that [`Planner::group`] was told of; whether a member is in the target
+    /// is known by now.
+    pub(crate) fn members(&mut self, group: &SourceId, membership: Membership) {
+        let Some(group) = self.groups.remove(group) else {
+            return;
+        };
+        let Group {
+            subject,
+            target,
+            shown,
+        } = group;
         let Membership { members, sent } = membership;
         let mut wanted = BTreeMap::new();
         for member in members {
@@ -232,7 +259,7 @@ impl<'a> Planner<'a> {
             .filter(|(_, target)| shown.contains(target))
             .collect();
         if !met.is_empty() {
-            self.met_members.push((candidate.object.id.clone(), met));
+            self.met_members.push((subject.id.clone(), met));
         }
         let add: Vec<Referenced> = wanted
             .iter()

@@ -234,7 +234,6 @@ CREATE TABLE log (
 );
 CREATE INDEX log_by_cycle ON log (cycle);
 CREATE INDEX log_by_job ON log (job, id);
-CREATE INDEX log_by_object ON log (source_id, id);
 
 CREATE TABLE requests (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,

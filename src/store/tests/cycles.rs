@@ -90,18 +90,21 @@ fn a_cycle_runs_while_its_process_holds_the_lock_and_is_interrupted_otherwise() 
     let mut world = World::new();
     let path = world.folder.path().join("entrain.db");
     let lock = Lock::acquire(&path, "sync").unwrap();
-    let look = || {
+    let cycles = || {
         let store = Store::open_read_only(&path).unwrap();
         let status = store.status(&JobName::new("wizer"), 5).unwrap();
-        let states: Vec<CycleState> = status.cycles.iter().map(|cycle| cycle.state).collect();
-        states
+        status
+            .cycles
+            .iter()
+            .map(|cycle| cycle.state)
+            .collect::<Vec<_>>()
     };
-    assert_eq!(look(), [CycleState::Running]);
+    assert_eq!(cycles(), [CycleState::Running]);
     drop(lock);
-    assert_eq!(look(), [CycleState::Interrupted]);
+    assert_eq!(cycles(), [CycleState::Interrupted]);
     let _lock = Lock::acquire(&path, "sync").unwrap();
     world.next_cycle();
-    assert_eq!(look(), [CycleState::Running, CycleState::Interrupted]);
+    assert_eq!(cycles(), [CycleState::Running, CycleState::Interrupted]);
     let state = world.store.job_state(&world.job).unwrap();
     assert_eq!(state.last_cycle.unwrap().number, world.cycle);
 }

@@ -1,6 +1,8 @@
 //! The state file as a whole: copies, readers beside a writer, and what a crash leaves.
 
 use super::*;
+use crate::store::Since;
+
 use std::fs;
 
 #[test]
@@ -73,6 +75,41 @@ fn a_batch_that_fails_half_way_leaves_nothing() {
     assert_eq!(world.linked(User, "u1"), None);
     world.record(&outcomes);
     assert_eq!(world.target(User, "u1").as_deref(), Some("t1"));
+}
+
+#[test]
+fn a_process_killed_inside_a_transaction_leaves_what_was_committed() {
+    let world = World::new();
+    world.round(User, &[user("u1")]);
+    let killed = tempfile::tempdir().unwrap();
+    world
+        .store
+        .write("copy the files as they are", |tx| {
+            // More than the page cache holds, so that uncommitted pages are in the files too.
+            tx.pragma_update(None, "cache_size", 10)?;
+            tx.execute_batch(
+                "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 5000)
+                 INSERT INTO pending SELECT 'wizer', 'user', 'x' || n, 1 FROM n;
+                 UPDATE watermarks SET delta_link = 'never seen'",
+            )?;
+            for file in fs::read_dir(world.folder.path()).unwrap() {
+                let file = file.unwrap();
+                // The index of the log is rebuilt, as after a power cut.
+                if !file.file_name().to_string_lossy().ends_with("-shm") {
+                    fs::copy(file.path(), killed.path().join(file.file_name())).unwrap();
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+    let log = killed.path().join("entrain.db-wal");
+    assert!(fs::metadata(log).unwrap().len() > 100_000);
+    let store = Store::open(&killed.path().join("entrain.db")).unwrap();
+    assert_eq!(pending_of(&store, &world.job), "u1");
+    assert_eq!(
+        store.begin_round(User, SELECT).unwrap(),
+        Since::Watermark("delta".to_owned())
+    );
 }
 
 #[test]

@@ -346,18 +346,18 @@ fn an_emptied_scope_is_held_whatever_the_limit() {
 fn a_group_object_that_is_not_in_scope_is_no_member() {
     let mut world = World::new()
         .user("ann")
-        .group("berlin", &["ann"])
+        .group("tokyo", &["ann"])
         .group("sales", &[]);
-    world.at("sales").members.insert(SourceId::new("berlin"));
+    world.at("sales").members.insert(SourceId::new("tokyo"));
     plans(
         &world,
         "create ann
-         create berlin
          create sales
-         add-members berlin ann
-         add-members sales berlin",
+         create tokyo
+         add-members sales tokyo
+         add-members tokyo ann",
     );
-    world.at("berlin").assigned = false;
+    world.at("tokyo").assigned = false;
     plans(
         &world,
         "create ann

@@ -194,6 +194,9 @@ impl World {
         for person in of_kind(ObjectKind::Group) {
             let candidate = self.candidate(person);
             let found = self.found(&planner, &candidate, person);
+            planner.group(&candidate, found);
+        }
+        for person in of_kind(ObjectKind::Group) {
             let members = person.members.iter().map(|id| {
                 let link = self.objects[id].link.as_ref();
                 Member {
@@ -206,7 +209,7 @@ impl World {
                 members: members.collect(),
                 sent: person.sent_members.clone(),
             };
-            planner.group(&candidate, found, membership);
+            planner.members(&person.object.id, membership);
         }
         let links = self.objects.values().filter_map(|person| {
             Some((
