@@ -332,7 +332,7 @@ fn every_reason_is_a_sentence() {
     let text = plan_text(&review, Style::default());
     let skipped = text.split_once("Skipped").unwrap().1;
     insta::assert_snapshot!(skipped, @r##"
-      · user u0: it is not assigned to the application
+      · user u0: neither an assignment nor a group brings it into scope
       · user u1: it holds no role but Default Access
       · user u2: it is named in scope.exclude
       · user u3: the job does not provision users
@@ -364,9 +364,9 @@ fn the_rest_of_the_tenant_is_counted_unless_asked_for() {
         .collect();
     let review = reviewed(Vec::new(), everybody, 500);
     let short = plan_text(&review, Style::default());
-    assert!(short.contains("30 objects not assigned to the application (-v lists them)"));
+    assert!(short.contains("30 objects that nothing brings into scope (-v lists them)"));
     assert!(!short.contains("user u7"));
-    assert!(plan_text(&review, DETAILS).contains("user u29: it is not assigned"));
+    assert!(plan_text(&review, DETAILS).contains("user u29: neither an assignment"));
 }
 
 #[test]

@@ -381,7 +381,7 @@ fn write_skipped(
         }
         writeln!(
             out,
-            "  {} {} not assigned to the application (-v lists them)",
+            "  {} {} that nothing brings into scope (-v lists them)",
             style.mark(Mark::Skip),
             things(unassigned as u64, "object")
         )?;

@@ -22,7 +22,7 @@ use crate::config::{Config, Job};
 use crate::cycle::{self, Agent, Options};
 use crate::engine::model::JobName;
 use crate::engine::summary::{Progress, Summary};
-use crate::store::Store;
+use crate::store::{CycleState, Store};
 
 /// The longest sleep before the clock is asked again: it may have been set, or the machine suspended.
 const LONGEST_SLEEP: Duration = Duration::from_secs(20);
@@ -226,6 +226,7 @@ async fn told_to_stop(signals: &mut Signals) {
 async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
     // A cycle that could not even begin leaves no start on record, and must not be tried in a loop.
     let mut last_start = None;
+    let mut resume = is_unfinished(&shared.store, &name);
     let mut generation = shared.generation.subscribe();
     let mut wakes = shared.wakes.subscribe();
     loop {
@@ -235,7 +236,11 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
             return name;
         };
         last_start = last_start.max(last_start_on_record(&shared.store, &name));
-        let next = next_start(&job.schedule, last_start, now(), fastrand::u64(..));
+        let next = if resume {
+            Some(now())
+        } else {
+            next_start(&job.schedule, last_start, now(), fastrand::u64(..))
+        };
         set_state(&shared, &name, State::Waiting { next }, None);
         let woken_by = tokio::select! {
             biased;
@@ -254,6 +259,7 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
             }
             () = wait_until(next) => WokenBy::Schedule,
         };
+        resume = false;
         last_start = Some(now());
         run_cycle(&shared, &current.agent, job, woken_by).await;
     }
@@ -375,6 +381,22 @@ fn last_start_on_record(store: &Store, job: &JobName) -> Option<DateTime<Utc>> {
             tracing::error!(%job, error, "the last cycle could not be looked up");
             None
         }
+    }
+}
+
+/// Whether the job's last cycle did not go through: whoever starts the service has waited for it, and
+/// may have mended what was wrong. No other process can be in the middle of it, for the lock is ours.
+fn is_unfinished(store: &Store, job: &JobName) -> bool {
+    match store.last_cycle(job) {
+        Ok(Some(cycle)) => match cycle.state {
+            CycleState::Running
+            | CycleState::Stopped
+            | CycleState::Failed
+            | CycleState::Interrupted => true,
+            CycleState::Succeeded | CycleState::ObjectsFailed | CycleState::Held => false,
+        },
+        // An error is told when the last start is looked up.
+        Ok(None) | Err(_) => false,
     }
 }
 
