@@ -117,7 +117,7 @@ impl Serialize for PlanDocument<'_> {
         let names = &Names::new(self.0);
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("job", plan.job.as_str())?;
-        map.serialize_entry("cycle", sentence::cycle_kind(*kind))?;
+        map.serialize_entry("kind", sentence::cycle_kind(*kind))?;
         map.serialize_entry("evaluated", &count_json(plan.evaluated))?;
         map.serialize_entry("in_scope", &count_json(plan.in_scope))?;
         map.serialize_entry("linked", &count_json(plan.linked))?;
