@@ -170,10 +170,11 @@ impl Driver {
                 return;
             }
         };
+        let jobs = config.jobs.iter().filter(|job| job.enabled).count();
         let generation = Arc::new(Generation { config, agent });
         self.shared.generation.send_replace(generation);
         self.start_missing();
-        tracing::info!(jobs = self.driven.len(), "reloaded");
+        tracing::info!(jobs, "reloaded");
     }
 
     /// Starts a task for every enabled job that has none. A job never has two.
