@@ -82,7 +82,9 @@ async fn sandbox(size: Size) -> Sandbox {
         size,
         ..Options::default()
     };
-    Sandbox::start(options).await.expect("loopback can be bound")
+    Sandbox::start(options)
+        .await
+        .expect("loopback can be bound")
 }
 
 struct Cycle {
@@ -189,6 +191,7 @@ async fn post_all(bodies: &[String]) -> Duration {
                 .body(body.clone());
             async move {
                 let answer = request.send().await.expect("the target answers");
+                assert_eq!(answer.status(), 201, "the body was accepted before");
                 let _ = answer.bytes().await;
             }
         })

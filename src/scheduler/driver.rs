@@ -149,19 +149,14 @@ impl Driver {
                 return;
             }
         };
-        let old = Arc::clone(&self.shared.generation.borrow().config);
-        if config.state_path != old.state_path {
+        let old = Arc::clone(&self.shared.generation.borrow());
+        if config.state_path != old.config.state_path {
             tracing::error!(
                 "not reloaded, the old configuration stays in force: a new state.path needs a restart"
             );
             return;
         }
-        let agent = Agent::new(
-            Arc::clone(&config),
-            Arc::clone(&self.shared.store),
-            self.shared.stop.clone(),
-            now,
-        );
+        let agent = old.agent.with_config(Arc::clone(&config));
         let agent = match agent {
             Ok(agent) => agent,
             Err(error) => {
