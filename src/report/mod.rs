@@ -4,6 +4,8 @@
 
 pub(crate) mod json;
 mod sentence;
+#[cfg(test)]
+mod tests;
 pub(crate) mod text;
 mod view;
 
