@@ -21,6 +21,13 @@ pub(super) struct Beside {
     pub(super) met_members: Vec<(SourceId, Vec<(SourceId, TargetId)>)>,
 }
 
+impl Beside {
+    fn leaving(&self) -> impl Iterator<Item = (ObjectKind, SourceId)> {
+        let leaving = self.scope_changes.iter().filter(|(_, _, comes)| !comes);
+        leaving.map(|(kind, id, _)| (*kind, id.clone()))
+    }
+}
+
 /// What stays of a plan while it is carried out.
 pub(super) struct Judged {
     beside: Beside,
@@ -84,13 +91,10 @@ pub(super) fn finish(
     let now = (context.agent.now)();
     let stopped = context.agent.stop.is_cancelled();
 
-    // Who leaves scope while removals are held, or by a reading that is not complete, counts as being
-    // in it: or else a scope that is emptied twice would look as if it had been empty before.
-    let leaving_counts = held.is_none() && incomplete.is_none();
     let mut unfinished = tally.unfinished;
+    let leaving_counts = held.is_none() && incomplete.is_none();
     if !leaving_counts {
-        let leaving = beside.scope_changes.iter().filter(|(_, _, comes)| !comes);
-        unfinished.extend(leaving.map(|(kind, id, _)| (*kind, id.clone())));
+        unfinished.extend(beside.leaving());
     }
     note_scope(context, &beside, leaving_counts)?;
     for (group, members) in beside.met_members {
@@ -138,19 +142,7 @@ pub(super) fn finish(
     };
     store.finish_evaluation(job, evaluation)?;
 
-    let mut failures: Vec<FailedObject> = not_planned
-        .iter()
-        .map(|failed| FailedObject {
-            subject: failed.subject.clone(),
-            action: "plan",
-            failure: Failure {
-                class: Class::Refused,
-                http_status: None,
-                message: failed.message.clone(),
-                unconfirmed: false,
-            },
-        })
-        .collect();
+    let mut failures: Vec<FailedObject> = not_planned.into_iter().map(failed_object).collect();
     let failed = tally.failed + failures.len() as u64;
     failures.extend(tally.failures);
     failures.truncate(Summary::MAX_FAILURES);
@@ -182,6 +174,21 @@ pub(super) fn finish(
     Ok(summary)
 }
 
+fn failed_object(failed: NotPlanned) -> FailedObject {
+    FailedObject {
+        subject: failed.subject,
+        action: "plan",
+        failure: Failure {
+            class: Class::Refused,
+            http_status: None,
+            message: failed.message,
+            unconfirmed: false,
+        },
+    }
+}
+
+/// Who leaves scope while removals are held, or by a reading that is not complete, counts as being
+/// in it still: or else a scope that is emptied twice would look as if it had been empty before.
 fn note_scope(context: &Context<'_>, beside: &Beside, leaving_counts: bool) -> Result<(), Error> {
     for kind in ObjectKind::ALL {
         let changes = beside.scope_changes.iter().filter(|(of, _, _)| *of == kind);
