@@ -53,7 +53,7 @@ async fn announced_and_done(rig: &Rig, expected: &mut Expected, incremental: boo
     } else {
         "initial"
     };
-    assert_eq!(plan["cycle"], kind);
+    assert_eq!(plan["kind"], kind);
 
     let summary = rig.sync().await.expect(0).job();
     let after = rig.target().await;
