@@ -406,12 +406,17 @@ impl Executor<'_> {
                     let started = started.sent(exchange.as_ref());
                     outcomes.push(started.done(action, group.clone(), effect));
                 }
-                Err(error) if error.class() == Class::Refused && chunk.len() > 1 => {
+                Err(error) if chunk.len() > 1 && self.is_about_members(&error, group).await => {
                     for member in chunk.into_iter().rev() {
                         chunks.push_front(vec![member]);
                     }
                 }
                 Err(error) => {
+                    if let [(source, target)] = chunk.as_slice()
+                        && self.is_about_members(&error, group).await
+                    {
+                        self.forget_if_gone(source, target).await;
+                    }
                     let outcome = self.failed(started, action, &error).await;
                     let gone = matches!(outcome.status, Status::Vanished);
                     outcomes.push(outcome);
@@ -422,6 +427,43 @@ impl Executor<'_> {
             }
         }
         outcomes
+    }
+
+    /// Whether a change of members was refused for one of them, and not for the group as a whole.
+    /// Servers answer 400 or 404 for a member that they do not know.
+    async fn is_about_members(&self, error: &scim::Error, group: &TargetId) -> bool {
+        match error.class() {
+            Class::Refused => true,
+            Class::Gone => {
+                let reader = &self.context.reader;
+                let read = reader.read(ObjectKind::Group, group, &[], false).await;
+                matches!(read, Ok(Some(_)))
+            }
+            Class::Unauthorized
+            | Class::Conflict
+            | Class::Throttled
+            | Class::Transient
+            | Class::Malformed => false,
+        }
+    }
+
+    /// Drops the link of a member that was deleted in the target behind our back, so that the next
+    /// cycle matches it, or makes it anew: by itself it has no reason to be looked at.
+    async fn forget_if_gone(&self, source: &SourceId, target: &TargetId) {
+        let store = &self.context.agent.store;
+        let job = &self.context.job.rules.name;
+        for kind in ObjectKind::ALL {
+            if !matches!(store.linked_by(job, kind, target), Ok(Some(holder)) if holder == *source)
+            {
+                continue;
+            }
+            let read = self.context.reader.read(kind, target, &[], false).await;
+            if matches!(read, Ok(None))
+                && let Err(error) = store.unlink(job, kind, source)
+            {
+                self.abort(Error::Store(error).chain());
+            }
+        }
     }
 
     /// A failed request: whether the object is gone is asked, whether the target is down is counted.

@@ -339,3 +339,112 @@ async fn a_leaver_whom_the_target_does_not_know_any_more_is_no_failure() {
     let idle = rig.sync().await.expect(0).job();
     assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_in_disguise_is_an_error() {
+    let rig = start().await;
+    let body = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+        "status": "400",
+        "detail": "not on a Sunday",
+    });
+    let disguise = Trouble::body(200, &body.to_string());
+    inject(&rig, Fault::new("/Users", disguise.clone()).method("POST"));
+    let summary = rig.sync().await.expect(3).job();
+    let words = summary["failures"][0]["message"].as_str().unwrap();
+    assert!(words.contains("not on a Sunday"), "{words}");
+    settles(&rig, &mut Expected::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_beyond_all_patience_is_left_to_the_next_cycle() {
+    let rig = start().await;
+    inject(
+        &rig,
+        Fault::new("/Users", Trouble::throttled(3600)).method("POST"),
+    );
+    let summary = rig.sync().await.expect(3).job();
+    assert_eq!(summary["failures"][0]["class"], "throttled", "{summary:#}");
+    settles(&rig, &mut Expected::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_is_not_followed_and_said_so() {
+    let rig = start().await;
+    let away = Trouble::Answer {
+        status: 307,
+        headers: vec![(
+            "location".to_owned(),
+            "http://127.0.0.1:9/elsewhere".to_owned(),
+        )],
+        body: String::new(),
+    };
+    inject(&rig, Fault::new("/scim/v2", away).forever());
+    let run = rig.run(&["test"]).await.expect(1);
+    assert!(run.out.contains("127.0.0.1:9"), "{run:?}");
+    let run = rig.sync().await.expect(1);
+    assert!(run.err.contains("307"), "{run:?}");
+    clear(&rig);
+    settles(&rig, &mut Expected::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_job_that_fails_does_not_stop_the_others() {
+    let rig = start().await;
+    rig.edit(|text| {
+        let (head, job) = text.split_once("[[jobs]]").unwrap();
+        let broken = job
+            .replace("\"demo\"", "\"broken\"")
+            .replace("/scim/v2", "/nowhere");
+        format!("{head}[[jobs]]{broken}\n[[jobs]]{job}")
+    });
+    let run = rig.run(&["sync", "--format", "json"]).await.expect(1);
+    let document: Value = serde_json::from_str(&run.out).unwrap();
+    assert!(
+        document["jobs"][0]["error"]
+            .as_str()
+            .unwrap()
+            .contains("404"),
+        "{document:#}"
+    );
+    assert_eq!(document["jobs"][1]["failed"], 0);
+    assert!(rig.sandbox.target.user_count() > 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_deleted_behind_our_back_is_made_anew_when_it_joins_a_group() {
+    let rig = start().await;
+    let mut expected = Expected::default();
+    let jane = rig.joiner("jane");
+    let john = rig.joiner("john");
+    let group = rig.tenant().add_group("Fans");
+    rig.tenant().assign(group, ROLE_USER);
+    settles(&rig, &mut expected).await;
+    let id = rig.user("jane@contoso.com")["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    rig.sandbox.target.delete(&id);
+    rig.tenant().add_members(group, &[jane, john]);
+    rig.sync().await.expect(3);
+    rig.sync().await;
+    settles(&rig, &mut expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_without_groups_is_said_so_and_takes_the_people() {
+    for status in [404, 501, 403] {
+        let rig = start().await;
+        rig.sandbox
+            .target
+            .configure(|target| target.groups_refused = Some(status));
+        let run = rig.sync().await;
+        println!(
+            "{status}: {} users; {run:?}",
+            rig.sandbox.target.user_count()
+        );
+        rig.configure("[jobs.groups]\nenabled = false");
+        rig.sync().await.expect(0);
+        assert!(rig.sandbox.target.user_count() > 10);
+    }
+}

@@ -14,6 +14,7 @@ mod life;
 mod matching;
 mod rig;
 mod safety;
+mod scope;
 mod service;
 mod target;
 mod tidy;

@@ -343,3 +343,39 @@ async fn a_member_that_stays_behind_a_deletion_does_no_harm() {
         )
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_deactivates_what_is_deleted_is_lived_with() {
+    let rig = start().await;
+    rig.sandbox.target.enable(Quirk::DeleteDeactivates);
+    let jane = rig.joiner("jane");
+    rig.sync().await.expect(0);
+    rig.tenant().hard_delete_user(jane);
+    rig.sync().await.expect(0);
+    assert_eq!(rig.user("jane@contoso.com")["active"], false);
+    // Another person by that name takes the account over.
+    rig.joiner("jane");
+    let summary = rig.sync().await.expect(0).job();
+    assert_eq!(summary["done"]["adopt"], 1, "{summary:#}");
+    assert_eq!(rig.user("jane@contoso.com")["active"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_refuses_deletes_or_patches_is_told_in_its_words() {
+    let rig = start().await;
+    let jane = rig.joiner("jane");
+    rig.sync().await.expect(0);
+    rig.sandbox.target.enable(Quirk::NoDelete);
+    rig.tenant().hard_delete_user(jane);
+    let summary = rig.sync().await.expect(3).job();
+    assert_eq!(summary["failures"][0]["http_status"], 405, "{summary:#}");
+    rig.sandbox.target.configure(|target| target.quirks.clear());
+    rig.sandbox.target.enable(Quirk::NoPatch);
+    let john = rig.joiner("john");
+    rig.sync().await.expect(0);
+    rig.tenant().set_property(john, "jobTitle", json!("Boss"));
+    let summary = rig.sync().await.expect(3).job();
+    assert_eq!(summary["failures"][0]["http_status"], 501, "{summary:#}");
+    rig.sandbox.target.configure(|target| target.quirks.clear());
+    settles(&rig, &mut Expected::default()).await;
+}

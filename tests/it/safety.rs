@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entrain::sandbox::{Fault, GraphQuirk, ROLE_USER, Size, Trouble, Uuid};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cycles::{same, settled, settles};
 use crate::rig::Rig;
@@ -167,7 +167,7 @@ async fn nothing_is_removed_while(trouble: impl AsyncFn(&Rig)) {
     rig.tenant().unassign(people[2]);
     rig.tenant().disable_user(people[3]);
     for id in &people[5..25] {
-        let name = serde_json::json!(format!("Title of {id}"));
+        let name = json!(format!("Title of {id}"));
         rig.tenant().set_property(*id, "jobTitle", name);
     }
     rig.tenant().remove_members(groups[0], &members);
@@ -267,7 +267,7 @@ async fn overcome(trouble: impl Fn(&Rig)) {
     });
     let people = enabled_in_scope(&rig);
     for id in &people[5..25] {
-        let name = serde_json::json!(format!("Title of {id}"));
+        let name = json!(format!("Title of {id}"));
         rig.tenant().set_property(*id, "jobTitle", name);
     }
     rig.tenant().soft_delete_user(people[0]);
@@ -380,4 +380,38 @@ async fn graph_that_asks_to_wait_is_waited_for() {
     };
     traffic.inject(Fault::new("/groups/delta", date));
     settles(&rig, &mut Expected::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_hundred_removals_are_the_limit_that_nobody_set() {
+    let rig = Rig::start(Size {
+        unassigned_users: 0,
+        ..Size::new(620, 2, 20)
+    })
+    .await;
+    let mut expected = Expected::default();
+    settles(&rig, &mut expected).await;
+    let people = enabled_in_scope(&rig);
+    for id in &people[0..501] {
+        rig.tenant().soft_delete_user(*id);
+    }
+    let held = rig.sync().await.expect(4).job();
+    assert_eq!(
+        (&held["held"]["planned"], &held["held"]["limit"]),
+        (&json!(501), &json!(500))
+    );
+    rig.tenant().restore_user(people[0]);
+    settles(&rig, &mut expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emptied_scope_that_is_meant_is_approved() {
+    let (rig, mut expected) = filled("").await;
+    for assignment in rig.tenant().assignments() {
+        rig.tenant().unassign(assignment.principal);
+    }
+    rig.sync().await.expect(4);
+    rig.run(&["approve", "demo"]).await.expect(0);
+    settles(&rig, &mut expected).await;
+    assert_eq!(rig.sandbox.target.group_count(), 0);
 }
