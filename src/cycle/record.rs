@@ -103,9 +103,14 @@ pub(super) fn finish(
             store.note_members(job, &group, &members.into_iter().collect())?;
         }
     }
+    // Removals that an incomplete reading kept from being planned leave no trace in the plan: all
+    // marks stay then, and the next complete reading finds them. So they do when one object was
+    // asked for alone.
+    let everything = incomplete.is_none() && context.options.only.is_none();
     match &held {
         Some(held) => store.hold(job, held, now)?,
-        None => store.release_hold(job)?,
+        None if everything => store.release_hold(job)?,
+        None => {}
     }
 
     let not_planned: Vec<NotPlanned> = skipped
@@ -126,10 +131,6 @@ pub(super) fn finish(
         let subject = action.subject();
         unfinished.insert((subject.kind, subject.id.clone()));
     }
-    // Removals that an incomplete reading kept from being planned leave no trace in the plan: all
-    // marks stay then, and the next complete reading finds them. So they do when one object was
-    // asked for alone.
-    let everything = incomplete.is_none() && context.options.only.is_none();
     let evaluation = Evaluation {
         horizon,
         evaluated: if everything {

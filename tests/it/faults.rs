@@ -438,11 +438,12 @@ async fn a_target_without_groups_is_said_so_and_takes_the_people() {
         rig.sandbox
             .target
             .configure(|target| target.groups_refused = Some(status));
-        let run = rig.sync().await;
-        println!(
-            "{status}: {} users; {run:?}",
-            rig.sandbox.target.user_count()
+        let run = rig.sync().await.expect(1);
+        assert!(
+            run.err.contains("/Groups") && run.err.contains(&status.to_string()),
+            "{run:?}"
         );
+        assert_eq!(rig.sandbox.target.writes(), 0);
         rig.configure("[jobs.groups]\nenabled = false");
         rig.sync().await.expect(0);
         assert!(rig.sandbox.target.user_count() > 10);

@@ -102,6 +102,31 @@ async fn an_approval_ends_with_the_cycle_that_no_longer_needs_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_stays_held_through_cycles_that_do_not_see_it() {
+    let (rig, mut expected) = filled("[jobs.safety]\nmax_deletions = 3").await;
+    let people = enabled_in_scope(&rig);
+    for id in &people[0..4] {
+        rig.tenant().soft_delete_user(*id);
+    }
+    rig.sync().await.expect(4);
+    let other = people[10].to_string();
+    rig.run(&["sync", "--user", &other]).await.expect(0);
+    assert_eq!(status(&rig).await["held"]["removals"]["disable"], 4);
+    let traffic = rig.tenant().traffic();
+    traffic.inject(Fault::new("appRoleAssignedTo", Trouble::status(403)));
+    rig.sync().await.expect(1);
+    assert_eq!(status(&rig).await["held"]["removals"]["disable"], 4);
+    rig.run(&["approve", "demo"]).await.expect(0);
+    settles(&rig, &mut expected).await;
+    assert_eq!(status(&rig).await["held"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_that_is_not_found_removes_nobody() {
+    nothing_is_removed_while(break_source("/servicePrincipals", Trouble::EmptyList)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_limit_may_be_a_share_of_all_links() {
     let (rig, mut expected) = filled("[jobs.safety]\nmax_deletions = \"10%\"").await;
     let linked = status(&rig).await["linked"].clone();
