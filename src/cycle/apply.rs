@@ -12,11 +12,12 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::lookup;
+use super::wave::next_wave;
 use super::{Context, Error};
 use crate::engine::guard::ClearedPlan;
 use crate::engine::model::{MatchKey, ObjectKind, SourceId, TargetId, TargetPath};
 use crate::engine::outcome::{Class, Effect, Failure, Outcome, Status};
-use crate::engine::plan::{Action, Change, Found, Referenced, Step, Subject};
+use crate::engine::plan::{Action, Change, Found, Referenced, Subject};
 use crate::engine::summary::{FailedObject, Progress, Summary};
 use crate::scim;
 
@@ -675,40 +676,4 @@ fn target_in(action: &Action) -> TargetId {
     place_of(action)
         .map(|(_, target)| target)
         .expect("only a create has no target id, and it gets one from its answer")
-}
-
-/// Cuts the plan into waves: what is in one may be sent at once. A new one begins with each step of
-/// rule 7, with an object that is in the wave already, and with a create that refers to one.
-fn next_wave(
-    actions: &mut std::iter::Peekable<impl Iterator<Item = Action>>,
-) -> Option<Vec<Action>> {
-    let mut wave: Vec<Action> = Vec::new();
-    let mut inside: BTreeSet<SourceId> = BTreeSet::new();
-    let mut step: Option<Step> = None;
-    while let Some(action) = actions.next_if(|action| {
-        step.is_none_or(|step| step == action.step())
-            && !inside.contains(&action.subject().id)
-            && !refers_into(action, &inside)
-    }) {
-        step = Some(action.step());
-        inside.insert(action.subject().id.clone());
-        wave.push(action);
-    }
-    (!wave.is_empty()).then_some(wave)
-}
-
-fn refers_into(action: &Action, inside: &BTreeSet<SourceId>) -> bool {
-    match action {
-        Action::Create { references, .. } => references
-            .iter()
-            .any(|(_, new)| new.target.is_none() && inside.contains(&new.source)),
-        Action::Adopt { .. }
-        | Action::Update { .. }
-        | Action::Enable { .. }
-        | Action::Disable { .. }
-        | Action::Delete { .. }
-        | Action::AddMembers { .. }
-        | Action::RemoveMembers { .. }
-        | Action::SetReference { .. } => false,
-    }
 }

@@ -12,6 +12,7 @@ mod read;
 mod record;
 #[cfg(test)]
 mod tests;
+mod wave;
 
 use std::sync::Arc;
 
