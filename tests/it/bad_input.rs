@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use entrain::sandbox::{Fault, Size, Trouble};
+use entrain::sandbox::{Fault, GraphQuirk, Size, Trouble};
 use serde_json::{Value, json};
 
 use crate::cycles::settles;
@@ -209,6 +209,10 @@ async fn test_says_which_setting_is_wrong_in_the_services_own_words() {
     let failed = failed_checks(&rig).await;
     tells(&failed, "target", "seat limit reached", "rights");
     rig.run(&["test"]).await.expect(0);
+
+    rig.tenant().enable(GraphQuirk::NoDelta);
+    let failed = failed_checks(&rig).await;
+    tells(&failed, "source", "Request_UnsupportedQuery", "External ID");
     assert_eq!(rig.sandbox.target.writes(), 0);
     assert!(!rig.path("entrain.db").exists());
 }

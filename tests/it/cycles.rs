@@ -41,6 +41,8 @@ async fn arrives_exactly(rig: Rig) {
     announced_and_done(&rig, &mut expected, true).await;
     let idle = rig.sync().await.expect(0).job();
     assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+    let traffic = rig.sandbox.target.traffic();
+    assert_eq!(traffic.overlaps(), Vec::<String>::new());
 }
 
 /// Plans, syncs, and holds the three against each other: plan, target before and after, expectation.

@@ -327,6 +327,7 @@ async fn the_habits_of_delta_queries_do_no_harm() {
     overcome(|rig| {
         for quirk in [
             GraphQuirk::RemovedInInitialRound,
+            GraphQuirk::NoManagersInInitialRound,
             GraphQuirk::Replays,
             GraphQuirk::EmptyPages,
         ] {

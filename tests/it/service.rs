@@ -290,3 +290,72 @@ async fn the_service_outlives_a_source_and_a_target_that_are_down() {
     assert!(log.contains("could not go on"), "{log}");
     settles(&rig, &mut Expected::default()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_json_where_asked_for_and_tells_no_secret() {
+    let rig = Rig::start(Size::new(20, 3, 40)).await;
+    rig.configure(OFTEN);
+    let secrets = [rig.sandbox.client_secret(), rig.sandbox.scim_token()];
+    let echo = |secret: &str| Trouble::body(400, &format!("what is {secret} supposed to mean?"));
+    let source = rig.tenant().traffic();
+    source.inject(Fault::new("/oauth2/", echo(&secrets[0])));
+    let target = rig.sandbox.target.traffic();
+    target.inject(
+        Fault::new("/Users", echo(&secrets[1]))
+            .method("POST")
+            .times(3),
+    );
+    target.inject(Fault::new("/Groups", Trouble::AnswerLost).method("POST"));
+    let service = Service::start(&rig, &["run", "-vvv", "--format", "json"]);
+    until("a whole cycle", || service.log().contains("cycle ended")).await;
+    service.signal("-HUP");
+    until("the reload", || service.log().contains("reloaded")).await;
+    service.signal("-TERM");
+    let (code, log) = service.end().await;
+    assert_eq!(code, 0, "{log}");
+    for line in log.lines() {
+        let parsed: Result<serde_json::Value, _> = serde_json::from_str(line);
+        assert!(parsed.is_ok(), "{line}");
+    }
+    for word in secrets
+        .iter()
+        .map(String::as_str)
+        .chain(["eyJ0eXAi", "eyJhbGci"])
+    {
+        assert!(!log.contains(word), "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_is_told_and_goes_once_approved_while_the_service_runs() {
+    let rig = Rig::start(Size::new(20, 3, 40)).await;
+    rig.configure(&format!("[jobs.safety]\nmax_deletions = 0\n{OFTEN}"));
+    let jane = rig.joiner("jane");
+    let service = Service::start(&rig, &["run"]);
+    until("the first cycle", || service.log().contains("cycle ended")).await;
+    rig.tenant().soft_delete_user(jane);
+    until("the hold", || service.log().contains("removals are held")).await;
+    assert_eq!(rig.user("jane@contoso.com")["active"], true);
+    rig.run(&["approve", "demo"]).await.expect(0);
+    until("the removal", || {
+        rig.user("jane@contoso.com")["active"] == false
+    })
+    .await;
+    service.signal("-TERM");
+    assert_eq!(service.end().await.0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_hangs_does_not_hold_up_a_stop() {
+    let rig = Rig::start(Size::new(20, 3, 40)).await;
+    let stuck = Trouble::Delay(Duration::from_secs(30));
+    rig.sandbox
+        .target
+        .traffic()
+        .inject(Fault::new("/Users", stuck).method("POST").after(3));
+    let service = Service::start(&rig, &["run"]);
+    until("it is stuck", || rig.sandbox.target.user_count() > 5).await;
+    service.signal("-TERM");
+    assert_eq!(service.end().await.0, 0);
+    settles(&rig, &mut Expected::default()).await;
+}
