@@ -68,7 +68,7 @@ async fn announced_and_done(rig: &Rig, expected: &mut Expected, incremental: boo
 }
 
 #[track_caller]
-fn same(actual: &View, expected: &View) {
+pub(crate) fn same(actual: &View, expected: &View) {
     for (name, person) in &expected.users {
         assert_eq!(actual.users.get(name), Some(person), "user {name}");
     }

@@ -5,6 +5,7 @@
 )]
 
 mod compliance;
+mod crash;
 mod cycles;
 mod foreign;
 mod rig;
