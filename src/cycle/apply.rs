@@ -12,11 +12,12 @@ use tokio::sync::{OnceCell, mpsc};
 use tokio::time::Instant;
 
 use super::lookup;
+use super::wave::next_wave;
 use super::{Context, Error};
 use crate::engine::guard::ClearedPlan;
 use crate::engine::model::{MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value};
 use crate::engine::outcome::{Class, Effect, Failure, Outcome, Status};
-use crate::engine::plan::{Action, Change, Found, Plan, Referenced, Step, Subject};
+use crate::engine::plan::{Action, Change, Found, Plan, Referenced, Subject};
 use crate::engine::summary::{FailedObject, Progress, Summary};
 use crate::scim;
 
@@ -427,12 +428,17 @@ impl Executor<'_> {
                     let started = started.sent(exchange.as_ref());
                     outcomes.push(started.done(action, group.clone(), effect));
                 }
-                Err(error) if error.class() == Class::Refused && chunk.len() > 1 => {
+                Err(error) if chunk.len() > 1 && self.is_about_members(&error, group).await => {
                     for member in chunk.into_iter().rev() {
                         chunks.push_front(vec![member]);
                     }
                 }
                 Err(error) => {
+                    if let [(source, target)] = chunk.as_slice()
+                        && self.is_about_members(&error, group).await
+                    {
+                        self.forget_if_gone(source, target).await;
+                    }
                     let outcome = self.failed(started, action, &error).await;
                     let gone = matches!(outcome.status, Status::Vanished);
                     outcomes.push(outcome);
@@ -443,6 +449,43 @@ impl Executor<'_> {
             }
         }
         outcomes
+    }
+
+    /// Whether a change of members was refused for one of them, and not for the group as a whole.
+    /// Servers answer 400 or 404 for a member that they do not know.
+    async fn is_about_members(&self, error: &scim::Error, group: &TargetId) -> bool {
+        match error.class() {
+            Class::Refused => true,
+            Class::Gone => {
+                let reader = &self.context.reader;
+                let read = reader.read(ObjectKind::Group, group, &[], false).await;
+                matches!(read, Ok(Some(_)))
+            }
+            Class::Unauthorized
+            | Class::Conflict
+            | Class::Throttled
+            | Class::Transient
+            | Class::Malformed => false,
+        }
+    }
+
+    /// Drops the link of a member that was deleted in the target behind our back, so that the next
+    /// cycle matches it, or makes it anew: by itself it has no reason to be looked at.
+    async fn forget_if_gone(&self, source: &SourceId, target: &TargetId) {
+        let store = &self.context.agent.store;
+        let job = &self.context.job.rules.name;
+        for kind in ObjectKind::ALL {
+            if !matches!(store.linked_by(job, kind, target), Ok(Some(holder)) if holder == *source)
+            {
+                continue;
+            }
+            let read = self.context.reader.read(kind, target, &[], false).await;
+            if matches!(read, Ok(None))
+                && let Err(error) = store.unlink(job, kind, source)
+            {
+                self.abort(Error::Store(error).chain());
+            }
+        }
     }
 
     /// A failed request: whether the object is gone is asked, whether the target is down is counted.
@@ -670,40 +713,4 @@ fn target_in(action: &Action) -> TargetId {
     place_of(action)
         .map(|(_, target)| target)
         .expect("only a create has no target id, and it gets one from its answer")
-}
-
-/// Cuts the plan into waves: what is in one may be sent at once. A new one begins with each step of
-/// rule 7, with an object that is in the wave already, and with a create that refers to one.
-fn next_wave(
-    actions: &mut std::iter::Peekable<impl Iterator<Item = Action>>,
-) -> Option<Vec<Action>> {
-    let mut wave: Vec<Action> = Vec::new();
-    let mut inside: BTreeSet<SourceId> = BTreeSet::new();
-    let mut step: Option<Step> = None;
-    while let Some(action) = actions.next_if(|action| {
-        step.is_none_or(|step| step == action.step())
-            && !inside.contains(&action.subject().id)
-            && !refers_into(action, &inside)
-    }) {
-        step = Some(action.step());
-        inside.insert(action.subject().id.clone());
-        wave.push(action);
-    }
-    (!wave.is_empty()).then_some(wave)
-}
-
-fn refers_into(action: &Action, inside: &BTreeSet<SourceId>) -> bool {
-    match action {
-        Action::Create { references, .. } => references
-            .iter()
-            .any(|(_, new)| new.target.is_none() && inside.contains(&new.source)),
-        Action::Adopt { .. }
-        | Action::Update { .. }
-        | Action::Enable { .. }
-        | Action::Disable { .. }
-        | Action::Delete { .. }
-        | Action::AddMembers { .. }
-        | Action::RemoveMembers { .. }
-        | Action::SetReference { .. } => false,
-    }
 }

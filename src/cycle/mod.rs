@@ -12,6 +12,7 @@ mod read;
 mod record;
 #[cfg(test)]
 mod tests;
+mod wave;
 
 use std::sync::Arc;
 
@@ -80,7 +81,14 @@ impl Agent {
         stop: CancellationToken,
         now: fn() -> DateTime<Utc>,
     ) -> Result<Self, Error> {
-        let secret = config.source.client_secret.read()?;
+        let secret = config
+            .source
+            .client_secret
+            .read()
+            .map_err(|source| Error::Secret {
+                key: "source.client_secret",
+                source,
+            })?;
         let secret = graph::ClientSecret::new(secret);
         let graph = graph::Client::new(&config.source, secret, stop.clone())?;
         Ok(Self {
@@ -214,7 +222,10 @@ impl Agent {
     }
 
     fn reader(&self, job: &config::Job) -> Result<scim::Reader, Error> {
-        let token = scim::Token::new(job.target.token.read()?);
+        let token = scim::Token::new(job.target.token.read().map_err(|source| Error::Secret {
+            key: "target.token",
+            source,
+        })?);
         Ok(scim::Reader::new(&job.target, token, self.stop.clone())?)
     }
 

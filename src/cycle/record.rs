@@ -21,6 +21,13 @@ pub(super) struct Beside {
     pub(super) met_members: Vec<(SourceId, Vec<(SourceId, TargetId)>)>,
 }
 
+impl Beside {
+    fn leaving(&self) -> impl Iterator<Item = (ObjectKind, SourceId)> {
+        let leaving = self.scope_changes.iter().filter(|(_, _, comes)| !comes);
+        leaving.map(|(kind, id, _)| (*kind, id.clone()))
+    }
+}
+
 /// What stays of a plan while it is carried out.
 pub(super) struct Judged {
     beside: Beside,
@@ -105,19 +112,28 @@ pub(super) fn finish(
     let stopped = context.agent.stop.is_cancelled();
 
     reads(context, cycle)?;
-    note_scope(context, &beside)?;
+    let mut unfinished = tally.unfinished;
+    let leaving_counts = held.is_none() && incomplete.is_none();
+    if !leaving_counts {
+        unfinished.extend(beside.leaving());
+    }
+    note_scope(context, &beside, leaving_counts)?;
     for (group, members) in beside.met_members {
         let is_linked = store.target_of(job, ObjectKind::Group, &group)?.is_some();
         if is_linked {
             store.note_members(job, &group, &members.into_iter().collect())?;
         }
     }
+    // Removals that an incomplete reading kept from being planned leave no trace in the plan: all
+    // marks stay then, and the next complete reading finds them. So they do when one object was
+    // asked for alone.
+    let everything = incomplete.is_none() && context.options.only.is_none();
     match &held {
         Some(held) => store.hold(job, held, now)?,
-        None => store.release_hold(job)?,
+        None if everything => store.release_hold(job)?,
+        None => {}
     }
 
-    let mut unfinished = tally.unfinished;
     let not_planned: Vec<NotPlanned> = skipped
         .iter()
         .filter(|skipped| skipped.why.is_failure())
@@ -136,10 +152,6 @@ pub(super) fn finish(
         let subject = action.subject();
         unfinished.insert((subject.kind, subject.id.clone()));
     }
-    // Removals that an incomplete reading kept from being planned leave no trace in the plan: all
-    // marks stay then, and the next complete reading finds them. So they do when one object was
-    // asked for alone.
-    let everything = incomplete.is_none() && context.options.only.is_none();
     let evaluation = Evaluation {
         horizon,
         evaluated: if everything {
@@ -152,19 +164,7 @@ pub(super) fn finish(
     };
     store.finish_evaluation(job, evaluation)?;
 
-    let mut failures: Vec<FailedObject> = not_planned
-        .iter()
-        .map(|failed| FailedObject {
-            subject: failed.subject.clone(),
-            action: "plan",
-            failure: Failure {
-                class: Class::Refused,
-                http_status: None,
-                message: failed.message.clone(),
-                unconfirmed: false,
-            },
-        })
-        .collect();
+    let mut failures: Vec<FailedObject> = not_planned.into_iter().map(failed_object).collect();
     let failed = tally.failed + failures.len() as u64;
     failures.extend(tally.failures);
     failures.truncate(Summary::MAX_FAILURES);
@@ -196,10 +196,26 @@ pub(super) fn finish(
     Ok(summary)
 }
 
-fn note_scope(context: &Context<'_>, beside: &Beside) -> Result<(), Error> {
+fn failed_object(failed: NotPlanned) -> FailedObject {
+    FailedObject {
+        subject: failed.subject,
+        action: "plan",
+        failure: Failure {
+            class: Class::Refused,
+            http_status: None,
+            message: failed.message,
+            unconfirmed: false,
+        },
+    }
+}
+
+/// Who leaves scope while removals are held, or by a reading that is not complete, counts as being
+/// in it still: or else a scope that is emptied twice would look as if it had been empty before.
+fn note_scope(context: &Context<'_>, beside: &Beside, leaving_counts: bool) -> Result<(), Error> {
     for kind in ObjectKind::ALL {
         let changes = beside.scope_changes.iter().filter(|(of, _, _)| *of == kind);
         let verdicts: Vec<(SourceId, bool)> = changes
+            .filter(|(_, _, comes)| *comes || leaving_counts)
             .map(|(_, id, in_scope)| (id.clone(), *in_scope))
             .collect();
         let job = &context.job.rules.name;

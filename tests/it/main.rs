@@ -4,10 +4,18 @@
     reason = "clippy.toml allows it in tests; their helpers are meant too"
 )]
 
+mod bad_input;
+mod commands;
 mod compliance;
 mod crash;
 mod cycles;
+mod faults;
 mod foreign;
+mod life;
+mod matching;
 mod rig;
+mod safety;
+mod scope;
+mod service;
 mod target;
 mod tidy;
