@@ -8,16 +8,16 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 use tokio::time::Instant;
 
 use super::lookup;
 use super::wave::next_wave;
 use super::{Context, Error};
 use crate::engine::guard::ClearedPlan;
-use crate::engine::model::{MatchKey, ObjectKind, SourceId, TargetId, TargetPath};
+use crate::engine::model::{MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value};
 use crate::engine::outcome::{Class, Effect, Failure, Outcome, Status};
-use crate::engine::plan::{Action, Change, Found, Referenced, Subject};
+use crate::engine::plan::{Action, Change, Found, Plan, Referenced, Subject};
 use crate::engine::summary::{FailedObject, Progress, Summary};
 use crate::scim;
 
@@ -56,6 +56,8 @@ pub(super) async fn apply(
         context,
         writer: scim::Writer::new(&context.reader),
         created: Mutex::default(),
+        keys: keys_of_creates(plan.plan()),
+        listed: BTreeMap::from(ObjectKind::ALL.map(|kind| (kind, OnceCell::new()))),
         down_in_a_row: AtomicU32::new(0),
         aborted: OnceLock::new(),
     };
@@ -87,6 +89,11 @@ struct Executor<'a> {
     writer: scim::Writer,
     /// Target ids that this plan made or met.
     created: Mutex<BTreeMap<SourceId, TargetId>>,
+    /// Where each object that is created can be found.
+    keys: BTreeMap<ObjectKind, BTreeMap<SourceId, Vec<MatchKey>>>,
+    /// What the target's list says of them; read at most once, after a conflict that no look-up
+    /// explains.
+    listed: BTreeMap<ObjectKind, OnceCell<BTreeMap<SourceId, Found>>>,
     down_in_a_row: AtomicU32,
     aborted: OnceLock<String>,
 }
@@ -246,7 +253,7 @@ impl Executor<'_> {
         &self,
         started: Started,
         subject: &Subject,
-        attributes: &BTreeMap<TargetPath, crate::engine::model::Value>,
+        attributes: &BTreeMap<TargetPath, Value>,
         references: &[(TargetPath, Referenced)],
         keys: &[MatchKey],
         action: &Action,
@@ -277,7 +284,7 @@ impl Executor<'_> {
                     .done(action.clone(), created.id, effect)
             }
             Err(error) => {
-                if let Some(met) = self.look_again(subject.kind, keys, &error).await {
+                if let Some(met) = self.look_again(subject, keys, &error).await {
                     self.remember(subject, &met.0);
                     let status = Status::Met {
                         target: met.0,
@@ -294,10 +301,11 @@ impl Executor<'_> {
     /// same: a conflict says so, and a lost answer may have been a success (product rule 2).
     async fn look_again(
         &self,
-        kind: ObjectKind,
+        subject: &Subject,
         keys: &[MatchKey],
         error: &scim::Error,
-    ) -> Option<(TargetId, BTreeMap<TargetPath, crate::engine::model::Value>)> {
+    ) -> Option<(TargetId, BTreeMap<TargetPath, Value>)> {
+        let kind = subject.kind;
         if !error.unconfirmed() && !error.may_be_duplicate() {
             return None;
         }
@@ -308,7 +316,13 @@ impl Executor<'_> {
             .filter(|path| !path.is_members())
             .collect();
         let found = lookup::by_queries(&self.context.reader, kind, keys, &paths).await;
-        let Ok(Found::One { object, .. }) = found else {
+        let found = match found {
+            Ok(Found::None) | Err(_) if error.class() == Class::Conflict => {
+                self.look_in_list(subject).await
+            }
+            found => found.ok(),
+        };
+        let Some(Found::One { object, .. }) = found else {
             return None;
         };
         let store = &self.context.agent.store;
@@ -316,6 +330,13 @@ impl Executor<'_> {
         let is_free = matches!(store.linked_by(job, kind, &object.id), Ok(None))
             && !self.made_here(&object.id);
         is_free.then_some((object.id, object.attributes))
+    }
+
+    async fn look_in_list(&self, subject: &Subject) -> Option<Found> {
+        let kind = subject.kind;
+        let list = || lookup::in_whole_list(self.context, kind, &self.keys[&kind]);
+        let found = self.listed[&kind].get_or_try_init(list).await.ok()?;
+        found.get(&subject.id).cloned()
     }
 
     async fn add_members(
@@ -628,6 +649,22 @@ impl Tally {
             });
         }
     }
+}
+
+fn keys_of_creates(plan: &Plan) -> BTreeMap<ObjectKind, BTreeMap<SourceId, Vec<MatchKey>>> {
+    let mut keys = BTreeMap::from(ObjectKind::ALL.map(|kind| (kind, BTreeMap::new())));
+    for action in plan.actions() {
+        if let Action::Create {
+            subject,
+            keys: of_one,
+            ..
+        } = action
+        {
+            let of_kind = keys.entry(subject.kind).or_default();
+            of_kind.insert(subject.id.clone(), of_one.clone());
+        }
+    }
+    keys
 }
 
 /// Membership actions weigh as many members as they carry, everything else is one.

@@ -140,6 +140,7 @@ impl Agent {
         let (reading, planned, horizon) = self.read_and_plan(context).await?;
         let (review, rest) = self.review(context, planned)?;
         record::begin(context, cycle, &review)?;
+        record::reads(context, cycle)?;
         let (judged, cleared) = record::Judged::new(review, rest, reading, horizon);
         let tally = apply::apply(context, cycle, cleared).await?;
         record::finish(context, cycle, started, judged, tally)

@@ -13,7 +13,7 @@ use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::{Count, Skipped, Why};
 use crate::engine::summary::{FailedObject, Summary};
 use crate::report;
-use crate::store::{Evaluated, Evaluation, Horizon, NotPlanned};
+use crate::store::{Evaluated, Evaluation, Horizon, NotPlanned, RequestRecord};
 
 /// What a plan says beside its actions.
 pub(super) struct Beside {
@@ -69,6 +69,26 @@ pub(super) fn begin(context: &Context<'_>, cycle: i64, review: &Review) -> Resul
     Ok(())
 }
 
+/// Puts the requests on record that belong to no action: look-ups and lists (product rule 9).
+pub(super) fn reads(context: &Context<'_>, cycle: i64) -> Result<(), Error> {
+    let now = (context.agent.now)();
+    let reads = context.reader.take_reads().into_iter();
+    let records: Vec<RequestRecord> = reads
+        .map(|read| RequestRecord {
+            at: now,
+            method: read.exchange.method.to_string(),
+            path: read.exchange.path,
+            status: read.exchange.status,
+            duration_ms: u64::try_from(read.exchange.elapsed.as_millis()).unwrap_or(u64::MAX),
+            object: None,
+            error: read.error,
+        })
+        .collect();
+    let job = &context.job.rules.name;
+    context.agent.store.record_requests(job, cycle, &records)?;
+    Ok(())
+}
+
 /// Ends the cycle: what is held, what could not be planned, which marks are done with, and the counts.
 pub(super) fn finish(
     context: &Context<'_>,
@@ -91,6 +111,7 @@ pub(super) fn finish(
     let now = (context.agent.now)();
     let stopped = context.agent.stop.is_cancelled();
 
+    reads(context, cycle)?;
     let mut unfinished = tally.unfinished;
     let leaving_counts = held.is_none() && incomplete.is_none();
     if !leaving_counts {
@@ -242,6 +263,7 @@ fn milliseconds(from: DateTime<Utc>, to: DateTime<Utc>) -> u64 {
 
 /// Ends a cycle that could not go on.
 pub(super) fn failed(context: &Context<'_>, cycle: i64, error: &Error) -> Result<(), Error> {
+    reads(context, cycle)?;
     let now = (context.agent.now)();
     let store = &context.agent.store;
     store.fail_cycle(cycle, &error.chain(), context.requests(), now)?;

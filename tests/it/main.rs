@@ -7,6 +7,7 @@
 mod bad_input;
 mod commands;
 mod compliance;
+mod crash;
 mod cycles;
 mod faults;
 mod foreign;
