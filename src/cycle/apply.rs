@@ -2,7 +2,7 @@
 //! outcome to the state as it comes. Nothing is decided here but what the plan left open: target ids
 //! that did not exist yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,13 +12,14 @@ use tokio::sync::{OnceCell, mpsc};
 use tokio::time::Instant;
 
 use super::lookup;
+use super::tally::{Tally, weight};
 use super::wave::next_wave;
 use super::{Context, Error};
 use crate::engine::guard::ClearedPlan;
 use crate::engine::model::{MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value};
-use crate::engine::outcome::{Class, Effect, Failure, Outcome, Status};
+use crate::engine::outcome::{Class, Effect, Outcome, Status};
 use crate::engine::plan::{Action, Change, Found, Plan, Referenced, Subject};
-use crate::engine::summary::{FailedObject, Progress, Summary};
+use crate::engine::summary::Progress;
 use crate::scim;
 
 /// After so many failures of the target as a whole without one proper answer it is down, and trying
@@ -28,18 +29,6 @@ const DOWN_AFTER: u32 = 10;
 const RECORDS_IN_FLIGHT: usize = 1_000;
 /// Outcomes recorded in one transaction at most.
 const RECORD_BATCH: usize = 200;
-
-/// What carrying out a plan came to.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    pub(super) done: BTreeMap<&'static str, u64>,
-    pub(super) failures: Vec<FailedObject>,
-    pub(super) failed: u64,
-    pub(super) not_tried: u64,
-    pub(super) aborted: Option<String>,
-    /// Objects whose evaluation did not come to its end.
-    pub(super) unfinished: BTreeSet<(ObjectKind, SourceId)>,
-}
 
 pub(super) async fn apply(
     context: &Context<'_>,
@@ -604,53 +593,6 @@ impl Started {
     }
 }
 
-impl Tally {
-    fn count(&mut self, outcome: &Outcome) {
-        let Outcome {
-            action,
-            at: _,
-            duration_ms: _,
-            requests: _,
-            status,
-        } = outcome;
-        let subject = action.subject();
-        let failure = match status {
-            Status::Done { .. } => {
-                *self.done.entry(action.word()).or_default() += weight(action);
-                return;
-            }
-            Status::Met { .. } => {
-                *self.done.entry("adopt").or_default() += 1;
-                self.unfinished.insert((subject.kind, subject.id.clone()));
-                return;
-            }
-            Status::NotTried(_) => {
-                self.not_tried += weight(action);
-                self.unfinished.insert((subject.kind, subject.id.clone()));
-                return;
-            }
-            Status::Vanished => Failure {
-                class: Class::Gone,
-                http_status: Some(404),
-                message:
-                    "the object is gone from the target; it is matched again in the next cycle"
-                        .to_owned(),
-                unconfirmed: false,
-            },
-            Status::Failed(failure) => failure.clone(),
-        };
-        self.unfinished.insert((subject.kind, subject.id.clone()));
-        self.failed += 1;
-        if self.failures.len() < Summary::MAX_FAILURES {
-            self.failures.push(FailedObject {
-                subject: subject.clone(),
-                action: action.word(),
-                failure,
-            });
-        }
-    }
-}
-
 fn keys_of_creates(plan: &Plan) -> BTreeMap<ObjectKind, BTreeMap<SourceId, Vec<MatchKey>>> {
     let mut keys = BTreeMap::from(ObjectKind::ALL.map(|kind| (kind, BTreeMap::new())));
     for action in plan.actions() {
@@ -665,21 +607,6 @@ fn keys_of_creates(plan: &Plan) -> BTreeMap<ObjectKind, BTreeMap<SourceId, Vec<M
         }
     }
     keys
-}
-
-/// Membership actions weigh as many members as they carry, everything else is one.
-fn weight(action: &Action) -> u64 {
-    match action {
-        Action::AddMembers { members, .. } => members.len() as u64,
-        Action::RemoveMembers { members, .. } => members.len() as u64,
-        Action::Create { .. }
-        | Action::Adopt { .. }
-        | Action::Update { .. }
-        | Action::Enable { .. }
-        | Action::Disable { .. }
-        | Action::Delete { .. }
-        | Action::SetReference { .. } => 1,
-    }
 }
 
 /// The resource that an action writes to, when it exists before the action.

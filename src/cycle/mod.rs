@@ -10,6 +10,7 @@ mod lookup;
 mod plan;
 mod read;
 mod record;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod wave;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::apply::Tally;
 use super::read::Reading;
+use super::tally::Tally;
 use super::{Context, Error};
 use crate::engine::guard::{ClearedPlan, Held, Review};
 use crate::engine::model::{ObjectKind, SourceId, TargetId};
