@@ -479,6 +479,24 @@ impl Executor<'_> {
 
     /// A failed request: whether the object is gone is asked, whether the target is down is counted.
     async fn failed(&self, started: Started, action: Action, error: &scim::Error) -> Outcome {
+        let service;
+        let mut error = error;
+        if error.class() == Class::Gone
+            && let Some((kind, target)) = place_of(&action)
+        {
+            match self.context.reader.read(kind, &target, &[], false).await {
+                Ok(None) => {
+                    self.went_well();
+                    return started.failed_with(error).end(action, Status::Vanished);
+                }
+                Ok(Some(_)) => {}
+                // Not this object is missing, but everything.
+                Err(other) => {
+                    service = other;
+                    error = &service;
+                }
+            }
+        }
         let failure = error.failure();
         if error.is_stop() {
             let was_sent = error
@@ -500,15 +518,6 @@ impl Executor<'_> {
             }
         } else {
             self.went_well();
-        }
-        if failure.class == Class::Gone
-            && let Some((kind, target)) = place_of(&action)
-            && matches!(
-                self.context.reader.read(kind, &target, &[], false).await,
-                Ok(None)
-            )
-        {
-            return started.failed_with(error).end(action, Status::Vanished);
         }
         started
             .failed_with(error)

@@ -124,6 +124,14 @@ impl Connection {
         }
     }
 
+    /// Whether the target answers for this kind at all. Where it was moved or switched off, 404 says
+    /// nothing about one object: the error is the collection's own.
+    pub(super) async fn confirm_service(&self, kind: ObjectKind) -> Result<(), Error> {
+        let parameters = [("count", "1".to_owned())];
+        let answer = self.list(kind, Repeat::Always, &parameters).await;
+        answer.map(|_| ())
+    }
+
     /// Reads a URL; the answer may still hold an error message ([`Self::checked`]).
     pub(super) async fn get(
         &self,

@@ -212,7 +212,10 @@ impl Reader {
         let answer = answer.and_then(|answer| self.connection.checked(answer, About::Object));
         let answer = match answer {
             Ok(answer) => answer,
-            Err(error) if error.class() == Class::Gone => return Ok(None),
+            Err(error) if error.class() == Class::Gone => {
+                self.connection.confirm_service(kind).await?;
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
         let object = wire::resource(&answer.body)

@@ -449,3 +449,40 @@ async fn a_target_without_groups_is_said_so_and_takes_the_people() {
         assert!(rig.sandbox.target.user_count() > 10);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_was_moved_is_not_a_target_without_anybody() {
+    let rig = start().await;
+    rig.edit(|text| format!("{text}\n[jobs.users]\nwhen_out_of_scope = \"delete\"\n"));
+    let jane = rig.joiner("jane");
+    let john = rig.joiner("john");
+    let group = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(group, &[jane]);
+    rig.tenant().assign(group, ROLE_USER);
+    rig.sync().await.expect(0);
+    let id = rig.user("jane@contoso.com")["id"].clone();
+    rig.tenant().set_property(jane, "jobTitle", json!("Boss"));
+    rig.tenant().rename_group(group, "Great fans");
+    rig.tenant().unassign(john);
+    let users = rig.sandbox.target.user_count();
+
+    // Every path is answered 404, in good SCIM, as by a tenant that is switched off.
+    inject(&rig, Fault::new("/scim/v2", Trouble::status(404)).forever());
+    for _ in 0..2 {
+        let run = rig.sync().await;
+        assert_ne!(run.code, 0, "{run:?}");
+    }
+    clear(&rig);
+    rig.sandbox.target.traffic().reset();
+    rig.sync().await.expect(0);
+    assert_eq!(
+        rig.sandbox.target.traffic().count_of("POST"),
+        0,
+        "no link was lost"
+    );
+    assert_eq!(rig.user("jane@contoso.com")["title"], "Boss");
+    assert_eq!(rig.user("jane@contoso.com")["id"], id);
+    assert_eq!(rig.sandbox.target.user_count(), users - 1);
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+}
