@@ -1,0 +1,1 @@
+//! Samples both ways, odd schemas, and jobs made up by chance.
