@@ -58,7 +58,9 @@ fn refused(output: Output, file: &Path, error: Error) -> anyhow::Error {
     let name = file.display();
     match error {
         Error::NothingUsable { ref left, .. } => {
-            tell_left(output, left);
+            if !left.is_empty() {
+                tell_left(output, left);
+            }
             anyhow::Error::new(error).context(name.to_string())
         }
         Error::Name { .. } => Usage(error.to_string()).into(),

@@ -7,6 +7,7 @@
 mod compliance;
 mod cycles;
 mod foreign;
+mod import;
 mod rig;
 mod target;
 mod tidy;

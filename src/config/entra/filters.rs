@@ -58,7 +58,11 @@ pub(super) fn read(filter: &wire::Filter, side: &mut Side, left: &mut Vec<Left>)
         };
         if let Some(why) = fault {
             let texts: Vec<_> = group.clauses.iter().map(clause_text).collect();
-            leave(&place, &shown(&texts.join(" and ")), &why);
+            let what = match texts.as_slice() {
+                [] => "a group of clauses".to_owned(),
+                texts => shown(&texts.join(" and ")),
+            };
+            leave(&place, &what, &why);
             problems.push(format!("filter {called}: {why}"));
         }
         side.filters.push(written);

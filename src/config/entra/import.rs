@@ -53,6 +53,7 @@ pub(crate) fn import(bytes: &[u8], name: Option<&str>) -> Result<Imported, Error
     let mut importer = Importer {
         schema: &schema,
         left,
+        untyped: Vec::new(),
     };
     let chosen = importer.choose(&rules);
     let users = importer.side(ObjectKind::User, chosen.0)?;
@@ -143,6 +144,8 @@ struct Chosen<'s> {
 struct Importer<'s> {
     schema: &'s wire::Schema,
     left: Vec<Left>,
+    /// Attributes that nobody defines.
+    untyped: Vec<String>,
 }
 
 impl<'s> Importer<'s> {
@@ -282,6 +285,14 @@ impl<'s> Importer<'s> {
             let line = self.mapping(side.kind, attribute, &definitions, &mut seen);
             side.lines.push(line);
         }
+        let untyped = std::mem::take(&mut self.untyped);
+        if !untyped.is_empty() {
+            self.leave(
+                judge::section(side.kind),
+                format!("the types of {}", shown(&untyped.join(", "))),
+                "neither SCIM nor the schema defines them; they are written as strings",
+            );
+        }
         self.order_matching(side);
         Ok(())
     }
@@ -300,7 +311,7 @@ impl<'s> Importer<'s> {
         let (mapping, path) = match self.read(kind, raw, definitions, &place) {
             Ok(read) => read,
             Err(Comment { text, why }) => {
-                self.leave(&place, shown(&text), why.clone());
+                self.leave(&place, source_text(raw), why.clone());
                 return Line::Comment { text, why };
             }
         };
@@ -474,9 +485,7 @@ impl<'s> Importer<'s> {
                 TargetType::String
             });
             if typed.is_none() && !sends_roles {
-                let why = "neither SCIM nor the schema defines this attribute; it is written as a \
-                           string";
-                self.leave(place, "the type of the attribute", why);
+                self.untyped.push(path.to_string());
             }
         }
         let must_say = known.is_none() && !is_extension;

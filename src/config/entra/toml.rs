@@ -288,7 +288,7 @@ pub(super) fn filter_list(groups: &[Group]) -> String {
 
 /// On one line: in double quotes, or in single ones where that spares escapes.
 pub(super) fn quoted(text: &str) -> String {
-    let is_plain = !text.chars().any(char::is_control);
+    let is_plain = !text.chars().any(is_unseen);
     if is_plain && text.contains(['"', '\\']) && !text.contains('\'') {
         return format!("'{text}'");
     }
@@ -299,7 +299,7 @@ pub(super) fn quoted(text: &str) -> String {
             '\\' => quoted.push_str("\\\\"),
             '\n' => quoted.push_str("\\n"),
             '\t' => quoted.push_str("\\t"),
-            c if c.is_control() => {
+            c if is_unseen(c) => {
                 let _ = write!(quoted, "\\u{:04X}", u32::from(c));
             }
             c => quoted.push(c),
@@ -309,12 +309,19 @@ pub(super) fn quoted(text: &str) -> String {
     quoted
 }
 
+/// Control characters, and those that turn the direction of writing: what they stand in would not
+/// read as it is.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// The longest part of a schema that a report repeats.
 pub(super) const SHOWN_LENGTH: usize = 120;
 
 /// The beginning of a text, on one line.
 pub(super) fn shown(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let plain = |c: char| if is_unseen(c) { ' ' } else { c };
     let mut shown: String = text.chars().take(SHOWN_LENGTH).map(plain).collect();
     if text.chars().nth(SHOWN_LENGTH).is_some() {
         shown.push('…');
@@ -327,7 +334,7 @@ const COMMENT_LENGTH: usize = 2_000;
 
 /// What may stand in a comment: no line break, and nothing else that ends or breaks it.
 fn comment(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let plain = |c: char| if is_unseen(c) { ' ' } else { c };
     let mut comment: String = text.chars().take(COMMENT_LENGTH).map(plain).collect();
     if text.chars().nth(COMMENT_LENGTH).is_some() {
         comment.push('…');
