@@ -75,6 +75,10 @@ pub(super) enum Command {
     },
     /// Write a commented configuration, from flags or by asking
     Init(Init),
+    /// Make a job of the schema exported from an Entra provisioning job, and list what is lost
+    Import(Import),
+    /// Write a job in another format
+    Export(Export),
     /// Show it all with a simulated tenant and a simulated target; needs no network and no account
     Demo(Demo),
     /// Print a completion script for a shell
@@ -160,6 +164,32 @@ pub(super) struct Init {
     /// Where the target's SCIM service is
     #[arg(long, value_name = "URL")]
     pub(super) base_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// The schema: JSON from Microsoft Graph or from the portal
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+
+    /// The job's name [default: that of the target's directory]
+    #[arg(long, value_name = "NAME")]
+    pub(super) job: Option<String>,
+
+    /// Write the job there instead of printing it; never a file that exists
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    /// The job
+    #[arg(value_name = "JOB")]
+    pub(super) job: String,
+
+    /// As the schema of an Entra provisioning job
+    #[arg(long, required = true)]
+    pub(super) entra_schema: bool,
 }
 
 #[derive(Debug, Args)]

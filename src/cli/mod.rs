@@ -6,6 +6,8 @@ mod check;
 mod completions;
 mod demo;
 mod exit;
+mod export;
+mod import;
 mod init;
 mod interrupt;
 mod load;
@@ -68,6 +70,8 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Status(jobs) => status::status(output, file, &jobs.jobs),
         Command::Approve { job } => approve::approve(output, file, &job),
         Command::Init(init) => init::init(output, init),
+        Command::Import(import) => import::import(output, &import),
+        Command::Export(export) => export::export(output, file, &export),
         Command::Demo(demo) => block_on(demo::demo(output, demo)),
         Command::Completions { shell } => completions::completions(output, shell),
     }

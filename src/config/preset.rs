@@ -13,6 +13,10 @@ use super::reader::Typed;
 /// The preset of a job that names none.
 pub(super) const DEFAULT: &str = "generic";
 
+/// Says nothing: the job itself has every mapping. `import` writes it, so that what it wrote stays
+/// complete and does not change with a preset. No kind of target, so not among the names.
+pub(super) const NONE: &str = "none";
+
 const PRESETS: &[(&str, &str)] = &[
     ("generic", include_str!("../../presets/generic.toml")),
     (
@@ -58,6 +62,9 @@ pub(super) fn load(
             text,
             log,
         );
+    }
+    if name == NONE {
+        return read(Path::new("presets/none.toml"), "", log);
     }
     let choice = choice?;
     let is_path = name.contains(['/', '\\']) || Path::new(name).extension().is_some();

@@ -13,6 +13,7 @@ mod faults;
 mod foreign;
 mod life;
 mod matching;
+mod import;
 mod rig;
 mod safety;
 mod scope;
