@@ -1,0 +1,1 @@
+//! What eval takes and gives.
