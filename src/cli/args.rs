@@ -197,7 +197,7 @@ pub(super) enum PresetsCommand {
 }
 
 /// ISO 8601; without an offset it is UTC, as in expressions.
-fn point_in_time(text: &str) -> Result<DateTime<Utc>, &'static str> {
+pub(super) fn point_in_time(text: &str) -> Result<DateTime<Utc>, &'static str> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.to_utc());
     }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::input::{self, Object, WireRole};
 use super::{Seed, World};
+use crate::cli::args::point_in_time;
 use crate::engine::expr::{AppRole, Error, Expression, Flow};
 use crate::report::eval::{CasesView, Difference, InputView, flow_json};
 
@@ -51,7 +52,7 @@ struct WireCase {
     #[serde(default)]
     existing: Vec<String>,
     tenant: Option<WireTenant>,
-    now: Option<DateTime<Utc>>,
+    now: Option<String>,
     /// Written as null, null is expected; left out, it is not here.
     #[serde(default, deserialize_with = "given")]
     expected: Option<Json>,
@@ -103,6 +104,12 @@ impl TryFrom<WireCase> for Case {
                 return Err(format!("case {name:?} has both expected and property"));
             }
         };
+        let now = match &wire.now {
+            Some(now) => Some(
+                point_in_time(now).map_err(|problem| format!("case {name:?}: now: {problem}"))?,
+            ),
+            None => None,
+        };
         Ok(Self {
             object: Object::from_json(&wire.attributes),
             id: wire.id,
@@ -110,7 +117,7 @@ impl TryFrom<WireCase> for Case {
             roles: wire.roles.into_iter().map(AppRole::from).collect(),
             existing: wire.existing,
             default_domain: wire.tenant.and_then(|tenant| tenant.default_domain),
-            now: wire.now,
+            now,
             expected,
         })
     }

@@ -158,7 +158,7 @@ fn run_one(output: Output, file: Option<&Path>, args: args::Eval) -> Done {
             if expression.reads_roles() && args.user.is_some() && roles.is_none() {
                 output.message(report::ROLES_UNKNOWN);
             }
-            let view = evaluated(&expression, &world, args.explain);
+            let view = evaluated(&text, &expression, &world, args.explain);
             let exit = match &view.outcome {
                 Ok(_) => Exit::Done,
                 Err(_) => Exit::Failed,
@@ -187,13 +187,18 @@ fn failed(text: &str, error: Error) -> EvalView<'_> {
     }
 }
 
-fn evaluated<'a>(expression: &'a Expression, world: &World<'_>, explain: bool) -> EvalView<'a> {
+fn evaluated<'a>(
+    text: &'a str,
+    expression: &Expression,
+    world: &World<'_>,
+    explain: bool,
+) -> EvalView<'a> {
     let steps = explain.then(|| world.with(Seed::Random, |input| expression.explain(input)));
     // A second evaluation would have another clock and other random bits than the steps show.
     let whole = steps.as_ref().and_then(|steps| steps.first());
     let outcome = whole.and_then(|whole| whole.outcome.clone());
     EvalView {
-        text: expression.text(),
+        text,
         outcome: outcome
             .unwrap_or_else(|| world.with(Seed::Random, |input| expression.evaluate(input))),
         steps,
