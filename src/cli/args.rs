@@ -21,9 +21,13 @@ use crate::engine::model::ObjectKind;
                   (plan --detailed-exitcode). Of several jobs, the gravest counts: 1, 4, 3, 5, 0."
 )]
 pub(super) struct Cli {
-    /// The configuration [default: $ENTRAIN_CONFIG, ./entrain.toml, /etc/entrain/entrain.toml]
     // The variable is read by `config`, as every other one.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help = "The configuration [default: $ENTRAIN_CONFIG, ./entrain.toml, /etc/entrain/entrain.toml]"
+    )]
     pub(super) config: Option<PathBuf>,
 
     /// How results are printed

@@ -428,9 +428,15 @@ impl Executor<'_> {
     async fn failed(&self, started: Started, action: Action, error: &scim::Error) -> Outcome {
         let failure = error.failure();
         if error.is_stop() {
-            return started
-                .failed_with(error)
-                .end(action, Status::Failed(failure));
+            let was_sent = error
+                .exchange()
+                .is_some_and(|exchange| exchange.attempts > 0);
+            let status = if was_sent {
+                Status::Failed(failure)
+            } else {
+                Status::NotTried("the cycle was told to stop")
+            };
+            return started.failed_with(error).end(action, status);
         }
         if failure.class == Class::Unauthorized {
             self.abort(failure.message.clone());

@@ -93,6 +93,14 @@ impl Agent {
         })
     }
 
+    /// The same with another configuration. Readings of the source still take turns, also with cycles
+    /// that began before.
+    pub(crate) fn with_config(&self, config: Arc<Config>) -> Result<Self, Error> {
+        let mut agent = Self::new(config, self.store.clone(), self.stop.clone(), self.now)?;
+        agent.reading = self.reading.clone();
+        Ok(agent)
+    }
+
     /// One cycle, to its end.
     pub(crate) async fn run(
         &self,
@@ -104,11 +112,15 @@ impl Agent {
         let started = (self.now)();
         let name = &job.rules.name;
         let cycle = self.store.begin_cycle(name, context.kind, started)?;
-        let ran = self.run_numbered(&context, cycle, started).await;
-        if let Err(error) = &ran {
-            record::failed(&context, cycle, error)?;
+        match self.run_numbered(&context, cycle, started).await {
+            Ok(summary) => Ok(summary),
+            // Whatever a stop made of a request, it is nobody's failure.
+            Err(_) if self.stop.is_cancelled() => record::stopped(&context, cycle, started),
+            Err(error) => {
+                record::failed(&context, cycle, &error)?;
+                Err(error)
+            }
         }
-        ran
     }
 
     async fn run_numbered(

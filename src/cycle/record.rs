@@ -151,13 +151,12 @@ pub(super) fn finish(
     for skipped in skipped.iter().filter(|skipped| !skipped.why.is_failure()) {
         *skipped_by_word.entry(skipped.why.word()).or_default() += 1;
     }
-    let elapsed = now.signed_duration_since(started).num_milliseconds();
     let summary = Summary {
         job: job.clone(),
         cycle,
         kind: context.kind,
         started,
-        duration_ms: u64::try_from(elapsed).unwrap_or(0),
+        duration_ms: milliseconds(started, now),
         evaluated,
         in_scope,
         linked: store.link_counts(job)?,
@@ -186,6 +185,43 @@ fn note_scope(context: &Context<'_>, beside: &Beside) -> Result<(), Error> {
         context.agent.store.set_scope(job, kind, &verdicts)?;
     }
     Ok(())
+}
+
+/// Ends a cycle that was told to stop before its plan was made; nothing was sent.
+pub(super) fn stopped(
+    context: &Context<'_>,
+    cycle: i64,
+    started: DateTime<Utc>,
+) -> Result<Summary, Error> {
+    let store = &context.agent.store;
+    let job = &context.job.rules.name;
+    let now = (context.agent.now)();
+    let summary = Summary {
+        job: job.clone(),
+        cycle,
+        kind: context.kind,
+        started,
+        duration_ms: milliseconds(started, now),
+        evaluated: Count::default(),
+        in_scope: Count::default(),
+        linked: store.link_counts(job)?,
+        done: BTreeMap::new(),
+        skipped: BTreeMap::new(),
+        failures: Vec::new(),
+        failed: 0,
+        not_tried: 0,
+        held: None,
+        incomplete: None,
+        aborted: None,
+        stopped: true,
+        requests: context.requests(),
+    };
+    store.finish_cycle(&summary, now)?;
+    Ok(summary)
+}
+
+fn milliseconds(from: DateTime<Utc>, to: DateTime<Utc>) -> u64 {
+    u64::try_from(to.signed_duration_since(from).num_milliseconds()).unwrap_or(0)
 }
 
 /// Ends a cycle that could not go on.

@@ -6,6 +6,8 @@ pub(crate) mod eval;
 pub(crate) mod json;
 pub(crate) mod presets;
 mod sentence;
+#[cfg(test)]
+mod tests;
 pub(crate) mod text;
 mod view;
 
