@@ -94,7 +94,9 @@ impl TryFrom<WireCase> for Case {
             }
             (None, Some(WireProperty { regex })) => Regex::new(&regex)
                 .map(|regex| Expected::Matching(Box::new(regex)))
-                .map_err(|problem| format!("case {name:?}: the pattern cannot be read: {problem}"))?,
+                .map_err(|problem| {
+                    format!("case {name:?}: the pattern cannot be read: {problem}")
+                })?,
             (None, None) => {
                 return Err(format!(
                     "case {name:?} does not say what is expected: add expected or property"

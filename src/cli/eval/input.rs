@@ -95,7 +95,8 @@ impl Lookup for Seen<'_> {
             return None;
         }
         // A guest's is the address they have at home, as in every mapping.
-        let is_written = name != "userPrincipalName" && object.object.attributes.value(name).is_some();
+        let is_written =
+            name != "userPrincipalName" && object.object.attributes.value(name).is_some();
         match name {
             _ if is_written => object.object.attributes.value(name),
             "id" | "objectId" if !object.has_id => None,
