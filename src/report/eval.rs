@@ -251,7 +251,7 @@ fn steps_text(out: &mut dyn Write, steps: &[Step], text: &str) -> io::Result<()>
             Some(Err(error)) => format!("error: {}", clean(&error.to_string())),
         };
         let redacted = if *is_redacted {
-            "  (logs show [Redact])"
+            "  (marked by Redact)"
         } else {
             ""
         };
