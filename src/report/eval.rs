@@ -250,7 +250,7 @@ fn steps_text(out: &mut dyn Write, steps: &[Step], text: &str) -> io::Result<()>
             Some(Ok(flow)) => quoted(flow),
             Some(Err(error)) => format!("error: {}", clean(&error.to_string())),
         };
-        let redacted = if *is_redacted {
+        let redacted = if *is_redacted && outcome.is_some() {
             "  (marked by Redact)"
         } else {
             ""

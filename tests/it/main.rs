@@ -6,6 +6,7 @@
 
 mod compliance;
 mod cycles;
+mod eval;
 mod foreign;
 mod rig;
 mod target;

@@ -204,5 +204,13 @@ pub(super) fn read_json<T: DeserializeOwned>(file: &Path) -> Result<T, InputView
 fn words(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
-    text.strip_suffix(&place).unwrap_or(&text).to_owned()
+    let words = text.strip_suffix(&place).unwrap_or(&text);
+    // Those of JSON, where serde speaks of Rust.
+    match words.strip_prefix("invalid type: ") {
+        Some(words) => {
+            let words = words.replace("map", "object").replace("sequence", "list");
+            format!("wrong type: {}", words.replace("a object", "an object"))
+        }
+        None => words.to_owned(),
+    }
 }

@@ -3,8 +3,6 @@
 
 mod cases;
 mod input;
-#[cfg(test)]
-mod tests;
 
 use std::cell::RefCell;
 use std::io::Write as _;

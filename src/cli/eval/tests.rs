@@ -1,1 +1,0 @@
-//! What eval takes and gives.
