@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -73,8 +74,22 @@ pub(super) enum Command {
         #[arg(value_name = "JOB")]
         job: String,
     },
+    /// Evaluate a mapping expression, or a file of them with what each must come to
+    ///
+    /// Exits with 1 when the evaluation fails or a case differs, and with 2 when the expression
+    /// or a file cannot be read.
+    Eval(Eval),
+    /// List the presets: the kinds of targets that are known
+    Presets {
+        #[command(subcommand)]
+        command: Option<PresetsCommand>,
+    },
     /// Write a commented configuration, from flags or by asking
     Init(Init),
+    /// Make a job of the schema exported from an Entra provisioning job, and list what is lost
+    Import(Import),
+    /// Write a job in another format
+    Export(Export),
     /// Show it all with a simulated tenant and a simulated target; needs no network and no account
     Demo(Demo),
     /// Print a completion script for a shell
@@ -131,6 +146,77 @@ pub(super) struct Only {
     group: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Eval {
+    /// The expression; - reads it from standard input
+    #[arg(
+        value_name = "EXPR",
+        allow_negative_numbers = true,
+        required_unless_present_any = ["expression_file", "cases"],
+        conflicts_with_all = ["expression_file", "cases"]
+    )]
+    pub(super) expression: Option<String>,
+
+    /// Read the expression from a file
+    #[arg(long, value_name = "FILE", conflicts_with = "cases")]
+    pub(super) expression_file: Option<PathBuf>,
+
+    /// The attributes of a user as a JSON object, or a user as Microsoft Graph answers it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["user", "cases"])]
+    pub(super) object: Option<PathBuf>,
+
+    /// A user from the state of the configuration, by principal name or object id
+    #[arg(long, value_name = "ID", conflicts_with = "cases")]
+    pub(super) user: Option<String>,
+
+    /// The user's roles in the application, as a JSON list of id, value and displayName
+    #[arg(long, value_name = "FILE", conflicts_with = "cases")]
+    pub(super) roles: Option<PathBuf>,
+
+    /// Values that the target has already, for SelectUniqueValue
+    #[arg(long, value_name = "VALUE", num_args = 1.., conflicts_with = "cases")]
+    pub(super) existing: Vec<String>,
+
+    /// The tenant's default domain, for DefaultDomain
+    #[arg(long, value_name = "DOMAIN")]
+    pub(super) default_domain: Option<String>,
+
+    /// The time that Now gives, such as 2026-01-31T08:00:00Z [default: the clock]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(super) now: Option<DateTime<Utc>>,
+
+    /// Show what every part of the expression came to
+    #[arg(long, conflicts_with = "cases")]
+    pub(super) explain: bool,
+
+    /// Evaluate a file of cases, and show each that comes to something else than it says
+    #[arg(long, value_name = "FILE")]
+    pub(super) cases: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PresetsCommand {
+    /// Print a preset as TOML, to begin one of your own from
+    Show {
+        /// The preset
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+}
+
+/// ISO 8601; without an offset it is UTC, as in expressions.
+pub(super) fn point_in_time(text: &str) -> Result<DateTime<Utc>, &'static str> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.to_utc());
+    }
+    let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")
+        .or_else(|_| {
+            NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|date| date.and_time(NaiveTime::MIN))
+        })
+        .map_err(|_| "write it like 2026-01-31T08:00:00Z or 2026-01-31")?;
+    Ok(time.and_utc())
+}
+
 #[derive(Debug, Default, Args)]
 pub(super) struct Init {
     /// The file to write; never one that exists
@@ -160,6 +246,32 @@ pub(super) struct Init {
     /// Where the target's SCIM service is
     #[arg(long, value_name = "URL")]
     pub(super) base_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// The schema: JSON from Microsoft Graph or from the portal
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+
+    /// The job's name [default: that of the target's directory]
+    #[arg(long, value_name = "NAME")]
+    pub(super) job: Option<String>,
+
+    /// Write the job there instead of printing it; never a file that exists
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    /// The job
+    #[arg(value_name = "JOB")]
+    pub(super) job: String,
+
+    /// As the schema of an Entra provisioning job
+    #[arg(long, required = true)]
+    pub(super) entra_schema: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,12 +5,16 @@ mod args;
 mod check;
 mod completions;
 mod demo;
+mod eval;
 mod exit;
+mod export;
+mod import;
 mod init;
 mod interrupt;
 mod load;
 mod output;
 mod plan;
+mod presets;
 mod progress;
 mod run;
 mod status;
@@ -67,7 +71,11 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Test(jobs) => block_on(test::test(output, file, &jobs.jobs)),
         Command::Status(jobs) => status::status(output, file, &jobs.jobs),
         Command::Approve { job } => approve::approve(output, file, &job),
+        Command::Eval(eval) => eval::eval(output, file, eval),
+        Command::Presets { command } => presets::presets(output, command),
         Command::Init(init) => init::init(output, init),
+        Command::Import(import) => import::import(output, &import),
+        Command::Export(export) => export::export(output, file, &export),
         Command::Demo(demo) => block_on(demo::demo(output, demo)),
         Command::Completions { shell } => completions::completions(output, shell),
     }

@@ -1,10 +1,12 @@
 //! The configuration: what was typed becomes what is meant, or a list of every problem with its remedy.
 //!
 //! `document` is the file as a tree with places; `file` what was typed; `resolve` and `mapping` make
-//! `settings` of it, which is what the rest of the program sees.
+//! `settings` of it, which is what the rest of the program sees. `entra` reads and writes the format of
+//! Entra's own jobs.
 
 mod document;
 mod duration;
+pub(crate) mod entra;
 mod file;
 mod fingerprint;
 mod mapping;

@@ -13,6 +13,10 @@ use super::reader::Typed;
 /// The preset of a job that names none.
 pub(super) const DEFAULT: &str = "generic";
 
+/// Says nothing: the job itself has every mapping. `import` writes it, so that what it wrote stays
+/// complete and does not change with a preset. No kind of target, so not among the names.
+pub(super) const NONE: &str = "none";
+
 const PRESETS: &[(&str, &str)] = &[
     ("generic", include_str!("../../presets/generic.toml")),
     (
@@ -45,6 +49,54 @@ pub(crate) fn title(name: &str) -> Option<String> {
     Some(preset.title?.value)
 }
 
+/// What a preset that is compiled in does, in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outline {
+    pub(crate) name: &'static str,
+    pub(crate) title: String,
+    pub(crate) users: Covered,
+    pub(crate) groups: Covered,
+}
+
+/// What it does about users or groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Covered {
+    pub(crate) enabled: bool,
+    /// Target attributes.
+    pub(crate) attributes: Vec<String>,
+    /// Those of them that match, in matching precedence.
+    pub(crate) matching: Vec<String>,
+    pub(crate) warning: Option<String>,
+}
+
+pub(crate) fn outline(name: &'static str) -> Option<Outline> {
+    let preset = read(Path::new(name), text(name)?, &mut Log::default())?;
+    Some(Outline {
+        name,
+        title: preset.title?.value,
+        users: covered(&preset.users),
+        groups: covered(&preset.groups),
+    })
+}
+
+fn covered(rules: &file::Rules) -> Covered {
+    let targets = rules.mappings.iter().filter_map(|mapping| {
+        let target = mapping.target.as_ref()?.value.clone();
+        Some((mapping.matching.as_ref().map(|typed| typed.value), target))
+    });
+    let mut matching: Vec<_> = targets
+        .clone()
+        .filter_map(|(precedence, target)| Some((precedence?, target)))
+        .collect();
+    matching.sort();
+    Covered {
+        enabled: rules.enabled.as_ref().is_none_or(|typed| typed.value),
+        attributes: targets.map(|(_, target)| target).collect(),
+        matching: matching.into_iter().map(|(_, target)| target).collect(),
+        warning: rules.warning.as_ref().map(|typed| typed.value.clone()),
+    }
+}
+
 /// The preset that a job chose; its problems are told with their place in the preset's own file.
 pub(super) fn load(
     choice: Option<&Typed<String>>,
@@ -58,6 +110,9 @@ pub(super) fn load(
             text,
             log,
         );
+    }
+    if name == NONE {
+        return read(Path::new("presets/none.toml"), "", log);
     }
     let choice = choice?;
     let is_path = name.contains(['/', '\\']) || Path::new(name).extension().is_some();

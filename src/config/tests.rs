@@ -6,6 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::engine::expr::functions;
+use crate::engine::filter::Operator;
 use crate::engine::job::{Limit, ScopeMode, WhenOutOfScope};
 use crate::engine::mapping::{self as engine_mapping, Apply, OnEmpty};
 use crate::engine::model::{ObjectKind, TargetType, Value};
@@ -237,6 +239,53 @@ fn every_commented_key_of_the_example_is_a_key() {
         );
     }
     assert!(tried > 25, "{tried}");
+}
+
+/// That each row is proven is checked where the tests can be seen, in `tests/it/eval.rs`.
+#[test]
+fn the_parity_page_has_every_function_operator_and_option() {
+    let page = include_str!("../../docs/entra-parity.md");
+    let section = |title: &str| {
+        let (_, section) = page.split_once(&format!("\n## {title}\n")).unwrap();
+        section.split("\n## ").next().unwrap()
+    };
+    let table = section("Functions");
+    let rows = table.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, functions().len());
+    for function in functions() {
+        assert!(
+            table.contains(&format!("\n| `{}` |", function.name)),
+            "{}",
+            function.name
+        );
+    }
+    let table = section("The language");
+    for operator in ["=", "<>", "<", "<=", ">", ">="] {
+        assert!(table.contains(&format!("\n| `{operator}` |")), "{operator}");
+    }
+    let table = section("Operators of scoping filters");
+    for operator in Operator::ALL {
+        assert!(table.contains(&format!("\n| `{operator}` |")), "{operator}");
+    }
+    let table = section("Options of a mapping");
+    let sections = file::SECTIONS.iter();
+    let mapping =
+        sections.filter(|section| matches!(section.name, "jobs.users" | "jobs.users.mappings"));
+    for key in mapping
+        .flat_map(|section| section.keys)
+        .filter(|key| **key != "mappings")
+    {
+        assert!(table.contains(&format!("`{key}`")), "{key}");
+    }
+}
+
+#[test]
+fn a_preset_is_outlined() {
+    let wizer = preset::outline("wizer").unwrap();
+    assert_eq!(wizer.users.matching.len(), 3);
+    assert_eq!(wizer.users.matching[0], "externalId");
+    assert!(wizer.users.enabled && !wizer.groups.enabled);
+    assert_eq!(preset::names().filter_map(preset::outline).count(), 5);
 }
 
 #[test]

@@ -160,7 +160,7 @@ impl Operator {
             .find(|operator| plain(operator.name()) == wanted)
     }
 
-    fn takes_value(self) -> bool {
+    pub(crate) fn takes_value(self) -> bool {
         match self {
             Self::IsTrue | Self::IsFalse | Self::IsNull | Self::IsNotNull => false,
             Self::Equals
@@ -365,6 +365,20 @@ impl Clause {
 
     pub(crate) fn attribute(&self) -> &str {
         &self.attribute
+    }
+
+    pub(crate) fn operator(&self) -> Operator {
+        self.operator
+    }
+
+    /// What is compared with; `None` for an operator that takes nothing.
+    pub(crate) fn operand(&self) -> Option<&str> {
+        self.operator.takes_value().then_some(&*self.operand)
+    }
+
+    /// Whether the pattern must match the whole value.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(self.test, Test::Matches { full: true, .. })
     }
 
     /// Whether the operator makes sense on what the attribute holds.

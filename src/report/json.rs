@@ -22,7 +22,7 @@ use crate::engine::plan::{
 use crate::engine::summary::{FailedObject, Requests, Summary};
 
 /// Of every document.
-const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 1;
 
 /// A document with one entry per job, each written when it is there.
 pub(crate) struct Document<'a> {

@@ -13,6 +13,7 @@ mod lexer;
 mod lists;
 mod logic;
 mod number;
+mod outline;
 mod parser;
 mod pattern;
 mod random;
@@ -33,6 +34,7 @@ use eval::{Evaluator, Stop};
 
 pub(crate) use error::{Error, ErrorKind};
 pub(crate) use functions::{Function, functions};
+pub(crate) use outline::{Outline, OutlineKind};
 pub(crate) use roles::complex_for_create;
 
 /// A compiled expression: parsed, checked, and its constant patterns and formats compiled.

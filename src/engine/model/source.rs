@@ -364,6 +364,18 @@ pub(crate) fn graph_name(name: &str) -> Cow<'_, str> {
     Cow::Borrowed(name)
 }
 
+/// The name that Entra's provisioning schema uses for a Graph property: the reverse of
+/// [`graph_name`]. Other names stay as they are.
+pub(crate) fn portal_name(name: &str) -> &str {
+    if let Some((portal, _)) = PORTAL_NAMES.iter().find(|(_, graph)| *graph == name) {
+        return portal;
+    }
+    match name.strip_prefix("onPremisesExtensionAttributes.") {
+        Some(member) if EXTENSION_ATTRIBUTES.contains(&member) => member,
+        Some(_) | None => name,
+    }
+}
+
 /// Every name without index, for the nearest-name hint of an unknown one.
 pub(crate) fn names(kind: ObjectKind) -> impl Iterator<Item = &'static str> {
     let (rows, computed) = match kind {
@@ -441,7 +453,10 @@ mod tests {
     fn a_portal_name_is_the_graph_property_behind_it() {
         for (portal, graph) in PORTAL_NAMES {
             assert_eq!(user(portal).unwrap().name, *graph);
+            assert_eq!(portal_name(graph), *portal);
         }
+        let long = "onPremisesExtensionAttributes.extensionAttribute3";
+        assert_eq!(graph_name(portal_name(long)), long);
         let mut attributes = Attributes::default();
         attributes.set("businessPhones", Value::List(vec![Value::text("+49 30 1")]));
         let name = user("telephoneNumber").unwrap().name;

@@ -1,0 +1,440 @@
+//! Writes a job as the schema of a provisioning job of Entra's, and lists what that cannot say.
+
+use serde_json::{Value as Json, json};
+
+use super::names::{self, to_directory};
+use super::{Left, judge, tree};
+use crate::config::settings::{self, Application};
+use crate::engine::expr::Expression;
+use crate::engine::filter::{Clause, ClauseGroup};
+use crate::engine::job::{Actions, Rules};
+use crate::engine::mapping::{Apply, Mapping, OnEmpty, Source};
+use crate::engine::model::schema::{CORE_GROUP, ENTERPRISE_USER};
+use crate::engine::model::source::{self, SourceType};
+use crate::engine::model::{ObjectKind, TargetType, Value};
+
+/// Ids and names of a non-gallery application in the published samples. Only names join the parts of
+/// a schema; whoever puts it onto a job of theirs keeps the ids that they find there.
+const RULE_ID: &str = "03f7d90d-bf71-41b1-bda6-aaf0ddbee5d8";
+const RULE_NAME: &str = "USERGROUP_OUTBOUND_USERGROUP";
+const SOURCE_ID: &str = "66e4a8cc-1b7b-435e-95f8-f06cea133828";
+const TARGET_ID: &str = "09760868-cafb-47ac-9031-0a3262300427";
+const TARGET_DIRECTORY: &str = "customappsso";
+
+/// A schema, and what it could not say.
+#[derive(Clone, Debug)]
+pub(crate) struct Exported {
+    pub(crate) schema: String,
+    pub(crate) left: Vec<Left>,
+}
+
+pub(crate) fn export(job: &settings::Job, source: &settings::Source) -> Exported {
+    let mut left = Vec::new();
+    let rules = [
+        (ObjectKind::Group, &job.rules.groups),
+        (ObjectKind::User, &job.rules.users),
+    ];
+    let used: Vec<_> = rules
+        .into_iter()
+        .filter(|(_, rules)| rules.enabled || !rules.mappings.is_empty())
+        .collect();
+    let mappings: Vec<_> = used
+        .iter()
+        .map(|(kind, rules)| object_mapping(*kind, rules, &mut left))
+        .collect();
+    let (sources, targets): (Vec<_>, Vec<_>) = used
+        .iter()
+        .map(|(kind, rules)| (source_object(*kind, rules), target_object(*kind, rules)))
+        .unzip();
+    let mut schema = json!({
+        "id": id(job, source),
+        "version": "",
+        "synchronizationRules": [{
+            "containerFilter": null,
+            "editable": true,
+            "groupFilter": null,
+            "id": RULE_ID,
+            "name": RULE_NAME,
+            "priority": 1,
+            "sourceDirectoryName": names::SOURCE_DIRECTORY,
+            "targetDirectoryName": TARGET_DIRECTORY,
+            "metadata": [],
+            "objectMappings": mappings,
+        }],
+        "directories": [
+            directory(SOURCE_ID, names::SOURCE_DIRECTORY, true, sources),
+            directory(TARGET_ID, TARGET_DIRECTORY, false, targets),
+        ],
+    });
+    if let Application::ServicePrincipalId(principal) = &job.application {
+        schema["@odata.context"] = json!(format!(
+            "{}/v1.0/$metadata#servicePrincipals('{principal}')/synchronization/jobs('{}')/schema/$entity",
+            source.graph_url,
+            id(job, source),
+        ));
+    }
+    Exported {
+        schema: format!("{schema:#}"),
+        left,
+    }
+}
+
+/// The id of Entra's job: template, tenant and, where it is known, application.
+fn id(job: &settings::Job, source: &settings::Source) -> String {
+    let tenant = source.tenant_id.replace(['-', '.'], "");
+    match &job.application {
+        Application::AppId(app) => format!("scim.{tenant}.{app}"),
+        Application::ServicePrincipalId(_) | Application::DisplayName(_) => {
+            format!("scim.{tenant}")
+        }
+    }
+}
+
+fn directory(id: &str, name: &str, read_only: bool, objects: Vec<Json>) -> Json {
+    json!({
+        "id": id,
+        "name": name,
+        "discoverabilities": "None",
+        "discoveryDateTime": null,
+        "readOnly": read_only,
+        "version": "",
+        "objects": objects,
+    })
+}
+
+fn object_names(kind: ObjectKind) -> (&'static str, &'static str) {
+    match kind {
+        ObjectKind::User => ("User", ENTERPRISE_USER),
+        ObjectKind::Group => ("Group", CORE_GROUP),
+    }
+}
+
+fn object_mapping(kind: ObjectKind, rules: &Rules, left: &mut Vec<Left>) -> Json {
+    let (source, target) = object_names(kind);
+    let attributes: Vec<_> = rules
+        .mappings
+        .iter()
+        .filter_map(|mapping| attribute_mapping(kind, mapping, left))
+        .collect();
+    json!({
+        "enabled": rules.enabled,
+        "flowTypes": flow_types(rules.actions),
+        "name": format!("Provision {} {source}s", names::SOURCE_DIRECTORY),
+        "sourceObjectName": source,
+        "targetObjectName": target,
+        "scope": scope(kind, rules, left),
+        "attributeMappings": attributes,
+        "metadata": [],
+    })
+}
+
+fn flow_types(actions: Actions) -> String {
+    let Actions {
+        create,
+        update,
+        delete,
+    } = actions;
+    let all = [(create, "Add"), (update, "Update"), (delete, "Delete")];
+    let allowed: Vec<_> = all
+        .iter()
+        .filter(|(is_allowed, _)| *is_allowed)
+        .map(|(_, word)| *word)
+        .collect();
+    allowed.join(", ")
+}
+
+fn scope(kind: ObjectKind, rules: &Rules, left: &mut Vec<Left>) -> Json {
+    if rules.filter.groups.is_empty() {
+        return Json::Null;
+    }
+    let mut clause_json = |clause: &Clause| {
+        let attribute = directory_name(kind, clause.attribute(), "filter", left);
+        // Entra has no switch for it, but patterns can say it themselves.
+        let operand = clause.operand().map(|operand| match clause.is_full() {
+            true => format!(r"\A(?:{operand})\z"),
+            false => operand.to_owned(),
+        });
+        json!({
+            "operatorName": clause.operator().name(),
+            "sourceOperandName": attribute,
+            "targetOperand": { "values": operand.into_iter().collect::<Vec<_>>() },
+        })
+    };
+    let mut groups = Vec::new();
+    for ClauseGroup { name, clauses } in &rules.filter.groups {
+        let clauses: Vec<_> = clauses.iter().map(&mut clause_json).collect();
+        groups.push(json!({ "name": name, "clauses": clauses }));
+    }
+    json!({ "groups": groups, "inputFilterGroups": [], "categoryFilterGroups": [] })
+}
+
+fn attribute_mapping(kind: ObjectKind, mapping: &Mapping, left: &mut Vec<Left>) -> Option<Json> {
+    let Mapping {
+        target,
+        source,
+        default,
+        matching,
+        apply,
+        on_empty,
+        target_type: _, // These five are told by the target's directory.
+        multi_valued: _,
+        case_exact: _,
+        required: _,
+    } = mapping;
+    let place = format!("{}, mapping of {target}", judge::section(kind));
+    let mut leave = |what: &str, why: &str| {
+        left.push(Left {
+            place: place.clone(),
+            what: what.to_owned(),
+            why: why.to_owned(),
+        });
+    };
+    let default = match default {
+        Some(value) => match plain(value) {
+            Some(text) => Some(text),
+            None => {
+                leave("the default", "Entra's defaults are plain text");
+                None
+            }
+        },
+        None => None,
+    };
+    let flows = !matches!(source, Source::None | Source::Constant(_));
+    match on_empty {
+        OnEmpty::Fail => leave(
+            "on_empty = \"fail\"",
+            "Entra provisions such an object all the same",
+        ),
+        OnEmpty::Clear | OnEmpty::Default if default.is_some() && flows => leave(
+            "on_empty",
+            "Entra uses a default when it creates an object, and never afterwards",
+        ),
+        OnEmpty::Clear | OnEmpty::Keep | OnEmpty::Default => {}
+    }
+    let (source, only_new) = match source {
+        Source::Attribute(name) => {
+            let name = directory_name(kind, name, &format!("mapping of {target}"), left);
+            (node("Attribute", &name, &format!("[{name}]")), false)
+        }
+        Source::Expression(expression) => (expression_node(kind, expression, &place, left), false),
+        Source::Constant(value) => match plain(value) {
+            Some(text) => {
+                let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+                (node("Constant", &text, &format!("\"{quoted}\"")), false)
+            }
+            None => {
+                leave("the mapping", "Entra's constants are plain text");
+                return None;
+            }
+        },
+        // Without a source the default is the value; here it is one for new objects alone.
+        Source::None => (Json::Null, default.is_some()),
+    };
+    let on_create = *apply == Apply::OnCreate || only_new;
+    Some(json!({
+        "defaultValue": default,
+        "exportMissingReferences": false,
+        "flowBehavior": "FlowWhenChanged",
+        "flowType": if on_create { "ObjectAddOnly" } else { "Always" },
+        "matchingPriority": matching.unwrap_or(0),
+        "targetAttributeName": target.to_string(),
+        "source": source,
+    }))
+}
+
+fn node(kind: &str, name: &str, expression: &str) -> Json {
+    json!({ "expression": expression, "name": name, "type": kind, "parameters": [] })
+}
+
+fn expression_node(
+    kind: ObjectKind,
+    expression: &Expression,
+    place: &str,
+    left: &mut Vec<Left>,
+) -> Json {
+    for name in expression.attributes() {
+        directory_name(kind, name, place, left);
+    }
+    let text = expression.with_attributes_renamed(&|name| to_directory(name).to_owned());
+    // Other names make no other tree, and the directory's are shorter.
+    let renamed = Expression::compile(&text);
+    let outline = renamed.as_ref().unwrap_or(expression).outline();
+    let mut json = tree::json(&outline);
+    json["expression"] = json!(text);
+    json
+}
+
+/// The directory's name; one that its schema has no form for is told.
+fn directory_name(kind: ObjectKind, name: &str, place: &str, left: &mut Vec<Left>) -> String {
+    let found = to_directory(name);
+    if !names::is_plain(found) {
+        let section = judge::section(kind);
+        left.push(Left {
+            place: match place.starts_with(section) {
+                true => place.to_owned(),
+                false => format!("{section}, {place}"),
+            },
+            what: name.to_owned(),
+            why: "Entra's directory has no name for a part of an attribute; it is written as it is"
+                .to_owned(),
+        });
+    }
+    found.to_owned()
+}
+
+/// A single value as Entra writes it.
+fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(text) => Some(text.clone()),
+        Value::Boolean(true) => Some("True".to_owned()),
+        Value::Boolean(false) => Some("False".to_owned()),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::List(values) => match values.as_slice() {
+            [only] => plain(only),
+            _ => None,
+        },
+        Value::Object(_) | Value::Reference(_) => None,
+    }
+}
+
+/// The attributes that the job reads, and the one that identifies an object.
+fn source_object(kind: ObjectKind, rules: &Rules) -> Json {
+    let mut read: Vec<&str> = vec!["objectId"];
+    for mapping in &rules.mappings {
+        match &mapping.source {
+            Source::Attribute(name) => read.push(name),
+            Source::Expression(expression) => read.extend(expression.attributes()),
+            Source::Constant(_) | Source::None => {}
+        }
+    }
+    read.extend(rules.filter.attributes());
+    let mut names: Vec<_> = read.into_iter().map(to_directory).collect();
+    names.sort_unstable();
+    names.dedup();
+    let attributes: Vec<_> = names
+        .into_iter()
+        .filter_map(|name| {
+            let known = source::attribute(kind, name).ok()?;
+            let attribute_type = match known.source_type {
+                SourceType::Boolean => "Boolean",
+                SourceType::DateTime => "DateTime",
+                SourceType::Reference => "Reference",
+                SourceType::Text | SourceType::Object | SourceType::Roles | SourceType::Any => {
+                    "String"
+                }
+            };
+            Some(definition(&Defined {
+                name,
+                attribute_type,
+                anchor: name == "objectId",
+                multivalued: known.multi_valued,
+                case_exact: false,
+                required: false,
+                flow_null_values: false,
+                references: match known.source_type {
+                    SourceType::Reference => references(kind, "User", "Group"),
+                    _ => Vec::new(),
+                },
+            }))
+        })
+        .collect();
+    let (source, _) = object_names(kind);
+    object(source, attributes)
+}
+
+fn target_object(kind: ObjectKind, rules: &Rules) -> Json {
+    let id = Defined {
+        name: "id",
+        attribute_type: "String",
+        anchor: true,
+        multivalued: false,
+        case_exact: true,
+        required: false,
+        flow_null_values: false,
+        references: Vec::new(),
+    };
+    let mut attributes = vec![definition(&id)];
+    for mapping in &rules.mappings {
+        let attribute_type = match mapping.target_type {
+            // Entra has no word for objects.
+            TargetType::String | TargetType::Complex => "String",
+            TargetType::Boolean => "Boolean",
+            TargetType::Integer => "Integer",
+            TargetType::DateTime => "DateTime",
+            TargetType::Reference => "Reference",
+            TargetType::Binary => "Binary",
+        };
+        attributes.push(definition(&Defined {
+            name: &mapping.target.to_string(),
+            attribute_type,
+            anchor: false,
+            multivalued: mapping.multi_valued,
+            case_exact: mapping.case_exact,
+            required: mapping.required,
+            flow_null_values: matches!(mapping.on_empty, OnEmpty::Clear),
+            references: match mapping.target_type {
+                TargetType::Reference => references(kind, ENTERPRISE_USER, CORE_GROUP),
+                _ => Vec::new(),
+            },
+        }));
+    }
+    let (_, target) = object_names(kind);
+    object(target, attributes)
+}
+
+/// What a reference of users or of groups may lead to.
+fn references<'n>(kind: ObjectKind, user: &'n str, group: &'n str) -> Vec<(&'n str, &'static str)> {
+    match kind {
+        ObjectKind::User => vec![(user, "manager")],
+        ObjectKind::Group => vec![(user, "members"), (group, "members")],
+    }
+}
+
+fn object(name: &str, attributes: Vec<Json>) -> Json {
+    json!({ "name": name, "supportedApis": [], "metadata": [], "attributes": attributes })
+}
+
+/// An attribute in one of the two directories.
+struct Defined<'n> {
+    name: &'n str,
+    attribute_type: &'n str,
+    anchor: bool,
+    multivalued: bool,
+    case_exact: bool,
+    required: bool,
+    flow_null_values: bool,
+    references: Vec<(&'n str, &'static str)>,
+}
+
+fn definition(defined: &Defined<'_>) -> Json {
+    let Defined {
+        name,
+        attribute_type,
+        anchor,
+        multivalued,
+        case_exact,
+        required,
+        flow_null_values,
+        references,
+    } = defined;
+    let references: Vec<_> = references
+        .iter()
+        .map(|(object, property)| {
+            json!({ "referencedObjectName": object, "referencedProperty": property })
+        })
+        .collect();
+    json!({
+        "anchor": anchor,
+        "caseExact": case_exact,
+        "defaultValue": null,
+        "flowNullValues": flow_null_values,
+        "multivalued": multivalued,
+        "mutability": "ReadWrite",
+        "name": name,
+        "required": required,
+        "type": attribute_type,
+        "apiExpressions": [],
+        "metadata": [],
+        "referencedObjects": references,
+    })
+}

@@ -1,0 +1,134 @@
+//! The scope of an object mapping becomes scoping filters. One clause that cannot be carried over
+//! would change who belongs, so then the kind of object is switched off until somebody has looked.
+
+use super::names::{self, to_graph};
+use super::toml::{self, Clause, Group, SHOWN_LENGTH, Side, shown};
+use super::{Left, judge, wire};
+use crate::engine::filter::Operator;
+use crate::engine::model::ObjectKind;
+
+/// Clauses and groups of the filter that counts.
+pub(super) fn count(filter: &wire::Filter) -> usize {
+    let clauses = filter.groups.iter().map(|group| group.clauses.len());
+    filter.groups.len().max(clauses.sum())
+}
+
+pub(super) fn read(filter: &wire::Filter, side: &mut Side, left: &mut Vec<Left>) {
+    let mut leave = |place: &str, what: &str, why: &str| {
+        left.push(Left {
+            place: place.to_owned(),
+            what: what.to_owned(),
+            why: why.to_owned(),
+        });
+    };
+    let kind = side.kind;
+    let section = judge::section(kind);
+    let mut problems = Vec::new();
+    for (name, groups) in [
+        ("inputFilterGroups", &filter.input_filter_groups),
+        ("categoryFilterGroups", &filter.category_filter_groups),
+    ] {
+        if groups.iter().any(|group| !group.clauses.is_empty()) {
+            let why = "entrain has one list of filters; without these, more objects belong";
+            leave(section, name, why);
+            problems.push(format!("{name} would narrow the scope further"));
+        }
+    }
+    for (number, group) in filter.groups.iter().enumerate() {
+        let name = group.name.as_deref().map(str::trim);
+        let name = name.filter(|name| !name.is_empty());
+        let called = match name {
+            Some(name) => format!("{:?}", shown(name)),
+            None => (number + 1).to_string(),
+        };
+        let place = format!("{section}, filter {called}");
+        let written = Group {
+            name: name.map(str::to_owned),
+            clauses: group.clauses.iter().map(|one| clause(kind, one)).collect(),
+        };
+        // No clause is no condition: everything passes, and so it does with all other groups.
+        let fault = if written.clauses.is_empty() {
+            Some("the group has no clause, so everything passes".to_owned())
+        } else {
+            group
+                .clauses
+                .iter()
+                .find_map(several)
+                .or_else(|| judge::filters(kind, &toml::filter_list(&[written.clone()])))
+        };
+        if let Some(why) = fault {
+            let texts: Vec<_> = group.clauses.iter().map(clause_text).collect();
+            let what = match texts.as_slice() {
+                [] => "a group of clauses".to_owned(),
+                texts => shown(&texts.join(" and ")),
+            };
+            leave(&place, &what, &why);
+            problems.push(format!("filter {called}: {why}"));
+        }
+        side.filters.push(written);
+    }
+    // A scope that is wider or narrower than it was would create or remove people.
+    if let Some(problem) = problems.into_iter().next() {
+        side.why_no_filters = Some(problem);
+        if side.enabled {
+            side.enabled = false;
+            side.why_disabled = Some(format!(
+                "Correct the filters first: without all of them, other {kind}s belong."
+            ));
+        }
+    }
+}
+
+fn clause(kind: ObjectKind, raw: &wire::Clause) -> Clause {
+    let operator = raw.operator_name.as_deref().unwrap_or_default().trim();
+    let known = operator_of(operator);
+    let operator = match known {
+        Some(known) => known.name(),
+        None => operator,
+    };
+    let takes_value = known.is_none_or(Operator::takes_value);
+    let values = raw.target_operand.as_ref();
+    let value = values.and_then(|operand| operand.values.first());
+    let attribute = raw.source_operand_name.as_deref().unwrap_or_default();
+    Clause {
+        attribute: to_graph(kind, attribute.trim()),
+        operator: operator.chars().take(SHOWN_LENGTH).collect(),
+        value: value.filter(|_| takes_value).map(|value| value.0.clone()),
+    }
+}
+
+/// The operator of that name, also where its words are run together: `IsNotNull`.
+fn operator_of(name: &str) -> Option<Operator> {
+    let letters = |text: &str| {
+        let text = text.chars().filter(|c| !c.is_whitespace() && *c != '_');
+        text.collect::<String>().to_ascii_uppercase()
+    };
+    let wanted = letters(name);
+    let mut all = Operator::ALL.into_iter();
+    all.find(|operator| letters(operator.name()) == wanted)
+}
+
+/// What is wrong with a clause that has several values or an unreadable name.
+fn several(raw: &wire::Clause) -> Option<String> {
+    let name = raw.source_operand_name.as_deref().unwrap_or_default();
+    if name.len() > names::MAX_LENGTH {
+        return Some("no attribute has so long a name".to_owned());
+    }
+    let operator = operator_of(raw.operator_name.as_deref().unwrap_or_default());
+    let takes_value = operator.is_none_or(Operator::takes_value);
+    let count = raw
+        .target_operand
+        .as_ref()
+        .map_or(0, |one| one.values.len());
+    (takes_value && count > 1)
+        .then(|| format!("it compares with {count} values; write a clause or a group for each"))
+}
+
+fn clause_text(raw: &wire::Clause) -> String {
+    let values = raw.target_operand.iter().flat_map(|one| &one.values);
+    let values: Vec<_> = values.map(|value| format!("{:?}", value.0)).collect();
+    let attribute = raw.source_operand_name.as_deref().unwrap_or_default();
+    let operator = raw.operator_name.as_deref().unwrap_or_default();
+    let text = format!("{attribute} {operator} {}", values.join(", "));
+    text.trim().to_owned()
+}

@@ -1,0 +1,93 @@
+//! Entra's own format: the schema of a provisioning job, which its export and Microsoft Graph give.
+//!
+//! `wire` is what stands in the file, `import` makes a job of ours of it, with a list of what it could
+//! not carry over, and `export` writes a job back. `names` and `tree` translate both ways.
+
+mod export;
+mod filters;
+mod flow;
+mod import;
+mod judge;
+mod names;
+mod toml;
+mod tree;
+mod wire;
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+pub(crate) use export::{Exported, export};
+pub(crate) use import::import;
+
+/// The largest file that is read. Exports have some hundred kilobytes, a few thousand directory
+/// extensions included.
+const MAX_BYTES: u64 = 8 * 1024 * 1024;
+
+/// A job made of a schema.
+#[derive(Clone, Debug)]
+pub(crate) struct Imported {
+    pub(crate) name: String,
+    /// A complete `[[jobs]]`, with placeholders for what no schema tells.
+    pub(crate) toml: String,
+    pub(crate) left: Vec<Left>,
+    pub(crate) to_fill_in: Vec<Missing>,
+}
+
+/// Something that could not be carried over as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// `users, mapping of title`.
+    pub(crate) place: String,
+    pub(crate) what: String,
+    pub(crate) why: String,
+}
+
+/// A setting that is no part of a schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Missing {
+    /// `jobs.target.base_url`.
+    pub(crate) key: String,
+    pub(crate) hint: String,
+    /// Whether nothing works without it; the others have a default.
+    pub(crate) required: bool,
+}
+
+/// Why no job could be made of a file.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the file cannot be read")]
+    Read(#[source] io::Error),
+    #[error("the file is larger than {} MiB, which no exported schema is", MAX_BYTES / (1024 * 1024))]
+    TooLarge,
+    #[error("the file is not text: {0}")]
+    NotText(&'static str),
+    #[error("not a schema: {message} at line {line}, column {column}")]
+    Malformed {
+        message: String,
+        line: usize,
+        column: usize,
+    },
+    #[error("not a schema: {0}")]
+    Implausible(String),
+    #[error("{name:?} cannot be a job's name: {why}")]
+    Name { name: String, why: String },
+    /// It is a schema, but nothing in it makes a job.
+    #[error("nothing in the schema makes a job: {why}")]
+    NothingUsable { why: String, left: Vec<Left> },
+}
+
+/// The bytes of a file, no more of them than a schema can have.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let file = File::open(path).map_err(Error::Read)?;
+    let mut bytes = Vec::new();
+    let mut bounded = file.take(MAX_BYTES + 1);
+    bounded.read_to_end(&mut bytes).map_err(Error::Read)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(Error::TooLarge);
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;
