@@ -62,8 +62,8 @@ pub(crate) fn export(job: &settings::Job, source: &settings::Source) -> Exported
             "objectMappings": mappings,
         }],
         "directories": [
-            directory(SOURCE_ID, names::SOURCE_DIRECTORY, true, sources),
-            directory(TARGET_ID, TARGET_DIRECTORY, false, targets),
+            directory(SOURCE_ID, names::SOURCE_DIRECTORY, true, &sources),
+            directory(TARGET_ID, TARGET_DIRECTORY, false, &targets),
         ],
     });
     if let Application::ServicePrincipalId(principal) = &job.application {
@@ -90,7 +90,7 @@ fn id(job: &settings::Job, source: &settings::Source) -> String {
     }
 }
 
-fn directory(id: &str, name: &str, read_only: bool, objects: Vec<Json>) -> Json {
+fn directory(id: &str, name: &str, read_only: bool, objects: &[Json]) -> Json {
     json!({
         "id": id,
         "name": name,
@@ -150,9 +150,12 @@ fn scope(kind: ObjectKind, rules: &Rules, left: &mut Vec<Left>) -> Json {
     let mut clause_json = |clause: &Clause| {
         let attribute = directory_name(kind, clause.attribute(), "filter", left);
         // Entra has no switch for it, but patterns can say it themselves.
-        let operand = clause.operand().map(|operand| match clause.is_full() {
-            true => format!(r"\A(?:{operand})\z"),
-            false => operand.to_owned(),
+        let operand = clause.operand().map(|operand| {
+            if clause.is_full() {
+                format!(r"\A(?:{operand})\z")
+            } else {
+                operand.to_owned()
+            }
         });
         json!({
             "operatorName": clause.operator().name(),
@@ -189,16 +192,11 @@ fn attribute_mapping(kind: ObjectKind, mapping: &Mapping, left: &mut Vec<Left>) 
             why: why.to_owned(),
         });
     };
-    let default = match default {
-        Some(value) => match plain(value) {
-            Some(text) => Some(text),
-            None => {
-                leave("the default", "Entra's defaults are plain text");
-                None
-            }
-        },
-        None => None,
-    };
+    let text = default.as_ref().and_then(plain);
+    if default.is_some() && text.is_none() {
+        leave("the default", "Entra's defaults are plain text");
+    }
+    let default = text;
     let flows = !matches!(source, Source::None | Source::Constant(_));
     match on_empty {
         OnEmpty::Fail => leave(
@@ -217,16 +215,14 @@ fn attribute_mapping(kind: ObjectKind, mapping: &Mapping, left: &mut Vec<Left>) 
             (node("Attribute", &name, &format!("[{name}]")), false)
         }
         Source::Expression(expression) => (expression_node(kind, expression, &place, left), false),
-        Source::Constant(value) => match plain(value) {
-            Some(text) => {
-                let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
-                (node("Constant", &text, &format!("\"{quoted}\"")), false)
-            }
-            None => {
+        Source::Constant(value) => {
+            let Some(text) = plain(value) else {
                 leave("the mapping", "Entra's constants are plain text");
                 return None;
-            }
-        },
+            };
+            let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+            (node("Constant", &text, &format!("\"{quoted}\"")), false)
+        }
         // Without a source the default is the value; here it is one for new objects alone.
         Source::None => (Json::Null, default.is_some()),
     };
@@ -270,9 +266,10 @@ fn directory_name(kind: ObjectKind, name: &str, place: &str, left: &mut Vec<Left
     if !names::is_plain(found) {
         let section = judge::section(kind);
         left.push(Left {
-            place: match place.starts_with(section) {
-                true => place.to_owned(),
-                false => format!("{section}, {place}"),
+            place: if place.starts_with(section) {
+                place.to_owned()
+            } else {
+                format!("{section}, {place}")
             },
             what: name.to_owned(),
             why: "Entra's directory has no name for a part of an attribute; it is written as it is"
@@ -339,7 +336,7 @@ fn source_object(kind: ObjectKind, rules: &Rules) -> Json {
         })
         .collect();
     let (source, _) = object_names(kind);
-    object(source, attributes)
+    object(source, &attributes)
 }
 
 fn target_object(kind: ObjectKind, rules: &Rules) -> Json {
@@ -379,7 +376,7 @@ fn target_object(kind: ObjectKind, rules: &Rules) -> Json {
         }));
     }
     let (_, target) = object_names(kind);
-    object(target, attributes)
+    object(target, &attributes)
 }
 
 /// What a reference of users or of groups may lead to.
@@ -390,11 +387,15 @@ fn references<'n>(kind: ObjectKind, user: &'n str, group: &'n str) -> Vec<(&'n s
     }
 }
 
-fn object(name: &str, attributes: Vec<Json>) -> Json {
+fn object(name: &str, attributes: &[Json]) -> Json {
     json!({ "name": name, "supportedApis": [], "metadata": [], "attributes": attributes })
 }
 
 /// An attribute in one of the two directories.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the format has these flags, each by itself"
+)]
 struct Defined<'n> {
     name: &'n str,
     attribute_type: &'n str,

@@ -50,11 +50,9 @@ pub(super) fn read(filter: &wire::Filter, side: &mut Side, left: &mut Vec<Left>)
         let fault = if written.clauses.is_empty() {
             Some("the group has no clause, so everything passes".to_owned())
         } else {
-            group
-                .clauses
-                .iter()
-                .find_map(several)
-                .or_else(|| judge::filters(kind, &toml::filter_list(&[written.clone()])))
+            group.clauses.iter().find_map(several).or_else(|| {
+                judge::filters(kind, &toml::filter_list(std::slice::from_ref(&written)))
+            })
         };
         if let Some(why) = fault {
             let texts: Vec<_> = group.clauses.iter().map(clause_text).collect();

@@ -24,7 +24,7 @@ pub(super) struct Unreadable {
 pub(super) fn read(kind: ObjectKind, source: &wire::Source) -> Result<Flow, Unreadable> {
     let name = source.name.as_deref().unwrap_or_default();
     let text = source.expression.as_deref().unwrap_or_default().trim();
-    let source_type = tree::word(source.source_type.as_deref());
+    let source_type = tree::word(source.kind.as_deref());
     if source_type == "constant" {
         return Ok(Flow::Constant(constant(name, text)));
     }

@@ -2,15 +2,15 @@
 //! for groups, and asks the configuration's own checks about every mapping. Whatever does not pass
 //! becomes a comment with the reason.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::flow::{self, Flow};
+use super::shape::{self, Definitions, Shape};
 use super::toml::{Draft, Line, Mapping, Side, quoted, shown};
 use super::tree::word;
 use super::{Error, Imported, Left, filters, judge, names, toml, wire};
 use crate::engine::expr::Expression;
-use crate::engine::model::schema::{self, Definition};
-use crate::engine::model::{ObjectKind, TargetPath, TargetType};
+use crate::engine::model::{ObjectKind, TargetPath};
 
 /// More than this many mappings or clauses of one kind of object are no job.
 const MAX_LINES: usize = 2_000;
@@ -50,15 +50,15 @@ pub(crate) fn import(bytes: &[u8], name: Option<&str>) -> Result<Imported, Error
         };
         return Err(Error::NothingUsable { why, left });
     }
-    let mut importer = Importer {
+    let mut reader = Importer {
         schema: &schema,
         left,
         untyped: Vec::new(),
     };
-    let chosen = importer.choose(&rules);
-    let users = importer.side(ObjectKind::User, chosen.0)?;
-    let groups = importer.side(ObjectKind::Group, chosen.1)?;
-    let left = importer.left;
+    let chosen = reader.choose(&rules);
+    let users = reader.side(ObjectKind::User, chosen.0)?;
+    let groups = reader.side(ObjectKind::Group, chosen.1)?;
+    let left = reader.left;
     let has_mapping = |side: &Side| {
         let mut lines = side.lines.iter();
         lines.any(|line| matches!(line, Line::Mapping(_)))
@@ -279,8 +279,8 @@ impl<'s> Importer<'s> {
         if mapping.attribute_mappings.len() > MAX_LINES {
             return Err(too_many("attribute mappings"));
         }
-        let definitions = definitions(self.schema, rule, mapping);
-        let mut seen = BTreeMap::new();
+        let definitions = shape::definitions(self.schema, rule, mapping);
+        let mut seen = BTreeSet::new();
         for attribute in &mapping.attribute_mappings {
             let line = self.mapping(side.kind, attribute, &definitions, &mut seen);
             side.lines.push(line);
@@ -302,7 +302,7 @@ impl<'s> Importer<'s> {
         kind: ObjectKind,
         raw: &wire::AttributeMapping,
         definitions: &Definitions<'_>,
-        seen: &mut BTreeMap<TargetPath, ()>,
+        seen: &mut BTreeSet<TargetPath>,
     ) -> Line {
         let target = raw.target_attribute_name.as_deref().unwrap_or_default();
         let target = target.trim();
@@ -316,14 +316,14 @@ impl<'s> Importer<'s> {
             }
         };
         let line = mapping.line();
-        let fault = if seen.insert(path.clone(), ()).is_some() {
-            Some(format!("{path} is mapped twice, and the first counts"))
-        } else {
+        let fault = if seen.insert(path.clone()) {
             let unmatched = Mapping {
                 matching: None,
                 ..mapping.clone()
             };
             judge::mapping(kind, &unmatched.line())
+        } else {
+            Some(format!("{path} is mapped twice, and the first counts"))
         };
         if let Some(why) = fault {
             self.leave(&place, source_text(raw), why.clone());
@@ -381,7 +381,18 @@ impl<'s> Importer<'s> {
             let why = format!("no attribute has a name of {} characters", name.len());
             return fail(written(), why);
         }
-        let shape = self.shape(kind, &path, &flow, definitions.of(&path), place);
+        let shape = shape::shape(kind, &path, &flow, definitions.of(&path));
+        if let Some(typed) = &shape.unknown_type {
+            let what = format!("type {:?}", shown(typed));
+            self.leave(
+                place,
+                what,
+                "there is no such type, so the usual one is taken",
+            );
+        }
+        if shape.is_guessed {
+            self.untyped.push(path.to_string());
+        }
         let flow_type = self.flow_type(raw, &path, &shape, place);
         let on_create = match flow_type {
             Ok(on_create) => on_create && flow != Flow::None,
@@ -434,82 +445,6 @@ impl<'s> Importer<'s> {
             self.leave(place, format!("flowType {}", shown(flow_type)), why);
         }
         Ok(true)
-    }
-
-    /// What the target's directory says of the attribute and the RFC does not.
-    fn shape(
-        &mut self,
-        kind: ObjectKind,
-        path: &TargetPath,
-        flow: &Flow,
-        definition: Option<&wire::AttributeDefinition>,
-        place: &str,
-    ) -> Shape {
-        let known = schema::definition(kind, path);
-        let sends_roles = matches!(flow, Flow::Expression(text)
-        if Expression::compile(text).is_ok_and(|expression| {
-            ["AppRoleAssignmentsComplex", "AssertiveAppRoleAssignmentsComplex"]
-                .into_iter()
-                .any(|function| expression.uses(function))
-        }));
-        let usual = known.unwrap_or(Definition {
-            target_type: TargetType::String,
-            multi_valued: false,
-            case_exact: false,
-            required: false,
-        });
-        let is_extension = path
-            .schema()
-            .is_some_and(|urn| !(kind == ObjectKind::User && urn == schema::ENTERPRISE_USER));
-        let typed = definition.and_then(|definition| definition.attribute_type.as_deref());
-        let mut target_type = match typed.map(|typed| (typed, target_type(typed))) {
-            // The directory has no word for it and calls it a string.
-            Some((_, Some(TargetType::String))) if usual.target_type == TargetType::Complex => None,
-            Some((_, Some(TargetType::String))) if sends_roles => Some(TargetType::Complex),
-            Some((_, Some(typed))) => Some(typed),
-            Some((typed, None)) => {
-                let what = format!("type {:?}", shown(typed));
-                self.leave(
-                    place,
-                    what,
-                    "there is no such type, so the usual one is taken",
-                );
-                None
-            }
-            None => None,
-        };
-        if target_type.is_none() && known.is_none() && !is_extension {
-            target_type = Some(if sends_roles {
-                TargetType::Complex
-            } else {
-                TargetType::String
-            });
-            if typed.is_none() && !sends_roles {
-                self.untyped.push(path.to_string());
-            }
-        }
-        let must_say = known.is_none() && !is_extension;
-        let differs = |typed: &TargetType| must_say || *typed != usual.target_type;
-        let actual = target_type.unwrap_or(usual.target_type);
-        let is_reference = path.is_members() || actual == TargetType::Reference;
-        // `emails[type eq "work"]` is one element of the list.
-        let usually_multi = usual.multi_valued && path.selector().is_none();
-        let flag = |said: Option<bool>, usual: bool| said.filter(|said| *said != usual);
-        let said = |choose: fn(&wire::AttributeDefinition) -> Option<bool>| {
-            definition.and_then(choose).filter(|_| !path.is_members())
-        };
-        Shape {
-            is_reference,
-            target_type: target_type
-                .filter(|_| !path.is_members())
-                .filter(differs)
-                .map(type_word),
-            multi_valued: flag(said(|one| one.multivalued), usually_multi),
-            // Ids are compared as they are.
-            case_exact: flag(said(|one| one.case_exact), usual.case_exact)
-                .filter(|_| !is_reference),
-            required: flag(said(|one| one.required), usual.required),
-        }
     }
 
     /// What a mapping that is carried over says beyond what entrain knows.
@@ -589,44 +524,6 @@ struct Comment {
     why: String,
 }
 
-struct Shape {
-    is_reference: bool,
-    target_type: Option<&'static str>,
-    multi_valued: Option<bool>,
-    case_exact: Option<bool>,
-    required: Option<bool>,
-}
-
-/// What the target's directory says of the attributes of one kind of object.
-struct Definitions<'s>(BTreeMap<TargetPath, &'s wire::AttributeDefinition>);
-
-impl<'s> Definitions<'s> {
-    fn of(&self, path: &TargetPath) -> Option<&'s wire::AttributeDefinition> {
-        self.0.get(path).copied()
-    }
-}
-
-fn definitions<'s>(
-    schema: &'s wire::Schema,
-    rule: &wire::Rule,
-    mapping: &wire::ObjectMapping,
-) -> Definitions<'s> {
-    let is = |one: &Option<String>, other: &Option<String>| {
-        one.is_some() && word(one.as_deref()) == word(other.as_deref())
-    };
-    let directories = schema.directories.iter();
-    let mut objects = directories
-        .filter(|directory| is(&directory.name, &rule.target_directory_name))
-        .flat_map(|directory| &directory.objects);
-    let object = objects.find(|object| is(&object.name, &mapping.target_object_name));
-    let attributes = object.into_iter().flat_map(|object| &object.attributes);
-    let by_path = attributes.filter_map(|attribute| {
-        let path = TargetPath::parse(attribute.name.as_deref()?.trim()).ok()?;
-        Some((path, attribute))
-    });
-    Definitions(by_path.collect())
-}
-
 /// `Unsynchronized: true` and `Disposition: Discard` keep an object mapping from being processed. The
 /// values are JSON in a text.
 fn is_set_aside(mapping: &wire::ObjectMapping) -> bool {
@@ -661,30 +558,6 @@ fn overlong(flow: &Flow) -> Option<String> {
             Some(found.to_owned())
         }
         Flow::Constant(_) | Flow::None => None,
-    }
-}
-
-fn target_type(typed: &str) -> Option<TargetType> {
-    Some(match word(Some(typed)).as_str() {
-        "string" => TargetType::String,
-        "boolean" => TargetType::Boolean,
-        "integer" => TargetType::Integer,
-        "reference" => TargetType::Reference,
-        "binary" => TargetType::Binary,
-        "datetime" => TargetType::DateTime,
-        _ => return None,
-    })
-}
-
-fn type_word(target_type: TargetType) -> &'static str {
-    match target_type {
-        TargetType::String => "string",
-        TargetType::Boolean => "boolean",
-        TargetType::Integer => "integer",
-        TargetType::DateTime => "datetime",
-        TargetType::Reference => "reference",
-        TargetType::Binary => "binary",
-        TargetType::Complex => "complex",
     }
 }
 

@@ -45,7 +45,9 @@ pub(super) fn filters(kind: ObjectKind, list: &str) -> Option<String> {
 pub(super) fn name(quoted: &str) -> Option<String> {
     let text = format!("{SOURCE}{}", JOB.replace("\"x\"", quoted));
     let problems = problems(&text);
-    let found = problems.iter().find(|one| one.key.ends_with(".name"))?;
+    let found = problems
+        .iter()
+        .find(|one| one.key.rsplit('.').next() == Some("name"))?;
     Some(words(found))
 }
 

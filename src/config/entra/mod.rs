@@ -9,6 +9,7 @@ mod flow;
 mod import;
 mod judge;
 mod names;
+mod shape;
 mod toml;
 mod tree;
 mod wire;
@@ -17,7 +18,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-pub(crate) use export::{Exported, export};
+pub(crate) use export::export;
 pub(crate) use import::import;
 
 /// The largest file that is read. Exports have some hundred kilobytes, a few thousand directory

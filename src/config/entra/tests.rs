@@ -7,6 +7,7 @@ use std::rc::Rc;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
+use super::export::Exported;
 use super::*;
 use crate::config::document::Document;
 use crate::config::file::File;

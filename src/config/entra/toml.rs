@@ -352,8 +352,10 @@ fn variable(job: &str) -> String {
         }
     };
     let name: String = job.chars().map(upper).collect();
-    match name.starts_with(|first: char| first.is_ascii_digit()) {
-        true => format!("_{name}_TOKEN"),
-        false => format!("{name}_TOKEN"),
+    // A variable's name does not begin with a digit.
+    if name.starts_with(|first: char| first.is_ascii_digit()) {
+        format!("_{name}_TOKEN")
+    } else {
+        format!("{name}_TOKEN")
     }
 }

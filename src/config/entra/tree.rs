@@ -15,7 +15,7 @@ const MAX_ARGUMENTS: usize = 1_000;
 /// The text that a tree stands for, or why it cannot be told.
 pub(super) fn text(source: &wire::Source) -> Result<String, String> {
     let name = source.name.as_deref().unwrap_or_default();
-    match word(source.source_type.as_deref()).as_str() {
+    match word(source.kind.as_deref()).as_str() {
         "attribute" => Ok(format!("[{name}]")),
         "constant" => Ok(constant(source)),
         "function" => {

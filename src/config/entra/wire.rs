@@ -112,7 +112,7 @@ pub(super) struct AttributeMapping {
 )]
 pub(super) struct Source {
     #[serde(rename = "type", alias = "Type", deserialize_with = "text")]
-    pub(super) source_type: Option<String>,
+    pub(super) kind: Option<String>,
     #[serde(alias = "Name", deserialize_with = "text")]
     pub(super) name: Option<String>,
     #[serde(alias = "Expression", deserialize_with = "text")]
