@@ -173,11 +173,11 @@ pub(super) struct Eval {
     #[arg(long, value_name = "FILE", conflicts_with = "cases")]
     pub(super) roles: Option<PathBuf>,
 
-    /// Values that the target has already, for SelectUniqueValue
+    /// Values that the target has already, for `SelectUniqueValue`
     #[arg(long, value_name = "VALUE", num_args = 1.., conflicts_with = "cases")]
     pub(super) existing: Vec<String>,
 
-    /// The tenant's default domain, for DefaultDomain
+    /// The tenant's default domain, for `DefaultDomain`
     #[arg(long, value_name = "DOMAIN")]
     pub(super) default_domain: Option<String>,
 

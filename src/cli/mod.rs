@@ -71,7 +71,7 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Test(jobs) => block_on(test::test(output, file, &jobs.jobs)),
         Command::Status(jobs) => status::status(output, file, &jobs.jobs),
         Command::Approve { job } => approve::approve(output, file, &job),
-        Command::Eval(eval) => eval::eval(output, file, eval),
+        Command::Eval(eval) => eval::eval(output, file, &eval),
         Command::Presets { command } => presets::presets(output, command),
         Command::Init(init) => init::init(output, init),
         Command::Import(import) => import::import(output, &import),

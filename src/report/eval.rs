@@ -64,7 +64,11 @@ fn element_json(value: &Value) -> Json {
             .map(|(name, value)| match value {
                 // As it is sent: `"primary": false`.
                 Value::Boolean(value) => (name.clone(), Json::Bool(*value)),
-                other => (name.clone(), element_json(other)),
+                Value::Text(_)
+                | Value::Integer(_)
+                | Value::List(_)
+                | Value::Object(_)
+                | Value::Reference(_) => (name.clone(), element_json(value)),
             })
             .collect(),
         Value::List(values) => values.iter().map(element_json).collect(),
@@ -158,12 +162,15 @@ pub(crate) fn input_text(view: &InputView) -> String {
         line,
         column,
     } = view;
-    let mut place = file.as_deref().map(clean).unwrap_or_default();
-    if let (Some(line), Some(column)) = (line, column) {
-        place += &format!(", line {line}, column {column}");
+    let file = file.as_deref().map(clean).unwrap_or_default();
+    let message = super::clean_lines(message);
+    match (line, column) {
+        _ if file.is_empty() => format!("error: {message}"),
+        (Some(line), Some(column)) => {
+            format!("error: {file}, line {line}, column {column}: {message}")
+        }
+        _ => format!("error: {file}: {message}"),
     }
-    let separator = if place.is_empty() { "" } else { ": " };
-    format!("error: {place}{separator}{}", super::clean_lines(message))
 }
 
 /// The value by itself, or every step with its value. Errors go elsewhere: see [`failure`].

@@ -156,9 +156,12 @@ impl Cases {
         }
         let mut ids: Vec<&str> = cases.iter().filter_map(|case| case.id.as_deref()).collect();
         ids.sort_unstable();
-        if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
+        if let Some(twice) = ids.windows(2).find_map(|pair| match pair {
+            [one, two] if one == two => Some(*one),
+            _ => None,
+        }) {
             return Err(InputView {
-                message: format!("two cases have the id {:?}", twice[0]),
+                message: format!("two cases have the id {twice:?}"),
                 file: Some(file.display().to_string()),
                 line: None,
                 column: None,

@@ -19,7 +19,7 @@ use crate::report::eval::InputView;
 
 /// What mappings know of a user: the properties, and which of them are null on purpose.
 pub(super) struct Object {
-    object: SourceObject,
+    source: SourceObject,
     nulls: BTreeSet<String>,
     has_id: bool,
 }
@@ -50,7 +50,7 @@ impl Object {
         let id = attributes.text("id").map(ToOwned::to_owned);
         Self {
             has_id: id.is_some(),
-            object: SourceObject {
+            source: SourceObject {
                 kind: ObjectKind::User,
                 id: SourceId::new(id.unwrap_or_default()),
                 presence: Presence::Present,
@@ -62,7 +62,7 @@ impl Object {
 
     pub(super) fn from_state(object: SourceObject) -> Self {
         Self {
-            object,
+            source: object,
             nulls: BTreeSet::new(),
             has_id: true,
         }
@@ -70,18 +70,18 @@ impl Object {
 
     pub(super) fn seen(&self) -> Seen<'_> {
         let blocked = Some(&Value::Boolean(false));
-        let soft_deleted = self.object.presence != Presence::Present
-            || self.object.attributes.value("accountEnabled") == blocked;
+        let soft_deleted = self.source.presence != Presence::Present
+            || self.source.attributes.value("accountEnabled") == blocked;
         Seen {
             object: self,
-            subject: Subject::new(&self.object, &[], soft_deleted),
+            subject: Subject::new(&self.source, &[], soft_deleted),
         }
     }
 
     /// Whether the name can be read: it is written down, or a configuration may read it.
     pub(super) fn knows(&self, name: &str) -> bool {
         self.nulls.contains(name)
-            || self.object.attributes.value(name).is_some()
+            || self.source.attributes.value(name).is_some()
             || ObjectKind::ALL
                 .into_iter()
                 .any(|kind| source::attribute(kind, name).is_ok())
@@ -96,9 +96,9 @@ impl Lookup for Seen<'_> {
         }
         // A guest's is the address they have at home, as in every mapping.
         let is_written =
-            name != "userPrincipalName" && object.object.attributes.value(name).is_some();
+            name != "userPrincipalName" && object.source.attributes.value(name).is_some();
         match name {
-            _ if is_written => object.object.attributes.value(name),
+            _ if is_written => object.source.attributes.value(name),
             "id" | "objectId" if !object.has_id => None,
             _ => subject.value(name),
         }

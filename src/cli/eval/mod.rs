@@ -15,7 +15,7 @@ use super::args;
 use super::exit::Exit;
 use super::load::{self, Usage};
 use super::output::Output;
-use crate::engine::expr::{AppRole, Error, Expression, Flow, Input};
+use crate::engine::expr::{AppRole, Error, Expression, Input};
 use crate::engine::model::{ObjectKind, source};
 use crate::report::eval::{self as report, EvalView, InputView};
 use crate::scheduler;
@@ -89,9 +89,9 @@ impl From<anyhow::Error> for Obstacle {
     }
 }
 
-pub(super) fn eval(output: Output, file: Option<&Path>, args: args::Eval) -> anyhow::Result<Exit> {
+pub(super) fn eval(output: Output, file: Option<&Path>, args: &args::Eval) -> anyhow::Result<Exit> {
     let done = match &args.cases {
-        Some(cases) => run_cases(output, cases, &args),
+        Some(cases) => run_cases(output, cases, args),
         None => run_one(output, file, args),
     };
     match done? {
@@ -132,12 +132,12 @@ fn run_cases(output: Output, file: &Path, args: &args::Eval) -> Done {
     }))
 }
 
-fn run_one(output: Output, file: Option<&Path>, args: args::Eval) -> Done {
+fn run_one(output: Output, file: Option<&Path>, args: &args::Eval) -> Done {
     let Given {
         text,
         object,
         roles,
-    } = match given(output, file, &args) {
+    } = match given(output, file, args) {
         Ok(given) => given,
         Err(obstacle) => return Ok(Err(obstacle)),
     };
