@@ -742,9 +742,6 @@ client_id = "11112222-bbbb-3333-cccc-4444dddd5555"
 managed_identity = true
 federated_token_file = "x"
 client_certificate = { certificate = { file = "x" } }
-[web]
-listen = "127.0.0.1:8740"
-[notify]
 [[jobs]]
 name = "a"
 application = { app_id = "22223333-cccc-4444-dddd-5555eeee6666" }
@@ -758,12 +755,18 @@ entrain.toml:6: source.federated_token_file: not available in this version
     use client_secret = { env = "NAME" }
 entrain.toml:7: source.client_certificate: not available in this version
     use client_secret = { env = "NAME" }
-entrain.toml:8: web: not available in this version
-    remove the section; see the command status instead
-entrain.toml:10: notify: not available in this version
-    remove the section; exit codes and the log tell it
-entrain.toml:16: jobs.a.target.oauth: not available in this version
+entrain.toml:13: jobs.a.target.oauth: not available in this version
     use token = { env = "NAME" }
+"##);
+}
+
+#[test]
+fn sections_of_later_versions_are_told_to_be_without_effect() {
+    insta::assert_snapshot!(told("[web]\nlisten = \"127.0.0.1:8740\"\n[notify]\n"), @r##"
+warning: entrain.toml:13: web: without effect in this version
+    there is no status page yet: use the command status
+warning: entrain.toml:15: notify: without effect in this version
+    nobody is notified yet: watch exit codes and the log
 "##);
 }
 
