@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use super::{Context, Error};
 use crate::config;
 use crate::engine::job::ScopeMode;
-use crate::engine::model::{ObjectKind, SourceId};
+use crate::engine::model::{Assignment, DEFAULT_ACCESS_ROLE, ObjectKind, SourceId};
 use crate::engine::plan::Count;
-use crate::engine::summary::Progress;
-use crate::graph::{At, Expired, Link};
+use crate::engine::summary::{CycleKind, Progress};
+use crate::graph::{self, At, Expired, Link};
 use crate::store::{self, PageLink, Since};
 
 /// Rounds begun at most, where the service forgets its own links.
@@ -25,31 +25,42 @@ pub(super) async fn read(context: &Context<'_>) -> Result<Reading, Error> {
     let agent = context.agent;
     let _one_at_a_time = agent.reading.lock().await;
     let job = &context.job.rules.name;
-    let application = agent
-        .graph
-        .find_application(&context.job.application)
-        .await?;
-    agent.store.record_application(
-        job,
-        &store::Application {
-            service_principal: SourceId::new(&application.id),
-            roles: application.roles.clone(),
-        },
-    )?;
+    let known = agent.store.application(job)?;
+    let mut application = match (context.kind, known) {
+        (CycleKind::Incremental, Some(known)) => known,
+        (CycleKind::Incremental | CycleKind::Initial, _) => find_application(context).await?,
+    };
     let mut troubles = Vec::new();
     let mut read = Count::default();
     for kind in ObjectKind::ALL {
         if let Err(error) = follow(context, kind, &mut read).await {
-            if matches!(error, Error::Store(_)) || agent.stop.is_cancelled() {
+            if ends_the_cycle(&error) || agent.stop.is_cancelled() {
                 return Err(error);
             }
             troubles.push(format!("{kind}s: {}", error.chain()));
         }
     }
     if context.job.rules.scope.mode == ScopeMode::Assigned {
-        match agent.graph.fetch_assignments(&application.id).await {
-            Ok(assignments) => agent.store.replace_assignments(job, &assignments)?,
+        let id = application.service_principal.as_str();
+        match agent.graph.fetch_assignments(id).await {
+            Ok(assignments) => {
+                let is_known = |assignment: &Assignment| {
+                    let mut roles = application.roles.iter();
+                    assignment.role == DEFAULT_ACCESS_ROLE
+                        || roles.any(|role| role.id == assignment.role)
+                };
+                // New roles are to be looked up; and an answer that is empty all of a sudden is worth
+                // asking whether the application is still there.
+                let all_known = assignments.get().iter().all(is_known);
+                if !all_known || assignments.get().is_empty() {
+                    application = find_application(context).await?;
+                }
+                agent.store.record_application(job, &application)?;
+                agent.store.replace_assignments(job, &assignments)?;
+            }
             Err(partial) => {
+                // Whether the application is there at all; if it is not, that is what must be told.
+                find_application(context).await?;
                 agent.store.add_assignments(job, &partial.seen)?;
                 troubles.push(Error::chain_of(&partial));
             }
@@ -65,6 +76,33 @@ pub(super) async fn read(context: &Context<'_>) -> Result<Reading, Error> {
     Ok(Reading {
         incomplete: (!troubles.is_empty()).then(|| troubles.join("; ")),
     })
+}
+
+/// Looks the application up and stores it. Not done in every cycle: its id does not change, and new
+/// roles show in the assignments.
+async fn find_application(context: &Context<'_>) -> Result<store::Application, Error> {
+    let graph = &context.agent.graph;
+    let found = graph.find_application(&context.job.application).await?;
+    let application = store::Application {
+        service_principal: SourceId::new(found.id),
+        roles: found.roles,
+    };
+    let job = &context.job.rules.name;
+    context.agent.store.record_application(job, &application)?;
+    Ok(application)
+}
+
+/// Whether there is no point in reading on: the state cannot be written, or nobody lets us in.
+fn ends_the_cycle(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Store(_)
+            | Error::Graph(
+                graph::Error::TokenRefused { .. }
+                    | graph::Error::TokenUnanswered { .. }
+                    | graph::Error::TokenMalformed { .. }
+            )
+    )
 }
 
 /// Follows the stream of one kind of object from its watermark to the next, committing each page
