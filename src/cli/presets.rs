@@ -33,12 +33,11 @@ fn list(output: Output) -> anyhow::Result<Exit> {
 
 fn show(output: Output, name: &str) -> anyhow::Result<Exit> {
     let Some(toml) = preset::text(name) else {
-        let hint = match nearest(name, preset::names()) {
-            Some(nearest) => format!("did you mean \"{nearest}\"?"),
-            None => {
-                let names: Vec<_> = preset::names().collect();
-                format!("there are: {}", names.join(", "))
-            }
+        let hint = if let Some(nearest) = nearest(name, preset::names()) {
+            format!("did you mean \"{nearest}\"?")
+        } else {
+            let names: Vec<_> = preset::names().collect();
+            format!("there are: {}", names.join(", "))
         };
         return Err(Usage(format!("there is no preset \"{name}\"; {hint}")).into());
     };
