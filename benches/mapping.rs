@@ -2,6 +2,7 @@
 //! costs before anything is planned, sent or stored.
 //!
 //! `cargo bench --bench mapping [-- USERS]`
+#![expect(clippy::print_stdout, reason = "what it measured is printed")]
 
 use std::fs;
 use std::hint::black_box;
