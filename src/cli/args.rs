@@ -169,16 +169,28 @@ pub(super) struct Eval {
     #[arg(long, value_name = "ID", conflicts_with = "cases")]
     pub(super) user: Option<String>,
 
-    /// The user's roles in the application, as a JSON list of id, value and displayName
-    #[arg(long, value_name = "FILE", conflicts_with = "cases")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "cases",
+        help = "The user's roles in the application, as a JSON list of id, value and displayName"
+    )]
     pub(super) roles: Option<PathBuf>,
 
-    /// Values that the target has already, for `SelectUniqueValue`
-    #[arg(long, value_name = "VALUE", num_args = 1.., conflicts_with = "cases")]
+    #[arg(
+        long,
+        value_name = "VALUE",
+        num_args = 1..,
+        conflicts_with = "cases",
+        help = "Values that the target has already, for SelectUniqueValue"
+    )]
     pub(super) existing: Vec<String>,
 
-    /// The tenant's default domain, for `DefaultDomain`
-    #[arg(long, value_name = "DOMAIN")]
+    #[arg(
+        long,
+        value_name = "DOMAIN",
+        help = "The tenant's default domain, for DefaultDomain"
+    )]
     pub(super) default_domain: Option<String>,
 
     /// The time that Now gives, such as 2026-01-31T08:00:00Z [default: the clock]

@@ -13,7 +13,6 @@ use crate::engine::job::Limit;
 
 #[derive(Debug)]
 pub(super) struct File {
-    pub(super) place: Place,
     pub(super) state_path: Option<Typed<String>>,
     pub(super) source: Source,
     pub(super) schedule: Schedule,
@@ -105,7 +104,6 @@ pub(super) struct FilterGroup {
 
 #[derive(Debug)]
 pub(super) struct Clause {
-    pub(super) place: Place,
     pub(super) attribute: Option<Typed<String>>,
     pub(super) operator: Option<Typed<String>>,
     pub(super) value: Option<Typed<String>>,
@@ -338,7 +336,6 @@ impl File {
                 .iter()
                 .map(|job| Job::read(job, log))
                 .collect(),
-            place: top.place,
         }
     }
 }
@@ -611,7 +608,6 @@ impl Clause {
             operator: table.required_text("operator", "add operator = \"EQUALS\" or another", log),
             value,
             full: table.boolean("full", log),
-            place: table.place.clone(),
         }
     }
 }

@@ -30,9 +30,9 @@ use problem::Log;
 pub(crate) use problem::{Problem, Problems};
 pub(crate) use secret::SecretError;
 pub(crate) use select::select;
-pub(crate) use settings::{
-    Application, Config, Dialect, Job, MemberRemove, Schedule, Secret, Source, Target,
-};
+pub(crate) use settings::{Application, Config, Job, MemberRemove, Schedule, Source, Target};
+#[cfg(test)]
+pub(crate) use settings::{Dialect, Secret};
 
 /// A configuration without problems, and what is worth a word all the same.
 #[derive(Clone, Debug)]

@@ -354,10 +354,6 @@ fn resolve_job(
     Some(Job {
         fingerprint: fingerprint::of(&rules, &application, &target.base_url),
         enabled: job.enabled.as_ref().is_none_or(|enabled| enabled.value),
-        preset: job
-            .preset
-            .as_ref()
-            .map_or(preset::DEFAULT.to_owned(), |preset| preset.value.clone()),
         application,
         target,
         schedule: schedule?,

@@ -45,7 +45,6 @@ pub(crate) struct Job {
     /// The part that decides.
     pub(crate) rules: job::Job,
     pub(crate) enabled: bool,
-    pub(crate) preset: String,
     pub(crate) application: Application,
     pub(crate) target: Target,
     pub(crate) schedule: Schedule,

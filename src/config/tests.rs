@@ -113,7 +113,6 @@ fn a_short_configuration_has_every_default() {
 
     let job = &config.jobs[0];
     assert!(job.enabled);
-    assert_eq!(job.preset, "generic");
     assert_eq!(job.target.base_url, "https://acme.example/scim");
     assert_eq!(job.target.concurrency, 8);
     assert_eq!(job.target.timeout, Duration::from_mins(1));

@@ -143,7 +143,13 @@ impl Executor<'_> {
                 target,
                 members,
             } => self.remove_members(group, target, members).await,
-            action => vec![self.one_request(action).await],
+            action @ (Action::Create { .. }
+            | Action::Adopt { .. }
+            | Action::Update { .. }
+            | Action::Enable { .. }
+            | Action::Disable { .. }
+            | Action::Delete { .. }
+            | Action::SetReference { .. }) => vec![self.one_request(action).await],
         }
     }
 

@@ -1,7 +1,5 @@
 //! Why a cycle could not go on. One object that fails is not among these: it is an outcome.
 
-use std::error::Error as _;
-
 use crate::config::SecretError;
 use crate::engine::model::{ObjectKind, SourceId};
 use crate::{graph, scim, store};

@@ -236,7 +236,12 @@ fn folded(kind: ObjectKind, path: &TargetPath, value: &Value) -> (TargetPath, Va
     let exact = schema::definition(kind, path).is_some_and(|definition| definition.case_exact);
     let value = match value {
         Value::Text(text) if !exact => Value::Text(text.to_lowercase()),
-        other => other.clone(),
+        Value::Text(_)
+        | Value::Boolean(_)
+        | Value::Integer(_)
+        | Value::List(_)
+        | Value::Object(_)
+        | Value::Reference(_) => value.clone(),
     };
     (path.clone(), value)
 }

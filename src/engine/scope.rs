@@ -174,8 +174,8 @@ pub(crate) fn judge(job: &Job, object: &SourceObject, grants: &[Grant]) -> Resul
     if job.scope.exclude_default_access && default_only {
         return Err(WhyOut::DefaultAccessOnly);
     }
-    let roles = roles_of(grants);
-    let subject = Subject::new(object, &roles, object.presence != Presence::Present);
+    let roles_held = roles_of(grants);
+    let subject = Subject::new(object, &roles_held, object.presence != Presence::Present);
     rules
         .filter
         .judge(&|name| subject.value(name).cloned())

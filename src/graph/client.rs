@@ -98,6 +98,7 @@ impl Client {
     }
 
     /// Requests for tokens so far.
+    #[cfg(test)]
     pub(crate) fn token_requests(&self) -> u64 {
         self.tokens.requests()
     }

@@ -69,23 +69,6 @@ pub(crate) enum Error {
     Stopped,
 }
 
-/// What kind of failure it is; what follows from it is decided elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
-    /// The credential of the source is refused.
-    Credentials,
-    /// The credential is good, but a permission or consent is missing.
-    Permission,
-    /// Nothing will change until somebody changes the config or the tenant.
-    Configuration,
-    /// A link is too old: see [`Error::expired`].
-    Expired,
-    /// The next cycle may well succeed.
-    Unavailable,
-    /// A stop was asked for, which is nobody's failure.
-    Stopped,
-}
-
 /// Which kind of link is too old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expired {
@@ -119,38 +102,6 @@ impl Error {
             Some(Expired::Watermark)
         } else {
             None
-        }
-    }
-
-    /// Whether the watermark is lost and everything must be read again.
-    pub(crate) fn is_watermark_expired(&self) -> bool {
-        self.expired() == Some(Expired::Watermark)
-    }
-
-    pub(crate) fn class(&self) -> Class {
-        match self {
-            Self::TokenRefused(refusal) => refusal.class(),
-            Self::Refused(refusal) => match refusal.status {
-                _ if self.expired().is_some() => Class::Expired,
-                401 => Class::Credentials,
-                403 => Class::Permission,
-                408 | 429 | 500.. => Class::Unavailable,
-                _ => Class::Configuration,
-            },
-            Self::Unreadable { .. } => Class::Permission,
-            Self::Url { .. }
-            | Self::Setup(_)
-            | Self::Unsendable
-            | Self::NotAnId { .. }
-            | Self::NoApplication { .. }
-            | Self::SeveralApplications { .. } => Class::Configuration,
-            Self::TokenUnanswered(_)
-            | Self::TokenMalformed { .. }
-            | Self::Unanswered(_)
-            | Self::NotAPage { .. }
-            | Self::Malformed { .. }
-            | Self::Link(_) => Class::Unavailable,
-            Self::Stopped => Class::Stopped,
         }
     }
 
@@ -236,19 +187,6 @@ pub(crate) struct TokenRefusal {
     pub(crate) trace_id: Option<String>,
     pub(crate) correlation_id: Option<String>,
     pub(crate) attempts: u32,
-}
-
-impl TokenRefusal {
-    fn class(&self) -> Class {
-        if remedy::is_temporary(self.code) || matches!(self.status, 408 | 429 | 500..) {
-            return Class::Unavailable;
-        }
-        if remedy::is_about_the_credential(self.code) {
-            Class::Credentials
-        } else {
-            Class::Configuration
-        }
-    }
 }
 
 impl fmt::Display for TokenRefusal {

@@ -11,12 +11,9 @@ mod remedy;
 mod token;
 mod wire;
 
-pub(crate) use application::ServicePrincipal;
-pub(crate) use assignments::AssignmentsError;
 pub(crate) use client::Client;
-pub(crate) use connection::{Check, Failed};
-pub(crate) use delta::{At, Link, Page};
-pub(crate) use error::{Class, Error, Expired};
+pub(crate) use delta::{At, Link};
+pub(crate) use error::{Error, Expired};
 pub(crate) use token::ClientSecret;
 
 #[cfg(test)]

@@ -6,12 +6,13 @@ use super::error::{Error, Refusal};
 /// How a code is to be treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Treat {
+    /// The same request may well be granted a little later.
     Temporary,
-    Credential,
-    Configuration,
+    /// Somebody has to change something first.
+    Lasting,
 }
 
-use Treat::{Configuration, Credential, Temporary};
+use Treat::{Lasting, Temporary};
 
 /// AADSTS codes (Microsoft, "Microsoft Entra authentication and authorization error codes").
 const TOKEN_CODES: &[(&[u64], Treat, &str)] = &[
@@ -24,74 +25,74 @@ const TOKEN_CODES: &[(&[u64], Treat, &str)] = &[
     ),
     (
         &[7_000_215],
-        Credential,
+        Lasting,
         "the client secret is wrong: copy the secret's value, not its id, from the app \
          registration's page \"Certificates & secrets\", or make a new secret there",
     ),
     (
         &[7_000_222],
-        Credential,
+        Lasting,
         "every secret of the app registration has expired: make a new one on its page \
          \"Certificates & secrets\"",
     ),
     (
         &[7_000_218],
-        Credential,
+        Lasting,
         "no secret was sent: check that the place which source.client_secret names is not empty",
     ),
     (
         &[700_027, 700_030],
-        Credential,
+        Lasting,
         "the certificate is not the one that the app registration knows: upload it there",
     ),
     (
         &[700_024],
-        Credential,
+        Lasting,
         "this machine's clock is wrong: set the time",
     ),
     (
         &[70_021, 700_211, 700_212, 7_002_121, 700_213, 700_229],
-        Credential,
+        Lasting,
         "the federated credential of the app registration does not fit the token: compare \
          issuer, subject and audience letter by letter",
     ),
     (
         &[530_032, 53_003],
-        Credential,
+        Lasting,
         "a security policy of the tenant blocks this application: look into Conditional Access \
          for workload identities",
     ),
     (
         &[700_016],
-        Configuration,
+        Lasting,
         "source.client_id is not known in this tenant: compare it and source.tenant_id with the \
          app registration's overview page",
     ),
     (
         &[700_011, 70_001, 7_000_112, 7_000_229],
-        Configuration,
+        Lasting,
         "the application is missing or disabled in this tenant: look it up under \
          \"Enterprise applications\"",
     ),
     (
         &[90_002],
-        Configuration,
+        Lasting,
         "the tenant is not known: check source.tenant_id and source.cloud",
     ),
     (
         &[90_038, 900_382, 900_432],
-        Configuration,
+        Lasting,
         "the tenant lives in another national cloud: set source.cloud",
     ),
     (
         &[9_001_023, 90_124, 90_130],
-        Configuration,
+        Lasting,
         "source.tenant_id must be the tenant's id or one of its domains, not common, \
          organizations or consumers",
     ),
     (
         &[50_001, 500_011, 70_011, 700_022, 700_023],
-        Configuration,
+        Lasting,
         "the cloud does not know the Graph service that the token was asked for: check \
          source.cloud and its overrides",
     ),
@@ -105,11 +106,6 @@ fn row(code: Option<u64>) -> Option<&'static (&'static [u64], Treat, &'static st
 /// Whether the same request may well be granted a little later.
 pub(super) fn is_temporary(code: Option<u64>) -> bool {
     row(code).is_some_and(|(_, treat, _)| *treat == Temporary)
-}
-
-/// Whether it is the secret (later: the certificate, the federated token) that is refused.
-pub(super) fn is_about_the_credential(code: Option<u64>) -> bool {
-    row(code).is_some_and(|(_, treat, _)| *treat == Credential)
 }
 
 pub(super) fn of(error: &Error) -> Option<String> {

@@ -165,6 +165,7 @@ impl Tokens {
     }
 
     /// Requests sent to the token endpoint so far.
+    #[cfg(test)]
     pub(super) fn requests(&self) -> u64 {
         self.0.channel.requests()
     }

@@ -23,7 +23,7 @@ pub(crate) fn follow(base: &Url, link: &str) -> Result<Url, LinkError> {
 }
 
 /// Whether scheme, host and port are the same.
-pub(crate) fn same_origin(one: &Url, other: &Url) -> bool {
+fn same_origin(one: &Url, other: &Url) -> bool {
     one.origin() == other.origin()
 }
 

@@ -11,7 +11,7 @@ mod retry;
 mod send;
 
 pub(crate) use client::{BuildError, Settings, UrlError, build, check_url, is_loopback};
-pub(crate) use link::{LinkError, follow, same_origin};
+pub(crate) use link::{LinkError, follow};
 pub(crate) use redact::{redact, redact_secret};
 pub(crate) use retry::Repeat;
 pub(crate) use send::{Answer, Channel, Error, Exchange, Want};

@@ -290,15 +290,6 @@ impl Error {
         }
     }
 
-    /// The SCIM detail error keyword (RFC 7644 section 3.12), such as `noTarget`: what we take to be
-    /// there is not, and reading it again tells.
-    pub(crate) fn scim_type(&self) -> Option<&str> {
-        match self {
-            Self::Refused { words, .. } => words.scim_type.as_deref(),
-            _ => None,
-        }
-    }
-
     /// What an administrator can do about it, where that is known.
     pub(crate) fn advice(&self) -> Option<&'static str> {
         match self {

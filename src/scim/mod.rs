@@ -16,12 +16,10 @@ mod wire;
 mod writer;
 
 pub(crate) use auth::Token;
-pub(crate) use connection::Read;
 pub(crate) use dialect::normalise;
 pub(crate) use error::Error;
-pub(crate) use pager::ListSummary;
 pub(crate) use reader::{Listing, Reader};
-pub(crate) use writer::{Created, Writer};
+pub(crate) use writer::Writer;
 
 /// The facts of a write, for the provisioning log.
 pub(crate) use crate::http::Exchange;

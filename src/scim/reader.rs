@@ -33,11 +33,6 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    /// How many resources the target announces; a hint, and not always given.
-    pub(crate) fn total(&self) -> Option<u64> {
-        self.first.list.total
-    }
-
     /// How many more requests reading on will take, as far as the target's words can be trusted.
     pub(crate) fn pages_left(&self) -> u64 {
         let length = self.first.list.resources.len() as u64;
@@ -146,12 +141,6 @@ impl Reader {
         }
     }
 
-    /// How many resources of the kind the target announces, for one request. `None`: it does not say.
-    pub(crate) async fn count(&self, kind: ObjectKind) -> Result<Option<u64>, Error> {
-        let page = pager::fetch(&self.connection, kind, 1, 1).await?;
-        Ok(page.list.total)
-    }
-
     /// Reads the first page of a list, so that the caller can decide whether to read on.
     pub(crate) async fn first_page(
         &self,
@@ -175,17 +164,6 @@ impl Reader {
     ) -> Result<Complete<ListSummary>, Error> {
         let Listing { kind, paths, first } = listing;
         pager::read_all(&self.connection, kind, &paths, first, each).await
-    }
-
-    /// [`Self::first_page`] and [`Self::read_on`] in one.
-    pub(crate) async fn list(
-        &self,
-        kind: ObjectKind,
-        paths: &[TargetPath],
-        each: impl FnMut(TargetObject),
-    ) -> Result<Complete<ListSummary>, Error> {
-        let listing = self.first_page(kind, paths).await?;
-        self.read_on(listing, each).await
     }
 
     /// Reads one resource; `None` when the target says that it is not there.

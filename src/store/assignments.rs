@@ -170,15 +170,6 @@ impl Store {
             )
         })
     }
-
-    pub(crate) fn assignment_count(&self, job: &JobName) -> Result<u64, Error> {
-        self.read(LOOK_UP, |connection| {
-            let count: i64 = connection
-                .prepare_cached("SELECT count(*) FROM assignments WHERE job = ?1")?
-                .query_row(params![job], |row| row.get(0))?;
-            Ok(count.unsigned_abs())
-        })
-    }
 }
 
 fn add(

@@ -1,5 +1,5 @@
 //! What can go wrong with the state file, and what to do about it. No SQL type crosses the face:
-//! SQLite's own words travel in the chain, behind [`Cause`].
+//! `SQLite`'s own words travel in the chain, behind [`Cause`].
 
 use std::fmt;
 use std::io;
@@ -78,7 +78,7 @@ pub(crate) enum Error {
     NoRound { attempt: &'static str },
 }
 
-/// The words of SQLite, or of a stored value that could not be read.
+/// The words of `SQLite`, or of a stored value that could not be read.
 #[derive(Debug)]
 pub(crate) struct Cause(rusqlite::Error);
 
@@ -97,7 +97,7 @@ fn in_brackets(holder: Option<&str>) -> String {
 }
 
 impl Error {
-    /// Sorts an error of SQLite by what a person must do about it.
+    /// Sorts an error of `SQLite` by what a person must do about it.
     pub(super) fn new(attempt: &'static str, path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
         match source.sqlite_error_code() {

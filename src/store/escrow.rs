@@ -8,7 +8,7 @@ use super::log::log_not_planned;
 use super::marks::Marks;
 use super::wire::Column;
 use super::{Error, Store};
-use crate::engine::model::{JobName, ObjectKind, SourceId};
+use crate::engine::model::JobName;
 use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::Subject;
 
@@ -64,30 +64,6 @@ impl Store {
                 log_not_planned(tx, (job, cycle), failure, now)?;
             }
             Ok(())
-        })
-    }
-
-    /// Takes objects out of escrow; they stay marked.
-    pub(crate) fn clear_escrow(
-        &self,
-        job: &JobName,
-        objects: &[(ObjectKind, SourceId)],
-    ) -> Result<(), Error> {
-        self.write("clear the escrow", |tx| {
-            for (kind, id) in objects {
-                tx.prepare_cached(
-                    "DELETE FROM escrow WHERE job = ?1 AND kind = ?2 AND source_id = ?3",
-                )?
-                .execute(params![job, kind, id])?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Objects in escrow, the longest there first.
-    pub(crate) fn escrow(&self, job: &JobName, limit: u32) -> Result<Vec<Escrowed>, Error> {
-        self.read("look up the escrow", |connection| {
-            entries(connection, job, limit)
         })
     }
 }

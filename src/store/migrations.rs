@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
 
-/// Marks an SQLite file as ours ("entr" in ASCII), so that no foreign database is written into.
+/// Marks an `SQLite` file as ours ("entr" in ASCII), so that no foreign database is written into.
 const APPLICATION_ID: i64 = 0x656e_7472;
 
 /// What the header of a file says it is.

@@ -1,4 +1,4 @@
-//! The local state in SQLite: source objects, links, pending marks, watermarks, outcomes, the log.
+//! The local state in `SQLite`: source objects, links, pending marks, watermarks, outcomes, the log.
 //! Plain functions on engine types; what the rows look like is nobody else's business.
 
 mod assignments;
@@ -26,10 +26,9 @@ pub(crate) use assignments::Application;
 pub(crate) use cycles::{CycleRecord, CycleState, JobStatus};
 pub(crate) use error::Error;
 pub(crate) use escrow::{Escrowed, NotPlanned};
-pub(crate) use holds::{HeldRemoval, HeldSet};
-pub(crate) use jobs::JobState;
+pub(crate) use holds::HeldSet;
 pub(crate) use lock::Lock;
 pub(crate) use log::{LogEntry, LogFilter, LogStatus, LoggedChange, RequestRecord};
 pub(crate) use open::Store;
 pub(crate) use pending::{Evaluated, Evaluation, Horizon};
-pub(crate) use source::{PageLink, PageSummary, Since};
+pub(crate) use source::{PageLink, Since};

@@ -20,19 +20,6 @@ impl Store {
         self.read(LOOK_UP, |connection| one(connection, kind, id))
     }
 
-    /// Those of the given objects that are known, in the given order.
-    pub(crate) fn objects(
-        &self,
-        kind: ObjectKind,
-        ids: &[SourceId],
-    ) -> Result<Vec<SourceObject>, Error> {
-        self.read(LOOK_UP, |connection| {
-            ids.iter()
-                .filter_map(|id| one(connection, kind, id).transpose())
-                .collect()
-        })
-    }
-
     /// Objects with this id, or whose principal name (users) or display name (groups) it is, in
     /// whatever case; those that are present come first.
     pub(crate) fn find(&self, kind: ObjectKind, text: &str) -> Result<Vec<SourceObject>, Error> {
@@ -124,19 +111,6 @@ impl Store {
                 )?
                 .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect()
-        })
-    }
-
-    /// How many objects are present.
-    pub(crate) fn object_counts(&self) -> Result<Count, Error> {
-        self.read("count source objects", |connection| {
-            // Counted in two indexes, without a look at the objects themselves.
-            counts(
-                connection,
-                "SELECT (SELECT count(*) FROM objects WHERE kind = ?1)
-                      - (SELECT count(*) FROM objects WHERE kind = ?1 AND presence <> 'present')",
-                |kind| [kind.word()],
-            )
         })
     }
 }

@@ -18,7 +18,7 @@ use super::migrations::{self, Format};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Up to this size the whole file is checked when it is opened, which takes a fraction of a second.
-/// Damage in a larger one shows when SQLite comes across it.
+/// Damage in a larger one shows when `SQLite` comes across it.
 const CHECKED_BYTES: u64 = 16 * 1024 * 1024;
 
 /// More than we have, so that no statement is ever compiled twice.
@@ -172,7 +172,7 @@ enum Durability {
     None,
 }
 
-/// What an SQLite file begins with. SQLite itself takes a very short text for an empty database.
+/// What an `SQLite` file begins with. `SQLite` itself takes a very short text for an empty database.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
 fn check_header(path: &Path) -> Result<(), Error> {
@@ -274,6 +274,7 @@ fn copy_all(original: &Connection, copy: &mut Connection) -> rusqlite::Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::model::JobName;
 
     use std::fs;
 
@@ -379,8 +380,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("entrain.db");
         let scratch = Store::open_scratch(&path).unwrap();
-        assert_eq!(scratch.object_counts().unwrap().total(), 0);
-        let place = scratch._scratch.as_ref().unwrap().path().to_owned();
+        assert!(scratch.last_cycle(&JobName::new("demo")).unwrap().is_none());
+        let place = scratch.read("tell its file", |connection| {
+            Ok(connection.path().map(PathBuf::from))
+        });
+        let place = place.unwrap().unwrap();
         assert!(place.exists());
         drop(scratch);
         assert!(!place.exists());

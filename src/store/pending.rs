@@ -72,19 +72,6 @@ impl Store {
         })
     }
 
-    pub(crate) fn mark_pending(
-        &self,
-        job: &JobName,
-        kind: ObjectKind,
-        ids: &[SourceId],
-    ) -> Result<(), Error> {
-        self.write("mark objects for evaluation", |tx| {
-            ensure_job(tx, job)?;
-            let mut marks = Marks::of(tx, job);
-            ids.iter().try_for_each(|id| marks.object(kind, id))
-        })
-    }
-
     /// Clears the marks of what was evaluated, except those set meanwhile: by a failure, by another
     /// job's reading, by a restart. Marks whoever refers to a link that came or went. Escrow keeps
     /// only objects that are still marked.

@@ -163,14 +163,6 @@ impl Store {
             Ok(())
         })
     }
-
-    /// Whether the stream was read to the end, and no round is under way since.
-    pub(crate) fn source_is_complete(&self, kind: ObjectKind) -> Result<bool, Error> {
-        self.read("look up the watermark", |connection| {
-            Ok(round(connection, kind)?
-                .is_some_and(|round| !round.under_way && round.delta_link.is_some()))
-        })
-    }
 }
 
 fn round(connection: &Connection, kind: ObjectKind) -> rusqlite::Result<Option<Round>> {

@@ -131,7 +131,7 @@ impl FromSql for Column<DateTime<Utc>> {
     }
 }
 
-/// Numbers of the engine have no sign, SQLite's have. What does not fit is not worth an error.
+/// Numbers of the engine have no sign, `SQLite`'s have. What does not fit is not worth an error.
 impl ToSql for Column<u64> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(i64::try_from(self.0).unwrap_or(i64::MAX).into())

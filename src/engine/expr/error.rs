@@ -1,8 +1,10 @@
 //! What can be wrong with an expression, and where. A message never holds the value that flows,
 //! only what stands for a setting (a pattern, a format, an interval), so it can be logged as it is.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::ops::Range;
+
+use super::functions;
 
 /// How much of a long line is shown around the caret.
 const SHOWN_BEFORE: usize = 50;
@@ -155,6 +157,12 @@ impl ErrorKind {
     /// What the reader could do about it, where that can be said.
     pub(crate) fn help(&self) -> Option<String> {
         let help = match self {
+            Self::MissingArgument { function, .. }
+            | Self::TooManyArguments { function, .. }
+            | Self::UnpairedArgument { function, .. } => {
+                let function = functions::find(function)?;
+                return Some(format!("{}: {}", function.signature(), function.help));
+            }
             Self::UnknownFunction {
                 nearest: Some(near),
                 ..
@@ -285,13 +293,4 @@ pub(super) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) 
         .min()
         .filter(|(distance, candidate)| *distance <= candidate.chars().count().div_ceil(3))
         .map(|(_, candidate)| candidate)
-}
-
-/// Lists things in words: `a, b or c`.
-pub(super) fn one_of(words: &[&str]) -> impl fmt::Display {
-    match words {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
-    }
 }

@@ -211,11 +211,6 @@ impl<'a> Call<'a, '_> {
         self.arguments.get(index)?.as_ref()
     }
 
-    /// Whether the argument is written at all; what it evaluates to is another question.
-    pub(super) fn is_given(&self, index: usize) -> bool {
-        self.argument(index).is_some()
-    }
-
     /// The value of an argument; one that is left empty is null.
     pub(super) fn datum(&self, index: usize) -> Evaluated<'a> {
         match self.argument(index) {

@@ -35,7 +35,6 @@ use eval::{Evaluator, Stop};
 pub(crate) use error::{Error, ErrorKind};
 pub(crate) use functions::{Function, functions};
 pub(crate) use outline::{Outline, OutlineKind};
-pub(crate) use roles::complex_for_create;
 
 /// A compiled expression: parsed, checked, and its constant patterns and formats compiled.
 #[derive(Clone, Debug)]
@@ -185,10 +184,6 @@ impl Expression {
         self.uses("SelectUniqueValue")
     }
 
-    pub(crate) fn needs_default_domain(&self) -> bool {
-        self.uses("DefaultDomain")
-    }
-
     /// Whether the user's app roles are needed.
     pub(crate) fn reads_roles(&self) -> bool {
         self.attributes().contains(roles::ATTRIBUTE)
@@ -205,33 +200,6 @@ impl Expression {
             Err(Stop::Ignored(ignored)) => Ok(ignored.into()),
             Err(Stop::Failed(error)) => Err(error),
         }
-    }
-
-    /// The values that `SelectUniqueValue` would try, in order, so that the target can be asked
-    /// about all of them before the evaluation; of any other expression its value. Random values
-    /// come out the same later only if `random` gives the same bits again.
-    pub(crate) fn candidates(&self, input: &Input<'_>) -> Result<Vec<String>, Error> {
-        let mut candidates = Vec::new();
-        let rules: Vec<&Term> = match &self.root.kind {
-            TermKind::Call {
-                function,
-                arguments,
-            } if function.name == "SelectUniqueValue" => arguments.iter().flatten().collect(),
-            _ => vec![&self.root],
-        };
-        let evaluator = Evaluator::new(input);
-        for rule in rules {
-            match evaluator.evaluate(rule) {
-                Ok(datum) => {
-                    let text = datum.into_text();
-                    let text = text.map_err(|kind| Error::new(kind, rule.span.clone()))?;
-                    candidates.extend(text.filter(|text| !text.is_empty()).map(String::from));
-                }
-                Err(Stop::Ignored(_)) => break,
-                Err(Stop::Failed(error)) => return Err(error),
-            }
-        }
-        Ok(candidates)
     }
 
     /// What every part came to, in source order, the outer parts before those inside them.

@@ -49,16 +49,6 @@ impl AppRole {
     }
 }
 
-/// What a create sends where an update sends the texts of `AppRoleAssignmentsComplex`.
-pub(crate) fn complex_for_create(roles: &[AppRole]) -> Value {
-    Value::List(
-        roles
-            .iter()
-            .map(|role| role.object("displayName"))
-            .collect(),
-    )
-}
-
 /// `[appRoleAssignments]` by itself: the values of the roles.
 pub(super) fn values<'a>(roles: &[AppRole]) -> Datum<'a> {
     let values = roles.iter().map(AppRole::value_or_name).map(Value::text);

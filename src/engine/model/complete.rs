@@ -13,8 +13,4 @@ impl<T> Complete<T> {
     pub(crate) fn get(&self) -> &T {
         &self.0
     }
-
-    pub(crate) fn into_inner(self) -> T {
-        self.0
-    }
 }

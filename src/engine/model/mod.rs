@@ -16,6 +16,6 @@ pub(crate) use object::{
     Assignment, DEFAULT_ACCESS_ROLE, Grant, Intent, Link, MatchKey, Presence, SourceObject,
     TargetObject, Via,
 };
-pub(crate) use path::{PathError, Selector, TargetPath};
+pub(crate) use path::{Selector, TargetPath};
 pub(crate) use schema::TargetType;
 pub(crate) use value::{Attributes, Value};

@@ -55,15 +55,14 @@ impl Attributes {
             Some((rest, index)) => (rest, Some(index.parse::<usize>().ok()?)),
             None => (name, None),
         };
-        let mut value = match self.0.get(rest) {
-            Some(value) => value,
-            None => {
-                let (first, inner) = rest.split_once('.')?;
-                let Value::Object(members) = self.0.get(first)? else {
-                    return None;
-                };
-                members.get(inner)?
-            }
+        let mut value = if let Some(value) = self.0.get(rest) {
+            value
+        } else {
+            let (first, inner) = rest.split_once('.')?;
+            let Value::Object(members) = self.0.get(first)? else {
+                return None;
+            };
+            members.get(inner)?
         };
         if let Some(index) = index {
             value = match value {

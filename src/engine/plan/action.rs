@@ -161,17 +161,6 @@ pub(crate) enum Step {
     Removals,
 }
 
-impl Step {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Users,
-        Self::Groups,
-        Self::AddMembers,
-        Self::References,
-        Self::RemoveMembers,
-        Self::Removals,
-    ];
-}
-
 /// Why an object is disabled or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum WhyRemoved {

@@ -843,8 +843,8 @@ fn in_order_of_reference(creates: Vec<Action>, later: &mut Vec<Action>) -> Vec<A
             ..
         } = action
         {
-            let created = references.iter().filter(|(_, new)| new.target.is_none());
-            let sources = created.map(|(_, new)| new.source.clone());
+            let to_create = references.iter().filter(|(_, new)| new.target.is_none());
+            let sources = to_create.map(|(_, new)| new.source.clone());
             refers_to.insert(subject.id.clone(), sources.collect());
         }
     }

@@ -1,7 +1,7 @@
 //! The state file as a whole: copies, readers beside a writer, and what a crash leaves.
 
 use super::*;
-use crate::store::Since;
+use crate::store::{NotPlanned, Since};
 
 use std::fs;
 
@@ -29,7 +29,7 @@ fn a_scratch_copy_holds_the_state_and_changes_nothing_of_it() {
     assert_eq!(pending_of(&scratch, &world.job), "u1 u2");
     drop(scratch);
     assert_eq!(world.pending(), "u1");
-    assert!(world.store.source_is_complete(User).unwrap());
+    assert!(world.is_complete(User));
     assert_eq!(listing(), before);
 }
 
@@ -121,8 +121,15 @@ fn the_store_is_shared_between_threads() {
         for thread in 0..4 {
             let world = &world;
             scope.spawn(move || {
-                let ids: Vec<SourceId> = (0..10).map(|n| id(&format!("u{thread}{n}"))).collect();
-                world.store.mark_pending(&world.job, User, &ids).unwrap();
+                let failures: Vec<NotPlanned> = (0..10)
+                    .map(|n| NotPlanned {
+                        subject: subject(User, &format!("u{thread}{n}")),
+                        message: "two accounts match".to_owned(),
+                    })
+                    .collect();
+                let (job, cycle) = (&world.job, world.cycle);
+                let recorded = world.store.record_not_planned(job, cycle, &failures, at(1));
+                recorded.unwrap();
             });
         }
     });

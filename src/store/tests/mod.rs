@@ -14,7 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Evaluated, Evaluation, Horizon, PageLink, PageSummary, Store};
+use super::source::PageSummary;
+use super::{Escrowed, Evaluated, Evaluation, Horizon, PageLink, Store};
 use crate::engine::model::{
     Complete, JobName, Link, MatchKey, MemberChange, ObjectKind, Presence, SourceChange, SourceId,
     TargetId, TargetPath, Value,
@@ -69,6 +70,22 @@ impl World {
             job,
             cycle,
         }
+    }
+
+    fn escrow(&self) -> Vec<Escrowed> {
+        self.store.status(&self.job, 0).unwrap().escrow
+    }
+
+    /// Whether the stream was read to the end, and no round is under way since.
+    fn is_complete(&self, kind: ObjectKind) -> bool {
+        let complete = self.store.read("look up the watermark", |connection| {
+            connection.query_row(
+                "SELECT NOT under_way AND delta_link IS NOT NULL FROM watermarks WHERE kind = ?1",
+                [kind],
+                |row| row.get(0),
+            )
+        });
+        complete.unwrap()
     }
 
     fn next_cycle(&mut self) {

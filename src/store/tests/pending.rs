@@ -100,19 +100,6 @@ fn one_object_alone_can_be_evaluated() {
 }
 
 #[test]
-fn marks_can_be_set_by_hand_and_survive_a_crash() {
-    let world = World::new();
-    world
-        .store
-        .mark_pending(&world.job, User, &[id("u1"), id("u2")])
-        .unwrap();
-    let world = world.reopened();
-    assert_eq!(world.pending(), "u1 u2");
-    let status = world.store.status(&world.job, 0).unwrap();
-    assert_eq!(status.pending.users, 2);
-}
-
-#[test]
 fn an_object_deleted_for_good_is_forgotten_once_nothing_is_left_to_do() {
     let world = World::new();
     world.round(User, &[user("u1")]);
@@ -153,7 +140,7 @@ fn an_object_that_could_not_be_planned_waits_in_escrow_until_it_can() {
     let horizon = world.begin();
     record(&world);
     world.finish(horizon);
-    let escrow = world.store.escrow(&world.job, 10).unwrap();
+    let escrow = world.escrow();
     assert_eq!(escrow.len(), 1);
     assert_eq!((escrow[0].attempts, escrow[0].action.as_str()), (2, "plan"));
     assert_eq!(escrow[0].message, "two accounts match");
@@ -161,13 +148,5 @@ fn an_object_that_could_not_be_planned_waits_in_escrow_until_it_can() {
     // The third time it is evaluated and nothing is wrong, nor anything to do.
     world.finish(world.begin());
     assert_eq!(world.pending(), "");
-    assert_eq!(world.store.escrow(&world.job, 10).unwrap(), []);
-
-    record(&world);
-    world
-        .store
-        .clear_escrow(&world.job, &[(User, id("u1"))])
-        .unwrap();
-    assert_eq!(world.store.escrow(&world.job, 10).unwrap(), []);
-    assert_eq!(world.pending(), "u1");
+    assert_eq!(world.escrow(), []);
 }

@@ -72,7 +72,7 @@ fn a_failed_create_stays_an_intent_only_when_it_may_have_been_carried_out() {
         let intent = world.store.intent(&world.job, User, &id("u1")).unwrap();
         assert_eq!(intent.is_some(), unconfirmed);
         assert_eq!(world.pending(), "u1");
-        let escrow = world.store.escrow(&world.job, 10).unwrap();
+        let escrow = world.escrow();
         assert_eq!(escrow.len(), 1);
         assert_eq!(escrow[0].class, Some(Class::Refused));
         assert_eq!(escrow[0].http_status, Some(400));
@@ -93,7 +93,7 @@ fn a_create_that_was_not_tried_leaves_only_a_mark() {
         None
     );
     assert_eq!(world.pending(), "u1");
-    assert_eq!(world.store.escrow(&world.job, 10).unwrap(), []);
+    assert_eq!(world.escrow(), []);
     assert_eq!(
         world.store.log(&LogFilter::default(), 10).unwrap(),
         [],
@@ -302,7 +302,7 @@ fn a_target_object_of_another_is_never_linked_twice() {
     world.record(&[done(action, "t1")]);
     assert!(world.linked(User, "u2").is_none());
     assert!(world.linked(User, "u1").is_some());
-    let escrow = world.store.escrow(&world.job, 10).unwrap();
+    let escrow = world.escrow();
     assert_eq!(escrow[0].class, Some(Class::Conflict));
     assert_eq!(
         escrow[0].message,
@@ -341,14 +341,14 @@ fn a_success_ends_the_escrow_and_a_failure_of_the_same_cycle_does_not_lose_it() 
         failed(action(), false),
         failed(set_manager("u1", None), false),
     ]);
-    let escrow = world.store.escrow(&world.job, 10).unwrap();
+    let escrow = world.escrow();
     assert_eq!((escrow.len(), escrow[0].attempts), (1, 2), "cycles count");
     assert_eq!(escrow[0].action, "set-reference");
     world.next_cycle();
     world.record(&[done(action(), "t1")]);
-    assert_eq!(world.store.escrow(&world.job, 10).unwrap().len(), 1);
+    assert_eq!(world.escrow().len(), 1);
     world.record(&[done(set_manager("u1", None), "t1")]);
-    assert_eq!(world.store.escrow(&world.job, 10).unwrap(), []);
+    assert_eq!(world.escrow(), []);
 }
 
 #[test]
@@ -416,7 +416,18 @@ fn the_log_tells_what_was_done() {
     assert_eq!((log[0].requests, log[0].duration_ms), (1, 12));
     assert_eq!(log[0].at, at(1));
     assert_eq!(log[0].subject.label, "label of u3");
+}
 
+#[test]
+fn the_log_is_filtered_by_job_cycle_time_action_status_and_object() {
+    let world = World::new();
+    world.record(&[
+        done(create(User, "u1", &[("userName", "ada")]), "t1"),
+        done(update("u1", "t1", &[("title", Some("Clerk"), None)]), "t1"),
+        done_with(add_members("g1", &["u1"]), "t9", members(&[("u1", "t1")])),
+        failed(delete(User, "u3", "t3"), false),
+    ]);
+    let log = world.store.log(&LogFilter::default(), 10).unwrap();
     let count = |filter: LogFilter| world.store.log(&filter, 10).unwrap().len();
     let all = LogFilter::default;
     assert_eq!(world.store.log(&all(), 2).unwrap().len(), 2);

@@ -188,12 +188,12 @@ impl World {
         };
         for person in of_kind(ObjectKind::User) {
             let candidate = self.candidate(person);
-            let found = self.found(&planner, &candidate, person);
+            let found = Self::found(&planner, &candidate, person);
             planner.user(&candidate, found);
         }
         for person in of_kind(ObjectKind::Group) {
             let candidate = self.candidate(person);
-            let found = self.found(&planner, &candidate, person);
+            let found = Self::found(&planner, &candidate, person);
             planner.group(&candidate, found);
         }
         for person in of_kind(ObjectKind::Group) {
@@ -229,7 +229,7 @@ impl World {
         planner.finish(&links, linked, in_scope).plan
     }
 
-    fn found(&self, planner: &Planner<'_>, candidate: &Candidate, person: &Person) -> Found {
+    fn found(planner: &Planner<'_>, candidate: &Candidate, person: &Person) -> Found {
         if planner.keys(candidate).is_empty() {
             Found::NotLooked
         } else {
