@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -20,9 +21,13 @@ use crate::engine::model::ObjectKind;
                   (plan --detailed-exitcode). Of several jobs, the gravest counts: 1, 4, 3, 5, 0."
 )]
 pub(super) struct Cli {
-    /// The configuration [default: $ENTRAIN_CONFIG, ./entrain.toml, /etc/entrain/entrain.toml]
     // The variable is read by `config`, as every other one.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help = "The configuration [default: $ENTRAIN_CONFIG, ./entrain.toml, /etc/entrain/entrain.toml]"
+    )]
     pub(super) config: Option<PathBuf>,
 
     /// How results are printed
@@ -68,6 +73,16 @@ pub(super) enum Command {
         /// The job
         #[arg(value_name = "JOB")]
         job: String,
+    },
+    /// Evaluate a mapping expression, or a file of them with what each must come to
+    ///
+    /// Exits with 1 when the evaluation fails or a case differs, and with 2 when the expression
+    /// or a file cannot be read.
+    Eval(Eval),
+    /// List the presets: the kinds of targets that are known
+    Presets {
+        #[command(subcommand)]
+        command: Option<PresetsCommand>,
     },
     /// Write a commented configuration, from flags or by asking
     Init(Init),
@@ -129,6 +144,77 @@ pub(super) struct Only {
     /// Only this group, by object id or display name
     #[arg(long, value_name = "ID")]
     group: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Eval {
+    /// The expression; - reads it from standard input
+    #[arg(
+        value_name = "EXPR",
+        allow_negative_numbers = true,
+        required_unless_present_any = ["expression_file", "cases"],
+        conflicts_with_all = ["expression_file", "cases"]
+    )]
+    pub(super) expression: Option<String>,
+
+    /// Read the expression from a file
+    #[arg(long, value_name = "FILE", conflicts_with = "cases")]
+    pub(super) expression_file: Option<PathBuf>,
+
+    /// The attributes of a user as a JSON object, or a user as Microsoft Graph answers it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["user", "cases"])]
+    pub(super) object: Option<PathBuf>,
+
+    /// A user from the state of the configuration, by principal name or object id
+    #[arg(long, value_name = "ID", conflicts_with = "cases")]
+    pub(super) user: Option<String>,
+
+    /// The user's roles in the application, as a JSON list of id, value and displayName
+    #[arg(long, value_name = "FILE", conflicts_with = "cases")]
+    pub(super) roles: Option<PathBuf>,
+
+    /// Values that the target has already, for `SelectUniqueValue`
+    #[arg(long, value_name = "VALUE", num_args = 1.., conflicts_with = "cases")]
+    pub(super) existing: Vec<String>,
+
+    /// The tenant's default domain, for `DefaultDomain`
+    #[arg(long, value_name = "DOMAIN")]
+    pub(super) default_domain: Option<String>,
+
+    /// The time that Now gives, such as 2026-01-31T08:00:00Z [default: the clock]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(super) now: Option<DateTime<Utc>>,
+
+    /// Show what every part of the expression came to
+    #[arg(long, conflicts_with = "cases")]
+    pub(super) explain: bool,
+
+    /// Evaluate a file of cases, and show each that comes to something else than it says
+    #[arg(long, value_name = "FILE")]
+    pub(super) cases: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PresetsCommand {
+    /// Print a preset as TOML, to begin one of your own from
+    Show {
+        /// The preset
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+}
+
+/// ISO 8601; without an offset it is UTC, as in expressions.
+pub(super) fn point_in_time(text: &str) -> Result<DateTime<Utc>, &'static str> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.to_utc());
+    }
+    let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")
+        .or_else(|_| {
+            NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|date| date.and_time(NaiveTime::MIN))
+        })
+        .map_err(|_| "write it like 2026-01-31T08:00:00Z or 2026-01-31")?;
+    Ok(time.and_utc())
 }
 
 #[derive(Debug, Default, Args)]

@@ -52,10 +52,7 @@ pub(super) async fn demo(output: Output, arguments: args::Demo) -> anyhow::Resul
     let mut story = Story {
         output,
         text: output.results(),
-        document: match output.is_json() {
-            true => Some(Document::begin(&mut out)?),
-            false => None,
-        },
+        document: output.document(&mut out)?,
     };
     let shown = show(&mut story, &config, &sandbox, &interrupt).await;
     if let Some(document) = story.document.take() {
@@ -210,14 +207,14 @@ async fn show<W: Write>(
 ) -> anyhow::Result<()> {
     let job = config.jobs.first().context("the demo has no job")?;
     let _lock = Lock::acquire(&config.state_path, "demo")?;
-    let store = Arc::new(Store::open(&config.state_path)?);
+    let state = Arc::new(Store::open(&config.state_path)?);
     let agent = Agent::new(
         Arc::clone(config),
-        store,
+        state,
         interrupt.stop.clone(),
         scheduler::now,
     )?;
-    let stage = Stage {
+    let act = Stage {
         config,
         job,
         agent: &agent,
@@ -232,14 +229,14 @@ async fn show<W: Write>(
         sandbox.graph_url(),
         sandbox.scim_url(),
     ))?;
-    stage.cycle(story).await?;
+    act.cycle(story).await?;
     story.tell(&format!(
         "   The target holds {} users and {} groups now.\n\n\
          3. Another cycle, with nothing changed.",
         sandbox.target.user_count(),
         sandbox.target.group_count(),
     ))?;
-    let summary = stage.cycle(story).await?;
+    let summary = act.cycle(story).await?;
     ensure!(
         summary.requests.target == 0,
         "the cycle without changes sent {} requests to the target",
@@ -252,13 +249,13 @@ async fn show<W: Write>(
     }
     story.tell("\n5. The plan: what the next cycle would do (entrain plan).\n")?;
     let writes = sandbox.target.writes();
-    stage.plan(story).await?;
+    act.plan(story).await?;
     ensure!(
         sandbox.target.writes() == writes,
         "making a plan changed the target"
     );
     story.tell("\n6. The cycle itself (entrain sync).")?;
-    stage.cycle(story).await?;
+    act.cycle(story).await?;
     story.tell("\n7. What the target says:")?;
     for line in verify(sandbox, &changes)? {
         story.tell(&format!("   ✓ {line}"))?;
@@ -291,17 +288,17 @@ impl Stage<'_> {
     }
 
     async fn plan<W: Write>(&self, story: &mut Story<'_, W>) -> anyhow::Result<()> {
-        let store = Arc::new(Store::open_scratch(&self.config.state_path)?);
+        let scratch = Arc::new(Store::open_scratch(&self.config.state_path)?);
         let agent = Agent::new(
             Arc::clone(self.config),
-            Arc::clone(&store),
+            Arc::clone(&scratch),
             self.interrupt.stop.clone(),
             scheduler::now,
         )?;
         let options = Options::default();
         let planning = plan::one(story.output, &agent, self.interrupt, self.job, &options);
         let dry = planning.await?;
-        let known = |id: &SourceId| name_on_record(&store, id);
+        let known = |id: &SourceId| name_on_record(&scratch, id);
         let view = view(&dry, &known);
         match &mut story.document {
             Some(document) => document.plan(&view)?,

@@ -332,7 +332,12 @@ mod tests {
 
     #[test]
     fn answers_cannot_break_out_of_their_quotes() {
-        assert_eq!(quoted("a\"b\\c\nd"), r#""a\"b\\c\nd""#);
+        for answer in ["a\"b\\c\nd", "'''\nx = 1", "\u{1b}[31m", "plain"] {
+            let text = format!("key = {}", quoted(answer));
+            let document: toml_edit::DocumentMut = text.parse().unwrap();
+            assert_eq!(document["key"].as_str(), Some(answer));
+            assert_eq!(document.len(), 1);
+        }
     }
 
     #[test]

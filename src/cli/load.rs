@@ -30,6 +30,7 @@ pub(super) fn config(output: Output, file: Option<&Path>) -> anyhow::Result<Conf
     let mut text = Vec::new();
     for problem in &problems {
         text::problem(&mut text, "error", &view(problem), output.message_style())?;
+        text.push(b'\n');
     }
     output.message(String::from_utf8_lossy(&text).trim_end());
     let plural = if problems.len() == 1 { "" } else { "s" };

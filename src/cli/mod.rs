@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod completions;
 mod demo;
+mod eval;
 mod exit;
 mod export;
 mod import;
@@ -13,6 +14,7 @@ mod interrupt;
 mod load;
 mod output;
 mod plan;
+mod presets;
 mod progress;
 mod run;
 mod status;
@@ -69,6 +71,8 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Test(jobs) => block_on(test::test(output, file, &jobs.jobs)),
         Command::Status(jobs) => status::status(output, file, &jobs.jobs),
         Command::Approve { job } => approve::approve(output, file, &job),
+        Command::Eval(eval) => eval::eval(output, file, &eval),
+        Command::Presets { command } => presets::presets(output, command),
         Command::Init(init) => init::init(output, init),
         Command::Import(import) => import::import(output, &import),
         Command::Export(export) => export::export(output, file, &export),

@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 use super::args::Format;
 use crate::engine::model::JobName;
 use crate::report::clean_lines;
+use crate::report::json::Document;
 use crate::report::text::Style;
 
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +42,11 @@ impl Output {
             inner: io::stdout(),
             gone: false,
         })
+    }
+
+    /// The document of one entry per job, where JSON is wanted.
+    pub(super) fn document(self, out: &mut dyn Write) -> io::Result<Option<Document<'_>>> {
+        self.is_json().then(|| Document::begin(out)).transpose()
     }
 
     /// How results look.

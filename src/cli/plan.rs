@@ -13,7 +13,6 @@ use super::{load, progress};
 use crate::config::Job;
 use crate::cycle::{Agent, Dry, Options};
 use crate::engine::model::{ObjectKind, SourceId};
-use crate::report::json::Document;
 use crate::report::{PlanView, text};
 use crate::scheduler;
 use crate::store::Store;
@@ -42,10 +41,7 @@ pub(super) async fn plan(
     let mut exit = Exit::Done;
     let mut out = output.results();
     let mut text_out = output.results();
-    let mut document = match output.is_json() {
-        true => Some(Document::begin(&mut out)?),
-        false => None,
-    };
+    let mut document = output.document(&mut out)?;
     for (place, job) in jobs.into_iter().enumerate() {
         let name = &job.rules.name;
         if interrupt.is_stopped() {
@@ -57,15 +53,14 @@ pub(super) async fn plan(
             Ok(dry) => {
                 exit = exit.max(Exit::of_plan(&dry.review, arguments.detailed_exitcode));
                 let view = view(&dry, &known);
-                match &mut document {
-                    Some(document) => document.plan(&view)?,
-                    None => {
-                        if place > 0 {
-                            writeln!(text_out)?;
-                        }
-                        text::plan(&mut text_out, &view, output.style())?;
-                        text_out.flush()?;
+                if let Some(document) = &mut document {
+                    document.plan(&view)?;
+                } else {
+                    if place > 0 {
+                        writeln!(text_out)?;
                     }
+                    text::plan(&mut text_out, &view, output.style())?;
+                    text_out.flush()?;
                 }
             }
             Err(error) => {
@@ -93,7 +88,7 @@ pub(super) async fn one(
     options: &Options,
 ) -> anyhow::Result<Dry> {
     let (progress, _follower) = progress::follow(output, &job.rules.name);
-    let planning = agent.plan(job, options, &progress);
+    let planning = Box::pin(agent.plan(job, options, &progress));
     Ok(interrupt.guard(planning).await??)
 }
 

@@ -29,6 +29,7 @@ pub(super) fn follow(output: Output, job: &JobName) -> (watch::Sender<Progress>,
         return (sender, Follower { bar: None });
     }
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    bar.set_style(style(Progress::Waiting));
     bar.set_prefix(job.to_string());
     bar.enable_steady_tick(TICK);
     let task = tokio::spawn(draw(bar.clone(), progress));

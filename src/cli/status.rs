@@ -1,5 +1,6 @@
 //! `entrain status`: the state of each job, from the local state alone: no network, no secrets.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -9,6 +10,7 @@ use super::exit::Exit;
 use super::load;
 use super::output::Output;
 use crate::config::Job;
+use crate::engine::plan::Count;
 use crate::report::json::Document;
 use crate::report::{CycleView, EscrowView, HeldView, JobView, text};
 use crate::scheduler;
@@ -59,9 +61,9 @@ fn view(job: &Job, status: Option<JobStatus>, now: DateTime<Utc>) -> JobView {
     let status = status.unwrap_or_else(|| JobStatus {
         full_evaluation: true,
         cycles: Vec::new(),
-        linked: Default::default(),
-        pending: Default::default(),
-        in_escrow: Default::default(),
+        linked: Count::default(),
+        pending: Count::default(),
+        in_escrow: Count::default(),
         escrow: Vec::new(),
         held: None,
     });
@@ -118,7 +120,7 @@ pub(super) fn held_view(held: &HeldSet) -> HeldView {
         since,
         removals,
     } = held;
-    let mut by_action = std::collections::BTreeMap::new();
+    let mut by_action = BTreeMap::new();
     for removal in removals {
         *by_action.entry(removal.action.clone()).or_default() += 1;
     }

@@ -12,7 +12,6 @@ use super::{load, progress};
 use crate::config::Job;
 use crate::cycle::{Agent, Options};
 use crate::engine::summary::Summary;
-use crate::report::json::Document;
 use crate::report::text;
 use crate::scheduler;
 use crate::store::{Lock, Store};
@@ -41,10 +40,7 @@ pub(super) async fn sync(
 
     let mut out = output.results();
     let mut exit = Exit::Done;
-    let mut document = match output.is_json() {
-        true => Some(Document::begin(&mut out)?),
-        false => None,
-    };
+    let mut document = output.document(&mut out)?;
     let mut text_out = output.results();
     for job in jobs {
         let name = &job.rules.name;
@@ -87,6 +83,6 @@ pub(super) async fn one(
     options: &Options,
 ) -> anyhow::Result<Summary> {
     let (progress, _follower) = progress::follow(output, &job.rules.name);
-    let cycle = agent.run(job, options, &progress);
+    let cycle = Box::pin(agent.run(job, options, &progress));
     Ok(interrupt.guard(cycle).await??)
 }

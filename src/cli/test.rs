@@ -8,8 +8,7 @@ use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::load;
 use super::output::Output;
-use crate::cycle::{Agent, Check, Problem};
-use crate::report::json::Document;
+use crate::cycle::{self, Agent, Check, Problem};
 use crate::report::{CheckView, text};
 use crate::scheduler;
 use crate::store::Store;
@@ -29,7 +28,7 @@ pub(super) async fn test(
         store,
         interrupt.stop.clone(),
         scheduler::now,
-    )?;
+    );
     if jobs.is_empty() {
         output.message("no job is enabled; nothing to test");
     }
@@ -37,10 +36,7 @@ pub(super) async fn test(
     let mut exit = Exit::Done;
     let mut out = output.results();
     let mut text_out = output.results();
-    let mut document = match output.is_json() {
-        true => Some(Document::begin(&mut out)?),
-        false => None,
-    };
+    let mut document = output.document(&mut out)?;
     for job in jobs {
         let name = &job.rules.name;
         if interrupt.is_stopped() {
@@ -48,8 +44,13 @@ pub(super) async fn test(
             exit = exit.max(Exit::Failed);
             continue;
         }
-        let checks = interrupt.guard(agent.test(job)).await?;
-        let checks: Vec<_> = checks.into_iter().map(view).collect();
+        let checks: Vec<_> = match &agent {
+            Ok(agent) => {
+                let checks = interrupt.guard(Box::pin(agent.test(job))).await?;
+                checks.into_iter().map(view).collect()
+            }
+            Err(error) => vec![not_started(error)],
+        };
         if checks.iter().any(|check| check.result.is_err()) {
             exit = exit.max(Exit::Failed);
         }
@@ -70,4 +71,13 @@ fn view(check: Check) -> CheckView {
     let Check { what, outcome } = check;
     let result = outcome.map_err(|Problem { words, remedy }| (words, remedy));
     CheckView { what, result }
+}
+
+/// The source's own secret or address is of no use: no further check can be made.
+fn not_started(error: &cycle::Error) -> CheckView {
+    let remedy = "correct it in the section source of the configuration, or where it points to";
+    CheckView {
+        what: "source: settings".to_owned(),
+        result: Err((error.chain(), Some(remedy.to_owned()))),
+    }
 }

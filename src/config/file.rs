@@ -155,10 +155,10 @@ const TOP: Section = Section {
     name: "",
     keys: &["state", "source", "schedule", "jobs"],
     later: &[
-        ("web", "remove the section; see the command status instead"),
+        ("web", "there is no status page yet: use the command status"),
         (
             "notify",
-            "remove the section; exit codes and the log tell it",
+            "nobody is notified yet: watch exit codes and the log",
         ),
     ],
 };

@@ -49,6 +49,54 @@ pub(crate) fn title(name: &str) -> Option<String> {
     Some(preset.title?.value)
 }
 
+/// What a preset that is compiled in does, in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outline {
+    pub(crate) name: &'static str,
+    pub(crate) title: String,
+    pub(crate) users: Covered,
+    pub(crate) groups: Covered,
+}
+
+/// What it does about users or groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Covered {
+    pub(crate) enabled: bool,
+    /// Target attributes.
+    pub(crate) attributes: Vec<String>,
+    /// Those of them that match, in matching precedence.
+    pub(crate) matching: Vec<String>,
+    pub(crate) warning: Option<String>,
+}
+
+pub(crate) fn outline(name: &'static str) -> Option<Outline> {
+    let preset = read(Path::new(name), text(name)?, &mut Log::default())?;
+    Some(Outline {
+        name,
+        title: preset.title?.value,
+        users: covered(&preset.users),
+        groups: covered(&preset.groups),
+    })
+}
+
+fn covered(rules: &file::Rules) -> Covered {
+    let targets = rules.mappings.iter().filter_map(|mapping| {
+        let target = mapping.target.as_ref()?.value.clone();
+        Some((mapping.matching.as_ref().map(|typed| typed.value), target))
+    });
+    let mut matching: Vec<_> = targets
+        .clone()
+        .filter_map(|(precedence, target)| Some((precedence?, target)))
+        .collect();
+    matching.sort();
+    Covered {
+        enabled: rules.enabled.as_ref().is_none_or(|typed| typed.value),
+        attributes: targets.map(|(_, target)| target).collect(),
+        matching: matching.into_iter().map(|(_, target)| target).collect(),
+        warning: rules.warning.as_ref().map(|typed| typed.value.clone()),
+    }
+}
+
 /// The preset that a job chose; its problems are told with their place in the preset's own file.
 pub(super) fn load(
     choice: Option<&Typed<String>>,

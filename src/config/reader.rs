@@ -53,7 +53,12 @@ impl Table {
                 continue;
             }
             if let Some((_, remedy)) = section.later.iter().find(|(later, _)| later == key) {
-                log.problem(place.key_problem("not available in this version", *remedy));
+                // A section of its own can be left out of account; a key that says how to sign in cannot.
+                if section.name.is_empty() {
+                    log.warning(place.key_problem("without effect in this version", *remedy));
+                } else {
+                    log.problem(place.key_problem("not available in this version", *remedy));
+                }
                 continue;
             }
             let near = nearest(key, section.keys.iter().copied());

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::engine::expr::functions;
+use crate::engine::filter::Operator;
 use crate::engine::job::{Limit, ScopeMode, WhenOutOfScope};
 use crate::engine::mapping::{self as engine_mapping, Apply, OnEmpty};
 use crate::engine::model::{ObjectKind, TargetType, Value};
@@ -237,6 +239,53 @@ fn every_commented_key_of_the_example_is_a_key() {
         );
     }
     assert!(tried > 25, "{tried}");
+}
+
+/// That each row is proven is checked where the tests can be seen, in `tests/it/eval.rs`.
+#[test]
+fn the_parity_page_has_every_function_operator_and_option() {
+    let page = include_str!("../../docs/entra-parity.md");
+    let section = |title: &str| {
+        let (_, section) = page.split_once(&format!("\n## {title}\n")).unwrap();
+        section.split("\n## ").next().unwrap()
+    };
+    let table = section("Functions");
+    let rows = table.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, functions().len());
+    for function in functions() {
+        assert!(
+            table.contains(&format!("\n| `{}` |", function.name)),
+            "{}",
+            function.name
+        );
+    }
+    let table = section("The language");
+    for operator in ["=", "<>", "<", "<=", ">", ">="] {
+        assert!(table.contains(&format!("\n| `{operator}` |")), "{operator}");
+    }
+    let table = section("Operators of scoping filters");
+    for operator in Operator::ALL {
+        assert!(table.contains(&format!("\n| `{operator}` |")), "{operator}");
+    }
+    let table = section("Options of a mapping");
+    let sections = file::SECTIONS.iter();
+    let mapping =
+        sections.filter(|section| matches!(section.name, "jobs.users" | "jobs.users.mappings"));
+    for key in mapping
+        .flat_map(|section| section.keys)
+        .filter(|key| **key != "mappings")
+    {
+        assert!(table.contains(&format!("`{key}`")), "{key}");
+    }
+}
+
+#[test]
+fn a_preset_is_outlined() {
+    let wizer = preset::outline("wizer").unwrap();
+    assert_eq!(wizer.users.matching.len(), 3);
+    assert_eq!(wizer.users.matching[0], "externalId");
+    assert!(wizer.users.enabled && !wizer.groups.enabled);
+    assert_eq!(preset::names().filter_map(preset::outline).count(), 5);
 }
 
 #[test]
@@ -693,9 +742,6 @@ client_id = "11112222-bbbb-3333-cccc-4444dddd5555"
 managed_identity = true
 federated_token_file = "x"
 client_certificate = { certificate = { file = "x" } }
-[web]
-listen = "127.0.0.1:8740"
-[notify]
 [[jobs]]
 name = "a"
 application = { app_id = "22223333-cccc-4444-dddd-5555eeee6666" }
@@ -709,12 +755,18 @@ entrain.toml:6: source.federated_token_file: not available in this version
     use client_secret = { env = "NAME" }
 entrain.toml:7: source.client_certificate: not available in this version
     use client_secret = { env = "NAME" }
-entrain.toml:8: web: not available in this version
-    remove the section; see the command status instead
-entrain.toml:10: notify: not available in this version
-    remove the section; exit codes and the log tell it
-entrain.toml:16: jobs.a.target.oauth: not available in this version
+entrain.toml:13: jobs.a.target.oauth: not available in this version
     use token = { env = "NAME" }
+"##);
+}
+
+#[test]
+fn sections_of_later_versions_are_told_to_be_without_effect() {
+    insta::assert_snapshot!(told("[web]\nlisten = \"127.0.0.1:8740\"\n[notify]\n"), @r##"
+warning: entrain.toml:13: web: without effect in this version
+    there is no status page yet: use the command status
+warning: entrain.toml:15: notify: without effect in this version
+    nobody is notified yet: watch exit codes and the log
 "##);
 }
 

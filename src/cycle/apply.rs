@@ -2,22 +2,24 @@
 //! outcome to the state as it comes. Nothing is decided here but what the plan left open: target ids
 //! that did not exist yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 use tokio::time::Instant;
 
 use super::lookup;
+use super::tally::{Tally, weight};
+use super::wave::next_wave;
 use super::{Context, Error};
 use crate::engine::guard::ClearedPlan;
-use crate::engine::model::{MatchKey, ObjectKind, SourceId, TargetId, TargetPath};
-use crate::engine::outcome::{Class, Effect, Failure, Outcome, Status};
-use crate::engine::plan::{Action, Change, Found, Referenced, Step, Subject};
-use crate::engine::summary::{FailedObject, Progress, Summary};
+use crate::engine::model::{MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value};
+use crate::engine::outcome::{Class, Effect, Outcome, Status};
+use crate::engine::plan::{Action, Change, Found, Plan, Referenced, Subject};
+use crate::engine::summary::Progress;
 use crate::scim;
 
 /// After so many failures of the target as a whole without one proper answer it is down, and trying
@@ -27,18 +29,6 @@ const DOWN_AFTER: u32 = 10;
 const RECORDS_IN_FLIGHT: usize = 1_000;
 /// Outcomes recorded in one transaction at most.
 const RECORD_BATCH: usize = 200;
-
-/// What carrying out a plan came to.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    pub(super) done: BTreeMap<&'static str, u64>,
-    pub(super) failures: Vec<FailedObject>,
-    pub(super) failed: u64,
-    pub(super) not_tried: u64,
-    pub(super) aborted: Option<String>,
-    /// Objects whose evaluation did not come to its end.
-    pub(super) unfinished: BTreeSet<(ObjectKind, SourceId)>,
-}
 
 pub(super) async fn apply(
     context: &Context<'_>,
@@ -55,6 +45,8 @@ pub(super) async fn apply(
         context,
         writer: scim::Writer::new(&context.reader),
         created: Mutex::default(),
+        keys: keys_of_creates(plan.plan()),
+        listed: BTreeMap::from(ObjectKind::ALL.map(|kind| (kind, OnceCell::new()))),
         down_in_a_row: AtomicU32::new(0),
         aborted: OnceLock::new(),
     };
@@ -86,6 +78,11 @@ struct Executor<'a> {
     writer: scim::Writer,
     /// Target ids that this plan made or met.
     created: Mutex<BTreeMap<SourceId, TargetId>>,
+    /// Where each object that is created can be found.
+    keys: BTreeMap<ObjectKind, BTreeMap<SourceId, Vec<MatchKey>>>,
+    /// What the target's list says of them; read at most once, after a conflict that no look-up
+    /// explains.
+    listed: BTreeMap<ObjectKind, OnceCell<BTreeMap<SourceId, Found>>>,
     down_in_a_row: AtomicU32,
     aborted: OnceLock<String>,
 }
@@ -245,7 +242,7 @@ impl Executor<'_> {
         &self,
         started: Started,
         subject: &Subject,
-        attributes: &BTreeMap<TargetPath, crate::engine::model::Value>,
+        attributes: &BTreeMap<TargetPath, Value>,
         references: &[(TargetPath, Referenced)],
         keys: &[MatchKey],
         action: &Action,
@@ -276,7 +273,7 @@ impl Executor<'_> {
                     .done(action.clone(), created.id, effect)
             }
             Err(error) => {
-                if let Some(met) = self.look_again(subject.kind, keys, &error).await {
+                if let Some(met) = self.look_again(subject, keys, &error).await {
                     self.remember(subject, &met.0);
                     let status = Status::Met {
                         target: met.0,
@@ -293,10 +290,11 @@ impl Executor<'_> {
     /// same: a conflict says so, and a lost answer may have been a success (product rule 2).
     async fn look_again(
         &self,
-        kind: ObjectKind,
+        subject: &Subject,
         keys: &[MatchKey],
         error: &scim::Error,
-    ) -> Option<(TargetId, BTreeMap<TargetPath, crate::engine::model::Value>)> {
+    ) -> Option<(TargetId, BTreeMap<TargetPath, Value>)> {
+        let kind = subject.kind;
         if !error.unconfirmed() && !error.may_be_duplicate() {
             return None;
         }
@@ -307,7 +305,13 @@ impl Executor<'_> {
             .filter(|path| !path.is_members())
             .collect();
         let found = lookup::by_queries(&self.context.reader, kind, keys, &paths).await;
-        let Ok(Found::One { object, .. }) = found else {
+        let found = match found {
+            Ok(Found::None) | Err(_) if error.class() == Class::Conflict => {
+                self.look_in_list(subject).await
+            }
+            found => found.ok(),
+        };
+        let Some(Found::One { object, .. }) = found else {
             return None;
         };
         let store = &self.context.agent.store;
@@ -315,6 +319,13 @@ impl Executor<'_> {
         let is_free = matches!(store.linked_by(job, kind, &object.id), Ok(None))
             && !self.made_here(&object.id);
         is_free.then_some((object.id, object.attributes))
+    }
+
+    async fn look_in_list(&self, subject: &Subject) -> Option<Found> {
+        let kind = subject.kind;
+        let list = || lookup::in_whole_list(self.context, kind, &self.keys[&kind]);
+        let found = self.listed[&kind].get_or_try_init(list).await.ok()?;
+        found.get(&subject.id).cloned()
     }
 
     async fn add_members(
@@ -406,12 +417,17 @@ impl Executor<'_> {
                     let started = started.sent(exchange.as_ref());
                     outcomes.push(started.done(action, group.clone(), effect));
                 }
-                Err(error) if error.class() == Class::Refused && chunk.len() > 1 => {
+                Err(error) if chunk.len() > 1 && self.is_about_members(&error, group).await => {
                     for member in chunk.into_iter().rev() {
                         chunks.push_front(vec![member]);
                     }
                 }
                 Err(error) => {
+                    if let [(source, target)] = chunk.as_slice()
+                        && self.is_about_members(&error, group).await
+                    {
+                        self.forget_if_gone(source, target).await;
+                    }
                     let outcome = self.failed(started, action, &error).await;
                     let gone = matches!(outcome.status, Status::Vanished);
                     outcomes.push(outcome);
@@ -424,13 +440,74 @@ impl Executor<'_> {
         outcomes
     }
 
+    /// Whether a change of members was refused for one of them, and not for the group as a whole.
+    /// Servers answer 400 or 404 for a member that they do not know.
+    async fn is_about_members(&self, error: &scim::Error, group: &TargetId) -> bool {
+        match error.class() {
+            Class::Refused => true,
+            Class::Gone => {
+                let reader = &self.context.reader;
+                let read = reader.read(ObjectKind::Group, group, &[], false).await;
+                matches!(read, Ok(Some(_)))
+            }
+            Class::Unauthorized
+            | Class::Conflict
+            | Class::Throttled
+            | Class::Transient
+            | Class::Malformed => false,
+        }
+    }
+
+    /// Drops the link of a member that was deleted in the target behind our back, so that the next
+    /// cycle matches it, or makes it anew: by itself it has no reason to be looked at.
+    async fn forget_if_gone(&self, source: &SourceId, target: &TargetId) {
+        let store = &self.context.agent.store;
+        let job = &self.context.job.rules.name;
+        for kind in ObjectKind::ALL {
+            if !matches!(store.linked_by(job, kind, target), Ok(Some(holder)) if holder == *source)
+            {
+                continue;
+            }
+            let read = self.context.reader.read(kind, target, &[], false).await;
+            if matches!(read, Ok(None))
+                && let Err(error) = store.unlink(job, kind, source)
+            {
+                self.abort(Error::Store(error).chain());
+            }
+        }
+    }
+
     /// A failed request: whether the object is gone is asked, whether the target is down is counted.
     async fn failed(&self, started: Started, action: Action, error: &scim::Error) -> Outcome {
+        let service;
+        let mut error = error;
+        if error.class() == Class::Gone
+            && let Some((kind, target)) = place_of(&action)
+        {
+            match self.context.reader.read(kind, &target, &[], false).await {
+                Ok(None) => {
+                    self.went_well();
+                    return started.failed_with(error).end(action, Status::Vanished);
+                }
+                Ok(Some(_)) => {}
+                // Not this object is missing, but everything.
+                Err(other) => {
+                    service = other;
+                    error = &service;
+                }
+            }
+        }
         let failure = error.failure();
         if error.is_stop() {
-            return started
-                .failed_with(error)
-                .end(action, Status::Failed(failure));
+            let was_sent = error
+                .exchange()
+                .is_some_and(|exchange| exchange.attempts > 0);
+            let status = if was_sent {
+                Status::Failed(failure)
+            } else {
+                Status::NotTried("the cycle was told to stop")
+            };
+            return started.failed_with(error).end(action, status);
         }
         if failure.class == Class::Unauthorized {
             self.abort(failure.message.clone());
@@ -441,15 +518,6 @@ impl Executor<'_> {
             }
         } else {
             self.went_well();
-        }
-        if failure.class == Class::Gone
-            && let Some((kind, target)) = place_of(&action)
-            && matches!(
-                self.context.reader.read(kind, &target, &[], false).await,
-                Ok(None)
-            )
-        {
-            return started.failed_with(error).end(action, Status::Vanished);
         }
         started
             .failed_with(error)
@@ -534,66 +602,20 @@ impl Started {
     }
 }
 
-impl Tally {
-    fn count(&mut self, outcome: &Outcome) {
-        let Outcome {
-            action,
-            at: _,
-            duration_ms: _,
-            requests: _,
-            status,
-        } = outcome;
-        let subject = action.subject();
-        let failure = match status {
-            Status::Done { .. } => {
-                *self.done.entry(action.word()).or_default() += weight(action);
-                return;
-            }
-            Status::Met { .. } => {
-                *self.done.entry("adopt").or_default() += 1;
-                self.unfinished.insert((subject.kind, subject.id.clone()));
-                return;
-            }
-            Status::NotTried(_) => {
-                self.not_tried += weight(action);
-                self.unfinished.insert((subject.kind, subject.id.clone()));
-                return;
-            }
-            Status::Vanished => Failure {
-                class: Class::Gone,
-                http_status: Some(404),
-                message:
-                    "the object is gone from the target; it is matched again in the next cycle"
-                        .to_owned(),
-                unconfirmed: false,
-            },
-            Status::Failed(failure) => failure.clone(),
-        };
-        self.unfinished.insert((subject.kind, subject.id.clone()));
-        self.failed += 1;
-        if self.failures.len() < Summary::MAX_FAILURES {
-            self.failures.push(FailedObject {
-                subject: subject.clone(),
-                action: action.word(),
-                failure,
-            });
+fn keys_of_creates(plan: &Plan) -> BTreeMap<ObjectKind, BTreeMap<SourceId, Vec<MatchKey>>> {
+    let mut keys = BTreeMap::from(ObjectKind::ALL.map(|kind| (kind, BTreeMap::new())));
+    for action in plan.actions() {
+        if let Action::Create {
+            subject,
+            keys: of_one,
+            ..
+        } = action
+        {
+            let of_kind = keys.entry(subject.kind).or_default();
+            of_kind.insert(subject.id.clone(), of_one.clone());
         }
     }
-}
-
-/// Membership actions weigh as many members as they carry, everything else is one.
-fn weight(action: &Action) -> u64 {
-    match action {
-        Action::AddMembers { members, .. } => members.len() as u64,
-        Action::RemoveMembers { members, .. } => members.len() as u64,
-        Action::Create { .. }
-        | Action::Adopt { .. }
-        | Action::Update { .. }
-        | Action::Enable { .. }
-        | Action::Disable { .. }
-        | Action::Delete { .. }
-        | Action::SetReference { .. } => 1,
-    }
+    keys
 }
 
 /// The resource that an action writes to, when it exists before the action.
@@ -627,40 +649,4 @@ fn target_in(action: &Action) -> TargetId {
     place_of(action)
         .map(|(_, target)| target)
         .expect("only a create has no target id, and it gets one from its answer")
-}
-
-/// Cuts the plan into waves: what is in one may be sent at once. A new one begins with each step of
-/// rule 7, with an object that is in the wave already, and with a create that refers to one.
-fn next_wave(
-    actions: &mut std::iter::Peekable<impl Iterator<Item = Action>>,
-) -> Option<Vec<Action>> {
-    let mut wave: Vec<Action> = Vec::new();
-    let mut inside: BTreeSet<SourceId> = BTreeSet::new();
-    let mut step: Option<Step> = None;
-    while let Some(action) = actions.next_if(|action| {
-        step.is_none_or(|step| step == action.step())
-            && !inside.contains(&action.subject().id)
-            && !refers_into(action, &inside)
-    }) {
-        step = Some(action.step());
-        inside.insert(action.subject().id.clone());
-        wave.push(action);
-    }
-    (!wave.is_empty()).then_some(wave)
-}
-
-fn refers_into(action: &Action, inside: &BTreeSet<SourceId>) -> bool {
-    match action {
-        Action::Create { references, .. } => references
-            .iter()
-            .any(|(_, new)| new.target.is_none() && inside.contains(&new.source)),
-        Action::Adopt { .. }
-        | Action::Update { .. }
-        | Action::Enable { .. }
-        | Action::Disable { .. }
-        | Action::Delete { .. }
-        | Action::AddMembers { .. }
-        | Action::RemoveMembers { .. }
-        | Action::SetReference { .. } => false,
-    }
 }

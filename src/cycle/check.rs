@@ -50,7 +50,7 @@ async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Problem
         words: error.chain(),
         remedy: match error {
             Error::Target(error) => error.advice().map(str::to_owned),
-            Error::Secret(_) => Some("correct target.token".to_owned()),
+            Error::Secret { key, .. } => Some(format!("correct {key}")),
             Error::Graph(_)
             | Error::Store(_)
             | Error::Stopped

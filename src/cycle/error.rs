@@ -8,8 +8,13 @@ use crate::{graph, scim, store};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("a secret of the config cannot be read")]
-    Secret(#[from] SecretError),
+    #[error("{key} cannot be read")]
+    Secret {
+        /// As it stands in the config.
+        key: &'static str,
+        #[source]
+        source: SecretError,
+    },
     #[error("the source cannot be read")]
     Graph(#[from] graph::Error),
     #[error("the target cannot be worked with")]

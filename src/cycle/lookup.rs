@@ -49,6 +49,18 @@ pub(super) async fn find(
     by_list(context, list, kind, wanted, &paths, can_filter).await
 }
 
+/// Goes through the target's whole list, whatever a look-up said: some targets compare with case
+/// where they should not, and answer that nobody is there.
+pub(super) async fn in_whole_list(
+    context: &Context<'_>,
+    kind: ObjectKind,
+    wanted: &BTreeMap<SourceId, Vec<MatchKey>>,
+) -> Result<BTreeMap<SourceId, Found>, Error> {
+    let paths = paths(context, kind, wanted);
+    let list = context.reader.first_page(kind, &paths).await?;
+    by_list(context, list, kind, wanted, &paths, false).await
+}
+
 async fn by_list(
     context: &Context<'_>,
     list: scim::Listing,

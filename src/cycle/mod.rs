@@ -10,8 +10,10 @@ mod lookup;
 mod plan;
 mod read;
 mod record;
+mod tally;
 #[cfg(test)]
 mod tests;
+mod wave;
 
 use std::sync::Arc;
 
@@ -80,7 +82,14 @@ impl Agent {
         stop: CancellationToken,
         now: fn() -> DateTime<Utc>,
     ) -> Result<Self, Error> {
-        let secret = config.source.client_secret.read()?;
+        let secret = config
+            .source
+            .client_secret
+            .read()
+            .map_err(|source| Error::Secret {
+                key: "source.client_secret",
+                source,
+            })?;
         let secret = graph::ClientSecret::new(secret);
         let graph = graph::Client::new(&config.source, secret, stop.clone())?;
         Ok(Self {
@@ -91,6 +100,14 @@ impl Agent {
             now,
             reading: Arc::default(),
         })
+    }
+
+    /// The same with another configuration. Readings of the source still take turns, also with cycles
+    /// that began before.
+    pub(crate) fn with_config(&self, config: Arc<Config>) -> Result<Self, Error> {
+        let mut agent = Self::new(config, self.store.clone(), self.stop.clone(), self.now)?;
+        agent.reading = self.reading.clone();
+        Ok(agent)
     }
 
     /// One cycle, to its end.
@@ -104,11 +121,15 @@ impl Agent {
         let started = (self.now)();
         let name = &job.rules.name;
         let cycle = self.store.begin_cycle(name, context.kind, started)?;
-        let ran = self.run_numbered(&context, cycle, started).await;
-        if let Err(error) = &ran {
-            record::failed(&context, cycle, error)?;
+        match self.run_numbered(&context, cycle, started).await {
+            Ok(summary) => Ok(summary),
+            // Whatever a stop made of a request, it is nobody's failure.
+            Err(_) if self.stop.is_cancelled() => record::stopped(&context, cycle, started),
+            Err(error) => {
+                record::failed(&context, cycle, &error)?;
+                Err(error)
+            }
         }
-        ran
     }
 
     async fn run_numbered(
@@ -120,6 +141,7 @@ impl Agent {
         let (reading, planned, horizon) = self.read_and_plan(context).await?;
         let (review, rest) = self.review(context, planned)?;
         record::begin(context, cycle, &review)?;
+        record::reads(context, cycle)?;
         let (judged, cleared) = record::Judged::new(review, rest, reading, horizon);
         let tally = apply::apply(context, cycle, cleared).await?;
         record::finish(context, cycle, started, judged, tally)
@@ -201,7 +223,10 @@ impl Agent {
     }
 
     fn reader(&self, job: &config::Job) -> Result<scim::Reader, Error> {
-        let token = scim::Token::new(job.target.token.read()?);
+        let token = scim::Token::new(job.target.token.read().map_err(|source| Error::Secret {
+            key: "target.token",
+            source,
+        })?);
         Ok(scim::Reader::new(&job.target, token, self.stop.clone())?)
     }
 

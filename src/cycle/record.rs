@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::apply::Tally;
 use super::read::Reading;
+use super::tally::Tally;
 use super::{Context, Error};
 use crate::engine::guard::{ClearedPlan, Held, Review};
 use crate::engine::model::{ObjectKind, SourceId, TargetId};
@@ -13,12 +13,19 @@ use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::{Count, Skipped, Why};
 use crate::engine::summary::{FailedObject, Summary};
 use crate::report;
-use crate::store::{Evaluated, Evaluation, Horizon, NotPlanned};
+use crate::store::{Evaluated, Evaluation, Horizon, NotPlanned, RequestRecord};
 
 /// What a plan says beside its actions.
 pub(super) struct Beside {
     pub(super) scope_changes: Vec<(ObjectKind, SourceId, bool)>,
     pub(super) met_members: Vec<(SourceId, Vec<(SourceId, TargetId)>)>,
+}
+
+impl Beside {
+    fn leaving(&self) -> impl Iterator<Item = (ObjectKind, SourceId)> {
+        let leaving = self.scope_changes.iter().filter(|(_, _, comes)| !comes);
+        leaving.map(|(kind, id, _)| (*kind, id.clone()))
+    }
 }
 
 /// What stays of a plan while it is carried out.
@@ -62,6 +69,26 @@ pub(super) fn begin(context: &Context<'_>, cycle: i64, review: &Review) -> Resul
     Ok(())
 }
 
+/// Puts the requests on record that belong to no action: look-ups and lists (product rule 9).
+pub(super) fn reads(context: &Context<'_>, cycle: i64) -> Result<(), Error> {
+    let now = (context.agent.now)();
+    let reads = context.reader.take_reads().into_iter();
+    let records: Vec<RequestRecord> = reads
+        .map(|read| RequestRecord {
+            at: now,
+            method: read.exchange.method.to_string(),
+            path: read.exchange.path,
+            status: read.exchange.status,
+            duration_ms: u64::try_from(read.exchange.elapsed.as_millis()).unwrap_or(u64::MAX),
+            object: None,
+            error: read.error,
+        })
+        .collect();
+    let job = &context.job.rules.name;
+    context.agent.store.record_requests(job, cycle, &records)?;
+    Ok(())
+}
+
 /// Ends the cycle: what is held, what could not be planned, which marks are done with, and the counts.
 pub(super) fn finish(
     context: &Context<'_>,
@@ -84,19 +111,29 @@ pub(super) fn finish(
     let now = (context.agent.now)();
     let stopped = context.agent.stop.is_cancelled();
 
-    note_scope(context, &beside)?;
+    reads(context, cycle)?;
+    let mut unfinished = tally.unfinished;
+    let leaving_counts = held.is_none() && incomplete.is_none();
+    if !leaving_counts {
+        unfinished.extend(beside.leaving());
+    }
+    note_scope(context, &beside, leaving_counts)?;
     for (group, members) in beside.met_members {
         let is_linked = store.target_of(job, ObjectKind::Group, &group)?.is_some();
         if is_linked {
             store.note_members(job, &group, &members.into_iter().collect())?;
         }
     }
+    // Removals that an incomplete reading kept from being planned leave no trace in the plan: all
+    // marks stay then, and the next complete reading finds them. So they do when one object was
+    // asked for alone.
+    let everything = incomplete.is_none() && context.options.only.is_none();
     match &held {
         Some(held) => store.hold(job, held, now)?,
-        None => store.release_hold(job)?,
+        None if everything => store.release_hold(job)?,
+        None => {}
     }
 
-    let mut unfinished = tally.unfinished;
     let not_planned: Vec<NotPlanned> = skipped
         .iter()
         .filter(|skipped| skipped.why.is_failure())
@@ -115,10 +152,6 @@ pub(super) fn finish(
         let subject = action.subject();
         unfinished.insert((subject.kind, subject.id.clone()));
     }
-    // Removals that an incomplete reading kept from being planned leave no trace in the plan: all
-    // marks stay then, and the next complete reading finds them. So they do when one object was
-    // asked for alone.
-    let everything = incomplete.is_none() && context.options.only.is_none();
     let evaluation = Evaluation {
         horizon,
         evaluated: if everything {
@@ -131,19 +164,7 @@ pub(super) fn finish(
     };
     store.finish_evaluation(job, evaluation)?;
 
-    let mut failures: Vec<FailedObject> = not_planned
-        .iter()
-        .map(|failed| FailedObject {
-            subject: failed.subject.clone(),
-            action: "plan",
-            failure: Failure {
-                class: Class::Refused,
-                http_status: None,
-                message: failed.message.clone(),
-                unconfirmed: false,
-            },
-        })
-        .collect();
+    let mut failures: Vec<FailedObject> = not_planned.into_iter().map(failed_object).collect();
     let failed = tally.failed + failures.len() as u64;
     failures.extend(tally.failures);
     failures.truncate(Summary::MAX_FAILURES);
@@ -151,13 +172,12 @@ pub(super) fn finish(
     for skipped in skipped.iter().filter(|skipped| !skipped.why.is_failure()) {
         *skipped_by_word.entry(skipped.why.word()).or_default() += 1;
     }
-    let elapsed = now.signed_duration_since(started).num_milliseconds();
     let summary = Summary {
         job: job.clone(),
         cycle,
         kind: context.kind,
         started,
-        duration_ms: u64::try_from(elapsed).unwrap_or(0),
+        duration_ms: milliseconds(started, now),
         evaluated,
         in_scope,
         linked: store.link_counts(job)?,
@@ -176,10 +196,26 @@ pub(super) fn finish(
     Ok(summary)
 }
 
-fn note_scope(context: &Context<'_>, beside: &Beside) -> Result<(), Error> {
+fn failed_object(failed: NotPlanned) -> FailedObject {
+    FailedObject {
+        subject: failed.subject,
+        action: "plan",
+        failure: Failure {
+            class: Class::Refused,
+            http_status: None,
+            message: failed.message,
+            unconfirmed: false,
+        },
+    }
+}
+
+/// Who leaves scope while removals are held, or by a reading that is not complete, counts as being
+/// in it still: or else a scope that is emptied twice would look as if it had been empty before.
+fn note_scope(context: &Context<'_>, beside: &Beside, leaving_counts: bool) -> Result<(), Error> {
     for kind in ObjectKind::ALL {
         let changes = beside.scope_changes.iter().filter(|(of, _, _)| *of == kind);
         let verdicts: Vec<(SourceId, bool)> = changes
+            .filter(|(_, _, comes)| *comes || leaving_counts)
             .map(|(_, id, in_scope)| (id.clone(), *in_scope))
             .collect();
         let job = &context.job.rules.name;
@@ -188,8 +224,46 @@ fn note_scope(context: &Context<'_>, beside: &Beside) -> Result<(), Error> {
     Ok(())
 }
 
+/// Ends a cycle that was told to stop before its plan was made; nothing was sent.
+pub(super) fn stopped(
+    context: &Context<'_>,
+    cycle: i64,
+    started: DateTime<Utc>,
+) -> Result<Summary, Error> {
+    let store = &context.agent.store;
+    let job = &context.job.rules.name;
+    let now = (context.agent.now)();
+    let summary = Summary {
+        job: job.clone(),
+        cycle,
+        kind: context.kind,
+        started,
+        duration_ms: milliseconds(started, now),
+        evaluated: Count::default(),
+        in_scope: Count::default(),
+        linked: store.link_counts(job)?,
+        done: BTreeMap::new(),
+        skipped: BTreeMap::new(),
+        failures: Vec::new(),
+        failed: 0,
+        not_tried: 0,
+        held: None,
+        incomplete: None,
+        aborted: None,
+        stopped: true,
+        requests: context.requests(),
+    };
+    store.finish_cycle(&summary, now)?;
+    Ok(summary)
+}
+
+fn milliseconds(from: DateTime<Utc>, to: DateTime<Utc>) -> u64 {
+    u64::try_from(to.signed_duration_since(from).num_milliseconds()).unwrap_or(0)
+}
+
 /// Ends a cycle that could not go on.
 pub(super) fn failed(context: &Context<'_>, cycle: i64, error: &Error) -> Result<(), Error> {
+    reads(context, cycle)?;
     let now = (context.agent.now)();
     let store = &context.agent.store;
     store.fail_cycle(cycle, &error.chain(), context.requests(), now)?;

@@ -370,3 +370,247 @@ fn date_time(text: &str) -> Option<String> {
     let printed = NaiveDateTime::parse_from_str(text, "%m/%d/%Y %I:%M:%S %p").ok()?;
     Some(printed.format("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::model::{Attributes, Presence};
+
+    fn mapping(target: &str, source: Source) -> Mapping {
+        Mapping {
+            target: TargetPath::parse(target).unwrap(),
+            source,
+            default: None,
+            matching: None,
+            apply: Apply::Always,
+            on_empty: OnEmpty::Clear,
+            target_type: TargetType::String,
+            multi_valued: false,
+            case_exact: false,
+            required: false,
+        }
+    }
+
+    fn attribute(target: &str, name: &str) -> Mapping {
+        mapping(target, Source::Attribute(name.to_owned()))
+    }
+
+    fn expression(target: &str, text: &str) -> Mapping {
+        let expression = Expression::compile(text).unwrap();
+        mapping(target, Source::Expression(Box::new(expression)))
+    }
+
+    fn mapped(mappings: &[Mapping]) -> Result<Mapped, Vec<AttributeError>> {
+        let attributes = [
+            ("displayName", Value::text("Jane")),
+            ("userPrincipalName", Value::text("jane_b.com#EXT#@a.com")),
+            ("mail", Value::text("")),
+            (
+                "otherMails",
+                Value::List(vec![Value::text("x"), Value::text("y")]),
+            ),
+            ("accountEnabled", Value::Boolean(true)),
+            ("employeeHireDate", Value::text("2026-03-01T00:00:00Z")),
+            ("employeeId", Value::text("7")),
+        ];
+        let attributes = attributes.map(|(name, value)| (name.to_owned(), value));
+        let object = SourceObject {
+            kind: ObjectKind::User,
+            id: SourceId::new("1"),
+            presence: Presence::Present,
+            attributes: Attributes::new(attributes.into()),
+        };
+        let world = World {
+            now: DateTime::UNIX_EPOCH,
+            random: &|| 4,
+        };
+        desired(mappings, &Subject::new(&object, &[], false), world)
+    }
+
+    fn of(mappings: &[Mapping]) -> Desired {
+        match mapped(mappings) {
+            Ok(Mapped::Desired(desired)) => desired,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn value(mapping: Mapping) -> Option<Value> {
+        let values = of(&[mapping]).values;
+        values.into_values().next().expect("a value or null")
+    }
+
+    fn message(mapping: Mapping) -> String {
+        mapped(&[mapping]).unwrap_err().remove(0).message
+    }
+
+    #[test]
+    fn a_value_comes_from_an_attribute_a_constant_or_an_expression() {
+        let text = |text| Some(Value::text(text));
+        assert_eq!(value(attribute("title", "displayName")), text("Jane"));
+        let constant = Source::Constant(Value::text("x"));
+        assert_eq!(value(mapping("title", constant)), text("x"));
+        let made = expression("title", "Append([displayName], \"!\")");
+        assert_eq!(value(made), text("Jane!"));
+        assert_eq!(
+            value(attribute("userName", "userPrincipalName")),
+            text("jane@b.com")
+        );
+        let whole = attribute("userName", "originalUserPrincipalName");
+        assert_eq!(value(whole), text("jane_b.com#EXT#@a.com"));
+    }
+
+    #[test]
+    fn a_mapping_from_nothing_sends_its_default_with_a_create_alone() {
+        let mut none = mapping("title", Source::None);
+        assert_eq!(
+            of(&[none.clone()]),
+            Desired {
+                fold_case: [none.target.clone()].into(),
+                ..Desired::default()
+            }
+        );
+        none.default = Some(Value::text("x"));
+        let desired = of(&[none]);
+        assert!(desired.values.is_empty());
+        assert_eq!(
+            desired.on_create.into_values().next(),
+            Some(Value::text("x"))
+        );
+    }
+
+    #[test]
+    fn an_emptied_source_clears_defaults_keeps_or_fails() {
+        let empty = |on_empty, default: Option<&str>| Mapping {
+            on_empty,
+            default: default.map(Value::text),
+            ..attribute("title", "mail")
+        };
+        assert_eq!(value(empty(OnEmpty::Clear, None)), None);
+        let default = value(empty(OnEmpty::Default, Some("x")));
+        assert_eq!(default, Some(Value::text("x")));
+        assert!(of(&[empty(OnEmpty::Keep, None)]).values.is_empty());
+        let kept = of(&[empty(OnEmpty::Keep, Some("x"))]);
+        assert!(kept.values.is_empty());
+        assert_eq!(kept.on_create.into_values().next(), Some(Value::text("x")));
+        assert!(message(empty(OnEmpty::Fail, None)).contains("no value"));
+    }
+
+    #[test]
+    fn a_required_value_that_is_missing_fails_the_object() {
+        let required = Mapping {
+            required: true,
+            ..attribute("userName", "mail")
+        };
+        assert_eq!(message(required.clone()), REQUIRED);
+        let default = Some(Value::text("x"));
+        assert!(
+            value(Mapping {
+                default,
+                ..required
+            })
+            .is_some()
+        );
+    }
+
+    #[test]
+    fn what_applies_on_create_is_left_alone_afterwards() {
+        let once = Mapping {
+            apply: Apply::OnCreate,
+            ..attribute("title", "displayName")
+        };
+        let desired = of(&[once]);
+        assert!(desired.values.is_empty());
+        assert_eq!(desired.on_create.len(), 1);
+    }
+
+    #[test]
+    fn matching_attributes_come_in_their_precedence() {
+        let matching = |target, name, precedence| Mapping {
+            matching: Some(precedence),
+            ..attribute(target, name)
+        };
+        let desired = of(&[
+            matching("userName", "userPrincipalName", 3),
+            matching("title", "mail", 1),
+            matching("externalId", "displayName", 2),
+        ]);
+        let keys: Vec<_> = desired
+            .keys
+            .iter()
+            .map(|key| key.path.to_string())
+            .collect();
+        // What has no value is not looked for.
+        assert_eq!(keys, ["externalId", "userName"]);
+    }
+
+    #[test]
+    fn values_take_the_type_of_the_target_or_say_why_not() {
+        let typed = |target_type, source: &str| Mapping {
+            target_type,
+            ..expression("title", source)
+        };
+        for (target_type, source, expected) in [
+            (TargetType::String, "[accountEnabled]", Value::text("True")),
+            (TargetType::Boolean, "\"False\"", Value::Boolean(false)),
+            (TargetType::Integer, "[employeeId]", Value::Integer(7)),
+            (
+                TargetType::DateTime,
+                "CDate([employeeHireDate])",
+                Value::text("2026-03-01T00:00:00Z"),
+            ),
+            (TargetType::Binary, "\"AA==\"", Value::text("AA==")),
+        ] {
+            assert_eq!(
+                value(typed(target_type, source)),
+                Some(expected),
+                "{source}"
+            );
+        }
+        for (target_type, source) in [
+            (TargetType::Boolean, "[displayName]"),
+            (TargetType::Integer, "[displayName]"),
+            (TargetType::DateTime, "[displayName]"),
+            (TargetType::Reference, "[displayName]"),
+        ] {
+            message(typed(target_type, source));
+        }
+    }
+
+    #[test]
+    fn a_list_needs_a_target_that_takes_several_values() {
+        let list = attribute("title", "otherMails");
+        assert!(message(list.clone()).contains("several values"));
+        let several = Mapping {
+            multi_valued: true,
+            ..list
+        };
+        assert!(matches!(value(several), Some(Value::List(values)) if values.len() == 2));
+    }
+
+    #[test]
+    fn case_counts_where_the_target_says_so() {
+        let exact = Mapping {
+            case_exact: true,
+            ..attribute("title", "displayName")
+        };
+        assert!(of(&[exact]).fold_case.is_empty());
+        assert_eq!(of(&[attribute("title", "displayName")]).fold_case.len(), 1);
+    }
+
+    #[test]
+    fn what_is_ignored_is_not_sent() {
+        let attribute = expression("title", "IgnoreFlowIfNullOrEmpty([mail])");
+        assert_eq!(of(&[attribute]), Desired::default());
+        let object = expression("title", "IIF([mail] = \"x\", \"y\", IgnoreObjectFlow)");
+        assert_eq!(mapped(&[object]), Ok(Mapped::IgnoreObject));
+    }
+
+    /// The parity page says so, and must be told when it changes.
+    #[test]
+    fn a_job_asks_neither_for_the_default_domain_nor_whether_a_value_is_taken() {
+        let domain = expression("title", "DefaultDomain()");
+        assert!(message(domain).contains("default domain is not known"));
+        let first = expression("title", "SelectUniqueValue([displayName], \"x\")");
+        assert_eq!(value(first), Some(Value::text("Jane")));
+    }
+}

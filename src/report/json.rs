@@ -14,7 +14,7 @@ use super::view::{
 };
 use crate::engine::guard::{Held, Review, WhyHeld};
 use crate::engine::mapping::AttributeError;
-use crate::engine::model::{JobName, MatchKey, SourceId, TargetPath, Value};
+use crate::engine::model::{JobName, MatchKey, SourceId, TargetId, TargetPath, Value};
 use crate::engine::outcome::Failure;
 use crate::engine::plan::{
     Action, Change, Count, Plan, Referenced, Skipped, Step, Subject, Why, WhyOut, WhyRemoved,
@@ -22,7 +22,7 @@ use crate::engine::plan::{
 use crate::engine::summary::{FailedObject, Requests, Summary};
 
 /// Of every document.
-const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 1;
 
 /// A document with one entry per job, each written when it is there.
 pub(crate) struct Document<'a> {
@@ -117,7 +117,7 @@ impl Serialize for PlanDocument<'_> {
         let names = &Names::new(self.0);
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("job", plan.job.as_str())?;
-        map.serialize_entry("cycle", sentence::cycle_kind(*kind))?;
+        map.serialize_entry("kind", sentence::cycle_kind(*kind))?;
         map.serialize_entry("evaluated", &count_json(plan.evaluated))?;
         map.serialize_entry("in_scope", &count_json(plan.in_scope))?;
         map.serialize_entry("linked", &count_json(plan.linked))?;
@@ -222,7 +222,7 @@ fn member_json(source: &SourceId, target: Option<&str>, names: &Names<'_>) -> Js
 
 fn referenced_json(referenced: &Referenced, names: &Names<'_>) -> Json {
     let Referenced { source, target } = referenced;
-    member_json(source, target.as_ref().map(|id| id.as_str()), names)
+    member_json(source, target.as_ref().map(TargetId::as_str), names)
 }
 
 fn changes_json(changes: &[Change]) -> Json {
@@ -261,6 +261,7 @@ fn action_json(action: &Action, names: &Names<'_>) -> Json {
     set("action", json!(action.word()));
     set("step", json!(step_word(action.step())));
     set("subject", subject_json(action.subject()));
+    set("target", json!(target_of(action).map(TargetId::as_str)));
     match action {
         Action::Create {
             subject: _,
@@ -268,76 +269,67 @@ fn action_json(action: &Action, names: &Names<'_>) -> Json {
             references,
             keys,
         } => {
-            set("target", Json::Null);
-            let attributes: Map<_, _> = attributes
+            let attributes = attributes
                 .iter()
-                .map(|(path, value)| (path.to_string(), value_json(value)))
-                .collect();
-            set("attributes", Json::Object(attributes));
-            let references: Map<_, _> = references
+                .map(|(path, value)| (path.to_string(), value_json(value)));
+            set("attributes", Json::Object(attributes.collect()));
+            let references = references
                 .iter()
-                .map(|(path, to)| (path.to_string(), referenced_json(to, names)))
-                .collect();
-            set("references", Json::Object(references));
+                .map(|(path, to)| (path.to_string(), referenced_json(to, names)));
+            set("references", Json::Object(references.collect()));
             set("keys", keys.iter().map(key_json).collect());
         }
         Action::Adopt {
             subject: _,
-            target,
+            target: _,
             key,
             current: _,
             changes,
         } => {
-            set("target", json!(target.as_str()));
             set("key", key_json(key));
             set("changes", changes_json(changes));
         }
         Action::Update {
             subject: _,
-            target,
+            target: _,
             changes,
         }
         | Action::Enable {
             subject: _,
-            target,
+            target: _,
             changes,
         } => {
-            set("target", json!(target.as_str()));
             set("changes", changes_json(changes));
         }
         Action::Disable {
             subject: _,
-            target,
+            target: _,
             changes,
             why,
         } => {
-            set("target", json!(target.as_str()));
             set("changes", changes_json(changes));
             set("why", why_removed_json(why, action));
         }
         Action::Delete {
             subject: _,
-            target,
+            target: _,
             why,
         } => {
-            set("target", json!(target.as_str()));
             set("why", why_removed_json(why, action));
         }
         Action::AddMembers {
             group: _,
-            target,
+            target: _,
             members,
         } => {
-            set("target", json!(target.as_ref().map(|id| id.as_str())));
             let members = members.iter().map(|one| referenced_json(one, names));
             set("members", members.collect());
         }
         Action::RemoveMembers {
             group: _,
-            target,
+            target: _,
             members,
         } => {
-            set("target", json!(target.as_str()));
             let members = members
                 .iter()
                 .map(|(source, target)| member_json(source, Some(target.as_str()), names));
@@ -345,12 +337,11 @@ fn action_json(action: &Action, names: &Names<'_>) -> Json {
         }
         Action::SetReference {
             subject: _,
-            target,
+            target: _,
             path,
             old,
             new,
         } => {
-            set("target", json!(target.as_ref().map(|id| id.as_str())));
             set("path", path_json(path));
             let old = old.as_ref().map(|id| member_json(id, None, names));
             set("old", json!(old));
@@ -359,6 +350,20 @@ fn action_json(action: &Action, names: &Names<'_>) -> Json {
         }
     }
     Json::Object(object)
+}
+
+/// The target id; `None` when the plan itself creates the object.
+fn target_of(action: &Action) -> Option<&TargetId> {
+    match action {
+        Action::Create { .. } => None,
+        Action::Adopt { target, .. }
+        | Action::Update { target, .. }
+        | Action::Enable { target, .. }
+        | Action::Disable { target, .. }
+        | Action::Delete { target, .. }
+        | Action::RemoveMembers { target, .. } => Some(target),
+        Action::AddMembers { target, .. } | Action::SetReference { target, .. } => target.as_ref(),
+    }
 }
 
 fn why_removed_word(why: &WhyRemoved) -> &'static str {
@@ -407,7 +412,7 @@ fn skipped_json(skipped: &Skipped, names: &Names<'_>) -> Json {
         }
         Why::Ambiguous { key, targets } => {
             set("key", key_json(key));
-            set("targets", targets.iter().map(|id| id.as_str()).collect());
+            set("targets", targets.iter().map(TargetId::as_str).collect());
         }
         Why::Taken { key, target, by } => {
             set("key", key_json(key));

@@ -2,8 +2,12 @@
 //! them is here; nothing in it decides anything.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub(crate) mod eval;
 pub(crate) mod json;
+pub(crate) mod presets;
 mod sentence;
+#[cfg(test)]
+mod tests;
 pub(crate) mod text;
 mod view;
 

@@ -137,7 +137,7 @@ pub(crate) fn why_removed(why: &WhyRemoved, kind: ObjectKind) -> String {
 
 pub(crate) fn why_out(why: &WhyOut, kind: ObjectKind) -> String {
     match why {
-        WhyOut::NotAssigned => "it is not assigned to the application".to_owned(),
+        WhyOut::NotAssigned => "neither an assignment nor a group brings it into scope".to_owned(),
         WhyOut::DefaultAccessOnly => "it holds no role but Default Access".to_owned(),
         WhyOut::Excluded => "it is named in scope.exclude".to_owned(),
         WhyOut::Filter(failures) => {

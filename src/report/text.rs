@@ -13,9 +13,11 @@ use super::view::{
     CheckView, CycleView, EscrowView, HeldView, JobView, Names, PlanView, ProblemView,
 };
 use crate::engine::guard::{Held, Review};
-use crate::engine::model::{JobName, SourceId};
+use crate::engine::model::{JobName, SourceId, TargetPath};
 use crate::engine::outcome::Failure;
-use crate::engine::plan::{Action, Change, Plan, Referenced, Skipped, Step, Subject, Why, WhyOut};
+use crate::engine::plan::{
+    Action, Change, Plan, Referenced, Skipped, Step, Subject, Why, WhyOut, WhyRemoved,
+};
 use crate::engine::summary::{FailedObject, Summary};
 
 /// Members of one group named in a plan; the rest is counted.
@@ -160,11 +162,7 @@ fn write_action(
     names: &Names<'_>,
     style: Style,
 ) -> io::Result<()> {
-    let (add, change, remove) = (
-        style.mark(Mark::Add),
-        style.mark(Mark::Change),
-        style.mark(Mark::Remove),
-    );
+    let (add, change) = (style.mark(Mark::Add), style.mark(Mark::Change));
     match action {
         Action::Create {
             subject,
@@ -226,20 +224,14 @@ fn write_action(
             changes,
             why,
         } => {
-            let because = why_removed(why, subject.kind);
-            let subject = subject_text(subject);
-            writeln!(out, "  {remove} disable {subject}, because {because}")?;
+            write_removal(out, action.word(), subject, why, style)?;
             write_changes(out, changes, names)
         }
         Action::Delete {
             subject,
             target: _,
             why,
-        } => {
-            let because = why_removed(why, subject.kind);
-            let subject = subject_text(subject);
-            writeln!(out, "  {remove} delete {subject}, because {because}")
-        }
+        } => write_removal(out, action.word(), subject, why, style),
         Action::AddMembers {
             group,
             target: _,
@@ -254,7 +246,7 @@ fn write_action(
             members,
         } => {
             let ids = members.iter().map(|(source, _)| source);
-            write_members(out, group, &remove, ids, names, style)
+            write_members(out, group, &style.mark(Mark::Remove), ids, names, style)
         }
         Action::SetReference {
             subject,
@@ -263,17 +255,35 @@ fn write_action(
             old,
             new,
         } => {
-            let old = old.as_ref().map_or_else(none, |id| clean(&names.name(id)));
-            let new = new
-                .as_ref()
-                .map_or_else(none, |new| referenced_text(new, names));
-            let subject = subject_text(subject);
-            writeln!(
-                out,
-                "  {change} update {subject}\n      {path}: {old} → {new}"
-            )
+            writeln!(out, "  {change} update {}", subject_text(subject))?;
+            let text = reference_change(path, old.as_ref(), new.as_ref(), names);
+            writeln!(out, "      {text}")
         }
     }
+}
+
+fn write_removal(
+    out: &mut dyn Write,
+    word: &str,
+    subject: &Subject,
+    why: &WhyRemoved,
+    style: Style,
+) -> io::Result<()> {
+    let mark = style.mark(Mark::Remove);
+    let because = why_removed(why, subject.kind);
+    let subject = subject_text(subject);
+    writeln!(out, "  {mark} {word} {subject}, because {because}")
+}
+
+fn reference_change(
+    path: &TargetPath,
+    old: Option<&SourceId>,
+    new: Option<&Referenced>,
+    names: &Names<'_>,
+) -> String {
+    let old = old.map_or_else(none, |id| clean(&names.name(id)));
+    let new = new.map_or_else(none, |new| referenced_text(new, names));
+    format!("{path}: {old} → {new}")
 }
 
 fn none() -> String {
@@ -308,9 +318,9 @@ fn write_members<'a>(
     style: Style,
 ) -> io::Result<()> {
     let all = members.len();
-    let named = if style.details { all } else { MEMBERS_NAMED };
+    let at_most = if style.details { all } else { MEMBERS_NAMED };
     let listed: Vec<_> = members
-        .take(named)
+        .take(at_most)
         .map(|id| clean(&names.name(id)))
         .collect();
     let rest = match all - listed.len() {
@@ -371,7 +381,7 @@ fn write_skipped(
         }
         writeln!(
             out,
-            "  {} {} not assigned to the application (-v lists them)",
+            "  {} {} that nothing brings into scope (-v lists them)",
             style.mark(Mark::Skip),
             things(unassigned as u64, "object")
         )?;
@@ -507,17 +517,7 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
         (false, None) => "took",
     };
     let deeds = deeds(done.iter().map(|(word, times)| (*word, *times)));
-    let mut troubles = String::new();
-    if *failed > 0 {
-        troubles += &format!(", {} failed", number(*failed));
-    }
-    if *not_tried > 0 {
-        troubles += &format!(", {} not tried", number(*not_tried));
-    }
-    let skipped_total: u64 = skipped.values().sum();
-    if skipped_total > 0 {
-        troubles += &format!(", {} skipped", number(skipped_total));
-    }
+    let troubles = troubles(*failed, *not_tried, skipped.values().sum());
     writeln!(
         out,
         "{}: {} cycle {cycle} {end} {}: {deeds}{troubles}. {} evaluated, {} in scope, {} linked. \
@@ -575,6 +575,21 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
     Ok(())
 }
 
+/// `, 2 failed, 1 not tried, 8 skipped`.
+fn troubles(failed: u64, not_tried: u64, skipped: u64) -> String {
+    let troubles = [
+        (failed, "failed"),
+        (not_tried, "not tried"),
+        (skipped, "skipped"),
+    ];
+    let troubles: Vec<_> = troubles
+        .into_iter()
+        .filter(|(times, _)| *times > 0)
+        .map(|(times, word)| format!(", {} {word}", number(times)))
+        .collect();
+    troubles.concat()
+}
+
 fn failure_text(failure: &Failure) -> String {
     let Failure {
         class,
@@ -607,19 +622,17 @@ pub(crate) fn problem(
         message,
         remedy,
     } = problem;
-    let mut place = match variable {
-        Some(variable) => format!("environment variable {}", clean(variable)),
-        None => clean(file),
+    let place = match (variable, line, column) {
+        (Some(variable), _, _) => format!("environment variable {}", clean(variable)),
+        (None, Some(line), Some(column)) => format!("{}:{line}:{column}", clean(file)),
+        (None, Some(line), None) => format!("{}:{line}", clean(file)),
+        (None, None, _) => clean(file),
     };
-    for number in [line, column].into_iter().flatten() {
-        if variable.is_none() {
-            place += &format!(":{number}");
-        }
-    }
-    if !key.is_empty() {
-        place += &format!(": {}", clean(key));
-    }
-    writeln!(out, "{} {place}", style.bold(&format!("{word}:")))?;
+    let key = match key.as_str() {
+        "" => String::new(),
+        key => format!(": {}", clean(key)),
+    };
+    writeln!(out, "{} {place}{key}", style.bold(&format!("{word}:")))?;
     for line in message.lines() {
         writeln!(out, "    {}", clean(line))?;
     }
@@ -840,22 +853,14 @@ fn write_last_cycle(out: &mut dyn Write, cycle: &CycleView, style: Style) -> io:
     if finished.is_none() {
         return writeln!(out, "  {kind} cycle {place}, started {started}: {state}.");
     }
-    let mut text = deeds(done.iter().map(|(word, times)| (word.as_str(), *times)));
-    for (times, word) in [
-        (*failed, "failed"),
-        (*not_tried, "not tried"),
-        (skipped.values().sum(), "skipped"),
-    ] {
-        if times > 0 {
-            text += &format!(", {} {word}", number(times));
-        }
-    }
+    let deeds = deeds(done.iter().map(|(word, times)| (word.as_str(), *times)));
+    let troubles = troubles(*failed, *not_tried, skipped.values().sum());
     writeln!(
         out,
-        "  {kind} cycle {place}, started {started}: {state} after {}. {}. {} evaluated, {} in scope. \
+        "  {kind} cycle {place}, started {started}: {state} after {}. {}{troubles}. {} evaluated, {} in scope. \
          {} to the source, {} to the target.",
         duration(*duration_ms),
-        capital(&text),
+        capital(&deeds),
         count(*evaluated),
         count(*in_scope),
         things(requests.source, "request"),

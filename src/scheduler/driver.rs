@@ -22,7 +22,7 @@ use crate::config::{Config, Job};
 use crate::cycle::{self, Agent, Options};
 use crate::engine::model::JobName;
 use crate::engine::summary::{Progress, Summary};
-use crate::store::Store;
+use crate::store::{CycleState, Store};
 
 /// The longest sleep before the clock is asked again: it may have been set, or the machine suspended.
 const LONGEST_SLEEP: Duration = Duration::from_secs(20);
@@ -139,7 +139,8 @@ impl Driver {
             Ok(config) => Arc::new(config),
             Err(problems) => {
                 for problem in &problems {
-                    tracing::error!(%problem, "the new configuration is wrong");
+                    let problem = one_line(problem);
+                    tracing::error!(problem, "the new configuration is wrong");
                 }
                 tracing::error!(
                     problems = problems.len(),
@@ -148,19 +149,14 @@ impl Driver {
                 return;
             }
         };
-        let old = Arc::clone(&self.shared.generation.borrow().config);
-        if config.state_path != old.state_path {
+        let old = Arc::clone(&self.shared.generation.borrow());
+        if config.state_path != old.config.state_path {
             tracing::error!(
                 "not reloaded, the old configuration stays in force: a new state.path needs a restart"
             );
             return;
         }
-        let agent = Agent::new(
-            Arc::clone(&config),
-            Arc::clone(&self.shared.store),
-            self.shared.stop.clone(),
-            now,
-        );
+        let agent = old.agent.with_config(Arc::clone(&config));
         let agent = match agent {
             Ok(agent) => agent,
             Err(error) => {
@@ -169,10 +165,11 @@ impl Driver {
                 return;
             }
         };
+        let jobs = config.jobs.iter().filter(|job| job.enabled).count();
         let generation = Arc::new(Generation { config, agent });
         self.shared.generation.send_replace(generation);
         self.start_missing();
-        tracing::info!(jobs = self.driven.len(), "reloaded");
+        tracing::info!(jobs, "reloaded");
     }
 
     /// Starts a task for every enabled job that has none. A job never has two.
@@ -207,9 +204,10 @@ impl Driver {
         self.shared.stop.cancel();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         tokio::select! {
-            ended = timeout(GRACE, ended) => match ended {
-                Ok(()) => tracing::info!("stopped"),
-                Err(_) => tracing::warn!("stopped with requests in flight; the next start looks after them"),
+            ended = timeout(GRACE, ended) => if ended.is_ok() {
+                tracing::info!("stopped");
+            } else {
+                tracing::warn!("stopped with requests in flight; the next start looks after them");
             },
             () = told_to_stop(signals) => tracing::warn!("stopped at once, as told twice"),
         }
@@ -224,6 +222,7 @@ async fn told_to_stop(signals: &mut Signals) {
 async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
     // A cycle that could not even begin leaves no start on record, and must not be tried in a loop.
     let mut last_start = None;
+    let mut resume = is_unfinished(&shared.store, &name);
     let mut generation = shared.generation.subscribe();
     let mut wakes = shared.wakes.subscribe();
     loop {
@@ -233,7 +232,11 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
             return name;
         };
         last_start = last_start.max(last_start_on_record(&shared.store, &name));
-        let next = next_start(&job.schedule, last_start, now(), fastrand::u64(..));
+        let next = if resume {
+            Some(now())
+        } else {
+            next_start(&job.schedule, last_start, now(), fastrand::u64(..))
+        };
         set_state(&shared, &name, State::Waiting { next }, None);
         let woken_by = tokio::select! {
             biased;
@@ -252,6 +255,7 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
             }
             () = wait_until(next) => WokenBy::Schedule,
         };
+        resume = false;
         last_start = Some(now());
         run_cycle(&shared, &current.agent, job, woken_by).await;
     }
@@ -274,6 +278,10 @@ async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy)
         spawn_blocking(move || runtime.block_on(agent.run(&job, &Options::default(), &progress)));
     let ended = match cycle.await {
         Ok(Ok(summary)) => log_summary(&summary, woken_by),
+        Ok(Err(_)) if shared.stop.is_cancelled() => {
+            tracing::info!(job = %name, "the cycle was stopped; the next one goes on from here");
+            Ended::Well
+        }
         Ok(Err(error)) => {
             let error = error.chain();
             tracing::error!(job = %name, error, "the cycle could not go on; it is tried again when it is due");
@@ -370,6 +378,28 @@ fn last_start_on_record(store: &Store, job: &JobName) -> Option<DateTime<Utc>> {
             None
         }
     }
+}
+
+/// Whether the job's last cycle did not go through: whoever starts the service has waited for it, and
+/// may have mended what was wrong. No other process can be in the middle of it, for the lock is ours.
+fn is_unfinished(store: &Store, job: &JobName) -> bool {
+    match store.last_cycle(job) {
+        Ok(Some(cycle)) => match cycle.state {
+            CycleState::Running
+            | CycleState::Stopped
+            | CycleState::Failed
+            | CycleState::Interrupted => true,
+            CycleState::Succeeded | CycleState::ObjectsFailed | CycleState::Held => false,
+        },
+        // An error is told when the last start is looked up.
+        Ok(None) | Err(_) => false,
+    }
+}
+
+/// A log line is one line.
+fn one_line(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    lines.join("; ")
 }
 
 /// An error and everything below it, in one line.

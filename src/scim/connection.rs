@@ -1,6 +1,8 @@
 //! One target over HTTP: headers, and what makes an answer a refusal. Shared by reader and writer,
 //! which each use their half of it.
 
+use std::sync::{Arc, Mutex};
+
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
 use serde_json::Value as Json;
@@ -29,6 +31,15 @@ pub(super) struct Connection {
     pub(super) member_remove: MemberRemove,
     /// `None`: any.
     filterable: Option<Vec<TargetPath>>,
+    reads: Arc<Mutex<Vec<Read>>>,
+}
+
+/// A request that changed nothing, for the record (product rule 9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Read {
+    pub(crate) exchange: Exchange,
+    /// What went wrong, where something did.
+    pub(crate) error: Option<String>,
 }
 
 impl Connection {
@@ -68,7 +79,14 @@ impl Connection {
             page_size: target.dialect.page_size.max(1),
             member_remove: target.dialect.member_remove,
             filterable,
+            reads: Arc::default(),
         })
+    }
+
+    /// The reads since the last time this was asked.
+    pub(super) fn take_reads(&self) -> Vec<Read> {
+        let mut reads = self.reads.lock().expect("no holder of this lock panics");
+        std::mem::take(&mut *reads)
     }
 
     pub(super) fn requests(&self) -> u64 {
@@ -106,6 +124,14 @@ impl Connection {
         }
     }
 
+    /// Whether the target answers for this kind at all. Where it was moved or switched off, 404 says
+    /// nothing about one object: the error is the collection's own.
+    pub(super) async fn confirm_service(&self, kind: ObjectKind) -> Result<(), Error> {
+        let parameters = [("count", "1".to_owned())];
+        let answer = self.list(kind, Repeat::Always, &parameters).await;
+        answer.map(|_| ())
+    }
+
     /// Reads a URL; the answer may still hold an error message ([`Self::checked`]).
     pub(super) async fn get(
         &self,
@@ -114,7 +140,19 @@ impl Connection {
         repeat: Repeat,
     ) -> Result<Answer, Error> {
         let want = Want::Body { limit: MAX_BODY };
-        self.send(Method::GET, url, about, repeat, want, None).await
+        let sent = self.send(Method::GET, url, about, repeat, want, None).await;
+        let read = match &sent {
+            Ok(answer) => Some((&answer.exchange, None)),
+            Err(error) => error
+                .exchange()
+                .map(|exchange| (exchange, Some(error.failure().message))),
+        };
+        if let Some((exchange, error)) = read {
+            let exchange = exchange.clone();
+            let mut reads = self.reads.lock().expect("no holder of this lock panics");
+            reads.push(Read { exchange, error });
+        }
+        sent
     }
 
     /// Sends a request whose success the status tells: any 2xx that is not an HTML page.

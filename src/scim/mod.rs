@@ -16,6 +16,7 @@ mod wire;
 mod writer;
 
 pub(crate) use auth::Token;
+pub(crate) use connection::Read;
 pub(crate) use dialect::normalise;
 pub(crate) use error::Error;
 pub(crate) use pager::ListSummary;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::Token;
-use super::connection::Connection;
+use super::connection::{Connection, Read};
 use super::error::{About, Error};
 use super::pager::{self, ListSummary, Page, without_members};
 use super::wire::{self, Resource};
@@ -60,6 +60,11 @@ impl Reader {
     /// Whether the target can look up by this path, as far as the configuration knows.
     pub(crate) fn can_filter(&self, path: &TargetPath) -> bool {
         self.connection.is_filterable(path)
+    }
+
+    /// The requests that look-ups and lists took since the last time this was asked.
+    pub(crate) fn take_reads(&self) -> Vec<Read> {
+        self.connection.take_reads()
     }
 
     /// Requests sent to the target so far, retries and writes included.
@@ -207,7 +212,10 @@ impl Reader {
         let answer = answer.and_then(|answer| self.connection.checked(answer, About::Object));
         let answer = match answer {
             Ok(answer) => answer,
-            Err(error) if error.class() == Class::Gone => return Ok(None),
+            Err(error) if error.class() == Class::Gone => {
+                self.connection.confirm_service(kind).await?;
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
         let object = wire::resource(&answer.body)

@@ -125,6 +125,11 @@ fn users(numbers: impl IntoIterator<Item = usize>) -> Vec<Json> {
     numbers.into_iter().map(user).collect()
 }
 
+/// An empty list where a list is asked for.
+fn nobody(seen: &Seen) -> Option<Response> {
+    seen.number("count").map(|_| list(0, &[]))
+}
+
 fn list(total: usize, resources: &[Json]) -> Response {
     axum::Json(json!({"totalResults": total, "Resources": resources})).into_response()
 }
@@ -367,13 +372,13 @@ async fn only_a_target_that_speaks_scim_says_that_an_object_is_gone() {
             .read(ObjectKind::Group, &id, &[], true)
             .await
     };
-    assert_eq!(read(|_| scim_error(404, "no such")).await.unwrap(), None);
-    assert_eq!(
-        read(|_| StatusCode::NOT_FOUND.into_response())
-            .await
-            .unwrap(),
-        None
-    );
+    let gone = read(|seen| nobody(seen).unwrap_or_else(|| scim_error(404, "no such")));
+    assert_eq!(gone.await.unwrap(), None);
+    let gone = read(|seen| nobody(seen).unwrap_or_else(|| StatusCode::NOT_FOUND.into_response()));
+    assert_eq!(gone.await.unwrap(), None);
+    // Where not even the list is there, the service was moved or switched off.
+    let moved = read(|_| scim_error(404, "no such")).await.unwrap_err();
+    assert!(moved.stops_everything(), "{moved}");
     let page = read(|_| (StatusCode::NOT_FOUND, "<html>").into_response()).await;
     assert_eq!(page.unwrap_err().class(), Class::Transient);
     let found = read(|seen| {
@@ -526,14 +531,20 @@ async fn what_is_not_there_is_deleted() {
         (405, false),
         (403, false),
     ] {
-        let answer = move |_: &Seen| StatusCode::from_u16(status).unwrap().into_response();
-        let server = Server::new(answer).await;
+        let status = move || StatusCode::from_u16(status).unwrap().into_response();
+        let server = Server::new(move |seen| nobody(seen).unwrap_or_else(status)).await;
         let deleted = server
             .writer()
             .delete(ObjectKind::User, &TargetId::new("1"))
             .await;
-        assert_eq!(deleted.is_ok(), is_done, "{status}");
+        assert_eq!(deleted.is_ok(), is_done, "{:?}", status());
     }
+    let moved = Server::new(|_| StatusCode::NOT_FOUND.into_response()).await;
+    let deleted = moved
+        .writer()
+        .delete(ObjectKind::User, &TargetId::new("1"))
+        .await;
+    assert!(deleted.unwrap_err().stops_everything());
     let page = |_: &Seen| (StatusCode::NOT_FOUND, "<html>").into_response();
     let server = Server::new(page).await;
     assert!(

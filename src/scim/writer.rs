@@ -148,7 +148,10 @@ impl Writer {
         match answer {
             Ok(answer) => Ok(answer.exchange),
             Err(error) => match error.exchange() {
-                Some(exchange) if error.class() == Class::Gone => Ok(exchange.clone()),
+                Some(exchange) if error.class() == Class::Gone => {
+                    self.connection.confirm_service(kind).await?;
+                    Ok(exchange.clone())
+                }
                 _ => Err(error),
             },
         }

@@ -52,16 +52,19 @@ impl<'c> Marks<'c> {
         self.object(kind, id)?;
         match kind {
             ObjectKind::User => Ok(()),
+            // CROSS JOIN keeps the order of the tables: left to itself, SQLite goes through all
+            // memberships once for each group.
             ObjectKind::Group => self.select(
                 "WITH RECURSIVE below (id) AS (
                      SELECT :id
                      UNION
-                     SELECT m.member_id FROM members m JOIN below ON m.group_id = below.id
+                     SELECT m.member_id
+                     FROM below CROSS JOIN members m ON m.group_id = below.id
                      WHERE m.member_kind = 'group'
                  )
                  INSERT INTO pending (job, kind, id, mark)
                  SELECT :job, m.member_kind, m.member_id, :number
-                 FROM below JOIN members m ON m.group_id = below.id
+                 FROM below CROSS JOIN members m ON m.group_id = below.id
                  WHERE true
                  ON CONFLICT DO UPDATE SET mark = excluded.mark",
                 id,

@@ -130,6 +130,15 @@ impl Store {
                      WHERE p.job = escrow.job AND p.kind = escrow.kind AND p.id = escrow.source_id)",
             )?
             .execute(params![job])?;
+            // A removal that turned out not to be needed needs no approval, and one in years to come
+            // is another.
+            tx.prepare_cached(
+                "DELETE FROM approvals WHERE job = ?1 AND NOT EXISTS (
+                     SELECT 1 FROM pending p
+                     WHERE p.job = approvals.job AND p.kind = approvals.kind
+                           AND p.id = approvals.source_id)",
+            )?
+            .execute(params![job])?;
             forget_deleted_objects(tx)
         })
     }

@@ -41,6 +41,8 @@ async fn arrives_exactly(rig: Rig) {
     announced_and_done(&rig, &mut expected, true).await;
     let idle = rig.sync().await.expect(0).job();
     assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+    let traffic = rig.sandbox.target.traffic();
+    assert_eq!(traffic.overlaps(), Vec::<String>::new());
 }
 
 /// Plans, syncs, and holds the three against each other: plan, target before and after, expectation.
@@ -53,7 +55,7 @@ async fn announced_and_done(rig: &Rig, expected: &mut Expected, incremental: boo
     } else {
         "initial"
     };
-    assert_eq!(plan["cycle"], kind);
+    assert_eq!(plan["kind"], kind);
 
     let summary = rig.sync().await.expect(0).job();
     let after = rig.target().await;
@@ -67,8 +69,27 @@ async fn announced_and_done(rig: &Rig, expected: &mut Expected, incremental: boo
     assert_eq!(count_by_word(&plan), summary["done"], "action by action");
 }
 
+/// One more cycle brings the target exactly to where the tenant says, the one after sends nothing,
+/// and no object ever had two writes in flight.
+pub(crate) async fn settles(rig: &Rig, expected: &mut Expected) {
+    rig.sync().await.expect(0);
+    settled(rig, expected).await;
+}
+
+/// The target is as the tenant says, and a cycle sends nothing.
+pub(crate) async fn settled(rig: &Rig, expected: &mut Expected) {
+    let expected = expected.after_cycle(rig.tenant());
+    let actual = rig.target().await;
+    assert_eq!(actual.duplicates, Vec::<String>::new());
+    same(&actual, &expected);
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+    let traffic = rig.sandbox.target.traffic();
+    assert_eq!(traffic.overlaps(), Vec::<String>::new());
+}
+
 #[track_caller]
-fn same(actual: &View, expected: &View) {
+pub(crate) fn same(actual: &View, expected: &View) {
     for (name, person) in &expected.users {
         assert_eq!(actual.users.get(name), Some(person), "user {name}");
     }

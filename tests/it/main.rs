@@ -4,10 +4,20 @@
     reason = "clippy.toml allows it in tests; their helpers are meant too"
 )]
 
+mod bad_input;
+mod commands;
 mod compliance;
+mod crash;
 mod cycles;
+mod eval;
+mod faults;
 mod foreign;
 mod import;
+mod life;
+mod matching;
 mod rig;
+mod safety;
+mod scope;
+mod service;
 mod target;
 mod tidy;

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use entrain::sandbox::{Options, Sandbox, Size, TenantHandle};
-use serde_json::Value;
+use entrain::sandbox::{Options, ROLE_USER, Sandbox, Size, TenantHandle, Uuid};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::foreign::{Foreign, Kind};
@@ -118,6 +118,33 @@ token = {{ file = "token" }}
 
     pub(crate) fn tenant(&self) -> &TenantHandle {
         &self.sandbox.tenant
+    }
+
+    /// A new person who is assigned.
+    pub(crate) fn joiner(&self, alias: &str) -> Uuid {
+        let properties = json!({
+            "userPrincipalName": format!("{alias}@contoso.com"),
+            "displayName": alias,
+            "givenName": "Jo",
+            "surname": alias,
+            "mailNickname": alias,
+            "mail": format!("{alias}@mail.contoso.com"),
+            "jobTitle": "Engineer",
+            "department": "R&D",
+        });
+        let Value::Object(properties) = properties else {
+            unreachable!("it is an object")
+        };
+        let id = self.tenant().add_user(properties);
+        self.tenant().assign(id, ROLE_USER);
+        id
+    }
+
+    /// The user of this name in the sandbox's target.
+    #[track_caller]
+    pub(crate) fn user(&self, name: &str) -> Value {
+        let user = self.sandbox.target.find_user_by("userName", name);
+        user.unwrap_or_else(|| panic!("{name} is not in the target"))
     }
 
     fn target_token(&self) -> String {

@@ -34,6 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("sandbox", &[]),
+    ("bench", &["engine", "config"]),
 ];
 
 /// What the engine must not touch: it decides, and others do.

@@ -213,6 +213,30 @@ fn the_table_of_functions_is_in_order() {
     );
 }
 
+#[test]
+fn the_page_of_expressions_has_every_function_of_the_table() {
+    let page = include_str!("../../../docs/expressions.md");
+    let (_, sections) = page.split_once("\n## Functions\n").unwrap();
+    let found: Vec<&str> = sections
+        .lines()
+        .filter_map(|line| line.strip_prefix("### "))
+        .collect();
+    let names: Vec<&str> = functions().iter().map(|function| function.name).collect();
+    assert_eq!(found, names);
+    for function in functions() {
+        let head = format!(
+            "### {}\n\n`{}`: {}.\n",
+            function.name,
+            function.signature(),
+            function.help
+        );
+        assert!(sections.contains(&head), "{head}");
+        let section = sections.split(&head).nth(1).unwrap();
+        let section = section.split("\n### ").next().unwrap();
+        assert!(section.contains("\n→ "), "{} has no example", function.name);
+    }
+}
+
 /// The error of a case, whether it shows when the expression is compiled, when its attributes are
 /// checked or when it is evaluated.
 fn error_of(case: &Json) -> Error {

@@ -2,13 +2,18 @@
 //! form of value path that mappings use, `emails[type eq "work"].value`.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::schema;
 
 /// A parsed target path. Attribute names of the RFC 7643 schemas have the RFC's spelling whatever
-/// was typed, because SCIM names ignore case; so two spellings of one path are equal.
+/// was typed, because SCIM names ignore case; so two spellings of one path are equal. Cheap to clone:
+/// every object of a plan holds every path of the mapping.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct TargetPath {
+pub(crate) struct TargetPath(Arc<Parts>);
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Parts {
     schema: Option<String>,
     attribute: String,
     selector: Option<Selector>,
@@ -83,63 +88,73 @@ impl TargetPath {
         }
         let (attribute, sub_attribute) =
             schema::spelling_of(schema.as_deref(), attribute, sub_attribute);
-        Ok(Self {
+        Ok(Self(Arc::new(Parts {
             schema,
             attribute,
             selector,
             sub_attribute,
-        })
+        })))
     }
 
     /// The extension schema's URN; `None` for the core schema.
     pub(crate) fn schema(&self) -> Option<&str> {
-        self.schema.as_deref()
+        self.0.schema.as_deref()
     }
 
     pub(crate) fn attribute(&self) -> &str {
-        &self.attribute
+        &self.0.attribute
     }
 
     pub(crate) fn selector(&self) -> Option<&Selector> {
-        self.selector.as_ref()
+        self.0.selector.as_ref()
     }
 
     pub(crate) fn sub_attribute(&self) -> Option<&str> {
-        self.sub_attribute.as_deref()
+        self.0.sub_attribute.as_deref()
     }
 
     /// The element of a multi-valued attribute that this path writes into, without the sub-attribute;
     /// `None` for a path that selects no element.
     pub(crate) fn element(&self) -> Option<Self> {
-        self.selector.as_ref()?;
-        Some(Self {
-            sub_attribute: None,
-            ..self.clone()
-        })
+        self.0.selector.as_ref()?;
+        let mut parts = Parts::clone(&self.0);
+        parts.sub_attribute = None;
+        Some(Self(Arc::new(parts)))
+    }
+
+    /// Of the core schema, and no element of anything.
+    fn is_plain(&self) -> bool {
+        self.0.schema.is_none() && self.0.selector.is_none()
     }
 
     /// `members`, the one path whose values are sent by deltas and never as a whole.
     pub(crate) fn is_members(&self) -> bool {
-        self.schema.is_none() && self.selector.is_none() && self.attribute == "members"
+        self.is_plain() && self.0.attribute == "members"
     }
 
     /// `active`, whose fall to false makes an update a disable.
     pub(crate) fn is_active(&self) -> bool {
-        self.schema.is_none() && self.selector.is_none() && self.attribute == "active"
+        self.is_plain() && self.0.attribute == "active"
     }
 }
 
 impl fmt::Display for TargetPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(schema) = &self.schema {
+        let Parts {
+            schema,
+            attribute,
+            selector,
+            sub_attribute,
+        } = &*self.0;
+        if let Some(schema) = schema {
             write!(f, "{schema}:")?;
         }
-        f.write_str(&self.attribute)?;
-        if let Some(Selector { attribute, value }) = &self.selector {
+        f.write_str(attribute)?;
+        if let Some(Selector { attribute, value }) = selector {
             let value = value.replace('\\', "\\\\").replace('"', "\\\"");
             write!(f, "[{attribute} eq \"{value}\"]")?;
         }
-        if let Some(sub) = &self.sub_attribute {
+        if let Some(sub) = sub_attribute {
             write!(f, ".{sub}")?;
         }
         Ok(())

@@ -661,9 +661,8 @@ impl<'a> Planner<'a> {
         here
     }
 
-    /// Linked, and no longer belonging.
+    /// Linked, and no longer belonging. What stays is left alone, the members of a group included.
     fn leave(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) -> Here {
-        let here = Here::Linked(link.target.clone());
         let rules = self.job.rules(object.kind);
         let policy = match (object.kind, rules.when_out_of_scope) {
             // A group has no state "disabled": Entra deletes it.
@@ -671,26 +670,19 @@ impl<'a> Planner<'a> {
             (_, policy) => policy,
         };
         match policy {
-            WhenOutOfScope::Keep => {
-                self.skip(object, Why::Kept(why));
-                here
-            }
+            WhenOutOfScope::Keep => self.skip(object, Why::Kept(why)),
             WhenOutOfScope::Delete if rules.actions.delete => self.delete(object, link, why),
-            WhenOutOfScope::Delete => {
-                self.skip(object, Why::NotAllowed(Verb::Delete));
-                here
-            }
+            WhenOutOfScope::Delete => self.skip(object, Why::NotAllowed(Verb::Delete)),
             WhenOutOfScope::Disable => {
                 self.disable(object, link, why);
-                here
+                Here::No
             }
         }
     }
 
     fn delete(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) -> Here {
         if self.incomplete.is_some() {
-            self.skip(object, Why::IncompleteRead(why));
-            return Here::Linked(link.target.clone());
+            return self.skip(object, Why::IncompleteRead(why));
         }
         self.tell(object, false, Here::Deleting);
         self.rest.push(Action::Delete {

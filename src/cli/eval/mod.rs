@@ -1,0 +1,264 @@
+//! `entrain eval`: tries a mapping expression on one user, or a whole file of cases. No network, and
+//! no configuration unless the user is to come from the state.
+
+mod cases;
+mod input;
+
+use std::cell::RefCell;
+use std::io::Write as _;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value as Json};
+
+use super::args;
+use super::exit::Exit;
+use super::load::{self, Usage};
+use super::output::Output;
+use crate::engine::expr::{AppRole, Error, Expression, Input};
+use crate::engine::model::{ObjectKind, source};
+use crate::report::eval::{self as report, EvalView, InputView};
+use crate::scheduler;
+use crate::store::Store;
+use cases::Cases;
+use input::{Object, WireRole};
+
+/// Everything that an expression is evaluated on.
+struct World<'a> {
+    object: &'a Object,
+    roles: &'a [AppRole],
+    existing: &'a [String],
+    default_domain: Option<&'a str>,
+    now: DateTime<Utc>,
+}
+
+/// Where random bits come from.
+#[derive(Clone, Copy)]
+enum Seed {
+    Fixed,
+    Random,
+}
+
+impl World<'_> {
+    fn with<T>(&self, seed: Seed, evaluate: impl FnOnce(&Input<'_>) -> T) -> T {
+        let random = RefCell::new(match seed {
+            Seed::Fixed => fastrand::Rng::with_seed(0),
+            Seed::Random => fastrand::Rng::new(),
+        });
+        evaluate(&Input {
+            attributes: &self.object.seen(),
+            roles: self.roles,
+            now: self.now,
+            random: &|| random.borrow_mut().u64(..),
+            default_domain: self.default_domain,
+            taken: &|value| self.existing.iter().any(|existing| existing == value),
+        })
+    }
+}
+
+/// What stands in the way of an evaluation, and the exit code that it means.
+struct Obstacle {
+    view: InputView,
+    exit: Exit,
+}
+
+impl From<InputView> for Obstacle {
+    /// A file that cannot be read was named wrongly or written wrongly.
+    fn from(view: InputView) -> Self {
+        Self {
+            view,
+            exit: Exit::Usage,
+        }
+    }
+}
+
+impl From<anyhow::Error> for Obstacle {
+    fn from(error: anyhow::Error) -> Self {
+        let exit = if error.is::<Usage>() {
+            Exit::Usage
+        } else {
+            Exit::Failed
+        };
+        let view = InputView {
+            message: format!("{error:#}"),
+            file: None,
+            line: None,
+            column: None,
+        };
+        Self { view, exit }
+    }
+}
+
+pub(super) fn eval(output: Output, file: Option<&Path>, args: &args::Eval) -> anyhow::Result<Exit> {
+    let done = match &args.cases {
+        Some(cases) => run_cases(output, cases, args),
+        None => run_one(output, file, args),
+    };
+    match done? {
+        Ok(exit) => Ok(exit),
+        Err(Obstacle { view, exit }) => {
+            output.message(&report::input_text(&view));
+            if output.is_json() {
+                let mut out = output.results();
+                report::input_json(&mut out, &view)?;
+                out.flush()?;
+            }
+            Ok(exit)
+        }
+    }
+}
+
+/// The outer error is one of writing the result.
+type Done = anyhow::Result<Result<Exit, Obstacle>>;
+
+fn run_cases(output: Output, file: &Path, args: &args::Eval) -> Done {
+    let cases = match Cases::read(file) {
+        Ok(cases) => cases,
+        Err(view) => return Ok(Err(view.into())),
+    };
+    let now = args.now.unwrap_or_else(scheduler::now);
+    let view = cases.run(now, args.default_domain.as_deref());
+    let mut out = output.results();
+    if output.is_json() {
+        report::cases_json(&mut out, &view)?;
+    } else {
+        report::cases_text(&mut out, &view)?;
+    }
+    out.flush()?;
+    Ok(Ok(if view.differences.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    }))
+}
+
+fn run_one(output: Output, file: Option<&Path>, args: &args::Eval) -> Done {
+    let Given {
+        text,
+        object,
+        roles,
+    } = match given(output, file, args) {
+        Ok(given) => given,
+        Err(obstacle) => return Ok(Err(obstacle)),
+    };
+    let world = World {
+        object: &object,
+        roles: roles.as_deref().unwrap_or_default(),
+        existing: &args.existing,
+        default_domain: args.default_domain.as_deref(),
+        now: args.now.unwrap_or_else(scheduler::now),
+    };
+    let (view, exit) = match Expression::compile(&text) {
+        // It was typed wrongly: wrong usage, as with any other argument.
+        Err(error) => (failed(&text, error), Exit::Usage),
+        Ok(expression) => {
+            warn(output, &expression, &object);
+            if expression.reads_roles() && args.user.is_some() && roles.is_none() {
+                output.message(report::ROLES_UNKNOWN);
+            }
+            let view = evaluated(&text, &expression, &world, args.explain);
+            let exit = match &view.outcome {
+                Ok(_) => Exit::Done,
+                Err(_) => Exit::Failed,
+            };
+            (view, exit)
+        }
+    };
+    let mut out = output.results();
+    if output.is_json() {
+        report::json(&mut out, &view)?;
+    } else {
+        report::text(&mut out, &view)?;
+    }
+    out.flush()?;
+    if let Err(error) = &view.outcome {
+        output.message(&report::failure(error, &text));
+    }
+    Ok(Ok(exit))
+}
+
+fn failed(text: &str, error: Error) -> EvalView<'_> {
+    EvalView {
+        text,
+        outcome: Err(error),
+        steps: None,
+    }
+}
+
+fn evaluated<'a>(
+    text: &'a str,
+    expression: &Expression,
+    world: &World<'_>,
+    explain: bool,
+) -> EvalView<'a> {
+    let steps = explain.then(|| world.with(Seed::Random, |input| expression.explain(input)));
+    // A second evaluation would have another clock and other random bits than the steps show.
+    let whole = steps.as_ref().and_then(|steps| steps.first());
+    let outcome = whole.and_then(|whole| whole.outcome.clone());
+    EvalView {
+        text,
+        outcome: outcome
+            .unwrap_or_else(|| world.with(Seed::Random, |input| expression.evaluate(input))),
+        steps,
+    }
+}
+
+/// What was asked for, read.
+struct Given {
+    text: String,
+    object: Object,
+    /// `None` when nobody said which.
+    roles: Option<Vec<AppRole>>,
+}
+
+fn given(output: Output, file: Option<&Path>, args: &args::Eval) -> Result<Given, Obstacle> {
+    let text = match (&args.expression, &args.expression_file) {
+        (Some(text), _) if text == "-" => input::read_text(Path::new("-"))?,
+        (Some(text), _) => text.clone(),
+        (None, Some(file)) => input::read_text(file)?,
+        // The arguments see to it that one of them is there.
+        (None, None) => String::new(),
+    };
+    let object = match (&args.object, &args.user) {
+        (Some(file), _) => {
+            let members: Map<String, Json> = input::read_json(file)?;
+            Object::from_json(&members)
+        }
+        (None, Some(user)) => from_state(output, file, user)?,
+        (None, None) => Object::from_json(&Map::new()),
+    };
+    let roles = match &args.roles {
+        Some(file) => {
+            let roles: Vec<WireRole> = input::read_json(file)?;
+            Some(roles.into_iter().map(AppRole::from).collect())
+        }
+        None => None,
+    };
+    Ok(Given {
+        text,
+        object,
+        roles,
+    })
+}
+
+/// A user as the state knows them; those that are present come first.
+fn from_state(output: Output, file: Option<&Path>, user: &str) -> anyhow::Result<Object> {
+    let config = load::config(output, file)?;
+    let store = Store::open_read_only(&config.state_path)?;
+    let found = store.find(ObjectKind::User, user)?.into_iter().next();
+    match found {
+        Some(object) => Ok(Object::from_state(object)),
+        None => anyhow::bail!(
+            "no user {user} is in the state; name a principal name or an object id, and mind that \
+             only what a cycle has read is there"
+        ),
+    }
+}
+
+/// Tells of an attribute that no configuration may read, which is most often a mistyped one.
+fn warn(output: Output, expression: &Expression, object: &Object) {
+    let names: Vec<_> = source::names(ObjectKind::User).collect();
+    if let Some(error) = expression.unknown_attribute(|name| object.knows(name), &names) {
+        output.message(&report::unknown_attribute(&error, expression.text()));
+    }
+}

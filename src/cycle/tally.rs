@@ -1,0 +1,82 @@
+//! The tally: what carrying out a plan came to, counted as outcomes come.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::engine::model::{ObjectKind, SourceId};
+use crate::engine::outcome::{Class, Failure, Outcome, Status};
+use crate::engine::plan::Action;
+use crate::engine::summary::{FailedObject, Summary};
+
+/// What carrying out a plan came to.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) done: BTreeMap<&'static str, u64>,
+    pub(super) failures: Vec<FailedObject>,
+    pub(super) failed: u64,
+    pub(super) not_tried: u64,
+    pub(super) aborted: Option<String>,
+    /// Objects whose evaluation did not come to its end.
+    pub(super) unfinished: BTreeSet<(ObjectKind, SourceId)>,
+}
+
+impl Tally {
+    pub(super) fn count(&mut self, outcome: &Outcome) {
+        let Outcome {
+            action,
+            at: _,
+            duration_ms: _,
+            requests: _,
+            status,
+        } = outcome;
+        let subject = action.subject();
+        let failure = match status {
+            Status::Done { .. } => {
+                *self.done.entry(action.word()).or_default() += weight(action);
+                return;
+            }
+            Status::Met { .. } => {
+                *self.done.entry("adopt").or_default() += 1;
+                self.unfinished.insert((subject.kind, subject.id.clone()));
+                return;
+            }
+            Status::NotTried(_) => {
+                self.not_tried += weight(action);
+                self.unfinished.insert((subject.kind, subject.id.clone()));
+                return;
+            }
+            Status::Vanished => Failure {
+                class: Class::Gone,
+                http_status: Some(404),
+                message:
+                    "the object is gone from the target; it is matched again in the next cycle"
+                        .to_owned(),
+                unconfirmed: false,
+            },
+            Status::Failed(failure) => failure.clone(),
+        };
+        self.unfinished.insert((subject.kind, subject.id.clone()));
+        self.failed += 1;
+        if self.failures.len() < Summary::MAX_FAILURES {
+            self.failures.push(FailedObject {
+                subject: subject.clone(),
+                action: action.word(),
+                failure,
+            });
+        }
+    }
+}
+
+/// Membership actions weigh as many members as they carry, everything else is one.
+pub(super) fn weight(action: &Action) -> u64 {
+    match action {
+        Action::AddMembers { members, .. } => members.len() as u64,
+        Action::RemoveMembers { members, .. } => members.len() as u64,
+        Action::Create { .. }
+        | Action::Adopt { .. }
+        | Action::Update { .. }
+        | Action::Enable { .. }
+        | Action::Disable { .. }
+        | Action::Delete { .. }
+        | Action::SetReference { .. } => 1,
+    }
+}

@@ -1,0 +1,657 @@
+//! What people and machines read, on plans and summaries that hold one of everything.
+
+use std::collections::BTreeMap;
+
+use chrono::DateTime;
+use serde_json::Value as Json;
+
+use super::json::Document;
+use super::text::{self, Style};
+use super::view::PlanView;
+use super::{CheckView, CycleView, EscrowView, HeldView, JobView, ProblemView};
+use crate::engine::filter::ClauseFailure;
+use crate::engine::guard::{self, Approvals, Review, WhyHeld};
+use crate::engine::job::{Limit, Limits};
+use crate::engine::mapping::AttributeError;
+use crate::engine::model::{JobName, MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value};
+use crate::engine::outcome::{Class, Failure};
+use crate::engine::plan::{
+    Action, Change, Count, Element, Plan, Referenced, Skipped, Subject, Verb, Why, WhyOut,
+    WhyRemoved,
+};
+use crate::engine::summary::{CycleKind, FailedObject, Requests, Summary};
+
+fn subject(kind: ObjectKind, label: &str) -> Subject {
+    Subject {
+        kind,
+        id: SourceId::new(format!("id-of-{label}")),
+        label: label.to_owned(),
+    }
+}
+
+fn user(label: &str) -> Subject {
+    subject(ObjectKind::User, label)
+}
+
+fn group(label: &str) -> Subject {
+    subject(ObjectKind::Group, label)
+}
+
+fn path(text: &str) -> TargetPath {
+    TargetPath::parse(text).unwrap()
+}
+
+fn target(id: &str) -> TargetId {
+    TargetId::new(id)
+}
+
+fn change(at: &str, old: Option<Value>, new: Option<Value>) -> Change {
+    Change {
+        path: path(at),
+        old,
+        new,
+        element: Element::None,
+    }
+}
+
+fn inactive() -> Vec<Change> {
+    let (old, new) = (Value::Boolean(true), Value::Boolean(false));
+    vec![change("active", Some(old), Some(new))]
+}
+
+fn key(value: &str) -> MatchKey {
+    MatchKey {
+        path: path("userName"),
+        value: Value::text(value),
+    }
+}
+
+fn referenced(label: &str, at: Option<&str>) -> Referenced {
+    Referenced {
+        source: SourceId::new(format!("id-of-{label}")),
+        target: at.map(target),
+    }
+}
+
+const MANAGER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager";
+
+/// One action of each kind.
+fn actions() -> Vec<Action> {
+    vec![
+        Action::Create {
+            subject: user("jane@contoso.com"),
+            attributes: BTreeMap::from([
+                (path("userName"), Value::text("jane@contoso.com")),
+                (path("title"), Value::text("")),
+            ]),
+            references: vec![(path(MANAGER), referenced("bob@contoso.com", Some("t2")))],
+            keys: vec![key("jane@contoso.com")],
+        },
+        Action::Adopt {
+            subject: user("kim@contoso.com"),
+            target: target("t3"),
+            key: key("kim@contoso.com"),
+            current: BTreeMap::new(),
+            changes: Vec::new(),
+        },
+        Action::Update {
+            subject: user("bob@contoso.com"),
+            target: target("t2"),
+            changes: vec![
+                change("title", Some(Value::text("Clerk")), None),
+                change("active", None, Some(Value::Boolean(true))),
+            ],
+        },
+        Action::Enable {
+            subject: user("eve@contoso.com"),
+            target: target("t4"),
+            changes: vec![change(
+                "active",
+                Some(Value::Boolean(false)),
+                Some(Value::Boolean(true)),
+            )],
+        },
+        Action::AddMembers {
+            group: group("Sales"),
+            target: None,
+            members: (1..=12)
+                .map(|number| referenced(&format!("m{number}"), None))
+                .collect(),
+        },
+        Action::SetReference {
+            subject: user("eve@contoso.com"),
+            target: Some(target("t4")),
+            path: path(MANAGER),
+            old: None,
+            new: Some(referenced("jane@contoso.com", None)),
+        },
+        Action::RemoveMembers {
+            group: group("Support"),
+            target: target("g2"),
+            members: vec![(SourceId::new("id-of-bob@contoso.com"), target("t2"))],
+        },
+        Action::Disable {
+            subject: user("lee@contoso.com"),
+            target: target("t5"),
+            changes: inactive(),
+            why: WhyRemoved::OutOfScope(WhyOut::Filter(vec![ClauseFailure {
+                clause: "department EQUALS \"Sales\"".to_owned(),
+                value: Some("Support".to_owned()),
+            }])),
+        },
+        Action::Delete {
+            subject: user("max@contoso.com"),
+            target: target("t6"),
+            why: WhyRemoved::Deleted,
+        },
+    ]
+}
+
+fn reviewed(actions: Vec<Action>, skipped: Vec<Skipped>, limit: u64) -> Review {
+    let mut plan = Plan::new(JobName::new("wizer"), actions, skipped);
+    plan.evaluated = Count {
+        users: 1_234,
+        groups: 2,
+    };
+    plan.in_scope = Count {
+        users: 5,
+        groups: 1,
+    };
+    plan.linked = Count {
+        users: 6,
+        groups: 2,
+    };
+    let limits = Limits {
+        max_deletions: Limit::Count(limit),
+    };
+    guard::review(plan, &limits, &Approvals::default())
+}
+
+fn view(review: &Review) -> PlanView<'_> {
+    PlanView {
+        review,
+        kind: CycleKind::Initial,
+        requests: Requests {
+            source: 4,
+            target: 1,
+        },
+        known: &|id| (id.as_str() == "id-of-m1").then(|| "may@contoso.com".to_owned()),
+    }
+}
+
+fn plan_text(review: &Review, style: Style) -> String {
+    let mut out = Vec::new();
+    text::plan(&mut out, &view(review), style).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+const DETAILS: Style = Style {
+    colour: false,
+    details: true,
+};
+
+#[test]
+fn a_plan_says_every_change_in_the_order_in_which_it_is_made() {
+    let review = reviewed(actions(), Vec::new(), 500);
+    insta::assert_snapshot!(plan_text(&review, Style::default()), @r##"
+    Plan of wizer
+    Initial cycle: 1,234 users and 2 groups evaluated, 5 users and 1 group in scope, 6 users and 2 groups linked.
+
+    Users
+      + create user jane@contoso.com
+      ~ adopt user kim@contoso.com, found by userName "kim@contoso.com" (id t3); it is as it should be
+      ~ update user bob@contoso.com
+          title: "Clerk" → (none)
+          active: (none) → true
+      + enable user eve@contoso.com
+          active: false → true
+
+    Memberships to add
+      group Sales: + 12 members (may@contoso.com, id-of-m2, id-of-m3, id-of-m4, id-of-m5, id-of-m6, id-of-m7, id-of-m8, id-of-m9, id-of-m10 and 2 more)
+
+    References
+      ~ update user eve@contoso.com
+          urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager: (none) → jane@contoso.com
+
+    Memberships to remove
+      group Support: - 1 member (bob@contoso.com)
+
+    Disables and deletes
+      - disable user lee@contoso.com, because it does not pass the scoping filter: department EQUALS "Sales", but the value is "Support"
+          active: true → false
+      - delete user max@contoso.com, because it was deleted in the tenant
+
+    Plan: 1 to create, 1 to update, 1 to disable, 1 to delete, 1 to adopt, 1 to enable, 12 memberships to add, 1 membership to remove, 1 reference to set.
+    Making the plan took 4 requests to the source and 1 request to the target; nothing was changed.
+    "##);
+}
+
+#[test]
+fn a_plan_in_detail_also_says_what_is_created_and_every_member() {
+    let mut actions = actions();
+    actions.retain(|action| matches!(action, Action::Create { .. } | Action::AddMembers { .. }));
+    insta::assert_snapshot!(plan_text(&reviewed(actions, Vec::new(), 500), DETAILS), @r##"
+    Plan of wizer
+    Initial cycle: 1,234 users and 2 groups evaluated, 5 users and 1 group in scope, 6 users and 2 groups linked.
+
+    Users
+      + create user jane@contoso.com
+          title: ""
+          userName: "jane@contoso.com"
+          urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager: id-of-bob@contoso.com
+
+    Memberships to add
+      group Sales: + 12 members (may@contoso.com, id-of-m2, id-of-m3, id-of-m4, id-of-m5, id-of-m6, id-of-m7, id-of-m8, id-of-m9, id-of-m10, id-of-m11, id-of-m12)
+
+    Plan: 1 to create, 0 to update, 0 to disable, 0 to delete, 12 memberships to add.
+    Making the plan took 4 requests to the source and 1 request to the target; nothing was changed.
+    "##);
+}
+
+#[test]
+fn an_empty_plan_says_that_there_are_no_changes() {
+    let review = reviewed(Vec::new(), Vec::new(), 500);
+    insta::assert_snapshot!(plan_text(&review, Style::default()), @r##"
+    Plan of wizer
+    Initial cycle: 1,234 users and 2 groups evaluated, 5 users and 1 group in scope, 6 users and 2 groups linked.
+
+    No changes. Plan: 0 to create, 0 to update, 0 to disable, 0 to delete.
+    Making the plan took 4 requests to the source and 1 request to the target; nothing was changed.
+    "##);
+}
+
+#[test]
+fn held_removals_are_shown_with_what_to_do_about_them() {
+    let review = reviewed(actions(), Vec::new(), 1);
+    let text = plan_text(&review, Style::default());
+    let held = text.split_once("Held back").unwrap().1;
+    insta::assert_snapshot!(held, @r##"
+      2 disables and deletes are planned, and the job's limit is 1 (safety.max_deletions).
+      group Support: - 1 member (bob@contoso.com)
+      - disable user lee@contoso.com, because it does not pass the scoping filter: department EQUALS "Sales", but the value is "Support"
+          active: true → false
+      - delete user max@contoso.com, because it was deleted in the tenant
+      None of these 3 removals is carried out until they are allowed with: entrain approve wizer
+
+    Plan: 1 to create, 1 to update, 0 to disable, 0 to delete, 1 to adopt, 1 to enable, 12 memberships to add, 1 reference to set, 3 removals held.
+    Making the plan took 4 requests to the source and 1 request to the target; nothing was changed.
+    "##);
+}
+
+/// One of each reason, and a name that would drive a terminal.
+fn skipped() -> Vec<Skipped> {
+    let whys = vec![
+        Why::OutOfScope(WhyOut::NotAssigned),
+        Why::OutOfScope(WhyOut::DefaultAccessOnly),
+        Why::OutOfScope(WhyOut::Excluded),
+        Why::OutOfScope(WhyOut::KindDisabled),
+        Why::OutOfScope(WhyOut::Filter(vec![
+            ClauseFailure {
+                clause: "department EQUALS \"Sales\"".to_owned(),
+                value: None,
+            },
+            ClauseFailure {
+                clause: "city EQUALS \"Rome\"".to_owned(),
+                value: Some("Oslo".to_owned()),
+            },
+        ])),
+        Why::BlockedNotCreated,
+        Why::NoMatchingValue,
+        Why::IgnoredByMapping,
+        Why::Ambiguous {
+            key: key("kim@contoso.com"),
+            targets: vec![target("t1"), target("t2")],
+        },
+        Why::Taken {
+            key: key("kim@contoso.com"),
+            target: target("t1"),
+            by: SourceId::new("id-of-m1"),
+        },
+        Why::MappingFailed(vec![AttributeError {
+            target: path("title"),
+            message: "the value is a list".to_owned(),
+        }]),
+        Why::NotAllowed(Verb::Create),
+        Why::Kept(WhyRemoved::SoftDeleted),
+        Why::CannotDisable(WhyRemoved::Blocked),
+        Why::IncompleteRead(WhyRemoved::Deleted),
+        Why::LookupFailed("HTTP 500: \u{1b}[2J\u{202e}".to_owned()),
+    ];
+    whys.into_iter()
+        .enumerate()
+        .map(|(number, why)| Skipped {
+            subject: user(&format!("u{number}")),
+            why,
+        })
+        .collect()
+}
+
+#[test]
+fn every_reason_is_a_sentence() {
+    let review = reviewed(Vec::new(), skipped(), 500);
+    let text = plan_text(&review, Style::default());
+    let skipped = text.split_once("Skipped").unwrap().1;
+    insta::assert_snapshot!(skipped, @r##"
+      · user u0: neither an assignment nor a group brings it into scope
+      · user u1: it holds no role but Default Access
+      · user u2: it is named in scope.exclude
+      · user u3: the job does not provision users
+      · user u4: it does not pass the scoping filter: department EQUALS "Sales", but it has no value; and city EQUALS "Rome", but the value is "Oslo"
+      · user u5: sign-in is blocked and the target does not know it, so nothing is created
+      · user u6: every matching attribute is empty in the source, so it cannot be looked up in the target
+      · user u7: an expression asks for it to be left alone (IgnoreObjectFlow)
+      ✗ user u8: 2 objects in the target have userName "kim@contoso.com": ids t1, t2; only one may
+      ✗ user u9: the target object that has userName "kim@contoso.com" (id t1) is linked to may@contoso.com already
+      ✗ user u10: its mapping failed: title: the value is a list
+      · user u11: the job's actions do not allow to create
+      · user u12: it would be removed, because it is in the tenant's recycle bin, but when_out_of_scope is "keep"
+      · user u13: it should be disabled, because sign-in is blocked, but no mapping carries that to the target (map IsSoftDeleted to active)
+      · user u14: it would be removed, because it was deleted in the tenant, but the source was not read completely
+      ✗ user u15: the look-up in the target failed: HTTP 500: \u{1b}[2J\u{202e}
+
+    No changes. Plan: 0 to create, 0 to update, 0 to disable, 0 to delete, 4 objects failing, 12 skipped.
+    Making the plan took 4 requests to the source and 1 request to the target; nothing was changed.
+    "##);
+}
+
+#[test]
+fn the_rest_of_the_tenant_is_counted_unless_asked_for() {
+    let everybody = (0..30)
+        .map(|number| Skipped {
+            subject: user(&format!("u{number}")),
+            why: Why::OutOfScope(WhyOut::NotAssigned),
+        })
+        .collect();
+    let review = reviewed(Vec::new(), everybody, 500);
+    let short = plan_text(&review, Style::default());
+    assert!(short.contains("30 objects that nothing brings into scope (-v lists them)"));
+    assert!(!short.contains("user u7"));
+    assert!(plan_text(&review, DETAILS).contains("user u29: neither an assignment"));
+}
+
+#[test]
+fn nothing_that_a_name_holds_reaches_the_terminal_unescaped() {
+    let nasty = "\u{1b}[31mroot\u{7}\r\n\u{202e}\u{200b}\u{9b}2J";
+    let actions = vec![
+        Action::Create {
+            subject: user(nasty),
+            attributes: BTreeMap::from([(path("userName"), Value::text(nasty))]),
+            references: Vec::new(),
+            keys: Vec::new(),
+        },
+        Action::Delete {
+            subject: group(nasty),
+            target: target(nasty),
+            why: WhyRemoved::Deleted,
+        },
+    ];
+    let text = plan_text(&reviewed(actions, Vec::new(), 500), DETAILS);
+    for character in text.chars().filter(|character| *character != '\n') {
+        assert!(!character.is_control(), "{text:?}");
+        assert!(!"\u{202e}\u{200b}".contains(character), "{text:?}");
+    }
+}
+
+fn json(write: impl FnOnce(&mut Document<'_>)) -> Json {
+    let mut out = Vec::new();
+    let mut document = Document::begin(&mut out).unwrap();
+    write(&mut document);
+    document.end().unwrap();
+    serde_json::from_slice(&out).unwrap()
+}
+
+#[test]
+fn json_holds_every_action_with_its_fields() {
+    let review = reviewed(actions(), Vec::new(), 500);
+    let document = json(|document| document.plan(&view(&review)).unwrap());
+    assert_eq!(document["format"], 1);
+    let plan = &document["jobs"][0];
+    assert_eq!(plan["job"], "wizer");
+    let words: Vec<_> = plan["actions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|action| action["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        words,
+        [
+            "create",
+            "adopt",
+            "update",
+            "enable",
+            "add-members",
+            "set-reference",
+            "remove-members",
+            "disable",
+            "delete"
+        ]
+    );
+    let update = &plan["actions"][2];
+    insta::assert_snapshot!(update, @r##"
+    {"action":"update","changes":[{"new":null,"old":"Clerk","path":"title"},{"new":true,"old":null,"path":"active"}],"step":"users","subject":{"id":"id-of-bob@contoso.com","kind":"user","label":"bob@contoso.com"},"target":"t2"}
+    "##);
+    let members = &plan["actions"][4]["members"];
+    assert_eq!(members.as_array().unwrap().len(), 12);
+    assert_eq!(members[0]["label"], "may@contoso.com");
+    assert_eq!(plan["actions"][7]["why"]["reason"], "filter");
+    assert_eq!(plan["held"], Json::Null);
+}
+
+#[test]
+fn json_holds_what_is_held_and_what_is_skipped() {
+    let review = reviewed(actions(), skipped(), 1);
+    let document = json(|document| {
+        document.plan(&view(&review)).unwrap();
+        document.error(&JobName::new("b"), "no").unwrap();
+    });
+    let plan = &document["jobs"][0];
+    assert_eq!(plan["held"]["reason"], "too-many-deletions");
+    assert_eq!(plan["held"]["actions"].as_array().unwrap().len(), 3);
+    assert_eq!(plan["skipped"].as_array().unwrap().len(), skipped().len());
+    assert_eq!(plan["skipped"][8]["failure"], true);
+    assert_eq!(plan["skipped"][8]["targets"][1], "t2");
+    assert_eq!(document["jobs"][1]["error"], "no");
+}
+
+fn summary() -> Summary {
+    Summary {
+        job: JobName::new("wizer"),
+        cycle: 7,
+        kind: CycleKind::Incremental,
+        started: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
+        duration_ms: 65_432,
+        evaluated: Count {
+            users: 1,
+            groups: 2,
+        },
+        in_scope: Count {
+            users: 1,
+            groups: 1,
+        },
+        linked: Count {
+            users: 12_345,
+            groups: 1,
+        },
+        done: BTreeMap::from([("add-members", 1), ("create", 2_000), ("update", 0)]),
+        skipped: BTreeMap::from([("out-of-scope", 3)]),
+        failures: vec![FailedObject {
+            subject: user("kim@contoso.com"),
+            action: "create",
+            failure: Failure {
+                class: Class::Refused,
+                http_status: Some(400),
+                message: "POST /Users: userName is too long".to_owned(),
+                unconfirmed: true,
+            },
+        }],
+        failed: 3,
+        not_tried: 1,
+        held: Some((
+            WhyHeld::TooManyDeletions {
+                planned: 600,
+                limit: 500,
+            },
+            610,
+        )),
+        incomplete: Some("page 2 of the groups: HTTP 500".to_owned()),
+        aborted: None,
+        stopped: false,
+        requests: Requests {
+            source: 1,
+            target: 2_010,
+        },
+    }
+}
+
+#[test]
+fn a_summary_says_what_was_done_what_failed_and_what_is_held() {
+    let mut out = Vec::new();
+    text::summary(&mut out, &summary(), Style::default()).unwrap();
+    insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r##"
+    wizer: incremental cycle 7 took 1 min 5 s: 2,000 created, 1 membership added, 3 failed, 1 not tried, 3 skipped. 1 user and 2 groups evaluated, 1 user and 1 group in scope, 12,345 users and 1 group linked. 1 request to the source, 2,010 requests to the target.
+      ✗ The source was not read completely, so nothing was removed: page 2 of the groups: HTTP 500
+      ✗ create user kim@contoso.com: POST /Users: userName is too long (refused, HTTP 400); it may have been carried out all the same, which the next cycle finds out
+      and 2 more that failed
+      ✗ 610 removals held back, and none was carried out: 600 disables and deletes are planned, and the job's limit is 500 (safety.max_deletions). Look at them with: entrain plan wizer; allow them with: entrain approve wizer
+    "##);
+}
+
+#[test]
+fn a_summary_in_json_has_the_same_facts() {
+    let document = json(|document| document.summary(&summary()).unwrap());
+    let summary = &document["jobs"][0];
+    assert_eq!(summary["done"]["create"], 2_000);
+    assert_eq!(summary["held"]["removals"], 610);
+    assert_eq!(summary["failures"][0]["http_status"], 400);
+    assert_eq!(summary["started"], "2027-01-15T08:00:00.000Z");
+}
+
+#[test]
+fn a_problem_is_told_with_its_place_and_its_remedy() {
+    let problem = ProblemView {
+        file: "entrain.toml".to_owned(),
+        line: Some(12),
+        column: Some(8),
+        variable: None,
+        key: "jobs.wizer.target".to_owned(),
+        message: "unknown key\nbase_ulr".to_owned(),
+        remedy: "did you mean base_url?".to_owned(),
+    };
+    let mut out = Vec::new();
+    text::problem(&mut out, "error", &problem, Style::default()).unwrap();
+    insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r##"
+    error: entrain.toml:12:8: jobs.wizer.target
+        unknown key
+        base_ulr
+        help: did you mean base_url?
+    "##);
+}
+
+#[test]
+fn checks_are_a_table_with_remedies() {
+    let checks = [
+        CheckView {
+            what: "access token".to_owned(),
+            result: Ok("granted".to_owned()),
+        },
+        CheckView {
+            what: "users".to_owned(),
+            result: Err((
+                "HTTP 403: Authorization_RequestDenied".to_owned(),
+                Some("grant User.Read.All".to_owned()),
+            )),
+        },
+    ];
+    let mut out = Vec::new();
+    text::checks(&mut out, &JobName::new("wizer"), &checks, Style::default()).unwrap();
+    insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r##"
+    wizer
+      ✓ access token  granted
+      ✗ users         HTTP 403: Authorization_RequestDenied
+                      help: grant User.Read.All
+    "##);
+}
+
+#[test]
+fn a_status_is_a_table_and_what_needs_a_person() {
+    let at = |seconds: i64| DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap();
+    let new = JobView {
+        job: JobName::new("sosafe"),
+        enabled: true,
+        linked: Count::default(),
+        pending: Count::default(),
+        in_escrow: Count::default(),
+        escrow: Vec::new(),
+        held: None,
+        last: None,
+        next: Some(at(0)),
+        full_evaluation: true,
+    };
+    let old = JobView {
+        job: JobName::new("wizer"),
+        linked: Count {
+            users: 12_345,
+            groups: 20,
+        },
+        in_escrow: Count {
+            users: 2,
+            groups: 0,
+        },
+        escrow: vec![EscrowView {
+            subject: user("kim@contoso.com"),
+            action: "create".to_owned(),
+            attempts: 3,
+            first_failed: at(-9_000),
+            last_failed: at(-600),
+            message: "HTTP 400: no".to_owned(),
+        }],
+        held: Some(HeldView {
+            why: WhyHeld::EmptiedScope {
+                linked: Count {
+                    users: 9,
+                    groups: 1,
+                },
+            },
+            since: at(-600),
+            removals: BTreeMap::from([("disable".to_owned(), 9), ("delete".to_owned(), 1)]),
+        }),
+        last: Some(CycleView {
+            number: 7,
+            kind: CycleKind::Incremental,
+            state: "held",
+            started: at(-600),
+            finished: Some(at(-599)),
+            duration_ms: 1_000,
+            evaluated: Count::default(),
+            in_scope: Count::default(),
+            done: BTreeMap::from([("create".to_owned(), 2)]),
+            skipped: BTreeMap::new(),
+            failed: 2,
+            not_tried: 0,
+            requests: Requests::default(),
+            incomplete: None,
+            error: None,
+        }),
+        next: Some(at(1_800)),
+        full_evaluation: false,
+        ..new.clone()
+    };
+    let jobs = [new, old];
+    let mut out = Vec::new();
+    text::status(&mut out, &jobs, at(0), Style::default()).unwrap();
+    insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r##"
+    JOB     STATE      LAST START  USERS   GROUPS  ESCROW  HELD  NEXT
+    sosafe  never run  -           0       0       0       0     due
+    wizer   held       10 min ago  12,345  20      2       10    in 30 min
+
+    wizer
+      Incremental cycle 7, started 2027-01-15 07:50:00 UTC: held after 1.0 s. 2 created, 2 failed. 0 users and 0 groups evaluated, 0 users and 0 groups in scope. 0 requests to the source, 0 requests to the target.
+      ✗ Held back since 2027-01-15 07:50 UTC: 1 delete, 9 disables; nobody is in scope any more, though 9 users and 1 group are linked: rather an empty answer of the source than the truth. Look at them with: entrain plan wizer; allow them with: entrain approve wizer
+      ✗ create user kim@contoso.com: HTTP 400: no (failed in 3 cycles since 2027-01-15 05:30 UTC)
+      and 1 more in escrow
+    "##);
+    let document = json(|document| document.status(&jobs[1]).unwrap());
+    assert_eq!(document["jobs"][0]["held"]["removals"]["disable"], 9);
+    assert_eq!(document["jobs"][0]["last_cycle"]["state"], "held");
+}

@@ -1,0 +1,307 @@
+//! Commands as a script sees them: streams, exit codes, JSON, and what a plan leaves untouched.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use entrain::sandbox::{ROLE_USER, Size};
+use serde_json::{Value, json};
+
+use crate::cycles::settles;
+use crate::rig::{Rig, Run};
+use crate::target::Expected;
+
+async fn start() -> Rig {
+    Rig::start(Size::new(20, 3, 40)).await
+}
+
+/// Every file beside the config, with its content and when it was last written.
+fn files(rig: &Rig) -> BTreeMap<String, (Vec<u8>, std::time::SystemTime)> {
+    let files = fs::read_dir(rig.path("")).unwrap();
+    files
+        .map(|file| {
+            let file = file.unwrap();
+            let written = file.metadata().unwrap().modified().unwrap();
+            let name = file.file_name().into_string().unwrap();
+            (name, (fs::read(file.path()).unwrap(), written))
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_leaves_no_trace() {
+    let rig = start().await;
+    let before = files(&rig);
+    let first = rig.plan().await.expect(0).job();
+    assert!(!first["actions"].as_array().unwrap().is_empty());
+    assert_eq!(files(&rig), before, "no state file is made");
+    assert_eq!(rig.sandbox.target.writes(), 0);
+
+    rig.sync().await.expect(0);
+    let jane = rig.joiner("jane");
+    rig.sandbox.target.traffic().reset();
+    let before = files(&rig);
+    let plan = rig.plan().await.expect(0).job();
+    assert_eq!(plan["totals"]["create"], 1, "{plan:#}");
+    let again = rig.plan().await.expect(0).job();
+    assert_eq!(again["actions"], plan["actions"]);
+    rig.run(&["plan", "--user", &jane.to_string()])
+        .await
+        .expect(0);
+    rig.run(&["test"]).await.expect(0);
+    rig.run(&["status"]).await.expect(0);
+    assert_eq!(rig.sandbox.target.writes(), 0);
+    let after = files(&rig);
+    assert_eq!(after["entrain.db"], before["entrain.db"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_tells_by_its_exit_code_whether_there_is_something_to_do() {
+    let rig = start().await;
+    rig.run(&["plan", "--detailed-exitcode"]).await.expect(5);
+    rig.run(&["plan"]).await.expect(0);
+    rig.sync().await.expect(0);
+    rig.run(&["plan", "--detailed-exitcode"]).await.expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_person_or_one_group_alone() {
+    let rig = start().await;
+    rig.sync().await.expect(0);
+    let jane = rig.joiner("jane");
+    let john = rig.joiner("john");
+    let group = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(group, &[jane, john]);
+    rig.tenant().assign(group, ROLE_USER);
+    let users = rig.sandbox.target.user_count();
+    rig.run(&["sync", "--user", "JANE@contoso.com"])
+        .await
+        .expect(0);
+    assert_eq!(rig.sandbox.target.user_count(), users + 1);
+    assert_eq!(rig.user("jane@contoso.com")["active"], true);
+    rig.run(&["sync", "--group", "Fans"]).await.expect(0);
+    assert_eq!(rig.sandbox.target.user_count(), users + 1);
+    let fans = rig
+        .sandbox
+        .target
+        .find_group_by("displayName", "Fans")
+        .unwrap();
+    assert_eq!(fans["members"].as_array().unwrap().len(), 1);
+    let run = rig
+        .run(&["sync", "--user", "nobody@contoso.com"])
+        .await
+        .expect(1);
+    assert!(run.err.contains("nobody@contoso.com"), "{run:?}");
+    settles(&rig, &mut Expected::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_go_to_standard_output_and_nothing_else_does() {
+    let rig = start().await;
+    let parse = |run: &Run| -> Value {
+        serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}: {run:?}"))
+    };
+    for arguments in [
+        &["check"][..],
+        &["test"],
+        &["plan"],
+        &["status"],
+        &["sync"],
+        &["plan"],
+        &["status"],
+        &["approve", "demo"],
+    ] {
+        let text = rig.run(arguments).await.expect(0);
+        assert!(!text.out.is_empty(), "{arguments:?}");
+        assert!(!text.out.contains('\u{1b}') && !text.err.contains('\u{1b}'));
+        let json = rig
+            .run(&[arguments, &["--format", "json"]].concat())
+            .await
+            .expect(0);
+        assert_eq!(parse(&json)["format"], 1, "{arguments:?}");
+        let verbose = rig
+            .run(&[arguments, &["--format", "json", "-vv"]].concat())
+            .await
+            .expect(0);
+        parse(&verbose);
+    }
+    // Failures are documents too.
+    rig.tenant().set_client_secret("another");
+    for arguments in [&["test"][..], &["plan"], &["sync"]] {
+        let json = rig
+            .run(&[arguments, &["--format", "json"]].concat())
+            .await
+            .expect(1);
+        parse(&json);
+        assert!(json.out.contains("AADSTS7000215"), "{json:?}");
+    }
+    rig.edit(|text| text.replace("base_url", "base_ulr"));
+    for arguments in [
+        &["check"][..],
+        &["test"],
+        &["plan"],
+        &["status"],
+        &["sync"],
+        &["run"],
+    ] {
+        let json = rig
+            .run(&[arguments, &["--format", "json"]].concat())
+            .await
+            .expect(2);
+        parse(&json);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_usage_exits_with_two_and_helps() {
+    let rig = start().await;
+    for command in ["sync", "plan", "test", "status", "approve"] {
+        let run = rig.run(&[command, "dmeo"]).await.expect(2);
+        assert!(run.err.contains("did you mean \"demo\"?"), "{run:?}");
+    }
+    let run = rig.run(&["snyc"]).await.expect(2);
+    assert!(run.err.contains("sync"), "{run:?}");
+    let run = rig.run(&["sync", "--intial"]).await.expect(2);
+    assert!(run.err.contains("--initial"), "{run:?}");
+    rig.run(&["sync", "--user", "a", "--group", "b"])
+        .await
+        .expect(2);
+    rig.run(&["--format", "xml", "status"]).await.expect(2);
+    rig.run(&[]).await.expect(2);
+    assert!(!rig.path("entrain.db").exists());
+    let run = rig
+        .run(&["--config", "nowhere.toml", "check"])
+        .await
+        .expect(2);
+    assert!(
+        run.out.contains("nowhere.toml") || run.err.contains("nowhere.toml"),
+        "{run:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_config_that_init_writes_is_valid() {
+    let rig = start().await;
+    for preset in [
+        "generic",
+        "symantec-wss",
+        "wizer",
+        "sosafe",
+        "sonicwall-cse",
+    ] {
+        let file = format!("{preset}.toml");
+        let arguments = [
+            "init",
+            "--output",
+            &file,
+            "--preset",
+            preset,
+            "--tenant-id",
+            &rig.sandbox.tenant_id(),
+            "--client-id",
+            &rig.sandbox.client_id(),
+            "--app-id",
+            &rig.sandbox.app_id(),
+            "--base-url",
+            "https://scim.example.com/v2",
+        ];
+        rig.run(&arguments).await.expect(0);
+        rig.run(&["--config", &file, "check"]).await.expect(0);
+        let before = fs::read(rig.path(&file)).unwrap();
+        rig.run(&arguments).await.expect(2);
+        assert_eq!(
+            fs::read(rig.path(&file)).unwrap(),
+            before,
+            "never overwritten"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn init_asks_nobody_when_nobody_is_there() {
+    let rig = start().await;
+    let begun = Instant::now();
+    let run = rig.run(&["init", "--output", "new.toml"]).await;
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert!([0, 2].contains(&run.code), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shells_get_their_completions() {
+    let rig = start().await;
+    for shell in ["bash", "zsh", "fish"] {
+        let run = rig.run(&["completions", shell]).await.expect(0);
+        assert!(
+            run.out.contains("entrain") && run.out.contains("sync"),
+            "{shell}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_needs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_entrain"))
+        .arg("demo")
+        .current_dir(folder.path())
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    let run = Rig::finish(child).await.expect(0);
+    assert!(begun.elapsed() < Duration::from_secs(15));
+    assert!(!run.out.is_empty());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_job_runs_only_when_it_is_named() {
+    let rig = start().await;
+    rig.edit(|text| text.replace("name = \"demo\"", "name = \"demo\"\nenabled = false"));
+    let run = rig.run(&["sync"]).await.expect(0);
+    assert!(run.err.contains("no job is enabled"), "{run:?}");
+    assert_eq!(rig.sandbox.target.user_count(), 0);
+    let status = rig
+        .run(&["status", "--format", "json"])
+        .await
+        .expect(0)
+        .job();
+    assert_eq!(status["enabled"], json!(false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_jobs_share_one_reading_of_the_source() {
+    let rig = start().await;
+    let second = entrain::sandbox::TargetHandle::start(entrain::sandbox::TargetOptions::default())
+        .await
+        .unwrap();
+    rig.edit(|text| {
+        let (head, job) = text.split_once("[[jobs]]").unwrap();
+        let other = job
+            .replace("\"demo\"", "\"other\"")
+            .replace(&rig.sandbox.scim_url(), &second.scim_url());
+        format!("{head}[[jobs]]{job}\n[[jobs]]{other}")
+    });
+    rig.tenant().traffic().reset();
+    rig.sync().await.expect(0);
+    assert_eq!(second.user_count(), rig.sandbox.target.user_count());
+    assert_eq!(second.group_count(), rig.sandbox.target.group_count());
+    rig.joiner("jane");
+    rig.run(&["sync", "other"]).await.expect(0);
+    assert_eq!(
+        rig.sandbox
+            .target
+            .find_user_by("userName", "jane@contoso.com"),
+        None
+    );
+    assert!(
+        second
+            .find_user_by("userName", "jane@contoso.com")
+            .is_some()
+    );
+    rig.run(&["sync", "demo"]).await.expect(0);
+    assert_eq!(rig.user("jane@contoso.com")["active"], true);
+}

@@ -1,0 +1,381 @@
+//! Who is in the target already is adopted, whatever the target's habits; nobody is there twice.
+
+use entrain::sandbox::{Quirk, ROLE_USER, Size};
+use serde_json::{Value, json};
+
+use crate::cycles::settles;
+use crate::rig::Rig;
+use crate::target::Expected;
+
+async fn start() -> Rig {
+    Rig::start(Size::new(30, 4, 60)).await
+}
+
+const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
+
+fn put_user(rig: &Rig, name: &str) -> String {
+    let user = json!({"schemas": [USER], "userName": name, "active": false, "title": "Old"});
+    rig.sandbox.target.create_user(&user).unwrap()
+}
+
+fn put_group(rig: &Rig, name: &str, members: &[&str]) -> String {
+    let members: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
+    let group = json!({"schemas": [GROUP], "displayName": name, "members": members});
+    rig.sandbox.target.create_group(&group).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_who_are_there_already_are_adopted_however_they_are_spelt() {
+    let rig = start().await;
+    let names = [
+        ("o'neil", "o'neil@contoso.com"),
+        ("jane+test", "JANE+Test@Contoso.com"),
+        ("jürgen.groß", "jürgen.groß@contoso.com"),
+        ("say\"hi\"", "say\"hi\"@contoso.com"),
+        ("back\\slash", "back\\slash@contoso.com"),
+        ("a&b#c", "A&B#C@contoso.com"),
+        ("東海林", "東海林@contoso.com"),
+        ("100%25", "100%25@contoso.com"),
+    ];
+    let mut ids = Vec::new();
+    for (alias, there) in names {
+        rig.joiner(alias);
+        ids.push((put_user(&rig, there), format!("{alias}@contoso.com")));
+    }
+    let before = rig.sandbox.target.user_count();
+    let plan = rig.plan().await.expect(0).job();
+    assert_eq!(plan["totals"]["adopt"], before, "{plan:#}");
+    assert_eq!(rig.sandbox.target.writes(), 0);
+    for (id, name) in &ids {
+        let user = rig.sandbox.target.user(id).unwrap();
+        assert_ne!(user["title"], "Engineer", "{name}");
+    }
+    rig.sync().await.expect(0);
+    assert_eq!(rig.target().await.duplicates, Vec::<String>::new());
+    assert_eq!(
+        rig.sandbox.target.user_count(),
+        rig.target().await.users.len()
+    );
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+    for (id, name) in ids {
+        let user = rig.sandbox.target.user(&id).unwrap();
+        assert_eq!(user["active"], true, "{name}");
+        assert_eq!(user["title"], "Engineer");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_by_one_they_are_found_too() {
+    let rig = start().await;
+    rig.sync().await.expect(0);
+    let others = rig.sandbox.target.user_count();
+    let people = [
+        ("o'neil", "o'neil@contoso.com"),
+        ("jane+test", "JANE+Test@Contoso.com"),
+        ("say\"hi\"", "say\"hi\"@contoso.com"),
+        ("back\\slash", "back\\slash@contoso.com"),
+        ("a&b#c", "A&B#C@contoso.com"),
+        ("東海林", "東海林@contoso.com"),
+        ("100%25", "100%25@contoso.com"),
+    ];
+    for (number, (alias, there)) in people.into_iter().enumerate() {
+        rig.joiner(alias);
+        let id = put_user(&rig, there);
+        let summary = rig.sync().await.expect(0).job();
+        assert_eq!(summary["done"]["adopt"], 1, "{summary:#}");
+        assert_eq!(rig.sandbox.target.user_count(), others + number + 1);
+        assert_eq!(
+            rig.sandbox.target.user(&id).unwrap()["active"],
+            true,
+            "{alias}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adopted_group_gets_who_is_missing_and_keeps_who_is_not_ours() {
+    let rig = start().await;
+    let jane = rig.joiner("jane");
+    let john = rig.joiner("john");
+    let group = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(group, &[jane, john]);
+    rig.tenant().assign(group, ROLE_USER);
+    let jane_there = put_user(&rig, "jane@contoso.com");
+    let stranger = put_user(&rig, "stranger@elsewhere.example");
+    let there = put_group(&rig, "FANS", &[&jane_there, &stranger]);
+    rig.sync().await.expect(0);
+    let group = rig.sandbox.target.group(&there).unwrap();
+    // Names that differ in nothing but case are the same (RFC 7643 section 2.2).
+    assert_eq!(group["displayName"], "FANS");
+    let mut members = rig.sandbox.target.members(&there);
+    members.sort();
+    let john_there = rig.user("john@contoso.com")["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let mut wanted = vec![jane_there, john_there, stranger];
+    wanted.sort();
+    assert_eq!(members, wanted);
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_hits_are_that_objects_failure_alone() {
+    let rig = start().await;
+    rig.configure(
+        "[[jobs.users.mappings]]\ntarget = \"title\"\nsource = \"jobTitle\"\nmatch = 2\n",
+    );
+    let names = |rig: &Rig| rig.sandbox.target.user_count();
+    let jane = rig.joiner("jane");
+    rig.tenant()
+        .set_property(jane, "jobTitle", json!("Unique title"));
+    for name in ["a@elsewhere.example", "b@elsewhere.example"] {
+        let user = json!({"schemas": [USER], "userName": name, "title": "Unique title"});
+        rig.sandbox.target.create_user(&user).unwrap();
+    }
+    for id in rig.tenant().user_ids() {
+        if id != jane {
+            rig.tenant().set_property(id, "jobTitle", Value::Null);
+        }
+    }
+    let summary = rig.sync().await.expect(3).job();
+    assert_eq!(summary["failed"], 1, "{summary:#}");
+    let words = summary["failures"][0]["message"].as_str().unwrap();
+    assert!(
+        words.contains("title") || words.contains("several"),
+        "{words}"
+    );
+    assert!(names(&rig) > 10);
+    let plan = rig.plan().await.expect(3).job();
+    assert_eq!(plan["skipped"][0]["reason"], "ambiguous", "{plan:#}");
+    rig.tenant().set_property(jane, "jobTitle", Value::Null);
+    rig.sync().await.expect(0);
+    assert_eq!(rig.user("jane@contoso.com")["active"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_with_one_key_do_not_share_an_account() {
+    let rig = start().await;
+    rig.joiner("jane");
+    let twin = rig.joiner("twin");
+    rig.tenant()
+        .set_property(twin, "userPrincipalName", json!("JANE@contoso.com"));
+    let summary = rig.sync().await.expect(3).job();
+    assert_eq!(summary["failed"], 1, "{summary:#}");
+    let there = rig.sandbox.target.user_count() + rig.sandbox.target.group_count();
+    assert_eq!(summary["done"]["create"], there, "{summary:#}");
+    let summary = rig.sync().await.expect(3).job();
+    assert_eq!(summary["failed"], 1, "{summary:#}");
+    rig.tenant()
+        .set_property(twin, "userPrincipalName", json!("twin@contoso.com"));
+    // Whichever of them was first, the other one's name is free after this.
+    rig.sync().await;
+    settles(&rig, &mut Expected::default()).await;
+}
+
+/// Everything that can happen to people and groups, against a target with habits.
+async fn lives_with(extra: &str, habits: impl Fn(&Rig)) {
+    let rig = start().await;
+    rig.configure(extra);
+    habits(&rig);
+    let mut expected = Expected::default();
+    let jane = rig.joiner("jane");
+    let john = rig.joiner("john");
+    let mary = rig.joiner("mary");
+    let group = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(group, &[jane, john]);
+    rig.tenant().assign(group, ROLE_USER);
+    put_user(&rig, "jane@contoso.com");
+    put_group(&rig, "Fans", &[]);
+    settles(&rig, &mut expected).await;
+
+    rig.tenant().set_property(jane, "jobTitle", json!("Boss"));
+    rig.tenant()
+        .set_property(jane, "userPrincipalName", json!("janet@contoso.com"));
+    rig.tenant().set_property(john, "mail", Value::Null);
+    rig.tenant()
+        .set_property(john, "mobilePhone", json!("+49 30 1234"));
+    rig.tenant().set_manager(john, Some(mary));
+    rig.tenant().rename_group(group, "Great fans");
+    rig.tenant().remove_members(group, &[jane]);
+    rig.tenant().add_members(group, &[mary]);
+    rig.joiner("late");
+    settles(&rig, &mut expected).await;
+
+    rig.tenant().disable_user(jane);
+    rig.tenant().unassign(john);
+    rig.tenant().remove_members(group, &[john]);
+    settles(&rig, &mut expected).await;
+
+    rig.tenant().enable_user(jane);
+    rig.tenant().assign(john, ROLE_USER);
+    rig.tenant().add_members(group, &[jane, john]);
+    rig.tenant().hard_delete_user(mary);
+    settles(&rig, &mut expected).await;
+    rig.tenant().unassign(group);
+    settles(&rig, &mut expected).await;
+}
+
+async fn lives_with_quirk(quirk: Quirk) {
+    lives_with("", |rig| rig.sandbox.target.enable(quirk)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_textbook_target_is_lived_with() {
+    lives_with("", |_| {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_ignores_filters_is_lived_with() {
+    lives_with_quirk(Quirk::FilterIgnored).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_hides_members_is_lived_with() {
+    lives_with_quirk(Quirk::MembersHidden).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strict_target_is_lived_with() {
+    lives_with_quirk(Quirk::StrictAttributes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_with_unique_addresses_is_lived_with() {
+    lives_with_quirk(Quirk::UniqueEmails).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_with_unique_group_names_is_lived_with() {
+    lives_with_quirk(Quirk::UniqueGroupNames).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_with_bare_conflicts_is_lived_with() {
+    lives_with_quirk(Quirk::BareConflicts).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_takes_texts_for_booleans_is_lived_with() {
+    lives_with_quirk(Quirk::CoerceBooleans).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_answers_patches_in_full_is_lived_with() {
+    lives_with_quirk(Quirk::PatchAnswersWhole).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_takes_unknown_members_is_lived_with() {
+    lives_with_quirk(Quirk::UnknownMembersAccepted).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_without_put_is_lived_with() {
+    lives_with_quirk(Quirk::NoPut).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_finds_by_few_attributes_is_lived_with() {
+    let only = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+    lives_with("", |rig| {
+        rig.sandbox
+            .target
+            .configure(|target| target.filterable = only(&["userName", "displayName"]));
+    })
+    .await;
+    lives_with("", |rig| {
+        rig.sandbox
+            .target
+            .configure(|target| target.filterable = only(&["userName"]));
+    })
+    .await;
+    lives_with("", |rig| {
+        rig.sandbox
+            .target
+            .configure(|target| target.filterable = only(&[]));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_with_short_pages_and_patches_is_lived_with() {
+    lives_with("", |rig| {
+        rig.sandbox.target.configure(|target| {
+            target.page_cap = 5;
+            target.max_members_per_patch = Some(4);
+        });
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_stays_behind_a_deletion_does_no_harm() {
+    let rig = start().await;
+    rig.sandbox.target.enable(Quirk::DanglingMembersKept);
+    let jane = rig.joiner("jane");
+    let group = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(group, &[jane]);
+    rig.tenant().assign(group, ROLE_USER);
+    rig.sync().await.expect(0);
+    rig.tenant().hard_delete_user(jane);
+    rig.sync().await.expect(0);
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+    let john = rig.joiner("john");
+    rig.tenant().add_members(group, &[john]);
+    rig.sync().await.expect(0);
+    let fans = rig
+        .sandbox
+        .target
+        .find_group_by("displayName", "Fans")
+        .unwrap();
+    let members = rig.sandbox.target.members(fans["id"].as_str().unwrap());
+    assert!(
+        members.contains(
+            &rig.user("john@contoso.com")["id"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        )
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_deactivates_what_is_deleted_is_lived_with() {
+    let rig = start().await;
+    rig.sandbox.target.enable(Quirk::DeleteDeactivates);
+    let jane = rig.joiner("jane");
+    rig.sync().await.expect(0);
+    rig.tenant().hard_delete_user(jane);
+    rig.sync().await.expect(0);
+    assert_eq!(rig.user("jane@contoso.com")["active"], false);
+    // Another person by that name takes the account over.
+    rig.joiner("jane");
+    let summary = rig.sync().await.expect(0).job();
+    assert_eq!(summary["done"]["adopt"], 1, "{summary:#}");
+    assert_eq!(rig.user("jane@contoso.com")["active"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_refuses_deletes_or_patches_is_told_in_its_words() {
+    let rig = start().await;
+    let jane = rig.joiner("jane");
+    rig.sync().await.expect(0);
+    rig.sandbox.target.enable(Quirk::NoDelete);
+    rig.tenant().hard_delete_user(jane);
+    let summary = rig.sync().await.expect(3).job();
+    assert_eq!(summary["failures"][0]["http_status"], 405, "{summary:#}");
+    rig.sandbox.target.configure(|target| target.quirks.clear());
+    rig.sandbox.target.enable(Quirk::NoPatch);
+    let john = rig.joiner("john");
+    rig.sync().await.expect(0);
+    rig.tenant().set_property(john, "jobTitle", json!("Boss"));
+    let summary = rig.sync().await.expect(3).job();
+    assert_eq!(summary["failures"][0]["http_status"], 501, "{summary:#}");
+    rig.sandbox.target.configure(|target| target.quirks.clear());
+    settles(&rig, &mut Expected::default()).await;
+}

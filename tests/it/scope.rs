@@ -1,0 +1,159 @@
+//! Who belongs: modes of scope, nested groups, exclusions and filters, as they change.
+
+use entrain::sandbox::{ROLE_USER, Size, Uuid};
+use serde_json::json;
+
+use crate::rig::Rig;
+
+async fn start() -> Rig {
+    Rig::start(Size::new(20, 3, 40)).await
+}
+
+fn is_active(rig: &Rig, alias: &str) -> Option<bool> {
+    let user = rig
+        .sandbox
+        .target
+        .find_user_by("userName", &format!("{alias}@contoso.com"))?;
+    user["active"].as_bool()
+}
+
+fn members(rig: &Rig, group: &str) -> usize {
+    let group = rig
+        .sandbox
+        .target
+        .find_group_by("displayName", group)
+        .unwrap();
+    group["members"].as_array().map_or(0, Vec::len)
+}
+
+fn unassigned(rig: &Rig, alias: &str) -> Uuid {
+    let id = rig.joiner(alias);
+    rig.tenant().unassign(id);
+    id
+}
+
+async fn sync(rig: &Rig) {
+    rig.sync().await.expect(0);
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+    assert_eq!(
+        rig.sandbox.target.traffic().overlaps(),
+        Vec::<String>::new()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn named_groups_need_no_assignment() {
+    let rig = start().await;
+    rig.configure(
+        "[jobs.scope]\nmode = \"groups\"\ngroups = [\"Fans\"]\n[jobs.safety]\nmax_deletions = 10",
+    );
+    let (jane, john) = (unassigned(&rig, "jane"), unassigned(&rig, "john"));
+    let group = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(group, &[jane, john]);
+    sync(&rig).await;
+    assert_eq!(rig.sandbox.target.user_count(), 2);
+    assert_eq!(members(&rig, "Fans"), 2);
+    rig.tenant().remove_members(group, &[jane]);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+    assert_eq!(members(&rig, "Fans"), 1);
+    // A group that goes by another name is not the one that was named.
+    rig.tenant().rename_group(group, "Former fans");
+    rig.sync().await;
+    rig.tenant().rename_group(group, "Fans");
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "john"), Some(true));
+    assert_eq!(members(&rig, "Fans"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_members_belong_where_the_config_says_so() {
+    let rig = start().await;
+    let jane = unassigned(&rig, "jane");
+    let outer = rig.tenant().add_group("Outer");
+    let middle = rig.tenant().add_group("Middle");
+    let inner = rig.tenant().add_group("Inner");
+    rig.tenant().add_members(outer, &[middle]);
+    rig.tenant().add_members(middle, &[inner]);
+    rig.tenant().add_members(inner, &[jane, outer]);
+    rig.tenant().assign(outer, ROLE_USER);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), None);
+    assert_eq!(members(&rig, "Outer"), 0);
+
+    rig.configure("[jobs.scope]\nnested_groups = true");
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    assert_eq!(members(&rig, "Outer"), 1);
+
+    rig.tenant().remove_members(middle, &[inner]);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+    assert_eq!(members(&rig, "Outer"), 0);
+
+    rig.tenant().add_members(outer, &[inner]);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    assert_eq!(members(&rig, "Outer"), 1);
+
+    rig.tenant().soft_delete_group(inner);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+    rig.tenant().restore_group(inner);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_and_exclusions_let_people_in_and_out() {
+    let rig = start().await;
+    rig.configure(
+        r#"
+[jobs.scope]
+mode = "all"
+exclude = ["john@contoso.com"]
+[jobs.users]
+filters = [ { all = [ { attribute = "department", operator = "EQUALS", value = "R&D" } ] } ]
+[jobs.groups]
+enabled = false
+"#,
+    );
+    let jane = unassigned(&rig, "jane");
+    unassigned(&rig, "john");
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    assert_eq!(is_active(&rig, "john"), None);
+    assert_eq!(rig.sandbox.target.group_count(), 0);
+    rig.tenant()
+        .set_property(jane, "department", json!("Sales"));
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+    rig.tenant().set_property(jane, "department", json!("R&D"));
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    rig.edit(|text| text.replace("john@contoso.com", "jane@contoso.com"));
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+    assert_eq!(is_active(&rig, "john"), Some(true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_who_comes_late_is_linked_in_that_cycle() {
+    let rig = start().await;
+    let jane = rig.joiner("jane");
+    let boss = unassigned(&rig, "boss");
+    rig.tenant().set_manager(jane, Some(boss));
+    let group = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(group, &[jane]);
+    rig.tenant().assign(group, ROLE_USER);
+    sync(&rig).await;
+    rig.tenant().add_members(group, &[boss]);
+    sync(&rig).await;
+    let view = rig.target().await;
+    assert_eq!(
+        view.users["jane@contoso.com"].manager.as_deref(),
+        Some("boss@contoso.com")
+    );
+    assert_eq!(members(&rig, "Fans"), 2);
+}
