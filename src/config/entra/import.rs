@@ -12,8 +12,10 @@ use super::{Error, Imported, Left, filters, judge, names, toml, wire};
 use crate::engine::expr::Expression;
 use crate::engine::model::{ObjectKind, TargetPath};
 
-/// More than this many mappings or clauses of one kind of object are no job.
-const MAX_LINES: usize = 2_000;
+/// More than this many mappings of one kind of object are no job.
+const MAX_MAPPINGS: usize = 1_000;
+/// Each may be a regular expression, which takes time to refuse.
+const MAX_CLAUSES: usize = 500;
 
 /// The longest name of a job that is made of the target's.
 const NAME_LENGTH: usize = 64;
@@ -223,8 +225,8 @@ impl<'s> Importer<'s> {
         }
         self.actions(mapping, &mut side);
         if let Some(filter) = &mapping.scope {
-            if filters::count(filter) > MAX_LINES {
-                return Err(too_many("clauses"));
+            if filters::count(filter) > MAX_CLAUSES {
+                return Err(too_many(MAX_CLAUSES, "clauses"));
             }
             filters::read(filter, &mut side, &mut self.left);
         }
@@ -276,8 +278,8 @@ impl<'s> Importer<'s> {
         mapping: &wire::ObjectMapping,
         side: &mut Side,
     ) -> Result<(), Error> {
-        if mapping.attribute_mappings.len() > MAX_LINES {
-            return Err(too_many("attribute mappings"));
+        if mapping.attribute_mappings.len() > MAX_MAPPINGS {
+            return Err(too_many(MAX_MAPPINGS, "attribute mappings"));
         }
         let definitions = shape::definitions(self.schema, rule, mapping);
         let mut seen = BTreeSet::new();
@@ -561,8 +563,8 @@ fn overlong(flow: &Flow) -> Option<String> {
     }
 }
 
-fn too_many(what: &str) -> Error {
-    Error::Implausible(format!("it has more than {MAX_LINES} {what} of one kind"))
+fn too_many(most: usize, what: &str) -> Error {
+    Error::Implausible(format!("it has more than {most} {what} of one kind"))
 }
 
 fn place_of(mapping: &wire::ObjectMapping) -> String {

@@ -281,8 +281,14 @@ impl Error {
     }
 }
 
+/// Nothing that is known comes near a longer name, and comparing takes time.
+const NEAR_LENGTH: usize = 200;
+
 /// The known name that was most likely meant, if any is close.
 pub(super) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    if name.len() > NEAR_LENGTH {
+        return None;
+    }
     let lower = name.to_lowercase();
     known
         .into_iter()
