@@ -15,6 +15,7 @@ mod foreign;
 mod import;
 mod life;
 mod matching;
+mod presets;
 mod rig;
 mod safety;
 mod scope;

@@ -246,7 +246,7 @@ fn person(properties: &serde_json::Map<String, Value>, active: bool) -> Person {
 }
 
 /// The rule for guests, written down a second time on purpose.
-fn home_address(name: &str) -> String {
+pub(crate) fn home_address(name: &str) -> String {
     match name.split_once("#EXT#") {
         Some((home, _)) => {
             let at = home.rfind('_').unwrap();
