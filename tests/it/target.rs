@@ -119,12 +119,6 @@ impl View {
         view
     }
 
-    /// Objects and memberships together.
-    pub(crate) fn size(&self) -> usize {
-        let members: usize = self.groups.values().map(BTreeSet::len).sum();
-        self.users.len() + self.groups.len() + members
-    }
-
     /// The objects that differ between two views, by name. A reference to an object that was only
     /// renamed is the same reference.
     pub(crate) fn changed(&self, after: &Self) -> BTreeSet<String> {
