@@ -21,17 +21,23 @@ fn main() {
     let users = std::env::args().skip(1).find_map(|word| word.parse().ok());
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
     runtime.block_on(async {
-        throughput(users.unwrap_or(5_000)).await;
+        let users = users.unwrap_or(5_000);
+        throughput(users, Duration::ZERO).await;
+        throughput(users, Duration::from_millis(10)).await;
         budgets().await;
     });
 }
 
-async fn throughput(users: u32) {
-    println!("initial cycle of {users} users, {CONCURRENCY} writes in flight");
+async fn throughput(users: u32, latency: Duration) {
+    println!(
+        "initial cycle of {users} users, {CONCURRENCY} writes in flight, the target takes {} ms more",
+        latency.as_millis()
+    );
     let mut ratios = Vec::new();
     for round in 1..=ROUNDS {
         let sandbox = sandbox(Size::new(users as usize, 0, 0)).await;
         sandbox.target.traffic().record_bodies(true);
+        sandbox.target.configure(|target| target.latency = latency);
         let cycle = Cycle::run(&sandbox).await;
         let created = sandbox.target.user_count();
         let bodies: Vec<String> = sandbox
@@ -43,7 +49,7 @@ async fn throughput(users: u32) {
             .filter_map(|exchange| exchange.body)
             .collect();
         sandbox.stop().await;
-        let bare = post_all(&bodies).await;
+        let bare = post_all(&bodies, latency).await;
         let created = u32::try_from(created).expect("no more than were asked for");
         let rate = |took: Duration| f64::from(created) / took.as_secs_f64();
         let ratio = rate(cycle.took) / rate(bare);
@@ -171,10 +177,11 @@ fn configure(folder: &Path, sandbox: &Sandbox) {
 }
 
 /// What the machine can do without us: the same bodies, and nothing else.
-async fn post_all(bodies: &[String]) -> Duration {
+async fn post_all(bodies: &[String], latency: Duration) -> Duration {
     let target = TargetHandle::start(TargetOptions::default())
         .await
         .expect("loopback can be bound");
+    target.configure(|target| target.latency = latency);
     let client = reqwest::Client::builder()
         .no_proxy()
         .build()
