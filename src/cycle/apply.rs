@@ -12,7 +12,7 @@ use tokio::sync::{OnceCell, mpsc};
 use tokio::time::Instant;
 
 use super::lookup;
-use super::wave::next_wave;
+use super::wave::{next_wave, place_of, target_in, weight};
 use super::{Context, Error};
 use crate::engine::guard::ClearedPlan;
 use crate::engine::model::{MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value};
@@ -671,52 +671,4 @@ fn keys_of_creates(plan: &Plan) -> BTreeMap<ObjectKind, BTreeMap<SourceId, Vec<M
         }
     }
     keys
-}
-
-/// Membership actions weigh as many members as they carry, everything else is one.
-fn weight(action: &Action) -> u64 {
-    match action {
-        Action::AddMembers { members, .. } => members.len() as u64,
-        Action::RemoveMembers { members, .. } => members.len() as u64,
-        Action::Create { .. }
-        | Action::Adopt { .. }
-        | Action::Update { .. }
-        | Action::Enable { .. }
-        | Action::Disable { .. }
-        | Action::Delete { .. }
-        | Action::SetReference { .. } => 1,
-    }
-}
-
-/// The resource that an action writes to, when it exists before the action.
-fn place_of(action: &Action) -> Option<(ObjectKind, TargetId)> {
-    match action {
-        Action::Create { .. } => None,
-        Action::Adopt {
-            subject, target, ..
-        }
-        | Action::Update {
-            subject, target, ..
-        }
-        | Action::Enable {
-            subject, target, ..
-        }
-        | Action::Disable {
-            subject, target, ..
-        }
-        | Action::Delete {
-            subject, target, ..
-        } => Some((subject.kind, target.clone())),
-        Action::RemoveMembers { target, .. } => Some((ObjectKind::Group, target.clone())),
-        Action::AddMembers { target, .. } => Some((ObjectKind::Group, target.clone()?)),
-        Action::SetReference {
-            subject, target, ..
-        } => Some((subject.kind, target.clone()?)),
-    }
-}
-
-fn target_in(action: &Action) -> TargetId {
-    place_of(action)
-        .map(|(_, target)| target)
-        .expect("only a create has no target id, and it gets one from its answer")
 }

@@ -120,7 +120,7 @@ fn members(resource: &Resource) -> Option<Vec<TargetId>> {
 }
 
 /// What a value is written as at a path; `None` for one that carries nothing, and for a reference,
-/// which is written by its target id ([`reference`]).
+/// which is written by its target id ([`fn@reference`]).
 pub(super) fn to_json(kind: ObjectKind, path: &TargetPath, value: &Value) -> Option<Json> {
     plain_json(&normalise(kind, path, value.clone())?)
 }
