@@ -1,13 +1,18 @@
 //! The arguments as they are typed. What they mean is told by the file of each command.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::config::parse_duration;
 use crate::cycle::Options;
 use crate::engine::model::ObjectKind;
+use crate::engine::plan::Action;
+use crate::store::{LogStatus, PLAN};
 
 /// Provisions people and groups from Microsoft Entra ID into SCIM 2.0 applications
 #[derive(Debug, Parser)]
@@ -50,6 +55,8 @@ pub(super) struct Cli {
 pub(super) enum Format {
     Text,
     Json,
+    /// For spreadsheets; `log` only
+    Csv,
 }
 
 #[derive(Debug, Subcommand)]
@@ -68,6 +75,8 @@ pub(super) enum Command {
     Test(Jobs),
     /// Show the state of each job, without any network
     Status(Jobs),
+    /// Show the provisioning log, oldest first, without any network
+    Log(Log),
     /// Allow the removals that tripped the safety limit of a job
     Approve {
         /// The job
@@ -131,6 +140,82 @@ pub(super) struct Plan {
     /// Exit with 5 when there are changes
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Log {
+    #[command(flatten)]
+    pub(super) jobs: LoggedJobs,
+
+    /// Nothing earlier: a time such as 2026-01-31T08:00:00Z, or how long ago, such as 2h
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(super) since: Option<Moment>,
+
+    /// Only what is earlier, written alike
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(super) until: Option<Moment>,
+
+    /// Only this action; plan is an object for which none could be planned
+    #[arg(long, value_parser = PossibleValuesParser::new(Action::WORDS.into_iter().chain([PLAN])))]
+    pub(super) action: Option<String>,
+
+    /// Only what ended like this
+    #[arg(long, value_parser = PossibleValuesParser::new(LogStatus::ALL.map(LogStatus::word)).map(|word| log_status(&word)))]
+    pub(super) status: Option<LogStatus>,
+
+    /// Only this object, by object id, target id or name
+    #[arg(long, value_name = "ID")]
+    pub(super) object: Option<String>,
+
+    /// The newest so many
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(super) limit: u32,
+
+    /// Go on with what comes, until interrupted; as JSON, one line per entry
+    #[arg(short, long)]
+    pub(super) follow: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LoggedJobs {
+    /// Jobs by name; every job on record when none is named
+    #[arg(value_name = "JOB")]
+    pub(super) jobs: Vec<String>,
+}
+
+/// A point in time as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    At(DateTime<Utc>),
+    /// So long before now.
+    Ago(Duration),
+}
+
+impl Moment {
+    pub(super) fn at(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::At(time) => time,
+            // Longer ago than there is a calendar for: everything is later.
+            Self::Ago(ago) => TimeDelta::from_std(ago)
+                .ok()
+                .and_then(|ago| now.checked_sub_signed(ago))
+                .unwrap_or(DateTime::UNIX_EPOCH),
+        }
+    }
+}
+
+fn moment(text: &str) -> Result<Moment, &'static str> {
+    if let Some(ago) = parse_duration(text) {
+        return Ok(Moment::Ago(ago));
+    }
+    point_in_time(text)
+        .map(Moment::At)
+        .map_err(|_| "write it like 2026-01-31T08:00:00Z, 2026-01-31 or 2h")
+}
+
+fn log_status(word: &str) -> LogStatus {
+    let status = LogStatus::ALL.into_iter().find(|one| one.word() == word);
+    status.expect("only these words are possible")
 }
 
 /// Limits a cycle to one object.
@@ -341,6 +426,20 @@ mod tests {
             let cli = parse(line).unwrap();
             assert_eq!(cli.config, Some("a.toml".into()));
             assert_eq!((cli.format, cli.verbose), (Format::Json, 2));
+        }
+    }
+
+    #[test]
+    fn the_log_begins_at_a_time_or_so_long_ago() {
+        let now = point_in_time("2026-01-31T08:00:00Z").unwrap();
+        let since = |text: &str| moment(text).map(|moment| moment.at(now).to_rfc3339());
+        assert_eq!(since("2h").unwrap(), "2026-01-31T06:00:00+00:00");
+        assert_eq!(since("2026-01-30").unwrap(), "2026-01-30T00:00:00+00:00");
+        assert!(since("yesterday").is_err());
+        assert!(since("9999999999999d").is_ok());
+        assert!(parse("entrain log --status failed --action add-members").is_ok());
+        for wrong in ["--status bad", "--action no", "--since soon", "--limit -1"] {
+            assert!(parse(&format!("entrain log {wrong}")).is_err(), "{wrong}");
         }
     }
 

@@ -12,6 +12,7 @@ mod import;
 mod init;
 mod interrupt;
 mod load;
+mod log;
 mod output;
 mod plan;
 mod presets;
@@ -30,7 +31,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser as _;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Format};
 use exit::Exit;
 use load::Usage;
 use output::Output;
@@ -63,6 +64,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
     let file = cli.config.as_deref();
+    if cli.format == Format::Csv && !matches!(cli.command, Command::Log(_)) {
+        return Err(Usage("--format csv is for `entrain log` only".to_owned()).into());
+    }
     match cli.command {
         Command::Run => block_on(run::run(output, file)),
         Command::Sync(sync) => block_on(sync::sync(output, file, sync)),
@@ -70,6 +74,7 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Check => check::check(output, file),
         Command::Test(jobs) => block_on(test::test(output, file, &jobs.jobs)),
         Command::Status(jobs) => status::status(output, file, &jobs.jobs),
+        Command::Log(log) => log::log(output, file, log),
         Command::Approve { job } => approve::approve(output, file, &job),
         Command::Eval(eval) => eval::eval(output, file, &eval),
         Command::Presets { command } => presets::presets(output, command),

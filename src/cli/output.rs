@@ -37,7 +37,7 @@ impl Output {
 
     /// Standard output for a result. A reader who went away, as `head` does, is no error.
     #[expect(clippy::unused_self, reason = "the one way to standard output is here")]
-    pub(super) fn results(self) -> impl Write {
+    pub(super) fn results(self) -> BufWriter<Patient<io::Stdout>> {
         BufWriter::new(Patient {
             inner: io::stdout(),
             gone: false,
@@ -117,12 +117,16 @@ impl Output {
 }
 
 /// Standard output that swallows what nobody reads any more.
-struct Patient<W> {
+pub(super) struct Patient<W> {
     inner: W,
     gone: bool,
 }
 
 impl<W: Write> Patient<W> {
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone
+    }
+
     fn judge<T>(&mut self, done: io::Result<T>, swallowed: T) -> io::Result<T> {
         match done {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {

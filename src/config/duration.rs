@@ -8,7 +8,7 @@ const UNITS: &[(char, u64)] = &[('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)
 pub(super) const REMEDY: &str = "write it like \"90s\", \"40m\" or \"1h30m\"";
 
 /// Numbers with units, the larger unit first and each at most once.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+pub(crate) fn parse(text: &str) -> Option<Duration> {
     let mut left = text.trim();
     let mut units = UNITS.iter();
     let mut seconds = 0_u64;

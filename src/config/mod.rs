@@ -27,6 +27,7 @@ use figment::providers::Env;
 use document::{Document, Variable};
 use problem::Log;
 
+pub(crate) use duration::parse as parse_duration;
 pub(crate) use problem::{Problem, Problems};
 pub(crate) use secret::SecretError;
 pub(crate) use select::select;

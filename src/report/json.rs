@@ -180,16 +180,16 @@ fn requests_json(requests: Requests) -> Json {
     json!({ "source": source, "target": target })
 }
 
-fn time_json(time: DateTime<Utc>) -> Json {
+pub(super) fn time_json(time: DateTime<Utc>) -> Json {
     Json::String(time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-fn subject_json(subject: &Subject) -> Json {
+pub(super) fn subject_json(subject: &Subject) -> Json {
     let Subject { kind, id, label } = subject;
     json!({ "kind": kind.word(), "id": id.as_str(), "label": label })
 }
 
-fn value_json(value: &Value) -> Json {
+pub(super) fn value_json(value: &Value) -> Json {
     match value {
         Value::Text(text) => json!(text),
         Value::Boolean(boolean) => json!(boolean),

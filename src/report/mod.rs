@@ -4,6 +4,7 @@
 
 pub(crate) mod eval;
 pub(crate) mod json;
+pub(crate) mod log;
 pub(crate) mod presets;
 mod sentence;
 #[cfg(test)]
@@ -11,5 +12,6 @@ mod tests;
 pub(crate) mod text;
 mod view;
 
+pub(crate) use log::LogView;
 pub(crate) use sentence::{clean_lines, not_planned};
 pub(crate) use view::{CheckView, CycleView, EscrowView, HeldView, JobView, PlanView, ProblemView};

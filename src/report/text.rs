@@ -65,6 +65,11 @@ impl Style {
         }
     }
 
+    /// The mark of what went well, or did not.
+    pub(super) fn good_or_bad(self, good: bool) -> String {
+        self.mark(if good { Mark::Good } else { Mark::Fail })
+    }
+
     fn bold(self, text: &str) -> String {
         if self.colour {
             format!("\x1b[1m{text}\x1b[0m")
@@ -150,7 +155,7 @@ fn capital(text: &str) -> String {
     }
 }
 
-fn subject_text(subject: &Subject) -> String {
+pub(super) fn subject_text(subject: &Subject) -> String {
     let Subject { kind, id, label } = subject;
     let name = if label.is_empty() { id.as_str() } else { label };
     format!("{kind} {}", clean(name))

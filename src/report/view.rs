@@ -117,6 +117,14 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// Knows whom the state knows.
+    pub(crate) fn knowing(known: &'a dyn Fn(&SourceId) -> Option<String>) -> Self {
+        Self {
+            of_plan: BTreeMap::new(),
+            known,
+        }
+    }
+
     pub(crate) fn new(view: &PlanView<'a>) -> Self {
         let plan = view.review.cleared.plan();
         let held = view.review.held.iter().flat_map(|held| &held.actions);

@@ -13,7 +13,7 @@ use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::Subject;
 
 /// The action word of an object that never became an action.
-pub(super) const PLAN: &str = "plan";
+pub(crate) const PLAN: &str = "plan";
 
 /// An object in escrow.
 #[derive(Clone, Debug, PartialEq, Eq)]

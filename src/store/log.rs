@@ -119,7 +119,7 @@ impl Store {
                  AND (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until)
                  AND (:action IS NULL OR action = :action)
                  AND (:status IS NULL OR status = :status)
-                 AND (:object IS NULL OR source_id = :object OR target_id = :object
+                 AND (:object IS NULL OR source_id = :object OR source_id = lower(:object) OR target_id = :object
                       OR label = :object COLLATE NOCASE)
              ORDER BY id DESC LIMIT :limit"
         );
@@ -181,32 +181,6 @@ impl Store {
                 ])?;
             }
             Ok(())
-        })
-    }
-
-    /// The requests of a cycle that belong to no action, in the order they were recorded.
-    pub(crate) fn requests(&self, cycle: i64) -> Result<Vec<RequestRecord>, Error> {
-        self.read("read the requests on record", |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT at, method, path, status, duration_ms, kind, source_id, error
-                     FROM requests WHERE cycle = ?1 ORDER BY id",
-                )?
-                .query_map(params![cycle], |row| {
-                    let (Column(at), Column(duration_ms)) = (row.get(0)?, row.get(4)?);
-                    let kind: Option<ObjectKind> = row.get(5)?;
-                    let id: Option<SourceId> = row.get(6)?;
-                    Ok(RequestRecord {
-                        at,
-                        method: row.get(1)?,
-                        path: row.get(2)?,
-                        status: row.get(3)?,
-                        duration_ms,
-                        object: kind.zip(id),
-                        error: row.get(7)?,
-                    })
-                })?
-                .collect()
         })
     }
 }

@@ -25,7 +25,7 @@ mod tests;
 pub(crate) use assignments::Application;
 pub(crate) use cycles::{CycleRecord, CycleState, JobStatus};
 pub(crate) use error::Error;
-pub(crate) use escrow::{Escrowed, NotPlanned};
+pub(crate) use escrow::{Escrowed, NotPlanned, PLAN};
 pub(crate) use holds::HeldSet;
 pub(crate) use lock::Lock;
 pub(crate) use log::{LogEntry, LogFilter, LogStatus, LoggedChange, RequestRecord};

@@ -189,11 +189,6 @@ impl Expression {
         self.attributes().contains(roles::ATTRIBUTE)
     }
 
-    /// Whether every log shows `[Redact]` in place of the value.
-    pub(crate) fn redacts(&self) -> bool {
-        self.uses("Redact")
-    }
-
     pub(crate) fn evaluate(&self, input: &Input<'_>) -> Result<Flow, Error> {
         match Evaluator::new(input).evaluate(&self.root) {
             Ok(datum) => Ok(datum.into_flow()),

@@ -365,6 +365,19 @@ impl Action {
         }
     }
 
+    /// Every [`Self::word`], to choose from.
+    pub(crate) const WORDS: [&'static str; 9] = [
+        "create",
+        "adopt",
+        "update",
+        "enable",
+        "disable",
+        "delete",
+        "add-members",
+        "remove-members",
+        "set-reference",
+    ];
+
     /// The word for it in reports, logs and the provisioning log.
     pub(crate) fn word(&self) -> &'static str {
         match self {

@@ -1,0 +1,166 @@
+//! `entrain log`: the provisioning log, from the local state alone: no network, no secrets, and no
+//! lock, so that it can be read while the service runs.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use super::args::{self, Format};
+use super::exit::Exit;
+use super::load;
+use super::output::Output;
+use super::plan::name_on_record;
+use crate::engine::model::{JobName, SourceId};
+use crate::report::LogView;
+use crate::report::log as report;
+use crate::scheduler;
+use crate::store::{self, LogEntry, LogFilter, LogStatus, LoggedChange, Store};
+
+/// How often `--follow` looks for new entries.
+const FOLLOW_EVERY: Duration = Duration::from_millis(500);
+
+pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyhow::Result<Exit> {
+    let config = load::config(output, file)?;
+    let jobs: Vec<JobName> = if args.jobs.jobs.is_empty() {
+        Vec::new()
+    } else {
+        let jobs = load::jobs(&config, &args.jobs.jobs)?;
+        jobs.into_iter().map(|job| job.rules.name.clone()).collect()
+    };
+    let now = scheduler::now();
+    let mut filter = LogFilter {
+        job: None,
+        cycle: None,
+        since: args.since.map(|moment| moment.at(now)),
+        until: args.until.map(|moment| moment.at(now)),
+        action: args.action,
+        status: args.status,
+        object: args.object,
+        after: None,
+    };
+    let mut store = open(&config.state_path)?;
+    let mut entries = newest(store.as_ref(), &jobs, &filter, args.limit)?;
+    let mut out = output.results();
+    if output.format == Format::Csv {
+        report::csv_head(&mut out)?;
+    }
+    if !args.follow && output.is_json() {
+        report::json(&mut out, &views(entries))?;
+        out.flush()?;
+        return Ok(Exit::Done);
+    }
+    loop {
+        filter.after = entries.last().map(|entry| entry.id).or(filter.after);
+        write(&mut out, output, store.as_ref(), entries)?;
+        out.flush()?;
+        // Whoever read the results may be gone, as `head` is after some lines.
+        if !args.follow || out.get_ref().is_gone() {
+            return Ok(Exit::Done);
+        }
+        thread::sleep(FOLLOW_EVERY);
+        if store.is_none() {
+            store = open(&config.state_path)?;
+        }
+        entries = newest(store.as_ref(), &jobs, &filter, u32::MAX)?;
+    }
+}
+
+/// `None` when there has been no cycle yet: then nothing is on record.
+fn open(path: &Path) -> Result<Option<Store>, store::Error> {
+    match Store::open_read_only(path) {
+        Ok(store) => Ok(Some(store)),
+        Err(store::Error::Missing { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The newest entries of all the jobs together, oldest first. No job means every one on record,
+/// those that the configuration no longer has included.
+fn newest(
+    store: Option<&Store>,
+    jobs: &[JobName],
+    filter: &LogFilter,
+    limit: u32,
+) -> Result<Vec<LogEntry>, store::Error> {
+    let Some(store) = store else {
+        return Ok(Vec::new());
+    };
+    let mut entries = Vec::new();
+    if jobs.is_empty() {
+        entries = store.log(filter, limit)?;
+    }
+    for job in jobs {
+        let of_job = LogFilter {
+            job: Some(job.clone()),
+            ..filter.clone()
+        };
+        entries.extend(store.log(&of_job, limit)?);
+    }
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.id));
+    entries.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    entries.reverse();
+    Ok(entries)
+}
+
+fn write(
+    out: &mut dyn Write,
+    output: Output,
+    store: Option<&Store>,
+    entries: Vec<LogEntry>,
+) -> io::Result<()> {
+    let known = |id: &SourceId| name_on_record(store?, id);
+    for view in &views(entries) {
+        match output.format {
+            Format::Text => report::text(out, view, &known, output.style())?,
+            Format::Json => report::json_line(out, view)?,
+            Format::Csv => report::csv(out, view, &known)?,
+        }
+    }
+    Ok(())
+}
+
+fn views(entries: Vec<LogEntry>) -> Vec<LogView> {
+    entries.into_iter().map(view).collect()
+}
+
+fn view(entry: LogEntry) -> LogView {
+    let LogEntry {
+        id: _,
+        cycle,
+        job,
+        at,
+        subject,
+        target,
+        action,
+        status,
+        changes,
+        http_status,
+        error,
+        requests,
+        duration_ms,
+    } = entry;
+    let changes = changes.into_iter().map(|change| {
+        let LoggedChange {
+            attribute,
+            before,
+            after,
+        } = change;
+        (attribute, before, after)
+    });
+    LogView {
+        at,
+        job,
+        cycle,
+        action,
+        status: status.word(),
+        failed: status == LogStatus::Failed,
+        subject,
+        target,
+        changes: changes.collect(),
+        http_status,
+        error,
+        requests,
+        duration_ms,
+    }
+}

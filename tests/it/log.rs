@@ -1,0 +1,113 @@
+//! `entrain log`: what was done to whom, from the state alone, in every format.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+
+use entrain::sandbox::Size;
+use serde_json::{Value, json};
+
+use crate::rig::{Rig, Run};
+
+async fn synced() -> Rig {
+    let rig = Rig::start(Size::new(20, 3, 40)).await;
+    rig.sync().await.expect(0);
+    rig
+}
+
+fn entries(run: &Run) -> Vec<Value> {
+    let document: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(document["format"], 1);
+    document["entries"].as_array().unwrap().clone()
+}
+
+async fn log(rig: &Rig, arguments: &[&str]) -> Vec<Value> {
+    let arguments = [&["log", "--format", "json"], arguments].concat();
+    entries(&rig.run(&arguments).await.expect(0))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_tells_what_was_done_without_network_and_secrets() {
+    let rig = synced().await;
+    let jane = rig.joiner("jane");
+    rig.sync().await.expect(0);
+    rig.tenant().set_property(jane, "jobTitle", json!("Clerk"));
+    rig.sync().await.expect(0);
+    fs::remove_file(rig.path("secret")).unwrap();
+    fs::remove_file(rig.path("token")).unwrap();
+
+    let of_jane = log(&rig, &["demo", "--object", "JANE@contoso.com"]).await;
+    let actions: Vec<&Value> = of_jane.iter().map(|entry| &entry["action"]).collect();
+    assert_eq!(actions, ["create", "update"], "the oldest first");
+    let (created, updated) = (&of_jane[0], &of_jane[1]);
+    assert_eq!(created["status"], "succeeded");
+    assert_eq!(
+        updated["changes"],
+        json!([{ "path": "title", "old": "Engineer", "new": "Clerk" }])
+    );
+
+    let target = created["target"].as_str().unwrap();
+    for object in [target, &jane.to_string(), &jane.to_string().to_uppercase()] {
+        assert_eq!(log(&rig, &["--object", object]).await, of_jane, "{object}");
+    }
+    assert_eq!(log(&rig, &["--limit", "1"]).await, of_jane[1..]);
+    assert_eq!(log(&rig, &["--action", "update"]).await, of_jane[1..]);
+    assert_eq!(log(&rig, &["--status", "failed"]).await, [] as [Value; 0]);
+    assert_eq!(log(&rig, &["--until", "1h"]).await, [] as [Value; 0]);
+    assert!(log(&rig, &["--since", "1h"]).await.len() > 10);
+    let at = updated["time"].as_str().unwrap();
+    assert_eq!(log(&rig, &["--since", at]).await, of_jane[1..]);
+
+    let text = rig.run(&["log", "--limit", "1"]).await.expect(0).out;
+    assert!(text.contains("update user jane@contoso.com"), "{text}");
+    assert!(text.contains("title: \"Engineer\" → \"Clerk\""), "{text}");
+    assert_eq!(rig.run(&["log", "other"]).await.code, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_a_formula_is_text_in_the_csv() {
+    let rig = synced().await;
+    let jane = rig.joiner("jane");
+    let name = "=HYPERLINK(\"http://x\",\"y\")";
+    rig.tenant().set_property(jane, "jobTitle", json!(name));
+    rig.tenant()
+        .set_property(jane, "userPrincipalName", json!("=1@contoso.com"));
+    rig.sync().await.expect(0);
+    let csv = rig.run(&["log", "--format", "csv", "--limit", "1"]).await;
+    let csv = csv.expect(0).out;
+    assert!(
+        csv.starts_with("time,job,cycle,action,status,kind,id,label,"),
+        "{csv}"
+    );
+    assert!(csv.contains(",'=1@contoso.com,"), "{csv}");
+    assert!(csv.contains("title: (none) → \"\"=HYPERLINK"), "{csv}");
+    assert!(csv.ends_with("\r\n"));
+
+    let status = rig.run(&["status", "--format", "csv"]).await.expect(2);
+    assert!(status.err.contains("`entrain log`"), "{}", status.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_the_first_cycle_the_log_is_empty_and_makes_no_state() {
+    let rig = Rig::start(Size::new(20, 3, 40)).await;
+    assert_eq!(log(&rig, &[]).await, [] as [Value; 0]);
+    assert_eq!(rig.run(&["log"]).await.expect(0).out, "");
+    assert!(!rig.path("entrain.db").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_sees_what_comes() {
+    let rig = synced().await;
+    let mut child = rig
+        .command(&["log", "--follow", "--limit", "1", "--format", "json"])
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(first["format"], 1);
+    rig.joiner("jane");
+    rig.sync().await.expect(0);
+    let next: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(next["subject"]["label"], "jane@contoso.com");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
