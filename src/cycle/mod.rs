@@ -203,6 +203,9 @@ impl Agent {
     ) -> Result<Context<'a>, Error> {
         let name = &job.rules.name;
         self.store.note_fingerprint(name, &job.fingerprint)?;
+        if self.store.note_target(name, &job.target.base_url)? {
+            tracing::warn!(job = %name, "the target has another address: reading there what is linked");
+        }
         if options.initial {
             self.store.restart(name)?;
         }

@@ -340,7 +340,20 @@ impl<'a> Gathering<'a> {
             }
             Ok(())
         })?;
-        let mut found = lookup::find(self.context, kind, &wanted).await?;
+        let mut found = match lookup::find(self.context, kind, &wanted).await {
+            Err(Error::Target(error)) if kind == ObjectKind::Group && error.has_no_route() => {
+                // People can be provisioned all the same, and each group says what to do.
+                let words = format!(
+                    "the target has no groups ({}): set jobs.groups.enabled = false",
+                    error.failure().message
+                );
+                let failed = wanted
+                    .keys()
+                    .map(|id| (id.clone(), Found::Failed(words.clone())));
+                failed.collect()
+            }
+            found => found?,
+        };
         let store = &self.context.agent.store;
         let job = &self.context.job.rules.name;
         for answer in found.values_mut() {

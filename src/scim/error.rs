@@ -257,6 +257,17 @@ impl Error {
         }
     }
 
+    /// Whether the target knows nothing of such resources, as far as a collection's answer tells.
+    pub(crate) fn has_no_route(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                about: About::Collection,
+                ..
+            }
+        ) && matches!(self.http_status(), Some(403 | 404 | 405 | 501))
+    }
+
     /// Whether a stop was asked for, which is nobody's failure.
     pub(crate) fn is_stop(&self) -> bool {
         matches!(self, Self::Http(error) if error.is_stop())

@@ -49,6 +49,34 @@ impl Store {
         })
     }
 
+    /// Notes where the job's target is. When that is another address than last time, nothing is taken
+    /// for granted: each link stays, and is read in the target before it is compared again. Links are
+    /// not dropped, because most targets only moved.
+    pub(crate) fn note_target(&self, job: &JobName, address: &str) -> Result<bool, Error> {
+        self.write("note where the job's target is", |tx| {
+            ensure_job(tx, job)?;
+            let known: Option<String> = tx
+                .prepare_cached("SELECT target FROM jobs WHERE name = ?1")?
+                .query_row(params![job], |row| row.get(0))?;
+            if known.as_deref() == Some(address) {
+                return Ok(false);
+            }
+            tx.prepare_cached("UPDATE jobs SET target = ?2 WHERE name = ?1")?
+                .execute(params![job, address])?;
+            if known.is_none() {
+                return Ok(false);
+            }
+            tx.prepare_cached(
+                "INSERT INTO writes (job, kind, source_id, cycle, remaining, lost)
+                 SELECT job, kind, source_id, 0, 0, 1 FROM links WHERE job = ?1
+                 ON CONFLICT DO UPDATE SET lost = 1",
+            )?
+            .execute(params![job])?;
+            require_full_evaluation(tx, job)?;
+            Ok(true)
+        })
+    }
+
     /// Lets the next cycle of the job evaluate everything.
     pub(crate) fn restart(&self, job: &JobName) -> Result<(), Error> {
         self.write("restart the job", |tx| {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use entrain::sandbox::{Fault, GraphQuirk, ROLE_USER, Size, Trouble, Uuid};
+use entrain::sandbox::{
+    Fault, GraphQuirk, ROLE_USER, Size, TargetHandle, TargetOptions, Trouble, Uuid,
+};
 use serde_json::{Value, json};
 
 use crate::cycles::{same, settled, settles};
@@ -440,4 +442,35 @@ async fn an_emptied_scope_that_is_meant_is_approved() {
     rig.run(&["approve", "demo"]).await.expect(0);
     settles(&rig, &mut expected).await;
     assert_eq!(rig.sandbox.target.group_count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_at_another_address_is_read_before_it_is_believed() {
+    let mut rig = Rig::start(Size::new(60, 6, 150)).await;
+    rig.sync().await.expect(0);
+    let expected = Expected::default().after_cycle(rig.tenant());
+    let empty = TargetHandle::start(TargetOptions::default()).await.unwrap();
+    rig.edit(|text| text.replace(&rig.sandbox.scim_url(), &empty.scim_url()));
+    std::fs::write(rig.path("token"), empty.token()).unwrap();
+    rig.sync().await.expect(0);
+    rig.sandbox.target = empty;
+    let target = rig.target().await;
+    assert_eq!(target.duplicates, Vec::<String>::new());
+    same(&target, &expected);
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_without_groups_gets_its_people_all_the_same() {
+    let rig = Rig::start(Size::new(60, 6, 150)).await;
+    rig.sandbox
+        .target
+        .configure(|target| target.groups_refused = Some(501));
+    let summary = rig.sync().await.expect(3).job();
+    let people = Expected::default().after_cycle(rig.tenant()).users.len();
+    assert_eq!(rig.target().await.users.len(), people);
+    assert_eq!(summary["failed"], 6);
+    let words = summary["failures"][0]["message"].as_str().unwrap();
+    assert!(words.contains("groups.enabled = false"), "{words}");
 }

@@ -47,7 +47,8 @@ CREATE TABLE jobs (
     name              TEXT PRIMARY KEY,
     fingerprint       TEXT,
     full_mark         INTEGER,              -- a full evaluation is due since this mark
-    service_principal TEXT
+    service_principal TEXT,
+    target            TEXT                  -- the address that the links were made at
 ) WITHOUT ROWID;
 
 CREATE TABLE roles (
