@@ -17,6 +17,7 @@ use super::settings::{
 use super::{duration, fingerprint, preset};
 use crate::engine::filter::{Clause, ClauseGroup, Filter};
 use crate::engine::job::{self, Actions, Limit, Limits, Rules, Scope, ScopeMode, WhenOutOfScope};
+use crate::engine::model::source::{self, SourceType};
 use crate::engine::model::{JobName, ObjectKind, TargetPath};
 
 const STATE_PATH: &str = "entrain.db";
@@ -687,7 +688,7 @@ fn resolve_filter(kind: ObjectKind, group: &file::FilterGroup, log: &mut Log) ->
 
 fn resolve_clause(kind: ObjectKind, typed: &file::Clause, log: &mut Log) -> Option<Clause> {
     let (name, operator) = (typed.attribute.as_ref()?, typed.operator.as_ref()?);
-    let attribute = mapping::read_attribute(kind, name, log);
+    let attribute = mapping::read_filter_attribute(kind, name, log);
     if attribute
         .as_ref()
         .is_some_and(|attribute| attribute.name == "IsSoftDeleted")
@@ -698,7 +699,17 @@ fn resolve_clause(kind: ObjectKind, typed: &file::Clause, log: &mut Log) -> Opti
         ));
         return None;
     }
-    let value = typed.value.as_ref().map(|value| value.value.as_str());
+    let names_objects = attribute.as_ref().is_some_and(|attribute| {
+        attribute.source_type == SourceType::Reference
+            || ["id", source::MEMBER_OF].contains(&attribute.name.as_str())
+    });
+    let value = typed.value.as_ref().map(|value| &value.value);
+    // Case counts, and Graph writes ids in lower case: an id typed otherwise would never be met.
+    let value = value.map(|value| match uuid::Uuid::parse_str(value) {
+        Ok(id) if names_objects => id.to_string(),
+        Ok(_) | Err(_) => value.clone(),
+    });
+    let value = value.as_deref();
     let build = if typed.full.as_ref().is_some_and(|full| full.value) {
         Clause::new_full
     } else {
@@ -884,6 +895,22 @@ fn check_job(typed: &file::Job, job: &job::Job, log: &mut Log) {
         | crate::engine::mapping::Source::Constant(_)
         | crate::engine::mapping::Source::None => false,
     });
+    for (rules, own) in [
+        (users, &typed.users.place),
+        (&job.groups, &typed.groups.place),
+    ] {
+        let reads = rules.filter.attributes();
+        if rules.enabled
+            && job.scope.mode != ScopeMode::Assigned
+            && reads.contains(source::APP_ROLE_ASSIGNMENTS)
+        {
+            log.problem(own.name("filters").problem(
+                "a clause reads appRoleAssignments, which come from assignments that this mode does \
+                 not look at",
+                "write mode = \"assigned\", or remove the clause",
+            ));
+        }
+    }
     if users.enabled && reads_roles && job.scope.mode != ScopeMode::Assigned {
         log.warning(typed.scope.place.name("mode").problem(
             "a mapping sends roles, which come from assignments that this mode does not look at",

@@ -6,7 +6,8 @@ use super::expr::AppRole;
 use super::job::{Job, ScopeMode};
 use super::mapping::Subject;
 use super::model::{
-    Assignment, DEFAULT_ACCESS_ROLE, Grant, ObjectKind, Presence, SourceId, SourceObject, Via,
+    Assignment, DEFAULT_ACCESS_ROLE, Grant, ObjectKind, Presence, SourceId, SourceObject, Value,
+    Via, source,
 };
 use super::plan::WhyOut;
 
@@ -80,6 +81,13 @@ pub(crate) struct Ways<'a> {
     pub(crate) roles: &'a BTreeMap<String, AppRole>,
 }
 
+/// A group that an object is in, as a scoping filter may name it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct GroupAround {
+    pub(crate) id: SourceId,
+    pub(crate) name: String,
+}
+
 /// Every reason why the object may be in scope.
 pub(crate) fn grants(job: &Job, object: &SourceObject, ways: &Ways<'_>) -> Vec<Grant> {
     let by_role = |via: &Via, assignments: &[Assignment]| -> Vec<Grant> {
@@ -145,7 +153,13 @@ pub(crate) fn roles_of(grants: &[Grant]) -> Vec<AppRole> {
 
 /// Whether the object belongs, as far as assignment, exclusion and filters say. Presence and
 /// `accountEnabled` are not asked here: they do not decide who belongs, but what becomes of them.
-pub(crate) fn judge(job: &Job, object: &SourceObject, grants: &[Grant]) -> Result<(), WhyOut> {
+/// `groups` are those that the object is in; they are asked for only where [`reads_groups`].
+pub(crate) fn judge(
+    job: &Job,
+    object: &SourceObject,
+    grants: &[Grant],
+    groups: &[GroupAround],
+) -> Result<(), WhyOut> {
     let rules = job.rules(object.kind);
     if !rules.enabled {
         return Err(WhyOut::KindDisabled);
@@ -178,6 +192,163 @@ pub(crate) fn judge(job: &Job, object: &SourceObject, grants: &[Grant]) -> Resul
     let subject = Subject::new(object, &roles, object.presence != Presence::Present);
     rules
         .filter
-        .judge(&|name| subject.value(name).cloned())
+        .judge(&|name| match name {
+            source::APP_ROLE_ASSIGNMENTS => {
+                Some(Value::List(roles.iter().map(role_text).collect()))
+            }
+            source::MEMBER_OF => Some(Value::List(groups_text(groups))),
+            _ => subject.value(name).cloned(),
+        })
         .map_err(WhyOut::Filter)
+}
+
+/// Whether the scoping filter of this kind asks for the groups that an object is in.
+pub(crate) fn reads_groups(job: &Job, kind: ObjectKind) -> bool {
+    let rules = job.rules(kind);
+    rules.enabled && rules.filter.attributes().contains(source::MEMBER_OF)
+}
+
+/// A role's value, or its display name where the application gave it none.
+fn role_text(role: &AppRole) -> Value {
+    Value::text(role.value.as_ref().unwrap_or(&role.display_name))
+}
+
+/// First the names, which a reader knows, then the ids.
+fn groups_text(groups: &[GroupAround]) -> Vec<Value> {
+    let names = groups.iter().map(|group| group.name.as_str());
+    let ids = groups.iter().map(|group| group.id.as_str());
+    names.chain(ids).map(Value::text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::filter::{Clause, ClauseFailure, ClauseGroup, Filter};
+    use crate::engine::job::{Actions, Limit, Limits, Rules, Scope, WhenOutOfScope};
+    use crate::engine::model::{Attributes, JobName};
+
+    fn job(mode: ScopeMode) -> Job {
+        let rules = Rules {
+            enabled: true,
+            actions: Actions {
+                create: true,
+                update: true,
+                delete: true,
+            },
+            when_out_of_scope: WhenOutOfScope::Disable,
+            filter: Filter::default(),
+            mappings: Vec::new(),
+        };
+        Job {
+            name: JobName::new("demo"),
+            users: rules.clone(),
+            groups: rules,
+            scope: Scope {
+                mode,
+                nested_groups: true,
+                exclude: Vec::new(),
+                exclude_default_access: false,
+            },
+            limits: Limits {
+                max_deletions: Limit::Count(500),
+            },
+        }
+    }
+
+    fn filtered(attribute: &str, operator: &str, value: Option<&str>) -> Job {
+        let clause = Clause::new(attribute, operator, value).expect("a clause");
+        let mut job = job(ScopeMode::Assigned);
+        job.users.filter.groups = vec![ClauseGroup {
+            name: None,
+            clauses: vec![clause],
+        }];
+        job
+    }
+
+    fn id(name: &str) -> SourceId {
+        SourceId::new(name)
+    }
+
+    fn object(kind: ObjectKind, name: &str) -> SourceObject {
+        let mut attributes = Attributes::default();
+        attributes.set("displayName", Value::text(name));
+        SourceObject {
+            kind,
+            id: id(name),
+            presence: Presence::Present,
+            attributes,
+        }
+    }
+
+    fn held(value: Option<&str>, name: &str) -> Grant {
+        Grant {
+            via: Via::Direct,
+            role: Some(AppRole {
+                id: name.to_owned(),
+                value: value.map(str::to_owned),
+                display_name: name.to_owned(),
+            }),
+        }
+    }
+
+    #[test]
+    fn a_filter_sees_the_groups_around_by_name_and_by_id() {
+        let around = ["Sales", "EMEA"].map(|name| GroupAround {
+            id: id(&format!("id-of-{name}")),
+            name: name.to_owned(),
+        });
+        let jane = object(ObjectKind::User, "jane");
+        let grants = [held(None, "User")];
+        let passes = |operator, value, around: &[GroupAround]| {
+            let job = filtered("memberOf", operator, value);
+            assert!(reads_groups(&job, ObjectKind::User));
+            assert!(!reads_groups(&job, ObjectKind::Group));
+            judge(&job, &jane, &grants, around).is_ok()
+        };
+        assert!(passes("EQUALS", Some("EMEA"), &around));
+        assert!(passes("EQUALS", Some("id-of-Sales"), &around));
+        assert!(!passes("EQUALS", Some("sales"), &around));
+        assert!(!passes("NOT EQUALS", Some("EMEA"), &around));
+        assert!(passes("NOT EQUALS", Some("APAC"), &around));
+        assert!(passes("IS NULL", None, &[]));
+        // Null is never unequal, as Entra has it: who is in no group needs IS NULL.
+        assert!(!passes("NOT EQUALS", Some("APAC"), &[]));
+    }
+
+    #[test]
+    fn a_filter_sees_roles_by_their_value_else_by_their_name() {
+        let jane = object(ObjectKind::User, "jane");
+        let grants = [held(Some("admin.all"), "Admin"), held(None, "User")];
+        let judge = |value| {
+            judge(
+                &filtered("appRoleAssignments", "EQUALS", Some(value)),
+                &jane,
+                &grants,
+                &[],
+            )
+        };
+        assert_eq!(judge("admin.all"), Ok(()));
+        assert_eq!(judge("User"), Ok(()));
+        assert_eq!(
+            judge("Admin"),
+            Err(WhyOut::Filter(vec![ClauseFailure {
+                clause: "appRoleAssignments EQUALS \"Admin\"".to_owned(),
+                value: Some("admin.all, User".to_owned()),
+            }]))
+        );
+    }
+
+    #[test]
+    fn a_filter_sees_the_manager_by_its_id() {
+        let mut jane = object(ObjectKind::User, "jane");
+        let grants = [held(None, "User")];
+        let passes = |jane: &SourceObject, operator, value| {
+            judge(&filtered("manager", operator, value), jane, &grants, &[]).is_ok()
+        };
+        assert!(passes(&jane, "IS NULL", None));
+        jane.attributes.set("manager", Value::Reference(id("boss")));
+        assert!(passes(&jane, "IS NOT NULL", None));
+        assert!(passes(&jane, "EQUALS", Some("boss")));
+        assert!(!passes(&jane, "EQUALS", Some("other")));
+    }
 }

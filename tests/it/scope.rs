@@ -157,3 +157,66 @@ async fn a_manager_who_comes_late_is_linked_in_that_cycle() {
     );
     assert_eq!(members(&rig, "Fans"), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_follows_the_manager_the_roles_and_the_groups_of_a_person() {
+    let rig = start().await;
+    let jane = rig.joiner("jane");
+    let boss = unassigned(&rig, "boss");
+    let outer = rig.tenant().add_group("Outer");
+    let inner = rig.tenant().add_group("Inner");
+    rig.tenant().add_members(outer, &[inner]);
+    let filter = |clause: &str| {
+        rig.configure(&format!(
+            "[jobs.scope]\nnested_groups = true\n[jobs.safety]\nmax_deletions = \"100%\"\n\
+             [jobs.users]\nfilters = [ {{ name = \"few\", all = [ {clause},\n\
+             {{ attribute = \"displayName\", operator = \"EQUALS\", value = \"jane\" }} ] }} ]\n\
+             [jobs.groups]\nenabled = false"
+        ));
+    };
+    // Who names an object by its id may write it as it likes.
+    filter(&format!(
+        "{{ attribute = \"manager\", operator = \"EQUALS\", value = \"{}\" }}",
+        boss.to_string().to_uppercase()
+    ));
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), None);
+    rig.tenant().set_manager(jane, Some(boss));
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    rig.tenant().set_manager(jane, None);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+
+    filter("{ attribute = \"memberOf\", operator = \"EQUALS\", value = \"Outer\" }");
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+    rig.tenant().add_members(inner, &[jane]);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    rig.tenant().rename_group(outer, "Other");
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+    rig.tenant().rename_group(outer, "Outer");
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    rig.tenant().remove_members(outer, &[inner]);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+    rig.tenant().add_members(outer, &[jane]);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    rig.tenant().soft_delete_group(outer);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+
+    filter("{ attribute = \"appRoleAssignments\", operator = \"EQUALS\", value = \"none such\" }");
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+    filter("{ attribute = \"appRoleAssignments\", operator = \"IS NOT NULL\" }");
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    rig.edit(|text| text.replace("[jobs.scope]", "[jobs.scope]\nmode = \"all\""));
+    let told = rig.run(&["check"]).await.expect(2);
+    assert!(told.err.contains("appRoleAssignments") || told.out.contains("appRoleAssignments"));
+}

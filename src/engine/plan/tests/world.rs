@@ -265,6 +265,7 @@ impl World {
                     role: Some(role.clone()),
                 })
                 .collect(),
+            groups: Vec::new(),
             link: person.link.clone(),
             intent: person.intent.clone(),
         }
