@@ -16,7 +16,9 @@ use super::settings::{
 };
 use super::{duration, fingerprint, preset};
 use crate::engine::filter::{Clause, ClauseGroup, Filter};
-use crate::engine::job::{self, Actions, Limit, Limits, Rules, Scope, ScopeMode, WhenOutOfScope};
+use crate::engine::job::{
+    self, Actions, GroupObjects, Limit, Limits, Rules, Scope, ScopeMode, WhenOutOfScope,
+};
 use crate::engine::model::source::{self, SourceType};
 use crate::engine::model::{JobName, ObjectKind, TargetPath};
 
@@ -321,7 +323,8 @@ fn resolve_job(
         .and_then(|application| resolve_application(application, log));
     let target = resolve_target(&job.target, &preset.target, folder, log);
     let filterable = target.dialect.filterable.clone();
-    let scope = resolve_scope(&job.scope, &preset.scope, log);
+    let mut scope = resolve_scope(&job.scope, &preset.scope, log);
+    scope.group_objects = resolve_provision(&job.groups, log);
 
     let mut rules = |kind, own, preset| {
         let log = if silent { &mut unheard } else { &mut *log };
@@ -528,17 +531,7 @@ fn resolve_scope(own: &file::Scope, preset: &file::Scope, log: &mut Log) -> Scop
     let is_known = mode.is_some() || own.mode.is_none();
     let mode = mode.unwrap_or(Mode::Assigned);
     let names = |list: &Option<Vec<Typed<String>>>, log: &mut Log| {
-        let mut names = Vec::new();
-        for name in list.iter().flatten() {
-            if name.value.trim().is_empty() {
-                log.problem(
-                    name.place
-                        .problem("empty", "remove it, or write an id or a name"),
-                );
-            }
-            names.push(name.value.trim().to_owned());
-        }
-        names
+        names(list.as_deref().unwrap_or_default(), log)
     };
     let groups = names(&own.groups, log);
     if is_known && mode == Mode::Groups && groups.is_empty() {
@@ -578,6 +571,7 @@ fn resolve_scope(own: &file::Scope, preset: &file::Scope, log: &mut Log) -> Scop
     Scope {
         nested_groups,
         exclude: names(&own.exclude, log),
+        group_objects: GroupObjects::InScope,
         exclude_default_access: mode == Mode::Assigned
             && default_access.is_some_and(|typed| typed.value),
         mode: match mode {
@@ -585,6 +579,41 @@ fn resolve_scope(own: &file::Scope, preset: &file::Scope, log: &mut Log) -> Scop
             Mode::All => ScopeMode::All,
             Mode::Groups => ScopeMode::Groups(groups),
         },
+    }
+}
+
+/// Ids and names as they were meant.
+fn names(list: &[Typed<String>], log: &mut Log) -> Vec<String> {
+    let mut names = Vec::new();
+    for name in list {
+        if name.value.trim().is_empty() {
+            log.problem(
+                name.place
+                    .problem("empty", "remove it, or write an id or a name"),
+            );
+        }
+        names.push(name.value.trim().to_owned());
+    }
+    names
+}
+
+fn resolve_provision(own: &file::Rules, log: &mut Log) -> GroupObjects {
+    match &own.provision {
+        None => GroupObjects::InScope,
+        Some(file::Provision::Word(word)) => {
+            // The one word there is; any other is told.
+            choose(word, &[("in-scope", ())], log);
+            GroupObjects::InScope
+        }
+        Some(file::Provision::Named(list)) => {
+            if list.is_empty() {
+                log.problem(own.place.name("provision").problem(
+                    "no group is named",
+                    "name groups by id or display name; or write enabled = false",
+                ));
+            }
+            GroupObjects::Named(names(list, log))
+        }
     }
 }
 

@@ -486,6 +486,7 @@ fn the_fingerprint_changes_with_the_rules_and_with_nothing_else() {
         "[jobs.safety]\nmax_deletions = \"10%\"",
         "[jobs.schedule]\ninterval = \"5m\"",
         "[jobs.users]\nactions = [\"delete\", \"update\", \"create\"]",
+        "[jobs.groups]\nprovision = \"in-scope\"",
         "[jobs.users]\nmappings = [ { target = \"active\", expression = 'Switch([IsSoftDeleted],,\"False\",\"True\",\"True\",\"False\")' } ]",
     ];
     for more in same {
@@ -496,6 +497,7 @@ fn the_fingerprint_changes_with_the_rules_and_with_nothing_else() {
         "[jobs.scope]\nexclude = [\"x\"]",
         "[jobs.users]\nactions = [\"create\"]\nwhen_out_of_scope = \"keep\"",
         "[jobs.groups]\nenabled = false",
+        "[jobs.groups]\nprovision = [\"Sales\"]",
         "[jobs.users]\nmappings = [ { target = \"title\", source = \"department\" } ]",
         "[jobs.users]\nfilters = [ { all = [ { attribute = \"mail\", operator = \"IS NULL\" } ] } ]",
     ];

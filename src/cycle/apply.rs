@@ -155,6 +155,7 @@ impl Executor<'_> {
                 attributes,
                 references,
                 keys,
+                via: _,
             } => {
                 return self
                     .create(started, subject, attributes, references, keys, &action)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::expr::AppRole;
-use super::job::{Job, ScopeMode};
+use super::job::{GroupObjects, Job, ScopeMode};
 use super::mapping::Subject;
 use super::model::{
     Assignment, DEFAULT_ACCESS_ROLE, Grant, ObjectKind, Presence, SourceId, SourceObject, Value,
@@ -17,13 +17,9 @@ pub(crate) struct GrantingGroups {
     reached: BTreeMap<SourceId, Reach>,
 }
 
-#[derive(Clone, Debug)]
-struct Reach {
-    /// Names from the seed down to this group: "Sales", "EMEA", "Berlin".
-    path: Vec<String>,
-    /// The assigned (or named) groups from which it is reached; their roles apply.
-    seeds: BTreeSet<SourceId>,
-}
+/// The assigned (or named) groups from which a group is reached, whose roles apply; each with the
+/// names from it down to this group: "Sales", "EMEA", "Berlin".
+type Reach = BTreeMap<SourceId, Vec<String>>;
 
 impl GrantingGroups {
     /// `seeds` are the assigned or named groups with their names. With `edges` (parent, child and
@@ -40,13 +36,12 @@ impl GrantingGroups {
         for (seed, name) in seeds {
             let mut queue = VecDeque::from([(seed.clone(), vec![name])]);
             while let Some((group, path)) = queue.pop_front() {
-                let reach = reached.entry(group.clone()).or_insert_with(|| Reach {
-                    path: path.clone(),
-                    seeds: BTreeSet::new(),
-                });
-                if !reach.seeds.insert(seed.clone()) {
+                let reach = reached.entry(group.clone()).or_default();
+                // The first way is the shortest, and a cycle ends here.
+                if reach.contains_key(&seed) {
                     continue;
                 }
+                reach.insert(seed.clone(), path.clone());
                 for (child, name) in children.get(&group).into_iter().flatten() {
                     let mut path = path.clone();
                     path.push((*name).clone());
@@ -64,7 +59,7 @@ impl GrantingGroups {
     /// The seeds from which any of these groups is reached.
     pub(crate) fn seeds_of<'a>(&'a self, groups: &[SourceId]) -> BTreeSet<&'a SourceId> {
         let reached = groups.iter().filter_map(|group| self.reached.get(group));
-        reached.flat_map(|reach| &reach.seeds).collect()
+        reached.flat_map(BTreeMap::keys).collect()
     }
 }
 
@@ -104,28 +99,60 @@ pub(crate) fn grants(job: &Job, object: &SourceObject, ways: &Ways<'_>) -> Vec<G
         ScopeMode::All => unassigned(Via::Everyone),
         ScopeMode::Assigned => by_role(&Via::Direct, ways.assignments),
         ScopeMode::Groups(_) => match object.kind {
-            ObjectKind::Group if ways.granting.contains(&object.id) => unassigned(Via::Direct),
-            ObjectKind::Group | ObjectKind::User => Vec::new(),
+            ObjectKind::Group => match ways.granting.reached.get(&object.id) {
+                Some(reach) if reach.contains_key(&object.id) => unassigned(Via::Named),
+                Some(reach) => {
+                    let paths = reach.values();
+                    paths
+                        .flat_map(|path| unassigned(Via::Groups(path.clone())))
+                        .collect()
+                }
+                None => Vec::new(),
+            },
+            ObjectKind::User => Vec::new(),
         },
     };
     if object.kind == ObjectKind::Group {
+        if is_named_object(job, object) {
+            grants.extend(unassigned(Via::Named));
+        }
         return grants;
     }
-    for group in ways.member_of {
-        let Some(reach) = ways.granting.reached.get(group) else {
-            continue;
-        };
-        let via = Via::Groups(reach.path.clone());
+    let reaches = ways.member_of.iter();
+    let reaches = reaches.filter_map(|group| ways.granting.reached.get(group));
+    for (seed, path) in reaches.flatten() {
+        let via = Via::Groups(path.clone());
         match &job.scope.mode {
             ScopeMode::Groups(_) => grants.extend(unassigned(via)),
             ScopeMode::Assigned | ScopeMode::All => {
-                for seed in &reach.seeds {
-                    grants.extend(by_role(&via, &(ways.assignments_of_group)(seed)));
-                }
+                grants.extend(by_role(&via, &(ways.assignments_of_group)(seed)));
             }
         }
     }
     grants
+}
+
+/// Whether the object is one of the groups that the job names to be provisioned.
+fn is_named_object(job: &Job, object: &SourceObject) -> bool {
+    let GroupObjects::Named(names) = &job.scope.group_objects else {
+        return false;
+    };
+    object.kind == ObjectKind::Group
+        && names.iter().any(|name| {
+            name.eq_ignore_ascii_case(object.id.as_str())
+                || name.eq_ignore_ascii_case(object.label())
+        })
+}
+
+/// The distinct ways by which these grants reach an object.
+pub(crate) fn ways_of(grants: &[Grant]) -> Vec<Via> {
+    let mut ways = Vec::new();
+    for Grant { via, role: _ } in grants {
+        if !ways.contains(via) {
+            ways.push(via.clone());
+        }
+    }
+    ways
 }
 
 /// A role by its id: the all-zero one is Default Access; an unknown one keeps its id.
@@ -178,6 +205,12 @@ pub(crate) fn judge(
     }
     if grants.is_empty() {
         return Err(WhyOut::NotAssigned);
+    }
+    if object.kind == ObjectKind::Group
+        && job.scope.group_objects != GroupObjects::InScope
+        && !is_named_object(job, object)
+    {
+        return Err(WhyOut::NotNamed);
     }
     let default_only = grants.iter().all(|grant| {
         grant
@@ -248,6 +281,7 @@ mod tests {
                 nested_groups: true,
                 exclude: Vec::new(),
                 exclude_default_access: false,
+                group_objects: GroupObjects::InScope,
             },
             limits: Limits {
                 max_deletions: Limit::Count(500),
@@ -336,6 +370,69 @@ mod tests {
                 value: Some("admin.all, User".to_owned()),
             }]))
         );
+    }
+
+    #[test]
+    fn every_way_is_told_with_its_groups_and_cycles_end() {
+        let (sales, emea, berlin) = (id("sales"), id("emea"), id("berlin"));
+        let edges = [
+            (sales.clone(), emea.clone(), "EMEA".to_owned()),
+            (emea.clone(), berlin.clone(), "Berlin".to_owned()),
+            (berlin.clone(), sales.clone(), "Sales".to_owned()),
+        ];
+        let seeds = [(sales, "Sales".to_owned()), (emea, "EMEA".to_owned())];
+        let granting = GrantingGroups::new(seeds, &edges);
+        let roles = BTreeMap::new();
+        let ways = Ways {
+            assignments: &[],
+            member_of: &[berlin],
+            assignments_of_group: &|_| Vec::new(),
+            granting: &granting,
+            roles: &roles,
+        };
+        let job = job(ScopeMode::Groups(Vec::new()));
+        let path =
+            |names: &[&str]| Via::Groups(names.iter().map(|&name| name.to_owned()).collect());
+        assert_eq!(
+            ways_of(&grants(&job, &object(ObjectKind::User, "jane"), &ways)),
+            [
+                path(&["EMEA", "Berlin"]),
+                path(&["Sales", "EMEA", "Berlin"])
+            ]
+        );
+        let of_group = |name| ways_of(&grants(&job, &object(ObjectKind::Group, name), &ways));
+        assert_eq!(of_group("sales"), [Via::Named]);
+        assert_eq!(of_group("other"), []);
+    }
+
+    #[test]
+    fn named_groups_are_objects_whatever_brings_people_in() {
+        let mut job = job(ScopeMode::Assigned);
+        job.scope.group_objects = GroupObjects::Named(vec!["sales".to_owned(), "ID-2".to_owned()]);
+        let granting = GrantingGroups::default();
+        let roles = BTreeMap::new();
+        let ways = Ways {
+            assignments: &[],
+            member_of: &[],
+            assignments_of_group: &|_| Vec::new(),
+            granting: &granting,
+            roles: &roles,
+        };
+        let judged = |name: &str, more: Option<Grant>| {
+            let group = object(ObjectKind::Group, name);
+            let mut grants = grants(&job, &group, &ways);
+            grants.extend(more);
+            judge(&job, &group, &grants, &[])
+        };
+        assert_eq!(judged("Sales", None), Ok(()));
+        assert_eq!(judged("id-2", None), Ok(()));
+        assert_eq!(judged("Fans", None), Err(WhyOut::NotAssigned));
+        assert_eq!(
+            judged("Fans", Some(held(None, "User"))),
+            Err(WhyOut::NotNamed)
+        );
+        let jane = object(ObjectKind::User, "Sales");
+        assert_eq!(grants(&job, &jane, &ways), []);
     }
 
     #[test]

@@ -579,7 +579,7 @@ impl<'a> Planner<'a> {
                         let target = target.id;
                         self.skip(object, Why::Taken { key, target, by })
                     }
-                    None => self.adopt(object, desired, key, target),
+                    None => self.adopt(object, grants, desired, key, target),
                 }
             }
             Found::None => {
@@ -593,12 +593,12 @@ impl<'a> Planner<'a> {
                     return self.skip(object, Why::DuplicateSource { key, other });
                 }
                 self.first_keys.insert(shared, object.id.clone());
-                self.create(object, desired)
+                self.create(object, grants, desired)
             }
         }
     }
 
-    fn create(&mut self, object: &SourceObject, desired: Desired) -> Here {
+    fn create(&mut self, object: &SourceObject, grants: &[Grant], desired: Desired) -> Here {
         if !self.job.rules(object.kind).actions.create {
             return self.skip(object, Why::NotAllowed(Verb::Create));
         }
@@ -623,6 +623,7 @@ impl<'a> Planner<'a> {
             attributes,
             references: Vec::new(),
             keys: desired.keys,
+            via: scope::ways_of(grants),
         });
         Here::Creating
     }
@@ -630,6 +631,7 @@ impl<'a> Planner<'a> {
     fn adopt(
         &mut self,
         object: &SourceObject,
+        grants: &[Grant],
         desired: Desired,
         key: MatchKey,
         found: TargetObject,
@@ -668,6 +670,7 @@ impl<'a> Planner<'a> {
             key,
             current,
             changes,
+            via: scope::ways_of(grants),
         });
         here
     }
