@@ -92,8 +92,17 @@ pub(super) struct Rules {
     pub(super) when_out_of_scope: Option<Typed<String>>,
     pub(super) filters: Option<Vec<FilterGroup>>,
     pub(super) mappings: Vec<Mapping>,
+    /// Groups only.
+    pub(super) provision: Option<Provision>,
     /// Presets only: what to tell who provisions this kind of object into such a target.
     pub(super) warning: Option<Typed<String>>,
+}
+
+/// Which groups are provisioned as objects.
+#[derive(Debug)]
+pub(super) enum Provision {
+    Word(Typed<String>),
+    Named(Vec<Typed<String>>),
 }
 
 #[derive(Debug)]
@@ -233,7 +242,17 @@ const RULES_KEYS: &[&str] = &[
     "mappings",
 ];
 const USERS: Section = section("jobs.users", RULES_KEYS);
-const GROUPS: Section = section("jobs.groups", RULES_KEYS);
+const GROUPS: Section = section(
+    "jobs.groups",
+    &[
+        "enabled",
+        "actions",
+        "when_out_of_scope",
+        "provision",
+        "filters",
+        "mappings",
+    ],
+);
 const FILTER: Section = section("jobs.users.filters", &["name", "all"]);
 const CLAUSE: Section = section(
     "jobs.users.filters.all",
@@ -552,8 +571,23 @@ impl Rules {
                 .iter()
                 .map(|mapping| Mapping::read(mapping, log))
                 .collect(),
+            provision: Provision::read(&table, log),
             warning: table.text("warning", &mut Log::default()),
             place: table.place,
+        }
+    }
+}
+
+impl Provision {
+    fn read(table: &Table, log: &mut Log) -> Option<Self> {
+        let Typed { value, place } = table.any("provision")?;
+        match &value {
+            Value::String(..) => table.text("provision", log).map(Self::Word),
+            Value::Array(..) => table.texts("provision", log).map(Self::Named),
+            other => {
+                let remedy = "write \"in-scope\", or a list of ids and display names";
+                wrong(&place, "a word or a list of texts", other, remedy, log)
+            }
         }
     }
 }

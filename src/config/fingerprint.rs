@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::settings::Application;
 use crate::engine::filter::{ClauseGroup, Filter};
-use crate::engine::job::{Actions, Job, Rules, Scope, ScopeMode, WhenOutOfScope};
+use crate::engine::job::{Actions, GroupObjects, Job, Rules, Scope, ScopeMode, WhenOutOfScope};
 use crate::engine::mapping::{Apply, Mapping, OnEmpty, Source};
 use crate::engine::model::{TargetType, Value};
 
@@ -45,6 +45,7 @@ fn write_scope(text: &mut String, scope: &Scope) {
         nested_groups,
         exclude,
         exclude_default_access,
+        group_objects,
     } = scope;
     let sorted = |names: &[String]| {
         let mut names = names.to_vec();
@@ -61,6 +62,9 @@ fn write_scope(text: &mut String, scope: &Scope) {
         text,
         "scope {mode} nested {nested_groups} exclude {exclude:?} default {exclude_default_access}"
     );
+    if let GroupObjects::Named(groups) = group_objects {
+        let _ = writeln!(text, "provision {:?}", sorted(groups));
+    }
 }
 
 fn write_rules(text: &mut String, rules: &Rules) {

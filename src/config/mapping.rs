@@ -441,12 +441,30 @@ fn build_source(
 }
 
 /// The attribute of that name, or a problem that says what is wrong with the name.
-pub(super) fn read_attribute(
+fn read_attribute(
     kind: ObjectKind,
     name: &Typed<String>,
     log: &mut Log,
 ) -> Option<SourceAttribute> {
-    match source::attribute(kind, &name.value) {
+    told(kind, name, source::attribute(kind, &name.value), log)
+}
+
+/// The same for a scoping filter, which reads a little more.
+pub(super) fn read_filter_attribute(
+    kind: ObjectKind,
+    name: &Typed<String>,
+    log: &mut Log,
+) -> Option<SourceAttribute> {
+    told(kind, name, source::filter_attribute(kind, &name.value), log)
+}
+
+fn told(
+    kind: ObjectKind,
+    name: &Typed<String>,
+    found: Result<SourceAttribute, Unusable>,
+    log: &mut Log,
+) -> Option<SourceAttribute> {
+    match found {
         Ok(attribute) => Some(attribute),
         Err(why) => {
             let (message, remedy) = explain(kind, &name.value, &why);

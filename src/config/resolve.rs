@@ -16,7 +16,10 @@ use super::settings::{
 };
 use super::{duration, fingerprint, preset};
 use crate::engine::filter::{Clause, ClauseGroup, Filter};
-use crate::engine::job::{self, Actions, Limit, Limits, Rules, Scope, ScopeMode, WhenOutOfScope};
+use crate::engine::job::{
+    self, Actions, GroupObjects, Limit, Limits, Rules, Scope, ScopeMode, WhenOutOfScope,
+};
+use crate::engine::model::source::{self, SourceType};
 use crate::engine::model::{JobName, ObjectKind, TargetPath};
 
 const STATE_PATH: &str = "entrain.db";
@@ -320,7 +323,8 @@ fn resolve_job(
         .and_then(|application| resolve_application(application, log));
     let target = resolve_target(&job.target, &preset.target, folder, log);
     let filterable = target.dialect.filterable.clone();
-    let scope = resolve_scope(&job.scope, &preset.scope, log);
+    let mut scope = resolve_scope(&job.scope, &preset.scope, log);
+    scope.group_objects = resolve_provision(&job.groups, log);
 
     let mut rules = |kind, own, preset| {
         let log = if silent { &mut unheard } else { &mut *log };
@@ -523,17 +527,7 @@ fn resolve_scope(own: &file::Scope, preset: &file::Scope, log: &mut Log) -> Scop
     let is_known = mode.is_some() || own.mode.is_none();
     let mode = mode.unwrap_or(Mode::Assigned);
     let names = |list: &Option<Vec<Typed<String>>>, log: &mut Log| {
-        let mut names = Vec::new();
-        for name in list.iter().flatten() {
-            if name.value.trim().is_empty() {
-                log.problem(
-                    name.place
-                        .problem("empty", "remove it, or write an id or a name"),
-                );
-            }
-            names.push(name.value.trim().to_owned());
-        }
-        names
+        names(list.as_deref().unwrap_or_default(), log)
     };
     let groups = names(&own.groups, log);
     if is_known && mode == Mode::Groups && groups.is_empty() {
@@ -573,6 +567,7 @@ fn resolve_scope(own: &file::Scope, preset: &file::Scope, log: &mut Log) -> Scop
     Scope {
         nested_groups,
         exclude: names(&own.exclude, log),
+        group_objects: GroupObjects::InScope,
         exclude_default_access: mode == Mode::Assigned
             && default_access.is_some_and(|typed| typed.value),
         mode: match mode {
@@ -580,6 +575,41 @@ fn resolve_scope(own: &file::Scope, preset: &file::Scope, log: &mut Log) -> Scop
             Mode::All => ScopeMode::All,
             Mode::Groups => ScopeMode::Groups(groups),
         },
+    }
+}
+
+/// Ids and names as they were meant.
+fn names(list: &[Typed<String>], log: &mut Log) -> Vec<String> {
+    let mut names = Vec::new();
+    for name in list {
+        if name.value.trim().is_empty() {
+            log.problem(
+                name.place
+                    .problem("empty", "remove it, or write an id or a name"),
+            );
+        }
+        names.push(name.value.trim().to_owned());
+    }
+    names
+}
+
+fn resolve_provision(own: &file::Rules, log: &mut Log) -> GroupObjects {
+    match &own.provision {
+        None => GroupObjects::InScope,
+        Some(file::Provision::Word(word)) => {
+            // The one word there is; any other is told.
+            choose(word, &[("in-scope", ())], log);
+            GroupObjects::InScope
+        }
+        Some(file::Provision::Named(list)) => {
+            if list.is_empty() {
+                log.problem(own.place.name("provision").problem(
+                    "no group is named",
+                    "name groups by id or display name; or write enabled = false",
+                ));
+            }
+            GroupObjects::Named(names(list, log))
+        }
     }
 }
 
@@ -683,7 +713,7 @@ fn resolve_filter(kind: ObjectKind, group: &file::FilterGroup, log: &mut Log) ->
 
 fn resolve_clause(kind: ObjectKind, typed: &file::Clause, log: &mut Log) -> Option<Clause> {
     let (name, operator) = (typed.attribute.as_ref()?, typed.operator.as_ref()?);
-    let attribute = mapping::read_attribute(kind, name, log);
+    let attribute = mapping::read_filter_attribute(kind, name, log);
     if attribute
         .as_ref()
         .is_some_and(|attribute| attribute.name == "IsSoftDeleted")
@@ -694,7 +724,17 @@ fn resolve_clause(kind: ObjectKind, typed: &file::Clause, log: &mut Log) -> Opti
         ));
         return None;
     }
-    let value = typed.value.as_ref().map(|value| value.value.as_str());
+    let names_objects = attribute.as_ref().is_some_and(|attribute| {
+        attribute.source_type == SourceType::Reference
+            || ["id", source::MEMBER_OF].contains(&attribute.name.as_str())
+    });
+    let value = typed.value.as_ref().map(|value| &value.value);
+    // Case counts, and Graph writes ids in lower case: an id typed otherwise would never be met.
+    let value = value.map(|value| match uuid::Uuid::parse_str(value) {
+        Ok(id) if names_objects => id.to_string(),
+        Ok(_) | Err(_) => value.clone(),
+    });
+    let value = value.as_deref();
     let build = if typed.full.as_ref().is_some_and(|full| full.value) {
         Clause::new_full
     } else {
@@ -880,6 +920,22 @@ fn check_job(typed: &file::Job, job: &job::Job, log: &mut Log) {
         | crate::engine::mapping::Source::Constant(_)
         | crate::engine::mapping::Source::None => false,
     });
+    for (rules, own) in [
+        (users, &typed.users.place),
+        (&job.groups, &typed.groups.place),
+    ] {
+        let reads = rules.filter.attributes();
+        if rules.enabled
+            && job.scope.mode != ScopeMode::Assigned
+            && reads.contains(source::APP_ROLE_ASSIGNMENTS)
+        {
+            log.problem(own.name("filters").problem(
+                "a clause reads appRoleAssignments, which come from assignments that this mode does \
+                 not look at",
+                "write mode = \"assigned\", or remove the clause",
+            ));
+        }
+    }
     if users.enabled && reads_roles && job.scope.mode != ScopeMode::Assigned {
         log.warning(typed.scope.place.name("mode").problem(
             "a mapping sends roles, which come from assignments that this mode does not look at",

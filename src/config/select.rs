@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::engine::job::{Job, ScopeMode};
 use crate::engine::mapping::Source;
 use crate::engine::model::{ObjectKind, source};
+use crate::engine::scope;
 
 /// Always needed: reports name objects by these, and a blocked person is disabled.
 const ALWAYS_USER: &[&str] = &["id", "displayName", "userPrincipalName", "accountEnabled"];
@@ -20,17 +21,25 @@ pub(crate) fn select(job: &Job, kind: ObjectKind) -> BTreeSet<String> {
     };
     let mut names: BTreeSet<String> = always.iter().map(|&name| name.to_owned()).collect();
     let rules = job.rules(kind);
-    if kind == ObjectKind::Group && job.scope.mode != ScopeMode::All {
+    let members_count = job.scope.mode != ScopeMode::All
+        || ObjectKind::ALL
+            .iter()
+            .any(|&kind| scope::reads_groups(job, kind));
+    if kind == ObjectKind::Group && members_count {
         names.insert("members".to_owned());
     }
     if !rules.enabled {
         return names;
     }
-    let mut read = rules.filter.attributes();
+    // Roles and groups are no properties of the object; nothing is selected for them.
+    let filtered = rules.filter.attributes().into_iter();
+    let filtered = filtered.filter_map(|name| source::filter_attribute(kind, name).ok());
+    names.extend(filtered.flat_map(|attribute| attribute.selects));
+    let mut read = BTreeSet::new();
     for mapping in &rules.mappings {
         match &mapping.source {
             Source::Attribute(name) => {
-                read.insert(name);
+                read.insert(name.as_str());
             }
             Source::Expression(expression) => read.extend(expression.attributes()),
             Source::Constant(_) | Source::None => {}

@@ -485,6 +485,7 @@ fn the_fingerprint_changes_with_the_rules_and_with_nothing_else() {
         "[jobs.safety]\nmax_deletions = \"10%\"",
         "[jobs.schedule]\ninterval = \"5m\"",
         "[jobs.users]\nactions = [\"delete\", \"update\", \"create\"]",
+        "[jobs.groups]\nprovision = \"in-scope\"",
         "[jobs.users]\nmappings = [ { target = \"active\", expression = 'Switch([IsSoftDeleted],,\"False\",\"True\",\"True\",\"False\")' } ]",
     ];
     for more in same {
@@ -495,6 +496,7 @@ fn the_fingerprint_changes_with_the_rules_and_with_nothing_else() {
         "[jobs.scope]\nexclude = [\"x\"]",
         "[jobs.users]\nactions = [\"create\"]\nwhen_out_of_scope = \"keep\"",
         "[jobs.groups]\nenabled = false",
+        "[jobs.groups]\nprovision = [\"Sales\"]",
         "[jobs.users]\nmappings = [ { target = \"title\", source = \"department\" } ]",
         "[jobs.users]\nfilters = [ { all = [ { attribute = \"mail\", operator = \"IS NULL\" } ] } ]",
     ];
@@ -1129,7 +1131,7 @@ filters = [
         { attribute = "department", operator = "EQUALS" },
         { attribute = "department", operator = "REGEX MATCH", value = "(" },
         { attribute = "accountEnabled", operator = "EQUALS", value = true },
-        { attribute = "manager", operator = "IS NULL" },
+        { attribute = "manager", operator = "IS TRUE" },
         { attribute = "IsSoftDeleted", operator = "IS TRUE" },
         { attribute = "employeeId", operator = "GREATER_THAN", value = "ten" },
         { attribute = "department", operator = "EQUALS", value = "x", full = true, case = false },
@@ -1153,8 +1155,8 @@ entrain.toml:23: jobs.acme.users.filters[1].all[5].value: the pattern cannot be 
     correct the regular expression
 entrain.toml:24: jobs.acme.users.filters[1].all[6].operator: EQUALS cannot be used on a Boolean
     use IS TRUE or IS FALSE
-entrain.toml:25: jobs.acme.users.filters[1].all[7].operator: IS NULL cannot be used on a reference to another object
-    compare an attribute of the object itself, such as department
+entrain.toml:25: jobs.acme.users.filters[1].all[7].operator: IS TRUE cannot be used on a reference to another object
+    use EQUALS with an object id, or IS NULL
 entrain.toml:26: jobs.acme.users.filters[1].all[8].attribute: IsSoftDeleted follows from the scope, so the scope cannot follow from it
     use accountEnabled
 entrain.toml:27: jobs.acme.users.filters[1].all[9].operator: GREATER_THAN compares whole numbers or dates

@@ -161,6 +161,7 @@ impl Executor<'_> {
                 attributes,
                 references,
                 keys,
+                via: _,
             } => {
                 return self
                     .create(started, subject, attributes, references, keys, &action)

@@ -17,7 +17,7 @@ use crate::engine::model::{
     TargetPath, TargetType, Value,
 };
 use crate::engine::plan::{Candidate, Found, Member, Membership, Planned, Planner};
-use crate::engine::scope::{self, GrantingGroups, Ways};
+use crate::engine::scope::{self, GrantingGroups, GroupAround, Ways};
 use crate::engine::summary::Progress;
 
 /// Objects taken from the state at once.
@@ -93,8 +93,10 @@ struct Gathering<'a> {
     context: &'a Context<'a>,
     roles: BTreeMap<String, AppRole>,
     granting: GrantingGroups,
-    /// Group inside group: parent, child and the child's name.
-    edges: Vec<(SourceId, SourceId, String)>,
+    /// With nested groups, the groups of which a group is a direct member.
+    outer: BTreeMap<SourceId, Vec<SourceId>>,
+    /// The names of groups that filters asked for; `None` for one that is not there any more.
+    names: RefCell<BTreeMap<SourceId, Option<String>>>,
 }
 
 impl<'a> Gathering<'a> {
@@ -132,6 +134,10 @@ impl<'a> Gathering<'a> {
                 named.push((seed, name));
             }
         }
+        let mut outer: BTreeMap<SourceId, Vec<SourceId>> = BTreeMap::new();
+        for (parent, child, _) in &edges {
+            outer.entry(child.clone()).or_default().push(parent.clone());
+        }
         Ok(Self {
             context,
             roles: store
@@ -141,7 +147,8 @@ impl<'a> Gathering<'a> {
                 .map(|role| (role.id.clone(), role))
                 .collect(),
             granting: GrantingGroups::new(named, &edges),
-            edges,
+            outer,
+            names: RefCell::default(),
         })
     }
 
@@ -217,6 +224,7 @@ impl<'a> Gathering<'a> {
         };
         Ok(Some(Candidate {
             grants: self.grants(&object)?,
+            groups: self.groups_of(&object)?,
             link: store.link(&job.name, kind, id)?,
             intent: store.intent(&job.name, kind, id)?,
             object,
@@ -245,6 +253,33 @@ impl<'a> Gathering<'a> {
             roles: &self.roles,
         };
         Ok(scope::grants(job, object, &ways))
+    }
+
+    /// The groups that a scoping filter sees the object in: those of which it is a direct member, and
+    /// with nested groups those around them.
+    fn groups_of(&self, object: &SourceObject) -> Result<Vec<GroupAround>, Error> {
+        if !scope::reads_groups(&self.context.job.rules, object.kind) {
+            return Ok(Vec::new());
+        }
+        let mut groups = Vec::new();
+        for id in self.groups_around(std::slice::from_ref(&object.id))? {
+            if let Some(name) = self.name_of_group(&id)? {
+                groups.push(GroupAround { id, name });
+            }
+        }
+        Ok(groups)
+    }
+
+    /// `None` for a group that is not there any more.
+    fn name_of_group(&self, id: &SourceId) -> Result<Option<String>, Error> {
+        if let Some(known) = self.names.borrow().get(id) {
+            return Ok(known.clone());
+        }
+        let group = self.context.agent.store.object(ObjectKind::Group, id)?;
+        let group = group.filter(|group| group.presence == Presence::Present);
+        let name = group.map(|group| group.label().to_owned());
+        self.names.borrow_mut().insert(id.clone(), name.clone());
+        Ok(name)
     }
 
     /// Reads from the target what an interrupted write may or may not have changed.
@@ -381,14 +416,10 @@ impl<'a> Gathering<'a> {
         let mut around = BTreeSet::new();
         let mut fresh = store.groups_with_members(ids)?;
         while !fresh.is_empty() {
-            let parents = self
-                .edges
-                .iter()
-                .filter(|(_, child, _)| fresh.contains(child));
-            let parents: BTreeSet<SourceId> =
-                parents.map(|(parent, _, _)| parent.clone()).collect();
+            let outer = fresh.iter().filter_map(|group| self.outer.get(group));
+            let outer: BTreeSet<SourceId> = outer.flatten().cloned().collect();
             around.extend(std::mem::take(&mut fresh));
-            fresh = parents.difference(&around).cloned().collect();
+            fresh = outer.difference(&around).cloned().collect();
         }
         Ok(around)
     }

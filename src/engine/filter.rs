@@ -391,10 +391,15 @@ impl Clause {
             })
         };
         match (attribute.source_type, &self.test) {
-            (SourceType::Roles, _) => wrong("assign the application instead: scope follows roles"),
-            (SourceType::Reference, _) => {
-                wrong("compare an attribute of the object itself, such as department")
+            (SourceType::Roles, _) => wrong("compare the text of a role with EQUALS"),
+            // A group's members are not kept with it.
+            (SourceType::Reference, _) if attribute.multi_valued => {
+                wrong("compare an attribute of the object itself, such as displayName")
             }
+            (SourceType::Reference, Test::Boolean(_) | Test::Greater { .. }) => {
+                wrong("use EQUALS with an object id, or IS NULL")
+            }
+            (SourceType::Reference, _) => Ok(()),
             (SourceType::Text | SourceType::DateTime, Test::Boolean(_)) => {
                 wrong("use EQUALS, or an attribute that is true or false")
             }
@@ -684,7 +689,12 @@ mod tests {
             check("accountEnabled", "EQUALS", Some("true")),
             Err("EQUALS cannot be used on a Boolean".to_owned())
         );
-        assert!(check("manager", "IS NULL", None).is_err());
+        assert_eq!(check("manager", "IS NULL", None), Ok(()));
+        assert_eq!(check("manager", "EQUALS", Some("x")), Ok(()));
+        assert_eq!(
+            check("manager", "IS TRUE", None),
+            Err("IS TRUE cannot be used on a reference to another object".to_owned())
+        );
         assert!(check("employeeHireDate", "GREATER_THAN", Some("5")).is_err());
         assert!(check("employeeHireDate", "GREATER_THAN", Some("2026-01-01")).is_ok());
     }

@@ -61,6 +61,16 @@ pub(crate) struct Scope {
     pub(crate) exclude: Vec<String>,
     /// Leave out who holds nothing but the Default Access role.
     pub(crate) exclude_default_access: bool,
+    pub(crate) group_objects: GroupObjects,
+}
+
+/// Which groups are provisioned as objects, whichever groups bring people in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum GroupObjects {
+    /// Those that the mode brings into scope.
+    InScope,
+    /// These and no others, by id or display name; no assignment needed.
+    Named(Vec<String>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::expr::AppRole;
-use super::job::{Job, ScopeMode};
+use super::job::{GroupObjects, Job, ScopeMode};
 use super::mapping::Subject;
 use super::model::{
-    Assignment, DEFAULT_ACCESS_ROLE, Grant, ObjectKind, Presence, SourceId, SourceObject, Via,
+    Assignment, DEFAULT_ACCESS_ROLE, Grant, ObjectKind, Presence, SourceId, SourceObject, Value,
+    Via, source,
 };
 use super::plan::WhyOut;
 
@@ -16,13 +17,9 @@ pub(crate) struct GrantingGroups {
     reached: BTreeMap<SourceId, Reach>,
 }
 
-#[derive(Clone, Debug)]
-struct Reach {
-    /// Names from the seed down to this group: "Sales", "EMEA", "Berlin".
-    path: Vec<String>,
-    /// The assigned (or named) groups from which it is reached; their roles apply.
-    seeds: BTreeSet<SourceId>,
-}
+/// The assigned (or named) groups from which a group is reached, whose roles apply; each with the
+/// names from it down to this group: "Sales", "EMEA", "Berlin".
+type Reach = BTreeMap<SourceId, Vec<String>>;
 
 impl GrantingGroups {
     /// `seeds` are the assigned or named groups with their names. With `edges` (parent, child and
@@ -39,13 +36,12 @@ impl GrantingGroups {
         for (seed, name) in seeds {
             let mut queue = VecDeque::from([(seed.clone(), vec![name])]);
             while let Some((group, path)) = queue.pop_front() {
-                let reach = reached.entry(group.clone()).or_insert_with(|| Reach {
-                    path: path.clone(),
-                    seeds: BTreeSet::new(),
-                });
-                if !reach.seeds.insert(seed.clone()) {
+                let reach = reached.entry(group.clone()).or_default();
+                // The first way is the shortest, and a cycle ends here.
+                if reach.contains_key(&seed) {
                     continue;
                 }
+                reach.insert(seed.clone(), path.clone());
                 for (child, name) in children.get(&group).into_iter().flatten() {
                     let mut path = path.clone();
                     path.push((*name).clone());
@@ -63,7 +59,7 @@ impl GrantingGroups {
     /// The seeds from which any of these groups is reached.
     pub(crate) fn seeds_of<'a>(&'a self, groups: &[SourceId]) -> BTreeSet<&'a SourceId> {
         let reached = groups.iter().filter_map(|group| self.reached.get(group));
-        reached.flat_map(|reach| &reach.seeds).collect()
+        reached.flat_map(BTreeMap::keys).collect()
     }
 }
 
@@ -78,6 +74,13 @@ pub(crate) struct Ways<'a> {
     pub(crate) granting: &'a GrantingGroups,
     /// Roles of the application by their id.
     pub(crate) roles: &'a BTreeMap<String, AppRole>,
+}
+
+/// A group that an object is in, as a scoping filter may name it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct GroupAround {
+    pub(crate) id: SourceId,
+    pub(crate) name: String,
 }
 
 /// Every reason why the object may be in scope.
@@ -96,28 +99,60 @@ pub(crate) fn grants(job: &Job, object: &SourceObject, ways: &Ways<'_>) -> Vec<G
         ScopeMode::All => unassigned(Via::Everyone),
         ScopeMode::Assigned => by_role(&Via::Direct, ways.assignments),
         ScopeMode::Groups(_) => match object.kind {
-            ObjectKind::Group if ways.granting.contains(&object.id) => unassigned(Via::Direct),
-            ObjectKind::Group | ObjectKind::User => Vec::new(),
+            ObjectKind::Group => match ways.granting.reached.get(&object.id) {
+                Some(reach) if reach.contains_key(&object.id) => unassigned(Via::Named),
+                Some(reach) => {
+                    let paths = reach.values();
+                    paths
+                        .flat_map(|path| unassigned(Via::Groups(path.clone())))
+                        .collect()
+                }
+                None => Vec::new(),
+            },
+            ObjectKind::User => Vec::new(),
         },
     };
     if object.kind == ObjectKind::Group {
+        if is_named_object(job, object) {
+            grants.extend(unassigned(Via::Named));
+        }
         return grants;
     }
-    for group in ways.member_of {
-        let Some(reach) = ways.granting.reached.get(group) else {
-            continue;
-        };
-        let via = Via::Groups(reach.path.clone());
+    let reaches = ways.member_of.iter();
+    let reaches = reaches.filter_map(|group| ways.granting.reached.get(group));
+    for (seed, path) in reaches.flatten() {
+        let via = Via::Groups(path.clone());
         match &job.scope.mode {
             ScopeMode::Groups(_) => grants.extend(unassigned(via)),
             ScopeMode::Assigned | ScopeMode::All => {
-                for seed in &reach.seeds {
-                    grants.extend(by_role(&via, &(ways.assignments_of_group)(seed)));
-                }
+                grants.extend(by_role(&via, &(ways.assignments_of_group)(seed)));
             }
         }
     }
     grants
+}
+
+/// Whether the object is one of the groups that the job names to be provisioned.
+fn is_named_object(job: &Job, object: &SourceObject) -> bool {
+    let GroupObjects::Named(names) = &job.scope.group_objects else {
+        return false;
+    };
+    object.kind == ObjectKind::Group
+        && names.iter().any(|name| {
+            name.eq_ignore_ascii_case(object.id.as_str())
+                || name.eq_ignore_ascii_case(object.label())
+        })
+}
+
+/// The distinct ways by which these grants reach an object.
+pub(crate) fn ways_of(grants: &[Grant]) -> Vec<Via> {
+    let mut ways = Vec::new();
+    for Grant { via, role: _ } in grants {
+        if !ways.contains(via) {
+            ways.push(via.clone());
+        }
+    }
+    ways
 }
 
 /// A role by its id: the all-zero one is Default Access; an unknown one keeps its id.
@@ -145,7 +180,13 @@ pub(crate) fn roles_of(grants: &[Grant]) -> Vec<AppRole> {
 
 /// Whether the object belongs, as far as assignment, exclusion and filters say. Presence and
 /// `accountEnabled` are not asked here: they do not decide who belongs, but what becomes of them.
-pub(crate) fn judge(job: &Job, object: &SourceObject, grants: &[Grant]) -> Result<(), WhyOut> {
+/// `groups` are those that the object is in; they are asked for only where [`reads_groups`].
+pub(crate) fn judge(
+    job: &Job,
+    object: &SourceObject,
+    grants: &[Grant],
+    groups: &[GroupAround],
+) -> Result<(), WhyOut> {
     let rules = job.rules(object.kind);
     if !rules.enabled {
         return Err(WhyOut::KindDisabled);
@@ -165,6 +206,12 @@ pub(crate) fn judge(job: &Job, object: &SourceObject, grants: &[Grant]) -> Resul
     if grants.is_empty() {
         return Err(WhyOut::NotAssigned);
     }
+    if object.kind == ObjectKind::Group
+        && job.scope.group_objects != GroupObjects::InScope
+        && !is_named_object(job, object)
+    {
+        return Err(WhyOut::NotNamed);
+    }
     let default_only = grants.iter().all(|grant| {
         grant
             .role
@@ -178,6 +225,227 @@ pub(crate) fn judge(job: &Job, object: &SourceObject, grants: &[Grant]) -> Resul
     let subject = Subject::new(object, &roles_held, object.presence != Presence::Present);
     rules
         .filter
-        .judge(&|name| subject.value(name).cloned())
+        .judge(&|name| match name {
+            source::APP_ROLE_ASSIGNMENTS => {
+                Some(Value::List(roles.iter().map(role_text).collect()))
+            }
+            source::MEMBER_OF => Some(Value::List(groups_text(groups))),
+            _ => subject.value(name).cloned(),
+        })
         .map_err(WhyOut::Filter)
+}
+
+/// Whether the scoping filter of this kind asks for the groups that an object is in.
+pub(crate) fn reads_groups(job: &Job, kind: ObjectKind) -> bool {
+    let rules = job.rules(kind);
+    rules.enabled && rules.filter.attributes().contains(source::MEMBER_OF)
+}
+
+/// A role's value, or its display name where the application gave it none.
+fn role_text(role: &AppRole) -> Value {
+    Value::text(role.value.as_ref().unwrap_or(&role.display_name))
+}
+
+/// First the names, which a reader knows, then the ids.
+fn groups_text(groups: &[GroupAround]) -> Vec<Value> {
+    let names = groups.iter().map(|group| group.name.as_str());
+    let ids = groups.iter().map(|group| group.id.as_str());
+    names.chain(ids).map(Value::text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::filter::{Clause, ClauseFailure, ClauseGroup, Filter};
+    use crate::engine::job::{Actions, Limit, Limits, Rules, Scope, WhenOutOfScope};
+    use crate::engine::model::{Attributes, JobName};
+
+    fn job(mode: ScopeMode) -> Job {
+        let rules = Rules {
+            enabled: true,
+            actions: Actions {
+                create: true,
+                update: true,
+                delete: true,
+            },
+            when_out_of_scope: WhenOutOfScope::Disable,
+            filter: Filter::default(),
+            mappings: Vec::new(),
+        };
+        Job {
+            name: JobName::new("demo"),
+            users: rules.clone(),
+            groups: rules,
+            scope: Scope {
+                mode,
+                nested_groups: true,
+                exclude: Vec::new(),
+                exclude_default_access: false,
+                group_objects: GroupObjects::InScope,
+            },
+            limits: Limits {
+                max_deletions: Limit::Count(500),
+            },
+        }
+    }
+
+    fn filtered(attribute: &str, operator: &str, value: Option<&str>) -> Job {
+        let clause = Clause::new(attribute, operator, value).expect("a clause");
+        let mut job = job(ScopeMode::Assigned);
+        job.users.filter.groups = vec![ClauseGroup {
+            name: None,
+            clauses: vec![clause],
+        }];
+        job
+    }
+
+    fn id(name: &str) -> SourceId {
+        SourceId::new(name)
+    }
+
+    fn object(kind: ObjectKind, name: &str) -> SourceObject {
+        let mut attributes = Attributes::default();
+        attributes.set("displayName", Value::text(name));
+        SourceObject {
+            kind,
+            id: id(name),
+            presence: Presence::Present,
+            attributes,
+        }
+    }
+
+    fn held(value: Option<&str>, name: &str) -> Grant {
+        Grant {
+            via: Via::Direct,
+            role: Some(AppRole {
+                id: name.to_owned(),
+                value: value.map(str::to_owned),
+                display_name: name.to_owned(),
+            }),
+        }
+    }
+
+    #[test]
+    fn a_filter_sees_the_groups_around_by_name_and_by_id() {
+        let around = ["Sales", "EMEA"].map(|name| GroupAround {
+            id: id(&format!("id-of-{name}")),
+            name: name.to_owned(),
+        });
+        let jane = object(ObjectKind::User, "jane");
+        let grants = [held(None, "User")];
+        let passes = |operator, value, around: &[GroupAround]| {
+            let job = filtered("memberOf", operator, value);
+            assert!(reads_groups(&job, ObjectKind::User));
+            assert!(!reads_groups(&job, ObjectKind::Group));
+            judge(&job, &jane, &grants, around).is_ok()
+        };
+        assert!(passes("EQUALS", Some("EMEA"), &around));
+        assert!(passes("EQUALS", Some("id-of-Sales"), &around));
+        assert!(!passes("EQUALS", Some("sales"), &around));
+        assert!(!passes("NOT EQUALS", Some("EMEA"), &around));
+        assert!(passes("NOT EQUALS", Some("APAC"), &around));
+        assert!(passes("IS NULL", None, &[]));
+        // Null is never unequal, as Entra has it: who is in no group needs IS NULL.
+        assert!(!passes("NOT EQUALS", Some("APAC"), &[]));
+    }
+
+    #[test]
+    fn a_filter_sees_roles_by_their_value_else_by_their_name() {
+        let jane = object(ObjectKind::User, "jane");
+        let grants = [held(Some("admin.all"), "Admin"), held(None, "User")];
+        let judge = |value| {
+            judge(
+                &filtered("appRoleAssignments", "EQUALS", Some(value)),
+                &jane,
+                &grants,
+                &[],
+            )
+        };
+        assert_eq!(judge("admin.all"), Ok(()));
+        assert_eq!(judge("User"), Ok(()));
+        assert_eq!(
+            judge("Admin"),
+            Err(WhyOut::Filter(vec![ClauseFailure {
+                clause: "appRoleAssignments EQUALS \"Admin\"".to_owned(),
+                value: Some("admin.all, User".to_owned()),
+            }]))
+        );
+    }
+
+    #[test]
+    fn every_way_is_told_with_its_groups_and_cycles_end() {
+        let (sales, emea, berlin) = (id("sales"), id("emea"), id("berlin"));
+        let edges = [
+            (sales.clone(), emea.clone(), "EMEA".to_owned()),
+            (emea.clone(), berlin.clone(), "Berlin".to_owned()),
+            (berlin.clone(), sales.clone(), "Sales".to_owned()),
+        ];
+        let seeds = [(sales, "Sales".to_owned()), (emea, "EMEA".to_owned())];
+        let granting = GrantingGroups::new(seeds, &edges);
+        let roles = BTreeMap::new();
+        let ways = Ways {
+            assignments: &[],
+            member_of: &[berlin],
+            assignments_of_group: &|_| Vec::new(),
+            granting: &granting,
+            roles: &roles,
+        };
+        let job = job(ScopeMode::Groups(Vec::new()));
+        let path =
+            |names: &[&str]| Via::Groups(names.iter().map(|&name| name.to_owned()).collect());
+        assert_eq!(
+            ways_of(&grants(&job, &object(ObjectKind::User, "jane"), &ways)),
+            [
+                path(&["EMEA", "Berlin"]),
+                path(&["Sales", "EMEA", "Berlin"])
+            ]
+        );
+        let of_group = |name| ways_of(&grants(&job, &object(ObjectKind::Group, name), &ways));
+        assert_eq!(of_group("sales"), [Via::Named]);
+        assert_eq!(of_group("other"), []);
+    }
+
+    #[test]
+    fn named_groups_are_objects_whatever_brings_people_in() {
+        let mut job = job(ScopeMode::Assigned);
+        job.scope.group_objects = GroupObjects::Named(vec!["sales".to_owned(), "ID-2".to_owned()]);
+        let granting = GrantingGroups::default();
+        let roles = BTreeMap::new();
+        let ways = Ways {
+            assignments: &[],
+            member_of: &[],
+            assignments_of_group: &|_| Vec::new(),
+            granting: &granting,
+            roles: &roles,
+        };
+        let judged = |name: &str, more: Option<Grant>| {
+            let group = object(ObjectKind::Group, name);
+            let mut grants = grants(&job, &group, &ways);
+            grants.extend(more);
+            judge(&job, &group, &grants, &[])
+        };
+        assert_eq!(judged("Sales", None), Ok(()));
+        assert_eq!(judged("id-2", None), Ok(()));
+        assert_eq!(judged("Fans", None), Err(WhyOut::NotAssigned));
+        assert_eq!(
+            judged("Fans", Some(held(None, "User"))),
+            Err(WhyOut::NotNamed)
+        );
+        let jane = object(ObjectKind::User, "Sales");
+        assert_eq!(grants(&job, &jane, &ways), []);
+    }
+
+    #[test]
+    fn a_filter_sees_the_manager_by_its_id() {
+        let mut jane = object(ObjectKind::User, "jane");
+        let grants = [held(None, "User")];
+        let passes = |jane: &SourceObject, operator, value| {
+            judge(&filtered("manager", operator, value), jane, &grants, &[]).is_ok()
+        };
+        assert!(passes(&jane, "IS NULL", None));
+        jane.attributes.set("manager", Value::Reference(id("boss")));
+        assert!(passes(&jane, "IS NOT NULL", None));
+        assert!(passes(&jane, "EQUALS", Some("boss")));
+        assert!(!passes(&jane, "EQUALS", Some("other")));
+    }
 }

@@ -268,6 +268,7 @@ fn action_json(action: &Action, names: &Names<'_>) -> Json {
             attributes,
             references,
             keys,
+            via,
         } => {
             let attributes = attributes
                 .iter()
@@ -278,6 +279,7 @@ fn action_json(action: &Action, names: &Names<'_>) -> Json {
                 .map(|(path, to)| (path.to_string(), referenced_json(to, names)));
             set("references", Json::Object(references.collect()));
             set("keys", keys.iter().map(key_json).collect());
+            set("via", via.iter().map(sentence::via).collect());
         }
         Action::Adopt {
             subject: _,
@@ -285,9 +287,11 @@ fn action_json(action: &Action, names: &Names<'_>) -> Json {
             key,
             current: _,
             changes,
+            via,
         } => {
             set("key", key_json(key));
             set("changes", changes_json(changes));
+            set("via", via.iter().map(sentence::via).collect());
         }
         Action::Update {
             subject: _,
@@ -378,6 +382,7 @@ fn why_removed_word(why: &WhyRemoved) -> &'static str {
 fn why_out_word(why: &WhyOut) -> &'static str {
     match why {
         WhyOut::NotAssigned => "not-assigned",
+        WhyOut::NotNamed => "not-named",
         WhyOut::DefaultAccessOnly => "default-access-only",
         WhyOut::Excluded => "excluded",
         WhyOut::Filter(_) => "filter",

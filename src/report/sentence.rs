@@ -7,7 +7,7 @@ use super::view::Names;
 use crate::engine::filter::ClauseFailure;
 use crate::engine::guard::WhyHeld;
 use crate::engine::mapping::AttributeError;
-use crate::engine::model::{MatchKey, ObjectKind, Value};
+use crate::engine::model::{MatchKey, ObjectKind, Value, Via};
 use crate::engine::plan::{Count, Skipped, Verb, Why, WhyOut, WhyRemoved};
 use crate::engine::summary::CycleKind;
 
@@ -138,6 +138,7 @@ pub(crate) fn why_removed(why: &WhyRemoved, kind: ObjectKind) -> String {
 pub(crate) fn why_out(why: &WhyOut, kind: ObjectKind) -> String {
     match why {
         WhyOut::NotAssigned => "neither an assignment nor a group brings it into scope".to_owned(),
+        WhyOut::NotNamed => "it is not named in groups.provision".to_owned(),
         WhyOut::DefaultAccessOnly => "it holds no role but Default Access".to_owned(),
         WhyOut::Excluded => "it is named in scope.exclude".to_owned(),
         WhyOut::Filter(failures) => {
@@ -148,6 +149,16 @@ pub(crate) fn why_out(why: &WhyOut, kind: ObjectKind) -> String {
             )
         }
         WhyOut::KindDisabled => format!("the job does not provision {kind}s"),
+    }
+}
+
+/// What brings an object into scope; names are as the source has them.
+pub(crate) fn via(via: &Via) -> String {
+    match via {
+        Via::Direct => "assigned directly".to_owned(),
+        Via::Named => "named in the configuration".to_owned(),
+        Via::Everyone => "everyone is in scope".to_owned(),
+        Via::Groups(path) => path.join(" > "),
     }
 }
 

@@ -13,7 +13,9 @@ use crate::engine::filter::ClauseFailure;
 use crate::engine::guard::{self, Approvals, Review, WhyHeld};
 use crate::engine::job::{Limit, Limits};
 use crate::engine::mapping::AttributeError;
-use crate::engine::model::{JobName, MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value};
+use crate::engine::model::{
+    JobName, MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value, Via,
+};
 use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::{
     Action, Change, Count, Element, Plan, Referenced, Skipped, Subject, Verb, Why, WhyOut,
@@ -86,6 +88,10 @@ fn actions() -> Vec<Action> {
             ]),
             references: vec![(path(MANAGER), referenced("bob@contoso.com", Some("t2")))],
             keys: vec![key("jane@contoso.com")],
+            via: vec![
+                Via::Direct,
+                Via::Groups(["Sales", "EMEA", "Berlin"].map(str::to_owned).to_vec()),
+            ],
         },
         Action::Adopt {
             subject: user("kim@contoso.com"),
@@ -93,6 +99,7 @@ fn actions() -> Vec<Action> {
             key: key("kim@contoso.com"),
             current: BTreeMap::new(),
             changes: Vec::new(),
+            via: vec![Via::Everyone],
         },
         Action::Update {
             subject: user("bob@contoso.com"),
@@ -236,6 +243,7 @@ fn a_plan_in_detail_also_says_what_is_created_and_every_member() {
 
     Users
       + create user jane@contoso.com
+          in scope through: assigned directly; Sales > EMEA > Berlin
           title: ""
           userName: "jane@contoso.com"
           urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager: id-of-bob@contoso.com
@@ -378,6 +386,7 @@ fn nothing_that_a_name_holds_reaches_the_terminal_unescaped() {
             attributes: BTreeMap::from([(path("userName"), Value::text(nasty))]),
             references: Vec::new(),
             keys: Vec::new(),
+            via: vec![Via::Groups(vec![nasty.to_owned()])],
         },
         Action::Delete {
             subject: group(nasty),

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
 
+use super::sentence;
 use super::sentence::{
     clean, count, cycle_kind, deeds, duration, key, number, optional, removals, things, value, why,
     why_held, why_removed,
@@ -13,7 +14,7 @@ use super::view::{
     CheckView, CycleView, EscrowView, HeldView, JobView, Names, PlanView, ProblemView,
 };
 use crate::engine::guard::{Held, Review};
-use crate::engine::model::{JobName, SourceId, TargetPath};
+use crate::engine::model::{JobName, SourceId, TargetPath, Via};
 use crate::engine::outcome::Failure;
 use crate::engine::plan::{
     Action, Change, Plan, Referenced, Skipped, Step, Subject, Why, WhyOut, WhyRemoved,
@@ -174,8 +175,10 @@ fn write_action(
             attributes,
             references,
             keys: _,
+            via,
         } => {
             writeln!(out, "  {add} create {}", subject_text(subject))?;
+            write_via(out, via, style)?;
             if style.details {
                 for (path, given) in attributes {
                     writeln!(out, "      {path}: {}", value(given, names))?;
@@ -192,6 +195,7 @@ fn write_action(
             key: found_by,
             current: _,
             changes,
+            via,
         } => {
             let unchanged = if changes.is_empty() {
                 "; it is as it should be"
@@ -205,6 +209,7 @@ fn write_action(
                 key(found_by, names),
                 clean(target.as_str())
             )?;
+            write_via(out, via, style)?;
             write_changes(out, changes, names)
         }
         Action::Update {
@@ -265,6 +270,14 @@ fn write_action(
             writeln!(out, "      {text}")
         }
     }
+}
+
+fn write_via(out: &mut dyn Write, via: &[Via], style: Style) -> io::Result<()> {
+    if !style.details || via.is_empty() {
+        return Ok(());
+    }
+    let ways: Vec<_> = via.iter().map(|one| clean(&sentence::via(one))).collect();
+    writeln!(out, "      in scope through: {}", ways.join("; "))
 }
 
 fn write_removal(
@@ -350,7 +363,7 @@ fn write_skipped(
     let is_unassigned = |skipped: &Skipped| {
         matches!(
             skipped.why,
-            Why::OutOfScope(WhyOut::NotAssigned | WhyOut::KindDisabled)
+            Why::OutOfScope(WhyOut::NotAssigned | WhyOut::NotNamed | WhyOut::KindDisabled)
         )
     };
     let unassigned = plan.skipped().filter(|one| is_unassigned(one)).count();

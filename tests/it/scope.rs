@@ -157,3 +157,172 @@ async fn a_manager_who_comes_late_is_linked_in_that_cycle() {
     );
     assert_eq!(members(&rig, "Fans"), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_follows_the_manager_the_roles_and_the_groups_of_a_person() {
+    let rig = start().await;
+    let jane = rig.joiner("jane");
+    let boss = unassigned(&rig, "boss");
+    let outer = rig.tenant().add_group("Outer");
+    let inner = rig.tenant().add_group("Inner");
+    rig.tenant().add_members(outer, &[inner]);
+    let filter = |clause: &str| {
+        rig.configure(&format!(
+            "[jobs.scope]\nnested_groups = true\n[jobs.safety]\nmax_deletions = \"100%\"\n\
+             [jobs.users]\nfilters = [ {{ name = \"few\", all = [ {clause},\n\
+             {{ attribute = \"displayName\", operator = \"EQUALS\", value = \"jane\" }} ] }} ]\n\
+             [jobs.groups]\nenabled = false"
+        ));
+    };
+    // Who names an object by its id may write it as it likes.
+    filter(&format!(
+        "{{ attribute = \"manager\", operator = \"EQUALS\", value = \"{}\" }}",
+        boss.to_string().to_uppercase()
+    ));
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), None);
+    rig.tenant().set_manager(jane, Some(boss));
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    rig.tenant().set_manager(jane, None);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+
+    filter("{ attribute = \"memberOf\", operator = \"EQUALS\", value = \"Outer\" }");
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+    rig.tenant().add_members(inner, &[jane]);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    rig.tenant().rename_group(outer, "Other");
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+    rig.tenant().rename_group(outer, "Outer");
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    rig.tenant().remove_members(outer, &[inner]);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+    rig.tenant().add_members(outer, &[jane]);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    rig.tenant().soft_delete_group(outer);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+
+    filter("{ attribute = \"appRoleAssignments\", operator = \"EQUALS\", value = \"none such\" }");
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+    filter("{ attribute = \"appRoleAssignments\", operator = \"IS NOT NULL\" }");
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    rig.edit(|text| text.replace("[jobs.scope]", "[jobs.scope]\nmode = \"all\""));
+    let told = rig.run(&["check"]).await.expect(2);
+    assert!(told.err.contains("appRoleAssignments") || told.out.contains("appRoleAssignments"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everyone_belongs_without_assignment_unless_excluded_by_name_or_id() {
+    let rig = start().await;
+    let jane = unassigned(&rig, "jane");
+    unassigned(&rig, "john");
+    unassigned(&rig, "jim");
+    rig.configure(&format!(
+        "[jobs.scope]\nmode = \"all\"\nexclude = [\"JOHN@contoso.com\", \"{jane}\"]\n\
+         [jobs.groups]\nenabled = false"
+    ));
+    let plan = rig.plan().await.expect(0).job();
+    let creates = plan["actions"].as_array().unwrap();
+    assert!(
+        creates
+            .iter()
+            .all(|one| one["via"] == json!(["everyone is in scope"])),
+        "{plan:#}"
+    );
+    let excluded = plan["skipped"].as_array().unwrap().iter();
+    let excluded: Vec<_> = excluded
+        .filter(|one| one["detail"] == "excluded")
+        .map(|one| one["subject"]["label"].as_str().unwrap())
+        .collect();
+    assert_eq!(excluded.len(), 2, "{plan:#}");
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jim"), Some(true));
+    assert_eq!(is_active(&rig, "jane"), None);
+    assert_eq!(is_active(&rig, "john"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_way_through_nested_groups_is_told() {
+    let rig = start().await;
+    let (jane, john) = (unassigned(&rig, "jane"), unassigned(&rig, "john"));
+    let sales = rig.tenant().add_group("Sales");
+    let emea = rig.tenant().add_group("EMEA");
+    let berlin = rig.tenant().add_group("Berlin");
+    let fans = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(sales, &[emea]);
+    rig.tenant().add_members(emea, &[berlin]);
+    rig.tenant().add_members(berlin, &[sales, jane]);
+    rig.tenant().add_members(fans, &[jane, john]);
+    // One group by its id, the other by its name; nobody is assigned.
+    rig.configure(&format!(
+        "[jobs.scope]\nmode = \"groups\"\ngroups = [\"{sales}\", \"fans\"]\nnested_groups = true"
+    ));
+    let plan = rig.plan().await.expect(0).job();
+    let via = |label: &str| {
+        let actions = plan["actions"].as_array().unwrap();
+        let create = actions
+            .iter()
+            .find(|one| one["action"] == "create" && one["subject"]["label"] == label);
+        let mut ways: Vec<_> = create.unwrap()["via"].as_array().unwrap().clone();
+        ways.sort_by_key(ToString::to_string);
+        ways
+    };
+    assert_eq!(via("jane@contoso.com"), ["Fans", "Sales > EMEA > Berlin"]);
+    assert_eq!(via("john@contoso.com"), ["Fans"]);
+    assert_eq!(via("Fans"), ["named in the configuration"]);
+    assert_eq!(via("Berlin"), ["Sales > EMEA > Berlin"]);
+    let text = rig.run(&["plan", "-v"]).await.expect(0).out;
+    assert!(text.contains("Sales > EMEA > Berlin"), "{text}");
+    sync(&rig).await;
+    assert_eq!(rig.sandbox.target.user_count(), 2);
+    assert_eq!(rig.sandbox.target.group_count(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_may_select_people_without_being_provisioned_and_the_other_way_round() {
+    let rig = start().await;
+    let (jane, john) = (unassigned(&rig, "jane"), unassigned(&rig, "john"));
+    let fans = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(fans, &[jane]);
+    let team = rig.tenant().add_group("Team");
+    rig.tenant().add_members(team, &[jane, john]);
+    let configure = |more: &str| {
+        rig.configure(&format!(
+            "[jobs.scope]\nmode = \"groups\"\ngroups = [\"Fans\"]\n[jobs.groups]\n{more}"
+        ));
+    };
+    configure("provision = [\"team\"]");
+    let plan = rig.plan().await.expect(0).job();
+    let skipped = plan["skipped"].as_array().unwrap();
+    assert!(
+        skipped
+            .iter()
+            .any(|one| one["subject"]["label"] == "Fans" && one["detail"] == "not-named"),
+        "{plan:#}"
+    );
+    sync(&rig).await;
+    assert_eq!(rig.sandbox.target.user_count(), 1);
+    assert_eq!(rig.sandbox.target.group_count(), 1);
+    assert_eq!(members(&rig, "Team"), 1);
+    configure("provision = \"in-scope\"");
+    sync(&rig).await;
+    assert_eq!(members(&rig, "Fans"), 1);
+    assert!(
+        rig.sandbox
+            .target
+            .find_group_by("displayName", "Team")
+            .is_none()
+    );
+    configure("provision = \"all\"");
+    rig.run(&["check"]).await.expect(2);
+}

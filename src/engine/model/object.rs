@@ -64,6 +64,8 @@ pub(crate) struct Grant {
 pub(crate) enum Via {
     /// Assigned itself.
     Direct,
+    /// A group that the config names.
+    Named,
     /// Scope mode `all`.
     Everyone,
     /// Through groups, outermost first: the names of "Sales > EMEA > Berlin".

@@ -208,6 +208,8 @@ pub(crate) const IS_SOFT_DELETED: &str = "IsSoftDeleted";
 /// The application's roles that the user holds.
 pub(crate) const APP_ROLE_ASSIGNMENTS: &str = "appRoleAssignments";
 pub(crate) const ORIGINAL_USER_PRINCIPAL_NAME: &str = "originalUserPrincipalName";
+/// Names and ids of the groups that the object is in; for scoping filters only.
+pub(crate) const MEMBER_OF: &str = "memberOf";
 
 /// The members of the complex properties that a dotted name reaches into.
 const EMPLOYEE_ORG_DATA: &[&str] = &["division", "costCenter"];
@@ -265,7 +267,7 @@ const NOT_READABLE_USER: &[(&str, &str)] = &[
         "delta queries do not tell custom security attributes",
     ),
     (
-        "memberOf",
+        MEMBER_OF,
         "memberships are provisioned with the groups, through their members",
     ),
 ];
@@ -350,6 +352,20 @@ pub(crate) fn attribute(kind: ObjectKind, name: &str) -> Result<SourceAttribute,
             },
         })
     }
+}
+
+/// Like [`attribute`], for a scoping filter: it also reads what the engine knows of an object's roles
+/// and groups, as plain values.
+pub(crate) fn filter_attribute(kind: ObjectKind, name: &str) -> Result<SourceAttribute, Unusable> {
+    if [APP_ROLE_ASSIGNMENTS, MEMBER_OF].contains(&name) {
+        return Ok(SourceAttribute {
+            name: name.to_owned(),
+            source_type: Text,
+            multi_valued: true,
+            selects: Vec::new(),
+        });
+    }
+    attribute(kind, name)
 }
 
 /// The name under which the value is found in [`super::Attributes`], for any name that

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::engine::filter::ClauseFailure;
 use crate::engine::mapping::AttributeError;
-use crate::engine::model::{JobName, MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value};
+use crate::engine::model::{
+    JobName, MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value, Via,
+};
 
 /// Everything a cycle would do to one job's target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +75,8 @@ pub(crate) enum Action {
         references: Vec<(TargetPath, Referenced)>,
         /// Where the object is to be found if the answer to the create is lost.
         keys: Vec<MatchKey>,
+        /// What brings it into scope.
+        via: Vec<Via>,
     },
     /// A match in the target becomes this object's link.
     Adopt {
@@ -83,6 +87,7 @@ pub(crate) enum Action {
         /// What the target holds at the mapped paths.
         current: BTreeMap<TargetPath, Value>,
         changes: Vec<Change>,
+        via: Vec<Via>,
     },
     Update {
         subject: Subject,
@@ -177,6 +182,8 @@ pub(crate) enum WhyRemoved {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum WhyOut {
     NotAssigned,
+    /// A group that `groups.provision` does not name, though something brings it into scope.
+    NotNamed,
     DefaultAccessOnly,
     /// Named in `scope.exclude`.
     Excluded,

@@ -13,13 +13,15 @@ use crate::engine::model::{
     Grant, Intent, Link, MatchKey, ObjectKind, Presence, SourceId, SourceObject, TargetId,
     TargetObject, TargetPath, Value,
 };
-use crate::engine::scope;
+use crate::engine::scope::{self, GroupAround};
 
 /// A source object with everything that is known of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) object: SourceObject,
     pub(crate) grants: Vec<Grant>,
+    /// The groups that it is in, where the job's scoping filter asks for them.
+    pub(crate) groups: Vec<GroupAround>,
     pub(crate) link: Option<Link>,
     pub(crate) intent: Option<Intent>,
 }
@@ -178,10 +180,11 @@ impl<'a> Planner<'a> {
         let Candidate {
             object,
             grants,
+            groups: _,
             link,
             intent,
         } = candidate;
-        if link.is_some() || !matches!(self.standing(object, grants), Standing::Active) {
+        if link.is_some() || !matches!(self.standing(candidate), Standing::Active) {
             return Vec::new();
         }
         let Ok(Mapped::Desired(desired)) = self.desired(object, grants, false) else {
@@ -347,13 +350,20 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn standing(&self, object: &SourceObject, grants: &[Grant]) -> Standing {
+    fn standing(&self, candidate: &Candidate) -> Standing {
+        let Candidate {
+            object,
+            grants,
+            groups,
+            link: _,
+            intent: _,
+        } = candidate;
         match object.presence {
             Presence::Deleted => return Standing::Gone,
             Presence::SoftDeleted => return Standing::Leaving(WhyRemoved::SoftDeleted),
             Presence::Present => {}
         }
-        if let Err(why) = scope::judge(self.job, object, grants) {
+        if let Err(why) = scope::judge(self.job, object, grants, groups) {
             return Standing::Leaving(WhyRemoved::OutOfScope(why));
         }
         match object.attributes.value("accountEnabled") {
@@ -379,10 +389,11 @@ impl<'a> Planner<'a> {
         let Candidate {
             object,
             grants,
+            groups: _,
             link,
             intent: _,
         } = candidate;
-        let standing = self.standing(object, grants);
+        let standing = self.standing(candidate);
         self.evaluated.add(object.kind);
         let in_scope = matches!(standing, Standing::Active | Standing::Blocked);
         if in_scope {
@@ -568,7 +579,7 @@ impl<'a> Planner<'a> {
                         let target = target.id;
                         self.skip(object, Why::Taken { key, target, by })
                     }
-                    None => self.adopt(object, desired, key, target),
+                    None => self.adopt(object, grants, desired, key, target),
                 }
             }
             Found::None => {
@@ -582,12 +593,12 @@ impl<'a> Planner<'a> {
                     return self.skip(object, Why::DuplicateSource { key, other });
                 }
                 self.first_keys.insert(shared, object.id.clone());
-                self.create(object, desired)
+                self.create(object, grants, desired)
             }
         }
     }
 
-    fn create(&mut self, object: &SourceObject, desired: Desired) -> Here {
+    fn create(&mut self, object: &SourceObject, grants: &[Grant], desired: Desired) -> Here {
         if !self.job.rules(object.kind).actions.create {
             return self.skip(object, Why::NotAllowed(Verb::Create));
         }
@@ -612,6 +623,7 @@ impl<'a> Planner<'a> {
             attributes,
             references: Vec::new(),
             keys: desired.keys,
+            via: scope::ways_of(grants),
         });
         Here::Creating
     }
@@ -619,6 +631,7 @@ impl<'a> Planner<'a> {
     fn adopt(
         &mut self,
         object: &SourceObject,
+        grants: &[Grant],
         desired: Desired,
         key: MatchKey,
         found: TargetObject,
@@ -657,6 +670,7 @@ impl<'a> Planner<'a> {
             key,
             current,
             changes,
+            via: scope::ways_of(grants),
         });
         here
     }

@@ -320,6 +320,7 @@ fn create(kind: ObjectKind, name: &str, attributes: &[(&str, &str)]) -> Action {
             path: path("userName"),
             value: Value::text(name),
         }],
+        via: Vec::new(),
     }
 }
 

@@ -125,6 +125,7 @@ fn an_adoption_knows_what_was_there_and_what_was_changed() {
         },
         current,
         changes,
+        via: Vec::new(),
     };
     world.begin_apply(std::slice::from_ref(&action));
     world.record(&[done(action, "t1")]);
@@ -496,6 +497,7 @@ fn every_kind_of_value_reads_back_from_a_link() {
         attributes: attributes.clone(),
         references: Vec::new(),
         keys,
+        via: Vec::new(),
     };
     world.record(&[done(action, "t1")]);
     assert_eq!(world.linked(User, "u1").unwrap().sent, attributes);

@@ -8,7 +8,9 @@ use chrono::DateTime;
 use crate::engine::expr::{AppRole, Expression};
 use crate::engine::filter::Filter;
 use crate::engine::guard::{self, Approvals, Review};
-use crate::engine::job::{Actions, Job, Limit, Limits, Rules, Scope, ScopeMode, WhenOutOfScope};
+use crate::engine::job::{
+    Actions, GroupObjects, Job, Limit, Limits, Rules, Scope, ScopeMode, WhenOutOfScope,
+};
 use crate::engine::mapping::{Apply, Mapping, OnEmpty, Source, World as Surroundings};
 use crate::engine::model::{
     Attributes, Grant, Intent, JobName, Link, MatchKey, ObjectKind, Presence, SourceId,
@@ -107,6 +109,7 @@ impl World {
                     nested_groups: false,
                     exclude: Vec::new(),
                     exclude_default_access: false,
+                    group_objects: GroupObjects::InScope,
                 },
                 limits: Limits {
                     max_deletions: Limit::Count(500),
@@ -265,6 +268,7 @@ impl World {
                     role: Some(role.clone()),
                 })
                 .collect(),
+            groups: Vec::new(),
             link: person.link.clone(),
             intent: person.intent.clone(),
         }
