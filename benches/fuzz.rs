@@ -284,7 +284,6 @@ impl Fuzzer {
                 self.corpus[place] = input;
             }
         }
-        *lock(&self.current) = None;
         #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
         let rate = executions as f64 / start.elapsed().as_secs_f64();
         println!(
@@ -307,6 +306,7 @@ impl Fuzzer {
         *lock(&self.current) = Some((start, input.to_vec()));
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| (self.target.run)(input)));
         let took = start.elapsed();
+        *lock(&self.current) = None;
         self.slowest = self.slowest.max(took);
         if took > TIME_LIMIT {
             let said = format!("took {:.1} s", took.as_secs_f64());
@@ -420,7 +420,8 @@ impl Fuzzer {
             }
             // Deep and long.
             5 => {
-                let times = self.rng.usize(..400);
+                let most = MAX_INPUT / token.len().max(1);
+                let times = self.rng.usize(..=most.min(400));
                 let part = input[token.clone()].repeat(times);
                 input.splice(token, part);
             }
