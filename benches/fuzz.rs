@@ -229,6 +229,9 @@ fn main() -> ExitCode {
     }
 }
 
+/// An input, and since when it is being run.
+type Current = Mutex<Option<(Instant, Vec<u8>)>>;
+
 struct Fuzzer {
     target: &'static Target,
     rng: Rng,
@@ -241,7 +244,7 @@ struct Fuzzer {
     /// What the last panic said and where it was.
     panic: Arc<Mutex<String>>,
     /// What is being run since when, for who watches.
-    current: Arc<Mutex<Option<(Instant, Vec<u8>)>>>,
+    current: Arc<Current>,
 }
 
 impl Fuzzer {
@@ -455,7 +458,7 @@ fn token_at(input: &[u8], at: usize) -> std::ops::Range<usize> {
 }
 
 /// Ends the process, with the input on record, where an input never ends.
-fn watch(name: &'static str, current: &Arc<Mutex<Option<(Instant, Vec<u8>)>>>) {
+fn watch(name: &'static str, current: &Arc<Current>) {
     let current = Arc::downgrade(current);
     thread::spawn(move || {
         while let Some(current) = current.upgrade() {
