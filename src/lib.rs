@@ -18,4 +18,7 @@ mod scheduler;
 #[doc(hidden)]
 pub mod bench;
 pub mod cli;
+/// For `benches/fuzz.rs` alone, as `bench` is.
+#[doc(hidden)]
+pub mod fuzz;
 pub mod sandbox;

@@ -35,6 +35,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("sandbox", &[]),
     ("bench", &["engine", "config"]),
+    ("fuzz", &["engine", "config"]),
 ];
 
 /// What the engine must not touch: it decides, and others do.

@@ -42,7 +42,8 @@ impl TargetPath {
     pub(crate) fn parse(text: &str) -> Result<Self, PathError> {
         let fail = |offset, expected| Err(PathError { offset, expected });
         if text.len() > Self::MAX_LENGTH {
-            return fail(Self::MAX_LENGTH, "a path of at most 1,000 characters");
+            let end = text.floor_char_boundary(Self::MAX_LENGTH);
+            return fail(end, "a path of at most 1,000 characters");
         }
         // A URN holds dots ("2.0"), so the schema ends at the last colon outside brackets.
         let head = text.find('[').unwrap_or(text.len());
@@ -275,6 +276,13 @@ mod tests {
         assert_eq!(typed.to_string(), "emails[type eq \"other\"].value");
         let urn = "urn:ietf:params:scim:schemas:core:2.0:User:username";
         assert_eq!(TargetPath::parse(urn).unwrap().to_string(), "userName");
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_is_cut_between_characters() {
+        let long = format!("a{}", "é".repeat(600));
+        let error = TargetPath::parse(&long).unwrap_err();
+        assert!(long.is_char_boundary(error.offset));
     }
 
     #[test]
