@@ -67,7 +67,7 @@ fn expression(bytes: &[u8]) -> String {
         .collect();
     let facts = (
         compiled.is_volatile(),
-        compiled.redacts(),
+        compiled.uses("Redact"),
         compiled.reads_roles(),
     );
     format!("{shape} {facts:?} {:?}", unknown.map(|one| one.to_string()))
@@ -108,7 +108,6 @@ fn evaluate(bytes: &[u8]) -> String {
         taken: &|value| value.len() % 2 == 1,
     };
     let steps = compiled.explain(&input).len();
-    let candidates = compiled.candidates(&input).map_or(0, |all| all.len());
     seed.set(0);
     let first = compiled.evaluate(&input);
     seed.set(0);
@@ -124,7 +123,7 @@ fn evaluate(bytes: &[u8]) -> String {
         .split(|c: char| !c.is_ascii_alphabetic())
         .take(2)
         .collect();
-    format!("{shape} {end} {} {}", steps.min(8), candidates.min(4))
+    format!("{shape} {end} {}", steps.min(8))
 }
 
 /// The path of a SCIM attribute: read, printed, and read again.

@@ -399,7 +399,6 @@ impl Clause {
             (SourceType::Reference, Test::Boolean(_) | Test::Greater { .. }) => {
                 wrong("use EQUALS with an object id, or IS NULL")
             }
-            (SourceType::Reference, _) => Ok(()),
             (SourceType::Text | SourceType::DateTime, Test::Boolean(_)) => {
                 wrong("use EQUALS, or an attribute that is true or false")
             }
@@ -412,7 +411,10 @@ impl Clause {
             ) => wrong("compare with a date such as \"2026-01-31\""),
             (SourceType::Object | SourceType::Boolean, Test::Null | Test::NotNull)
             | (SourceType::Boolean, Test::Boolean(_))
-            | (SourceType::Text | SourceType::DateTime | SourceType::Any, _) => Ok(()),
+            | (
+                SourceType::Text | SourceType::DateTime | SourceType::Any | SourceType::Reference,
+                _,
+            ) => Ok(()),
             (SourceType::Object, _) => {
                 wrong("name one of its members, such as employeeOrgData.division")
             }

@@ -227,7 +227,7 @@ pub(crate) fn judge(
         .filter
         .judge(&|name| match name {
             source::APP_ROLE_ASSIGNMENTS => {
-                Some(Value::List(roles.iter().map(role_text).collect()))
+                Some(Value::List(roles_held.iter().map(role_text).collect()))
             }
             source::MEMBER_OF => Some(Value::List(groups_text(groups))),
             _ => subject.value(name).cloned(),

@@ -1,6 +1,7 @@
 //! Text for people: plans, what a cycle did, checks, problems of the config, and the state of jobs.
 //! Everything is printed; only members of groups and crowds that nobody asked about are cut short.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
@@ -14,7 +15,7 @@ use super::view::{
     CheckView, CycleView, EscrowView, HeldView, JobView, Names, PlanView, ProblemView,
 };
 use crate::engine::guard::{Held, Review};
-use crate::engine::model::{JobName, SourceId, TargetPath, Via};
+use crate::engine::model::{JobName, SourceId, TargetPath, Value, Via};
 use crate::engine::outcome::Failure;
 use crate::engine::plan::{
     Action, Change, Plan, Referenced, Skipped, Step, Subject, Why, WhyOut, WhyRemoved,
@@ -180,12 +181,7 @@ fn write_action(
             writeln!(out, "  {add} create {}", subject_text(subject))?;
             write_via(out, via, style)?;
             if style.details {
-                for (path, given) in attributes {
-                    writeln!(out, "      {path}: {}", value(given, names))?;
-                }
-                for (path, referenced) in references {
-                    writeln!(out, "      {path}: {}", referenced_text(referenced, names))?;
-                }
+                write_given(out, attributes, references, names)?;
             }
             Ok(())
         }
@@ -270,6 +266,21 @@ fn write_action(
             writeln!(out, "      {text}")
         }
     }
+}
+
+fn write_given(
+    out: &mut dyn Write,
+    attributes: &BTreeMap<TargetPath, Value>,
+    references: &[(TargetPath, Referenced)],
+    names: &Names<'_>,
+) -> io::Result<()> {
+    for (path, given) in attributes {
+        writeln!(out, "      {path}: {}", value(given, names))?;
+    }
+    for (path, referenced) in references {
+        writeln!(out, "      {path}: {}", referenced_text(referenced, names))?;
+    }
+    Ok(())
 }
 
 fn write_via(out: &mut dyn Write, via: &[Via], style: Style) -> io::Result<()> {

@@ -80,7 +80,12 @@ const WIZER: Preset = Preset {
     has_groups: false,
     takes_default_access: true,
     habits: |target| {
-        target.filterable = only(&["externalId", "emails.type", "emails.value", "userName"]);
+        target.filterable = Some(only(&[
+            "externalId",
+            "emails.type",
+            "emails.value",
+            "userName",
+        ]));
         target.groups_refused = Some(404);
     },
 };
@@ -103,7 +108,7 @@ const SOSAFE: Preset = Preset {
     has_manager: false,
     has_groups: true,
     takes_default_access: true,
-    habits: |target| target.filterable = only(&["userName", "displayName"]),
+    habits: |target| target.filterable = Some(only(&["userName", "displayName"])),
 };
 
 const SONICWALL: Preset = Preset {
@@ -115,8 +120,8 @@ const SONICWALL: Preset = Preset {
     habits: |target| target.groups_refused = Some(501),
 };
 
-fn only(names: &[&str]) -> Option<BTreeSet<String>> {
-    Some(names.iter().map(|name| (*name).to_owned()).collect())
+fn only(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 async fn start(preset: &Preset, size: Size) -> Rig {
