@@ -438,15 +438,15 @@ async fn a_target_without_groups_is_said_so_and_takes_the_people() {
         rig.sandbox
             .target
             .configure(|target| target.groups_refused = Some(status));
-        let run = rig.sync().await.expect(1);
+        let summary = rig.sync().await.expect(3).job();
+        let words = summary["failures"][0]["message"].as_str().unwrap();
         assert!(
-            run.err.contains("/Groups") && run.err.contains(&status.to_string()),
-            "{run:?}"
+            words.contains(&status.to_string()) && words.contains("groups.enabled = false"),
+            "{words}"
         );
-        assert_eq!(rig.sandbox.target.writes(), 0);
+        assert!(rig.sandbox.target.user_count() > 10);
         rig.configure("[jobs.groups]\nenabled = false");
         rig.sync().await.expect(0);
-        assert!(rig.sandbox.target.user_count() > 10);
     }
 }
 

@@ -460,17 +460,3 @@ async fn a_target_at_another_address_is_read_before_it_is_believed() {
     let idle = rig.sync().await.expect(0).job();
     assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_target_without_groups_gets_its_people_all_the_same() {
-    let rig = Rig::start(Size::new(60, 6, 150)).await;
-    rig.sandbox
-        .target
-        .configure(|target| target.groups_refused = Some(501));
-    let summary = rig.sync().await.expect(3).job();
-    let people = Expected::default().after_cycle(rig.tenant()).users.len();
-    assert_eq!(rig.target().await.users.len(), people);
-    assert_eq!(summary["failed"], 6);
-    let words = summary["failures"][0]["message"].as_str().unwrap();
-    assert!(words.contains("groups.enabled = false"), "{words}");
-}
