@@ -387,7 +387,7 @@ pub(super) struct Demo {
     pub(super) directory: PathBuf,
 
     /// Users in the simulated tenant
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(20..=100_000))]
     pub(super) users: u32,
 }
 
