@@ -2,6 +2,7 @@
 
 mod action;
 mod difference;
+mod order;
 mod planner;
 #[cfg(test)]
 mod tests;
