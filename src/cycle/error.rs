@@ -39,6 +39,19 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Whether the state could not be read or written.
+    pub(super) fn concerns_state(&self) -> bool {
+        match self {
+            Self::Store(_) | Self::RecorderLost => true,
+            Self::Secret { .. }
+            | Self::Graph(_)
+            | Self::Target(_)
+            | Self::Stopped
+            | Self::NoSuchObject { .. }
+            | Self::AmbiguousObject { .. } => false,
+        }
+    }
+
     /// The whole chain in one line.
     pub(crate) fn chain(&self) -> String {
         Self::chain_of(self)

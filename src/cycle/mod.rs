@@ -123,8 +123,11 @@ impl Agent {
         let cycle = self.store.begin_cycle(name, context.kind, started)?;
         match self.run_numbered(&context, cycle, started).await {
             Ok(summary) => Ok(summary),
-            // Whatever a stop made of a request, it is nobody's failure.
-            Err(_) if self.stop.is_cancelled() => record::stopped(&context, cycle, started),
+            // Whatever a stop made of a request, it is nobody's failure. A state that cannot be
+            // written is one all the same: outcomes may be missing from it.
+            Err(error) if self.stop.is_cancelled() && !error.concerns_state() => {
+                record::stopped(&context, cycle, started)
+            }
             Err(error) => {
                 record::failed(&context, cycle, &error)?;
                 Err(error)

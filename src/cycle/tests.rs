@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
@@ -65,20 +66,19 @@ token = {{ file = "{}" }}
         Self { sandbox, folder }
     }
 
-    async fn sync(&self) -> Summary {
+    fn agent(&self, stop: &CancellationToken) -> (Agent, config::Job) {
         let config = config::load(&self.folder.path().join("entrain.toml"));
         let config = config
             .unwrap_or_else(|problems| panic!("{problems}"))
             .config;
         let store = Store::open(&config.state_path).unwrap();
         let job = config.jobs[0].clone();
-        let agent = Agent::new(
-            Arc::new(config),
-            Arc::new(store),
-            CancellationToken::new(),
-            now,
-        )
-        .unwrap();
+        let agent = Agent::new(Arc::new(config), Arc::new(store), stop.clone(), now);
+        (agent.unwrap(), job)
+    }
+
+    async fn sync(&self) -> Summary {
+        let (agent, job) = self.agent(&CancellationToken::new());
         let progress = watch::Sender::default();
         let summary = agent.run(&job, &Options::default(), &progress).await;
         summary.unwrap_or_else(|error| panic!("{}", error.chain()))
@@ -92,6 +92,29 @@ async fn an_unchanged_second_cycle_sends_nothing() {
     assert_eq!(first.failed, 0, "{first:#?}");
     let second = rig.sync().await;
     assert_eq!(second.requests.target, 0, "{second:#?}");
-    rig.sync().await;
     assert_eq!(rig.sandbox.target.traffic().overlaps().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_cannot_be_written_is_no_clean_stop() {
+    let rig = Rig::start(Size::new(200, 0, 0)).await;
+    rig.sandbox
+        .target
+        .configure(|target| target.latency = Duration::from_millis(20));
+    let stop = CancellationToken::new();
+    let (agent, job) = rig.agent(&stop);
+    let progress = watch::Sender::default();
+    let options = Options::default();
+    let breaking = async {
+        while rig.sandbox.target.user_count() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let state = rusqlite::Connection::open(rig.folder.path().join("entrain.db")).unwrap();
+        state.busy_timeout(Duration::from_secs(5)).unwrap();
+        state.execute_batch("DROP TABLE log").unwrap();
+        stop.cancel();
+    };
+    let (ran, ()) = tokio::join!(agent.run(&job, &options, &progress), breaking);
+    let error = ran.expect_err("outcomes are missing from the state");
+    assert!(error.concerns_state(), "{}", error.chain());
 }
