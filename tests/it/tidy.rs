@@ -76,7 +76,6 @@ const MAY_BE_LONG: &[&str] = &[
     "src/config/file.rs",
     "src/config/mapping.rs",
     "src/config/resolve.rs",
-    "src/engine/plan/planner/mod.rs",
     "src/report/text.rs",
 ];
 

@@ -1,0 +1,421 @@
+//! One object: the decision table, and below it what each of its rows leads to. Members and settled
+//! references are not decided here.
+
+use std::collections::BTreeMap;
+
+use super::references::{Current, Reference};
+use super::{Candidate, Found, Here, News, Planner, subject_of};
+use crate::engine::job::WhenOutOfScope;
+use crate::engine::mapping::{self, Desired, Mapped, reads_soft_deleted};
+use crate::engine::model::{
+    Grant, Link, MatchKey, ObjectKind, Presence, SourceObject, TargetId, TargetObject, TargetPath,
+    Value,
+};
+use crate::engine::plan::difference::{changes, fold_case};
+use crate::engine::plan::{Action, Change, Skipped, Verb, Why, WhyOut, WhyRemoved};
+use crate::engine::scope;
+
+/// Where an object stands in the source.
+pub(super) enum Standing {
+    Active,
+    /// In scope, but sign-in is blocked.
+    Blocked,
+    Leaving(WhyRemoved),
+    /// Deleted for good.
+    Gone,
+}
+
+impl Planner<'_> {
+    /// The decision table: where the object stands in the source, beside what is known of it in
+    /// the target.
+    pub(super) fn object(&mut self, candidate: &Candidate, found: Found) -> Here {
+        let Candidate {
+            object,
+            grants,
+            groups: _,
+            link,
+            intent: _,
+        } = candidate;
+        let standing = self.standing(candidate);
+        self.evaluated.add(object.kind);
+        let in_scope = matches!(standing, Standing::Active | Standing::Blocked);
+        if in_scope {
+            self.in_scope.add(object.kind);
+        }
+        if let Some(link) = link
+            && link.in_scope != in_scope
+        {
+            let change = (object.kind, object.id.clone(), in_scope);
+            self.scope_changes.push(change);
+            self.tell(object, in_scope, Here::Linked(link.target.clone()));
+        }
+        match (standing, link) {
+            (Standing::Active, Some(link)) => self.compare(object, grants, link, false),
+            (Standing::Blocked, Some(link)) => self.compare(object, grants, link, true),
+            (Standing::Active, None) => self.meet(object, grants, found),
+            (Standing::Blocked, None) => self.skip(object, Why::BlockedNotCreated),
+            (Standing::Leaving(why), Some(link)) => self.leave(object, link, why),
+            (Standing::Leaving(WhyRemoved::OutOfScope(WhyOut::NotAssigned)), None)
+                if !self.tells_unassigned =>
+            {
+                Here::No
+            }
+            (Standing::Leaving(WhyRemoved::OutOfScope(why)), None) => {
+                self.skip(object, Why::OutOfScope(why))
+            }
+            (Standing::Gone, Some(link)) => {
+                let rules = self.job.rules(object.kind);
+                if rules.actions.delete && rules.when_out_of_scope != WhenOutOfScope::Keep {
+                    self.delete(object, link, WhyRemoved::Deleted)
+                } else {
+                    self.leave(object, link, WhyRemoved::Deleted)
+                }
+            }
+            (
+                Standing::Leaving(
+                    WhyRemoved::SoftDeleted | WhyRemoved::Deleted | WhyRemoved::Blocked,
+                )
+                | Standing::Gone,
+                None,
+            ) => Here::No,
+        }
+    }
+
+    pub(super) fn standing(&self, candidate: &Candidate) -> Standing {
+        let Candidate {
+            object,
+            grants,
+            groups,
+            link: _,
+            intent: _,
+        } = candidate;
+        match object.presence {
+            Presence::Deleted => return Standing::Gone,
+            Presence::SoftDeleted => return Standing::Leaving(WhyRemoved::SoftDeleted),
+            Presence::Present => {}
+        }
+        if let Err(why) = scope::judge(self.job, object, grants, groups) {
+            return Standing::Leaving(WhyRemoved::OutOfScope(why));
+        }
+        match object.attributes.value("accountEnabled") {
+            Some(Value::Boolean(false)) if object.kind == ObjectKind::User => Standing::Blocked,
+            _ => Standing::Active,
+        }
+    }
+
+    /// Linked and in scope: what we sent beside what should be there.
+    fn compare(
+        &mut self,
+        object: &SourceObject,
+        grants: &[Grant],
+        link: &Link,
+        blocked: bool,
+    ) -> Here {
+        let here = Here::Linked(link.target.clone());
+        let desired = match self.desired(object, grants, blocked) {
+            Ok(Mapped::Desired(desired)) => desired,
+            Ok(Mapped::IgnoreObject) => {
+                self.skip(object, Why::IgnoredByMapping);
+                return here;
+            }
+            Err(errors) => {
+                self.skip(object, Why::MappingFailed(errors));
+                return here;
+            }
+        };
+        let changes = changes(&link.sent, &desired.values);
+        if !self.job.rules(object.kind).actions.update {
+            if !changes.is_empty() {
+                self.skip(object, Why::NotAllowed(Verb::Update));
+            }
+            return here;
+        }
+        self.update(
+            object,
+            link,
+            changes,
+            blocked.then_some(WhyRemoved::Blocked),
+        );
+        for (path, desired) in desired.references {
+            let current = match link.sent.get(&path) {
+                Some(Value::Reference(source)) => Some(source.clone()),
+                _ => None,
+            };
+            if current != desired {
+                self.references.push(Reference {
+                    subject: subject_of(object),
+                    here: here.clone(),
+                    path,
+                    current: Current::Sent(current),
+                    desired,
+                });
+            }
+        }
+        here
+    }
+
+    /// An update, or what it amounts to: a disable or an enable.
+    fn update(
+        &mut self,
+        object: &SourceObject,
+        link: &Link,
+        changes: Vec<Change>,
+        leaving: Option<WhyRemoved>,
+    ) {
+        if changes.is_empty() {
+            return;
+        }
+        let subject = subject_of(object);
+        let target = link.target.clone();
+        let mappings = &self.job.rules(object.kind).mappings;
+        let carries_state = |change: &&Change| {
+            change.path.is_active()
+                || mappings
+                    .iter()
+                    .any(|mapping| mapping.target == change.path && reads_soft_deleted(mapping))
+        };
+        let Some(state) = changes.iter().find(carries_state) else {
+            self.updates.push(Action::Update {
+                subject,
+                target,
+                changes,
+            });
+            return;
+        };
+        let disables = match (&state.new, state.path.is_active()) {
+            (Some(Value::Boolean(active)), true) => !active,
+            _ => leaving.is_some(),
+        };
+        if !disables {
+            self.updates.push(Action::Enable {
+                subject,
+                target,
+                changes,
+            });
+            return;
+        }
+        let why = leaving.unwrap_or(WhyRemoved::Blocked);
+        if self.incomplete.is_some() {
+            self.skip(object, Why::IncompleteRead(why));
+            return;
+        }
+        self.rest.push(Action::Disable {
+            subject,
+            target,
+            changes,
+            why,
+        });
+    }
+
+    /// In scope and not linked: what the look-up found decides.
+    fn meet(&mut self, object: &SourceObject, grants: &[Grant], found: Found) -> Here {
+        let desired = match self.desired(object, grants, false) {
+            Ok(Mapped::Desired(desired)) => desired,
+            Ok(Mapped::IgnoreObject) => return self.skip(object, Why::IgnoredByMapping),
+            Err(errors) => return self.skip(object, Why::MappingFailed(errors)),
+        };
+        let Some(first_key) = desired.keys.first() else {
+            return self.skip(object, Why::NoMatchingValue);
+        };
+        match found {
+            Found::NotLooked => self.skip(object, Why::NoMatchingValue),
+            Found::Failed(words) => self.skip(object, Why::LookupFailed(words)),
+            Found::Several { key, targets } => self.skip(object, Why::Ambiguous { key, targets }),
+            Found::One {
+                key,
+                object: target,
+                linked_by,
+            } => {
+                let holder = linked_by.or_else(|| self.adopted.get(&target.id).cloned());
+                match holder.filter(|holder| *holder != object.id) {
+                    Some(by) => {
+                        let target = target.id;
+                        self.skip(object, Why::Taken { key, target, by })
+                    }
+                    None => self.adopt(object, grants, desired, key, target),
+                }
+            }
+            Found::None => {
+                let text = match &first_key.value {
+                    Value::Text(text) => text.to_lowercase(),
+                    other => format!("{other:?}"),
+                };
+                let shared = (object.kind, first_key.path.clone(), text);
+                if let Some(other) = self.first_keys.get(&shared) {
+                    let (key, other) = (first_key.clone(), other.clone());
+                    return self.skip(object, Why::DuplicateSource { key, other });
+                }
+                self.first_keys.insert(shared, object.id.clone());
+                self.create(object, grants, desired)
+            }
+        }
+    }
+
+    fn create(&mut self, object: &SourceObject, grants: &[Grant], desired: Desired) -> Here {
+        if !self.job.rules(object.kind).actions.create {
+            return self.skip(object, Why::NotAllowed(Verb::Create));
+        }
+        let subject = subject_of(object);
+        let values = desired.values.into_iter();
+        let mut attributes: BTreeMap<TargetPath, Value> = values
+            .filter_map(|(path, value)| Some((path, value?)))
+            .collect();
+        attributes.extend(desired.on_create);
+        for (path, source) in desired.references {
+            self.references.push(Reference {
+                subject: subject.clone(),
+                here: Here::Creating,
+                path,
+                current: Current::Sent(None),
+                desired: source,
+            });
+        }
+        self.tell(object, true, Here::Creating);
+        self.creates.push(Action::Create {
+            subject,
+            attributes,
+            references: Vec::new(),
+            keys: desired.keys,
+            via: scope::ways_of(grants),
+        });
+        Here::Creating
+    }
+
+    fn adopt(
+        &mut self,
+        object: &SourceObject,
+        grants: &[Grant],
+        desired: Desired,
+        key: MatchKey,
+        found: TargetObject,
+    ) -> Here {
+        let TargetObject {
+            id: target,
+            attributes: mut current,
+            members: _,
+        } = found;
+        let subject = subject_of(object);
+        let here = Here::Linked(target.clone());
+        for (path, source) in desired.references {
+            let shown = match current.remove(&path) {
+                Some(Value::Text(id)) => Some(TargetId::new(id)),
+                _ => None,
+            };
+            self.references.push(Reference {
+                subject: subject.clone(),
+                here: here.clone(),
+                path,
+                current: Current::Shown(shown),
+                desired: source,
+            });
+        }
+        fold_case(&mut current, &desired.values, &desired.fold_case);
+        let changes = if self.job.rules(object.kind).actions.update {
+            changes(&current, &desired.values)
+        } else {
+            Vec::new()
+        };
+        self.adopted.insert(target.clone(), object.id.clone());
+        self.tell(object, true, here.clone());
+        self.updates.push(Action::Adopt {
+            subject,
+            target,
+            key,
+            current,
+            changes,
+            via: scope::ways_of(grants),
+        });
+        here
+    }
+
+    /// Linked, and no longer belonging. What stays is left alone, the members of a group included.
+    fn leave(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) -> Here {
+        let rules = self.job.rules(object.kind);
+        let policy = match (object.kind, rules.when_out_of_scope) {
+            // A group has no state "disabled": Entra deletes it.
+            (ObjectKind::Group, WhenOutOfScope::Disable) => WhenOutOfScope::Delete,
+            (_, policy) => policy,
+        };
+        match policy {
+            WhenOutOfScope::Keep => self.skip(object, Why::Kept(why)),
+            WhenOutOfScope::Delete if rules.actions.delete => self.delete(object, link, why),
+            WhenOutOfScope::Delete => self.skip(object, Why::NotAllowed(Verb::Delete)),
+            WhenOutOfScope::Disable => {
+                self.disable(object, link, why);
+                Here::No
+            }
+        }
+    }
+
+    fn delete(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) -> Here {
+        if self.incomplete.is_some() {
+            return self.skip(object, Why::IncompleteRead(why));
+        }
+        self.tell(object, false, Here::Deleting);
+        self.rest.push(Action::Delete {
+            subject: subject_of(object),
+            target: link.target.clone(),
+            why,
+        });
+        Here::Deleting
+    }
+
+    /// Sends only the mappings that carry `IsSoftDeleted`: the attributes of a deleted object are
+    /// not its own any more (Graph mangles the principal name of one in the recycle bin).
+    fn disable(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) {
+        let rules = self.job.rules(object.kind);
+        let mut mappings = rules
+            .mappings
+            .iter()
+            .filter(|mapping| reads_soft_deleted(mapping))
+            .peekable();
+        if mappings.peek().is_none() {
+            self.skip(object, Why::CannotDisable(why));
+            return;
+        }
+        let subject = mapping::Subject::new(object, &[], true);
+        let desired = match mapping::desired(mappings, &subject, self.world) {
+            Ok(Mapped::Desired(desired)) => desired,
+            Ok(Mapped::IgnoreObject) => {
+                self.skip(object, Why::IgnoredByMapping);
+                return;
+            }
+            Err(errors) => {
+                self.skip(object, Why::MappingFailed(errors));
+                return;
+            }
+        };
+        let changes = changes(&link.sent, &desired.values);
+        if changes.is_empty() {
+            return;
+        }
+        if !rules.actions.update {
+            self.skip(object, Why::NotAllowed(Verb::Update));
+            return;
+        }
+        self.update(object, link, changes, Some(why));
+    }
+
+    pub(super) fn desired(
+        &self,
+        object: &SourceObject,
+        grants: &[Grant],
+        soft_deleted: bool,
+    ) -> Result<Mapped, Vec<mapping::AttributeError>> {
+        let roles = scope::roles_of(grants);
+        let subject = mapping::Subject::new(object, &roles, soft_deleted);
+        mapping::desired(&self.job.rules(object.kind).mappings, &subject, self.world)
+    }
+
+    fn tell(&mut self, object: &SourceObject, in_scope: bool, here: Here) {
+        self.news.insert(object.id.clone(), News { in_scope, here });
+    }
+
+    fn skip(&mut self, object: &SourceObject, why: Why) -> Here {
+        self.skipped.push(Skipped {
+            subject: subject_of(object),
+            why,
+        });
+        Here::No
+    }
+}
