@@ -75,7 +75,6 @@ const LONG: usize = 700;
 const MAY_BE_LONG: &[&str] = &[
     "src/config/file.rs",
     "src/config/mapping.rs",
-    "src/config/resolve.rs",
     "src/engine/plan/planner.rs",
     "src/report/text.rs",
 ];
