@@ -74,7 +74,6 @@ const LONG: usize = 700;
 /// Files that are one long table or one train of thought, and read better whole.
 const MAY_BE_LONG: &[&str] = &[
     "src/config/file.rs",
-    "src/config/mapping.rs",
     "src/engine/plan/planner.rs",
     "src/report/text.rs",
 ];
