@@ -1,0 +1,160 @@
+//! What was typed, and where: every key of the file and of presets, with nothing filled in and
+//! nothing understood yet. `resolve` makes what is meant of it.
+
+mod read;
+mod sections;
+
+use figment::value::Value;
+
+use super::document::Place;
+use super::reader::Typed;
+use super::settings::Secret;
+use crate::engine::job::Limit;
+
+#[cfg(test)]
+pub(super) use sections::SECTIONS;
+
+#[derive(Debug)]
+pub(super) struct File {
+    pub(super) state_path: Option<Typed<String>>,
+    pub(super) source: Source,
+    pub(super) schedule: Schedule,
+    pub(super) jobs: Vec<Job>,
+}
+
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) tenant_id: Option<Typed<String>>,
+    pub(super) client_id: Option<Typed<String>>,
+    pub(super) client_secret: Option<Typed<Secret>>,
+    pub(super) cloud: Option<Typed<String>>,
+    pub(super) login_url: Option<Typed<String>>,
+    pub(super) graph_url: Option<Typed<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Schedule {
+    pub(super) interval: Option<Typed<String>>,
+    pub(super) cron: Option<Typed<String>>,
+    pub(super) timezone: Option<Typed<String>>,
+    pub(super) jitter: Option<Typed<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) place: Place,
+    pub(super) name: Option<Typed<String>>,
+    pub(super) enabled: Option<Typed<bool>>,
+    pub(super) preset: Option<Typed<String>>,
+    pub(super) application: Option<Application>,
+    pub(super) target: Target,
+    pub(super) scope: Scope,
+    pub(super) users: Rules,
+    pub(super) groups: Rules,
+    pub(super) max_deletions: Option<Typed<Limit>>,
+    pub(super) schedule: Schedule,
+}
+
+#[derive(Debug)]
+pub(super) enum Application {
+    AppId(Typed<String>),
+    ServicePrincipalId(Typed<String>),
+    DisplayName(Typed<String>),
+}
+
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) base_url: Option<Typed<String>>,
+    pub(super) token: Option<Typed<Secret>>,
+    pub(super) concurrency: Option<Typed<i64>>,
+    pub(super) requests_per_second: Option<Typed<f64>>,
+    pub(super) timeout: Option<Typed<String>>,
+    pub(super) ca_certificate: Option<Typed<String>>,
+    pub(super) filterable: Option<Vec<Typed<String>>>,
+    pub(super) member_chunk: Option<Typed<i64>>,
+    pub(super) member_remove: Option<Typed<String>>,
+    pub(super) page_size: Option<Typed<i64>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Scope {
+    pub(super) place: Place,
+    pub(super) mode: Option<Typed<String>>,
+    pub(super) nested_groups: Option<Typed<bool>>,
+    pub(super) groups: Option<Vec<Typed<String>>>,
+    pub(super) exclude: Option<Vec<Typed<String>>>,
+    pub(super) exclude_default_access: Option<Typed<bool>>,
+}
+
+/// What is said of users or of groups.
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) place: Place,
+    pub(super) enabled: Option<Typed<bool>>,
+    pub(super) actions: Option<Vec<Typed<String>>>,
+    pub(super) when_out_of_scope: Option<Typed<String>>,
+    pub(super) filters: Option<Vec<FilterGroup>>,
+    pub(super) mappings: Vec<Mapping>,
+    /// Groups only.
+    pub(super) provision: Option<Provision>,
+    /// Presets only: what to tell who provisions this kind of object into such a target.
+    pub(super) warning: Option<Typed<String>>,
+}
+
+/// Which groups are provisioned as objects.
+#[derive(Debug)]
+pub(super) enum Provision {
+    Word(Typed<String>),
+    Named(Vec<Typed<String>>),
+}
+
+#[derive(Debug)]
+pub(super) struct FilterGroup {
+    pub(super) name: Option<Typed<String>>,
+    pub(super) all: Vec<Clause>,
+}
+
+#[derive(Debug)]
+pub(super) struct Clause {
+    pub(super) attribute: Option<Typed<String>>,
+    pub(super) operator: Option<Typed<String>>,
+    pub(super) value: Option<Typed<String>>,
+    pub(super) full: Option<Typed<bool>>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Mapping {
+    pub(super) place: Place,
+    pub(super) target: Option<Typed<String>>,
+    pub(super) flow: Option<Flow>,
+    pub(super) default: Option<Typed<Value>>,
+    pub(super) matching: Option<Typed<i64>>,
+    pub(super) apply: Option<Typed<String>>,
+    pub(super) on_empty: Option<Typed<String>>,
+    pub(super) target_type: Option<Typed<String>>,
+    pub(super) multi_valued: Option<Typed<bool>>,
+    pub(super) required: Option<Typed<bool>>,
+    pub(super) case_exact: Option<Typed<bool>>,
+}
+
+/// Where a mapping's value comes from.
+#[derive(Clone, Debug)]
+pub(super) enum Flow {
+    Attribute(Typed<String>),
+    Expression(Typed<String>),
+    Constant(Typed<Value>),
+    /// `none = true`.
+    None,
+    /// `remove = true`: the preset's mapping is dropped.
+    Removed,
+}
+
+/// A preset, as typed.
+#[derive(Debug)]
+pub(super) struct Preset {
+    pub(super) title: Option<Typed<String>>,
+    pub(super) target: Target,
+    pub(super) scope: Scope,
+    pub(super) users: Rules,
+    pub(super) groups: Rules,
+}

@@ -1,0 +1,184 @@
+//! Which sections there are, and which keys each of them may have.
+
+use crate::config::reader::Section;
+
+pub(super) const USE_SECRET: &str = "use client_secret = { env = \"NAME\" }";
+
+pub(super) const TOP: Section = Section {
+    name: "",
+    keys: &["state", "source", "schedule", "jobs"],
+    later: &[
+        ("web", "there is no status page yet: use the command status"),
+        (
+            "notify",
+            "nobody is notified yet: watch exit codes and the log",
+        ),
+    ],
+};
+pub(super) const STATE: Section = section("state", &["path"]);
+pub(super) const SOURCE: Section = Section {
+    name: "source",
+    keys: &[
+        "tenant_id",
+        "client_id",
+        "client_secret",
+        "cloud",
+        "login_url",
+        "graph_url",
+    ],
+    later: &[
+        ("client_certificate", USE_SECRET),
+        ("federated_token_file", USE_SECRET),
+        ("managed_identity", USE_SECRET),
+    ],
+};
+pub(super) const SCHEDULE: Section = section("schedule", SCHEDULE_KEYS);
+const SCHEDULE_KEYS: &[&str] = &["interval", "cron", "timezone", "jitter"];
+pub(super) const JOB: Section = section(
+    "jobs",
+    &[
+        "name",
+        "enabled",
+        "preset",
+        "application",
+        "target",
+        "scope",
+        "users",
+        "groups",
+        "safety",
+        "schedule",
+    ],
+);
+pub(super) const JOB_SCHEDULE: Section = section("jobs.schedule", SCHEDULE_KEYS);
+pub(super) const APPLICATION: Section = section(
+    "jobs.application",
+    &["app_id", "service_principal_id", "display_name"],
+);
+pub(super) const TARGET: Section = Section {
+    name: "jobs.target",
+    keys: &[
+        "base_url",
+        "token",
+        "concurrency",
+        "requests_per_second",
+        "timeout",
+        "ca_certificate",
+        "filterable",
+        "member_chunk",
+        "member_remove",
+        "page_size",
+    ],
+    later: &[("oauth", "use token = { env = \"NAME\" }")],
+};
+pub(super) const SCOPE: Section = section(
+    "jobs.scope",
+    &[
+        "mode",
+        "nested_groups",
+        "groups",
+        "exclude",
+        "exclude_default_access",
+    ],
+);
+const RULES_KEYS: &[&str] = &[
+    "enabled",
+    "actions",
+    "when_out_of_scope",
+    "filters",
+    "mappings",
+];
+pub(super) const USERS: Section = section("jobs.users", RULES_KEYS);
+pub(super) const GROUPS: Section = section(
+    "jobs.groups",
+    &[
+        "enabled",
+        "actions",
+        "when_out_of_scope",
+        "provision",
+        "filters",
+        "mappings",
+    ],
+);
+pub(super) const FILTER: Section = section("jobs.users.filters", &["name", "all"]);
+pub(super) const CLAUSE: Section = section(
+    "jobs.users.filters.all",
+    &["attribute", "operator", "value", "full"],
+);
+pub(super) const MAPPING: Section = section(
+    "jobs.users.mappings",
+    &[
+        "target",
+        "source",
+        "expression",
+        "constant",
+        "none",
+        "default",
+        "match",
+        "apply",
+        "on_empty",
+        "type",
+        "multi_valued",
+        "required",
+        "case_exact",
+        "remove",
+    ],
+);
+pub(super) const SAFETY: Section = section("jobs.safety", &["max_deletions"]);
+
+/// Every section of the configuration.
+pub(in crate::config) const SECTIONS: &[&Section] = &[
+    &TOP,
+    &STATE,
+    &SOURCE,
+    &SCHEDULE,
+    &JOB,
+    &JOB_SCHEDULE,
+    &APPLICATION,
+    &TARGET,
+    &SCOPE,
+    &USERS,
+    &GROUPS,
+    &FILTER,
+    &CLAUSE,
+    &MAPPING,
+    &SAFETY,
+];
+
+pub(super) const PRESET_TOP: Section =
+    section("", &["title", "target", "scope", "users", "groups"]);
+pub(super) const PRESET_TARGET: Section = section(
+    "target",
+    &[
+        "concurrency",
+        "requests_per_second",
+        "filterable",
+        "member_chunk",
+        "member_remove",
+        "page_size",
+    ],
+);
+pub(super) const PRESET_SCOPE: Section = section(
+    "scope",
+    &["mode", "nested_groups", "exclude_default_access"],
+);
+pub(super) const PRESET_RULES: Section = section(
+    "users",
+    &[
+        "enabled",
+        "actions",
+        "when_out_of_scope",
+        "filters",
+        "mappings",
+        "warning",
+    ],
+);
+pub(super) const PRESET_SECTIONS: &[&Section] =
+    &[&PRESET_TOP, &PRESET_TARGET, &PRESET_SCOPE, &PRESET_RULES];
+
+const fn section(name: &'static str, keys: &'static [&'static str]) -> Section {
+    Section {
+        name,
+        keys,
+        later: &[],
+    }
+}

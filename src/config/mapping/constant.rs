@@ -1,0 +1,98 @@
+//! Constants and defaults, as the type of the target wants them.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use figment::value::Value as Raw;
+
+use super::shape::{Shape, word};
+use crate::config::problem::Log;
+use crate::config::reader::{Typed, kind as kind_of_raw, whole};
+use crate::engine::model::{TargetType, Value};
+
+/// A constant or a default, as the target's type wants it.
+pub(super) fn constant(typed: &Typed<Raw>, shape: &Shape, log: &mut Log) -> Option<Value> {
+    let Typed { value, place } = typed;
+    let result = match value {
+        Raw::Array(_, elements) if shape.multi_valued => elements
+            .iter()
+            .map(|element| single(element, None, shape.target_type))
+            .collect::<Option<Vec<_>>>()
+            .map(Value::List),
+        one => {
+            let value = single(one, place.overriding_text(), shape.target_type);
+            match value {
+                Some(value) if shape.multi_valued => Some(Value::List(vec![value])),
+                other => other,
+            }
+        }
+    };
+    if result.is_none() {
+        let found = match value {
+            Raw::String(_, text) => format!("{text:?}"),
+            Raw::Bool(_, is) => is.to_string(),
+            Raw::Num(..) => {
+                whole(value).map_or("a fraction".to_owned(), |number| number.to_string())
+            }
+            other => kind_of_raw(other).to_owned(),
+        };
+        let remedy = match shape.target_type {
+            TargetType::String | TargetType::Binary => "write it in quotes",
+            TargetType::Boolean => "write true or false",
+            TargetType::Integer => "write a whole number without quotes",
+            TargetType::DateTime => "write it like \"2026-01-31T00:00:00Z\"",
+            TargetType::Reference => "a reference has no constant; write source = \"manager\"",
+            TargetType::Complex => "write a table such as { type = \"work\", value = \"…\" }",
+        };
+        let message = format!("the target takes {}, not {found}", word(shape.target_type));
+        log.problem(place.problem(message, remedy));
+    }
+    result
+}
+
+fn single(raw: &Raw, from_environment: Option<&str>, target_type: TargetType) -> Option<Value> {
+    match target_type {
+        TargetType::String | TargetType::Binary => match raw {
+            Raw::String(_, text) => Some(Value::text(text)),
+            _ => from_environment.map(Value::text),
+        },
+        TargetType::Boolean => match raw {
+            Raw::Bool(_, is) => Some(Value::Boolean(*is)),
+            Raw::String(_, text) if text.eq_ignore_ascii_case("true") => Some(Value::Boolean(true)),
+            Raw::String(_, text) if text.eq_ignore_ascii_case("false") => {
+                Some(Value::Boolean(false))
+            }
+            _ => None,
+        },
+        TargetType::Integer => match raw {
+            Raw::String(_, text) => text.trim().parse().ok().map(Value::Integer),
+            _ => whole(raw).map(Value::Integer),
+        },
+        TargetType::DateTime => match raw {
+            Raw::String(_, text) if is_date(text) => Some(Value::text(text)),
+            _ => None,
+        },
+        TargetType::Reference => None,
+        TargetType::Complex => complex(raw),
+    }
+}
+
+fn complex(raw: &Raw) -> Option<Value> {
+    let Raw::Dict(_, members) = raw else {
+        return None;
+    };
+    let members = members.iter().map(|(name, raw)| {
+        let value = match raw {
+            Raw::String(_, text) => Value::text(text),
+            Raw::Bool(_, is) => Value::Boolean(*is),
+            Raw::Num(..) => Value::Integer(whole(raw)?),
+            Raw::Char(..) | Raw::Empty(..) | Raw::Dict(..) | Raw::Array(..) => return None,
+        };
+        Some((name.clone(), value))
+    });
+    Some(Value::Object(members.collect::<Option<_>>()?))
+}
+
+fn is_date(text: &str) -> bool {
+    DateTime::parse_from_rfc3339(text).is_ok()
+        || NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").is_ok()
+        || NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok()
+}

@@ -1,0 +1,235 @@
+//! The mappings of one kind of object: the preset's, with the job's own laid over them, checked and
+//! compiled.
+
+mod constant;
+mod options;
+mod shape;
+mod source;
+
+use std::collections::BTreeMap;
+
+use super::file::{self, Flow};
+use super::problem::{Log, nearest, suggest};
+use super::reader::Typed;
+use crate::engine::mapping::{Apply, Mapping, Source};
+use crate::engine::model::source::IS_SOFT_DELETED;
+use crate::engine::model::{ObjectKind, TargetPath};
+use options::{build_apply, build_matching, build_on_empty};
+
+pub(super) use source::read_filter_attribute;
+
+/// A mapping as typed, with its target understood.
+struct Entry<'a> {
+    path: TargetPath,
+    raw: &'a file::Mapping,
+}
+
+/// One mapping per target path, in the order of the preset; the job's own follow.
+pub(super) fn resolve(
+    kind: ObjectKind,
+    own: &file::Rules,
+    preset: &file::Rules,
+    filterable: Option<&[String]>,
+    is_enabled: bool,
+    log: &mut Log,
+) -> Vec<Mapping> {
+    let mut entries = parse_targets(&preset.mappings, log);
+    for entry in parse_targets(&own.mappings, log) {
+        let known = entries.iter().position(|known| known.path == entry.path);
+        match (&entry.raw.flow, known) {
+            (Some(Flow::Removed), Some(index)) => {
+                entries.remove(index);
+            }
+            (Some(Flow::Removed), None) => {
+                let paths: Vec<_> = entries.iter().map(|known| known.path.to_string()).collect();
+                let path = entry.path.to_string();
+                let remedy = match nearest(&path, paths.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => "leave the mapping out".to_owned(),
+                };
+                let message = format!("the preset has no mapping of {path} to remove");
+                log.problem(entry.raw.place.problem(message, remedy));
+            }
+            (_, Some(index)) => entries[index] = entry,
+            (_, None) => entries.push(entry),
+        }
+    }
+    check_matching(kind, &entries, own, filterable, is_enabled, log);
+    entries
+        .iter()
+        .filter_map(|entry| build(kind, entry, log))
+        .collect()
+}
+
+/// Whether a mapping carries to the target that a person may no longer use it.
+pub(super) fn carries_removal(mapping: &Mapping) -> bool {
+    mapping.apply == Apply::Always
+        && match &mapping.source {
+            Source::Attribute(name) => name == IS_SOFT_DELETED,
+            Source::Expression(expression) => expression.attributes().contains(IS_SOFT_DELETED),
+            Source::Constant(_) | Source::None => false,
+        }
+}
+
+fn parse_targets<'a>(mappings: &'a [file::Mapping], log: &mut Log) -> Vec<Entry<'a>> {
+    let mut entries: Vec<Entry<'a>> = Vec::new();
+    for raw in mappings {
+        let Some(target) = &raw.target else { continue };
+        let path = match TargetPath::parse(&target.value) {
+            Ok(path) => path,
+            Err(err) => {
+                log.problem(target.place.problem_inside(
+                    (1, err.offset + 1),
+                    format!("{:?} is not a target attribute: {err}", target.value),
+                    "write it like userName, name.givenName or emails[type eq \"work\"].value",
+                ));
+                continue;
+            }
+        };
+        if let Some(first) = entries.iter().find(|entry| entry.path == path) {
+            log.problem(target.place.problem(
+                format!(
+                    "{path} is mapped twice, first at {}",
+                    first.raw.place.line()
+                ),
+                "keep one of the two",
+            ));
+            continue;
+        }
+        entries.push(Entry { path, raw });
+    }
+    entries
+}
+
+fn check_matching(
+    kind: ObjectKind,
+    entries: &[Entry<'_>],
+    own: &file::Rules,
+    filterable: Option<&[String]>,
+    is_enabled: bool,
+    log: &mut Log,
+) {
+    let mut seen: BTreeMap<i64, &Entry<'_>> = BTreeMap::new();
+    for entry in entries {
+        let Some(matching) = &entry.raw.matching else {
+            continue;
+        };
+        // The one that the job's author wrote is the one to correct.
+        let is_own = |entry: &Entry<'_>| entry.raw.place.is_in_file_of(&own.place);
+        if let Some(first) = seen.insert(matching.value, entry) {
+            let to_correct = match (&first.raw.matching, is_own(entry)) {
+                (Some(first_matching), false) if is_own(first) => first_matching,
+                _ => matching,
+            };
+            log.problem(to_correct.place.problem(
+                format!(
+                    "{} and {} have the same matching precedence {}",
+                    first.path, entry.path, matching.value
+                ),
+                "give each a precedence of its own, or drop match from one of them",
+            ));
+        }
+        let path = entry.path.to_string();
+        if let Some(filterable) = filterable.filter(|filterable| !filterable.contains(&path)) {
+            let own_place = own.place.name("mappings");
+            let place = if is_own(entry) {
+                &matching.place
+            } else {
+                &own_place
+            };
+            log.problem(place.problem(
+                format!("{path} cannot match: the target does not filter by it"),
+                format!(
+                    "match one of {}, or add it to target.filterable",
+                    filterable.join(", ")
+                ),
+            ));
+        }
+        match &entry.raw.flow {
+            Some(Flow::Constant(_) | Flow::None) => log.problem(matching.place.problem(
+                "an attribute with the same value for everyone cannot match",
+                "drop match, or map a source attribute",
+            )),
+            Some(Flow::Attribute(_) | Flow::Expression(_) | Flow::Removed) | None => {}
+        }
+    }
+    if seen.is_empty() && is_enabled {
+        let usual = match kind {
+            ObjectKind::User => "userName",
+            ObjectKind::Group => "displayName",
+        };
+        log.problem(own.place.name("mappings").problem(
+            format!("no mapping of {kind}s matches: existing ones would be created again"),
+            format!("add match = 1 to the mapping of {usual} or of another unique attribute"),
+        ));
+    }
+}
+
+fn build(kind: ObjectKind, entry: &Entry<'_>, log: &mut Log) -> Option<Mapping> {
+    let Entry { path, raw } = entry;
+    let place = &raw.target.as_ref()?.place;
+    if let Some(why) = forbidden(path) {
+        let message = format!("{path} must not be mapped: {why}");
+        log.problem(place.problem(message, "remove the mapping"));
+        return None;
+    }
+    let shape = shape::shape(kind, path, raw, place, log)?;
+    // Everything is looked at before the first thing that is missing ends it.
+    let source = source::build_source(kind, path, raw, &shape, log);
+    let default = match &raw.default {
+        Some(default) => constant::constant(default, &shape, log).map(Some),
+        None => Some(None),
+    };
+    let on_empty = build_on_empty(raw, log);
+    let matching = build_matching(raw, path, &shape, log);
+    let apply = build_apply(raw, source.as_ref(), log);
+    if let (Some(Source::Constant(_)), Some(default)) = (&source, &raw.default) {
+        log.problem(default.place.key_problem(
+            "a constant is never empty, so its default is never used",
+            "keep one of constant and default",
+        ));
+    }
+    Some(Mapping {
+        target: path.clone(),
+        source: source?,
+        default: default?,
+        matching,
+        apply: apply?,
+        on_empty: on_empty?,
+        target_type: shape.target_type,
+        multi_valued: shape.multi_valued,
+        case_exact: shape.case_exact,
+        required: shape.required,
+    })
+}
+
+/// Why nobody may map the path.
+fn forbidden(path: &TargetPath) -> Option<&'static str> {
+    if path.schema().is_some() {
+        return None;
+    }
+    match path.attribute() {
+        "id" => Some("the target makes ids itself"),
+        "meta" | "schemas" => Some("it is not for clients to write"),
+        "password" => Some("passwords are not provisioned"),
+        "groups" => Some("memberships are written through the groups' members"),
+        _ => None,
+    }
+}
+
+/// One of several words, or a problem that lists them.
+pub(super) fn choose<T: Copy>(
+    typed: &Typed<String>,
+    words: &[(&str, T)],
+    log: &mut Log,
+) -> Option<T> {
+    let found = words.iter().find(|(word, _)| *word == typed.value);
+    if found.is_none() {
+        let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        log.problem(typed.place.problem(
+            format!("{:?} is none of the words that can stand here", typed.value),
+            suggest(&typed.value, &known),
+        ));
+    }
+    found.map(|(_, value)| *value)
+}

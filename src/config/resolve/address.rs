@@ -1,0 +1,76 @@
+//! Addresses: https, or http towards this machine.
+
+use url::{Host, Url};
+
+use crate::config::problem::Log;
+use crate::config::reader::Typed;
+
+/// An address without trailing slash: https, or http towards this machine.
+pub(super) fn web_address(typed: &Typed<String>, log: &mut Log) -> Option<String> {
+    let Typed { value, place } = typed;
+    let fail = |message: &str, remedy: &str, log: &mut Log| {
+        log.problem(place.problem(message, remedy));
+        None
+    };
+    let url = match Url::parse(value.trim()) {
+        Ok(url) => url,
+        Err(err) => {
+            let message = format!("this is not an address: {err}");
+            return fail(
+                &message,
+                "write it in full, as in \"https://example.com/scim\"",
+                log,
+            );
+        }
+    };
+    let Some(host) = url.host() else {
+        return fail(
+            "the address names no host",
+            "write it in full, as in \"https://example.com/scim\"",
+            log,
+        );
+    };
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(&host) => {}
+        "http" => {
+            let message = format!("plain http would send the token in the clear to {host}");
+            return fail(
+                &message,
+                "write https://; plain http is for localhost only",
+                log,
+            );
+        }
+        other => {
+            let message = format!("{other} is no protocol for this");
+            return fail(&message, "write https://", log);
+        }
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return fail(
+            "the address carries a user name or password",
+            "remove what stands before the @; the token is given apart",
+            log,
+        );
+    }
+    if url.fragment().is_some() {
+        return fail(
+            "the address carries a fragment",
+            "remove everything from the # on",
+            log,
+        );
+    }
+    let text = url.as_str();
+    Some(match text.split_once('?') {
+        Some((path, query)) => format!("{}?{query}", path.trim_end_matches('/')),
+        None => text.trim_end_matches('/').to_owned(),
+    })
+}
+
+fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
+}

@@ -1,0 +1,194 @@
+//! A job: its name, its application, and what only shows when its parts are looked at together.
+
+use std::path::Path;
+
+use super::guid;
+use super::rules::resolve_rules;
+use super::schedule::resolve_schedule;
+use super::scope::{resolve_provision, resolve_scope};
+use super::target::resolve_target;
+use crate::config::problem::Log;
+use crate::config::settings::{Application, Job};
+use crate::config::{file, fingerprint, mapping, preset};
+use crate::engine::job::{self, Limit, Limits, ScopeMode, WhenOutOfScope};
+use crate::engine::model::{JobName, ObjectKind, source};
+
+const MAX_DELETIONS: Limit = Limit::Count(500);
+
+/// Most characters of a job's name.
+const NAME_LENGTH: usize = 64;
+
+pub(super) fn check_names(jobs: &[file::Job], log: &mut Log) {
+    let names: Vec<_> = jobs.iter().filter_map(|job| job.name.as_ref()).collect();
+    for (index, name) in names.iter().enumerate() {
+        let text = &name.value;
+        let is_plain = text
+            .chars()
+            .all(|c| c.is_alphanumeric() || "-_.".contains(c));
+        if !is_plain || text.starts_with('-') || text.chars().count() > NAME_LENGTH {
+            log.problem(name.place.problem(
+                format!("{text:?} cannot be typed as a job's name"),
+                format!("use at most {NAME_LENGTH} letters, digits, hyphens, dots and underscores"),
+            ));
+        }
+        let first = names[..index]
+            .iter()
+            .find(|first| first.value.to_lowercase() == text.to_lowercase());
+        if let Some(first) = first {
+            log.problem(name.place.problem(
+                format!("another job has this name, at {}", first.place.line()),
+                "give each job a name of its own; upper and lower case do not count",
+            ));
+        }
+    }
+}
+
+pub(super) fn resolve_job(
+    job: &file::Job,
+    schedule: &file::Schedule,
+    folder: &Path,
+    log: &mut Log,
+) -> Option<Job> {
+    let before = log.problems.len();
+    let preset = preset::load(job.preset.as_ref(), folder, log);
+    let has_preset = preset.is_some();
+    // Without its preset a job is full of gaps that are no mistakes of their own.
+    let (mut unheard, silent) = (Log::default(), !has_preset);
+    let preset = preset.or_else(|| preset::load(None, folder, &mut unheard))?;
+
+    let application = job
+        .application
+        .as_ref()
+        .and_then(|application| resolve_application(application, log));
+    let target = resolve_target(&job.target, &preset.target, folder, log);
+    let filterable = target.dialect.filterable.clone();
+    let mut scope = resolve_scope(&job.scope, &preset.scope, log);
+    scope.group_objects = resolve_provision(&job.groups, log);
+
+    let mut rules = |kind, own, preset| {
+        let log = if silent { &mut unheard } else { &mut *log };
+        resolve_rules(kind, own, preset, filterable.as_deref(), log)
+    };
+    let users = rules(ObjectKind::User, &job.users, &preset.users);
+    let groups = rules(ObjectKind::Group, &job.groups, &preset.groups);
+    let schedule = resolve_schedule(&job.schedule, schedule, log);
+
+    let name = job.name.as_ref();
+    let rules = job::Job {
+        name: JobName::new(name.map_or("", |name| name.value.as_str())),
+        users,
+        groups,
+        scope,
+        limits: Limits {
+            max_deletions: job
+                .max_deletions
+                .as_ref()
+                .map_or(MAX_DELETIONS, |limit| limit.value),
+        },
+    };
+    check_job(job, &rules, log);
+    preset::warn(&preset.users, rules.users.enabled, &job.users.place, log);
+    preset::warn(&preset.groups, rules.groups.enabled, &job.groups.place, log);
+
+    let (application, target) = (application?, target.complete()?);
+    if log.problems.len() > before {
+        return None;
+    }
+    Some(Job {
+        fingerprint: fingerprint::of(&rules, &application, &target.base_url),
+        enabled: job.enabled.as_ref().is_none_or(|enabled| enabled.value),
+        application,
+        target,
+        schedule: schedule?,
+        rules,
+    })
+}
+
+fn resolve_application(application: &file::Application, log: &mut Log) -> Option<Application> {
+    match application {
+        file::Application::AppId(id) => {
+            let remedy = "copy the application id of the enterprise application";
+            guid(id, remedy, log).map(Application::AppId)
+        }
+        file::Application::ServicePrincipalId(id) => {
+            let remedy = "copy the object id of the enterprise application";
+            guid(id, remedy, log).map(Application::ServicePrincipalId)
+        }
+        file::Application::DisplayName(name) => {
+            Some(Application::DisplayName(name.value.trim().to_owned()))
+        }
+    }
+}
+
+/// What only shows when the parts of a job are looked at together.
+fn check_job(typed: &file::Job, job: &job::Job, log: &mut Log) {
+    let users = &job.users;
+    let place = |key: &str| typed.users.place.name(key);
+    if !users.enabled && !job.groups.enabled {
+        log.warning(typed.place.problem(
+            "neither users nor groups are enabled, so the job does nothing",
+            "enable one of them, or write enabled = false for the job",
+        ));
+    }
+    if users.enabled && users.when_out_of_scope == WhenOutOfScope::Disable {
+        if !users.mappings.iter().any(mapping::carries_removal) {
+            log.warning(place("when_out_of_scope").problem(
+                "nobody would be disabled: no mapping that always applies reads IsSoftDeleted",
+                "map active from 'Switch([IsSoftDeleted], , \"False\", \"True\", \"True\", \
+                 \"False\")', or write when_out_of_scope = \"delete\" or \"keep\"",
+            ));
+        } else if !users.actions.update {
+            log.warning(place("actions").problem(
+                "nobody would be disabled: that is an update, which the actions do not allow",
+                "add \"update\" to actions, or write when_out_of_scope = \"keep\"",
+            ));
+        }
+    }
+    for (kind, rules, needed) in [
+        (ObjectKind::User, users, "userName"),
+        (ObjectKind::Group, &job.groups, "displayName"),
+    ] {
+        let is_mapped = rules
+            .mappings
+            .iter()
+            .any(|mapping| mapping.target.to_string() == needed);
+        if rules.enabled && rules.actions.create && !is_mapped {
+            let own = match kind {
+                ObjectKind::User => &typed.users.place,
+                ObjectKind::Group => &typed.groups.place,
+            };
+            log.warning(own.name("mappings").problem(
+                format!("{needed} is not mapped, and SCIM requires it of every {kind}"),
+                format!("add a mapping of {needed}"),
+            ));
+        }
+    }
+    let reads_roles = users.mappings.iter().any(|mapping| match &mapping.source {
+        crate::engine::mapping::Source::Expression(expression) => expression.reads_roles(),
+        crate::engine::mapping::Source::Attribute(_)
+        | crate::engine::mapping::Source::Constant(_)
+        | crate::engine::mapping::Source::None => false,
+    });
+    for (rules, own) in [
+        (users, &typed.users.place),
+        (&job.groups, &typed.groups.place),
+    ] {
+        let reads = rules.filter.attributes();
+        if rules.enabled
+            && job.scope.mode != ScopeMode::Assigned
+            && reads.contains(source::APP_ROLE_ASSIGNMENTS)
+        {
+            log.problem(own.name("filters").problem(
+                "a clause reads appRoleAssignments, which come from assignments that this mode does \
+                 not look at",
+                "write mode = \"assigned\", or remove the clause",
+            ));
+        }
+    }
+    if users.enabled && reads_roles && job.scope.mode != ScopeMode::Assigned {
+        log.warning(typed.scope.place.name("mode").problem(
+            "a mapping sends roles, which come from assignments that this mode does not look at",
+            "write mode = \"assigned\", or remove the mapping",
+        ));
+    }
+}

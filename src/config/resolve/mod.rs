@@ -1,0 +1,99 @@
+//! Makes what is meant of what was typed: presets merged, expressions compiled, durations and
+//! addresses read, everything that contradicts itself told.
+
+mod address;
+mod filter;
+mod job;
+mod rules;
+mod schedule;
+mod scope;
+mod source;
+mod target;
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::duration;
+use super::file::File;
+use super::problem::Log;
+use super::reader::Typed;
+use super::settings::{Config, Secret};
+
+const STATE_PATH: &str = "entrain.db";
+
+/// The configuration, unless something is missing; then the log says what.
+pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let state_path = match &file.state_path {
+        Some(state) if state.value.trim().is_empty() => {
+            let remedy = "name a file, such as path = \"entrain.db\"";
+            log.problem(state.place.problem("empty", remedy));
+            None
+        }
+        Some(state) => Some(folder.join(&state.value)),
+        None => Some(folder.join(STATE_PATH)),
+    };
+    let source = source::resolve_source(&file.source, folder, log);
+    job::check_names(&file.jobs, log);
+    let jobs: Vec<_> = file
+        .jobs
+        .iter()
+        .map(|job| job::resolve_job(job, &file.schedule, folder, log))
+        .collect();
+    if file.jobs.is_empty() {
+        // A schedule that no job uses is checked all the same.
+        schedule::resolve_schedule(&file.schedule, &file.schedule, log);
+    }
+    Some(Config {
+        file: path.to_owned(),
+        state_path: state_path?,
+        source: source?,
+        jobs: jobs.into_iter().collect::<Option<_>>()?,
+    })
+}
+
+fn guid(id: &Typed<String>, remedy: &str, log: &mut Log) -> Option<String> {
+    if let Ok(guid) = uuid::Uuid::parse_str(id.value.trim()) {
+        return Some(guid.to_string());
+    }
+    // What was pasted here may well be the secret: it is not repeated.
+    let message = "this is not an id of the form 00000000-0000-0000-0000-000000000000";
+    log.problem(id.place.problem(message, remedy));
+    None
+}
+
+/// The secret with its path relative to the configuration; a file that everyone may read is told.
+fn secret(typed: Option<&Typed<Secret>>, folder: &Path, log: &mut Log) -> Option<Secret> {
+    let Typed { value, place } = typed?;
+    let secret = match value {
+        Secret::File(path) => Secret::File(folder.join(path)),
+        Secret::Env(_) | Secret::Credential(_) => value.clone(),
+    };
+    if let Some(path) = secret.exposed_file() {
+        log.warning(place.problem(
+            format!("everyone on this machine may read {}", path.display()),
+            format!("chmod 600 {}", path.display()),
+        ));
+    }
+    Some(secret)
+}
+
+/// A length of time above zero.
+fn length(typed: &Typed<String>, log: &mut Log) -> Option<Duration> {
+    match duration::parse(&typed.value) {
+        Some(length) if !length.is_zero() => Some(length),
+        Some(_) => {
+            log.problem(
+                typed
+                    .place
+                    .problem("it must be longer than nothing", duration::REMEDY),
+            );
+            None
+        }
+        None => {
+            let message = format!("{:?} is no length of time", typed.value);
+            log.problem(typed.place.problem(message, duration::REMEDY));
+            None
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The rules of users or of groups: what may be done with them, and which of them.
+
+use super::filter::resolve_filter;
+use crate::config::file;
+use crate::config::mapping::{self, choose};
+use crate::config::problem::Log;
+use crate::engine::filter::Filter;
+use crate::engine::job::{Actions, Rules, WhenOutOfScope};
+use crate::engine::model::ObjectKind;
+
+pub(super) fn resolve_rules(
+    kind: ObjectKind,
+    own: &file::Rules,
+    preset: &file::Rules,
+    filterable: Option<&[String]>,
+    log: &mut Log,
+) -> Rules {
+    let enabled = own.enabled.as_ref().or(preset.enabled.as_ref());
+    let enabled = enabled.is_none_or(|enabled| enabled.value);
+    let when = own
+        .when_out_of_scope
+        .as_ref()
+        .or(preset.when_out_of_scope.as_ref());
+    let words = [
+        ("disable", WhenOutOfScope::Disable),
+        ("delete", WhenOutOfScope::Delete),
+        ("keep", WhenOutOfScope::Keep),
+    ];
+    let when_out_of_scope = when
+        .and_then(|when| choose(when, &words, log))
+        .unwrap_or(WhenOutOfScope::Disable);
+    let actions = resolve_actions(own, preset, log);
+    if let Some(when) = when.filter(|_| enabled)
+        && when_out_of_scope == WhenOutOfScope::Delete
+        && !actions.delete
+    {
+        log.problem(when.place.problem(
+            "who leaves scope is to be deleted, but the actions do not allow it",
+            "add \"delete\" to actions, or write when_out_of_scope = \"disable\" or \"keep\"",
+        ));
+    }
+    let filters = own.filters.as_ref().or(preset.filters.as_ref());
+    let groups = filters.into_iter().flatten();
+    let groups = groups
+        .map(|group| resolve_filter(kind, group, log))
+        .collect();
+    let mappings = mapping::resolve(kind, own, preset, filterable, enabled, log);
+    Rules {
+        enabled,
+        actions,
+        when_out_of_scope,
+        filter: Filter { groups },
+        mappings,
+    }
+}
+
+fn resolve_actions(own: &file::Rules, preset: &file::Rules, log: &mut Log) -> Actions {
+    #[derive(Clone, Copy)]
+    enum Action {
+        Create,
+        Update,
+        Delete,
+    }
+    let words = [
+        ("create", Action::Create),
+        ("update", Action::Update),
+        ("delete", Action::Delete),
+    ];
+    let Some(list) = own.actions.as_ref().or(preset.actions.as_ref()) else {
+        return Actions {
+            create: true,
+            update: true,
+            delete: true,
+        };
+    };
+    if list.is_empty() {
+        log.problem(own.place.name("actions").problem(
+            "no action is allowed",
+            "name create, update or delete; or write enabled = false",
+        ));
+    }
+    let mut actions = Actions {
+        create: false,
+        update: false,
+        delete: false,
+    };
+    for word in list {
+        match choose(word, &words, log) {
+            Some(Action::Create) => actions.create = true,
+            Some(Action::Update) => actions.update = true,
+            Some(Action::Delete) => actions.delete = true,
+            None => {}
+        }
+    }
+    actions
+}

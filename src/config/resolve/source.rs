@@ -1,0 +1,134 @@
+//! The tenant that is read: its cloud, and who signs in to it.
+
+use std::path::Path;
+
+use super::address::web_address;
+use super::{guid, secret};
+use crate::config::file;
+use crate::config::mapping::choose;
+use crate::config::problem::Log;
+use crate::config::reader::Typed;
+use crate::config::settings::Source;
+
+/// The national clouds: token authority, Graph root and scope are three facts of each, and none
+/// follows from another.
+const CLOUDS: &[(&str, Cloud)] = &[
+    (
+        "global",
+        Cloud {
+            login_url: "https://login.microsoftonline.com",
+            graph_url: "https://graph.microsoft.com",
+            token_scope: "https://graph.microsoft.com/.default",
+        },
+    ),
+    (
+        "us-gov",
+        Cloud {
+            login_url: "https://login.microsoftonline.us",
+            graph_url: "https://graph.microsoft.us",
+            token_scope: "https://graph.microsoft.us/.default",
+        },
+    ),
+    (
+        "us-gov-dod",
+        Cloud {
+            login_url: "https://login.microsoftonline.us",
+            graph_url: "https://dod-graph.microsoft.us",
+            token_scope: "https://dod-graph.microsoft.us/.default",
+        },
+    ),
+    (
+        "china",
+        Cloud {
+            login_url: "https://login.chinacloudapi.cn",
+            graph_url: "https://microsoftgraph.chinacloudapi.cn",
+            token_scope: "https://microsoftgraph.chinacloudapi.cn/.default",
+        },
+    ),
+];
+
+#[derive(Clone, Copy)]
+struct Cloud {
+    login_url: &'static str,
+    graph_url: &'static str,
+    token_scope: &'static str,
+}
+
+pub(super) fn resolve_source(
+    source: &file::Source,
+    folder: &Path,
+    log: &mut Log,
+) -> Option<Source> {
+    let tenant_id = source.tenant_id.as_ref().and_then(|id| tenant(id, log));
+    let remedy = "copy the application (client) id of the app registration";
+    let client_id = source
+        .client_id
+        .as_ref()
+        .and_then(|id| guid(id, remedy, log));
+    let client_secret = secret(source.client_secret.as_ref(), folder, log);
+    let cloud = match &source.cloud {
+        Some(cloud) => choose(cloud, CLOUDS, log),
+        None => Some(CLOUDS[0].1),
+    };
+    let mut address = |typed: &Option<Typed<String>>, versions: &[&str], default: &str| match typed
+    {
+        Some(typed) => {
+            let url = web_address(typed, log)?;
+            if url.contains('?') {
+                let remedy = "remove everything from the question mark on";
+                log.problem(typed.place.problem("the address carries a query", remedy));
+                return None;
+            }
+            let last = url.rsplit('/').next().unwrap_or_default().to_lowercase();
+            if versions.contains(&last.as_str()) || uuid::Uuid::parse_str(&last).is_ok() {
+                log.problem(typed.place.problem(
+                    format!("the address ends in {last}"),
+                    format!("leave tenant and version out, as in {default:?}"),
+                ));
+                return None;
+            }
+            Some(url)
+        }
+        None => Some(default.to_owned()),
+    };
+    let defaults = cloud.unwrap_or(CLOUDS[0].1);
+    let login_url = address(
+        &source.login_url,
+        &["oauth2", "v2.0", "token"],
+        defaults.login_url,
+    );
+    let graph_url = address(&source.graph_url, &["v1.0", "beta"], defaults.graph_url);
+    Some(Source {
+        tenant_id: tenant_id?,
+        client_id: client_id?,
+        client_secret: client_secret?,
+        login_url: login_url?,
+        graph_url: graph_url?,
+        token_scope: cloud?.token_scope.to_owned(),
+    })
+}
+
+fn tenant(id: &Typed<String>, log: &mut Log) -> Option<String> {
+    let text = id.value.trim();
+    if uuid::Uuid::parse_str(text).is_ok() {
+        return Some(text.to_lowercase());
+    }
+    let remedy = "write the tenant's id, or a domain of it such as \"contoso.onmicrosoft.com\"";
+    if ["common", "organizations", "consumers"].contains(&text) {
+        let message = format!("{text} is no tenant: an agent signs in to one tenant of its own");
+        log.problem(id.place.problem(message, remedy));
+        return None;
+    }
+    let is_domain = text.contains('.')
+        && text.split('.').all(|label| {
+            !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+        });
+    if !is_domain {
+        log.problem(
+            id.place
+                .problem("this is neither an id nor a domain name", remedy),
+        );
+        return None;
+    }
+    Some(text.to_lowercase())
+}

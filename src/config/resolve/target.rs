@@ -1,0 +1,126 @@
+//! The target: its address, its pace and its dialect.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::address::web_address;
+use super::{length, secret};
+use crate::config::file;
+use crate::config::mapping::choose;
+use crate::config::problem::Log;
+use crate::config::reader::Typed;
+use crate::config::settings::{Dialect, MemberRemove, Secret, Target};
+use crate::engine::model::TargetPath;
+
+const CONCURRENCY: usize = 8;
+const TIMEOUT: Duration = Duration::from_mins(1);
+const MEMBER_CHUNK: usize = 100;
+const PAGE_SIZE: usize = 100;
+
+/// A target that may still lack what has no default.
+pub(super) struct PartialTarget {
+    base_url: Option<String>,
+    token: Option<Secret>,
+    concurrency: usize,
+    requests_per_second: Option<f64>,
+    timeout: Option<Duration>,
+    ca_certificate: Option<PathBuf>,
+    pub(super) dialect: Dialect,
+}
+
+impl PartialTarget {
+    pub(super) fn complete(self) -> Option<Target> {
+        Some(Target {
+            base_url: self.base_url?,
+            token: self.token?,
+            concurrency: self.concurrency,
+            requests_per_second: self.requests_per_second,
+            timeout: self.timeout?,
+            ca_certificate: self.ca_certificate,
+            dialect: self.dialect,
+        })
+    }
+}
+
+pub(super) fn resolve_target(
+    own: &file::Target,
+    preset: &file::Target,
+    folder: &Path,
+    log: &mut Log,
+) -> PartialTarget {
+    let base_url = own.base_url.as_ref().and_then(|typed| {
+        let url = web_address(typed, log)?;
+        let path = url.split('?').next().unwrap_or_default().to_lowercase();
+        if path.ends_with("/users") || path.ends_with("/groups") {
+            log.problem(typed.place.problem(
+                "the address is that of one list, not of the SCIM service",
+                "leave the last part out; entrain adds /Users and /Groups itself",
+            ));
+            return None;
+        }
+        Some(url)
+    });
+    let timeout = match &own.timeout {
+        Some(timeout) => length(timeout, log),
+        None => Some(TIMEOUT),
+    };
+    let ca_certificate = own.ca_certificate.as_ref().map(|typed| {
+        let path = folder.join(&typed.value);
+        if !path.is_file() {
+            log.warning(typed.place.problem(
+                format!("there is no file {}", path.display()),
+                "put the certificate there in PEM form before the job runs",
+            ));
+        }
+        path
+    });
+    let number = |own: &Option<Typed<i64>>, preset: &Option<Typed<i64>>, default: usize| {
+        let typed = own.as_ref().or(preset.as_ref());
+        typed.map_or(default, |typed| {
+            usize::try_from(typed.value).unwrap_or(usize::MAX)
+        })
+    };
+    let words = [
+        ("filter", MemberRemove::Filter),
+        ("value-list", MemberRemove::ValueList),
+    ];
+    let member_remove = own.member_remove.as_ref().or(preset.member_remove.as_ref());
+    PartialTarget {
+        base_url,
+        token: secret(own.token.as_ref(), folder, log),
+        concurrency: number(&own.concurrency, &preset.concurrency, CONCURRENCY),
+        requests_per_second: own
+            .requests_per_second
+            .as_ref()
+            .or(preset.requests_per_second.as_ref())
+            .map(|typed| typed.value),
+        timeout,
+        ca_certificate,
+        dialect: Dialect {
+            filterable: own
+                .filterable
+                .as_ref()
+                .or(preset.filterable.as_ref())
+                .map(|paths| paths.iter().filter_map(|path| spelled(path, log)).collect()),
+            member_chunk: number(&own.member_chunk, &preset.member_chunk, MEMBER_CHUNK),
+            member_remove: member_remove
+                .and_then(|typed| choose(typed, &words, log))
+                .unwrap_or(MemberRemove::Filter),
+            page_size: number(&own.page_size, &preset.page_size, PAGE_SIZE),
+        },
+    }
+}
+
+/// A target path in the spelling that mappings have too.
+fn spelled(typed: &Typed<String>, log: &mut Log) -> Option<String> {
+    match TargetPath::parse(&typed.value) {
+        Ok(path) => Some(path.to_string()),
+        Err(err) => {
+            log.problem(typed.place.problem(
+                format!("{:?} is not a target attribute: {err}", typed.value),
+                "write it like userName or emails[type eq \"work\"].value",
+            ));
+            None
+        }
+    }
+}

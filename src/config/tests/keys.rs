@@ -1,0 +1,162 @@
+//! Keys and values: missing, unknown, of a later version, of the wrong type.
+
+use super::*;
+
+#[test]
+fn what_is_missing_is_told_at_once() {
+    insta::assert_snapshot!(told_whole(""), @r##"
+entrain.toml: jobs: no job is configured
+    add a section [[jobs]]
+entrain.toml: source: missing
+    add a section [source] with tenant_id, client_id and client_secret
+"##);
+    insta::assert_snapshot!(told_whole("[source]\n[[jobs]]\n[jobs.target]\n[[jobs]]\nname = \"b\"\napplication = {}\n"), @r##"
+entrain.toml:1: source.tenant_id: missing
+    write the tenant's id, as the overview page of Microsoft Entra shows it
+entrain.toml:1: source.client_id: missing
+    write the application (client) id of the app registration that reads the tenant
+entrain.toml:1: source.client_secret: missing
+    use client_secret = { env = "NAME" }
+entrain.toml:2: jobs[0].name: missing
+    add name = "…", by which commands address the job
+entrain.toml:2: jobs[0].application: missing
+    write application = { app_id = "…" }, or one of service_principal_id and display_name instead
+entrain.toml:3: jobs[0].target.base_url: missing
+    add base_url = "https://…", the target's SCIM address (Entra calls it Tenant URL)
+entrain.toml:3: jobs[0].target.token: missing
+    add token = { env = "NAME" } (Entra calls it Secret Token)
+entrain.toml:4: jobs.b.target: missing
+    add a section [jobs.target] with base_url and token
+entrain.toml:6: jobs.b.application: nothing says which application is meant
+    write application = { app_id = "…" }, or one of service_principal_id and display_name instead
+"##);
+}
+
+#[test]
+fn unknown_keys_name_the_nearest_or_their_home() {
+    insta::assert_snapshot!(told(r#"
+concurency = 4
+interval = "5m"
+[jobs.scopes]
+[jobs.users]
+zzz = 1
+"#), @r##"
+entrain.toml:14: jobs.acme.target.concurency: there is no such key
+    did you mean concurrency?
+entrain.toml:15: jobs.acme.target.interval: there is no such key
+    the key belongs in [schedule]
+entrain.toml:16: jobs.acme.scopes: there is no such key
+    did you mean scope?
+entrain.toml:18: jobs.acme.users.zzz: there is no such key
+    the keys here are enabled, actions, when_out_of_scope, filters, mappings
+"##);
+}
+
+#[test]
+fn what_comes_later_is_refused_as_such() {
+    insta::assert_snapshot!(told_whole(r#"
+[source]
+tenant_id = "contoso.onmicrosoft.com"
+client_id = "11112222-bbbb-3333-cccc-4444dddd5555"
+managed_identity = true
+federated_token_file = "x"
+client_certificate = { certificate = { file = "x" } }
+[[jobs]]
+name = "a"
+application = { app_id = "22223333-cccc-4444-dddd-5555eeee6666" }
+[jobs.target]
+base_url = "https://acme.example/scim"
+oauth = {}
+"#), @r##"
+entrain.toml:5: source.managed_identity: not available in this version
+    use client_secret = { env = "NAME" }
+entrain.toml:6: source.federated_token_file: not available in this version
+    use client_secret = { env = "NAME" }
+entrain.toml:7: source.client_certificate: not available in this version
+    use client_secret = { env = "NAME" }
+entrain.toml:13: jobs.a.target.oauth: not available in this version
+    use token = { env = "NAME" }
+"##);
+}
+
+#[test]
+fn sections_of_later_versions_are_told_to_be_without_effect() {
+    insta::assert_snapshot!(told("[web]\nlisten = \"127.0.0.1:8740\"\n[notify]\n"), @r##"
+warning: entrain.toml:13: web: without effect in this version
+    there is no status page yet: use the command status
+warning: entrain.toml:15: notify: without effect in this version
+    nobody is notified yet: watch exit codes and the log
+"##);
+}
+
+#[test]
+fn wrong_types_and_values_are_told() {
+    insta::assert_snapshot!(told_whole(r#"
+state = "entrain.db"
+[source]
+tenant_id = "common"
+client_id = "My App"
+client_secret = "hunter2"
+cloud = "german"
+login_url = "https://login.microsoftonline.com/common/oauth2"
+graph_url = "http://graph.example/v1.0"
+[[jobs]]
+name = "my job"
+enabled = "yes"
+preset = "wiser"
+application = { app_id = "x", display_name = "y" }
+[jobs.target]
+base_url = "acme.example/scim"
+token = { file = "a", env = "b" }
+concurrency = 0
+requests_per_second = "ten"
+timeout = "60"
+filterable = "userName"
+member_remove = "list"
+page_size = 2026-01-01
+[jobs.safety]
+max_deletions = "ten"
+"#), @r##"
+entrain.toml:2: state: a table expected, found text
+    write a section [state] or state = { … }
+entrain.toml:4: source.tenant_id: common is no tenant: an agent signs in to one tenant of its own
+    write the tenant's id, or a domain of it such as "contoso.onmicrosoft.com"
+entrain.toml:5: source.client_id: this is not an id of the form 00000000-0000-0000-0000-000000000000
+    copy the application (client) id of the app registration
+entrain.toml:6: source.client_secret: a secret is never written in the configuration
+    write { env = "NAME" }, { file = "PATH" } or { credential = "NAME" }
+entrain.toml:7: source.cloud: "german" is none of the words that can stand here
+    write one of: global, us-gov, us-gov-dod, china
+entrain.toml:8: source.login_url: the address ends in oauth2
+    leave tenant and version out, as in "https://login.microsoftonline.com"
+entrain.toml:9: source.graph_url: plain http would send the token in the clear to graph.example
+    write https://; plain http is for localhost only
+entrain.toml:11: jobs.my job.name: "my job" cannot be typed as a job's name
+    use at most 64 letters, digits, hyphens, dots and underscores
+entrain.toml:12: jobs.my job.enabled: true or false expected, found text
+    write true or false, without quotes
+entrain.toml:13: jobs.my job.preset: there is no preset "wiser"
+    did you mean wizer?
+    a preset of your own is a path, such as "./wiser.toml"
+entrain.toml:14: jobs.my job.application: the application is named in several ways
+    keep one of app_id, service_principal_id and display_name
+entrain.toml:16: jobs.my job.target.base_url: this is not an address: relative URL without a base
+    write it in full, as in "https://example.com/scim"
+entrain.toml:17: jobs.my job.target.token: several places are given for one secret
+    write { env = "NAME" }, { file = "PATH" } or { credential = "NAME" }
+entrain.toml:18: jobs.my job.target.concurrency: 0 is too small
+    write a whole number of at least 1, without quotes
+entrain.toml:19: jobs.my job.target.requests_per_second: a number expected, found text
+    write a number above 0, without quotes
+entrain.toml:20: jobs.my job.target.timeout: "60" is no length of time
+    write it like "90s", "40m" or "1h30m"
+entrain.toml:21: jobs.my job.target.filterable: a list of texts expected, found text
+    write a list such as ["one", "two"]
+entrain.toml:22: jobs.my job.target.member_remove: "list" is none of the words that can stand here
+    write one of: filter, value-list
+entrain.toml:23: jobs.my job.target.page_size: a whole number expected, found a date without quotes
+    write a whole number of at least 1, without quotes
+entrain.toml:25: jobs.my job.safety.max_deletions: "ten" is neither a number nor a share
+    write a number such as 500, or a share such as "10%"
+"##);
+}

@@ -1,0 +1,202 @@
+//! Mappings and filters that cannot be.
+
+use super::*;
+
+#[test]
+fn mappings_are_checked_against_source_and_target() {
+    insta::assert_snapshot!(told(r#"
+[jobs.users]
+mappings = [
+    { target = 'title', source = "jobtitle" },
+    { target = 'title', source = "jobTitle" },
+    { target = 'name.familyName', source = "signInActivity" },
+    { target = 'id', source = "objectId" },
+    { target = 'emials[type eq "work"].value', source = "mail" },
+    { target = 'emails[type = "home"].value', source = "mail" },
+    { target = 'emails', source = "mail" },
+    { target = 'nickName', source = "otherMails" },
+    { target = 'displayName', source = "manager" },
+    { target = 'name.givenName', source = "employeeOrgData" },
+    { target = 'userType', source = "appRoleAssignments" },
+    { target = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager', source = "mail" },
+    { target = 'urn:acme:User:vip', constant = "abc", type = "boolean" },
+    { target = 'urn:acme:User:level', constant = 1.5, type = "integer" },
+    { target = 'urn:acme:User:since', default = "soon", source = "createdDateTime", type = "date" },
+    { target = 'profileUrl', constant = "x", source = "mail" },
+    { target = 'locale' },
+    { target = 'timezone', remove = true },
+    { target = 'externalId', source = "mailNickname", match = 1 },
+    { target = 'preferredLanguage', source = "preferredLanguage", on_empty = "default", apply = "never" },
+]
+"#), @r##"
+entrain.toml:16: jobs.acme.users.mappings[0].source: user attribute jobtitle: there is no source attribute of this name
+    did you mean jobTitle?
+entrain.toml:17: jobs.acme.users.mappings[1].target: title is mapped twice, first at line 16
+    keep one of the two
+entrain.toml:18: jobs.acme.users.mappings[2].source: user attribute signInActivity: this attribute cannot be read: delta queries refuse it
+    map another attribute
+entrain.toml:19: jobs.acme.users.mappings[3].target: id must not be mapped: the target makes ids itself
+    remove the mapping
+entrain.toml:20: jobs.acme.users.mappings[4].target: SCIM knows no attribute emials[type eq "work"].value of users
+    did you mean emails? If the target has this attribute, say its type, as in type = "string"
+entrain.toml:21: jobs.acme.users.mappings[5].target: "emails[type = \"home\"].value" is not a target attribute: the operator eq expected at column 13
+    write it like userName, name.givenName or emails[type eq "work"].value
+entrain.toml:22: jobs.acme.users.mappings[6].source: mail is text, emails takes an object with sub-attributes
+    name the sub-attribute, as in emails[type eq "work"].value
+entrain.toml:23: jobs.acme.users.mappings[7].source: otherMails is a list, nickName takes one value
+    write otherMails[0], or choose in an expression with Item or Join
+entrain.toml:24: jobs.acme.users.mappings[8].source: manager is a reference to another object, displayName takes text
+    say type = "reference" if the target keeps an id there
+entrain.toml:25: jobs.acme.users.mappings[9].source: employeeOrgData is an object with members, name.givenName takes text
+    name one of its members, such as employeeOrgData.division
+entrain.toml:26: jobs.acme.users.mappings[10].source: appRoleAssignments is a list of roles, userType takes text
+    write expression = 'AssertiveAppRoleAssignmentsComplex([appRoleAssignments])' or 'SingleAppRoleAssignment([appRoleAssignments])'
+entrain.toml:27: jobs.acme.users.mappings[11].source: mail is text, urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager takes a reference
+    map manager or members, or say type = "string" if the target keeps text there
+entrain.toml:28: jobs.acme.users.mappings[12].constant: the target takes a Boolean, not "abc"
+    write true or false
+entrain.toml:29: jobs.acme.users.mappings[13].constant: the target takes a whole number, not a fraction
+    write a whole number without quotes
+entrain.toml:30: jobs.acme.users.mappings[14].type: "date" is none of the words that can stand here
+    write one of: string, boolean, integer, datetime, reference, binary, complex
+entrain.toml:31: jobs.acme.users.mappings[15].source: source and constant are set together
+    keep one of them
+entrain.toml:32: jobs.acme.users.mappings[16]: nothing says where the value comes from
+    add one of source, expression, constant and none = true; or remove = true to drop the preset's mapping
+entrain.toml:33: jobs.acme.users.mappings[17]: the preset has no mapping of timezone to remove
+    leave the mapping out
+entrain.toml:34: jobs.acme.users.mappings[18].match: userName and externalId have the same matching precedence 1
+    give each a precedence of its own, or drop match from one of them
+entrain.toml:35: jobs.acme.users.mappings[19].on_empty: there is no default to fall back to
+    add default = "…", or write keep, clear or fail
+entrain.toml:35: jobs.acme.users.mappings[19].apply: "never" is none of the words that can stand here
+    write one of: always, on-create
+"##);
+}
+
+#[test]
+fn an_expression_error_has_a_caret_and_its_own_line() {
+    insta::assert_snapshot!(told(r#"
+[[jobs.users.mappings]]
+target = "title"
+expression = 'Joyn(" ", [givenName])'
+[[jobs.users.mappings]]
+target = "nickName"
+expression = '''
+Join(" ",
+  [givenName],
+  [surnam])
+'''
+[[jobs.users.mappings]]
+target = "displayName"
+expression = '[aboutMe]'
+[[jobs.groups.mappings]]
+target = "members"
+expression = '[members]'
+"#), @r##"
+entrain.toml:16: jobs.acme.users.mappings[0].expression: unknown function Joyn (line 1, column 1)
+      |
+    1 | Joyn(" ", [givenName])
+      | ^^^^ did you mean Join?
+    correct the expression; entrain eval tries it out
+entrain.toml:22: jobs.acme.users.mappings[1].expression: unknown attribute surnam (line 3, column 3)
+      |
+    3 |   [surnam])
+      |   ^^^^^^^^ did you mean [surname]?
+    correct the expression; entrain eval tries it out
+entrain.toml:26: jobs.acme.users.mappings[2].expression: user attribute aboutMe: this attribute cannot be read: it is kept in SharePoint, and delta queries do not tell it
+    map another attribute
+entrain.toml:29: jobs.acme.groups.mappings[0].expression: members is a reference, which an expression cannot make
+    write source = "members"
+"##);
+}
+
+#[test]
+fn matching_must_be_possible() {
+    insta::assert_snapshot!([
+        told("[jobs.users]\nmappings = [ { target = \"userName\", source = \"mail\" } ]"),
+        told("filterable = [\"externalId\", \"displayName\"]"),
+        told("[jobs.users]\nmappings = [ { target = \"userName\", constant = \"x\", match = 1 } ]"),
+        told("[jobs.users]\nmappings = [ { target = \"externalId\", expression = 'Guid()', match = 2 } ]"),
+    ].join("\n"), @r##"
+entrain.toml:14: jobs.acme.users.mappings: no mapping of users matches: existing ones would be created again
+    add match = 1 to the mapping of userName or of another unique attribute
+entrain.toml:7: jobs.acme.users.mappings: userName cannot match: the target does not filter by it
+    match one of externalId, displayName, or add it to target.filterable
+entrain.toml:14: jobs.acme.users.mappings[0].match: an attribute with the same value for everyone cannot match
+    drop match, or map a source attribute
+entrain.toml:14: jobs.acme.users.mappings[0].match: a value that differs each time cannot match
+    drop match, or leave Now, Guid and RandomString out of the expression
+"##);
+}
+
+#[test]
+fn of_two_equal_precedences_the_one_in_the_configuration_is_told() {
+    let text = JOB.replace("[jobs.target]", "preset = \"wizer\"\n[jobs.target]");
+    insta::assert_snapshot!(told_whole(&format!(r#"{SOURCE}{text}
+[[jobs.users.mappings]]
+target = "externalId"
+source = "employeeId"
+match = 3
+[[jobs.users.mappings]]
+target = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager"
+source = "manager"
+match = 4
+"#)), @r##"
+entrain.toml:18: jobs.acme.users.mappings[0].match: externalId and userName have the same matching precedence 3
+    give each a precedence of its own, or drop match from one of them
+entrain.toml:22: jobs.acme.users.mappings[1].match: urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager cannot match: only a single plain value can be searched for
+    drop match, or map a sub-attribute such as emails[type eq "work"].value
+"##);
+}
+
+#[test]
+fn filters_are_checked() {
+    insta::assert_snapshot!(told(r#"
+[jobs.users]
+filters = [
+    { all = [] },
+    { name = "x", all = [
+        { attribute = "departmnt", operator = "EQUALS", value = "Sales" },
+        { attribute = "department", operator = "EQUAL", value = "Sales" },
+        { attribute = "department", operator = "IsMemberOf", value = "Sales" },
+        { attribute = "department", operator = "IS NULL", value = "Sales" },
+        { attribute = "department", operator = "EQUALS" },
+        { attribute = "department", operator = "REGEX MATCH", value = "(" },
+        { attribute = "accountEnabled", operator = "EQUALS", value = true },
+        { attribute = "manager", operator = "IS TRUE" },
+        { attribute = "IsSoftDeleted", operator = "IS TRUE" },
+        { attribute = "employeeId", operator = "GREATER_THAN", value = "ten" },
+        { attribute = "department", operator = "EQUALS", value = "x", full = true, case = false },
+        { attribute = "employeeId", operator = "greater than", value = 10 },
+    ] },
+]
+"#), @r##"
+entrain.toml:16: jobs.acme.users.filters[0]: the group has no clause, so everything passes
+    add all = [ { attribute = "…", operator = "…", value = "…" } ], or remove the group
+entrain.toml:18: jobs.acme.users.filters[1].all[0].attribute: user attribute departmnt: there is no source attribute of this name
+    did you mean department?
+entrain.toml:19: jobs.acme.users.filters[1].all[1].operator: there is no operator EQUAL
+    did you mean EQUALS?
+entrain.toml:20: jobs.acme.users.filters[1].all[2].operator: there is no operator IsMemberOf
+    the operators are EQUALS, NOT EQUALS, IS TRUE, IS FALSE, IS NULL, IS NOT NULL, REGEX MATCH, NOT REGEX MATCH, GREATER_THAN, GREATER_THAN_OR_EQUALS, INCLUDES, ENDS_WITH, &, !&
+entrain.toml:21: jobs.acme.users.filters[1].all[3].operator: IS NULL takes no value
+    remove the value
+entrain.toml:22: jobs.acme.users.filters[1].all[4].operator: EQUALS needs a value to compare with
+    add value = "…"
+entrain.toml:23: jobs.acme.users.filters[1].all[5].value: the pattern cannot be read: Parsing error at position 1: Opening parenthesis without closing parenthesis
+    correct the regular expression
+entrain.toml:24: jobs.acme.users.filters[1].all[6].operator: EQUALS cannot be used on a Boolean
+    use IS TRUE or IS FALSE
+entrain.toml:25: jobs.acme.users.filters[1].all[7].operator: IS TRUE cannot be used on a reference to another object
+    use EQUALS with an object id, or IS NULL
+entrain.toml:26: jobs.acme.users.filters[1].all[8].attribute: IsSoftDeleted follows from the scope, so the scope cannot follow from it
+    use accountEnabled
+entrain.toml:27: jobs.acme.users.filters[1].all[9].operator: GREATER_THAN compares whole numbers or dates
+    write a number such as "42" or a date such as "2026-01-31"
+entrain.toml:28: jobs.acme.users.filters[1].all[10].operator: EQUALS takes no full match: it has no pattern
+    remove full, or use REGEX MATCH
+entrain.toml:28: jobs.acme.users.filters[1].all[10].case: there is no such key
+    the keys here are attribute, operator, value, full
+"##);
+}

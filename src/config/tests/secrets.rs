@@ -1,0 +1,38 @@
+//! Secrets are kept to themselves.
+
+use super::*;
+
+#[cfg(unix)]
+#[test]
+fn a_secret_that_everyone_may_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    fs::write(&token, "hunter2").unwrap();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).unwrap();
+    let text = JOB.replace("env = \"ACME_TOKEN\"", "file = \"token\"");
+    let loaded = load_in(folder.path(), &format!("{SOURCE}{text}"), &[]).unwrap();
+    assert_eq!(loaded.config.jobs[0].target.token, Secret::File(token));
+    assert_eq!(loaded.warnings.len(), 1);
+    assert!(
+        loaded.warnings[0]
+            .message
+            .starts_with("everyone on this machine may read")
+    );
+    assert_eq!(loaded.warnings[0].line, Some(12));
+}
+
+#[test]
+fn no_secret_is_ever_repeated() {
+    for line in [
+        "client_secret = \"hunter2\"",
+        "client_secret = { value = \"hunter2\" }",
+        "client_secret = { env = \"hunter2 x\" }",
+        "client_secret = hunter2",
+    ] {
+        let text = SOURCE.replace("client_secret = { env = \"ENTRAIN_CLIENT_SECRET\" }", line);
+        let told = told_whole(&format!("{text}{JOB}"));
+        assert!(told.contains("entrain.toml:5"), "{told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}

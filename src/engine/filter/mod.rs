@@ -1,0 +1,102 @@
+//! Scoping filters: clauses AND inside a group, groups OR, no filter lets everything pass.
+//!
+//! The operators are Entra's, with its rules for null and case, and a little more: attributes with
+//! several values can be compared, and so can dates. A pattern finds its match anywhere in the value,
+//! as .NET's `IsMatch` does; Entra does not say which it means, so a clause may ask for the whole.
+
+mod clause;
+mod operator;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use super::model::Value;
+use clause::plain;
+
+pub(crate) use clause::{Clause, ClauseError};
+pub(crate) use operator::Operator;
+
+/// The scoping filter of one kind of object.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filter {
+    pub(crate) groups: Vec<ClauseGroup>,
+}
+
+/// Clauses that must all hold.
+#[derive(Clone, Debug)]
+pub(crate) struct ClauseGroup {
+    pub(crate) name: Option<String>,
+    pub(crate) clauses: Vec<Clause>,
+}
+
+/// The clause that kept an object out of scope, with the value it saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ClauseFailure {
+    /// The clause as a person would write it: `department EQUALS "Sales"`.
+    pub(crate) clause: String,
+    /// The attribute's value; `None` when it is null.
+    pub(crate) value: Option<String>,
+}
+
+/// The longest part of a value that a report repeats.
+const SHOWN_LENGTH: usize = 100;
+
+impl Filter {
+    /// Whether an object passes; if not, the first failing clause of each group.
+    pub(crate) fn judge(
+        &self,
+        lookup: &dyn Fn(&str) -> Option<Value>,
+    ) -> Result<(), Vec<ClauseFailure>> {
+        let mut failures = Vec::new();
+        for group in &self.groups {
+            match group.first_failure(lookup) {
+                None => return Ok(()),
+                Some(failure) => failures.push(failure),
+            }
+        }
+        if failures.is_empty() {
+            Ok(())
+        } else {
+            Err(failures)
+        }
+    }
+
+    /// The names of all attributes that the filter reads.
+    pub(crate) fn attributes(&self) -> BTreeSet<&str> {
+        self.groups
+            .iter()
+            .flat_map(|group| &group.clauses)
+            .map(Clause::attribute)
+            .collect()
+    }
+}
+
+impl ClauseGroup {
+    fn first_failure(&self, lookup: &dyn Fn(&str) -> Option<Value>) -> Option<ClauseFailure> {
+        self.clauses.iter().find_map(|clause| {
+            let value = lookup(clause.attribute());
+            (!clause.holds(value.as_ref())).then(|| ClauseFailure {
+                clause: clause.to_string(),
+                value: value
+                    .filter(|value| !value.is_empty())
+                    .map(|value| show(&value)),
+            })
+        })
+    }
+}
+
+fn show(value: &Value) -> String {
+    let text = match value {
+        Value::List(values) => {
+            let values: Vec<_> = values.iter().map(show).collect();
+            values.join(", ")
+        }
+        Value::Object(_) => "(an object)".to_owned(),
+        _ => plain(value).unwrap_or_default(),
+    };
+    match text.char_indices().nth(SHOWN_LENGTH) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
