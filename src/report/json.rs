@@ -8,9 +8,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value as Json, json};
 
 use super::sentence;
-use super::text::totals;
 use super::view::{
-    CheckView, CycleView, EscrowView, HeldView, JobView, Names, PlanView, ProblemView,
+    CheckView, CycleView, EscrowView, HeldView, JobView, Names, PlanView, ProblemView, totals,
 };
 use crate::engine::guard::{Held, Review, WhyHeld};
 use crate::engine::mapping::AttributeError;

@@ -77,7 +77,6 @@ const MAY_BE_LONG: &[&str] = &[
     "src/config/mapping.rs",
     "src/config/resolve.rs",
     "src/engine/plan/planner.rs",
-    "src/report/text.rs",
 ];
 
 /// A file of the project, by its path from the root with `/` between folders.
