@@ -1,6 +1,6 @@
 //! Text for people: plans, what a cycle did, checks, problems of the config, and the state of jobs.
 //! Everything is printed; only members of groups and crowds that nobody asked about are cut short.
-//! One file for each thing that is printed.
+//! One file for each thing that is printed; `json` has the same.
 
 mod action;
 mod approval;
