@@ -6,8 +6,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value as Json, json};
 
 use super::json::{FORMAT, subject_json, time_json, value_json};
-use super::sentence::{clean, duration, optional, things};
-use super::text::{Style, subject_text};
+use super::sentence::{clean, duration, optional, subject_text, things};
+use super::text::Style;
 use super::view::Names;
 use crate::engine::model::{JobName, SourceId, TargetId, Value};
 use crate::engine::plan::Subject;

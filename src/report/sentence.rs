@@ -8,7 +8,7 @@ use crate::engine::filter::ClauseFailure;
 use crate::engine::guard::WhyHeld;
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{MatchKey, ObjectKind, Value, Via};
-use crate::engine::plan::{Count, Skipped, Verb, Why, WhyOut, WhyRemoved};
+use crate::engine::plan::{Count, Skipped, Subject, Verb, Why, WhyOut, WhyRemoved};
 use crate::engine::summary::CycleKind;
 
 /// A longer value is cut in text; JSON holds it in full.
@@ -37,6 +37,14 @@ pub(crate) fn clean(text: &str) -> String {
 /// Escapes like [`clean`], but keeps line breaks: for texts of our own that quote others.
 pub(crate) fn clean_lines(text: &str) -> String {
     text.lines().map(clean).collect::<Vec<_>>().join("\n")
+}
+
+pub(crate) fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => first.to_uppercase().chain(characters).collect(),
+        None => String::new(),
+    }
 }
 
 /// `12,345`.
@@ -79,6 +87,12 @@ pub(crate) fn duration(milliseconds: u64) -> String {
         60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
     }
+}
+
+pub(crate) fn subject_text(subject: &Subject) -> String {
+    let Subject { kind, id, label } = subject;
+    let name = if label.is_empty() { id.as_str() } else { label };
+    format!("{kind} {}", clean(name))
 }
 
 /// A value as a person writes it; text in quotes, so that an empty or padded one can be seen.
@@ -298,6 +312,21 @@ pub(crate) fn deeds<'a>(done: impl IntoIterator<Item = (&'a str, u64)>) -> Strin
     } else {
         phrases.join(", ")
     }
+}
+
+/// `, 2 failed, 1 not tried, 8 skipped`.
+pub(crate) fn troubles(failed: u64, not_tried: u64, skipped: u64) -> String {
+    let troubles = [
+        (failed, "failed"),
+        (not_tried, "not tried"),
+        (skipped, "skipped"),
+    ];
+    let troubles: Vec<_> = troubles
+        .into_iter()
+        .filter(|(times, _)| *times > 0)
+        .map(|(times, word)| format!(", {} {word}", number(times)))
+        .collect();
+    troubles.concat()
 }
 
 /// Removals by the word of their action: `2 disables, 1 delete`.

@@ -149,3 +149,37 @@ impl<'a> Names<'a> {
         }
     }
 }
+
+/// Objects by what becomes of them; membership actions count their members.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Totals {
+    pub(super) create: u64,
+    pub(super) adopt: u64,
+    pub(super) update: u64,
+    pub(super) enable: u64,
+    pub(super) disable: u64,
+    pub(super) delete: u64,
+    pub(super) members_added: u64,
+    pub(super) members_removed: u64,
+    pub(super) references: u64,
+}
+
+pub(super) fn totals<'a>(actions: impl Iterator<Item = &'a Action>) -> Totals {
+    let mut totals = Totals::default();
+    for action in actions {
+        match action {
+            Action::Create { .. } => totals.create += 1,
+            Action::Adopt { .. } => totals.adopt += 1,
+            Action::Update { .. } => totals.update += 1,
+            Action::Enable { .. } => totals.enable += 1,
+            Action::Disable { .. } => totals.disable += 1,
+            Action::Delete { .. } => totals.delete += 1,
+            Action::AddMembers { members, .. } => totals.members_added += members.len() as u64,
+            Action::RemoveMembers { members, .. } => {
+                totals.members_removed += members.len() as u64;
+            }
+            Action::SetReference { .. } => totals.references += 1,
+        }
+    }
+    totals
+}

@@ -71,9 +71,6 @@ const CRATE_STAYS_IN: &[(&str, &[&str])] = &[
 /// Lines of a file, its inline tests aside, above which it is to be split.
 const LONG: usize = 700;
 
-/// Files that are one long table or one train of thought, and read better whole.
-const MAY_BE_LONG: &[&str] = &["src/engine/plan/planner.rs", "src/report/text.rs"];
-
 /// A file of the project, by its path from the root with `/` between folders.
 struct Source {
     path: String,
@@ -177,7 +174,6 @@ fn every_source_file_opens_with_what_it_is_for() {
 fn no_file_grows_too_long() {
     let wrong: Vec<String> = product_sources()
         .into_iter()
-        .filter(|source| !MAY_BE_LONG.contains(&source.path.as_str()))
         .map(|source| (source.without_inline_tests().lines().count(), source.path))
         .filter(|(lines, _)| *lines > LONG)
         .map(|(lines, path)| format!("{path}: {lines} lines"))

@@ -1,0 +1,67 @@
+//! The document around it all: one entry per job, or the error that came before any job.
+
+use std::io::{self, Write};
+
+use serde::ser::Serialize;
+use serde_json::json;
+
+use super::check::checks_json;
+use super::plan::PlanDocument;
+use super::status::status_json;
+use super::summary::summary_json;
+use crate::engine::model::JobName;
+use crate::engine::summary::Summary;
+use crate::report::view::{CheckView, JobView, PlanView};
+
+/// Of every document.
+pub(crate) const FORMAT: u64 = 1;
+
+/// A document with one entry per job, each written when it is there.
+pub(crate) struct Document<'a> {
+    out: &'a mut dyn Write,
+    entries: usize,
+}
+
+impl<'a> Document<'a> {
+    pub(crate) fn begin(out: &'a mut dyn Write) -> io::Result<Self> {
+        write!(out, "{{\"format\":{FORMAT},\"jobs\":[")?;
+        Ok(Self { out, entries: 0 })
+    }
+
+    pub(crate) fn plan(&mut self, view: &PlanView<'_>) -> io::Result<()> {
+        self.entry(&PlanDocument(view))
+    }
+
+    pub(crate) fn summary(&mut self, summary: &Summary) -> io::Result<()> {
+        self.entry(&summary_json(summary))
+    }
+
+    pub(crate) fn checks(&mut self, job: &JobName, checks: &[CheckView]) -> io::Result<()> {
+        self.entry(&checks_json(job, checks))
+    }
+
+    pub(crate) fn status(&mut self, job: &JobView) -> io::Result<()> {
+        self.entry(&status_json(job))
+    }
+
+    /// A job for which there is nothing but an error.
+    pub(crate) fn error(&mut self, job: &JobName, error: &str) -> io::Result<()> {
+        self.entry(&json!({ "job": job.as_str(), "error": error }))
+    }
+
+    fn entry(&mut self, entry: &impl Serialize) -> io::Result<()> {
+        let separator = if self.entries == 0 { "\n" } else { ",\n" };
+        self.out.write_all(separator.as_bytes())?;
+        self.entries += 1;
+        serde_json::to_writer(&mut *self.out, entry).map_err(io::Error::from)
+    }
+
+    pub(crate) fn end(self) -> io::Result<()> {
+        self.out.write_all(b"\n]}\n")
+    }
+}
+
+/// An error before any job could be asked.
+pub(crate) fn error(out: &mut dyn Write, error: &str) -> io::Result<()> {
+    writeln!(out, "{}", json!({ "format": FORMAT, "error": error }))
+}

@@ -1,0 +1,21 @@
+//! JSON for machines: one document per command, written as it is serialised. The format is stable:
+//! fields are added, never renamed or removed, while `"format"` stays 1. One file for each thing that
+//! is written, as in `text`.
+
+mod action;
+mod approval;
+mod check;
+mod document;
+mod plan;
+mod problem;
+mod skipped;
+mod status;
+mod summary;
+mod value;
+mod why;
+
+pub(crate) use approval::approved;
+pub(super) use document::FORMAT;
+pub(crate) use document::{Document, error};
+pub(crate) use problem::problems;
+pub(super) use value::{subject_json, time_json, value_json};

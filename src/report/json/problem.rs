@@ -1,0 +1,44 @@
+//! Problems and warnings of the configuration, and whether it is valid.
+
+use std::io::{self, Write};
+
+use serde_json::{Value as Json, json};
+
+use super::document::FORMAT;
+use crate::report::view::ProblemView;
+
+/// Problems and warnings of the configuration.
+pub(crate) fn problems(
+    out: &mut dyn Write,
+    problems: &[ProblemView],
+    warnings: &[ProblemView],
+) -> io::Result<()> {
+    let document = json!({
+        "format": FORMAT,
+        "ok": problems.is_empty(),
+        "problems": problems.iter().map(problem_json).collect::<Vec<_>>(),
+        "warnings": warnings.iter().map(problem_json).collect::<Vec<_>>(),
+    });
+    writeln!(out, "{document}")
+}
+
+fn problem_json(problem: &ProblemView) -> Json {
+    let ProblemView {
+        file,
+        line,
+        column,
+        variable,
+        key,
+        message,
+        remedy,
+    } = problem;
+    json!({
+        "file": file,
+        "line": line,
+        "column": column,
+        "variable": variable,
+        "key": key,
+        "message": message,
+        "remedy": remedy,
+    })
+}

@@ -1,0 +1,56 @@
+//! What a plan does nothing about, and why not.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::value::{key_json, path_json, subject_json};
+use super::why::{why_out_word, why_removed_word};
+use crate::engine::mapping::AttributeError;
+use crate::engine::model::TargetId;
+use crate::engine::plan::{Skipped, Why};
+use crate::report::sentence;
+use crate::report::view::Names;
+
+pub(super) fn skipped_json(skipped: &Skipped, names: &Names<'_>) -> Json {
+    let Skipped { subject, why } = skipped;
+    let mut object = Map::new();
+    let mut set = |name: &str, value: Json| object.insert(name.to_owned(), value);
+    set("subject", subject_json(subject));
+    set("reason", json!(why.word()));
+    set("failure", json!(why.is_failure()));
+    set("text", json!(sentence::why(why, subject.kind, names)));
+    match why {
+        Why::OutOfScope(out) => {
+            set("detail", json!(why_out_word(out)));
+        }
+        Why::Kept(removed) | Why::CannotDisable(removed) | Why::IncompleteRead(removed) => {
+            set("detail", json!(why_removed_word(removed)));
+        }
+        Why::NotAllowed(verb) => {
+            set("detail", json!(sentence::verb_word(*verb)));
+        }
+        Why::Ambiguous { key, targets } => {
+            set("key", key_json(key));
+            set("targets", targets.iter().map(TargetId::as_str).collect());
+        }
+        Why::Taken { key, target, by } => {
+            set("key", key_json(key));
+            set("targets", json!([target.as_str()]));
+            set("by", json!(by.as_str()));
+        }
+        Why::DuplicateSource { key, other } => {
+            set("key", key_json(key));
+            set("by", json!(other.as_str()));
+        }
+        Why::MappingFailed(errors) => {
+            let errors = errors.iter().map(|AttributeError { target, message }| {
+                json!({ "path": path_json(target), "message": message })
+            });
+            set("errors", errors.collect());
+        }
+        Why::LookupFailed(_)
+        | Why::BlockedNotCreated
+        | Why::NoMatchingValue
+        | Why::IgnoredByMapping => {}
+    }
+    Json::Object(object)
+}

@@ -1,0 +1,54 @@
+//! What several documents hold: values, keys, subjects, times and counts.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value as Json, json};
+
+use crate::engine::model::{MatchKey, TargetPath, Value};
+use crate::engine::plan::{Count, Subject};
+use crate::engine::summary::Requests;
+
+pub(super) fn count_json(count: Count) -> Json {
+    let Count { users, groups } = count;
+    json!({ "users": users, "groups": groups })
+}
+
+pub(super) fn requests_json(requests: Requests) -> Json {
+    let Requests { source, target } = requests;
+    json!({ "source": source, "target": target })
+}
+
+pub(crate) fn time_json(time: DateTime<Utc>) -> Json {
+    Json::String(time.to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
+pub(crate) fn subject_json(subject: &Subject) -> Json {
+    let Subject { kind, id, label } = subject;
+    json!({ "kind": kind.word(), "id": id.as_str(), "label": label })
+}
+
+pub(crate) fn value_json(value: &Value) -> Json {
+    match value {
+        Value::Text(text) => json!(text),
+        Value::Boolean(boolean) => json!(boolean),
+        Value::Integer(integer) => json!(integer),
+        Value::List(values) => values.iter().map(value_json).collect(),
+        Value::Object(members) => {
+            let members = members.iter();
+            Json::Object(
+                members
+                    .map(|(name, value)| (name.clone(), value_json(value)))
+                    .collect(),
+            )
+        }
+        Value::Reference(id) => json!({ "source_id": id.as_str() }),
+    }
+}
+
+pub(super) fn path_json(path: &TargetPath) -> Json {
+    Json::String(path.to_string())
+}
+
+pub(super) fn key_json(key: &MatchKey) -> Json {
+    let MatchKey { path, value } = key;
+    json!({ "path": path_json(path), "value": value_json(value) })
+}

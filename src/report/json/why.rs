@@ -1,0 +1,47 @@
+//! The reasons for removals and for holding them back. Their words are part of the format.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::value::count_json;
+use crate::engine::guard::WhyHeld;
+use crate::engine::plan::{WhyOut, WhyRemoved};
+use crate::report::sentence;
+
+pub(super) fn why_removed_word(why: &WhyRemoved) -> &'static str {
+    match why {
+        WhyRemoved::OutOfScope(out) => why_out_word(out),
+        WhyRemoved::Blocked => "blocked",
+        WhyRemoved::SoftDeleted => "soft-deleted",
+        WhyRemoved::Deleted => "deleted",
+    }
+}
+
+pub(super) fn why_out_word(why: &WhyOut) -> &'static str {
+    match why {
+        WhyOut::NotAssigned => "not-assigned",
+        WhyOut::NotNamed => "not-named",
+        WhyOut::DefaultAccessOnly => "default-access-only",
+        WhyOut::Excluded => "excluded",
+        WhyOut::Filter(_) => "filter",
+        WhyOut::KindDisabled => "kind-disabled",
+    }
+}
+
+pub(super) fn why_held_json(why: WhyHeld) -> Map<String, Json> {
+    let text = json!(sentence::why_held(why));
+    let fields = match why {
+        WhyHeld::TooManyDeletions { planned, limit } => vec![
+            ("reason", json!("too-many-deletions")),
+            ("planned", json!(planned)),
+            ("limit", json!(limit)),
+        ],
+        WhyHeld::EmptiedScope { linked } => vec![
+            ("reason", json!("emptied-scope")),
+            ("linked", count_json(linked)),
+        ],
+    };
+    let fields = fields.into_iter().chain([("text", text)]);
+    fields
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}

@@ -1,0 +1,217 @@
+//! One action of a plan, with what it changes and why.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::style::{Mark, Style};
+use crate::engine::model::{SourceId, TargetPath, Value, Via};
+use crate::engine::plan::{Action, Change, Referenced, Subject, WhyRemoved};
+use crate::report::sentence::{
+    self, clean, key, number, optional, subject_text, things, value, why_removed,
+};
+use crate::report::view::Names;
+
+/// Members of one group named in a plan; the rest is counted.
+const MEMBERS_NAMED: usize = 10;
+
+pub(super) fn write_action(
+    out: &mut dyn Write,
+    action: &Action,
+    names: &Names<'_>,
+    style: Style,
+) -> io::Result<()> {
+    let (add, change) = (style.mark(Mark::Add), style.mark(Mark::Change));
+    match action {
+        Action::Create {
+            subject,
+            attributes,
+            references,
+            keys: _,
+            via,
+        } => {
+            writeln!(out, "  {add} create {}", subject_text(subject))?;
+            write_via(out, via, style)?;
+            if style.details {
+                write_given(out, attributes, references, names)?;
+            }
+            Ok(())
+        }
+        Action::Adopt {
+            subject,
+            target,
+            key: found_by,
+            current: _,
+            changes,
+            via,
+        } => {
+            let unchanged = if changes.is_empty() {
+                "; it is as it should be"
+            } else {
+                ""
+            };
+            writeln!(
+                out,
+                "  {change} adopt {}, found by {} (id {}){unchanged}",
+                subject_text(subject),
+                key(found_by, names),
+                clean(target.as_str())
+            )?;
+            write_via(out, via, style)?;
+            write_changes(out, changes, names)
+        }
+        Action::Update {
+            subject,
+            target: _,
+            changes,
+        } => {
+            writeln!(out, "  {change} update {}", subject_text(subject))?;
+            write_changes(out, changes, names)
+        }
+        Action::Enable {
+            subject,
+            target: _,
+            changes,
+        } => {
+            writeln!(out, "  {add} enable {}", subject_text(subject))?;
+            write_changes(out, changes, names)
+        }
+        Action::Disable {
+            subject,
+            target: _,
+            changes,
+            why,
+        } => {
+            write_removal(out, action.word(), subject, why, style)?;
+            write_changes(out, changes, names)
+        }
+        Action::Delete {
+            subject,
+            target: _,
+            why,
+        } => write_removal(out, action.word(), subject, why, style),
+        Action::AddMembers {
+            group,
+            target: _,
+            members,
+        } => {
+            let ids = members.iter().map(|member| &member.source);
+            write_members(out, group, &add, ids, names, style)
+        }
+        Action::RemoveMembers {
+            group,
+            target: _,
+            members,
+        } => {
+            let ids = members.iter().map(|(source, _)| source);
+            write_members(out, group, &style.mark(Mark::Remove), ids, names, style)
+        }
+        Action::SetReference {
+            subject,
+            target: _,
+            path,
+            old,
+            new,
+        } => {
+            writeln!(out, "  {change} update {}", subject_text(subject))?;
+            let text = reference_change(path, old.as_ref(), new.as_ref(), names);
+            writeln!(out, "      {text}")
+        }
+    }
+}
+
+fn write_given(
+    out: &mut dyn Write,
+    attributes: &BTreeMap<TargetPath, Value>,
+    references: &[(TargetPath, Referenced)],
+    names: &Names<'_>,
+) -> io::Result<()> {
+    for (path, given) in attributes {
+        writeln!(out, "      {path}: {}", value(given, names))?;
+    }
+    for (path, referenced) in references {
+        writeln!(out, "      {path}: {}", referenced_text(referenced, names))?;
+    }
+    Ok(())
+}
+
+fn write_via(out: &mut dyn Write, via: &[Via], style: Style) -> io::Result<()> {
+    if !style.details || via.is_empty() {
+        return Ok(());
+    }
+    let ways: Vec<_> = via.iter().map(|one| clean(&sentence::via(one))).collect();
+    writeln!(out, "      in scope through: {}", ways.join("; "))
+}
+
+fn write_removal(
+    out: &mut dyn Write,
+    word: &str,
+    subject: &Subject,
+    why: &WhyRemoved,
+    style: Style,
+) -> io::Result<()> {
+    let mark = style.mark(Mark::Remove);
+    let because = why_removed(why, subject.kind);
+    let subject = subject_text(subject);
+    writeln!(out, "  {mark} {word} {subject}, because {because}")
+}
+
+fn reference_change(
+    path: &TargetPath,
+    old: Option<&SourceId>,
+    new: Option<&Referenced>,
+    names: &Names<'_>,
+) -> String {
+    let old = old.map_or_else(none, |id| clean(&names.name(id)));
+    let new = new.map_or_else(none, |new| referenced_text(new, names));
+    format!("{path}: {old} → {new}")
+}
+
+fn none() -> String {
+    "(none)".to_owned()
+}
+
+fn referenced_text(referenced: &Referenced, names: &Names<'_>) -> String {
+    let Referenced { source, target: _ } = referenced;
+    clean(&names.name(source))
+}
+
+fn write_changes(out: &mut dyn Write, changes: &[Change], names: &Names<'_>) -> io::Result<()> {
+    for change in changes {
+        let Change {
+            path,
+            old,
+            new,
+            element: _,
+        } = change;
+        let (old, new) = (optional(old.as_ref(), names), optional(new.as_ref(), names));
+        writeln!(out, "      {path}: {old} → {new}")?;
+    }
+    Ok(())
+}
+
+fn write_members<'a>(
+    out: &mut dyn Write,
+    group: &Subject,
+    mark: &str,
+    members: impl ExactSizeIterator<Item = &'a SourceId>,
+    names: &Names<'_>,
+    style: Style,
+) -> io::Result<()> {
+    let all = members.len();
+    let at_most = if style.details { all } else { MEMBERS_NAMED };
+    let listed: Vec<_> = members
+        .take(at_most)
+        .map(|id| clean(&names.name(id)))
+        .collect();
+    let rest = match all - listed.len() {
+        0 => String::new(),
+        more => format!(" and {} more", number(more as u64)),
+    };
+    writeln!(
+        out,
+        "  {}: {mark} {} ({}{rest})",
+        subject_text(group),
+        things(all as u64, "member"),
+        listed.join(", ")
+    )
+}

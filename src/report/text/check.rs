@@ -1,0 +1,37 @@
+//! The checks of Test Connection.
+
+use std::io::{self, Write};
+
+use super::style::{Mark, Style};
+use crate::engine::model::JobName;
+use crate::report::sentence::clean;
+use crate::report::view::CheckView;
+
+/// The steps of Test Connection of one job.
+pub(crate) fn checks(
+    out: &mut dyn Write,
+    job: &JobName,
+    checks: &[CheckView],
+    style: Style,
+) -> io::Result<()> {
+    writeln!(out, "{}", style.bold(&clean(job.as_str())))?;
+    let width = checks.iter().map(|check| check.what.chars().count()).max();
+    let width = width.unwrap_or(0);
+    for CheckView { what, result } in checks {
+        let what = clean(what);
+        match result {
+            Ok(seen) => {
+                let mark = style.mark(Mark::Good);
+                writeln!(out, "  {mark} {what:width$}  {}", clean(seen))?;
+            }
+            Err((words, remedy)) => {
+                let mark = style.mark(Mark::Fail);
+                writeln!(out, "  {mark} {what:width$}  {}", clean(words))?;
+                if let Some(remedy) = remedy {
+                    writeln!(out, "    {:width$}  help: {}", "", clean(remedy))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}

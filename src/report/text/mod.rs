@@ -1,0 +1,21 @@
+//! Text for people: plans, what a cycle did, checks, problems of the config, and the state of jobs.
+//! Everything is printed; only members of groups and crowds that nobody asked about are cut short.
+//! One file for each thing that is printed; `json` has the same.
+
+mod action;
+mod approval;
+mod check;
+mod plan;
+mod problem;
+mod skipped;
+mod status;
+mod style;
+mod summary;
+
+pub(crate) use approval::{approved, nothing_held};
+pub(crate) use check::checks;
+pub(crate) use plan::plan;
+pub(crate) use problem::{invalid, problem, valid};
+pub(crate) use status::status;
+pub(crate) use style::Style;
+pub(crate) use summary::summary;

@@ -1,0 +1,231 @@
+//! The state of jobs: a table, and remarks on each job below it.
+
+use std::io::{self, Write};
+
+use chrono::{DateTime, Utc};
+
+use super::style::{Mark, Style};
+use crate::report::sentence::{
+    capital, clean, count, cycle_kind, deeds, duration, number, removals, subject_text, things,
+    troubles, why_held,
+};
+use crate::report::view::{CycleView, EscrowView, HeldView, JobView};
+
+/// Entries of the escrow in a status; the rest is counted.
+const ESCROW_SHOWN: usize = 10;
+
+/// The state of every job, one row each, and below it what there is to say of the last cycle.
+pub(crate) fn status(
+    out: &mut dyn Write,
+    jobs: &[JobView],
+    now: DateTime<Utc>,
+    style: Style,
+) -> io::Result<()> {
+    let header = [
+        "JOB",
+        "STATE",
+        "LAST START",
+        "USERS",
+        "GROUPS",
+        "ESCROW",
+        "HELD",
+        "NEXT",
+    ];
+    let mut rows = vec![header.map(str::to_owned)];
+    for view in jobs {
+        let held = view.held.iter().flat_map(|held| held.removals.values());
+        let last = view.last.as_ref();
+        let state = match (view.enabled, last) {
+            (_, Some(last)) if last.finished.is_none() => last.state,
+            (false, _) => "disabled",
+            (true, Some(last)) => last.state,
+            (true, None) => "never run",
+        };
+        rows.push([
+            clean(view.job.as_str()),
+            state.to_owned(),
+            last.map_or_else(dash, |last| ago(last.started, now)),
+            number(view.linked.users),
+            number(view.linked.groups),
+            number(view.in_escrow.total()),
+            number(held.sum()),
+            view.next.map_or_else(dash, |next| ahead(next, now)),
+        ]);
+    }
+    let widths: Vec<usize> = (0..header.len())
+        .map(|column| {
+            let cells = rows.iter().map(|row| row[column].chars().count());
+            cells.max().unwrap_or(0)
+        })
+        .collect();
+    for (place, row) in rows.iter().enumerate() {
+        let cells: Vec<_> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, &width)| format!("{cell:width$}"))
+            .collect();
+        let line = cells.join("  ");
+        let line = line.trim_end();
+        if place == 0 {
+            writeln!(out, "{}", style.bold(line))?;
+        } else {
+            writeln!(out, "{line}")?;
+        }
+    }
+    for job in jobs {
+        write_remarks(out, job, style)?;
+    }
+    Ok(())
+}
+
+fn write_remarks(out: &mut dyn Write, view: &JobView, style: Style) -> io::Result<()> {
+    let JobView {
+        job,
+        enabled: _,
+        linked: _,
+        pending,
+        in_escrow,
+        escrow,
+        held,
+        last,
+        next: _,
+        full_evaluation,
+    } = view;
+    let name = clean(job.as_str());
+    if let Some(last) = last {
+        writeln!(out, "\n{}", style.bold(&name))?;
+        write_last_cycle(out, last, style)?;
+    } else if held.is_some() || in_escrow.total() > 0 {
+        writeln!(out, "\n{}", style.bold(&name))?;
+    }
+    if *full_evaluation && last.is_some() {
+        writeln!(out, "  The next cycle evaluates everything.")?;
+    } else if pending.total() > 0 {
+        writeln!(out, "  {} to be evaluated.", capital(&count(*pending)))?;
+    }
+    let fail = style.mark(Mark::Fail);
+    if let Some(HeldView {
+        why,
+        since,
+        removals: by_action,
+    }) = held
+    {
+        writeln!(
+            out,
+            "  {fail} Held back since {}: {}; {}. Look at them with: entrain plan {name}; allow them \
+             with: entrain approve {name}",
+            since.format("%Y-%m-%d %H:%M UTC"),
+            removals(by_action),
+            why_held(*why)
+        )?;
+    }
+    let shown = if style.details {
+        escrow.len()
+    } else {
+        ESCROW_SHOWN
+    };
+    for EscrowView {
+        subject,
+        action,
+        attempts,
+        first_failed,
+        last_failed: _,
+        message,
+    } in escrow.iter().take(shown)
+    {
+        writeln!(
+            out,
+            "  {fail} {} {}: {} (failed in {} since {})",
+            clean(action),
+            subject_text(subject),
+            clean(message),
+            things(u64::from(*attempts), "cycle"),
+            first_failed.format("%Y-%m-%d %H:%M UTC")
+        )?;
+    }
+    let more = in_escrow
+        .total()
+        .saturating_sub(escrow.len().min(shown) as u64);
+    if more > 0 {
+        writeln!(out, "  and {} more in escrow", number(more))?;
+    }
+    Ok(())
+}
+
+fn write_last_cycle(out: &mut dyn Write, cycle: &CycleView, style: Style) -> io::Result<()> {
+    let CycleView {
+        number: place,
+        kind,
+        state,
+        started,
+        finished,
+        duration_ms,
+        evaluated,
+        in_scope,
+        done,
+        skipped,
+        failed,
+        not_tried,
+        requests,
+        incomplete,
+        error,
+    } = cycle;
+    let started = started.format("%Y-%m-%d %H:%M:%S UTC");
+    let kind = capital(cycle_kind(*kind));
+    if finished.is_none() {
+        return writeln!(out, "  {kind} cycle {place}, started {started}: {state}.");
+    }
+    let deeds = deeds(done.iter().map(|(word, times)| (word.as_str(), *times)));
+    let troubles = troubles(*failed, *not_tried, skipped.values().sum());
+    writeln!(
+        out,
+        "  {kind} cycle {place}, started {started}: {state} after {}. {}{troubles}. {} evaluated, {} in scope. \
+         {} to the source, {} to the target.",
+        duration(*duration_ms),
+        capital(&deeds),
+        count(*evaluated),
+        count(*in_scope),
+        things(requests.source, "request"),
+        things(requests.target, "request"),
+    )?;
+    let fail = style.mark(Mark::Fail);
+    if let Some(error) = error {
+        writeln!(out, "  {fail} {}", clean(error))?;
+    }
+    if let Some(incomplete) = incomplete {
+        writeln!(
+            out,
+            "  {fail} The source was not read completely, so nothing was removed: {}",
+            clean(incomplete)
+        )?;
+    }
+    Ok(())
+}
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+fn ago(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    match u64::try_from((now - then).num_milliseconds()) {
+        Ok(0..1_000) | Err(_) => "now".to_owned(),
+        Ok(past) => format!("{} ago", coarse(past)),
+    }
+}
+
+fn ahead(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    match u64::try_from((then - now).num_milliseconds()) {
+        Ok(0..1_000) | Err(_) => "due".to_owned(),
+        Ok(left) => format!("in {}", coarse(left)),
+    }
+}
+
+fn coarse(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1_000;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
