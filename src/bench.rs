@@ -6,7 +6,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use crate::config;
-use crate::engine::mapping::{self, Mapped, Mapping, Subject, World};
+use crate::engine::mapping::{self, Mapped, Mapping, Subject, Unique, World};
 use crate::engine::model::{Attributes, ObjectKind, Presence, SourceId, SourceObject, Value};
 
 /// Users, and the mappings of a preset.
@@ -37,10 +37,13 @@ impl Mappings {
     ///
     /// If a mapping fails: the users fit the presets.
     pub fn run(&self, now: DateTime<Utc>) -> usize {
-        let world = World { now, random: &|| 4 };
+        let world = World {
+            now,
+            random: &|_, _, _| 4,
+        };
         let values = self.users.iter().map(|user| {
             let subject = Subject::new(user, &[], false);
-            match mapping::desired(&self.mappings, &subject, world) {
+            match mapping::desired(&self.mappings, &subject, world, Unique::LeftAlone) {
                 Ok(Mapped::Desired(desired)) => {
                     desired.values.len() + desired.references.len() + desired.on_create.len()
                 }

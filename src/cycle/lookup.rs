@@ -1,14 +1,12 @@
-//! Looks for unlinked objects in the target, in the cheaper of two ways: one filter query for each,
-//! or one pass over the target's list.
+//! Looks for unlinked objects in the target, or for values that one may have, in the cheaper of two
+//! ways: one filter query for each, or one pass over the target's list.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 
 use super::{Context, Error};
-use crate::engine::model::{
-    MatchKey, ObjectKind, SourceId, TargetObject, TargetPath, Value, schema,
-};
+use crate::engine::model::{MatchKey, ObjectKind, TargetObject, TargetPath, Value, schema};
 use crate::engine::plan::Found;
 use crate::engine::summary::Progress;
 use crate::scim;
@@ -16,13 +14,13 @@ use crate::scim;
 /// Up to this many objects, their own queries are not worth comparing with a list.
 const FEW: u64 = 5;
 
-/// Looks for every object by its keys, in matching precedence: the first key with exactly one hit
-/// wins. Objects that are not in the answer were not found.
-pub(super) async fn find(
+/// Looks for every `K` by its keys, in matching precedence: the first key with exactly one hit wins.
+/// What is not in the answer was not found.
+pub(super) async fn find<K: Clone + Ord>(
     context: &Context<'_>,
     kind: ObjectKind,
-    wanted: &BTreeMap<SourceId, Vec<MatchKey>>,
-) -> Result<BTreeMap<SourceId, Found>, Error> {
+    wanted: &BTreeMap<K, Vec<MatchKey>>,
+) -> Result<BTreeMap<K, Found>, Error> {
     if wanted.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -51,24 +49,24 @@ pub(super) async fn find(
 
 /// Goes through the target's whole list, whatever a look-up said: some targets compare with case
 /// where they should not, and answer that nobody is there.
-pub(super) async fn in_whole_list(
+pub(super) async fn in_whole_list<K: Clone + Ord>(
     context: &Context<'_>,
     kind: ObjectKind,
-    wanted: &BTreeMap<SourceId, Vec<MatchKey>>,
-) -> Result<BTreeMap<SourceId, Found>, Error> {
+    wanted: &BTreeMap<K, Vec<MatchKey>>,
+) -> Result<BTreeMap<K, Found>, Error> {
     let paths = paths(context, kind, wanted);
     let list = context.reader.first_page(kind, &paths).await?;
     by_list(context, list, kind, wanted, &paths, false).await
 }
 
-async fn by_list(
+async fn by_list<K: Clone + Ord>(
     context: &Context<'_>,
     list: scim::Listing,
     kind: ObjectKind,
-    wanted: &BTreeMap<SourceId, Vec<MatchKey>>,
+    wanted: &BTreeMap<K, Vec<MatchKey>>,
     paths: &[TargetPath],
     can_filter: bool,
-) -> Result<BTreeMap<SourceId, Found>, Error> {
+) -> Result<BTreeMap<K, Found>, Error> {
     let mut index = Index::new(kind, wanted);
     match context
         .reader
@@ -89,10 +87,10 @@ async fn by_list(
 }
 
 /// Every path whose current value the planner wants to see.
-fn paths(
+fn paths<K>(
     context: &Context<'_>,
     kind: ObjectKind,
-    wanted: &BTreeMap<SourceId, Vec<MatchKey>>,
+    wanted: &BTreeMap<K, Vec<MatchKey>>,
 ) -> Vec<TargetPath> {
     let mappings = &context.job.rules.rules(kind).mappings;
     let mapped = mappings.iter().map(|mapping| mapping.target.clone());
@@ -105,12 +103,12 @@ fn paths(
 }
 
 /// `None`: the target cannot answer such queries, so that only its list can tell.
-async fn one_by_one(
+async fn one_by_one<K: Clone + Ord>(
     context: &Context<'_>,
     kind: ObjectKind,
-    wanted: &BTreeMap<SourceId, Vec<MatchKey>>,
+    wanted: &BTreeMap<K, Vec<MatchKey>>,
     paths: &[TargetPath],
-) -> Result<Option<BTreeMap<SourceId, Found>>, Error> {
+) -> Result<Option<BTreeMap<K, Found>>, Error> {
     let total = wanted.len() as u64;
     let mut lookups = futures::stream::iter(wanted.iter().map(|(id, keys)| async move {
         (id, by_queries(&context.reader, kind, keys, paths).await)
@@ -186,7 +184,7 @@ struct Index {
 }
 
 impl Index {
-    fn new(kind: ObjectKind, wanted: &BTreeMap<SourceId, Vec<MatchKey>>) -> Self {
+    fn new<K>(kind: ObjectKind, wanted: &BTreeMap<K, Vec<MatchKey>>) -> Self {
         let keys = wanted.values().flatten();
         let wanted: BTreeSet<_> = keys
             .map(|key| folded(kind, &key.path, &key.value))
@@ -215,7 +213,7 @@ impl Index {
         }
     }
 
-    fn found(&self, wanted: &BTreeMap<SourceId, Vec<MatchKey>>) -> BTreeMap<SourceId, Found> {
+    fn found<K: Clone + Ord>(&self, wanted: &BTreeMap<K, Vec<MatchKey>>) -> BTreeMap<K, Found> {
         let mut found = BTreeMap::new();
         for (id, keys) in wanted {
             let first = keys.iter().find_map(|key| {

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
 
 use futures::StreamExt;
 
@@ -24,8 +25,10 @@ use crate::engine::summary::Progress;
 const CHUNK: u32 = 500;
 
 pub(super) async fn plan(context: &Context<'_>, reading: &Reading) -> Result<Planned, Error> {
-    let random = RefCell::new(fastrand::Rng::new());
-    let random = || random.borrow_mut().u64(..);
+    // The keys of its hash come from the operating system, so that nobody foretells what is drawn;
+    // but in this cycle the same is drawn as often as a mapping is evaluated.
+    let chance = RandomState::new();
+    let random = |id: &SourceId, path: &TargetPath, count| chance.hash_one((id, path, count));
     let world = World {
         now: (context.agent.now)(),
         random: &random,
@@ -41,6 +44,9 @@ pub(super) async fn plan(context: &Context<'_>, reading: &Reading) -> Result<Pla
     gathering.confirm(ObjectKind::User, &users).await?;
     let mut found = gathering
         .look_up(&planner, ObjectKind::User, &users)
+        .await?;
+    gathering
+        .ask_what_is_taken(&mut planner, ObjectKind::User, &users, &mut found)
         .await?;
     gathering.each(ObjectKind::User, &users, |candidate| {
         let found = found.remove(&candidate.object.id);
@@ -67,6 +73,9 @@ pub(super) async fn plan(context: &Context<'_>, reading: &Reading) -> Result<Pla
     gathering.confirm(ObjectKind::Group, &groups).await?;
     let mut found = gathering
         .look_up(&planner, ObjectKind::Group, &groups)
+        .await?;
+    gathering
+        .ask_what_is_taken(&mut planner, ObjectKind::Group, &groups, &mut found)
         .await?;
     gathering.each(ObjectKind::Group, &groups, |candidate| {
         let found = found.remove(&candidate.object.id);
@@ -408,6 +417,55 @@ impl<'a> Gathering<'a> {
             }
         }
         Ok(found)
+    }
+
+    /// Tells the planner which of the values the target has that objects to be created may choose.
+    /// Where the target does not answer, those objects wait: a guess could give a value twice.
+    async fn ask_what_is_taken(
+        &self,
+        planner: &mut Planner<'_>,
+        kind: ObjectKind,
+        ids: &[SourceId],
+        found: &mut BTreeMap<SourceId, Found>,
+    ) -> Result<(), Error> {
+        if !planner.selects_unique(kind) {
+            return Ok(());
+        }
+        let mut askers: BTreeMap<MatchKey, Vec<SourceId>> = BTreeMap::new();
+        self.each(kind, ids, |candidate| {
+            let id = &candidate.object.id;
+            if !found.contains_key(id) {
+                for value in planner.unique_values(&candidate) {
+                    askers.entry(value).or_default().push(id.clone());
+                }
+            }
+            Ok(())
+        })?;
+        let wanted: BTreeMap<MatchKey, Vec<MatchKey>> = askers
+            .keys()
+            .map(|value| (value.clone(), vec![value.clone()]))
+            .collect();
+        let answers = match lookup::find(self.context, kind, &wanted).await {
+            Err(Error::Target(error)) if !error.is_stop() && !error.stops_everything() => {
+                let words = error.failure().message;
+                let failed = wanted.into_keys();
+                failed
+                    .map(|value| (value, Found::Failed(words.clone())))
+                    .collect()
+            }
+            answers => answers?,
+        };
+        for (value, answer) in answers {
+            match answer {
+                Found::One { .. } | Found::Several { .. } => planner.take(kind, &value),
+                Found::Failed(words) => {
+                    let ids = askers.remove(&value).into_iter().flatten();
+                    found.extend(ids.map(|id| (id, Found::Failed(words.clone()))));
+                }
+                Found::None | Found::NotLooked => {}
+            }
+        }
+        Ok(())
     }
 
     /// The groups of which these objects are members, and with nested groups those around them.

@@ -1,6 +1,7 @@
 //! A source object and a job's mappings make the attributes that the target should have.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -80,7 +81,31 @@ pub(crate) struct Subject<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct World<'a> {
     pub(crate) now: DateTime<Utc>,
-    pub(crate) random: &'a dyn Fn() -> u64,
+    /// The random bits of an object's mapping of a path, counted from 0: the same as often as they
+    /// are asked for, because a mapping is evaluated more than once in a cycle.
+    pub(crate) random: &'a dyn Fn(&SourceId, &TargetPath, u64) -> u64,
+}
+
+/// Whether the target, or an object that is created before, has this value of a mapping.
+type IsTaken<'a> = &'a dyn Fn(&Mapping, &Value) -> bool;
+
+/// What becomes of a mapping that chooses a value which nobody has in the target.
+#[derive(Clone, Copy)]
+pub(crate) enum Unique<'a> {
+    /// The target has the object, so that the choice was made long ago.
+    LeftAlone,
+    /// The object is about to be created; says of a value whether it is taken.
+    Chosen(IsTaken<'a>),
+}
+
+impl Mapping {
+    /// Whether the value is one that nobody has in the target yet.
+    pub(crate) fn selects_unique(&self) -> bool {
+        match &self.source {
+            Source::Expression(expression) => expression.selects_unique(),
+            Source::Attribute(_) | Source::Constant(_) | Source::None => false,
+        }
+    }
 }
 
 impl<'a> Subject<'a> {
@@ -162,13 +187,19 @@ pub(crate) fn desired<'m>(
     mappings: impl IntoIterator<Item = &'m Mapping>,
     subject: &Subject<'_>,
     world: World<'_>,
+    unique: Unique<'_>,
 ) -> Result<Mapped, Vec<AttributeError>> {
     let mut desired = Desired::default();
     let mut keys = Vec::new();
     let mut errors = Vec::new();
     let mappings = mappings.into_iter();
     for mapping in mappings.filter(|mapping| !mapping.target.is_members()) {
-        let flow = match evaluate(mapping, subject, world) {
+        let is_taken = match unique {
+            Unique::LeftAlone if mapping.selects_unique() => continue,
+            Unique::LeftAlone => NOT_ASKED,
+            Unique::Chosen(is_taken) => is_taken,
+        };
+        let flow = match evaluate(mapping, subject, world, is_taken) {
             Ok(Evaluated::IgnoreObject) => return Ok(Mapped::IgnoreObject),
             Ok(Evaluated::IgnoreAttribute) => continue,
             Ok(Evaluated::Value(value)) => value,
@@ -200,6 +231,33 @@ pub(crate) fn desired<'m>(
     keys.sort_by_key(|(precedence, _)| *precedence);
     desired.keys = keys.into_iter().map(|(_, key)| key).collect();
     Ok(Mapped::Desired(desired))
+}
+
+/// What the mappings may choose among when the object is created, so that the target can be asked
+/// what it has of it.
+pub(crate) fn candidates<'m>(
+    mappings: impl IntoIterator<Item = &'m Mapping>,
+    subject: &Subject<'_>,
+    world: World<'_>,
+) -> Vec<MatchKey> {
+    let mut candidates = Vec::new();
+    for mapping in mappings {
+        if let Source::Expression(expression) = &mapping.source
+            && expression.selects_unique()
+        {
+            let texts = with_input(mapping, subject, world, NOT_ASKED, |input| {
+                expression.candidates(input)
+            });
+            let values = texts
+                .into_iter()
+                .map(|text| convert(Value::Text(text), mapping));
+            candidates.extend(values.flatten().map(|value| MatchKey {
+                path: mapping.target.clone(),
+                value,
+            }));
+        }
+    }
+    candidates
 }
 
 /// Whether the mapping carries the state "can no longer use the application" to the target.
@@ -272,24 +330,17 @@ fn evaluate(
     mapping: &Mapping,
     subject: &Subject<'_>,
     world: World<'_>,
+    is_taken: IsTaken<'_>,
 ) -> Result<Evaluated, String> {
     let value = match &mapping.source {
         Source::Attribute(name) => subject.value(name).cloned(),
         Source::Constant(value) => Some(value.clone()),
         Source::None => None,
         Source::Expression(expression) => {
-            let input = expr::Input {
-                attributes: subject,
-                roles: subject.roles,
-                now: world.now,
-                random: world.random,
-                default_domain: None,
-                taken: &|_| false,
-            };
-            match expression
-                .evaluate(&input)
-                .map_err(|error| error.to_string())?
-            {
+            let flow = with_input(mapping, subject, world, is_taken, |input| {
+                expression.evaluate(input)
+            });
+            match flow.map_err(|error| error.to_string())? {
                 Flow::Value(value) => Some(value),
                 Flow::Null => None,
                 Flow::IgnoreAttribute => return Ok(Evaluated::IgnoreAttribute),
@@ -305,6 +356,34 @@ fn evaluate(
         None => None,
     };
     Ok(Evaluated::Value(value))
+}
+
+/// For what chooses no value that nobody has.
+const NOT_ASKED: IsTaken<'_> = &|_, _| false;
+
+/// Hands over what the expression of a mapping sees.
+fn with_input<T>(
+    mapping: &Mapping,
+    subject: &Subject<'_>,
+    world: World<'_>,
+    is_taken: IsTaken<'_>,
+    evaluate: impl FnOnce(&expr::Input<'_>) -> T,
+) -> T {
+    let drawn = Cell::new(0);
+    evaluate(&expr::Input {
+        attributes: subject,
+        roles: subject.roles,
+        now: world.now,
+        random: &|| {
+            let count = drawn.replace(drawn.get() + 1);
+            (world.random)(&subject.object.id, &mapping.target, count)
+        },
+        default_domain: None,
+        // What does not fit the target attribute is told of when it is converted to be sent.
+        taken: &|text| {
+            convert(Value::text(text), mapping).is_ok_and(|value| is_taken(mapping, &value))
+        },
+    })
 }
 
 /// Makes a value fit the target attribute, or says why it cannot.
@@ -401,6 +480,10 @@ mod tests {
     }
 
     fn mapped(mappings: &[Mapping]) -> Result<Mapped, Vec<AttributeError>> {
+        with_jane(|subject, world| desired(mappings, subject, world, Unique::LeftAlone))
+    }
+
+    fn with_jane<T>(evaluate: impl FnOnce(&Subject<'_>, World<'_>) -> T) -> T {
         let attributes = [
             ("displayName", Value::text("Jane")),
             ("userPrincipalName", Value::text("jane_b.com#EXT#@a.com")),
@@ -422,9 +505,15 @@ mod tests {
         };
         let world = World {
             now: DateTime::UNIX_EPOCH,
-            random: &|| 4,
+            // Another number each time, and the same for the same.
+            random: &|id, path, count| {
+                let text = format!("{id}{path}{count}");
+                text.bytes().fold(7, |hash: u64, byte| {
+                    (hash ^ u64::from(byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                })
+            },
         };
-        desired(mappings, &Subject::new(&object, &[], false), world)
+        evaluate(&Subject::new(&object, &[], false), world)
     }
 
     fn of(mappings: &[Mapping]) -> Desired {
@@ -607,10 +696,84 @@ mod tests {
 
     /// The parity page says so, and must be told when it changes.
     #[test]
-    fn a_job_asks_neither_for_the_default_domain_nor_whether_a_value_is_taken() {
+    fn a_job_does_not_ask_for_the_default_domain() {
         let domain = expression("title", "DefaultDomain()");
         assert!(message(domain).contains("default domain is not known"));
-        let first = expression("title", "SelectUniqueValue([displayName], \"x\")");
-        assert_eq!(value(first), Some(Value::text("Jane")));
+    }
+
+    fn unique(text: &str) -> Mapping {
+        Mapping {
+            apply: Apply::OnCreate,
+            ..expression("title", text)
+        }
+    }
+
+    fn chosen(mapping: &Mapping, taken: &[&str]) -> Result<Option<Value>, String> {
+        let is_taken =
+            |_: &Mapping, value: &Value| taken.iter().any(|one| *value == Value::text(*one));
+        let mapped = with_jane(|subject, world| {
+            desired([mapping], subject, world, Unique::Chosen(&is_taken))
+        });
+        match mapped {
+            Ok(Mapped::Desired(desired)) => Ok(desired.on_create.into_values().next()),
+            Ok(Mapped::IgnoreObject) => panic!("nothing ignores the object"),
+            Err(mut errors) => Err(errors.remove(0).message),
+        }
+    }
+
+    fn choices(mapping: &Mapping) -> Vec<String> {
+        let keys = with_jane(|subject, world| candidates([mapping], subject, world));
+        let values = keys.into_iter().map(|key| match key.value {
+            Value::Text(text) => text,
+            other => panic!("{other:?} is no text"),
+        });
+        values.collect()
+    }
+
+    #[test]
+    fn the_first_value_that_nobody_has_goes_with_a_create() {
+        let mapping = unique("SelectUniqueValue([displayName], [mail], [employeeId])");
+        assert_eq!(choices(&mapping), ["Jane", "7"]);
+        assert_eq!(chosen(&mapping, &[]), Ok(Some(Value::text("Jane"))));
+        assert_eq!(chosen(&mapping, &["Jane"]), Ok(Some(Value::text("7"))));
+        let message = chosen(&mapping, &["Jane", "7"]).unwrap_err();
+        assert!(message.contains("already taken"), "{message}");
+    }
+
+    #[test]
+    fn who_is_in_the_target_keeps_the_value_that_was_chosen() {
+        // It would fail if it were evaluated.
+        let mapping = unique("SelectUniqueValue(CDate([displayName]), \"x\")");
+        assert!(chosen(&mapping, &[]).is_err());
+        assert_eq!(of(&[mapping]), Desired::default());
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_evaluated_counts_only_when_it_is_reached() {
+        let fails = unique("SelectUniqueValue([displayName], CDate([displayName]), \"x\")");
+        assert_eq!(choices(&fails), ["Jane"]);
+        assert_eq!(chosen(&fails, &[]), Ok(Some(Value::text("Jane"))));
+        assert!(chosen(&fails, &["Jane"]).is_err());
+        let ignores = unique("SelectUniqueValue([displayName], IgnoreFlowIfNullOrEmpty([mail]))");
+        assert_eq!(choices(&ignores), ["Jane"]);
+        assert_eq!(chosen(&ignores, &["Jane"]), Ok(None));
+    }
+
+    #[test]
+    fn only_what_chooses_is_asked_for() {
+        assert!(choices(&attribute("title", "displayName")).is_empty());
+        assert!(choices(&expression("title", "ToLower([displayName])")).is_empty());
+    }
+
+    #[test]
+    fn chance_falls_alike_when_a_value_is_asked_for_and_when_it_is_chosen() {
+        let random = "RandomString(12, 0, 0, 0, 0, \"\")";
+        let mapping = unique(&format!("SelectUniqueValue({random}, {random}, Guid())"));
+        let choices = choices(&mapping);
+        assert!(choices[0] != choices[1], "{choices:?}");
+        for (count, choice) in choices.iter().enumerate() {
+            let taken: Vec<&str> = choices[..count].iter().map(String::as_str).collect();
+            assert_eq!(chosen(&mapping, &taken), Ok(Some(Value::text(choice))));
+        }
     }
 }

@@ -24,3 +24,4 @@ mod scope;
 mod service;
 mod target;
 mod tidy;
+mod unique;

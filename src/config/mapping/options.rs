@@ -5,7 +5,7 @@ use super::shape::Shape;
 use crate::config::file;
 use crate::config::problem::Log;
 use crate::engine::mapping::{Apply, OnEmpty, Source};
-use crate::engine::model::{TargetPath, TargetType};
+use crate::engine::model::TargetPath;
 
 pub(super) fn build_matching(
     raw: &file::Mapping,
@@ -14,15 +14,7 @@ pub(super) fn build_matching(
     log: &mut Log,
 ) -> Option<u32> {
     let matching = raw.matching.as_ref()?;
-    let plain = match shape.target_type {
-        TargetType::String
-        | TargetType::Boolean
-        | TargetType::Integer
-        | TargetType::DateTime
-        | TargetType::Binary => !shape.multi_valued,
-        TargetType::Reference | TargetType::Complex => false,
-    };
-    if !plain {
+    if !shape.can_be_searched() {
         log.problem(matching.place.problem(
             format!("{path} cannot match: only a single plain value can be searched for"),
             "drop match, or map a sub-attribute such as emails[type eq \"work\"].value",

@@ -16,6 +16,20 @@ pub(super) struct Shape {
     pub(super) required: bool,
 }
 
+impl Shape {
+    /// Whether the target can be asked who has a value there.
+    pub(super) fn can_be_searched(&self) -> bool {
+        match self.target_type {
+            TargetType::String
+            | TargetType::Boolean
+            | TargetType::Integer
+            | TargetType::DateTime
+            | TargetType::Binary => !self.multi_valued,
+            TargetType::Reference | TargetType::Complex => false,
+        }
+    }
+}
+
 pub(super) fn shape(
     kind: ObjectKind,
     path: &TargetPath,

@@ -42,6 +42,15 @@ pub(super) fn build_source(
                 ));
                 return None;
             }
+            if expression.selects_unique() && !shape.can_be_searched() {
+                log.problem(text.place.problem(
+                    format!(
+                        "{path} cannot take SelectUniqueValue: only a single plain value can be \
+                         searched for"
+                    ),
+                    "map a sub-attribute such as emails[type eq \"work\"].value",
+                ));
+            }
             if let Some(matching) = raw
                 .matching
                 .as_ref()

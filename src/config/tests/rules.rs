@@ -131,6 +131,21 @@ entrain.toml:14: jobs.acme.users.mappings[0].match: a value that differs each ti
 }
 
 #[test]
+fn a_value_that_nobody_has_is_chosen_once_and_can_be_asked_for() {
+    insta::assert_snapshot!([
+        told("[jobs.users]\nmappings = [ { target = \"nickName\", expression = 'SelectUniqueValue([mail], [surname])', match = 2, apply = \"always\" } ]"),
+        told("[jobs.users]\nmappings = [ { target = \"emails\", expression = 'SelectUniqueValue([mail], [surname])' } ]"),
+    ].join("\n"), @r##"
+entrain.toml:14: jobs.acme.users.mappings[0].match: SelectUniqueValue chooses a value that nobody has, so it cannot match
+    drop match
+entrain.toml:14: jobs.acme.users.mappings[0].apply: SelectUniqueValue chooses a value once, when the object is created
+    write apply = "on-create"
+entrain.toml:14: jobs.acme.users.mappings[0].expression: emails cannot take SelectUniqueValue: only a single plain value can be searched for
+    map a sub-attribute such as emails[type eq "work"].value
+"##);
+}
+
+#[test]
 fn of_two_equal_precedences_the_one_in_the_configuration_is_told() {
     let text = JOB.replace("[jobs.target]", "preset = \"wizer\"\n[jobs.target]");
     insta::assert_snapshot!(told_whole(&format!(r#"{SOURCE}{text}

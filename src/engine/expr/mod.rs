@@ -22,6 +22,7 @@ mod roles;
 mod text;
 mod token;
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
@@ -181,7 +182,25 @@ impl Expression {
     /// Whether the target's values are needed; then it is no matching attribute, and it flows only
     /// when an object is created.
     pub(crate) fn selects_unique(&self) -> bool {
-        self.uses("SelectUniqueValue")
+        // The check lets it stand nowhere but outermost.
+        is_call_of(&self.root, "SelectUniqueValue")
+    }
+
+    /// The values that `SelectUniqueValue` may come to, in the order of its rules, whatever the
+    /// target has; none for any other expression. A rule that fails or lets nothing flow ends them,
+    /// as it ends the evaluation when that gets so far.
+    pub(crate) fn candidates(&self, input: &Input<'_>) -> Vec<String> {
+        let candidates = RefCell::new(Vec::new());
+        let all_taken = Input {
+            taken: &|value| {
+                candidates.borrow_mut().push(value.to_owned());
+                true
+            },
+            ..*input
+        };
+        // How it ends is told when the value is chosen.
+        let _ = self.evaluate(&all_taken);
+        candidates.into_inner()
     }
 
     /// Whether the user's app roles are needed.

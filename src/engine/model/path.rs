@@ -9,10 +9,10 @@ use super::schema;
 /// A parsed target path. Attribute names of the RFC 7643 schemas have the RFC's spelling whatever
 /// was typed, because SCIM names ignore case; so two spellings of one path are equal. Cheap to clone:
 /// every object of a plan holds every path of the mapping.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct TargetPath(Arc<Parts>);
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Parts {
     schema: Option<String>,
     attribute: String,
@@ -21,7 +21,7 @@ struct Parts {
 }
 
 /// `[type eq "work"]`: which element of a multi-valued attribute.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Selector {
     pub(crate) attribute: String,
     pub(crate) value: String,

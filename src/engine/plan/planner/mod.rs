@@ -5,16 +5,18 @@
 mod members;
 mod objects;
 mod references;
+mod unique;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::members::Group;
 use self::objects::Standing;
 use self::references::Reference;
+use self::unique::TakenValue;
 use super::order::in_order_of_reference;
 use super::{Action, Count, Plan, Skipped, Subject};
 use crate::engine::job::Job;
-use crate::engine::mapping::{Mapped, World};
+use crate::engine::mapping::{Mapped, Unique, World};
 use crate::engine::model::{
     Grant, Intent, Link, MatchKey, ObjectKind, SourceId, SourceObject, TargetId, TargetObject,
     TargetPath,
@@ -93,6 +95,7 @@ pub(crate) struct Planner<'a> {
     groups: BTreeMap<SourceId, Group>,
     adopted: BTreeMap<TargetId, SourceId>,
     first_keys: BTreeMap<(ObjectKind, TargetPath, String), SourceId>,
+    taken: BTreeSet<TakenValue>,
     scope_changes: Vec<(ObjectKind, SourceId, bool)>,
     met_members: Vec<(SourceId, Vec<(SourceId, TargetId)>)>,
     in_scope: Count,
@@ -132,6 +135,7 @@ impl<'a> Planner<'a> {
             groups: BTreeMap::new(),
             adopted: BTreeMap::new(),
             first_keys: BTreeMap::new(),
+            taken: BTreeSet::new(),
             scope_changes: Vec::new(),
             met_members: Vec::new(),
             in_scope: Count::default(),
@@ -158,7 +162,8 @@ impl<'a> Planner<'a> {
         if link.is_some() || !matches!(self.standing(candidate), Standing::Active) {
             return Vec::new();
         }
-        let Ok(Mapped::Desired(desired)) = self.desired(object, grants, false) else {
+        let Ok(Mapped::Desired(desired)) = self.desired(object, grants, false, Unique::LeftAlone)
+        else {
             return Vec::new();
         };
         let mut keys = intent.clone().unwrap_or_default().keys;

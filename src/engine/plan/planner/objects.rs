@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::references::{Current, Reference};
 use super::{Candidate, Found, Here, News, Planner, subject_of};
 use crate::engine::job::WhenOutOfScope;
-use crate::engine::mapping::{self, Desired, Mapped, reads_soft_deleted};
+use crate::engine::mapping::{self, Desired, Mapped, Mapping, Unique, reads_soft_deleted};
 use crate::engine::model::{
     Grant, Link, MatchKey, ObjectKind, Presence, SourceObject, TargetId, TargetObject, TargetPath,
     Value,
@@ -112,7 +112,7 @@ impl Planner<'_> {
         blocked: bool,
     ) -> Here {
         let here = Here::Linked(link.target.clone());
-        let desired = match self.desired(object, grants, blocked) {
+        let desired = match self.desired(object, grants, blocked, Unique::LeftAlone) {
             Ok(Mapped::Desired(desired)) => desired,
             Ok(Mapped::IgnoreObject) => {
                 self.skip(object, Why::IgnoredByMapping);
@@ -209,7 +209,14 @@ impl Planner<'_> {
 
     /// In scope and not linked: what the look-up found decides.
     fn meet(&mut self, object: &SourceObject, grants: &[Grant], found: Found) -> Here {
-        let desired = match self.desired(object, grants, false) {
+        let kind = object.kind;
+        let is_taken = |mapping: &Mapping, value: &Value| self.is_taken(kind, mapping, value);
+        let unique = if found == Found::None && self.job.rules(kind).actions.create {
+            Unique::Chosen(&is_taken)
+        } else {
+            Unique::LeftAlone
+        };
+        let desired = match self.desired(object, grants, false, unique) {
             Ok(Mapped::Desired(desired)) => desired,
             Ok(Mapped::IgnoreObject) => return self.skip(object, Why::IgnoredByMapping),
             Err(errors) => return self.skip(object, Why::MappingFailed(errors)),
@@ -255,6 +262,7 @@ impl Planner<'_> {
         if !self.job.rules(object.kind).actions.create {
             return self.skip(object, Why::NotAllowed(Verb::Create));
         }
+        self.take_chosen(object.kind, &desired);
         let subject = subject_of(object);
         let values = desired.values.into_iter();
         let mut attributes: BTreeMap<TargetPath, Value> = values
@@ -374,7 +382,7 @@ impl Planner<'_> {
             return;
         }
         let subject = mapping::Subject::new(object, &[], true);
-        let desired = match mapping::desired(mappings, &subject, self.world) {
+        let desired = match mapping::desired(mappings, &subject, self.world, Unique::LeftAlone) {
             Ok(Mapped::Desired(desired)) => desired,
             Ok(Mapped::IgnoreObject) => {
                 self.skip(object, Why::IgnoredByMapping);
@@ -401,10 +409,12 @@ impl Planner<'_> {
         object: &SourceObject,
         grants: &[Grant],
         soft_deleted: bool,
+        unique: Unique<'_>,
     ) -> Result<Mapped, Vec<mapping::AttributeError>> {
         let roles = scope::roles_of(grants);
         let subject = mapping::Subject::new(object, &roles, soft_deleted);
-        mapping::desired(&self.job.rules(object.kind).mappings, &subject, self.world)
+        let mappings = &self.job.rules(object.kind).mappings;
+        mapping::desired(mappings, &subject, self.world, unique)
     }
 
     fn tell(&mut self, object: &SourceObject, in_scope: bool, here: Here) {

@@ -24,6 +24,8 @@ pub(super) struct World {
     pub(super) job: Job,
     pub(super) objects: BTreeMap<SourceId, Person>,
     pub(super) incomplete: Option<String>,
+    /// Values that strangers in the target have.
+    pub(super) taken: BTreeSet<Value>,
 }
 
 /// One user or group with everything around it.
@@ -117,6 +119,7 @@ impl World {
             },
             objects: BTreeMap::new(),
             incomplete: None,
+            taken: BTreeSet::new(),
         }
     }
 
@@ -179,16 +182,17 @@ impl World {
     }
 
     pub(super) fn plan(&self) -> Plan {
-        let surroundings = Surroundings {
-            now: DateTime::UNIX_EPOCH,
-            random: &|| 4,
-        };
-        let mut planner = Planner::new(&self.job, surroundings, self.incomplete.clone());
+        let mut planner = self.planner();
         let of_kind = |kind| {
             self.objects
                 .values()
                 .filter(move |one| one.object.kind == kind)
         };
+        for value in self.asked_for(&planner) {
+            if self.taken.contains(&value.value) {
+                planner.take(ObjectKind::User, &value);
+            }
+        }
         for person in of_kind(ObjectKind::User) {
             let candidate = self.candidate(person);
             let found = Self::found(&planner, &candidate, person);
@@ -230,6 +234,25 @@ impl World {
             }
         }
         planner.finish(&links, linked, in_scope).plan
+    }
+
+    fn asked_for(&self, planner: &Planner<'_>) -> Vec<MatchKey> {
+        let not_found = self.objects.values().filter(|one| one.found == Found::None);
+        let asked = not_found.flat_map(|one| planner.unique_values(&self.candidate(one)));
+        asked.collect()
+    }
+
+    /// The values of people that the target is asked for before the plan is made.
+    pub(super) fn asks(&self) -> Vec<MatchKey> {
+        self.asked_for(&self.planner())
+    }
+
+    fn planner(&self) -> Planner<'_> {
+        let surroundings = Surroundings {
+            now: DateTime::UNIX_EPOCH,
+            random: &|_, _, _| 4,
+        };
+        Planner::new(&self.job, surroundings, self.incomplete.clone())
     }
 
     fn found(planner: &Planner<'_>, candidate: &Candidate, person: &Person) -> Found {
