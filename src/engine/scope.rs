@@ -366,6 +366,8 @@ mod tests {
         assert_eq!(
             judge("Admin"),
             Err(WhyOut::Filter(vec![ClauseFailure {
+                number: 1,
+                name: None,
                 clause: "appRoleAssignments EQUALS \"Admin\"".to_owned(),
                 value: Some("admin.all, User".to_owned()),
             }]))

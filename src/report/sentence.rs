@@ -157,10 +157,7 @@ pub(crate) fn why_out(why: &WhyOut, kind: ObjectKind) -> String {
         WhyOut::Excluded => "it is named in scope.exclude".to_owned(),
         WhyOut::Filter(failures) => {
             let failures: Vec<_> = failures.iter().map(clause_failure).collect();
-            format!(
-                "it does not pass the scoping filter: {}",
-                failures.join("; and ")
-            )
+            failures.join("; ")
         }
         WhyOut::KindDisabled => format!("the job does not provision {kind}s"),
     }
@@ -176,13 +173,23 @@ pub(crate) fn via(via: &Via) -> String {
     }
 }
 
+/// A sentence for one filter, because each could have let the object pass.
 fn clause_failure(failure: &ClauseFailure) -> String {
-    let ClauseFailure { clause, value } = failure;
-    let clause = clean(clause);
-    match value {
-        Some(value) => format!("{clause}, but the value is \"{}\"", clean(value)),
-        None => format!("{clause}, but it has no value"),
-    }
+    let ClauseFailure {
+        number,
+        name,
+        clause,
+        value,
+    } = failure;
+    let filter = match name {
+        Some(name) => format!("the scoping filter \"{}\"", clean(name)),
+        None => format!("scoping filter {number}"),
+    };
+    let found = match value {
+        Some(value) => format!("the value is \"{}\"", clean(value)),
+        None => "it has no value".to_owned(),
+    };
+    format!("it does not pass {filter}: {}, but {found}", clean(clause))
 }
 
 /// Why an object could not be planned, for the state's record: it calls other objects by their ids.

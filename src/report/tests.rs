@@ -142,6 +142,8 @@ fn actions() -> Vec<Action> {
             target: target("t5"),
             changes: inactive(),
             why: WhyRemoved::OutOfScope(WhyOut::Filter(vec![ClauseFailure {
+                number: 1,
+                name: None,
                 clause: "department EQUALS \"Sales\"".to_owned(),
                 value: Some("Support".to_owned()),
             }])),
@@ -224,7 +226,7 @@ fn a_plan_says_every_change_in_the_order_in_which_it_is_made() {
       group Support: - 1 member (bob@contoso.com)
 
     Disables and deletes
-      - disable user lee@contoso.com, because it does not pass the scoping filter: department EQUALS "Sales", but the value is "Support"
+      - disable user lee@contoso.com, because it does not pass scoping filter 1: department EQUALS "Sales", but the value is "Support"
           active: true → false
       - delete user max@contoso.com, because it was deleted in the tenant
 
@@ -276,7 +278,7 @@ fn held_removals_are_shown_with_what_to_do_about_them() {
     insta::assert_snapshot!(held, @r##"
       2 disables and deletes are planned, and the job's limit is 1 (safety.max_deletions).
       group Support: - 1 member (bob@contoso.com)
-      - disable user lee@contoso.com, because it does not pass the scoping filter: department EQUALS "Sales", but the value is "Support"
+      - disable user lee@contoso.com, because it does not pass scoping filter 1: department EQUALS "Sales", but the value is "Support"
           active: true → false
       - delete user max@contoso.com, because it was deleted in the tenant
       None of these 3 removals is carried out until they are allowed with: entrain approve wizer
@@ -295,10 +297,14 @@ fn skipped() -> Vec<Skipped> {
         Why::OutOfScope(WhyOut::KindDisabled),
         Why::OutOfScope(WhyOut::Filter(vec![
             ClauseFailure {
+                number: 1,
+                name: Some("Sellers".to_owned()),
                 clause: "department EQUALS \"Sales\"".to_owned(),
                 value: None,
             },
             ClauseFailure {
+                number: 2,
+                name: None,
                 clause: "city EQUALS \"Rome\"".to_owned(),
                 value: Some("Oslo".to_owned()),
             },
@@ -344,7 +350,7 @@ fn every_reason_is_a_sentence() {
       · user u1: it holds no role but Default Access
       · user u2: it is named in scope.exclude
       · user u3: the job does not provision users
-      · user u4: it does not pass the scoping filter: department EQUALS "Sales", but it has no value; and city EQUALS "Rome", but the value is "Oslo"
+      · user u4: it does not pass the scoping filter "Sellers": department EQUALS "Sales", but it has no value; it does not pass scoping filter 2: city EQUALS "Rome", but the value is "Oslo"
       · user u5: sign-in is blocked and the target does not know it, so nothing is created
       · user u6: every matching attribute is empty in the source, so it cannot be looked up in the target
       · user u7: an expression asks for it to be left alone (IgnoreObjectFlow)

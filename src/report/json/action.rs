@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::value::{key_json, path_json, subject_json, value_json};
-use super::why::why_removed_word;
+use super::why::{filters_of_removal_json, why_removed_word};
 use crate::engine::model::{SourceId, TargetId};
 use crate::engine::plan::{Action, Change, Referenced, Step, WhyRemoved};
 use crate::report::sentence;
@@ -164,8 +164,12 @@ fn referenced_json(referenced: &Referenced, names: &Names<'_>) -> Json {
 }
 
 fn why_removed_json(why: &WhyRemoved, action: &Action) -> Json {
-    json!({
+    let mut object = json!({
         "reason": why_removed_word(why),
         "text": sentence::why_removed(why, action.subject().kind),
-    })
+    });
+    if let Some(filters) = filters_of_removal_json(why) {
+        object["filters"] = filters;
+    }
+    object
 }
