@@ -112,9 +112,11 @@ async fn one_by_one(
     paths: &[TargetPath],
 ) -> Result<Option<BTreeMap<SourceId, Found>>, Error> {
     let total = wanted.len() as u64;
-    let mut lookups = futures::stream::iter(wanted.iter().map(|(id, keys)| async move {
-        (id, by_queries(&context.reader, kind, keys, paths).await)
-    }))
+    let mut lookups = futures::stream::iter(
+        wanted
+            .iter()
+            .map(|(id, keys)| async move { (id, by_queries(context, kind, keys, paths).await) }),
+    )
     .buffer_unordered(context.job.target.concurrency);
     let mut found = BTreeMap::new();
     let mut done = 0;
@@ -147,11 +149,13 @@ async fn one_by_one(
 }
 
 pub(super) async fn by_queries(
-    reader: &scim::Reader,
+    context: &Context<'_>,
     kind: ObjectKind,
     keys: &[MatchKey],
     paths: &[TargetPath],
 ) -> Result<Found, scim::Error> {
+    let hidden = context.redactions.hidden_in_keys(kind, keys);
+    let reader = context.reader.hiding(hidden);
     for key in keys {
         let hits = reader.find(kind, key, paths).await?;
         if let Some(found) = judge(key, hits) {

@@ -9,6 +9,7 @@ use crate::engine::guard::WhyHeld;
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{MatchKey, ObjectKind, Value, Via};
 use crate::engine::plan::{Count, Skipped, Subject, Verb, Why, WhyOut, WhyRemoved};
+use crate::engine::redact::{REDACTED, Shown};
 use crate::engine::summary::CycleKind;
 
 /// A longer value is cut in text; JSON holds it in full.
@@ -108,6 +109,8 @@ pub(crate) fn value(value: &Value, names: &Names<'_>) -> String {
 
 fn whole_value(value: &Value, names: &Names<'_>) -> String {
     match value {
+        // It stands for a value, and is none.
+        Value::Text(text) if text == REDACTED => REDACTED.to_owned(),
         Value::Text(text) => format!("\"{}\"", clean(text)),
         Value::Boolean(boolean) => boolean.to_string(),
         Value::Integer(integer) => integer.to_string(),
@@ -193,11 +196,11 @@ fn clause_failure(failure: &ClauseFailure) -> String {
 }
 
 /// Why an object could not be planned, for the state's record: it calls other objects by their ids.
-pub(crate) fn not_planned(skipped: &Skipped) -> String {
+pub(crate) fn not_planned(skipped: &Shown<'_, Skipped>) -> String {
     let Skipped {
         subject,
         why: reason,
-    } = skipped;
+    } = &**skipped;
     why(reason, subject.kind, &Names::none())
 }
 

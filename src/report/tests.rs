@@ -21,6 +21,7 @@ use crate::engine::plan::{
     Action, Change, Count, Element, Plan, Referenced, Skipped, Subject, Verb, Why, WhyOut,
     WhyRemoved,
 };
+use crate::engine::redact::{Redactions, ShownReview};
 use crate::engine::summary::{CycleKind, FailedObject, Requests, Summary};
 
 fn subject(kind: ObjectKind, label: &str) -> Subject {
@@ -157,7 +158,12 @@ fn actions() -> Vec<Action> {
 }
 
 fn reviewed(actions: Vec<Action>, skipped: Vec<Skipped>, limit: u64) -> Review {
-    let mut plan = Plan::new(JobName::new("wizer"), actions, skipped);
+    let mut plan = Plan::new(
+        JobName::new("wizer"),
+        Redactions::default(),
+        actions,
+        skipped,
+    );
     plan.evaluated = Count {
         users: 1_234,
         groups: 2,
@@ -178,7 +184,7 @@ fn reviewed(actions: Vec<Action>, skipped: Vec<Skipped>, limit: u64) -> Review {
 
 fn view(review: &Review) -> PlanView<'_> {
     PlanView {
-        review,
+        review: ShownReview::new(review),
         kind: CycleKind::Initial,
         requests: Requests {
             source: 4,

@@ -6,17 +6,18 @@ use super::value::{key_json, path_json, subject_json, value_json};
 use super::why::{filters_of_removal_json, why_removed_word};
 use crate::engine::model::{SourceId, TargetId};
 use crate::engine::plan::{Action, Change, Referenced, Step, WhyRemoved};
+use crate::engine::redact::Shown;
 use crate::report::sentence;
 use crate::report::view::Names;
 
-pub(super) fn action_json(action: &Action, names: &Names<'_>) -> Json {
+pub(super) fn action_json(action: &Shown<'_, Action>, names: &Names<'_>) -> Json {
     let mut object = Map::new();
     let mut set = |name: &str, value: Json| object.insert(name.to_owned(), value);
     set("action", json!(action.word()));
     set("step", json!(step_word(action.step())));
     set("subject", subject_json(action.subject()));
     set("target", json!(target_of(action).map(TargetId::as_str)));
-    match action {
+    match &**action {
         Action::Create {
             subject: _,
             attributes,

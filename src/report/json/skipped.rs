@@ -7,11 +7,12 @@ use super::why::{filters_json, filters_of_removal_json, why_out_word, why_remove
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::TargetId;
 use crate::engine::plan::{Skipped, Why};
+use crate::engine::redact::Shown;
 use crate::report::sentence;
 use crate::report::view::Names;
 
-pub(super) fn skipped_json(skipped: &Skipped, names: &Names<'_>) -> Json {
-    let Skipped { subject, why } = skipped;
+pub(super) fn skipped_json(skipped: &Shown<'_, Skipped>, names: &Names<'_>) -> Json {
+    let Skipped { subject, why } = &**skipped;
     let mut object = Map::new();
     let mut set = |name: &str, value: Json| object.insert(name.to_owned(), value);
     set("subject", subject_json(subject));
