@@ -368,6 +368,7 @@ mod tests {
             Err(WhyOut::Filter(vec![ClauseFailure {
                 number: 1,
                 name: None,
+                attribute: "appRoleAssignments".to_owned(),
                 clause: "appRoleAssignments EQUALS \"Admin\"".to_owned(),
                 value: Some("admin.all, User".to_owned()),
             }]))

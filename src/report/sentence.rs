@@ -181,6 +181,7 @@ fn clause_failure(failure: &ClauseFailure) -> String {
     let ClauseFailure {
         number,
         name,
+        attribute: _,
         clause,
         value,
     } = failure;
@@ -189,6 +190,7 @@ fn clause_failure(failure: &ClauseFailure) -> String {
         None => format!("scoping filter {number}"),
     };
     let found = match value {
+        Some(value) if value == REDACTED => format!("the value is {REDACTED}"),
         Some(value) => format!("the value is \"{}\"", clean(value)),
         None => "it has no value".to_owned(),
     };

@@ -145,6 +145,7 @@ fn actions() -> Vec<Action> {
             why: WhyRemoved::OutOfScope(WhyOut::Filter(vec![ClauseFailure {
                 number: 1,
                 name: None,
+                attribute: "department".to_owned(),
                 clause: "department EQUALS \"Sales\"".to_owned(),
                 value: Some("Support".to_owned()),
             }])),
@@ -305,12 +306,14 @@ fn skipped() -> Vec<Skipped> {
             ClauseFailure {
                 number: 1,
                 name: Some("Sellers".to_owned()),
+                attribute: "department".to_owned(),
                 clause: "department EQUALS \"Sales\"".to_owned(),
                 value: None,
             },
             ClauseFailure {
                 number: 2,
                 name: None,
+                attribute: "city".to_owned(),
                 clause: "city EQUALS \"Rome\"".to_owned(),
                 value: Some("Oslo".to_owned()),
             },

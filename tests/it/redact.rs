@@ -226,3 +226,38 @@ async fn redacted_matching_values_are_not_told_by_look_ups_adoptions_and_skips()
     told.everything(&rig).await;
     told.assert_silent(&[FIRST]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_does_not_tell_what_a_mapping_redacts() {
+    let rig = start().await;
+    let mut told = Told(Vec::new());
+    let jane = rig.joiner("jane");
+    rig.tenant().set_property(jane, "jobTitle", json!(FIRST));
+    let filter = |operator: &str| {
+        rig.configure(&format!(
+            "[jobs.users]\nfilters = [ {{ all = [ {{ attribute = \"jobTitle\", \
+             operator = \"{operator}\", value = \"^E-\" }} ] }} ]\n\
+             [jobs.safety]\nmax_deletions = \"100%\"\n[jobs.groups]\nenabled = false\n{MAPPINGS}"
+        ));
+    };
+    // Who is skipped, in both forms.
+    filter("NOT REGEX MATCH");
+    let text = told.run(&rig, &["plan"], 0).await.out;
+    assert!(text.contains("but the value is [Redact]"), "{text}");
+    told.run(&rig, &["plan", "--format", "json"], 0).await;
+
+    // Who is taken out.
+    filter("REGEX MATCH");
+    told.run(&rig, &["sync"], 0).await;
+    assert_eq!(rig.user("jane@contoso.com")["title"], FIRST);
+    filter("NOT REGEX MATCH");
+    let plan = told.run(&rig, &["plan", "--format", "json"], 0).await.job();
+    let mut actions = plan["actions"].as_array().unwrap().iter();
+    let disable = actions.find(|one| one["action"] == "disable").unwrap();
+    assert_eq!(disable["why"]["filters"][0]["value"], HIDDEN, "{plan:#}");
+    let text = told.run(&rig, &["plan"], 0).await.out;
+    assert!(text.contains("but the value is [Redact]"), "{text}");
+    told.run(&rig, &["sync"], 0).await;
+    told.everything(&rig).await;
+    told.assert_silent(&[FIRST]);
+}

@@ -37,6 +37,7 @@ pub(crate) struct ClauseFailure {
     pub(crate) number: usize,
     /// What the configuration calls that group.
     pub(crate) name: Option<String>,
+    pub(crate) attribute: String,
     /// The clause as a person would write it: `department EQUALS "Sales"`.
     pub(crate) clause: String,
     /// The attribute's value; `None` when it is null.
@@ -87,6 +88,7 @@ impl ClauseGroup {
             (!clause.holds(value.as_ref())).then(|| ClauseFailure {
                 number,
                 name: self.name.clone().filter(|name| !name.trim().is_empty()),
+                attribute: clause.attribute().to_owned(),
                 clause: clause.to_string(),
                 value: value
                     .filter(|value| !value.is_empty())

@@ -206,12 +206,14 @@ fn groups_are_alternatives_and_the_first_failing_clause_of_each_is_told() {
             ClauseFailure {
                 number: 1,
                 name: Some("Sellers".to_owned()),
+                attribute: "department".to_owned(),
                 clause: "department EQUALS \"Sales\"".to_owned(),
                 value: Some("Legal".to_owned()),
             },
             ClauseFailure {
                 number: 2,
                 name: None,
+                attribute: "employeeId".to_owned(),
                 clause: "employeeId IS NOT NULL".to_owned(),
                 value: None,
             },

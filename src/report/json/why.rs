@@ -37,6 +37,7 @@ pub(super) fn filters_json(why: &WhyOut) -> Option<Json> {
         let ClauseFailure {
             number,
             name,
+            attribute: _,
             clause,
             value,
         } = failure;
