@@ -13,6 +13,7 @@ use super::{load, progress};
 use crate::config::Job;
 use crate::cycle::{Agent, Dry, Options};
 use crate::engine::model::{ObjectKind, SourceId};
+use crate::engine::redact::ShownReview;
 use crate::report::{PlanView, text};
 use crate::scheduler;
 use crate::store::Store;
@@ -102,7 +103,7 @@ pub(super) fn view<'a>(
         requests,
     } = dry;
     PlanView {
-        review,
+        review: ShownReview::new(review),
         kind: *kind,
         requests: *requests,
         known,

@@ -18,7 +18,8 @@ use super::{Context, Error};
 use crate::engine::guard::ClearedPlan;
 use crate::engine::model::{MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value};
 use crate::engine::outcome::{Class, Effect, Outcome, Status};
-use crate::engine::plan::{Action, Change, Found, Plan, Referenced, Subject};
+use crate::engine::plan::{Action, Found, Plan, Referenced, Subject};
+use crate::engine::redact::{Hidden, Redactions};
 use crate::engine::summary::Progress;
 use crate::scim;
 
@@ -39,7 +40,8 @@ pub(super) async fn apply(
     let recorder = {
         let store = context.agent.store.clone();
         let job = context.job.rules.name.clone();
-        tokio::task::spawn_blocking(move || keep_record(&store, &job, cycle, receiver))
+        let redactions = context.redactions.clone();
+        tokio::task::spawn_blocking(move || keep_record(&store, &job, cycle, &redactions, receiver))
     };
     let executor = Executor {
         context,
@@ -63,11 +65,12 @@ fn keep_record(
     store: &crate::store::Store,
     job: &crate::engine::model::JobName,
     cycle: i64,
+    redactions: &Redactions,
     mut outcomes: mpsc::Receiver<Outcome>,
 ) -> Result<(), crate::store::Error> {
     let mut batch = Vec::new();
     while outcomes.blocking_recv_many(&mut batch, RECORD_BATCH) > 0 {
-        store.record(job, cycle, &batch)?;
+        store.record(job, cycle, redactions, &batch)?;
         batch.clear();
     }
     Ok(())
@@ -177,7 +180,9 @@ impl Executor<'_> {
                 if changes.is_empty() {
                     return started.done(action.clone(), target.clone(), Effect::default());
                 }
-                self.patch(subject.kind, target, changes).await
+                self.writer_for(&action)
+                    .patch(subject.kind, target, changes, &[])
+                    .await
             }
             Action::Update {
                 subject,
@@ -194,10 +199,17 @@ impl Executor<'_> {
                 target,
                 changes,
                 ..
-            } => self.patch(subject.kind, target, changes).await,
+            } => {
+                self.writer_for(&action)
+                    .patch(subject.kind, target, changes, &[])
+                    .await
+            }
             Action::Delete {
                 subject, target, ..
-            } => self.writer.delete(subject.kind, target).await.map(Some),
+            } => {
+                let deleted = self.writer_for(&action).delete(subject.kind, target).await;
+                deleted.map(Some)
+            }
             Action::SetReference {
                 subject,
                 target,
@@ -213,7 +225,10 @@ impl Executor<'_> {
                     return self.not_tried(action, "what it refers to is not in the target");
                 };
                 let id = new.as_ref().and_then(|(_, id)| id.as_ref());
-                let answer = self.writer.set_reference(&target, path, id).await;
+                let answer = self
+                    .writer_for(&action)
+                    .set_reference(&target, path, id)
+                    .await;
                 let effect = Effect {
                     references: new
                         .iter()
@@ -245,6 +260,26 @@ impl Executor<'_> {
         }
     }
 
+    /// The writer whose errors do not repeat what is not shown of the action's object.
+    fn writer_for(&self, action: &Action) -> scim::Writer {
+        self.writer.hiding(self.hidden_in(action))
+    }
+
+    fn hidden_in(&self, action: &Action) -> Hidden {
+        let redactions = &self.context.redactions;
+        let hidden = redactions.hidden_in_action(action, None);
+        if !hidden.is_in_data() {
+            return hidden;
+        }
+        let Subject { kind, id, label: _ } = action.subject();
+        let job = &self.context.job.rules.name;
+        match self.context.agent.store.link(job, *kind, id) {
+            Ok(link) => redactions.hidden_in_action(action, link.as_ref()),
+            // A state that cannot be read ends the cycle when the outcome is to be recorded.
+            Err(_) => hidden,
+        }
+    }
+
     async fn create(
         &self,
         started: Started,
@@ -264,7 +299,7 @@ impl Executor<'_> {
             }
         }
         match self
-            .writer
+            .writer_for(action)
             .create(subject.kind, attributes, &resolved)
             .await
         {
@@ -311,7 +346,7 @@ impl Executor<'_> {
             .map(|mapping| mapping.target.clone())
             .filter(|path| !path.is_members())
             .collect();
-        let found = lookup::by_queries(&self.context.reader, kind, keys, &paths).await;
+        let found = lookup::by_queries(self.context, kind, keys, &paths).await;
         let found = match found {
             Ok(Found::None) | Err(_) if error.class() == Class::Conflict => {
                 self.look_in_list(subject).await
@@ -491,7 +526,8 @@ impl Executor<'_> {
         if error.class() == Class::Gone
             && let Some((kind, target)) = place_of(&action)
         {
-            match self.context.reader.read(kind, &target, &[], false).await {
+            let reader = self.context.reader.hiding(self.hidden_in(&action));
+            match reader.read(kind, &target, &[], false).await {
                 Ok(None) => {
                     self.went_well();
                     return started.failed_with(error).end(action, Status::Vanished);
@@ -529,15 +565,6 @@ impl Executor<'_> {
         started
             .failed_with(error)
             .end(action, Status::Failed(failure))
-    }
-
-    async fn patch(
-        &self,
-        kind: ObjectKind,
-        target: &TargetId,
-        changes: &[Change],
-    ) -> Result<Option<scim::Exchange>, scim::Error> {
-        self.writer.patch(kind, target, changes, &[]).await
     }
 
     fn not_tried(&self, action: Action, why: &'static str) -> Outcome {

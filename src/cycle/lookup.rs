@@ -110,9 +110,11 @@ async fn one_by_one<K: Clone + Ord>(
     paths: &[TargetPath],
 ) -> Result<Option<BTreeMap<K, Found>>, Error> {
     let total = wanted.len() as u64;
-    let mut lookups = futures::stream::iter(wanted.iter().map(|(id, keys)| async move {
-        (id, by_queries(&context.reader, kind, keys, paths).await)
-    }))
+    let mut lookups = futures::stream::iter(
+        wanted
+            .iter()
+            .map(|(id, keys)| async move { (id, by_queries(context, kind, keys, paths).await) }),
+    )
     .buffer_unordered(context.job.target.concurrency);
     let mut found = BTreeMap::new();
     let mut done = 0;
@@ -145,11 +147,13 @@ async fn one_by_one<K: Clone + Ord>(
 }
 
 pub(super) async fn by_queries(
-    reader: &scim::Reader,
+    context: &Context<'_>,
     kind: ObjectKind,
     keys: &[MatchKey],
     paths: &[TargetPath],
 ) -> Result<Found, scim::Error> {
+    let hidden = context.redactions.hidden_in_keys(kind, keys);
+    let reader = context.reader.hiding(hidden);
     for key in keys {
         let hits = reader.find(kind, key, paths).await?;
         if let Some(found) = judge(key, hits) {

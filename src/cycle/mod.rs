@@ -28,6 +28,7 @@ use crate::config::{self, Config};
 use crate::engine::guard::{self, Review};
 use crate::engine::model::ObjectKind;
 use crate::engine::plan::Planned;
+use crate::engine::redact::Redactions;
 use crate::engine::summary::{CycleKind, Progress, Requests, Summary};
 use crate::graph;
 use crate::scim;
@@ -70,6 +71,7 @@ struct Context<'a> {
     progress: &'a watch::Sender<Progress>,
     /// Looks things up in the target; cannot write.
     reader: scim::Reader,
+    redactions: Redactions,
     kind: CycleKind,
     source_requests_before: u64,
 }
@@ -217,12 +219,14 @@ impl Agent {
         } else {
             CycleKind::Incremental
         };
+        let redactions = Redactions::of(&job.rules);
         Ok(Context {
             agent: self,
             job,
             options,
             progress,
-            reader: self.reader(job)?,
+            reader: self.reader(job)?.hiding(redactions.hidden()),
+            redactions,
             kind,
             source_requests_before: self.graph.requests(),
         })

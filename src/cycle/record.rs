@@ -139,7 +139,7 @@ pub(super) fn finish(
         .filter(|skipped| skipped.why.is_failure())
         .map(|skipped| NotPlanned {
             subject: skipped.subject.clone(),
-            message: report::not_planned(skipped),
+            message: report::not_planned(&context.redactions.skipped(skipped)),
         })
         .collect();
     store.record_not_planned(job, cycle, &not_planned, now)?;

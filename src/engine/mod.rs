@@ -9,5 +9,6 @@ pub(crate) mod mapping;
 pub(crate) mod model;
 pub(crate) mod outcome;
 pub(crate) mod plan;
+pub(crate) mod redact;
 pub(crate) mod scope;
 pub(crate) mod summary;

@@ -366,6 +366,9 @@ mod tests {
         assert_eq!(
             judge("Admin"),
             Err(WhyOut::Filter(vec![ClauseFailure {
+                number: 1,
+                name: None,
+                attribute: "appRoleAssignments".to_owned(),
                 clause: "appRoleAssignments EQUALS \"Admin\"".to_owned(),
                 value: Some("admin.all, User".to_owned()),
             }]))

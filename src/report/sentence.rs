@@ -9,6 +9,7 @@ use crate::engine::guard::WhyHeld;
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{MatchKey, ObjectKind, Value, Via};
 use crate::engine::plan::{Count, Skipped, Subject, Verb, Why, WhyOut, WhyRemoved};
+use crate::engine::redact::{REDACTED, Shown};
 use crate::engine::summary::CycleKind;
 
 /// A longer value is cut in text; JSON holds it in full.
@@ -108,6 +109,8 @@ pub(crate) fn value(value: &Value, names: &Names<'_>) -> String {
 
 fn whole_value(value: &Value, names: &Names<'_>) -> String {
     match value {
+        // It stands for a value, and is none.
+        Value::Text(text) if text == REDACTED => REDACTED.to_owned(),
         Value::Text(text) => format!("\"{}\"", clean(text)),
         Value::Boolean(boolean) => boolean.to_string(),
         Value::Integer(integer) => integer.to_string(),
@@ -157,10 +160,7 @@ pub(crate) fn why_out(why: &WhyOut, kind: ObjectKind) -> String {
         WhyOut::Excluded => "it is named in scope.exclude".to_owned(),
         WhyOut::Filter(failures) => {
             let failures: Vec<_> = failures.iter().map(clause_failure).collect();
-            format!(
-                "it does not pass the scoping filter: {}",
-                failures.join("; and ")
-            )
+            failures.join("; ")
         }
         WhyOut::KindDisabled => format!("the job does not provision {kind}s"),
     }
@@ -176,21 +176,33 @@ pub(crate) fn via(via: &Via) -> String {
     }
 }
 
+/// A sentence for one filter, because each could have let the object pass.
 fn clause_failure(failure: &ClauseFailure) -> String {
-    let ClauseFailure { clause, value } = failure;
-    let clause = clean(clause);
-    match value {
-        Some(value) => format!("{clause}, but the value is \"{}\"", clean(value)),
-        None => format!("{clause}, but it has no value"),
-    }
+    let ClauseFailure {
+        number,
+        name,
+        attribute: _,
+        clause,
+        value,
+    } = failure;
+    let filter = match name {
+        Some(name) => format!("the scoping filter \"{}\"", clean(name)),
+        None => format!("scoping filter {number}"),
+    };
+    let found = match value {
+        Some(value) if value == REDACTED => format!("the value is {REDACTED}"),
+        Some(value) => format!("the value is \"{}\"", clean(value)),
+        None => "it has no value".to_owned(),
+    };
+    format!("it does not pass {filter}: {}, but {found}", clean(clause))
 }
 
 /// Why an object could not be planned, for the state's record: it calls other objects by their ids.
-pub(crate) fn not_planned(skipped: &Skipped) -> String {
+pub(crate) fn not_planned(skipped: &Shown<'_, Skipped>) -> String {
     let Skipped {
         subject,
         why: reason,
-    } = skipped;
+    } = &**skipped;
     why(reason, subject.kind, &Names::none())
 }
 

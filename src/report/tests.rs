@@ -21,6 +21,7 @@ use crate::engine::plan::{
     Action, Change, Count, Element, Plan, Referenced, Skipped, Subject, Verb, Why, WhyOut,
     WhyRemoved,
 };
+use crate::engine::redact::{Redactions, ShownReview};
 use crate::engine::summary::{CycleKind, FailedObject, Requests, Summary};
 
 fn subject(kind: ObjectKind, label: &str) -> Subject {
@@ -142,6 +143,9 @@ fn actions() -> Vec<Action> {
             target: target("t5"),
             changes: inactive(),
             why: WhyRemoved::OutOfScope(WhyOut::Filter(vec![ClauseFailure {
+                number: 1,
+                name: None,
+                attribute: "department".to_owned(),
                 clause: "department EQUALS \"Sales\"".to_owned(),
                 value: Some("Support".to_owned()),
             }])),
@@ -155,7 +159,12 @@ fn actions() -> Vec<Action> {
 }
 
 fn reviewed(actions: Vec<Action>, skipped: Vec<Skipped>, limit: u64) -> Review {
-    let mut plan = Plan::new(JobName::new("wizer"), actions, skipped);
+    let mut plan = Plan::new(
+        JobName::new("wizer"),
+        Redactions::default(),
+        actions,
+        skipped,
+    );
     plan.evaluated = Count {
         users: 1_234,
         groups: 2,
@@ -176,7 +185,7 @@ fn reviewed(actions: Vec<Action>, skipped: Vec<Skipped>, limit: u64) -> Review {
 
 fn view(review: &Review) -> PlanView<'_> {
     PlanView {
-        review,
+        review: ShownReview::new(review),
         kind: CycleKind::Initial,
         requests: Requests {
             source: 4,
@@ -224,7 +233,7 @@ fn a_plan_says_every_change_in_the_order_in_which_it_is_made() {
       group Support: - 1 member (bob@contoso.com)
 
     Disables and deletes
-      - disable user lee@contoso.com, because it does not pass the scoping filter: department EQUALS "Sales", but the value is "Support"
+      - disable user lee@contoso.com, because it does not pass scoping filter 1: department EQUALS "Sales", but the value is "Support"
           active: true → false
       - delete user max@contoso.com, because it was deleted in the tenant
 
@@ -276,7 +285,7 @@ fn held_removals_are_shown_with_what_to_do_about_them() {
     insta::assert_snapshot!(held, @r##"
       2 disables and deletes are planned, and the job's limit is 1 (safety.max_deletions).
       group Support: - 1 member (bob@contoso.com)
-      - disable user lee@contoso.com, because it does not pass the scoping filter: department EQUALS "Sales", but the value is "Support"
+      - disable user lee@contoso.com, because it does not pass scoping filter 1: department EQUALS "Sales", but the value is "Support"
           active: true → false
       - delete user max@contoso.com, because it was deleted in the tenant
       None of these 3 removals is carried out until they are allowed with: entrain approve wizer
@@ -295,10 +304,16 @@ fn skipped() -> Vec<Skipped> {
         Why::OutOfScope(WhyOut::KindDisabled),
         Why::OutOfScope(WhyOut::Filter(vec![
             ClauseFailure {
+                number: 1,
+                name: Some("Sellers".to_owned()),
+                attribute: "department".to_owned(),
                 clause: "department EQUALS \"Sales\"".to_owned(),
                 value: None,
             },
             ClauseFailure {
+                number: 2,
+                name: None,
+                attribute: "city".to_owned(),
                 clause: "city EQUALS \"Rome\"".to_owned(),
                 value: Some("Oslo".to_owned()),
             },
@@ -344,7 +359,7 @@ fn every_reason_is_a_sentence() {
       · user u1: it holds no role but Default Access
       · user u2: it is named in scope.exclude
       · user u3: the job does not provision users
-      · user u4: it does not pass the scoping filter: department EQUALS "Sales", but it has no value; and city EQUALS "Rome", but the value is "Oslo"
+      · user u4: it does not pass the scoping filter "Sellers": department EQUALS "Sales", but it has no value; it does not pass scoping filter 2: city EQUALS "Rome", but the value is "Oslo"
       · user u5: sign-in is blocked and the target does not know it, so nothing is created
       · user u6: every matching attribute is empty in the source, so it cannot be looked up in the target
       · user u7: an expression asks for it to be left alone (IgnoreObjectFlow)

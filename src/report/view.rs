@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use crate::engine::guard::{Review, WhyHeld};
+use crate::engine::guard::WhyHeld;
 use crate::engine::model::{JobName, SourceId};
 use crate::engine::plan::{Action, Count, Subject};
+use crate::engine::redact::{Shown, ShownReview};
 use crate::engine::summary::{CycleKind, Requests};
 
 /// A reviewed plan, and what it took to make it.
 pub(crate) struct PlanView<'a> {
-    pub(crate) review: &'a Review,
+    pub(crate) review: ShownReview<'a>,
     pub(crate) kind: CycleKind,
     pub(crate) requests: Requests,
     /// Names of objects that the plan mentions without changing them, such as members.
@@ -126,13 +127,7 @@ impl<'a> Names<'a> {
     }
 
     pub(crate) fn new(view: &PlanView<'a>) -> Self {
-        let plan = view.review.cleared.plan();
-        let held = view.review.held.iter().flat_map(|held| &held.actions);
-        let subjects = plan
-            .actions()
-            .chain(held)
-            .map(Action::subject)
-            .chain(plan.skipped().map(|skipped| &skipped.subject));
+        let subjects = view.review.subjects();
         Self {
             of_plan: subjects
                 .map(|subject| (&subject.id, subject.label.as_str()))
@@ -164,10 +159,10 @@ pub(super) struct Totals {
     pub(super) references: u64,
 }
 
-pub(super) fn totals<'a>(actions: impl Iterator<Item = &'a Action>) -> Totals {
+pub(super) fn totals<'a>(actions: impl Iterator<Item = Shown<'a, Action>>) -> Totals {
     let mut totals = Totals::default();
     for action in actions {
-        match action {
+        match &*action {
             Action::Create { .. } => totals.create += 1,
             Action::Adopt { .. } => totals.adopt += 1,
             Action::Update { .. } => totals.update += 1,

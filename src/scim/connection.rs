@@ -15,6 +15,7 @@ use super::route::Routes;
 use super::wire::{self, ErrorBody, List};
 use crate::config::{MemberRemove, Target};
 use crate::engine::model::{ObjectKind, TargetPath};
+use crate::engine::redact::Hidden;
 use crate::http::{self, Answer, Channel, Exchange, Repeat, Settings, Want};
 
 /// The longest body that is read: a page of large users, or one large group with its members.
@@ -32,6 +33,8 @@ pub(super) struct Connection {
     /// `None`: any.
     filterable: Option<Vec<TargetPath>>,
     reads: Arc<Mutex<Vec<Read>>>,
+    /// What neither errors nor the record may repeat of an answer.
+    hidden: Arc<Hidden>,
 }
 
 /// A request that changed nothing, for the record (product rule 9).
@@ -80,7 +83,16 @@ impl Connection {
             member_remove: target.dialect.member_remove,
             filterable,
             reads: Arc::default(),
+            hidden: Arc::default(),
         })
+    }
+
+    /// The same connection, with something to be taken out of the target's words.
+    pub(super) fn hiding(&self, hidden: Hidden) -> Self {
+        Self {
+            hidden: Arc::new(hidden),
+            ..self.clone()
+        }
     }
 
     /// The reads since the last time this was asked.
@@ -199,7 +211,12 @@ impl Connection {
     }
 
     pub(super) fn not_scim(&self, answer: Answer) -> Error {
-        let words = Words::read(&answer.body, self.token.secret());
+        // It may be a resource all the same, with values that nobody is to see.
+        let words = if answer.is_success() && self.hidden.is_in_data() {
+            Words::default()
+        } else {
+            self.words(&answer)
+        };
         Error::NotScim {
             exchange: answer.exchange,
             words: Box::new(words),
@@ -210,7 +227,7 @@ impl Connection {
         let redirect = (300..400).contains(&answer.status);
         let words = match answer.header(LOCATION.as_str()) {
             Some(location) if redirect => Words::redirect(&self.place(location)),
-            _ => Words::read(&answer.body, self.token.secret()),
+            _ => self.words(&answer),
         };
         Error::Refused {
             turned_away: answer.status == 503 && answer.retry_after().is_some(),
@@ -218,6 +235,10 @@ impl Connection {
             words: Box::new(words),
             about,
         }
+    }
+
+    fn words(&self, answer: &Answer) -> Words {
+        Words::read(&answer.body, self.token.secret(), &self.hidden)
     }
 
     /// Where a link leads, without its query.

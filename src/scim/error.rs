@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::wire::ErrorBody;
 use crate::engine::model::TargetPath;
 use crate::engine::outcome::{Class, Failure};
+use crate::engine::redact::Hidden;
 use crate::http::{self, Exchange, redact_secret};
 
 /// How much of a body that is no SCIM error is quoted, in characters.
@@ -77,7 +78,8 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    pub(super) fn read(body: &[u8], secret: &str) -> Self {
+    /// Takes out what is hidden before anything is cut off, or else a part of it might stay.
+    pub(super) fn read(body: &[u8], secret: &str, hidden: &Hidden) -> Self {
         let ErrorBody {
             is_error,
             status,
@@ -93,17 +95,17 @@ impl Words {
                 } else {
                     text.into_owned()
                 };
-                let text = redact_secret(&text, secret);
+                let text = redact_secret(&hidden.take_out(&text), secret);
                 match text.char_indices().nth(QUOTED) {
                     Some((end, _)) => format!("{}…", &text[..end]),
                     None => text,
                 }
             },
-            |detail| redact_secret(&detail, secret),
+            |detail| redact_secret(&hidden.take_out(&detail), secret),
         );
         Self {
             status: status.filter(|_| is_error),
-            scim_type: scim_type.map(|word| redact_secret(&word, secret)),
+            scim_type: scim_type.map(|word| redact_secret(&hidden.take_out(&word), secret)),
             text: (!text.is_empty()).then_some(text),
             is_page,
         }
@@ -376,7 +378,7 @@ mod tests {
                 attempts: 1,
                 elapsed: Duration::from_millis(1_234),
             },
-            words: Box::new(Words::read(body.as_bytes(), "s3cr3t")),
+            words: Box::new(Words::read(body.as_bytes(), "s3cr3t", &Hidden::default())),
             about,
             turned_away: false,
         }

@@ -16,6 +16,7 @@ use crate::engine::model::{
     Complete, MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, Value,
 };
 use crate::engine::outcome::Class;
+use crate::engine::redact::Hidden;
 use crate::http::Repeat;
 
 /// A target that can be read. Cheap to clone; clones share connections, pacing and the count.
@@ -50,6 +51,13 @@ impl Reader {
         stop: CancellationToken,
     ) -> Result<Self, Error> {
         Connection::new(target, token, stop).map(|connection| Self { connection })
+    }
+
+    /// The same, with something to be taken out of the target's words.
+    pub(crate) fn hiding(&self, hidden: Hidden) -> Self {
+        Self {
+            connection: self.connection.hiding(hidden),
+        }
     }
 
     /// Whether the target can look up by this path, as far as the configuration knows.

@@ -16,6 +16,7 @@ use super::{patch, resource, route};
 use crate::engine::model::{ObjectKind, TargetId, TargetPath, Value};
 use crate::engine::outcome::Class;
 use crate::engine::plan::Change;
+use crate::engine::redact::Hidden;
 use crate::http::{Exchange, Repeat, Want};
 
 /// The answer to a create is one resource, which we just sent ourselves.
@@ -39,6 +40,13 @@ impl Writer {
     pub(crate) fn new(reader: &Reader) -> Self {
         Self {
             connection: reader.connection.clone(),
+        }
+    }
+
+    /// The same, with something to be taken out of the target's words.
+    pub(crate) fn hiding(&self, hidden: Hidden) -> Self {
+        Self {
+            connection: self.connection.hiding(hidden),
         }
     }
 

@@ -10,6 +10,7 @@ use super::{Error, Store};
 use crate::engine::model::{JobName, ObjectKind, SourceId, TargetId, TargetPath, Value};
 use crate::engine::outcome::{Effect, Failure, Outcome, Status};
 use crate::engine::plan::{Action, Referenced, Subject};
+use crate::engine::redact::Shown;
 
 /// One line of the provisioning log: what was done to one object, or was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,7 +205,7 @@ impl FromSql for LogStatus {
 pub(super) fn log_outcome(
     tx: &Transaction<'_>,
     (job, cycle): (&JobName, i64),
-    outcome: &Outcome,
+    outcome: &Shown<'_, Outcome>,
     target: Option<&TargetId>,
     status: LogStatus,
     failure: Option<&Failure>,
@@ -215,7 +216,7 @@ pub(super) fn log_outcome(
         duration_ms,
         requests,
         status: _,
-    } = outcome;
+    } = &**outcome;
     let Subject { kind, id, label } = action.subject();
     tx.prepare_cached(INSERT)?.execute(params![
         cycle,
@@ -286,7 +287,7 @@ pub(super) fn target_of(action: &Action) -> Option<&TargetId> {
 }
 
 /// What was sent; for an action that was not carried out, what was to be sent.
-fn changes(outcome: &Outcome) -> Vec<LoggedChange> {
+fn changes(outcome: &Shown<'_, Outcome>) -> Vec<LoggedChange> {
     let effect = match &outcome.status {
         Status::Done { effect, .. } => Some(effect),
         Status::Met { .. } | Status::Vanished | Status::Failed(_) | Status::NotTried(_) => None,

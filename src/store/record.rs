@@ -15,6 +15,7 @@ use super::{Error, Store};
 use crate::engine::model::{JobName, ObjectKind, SourceId, TargetId};
 use crate::engine::outcome::{Class, Effect, Failure, Outcome, Status};
 use crate::engine::plan::{Action, Change, Subject};
+use crate::engine::redact::Redactions;
 
 impl Store {
     /// Makes durable what the cycle is about to write: an intent for each create, and for each link
@@ -76,6 +77,7 @@ impl Store {
         &self,
         job: &JobName,
         cycle: i64,
+        redactions: &Redactions,
         outcomes: &[Outcome],
     ) -> Result<(), Error> {
         self.write("record what was done", |tx| {
@@ -83,6 +85,7 @@ impl Store {
                 tx,
                 job,
                 cycle,
+                redactions,
                 marks: Marks::of(tx, job),
             };
             outcomes
@@ -96,6 +99,7 @@ struct Batch<'b> {
     tx: &'b Transaction<'b>,
     job: &'b JobName,
     cycle: i64,
+    redactions: &'b Redactions,
     marks: Marks<'b>,
 }
 
@@ -342,7 +346,7 @@ impl Batch<'_> {
         log_outcome(
             self.tx,
             (self.job, self.cycle),
-            outcome,
+            &self.redactions.outcome(outcome),
             target,
             status,
             failure,

@@ -18,6 +18,7 @@ mod life;
 mod log;
 mod matching;
 mod presets;
+mod redact;
 mod rig;
 mod safety;
 mod scope;

@@ -222,6 +222,54 @@ async fn a_filter_follows_the_manager_the_roles_and_the_groups_of_a_person() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_filtered_out_is_told_by_which_filters() {
+    let rig = start().await;
+    rig.joiner("jane");
+    let filter = |department: &str| {
+        rig.configure(&format!(
+            "[jobs.users]\nfilters = [\n\
+             {{ name = \"Sellers\", all = [ \
+             {{ attribute = \"department\", operator = \"EQUALS\", value = \"{department}\" }} ] }},\n\
+             {{ all = [ {{ attribute = \"surname\", operator = \"IS NOT NULL\" }}, \
+             {{ attribute = \"city\", operator = \"IS NOT NULL\" }} ] }} ]\n\
+             [jobs.safety]\nmax_deletions = \"100%\"\n[jobs.groups]\nenabled = false"
+        ));
+    };
+    let failures = json!([
+        {
+            "number": 1,
+            "name": "Sellers",
+            "clause": "department EQUALS \"Sales\"",
+            "value": "R&D",
+        },
+        { "number": 2, "name": null, "clause": "city IS NOT NULL", "value": null },
+    ]);
+    let sentence = "it does not pass the scoping filter \"Sellers\": department EQUALS \"Sales\", \
+                    but the value is \"R&D\"; it does not pass scoping filter 2: \
+                    city IS NOT NULL, but it has no value";
+
+    filter("Sales");
+    let plan = rig.plan().await.expect(0).job();
+    let skipped = plan["skipped"].as_array().unwrap().iter();
+    let jane = skipped
+        .into_iter()
+        .find(|one| one["subject"]["label"] == "jane@contoso.com");
+    let jane = jane.unwrap();
+    assert_eq!(jane["filters"], failures, "{plan:#}");
+    assert_eq!(jane["text"], sentence);
+    let text = rig.run(&["plan"]).await.expect(0).out;
+    assert!(text.contains(sentence), "{text}");
+
+    filter("R&D");
+    sync(&rig).await;
+    filter("Sales");
+    let plan = rig.plan().await.expect(0).job();
+    let why = &plan["actions"][0]["why"];
+    assert_eq!(why["filters"], failures, "{plan:#}");
+    assert_eq!(why["text"], sentence);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn everyone_belongs_without_assignment_unless_excluded_by_name_or_id() {
     let rig = start().await;
     let jane = unassigned(&rig, "jane");

@@ -132,6 +132,27 @@ fn the_engine_touches_nothing() {
 }
 
 #[test]
+fn reports_see_plans_in_their_shown_form_alone() {
+    let mut wrong = Vec::new();
+    for source in product_sources() {
+        if source.module() != "report" {
+            continue;
+        }
+        let code = source.code();
+        let imports = code.split("use crate::engine::").skip(1);
+        let imports = imports.filter_map(|rest| rest.split(';').next());
+        let mut names =
+            imports.flat_map(|names| names.split(|c: char| !c.is_alphanumeric() && c != '_'));
+        // What they hold may be marked by Redact; `Shown` and `ShownReview` are what may be printed.
+        let whole = ["Review", "ClearedPlan", "Held", "Plan", "Outcome"];
+        if let Some(name) = names.find(|name| whole.contains(name)) {
+            wrong.push(format!("{}: {name}", source.path));
+        }
+    }
+    assert_none("reports that see more than is shown", &wrong);
+}
+
+#[test]
 fn crates_stay_behind_the_module_that_wraps_them() {
     let mut wrong = Vec::new();
     for source in product_sources() {

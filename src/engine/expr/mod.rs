@@ -172,6 +172,21 @@ impl Expression {
         found
     }
 
+    /// The names of the attributes that are read inside of a call of `Redact`.
+    pub(crate) fn redacted_attributes(&self) -> BTreeSet<&str> {
+        let mut names = BTreeSet::new();
+        self.root.walk(&mut |call| {
+            if is_call_of(call, "Redact") {
+                call.walk(&mut |term| {
+                    if let TermKind::Attribute(name) = &term.kind {
+                        names.insert(name.as_str());
+                    }
+                });
+            }
+        });
+        names
+    }
+
     /// Whether the value may differ between two evaluations of one object.
     pub(crate) fn is_volatile(&self) -> bool {
         ["Now", "Guid", "RandomString"]

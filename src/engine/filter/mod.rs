@@ -30,9 +30,14 @@ pub(crate) struct ClauseGroup {
     pub(crate) clauses: Vec<Clause>,
 }
 
-/// The clause that kept an object out of scope, with the value it saw.
+/// The clause by which an object did not pass one of the filters, with the value it saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClauseFailure {
+    /// Which group of clauses it is, counted from 1 in the order of the configuration.
+    pub(crate) number: usize,
+    /// What the configuration calls that group.
+    pub(crate) name: Option<String>,
+    pub(crate) attribute: String,
     /// The clause as a person would write it: `department EQUALS "Sales"`.
     pub(crate) clause: String,
     /// The attribute's value; `None` when it is null.
@@ -49,8 +54,8 @@ impl Filter {
         lookup: &dyn Fn(&str) -> Option<Value>,
     ) -> Result<(), Vec<ClauseFailure>> {
         let mut failures = Vec::new();
-        for group in &self.groups {
-            match group.first_failure(lookup) {
+        for (number, group) in (1..).zip(&self.groups) {
+            match group.first_failure(number, lookup) {
                 None => return Ok(()),
                 Some(failure) => failures.push(failure),
             }
@@ -73,10 +78,17 @@ impl Filter {
 }
 
 impl ClauseGroup {
-    fn first_failure(&self, lookup: &dyn Fn(&str) -> Option<Value>) -> Option<ClauseFailure> {
+    fn first_failure(
+        &self,
+        number: usize,
+        lookup: &dyn Fn(&str) -> Option<Value>,
+    ) -> Option<ClauseFailure> {
         self.clauses.iter().find_map(|clause| {
             let value = lookup(clause.attribute());
             (!clause.holds(value.as_ref())).then(|| ClauseFailure {
+                number,
+                name: self.name.clone().filter(|name| !name.trim().is_empty()),
+                attribute: clause.attribute().to_owned(),
                 clause: clause.to_string(),
                 value: value
                     .filter(|value| !value.is_empty())

@@ -167,8 +167,8 @@ fn a_clause_that_makes_no_sense_says_why() {
 
 #[test]
 fn groups_are_alternatives_and_the_first_failing_clause_of_each_is_told() {
-    let group = |clauses: &[(&str, &str, Option<&str>)]| ClauseGroup {
-        name: None,
+    let group = |name: Option<&str>, clauses: &[(&str, &str, Option<&str>)]| ClauseGroup {
+        name: name.map(str::to_owned),
         clauses: clauses
             .iter()
             .map(|(attribute, operator, value)| {
@@ -178,11 +178,14 @@ fn groups_are_alternatives_and_the_first_failing_clause_of_each_is_told() {
     };
     let filter = Filter {
         groups: vec![
-            group(&[
-                ("country", "IS NOT NULL", None),
-                ("department", "EQUALS", Some("Sales")),
-            ]),
-            group(&[("employeeId", "IS NOT NULL", None)]),
+            group(
+                Some("Sellers"),
+                &[
+                    ("country", "IS NOT NULL", None),
+                    ("department", "EQUALS", Some("Sales")),
+                ],
+            ),
+            group(None, &[("employeeId", "IS NOT NULL", None)]),
         ],
     };
     assert_eq!(
@@ -201,10 +204,16 @@ fn groups_are_alternatives_and_the_first_failing_clause_of_each_is_told() {
         judge("Legal"),
         Err(vec![
             ClauseFailure {
+                number: 1,
+                name: Some("Sellers".to_owned()),
+                attribute: "department".to_owned(),
                 clause: "department EQUALS \"Sales\"".to_owned(),
                 value: Some("Legal".to_owned()),
             },
             ClauseFailure {
+                number: 2,
+                name: None,
+                attribute: "employeeId".to_owned(),
                 clause: "employeeId IS NOT NULL".to_owned(),
                 value: None,
             },

@@ -8,11 +8,14 @@ use crate::engine::mapping::AttributeError;
 use crate::engine::model::{
     JobName, MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value, Via,
 };
+use crate::engine::redact::Redactions;
 
 /// Everything a cycle would do to one job's target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) job: JobName,
+    /// Whose values nobody is shown, though the target gets them.
+    pub(crate) redactions: Redactions,
     /// In the order of product rule 7.
     actions: Vec<Action>,
     skipped: Vec<Skipped>,
@@ -289,10 +292,16 @@ pub(crate) enum Verb {
 
 impl Plan {
     /// Sorts the actions into the order of rule 7, keeping the given order inside a step.
-    pub(crate) fn new(job: JobName, mut actions: Vec<Action>, skipped: Vec<Skipped>) -> Self {
+    pub(crate) fn new(
+        job: JobName,
+        redactions: Redactions,
+        mut actions: Vec<Action>,
+        skipped: Vec<Skipped>,
+    ) -> Self {
         actions.sort_by_key(Action::step);
         Self {
             job,
+            redactions,
             actions,
             skipped,
             in_scope: Count::default(),

@@ -3,20 +3,21 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::value::{key_json, path_json, subject_json, value_json};
-use super::why::why_removed_word;
+use super::why::{filters_of_removal_json, why_removed_word};
 use crate::engine::model::{SourceId, TargetId};
 use crate::engine::plan::{Action, Change, Referenced, Step, WhyRemoved};
+use crate::engine::redact::Shown;
 use crate::report::sentence;
 use crate::report::view::Names;
 
-pub(super) fn action_json(action: &Action, names: &Names<'_>) -> Json {
+pub(super) fn action_json(action: &Shown<'_, Action>, names: &Names<'_>) -> Json {
     let mut object = Map::new();
     let mut set = |name: &str, value: Json| object.insert(name.to_owned(), value);
     set("action", json!(action.word()));
     set("step", json!(step_word(action.step())));
     set("subject", subject_json(action.subject()));
     set("target", json!(target_of(action).map(TargetId::as_str)));
-    match action {
+    match &**action {
         Action::Create {
             subject: _,
             attributes,
@@ -164,8 +165,12 @@ fn referenced_json(referenced: &Referenced, names: &Names<'_>) -> Json {
 }
 
 fn why_removed_json(why: &WhyRemoved, action: &Action) -> Json {
-    json!({
+    let mut object = json!({
         "reason": why_removed_word(why),
         "text": sentence::why_removed(why, action.subject().kind),
-    })
+    });
+    if let Some(filters) = filters_of_removal_json(why) {
+        object["filters"] = filters;
+    }
+    object
 }

@@ -3,15 +3,16 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::value::{key_json, path_json, subject_json};
-use super::why::{why_out_word, why_removed_word};
+use super::why::{filters_json, filters_of_removal_json, why_out_word, why_removed_word};
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::TargetId;
 use crate::engine::plan::{Skipped, Why};
+use crate::engine::redact::Shown;
 use crate::report::sentence;
 use crate::report::view::Names;
 
-pub(super) fn skipped_json(skipped: &Skipped, names: &Names<'_>) -> Json {
-    let Skipped { subject, why } = skipped;
+pub(super) fn skipped_json(skipped: &Shown<'_, Skipped>, names: &Names<'_>) -> Json {
+    let Skipped { subject, why } = &**skipped;
     let mut object = Map::new();
     let mut set = |name: &str, value: Json| object.insert(name.to_owned(), value);
     set("subject", subject_json(subject));
@@ -21,9 +22,15 @@ pub(super) fn skipped_json(skipped: &Skipped, names: &Names<'_>) -> Json {
     match why {
         Why::OutOfScope(out) => {
             set("detail", json!(why_out_word(out)));
+            if let Some(filters) = filters_json(out) {
+                set("filters", filters);
+            }
         }
         Why::Kept(removed) | Why::CannotDisable(removed) | Why::IncompleteRead(removed) => {
             set("detail", json!(why_removed_word(removed)));
+            if let Some(filters) = filters_of_removal_json(removed) {
+                set("filters", filters);
+            }
         }
         Why::NotAllowed(verb) => {
             set("detail", json!(sentence::verb_word(*verb)));

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::value::count_json;
+use crate::engine::filter::ClauseFailure;
 use crate::engine::guard::WhyHeld;
 use crate::engine::plan::{WhyOut, WhyRemoved};
 use crate::report::sentence;
@@ -24,6 +25,32 @@ pub(super) fn why_out_word(why: &WhyOut) -> &'static str {
         WhyOut::Excluded => "excluded",
         WhyOut::Filter(_) => "filter",
         WhyOut::KindDisabled => "kind-disabled",
+    }
+}
+
+/// The clause that failed in each scoping filter; `None` where no filter kept the object out.
+pub(super) fn filters_json(why: &WhyOut) -> Option<Json> {
+    let WhyOut::Filter(failures) = why else {
+        return None;
+    };
+    let failures = failures.iter().map(|failure| {
+        let ClauseFailure {
+            number,
+            name,
+            attribute: _,
+            clause,
+            value,
+        } = failure;
+        json!({ "number": number, "name": name, "clause": clause, "value": value })
+    });
+    Some(failures.collect())
+}
+
+/// Like [`filters_json`], for whom a filter takes out.
+pub(super) fn filters_of_removal_json(why: &WhyRemoved) -> Option<Json> {
+    match why {
+        WhyRemoved::OutOfScope(out) => filters_json(out),
+        WhyRemoved::Blocked | WhyRemoved::SoftDeleted | WhyRemoved::Deleted => None,
     }
 }
 

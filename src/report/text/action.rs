@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use super::style::{Mark, Style};
 use crate::engine::model::{SourceId, TargetPath, Value, Via};
 use crate::engine::plan::{Action, Change, Referenced, Subject, WhyRemoved};
+use crate::engine::redact::Shown;
 use crate::report::sentence::{
     self, clean, key, number, optional, subject_text, things, value, why_removed,
 };
@@ -16,12 +17,12 @@ const MEMBERS_NAMED: usize = 10;
 
 pub(super) fn write_action(
     out: &mut dyn Write,
-    action: &Action,
+    action: &Shown<'_, Action>,
     names: &Names<'_>,
     style: Style,
 ) -> io::Result<()> {
     let (add, change) = (style.mark(Mark::Add), style.mark(Mark::Change));
-    match action {
+    match &**action {
         Action::Create {
             subject,
             attributes,

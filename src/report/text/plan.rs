@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use super::action::write_action;
 use super::skipped::write_skipped;
 use super::style::Style;
-use crate::engine::guard::{Held, Review};
 use crate::engine::plan::Step;
 use crate::report::sentence::{capital, clean, count, cycle_kind, number, things, why_held};
 use crate::report::view::{Names, PlanView, totals};
@@ -13,24 +12,23 @@ use crate::report::view::{Names, PlanView, totals};
 /// The diff report of one job.
 pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io::Result<()> {
     let PlanView {
-        review: Review { cleared, held },
+        review,
         kind,
         requests,
         known: _,
     } = view;
-    let plan = cleared.plan();
     let names = &Names::new(view);
-    let job = clean(plan.job.as_str());
+    let job = clean(review.job().as_str());
     writeln!(out, "{}", style.bold(&format!("Plan of {job}")))?;
     writeln!(
         out,
         "{} cycle: {} evaluated, {} in scope, {} linked.",
         capital(cycle_kind(*kind)),
-        count(plan.evaluated),
-        count(plan.in_scope),
-        count(plan.linked)
+        count(review.evaluated()),
+        count(review.in_scope()),
+        count(review.linked())
     )?;
-    if let Some(incomplete) = &plan.incomplete {
+    if let Some(incomplete) = review.incomplete() {
         writeln!(
             out,
             "The source was not read completely, so nothing is removed: {}",
@@ -38,17 +36,17 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
         )?;
     }
     let mut last: Option<Step> = None;
-    for action in plan.actions() {
+    for action in review.actions() {
         if last != Some(action.step()) {
             last = Some(action.step());
             writeln!(out, "\n{}", style.bold(heading(action.step())))?;
         }
-        write_action(out, action, names, style)?;
+        write_action(out, &action, names, style)?;
     }
-    if let Some(Held { why, actions }) = held {
+    if let Some((why, actions)) = review.held() {
         writeln!(out, "\n{}", style.bold("Held back"))?;
-        writeln!(out, "  {}.", capital(&why_held(*why)))?;
-        for action in actions {
+        writeln!(out, "  {}.", capital(&why_held(why)))?;
+        for action in &actions {
             write_action(out, action, names, style)?;
         }
         writeln!(
@@ -57,7 +55,7 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
             things(actions.len() as u64, "removal")
         )?;
     }
-    write_skipped(out, plan, names, style)?;
+    write_skipped(out, *review, names, style)?;
     writeln!(out, "\n{}", plan_line(view))?;
     writeln!(
         out,
@@ -80,8 +78,8 @@ fn heading(step: Step) -> &'static str {
 
 /// `Plan: 20 to create, 3 to update, 1 to disable, 0 to delete, 12 memberships to add`.
 fn plan_line(view: &PlanView<'_>) -> String {
-    let plan = view.review.cleared.plan();
-    let totals = totals(plan.actions());
+    let review = view.review;
+    let totals = totals(review.actions());
     let mut parts = vec![
         format!("{} to create", number(totals.create)),
         format!("{} to update", number(totals.update)),
@@ -110,17 +108,13 @@ fn plan_line(view: &PlanView<'_>) -> String {
         totals.references,
         format!("{} to set", things(totals.references, "reference")),
     );
-    let held = view
-        .review
-        .held
-        .as_ref()
-        .map_or(0, |held| held.actions.len()) as u64;
+    let held = review.held().map_or(0, |(_, actions)| actions.len()) as u64;
     optional(held, format!("{} held", things(held, "removal")));
-    let failing = plan.skipped().filter(|one| one.why.is_failure()).count() as u64;
+    let failing = review.skipped().filter(|one| one.why.is_failure()).count() as u64;
     optional(failing, format!("{} failing", things(failing, "object")));
-    let skipped = plan.skipped().count() as u64 - failing;
+    let skipped = review.skipped().count() as u64 - failing;
     optional(skipped, format!("{} skipped", number(skipped)));
-    let nothing = if plan.is_empty() && held == 0 {
+    let nothing = if review.is_empty() && held == 0 {
         "No changes. "
     } else {
         ""

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use super::style::{Mark, Style};
-use crate::engine::plan::{Plan, Skipped, Why, WhyOut};
+use crate::engine::plan::{Skipped, Why, WhyOut};
+use crate::engine::redact::ShownReview;
 use crate::report::sentence::{subject_text, things, why};
 use crate::report::view::Names;
 
@@ -13,7 +14,7 @@ const UNASSIGNED_NAMED: usize = 20;
 
 pub(super) fn write_skipped(
     out: &mut dyn Write,
-    plan: &Plan,
+    review: ShownReview<'_>,
     names: &Names<'_>,
     style: Style,
 ) -> io::Result<()> {
@@ -23,11 +24,11 @@ pub(super) fn write_skipped(
             Why::OutOfScope(WhyOut::NotAssigned | WhyOut::NotNamed | WhyOut::KindDisabled)
         )
     };
-    let unassigned = plan.skipped().filter(|one| is_unassigned(one)).count();
+    let unassigned = review.skipped().filter(|one| is_unassigned(one)).count();
     let cut = !style.details && unassigned > UNASSIGNED_NAMED;
     let mut titled = false;
-    for skipped in plan.skipped() {
-        if cut && is_unassigned(skipped) {
+    for skipped in review.skipped() {
+        if cut && is_unassigned(&skipped) {
             continue;
         }
         if !titled {
@@ -37,7 +38,7 @@ pub(super) fn write_skipped(
         let Skipped {
             subject,
             why: reason,
-        } = skipped;
+        } = &*skipped;
         let mark = style.mark(if reason.is_failure() {
             Mark::Fail
         } else {

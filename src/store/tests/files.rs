@@ -1,6 +1,7 @@
 //! The state file as a whole: copies, readers beside a writer, and what a crash leaves.
 
 use super::*;
+use crate::engine::redact::Redactions;
 use crate::store::{NotPlanned, Since};
 
 use std::fs;
@@ -60,7 +61,12 @@ fn a_batch_that_fails_half_way_leaves_nothing() {
     let outcomes = [done(create(User, "u1", &[]), "t1")];
     let error = world
         .store
-        .record(&world.job, world.cycle + 1, &outcomes)
+        .record(
+            &world.job,
+            world.cycle + 1,
+            &Redactions::default(),
+            &outcomes,
+        )
         .unwrap_err();
     let path = world.folder.path().join("entrain.db");
     assert_eq!(

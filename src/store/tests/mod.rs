@@ -22,6 +22,7 @@ use crate::engine::model::{
 };
 use crate::engine::outcome::{Class, Effect, Failure, Outcome, Status};
 use crate::engine::plan::{Action, Change, Element, Referenced, Subject};
+use crate::engine::redact::Redactions;
 use crate::engine::summary::{CycleKind, Requests, Summary};
 
 use ObjectKind::{Group, User};
@@ -155,7 +156,10 @@ impl World {
     }
 
     fn record(&self, outcomes: &[Outcome]) {
-        self.store.record(&self.job, self.cycle, outcomes).unwrap();
+        let redactions = Redactions::default();
+        self.store
+            .record(&self.job, self.cycle, &redactions, outcomes)
+            .unwrap();
     }
 
     /// Links an object by a create, with its target id as its name.

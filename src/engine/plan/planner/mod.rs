@@ -21,6 +21,7 @@ use crate::engine::model::{
     Grant, Intent, Link, MatchKey, ObjectKind, SourceId, SourceObject, TargetId, TargetObject,
     TargetPath,
 };
+use crate::engine::redact::Redactions;
 use crate::engine::scope::GroupAround;
 
 /// A source object with everything that is known of it.
@@ -232,7 +233,12 @@ impl<'a> Planner<'a> {
         let mut actions = self.updates;
         actions.extend(creates);
         actions.extend(self.rest);
-        let mut plan = Plan::new(self.job.name.clone(), actions, self.skipped);
+        let mut plan = Plan::new(
+            self.job.name.clone(),
+            Redactions::of(self.job),
+            actions,
+            self.skipped,
+        );
         plan.in_scope = self.in_scope;
         plan.scope_before = in_scope.total();
         plan.scope_after = stays_in_scope;

@@ -1,0 +1,225 @@
+//! What is taken out of the target's words, because targets like to repeat what they refuse.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::marked::Marked;
+use super::{REDACTED, Redactions};
+use crate::engine::model::{Link, MatchKey, ObjectKind, TargetPath, Value};
+use crate::engine::plan::{Action, Change};
+
+/// What is taken out of the target's words: what was sent to it, or looked for, and is not shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Hidden {
+    texts: Vec<String>,
+    /// Whether resources that the target shows may hold more of that.
+    in_data: bool,
+}
+
+/// A shorter text is taken out only where it stands as a word of its own: "a" is in every sentence.
+const SHORT: usize = 4;
+
+impl Redactions {
+    /// What holds for every answer of the target.
+    pub(crate) fn hidden(&self) -> Hidden {
+        Hidden {
+            texts: Vec::new(),
+            in_data: !self.is_empty(),
+        }
+    }
+
+    /// What the target may repeat when it answers an action, of what it gets with it and of what the
+    /// link of the object says that it has.
+    pub(crate) fn hidden_in_action(&self, action: &Action, link: Option<&Link>) -> Hidden {
+        let marked = self.of_kind(action.subject().kind);
+        let mut hidden = self.hidden();
+        if let Some(link) = link {
+            hidden.add_map(marked, &link.sent);
+        }
+        match action {
+            Action::Create {
+                attributes, keys, ..
+            } => {
+                hidden.add_map(marked, attributes);
+                hidden.add_keys(marked, keys);
+            }
+            Action::Adopt {
+                key,
+                current,
+                changes,
+                ..
+            } => {
+                hidden.add_keys(marked, std::slice::from_ref(key));
+                hidden.add_map(marked, current);
+                hidden.add_changes(marked, changes);
+            }
+            Action::Update { changes, .. }
+            | Action::Enable { changes, .. }
+            | Action::Disable { changes, .. } => hidden.add_changes(marked, changes),
+            Action::Delete { .. }
+            | Action::AddMembers { .. }
+            | Action::RemoveMembers { .. }
+            | Action::SetReference { .. } => {}
+        }
+        hidden.in_order()
+    }
+
+    /// What the target may repeat of a look-up by these keys.
+    pub(crate) fn hidden_in_keys(&self, kind: ObjectKind, keys: &[MatchKey]) -> Hidden {
+        let mut hidden = self.hidden();
+        hidden.add_keys(self.of_kind(kind), keys);
+        hidden.in_order()
+    }
+}
+
+impl Hidden {
+    /// Whether the job hides anything, so that no answer may be quoted that may be a resource.
+    pub(crate) fn is_in_data(&self) -> bool {
+        self.in_data
+    }
+
+    /// The words with [`REDACTED`] for each of the texts, in any case: targets fold it.
+    pub(crate) fn take_out<'t>(&self, words: &'t str) -> Cow<'t, str> {
+        if self.texts.is_empty() {
+            return Cow::Borrowed(words);
+        }
+        let mut clean = String::with_capacity(words.len());
+        let mut before = None;
+        let mut rest = words;
+        while let Some(first) = rest.chars().next() {
+            let found = self.texts.iter().find_map(|text| {
+                let end = folded_prefix(rest, text)?;
+                let is_word = !(is_letter(before) || is_letter(rest[end..].chars().next()));
+                (is_word || text.chars().count() >= SHORT).then_some(end)
+            });
+            let (end, kept) = match found {
+                Some(end) => (end, REDACTED),
+                None => (first.len_utf8(), &rest[..first.len_utf8()]),
+            };
+            clean.push_str(kept);
+            before = rest[..end].chars().next_back();
+            rest = &rest[end..];
+        }
+        Cow::Owned(clean)
+    }
+
+    fn add_map(&mut self, marked: &Marked, values: &BTreeMap<TargetPath, Value>) {
+        let values = values
+            .iter()
+            .filter(|(path, _)| marked.paths.contains(path));
+        values.for_each(|(_, value)| self.add(value));
+    }
+
+    fn add_keys(&mut self, marked: &Marked, keys: &[MatchKey]) {
+        let keys = keys.iter().filter(|key| marked.paths.contains(&key.path));
+        keys.for_each(|key| self.add(&key.value));
+    }
+
+    fn add_changes(&mut self, marked: &Marked, changes: &[Change]) {
+        for change in changes
+            .iter()
+            .filter(|one| marked.paths.contains(&one.path))
+        {
+            let sides = change.old.iter().chain(&change.new);
+            sides.for_each(|value| self.add(value));
+        }
+    }
+
+    fn add(&mut self, value: &Value) {
+        match value {
+            Value::Text(text) => self.add_text(text),
+            Value::Integer(number) => self.add_text(&number.to_string()),
+            Value::List(values) => values.iter().for_each(|value| self.add(value)),
+            Value::Object(members) => members.values().for_each(|value| self.add(value)),
+            // One of two values is no secret that a word could tell; references are sent as the
+            // target's own ids.
+            Value::Boolean(_) | Value::Reference(_) => {}
+        }
+    }
+
+    fn add_text(&mut self, text: &str) {
+        let text = text.trim();
+        if text.is_empty() {
+            return;
+        }
+        self.texts.push(text.to_owned());
+        // As it stands in a body that is quoted because it is no error message of SCIM.
+        let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+        if escaped != text {
+            self.texts.push(escaped);
+        }
+    }
+
+    /// The longest first: what it holds must not be left of it.
+    fn in_order(mut self) -> Self {
+        self.texts
+            .sort_by(|one, two| two.len().cmp(&one.len()).then_with(|| one.cmp(two)));
+        self.texts.dedup();
+        self
+    }
+}
+
+fn is_letter(character: Option<char>) -> bool {
+    character.is_some_and(char::is_alphanumeric)
+}
+
+/// Where `text` ends in `words`, when they begin with it in any case.
+fn folded_prefix(words: &str, text: &str) -> Option<usize> {
+    let mut given = words.char_indices();
+    for wanted in text.chars() {
+        let (_, found) = given.next()?;
+        if found != wanted && !found.to_lowercase().eq(wanted.to_lowercase()) {
+            return None;
+        }
+    }
+    Some(given.offset())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hidden(texts: &[&str]) -> Hidden {
+        let mut hidden = Hidden::default();
+        texts
+            .iter()
+            .for_each(|text| hidden.add(&Value::text(*text)));
+        hidden.in_order()
+    }
+
+    #[test]
+    fn the_words_of_a_target_lose_what_is_hidden_whatever_its_case() {
+        for (texts, words, expected) in [
+            (&["E-0815"][..], "'e-0815' is taken", "'[Redact]' is taken"),
+            (&["E-0815"], "xE-08151", "x[Redact]1"),
+            (&["Ärmel"], "no ÄRMEL, no ärmel", "no [Redact], no [Redact]"),
+            (
+                &["a"],
+                "a value (A) of many",
+                "[Redact] value ([Redact]) of many",
+            ),
+            (&["7"], "7, 77 and id7", "[Redact], 77 and id7"),
+            (&["Smith", "Jane Smith"], "Jane Smith", "[Redact]"),
+            (
+                &["say \"hi\""],
+                r#"{"v":"say \"hi\""}"#,
+                r#"{"v":"[Redact]"}"#,
+            ),
+            (&[" "], "plain words", "plain words"),
+            (&["[Redact]"], "[Redact] stays", "[Redact] stays"),
+        ] {
+            assert_eq!(hidden(texts).take_out(words), expected);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_longer_text_survives(
+            before in "[ -~]{0,10}", text in "[b-z0-9äß-]{4,12}", after in "[ -~]{0,10}"
+        ) {
+            let words = format!("{before}{text}{after}");
+            let clean = hidden(&[&text]).take_out(&words).replace(REDACTED, "\u{0}");
+            proptest::prop_assert!(!clean.contains(&text));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What a job's mappings mark: found once for each cycle.
+
+use std::collections::BTreeSet;
+
+use crate::engine::job::{Job, Rules};
+use crate::engine::mapping::Source;
+use crate::engine::model::source;
+use crate::engine::model::{ObjectKind, TargetPath};
+
+/// What is not shown of a job's users and groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Redactions {
+    users: Marked,
+    groups: Marked,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Marked {
+    /// Target paths whose mapping calls `Redact` anywhere.
+    pub(super) paths: BTreeSet<TargetPath>,
+    /// Source attributes that stand inside of such a call, by their Graph names.
+    pub(super) attributes: BTreeSet<String>,
+}
+
+impl Redactions {
+    pub(crate) fn of(job: &Job) -> Self {
+        let Job {
+            name: _,
+            users,
+            groups,
+            scope: _,
+            limits: _,
+        } = job;
+        Self {
+            users: Marked::of(users),
+            groups: Marked::of(groups),
+        }
+    }
+
+    pub(super) fn of_kind(&self, kind: ObjectKind) -> &Marked {
+        match kind {
+            ObjectKind::User => &self.users,
+            ObjectKind::Group => &self.groups,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        let Self { users, groups } = self;
+        users.is_empty() && groups.is_empty()
+    }
+}
+
+#[cfg(test)]
+impl Redactions {
+    /// Marks these paths of users.
+    pub(super) fn marking(paths: &[&str]) -> Self {
+        let paths = paths
+            .iter()
+            .map(|path| TargetPath::parse(path).expect("a path"));
+        Self {
+            users: Marked {
+                paths: paths.collect(),
+                attributes: BTreeSet::new(),
+            },
+            groups: Marked::default(),
+        }
+    }
+}
+
+impl Marked {
+    fn of(rules: &Rules) -> Self {
+        let mut marked = Self::default();
+        for mapping in &rules.mappings {
+            match &mapping.source {
+                Source::Expression(expression) if expression.uses("Redact") => {
+                    marked.paths.insert(mapping.target.clone());
+                    let attributes = expression.redacted_attributes().into_iter();
+                    let attributes = attributes.map(|name| source::graph_name(name).into_owned());
+                    marked.attributes.extend(attributes);
+                }
+                Source::Expression(_)
+                | Source::Attribute(_)
+                | Source::Constant(_)
+                | Source::None => {}
+            }
+        }
+        marked
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        let Self { paths, attributes } = self;
+        paths.is_empty() && attributes.is_empty()
+    }
+}

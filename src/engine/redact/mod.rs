@@ -1,0 +1,15 @@
+//! `Redact`: what people and logs are shown of a plan, of what came of it, and of the target's words:
+//! everything but the values that a mapping marks, which are `[Redact]` there. The target gets them.
+
+mod hidden;
+mod marked;
+mod review;
+mod shown;
+
+pub(crate) use hidden::Hidden;
+pub(crate) use marked::Redactions;
+pub(crate) use review::ShownReview;
+pub(crate) use shown::Shown;
+
+/// What stands for a value that is not shown; Entra's own word.
+pub(crate) const REDACTED: &str = "[Redact]";

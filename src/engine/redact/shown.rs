@@ -1,0 +1,388 @@
+//! Plans and outcomes without what is marked. Only this file makes a [`Shown`] thing, and whoever
+//! prints or logs takes nothing else, so that a new reader cannot show such a value by accident.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Deref;
+
+use super::marked::Marked;
+use super::{REDACTED, Redactions};
+use crate::engine::model::{MatchKey, SourceId, TargetPath, Value};
+use crate::engine::outcome::{Effect, Outcome, Status};
+use crate::engine::plan::{Action, Change, Referenced, Skipped, Why, WhyOut, WhyRemoved};
+
+/// Something in the form in which people and logs may see it.
+#[derive(Debug)]
+pub(crate) struct Shown<'a, T: Clone>(Cow<'a, T>);
+
+impl<T: Clone> Deref for Shown<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl Redactions {
+    pub(crate) fn action<'a>(&self, action: &'a Action) -> Shown<'a, Action> {
+        let marked = self.of_kind(action.subject().kind);
+        if marked.is_empty() {
+            return Shown(Cow::Borrowed(action));
+        }
+        let mut shown = action.clone();
+        hide_in_action(marked, &mut shown);
+        Shown(Cow::Owned(shown))
+    }
+
+    pub(crate) fn outcome<'a>(&self, outcome: &'a Outcome) -> Shown<'a, Outcome> {
+        let marked = self.of_kind(outcome.action.subject().kind);
+        if marked.is_empty() {
+            return Shown(Cow::Borrowed(outcome));
+        }
+        let mut shown = outcome.clone();
+        hide_in_action(marked, &mut shown.action);
+        match &mut shown.status {
+            Status::Done {
+                target: _,
+                effect:
+                    Effect {
+                        references,
+                        members: _,
+                    },
+            } => {
+                for (_, id) in references
+                    .iter_mut()
+                    .filter(|(path, _)| marked.paths.contains(path))
+                {
+                    *id = nobody();
+                }
+            }
+            Status::Met { target: _, current } => hide_in_map(marked, current),
+            // The words of a failure came without them: see `hidden`.
+            Status::Failed(_) | Status::Vanished | Status::NotTried(_) => {}
+        }
+        Shown(Cow::Owned(shown))
+    }
+
+    pub(crate) fn skipped<'a>(&self, skipped: &'a Skipped) -> Shown<'a, Skipped> {
+        let marked = self.of_kind(skipped.subject.kind);
+        if marked.is_empty() {
+            return Shown(Cow::Borrowed(skipped));
+        }
+        let mut shown = skipped.clone();
+        match &mut shown.why {
+            Why::Ambiguous { key, targets: _ }
+            | Why::Taken {
+                key,
+                target: _,
+                by: _,
+            }
+            | Why::DuplicateSource { key, other: _ } => hide_in_key(marked, key),
+            Why::OutOfScope(out) => hide_in_filters(marked, out),
+            Why::Kept(removed) | Why::CannotDisable(removed) | Why::IncompleteRead(removed) => {
+                hide_in_removal(marked, removed);
+            }
+            // The errors of mappings hold no values, and the words of a look-up came without them.
+            Why::MappingFailed(_)
+            | Why::LookupFailed(_)
+            | Why::BlockedNotCreated
+            | Why::NoMatchingValue
+            | Why::IgnoredByMapping
+            | Why::NotAllowed(_) => {}
+        }
+        Shown(Cow::Owned(shown))
+    }
+}
+
+fn hide_in_action(marked: &Marked, action: &mut Action) {
+    match action {
+        Action::Create {
+            subject: _,
+            attributes,
+            references,
+            keys,
+            via: _,
+        } => {
+            hide_in_map(marked, attributes);
+            for (path, referenced) in references {
+                if marked.paths.contains(path) {
+                    *referenced = somebody();
+                }
+            }
+            keys.iter_mut().for_each(|key| hide_in_key(marked, key));
+        }
+        Action::Adopt {
+            subject: _,
+            target: _,
+            key,
+            current,
+            changes,
+            via: _,
+        } => {
+            hide_in_key(marked, key);
+            hide_in_map(marked, current);
+            hide_in_changes(marked, changes);
+        }
+        Action::Update {
+            subject: _,
+            target: _,
+            changes,
+        }
+        | Action::Enable {
+            subject: _,
+            target: _,
+            changes,
+        } => hide_in_changes(marked, changes),
+        Action::Disable {
+            subject: _,
+            target: _,
+            changes,
+            why,
+        } => {
+            hide_in_changes(marked, changes);
+            hide_in_removal(marked, why);
+        }
+        Action::Delete {
+            subject: _,
+            target: _,
+            why,
+        } => hide_in_removal(marked, why),
+        Action::SetReference {
+            subject: _,
+            target: _,
+            path,
+            old,
+            new,
+        } if marked.paths.contains(path) => {
+            *old = old.as_ref().map(|_| nobody());
+            *new = new.as_ref().map(|_| somebody());
+        }
+        Action::SetReference { .. } | Action::AddMembers { .. } | Action::RemoveMembers { .. } => {}
+    }
+}
+
+fn hide_in_map(marked: &Marked, values: &mut BTreeMap<TargetPath, Value>) {
+    for (_, value) in values
+        .iter_mut()
+        .filter(|(path, _)| marked.paths.contains(path))
+    {
+        *value = Value::text(REDACTED);
+    }
+}
+
+fn hide_in_key(marked: &Marked, key: &mut MatchKey) {
+    if marked.paths.contains(&key.path) {
+        key.value = Value::text(REDACTED);
+    }
+}
+
+/// That there is a value, and that it changes, stays visible.
+fn hide_in_changes(marked: &Marked, changes: &mut [Change]) {
+    for change in changes {
+        if marked.paths.contains(&change.path) {
+            let hide = |side: &Option<Value>| side.as_ref().map(|_| Value::text(REDACTED));
+            (change.old, change.new) = (hide(&change.old), hide(&change.new));
+        }
+    }
+}
+
+fn hide_in_removal(marked: &Marked, why: &mut WhyRemoved) {
+    match why {
+        WhyRemoved::OutOfScope(out) => hide_in_filters(marked, out),
+        WhyRemoved::Blocked | WhyRemoved::SoftDeleted | WhyRemoved::Deleted => {}
+    }
+}
+
+/// A scoping filter sees the source's own value, which is not shown there either.
+fn hide_in_filters(marked: &Marked, why: &mut WhyOut) {
+    match why {
+        WhyOut::Filter(failures) => {
+            for failure in failures {
+                if marked.attributes.contains(&failure.attribute) {
+                    failure.value = failure.value.as_ref().map(|_| REDACTED.to_owned());
+                }
+            }
+        }
+        WhyOut::NotAssigned
+        | WhyOut::NotNamed
+        | WhyOut::DefaultAccessOnly
+        | WhyOut::Excluded
+        | WhyOut::KindDisabled => {}
+    }
+}
+
+/// What stands for the id of an object that is not shown.
+fn nobody() -> SourceId {
+    SourceId::new(REDACTED)
+}
+
+fn somebody() -> Referenced {
+    Referenced {
+        source: nobody(),
+        target: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::model::{ObjectKind, TargetId};
+    use crate::engine::plan::{Element, Subject};
+
+    fn path(text: &str) -> TargetPath {
+        TargetPath::parse(text).unwrap()
+    }
+
+    fn key(at: &str) -> MatchKey {
+        MatchKey {
+            path: path(at),
+            value: Value::text("secret"),
+        }
+    }
+
+    fn referenced() -> Referenced {
+        Referenced {
+            source: SourceId::new("secret"),
+            target: Some(TargetId::new("secret")),
+        }
+    }
+
+    /// One of each action that holds values, all of them at marked paths.
+    fn actions() -> Vec<Action> {
+        let subject = Subject {
+            kind: ObjectKind::User,
+            id: SourceId::new("1"),
+            label: "jane".to_owned(),
+        };
+        let target = TargetId::new("t1");
+        let values = BTreeMap::from([(path("title"), Value::text("secret"))]);
+        let changes = vec![Change {
+            path: path("title"),
+            old: None,
+            new: Some(Value::List(vec![Value::text("secret")])),
+            element: Element::None,
+        }];
+        vec![
+            Action::Create {
+                subject: subject.clone(),
+                attributes: values.clone(),
+                references: vec![(path("manager"), referenced())],
+                keys: vec![key("title")],
+                via: Vec::new(),
+            },
+            Action::Adopt {
+                subject: subject.clone(),
+                target: target.clone(),
+                key: key("title"),
+                current: values,
+                changes: changes.clone(),
+                via: Vec::new(),
+            },
+            Action::Update {
+                subject: subject.clone(),
+                target: target.clone(),
+                changes: changes.clone(),
+            },
+            Action::Enable {
+                subject: subject.clone(),
+                target: target.clone(),
+                changes: changes.clone(),
+            },
+            Action::Disable {
+                subject: subject.clone(),
+                target: target.clone(),
+                changes,
+                why: WhyRemoved::Blocked,
+            },
+            Action::SetReference {
+                subject,
+                target: Some(target),
+                path: path("manager"),
+                old: Some(SourceId::new("secret")),
+                new: Some(referenced()),
+            },
+        ]
+    }
+
+    #[test]
+    fn no_value_at_a_marked_path_is_left_in_what_is_shown() {
+        let redactions = Redactions::marking(&["title", "manager"]);
+        let nothing = Redactions::default();
+        for action in actions() {
+            let shown = format!("{:?}", *redactions.action(&action));
+            assert!(!shown.contains("secret"), "{shown}");
+            assert!(
+                shown.contains(REDACTED) && shown.contains("jane"),
+                "{shown}"
+            );
+            assert_eq!(*nothing.action(&action), action);
+        }
+    }
+
+    #[test]
+    fn outcomes_are_shown_like_their_actions() {
+        let redactions = Redactions::marking(&["title", "manager"]);
+        let action = actions().remove(0);
+        let values = BTreeMap::from([(path("title"), Value::text("secret"))]);
+        for status in [
+            Status::Met {
+                target: TargetId::new("t1"),
+                current: values,
+            },
+            Status::Done {
+                target: TargetId::new("t1"),
+                effect: Effect {
+                    references: vec![(path("manager"), SourceId::new("secret"))],
+                    members: Vec::new(),
+                },
+            },
+        ] {
+            let outcome = Outcome {
+                action: action.clone(),
+                at: chrono::DateTime::UNIX_EPOCH,
+                duration_ms: 1,
+                requests: 1,
+                status,
+            };
+            let shown = format!("{:?}", *redactions.outcome(&outcome));
+            assert!(!shown.contains("secret"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_marked_is_shown() {
+        let redactions = Redactions::marking(&["nickName"]);
+        for action in actions() {
+            assert_eq!(*redactions.action(&action), action);
+        }
+    }
+
+    #[test]
+    fn the_keys_of_skips_are_not_told() {
+        let redactions = Redactions::marking(&["title"]);
+        let target = TargetId::new("t1");
+        let other = SourceId::new("2");
+        for why in [
+            Why::Ambiguous {
+                key: key("title"),
+                targets: vec![target.clone()],
+            },
+            Why::Taken {
+                key: key("title"),
+                target,
+                by: other.clone(),
+            },
+            Why::DuplicateSource {
+                key: key("title"),
+                other,
+            },
+        ] {
+            let skipped = Skipped {
+                subject: actions()[0].subject().clone(),
+                why,
+            };
+            let shown = format!("{:?}", *redactions.skipped(&skipped));
+            assert!(!shown.contains("secret"), "{shown}");
+        }
+    }
+}
