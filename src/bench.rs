@@ -37,7 +37,11 @@ impl Mappings {
     ///
     /// If a mapping fails: the users fit the presets.
     pub fn run(&self, now: DateTime<Utc>) -> usize {
-        let world = World { now, random: &|| 4 };
+        let world = World {
+            now,
+            random: &|| 4,
+            default_domain: None,
+        };
         let values = self.users.iter().map(|user| {
             let subject = Subject::new(user, &[], false);
             match mapping::desired(&self.mappings, &subject, world) {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::engine::job::{Job, ScopeMode};
-use crate::engine::mapping::Source;
+use crate::engine::mapping::{Mapping, Source};
 use crate::engine::model::{ObjectKind, source};
 use crate::engine::scope;
 
@@ -51,4 +51,19 @@ pub(crate) fn select(job: &Job, kind: ObjectKind) -> BTreeSet<String> {
         }
     }
     names
+}
+
+/// The target attributes whose expressions call `DefaultDomain`. When there is none, nobody needs to
+/// know the tenant's domains.
+pub(crate) fn calls_default_domain(job: &Job) -> BTreeSet<String> {
+    let calls = |mapping: &&Mapping| match &mapping.source {
+        Source::Expression(expression) => expression.uses("DefaultDomain"),
+        Source::Attribute(_) | Source::Constant(_) | Source::None => false,
+    };
+    let rules = ObjectKind::ALL.into_iter().map(|kind| job.rules(kind));
+    rules
+        .filter(|rules| rules.enabled)
+        .flat_map(|rules| rules.mappings.iter().filter(calls))
+        .map(|mapping| mapping.target.to_string())
+        .collect()
 }

@@ -15,6 +15,16 @@ pub(crate) enum Error {
     },
     #[error("the source cannot be read")]
     Graph(#[from] graph::Error),
+    #[error(
+        "the tenant's default domain cannot be read, which the mapping of {used_by} asks for with \
+         DefaultDomain; it takes the application permission Domain.Read.All"
+    )]
+    DefaultDomain {
+        /// Target attributes.
+        used_by: String,
+        #[source]
+        source: graph::Error,
+    },
     #[error("the target cannot be worked with")]
     Target(#[from] scim::Error),
     #[error("the state cannot be read or written")]
@@ -45,6 +55,7 @@ impl Error {
             Self::Store(_) | Self::RecorderLost => true,
             Self::Secret { .. }
             | Self::Graph(_)
+            | Self::DefaultDomain { .. }
             | Self::Target(_)
             | Self::Stopped
             | Self::NoSuchObject { .. }

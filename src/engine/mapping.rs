@@ -81,6 +81,8 @@ pub(crate) struct Subject<'a> {
 pub(crate) struct World<'a> {
     pub(crate) now: DateTime<Utc>,
     pub(crate) random: &'a dyn Fn() -> u64,
+    /// The tenant's default domain; `None` when no mapping of the job asks for it.
+    pub(crate) default_domain: Option<&'a str>,
 }
 
 impl<'a> Subject<'a> {
@@ -283,7 +285,7 @@ fn evaluate(
                 roles: subject.roles,
                 now: world.now,
                 random: world.random,
-                default_domain: None,
+                default_domain: world.default_domain,
                 taken: &|_| false,
             };
             match expression
@@ -423,6 +425,7 @@ mod tests {
         let world = World {
             now: DateTime::UNIX_EPOCH,
             random: &|| 4,
+            default_domain: Some("contoso.com"),
         };
         desired(mappings, &Subject::new(&object, &[], false), world)
     }
@@ -605,11 +608,15 @@ mod tests {
         assert_eq!(mapped(&[object]), Ok(Mapped::IgnoreObject));
     }
 
+    #[test]
+    fn an_expression_takes_the_default_domain_from_the_world() {
+        let domain = expression("title", "Append([displayName], DefaultDomain())");
+        assert_eq!(value(domain), Some(Value::text("Janecontoso.com")));
+    }
+
     /// The parity page says so, and must be told when it changes.
     #[test]
-    fn a_job_asks_neither_for_the_default_domain_nor_whether_a_value_is_taken() {
-        let domain = expression("title", "DefaultDomain()");
-        assert!(message(domain).contains("default domain is not known"));
+    fn a_job_does_not_ask_whether_a_value_is_taken() {
         let first = expression("title", "SelectUniqueValue([displayName], \"x\")");
         assert_eq!(value(first), Some(Value::text("Jane")));
     }

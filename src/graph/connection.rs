@@ -13,6 +13,15 @@ use super::client::Client;
 use super::error::Error;
 use super::wire;
 
+/// What the mappings and scoping filters of a job ask for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wanted<'a> {
+    /// Properties of users and of groups.
+    pub(crate) users: &'a [String],
+    pub(crate) groups: &'a [String],
+    pub(crate) default_domain: bool,
+}
+
 /// One thing tried, and how it went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Check {
@@ -31,14 +40,13 @@ pub(crate) struct Failed {
 }
 
 impl Client {
-    /// Tries all that a cycle needs, without reading any person. `users` and `groups` are the
-    /// properties that the job's mappings and filters ask for.
-    pub(crate) async fn test(
-        &self,
-        which: &Application,
-        users: &[String],
-        groups: &[String],
-    ) -> Vec<Check> {
+    /// Tries all that a cycle needs, without reading any person.
+    pub(crate) async fn test(&self, which: &Application, wanted: Wanted<'_>) -> Vec<Check> {
+        let Wanted {
+            users,
+            groups,
+            default_domain,
+        } = wanted;
         let token = self.test_token().await;
         let has_token = token.is_ok();
         let mut checks = vec![check("access token", token)];
@@ -83,6 +91,9 @@ impl Client {
             let outcome = self.try_delta(kind, select).await;
             let words = || format!("delta with {} properties is permitted", select.len());
             checks.push(check(what, outcome.map(|()| words())));
+        }
+        if default_domain {
+            checks.push(check("default domain", self.fetch_default_domain().await));
         }
         checks
     }

@@ -65,6 +65,8 @@ pub(crate) enum Error {
         ids.len(), ids.join(", ")
     )]
     SeveralApplications { name: String, ids: Vec<String> },
+    #[error("none of the tenant's domains is the default one and verified")]
+    NoDefaultDomain,
     #[error("told to stop")]
     Stopped,
 }

@@ -6,12 +6,14 @@ mod assignments;
 mod client;
 mod connection;
 mod delta;
+mod domain;
 mod error;
 mod remedy;
 mod token;
 mod wire;
 
 pub(crate) use client::Client;
+pub(crate) use connection::Wanted;
 pub(crate) use delta::{At, Link};
 pub(crate) use error::{Error, Expired};
 pub(crate) use token::ClientSecret;

@@ -127,6 +127,9 @@ pub(super) fn of(error: &Error) -> Option<String> {
             "grant the application permissions User.Read.All and GroupMember.Read.All, with admin \
              consent"
         }
+        Error::NoDefaultDomain => {
+            "make a verified domain the primary one, under \"Custom domain names\" of the tenant"
+        }
         Error::Url { .. }
         | Error::Setup(_)
         | Error::TokenMalformed { .. }
@@ -174,6 +177,7 @@ fn permission_for(request: &str) -> Option<&'static str> {
     const BY_SEGMENT: &[(&str, &str)] = &[
         ("/servicePrincipals", "Application.Read.All"),
         ("/applications", "Application.Read.All"),
+        ("/domains", "Domain.Read.All"),
         ("/users", "User.Read.All"),
         ("/groups", "GroupMember.Read.All"),
     ];

@@ -108,6 +108,15 @@ pub(super) struct AppRole {
     pub(super) display_name: Option<String>,
 }
 
+/// `domain`: its id is its name.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Domain {
+    pub(super) id: String,
+    pub(super) is_default: Option<bool>,
+    pub(super) is_verified: Option<bool>,
+}
+
 /// `application`: the registration, which is another object than the service principal.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::super::reply::{Call, Reply};
 use super::super::tenant::{
-    DOMAIN, Directory, GraphQuirk, INITIAL_DOMAIN, Life, Object, Principal, Stream, Tenant,
+    Directory, GraphQuirk, INITIAL_DOMAIN, Life, Object, Principal, Stream, Tenant,
 };
 use super::answer::{Link, Problem, object, page, text};
 use super::query::{
@@ -386,11 +386,17 @@ impl Reader<'_> {
 
     pub(super) fn organization(&self) -> Result<Reply, Problem> {
         self.require(Permission::Organization)?;
-        let domain = |name: &str, initial: bool| json!({"name": name, "isDefault": !initial, "isInitial": initial, "type": "Managed", "capabilities": "Email, OfficeCommunicationsOnline"});
+        let domains = self.tenant.domains().into_iter();
+        let domains = domains.map(|(name, is_default)| {
+            json!({
+                "name": name, "isDefault": is_default, "isInitial": name == INITIAL_DOMAIN,
+                "type": "Managed", "capabilities": "Email, OfficeCommunicationsOnline",
+            })
+        });
         let own = json!({
             "id": self.tenant.identity.tenant_id, "deletedDateTime": null, "displayName": "Contoso",
             "tenantType": "AAD", "countryLetterCode": "US", "createdDateTime": "2020-02-01T08:00:00Z",
-            "verifiedDomains": [domain(DOMAIN, false), domain(INITIAL_DOMAIN, true)],
+            "verifiedDomains": domains.collect::<Vec<Value>>(),
         });
         let values = [self.narrow(own).to_string()];
         Ok(page(&self.context("organization"), &Link::None, &values))
@@ -398,14 +404,16 @@ impl Reader<'_> {
 
     pub(super) fn domains(&self) -> Result<Reply, Problem> {
         self.require(Permission::Domains)?;
-        let domain = |name: &str, initial: bool| {
+        let domains = self.tenant.domains().into_iter();
+        let values = domains.map(|(name, is_default)| {
             let value = json!({
-                "id": name, "authenticationType": "Managed", "isAdminManaged": true, "isDefault": !initial,
-                "isInitial": initial, "isRoot": true, "isVerified": true, "supportedServices": ["Email"],
+                "id": name, "authenticationType": "Managed", "isAdminManaged": true,
+                "isDefault": is_default, "isInitial": name == INITIAL_DOMAIN, "isRoot": true,
+                "isVerified": true, "supportedServices": ["Email"],
             });
             self.narrow(value).to_string()
-        };
-        let values = [domain(DOMAIN, false), domain(INITIAL_DOMAIN, true)];
+        });
+        let values: Vec<String> = values.collect();
         Ok(page(&self.context("domains"), &Link::None, &values))
     }
 

@@ -43,6 +43,7 @@ pub struct Tenant {
     pub(super) delta_generation: u64,
     pub(super) page_generation: u64,
     pub(super) requests: u64,
+    pub(super) default_domain: Option<String>,
 }
 
 impl Tenant {
@@ -57,6 +58,7 @@ impl Tenant {
             delta_generation: 0,
             page_generation: 0,
             requests: 0,
+            default_domain: Some(DOMAIN.to_owned()),
         }
     }
 }
@@ -215,6 +217,11 @@ impl TenantHandle {
     /// Replaces the client secret, as an administrator does who rotates it.
     pub fn set_client_secret(&self, secret: &str) {
         secret.clone_into(&mut self.lock().identity.client_secret);
+    }
+
+    /// Makes another domain, verified with this, the default one. `None`: no domain is.
+    pub fn set_default_domain(&self, name: Option<&str>) {
+        self.lock().default_domain = name.map(str::to_owned);
     }
 
     /// The object id of the enterprise application.
@@ -540,6 +547,19 @@ impl TenantHandle {
 }
 
 impl Tenant {
+    /// Every verified domain, and whether it is the default one.
+    pub(super) fn domains(&self) -> Vec<(&str, bool)> {
+        let default = self.default_domain.as_deref();
+        let mut names = vec![DOMAIN, INITIAL_DOMAIN];
+        if let Some(name) = default.filter(|name| !names.contains(name)) {
+            names.push(name);
+        }
+        names
+            .into_iter()
+            .map(|name| (name, Some(name) == default))
+            .collect()
+    }
+
     fn view_user(&self, user: &directory::User) -> UserView {
         let manager = user.manager.map(Principal::User);
         UserView {

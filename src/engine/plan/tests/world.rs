@@ -182,6 +182,7 @@ impl World {
         let surroundings = Surroundings {
             now: DateTime::UNIX_EPOCH,
             random: &|| 4,
+            default_domain: None,
         };
         let mut planner = Planner::new(&self.job, surroundings, self.incomplete.clone());
         let of_kind = |kind| {
