@@ -4,6 +4,29 @@
 use super::{Context, Error};
 use crate::config;
 
+/// Brings the custom security attributes that the job names up to date, by a complete reading of them
+/// or not at all.
+pub(super) async fn custom_security_attributes(context: &Context<'_>) -> Result<(), Error> {
+    let wanted = config::custom_security_attributes(&context.job.rules);
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let agent = context.agent;
+    let read = agent.graph.fetch_custom_security_attributes(&wanted).await;
+    let read = read.map_err(|source| {
+        let names: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+        Error::CustomSecurityAttributes {
+            names: names.join(", "),
+            source,
+        }
+    })?;
+    let store = &agent.store;
+    let changed = store.merge_custom_security_attributes(&wanted, &read)?;
+    let users = read.get().len();
+    tracing::debug!(job = %context.job.rules.name, users, changed, "custom security attributes were read");
+    Ok(())
+}
+
 /// The tenant's default domain, and whether it is another than the job was evaluated with.
 pub(super) struct DefaultDomain {
     pub(super) name: String,

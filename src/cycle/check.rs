@@ -26,14 +26,13 @@ pub(super) async fn test(agent: &Agent, job: &config::Job) -> Vec<Check> {
         let names = config::select(&job.rules, kind);
         names.into_iter().collect()
     };
-    let users = select(ObjectKind::User);
-    let groups = select(ObjectKind::Group);
     let wanted = graph::Wanted {
-        users: &users,
-        groups: &groups,
+        users: select(ObjectKind::User),
+        groups: select(ObjectKind::Group),
         default_domain: !config::calls_default_domain(&job.rules).is_empty(),
+        custom_security_attributes: config::custom_security_attributes(&job.rules),
     };
-    let source = agent.graph.test(&job.application, wanted).await;
+    let source = agent.graph.test(&job.application, &wanted).await;
     let mut checks: Vec<Check> = source
         .into_iter()
         .map(|check| Check {
@@ -59,6 +58,7 @@ async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Problem
             Error::Secret { key, .. } => Some(format!("correct {key}")),
             Error::Graph(_)
             | Error::DefaultDomain { .. }
+            | Error::CustomSecurityAttributes { .. }
             | Error::Store(_)
             | Error::Stopped
             | Error::RecorderLost

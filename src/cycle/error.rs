@@ -25,6 +25,16 @@ pub(crate) enum Error {
         #[source]
         source: graph::Error,
     },
+    #[error(
+        "the custom security attributes cannot be read, for which mappings or scoping filters ask \
+         ({names}); they take the application permission CustomSecAttributeAssignment.Read.All \
+         beside User.Read.All"
+    )]
+    CustomSecurityAttributes {
+        names: String,
+        #[source]
+        source: graph::Error,
+    },
     #[error("the target cannot be worked with")]
     Target(#[from] scim::Error),
     #[error("the state cannot be read or written")]
@@ -56,6 +66,7 @@ impl Error {
             Self::Secret { .. }
             | Self::Graph(_)
             | Self::DefaultDomain { .. }
+            | Self::CustomSecurityAttributes { .. }
             | Self::Target(_)
             | Self::Stopped
             | Self::NoSuchObject { .. }

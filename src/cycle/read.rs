@@ -70,6 +70,7 @@ pub(super) async fn read(context: &Context<'_>) -> Result<Reading, Error> {
             }
         }
     }
+    asked::custom_security_attributes(context).await?;
     let default_domain = asked::default_domain(context).await?;
     if agent.stop.is_cancelled() {
         return Err(Error::Stopped);

@@ -5,6 +5,7 @@ mod application;
 mod assignments;
 mod client;
 mod connection;
+mod custom_security;
 mod delta;
 mod domain;
 mod error;

@@ -127,6 +127,11 @@ pub(super) fn of(error: &Error) -> Option<String> {
             "grant the application permissions User.Read.All and GroupMember.Read.All, with admin \
              consent"
         }
+        Error::NoCustomSecurityValues { .. } => {
+            "grant the application permission CustomSecAttributeAssignment.Read.All with admin \
+             consent, and check the name of the attribute set; where really nobody has a value, take \
+             out the mappings and scoping filters that read it"
+        }
         Error::NoDefaultDomain => {
             "make a verified domain the primary one, under \"Custom domain names\" of the tenant"
         }
@@ -178,7 +183,12 @@ fn permission_for(request: &str) -> Option<&'static str> {
         ("/servicePrincipals", "Application.Read.All"),
         ("/applications", "Application.Read.All"),
         ("/domains", "Domain.Read.All"),
-        ("/users", "User.Read.All"),
+        ("/users/", "User.Read.All"),
+        // Everybody is listed for the custom security attributes alone.
+        (
+            "/users",
+            "CustomSecAttributeAssignment.Read.All, beside User.Read.All,",
+        ),
         ("/groups", "GroupMember.Read.All"),
     ];
     BY_SEGMENT

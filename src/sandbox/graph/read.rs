@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::super::reply::{Call, Reply};
 use super::super::tenant::{
-    Directory, GraphQuirk, INITIAL_DOMAIN, Life, Object, Principal, Stream, Tenant,
+    CUSTOM_SECURITY_ATTRIBUTES, Directory, GraphQuirk, INITIAL_DOMAIN, Life, Object, Principal,
+    Stream, Tenant,
 };
 use super::answer::{Link, Problem, object, page, text};
 use super::query::{
@@ -30,6 +31,7 @@ pub(super) enum Permission {
     Groups,
     Organization,
     Domains,
+    CustomSecurityAttributes,
 }
 
 impl Permission {
@@ -45,18 +47,23 @@ impl Permission {
             ],
             Self::Organization => &["Organization.Read.All", "Directory.Read.All"],
             Self::Domains => &["Domain.Read.All", "Directory.Read.All"],
+            Self::CustomSecurityAttributes => &[
+                "CustomSecAttributeAssignment.Read.All",
+                "CustomSecAttributeAssignment.ReadWrite.All",
+            ],
         }
     }
 }
 
 impl Reader<'_> {
-    pub(super) fn require(&self, permission: Permission) -> Result<(), Problem> {
+    fn is_granted(&self, permission: Permission) -> bool {
         let granted = &self.tenant.settings.permissions;
-        let enough = permission
-            .names()
-            .iter()
-            .any(|name| granted.contains(*name));
-        if enough {
+        let mut names = permission.names().iter();
+        names.any(|name| granted.contains(*name))
+    }
+
+    pub(super) fn require(&self, permission: Permission) -> Result<(), Problem> {
+        if self.is_granted(permission) {
             Ok(())
         } else {
             Err(Problem::denied())
@@ -444,6 +451,7 @@ impl Reader<'_> {
     ) -> String {
         let directory = self.directory();
         let object = directory.object(principal);
+        let shows_security = self.is_granted(Permission::CustomSecurityAttributes);
         let mut out = String::from("{");
         if let Some((name, value)) = annotation {
             write!(out, "\"{name}\":{},", json!(value)).expect("writing to a string does not fail");
@@ -458,6 +466,10 @@ impl Reader<'_> {
                 key.and_then(|key| Some((key, object.properties.raw(key)?))),
             ) {
                 (Some(value), _) => write!(out, "\"{name}\":{value}"),
+                // Without access nobody seems to have any; it is no error.
+                (None, Some(_)) if name == CUSTOM_SECURITY_ATTRIBUTES && !shows_security => {
+                    write!(out, "\"{name}\":null")
+                }
                 (None, Some((_, raw))) if name == "userPrincipalName" && !object.is_active() => {
                     // The recycle bin frees the name by putting the object's id before it.
                     let own: String = serde_json::from_str(raw).unwrap_or_default();

@@ -2,6 +2,7 @@
 //! Every change made through the handle is seen by readers of delta queries, as in the real directory.
 
 mod application;
+mod custom_security;
 mod delta;
 mod directory;
 mod generate;
@@ -24,6 +25,7 @@ pub use application::{
 pub use directory::Life;
 pub use generate::Size;
 
+pub(super) use custom_security::CUSTOM_SECURITY_ATTRIBUTES;
 pub(super) use delta::{Page, PageRules, Position, Selection, Stream, Then};
 pub(super) use directory::{Directory, Moment, Object, Principal};
 pub(super) use generate::{DOMAIN, INITIAL_DOMAIN, Identity};
@@ -405,6 +407,27 @@ impl TenantHandle {
     pub fn set_property(&self, id: Uuid, name: &str, value: Value) -> bool {
         self.update(id, |properties| {
             properties.insert(name.to_owned(), value);
+        })
+    }
+
+    /// Assigns a custom security attribute to a user; `None` takes it away. Delta queries do not see it.
+    pub fn set_custom_security_attribute(
+        &self,
+        user: Uuid,
+        set: &str,
+        attribute: &str,
+        value: Option<&Value>,
+    ) -> bool {
+        self.update(user, |properties| {
+            let property = properties.entry(CUSTOM_SECURITY_ATTRIBUTES.to_owned());
+            let property = property.or_insert(Value::Null);
+            let mut sets = property.as_object().cloned().unwrap_or_default();
+            custom_security::assign(&mut sets, set, attribute, value);
+            *property = if sets.is_empty() {
+                Value::Null
+            } else {
+                Value::Object(sets)
+            };
         })
     }
 
