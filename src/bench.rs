@@ -40,6 +40,7 @@ impl Mappings {
         let world = World {
             now,
             random: &|_, _, _| 4,
+            default_domain: None,
         };
         let values = self.users.iter().map(|user| {
             let subject = Subject::new(user, &[], false);

@@ -274,7 +274,7 @@ pub(super) struct Eval {
     #[arg(
         long,
         value_name = "DOMAIN",
-        help = "The tenant's default domain, for DefaultDomain"
+        help = "The tenant's default domain, for DefaultDomain [with --user: as the last cycle read it]"
     )]
     pub(super) default_domain: Option<String>,
 

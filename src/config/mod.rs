@@ -30,7 +30,7 @@ use problem::Log;
 pub(crate) use duration::parse as parse_duration;
 pub(crate) use problem::{Problem, Problems};
 pub(crate) use secret::SecretError;
-pub(crate) use select::select;
+pub(crate) use select::{calls_default_domain, custom_security_attributes, select};
 pub(crate) use settings::{Application, Config, Job, MemberRemove, Schedule, Source, Target};
 #[cfg(test)]
 pub(crate) use settings::{Dialect, Secret};

@@ -4,6 +4,7 @@ use super::Agent;
 use super::Error;
 use crate::config;
 use crate::engine::model::ObjectKind;
+use crate::graph;
 
 /// One thing that a cycle needs, and how trying it went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,9 +26,13 @@ pub(super) async fn test(agent: &Agent, job: &config::Job) -> Vec<Check> {
         let names = config::select(&job.rules, kind);
         names.into_iter().collect()
     };
-    let users = select(ObjectKind::User);
-    let groups = select(ObjectKind::Group);
-    let source = agent.graph.test(&job.application, &users, &groups).await;
+    let wanted = graph::Wanted {
+        users: select(ObjectKind::User),
+        groups: select(ObjectKind::Group),
+        default_domain: !config::calls_default_domain(&job.rules).is_empty(),
+        custom_security_attributes: config::custom_security_attributes(&job.rules),
+    };
+    let source = agent.graph.test(&job.application, &wanted).await;
     let mut checks: Vec<Check> = source
         .into_iter()
         .map(|check| Check {
@@ -52,6 +57,8 @@ async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Problem
             Error::Target(error) => error.advice().map(str::to_owned),
             Error::Secret { key, .. } => Some(format!("correct {key}")),
             Error::Graph(_)
+            | Error::DefaultDomain { .. }
+            | Error::CustomSecurityAttributes { .. }
             | Error::Store(_)
             | Error::Stopped
             | Error::RecorderLost

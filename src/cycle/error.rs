@@ -15,6 +15,26 @@ pub(crate) enum Error {
     },
     #[error("the source cannot be read")]
     Graph(#[from] graph::Error),
+    #[error(
+        "the tenant's default domain cannot be read, which the mapping of {used_by} asks for with \
+         DefaultDomain; it takes the application permission Domain.Read.All"
+    )]
+    DefaultDomain {
+        /// Target attributes.
+        used_by: String,
+        #[source]
+        source: graph::Error,
+    },
+    #[error(
+        "the custom security attributes cannot be read, for which mappings or scoping filters ask \
+         ({names}); they take the application permission CustomSecAttributeAssignment.Read.All \
+         beside User.Read.All"
+    )]
+    CustomSecurityAttributes {
+        names: String,
+        #[source]
+        source: graph::Error,
+    },
     #[error("the target cannot be worked with")]
     Target(#[from] scim::Error),
     #[error("the state cannot be read or written")]
@@ -45,6 +65,8 @@ impl Error {
             Self::Store(_) | Self::RecorderLost => true,
             Self::Secret { .. }
             | Self::Graph(_)
+            | Self::DefaultDomain { .. }
+            | Self::CustomSecurityAttributes { .. }
             | Self::Target(_)
             | Self::Stopped
             | Self::NoSuchObject { .. }

@@ -4,6 +4,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod apply;
+mod asked;
 mod check;
 mod error;
 mod lookup;
@@ -160,11 +161,11 @@ impl Agent {
         progress: &watch::Sender<Progress>,
     ) -> Result<Dry, Error> {
         let context = self.context(job, options, progress)?;
-        let (_, planned, _) = self.read_and_plan(&context).await?;
+        let (reading, planned, _) = self.read_and_plan(&context).await?;
         let (review, _) = self.review(&context, planned)?;
         Ok(Dry {
             review,
-            kind: context.kind,
+            kind: reading.kind,
             requests: context.requests(),
         })
     }

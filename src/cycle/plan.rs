@@ -32,6 +32,7 @@ pub(super) async fn plan(context: &Context<'_>, reading: &Reading) -> Result<Pla
     let world = World {
         now: (context.agent.now)(),
         random: &random,
+        default_domain: reading.default_domain.as_deref(),
     };
     let gathering = Gathering::new(context)?;
     let mut planner = Planner::new(&context.job.rules, world, reading.incomplete.clone());

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Context, Error};
+use super::{Context, Error, asked};
 use crate::config;
 use crate::engine::job::ScopeMode;
 use crate::engine::model::{Assignment, DEFAULT_ACCESS_ROLE, ObjectKind, SourceId};
@@ -19,6 +19,10 @@ const MAX_BEGINNINGS: u32 = 3;
 pub(super) struct Reading {
     /// Why it is not complete; `None` when every last page was seen.
     pub(super) incomplete: Option<String>,
+    /// The tenant's default domain, when an expression of the job asks for it.
+    pub(super) default_domain: Option<String>,
+    /// What the cycle is after the reading, which may find a reason to evaluate everything.
+    pub(super) kind: CycleKind,
 }
 
 pub(super) async fn read(context: &Context<'_>) -> Result<Reading, Error> {
@@ -66,6 +70,8 @@ pub(super) async fn read(context: &Context<'_>) -> Result<Reading, Error> {
             }
         }
     }
+    asked::custom_security_attributes(context).await?;
+    let default_domain = asked::default_domain(context).await?;
     if agent.stop.is_cancelled() {
         return Err(Error::Stopped);
     }
@@ -75,6 +81,11 @@ pub(super) async fn read(context: &Context<'_>) -> Result<Reading, Error> {
     }
     Ok(Reading {
         incomplete: (!troubles.is_empty()).then(|| troubles.join("; ")),
+        kind: match &default_domain {
+            Some(domain) if domain.changed => CycleKind::Initial,
+            Some(_) | None => context.kind,
+        },
+        default_domain: default_domain.map(|domain| domain.name),
     })
 }
 

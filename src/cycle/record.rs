@@ -11,7 +11,7 @@ use crate::engine::guard::{ClearedPlan, Held, Review};
 use crate::engine::model::{ObjectKind, SourceId, TargetId};
 use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::{Count, Skipped, Why};
-use crate::engine::summary::{FailedObject, Summary};
+use crate::engine::summary::{CycleKind, FailedObject, Summary};
 use crate::report;
 use crate::store::{Evaluated, Evaluation, Horizon, NotPlanned, RequestRecord};
 
@@ -37,6 +37,7 @@ pub(super) struct Judged {
     incomplete: Option<String>,
     held: Option<Held>,
     horizon: Horizon,
+    kind: CycleKind,
 }
 
 impl Judged {
@@ -56,6 +57,7 @@ impl Judged {
             incomplete: reading.incomplete,
             held,
             horizon,
+            kind: reading.kind,
         };
         (judged, cleared)
     }
@@ -105,6 +107,7 @@ pub(super) fn finish(
         incomplete,
         held,
         horizon,
+        kind,
     } = judged;
     let store = &context.agent.store;
     let job = &context.job.rules.name;
@@ -175,7 +178,7 @@ pub(super) fn finish(
     let summary = Summary {
         job: job.clone(),
         cycle,
-        kind: context.kind,
+        kind,
         started,
         duration_ms: milliseconds(started, now),
         evaluated,

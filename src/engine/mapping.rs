@@ -77,13 +77,15 @@ pub(crate) struct Subject<'a> {
     principal_name: Option<Value>,
 }
 
-/// What the mappings see of the world: the clock and chance are passed in.
+/// What the mappings see of the world: the clock, chance and the tenant are passed in.
 #[derive(Clone, Copy)]
 pub(crate) struct World<'a> {
     pub(crate) now: DateTime<Utc>,
     /// The random bits of an object's mapping of a path, counted from 0: the same as often as they
     /// are asked for, because a mapping is evaluated more than once in a cycle.
     pub(crate) random: &'a dyn Fn(&SourceId, &TargetPath, u64) -> u64,
+    /// The tenant's default domain; `None` when no mapping of the job asks for it.
+    pub(crate) default_domain: Option<&'a str>,
 }
 
 /// Whether the target, or an object that is created before, has this value of a mapping.
@@ -378,7 +380,7 @@ fn with_input<T>(
             let count = drawn.replace(drawn.get() + 1);
             (world.random)(&subject.object.id, &mapping.target, count)
         },
-        default_domain: None,
+        default_domain: world.default_domain,
         // What does not fit the target attribute is told of when it is converted to be sent.
         taken: &|text| {
             convert(Value::text(text), mapping).is_ok_and(|value| is_taken(mapping, &value))
@@ -512,6 +514,7 @@ mod tests {
                     (hash ^ u64::from(byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
                 })
             },
+            default_domain: Some("contoso.com"),
         };
         evaluate(&Subject::new(&object, &[], false), world)
     }
@@ -694,11 +697,10 @@ mod tests {
         assert_eq!(mapped(&[object]), Ok(Mapped::IgnoreObject));
     }
 
-    /// The parity page says so, and must be told when it changes.
     #[test]
-    fn a_job_does_not_ask_for_the_default_domain() {
-        let domain = expression("title", "DefaultDomain()");
-        assert!(message(domain).contains("default domain is not known"));
+    fn an_expression_takes_the_default_domain_from_the_world() {
+        let domain = expression("title", "Append([displayName], DefaultDomain())");
+        assert_eq!(value(domain), Some(Value::text("Janecontoso.com")));
     }
 
     fn unique(text: &str) -> Mapping {

@@ -1,17 +1,28 @@
 //! Test Connection, the source's half: token, application and each permission, with the service's own
 //! words and what to do. A token alone proves nothing, so every read that a cycle makes is tried once.
 
+use std::collections::BTreeSet;
 use std::error::Error as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::config::Application;
-use crate::engine::model::ObjectKind;
+use crate::engine::model::{CustomSecurityAttribute, ObjectKind};
 
 use super::client::Client;
 use super::error::Error;
 use super::wire;
+
+/// What the mappings and scoping filters of a job ask for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    /// Properties of users and of groups.
+    pub(crate) users: Vec<String>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) default_domain: bool,
+    pub(crate) custom_security_attributes: BTreeSet<CustomSecurityAttribute>,
+}
 
 /// One thing tried, and how it went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,14 +42,15 @@ pub(crate) struct Failed {
 }
 
 impl Client {
-    /// Tries all that a cycle needs, without reading any person. `users` and `groups` are the
-    /// properties that the job's mappings and filters ask for.
-    pub(crate) async fn test(
-        &self,
-        which: &Application,
-        users: &[String],
-        groups: &[String],
-    ) -> Vec<Check> {
+    /// Tries all that a cycle needs, without reading any person. Where custom security attributes are
+    /// needed, all of them are read: nothing less tells whether Graph shows them.
+    pub(crate) async fn test(&self, which: &Application, wanted: &Wanted) -> Vec<Check> {
+        let Wanted {
+            users,
+            groups,
+            default_domain,
+            custom_security_attributes,
+        } = wanted;
         let token = self.test_token().await;
         let has_token = token.is_ok();
         let mut checks = vec![check("access token", token)];
@@ -83,6 +95,19 @@ impl Client {
             let outcome = self.try_delta(kind, select).await;
             let words = || format!("delta with {} properties is permitted", select.len());
             checks.push(check(what, outcome.map(|()| words())));
+        }
+        if !custom_security_attributes.is_empty() {
+            let read = self.fetch_custom_security_attributes(custom_security_attributes);
+            checks.push(check(
+                "custom security attributes",
+                read.await.map(|read| {
+                    let with_values = read.get().iter().filter(|user| !user.values.is_empty());
+                    format!("{} users have values", with_values.count())
+                }),
+            ));
+        }
+        if *default_domain {
+            checks.push(check("default domain", self.fetch_default_domain().await));
         }
         checks
     }

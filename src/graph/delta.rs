@@ -227,7 +227,7 @@ pub(super) fn source_id(id: &str) -> SourceId {
     SourceId::new(id.to_ascii_lowercase())
 }
 
-fn value(json: Json) -> Option<Value> {
+pub(super) fn value(json: Json) -> Option<Value> {
     Some(match json {
         Json::Null => return None,
         Json::Bool(is) => Value::Boolean(is),

@@ -65,6 +65,14 @@ pub(crate) enum Error {
         ids.len(), ids.join(", ")
     )]
     SeveralApplications { name: String, ids: Vec<String> },
+    /// What Graph answers where access is missing, and where nobody has a value: not to be believed.
+    #[error(
+        "nobody has a value of the attribute set {set}, which is also what Microsoft Graph says where \
+         the permission is missing"
+    )]
+    NoCustomSecurityValues { set: String },
+    #[error("none of the tenant's domains is the default one and verified")]
+    NoDefaultDomain,
     #[error("told to stop")]
     Stopped,
 }

@@ -5,13 +5,16 @@ mod application;
 mod assignments;
 mod client;
 mod connection;
+mod custom_security;
 mod delta;
+mod domain;
 mod error;
 mod remedy;
 mod token;
 mod wire;
 
 pub(crate) use client::Client;
+pub(crate) use connection::Wanted;
 pub(crate) use delta::{At, Link};
 pub(crate) use error::{Error, Expired};
 pub(crate) use token::ClientSecret;

@@ -127,6 +127,14 @@ pub(super) fn of(error: &Error) -> Option<String> {
             "grant the application permissions User.Read.All and GroupMember.Read.All, with admin \
              consent"
         }
+        Error::NoCustomSecurityValues { .. } => {
+            "grant the application permission CustomSecAttributeAssignment.Read.All with admin \
+             consent, and check the name of the attribute set; where really nobody has a value, take \
+             out the mappings and scoping filters that read it"
+        }
+        Error::NoDefaultDomain => {
+            "make a verified domain the primary one, under \"Custom domain names\" of the tenant"
+        }
         Error::Url { .. }
         | Error::Setup(_)
         | Error::TokenMalformed { .. }
@@ -174,7 +182,13 @@ fn permission_for(request: &str) -> Option<&'static str> {
     const BY_SEGMENT: &[(&str, &str)] = &[
         ("/servicePrincipals", "Application.Read.All"),
         ("/applications", "Application.Read.All"),
-        ("/users", "User.Read.All"),
+        ("/domains", "Domain.Read.All"),
+        ("/users/", "User.Read.All"),
+        // Everybody is listed for the custom security attributes alone.
+        (
+            "/users",
+            "CustomSecAttributeAssignment.Read.All, beside User.Read.All,",
+        ),
         ("/groups", "GroupMember.Read.All"),
     ];
     BY_SEGMENT

@@ -1,6 +1,7 @@
 //! What Graph and the token endpoint send, as they send it. serde lives here and nowhere else in `graph`.
 //! Unknown fields are ignored; error bodies are read leniently, because gateways send their own.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
@@ -106,6 +107,24 @@ pub(super) struct AppRole {
     pub(super) id: String,
     pub(super) value: Option<String>,
     pub(super) display_name: Option<String>,
+}
+
+/// A user of whom nothing else was selected.
+#[derive(Debug, Deserialize)]
+pub(super) struct CustomSecurityEntry {
+    pub(super) id: String,
+    /// Null for people without values, and for everybody where access is missing.
+    #[serde(rename = "customSecurityAttributes")]
+    pub(super) sets: Option<BTreeMap<String, Value>>,
+}
+
+/// `domain`: its id is its name.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Domain {
+    pub(super) id: String,
+    pub(super) is_default: Option<bool>,
+    pub(super) is_verified: Option<bool>,
 }
 
 /// `application`: the registration, which is another object than the service principal.

@@ -77,6 +77,37 @@ impl Store {
         })
     }
 
+    /// Notes the tenant's default domain for a job whose expressions ask for it, and says whether it is
+    /// another than last time: then everything is evaluated, and no link is touched.
+    pub(crate) fn note_default_domain(&self, job: &JobName, domain: &str) -> Result<bool, Error> {
+        self.write("note the tenant's default domain", |tx| {
+            ensure_job(tx, job)?;
+            let known: Option<String> = tx
+                .prepare_cached("SELECT default_domain FROM jobs WHERE name = ?1")?
+                .query_row(params![job], |row| row.get(0))?;
+            if known.as_deref() == Some(domain) {
+                return Ok(false);
+            }
+            tx.prepare_cached("UPDATE jobs SET default_domain = ?2 WHERE name = ?1")?
+                .execute(params![job, domain])?;
+            require_full_evaluation(tx, job)?;
+            Ok(true)
+        })
+    }
+
+    /// The tenant's default domain as the newest cycle that needed it read it.
+    pub(crate) fn default_domain(&self) -> Result<Option<String>, Error> {
+        self.read("look up the tenant's default domain", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT default_domain FROM jobs JOIN cycles ON cycles.job = jobs.name
+                     WHERE default_domain IS NOT NULL ORDER BY cycles.number DESC LIMIT 1",
+                )?
+                .query_row([], |row| row.get(0))
+                .optional()
+        })
+    }
+
     /// Lets the next cycle of the job evaluate everything.
     pub(crate) fn restart(&self, job: &JobName) -> Result<(), Error> {
         self.write("restart the job", |tx| {

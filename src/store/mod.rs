@@ -2,6 +2,7 @@
 //! Plain functions on engine types; what the rows look like is nobody else's business.
 
 mod assignments;
+mod custom_security;
 mod cycles;
 mod error;
 mod escrow;

@@ -4,6 +4,7 @@
     reason = "clippy.toml allows it in tests; their helpers are meant too"
 )]
 
+mod asked;
 mod bad_input;
 mod commands;
 mod compliance;

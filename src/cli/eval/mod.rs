@@ -137,6 +137,7 @@ fn run_one(output: Output, file: Option<&Path>, args: &args::Eval) -> Done {
         text,
         object,
         roles,
+        default_domain,
     } = match given(output, file, args) {
         Ok(given) => given,
         Err(obstacle) => return Ok(Err(obstacle)),
@@ -145,7 +146,7 @@ fn run_one(output: Output, file: Option<&Path>, args: &args::Eval) -> Done {
         object: &object,
         roles: roles.as_deref().unwrap_or_default(),
         existing: &args.existing,
-        default_domain: args.default_domain.as_deref(),
+        default_domain: args.default_domain.as_deref().or(default_domain.as_deref()),
         now: args.now.unwrap_or_else(scheduler::now),
     };
     let (view, exit) = match Expression::compile(&text) {
@@ -209,6 +210,8 @@ struct Given {
     object: Object,
     /// `None` when nobody said which.
     roles: Option<Vec<AppRole>>,
+    /// What the state knows of it, when the user came from there.
+    default_domain: Option<String>,
 }
 
 fn given(output: Output, file: Option<&Path>, args: &args::Eval) -> Result<Given, Obstacle> {
@@ -219,13 +222,13 @@ fn given(output: Output, file: Option<&Path>, args: &args::Eval) -> Result<Given
         // The arguments see to it that one of them is there.
         (None, None) => String::new(),
     };
-    let object = match (&args.object, &args.user) {
+    let (object, default_domain) = match (&args.object, &args.user) {
         (Some(file), _) => {
             let members: Map<String, Json> = input::read_json(file)?;
-            Object::from_json(&members)
+            (Object::from_json(&members), None)
         }
         (None, Some(user)) => from_state(output, file, user)?,
-        (None, None) => Object::from_json(&Map::new()),
+        (None, None) => (Object::from_json(&Map::new()), None),
     };
     let roles = match &args.roles {
         Some(file) => {
@@ -238,16 +241,22 @@ fn given(output: Output, file: Option<&Path>, args: &args::Eval) -> Result<Given
         text,
         object,
         roles,
+        default_domain,
     })
 }
 
-/// A user as the state knows them; those that are present come first.
-fn from_state(output: Output, file: Option<&Path>, user: &str) -> anyhow::Result<Object> {
+/// A user as the state knows them; those that are present come first. With the tenant's default
+/// domain, where a cycle had to know it.
+fn from_state(
+    output: Output,
+    file: Option<&Path>,
+    user: &str,
+) -> anyhow::Result<(Object, Option<String>)> {
     let config = load::config(output, file)?;
     let store = Store::open_read_only(&config.state_path)?;
     let found = store.find(ObjectKind::User, user)?.into_iter().next();
     match found {
-        Some(object) => Ok(Object::from_state(object)),
+        Some(object) => Ok((Object::from_state(object), store.default_domain()?)),
         None => anyhow::bail!(
             "no user {user} is in the state; name a principal name or an object id, and mind that \
              only what a cycle has read is there"

@@ -114,6 +114,10 @@ fn explain(kind: ObjectKind, name: &str, why: &Unusable) -> (String, String) {
         },
         Unusable::NotReadable(_) => "map another attribute".to_owned(),
         Unusable::NotAMember { .. } => "name one of its members".to_owned(),
+        Unusable::NotASetAndAttribute => {
+            "name the attribute set and the attribute in it, with letters, digits and underscores"
+                .to_owned()
+        }
         Unusable::NotIndexed(whole) => format!("write {whole}"),
     };
     (format!("{kind} attribute {name}: {why}"), remedy)

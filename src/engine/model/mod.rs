@@ -2,6 +2,7 @@
 
 mod change;
 mod complete;
+mod custom_security;
 mod id;
 mod object;
 mod path;
@@ -11,6 +12,7 @@ mod value;
 
 pub(crate) use change::{MemberChange, SourceChange};
 pub(crate) use complete::Complete;
+pub(crate) use custom_security::{CustomSecurityAttribute, CustomSecurityValues};
 pub(crate) use id::{JobName, ObjectKind, SourceId, TargetId};
 pub(crate) use object::{
     Assignment, DEFAULT_ACCESS_ROLE, Grant, Intent, Link, MatchKey, Presence, SourceObject,

@@ -4,7 +4,8 @@
 
 use std::borrow::Cow;
 
-use super::ObjectKind;
+use super::custom_security::PROPERTY as CUSTOM_SECURITY_ATTRIBUTES;
+use super::{CustomSecurityAttribute, ObjectKind};
 
 /// What a source attribute holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub(crate) enum SourceType {
     Object,
     /// The application's roles that a user holds; only the role functions take it.
     Roles,
-    /// A directory extension: what it holds is known to the tenant only.
+    /// A directory extension or a custom security attribute: what it holds is known to the tenant only.
     Any,
 }
 
@@ -61,6 +62,8 @@ pub(crate) enum Unusable {
         object: &'static str,
         members: String,
     },
+    #[error("its form is customSecurityAttributes.Set.Attribute")]
+    NotASetAndAttribute,
     #[error("{0} has one value and takes no index")]
     NotIndexed(String),
 }
@@ -263,10 +266,6 @@ const NOT_READABLE_USER: &[(&str, &str)] = &[
     ("photo", "photos are not provisioned"),
     ("passwordProfile", "passwords are not provisioned"),
     (
-        "customSecurityAttributes",
-        "delta queries do not tell custom security attributes",
-    ),
-    (
         MEMBER_OF,
         "memberships are provisioned with the groups, through their members",
     ),
@@ -284,6 +283,10 @@ const NOT_READABLE_GROUP: &[(&str, &str)] = &[
     ("accessType", SINGLE_READ_ONLY),
     ("isArchived", SINGLE_READ_ONLY),
     ("owners", "owners are not provisioned"),
+    (
+        CUSTOM_SECURITY_ATTRIBUTES,
+        "users have custom security attributes, groups do not",
+    ),
 ];
 
 /// What is known of an attribute by its Graph name, computed name or portal name, which may reach
@@ -323,6 +326,16 @@ pub(crate) fn attribute(kind: ObjectKind, name: &str) -> Result<SourceAttribute,
     };
     if let Some((_, why)) = not_readable.iter().find(|(name, _)| *name == first) {
         return Err(Unusable::NotReadable(why));
+    }
+    if first.eq_ignore_ascii_case(CUSTOM_SECURITY_ATTRIBUTES) && kind == ObjectKind::User {
+        return match CustomSecurityAttribute::parse(whole) {
+            // The delta query, of which `selects` speaks, does not tell it.
+            Some(_) => found(Any, index).map(|attribute| SourceAttribute {
+                selects: Vec::new(),
+                ..attribute
+            }),
+            None => Err(Unusable::NotASetAndAttribute),
+        };
     }
     if is_directory_extension(first) && member.is_none() {
         return found(Any, index);
@@ -366,6 +379,12 @@ pub(crate) fn filter_attribute(kind: ObjectKind, name: &str) -> Result<SourceAtt
         });
     }
     attribute(kind, name)
+}
+
+/// The custom security attribute that a name reads, with an index or without.
+pub(crate) fn custom_security_attribute(name: &str) -> Option<CustomSecurityAttribute> {
+    let whole = split_index(name).map_or(name, |(whole, _)| whole);
+    CustomSecurityAttribute::parse(whole)
 }
 
 /// The name under which the value is found in [`super::Attributes`], for any name that
@@ -486,6 +505,30 @@ mod tests {
         assert_eq!(found.source_type, Any);
         assert_eq!(found.selects, [name]);
         assert_eq!(user("extension_costCentre"), Err(Unusable::Unknown));
+    }
+
+    #[test]
+    fn custom_security_attributes_are_of_users_and_not_in_the_delta_query() {
+        let name = "customSecurityAttributes.Engineering.Project";
+        for (name, index) in [(name.to_owned(), false), (format!("{name}[1]"), true)] {
+            let found = user(&name).unwrap();
+            assert_eq!(found.name, name);
+            assert_eq!(found.source_type, Any);
+            assert!(found.selects.is_empty() && !found.multi_valued, "{index}");
+            let read = custom_security_attribute(&name).unwrap();
+            assert_eq!((&*read.set, &*read.attribute), ("Engineering", "Project"));
+        }
+        for name in [
+            "customSecurityAttributes",
+            "customSecurityAttributes.Engineering",
+            "CustomSecurityAttributes.Engineering_Project",
+        ] {
+            assert_eq!(user(name), Err(Unusable::NotASetAndAttribute), "{name}");
+        }
+        assert!(matches!(
+            attribute(ObjectKind::Group, name),
+            Err(Unusable::NotReadable(_))
+        ));
     }
 
     #[test]

@@ -58,11 +58,15 @@ impl Attributes {
         let mut value = if let Some(value) = self.0.get(rest) {
             value
         } else {
-            let (first, inner) = rest.split_once('.')?;
-            let Value::Object(members) = self.0.get(first)? else {
-                return None;
-            };
-            members.get(inner)?
+            let mut steps = rest.split('.');
+            let mut inside = self.0.get(steps.next()?)?;
+            for step in steps {
+                let Value::Object(members) = inside else {
+                    return None;
+                };
+                inside = members.get(step)?;
+            }
+            inside
         };
         if let Some(index) = index {
             value = match value {

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::super::reply::{Call, Reply};
 use super::super::tenant::{
-    DOMAIN, Directory, GraphQuirk, INITIAL_DOMAIN, Life, Object, Principal, Stream, Tenant,
+    CUSTOM_SECURITY_ATTRIBUTES, Directory, GraphQuirk, INITIAL_DOMAIN, Life, Object, Principal,
+    Stream, Tenant,
 };
 use super::answer::{Link, Problem, object, page, text};
 use super::query::{
@@ -30,6 +31,7 @@ pub(super) enum Permission {
     Groups,
     Organization,
     Domains,
+    CustomSecurityAttributes,
 }
 
 impl Permission {
@@ -45,18 +47,23 @@ impl Permission {
             ],
             Self::Organization => &["Organization.Read.All", "Directory.Read.All"],
             Self::Domains => &["Domain.Read.All", "Directory.Read.All"],
+            Self::CustomSecurityAttributes => &[
+                "CustomSecAttributeAssignment.Read.All",
+                "CustomSecAttributeAssignment.ReadWrite.All",
+            ],
         }
     }
 }
 
 impl Reader<'_> {
-    pub(super) fn require(&self, permission: Permission) -> Result<(), Problem> {
+    fn is_granted(&self, permission: Permission) -> bool {
         let granted = &self.tenant.settings.permissions;
-        let enough = permission
-            .names()
-            .iter()
-            .any(|name| granted.contains(*name));
-        if enough {
+        let mut names = permission.names().iter();
+        names.any(|name| granted.contains(*name))
+    }
+
+    pub(super) fn require(&self, permission: Permission) -> Result<(), Problem> {
+        if self.is_granted(permission) {
             Ok(())
         } else {
             Err(Problem::denied())
@@ -386,11 +393,17 @@ impl Reader<'_> {
 
     pub(super) fn organization(&self) -> Result<Reply, Problem> {
         self.require(Permission::Organization)?;
-        let domain = |name: &str, initial: bool| json!({"name": name, "isDefault": !initial, "isInitial": initial, "type": "Managed", "capabilities": "Email, OfficeCommunicationsOnline"});
+        let domains = self.tenant.domains().into_iter();
+        let domains = domains.map(|(name, is_default)| {
+            json!({
+                "name": name, "isDefault": is_default, "isInitial": name == INITIAL_DOMAIN,
+                "type": "Managed", "capabilities": "Email, OfficeCommunicationsOnline",
+            })
+        });
         let own = json!({
             "id": self.tenant.identity.tenant_id, "deletedDateTime": null, "displayName": "Contoso",
             "tenantType": "AAD", "countryLetterCode": "US", "createdDateTime": "2020-02-01T08:00:00Z",
-            "verifiedDomains": [domain(DOMAIN, false), domain(INITIAL_DOMAIN, true)],
+            "verifiedDomains": domains.collect::<Vec<Value>>(),
         });
         let values = [self.narrow(own).to_string()];
         Ok(page(&self.context("organization"), &Link::None, &values))
@@ -398,14 +411,16 @@ impl Reader<'_> {
 
     pub(super) fn domains(&self) -> Result<Reply, Problem> {
         self.require(Permission::Domains)?;
-        let domain = |name: &str, initial: bool| {
+        let domains = self.tenant.domains().into_iter();
+        let values = domains.map(|(name, is_default)| {
             let value = json!({
-                "id": name, "authenticationType": "Managed", "isAdminManaged": true, "isDefault": !initial,
-                "isInitial": initial, "isRoot": true, "isVerified": true, "supportedServices": ["Email"],
+                "id": name, "authenticationType": "Managed", "isAdminManaged": true,
+                "isDefault": is_default, "isInitial": name == INITIAL_DOMAIN, "isRoot": true,
+                "isVerified": true, "supportedServices": ["Email"],
             });
             self.narrow(value).to_string()
-        };
-        let values = [domain(DOMAIN, false), domain(INITIAL_DOMAIN, true)];
+        });
+        let values: Vec<String> = values.collect();
         Ok(page(&self.context("domains"), &Link::None, &values))
     }
 
@@ -436,6 +451,7 @@ impl Reader<'_> {
     ) -> String {
         let directory = self.directory();
         let object = directory.object(principal);
+        let shows_security = self.is_granted(Permission::CustomSecurityAttributes);
         let mut out = String::from("{");
         if let Some((name, value)) = annotation {
             write!(out, "\"{name}\":{},", json!(value)).expect("writing to a string does not fail");
@@ -450,6 +466,10 @@ impl Reader<'_> {
                 key.and_then(|key| Some((key, object.properties.raw(key)?))),
             ) {
                 (Some(value), _) => write!(out, "\"{name}\":{value}"),
+                // Without access nobody seems to have any; it is no error.
+                (None, Some(_)) if name == CUSTOM_SECURITY_ATTRIBUTES && !shows_security => {
+                    write!(out, "\"{name}\":null")
+                }
                 (None, Some((_, raw))) if name == "userPrincipalName" && !object.is_active() => {
                     // The recycle bin frees the name by putting the object's id before it.
                     let own: String = serde_json::from_str(raw).unwrap_or_default();

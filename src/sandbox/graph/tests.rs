@@ -303,6 +303,47 @@ async fn untracked_properties_cannot_be_selected() {
 }
 
 #[tokio::test]
+async fn custom_security_attributes_show_in_lists_where_selected_and_permitted() {
+    let sandbox = small().await;
+    let tenant = &sandbox.tenant;
+    let id = tenant.user_ids()[0];
+    let graph = GraphClient::new(&sandbox).await;
+    let first = graph.round(SELECT).await;
+    let projects = json!(["Baker", "Alpine"]);
+    tenant.set_custom_security_attribute(id, "Engineering", "Project", Some(&projects));
+    tenant.set_custom_security_attribute(id, "Engineering", "Level", Some(&json!(7)));
+    let round = graph.round(&first.delta_link).await;
+    assert_eq!(round.entries.len(), 0);
+    let delta = "/users/delta?$select=id,customSecurityAttributes";
+    assert_eq!(graph.problem(delta).await.0, 400);
+
+    let list = "/users?$select=id,customSecurityAttributes";
+    let shown = async || {
+        let page = graph.read(list).await;
+        let users = page["value"].as_array().unwrap().clone();
+        let found = users.into_iter().find(|user| user["id"] == json!(id));
+        found.unwrap()["customSecurityAttributes"].clone()
+    };
+    assert_eq!(shown().await, Value::Null, "not permitted");
+    tenant.grant_permission("CustomSecAttributeAssignment.Read.All");
+    assert_eq!(
+        shown().await,
+        json!({"Engineering": {
+            "@odata.type": "#microsoft.graph.customSecurityAttributeValue",
+            "Project@odata.type": "#Collection(String)",
+            "Project": ["Baker", "Alpine"],
+            "Level": 7,
+        }})
+    );
+    let unasked = graph.read("/users").await;
+    let user = &unasked["value"][0];
+    assert_eq!(user.get("customSecurityAttributes"), None);
+    tenant.set_custom_security_attribute(id, "Engineering", "Project", None);
+    tenant.set_custom_security_attribute(id, "Engineering", "Level", None);
+    assert_eq!(shown().await, Value::Null);
+}
+
+#[tokio::test]
 async fn quirks_of_the_service_can_be_switched_on() {
     let sandbox = small().await;
     sandbox

@@ -2,6 +2,7 @@
 //! Every change made through the handle is seen by readers of delta queries, as in the real directory.
 
 mod application;
+mod custom_security;
 mod delta;
 mod directory;
 mod generate;
@@ -24,6 +25,7 @@ pub use application::{
 pub use directory::Life;
 pub use generate::Size;
 
+pub(super) use custom_security::CUSTOM_SECURITY_ATTRIBUTES;
 pub(super) use delta::{Page, PageRules, Position, Selection, Stream, Then};
 pub(super) use directory::{Directory, Moment, Object, Principal};
 pub(super) use generate::{DOMAIN, INITIAL_DOMAIN, Identity};
@@ -43,6 +45,7 @@ pub struct Tenant {
     pub(super) delta_generation: u64,
     pub(super) page_generation: u64,
     pub(super) requests: u64,
+    pub(super) default_domain: Option<String>,
 }
 
 impl Tenant {
@@ -57,6 +60,7 @@ impl Tenant {
             delta_generation: 0,
             page_generation: 0,
             requests: 0,
+            default_domain: Some(DOMAIN.to_owned()),
         }
     }
 }
@@ -215,6 +219,11 @@ impl TenantHandle {
     /// Replaces the client secret, as an administrator does who rotates it.
     pub fn set_client_secret(&self, secret: &str) {
         secret.clone_into(&mut self.lock().identity.client_secret);
+    }
+
+    /// Makes another domain, verified with this, the default one. `None`: no domain is.
+    pub fn set_default_domain(&self, name: Option<&str>) {
+        self.lock().default_domain = name.map(str::to_owned);
     }
 
     /// The object id of the enterprise application.
@@ -401,6 +410,27 @@ impl TenantHandle {
         })
     }
 
+    /// Assigns a custom security attribute to a user; `None` takes it away. Delta queries do not see it.
+    pub fn set_custom_security_attribute(
+        &self,
+        user: Uuid,
+        set: &str,
+        attribute: &str,
+        value: Option<&Value>,
+    ) -> bool {
+        self.update(user, |properties| {
+            let property = properties.entry(CUSTOM_SECURITY_ATTRIBUTES.to_owned());
+            let property = property.or_insert(Value::Null);
+            let mut sets = property.as_object().cloned().unwrap_or_default();
+            custom_security::assign(&mut sets, set, attribute, value);
+            *property = if sets.is_empty() {
+                Value::Null
+            } else {
+                Value::Object(sets)
+            };
+        })
+    }
+
     /// Blocks the sign-in of a user.
     pub fn disable_user(&self, id: Uuid) -> bool {
         self.set_property(id, "accountEnabled", json!(false))
@@ -540,6 +570,19 @@ impl TenantHandle {
 }
 
 impl Tenant {
+    /// Every verified domain, and whether it is the default one.
+    pub(super) fn domains(&self) -> Vec<(&str, bool)> {
+        let default = self.default_domain.as_deref();
+        let mut names = vec![DOMAIN, INITIAL_DOMAIN];
+        if let Some(name) = default.filter(|name| !names.contains(name)) {
+            names.push(name);
+        }
+        names
+            .into_iter()
+            .map(|name| (name, Some(name) == default))
+            .collect()
+    }
+
     fn view_user(&self, user: &directory::User) -> UserView {
         let manager = user.manager.map(Principal::User);
         UserView {

@@ -48,7 +48,8 @@ CREATE TABLE jobs (
     fingerprint       TEXT,
     full_mark         INTEGER,              -- a full evaluation is due since this mark
     service_principal TEXT,
-    target            TEXT                  -- the address that the links were made at
+    target            TEXT,                 -- the address that the links were made at
+    default_domain    TEXT                  -- of the tenant, as the last cycle that needed it read it
 ) WITHOUT ROWID;
 
 CREATE TABLE roles (

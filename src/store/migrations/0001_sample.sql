@@ -8,7 +8,7 @@ INSERT INTO objects VALUES
     ('user', 'u2', 'soft-deleted', 1, NULL, 'u2', '{}'),
     ('group', 'g1', 'present', 3, NULL, 'Sales', '{"displayName":"Sales"}');
 INSERT INTO members VALUES ('g1', 'u1', 'user', 3);
-INSERT INTO jobs VALUES ('wizer', 'f0', 7, 'sp1', 'https://wizer.example/scim');
+INSERT INTO jobs VALUES ('wizer', 'f0', 7, 'sp1', 'https://wizer.example/scim', 'example.com');
 INSERT INTO roles VALUES ('wizer', 'r1', 'User', 'User');
 INSERT INTO assignments VALUES ('wizer', 'group', 'g1', 'r1');
 INSERT INTO pending VALUES ('wizer', 'user', 'u1', 7);

@@ -3,6 +3,7 @@
 
 mod aftermath;
 mod assignments;
+mod custom_security;
 mod cycles;
 mod files;
 mod holds;

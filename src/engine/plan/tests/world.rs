@@ -251,6 +251,7 @@ impl World {
         let surroundings = Surroundings {
             now: DateTime::UNIX_EPOCH,
             random: &|_, _, _| 4,
+            default_domain: None,
         };
         Planner::new(&self.job, surroundings, self.incomplete.clone())
     }

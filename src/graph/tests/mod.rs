@@ -1,6 +1,8 @@
 //! The module against small servers on loopback, which send what Microsoft documents (`samples/`) and
 //! what goes wrong in between.
 
+mod asked;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -962,7 +964,14 @@ async fn a_connection_test_says_which_permission_is_missing() {
     let which = Application::AppId(APP_ID.to_owned());
     let checks = world
         .client
-        .test(&which, &select("mail"), &select("members"))
+        .test(
+            &which,
+            &Wanted {
+                users: select("mail"),
+                groups: select("members"),
+                ..Wanted::default()
+            },
+        )
         .await;
     let good: Vec<_> = checks.iter().map(|c| (c.what, c.outcome.is_ok())).collect();
     assert_eq!(
@@ -995,7 +1004,7 @@ async fn a_connection_test_without_a_token_goes_no_further() {
     let case = cases("token-errors").remove(1);
     let world = World::with_tokens(move |_| reply_of(&case), |_| panic!("no token, no read")).await;
     let which = Application::AppId(APP_ID.to_owned());
-    let checks = world.client.test(&which, &[], &[]).await;
+    let checks = world.client.test(&which, &Wanted::default()).await;
     assert_eq!(checks.len(), 1);
     let failed = checks[0].outcome.as_ref().unwrap_err();
     assert!(failed.words.contains("AADSTS7000215"), "{}", failed.words);
@@ -1021,5 +1030,5 @@ fn readings_may_be_spawned() {
     is_send(&client.fetch_page(ObjectKind::User, At::Link("x")));
     is_send(&client.fetch_assignments("x"));
     is_send(&client.find_application(&which));
-    is_send(&client.test(&which, &select, &select));
+    is_send(&client.test(&which, &Wanted::default()));
 }
