@@ -139,7 +139,6 @@ impl Driver {
             Ok(config) => Arc::new(config),
             Err(problems) => {
                 for problem in &problems {
-                    let problem = one_line(problem);
                     tracing::error!(problem, "the new configuration is wrong");
                 }
                 tracing::error!(
@@ -394,12 +393,6 @@ fn is_unfinished(store: &Store, job: &JobName) -> bool {
         // An error is told when the last start is looked up.
         Ok(None) | Err(_) => false,
     }
-}
-
-/// A log line is one line.
-fn one_line(text: &str) -> String {
-    let lines: Vec<_> = text.lines().map(str::trim).collect();
-    lines.join("; ")
 }
 
 /// An error and everything below it, in one line.
