@@ -309,6 +309,7 @@ fn log_summary(summary: &Summary, woken_by: WokenBy) -> Ended {
         failures: _,
         failed,
         not_tried,
+        warnings,
         held,
         incomplete,
         aborted,
@@ -329,6 +330,10 @@ fn log_summary(summary: &Summary, woken_by: WokenBy) -> Ended {
         target_requests = requests.target,
         "cycle ended"
     );
+    if !warnings.is_empty() {
+        let people = warnings.len();
+        tracing::warn!(%job, cycle, people, "people are in several groups, and the target should have each in one; `entrain sync --initial` names them all");
+    }
     if let Some((_, removals)) = held {
         tracing::warn!(%job, cycle, removals, "removals are held; see `entrain plan`, allow them with `entrain approve`");
     }

@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use super::action::action_json;
 use super::skipped::skipped_json;
 use super::value::{count_json, requests_json};
+use super::warning::warnings_json;
 use super::why::why_held_json;
 use crate::engine::guard::{Held, Review};
 use crate::engine::plan::Plan;
@@ -41,6 +42,7 @@ impl Serialize for PlanDocument<'_> {
         });
         map.serialize_entry("held", &held)?;
         map.serialize_entry("skipped", &SkippedObjects(plan, names))?;
+        map.serialize_entry("warnings", &warnings_json(&plan.warnings))?;
         map.serialize_entry("requests", &requests_json(*requests))?;
         map.end()
     }
