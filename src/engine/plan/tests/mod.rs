@@ -124,6 +124,7 @@ fn a_user_leaving_scope_is_disabled_and_taken_out_of_groups() {
     );
     let mut world = world.agreed();
     plans(&world, "");
+    world.at("ann").assigned = true;
     plans(&world, "enable ann active: false -> true");
 }
 
