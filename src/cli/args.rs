@@ -316,7 +316,7 @@ pub(super) fn point_in_time(text: &str) -> Result<DateTime<Utc>, &'static str> {
 
 #[derive(Debug, Default, Args)]
 pub(super) struct Init {
-    /// The file to write; never one that exists
+    /// The file to write; never one that exists; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "entrain.toml")]
     pub(super) output: PathBuf,
 
@@ -355,7 +355,7 @@ pub(super) struct Import {
     #[arg(long, value_name = "NAME")]
     pub(super) job: Option<String>,
 
-    /// Write the job there instead of printing it; never a file that exists
+    /// Write the job there instead of printing it; never a file that exists; - prints it
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::args;
 use super::exit::Exit;
 use super::load::Usage;
-use super::output::Output;
+use super::output::{Output, is_standard_output};
 use crate::config::entra::{self, Error, Imported, Left};
 use crate::report::clean_lines;
 
@@ -21,8 +21,9 @@ pub(super) fn import(output: Output, arguments: &args::Import) -> anyhow::Result
         job,
         output: target,
     } = arguments;
+    let target = target.as_deref().filter(|path| !is_standard_output(path));
     // Reading first and refusing then would be rude.
-    if let Some(target) = target.as_deref().filter(|target| target.exists()) {
+    if let Some(target) = target.filter(|target| target.exists()) {
         return Err(Usage(exists(target)).into());
     }
     let imported = entra::read(file).and_then(|bytes| entra::import(&bytes, job.as_deref()));
@@ -35,7 +36,7 @@ pub(super) fn import(output: Output, arguments: &args::Import) -> anyhow::Result
     }
     let mut out = output.results();
     if output.is_json() {
-        writeln!(out, "{:#}", document(&imported, target.as_deref()))?;
+        writeln!(out, "{:#}", document(&imported, target))?;
     } else {
         match target {
             Some(target) => writeln!(

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use super::args;
 use super::exit::Exit;
 use super::load::{Usage, nearest};
-use super::output::Output;
+use super::output::{Output, is_standard_output};
 use crate::config::preset;
 
 /// The preset of a target that nobody named.
@@ -21,18 +21,33 @@ pub(super) fn init(output: Output, mut answers: args::Init) -> anyhow::Result<Ex
         check_preset(preset)?;
     }
     // Asking first and refusing then would be rude.
-    if answers.output.exists() {
+    let to_standard_output = is_standard_output(&answers.output);
+    if !to_standard_output && answers.output.exists() {
         return Err(Usage(exists(&answers.output)).into());
     }
     if io::stdin().is_terminal() {
         ask_for_the_rest(output, &mut answers)?;
     }
     let text = render(&answers);
+    let mut out = output.results();
+    if to_standard_output {
+        if output.is_json() {
+            let document = serde_json::json!({ "format": 1, "written": null, "config_toml": text });
+            writeln!(out, "{document}")?;
+        } else {
+            out.write_all(text.as_bytes())?;
+        }
+        out.flush()?;
+        return Ok(Exit::Done);
+    }
     write_new(&answers.output, &text)?;
     let file = answers.output.display();
-    let mut out = output.results();
     if output.is_json() {
-        let document = serde_json::json!({ "format": 1, "written": file.to_string() });
+        let document = serde_json::json!({
+            "format": 1,
+            "written": file.to_string(),
+            "config_toml": text,
+        });
         writeln!(out, "{document}")?;
     } else {
         writeln!(

@@ -21,7 +21,8 @@ pub(super) fn config(output: Output, file: Option<&Path>) -> anyhow::Result<Conf
     let problems = match load(file) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
-                tracing::info!(%warning, "the configuration is valid, but");
+                let warning = warning.one_line();
+                tracing::info!(warning, "the configuration is valid, but");
             }
             return Ok(loaded.config);
         }

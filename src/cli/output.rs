@@ -2,6 +2,7 @@
 //! these are terminals, and whether colour is wanted.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
 
 use tracing_subscriber::EnvFilter;
 
@@ -114,6 +115,11 @@ impl Output {
             log.with_ansi(colour).try_init()
         };
     }
+}
+
+/// `-` for a file to be written is standard output, as usual on a command line.
+pub(super) fn is_standard_output(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 /// Standard output that swallows what nobody reads any more.

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use super::exit::Exit;
 use super::load;
 use super::output::Output;
-use crate::config::Problems;
+use crate::config::{Problem, Problems};
 use crate::scheduler;
 use crate::store::{Lock, Store};
 
@@ -21,7 +21,7 @@ pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<E
     let file = config.file.clone();
     let reload = || match load::load(Some(&file)) {
         Ok(loaded) => Ok(loaded.config),
-        Err(Problems(problems)) => Err(problems.iter().map(ToString::to_string).collect()),
+        Err(Problems(problems)) => Err(problems.iter().map(Problem::one_line).collect()),
     };
     scheduler::run(config, store, &reload)
         .await

@@ -18,6 +18,7 @@ pub(super) fn of(rules: &Job, application: &Application, base_url: &str) -> Stri
         users,
         groups,
         scope,
+        one_group_each,
         limits: _, // Limits judge a plan; they do not make it.
     } = rules;
     let mut text = String::from("1\n");
@@ -28,6 +29,10 @@ pub(super) fn of(rules: &Job, application: &Application, base_url: &str) -> Stri
     };
     let _ = writeln!(text, "application {how} {who:?}\ntarget {base_url:?}");
     write_scope(&mut text, scope);
+    if *one_group_each {
+        // Changes no action, but who asks for warnings is to have them of everybody.
+        let _ = writeln!(text, "one group each");
+    }
     for (kind, rules) in [("users", users), ("groups", groups)] {
         let _ = writeln!(text, "{kind}");
         write_rules(&mut text, rules);

@@ -47,6 +47,15 @@ impl fmt::Display for Problem {
     }
 }
 
+impl Problem {
+    /// The same for a log, in which an entry is a line.
+    pub(crate) fn one_line(&self) -> String {
+        let text = self.to_string();
+        let lines: Vec<_> = text.lines().map(str::trim).collect();
+        lines.join("; ")
+    }
+}
+
 /// Every problem of a configuration; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problems(pub(crate) Vec<Problem>);

@@ -17,7 +17,9 @@ use crate::engine::model::{
     Assignment, Grant, MatchKey, ObjectKind, Presence, SourceId, SourceObject, TargetId,
     TargetPath, TargetType, Value,
 };
-use crate::engine::plan::{Candidate, Found, Member, Membership, Planned, Planner};
+use crate::engine::plan::{
+    Candidate, Found, Member, Membership, Planned, Planner, Subject, Warning,
+};
 use crate::engine::scope::{self, GrantingGroups, GroupAround, Ways};
 use crate::engine::summary::Progress;
 
@@ -95,7 +97,10 @@ pub(super) async fn plan(context: &Context<'_>, reading: &Reading) -> Result<Pla
             links.insert(source, target);
         }
     }
-    Ok(planner.finish(&links, store.link_counts(job)?, store.scope_counts(job)?))
+    let warnings = gathering.warnings(&planner)?;
+    let mut planned = planner.finish(&links, store.link_counts(job)?, store.scope_counts(job)?);
+    planned.plan.warnings = warnings;
+    Ok(planned)
 }
 
 /// What the state knows that the whole plan needs.
@@ -511,6 +516,7 @@ impl<'a> Gathering<'a> {
             let link = store.target_of(&job.name, kind, &id)?;
             let in_scope = link.as_ref().is_some_and(|(_, in_scope)| *in_scope);
             members.push(Member {
+                kind,
                 target: link.map(|(target, _)| target),
                 in_scope,
                 id,
@@ -519,6 +525,37 @@ impl<'a> Gathering<'a> {
         Ok(Membership {
             members,
             sent: store.sent_members(&job.name, group)?,
+        })
+    }
+
+    /// Who would be in several groups, by name.
+    fn warnings(&self, planner: &Planner<'_>) -> Result<Vec<Warning>, Error> {
+        let store = &self.context.agent.store;
+        let job = &self.context.job.rules.name;
+        let mut found: Vec<(Subject, Vec<Subject>)> = Vec::new();
+        for person in planner.people_in_groups() {
+            let sent = store.sent_groups(job, person)?;
+            let Some(groups) = planner.several_groups(person, &sent) else {
+                continue;
+            };
+            let groups = groups.iter().map(|id| self.subject(ObjectKind::Group, id));
+            let mut groups: Vec<Subject> = groups.collect::<Result<_, _>>()?;
+            groups.sort_by(|one, other| one.label.cmp(&other.label));
+            found.push((self.subject(ObjectKind::User, person)?, groups));
+        }
+        found.sort_by(|(one, _), (other, _)| one.label.cmp(&other.label));
+        let warnings = found.into_iter();
+        Ok(warnings
+            .map(|(person, groups)| Warning::SeveralGroups { person, groups })
+            .collect())
+    }
+
+    fn subject(&self, kind: ObjectKind, id: &SourceId) -> Result<Subject, Error> {
+        let object = self.context.agent.store.object(kind, id)?;
+        Ok(Subject {
+            kind,
+            id: id.clone(),
+            label: object.map_or_else(String::new, |object| object.label().to_owned()),
         })
     }
 }

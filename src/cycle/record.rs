@@ -10,7 +10,7 @@ use super::{Context, Error};
 use crate::engine::guard::{ClearedPlan, Held, Review};
 use crate::engine::model::{ObjectKind, SourceId, TargetId};
 use crate::engine::outcome::{Class, Failure};
-use crate::engine::plan::{Count, Skipped, Why};
+use crate::engine::plan::{Count, Skipped, Warning, Why};
 use crate::engine::summary::{CycleKind, FailedObject, Summary};
 use crate::report;
 use crate::store::{Evaluated, Evaluation, Horizon, NotPlanned, RequestRecord};
@@ -32,6 +32,7 @@ impl Beside {
 pub(super) struct Judged {
     beside: Beside,
     skipped: Vec<Skipped>,
+    warnings: Vec<Warning>,
     evaluated: Count,
     in_scope: Count,
     incomplete: Option<String>,
@@ -52,6 +53,7 @@ impl Judged {
         let judged = Self {
             beside,
             skipped: plan.skipped().cloned().collect(),
+            warnings: plan.warnings.clone(),
             evaluated: plan.evaluated,
             in_scope: plan.in_scope,
             incomplete: reading.incomplete,
@@ -102,6 +104,7 @@ pub(super) fn finish(
     let Judged {
         beside,
         skipped,
+        warnings,
         evaluated,
         in_scope,
         incomplete,
@@ -189,6 +192,7 @@ pub(super) fn finish(
         failures,
         failed,
         not_tried: tally.not_tried,
+        warnings,
         held: held.map(|held| (held.why, held.actions.len() as u64)),
         incomplete,
         aborted: tally.aborted,
@@ -250,6 +254,7 @@ pub(super) fn stopped(
         failures: Vec::new(),
         failed: 0,
         not_tried: 0,
+        warnings: Vec::new(),
         held: None,
         incomplete: None,
         aborted: None,

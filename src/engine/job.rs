@@ -11,6 +11,8 @@ pub(crate) struct Job {
     pub(crate) users: Rules,
     pub(crate) groups: Rules,
     pub(crate) scope: Scope,
+    /// The target should have each person in one group only: plans warn of those in several.
+    pub(crate) one_group_each: bool,
     pub(crate) limits: Limits,
 }
 

@@ -283,6 +283,7 @@ mod tests {
                 exclude_default_access: false,
                 group_objects: GroupObjects::InScope,
             },
+            one_group_each: false,
             limits: Limits {
                 max_deletions: Limit::Count(500),
             },

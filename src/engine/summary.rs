@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::guard::WhyHeld;
 use super::model::JobName;
 use super::outcome::Failure;
-use super::plan::{Count, Subject};
+use super::plan::{Count, Subject, Warning};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Summary {
@@ -33,6 +33,8 @@ pub(crate) struct Summary {
     pub(crate) failed: u64,
     /// Actions not tried, because the cycle was told to stop or what they need failed.
     pub(crate) not_tried: u64,
+    /// What the plan warned of, carried out all the same.
+    pub(crate) warnings: Vec<Warning>,
     /// Why removals are held, and how many.
     pub(crate) held: Option<(WhyHeld, u64)>,
     /// Why the source could not be read completely: nothing was removed on its word.

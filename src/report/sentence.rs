@@ -8,12 +8,15 @@ use crate::engine::filter::ClauseFailure;
 use crate::engine::guard::WhyHeld;
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{MatchKey, ObjectKind, Value, Via};
-use crate::engine::plan::{Count, Skipped, Subject, Verb, Why, WhyOut, WhyRemoved};
+use crate::engine::plan::{Count, Skipped, Subject, Verb, Warning, Why, WhyOut, WhyRemoved};
 use crate::engine::redact::{REDACTED, Shown};
 use crate::engine::summary::CycleKind;
 
 /// A longer value is cut in text; JSON holds it in full.
 const LONGEST_VALUE: usize = 300;
+
+/// Groups of one person named in a warning; the rest is counted.
+const GROUPS_NAMED: usize = 10;
 
 /// Escapes what a terminal would obey or hide: control characters, direction overrides, line
 /// separators and zero-width characters.
@@ -262,6 +265,25 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: &Names<'_>) -> String {
         ),
         Why::LookupFailed(words) => format!("the look-up in the target failed: {}", clean(words)),
     }
+}
+
+/// What a plan warns of: a plain sentence without a full stop.
+pub(crate) fn warning(warning: &Warning) -> String {
+    let Warning::SeveralGroups { person, groups } = warning;
+    let name = |subject: &Subject| {
+        let Subject { kind: _, id, label } = subject;
+        clean(if label.is_empty() { id.as_str() } else { label })
+    };
+    let mut names: Vec<String> = groups.iter().take(GROUPS_NAMED).map(name).collect();
+    let more = groups.len().saturating_sub(GROUPS_NAMED) as u64;
+    if more > 0 {
+        names.push(format!("{} more", number(more)));
+    }
+    format!(
+        "{} is in several groups: {}; the target should have each person in one only (one_group_each)",
+        name(person),
+        names.join(", ")
+    )
 }
 
 pub(crate) fn verb_word(verb: Verb) -> &'static str {

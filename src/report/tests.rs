@@ -18,7 +18,7 @@ use crate::engine::model::{
 };
 use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::{
-    Action, Change, Count, Element, Plan, Referenced, Skipped, Subject, Verb, Why, WhyOut,
+    Action, Change, Count, Element, Plan, Referenced, Skipped, Subject, Verb, Warning, Why, WhyOut,
     WhyRemoved,
 };
 use crate::engine::redact::{Redactions, ShownReview};
@@ -478,6 +478,50 @@ fn json_holds_what_is_held_and_what_is_skipped() {
     assert_eq!(document["jobs"][1]["error"], "no");
 }
 
+fn in_several_groups(people: usize) -> Vec<Warning> {
+    let warn = |number| Warning::SeveralGroups {
+        person: user(&format!("ann{number}@contoso.com")),
+        groups: vec![group("Berlin"), group("Sales\u{1b}")],
+    };
+    (1..=people).map(warn).collect()
+}
+
+#[test]
+fn warnings_about_people_are_cut_short_in_text_alone() {
+    let mut plan = Plan::new(
+        JobName::new("sosafe"),
+        Redactions::default(),
+        Vec::new(),
+        Vec::new(),
+    );
+    plan.warnings = in_several_groups(7);
+    let limits = Limits {
+        max_deletions: Limit::Count(1),
+    };
+    let review = guard::review(plan, &limits, &Approvals::default());
+    let short = plan_text(&review, Style::default());
+    let (_, tail) = short.split_once("\nWarnings\n").unwrap();
+    insta::assert_snapshot!(tail, @r##"
+      ! ann1@contoso.com is in several groups: Berlin, Sales\u{1b}; the target should have each person in one only (one_group_each)
+      ! ann2@contoso.com is in several groups: Berlin, Sales\u{1b}; the target should have each person in one only (one_group_each)
+      ! ann3@contoso.com is in several groups: Berlin, Sales\u{1b}; the target should have each person in one only (one_group_each)
+      ! ann4@contoso.com is in several groups: Berlin, Sales\u{1b}; the target should have each person in one only (one_group_each)
+      ! ann5@contoso.com is in several groups: Berlin, Sales\u{1b}; the target should have each person in one only (one_group_each)
+      ! and 2 more of whom the same is true (-v lists them)
+
+    No changes. Plan: 0 to create, 0 to update, 0 to disable, 0 to delete, 7 warnings.
+    Making the plan took 4 requests to the source and 1 request to the target; nothing was changed.
+    "##);
+    let whole = plan_text(&review, DETAILS);
+    assert_eq!(whole.matches("is in several groups").count(), 7);
+    let document = json(|document| document.plan(&view(&review)).unwrap());
+    let warnings = document["jobs"][0]["warnings"].as_array().unwrap();
+    assert_eq!(warnings.len(), 7);
+    assert_eq!(warnings[0]["reason"], "several-groups");
+    assert_eq!(warnings[0]["subject"]["label"], "ann1@contoso.com");
+    assert_eq!(warnings[0]["groups"][0]["label"], "Berlin");
+}
+
 fn summary() -> Summary {
     Summary {
         job: JobName::new("wizer"),
@@ -511,6 +555,7 @@ fn summary() -> Summary {
         }],
         failed: 3,
         not_tried: 1,
+        warnings: in_several_groups(1),
         held: Some((
             WhyHeld::TooManyDeletions {
                 planned: 600,
@@ -537,6 +582,7 @@ fn a_summary_says_what_was_done_what_failed_and_what_is_held() {
       ✗ The source was not read completely, so nothing was removed: page 2 of the groups: HTTP 500
       ✗ create user kim@contoso.com: POST /Users: userName is too long (refused, HTTP 400); it may have been carried out all the same, which the next cycle finds out
       and 2 more that failed
+      ! ann1@contoso.com is in several groups: Berlin, Sales\u{1b}; the target should have each person in one only (one_group_each)
       ✗ 610 removals held back, and none was carried out: 600 disables and deletes are planned, and the job's limit is 500 (safety.max_deletions). Look at them with: entrain plan wizer; allow them with: entrain approve wizer
     "##);
 }
@@ -548,6 +594,7 @@ fn a_summary_in_json_has_the_same_facts() {
     assert_eq!(summary["done"]["create"], 2_000);
     assert_eq!(summary["held"]["removals"], 610);
     assert_eq!(summary["failures"][0]["http_status"], 400);
+    assert_eq!(summary["warnings"][0]["reason"], "several-groups");
     assert_eq!(summary["started"], "2027-01-15T08:00:00.000Z");
 }
 

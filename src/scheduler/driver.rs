@@ -139,7 +139,6 @@ impl Driver {
             Ok(config) => Arc::new(config),
             Err(problems) => {
                 for problem in &problems {
-                    let problem = one_line(problem);
                     tracing::error!(problem, "the new configuration is wrong");
                 }
                 tracing::error!(
@@ -310,6 +309,7 @@ fn log_summary(summary: &Summary, woken_by: WokenBy) -> Ended {
         failures: _,
         failed,
         not_tried,
+        warnings,
         held,
         incomplete,
         aborted,
@@ -330,6 +330,10 @@ fn log_summary(summary: &Summary, woken_by: WokenBy) -> Ended {
         target_requests = requests.target,
         "cycle ended"
     );
+    if !warnings.is_empty() {
+        let people = warnings.len();
+        tracing::warn!(%job, cycle, people, "people are in several groups, and the target should have each in one; `entrain sync --initial` names them all");
+    }
     if let Some((_, removals)) = held {
         tracing::warn!(%job, cycle, removals, "removals are held; see `entrain plan`, allow them with `entrain approve`");
     }
@@ -394,12 +398,6 @@ fn is_unfinished(store: &Store, job: &JobName) -> bool {
         // An error is told when the last start is looked up.
         Ok(None) | Err(_) => false,
     }
-}
-
-/// A log line is one line.
-fn one_line(text: &str) -> String {
-    let lines: Vec<_> = text.lines().map(str::trim).collect();
-    lines.join("; ")
 }
 
 /// An error and everything below it, in one line.

@@ -155,6 +155,7 @@ impl Store {
             failures: _,
             failed,
             not_tried,
+            warnings: _,
             held,
             incomplete,
             aborted,

@@ -125,6 +125,22 @@ impl Store {
         })
     }
 
+    /// The groups that the target was told to have this member in.
+    pub(crate) fn sent_groups(
+        &self,
+        job: &JobName,
+        member: &SourceId,
+    ) -> Result<Vec<SourceId>, Error> {
+        self.read("look up memberships", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT group_id FROM sent_members WHERE job = ?1 AND member_id = ?2",
+                )?
+                .query_map(params![job, member], |row| row.get(0))?
+                .collect()
+        })
+    }
+
     pub(crate) fn link_counts(&self, job: &JobName) -> Result<Count, Error> {
         self.read("count links", |connection| link_counts(connection, job))
     }

@@ -219,6 +219,41 @@ async fn the_config_that_init_writes_is_valid() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn init_to_a_dash_prints_the_config_and_writes_no_file() {
+    let rig = start().await;
+    let before = files(&rig);
+    let init = ["init", "--output", "-", "--preset", "sosafe"];
+    let printed = rig.run(&init).await.expect(0).out;
+    assert_eq!(files(&rig), before);
+    let json = [&init[..], &["--format", "json"]].concat();
+    let document: Value = serde_json::from_str(&rig.run(&json).await.expect(0).out).unwrap();
+    assert_eq!(
+        document,
+        json!({ "format": 1, "written": null, "config_toml": printed })
+    );
+    assert_eq!(files(&rig), before);
+
+    let init = ["init", "--output", "new.toml", "--preset", "sosafe"];
+    rig.run(&init).await.expect(0);
+    assert_eq!(fs::read_to_string(rig.path("new.toml")).unwrap(), printed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_warning_of_the_config_is_one_line_of_the_log() {
+    let rig = start().await;
+    rig.configure("[jobs.scope]\nmode = \"all\"\nnested_groups = true\n");
+    let run = rig.run(&["-v", "status"]).await.expect(0);
+    let lines = run.err.lines();
+    let told: Vec<_> = lines
+        .filter(|line| line.contains("nested groups add nobody"))
+        .collect();
+    let [line] = told.as_slice() else {
+        panic!("{run:?}");
+    };
+    assert!(line.contains("; remove nested_groups"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn init_asks_nobody_when_nobody_is_there() {
     let rig = start().await;
     let begun = Instant::now();

@@ -136,6 +136,10 @@ async fn an_import_ends_with_the_code_that_says_what_happened() {
     let refused = rig.run(&to_file).await.expect(2);
     assert!(refused.err.contains("not overwritten"), "{}", refused.err);
 
+    let to_dash = ["import", "odd.json", "--output", "-"];
+    assert_eq!(rig.run(&to_dash).await.expect(0).out, toml);
+    assert!(!rig.path("-").exists());
+
     for (file, code, word) in [
         ("empty.json", 1, "no synchronization rule"),
         ("broken.json", 2, "at line 2, column 9"),

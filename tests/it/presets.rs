@@ -466,3 +466,65 @@ async fn wizer_adopts_by_each_key_and_nobody_is_there_twice() {
     let idle = rig.sync().await.expect(0).job();
     assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
 }
+
+/// What a plan or a cycle warns of: who, and which groups.
+fn warned(job: &Value) -> Vec<(String, Vec<String>)> {
+    let label = |subject: &Value| subject["label"].as_str().unwrap().to_owned();
+    let warnings = job["warnings"].as_array().unwrap().iter();
+    warnings
+        .map(|warning| {
+            assert_eq!(warning["reason"], "several-groups");
+            let groups = warning["groups"].as_array().unwrap();
+            (
+                label(&warning["subject"]),
+                groups.iter().map(label).collect(),
+            )
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sosafe_warns_of_people_in_several_groups_and_provisions_them_all_the_same() {
+    let rig = start(&SOSAFE, Size::new(10, 1, 1)).await;
+    let (jane, john) = (rig.joiner("jane"), rig.joiner("john"));
+    let [sales, berlin, rome] = ["Sales", "Berlin", "Rome"].map(|name| {
+        let group = rig.tenant().add_group(name);
+        rig.tenant().assign(group, ROLE_USER);
+        group
+    });
+    rig.tenant().add_members(sales, &[jane, john]);
+    rig.tenant().add_members(berlin, &[jane]);
+    let in_both = |name: &str, groups: &[&str]| {
+        let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+        vec![(format!("{name}@contoso.com"), groups)]
+    };
+    rig.run(&["check"]).await.expect(0);
+    let of_jane = in_both("jane", &["Berlin", "Sales"]);
+    assert_eq!(warned(&rig.plan().await.expect(0).job()), of_jane);
+    let text = rig.run(&["plan"]).await.expect(0).out;
+    let line = "  ! jane@contoso.com is in several groups: Berlin, Sales; ";
+    assert!(text.contains(line), "{text}");
+    assert!(text.contains(", 1 warning."), "{text}");
+    let initial = rig.sync().await.expect(0).job();
+    assert_eq!(warned(&initial), of_jane);
+    assert_eq!(initial["failed"], 0);
+
+    // A cycle that evaluates nothing warns of nothing.
+    let plan = ["plan", "--detailed-exitcode", "--format", "json"];
+    assert_eq!(warned(&rig.run(&plan).await.expect(0).job()), []);
+    assert_eq!(warned(&rig.sync().await.expect(0).job()), []);
+
+    // Sales alone is evaluated; that John is in Rome is known from a cycle before.
+    rig.tenant().add_members(rome, &[john]);
+    rig.tenant().remove_members(sales, &[john]);
+    assert_eq!(warned(&rig.sync().await.expect(0).job()), of_jane);
+    rig.tenant().add_members(sales, &[john]);
+    let both = [of_jane.clone(), in_both("john", &["Rome", "Sales"])].concat();
+    assert_eq!(warned(&rig.sync().await.expect(0).job()), both);
+
+    // Whoever asks for warnings later has them of everybody.
+    rig.edit(|text| format!("{text}\n[jobs.groups]\none_group_each = false\n"));
+    assert_eq!(warned(&rig.sync().await.expect(0).job()), []);
+    rig.edit(|text| text.replace("one_group_each = false", ""));
+    assert_eq!(warned(&rig.sync().await.expect(0).job()), both);
+}

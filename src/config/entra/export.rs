@@ -3,13 +3,12 @@
 use serde_json::{Value as Json, json};
 
 use super::names::{self, to_directory};
-use super::{Left, judge, tree};
+use super::{Left, beside, filters, judge, shape, tree};
 use crate::config::settings::{self, Application};
 use crate::engine::expr::Expression;
-use crate::engine::filter::{Clause, ClauseGroup};
 use crate::engine::job::{Actions, Rules};
 use crate::engine::mapping::{Apply, Mapping, OnEmpty, Source};
-use crate::engine::model::schema::{CORE_GROUP, ENTERPRISE_USER};
+use crate::engine::model::schema::{self, CORE_GROUP, ENTERPRISE_USER};
 use crate::engine::model::source::{self, SourceType};
 use crate::engine::model::{ObjectKind, TargetType, Value};
 
@@ -73,6 +72,7 @@ pub(crate) fn export(job: &settings::Job, source: &settings::Source) -> Exported
             id(job, source),
         ));
     }
+    left.extend(beside::list(job));
     Exported {
         schema: format!("{schema:#}"),
         left,
@@ -116,13 +116,15 @@ fn object_mapping(kind: ObjectKind, rules: &Rules, left: &mut Vec<Left>) -> Json
         .iter()
         .filter_map(|mapping| attribute_mapping(kind, mapping, left))
         .collect();
+    let (scope, is_whole) = filters::write(kind, &rules.filter, left);
     json!({
-        "enabled": rules.enabled,
+        // By another scope, other people would be provisioned.
+        "enabled": rules.enabled && is_whole,
         "flowTypes": flow_types(rules.actions),
         "name": format!("Provision {} {source}s", names::SOURCE_DIRECTORY),
         "sourceObjectName": source,
         "targetObjectName": target,
-        "scope": scope(kind, rules, left),
+        "scope": scope,
         "attributeMappings": attributes,
         "metadata": [],
     })
@@ -143,34 +145,6 @@ fn flow_types(actions: Actions) -> String {
     allowed.join(", ")
 }
 
-fn scope(kind: ObjectKind, rules: &Rules, left: &mut Vec<Left>) -> Json {
-    if rules.filter.groups.is_empty() {
-        return Json::Null;
-    }
-    let mut clause_json = |clause: &Clause| {
-        let attribute = directory_name(kind, clause.attribute(), "filter", left);
-        // Entra has no switch for it, but patterns can say it themselves.
-        let operand = clause.operand().map(|operand| {
-            if clause.is_full() {
-                format!(r"\A(?:{operand})\z")
-            } else {
-                operand.to_owned()
-            }
-        });
-        json!({
-            "operatorName": clause.operator().name(),
-            "sourceOperandName": attribute,
-            "targetOperand": { "values": operand.into_iter().collect::<Vec<_>>() },
-        })
-    };
-    let mut groups = Vec::new();
-    for ClauseGroup { name, clauses } in &rules.filter.groups {
-        let clauses: Vec<_> = clauses.iter().map(&mut clause_json).collect();
-        groups.push(json!({ "name": name, "clauses": clauses }));
-    }
-    json!({ "groups": groups, "inputFilterGroups": [], "categoryFilterGroups": [] })
-}
-
 fn attribute_mapping(kind: ObjectKind, mapping: &Mapping, left: &mut Vec<Left>) -> Option<Json> {
     let Mapping {
         target,
@@ -179,8 +153,8 @@ fn attribute_mapping(kind: ObjectKind, mapping: &Mapping, left: &mut Vec<Left>) 
         matching,
         apply,
         on_empty,
-        target_type: _, // These five are told by the target's directory.
-        multi_valued: _,
+        target_type,
+        multi_valued: _, // These three are told by the target's directory.
         case_exact: _,
         required: _,
     } = mapping;
@@ -193,6 +167,12 @@ fn attribute_mapping(kind: ObjectKind, mapping: &Mapping, left: &mut Vec<Left>) 
         });
     };
     let text = default.as_ref().and_then(plain);
+    if *target_type == TargetType::Complex && !is_object_to_entra(kind, mapping) {
+        leave(
+            "type = \"complex\"",
+            "Entra has no word for objects; it is written as a string",
+        );
+    }
     if default.is_some() && text.is_none() {
         leave("the default", "Entra's defaults are plain text");
     }
@@ -238,6 +218,18 @@ fn attribute_mapping(kind: ObjectKind, mapping: &Mapping, left: &mut Vec<Left>) 
     }))
 }
 
+/// Whether it shows by the attribute or by the function that the value is an object.
+fn is_object_to_entra(kind: ObjectKind, mapping: &Mapping) -> bool {
+    let known = schema::definition(kind, &mapping.target);
+    let by_function = match &mapping.source {
+        Source::Expression(expression) => shape::ROLE_OBJECTS
+            .iter()
+            .any(|function| expression.uses(function)),
+        Source::Attribute(_) | Source::Constant(_) | Source::None => false,
+    };
+    by_function || known.is_some_and(|known| known.target_type == TargetType::Complex)
+}
+
 fn node(kind: &str, name: &str, expression: &str) -> Json {
     json!({ "expression": expression, "name": name, "type": kind, "parameters": [] })
 }
@@ -261,7 +253,12 @@ fn expression_node(
 }
 
 /// The directory's name; one that its schema has no form for is told.
-fn directory_name(kind: ObjectKind, name: &str, place: &str, left: &mut Vec<Left>) -> String {
+pub(super) fn directory_name(
+    kind: ObjectKind,
+    name: &str,
+    place: &str,
+    left: &mut Vec<Left>,
+) -> String {
     let found = to_directory(name);
     if !names::is_plain(found) {
         let section = judge::section(kind);

@@ -1,11 +1,16 @@
-//! The scope of an object mapping becomes scoping filters. One clause that cannot be carried over
-//! would change who belongs, so then the kind of object is switched off until somebody has looked.
+//! The scope of an object mapping becomes scoping filters, and the other way round. One clause that
+//! cannot be carried over would change who belongs, so then the kind of object is switched off until
+//! somebody has looked.
 
+use serde_json::{Value as Json, json};
+
+use super::export::directory_name;
 use super::names::{self, to_graph};
 use super::toml::{self, Clause, Group, SHOWN_LENGTH, Side, shown};
 use super::{Left, judge, wire};
-use crate::engine::filter::Operator;
+use crate::engine::filter::{self, ClauseGroup, Filter, Operator};
 use crate::engine::model::ObjectKind;
+use crate::engine::model::source::{self, SourceType};
 
 /// Clauses and groups of the filter that counts.
 pub(super) fn count(filter: &wire::Filter) -> usize {
@@ -129,4 +134,71 @@ fn clause_text(raw: &wire::Clause) -> String {
     let operator = raw.operator_name.as_deref().unwrap_or_default();
     let text = format!("{attribute} {operator} {}", values.join(", "));
     text.trim().to_owned()
+}
+
+/// The scoping filter, and whether it is the whole of it.
+pub(super) fn write(kind: ObjectKind, filter: &Filter, left: &mut Vec<Left>) -> (Json, bool) {
+    let section = judge::section(kind);
+    let mut is_whole = true;
+    let mut groups = Vec::new();
+    for ClauseGroup { name, clauses } in &filter.groups {
+        let mut written = Vec::new();
+        for clause in clauses {
+            if let Some(why) = unknown_to_entra(kind, clause) {
+                left.push(Left {
+                    place: format!("{section}, filter"),
+                    what: clause.to_string(),
+                    why: format!("{why}; without it others belong, so {section} are not enabled"),
+                });
+                is_whole = false;
+                continue;
+            }
+            let attribute = directory_name(kind, clause.attribute(), "filter", left);
+            // Entra has no switch for it, but patterns can say it themselves.
+            let operand = clause.operand().map(|operand| {
+                if clause.is_full() {
+                    format!(r"\A(?:{operand})\z")
+                } else {
+                    operand.to_owned()
+                }
+            });
+            written.push(json!({
+                "operatorName": clause.operator().name(),
+                "sourceOperandName": attribute,
+                "targetOperand": { "values": operand.into_iter().collect::<Vec<_>>() },
+            }));
+        }
+        if !written.is_empty() {
+            groups.push(json!({ "name": name, "clauses": written }));
+        }
+    }
+    if groups.is_empty() {
+        return (Json::Null, is_whole);
+    }
+    let scope = json!({ "groups": groups, "inputFilterGroups": [], "categoryFilterGroups": [] });
+    (scope, is_whole)
+}
+
+/// Why Entra has no such clause.
+fn unknown_to_entra(kind: ObjectKind, clause: &filter::Clause) -> Option<&'static str> {
+    let around = "Entra's filters cannot read references, groups and app roles";
+    if [source::APP_ROLE_ASSIGNMENTS, source::MEMBER_OF].contains(&clause.attribute()) {
+        return Some(around);
+    }
+    let attribute = source::attribute(kind, clause.attribute()).ok()?;
+    match attribute.source_type {
+        SourceType::Reference | SourceType::Roles => return Some(around),
+        SourceType::Boolean
+        | SourceType::DateTime
+        | SourceType::Text
+        | SourceType::Object
+        | SourceType::Any => {}
+    }
+    if attribute.multi_valued {
+        return Some("Entra's filters cannot read an attribute with several values");
+    }
+    if clause.compares_times() {
+        return Some("Entra's filters compare whole numbers only");
+    }
+    None
 }

@@ -223,6 +223,11 @@ impl<'s> Importer<'s> {
             let why = "the schema says that this mapping is not processed";
             self.leave(section, "Unsynchronized or Disposition", why);
         }
+        for (key, value) in meaningful(&mapping.metadata) {
+            let what = format!("{} {}", shown(key), shown(value));
+            let why = "entrain has no such setting of users or of groups";
+            self.leave(section, what, why);
+        }
         self.actions(mapping, &mut side);
         if let Some(filter) = &mapping.scope {
             if filters::count(filter) > MAX_CLAUSES {
@@ -478,6 +483,19 @@ impl<'s> Importer<'s> {
             let what = format!("default {:?} of the target attribute", shown(default));
             self.leave(place, what, "give the mapping a default if it is needed");
         }
+        match word(definition.mutability.as_deref()).as_str() {
+            "" | "readwrite" => {}
+            other => {
+                let what = format!("mutability {} of the target attribute", shown(other));
+                let why = "entrain writes what is mapped whenever it changes; apply = \"on-create\" \
+                           writes it once";
+                self.leave(place, what, why);
+            }
+        }
+        for (key, value) in meaningful(&definition.metadata) {
+            let what = format!("{} {} of the target attribute", shown(key), shown(value));
+            self.leave(place, what, "entrain has no such setting of an attribute");
+        }
         if !definition.api_expressions.is_empty() {
             let why = "they address another kind of interface than SCIM";
             self.leave(place, "API expressions of the target attribute", why);
@@ -536,6 +554,25 @@ fn is_set_aside(mapping: &wire::ObjectMapping) -> bool {
             "disposition" => value.trim_matches('"') == "discard",
             _ => false,
         }
+    })
+}
+
+/// Metadata that says something, in key and value. Who made a thing, what the portal shows of it, and
+/// what is usual does not; [`is_set_aside`] reads the rest.
+fn meaningful(metadata: &[wire::Entry]) -> impl Iterator<Item = (&str, &str)> {
+    metadata.iter().filter_map(|entry| {
+        let key = entry.key.as_deref()?.trim();
+        let value = entry.value.as_deref().unwrap_or_default().trim();
+        let value = value.trim_matches('"');
+        let usual: &[&str] = match word(Some(key)).as_str() {
+            "" | "iscustomerdefined" | "unsynchronized" | "disposition" => return None,
+            // The precedences of matching say it.
+            "originaljoiningproperty" => return None,
+            "escrowbehavior" => &["", "default"],
+            "disablemonitoringforchanges" | "excludefromreporting" => &["", "false"],
+            _ => &[""],
+        };
+        (!usual.contains(&word(Some(value)).as_str())).then_some((key, value))
     })
 }
 

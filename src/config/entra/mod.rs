@@ -1,8 +1,9 @@
 //! Entra's own format: the schema of a provisioning job, which its export and Microsoft Graph give.
 //!
 //! `wire` is what stands in the file, `import` makes a job of ours of it, with a list of what it could
-//! not carry over, and `export` writes a job back. `names` and `tree` translate both ways.
+//! not carry over, and `export` writes a job back, with a list of what has no place there (`beside`). `names` and `tree` translate both ways.
 
+mod beside;
 mod export;
 mod filters;
 mod flow;

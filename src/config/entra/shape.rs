@@ -11,7 +11,7 @@ use crate::engine::model::schema::{self, Definition};
 use crate::engine::model::{ObjectKind, TargetPath, TargetType};
 
 /// Functions whose values are objects.
-const ROLE_OBJECTS: [&str; 2] = [
+pub(super) const ROLE_OBJECTS: [&str; 2] = [
     "AppRoleAssignmentsComplex",
     "AssertiveAppRoleAssignmentsComplex",
 ];

@@ -176,12 +176,57 @@ fn every_sample_with_a_mapping_imports_and_the_others_say_why_not() {
 }
 
 #[test]
+fn metadata_and_mutability_that_mean_something_are_told() {
+    let mut schema = users(&[mapping("title", "[jobTitle]")]);
+    let before = left_of(&schema);
+    let rule = &mut schema["synchronizationRules"][0];
+    let target = rule["targetDirectoryName"].clone();
+    rule["objectMappings"][0]["metadata"] = json!([
+        { "key": "EscrowBehavior", "value": "\"Default\"" },
+        { "key": "DisableMonitoringForChanges", "value": "true" },
+    ]);
+    let object = rule["objectMappings"][0]["targetObjectName"].clone();
+    schema["directories"] = json!([{ "name": target, "objects": [{ "name": object, "attributes": [{
+        "name": "title",
+        "type": "String",
+        "mutability": "Immutable",
+        "metadata": [
+            { "key": "IsCustomerDefined", "value": "true" },
+            { "key": "MaximumLength", "value": "64" },
+        ],
+    }] }] }]);
+    let after = left_of(&schema);
+    let new: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
+    assert_eq!(
+        new,
+        [
+            "users: DisableMonitoringForChanges true: entrain has no such setting of users or of groups",
+            "users, mapping of title: mutability immutable of the target attribute: entrain writes what \
+             is mapped whenever it changes; apply = \"on-create\" writes it once",
+            "users, mapping of title: MaximumLength 64 of the target attribute: entrain has no such \
+             setting of an attribute",
+        ]
+    );
+}
+
+#[test]
 fn importing_what_was_exported_gives_the_same_job() {
     for sample in [ASSEMBLED, TEMPLATE, OBJECT_MAPPING] {
         let first = imported(sample);
         let config = config_of(&first);
         let exported = export(&config.jobs[0], &config.source);
-        assert_eq!(exported.left, []);
+        // The connection and the limit stand beside every schema.
+        let left: Vec<_> = exported.left.iter().map(|left| &*left.what).collect();
+        let always = [
+            "base_url, token",
+            "member_remove = \"filter\"",
+            "max_deletions = 500",
+        ];
+        let mut always = always.iter();
+        assert!(
+            left.iter().all(|what| always.any(|one| one == what)),
+            "{left:?}"
+        );
         let second = import(exported.schema.as_bytes(), Some(&first.name)).unwrap();
         assert_eq!(settings_of(&first), settings_of(&second));
     }
@@ -585,6 +630,9 @@ mappings = [
     users, mapping of nickName: otherMails[0]: Entra's directory has no name for a part of an attribute; it is written as it is
     users, mapping of userType: on_empty: Entra uses a default when it creates an object, and never afterwards
     users, mapping of emails: the mapping: Entra's constants are plain text
+    target: base_url, token: in Entra they are the Tenant URL and the Secret Token, which stand beside the schema
+    target: member_remove = "filter": Entra does so only if its Tenant URL has the parameter aadOptscim062020
+    safety: max_deletions = 500: in Entra it is the accidental deletion threshold, which stands beside the schema
     "#);
 }
 

@@ -207,6 +207,10 @@ pub(super) struct AttributeDefinition {
     pub(super) default_value: Option<String>,
     #[serde(alias = "ApiExpressions", deserialize_with = "list")]
     pub(super) api_expressions: Vec<IgnoredAny>,
+    #[serde(alias = "Mutability", deserialize_with = "text")]
+    pub(super) mutability: Option<String>,
+    #[serde(alias = "Metadata", deserialize_with = "list")]
+    pub(super) metadata: Vec<Entry>,
 }
 
 /// A key with its value, which is JSON in a text.

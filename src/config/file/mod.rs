@@ -97,6 +97,8 @@ pub(super) struct Rules {
     pub(super) mappings: Vec<Mapping>,
     /// Groups only.
     pub(super) provision: Option<Provision>,
+    /// Groups only.
+    pub(super) one_group_each: Option<Typed<bool>>,
     /// Presets only: what to tell who provisions this kind of object into such a target.
     pub(super) warning: Option<Typed<String>>,
 }

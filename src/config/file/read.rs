@@ -5,9 +5,9 @@ use std::rc::Rc;
 use figment::value::Value;
 
 use super::sections::{
-    APPLICATION, CLAUSE, FILTER, GROUPS, JOB, JOB_SCHEDULE, MAPPING, PRESET_RULES, PRESET_SCOPE,
-    PRESET_SECTIONS, PRESET_TARGET, PRESET_TOP, SAFETY, SCHEDULE, SCOPE, SECTIONS, SOURCE, STATE,
-    TARGET, TOP, USE_SECRET, USERS,
+    APPLICATION, CLAUSE, FILTER, GROUPS, JOB, JOB_SCHEDULE, MAPPING, PRESET_GROUPS, PRESET_SCOPE,
+    PRESET_SECTIONS, PRESET_TARGET, PRESET_TOP, PRESET_USERS, SAFETY, SCHEDULE, SCOPE, SECTIONS,
+    SOURCE, STATE, TARGET, TOP, USE_SECRET, USERS,
 };
 use super::{
     Application, Clause, File, FilterGroup, Flow, Job, Mapping, Preset, Provision, Rules, Schedule,
@@ -255,6 +255,7 @@ impl Rules {
                 .map(|mapping| Mapping::read(mapping, log))
                 .collect(),
             provision: Provision::read(&table, log),
+            one_group_each: table.boolean("one_group_each", log),
             warning: table.text("warning", &mut Log::default()),
             place: table.place,
         }
@@ -424,8 +425,8 @@ impl Preset {
             title: top.text("title", log),
             target: Target::read(&target, false, log),
             scope: Scope::read(&top, &PRESET_SCOPE, PRESET_SECTIONS, log),
-            users: Rules::read(&top, "users", &PRESET_RULES, PRESET_SECTIONS, log),
-            groups: Rules::read(&top, "groups", &PRESET_RULES, PRESET_SECTIONS, log),
+            users: Rules::read(&top, "users", &PRESET_USERS, PRESET_SECTIONS, log),
+            groups: Rules::read(&top, "groups", &PRESET_GROUPS, PRESET_SECTIONS, log),
         }
     }
 }

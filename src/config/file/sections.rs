@@ -95,6 +95,7 @@ pub(super) const GROUPS: Section = section(
         "actions",
         "when_out_of_scope",
         "provision",
+        "one_group_each",
         "filters",
         "mappings",
     ],
@@ -161,7 +162,7 @@ pub(super) const PRESET_SCOPE: Section = section(
     "scope",
     &["mode", "nested_groups", "exclude_default_access"],
 );
-pub(super) const PRESET_RULES: Section = section(
+pub(super) const PRESET_USERS: Section = section(
     "users",
     &[
         "enabled",
@@ -172,8 +173,25 @@ pub(super) const PRESET_RULES: Section = section(
         "warning",
     ],
 );
-pub(super) const PRESET_SECTIONS: &[&Section] =
-    &[&PRESET_TOP, &PRESET_TARGET, &PRESET_SCOPE, &PRESET_RULES];
+pub(super) const PRESET_GROUPS: Section = section(
+    "groups",
+    &[
+        "enabled",
+        "actions",
+        "when_out_of_scope",
+        "one_group_each",
+        "filters",
+        "mappings",
+        "warning",
+    ],
+);
+pub(super) const PRESET_SECTIONS: &[&Section] = &[
+    &PRESET_TOP,
+    &PRESET_TARGET,
+    &PRESET_SCOPE,
+    &PRESET_USERS,
+    &PRESET_GROUPS,
+];
 
 const fn section(name: &'static str, keys: &'static [&'static str]) -> Section {
     Section {

@@ -71,6 +71,8 @@ pub(super) fn resolve_job(
     };
     let users = rules(ObjectKind::User, &job.users, &preset.users);
     let groups = rules(ObjectKind::Group, &job.groups, &preset.groups);
+    let one_group_each = job.groups.one_group_each.as_ref();
+    let one_group_each = one_group_each.or(preset.groups.one_group_each.as_ref());
     let schedule = resolve_schedule(&job.schedule, schedule, log);
 
     let name = job.name.as_ref();
@@ -79,6 +81,7 @@ pub(super) fn resolve_job(
         users,
         groups,
         scope,
+        one_group_each: one_group_each.is_some_and(|typed| typed.value),
         limits: Limits {
             max_deletions: job
                 .max_deletions

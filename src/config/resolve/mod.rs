@@ -13,6 +13,9 @@ mod target;
 use std::path::Path;
 use std::time::Duration;
 
+pub(super) use schedule::INTERVAL;
+pub(super) use target::{CONCURRENCY, MEMBER_CHUNK, PAGE_SIZE, TIMEOUT};
+
 use super::duration;
 use super::file::File;
 use super::problem::Log;

@@ -9,7 +9,7 @@ use crate::config::reader::Typed;
 use crate::config::settings::Schedule;
 use crate::config::{duration, file};
 
-const INTERVAL: Duration = Duration::from_mins(40);
+pub(in crate::config) const INTERVAL: Duration = Duration::from_mins(40);
 
 /// A job's own rhythm, else that of all jobs; jitter and time zone each from the job where it has
 /// them.

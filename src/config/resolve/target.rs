@@ -12,10 +12,10 @@ use crate::config::reader::Typed;
 use crate::config::settings::{Dialect, MemberRemove, Secret, Target};
 use crate::engine::model::TargetPath;
 
-const CONCURRENCY: usize = 8;
-const TIMEOUT: Duration = Duration::from_mins(1);
-const MEMBER_CHUNK: usize = 100;
-const PAGE_SIZE: usize = 100;
+pub(in crate::config) const CONCURRENCY: usize = 8;
+pub(in crate::config) const TIMEOUT: Duration = Duration::from_mins(1);
+pub(in crate::config) const MEMBER_CHUNK: usize = 100;
+pub(in crate::config) const PAGE_SIZE: usize = 100;
 
 /// A target that may still lack what has no default.
 pub(super) struct PartialTarget {

@@ -61,8 +61,10 @@ fn every_preset_loads_and_knows_its_target() {
     );
     let (sosafe, told) = warnings("sosafe", "");
     assert_eq!(matching(&sosafe), [(1, "userName".to_owned())]);
-    assert_eq!(told.len(), 1);
-    assert!(told[0].message.contains("one group only"));
+    assert_eq!(told, []);
+    assert!(sosafe.rules.one_group_each && !wizer.rules.one_group_each);
+    let (careless, _) = warnings("sosafe", "[jobs.groups]\none_group_each = false");
+    assert!(!careless.rules.one_group_each);
     assert_eq!(
         sosafe.target.dialect.filterable.as_deref(),
         Some(&["userName".to_owned(), "displayName".to_owned()][..])

@@ -213,6 +213,14 @@ impl Clause {
         matches!(self.test, Test::Matches { full: true, .. })
     }
 
+    /// Whether points in time are put in order.
+    pub(crate) fn compares_times(&self) -> bool {
+        let Test::Greater { than, or_equal: _ } = &self.test else {
+            return false;
+        };
+        matches!(than, Comparable::Time(_))
+    }
+
     /// Whether the operator makes sense on what the attribute holds.
     pub(crate) fn check(&self, attribute: &SourceAttribute) -> Result<(), ClauseError> {
         let wrong = |instead| {

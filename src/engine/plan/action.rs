@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     /// In the order of product rule 7.
     actions: Vec<Action>,
     skipped: Vec<Skipped>,
+    /// What a person should know and the plan does nothing about.
+    pub(crate) warnings: Vec<Warning>,
     /// How many of those evaluated are in scope.
     pub(crate) in_scope: Count,
     /// Links in scope before this plan, and once it is carried out, whoever was evaluated.
@@ -196,6 +198,25 @@ pub(crate) enum WhyOut {
     KindDisabled,
 }
 
+/// Something that the target will not like, though it may be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Warning {
+    /// A person who would be in several groups of a target that should have each person in one.
+    SeveralGroups {
+        person: Subject,
+        groups: Vec<Subject>,
+    },
+}
+
+impl Warning {
+    /// The word for it in JSON.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::SeveralGroups { .. } => "several-groups",
+        }
+    }
+}
+
 /// What is not done, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Skipped {
@@ -304,6 +325,7 @@ impl Plan {
             redactions,
             actions,
             skipped,
+            warnings: Vec::new(),
             in_scope: Count::default(),
             scope_before: 0,
             scope_after: 0,

@@ -29,6 +29,7 @@ impl Redactions {
             users,
             groups,
             scope: _,
+            one_group_each: _,
             limits: _,
         } = job;
         Self {

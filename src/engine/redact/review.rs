@@ -3,7 +3,7 @@
 use super::Shown;
 use crate::engine::guard::{Review, WhyHeld};
 use crate::engine::model::JobName;
-use crate::engine::plan::{Action, Count, Skipped, Subject};
+use crate::engine::plan::{Action, Count, Skipped, Subject, Warning};
 
 /// A reviewed plan as reports see it.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +48,11 @@ impl<'a> ShownReview<'a> {
         let plan = self.0.cleared.plan();
         let skipped = plan.skipped();
         skipped.map(|skipped| plan.redactions.skipped(skipped))
+    }
+
+    /// They hold names alone, and those come from the source.
+    pub(crate) fn warnings(self) -> &'a [Warning] {
+        &self.0.cleared.plan().warnings
     }
 
     /// Why removals are held, and which.

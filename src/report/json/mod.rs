@@ -12,6 +12,7 @@ mod skipped;
 mod status;
 mod summary;
 mod value;
+mod warning;
 mod why;
 
 pub(crate) use approval::approved;

@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use super::action::action_json;
 use super::skipped::skipped_json;
 use super::value::{count_json, requests_json};
+use super::warning::warnings_json;
 use super::why::why_held_json;
 use crate::engine::redact::ShownReview;
 use crate::report::sentence;
@@ -39,6 +40,7 @@ impl Serialize for PlanDocument<'_> {
         });
         map.serialize_entry("held", &held)?;
         map.serialize_entry("skipped", &SkippedObjects(*review, names))?;
+        map.serialize_entry("warnings", &warnings_json(review.warnings()))?;
         map.serialize_entry("requests", &requests_json(*requests))?;
         map.end()
     }

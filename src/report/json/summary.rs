@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::value::{count_json, requests_json, subject_json, time_json};
+use super::warning::warnings_json;
 use super::why::why_held_json;
 use crate::engine::outcome::Failure;
 use crate::engine::summary::{FailedObject, Summary};
@@ -23,6 +24,7 @@ pub(super) fn summary_json(summary: &Summary) -> Json {
         failures,
         failed,
         not_tried,
+        warnings,
         held,
         incomplete,
         aborted,
@@ -64,6 +66,7 @@ pub(super) fn summary_json(summary: &Summary) -> Json {
         "failed": failed,
         "not_tried": not_tried,
         "failures": failures.collect::<Vec<_>>(),
+        "warnings": warnings_json(warnings),
         "held": held.map(|(why, removals)| {
             let mut object = why_held_json(why);
             object.insert("removals".to_owned(), json!(removals));

@@ -11,6 +11,7 @@ mod skipped;
 mod status;
 mod style;
 mod summary;
+mod warning;
 
 pub(crate) use approval::{approved, nothing_held};
 pub(crate) use check::checks;

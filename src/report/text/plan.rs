@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::action::write_action;
 use super::skipped::write_skipped;
 use super::style::Style;
+use super::warning::write_warnings;
 use crate::engine::plan::Step;
 use crate::report::sentence::{capital, clean, count, cycle_kind, number, things, why_held};
 use crate::report::view::{Names, PlanView, totals};
@@ -56,6 +57,10 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
         )?;
     }
     write_skipped(out, *review, names, style)?;
+    if !review.warnings().is_empty() {
+        writeln!(out, "\n{}", style.bold("Warnings"))?;
+        write_warnings(out, review.warnings(), style)?;
+    }
     writeln!(out, "\n{}", plan_line(view))?;
     writeln!(
         out,
@@ -114,6 +119,8 @@ fn plan_line(view: &PlanView<'_>) -> String {
     optional(failing, format!("{} failing", things(failing, "object")));
     let skipped = review.skipped().count() as u64 - failing;
     optional(skipped, format!("{} skipped", number(skipped)));
+    let warnings = review.warnings().len() as u64;
+    optional(warnings, things(warnings, "warning"));
     let nothing = if review.is_empty() && held == 0 {
         "No changes. "
     } else {

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::style::{Mark, Style};
+use super::warning::write_warnings;
 use crate::engine::outcome::Failure;
 use crate::engine::summary::{FailedObject, Summary};
 use crate::report::sentence::{
@@ -25,6 +26,7 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
         failures,
         failed,
         not_tried,
+        warnings,
         held,
         incomplete,
         aborted,
@@ -84,6 +86,7 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
     if more > 0 && !failures.is_empty() {
         writeln!(out, "  and {} more that failed", number(more))?;
     }
+    write_warnings(out, warnings, style)?;
     if let Some((why, removals)) = held {
         writeln!(
             out,

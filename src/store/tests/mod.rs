@@ -213,6 +213,7 @@ impl World {
             failures: Vec::new(),
             failed: 0,
             not_tried: 0,
+            warnings: Vec::new(),
             held: None,
             incomplete: None,
             aborted: None,

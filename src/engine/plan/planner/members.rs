@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{Here, Membership, Planner};
-use crate::engine::model::{SourceId, TargetId};
+use crate::engine::model::{ObjectKind, SourceId, TargetId};
 use crate::engine::plan::{Action, Referenced, Subject};
 
 /// A group that stays or comes, waiting for its members.
@@ -30,6 +30,10 @@ impl Planner<'_> {
         } = group;
         let Membership { members, sent } = membership;
         let mut wanted = BTreeMap::new();
+        // By an incomplete reading nobody is taken out, so what was sent earlier counts as well.
+        if self.incomplete.is_none() {
+            self.memberships.settle(&subject.id);
+        }
         for member in members {
             let (in_scope, target) = match self.news.get(&member.id) {
                 Some(news) => match &news.here {
@@ -41,6 +45,9 @@ impl Planner<'_> {
                 None => (false, None),
             };
             if in_scope {
+                if self.job.one_group_each && member.kind == ObjectKind::User {
+                    self.memberships.add(&subject.id, &member.id);
+                }
                 wanted.insert(member.id, target);
             }
         }

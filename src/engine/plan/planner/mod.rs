@@ -5,6 +5,7 @@
 mod members;
 mod objects;
 mod references;
+mod several;
 mod unique;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::members::Group;
 use self::objects::Standing;
 use self::references::Reference;
+use self::several::Memberships;
 use self::unique::TakenValue;
 use super::order::in_order_of_reference;
 use super::{Action, Count, Plan, Skipped, Subject};
@@ -64,6 +66,7 @@ pub(crate) struct Membership {
 /// A member with its link, when it has one.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
+    pub(crate) kind: ObjectKind,
     pub(crate) id: SourceId,
     pub(crate) target: Option<TargetId>,
     /// As of its last evaluation before this cycle.
@@ -94,6 +97,8 @@ pub(crate) struct Planner<'a> {
     /// What this plan changes about who is in the target.
     news: BTreeMap<SourceId, News>,
     groups: BTreeMap<SourceId, Group>,
+    /// Filled only where the job warns of people in several groups.
+    memberships: Memberships,
     adopted: BTreeMap<TargetId, SourceId>,
     first_keys: BTreeMap<(ObjectKind, TargetPath, String), SourceId>,
     taken: BTreeSet<TakenValue>,
@@ -134,6 +139,7 @@ impl<'a> Planner<'a> {
             references: Vec::new(),
             news: BTreeMap::new(),
             groups: BTreeMap::new(),
+            memberships: Memberships::default(),
             adopted: BTreeMap::new(),
             first_keys: BTreeMap::new(),
             taken: BTreeSet::new(),
@@ -196,7 +202,11 @@ impl<'a> Planner<'a> {
         let target = match here {
             Here::Linked(target) if rules.actions.update => Some(target),
             Here::Creating => None,
-            Here::No | Here::Linked(_) | Here::Deleting => return,
+            Here::Deleting => {
+                self.memberships.settle(&candidate.object.id);
+                return;
+            }
+            Here::No | Here::Linked(_) => return,
         };
         let group = Group {
             subject: subject_of(&candidate.object),

@@ -17,7 +17,8 @@ use crate::engine::model::{
     SourceObject, TargetId, TargetObject, TargetPath, Value, Via, schema,
 };
 use crate::engine::plan::{
-    Action, Candidate, Change, Count, Found, Member, Membership, Plan, Planner, Skipped,
+    Action, Candidate, Change, Count, Found, Member, Membership, Plan, Planner, Skipped, Subject,
+    Warning,
 };
 
 pub(super) struct World {
@@ -113,6 +114,7 @@ impl World {
                     exclude_default_access: false,
                     group_objects: GroupObjects::InScope,
                 },
+                one_group_each: false,
                 limits: Limits {
                     max_deletions: Limit::Count(500),
                 },
@@ -207,6 +209,7 @@ impl World {
             let members = person.members.iter().map(|id| {
                 let link = self.objects[id].link.as_ref();
                 Member {
+                    kind: self.objects[id].object.kind,
                     id: id.clone(),
                     target: link.map(|link| link.target.clone()),
                     in_scope: link.is_some_and(|link| link.in_scope),
@@ -233,7 +236,37 @@ impl World {
                 in_scope.add(person.object.kind);
             }
         }
-        planner.finish(&links, linked, in_scope).plan
+        let warnings = self.warnings(&planner);
+        let mut plan = planner.finish(&links, linked, in_scope).plan;
+        plan.warnings = warnings;
+        plan
+    }
+
+    fn warnings(&self, planner: &Planner<'_>) -> Vec<Warning> {
+        let subject = |id: &SourceId| {
+            let object = &self.objects[id].object;
+            Subject {
+                kind: object.kind,
+                id: id.clone(),
+                label: object.label().to_owned(),
+            }
+        };
+        let warn = |person: &SourceId| {
+            let groups = self.objects.values();
+            let sent: Vec<SourceId> = groups
+                .filter(|group| group.sent_members.contains_key(person))
+                .map(|group| group.object.id.clone())
+                .collect();
+            Some(Warning::SeveralGroups {
+                person: subject(person),
+                groups: planner
+                    .several_groups(person, &sent)?
+                    .iter()
+                    .map(subject)
+                    .collect(),
+            })
+        };
+        planner.people_in_groups().filter_map(warn).collect()
     }
 
     fn asked_for(&self, planner: &Planner<'_>) -> Vec<MatchKey> {
@@ -422,6 +455,11 @@ pub(super) fn lines(plan: &Plan) -> String {
     let mut lines: Vec<String> = plan.actions().map(line).collect();
     lines.extend(plan.skipped().map(|Skipped { subject, why }| {
         format!("skip {} {}: {}", subject.kind, subject.id, why.word())
+    }));
+    lines.extend(plan.warnings.iter().map(|warning| {
+        let Warning::SeveralGroups { person, groups } = warning;
+        let groups: Vec<_> = groups.iter().map(|group| group.id.as_str()).collect();
+        format!("warn {}: {}", person.id, groups.join(", "))
     }));
     lines.join("\n")
 }
