@@ -4,8 +4,9 @@
 use super::names::{self, to_graph};
 use super::toml::{self, Clause, Group, SHOWN_LENGTH, Side, shown};
 use super::{Left, judge, wire};
-use crate::engine::filter::Operator;
+use crate::engine::filter::{Operator, boolean};
 use crate::engine::model::ObjectKind;
+use crate::engine::model::source::{self, SourceType};
 
 /// Clauses and groups of the filter that counts.
 pub(super) fn count(filter: &wire::Filter) -> usize {
@@ -88,11 +89,53 @@ fn clause(kind: ObjectKind, raw: &wire::Clause) -> Clause {
     let values = raw.target_operand.as_ref();
     let value = values.and_then(|operand| operand.values.first());
     let attribute = raw.source_operand_name.as_deref().unwrap_or_default();
+    let attribute = to_graph(kind, attribute.trim());
+    if let Some(operator) = value.and_then(|value| truth(kind, &attribute, known, &value.0)) {
+        return Clause {
+            attribute,
+            operator: operator.name().to_owned(),
+            value: None,
+        };
+    }
     Clause {
-        attribute: to_graph(kind, attribute.trim()),
+        attribute,
         operator: operator.chars().take(SHOWN_LENGTH).collect(),
         value: value.filter(|_| takes_value).map(|value| value.0.clone()),
     }
+}
+
+/// Entra's samples say `EQUALS "True"` of Booleans; here it is `IS TRUE`, which is false for null, too.
+fn truth(
+    kind: ObjectKind,
+    attribute: &str,
+    operator: Option<Operator>,
+    value: &str,
+) -> Option<Operator> {
+    let known = source::filter_attribute(kind, attribute).ok()?;
+    if known.source_type != SourceType::Boolean {
+        return None;
+    }
+    let is_true = match operator? {
+        Operator::Equals => boolean(value)?,
+        Operator::NotEquals => !boolean(value)?,
+        Operator::IsTrue
+        | Operator::IsFalse
+        | Operator::IsNull
+        | Operator::IsNotNull
+        | Operator::RegexMatch
+        | Operator::NotRegexMatch
+        | Operator::GreaterThan
+        | Operator::GreaterThanOrEquals
+        | Operator::Includes
+        | Operator::EndsWith
+        | Operator::Within
+        | Operator::NotWithin => return None,
+    };
+    Some(if is_true {
+        Operator::IsTrue
+    } else {
+        Operator::IsFalse
+    })
 }
 
 /// The operator of that name, also where its words are run together: `IsNotNull`.

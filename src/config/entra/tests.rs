@@ -176,6 +176,35 @@ fn every_sample_with_a_mapping_imports_and_the_others_say_why_not() {
 }
 
 #[test]
+fn a_boolean_that_equals_true_is_carried_over() {
+    let scope: Json = serde_json::from_str(FILTER).unwrap();
+    let with = |operator: &str, value: &str| {
+        let mut schema: Json = serde_json::from_str(ASSEMBLED).unwrap();
+        let mut scope = scope.clone();
+        let clause = &mut scope["groups"][0]["clauses"][0];
+        clause["operatorName"] = json!(operator);
+        clause["targetOperand"]["values"][0] = json!(value);
+        schema["synchronizationRules"][0]["objectMappings"][1]["scope"] = scope;
+        imported(&schema.to_string())
+    };
+    for (operator, value, written) in [
+        ("EQUALS", "True", "onPremisesSyncEnabled IS TRUE"),
+        ("EQUALS", "false", "onPremisesSyncEnabled IS FALSE"),
+        ("NOT EQUALS", "TRUE", "onPremisesSyncEnabled IS FALSE"),
+    ] {
+        let imported = with(operator, value);
+        assert_eq!(imported.left, []);
+        let users = job_of(&imported).rules.users;
+        assert!(users.enabled);
+        let clause = &users.filter.groups[0].clauses[0];
+        assert_eq!(clause.to_string(), written);
+    }
+    let odd = with("EQUALS", "yes");
+    assert!(!job_of(&odd).rules.users.enabled);
+    assert!(odd.left[0].why.contains("IS TRUE or IS FALSE"), "{odd:?}");
+}
+
+#[test]
 fn importing_what_was_exported_gives_the_same_job() {
     for sample in [ASSEMBLED, TEMPLATE, OBJECT_MAPPING] {
         let first = imported(sample);

@@ -163,7 +163,7 @@ filters = [
         { attribute = "department", operator = "IS NULL", value = "Sales" },
         { attribute = "department", operator = "EQUALS" },
         { attribute = "department", operator = "REGEX MATCH", value = "(" },
-        { attribute = "accountEnabled", operator = "EQUALS", value = true },
+        { attribute = "accountEnabled", operator = "EQUALS", value = "yes" },
         { attribute = "manager", operator = "IS TRUE" },
         { attribute = "IsSoftDeleted", operator = "IS TRUE" },
         { attribute = "employeeId", operator = "GREATER_THAN", value = "ten" },

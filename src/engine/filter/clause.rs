@@ -241,6 +241,8 @@ impl Clause {
                     ..
                 },
             ) => wrong("compare with a date such as \"2026-01-31\""),
+            // Entra's own samples compare Booleans with EQUALS.
+            (SourceType::Boolean, Test::Equal { .. }) if boolean(&self.operand).is_some() => Ok(()),
             (SourceType::Object | SourceType::Boolean, Test::Null | Test::NotNull)
             | (SourceType::Boolean, Test::Boolean(_))
             | (
@@ -290,7 +292,13 @@ impl Clause {
                 // A directory extension may spell its Boolean out.
                 _ => text.eq_ignore_ascii_case(if *wanted { "true" } else { "false" }),
             },
-            Test::Equal { negated } => (text == operand) != *negated,
+            Test::Equal { negated } => {
+                let is_equal = match value {
+                    Value::Boolean(is) => boolean(operand) == Some(*is),
+                    _ => text == operand,
+                };
+                is_equal != *negated
+            }
             // A pattern that gives up has not found anything, and has not ruled it out either.
             Test::Matches { regex, negated, .. } => regex
                 .is_match(text.as_str())
@@ -337,6 +345,15 @@ fn pattern(text: &str, full: bool, negated: bool) -> Result<Test, ClauseError> {
         negated,
         full,
     })
+}
+
+/// `True` and `False`, however they are spelt.
+pub(crate) fn boolean(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
 }
 
 /// A single value as the text that clauses compare; a complex value has none.

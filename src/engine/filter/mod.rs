@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use super::model::Value;
 use clause::plain;
 
-pub(crate) use clause::{Clause, ClauseError};
+pub(crate) use clause::{Clause, ClauseError, boolean};
 pub(crate) use operator::Operator;
 
 /// The scoping filter of one kind of object.

@@ -86,6 +86,21 @@ fn one_of_several_values_is_enough_unless_the_clause_is_negative() {
 }
 
 #[test]
+fn a_boolean_equals_true_or_false_in_any_case() {
+    for (operand, is) in [("True", true), ("true", true), ("FALSE", false)] {
+        let attribute = source::attribute(ObjectKind::User, "accountEnabled").expect("known");
+        for operator in ["EQUALS", "NOT EQUALS"] {
+            let clause = Clause::new("accountEnabled", operator, Some(operand)).expect("a clause");
+            assert_eq!(clause.check(&attribute), Ok(()));
+            let expected = (operator == "EQUALS") == is;
+            assert_eq!(clause.holds(Some(&Value::Boolean(true))), expected);
+            assert_eq!(clause.holds(Some(&Value::Boolean(false))), !expected);
+            assert!(!clause.holds(None));
+        }
+    }
+}
+
+#[test]
 fn dates_are_ordered_in_time_and_never_with_numbers() {
     let hired = || text("2026-03-01T09:00:00+02:00");
     assert!(holds("GREATER_THAN", Some("2026-03-01"), hired()));
@@ -152,7 +167,7 @@ fn a_clause_that_makes_no_sense_says_why() {
         Err("IS TRUE cannot be used on text".to_owned())
     );
     assert_eq!(
-        check("accountEnabled", "EQUALS", Some("true")),
+        check("accountEnabled", "EQUALS", Some("yes")),
         Err("EQUALS cannot be used on a Boolean".to_owned())
     );
     assert_eq!(check("manager", "IS NULL", None), Ok(()));
