@@ -301,17 +301,21 @@ fn evaluate(
     // and targets refuse an empty e-mail address.
     let value = value.filter(|value| !value.is_empty());
     let value = match value {
-        Some(value) => Some(convert(value, mapping)?),
+        Some(value) => Some(convert(value, mapping.target_type, mapping.multi_valued)?),
         None => None,
     };
     Ok(Evaluated::Value(value))
 }
 
 /// Makes a value fit the target attribute, or says why it cannot.
-fn convert(value: Value, mapping: &Mapping) -> Result<Value, String> {
-    let to_type = |value| convert_one(value, mapping.target_type).map_err(str::to_owned);
+pub(crate) fn convert(
+    value: Value,
+    target_type: TargetType,
+    multi_valued: bool,
+) -> Result<Value, String> {
+    let to_type = |value| convert_one(value, target_type).map_err(str::to_owned);
     match value {
-        Value::List(values) if mapping.multi_valued => {
+        Value::List(values) if multi_valued => {
             let converted: Result<_, _> = values.into_iter().map(to_type).collect();
             converted.map(Value::List)
         }
@@ -322,7 +326,7 @@ fn convert(value: Value, mapping: &Mapping) -> Result<Value, String> {
                     .to_owned(),
             ),
         },
-        one if mapping.multi_valued => to_type(one).map(|one| Value::List(vec![one])),
+        one if multi_valued => to_type(one).map(|one| Value::List(vec![one])),
         one => to_type(one),
     }
 }

@@ -2,6 +2,7 @@
 //! compiled.
 
 mod constant;
+mod given;
 mod options;
 mod shape;
 mod source;

@@ -1,11 +1,12 @@
 //! Where the value comes from, and whether it can flow into the target.
 
 use super::constant::constant;
+use super::given;
 use super::shape::{Shape, word};
 use crate::config::file::{self, Flow};
 use crate::config::problem::{Log, nearest};
 use crate::config::reader::Typed;
-use crate::engine::expr::Expression;
+use crate::engine::expr::{self, Expression};
 use crate::engine::mapping::Source;
 use crate::engine::model::source::{self, SourceAttribute, SourceType, Unusable};
 use crate::engine::model::{ObjectKind, TargetPath, TargetType};
@@ -40,6 +41,11 @@ pub(super) fn build_source(
                         ObjectKind::Group => "write source = \"members\"",
                     },
                 ));
+                return None;
+            }
+            let given = given::gives(kind, &expression, text, log)?;
+            if let Err((message, remedy)) = given::fits(&given, path, shape) {
+                log.problem(text.place.problem(message, remedy));
                 return None;
             }
             if let Some(matching) = raw
@@ -110,17 +116,19 @@ fn explain(kind: ObjectKind, name: &str, why: &Unusable) -> (String, String) {
     (format!("{kind} attribute {name}: {why}"), remedy)
 }
 
+/// Tells an error in an expression at its own place.
+pub(super) fn fail(err: &expr::Error, text: &Typed<String>, log: &mut Log) {
+    let at = (err.line(&text.value), err.column(&text.value));
+    let remedy = "correct the expression; entrain eval tries it out";
+    let message = err.render(&text.value);
+    log.problem(text.place.problem_inside(at, message, remedy));
+}
+
 fn compile(kind: ObjectKind, text: &Typed<String>, log: &mut Log) -> Option<Expression> {
-    let fail = |err: crate::engine::expr::Error, log: &mut Log| {
-        let at = (err.line(&text.value), err.column(&text.value));
-        let remedy = "correct the expression; entrain eval tries it out";
-        let message = err.render(&text.value);
-        log.problem(text.place.problem_inside(at, message, remedy));
-    };
     let expression = match Expression::compile(&text.value) {
         Ok(expression) => expression,
         Err(err) => {
-            fail(err, log);
+            fail(&err, text, log);
             return None;
         }
     };
@@ -136,7 +144,7 @@ fn compile(kind: ObjectKind, text: &Typed<String>, log: &mut Log) -> Option<Expr
     let names: Vec<_> = source::names(kind).collect();
     let is_known = |name: &str| source::attribute(kind, name).is_ok();
     if let Some(err) = expression.unknown_attribute(is_known, &names) {
-        fail(err, log);
+        fail(&err, text, log);
         return None;
     }
     Some(expression)

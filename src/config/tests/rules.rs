@@ -200,3 +200,76 @@ entrain.toml:28: jobs.acme.users.filters[1].all[10].case: there is no such key
     the keys here are attribute, operator, value, full
 "##);
 }
+
+/// What is told of a mapping of users, on one line without its place.
+fn told_of(mapping: &str) -> String {
+    let told = told(&format!("[jobs.users]\nmappings = [ {mapping} ]"));
+    let lines = told.lines().filter(|line| !line.contains(" |"));
+    let text = lines.map(str::trim).collect::<Vec<_>>().join("; ");
+    match text.split_once("mappings[0]") {
+        Some((_, text)) => text.to_owned(),
+        None => text,
+    }
+}
+
+#[test]
+fn what_an_expression_gives_must_be_able_to_fit() {
+    let told = |target: &str, expression: &str| {
+        told_of(&format!(
+            "{{ target = '{target}', expression = '{expression}' }}"
+        ))
+    };
+    let typed = |target_type: &str, expression: &str| {
+        told_of(&format!(
+            "{{ target = 'urn:acme:User:x', type = \"{target_type}\", expression = '{expression}', apply = 'on-create' }}"
+        ))
+    };
+    insta::assert_snapshot!([
+        told("nickName", r#"Split([city], ",")"#),
+        told(r#"emails[type eq "work"].value"#, "RemoveDuplicates([proxyAddresses])"),
+        told("active", r#"Append("a", "b")"#),
+        typed("boolean", "Count([otherMails])"),
+        typed("integer", "Now()"),
+        typed("integer", r#""abc""#),
+        typed("datetime", r#"IIF([city] = "x", "y", "z")"#),
+        told("nickName", "AssertiveAppRoleAssignmentsComplex([appRoleAssignments])"),
+        told("nickName", "ToUpper([proxyAddresses])"),
+        told("nickName", r#"Append([city], CDate("garbage"))"#),
+        typed("reference", r#"IIF([manager] = "x", "a", "b")"#),
+    ].join("\n"), @r##"
+.expression: the expression gives a list, nickName takes one value; choose one with Item, or make one of all with Join
+.expression: the expression gives a list, emails[type eq "work"].value takes one value; choose one with Item, or make one of all with Join
+.expression: the expression gives "ab", active takes a Boolean; give "True" or "False", as with IIF or CBool
+.expression: the expression gives a number, urn:acme:User:x takes a Boolean; give "True" or "False", as with IIF or CBool
+.expression: the expression gives a date, urn:acme:User:x takes a whole number; give a whole number, or say type = "string" if the target keeps text
+.expression: the expression gives "abc", urn:acme:User:x takes a whole number; give a whole number, or say type = "string" if the target keeps text
+.expression: the expression gives "y", urn:acme:User:x takes a date; give a date, or say type = "string" if the target keeps text
+.expression: the expression gives a list of objects, nickName takes one value; map an attribute that holds objects, such as roles
+.expression: a multi-valued attribute stands where one value is needed (line 1, column 9); correct the expression; entrain eval tries it out
+.expression: expression of CDate is not a date that can be read (line 1, column 22); correct the expression; entrain eval tries it out
+.expression: the expression gives "a", urn:acme:User:x takes a reference; give the reference itself, such as [manager]
+"##);
+    for (target, expression) in [
+        ("active", r#"Switch([IsSoftDeleted], [city], "False", "True", "True", "False")"#),
+        ("active", r#"IIF([IsSoftDeleted], Append([city], "b"), 1)"#),
+        ("nickName", r#"IIF([city] = "x", [otherMails], [mail])"#),
+        ("nickName", r#"Join(";", [proxyAddresses])"#),
+        ("nickName", "Count([otherMails])"),
+        ("nickName", "Item([otherMails], 1)"),
+        ("nickName", "[extension_00001111aaaa2222bbbb3333cccc4444_x]"),
+        ("nickName", "[accountEnabled]"),
+        (
+            "roles",
+            "AssertiveAppRoleAssignmentsComplex([appRoleAssignments])",
+        ),
+        ("roles", "AppRoleAssignmentsComplex([appRoleAssignments])"),
+        ("entitlements", r#"Split("a,b", ",")"#),
+        (
+            "active",
+            r#"Switch([IsSoftDeleted], , "False", "True", "True", "False")"#,
+        ),
+        ("nickName", "IgnoreFlowIfNullOrEmpty([city])"),
+    ] {
+        assert_eq!(told(target, expression), "no problem", "{expression}");
+    }
+}
