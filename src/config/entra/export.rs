@@ -151,8 +151,8 @@ fn scope(kind: ObjectKind, rules: &Rules, left: &mut Vec<Left>) -> Json {
         let attribute = directory_name(kind, clause.attribute(), "filter", left);
         // Entra has no switch for it, but patterns can say it themselves.
         let operand = clause.operand().map(|operand| {
-            if clause.is_full() {
-                format!(r"\A(?:{operand})\z")
+            if clause.is_anywhere() {
+                format!(r"[\s\S]*(?:{operand})[\s\S]*")
             } else {
                 operand.to_owned()
             }

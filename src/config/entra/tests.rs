@@ -584,7 +584,7 @@ name = "x"
 base_url = "https://scim.example.com"
 token = {{ env = "TOKEN" }}
 [jobs.users]
-filters = [ {{ all = [ {{ attribute = "mail", operator = "REGEX MATCH", value = "a|b", full = true }} ] }} ]
+filters = [ {{ all = [ {{ attribute = "mail", operator = "REGEX MATCH", value = "a|b", full = false }} ] }} ]
 mappings = [
     {{ target = "title", source = "jobTitle", on_empty = "fail" }},
     {{ target = "nickName", source = "otherMails[0]" }},
@@ -602,7 +602,7 @@ mappings = [
     );
     let users = &schema["synchronizationRules"][0]["objectMappings"][1];
     let clause = &users["scope"]["groups"][0]["clauses"][0];
-    assert_eq!(clause["targetOperand"]["values"][0], r"\A(?:a|b)\z");
+    assert_eq!(clause["targetOperand"]["values"][0], r"[\s\S]*(?:a|b)[\s\S]*");
     let active = &users["attributeMappings"][1]["source"];
     assert_eq!(active["parameters"][1]["key"], "key1");
     let left: Vec<_> = left

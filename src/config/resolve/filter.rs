@@ -45,15 +45,11 @@ fn resolve_clause(kind: ObjectKind, typed: &file::Clause, log: &mut Log) -> Opti
         Ok(_) | Err(_) => value.clone(),
     });
     let value = value.as_deref();
-    let build = if typed.full.as_ref().is_some_and(|full| full.value) {
-        Clause::new_full
-    } else {
-        Clause::new
-    };
+    let full = typed.full.as_ref().map(|full| full.value);
     let graph_name = attribute
         .as_ref()
         .map_or("", |attribute| attribute.name.as_str());
-    let clause = build(graph_name, &operator.value, value).and_then(|clause| {
+    let clause = Clause::with_full(graph_name, &operator.value, value, full).and_then(|clause| {
         if let Some(attribute) = &attribute {
             clause.check(attribute)?;
         }

@@ -194,7 +194,7 @@ entrain.toml:26: jobs.acme.users.filters[1].all[8].attribute: IsSoftDeleted foll
     use accountEnabled
 entrain.toml:27: jobs.acme.users.filters[1].all[9].operator: GREATER_THAN compares whole numbers or dates
     write a number such as "42" or a date such as "2026-01-31"
-entrain.toml:28: jobs.acme.users.filters[1].all[10].operator: EQUALS takes no full match: it has no pattern
+entrain.toml:28: jobs.acme.users.filters[1].all[10].operator: EQUALS has no pattern, so full means nothing to it
     remove full, or use REGEX MATCH
 entrain.toml:28: jobs.acme.users.filters[1].all[10].case: there is no such key
     the keys here are attribute, operator, value, full

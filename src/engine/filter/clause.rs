@@ -32,7 +32,7 @@ pub(crate) enum ClauseError {
     NotComparable(Operator),
     #[error("the pattern cannot be read: {0}")]
     Pattern(String),
-    #[error("{0} takes no full match: it has no pattern")]
+    #[error("{0} has no pattern, so full means nothing to it")]
     NoPattern(Operator),
     #[error("{operator} cannot be used on {found}")]
     WrongType {
@@ -132,29 +132,25 @@ impl Comparable {
 const BACKTRACK_LIMIT: usize = 1_000_000;
 
 impl Clause {
+    /// One that says nothing of its pattern.
+    #[cfg(test)]
     pub(crate) fn new(
         attribute: &str,
         operator: &str,
         value: Option<&str>,
     ) -> Result<Self, ClauseError> {
-        Self::build(attribute, operator, value, false)
+        Self::with_full(attribute, operator, value, None)
     }
 
-    /// A clause whose pattern must match the whole value.
-    pub(crate) fn new_full(
-        attribute: &str,
-        operator: &str,
-        value: Option<&str>,
-    ) -> Result<Self, ClauseError> {
-        Self::build(attribute, operator, value, true)
-    }
-
-    fn build(
+    /// A clause that says whether its pattern must match the whole value, as it does when nothing is
+    /// said, or may match anywhere in it.
+    pub(crate) fn with_full(
         attribute: &str,
         name: &str,
         value: Option<&str>,
-        full: bool,
+        said: Option<bool>,
     ) -> Result<Self, ClauseError> {
+        let full = said.unwrap_or(true);
         let operator =
             Operator::parse(name).ok_or_else(|| ClauseError::UnknownOperator(name.to_owned()))?;
         let operand = match (operator.takes_value(), value) {
@@ -184,7 +180,7 @@ impl Clause {
             Operator::Within => Test::Within { negated: false },
             Operator::NotWithin => Test::Within { negated: true },
         };
-        if full && !matches!(test, Test::Matches { .. }) {
+        if said.is_some() && !matches!(test, Test::Matches { .. }) {
             return Err(ClauseError::NoPattern(operator));
         }
         Ok(Self {
@@ -208,9 +204,9 @@ impl Clause {
         self.operator.takes_value().then_some(&*self.operand)
     }
 
-    /// Whether the pattern must match the whole value.
-    pub(crate) fn is_full(&self) -> bool {
-        matches!(self.test, Test::Matches { full: true, .. })
+    /// Whether the pattern may match anywhere in the value.
+    pub(crate) fn is_anywhere(&self) -> bool {
+        matches!(self.test, Test::Matches { full: false, .. })
     }
 
     /// Whether the operator makes sense on what the attribute holds.
@@ -318,8 +314,8 @@ impl Clause {
 impl fmt::Display for Clause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.attribute, self.operator)?;
-        if let Test::Matches { full: true, .. } = self.test {
-            f.write_str(" in full")?;
+        if let Test::Matches { full: false, .. } = self.test {
+            f.write_str(" anywhere")?;
         }
         if self.operator.takes_value() {
             write!(f, " \"{}\"", self.operand)?;
