@@ -10,7 +10,8 @@ use super::toml::{Draft, Line, Mapping, Side, quoted, shown};
 use super::tree::word;
 use super::{Error, Imported, Left, filters, judge, names, toml, wire};
 use crate::engine::expr::Expression;
-use crate::engine::model::{ObjectKind, TargetPath};
+use crate::engine::model::schema;
+use crate::engine::model::{ObjectKind, TargetPath, TargetType};
 
 /// More than this many mappings of one kind of object are no job.
 const MAX_MAPPINGS: usize = 1_000;
@@ -318,7 +319,25 @@ impl<'s> Importer<'s> {
             }
         };
         let line = mapping.line();
-        let fault = if seen.insert(path.clone()) {
+        // A manager is an id, and may have a name beside it.
+        let whole = seen
+            .iter()
+            .find_map(|other| {
+                let wholes = [(other, &path), (&path, other)];
+                let found = wholes
+                    .into_iter()
+                    .find(|(whole, part)| whole.is_whole_of(part));
+                found.map(|(whole, _)| whole)
+            })
+            .filter(|whole| {
+                schema::definition(kind, whole)
+                    .is_none_or(|known| known.target_type != TargetType::Reference)
+            });
+        let fault = if let Some(whole) = whole {
+            Some(format!(
+                "{whole} is mapped as a whole and in parts as well, and the first counts"
+            ))
+        } else if seen.insert(path.clone()) {
             let unmatched = Mapping {
                 matching: None,
                 ..mapping.clone()

@@ -205,6 +205,21 @@ fn a_boolean_that_equals_true_is_carried_over() {
 }
 
 #[test]
+fn of_a_whole_and_its_parts_the_first_counts() {
+    let left = left_of(&users(&[
+        mapping("name.givenName", "[givenName]"),
+        mapping("name", "[employeeOrgData]"),
+    ]));
+    assert_eq!(
+        left,
+        [
+            "users, mapping of name: [employeeOrgData]: name is mapped as a whole and in parts as \
+          well, and the first counts"
+        ]
+    );
+}
+
+#[test]
 fn importing_what_was_exported_gives_the_same_job() {
     for sample in [ASSEMBLED, TEMPLATE, OBJECT_MAPPING] {
         let first = imported(sample);
@@ -589,6 +604,7 @@ mappings = [
     {{ target = "title", source = "jobTitle", on_empty = "fail" }},
     {{ target = "nickName", source = "otherMails[0]" }},
     {{ target = "userType", source = "userType", default = "x" }},
+    {{ target = 'emails[type eq "work"].value', remove = true }},
     {{ target = "emails", constant = [ {{ value = "a@b.example" }}, {{ value = "c@d.example" }} ] }},
 ]
 "#

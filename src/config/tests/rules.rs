@@ -41,6 +41,8 @@ entrain.toml:20: jobs.acme.users.mappings[4].target: SCIM knows no attribute emi
     did you mean emails? If the target has this attribute, say its type, as in type = "string"
 entrain.toml:21: jobs.acme.users.mappings[5].target: "emails[type = \"home\"].value" is not a target attribute: the operator eq expected at column 13
     write it like userName, name.givenName or emails[type eq "work"].value
+entrain.toml:22: jobs.acme.users.mappings[6].target: emails is mapped as a whole, and in parts as well: emails[type eq "work"].value
+    map the parts alone, or drop each of them with remove = true
 entrain.toml:22: jobs.acme.users.mappings[6].source: mail is text, emails takes an object with sub-attributes
     name the sub-attribute, as in emails[type eq "work"].value
 entrain.toml:23: jobs.acme.users.mappings[7].source: otherMails is a list, nickName takes one value
@@ -272,4 +274,22 @@ fn what_an_expression_gives_must_be_able_to_fit() {
     ] {
         assert_eq!(told(target, expression), "no problem", "{expression}");
     }
+}
+
+#[test]
+fn a_whole_and_its_parts_are_not_mapped_together() {
+    let removed = ["givenName", "familyName", "formatted"]
+        .map(|part| format!("{{ target = 'name.{part}', remove = true }}"))
+        .join(", ");
+    insta::assert_snapshot!([
+        told_of("{ target = 'name', constant = { givenName = 'CONST' } }"),
+        told_of("{ target = 'emails', constant = { value = 'a@b.example' } }"),
+        told_of(&format!("{{ target = 'name', constant = {{ givenName = 'CONST' }} }}, {removed}")),
+        told_of("{ target = 'name', none = true }"),
+    ].join("\n"), @r#"
+.target: name is mapped as a whole, and in parts as well: name.givenName, name.familyName, name.formatted; map the parts alone, or drop each of them with remove = true
+.target: emails is mapped as a whole, and in parts as well: emails[type eq "work"].value; map the parts alone, or drop each of them with remove = true
+no problem
+no problem
+"#);
 }
