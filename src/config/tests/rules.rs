@@ -60,7 +60,7 @@ entrain.toml:28: jobs.acme.users.mappings[12].constant: the target takes a Boole
 entrain.toml:29: jobs.acme.users.mappings[13].constant: the target takes a whole number, not a fraction
     write a whole number without quotes
 entrain.toml:30: jobs.acme.users.mappings[14].type: "date" is none of the words that can stand here
-    write one of: string, boolean, integer, datetime, reference, binary, complex
+    write one of: string, boolean, integer, dateTime, reference, binary, complex
 entrain.toml:31: jobs.acme.users.mappings[15].source: source and constant are set together
     keep one of them
 entrain.toml:32: jobs.acme.users.mappings[16]: nothing says where the value comes from
@@ -233,7 +233,7 @@ fn what_an_expression_gives_must_be_able_to_fit() {
         typed("boolean", "Count([otherMails])"),
         typed("integer", "Now()"),
         typed("integer", r#""abc""#),
-        typed("datetime", r#"IIF([city] = "x", "y", "z")"#),
+        typed("dateTime", r#"IIF([city] = "x", "y", "z")"#),
         told("nickName", "AssertiveAppRoleAssignmentsComplex([appRoleAssignments])"),
         told("nickName", "ToUpper([proxyAddresses])"),
         told("nickName", r#"Append([city], CDate("garbage"))"#),
@@ -292,4 +292,24 @@ fn a_whole_and_its_parts_are_not_mapped_together() {
 no problem
 no problem
 "#);
+}
+
+#[test]
+fn every_type_of_the_rfc_is_known_by_its_own_name() {
+    for (target_type, constant) in [
+        ("string", "'x'"),
+        ("boolean", "true"),
+        ("integer", "1"),
+        ("dateTime", "'2026-01-31T00:00:00Z'"),
+        ("datetime", "'2026-01-31T00:00:00Z'"),
+        ("binary", "'AAEC'"),
+        ("complex", "{ value = 'x' }"),
+    ] {
+        let mapping = format!(
+            "{{ target = 'urn:acme:User:x', type = '{target_type}', constant = {constant} }}"
+        );
+        assert_eq!(told_of(&mapping), "no problem", "{target_type}");
+    }
+    let reference = "{ target = 'urn:acme:User:x', type = 'reference', source = 'manager' }";
+    assert_eq!(told_of(reference), "no problem");
 }
