@@ -4,12 +4,31 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use figment::value::Value as Raw;
 
 use super::shape::{Shape, word};
-use crate::config::problem::Log;
+use crate::config::document::Place;
+use crate::config::file;
+use crate::config::problem::{Log, suggest};
 use crate::config::reader::{Typed, kind as kind_of_raw, whole};
-use crate::engine::model::{TargetType, Value};
+use crate::engine::model::{ObjectKind, TargetPath, TargetType, Value, schema};
 
-/// A constant or a default, as the target's type wants it.
-pub(super) fn constant(typed: &Typed<Raw>, shape: &Shape, log: &mut Log) -> Option<Value> {
+/// The constant or the default of a mapping.
+pub(super) fn build(
+    kind: ObjectKind,
+    path: &TargetPath,
+    raw: &file::Mapping,
+    typed: &Typed<Raw>,
+    shape: &Shape,
+    log: &mut Log,
+) -> Option<Value> {
+    let value = constant(typed, shape, log)?;
+    // Who says the type knows more of the target than the RFC does.
+    if raw.target_type.is_none() {
+        check_sub_attributes(kind, path, &value, &typed.place, log);
+    }
+    Some(value)
+}
+
+/// As the target's type wants it.
+fn constant(typed: &Typed<Raw>, shape: &Shape, log: &mut Log) -> Option<Value> {
     let Typed { value, place } = typed;
     let result = match value {
         Raw::Array(_, elements) if shape.multi_valued => elements
@@ -46,6 +65,43 @@ pub(super) fn constant(typed: &Typed<Raw>, shape: &Shape, log: &mut Log) -> Opti
         log.problem(place.problem(message, remedy));
     }
     result
+}
+
+/// Tells the first sub-attribute of a constant that the RFC's attribute does not have.
+fn check_sub_attributes(
+    kind: ObjectKind,
+    path: &TargetPath,
+    value: &Value,
+    place: &Place,
+    log: &mut Log,
+) {
+    let known = schema::sub_attributes(kind, path);
+    if known.is_empty() {
+        return;
+    }
+    let elements = match value {
+        Value::List(values) => values.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let names = elements.iter().filter_map(|element| match element {
+        Value::Object(members) => Some(members.keys()),
+        Value::Text(_)
+        | Value::Boolean(_)
+        | Value::Integer(_)
+        | Value::List(_)
+        | Value::Reference(_) => None,
+    });
+    // SCIM names ignore case (RFC 7643 section 2.1).
+    let is_known = |name: &&String| known.iter().any(|known| known.eq_ignore_ascii_case(name));
+    if let Some(unknown) = names.flatten().find(|name| !is_known(name)) {
+        log.problem(place.problem(
+            format!("{path} has no sub-attribute {unknown}"),
+            format!(
+                "{}\nif the target has it, say type = \"complex\"",
+                suggest(unknown, &known)
+            ),
+        ));
+    }
 }
 
 fn single(raw: &Raw, from_environment: Option<&str>, target_type: TargetType) -> Option<Value> {

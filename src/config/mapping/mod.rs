@@ -219,7 +219,7 @@ fn build(kind: ObjectKind, entry: &Entry<'_>, log: &mut Log) -> Option<Mapping> 
     // Everything is looked at before the first thing that is missing ends it.
     let source = source::build_source(kind, path, raw, &shape, log);
     let default = match &raw.default {
-        Some(default) => constant::constant(default, &shape, log).map(Some),
+        Some(default) => constant::build(kind, path, raw, default, &shape, log).map(Some),
         None => Some(None),
     };
     let on_empty = build_on_empty(raw, log);

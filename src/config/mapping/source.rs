@@ -1,8 +1,7 @@
 //! Where the value comes from, and whether it can flow into the target.
 
-use super::constant::constant;
-use super::given;
 use super::shape::{Shape, word};
+use super::{constant, given};
 use crate::config::file::{self, Flow};
 use crate::config::problem::{Log, nearest};
 use crate::config::reader::Typed;
@@ -60,7 +59,9 @@ pub(super) fn build_source(
             }
             Some(Source::Expression(Box::new(expression)))
         }
-        Flow::Constant(value) => constant(value, shape, log).map(Source::Constant),
+        Flow::Constant(value) => {
+            constant::build(kind, path, raw, value, shape, log).map(Source::Constant)
+        }
         Flow::None => Some(Source::None),
         // It met no mapping of the preset, and that has been told.
         Flow::Removed => None,

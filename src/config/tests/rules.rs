@@ -313,3 +313,23 @@ fn every_type_of_the_rfc_is_known_by_its_own_name() {
     let reference = "{ target = 'urn:acme:User:x', type = 'reference', source = 'manager' }";
     assert_eq!(told_of(reference), "no problem");
 }
+
+#[test]
+fn constants_have_no_unknown_sub_attributes() {
+    let roles = |constant: &str| told_of(&format!("{{ target = 'roles', constant = {constant} }}"));
+    insta::assert_snapshot!([
+        roles("[ { value = 'x', primary = true }, { valu = 'y' } ]"),
+        told_of("{ target = 'addresses[type eq \"x\"]', constant = { strasse = 'x' } }"),
+        told_of("{ target = 'roles', source = 'extension_00001111aaaa2222bbbb3333cccc4444_x', default = { display_name = 'x' } }"),
+    ].join("\n"), @r##"
+.constant: roles has no sub-attribute valu; did you mean value?; if the target has it, say type = "complex"
+.constant: addresses[type eq "x"] has no sub-attribute strasse; write one of: $ref, country, display, formatted, locality, postalCode, primary, region, streetAddress, type, value; if the target has it, say type = "complex"
+.default: roles has no sub-attribute display_name; write one of: $ref, display, primary, type, value; if the target has it, say type = "complex"
+"##);
+    assert_eq!(
+        roles("[ { Value = 'x', '$ref' = 'y', display = 'z', type = 't' } ]"),
+        "no problem"
+    );
+    let said = "{ target = 'roles', type = 'complex', constant = { level = 1 } }";
+    assert_eq!(told_of(said), "no problem");
+}

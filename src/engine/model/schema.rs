@@ -165,6 +165,28 @@ pub(crate) fn definition(kind: ObjectKind, path: &TargetPath) -> Option<Definiti
     found.map(|row| row.definition)
 }
 
+/// The sub-attributes of a complex attribute of the schemas; none for any other.
+pub(crate) fn sub_attributes(kind: ObjectKind, path: &TargetPath) -> Vec<&'static str> {
+    let rows = match (kind, path.schema()) {
+        (ObjectKind::User, None) => USER,
+        (ObjectKind::User, Some(ENTERPRISE_USER)) => ENTERPRISE,
+        (ObjectKind::Group, None) => GROUP,
+        (ObjectKind::User | ObjectKind::Group, Some(_)) => return Vec::new(),
+    };
+    if path.sub_attribute().is_some() {
+        return Vec::new();
+    }
+    let of_it: Vec<_> = rows
+        .iter()
+        .filter(|row| row.name == path.attribute())
+        .collect();
+    let is_list = of_it.iter().any(|row| row.definition.multi_valued);
+    let shared = MULTI_VALUED.iter().filter(|_| is_list);
+    let mut names: Vec<_> = of_it.into_iter().chain(shared).map(|row| row.sub).collect();
+    names.retain(|name| !name.is_empty());
+    names
+}
+
 /// Every attribute name of the schemas of `kind`, for the nearest-name hint of an unknown one.
 pub(crate) fn names(kind: ObjectKind) -> impl Iterator<Item = &'static str> {
     let rows = match kind {
