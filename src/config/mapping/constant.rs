@@ -45,11 +45,20 @@ fn constant(typed: &Typed<Raw>, shape: &Shape, log: &mut Log) -> Option<Value> {
         }
     };
     if result.is_none() {
-        let found = match value {
+        let (culprit, takes) = match value {
+            Raw::Array(_, elements) if shape.multi_valued => {
+                let wrong = elements
+                    .iter()
+                    .find(|element| single(element, None, shape.target_type).is_none());
+                (wrong.unwrap_or(value), "each value of the target is")
+            }
+            one => (one, "the target takes"),
+        };
+        let found = match culprit {
             Raw::String(_, text) => format!("{text:?}"),
             Raw::Bool(_, is) => is.to_string(),
             Raw::Num(..) => {
-                whole(value).map_or("a fraction".to_owned(), |number| number.to_string())
+                whole(culprit).map_or("a fraction".to_owned(), |number| number.to_string())
             }
             other => kind_of_raw(other).to_owned(),
         };
@@ -61,7 +70,7 @@ fn constant(typed: &Typed<Raw>, shape: &Shape, log: &mut Log) -> Option<Value> {
             TargetType::Reference => "a reference has no constant; write source = \"manager\"",
             TargetType::Complex => "write a table such as { type = \"work\", value = \"…\" }",
         };
-        let message = format!("the target takes {}, not {found}", word(shape.target_type));
+        let message = format!("{takes} {}, not {found}", word(shape.target_type));
         log.problem(place.problem(message, remedy));
     }
     result

@@ -162,7 +162,7 @@ fn fits(
         Err((
             format!(
                 "{name} is {}, {path} takes {}",
-                attribute.source_type.word(),
+                attribute.word(),
                 word(shape.target_type)
             ),
             remedy,
@@ -216,14 +216,16 @@ fn fits(
             );
         }
         (SourceType::Text | SourceType::Boolean | SourceType::DateTime, TargetType::Complex) => {
-            return mismatch(format!(
-                "name the sub-attribute, as in {}",
-                match path.selector() {
-                    Some(_) => format!("{path}.value"),
-                    None if path.attribute() == "name" => "name.formatted".to_owned(),
-                    None => format!("{path}[type eq \"work\"].value"),
-                }
-            ));
+            let part = match path.selector() {
+                Some(_) => format!("{path}.value"),
+                None if path.attribute() == "name" => "name.formatted".to_owned(),
+                None => format!("{path}[type eq \"work\"].value"),
+            };
+            return mismatch(if attribute.multi_valued {
+                format!("name the sub-attribute and one value, as in {part} and {name}[0]")
+            } else {
+                format!("name the sub-attribute, as in {part}")
+            });
         }
         (SourceType::Boolean, TargetType::Integer | TargetType::DateTime)
         | (SourceType::DateTime, TargetType::Boolean | TargetType::Integer) => {

@@ -333,3 +333,20 @@ fn constants_have_no_unknown_sub_attributes() {
     let said = "{ target = 'roles', type = 'complex', constant = { level = 1 } }";
     assert_eq!(told_of(said), "no problem");
 }
+
+#[test]
+fn lists_are_called_lists() {
+    insta::assert_snapshot!([
+        told_of("{ target = 'entitlements', constant = ['a', 'b'] }"),
+        told_of("{ target = 'entitlements', constant = [ { value = 'a' }, 7 ] }"),
+        told_of("{ target = 'nickName', constant = ['a', 'b'] }"),
+        told_of("{ target = 'ims', source = 'imAddresses' }"),
+        told_of("{ target = 'nickName', source = 'businessPhones' }"),
+    ].join("\n"), @r##"
+.constant: each value of the target is an object with sub-attributes, not "a"; write a table such as { type = "work", value = "…" }
+.constant: each value of the target is an object with sub-attributes, not 7; write a table such as { type = "work", value = "…" }
+.constant: the target takes text, not a list; write it in quotes
+.source: imAddresses is a list of texts, ims takes an object with sub-attributes; name the sub-attribute and one value, as in ims[type eq "work"].value and imAddresses[0]
+.source: businessPhones is a list, nickName takes one value; write businessPhones[0], or choose in an expression with Item or Join
+"##);
+}

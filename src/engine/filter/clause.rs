@@ -214,7 +214,7 @@ impl Clause {
         let wrong = |instead| {
             Err(ClauseError::WrongType {
                 operator: self.operator,
-                found: attribute.source_type.word(),
+                found: attribute.word(),
                 instead,
             })
         };
