@@ -7,7 +7,9 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 
 use super::expr::{self, AppRole, Expression, Flow};
 use super::model::source;
-use super::model::{MatchKey, ObjectKind, SourceId, SourceObject, TargetPath, TargetType, Value};
+use super::model::{
+    MatchKey, ObjectKind, SourceId, SourceObject, TargetPath, TargetType, Value, is_base64,
+};
 
 /// One target attribute fed by a source attribute, a constant or an expression.
 #[derive(Clone, Debug)]
@@ -333,6 +335,9 @@ pub(crate) fn convert(
 
 fn convert_one(value: Value, target_type: TargetType) -> Result<Value, &'static str> {
     match (target_type, value) {
+        (TargetType::Binary, Value::Text(text)) if !is_base64(&text) => {
+            Err("the target takes binary data in base64 and the source has something else")
+        }
         (TargetType::String | TargetType::Binary, value @ Value::Text(_))
         | (TargetType::Boolean, value @ Value::Boolean(_))
         | (TargetType::Integer, value @ Value::Integer(_))
@@ -575,6 +580,7 @@ mod tests {
             (TargetType::Integer, "[displayName]"),
             (TargetType::DateTime, "[displayName]"),
             (TargetType::Reference, "[displayName]"),
+            (TargetType::Binary, "[userPrincipalName]"),
         ] {
             message(typed(target_type, source));
         }

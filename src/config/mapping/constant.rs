@@ -8,7 +8,7 @@ use crate::config::document::Place;
 use crate::config::file;
 use crate::config::problem::{Log, suggest};
 use crate::config::reader::{Typed, kind as kind_of_raw, whole};
-use crate::engine::model::{ObjectKind, TargetPath, TargetType, Value, schema};
+use crate::engine::model::{ObjectKind, TargetPath, TargetType, Value, is_base64, schema};
 
 /// The constant or the default of a mapping.
 pub(super) fn build(
@@ -63,7 +63,8 @@ fn constant(typed: &Typed<Raw>, shape: &Shape, log: &mut Log) -> Option<Value> {
             other => kind_of_raw(other).to_owned(),
         };
         let remedy = match shape.target_type {
-            TargetType::String | TargetType::Binary => "write it in quotes",
+            TargetType::String => "write it in quotes",
+            TargetType::Binary => "write it in base64, in quotes",
             TargetType::Boolean => "write true or false",
             TargetType::Integer => "write a whole number without quotes",
             TargetType::DateTime => "write it like \"2026-01-31T00:00:00Z\"",
@@ -115,10 +116,17 @@ fn check_sub_attributes(
 
 fn single(raw: &Raw, from_environment: Option<&str>, target_type: TargetType) -> Option<Value> {
     match target_type {
-        TargetType::String | TargetType::Binary => match raw {
+        TargetType::String => match raw {
             Raw::String(_, text) => Some(Value::text(text)),
             _ => from_environment.map(Value::text),
         },
+        TargetType::Binary => {
+            let text = match raw {
+                Raw::String(_, text) => Some(text.as_str()),
+                _ => from_environment,
+            };
+            text.filter(|text| is_base64(text)).map(Value::text)
+        }
         TargetType::Boolean => match raw {
             Raw::Bool(_, is) => Some(Value::Boolean(*is)),
             Raw::String(_, text) if text.eq_ignore_ascii_case("true") => Some(Value::Boolean(true)),

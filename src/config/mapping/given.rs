@@ -82,7 +82,8 @@ pub(super) fn fits(
         TargetType::DateTime => "give a date, or say type = \"string\" if the target keeps text",
         TargetType::Complex => "name a sub-attribute, such as emails[type eq \"work\"].value",
         TargetType::Reference => "give the reference itself, such as [manager]",
-        TargetType::String | TargetType::Binary => "give text, or map another target attribute",
+        TargetType::Binary => "give base64, as with ConvertToBase64",
+        TargetType::String => "give text, or map another target attribute",
     };
     Err((message, remedy.to_owned()))
 }

@@ -227,8 +227,8 @@ fn fits(
                 format!("name the sub-attribute, as in {part}")
             });
         }
-        (SourceType::Boolean, TargetType::Integer | TargetType::DateTime)
-        | (SourceType::DateTime, TargetType::Boolean | TargetType::Integer) => {
+        (SourceType::Boolean, TargetType::Integer | TargetType::DateTime | TargetType::Binary)
+        | (SourceType::DateTime, TargetType::Boolean | TargetType::Integer | TargetType::Binary) => {
             return mismatch("map another attribute, or convert it in an expression".to_owned());
         }
         (SourceType::Any, _)
@@ -242,9 +242,8 @@ fn fits(
             | TargetType::DateTime
             | TargetType::Binary,
         )
-        | (SourceType::Boolean, TargetType::Boolean | TargetType::String | TargetType::Binary)
-        | (SourceType::DateTime, TargetType::DateTime | TargetType::String | TargetType::Binary) => {
-        }
+        | (SourceType::Boolean, TargetType::Boolean | TargetType::String)
+        | (SourceType::DateTime, TargetType::DateTime | TargetType::String) => {}
     }
     if attribute.multi_valued && !shape.multi_valued {
         return Err((

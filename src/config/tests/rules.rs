@@ -350,3 +350,30 @@ fn lists_are_called_lists() {
 .source: businessPhones is a list, nickName takes one value; write businessPhones[0], or choose in an expression with Item or Join
 "##);
 }
+
+#[test]
+fn binary_data_is_base64() {
+    let told = |source: &str| {
+        told_of(&format!(
+            "{{ target = 'urn:acme:User:x', type = 'binary', {source} }}"
+        ))
+    };
+    insta::assert_snapshot!([
+        told("constant = 'jane!'"),
+        told("expression = 'Append(\"jane\", \"@contoso.com\")'"),
+        told("source = 'accountEnabled'"),
+        told("source = 'createdDateTime'"),
+    ].join("\n"), @r##"
+.constant: the target takes binary data, not "jane!"; write it in base64, in quotes
+.expression: the expression gives "jane@contoso.com", urn:acme:User:x takes binary data; give base64, as with ConvertToBase64
+.source: accountEnabled is a Boolean, urn:acme:User:x takes binary data; map another attribute, or convert it in an expression
+.source: createdDateTime is a date, urn:acme:User:x takes binary data; map another attribute, or convert it in an expression
+"##);
+    for source in [
+        "constant = 'AAEC'",
+        "source = 'mail'",
+        "expression = 'ConvertToBase64([mail])'",
+    ] {
+        assert_eq!(told(source), "no problem", "{source}");
+    }
+}
