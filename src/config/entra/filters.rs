@@ -87,20 +87,23 @@ fn clause(kind: ObjectKind, raw: &wire::Clause) -> Clause {
     };
     let takes_value = known.is_none_or(Operator::takes_value);
     let values = raw.target_operand.as_ref();
-    let value = values.and_then(|operand| operand.values.first());
+    let values = values.map_or(&[][..], |operand| &operand.values);
     let attribute = raw.source_operand_name.as_deref().unwrap_or_default();
     let attribute = to_graph(kind, attribute.trim());
-    if let Some(operator) = value.and_then(|value| truth(kind, &attribute, known, &value.0)) {
+    if let [value] = values
+        && let Some(operator) = truth(kind, &attribute, known, &value.0)
+    {
         return Clause {
             attribute,
             operator: operator.name().to_owned(),
-            value: None,
+            values: Vec::new(),
         };
     }
+    let values = values.iter().filter(|_| takes_value);
     Clause {
         attribute,
         operator: operator.chars().take(SHOWN_LENGTH).collect(),
-        value: value.filter(|_| takes_value).map(|value| value.0.clone()),
+        values: values.map(|value| value.0.clone()).collect(),
     }
 }
 

@@ -168,10 +168,12 @@ fn every_sample_with_a_mapping_imports_and_the_others_say_why_not() {
         assert!(!job.rules.rules(kind).mappings.is_empty());
     }
     let refused = |text: &str| import(text.as_bytes(), None).unwrap_err();
-    assert!(matches!(
-        refused(DIRECTORY_ONLY),
-        Error::NothingUsable { .. }
-    ));
+    assert_eq!(
+        refused(DIRECTORY_ONLY).to_string(),
+        "nothing in the schema makes a job: it has no synchronization rule. It only lists attributes \
+         of the directory customappsso (1 of its attributes), and nothing says what flows into them; save \
+         the whole schema of the job"
+    );
     assert!(matches!(refused(FILTER), Error::Implausible(_)));
 }
 
@@ -202,6 +204,35 @@ fn a_boolean_that_equals_true_is_carried_over() {
     let odd = with("EQUALS", "yes");
     assert!(!job_of(&odd).rules.users.enabled);
     assert!(odd.left[0].why.contains("IS TRUE or IS FALSE"), "{odd:?}");
+}
+
+#[test]
+fn every_attribute_and_every_value_that_is_left_is_named() {
+    let sample = imported(OBJECT_MAPPING);
+    let types = sample
+        .left
+        .iter()
+        .find(|left| left.what.starts_with("the types of "));
+    let types = &types.expect("guessed types").what;
+    assert!(
+        types.contains("TimeZoneSid") && !types.contains('…'),
+        "{types}"
+    );
+    let mapped = sample.toml.matches("{ target = ").count();
+    assert!(types.matches(", ").count() + 1 > mapped / 2, "{types}");
+
+    let mut schema = users(&[]);
+    schema["synchronizationRules"][0]["objectMappings"][0]["scope"] = json!({ "groups": [
+        { "name": "x", "clauses": [{ "operatorName": "EQUALS", "sourceOperandName": "city",
+          "targetOperand": { "values": ["Bonn", "Berlin"] } }] },
+    ] });
+    let several = imported(&schema.to_string());
+    assert!(!job_of(&several).rules.users.enabled);
+    assert!(
+        several.toml.contains(r#"value = ["Bonn", "Berlin"]"#),
+        "{}",
+        several.toml
+    );
 }
 
 #[test]
@@ -618,7 +649,10 @@ mappings = [
     );
     let users = &schema["synchronizationRules"][0]["objectMappings"][1];
     let clause = &users["scope"]["groups"][0]["clauses"][0];
-    assert_eq!(clause["targetOperand"]["values"][0], r"[\s\S]*(?:a|b)[\s\S]*");
+    assert_eq!(
+        clause["targetOperand"]["values"][0],
+        r"[\s\S]*(?:a|b)[\s\S]*"
+    );
     let active = &users["attributeMappings"][1]["source"];
     assert_eq!(active["parameters"][1]["key"], "key1");
     let left: Vec<_> = left

@@ -252,7 +252,10 @@ fn what_an_expression_gives_must_be_able_to_fit() {
 .expression: the expression gives "a", urn:acme:User:x takes a reference; give the reference itself, such as [manager]
 "##);
     for (target, expression) in [
-        ("active", r#"Switch([IsSoftDeleted], [city], "False", "True", "True", "False")"#),
+        (
+            "active",
+            r#"Switch([IsSoftDeleted], [city], "False", "True", "True", "False")"#,
+        ),
         ("active", r#"IIF([IsSoftDeleted], Append([city], "b"), 1)"#),
         ("nickName", r#"IIF([city] = "x", [otherMails], [mail])"#),
         ("nickName", r#"Join(";", [proxyAddresses])"#),
