@@ -180,7 +180,7 @@ fn check_matching(
                 &own_place
             };
             log.problem(place.problem(
-                format!("{path} cannot match: the target does not filter by it"),
+                format!("{path} cannot match: the target does not filter {kind}s by it"),
                 format!(
                     "match one of {}, or add it to target.filterable",
                     filterable.join(", ")

@@ -63,9 +63,14 @@ fn every_preset_loads_and_knows_its_target() {
     assert_eq!(matching(&sosafe), [(1, "userName".to_owned())]);
     assert_eq!(told.len(), 1);
     assert!(told[0].message.contains("one group only"));
+    let filterable = &sosafe.target.dialect.filterable;
     assert_eq!(
-        sosafe.target.dialect.filterable.as_deref(),
-        Some(&["userName".to_owned(), "displayName".to_owned()][..])
+        filterable.of(ObjectKind::User),
+        Some(&["userName".to_owned()][..])
+    );
+    assert_eq!(
+        filterable.of(ObjectKind::Group),
+        Some(&["displayName".to_owned()][..])
     );
     let (wss, _) = warnings("symantec-wss", "");
     assert!(wss.rules.scope.exclude_default_access && wss.rules.groups.enabled);

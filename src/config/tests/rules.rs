@@ -123,7 +123,7 @@ fn matching_must_be_possible() {
     ].join("\n"), @r##"
 entrain.toml:14: jobs.acme.users.mappings: no mapping of users matches: existing ones would be created again
     add match = 1 to the mapping of userName or of another unique attribute
-entrain.toml:7: jobs.acme.users.mappings: userName cannot match: the target does not filter by it
+entrain.toml:7: jobs.acme.users.mappings: userName cannot match: the target does not filter users by it
     match one of externalId, displayName, or add it to target.filterable
 entrain.toml:14: jobs.acme.users.mappings[0].match: an attribute with the same value for everyone cannot match
     drop match, or map a source attribute
@@ -379,4 +379,16 @@ fn binary_data_is_base64() {
     ] {
         assert_eq!(told(source), "no problem", "{source}");
     }
+}
+
+#[test]
+fn a_target_may_filter_users_and_groups_by_different_attributes() {
+    let job = JOB.replace("[jobs.target]", "preset = \"sosafe\"\n[jobs.target]");
+    let mapping = "[jobs.users]\nmappings = [ { target = 'displayName', source = 'displayName', match = 2 } ]";
+    insta::assert_snapshot!([
+        told_whole(&format!("{SOURCE}{job}{mapping}")),
+        told("filterable = { users = ['externalId'] }"),
+        told("filterable = { users = ['userName'], group = ['displayName'] }"),
+    ].join("\n"), @"");
+    assert_eq!(told("filterable = { users = ['userName'] }"), "no problem");
 }
