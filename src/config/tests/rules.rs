@@ -392,3 +392,21 @@ fn a_target_may_filter_users_and_groups_by_different_attributes() {
     ].join("\n"), @"");
     assert_eq!(told("filterable = { users = ['userName'] }"), "no problem");
 }
+
+#[test]
+fn clauses_that_never_or_always_hold_are_told() {
+    let told = |clause: &str| {
+        let told = told(&format!(
+            "[jobs.users]\nfilters = [ {{ all = [ {{ {clause} }} ] }} ]"
+        ));
+        told.lines().map(str::trim).collect::<Vec<_>>().join("; ")
+    };
+    insta::assert_snapshot!([
+        told("attribute = 'department', operator = 'INCLUDES', value = ''"),
+        told("attribute = 'manager', operator = 'EQUALS', value = 'x@y.example'"),
+        told("attribute = 'objectId', operator = 'NOT EQUALS', value = 'x@y.example'"),
+        told("attribute = 'manager', operator = 'EQUALS', value = '00001111-AAAA-2222-bbbb-3333cccc4444'"),
+        told("attribute = 'id', operator = 'ENDS_WITH', value = 'f'"),
+        told("attribute = 'memberOf', operator = 'EQUALS', value = 'Sales'"),
+    ].join("\n"), @"");
+}

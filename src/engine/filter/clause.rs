@@ -26,6 +26,8 @@ pub(crate) enum ClauseError {
     UnknownOperator(String),
     #[error("{0} needs a value to compare with")]
     ValueMissing(Operator),
+    #[error("{0} compares with an empty value, and a clause on an empty attribute is false")]
+    ValueEmpty(Operator),
     #[error("{0} takes no value")]
     ValueUnused(Operator),
     #[error("{0} compares whole numbers or dates")]
@@ -51,6 +53,7 @@ impl ClauseError {
                 format!("the operators are {}", names.join(", "))
             }
             Self::ValueMissing(_) => "add value = \"…\"".to_owned(),
+            Self::ValueEmpty(_) => "name a value, or use IS NULL or IS NOT NULL".to_owned(),
             Self::ValueUnused(_) => "remove the value".to_owned(),
             Self::NotComparable(_) => {
                 "write a number such as \"42\" or a date such as \"2026-01-31\"".to_owned()
@@ -154,6 +157,7 @@ impl Clause {
         let operator =
             Operator::parse(name).ok_or_else(|| ClauseError::UnknownOperator(name.to_owned()))?;
         let operand = match (operator.takes_value(), value) {
+            (true, Some("")) => return Err(ClauseError::ValueEmpty(operator)),
             (true, Some(value)) => value,
             (false, None) => "",
             (true, None) => return Err(ClauseError::ValueMissing(operator)),

@@ -160,6 +160,12 @@ fn a_clause_that_makes_no_sense_says_why() {
         "EQUALS needs a value to compare with"
     );
     assert_eq!(error("is true", Some("x")), "IS TRUE takes no value");
+    for operator in Operator::ALL.into_iter().filter(|one| one.takes_value()) {
+        assert!(
+            error(operator.name(), Some("")).contains("empty value"),
+            "{operator}"
+        );
+    }
     assert_eq!(
         error("GREATER_THAN", Some("ten")),
         "GREATER_THAN compares whole numbers or dates"
