@@ -37,7 +37,8 @@ pub(crate) enum Source {
     Attribute(String),
     Constant(Value),
     Expression(Box<Expression>),
-    /// Nothing flows; the target attribute gets the default on create and is then left alone.
+    /// Nothing flows; the target attribute gets the default on create, or where it is empty when its
+    /// object is adopted, and is then left alone.
     None,
 }
 
