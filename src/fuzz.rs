@@ -162,8 +162,8 @@ fn filter(bytes: &[u8]) -> String {
     let operand = parts.next();
     let value = parts.next().and_then(value);
     let mut said = String::new();
-    for build in [Clause::new, Clause::new_full] {
-        let clause = match build("employeeHireDate", operator, operand) {
+    for full in [None, Some(false)] {
+        let clause = match Clause::with_full("employeeHireDate", operator, operand, full) {
             Ok(clause) => clause,
             Err(error) => {
                 said.push_str(error.help().get(..12).unwrap_or_default());

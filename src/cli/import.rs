@@ -94,12 +94,16 @@ fn document(imported: &Imported, written: Option<&Path>) -> serde_json::Value {
         "job_toml": toml,
         "written": written.map(|path| path.display().to_string()),
         "not_carried_over": left,
+        "differs": [entra::EMPTIED.join(" ")],
         "to_fill_in": to_fill_in,
     })
 }
 
 fn tell(output: Output, imported: &Imported) {
     tell_left(output, &imported.left);
+    for line in entra::EMPTIED {
+        output.message(line);
+    }
     output.message("To be filled in, because no schema tells it:");
     for missing in &imported.to_fill_in {
         let need = if missing.required { "" } else { ", optional" };

@@ -33,7 +33,7 @@ pub(crate) use secret::SecretError;
 pub(crate) use select::{calls_default_domain, custom_security_attributes, select};
 pub(crate) use settings::{Application, Config, Job, MemberRemove, Schedule, Source, Target};
 #[cfg(test)]
-pub(crate) use settings::{Dialect, Secret};
+pub(crate) use settings::{Dialect, Filterable, Secret};
 
 /// A configuration without problems, and what is worth a word all the same.
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::engine::job;
+use crate::engine::model::ObjectKind;
 
 /// A whole configuration, free of problems.
 #[derive(Clone, Debug)]
@@ -79,13 +80,28 @@ pub(crate) struct Target {
 /// How one target wants its requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Dialect {
-    /// Target paths by which look-ups may filter; `None`: any.
-    pub(crate) filterable: Option<Vec<String>>,
+    pub(crate) filterable: Filterable,
     /// Members in one PATCH at most.
     pub(crate) member_chunk: usize,
     pub(crate) member_remove: MemberRemove,
     /// Resources asked for in one page of a list.
     pub(crate) page_size: usize,
+}
+
+/// Target paths by which look-ups may filter; `None`: any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Filterable {
+    pub(crate) users: Option<Vec<String>>,
+    pub(crate) groups: Option<Vec<String>>,
+}
+
+impl Filterable {
+    pub(crate) fn of(&self, kind: ObjectKind) -> Option<&[String]> {
+        match kind {
+            ObjectKind::User => self.users.as_deref(),
+            ObjectKind::Group => self.groups.as_deref(),
+        }
+    }
 }
 
 /// How members are taken out of a group.

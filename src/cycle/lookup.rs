@@ -28,7 +28,7 @@ pub(super) async fn find<K: Clone + Ord>(
     let can_filter = wanted
         .values()
         .flatten()
-        .all(|key| context.reader.can_filter(&key.path));
+        .all(|key| context.reader.can_filter(kind, &key.path));
     let queries = wanted.len() as u64;
     if can_filter
         && queries <= FEW

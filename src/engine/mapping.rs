@@ -8,7 +8,9 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 
 use super::expr::{self, AppRole, Expression, Flow};
 use super::model::source;
-use super::model::{MatchKey, ObjectKind, SourceId, SourceObject, TargetPath, TargetType, Value};
+use super::model::{
+    MatchKey, ObjectKind, SourceId, SourceObject, TargetPath, TargetType, Value, is_base64,
+};
 
 /// One target attribute fed by a source attribute, a constant or an expression.
 #[derive(Clone, Debug)]
@@ -36,7 +38,8 @@ pub(crate) enum Source {
     Attribute(String),
     Constant(Value),
     Expression(Box<Expression>),
-    /// Nothing flows; the target attribute gets the default on create and is then left alone.
+    /// Nothing flows; the target attribute gets the default on create, or where it is empty when its
+    /// object is adopted, and is then left alone.
     None,
 }
 
@@ -252,7 +255,7 @@ pub(crate) fn candidates<'m>(
             });
             let values = texts
                 .into_iter()
-                .map(|text| convert(Value::Text(text), mapping));
+                .map(|text| convert(Value::Text(text), mapping.target_type, mapping.multi_valued));
             candidates.extend(values.flatten().map(|value| MatchKey {
                 path: mapping.target.clone(),
                 value,
@@ -354,7 +357,7 @@ fn evaluate(
     // and targets refuse an empty e-mail address.
     let value = value.filter(|value| !value.is_empty());
     let value = match value {
-        Some(value) => Some(convert(value, mapping)?),
+        Some(value) => Some(convert(value, mapping.target_type, mapping.multi_valued)?),
         None => None,
     };
     Ok(Evaluated::Value(value))
@@ -383,16 +386,21 @@ fn with_input<T>(
         default_domain: world.default_domain,
         // What does not fit the target attribute is told of when it is converted to be sent.
         taken: &|text| {
-            convert(Value::text(text), mapping).is_ok_and(|value| is_taken(mapping, &value))
+            convert(Value::text(text), mapping.target_type, mapping.multi_valued)
+                .is_ok_and(|value| is_taken(mapping, &value))
         },
     })
 }
 
 /// Makes a value fit the target attribute, or says why it cannot.
-fn convert(value: Value, mapping: &Mapping) -> Result<Value, String> {
-    let to_type = |value| convert_one(value, mapping.target_type).map_err(str::to_owned);
+pub(crate) fn convert(
+    value: Value,
+    target_type: TargetType,
+    multi_valued: bool,
+) -> Result<Value, String> {
+    let to_type = |value| convert_one(value, target_type).map_err(str::to_owned);
     match value {
-        Value::List(values) if mapping.multi_valued => {
+        Value::List(values) if multi_valued => {
             let converted: Result<_, _> = values.into_iter().map(to_type).collect();
             converted.map(Value::List)
         }
@@ -403,13 +411,16 @@ fn convert(value: Value, mapping: &Mapping) -> Result<Value, String> {
                     .to_owned(),
             ),
         },
-        one if mapping.multi_valued => to_type(one).map(|one| Value::List(vec![one])),
+        one if multi_valued => to_type(one).map(|one| Value::List(vec![one])),
         one => to_type(one),
     }
 }
 
 fn convert_one(value: Value, target_type: TargetType) -> Result<Value, &'static str> {
     match (target_type, value) {
+        (TargetType::Binary, Value::Text(text)) if !is_base64(&text) => {
+            Err("the target takes binary data in base64 and the source has something else")
+        }
         (TargetType::String | TargetType::Binary, value @ Value::Text(_))
         | (TargetType::Boolean, value @ Value::Boolean(_))
         | (TargetType::Integer, value @ Value::Integer(_))
@@ -663,6 +674,7 @@ mod tests {
             (TargetType::Integer, "[displayName]"),
             (TargetType::DateTime, "[displayName]"),
             (TargetType::Reference, "[displayName]"),
+            (TargetType::Binary, "[userPrincipalName]"),
         ] {
             message(typed(target_type, source));
         }

@@ -30,8 +30,8 @@ pub(super) struct Connection {
     token: Token,
     pub(super) page_size: usize,
     pub(super) member_remove: MemberRemove,
-    /// `None`: any.
-    filterable: Option<Vec<TargetPath>>,
+    /// For users and for groups; `None`: any.
+    filterable: [Option<Vec<TargetPath>>; 2],
     reads: Arc<Mutex<Vec<Read>>>,
     /// What neither errors nor the record may repeat of an answer.
     hidden: Arc<Hidden>,
@@ -70,9 +70,13 @@ impl Connection {
             direct: http::is_loopback(&base),
         })
         .map_err(|source| Error::Client { source })?;
-        let filterable = target.dialect.filterable.as_ref().map(|paths| {
-            let paths = paths.iter().filter_map(|path| TargetPath::parse(path).ok());
-            paths.collect()
+        let filterable = [ObjectKind::User, ObjectKind::Group].map(|kind| {
+            let paths = target.dialect.filterable.of(kind)?.iter();
+            Some(
+                paths
+                    .filter_map(|path| TargetPath::parse(path).ok())
+                    .collect(),
+            )
         });
         Ok(Self {
             channel: Channel::new(client, target.requests_per_second, stop),
@@ -106,16 +110,24 @@ impl Connection {
     }
 
     /// Whether look-ups may filter by `path`.
-    pub(super) fn is_filterable(&self, path: &TargetPath) -> bool {
-        match &self.filterable {
+    pub(super) fn is_filterable(&self, kind: ObjectKind, path: &TargetPath) -> bool {
+        match self.filterable(kind) {
             None => true,
             Some(paths) => paths.contains(path),
         }
     }
 
     /// The first path that look-ups may filter by, where they are limited.
-    pub(super) fn first_filterable(&self) -> Option<&TargetPath> {
-        self.filterable.as_ref()?.first()
+    pub(super) fn first_filterable(&self, kind: ObjectKind) -> Option<&TargetPath> {
+        self.filterable(kind)?.first()
+    }
+
+    fn filterable(&self, kind: ObjectKind) -> Option<&[TargetPath]> {
+        let [users, groups] = &self.filterable;
+        match kind {
+            ObjectKind::User => users.as_deref(),
+            ObjectKind::Group => groups.as_deref(),
+        }
     }
 
     /// Reads one page of a collection.

@@ -61,8 +61,8 @@ impl Reader {
     }
 
     /// Whether the target can look up by this path, as far as the configuration knows.
-    pub(crate) fn can_filter(&self, path: &TargetPath) -> bool {
-        self.connection.is_filterable(path)
+    pub(crate) fn can_filter(&self, kind: ObjectKind, path: &TargetPath) -> bool {
+        self.connection.is_filterable(kind, path)
     }
 
     /// The requests that look-ups and lists took since the last time this was asked.
@@ -79,8 +79,9 @@ impl Reader {
     /// with an empty list. [`Error::advice`] says what to do about a failure.
     pub(crate) async fn test_connection(&self) -> Result<(), Error> {
         let user_name = TargetPath::parse("userName").expect("a path of RFC 7643");
-        let path = match self.connection.first_filterable() {
-            Some(path) if !self.connection.is_filterable(&user_name) => path,
+        let kind = ObjectKind::User;
+        let path = match self.connection.first_filterable(kind) {
+            Some(path) if !self.connection.is_filterable(kind, &user_name) => path,
             _ => &user_name,
         };
         let random = Value::text(uuid::Uuid::new_v4());
@@ -88,7 +89,7 @@ impl Reader {
         // A person is waiting: no repetition but for what the target asks for.
         let (list, exchange) = self
             .connection
-            .list(ObjectKind::User, Repeat::IfNotProcessed, &parameters)
+            .list(kind, Repeat::IfNotProcessed, &parameters)
             .await?;
         if list.resources.is_empty() {
             Ok(())
@@ -105,7 +106,7 @@ impl Reader {
         key: &MatchKey,
         paths: &[TargetPath],
     ) -> Result<Vec<TargetObject>, Error> {
-        if !self.connection.is_filterable(&key.path) {
+        if !self.connection.is_filterable(kind, &key.path) {
             return Err(Error::NotFilterable {
                 path: key.path.clone(),
             });

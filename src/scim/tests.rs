@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pager::ListSummary;
 use super::*;
-use crate::config::{Dialect, MemberRemove, Secret, Target};
+use crate::config::{Dialect, Filterable, MemberRemove, Secret, Target};
 use crate::engine::model::{
     Complete, MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, Value,
 };
@@ -96,11 +96,14 @@ fn reader(base: &str) -> Reader {
         timeout: Duration::from_secs(2),
         ca_certificate: None,
         dialect: Dialect {
-            filterable: Some(
-                ["userName", "displayName", "externalId"]
-                    .map(str::to_owned)
-                    .to_vec(),
-            ),
+            filterable: Filterable {
+                users: Some(
+                    ["userName", "displayName", "externalId"]
+                        .map(str::to_owned)
+                        .to_vec(),
+                ),
+                groups: Some(["displayName", "externalId"].map(str::to_owned).to_vec()),
+            },
             member_chunk: 100,
             member_remove: MemberRemove::Filter,
             page_size: 10,
@@ -570,7 +573,7 @@ fn a_target_that_cannot_be_talked_to_is_refused_at_once() {
         timeout: Duration::from_secs(1),
         ca_certificate: None,
         dialect: Dialect {
-            filterable: None,
+            filterable: Filterable::default(),
             member_chunk: 1,
             member_remove: MemberRemove::Filter,
             page_size: 1,

@@ -350,3 +350,54 @@ fn place(told: &str, secret: &str) -> String {
     let before: String = told[..at].chars().rev().take(300).collect();
     before.chars().rev().collect()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mapping_that_can_never_fit_is_told_before_any_network() {
+    let rig = start().await;
+    for (mapping, word) in [
+        (
+            r#"{ target = "nickName", expression = 'Split([city], ",")' }"#,
+            "Join",
+        ),
+        (
+            r#"{ target = "nickName", expression = 'CDate("garbage")' }"#,
+            "not a date",
+        ),
+        (
+            r#"{ target = "name", constant = { givenName = "CONST" } }"#,
+            "name.givenName",
+        ),
+        (
+            r#"{ target = "roles", constant = [ { valu = "x" } ] }"#,
+            "did you mean value?",
+        ),
+        (
+            r####"{ target = "x509Certificates[type eq \"a\"].value", constant = "###" }"####,
+            "base64",
+        ),
+    ] {
+        rig.configure(&format!("[jobs.users]\nmappings = [ {mapping} ]"));
+        let check = rig.run(&["check"]).await.expect(2);
+        assert!(check.err.contains(word), "{word}: {check:?}");
+    }
+    // What only an object can tell is told of that object.
+    rig.configure(
+        "[jobs.users]\nmappings = [ { target = 'x509Certificates[type eq \"a\"].value', \
+         source = 'employeeId' } ]",
+    );
+    rig.run(&["check"]).await.expect(0);
+    let odd = rig.joiner("odd");
+    let fine = rig.joiner("fine");
+    rig.tenant()
+        .set_property(odd, "employeeId", json!("odd@contoso.com"));
+    rig.tenant().set_property(fine, "employeeId", json!("AAEC"));
+    let of = async |id: &str| {
+        let plan = rig.run(&["plan", "--format", "json", "--user", id]).await;
+        plan.expect(0).job()
+    };
+    let plan = of(&odd.to_string()).await;
+    assert!(plan["actions"].as_array().unwrap().is_empty(), "{plan:#}");
+    assert!(plan["skipped"].to_string().contains("base64"), "{plan:#}");
+    let plan = of(&fine.to_string()).await;
+    assert!(plan["actions"].to_string().contains("AAEC"), "{plan:#}");
+}

@@ -71,6 +71,11 @@ async fn an_imported_job_plans_what_the_preset_plans() {
     let run = rig.run(&["import", "schema.json", "--job", "demo"]).await;
     let run = run.expect(0);
     assert!(run.err.contains("Everything was carried over."), "{run:?}");
+    assert!(
+        run.err
+            .contains("entrain clears the target's and Entra leaves it"),
+        "{run:?}"
+    );
     rig.configure_imported(&run.out);
     rig.run(&["check"]).await.expect(0);
     assert_eq!(rig.planned().await, preset);
@@ -124,6 +129,8 @@ async fn an_import_ends_with_the_code_that_says_what_happened() {
     );
     assert_eq!(document["not_carried_over"][0]["what"], "[shoeSize]");
     assert!(run.err.contains("Not carried over (1):"), "{}", run.err);
+    let differs = document["differs"][0].as_str().unwrap();
+    assert!(differs.contains("on_empty"), "{differs}");
 
     let to_file = ["import", "odd.json", "--output", "job.toml"];
     let written = rig.run(&to_file).await.expect(0);

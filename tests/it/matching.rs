@@ -67,6 +67,35 @@ async fn people_who_are_there_already_are_adopted_however_they_are_spelt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_default_from_nothing_fills_what_an_adopted_person_lacks() {
+    let rig = start().await;
+    rig.configure(
+        "[jobs.users]\nmappings = [\n\
+         { target = 'title', none = true, default = 'unknown' },\n\
+         { target = 'nickName', none = true, default = 'nobody' },\n\
+         { target = 'locale', source = 'usageLocation', default = 'xx', apply = 'on-create' } ]",
+    );
+    rig.joiner("jane");
+    let jane = put_user(&rig, "jane@contoso.com");
+    rig.joiner("new");
+    rig.sync().await.expect(0);
+    let user = rig.sandbox.target.user(&jane).unwrap();
+    assert_eq!(
+        (&user["title"], &user["nickName"]),
+        (&json!("Old"), &json!("nobody"))
+    );
+    // What applies on create alone is another thing.
+    assert_eq!(user["locale"], Value::Null);
+    let new = rig.user("new@contoso.com");
+    assert_eq!(
+        (&new["title"], &new["nickName"]),
+        (&json!("unknown"), &json!("nobody"))
+    );
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_by_one_they_are_found_too() {
     let rig = start().await;
     rig.sync().await.expect(0);

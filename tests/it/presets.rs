@@ -108,7 +108,10 @@ const SOSAFE: Preset = Preset {
     has_manager: false,
     has_groups: true,
     takes_default_access: true,
-    habits: |target| target.filterable = Some(only(&["userName", "displayName"])),
+    habits: |target| {
+        target.filterable = Some(only(&["userName"]));
+        target.filterable_of_groups = Some(only(&["displayName"]));
+    },
 };
 
 const SONICWALL: Preset = Preset {

@@ -108,10 +108,12 @@ impl List {
             let why = "Entra trusts public authorities only";
             self.leave(place, what, why);
         }
-        if let Some(paths) = filterable {
-            let what = format!("filterable = {paths:?}");
-            let why = "Entra filters by whichever attribute matches";
-            self.leave(place, what, why);
+        for kind in ObjectKind::ALL {
+            if let Some(paths) = filterable.of(kind) {
+                let what = format!("filterable = {paths:?} for {kind}s");
+                let why = "Entra filters by whichever attribute matches";
+                self.leave(place, what, why);
+            }
         }
         let requests = "Entra decides by itself how large its requests are";
         if *member_chunk != MEMBER_CHUNK {

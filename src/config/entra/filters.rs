@@ -8,7 +8,7 @@ use super::export::directory_name;
 use super::names::{self, to_graph};
 use super::toml::{self, Clause, Group, SHOWN_LENGTH, Side, shown};
 use super::{Left, judge, wire};
-use crate::engine::filter::{self, ClauseGroup, Filter, Operator};
+use crate::engine::filter::{self, ClauseGroup, Filter, Operator, boolean};
 use crate::engine::model::ObjectKind;
 use crate::engine::model::source::{self, SourceType};
 
@@ -91,13 +91,58 @@ fn clause(kind: ObjectKind, raw: &wire::Clause) -> Clause {
     };
     let takes_value = known.is_none_or(Operator::takes_value);
     let values = raw.target_operand.as_ref();
-    let value = values.and_then(|operand| operand.values.first());
+    let values = values.map_or(&[][..], |operand| &operand.values);
     let attribute = raw.source_operand_name.as_deref().unwrap_or_default();
-    Clause {
-        attribute: to_graph(kind, attribute.trim()),
-        operator: operator.chars().take(SHOWN_LENGTH).collect(),
-        value: value.filter(|_| takes_value).map(|value| value.0.clone()),
+    let attribute = to_graph(kind, attribute.trim());
+    if let [value] = values
+        && let Some(operator) = truth(kind, &attribute, known, &value.0)
+    {
+        return Clause {
+            attribute,
+            operator: operator.name().to_owned(),
+            values: Vec::new(),
+        };
     }
+    let values = values.iter().filter(|_| takes_value);
+    Clause {
+        attribute,
+        operator: operator.chars().take(SHOWN_LENGTH).collect(),
+        values: values.map(|value| value.0.clone()).collect(),
+    }
+}
+
+/// Entra's samples say `EQUALS "True"` of Booleans; here it is `IS TRUE`, which is false for null, too.
+fn truth(
+    kind: ObjectKind,
+    attribute: &str,
+    operator: Option<Operator>,
+    value: &str,
+) -> Option<Operator> {
+    let known = source::filter_attribute(kind, attribute).ok()?;
+    if known.source_type != SourceType::Boolean {
+        return None;
+    }
+    let is_true = match operator? {
+        Operator::Equals => boolean(value)?,
+        Operator::NotEquals => !boolean(value)?,
+        Operator::IsTrue
+        | Operator::IsFalse
+        | Operator::IsNull
+        | Operator::IsNotNull
+        | Operator::RegexMatch
+        | Operator::NotRegexMatch
+        | Operator::GreaterThan
+        | Operator::GreaterThanOrEquals
+        | Operator::Includes
+        | Operator::EndsWith
+        | Operator::Within
+        | Operator::NotWithin => return None,
+    };
+    Some(if is_true {
+        Operator::IsTrue
+    } else {
+        Operator::IsFalse
+    })
 }
 
 /// The operator of that name, also where its words are run together: `IsNotNull`.
@@ -156,8 +201,8 @@ pub(super) fn write(kind: ObjectKind, filter: &Filter, left: &mut Vec<Left>) -> 
             let attribute = directory_name(kind, clause.attribute(), "filter", left);
             // Entra has no switch for it, but patterns can say it themselves.
             let operand = clause.operand().map(|operand| {
-                if clause.is_full() {
-                    format!(r"\A(?:{operand})\z")
+                if clause.is_anywhere() {
+                    format!(r"[\s\S]*(?:{operand})[\s\S]*")
                 } else {
                     operand.to_owned()
                 }

@@ -10,12 +10,16 @@ use super::toml::{Draft, Line, Mapping, Side, quoted, shown};
 use super::tree::word;
 use super::{Error, Imported, Left, filters, judge, names, toml, wire};
 use crate::engine::expr::Expression;
-use crate::engine::model::{ObjectKind, TargetPath};
+use crate::engine::model::schema;
+use crate::engine::model::{ObjectKind, TargetPath, TargetType};
 
 /// More than this many mappings of one kind of object are no job.
 const MAX_MAPPINGS: usize = 1_000;
 /// Each may be a regular expression, which takes time to refuse.
 const MAX_CLAUSES: usize = 500;
+
+/// A schema has two; more need not be named.
+const MAX_DIRECTORIES: usize = 5;
 
 /// The longest name of a job that is made of the target's.
 const NAME_LENGTH: usize = 64;
@@ -44,7 +48,7 @@ pub(crate) fn import(bytes: &[u8], name: Option<&str>) -> Result<Imported, Error
     let rules = outbound(&schema, &mut left);
     if rules.is_empty() {
         let why = match schema.rules.len() {
-            0 => "it has no synchronization rule".to_owned(),
+            0 => no_rule(&schema),
             _ => format!(
                 "no rule of it reads {}, which is the only source there is",
                 names::SOURCE_DIRECTORY
@@ -85,6 +89,27 @@ pub(crate) fn import(bytes: &[u8], name: Option<&str>) -> Result<Imported, Error
         });
     }
     Ok(imported)
+}
+
+/// A schema may describe directories alone, as the body of a request that extends one does.
+fn no_rule(schema: &wire::Schema) -> String {
+    let directories = schema.directories.iter().map(|directory| {
+        let attributes = directory
+            .objects
+            .iter()
+            .map(|object| object.attributes.len());
+        let name = shown(directory.name.as_deref().unwrap_or("without a name"));
+        format!("{name} ({} of its attributes)", attributes.sum::<usize>())
+    });
+    let directories: Vec<_> = directories.take(MAX_DIRECTORIES).collect();
+    if directories.is_empty() {
+        return "it has no synchronization rule".to_owned();
+    }
+    format!(
+        "it has no synchronization rule. It only lists attributes of the directory {}, and nothing \
+         says what flows into them; save the whole schema of the job",
+        directories.join(", ")
+    )
 }
 
 /// The rules that read Entra into the first target there is.
@@ -294,9 +319,11 @@ impl<'s> Importer<'s> {
         }
         let untyped = std::mem::take(&mut self.untyped);
         if !untyped.is_empty() {
+            // Every one of them is to be looked at, however many there are.
+            let names: Vec<_> = untyped.iter().map(|name| shown(name)).collect();
             self.leave(
                 judge::section(side.kind),
-                format!("the types of {}", shown(&untyped.join(", "))),
+                format!("the types of {}", names.join(", ")),
                 "neither SCIM nor the schema defines them; they are written as strings",
             );
         }
@@ -323,7 +350,25 @@ impl<'s> Importer<'s> {
             }
         };
         let line = mapping.line();
-        let fault = if seen.insert(path.clone()) {
+        // A manager is an id, and may have a name beside it.
+        let whole = seen
+            .iter()
+            .find_map(|other| {
+                let wholes = [(other, &path), (&path, other)];
+                let found = wholes
+                    .into_iter()
+                    .find(|(whole, part)| whole.is_whole_of(part));
+                found.map(|(whole, _)| whole)
+            })
+            .filter(|whole| {
+                schema::definition(kind, whole)
+                    .is_none_or(|known| known.target_type != TargetType::Reference)
+            });
+        let fault = if let Some(whole) = whole {
+            Some(format!(
+                "{whole} is mapped as a whole and in parts as well, and the first counts"
+            ))
+        } else if seen.insert(path.clone()) {
             let unmatched = Mapping {
                 matching: None,
                 ..mapping.clone()
@@ -671,10 +716,6 @@ fn about(schema: &wire::Schema) -> Vec<String> {
         "What no schema tells is to be filled in: the lines that begin with \"# key =\"."
             .to_owned(),
     );
-    about.push(
-        "Where a source value is emptied, entrain clears the target's and Entra leaves it;"
-            .to_owned(),
-    );
-    about.push("on_empty = \"keep\" in a mapping leaves it here as well.".to_owned());
+    about.extend(super::EMPTIED.map(str::to_owned));
     about
 }

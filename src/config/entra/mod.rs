@@ -26,6 +26,12 @@ pub(crate) use import::import;
 /// extensions included.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
+/// What is carried over and all the same acts differently, line by line.
+pub(crate) const EMPTIED: [&str; 2] = [
+    "Where a source value is emptied, entrain clears the target's and Entra leaves it;",
+    "on_empty = \"keep\" in a mapping leaves it here as well.",
+];
+
 /// A job made of a schema.
 #[derive(Clone, Debug)]
 pub(crate) struct Imported {

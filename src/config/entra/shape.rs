@@ -141,7 +141,7 @@ fn type_word(target_type: TargetType) -> &'static str {
         TargetType::String => "string",
         TargetType::Boolean => "boolean",
         TargetType::Integer => "integer",
-        TargetType::DateTime => "datetime",
+        TargetType::DateTime => "dateTime",
         TargetType::Reference => "reference",
         TargetType::Binary => "binary",
         TargetType::Complex => "complex",

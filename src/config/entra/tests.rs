@@ -168,10 +168,12 @@ fn every_sample_with_a_mapping_imports_and_the_others_say_why_not() {
         assert!(!job.rules.rules(kind).mappings.is_empty());
     }
     let refused = |text: &str| import(text.as_bytes(), None).unwrap_err();
-    assert!(matches!(
-        refused(DIRECTORY_ONLY),
-        Error::NothingUsable { .. }
-    ));
+    assert_eq!(
+        refused(DIRECTORY_ONLY).to_string(),
+        "nothing in the schema makes a job: it has no synchronization rule. It only lists attributes \
+         of the directory customappsso (1 of its attributes), and nothing says what flows into them; save \
+         the whole schema of the job"
+    );
     assert!(matches!(refused(FILTER), Error::Implausible(_)));
 }
 
@@ -205,6 +207,79 @@ fn metadata_and_mutability_that_mean_something_are_told() {
              is mapped whenever it changes; apply = \"on-create\" writes it once",
             "users, mapping of title: MaximumLength 64 of the target attribute: entrain has no such \
              setting of an attribute",
+        ]
+    );
+}
+
+#[test]
+fn a_boolean_that_equals_true_is_carried_over() {
+    let scope: Json = serde_json::from_str(FILTER).unwrap();
+    let with = |operator: &str, value: &str| {
+        let mut schema: Json = serde_json::from_str(ASSEMBLED).unwrap();
+        let mut scope = scope.clone();
+        let clause = &mut scope["groups"][0]["clauses"][0];
+        clause["operatorName"] = json!(operator);
+        clause["targetOperand"]["values"][0] = json!(value);
+        schema["synchronizationRules"][0]["objectMappings"][1]["scope"] = scope;
+        imported(&schema.to_string())
+    };
+    for (operator, value, written) in [
+        ("EQUALS", "True", "onPremisesSyncEnabled IS TRUE"),
+        ("EQUALS", "false", "onPremisesSyncEnabled IS FALSE"),
+        ("NOT EQUALS", "TRUE", "onPremisesSyncEnabled IS FALSE"),
+    ] {
+        let imported = with(operator, value);
+        assert_eq!(imported.left, []);
+        let users = job_of(&imported).rules.users;
+        assert!(users.enabled);
+        let clause = &users.filter.groups[0].clauses[0];
+        assert_eq!(clause.to_string(), written);
+    }
+    let odd = with("EQUALS", "yes");
+    assert!(!job_of(&odd).rules.users.enabled);
+    assert!(odd.left[0].why.contains("IS TRUE or IS FALSE"), "{odd:?}");
+}
+
+#[test]
+fn every_attribute_and_every_value_that_is_left_is_named() {
+    let sample = imported(OBJECT_MAPPING);
+    let types = sample
+        .left
+        .iter()
+        .find(|left| left.what.starts_with("the types of "));
+    let types = &types.expect("guessed types").what;
+    assert!(
+        types.contains("TimeZoneSid") && !types.contains('…'),
+        "{types}"
+    );
+    let mapped = sample.toml.matches("{ target = ").count();
+    assert!(types.matches(", ").count() + 1 > mapped / 2, "{types}");
+
+    let mut schema = users(&[]);
+    schema["synchronizationRules"][0]["objectMappings"][0]["scope"] = json!({ "groups": [
+        { "name": "x", "clauses": [{ "operatorName": "EQUALS", "sourceOperandName": "city",
+          "targetOperand": { "values": ["Bonn", "Berlin"] } }] },
+    ] });
+    let several = imported(&schema.to_string());
+    assert!(!job_of(&several).rules.users.enabled);
+    assert!(
+        several.toml.contains(r#"value = ["Bonn", "Berlin"]"#),
+        "{}",
+        several.toml
+    );
+}
+
+#[test]
+fn of_a_whole_and_its_parts_the_first_counts() {
+    let left = left_of(&users(&[
+        mapping("name.givenName", "[givenName]"),
+        mapping("name", "[employeeOrgData]"),
+    ]));
+    assert_eq!(
+        left,
+        [
+            "users, mapping of name: [employeeOrgData]: name is mapped as a whole and in parts as \
+          well, and the first counts"
         ]
     );
 }
@@ -600,11 +675,12 @@ name = "x"
 base_url = "https://scim.example.com"
 token = {{ env = "TOKEN" }}
 [jobs.users]
-filters = [ {{ all = [ {{ attribute = "mail", operator = "REGEX MATCH", value = "a|b", full = true }} ] }} ]
+filters = [ {{ all = [ {{ attribute = "mail", operator = "REGEX MATCH", value = "a|b", full = false }} ] }} ]
 mappings = [
     {{ target = "title", source = "jobTitle", on_empty = "fail" }},
     {{ target = "nickName", source = "otherMails[0]" }},
     {{ target = "userType", source = "userType", default = "x" }},
+    {{ target = 'emails[type eq "work"].value', remove = true }},
     {{ target = "emails", constant = [ {{ value = "a@b.example" }}, {{ value = "c@d.example" }} ] }},
 ]
 "#
@@ -618,7 +694,10 @@ mappings = [
     );
     let users = &schema["synchronizationRules"][0]["objectMappings"][1];
     let clause = &users["scope"]["groups"][0]["clauses"][0];
-    assert_eq!(clause["targetOperand"]["values"][0], r"\A(?:a|b)\z");
+    assert_eq!(
+        clause["targetOperand"]["values"][0],
+        r"[\s\S]*(?:a|b)[\s\S]*"
+    );
     let active = &users["attributeMappings"][1]["source"];
     assert_eq!(active["parameters"][1]["key"], "key1");
     let left: Vec<_> = left

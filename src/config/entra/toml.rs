@@ -43,7 +43,8 @@ pub(super) struct Group {
 pub(super) struct Clause {
     pub(super) attribute: String,
     pub(super) operator: String,
-    pub(super) value: Option<String>,
+    /// More than one only in a comment: the configuration has no such clause.
+    pub(super) values: Vec<String>,
 }
 
 /// A mapping, or the comment that is left of it.
@@ -267,7 +268,7 @@ pub(super) fn filter_list(groups: &[Group]) -> String {
         for Clause {
             attribute,
             operator,
-            value,
+            values,
         } in clauses
         {
             let (attribute, operator) = (quoted(attribute), quoted(operator));
@@ -275,9 +276,12 @@ pub(super) fn filter_list(groups: &[Group]) -> String {
                 text,
                 "        {{ attribute = {attribute}, operator = {operator}"
             );
-            if let Some(value) = value {
-                let _ = write!(text, ", value = {}", quoted(value));
-            }
+            let values: Vec<_> = values.iter().map(|value| quoted(value)).collect();
+            let _ = match values.as_slice() {
+                [] => Ok(()),
+                [value] => write!(text, ", value = {value}"),
+                several => write!(text, ", value = [{}]", several.join(", ")),
+            };
             text.push_str(" },\n");
         }
         text.push_str("    ] },\n");

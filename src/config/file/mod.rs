@@ -70,10 +70,20 @@ pub(super) struct Target {
     pub(super) requests_per_second: Option<Typed<f64>>,
     pub(super) timeout: Option<Typed<String>>,
     pub(super) ca_certificate: Option<Typed<String>>,
-    pub(super) filterable: Option<Vec<Typed<String>>>,
+    pub(super) filterable: Option<Filterable>,
     pub(super) member_chunk: Option<Typed<i64>>,
     pub(super) member_remove: Option<Typed<String>>,
     pub(super) page_size: Option<Typed<i64>>,
+}
+
+/// What look-ups may filter by: one list for users and groups, or one for each.
+#[derive(Debug)]
+pub(super) enum Filterable {
+    Both(Vec<Typed<String>>),
+    Each {
+        users: Option<Vec<Typed<String>>>,
+        groups: Option<Vec<Typed<String>>>,
+    },
 }
 
 #[derive(Debug)]

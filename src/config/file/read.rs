@@ -5,13 +5,13 @@ use std::rc::Rc;
 use figment::value::Value;
 
 use super::sections::{
-    APPLICATION, CLAUSE, FILTER, GROUPS, JOB, JOB_SCHEDULE, MAPPING, PRESET_GROUPS, PRESET_SCOPE,
-    PRESET_SECTIONS, PRESET_TARGET, PRESET_TOP, PRESET_USERS, SAFETY, SCHEDULE, SCOPE, SECTIONS,
-    SOURCE, STATE, TARGET, TOP, USE_SECRET, USERS,
+    APPLICATION, CLAUSE, FILTER, FILTERABLE, GROUPS, JOB, JOB_SCHEDULE, MAPPING, PRESET_GROUPS,
+    PRESET_SCOPE, PRESET_SECTIONS, PRESET_TARGET, PRESET_TOP, PRESET_USERS, SAFETY, SCHEDULE,
+    SCOPE, SECTIONS, SOURCE, STATE, TARGET, TOP, USE_SECRET, USERS,
 };
 use super::{
-    Application, Clause, File, FilterGroup, Flow, Job, Mapping, Preset, Provision, Rules, Schedule,
-    Scope, Source, Target,
+    Application, Clause, File, FilterGroup, Filterable, Flow, Job, Mapping, Preset, Provision,
+    Rules, Schedule, Scope, Source, Target,
 };
 use crate::config::document::Document;
 use crate::config::problem::Log;
@@ -211,11 +211,26 @@ impl Target {
             requests_per_second: table.positive("requests_per_second", log),
             timeout: table.text("timeout", log),
             ca_certificate: table.text("ca_certificate", log),
-            filterable: table.texts("filterable", log),
+            filterable: Filterable::read(&table, log),
             member_chunk: table.integer("member_chunk", 1, log),
             member_remove: table.text("member_remove", log),
             page_size: table.integer("page_size", 1, log),
         }
+    }
+}
+
+impl Filterable {
+    fn read(table: &Table, log: &mut Log) -> Option<Self> {
+        let Typed { value, place: _ } = table.any("filterable")?;
+        if !matches!(value, Value::Dict(..)) {
+            return table.texts("filterable", log).map(Self::Both);
+        }
+        let table = table.table("filterable", log)?;
+        table.check_keys(&FILTERABLE, &[], log);
+        Some(Self::Each {
+            users: table.texts("users", log),
+            groups: table.texts("groups", log),
+        })
     }
 }
 

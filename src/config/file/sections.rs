@@ -70,6 +70,7 @@ pub(super) const TARGET: Section = Section {
     ],
     later: &[("oauth", "use token = { env = \"NAME\" }")],
 };
+pub(super) const FILTERABLE: Section = section("jobs.target.filterable", &["users", "groups"]);
 pub(super) const SCOPE: Section = section(
     "jobs.scope",
     &[

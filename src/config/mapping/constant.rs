@@ -4,12 +4,31 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use figment::value::Value as Raw;
 
 use super::shape::{Shape, word};
-use crate::config::problem::Log;
+use crate::config::document::Place;
+use crate::config::file;
+use crate::config::problem::{Log, suggest};
 use crate::config::reader::{Typed, kind as kind_of_raw, whole};
-use crate::engine::model::{TargetType, Value};
+use crate::engine::model::{ObjectKind, TargetPath, TargetType, Value, is_base64, schema};
 
-/// A constant or a default, as the target's type wants it.
-pub(super) fn constant(typed: &Typed<Raw>, shape: &Shape, log: &mut Log) -> Option<Value> {
+/// The constant or the default of a mapping.
+pub(super) fn build(
+    kind: ObjectKind,
+    path: &TargetPath,
+    raw: &file::Mapping,
+    typed: &Typed<Raw>,
+    shape: &Shape,
+    log: &mut Log,
+) -> Option<Value> {
+    let value = constant(typed, shape, log)?;
+    // Who says the type knows more of the target than the RFC does.
+    if raw.target_type.is_none() {
+        check_sub_attributes(kind, path, &value, &typed.place, log);
+    }
+    Some(value)
+}
+
+/// As the target's type wants it.
+fn constant(typed: &Typed<Raw>, shape: &Shape, log: &mut Log) -> Option<Value> {
     let Typed { value, place } = typed;
     let result = match value {
         Raw::Array(_, elements) if shape.multi_valued => elements
@@ -26,34 +45,88 @@ pub(super) fn constant(typed: &Typed<Raw>, shape: &Shape, log: &mut Log) -> Opti
         }
     };
     if result.is_none() {
-        let found = match value {
+        let (culprit, takes) = match value {
+            Raw::Array(_, elements) if shape.multi_valued => {
+                let wrong = elements
+                    .iter()
+                    .find(|element| single(element, None, shape.target_type).is_none());
+                (wrong.unwrap_or(value), "each value of the target is")
+            }
+            one => (one, "the target takes"),
+        };
+        let found = match culprit {
             Raw::String(_, text) => format!("{text:?}"),
             Raw::Bool(_, is) => is.to_string(),
             Raw::Num(..) => {
-                whole(value).map_or("a fraction".to_owned(), |number| number.to_string())
+                whole(culprit).map_or("a fraction".to_owned(), |number| number.to_string())
             }
             other => kind_of_raw(other).to_owned(),
         };
         let remedy = match shape.target_type {
-            TargetType::String | TargetType::Binary => "write it in quotes",
+            TargetType::String => "write it in quotes",
+            TargetType::Binary => "write it in base64, in quotes",
             TargetType::Boolean => "write true or false",
             TargetType::Integer => "write a whole number without quotes",
             TargetType::DateTime => "write it like \"2026-01-31T00:00:00Z\"",
             TargetType::Reference => "a reference has no constant; write source = \"manager\"",
             TargetType::Complex => "write a table such as { type = \"work\", value = \"…\" }",
         };
-        let message = format!("the target takes {}, not {found}", word(shape.target_type));
+        let message = format!("{takes} {}, not {found}", word(shape.target_type));
         log.problem(place.problem(message, remedy));
     }
     result
 }
 
+/// Tells the first sub-attribute of a constant that the RFC's attribute does not have.
+fn check_sub_attributes(
+    kind: ObjectKind,
+    path: &TargetPath,
+    value: &Value,
+    place: &Place,
+    log: &mut Log,
+) {
+    let known = schema::sub_attributes(kind, path);
+    if known.is_empty() {
+        return;
+    }
+    let elements = match value {
+        Value::List(values) => values.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let names = elements.iter().filter_map(|element| match element {
+        Value::Object(members) => Some(members.keys()),
+        Value::Text(_)
+        | Value::Boolean(_)
+        | Value::Integer(_)
+        | Value::List(_)
+        | Value::Reference(_) => None,
+    });
+    // SCIM names ignore case (RFC 7643 section 2.1).
+    let is_known = |name: &&String| known.iter().any(|known| known.eq_ignore_ascii_case(name));
+    if let Some(unknown) = names.flatten().find(|name| !is_known(name)) {
+        log.problem(place.problem(
+            format!("{path} has no sub-attribute {unknown}"),
+            format!(
+                "{}\nif the target has it, say type = \"complex\"",
+                suggest(unknown, &known)
+            ),
+        ));
+    }
+}
+
 fn single(raw: &Raw, from_environment: Option<&str>, target_type: TargetType) -> Option<Value> {
     match target_type {
-        TargetType::String | TargetType::Binary => match raw {
+        TargetType::String => match raw {
             Raw::String(_, text) => Some(Value::text(text)),
             _ => from_environment.map(Value::text),
         },
+        TargetType::Binary => {
+            let text = match raw {
+                Raw::String(_, text) => Some(text.as_str()),
+                _ => from_environment,
+            };
+            text.filter(|text| is_base64(text)).map(Value::text)
+        }
         TargetType::Boolean => match raw {
             Raw::Bool(_, is) => Some(Value::Boolean(*is)),
             Raw::String(_, text) if text.eq_ignore_ascii_case("true") => Some(Value::Boolean(true)),

@@ -2,6 +2,7 @@
 //! compiled.
 
 mod constant;
+mod given;
 mod options;
 mod shape;
 mod source;
@@ -12,8 +13,9 @@ use super::file::{self, Flow};
 use super::problem::{Log, nearest, suggest};
 use super::reader::Typed;
 use crate::engine::mapping::{Apply, Mapping, Source};
+use crate::engine::model::schema;
 use crate::engine::model::source::IS_SOFT_DELETED;
-use crate::engine::model::{ObjectKind, TargetPath};
+use crate::engine::model::{ObjectKind, TargetPath, TargetType};
 use options::{build_apply, build_matching, build_on_empty};
 
 pub(super) use source::read_filter_attribute;
@@ -54,6 +56,7 @@ pub(super) fn resolve(
             (_, None) => entries.push(entry),
         }
     }
+    check_wholes(kind, &entries, own, log);
     check_matching(kind, &entries, own, filterable, is_enabled, log);
     entries
         .iter()
@@ -101,6 +104,45 @@ fn parse_targets<'a>(mappings: &'a [file::Mapping], log: &mut Log) -> Vec<Entry<
     entries
 }
 
+/// A whole is written over its parts, or they over it: which would depend on the target.
+fn check_wholes(kind: ObjectKind, entries: &[Entry<'_>], own: &file::Rules, log: &mut Log) {
+    let is_own = |entry: &Entry<'_>| entry.raw.place.is_in_file_of(&own.place);
+    let flows = |entry: &Entry<'_>| match &entry.raw.flow {
+        Some(Flow::None) => entry.raw.default.is_some(),
+        Some(Flow::Attribute(_) | Flow::Expression(_) | Flow::Constant(_)) => true,
+        Some(Flow::Removed) | None => false,
+    };
+    for whole in entries.iter().filter(|entry| flows(entry)) {
+        // A reference is an id, beside which there may be a name.
+        if schema::definition(kind, &whole.path)
+            .is_some_and(|known| known.target_type == TargetType::Reference)
+        {
+            continue;
+        }
+        let parts: Vec<_> = entries
+            .iter()
+            .filter(|part| whole.path.is_whole_of(&part.path) && flows(part))
+            .collect();
+        let Some(first) = parts.iter().find(|part| is_own(part)).or(parts.first()) else {
+            continue;
+        };
+        let place = if is_own(whole) { whole } else { first }.raw;
+        let place = place
+            .target
+            .as_ref()
+            .map_or(&place.place, |target| &target.place);
+        let names: Vec<_> = parts.iter().map(|part| part.path.to_string()).collect();
+        log.problem(place.problem(
+            format!(
+                "{} is mapped as a whole, and in parts as well: {}",
+                whole.path,
+                names.join(", ")
+            ),
+            "map the parts alone, or drop each of them with remove = true",
+        ));
+    }
+}
+
 fn check_matching(
     kind: ObjectKind,
     entries: &[Entry<'_>],
@@ -138,7 +180,7 @@ fn check_matching(
                 &own_place
             };
             log.problem(place.problem(
-                format!("{path} cannot match: the target does not filter by it"),
+                format!("{path} cannot match: the target does not filter {kind}s by it"),
                 format!(
                     "match one of {}, or add it to target.filterable",
                     filterable.join(", ")
@@ -177,7 +219,7 @@ fn build(kind: ObjectKind, entry: &Entry<'_>, log: &mut Log) -> Option<Mapping> 
     // Everything is looked at before the first thing that is missing ends it.
     let source = source::build_source(kind, path, raw, &shape, log);
     let default = match &raw.default {
-        Some(default) => constant::constant(default, &shape, log).map(Some),
+        Some(default) => constant::build(kind, path, raw, default, &shape, log).map(Some),
         None => Some(None),
     };
     let on_empty = build_on_empty(raw, log);

@@ -38,6 +38,8 @@ pub(super) fn shape(
     log: &mut Log,
 ) -> Option<Shape> {
     let typed = match &raw.target_type {
+        // The RFC writes dateTime; without its capital it cannot be misread.
+        Some(text) if text.value == "datetime" => Some(TargetType::DateTime),
         Some(text) => Some(choose(text, TYPES, log)?),
         None => None,
     };
@@ -80,11 +82,12 @@ pub(super) fn shape(
     })
 }
 
+/// As RFC 7643 section 2.3 spells them.
 const TYPES: &[(&str, TargetType)] = &[
     ("string", TargetType::String),
     ("boolean", TargetType::Boolean),
     ("integer", TargetType::Integer),
-    ("datetime", TargetType::DateTime),
+    ("dateTime", TargetType::DateTime),
     ("reference", TargetType::Reference),
     ("binary", TargetType::Binary),
     ("complex", TargetType::Complex),

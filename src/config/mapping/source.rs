@@ -1,11 +1,11 @@
 //! Where the value comes from, and whether it can flow into the target.
 
-use super::constant::constant;
 use super::shape::{Shape, word};
+use super::{constant, given};
 use crate::config::file::{self, Flow};
 use crate::config::problem::{Log, nearest};
 use crate::config::reader::Typed;
-use crate::engine::expr::Expression;
+use crate::engine::expr::{self, Expression};
 use crate::engine::mapping::Source;
 use crate::engine::model::source::{self, SourceAttribute, SourceType, Unusable};
 use crate::engine::model::{ObjectKind, TargetPath, TargetType};
@@ -51,6 +51,11 @@ pub(super) fn build_source(
                     "map a sub-attribute such as emails[type eq \"work\"].value",
                 ));
             }
+            let given = given::gives(kind, &expression, text, log)?;
+            if let Err((message, remedy)) = given::fits(&given, path, shape) {
+                log.problem(text.place.problem(message, remedy));
+                return None;
+            }
             if let Some(matching) = raw
                 .matching
                 .as_ref()
@@ -63,7 +68,9 @@ pub(super) fn build_source(
             }
             Some(Source::Expression(Box::new(expression)))
         }
-        Flow::Constant(value) => constant(value, shape, log).map(Source::Constant),
+        Flow::Constant(value) => {
+            constant::build(kind, path, raw, value, shape, log).map(Source::Constant)
+        }
         Flow::None => Some(Source::None),
         // It met no mapping of the preset, and that has been told.
         Flow::Removed => None,
@@ -123,17 +130,19 @@ fn explain(kind: ObjectKind, name: &str, why: &Unusable) -> (String, String) {
     (format!("{kind} attribute {name}: {why}"), remedy)
 }
 
+/// Tells an error in an expression at its own place.
+pub(super) fn fail(err: &expr::Error, text: &Typed<String>, log: &mut Log) {
+    let at = (err.line(&text.value), err.column(&text.value));
+    let remedy = "correct the expression; entrain eval tries it out";
+    let message = err.render(&text.value);
+    log.problem(text.place.problem_inside(at, message, remedy));
+}
+
 fn compile(kind: ObjectKind, text: &Typed<String>, log: &mut Log) -> Option<Expression> {
-    let fail = |err: crate::engine::expr::Error, log: &mut Log| {
-        let at = (err.line(&text.value), err.column(&text.value));
-        let remedy = "correct the expression; entrain eval tries it out";
-        let message = err.render(&text.value);
-        log.problem(text.place.problem_inside(at, message, remedy));
-    };
     let expression = match Expression::compile(&text.value) {
         Ok(expression) => expression,
         Err(err) => {
-            fail(err, log);
+            fail(&err, text, log);
             return None;
         }
     };
@@ -149,7 +158,7 @@ fn compile(kind: ObjectKind, text: &Typed<String>, log: &mut Log) -> Option<Expr
     let names: Vec<_> = source::names(kind).collect();
     let is_known = |name: &str| source::attribute(kind, name).is_ok();
     if let Some(err) = expression.unknown_attribute(is_known, &names) {
-        fail(err, log);
+        fail(&err, text, log);
         return None;
     }
     Some(expression)
@@ -166,7 +175,7 @@ fn fits(
         Err((
             format!(
                 "{name} is {}, {path} takes {}",
-                attribute.source_type.word(),
+                attribute.word(),
                 word(shape.target_type)
             ),
             remedy,
@@ -220,17 +229,19 @@ fn fits(
             );
         }
         (SourceType::Text | SourceType::Boolean | SourceType::DateTime, TargetType::Complex) => {
-            return mismatch(format!(
-                "name the sub-attribute, as in {}",
-                match path.selector() {
-                    Some(_) => format!("{path}.value"),
-                    None if path.attribute() == "name" => "name.formatted".to_owned(),
-                    None => format!("{path}[type eq \"work\"].value"),
-                }
-            ));
+            let part = match path.selector() {
+                Some(_) => format!("{path}.value"),
+                None if path.attribute() == "name" => "name.formatted".to_owned(),
+                None => format!("{path}[type eq \"work\"].value"),
+            };
+            return mismatch(if attribute.multi_valued {
+                format!("name the sub-attribute and one value, as in {part} and {name}[0]")
+            } else {
+                format!("name the sub-attribute, as in {part}")
+            });
         }
-        (SourceType::Boolean, TargetType::Integer | TargetType::DateTime)
-        | (SourceType::DateTime, TargetType::Boolean | TargetType::Integer) => {
+        (SourceType::Boolean, TargetType::Integer | TargetType::DateTime | TargetType::Binary)
+        | (SourceType::DateTime, TargetType::Boolean | TargetType::Integer | TargetType::Binary) => {
             return mismatch("map another attribute, or convert it in an expression".to_owned());
         }
         (SourceType::Any, _)
@@ -244,9 +255,8 @@ fn fits(
             | TargetType::DateTime
             | TargetType::Binary,
         )
-        | (SourceType::Boolean, TargetType::Boolean | TargetType::String | TargetType::Binary)
-        | (SourceType::DateTime, TargetType::DateTime | TargetType::String | TargetType::Binary) => {
-        }
+        | (SourceType::Boolean, TargetType::Boolean | TargetType::String)
+        | (SourceType::DateTime, TargetType::DateTime | TargetType::String) => {}
     }
     if attribute.multi_valued && !shape.multi_valued {
         return Err((

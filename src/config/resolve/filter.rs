@@ -2,9 +2,9 @@
 
 use crate::config::problem::{Log, nearest};
 use crate::config::{file, mapping};
-use crate::engine::filter::{Clause, ClauseGroup};
+use crate::engine::filter::{Clause, ClauseGroup, Operator};
 use crate::engine::model::ObjectKind;
-use crate::engine::model::source::{self, SourceType};
+use crate::engine::model::source::{self, SourceAttribute, SourceType};
 
 pub(super) fn resolve_filter(
     kind: ObjectKind,
@@ -45,22 +45,29 @@ fn resolve_clause(kind: ObjectKind, typed: &file::Clause, log: &mut Log) -> Opti
         Ok(_) | Err(_) => value.clone(),
     });
     let value = value.as_deref();
-    let build = if typed.full.as_ref().is_some_and(|full| full.value) {
-        Clause::new_full
-    } else {
-        Clause::new
-    };
+    let full = typed.full.as_ref().map(|full| full.value);
     let graph_name = attribute
         .as_ref()
         .map_or("", |attribute| attribute.name.as_str());
-    let clause = build(graph_name, &operator.value, value).and_then(|clause| {
+    let clause = Clause::with_full(graph_name, &operator.value, value, full).and_then(|clause| {
         if let Some(attribute) = &attribute {
             clause.check(attribute)?;
         }
         Ok(clause)
     });
     match clause {
-        Ok(clause) => attribute.is_some().then_some(clause),
+        Ok(clause) => {
+            if names_one_object(attribute.as_ref(), &clause)
+                && let (Some(operand), Some(place)) = (value, &typed.value)
+                && uuid::Uuid::parse_str(operand).is_err()
+            {
+                log.problem(place.place.problem(
+                    format!("{graph_name} holds an object id, which {operand:?} never is"),
+                    "write the id, as the Entra admin center shows it: Object ID",
+                ));
+            }
+            attribute.is_some().then_some(clause)
+        }
         Err(err) => {
             let place = match (&err, &typed.value) {
                 (crate::engine::filter::ClauseError::Pattern(_), Some(value)) => &value.place,
@@ -77,6 +84,14 @@ fn resolve_clause(kind: ObjectKind, typed: &file::Clause, log: &mut Log) -> Opti
             None
         }
     }
+}
+
+/// Whether the clause compares a whole object id, and not a part of it.
+fn names_one_object(attribute: Option<&SourceAttribute>, clause: &Clause) -> bool {
+    let is_id = attribute.is_some_and(|attribute| {
+        attribute.source_type == SourceType::Reference || attribute.name == "id"
+    });
+    is_id && matches!(clause.operator(), Operator::Equals | Operator::NotEquals)
 }
 
 /// What a misspelt operator may have meant.

@@ -67,7 +67,7 @@ pub(super) fn resolve_job(
 
     let mut rules = |kind, own, preset| {
         let log = if silent { &mut unheard } else { &mut *log };
-        resolve_rules(kind, own, preset, filterable.as_deref(), log)
+        resolve_rules(kind, own, preset, filterable.of(kind), log)
     };
     let users = rules(ObjectKind::User, &job.users, &preset.users);
     let groups = rules(ObjectKind::Group, &job.groups, &preset.groups);

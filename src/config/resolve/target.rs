@@ -9,7 +9,7 @@ use crate::config::file;
 use crate::config::mapping::choose;
 use crate::config::problem::Log;
 use crate::config::reader::Typed;
-use crate::config::settings::{Dialect, MemberRemove, Secret, Target};
+use crate::config::settings::{Dialect, Filterable, MemberRemove, Secret, Target};
 use crate::engine::model::TargetPath;
 
 pub(in crate::config) const CONCURRENCY: usize = 8;
@@ -101,12 +101,31 @@ pub(super) fn resolve_target(
                 .filterable
                 .as_ref()
                 .or(preset.filterable.as_ref())
-                .map(|paths| paths.iter().filter_map(|path| spelled(path, log)).collect()),
+                .map_or_else(Filterable::default, |typed| resolve_filterable(typed, log)),
             member_chunk: number(&own.member_chunk, &preset.member_chunk, MEMBER_CHUNK),
             member_remove: member_remove
                 .and_then(|typed| choose(typed, &words, log))
                 .unwrap_or(MemberRemove::Filter),
             page_size: number(&own.page_size, &preset.page_size, PAGE_SIZE),
+        },
+    }
+}
+
+fn resolve_filterable(typed: &file::Filterable, log: &mut Log) -> Filterable {
+    let mut paths = |typed: &Vec<Typed<String>>| -> Vec<String> {
+        typed.iter().filter_map(|path| spelled(path, log)).collect()
+    };
+    match typed {
+        file::Filterable::Both(both) => {
+            let both = paths(both);
+            Filterable {
+                users: Some(both.clone()),
+                groups: Some(both),
+            }
+        }
+        file::Filterable::Each { users, groups } => Filterable {
+            users: users.as_ref().map(&mut paths),
+            groups: groups.as_ref().map(&mut paths),
         },
     }
 }

@@ -65,9 +65,14 @@ fn every_preset_loads_and_knows_its_target() {
     assert!(sosafe.rules.one_group_each && !wizer.rules.one_group_each);
     let (careless, _) = warnings("sosafe", "[jobs.groups]\none_group_each = false");
     assert!(!careless.rules.one_group_each);
+    let filterable = &sosafe.target.dialect.filterable;
     assert_eq!(
-        sosafe.target.dialect.filterable.as_deref(),
-        Some(&["userName".to_owned(), "displayName".to_owned()][..])
+        filterable.of(ObjectKind::User),
+        Some(&["userName".to_owned()][..])
+    );
+    assert_eq!(
+        filterable.of(ObjectKind::Group),
+        Some(&["displayName".to_owned()][..])
     );
     let (wss, _) = warnings("symantec-wss", "");
     assert!(wss.rules.scope.exclude_default_access && wss.rules.groups.enabled);

@@ -41,6 +41,8 @@ entrain.toml:20: jobs.acme.users.mappings[4].target: SCIM knows no attribute emi
     did you mean emails? If the target has this attribute, say its type, as in type = "string"
 entrain.toml:21: jobs.acme.users.mappings[5].target: "emails[type = \"home\"].value" is not a target attribute: the operator eq expected at column 13
     write it like userName, name.givenName or emails[type eq "work"].value
+entrain.toml:22: jobs.acme.users.mappings[6].target: emails is mapped as a whole, and in parts as well: emails[type eq "work"].value
+    map the parts alone, or drop each of them with remove = true
 entrain.toml:22: jobs.acme.users.mappings[6].source: mail is text, emails takes an object with sub-attributes
     name the sub-attribute, as in emails[type eq "work"].value
 entrain.toml:23: jobs.acme.users.mappings[7].source: otherMails is a list, nickName takes one value
@@ -58,7 +60,7 @@ entrain.toml:28: jobs.acme.users.mappings[12].constant: the target takes a Boole
 entrain.toml:29: jobs.acme.users.mappings[13].constant: the target takes a whole number, not a fraction
     write a whole number without quotes
 entrain.toml:30: jobs.acme.users.mappings[14].type: "date" is none of the words that can stand here
-    write one of: string, boolean, integer, datetime, reference, binary, complex
+    write one of: string, boolean, integer, dateTime, reference, binary, complex
 entrain.toml:31: jobs.acme.users.mappings[15].source: source and constant are set together
     keep one of them
 entrain.toml:32: jobs.acme.users.mappings[16]: nothing says where the value comes from
@@ -121,7 +123,7 @@ fn matching_must_be_possible() {
     ].join("\n"), @r##"
 entrain.toml:14: jobs.acme.users.mappings: no mapping of users matches: existing ones would be created again
     add match = 1 to the mapping of userName or of another unique attribute
-entrain.toml:7: jobs.acme.users.mappings: userName cannot match: the target does not filter by it
+entrain.toml:7: jobs.acme.users.mappings: userName cannot match: the target does not filter users by it
     match one of externalId, displayName, or add it to target.filterable
 entrain.toml:14: jobs.acme.users.mappings[0].match: an attribute with the same value for everyone cannot match
     drop match, or map a source attribute
@@ -178,7 +180,7 @@ filters = [
         { attribute = "department", operator = "IS NULL", value = "Sales" },
         { attribute = "department", operator = "EQUALS" },
         { attribute = "department", operator = "REGEX MATCH", value = "(" },
-        { attribute = "accountEnabled", operator = "EQUALS", value = true },
+        { attribute = "accountEnabled", operator = "EQUALS", value = "yes" },
         { attribute = "manager", operator = "IS TRUE" },
         { attribute = "IsSoftDeleted", operator = "IS TRUE" },
         { attribute = "employeeId", operator = "GREATER_THAN", value = "ten" },
@@ -209,9 +211,217 @@ entrain.toml:26: jobs.acme.users.filters[1].all[8].attribute: IsSoftDeleted foll
     use accountEnabled
 entrain.toml:27: jobs.acme.users.filters[1].all[9].operator: GREATER_THAN compares whole numbers or dates
     write a number such as "42" or a date such as "2026-01-31"
-entrain.toml:28: jobs.acme.users.filters[1].all[10].operator: EQUALS takes no full match: it has no pattern
+entrain.toml:28: jobs.acme.users.filters[1].all[10].operator: EQUALS has no pattern, so full means nothing to it
     remove full, or use REGEX MATCH
 entrain.toml:28: jobs.acme.users.filters[1].all[10].case: there is no such key
     the keys here are attribute, operator, value, full
 "##);
+}
+
+/// What is told of a mapping of users, on one line without its place.
+fn told_of(mapping: &str) -> String {
+    let told = told(&format!("[jobs.users]\nmappings = [ {mapping} ]"));
+    let lines = told.lines().filter(|line| !line.contains(" |"));
+    let text = lines.map(str::trim).collect::<Vec<_>>().join("; ");
+    match text.split_once("mappings[0]") {
+        Some((_, text)) => text.to_owned(),
+        None => text,
+    }
+}
+
+#[test]
+fn what_an_expression_gives_must_be_able_to_fit() {
+    let told = |target: &str, expression: &str| {
+        told_of(&format!(
+            "{{ target = '{target}', expression = '{expression}' }}"
+        ))
+    };
+    let typed = |target_type: &str, expression: &str| {
+        told_of(&format!(
+            "{{ target = 'urn:acme:User:x', type = \"{target_type}\", expression = '{expression}', apply = 'on-create' }}"
+        ))
+    };
+    insta::assert_snapshot!([
+        told("nickName", r#"Split([city], ",")"#),
+        told(r#"emails[type eq "work"].value"#, "RemoveDuplicates([proxyAddresses])"),
+        told("active", r#"Append("a", "b")"#),
+        typed("boolean", "Count([otherMails])"),
+        typed("integer", "Now()"),
+        typed("integer", r#""abc""#),
+        typed("dateTime", r#"IIF([city] = "x", "y", "z")"#),
+        told("nickName", "AssertiveAppRoleAssignmentsComplex([appRoleAssignments])"),
+        told("nickName", "ToUpper([proxyAddresses])"),
+        told("nickName", r#"Append([city], CDate("garbage"))"#),
+        typed("reference", r#"IIF([manager] = "x", "a", "b")"#),
+    ].join("\n"), @r##"
+.expression: the expression gives a list, nickName takes one value; choose one with Item, or make one of all with Join
+.expression: the expression gives a list, emails[type eq "work"].value takes one value; choose one with Item, or make one of all with Join
+.expression: the expression gives "ab", active takes a Boolean; give "True" or "False", as with IIF or CBool
+.expression: the expression gives a number, urn:acme:User:x takes a Boolean; give "True" or "False", as with IIF or CBool
+.expression: the expression gives a date, urn:acme:User:x takes a whole number; give a whole number, or say type = "string" if the target keeps text
+.expression: the expression gives "abc", urn:acme:User:x takes a whole number; give a whole number, or say type = "string" if the target keeps text
+.expression: the expression gives "y", urn:acme:User:x takes a date; give a date, or say type = "string" if the target keeps text
+.expression: the expression gives a list of objects, nickName takes one value; map an attribute that holds objects, such as roles
+.expression: a multi-valued attribute stands where one value is needed (line 1, column 9); correct the expression; entrain eval tries it out
+.expression: expression of CDate is not a date that can be read (line 1, column 22); correct the expression; entrain eval tries it out
+.expression: the expression gives "a", urn:acme:User:x takes a reference; give the reference itself, such as [manager]
+"##);
+    for (target, expression) in [
+        (
+            "active",
+            r#"Switch([IsSoftDeleted], [city], "False", "True", "True", "False")"#,
+        ),
+        ("active", r#"IIF([IsSoftDeleted], Append([city], "b"), 1)"#),
+        ("nickName", r#"IIF([city] = "x", [otherMails], [mail])"#),
+        ("nickName", r#"Join(";", [proxyAddresses])"#),
+        ("nickName", "Count([otherMails])"),
+        ("nickName", "Item([otherMails], 1)"),
+        ("nickName", "[extension_00001111aaaa2222bbbb3333cccc4444_x]"),
+        ("nickName", "[accountEnabled]"),
+        (
+            "roles",
+            "AssertiveAppRoleAssignmentsComplex([appRoleAssignments])",
+        ),
+        ("roles", "AppRoleAssignmentsComplex([appRoleAssignments])"),
+        ("entitlements", r#"Split("a,b", ",")"#),
+        (
+            "active",
+            r#"Switch([IsSoftDeleted], , "False", "True", "True", "False")"#,
+        ),
+        ("nickName", "IgnoreFlowIfNullOrEmpty([city])"),
+    ] {
+        assert_eq!(told(target, expression), "no problem", "{expression}");
+    }
+}
+
+#[test]
+fn a_whole_and_its_parts_are_not_mapped_together() {
+    let removed = ["givenName", "familyName", "formatted"]
+        .map(|part| format!("{{ target = 'name.{part}', remove = true }}"))
+        .join(", ");
+    insta::assert_snapshot!([
+        told_of("{ target = 'name', constant = { givenName = 'CONST' } }"),
+        told_of("{ target = 'emails', constant = { value = 'a@b.example' } }"),
+        told_of(&format!("{{ target = 'name', constant = {{ givenName = 'CONST' }} }}, {removed}")),
+        told_of("{ target = 'name', none = true }"),
+    ].join("\n"), @r#"
+.target: name is mapped as a whole, and in parts as well: name.givenName, name.familyName, name.formatted; map the parts alone, or drop each of them with remove = true
+.target: emails is mapped as a whole, and in parts as well: emails[type eq "work"].value; map the parts alone, or drop each of them with remove = true
+no problem
+no problem
+"#);
+}
+
+#[test]
+fn every_type_of_the_rfc_is_known_by_its_own_name() {
+    for (target_type, constant) in [
+        ("string", "'x'"),
+        ("boolean", "true"),
+        ("integer", "1"),
+        ("dateTime", "'2026-01-31T00:00:00Z'"),
+        ("datetime", "'2026-01-31T00:00:00Z'"),
+        ("binary", "'AAEC'"),
+        ("complex", "{ value = 'x' }"),
+    ] {
+        let mapping = format!(
+            "{{ target = 'urn:acme:User:x', type = '{target_type}', constant = {constant} }}"
+        );
+        assert_eq!(told_of(&mapping), "no problem", "{target_type}");
+    }
+    let reference = "{ target = 'urn:acme:User:x', type = 'reference', source = 'manager' }";
+    assert_eq!(told_of(reference), "no problem");
+}
+
+#[test]
+fn constants_have_no_unknown_sub_attributes() {
+    let roles = |constant: &str| told_of(&format!("{{ target = 'roles', constant = {constant} }}"));
+    insta::assert_snapshot!([
+        roles("[ { value = 'x', primary = true }, { valu = 'y' } ]"),
+        told_of("{ target = 'addresses[type eq \"x\"]', constant = { strasse = 'x' } }"),
+        told_of("{ target = 'roles', source = 'extension_00001111aaaa2222bbbb3333cccc4444_x', default = { display_name = 'x' } }"),
+    ].join("\n"), @r##"
+.constant: roles has no sub-attribute valu; did you mean value?; if the target has it, say type = "complex"
+.constant: addresses[type eq "x"] has no sub-attribute strasse; write one of: $ref, country, display, formatted, locality, postalCode, primary, region, streetAddress, type, value; if the target has it, say type = "complex"
+.default: roles has no sub-attribute display_name; write one of: $ref, display, primary, type, value; if the target has it, say type = "complex"
+"##);
+    assert_eq!(
+        roles("[ { Value = 'x', '$ref' = 'y', display = 'z', type = 't' } ]"),
+        "no problem"
+    );
+    let said = "{ target = 'roles', type = 'complex', constant = { level = 1 } }";
+    assert_eq!(told_of(said), "no problem");
+}
+
+#[test]
+fn lists_are_called_lists() {
+    insta::assert_snapshot!([
+        told_of("{ target = 'entitlements', constant = ['a', 'b'] }"),
+        told_of("{ target = 'entitlements', constant = [ { value = 'a' }, 7 ] }"),
+        told_of("{ target = 'nickName', constant = ['a', 'b'] }"),
+        told_of("{ target = 'ims', source = 'imAddresses' }"),
+        told_of("{ target = 'nickName', source = 'businessPhones' }"),
+    ].join("\n"), @r##"
+.constant: each value of the target is an object with sub-attributes, not "a"; write a table such as { type = "work", value = "…" }
+.constant: each value of the target is an object with sub-attributes, not 7; write a table such as { type = "work", value = "…" }
+.constant: the target takes text, not a list; write it in quotes
+.source: imAddresses is a list of texts, ims takes an object with sub-attributes; name the sub-attribute and one value, as in ims[type eq "work"].value and imAddresses[0]
+.source: businessPhones is a list, nickName takes one value; write businessPhones[0], or choose in an expression with Item or Join
+"##);
+}
+
+#[test]
+fn binary_data_is_base64() {
+    let told = |source: &str| {
+        told_of(&format!(
+            "{{ target = 'urn:acme:User:x', type = 'binary', {source} }}"
+        ))
+    };
+    insta::assert_snapshot!([
+        told("constant = 'jane!'"),
+        told("expression = 'Append(\"jane\", \"@contoso.com\")'"),
+        told("source = 'accountEnabled'"),
+        told("source = 'createdDateTime'"),
+    ].join("\n"), @r##"
+.constant: the target takes binary data, not "jane!"; write it in base64, in quotes
+.expression: the expression gives "jane@contoso.com", urn:acme:User:x takes binary data; give base64, as with ConvertToBase64
+.source: accountEnabled is a Boolean, urn:acme:User:x takes binary data; map another attribute, or convert it in an expression
+.source: createdDateTime is a date, urn:acme:User:x takes binary data; map another attribute, or convert it in an expression
+"##);
+    for source in [
+        "constant = 'AAEC'",
+        "source = 'mail'",
+        "expression = 'ConvertToBase64([mail])'",
+    ] {
+        assert_eq!(told(source), "no problem", "{source}");
+    }
+}
+
+#[test]
+fn a_target_may_filter_users_and_groups_by_different_attributes() {
+    let job = JOB.replace("[jobs.target]", "preset = \"sosafe\"\n[jobs.target]");
+    let mapping = "[jobs.users]\nmappings = [ { target = 'displayName', source = 'displayName', match = 2 } ]";
+    insta::assert_snapshot!([
+        told_whole(&format!("{SOURCE}{job}{mapping}")),
+        told("filterable = { users = ['externalId'] }"),
+        told("filterable = { users = ['userName'], group = ['displayName'] }"),
+    ].join("\n"), @"");
+    assert_eq!(told("filterable = { users = ['userName'] }"), "no problem");
+}
+
+#[test]
+fn clauses_that_never_or_always_hold_are_told() {
+    let told = |clause: &str| {
+        let told = told(&format!(
+            "[jobs.users]\nfilters = [ {{ all = [ {{ {clause} }} ] }} ]"
+        ));
+        told.lines().map(str::trim).collect::<Vec<_>>().join("; ")
+    };
+    insta::assert_snapshot!([
+        told("attribute = 'department', operator = 'INCLUDES', value = ''"),
+        told("attribute = 'manager', operator = 'EQUALS', value = 'x@y.example'"),
+        told("attribute = 'objectId', operator = 'NOT EQUALS', value = 'x@y.example'"),
+        told("attribute = 'manager', operator = 'EQUALS', value = '00001111-AAAA-2222-bbbb-3333cccc4444'"),
+        told("attribute = 'id', operator = 'ENDS_WITH', value = 'f'"),
+        told("attribute = 'memberOf', operator = 'EQUALS', value = 'Sales'"),
+    ].join("\n"), @"");
 }

@@ -196,6 +196,7 @@ fn constant(text: &str, takes: Takes) -> Result<TermKind, ErrorKind> {
             text::Culture::parse(text)?;
         }
         Takes::Value
+        | Takes::Values
         | Takes::Branch
         | Takes::Condition
         | Takes::Roles

@@ -16,6 +16,7 @@ pub(crate) struct Function {
     pub(crate) may_leave_out: Option<usize>,
     /// What it does, in one line for the manual page.
     pub(crate) help: &'static str,
+    pub(super) gives: Gives,
     run: for<'a, 'e> fn(&Call<'a, 'e>) -> Evaluated<'a>,
 }
 
@@ -26,10 +27,28 @@ pub(crate) struct Parameter {
     pub(super) takes: Takes,
 }
 
+/// What a function gives where it gives anything at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gives {
+    Text,
+    Boolean,
+    Number,
+    Date,
+    Texts,
+    Objects,
+    /// What one of its arguments gives: the first of them, and how far it is to the next.
+    Argument(usize, usize),
+    /// One value of the first argument.
+    Element,
+}
+
 /// What a parameter takes, as far as the checker can do something about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Takes {
+    /// A single value.
     Value,
+    /// A single value or several.
+    Values,
     /// A value, or one of the words that drop the attribute or the object.
     Branch,
     Condition,
@@ -120,11 +139,17 @@ const fn function(
         repeated_names: "",
         may_leave_out: None,
         help,
+        gives: Gives::Text,
         run,
     }
 }
 
 impl Function {
+    /// Text is what most functions give.
+    const fn gives(self, gives: Gives) -> Self {
+        Self { gives, ..self }
+    }
+
     const fn repeating(self, count: usize, names: &'static str) -> Self {
         Self {
             repeating: count,
@@ -154,7 +179,8 @@ pub(super) fn find(name: &str) -> Option<&'static Function> {
 const ROLES: &[Parameter] = &[required("appRoleAssignments", Takes::Roles)];
 const ONE_SOURCE: &[Parameter] = &[needs("source")];
 const ONE_EXPRESSION: &[Parameter] = &[needs("expression")];
-const ONE_ATTRIBUTE: &[Parameter] = &[needs("attribute")];
+const ANY_EXPRESSION: &[Parameter] = &[required("expression", Takes::Values)];
+const ANY_ATTRIBUTE: &[Parameter] = &[required("attribute", Takes::Values)];
 const ONE_VALUE: &[Parameter] = &[needs("value")];
 const CASE: &[Parameter] = &[needs("source"), optional("culture", Takes::Culture)];
 
@@ -170,37 +196,43 @@ static FUNCTIONS: &[Function] = &[
         ROLES,
         roles::plain,
         "the values of all app roles that the user holds",
-    ),
+    )
+    .gives(Gives::Texts),
     function(
         "AppRoleAssignmentsComplex",
         ROLES,
         roles::complex,
         "all app roles that the user holds, each as a JSON text; the target only ever adds them",
-    ),
+    )
+    .gives(Gives::Texts),
     function(
         "AssertiveAppRoleAssignmentsComplex",
         ROLES,
         roles::assertive,
         "all app roles that the user holds; the target loses those that are not assigned",
-    ),
+    )
+    .gives(Gives::Objects),
     function(
         "BitAnd",
         &[needs("value1"), needs("value2")],
         logic::bit_and,
         "the bits that both numbers have",
-    ),
+    )
+    .gives(Gives::Number),
     function(
         "CBool",
         ONE_EXPRESSION,
         logic::cbool,
         "True for a number other than zero or a comparison that holds, else False",
-    ),
+    )
+    .gives(Gives::Boolean),
     function(
         "CDate",
         ONE_EXPRESSION,
         dates::cdate,
         "the date that a text stands for, in UTC",
-    ),
+    )
+    .gives(Gives::Date),
     function(
         "Coalesce",
         &[
@@ -210,6 +242,7 @@ static FUNCTIONS: &[Function] = &[
         logic::coalesce,
         "the first source that has a value; the last one is the default",
     )
+    .gives(Gives::Argument(0, 1))
     .repeating(1, "source"),
     function(
         "ConvertToBase64",
@@ -225,10 +258,11 @@ static FUNCTIONS: &[Function] = &[
     ),
     function(
         "Count",
-        ONE_ATTRIBUTE,
+        ANY_ATTRIBUTE,
         lists::count,
         "how many values an attribute has",
-    ),
+    )
+    .gives(Gives::Number),
     function("CStr", ONE_VALUE, logic::cstr, "the value as text"),
     function(
         "DateAdd",
@@ -239,7 +273,8 @@ static FUNCTIONS: &[Function] = &[
         ],
         dates::date_add,
         "a date moved by a number of intervals: yyyy, m, d, ww, h, n or s",
-    ),
+    )
+    .gives(Gives::Date),
     function(
         "DateDiff",
         &[
@@ -249,13 +284,15 @@ static FUNCTIONS: &[Function] = &[
         ],
         dates::date_diff,
         "how many intervals date2 is later than date1",
-    ),
+    )
+    .gives(Gives::Number),
     function(
         "DateFromNum",
         ONE_VALUE,
         dates::date_from_num,
         "the date of an Active Directory timestamp",
-    ),
+    )
+    .gives(Gives::Date),
     function(
         "DefaultDomain",
         &[],
@@ -277,10 +314,11 @@ static FUNCTIONS: &[Function] = &[
     function("Guid", &[], random::guid, "a new random GUID"),
     function(
         "IgnoreFlowIfNullOrEmpty",
-        ONE_EXPRESSION,
+        ANY_EXPRESSION,
         logic::ignore_if_null_or_empty,
         "the value; without one, the attribute is left as it is in the target",
-    ),
+    )
+    .gives(Gives::Argument(0, 1)),
     function(
         "IIF",
         &[
@@ -290,7 +328,8 @@ static FUNCTIONS: &[Function] = &[
         ],
         logic::iif,
         "one of two values, by a condition",
-    ),
+    )
+    .gives(Gives::Argument(1, 1)),
     function(
         "InStr",
         &[
@@ -301,43 +340,49 @@ static FUNCTIONS: &[Function] = &[
         ],
         text::in_str,
         "the position of value2 in value1, counted from 1; 0 if it is not there",
-    ),
+    )
+    .gives(Gives::Number),
     function(
         "IsNull",
-        ONE_EXPRESSION,
+        ANY_EXPRESSION,
         logic::is_null,
         "True if there is no value, not even an empty one",
-    ),
+    )
+    .gives(Gives::Boolean),
     function(
         "IsNullOrEmpty",
-        ONE_EXPRESSION,
+        ANY_EXPRESSION,
         logic::is_null_or_empty,
         "True if there is no value or an empty one",
-    ),
+    )
+    .gives(Gives::Boolean),
     function(
         "IsPresent",
-        ONE_EXPRESSION,
+        ANY_EXPRESSION,
         logic::is_present,
         "True if there is a value that is not empty",
-    ),
+    )
+    .gives(Gives::Boolean),
     function(
         "IsString",
-        ONE_EXPRESSION,
+        ANY_EXPRESSION,
         logic::is_string,
         "True if the value can be had as text",
-    ),
+    )
+    .gives(Gives::Boolean),
     function(
         "Item",
-        &[needs("attribute"), needs("index")],
+        &[required("attribute", Takes::Values), needs("index")],
         lists::item,
         "one value of a multi-valued attribute, counted from 1",
-    ),
+    )
+    .gives(Gives::Element),
     function(
         "Join",
         &[
             needs("separator"),
-            needs("source1"),
-            optional("source", Takes::Value),
+            required("source1", Takes::Values),
+            optional("source", Takes::Values),
         ],
         lists::join,
         "all sources that have a value, with the separator between them",
@@ -349,7 +394,7 @@ static FUNCTIONS: &[Function] = &[
         text::left,
         "the first characters of a text",
     ),
-    function("Len", &[needs("string")], text::len, "how long a text is"),
+    function("Len", &[needs("string")], text::len, "how long a text is").gives(Gives::Number),
     function(
         "Mid",
         &[needs("source"), needs("start"), needs("length")],
@@ -367,14 +412,16 @@ static FUNCTIONS: &[Function] = &[
         ONE_SOURCE,
         logic::not,
         "False for \"True\", and True for anything else",
-    ),
-    function("Now", &[], dates::now, "the date and time of now, in UTC"),
+    )
+    .gives(Gives::Boolean),
+    function("Now", &[], dates::now, "the date and time of now, in UTC").gives(Gives::Date),
     function(
         "NumFromDate",
         ONE_VALUE,
         dates::num_from_date,
         "the Active Directory timestamp of a date",
-    ),
+    )
+    .gives(Gives::Number),
     function(
         "PCase",
         &[needs("source"), optional("wordSeparators", Takes::Value)],
@@ -399,13 +446,15 @@ static FUNCTIONS: &[Function] = &[
         &[required("value", Takes::Branch)],
         logic::pass,
         "the value, which logs and reports show as [Redact]",
-    ),
+    )
+    .gives(Gives::Argument(0, 1)),
     function(
         "RemoveDuplicates",
-        ONE_ATTRIBUTE,
+        ANY_ATTRIBUTE,
         lists::remove_duplicates,
         "the values of an attribute, each once",
-    ),
+    )
+    .gives(Gives::Argument(0, 1)),
     function(
         "Replace",
         &[
@@ -442,7 +491,8 @@ static FUNCTIONS: &[Function] = &[
         &[needs("source"), needs("delimiter")],
         lists::split,
         "the parts of a text as a multi-valued attribute",
-    ),
+    )
+    .gives(Gives::Texts),
     function(
         "StripSpaces",
         ONE_SOURCE,
@@ -460,6 +510,7 @@ static FUNCTIONS: &[Function] = &[
         logic::switch,
         "the value of the first key that equals the source, else the default",
     )
+    .gives(Gives::Argument(1, 2))
     .repeating(2, "key and value"),
     function("ToLower", CASE, text::to_lower, "the text in small letters"),
     function(

@@ -9,6 +9,7 @@ mod diacritics;
 mod error;
 mod eval;
 mod functions;
+mod given;
 mod lexer;
 mod lists;
 mod logic;
@@ -35,6 +36,7 @@ use eval::{Evaluator, Stop};
 
 pub(crate) use error::{Error, ErrorKind};
 pub(crate) use functions::{Function, functions};
+pub(crate) use given::Given;
 pub(crate) use outline::{Outline, OutlineKind};
 
 /// A compiled expression: parsed, checked, and its constant patterns and formats compiled.

@@ -169,6 +169,95 @@ fn every_function_does_what_its_cases_say() {
     assert_eq!(failures, Vec::<String>::new());
 }
 
+/// What the attributes of a case are known to hold.
+fn given_of(value: Option<&Value>) -> Given {
+    match value {
+        Some(Value::Text(_)) => Given::Text,
+        Some(Value::Boolean(_)) => Given::Boolean,
+        Some(Value::Integer(_)) => Given::Number,
+        Some(Value::Reference(_)) => Given::Reference,
+        Some(Value::Object(_)) => Given::Object,
+        Some(Value::List(values)) if values.iter().all(|one| matches!(one, Value::Text(_))) => {
+            Given::Texts
+        }
+        Some(Value::List(_)) => Given::Objects,
+        None => Given::Unknown,
+    }
+}
+
+fn may_be(given: &Given, value: &Value) -> bool {
+    match given {
+        Given::Unknown => true,
+        Given::Constant(constant) => constant == value,
+        Given::Text | Given::Date => matches!(value, Value::Text(_)),
+        Given::Boolean => matches!(value, Value::Boolean(_)),
+        // A fraction is passed on as text.
+        Given::Number => matches!(value, Value::Integer(_) | Value::Text(_)),
+        Given::Reference => matches!(value, Value::Reference(_)),
+        Given::Object => matches!(value, Value::Object(_)),
+        Given::Texts | Given::Objects => matches!(value, Value::List(_)),
+    }
+}
+
+#[test]
+fn every_case_gives_what_the_table_says_it_can() {
+    let mut seen = 0;
+    for case in [cases(VECTORS), cases(FUNCTIONS)].concat() {
+        let text = text(&case, "expression");
+        let world = World::new(&case);
+        let Ok(flow) = world.evaluate(text) else {
+            continue;
+        };
+        let expression = Expression::compile(text).unwrap();
+        let attribute = |name: &str| match name {
+            roles::ATTRIBUTE => Given::Texts,
+            _ => given_of(world.attributes.value(name)),
+        };
+        let given = expression.gives(&attribute);
+        let given = given.unwrap_or_else(|error| panic!("{}", error.render(text)));
+        if let Flow::Value(value) = flow {
+            let empty = value.is_empty() && given.is_empty();
+            assert!(
+                empty || given.iter().any(|given| may_be(given, &value)),
+                "{text}: {given:?}, not {value:?}"
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen > 150, "{seen}");
+}
+
+#[test]
+fn what_fails_for_every_object_is_found_without_one() {
+    let attribute = |name: &str| match name {
+        "list" => Given::Texts,
+        "object" => Given::Object,
+        _ => Given::Text,
+    };
+    for text in [
+        r#"Append([x], CDate("garbage"))"#,
+        "ToUpper([list])",
+        r#"ToUpper(Split([x], ","))"#,
+        r#"IIF([list] = "a", "b", "c")"#,
+        "ToLower([object])",
+        "ToUpper(RemoveDuplicates([list]))",
+    ] {
+        let expression = Expression::compile(text).unwrap();
+        assert!(expression.gives(&attribute).is_err(), "{text}");
+    }
+    for text in [
+        "ToUpper(Item([list], 1))",
+        r#"Join(";", [list])"#,
+        "Count([list])",
+        // The list is not the only value that there may be.
+        "ToUpper(Coalesce([x], [list]))",
+        r#"IIF(1 = 1, "a", CDate("garbage"))"#,
+    ] {
+        let expression = Expression::compile(text).unwrap();
+        assert!(expression.gives(&attribute).is_ok(), "{text}");
+    }
+}
+
 #[test]
 fn every_function_has_a_normal_a_null_and_a_wrong_case() {
     let mut seen = BTreeSet::new();

@@ -26,13 +26,15 @@ pub(crate) enum ClauseError {
     UnknownOperator(String),
     #[error("{0} needs a value to compare with")]
     ValueMissing(Operator),
+    #[error("{0} compares with an empty value, and a clause on an empty attribute is false")]
+    ValueEmpty(Operator),
     #[error("{0} takes no value")]
     ValueUnused(Operator),
     #[error("{0} compares whole numbers or dates")]
     NotComparable(Operator),
     #[error("the pattern cannot be read: {0}")]
     Pattern(String),
-    #[error("{0} takes no full match: it has no pattern")]
+    #[error("{0} has no pattern, so full means nothing to it")]
     NoPattern(Operator),
     #[error("{operator} cannot be used on {found}")]
     WrongType {
@@ -51,6 +53,7 @@ impl ClauseError {
                 format!("the operators are {}", names.join(", "))
             }
             Self::ValueMissing(_) => "add value = \"…\"".to_owned(),
+            Self::ValueEmpty(_) => "name a value, or use IS NULL or IS NOT NULL".to_owned(),
             Self::ValueUnused(_) => "remove the value".to_owned(),
             Self::NotComparable(_) => {
                 "write a number such as \"42\" or a date such as \"2026-01-31\"".to_owned()
@@ -132,32 +135,29 @@ impl Comparable {
 const BACKTRACK_LIMIT: usize = 1_000_000;
 
 impl Clause {
+    /// One that says nothing of its pattern.
+    #[cfg(test)]
     pub(crate) fn new(
         attribute: &str,
         operator: &str,
         value: Option<&str>,
     ) -> Result<Self, ClauseError> {
-        Self::build(attribute, operator, value, false)
+        Self::with_full(attribute, operator, value, None)
     }
 
-    /// A clause whose pattern must match the whole value.
-    pub(crate) fn new_full(
-        attribute: &str,
-        operator: &str,
-        value: Option<&str>,
-    ) -> Result<Self, ClauseError> {
-        Self::build(attribute, operator, value, true)
-    }
-
-    fn build(
+    /// A clause that says whether its pattern must match the whole value, as it does when nothing is
+    /// said, or may match anywhere in it.
+    pub(crate) fn with_full(
         attribute: &str,
         name: &str,
         value: Option<&str>,
-        full: bool,
+        said: Option<bool>,
     ) -> Result<Self, ClauseError> {
+        let full = said.unwrap_or(true);
         let operator =
             Operator::parse(name).ok_or_else(|| ClauseError::UnknownOperator(name.to_owned()))?;
         let operand = match (operator.takes_value(), value) {
+            (true, Some("")) => return Err(ClauseError::ValueEmpty(operator)),
             (true, Some(value)) => value,
             (false, None) => "",
             (true, None) => return Err(ClauseError::ValueMissing(operator)),
@@ -184,7 +184,7 @@ impl Clause {
             Operator::Within => Test::Within { negated: false },
             Operator::NotWithin => Test::Within { negated: true },
         };
-        if full && !matches!(test, Test::Matches { .. }) {
+        if said.is_some() && !matches!(test, Test::Matches { .. }) {
             return Err(ClauseError::NoPattern(operator));
         }
         Ok(Self {
@@ -208,9 +208,9 @@ impl Clause {
         self.operator.takes_value().then_some(&*self.operand)
     }
 
-    /// Whether the pattern must match the whole value.
-    pub(crate) fn is_full(&self) -> bool {
-        matches!(self.test, Test::Matches { full: true, .. })
+    /// Whether the pattern may match anywhere in the value.
+    pub(crate) fn is_anywhere(&self) -> bool {
+        matches!(self.test, Test::Matches { full: false, .. })
     }
 
     /// Whether points in time are put in order.
@@ -226,7 +226,7 @@ impl Clause {
         let wrong = |instead| {
             Err(ClauseError::WrongType {
                 operator: self.operator,
-                found: attribute.source_type.word(),
+                found: attribute.word(),
                 instead,
             })
         };
@@ -249,6 +249,8 @@ impl Clause {
                     ..
                 },
             ) => wrong("compare with a date such as \"2026-01-31\""),
+            // Entra's own samples compare Booleans with EQUALS.
+            (SourceType::Boolean, Test::Equal { .. }) if boolean(&self.operand).is_some() => Ok(()),
             (SourceType::Object | SourceType::Boolean, Test::Null | Test::NotNull)
             | (SourceType::Boolean, Test::Boolean(_))
             | (
@@ -298,7 +300,13 @@ impl Clause {
                 // A directory extension may spell its Boolean out.
                 _ => text.eq_ignore_ascii_case(if *wanted { "true" } else { "false" }),
             },
-            Test::Equal { negated } => (text == operand) != *negated,
+            Test::Equal { negated } => {
+                let is_equal = match value {
+                    Value::Boolean(is) => boolean(operand) == Some(*is),
+                    _ => text == operand,
+                };
+                is_equal != *negated
+            }
             // A pattern that gives up has not found anything, and has not ruled it out either.
             Test::Matches { regex, negated, .. } => regex
                 .is_match(text.as_str())
@@ -318,8 +326,8 @@ impl Clause {
 impl fmt::Display for Clause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.attribute, self.operator)?;
-        if let Test::Matches { full: true, .. } = self.test {
-            f.write_str(" in full")?;
+        if let Test::Matches { full: false, .. } = self.test {
+            f.write_str(" anywhere")?;
         }
         if self.operator.takes_value() {
             write!(f, " \"{}\"", self.operand)?;
@@ -345,6 +353,15 @@ fn pattern(text: &str, full: bool, negated: bool) -> Result<Test, ClauseError> {
         negated,
         full,
     })
+}
+
+/// `True` and `False`, however they are spelt.
+pub(crate) fn boolean(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
 }
 
 /// A single value as the text that clauses compare; a complex value has none.

@@ -1,8 +1,9 @@
 //! Scoping filters: clauses AND inside a group, groups OR, no filter lets everything pass.
 //!
 //! The operators are Entra's, with its rules for null and case, and a little more: attributes with
-//! several values can be compared, and so can dates. A pattern finds its match anywhere in the value,
-//! as .NET's `IsMatch` does; Entra does not say which it means, so a clause may ask for the whole.
+//! several values can be compared, and so can dates. A pattern must match the whole value: Entra does
+//! not say so, but its examples read like that ("any number between 10 and 99" for `[1-9][0-9]`). A
+//! clause may ask for a match anywhere instead.
 
 mod clause;
 mod operator;
@@ -14,7 +15,7 @@ use std::collections::BTreeSet;
 use super::model::Value;
 use clause::plain;
 
-pub(crate) use clause::{Clause, ClauseError};
+pub(crate) use clause::{Clause, ClauseError, boolean};
 pub(crate) use operator::Operator;
 
 /// The scoping filter of one kind of object.

@@ -30,8 +30,8 @@ fn every_operator_is_true_for_one_value_and_false_for_another() {
         ),
         ("IS NULL", None, text(""), text("x")),
         ("IS NOT NULL", None, text("x"), text("")),
-        ("REGEX MATCH", Some("[1-9][0-9]"), text("a 42"), text("7")),
-        ("NOT REGEX MATCH", Some("^a"), text("ba"), text("ab")),
+        ("REGEX MATCH", Some("[1-9][0-9]"), text("42"), text("a 42")),
+        ("NOT REGEX MATCH", Some("a."), text("ba"), text("ab")),
         ("GREATER_THAN", Some("10"), text("11"), Value::Integer(10)),
         (
             "GREATER_THAN_OR_EQUALS",
@@ -81,8 +81,23 @@ fn one_of_several_values_is_enough_unless_the_clause_is_negative() {
     assert!(holds("EQUALS", Some("red"), both()));
     assert!(!holds("NOT EQUALS", Some("red"), both()));
     assert!(holds("NOT EQUALS", Some("green"), both()));
-    assert!(!holds("NOT REGEX MATCH", Some("^b"), both()));
+    assert!(!holds("NOT REGEX MATCH", Some("b.*"), both()));
     assert!(holds("!&", Some("green, white"), both()));
+}
+
+#[test]
+fn a_boolean_equals_true_or_false_in_any_case() {
+    for (operand, is) in [("True", true), ("true", true), ("FALSE", false)] {
+        let attribute = source::attribute(ObjectKind::User, "accountEnabled").expect("known");
+        for operator in ["EQUALS", "NOT EQUALS"] {
+            let clause = Clause::new("accountEnabled", operator, Some(operand)).expect("a clause");
+            assert_eq!(clause.check(&attribute), Ok(()));
+            let expected = (operator == "EQUALS") == is;
+            assert_eq!(clause.holds(Some(&Value::Boolean(true))), expected);
+            assert_eq!(clause.holds(Some(&Value::Boolean(false))), !expected);
+            assert!(!clause.holds(None));
+        }
+    }
 }
 
 #[test]
@@ -104,13 +119,23 @@ fn dates_are_ordered_in_time_and_never_with_numbers() {
 }
 
 #[test]
-fn a_pattern_matches_anywhere_unless_the_whole_is_asked_for() {
-    let full = |pattern| Clause::new_full("a", "REGEX MATCH", Some(pattern)).expect("a clause");
-    assert!(holds("REGEX MATCH", Some("[1-9][0-9]"), text("100")));
-    assert!(!full("[1-9][0-9]").holds(Some(&text("100"))));
-    assert!(full("a|b").holds(Some(&text("b"))));
-    assert!(!full("a|b").holds(Some(&text("bc"))));
-    assert!(Clause::new_full("a", "REGEX MATCH", Some("a)(?:b")).is_err());
+fn a_pattern_matches_the_whole_value_unless_anywhere_is_asked_for() {
+    let anywhere = |operator, pattern, value| {
+        let clause = Clause::with_full("a", operator, Some(pattern), Some(false));
+        clause.expect("a clause").holds(Some(&text(value)))
+    };
+    // The documented example is "any number between 10 and 99".
+    assert!(holds("REGEX MATCH", Some("([1-9][0-9])"), text("42")));
+    assert!(!holds("REGEX MATCH", Some("([1-9][0-9])"), text("100")));
+    assert!(holds("NOT REGEX MATCH", Some("([1-9][0-9])"), text("100")));
+    assert!(anywhere("REGEX MATCH", "([1-9][0-9])", "100"));
+    assert!(!anywhere("NOT REGEX MATCH", "([1-9][0-9])", "100"));
+    assert!(holds("REGEX MATCH", Some("a|b"), text("b")));
+    assert!(!holds("REGEX MATCH", Some("a|b"), text("bc")));
+    assert!(anywhere("REGEX MATCH", "a|b", "bc"));
+    for pattern in ["a)(?:b", "("] {
+        assert!(Clause::new("a", "REGEX MATCH", Some(pattern)).is_err());
+    }
 }
 
 #[test]
@@ -135,6 +160,12 @@ fn a_clause_that_makes_no_sense_says_why() {
         "EQUALS needs a value to compare with"
     );
     assert_eq!(error("is true", Some("x")), "IS TRUE takes no value");
+    for operator in Operator::ALL.into_iter().filter(|one| one.takes_value()) {
+        assert!(
+            error(operator.name(), Some("")).contains("empty value"),
+            "{operator}"
+        );
+    }
     assert_eq!(
         error("GREATER_THAN", Some("ten")),
         "GREATER_THAN compares whole numbers or dates"
@@ -152,7 +183,7 @@ fn a_clause_that_makes_no_sense_says_why() {
         Err("IS TRUE cannot be used on text".to_owned())
     );
     assert_eq!(
-        check("accountEnabled", "EQUALS", Some("true")),
+        check("accountEnabled", "EQUALS", Some("yes")),
         Err("EQUALS cannot be used on a Boolean".to_owned())
     );
     assert_eq!(check("manager", "IS NULL", None), Ok(()));

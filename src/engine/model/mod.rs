@@ -1,5 +1,6 @@
 //! What the rest of the core speaks of: ids, values, source objects, links and completeness.
 
+mod binary;
 mod change;
 mod complete;
 mod custom_security;
@@ -10,6 +11,7 @@ pub(crate) mod schema;
 pub(crate) mod source;
 mod value;
 
+pub(crate) use binary::is_base64;
 pub(crate) use change::{MemberChange, SourceChange};
 pub(crate) use complete::Complete;
 pub(crate) use custom_security::{CustomSecurityAttribute, CustomSecurityValues};

@@ -123,6 +123,16 @@ impl TargetPath {
         Some(Self(Arc::new(parts)))
     }
 
+    /// Whether the other path writes into a part of what this one writes: `name` and `name.givenName`.
+    pub(crate) fn is_whole_of(&self, part: &Self) -> bool {
+        let (whole, part) = (&*self.0, &*part.0);
+        whole != part
+            && whole.schema == part.schema
+            && whole.attribute == part.attribute
+            && whole.sub_attribute.is_none()
+            && (whole.selector.is_none() || whole.selector == part.selector)
+    }
+
     /// Of the core schema, and no element of anything.
     fn is_plain(&self) -> bool {
         self.0.schema.is_none() && self.0.selector.is_none()
@@ -252,6 +262,23 @@ impl Rest<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_whole_has_its_parts_and_nothing_else() {
+        let is_whole = |whole: &str, part: &str| {
+            let [whole, part] = [whole, part].map(|text| TargetPath::parse(text).expect("a path"));
+            whole.is_whole_of(&part)
+        };
+        let work = "emails[type eq \"work\"]";
+        assert!(is_whole("name", "name.givenName"));
+        assert!(is_whole("emails", work));
+        assert!(is_whole("emails", &format!("{work}.value")));
+        assert!(is_whole(work, &format!("{work}.value")));
+        assert!(!is_whole(work, "emails[type eq \"home\"].value"));
+        assert!(!is_whole("name", "name"));
+        assert!(!is_whole("name.givenName", "name"));
+        assert!(!is_whole("name", "urn:acme:User:name.givenName"));
+    }
 
     #[test]
     fn the_forms_of_the_default_table_are_read_and_printed_back() {

@@ -66,7 +66,7 @@ const fn required(mut row: Row) -> Row {
     row
 }
 
-use TargetType::{Boolean, Complex, DateTime, Reference, String as Text};
+use TargetType::{Binary, Boolean, Complex, DateTime, Reference, String as Text};
 
 const USER: &[Row] = &[
     exact(row("id", "", Text)),
@@ -96,6 +96,7 @@ const USER: &[Row] = &[
     many("entitlements"),
     many("roles"),
     many("x509Certificates"),
+    exact(row("x509Certificates", "value", Binary)),
     many("addresses"),
     row("addresses", "formatted", Text),
     row("addresses", "streetAddress", Text),
@@ -163,6 +164,30 @@ pub(crate) fn definition(kind: ObjectKind, path: &TargetPath) -> Option<Definiti
         MULTI_VALUED.iter().find(|row| row.sub == sub)
     });
     found.map(|row| row.definition)
+}
+
+/// The sub-attributes of a complex attribute of the schemas; none for any other.
+pub(crate) fn sub_attributes(kind: ObjectKind, path: &TargetPath) -> Vec<&'static str> {
+    let rows = match (kind, path.schema()) {
+        (ObjectKind::User, None) => USER,
+        (ObjectKind::User, Some(ENTERPRISE_USER)) => ENTERPRISE,
+        (ObjectKind::Group, None) => GROUP,
+        (ObjectKind::User | ObjectKind::Group, Some(_)) => return Vec::new(),
+    };
+    if path.sub_attribute().is_some() {
+        return Vec::new();
+    }
+    let of_it: Vec<_> = rows
+        .iter()
+        .filter(|row| row.name == path.attribute())
+        .collect();
+    let is_list = of_it.iter().any(|row| row.definition.multi_valued);
+    let shared = MULTI_VALUED.iter().filter(|_| is_list);
+    let mut names: Vec<_> = of_it.into_iter().chain(shared).map(|row| row.sub).collect();
+    names.retain(|name| !name.is_empty());
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// Every attribute name of the schemas of `kind`, for the nearest-name hint of an unknown one.
@@ -234,6 +259,7 @@ mod tests {
         assert_eq!(user("emails[type eq \"work\"].primary"), Some(Boolean));
         assert_eq!(user("addresses[type eq \"work\"].country"), Some(Text));
         assert_eq!(user(&format!("{ENTERPRISE_USER}:manager")), Some(Reference));
+        assert_eq!(user("x509Certificates[type eq \"a\"].value"), Some(Binary));
         assert_eq!(user("urn:acme:User:badge"), None);
         assert_eq!(user("emials"), None);
         assert_eq!(type_of(ObjectKind::Group, "members"), Some(Reference));

@@ -39,6 +39,24 @@ impl SourceType {
     }
 }
 
+impl SourceAttribute {
+    /// What a person calls what the attribute holds.
+    pub(crate) fn word(&self) -> &'static str {
+        if !self.multi_valued {
+            return self.source_type.word();
+        }
+        match self.source_type {
+            Text => "a list of texts",
+            Boolean => "a list of Booleans",
+            DateTime => "a list of dates",
+            Reference => "a list of references to other objects",
+            Object => "a list of objects with members",
+            Roles => "a list of roles",
+            Any => "a list of values",
+        }
+    }
+}
+
 /// One readable attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SourceAttribute {

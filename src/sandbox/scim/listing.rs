@@ -175,7 +175,7 @@ impl Query {
             None => None,
         };
         if let Some(filter) = &filter {
-            check_filterable(filter, personality)?;
+            check_filterable(filter, kind, personality)?;
         }
         let filter = filter.filter(|_| !personality.has(Quirk::FilterIgnored));
         let hidden = kind == Kind::User && personality.has(Quirk::InactiveInvisible);
@@ -265,8 +265,13 @@ fn number(name: &str, value: &str) -> Result<i64, Refusal> {
         .map_err(|_| Refusal::invalid_value(format!("'{name}' must be a number.")))
 }
 
-fn check_filterable(filter: &Filter, personality: &Personality) -> Result<(), Refusal> {
-    let Some(allowed) = &personality.filterable else {
+fn check_filterable(filter: &Filter, kind: Kind, personality: &Personality) -> Result<(), Refusal> {
+    let of_both = &personality.filterable;
+    let allowed = match (kind, &personality.filterable_of_groups) {
+        (Kind::Group, of_groups @ Some(_)) => of_groups,
+        (Kind::User | Kind::Group, _) => of_both,
+    };
+    let Some(allowed) = allowed else {
         return Ok(());
     };
     for path in filter.paths() {

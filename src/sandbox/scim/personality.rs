@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct Personality {
     /// The only attributes that may stand in filters, as `userName` or `emails.value`; `None` allows all.
     pub filterable: Option<BTreeSet<String>>,
+    /// The same for groups, where it is something else for them.
+    pub filterable_of_groups: Option<BTreeSet<String>>,
     /// The status with which `/Groups` is refused; `None` serves it.
     pub groups_refused: Option<u16>,
     /// The most resources that one page holds, whatever `count` asks for.
@@ -25,6 +27,7 @@ impl Default for Personality {
     fn default() -> Self {
         Self {
             filterable: None,
+            filterable_of_groups: None,
             groups_refused: None,
             page_cap: 100,
             max_members_per_patch: None,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::references::{Current, Reference};
 use super::{Candidate, Found, Here, News, Planner, subject_of};
 use crate::engine::job::WhenOutOfScope;
-use crate::engine::mapping::{self, Desired, Mapped, Mapping, Unique, reads_soft_deleted};
+use crate::engine::mapping::{self, Desired, Mapped, Mapping, Source, Unique, reads_soft_deleted};
 use crate::engine::model::{
     Grant, Link, MatchKey, ObjectKind, Presence, SourceObject, TargetId, TargetObject, TargetPath,
     Value,
@@ -317,9 +317,23 @@ impl Planner<'_> {
                 desired: source,
             });
         }
-        fold_case(&mut current, &desired.values, &desired.fold_case);
-        let changes = if self.job.rules(object.kind).actions.update {
-            changes(&current, &desired.values)
+        let rules = self.job.rules(object.kind);
+        let mut values = desired.values;
+        // "If it is empty it gets the default value" (Entra, mapping type None). Later the target is
+        // not read any more.
+        let unmapped = rules
+            .mappings
+            .iter()
+            .filter(|mapping| matches!(mapping.source, Source::None));
+        for path in unmapped.map(|mapping| &mapping.target) {
+            let is_empty = current.get(path).is_none_or(Value::is_empty);
+            if let Some(default) = desired.on_create.get(path).filter(|_| is_empty) {
+                values.insert(path.clone(), Some(default.clone()));
+            }
+        }
+        fold_case(&mut current, &values, &desired.fold_case);
+        let changes = if rules.actions.update {
+            changes(&current, &values)
         } else {
             Vec::new()
         };
