@@ -18,7 +18,7 @@ use super::{Context, Error};
 use crate::engine::guard::ClearedPlan;
 use crate::engine::model::{MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value};
 use crate::engine::outcome::{Class, Effect, Outcome, Status};
-use crate::engine::plan::{Action, Found, Plan, Referenced, Subject};
+use crate::engine::plan::{Action, Change, Found, Plan, Referenced, Subject};
 use crate::engine::redact::{Hidden, Redactions};
 use crate::engine::summary::Progress;
 use crate::scim;
@@ -180,30 +180,17 @@ impl Executor<'_> {
                 if changes.is_empty() {
                     return started.done(action.clone(), target.clone(), Effect::default());
                 }
-                self.writer_for(&action)
-                    .patch(subject.kind, target, changes, &[])
-                    .await
+                self.patch(&action, target, changes).await
             }
             Action::Update {
-                subject,
-                target,
-                changes,
+                target, changes, ..
             }
             | Action::Enable {
-                subject,
-                target,
-                changes,
+                target, changes, ..
             }
             | Action::Disable {
-                subject,
-                target,
-                changes,
-                ..
-            } => {
-                self.writer_for(&action)
-                    .patch(subject.kind, target, changes, &[])
-                    .await
-            }
+                target, changes, ..
+            } => self.patch(&action, target, changes).await,
             Action::Delete {
                 subject, target, ..
             } => {
@@ -258,6 +245,17 @@ impl Executor<'_> {
             }
             Err(error) => self.failed(started, action, &error).await,
         }
+    }
+
+    async fn patch(
+        &self,
+        action: &Action,
+        target: &TargetId,
+        changes: &[Change],
+    ) -> Result<Option<scim::Exchange>, scim::Error> {
+        let kind = action.subject().kind;
+        let writer = self.writer_for(action);
+        writer.patch(kind, target, changes, &[]).await
     }
 
     /// The writer whose errors do not repeat what is not shown of the action's object.

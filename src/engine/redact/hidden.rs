@@ -181,9 +181,9 @@ mod tests {
 
     fn hidden(texts: &[&str]) -> Hidden {
         let mut hidden = Hidden::default();
-        texts
-            .iter()
-            .for_each(|text| hidden.add(&Value::text(*text)));
+        for text in texts {
+            hidden.add(&Value::text(*text));
+        }
         hidden.in_order()
     }
 

@@ -109,7 +109,9 @@ fn hide_in_action(marked: &Marked, action: &mut Action) {
                     *referenced = somebody();
                 }
             }
-            keys.iter_mut().for_each(|key| hide_in_key(marked, key));
+            for key in keys {
+                hide_in_key(marked, key);
+            }
         }
         Action::Adopt {
             subject: _,
