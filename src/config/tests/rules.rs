@@ -389,7 +389,14 @@ fn a_target_may_filter_users_and_groups_by_different_attributes() {
         told_whole(&format!("{SOURCE}{job}{mapping}")),
         told("filterable = { users = ['externalId'] }"),
         told("filterable = { users = ['userName'], group = ['displayName'] }"),
-    ].join("\n"), @"");
+    ].join("\n"), @r##"
+entrain.toml:15: jobs.acme.users.mappings[0].match: displayName cannot match: the target does not filter users by it
+    match one of userName, or add it to target.filterable
+entrain.toml:7: jobs.acme.users.mappings: userName cannot match: the target does not filter users by it
+    match one of externalId, or add it to target.filterable
+entrain.toml:13: jobs.acme.target.filterable.group: there is no such key
+    did you mean groups?
+"##);
     assert_eq!(told("filterable = { users = ['userName'] }"), "no problem");
 }
 
