@@ -415,5 +415,12 @@ fn clauses_that_never_or_always_hold_are_told() {
         told("attribute = 'manager', operator = 'EQUALS', value = '00001111-AAAA-2222-bbbb-3333cccc4444'"),
         told("attribute = 'id', operator = 'ENDS_WITH', value = 'f'"),
         told("attribute = 'memberOf', operator = 'EQUALS', value = 'Sales'"),
-    ].join("\n"), @"");
+    ].join("\n"), @r##"
+entrain.toml:14: jobs.acme.users.filters[0].all[0].operator: INCLUDES compares with an empty value, and a clause on an empty attribute is false; name a value, or use IS NULL or IS NOT NULL
+entrain.toml:14: jobs.acme.users.filters[0].all[0].value: manager holds an object id, which "x@y.example" never is; write the id, as the Entra admin center shows it: Object ID
+entrain.toml:14: jobs.acme.users.filters[0].all[0].value: id holds an object id, which "x@y.example" never is; write the id, as the Entra admin center shows it: Object ID
+no problem
+no problem
+no problem
+"##);
 }
