@@ -361,7 +361,7 @@ async fn a_mapping_that_can_never_fit_is_told_before_any_network() {
         ),
         (
             r#"{ target = "nickName", expression = 'CDate("garbage")' }"#,
-            "not a date",
+            "not a date that can be read",
         ),
         (
             r#"{ target = "name", constant = { givenName = "CONST" } }"#,
@@ -378,7 +378,7 @@ async fn a_mapping_that_can_never_fit_is_told_before_any_network() {
     ] {
         rig.configure(&format!("[jobs.users]\nmappings = [ {mapping} ]"));
         let check = rig.run(&["check"]).await.expect(2);
-        assert!(check.err.contains(word), "{word}: {check:?}");
+        assert!(check.out.contains(word), "{word}: {check:?}");
     }
     // What only an object can tell is told of that object.
     rig.configure(

@@ -404,7 +404,14 @@ fn a_target_may_filter_users_and_groups_by_different_attributes() {
         told_whole(&format!("{SOURCE}{job}{mapping}")),
         told("filterable = { users = ['externalId'] }"),
         told("filterable = { users = ['userName'], group = ['displayName'] }"),
-    ].join("\n"), @"");
+    ].join("\n"), @r##"
+entrain.toml:15: jobs.acme.users.mappings[0].match: displayName cannot match: the target does not filter users by it
+    match one of userName, or add it to target.filterable
+entrain.toml:7: jobs.acme.users.mappings: userName cannot match: the target does not filter users by it
+    match one of externalId, or add it to target.filterable
+entrain.toml:13: jobs.acme.target.filterable.group: there is no such key
+    did you mean groups?
+"##);
     assert_eq!(told("filterable = { users = ['userName'] }"), "no problem");
 }
 
@@ -423,5 +430,12 @@ fn clauses_that_never_or_always_hold_are_told() {
         told("attribute = 'manager', operator = 'EQUALS', value = '00001111-AAAA-2222-bbbb-3333cccc4444'"),
         told("attribute = 'id', operator = 'ENDS_WITH', value = 'f'"),
         told("attribute = 'memberOf', operator = 'EQUALS', value = 'Sales'"),
-    ].join("\n"), @"");
+    ].join("\n"), @r##"
+entrain.toml:14: jobs.acme.users.filters[0].all[0].operator: INCLUDES compares with an empty value, and a clause on an empty attribute is false; name a value, or use IS NULL or IS NOT NULL
+entrain.toml:14: jobs.acme.users.filters[0].all[0].value: manager holds an object id, which "x@y.example" never is; write the id, as the Entra admin center shows it: Object ID
+entrain.toml:14: jobs.acme.users.filters[0].all[0].value: id holds an object id, which "x@y.example" never is; write the id, as the Entra admin center shows it: Object ID
+no problem
+no problem
+no problem
+"##);
 }
