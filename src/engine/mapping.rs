@@ -6,8 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDateTime, Utc};
 
 use super::expr::{self, AppRole, Expression, Flow};
+use super::model::schema::{self, Definition};
 use super::model::source;
-use super::model::{MatchKey, ObjectKind, SourceId, SourceObject, TargetPath, TargetType, Value};
+use super::model::{
+    MatchKey, ObjectKind, SourceId, SourceObject, TargetPath, TargetType, Value, canonical_as,
+};
 
 /// One target attribute fed by a source attribute, a constant or an expression.
 #[derive(Clone, Debug)]
@@ -27,6 +30,34 @@ pub(crate) struct Mapping {
     pub(crate) case_exact: bool,
     /// Without a value the object cannot be provisioned.
     pub(crate) required: bool,
+}
+
+impl Mapping {
+    /// The one form in which values at the target path are kept, compared and sent. The mapping's own
+    /// word counts where the RFC's schemas do not know the path.
+    pub(crate) fn canonical(&self, kind: ObjectKind, value: Value) -> Option<Value> {
+        let definition = schema::definition(kind, &self.target).unwrap_or(Definition {
+            target_type: self.target_type,
+            multi_valued: self.multi_valued,
+            case_exact: self.case_exact,
+            required: self.required,
+        });
+        canonical_as(definition, &self.target, value)
+    }
+}
+
+/// Brings what a target shows into the form of what the mappings make.
+pub(crate) fn make_canonical(
+    kind: ObjectKind,
+    mappings: &[Mapping],
+    shown: &mut BTreeMap<TargetPath, Value>,
+) {
+    for mapping in mappings {
+        let value = shown.remove(&mapping.target);
+        if let Some(value) = value.and_then(|value| mapping.canonical(kind, value)) {
+            shown.insert(mapping.target.clone(), value);
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -187,7 +218,7 @@ pub(crate) fn desired<'m>(
             };
             keys.push((precedence, key));
         }
-        if let Err(message) = place(&mut desired, mapping, flow) {
+        if let Err(message) = place(&mut desired, mapping, subject.object.kind, flow) {
             errors.push(AttributeError {
                 target: mapping.target.clone(),
                 message: message.to_owned(),
@@ -215,14 +246,17 @@ pub(crate) fn reads_soft_deleted(mapping: &Mapping) -> bool {
 fn place(
     desired: &mut Desired,
     mapping: &Mapping,
+    kind: ObjectKind,
     value: Option<Value>,
 ) -> Result<(), &'static str> {
     let path = mapping.target.clone();
-    let value = match (value, &mapping.default, mapping.on_empty) {
+    let default = mapping.default.clone();
+    let default = default.and_then(|default| mapping.canonical(kind, default));
+    let value = match (value, default, mapping.on_empty) {
         (Some(value), _, _) => Some(value),
         (None, _, OnEmpty::Fail) => return Err("the source has no value, and on_empty = \"fail\""),
         (None, Some(default), OnEmpty::Keep) => {
-            desired.on_create.insert(path, default.clone());
+            desired.on_create.insert(path, default);
             return Ok(());
         }
         (None, None, OnEmpty::Keep) => {
@@ -232,7 +266,7 @@ fn place(
                 Ok(())
             };
         }
-        (None, default, OnEmpty::Clear | OnEmpty::Default) => default.clone(),
+        (None, default, OnEmpty::Clear | OnEmpty::Default) => default,
     };
     if value.is_none() && mapping.required {
         return Err(REQUIRED);
@@ -301,7 +335,7 @@ fn evaluate(
     // and targets refuse an empty e-mail address.
     let value = value.filter(|value| !value.is_empty());
     let value = match value {
-        Some(value) => Some(convert(value, mapping)?),
+        Some(value) => mapping.canonical(subject.object.kind, convert(value, mapping)?),
         None => None,
     };
     Ok(Evaluated::Value(value))
@@ -547,7 +581,7 @@ mod tests {
     fn values_take_the_type_of_the_target_or_say_why_not() {
         let typed = |target_type, source: &str| Mapping {
             target_type,
-            ..expression("title", source)
+            ..expression("urn:acme:User:x", source)
         };
         for (target_type, source, expected) in [
             (TargetType::String, "[accountEnabled]", Value::text("True")),

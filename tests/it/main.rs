@@ -19,6 +19,7 @@ mod log;
 mod matching;
 mod presets;
 mod rig;
+mod roles;
 mod safety;
 mod scope;
 mod service;

@@ -1,5 +1,6 @@
 //! What the rest of the core speaks of: ids, values, source objects, links and completeness.
 
+mod canonical;
 mod change;
 mod complete;
 mod id;
@@ -9,6 +10,7 @@ pub(crate) mod schema;
 pub(crate) mod source;
 mod value;
 
+pub(crate) use canonical::{canonical, canonical_as, is_whole_list};
 pub(crate) use change::{MemberChange, SourceChange};
 pub(crate) use complete::Complete;
 pub(crate) use id::{JobName, ObjectKind, SourceId, TargetId};

@@ -38,19 +38,54 @@ pub(super) fn changes(
         .collect()
 }
 
-/// Gives what the target shows our own spelling where it differs in nothing but case: targets fold
-/// the case of names that ignore it (RFC 7643 section 2.2, `caseExact`).
+/// Gives what the target shows our own spelling where it means the same: targets fold the case of names
+/// that ignore it (RFC 7643 section 2.2, `caseExact`), and leave out that an element is not the primary
+/// one (section 2.4).
 pub(super) fn fold_case(
     current: &mut BTreeMap<TargetPath, Value>,
     desired: &BTreeMap<TargetPath, Option<Value>>,
     folding: &BTreeSet<TargetPath>,
 ) {
     for (path, shown) in current.iter_mut() {
-        let (Value::Text(shown), Some(Some(Value::Text(ours)))) = (shown, desired.get(path)) else {
+        let Some(Some(ours)) = desired.get(path) else {
             continue;
         };
-        if folding.contains(path) && shown.to_lowercase() == ours.to_lowercase() {
+        let folds = folding.contains(path);
+        if let (Value::List(shown), Value::List(ours)) = (&mut *shown, ours) {
+            for element in shown.iter_mut() {
+                if let Some(own) = ours.iter().find(|own| means_the_same(element, own, folds)) {
+                    own.clone_into(element);
+                }
+            }
+            shown.sort();
+            shown.dedup();
+        } else if means_the_same(shown, ours, folds) {
             ours.clone_into(shown);
         }
     }
+}
+
+fn means_the_same(shown: &Value, ours: &Value, folds: bool) -> bool {
+    match (shown, ours) {
+        (Value::Text(shown), Value::Text(ours)) => {
+            shown == ours || folds && shown.to_lowercase() == ours.to_lowercase()
+        }
+        (Value::Object(shown), Value::Object(ours)) => {
+            said(shown).count() == said(ours).count()
+                && said(shown).all(|(name, one)| {
+                    let other = ours.get(name);
+                    other.is_some_and(|other| means_the_same(one, other, folds))
+                })
+        }
+        (shown, ours) => shown == ours,
+    }
+}
+
+/// The members of an element, without the word that it is not the primary one.
+fn said(members: &BTreeMap<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+    let is_default =
+        |name: &str, value: &Value| name == "primary" && *value == Value::Boolean(false);
+    members
+        .iter()
+        .filter(move |(name, value)| !is_default(name, value))
 }

@@ -294,6 +294,8 @@ impl Planner<'_> {
             attributes: mut current,
             members: _,
         } = found;
+        let mappings = &self.job.rules(object.kind).mappings;
+        mapping::make_canonical(object.kind, mappings, &mut current);
         let subject = subject_of(object);
         let here = Here::Linked(target.clone());
         for (path, source) in desired.references {
