@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-use super::expr::{self, AppRole, Expression, Flow};
+use super::addition::{self, Addition};
+use super::expr::{self, AppRole, Expression, Flow, Write};
 use super::model::schema::{self, Definition};
 use super::model::source;
 use super::model::{
     MatchKey, ObjectKind, SourceId, SourceObject, TargetPath, TargetType, Value, canonical_as,
+    is_whole_list,
 };
 
 /// One target attribute fed by a source attribute, a constant or an expression.
@@ -36,13 +38,28 @@ impl Mapping {
     /// The one form in which values at the target path are kept, compared and sent. The mapping's own
     /// word counts where the RFC's schemas do not know the path.
     pub(crate) fn canonical(&self, kind: ObjectKind, value: Value) -> Option<Value> {
-        let definition = schema::definition(kind, &self.target).unwrap_or(Definition {
-            target_type: self.target_type,
-            multi_valued: self.multi_valued,
-            case_exact: self.case_exact,
-            required: self.required,
-        });
+        let definition = if self.only_adds() {
+            addition::ELEMENTS
+        } else {
+            schema::definition(kind, &self.target).unwrap_or(Definition {
+                target_type: self.target_type,
+                multi_valued: self.multi_valued,
+                case_exact: self.case_exact,
+                required: self.required,
+            })
+        };
         canonical_as(definition, &self.target, value)
+    }
+
+    /// Whether what the target has at the path is only ever added to.
+    fn only_adds(&self) -> bool {
+        let is_whole = self.target.selector().is_none() && self.target.sub_attribute().is_none();
+        match &self.source {
+            Source::Expression(expression) => {
+                self.multi_valued && is_whole && expression.only_adds()
+            }
+            Source::Attribute(_) | Source::Constant(_) | Source::None => false,
+        }
     }
 }
 
@@ -173,6 +190,8 @@ pub(crate) struct Desired {
     pub(crate) values: BTreeMap<TargetPath, Option<Value>>,
     /// Sent with a create, and left alone afterwards.
     pub(crate) on_create: BTreeMap<TargetPath, Value>,
+    /// Sent with a create, and added afterwards where the target has them not; never taken away.
+    pub(crate) additions: BTreeMap<TargetPath, Vec<Addition>>,
     pub(crate) references: BTreeMap<TargetPath, Option<SourceId>>,
     /// Paths at which a difference in case alone is none, when the target's own spelling is compared.
     pub(crate) fold_case: BTreeSet<TargetPath>,
@@ -203,6 +222,15 @@ pub(crate) fn desired<'m>(
             Ok(Evaluated::IgnoreObject) => return Ok(Mapped::IgnoreObject),
             Ok(Evaluated::IgnoreAttribute) => continue,
             Ok(Evaluated::Value(value)) => value,
+            Ok(Evaluated::Additions(additions)) => {
+                if let Err(message) = add(&mut desired, mapping, subject.object.kind, additions) {
+                    errors.push(AttributeError {
+                        target: mapping.target.clone(),
+                        message: message.to_owned(),
+                    });
+                }
+                continue;
+            }
             Err(message) => {
                 errors.push(AttributeError {
                     target: mapping.target.clone(),
@@ -293,11 +321,29 @@ fn place(
     Ok(())
 }
 
+/// Sorts what is only ever added in the same way, so that defaults and `on_empty` mean the same.
+fn add(
+    desired: &mut Desired,
+    mapping: &Mapping,
+    kind: ObjectKind,
+    mut additions: Vec<Addition>,
+) -> Result<(), &'static str> {
+    place(desired, mapping, kind, addition::created(&additions))?;
+    if let Some(default) = desired.values.remove(&mapping.target) {
+        if additions.is_empty() {
+            additions = Addition::alike(default);
+        }
+        desired.additions.insert(mapping.target.clone(), additions);
+    }
+    Ok(())
+}
+
 const REQUIRED: &str =
     "the target requires a value and the source has none: give the mapping a default";
 
 enum Evaluated {
     Value(Option<Value>),
+    Additions(Vec<Addition>),
     IgnoreAttribute,
     IgnoreObject,
 }
@@ -307,6 +353,32 @@ fn evaluate(
     subject: &Subject<'_>,
     world: World<'_>,
 ) -> Result<Evaluated, String> {
+    let kind = subject.object.kind;
+    let value = match flow(mapping, subject, world, Write::Update)? {
+        Evaluated::Value(value) => value,
+        ignored => return Ok(ignored),
+    };
+    if mapping.only_adds() {
+        let created = match flow(mapping, subject, world, Write::Create)? {
+            Evaluated::Value(created) => created,
+            ignored => return Ok(ignored),
+        };
+        return Addition::pairs(&mapping.target, created, value).map(Evaluated::Additions);
+    }
+    let value = match value {
+        Some(value) => mapping.canonical(kind, convert(value, mapping, kind)?),
+        None => None,
+    };
+    Ok(Evaluated::Value(value))
+}
+
+/// What comes from the source, as it is there.
+fn flow(
+    mapping: &Mapping,
+    subject: &Subject<'_>,
+    world: World<'_>,
+    write: Write,
+) -> Result<Evaluated, String> {
     let value = match &mapping.source {
         Source::Attribute(name) => subject.value(name).cloned(),
         Source::Constant(value) => Some(value.clone()),
@@ -315,6 +387,7 @@ fn evaluate(
             let input = expr::Input {
                 attributes: subject,
                 roles: subject.roles,
+                write,
                 now: world.now,
                 random: world.random,
                 default_domain: None,
@@ -333,17 +406,17 @@ fn evaluate(
     };
     // Empty text is no value: RFC 7643 section 2.5 knows no difference between unassigned and null,
     // and targets refuse an empty e-mail address.
-    let value = value.filter(|value| !value.is_empty());
-    let value = match value {
-        Some(value) => mapping.canonical(subject.object.kind, convert(value, mapping)?),
-        None => None,
-    };
-    Ok(Evaluated::Value(value))
+    Ok(Evaluated::Value(value.filter(|value| !value.is_empty())))
 }
 
 /// Makes a value fit the target attribute, or says why it cannot.
-fn convert(value: Value, mapping: &Mapping) -> Result<Value, String> {
-    let to_type = |value| convert_one(value, mapping.target_type).map_err(str::to_owned);
+fn convert(value: Value, mapping: &Mapping, kind: ObjectKind) -> Result<Value, String> {
+    // Entra calls `roles` and its like text; to the RFC each element is an object.
+    let takes_objects = is_whole_list(schema::definition(kind, &mapping.target), &mapping.target);
+    let to_type = |value| match value {
+        object @ Value::Object(_) if takes_objects => Ok(object),
+        other => convert_one(other, mapping.target_type).map_err(str::to_owned),
+    };
     match value {
         Value::List(values) if mapping.multi_valued => {
             let converted: Result<_, _> = values.into_iter().map(to_type).collect();

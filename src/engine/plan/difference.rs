@@ -2,15 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Change, Element};
+use super::{Change, Element, Written};
+use crate::engine::addition::{Addition, whole};
+use crate::engine::mapping::Desired;
 use crate::engine::model::{TargetPath, Value};
 
 /// The changes that turn `current` into `desired`. A path that is absent from `desired` is left
 /// alone; one that is there without a value is cleared.
-pub(super) fn changes(
-    current: &BTreeMap<TargetPath, Value>,
-    desired: &BTreeMap<TargetPath, Option<Value>>,
-) -> Vec<Change> {
+pub(super) fn changes(current: &BTreeMap<TargetPath, Value>, desired: &Desired) -> Vec<Change> {
+    let Desired {
+        values: desired,
+        additions,
+        ..
+    } = desired;
     let before: BTreeSet<TargetPath> = current.keys().filter_map(TargetPath::element).collect();
     let left_alone = current.keys().filter(|path| !desired.contains_key(path));
     let with_value = desired.iter().filter(|(_, value)| value.is_some());
@@ -26,6 +30,9 @@ pub(super) fn changes(
             (true, false) => Element::Removed,
         },
     };
+    let added = additions
+        .iter()
+        .filter_map(|(path, additions)| addition(path, current.get(path), additions));
     desired
         .iter()
         .filter(|(path, new)| current.get(path) != new.as_ref())
@@ -34,23 +41,51 @@ pub(super) fn changes(
             old: current.get(path).cloned(),
             new: new.clone(),
             element: element(path),
+            written: Written::Whole,
         })
+        .chain(added)
         .collect()
+}
+
+/// The elements that are not there yet, beside those that are. Nothing is taken away.
+fn addition(path: &TargetPath, old: Option<&Value>, additions: &[Addition]) -> Option<Change> {
+    let there = match old {
+        Some(Value::List(elements)) => elements.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    };
+    let is_missing = |addition: &&Addition| !there.iter().any(|one| addition.is(one, false));
+    let missing: Vec<&Addition> = additions.iter().filter(is_missing).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let created = missing.iter().map(|addition| addition.created.clone());
+    Some(Change {
+        path: path.clone(),
+        old: old.cloned(),
+        new: whole(there.iter().cloned().chain(created)),
+        element: Element::None,
+        written: Written::Added(missing.iter().map(|one| one.added.clone()).collect()),
+    })
 }
 
 /// Gives what the target shows our own spelling where it means the same: targets fold the case of names
 /// that ignore it (RFC 7643 section 2.2, `caseExact`), and leave out that an element is not the primary
 /// one (section 2.4).
-pub(super) fn fold_case(
-    current: &mut BTreeMap<TargetPath, Value>,
-    desired: &BTreeMap<TargetPath, Option<Value>>,
-    folding: &BTreeSet<TargetPath>,
-) {
+pub(super) fn fold_case(current: &mut BTreeMap<TargetPath, Value>, desired: &Desired) {
     for (path, shown) in current.iter_mut() {
-        let Some(Some(ours)) = desired.get(path) else {
+        let folds = desired.fold_case.contains(path);
+        if let (Value::List(shown), Some(additions)) = (&mut *shown, desired.additions.get(path)) {
+            for element in shown {
+                if let Some(own) = additions.iter().find(|own| own.is(element, folds)) {
+                    own.created.clone_into(element);
+                }
+            }
+            continue;
+        }
+        let Some(Some(ours)) = desired.values.get(path) else {
             continue;
         };
-        let folds = folding.contains(path);
         if let (Value::List(shown), Value::List(ours)) = (&mut *shown, ours) {
             for element in shown.iter_mut() {
                 if let Some(own) = ours.iter().find(|own| means_the_same(element, own, folds)) {

@@ -21,7 +21,7 @@ use crate::engine::model::{
     TargetId, TargetPath, Value,
 };
 use crate::engine::outcome::{Class, Effect, Failure, Outcome, Status};
-use crate::engine::plan::{Action, Change, Element, Referenced, Subject};
+use crate::engine::plan::{Action, Change, Element, Referenced, Subject, Written};
 use crate::engine::summary::{CycleKind, Requests, Summary};
 
 use ObjectKind::{Group, User};
@@ -335,6 +335,7 @@ fn update(name: &str, target: &str, changes: &[(&str, Option<&str>, Option<&str>
                 old: old.map(Value::text),
                 new: new.map(Value::text),
                 element: Element::None,
+                written: Written::Whole,
             })
             .collect(),
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::references::{Current, Reference};
 use super::{Candidate, Found, Here, News, Planner, subject_of};
+use crate::engine::addition;
 use crate::engine::job::WhenOutOfScope;
 use crate::engine::mapping::{self, Desired, Mapped, reads_soft_deleted};
 use crate::engine::model::{
@@ -123,7 +124,7 @@ impl Planner<'_> {
                 return here;
             }
         };
-        let changes = changes(&link.sent, &desired.values);
+        let changes = changes(&link.sent, &desired);
         if !self.job.rules(object.kind).actions.update {
             if !changes.is_empty() {
                 self.skip(object, Why::NotAllowed(Verb::Update));
@@ -261,6 +262,15 @@ impl Planner<'_> {
             .filter_map(|(path, value)| Some((path, value?)))
             .collect();
         attributes.extend(desired.on_create);
+        attributes.extend(
+            desired
+                .additions
+                .into_iter()
+                .filter_map(|(path, additions)| {
+                    let created = addition::created(&additions)?;
+                    Some((path, created))
+                }),
+        );
         for (path, source) in desired.references {
             self.references.push(Reference {
                 subject: subject.clone(),
@@ -285,7 +295,7 @@ impl Planner<'_> {
         &mut self,
         object: &SourceObject,
         grants: &[Grant],
-        desired: Desired,
+        mut desired: Desired,
         key: MatchKey,
         found: TargetObject,
     ) -> Here {
@@ -298,7 +308,7 @@ impl Planner<'_> {
         mapping::make_canonical(object.kind, mappings, &mut current);
         let subject = subject_of(object);
         let here = Here::Linked(target.clone());
-        for (path, source) in desired.references {
+        for (path, source) in std::mem::take(&mut desired.references) {
             let shown = match current.remove(&path) {
                 Some(Value::Text(id)) => Some(TargetId::new(id)),
                 _ => None,
@@ -311,9 +321,9 @@ impl Planner<'_> {
                 desired: source,
             });
         }
-        fold_case(&mut current, &desired.values, &desired.fold_case);
+        fold_case(&mut current, &desired);
         let changes = if self.job.rules(object.kind).actions.update {
-            changes(&current, &desired.values)
+            changes(&current, &desired)
         } else {
             Vec::new()
         };
@@ -387,7 +397,7 @@ impl Planner<'_> {
                 return;
             }
         };
-        let changes = changes(&link.sent, &desired.values);
+        let changes = changes(&link.sent, &desired);
         if changes.is_empty() {
             return;
         }
