@@ -105,3 +105,60 @@ fn text_of(element: &Value) -> Option<&str> {
         Value::Boolean(_) | Value::Integer(_) | Value::List(_) | Value::Reference(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(created: &[&str], added: &[&str]) -> Result<Vec<Addition>, String> {
+        let list = |values: &[&str]| Value::List(values.iter().copied().map(Value::text).collect());
+        let path = TargetPath::parse("roles").unwrap();
+        Addition::pairs(&path, Some(list(created)), Some(list(added)))
+    }
+
+    #[test]
+    fn each_element_keeps_its_two_forms_together() {
+        let pairs_of_two = pairs(&["b", "a"], &["x", "y"]).unwrap();
+        let texts: Vec<_> = pairs_of_two
+            .iter()
+            .map(|pair| (text_of(&pair.created), text_of(&pair.added)))
+            .collect();
+        assert_eq!(
+            texts,
+            [(Some("b"), Some("x")), (Some("a"), Some("y"))],
+            "in the order in which they came"
+        );
+        assert_eq!(
+            created(&pairs_of_two),
+            whole(pairs_of_two.iter().rev().map(|pair| pair.created.clone()))
+        );
+        assert!(pairs(&["a", "b"], &["a"]).is_err());
+        let path = TargetPath::parse("roles").unwrap();
+        assert_eq!(Addition::pairs(&path, None, None), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn an_element_is_known_by_its_value_in_either_form_and_by_nothing_else() {
+        let addition = pairs(&["say \"A\""], &["-"]).unwrap().remove(0);
+        let is = |there: &str, folds| addition.is(&Value::text(there), folds);
+        assert!(is("say \"A\"", false));
+        assert!(is(
+            r#"{"id":"1","value":"say \"A\"","displayName":"x"}"#,
+            false
+        ));
+        assert!(!is("SAY \"A\"", false));
+        assert!(is("SAY \"A\"", true));
+        assert!(is(
+            r#"{"id":"1","value":"Say \"a\"","displayName":"x"}"#,
+            true
+        ));
+        assert!(!is(
+            r#"{"id":"1","value":"B","displayName":"say \"A\""}"#,
+            false
+        ));
+        // A name that looks like the value.
+        let name = r#"{"id":"1","value":"B","displayName":"\"value\":\"say \\\"A\\\"\""}"#;
+        assert!(!is(name, false));
+        assert!(!is("say", false));
+    }
+}
