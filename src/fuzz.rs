@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use chrono::DateTime;
 
 use crate::config::entra;
-use crate::engine::expr::{AppRole, Error, Expression, Flow, Input};
+use crate::engine::expr::{AppRole, Error, Expression, Flow, Input, Write};
 use crate::engine::filter::{Clause, ClauseGroup, Filter};
 use crate::engine::model::{Attributes, ObjectKind, TargetPath, Value, source};
 
@@ -102,6 +102,7 @@ fn evaluate(bytes: &[u8]) -> String {
     let input = Input {
         attributes: &attributes,
         roles: &roles,
+        write: Write::Update,
         now: DateTime::UNIX_EPOCH,
         random: &random,
         default_domain: Some("contoso.com"),

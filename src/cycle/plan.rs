@@ -12,7 +12,7 @@ use super::read::Reading;
 use super::{Context, Error};
 use crate::engine::expr::AppRole;
 use crate::engine::job::ScopeMode;
-use crate::engine::mapping::{Mapping, World};
+use crate::engine::mapping::{Mapping, World, make_canonical};
 use crate::engine::model::{
     Assignment, Grant, MatchKey, ObjectKind, Presence, SourceId, SourceObject, TargetId,
     TargetPath, TargetType, Value,
@@ -332,6 +332,7 @@ impl<'a> Gathering<'a> {
                 None => None,
             };
             let mut current = object.attributes;
+            make_canonical(kind, &job.rules(kind).mappings, &mut current);
             for mapping in &job.rules(kind).mappings {
                 self.translate_reference(&mut current, mapping)?;
             }

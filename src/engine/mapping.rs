@@ -6,10 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-use super::expr::{self, AppRole, Expression, Flow};
+use super::addition::{self, Addition};
+use super::expr::{self, AppRole, Expression, Flow, Write};
+use super::model::schema::{self, Definition};
 use super::model::source;
 use super::model::{
-    MatchKey, ObjectKind, SourceId, SourceObject, TargetPath, TargetType, Value, is_base64,
+    MatchKey, ObjectKind, SourceId, SourceObject, TargetPath, TargetType, Value, canonical_as,
+    is_base64, is_whole_list,
 };
 
 /// One target attribute fed by a source attribute, a constant or an expression.
@@ -30,6 +33,67 @@ pub(crate) struct Mapping {
     pub(crate) case_exact: bool,
     /// Without a value the object cannot be provisioned.
     pub(crate) required: bool,
+}
+
+impl Mapping {
+    /// The one form in which values at the target path are kept, compared and sent. The mapping's own
+    /// word counts where the RFC's schemas do not know the path.
+    pub(crate) fn canonical(&self, kind: ObjectKind, value: Value) -> Option<Value> {
+        let definition = if self.only_adds() {
+            addition::ELEMENTS
+        } else {
+            schema::definition(kind, &self.target).unwrap_or(Definition {
+                target_type: self.target_type,
+                multi_valued: self.multi_valued,
+                case_exact: self.case_exact,
+                required: self.required,
+            })
+        };
+        canonical_as(definition, &self.target, value)
+    }
+
+    /// Whether the value is one that nobody has in the target yet.
+    pub(crate) fn selects_unique(&self) -> bool {
+        match &self.source {
+            Source::Expression(expression) => expression.selects_unique(),
+            Source::Attribute(_) | Source::Constant(_) | Source::None => false,
+        }
+    }
+
+    /// Makes a value fit the target attribute, or says why it cannot.
+    fn convert(&self, kind: ObjectKind, value: Value) -> Result<Value, String> {
+        // Entra calls `roles` and its like text; to the RFC each element is an object.
+        let takes_objects = is_whole_list(schema::definition(kind, &self.target), &self.target);
+        convert_each(value, self.multi_valued, |value| match value {
+            object @ Value::Object(_) if takes_objects => Ok(object),
+            other => convert_one(other, self.target_type).map_err(str::to_owned),
+        })
+    }
+
+    /// Whether what the target has at the path is only ever added to.
+    fn only_adds(&self) -> bool {
+        let is_whole = self.target.selector().is_none() && self.target.sub_attribute().is_none();
+        match &self.source {
+            Source::Expression(expression) => {
+                self.multi_valued && is_whole && expression.only_adds()
+            }
+            Source::Attribute(_) | Source::Constant(_) | Source::None => false,
+        }
+    }
+}
+
+/// Brings what a target shows into the form of what the mappings make.
+pub(crate) fn make_canonical(
+    kind: ObjectKind,
+    mappings: &[Mapping],
+    shown: &mut BTreeMap<TargetPath, Value>,
+) {
+    for mapping in mappings {
+        let value = shown.remove(&mapping.target);
+        if let Some(value) = value.and_then(|value| mapping.canonical(kind, value)) {
+            shown.insert(mapping.target.clone(), value);
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -103,16 +167,6 @@ pub(crate) enum Unique<'a> {
     Chosen(IsTaken<'a>),
 }
 
-impl Mapping {
-    /// Whether the value is one that nobody has in the target yet.
-    pub(crate) fn selects_unique(&self) -> bool {
-        match &self.source {
-            Source::Expression(expression) => expression.selects_unique(),
-            Source::Attribute(_) | Source::Constant(_) | Source::None => false,
-        }
-    }
-}
-
 impl<'a> Subject<'a> {
     /// `soft_deleted` is Entra's `IsSoftDeleted`: unassigned, filtered out, in the recycle bin, or
     /// blocked.
@@ -172,6 +226,8 @@ pub(crate) struct Desired {
     pub(crate) values: BTreeMap<TargetPath, Option<Value>>,
     /// Sent with a create, and left alone afterwards.
     pub(crate) on_create: BTreeMap<TargetPath, Value>,
+    /// Sent with a create, and added afterwards where the target has them not; never taken away.
+    pub(crate) additions: BTreeMap<TargetPath, Vec<Addition>>,
     pub(crate) references: BTreeMap<TargetPath, Option<SourceId>>,
     /// Paths at which a difference in case alone is none, when the target's own spelling is compared.
     pub(crate) fold_case: BTreeSet<TargetPath>,
@@ -208,6 +264,15 @@ pub(crate) fn desired<'m>(
             Ok(Evaluated::IgnoreObject) => return Ok(Mapped::IgnoreObject),
             Ok(Evaluated::IgnoreAttribute) => continue,
             Ok(Evaluated::Value(value)) => value,
+            Ok(Evaluated::Additions(additions)) => {
+                if let Err(message) = add(&mut desired, mapping, subject.object.kind, additions) {
+                    errors.push(AttributeError {
+                        target: mapping.target.clone(),
+                        message: message.to_owned(),
+                    });
+                }
+                continue;
+            }
             Err(message) => {
                 errors.push(AttributeError {
                     target: mapping.target.clone(),
@@ -223,7 +288,7 @@ pub(crate) fn desired<'m>(
             };
             keys.push((precedence, key));
         }
-        if let Err(message) = place(&mut desired, mapping, flow) {
+        if let Err(message) = place(&mut desired, mapping, subject.object.kind, flow) {
             errors.push(AttributeError {
                 target: mapping.target.clone(),
                 message: message.to_owned(),
@@ -250,12 +315,13 @@ pub(crate) fn candidates<'m>(
         if let Source::Expression(expression) = &mapping.source
             && expression.selects_unique()
         {
-            let texts = with_input(mapping, subject, world, NOT_ASKED, |input| {
+            let texts = with_input(mapping, subject, world, Write::Create, NOT_ASKED, |input| {
                 expression.candidates(input)
             });
+            let kind = subject.object.kind;
             let values = texts
                 .into_iter()
-                .map(|text| convert(Value::Text(text), mapping.target_type, mapping.multi_valued));
+                .map(|text| mapping.convert(kind, Value::Text(text)));
             candidates.extend(values.flatten().map(|value| MatchKey {
                 path: mapping.target.clone(),
                 value,
@@ -278,14 +344,17 @@ pub(crate) fn reads_soft_deleted(mapping: &Mapping) -> bool {
 fn place(
     desired: &mut Desired,
     mapping: &Mapping,
+    kind: ObjectKind,
     value: Option<Value>,
 ) -> Result<(), &'static str> {
     let path = mapping.target.clone();
-    let value = match (value, &mapping.default, mapping.on_empty) {
+    let default = mapping.default.clone();
+    let default = default.and_then(|default| mapping.canonical(kind, default));
+    let value = match (value, default, mapping.on_empty) {
         (Some(value), _, _) => Some(value),
         (None, _, OnEmpty::Fail) => return Err("the source has no value, and on_empty = \"fail\""),
         (None, Some(default), OnEmpty::Keep) => {
-            desired.on_create.insert(path, default.clone());
+            desired.on_create.insert(path, default);
             return Ok(());
         }
         (None, None, OnEmpty::Keep) => {
@@ -295,7 +364,7 @@ fn place(
                 Ok(())
             };
         }
-        (None, default, OnEmpty::Clear | OnEmpty::Default) => default.clone(),
+        (None, default, OnEmpty::Clear | OnEmpty::Default) => default,
     };
     if value.is_none() && mapping.required {
         return Err(REQUIRED);
@@ -322,11 +391,29 @@ fn place(
     Ok(())
 }
 
+/// Sorts what is only ever added in the same way, so that defaults and `on_empty` mean the same.
+fn add(
+    desired: &mut Desired,
+    mapping: &Mapping,
+    kind: ObjectKind,
+    mut additions: Vec<Addition>,
+) -> Result<(), &'static str> {
+    place(desired, mapping, kind, addition::created(&additions))?;
+    if let Some(default) = desired.values.remove(&mapping.target) {
+        if additions.is_empty() {
+            additions = Addition::alike(default);
+        }
+        desired.additions.insert(mapping.target.clone(), additions);
+    }
+    Ok(())
+}
+
 const REQUIRED: &str =
     "the target requires a value and the source has none: give the mapping a default";
 
 enum Evaluated {
     Value(Option<Value>),
+    Additions(Vec<Addition>),
     IgnoreAttribute,
     IgnoreObject,
 }
@@ -337,12 +424,39 @@ fn evaluate(
     world: World<'_>,
     is_taken: IsTaken<'_>,
 ) -> Result<Evaluated, String> {
+    let kind = subject.object.kind;
+    let value = match flow(mapping, subject, world, Write::Update, is_taken)? {
+        Evaluated::Value(value) => value,
+        ignored => return Ok(ignored),
+    };
+    if mapping.only_adds() {
+        let created = match flow(mapping, subject, world, Write::Create, is_taken)? {
+            Evaluated::Value(created) => created,
+            ignored => return Ok(ignored),
+        };
+        return Addition::pairs(&mapping.target, created, value).map(Evaluated::Additions);
+    }
+    let value = match value {
+        Some(value) => mapping.canonical(kind, mapping.convert(kind, value)?),
+        None => None,
+    };
+    Ok(Evaluated::Value(value))
+}
+
+/// What comes from the source, as it is there.
+fn flow(
+    mapping: &Mapping,
+    subject: &Subject<'_>,
+    world: World<'_>,
+    write: Write,
+    is_taken: IsTaken<'_>,
+) -> Result<Evaluated, String> {
     let value = match &mapping.source {
         Source::Attribute(name) => subject.value(name).cloned(),
         Source::Constant(value) => Some(value.clone()),
         Source::None => None,
         Source::Expression(expression) => {
-            let flow = with_input(mapping, subject, world, is_taken, |input| {
+            let flow = with_input(mapping, subject, world, write, is_taken, |input| {
                 expression.evaluate(input)
             });
             match flow.map_err(|error| error.to_string())? {
@@ -355,12 +469,7 @@ fn evaluate(
     };
     // Empty text is no value: RFC 7643 section 2.5 knows no difference between unassigned and null,
     // and targets refuse an empty e-mail address.
-    let value = value.filter(|value| !value.is_empty());
-    let value = match value {
-        Some(value) => Some(convert(value, mapping.target_type, mapping.multi_valued)?),
-        None => None,
-    };
-    Ok(Evaluated::Value(value))
+    Ok(Evaluated::Value(value.filter(|value| !value.is_empty())))
 }
 
 /// For what chooses no value that nobody has.
@@ -371,6 +480,7 @@ fn with_input<T>(
     mapping: &Mapping,
     subject: &Subject<'_>,
     world: World<'_>,
+    write: Write,
     is_taken: IsTaken<'_>,
     evaluate: impl FnOnce(&expr::Input<'_>) -> T,
 ) -> T {
@@ -378,6 +488,7 @@ fn with_input<T>(
     evaluate(&expr::Input {
         attributes: subject,
         roles: subject.roles,
+        write,
         now: world.now,
         random: &|| {
             let count = drawn.replace(drawn.get() + 1);
@@ -386,19 +497,28 @@ fn with_input<T>(
         default_domain: world.default_domain,
         // What does not fit the target attribute is told of when it is converted to be sent.
         taken: &|text| {
-            convert(Value::text(text), mapping.target_type, mapping.multi_valued)
-                .is_ok_and(|value| is_taken(mapping, &value))
+            let value = mapping.convert(subject.object.kind, Value::text(text));
+            value.is_ok_and(|value| is_taken(mapping, &value))
         },
     })
 }
 
-/// Makes a value fit the target attribute, or says why it cannot.
+/// Makes a value fit a target attribute of that type, or says why it cannot.
 pub(crate) fn convert(
     value: Value,
     target_type: TargetType,
     multi_valued: bool,
 ) -> Result<Value, String> {
-    let to_type = |value| convert_one(value, target_type).map_err(str::to_owned);
+    convert_each(value, multi_valued, |value| {
+        convert_one(value, target_type).map_err(str::to_owned)
+    })
+}
+
+fn convert_each(
+    value: Value,
+    multi_valued: bool,
+    to_type: impl Fn(Value) -> Result<Value, String>,
+) -> Result<Value, String> {
     match value {
         Value::List(values) if multi_valued => {
             let converted: Result<_, _> = values.into_iter().map(to_type).collect();
@@ -650,7 +770,7 @@ mod tests {
     fn values_take_the_type_of_the_target_or_say_why_not() {
         let typed = |target_type, source: &str| Mapping {
             target_type,
-            ..expression("title", source)
+            ..expression("urn:acme:User:x", source)
         };
         for (target_type, source, expected) in [
             (TargetType::String, "[accountEnabled]", Value::text("True")),

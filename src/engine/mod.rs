@@ -1,6 +1,7 @@
 //! The pure core: decides everything and touches nothing. No async, I/O, clock, randomness,
 //! logging, config or serde.
 
+pub(crate) mod addition;
 pub(crate) mod expr;
 pub(crate) mod filter;
 pub(crate) mod guard;

@@ -121,6 +121,10 @@ fn whole_value(value: &Value, names: &Names<'_>) -> String {
             let values: Vec<_> = values.iter().map(|one| whole_value(one, names)).collect();
             format!("[{}]", values.join(", "))
         }
+        // What a multi-valued attribute holds is mostly elements with nothing but a value.
+        Value::Object(members) if members.len() == 1 && members.contains_key("value") => {
+            whole_value(&members["value"], names)
+        }
         Value::Object(members) => {
             let members: Vec<_> = members
                 .iter()
@@ -389,4 +393,32 @@ fn deed(word: &str, times: u64) -> String {
         other => return format!("{} × {other}", number(times)),
     };
     format!("{} {past}", number(times))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn elements_with_nothing_but_a_value_are_printed_as_that_value() {
+        let element = |members: &[(&str, Value)]| {
+            let members = members
+                .iter()
+                .map(|(name, one)| ((*name).to_owned(), one.clone()));
+            Value::Object(members.collect::<BTreeMap<_, _>>())
+        };
+        let list = Value::List(vec![
+            element(&[("value", Value::text("a"))]),
+            element(&[
+                ("primary", Value::Boolean(true)),
+                ("value", Value::text("b")),
+            ]),
+        ]);
+        assert_eq!(
+            value(&list, &Names::none()),
+            r#"["a", {primary: true, value: "b"}]"#
+        );
+    }
 }

@@ -19,7 +19,7 @@ use crate::engine::model::{
 use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::{
     Action, Change, Count, Element, Plan, Referenced, Skipped, Subject, Verb, Warning, Why, WhyOut,
-    WhyRemoved,
+    WhyRemoved, Written,
 };
 use crate::engine::redact::{Redactions, ShownReview};
 use crate::engine::summary::{CycleKind, FailedObject, Requests, Summary};
@@ -54,6 +54,7 @@ fn change(at: &str, old: Option<Value>, new: Option<Value>) -> Change {
         old,
         new,
         element: Element::None,
+        written: Written::Whole,
     }
 }
 

@@ -4,7 +4,6 @@
 
 mod auth;
 mod connection;
-mod dialect;
 mod error;
 mod filter;
 mod pager;
@@ -16,7 +15,6 @@ mod wire;
 mod writer;
 
 pub(crate) use auth::Token;
-pub(crate) use dialect::normalise;
 pub(crate) use error::Error;
 pub(crate) use reader::{Listing, Reader};
 pub(crate) use writer::Writer;

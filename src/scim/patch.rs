@@ -8,7 +8,7 @@ use super::resource::{fill, new_element, reference, selector_json, to_json};
 use super::wire::Operation;
 use crate::config::MemberRemove;
 use crate::engine::model::{ObjectKind, TargetId, TargetPath, Value};
-use crate::engine::plan::{Change, Element};
+use crate::engine::plan::{Change, Element, Written};
 
 const MEMBERS: &str = "members";
 
@@ -21,6 +21,8 @@ const MEMBERS: &str = "members";
 /// | some to none | `remove` |
 /// | element added | one `add` of `[{"type": "work", …}]` to the attribute |
 /// | element removed | one `remove` of `emails[type eq "work"]` |
+/// | multi-valued attribute as a whole | `replace`, also from none: it says all that is to be there |
+/// | values only added | one `add` of those to the attribute |
 ///
 /// A value path whose element is not there would be answered with `noTarget` (section 3.5.2.3), so
 /// such an element is added as a whole. References are not among the changes' operations.
@@ -32,6 +34,15 @@ pub(super) fn operations(kind: ObjectKind, changes: &[Change]) -> Vec<Operation>
     for change in changes.iter().filter(|change| !change.path.is_members()) {
         let path = &change.path;
         if matches!(change.new, Some(Value::Reference(_))) {
+            continue;
+        }
+        if let Written::Added(elements) = &change.written {
+            let value = to_json(kind, path, &Value::List(elements.clone()));
+            operations.extend(value.map(|value| Operation {
+                op: "add",
+                path: path_text(path),
+                value: Some(value),
+            }));
             continue;
         }
         // A value that carries nothing is a removal.
@@ -63,7 +74,7 @@ pub(super) fn operations(kind: ObjectKind, changes: &[Change]) -> Vec<Operation>
                 operations.push(match value {
                     None => remove(path_text(path)),
                     Some(value) => Operation {
-                        op: if change.old.is_some() {
+                        op: if change.old.is_some() || matches!(new, Some(Value::List(_))) {
                             "replace"
                         } else {
                             "add"
@@ -177,6 +188,7 @@ mod tests {
             old: old.map(Value::text),
             new: new.map(Value::text),
             element,
+            written: Written::Whole,
         }
     }
 
@@ -283,11 +295,32 @@ mod tests {
             old: Some(Value::List(vec![Value::text("a")])),
             new: Some(Value::List(vec![Value::text("b"), Value::text("c")])),
             element: Element::None,
+            written: Written::Whole,
         };
         insta::assert_snapshot!(
             lines(&operations(ObjectKind::User, &[change])),
             @r#"{"op":"replace","path":"entitlements","value":[{"value":"b"},{"value":"c"}]}"#
         );
+    }
+
+    #[test]
+    fn a_list_where_none_was_is_all_that_is_to_be_there_unless_it_is_only_added_to() {
+        let list = |values: &[&str]| Value::List(values.iter().copied().map(Value::text).collect());
+        let change = |written| Change {
+            path: TargetPath::parse("roles").unwrap(),
+            old: None,
+            new: Some(list(&["a", "b"])),
+            element: Element::None,
+            written,
+        };
+        let changes = [
+            change(Written::Whole),
+            change(Written::Added(vec![Value::text("b")])),
+        ];
+        insta::assert_snapshot!(lines(&operations(ObjectKind::User, &changes)), @r#"
+        {"op":"replace","path":"roles","value":[{"value":"a"},{"value":"b"}]}
+        {"op":"add","path":"roles","value":[{"value":"b"}]}
+        "#);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{filter, resource};
 use crate::config::Target;
 use crate::engine::model::schema;
 use crate::engine::model::{
-    Complete, MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, Value,
+    Complete, MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, Value, canonical,
 };
 use crate::engine::outcome::Class;
 use crate::engine::redact::Hidden;
@@ -216,7 +216,7 @@ impl Reader {
 
 /// Whether a resource really holds what was looked for.
 fn holds(kind: ObjectKind, resource: &Resource, key: &MatchKey) -> bool {
-    let wanted = super::normalise(kind, &key.path, key.value.clone());
+    let wanted = canonical(kind, &key.path, key.value.clone());
     match (resource::value(kind, resource, &key.path), wanted) {
         (Some(Value::Text(found)), Some(Value::Text(wanted))) => {
             // Attributes ignore case unless they say otherwise (RFC 7643 section 7, `caseExact`).

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::dialect::{is_whole_list, normalise};
 use super::wire::{Resource, member};
 use crate::engine::model::schema::{self, CORE_GROUP, CORE_USER};
-use crate::engine::model::{ObjectKind, Selector, TargetId, TargetObject, TargetPath, Value};
+use crate::engine::model::{
+    ObjectKind, Selector, TargetId, TargetObject, TargetPath, Value, canonical, is_whole_list,
+};
 
 /// The body of a create: no nulls, no empty values, no read-only attributes, and a `schemas` that
 /// names exactly what the body uses. Groups come without members.
@@ -68,7 +69,7 @@ pub(super) fn id(resource: &Resource) -> Option<TargetId> {
     }
 }
 
-/// The values at `paths`, in their normal form. A reference, such as the manager, is the target id of
+/// The values at `paths`, in their canonical form. A reference, such as the manager, is the target id of
 /// what it names, as text.
 pub(super) fn values(
     kind: ObjectKind,
@@ -81,7 +82,7 @@ pub(super) fn values(
         .collect()
 }
 
-/// The value at one path, in its normal form.
+/// The value at one path, in its canonical form.
 pub(super) fn value(kind: ObjectKind, resource: &Resource, path: &TargetPath) -> Option<Value> {
     let container = match path.schema() {
         None => resource,
@@ -105,7 +106,7 @@ pub(super) fn value(kind: ObjectKind, resource: &Resource, path: &TargetPath) ->
             }
         }
     };
-    normalise(kind, path, from_json(found)?)
+    canonical(kind, path, from_json(found)?)
 }
 
 /// Member ids; `None` when the target does not tell (it may then have members all the same).
@@ -122,7 +123,7 @@ fn members(resource: &Resource) -> Option<Vec<TargetId>> {
 /// What a value is written as at a path; `None` for one that carries nothing, and for a reference,
 /// which is written by its target id ([`reference()`]).
 pub(super) fn to_json(kind: ObjectKind, path: &TargetPath, value: &Value) -> Option<Json> {
-    plain_json(&normalise(kind, path, value.clone())?)
+    plain_json(&canonical(kind, path, value.clone())?)
 }
 
 fn plain_json(value: &Value) -> Option<Json> {

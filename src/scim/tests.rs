@@ -19,7 +19,7 @@ use crate::engine::model::{
     Complete, MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, Value,
 };
 use crate::engine::outcome::Class;
-use crate::engine::plan::{Change, Element};
+use crate::engine::plan::{Change, Element, Written};
 use crate::http::testing::{lose_answers, serve};
 
 #[derive(Clone, Debug)]
@@ -502,6 +502,7 @@ async fn all_changes_of_an_object_go_in_one_request() {
         old: Some(Value::text("old")),
         new: Some(Value::text(new)),
         element: Element::None,
+        written: Written::Whole,
     };
     let manager = path("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager");
     let changes = [change("title", "Boss"), change("active", "False")];

@@ -21,6 +21,7 @@ mod matching;
 mod presets;
 mod redact;
 mod rig;
+mod roles;
 mod safety;
 mod scope;
 mod service;

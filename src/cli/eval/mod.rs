@@ -15,7 +15,7 @@ use super::args;
 use super::exit::Exit;
 use super::load::{self, Usage};
 use super::output::Output;
-use crate::engine::expr::{AppRole, Error, Expression, Input};
+use crate::engine::expr::{AppRole, Error, Expression, Input, Write};
 use crate::engine::model::{ObjectKind, source};
 use crate::report::eval::{self as report, EvalView, InputView};
 use crate::scheduler;
@@ -48,6 +48,7 @@ impl World<'_> {
         evaluate(&Input {
             attributes: &self.object.seen(),
             roles: self.roles,
+            write: Write::Update,
             now: self.now,
             random: &|| random.borrow_mut().u64(..),
             default_domain: self.default_domain,

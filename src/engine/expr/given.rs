@@ -10,7 +10,7 @@ use super::datum::Datum;
 use super::error::{Error, ErrorKind};
 use super::eval::{Evaluator, Stop};
 use super::functions::{Gives, Takes};
-use super::{Expression, Flow, Input};
+use super::{Expression, Flow, Input, Write};
 use crate::engine::model::{Attributes, Value};
 
 /// Something that an expression can give.
@@ -178,6 +178,7 @@ fn constant(term: &Term) -> Result<BTreeSet<Given>, Error> {
     let input = Input {
         attributes: &Attributes::default(),
         roles: &[],
+        write: Write::Create,
         now: DateTime::UNIX_EPOCH,
         random: &|| 0,
         default_domain: None,

@@ -38,6 +38,7 @@ pub(crate) use error::{Error, ErrorKind};
 pub(crate) use functions::{Function, functions};
 pub(crate) use given::Given;
 pub(crate) use outline::{Outline, OutlineKind};
+pub(crate) use roles::is_json_of_role;
 
 /// A compiled expression: parsed, checked, and its constant patterns and formats compiled.
 #[derive(Clone, Debug)]
@@ -53,6 +54,8 @@ pub(crate) struct Input<'a> {
     pub(crate) attributes: &'a dyn Lookup,
     /// The roles that the user holds in the application: `[appRoleAssignments]`.
     pub(crate) roles: &'a [AppRole],
+    /// What the value is wanted for: some roles are written in another form by a create.
+    pub(crate) write: Write,
     pub(crate) now: DateTime<Utc>,
     /// A source of random bits. Seeded alike, it makes evaluation repeatable.
     pub(crate) random: &'a dyn Fn() -> u64,
@@ -60,6 +63,13 @@ pub(crate) struct Input<'a> {
     pub(crate) default_domain: Option<&'a str>,
     /// Whether the target has a value already, for `SelectUniqueValue`.
     pub(crate) taken: &'a dyn Fn(&str) -> bool,
+}
+
+/// Which write of a target object takes the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Write {
+    Create,
+    Update,
 }
 
 /// Where attributes come from. A name that is not known is absent, like one without a value.
@@ -223,6 +233,11 @@ impl Expression {
     /// Whether the user's app roles are needed.
     pub(crate) fn reads_roles(&self) -> bool {
         self.attributes().contains(roles::ATTRIBUTE)
+    }
+
+    /// Whether the value is roles that are added to those of the target, and never taken away.
+    pub(crate) fn only_adds(&self) -> bool {
+        self.uses("AppRoleAssignmentsComplex")
     }
 
     pub(crate) fn evaluate(&self, input: &Input<'_>) -> Result<Flow, Error> {

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::AppRole;
 use super::datum::Datum;
 use super::error::ErrorKind;
 use super::eval::{Call, Evaluated, MAX_RESULT_BYTES};
+use super::{AppRole, Write};
 use crate::engine::model::Value;
 
 /// The attribute that the role functions take. It does not come from the source object.
@@ -49,6 +49,14 @@ impl AppRole {
     }
 }
 
+/// Whether a text of the target is the form inside a string of the role with this value.
+pub(crate) fn is_json_of_role(text: &str, value: &str) -> bool {
+    // No text inside of such a document holds these quotes: there they are behind a backslash.
+    let mut member = "\"value\":".to_owned();
+    push_json_text(&mut member, value);
+    text.starts_with('{') && text.contains(&member)
+}
+
 /// `[appRoleAssignments]` by itself: the values of the roles.
 pub(super) fn values<'a>(roles: &[AppRole]) -> Datum<'a> {
     let values = roles.iter().map(AppRole::value_or_name).map(Value::text);
@@ -63,7 +71,14 @@ pub(super) fn plain<'a>(call: &Call<'a, '_>) -> Evaluated<'a> {
     Ok(values(call.input().roles))
 }
 
+/// Objects where an object is created, and texts where the roles are added to one that is there.
 pub(super) fn complex<'a>(call: &Call<'a, '_>) -> Evaluated<'a> {
+    if call.input().write == Write::Create {
+        let roles = call.input().roles.iter();
+        return Ok(list_or_null(
+            roles.map(|role| role.object("displayName")).collect(),
+        ));
+    }
     let mut texts = Vec::new();
     for role in call.input().roles {
         let json = role.json();

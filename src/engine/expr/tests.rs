@@ -65,6 +65,7 @@ impl World {
         body(&Input {
             attributes: &self.attributes,
             roles: &self.roles,
+            write: Write::Update,
             now: self.now,
             random: &random,
             default_domain: self.default_domain.as_deref(),

@@ -1,6 +1,7 @@
 //! What the rest of the core speaks of: ids, values, source objects, links and completeness.
 
 mod binary;
+mod canonical;
 mod change;
 mod complete;
 mod custom_security;
@@ -12,6 +13,7 @@ pub(crate) mod source;
 mod value;
 
 pub(crate) use binary::is_base64;
+pub(crate) use canonical::{canonical, canonical_as, is_whole_list};
 pub(crate) use change::{MemberChange, SourceChange};
 pub(crate) use complete::Complete;
 pub(crate) use custom_security::{CustomSecurityAttribute, CustomSecurityValues};

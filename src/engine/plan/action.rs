@@ -145,6 +145,15 @@ pub(crate) struct Change {
     pub(crate) new: Option<Value>,
     /// What becomes of the element that the path selects.
     pub(crate) element: Element,
+    pub(crate) written: Written,
+}
+
+/// How the new value reaches the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    Whole,
+    /// By adding these elements, in the form that an add has; the new value is what is there then.
+    Added(Vec<Value>),
 }
 
 /// Whether the element of a multi-valued attribute that a path selects is there. Servers that follow

@@ -9,6 +9,6 @@ mod tests;
 
 pub(crate) use action::{
     Action, Change, Count, Element, Plan, Referenced, Skipped, Step, Subject, Verb, Warning, Why,
-    WhyOut, WhyRemoved,
+    WhyOut, WhyRemoved, Written,
 };
 pub(crate) use planner::{Candidate, Found, Member, Membership, Planned, Planner};

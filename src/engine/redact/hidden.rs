@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::marked::Marked;
 use super::{REDACTED, Redactions};
 use crate::engine::model::{Link, MatchKey, ObjectKind, TargetPath, Value};
-use crate::engine::plan::{Action, Change};
+use crate::engine::plan::{Action, Change, Written};
 
 /// What is taken out of the target's words: what was sent to it, or looked for, and is not shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,6 +122,9 @@ impl Hidden {
         {
             let sides = change.old.iter().chain(&change.new);
             sides.for_each(|value| self.add(value));
+            if let Written::Added(elements) = &change.written {
+                elements.iter().for_each(|element| self.add(element));
+            }
         }
     }
 

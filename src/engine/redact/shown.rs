@@ -9,7 +9,7 @@ use super::marked::Marked;
 use super::{REDACTED, Redactions};
 use crate::engine::model::{MatchKey, SourceId, TargetPath, Value};
 use crate::engine::outcome::{Effect, Outcome, Status};
-use crate::engine::plan::{Action, Change, Referenced, Skipped, Why, WhyOut, WhyRemoved};
+use crate::engine::plan::{Action, Change, Referenced, Skipped, Why, WhyOut, WhyRemoved, Written};
 
 /// Something in the form in which people and logs may see it.
 #[derive(Debug)]
@@ -184,6 +184,7 @@ fn hide_in_changes(marked: &Marked, changes: &mut [Change]) {
         if marked.paths.contains(&change.path) {
             let hide = |side: &Option<Value>| side.as_ref().map(|_| Value::text(REDACTED));
             (change.old, change.new) = (hide(&change.old), hide(&change.new));
+            change.written = Written::Whole;
         }
     }
 }
@@ -263,6 +264,7 @@ mod tests {
             old: None,
             new: Some(Value::List(vec![Value::text("secret")])),
             element: Element::None,
+            written: Written::Added(vec![Value::text("secret")]),
         }];
         vec![
             Action::Create {

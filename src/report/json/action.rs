@@ -145,6 +145,7 @@ fn changes_json(changes: &[Change]) -> Json {
                 old,
                 new,
                 element: _,
+                written: _,
             } = change;
             json!({
                 "path": path_json(path),

@@ -183,6 +183,7 @@ fn write_changes(out: &mut dyn Write, changes: &[Change], names: &Names<'_>) -> 
             old,
             new,
             element: _,
+            written: _,
         } = change;
         let (old, new) = (optional(old.as_ref(), names), optional(new.as_ref(), names));
         writeln!(out, "      {path}: {old} → {new}")?;

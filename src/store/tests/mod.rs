@@ -22,7 +22,7 @@ use crate::engine::model::{
     TargetId, TargetPath, Value,
 };
 use crate::engine::outcome::{Class, Effect, Failure, Outcome, Status};
-use crate::engine::plan::{Action, Change, Element, Referenced, Subject};
+use crate::engine::plan::{Action, Change, Element, Referenced, Subject, Written};
 use crate::engine::redact::Redactions;
 use crate::engine::summary::{CycleKind, Requests, Summary};
 
@@ -341,6 +341,7 @@ fn update(name: &str, target: &str, changes: &[(&str, Option<&str>, Option<&str>
                 old: old.map(Value::text),
                 new: new.map(Value::text),
                 element: Element::None,
+                written: Written::Whole,
             })
             .collect(),
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::references::{Current, Reference};
 use super::{Candidate, Found, Here, News, Planner, subject_of};
+use crate::engine::addition;
 use crate::engine::job::WhenOutOfScope;
 use crate::engine::mapping::{self, Desired, Mapped, Mapping, Source, Unique, reads_soft_deleted};
 use crate::engine::model::{
@@ -123,7 +124,7 @@ impl Planner<'_> {
                 return here;
             }
         };
-        let changes = changes(&link.sent, &desired.values);
+        let changes = changes(&link.sent, &desired);
         if !self.job.rules(object.kind).actions.update {
             if !changes.is_empty() {
                 self.skip(object, Why::NotAllowed(Verb::Update));
@@ -269,6 +270,15 @@ impl Planner<'_> {
             .filter_map(|(path, value)| Some((path, value?)))
             .collect();
         attributes.extend(desired.on_create);
+        attributes.extend(
+            desired
+                .additions
+                .into_iter()
+                .filter_map(|(path, additions)| {
+                    let created = addition::created(&additions)?;
+                    Some((path, created))
+                }),
+        );
         for (path, source) in desired.references {
             self.references.push(Reference {
                 subject: subject.clone(),
@@ -293,7 +303,7 @@ impl Planner<'_> {
         &mut self,
         object: &SourceObject,
         grants: &[Grant],
-        desired: Desired,
+        mut desired: Desired,
         key: MatchKey,
         found: TargetObject,
     ) -> Here {
@@ -302,9 +312,11 @@ impl Planner<'_> {
             attributes: mut current,
             members: _,
         } = found;
+        let mappings = &self.job.rules(object.kind).mappings;
+        mapping::make_canonical(object.kind, mappings, &mut current);
         let subject = subject_of(object);
         let here = Here::Linked(target.clone());
-        for (path, source) in desired.references {
+        for (path, source) in std::mem::take(&mut desired.references) {
             let shown = match current.remove(&path) {
                 Some(Value::Text(id)) => Some(TargetId::new(id)),
                 _ => None,
@@ -318,7 +330,6 @@ impl Planner<'_> {
             });
         }
         let rules = self.job.rules(object.kind);
-        let mut values = desired.values;
         // "If it is empty it gets the default value" (Entra, mapping type None). Later the target is
         // not read any more.
         let unmapped = rules
@@ -328,12 +339,12 @@ impl Planner<'_> {
         for path in unmapped.map(|mapping| &mapping.target) {
             let is_empty = current.get(path).is_none_or(Value::is_empty);
             if let Some(default) = desired.on_create.get(path).filter(|_| is_empty) {
-                values.insert(path.clone(), Some(default.clone()));
+                desired.values.insert(path.clone(), Some(default.clone()));
             }
         }
-        fold_case(&mut current, &values, &desired.fold_case);
+        fold_case(&mut current, &desired);
         let changes = if rules.actions.update {
-            changes(&current, &values)
+            changes(&current, &desired)
         } else {
             Vec::new()
         };
@@ -407,7 +418,7 @@ impl Planner<'_> {
                 return;
             }
         };
-        let changes = changes(&link.sent, &desired.values);
+        let changes = changes(&link.sent, &desired);
         if changes.is_empty() {
             return;
         }

@@ -1,5 +1,6 @@
 //! The planner's decisions: build a world, let the target already agree, change one thing.
 
+mod lists;
 mod unique;
 mod world;
 

@@ -34,6 +34,8 @@ pub(super) struct World {
 pub(super) struct Person {
     pub(super) object: SourceObject,
     pub(super) assigned: bool,
+    /// The roles that come with the assignment, by their value.
+    pub(super) roles: Vec<String>,
     pub(super) link: Option<Link>,
     pub(super) intent: Option<Intent>,
     pub(super) found: Found,
@@ -138,6 +140,7 @@ impl World {
                 attributes: values,
             },
             assigned: true,
+            roles: vec!["User".to_owned()],
             link: None,
             intent: None,
             found: Found::None,
@@ -311,18 +314,20 @@ impl World {
             })
             .map(|group| Via::Groups(vec![group.object.label().to_owned()]));
         let direct = person.assigned.then_some(Via::Direct);
-        let role = AppRole {
-            id: "18d14569-c3bd-439b-9a66-3a2aee01d14f".to_owned(),
-            value: None,
-            display_name: "User".to_owned(),
+        let role = |value: &String| AppRole {
+            id: format!("id of {value}"),
+            value: Some(value.clone()),
+            display_name: format!("The {value}"),
         };
         Candidate {
             object: person.object.clone(),
             grants: in_group
                 .chain(direct)
-                .map(|via| Grant {
-                    via,
-                    role: Some(role.clone()),
+                .flat_map(|via| {
+                    person.roles.iter().map(move |value| Grant {
+                        via: via.clone(),
+                        role: Some(role(value)),
+                    })
                 })
                 .collect(),
             groups: Vec::new(),

@@ -1,12 +1,13 @@
-//! One form for each value, whoever wrote it: what we would send and what a target returns are made
-//! alike before they are compared, so that the cycle after an apply sends nothing. Pure.
+//! One form for each value, whoever wrote it: what a mapping makes, what we would send and what a target
+//! returns are made alike before they are compared, so that neither an adoption nor the cycle after an
+//! apply finds a difference that is none.
 
 use std::collections::BTreeMap;
 
-use crate::engine::model::schema::{self, Definition};
-use crate::engine::model::{ObjectKind, TargetPath, TargetType, Value};
+use super::schema::{self, Definition};
+use super::{ObjectKind, TargetPath, TargetType, Value};
 
-/// The canonical form of a value at a path; `None` when it carries nothing.
+/// The canonical form of a value at a path of the RFC's schemas; `None` when it carries nothing.
 ///
 /// | attribute | forms that mean the same |
 /// |---|---|
@@ -14,34 +15,31 @@ use crate::engine::model::{ObjectKind, TargetPath, TargetType, Value};
 /// | text | `"17"`, `17` |
 /// | reference | `{"value": "id"}`, `"id"`, `[{"value": "id"}]`; becomes the target id as text |
 /// | multi-valued, as a whole | `"x"`, `["x"]`, `[{"value": "x"}]`, in any order |
-pub(crate) fn normalise(kind: ObjectKind, path: &TargetPath, value: Value) -> Option<Value> {
-    let definition = schema::definition(kind, path);
-    if is_whole_list(definition, path) {
-        return list(value);
+///
+/// At a path that the schemas do not know, a value keeps its form.
+pub(crate) fn canonical(kind: ObjectKind, path: &TargetPath, value: Value) -> Option<Value> {
+    match schema::definition(kind, path) {
+        Some(definition) => canonical_as(definition, path, value),
+        None => cleaned(value),
     }
-    let value = match definition.map(|definition| definition.target_type) {
-        Some(TargetType::Boolean) => boolean(value),
-        Some(TargetType::Integer) => match value {
-            Value::Text(text) => text
-                .trim()
-                .parse()
-                .map_or(Value::Text(text), Value::Integer),
-            other => other,
-        },
-        Some(TargetType::String | TargetType::DateTime | TargetType::Binary) => match value {
-            Value::Integer(number) => Value::Text(number.to_string()),
-            Value::Boolean(true) => Value::text("True"),
-            Value::Boolean(false) => Value::text("False"),
-            other => other,
-        },
-        Some(TargetType::Reference) => id_of(value)?,
-        Some(TargetType::Complex) | None => value,
-    };
-    cleaned(value)
 }
 
-/// Whether the path means all elements of a multi-valued attribute at once.
-pub(super) fn is_whole_list(definition: Option<Definition>, path: &TargetPath) -> bool {
+/// The same for a path of which it is known what it takes.
+pub(crate) fn canonical_as(
+    definition: Definition,
+    path: &TargetPath,
+    value: Value,
+) -> Option<Value> {
+    let is_whole = path.selector().is_none() && path.sub_attribute().is_none();
+    match (definition.target_type, definition.multi_valued && is_whole) {
+        (TargetType::Complex, true) => list(value, |element| Some(in_object(element))),
+        (target_type, true) => list(value, |element| plain(target_type, bare(element)?)),
+        (target_type, false) => plain(target_type, value).and_then(cleaned),
+    }
+}
+
+/// Whether the path means all elements of a multi-valued attribute at once, each an object.
+pub(crate) fn is_whole_list(definition: Option<Definition>, path: &TargetPath) -> bool {
     path.selector().is_none()
         && path.sub_attribute().is_none()
         && definition.is_some_and(|definition| {
@@ -49,28 +47,61 @@ pub(super) fn is_whole_list(definition: Option<Definition>, path: &TargetPath) -
         })
 }
 
-fn list(value: Value) -> Option<Value> {
+fn list(value: Value, form: impl Fn(Value) -> Option<Value>) -> Option<Value> {
     let elements = match value {
         Value::List(elements) => elements,
         single => vec![single],
     };
     let mut elements: Vec<Value> = elements
         .into_iter()
-        .filter_map(cleaned)
-        .map(|element| match element {
-            Value::Object(mut members) => {
-                if let Some(primary) = members.remove("primary") {
-                    members.insert("primary".to_owned(), boolean(primary));
-                }
-                Value::Object(members)
-            }
-            bare => Value::Object(BTreeMap::from([("value".to_owned(), bare)])),
-        })
+        .filter_map(|element| cleaned(form(cleaned(element)?)?))
         .collect();
     // The elements of a multi-valued attribute have no order (RFC 7643 section 2.4).
     elements.sort();
     elements.dedup();
     (!elements.is_empty()).then_some(Value::List(elements))
+}
+
+/// An element as an object; a bare value stands for its `value`.
+fn in_object(element: Value) -> Value {
+    match element {
+        Value::Object(mut members) => {
+            if let Some(primary) = members.remove("primary") {
+                members.insert("primary".to_owned(), boolean(primary));
+            }
+            Value::Object(members)
+        }
+        bare => Value::Object(BTreeMap::from([("value".to_owned(), bare)])),
+    }
+}
+
+/// An element as a bare value, which some servers wrap into an object.
+fn bare(element: Value) -> Option<Value> {
+    match element {
+        Value::Object(mut members) => members.remove("value"),
+        bare => Some(bare),
+    }
+}
+
+fn plain(target_type: TargetType, value: Value) -> Option<Value> {
+    Some(match target_type {
+        TargetType::Boolean => boolean(value),
+        TargetType::Integer => match value {
+            Value::Text(text) => text
+                .trim()
+                .parse()
+                .map_or(Value::Text(text), Value::Integer),
+            other => other,
+        },
+        TargetType::String | TargetType::DateTime | TargetType::Binary => match value {
+            Value::Integer(number) => Value::Text(number.to_string()),
+            Value::Boolean(true) => Value::text("True"),
+            Value::Boolean(false) => Value::text("False"),
+            other => other,
+        },
+        TargetType::Reference => id_of(value)?,
+        TargetType::Complex => value,
+    })
 }
 
 fn boolean(value: Value) -> Value {
@@ -112,7 +143,7 @@ mod tests {
     use super::*;
 
     fn normal(path: &str, value: Value) -> Option<Value> {
-        normalise(ObjectKind::User, &TargetPath::parse(path).unwrap(), value)
+        canonical(ObjectKind::User, &TargetPath::parse(path).unwrap(), value)
     }
 
     fn element(members: &[(&str, Value)]) -> Value {
@@ -158,6 +189,45 @@ mod tests {
                 "{normals:?}"
             );
         }
+    }
+
+    #[test]
+    fn an_attribute_of_another_schema_takes_the_form_that_its_mapping_says() {
+        let path = TargetPath::parse("urn:acme:User:x").unwrap();
+        let normal = |target_type, multi_valued, value| {
+            let definition = Definition {
+                target_type,
+                multi_valued,
+                case_exact: false,
+                required: false,
+            };
+            canonical_as(definition, &path, value)
+        };
+        let list = |values: &[Value]| Value::List(values.to_vec());
+        let wrapped = |value: &str| element(&[("value", Value::text(value))]);
+        let numbers = list(&[Value::Integer(1), Value::Integer(2)]);
+        for shown in [
+            list(&[Value::text("2"), Value::text("1")]),
+            list(&[wrapped("2"), wrapped("1"), wrapped("2")]),
+        ] {
+            assert_eq!(
+                normal(TargetType::Integer, true, shown),
+                Some(numbers.clone())
+            );
+        }
+        assert_eq!(
+            normal(TargetType::Boolean, false, Value::text("True")),
+            Some(Value::Boolean(true))
+        );
+        assert_eq!(
+            normal(TargetType::Complex, true, Value::text("a")),
+            Some(list(&[wrapped("a")]))
+        );
+        // What only the schemas are asked for keeps its form.
+        assert_eq!(
+            canonical(ObjectKind::User, &path, Value::text("True")),
+            Some(Value::text("True"))
+        );
     }
 
     #[test]
