@@ -7,6 +7,7 @@ mod apply;
 mod check;
 mod error;
 mod lookup;
+mod names;
 mod plan;
 mod read;
 mod record;
@@ -141,11 +142,11 @@ impl Agent {
         cycle: i64,
         started: DateTime<Utc>,
     ) -> Result<Summary, Error> {
-        let (reading, planned, horizon) = self.read_and_plan(context).await?;
+        let (planned, horizon) = self.read_and_plan(context).await?;
         let (review, rest) = self.review(context, planned)?;
         record::begin(context, cycle, &review)?;
         record::reads(context, cycle)?;
-        let (judged, cleared) = record::Judged::new(review, rest, reading, horizon);
+        let (judged, cleared) = record::Judged::new(review, rest, horizon);
         let tally = apply::apply(context, cycle, cleared).await?;
         record::finish(context, cycle, started, judged, tally)
     }
@@ -158,7 +159,7 @@ impl Agent {
         progress: &watch::Sender<Progress>,
     ) -> Result<Dry, Error> {
         let context = self.context(job, options, progress)?;
-        let (_, planned, _) = self.read_and_plan(&context).await?;
+        let (planned, _) = self.read_and_plan(&context).await?;
         let (review, _) = self.review(&context, planned)?;
         Ok(Dry {
             review,
@@ -167,14 +168,11 @@ impl Agent {
         })
     }
 
-    async fn read_and_plan(
-        &self,
-        context: &Context<'_>,
-    ) -> Result<(read::Reading, Planned, Horizon), Error> {
+    async fn read_and_plan(&self, context: &Context<'_>) -> Result<(Planned, Horizon), Error> {
         let reading = read::read(context).await?;
         let horizon = self.store.begin_evaluation(&context.job.rules.name)?;
         let planned = plan::plan(context, &reading).await?;
-        Ok((reading, planned, horizon))
+        Ok((planned, horizon))
     }
 
     /// The whole plan is judged before the first write (product rule 5).

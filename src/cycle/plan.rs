@@ -19,6 +19,7 @@ use crate::engine::model::{
 use crate::engine::plan::{Candidate, Found, Member, Membership, Planned, Planner};
 use crate::engine::scope::{self, GrantingGroups, GroupAround, Ways};
 use crate::engine::summary::Progress;
+use crate::report;
 
 /// Objects taken from the state at once.
 const CHUNK: u32 = 500;
@@ -31,7 +32,13 @@ pub(super) async fn plan(context: &Context<'_>, reading: &Reading) -> Result<Pla
         random: &random,
     };
     let gathering = Gathering::new(context)?;
-    let mut planner = Planner::new(&context.job.rules, world, reading.incomplete.clone());
+    // A reading that is not complete may lack what is named; nothing is removed then anyway.
+    let misnamed = match &reading.incomplete {
+        Some(_) => Vec::new(),
+        None => super::names::misnamed(&context.agent.store, &context.job.rules)?,
+    };
+    let mut planner = Planner::new(&context.job.rules, world, reading.incomplete.clone())
+        .doubting_scope(report::doubt(&misnamed));
     if context.options.only.is_some() {
         planner = planner.telling_unassigned();
     }
@@ -85,7 +92,9 @@ pub(super) async fn plan(context: &Context<'_>, reading: &Reading) -> Result<Pla
             links.insert(source, target);
         }
     }
-    Ok(planner.finish(&links, store.link_counts(job)?, store.scope_counts(job)?))
+    let mut planned = planner.finish(&links, store.link_counts(job)?, store.scope_counts(job)?);
+    planned.plan.misnamed = misnamed;
+    Ok(planned)
 }
 
 /// What the state knows that the whole plan needs.

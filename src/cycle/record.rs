@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::read::Reading;
 use super::tally::Tally;
 use super::{Context, Error};
 use crate::engine::guard::{ClearedPlan, Held, Review};
 use crate::engine::model::{ObjectKind, SourceId, TargetId};
+use crate::engine::names::Misnamed;
 use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::{Count, Skipped, Why};
 use crate::engine::summary::{FailedObject, Summary};
@@ -35,17 +35,13 @@ pub(super) struct Judged {
     evaluated: Count,
     in_scope: Count,
     incomplete: Option<String>,
+    misnamed: Vec<Misnamed>,
     held: Option<Held>,
     horizon: Horizon,
 }
 
 impl Judged {
-    pub(super) fn new(
-        review: Review,
-        beside: Beside,
-        reading: Reading,
-        horizon: Horizon,
-    ) -> (Self, ClearedPlan) {
+    pub(super) fn new(review: Review, beside: Beside, horizon: Horizon) -> (Self, ClearedPlan) {
         let Review { cleared, held } = review;
         let plan = cleared.plan();
         let judged = Self {
@@ -53,7 +49,8 @@ impl Judged {
             skipped: plan.skipped().cloned().collect(),
             evaluated: plan.evaluated,
             in_scope: plan.in_scope,
-            incomplete: reading.incomplete,
+            incomplete: plan.incomplete.clone(),
+            misnamed: plan.misnamed.clone(),
             held,
             horizon,
         };
@@ -103,6 +100,7 @@ pub(super) fn finish(
         evaluated,
         in_scope,
         incomplete,
+        misnamed,
         held,
         horizon,
     } = judged;
@@ -188,6 +186,7 @@ pub(super) fn finish(
         not_tried: tally.not_tried,
         held: held.map(|held| (held.why, held.actions.len() as u64)),
         incomplete,
+        misnamed,
         aborted: tally.aborted,
         stopped,
         requests: context.requests(),
@@ -249,6 +248,7 @@ pub(super) fn stopped(
         not_tried: 0,
         held: None,
         incomplete: None,
+        misnamed: Vec::new(),
         aborted: None,
         stopped: true,
         requests: context.requests(),

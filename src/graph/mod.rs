@@ -7,6 +7,7 @@ mod client;
 mod connection;
 mod delta;
 mod error;
+mod groups;
 mod remedy;
 mod token;
 mod wire;

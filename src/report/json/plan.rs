@@ -4,6 +4,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value as Json, json};
 
 use super::action::action_json;
+use super::misnamed::misnamed_json;
 use super::skipped::skipped_json;
 use super::value::{count_json, requests_json};
 use super::why::why_held_json;
@@ -31,6 +32,7 @@ impl Serialize for PlanDocument<'_> {
         map.serialize_entry("in_scope", &count_json(plan.in_scope))?;
         map.serialize_entry("linked", &count_json(plan.linked))?;
         map.serialize_entry("incomplete", &plan.incomplete)?;
+        map.serialize_entry("misnamed", &misnamed_json(&plan.misnamed))?;
         map.serialize_entry("totals", &totals_json(plan))?;
         map.serialize_entry("actions", &Actions(plan, names))?;
         let held = held.as_ref().map(|Held { why, actions }| {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::misnamed::misnamed_json;
 use super::value::{count_json, requests_json, subject_json, time_json};
 use super::why::why_held_json;
 use crate::engine::outcome::Failure;
@@ -25,6 +26,7 @@ pub(super) fn summary_json(summary: &Summary) -> Json {
         not_tried,
         held,
         incomplete,
+        misnamed,
         aborted,
         stopped,
         requests,
@@ -70,6 +72,7 @@ pub(super) fn summary_json(summary: &Summary) -> Json {
             object
         }),
         "incomplete": incomplete,
+        "misnamed": misnamed_json(misnamed),
         "aborted": aborted,
         "stopped": stopped,
         "requests": requests_json(*requests),

@@ -14,6 +14,7 @@ pub(super) enum Mark {
     Change,
     Remove,
     Skip,
+    Warn,
     Fail,
     Good,
 }
@@ -25,6 +26,7 @@ impl Style {
             Mark::Change => ("~", "33"),
             Mark::Remove => ("-", "31"),
             Mark::Skip => ("·", "2"),
+            Mark::Warn => ("!", "33"),
             Mark::Fail => ("✗", "31"),
             Mark::Good => ("✓", "32"),
         };

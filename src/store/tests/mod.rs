@@ -210,6 +210,7 @@ impl World {
             not_tried: 0,
             held: None,
             incomplete: None,
+            misnamed: Vec::new(),
             aborted: None,
             stopped: false,
             requests: Requests::default(),

@@ -24,6 +24,7 @@ pub(super) struct World {
     pub(super) job: Job,
     pub(super) objects: BTreeMap<SourceId, Person>,
     pub(super) incomplete: Option<String>,
+    pub(super) scope_doubt: Option<String>,
 }
 
 /// One user or group with everything around it.
@@ -117,6 +118,7 @@ impl World {
             },
             objects: BTreeMap::new(),
             incomplete: None,
+            scope_doubt: None,
         }
     }
 
@@ -183,7 +185,8 @@ impl World {
             now: DateTime::UNIX_EPOCH,
             random: &|| 4,
         };
-        let mut planner = Planner::new(&self.job, surroundings, self.incomplete.clone());
+        let mut planner = Planner::new(&self.job, surroundings, self.incomplete.clone())
+            .doubting_scope(self.scope_doubt.clone());
         let of_kind = |kind| {
             self.objects
                 .values()
