@@ -92,9 +92,9 @@ pub(super) async fn plan(context: &Context<'_>, reading: &Reading) -> Result<Pla
             links.insert(source, target);
         }
     }
-    let mut planned = planner.finish(&links, store.link_counts(job)?, store.scope_counts(job)?);
-    planned.plan.misnamed = misnamed;
-    Ok(planned)
+    let mut made = planner.finish(&links, store.link_counts(job)?, store.scope_counts(job)?);
+    made.plan.misnamed = misnamed;
+    Ok(made)
 }
 
 /// What the state knows that the whole plan needs.
