@@ -236,7 +236,7 @@ pub(super) struct Eval {
     /// The expression; - reads it from standard input
     #[arg(
         value_name = "EXPR",
-        allow_negative_numbers = true,
+        allow_hyphen_values = true,
         required_unless_present_any = ["expression_file", "cases"],
         conflicts_with_all = ["expression_file", "cases"]
     )]

@@ -2,9 +2,12 @@
 
 use super::Agent;
 use super::Error;
+use super::names::misnamed_now;
 use crate::config;
 use crate::engine::model::ObjectKind;
+use crate::engine::names;
 use crate::graph;
+use crate::report;
 
 /// One thing that a cycle needs, and how trying it went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,11 +46,56 @@ pub(super) async fn test(agent: &Agent, job: &config::Job) -> Vec<Check> {
             }),
         })
         .collect();
+    checks.extend(test_names(agent, job).await);
     checks.push(Check {
         what: "target: look-up of a random user".to_owned(),
         outcome: test_target(agent, job).await,
     });
     checks
+}
+
+/// Whether each name in the job's scope means one object: a check for each that does not, and one for
+/// all where nothing is wrong.
+async fn test_names(agent: &Agent, job: &config::Job) -> Vec<Check> {
+    let check = |outcome| Check {
+        what: "source: names in the scope".to_owned(),
+        outcome,
+    };
+    let named = names::entries(&job.rules).len();
+    if named == 0 {
+        return Vec::new();
+    }
+    match misnamed_now(&agent.graph, &agent.store, &job.rules).await {
+        Ok(misnamed) if misnamed.is_empty() => {
+            vec![check(Ok(format!(
+                "{named} looked up, each means something"
+            )))]
+        }
+        Ok(misnamed) => misnamed
+            .iter()
+            .map(|one| {
+                check(Err(Problem {
+                    words: report::misnamed(one),
+                    remedy: Some(report::misnamed_remedy(one)),
+                }))
+            })
+            .collect(),
+        Err(error) => vec![check(Err(Problem {
+            words: error.chain(),
+            remedy: match &error {
+                Error::Graph(error)
+                | Error::DefaultDomain { source: error, .. }
+                | Error::CustomSecurityAttributes { source: error, .. } => error.remedy(),
+                Error::Target(_)
+                | Error::Secret { .. }
+                | Error::Store(_)
+                | Error::Stopped
+                | Error::RecorderLost
+                | Error::NoSuchObject { .. }
+                | Error::AmbiguousObject { .. } => None,
+            },
+        }))],
+    }
 }
 
 async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Problem> {

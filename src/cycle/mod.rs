@@ -8,6 +8,7 @@ mod asked;
 mod check;
 mod error;
 mod lookup;
+mod names;
 mod plan;
 mod read;
 mod record;
@@ -144,11 +145,11 @@ impl Agent {
         cycle: i64,
         started: DateTime<Utc>,
     ) -> Result<Summary, Error> {
-        let (reading, planned, horizon) = self.read_and_plan(context).await?;
+        let (kind, planned, horizon) = self.read_and_plan(context).await?;
         let (review, rest) = self.review(context, planned)?;
         record::begin(context, cycle, &review)?;
         record::reads(context, cycle)?;
-        let (judged, cleared) = record::Judged::new(review, rest, reading, horizon);
+        let (judged, cleared) = record::Judged::new(review, rest, kind, horizon);
         let tally = apply::apply(context, cycle, cleared).await?;
         record::finish(context, cycle, started, judged, tally)
     }
@@ -161,23 +162,24 @@ impl Agent {
         progress: &watch::Sender<Progress>,
     ) -> Result<Dry, Error> {
         let context = self.context(job, options, progress)?;
-        let (reading, planned, _) = self.read_and_plan(&context).await?;
+        let (kind, planned, _) = self.read_and_plan(&context).await?;
         let (review, _) = self.review(&context, planned)?;
         Ok(Dry {
             review,
-            kind: reading.kind,
+            kind,
             requests: context.requests(),
         })
     }
 
+    /// What kind of cycle it is shows in the reading.
     async fn read_and_plan(
         &self,
         context: &Context<'_>,
-    ) -> Result<(read::Reading, Planned, Horizon), Error> {
+    ) -> Result<(CycleKind, Planned, Horizon), Error> {
         let reading = read::read(context).await?;
         let horizon = self.store.begin_evaluation(&context.job.rules.name)?;
         let planned = plan::plan(context, &reading).await?;
-        Ok((reading, planned, horizon))
+        Ok((reading.kind, planned, horizon))
     }
 
     /// The whole plan is judged before the first write (product rule 5).

@@ -22,6 +22,7 @@ use crate::engine::plan::{
 };
 use crate::engine::scope::{self, GrantingGroups, GroupAround, Ways};
 use crate::engine::summary::Progress;
+use crate::report;
 
 /// Objects taken from the state at once.
 const CHUNK: u32 = 500;
@@ -37,7 +38,13 @@ pub(super) async fn plan(context: &Context<'_>, reading: &Reading) -> Result<Pla
         default_domain: reading.default_domain.as_deref(),
     };
     let gathering = Gathering::new(context)?;
-    let mut planner = Planner::new(&context.job.rules, world, reading.incomplete.clone());
+    // A reading that is not complete may lack what is named; nothing is removed then anyway.
+    let misnamed = match &reading.incomplete {
+        Some(_) => Vec::new(),
+        None => super::names::misnamed(&context.agent.store, &context.job.rules)?,
+    };
+    let mut planner = Planner::new(&context.job.rules, world, reading.incomplete.clone())
+        .doubting_scope(report::doubt(&misnamed));
     if context.options.only.is_some() {
         planner = planner.telling_unassigned();
     }
@@ -100,6 +107,7 @@ pub(super) async fn plan(context: &Context<'_>, reading: &Reading) -> Result<Pla
     let warnings = gathering.warnings(&planner)?;
     let mut planned = planner.finish(&links, store.link_counts(job)?, store.scope_counts(job)?);
     planned.plan.warnings = warnings;
+    planned.plan.misnamed = misnamed;
     Ok(planned)
 }
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::read::Reading;
 use super::tally::Tally;
 use super::{Context, Error};
 use crate::engine::guard::{ClearedPlan, Held, Review};
 use crate::engine::model::{ObjectKind, SourceId, TargetId};
+use crate::engine::names::Misnamed;
 use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::{Count, Skipped, Warning, Why};
 use crate::engine::summary::{CycleKind, FailedObject, Summary};
@@ -36,6 +36,7 @@ pub(super) struct Judged {
     evaluated: Count,
     in_scope: Count,
     incomplete: Option<String>,
+    misnamed: Vec<Misnamed>,
     held: Option<Held>,
     horizon: Horizon,
     kind: CycleKind,
@@ -45,7 +46,7 @@ impl Judged {
     pub(super) fn new(
         review: Review,
         beside: Beside,
-        reading: Reading,
+        kind: CycleKind,
         horizon: Horizon,
     ) -> (Self, ClearedPlan) {
         let Review { cleared, held } = review;
@@ -56,10 +57,11 @@ impl Judged {
             warnings: plan.warnings.clone(),
             evaluated: plan.evaluated,
             in_scope: plan.in_scope,
-            incomplete: reading.incomplete,
+            incomplete: plan.incomplete.clone(),
+            misnamed: plan.misnamed.clone(),
             held,
             horizon,
-            kind: reading.kind,
+            kind,
         };
         (judged, cleared)
     }
@@ -108,6 +110,7 @@ pub(super) fn finish(
         evaluated,
         in_scope,
         incomplete,
+        misnamed,
         held,
         horizon,
         kind,
@@ -195,6 +198,7 @@ pub(super) fn finish(
         warnings,
         held: held.map(|held| (held.why, held.actions.len() as u64)),
         incomplete,
+        misnamed,
         aborted: tally.aborted,
         stopped,
         requests: context.requests(),
@@ -257,6 +261,7 @@ pub(super) fn stopped(
         warnings: Vec::new(),
         held: None,
         incomplete: None,
+        misnamed: Vec::new(),
         aborted: None,
         stopped: true,
         requests: context.requests(),

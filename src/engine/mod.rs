@@ -8,6 +8,7 @@ pub(crate) mod guard;
 pub(crate) mod job;
 pub(crate) mod mapping;
 pub(crate) mod model;
+pub(crate) mod names;
 pub(crate) mod outcome;
 pub(crate) mod plan;
 pub(crate) mod redact;

@@ -197,8 +197,7 @@ pub(crate) fn judge(
                 .attributes
                 .text("userPrincipalName")
                 .is_some_and(|principal_name| principal_name.eq_ignore_ascii_case(name))
-            || (object.kind == ObjectKind::Group
-                && object.attributes.text("displayName") == Some(name))
+            || (object.kind == ObjectKind::Group && name.eq_ignore_ascii_case(object.label()))
     };
     if job.scope.exclude.iter().any(is_named) {
         return Err(WhyOut::Excluded);

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::guard::WhyHeld;
 use super::model::JobName;
+use super::names::Misnamed;
 use super::outcome::Failure;
 use super::plan::{Count, Subject, Warning};
 
@@ -37,8 +38,11 @@ pub(crate) struct Summary {
     pub(crate) warnings: Vec<Warning>,
     /// Why removals are held, and how many.
     pub(crate) held: Option<(WhyHeld, u64)>,
-    /// Why the source could not be read completely: nothing was removed on its word.
+    /// Why the source could not be read completely, or the scope is in doubt: what hangs on it was not
+    /// removed.
     pub(crate) incomplete: Option<String>,
+    /// Names of the scope that do not mean exactly one object.
+    pub(crate) misnamed: Vec<Misnamed>,
     /// The target could not be worked with any further (down, or the token refused); its words.
     pub(crate) aborted: Option<String>,
     /// Told to stop before it was through.

@@ -9,6 +9,7 @@ mod custom_security;
 mod delta;
 mod domain;
 mod error;
+mod groups;
 mod remedy;
 mod token;
 mod wire;

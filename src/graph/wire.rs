@@ -135,6 +135,14 @@ pub(super) struct Registration {
     pub(super) display_name: Option<String>,
 }
 
+/// `group`, as far as its name goes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Group {
+    pub(super) id: String,
+    pub(super) display_name: Option<String>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AppRoleAssignment {

@@ -204,6 +204,16 @@ pub(crate) fn unknown_attribute(error: &Error, text: &str) -> String {
 pub(crate) const ROLES_UNKNOWN: &str =
     "note: roles come from an assignment to a job's application; name some with --roles";
 
+/// Why attributes are null, although the tenant may have them.
+pub(crate) fn not_in_the_state(names: &[&str]) -> String {
+    let names: Vec<_> = names.iter().map(|name| format!("[{name}]")).collect();
+    format!(
+        "note: the state has no {} of this user: it is empty in the tenant, or no job reads it (a cycle \
+         keeps only the attributes that mappings and filters name); --object evaluates on a file instead",
+        names.join(", ")
+    )
+}
+
 /// A list has a line for each value.
 fn plain(flow: &Flow) -> String {
     match flow {

@@ -8,6 +8,7 @@ use crate::engine::filter::ClauseFailure;
 use crate::engine::guard::WhyHeld;
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{MatchKey, ObjectKind, Value, Via};
+use crate::engine::names::{Misnamed, Naming};
 use crate::engine::plan::{Count, Skipped, Subject, Verb, Warning, Why, WhyOut, WhyRemoved};
 use crate::engine::redact::{REDACTED, Shown};
 use crate::engine::summary::CycleKind;
@@ -264,7 +265,7 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: &Names<'_>) -> String {
             why_removed(removed, kind)
         ),
         Why::IncompleteRead(removed) => format!(
-            "it would be removed, because {}, but the source was not read completely",
+            "it would be removed, because {}, but who belongs is not known for certain",
             why_removed(removed, kind)
         ),
         Why::LookupFailed(words) => format!("the look-up in the target failed: {}", clean(words)),
@@ -393,6 +394,73 @@ fn deed(word: &str, times: u64) -> String {
         other => return format!("{} × {other}", number(times)),
     };
     format!("{} {past}", number(times))
+}
+
+/// What is wrong with a name of the scope, and what follows from it.
+pub(crate) fn misnamed(misnamed: &Misnamed) -> String {
+    let Misnamed {
+        list,
+        name,
+        found,
+        nearest: _,
+    } = misnamed;
+    let start = format!("{} names \"{}\"", list.key(), clean(name));
+    match (list, found.as_slice()) {
+        (Naming::ScopeGroups | Naming::Provision, []) => {
+            format!("{start}, but no group has this id or display name")
+        }
+        (Naming::Exclude, []) => format!(
+            "{start}, but no user or group has this id or name: whoever was meant is not left out"
+        ),
+        (Naming::ScopeGroups | Naming::Provision | Naming::Exclude, several) => {
+            let ids: Vec<_> = several.iter().map(ToString::to_string).collect();
+            format!(
+                "{start}, as several groups are called, and all of them count: {}",
+                ids.join(", ")
+            )
+        }
+    }
+}
+
+/// What to do about it.
+pub(crate) fn misnamed_remedy(misnamed: &Misnamed) -> String {
+    let Misnamed {
+        list,
+        name: _,
+        found,
+        nearest,
+    } = misnamed;
+    let meant: Vec<_> = nearest
+        .iter()
+        .map(|name| format!("\"{}\"", clean(name)))
+        .collect();
+    let meant = match meant.as_slice() {
+        [] => String::new(),
+        meant => format!("did you mean {}? ", meant.join(" or ")),
+    };
+    match (list, found.is_empty()) {
+        (Naming::ScopeGroups | Naming::Provision, true) => format!(
+            "{meant}correct it, or take it out of the list; an id stays right when a group is renamed"
+        ),
+        (Naming::Exclude, true) => format!("{meant}correct it, or take it out of the list"),
+        (Naming::ScopeGroups | Naming::Provision | Naming::Exclude, false) => {
+            "write the id of the group that is meant".to_owned()
+        }
+    }
+}
+
+/// Why it is not certain who is in scope, where a name leaves it open.
+pub(crate) fn doubt(misnamed: &[Misnamed]) -> Option<String> {
+    let grave = misnamed.iter().filter(|one| one.casts_doubt_on_removals());
+    let doubts: Vec<_> = grave
+        .map(|one| format!("{} ({})", self::misnamed(one), misnamed_remedy(one)))
+        .collect();
+    (!doubts.is_empty()).then(|| doubts.join("; "))
+}
+
+/// Whether the reason why removals wait does not tell of it already.
+pub(crate) fn is_news(misnamed: &Misnamed) -> bool {
+    !misnamed.casts_doubt_on_removals()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::engine::mapping::AttributeError;
 use crate::engine::model::{
     JobName, MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value, Via,
 };
+use crate::engine::names::{Misnamed, Naming};
 use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::{
     Action, Change, Count, Element, Plan, Referenced, Skipped, Subject, Verb, Warning, Why, WhyOut,
@@ -370,7 +371,7 @@ fn every_reason_is_a_sentence() {
       · user u11: the job's actions do not allow to create
       · user u12: it would be removed, because it is in the tenant's recycle bin, but when_out_of_scope is "keep"
       · user u13: it should be disabled, because sign-in is blocked, but no mapping carries that to the target (map IsSoftDeleted to active)
-      · user u14: it would be removed, because it was deleted in the tenant, but the source was not read completely
+      · user u14: it would be removed, because it was deleted in the tenant, but who belongs is not known for certain
       ✗ user u15: the look-up in the target failed: HTTP 500: \u{1b}[2J\u{202e}
 
     No changes. Plan: 0 to create, 0 to update, 0 to disable, 0 to delete, 4 objects failing, 12 skipped.
@@ -565,6 +566,7 @@ fn summary() -> Summary {
             610,
         )),
         incomplete: Some("page 2 of the groups: HTTP 500".to_owned()),
+        misnamed: vec![misnamed(Naming::Exclude, "anna@contoso.con", &[])],
         aborted: None,
         stopped: false,
         requests: Requests {
@@ -574,13 +576,34 @@ fn summary() -> Summary {
     }
 }
 
+fn misnamed(list: Naming, name: &str, found: &[&str]) -> Misnamed {
+    Misnamed {
+        list,
+        name: name.to_owned(),
+        found: found.iter().map(|id| SourceId::new(*id)).collect(),
+        nearest: Vec::new(),
+    }
+}
+
+#[test]
+fn a_name_of_the_scope_that_means_nothing_is_told_with_what_to_do() {
+    let mut sales = misnamed(Naming::ScopeGroups, "Slaes", &[]);
+    sales.nearest = vec!["Sales".to_owned(), "Sales DE".to_owned()];
+    let provision = misnamed(Naming::Provision, "Nope\u{1b}", &[]);
+    let several = misnamed(Naming::ScopeGroups, "Fans", &["g1", "g2"]);
+    insta::assert_snapshot!(crate::report::doubt(&[sales, several.clone(), provision]).unwrap(), @r##"scope.groups names "Slaes", but no group has this id or display name (did you mean "Sales" or "Sales DE"? correct it, or take it out of the list; an id stays right when a group is renamed); groups.provision names "Nope\u{1b}", but no group has this id or display name (correct it, or take it out of the list; an id stays right when a group is renamed)"##);
+    assert_eq!(crate::report::doubt(std::slice::from_ref(&several)), None);
+    insta::assert_snapshot!(crate::report::misnamed(&several), @r##"scope.groups names "Fans", as several groups are called, and all of them count: g1, g2"##);
+}
+
 #[test]
 fn a_summary_says_what_was_done_what_failed_and_what_is_held() {
     let mut out = Vec::new();
     text::summary(&mut out, &summary(), Style::default()).unwrap();
     insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r##"
     wizer: incremental cycle 7 took 1 min 5 s: 2,000 created, 1 membership added, 3 failed, 1 not tried, 3 skipped. 1 user and 2 groups evaluated, 1 user and 1 group in scope, 12,345 users and 1 group linked. 1 request to the source, 2,010 requests to the target.
-      ✗ The source was not read completely, so nothing was removed: page 2 of the groups: HTTP 500
+      ✗ Who belongs is not known for certain, so removals wait: page 2 of the groups: HTTP 500
+      ! scope.exclude names "anna@contoso.con", but no user or group has this id or name: whoever was meant is not left out
       ✗ create user kim@contoso.com: POST /Users: userName is too long (refused, HTTP 400); it may have been carried out all the same, which the next cycle finds out
       and 2 more that failed
       ! ann1@contoso.com is in several groups: Berlin, Sales\u{1b}; the target should have each person in one only (one_group_each)

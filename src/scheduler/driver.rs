@@ -312,6 +312,7 @@ fn log_summary(summary: &Summary, woken_by: WokenBy) -> Ended {
         warnings,
         held,
         incomplete,
+        misnamed,
         aborted,
         stopped,
         requests,
@@ -338,7 +339,12 @@ fn log_summary(summary: &Summary, woken_by: WokenBy) -> Ended {
         tracing::warn!(%job, cycle, removals, "removals are held; see `entrain plan`, allow them with `entrain approve`");
     }
     if let Some(reason) = incomplete {
-        tracing::warn!(%job, cycle, reason, "the source was not read completely; nothing was removed");
+        tracing::warn!(%job, cycle, reason, "who belongs is not known for certain; removals wait");
+    }
+    let names = misnamed.iter();
+    let names = names.filter(|one| !one.casts_doubt_on_removals()).count();
+    if names > 0 {
+        tracing::warn!(%job, cycle, names, "names of the scope do not mean exactly one object; `entrain plan` tells which");
     }
     if let Some(reason) = aborted {
         tracing::error!(%job, cycle, reason, "the target could not be worked with");

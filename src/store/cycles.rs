@@ -40,7 +40,7 @@ pub(crate) struct CycleRecord {
     /// Removals that were held.
     pub(crate) held: u64,
     pub(crate) requests: Requests,
-    /// Why the source could not be read completely.
+    /// Why the source could not be read completely, or the scope is in doubt.
     pub(crate) incomplete: Option<String>,
     /// Why the cycle could not go on.
     pub(crate) error: Option<String>,
@@ -158,6 +158,7 @@ impl Store {
             warnings: _,
             held,
             incomplete,
+            misnamed: _,
             aborted,
             stopped: _,
             requests,

@@ -54,6 +54,28 @@ impl Store {
         })
     }
 
+    /// Whether any object of this kind has been read.
+    pub(crate) fn knows_any(&self, kind: ObjectKind) -> Result<bool, Error> {
+        self.read(LOOK_UP, |connection| {
+            connection
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM objects WHERE kind = ?1)")?
+                .query_row(params![kind], |row| row.get(0))
+        })
+    }
+
+    /// The display names of all groups that are present.
+    pub(crate) fn names_of_groups(&self) -> Result<Vec<String>, Error> {
+        self.read(LOOK_UP, |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT label FROM objects
+                     WHERE kind = 'group' AND presence = 'present' AND label IS NOT NULL",
+                )?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })
+    }
+
     /// The groups that the object is a direct member of.
     pub(crate) fn groups_of(&self, member: &SourceId) -> Result<Vec<SourceId>, Error> {
         self.read(LOOK_UP, |connection| groups_of(connection, member))

@@ -657,3 +657,45 @@ fn tests() -> BTreeSet<String> {
     }
     names
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_never_ends_is_not_read_to_its_end() {
+    let rig = Rig::start(Size::new(1, 1, 1)).await;
+    for option in ["--object", "--roles", "--expression-file", "--cases"] {
+        let mut arguments = vec!["eval"];
+        if matches!(option, "--object" | "--roles") {
+            arguments.push("[mail]");
+        }
+        arguments.extend([option, "/dev/zero"]);
+        let run = rig.run(&arguments).await.expect(2);
+        assert!(run.err.contains("larger than 8 MiB"), "{run:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expression_may_begin_with_a_hyphen_and_existing_values_are_compared_without_case() {
+    let rig = Rig::start(Size::new(1, 1, 1)).await;
+    let run = rig.run(&["eval", "-&HF"]).await;
+    assert!(!run.err.contains("unexpected argument"), "{run:?}");
+    let unique = r#"SelectUniqueValue("a", "b")"#;
+    let run = rig
+        .run(&["eval", unique, "--existing", "A"])
+        .await
+        .expect(0);
+    assert_eq!(run.out, "b\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_null_that_no_job_has_read_is_told() {
+    let rig = Rig::start(Size::new(1, 1, 1)).await;
+    rig.joiner("jane");
+    rig.sync().await.expect(0);
+    let user = ["--user", "jane@contoso.com"];
+    let run = rig.run(&["eval", "[companyName]", user[0], user[1]]).await;
+    assert!(
+        run.err.contains("no [companyName] of this user") && run.err.contains("no job reads it"),
+        "{run:?}"
+    );
+    let run = rig.run(&["eval", "[displayName]", user[0], user[1]]).await;
+    assert!(!run.err.contains("note:"), "{run:?}");
+}

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -16,6 +16,9 @@ use crate::engine::model::{
     Attributes, ObjectKind, Presence, SourceId, SourceObject, Value, source,
 };
 use crate::report::eval::InputView;
+
+/// The most that a file may have; an object of Graph has some kilobytes.
+const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// What mappings know of a user: the properties, and which of them are null on purpose.
 pub(super) struct Object {
@@ -76,6 +79,11 @@ impl Object {
             object: self,
             subject: Subject::new(&self.source, &[], soft_deleted),
         }
+    }
+
+    /// Whether the name is one that cycles read where a job asks for it, and is not there.
+    pub(super) fn may_be_unread(&self, name: &str) -> bool {
+        source::attribute(ObjectKind::User, name).is_ok() && self.seen().value(name).is_none()
     }
 
     /// Whether the name can be read: it is written down, or a configuration may read it.
@@ -164,11 +172,13 @@ impl From<WireRole> for AppRole {
 /// The text of a file, `-` being standard input.
 pub(super) fn read_text(file: &Path) -> Result<String, InputView> {
     let (name, bytes) = if file == Path::new("-") {
-        let mut bytes = Vec::new();
-        let read = io::stdin().lock().read_to_end(&mut bytes);
-        ("standard input".to_owned(), read.map(|_| bytes))
+        let read = bounded(io::stdin().lock());
+        ("standard input".to_owned(), read)
     } else {
-        (file.display().to_string(), fs::read(file))
+        (
+            file.display().to_string(),
+            fs::File::open(file).and_then(bounded),
+        )
     };
     let wrong = |message: String| InputView {
         message,
@@ -183,6 +193,17 @@ pub(super) fn read_text(file: &Path) -> Result<String, InputView> {
         Some(text) => text.to_owned(),
         None => text,
     })
+}
+
+/// Everything, unless it is more than anybody would write: a device never ends.
+fn bounded(from: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        let words = format!("it is larger than {} MiB", MAX_BYTES / (1024 * 1024));
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, words));
+    }
+    Ok(bytes)
 }
 
 /// Reads a JSON file of this shape.

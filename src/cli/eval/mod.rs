@@ -52,7 +52,11 @@ impl World<'_> {
             now: self.now,
             random: &|| random.borrow_mut().u64(..),
             default_domain: self.default_domain,
-            taken: &|value| self.existing.iter().any(|existing| existing == value),
+            // As targets compare what must be unique: without regard to case.
+            taken: &|value| {
+                let value = value.to_lowercase();
+                self.existing.iter().any(|one| one.to_lowercase() == value)
+            },
         })
     }
 }
@@ -155,6 +159,9 @@ fn run_one(output: Output, file: Option<&Path>, args: &args::Eval) -> Done {
         Err(error) => (failed(&text, error), Exit::Usage),
         Ok(expression) => {
             warn(output, &expression, &object);
+            if args.user.is_some() {
+                tell_unread(output, &expression, &object);
+            }
             if expression.reads_roles() && args.user.is_some() && roles.is_none() {
                 output.message(report::ROLES_UNKNOWN);
             }
@@ -262,6 +269,15 @@ fn from_state(
             "no user {user} is in the state; name a principal name or an object id, and mind that \
              only what a cycle has read is there"
         ),
+    }
+}
+
+/// Tells of what the state may lack only because no job asks for it: null is no answer then.
+fn tell_unread(output: Output, expression: &Expression, object: &Object) {
+    let unread = expression.attributes().into_iter();
+    let unread: Vec<_> = unread.filter(|name| object.may_be_unread(name)).collect();
+    if !unread.is_empty() {
+        output.message(&report::not_in_the_state(&unread));
     }
 }
 

@@ -211,7 +211,7 @@ impl Target {
             requests_per_second: table.positive("requests_per_second", log),
             timeout: table.text("timeout", log),
             ca_certificate: table.text("ca_certificate", log),
-            filterable: Filterable::read(&table, log),
+            filterable: Filterable::read(table, log),
             member_chunk: table.integer("member_chunk", 1, log),
             member_remove: table.text("member_remove", log),
             page_size: table.integer("page_size", 1, log),

@@ -8,6 +8,7 @@ use crate::engine::mapping::AttributeError;
 use crate::engine::model::{
     JobName, MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value, Via,
 };
+use crate::engine::names::Misnamed;
 use crate::engine::redact::Redactions;
 
 /// Everything a cycle would do to one job's target.
@@ -30,8 +31,10 @@ pub(crate) struct Plan {
     pub(crate) evaluated: Count,
     /// How many links the job had before.
     pub(crate) linked: Count,
-    /// Why removals could not be derived; `None` when the reading was complete.
+    /// Why removals could not be derived; `None` when the reading was complete and the scope certain.
     pub(crate) incomplete: Option<String>,
+    /// Names of the scope that do not mean exactly one object.
+    pub(crate) misnamed: Vec<Misnamed>,
 }
 
 /// A number for each kind of object.
@@ -265,7 +268,7 @@ pub(crate) enum Why {
     Kept(WhyRemoved),
     /// Should be disabled, but no mapping carries that state to the target.
     CannotDisable(WhyRemoved),
-    /// Would be removed, but the source was not read completely.
+    /// Would be removed, but the source was not read completely, or the scope names what is not there.
     IncompleteRead(WhyRemoved),
     /// The look-up in the target failed; the target's own words.
     LookupFailed(String),
@@ -341,6 +344,7 @@ impl Plan {
             evaluated: Count::default(),
             linked: Count::default(),
             incomplete: None,
+            misnamed: Vec::new(),
         }
     }
 

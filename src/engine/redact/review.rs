@@ -3,6 +3,7 @@
 use super::Shown;
 use crate::engine::guard::{Review, WhyHeld};
 use crate::engine::model::JobName;
+use crate::engine::names::Misnamed;
 use crate::engine::plan::{Action, Count, Skipped, Subject, Warning};
 
 /// A reviewed plan as reports see it.
@@ -32,6 +33,10 @@ impl<'a> ShownReview<'a> {
 
     pub(crate) fn incomplete(self) -> Option<&'a String> {
         self.0.cleared.plan().incomplete.as_ref()
+    }
+
+    pub(crate) fn misnamed(self) -> &'a [Misnamed] {
+        &self.0.cleared.plan().misnamed
     }
 
     /// Whether nothing is to be done; there may be something that is held.

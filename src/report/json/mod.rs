@@ -6,6 +6,7 @@ mod action;
 mod approval;
 mod check;
 mod document;
+mod misnamed;
 mod plan;
 mod problem;
 mod skipped;

@@ -4,6 +4,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value as Json, json};
 
 use super::action::action_json;
+use super::misnamed::misnamed_json;
 use super::skipped::skipped_json;
 use super::value::{count_json, requests_json};
 use super::warning::warnings_json;
@@ -30,6 +31,7 @@ impl Serialize for PlanDocument<'_> {
         map.serialize_entry("in_scope", &count_json(review.in_scope()))?;
         map.serialize_entry("linked", &count_json(review.linked()))?;
         map.serialize_entry("incomplete", &review.incomplete())?;
+        map.serialize_entry("misnamed", &misnamed_json(review.misnamed()))?;
         map.serialize_entry("totals", &totals_json(*review))?;
         map.serialize_entry("actions", &Actions(*review, names))?;
         let held = review.held().map(|(why, actions)| {

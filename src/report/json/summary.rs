@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::misnamed::misnamed_json;
 use super::value::{count_json, requests_json, subject_json, time_json};
 use super::warning::warnings_json;
 use super::why::why_held_json;
@@ -27,6 +28,7 @@ pub(super) fn summary_json(summary: &Summary) -> Json {
         warnings,
         held,
         incomplete,
+        misnamed,
         aborted,
         stopped,
         requests,
@@ -73,6 +75,7 @@ pub(super) fn summary_json(summary: &Summary) -> Json {
             object
         }),
         "incomplete": incomplete,
+        "misnamed": misnamed_json(misnamed),
         "aborted": aborted,
         "stopped": stopped,
         "requests": requests_json(*requests),

@@ -4,10 +4,12 @@ use std::io::{self, Write};
 
 use super::action::write_action;
 use super::skipped::write_skipped;
-use super::style::Style;
+use super::style::{Mark, Style};
 use super::warning::write_warnings;
 use crate::engine::plan::Step;
-use crate::report::sentence::{capital, clean, count, cycle_kind, number, things, why_held};
+use crate::report::sentence::{
+    capital, clean, count, cycle_kind, is_news, misnamed, number, things, why_held,
+};
 use crate::report::view::{Names, PlanView, totals};
 
 /// The diff report of one job.
@@ -32,9 +34,12 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
     if let Some(incomplete) = review.incomplete() {
         writeln!(
             out,
-            "The source was not read completely, so nothing is removed: {}",
+            "Who belongs is not known for certain, so removals wait: {}",
             clean(incomplete)
         )?;
+    }
+    for one in review.misnamed().iter().filter(|one| is_news(one)) {
+        writeln!(out, "{} {}", style.mark(Mark::Warn), misnamed(one))?;
     }
     let mut last: Option<Step> = None;
     for action in review.actions() {

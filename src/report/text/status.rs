@@ -195,7 +195,7 @@ fn write_last_cycle(out: &mut dyn Write, cycle: &CycleView, style: Style) -> io:
     if let Some(incomplete) = incomplete {
         writeln!(
             out,
-            "  {fail} The source was not read completely, so nothing was removed: {}",
+            "  {fail} Who belongs is not known for certain, so removals wait: {}",
             clean(incomplete)
         )?;
     }

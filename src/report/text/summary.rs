@@ -7,7 +7,8 @@ use super::warning::write_warnings;
 use crate::engine::outcome::Failure;
 use crate::engine::summary::{FailedObject, Summary};
 use crate::report::sentence::{
-    clean, count, cycle_kind, deeds, duration, number, subject_text, things, troubles, why_held,
+    self, clean, count, cycle_kind, deeds, duration, is_news, number, subject_text, things,
+    troubles, why_held,
 };
 
 /// What a cycle did, in one paragraph, and what a person must know below it.
@@ -29,6 +30,7 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
         warnings,
         held,
         incomplete,
+        misnamed,
         aborted,
         stopped,
         requests,
@@ -65,9 +67,13 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
     if let Some(incomplete) = incomplete {
         writeln!(
             out,
-            "  {fail} The source was not read completely, so nothing was removed: {}",
+            "  {fail} Who belongs is not known for certain, so removals wait: {}",
             clean(incomplete)
         )?;
+    }
+    for one in misnamed.iter().filter(|one| is_news(one)) {
+        let text = sentence::misnamed(one);
+        writeln!(out, "  {} {text}", style.mark(Mark::Warn))?;
     }
     for FailedObject {
         subject,

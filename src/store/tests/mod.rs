@@ -216,6 +216,7 @@ impl World {
             warnings: Vec::new(),
             held: None,
             incomplete: None,
+            misnamed: Vec::new(),
             aborted: None,
             stopped: false,
             requests: Requests::default(),

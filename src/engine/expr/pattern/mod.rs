@@ -16,22 +16,30 @@ const MAX_PATTERN_BYTES: usize = 2_000;
 const MAX_COMPILED_BYTES: usize = 1 << 20;
 const MAX_INSTRUCTIONS: usize = 20_000;
 /// Patterns with look-around, back-references or atomic groups may take exponential time, so they
-/// get short texts, few steps and few matches. All others take linear time.
-const MAX_BACKTRACKING_BYTES: usize = 4_096;
-const MAX_BACKTRACKING_STEPS: usize = 100_000;
-const MAX_BACKTRACKING_MATCHES: usize = 1_000;
+/// get short texts and few steps. All others take linear time. A step may look through the whole text
+/// (what stands in a look-around is searched for at once), which takes up to 10 µs for this length.
+const MAX_BACKTRACKING_BYTES: usize = 1_024;
+/// A search is tried with these numbers of steps, one after the other. The engine does not say how
+/// many it took, so what it was allowed is what it costs.
+const BACKTRACKING_STEPS: [usize; 3] = [100, 1_000, 6_000];
+/// What all searches of one evaluation may cost together: the longest, and a hundred matches near by.
+const MAX_BACKTRACKING_STEPS: usize = 16_000;
 
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
     /// For text without line feeds, where `$` is the very end.
-    regex: Regex,
+    regex: Ladder,
     /// For text with line feeds, where `$` is also before the last one. `None` if that makes no
     /// difference.
-    with_line_feeds: Option<Regex>,
+    with_line_feeds: Option<Ladder>,
     /// The engine's numbers of each group; a name may be used more than once.
     groups: BTreeMap<String, Vec<usize>>,
     backtracks: bool,
 }
+
+/// One expression, compiled once for each number of steps that a search may take.
+#[derive(Clone, Debug)]
+struct Ladder(Vec<(usize, Regex)>);
 
 /// What takes the place of a match.
 #[derive(Clone, Copy, Debug)]
@@ -66,9 +74,9 @@ impl Pattern {
             return Err(format!("it has more than {MAX_PATTERN_BYTES} bytes"));
         }
         let translation = translate::translate(text)?;
-        let regex = build(&translation.text)?;
+        let regex = Ladder::build(&translation.text, translation.backtracks)?;
         let with_line_feeds = match &translation.text_with_line_feeds {
-            Some(text) => Some(build(text)?),
+            Some(text) => Some(Ladder::build(text, translation.backtracks)?),
             None => None,
         };
         Ok(Self {
@@ -155,20 +163,17 @@ impl Pattern {
             Some(regex) if text.contains('\n') => regex,
             Some(_) | None => &self.regex,
         };
-        let mut matches = 0;
+        let mut steps_left = MAX_BACKTRACKING_STEPS;
+        let mut matched = false;
         let mut at = 0;
         while at <= text.len() {
-            let captures = regex.captures_from_pos(text, at);
-            let Some(captures) = captures.map_err(|_| Trouble::TooSlow)? else {
+            let Some(captures) = regex.search(text, at, &mut steps_left)? else {
                 break;
             };
             let Some(whole) = captures.get(0) else {
                 break;
             };
-            matches += 1;
-            if self.backtracks && matches > MAX_BACKTRACKING_MATCHES {
-                return Err(Trouble::TooSlow);
-            }
+            matched = true;
             if !visit(&captures)? {
                 break;
             }
@@ -177,7 +182,7 @@ impl Pattern {
                 at += text[at..].chars().next().map_or(1, char::len_utf8);
             }
         }
-        Ok(matches > 0)
+        Ok(matched)
     }
 
     /// Where a group matched. Of several groups with one name the last one in the text counts.
@@ -242,9 +247,39 @@ fn number(digits: &str) -> &str {
     if shortened.is_empty() { "0" } else { shortened }
 }
 
-fn build(text: &str) -> Result<Regex, String> {
+impl Ladder {
+    /// What does not backtrack needs one rung, and no steps.
+    fn build(text: &str, backtracks: bool) -> Result<Self, String> {
+        let rungs: &[usize] = if backtracks {
+            &BACKTRACKING_STEPS
+        } else {
+            &[0]
+        };
+        let rungs = rungs.iter();
+        let rungs = rungs.map(|steps| Ok((*steps, build(text, *steps)?)));
+        rungs.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The first match from here on. What a search may cost is taken from the steps that are left.
+    fn search<'t>(
+        &self,
+        text: &'t str,
+        at: usize,
+        steps_left: &mut usize,
+    ) -> Result<Option<Captures<'t, str>>, Trouble> {
+        for (steps, regex) in &self.0 {
+            *steps_left = steps_left.checked_sub(*steps).ok_or(Trouble::TooSlow)?;
+            if let Ok(found) = regex.captures_from_pos(text, at) {
+                return Ok(found);
+            }
+        }
+        Err(Trouble::TooSlow)
+    }
+}
+
+fn build(text: &str, steps: usize) -> Result<Regex, String> {
     RegexBuilder::new(text)
-        .backtrack_limit(MAX_BACKTRACKING_STEPS)
+        .backtrack_limit(steps)
         .delegate_size_limit(MAX_COMPILED_BYTES)
         .delegate_dfa_size_limit(MAX_COMPILED_BYTES)
         .max_prog_size(MAX_INSTRUCTIONS)

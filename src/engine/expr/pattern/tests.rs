@@ -147,11 +147,9 @@ fn no_pattern_runs_away() {
     // Linear without back-references, whatever it looks like.
     check("(a*)*b", &text, "x", &text);
     check("(a|aa)+$x", &text, "x", &text);
-    assert_eq!(replace(r"(a*)*\1b", &text, "x"), Err(Trouble::TooSlow));
-    assert_eq!(
-        replace(r"(?=(a+)+b)c|(?=(a|a)+b)", &text, "x").map(|_| ()),
-        Ok(())
-    );
+    let short = "a".repeat(1_000);
+    assert_eq!(replace(r"(a*)*\1b", &short, "x"), Err(Trouble::TooSlow));
+    check("(?=(a+)+b)c|(?=(a|a)+b)", &short, "x", &short);
     assert_eq!(
         replace(r"(?=a)", &"a".repeat(5_000), "x"),
         Err(Trouble::TextTooLong)
@@ -165,4 +163,33 @@ fn no_pattern_runs_away() {
         replace("a", &text, &long),
         Err(Trouble::ResultTooLong(1_000_000))
     );
+}
+
+/// What looks around is searched for in the whole text at each step, so the steps are few, and those
+/// of all matches count together.
+#[test]
+fn looking_around_and_atomic_groups_cannot_multiply_the_time() {
+    let most = "a".repeat(MAX_BACKTRACKING_BYTES);
+    for pattern in [
+        r"(?:(?=a*)a)*b",
+        // Each match is dear, and there are many.
+        r"(?=(?:(?=a*)a)*z|a)a",
+    ] {
+        assert_eq!(
+            replace(pattern, &most, "x"),
+            Err(Trouble::TooSlow),
+            "{pattern}"
+        );
+    }
+    for pattern in [r"(?<=^(a+)+)b", r"(?>a+)+$b"] {
+        assert_eq!(
+            replace(pattern, &format!("{most}a"), "x"),
+            Err(Trouble::TextTooLong),
+            "{pattern}"
+        );
+    }
+    // What people write stays possible: words parted where a capital begins, all of a long list.
+    let words = "JaneDoe".repeat(70);
+    let parted = replace("(?<=[a-z])(?=[A-Z])", &words, " ").unwrap();
+    assert_eq!(parted.matches(' ').count(), 139);
 }

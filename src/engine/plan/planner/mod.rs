@@ -16,7 +16,7 @@ use self::references::Reference;
 use self::several::Memberships;
 use self::unique::TakenValue;
 use super::order::in_order_of_reference;
-use super::{Action, Count, Plan, Skipped, Subject};
+use super::{Action, Count, Plan, Skipped, Subject, Why, WhyRemoved};
 use crate::engine::job::Job;
 use crate::engine::mapping::{Mapped, Unique, World};
 use crate::engine::model::{
@@ -87,6 +87,8 @@ pub(crate) struct Planner<'a> {
     job: &'a Job,
     world: World<'a>,
     incomplete: Option<String>,
+    /// Why it is not certain who is in scope; nobody is removed for being out of it then.
+    scope_doubt: Option<String>,
     /// Says of unassigned objects too that they are skipped, when somebody asks about one object.
     tells_unassigned: bool,
     updates: Vec<Action>,
@@ -131,6 +133,7 @@ impl<'a> Planner<'a> {
             job,
             world,
             incomplete,
+            scope_doubt: None,
             tells_unassigned: false,
             updates: Vec::new(),
             creates: Vec::new(),
@@ -148,6 +151,22 @@ impl<'a> Planner<'a> {
             in_scope: Count::default(),
             evaluated: Count::default(),
         }
+    }
+
+    /// With a reason to doubt the scope, who leaves it is not removed; who is deleted or blocked in the
+    /// source still is.
+    pub(crate) fn doubting_scope(mut self, why: Option<String>) -> Self {
+        self.scope_doubt = why;
+        self
+    }
+
+    /// Whether an object that goes for this reason must wait until more is known.
+    fn waits(&self, why: &WhyRemoved) -> bool {
+        let for_scope = match why {
+            WhyRemoved::OutOfScope(_) => self.scope_doubt.is_some(),
+            WhyRemoved::Blocked | WhyRemoved::SoftDeleted | WhyRemoved::Deleted => false,
+        };
+        for_scope || self.incomplete.is_some()
     }
 
     pub(crate) fn telling_unassigned(mut self) -> Self {
@@ -236,6 +255,9 @@ impl<'a> Planner<'a> {
             .filter(|(_, _, comes)| !comes)
             .count() as u64;
         let coming = self.scope_changes.len() as u64 - leaving;
+        let is_waiting = |skipped: &&Skipped| matches!(skipped.why, Why::IncompleteRead(_));
+        let waiting = self.skipped.iter().filter(is_waiting).count() as u64;
+        let leaving = leaving.saturating_sub(waiting);
         let joining = (self.creates.len() + self.adopted.len()) as u64;
         let stays_in_scope = in_scope.total().saturating_sub(leaving) + coming + joining;
         self.settle_references(links);
@@ -254,7 +276,12 @@ impl<'a> Planner<'a> {
         plan.scope_after = stays_in_scope;
         plan.evaluated = self.evaluated;
         plan.linked = linked;
-        plan.incomplete = self.incomplete;
+        let doubts: Vec<String> = self
+            .incomplete
+            .into_iter()
+            .chain(self.scope_doubt)
+            .collect();
+        plan.incomplete = (!doubts.is_empty()).then(|| doubts.join("; "));
         Planned {
             plan,
             scope_changes: self.scope_changes,

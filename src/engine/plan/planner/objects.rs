@@ -196,7 +196,7 @@ impl Planner<'_> {
             return;
         }
         let why = leaving.unwrap_or(WhyRemoved::Blocked);
-        if self.incomplete.is_some() {
+        if self.waits(&why) {
             self.skip(object, Why::IncompleteRead(why));
             return;
         }
@@ -381,7 +381,7 @@ impl Planner<'_> {
     }
 
     fn delete(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) -> Here {
-        if self.incomplete.is_some() {
+        if self.waits(&why) {
             return self.skip(object, Why::IncompleteRead(why));
         }
         self.tell(object, false, Here::Deleting);

@@ -27,6 +27,7 @@ pub(super) struct World {
     pub(super) incomplete: Option<String>,
     /// Values that strangers in the target have.
     pub(super) taken: BTreeSet<Value>,
+    pub(super) scope_doubt: Option<String>,
 }
 
 /// One user or group with everything around it.
@@ -124,6 +125,7 @@ impl World {
             objects: BTreeMap::new(),
             incomplete: None,
             taken: BTreeSet::new(),
+            scope_doubt: None,
         }
     }
 
@@ -290,6 +292,7 @@ impl World {
             default_domain: None,
         };
         Planner::new(&self.job, surroundings, self.incomplete.clone())
+            .doubting_scope(self.scope_doubt.clone())
     }
 
     fn found(planner: &Planner<'_>, candidate: &Candidate, person: &Person) -> Found {

@@ -1,0 +1,127 @@
+//! The names by which a configuration means objects of the tenant, and those that do not mean exactly
+//! one: a name with a slip, and one that somebody changed in the tenant, look alike from here.
+
+use super::job::{GroupObjects, Job, ScopeMode};
+use super::model::SourceId;
+
+/// A list of the configuration that names objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Naming {
+    /// Groups whose members belong.
+    ScopeGroups,
+    /// Groups that exist in the target.
+    Provision,
+    /// Who is left out.
+    Exclude,
+}
+
+impl Naming {
+    /// The key of the list, inside the job.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::ScopeGroups => "scope.groups",
+            Self::Provision => "groups.provision",
+            Self::Exclude => "scope.exclude",
+        }
+    }
+}
+
+/// An entry that names nothing, or more than one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Misnamed {
+    pub(crate) list: Naming,
+    pub(crate) name: String,
+    /// What it names: none, or several.
+    pub(crate) found: Vec<SourceId>,
+    /// Names that may have been meant.
+    pub(crate) nearest: Vec<String>,
+}
+
+impl Misnamed {
+    /// `known` are the names among which the nearest are looked for, where nothing was found.
+    pub(crate) fn new<'n>(
+        list: Naming,
+        name: &str,
+        found: Vec<SourceId>,
+        known: impl IntoIterator<Item = &'n str>,
+    ) -> Self {
+        Self {
+            list,
+            name: name.to_owned(),
+            nearest: if found.is_empty() {
+                nearest(name, known)
+            } else {
+                Vec::new()
+            },
+            found,
+        }
+    }
+
+    /// Whether people or groups look as if they had left the scope, only because of this entry. What
+    /// names several groups means all of them, and who should have been left out is only added.
+    pub(crate) fn casts_doubt_on_removals(&self) -> bool {
+        match self.list {
+            Naming::ScopeGroups | Naming::Provision => self.found.is_empty(),
+            Naming::Exclude => false,
+        }
+    }
+}
+
+/// Every entry of the lists that have an effect in this job.
+pub(crate) fn entries(job: &Job) -> Vec<(Naming, &str)> {
+    let mut entries = Vec::new();
+    if let ScopeMode::Groups(names) = &job.scope.mode {
+        entries.extend(names.iter().map(|name| (Naming::ScopeGroups, name)));
+    }
+    if let GroupObjects::Named(names) = &job.scope.group_objects
+        && job.groups.enabled
+    {
+        entries.extend(names.iter().map(|name| (Naming::Provision, name)));
+    }
+    let excluded = job.scope.exclude.iter();
+    entries.extend(excluded.map(|name| (Naming::Exclude, name)));
+    entries
+        .into_iter()
+        .map(|(list, name)| (list, name.as_str()))
+        .collect()
+}
+
+/// So many names are offered in place of one.
+const NAMES_OFFERED: usize = 3;
+
+/// Nothing comes near a longer name, and comparing takes time.
+const NEAR_LENGTH: usize = 200;
+
+/// The known names that may have been meant, the nearest first.
+fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Vec<String> {
+    if name.len() > NEAR_LENGTH {
+        return Vec::new();
+    }
+    let lower = name.to_lowercase();
+    let mut near: Vec<(usize, &str)> = known
+        .into_iter()
+        .map(|known| {
+            let distance = strsim::damerau_levenshtein(&lower, &known.to_lowercase());
+            (distance, known)
+        })
+        .filter(|(distance, known)| *distance <= known.chars().count().div_ceil(3))
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    let nearest = near.into_iter().take(NAMES_OFFERED);
+    nearest.map(|(_, name)| name.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_names_come_first_and_strangers_not_at_all() {
+        let known = ["Engineering", "Sales", "Company Choir", "Engineering"];
+        assert_eq!(nearest("enginering", known), ["Engineering"]);
+        assert_eq!(nearest("Company Chior", known), ["Company Choir"]);
+        assert_eq!(nearest("Nope", known), Vec::<String>::new());
+        assert_eq!(nearest(&"x".repeat(201), known), Vec::<String>::new());
+    }
+}
