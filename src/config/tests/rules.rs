@@ -136,13 +136,13 @@ entrain.toml:14: jobs.acme.users.mappings[0].match: a value that differs each ti
 fn a_value_that_nobody_has_is_chosen_once_and_can_be_asked_for() {
     insta::assert_snapshot!([
         told("[jobs.users]\nmappings = [ { target = \"nickName\", expression = 'SelectUniqueValue([mail], [surname])', match = 2, apply = \"always\" } ]"),
-        told("[jobs.users]\nmappings = [ { target = \"emails\", expression = 'SelectUniqueValue([mail], [surname])' } ]"),
+        told("[jobs.users]\nmappings = [ { target = \"entitlements\", expression = 'SelectUniqueValue([mail], [surname])' } ]"),
     ].join("\n"), @r##"
 entrain.toml:14: jobs.acme.users.mappings[0].match: SelectUniqueValue chooses a value that nobody has, so it cannot match
     drop match
 entrain.toml:14: jobs.acme.users.mappings[0].apply: SelectUniqueValue chooses a value once, when the object is created
     write apply = "on-create"
-entrain.toml:14: jobs.acme.users.mappings[0].expression: emails cannot take SelectUniqueValue: only a single plain value can be searched for
+entrain.toml:14: jobs.acme.users.mappings[0].expression: entitlements cannot take SelectUniqueValue: only a single plain value can be searched for
     map a sub-attribute such as emails[type eq "work"].value
 "##);
 }
