@@ -88,9 +88,9 @@ pub(super) async fn plan(context: &Context<'_>, reading: &Reading) -> Result<Pla
         }
     }
     let warnings = gathering.warnings(&planner)?;
-    let mut planned = planner.finish(&links, store.link_counts(job)?, store.scope_counts(job)?);
-    planned.plan.warnings = warnings;
-    Ok(planned)
+    let mut result = planner.finish(&links, store.link_counts(job)?, store.scope_counts(job)?);
+    result.plan.warnings = warnings;
+    Ok(result)
 }
 
 /// What the state knows that the whole plan needs.
