@@ -105,10 +105,10 @@ pub(super) async fn plan(context: &Context<'_>, reading: &Reading) -> Result<Pla
         }
     }
     let warnings = gathering.warnings(&planner)?;
-    let mut planned = planner.finish(&links, store.link_counts(job)?, store.scope_counts(job)?);
-    planned.plan.warnings = warnings;
-    planned.plan.misnamed = misnamed;
-    Ok(planned)
+    let mut made = planner.finish(&links, store.link_counts(job)?, store.scope_counts(job)?);
+    made.plan.warnings = warnings;
+    made.plan.misnamed = misnamed;
+    Ok(made)
 }
 
 /// What the state knows that the whole plan needs.

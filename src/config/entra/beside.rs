@@ -93,15 +93,19 @@ impl List {
         let why =
             "in Entra they are the Tenant URL and the Secret Token, which stand beside the schema";
         self.leave(place, "base_url, token", why);
-        let pace = "Entra decides by itself how fast it asks, and how long it waits";
+        let by_itself = "Entra decides by itself how fast it asks, and how long it waits";
         if *concurrency != CONCURRENCY {
-            self.leave(place, format!("concurrency = {concurrency}"), pace);
+            self.leave(place, format!("concurrency = {concurrency}"), by_itself);
         }
         if let Some(rate) = requests_per_second {
-            self.leave(place, format!("requests_per_second = {rate}"), pace);
+            self.leave(place, format!("requests_per_second = {rate}"), by_itself);
         }
         if *timeout != TIMEOUT {
-            self.leave(place, format!("timeout = \"{}s\"", timeout.as_secs()), pace);
+            self.leave(
+                place,
+                format!("timeout = \"{}s\"", timeout.as_secs()),
+                by_itself,
+            );
         }
         if let Some(file) = ca_certificate {
             let what = format!("ca_certificate = {:?}", file.display().to_string());

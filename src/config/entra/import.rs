@@ -610,9 +610,9 @@ fn meaningful(metadata: &[wire::Entry]) -> impl Iterator<Item = (&str, &str)> {
         let value = entry.value.as_deref().unwrap_or_default().trim();
         let value = value.trim_matches('"');
         let usual: &[&str] = match word(Some(key)).as_str() {
-            "" | "iscustomerdefined" | "unsynchronized" | "disposition" => return None,
+            "" | "iscustomerdefined" | "unsynchronized" | "disposition"
             // The precedences of matching say it.
-            "originaljoiningproperty" => return None,
+            | "originaljoiningproperty" => return None,
             "escrowbehavior" => &["", "default"],
             "disablemonitoringforchanges" | "excludefromreporting" => &["", "false"],
             _ => &[""],

@@ -123,7 +123,9 @@ impl Hidden {
             let sides = change.old.iter().chain(&change.new);
             sides.for_each(|value| self.add(value));
             if let Written::Added(elements) = &change.written {
-                elements.iter().for_each(|element| self.add(element));
+                for element in elements {
+                    self.add(element);
+                }
             }
         }
     }
