@@ -236,7 +236,7 @@ async fn a_filter_does_not_tell_what_a_mapping_redacts() {
     let filter = |operator: &str| {
         rig.configure(&format!(
             "[jobs.users]\nfilters = [ {{ all = [ {{ attribute = \"jobTitle\", \
-             operator = \"{operator}\", value = \"^E-\" }} ] }} ]\n\
+             operator = \"{operator}\", value = \"E-.*\" }} ] }} ]\n\
              [jobs.safety]\nmax_deletions = \"100%\"\n[jobs.groups]\nenabled = false\n{MAPPINGS}"
         ));
     };

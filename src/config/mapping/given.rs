@@ -9,7 +9,7 @@ use crate::config::reader::Typed;
 use crate::engine::expr::{Expression, Given};
 use crate::engine::mapping::convert;
 use crate::engine::model::source::{self, SourceType};
-use crate::engine::model::{ObjectKind, TargetPath, TargetType, Value};
+use crate::engine::model::{ObjectKind, TargetPath, TargetType, Value, is_whole_list, schema};
 
 /// What the expression can give of objects of this kind; a part that always fails is told.
 pub(super) fn gives(
@@ -46,6 +46,7 @@ fn of_attribute(kind: ObjectKind, name: &str) -> Given {
 
 /// A message and a remedy where nothing that is given fits.
 pub(super) fn fits(
+    kind: ObjectKind,
     given: &BTreeSet<Given>,
     path: &TargetPath,
     shape: &Shape,
@@ -53,7 +54,13 @@ pub(super) fn fits(
     let Some(one) = given.first() else {
         return Ok(());
     };
-    if given.iter().any(|given| fits_one(given, shape)) {
+    // Entra calls `roles` and its like text; to the RFC each element is an object.
+    let takes_objects = is_whole_list(schema::definition(kind, path), path);
+    let fits = |given: &Given| match given {
+        Given::Object | Given::Objects if takes_objects && shape.multi_valued => true,
+        given => fits_one(given, shape),
+    };
+    if given.iter().any(fits) {
         return Ok(());
     }
     let takes = word(shape.target_type);

@@ -52,7 +52,7 @@ pub(super) fn build_source(
                 ));
             }
             let given = given::gives(kind, &expression, text, log)?;
-            if let Err((message, remedy)) = given::fits(&given, path, shape) {
+            if let Err((message, remedy)) = given::fits(kind, &given, path, shape) {
                 log.problem(text.place.problem(message, remedy));
                 return None;
             }
