@@ -9,9 +9,10 @@ use anyhow::Context as _;
 
 use super::args;
 use super::exit::Exit;
-use super::load::{Usage, nearest};
+use super::load::Usage;
 use super::output::{Output, is_standard_output};
 use crate::config::preset;
+use crate::engine::model::nearest;
 
 /// The preset of a target that nobody named.
 const DEFAULT_PRESET: &str = "generic";

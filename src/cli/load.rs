@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::output::Output;
 use crate::config::{self, Config, Job, Loaded, Problem, Problems};
+use crate::engine::model::nearest;
 use crate::report::{ProblemView, text};
 
 /// Wrong usage or configuration: exit code 2.
@@ -93,28 +94,4 @@ fn unknown(config: &Config, name: &str) -> String {
         None => format!("there are: {}", known.collect::<Vec<_>>().join(", ")),
     };
     format!("there is no job \"{name}\"; {hint}")
-}
-
-/// The known name that was probably meant.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let name = name.to_lowercase();
-    let scored = known.map(|known| {
-        let distance = strsim::damerau_levenshtein(&name, &known.to_lowercase());
-        (distance, known)
-    });
-    let (distance, nearest) = scored.min()?;
-    (distance <= nearest.chars().count().div_ceil(3)).then_some(nearest)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mistyped_name_finds_the_one_that_was_meant() {
-        let known = || ["wizer", "sosafe", "symantec"].into_iter();
-        assert_eq!(nearest("wizzer", known()), Some("wizer"));
-        assert_eq!(nearest("SoSafe", known()), Some("sosafe"));
-        assert_eq!(nearest("workday", known()), None);
-    }
 }

@@ -4,9 +4,10 @@ use std::io::Write as _;
 
 use super::args::PresetsCommand;
 use super::exit::Exit;
-use super::load::{Usage, nearest};
+use super::load::Usage;
 use super::output::Output;
 use crate::config::preset::{self, Covered, Outline};
+use crate::engine::model::nearest;
 use crate::report::presets::{self as report, CoveredView, PresetView};
 
 pub(super) fn presets(output: Output, command: Option<PresetsCommand>) -> anyhow::Result<Exit> {

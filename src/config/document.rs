@@ -13,7 +13,8 @@ use figment::value::{Dict, Empty, Tag, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use toml_edit::{ImDocument, Item, TableLike};
 
-use super::problem::{Log, Problem, nearest};
+use super::problem::{Log, Problem};
+use crate::engine::model::nearest;
 
 /// One step of the way to a value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

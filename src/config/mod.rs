@@ -4,6 +4,7 @@
 //! `settings` of it, which is what the rest of the program sees. `entra` reads and writes the format of
 //! Entra's own jobs.
 
+pub(crate) mod bounded;
 mod document;
 mod duration;
 pub(crate) mod entra;
@@ -18,7 +19,6 @@ mod secret;
 mod select;
 mod settings;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -98,9 +98,13 @@ fn load_with(file: &Path, variables: &[Variable]) -> Result<Loaded, Problems> {
             remedy: remedy.to_owned(),
         }])
     };
-    let bytes = fs::read(file).map_err(|err| {
+    let bytes = bounded::read_file(file, bounded::MAX_CONFIGURATION).map_err(|err| {
         let message = format!("the configuration cannot be read: {err}");
-        whole_file(None, message, "correct the path or the file's permissions")
+        whole_file(
+            None,
+            message,
+            "correct the path, the file or its permissions",
+        )
     })?;
     let text = String::from_utf8(bytes).map_err(|err| {
         let good = &err.as_bytes()[..err.utf8_error().valid_up_to()];

@@ -1,10 +1,10 @@
 //! Presets: what is known of a kind of target, as data. Those in the folder `presets` are compiled
 //! in; a job may name a file of its own.
 
-use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 
+use super::bounded;
 use super::document::{Document, Place};
 use super::file;
 use super::problem::{Log, suggest};
@@ -127,7 +127,7 @@ pub(super) fn load(
         return None;
     }
     let path = folder.join(name.strip_prefix("./").unwrap_or(name));
-    match fs::read_to_string(&path) {
+    match bounded::read_text(&path, bounded::MAX_CONFIGURATION) {
         Ok(text) => read(&path, &text, log),
         Err(err) => {
             log.problem(choice.place.problem(

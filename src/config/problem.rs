@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::engine::model::nearest;
+
 /// One thing to correct.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
@@ -105,26 +107,6 @@ impl Log {
             list.retain(|problem| told.insert(problem.to_string()));
         }
     }
-}
-
-/// Nothing that is known comes near a longer name, and comparing takes time.
-const NEAR_LENGTH: usize = 200;
-
-/// The known name that was most likely meant, if any is close.
-pub(super) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    if name.len() > NEAR_LENGTH {
-        return None;
-    }
-    let lower = name.to_lowercase();
-    known
-        .into_iter()
-        .map(|candidate| {
-            let distance = strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
-            (distance, candidate)
-        })
-        .min()
-        .filter(|(distance, candidate)| *distance <= candidate.chars().count().div_ceil(3))
-        .map(|(_, candidate)| candidate)
 }
 
 /// `did you mean X?` where a name is close, else the list of all.

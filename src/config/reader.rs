@@ -6,8 +6,9 @@ use std::rc::Rc;
 use figment::value::{Dict, Num, Value};
 
 use super::document::{Document, Place};
-use super::problem::{Log, nearest};
+use super::problem::Log;
 use super::settings::Secret;
+use crate::engine::model::nearest;
 
 /// A value with the place where it was typed.
 #[derive(Clone, Debug)]

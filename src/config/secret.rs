@@ -1,9 +1,9 @@
 //! Fetches secrets from where the configuration says they are. Errors name the place, never the
 //! content.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::bounded;
 use super::settings::Secret;
 
 /// Why a secret could not be read.
@@ -81,10 +81,11 @@ fn variable(name: &str) -> Variable {
 }
 
 fn read_file(path: &Path) -> Result<String, SecretError> {
-    let content = fs::read_to_string(path).map_err(|source| SecretError::File {
-        path: path.to_owned(),
-        source,
-    })?;
+    let content =
+        bounded::read_text(path, bounded::MAX_SECRET).map_err(|source| SecretError::File {
+            path: path.to_owned(),
+            source,
+        })?;
     match trimmed(&content) {
         "" => Err(SecretError::FileEmpty(path.to_owned())),
         secret => Ok(secret.to_owned()),
@@ -98,7 +99,7 @@ fn trimmed(text: &str) -> &str {
 #[cfg(unix)]
 fn is_readable_by_all(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }
 
 #[cfg(not(unix))]
@@ -109,6 +110,7 @@ fn is_readable_by_all(_: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use std::env::VarError;
+    use std::fs;
 
     use super::*;
 

@@ -36,7 +36,7 @@ pub(super) fn misnamed(store: &Store, job: &Job) -> Result<Vec<Misnamed>, Error>
 /// who was meant.
 fn excluded(store: &Store, name: &str) -> Result<Option<Misnamed>, Error> {
     for kind in ObjectKind::ALL {
-        if !store.find(kind, name)?.is_empty() {
+        if !store.find_exactly(kind, name)?.is_empty() {
             return Ok(None);
         }
     }

@@ -2,7 +2,7 @@
 //! one: a name with a slip, and one that somebody changed in the tenant, look alike from here.
 
 use super::job::{GroupObjects, Job, ScopeMode};
-use super::model::SourceId;
+use super::model::{SourceId, near};
 
 /// A list of the configuration that names objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +49,8 @@ impl Misnamed {
             list,
             name: name.to_owned(),
             nearest: if found.is_empty() {
-                nearest(name, known)
+                let near = near(name, known).into_iter();
+                near.take(NAMES_OFFERED).map(str::to_owned).collect()
             } else {
                 Vec::new()
             },
@@ -88,40 +89,3 @@ pub(crate) fn entries(job: &Job) -> Vec<(Naming, &str)> {
 
 /// So many names are offered in place of one.
 const NAMES_OFFERED: usize = 3;
-
-/// Nothing comes near a longer name, and comparing takes time.
-const NEAR_LENGTH: usize = 200;
-
-/// The known names that may have been meant, the nearest first.
-fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Vec<String> {
-    if name.len() > NEAR_LENGTH {
-        return Vec::new();
-    }
-    let lower = name.to_lowercase();
-    let mut near: Vec<(usize, &str)> = known
-        .into_iter()
-        .map(|known| {
-            let distance = strsim::damerau_levenshtein(&lower, &known.to_lowercase());
-            (distance, known)
-        })
-        .filter(|(distance, known)| *distance <= known.chars().count().div_ceil(3))
-        .collect();
-    near.sort_unstable();
-    near.dedup();
-    let nearest = near.into_iter().take(NAMES_OFFERED);
-    nearest.map(|(_, name)| name.to_owned()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearest_names_come_first_and_strangers_not_at_all() {
-        let known = ["Engineering", "Sales", "Company Choir", "Engineering"];
-        assert_eq!(nearest("enginering", known), ["Engineering"]);
-        assert_eq!(nearest("Company Chior", known), ["Company Choir"]);
-        assert_eq!(nearest("Nope", known), Vec::<String>::new());
-        assert_eq!(nearest(&"x".repeat(201), known), Vec::<String>::new());
-    }
-}

@@ -13,7 +13,7 @@ use super::auth::Token;
 use super::error::{About, Error, Words, is_page};
 use super::route::Routes;
 use super::wire::{self, ErrorBody, List};
-use crate::config::{MemberRemove, Target};
+use crate::config::{MemberRemove, Target, bounded};
 use crate::engine::model::{ObjectKind, TargetPath};
 use crate::engine::redact::Hidden;
 use crate::http::{self, Answer, Channel, Exchange, Repeat, Settings, Want};
@@ -57,9 +57,11 @@ impl Connection {
             .ca_certificate
             .as_ref()
             .map(|path| {
-                std::fs::read(path).map_err(|source| Error::Certificate {
-                    path: path.clone(),
-                    source,
+                bounded::read_file(path, bounded::MAX_CERTIFICATES).map_err(|source| {
+                    Error::Certificate {
+                        path: path.clone(),
+                        source,
+                    }
                 })
             })
             .transpose()?;

@@ -5,6 +5,7 @@ use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Row, Transaction, named_params, params};
 
 use super::escrow::{NotPlanned, PLAN};
+use super::objects::guest_names;
 use super::wire::{Column, unreadable};
 use super::{Error, Store};
 use crate::engine::model::{JobName, ObjectKind, SourceId, TargetId, TargetPath, Value};
@@ -72,7 +73,7 @@ pub(crate) struct LogFilter {
     pub(crate) until: Option<DateTime<Utc>>,
     pub(crate) action: Option<String>,
     pub(crate) status: Option<LogStatus>,
-    /// Source id, target id or label.
+    /// Source id, target id or label, or the address that a guest has at home.
     pub(crate) object: Option<String>,
     /// Lines later than the one with this id, to follow the log.
     pub(crate) after: Option<i64>,
@@ -121,14 +122,19 @@ impl Store {
                  AND (:action IS NULL OR action = :action)
                  AND (:status IS NULL OR status = :status)
                  AND (:object IS NULL OR source_id = :object OR source_id = lower(:object) OR target_id = :object
-                      OR label = :object COLLATE NOCASE)
+                      OR label = :object COLLATE NOCASE
+                      OR (kind = 'user' AND label >= :guests COLLATE NOCASE
+                          AND label < :guests_end COLLATE NOCASE))
              ORDER BY id DESC LIMIT :limit"
         );
+        let (guests, guests_end) = object.as_deref().and_then(guest_names).unzip();
         self.read("read the provisioning log", |connection| {
             connection
                 .prepare_cached(&sql)?
                 .query_map(
                     named_params! {
+                        ":guests": guests,
+                        ":guests_end": guests_end,
                         ":job": job,
                         ":cycle": cycle,
                         ":since": since.map(Column),

@@ -20,9 +20,35 @@ impl Store {
         self.read(LOOK_UP, |connection| one(connection, kind, id))
     }
 
+    /// Objects that somebody may mean by this text: those that it names exactly, else the guests who have
+    /// the address at home; those that are present come first.
+    pub(crate) fn find(&self, kind: ObjectKind, text: &str) -> Result<Vec<SourceObject>, Error> {
+        let named = self.find_exactly(kind, text)?;
+        match guest_names(text) {
+            Some((from, to)) if named.is_empty() && kind == ObjectKind::User => {
+                self.read(LOOK_UP, |connection| {
+                    connection
+                        .prepare_cached(
+                            "SELECT kind, id, presence, attributes FROM objects
+                             WHERE kind = ?1 AND label >= ?2 COLLATE NOCASE
+                                 AND label < ?3 COLLATE NOCASE
+                             ORDER BY presence <> 'present', id",
+                        )?
+                        .query_map(params![kind, from, to], object)?
+                        .collect()
+                })
+            }
+            Some(_) | None => Ok(named),
+        }
+    }
+
     /// Objects with this id, or whose principal name (users) or display name (groups) it is, in
     /// whatever case; those that are present come first.
-    pub(crate) fn find(&self, kind: ObjectKind, text: &str) -> Result<Vec<SourceObject>, Error> {
+    pub(crate) fn find_exactly(
+        &self,
+        kind: ObjectKind,
+        text: &str,
+    ) -> Result<Vec<SourceObject>, Error> {
         self.read(LOOK_UP, |connection| {
             connection
                 .prepare_cached(
@@ -135,6 +161,19 @@ impl Store {
                 .collect()
         })
     }
+}
+
+/// The principal names of the guests with this address at home begin with the first text and come before
+/// the second: `alias@theirdomain` is `alias_theirdomain#EXT#@` and a domain of the tenant.
+pub(super) fn guest_names(address: &str) -> Option<(String, String)> {
+    // Where the domain had a low line, expressions would see another address.
+    let (alias, domain) = address.rsplit_once('@')?;
+    if alias.is_empty() || domain.is_empty() || domain.contains('_') {
+        return None;
+    }
+    let from = format!("{alias}_{domain}#EXT#@");
+    let to = format!("{from}{}", char::MAX);
+    Some((from, to))
 }
 
 /// Runs a query that yields ids.

@@ -401,3 +401,39 @@ async fn a_mapping_that_can_never_fit_is_told_before_any_network() {
     let plan = of(&fine.to_string(), 0).await;
     assert!(plan["actions"].to_string().contains("AAEC"), "{plan:#}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_without_end_or_a_folder_is_refused_wherever_a_file_is_named() {
+    let rig = start().await;
+    let rejected = [("/dev/zero", "larger than"), ("/", "it is a folder")];
+    let tell = |run: &Run, file: &str, what: &str| {
+        let told = format!("{}{}", run.out, run.err);
+        assert!(told.contains(file) && told.contains(what), "{run:?}");
+    };
+    for (file, what) in rejected {
+        let run = rig.run(&["check", "--config", file]).await.expect(2);
+        tell(&run, file, what);
+        let run = rig.run(&["import", file]).await.expect(2);
+        tell(&run, file, what);
+        let run = rig.run(&["eval", "[mail]", "--object", file]).await;
+        tell(&run.expect(2), file, what);
+    }
+    let settings = [
+        ("preset = \"generic\"", "preset = ", 2, "1 MiB"),
+        ("{ file = \"token\" }", "token.file = ", 1, "64 KiB"),
+        ("[jobs.scope]", "ca_certificate = ", 1, "1 MiB"),
+    ];
+    for (file, what) in rejected {
+        for (before, key, code, cap) in settings {
+            rig.configure("[jobs.scope]");
+            rig.edit(|text| match key {
+                "preset = " => text.replace(before, &format!("preset = \"{file}\"")),
+                "token.file = " => text.replace(before, &format!("{{ file = \"{file}\" }}")),
+                _ => text.replace(before, &format!("ca_certificate = \"{file}\"")),
+            });
+            let run = rig.run(&["plan"]).await.expect(code);
+            tell(&run, file, what);
+            assert!(file == "/" || run.err.contains(cap), "{run:?}");
+        }
+    }
+}

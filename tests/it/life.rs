@@ -85,6 +85,33 @@ async fn a_guest_goes_by_the_address_at_home() {
     rig.tenant().set_property(guest, "userType", json!("Guest"));
     settles(&rig, &mut Expected::default()).await;
     assert_eq!(rig.user("jo_ann.smith@fabrikam.com")["active"], true);
+
+    let home = "Jo_Ann.Smith@fabrikam.com";
+    let run = rig.run(&["eval", "[displayName]", "--user", home]).await;
+    assert_eq!(run.expect(0).out, "guest\n");
+    rig.tenant().set_property(guest, "jobTitle", json!("Boss"));
+    rig.run(&["plan", "--user", home]).await.expect(0);
+    rig.run(&["sync", "--user", home]).await.expect(0);
+    assert_eq!(rig.user("jo_ann.smith@fabrikam.com")["title"], "Boss");
+    let log = rig
+        .run(&["log", "--object", home, "--format", "json"])
+        .await;
+    let log: Value = serde_json::from_str(&log.expect(0).out).unwrap();
+    assert_eq!(log["entries"].as_array().unwrap().len(), 2, "{log:#}");
+
+    // A second guest of that address: nobody is chosen.
+    let twin = rig.joiner("twin");
+    let name = "jo_ann.smith_fabrikam.com#EXT#@contoso.com";
+    rig.tenant()
+        .set_property(twin, "userPrincipalName", json!(name));
+    rig.run(&["sync"]).await;
+    for command in ["plan", "sync"] {
+        let run = rig.run(&[command, "--user", home]).await.expect(1);
+        assert!(run.err.contains("several users are called"), "{run:?}");
+    }
+    let run = rig.run(&["eval", "[displayName]", "--user", home]).await;
+    let run = run.expect(1);
+    assert!(run.err.contains("several users are called"), "{run:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,23 +2,20 @@
 //! says where in a file something is wrong.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
+use crate::config::bounded;
 use crate::engine::expr::{AppRole, Lookup};
 use crate::engine::mapping::Subject;
 use crate::engine::model::{
     Attributes, ObjectKind, Presence, SourceId, SourceObject, Value, source,
 };
 use crate::report::eval::InputView;
-
-/// The most that a file may have; an object of Graph has some kilobytes.
-const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// What mappings know of a user: the properties, and which of them are null on purpose.
 pub(super) struct Object {
@@ -172,12 +169,12 @@ impl From<WireRole> for AppRole {
 /// The text of a file, `-` being standard input.
 pub(super) fn read_text(file: &Path) -> Result<String, InputView> {
     let (name, bytes) = if file == Path::new("-") {
-        let read = bounded(io::stdin().lock());
+        let read = bounded::read_all(io::stdin().lock(), bounded::MAX_JSON);
         ("standard input".to_owned(), read)
     } else {
         (
             file.display().to_string(),
-            fs::File::open(file).and_then(bounded),
+            bounded::read_file(file, bounded::MAX_JSON),
         )
     };
     let wrong = |message: String| InputView {
@@ -193,17 +190,6 @@ pub(super) fn read_text(file: &Path) -> Result<String, InputView> {
         Some(text) => text.to_owned(),
         None => text,
     })
-}
-
-/// Everything, unless it is more than anybody would write: a device never ends.
-fn bounded(from: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    from.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        let words = format!("it is larger than {} MiB", MAX_BYTES / (1024 * 1024));
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, words));
-    }
-    Ok(bytes)
 }
 
 /// Reads a JSON file of this shape.

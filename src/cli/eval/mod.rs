@@ -16,7 +16,7 @@ use super::exit::Exit;
 use super::load::{self, Usage};
 use super::output::Output;
 use crate::engine::expr::{AppRole, Error, Expression, Input, Write};
-use crate::engine::model::{ObjectKind, source};
+use crate::engine::model::{ObjectKind, Presence, source};
 use crate::report::eval::{self as report, EvalView, InputView};
 use crate::scheduler;
 use crate::store::Store;
@@ -262,10 +262,13 @@ fn from_state(
 ) -> anyhow::Result<(Object, Option<String>)> {
     let config = load::config(output, file)?;
     let store = Store::open_read_only(&config.state_path)?;
-    let found = store.find(ObjectKind::User, user)?.into_iter().next();
-    match found {
-        Some(object) => Ok((Object::from_state(object), store.default_domain()?)),
-        None => anyhow::bail!(
+    let mut found = store.find(ObjectKind::User, user)?.into_iter();
+    match (found.next(), found.next()) {
+        (Some(_), Some(other)) if other.presence == Presence::Present => {
+            anyhow::bail!("several users are called {user}; name one by the object id")
+        }
+        (Some(object), _) => Ok((Object::from_state(object), store.default_domain()?)),
+        (None, _) => anyhow::bail!(
             "no user {user} is in the state; name a principal name or an object id, and mind that \
              only what a cycle has read is there"
         ),

@@ -15,16 +15,13 @@ mod toml;
 mod tree;
 mod wire;
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
+
+use super::bounded;
 
 pub(crate) use export::export;
 pub(crate) use import::import;
-
-/// The largest file that is read. Exports have some hundred kilobytes, a few thousand directory
-/// extensions included.
-const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// What is carried over and all the same acts differently, line by line.
 pub(crate) const EMPTIED: [&str; 2] = [
@@ -66,8 +63,6 @@ pub(crate) struct Missing {
 pub(crate) enum Error {
     #[error("the file cannot be read")]
     Read(#[source] io::Error),
-    #[error("the file is larger than {} MiB, which no exported schema is", MAX_BYTES / (1024 * 1024))]
-    TooLarge,
     #[error("the file is not text: {0}")]
     NotText(&'static str),
     #[error("not a schema: {message} at line {line}, column {column}")]
@@ -87,14 +82,7 @@ pub(crate) enum Error {
 
 /// The bytes of a file, no more of them than a schema can have.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let file = File::open(path).map_err(Error::Read)?;
-    let mut bytes = Vec::new();
-    let mut bounded = file.take(MAX_BYTES + 1);
-    bounded.read_to_end(&mut bytes).map_err(Error::Read)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(Error::TooLarge);
-    }
-    Ok(bytes)
+    bounded::read_file(path, bounded::MAX_JSON).map_err(Error::Read)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, SeqAccess, Visitor};
 
-use super::{Error, MAX_BYTES};
+use super::Error;
 
 /// Objects in one file, above which it is no schema; so that memory stays bounded.
 const MAX_OBJECTS: usize = 200_000;
@@ -260,9 +260,6 @@ struct Document {
 /// Reads a file that holds a schema, a template or a list of them with theirs, or a single rule or
 /// object mapping.
 pub(super) fn read(bytes: &[u8]) -> Result<Schema, Error> {
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(Error::TooLarge);
-    }
     let text = decode(bytes)?;
     if text.bytes().filter(|byte| *byte == b'{').count() > MAX_OBJECTS {
         let message = format!("it holds more than {MAX_OBJECTS} objects");

@@ -10,12 +10,12 @@ mod source;
 use std::collections::BTreeMap;
 
 use super::file::{self, Flow};
-use super::problem::{Log, nearest, suggest};
+use super::problem::{Log, suggest};
 use super::reader::Typed;
 use crate::engine::mapping::{Apply, Mapping, Source};
 use crate::engine::model::schema;
 use crate::engine::model::source::IS_SOFT_DELETED;
-use crate::engine::model::{ObjectKind, TargetPath, TargetType};
+use crate::engine::model::{ObjectKind, TargetPath, TargetType, nearest};
 use options::{build_apply, build_matching, build_on_empty};
 
 pub(super) use source::read_filter_attribute;

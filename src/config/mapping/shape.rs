@@ -3,10 +3,10 @@
 use super::choose;
 use crate::config::document::Place;
 use crate::config::file;
-use crate::config::problem::{Log, nearest};
+use crate::config::problem::Log;
 use crate::config::reader::Typed;
 use crate::engine::model::schema::{self, Definition};
-use crate::engine::model::{ObjectKind, TargetPath, TargetType};
+use crate::engine::model::{ObjectKind, TargetPath, TargetType, nearest};
 
 /// What a mapping says of its target, or the RFC's schemas do.
 pub(super) struct Shape {

@@ -3,12 +3,12 @@
 use super::shape::{Shape, word};
 use super::{constant, given};
 use crate::config::file::{self, Flow};
-use crate::config::problem::{Log, nearest};
+use crate::config::problem::Log;
 use crate::config::reader::Typed;
 use crate::engine::expr::{self, Expression};
 use crate::engine::mapping::Source;
 use crate::engine::model::source::{self, SourceAttribute, SourceType, Unusable};
-use crate::engine::model::{ObjectKind, TargetPath, TargetType};
+use crate::engine::model::{ObjectKind, TargetPath, TargetType, nearest};
 
 pub(super) fn build_source(
     kind: ObjectKind,

@@ -1,10 +1,10 @@
 //! The clauses of a scoping filter.
 
-use crate::config::problem::{Log, nearest};
+use crate::config::problem::Log;
 use crate::config::{file, mapping};
 use crate::engine::filter::{Clause, ClauseGroup, Operator};
-use crate::engine::model::ObjectKind;
 use crate::engine::model::source::{self, SourceAttribute, SourceType};
+use crate::engine::model::{ObjectKind, nearest};
 
 pub(super) fn resolve_filter(
     kind: ObjectKind,

@@ -4,10 +4,11 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use super::length;
-use crate::config::problem::{Log, nearest};
+use crate::config::problem::Log;
 use crate::config::reader::Typed;
 use crate::config::settings::Schedule;
 use crate::config::{duration, file};
+use crate::engine::model::nearest;
 
 pub(in crate::config) const INTERVAL: Duration = Duration::from_mins(40);
 

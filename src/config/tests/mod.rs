@@ -10,6 +10,8 @@ mod rules;
 mod secrets;
 mod sense;
 
+use std::fs;
+
 use super::*;
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");

@@ -23,7 +23,7 @@ fn a_file_that_cannot_be_read_is_a_problem() {
     let missing = load_with(Path::new("/nonexistent/entrain.toml"), &[]).unwrap_err();
     insta::assert_snapshot!(missing, @r##"
 /nonexistent/entrain.toml: the configuration cannot be read: No such file or directory (os error 2)
-    correct the path or the file's permissions
+    correct the path, the file or its permissions
 "##);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("entrain.toml");

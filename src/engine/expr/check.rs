@@ -5,11 +5,12 @@ use std::ops::Range;
 
 use super::ast::{self, Node, NodeKind, Operator};
 use super::dates::{Interval, format::DateFormat, format::Styles};
-use super::error::{Error, ErrorKind, nearest};
+use super::error::{Error, ErrorKind};
 use super::functions::{Function, Parameter, Takes, find, functions};
 use super::number::Number;
 use super::pattern::Pattern;
 use super::{roles, text};
+use crate::engine::model::nearest;
 
 /// A checked part of an expression and its place in the text.
 #[derive(Clone, Debug)]

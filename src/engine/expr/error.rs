@@ -35,8 +35,10 @@ pub(crate) enum ErrorKind {
     UnterminatedAttribute,
     #[error("the attribute has no name")]
     UnnamedAttribute,
-    #[error("the number has too many digits")]
+    #[error("a number has at most 19 digits before the point and 18 after it")]
     NumberTooLong,
+    #[error("a hexadecimal number is at most &H7FFFFFFFFFFFFFFF")]
+    HexTooLarge,
     #[error("expected {expected}, found {found}")]
     Expected {
         expected: &'static str,
@@ -114,6 +116,15 @@ pub(crate) enum ErrorKind {
     ComplexValue,
     #[error("{parameter} of {function} is not a number")]
     NotANumber {
+        function: &'static str,
+        parameter: &'static str,
+    },
+    #[error(
+        "{parameter} of {function} does not fit: whole numbers go from {} to {}",
+        i64::MIN,
+        i64::MAX
+    )]
+    NumberOutOfRange {
         function: &'static str,
         parameter: &'static str,
     },
@@ -279,24 +290,4 @@ impl Error {
     fn before<'t>(&self, text: &'t str) -> &'t str {
         text.get(..self.span.start).unwrap_or(text)
     }
-}
-
-/// Nothing that is known comes near a longer name, and comparing takes time.
-const NEAR_LENGTH: usize = 200;
-
-/// The known name that was most likely meant, if any is close.
-pub(super) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    if name.len() > NEAR_LENGTH {
-        return None;
-    }
-    let lower = name.to_lowercase();
-    known
-        .into_iter()
-        .map(|candidate| {
-            let distance = strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
-            (distance, candidate)
-        })
-        .min()
-        .filter(|(distance, candidate)| *distance <= candidate.chars().count().div_ceil(3))
-        .map(|(_, candidate)| candidate)
 }

@@ -237,7 +237,11 @@ impl<'a> Call<'a, '_> {
                 let text = datum
                     .into_text()
                     .map_err(|kind| self.fail_at(index, kind))?;
-                Number::parse(&text.unwrap_or_default()).ok_or_else(|| {
+                let text = text.unwrap_or_default();
+                Number::parse(&text).ok_or_else(|| {
+                    if Number::is_written(&text) {
+                        return self.out_of_range(index);
+                    }
                     let (function, parameter) = self.names(index);
                     let kind = ErrorKind::NotANumber {
                         function,
@@ -249,6 +253,7 @@ impl<'a> Call<'a, '_> {
         };
         match number.as_integer() {
             Some(integer) => Ok(Some(integer)),
+            None if number.is_whole() => Err(self.out_of_range(index)),
             None => Err(self.not_whole(index)),
         }
     }
@@ -324,6 +329,15 @@ impl<'a> Call<'a, '_> {
                 parameter,
             },
         )
+    }
+
+    fn out_of_range(&self, index: usize) -> Stop {
+        let (function, parameter) = self.names(index);
+        let kind = ErrorKind::NumberOutOfRange {
+            function,
+            parameter,
+        };
+        self.fail_at(index, kind)
     }
 
     pub(super) fn not_whole(&self, index: usize) -> Stop {

@@ -163,6 +163,6 @@ impl<'t> Lexer<'t> {
         }
         i64::from_str_radix(digits, 16)
             .map(TokenKind::Hex)
-            .map_err(|_| Error::new(ErrorKind::NumberTooLong, start..self.at))
+            .map_err(|_| Error::new(ErrorKind::HexTooLarge, start..self.at))
     }
 }

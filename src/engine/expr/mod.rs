@@ -30,7 +30,7 @@ use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 
-use crate::engine::model::{Attributes, Value};
+use crate::engine::model::{self, Attributes, Value};
 use check::{Term, TermKind};
 use eval::{Evaluator, Stop};
 
@@ -165,7 +165,7 @@ impl Expression {
                 && found.is_none()
                 && !is_known(name)
             {
-                let nearest = error::nearest(name, known.iter().copied());
+                let nearest = model::nearest(name, known.iter().copied());
                 let kind = ErrorKind::UnknownAttribute {
                     name: name.clone(),
                     nearest: nearest.map(ToOwned::to_owned),

@@ -24,20 +24,7 @@ impl Number {
 
     /// Reads `-12`, `12.50` and the like, with white space around it; no grouping, no exponent.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let (negative, text) = match text.strip_prefix('-') {
-            Some(rest) => (true, rest),
-            None => (false, text),
-        };
-        let (whole, fraction) = match text.split_once('.') {
-            Some((_, "")) => return None,
-            Some(parts) => parts,
-            None => (text, ""),
-        };
-        if whole.is_empty() || !(whole.bytes().chain(fraction.bytes())).all(|b| b.is_ascii_digit())
-        {
-            return None;
-        }
+        let (negative, whole, fraction) = parts(text)?;
         let whole = whole.trim_start_matches('0');
         let fraction = fraction.trim_end_matches('0');
         if whole.len() > MAX_WHOLE_DIGITS || fraction.len() > MAX_FRACTION_DIGITS {
@@ -49,6 +36,15 @@ impl Number {
             digits: if negative { -digits } else { digits },
             scale: u32::try_from(fraction.len()).ok()?,
         })
+    }
+
+    /// Whether the text is a number, if perhaps one that is too long to be read.
+    pub(super) fn is_written(text: &str) -> bool {
+        parts(text).is_some()
+    }
+
+    pub(super) fn is_whole(self) -> bool {
+        self.scale == 0
     }
 
     pub(super) fn is_zero(self) -> bool {
@@ -67,6 +63,22 @@ impl Number {
     fn at_scale(self, scale: u32) -> i128 {
         self.digits * 10_i128.pow(scale - self.scale)
     }
+}
+
+/// Whether it is negative, and the digits before and after the point.
+fn parts(text: &str) -> Option<(bool, &str, &str)> {
+    let text = text.trim();
+    let (negative, text) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (whole, fraction) = match text.split_once('.') {
+        Some((_, "")) => return None,
+        Some(parts) => parts,
+        None => (text, ""),
+    };
+    let mut digits = whole.bytes().chain(fraction.bytes());
+    (!whole.is_empty() && digits.all(|b| b.is_ascii_digit())).then_some((negative, whole, fraction))
 }
 
 impl Ord for Number {

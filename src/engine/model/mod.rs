@@ -6,6 +6,7 @@ mod change;
 mod complete;
 mod custom_security;
 mod id;
+mod nearest;
 mod object;
 mod path;
 pub(crate) mod schema;
@@ -18,6 +19,7 @@ pub(crate) use change::{MemberChange, SourceChange};
 pub(crate) use complete::Complete;
 pub(crate) use custom_security::{CustomSecurityAttribute, CustomSecurityValues};
 pub(crate) use id::{JobName, ObjectKind, SourceId, TargetId};
+pub(crate) use nearest::{near, nearest};
 pub(crate) use object::{
     Assignment, DEFAULT_ACCESS_ROLE, Grant, Intent, Link, MatchKey, Presence, SourceObject,
     TargetObject, Via,

@@ -336,6 +336,16 @@ fn look_ups_know_who_refers_to_whom() {
     let found = store.find(User, "ada@EXAMPLE.com").unwrap();
     assert_eq!(join(found.iter().map(|user| &user.id)), "u1");
     assert_eq!(store.find(Group, "g2").unwrap().len(), 1);
+
+    let name = "ada_home.example#EXT#@tenant.example";
+    let guest = with(change(User, "u3"), "userPrincipalName", Value::text(name));
+    world.round(User, &[guest]);
+    let find = |text: &str| world.store.find(User, text).unwrap();
+    let found = find("ADA@home.example");
+    assert_eq!(join(found.iter().map(|user| &user.id)), "u3");
+    assert!(find("ada@home").is_empty() && find("da@home.example").is_empty());
+    let exactly = world.store.find_exactly(User, "ada@home.example").unwrap();
+    assert!(exactly.is_empty());
 }
 
 proptest::proptest! {
