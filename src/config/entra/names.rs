@@ -43,6 +43,9 @@ pub(super) fn to_graph(kind: ObjectKind, name: &str) -> String {
     if name.len() > MAX_LENGTH {
         return name.to_owned();
     }
+    if let Some(name) = custom_security_attribute(name) {
+        return name;
+    }
     if usable(name) {
         return source::graph_name(name).into_owned();
     }
@@ -54,6 +57,18 @@ pub(super) fn to_graph(kind: ObjectKind, name: &str) -> String {
         Some(known) => source::graph_name(known).into_owned(),
         None => name.to_owned(),
     }
+}
+
+/// Provisioning from HR systems writes `CustomSecurityAttributes.Set_Attribute` ("Provision custom
+/// security attributes from HR sources"). With more than one `_` nobody can tell where the set ends.
+fn custom_security_attribute(name: &str) -> Option<String> {
+    let (property, rest) = name.split_once('.')?;
+    let (set, attribute) = rest.split_once('_')?;
+    let is_one = property.eq_ignore_ascii_case("customSecurityAttributes")
+        && ![set, attribute]
+            .iter()
+            .any(|part| part.contains(['_', '.']));
+    is_one.then(|| format!("customSecurityAttributes.{set}.{attribute}"))
 }
 
 /// The directory's name for a property of Graph.
@@ -88,7 +103,19 @@ mod tests {
             assert_eq!(to_graph(ObjectKind::User, directory), graph);
             assert_eq!(to_directory(graph), directory);
         }
-        assert_eq!(to_graph(ObjectKind::User, "MailNickName"), "mailNickname");
+        for (directory, graph) in [
+            ("MailNickName", "mailNickname"),
+            (
+                "CustomSecurityAttributes.HR_PayGrade",
+                "customSecurityAttributes.HR.PayGrade",
+            ),
+            (
+                "CustomSecurityAttributes.HR_Pay_Grade",
+                "CustomSecurityAttributes.HR_Pay_Grade",
+            ),
+        ] {
+            assert_eq!(to_graph(ObjectKind::User, directory), graph);
+        }
         assert_eq!(to_graph(ObjectKind::User, "shoeSize"), "shoeSize");
     }
 }

@@ -285,6 +285,21 @@ fn of_a_whole_and_its_parts_the_first_counts() {
 }
 
 #[test]
+fn what_is_not_carried_over_stands_in_no_ones_way() {
+    let imported = imported(
+        &users(&[
+            mapping("name", "[displayName]"),
+            mapping("name.givenName", "[givenName]"),
+        ])
+        .to_string(),
+    );
+    assert_eq!(imported.left.len(), 1, "{:?}", imported.left);
+    let users = job_of(&imported).rules.users;
+    let mut paths = users.mappings.iter().map(|one| one.target.to_string());
+    assert!(paths.any(|path| path == "name.givenName"));
+}
+
+#[test]
 fn importing_what_was_exported_gives_the_same_job() {
     for sample in [ASSEMBLED, TEMPLATE, OBJECT_MAPPING] {
         let first = imported(sample);

@@ -82,19 +82,21 @@ impl Importer<'_> {
             Some(format!(
                 "{whole} is mapped as a whole and in parts as well, and the first counts"
             ))
-        } else if seen.insert(path.clone()) {
+        } else if seen.contains(&path) {
+            Some(format!("{path} is mapped twice, and the first counts"))
+        } else {
             let unmatched = Mapping {
                 matching: None,
                 ..mapping.clone()
             };
             judge::mapping(kind, &unmatched.line())
-        } else {
-            Some(format!("{path} is mapped twice, and the first counts"))
         };
         if let Some(why) = fault {
             self.leave(&place, source_text(raw), why.clone());
             return Line::Comment { text: line, why };
         }
+        // What is not carried over stands in nobody's way.
+        seen.insert(path.clone());
         let mut mapping = mapping;
         if mapping.matching.is_some()
             && let Some(why) = judge::mapping(kind, &line)
