@@ -109,8 +109,16 @@ async fn roles_are_created_as_objects_added_as_texts_and_never_taken_away() {
 
     rig.tenant().assign(jane, ROLE_AUDITOR);
     rig.tenant().unassign_role(jane, ROLE_USER);
-    sync(&rig).await;
     let auditor = format!(r#"{{"id":"{ROLE_AUDITOR}","value":"auditor","displayName":"Auditor"}}"#);
+    let plan = rig.run(&["plan", "--format", "json"]).await;
+    let plan: Value = serde_json::from_str(&plan.expect(0).out).unwrap();
+    assert_eq!(
+        plan["jobs"][0]["actions"][0]["changes"][0]["added"],
+        json!([{"value": auditor}])
+    );
+    let text = rig.run(&["plan"]).await;
+    assert!(text.out.contains("by adding"), "{}", text.out);
+    sync(&rig).await;
     assert_eq!(
         bodies(&rig, "PATCH", "Operations"),
         [json!([{"op": "add", "path": "roles", "value": [{"value": auditor}]}])]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::style::{Mark, Style};
 use crate::engine::model::{SourceId, TargetPath, Value, Via};
-use crate::engine::plan::{Action, Change, Referenced, Subject, WhyRemoved};
+use crate::engine::plan::{Action, Change, Referenced, Subject, WhyRemoved, Written};
 use crate::engine::redact::Shown;
 use crate::report::sentence::{
     self, clean, key, number, optional, subject_text, things, value, why_removed,
@@ -183,10 +183,15 @@ fn write_changes(out: &mut dyn Write, changes: &[Change], names: &Names<'_>) -> 
             old,
             new,
             element: _,
-            written: _,
+            written,
         } = change;
         let (old, new) = (optional(old.as_ref(), names), optional(new.as_ref(), names));
         writeln!(out, "      {path}: {old} → {new}")?;
+        // What is sent has another form than what is kept of it.
+        if let Written::Added(elements) = written {
+            let elements: Vec<_> = elements.iter().map(|one| value(one, names)).collect();
+            writeln!(out, "        by adding {}", elements.join(", "))?;
+        }
     }
     Ok(())
 }
