@@ -53,6 +53,16 @@ const SEPARATOR: &str = "__";
 /// How an element of a list is named while figment merges, which knows no way into lists.
 const ELEMENT: char = '#';
 
+/// What the parser says, in words that help: of a number that is too large it keeps the range to itself.
+fn syntax_words(message: &str) -> String {
+    let message = message.trim().replace('\n', "; ");
+    if message == "number too large to fit in target type" {
+        let (least, most) = (i64::MIN, i64::MAX);
+        return format!("the number does not fit; whole numbers go from {least} to {most}");
+    }
+    message
+}
+
 impl Document {
     pub(super) fn parse(file: &Path, text: &str) -> Result<Self, Box<Problem>> {
         let toml = ImDocument::parse(text).map_err(|err| {
@@ -65,7 +75,7 @@ impl Document {
                 key: String::new(),
                 message: format!(
                     "not valid TOML at column {column}: {}",
-                    err.message().trim().replace('\n', "; ")
+                    syntax_words(err.message())
                 ),
                 remedy: "correct the line; text stands in quotes, and a key occurs once".to_owned(),
             })
