@@ -399,7 +399,10 @@ fn is_unfinished(store: &Store, job: &JobName) -> bool {
             | CycleState::Stopped
             | CycleState::Failed
             | CycleState::Interrupted => true,
-            CycleState::Succeeded | CycleState::ObjectsFailed | CycleState::Held => false,
+            CycleState::Succeeded
+            | CycleState::Incomplete
+            | CycleState::ObjectsFailed
+            | CycleState::Held => false,
         },
         // An error is told when the last start is looked up.
         Ok(None) | Err(_) => false,

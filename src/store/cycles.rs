@@ -50,6 +50,8 @@ pub(crate) struct CycleRecord {
 pub(crate) enum CycleState {
     Running,
     Succeeded,
+    /// It was completed, but who belongs was not known for certain, so removals wait.
+    Incomplete,
     /// It was completed, but some objects failed.
     ObjectsFailed,
     /// It was completed, but removals are held.
@@ -63,9 +65,10 @@ pub(crate) enum CycleState {
 }
 
 impl CycleState {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Running,
         Self::Succeeded,
+        Self::Incomplete,
         Self::ObjectsFailed,
         Self::Held,
         Self::Stopped,
@@ -77,6 +80,7 @@ impl CycleState {
         match self {
             Self::Running => "running",
             Self::Succeeded => "succeeded",
+            Self::Incomplete => "incomplete",
             Self::ObjectsFailed => "objects-failed",
             Self::Held => "held",
             Self::Stopped => "stopped",
@@ -90,6 +94,8 @@ impl CycleState {
             Self::Failed
         } else if summary.stopped {
             Self::Stopped
+        } else if summary.incomplete.is_some() {
+            Self::Incomplete
         } else if summary.held.is_some() {
             Self::Held
         } else if summary.failed > 0 {

@@ -113,15 +113,13 @@ fn check_wholes(kind: ObjectKind, entries: &[Entry<'_>], own: &file::Rules, log:
         Some(Flow::Removed) | None => false,
     };
     for whole in entries.iter().filter(|entry| flows(entry)) {
-        // A reference is an id, beside which there may be a name.
-        if schema::definition(kind, &whole.path)
-            .is_some_and(|known| known.target_type == TargetType::Reference)
-        {
-            continue;
-        }
+        // A reference is an id, beside which there may be a name, but no second id.
+        let is_reference = schema::definition(kind, &whole.path)
+            .is_some_and(|known| known.target_type == TargetType::Reference);
         let parts: Vec<_> = entries
             .iter()
             .filter(|part| whole.path.is_whole_of(&part.path) && flows(part))
+            .filter(|part| !is_reference || part.path.sub_attribute() == Some("value"))
             .collect();
         let Some(first) = parts.iter().find(|part| is_own(part)).or(parts.first()) else {
             continue;
@@ -181,10 +179,13 @@ fn check_matching(
             };
             log.problem(place.problem(
                 format!("{path} cannot match: the target does not filter {kind}s by it"),
-                format!(
-                    "match one of {}, or add it to target.filterable",
-                    filterable.join(", ")
-                ),
+                match filterable {
+                    [] => "add it to target.filterable, which names none".to_owned(),
+                    known => format!(
+                        "match one of {}, or add it to target.filterable",
+                        known.join(", ")
+                    ),
+                },
             ));
         }
         match &entry.raw.flow {

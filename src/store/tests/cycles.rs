@@ -25,7 +25,7 @@ fn a_finished_cycle_is_on_record_with_all_its_numbers() {
     world.store.finish_cycle(&summary, at(2)).unwrap();
     let cycle = world.store.last_cycle(&world.job).unwrap().unwrap();
     assert_eq!(cycle.number, world.cycle);
-    assert_eq!(cycle.state, CycleState::ObjectsFailed);
+    assert_eq!(cycle.state, CycleState::Incomplete);
     assert_eq!((cycle.started, cycle.finished), (at(0), Some(at(2))));
     assert_eq!(
         (cycle.evaluated, cycle.in_scope, cycle.linked),
@@ -61,6 +61,8 @@ fn the_state_of_a_cycle_follows_from_its_summary() {
         summary.held = Some((why, 2));
     };
     assert_eq!(state(hold), CycleState::Held);
+    let doubt = |summary: &mut Summary| summary.incomplete = Some("no group".to_owned());
+    assert_eq!(state(doubt), CycleState::Incomplete);
     assert_eq!(state(|summary| summary.stopped = true), CycleState::Stopped);
     let abort = |summary: &mut Summary| summary.aborted = Some("token refused".to_owned());
     assert_eq!(state(abort), CycleState::Failed);

@@ -55,7 +55,8 @@ pub(super) fn application(schema: &wire::Schema) -> Option<String> {
 
 pub(super) fn about(schema: &wire::Schema) -> Vec<String> {
     let mut about = Vec::new();
-    match (&schema.id, &schema.version) {
+    let version = schema.version.as_ref().filter(|text| !text.is_empty());
+    match (&schema.id, version) {
         (Some(id), Some(version)) => about.push(format!(
             "Made by entrain import of the schema {}, version {}.",
             shown(id),
