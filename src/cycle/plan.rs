@@ -44,7 +44,7 @@ pub(super) async fn plan(context: &Context<'_>, reading: &Reading) -> Result<Pla
         None => super::names::misnamed(&context.agent.store, &context.job.rules)?,
     };
     let mut planner = Planner::new(&context.job.rules, world, reading.incomplete.clone())
-        .doubting_scope(report::doubt(&misnamed));
+        .doubting(report::doubts(&misnamed));
     if context.options.only.is_some() {
         planner = planner.telling_unassigned();
     }

@@ -9,6 +9,7 @@ use super::model::{
     Assignment, DEFAULT_ACCESS_ROLE, Grant, ObjectKind, Presence, SourceId, SourceObject, Value,
     Via, source,
 };
+use super::names::Naming;
 use super::plan::WhyOut;
 
 /// The groups through which people come into scope, each with the way to it.
@@ -187,21 +188,7 @@ pub(crate) fn judge(
     grants: &[Grant],
     groups: &[GroupAround],
 ) -> Result<(), WhyOut> {
-    let rules = job.rules(object.kind);
-    if !rules.enabled {
-        return Err(WhyOut::KindDisabled);
-    }
-    let is_named = |name: &String| {
-        name.eq_ignore_ascii_case(object.id.as_str())
-            || object
-                .attributes
-                .text("userPrincipalName")
-                .is_some_and(|principal_name| principal_name.eq_ignore_ascii_case(name))
-            || (object.kind == ObjectKind::Group && name.eq_ignore_ascii_case(object.label()))
-    };
-    if job.scope.exclude.iter().any(is_named) {
-        return Err(WhyOut::Excluded);
-    }
+    may_belong(job, object)?;
     if grants.is_empty() {
         return Err(WhyOut::NotAssigned);
     }
@@ -220,9 +207,67 @@ pub(crate) fn judge(
     if job.scope.exclude_default_access && default_only {
         return Err(WhyOut::DefaultAccessOnly);
     }
+    passes_filter(job, object, grants, groups)
+}
+
+/// The same, as if a list of names brought the object in: what no name can change. What comes by a
+/// name brings no role, so the filter sees now what it would see then.
+pub(crate) fn judge_as_named(
+    job: &Job,
+    object: &SourceObject,
+    grants: &[Grant],
+    groups: &[GroupAround],
+) -> Result<(), WhyOut> {
+    may_belong(job, object)?;
+    passes_filter(job, object, grants, groups)
+}
+
+/// The list of names that could have led to another verdict.
+pub(crate) fn list_behind(job: &Job, kind: ObjectKind, why: &WhyOut) -> Option<Naming> {
+    match why {
+        WhyOut::NotAssigned | WhyOut::NotNamed => {
+            Some(match (kind, &job.scope.group_objects) {
+                // A group that is named needs nothing else, and one that is not has no other way.
+                (ObjectKind::Group, GroupObjects::Named(_)) => Naming::Provision,
+                (ObjectKind::Group, GroupObjects::InScope) | (ObjectKind::User, _) => {
+                    Naming::ScopeGroups
+                }
+            })
+        }
+        WhyOut::DefaultAccessOnly | WhyOut::Excluded | WhyOut::Filter(_) | WhyOut::KindDisabled => {
+            None
+        }
+    }
+}
+
+/// Whether neither the job's kinds nor its exclusions keep the object out.
+fn may_belong(job: &Job, object: &SourceObject) -> Result<(), WhyOut> {
+    if !job.rules(object.kind).enabled {
+        return Err(WhyOut::KindDisabled);
+    }
+    let is_named = |name: &String| {
+        name.eq_ignore_ascii_case(object.id.as_str())
+            || object
+                .attributes
+                .text("userPrincipalName")
+                .is_some_and(|principal_name| principal_name.eq_ignore_ascii_case(name))
+            || (object.kind == ObjectKind::Group && name.eq_ignore_ascii_case(object.label()))
+    };
+    if job.scope.exclude.iter().any(is_named) {
+        return Err(WhyOut::Excluded);
+    }
+    Ok(())
+}
+
+fn passes_filter(
+    job: &Job,
+    object: &SourceObject,
+    grants: &[Grant],
+    groups: &[GroupAround],
+) -> Result<(), WhyOut> {
     let roles_held = roles_of(grants);
     let subject = Subject::new(object, &roles_held, object.presence != Presence::Present);
-    rules
+    job.rules(object.kind)
         .filter
         .judge(&|name| match name {
             source::APP_ROLE_ASSIGNMENTS => {

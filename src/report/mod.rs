@@ -13,5 +13,5 @@ pub(crate) mod text;
 mod view;
 
 pub(crate) use log::LogView;
-pub(crate) use sentence::{clean_lines, doubt, misnamed, misnamed_remedy, not_planned};
+pub(crate) use sentence::{clean_lines, doubts, misnamed, misnamed_remedy, not_planned};
 pub(crate) use view::{CheckView, CycleView, EscrowView, HeldView, JobView, PlanView, ProblemView};

@@ -449,13 +449,21 @@ pub(crate) fn misnamed_remedy(misnamed: &Misnamed) -> String {
     }
 }
 
-/// Why it is not certain who is in scope, where a name leaves it open.
-pub(crate) fn doubt(misnamed: &[Misnamed]) -> Option<String> {
-    let grave = misnamed.iter().filter(|one| one.casts_doubt_on_removals());
-    let doubts: Vec<_> = grave
-        .map(|one| format!("{} ({})", self::misnamed(one), misnamed_remedy(one)))
-        .collect();
-    (!doubts.is_empty()).then(|| doubts.join("; "))
+/// Why it is not certain who is in scope, for each list of which a name leaves it open.
+pub(crate) fn doubts(misnamed: &[Misnamed]) -> BTreeMap<Naming, String> {
+    let mut doubts: BTreeMap<Naming, String> = BTreeMap::new();
+    for one in misnamed.iter().filter(|one| one.casts_doubt_on_removals()) {
+        let told = doubts.entry(one.list).or_default();
+        if !told.is_empty() {
+            told.push_str("; ");
+        }
+        told.push_str(&format!(
+            "{} ({})",
+            self::misnamed(one),
+            misnamed_remedy(one)
+        ));
+    }
+    doubts
 }
 
 /// Whether the reason why removals wait does not tell of it already.

@@ -1,7 +1,7 @@
 //! The members of groups: the source's beside those last told to the target, once it is known who is
 //! in the target.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Here, Membership, Planner};
 use crate::engine::model::{ObjectKind, SourceId, TargetId};
@@ -29,11 +29,6 @@ impl Planner<'_> {
             shown,
         } = group;
         let Membership { members, sent } = membership;
-        // Who is still a member in the source may be missed only because the scope is in doubt.
-        let stays: BTreeSet<SourceId> = match &self.scope_doubt {
-            Some(_) => members.iter().map(|member| member.id.clone()).collect(),
-            None => BTreeSet::new(),
-        };
         let mut wanted = BTreeMap::new();
         // By an incomplete reading nobody is taken out, so what was sent earlier counts as well.
         if self.incomplete.is_none() {
@@ -78,7 +73,7 @@ impl Planner<'_> {
             .collect();
         let remove: Vec<(SourceId, TargetId)> = sent
             .into_iter()
-            .filter(|(id, _)| !wanted.contains_key(id) && !stays.contains(id))
+            .filter(|(id, _)| !wanted.contains_key(id))
             .collect();
         if !add.is_empty() {
             self.rest.push(Action::AddMembers {

@@ -16,15 +16,16 @@ use self::references::Reference;
 use self::several::Memberships;
 use self::unique::TakenValue;
 use super::order::in_order_of_reference;
-use super::{Action, Count, Plan, Skipped, Subject, Why, WhyRemoved};
+use super::{Action, Count, Plan, Skipped, Subject, Why, WhyOut, WhyRemoved};
 use crate::engine::job::Job;
 use crate::engine::mapping::{Mapped, Unique, World};
 use crate::engine::model::{
     Grant, Intent, Link, MatchKey, ObjectKind, SourceId, SourceObject, TargetId, TargetObject,
     TargetPath,
 };
+use crate::engine::names::Naming;
 use crate::engine::redact::Redactions;
-use crate::engine::scope::GroupAround;
+use crate::engine::scope::{self, GroupAround};
 
 /// A source object with everything that is known of it.
 #[derive(Clone, Debug)]
@@ -87,8 +88,9 @@ pub(crate) struct Planner<'a> {
     job: &'a Job,
     world: World<'a>,
     incomplete: Option<String>,
-    /// Why it is not certain who is in scope; nobody is removed for being out of it then.
-    scope_doubt: Option<String>,
+    /// Lists of names of which one means nothing, with what to do; who may be out of scope only for
+    /// that is not removed.
+    doubts: BTreeMap<Naming, String>,
     /// Says of unassigned objects too that they are skipped, when somebody asks about one object.
     tells_unassigned: bool,
     updates: Vec<Action>,
@@ -133,7 +135,7 @@ impl<'a> Planner<'a> {
             job,
             world,
             incomplete,
-            scope_doubt: None,
+            doubts: BTreeMap::new(),
             tells_unassigned: false,
             updates: Vec::new(),
             creates: Vec::new(),
@@ -153,17 +155,23 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// With a reason to doubt the scope, who leaves it is not removed; who is deleted or blocked in the
-    /// source still is.
-    pub(crate) fn doubting_scope(mut self, why: Option<String>) -> Self {
-        self.scope_doubt = why;
+    /// With lists in doubt, who may have left the scope only for a name in them is not removed;
+    /// whoever goes for another reason is.
+    pub(crate) fn doubting(mut self, lists: BTreeMap<Naming, String>) -> Self {
+        self.doubts = lists;
         self
     }
 
+    /// Whether a name in doubt may be all that keeps such an object out of scope.
+    fn hangs_on_doubt(&self, kind: ObjectKind, why: &WhyOut) -> bool {
+        let list = scope::list_behind(self.job, kind, why);
+        list.is_some_and(|list| self.doubts.contains_key(&list))
+    }
+
     /// Whether an object that goes for this reason must wait until more is known.
-    fn waits(&self, why: &WhyRemoved) -> bool {
+    fn waits(&self, kind: ObjectKind, why: &WhyRemoved) -> bool {
         let for_scope = match why {
-            WhyRemoved::OutOfScope(_) => self.scope_doubt.is_some(),
+            WhyRemoved::OutOfScope(why) => self.hangs_on_doubt(kind, why),
             WhyRemoved::Blocked | WhyRemoved::SoftDeleted | WhyRemoved::Deleted => false,
         };
         for_scope || self.incomplete.is_some()
@@ -255,8 +263,12 @@ impl<'a> Planner<'a> {
             .filter(|(_, _, comes)| !comes)
             .count() as u64;
         let coming = self.scope_changes.len() as u64 - leaving;
+        // Who waits for a name is not among those leaving; by an incomplete reading everybody waits.
         let is_waiting = |skipped: &&Skipped| matches!(skipped.why, Why::IncompleteRead(_));
-        let waiting = self.skipped.iter().filter(is_waiting).count() as u64;
+        let waiting = match &self.incomplete {
+            Some(_) => self.skipped.iter().filter(is_waiting).count() as u64,
+            None => 0,
+        };
         let leaving = leaving.saturating_sub(waiting);
         let joining = (self.creates.len() + self.adopted.len()) as u64;
         let stays_in_scope = in_scope.total().saturating_sub(leaving) + coming + joining;
@@ -279,7 +291,7 @@ impl<'a> Planner<'a> {
         let doubts: Vec<String> = self
             .incomplete
             .into_iter()
-            .chain(self.scope_doubt)
+            .chain(self.doubts.into_values())
             .collect();
         plan.incomplete = (!doubts.is_empty()).then(|| doubts.join("; "));
         Planned {

@@ -22,6 +22,8 @@ pub(super) enum Standing {
     /// In scope, but sign-in is blocked.
     Blocked,
     Leaving(WhyRemoved),
+    /// Out of scope, unless a name that means nothing should mean it.
+    Doubtful(WhyOut),
     /// Deleted for good.
     Gone,
 }
@@ -43,8 +45,10 @@ impl Planner<'_> {
         if in_scope {
             self.in_scope.add(object.kind);
         }
+        // In doubt everything stays as it was: groups and reports go by the last verdict.
         if let Some(link) = link
             && link.in_scope != in_scope
+            && !matches!(standing, Standing::Doubtful(_))
         {
             let change = (object.kind, object.id.clone(), in_scope);
             self.scope_changes.push(change);
@@ -56,12 +60,15 @@ impl Planner<'_> {
             (Standing::Active, None) => self.meet(object, grants, found),
             (Standing::Blocked, None) => self.skip(object, Why::BlockedNotCreated),
             (Standing::Leaving(why), Some(link)) => self.leave(object, link, why),
-            (Standing::Leaving(WhyRemoved::OutOfScope(WhyOut::NotAssigned)), None)
-                if !self.tells_unassigned =>
-            {
-                Here::No
+            (Standing::Doubtful(why), Some(link)) => {
+                self.leave(object, link, WhyRemoved::OutOfScope(why))
             }
-            (Standing::Leaving(WhyRemoved::OutOfScope(why)), None) => {
+            (
+                Standing::Leaving(WhyRemoved::OutOfScope(WhyOut::NotAssigned))
+                | Standing::Doubtful(WhyOut::NotAssigned),
+                None,
+            ) if !self.tells_unassigned => Here::No,
+            (Standing::Leaving(WhyRemoved::OutOfScope(why)) | Standing::Doubtful(why), None) => {
                 self.skip(object, Why::OutOfScope(why))
             }
             (Standing::Gone, Some(link)) => {
@@ -96,7 +103,13 @@ impl Planner<'_> {
             Presence::Present => {}
         }
         if let Err(why) = scope::judge(self.job, object, grants, groups) {
-            return Standing::Leaving(WhyRemoved::OutOfScope(why));
+            if !self.hangs_on_doubt(object.kind, &why) {
+                return Standing::Leaving(WhyRemoved::OutOfScope(why));
+            }
+            return match scope::judge_as_named(self.job, object, grants, groups) {
+                Ok(()) => Standing::Doubtful(why),
+                Err(certain) => Standing::Leaving(WhyRemoved::OutOfScope(certain)),
+            };
         }
         match object.attributes.value("accountEnabled") {
             Some(Value::Boolean(false)) if object.kind == ObjectKind::User => Standing::Blocked,
@@ -196,7 +209,7 @@ impl Planner<'_> {
             return;
         }
         let why = leaving.unwrap_or(WhyRemoved::Blocked);
-        if self.waits(&why) {
+        if self.waits(object.kind, &why) {
             self.skip(object, Why::IncompleteRead(why));
             return;
         }
@@ -381,7 +394,7 @@ impl Planner<'_> {
     }
 
     fn delete(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) -> Here {
-        if self.waits(&why) {
+        if self.waits(object.kind, &why) {
             return self.skip(object, Why::IncompleteRead(why));
         }
         self.tell(object, false, Here::Deleting);

@@ -67,7 +67,7 @@ impl Planner<'_> {
                     with_create.entry(subject.id).or_default().push((path, new));
                 }
                 (Here::Linked(target), new) if new.is_some() || old.is_some() => {
-                    if new.is_none() && (self.incomplete.is_some() || self.scope_doubt.is_some()) {
+                    if new.is_none() && self.incomplete.is_some() {
                         continue;
                     }
                     self.rest.push(Action::SetReference {

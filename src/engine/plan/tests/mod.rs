@@ -1,5 +1,6 @@
 //! The planner's decisions: build a world, let the target already agree, change one thing.
 
+mod doubt;
 mod lists;
 mod unique;
 mod world;
@@ -300,26 +301,6 @@ fn an_incomplete_reading_adds_and_removes_nothing() {
         &world,
         "create cid
          skip user ann: incomplete-read",
-    );
-}
-
-#[test]
-fn a_scope_in_doubt_removes_only_who_is_gone_from_the_source() {
-    let mut world = World::new()
-        .user("ann")
-        .user("bob")
-        .user("cid")
-        .group("sales", &["ann", "bob", "cid"])
-        .agreed();
-    world.job.scope.exclude.push("ann".to_owned());
-    world.at("bob").object.presence = Presence::Deleted;
-    world.at("sales").members.remove(&SourceId::new("cid"));
-    world.scope_doubt = Some("a name means nothing".to_owned());
-    let plan = world.plan();
-    assert_eq!(plan.incomplete.as_deref(), Some("a name means nothing"));
-    assert_eq!(
-        lines(&plan),
-        "remove-members sales cid\ndelete bob t-bob\nskip user ann: incomplete-read"
     );
 }
 

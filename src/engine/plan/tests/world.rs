@@ -16,6 +16,7 @@ use crate::engine::model::{
     Attributes, Grant, Intent, JobName, Link, MatchKey, ObjectKind, Presence, SourceId,
     SourceObject, TargetId, TargetObject, TargetPath, Value, Via, schema,
 };
+use crate::engine::names::Naming;
 use crate::engine::plan::{
     Action, Candidate, Change, Count, Found, Member, Membership, Plan, Planner, Skipped, Subject,
     Warning,
@@ -27,7 +28,8 @@ pub(super) struct World {
     pub(super) incomplete: Option<String>,
     /// Values that strangers in the target have.
     pub(super) taken: BTreeSet<Value>,
-    pub(super) scope_doubt: Option<String>,
+    /// Lists of names of which one means nothing.
+    pub(super) doubts: BTreeSet<Naming>,
 }
 
 /// One user or group with everything around it.
@@ -125,7 +127,7 @@ impl World {
             objects: BTreeMap::new(),
             incomplete: None,
             taken: BTreeSet::new(),
-            scope_doubt: None,
+            doubts: BTreeSet::new(),
         }
     }
 
@@ -291,8 +293,9 @@ impl World {
             random: &|_, _, _| 4,
             default_domain: None,
         };
-        Planner::new(&self.job, surroundings, self.incomplete.clone())
-            .doubting_scope(self.scope_doubt.clone())
+        let doubts = self.doubts.iter();
+        let doubts = doubts.map(|list| (*list, format!("a name in {} means nothing", list.key())));
+        Planner::new(&self.job, surroundings, self.incomplete.clone()).doubting(doubts.collect())
     }
 
     fn found(planner: &Planner<'_>, candidate: &Candidate, person: &Person) -> Found {

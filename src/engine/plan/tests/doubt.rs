@@ -1,0 +1,153 @@
+//! Names of the scope that mean nothing: only what hangs on them waits.
+
+use super::plans;
+use super::world::{World, lines};
+use crate::engine::filter::{Clause, ClauseGroup};
+use crate::engine::job::{GroupObjects, WhenOutOfScope};
+use crate::engine::model::{SourceId, Value};
+use crate::engine::names::Naming;
+
+/// Ann, who manages Bob, both of Sales, in a target that agrees.
+fn agreed() -> World {
+    let mut world = World::new()
+        .user("ann")
+        .user("bob")
+        .group("sales", &["ann", "bob"]);
+    world.set("bob", "manager", Value::Reference(SourceId::new("ann")));
+    world.at("sales").assigned = true;
+    // The first cycle creates people, the second sets what refers to them.
+    world.agreed().agreed()
+}
+
+/// As the name of Sales means nothing any more.
+fn sales_renamed() -> World {
+    let mut world = agreed();
+    for name in ["ann", "bob", "sales"] {
+        world.at(name).assigned = false;
+    }
+    world.doubts.insert(Naming::ScopeGroups);
+    world
+}
+
+fn filter_by_department(world: &mut World, department: &str) {
+    let clause = Clause::new("department", "EQUALS", Some(department)).unwrap();
+    world.job.users.filter.groups = vec![ClauseGroup {
+        name: None,
+        clauses: vec![clause],
+    }];
+}
+
+#[test]
+fn who_hangs_on_a_name_in_doubt_waits_with_memberships_and_references() {
+    let world = sales_renamed();
+    let plan = world.plan();
+    assert_eq!(
+        plan.incomplete.as_deref(),
+        Some("a name in scope.groups means nothing")
+    );
+    assert_eq!(
+        lines(&plan),
+        "skip user ann: incomplete-read\n\
+         skip user bob: incomplete-read\n\
+         skip group sales: incomplete-read"
+    );
+    assert_eq!(plan.scope_after, plan.scope_before);
+}
+
+#[test]
+fn only_who_waits_keeps_memberships_and_references() {
+    let mut world = agreed();
+    world.doubts.insert(Naming::ScopeGroups);
+    world.job.scope.exclude.push("ann".to_owned());
+    plans(
+        &world,
+        "remove-members sales ann
+         disable ann active: true -> false",
+    );
+    world.job.users.when_out_of_scope = WhenOutOfScope::Delete;
+    plans(
+        &world,
+        "set-reference bob ann -> none
+         remove-members sales ann
+         delete ann t-ann",
+    );
+}
+
+#[test]
+fn who_leaves_a_group_is_taken_out_though_a_name_is_in_doubt() {
+    let mut world = agreed();
+    world.doubts.insert(Naming::ScopeGroups);
+    world.at("sales").members.remove(&SourceId::new("bob"));
+    plans(&world, "remove-members sales bob");
+}
+
+#[test]
+fn who_fails_a_filter_goes_whatever_a_name_would_mean() {
+    let mut world = sales_renamed();
+    world.set("ann", "department", Value::text("R&D"));
+    filter_by_department(&mut world, "R&D");
+    plans(
+        &world,
+        "disable bob active: true -> false
+         skip user ann: incomplete-read
+         skip group sales: incomplete-read",
+    );
+}
+
+#[test]
+fn a_kind_that_is_not_provisioned_waits_for_no_name() {
+    let mut world = sales_renamed();
+    world.job.groups.enabled = false;
+    plans(
+        &world,
+        "delete sales t-sales
+         skip user ann: incomplete-read
+         skip user bob: incomplete-read",
+    );
+}
+
+#[test]
+fn a_group_to_provision_in_doubt_stops_nobody_from_leaving() {
+    let mut world = agreed().group("it", &["ann"]);
+    world.at("it").assigned = true;
+    let mut world = world.agreed();
+    for (name, assigned) in [("ann", false), ("bob", true)] {
+        world.at(name).assigned = assigned;
+        world.at("sales").members.remove(&SourceId::new(name));
+    }
+    world.at("it").members.clear();
+    world.job.scope.group_objects = GroupObjects::Named(vec!["sales".to_owned()]);
+    world.doubts.insert(Naming::Provision);
+    plans(
+        &world,
+        "remove-members sales ann, bob
+         disable ann active: true -> false
+         skip group it: incomplete-read",
+    );
+    // A group that nothing but its name brought in waits as well.
+    world.at("it").assigned = false;
+    let plan = lines(&world.plan());
+    assert!(plan.ends_with("skip group it: incomplete-read"), "{plan}");
+    // Named or not, scope.groups brings no group into the target then.
+    world.doubts = [Naming::ScopeGroups].into();
+    let plan = lines(&world.plan());
+    assert!(plan.contains("delete it t-it"), "{plan}");
+}
+
+#[test]
+fn the_brake_counts_only_who_does_not_wait() {
+    let mut world = sales_renamed().user("cid").user("dan");
+    for name in ["cid", "dan"] {
+        world.at(name).assigned = true;
+    }
+    let mut world = world.agreed();
+    world
+        .job
+        .scope
+        .exclude
+        .extend(["cid", "dan"].map(str::to_owned));
+    let plan = world.plan();
+    assert_eq!(plan.scope_before - plan.scope_after, 2);
+    assert_eq!(plan.in_scope.users, 0);
+    assert!(world.review().held.is_none());
+}
