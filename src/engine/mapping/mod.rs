@@ -292,10 +292,11 @@ pub(crate) fn candidates<'m>(
                 expression.candidates(input)
             });
             let kind = subject.object.kind;
-            let values = texts
-                .into_iter()
-                .map(|text| mapping.convert(kind, Value::Text(text)));
-            candidates.extend(values.flatten().map(|value| MatchKey {
+            let values = texts.into_iter().filter_map(|text| {
+                let value = mapping.convert(kind, Value::Text(text)).ok()?;
+                mapping.canonical(kind, value)
+            });
+            candidates.extend(values.map(|value| MatchKey {
                 path: mapping.target.clone(),
                 value,
             }));
