@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 
 use super::{Context, Error};
-use crate::engine::model::{MatchKey, ObjectKind, TargetObject, TargetPath, Value, schema};
+use crate::engine::mapping::{self, Mapping};
+use crate::engine::model::{MatchKey, ObjectKind, TargetObject, TargetPath, Value};
 use crate::engine::plan::Found;
 use crate::engine::summary::Progress;
 use crate::scim;
@@ -67,7 +68,8 @@ async fn by_list<K: Clone + Ord>(
     paths: &[TargetPath],
     can_filter: bool,
 ) -> Result<BTreeMap<K, Found>, Error> {
-    let mut index = Index::new(kind, wanted);
+    let mappings = &context.job.rules.rules(kind).mappings;
+    let mut index = Index::new(kind, mappings, wanted);
     match context
         .reader
         .read_on(list, |object| index.offer(&object))
@@ -154,8 +156,14 @@ pub(super) async fn by_queries(
 ) -> Result<Found, scim::Error> {
     let hidden = context.redactions.hidden_in_keys(kind, keys);
     let reader = context.reader.hiding(hidden);
+    let mappings = &context.job.rules.rules(kind).mappings;
     for key in keys {
-        let hits = reader.find(kind, key, paths).await?;
+        let Some(wanted) = searched(kind, mappings, &key.path, &key.value) else {
+            continue;
+        };
+        let is_wanted =
+            |shown: &Value| searched(kind, mappings, &key.path, shown).as_ref() == Some(&wanted);
+        let hits = reader.find(kind, key, is_wanted, paths).await?;
         if let Some(found) = judge(key, hits) {
             return Ok(found);
         }
@@ -179,23 +187,32 @@ fn judge(key: &MatchKey, mut hits: Vec<TargetObject>) -> Option<Found> {
     })
 }
 
+/// A path with a value that some object is looked for by.
+type Searched = (TargetPath, Value);
+
 /// The target objects that hold a wanted value, gathered while the list goes by.
-struct Index {
+struct Index<'a> {
     kind: ObjectKind,
-    wanted: BTreeSet<(TargetPath, Value)>,
+    mappings: &'a [Mapping],
+    wanted: BTreeSet<Searched>,
     paths: BTreeSet<TargetPath>,
-    hits: BTreeMap<(TargetPath, Value), Vec<TargetObject>>,
+    hits: BTreeMap<Searched, Vec<TargetObject>>,
 }
 
-impl Index {
-    fn new<K>(kind: ObjectKind, wanted: &BTreeMap<K, Vec<MatchKey>>) -> Self {
+impl<'a> Index<'a> {
+    fn new<K>(
+        kind: ObjectKind,
+        mappings: &'a [Mapping],
+        wanted: &BTreeMap<K, Vec<MatchKey>>,
+    ) -> Self {
         let keys = wanted.values().flatten();
         let wanted: BTreeSet<_> = keys
-            .map(|key| folded(kind, &key.path, &key.value))
+            .filter_map(|key| searched(kind, mappings, &key.path, &key.value))
             .collect();
         let paths = wanted.iter().map(|(path, _)| path.clone()).collect();
         Self {
             kind,
+            mappings,
             wanted,
             paths,
             hits: BTreeMap::new(),
@@ -207,8 +224,9 @@ impl Index {
             let Some(value) = object.attributes.get(path) else {
                 continue;
             };
-            let key = folded(self.kind, path, value);
-            if self.wanted.contains(&key) {
+            if let Some(key) = searched(self.kind, self.mappings, path, value)
+                && self.wanted.contains(&key)
+            {
                 let hits = self.hits.entry(key).or_default();
                 if !hits.iter().any(|hit| hit.id == object.id) {
                     hits.push(object.clone());
@@ -221,8 +239,8 @@ impl Index {
         let mut found = BTreeMap::new();
         for (id, keys) in wanted {
             let first = keys.iter().find_map(|key| {
-                let hits = self.hits.get(&folded(self.kind, &key.path, &key.value))?;
-                judge(key, hits.clone())
+                let key_searched = searched(self.kind, self.mappings, &key.path, &key.value)?;
+                judge(key, self.hits.get(&key_searched)?.clone())
             });
             if let Some(first) = first {
                 found.insert(id.clone(), first);
@@ -232,18 +250,14 @@ impl Index {
     }
 }
 
-/// Values of attributes that are not `caseExact` are the same whatever their case (RFC 7643
-/// section 2.2).
-fn folded(kind: ObjectKind, path: &TargetPath, value: &Value) -> (TargetPath, Value) {
-    let exact = schema::definition(kind, path).is_some_and(|definition| definition.case_exact);
-    let value = match value {
-        Value::Text(text) if !exact => Value::Text(text.to_lowercase()),
-        Value::Text(_)
-        | Value::Boolean(_)
-        | Value::Integer(_)
-        | Value::List(_)
-        | Value::Object(_)
-        | Value::Reference(_) => value.clone(),
-    };
-    (path.clone(), value)
+/// The path with the value in the one form that what the mappings make and what the target shows have
+/// in common; `None` for a value that carries nothing.
+fn searched(
+    kind: ObjectKind,
+    mappings: &[Mapping],
+    path: &TargetPath,
+    value: &Value,
+) -> Option<Searched> {
+    let value = mapping::searched(kind, mappings, path, value.clone())?;
+    Some((path.clone(), value))
 }

@@ -8,12 +8,11 @@ use super::auth::Token;
 use super::connection::{Connection, Read};
 use super::error::{About, Error};
 use super::pager::{self, ListSummary, Page, without_members};
-use super::wire::{self, Resource};
+use super::wire;
 use super::{filter, resource};
 use crate::config::Target;
-use crate::engine::model::schema;
 use crate::engine::model::{
-    Complete, MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, Value, canonical,
+    Complete, MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, Value,
 };
 use crate::engine::outcome::Class;
 use crate::engine::redact::Hidden;
@@ -99,11 +98,13 @@ impl Reader {
     }
 
     /// The resources that hold `key`, each once. What the target returns is checked, because some
-    /// ignore filters. [`Error::is_filter_unsupported`] tells that only a list can answer.
+    /// ignore filters: `is_wanted` says of a value at the key's path whether it means the key's.
+    /// [`Error::is_filter_unsupported`] tells that only a list can answer.
     pub(crate) async fn find(
         &self,
         kind: ObjectKind,
         key: &MatchKey,
+        is_wanted: impl Fn(&Value) -> bool,
         paths: &[TargetPath],
     ) -> Result<Vec<TargetObject>, Error> {
         if !self.connection.is_filterable(kind, &key.path) {
@@ -128,7 +129,9 @@ impl Reader {
             let length = list.resources.len() as u64;
             let known = seen.len();
             for resource in &list.resources {
-                if !holds(kind, resource, key) {
+                if !resource::value(kind, resource, &key.path)
+                    .is_some_and(|value| is_wanted(&value))
+                {
                     unrelated = true;
                     continue;
                 }
@@ -211,18 +214,5 @@ impl Reader {
             Some(object) => Ok(Some(object)),
             None => Err(self.connection.not_scim(answer)),
         }
-    }
-}
-
-/// Whether a resource really holds what was looked for.
-fn holds(kind: ObjectKind, resource: &Resource, key: &MatchKey) -> bool {
-    let wanted = canonical(kind, &key.path, key.value.clone());
-    match (resource::value(kind, resource, &key.path), wanted) {
-        (Some(Value::Text(found)), Some(Value::Text(wanted))) => {
-            // Attributes ignore case unless they say otherwise (RFC 7643 section 7, `caseExact`).
-            let exact = schema::definition(kind, &key.path).is_some_and(|known| known.case_exact);
-            found == wanted || (!exact && found.to_lowercase() == wanted.to_lowercase())
-        }
-        (found, wanted) => found.is_some() && found == wanted,
     }
 }

@@ -243,7 +243,10 @@ async fn a_list_of_which_something_may_be_missing_is_not_complete() {
 #[tokio::test]
 async fn resources_may_be_missing_from_an_empty_list() {
     let server = Server::new(|_| "{\"totalResults\": 0}".into_response()).await;
-    let found = server.reader().find(ObjectKind::User, &key("a"), &[]).await;
+    let found = server
+        .reader()
+        .find(ObjectKind::User, &key("a"), |_| true, &[])
+        .await;
     assert_eq!(found.unwrap(), []);
     let listing = server
         .reader()
@@ -263,7 +266,12 @@ async fn a_look_up_takes_one_request_and_keeps_what_matches() {
     let reader = server.reader();
     let paths = [path("userName")];
     let found = reader
-        .find(ObjectKind::User, &key("user7@EXAMPLE.com"), &paths)
+        .find(
+            ObjectKind::User,
+            &key("user7@EXAMPLE.com"),
+            |shown| *shown == Value::text("User7@example.com"),
+            &paths,
+        )
         .await
         .unwrap();
     let ids: Vec<&str> = found.iter().map(|found| found.id.as_str()).collect();
@@ -299,20 +307,23 @@ async fn a_look_up_that_only_a_list_can_answer_is_recognised() {
     let ignoring = Server::new(|_| list(30, &users(1..10))).await;
     let found = ignoring
         .reader()
-        .find(ObjectKind::User, &key("nobody"), &[])
+        .find(ObjectKind::User, &key("nobody"), |_| false, &[])
         .await;
     assert!(found.unwrap_err().is_filter_unsupported());
     let refusing = Server::new(|_| scim_error(400, "cannot convert")).await;
     let found = refusing
         .reader()
-        .find(ObjectKind::User, &key("nobody"), &[])
+        .find(ObjectKind::User, &key("nobody"), |_| false, &[])
         .await;
     assert!(found.unwrap_err().is_filter_unsupported());
     let key = MatchKey {
         path: path("emails[type eq \"work\"].value"),
         value: Value::text("a"),
     };
-    let found = refusing.reader().find(ObjectKind::User, &key, &[]).await;
+    let found = refusing
+        .reader()
+        .find(ObjectKind::User, &key, |_| true, &[])
+        .await;
     assert!(found.unwrap_err().is_filter_unsupported());
     assert_eq!(
         refusing.urls().len(),

@@ -1,6 +1,6 @@
 //! Who is in the target already is adopted, whatever the target's habits; nobody is there twice.
 
-use entrain::sandbox::{Quirk, ROLE_USER, Size};
+use entrain::sandbox::{Fault, Quirk, ROLE_USER, Size, Trouble};
 use serde_json::{Value, json};
 
 use crate::cycles::settles;
@@ -203,6 +203,82 @@ async fn two_people_with_one_key_do_not_share_an_account() {
     // Whichever of them was first, the other one's name is free after this.
     rig.sync().await;
     settles(&rig, &mut Expected::default()).await;
+}
+
+const ACME: &str = "urn:acme:params:scim:schemas:2.0:User";
+
+/// People are matched by a badge of the target's own schema, and by nothing else.
+fn badges(extra: &str) -> String {
+    format!(
+        "[jobs.users]\nmappings = [\n\
+         {{ target = 'userName', source = 'userPrincipalName' }},\n\
+         {{ target = '{ACME}:badge', source = 'employeeId', match = 1{extra} }} ]",
+    )
+}
+
+fn put_badge(rig: &Rig, name: &str, badge: &Value) -> String {
+    let user = json!({"schemas": [USER, ACME], "userName": name, ACME: {"badge": badge}});
+    rig.sandbox.target.create_user(&user).unwrap()
+}
+
+/// Nobody but those of whom the test tells.
+async fn with_badges(extra: &str) -> Rig {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    rig.sandbox.target.enable(Quirk::NumbersInOtherSchemas);
+    rig.configure(&badges(extra));
+    rig
+}
+
+fn badge_holder(rig: &Rig, alias: &str, badge: &str) {
+    let id = rig.joiner(alias);
+    rig.tenant().set_property(id, "employeeId", json!(badge));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_shown_with_a_number_is_found_by_the_text_that_means_it() {
+    for (extra, badge) in [("", json!(4711)), (", type = 'integer'", json!(" 4711"))] {
+        let rig = with_badges(extra).await;
+        let jane = put_badge(&rig, "jane@elsewhere.example", &badge);
+        badge_holder(&rig, "jane", "4711");
+        let plan = rig.plan().await.expect(0).job();
+        assert_eq!(plan["totals"]["adopt"], 1, "{plan:#}");
+        rig.sync().await.expect(0);
+        assert_eq!(rig.sandbox.target.user_count(), 1);
+        let user = rig.sandbox.target.user(&jane).unwrap();
+        assert_eq!(user["userName"], "jane@contoso.com");
+        assert_eq!(user[ACME]["badge"], badge);
+        let idle = rig.sync().await.expect(0).job();
+        assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_create_is_found_by_a_text_that_the_target_shows_as_a_number() {
+    let rig = with_badges("").await;
+    badge_holder(&rig, "jane", "4711");
+    let lost = Fault::new("/Users", Trouble::AnswerLost).method("POST");
+    rig.sandbox.target.traffic().inject(lost);
+    rig.sync().await;
+    let there = rig.sandbox.target.users();
+    assert_eq!(there[0][ACME]["badge"], 4711, "{there:#?}");
+    let writes = rig.sandbox.target.writes();
+    rig.sync().await.expect(0);
+    assert_eq!(rig.sandbox.target.user_count(), 1);
+    assert_eq!(rig.sandbox.target.writes(), writes);
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_counts_for_matching_where_the_mapping_says_so() {
+    for (extra, found) in [("", 1), (", case_exact = true", 0)] {
+        let rig = with_badges(extra).await;
+        put_badge(&rig, "jane@elsewhere.example", &json!("a-1"));
+        badge_holder(&rig, "jane", "A-1");
+        let plan = rig.plan().await.expect(0).job();
+        assert_eq!(plan["totals"]["adopt"], found, "{extra}: {plan:#}");
+        assert_eq!(plan["totals"]["create"], 1 - found, "{extra}: {plan:#}");
+    }
 }
 
 /// Everything that can happen to people and groups, against a target with habits.

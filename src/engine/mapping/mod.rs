@@ -14,7 +14,8 @@ use super::addition::{self, Addition};
 use super::expr::{Expression, Write};
 use super::model::schema::{self, Definition};
 use super::model::{
-    MatchKey, ObjectKind, SourceId, TargetPath, TargetType, Value, canonical_as, is_whole_list,
+    MatchKey, ObjectKind, SourceId, TargetPath, TargetType, Value, canonical, canonical_as,
+    is_whole_list,
 };
 
 pub(crate) use self::convert::convert;
@@ -57,6 +58,13 @@ impl Mapping {
         canonical_as(definition, &self.target, value)
     }
 
+    /// The form in which values at the target path are the same when somebody is looked for: the
+    /// canonical one, without case where case does not count (RFC 7643 section 2.2, `caseExact`).
+    pub(crate) fn searched(&self, kind: ObjectKind, value: Value) -> Option<Value> {
+        let value = self.canonical(kind, value)?;
+        Some(without_case(value, self.case_exact))
+    }
+
     /// Whether the value is one that nobody has in the target yet.
     pub(crate) fn selects_unique(&self) -> bool {
         match &self.source {
@@ -84,6 +92,39 @@ impl Mapping {
             }
             Source::Attribute(_) | Source::Constant(_) | Source::None => false,
         }
+    }
+}
+
+/// [`Mapping::searched`] by the mapping that the path belongs to. A path that is not mapped any more,
+/// as in the keys of a create that an earlier config began, is taken as the RFC's schemas know it.
+pub(crate) fn searched(
+    kind: ObjectKind,
+    mappings: &[Mapping],
+    path: &TargetPath,
+    value: Value,
+) -> Option<Value> {
+    match mappings.iter().find(|mapping| mapping.target == *path) {
+        Some(mapping) => mapping.searched(kind, value),
+        None => {
+            let value = canonical(kind, path, value)?;
+            let definition = schema::definition(kind, path);
+            Some(without_case(
+                value,
+                definition.is_some_and(|definition| definition.case_exact),
+            ))
+        }
+    }
+}
+
+fn without_case(value: Value, case_exact: bool) -> Value {
+    match value {
+        Value::Text(text) if !case_exact => Value::Text(text.to_lowercase()),
+        value @ (Value::Text(_)
+        | Value::Boolean(_)
+        | Value::Integer(_)
+        | Value::List(_)
+        | Value::Object(_)
+        | Value::Reference(_)) => value,
     }
 }
 
@@ -251,10 +292,11 @@ pub(crate) fn candidates<'m>(
                 expression.candidates(input)
             });
             let kind = subject.object.kind;
-            let values = texts
-                .into_iter()
-                .map(|text| mapping.convert(kind, Value::Text(text)));
-            candidates.extend(values.flatten().map(|value| MatchKey {
+            let values = texts.into_iter().filter_map(|text| {
+                let value = mapping.convert(kind, Value::Text(text)).ok()?;
+                mapping.canonical(kind, value)
+            });
+            candidates.extend(values.map(|value| MatchKey {
                 path: mapping.target.clone(),
                 value,
             }));

@@ -38,13 +38,36 @@ pub(super) fn resource(
         }
         let attribute = find(&kind.core().attributes, name).or_else(|| find(&COMMON, name));
         let Some(attribute) = attribute else {
-            check_unknown(name, personality)?;
+            if personality.has(Quirk::NumbersInOtherSchemas) && name.contains(':') {
+                kept.insert(name.clone(), with_numbers(value));
+            } else {
+                check_unknown(name, personality)?;
+            }
             continue;
         };
         insert(&mut kept, attribute, value, name, personality)?;
     }
     check_required(&kept, kind)?;
     Ok(kept)
+}
+
+/// The same with numbers for texts of digits, however deep.
+fn with_numbers(value: &Value) -> Value {
+    match value {
+        Value::String(text) => text
+            .parse::<i64>()
+            .map_or_else(|_| value.clone(), Value::from),
+        Value::Array(items) => items.iter().map(with_numbers).collect(),
+        Value::Object(members) => {
+            let members = members.iter();
+            Value::Object(
+                members
+                    .map(|(name, value)| (name.clone(), with_numbers(value)))
+                    .collect(),
+            )
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+    }
 }
 
 fn check_required(kept: &Map<String, Value>, kind: Kind) -> Result<(), Refusal> {

@@ -60,6 +60,9 @@ pub enum Quirk {
     UniqueGroupNames,
     /// Unknown attributes are refused rather than ignored.
     StrictAttributes,
+    /// Attributes of schemas that it does not know are kept as they are sent, but texts of digits
+    /// become numbers. Nobody can be found by them.
+    NumbersInOtherSchemas,
     /// Members that do not exist are taken.
     UnknownMembersAccepted,
     /// Members stay in groups after they were deleted.

@@ -6,7 +6,7 @@ use crate::engine::mapping::{self, Desired, Mapping};
 use crate::engine::model::{MatchKey, ObjectKind, TargetPath, Value};
 use crate::engine::scope;
 
-/// A value that an object of the kind has at the path, in lower case where case does not count.
+/// A value that an object of the kind has at the path, in the form of [`Mapping::searched`].
 pub(super) type TakenValue = (ObjectKind, TargetPath, Value);
 
 impl Planner<'_> {
@@ -34,12 +34,12 @@ impl Planner<'_> {
     pub(crate) fn take(&mut self, kind: ObjectKind, key: &MatchKey) {
         let mut mappings = self.job.rules(kind).mappings.iter();
         if let Some(mapping) = mappings.find(|mapping| mapping.target == key.path) {
-            self.taken.insert(taken_value(kind, mapping, &key.value));
+            self.taken.extend(taken_value(kind, mapping, &key.value));
         }
     }
 
     pub(super) fn is_taken(&self, kind: ObjectKind, mapping: &Mapping, value: &Value) -> bool {
-        self.taken.contains(&taken_value(kind, mapping, value))
+        taken_value(kind, mapping, value).is_some_and(|value| self.taken.contains(&value))
     }
 
     /// What a create chose is not there for the next one.
@@ -49,21 +49,14 @@ impl Planner<'_> {
             if mapping.selects_unique()
                 && let Some(value) = desired.on_create.get(&mapping.target)
             {
-                self.taken.insert(taken_value(kind, mapping, value));
+                self.taken.extend(taken_value(kind, mapping, value));
             }
         }
     }
 }
 
-fn taken_value(kind: ObjectKind, mapping: &Mapping, value: &Value) -> TakenValue {
-    let value = match value {
-        Value::Text(text) if !mapping.case_exact => Value::Text(text.to_lowercase()),
-        Value::Text(_)
-        | Value::Boolean(_)
-        | Value::Integer(_)
-        | Value::List(_)
-        | Value::Object(_)
-        | Value::Reference(_) => value.clone(),
-    };
-    (kind, mapping.target.clone(), value)
+/// `None` for a value that carries nothing, which nobody can have.
+fn taken_value(kind: ObjectKind, mapping: &Mapping, value: &Value) -> Option<TakenValue> {
+    let value = mapping.searched(kind, value.clone())?;
+    Some((kind, mapping.target.clone(), value))
 }
