@@ -256,6 +256,24 @@ async fn a_filter_does_not_tell_what_a_mapping_redacts() {
     let disable = actions.find(|one| one["action"] == "disable").unwrap();
     assert_eq!(disable["why"]["filters"][0]["value"], HIDDEN, "{plan:#}");
     let text = told.run(&rig, &["plan"], 0).await.out;
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_does_not_tell_what_is_redacted_under_another_name() {
+    let rig = start().await;
+    let mut told = Told(Vec::new());
+    let jane = rig.joiner("jane");
+    let phones = json!([FIRST, SECOND]);
+    rig.tenant().set_property(jane, "businessPhones", phones);
+    rig.configure(
+        "[jobs.users]\nfilters = [ { all = [ { attribute = \"businessPhones\", \
+         operator = \"EQUALS\", value = \"1\" } ] } ]\n[jobs.groups]\nenabled = false\n\
+         [[jobs.users.mappings]]\ntarget = \"title\"\nexpression = 'Redact([telephoneNumber])'\n",
+    );
+    let text = told.run(&rig, &["plan"], 0).await.out;
+    assert!(text.contains("but the value is [Redact]"), "{text}");
+    told.run(&rig, &["plan", "--format", "json"], 0).await;
+    told.assert_silent(&[FIRST, SECOND]);
+}
+
     assert!(text.contains("but the value is [Redact]"), "{text}");
     told.run(&rig, &["sync"], 0).await;
     told.everything(&rig).await;
