@@ -11,6 +11,10 @@ use crate::engine::job::{Actions, GroupObjects, Job, Rules, Scope, ScopeMode, Wh
 use crate::engine::mapping::{Apply, Mapping, OnEmpty, Source};
 use crate::engine::model::{TargetType, Value};
 
+/// Goes up when the same words come to mean something else, so that everything is evaluated anew.
+/// 2: a pattern in a scoping filter matches the whole value, no longer anywhere in it.
+const MEANING: u32 = 2;
+
 /// Hexadecimal, and the same for the same meaning, in whatever order the mappings were typed.
 pub(super) fn of(rules: &Job, application: &Application, base_url: &str) -> String {
     let Job {
@@ -21,7 +25,7 @@ pub(super) fn of(rules: &Job, application: &Application, base_url: &str) -> Stri
         one_group_each,
         limits: _, // Limits judge a plan; they do not make it.
     } = rules;
-    let mut text = String::from("1\n");
+    let mut text = format!("{MEANING}\n");
     let (how, who) = match application {
         Application::AppId(id) => ("app", id),
         Application::ServicePrincipalId(id) => ("principal", id),
@@ -37,6 +41,10 @@ pub(super) fn of(rules: &Job, application: &Application, base_url: &str) -> Stri
         let _ = writeln!(text, "{kind}");
         write_rules(&mut text, rules);
     }
+    hexadecimal_digest(&text)
+}
+
+fn hexadecimal_digest(text: &str) -> String {
     let mut digest = String::new();
     for byte in Sha256::digest(text) {
         let _ = write!(digest, "{byte:02x}");
@@ -173,5 +181,59 @@ fn value_text(value: &Value) -> String {
             format!("{{{}}}", members.join(","))
         }
         Value::Reference(id) => format!("reference {:?}", id.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::filter::Clause;
+    use crate::engine::job::{Limit, Limits};
+    use crate::engine::model::JobName;
+
+    #[test]
+    fn a_state_from_before_patterns_matched_whole_values_is_evaluated_anew() {
+        let clause = Clause::new("mail", "REGEX MATCH", Some("a")).unwrap();
+        let rules = Rules {
+            enabled: true,
+            actions: Actions {
+                create: true,
+                update: true,
+                delete: false,
+            },
+            when_out_of_scope: WhenOutOfScope::Disable,
+            filter: Filter {
+                groups: vec![ClauseGroup {
+                    name: None,
+                    clauses: vec![clause],
+                }],
+            },
+            mappings: Vec::new(),
+        };
+        let job = Job {
+            name: JobName::new("job"),
+            users: rules.clone(),
+            groups: rules,
+            scope: Scope {
+                mode: ScopeMode::All,
+                nested_groups: false,
+                exclude: Vec::new(),
+                exclude_default_access: false,
+                group_objects: GroupObjects::InScope,
+            },
+            one_group_each: false,
+            limits: Limits {
+                max_deletions: Limit::Count(1),
+            },
+        };
+        let kind = "enabled true actions true true false when disable\nfilter\n\
+                    clause \"mail REGEX MATCH \\\"a\\\"\"\n";
+        let words = format!(
+            "application app \"a\"\ntarget \"t\"\n\
+             scope all nested false exclude [] default false\nusers\n{kind}groups\n{kind}"
+        );
+        let found = of(&job, &Application::AppId("a".to_owned()), "t");
+        assert_eq!(found, hexadecimal_digest(&format!("2\n{words}")));
+        assert_ne!(found, hexadecimal_digest(&format!("1\n{words}")));
     }
 }

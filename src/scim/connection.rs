@@ -227,7 +227,7 @@ impl Connection {
     pub(super) fn not_scim(&self, answer: Answer) -> Error {
         // It may be a resource all the same, with values that nobody is to see.
         let words = if answer.is_success() && self.hidden.is_in_data() {
-            Words::default()
+            Words::withheld()
         } else {
             self.words(&answer)
         };
@@ -240,7 +240,7 @@ impl Connection {
     fn refused(&self, answer: Answer, about: About) -> Error {
         let redirect = (300..400).contains(&answer.status);
         let words = match answer.header(LOCATION.as_str()) {
-            Some(location) if redirect => Words::redirect(&self.place(location)),
+            Some(location) if redirect => Words::redirect(&self.place(location), &self.hidden),
             _ => self.words(&answer),
         };
         Error::Refused {

@@ -75,6 +75,8 @@ pub(crate) struct Words {
     scim_type: Option<String>,
     text: Option<String>,
     is_page: bool,
+    /// There are words, which may hold what the job does not show.
+    is_withheld: bool,
 }
 
 impl Words {
@@ -87,35 +89,52 @@ impl Words {
             detail,
         } = ErrorBody::read(body);
         let is_page = is_page(body);
-        let text = detail.map_or_else(
-            || {
-                let text = String::from_utf8_lossy(body);
-                let text = if is_page {
-                    without_tags(&text)
-                } else {
-                    text.into_owned()
-                };
-                let text = redact_secret(&hidden.take_out(&text), secret);
-                match text.char_indices().nth(QUOTED) {
-                    Some((end, _)) => format!("{}…", &text[..end]),
-                    None => text,
-                }
-            },
-            |detail| redact_secret(&hidden.take_out(&detail), secret),
-        );
+        let text = match &detail {
+            Some(detail) => hidden.take_out(detail),
+            None if hidden.is_in_data() && !body.trim_ascii().is_empty() => None,
+            None => Some(String::from_utf8_lossy(body)),
+        };
+        let is_withheld = text.is_none();
+        let text = text.map(|text| match &detail {
+            Some(_) => redact_secret(&text, secret),
+            None if is_page => beginning(&redact_secret(&without_tags(&text), secret)),
+            None => beginning(&redact_secret(&text, secret)),
+        });
+        let scim_type = scim_type.and_then(|word| {
+            let word = hidden.take_out(&word)?;
+            Some(redact_secret(&word, secret))
+        });
         Self {
             status: status.filter(|_| is_error),
-            scim_type: scim_type.map(|word| redact_secret(&hidden.take_out(&word), secret)),
-            text: (!text.is_empty()).then_some(text),
+            scim_type,
+            text: text.filter(|text| !text.is_empty()),
             is_page,
+            is_withheld,
         }
     }
 
-    pub(super) fn redirect(to: &str) -> Self {
+    pub(super) fn redirect(to: &str, hidden: &Hidden) -> Self {
+        let to = hidden.take_out(to);
         Self {
-            text: Some(format!("redirects to {to}")),
+            is_withheld: to.is_none(),
+            text: to.map(|to| format!("redirects to {to}")),
             ..Self::default()
         }
+    }
+
+    /// Of an answer of which nothing may be quoted.
+    pub(super) fn withheld() -> Self {
+        Self {
+            is_withheld: true,
+            ..Self::default()
+        }
+    }
+}
+
+fn beginning(text: &str) -> String {
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -126,6 +145,9 @@ impl fmt::Display for Words {
         }
         if let Some(text) = &self.text {
             write!(f, ": {text}")?;
+        }
+        if self.is_withheld {
+            f.write_str(": what it says is not shown, because the job redacts values")?;
         }
         if let Some(scim_type) = &self.scim_type {
             write!(f, " ({scim_type})")?;

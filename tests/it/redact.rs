@@ -180,6 +180,35 @@ async fn the_words_of_the_target_lose_redacted_values_wherever_they_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_escapes_a_redacted_value_is_not_quoted() {
+    let rig = start().await;
+    rig.configure(&format!("{MAPPINGS}\n[jobs.groups]\nenabled = false"));
+    let mut told = Told(Vec::new());
+    let jane = rig.joiner("jane");
+    told.run(&rig, &["sync"], 0).await;
+    rig.tenant()
+        .set_property(jane, "jobTitle", json!("Ö \"zebra\"/z"));
+    let detail = |words: &str| json!({ "detail": words }).to_string();
+    for body in [
+        detail("bad query title%20eq%20%22%C3%96%20%22zebra%22%2Fz%22"),
+        detail(r#"got {"title":"\u00d6 \"zebra\"\/z"}"#),
+        detail("&#xD6; &quot;zebra&quot;&#x2F;z is taken"),
+        r#"{"message":"\u00d6 \"zebra\"\/z is taken"}"#.to_owned(),
+        "title=%C3%96+%22zebra%22%2Fz".to_owned(),
+        "<p>&Ouml; &quot;zebra&quot;&#x2F;z</p>".to_owned(),
+    ] {
+        let fault = Fault::new("/Users", Trouble::body(400, &body)).method("PATCH");
+        rig.sandbox.target.traffic().inject(fault);
+        let run = told.run(&rig, &["sync"], 3).await;
+        let words = "what it says is not shown, because the job redacts values";
+        assert!(format!("{}{}", run.out, run.err).contains(words), "{run:?}");
+    }
+    told.run(&rig, &["sync"], 0).await;
+    told.everything(&rig).await;
+    told.assert_silent(&["zebra"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn redacted_matching_values_are_not_told_by_look_ups_adoptions_and_skips() {
     let rig = start().await;
     let mut told = Told(Vec::new());
@@ -225,6 +254,24 @@ async fn redacted_matching_values_are_not_told_by_look_ups_adoptions_and_skips()
     told.run(&rig, &["sync"], 3).await;
     told.everything(&rig).await;
     told.assert_silent(&[FIRST]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_does_not_tell_what_is_redacted_under_another_name() {
+    let rig = start().await;
+    let mut told = Told(Vec::new());
+    let jane = rig.joiner("jane");
+    let phones = json!([FIRST, SECOND]);
+    rig.tenant().set_property(jane, "businessPhones", phones);
+    rig.configure(
+        "[jobs.users]\nfilters = [ { all = [ { attribute = \"businessPhones\", \
+         operator = \"EQUALS\", value = \"1\" } ] } ]\n[jobs.groups]\nenabled = false\n\
+         [[jobs.users.mappings]]\ntarget = \"title\"\nexpression = 'Redact([telephoneNumber])'\n",
+    );
+    let text = told.run(&rig, &["plan"], 0).await.out;
+    assert!(text.contains("but the value is [Redact]"), "{text}");
+    told.run(&rig, &["plan", "--format", "json"], 0).await;
+    told.assert_silent(&[FIRST, SECOND]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

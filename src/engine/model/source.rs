@@ -417,6 +417,29 @@ pub(crate) fn graph_name(name: &str) -> Cow<'_, str> {
     Cow::Borrowed(name)
 }
 
+/// Whether a value of one of two attributes may tell the other's: they are one property, under
+/// whatever name, or a part of it, or computed from it. Names of custom security attributes differ
+/// from one another by more than their case.
+pub(crate) fn overlap(one: &str, other: &str) -> bool {
+    let (one, other) = (property(one), property(other));
+    let is_inside = |part: &str, whole: &str| {
+        part.strip_prefix(whole)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    is_inside(&one, &other) || is_inside(&other, &one)
+}
+
+/// What an attribute is read from: without an index, and in lower case.
+fn property(name: &str) -> String {
+    let name = graph_name(name);
+    let whole = split_index(&name).map_or(name.as_ref(), |(whole, _)| whole);
+    let read = match whole {
+        ORIGINAL_USER_PRINCIPAL_NAME => "userPrincipalName",
+        _ => whole,
+    };
+    read.to_lowercase()
+}
+
 /// The name that Entra's provisioning schema uses for a Graph property: the reverse of
 /// [`graph_name`]. Other names stay as they are.
 pub(crate) fn portal_name(name: &str) -> &str {
@@ -514,6 +537,44 @@ mod tests {
         attributes.set("businessPhones", Value::List(vec![Value::text("+49 30 1")]));
         let name = user("telephoneNumber").unwrap().name;
         assert_eq!(attributes.text(&name), Some("+49 30 1"));
+    }
+
+    #[test]
+    fn names_overlap_when_the_value_of_one_tells_the_others() {
+        for (one, other) in [
+            ("mail", "mail"),
+            ("telephoneNumber", "businessPhones"),
+            ("telephoneNumber", "businessPhones[1]"),
+            ("sipProxyAddress", "imAddresses[0]"),
+            ("objectId", "id"),
+            ("userPrincipalName", "originalUserPrincipalName"),
+            ("employeeOrgData.division", "employeeOrgData"),
+            ("extensionAttribute1", "onPremisesExtensionAttributes"),
+            (
+                "extensionAttribute1",
+                "onPremisesExtensionAttributes.extensionAttribute1",
+            ),
+            (
+                "customSecurityAttributes.Engineering.Projects[0]",
+                "customSecurityAttributes.engineering.PROJECTS",
+            ),
+        ] {
+            assert!(overlap(one, other) && overlap(other, one), "{one} {other}");
+        }
+        for (one, other) in [
+            ("mail", "mailNickname"),
+            ("employeeOrgData.division", "employeeOrgData.costCenter"),
+            ("extensionAttribute1", "extensionAttribute10"),
+            (
+                "customSecurityAttributes.Engineering.Project",
+                "customSecurityAttributes.Engineering.Projects",
+            ),
+        ] {
+            assert!(
+                !(overlap(one, other) || overlap(other, one)),
+                "{one} {other}"
+            );
+        }
     }
 
     #[test]

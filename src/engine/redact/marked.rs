@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use crate::engine::job::{Job, Rules};
 use crate::engine::mapping::Source;
-use crate::engine::model::source;
 use crate::engine::model::{ObjectKind, TargetPath};
 
 /// What is not shown of a job's users and groups.
@@ -18,7 +17,7 @@ pub(crate) struct Redactions {
 pub(super) struct Marked {
     /// Target paths whose mapping calls `Redact` anywhere.
     pub(super) paths: BTreeSet<TargetPath>,
-    /// Source attributes that stand inside of such a call, by their Graph names.
+    /// Source attributes that stand inside of such a call, as they are written there.
     pub(super) attributes: BTreeSet<String>,
 }
 
@@ -66,6 +65,13 @@ impl Redactions {
             groups: Marked::default(),
         }
     }
+
+    /// Marks these source attributes of users.
+    pub(super) fn marking_attributes(names: &[&str]) -> Self {
+        let mut redactions = Self::default();
+        redactions.users.attributes = names.iter().map(|&name| name.to_owned()).collect();
+        redactions
+    }
 }
 
 impl Marked {
@@ -76,8 +82,7 @@ impl Marked {
                 Source::Expression(expression) if expression.uses("Redact") => {
                     marked.paths.insert(mapping.target.clone());
                     let attributes = expression.redacted_attributes().into_iter();
-                    let attributes = attributes.map(|name| source::graph_name(name).into_owned());
-                    marked.attributes.extend(attributes);
+                    marked.attributes.extend(attributes.map(str::to_owned));
                 }
                 Source::Expression(_)
                 | Source::Attribute(_)

@@ -7,6 +7,7 @@ use std::ops::Deref;
 
 use super::marked::Marked;
 use super::{REDACTED, Redactions};
+use crate::engine::model::source;
 use crate::engine::model::{MatchKey, SourceId, TargetPath, Value};
 use crate::engine::outcome::{Effect, Outcome, Status};
 use crate::engine::plan::{Action, Change, Referenced, Skipped, Why, WhyOut, WhyRemoved, Written};
@@ -201,7 +202,8 @@ fn hide_in_filters(marked: &Marked, why: &mut WhyOut) {
     match why {
         WhyOut::Filter(failures) => {
             for failure in failures {
-                if marked.attributes.contains(&failure.attribute) {
+                let is_told = |name: &String| source::overlap(name, &failure.attribute);
+                if marked.attributes.iter().any(is_told) {
                     failure.value = failure.value.as_ref().map(|_| REDACTED.to_owned());
                 }
             }
@@ -229,6 +231,7 @@ fn somebody() -> Referenced {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::filter::ClauseFailure;
     use crate::engine::model::{ObjectKind, TargetId};
     use crate::engine::plan::{Element, Subject};
 
@@ -358,6 +361,41 @@ mod tests {
         let redactions = Redactions::marking(&["nickName"]);
         for action in actions() {
             assert_eq!(*redactions.action(&action), action);
+        }
+    }
+
+    /// Whether the value that a filter on the attribute saw is told of somebody who is skipped.
+    fn is_told_by_a_filter(redactions: &Redactions, attribute: &str) -> bool {
+        let failure = ClauseFailure {
+            number: 1,
+            name: None,
+            attribute: attribute.to_owned(),
+            clause: format!("{attribute} IS NULL"),
+            value: Some("secret".to_owned()),
+        };
+        let skipped = Skipped {
+            subject: actions()[0].subject().clone(),
+            why: Why::OutOfScope(WhyOut::Filter(vec![failure])),
+        };
+        format!("{:?}", *redactions.skipped(&skipped)).contains("secret")
+    }
+
+    #[test]
+    fn a_filter_tells_nothing_of_what_is_marked_under_another_name() {
+        for (marked, read) in [
+            ("telephoneNumber", "businessPhones"),
+            ("businessPhones[1]", "telephoneNumber"),
+            ("userPrincipalName", "originalUserPrincipalName"),
+            ("objectId", "id"),
+            ("employeeOrgData", "employeeOrgData.division"),
+            (
+                "customSecurityAttributes.HR.Grade",
+                "customSecurityAttributes.hr.grade[0]",
+            ),
+        ] {
+            let redactions = Redactions::marking_attributes(&[marked]);
+            assert!(!is_told_by_a_filter(&redactions, read), "{marked} {read}");
+            assert!(is_told_by_a_filter(&redactions, "city"), "{marked}");
         }
     }
 
