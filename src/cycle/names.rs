@@ -13,18 +13,20 @@ pub(super) fn misnamed(store: &Store, job: &Job) -> Result<Vec<Misnamed>, Error>
     let mut misnamed = Vec::new();
     for (list, name) in names::entries(job) {
         let one = match list {
-            Naming::ScopeGroups | Naming::Provision => match store.find_groups(name)? {
-                found if found.len() == 1 => None,
-                found => {
-                    let known = if found.is_empty() {
-                        store.names_of_groups()?
-                    } else {
-                        Vec::new()
-                    };
-                    let known = known.iter().map(String::as_str);
-                    Some(Misnamed::new(list, name, found, known))
+            Naming::ScopeGroups | Naming::Provision | Naming::Filter(_) => {
+                match store.find_groups(name)? {
+                    found if found.len() == 1 => None,
+                    found => {
+                        let known = if found.is_empty() {
+                            store.names_of_groups()?
+                        } else {
+                            Vec::new()
+                        };
+                        let known = known.iter().map(String::as_str);
+                        Some(Misnamed::new(list, name, found, known))
+                    }
                 }
-            },
+            }
             Naming::Exclude => excluded(store, name)?,
         };
         misnamed.extend(one);
@@ -61,7 +63,7 @@ pub(super) async fn misnamed_now(
     let mut misnamed = Vec::new();
     for (list, name) in entries {
         match list {
-            Naming::ScopeGroups | Naming::Provision => {
+            Naming::ScopeGroups | Naming::Provision | Naming::Filter(_) => {
                 let is_meant = |(id, label): &&(String, String)| {
                     name.eq_ignore_ascii_case(id) || name.eq_ignore_ascii_case(label)
                 };

@@ -1,8 +1,10 @@
 //! The names by which a configuration means objects of the tenant, and those that do not mean exactly
 //! one: a name with a slip, and one that somebody changed in the tenant, look alike from here.
 
+use super::filter::{Clause, Operator};
 use super::job::{GroupObjects, Job, ScopeMode};
-use super::model::{SourceId, near};
+use super::model::source::MEMBER_OF;
+use super::model::{ObjectKind, SourceId, near};
 
 /// A list of the configuration that names objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +15,8 @@ pub(crate) enum Naming {
     Provision,
     /// Who is left out.
     Exclude,
+    /// Groups that the scoping filter of a kind asks for.
+    Filter(ObjectKind),
 }
 
 impl Naming {
@@ -22,6 +26,8 @@ impl Naming {
             Self::ScopeGroups => "scope.groups",
             Self::Provision => "groups.provision",
             Self::Exclude => "scope.exclude",
+            Self::Filter(ObjectKind::User) => "users.filters",
+            Self::Filter(ObjectKind::Group) => "groups.filters",
         }
     }
 }
@@ -62,7 +68,7 @@ impl Misnamed {
     /// names several groups means all of them, and who should have been left out is only added.
     pub(crate) fn casts_doubt_on_removals(&self) -> bool {
         match self.list {
-            Naming::ScopeGroups | Naming::Provision => self.found.is_empty(),
+            Naming::ScopeGroups | Naming::Provision | Naming::Filter(_) => self.found.is_empty(),
             Naming::Exclude => false,
         }
     }
@@ -81,10 +87,22 @@ pub(crate) fn entries(job: &Job) -> Vec<(Naming, &str)> {
     }
     let excluded = job.scope.exclude.iter();
     entries.extend(excluded.map(|name| (Naming::Exclude, name)));
-    entries
+    let mut entries: Vec<_> = entries
         .into_iter()
         .map(|(list, name)| (list, name.as_str()))
-        .collect()
+        .collect();
+    for kind in ObjectKind::ALL {
+        let rules = job.rules(kind);
+        let groups = rules.filter.groups.iter().filter(|_| rules.enabled);
+        let clauses = groups.flat_map(|group| &group.clauses);
+        // Other operators ask for a part of a name, or for those who are not inside.
+        let names = clauses
+            .filter(|clause| clause.attribute() == MEMBER_OF)
+            .filter(|clause| clause.operator() == Operator::Equals)
+            .filter_map(Clause::operand);
+        entries.extend(names.map(|name| (Naming::Filter(kind), name)));
+    }
+    entries
 }
 
 /// So many names are offered in place of one.

@@ -234,9 +234,12 @@ pub(crate) fn list_behind(job: &Job, kind: ObjectKind, why: &WhyOut) -> Option<N
                 }
             })
         }
-        WhyOut::DefaultAccessOnly | WhyOut::Excluded | WhyOut::Filter(_) | WhyOut::KindDisabled => {
-            None
-        }
+        // Of each filter the first clause that fails is told: what comes after it changes nothing.
+        WhyOut::Filter(failures) => failures
+            .iter()
+            .any(|failure| failure.attribute == source::MEMBER_OF)
+            .then_some(Naming::Filter(kind)),
+        WhyOut::DefaultAccessOnly | WhyOut::Excluded | WhyOut::KindDisabled => None,
     }
 }
 

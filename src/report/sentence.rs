@@ -406,13 +406,16 @@ pub(crate) fn misnamed(misnamed: &Misnamed) -> String {
     } = misnamed;
     let start = format!("{} names \"{}\"", list.key(), clean(name));
     match (list, found.as_slice()) {
-        (Naming::ScopeGroups | Naming::Provision, []) => {
+        (Naming::ScopeGroups | Naming::Provision | Naming::Filter(_), []) => {
             format!("{start}, but no group has this id or display name")
         }
         (Naming::Exclude, []) => format!(
             "{start}, but no user or group has this id or name: whoever was meant is not left out"
         ),
-        (Naming::ScopeGroups | Naming::Provision | Naming::Exclude, several) => {
+        (
+            Naming::ScopeGroups | Naming::Provision | Naming::Exclude | Naming::Filter(_),
+            several,
+        ) => {
             let ids: Vec<_> = several.iter().map(ToString::to_string).collect();
             format!(
                 "{start}, as several groups are called, and all of them count: {}",
@@ -439,11 +442,11 @@ pub(crate) fn misnamed_remedy(misnamed: &Misnamed) -> String {
         meant => format!("did you mean {}? ", meant.join(" or ")),
     };
     match (list, found.is_empty()) {
-        (Naming::ScopeGroups | Naming::Provision, true) => format!(
+        (Naming::ScopeGroups | Naming::Provision | Naming::Filter(_), true) => format!(
             "{meant}correct it, or take it out of the list; an id stays right when a group is renamed"
         ),
         (Naming::Exclude, true) => format!("{meant}correct it, or take it out of the list"),
-        (Naming::ScopeGroups | Naming::Provision | Naming::Exclude, false) => {
+        (Naming::ScopeGroups | Naming::Provision | Naming::Exclude | Naming::Filter(_), false) => {
             "write the id of the group that is meant".to_owned()
         }
     }

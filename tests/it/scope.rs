@@ -499,6 +499,37 @@ async fn a_first_cycle_says_that_its_only_group_is_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_a_filter_asks_for_and_that_is_nowhere_removes_nobody() {
+    let (rig, [jane, _john], [choir, team]) = of_two_groups().await;
+    let clause = |attribute: &str, value: &str| {
+        format!("{{ attribute = \"{attribute}\", operator = \"EQUALS\", value = \"{value}\" }}")
+    };
+    rig.configure(&format!(
+        "[jobs.scope]\nmode = \"groups\"\ngroups = [\"{choir}\", \"{team}\"]\n\
+         [jobs.users]\nfilters = [ {{ all = [ {} ] }}, {{ all = [ {} ] }} ]",
+        clause("memberOf", "Lakeside Choir"),
+        clause("userPrincipalName", "john@contoso.com"),
+    ));
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    rig.tenant().rename_group(choir, "Firm Choir");
+    let plan = rig.plan().await.expect(1).job();
+    assert_eq!(plan["misnamed"][0]["key"], "users.filters", "{plan:#}");
+    assert_eq!(plan["misnamed"][0]["name"], "Lakeside Choir");
+    assert_eq!(plan["totals"]["disable"], 0);
+    rig.run(&["test"]).await.expect(1);
+    rig.sync().await.expect(1);
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    assert_eq!(members(&rig, "Firm Choir"), 1);
+
+    // Who is blocked in Entra does not wait.
+    let blocked = json!(false);
+    rig.tenant().set_property(jane, "accountEnabled", blocked);
+    rig.sync().await.expect(1);
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_several_groups_have_means_all_and_is_told() {
     let (rig, _, _) = of_two_groups().await;
     let again = rig.tenant().add_group("Lakeside Choir");

@@ -106,6 +106,9 @@ impl Planner<'_> {
             if !self.hangs_on_doubt(object.kind, &why) {
                 return Standing::Leaving(WhyRemoved::OutOfScope(why));
             }
+            if matches!(why, WhyOut::Filter(_)) {
+                return Standing::Doubtful(why);
+            }
             return match scope::judge_as_named(self.job, object, grants, groups) {
                 Ok(()) => Standing::Doubtful(why),
                 Err(certain) => Standing::Leaving(WhyRemoved::OutOfScope(certain)),
