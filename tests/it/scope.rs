@@ -457,6 +457,22 @@ async fn a_named_group_that_is_nowhere_removes_nobody_and_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_blocked_loses_access_though_the_name_of_the_group_is_in_doubt() {
+    let (rig, [_, john], [_, team]) = of_two_groups().await;
+    rig.tenant().rename_group(team, "Builders");
+    rig.sync().await.expect(1);
+    rig.tenant().disable_user(john);
+    let plan = rig.plan().await.expect(1).job();
+    assert_eq!(plan["actions"].as_array().unwrap().len(), 1, "{plan:#}");
+    assert_eq!(plan["actions"][0]["action"], "disable");
+    assert_eq!(plan["actions"][0]["why"]["reason"], "blocked", "{plan:#}");
+    rig.sync().await.expect(1);
+    assert_eq!(is_active(&rig, "john"), Some(false));
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    assert_eq!(members(&rig, "Boat builders (dynamic)"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_group_to_provision_that_is_nowhere_deletes_no_other() {
     let (rig, _, _) = of_two_groups().await;
     rig.edit(|text| format!("{text}\n[jobs.groups]\nprovision = [\"Lakeside Chior\"]"));
