@@ -473,6 +473,62 @@ async fn who_is_blocked_loses_access_though_the_name_of_the_group_is_in_doubt() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn while_a_name_is_in_doubt_only_who_waits_is_looked_at_again() {
+    let (rig, _, _) = of_two_groups().await;
+    rig.edit(|text| text.replace("Boat builders (dynamic)", "Boat bilders (dynamic)"));
+    let first = rig.sync().await.expect(1).job();
+    assert_eq!(first["kind"], "initial", "{first:#}");
+    for _ in 0..2 {
+        let next = rig.sync().await.expect(1).job();
+        assert_eq!(next["kind"], "incremental", "{next:#}");
+        assert_eq!(next["requests"]["target"], 0);
+        // John and the group that is named no more; Jane sings in the choir.
+        assert_eq!(next["evaluated"], json!({ "users": 1, "groups": 1 }));
+        assert_eq!(next["misnamed"].as_array().unwrap().len(), 1);
+    }
+    assert_eq!(is_active(&rig, "john"), Some(true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_gets_its_name_back_needs_no_change_of_the_config() {
+    let (rig, [_, john], [_, team]) = of_two_groups().await;
+    rig.tenant().rename_group(team, "Builders");
+    rig.sync().await.expect(1);
+    // Nothing but his mark finds John once he is in no group.
+    rig.tenant().remove_members(team, &[john]);
+    rig.sync().await.expect(1);
+    rig.sync().await.expect(1);
+    assert_eq!(is_active(&rig, "john"), Some(true));
+    assert_eq!(members(&rig, "Boat builders (dynamic)"), 2);
+    rig.tenant().rename_group(team, "Boat builders (dynamic)");
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "john"), Some(false));
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    assert_eq!(members(&rig, "Boat builders (dynamic)"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_group_that_takes_the_name_settles_who_waited() {
+    let (rig, [_, john], [_, team]) = of_two_groups().await;
+    rig.edit(|text| format!("{text}\n[jobs.groups]\nenabled = false"));
+    sync(&rig).await;
+    rig.tenant().rename_group(team, "Builders");
+    rig.tenant().disable_user(john);
+    rig.sync().await.expect(1);
+    rig.tenant().enable_user(john);
+    rig.sync().await.expect(1);
+    let jim = unassigned(&rig, "jim");
+    let again = rig.tenant().add_group("Boat builders (dynamic)");
+    rig.tenant().add_members(again, &[jim]);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jim"), Some(true));
+    assert_eq!(is_active(&rig, "john"), Some(false));
+    rig.tenant().add_members(again, &[john]);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "john"), Some(true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_group_to_provision_that_is_nowhere_deletes_no_other() {
     let (rig, _, _) = of_two_groups().await;
     rig.edit(|text| format!("{text}\n[jobs.groups]\nprovision = [\"Lakeside Chior\"]"));

@@ -376,6 +376,11 @@ impl Planner<'_> {
     /// Linked, and perhaps no longer belonging. Whoever is blocked loses access at once, in scope or
     /// out of it, except where an earlier cycle found them out of it and kept them.
     fn doubt(&mut self, object: &SourceObject, grants: &[Grant], link: &Link, why: WhyOut) -> Here {
+        // Whatever follows leaves a trace only where something is to be done, and the next cycle must
+        // look again all the same.
+        if link.in_scope {
+            self.waiting.insert((object.kind, object.id.clone()));
+        }
         if is_blocked(object) {
             if link.in_scope {
                 return self.compare(object, grants, link, true);

@@ -1,7 +1,7 @@
 //! Names of the scope that mean nothing: only what hangs on them waits.
 
-use super::plans;
 use super::world::{World, lines};
+use super::{path, plans};
 use crate::engine::filter::{Clause, ClauseGroup};
 use crate::engine::job::{GroupObjects, WhenOutOfScope};
 use crate::engine::model::{SourceId, Value};
@@ -200,4 +200,39 @@ fn who_was_kept_before_the_doubt_is_left_alone_though_blocked() {
     world.job.users.when_out_of_scope = WhenOutOfScope::Disable;
     let plan = lines(&world.plan());
     assert!(plan.starts_with("disable ann"), "{plan}");
+}
+
+/// As the target was told of it.
+fn disable(world: &mut World, name: &str) {
+    let sent = &mut world.at(name).link.as_mut().unwrap().sent;
+    sent.insert(path("active"), Value::Boolean(false));
+}
+
+#[test]
+fn who_waits_keeps_a_mark_whether_or_not_something_is_to_be_done() {
+    let mut world = sales_renamed();
+    world.set("ann", "accountEnabled", Value::Boolean(false));
+    world.job.groups.when_out_of_scope = WhenOutOfScope::Keep;
+    for _ in 0..2 {
+        let planned = world.planned();
+        let waiting: Vec<&str> = planned.waiting.iter().map(|(_, id)| id.as_str()).collect();
+        assert_eq!(waiting, ["ann", "bob", "sales"]);
+        assert!(planned.complete);
+        assert_eq!(planned.scope_changes, []);
+        disable(&mut world, "ann");
+    }
+    // Without the doubt they leave, and whoever left before waits for nothing.
+    world.doubts.clear();
+    assert_eq!(world.planned().scope_changes.len(), 3);
+    assert!(world.planned().waiting.is_empty());
+    world.at("bob").link.as_mut().unwrap().in_scope = false;
+    world.doubts.insert(Naming::ScopeGroups);
+    assert_eq!(world.planned().waiting.len(), 2);
+}
+
+#[test]
+fn by_an_incomplete_reading_nothing_is_done_with() {
+    let mut world = agreed();
+    world.incomplete = Some("page 2 of the groups is missing".to_owned());
+    assert!(!world.planned().complete);
 }
