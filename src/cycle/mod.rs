@@ -192,6 +192,8 @@ impl Agent {
             plan,
             scope_changes,
             met_members,
+            waiting,
+            complete,
         } = planned;
         let job = &context.job.rules;
         let approvals = self.store.approvals(&job.name)?;
@@ -199,6 +201,8 @@ impl Agent {
         let beside = record::Beside {
             scope_changes,
             met_members,
+            waiting,
+            complete,
         };
         Ok((review, beside))
     }

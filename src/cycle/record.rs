@@ -1,6 +1,6 @@
 //! Record: what must be durable before the first write, and what ends a cycle.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -19,6 +19,8 @@ use crate::store::{Evaluated, Evaluation, Horizon, NotPlanned, RequestRecord};
 pub(super) struct Beside {
     pub(super) scope_changes: Vec<(ObjectKind, SourceId, bool)>,
     pub(super) met_members: Vec<(SourceId, Vec<(SourceId, TargetId)>)>,
+    pub(super) waiting: BTreeSet<(ObjectKind, SourceId)>,
+    pub(super) complete: bool,
 }
 
 impl Beside {
@@ -122,11 +124,12 @@ pub(super) fn finish(
 
     reads(context, cycle)?;
     let mut unfinished = tally.unfinished;
-    let leaving_counts = held.is_none() && incomplete.is_none();
+    let leaving_counts = held.is_none() && beside.complete;
     if !leaving_counts {
         unfinished.extend(beside.leaving());
     }
     note_scope(context, &beside, leaving_counts)?;
+    unfinished.extend(beside.waiting);
     for (group, members) in beside.met_members {
         let is_linked = store.target_of(job, ObjectKind::Group, &group)?.is_some();
         if is_linked {
@@ -135,8 +138,8 @@ pub(super) fn finish(
     }
     // Removals that an incomplete reading kept from being planned leave no trace in the plan: all
     // marks stay then, and the next complete reading finds them. So they do when one object was
-    // asked for alone.
-    let everything = incomplete.is_none() && context.options.only.is_none();
+    // asked for alone. Who waits for a name is known, and only their marks stay.
+    let everything = beside.complete && context.options.only.is_none();
     match &held {
         Some(held) => store.hold(job, held, now)?,
         None if everything => store.release_hold(job)?,

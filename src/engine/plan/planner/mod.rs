@@ -82,6 +82,10 @@ pub(crate) struct Planned {
     pub(crate) scope_changes: Vec<(ObjectKind, SourceId, bool)>,
     /// Members that adopted groups turned out to have already, to be recorded with the adoption.
     pub(crate) met_members: Vec<(SourceId, Vec<(SourceId, TargetId)>)>,
+    /// Links that keep their verdict of last time until a name in doubt is mended.
+    pub(crate) waiting: BTreeSet<(ObjectKind, SourceId)>,
+    /// Whether every removal was derived that the source has reason for, but for those waiting.
+    pub(crate) complete: bool,
 }
 
 pub(crate) struct Planner<'a> {
@@ -108,6 +112,7 @@ pub(crate) struct Planner<'a> {
     taken: BTreeSet<TakenValue>,
     scope_changes: Vec<(ObjectKind, SourceId, bool)>,
     met_members: Vec<(SourceId, Vec<(SourceId, TargetId)>)>,
+    waiting: BTreeSet<(ObjectKind, SourceId)>,
     in_scope: Count,
     evaluated: Count,
 }
@@ -150,6 +155,7 @@ impl<'a> Planner<'a> {
             taken: BTreeSet::new(),
             scope_changes: Vec::new(),
             met_members: Vec::new(),
+            waiting: BTreeSet::new(),
             in_scope: Count::default(),
             evaluated: Count::default(),
         }
@@ -288,6 +294,7 @@ impl<'a> Planner<'a> {
         plan.scope_after = stays_in_scope;
         plan.evaluated = self.evaluated;
         plan.linked = linked;
+        let complete = self.incomplete.is_none();
         let doubts: Vec<String> = self
             .incomplete
             .into_iter()
@@ -298,6 +305,8 @@ impl<'a> Planner<'a> {
             plan,
             scope_changes: self.scope_changes,
             met_members: self.met_members,
+            waiting: self.waiting,
+            complete,
         }
     }
 }

@@ -60,9 +60,7 @@ impl Planner<'_> {
             (Standing::Active, None) => self.meet(object, grants, found),
             (Standing::Blocked, None) => self.skip(object, Why::BlockedNotCreated),
             (Standing::Leaving(why), Some(link)) => self.leave(object, link, why),
-            (Standing::Doubtful(why), Some(link)) => {
-                self.leave(object, link, WhyRemoved::OutOfScope(why))
-            }
+            (Standing::Doubtful(why), Some(link)) => self.doubt(object, grants, link, why),
             (
                 Standing::Leaving(WhyRemoved::OutOfScope(WhyOut::NotAssigned))
                 | Standing::Doubtful(WhyOut::NotAssigned),
@@ -114,9 +112,10 @@ impl Planner<'_> {
                 Err(certain) => Standing::Leaving(WhyRemoved::OutOfScope(certain)),
             };
         }
-        match object.attributes.value("accountEnabled") {
-            Some(Value::Boolean(false)) if object.kind == ObjectKind::User => Standing::Blocked,
-            _ => Standing::Active,
+        if is_blocked(object) {
+            Standing::Blocked
+        } else {
+            Standing::Active
         }
     }
 
@@ -377,6 +376,26 @@ impl Planner<'_> {
         here
     }
 
+    /// Linked, and perhaps no longer belonging. Whoever is blocked loses access at once, in scope or
+    /// out of it, except where an earlier cycle found them out of it and kept them.
+    fn doubt(&mut self, object: &SourceObject, grants: &[Grant], link: &Link, why: WhyOut) -> Here {
+        // Whatever follows leaves a trace only where something is to be done, and the next cycle must
+        // look again all the same.
+        if link.in_scope {
+            self.waiting.insert((object.kind, object.id.clone()));
+        }
+        if is_blocked(object) {
+            if link.in_scope {
+                return self.compare(object, grants, link, true);
+            }
+            if self.job.rules(object.kind).when_out_of_scope != WhenOutOfScope::Keep {
+                self.disable(object, link, WhyRemoved::Blocked);
+                return Here::No;
+            }
+        }
+        self.leave(object, link, WhyRemoved::OutOfScope(why))
+    }
+
     /// Linked, and no longer belonging. What stays is left alone, the members of a group included.
     fn leave(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) -> Here {
         let rules = self.job.rules(object.kind);
@@ -469,4 +488,10 @@ impl Planner<'_> {
         });
         Here::No
     }
+}
+
+/// Whether somebody may not sign in.
+fn is_blocked(object: &SourceObject) -> bool {
+    object.kind == ObjectKind::User
+        && object.attributes.value("accountEnabled") == Some(&Value::Boolean(false))
 }

@@ -1,11 +1,12 @@
 //! Names of the scope that mean nothing: only what hangs on them waits.
 
-use super::plans;
 use super::world::{World, lines};
+use super::{path, plans};
 use crate::engine::filter::{Clause, ClauseGroup};
 use crate::engine::job::{GroupObjects, WhenOutOfScope};
 use crate::engine::model::{SourceId, Value};
 use crate::engine::names::Naming;
+use crate::engine::plan::{Action, WhyRemoved};
 
 /// Ann, who manages Bob, both of Sales, in a target that agrees.
 fn agreed() -> World {
@@ -67,10 +68,26 @@ fn only_who_waits_keeps_memberships_and_references() {
     world.job.users.when_out_of_scope = WhenOutOfScope::Delete;
     plans(
         &world,
-        "set-reference bob ann -> none
-         remove-members sales ann
+        "remove-members sales ann
          delete ann t-ann",
     );
+}
+
+#[test]
+fn a_reference_goes_with_its_reason_though_a_name_is_in_doubt() {
+    let mut world = agreed();
+    world.doubts.insert(Naming::ScopeGroups);
+    world.set(
+        "bob",
+        "manager",
+        Value::Reference(SourceId::new("stranger")),
+    );
+    let plan = world.plan();
+    let [Action::SetReference { old, new: None, .. }] = plan.actions().collect::<Vec<_>>()[..]
+    else {
+        panic!("{}", lines(&plan));
+    };
+    assert_eq!(*old, Some(SourceId::new("ann")));
 }
 
 #[test]
@@ -150,4 +167,72 @@ fn the_brake_counts_only_who_does_not_wait() {
     assert_eq!(plan.scope_before - plan.scope_after, 2);
     assert_eq!(plan.in_scope.users, 0);
     assert!(world.review().held.is_none());
+}
+
+#[test]
+fn who_is_blocked_is_disabled_whatever_a_name_would_mean() {
+    let mut world = sales_renamed();
+    for policy in [
+        WhenOutOfScope::Disable,
+        WhenOutOfScope::Delete,
+        WhenOutOfScope::Keep,
+    ] {
+        world.job.users.when_out_of_scope = policy;
+        world.set("ann", "accountEnabled", Value::Boolean(false));
+        let plan = world.plan();
+        let actions: Vec<_> = plan.actions().collect();
+        let [Action::Disable { subject, why, .. }] = actions.as_slice() else {
+            panic!("{}", lines(&plan));
+        };
+        assert_eq!(subject.id, SourceId::new("ann"));
+        assert_eq!(*why, WhyRemoved::Blocked);
+    }
+}
+
+#[test]
+fn who_was_kept_before_the_doubt_is_left_alone_though_blocked() {
+    let mut world = sales_renamed();
+    world.job.users.when_out_of_scope = WhenOutOfScope::Keep;
+    world.set("ann", "accountEnabled", Value::Boolean(false));
+    world.at("ann").link.as_mut().unwrap().in_scope = false;
+    world.at("sales").members.clear();
+    assert!(world.plan().is_empty(), "{}", lines(&world.plan()));
+    world.job.users.when_out_of_scope = WhenOutOfScope::Disable;
+    let plan = lines(&world.plan());
+    assert!(plan.starts_with("disable ann"), "{plan}");
+}
+
+/// As the target was told of it.
+fn disable(world: &mut World, name: &str) {
+    let sent = &mut world.at(name).link.as_mut().unwrap().sent;
+    sent.insert(path("active"), Value::Boolean(false));
+}
+
+#[test]
+fn who_waits_keeps_a_mark_whether_or_not_something_is_to_be_done() {
+    let mut world = sales_renamed();
+    world.set("ann", "accountEnabled", Value::Boolean(false));
+    world.job.groups.when_out_of_scope = WhenOutOfScope::Keep;
+    for _ in 0..2 {
+        let planned = world.planned();
+        let waiting: Vec<&str> = planned.waiting.iter().map(|(_, id)| id.as_str()).collect();
+        assert_eq!(waiting, ["ann", "bob", "sales"]);
+        assert!(planned.complete);
+        assert_eq!(planned.scope_changes, []);
+        disable(&mut world, "ann");
+    }
+    // Without the doubt they leave, and whoever left before waits for nothing.
+    world.doubts.clear();
+    assert_eq!(world.planned().scope_changes.len(), 3);
+    assert!(world.planned().waiting.is_empty());
+    world.at("bob").link.as_mut().unwrap().in_scope = false;
+    world.doubts.insert(Naming::ScopeGroups);
+    assert_eq!(world.planned().waiting.len(), 2);
+}
+
+#[test]
+fn by_an_incomplete_reading_nothing_is_done_with() {
+    let mut world = agreed();
+    world.incomplete = Some("page 2 of the groups is missing".to_owned());
+    assert!(!world.planned().complete);
 }

@@ -18,8 +18,8 @@ use crate::engine::model::{
 };
 use crate::engine::names::Naming;
 use crate::engine::plan::{
-    Action, Candidate, Change, Count, Found, Member, Membership, Plan, Planner, Skipped, Subject,
-    Warning,
+    Action, Candidate, Change, Count, Found, Member, Membership, Plan, Planned, Planner, Skipped,
+    Subject, Warning,
 };
 
 pub(super) struct World {
@@ -191,6 +191,10 @@ impl World {
     }
 
     pub(super) fn plan(&self) -> Plan {
+        self.planned().plan
+    }
+
+    pub(super) fn planned(&self) -> Planned {
         let mut planner = self.planner();
         let of_kind = |kind| {
             self.objects
@@ -244,9 +248,9 @@ impl World {
             }
         }
         let warnings = self.warnings(&planner);
-        let mut plan = planner.finish(&links, linked, in_scope).plan;
-        plan.warnings = warnings;
-        plan
+        let mut planned = planner.finish(&links, linked, in_scope);
+        planned.plan.warnings = warnings;
+        planned
     }
 
     fn warnings(&self, planner: &Planner<'_>) -> Vec<Warning> {
