@@ -454,19 +454,13 @@ pub(crate) fn misnamed_remedy(misnamed: &Misnamed) -> String {
 
 /// Why it is not certain who is in scope, for each list of which a name leaves it open.
 pub(crate) fn doubts(misnamed: &[Misnamed]) -> BTreeMap<Naming, String> {
-    let mut doubts: BTreeMap<Naming, String> = BTreeMap::new();
+    let mut doubts: BTreeMap<Naming, Vec<String>> = BTreeMap::new();
     for one in misnamed.iter().filter(|one| one.casts_doubt_on_removals()) {
-        let told = doubts.entry(one.list).or_default();
-        if !told.is_empty() {
-            told.push_str("; ");
-        }
-        told.push_str(&format!(
-            "{} ({})",
-            self::misnamed(one),
-            misnamed_remedy(one)
-        ));
+        let told = format!("{} ({})", self::misnamed(one), misnamed_remedy(one));
+        doubts.entry(one.list).or_default().push(told);
     }
-    doubts
+    let doubts = doubts.into_iter();
+    doubts.map(|(list, told)| (list, told.join("; "))).collect()
 }
 
 /// Whether the reason why removals wait does not tell of it already.

@@ -18,6 +18,7 @@ mod json;
 mod life;
 mod log;
 mod matching;
+mod names;
 mod presets;
 mod redact;
 mod rig;
