@@ -225,9 +225,9 @@ async fn who_is_met_after_a_lost_create_leaves_nothing_to_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_met_after_a_conflict_is_kept_in_the_form_of_the_mappings() {
+    const ACME: &str = "urn:acme:params:scim:schemas:2.0:User";
     let rig = Rig::start(Size::new(0, 0, 0)).await;
     rig.sandbox.target.enable(Quirk::NumbersInOtherSchemas);
-    const ACME: &str = "urn:acme:params:scim:schemas:2.0:User";
     rig.configure(&format!(
         "[jobs.users]\nmappings = [ {{ target = '{ACME}:badge', source = 'employeeId' }} ]"
     ));

@@ -103,17 +103,12 @@ pub(crate) fn searched(
     path: &TargetPath,
     value: Value,
 ) -> Option<Value> {
-    match mappings.iter().find(|mapping| mapping.target == *path) {
-        Some(mapping) => mapping.searched(kind, value),
-        None => {
-            let value = canonical(kind, path, value)?;
-            let definition = schema::definition(kind, path);
-            Some(without_case(
-                value,
-                definition.is_some_and(|definition| definition.case_exact),
-            ))
-        }
+    if let Some(mapping) = mappings.iter().find(|mapping| mapping.target == *path) {
+        return mapping.searched(kind, value);
     }
+    let value = canonical(kind, path, value)?;
+    let case_exact = schema::definition(kind, path).is_some_and(|known| known.case_exact);
+    Some(without_case(value, case_exact))
 }
 
 fn without_case(value: Value, case_exact: bool) -> Value {
