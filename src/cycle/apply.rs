@@ -12,6 +12,7 @@ use tokio::sync::{OnceCell, mpsc};
 use tokio::time::Instant;
 
 use super::lookup;
+use super::shown;
 use super::tally::{Tally, weight};
 use super::wave::next_wave;
 use super::{Context, Error};
@@ -357,8 +358,14 @@ impl Executor<'_> {
         let store = &self.context.agent.store;
         let job = &self.context.job.rules.name;
         let is_free = matches!(store.linked_by(job, kind, &object.id), Ok(None))
-            && !self.made_here(&object.id);
-        is_free.then_some((object.id, object.attributes))
+            && self.made_for(&object.id).is_none();
+        if !is_free {
+            return None;
+        }
+        let made = |target: &TargetId| self.made_for(target);
+        // A state that cannot be read ends the cycle when the outcome is to be recorded.
+        let current = shown::as_sent(self.context, kind, object.attributes, made).ok()?;
+        Some((object.id, current))
     }
 
     async fn look_in_list(&self, subject: &Subject) -> Option<Found> {
@@ -583,9 +590,12 @@ impl Executor<'_> {
         created.get(source).cloned()
     }
 
-    fn made_here(&self, target: &TargetId) -> bool {
+    /// The source object for which this plan made or met a target object.
+    fn made_for(&self, target: &TargetId) -> Option<SourceId> {
         let created = self.created.lock().expect("no holder of this lock panics");
-        created.values().any(|made| made == target)
+        let mut created = created.iter();
+        let made = created.find(|(_, made)| *made == target);
+        made.map(|(source, _)| source.clone())
     }
 
     fn resolve(&self, referenced: &Referenced) -> Option<TargetId> {

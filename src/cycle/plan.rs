@@ -9,13 +9,13 @@ use futures::StreamExt;
 
 use super::lookup;
 use super::read::Reading;
+use super::shown;
 use super::{Context, Error};
 use crate::engine::expr::AppRole;
 use crate::engine::job::ScopeMode;
-use crate::engine::mapping::{Mapping, World, make_canonical};
+use crate::engine::mapping::World;
 use crate::engine::model::{
-    Assignment, Grant, MatchKey, ObjectKind, Presence, SourceId, SourceObject, TargetId,
-    TargetPath, TargetType, Value,
+    Assignment, Grant, MatchKey, ObjectKind, Presence, SourceId, SourceObject, TargetId, TargetPath,
 };
 use crate::engine::plan::{
     Candidate, Found, Member, Membership, Planned, Planner, Subject, Warning,
@@ -339,33 +339,8 @@ impl<'a> Gathering<'a> {
                 Some(members) => Some(self.known_members(&members)?),
                 None => None,
             };
-            let mut current = object.attributes;
-            make_canonical(kind, &job.rules(kind).mappings, &mut current);
-            for mapping in &job.rules(kind).mappings {
-                self.translate_reference(&mut current, mapping)?;
-            }
+            let current = shown::as_sent(self.context, kind, object.attributes, |_| None)?;
             store.confirm(&job.name, kind, id, &current, members.as_ref())?;
-        }
-        Ok(())
-    }
-
-    /// A reference that the target shows by its own id becomes the source object that is linked
-    /// to it; one that we did not make is left out, as if it were not there.
-    fn translate_reference(
-        &self,
-        current: &mut BTreeMap<TargetPath, Value>,
-        mapping: &Mapping,
-    ) -> Result<(), Error> {
-        if mapping.target_type != TargetType::Reference {
-            return Ok(());
-        }
-        if let Some(Value::Text(id)) = current.remove(&mapping.target) {
-            let job = &self.context.job.rules.name;
-            let target = TargetId::new(id);
-            let store = &self.context.agent.store;
-            if let Some(source) = store.linked_by(job, ObjectKind::User, &target)? {
-                current.insert(mapping.target.clone(), Value::Reference(source));
-            }
         }
         Ok(())
     }

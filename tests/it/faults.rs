@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use entrain::sandbox::{Fault, ROLE_USER, Size, Trouble};
+use entrain::sandbox::{Fault, Quirk, ROLE_USER, Size, Trouble};
 use serde_json::{Value, json};
 
 use crate::cycles::{settled, settles};
 use crate::rig::Rig;
 use crate::target::Expected;
+
+const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 async fn start() -> Rig {
     Rig::start(Size::new(30, 4, 60)).await
@@ -187,6 +189,74 @@ async fn lost_answers_leave_nothing_twice_and_nothing_behind() {
         Fault::new("/Groups", Trouble::AnswerLost).method("DELETE"),
     );
     settles(&rig, &mut expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_met_after_a_lost_create_leaves_nothing_to_do() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    rig.configure(
+        "[[jobs.users.mappings]]\ntarget = 'roles'\n\
+         constant = [{ value = 'b' }, { value = 'a' }]\n",
+    );
+    let boss = rig.joiner("boss");
+    let jane = rig.joiner("jane");
+    rig.tenant().set_manager(jane, Some(boss));
+    // Her manager is created in the same cycle, and before her.
+    inject(
+        &rig,
+        Fault::new("/Users", Trouble::AnswerLost)
+            .method("POST")
+            .after(1),
+    );
+    rig.sync().await.expect(0);
+    let there = rig.user("jane@contoso.com");
+    let shown: Vec<&Value> = there["roles"].as_array().unwrap().iter().collect();
+    assert_eq!(shown.len(), 2, "{there:#}");
+    assert!(
+        there[ENTERPRISE]["manager"]["value"].is_string(),
+        "{there:#}"
+    );
+
+    let plan = rig.plan().await.expect(0).job();
+    assert_eq!(plan["actions"], json!([]), "{plan:#}");
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_met_after_a_conflict_is_kept_in_the_form_of_the_mappings() {
+    const ACME: &str = "urn:acme:params:scim:schemas:2.0:User";
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    rig.sandbox.target.enable(Quirk::NumbersInOtherSchemas);
+    rig.configure(&format!(
+        "[jobs.users]\nmappings = [ {{ target = '{ACME}:badge', source = 'employeeId' }} ]"
+    ));
+    let boss = rig.joiner("boss");
+    rig.tenant().set_property(boss, "employeeId", json!("1"));
+    rig.sync().await.expect(0);
+    // Jane is there as we would have made her, and the look-up before the create does not tell.
+    let jane = rig.joiner("jane");
+    rig.tenant().set_property(jane, "employeeId", json!("4711"));
+    rig.tenant().set_manager(jane, Some(boss));
+    inject(&rig, Fault::new("/Users", Trouble::EmptyList).method("GET"));
+    let mut there = rig.user("boss@contoso.com");
+    let id = there["id"].take();
+    let members = there.as_object_mut().unwrap();
+    members.retain(|name, _| !["id", "meta", "groups"].contains(&name.as_str()));
+    let text = there.to_string().replace("boss", "jane");
+    let mut there: Value = serde_json::from_str(&text).unwrap();
+    there["externalId"] = json!("jane");
+    there[ACME] = json!({"badge": 4711});
+    there[ENTERPRISE]["employeeNumber"] = json!("4711");
+    there[ENTERPRISE]["manager"] = json!({"value": id});
+    rig.sandbox.target.create_user(&there).unwrap();
+    rig.sync().await.expect(0);
+    assert_eq!(rig.sandbox.target.user_count(), 2);
+
+    let plan = rig.plan().await.expect(0).job();
+    assert_eq!(plan["actions"], json!([]), "{plan:#}");
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Attributes with several values, the app roles above all: what the target receives, word for word.
 
-use entrain::sandbox::{ROLE_AUDITOR, ROLE_USER, Size};
+use entrain::sandbox::{Fault, ROLE_AUDITOR, ROLE_USER, Size, Trouble};
 use serde_json::{Value, json};
 
 use crate::rig::Rig;
@@ -161,6 +161,30 @@ async fn roles_that_somebody_who_is_adopted_has_are_not_added_again() {
         of_roles,
         [&json!({"op": "add", "path": "roles", "value": [{"value": user}]})]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_in_another_case_are_not_added_again_after_an_interrupted_write() {
+    let flow = "expression = 'AppRoleAssignmentsComplex([appRoleAssignments])'";
+    let rig = start(&mapping("roles", flow)).await;
+    let jane = rig.joiner("jane");
+    sync(&rig).await;
+    let id = rig.user("jane@contoso.com")["id"].clone();
+    let roles = json!([{"value": "user", "display": "User", "type": TYPE}]);
+    let folded = json!({ "roles": roles });
+    assert!(
+        rig.sandbox
+            .target
+            .change_user(id.as_str().unwrap(), &folded)
+    );
+    rig.tenant().set_property(jane, "jobTitle", json!("Boss"));
+    let lost = Fault::new("/Users", Trouble::AnswerLost).method("PATCH");
+    rig.sandbox.target.traffic().inject(lost);
+    rig.sync().await.expect(3);
+    sync(&rig).await;
+    let jane = rig.user("jane@contoso.com");
+    assert_eq!(jane["title"], "Boss");
+    assert_eq!(jane["roles"], roles);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use entrain::sandbox::{Fault, Size, Trouble, Uuid};
+use entrain::sandbox::{Fault, Quirk, Size, Trouble, Uuid};
 use serde_json::{Value, json};
 
 use crate::rig::Rig;
@@ -81,6 +81,28 @@ async fn a_value_that_somebody_has_is_passed_over() {
     assert_eq!(announced(&plan), expected, "{plan:#}");
     rig.sync().await.expect(0);
     assert_eq!(there(&rig, &["jane"]), expected);
+    is_at_rest(&rig).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_somebody_has_as_a_number_is_passed_over() {
+    const ACME: &str = "urn:acme:params:scim:schemas:2.0:User";
+    let rig = start(&format!(
+        "[[jobs.users.mappings]]\ntarget = '{ACME}:badge'\n\
+         expression = 'SelectUniqueValue([jobTitle], Append([jobTitle], \"2\"))'\n"
+    ))
+    .await;
+    rig.sandbox.target.enable(Quirk::NumbersInOtherSchemas);
+    let stranger = json!({
+        "schemas": [USER, ACME], "userName": "stranger@elsewhere.example", ACME: {"badge": 47},
+    });
+    rig.sandbox.target.create_user(&stranger).unwrap();
+    joiner(&rig, "jane", "47");
+    joiner(&rig, "john", "48");
+    rig.sync().await.expect(0);
+    let badge = |name: &str| rig.user(name)[ACME]["badge"].clone();
+    assert_eq!(badge("jane@contoso.com"), 472);
+    assert_eq!(badge("john@contoso.com"), 48);
     is_at_rest(&rig).await;
 }
 

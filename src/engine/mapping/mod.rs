@@ -35,7 +35,7 @@ pub(crate) struct Mapping {
     pub(crate) target_type: TargetType,
     pub(crate) multi_valued: bool,
     /// Whether a value that the target shows in another case is another value. What we sent
-    /// ourselves is always compared exactly.
+    /// ourselves is always compared exactly, but for elements that are only ever added.
     pub(crate) case_exact: bool,
     /// Without a value the object cannot be provisioned.
     pub(crate) required: bool,
@@ -107,8 +107,7 @@ pub(crate) fn searched(
         return mapping.searched(kind, value);
     }
     let value = canonical(kind, path, value)?;
-    let definition = schema::definition(kind, path);
-    let case_exact = definition.is_some_and(|definition| definition.case_exact);
+    let case_exact = schema::definition(kind, path).is_some_and(|known| known.case_exact);
     Some(without_case(value, case_exact))
 }
 

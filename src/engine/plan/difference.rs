@@ -13,6 +13,7 @@ pub(super) fn changes(current: &BTreeMap<TargetPath, Value>, desired: &Desired) 
     let Desired {
         values: desired,
         additions,
+        fold_case,
         ..
     } = desired;
     let before: BTreeSet<TargetPath> = current.keys().filter_map(TargetPath::element).collect();
@@ -30,9 +31,10 @@ pub(super) fn changes(current: &BTreeMap<TargetPath, Value>, desired: &Desired) 
             (true, false) => Element::Removed,
         },
     };
-    let added = additions
-        .iter()
-        .filter_map(|(path, additions)| addition(path, current.get(path), additions));
+    let added = additions.iter().filter_map(|(path, additions)| {
+        let folds = fold_case.contains(path);
+        addition(path, current.get(path), additions, folds)
+    });
     desired
         .iter()
         .filter(|(path, new)| current.get(path) != new.as_ref())
@@ -47,14 +49,21 @@ pub(super) fn changes(current: &BTreeMap<TargetPath, Value>, desired: &Desired) 
         .collect()
 }
 
-/// The elements that are not there yet, beside those that are. Nothing is taken away.
-fn addition(path: &TargetPath, old: Option<&Value>, additions: &[Addition]) -> Option<Change> {
+/// The elements that are not there yet, beside those that are. Nothing is taken away. Those that are
+/// there may be spelt as the target showed them after an interrupted write, so that case does not
+/// count here either.
+fn addition(
+    path: &TargetPath,
+    old: Option<&Value>,
+    additions: &[Addition],
+    folds: bool,
+) -> Option<Change> {
     let there = match old {
         Some(Value::List(elements)) => elements.as_slice(),
         Some(one) => std::slice::from_ref(one),
         None => &[],
     };
-    let is_missing = |addition: &&Addition| !there.iter().any(|one| addition.is(one, false));
+    let is_missing = |addition: &&Addition| !there.iter().any(|one| addition.is(one, folds));
     let missing: Vec<&Addition> = additions.iter().filter(is_missing).collect();
     if missing.is_empty() {
         return None;

@@ -248,9 +248,9 @@ impl World {
             }
         }
         let warnings = self.warnings(&planner);
-        let mut planned = planner.finish(&links, linked, in_scope);
-        planned.plan.warnings = warnings;
-        planned
+        let mut made = planner.finish(&links, linked, in_scope);
+        made.plan.warnings = warnings;
+        made
     }
 
     fn warnings(&self, planner: &Planner<'_>) -> Vec<Warning> {
