@@ -280,24 +280,33 @@ async fn a_filter_does_not_tell_what_a_mapping_redacts() {
     let mut told = Told(Vec::new());
     let jane = rig.joiner("jane");
     rig.tenant().set_property(jane, "jobTitle", json!(FIRST));
-    let filter = |operator: &str| {
+    let filter = |operator: &str, limit: &str| {
         rig.configure(&format!(
             "[jobs.users]\nfilters = [ {{ all = [ {{ attribute = \"jobTitle\", \
              operator = \"{operator}\", value = \"E-.*\" }} ] }} ]\n\
-             [jobs.safety]\nmax_deletions = \"100%\"\n[jobs.groups]\nenabled = false\n{MAPPINGS}"
+             [jobs.safety]\nmax_deletions = {limit}\n[jobs.groups]\nenabled = false\n{MAPPINGS}"
         ));
     };
+    let all = "\"100%\"";
     // Who is skipped, in both forms.
-    filter("NOT REGEX MATCH");
+    filter("NOT REGEX MATCH", all);
     let text = told.run(&rig, &["plan"], 0).await.out;
     assert!(text.contains("but the value is [Redact]"), "{text}");
     told.run(&rig, &["plan", "--format", "json"], 0).await;
 
     // Who is taken out.
-    filter("REGEX MATCH");
+    filter("REGEX MATCH", all);
     told.run(&rig, &["sync"], 0).await;
     assert_eq!(rig.user("jane@contoso.com")["title"], FIRST);
-    filter("NOT REGEX MATCH");
+    filter("NOT REGEX MATCH", "0");
+    let plan = told.run(&rig, &["plan", "--format", "json"], 4).await.job();
+    let held = &plan["held"]["actions"][0];
+    assert_eq!(held["why"]["filters"][0]["value"], HIDDEN, "{plan:#}");
+    let text = told.run(&rig, &["plan"], 4).await.out;
+    assert!(text.contains("Held back"), "{text}");
+    told.run(&rig, &["sync"], 4).await;
+    told.run(&rig, &["status", "-v"], 0).await;
+    filter("NOT REGEX MATCH", all);
     let plan = told.run(&rig, &["plan", "--format", "json"], 0).await.job();
     let mut actions = plan["actions"].as_array().unwrap().iter();
     let disable = actions.find(|one| one["action"] == "disable").unwrap();
