@@ -56,7 +56,7 @@ impl Importer<'_> {
 }
 
 /// Metadata that says something, in key and value. Who made a thing, what the portal shows of it, and
-/// what is usual does not; [`is_set_aside`] reads the rest.
+/// what is usual does not; [`super::rules::is_set_aside`] reads the rest.
 pub(super) fn meaningful(metadata: &[wire::Entry]) -> impl Iterator<Item = (&str, &str)> {
     metadata.iter().filter_map(|entry| {
         let key = entry.key.as_deref()?.trim();
