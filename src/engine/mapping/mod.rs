@@ -76,9 +76,9 @@ impl Mapping {
     /// Makes a value fit the target attribute, or says why it cannot.
     fn convert(&self, kind: ObjectKind, value: Value) -> Result<Value, String> {
         // Entra calls `roles` and its like text; to the RFC each element is an object.
-        let takes_objects = is_whole_list(schema::definition(kind, &self.target), &self.target);
+        let takes_objects = || is_whole_list(schema::definition(kind, &self.target), &self.target);
         convert_each(value, self.multi_valued, |value| match value {
-            object @ Value::Object(_) if takes_objects => Ok(object),
+            object @ Value::Object(_) if takes_objects() => Ok(object),
             other => convert_one(other, self.target_type).map_err(str::to_owned),
         })
     }
