@@ -11,7 +11,7 @@ use clap_complete::Shell;
 use crate::config::parse_duration;
 use crate::cycle::Options;
 use crate::engine::model::ObjectKind;
-use crate::engine::plan::Action;
+use crate::engine::plan::Operation;
 use crate::store::{LogStatus, PLAN};
 
 /// Provisions people and groups from Microsoft Entra ID into SCIM 2.0 applications
@@ -156,7 +156,7 @@ pub(super) struct Log {
     pub(super) until: Option<Moment>,
 
     /// Only this action; plan is an object for which none could be planned
-    #[arg(long, value_parser = PossibleValuesParser::new(Action::WORDS.into_iter().chain([PLAN])))]
+    #[arg(long, value_parser = PossibleValuesParser::new(Operation::NAMES.into_iter().chain([PLAN])))]
     pub(super) action: Option<String>,
 
     /// Only what ended like this

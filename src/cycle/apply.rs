@@ -13,13 +13,13 @@ use tokio::time::Instant;
 
 use super::lookup;
 use super::shown;
-use super::tally::{Tally, weight};
+use super::tally::Tally;
 use super::wave::next_wave;
 use super::{Context, Error};
 use crate::engine::guard::ClearedPlan;
 use crate::engine::model::{MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value};
 use crate::engine::outcome::{Class, Effect, Outcome, Status};
-use crate::engine::plan::{Action, Change, Found, Plan, Referenced, Subject};
+use crate::engine::plan::{Action, Change, Found, Operation, Plan, Referenced, Subject};
 use crate::engine::redact::{Hidden, Redactions};
 use crate::engine::summary::Progress;
 use crate::scim;
@@ -94,7 +94,7 @@ struct Executor<'a> {
 impl Executor<'_> {
     async fn carry_out_all(&self, plan: ClearedPlan, record: mpsc::Sender<Outcome>) -> Tally {
         let plan = plan.into_plan();
-        let total = plan.actions().map(weight).sum();
+        let total = plan.actions().map(Action::weight).sum();
         let mut tally = Tally::default();
         let mut progress = (0, 0);
         let mut actions = plan.into_actions().peekable();
@@ -104,7 +104,7 @@ impl Executor<'_> {
                 .buffer_unordered(self.context.job.target.concurrency);
             while let Some(outcomes) = running.next().await {
                 for outcome in outcomes {
-                    progress.0 += weight(&outcome.action);
+                    progress.0 += outcome.action.weight();
                     progress.1 += u64::from(outcome.status.is_failure());
                     self.context.progress.send_replace(Progress::Applying {
                         done: progress.0,
@@ -136,86 +136,82 @@ impl Executor<'_> {
         if self.context.agent.stop.is_cancelled() {
             return vec![self.not_tried(action, "the cycle was told to stop")];
         }
-        match action {
-            Action::AddMembers {
-                group,
-                target,
-                members,
-            } => self.add_members(group, target, members).await,
-            Action::RemoveMembers {
-                group,
-                target,
-                members,
-            } => self.remove_members(group, target, members).await,
-            action @ (Action::Create { .. }
-            | Action::Adopt { .. }
-            | Action::Update { .. }
-            | Action::Enable { .. }
-            | Action::Disable { .. }
-            | Action::Delete { .. }
-            | Action::SetReference { .. }) => vec![self.one_request(action).await],
+        let Action {
+            subject,
+            target,
+            operation,
+        } = action;
+        match operation {
+            Operation::AddMembers { members } => self.add_members(subject, target, members).await,
+            Operation::RemoveMembers { members } => {
+                self.remove_members(subject, target, members).await
+            }
+            operation @ (Operation::Create { .. }
+            | Operation::Adopt { .. }
+            | Operation::Update { .. }
+            | Operation::Enable { .. }
+            | Operation::Disable { .. }
+            | Operation::Delete { .. }
+            | Operation::SetReference { .. }) => {
+                let action = Action {
+                    subject,
+                    target,
+                    operation,
+                };
+                vec![self.one_request(action).await]
+            }
         }
     }
 
     async fn one_request(&self, action: Action) -> Outcome {
         let started = Started::now(self);
-        let answer = match &action {
-            Action::Create {
-                subject,
-                attributes,
-                references,
-                keys,
-                via: _,
-            } => {
+        let subject = &action.subject;
+        let target = action
+            .target
+            .clone()
+            .or_else(|| self.target_of(&subject.id));
+        let answer = match (&action.operation, &target) {
+            (
+                Operation::Create {
+                    attributes,
+                    references,
+                    keys,
+                    via: _,
+                },
+                _,
+            ) => {
                 return self
                     .create(started, subject, attributes, references, keys, &action)
                     .await;
             }
-            Action::Adopt {
-                subject,
-                target,
-                changes,
-                ..
-            } => {
+            (Operation::Adopt { changes, .. }, Some(target)) => {
                 self.remember(subject, target);
                 if changes.is_empty() {
                     return started.done(action.clone(), target.clone(), Effect::default());
                 }
                 self.patch(&action, target, changes).await
             }
-            Action::Update {
-                target, changes, ..
-            }
-            | Action::Enable {
-                target, changes, ..
-            }
-            | Action::Disable {
-                target, changes, ..
-            } => self.patch(&action, target, changes).await,
-            Action::Delete {
-                subject, target, ..
-            } => {
+            (
+                Operation::Update { changes }
+                | Operation::Enable { changes }
+                | Operation::Disable { changes, why: _ },
+                Some(target),
+            ) => self.patch(&action, target, changes).await,
+            (Operation::Delete { .. }, Some(target)) => {
                 let deleted = self.writer_for(&action).delete(subject.kind, target).await;
                 deleted.map(Some)
             }
-            Action::SetReference {
-                subject,
-                target,
-                path,
-                old: _,
-                new,
-            } => {
-                let target = target.clone().or_else(|| self.target_of(&subject.id));
+            (Operation::SetReference { path, old: _, new }, Some(target)) => {
                 let new = new
                     .as_ref()
                     .map(|new| (new.source.clone(), self.resolve(new)));
-                let (Some(target), None | Some((_, Some(_)))) = (target, &new) else {
+                let (None | Some((_, Some(_)))) = &new else {
                     return self.not_tried(action, "what it refers to is not in the target");
                 };
                 let id = new.as_ref().and_then(|(_, id)| id.as_ref());
                 let answer = self
                     .writer_for(&action)
-                    .set_reference(&target, path, id)
+                    .set_reference(target, path, id)
                     .await;
                 let effect = Effect {
                     references: new
@@ -224,6 +220,7 @@ impl Executor<'_> {
                         .collect(),
                     members: Vec::new(),
                 };
+                let target = target.clone();
                 return match answer {
                     Ok(exchange) => {
                         self.went_well();
@@ -232,19 +229,22 @@ impl Executor<'_> {
                     Err(error) => self.failed(started, action, &error).await,
                 };
             }
-            Action::AddMembers { .. } | Action::RemoveMembers { .. } => {
+            (Operation::AddMembers { .. } | Operation::RemoveMembers { .. }, _) => {
                 return self.not_tried(action, "membership is sent in chunks");
             }
+            (_, None) => {
+                return self.not_tried(action, "the object was not created");
+            }
         };
-        match answer {
-            Ok(exchange) => {
+        match (answer, target) {
+            (Ok(exchange), Some(target)) => {
                 self.went_well();
-                let target = target_in(&action);
                 started
                     .sent(exchange.as_ref())
                     .done(action, target, Effect::default())
             }
-            Err(error) => self.failed(started, action, &error).await,
+            (Ok(_), None) => self.not_tried(action, "the object was not created"),
+            (Err(error), _) => self.failed(started, action, &error).await,
         }
     }
 
@@ -254,7 +254,7 @@ impl Executor<'_> {
         target: &TargetId,
         changes: &[Change],
     ) -> Result<Option<scim::Exchange>, scim::Error> {
-        let kind = action.subject().kind;
+        let kind = action.subject.kind;
         let writer = self.writer_for(action);
         writer.patch(kind, target, changes, &[]).await
     }
@@ -270,7 +270,7 @@ impl Executor<'_> {
         if !hidden.is_in_data() {
             return hidden;
         }
-        let Subject { kind, id, label: _ } = action.subject();
+        let Subject { kind, id, label: _ } = &action.subject;
         let job = &self.context.job.rules.name;
         match self.context.agent.store.link(job, *kind, id) {
             Ok(link) => redactions.hidden_in_action(action, link.as_ref()),
@@ -381,10 +381,10 @@ impl Executor<'_> {
         target: Option<TargetId>,
         members: Vec<Referenced>,
     ) -> Vec<Outcome> {
-        let action = |target: Option<TargetId>, members: Vec<Referenced>| Action::AddMembers {
-            group: group.clone(),
+        let action = |target: Option<TargetId>, members: Vec<Referenced>| Action {
+            subject: group.clone(),
             target,
-            members,
+            operation: Operation::AddMembers { members },
         };
         let Some(target) = target.or_else(|| self.target_of(&group.id)) else {
             return vec![self.not_tried(action(None, members), "the group was not created")];
@@ -416,13 +416,19 @@ impl Executor<'_> {
     async fn remove_members(
         &self,
         group: Subject,
-        target: TargetId,
+        target: Option<TargetId>,
         members: Vec<(SourceId, TargetId)>,
     ) -> Vec<Outcome> {
-        self.in_chunks(&target, members, false, |members| Action::RemoveMembers {
-            group: group.clone(),
-            target: target.clone(),
-            members: members.to_vec(),
+        let action = |target: Option<TargetId>, members: Vec<(SourceId, TargetId)>| Action {
+            subject: group.clone(),
+            target,
+            operation: Operation::RemoveMembers { members },
+        };
+        let Some(target) = target else {
+            return vec![self.not_tried(action(None, members), "the group is not in the target")];
+        };
+        self.in_chunks(&target, members, false, |members| {
+            action(Some(target.clone()), members.to_vec())
         })
         .await
     }
@@ -529,10 +535,10 @@ impl Executor<'_> {
         let service;
         let mut error = error;
         if error.class() == Class::Gone
-            && let Some((kind, target)) = place_of(&action)
+            && let Some(target) = action.target.clone()
         {
             let reader = self.context.reader.hiding(self.hidden_in(&action));
-            match reader.read(kind, &target, &[], false).await {
+            match reader.read(action.subject.kind, &target, &[], false).await {
                 Ok(None) => {
                     self.went_well();
                     return started.failed_with(error).end(action, Status::Vanished);
@@ -647,9 +653,9 @@ impl Started {
 fn keys_of_creates(plan: &Plan) -> BTreeMap<ObjectKind, BTreeMap<SourceId, Vec<MatchKey>>> {
     let mut keys = BTreeMap::from(ObjectKind::ALL.map(|kind| (kind, BTreeMap::new())));
     for action in plan.actions() {
-        if let Action::Create {
+        if let Action {
             subject,
-            keys: of_one,
+            operation: Operation::Create { keys: of_one, .. },
             ..
         } = action
         {
@@ -658,37 +664,4 @@ fn keys_of_creates(plan: &Plan) -> BTreeMap<ObjectKind, BTreeMap<SourceId, Vec<M
         }
     }
     keys
-}
-
-/// The resource that an action writes to, when it exists before the action.
-fn place_of(action: &Action) -> Option<(ObjectKind, TargetId)> {
-    match action {
-        Action::Create { .. } => None,
-        Action::Adopt {
-            subject, target, ..
-        }
-        | Action::Update {
-            subject, target, ..
-        }
-        | Action::Enable {
-            subject, target, ..
-        }
-        | Action::Disable {
-            subject, target, ..
-        }
-        | Action::Delete {
-            subject, target, ..
-        } => Some((subject.kind, target.clone())),
-        Action::RemoveMembers { target, .. } => Some((ObjectKind::Group, target.clone())),
-        Action::AddMembers { target, .. } => Some((ObjectKind::Group, target.clone()?)),
-        Action::SetReference {
-            subject, target, ..
-        } => Some((subject.kind, target.clone()?)),
-    }
-}
-
-fn target_in(action: &Action) -> TargetId {
-    place_of(action)
-        .map(|(_, target)| target)
-        .expect("only a create has no target id, and it gets one from its answer")
 }

@@ -161,7 +161,7 @@ pub(super) fn finish(
         }
     }
     for action in held.iter().flat_map(|held| &held.actions) {
-        let subject = action.subject();
+        let subject = &action.subject;
         unfinished.insert((subject.kind, subject.id.clone()));
     }
     let evaluation = Evaluation {

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::model::{ObjectKind, SourceId};
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
-use crate::engine::plan::Action;
 use crate::engine::summary::{FailedObject, Summary};
 
 /// What carrying out a plan came to.
@@ -28,10 +27,10 @@ impl Tally {
             requests: _,
             status,
         } = outcome;
-        let subject = action.subject();
+        let subject = &action.subject;
         let failure = match status {
             Status::Done { .. } => {
-                *self.done.entry(action.word()).or_default() += weight(action);
+                *self.done.entry(action.as_str()).or_default() += action.weight();
                 return;
             }
             Status::Met { .. } => {
@@ -40,7 +39,7 @@ impl Tally {
                 return;
             }
             Status::NotTried(_) => {
-                self.not_tried += weight(action);
+                self.not_tried += action.weight();
                 self.unfinished.insert((subject.kind, subject.id.clone()));
                 return;
             }
@@ -59,24 +58,9 @@ impl Tally {
         if self.failures.len() < Summary::MAX_FAILURES {
             self.failures.push(FailedObject {
                 subject: subject.clone(),
-                action: action.word(),
+                action: action.as_str(),
                 failure,
             });
         }
-    }
-}
-
-/// Membership actions weigh as many members as they carry, everything else is one.
-pub(super) fn weight(action: &Action) -> u64 {
-    match action {
-        Action::AddMembers { members, .. } => members.len() as u64,
-        Action::RemoveMembers { members, .. } => members.len() as u64,
-        Action::Create { .. }
-        | Action::Adopt { .. }
-        | Action::Update { .. }
-        | Action::Enable { .. }
-        | Action::Disable { .. }
-        | Action::Delete { .. }
-        | Action::SetReference { .. } => 1,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::engine::model::SourceId;
-use crate::engine::plan::{Action, Step};
+use crate::engine::plan::{Action, Operation, Step};
 
 /// Cuts the plan into waves: what is in one may be sent at once. A new one begins with each step of
 /// rule 7, with an object that is in the wave already, and with a create that refers to one.
@@ -15,28 +15,28 @@ pub(super) fn next_wave(
     let mut step: Option<Step> = None;
     while let Some(action) = actions.next_if(|action| {
         step.is_none_or(|step| step == action.step())
-            && !inside.contains(&action.subject().id)
+            && !inside.contains(&action.subject.id)
             && !refers_into(action, &inside)
     }) {
         step = Some(action.step());
-        inside.insert(action.subject().id.clone());
+        inside.insert(action.subject.id.clone());
         wave.push(action);
     }
     (!wave.is_empty()).then_some(wave)
 }
 
 fn refers_into(action: &Action, inside: &BTreeSet<SourceId>) -> bool {
-    match action {
-        Action::Create { references, .. } => references
+    match &action.operation {
+        Operation::Create { references, .. } => references
             .iter()
             .any(|(_, new)| new.target.is_none() && inside.contains(&new.source)),
-        Action::Adopt { .. }
-        | Action::Update { .. }
-        | Action::Enable { .. }
-        | Action::Disable { .. }
-        | Action::Delete { .. }
-        | Action::AddMembers { .. }
-        | Action::RemoveMembers { .. }
-        | Action::SetReference { .. } => false,
+        Operation::Adopt { .. }
+        | Operation::Update { .. }
+        | Operation::Enable { .. }
+        | Operation::Disable { .. }
+        | Operation::Delete { .. }
+        | Operation::AddMembers { .. }
+        | Operation::RemoveMembers { .. }
+        | Operation::SetReference { .. } => false,
     }
 }

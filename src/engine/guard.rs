@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::job::{Limit, Limits};
 use super::model::{ObjectKind, SourceId};
-use super::plan::{Action, Count, Plan};
+use super::plan::{Action, Count, Operation, Plan};
 
 /// Removals that an operator approved, by object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,17 +53,18 @@ const SCOPE_WORTH_GUARDING: u64 = 3;
 
 /// Judges the whole plan before the first write.
 pub(crate) fn review(plan: Plan, limits: &Limits, approvals: &Approvals) -> Review {
-    let counted = |action: &Action| match action {
-        Action::Disable { subject, .. } | Action::Delete { subject, .. } => {
+    let counted = |action: &Action| match &action.operation {
+        Operation::Disable { .. } | Operation::Delete { .. } => {
+            let subject = &action.subject;
             !approvals.0.contains(&(subject.kind, subject.id.clone()))
         }
-        Action::Create { .. }
-        | Action::Adopt { .. }
-        | Action::Update { .. }
-        | Action::Enable { .. }
-        | Action::AddMembers { .. }
-        | Action::RemoveMembers { .. }
-        | Action::SetReference { .. } => false,
+        Operation::Create { .. }
+        | Operation::Adopt { .. }
+        | Operation::Update { .. }
+        | Operation::Enable { .. }
+        | Operation::AddMembers { .. }
+        | Operation::RemoveMembers { .. }
+        | Operation::SetReference { .. } => false,
     };
     let planned = plan.actions().filter(|action| counted(action)).count() as u64;
     let limit = match limits.max_deletions {

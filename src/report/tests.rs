@@ -19,8 +19,8 @@ use crate::engine::model::{
 use crate::engine::names::{Misnamed, Naming};
 use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::{
-    Action, Change, Count, Element, Plan, Referenced, Skipped, Subject, Verb, Warning, Why, WhyOut,
-    WhyRemoved, Written,
+    Action, Change, Count, Element, Operation, Plan, Referenced, Skipped, Subject, Verb, Warning,
+    Why, WhyOut, WhyRemoved, Written,
 };
 use crate::engine::redact::{Redactions, ShownReview};
 use crate::engine::summary::{CycleKind, FailedObject, Requests, Summary};
@@ -83,79 +83,98 @@ const MANAGER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:Use
 /// One action of each kind.
 fn actions() -> Vec<Action> {
     vec![
-        Action::Create {
+        Action {
             subject: user("jane@contoso.com"),
-            attributes: BTreeMap::from([
-                (path("userName"), Value::text("jane@contoso.com")),
-                (path("title"), Value::text("")),
-            ]),
-            references: vec![(path(MANAGER), referenced("bob@contoso.com", Some("t2")))],
-            keys: vec![key("jane@contoso.com")],
-            via: vec![
-                Via::Direct,
-                Via::Groups(["Sales", "EMEA", "Berlin"].map(str::to_owned).to_vec()),
-            ],
-        },
-        Action::Adopt {
-            subject: user("kim@contoso.com"),
-            target: target("t3"),
-            key: key("kim@contoso.com"),
-            current: BTreeMap::new(),
-            changes: Vec::new(),
-            via: vec![Via::Everyone],
-        },
-        Action::Update {
-            subject: user("bob@contoso.com"),
-            target: target("t2"),
-            changes: vec![
-                change("title", Some(Value::text("Clerk")), None),
-                change("active", None, Some(Value::Boolean(true))),
-            ],
-        },
-        Action::Enable {
-            subject: user("eve@contoso.com"),
-            target: target("t4"),
-            changes: vec![change(
-                "active",
-                Some(Value::Boolean(false)),
-                Some(Value::Boolean(true)),
-            )],
-        },
-        Action::AddMembers {
-            group: group("Sales"),
             target: None,
-            members: (1..=12)
-                .map(|number| referenced(&format!("m{number}"), None))
-                .collect(),
+            operation: Operation::Create {
+                attributes: BTreeMap::from([
+                    (path("userName"), Value::text("jane@contoso.com")),
+                    (path("title"), Value::text("")),
+                ]),
+                references: vec![(path(MANAGER), referenced("bob@contoso.com", Some("t2")))],
+                keys: vec![key("jane@contoso.com")],
+                via: vec![
+                    Via::Direct,
+                    Via::Groups(["Sales", "EMEA", "Berlin"].map(str::to_owned).to_vec()),
+                ],
+            },
         },
-        Action::SetReference {
+        Action {
+            subject: user("kim@contoso.com"),
+            target: Some(target("t3")),
+            operation: Operation::Adopt {
+                key: key("kim@contoso.com"),
+                current: BTreeMap::new(),
+                changes: Vec::new(),
+                via: vec![Via::Everyone],
+            },
+        },
+        Action {
+            subject: user("bob@contoso.com"),
+            target: Some(target("t2")),
+            operation: Operation::Update {
+                changes: vec![
+                    change("title", Some(Value::text("Clerk")), None),
+                    change("active", None, Some(Value::Boolean(true))),
+                ],
+            },
+        },
+        Action {
             subject: user("eve@contoso.com"),
             target: Some(target("t4")),
-            path: path(MANAGER),
-            old: None,
-            new: Some(referenced("jane@contoso.com", None)),
+            operation: Operation::Enable {
+                changes: vec![change(
+                    "active",
+                    Some(Value::Boolean(false)),
+                    Some(Value::Boolean(true)),
+                )],
+            },
         },
-        Action::RemoveMembers {
-            group: group("Support"),
-            target: target("g2"),
-            members: vec![(SourceId::new("id-of-bob@contoso.com"), target("t2"))],
+        Action {
+            subject: group("Sales"),
+            target: None,
+            operation: Operation::AddMembers {
+                members: (1..=12)
+                    .map(|number| referenced(&format!("m{number}"), None))
+                    .collect(),
+            },
         },
-        Action::Disable {
+        Action {
+            subject: user("eve@contoso.com"),
+            target: Some(target("t4")),
+            operation: Operation::SetReference {
+                path: path(MANAGER),
+                old: None,
+                new: Some(referenced("jane@contoso.com", None)),
+            },
+        },
+        Action {
+            subject: group("Support"),
+            target: Some(target("g2")),
+            operation: Operation::RemoveMembers {
+                members: vec![(SourceId::new("id-of-bob@contoso.com"), target("t2"))],
+            },
+        },
+        Action {
             subject: user("lee@contoso.com"),
-            target: target("t5"),
-            changes: inactive(),
-            why: WhyRemoved::OutOfScope(WhyOut::Filter(vec![ClauseFailure {
-                number: 1,
-                name: None,
-                attribute: "department".to_owned(),
-                clause: "department EQUALS \"Sales\"".to_owned(),
-                value: Some("Support".to_owned()),
-            }])),
+            target: Some(target("t5")),
+            operation: Operation::Disable {
+                changes: inactive(),
+                why: WhyRemoved::OutOfScope(WhyOut::Filter(vec![ClauseFailure {
+                    number: 1,
+                    name: None,
+                    attribute: "department".to_owned(),
+                    clause: "department EQUALS \"Sales\"".to_owned(),
+                    value: Some("Support".to_owned()),
+                }])),
+            },
         },
-        Action::Delete {
+        Action {
             subject: user("max@contoso.com"),
-            target: target("t6"),
-            why: WhyRemoved::Deleted,
+            target: Some(target("t6")),
+            operation: Operation::Delete {
+                why: WhyRemoved::Deleted,
+            },
         },
     ]
 }
@@ -247,7 +266,18 @@ fn a_plan_says_every_change_in_the_order_in_which_it_is_made() {
 #[test]
 fn a_plan_in_detail_also_says_what_is_created_and_every_member() {
     let mut actions = actions();
-    actions.retain(|action| matches!(action, Action::Create { .. } | Action::AddMembers { .. }));
+    actions.retain(|action| {
+        matches!(
+            action,
+            Action {
+                operation: Operation::Create { .. },
+                ..
+            } | Action {
+                operation: Operation::AddMembers { .. },
+                ..
+            }
+        )
+    });
     insta::assert_snapshot!(plan_text(&reviewed(actions, Vec::new(), 500), DETAILS), @r##"
     Plan of wizer
     Initial cycle: 1,234 users and 2 groups evaluated, 5 users and 1 group in scope, 6 users and 2 groups linked.
@@ -398,17 +428,22 @@ fn the_rest_of_the_tenant_is_counted_unless_asked_for() {
 fn nothing_that_a_name_holds_reaches_the_terminal_unescaped() {
     let nasty = "\u{1b}[31mroot\u{7}\r\n\u{202e}\u{200b}\u{9b}2J";
     let actions = vec![
-        Action::Create {
+        Action {
             subject: user(nasty),
-            attributes: BTreeMap::from([(path("userName"), Value::text(nasty))]),
-            references: Vec::new(),
-            keys: Vec::new(),
-            via: vec![Via::Groups(vec![nasty.to_owned()])],
+            target: None,
+            operation: Operation::Create {
+                attributes: BTreeMap::from([(path("userName"), Value::text(nasty))]),
+                references: Vec::new(),
+                keys: Vec::new(),
+                via: vec![Via::Groups(vec![nasty.to_owned()])],
+            },
         },
-        Action::Delete {
+        Action {
             subject: group(nasty),
-            target: target(nasty),
-            why: WhyRemoved::Deleted,
+            target: Some(target(nasty)),
+            operation: Operation::Delete {
+                why: WhyRemoved::Deleted,
+            },
         },
     ];
     let text = plan_text(&reviewed(actions, Vec::new(), 500), DETAILS);

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::engine::guard::WhyHeld;
 use crate::engine::model::{JobName, SourceId};
-use crate::engine::plan::{Action, Count, Subject};
+use crate::engine::plan::{Action, Count, Operation, Subject};
 use crate::engine::redact::{Shown, ShownReview};
 use crate::engine::summary::{CycleKind, Requests};
 
@@ -145,36 +145,14 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Objects by what becomes of them; membership actions count their members.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Totals {
-    pub(super) create: u64,
-    pub(super) adopt: u64,
-    pub(super) update: u64,
-    pub(super) enable: u64,
-    pub(super) disable: u64,
-    pub(super) delete: u64,
-    pub(super) members_added: u64,
-    pub(super) members_removed: u64,
-    pub(super) references: u64,
-}
-
-pub(super) fn totals<'a>(actions: impl Iterator<Item = Shown<'a, Action>>) -> Totals {
-    let mut totals = Totals::default();
+/// How many objects each operation concerns, by its name; membership actions count their members.
+/// Every operation has a number, also when it is 0.
+pub(super) fn totals<'a>(
+    actions: impl Iterator<Item = Shown<'a, Action>>,
+) -> BTreeMap<&'static str, u64> {
+    let mut totals = BTreeMap::from(Operation::NAMES.map(|name| (name, 0)));
     for action in actions {
-        match &*action {
-            Action::Create { .. } => totals.create += 1,
-            Action::Adopt { .. } => totals.adopt += 1,
-            Action::Update { .. } => totals.update += 1,
-            Action::Enable { .. } => totals.enable += 1,
-            Action::Disable { .. } => totals.disable += 1,
-            Action::Delete { .. } => totals.delete += 1,
-            Action::AddMembers { members, .. } => totals.members_added += members.len() as u64,
-            Action::RemoveMembers { members, .. } => {
-                totals.members_removed += members.len() as u64;
-            }
-            Action::SetReference { .. } => totals.references += 1,
-        }
+        *totals.entry(action.as_str()).or_default() += action.weight();
     }
     totals
 }

@@ -47,8 +47,8 @@ impl Store {
             let mut statement =
                 tx.prepare_cached("INSERT INTO held_removals VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
             for (position, action) in (0_i64..).zip(actions) {
-                let Subject { kind, id, label } = action.subject();
-                statement.execute(params![job, position, kind, id, label, action.word()])?;
+                let Subject { kind, id, label } = &action.subject;
+                statement.execute(params![job, position, kind, id, label, action.as_str()])?;
             }
             Ok(())
         })

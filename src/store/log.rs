@@ -10,7 +10,7 @@ use super::wire::{Column, unreadable};
 use super::{Error, Store};
 use crate::engine::model::{JobName, ObjectKind, SourceId, TargetId, TargetPath, Value};
 use crate::engine::outcome::{Effect, Failure, Outcome, Status};
-use crate::engine::plan::{Action, Referenced, Subject};
+use crate::engine::plan::{Operation, Referenced, Subject};
 use crate::engine::redact::Shown;
 
 /// One line of the provisioning log: what was done to one object, or was tried.
@@ -223,7 +223,7 @@ pub(super) fn log_outcome(
         requests,
         status: _,
     } = &**outcome;
-    let Subject { kind, id, label } = action.subject();
+    let Subject { kind, id, label } = &action.subject;
     tx.prepare_cached(INSERT)?.execute(params![
         cycle,
         job,
@@ -232,7 +232,7 @@ pub(super) fn log_outcome(
         id,
         label,
         target,
-        action.word(),
+        action.as_str(),
         status,
         Column(changes(outcome).as_slice()),
         failure.and_then(|failure| failure.http_status),
@@ -278,28 +278,14 @@ const INSERT: &str = "INSERT INTO log
      requests, duration_ms)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
-/// The target id that the action itself knows.
-pub(super) fn target_of(action: &Action) -> Option<&TargetId> {
-    match action {
-        Action::Create { .. } => None,
-        Action::Adopt { target, .. }
-        | Action::Update { target, .. }
-        | Action::Enable { target, .. }
-        | Action::Disable { target, .. }
-        | Action::Delete { target, .. }
-        | Action::RemoveMembers { target, .. } => Some(target),
-        Action::AddMembers { target, .. } | Action::SetReference { target, .. } => target.as_ref(),
-    }
-}
-
 /// What was sent; for an action that was not carried out, what was to be sent.
 fn changes(outcome: &Shown<'_, Outcome>) -> Vec<LoggedChange> {
     let effect = match &outcome.status {
         Status::Done { effect, .. } => Some(effect),
         Status::Met { .. } | Status::Vanished | Status::Failed(_) | Status::NotTried(_) => None,
     };
-    let mut logged = match &outcome.action {
-        Action::Create {
+    let mut logged = match &outcome.action.operation {
+        Operation::Create {
             attributes,
             references,
             ..
@@ -315,29 +301,29 @@ fn changes(outcome: &Shown<'_, Outcome>) -> Vec<LoggedChange> {
             }
             logged
         }
-        Action::Adopt { changes, .. }
-        | Action::Update { changes, .. }
-        | Action::Enable { changes, .. }
-        | Action::Disable { changes, .. } => changes
+        Operation::Adopt { changes, .. }
+        | Operation::Update { changes, .. }
+        | Operation::Enable { changes, .. }
+        | Operation::Disable { changes, .. } => changes
             .iter()
             .map(|sent| change(&sent.path, sent.old.clone(), sent.new.clone()))
             .collect(),
-        Action::Delete { .. } => Vec::new(),
-        Action::AddMembers { members, .. } => {
+        Operation::Delete { .. } => Vec::new(),
+        Operation::AddMembers { members, .. } => {
             let planned = members.iter().map(|Referenced { source, .. }| source);
             vec![members_change(None, Some(member_list(effect, planned)))]
         }
-        Action::RemoveMembers { members, .. } => {
+        Operation::RemoveMembers { members, .. } => {
             let planned = members.iter().map(|(source, _)| source);
             vec![members_change(Some(member_list(effect, planned)), None)]
         }
-        Action::SetReference { path, old, new, .. } => {
+        Operation::SetReference { path, old, new, .. } => {
             let new = new.as_ref().map(|new| reference(&new.source));
             vec![change(path, old.as_ref().map(reference), new)]
         }
     };
-    match (&outcome.action, effect) {
-        (Action::SetReference { .. }, _) | (_, None) => {}
+    match (&outcome.action.operation, effect) {
+        (Operation::SetReference { .. }, _) | (_, None) => {}
         (_, Some(effect)) => logged.extend(
             effect
                 .references

@@ -8,13 +8,13 @@ use super::links::{
     forget_link, forget_membership, forget_references, linked_by, merge_sent, put_link,
     put_members, put_reference, remove_members, settle_writes,
 };
-use super::log::{LogStatus, log_outcome, target_of};
+use super::log::{LogStatus, log_outcome};
 use super::marks::Marks;
 use super::wire::{Column, Sent};
 use super::{Error, Store};
 use crate::engine::model::{JobName, ObjectKind, SourceId, TargetId};
 use crate::engine::outcome::{Class, Effect, Failure, Outcome, Status};
-use crate::engine::plan::{Action, Change, Subject};
+use crate::engine::plan::{Action, Change, Operation, Subject};
 use crate::engine::redact::Redactions;
 
 impl Store {
@@ -28,9 +28,9 @@ impl Store {
     ) -> Result<(), Error> {
         self.write("note what is about to be written", |tx| {
             for action in actions {
-                let Subject { kind, id, label: _ } = action.subject();
-                match action {
-                    Action::Create { keys, .. } => {
+                let Subject { kind, id, label: _ } = &action.subject;
+                match &action.operation {
+                    Operation::Create { keys, .. } => {
                         // What is left of an earlier cycle may still arrive in the target.
                         tx.prepare_cached(
                             "INSERT INTO intents (job, kind, source_id, cycle, lost, keys)
@@ -48,14 +48,14 @@ impl Store {
                         ])?;
                     }
                     // Until it is recorded there is no link, and the next cycle matches and reads.
-                    Action::Adopt { .. } => {}
-                    Action::Update { .. }
-                    | Action::Enable { .. }
-                    | Action::Disable { .. }
-                    | Action::Delete { .. }
-                    | Action::AddMembers { .. }
-                    | Action::RemoveMembers { .. }
-                    | Action::SetReference { .. } => {
+                    Operation::Adopt { .. } => {}
+                    Operation::Update { .. }
+                    | Operation::Enable { .. }
+                    | Operation::Disable { .. }
+                    | Operation::Delete { .. }
+                    | Operation::AddMembers { .. }
+                    | Operation::RemoveMembers { .. }
+                    | Operation::SetReference { .. } => {
                         tx.prepare_cached(
                             "INSERT INTO writes (job, kind, source_id, cycle, remaining, lost)
                              VALUES (?1, ?2, ?3, ?4, 1, 0)
@@ -106,14 +106,14 @@ struct Batch<'b> {
 impl Batch<'_> {
     fn record(&mut self, outcome: &Outcome) -> rusqlite::Result<()> {
         let (tx, job) = (self.tx, self.job);
-        let subject @ Subject { kind, id, label: _ } = outcome.action.subject();
+        let subject @ Subject { kind, id, label: _ } = &outcome.action.subject;
         match &outcome.status {
             Status::Done { target, effect } => {
                 if let Some(failure) = self.taken(outcome, target)? {
                     return self.failed(outcome, &failure);
                 }
                 self.done(&outcome.action, target, effect)?;
-                escrow::heal(tx, job, self.cycle, subject, outcome.action.word())?;
+                escrow::heal(tx, job, self.cycle, subject, outcome.action.as_str())?;
                 self.log(outcome, Some(target), LogStatus::Succeeded, None)
             }
             Status::Met { target, current } => {
@@ -148,12 +148,12 @@ impl Batch<'_> {
         effect: &Effect,
     ) -> rusqlite::Result<()> {
         let (tx, job) = (self.tx, self.job);
-        let Subject { kind, id, label: _ } = action.subject();
-        match action {
-            Action::Create { attributes, .. } => {
+        let Subject { kind, id, label: _ } = &action.subject;
+        match &action.operation {
+            Operation::Create { attributes, .. } => {
                 put_link(tx, job, *kind, id, target, attributes)?;
             }
-            Action::Adopt {
+            Operation::Adopt {
                 current, changes, ..
             } => {
                 let mut sent: Sent = current.clone();
@@ -165,14 +165,14 @@ impl Batch<'_> {
                 }
                 put_link(tx, job, *kind, id, target, &sent)?;
             }
-            Action::Update { changes, .. } | Action::Enable { changes, .. } => {
+            Operation::Update { changes, .. } | Operation::Enable { changes, .. } => {
                 self.merge(*kind, id, changes)?;
             }
-            Action::Disable { changes, .. } => {
+            Operation::Disable { changes, .. } => {
                 self.merge(*kind, id, changes)?;
                 self.use_approval(*kind, id)?;
             }
-            Action::Delete { .. } => {
+            Operation::Delete { .. } => {
                 forget_link(tx, job, *kind, id)?;
                 // Servers take a deleted resource out of its groups; a reference to it may stay
                 // behind, and those who hold one are marked when the evaluation is finished.
@@ -180,12 +180,12 @@ impl Batch<'_> {
                 settle_writes(tx, job, *kind, id)?;
                 self.use_approval(*kind, id)?;
             }
-            Action::AddMembers { .. } => {}
-            Action::RemoveMembers { .. } => {
+            Operation::AddMembers { .. } => {}
+            Operation::RemoveMembers { .. } => {
                 let members = effect.members.iter().map(|(member, _)| member);
                 return remove_members(tx, job, id, members);
             }
-            Action::SetReference { path, new, .. } => {
+            Operation::SetReference { path, new, .. } => {
                 let sent = effect.references.iter().find(|(sent, _)| sent == path);
                 let referenced = match (sent, new) {
                     (Some((_, referenced)), _) => Some(referenced),
@@ -208,34 +208,34 @@ impl Batch<'_> {
 
     /// Its end is known, so far as this action goes.
     fn settle_done(&self, action: &Action) -> rusqlite::Result<()> {
-        let Subject { kind, id, label: _ } = action.subject();
-        match action {
-            Action::Create { .. } | Action::Adopt { .. } | Action::Delete { .. } => {
+        let Subject { kind, id, label: _ } = &action.subject;
+        match &action.operation {
+            Operation::Create { .. } | Operation::Adopt { .. } | Operation::Delete { .. } => {
                 self.forget_intent(*kind, id, Intents::All)
             }
-            Action::Update { .. }
-            | Action::Enable { .. }
-            | Action::Disable { .. }
-            | Action::SetReference { .. }
-            | Action::AddMembers { .. }
-            | Action::RemoveMembers { .. } => self.settle(action),
+            Operation::Update { .. }
+            | Operation::Enable { .. }
+            | Operation::Disable { .. }
+            | Operation::SetReference { .. }
+            | Operation::AddMembers { .. }
+            | Operation::RemoveMembers { .. } => self.settle(action),
         }
     }
 
     /// The target did not carry it out, or did and said so.
     fn settle(&self, action: &Action) -> rusqlite::Result<()> {
-        let Subject { kind, id, label: _ } = action.subject();
-        match action {
-            Action::Create { .. } => self.forget_intent(*kind, id, Intents::NotLost),
+        let Subject { kind, id, label: _ } = &action.subject;
+        match &action.operation {
+            Operation::Create { .. } => self.forget_intent(*kind, id, Intents::NotLost),
             // Another chunk may be under way: they are settled when the cycle is finished.
-            Action::Adopt { .. } | Action::AddMembers { .. } | Action::RemoveMembers { .. } => {
-                Ok(())
-            }
-            Action::Update { .. }
-            | Action::Enable { .. }
-            | Action::Disable { .. }
-            | Action::Delete { .. }
-            | Action::SetReference { .. } => {
+            Operation::Adopt { .. }
+            | Operation::AddMembers { .. }
+            | Operation::RemoveMembers { .. } => Ok(()),
+            Operation::Update { .. }
+            | Operation::Enable { .. }
+            | Operation::Disable { .. }
+            | Operation::Delete { .. }
+            | Operation::SetReference { .. } => {
                 self.tx
                     .prepare_cached(
                         "UPDATE writes SET remaining = max(0, remaining - 1)
@@ -256,20 +256,20 @@ impl Batch<'_> {
 
     fn failed(&mut self, outcome: &Outcome, failure: &Failure) -> rusqlite::Result<()> {
         let Outcome { action, at, .. } = outcome;
-        let subject @ Subject { kind, id, label: _ } = action.subject();
+        let subject @ Subject { kind, id, label: _ } = &action.subject;
         if failure.unconfirmed {
-            let table = match action {
-                Action::Create { .. } => {
+            let table = match &action.operation {
+                Operation::Create { .. } => {
                     "UPDATE intents SET lost = 1 WHERE job = ?1 AND kind = ?2 AND source_id = ?3"
                 }
-                Action::Adopt { .. }
-                | Action::Update { .. }
-                | Action::Enable { .. }
-                | Action::Disable { .. }
-                | Action::Delete { .. }
-                | Action::AddMembers { .. }
-                | Action::RemoveMembers { .. }
-                | Action::SetReference { .. } => {
+                Operation::Adopt { .. }
+                | Operation::Update { .. }
+                | Operation::Enable { .. }
+                | Operation::Disable { .. }
+                | Operation::Delete { .. }
+                | Operation::AddMembers { .. }
+                | Operation::RemoveMembers { .. }
+                | Operation::SetReference { .. } => {
                     "UPDATE writes SET lost = 1 WHERE job = ?1 AND kind = ?2 AND source_id = ?3"
                 }
             };
@@ -283,7 +283,7 @@ impl Batch<'_> {
             cycle: self.cycle,
             subject,
             at: *at,
-            action: action.word(),
+            action: action.as_str(),
             failure: Some(failure),
             message: &failure.message,
         };
@@ -294,7 +294,7 @@ impl Batch<'_> {
     /// A target object that is linked to someone else cannot be this object too: some servers answer
     /// a create with a resource that was there before.
     fn taken(&self, outcome: &Outcome, target: &TargetId) -> rusqlite::Result<Option<Failure>> {
-        let Subject { kind, id, label: _ } = outcome.action.subject();
+        let Subject { kind, id, label: _ } = &outcome.action.subject;
         let holder = linked_by(self.tx, self.job, *kind, target)?;
         Ok(holder.filter(|holder| holder != id).map(|holder| Failure {
             class: Class::Conflict,
@@ -342,7 +342,7 @@ impl Batch<'_> {
         status: LogStatus,
         failure: Option<&Failure>,
     ) -> rusqlite::Result<()> {
-        let target = target.or_else(|| target_of(&outcome.action));
+        let target = target.or(outcome.action.target.as_ref());
         log_outcome(
             self.tx,
             (self.job, self.cycle),

@@ -34,7 +34,7 @@ async fn a_named_group_that_is_nowhere_removes_nobody_and_is_told() {
     let plan = rig.plan().await.expect(1).job();
     assert_eq!(plan["totals"]["delete"], 0, "{plan:#}");
     assert_eq!(plan["totals"]["disable"], 0);
-    assert_eq!(plan["totals"]["remove_members"], 0);
+    assert_eq!(plan["totals"]["remove-members"], 0);
     assert_eq!(plan["totals"]["create"], 1);
     assert_eq!(plan["misnamed"][0]["key"], "scope.groups");
     assert_eq!(plan["misnamed"][0]["name"], "Boat bilders (dynamic)");

@@ -72,12 +72,22 @@ pub(crate) struct Referenced {
     pub(crate) target: Option<TargetId>,
 }
 
-/// One change to the target. There is no variant for a change that changes nothing, except that an
-/// adoption may find everything as it should be: it then records the link and sends no request.
+/// One change to the target: which object, which resource, and what is done to it. Nothing is written
+/// for a change that changes nothing, except that an adoption may find everything as it should be: it
+/// then records the link and sends no request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub(crate) struct Action {
+    /// The source object; for memberships the group.
+    pub(crate) subject: Subject,
+    /// The resource that is written to; `None` when this plan creates it.
+    pub(crate) target: Option<TargetId>,
+    pub(crate) operation: Operation,
+}
+
+/// What an action does to its object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
     Create {
-        subject: Subject,
         attributes: BTreeMap<TargetPath, Value>,
         /// Sent with the create where the referenced object exists by then.
         references: Vec<(TargetPath, Referenced)>,
@@ -88,8 +98,6 @@ pub(crate) enum Action {
     },
     /// A match in the target becomes this object's link.
     Adopt {
-        subject: Subject,
-        target: TargetId,
         /// Which key found it.
         key: MatchKey,
         /// What the target holds at the mapped paths.
@@ -98,42 +106,28 @@ pub(crate) enum Action {
         via: Vec<Via>,
     },
     Update {
-        subject: Subject,
-        target: TargetId,
         changes: Vec<Change>,
     },
     /// An update by which `active` rises to true again.
     Enable {
-        subject: Subject,
-        target: TargetId,
         changes: Vec<Change>,
     },
-    /// An update by which the person can no longer use the application.
+    /// An update by which the user can no longer use the application.
     Disable {
-        subject: Subject,
-        target: TargetId,
         changes: Vec<Change>,
         why: WhyRemoved,
     },
     Delete {
-        subject: Subject,
-        target: TargetId,
         why: WhyRemoved,
     },
     AddMembers {
-        group: Subject,
-        target: Option<TargetId>,
         members: Vec<Referenced>,
     },
     RemoveMembers {
-        group: Subject,
-        target: TargetId,
         members: Vec<(SourceId, TargetId)>,
     },
     /// A reference of an object that is in the target already, such as its manager.
     SetReference {
-        subject: Subject,
-        target: Option<TargetId>,
         path: TargetPath,
         old: Option<SourceId>,
         new: Option<Referenced>,
@@ -373,51 +367,61 @@ impl Plan {
 }
 
 impl Action {
-    /// The object that is changed.
-    pub(crate) fn subject(&self) -> &Subject {
-        match self {
-            Self::Create { subject, .. }
-            | Self::Adopt { subject, .. }
-            | Self::Update { subject, .. }
-            | Self::Enable { subject, .. }
-            | Self::Disable { subject, .. }
-            | Self::Delete { subject, .. }
-            | Self::SetReference { subject, .. } => subject,
-            Self::AddMembers { group, .. } | Self::RemoveMembers { group, .. } => group,
-        }
-    }
-
     pub(crate) fn step(&self) -> Step {
-        match self {
-            Self::Create { subject, .. }
-            | Self::Adopt { subject, .. }
-            | Self::Update { subject, .. }
-            | Self::Enable { subject, .. } => match subject.kind {
+        match &self.operation {
+            Operation::Create { .. }
+            | Operation::Adopt { .. }
+            | Operation::Update { .. }
+            | Operation::Enable { .. } => match self.subject.kind {
                 ObjectKind::User => Step::Users,
                 ObjectKind::Group => Step::Groups,
             },
-            Self::AddMembers { .. } => Step::AddMembers,
-            Self::SetReference { .. } => Step::References,
-            Self::RemoveMembers { .. } => Step::RemoveMembers,
-            Self::Disable { .. } | Self::Delete { .. } => Step::Removals,
+            Operation::AddMembers { .. } => Step::AddMembers,
+            Operation::SetReference { .. } => Step::References,
+            Operation::RemoveMembers { .. } => Step::RemoveMembers,
+            Operation::Disable { .. } | Operation::Delete { .. } => Step::Removals,
         }
     }
 
     /// Whether the action takes something away (disable, delete, members taken out).
     pub(crate) fn is_removal(&self) -> bool {
-        match self {
-            Self::Disable { .. } | Self::Delete { .. } | Self::RemoveMembers { .. } => true,
-            Self::Create { .. }
-            | Self::Adopt { .. }
-            | Self::Update { .. }
-            | Self::Enable { .. }
-            | Self::AddMembers { .. }
-            | Self::SetReference { .. } => false,
+        match &self.operation {
+            Operation::Disable { .. }
+            | Operation::Delete { .. }
+            | Operation::RemoveMembers { .. } => true,
+            Operation::Create { .. }
+            | Operation::Adopt { .. }
+            | Operation::Update { .. }
+            | Operation::Enable { .. }
+            | Operation::AddMembers { .. }
+            | Operation::SetReference { .. } => false,
         }
     }
 
-    /// Every [`Self::word`], to choose from.
-    pub(crate) const WORDS: [&'static str; 9] = [
+    /// How many objects it counts as: membership actions count their members, everything else is one.
+    pub(crate) fn weight(&self) -> u64 {
+        match &self.operation {
+            Operation::AddMembers { members } => members.len() as u64,
+            Operation::RemoveMembers { members } => members.len() as u64,
+            Operation::Create { .. }
+            | Operation::Adopt { .. }
+            | Operation::Update { .. }
+            | Operation::Enable { .. }
+            | Operation::Disable { .. }
+            | Operation::Delete { .. }
+            | Operation::SetReference { .. } => 1,
+        }
+    }
+
+    /// The operation's name, see [`Operation::as_str`].
+    pub(crate) fn as_str(&self) -> &'static str {
+        self.operation.as_str()
+    }
+}
+
+impl Operation {
+    /// Every name, to choose from.
+    pub(crate) const NAMES: [&'static str; 9] = [
         "create",
         "adopt",
         "update",
@@ -429,8 +433,8 @@ impl Action {
         "set-reference",
     ];
 
-    /// The word for it in reports, logs and the provisioning log.
-    pub(crate) fn word(&self) -> &'static str {
+    /// The one name in reports, JSON and the provisioning log.
+    pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Create { .. } => "create",
             Self::Adopt { .. } => "adopt",

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Referenced};
+use super::{Action, Operation, Referenced};
 use crate::engine::model::{SourceId, TargetPath};
 
 /// A chain of references longer than this is cut: what is left follows as updates.
@@ -14,9 +14,9 @@ const MAX_DEPTH: usize = 64;
 pub(super) fn in_order_of_reference(creates: Vec<Action>, later: &mut Vec<Action>) -> Vec<Action> {
     let mut refers_to: BTreeMap<SourceId, Vec<SourceId>> = BTreeMap::new();
     for action in &creates {
-        if let Action::Create {
+        if let Action {
             subject,
-            references,
+            operation: Operation::Create { references, .. },
             ..
         } = action
         {
@@ -44,9 +44,9 @@ pub(super) fn in_order_of_reference(creates: Vec<Action>, later: &mut Vec<Action
     let mut ordered: Vec<(usize, Action)> = Vec::with_capacity(creates.len());
     for mut action in creates {
         let mut depth = 0;
-        if let Action::Create {
+        if let Action {
             subject,
-            references,
+            operation: Operation::Create { references, .. },
             ..
         } = &mut action
         {
@@ -58,12 +58,14 @@ pub(super) fn in_order_of_reference(creates: Vec<Action>, later: &mut Vec<Action
                     .partition(|(_, new)| is_late(new));
                 *references = kept;
                 let late: Vec<(TargetPath, Referenced)> = late;
-                later.extend(late.into_iter().map(|(path, new)| Action::SetReference {
+                later.extend(late.into_iter().map(|(path, new)| Action {
                     subject: subject.clone(),
                     target: None,
-                    path,
-                    old: None,
-                    new: Some(new),
+                    operation: Operation::SetReference {
+                        path,
+                        old: None,
+                        new: Some(new),
+                    },
                 }));
             }
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::marked::Marked;
 use super::{REDACTED, Redactions};
 use crate::engine::model::{Link, MatchKey, ObjectKind, TargetPath, Value};
-use crate::engine::plan::{Action, Change, Written};
+use crate::engine::plan::{Action, Change, Operation, Written};
 
 /// What is taken out of the target's words: what was sent to it, or looked for, and is not shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,19 +31,19 @@ impl Redactions {
     /// What the target may repeat when it answers an action, of what it gets with it and of what the
     /// link of the object says that it has.
     pub(crate) fn hidden_in_action(&self, action: &Action, link: Option<&Link>) -> Hidden {
-        let marked = self.of_kind(action.subject().kind);
+        let marked = self.of_kind(action.subject.kind);
         let mut hidden = self.hidden();
         if let Some(link) = link {
             hidden.add_map(marked, &link.sent);
         }
-        match action {
-            Action::Create {
+        match &action.operation {
+            Operation::Create {
                 attributes, keys, ..
             } => {
                 hidden.add_map(marked, attributes);
                 hidden.add_keys(marked, keys);
             }
-            Action::Adopt {
+            Operation::Adopt {
                 key,
                 current,
                 changes,
@@ -53,13 +53,13 @@ impl Redactions {
                 hidden.add_map(marked, current);
                 hidden.add_changes(marked, changes);
             }
-            Action::Update { changes, .. }
-            | Action::Enable { changes, .. }
-            | Action::Disable { changes, .. } => hidden.add_changes(marked, changes),
-            Action::Delete { .. }
-            | Action::AddMembers { .. }
-            | Action::RemoveMembers { .. }
-            | Action::SetReference { .. } => {}
+            Operation::Update { changes, .. }
+            | Operation::Enable { changes, .. }
+            | Operation::Disable { changes, .. } => hidden.add_changes(marked, changes),
+            Operation::Delete { .. }
+            | Operation::AddMembers { .. }
+            | Operation::RemoveMembers { .. }
+            | Operation::SetReference { .. } => {}
         }
         hidden.in_order()
     }

@@ -74,7 +74,7 @@ impl<'a> ShownReview<'a> {
     pub(crate) fn subjects(self) -> impl Iterator<Item = &'a Subject> {
         let plan = self.0.cleared.plan();
         let held = self.0.held.iter().flat_map(|held| &held.actions);
-        let acted_on = plan.actions().chain(held).map(Action::subject);
+        let acted_on = plan.actions().chain(held).map(|action| &action.subject);
         acted_on.chain(plan.skipped().map(|skipped| &skipped.subject))
     }
 }

@@ -10,7 +10,9 @@ use super::{REDACTED, Redactions};
 use crate::engine::model::source;
 use crate::engine::model::{MatchKey, SourceId, TargetPath, Value};
 use crate::engine::outcome::{Effect, Outcome, Status};
-use crate::engine::plan::{Action, Change, Referenced, Skipped, Why, WhyOut, WhyRemoved, Written};
+use crate::engine::plan::{
+    Action, Change, Operation, Referenced, Skipped, Why, WhyOut, WhyRemoved, Written,
+};
 
 /// Something in the form in which people and logs may see it.
 #[derive(Debug)]
@@ -26,7 +28,7 @@ impl<T: Clone> Deref for Shown<'_, T> {
 
 impl Redactions {
     pub(crate) fn action<'a>(&self, action: &'a Action) -> Shown<'a, Action> {
-        let marked = self.of_kind(action.subject().kind);
+        let marked = self.of_kind(action.subject.kind);
         if marked.is_empty() {
             return Shown(Cow::Borrowed(action));
         }
@@ -36,7 +38,7 @@ impl Redactions {
     }
 
     pub(crate) fn outcome<'a>(&self, outcome: &'a Outcome) -> Shown<'a, Outcome> {
-        let marked = self.of_kind(outcome.action.subject().kind);
+        let marked = self.of_kind(outcome.action.subject.kind);
         if marked.is_empty() {
             return Shown(Cow::Borrowed(outcome));
         }
@@ -96,9 +98,8 @@ impl Redactions {
 }
 
 fn hide_in_action(marked: &Marked, action: &mut Action) {
-    match action {
-        Action::Create {
-            subject: _,
+    match &mut action.operation {
+        Operation::Create {
             attributes,
             references,
             keys,
@@ -114,9 +115,7 @@ fn hide_in_action(marked: &Marked, action: &mut Action) {
                 hide_in_key(marked, key);
             }
         }
-        Action::Adopt {
-            subject: _,
-            target: _,
+        Operation::Adopt {
             key,
             current,
             changes,
@@ -126,41 +125,21 @@ fn hide_in_action(marked: &Marked, action: &mut Action) {
             hide_in_map(marked, current);
             hide_in_changes(marked, changes);
         }
-        Action::Update {
-            subject: _,
-            target: _,
-            changes,
+        Operation::Update { changes } | Operation::Enable { changes } => {
+            hide_in_changes(marked, changes);
         }
-        | Action::Enable {
-            subject: _,
-            target: _,
-            changes,
-        } => hide_in_changes(marked, changes),
-        Action::Disable {
-            subject: _,
-            target: _,
-            changes,
-            why,
-        } => {
+        Operation::Disable { changes, why } => {
             hide_in_changes(marked, changes);
             hide_in_removal(marked, why);
         }
-        Action::Delete {
-            subject: _,
-            target: _,
-            why,
-        } => hide_in_removal(marked, why),
-        Action::SetReference {
-            subject: _,
-            target: _,
-            path,
-            old,
-            new,
-        } if marked.paths.contains(path) => {
+        Operation::Delete { why } => hide_in_removal(marked, why),
+        Operation::SetReference { path, old, new } if marked.paths.contains(path) => {
             *old = old.as_ref().map(|_| nobody());
             *new = new.as_ref().map(|_| somebody());
         }
-        Action::SetReference { .. } | Action::AddMembers { .. } | Action::RemoveMembers { .. } => {}
+        Operation::SetReference { .. }
+        | Operation::AddMembers { .. }
+        | Operation::RemoveMembers { .. } => {}
     }
 }
 
@@ -270,43 +249,56 @@ mod tests {
             written: Written::Added(vec![Value::text("secret")]),
         }];
         vec![
-            Action::Create {
+            Action {
                 subject: subject.clone(),
-                attributes: values.clone(),
-                references: vec![(path("manager"), referenced())],
-                keys: vec![key("title")],
-                via: Vec::new(),
+                target: None,
+                operation: Operation::Create {
+                    attributes: values.clone(),
+                    references: vec![(path("manager"), referenced())],
+                    keys: vec![key("title")],
+                    via: Vec::new(),
+                },
             },
-            Action::Adopt {
+            Action {
                 subject: subject.clone(),
-                target: target.clone(),
-                key: key("title"),
-                current: values,
-                changes: changes.clone(),
-                via: Vec::new(),
+                target: Some(target.clone()),
+                operation: Operation::Adopt {
+                    key: key("title"),
+                    current: values,
+                    changes: changes.clone(),
+                    via: Vec::new(),
+                },
             },
-            Action::Update {
+            Action {
                 subject: subject.clone(),
-                target: target.clone(),
-                changes: changes.clone(),
+                target: Some(target.clone()),
+                operation: Operation::Update {
+                    changes: changes.clone(),
+                },
             },
-            Action::Enable {
+            Action {
                 subject: subject.clone(),
-                target: target.clone(),
-                changes: changes.clone(),
+                target: Some(target.clone()),
+                operation: Operation::Enable {
+                    changes: changes.clone(),
+                },
             },
-            Action::Disable {
+            Action {
                 subject: subject.clone(),
-                target: target.clone(),
-                changes,
-                why: WhyRemoved::Blocked,
+                target: Some(target.clone()),
+                operation: Operation::Disable {
+                    changes,
+                    why: WhyRemoved::Blocked,
+                },
             },
-            Action::SetReference {
+            Action {
                 subject,
                 target: Some(target),
-                path: path("manager"),
-                old: Some(SourceId::new("secret")),
-                new: Some(referenced()),
+                operation: Operation::SetReference {
+                    path: path("manager"),
+                    old: Some(SourceId::new("secret")),
+                    new: Some(referenced()),
+                },
             },
         ]
     }
@@ -374,7 +366,7 @@ mod tests {
             value: Some("secret".to_owned()),
         };
         let skipped = Skipped {
-            subject: actions()[0].subject().clone(),
+            subject: actions()[0].subject.clone(),
             why: Why::OutOfScope(WhyOut::Filter(vec![failure])),
         };
         format!("{:?}", *redactions.skipped(&skipped)).contains("secret")
@@ -420,7 +412,7 @@ mod tests {
             },
         ] {
             let skipped = Skipped {
-                subject: actions()[0].subject().clone(),
+                subject: actions()[0].subject.clone(),
                 why,
             };
             let shown = format!("{:?}", *redactions.skipped(&skipped));

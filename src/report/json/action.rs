@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::value::{key_json, path_json, subject_json, value_json};
 use super::why::{filters_of_removal_json, why_removed_word};
 use crate::engine::model::{SourceId, TargetId};
-use crate::engine::plan::{Action, Change, Referenced, Step, WhyRemoved, Written};
+use crate::engine::plan::{Action, Change, Operation, Referenced, Step, WhyRemoved, Written};
 use crate::engine::redact::Shown;
 use crate::report::sentence;
 use crate::report::view::Names;
@@ -13,13 +13,15 @@ use crate::report::view::Names;
 pub(super) fn action_json(action: &Shown<'_, Action>, names: &Names<'_>) -> Json {
     let mut object = Map::new();
     let mut set = |name: &str, value: Json| object.insert(name.to_owned(), value);
-    set("action", json!(action.word()));
+    set("action", json!(action.as_str()));
     set("step", json!(step_word(action.step())));
-    set("subject", subject_json(action.subject()));
-    set("target", json!(target_of(action).map(TargetId::as_str)));
-    match &**action {
-        Action::Create {
-            subject: _,
+    set("subject", subject_json(&action.subject));
+    set(
+        "target",
+        json!(action.target.as_ref().map(TargetId::as_str)),
+    );
+    match &action.operation {
+        Operation::Create {
             attributes,
             references,
             keys,
@@ -36,9 +38,7 @@ pub(super) fn action_json(action: &Shown<'_, Action>, names: &Names<'_>) -> Json
             set("keys", keys.iter().map(key_json).collect());
             set("via", via.iter().map(sentence::via).collect());
         }
-        Action::Adopt {
-            subject: _,
-            target: _,
+        Operation::Adopt {
             key,
             current: _,
             changes,
@@ -48,59 +48,27 @@ pub(super) fn action_json(action: &Shown<'_, Action>, names: &Names<'_>) -> Json
             set("changes", changes_json(changes));
             set("via", via.iter().map(sentence::via).collect());
         }
-        Action::Update {
-            subject: _,
-            target: _,
-            changes,
-        }
-        | Action::Enable {
-            subject: _,
-            target: _,
-            changes,
-        } => {
+        Operation::Update { changes } | Operation::Enable { changes } => {
             set("changes", changes_json(changes));
         }
-        Action::Disable {
-            subject: _,
-            target: _,
-            changes,
-            why,
-        } => {
+        Operation::Disable { changes, why } => {
             set("changes", changes_json(changes));
             set("why", why_removed_json(why, action));
         }
-        Action::Delete {
-            subject: _,
-            target: _,
-            why,
-        } => {
+        Operation::Delete { why } => {
             set("why", why_removed_json(why, action));
         }
-        Action::AddMembers {
-            group: _,
-            target: _,
-            members,
-        } => {
+        Operation::AddMembers { members } => {
             let members = members.iter().map(|one| referenced_json(one, names));
             set("members", members.collect());
         }
-        Action::RemoveMembers {
-            group: _,
-            target: _,
-            members,
-        } => {
+        Operation::RemoveMembers { members } => {
             let members = members
                 .iter()
                 .map(|(source, target)| member_json(source, Some(target.as_str()), names));
             set("members", members.collect());
         }
-        Action::SetReference {
-            subject: _,
-            target: _,
-            path,
-            old,
-            new,
-        } => {
+        Operation::SetReference { path, old, new } => {
             set("path", path_json(path));
             let old = old.as_ref().map(|id| member_json(id, None, names));
             set("old", json!(old));
@@ -109,20 +77,6 @@ pub(super) fn action_json(action: &Shown<'_, Action>, names: &Names<'_>) -> Json
         }
     }
     Json::Object(object)
-}
-
-/// The target id; `None` when the plan itself creates the object.
-fn target_of(action: &Action) -> Option<&TargetId> {
-    match action {
-        Action::Create { .. } => None,
-        Action::Adopt { target, .. }
-        | Action::Update { target, .. }
-        | Action::Enable { target, .. }
-        | Action::Disable { target, .. }
-        | Action::Delete { target, .. }
-        | Action::RemoveMembers { target, .. } => Some(target),
-        Action::AddMembers { target, .. } | Action::SetReference { target, .. } => target.as_ref(),
-    }
 }
 
 fn step_word(step: Step) -> &'static str {
@@ -172,7 +126,7 @@ fn referenced_json(referenced: &Referenced, names: &Names<'_>) -> Json {
 fn why_removed_json(why: &WhyRemoved, action: &Action) -> Json {
     let mut object = json!({
         "reason": why_removed_word(why),
-        "text": sentence::why_removed(why, action.subject().kind),
+        "text": sentence::why_removed(why, action.subject.kind),
     });
     if let Some(filters) = filters_of_removal_json(why) {
         object["filters"] = filters;

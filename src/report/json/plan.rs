@@ -1,7 +1,7 @@
 //! The plan of one job, serialised action by action.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::action::action_json;
 use super::misnamed::misnamed_json;
@@ -32,7 +32,7 @@ impl Serialize for PlanDocument<'_> {
         map.serialize_entry("linked", &count_json(review.linked()))?;
         map.serialize_entry("incomplete", &review.incomplete())?;
         map.serialize_entry("misnamed", &misnamed_json(review.misnamed()))?;
-        map.serialize_entry("totals", &totals_json(*review))?;
+        map.serialize_entry("totals", &totals(review.actions()))?;
         map.serialize_entry("actions", &Actions(*review, names))?;
         let held = review.held().map(|(why, actions)| {
             let mut object = why_held_json(why);
@@ -65,19 +65,4 @@ impl Serialize for SkippedObjects<'_> {
         let skipped = review.skipped();
         serializer.collect_seq(skipped.map(|skipped| skipped_json(&skipped, names)))
     }
-}
-
-fn totals_json(review: ShownReview<'_>) -> Json {
-    let totals = totals(review.actions());
-    json!({
-        "create": totals.create,
-        "adopt": totals.adopt,
-        "update": totals.update,
-        "enable": totals.enable,
-        "disable": totals.disable,
-        "delete": totals.delete,
-        "add_members": totals.members_added,
-        "remove_members": totals.members_removed,
-        "set_references": totals.references,
-    })
 }

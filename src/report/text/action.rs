@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::style::{Mark, Style};
-use crate::engine::model::{SourceId, TargetPath, Value, Via};
-use crate::engine::plan::{Action, Change, Referenced, Subject, WhyRemoved, Written};
+use crate::engine::model::{SourceId, TargetId, TargetPath, Value, Via};
+use crate::engine::plan::{Action, Change, Operation, Referenced, Subject, WhyRemoved, Written};
 use crate::engine::redact::Shown;
 use crate::report::sentence::{
     self, clean, key, number, optional, subject_text, things, value, why_removed,
@@ -22,9 +22,9 @@ pub(super) fn write_action(
     style: Style,
 ) -> io::Result<()> {
     let (add, change) = (style.mark(Mark::Add), style.mark(Mark::Change));
-    match &**action {
-        Action::Create {
-            subject,
+    let subject = &action.subject;
+    match &action.operation {
+        Operation::Create {
             attributes,
             references,
             keys: _,
@@ -37,9 +37,7 @@ pub(super) fn write_action(
             }
             Ok(())
         }
-        Action::Adopt {
-            subject,
-            target,
+        Operation::Adopt {
             key: found_by,
             current: _,
             changes,
@@ -55,64 +53,33 @@ pub(super) fn write_action(
                 "  {change} adopt {}, found by {} (id {}){unchanged}",
                 subject_text(subject),
                 key(found_by, names),
-                clean(target.as_str())
+                clean(action.target.as_ref().map_or("", TargetId::as_str))
             )?;
             write_via(out, via, style)?;
             write_changes(out, changes, names)
         }
-        Action::Update {
-            subject,
-            target: _,
-            changes,
-        } => {
+        Operation::Update { changes } => {
             writeln!(out, "  {change} update {}", subject_text(subject))?;
             write_changes(out, changes, names)
         }
-        Action::Enable {
-            subject,
-            target: _,
-            changes,
-        } => {
+        Operation::Enable { changes } => {
             writeln!(out, "  {add} enable {}", subject_text(subject))?;
             write_changes(out, changes, names)
         }
-        Action::Disable {
-            subject,
-            target: _,
-            changes,
-            why,
-        } => {
-            write_removal(out, action.word(), subject, why, style)?;
+        Operation::Disable { changes, why } => {
+            write_removal(out, action.as_str(), subject, why, style)?;
             write_changes(out, changes, names)
         }
-        Action::Delete {
-            subject,
-            target: _,
-            why,
-        } => write_removal(out, action.word(), subject, why, style),
-        Action::AddMembers {
-            group,
-            target: _,
-            members,
-        } => {
+        Operation::Delete { why } => write_removal(out, action.as_str(), subject, why, style),
+        Operation::AddMembers { members } => {
             let ids = members.iter().map(|member| &member.source);
-            write_members(out, group, &add, ids, names, style)
+            write_members(out, subject, &add, ids, names, style)
         }
-        Action::RemoveMembers {
-            group,
-            target: _,
-            members,
-        } => {
+        Operation::RemoveMembers { members } => {
             let ids = members.iter().map(|(source, _)| source);
-            write_members(out, group, &style.mark(Mark::Remove), ids, names, style)
+            write_members(out, subject, &style.mark(Mark::Remove), ids, names, style)
         }
-        Action::SetReference {
-            subject,
-            target: _,
-            path,
-            old,
-            new,
-        } => {
+        Operation::SetReference { path, old, new } => {
             writeln!(out, "  {change} update {}", subject_text(subject))?;
             let text = reference_change(path, old.as_ref(), new.as_ref(), names);
             writeln!(out, "      {text}")

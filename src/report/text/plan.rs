@@ -91,32 +91,38 @@ fn plan_line(view: &PlanView<'_>) -> String {
     let review = view.review;
     let totals = totals(review.actions());
     let mut parts = vec![
-        format!("{} to create", number(totals.create)),
-        format!("{} to update", number(totals.update)),
-        format!("{} to disable", number(totals.disable)),
-        format!("{} to delete", number(totals.delete)),
+        format!("{} to create", number(totals["create"])),
+        format!("{} to update", number(totals["update"])),
+        format!("{} to disable", number(totals["disable"])),
+        format!("{} to delete", number(totals["delete"])),
     ];
     let mut optional = |times: u64, text: String| {
         if times > 0 {
             parts.push(text);
         }
     };
-    optional(totals.adopt, format!("{} to adopt", number(totals.adopt)));
     optional(
-        totals.enable,
-        format!("{} to enable", number(totals.enable)),
+        totals["adopt"],
+        format!("{} to adopt", number(totals["adopt"])),
     );
     optional(
-        totals.members_added,
-        format!("{} to add", things(totals.members_added, "membership")),
+        totals["enable"],
+        format!("{} to enable", number(totals["enable"])),
     );
     optional(
-        totals.members_removed,
-        format!("{} to remove", things(totals.members_removed, "membership")),
+        totals["add-members"],
+        format!("{} to add", things(totals["add-members"], "membership")),
     );
     optional(
-        totals.references,
-        format!("{} to set", things(totals.references, "reference")),
+        totals["remove-members"],
+        format!(
+            "{} to remove",
+            things(totals["remove-members"], "membership")
+        ),
+    );
+    optional(
+        totals["set-reference"],
+        format!("{} to set", things(totals["set-reference"], "reference")),
     );
     let held = review.held().map_or(0, |(_, actions)| actions.len()) as u64;
     optional(held, format!("{} held", things(held, "removal")));

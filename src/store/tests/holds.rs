@@ -9,10 +9,12 @@ fn held(names: &[&str]) -> Held {
         .iter()
         .map(|name| delete(User, name, &format!("t-{name}")))
         .collect();
-    actions.push(Action::RemoveMembers {
-        group: subject(Group, "g1"),
-        target: TargetId::new("t9"),
-        members: vec![(id("u1"), TargetId::new("t1"))],
+    actions.push(Action {
+        subject: subject(Group, "g1"),
+        target: Some(TargetId::new("t9")),
+        operation: Operation::RemoveMembers {
+            members: vec![(id("u1"), TargetId::new("t1"))],
+        },
     });
     Held {
         why: WhyHeld::TooManyDeletions {

@@ -22,7 +22,7 @@ use crate::engine::model::{
     TargetId, TargetPath, Value,
 };
 use crate::engine::outcome::{Class, Effect, Failure, Outcome, Status};
-use crate::engine::plan::{Action, Change, Element, Referenced, Subject, Written};
+use crate::engine::plan::{Action, Change, Element, Operation, Referenced, Subject, Written};
 use crate::engine::redact::Redactions;
 use crate::engine::summary::{CycleKind, Requests, Summary};
 
@@ -319,67 +319,78 @@ fn subject(kind: ObjectKind, name: &str) -> Subject {
 }
 
 fn create(kind: ObjectKind, name: &str, attributes: &[(&str, &str)]) -> Action {
-    Action::Create {
+    Action {
         subject: subject(kind, name),
-        attributes: values(attributes),
-        references: Vec::new(),
-        keys: vec![MatchKey {
-            path: path("userName"),
-            value: Value::text(name),
-        }],
-        via: Vec::new(),
+        target: None,
+        operation: Operation::Create {
+            attributes: values(attributes),
+            references: Vec::new(),
+            keys: vec![MatchKey {
+                path: path("userName"),
+                value: Value::text(name),
+            }],
+            via: Vec::new(),
+        },
     }
 }
 
 fn update(name: &str, target: &str, changes: &[(&str, Option<&str>, Option<&str>)]) -> Action {
-    Action::Update {
+    Action {
         subject: subject(User, name),
-        target: TargetId::new(target),
-        changes: changes
-            .iter()
-            .map(|(name, old, new)| Change {
-                path: path(name),
-                old: old.map(Value::text),
-                new: new.map(Value::text),
-                element: Element::None,
-                written: Written::Whole,
-            })
-            .collect(),
+        target: Some(TargetId::new(target)),
+        operation: Operation::Update {
+            changes: changes
+                .iter()
+                .map(|(name, old, new)| Change {
+                    path: path(name),
+                    old: old.map(Value::text),
+                    new: new.map(Value::text),
+                    element: Element::None,
+                    written: Written::Whole,
+                })
+                .collect(),
+        },
     }
 }
 
 fn delete(kind: ObjectKind, name: &str, target: &str) -> Action {
-    Action::Delete {
+    Action {
         subject: subject(kind, name),
-        target: TargetId::new(target),
-        why: crate::engine::plan::WhyRemoved::Deleted,
+        target: Some(TargetId::new(target)),
+        operation: Operation::Delete {
+            why: crate::engine::plan::WhyRemoved::Deleted,
+        },
     }
 }
 
 fn set_manager(name: &str, manager: Option<&str>) -> Action {
-    Action::SetReference {
+    Action {
         subject: subject(User, name),
         target: None,
-        path: path(MANAGER),
-        old: None,
-        new: manager.map(|manager| Referenced {
-            source: id(manager),
-            target: None,
-        }),
+        operation: Operation::SetReference {
+            path: path(MANAGER),
+            old: None,
+            new: manager.map(|manager| Referenced {
+                source: id(manager),
+                target: None,
+            }),
+        },
     }
 }
 
 fn add_members(group: &str, members: &[&str]) -> Action {
-    Action::AddMembers {
-        group: subject(Group, group),
+    Action {
+        subject: subject(Group, group),
         target: None,
-        members: members
-            .iter()
-            .map(|member| Referenced {
-                source: id(member),
-                target: None,
-            })
-            .collect(),
+        operation: Operation::AddMembers {
+            members: members
+                .iter()
+                .map(|member| Referenced {
+                    source: id(member),
+                    target: None,
+                })
+                .collect(),
+        },
     }
 }
 

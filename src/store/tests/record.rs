@@ -106,26 +106,32 @@ fn an_adoption_knows_what_was_there_and_what_was_changed() {
     let world = World::new();
     let mut current = values(&[("userName", "ada"), ("title", "Clerk"), ("nickName", "a")]);
     current.insert(path(MANAGER), Value::Reference(id("u2")));
-    let Action::Update { changes, .. } = update(
+    let Action {
+        operation: Operation::Update { changes, .. },
+        ..
+    } = update(
         "u1",
         "t1",
         &[
             ("title", Some("Clerk"), Some("Director")),
             ("nickName", Some("a"), None),
         ],
-    ) else {
+    )
+    else {
         unreachable!();
     };
-    let action = Action::Adopt {
+    let action = Action {
         subject: subject(User, "u1"),
-        target: TargetId::new("t1"),
-        key: MatchKey {
-            path: path("userName"),
-            value: Value::text("ada"),
+        target: Some(TargetId::new("t1")),
+        operation: Operation::Adopt {
+            key: MatchKey {
+                path: path("userName"),
+                value: Value::text("ada"),
+            },
+            current,
+            changes,
+            via: Vec::new(),
         },
-        current,
-        changes,
-        via: Vec::new(),
     };
     world.begin_apply(std::slice::from_ref(&action));
     world.record(&[done(action, "t1")]);
@@ -213,10 +219,12 @@ fn a_new_group_is_unconfirmed_until_its_members_are_through() {
     )]);
     world.finish_cycle();
     assert!(!world.linked(Group, "g1").unwrap().unconfirmed);
-    let remove = Action::RemoveMembers {
-        group: subject(Group, "g1"),
-        target: TargetId::new("t1"),
-        members: vec![(id("u1"), TargetId::new("s1"))],
+    let remove = Action {
+        subject: subject(Group, "g1"),
+        target: Some(TargetId::new("t1")),
+        operation: Operation::RemoveMembers {
+            members: vec![(id("u1"), TargetId::new("s1"))],
+        },
     };
     world.record(&[done_with(remove, "t1", members(&[("u1", "s1")]))]);
     assert_eq!(world.sent_members("g1"), "u2=s2 u3=s3");
@@ -489,15 +497,23 @@ fn every_kind_of_value_reads_back_from_a_link() {
     ]));
     attributes.insert(path("active"), Value::Boolean(true));
     attributes.insert(path("roles"), Value::List(vec![nested, Value::Integer(-1)]));
-    let Action::Create { subject, keys, .. } = create(User, "u1", &[]) else {
+    let Action {
+        subject,
+        operation: Operation::Create { keys, .. },
+        ..
+    } = create(User, "u1", &[])
+    else {
         unreachable!();
     };
-    let action = Action::Create {
+    let action = Action {
         subject,
-        attributes: attributes.clone(),
-        references: Vec::new(),
-        keys,
-        via: Vec::new(),
+        target: None,
+        operation: Operation::Create {
+            attributes: attributes.clone(),
+            references: Vec::new(),
+            keys,
+            via: Vec::new(),
+        },
     };
     world.record(&[done(action, "t1")]);
     assert_eq!(world.linked(User, "u1").unwrap().sent, attributes);

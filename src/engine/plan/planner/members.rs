@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Here, Membership, Planner};
 use crate::engine::model::{ObjectKind, SourceId, TargetId};
-use crate::engine::plan::{Action, Referenced, Subject};
+use crate::engine::plan::{Action, Operation, Referenced, Subject};
 
 /// A group that stays or comes, waiting for its members.
 pub(super) struct Group {
@@ -76,20 +76,20 @@ impl Planner<'_> {
             .filter(|(id, _)| !wanted.contains_key(id))
             .collect();
         if !add.is_empty() {
-            self.rest.push(Action::AddMembers {
-                group: subject.clone(),
+            self.rest.push(Action {
+                subject: subject.clone(),
                 target: target.clone(),
-                members: add,
+                operation: Operation::AddMembers { members: add },
             });
         }
         if let Some(target) = target
             && !remove.is_empty()
             && self.incomplete.is_none()
         {
-            self.rest.push(Action::RemoveMembers {
-                group: subject,
-                target,
-                members: remove,
+            self.rest.push(Action {
+                subject,
+                target: Some(target),
+                operation: Operation::RemoveMembers { members: remove },
             });
         }
     }

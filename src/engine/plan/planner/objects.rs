@@ -13,7 +13,7 @@ use crate::engine::model::{
     Value,
 };
 use crate::engine::plan::difference::{changes, fold_case};
-use crate::engine::plan::{Action, Change, Skipped, Verb, Why, WhyOut, WhyRemoved};
+use crate::engine::plan::{Action, Change, Operation, Skipped, Verb, Why, WhyOut, WhyRemoved};
 use crate::engine::scope;
 
 /// Where an object stands in the source.
@@ -191,10 +191,10 @@ impl Planner<'_> {
                     .any(|mapping| mapping.target == change.path && reads_soft_deleted(mapping))
         };
         let Some(state) = changes.iter().find(carries_state) else {
-            self.updates.push(Action::Update {
+            self.updates.push(Action {
                 subject,
-                target,
-                changes,
+                target: Some(target),
+                operation: Operation::Update { changes },
             });
             return;
         };
@@ -203,10 +203,10 @@ impl Planner<'_> {
             _ => leaving.is_some(),
         };
         if !disables {
-            self.updates.push(Action::Enable {
+            self.updates.push(Action {
                 subject,
-                target,
-                changes,
+                target: Some(target),
+                operation: Operation::Enable { changes },
             });
             return;
         }
@@ -215,11 +215,10 @@ impl Planner<'_> {
             self.skip(object, Why::IncompleteRead(why));
             return;
         }
-        self.rest.push(Action::Disable {
+        self.rest.push(Action {
             subject,
-            target,
-            changes,
-            why,
+            target: Some(target),
+            operation: Operation::Disable { changes, why },
         });
     }
 
@@ -304,12 +303,15 @@ impl Planner<'_> {
             });
         }
         self.tell(object, true, Here::Creating);
-        self.creates.push(Action::Create {
+        self.creates.push(Action {
             subject,
-            attributes,
-            references: Vec::new(),
-            keys: desired.keys,
-            via: scope::ways_of(grants),
+            target: None,
+            operation: Operation::Create {
+                attributes,
+                references: Vec::new(),
+                keys: desired.keys,
+                via: scope::ways_of(grants),
+            },
         });
         Here::Creating
     }
@@ -365,13 +367,15 @@ impl Planner<'_> {
         };
         self.adopted.insert(target.clone(), object.id.clone());
         self.tell(object, true, here.clone());
-        self.updates.push(Action::Adopt {
+        self.updates.push(Action {
             subject,
-            target,
-            key,
-            current,
-            changes,
-            via: scope::ways_of(grants),
+            target: Some(target),
+            operation: Operation::Adopt {
+                key,
+                current,
+                changes,
+                via: scope::ways_of(grants),
+            },
         });
         here
     }
@@ -420,10 +424,10 @@ impl Planner<'_> {
             return self.skip(object, Why::IncompleteRead(why));
         }
         self.tell(object, false, Here::Deleting);
-        self.rest.push(Action::Delete {
+        self.rest.push(Action {
             subject: subject_of(object),
-            target: link.target.clone(),
-            why,
+            target: Some(link.target.clone()),
+            operation: Operation::Delete { why },
         });
         Here::Deleting
     }

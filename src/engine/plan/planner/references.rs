@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Here, Planner};
 use crate::engine::model::{SourceId, TargetId, TargetPath, Value};
-use crate::engine::plan::{Action, Referenced, Subject};
+use crate::engine::plan::{Action, Operation, Referenced, Subject};
 
 /// A reference that is settled once it is known who is in the target.
 pub(super) struct Reference {
@@ -70,21 +70,19 @@ impl Planner<'_> {
                     if new.is_none() && self.incomplete.is_some() {
                         continue;
                     }
-                    self.rest.push(Action::SetReference {
+                    self.rest.push(Action {
                         subject,
                         target: Some(target),
-                        path,
-                        old,
-                        new,
+                        operation: Operation::SetReference { path, old, new },
                     });
                 }
                 (Here::No | Here::Linked(_) | Here::Creating | Here::Deleting, _) => {}
             }
         }
         for action in &mut self.creates {
-            if let Action::Create {
+            if let Action {
                 subject,
-                references,
+                operation: Operation::Create { references, .. },
                 ..
             } = action
                 && let Some(settled) = with_create.remove(&subject.id)
@@ -93,8 +91,10 @@ impl Planner<'_> {
             }
         }
         for action in &mut self.updates {
-            if let Action::Adopt {
-                subject, current, ..
+            if let Action {
+                subject,
+                operation: Operation::Adopt { current, .. },
+                ..
             } = action
             {
                 let shown = shown_as_desired.remove(&subject.id).unwrap_or_default();

@@ -6,7 +6,7 @@ use crate::engine::filter::{Clause, ClauseGroup};
 use crate::engine::job::{GroupObjects, WhenOutOfScope};
 use crate::engine::model::{SourceId, Value};
 use crate::engine::names::Naming;
-use crate::engine::plan::{Action, WhyRemoved};
+use crate::engine::plan::{Action, Operation, WhyRemoved};
 
 /// Ann, who manages Bob, both of Sales, in a target that agrees.
 fn agreed() -> World {
@@ -83,7 +83,12 @@ fn a_reference_goes_with_its_reason_though_a_name_is_in_doubt() {
         Value::Reference(SourceId::new("stranger")),
     );
     let plan = world.plan();
-    let [Action::SetReference { old, new: None, .. }] = plan.actions().collect::<Vec<_>>()[..]
+    let [
+        Action {
+            operation: Operation::SetReference { old, new: None, .. },
+            ..
+        },
+    ] = plan.actions().collect::<Vec<_>>()[..]
     else {
         panic!("{}", lines(&plan));
     };
@@ -181,7 +186,14 @@ fn who_is_blocked_is_disabled_whatever_a_name_would_mean() {
         world.set("ann", "accountEnabled", Value::Boolean(false));
         let plan = world.plan();
         let actions: Vec<_> = plan.actions().collect();
-        let [Action::Disable { subject, why, .. }] = actions.as_slice() else {
+        let [
+            Action {
+                subject,
+                operation: Operation::Disable { why, .. },
+                ..
+            },
+        ] = actions.as_slice()
+        else {
             panic!("{}", lines(&plan));
         };
         assert_eq!(subject.id, SourceId::new("ann"));

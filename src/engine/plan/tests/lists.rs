@@ -6,7 +6,7 @@ use super::{path, plans};
 use crate::engine::expr::Expression;
 use crate::engine::mapping::{Mapping, OnEmpty, Source};
 use crate::engine::model::{ObjectKind, TargetType, Value};
-use crate::engine::plan::{Action, Written};
+use crate::engine::plan::{Action, Operation, Written};
 
 fn texts(values: &[&str]) -> Value {
     Value::List(values.iter().copied().map(Value::text).collect())
@@ -133,7 +133,14 @@ fn holding(mut world: World, roles: &[&str]) -> World {
 fn roles(world: &World) -> Option<(Vec<String>, Written)> {
     let plan = world.plan();
     let change = match plan.actions().next()? {
-        Action::Adopt { changes, .. } | Action::Update { changes, .. } => changes.first()?,
+        Action {
+            operation: Operation::Adopt { changes, .. },
+            ..
+        }
+        | Action {
+            operation: Operation::Update { changes, .. },
+            ..
+        } => changes.first()?,
         other => panic!("{other:?}"),
     };
     let Some(Value::List(new)) = &change.new else {

@@ -8,7 +8,7 @@ mod world;
 use crate::engine::guard::WhyHeld;
 use crate::engine::job::{Limit, WhenOutOfScope};
 use crate::engine::model::{Intent, MatchKey, Presence, SourceId, TargetId, Value};
-use crate::engine::plan::{Action, Element, Found};
+use crate::engine::plan::{Action, Element, Found, Operation};
 use world::{World, found, lines, path};
 
 #[track_caller]
@@ -108,7 +108,8 @@ fn an_emptied_attribute_is_cleared_with_its_element() {
         "update ann emails[type eq \"work\"].value: ann@contoso.com -> none",
     );
     let plan = world.plan();
-    let Some(Action::Update { changes, .. }) = plan.actions().next() else {
+    let Some(Operation::Update { changes }) = plan.actions().map(|one| &one.operation).next()
+    else {
         panic!("an update is planned");
     };
     assert_eq!(changes[0].element, Element::Removed);
@@ -497,7 +498,7 @@ proptest::proptest! {
                 .cleared
                 .plan()
                 .actions()
-                .filter(|action| matches!(action, Action::Disable { .. } | Action::Delete { .. }))
+                .filter(|action| matches!(action.operation, Operation::Disable { .. } | Operation::Delete { .. }))
                 .count() as u64;
             proptest::prop_assert!(removals <= limit);
             if review.held.is_some() {

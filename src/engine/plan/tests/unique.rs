@@ -5,7 +5,7 @@ use super::{lines, plans};
 use crate::engine::expr::Expression;
 use crate::engine::mapping::{Apply, Source};
 use crate::engine::model::{ObjectKind, TargetPath, Value};
-use crate::engine::plan::{Action, Plan};
+use crate::engine::plan::{Action, Operation, Plan};
 
 /// Everybody's nickname is the first of the job title and the surname that nobody has.
 fn world(people: &[(&str, &str)]) -> World {
@@ -31,9 +31,9 @@ fn world(people: &[(&str, &str)]) -> World {
 fn nicknames(plan: &Plan) -> Vec<String> {
     let nickname: TargetPath = path("nickName");
     let creates = plan.actions().filter_map(|action| match action {
-        Action::Create {
+        Action {
             subject,
-            attributes,
+            operation: Operation::Create { attributes, .. },
             ..
         } => Some(match attributes.get(&nickname) {
             Some(Value::Text(text)) => format!("{}: {text}", subject.id),

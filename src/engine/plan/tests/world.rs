@@ -18,8 +18,8 @@ use crate::engine::model::{
 };
 use crate::engine::names::Naming;
 use crate::engine::plan::{
-    Action, Candidate, Change, Count, Found, Member, Membership, Plan, Planned, Planner, Skipped,
-    Subject, Warning,
+    Action, Candidate, Change, Count, Found, Member, Membership, Operation, Plan, Planned, Planner,
+    Skipped, Subject, Warning,
 };
 
 pub(super) struct World {
@@ -356,12 +356,12 @@ impl World {
             person.found = Found::None;
         }
         for action in plan.actions() {
-            let id = action.subject().id.clone();
+            let id = action.subject.id.clone();
             let target_of = |world: &Self, id: &SourceId| {
                 world.objects[id].link.as_ref().unwrap().target.clone()
             };
-            match action {
-                Action::Create {
+            match &action.operation {
+                Operation::Create {
                     attributes,
                     references,
                     ..
@@ -373,36 +373,34 @@ impl World {
                     }
                     self.link(&id, TargetId::new(format!("t-{id}")), sent);
                 }
-                Action::Adopt {
-                    target,
-                    current,
-                    changes,
-                    ..
+                Operation::Adopt {
+                    current, changes, ..
                 } => {
                     let mut sent = current.clone();
                     merge(&mut sent, changes);
-                    self.link(&id, target.clone(), sent);
+                    let target = action.target.clone().expect("an adoption has one");
+                    self.link(&id, target, sent);
                 }
-                Action::Update { changes, .. }
-                | Action::Enable { changes, .. }
-                | Action::Disable { changes, .. } => {
+                Operation::Update { changes, .. }
+                | Operation::Enable { changes, .. }
+                | Operation::Disable { changes, .. } => {
                     let person = self.at(id.as_str());
                     merge(&mut person.link.as_mut().unwrap().sent, changes);
                 }
-                Action::Delete { .. } => self.at(id.as_str()).link = None,
-                Action::AddMembers { members, .. } => {
+                Operation::Delete { .. } => self.at(id.as_str()).link = None,
+                Operation::AddMembers { members, .. } => {
                     for member in members {
                         let target = target_of(self, &member.source);
                         let group = self.at(id.as_str());
                         group.sent_members.insert(member.source.clone(), target);
                     }
                 }
-                Action::RemoveMembers { members, .. } => {
+                Operation::RemoveMembers { members, .. } => {
                     for (member, _) in members {
                         self.at(id.as_str()).sent_members.remove(member);
                     }
                 }
-                Action::SetReference { path, new, .. } => {
+                Operation::SetReference { path, new, .. } => {
                     let sent = &mut self.at(id.as_str()).link.as_mut().unwrap().sent;
                     match new {
                         Some(new) => {
@@ -480,30 +478,29 @@ pub(super) fn lines(plan: &Plan) -> String {
 }
 
 fn line(action: &Action) -> String {
-    let head = format!("{} {}", action.word(), action.subject().id);
-    let detail = match action {
-        Action::Create { references, .. } => {
+    let head = format!("{} {}", action.as_str(), action.subject.id);
+    let target = || action.target.as_ref().map_or("", TargetId::as_str);
+    let detail = match &action.operation {
+        Operation::Create { references, .. } => {
             let with = references
                 .iter()
                 .map(|(_, new)| format!("with {}", new.source));
             with.collect::<Vec<_>>().join(", ")
         }
-        Action::Adopt {
-            target, changes, ..
-        } => format!("{target} {}", changed(changes)),
-        Action::Update { changes, .. }
-        | Action::Enable { changes, .. }
-        | Action::Disable { changes, .. } => changed(changes),
-        Action::Delete { target, .. } => target.to_string(),
-        Action::AddMembers { members, .. } => {
+        Operation::Adopt { changes, .. } => format!("{} {}", target(), changed(changes)),
+        Operation::Update { changes, .. }
+        | Operation::Enable { changes, .. }
+        | Operation::Disable { changes, .. } => changed(changes),
+        Operation::Delete { .. } => target().to_owned(),
+        Operation::AddMembers { members, .. } => {
             let ids = members.iter().map(|member| member.source.to_string());
             ids.collect::<Vec<_>>().join(", ")
         }
-        Action::RemoveMembers { members, .. } => {
+        Operation::RemoveMembers { members, .. } => {
             let ids = members.iter().map(|(id, _)| id.to_string());
             ids.collect::<Vec<_>>().join(", ")
         }
-        Action::SetReference { old, new, .. } => format!(
+        Operation::SetReference { old, new, .. } => format!(
             "{} -> {}",
             old.as_ref().map_or("none", SourceId::as_str),
             new.as_ref().map_or("none", |new| new.source.as_str())
