@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::config;
 use crate::engine::mapping::{self, Mapped, Mapping, Subject, Unique, World};
-use crate::engine::model::{Attributes, ObjectKind, Presence, SourceId, SourceObject, Value};
+use crate::engine::model::{Attributes, Key, ObjectKind, Presence, SourceId, SourceObject, Value};
 
 /// Users, and the mappings of a preset.
 pub struct Mappings {
@@ -96,6 +96,7 @@ fn user(number: u32) -> SourceObject {
         attributes.set("manager", Value::Reference(id(number / 10)));
     }
     SourceObject {
+        key: Key::default(),
         kind: ObjectKind::User,
         id: id(number),
         presence: Presence::Present,

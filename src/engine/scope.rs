@@ -305,7 +305,7 @@ mod tests {
     use super::*;
     use crate::engine::filter::{Clause, ClauseFailure, ClauseGroup, Filter};
     use crate::engine::job::{Actions, Limit, Limits, Rules, Scope, WhenOutOfScope};
-    use crate::engine::model::{Attributes, JobName};
+    use crate::engine::model::{Attributes, JobName, Key};
 
     fn job(mode: ScopeMode) -> Job {
         let rules = Rules {
@@ -355,6 +355,7 @@ mod tests {
         let mut attributes = Attributes::default();
         attributes.set("displayName", Value::text(name));
         SourceObject {
+            key: Key::default(),
             kind,
             id: id(name),
             presence: Presence::Present,

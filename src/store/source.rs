@@ -8,8 +8,8 @@ use super::marks::Marks;
 use super::wire::Column;
 use super::{Error, Store};
 use crate::engine::model::{
-    Attributes, Complete, MemberChange, ObjectKind, Presence, SourceChange, SourceId, SourceObject,
-    Value,
+    Attributes, Complete, Key, MemberChange, ObjectKind, Presence, SourceChange, SourceId,
+    SourceObject, Value,
 };
 
 /// Where a round of reading begins, or goes on.
@@ -284,6 +284,7 @@ impl Page<'_> {
         let mut attributes = Attributes::default();
         merge_attributes(&mut attributes, change);
         self.put(&SourceObject {
+            key: Key::default(),
             kind: change.kind,
             id: change.id.clone(),
             presence: change.presence,
@@ -456,6 +457,7 @@ fn merge_attributes(attributes: &mut Attributes, change: &SourceChange) {
 pub(super) fn object(row: &Row<'_>) -> rusqlite::Result<SourceObject> {
     let Column(attributes) = row.get(3)?;
     Ok(SourceObject {
+        key: Key::default(),
         kind: row.get(0)?,
         id: row.get(1)?,
         presence: row.get(2)?,

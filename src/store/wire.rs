@@ -76,6 +76,7 @@ impl ToSql for Presence {
             Self::Present => "present",
             Self::SoftDeleted => "soft-deleted",
             Self::Deleted => "deleted",
+            Self::Missing => "missing",
         }
         .into())
     }
@@ -87,6 +88,7 @@ impl FromSql for Presence {
             "present" => Ok(Self::Present),
             "soft-deleted" => Ok(Self::SoftDeleted),
             "deleted" => Ok(Self::Deleted),
+            "missing" => Ok(Self::Missing),
             _ => Err(unreadable("presence")),
         }
     }

@@ -13,7 +13,7 @@ use crate::config::bounded;
 use crate::engine::expr::{AppRole, Lookup};
 use crate::engine::mapping::Subject;
 use crate::engine::model::{
-    Attributes, ObjectKind, Presence, SourceId, SourceObject, Value, source,
+    Attributes, Key, ObjectKind, Presence, SourceId, SourceObject, Value, source,
 };
 use crate::report::eval::InputView;
 
@@ -51,6 +51,7 @@ impl Object {
         Self {
             has_id: id.is_some(),
             source: SourceObject {
+                key: Key::default(),
                 kind: ObjectKind::User,
                 id: SourceId::new(id.unwrap_or_default()),
                 presence: Presence::Present,

@@ -3,7 +3,7 @@
 use chrono::DateTime;
 
 use super::*;
-use crate::engine::model::{Attributes, Presence, SourceObject};
+use crate::engine::model::{Attributes, Key, Presence, SourceObject};
 
 fn mapping(target: &str, source: Source) -> Mapping {
     Mapping {
@@ -48,6 +48,7 @@ fn with_jane<T>(evaluate: impl FnOnce(&Subject<'_>, World<'_>) -> T) -> T {
     ];
     let attributes = attributes.map(|(name, value)| (name.to_owned(), value));
     let object = SourceObject {
+        key: Key::default(),
         kind: ObjectKind::User,
         id: SourceId::new("1"),
         presence: Presence::Present,

@@ -39,6 +39,21 @@ text_newtype! {
     JobName
 }
 
+/// The number by which the state knows a source object. Users and groups share one sequence, and a
+/// number is never used again for another object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Key(u32);
+
+impl Key {
+    pub(crate) const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    pub(crate) const fn get(self) -> u32 {
+        self.0
+    }
+}
+
 /// What kind of object an id names. Users come before groups wherever order matters (product rule 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ObjectKind {

@@ -2,23 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use super::{Attributes, ObjectKind, SourceId, TargetId, TargetPath, Value};
+use super::{Attributes, Key, ObjectKind, SourceId, TargetId, TargetPath, Value};
 use crate::engine::expr::AppRole;
 
 /// Whether the source still has an object (Graph delta, `@removed.reason`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Presence {
     Present,
-    /// In the recycle bin (`changed`), or missing from a full read that was otherwise complete:
-    /// it may come back.
+    /// In the recycle bin (`changed`): it may come back.
     SoftDeleted,
     /// Gone for good (`deleted`).
     Deleted,
+    /// A full round that was otherwise complete did not report it. It may be in the recycle bin or
+    /// gone for good, or the round was wrong.
+    Missing,
 }
 
 /// A user or group as last read from the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SourceObject {
+    pub(crate) key: Key,
     pub(crate) kind: ObjectKind,
     pub(crate) id: SourceId,
     pub(crate) presence: Presence,

@@ -97,7 +97,9 @@ impl Planner<'_> {
         } = candidate;
         match object.presence {
             Presence::Deleted => return Standing::Gone,
-            Presence::SoftDeleted => return Standing::Leaving(WhyRemoved::SoftDeleted),
+            Presence::SoftDeleted | Presence::Missing => {
+                return Standing::Leaving(WhyRemoved::SoftDeleted);
+            }
             Presence::Present => {}
         }
         if let Err(why) = scope::judge(self.job, object, grants, groups) {

@@ -13,7 +13,7 @@ use crate::engine::job::{
 };
 use crate::engine::mapping::{Apply, Mapping, OnEmpty, Source, World as Surroundings};
 use crate::engine::model::{
-    Attributes, Grant, Intent, JobName, Link, MatchKey, ObjectKind, Presence, SourceId,
+    Attributes, Grant, Intent, JobName, Key, Link, MatchKey, ObjectKind, Presence, SourceId,
     SourceObject, TargetId, TargetObject, TargetPath, Value, Via, schema,
 };
 use crate::engine::names::Naming;
@@ -138,6 +138,7 @@ impl World {
         }
         let person = Person {
             object: SourceObject {
+                key: Key::default(),
                 kind,
                 id: SourceId::new(id),
                 presence: Presence::Present,
