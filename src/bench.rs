@@ -6,7 +6,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use crate::config;
-use crate::engine::mapping::{self, Mapped, Mapping, Subject, Unique, World};
+use crate::engine::mapping::{self, Environment, Input, Mapped, Mapping, Unique};
 use crate::engine::model::{Attributes, Key, ObjectKind, Presence, SourceId, SourceObject, Value};
 
 /// Users, and the mappings of a preset.
@@ -37,14 +37,14 @@ impl Mappings {
     ///
     /// If a mapping fails: the users fit the presets.
     pub fn run(&self, now: DateTime<Utc>) -> usize {
-        let world = World {
+        let environment = Environment {
             now,
             random: &|_, _, _| 4,
             default_domain: None,
         };
         let values = self.users.iter().map(|user| {
-            let subject = Subject::new(user, &[], false);
-            match mapping::desired(&self.mappings, &subject, world, Unique::LeftAlone) {
+            let input = Input::new(user, &[], false);
+            match mapping::desired(&self.mappings, &input, environment, Unique::Keep) {
                 Ok(Mapped::Desired(desired)) => {
                     desired.values.len() + desired.references.len() + desired.on_create.len()
                 }

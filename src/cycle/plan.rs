@@ -13,7 +13,7 @@ use super::shown;
 use super::{Context, Error};
 use crate::engine::expr::AppRole;
 use crate::engine::job::ScopeMode;
-use crate::engine::mapping::World;
+use crate::engine::mapping::Environment;
 use crate::engine::model::{
     Assignment, Grant, MatchKey, ObjectKind, Presence, SourceId, SourceObject, TargetId, TargetPath,
 };
@@ -32,7 +32,7 @@ pub(super) async fn plan(context: &Context<'_>, reading: &Reading) -> Result<Pla
     // but in this cycle the same is drawn as often as a mapping is evaluated.
     let chance = RandomState::new();
     let random = |id: &SourceId, path: &TargetPath, count| chance.hash_one((id, path, count));
-    let world = World {
+    let environment = Environment {
         now: (context.agent.now)(),
         random: &random,
         default_domain: reading.default_domain.as_deref(),
@@ -43,7 +43,7 @@ pub(super) async fn plan(context: &Context<'_>, reading: &Reading) -> Result<Pla
         Some(_) => Vec::new(),
         None => super::names::misnamed(&context.agent.store, &context.job.rules)?,
     };
-    let mut planner = Planner::new(&context.job.rules, world, reading.incomplete.clone())
+    let mut planner = Planner::new(&context.job.rules, environment, reading.incomplete.clone())
         .doubting(report::doubts(&misnamed));
     if context.options.only.is_some() {
         planner = planner.telling_unassigned();

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Context;
-use crate::engine::mapping::{Mapping, make_canonical};
+use crate::engine::mapping::{Mapping, normalize};
 use crate::engine::model::{ObjectKind, SourceId, TargetId, TargetPath, TargetType, Value};
 use crate::store;
 
@@ -21,7 +21,7 @@ pub(super) fn as_sent(
     let job = &context.job.rules;
     let mappings = &job.rules(kind).mappings;
     let mut sent = shown;
-    make_canonical(kind, mappings, &mut sent);
+    normalize(kind, mappings, &mut sent);
     let is_reference = |mapping: &&Mapping| mapping.target_type == TargetType::Reference;
     for mapping in mappings.iter().filter(is_reference) {
         if let Some(Value::Text(id)) = sent.remove(&mapping.target) {

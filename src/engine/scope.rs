@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::expr::AppRole;
 use super::job::{GroupObjects, Job, ScopeMode};
-use super::mapping::Subject;
+use super::mapping::Input;
 use super::model::{
     Assignment, DEFAULT_ACCESS_ROLE, Grant, ObjectKind, Presence, SourceId, SourceObject, Value,
     Via, source,
@@ -269,7 +269,7 @@ fn passes_filter(
     groups: &[GroupAround],
 ) -> Result<(), WhyOut> {
     let roles_held = roles_of(grants);
-    let subject = Subject::new(object, &roles_held, object.presence != Presence::Present);
+    let input = Input::new(object, &roles_held, object.presence != Presence::Present);
     job.rules(object.kind)
         .filter
         .judge(&|name| match name {
@@ -277,7 +277,7 @@ fn passes_filter(
                 Some(Value::List(roles_held.iter().map(role_text).collect()))
             }
             source::MEMBER_OF => Some(Value::List(groups_text(groups))),
-            _ => subject.value(name).cloned(),
+            _ => input.value(name).cloned(),
         })
         .map_err(WhyOut::Filter)
 }

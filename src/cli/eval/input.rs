@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::config::bounded;
 use crate::engine::expr::{AppRole, Lookup};
-use crate::engine::mapping::Subject;
+use crate::engine::mapping;
 use crate::engine::model::{
     Attributes, Key, ObjectKind, Presence, SourceId, SourceObject, Value, source,
 };
@@ -27,7 +27,7 @@ pub(super) struct Object {
 /// An object as expressions see it. What is written down wins over what is computed.
 pub(super) struct Seen<'a> {
     object: &'a Object,
-    subject: Subject<'a>,
+    input: mapping::Input<'a>,
 }
 
 impl Object {
@@ -75,7 +75,7 @@ impl Object {
             || self.source.attributes.value("accountEnabled") == blocked;
         Seen {
             object: self,
-            subject: Subject::new(&self.source, &[], soft_deleted),
+            input: mapping::Input::new(&self.source, &[], soft_deleted),
         }
     }
 
@@ -96,7 +96,7 @@ impl Object {
 
 impl Lookup for Seen<'_> {
     fn value(&self, name: &str) -> Option<&Value> {
-        let Self { object, subject } = self;
+        let Self { object, input } = self;
         if object.nulls.contains(name) {
             return None;
         }
@@ -106,7 +106,7 @@ impl Lookup for Seen<'_> {
         match name {
             _ if is_written => object.source.attributes.value(name),
             "id" | "objectId" if !object.has_id => None,
-            _ => subject.value(name),
+            _ => input.value(name),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::{IsTaken, Mapping, Source, Subject, World};
+use super::{Environment, Input, IsTaken, Mapping, Source};
 use crate::engine::addition::Addition;
 use crate::engine::expr::{self, Flow, Write};
 use crate::engine::model::Value;
@@ -16,17 +16,17 @@ pub(super) enum Evaluated {
 
 pub(super) fn evaluate(
     mapping: &Mapping,
-    subject: &Subject<'_>,
-    world: World<'_>,
+    input: &Input<'_>,
+    environment: Environment<'_>,
     is_taken: IsTaken<'_>,
 ) -> Result<Evaluated, String> {
-    let kind = subject.object.kind;
-    let value = match flow(mapping, subject, world, Write::Update, is_taken)? {
+    let kind = input.object.kind;
+    let value = match flow(mapping, input, environment, Write::Update, is_taken)? {
         Evaluated::Value(value) => value,
         ignored => return Ok(ignored),
     };
     if mapping.only_adds() {
-        let created = match flow(mapping, subject, world, Write::Create, is_taken)? {
+        let created = match flow(mapping, input, environment, Write::Create, is_taken)? {
             Evaluated::Value(created) => created,
             ignored => return Ok(ignored),
         };
@@ -42,17 +42,17 @@ pub(super) fn evaluate(
 /// What comes from the source, as it is there.
 fn flow(
     mapping: &Mapping,
-    subject: &Subject<'_>,
-    world: World<'_>,
+    input: &Input<'_>,
+    environment: Environment<'_>,
     write: Write,
     is_taken: IsTaken<'_>,
 ) -> Result<Evaluated, String> {
     let value = match &mapping.source {
-        Source::Attribute(name) => subject.value(name).cloned(),
+        Source::Attribute(name) => input.value(name).cloned(),
         Source::Constant(value) => Some(value.clone()),
         Source::None => None,
         Source::Expression(expression) => {
-            let flow = with_input(mapping, subject, world, write, is_taken, |input| {
+            let flow = with_input(mapping, input, environment, write, is_taken, |input| {
                 expression.evaluate(input)
             });
             match flow.map_err(|error| error.to_string())? {
@@ -74,26 +74,26 @@ pub(super) const NOT_ASKED: IsTaken<'_> = &|_, _| false;
 /// Hands over what the expression of a mapping sees.
 pub(super) fn with_input<T>(
     mapping: &Mapping,
-    subject: &Subject<'_>,
-    world: World<'_>,
+    input: &Input<'_>,
+    environment: Environment<'_>,
     write: Write,
     is_taken: IsTaken<'_>,
     evaluate: impl FnOnce(&expr::Input<'_>) -> T,
 ) -> T {
     let drawn = Cell::new(0);
     evaluate(&expr::Input {
-        attributes: subject,
-        roles: subject.roles,
+        attributes: input,
+        roles: input.roles,
         write,
-        now: world.now,
+        now: environment.now,
         random: &|| {
             let count = drawn.replace(drawn.get() + 1);
-            (world.random)(&subject.object.id, &mapping.target, count)
+            (environment.random)(&input.object.id, &mapping.target, count)
         },
-        default_domain: world.default_domain,
+        default_domain: environment.default_domain,
         // What does not fit the target attribute is told of when it is converted to be sent.
         taken: &|text| {
-            let value = mapping.convert(subject.object.kind, Value::text(text));
+            let value = mapping.convert(input.object.kind, Value::text(text));
             value.is_ok_and(|value| is_taken(mapping, &value))
         },
     })

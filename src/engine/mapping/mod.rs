@@ -2,7 +2,7 @@
 
 mod convert;
 mod evaluate;
-mod subject;
+mod input;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +19,7 @@ use super::model::{
 };
 
 pub(crate) use self::convert::convert;
-pub(crate) use self::subject::{Subject, World};
+pub(crate) use self::input::{Environment, Input};
 
 /// One target attribute fed by a source attribute, a constant or an expression.
 #[derive(Clone, Debug)]
@@ -124,7 +124,7 @@ fn without_case(value: Value, case_exact: bool) -> Value {
 }
 
 /// Brings what a target shows into the form of what the mappings make.
-pub(crate) fn make_canonical(
+pub(crate) fn normalize(
     kind: ObjectKind,
     mappings: &[Mapping],
     shown: &mut BTreeMap<TargetPath, Value>,
@@ -182,7 +182,7 @@ type IsTaken<'a> = &'a dyn Fn(&Mapping, &Value) -> bool;
 #[derive(Clone, Copy)]
 pub(crate) enum Unique<'a> {
     /// The target has the object, so that the choice was made long ago.
-    LeftAlone,
+    Keep,
     /// The object is about to be created; says of a value whether it is taken.
     Chosen(IsTaken<'a>),
 }
@@ -214,8 +214,8 @@ pub(crate) enum Mapped {
 /// Evaluates every mapping; all that fail are told together.
 pub(crate) fn desired<'m>(
     mappings: impl IntoIterator<Item = &'m Mapping>,
-    subject: &Subject<'_>,
-    world: World<'_>,
+    input: &Input<'_>,
+    environment: Environment<'_>,
     unique: Unique<'_>,
 ) -> Result<Mapped, Vec<AttributeError>> {
     let mut desired = Desired::default();
@@ -224,16 +224,16 @@ pub(crate) fn desired<'m>(
     let mappings = mappings.into_iter();
     for mapping in mappings.filter(|mapping| !mapping.target.is_members()) {
         let is_taken = match unique {
-            Unique::LeftAlone if mapping.selects_unique() => continue,
-            Unique::LeftAlone => NOT_ASKED,
+            Unique::Keep if mapping.selects_unique() => continue,
+            Unique::Keep => NOT_ASKED,
             Unique::Chosen(is_taken) => is_taken,
         };
-        let flow = match evaluate(mapping, subject, world, is_taken) {
+        let flow = match evaluate(mapping, input, environment, is_taken) {
             Ok(Evaluated::IgnoreObject) => return Ok(Mapped::IgnoreObject),
             Ok(Evaluated::IgnoreAttribute) => continue,
             Ok(Evaluated::Value(value)) => value,
             Ok(Evaluated::Additions(additions)) => {
-                if let Err(message) = add(&mut desired, mapping, subject.object.kind, additions) {
+                if let Err(message) = add(&mut desired, mapping, input.object.kind, additions) {
                     errors.push(AttributeError {
                         target: mapping.target.clone(),
                         message: message.to_owned(),
@@ -256,7 +256,7 @@ pub(crate) fn desired<'m>(
             };
             keys.push((precedence, key));
         }
-        if let Err(message) = place(&mut desired, mapping, subject.object.kind, flow) {
+        if let Err(message) = place(&mut desired, mapping, input.object.kind, flow) {
             errors.push(AttributeError {
                 target: mapping.target.clone(),
                 message: message.to_owned(),
@@ -275,18 +275,23 @@ pub(crate) fn desired<'m>(
 /// what it has of it.
 pub(crate) fn candidates<'m>(
     mappings: impl IntoIterator<Item = &'m Mapping>,
-    subject: &Subject<'_>,
-    world: World<'_>,
+    input: &Input<'_>,
+    environment: Environment<'_>,
 ) -> Vec<MatchKey> {
     let mut candidates = Vec::new();
     for mapping in mappings {
         if let Source::Expression(expression) = &mapping.source
             && expression.selects_unique()
         {
-            let texts = with_input(mapping, subject, world, Write::Create, NOT_ASKED, |input| {
-                expression.candidates(input)
-            });
-            let kind = subject.object.kind;
+            let texts = with_input(
+                mapping,
+                input,
+                environment,
+                Write::Create,
+                NOT_ASKED,
+                |input| expression.candidates(input),
+            );
+            let kind = input.object.kind;
             let values = texts.into_iter().filter_map(|text| {
                 let value = mapping.convert(kind, Value::Text(text)).ok()?;
                 mapping.canonical(kind, value)

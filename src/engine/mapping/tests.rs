@@ -30,10 +30,10 @@ fn expression(target: &str, text: &str) -> Mapping {
 }
 
 fn mapped(mappings: &[Mapping]) -> Result<Mapped, Vec<AttributeError>> {
-    with_jane(|subject, world| desired(mappings, subject, world, Unique::LeftAlone))
+    with_jane(|input, environment| desired(mappings, input, environment, Unique::Keep))
 }
 
-fn with_jane<T>(evaluate: impl FnOnce(&Subject<'_>, World<'_>) -> T) -> T {
+fn with_jane<T>(evaluate: impl FnOnce(&Input<'_>, Environment<'_>) -> T) -> T {
     let attributes = [
         ("displayName", Value::text("Jane")),
         ("userPrincipalName", Value::text("jane_b.com#EXT#@a.com")),
@@ -54,7 +54,7 @@ fn with_jane<T>(evaluate: impl FnOnce(&Subject<'_>, World<'_>) -> T) -> T {
         presence: Presence::Present,
         attributes: Attributes::new(attributes.into()),
     };
-    let world = World {
+    let environment = Environment {
         now: DateTime::UNIX_EPOCH,
         // Another number each time, and the same for the same.
         random: &|id, path, count| {
@@ -65,7 +65,7 @@ fn with_jane<T>(evaluate: impl FnOnce(&Subject<'_>, World<'_>) -> T) -> T {
         },
         default_domain: Some("contoso.com"),
     };
-    evaluate(&Subject::new(&object, &[], false), world)
+    evaluate(&Input::new(&object, &[], false), environment)
 }
 
 fn of(mappings: &[Mapping]) -> Desired {
@@ -262,8 +262,9 @@ fn unique(text: &str) -> Mapping {
 
 fn chosen(mapping: &Mapping, taken: &[&str]) -> Result<Option<Value>, String> {
     let is_taken = |_: &Mapping, value: &Value| taken.iter().any(|one| *value == Value::text(*one));
-    let mapped =
-        with_jane(|subject, world| desired([mapping], subject, world, Unique::Chosen(&is_taken)));
+    let mapped = with_jane(|input, environment| {
+        desired([mapping], input, environment, Unique::Chosen(&is_taken))
+    });
     match mapped {
         Ok(Mapped::Desired(desired)) => Ok(desired.on_create.into_values().next()),
         Ok(Mapped::IgnoreObject) => panic!("nothing ignores the object"),
@@ -272,7 +273,7 @@ fn chosen(mapping: &Mapping, taken: &[&str]) -> Result<Option<Value>, String> {
 }
 
 fn choices(mapping: &Mapping) -> Vec<String> {
-    let keys = with_jane(|subject, world| candidates([mapping], subject, world));
+    let keys = with_jane(|input, environment| candidates([mapping], input, environment));
     let values = keys.into_iter().map(|key| match key.value {
         Value::Text(text) => text,
         other => panic!("{other:?} is no text"),

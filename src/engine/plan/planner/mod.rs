@@ -18,7 +18,7 @@ use self::unique::TakenValue;
 use super::order::in_order_of_reference;
 use super::{Action, Count, Plan, Skipped, Subject, Why, WhyOut, WhyRemoved};
 use crate::engine::job::Job;
-use crate::engine::mapping::{Mapped, Unique, World};
+use crate::engine::mapping::{Environment, Mapped, Unique};
 use crate::engine::model::{
     Grant, Intent, Link, MatchKey, ObjectKind, SourceId, SourceObject, TargetId, TargetObject,
     TargetPath,
@@ -90,7 +90,7 @@ pub(crate) struct Planned {
 
 pub(crate) struct Planner<'a> {
     job: &'a Job,
-    world: World<'a>,
+    environment: Environment<'a>,
     incomplete: Option<String>,
     /// Lists of names of which one means nothing, with what to do; who may be out of scope only for
     /// that is not removed.
@@ -135,10 +135,14 @@ enum Here {
 
 impl<'a> Planner<'a> {
     /// `incomplete` says why the source was not read completely; nothing is removed then.
-    pub(crate) fn new(job: &'a Job, world: World<'a>, incomplete: Option<String>) -> Self {
+    pub(crate) fn new(
+        job: &'a Job,
+        environment: Environment<'a>,
+        incomplete: Option<String>,
+    ) -> Self {
         Self {
             job,
-            world,
+            environment,
             incomplete,
             doubts: BTreeMap::new(),
             tells_unassigned: false,
@@ -202,8 +206,7 @@ impl<'a> Planner<'a> {
         if link.is_some() || !matches!(self.standing(candidate), Standing::Active) {
             return Vec::new();
         }
-        let Ok(Mapped::Desired(desired)) = self.desired(object, grants, false, Unique::LeftAlone)
-        else {
+        let Ok(Mapped::Desired(desired)) = self.desired(object, grants, false, Unique::Keep) else {
             return Vec::new();
         };
         let mut keys = intent.clone().unwrap_or_default().keys;

@@ -130,7 +130,7 @@ impl Planner<'_> {
         blocked: bool,
     ) -> Here {
         let here = Here::Linked(link.target.clone());
-        let desired = match self.desired(object, grants, blocked, Unique::LeftAlone) {
+        let desired = match self.desired(object, grants, blocked, Unique::Keep) {
             Ok(Mapped::Desired(desired)) => desired,
             Ok(Mapped::IgnoreObject) => {
                 self.skip(object, Why::IgnoredByMapping);
@@ -231,7 +231,7 @@ impl Planner<'_> {
         let unique = if found == Found::None && self.job.rules(kind).actions.create {
             Unique::Chosen(&is_taken)
         } else {
-            Unique::LeftAlone
+            Unique::Keep
         };
         let desired = match self.desired(object, grants, false, unique) {
             Ok(Mapped::Desired(desired)) => desired,
@@ -332,7 +332,7 @@ impl Planner<'_> {
             members: _,
         } = found;
         let mappings = &self.job.rules(object.kind).mappings;
-        mapping::make_canonical(object.kind, mappings, &mut current);
+        mapping::normalize(object.kind, mappings, &mut current);
         let subject = subject_of(object);
         let here = Here::Linked(target.clone());
         for (path, source) in std::mem::take(&mut desired.references) {
@@ -447,8 +447,8 @@ impl Planner<'_> {
             self.skip(object, Why::CannotDisable(why));
             return;
         }
-        let subject = mapping::Subject::new(object, &[], true);
-        let desired = match mapping::desired(mappings, &subject, self.world, Unique::LeftAlone) {
+        let input = mapping::Input::new(object, &[], true);
+        let desired = match mapping::desired(mappings, &input, self.environment, Unique::Keep) {
             Ok(Mapped::Desired(desired)) => desired,
             Ok(Mapped::IgnoreObject) => {
                 self.skip(object, Why::IgnoredByMapping);
@@ -478,9 +478,9 @@ impl Planner<'_> {
         unique: Unique<'_>,
     ) -> Result<Mapped, Vec<mapping::AttributeError>> {
         let roles = scope::roles_of(grants);
-        let subject = mapping::Subject::new(object, &roles, soft_deleted);
+        let input = mapping::Input::new(object, &roles, soft_deleted);
         let mappings = &self.job.rules(object.kind).mappings;
-        mapping::desired(mappings, &subject, self.world, unique)
+        mapping::desired(mappings, &input, self.environment, unique)
     }
 
     fn tell(&mut self, object: &SourceObject, in_scope: bool, here: Here) {

@@ -26,8 +26,8 @@ impl Planner<'_> {
             return Vec::new();
         }
         let held_roles = scope::roles_of(grants);
-        let subject = mapping::Subject::new(object, &held_roles, false);
-        mapping::candidates(&rules.mappings, &subject, self.world)
+        let input = mapping::Input::new(object, &held_roles, false);
+        mapping::candidates(&rules.mappings, &input, self.environment)
     }
 
     /// The target has this value of [`Planner::unique_values`].

@@ -11,7 +11,7 @@ use crate::engine::guard::{self, Approvals, Review};
 use crate::engine::job::{
     Actions, GroupObjects, Job, Limit, Limits, Rules, Scope, ScopeMode, WhenOutOfScope,
 };
-use crate::engine::mapping::{Apply, Mapping, OnEmpty, Source, World as Surroundings};
+use crate::engine::mapping::{Apply, Environment, Mapping, OnEmpty, Source};
 use crate::engine::model::{
     Attributes, Grant, Intent, JobName, Key, Link, MatchKey, ObjectKind, Presence, SourceId,
     SourceObject, TargetId, TargetObject, TargetPath, Value, Via, schema,
@@ -293,14 +293,14 @@ impl World {
     }
 
     fn planner(&self) -> Planner<'_> {
-        let surroundings = Surroundings {
+        let environment = Environment {
             now: DateTime::UNIX_EPOCH,
             random: &|_, _, _| 4,
             default_domain: None,
         };
         let doubts = self.doubts.iter();
         let doubts = doubts.map(|list| (*list, format!("a name in {} means nothing", list.key())));
-        Planner::new(&self.job, surroundings, self.incomplete.clone()).doubting(doubts.collect())
+        Planner::new(&self.job, environment, self.incomplete.clone()).doubting(doubts.collect())
     }
 
     fn found(planner: &Planner<'_>, candidate: &Candidate, person: &Person) -> Found {

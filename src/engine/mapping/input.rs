@@ -1,4 +1,4 @@
-//! What mappings see: one object, and the world around it.
+//! What mappings see: one object, and the environment around it.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use crate::engine::model::source;
 use crate::engine::model::{ObjectKind, SourceId, SourceObject, TargetPath, Value};
 
 /// What the mappings see of one object.
-pub(crate) struct Subject<'a> {
+pub(crate) struct Input<'a> {
     pub(super) object: &'a SourceObject,
     pub(super) roles: &'a [AppRole],
     soft_deleted: Value,
@@ -18,9 +18,9 @@ pub(crate) struct Subject<'a> {
     principal_name: Option<Value>,
 }
 
-/// What the mappings see of the world: the clock, chance and the tenant are passed in.
+/// What the mappings see of the environment: the clock, chance and the tenant are passed in.
 #[derive(Clone, Copy)]
-pub(crate) struct World<'a> {
+pub(crate) struct Environment<'a> {
     pub(crate) now: DateTime<Utc>,
     /// The random bits of an object's mapping of a path, counted from 0: the same as often as they
     /// are asked for, because a mapping is evaluated more than once in a cycle.
@@ -29,7 +29,7 @@ pub(crate) struct World<'a> {
     pub(crate) default_domain: Option<&'a str>,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> Input<'a> {
     /// `soft_deleted` is Entra's `IsSoftDeleted`: unassigned, filtered out, in the recycle bin, or
     /// blocked.
     pub(crate) fn new(object: &'a SourceObject, roles: &'a [AppRole], soft_deleted: bool) -> Self {
@@ -64,9 +64,9 @@ impl<'a> Subject<'a> {
     }
 }
 
-impl expr::Lookup for Subject<'_> {
+impl expr::Lookup for Input<'_> {
     fn value(&self, name: &str) -> Option<&Value> {
-        Subject::value(self, name)
+        Input::value(self, name)
     }
 }
 
