@@ -19,8 +19,8 @@ use crate::engine::model::{
 use crate::engine::names::{Misnamed, Naming};
 use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::{
-    Action, Change, Count, Element, Operation, Plan, Referenced, Skipped, Subject, Verb, Warning,
-    Why, WhyOut, WhyRemoved, Written,
+    Action, Change, Count, ElementChange, Operation, Plan, Referenced, Skipped, Subject, Verb,
+    Warning, Why, WhyOut, WhyRemoved, WriteMode,
 };
 use crate::engine::redact::{Redactions, ShownReview};
 use crate::engine::summary::{CycleKind, FailedObject, Requests, Summary};
@@ -54,8 +54,8 @@ fn change(at: &str, old: Option<Value>, new: Option<Value>) -> Change {
         path: path(at),
         old,
         new,
-        element: Element::None,
-        written: Written::Whole,
+        element: ElementChange::None,
+        written: WriteMode::Whole,
     }
 }
 

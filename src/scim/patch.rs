@@ -8,7 +8,7 @@ use super::resource::{fill, new_element, reference, selector_json, to_json};
 use super::wire::Operation;
 use crate::config::MemberRemove;
 use crate::engine::model::{ObjectKind, TargetId, TargetPath, Value};
-use crate::engine::plan::{Change, Element, Written};
+use crate::engine::plan::{Change, ElementChange, WriteMode};
 
 const MEMBERS: &str = "members";
 
@@ -36,7 +36,7 @@ pub(super) fn operations(kind: ObjectKind, changes: &[Change]) -> Vec<Operation>
         if matches!(change.new, Some(Value::Reference(_))) {
             continue;
         }
-        if let Written::Added(elements) = &change.written {
+        if let WriteMode::Added(elements) = &change.written {
             let value = to_json(kind, path, &Value::List(elements.clone()));
             operations.extend(value.map(|value| Operation {
                 op: "add",
@@ -49,7 +49,7 @@ pub(super) fn operations(kind: ObjectKind, changes: &[Change]) -> Vec<Operation>
         let new = change.new.as_ref();
         let value = new.and_then(|value| to_json(kind, path, value));
         match (path.element(), change.element) {
-            (Some(element), Element::Added) => {
+            (Some(element), ElementChange::Added) => {
                 let Some(value) = value else { continue };
                 let known = added.iter().find(|(known, _)| *known == element);
                 let index = known.map_or(operations.len(), |(_, index)| *index);
@@ -62,15 +62,15 @@ pub(super) fn operations(kind: ObjectKind, changes: &[Change]) -> Vec<Operation>
                     fill(element, path.sub_attribute(), value);
                 }
             }
-            (Some(element), Element::Removed) => {
+            (Some(element), ElementChange::Removed) => {
                 if !removed.contains(&element) {
                     operations.push(remove(element_text(path)));
                     removed.push(element);
                 }
             }
-            (Some(_) | None, Element::Kept)
-            | (Some(_), Element::None)
-            | (None, Element::None | Element::Added | Element::Removed) => {
+            (Some(_) | None, ElementChange::Kept)
+            | (Some(_), ElementChange::None)
+            | (None, ElementChange::None | ElementChange::Added | ElementChange::Removed) => {
                 operations.push(match value {
                     None => remove(path_text(path)),
                     Some(value) => Operation {
@@ -182,13 +182,13 @@ fn path_text(path: &TargetPath) -> String {
 mod tests {
     use super::*;
 
-    fn change(path: &str, old: Option<&str>, new: Option<&str>, element: Element) -> Change {
+    fn change(path: &str, old: Option<&str>, new: Option<&str>, element: ElementChange) -> Change {
         Change {
             path: TargetPath::parse(path).unwrap(),
             old: old.map(Value::text),
             new: new.map(Value::text),
             element,
-            written: Written::Whole,
+            written: WriteMode::Whole,
         }
     }
 
@@ -202,12 +202,12 @@ mod tests {
         const DEPARTMENT: &str =
             "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department";
         let changes = [
-            change("active", Some("True"), Some("False"), Element::None),
-            change("nickName", None, Some("Babs"), Element::None),
-            change("name.givenName", Some("A"), Some("B"), Element::None),
-            change("title", Some("Boss"), None, Element::None),
-            change("title", Some("Boss"), Some(""), Element::None),
-            change(DEPARTMENT, None, Some("Sales"), Element::None),
+            change("active", Some("True"), Some("False"), ElementChange::None),
+            change("nickName", None, Some("Babs"), ElementChange::None),
+            change("name.givenName", Some("A"), Some("B"), ElementChange::None),
+            change("title", Some("Boss"), None, ElementChange::None),
+            change("title", Some("Boss"), Some(""), ElementChange::None),
+            change(DEPARTMENT, None, Some("Sales"), ElementChange::None),
         ];
         insta::assert_snapshot!(lines(&operations(ObjectKind::User, &changes)), @r#"
         {"op":"replace","path":"active","value":false}
@@ -226,55 +226,55 @@ mod tests {
                 "addresses[type eq \"work\"].locality",
                 None,
                 Some("Berlin"),
-                Element::Added,
+                ElementChange::Added,
             ),
             change(
                 "emails[type eq \"work\"].value",
                 Some("a"),
                 Some("b"),
-                Element::Kept,
+                ElementChange::Kept,
             ),
             change(
                 "emails[type eq \"work\"].display",
                 Some("a"),
                 None,
-                Element::Kept,
+                ElementChange::Kept,
             ),
             change(
                 "addresses[type eq \"work\"].country",
                 None,
                 Some("DE"),
-                Element::Added,
+                ElementChange::Added,
             ),
             change(
                 "addresses[type eq \"home\"].country",
                 Some("DE"),
                 None,
-                Element::Removed,
+                ElementChange::Removed,
             ),
             change(
                 "addresses[type eq \"home\"].locality",
                 Some("Bonn"),
                 None,
-                Element::Removed,
+                ElementChange::Removed,
             ),
             change(
                 "roles[primary eq \"True\"].value",
                 Some("a"),
                 Some("b"),
-                Element::Kept,
+                ElementChange::Kept,
             ),
             change(
                 "roles[primary eq \"False\"].value",
                 None,
                 Some("c"),
-                Element::Added,
+                ElementChange::Added,
             ),
             change(
                 "phoneNumbers[type eq \"fax\"].value",
                 Some("1"),
                 None,
-                Element::Removed,
+                ElementChange::Removed,
             ),
         ];
         insta::assert_snapshot!(lines(&operations(ObjectKind::User, &changes)), @r#"
@@ -294,8 +294,8 @@ mod tests {
             path: TargetPath::parse("entitlements").unwrap(),
             old: Some(Value::List(vec![Value::text("a")])),
             new: Some(Value::List(vec![Value::text("b"), Value::text("c")])),
-            element: Element::None,
-            written: Written::Whole,
+            element: ElementChange::None,
+            written: WriteMode::Whole,
         };
         insta::assert_snapshot!(
             lines(&operations(ObjectKind::User, &[change])),
@@ -310,12 +310,12 @@ mod tests {
             path: TargetPath::parse("roles").unwrap(),
             old: None,
             new: Some(list(&["a", "b"])),
-            element: Element::None,
+            element: ElementChange::None,
             written,
         };
         let changes = [
-            change(Written::Whole),
-            change(Written::Added(vec![Value::text("b")])),
+            change(WriteMode::Whole),
+            change(WriteMode::Added(vec![Value::text("b")])),
         ];
         insta::assert_snapshot!(lines(&operations(ObjectKind::User, &changes)), @r#"
         {"op":"replace","path":"roles","value":[{"value":"a"},{"value":"b"}]}
@@ -348,9 +348,9 @@ mod tests {
 
     #[test]
     fn unresolved_references_and_members_are_no_operations() {
-        let mut unresolved = change("nickName", None, None, Element::None);
+        let mut unresolved = change("nickName", None, None, ElementChange::None);
         unresolved.new = Some(Value::Reference(crate::engine::model::SourceId::new("s")));
-        let members = change("members", None, Some("x"), Element::None);
+        let members = change("members", None, Some("x"), ElementChange::None);
         assert_eq!(operations(ObjectKind::Group, &[unresolved, members]), []);
     }
 }

@@ -19,7 +19,7 @@ use crate::engine::model::{
     Complete, MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, Value,
 };
 use crate::engine::outcome::Class;
-use crate::engine::plan::{Change, Element, Written};
+use crate::engine::plan::{Change, ElementChange, WriteMode};
 use crate::http::testing::{lose_answers, serve};
 
 #[derive(Clone, Debug)]
@@ -512,8 +512,8 @@ async fn all_changes_of_an_object_go_in_one_request() {
         path: path(text),
         old: Some(Value::text("old")),
         new: Some(Value::text(new)),
-        element: Element::None,
-        written: Written::Whole,
+        element: ElementChange::None,
+        written: WriteMode::Whole,
     };
     let manager = path("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager");
     let changes = [change("title", "Boss"), change("active", "False")];

@@ -141,13 +141,13 @@ pub(crate) struct Change {
     pub(crate) old: Option<Value>,
     pub(crate) new: Option<Value>,
     /// What becomes of the element that the path selects.
-    pub(crate) element: Element,
-    pub(crate) written: Written,
+    pub(crate) element: ElementChange,
+    pub(crate) written: WriteMode,
 }
 
 /// How the new value reaches the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Written {
+pub(crate) enum WriteMode {
     Whole,
     /// By adding these elements, in the form that an add has; the new value is what is there then.
     Added(Vec<Value>),
@@ -156,7 +156,7 @@ pub(crate) enum Written {
 /// Whether the element of a multi-valued attribute that a path selects is there. Servers that follow
 /// RFC 7644 section 3.5.2.3 answer `noTarget` to a replace in an element that is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Element {
+pub(crate) enum ElementChange {
     /// The path selects none.
     None,
     /// It is not there yet: it must be added, with all its new sub-attributes at once.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Change, Element, Written};
+use super::{Change, ElementChange, WriteMode};
 use crate::engine::addition::{Addition, whole};
 use crate::engine::mapping::Desired;
 use crate::engine::model::{TargetPath, Value};
@@ -24,11 +24,11 @@ pub(super) fn changes(current: &BTreeMap<TargetPath, Value>, desired: &Desired) 
         .filter_map(TargetPath::element)
         .collect();
     let element = |path: &TargetPath| match path.element() {
-        None => Element::None,
+        None => ElementChange::None,
         Some(element) => match (before.contains(&element), after.contains(&element)) {
-            (false, _) => Element::Added,
-            (true, true) => Element::Kept,
-            (true, false) => Element::Removed,
+            (false, _) => ElementChange::Added,
+            (true, true) => ElementChange::Kept,
+            (true, false) => ElementChange::Removed,
         },
     };
     let added = additions.iter().filter_map(|(path, additions)| {
@@ -43,7 +43,7 @@ pub(super) fn changes(current: &BTreeMap<TargetPath, Value>, desired: &Desired) 
             old: current.get(path).cloned(),
             new: new.clone(),
             element: element(path),
-            written: Written::Whole,
+            written: WriteMode::Whole,
         })
         .chain(added)
         .collect()
@@ -73,8 +73,8 @@ fn addition(
         path: path.clone(),
         old: old.cloned(),
         new: whole(there.iter().cloned().chain(created)),
-        element: Element::None,
-        written: Written::Added(missing.iter().map(|one| one.added.clone()).collect()),
+        element: ElementChange::None,
+        written: WriteMode::Added(missing.iter().map(|one| one.added.clone()).collect()),
     })
 }
 

@@ -8,7 +8,7 @@ mod planner;
 mod tests;
 
 pub(crate) use action::{
-    Action, Change, Count, Element, Operation, Plan, Referenced, Skipped, Step, Subject, Verb,
-    Warning, Why, WhyOut, WhyRemoved, Written,
+    Action, Change, Count, ElementChange, Operation, Plan, Referenced, Skipped, Step, Subject,
+    Verb, Warning, Why, WhyOut, WhyRemoved, WriteMode,
 };
 pub(crate) use planner::{Candidate, Found, Member, Membership, Planned, Planner};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::marked::Marked;
 use super::{REDACTED, Redactions};
 use crate::engine::model::{Link, MatchKey, ObjectKind, TargetPath, Value};
-use crate::engine::plan::{Action, Change, Operation, Written};
+use crate::engine::plan::{Action, Change, Operation, WriteMode};
 
 /// What is taken out of the target's words: what was sent to it, or looked for, and is not shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl Hidden {
         {
             let sides = change.old.iter().chain(&change.new);
             sides.for_each(|value| self.add(value));
-            if let Written::Added(elements) = &change.written {
+            if let WriteMode::Added(elements) = &change.written {
                 for element in elements {
                     self.add(element);
                 }

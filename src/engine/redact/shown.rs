@@ -11,7 +11,7 @@ use crate::engine::model::source;
 use crate::engine::model::{MatchKey, SourceId, TargetPath, Value};
 use crate::engine::outcome::{Effect, Outcome, Status};
 use crate::engine::plan::{
-    Action, Change, Operation, Referenced, Skipped, Why, WhyOut, WhyRemoved, Written,
+    Action, Change, Operation, Referenced, Skipped, Why, WhyOut, WhyRemoved, WriteMode,
 };
 
 /// Something in the form in which people and logs may see it.
@@ -164,7 +164,7 @@ fn hide_in_changes(marked: &Marked, changes: &mut [Change]) {
         if marked.paths.contains(&change.path) {
             let hide = |side: &Option<Value>| side.as_ref().map(|_| Value::text(REDACTED));
             (change.old, change.new) = (hide(&change.old), hide(&change.new));
-            change.written = Written::Whole;
+            change.written = WriteMode::Whole;
         }
     }
 }
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
     use crate::engine::filter::ClauseFailure;
     use crate::engine::model::{ObjectKind, TargetId};
-    use crate::engine::plan::{Element, Subject};
+    use crate::engine::plan::{ElementChange, Subject};
 
     fn path(text: &str) -> TargetPath {
         TargetPath::parse(text).unwrap()
@@ -245,8 +245,8 @@ mod tests {
             path: path("title"),
             old: None,
             new: Some(Value::List(vec![Value::text("secret")])),
-            element: Element::None,
-            written: Written::Added(vec![Value::text("secret")]),
+            element: ElementChange::None,
+            written: WriteMode::Added(vec![Value::text("secret")]),
         }];
         vec![
             Action {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::value::{key_json, path_json, subject_json, value_json};
 use super::why::{filters_of_removal_json, why_removed_word};
 use crate::engine::model::{SourceId, TargetId};
-use crate::engine::plan::{Action, Change, Operation, Referenced, Step, WhyRemoved, Written};
+use crate::engine::plan::{Action, Change, Operation, Referenced, Step, WhyRemoved, WriteMode};
 use crate::engine::redact::Shown;
 use crate::report::sentence;
 use crate::report::view::Names;
@@ -106,7 +106,7 @@ fn changes_json(changes: &[Change]) -> Json {
                 "old": old.as_ref().map(value_json),
                 "new": new.as_ref().map(value_json),
             });
-            if let Written::Added(elements) = written {
+            if let WriteMode::Added(elements) = written {
                 object["added"] = elements.iter().map(value_json).collect();
             }
             object

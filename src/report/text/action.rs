@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::style::{Mark, Style};
 use crate::engine::model::{SourceId, TargetId, TargetPath, Value, Via};
-use crate::engine::plan::{Action, Change, Operation, Referenced, Subject, WhyRemoved, Written};
+use crate::engine::plan::{Action, Change, Operation, Referenced, Subject, WhyRemoved, WriteMode};
 use crate::engine::redact::Shown;
 use crate::report::sentence::{
     self, clean, key, number, optional, subject_text, things, value, why_removed,
@@ -155,7 +155,7 @@ fn write_changes(out: &mut dyn Write, changes: &[Change], names: &Names<'_>) -> 
         let (old, new) = (optional(old.as_ref(), names), optional(new.as_ref(), names));
         writeln!(out, "      {path}: {old} → {new}")?;
         // What is sent has another form than what is kept of it.
-        if let Written::Added(elements) = written {
+        if let WriteMode::Added(elements) = written {
             let elements: Vec<_> = elements.iter().map(|one| value(one, names)).collect();
             writeln!(out, "        by adding {}", elements.join(", "))?;
         }

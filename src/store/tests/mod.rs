@@ -22,7 +22,9 @@ use crate::engine::model::{
     TargetId, TargetPath, Value,
 };
 use crate::engine::outcome::{Class, Effect, Failure, Outcome, Status};
-use crate::engine::plan::{Action, Change, Element, Operation, Referenced, Subject, Written};
+use crate::engine::plan::{
+    Action, Change, ElementChange, Operation, Referenced, Subject, WriteMode,
+};
 use crate::engine::redact::Redactions;
 use crate::engine::summary::{CycleKind, Requests, Summary};
 
@@ -345,8 +347,8 @@ fn update(name: &str, target: &str, changes: &[(&str, Option<&str>, Option<&str>
                     path: path(name),
                     old: old.map(Value::text),
                     new: new.map(Value::text),
-                    element: Element::None,
-                    written: Written::Whole,
+                    element: ElementChange::None,
+                    written: WriteMode::Whole,
                 })
                 .collect(),
         },

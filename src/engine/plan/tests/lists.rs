@@ -6,7 +6,7 @@ use super::{path, plans};
 use crate::engine::expr::Expression;
 use crate::engine::mapping::{Mapping, OnEmpty, Source};
 use crate::engine::model::{ObjectKind, TargetType, Value};
-use crate::engine::plan::{Action, Operation, Written};
+use crate::engine::plan::{Action, Operation, WriteMode};
 
 fn texts(values: &[&str]) -> Value {
     Value::List(values.iter().copied().map(Value::text).collect())
@@ -130,7 +130,7 @@ fn holding(mut world: World, roles: &[&str]) -> World {
 }
 
 /// The values of the roles that are there once the plan is carried out, and what an add would send.
-fn roles(world: &World) -> Option<(Vec<String>, Written)> {
+fn roles(world: &World) -> Option<(Vec<String>, WriteMode)> {
     let plan = world.plan();
     let change = match plan.actions().next()? {
         Action {
@@ -170,7 +170,7 @@ fn a_role_that_is_new_is_added_and_one_that_is_gone_stays() {
     let world = holding(world, &["C", "B"]);
     let (there, written) = roles(&world).unwrap();
     assert_eq!(there.len(), 3, "{there:?}");
-    assert_eq!(written, Written::Added(vec![inside_a_string("C")]));
+    assert_eq!(written, WriteMode::Added(vec![inside_a_string("C")]));
     let world = world.agreed();
     plans(&world, "");
     plans(&holding(world, &["A"]), "");
@@ -189,12 +189,12 @@ fn a_role_that_the_target_shows_in_either_form_is_not_added_again() {
         let world = world.agreed();
         plans(&world, "");
         let (_, written) = roles(&holding(world, &["C", "B"])).unwrap();
-        assert_eq!(written, Written::Added(vec![inside_a_string("C")]));
+        assert_eq!(written, WriteMode::Added(vec![inside_a_string("C")]));
     }
     let world = holding(met(expression("roles", ADDING), texts(&["other"])), &["A"]);
     let (there, written) = roles(&world).unwrap();
     assert_eq!(there.len(), 2, "{there:?}");
-    assert_eq!(written, Written::Added(vec![inside_a_string("A")]));
+    assert_eq!(written, WriteMode::Added(vec![inside_a_string("A")]));
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn the_assertive_form_takes_away_what_is_not_held() {
     };
     let world = holding(met(assertive(), texts(&["other", "A"])), &["A"]);
     let (there, written) = roles(&world).unwrap();
-    assert_eq!((there.len(), written), (1, Written::Whole));
+    assert_eq!((there.len(), written), (1, WriteMode::Whole));
     let world = holding(world.agreed(), &["B", "A"]);
     let (there, _) = roles(&world).unwrap();
     assert_eq!(there.len(), 2, "{there:?}");

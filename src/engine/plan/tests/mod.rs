@@ -8,7 +8,7 @@ mod world;
 use crate::engine::guard::WhyHeld;
 use crate::engine::job::{Limit, WhenOutOfScope};
 use crate::engine::model::{Intent, MatchKey, Presence, SourceId, TargetId, Value};
-use crate::engine::plan::{Action, Element, Found, Operation};
+use crate::engine::plan::{Action, ElementChange, Found, Operation};
 use world::{World, found, lines, path};
 
 #[track_caller]
@@ -112,7 +112,7 @@ fn an_emptied_attribute_is_cleared_with_its_element() {
     else {
         panic!("an update is planned");
     };
-    assert_eq!(changes[0].element, Element::Removed);
+    assert_eq!(changes[0].element, ElementChange::Removed);
 }
 
 #[test]
