@@ -10,7 +10,7 @@ use crate::engine::scope;
 
 /// Always needed: reports name objects by these, and a blocked person is disabled.
 const ALWAYS_USER: &[&str] = &["id", "displayName", "userPrincipalName", "accountEnabled"];
-/// Only security groups bring their members into scope.
+/// An assignment of a group counts only where the group is security-enabled (`engine/scope`).
 const ALWAYS_GROUP: &[&str] = &["id", "displayName", "securityEnabled"];
 
 /// The names for `$select` of one kind of object.

@@ -18,7 +18,7 @@ use crate::engine::model::{
     Assignment, Grant, MatchKey, ObjectKind, Presence, SourceId, SourceObject, TargetId, TargetPath,
 };
 use crate::engine::plan::{
-    Candidate, Found, Member, Membership, Planned, Planner, Subject, Warning,
+    Candidate, Found, Member, Membership, Planned, Planner, Subject, Warning, WhyOut,
 };
 use crate::engine::scope::{self, GrantingGroups, GroupAround, Ways};
 use crate::engine::summary::Progress;
@@ -153,9 +153,15 @@ impl<'a> Gathering<'a> {
             if let Some(group) = store.object(ObjectKind::Group, &seed)?
                 && group.presence == Presence::Present
             {
-                let name = group.label().to_owned();
-                named.push((seed, name));
+                named.push(group);
             }
+        }
+        let seeds = named
+            .iter()
+            .map(|group| (group.id.clone(), group.label().to_owned()));
+        let mut granting = GrantingGroups::new(seeds, &edges);
+        if job.scope.mode == ScopeMode::Assigned {
+            granting = granting.with_effects_of(&named);
         }
         let mut outer: BTreeMap<SourceId, Vec<SourceId>> = BTreeMap::new();
         for (parent, child, _) in &edges {
@@ -169,7 +175,7 @@ impl<'a> Gathering<'a> {
                 .flat_map(|application| application.roles)
                 .map(|role| (role.id.clone(), role))
                 .collect(),
-            granting: GrantingGroups::new(named, &edges),
+            granting,
             outer,
             names: RefCell::default(),
         })
@@ -245,8 +251,10 @@ impl<'a> Gathering<'a> {
         let Some(object) = store.object(kind, id)? else {
             return Ok(None);
         };
+        let (grants, without_effect) = self.grants(&object)?;
         Ok(Some(Candidate {
-            grants: self.grants(&object)?,
+            grants,
+            without_effect,
             groups: self.groups_of(&object)?,
             link: store.link(&job.name, kind, id)?,
             intent: store.intent(&job.name, kind, id)?,
@@ -254,7 +262,8 @@ impl<'a> Gathering<'a> {
         }))
     }
 
-    fn grants(&self, object: &SourceObject) -> Result<Vec<Grant>, Error> {
+    /// What brings the object into scope, and why assignments that it has do not.
+    fn grants(&self, object: &SourceObject) -> Result<(Vec<Grant>, Option<WhyOut>), Error> {
         let store = &self.context.agent.store;
         let job = &self.context.job.rules;
         let assignments = store.assignments_of(&job.name, object.kind, &object.id)?;
@@ -275,7 +284,10 @@ impl<'a> Gathering<'a> {
             granting: &self.granting,
             roles: &self.roles,
         };
-        Ok(scope::grants(job, object, &ways))
+        Ok((
+            scope::grants(job, object, &ways),
+            scope::without_effect(job, object, &ways),
+        ))
     }
 
     /// The groups that a scoping filter sees the object in: those of which it is a direct member, and

@@ -16,6 +16,8 @@ use super::plan::WhyOut;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct GrantingGroups {
     reached: BTreeMap<SourceId, Reach>,
+    /// Assigned groups whose assignment does not count, or may not, with the reason.
+    without_effect: BTreeMap<SourceId, WhyOut>,
 }
 
 /// The assigned (or named) groups from which a group is reached, whose roles apply; each with the
@@ -50,7 +52,23 @@ impl GrantingGroups {
                 }
             }
         }
-        Self { reached }
+        Self {
+            reached,
+            without_effect: BTreeMap::new(),
+        }
+    }
+
+    /// `assigned` are the seeds of the scope mode `assigned`: which of them count is up to their
+    /// `securityEnabled`.
+    pub(crate) fn with_effects_of<'o>(
+        mut self,
+        assigned: impl IntoIterator<Item = &'o SourceObject>,
+    ) -> Self {
+        let assigned = assigned.into_iter();
+        self.without_effect = assigned
+            .filter_map(|group| Some((group.id.clone(), why_without_effect(group)?)))
+            .collect();
+        self
     }
 
     pub(crate) fn contains(&self, group: &SourceId) -> bool {
@@ -98,6 +116,7 @@ pub(crate) fn grants(job: &Job, object: &SourceObject, ways: &Ways<'_>) -> Vec<G
     let unassigned = |via: Via| vec![Grant { via, role: None }];
     let mut grants = match &job.scope.mode {
         ScopeMode::All => unassigned(Via::Everyone),
+        ScopeMode::Assigned if why_without_effect(object).is_some() => Vec::new(),
         ScopeMode::Assigned => by_role(&Via::Direct, ways.assignments),
         ScopeMode::Groups(_) => match object.kind {
             ObjectKind::Group => match ways.granting.reached.get(&object.id) {
@@ -121,7 +140,10 @@ pub(crate) fn grants(job: &Job, object: &SourceObject, ways: &Ways<'_>) -> Vec<G
     }
     let reaches = ways.member_of.iter();
     let reaches = reaches.filter_map(|group| ways.granting.reached.get(group));
-    for (seed, path) in reaches.flatten() {
+    let reaches = reaches.flatten();
+    for (seed, path) in
+        reaches.filter(|(seed, _)| !ways.granting.without_effect.contains_key(*seed))
+    {
         let via = Via::Groups(path.clone());
         match &job.scope.mode {
             ScopeMode::Groups(_) => grants.extend(unassigned(via)),
@@ -131,6 +153,35 @@ pub(crate) fn grants(job: &Job, object: &SourceObject, ways: &Ways<'_>) -> Vec<G
         }
     }
     grants
+}
+
+/// Why assignments that the object has, directly or through a group, do not bring it into scope.
+pub(crate) fn without_effect(job: &Job, object: &SourceObject, ways: &Ways<'_>) -> Option<WhyOut> {
+    match (&job.scope.mode, object.kind) {
+        (ScopeMode::All | ScopeMode::Groups(_), _) => None,
+        (ScopeMode::Assigned, ObjectKind::Group) => {
+            why_without_effect(object).filter(|_| !ways.assignments.is_empty())
+        }
+        (ScopeMode::Assigned, ObjectKind::User) => {
+            let seeds = ways.granting.seeds_of(ways.member_of).into_iter();
+            let mut reasons: Vec<&WhyOut> = seeds
+                .filter_map(|seed| ways.granting.without_effect.get(seed))
+                .collect();
+            // One group that may count is enough for not being sure.
+            reasons.sort_by_key(|reason| **reason != WhyOut::SecurityNotRead);
+            reasons.first().copied().cloned()
+        }
+    }
+}
+
+/// Why an assignment of this object does not count; `None` where it does. "Assignment is supported for
+/// security groups and Microsoft 365 groups whose `SecurityEnabled` setting is True" (Entra).
+pub(crate) fn why_without_effect(object: &SourceObject) -> Option<WhyOut> {
+    match (object.kind, object.attributes.value("securityEnabled")) {
+        (ObjectKind::User, _) | (ObjectKind::Group, Some(Value::Boolean(true))) => None,
+        (ObjectKind::Group, Some(Value::Boolean(false))) => Some(WhyOut::NotSecurityEnabled),
+        (ObjectKind::Group, Some(_) | None) => Some(WhyOut::SecurityNotRead),
+    }
 }
 
 /// Whether the object is one of the groups that the job names to be provisioned.
@@ -182,15 +233,17 @@ pub(crate) fn roles_of(grants: &[Grant]) -> Vec<AppRole> {
 /// Whether the object belongs, as far as assignment, exclusion and filters say. Presence and
 /// `accountEnabled` are not asked here: they do not decide who belongs, but what becomes of them.
 /// `groups` are those that the object is in; they are asked for only where [`reads_groups`].
+/// `without_effect` comes from the function of that name.
 pub(crate) fn judge(
     job: &Job,
     object: &SourceObject,
     grants: &[Grant],
+    without_effect: Option<&WhyOut>,
     groups: &[GroupAround],
 ) -> Result<(), WhyOut> {
     may_belong(job, object)?;
     if grants.is_empty() {
-        return Err(WhyOut::NotAssigned);
+        return Err(without_effect.cloned().unwrap_or(WhyOut::NotAssigned));
     }
     if object.kind == ObjectKind::Group
         && job.scope.group_objects != GroupObjects::InScope
@@ -225,7 +278,10 @@ pub(crate) fn judge_as_named(
 /// The list of names that could have led to another verdict.
 pub(crate) fn list_behind(job: &Job, kind: ObjectKind, why: &WhyOut) -> Option<Naming> {
     match why {
-        WhyOut::NotAssigned | WhyOut::NotNamed => {
+        WhyOut::NotAssigned
+        | WhyOut::NotSecurityEnabled
+        | WhyOut::SecurityNotRead
+        | WhyOut::NotNamed => {
             Some(match (kind, &job.scope.group_objects) {
                 // A group that is named needs nothing else, and one that is not has no other way.
                 (ObjectKind::Group, GroupObjects::Named(_)) => Naming::Provision,
@@ -386,7 +442,7 @@ mod tests {
             let job = filtered("memberOf", operator, value);
             assert!(reads_groups(&job, ObjectKind::User));
             assert!(!reads_groups(&job, ObjectKind::Group));
-            judge(&job, &jane, &grants, around).is_ok()
+            judge(&job, &jane, &grants, None, around).is_ok()
         };
         assert!(passes("EQUALS", Some("EMEA"), &around));
         assert!(passes("EQUALS", Some("id-of-Sales"), &around));
@@ -407,6 +463,7 @@ mod tests {
                 &filtered("appRoleAssignments", "EQUALS", Some(value)),
                 &jane,
                 &grants,
+                None,
                 &[],
             )
         };
@@ -458,6 +515,69 @@ mod tests {
     }
 
     #[test]
+    fn an_assignment_of_a_group_counts_only_where_the_group_is_security_enabled() {
+        let choir = |security: Option<bool>| {
+            let mut choir = object(ObjectKind::Group, "choir");
+            if let Some(enabled) = security {
+                choir
+                    .attributes
+                    .set("securityEnabled", Value::Boolean(enabled));
+            }
+            choir
+        };
+        let assignments = [Assignment {
+            kind: ObjectKind::Group,
+            principal: id("choir"),
+            role: DEFAULT_ACCESS_ROLE.to_owned(),
+        }];
+        let jane = object(ObjectKind::User, "jane");
+        let judged = |mode: ScopeMode, security| {
+            let choir = choir(security);
+            let seeds = [(id("choir"), "Choir".to_owned())];
+            let mut granting = GrantingGroups::new(seeds, &[]);
+            if mode == ScopeMode::Assigned {
+                granting = granting.with_effects_of([&choir]);
+            }
+            let job = job(mode);
+            let judged = |object: &SourceObject, own: &[Assignment], member_of: &[SourceId]| {
+                let ways = Ways {
+                    assignments: own,
+                    member_of,
+                    assignments_of_group: &|_| assignments.to_vec(),
+                    granting: &granting,
+                    roles: &BTreeMap::new(),
+                };
+                let why = without_effect(&job, object, &ways);
+                judge(
+                    &job,
+                    object,
+                    &grants(&job, object, &ways),
+                    why.as_ref(),
+                    &[],
+                )
+            };
+            (
+                judged(&choir, &assignments, &[]),
+                judged(&jane, &[], &[id("choir")]),
+            )
+        };
+        let no = |why: WhyOut| (Err(why.clone()), Err(why));
+        assert_eq!(judged(ScopeMode::Assigned, Some(true)), (Ok(()), Ok(())));
+        assert_eq!(
+            judged(ScopeMode::Assigned, Some(false)),
+            no(WhyOut::NotSecurityEnabled)
+        );
+        assert_eq!(
+            judged(ScopeMode::Assigned, None),
+            no(WhyOut::SecurityNotRead)
+        );
+        let named = || ScopeMode::Groups(vec!["choir".to_owned()]);
+        for security in [Some(true), Some(false), None] {
+            assert_eq!(judged(named(), security), (Ok(()), Ok(())));
+        }
+    }
+
+    #[test]
     fn named_groups_are_objects_whatever_brings_people_in() {
         let mut job = job(ScopeMode::Assigned);
         job.scope.group_objects = GroupObjects::Named(vec!["sales".to_owned(), "ID-2".to_owned()]);
@@ -474,7 +594,7 @@ mod tests {
             let group = object(ObjectKind::Group, name);
             let mut grants = grants(&job, &group, &ways);
             grants.extend(more);
-            judge(&job, &group, &grants, &[])
+            judge(&job, &group, &grants, None, &[])
         };
         assert_eq!(judged("Sales", None), Ok(()));
         assert_eq!(judged("id-2", None), Ok(()));
@@ -492,7 +612,14 @@ mod tests {
         let mut jane = object(ObjectKind::User, "jane");
         let grants = [held(None, "User")];
         let passes = |jane: &SourceObject, operator, value| {
-            judge(&filtered("manager", operator, value), jane, &grants, &[]).is_ok()
+            judge(
+                &filtered("manager", operator, value),
+                jane,
+                &grants,
+                None,
+                &[],
+            )
+            .is_ok()
         };
         assert!(passes(&jane, "IS NULL", None));
         jane.attributes.set("manager", Value::Reference(id("boss")));

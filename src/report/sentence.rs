@@ -163,6 +163,21 @@ pub(crate) fn why_removed(why: &WhyRemoved, kind: ObjectKind) -> String {
 pub(crate) fn why_out(why: &WhyOut, kind: ObjectKind) -> String {
     match why {
         WhyOut::NotAssigned => "neither an assignment nor a group brings it into scope".to_owned(),
+        WhyOut::NotSecurityEnabled => match kind {
+            ObjectKind::User => {
+                "the assigned groups that it is in are not security-enabled".to_owned()
+            }
+            ObjectKind::Group => "it is assigned but not security-enabled".to_owned(),
+        },
+        WhyOut::SecurityNotRead => match kind {
+            ObjectKind::User => {
+                "whether the assigned groups that it is in are security-enabled was not read"
+                    .to_owned()
+            }
+            ObjectKind::Group => {
+                "it is assigned, but whether it is security-enabled was not read".to_owned()
+            }
+        },
         WhyOut::NotNamed => "it is not named in groups.provision".to_owned(),
         WhyOut::DefaultAccessOnly => "it holds no role but Default Access".to_owned(),
         WhyOut::Excluded => "it is named in scope.exclude".to_owned(),

@@ -199,7 +199,7 @@ enum Effect {
     Changed,
     /// Itself and the groups it is in.
     ChangedForItsGroups,
-    /// A group that came back, went, or has another name: everyone in it too.
+    /// A group that came back, went, has another name or another `securityEnabled`: everyone in it too.
     ChangedForEveryone,
 }
 
@@ -269,7 +269,11 @@ impl Page<'_> {
             {
                 Effect::ChangedForItsGroups
             }
-            ObjectKind::Group if other_presence || new.label() != old.label() => {
+            ObjectKind::Group
+                if other_presence
+                    || new.label() != old.label()
+                    || new.attributes.value(SECURITY) != old.attributes.value(SECURITY) =>
+            {
                 Effect::ChangedForEveryone
             }
             ObjectKind::User | ObjectKind::Group => Effect::Changed,
@@ -441,6 +445,7 @@ impl Page<'_> {
 }
 
 const ENABLED: &str = "accountEnabled";
+const SECURITY: &str = "securityEnabled";
 const MANAGER: &str = "manager";
 
 /// Present overwrites, also with null; absent keeps.

@@ -68,6 +68,64 @@ async fn named_groups_need_no_assignment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_is_not_security_enabled_counts_only_where_it_is_named() {
+    let rig = start().await;
+    let jane = unassigned(&rig, "jane");
+    let choir = rig.tenant().add_group("Lakeside Choir");
+    rig.tenant().add_members(choir, &[jane]);
+    rig.tenant().assign(choir, ROLE_USER);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    assert_eq!(members(&rig, "Lakeside Choir"), 1);
+
+    let set = |enabled: bool| {
+        let tenant = rig.tenant();
+        tenant.set_property(choir, "securityEnabled", json!(enabled));
+    };
+    set(false);
+    let plan = rig.plan().await.expect(0).job();
+    let why = |action: &str| {
+        let actions = plan["actions"].as_array().unwrap().iter();
+        let mut found = actions.filter(|one| one["action"] == action);
+        let why = found.next().map(|one| one["why"].clone());
+        assert!(found.next().is_none(), "{plan:#}");
+        why.unwrap_or_else(|| panic!("no {action}: {plan:#}"))
+    };
+    let (user, group) = (why("disable"), why("delete"));
+    assert_eq!(user["reason"], "not-security-enabled");
+    assert_eq!(group["text"], "it is assigned but not security-enabled");
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+    let provisioned = || {
+        let target = &rig.sandbox.target;
+        target
+            .find_group_by("displayName", "Lakeside Choir")
+            .is_some()
+    };
+    assert!(!provisioned());
+
+    // What is named to be provisioned needs no assignment, and brings nobody in by one.
+    rig.configure(
+        "[jobs.groups]\nprovision = [\"Lakeside Choir\"]\n[jobs.safety]\nmax_deletions = 50",
+    );
+    rig.sync().await.expect(0);
+    assert!(provisioned());
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+
+    rig.configure(
+        "[jobs.scope]\nmode = \"groups\"\ngroups = [\"Lakeside Choir\"]\n[jobs.safety]\nmax_deletions = 50",
+    );
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    assert_eq!(members(&rig, "Lakeside Choir"), 1);
+
+    rig.configure("");
+    set(true);
+    sync(&rig).await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn members_of_members_belong_where_the_config_says_so() {
     let rig = start().await;
     let jane = unassigned(&rig, "jane");

@@ -193,6 +193,11 @@ pub(crate) enum WhyRemoved {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum WhyOut {
     NotAssigned,
+    /// Only assignments of groups bring it in whose `securityEnabled` is false: Entra supports assignment
+    /// for security groups and for Microsoft 365 groups that are security-enabled.
+    NotSecurityEnabled,
+    /// As before, but `securityEnabled` was not read: whether the assignment counts is not known.
+    SecurityNotRead,
     /// A group that `groups.provision` does not name, though something brings it into scope.
     NotNamed,
     DefaultAccessOnly,

@@ -188,6 +188,8 @@ fn hide_in_filters(marked: &Marked, why: &mut WhyOut) {
             }
         }
         WhyOut::NotAssigned
+        | WhyOut::NotSecurityEnabled
+        | WhyOut::SecurityNotRead
         | WhyOut::NotNamed
         | WhyOut::DefaultAccessOnly
         | WhyOut::Excluded

@@ -20,6 +20,8 @@ pub(super) fn why_removed_word(why: &WhyRemoved) -> &'static str {
 pub(super) fn why_out_word(why: &WhyOut) -> &'static str {
     match why {
         WhyOut::NotAssigned => "not-assigned",
+        WhyOut::NotSecurityEnabled => "not-security-enabled",
+        WhyOut::SecurityNotRead => "security-not-read",
         WhyOut::NotNamed => "not-named",
         WhyOut::DefaultAccessOnly => "default-access-only",
         WhyOut::Excluded => "excluded",

@@ -285,7 +285,8 @@ fn add_groups(directory: &mut Directory, size: &Size) {
         set("mailNickname", json!(format!("group-{:05}", number + 1)));
         set("createdDateTime", json!("2025-10-01T07:00:00Z"));
         set("mailEnabled", json!(unified));
-        set("securityEnabled", json!(!unified));
+        // All groups are assigned, and an assignment counts only for these.
+        set("securityEnabled", json!(true));
         set("groupTypes", json!(types));
         set("proxyAddresses", json!([]));
         if number % 4 != 3 {

@@ -319,7 +319,8 @@ impl TenantHandle {
             .collect()
     }
 
-    /// Active users who are assigned directly or as direct members of an assigned, active group.
+    /// Active users who are assigned directly or as direct members of an assigned, active group that
+    /// is security-enabled.
     /// Whoever holds only Default Access counts as assigned.
     pub fn users_in_scope(&self) -> BTreeSet<Uuid> {
         let tenant = self.lock();
@@ -332,7 +333,7 @@ impl TenantHandle {
                 }
                 Some(Principal::Group(place)) => {
                     let group = &directory.groups[place as usize];
-                    if group.object.is_active() {
+                    if tenant.can_be_assigned(group) {
                         found.extend(group.members.keys());
                     }
                 }
@@ -348,7 +349,7 @@ impl TenantHandle {
             .collect()
     }
 
-    /// Active groups that are assigned.
+    /// Active groups that are assigned and security-enabled.
     pub fn groups_in_scope(&self) -> BTreeSet<Uuid> {
         let tenant = self.lock();
         let directory = &tenant.directory;
@@ -357,7 +358,7 @@ impl TenantHandle {
             .filter(|assignment| {
                 directory
                     .group(assignment.principal)
-                    .is_some_and(|group| group.object.is_active())
+                    .is_some_and(|group| tenant.can_be_assigned(group))
             })
             .map(|assignment| assignment.principal)
             .collect()
@@ -581,6 +582,15 @@ impl Tenant {
             .into_iter()
             .map(|name| (name, Some(name) == default))
             .collect()
+    }
+
+    /// Entra supports assignment of groups that are security-enabled.
+    fn can_be_assigned(&self, group: &directory::Group) -> bool {
+        let names = &self.directory.names;
+        let security = names
+            .known("securityEnabled")
+            .and_then(|key| group.object.properties.value(key));
+        group.object.is_active() && security.is_some_and(|is| is == json!(true))
     }
 
     fn view_user(&self, user: &directory::User) -> UserView {

@@ -32,6 +32,8 @@ use crate::engine::scope::{self, GroupAround};
 pub(crate) struct Candidate {
     pub(crate) object: SourceObject,
     pub(crate) grants: Vec<Grant>,
+    /// Why assignments do not bring it into scope although there are some.
+    pub(crate) without_effect: Option<WhyOut>,
     /// The groups that it is in, where the job's scoping filter asks for them.
     pub(crate) groups: Vec<GroupAround>,
     pub(crate) link: Option<Link>,
@@ -172,10 +174,11 @@ impl<'a> Planner<'a> {
         self
     }
 
-    /// Whether a name in doubt may be all that keeps such an object out of scope.
+    /// Whether a name in doubt, or a property that was not read, may be all that keeps such an object
+    /// out of scope.
     fn hangs_on_doubt(&self, kind: ObjectKind, why: &WhyOut) -> bool {
         let list = scope::list_behind(self.job, kind, why);
-        list.is_some_and(|list| self.doubts.contains_key(&list))
+        *why == WhyOut::SecurityNotRead || list.is_some_and(|list| self.doubts.contains_key(&list))
     }
 
     /// Whether an object that goes for this reason must wait until more is known.
@@ -199,6 +202,7 @@ impl<'a> Planner<'a> {
         let Candidate {
             object,
             grants,
+            without_effect: _,
             groups: _,
             link,
             intent,

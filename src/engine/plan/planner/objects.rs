@@ -35,6 +35,7 @@ impl Planner<'_> {
         let Candidate {
             object,
             grants,
+            without_effect: _,
             groups: _,
             link,
             intent: _,
@@ -61,11 +62,11 @@ impl Planner<'_> {
             (Standing::Blocked, None) => self.skip(object, Why::BlockedNotCreated),
             (Standing::Leaving(why), Some(link)) => self.leave(object, link, why),
             (Standing::Doubtful(why), Some(link)) => self.doubt(object, grants, link, why),
-            (
-                Standing::Leaving(WhyRemoved::OutOfScope(WhyOut::NotAssigned))
-                | Standing::Doubtful(WhyOut::NotAssigned),
-                None,
-            ) if !self.tells_unassigned => Here::No,
+            (Standing::Leaving(WhyRemoved::OutOfScope(why)) | Standing::Doubtful(why), None)
+                if !self.tells_unassigned && is_stranger(object.kind, &why) =>
+            {
+                Here::No
+            }
             (Standing::Leaving(WhyRemoved::OutOfScope(why)) | Standing::Doubtful(why), None) => {
                 self.skip(object, Why::OutOfScope(why))
             }
@@ -91,6 +92,7 @@ impl Planner<'_> {
         let Candidate {
             object,
             grants,
+            without_effect,
             groups,
             link: _,
             intent: _,
@@ -102,7 +104,7 @@ impl Planner<'_> {
             }
             Presence::Present => {}
         }
-        if let Err(why) = scope::judge(self.job, object, grants, groups) {
+        if let Err(why) = scope::judge(self.job, object, grants, without_effect.as_ref(), groups) {
             if !self.hangs_on_doubt(object.kind, &why) {
                 return Standing::Leaving(WhyRemoved::OutOfScope(why));
             }
@@ -493,6 +495,20 @@ impl Planner<'_> {
             why,
         });
         Here::No
+    }
+}
+
+/// Whether such objects are the rest of the tenant, which only buries what matters. Of groups that are
+/// not security-enabled the group itself is shown, and not each of its members.
+fn is_stranger(kind: ObjectKind, why: &WhyOut) -> bool {
+    match why {
+        WhyOut::NotAssigned => true,
+        WhyOut::NotSecurityEnabled | WhyOut::SecurityNotRead => kind == ObjectKind::User,
+        WhyOut::NotNamed
+        | WhyOut::DefaultAccessOnly
+        | WhyOut::Excluded
+        | WhyOut::Filter(_)
+        | WhyOut::KindDisabled => false,
     }
 }
 

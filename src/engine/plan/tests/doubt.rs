@@ -96,6 +96,32 @@ fn a_reference_goes_with_its_reason_though_a_name_is_in_doubt() {
 }
 
 #[test]
+fn what_hangs_on_a_property_that_was_not_read_stays_as_it_is() {
+    let mut world = agreed();
+    world.at("ann").assigned = false;
+    world.set("sales", "securityEnabled", Value::Boolean(false));
+    plans(
+        &world,
+        "disable ann active: true -> false
+         delete sales t-sales",
+    );
+    let mut world = agreed().user("carl");
+    for name in ["ann", "carl"] {
+        world.at(name).assigned = false;
+    }
+    let sales = world.at("sales");
+    sales.object.attributes.remove("securityEnabled");
+    sales.members.insert(SourceId::new("carl"));
+    let planned = world.planned();
+    assert_eq!(
+        lines(&planned.plan),
+        "skip user ann: incomplete-read\n\
+         skip group sales: incomplete-read"
+    );
+    assert_eq!(planned.waiting.len(), 2);
+}
+
+#[test]
 fn who_leaves_a_group_is_taken_out_though_a_name_is_in_doubt() {
     let mut world = agreed();
     world.doubts.insert(Naming::ScopeGroups);

@@ -21,6 +21,7 @@ use crate::engine::plan::{
     Action, Candidate, Change, Count, Found, Member, Membership, Operation, Plan, Planned, Planner,
     Skipped, Subject, Warning,
 };
+use crate::engine::scope;
 
 pub(super) struct World {
     pub(super) job: Job,
@@ -170,7 +171,10 @@ impl World {
 
     /// An assigned group with these members.
     pub(super) fn group(mut self, name: &str, members: &[&str]) -> Self {
-        let attributes = [("displayName", Value::text(name))];
+        let attributes = [
+            ("displayName", Value::text(name)),
+            ("securityEnabled", Value::Boolean(true)),
+        ];
         self.put(ObjectKind::Group, name, &attributes);
         self.at(name).members = members.iter().map(|id| SourceId::new(*id)).collect();
         self
@@ -312,19 +316,28 @@ impl World {
     }
 
     fn candidate(&self, person: &Person) -> Candidate {
-        let in_group = self
+        // An assignment reaches the people in a group, not the groups in it.
+        let in_groups: Vec<&SourceObject> = self
             .objects
             .values()
             .filter(|other| {
-                // An assignment reaches the people in a group, not the groups in it.
                 person.object.kind == ObjectKind::User
                     && other.object.kind == ObjectKind::Group
                     && other.assigned
                     && other.object.presence == Presence::Present
                     && other.members.contains(&person.object.id)
             })
-            .map(|group| Via::Groups(vec![group.object.label().to_owned()]));
-        let direct = person.assigned.then_some(Via::Direct);
+            .map(|group| &group.object)
+            .collect();
+        let counts = |group: &SourceObject| scope::why_without_effect(group).is_none();
+        let vias = in_groups
+            .iter()
+            .filter(|group| counts(group))
+            .map(|group| Via::Groups(vec![group.label().to_owned()]));
+        let direct = (person.assigned && counts(&person.object)).then_some(Via::Direct);
+        let assigned = in_groups.iter().copied();
+        let mut assigned = assigned.chain(person.assigned.then_some(&person.object));
+        let without_effect = assigned.find_map(scope::why_without_effect);
         let role = |value: &String| AppRole {
             id: format!("id of {value}"),
             value: Some(value.clone()),
@@ -332,7 +345,8 @@ impl World {
         };
         Candidate {
             object: person.object.clone(),
-            grants: in_group
+            without_effect,
+            grants: vias
                 .chain(direct)
                 .flat_map(|via| {
                     person.roles.iter().map(move |value| Grant {
