@@ -74,16 +74,17 @@ pub(crate) struct Target {
     /// For one request, from sending to the end of the answer.
     pub(crate) timeout: Duration,
     pub(crate) ca_certificate: Option<PathBuf>,
-    pub(crate) dialect: Dialect,
+    pub(crate) dialect: DialectSettings,
 }
 
 /// How one target wants its requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Dialect {
+pub(crate) struct DialectSettings {
     pub(crate) filterable: Filterable,
     /// Members in one PATCH at most.
     pub(crate) member_chunk: usize,
     pub(crate) member_remove: MemberRemove,
+    pub(crate) update: Update,
     /// Resources asked for in one page of a list.
     pub(crate) page_size: usize,
 }
@@ -111,6 +112,15 @@ pub(crate) enum MemberRemove {
     Filter,
     /// One `remove` of `members` with a list of values, as Entra sends it.
     ValueList,
+}
+
+/// How a resource is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Update {
+    /// By its changes; a target that refuses PATCH gets a PUT.
+    Patch,
+    /// As a whole: it is read, changed and replaced.
+    Put,
 }
 
 /// When a job's cycles start.

@@ -2,7 +2,7 @@
 //! outcome to the state as it comes. Nothing is decided here but what the plan left open: target ids
 //! that did not exist yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,6 +12,7 @@ use tokio::sync::{OnceCell, mpsc};
 use tokio::time::Instant;
 
 use super::lookup;
+use super::send::Sender;
 use super::shown;
 use super::tally::Tally;
 use super::wave::next_wave;
@@ -19,7 +20,7 @@ use super::{Context, Error};
 use crate::engine::guard::ClearedPlan;
 use crate::engine::model::{MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value};
 use crate::engine::outcome::{Class, Effect, Outcome, Status};
-use crate::engine::plan::{Action, Change, Found, Operation, Plan, Referenced, Subject};
+use crate::engine::plan::{Action, Found, Operation, Plan, Referenced, Subject};
 use crate::engine::redact::{Hidden, Redactions};
 use crate::engine::summary::Progress;
 use crate::scim;
@@ -46,7 +47,7 @@ pub(super) async fn apply(
     };
     let executor = Executor {
         context,
-        writer: scim::Writer::new(&context.reader),
+        sender: Sender::new(&context.reader, &context.job.target.dialect),
         created: Mutex::default(),
         keys: keys_of_creates(plan.plan()),
         listed: BTreeMap::from(ObjectKind::ALL.map(|kind| (kind, OnceCell::new()))),
@@ -79,7 +80,7 @@ fn keep_record(
 
 struct Executor<'a> {
     context: &'a Context<'a>,
-    writer: scim::Writer,
+    sender: Sender,
     /// Target ids that this plan made or met.
     created: Mutex<BTreeMap<SourceId, TargetId>>,
     /// Where each object that is created can be found.
@@ -136,132 +137,102 @@ impl Executor<'_> {
         if self.context.agent.stop.is_cancelled() {
             return vec![self.not_tried(action, "the cycle was told to stop")];
         }
-        let Action {
-            subject,
-            target,
-            operation,
-        } = action;
-        match operation {
-            Operation::AddMembers { members } => self.add_members(subject, target, members).await,
-            Operation::RemoveMembers { members } => {
-                self.remove_members(subject, target, members).await
+        match &action.operation {
+            Operation::AddMembers { .. } | Operation::RemoveMembers { .. } => {
+                self.members(action).await
             }
-            operation @ (Operation::Create { .. }
+            Operation::Create { .. }
             | Operation::Adopt { .. }
             | Operation::Update { .. }
             | Operation::Enable { .. }
             | Operation::Disable { .. }
             | Operation::Delete { .. }
-            | Operation::SetReference { .. }) => {
-                let action = Action {
-                    subject,
-                    target,
-                    operation,
-                };
-                vec![self.one_request(action).await]
-            }
+            | Operation::SetReference { .. } => vec![self.one_request(action).await],
         }
     }
 
     async fn one_request(&self, action: Action) -> Outcome {
         let started = Started::now(self);
-        let subject = &action.subject;
-        let target = action
-            .target
-            .clone()
-            .or_else(|| self.target_of(&subject.id));
-        let answer = match (&action.operation, &target) {
-            (
-                Operation::Create {
-                    attributes,
-                    references,
-                    keys,
-                    via: _,
-                },
-                _,
-            ) => {
-                return self
-                    .create(started, subject, attributes, references, keys, &action)
-                    .await;
-            }
-            (Operation::Adopt { changes, .. }, Some(target)) => {
-                self.remember(subject, target);
-                if changes.is_empty() {
-                    return started.done(action.clone(), target.clone(), Effect::default());
-                }
-                self.patch(&action, target, changes).await
-            }
-            (
-                Operation::Update { changes }
-                | Operation::Enable { changes }
-                | Operation::Disable { changes, why: _ },
-                Some(target),
-            ) => self.patch(&action, target, changes).await,
-            (Operation::Delete { .. }, Some(target)) => {
-                let deleted = self.writer_for(&action).delete(subject.kind, target).await;
-                deleted.map(Some)
-            }
-            (Operation::SetReference { path, old: _, new }, Some(target)) => {
-                let new = new
-                    .as_ref()
-                    .map(|new| (new.source.clone(), self.resolve(new)));
-                let (None | Some((_, Some(_)))) = &new else {
-                    return self.not_tried(action, "what it refers to is not in the target");
-                };
-                let id = new.as_ref().and_then(|(_, id)| id.as_ref());
-                let answer = self
-                    .writer_for(&action)
-                    .set_reference(target, path, id)
-                    .await;
-                let effect = Effect {
-                    references: new
-                        .iter()
-                        .map(|(source, _)| (path.clone(), source.clone()))
-                        .collect(),
-                    members: Vec::new(),
-                };
-                let target = target.clone();
-                return match answer {
-                    Ok(exchange) => {
-                        self.went_well();
-                        started.sent(Some(&exchange)).done(action, target, effect)
-                    }
-                    Err(error) => self.failed(started, action, &error).await,
-                };
-            }
-            (Operation::AddMembers { .. } | Operation::RemoveMembers { .. }, _) => {
-                return self.not_tried(action, "membership is sent in chunks");
-            }
-            (_, None) => {
-                return self.not_tried(action, "the object was not created");
-            }
+        let action = self.resolved(action);
+        if let Operation::Create { keys, .. } = &action.operation {
+            return self.create(started, &action, keys).await;
+        }
+        let Some(target) = action.target.clone() else {
+            return self.not_tried(action, "the object was not created");
         };
-        match (answer, target) {
-            (Ok(exchange), Some(target)) => {
-                self.went_well();
-                started
-                    .sent(exchange.as_ref())
-                    .done(action, target, Effect::default())
+        if let Operation::SetReference { new: Some(new), .. } = &action.operation
+            && new.target.is_none()
+        {
+            return self.not_tried(action, "what it refers to is not in the target");
+        }
+        if let Operation::Adopt { .. } = &action.operation {
+            self.remember(&action.subject, &target);
+        }
+        match self.send(&action).await {
+            Ok(sent) => {
+                let effect = effect_of(&action);
+                let exchange = sent.as_ref().map(|sent| &sent.exchange);
+                started.sent(exchange).done(action, target, effect)
             }
-            (Ok(_), None) => self.not_tried(action, "the object was not created"),
-            (Err(error), _) => self.failed(started, action, &error).await,
+            Err(error) => self.failed(started, action, &error).await,
         }
     }
 
-    async fn patch(
-        &self,
-        action: &Action,
-        target: &TargetId,
-        changes: &[Change],
-    ) -> Result<Option<scim::Exchange>, scim::Error> {
-        let kind = action.subject.kind;
-        let writer = self.writer_for(action);
-        writer.patch(kind, target, changes, &[]).await
+    /// Sends what carries out an action whose target ids are filled in. `None`: nothing was to be sent.
+    async fn send(&self, action: &Action) -> Result<Option<scim::Sent>, scim::Error> {
+        let hidden = self.hidden_in(action);
+        let known = || self.known_members(action);
+        let sent = self.sender.send(action, &hidden, known).await?;
+        if sent.is_some() {
+            self.went_well();
+        }
+        Ok(sent)
     }
 
-    /// The writer whose errors do not repeat what is not shown of the action's object.
-    fn writer_for(&self, action: &Action) -> scim::Writer {
-        self.writer.hiding(self.hidden_in(action))
+    /// The members that the target took and that this action does not take out.
+    fn known_members(&self, action: &Action) -> BTreeSet<TargetId> {
+        let Subject { kind: _, id, .. } = &action.subject;
+        let (store, job) = (&self.context.agent.store, &self.context.job.rules.name);
+        let mut known = match store.sent_members(job, id) {
+            Ok(members) => members,
+            // A state that cannot be read ends the cycle when the outcome is to be recorded.
+            Err(error) => {
+                self.abort(Error::Store(error).chain());
+                BTreeMap::new()
+            }
+        };
+        if let Operation::RemoveMembers { members } = &action.operation {
+            for (member, _) in members {
+                known.remove(member);
+            }
+        }
+        known.into_values().collect()
+    }
+
+    /// The action with every target id that is known by now.
+    fn resolved(&self, mut action: Action) -> Action {
+        match &mut action.operation {
+            Operation::Create { references, .. } => {
+                for (_, new) in references {
+                    new.target = self.resolve(new);
+                }
+            }
+            Operation::AddMembers { members } => {
+                for member in members {
+                    member.target = self.resolve(member);
+                }
+            }
+            Operation::SetReference { new: Some(new), .. } => new.target = self.resolve(new),
+            Operation::Adopt { .. }
+            | Operation::Update { .. }
+            | Operation::Enable { .. }
+            | Operation::Disable { .. }
+            | Operation::Delete { .. }
+            | Operation::RemoveMembers { .. }
+            | Operation::SetReference { new: None, .. } => {}
+        }
+        action.target = action.target.or_else(|| self.target_of(&action.subject.id));
+        action
     }
 
     fn hidden_in(&self, action: &Action) -> Hidden {
@@ -279,39 +250,20 @@ impl Executor<'_> {
         }
     }
 
-    async fn create(
-        &self,
-        started: Started,
-        subject: &Subject,
-        attributes: &BTreeMap<TargetPath, Value>,
-        references: &[(TargetPath, Referenced)],
-        keys: &[MatchKey],
-        action: &Action,
-    ) -> Outcome {
-        let mut sent = Vec::new();
-        let mut resolved = Vec::new();
-        for (path, new) in references {
-            // Whoever is not there yet is linked when it comes: its arrival marks this object.
-            if let Some(id) = self.resolve(new) {
-                sent.push((path.clone(), new.source.clone()));
-                resolved.push((path.clone(), id));
-            }
-        }
-        match self
-            .writer_for(action)
-            .create(subject.kind, attributes, &resolved)
-            .await
-        {
-            Ok(created) => {
-                self.went_well();
-                self.remember(subject, &created.id);
-                let effect = Effect {
-                    references: sent,
-                    members: Vec::new(),
+    /// Whatever it refers to and does not exist yet is linked when it comes: its arrival marks this
+    /// object.
+    async fn create(&self, started: Started, action: &Action, keys: &[MatchKey]) -> Outcome {
+        let subject = &action.subject;
+        match self.send(action).await {
+            Ok(sent) => {
+                let exchange = sent.as_ref().map(|sent| sent.exchange.clone());
+                let Some(id) = sent.and_then(|sent| sent.id) else {
+                    return self.not_tried(action.clone(), "the object was not created");
                 };
+                self.remember(subject, &id);
                 started
-                    .sent(Some(&created.exchange))
-                    .done(action.clone(), created.id, effect)
+                    .sent(exchange.as_ref())
+                    .done(action.clone(), id, effect_of(action))
             }
             Err(error) => {
                 if let Some(met) = self.look_again(subject, keys, &error).await {
@@ -375,120 +327,51 @@ impl Executor<'_> {
         found.get(&subject.id).cloned()
     }
 
-    async fn add_members(
-        &self,
-        group: Subject,
-        target: Option<TargetId>,
-        members: Vec<Referenced>,
-    ) -> Vec<Outcome> {
-        let action = |target: Option<TargetId>, members: Vec<Referenced>| Action {
-            subject: group.clone(),
-            target,
-            operation: Operation::AddMembers { members },
-        };
-        let Some(target) = target.or_else(|| self.target_of(&group.id)) else {
-            return vec![self.not_tried(action(None, members), "the group was not created")];
-        };
-        let mut resolved = Vec::new();
-        let mut missing = Vec::new();
-        for member in members {
-            match self.resolve(&member) {
-                Some(id) => resolved.push((member.source, id)),
-                None => missing.push(member),
-            }
-        }
-        let mut outcomes = self
-            .in_chunks(&target, resolved, true, |members| {
-                let members = members.iter().map(|(source, id)| Referenced {
-                    source: source.clone(),
-                    target: Some(id.clone()),
-                });
-                action(Some(target.clone()), members.collect())
-            })
-            .await;
-        if !missing.is_empty() {
-            let action = action(Some(target.clone()), missing);
-            outcomes.push(self.not_tried(action, "the member is not in the target"));
-        }
-        outcomes
-    }
-
-    async fn remove_members(
-        &self,
-        group: Subject,
-        target: Option<TargetId>,
-        members: Vec<(SourceId, TargetId)>,
-    ) -> Vec<Outcome> {
-        let action = |target: Option<TargetId>, members: Vec<(SourceId, TargetId)>| Action {
-            subject: group.clone(),
-            target,
-            operation: Operation::RemoveMembers { members },
-        };
-        let Some(target) = target else {
-            return vec![self.not_tried(action(None, members), "the group is not in the target")];
-        };
-        self.in_chunks(&target, members, false, |members| {
-            action(Some(target.clone()), members.to_vec())
-        })
-        .await
-    }
-
     /// Members in requests of the size that the target takes, one after another: there is never more
     /// than one write in flight for a group. A chunk that is refused is sent again one by one, so
     /// that one bad member does not keep the others out.
-    async fn in_chunks(
-        &self,
-        group: &TargetId,
-        members: Vec<(SourceId, TargetId)>,
-        add: bool,
-        action: impl Fn(&[(SourceId, TargetId)]) -> Action,
-    ) -> Vec<Outcome> {
-        let size = self.context.job.target.dialect.member_chunk.max(1);
-        let mut chunks: std::collections::VecDeque<Vec<(SourceId, TargetId)>> =
-            members.chunks(size).map(<[_]>::to_vec).collect();
+    async fn members(&self, action: Action) -> Vec<Outcome> {
+        let mut action = self.resolved(action);
+        let Some(group) = action.target.clone() else {
+            return vec![self.not_tried(action, "the group was not created")];
+        };
         let mut outcomes = Vec::new();
+        let missing = take_unresolved(&mut action);
+        let mut chunks = VecDeque::from(self.sender.dialect().split(action));
         while let Some(chunk) = chunks.pop_front() {
-            let action = action(&chunk);
             if self.aborted.get().is_some() || self.context.agent.stop.is_cancelled() {
-                outcomes.push(self.not_tried(action, "the cycle ended before its turn"));
+                outcomes.push(self.not_tried(chunk, "the cycle ended before its turn"));
                 continue;
             }
             let started = Started::now(self);
-            let ids: Vec<TargetId> = chunk.iter().map(|(_, id)| id.clone()).collect();
-            let answer = if add {
-                self.writer.add_members(group, &ids).await
-            } else {
-                self.writer.remove_members(group, &ids).await
+            let error = match self.send(&chunk).await {
+                Ok(sent) => {
+                    let effect = effect_of(&chunk);
+                    let started = started.sent(sent.as_ref().map(|sent| &sent.exchange));
+                    outcomes.push(started.done(chunk, group.clone(), effect));
+                    continue;
+                }
+                Err(error) => error,
             };
-            match answer {
-                Ok(exchange) => {
-                    self.went_well();
-                    let effect = Effect {
-                        references: Vec::new(),
-                        members: chunk,
-                    };
-                    let started = started.sent(exchange.as_ref());
-                    outcomes.push(started.done(action, group.clone(), effect));
+            let about_members = self.is_about_members(&error, &group).await;
+            if about_members && chunk.weight() > 1 {
+                for single in singles(chunk).into_iter().rev() {
+                    chunks.push_front(single);
                 }
-                Err(error) if chunk.len() > 1 && self.is_about_members(&error, group).await => {
-                    for member in chunk.into_iter().rev() {
-                        chunks.push_front(vec![member]);
-                    }
-                }
-                Err(error) => {
-                    if let [(source, target)] = chunk.as_slice()
-                        && self.is_about_members(&error, group).await
-                    {
-                        self.forget_if_gone(source, target).await;
-                    }
-                    let outcome = self.failed(started, action, &error).await;
-                    let gone = matches!(outcome.status, Status::Vanished);
-                    outcomes.push(outcome);
-                    if gone {
-                        break;
-                    }
-                }
+                continue;
             }
+            if about_members && let [(source, target)] = effect_of(&chunk).members.as_slice() {
+                self.forget_if_gone(source, target).await;
+            }
+            let outcome = self.failed(started, chunk, &error).await;
+            let gone = matches!(outcome.status, Status::Vanished);
+            outcomes.push(outcome);
+            if gone {
+                break;
+            }
+        }
+        if let Some(missing) = missing {
+            outcomes.push(self.not_tried(missing, "the member is not in the target"));
         }
         outcomes
     }
@@ -497,7 +380,7 @@ impl Executor<'_> {
     /// Servers answer 400 or 404 for a member that they do not know.
     async fn is_about_members(&self, error: &scim::Error, group: &TargetId) -> bool {
         match error.class() {
-            Class::Refused => true,
+            Class::Refused => error.exchange().is_some() && !error.is_route_refused(),
             Class::Gone => {
                 let reader = &self.context.reader;
                 let read = reader.read(ObjectKind::Group, group, &[], false).await;
@@ -648,6 +531,84 @@ impl Started {
             status,
         }
     }
+}
+
+/// What is sent of an action whose target ids are filled in.
+fn effect_of(action: &Action) -> Effect {
+    let mut effect = Effect::default();
+    match &action.operation {
+        Operation::Create { references, .. } => {
+            let sent = references.iter().filter(|(_, new)| new.target.is_some());
+            effect.references = sent
+                .map(|(path, new)| (path.clone(), new.source.clone()))
+                .collect();
+        }
+        Operation::SetReference { path, old: _, new } => {
+            let sent = new.iter().map(|new| (path.clone(), new.source.clone()));
+            effect.references = sent.collect();
+        }
+        Operation::AddMembers { members } => {
+            let sent = members
+                .iter()
+                .filter_map(|member| Some((member.source.clone(), member.target.clone()?)));
+            effect.members = sent.collect();
+        }
+        Operation::RemoveMembers { members } => effect.members.clone_from(members),
+        Operation::Adopt { .. }
+        | Operation::Update { .. }
+        | Operation::Enable { .. }
+        | Operation::Disable { .. }
+        | Operation::Delete { .. } => {}
+    }
+    effect
+}
+
+/// Takes out the members that are not in the target, as an action of its own.
+fn take_unresolved(action: &mut Action) -> Option<Action> {
+    let Operation::AddMembers { members } = &mut action.operation else {
+        return None;
+    };
+    let (resolved, missing) = std::mem::take(members)
+        .into_iter()
+        .partition(|member| member.target.is_some());
+    *members = resolved;
+    let missing: Vec<Referenced> = missing;
+    (!missing.is_empty()).then(|| Action {
+        subject: action.subject.clone(),
+        target: action.target.clone(),
+        operation: Operation::AddMembers { members: missing },
+    })
+}
+
+/// An action for each member.
+fn singles(action: Action) -> Vec<Action> {
+    let operations: Vec<Operation> = match action.operation {
+        Operation::AddMembers { members } => {
+            let one = |member| Operation::AddMembers {
+                members: vec![member],
+            };
+            members.into_iter().map(one).collect()
+        }
+        Operation::RemoveMembers { members } => {
+            let one = |member| Operation::RemoveMembers {
+                members: vec![member],
+            };
+            members.into_iter().map(one).collect()
+        }
+        one @ (Operation::Create { .. }
+        | Operation::Adopt { .. }
+        | Operation::Update { .. }
+        | Operation::Enable { .. }
+        | Operation::Disable { .. }
+        | Operation::Delete { .. }
+        | Operation::SetReference { .. }) => vec![one],
+    };
+    let action = |operation| Action {
+        subject: action.subject.clone(),
+        target: action.target.clone(),
+        operation,
+    };
+    operations.into_iter().map(action).collect()
 }
 
 fn keys_of_creates(plan: &Plan) -> BTreeMap<ObjectKind, BTreeMap<SourceId, Vec<MatchKey>>> {

@@ -12,6 +12,7 @@ mod names;
 mod plan;
 mod read;
 mod record;
+mod send;
 mod shown;
 mod tally;
 #[cfg(test)]

@@ -17,7 +17,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::config::Source;
-use crate::http::{self, Answer, Channel, Exchange, Repeat, Want};
+use crate::http::{self, Answer, Channel, Exchange, Expect, Idempotency};
 
 use super::error::{Error, Refusal};
 use super::token::{ClientSecret, Tokens};
@@ -236,13 +236,17 @@ impl Client {
 
     async fn send_once(&self, request: &Request) -> Result<Answer, Error> {
         self.channel
-            .send(Repeat::Always, Want::Body { limit: MAX_ANSWER }, |client| {
-                let request = request
-                    .try_clone()
-                    .expect("a read has no body that cannot be sent twice");
-                RequestBuilder::from_parts(client.clone(), request)
-                    .header("client-request-id", Uuid::new_v4().to_string())
-            })
+            .send(
+                Idempotency::Always,
+                Expect::Body { limit: MAX_ANSWER },
+                |client| {
+                    let request = request
+                        .try_clone()
+                        .expect("a read has no body that cannot be sent twice");
+                    RequestBuilder::from_parts(client.clone(), request)
+                        .header("client-request-id", Uuid::new_v4().to_string())
+                },
+            )
             .await
             .map_err(Error::of_graph)
     }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::config::Source;
-use crate::http::{self, Answer, Channel, Repeat, Want};
+use crate::http::{self, Answer, Channel, Expect, Idempotency};
 
 use super::error::{Error, TokenRefusal};
 use super::{remedy, wire};
@@ -129,7 +129,7 @@ impl Tokens {
     pub(super) async fn token(&self) -> Result<Arc<str>, Error> {
         let mut current = self.0.current.lock().await;
         let Some(old) = current.as_mut() else {
-            let token = self.0.ask(Repeat::Always).await?;
+            let token = self.0.ask(Idempotency::Always).await?;
             return Ok(current.insert(token).text.clone());
         };
         let now = Instant::now();
@@ -138,9 +138,9 @@ impl Tokens {
         }
         let is_good = now < old.expires_at;
         let repeat = if is_good {
-            Repeat::Never
+            Idempotency::Never
         } else {
-            Repeat::Always
+            Idempotency::Always
         };
         match self.0.ask(repeat).await {
             Ok(token) => *old = token,
@@ -172,7 +172,7 @@ impl Tokens {
 }
 
 impl Shared {
-    async fn ask(&self, repeat: Repeat) -> Result<Token, Error> {
+    async fn ask(&self, repeat: Idempotency) -> Result<Token, Error> {
         let mut attempts = 0;
         loop {
             let asked = Instant::now();
@@ -183,7 +183,7 @@ impl Shared {
             }
             let refusal = self.refusal(&answer, attempts);
             // Temporary trouble that comes with a status of 4xx, which `http` does not repeat.
-            let again = repeat == Repeat::Always
+            let again = repeat == Idempotency::Always
                 && answer.status < 500
                 && attempts < MAX_ATTEMPTS
                 && remedy::is_temporary(refusal.code);
@@ -200,7 +200,7 @@ impl Shared {
         }
     }
 
-    async fn send(&self, repeat: Repeat) -> Result<Answer, Error> {
+    async fn send(&self, repeat: Idempotency) -> Result<Answer, Error> {
         let mut form = vec![
             ("grant_type", "client_credentials"),
             ("client_id", &self.client_id),
@@ -208,7 +208,7 @@ impl Shared {
         ];
         form.extend(self.credential.fields());
         self.channel
-            .send(repeat, Want::Body { limit: MAX_ANSWER }, |client| {
+            .send(repeat, Expect::Body { limit: MAX_ANSWER }, |client| {
                 client.post(self.endpoint.clone()).form(&form)
             })
             .await

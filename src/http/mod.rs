@@ -13,8 +13,8 @@ mod send;
 pub(crate) use client::{BuildError, Settings, UrlError, build, check_url, is_loopback};
 pub(crate) use link::{LinkError, follow};
 pub(crate) use redact::{redact, redact_secret};
-pub(crate) use retry::Repeat;
-pub(crate) use send::{Answer, Channel, Error, Exchange, Want};
+pub(crate) use retry::Idempotency;
+pub(crate) use send::{Answer, Channel, Error, Exchange, Expect};
 
 #[cfg(test)]
 pub(crate) mod testing;

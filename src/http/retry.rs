@@ -20,7 +20,7 @@ const MAX_SPREAD: Duration = Duration::from_secs(1);
 
 /// What may be done with a request whose fate is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Repeat {
+pub(crate) enum Idempotency {
     /// Sending it twice does what sending it once does: reads, deletes.
     Always,
     /// Only when the failure proves that it was not carried out: creates, changes.
@@ -51,7 +51,7 @@ pub(super) enum Verdict {
 /// Decides after attempt number `attempt` (from 1), with `waited` spent on waits so far.
 pub(super) fn decide(
     ended: Ended,
-    repeat: Repeat,
+    repeat: Idempotency,
     attempt: u32,
     waited: Duration,
     random: u64,
@@ -82,7 +82,7 @@ pub(super) fn decide(
     Verdict::Wait(wait)
 }
 
-fn may_repeat(ended: Ended, repeat: Repeat) -> bool {
+fn may_repeat(ended: Ended, repeat: Idempotency) -> bool {
     let (unprocessed, transient) = match ended {
         // RFC 6585 section 4: a rate limit refuses the request before it is carried out.
         Ended::NotConnected | Ended::Status { status: 429, .. } => (true, true),
@@ -96,9 +96,9 @@ fn may_repeat(ended: Ended, repeat: Repeat) -> bool {
         Ended::Status { status, .. } => (false, matches!(status, 408 | 500 | 502 | 504)),
     };
     match repeat {
-        Repeat::Always => transient,
-        Repeat::IfNotProcessed => unprocessed,
-        Repeat::Never => false,
+        Idempotency::Always => transient,
+        Idempotency::IfNotProcessed => unprocessed,
+        Idempotency::Never => false,
     }
 }
 
@@ -145,39 +145,46 @@ mod tests {
         }
     }
 
-    fn is_repeated(ended: Ended, repeat: Repeat) -> bool {
+    fn is_repeated(ended: Ended, repeat: Idempotency) -> bool {
         decide(ended, repeat, 1, NO_WAIT_YET, 7) != Verdict::GiveUp
     }
 
     #[test]
     fn reads_are_repeated_after_every_transient_failure() {
         for ended in [Ended::NotConnected, Ended::NoAnswer] {
-            assert!(is_repeated(ended, Repeat::Always));
+            assert!(is_repeated(ended, Idempotency::Always));
         }
         for code in [408, 429, 500, 502, 503, 504] {
-            assert!(is_repeated(status(code), Repeat::Always), "{code}");
+            assert!(is_repeated(status(code), Idempotency::Always), "{code}");
         }
         for code in [200, 204, 301, 400, 401, 403, 404, 409, 413, 501] {
-            assert!(!is_repeated(status(code), Repeat::Always), "{code}");
+            assert!(!is_repeated(status(code), Idempotency::Always), "{code}");
         }
     }
 
     #[test]
     fn writes_are_repeated_only_when_nothing_was_carried_out() {
-        let repeated = |ended| is_repeated(ended, Repeat::IfNotProcessed);
+        let repeated = |ended| is_repeated(ended, Idempotency::IfNotProcessed);
         assert!(repeated(Ended::NotConnected));
         assert!(repeated(status(429)));
         assert!(repeated(asked(503, 1)));
         assert!(!repeated(Ended::NoAnswer));
         assert!(!repeated(status(503)));
         assert!(!repeated(status(500)));
-        assert!(!is_repeated(status(429), Repeat::Never));
+        assert!(!is_repeated(status(429), Idempotency::Never));
     }
 
     #[test]
     fn waits_double_and_vary() {
-        let wait =
-            |attempt, random| decide(status(500), Repeat::Always, attempt, NO_WAIT_YET, random);
+        let wait = |attempt, random| {
+            decide(
+                status(500),
+                Idempotency::Always,
+                attempt,
+                NO_WAIT_YET,
+                random,
+            )
+        };
         assert_eq!(wait(1, 0), Verdict::Wait(Duration::from_millis(250)));
         assert_eq!(wait(1, 1_000), Verdict::Wait(Duration::from_millis(500)));
         assert_eq!(wait(3, 0), Verdict::Wait(Duration::from_secs(1)));
@@ -187,26 +194,27 @@ mod tests {
     #[test]
     fn a_server_is_never_asked_earlier_than_it_said() {
         for random in [0, 1, 999, 1_000, u64::MAX] {
-            let Verdict::Wait(wait) = decide(asked(429, 7), Repeat::Always, 1, NO_WAIT_YET, random)
+            let Verdict::Wait(wait) =
+                decide(asked(429, 7), Idempotency::Always, 1, NO_WAIT_YET, random)
             else {
                 panic!("gave up");
             };
             assert!(wait >= Duration::from_secs(7) && wait <= Duration::from_secs(8));
         }
-        let now = decide(asked(429, 0), Repeat::Always, 1, NO_WAIT_YET, 1_000);
+        let now = decide(asked(429, 0), Idempotency::Always, 1, NO_WAIT_YET, 1_000);
         assert_eq!(now, Verdict::Wait(Duration::ZERO));
     }
 
     #[test]
     fn patience_ends() {
-        let late = |ended, waited| decide(ended, Repeat::Always, 2, waited, 0);
+        let late = |ended, waited| decide(ended, Idempotency::Always, 2, waited, 0);
         assert_eq!(late(asked(429, 3_600), NO_WAIT_YET), Verdict::GiveUp);
         assert_eq!(late(asked(429, u64::MAX), NO_WAIT_YET), Verdict::GiveUp);
         assert_eq!(
             late(asked(429, 2), Duration::from_secs(299)),
             Verdict::GiveUp
         );
-        let huge = decide(status(500), Repeat::Always, u32::MAX, NO_WAIT_YET, 0);
+        let huge = decide(status(500), Idempotency::Always, u32::MAX, NO_WAIT_YET, 0);
         assert_eq!(huge, Verdict::GiveUp);
     }
 

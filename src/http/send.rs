@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::rate::Rate;
-use super::retry::{self, Ended, Repeat, Verdict};
+use super::retry::{self, Ended, Idempotency, Verdict};
 
 /// How long requests in flight may go on after a stop was asked for: stopping takes at most ten
 /// seconds (product rule 12), and the rest is for what follows the answer.
@@ -40,7 +40,7 @@ struct Shared {
 
 /// What the caller wants of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Want {
+pub(crate) enum Expect {
     /// The whole body; an answer with more bytes than this is an error.
     Body { limit: usize },
     /// The status, and the beginning of the body for the sake of error messages. A body that breaks
@@ -192,8 +192,8 @@ impl Channel {
     /// Builds and sends a request, again where `repeat` and the failure allow it.
     pub(crate) async fn send(
         &self,
-        repeat: Repeat,
-        want: Want,
+        repeat: Idempotency,
+        expect: Expect,
         build: impl Fn(&Client) -> RequestBuilder,
     ) -> Result<Answer, Error> {
         let unsendable = |source: reqwest::Error| Error::Unsendable {
@@ -220,7 +220,7 @@ impl Channel {
             exchange.attempts += 1;
             exchange.status = None;
             self.shared.sent.fetch_add(1, Ordering::Relaxed);
-            let attempt = self.with_grace(self.attempt(request, want)).await;
+            let attempt = self.with_grace(self.attempt(request, expect)).await;
             exchange.elapsed = begun.elapsed();
             let Some(attempt) = attempt else {
                 return Err(Error::Stopped {
@@ -258,7 +258,7 @@ impl Channel {
                 return Err(Error::Stopped {
                     exchange,
                     // What may be repeated and was, may have been carried out before.
-                    under_way: repeat == Repeat::Always,
+                    under_way: repeat == Idempotency::Always,
                 });
             }
             waited += length;
@@ -266,7 +266,7 @@ impl Channel {
         }
     }
 
-    async fn attempt(&self, request: Request, want: Want) -> Result<Received, Failed> {
+    async fn attempt(&self, request: Request, expect: Expect) -> Result<Received, Failed> {
         let mut response = self.client.execute(request).await.map_err(|error| {
             let kind = if error.is_connect() {
                 Kind::NotConnected(error)
@@ -276,7 +276,7 @@ impl Channel {
             Failed { status: None, kind }
         })?;
         let status = response.status().as_u16();
-        match read_body(&mut response, want).await {
+        match read_body(&mut response, expect).await {
             Ok(body) => Ok(Received {
                 status,
                 headers: std::mem::take(response.headers_mut()),
@@ -379,21 +379,21 @@ fn finish(mut exchange: Exchange, attempt: Result<Received, Failed>) -> Result<A
     })
 }
 
-async fn read_body(response: &mut Response, want: Want) -> Result<Vec<u8>, Kind> {
+async fn read_body(response: &mut Response, expect: Expect) -> Result<Vec<u8>, Kind> {
     let mut body = Vec::new();
     let mut read = 0;
     loop {
-        let chunk = match (response.chunk().await, want) {
+        let chunk = match (response.chunk().await, expect) {
             (Ok(Some(chunk)), _) => chunk,
-            (Ok(None), _) | (Err(_), Want::Status) => return Ok(body),
-            (Err(error), Want::Body { .. }) => return Err(Kind::of(error)),
+            (Ok(None), _) | (Err(_), Expect::Status) => return Ok(body),
+            (Err(error), Expect::Body { .. }) => return Err(Kind::of(error)),
         };
         read += chunk.len();
-        match want {
-            Want::Body { limit } if read > limit => return Err(Kind::TooLong { limit }),
-            Want::Body { .. } => body.extend_from_slice(&chunk),
-            Want::Status if read > DRAINED => return Ok(body),
-            Want::Status => {
+        match expect {
+            Expect::Body { limit } if read > limit => return Err(Kind::TooLong { limit }),
+            Expect::Body { .. } => body.extend_from_slice(&chunk),
+            Expect::Status if read > DRAINED => return Ok(body),
+            Expect::Status => {
                 let room = WORDS.saturating_sub(body.len()).min(chunk.len());
                 body.extend_from_slice(&chunk[..room]);
             }

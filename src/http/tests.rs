@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::testing::{channel, lose_answers, serve};
 use super::*;
 
-const BODY: Want = Want::Body { limit: 100 };
+const BODY: Expect = Expect::Body { limit: 100 };
 
 /// Answers the first `count` requests with `answer`, the others with 200 and `fine`.
 async fn failing_first(count: u32, answer: fn() -> Response) -> String {
@@ -33,7 +33,7 @@ async fn failing_first(count: u32, answer: fn() -> Response) -> String {
     serve(Router::new().fallback(any(handler))).await
 }
 
-async fn post(base: &str, repeat: Repeat, want: Want) -> Result<Answer, Error> {
+async fn post(base: &str, repeat: Idempotency, want: Expect) -> Result<Answer, Error> {
     let url = format!("{base}/a/b?filter=secret");
     let channel = channel(&CancellationToken::new());
     channel.send(repeat, want, |client| client.post(&url)).await
@@ -44,7 +44,9 @@ async fn a_throttled_create_is_sent_again_when_the_server_says_so() {
     let throttled = || (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")]).into_response();
     let base = failing_first(1, throttled).await;
     let begun = Instant::now();
-    let answer = post(&base, Repeat::IfNotProcessed, BODY).await.unwrap();
+    let answer = post(&base, Idempotency::IfNotProcessed, BODY)
+        .await
+        .unwrap();
     assert_eq!((answer.status, answer.exchange.attempts), (200, 2));
     assert_eq!(answer.body, b"fine");
     assert_eq!(answer.exchange.path, "/a/b");
@@ -54,20 +56,22 @@ async fn a_throttled_create_is_sent_again_when_the_server_says_so() {
 #[tokio::test]
 async fn a_failed_create_is_not_sent_again() {
     let base = failing_first(1, || StatusCode::BAD_GATEWAY.into_response()).await;
-    let answer = post(&base, Repeat::IfNotProcessed, BODY).await.unwrap();
+    let answer = post(&base, Idempotency::IfNotProcessed, BODY)
+        .await
+        .unwrap();
     assert_eq!((answer.status, answer.exchange.attempts), (502, 1));
 }
 
 #[tokio::test]
 async fn a_failed_read_is_sent_again() {
     let base = failing_first(2, || StatusCode::BAD_GATEWAY.into_response()).await;
-    let answer = post(&base, Repeat::Always, BODY).await.unwrap();
+    let answer = post(&base, Idempotency::Always, BODY).await.unwrap();
     assert_eq!((answer.status, answer.exchange.attempts), (200, 3));
 }
 
 #[tokio::test]
 async fn a_lost_answer_leaves_a_create_unconfirmed() {
-    let error = post(&lose_answers(), Repeat::IfNotProcessed, BODY)
+    let error = post(&lose_answers(), Idempotency::IfNotProcessed, BODY)
         .await
         .unwrap_err();
     assert!(error.may_be_processed());
@@ -83,7 +87,7 @@ async fn a_refused_connection_proves_that_nothing_was_carried_out() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let error = post(&base, Repeat::Never, BODY).await.unwrap_err();
+    let error = post(&base, Idempotency::Never, BODY).await.unwrap_err();
     assert!(matches!(error, Error::NotConnected { .. }));
     assert!(!error.may_be_processed());
 }
@@ -92,7 +96,9 @@ async fn a_refused_connection_proves_that_nothing_was_carried_out() {
 async fn a_silent_server_runs_out_of_time() {
     let silent = || async { tokio::time::sleep(Duration::from_mins(1)).await };
     let base = serve(Router::new().fallback(any(silent))).await;
-    let error = post(&base, Repeat::IfNotProcessed, BODY).await.unwrap_err();
+    let error = post(&base, Idempotency::IfNotProcessed, BODY)
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::TimedOut { .. }), "{error}");
     assert!(error.may_be_processed());
 }
@@ -109,9 +115,11 @@ async fn a_body_that_breaks_off_matters_only_to_who_wants_it() {
         Response::new(Body::from_stream(parts))
     };
     let base = failing_first(u32::MAX, half).await;
-    let answer = post(&base, Repeat::IfNotProcessed, Want::Status).await;
+    let answer = post(&base, Idempotency::IfNotProcessed, Expect::Status).await;
     assert_eq!(answer.unwrap().status, 200);
-    let error = post(&base, Repeat::IfNotProcessed, BODY).await.unwrap_err();
+    let error = post(&base, Idempotency::IfNotProcessed, BODY)
+        .await
+        .unwrap_err();
     assert_eq!(error.exchange().unwrap().status, Some(200));
     assert!(error.may_be_processed());
 }
@@ -120,10 +128,12 @@ async fn a_body_that_breaks_off_matters_only_to_who_wants_it() {
 async fn a_long_body_is_cut_or_refused() {
     let long = || "x".repeat(200_000).into_response();
     let base = failing_first(u32::MAX, long).await;
-    let error = post(&base, Repeat::Always, BODY).await.unwrap_err();
+    let error = post(&base, Idempotency::Always, BODY).await.unwrap_err();
     assert!(matches!(error, Error::TooLong { limit: 100, .. }));
     assert_eq!(error.exchange().unwrap().attempts, 1);
-    let answer = post(&base, Repeat::Always, Want::Status).await.unwrap();
+    let answer = post(&base, Idempotency::Always, Expect::Status)
+        .await
+        .unwrap();
     assert_eq!(answer.body.len(), 64 * 1024);
 }
 
@@ -131,7 +141,7 @@ async fn a_long_body_is_cut_or_refused() {
 async fn a_redirect_is_an_answer_and_not_followed() {
     let elsewhere = || (StatusCode::FOUND, [("location", "http://example.com/")]).into_response();
     let base = failing_first(u32::MAX, elsewhere).await;
-    let answer = post(&base, Repeat::Always, BODY).await.unwrap();
+    let answer = post(&base, Idempotency::Always, BODY).await.unwrap();
     assert_eq!(answer.status, 302);
     assert_eq!(answer.header("location"), Some("http://example.com/"));
 }
@@ -147,12 +157,14 @@ async fn a_stop_cuts_waits_short() {
         stop.cancel();
     });
     let begun = Instant::now();
-    let sent = channel.send(Repeat::IfNotProcessed, BODY, |client| client.post(&base));
+    let sent = channel.send(Idempotency::IfNotProcessed, BODY, |client| {
+        client.post(&base)
+    });
     let error = sent.await.unwrap_err();
     assert!(error.is_stop() && !error.may_be_processed());
     assert!(begun.elapsed() < Duration::from_secs(5));
     let error = channel
-        .send(Repeat::Always, BODY, |client| client.get(&base))
+        .send(Idempotency::Always, BODY, |client| client.get(&base))
         .await
         .unwrap_err();
     assert_eq!(error.exchange().unwrap().attempts, 0);
@@ -172,6 +184,8 @@ async fn a_stop_lets_the_request_in_flight_finish() {
         tokio::time::sleep(Duration::from_millis(200)).await;
         stop.cancel();
     });
-    let sent = channel.send(Repeat::IfNotProcessed, BODY, |client| client.post(&base));
+    let sent = channel.send(Idempotency::IfNotProcessed, BODY, |client| {
+        client.post(&base)
+    });
     assert_eq!(sent.await.unwrap().body, b"done");
 }

@@ -1,40 +1,37 @@
 //! One target over HTTP: headers, and what makes an answer a refusal. Shared by reader and writer,
 //! which each use their half of it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use reqwest::Method;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
-use serde_json::Value as Json;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use super::auth::Token;
-use super::error::{About, Error, Words, is_page};
+use super::error::{About, Error, ServerMessage, is_page};
+use super::request::Request;
 use super::route::Routes;
-use super::wire::{self, ErrorBody, List};
-use crate::config::{MemberRemove, Target, bounded};
+use super::wire::{self, List, Reply};
+use crate::config::{Target, bounded};
 use crate::engine::model::{ObjectKind, TargetPath};
 use crate::engine::redact::Hidden;
-use crate::http::{self, Answer, Channel, Exchange, Repeat, Settings, Want};
+use crate::http::{self, Answer, Channel, Exchange, Expect, Idempotency, Settings};
 
 /// The longest body that is read: a page of large users, or one large group with its members.
 const MAX_BODY: usize = 64 * 1024 * 1024;
 
-/// Cheap to clone; clones share connections, pacing and the count of requests.
-#[derive(Clone, Debug)]
+/// Shared by the reader and the writer of one target. What neither errors nor the record may repeat of
+/// an answer comes with each request.
+#[derive(Debug)]
 pub(super) struct Connection {
     channel: Channel,
-    pub(super) routes: Routes,
-    authorization: HeaderValue,
+    routes: Routes,
+    /// Of every request.
+    headers: HeaderMap,
     token: Token,
     pub(super) page_size: usize,
-    pub(super) member_remove: MemberRemove,
     /// For users and for groups; `None`: any.
     filterable: [Option<Vec<TargetPath>>; 2],
-    reads: Arc<Mutex<Vec<Read>>>,
-    /// What neither errors nor the record may repeat of an answer.
-    hidden: Arc<Hidden>,
+    reads: Mutex<Vec<Read>>,
 }
 
 /// A request that changed nothing, for the record (product rule 9).
@@ -80,28 +77,26 @@ impl Connection {
                     .collect(),
             )
         });
+        let headers = HeaderMap::from_iter([
+            (AUTHORIZATION, authorization),
+            (ACCEPT, HeaderValue::from_static(wire::ACCEPT)),
+        ]);
         Ok(Self {
             channel: Channel::new(client, target.requests_per_second, stop),
             routes: Routes::new(base),
-            authorization,
+            headers,
             token,
             page_size: target.dialect.page_size.max(1),
-            member_remove: target.dialect.member_remove,
             filterable,
-            reads: Arc::default(),
-            hidden: Arc::default(),
+            reads: Mutex::default(),
         })
     }
 
-    /// The same connection, with something to be taken out of the target's words.
-    pub(super) fn hiding(&self, hidden: Hidden) -> Self {
-        Self {
-            hidden: Arc::new(hidden),
-            ..self.clone()
-        }
+    pub(super) fn routes(&self) -> &Routes {
+        &self.routes
     }
 
-    /// The reads since the last time this was asked.
+    /// The reads since the last call.
     pub(super) fn take_reads(&self) -> Vec<Read> {
         let mut reads = self.reads.lock().expect("no holder of this lock panics");
         std::mem::take(&mut *reads)
@@ -136,15 +131,16 @@ impl Connection {
     pub(super) async fn list(
         &self,
         kind: ObjectKind,
-        repeat: Repeat,
+        repeat: Idempotency,
         parameters: &[(&str, String)],
+        hidden: &Hidden,
     ) -> Result<(List, Exchange), Error> {
-        let url = self.routes.collection(kind, parameters);
-        let answer = self.get(&url, About::Collection, repeat).await?;
+        let request = Request::list(kind, parameters, repeat);
+        let answer = self.read(&request, hidden).await?;
         match List::read(&answer.body) {
             Some(list) => Ok((list, answer.exchange)),
-            None => Err(match self.checked(answer, About::Collection) {
-                Ok(answer) => self.not_scim(answer),
+            None => Err(match self.checked(answer, request.about, hidden) {
+                Ok(answer) => self.not_scim(answer, hidden),
                 Err(error) => error,
             }),
         }
@@ -152,21 +148,21 @@ impl Connection {
 
     /// Whether the target answers for this kind at all. Where it was moved or switched off, 404 says
     /// nothing about one object: the error is the collection's own.
-    pub(super) async fn confirm_service(&self, kind: ObjectKind) -> Result<(), Error> {
+    pub(super) async fn confirm_service(
+        &self,
+        kind: ObjectKind,
+        hidden: &Hidden,
+    ) -> Result<(), Error> {
         let parameters = [("count", "1".to_owned())];
-        let answer = self.list(kind, Repeat::Always, &parameters).await;
-        answer.map(|_| ())
+        let answer = self.list(kind, Idempotency::Always, &parameters, hidden);
+        answer.await.map(|_| ())
     }
 
-    /// Reads a URL; the answer may still hold an error message ([`Self::checked`]).
-    pub(super) async fn get(
-        &self,
-        url: &Url,
-        about: About,
-        repeat: Repeat,
-    ) -> Result<Answer, Error> {
-        let want = Want::Body { limit: MAX_BODY };
-        let sent = self.send(Method::GET, url, about, repeat, want, None).await;
+    /// Sends a request that changes nothing; the answer may still hold an error message
+    /// ([`Self::checked`]).
+    pub(super) async fn read(&self, request: &Request, hidden: &Hidden) -> Result<Answer, Error> {
+        let expect = Expect::Body { limit: MAX_BODY };
+        let sent = self.send(request, expect, hidden).await;
         let read = match &sent {
             Ok(answer) => Some((&answer.exchange, None)),
             Err(error) => error
@@ -184,75 +180,78 @@ impl Connection {
     /// Sends a request whose success the status tells: any 2xx that is not an HTML page.
     pub(super) async fn send(
         &self,
-        method: Method,
-        url: &Url,
-        about: About,
-        repeat: Repeat,
-        want: Want,
-        body: Option<&Json>,
+        request: &Request,
+        expect: Expect,
+        hidden: &Hidden,
     ) -> Result<Answer, Error> {
+        let url = self.routes.url(request);
+        let mut headers = self.headers.clone();
         // An empty content type on a GET is refused by some, so it goes with a body only.
-        let body = body.map(Json::to_string);
-        let sent = self.channel.send(repeat, want, |client| {
-            let request = client
-                .request(method.clone(), url.clone())
-                .header(AUTHORIZATION, self.authorization.clone())
-                .header(ACCEPT, wire::ACCEPT);
-            match &body {
-                Some(body) => request
-                    .header(CONTENT_TYPE, wire::MEDIA_TYPE)
-                    .body(body.clone()),
-                None => request,
+        if request.body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(wire::MEDIA_TYPE));
+        }
+        let sent = self.channel.send(request.repeat, expect, |client| {
+            let built = client
+                .request(request.method.clone(), url.clone())
+                .headers(headers.clone());
+            match &request.body {
+                Some(body) => built.body(body.clone()),
+                None => built,
             }
         });
         let answer = sent.await?;
         if !answer.is_success() {
-            return Err(self.refused(answer, about));
+            return Err(self.refused(answer, request.about, hidden));
         }
         if is_page(&answer.body) {
-            return Err(self.not_scim(answer));
+            return Err(self.not_scim(answer, hidden));
         }
         Ok(answer)
     }
 
     /// Some servers put an error message into a 2xx answer.
-    pub(super) fn checked(&self, answer: Answer, about: About) -> Result<Answer, Error> {
-        if ErrorBody::read(&answer.body).is_error {
-            Err(self.refused(answer, about))
+    pub(super) fn checked(
+        &self,
+        answer: Answer,
+        about: About,
+        hidden: &Hidden,
+    ) -> Result<Answer, Error> {
+        if Reply::read(&answer.body).is_error {
+            Err(self.refused(answer, about, hidden))
         } else {
             Ok(answer)
         }
     }
 
-    pub(super) fn not_scim(&self, answer: Answer) -> Error {
-        // It may be a resource all the same, with values that nobody is to see.
-        let words = if answer.is_success() && self.hidden.is_in_data() {
-            Words::withheld()
+    pub(super) fn not_scim(&self, answer: Answer, hidden: &Hidden) -> Error {
+        // It may still be a resource, with values that are not shown.
+        let message = if answer.is_success() && hidden.is_in_data() {
+            ServerMessage::withheld()
         } else {
-            self.words(&answer)
+            self.message(&answer, hidden)
         };
         Error::NotScim {
             exchange: answer.exchange,
-            words: Box::new(words),
+            message: Box::new(message),
         }
     }
 
-    fn refused(&self, answer: Answer, about: About) -> Error {
+    pub(super) fn refused(&self, answer: Answer, about: About, hidden: &Hidden) -> Error {
         let redirect = (300..400).contains(&answer.status);
-        let words = match answer.header(LOCATION.as_str()) {
-            Some(location) if redirect => Words::redirect(&self.place(location), &self.hidden),
-            _ => self.words(&answer),
+        let message = match answer.header(LOCATION.as_str()) {
+            Some(location) if redirect => ServerMessage::redirect(&self.place(location), hidden),
+            _ => self.message(&answer, hidden),
         };
         Error::Refused {
             turned_away: answer.status == 503 && answer.retry_after().is_some(),
             exchange: answer.exchange,
-            words: Box::new(words),
+            message: Box::new(message),
             about,
         }
     }
 
-    fn words(&self, answer: &Answer) -> Words {
-        Words::read(&answer.body, self.token.secret(), &self.hidden)
+    fn message(&self, answer: &Answer, hidden: &Hidden) -> ServerMessage {
+        ServerMessage::read(&answer.body, self.token.secret(), hidden)
     }
 
     /// Where a link leads, without its query.

@@ -4,6 +4,8 @@ use std::error::Error as _;
 use std::fmt;
 use std::path::PathBuf;
 
+use reqwest::Method;
+
 use super::wire::ErrorBody;
 use crate::engine::model::TargetPath;
 use crate::engine::outcome::{Class, Failure};
@@ -16,18 +18,18 @@ const QUOTED: usize = 200;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The target says no, be it by the status or by an error message inside a 2xx answer.
-    #[error("{exchange}{words}")]
+    #[error("{exchange}{message}")]
     Refused {
         exchange: Exchange,
-        words: Box<Words>,
+        message: Box<ServerMessage>,
         about: About,
         /// 503 with `Retry-After`: turned away before anything was done.
         turned_away: bool,
     },
-    #[error("{exchange}: the answer is not SCIM{words}")]
+    #[error("{exchange}: the answer is not SCIM{message}")]
     NotScim {
         exchange: Exchange,
-        words: Box<Words>,
+        message: Box<ServerMessage>,
     },
     #[error("{exchange}: the answer names no id for what was created")]
     NoIdInAnswer { exchange: Exchange },
@@ -56,6 +58,21 @@ pub(crate) enum Error {
     Token,
     #[error("no URL can name a resource with the id {id:?}")]
     UnusableId { id: String },
+    #[error("the resource must be read before it can be replaced")]
+    NotRead,
+    #[error("the group cannot be replaced as a whole (PUT): {0}")]
+    MembersUnknown(MembersUnknown),
+}
+
+/// Why it is not known who is in a group, so that a PUT could take out members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum MembersUnknown {
+    #[error("the target does not show its members")]
+    NotShown,
+    #[error("the target shows members without a value")]
+    WithoutId,
+    #[error("the target does not show all the members that were added")]
+    Missing,
 }
 
 /// What a request was about: the meaning of 404 depends on it.
@@ -69,7 +86,7 @@ pub(crate) enum About {
 
 /// What the target said, free of secrets and e-mail addresses, on one line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Words {
+pub(crate) struct ServerMessage {
     /// The status inside a SCIM error message.
     status: Option<u16>,
     scim_type: Option<String>,
@@ -79,7 +96,7 @@ pub(crate) struct Words {
     is_withheld: bool,
 }
 
-impl Words {
+impl ServerMessage {
     /// Takes out what is hidden before anything is cut off, or else a part of it might stay.
     pub(super) fn read(body: &[u8], secret: &str, hidden: &Hidden) -> Self {
         let ErrorBody {
@@ -138,7 +155,7 @@ fn beginning(text: &str) -> String {
     }
 }
 
-impl fmt::Display for Words {
+impl fmt::Display for ServerMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_page {
             f.write_str(": an HTML page")?;
@@ -191,16 +208,16 @@ impl Error {
     /// What kind of failure it is; what follows is the engine's decision.
     pub(crate) fn class(&self) -> Class {
         match self {
-            Self::Refused { words, about, .. } => {
+            Self::Refused { message, about, .. } => {
                 let status = self.http_status().unwrap_or(0);
                 match status {
                     401 | 403 => Class::Unauthorized,
                     // A missing route says nothing about the object: the whole target may be
                     // switched off or moved for the time being.
-                    404 | 410 if *about == About::Collection || words.is_page => Class::Transient,
+                    404 | 410 if *about == About::Collection || message.is_page => Class::Transient,
                     404 | 410 => Class::Gone,
                     409 => Class::Conflict,
-                    400 if words.is_scim_type("uniqueness") => Class::Conflict,
+                    400 if message.is_scim_type("uniqueness") => Class::Conflict,
                     429 => Class::Throttled,
                     501 => Class::Refused,
                     408 | 500.. => Class::Transient,
@@ -225,7 +242,9 @@ impl Error {
             | Self::BaseUrl { .. }
             | Self::Certificate { .. }
             | Self::Client { .. }
-            | Self::UnusableId { .. } => Class::Refused,
+            | Self::UnusableId { .. }
+            | Self::NotRead
+            | Self::MembersUnknown(_) => Class::Refused,
         }
     }
 
@@ -245,7 +264,9 @@ impl Error {
             | Self::Certificate { .. }
             | Self::Client { .. }
             | Self::Token
-            | Self::UnusableId { .. } => false,
+            | Self::UnusableId { .. }
+            | Self::NotRead
+            | Self::MembersUnknown(_) => false,
         }
     }
 
@@ -292,6 +313,19 @@ impl Error {
         ) && matches!(self.http_status(), Some(403 | 404 | 405 | 501))
     }
 
+    /// Whether the request was refused for its method or its headers, whatever it holds: another object
+    /// or a part of its members would be refused likewise.
+    pub(crate) fn is_route_refused(&self) -> bool {
+        matches!(self, Self::Refused { .. }) && matches!(self.http_status(), Some(405 | 428 | 501))
+    }
+
+    /// Whether the target has no PATCH for its resources, so that the same change may succeed as a PUT.
+    /// 428 is no reason: what it requires (`If-Match`), a PUT would need too.
+    pub(crate) fn is_patch_refused(&self) -> bool {
+        matches!(self, Self::Refused { exchange, .. }
+            if exchange.method == Method::PATCH && matches!(exchange.status, Some(405 | 501)))
+    }
+
     /// Whether a stop was asked for, which is nobody's failure.
     pub(crate) fn is_stop(&self) -> bool {
         matches!(self, Self::Http(error) if error.is_stop())
@@ -310,7 +344,9 @@ impl Error {
             | Self::Certificate { .. }
             | Self::Client { .. }
             | Self::Token
-            | Self::UnusableId { .. } => None,
+            | Self::UnusableId { .. }
+            | Self::NotRead
+            | Self::MembersUnknown(_) => None,
         }
     }
 
@@ -318,8 +354,8 @@ impl Error {
     pub(crate) fn http_status(&self) -> Option<u16> {
         let status = self.exchange()?.status?;
         match self {
-            Self::Refused { words, .. } if (200..300).contains(&status) => {
-                Some(words.status.unwrap_or(400))
+            Self::Refused { message, .. } if (200..300).contains(&status) => {
+                Some(message.status.unwrap_or(400))
             }
             _ => Some(status),
         }
@@ -328,14 +364,14 @@ impl Error {
     /// What an administrator can do about it, where that is known.
     pub(crate) fn advice(&self) -> Option<&'static str> {
         match self {
-            Self::Refused { about, words, .. } => match self.http_status()? {
+            Self::Refused { about, message, .. } => match self.http_status()? {
                 401 => Some(
                     "the target does not accept the token: check target.token, or make a new one",
                 ),
                 403 => Some(
                     "the token is known but not allowed to do this: check its rights in the target",
                 ),
-                404 if *about == About::Collection || words.is_page => {
+                404 if *about == About::Collection || message.is_page => {
                     Some("there is no SCIM endpoint there: check target.base_url")
                 }
                 300..=399 => Some(
@@ -377,7 +413,7 @@ impl Error {
     }
 }
 
-impl Words {
+impl ServerMessage {
     fn is_scim_type(&self, word: &str) -> bool {
         self.scim_type
             .as_deref()
@@ -400,7 +436,11 @@ mod tests {
                 attempts: 1,
                 elapsed: Duration::from_millis(1_234),
             },
-            words: Box::new(Words::read(body.as_bytes(), "s3cr3t", &Hidden::default())),
+            message: Box::new(ServerMessage::read(
+                body.as_bytes(),
+                "s3cr3t",
+                &Hidden::default(),
+            )),
             about,
             turned_away: false,
         }

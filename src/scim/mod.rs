@@ -1,23 +1,29 @@
 //! The target: a SCIM 2.0 client (RFC 7643, RFC 7644). A [`Reader`] cannot write, and only `apply`
-//! makes a [`Writer`] of it; so a dry run holds no writer. Requests are built by pure functions
-//! (`filter`, `patch`, `resource`, `route`); wire types stay in `wire`.
+//! makes a [`Writer`] of it; so a dry run holds no writer. A [`Dialect`] makes a [`Request`] of an
+//! action, by pure functions (`filter`, `patch`, `resource`, `route`, `whole`); wire types stay in
+//! `wire`.
 
 mod auth;
 mod connection;
+mod dialect;
 mod error;
 mod filter;
 mod pager;
 mod patch;
 mod reader;
+mod request;
 mod resource;
 mod route;
+mod whole;
 mod wire;
 mod writer;
 
 pub(crate) use auth::Token;
+pub(crate) use dialect::Dialect;
 pub(crate) use error::Error;
 pub(crate) use reader::{Listing, Reader};
-pub(crate) use writer::Writer;
+pub(crate) use whole::Current;
+pub(crate) use writer::{Sent, Writer};
 
 /// The facts of a write, for the provisioning log.
 pub(crate) use crate::http::Exchange;

@@ -10,7 +10,8 @@ use super::error::Error;
 use super::resource;
 use super::wire::{List, Resource};
 use crate::engine::model::{Complete, ObjectKind, TargetId, TargetObject, TargetPath};
-use crate::http::{Exchange, Repeat};
+use crate::engine::redact::Hidden;
+use crate::http::{Exchange, Idempotency};
 
 /// What a list that was read to its end held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,18 +28,108 @@ pub(super) struct Page {
     pub(super) exchange: Exchange,
 }
 
-/// Reads the page that begins at `start` (counted from 1).
-pub(super) async fn fetch(
-    connection: &Connection,
-    kind: ObjectKind,
-    start: usize,
-    count: usize,
-) -> Result<Page, Error> {
-    let mut parameters = without_members(kind);
-    parameters.push(("startIndex", start.to_string()));
-    parameters.push(("count", count.to_string()));
-    let (list, exchange) = connection.list(kind, Repeat::Always, &parameters).await?;
-    Ok(Page { list, exchange })
+/// A collection of the target.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pages<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) hidden: &'a Hidden,
+    pub(super) kind: ObjectKind,
+}
+
+impl Pages<'_> {
+    /// Reads the page that begins at `start` (counted from 1).
+    pub(super) async fn fetch(&self, start: usize, count: usize) -> Result<Page, Error> {
+        let mut parameters = without_members(self.kind);
+        parameters.push(("startIndex", start.to_string()));
+        parameters.push(("count", count.to_string()));
+        let repeat = Idempotency::Always;
+        let list = self
+            .connection
+            .list(self.kind, repeat, &parameters, self.hidden);
+        let (list, exchange) = list.await?;
+        Ok(Page { list, exchange })
+    }
+
+    /// Reads from the first page to the end.
+    ///
+    /// | the page that came | what it means |
+    /// |---|---|
+    /// | empty, and as many came as announced | the end |
+    /// | nothing new, and as many came as announced | the end: some servers repeat the last page |
+    /// | the very first page again | the end, once `startIndex` is proven not to be ignored |
+    /// | some new, some seen before | pages overlap, so something may be between them: not complete |
+    /// | empty or nothing new, and fewer came | not complete |
+    pub(super) async fn read_all(
+        &self,
+        paths: &[TargetPath],
+        first: Page,
+        mut each: impl FnMut(TargetObject),
+    ) -> Result<Complete<ListSummary>, Error> {
+        let mut page = first;
+        let mut requests = 1;
+        let mut received: u64 = 0;
+        let mut announced = None;
+        let mut seen = BTreeSet::new();
+        let mut first_id = None;
+        loop {
+            let Page { list, exchange } = page;
+            let incomplete = |exchange, why| Error::ListIncomplete {
+                exchange,
+                what: match self.kind {
+                    ObjectKind::User => "users",
+                    ObjectKind::Group => "groups",
+                },
+                why,
+            };
+            announced = list.total.or(announced);
+            let short = announced.is_some_and(|total| received < total);
+            let mut new = BTreeSet::new();
+            let mut repeated = false;
+            let mut starts_over = false;
+            let length = list.resources.len();
+            for (position, resource) in list.resources.iter().enumerate() {
+                let Some(object) = resource::target_object(self.kind, resource, paths, false)
+                else {
+                    return Err(incomplete(exchange, "a resource has no id"));
+                };
+                let mark = fingerprint(&object.id);
+                starts_over |= position == 0 && first_id == Some(mark);
+                first_id.get_or_insert(mark);
+                if seen.contains(&mark) {
+                    repeated = true;
+                } else if new.insert(mark) {
+                    // A resource that is twice on one page is one resource.
+                    each(object);
+                }
+            }
+            if new.is_empty() {
+                if short {
+                    return Err(incomplete(exchange, "fewer came than it announces"));
+                }
+                if starts_over && seen.len() > 1 {
+                    requests += 1;
+                    let second = self.fetch(2, 1).await?;
+                    if begins_with(&second.list.resources, first_id) {
+                        return Err(incomplete(second.exchange, "startIndex is ignored"));
+                    }
+                }
+                return Ok(Complete::after_last_page(ListSummary {
+                    total: seen.len() as u64,
+                    requests,
+                }));
+            }
+            if repeated {
+                return Err(incomplete(exchange, "its pages overlap"));
+            }
+            seen.append(&mut new);
+            received += length as u64;
+            let start = usize::try_from(received)
+                .unwrap_or(usize::MAX)
+                .saturating_add(1);
+            page = self.fetch(start, self.connection.page_size).await?;
+            requests += 1;
+        }
+    }
 }
 
 /// A group of any size must not be read to learn its name.
@@ -46,87 +137,6 @@ pub(super) fn without_members(kind: ObjectKind) -> Vec<(&'static str, String)> {
     match kind {
         ObjectKind::User => Vec::new(),
         ObjectKind::Group => vec![("excludedAttributes", "members".to_owned())],
-    }
-}
-
-/// Reads from the first page to the end.
-///
-/// | the page that came | what it means |
-/// |---|---|
-/// | empty, and as many came as announced | the end |
-/// | nothing new, and as many came as announced | the end: some servers repeat the last page |
-/// | the very first page again | the end, once `startIndex` is proven not to be ignored |
-/// | some new, some seen before | pages overlap, so something may be between them: not complete |
-/// | empty or nothing new, and fewer came | not complete |
-pub(super) async fn read_all(
-    connection: &Connection,
-    kind: ObjectKind,
-    paths: &[TargetPath],
-    first: Page,
-    mut each: impl FnMut(TargetObject),
-) -> Result<Complete<ListSummary>, Error> {
-    let mut page = first;
-    let mut requests = 1;
-    let mut received: u64 = 0;
-    let mut announced = None;
-    let mut seen = BTreeSet::new();
-    let mut first_id = None;
-    loop {
-        let Page { list, exchange } = page;
-        let incomplete = |exchange, why| Error::ListIncomplete {
-            exchange,
-            what: match kind {
-                ObjectKind::User => "users",
-                ObjectKind::Group => "groups",
-            },
-            why,
-        };
-        announced = list.total.or(announced);
-        let short = announced.is_some_and(|total| received < total);
-        let mut new = BTreeSet::new();
-        let mut repeated = false;
-        let mut starts_over = false;
-        let length = list.resources.len();
-        for (position, resource) in list.resources.iter().enumerate() {
-            let Some(object) = resource::target_object(kind, resource, paths, false) else {
-                return Err(incomplete(exchange, "a resource has no id"));
-            };
-            let mark = fingerprint(&object.id);
-            starts_over |= position == 0 && first_id == Some(mark);
-            first_id.get_or_insert(mark);
-            if seen.contains(&mark) {
-                repeated = true;
-            } else if new.insert(mark) {
-                // A resource that is twice on one page is one resource.
-                each(object);
-            }
-        }
-        if new.is_empty() {
-            if short {
-                return Err(incomplete(exchange, "fewer came than it announces"));
-            }
-            if starts_over && seen.len() > 1 {
-                requests += 1;
-                let second = fetch(connection, kind, 2, 1).await?;
-                if begins_with(&second.list.resources, first_id) {
-                    return Err(incomplete(second.exchange, "startIndex is ignored"));
-                }
-            }
-            return Ok(Complete::after_last_page(ListSummary {
-                total: seen.len() as u64,
-                requests,
-            }));
-        }
-        if repeated {
-            return Err(incomplete(exchange, "its pages overlap"));
-        }
-        seen.append(&mut new);
-        received += length as u64;
-        let start = usize::try_from(received)
-            .unwrap_or(usize::MAX)
-            .saturating_add(1);
-        page = fetch(connection, kind, start, connection.page_size).await?;
-        requests += 1;
     }
 }
 

@@ -3,6 +3,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::dialect::Edit;
 use super::filter::quote;
 use super::resource::{fill, new_element, reference, selector_json, to_json};
 use super::wire::Operation;
@@ -11,6 +12,20 @@ use crate::engine::model::{ObjectKind, TargetId, TargetPath, Value};
 use crate::engine::plan::{Change, ElementChange, WriteMode};
 
 const MEMBERS: &str = "members";
+
+/// The operations that make an edit.
+pub(super) fn operations(
+    kind: ObjectKind,
+    edit: &Edit<'_>,
+    member_remove: MemberRemove,
+) -> Vec<Operation> {
+    match edit {
+        Edit::Values(changes) => changed(kind, changes),
+        Edit::Reference(path, to) => vec![set_reference(path, *to)],
+        Edit::AddMembers(ids) => vec![add_members(ids)],
+        Edit::RemoveMembers(ids) => remove_members(member_remove, ids),
+    }
+}
 
 /// The operations that make `changes`.
 ///
@@ -26,7 +41,7 @@ const MEMBERS: &str = "members";
 ///
 /// A value path whose element is not there would be answered with `noTarget` (section 3.5.2.3), so
 /// such an element is added as a whole. References are not among the changes' operations.
-pub(super) fn operations(kind: ObjectKind, changes: &[Change]) -> Vec<Operation> {
+fn changed(kind: ObjectKind, changes: &[Change]) -> Vec<Operation> {
     let mut operations = Vec::new();
     // Where the operation of an added element stands, by the element's path.
     let mut added: Vec<(TargetPath, usize)> = Vec::new();
@@ -93,7 +108,7 @@ pub(super) fn operations(kind: ObjectKind, changes: &[Change]) -> Vec<Operation>
 ///
 /// `replace` also where nothing is yet: the RFC has it treated as an `add`, while `add` on what is
 /// there would leave the old object's name beside the new id.
-pub(super) fn set_reference(path: &TargetPath, to: Option<&TargetId>) -> Operation {
+fn set_reference(path: &TargetPath, to: Option<&TargetId>) -> Operation {
     match to {
         Some(id) => Operation {
             op: "replace",
@@ -104,15 +119,15 @@ pub(super) fn set_reference(path: &TargetPath, to: Option<&TargetId>) -> Operati
     }
 }
 
-pub(super) fn add_members(members: &[TargetId]) -> Vec<Operation> {
-    vec![Operation {
+fn add_members(members: &[&TargetId]) -> Operation {
+    Operation {
         op: "add",
         path: MEMBERS.to_owned(),
         value: Some(member_values(members)),
-    }]
+    }
 }
 
-pub(super) fn remove_members(form: MemberRemove, members: &[TargetId]) -> Vec<Operation> {
+fn remove_members(form: MemberRemove, members: &[&TargetId]) -> Vec<Operation> {
     match form {
         MemberRemove::Filter => members
             .iter()
@@ -125,7 +140,7 @@ pub(super) fn remove_members(form: MemberRemove, members: &[TargetId]) -> Vec<Op
     }
 }
 
-fn member_values(members: &[TargetId]) -> Json {
+fn member_values(members: &[&TargetId]) -> Json {
     let values = members.iter().map(|id| json!({ "value": id.as_str() }));
     Json::Array(values.collect())
 }
@@ -209,7 +224,7 @@ mod tests {
             change("title", Some("Boss"), Some(""), ElementChange::None),
             change(DEPARTMENT, None, Some("Sales"), ElementChange::None),
         ];
-        insta::assert_snapshot!(lines(&operations(ObjectKind::User, &changes)), @r#"
+        insta::assert_snapshot!(lines(&changed(ObjectKind::User, &changes)), @r#"
         {"op":"replace","path":"active","value":false}
         {"op":"add","path":"nickName","value":"Babs"}
         {"op":"replace","path":"name.givenName","value":"B"}
@@ -277,7 +292,7 @@ mod tests {
                 ElementChange::Removed,
             ),
         ];
-        insta::assert_snapshot!(lines(&operations(ObjectKind::User, &changes)), @r#"
+        insta::assert_snapshot!(lines(&changed(ObjectKind::User, &changes)), @r#"
         {"op":"add","path":"addresses","value":[{"country":"DE","locality":"Berlin","type":"work"}]}
         {"op":"replace","path":"emails[type eq \"work\"].value","value":"b"}
         {"op":"remove","path":"emails[type eq \"work\"].display"}
@@ -298,7 +313,7 @@ mod tests {
             written: WriteMode::Whole,
         };
         insta::assert_snapshot!(
-            lines(&operations(ObjectKind::User, &[change])),
+            lines(&changed(ObjectKind::User, &[change])),
             @r#"{"op":"replace","path":"entitlements","value":[{"value":"b"},{"value":"c"}]}"#
         );
     }
@@ -317,7 +332,7 @@ mod tests {
             change(WriteMode::Whole),
             change(WriteMode::Added(vec![Value::text("b")])),
         ];
-        insta::assert_snapshot!(lines(&operations(ObjectKind::User, &changes)), @r#"
+        insta::assert_snapshot!(lines(&changed(ObjectKind::User, &changes)), @r#"
         {"op":"replace","path":"roles","value":[{"value":"a"},{"value":"b"}]}
         {"op":"add","path":"roles","value":[{"value":"b"}]}
         "#);
@@ -328,12 +343,13 @@ mod tests {
         const MANAGER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager";
         let manager = TargetPath::parse(MANAGER).unwrap();
         let ids = ["a", "b\"c"].map(TargetId::new);
+        let members: Vec<_> = ids.iter().collect();
         let all = [
             vec![set_reference(&manager, Some(&ids[0]))],
             vec![set_reference(&manager, None)],
-            add_members(&ids),
-            remove_members(MemberRemove::Filter, &ids),
-            remove_members(MemberRemove::ValueList, &ids),
+            vec![add_members(&members)],
+            remove_members(MemberRemove::Filter, &members),
+            remove_members(MemberRemove::ValueList, &members),
         ]
         .concat();
         insta::assert_snapshot!(lines(&all), @r#"
@@ -351,6 +367,6 @@ mod tests {
         let mut unresolved = change("nickName", None, None, ElementChange::None);
         unresolved.new = Some(Value::Reference(crate::engine::model::SourceId::new("s")));
         let members = change("members", None, Some("x"), ElementChange::None);
-        assert_eq!(operations(ObjectKind::Group, &[unresolved, members]), []);
+        assert_eq!(changed(ObjectKind::Group, &[unresolved, members]), []);
     }
 }

@@ -1,27 +1,31 @@
 //! Reading the target: look-ups, single resources, whole lists. Holds nothing that could write.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use super::auth::Token;
 use super::connection::{Connection, Read};
-use super::error::{About, Error};
-use super::pager::{self, ListSummary, Page, without_members};
+use super::error::Error;
+use super::pager::{ListSummary, Page, Pages, without_members};
+use super::request::Request;
+use super::whole::Current;
 use super::wire;
-use super::{filter, resource};
+use super::{filter, resource, whole};
 use crate::config::Target;
 use crate::engine::model::{
     Complete, MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, Value,
 };
 use crate::engine::outcome::Class;
 use crate::engine::redact::Hidden;
-use crate::http::Repeat;
+use crate::http::Idempotency;
 
 /// A target that can be read. Cheap to clone; clones share connections, pacing and the count.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader {
-    pub(super) connection: Connection,
+    pub(super) connection: Arc<Connection>,
+    hidden: Arc<Hidden>,
 }
 
 /// A list of which the first page was read; enough to decide whether to read on.
@@ -49,13 +53,17 @@ impl Reader {
         token: Token,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
-        Connection::new(target, token, stop).map(|connection| Self { connection })
+        Ok(Self {
+            connection: Arc::new(Connection::new(target, token, stop)?),
+            hidden: Arc::default(),
+        })
     }
 
     /// The same, with something to be taken out of the target's words.
     pub(crate) fn hiding(&self, hidden: Hidden) -> Self {
         Self {
-            connection: self.connection.hiding(hidden),
+            connection: Arc::clone(&self.connection),
+            hidden: Arc::new(hidden),
         }
     }
 
@@ -88,7 +96,7 @@ impl Reader {
         // A person is waiting: no repetition but for what the target asks for.
         let (list, exchange) = self
             .connection
-            .list(kind, Repeat::IfNotProcessed, &parameters)
+            .list(kind, Idempotency::IfNotProcessed, &parameters, &self.hidden)
             .await?;
         if list.resources.is_empty() {
             Ok(())
@@ -124,7 +132,7 @@ impl Reader {
             }
             let (list, exchange) = self
                 .connection
-                .list(kind, Repeat::Always, &parameters)
+                .list(kind, Idempotency::Always, &parameters, &self.hidden)
                 .await?;
             let length = list.resources.len() as u64;
             let known = seen.len();
@@ -159,7 +167,7 @@ impl Reader {
         kind: ObjectKind,
         paths: &[TargetPath],
     ) -> Result<Listing, Error> {
-        let first = pager::fetch(&self.connection, kind, 1, self.connection.page_size).await?;
+        let first = self.pages(kind).fetch(1, self.connection.page_size).await?;
         Ok(Listing {
             kind,
             paths: paths.to_vec(),
@@ -175,7 +183,15 @@ impl Reader {
         each: impl FnMut(TargetObject),
     ) -> Result<Complete<ListSummary>, Error> {
         let Listing { kind, paths, first } = listing;
-        pager::read_all(&self.connection, kind, &paths, first, each).await
+        self.pages(kind).read_all(&paths, first, each).await
+    }
+
+    fn pages(&self, kind: ObjectKind) -> Pages<'_> {
+        Pages {
+            connection: &self.connection,
+            hidden: &self.hidden,
+            kind,
+        }
     }
 
     /// Reads one resource; `None` when the target says that it is not there.
@@ -191,19 +207,14 @@ impl Reader {
         } else {
             without_members(kind)
         };
-        let url = self.connection.routes.resource(kind, id, &parameters);
-        let url = url.ok_or_else(|| Error::UnusableId {
-            id: id.as_str().to_owned(),
-        })?;
-        let answer = self
-            .connection
-            .get(&url, About::Object, Repeat::Always)
-            .await;
-        let answer = answer.and_then(|answer| self.connection.checked(answer, About::Object));
+        let request = Request::read(kind, id, &parameters)?;
+        let (connection, hidden) = (&self.connection, &*self.hidden);
+        let answer = connection.read(&request, hidden).await;
+        let answer = answer.and_then(|answer| connection.checked(answer, request.about, hidden));
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) if error.class() == Class::Gone => {
-                self.connection.confirm_service(kind).await?;
+                connection.confirm_service(kind, hidden).await?;
                 return Ok(None);
             }
             Err(error) => return Err(error),
@@ -212,7 +223,38 @@ impl Reader {
             .and_then(|resource| resource::target_object(kind, &resource, paths, with_members));
         match object {
             Some(object) => Ok(Some(object)),
-            None => Err(self.connection.not_scim(answer)),
+            None => Err(connection.not_scim(answer, hidden)),
         }
+    }
+
+    /// Reads one resource to replace it as a whole, a group with its members. One that is not there is
+    /// an error.
+    pub(crate) async fn current(&self, kind: ObjectKind, id: &TargetId) -> Result<Current, Error> {
+        let request = Request::read(kind, id, &[])?;
+        let (connection, hidden) = (&self.connection, &*self.hidden);
+        let answer = connection.read(&request, hidden).await?;
+        let answer = connection.checked(answer, request.about, hidden)?;
+        let resource = wire::resource(&answer.body).filter(|one| resource::id(one).is_some());
+        let Some(resource) = resource else {
+            return Err(connection.not_scim(answer, hidden));
+        };
+        let shows_members = match (kind, whole::members(&resource)) {
+            (ObjectKind::Group, None) => self.shows_members().await?,
+            (ObjectKind::User | ObjectKind::Group, _) => true,
+        };
+        Ok(Current::new(resource, shows_members))
+    }
+
+    /// Whether the target shows the members of any group, as far as one page of its list tells.
+    async fn shows_members(&self) -> Result<bool, Error> {
+        let count = self.connection.page_size.to_string();
+        let parameters = [("startIndex", "1".to_owned()), ("count", count)];
+        let (kind, repeat) = (ObjectKind::Group, Idempotency::Always);
+        let list = self
+            .connection
+            .list(kind, repeat, &parameters, &self.hidden);
+        let (list, _) = list.await?;
+        let has_members = |group| whole::members(group).is_some_and(|members| !members.is_empty());
+        Ok(list.resources.iter().any(has_members))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::wire::{Resource, member};
+use super::wire::{self, Resource, member};
 use crate::engine::model::schema::{self, CORE_GROUP, CORE_USER};
 use crate::engine::model::{
     ObjectKind, Selector, TargetId, TargetObject, TargetPath, Value, canonical, is_whole_list,
@@ -12,19 +12,17 @@ use crate::engine::model::{
 
 /// The body of a create: no nulls, no empty values, no read-only attributes, and a `schemas` that
 /// names exactly what the body uses. Groups come without members.
-pub(super) fn body(
+pub(super) fn body<'a>(
     kind: ObjectKind,
     attributes: &BTreeMap<TargetPath, Value>,
-    references: &[(TargetPath, TargetId)],
+    references: impl Iterator<Item = (&'a TargetPath, &'a TargetId)>,
 ) -> Resource {
     let mut body = Resource::new();
     let values = attributes
         .iter()
         .filter(|(path, _)| !is_read_only(path))
         .filter_map(|(path, value)| Some((path, to_json(kind, path, value)?)));
-    let references = references
-        .iter()
-        .map(|(path, id)| (path, reference(path, id)));
+    let references = references.map(|(path, id)| (path, reference(path, id)));
     for (path, value) in values.chain(references) {
         let container = match path.schema() {
             None => &mut body,
@@ -33,17 +31,20 @@ pub(super) fn body(
         place(kind, container, path, value);
     }
     mark_primary(&mut body);
-    let core = match kind {
-        ObjectKind::User => CORE_USER,
-        ObjectKind::Group => CORE_GROUP,
-    };
     let extensions = body.keys().filter(|name| name.starts_with("urn:"));
-    let schemas: Vec<Json> = std::iter::once(core)
+    let schemas: Vec<Json> = std::iter::once(core_schema(kind))
         .chain(extensions.map(String::as_str))
         .map(Json::from)
         .collect();
     body.insert("schemas".to_owned(), Json::Array(schemas));
     body
+}
+
+pub(super) fn core_schema(kind: ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::User => CORE_USER,
+        ObjectKind::Group => CORE_GROUP,
+    }
 }
 
 /// What the job knows of a resource; `None` when it has no id.
@@ -60,13 +61,9 @@ pub(super) fn target_object(
     })
 }
 
-/// The resource's id, as text also where the server makes it a number.
+/// The resource's id.
 pub(super) fn id(resource: &Resource) -> Option<TargetId> {
-    match member(resource, "id")? {
-        Json::String(id) if !id.is_empty() => Some(TargetId::new(id)),
-        Json::Number(id) => Some(TargetId::new(id.to_string())),
-        _ => None,
-    }
+    wire::id(member(resource, "id")?)
 }
 
 /// The values at `paths`, in their canonical form. A reference, such as the manager, is the target id of
@@ -241,7 +238,7 @@ pub(super) fn fill(element: &mut Json, sub: Option<&str>, value: Json) {
     }
 }
 
-fn is_multi_valued(kind: ObjectKind, path: &TargetPath) -> bool {
+pub(super) fn is_multi_valued(kind: ObjectKind, path: &TargetPath) -> bool {
     let whole = TargetPath::parse(path.attribute()).ok();
     path.schema().is_none()
         && whole.is_some_and(|whole| is_whole_list(schema::definition(kind, &whole), &whole))
@@ -263,7 +260,7 @@ fn mark_primary(body: &mut Resource) {
     }
 }
 
-fn object_at<'a>(container: &'a mut Resource, name: &str) -> &'a mut Resource {
+pub(super) fn object_at<'a>(container: &'a mut Resource, name: &str) -> &'a mut Resource {
     let entry = container.entry(name).or_insert_with(|| json!({}));
     if !entry.is_object() {
         *entry = json!({});
@@ -271,7 +268,7 @@ fn object_at<'a>(container: &'a mut Resource, name: &str) -> &'a mut Resource {
     entry.as_object_mut().expect("made an object above")
 }
 
-fn array_at<'a>(container: &'a mut Resource, name: &str) -> &'a mut Vec<Json> {
+pub(super) fn array_at<'a>(container: &'a mut Resource, name: &str) -> &'a mut Vec<Json> {
     let entry = container.entry(name).or_insert_with(|| json!([]));
     if !entry.is_array() {
         *entry = json!([]);
@@ -295,7 +292,7 @@ fn first_of(attribute: &Json) -> Option<&Json> {
 }
 
 /// A sub-attribute; a bare value stands for `value`.
-fn sub_value<'a>(element: &'a Json, sub: &str) -> Option<&'a Json> {
+pub(super) fn sub_value<'a>(element: &'a Json, sub: &str) -> Option<&'a Json> {
     match element {
         Json::Object(members) => member(members, sub),
         Json::Null | Json::Array(_) => None,
@@ -303,7 +300,7 @@ fn sub_value<'a>(element: &'a Json, sub: &str) -> Option<&'a Json> {
     }
 }
 
-fn is_primary(element: &Json) -> bool {
+pub(super) fn is_primary(element: &Json) -> bool {
     match sub_value(element, "primary") {
         Some(Json::Bool(primary)) => *primary,
         Some(Json::String(primary)) => primary.eq_ignore_ascii_case("true"),
@@ -311,7 +308,7 @@ fn is_primary(element: &Json) -> bool {
     }
 }
 
-fn is_selected(element: &Json, selector: &Selector) -> bool {
+pub(super) fn is_selected(element: &Json, selector: &Selector) -> bool {
     match sub_value(element, &selector.attribute) {
         Some(Json::String(text)) => text.eq_ignore_ascii_case(&selector.value),
         Some(Json::Bool(value)) => value.to_string().eq_ignore_ascii_case(&selector.value),
@@ -370,7 +367,11 @@ mod tests {
         ]);
         let references = [(path(MANAGER), TargetId::new("m1"))];
         assert_eq!(
-            Json::Object(body(ObjectKind::User, &attributes, &references)),
+            Json::Object(body(
+                ObjectKind::User,
+                &attributes,
+                references.iter().map(|(path, id)| (path, id))
+            )),
             json!({
                 "schemas": [
                     "urn:ietf:params:scim:schemas:core:2.0:User",
@@ -406,7 +407,7 @@ mod tests {
             ("id", Value::text("x")),
         ]);
         assert_eq!(
-            Json::Object(body(ObjectKind::Group, &attributes, &[])),
+            Json::Object(body(ObjectKind::Group, &attributes, [].into_iter())),
             json!({"schemas": [CORE_GROUP], "displayName": "Sales"})
         );
     }
@@ -423,7 +424,7 @@ mod tests {
             (DEPARTMENT, Value::text("Sales")),
         ]);
         let paths: Vec<TargetPath> = attributes.keys().cloned().collect();
-        let body = body(ObjectKind::User, &attributes, &[]);
+        let body = body(ObjectKind::User, &attributes, [].into_iter());
         assert_eq!(values(ObjectKind::User, &body, &paths), attributes);
     }
 

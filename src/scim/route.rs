@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::filter::encode;
+use super::request::Request;
 use crate::engine::model::{ObjectKind, TargetId};
 
 /// The base URL, from which every other is made. Its query stays part of every request
@@ -24,42 +25,41 @@ impl Routes {
         &self.base
     }
 
-    /// `/Users` or `/Groups`, with parameters as they are to be after decoding.
-    pub(super) fn collection(&self, kind: ObjectKind, parameters: &[(&str, String)]) -> Url {
-        self.url(&format!("{}/{}", self.path, endpoint(kind)), parameters)
-    }
-
-    /// `/Users/{id}`; `None` for an id that no URL can name: empty, or a dot segment, which URL
-    /// readers take out (RFC 3986 section 5.2.4) so that the whole collection would be meant.
-    pub(super) fn resource(
-        &self,
-        kind: ObjectKind,
-        id: &TargetId,
-        parameters: &[(&str, String)],
-    ) -> Option<Url> {
-        if matches!(id.as_str(), "" | "." | "..") {
-            return None;
-        }
-        let path = format!("{}/{}/{}", self.path, endpoint(kind), encode(id.as_str()));
-        Some(self.url(&path, parameters))
-    }
-
-    fn url(&self, path: &str, parameters: &[(&str, String)]) -> Url {
+    pub(super) fn url(&self, request: &Request) -> Url {
         let mut url = self.base.clone();
-        url.set_path(path);
-        let own = self.base.query().filter(|query| !query.is_empty());
-        let query: Vec<String> = own
-            .map(str::to_owned)
-            .into_iter()
-            .chain(
-                parameters
-                    .iter()
-                    .map(|(name, value)| format!("{name}={}", encode(value))),
-            )
-            .collect();
-        url.set_query((!query.is_empty()).then(|| query.join("&")).as_deref());
+        url.set_path(&format!("{}{}", self.path, request.path));
+        let own = self.base.query().unwrap_or_default();
+        let separator = if own.is_empty() || request.query.is_empty() {
+            ""
+        } else {
+            "&"
+        };
+        let query = format!("{own}{separator}{}", request.query);
+        url.set_query((!query.is_empty()).then_some(&query));
         url
     }
+}
+
+/// `/Users` or `/Groups`.
+pub(super) fn collection(kind: ObjectKind) -> String {
+    format!("/{}", endpoint(kind))
+}
+
+/// `/Users/{id}`; `None` for an id that no URL can name: empty, or a dot segment, which URL readers
+/// take out (RFC 3986 section 5.2.4) so that the whole collection would be meant.
+pub(super) fn resource(kind: ObjectKind, id: &TargetId) -> Option<String> {
+    if matches!(id.as_str(), "" | "." | "..") {
+        return None;
+    }
+    Some(format!("/{}/{}", endpoint(kind), encode(id.as_str())))
+}
+
+/// Parameters as they are after decoding.
+pub(super) fn query(parameters: &[(&str, String)]) -> String {
+    let pairs = parameters
+        .iter()
+        .map(|(name, value)| format!("{name}={}", encode(value)));
+    pairs.collect::<Vec<_>>().join("&")
 }
 
 fn endpoint(kind: ObjectKind) -> &'static str {
@@ -87,28 +87,37 @@ pub(super) fn id_in_location(base: &Url, kind: ObjectKind, location: &str) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Idempotency;
 
     fn routes(base: &str) -> Routes {
         Routes::new(Url::parse(base).unwrap())
     }
 
     fn user(base: &str, id: &str) -> Option<String> {
-        let url = routes(base).resource(ObjectKind::User, &TargetId::new(id), &[]);
-        url.map(|url| url.to_string())
+        let request = Request::read(ObjectKind::User, &TargetId::new(id), &[]).ok()?;
+        Some(routes(base).url(&request).to_string())
+    }
+
+    fn list(base: &str, kind: ObjectKind, parameters: &[(&str, String)]) -> String {
+        let request = Request::list(kind, parameters, Idempotency::Always);
+        routes(base).url(&request).to_string()
     }
 
     #[test]
     fn slashes_and_the_query_of_the_base_are_kept_in_order() {
         let parameters = [("filter", "userName eq \"a+b\"".to_owned())];
         for base in ["https://h/v2", "https://h/v2/", "https://h/v2//"] {
-            let url = routes(base).collection(ObjectKind::User, &parameters);
             assert_eq!(
-                url.as_str(),
+                list(base, ObjectKind::User, &parameters),
                 "https://h/v2/Users?filter=userName%20eq%20%22a%2Bb%22"
             );
         }
-        let url = routes("https://h/v2/?flag").collection(ObjectKind::Group, &parameters);
-        assert!(url.as_str().starts_with("https://h/v2/Groups?flag&filter="));
+        let url = list("https://h/v2/?flag", ObjectKind::Group, &parameters);
+        assert!(url.starts_with("https://h/v2/Groups?flag&filter="));
+        assert_eq!(
+            list("https://h", ObjectKind::Group, &[]),
+            "https://h/Groups"
+        );
         assert_eq!(user("https://h", "1").unwrap(), "https://h/Users/1");
         assert_eq!(
             user("https://h/?flag", "1").unwrap(),

@@ -14,12 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::pager::ListSummary;
 use super::*;
-use crate::config::{Dialect, Filterable, MemberRemove, Secret, Target};
+use crate::config::{DialectSettings, Filterable, MemberRemove, Secret, Target, Update};
 use crate::engine::model::{
-    Complete, MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, Value,
+    Complete, MatchKey, ObjectKind, SourceId, TargetId, TargetObject, TargetPath, Value,
 };
 use crate::engine::outcome::Class;
-use crate::engine::plan::{Change, ElementChange, WriteMode};
+use crate::engine::plan::{
+    Action, Change, ElementChange, Operation, Referenced, Subject, WhyRemoved, WriteMode,
+};
+use crate::engine::redact::Hidden;
 use crate::http::testing::{lose_answers, serve};
 
 #[derive(Clone, Debug)]
@@ -71,8 +74,8 @@ impl Server {
         reader(&self.base)
     }
 
-    fn writer(&self) -> Writer {
-        Writer::new(&self.reader())
+    async fn send(&self, action: &Action) -> Result<Option<Sent>, Error> {
+        send(&self.reader(), action).await
     }
 
     fn urls(&self) -> Vec<String> {
@@ -88,14 +91,23 @@ impl Server {
 }
 
 fn reader(base: &str) -> Reader {
-    let target = Target {
+    Reader::new(
+        &target(base),
+        Token::new("s3cr3t-token"),
+        CancellationToken::new(),
+    )
+    .unwrap()
+}
+
+fn target(base: &str) -> Target {
+    Target {
         base_url: format!("{base}/v2/?flag"),
         token: Secret::Env("UNUSED".to_owned()),
         concurrency: 2,
         requests_per_second: None,
         timeout: Duration::from_secs(2),
         ca_certificate: None,
-        dialect: Dialect {
+        dialect: DialectSettings {
             filterable: Filterable {
                 users: Some(
                     ["userName", "displayName", "externalId"]
@@ -106,15 +118,47 @@ fn reader(base: &str) -> Reader {
             },
             member_chunk: 100,
             member_remove: MemberRemove::Filter,
+            update: Update::Patch,
             page_size: 10,
         },
-    };
-    Reader::new(
-        &target,
-        Token::new("s3cr3t-token"),
-        CancellationToken::new(),
-    )
-    .unwrap()
+    }
+}
+
+async fn send(reader: &Reader, action: &Action) -> Result<Option<Sent>, Error> {
+    let dialect = Dialect::new(&target("http://localhost").dialect);
+    match dialect.request(action, None)? {
+        Some(request) => {
+            let (writer, hidden) = (Writer::new(reader), Hidden::default());
+            writer.send(&request, &hidden).await.map(Some)
+        }
+        None => Ok(None),
+    }
+}
+
+fn action(kind: ObjectKind, target: Option<&str>, operation: Operation) -> Action {
+    Action {
+        subject: Subject {
+            kind,
+            id: SourceId::new("s"),
+            label: "somebody".to_owned(),
+        },
+        target: target.map(TargetId::new),
+        operation,
+    }
+}
+
+fn add_member(group: &str, member: &str) -> Action {
+    let members = vec![Referenced {
+        source: SourceId::new("m"),
+        target: Some(TargetId::new(member)),
+    }];
+    let operation = Operation::AddMembers { members };
+    action(ObjectKind::Group, Some(group), operation)
+}
+
+fn delete(id: &str) -> Action {
+    let why = WhyRemoved::Deleted;
+    action(ObjectKind::User, Some(id), Operation::Delete { why })
 }
 
 fn path(text: &str) -> TargetPath {
@@ -416,28 +460,32 @@ async fn a_create_finds_its_id_or_says_that_there_is_none() {
     let create = async |answer: fn(&Seen) -> Response| {
         let server = Server::new(answer).await;
         let attributes = BTreeMap::from([(path("userName"), Value::text("anna"))]);
-        let created = server
-            .writer()
-            .create(ObjectKind::User, &attributes, &[])
-            .await;
+        let create = Operation::Create {
+            attributes,
+            references: Vec::new(),
+            keys: Vec::new(),
+            via: Vec::new(),
+        };
+        let created = server.send(&action(ObjectKind::User, None, create)).await;
         assert_eq!(server.urls(), ["POST /v2/Users?flag"]);
         assert_eq!(
             server.last().headers["content-type"],
             "application/scim+json"
         );
         assert_eq!(server.last().body["userName"], "anna");
-        created
+        created.map(|sent| sent.expect("a create is always sent"))
     };
     let created = create(|_| (StatusCode::CREATED, axum::Json(user(7))).into_response()).await;
     let created = created.unwrap();
-    assert_eq!(created.id, TargetId::new("7"));
+    assert_eq!(created.id, Some(TargetId::new("7")));
     assert_eq!(
         (created.exchange.status, created.exchange.attempts),
         (Some(201), 1)
     );
     let location =
         |_: &Seen| (StatusCode::CREATED, [("location", "/v2/Users/8%20x")]).into_response();
-    assert_eq!(create(location).await.unwrap().id, TargetId::new("8 x"));
+    let created = create(location).await.unwrap();
+    assert_eq!(created.id, Some(TargetId::new("8 x")));
 
     let nothing = create(|_| StatusCode::CREATED.into_response())
         .await
@@ -463,12 +511,8 @@ async fn a_create_finds_its_id_or_says_that_there_is_none() {
 #[tokio::test]
 async fn a_lost_answer_leaves_a_write_unconfirmed_and_sends_it_once() {
     let base = lose_answers();
-    let writer = Writer::new(&reader(&base));
-    let id = TargetId::new("1");
-    let error = writer
-        .add_members(&id, &[TargetId::new("u")])
-        .await
-        .unwrap_err();
+    let sent = send(&reader(&base), &add_member("1", "u")).await;
+    let error = sent.unwrap_err();
     assert!(error.unconfirmed());
     assert_eq!(error.class(), Class::Transient);
     assert_eq!(error.exchange().unwrap().attempts, 1);
@@ -485,9 +529,8 @@ async fn a_write_that_was_turned_away_is_sent_again_while_patience_lasts() {
         StatusCode::NO_CONTENT.into_response()
     })
     .await;
-    let ids = ["g", "u"].map(TargetId::new);
-    let sent = server.writer().add_members(&ids[0], &ids[1..]).await;
-    let exchange = sent.unwrap().unwrap();
+    let sent = server.send(&add_member("g", "u")).await;
+    let exchange = sent.unwrap().unwrap().exchange;
     assert_eq!((exchange.status, exchange.attempts), (Some(204), 2));
 
     for (status, class) in [(429, Class::Throttled), (503, Class::Transient)] {
@@ -496,7 +539,7 @@ async fn a_write_that_was_turned_away_is_sent_again_while_patience_lasts() {
             (status, [("retry-after", "9999")]).into_response()
         })
         .await;
-        let sent = server.writer().add_members(&ids[0], &ids[1..]).await;
+        let sent = server.send(&add_member("g", "u")).await;
         let error = sent.unwrap_err();
         assert_eq!((error.class(), error.unconfirmed()), (class, false));
         assert_eq!(server.urls().len(), 1);
@@ -506,8 +549,6 @@ async fn a_write_that_was_turned_away_is_sent_again_while_patience_lasts() {
 #[tokio::test]
 async fn all_changes_of_an_object_go_in_one_request() {
     let server = Server::new(|_| (StatusCode::OK, "x".repeat(3_000_000)).into_response()).await;
-    let writer = server.writer();
-    let id = TargetId::new("u1");
     let change = |text: &str, new: &str| Change {
         path: path(text),
         old: Some(Value::text("old")),
@@ -515,28 +556,20 @@ async fn all_changes_of_an_object_go_in_one_request() {
         element: ElementChange::None,
         written: WriteMode::Whole,
     };
-    let manager = path("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager");
-    let changes = [change("title", "Boss"), change("active", "False")];
-    let references = [(manager, Some(TargetId::new("m")))];
-    let sent = writer
-        .patch(ObjectKind::User, &id, &changes, &references)
-        .await
-        .unwrap();
-    assert_eq!(sent.unwrap().status, Some(200));
+    let update = |changes| action(ObjectKind::User, Some("u1"), Operation::Update { changes });
+    let changes = vec![change("title", "Boss"), change("active", "False")];
+    let sent = server.send(&update(changes)).await.unwrap().unwrap();
+    assert_eq!((sent.id, sent.exchange.status), (None, Some(200)));
     let seen = server.last();
     assert_eq!(seen.url, "/v2/Users/u1?flag");
     assert_eq!(
         seen.body["schemas"][0],
         "urn:ietf:params:scim:api:messages:2.0:PatchOp"
     );
-    assert_eq!(seen.body["Operations"].as_array().unwrap().len(), 3);
+    assert_eq!(seen.body["Operations"].as_array().unwrap().len(), 2);
     assert_eq!(seen.body["Operations"][1]["value"], false);
 
-    assert_eq!(
-        writer.patch(ObjectKind::User, &id, &[], &[]).await.unwrap(),
-        None
-    );
-    assert_eq!(writer.remove_members(&id, &[]).await.unwrap(), None);
+    assert_eq!(server.send(&update(Vec::new())).await.unwrap(), None);
     assert_eq!(server.urls().len(), 1, "nothing to send, nothing sent");
 }
 
@@ -552,27 +585,15 @@ async fn what_is_not_there_is_deleted() {
     ] {
         let status = move || StatusCode::from_u16(status).unwrap().into_response();
         let server = Server::new(move |seen| nobody(seen).unwrap_or_else(status)).await;
-        let deleted = server
-            .writer()
-            .delete(ObjectKind::User, &TargetId::new("1"))
-            .await;
+        let deleted = server.send(&delete("1")).await;
         assert_eq!(deleted.is_ok(), is_done, "{:?}", status());
     }
     let moved = Server::new(|_| StatusCode::NOT_FOUND.into_response()).await;
-    let deleted = moved
-        .writer()
-        .delete(ObjectKind::User, &TargetId::new("1"))
-        .await;
+    let deleted = moved.send(&delete("1")).await;
     assert!(deleted.unwrap_err().stops_everything());
     let page = |_: &Seen| (StatusCode::NOT_FOUND, "<html>").into_response();
     let server = Server::new(page).await;
-    assert!(
-        server
-            .writer()
-            .delete(ObjectKind::User, &TargetId::new("1"))
-            .await
-            .is_err()
-    );
+    assert!(server.send(&delete("1")).await.is_err());
 }
 
 #[test]
@@ -584,10 +605,11 @@ fn a_target_that_cannot_be_talked_to_is_refused_at_once() {
         requests_per_second: None,
         timeout: Duration::from_secs(1),
         ca_certificate: None,
-        dialect: Dialect {
+        dialect: DialectSettings {
             filterable: Filterable::default(),
             member_chunk: 1,
             member_remove: MemberRemove::Filter,
+            update: Update::Patch,
             page_size: 1,
         },
     };

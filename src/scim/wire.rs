@@ -1,8 +1,13 @@
 //! What goes over the wire: SCIM messages written strictly and read leniently, because servers
 //! disagree about case, types and what may be missing.
 
-use serde::Serialize;
-use serde_json::{Map, Value as Json, json};
+use std::fmt;
+
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value as Json};
+
+use crate::engine::model::TargetId;
 
 pub(super) type Resource = Map<String, Json>;
 
@@ -23,8 +28,23 @@ pub(super) struct Operation {
     pub(super) value: Option<Json>,
 }
 
-pub(super) fn patch(operations: &[Operation]) -> Json {
-    json!({ "schemas": [PATCH], "Operations": operations })
+/// The body of a PATCH.
+pub(super) fn patch(operations: &[Operation]) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        schemas: [&'static str; 1],
+        #[serde(rename = "Operations")]
+        operations: &'a [Operation],
+    }
+    bytes(&Body {
+        schemas: [PATCH],
+        operations,
+    })
+}
+
+/// JSON as it is sent. The order of members never varies: the same value is always the same bytes.
+pub(super) fn bytes(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("these types hold only what JSON can say")
 }
 
 /// A page of a list (RFC 7644 section 3.4.2).
@@ -92,6 +112,102 @@ impl ErrorBody {
     }
 }
 
+/// What matters of the answer to a write, read in one pass that keeps nothing else: the resource that
+/// a create returns is what we just sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reply {
+    /// Whether the body says so itself; some servers put an error message into a 2xx answer.
+    pub(super) is_error: bool,
+    pub(super) id: Option<TargetId>,
+}
+
+impl Reply {
+    /// An empty one where the body is no JSON object.
+    pub(super) fn read(body: &[u8]) -> Self {
+        serde_json::from_slice(body).unwrap_or_default()
+    }
+}
+
+impl<'de> Deserialize<'de> for Reply {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ReplyVisitor)
+    }
+}
+
+struct ReplyVisitor;
+
+impl<'de> Visitor<'de> for ReplyVisitor {
+    type Value = Reply;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a resource or an error message")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Reply, A::Error> {
+        let mut reply = Reply::default();
+        let mut has_exact_id = false;
+        while let Some(name) = members.next_key()? {
+            match name {
+                Name::Schemas => {
+                    reply.is_error |= names_schema(&members.next_value()?, ERROR);
+                }
+                Name::Id { is_exact } => {
+                    let id = id(&members.next_value()?);
+                    if is_exact || !has_exact_id {
+                        reply.id = id;
+                    }
+                    has_exact_id |= is_exact;
+                }
+                Name::Other => {
+                    members.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(reply)
+    }
+}
+
+/// A member's name, whose case does not count (RFC 7643 section 2.1).
+enum Name {
+    Schemas,
+    Id { is_exact: bool },
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+        impl Visitor<'_> for NameVisitor {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a member's name")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Name, E> {
+                Ok(if name.eq_ignore_ascii_case("schemas") {
+                    Name::Schemas
+                } else if name.eq_ignore_ascii_case("id") {
+                    let is_exact = name == "id";
+                    Name::Id { is_exact }
+                } else {
+                    Name::Other
+                })
+            }
+        }
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+/// A resource's id, as text also where the server makes it a number.
+pub(super) fn id(value: &Json) -> Option<TargetId> {
+    match value {
+        Json::String(id) if !id.is_empty() => Some(TargetId::new(id)),
+        Json::Number(id) => Some(TargetId::new(id.to_string())),
+        _ => None,
+    }
+}
+
 /// The resource that a body holds.
 pub(super) fn resource(body: &[u8]) -> Option<Resource> {
     match serde_json::from_slice(body).ok()? {
@@ -110,7 +226,8 @@ pub(super) fn member<'a>(object: &'a Resource, name: &str) -> Option<&'a Json> {
     })
 }
 
-fn member_name(object: &Resource, name: &str) -> Option<String> {
+/// The spelling of a name in an object.
+pub(super) fn member_name(object: &Resource, name: &str) -> Option<String> {
     if object.contains_key(name) {
         return Some(name.to_owned());
     }
@@ -121,15 +238,18 @@ fn member_name(object: &Resource, name: &str) -> Option<String> {
 }
 
 fn has_schema(object: &Resource, urn: &str) -> bool {
+    member(object, "schemas").is_some_and(|schemas| names_schema(schemas, urn))
+}
+
+fn names_schema(schemas: &Json, urn: &str) -> bool {
     let is_urn = |schema: &Json| {
         schema
             .as_str()
             .is_some_and(|schema| schema.eq_ignore_ascii_case(urn))
     };
-    match member(object, "schemas") {
-        Some(Json::Array(schemas)) => schemas.iter().any(is_urn),
-        Some(schema) => is_urn(schema),
-        None => false,
+    match schemas {
+        Json::Array(schemas) => schemas.iter().any(is_urn),
+        schema => is_urn(schema),
     }
 }
 
@@ -171,6 +291,28 @@ mod tests {
             let read = list.map(|list| (list.total, list.resources.len()));
             assert_eq!(read, expected, "{body}");
         }
+    }
+
+    #[test]
+    fn replies_are_read_in_every_shape() {
+        let reply = |body: &str| {
+            let Reply { is_error, id } = Reply::read(body.as_bytes());
+            (is_error, id.map(|id| id.as_str().to_owned()))
+        };
+        let id = |id: &str| Some(id.to_owned());
+        assert_eq!(
+            reply(r#"{"emails":[{"id":"x"}],"id":"a\"b"}"#),
+            (false, id("a\"b"))
+        );
+        assert_eq!(reply(r#"{"ID":7,"schemas":["x"]}"#), (false, id("7")));
+        assert_eq!(reply(r#"{"id":"a","Id":"b"}"#), (false, id("a")));
+        assert_eq!(reply(r#"{"Id":"b","id":"a"}"#), (false, id("a")));
+        for none in ["", "[]", "<html>", r#"{"id":""}"#, r#"{"id":"a""#, "7"] {
+            assert_eq!(reply(none), (false, None), "{none}");
+        }
+        let urn = "urn:ietf:params:scim:api:messages:2.0:Error";
+        assert!(reply(&format!(r#"{{"schemas":["{urn}"]}}"#)).0);
+        assert!(reply(&format!(r#"{{"Schemas":"{urn}","id":null}}"#)).0);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod log;
 mod matching;
 mod names;
 mod presets;
+mod put;
 mod redact;
 mod rig;
 mod roles;

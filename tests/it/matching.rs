@@ -466,7 +466,7 @@ async fn a_target_that_deactivates_what_is_deleted_is_lived_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_target_that_refuses_deletes_or_patches_is_told_in_its_words() {
+async fn a_target_that_refuses_deletes_or_changes_is_quoted() {
     let rig = start().await;
     let jane = rig.joiner("jane");
     rig.sync().await.expect(0);
@@ -476,6 +476,7 @@ async fn a_target_that_refuses_deletes_or_patches_is_told_in_its_words() {
     assert_eq!(summary["failures"][0]["http_status"], 405, "{summary:#}");
     rig.sandbox.target.configure(|target| target.quirks.clear());
     rig.sandbox.target.enable(Quirk::NoPatch);
+    rig.sandbox.target.enable(Quirk::NoPut);
     let john = rig.joiner("john");
     rig.sync().await.expect(0);
     rig.tenant().set_property(john, "jobTitle", json!("Boss"));

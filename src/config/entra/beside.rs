@@ -4,7 +4,9 @@
 
 use super::{Left, judge};
 use crate::config::resolve::{CONCURRENCY, INTERVAL, MEMBER_CHUNK, PAGE_SIZE, TIMEOUT};
-use crate::config::settings::{Application, Dialect, Job, MemberRemove, Schedule, Target};
+use crate::config::settings::{
+    Application, DialectSettings, Job, MemberRemove, Schedule, Target, Update,
+};
 use crate::engine::job::{
     self, GroupObjects, Limit, Limits, Rules, Scope, ScopeMode, WhenOutOfScope,
 };
@@ -82,10 +84,11 @@ impl List {
             timeout,
             ca_certificate,
             dialect:
-                Dialect {
+                DialectSettings {
                     filterable,
                     member_chunk,
                     member_remove,
+                    update,
                     page_size,
                 },
         } = target;
@@ -125,6 +128,10 @@ impl List {
         }
         if *page_size != PAGE_SIZE {
             self.leave(place, format!("page_size = {page_size}"), requests);
+        }
+        if *update == Update::Put {
+            let why = "Entra changes resources by PATCH only";
+            self.leave(place, "update = \"put\"", why);
         }
         let by_the_standard = base_url.to_ascii_lowercase().contains(STANDARD_PATCH);
         match member_remove {
@@ -291,6 +298,7 @@ ca_certificate = "ca.pem"
 filterable = ["userName", "displayName"]
 member_chunk = 7
 member_remove = "filter"
+update = "put"
 page_size = 9
 [jobs.scope]
 mode = "groups"
@@ -385,6 +393,7 @@ interval = "5m"
         target: filterable = ["userName", "displayName"] for groups: Entra filters by whichever attribute matches
         target: member_chunk = 7: Entra decides by itself how large its requests are
         target: page_size = 9: Entra decides by itself how large its requests are
+        target: update = "put": Entra changes resources by PATCH only
         target: member_remove = "filter": Entra does so only if its Tenant URL has the parameter aadOptscim062020
         scope: mode = "groups", groups = ["Staff"]: Entra has no such scope: assign these groups to the application
         scope: nested_groups = true: Entra provisions only the direct members of groups

@@ -73,6 +73,7 @@ pub(super) struct Target {
     pub(super) filterable: Option<Filterable>,
     pub(super) member_chunk: Option<Typed<i64>>,
     pub(super) member_remove: Option<Typed<String>>,
+    pub(super) update: Option<Typed<String>>,
     pub(super) page_size: Option<Typed<i64>>,
 }
 

@@ -214,6 +214,7 @@ impl Target {
             filterable: Filterable::read(table, log),
             member_chunk: table.integer("member_chunk", 1, log),
             member_remove: table.text("member_remove", log),
+            update: table.text("update", log),
             page_size: table.integer("page_size", 1, log),
         }
     }

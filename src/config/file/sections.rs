@@ -66,6 +66,7 @@ pub(super) const TARGET: Section = Section {
         "filterable",
         "member_chunk",
         "member_remove",
+        "update",
         "page_size",
     ],
     later: &[("oauth", "use token = { env = \"NAME\" }")],
@@ -156,6 +157,7 @@ pub(super) const PRESET_TARGET: Section = section(
         "filterable",
         "member_chunk",
         "member_remove",
+        "update",
         "page_size",
     ],
 );

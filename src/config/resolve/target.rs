@@ -9,7 +9,7 @@ use crate::config::file;
 use crate::config::mapping::choose;
 use crate::config::problem::Log;
 use crate::config::reader::Typed;
-use crate::config::settings::{Dialect, Filterable, MemberRemove, Secret, Target};
+use crate::config::settings::{DialectSettings, Filterable, MemberRemove, Secret, Target, Update};
 use crate::engine::model::TargetPath;
 
 pub(in crate::config) const CONCURRENCY: usize = 8;
@@ -25,7 +25,7 @@ pub(super) struct PartialTarget {
     requests_per_second: Option<f64>,
     timeout: Option<Duration>,
     ca_certificate: Option<PathBuf>,
-    pub(super) dialect: Dialect,
+    pub(super) dialect: DialectSettings,
 }
 
 impl PartialTarget {
@@ -85,6 +85,8 @@ pub(super) fn resolve_target(
         ("value-list", MemberRemove::ValueList),
     ];
     let member_remove = own.member_remove.as_ref().or(preset.member_remove.as_ref());
+    let updates = [("patch", Update::Patch), ("put", Update::Put)];
+    let update = own.update.as_ref().or(preset.update.as_ref());
     PartialTarget {
         base_url,
         token: secret(own.token.as_ref(), folder, log),
@@ -96,7 +98,7 @@ pub(super) fn resolve_target(
             .map(|typed| typed.value),
         timeout,
         ca_certificate,
-        dialect: Dialect {
+        dialect: DialectSettings {
             filterable: own
                 .filterable
                 .as_ref()
@@ -106,6 +108,9 @@ pub(super) fn resolve_target(
             member_remove: member_remove
                 .and_then(|typed| choose(typed, &words, log))
                 .unwrap_or(MemberRemove::Filter),
+            update: update
+                .and_then(|typed| choose(typed, &updates, log))
+                .unwrap_or(Update::Patch),
             page_size: number(&own.page_size, &preset.page_size, PAGE_SIZE),
         },
     }

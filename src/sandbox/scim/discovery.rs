@@ -7,10 +7,12 @@ use super::personality::{Personality, Quirk};
 use super::schema::{Kind, SCHEMAS};
 
 pub(super) fn service_provider_config(base: &str, personality: &Personality) -> Value {
+    let supports_patch =
+        !personality.has(Quirk::NoPatch) && !personality.has(Quirk::PatchNotAllowed);
     json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
         "documentationUri": "https://www.rfc-editor.org/rfc/rfc7644",
-        "patch": {"supported": !personality.has(Quirk::NoPatch)},
+        "patch": {"supported": supports_patch},
         "bulk": {"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
         "filter": {"supported": true, "maxResults": personality.page_cap},
         "changePassword": {"supported": false},

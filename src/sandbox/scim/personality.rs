@@ -85,6 +85,8 @@ pub enum Quirk {
     NoPut,
     /// PATCH is refused with 501.
     NoPatch,
+    /// PATCH is refused with 405.
+    PatchNotAllowed,
     /// DELETE is refused with 405.
     NoDelete,
     /// Filters are ignored: every list is whole.

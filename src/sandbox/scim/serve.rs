@@ -146,6 +146,9 @@ impl Target {
             ("GET", [id]) => self.read(call, kind, id, base),
             ("PUT", [_]) if self.personality.has(Quirk::NoPut) => Err(not_implemented(call)),
             ("PATCH", [_]) if self.personality.has(Quirk::NoPatch) => Err(not_implemented(call)),
+            ("PATCH", [_]) if self.personality.has(Quirk::PatchNotAllowed) => {
+                Err(method_not_allowed(call))
+            }
             ("DELETE", [_]) if self.personality.has(Quirk::NoDelete) => {
                 Err(method_not_allowed(call))
             }

@@ -1,0 +1,125 @@
+//! Sends the request of one action, by the dialect that the target turns out to speak: where it refuses
+//! PATCH, the same change is sent as a PUT, and so is the rest of the cycle.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::config::DialectSettings;
+use crate::engine::model::{ObjectKind, TargetId};
+use crate::engine::plan::{Action, Operation};
+use crate::engine::redact::Hidden;
+use crate::scim::{self, Current, Dialect, Reader, Sent, Writer};
+
+pub(super) struct Sender {
+    reader: Reader,
+    writer: Writer,
+    dialect: Mutex<Dialect>,
+    /// Groups that were made here and have no members yet.
+    empty_groups: Mutex<BTreeSet<TargetId>>,
+}
+
+impl Sender {
+    pub(super) fn new(reader: &Reader, settings: &DialectSettings) -> Self {
+        Self {
+            reader: reader.clone(),
+            writer: Writer::new(reader),
+            dialect: Mutex::new(Dialect::new(settings)),
+            empty_groups: Mutex::default(),
+        }
+    }
+
+    /// As the target has turned out to need it so far.
+    pub(super) fn dialect(&self) -> Dialect {
+        *lock(&self.dialect)
+    }
+
+    /// Carries out an action whose target ids are filled in. `None`: nothing had to be sent. `known`
+    /// are the members of a group that must be there before; it is called only for a PUT.
+    pub(super) async fn send(
+        &self,
+        action: &Action,
+        hidden: &Hidden,
+        known: impl Fn() -> BTreeSet<TargetId>,
+    ) -> Result<Option<Sent>, scim::Error> {
+        let kind = action.subject.kind;
+        let sent = self.send_by(self.dialect(), action, hidden, &known).await;
+        match sent {
+            Err(error) if error.is_patch_refused() => {
+                tracing::info!(
+                    %kind,
+                    error = error.failure().message,
+                    "the target refuses PATCH: resources are replaced as a whole from now on"
+                );
+                let dialect = {
+                    let mut dialect = lock(&self.dialect);
+                    *dialect = dialect.with_put(kind);
+                    *dialect
+                };
+                self.send_by(dialect, action, hidden, &known).await
+            }
+            sent => sent,
+        }
+    }
+
+    async fn send_by(
+        &self,
+        dialect: Dialect,
+        action: &Action,
+        hidden: &Hidden,
+        known: &impl Fn() -> BTreeSet<TargetId>,
+    ) -> Result<Option<Sent>, scim::Error> {
+        let current = match &action.target {
+            Some(target) if dialect.needs_current(action) => {
+                let kind = action.subject.kind;
+                Some(self.current(kind, target, hidden, known).await?)
+            }
+            _ => None,
+        };
+        let Some(request) = dialect.request(action, current.as_ref())? else {
+            return Ok(None);
+        };
+        let sent = self.writer.send(&request, hidden).await;
+        let may_be_done = match &sent {
+            Ok(_) => true,
+            Err(error) => error.unconfirmed(),
+        };
+        if let (Operation::AddMembers { .. }, Some(target)) = (&action.operation, &action.target)
+            && may_be_done
+        {
+            lock(&self.empty_groups).remove(target);
+        }
+        let sent = sent?;
+        if let (Operation::Create { .. }, ObjectKind::Group, Some(id)) =
+            (&action.operation, action.subject.kind, &sent.id)
+        {
+            lock(&self.empty_groups).insert(id.clone());
+        }
+        Ok(Some(sent))
+    }
+
+    async fn current(
+        &self,
+        kind: ObjectKind,
+        target: &TargetId,
+        hidden: &Hidden,
+        known: &impl Fn() -> BTreeSet<TargetId>,
+    ) -> Result<Current, scim::Error> {
+        let current = self
+            .reader
+            .hiding(hidden.clone())
+            .current(kind, target)
+            .await?;
+        match kind {
+            ObjectKind::User => Ok(current),
+            ObjectKind::Group => {
+                let is_new = lock(&self.empty_groups).contains(target);
+                current.with_members(&known(), is_new)
+            }
+        }
+    }
+}
+
+/// What these hold means something whatever a panicking holder did.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,386 @@
+//! How one target takes its changes: an action as the request that makes it. Pure, so that a plan can
+//! list what will be sent.
+
+use super::error::Error;
+use super::request::Request;
+use super::whole::{self, Current};
+use super::{patch, resource, wire};
+use crate::config::{self, MemberRemove, Update};
+use crate::engine::model::{ObjectKind, TargetId, TargetPath};
+use crate::engine::plan::{Action, Change, Operation};
+
+/// The same action always becomes the same request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dialect {
+    member_chunk: usize,
+    member_remove: MemberRemove,
+    users: Update,
+    groups: Update,
+}
+
+impl Dialect {
+    pub(crate) fn new(settings: &config::DialectSettings) -> Self {
+        Self {
+            member_chunk: settings.member_chunk.max(1),
+            member_remove: settings.member_remove,
+            users: settings.update,
+            groups: settings.update,
+        }
+    }
+
+    /// The same, but resources of this kind are replaced as a whole: for a target that refused a PATCH.
+    #[must_use]
+    pub(crate) fn with_put(mut self, kind: ObjectKind) -> Self {
+        match kind {
+            ObjectKind::User => self.users = Update::Put,
+            ObjectKind::Group => self.groups = Update::Put,
+        }
+        self
+    }
+
+    pub(crate) fn update(&self, kind: ObjectKind) -> Update {
+        match kind {
+            ObjectKind::User => self.users,
+            ObjectKind::Group => self.groups,
+        }
+    }
+
+    /// Whether the request is built from the resource as it is now, so that it must be read first.
+    pub(crate) fn needs_current(&self, action: &Action) -> bool {
+        match &action.operation {
+            Operation::Create { .. } | Operation::Delete { .. } => false,
+            Operation::Adopt { changes, .. }
+            | Operation::Update { changes }
+            | Operation::Enable { changes }
+            | Operation::Disable { changes, .. } => {
+                !changes.is_empty() && self.update(action.subject.kind) == Update::Put
+            }
+            Operation::AddMembers { .. }
+            | Operation::RemoveMembers { .. }
+            | Operation::SetReference { .. } => self.update(action.subject.kind) == Update::Put,
+        }
+    }
+
+    /// The action in parts of which each is one request: members in chunks of the size that the target
+    /// takes. A group that is replaced as a whole is sent whole.
+    pub(crate) fn split(&self, action: Action) -> Vec<Action> {
+        if self.update(action.subject.kind) == Update::Put {
+            return vec![action];
+        }
+        let Action {
+            subject,
+            target,
+            operation,
+        } = action;
+        let operations = match operation {
+            Operation::AddMembers { members } => {
+                let chunks = chunks(members, self.member_chunk);
+                chunks
+                    .map(|members| Operation::AddMembers { members })
+                    .collect()
+            }
+            Operation::RemoveMembers { members } => {
+                let chunks = chunks(members, self.member_chunk);
+                chunks
+                    .map(|members| Operation::RemoveMembers { members })
+                    .collect()
+            }
+            whole @ (Operation::Create { .. }
+            | Operation::Adopt { .. }
+            | Operation::Update { .. }
+            | Operation::Enable { .. }
+            | Operation::Disable { .. }
+            | Operation::Delete { .. }
+            | Operation::SetReference { .. }) => vec![whole],
+        };
+        let action = |operation| Action {
+            subject: subject.clone(),
+            target: target.clone(),
+            operation,
+        };
+        operations.into_iter().map(action).collect()
+    }
+
+    /// The request that carries out the action. `None`: there is nothing to send, because nothing is to
+    /// change, the resource does not exist yet, or nothing that it refers to exists yet. References and
+    /// members without a target id are left out.
+    ///
+    /// `current` is the resource as just read; it is used only where [`Self::needs_current`] says so.
+    pub(crate) fn request(
+        &self,
+        action: &Action,
+        current: Option<&Current>,
+    ) -> Result<Option<Request>, Error> {
+        let kind = action.subject.kind;
+        if let Operation::Create {
+            attributes,
+            references,
+            keys: _,
+            via: _,
+        } = &action.operation
+        {
+            let references = references
+                .iter()
+                .filter_map(|(path, new)| Some((path, new.target.as_ref()?)));
+            let body = resource::body(kind, attributes, references);
+            return Ok(Some(Request::create(kind, wire::bytes(&body))));
+        }
+        let Some(id) = &action.target else {
+            return Ok(None);
+        };
+        if let Operation::Delete { why: _ } = &action.operation {
+            return Request::delete(kind, id).map(Some);
+        }
+        let Some(edit) = Edit::of(&action.operation) else {
+            return Ok(None);
+        };
+        if self.update(kind) == Update::Put {
+            let current = current.ok_or(Error::NotRead)?;
+            let body = whole::edited(kind, current, &edit)?;
+            return Request::replace(kind, id, wire::bytes(&body)).map(Some);
+        }
+        let operations = patch::operations(kind, &edit, self.member_remove);
+        if operations.is_empty() {
+            return Ok(None);
+        }
+        Request::patch(kind, id, wire::patch(&operations)).map(Some)
+    }
+}
+
+/// What is done to a resource that exists and goes on existing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Edit<'a> {
+    Values(&'a [Change]),
+    Reference(&'a TargetPath, Option<&'a TargetId>),
+    /// Neither is ever empty: a `remove` of `members` with an empty list would take out everyone.
+    AddMembers(Vec<&'a TargetId>),
+    RemoveMembers(Vec<&'a TargetId>),
+}
+
+impl<'a> Edit<'a> {
+    /// `None`: nothing is left to be done, or it is no edit.
+    fn of(operation: &'a Operation) -> Option<Self> {
+        match operation {
+            Operation::Create { .. } | Operation::Delete { .. } => None,
+            Operation::Adopt { changes, .. }
+            | Operation::Update { changes }
+            | Operation::Enable { changes }
+            | Operation::Disable { changes, .. } => {
+                (!changes.is_empty()).then_some(Self::Values(changes))
+            }
+            Operation::SetReference { path, old: _, new } => {
+                let to = match new {
+                    None => None,
+                    Some(new) => Some(new.target.as_ref()?),
+                };
+                Some(Self::Reference(path, to))
+            }
+            Operation::AddMembers { members } => {
+                let ids = members.iter().filter_map(|member| member.target.as_ref());
+                let ids: Vec<_> = ids.collect();
+                (!ids.is_empty()).then_some(Self::AddMembers(ids))
+            }
+            Operation::RemoveMembers { members } => {
+                let ids: Vec<_> = members.iter().map(|(_, id)| id).collect();
+                (!ids.is_empty()).then_some(Self::RemoveMembers(ids))
+            }
+        }
+    }
+}
+
+fn chunks<T>(members: Vec<T>, size: usize) -> impl Iterator<Item = Vec<T>> {
+    let mut rest = members.into_iter().peekable();
+    std::iter::from_fn(move || {
+        rest.peek()?;
+        Some(rest.by_ref().take(size).collect())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Filterable;
+    use crate::engine::model::{SourceId, Value};
+    use crate::engine::plan::{ElementChange, Referenced, Subject, WhyRemoved, WriteMode};
+
+    const MANAGER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager";
+
+    fn dialect() -> Dialect {
+        Dialect::new(&config::DialectSettings {
+            filterable: Filterable::default(),
+            member_chunk: 2,
+            member_remove: MemberRemove::Filter,
+            update: Update::Patch,
+            page_size: 10,
+        })
+    }
+
+    fn action(kind: ObjectKind, target: Option<&str>, operation: Operation) -> Action {
+        Action {
+            subject: Subject {
+                kind,
+                id: SourceId::new("s"),
+                label: "label".to_owned(),
+            },
+            target: target.map(TargetId::new),
+            operation,
+        }
+    }
+
+    fn new(target: Option<&str>) -> Referenced {
+        Referenced {
+            source: SourceId::new("m"),
+            target: target.map(TargetId::new),
+        }
+    }
+
+    fn add(members: &[Option<&str>]) -> Action {
+        let members = members.iter().copied().map(new).collect();
+        let operation = Operation::AddMembers { members };
+        action(ObjectKind::Group, Some("g/1"), operation)
+    }
+
+    fn remove(members: &[&str]) -> Action {
+        let members = members
+            .iter()
+            .map(|id| (SourceId::new(*id), TargetId::new(*id)))
+            .collect();
+        let operation = Operation::RemoveMembers { members };
+        action(ObjectKind::Group, Some("g/1"), operation)
+    }
+
+    fn rename(kind: ObjectKind) -> Action {
+        let changes = vec![Change {
+            path: TargetPath::parse("displayName").unwrap(),
+            old: Some(Value::text("old")),
+            new: Some(Value::text("new")),
+            element: ElementChange::None,
+            written: WriteMode::Whole,
+        }];
+        action(kind, Some("g/1"), Operation::Update { changes })
+    }
+
+    fn set_manager(new: Option<Referenced>) -> Action {
+        let path = TargetPath::parse(MANAGER).unwrap();
+        let operation = Operation::SetReference {
+            path,
+            old: None,
+            new,
+        };
+        action(ObjectKind::User, Some("u1"), operation)
+    }
+
+    fn create(manager: Option<&str>) -> Action {
+        let name = TargetPath::parse("userName").unwrap();
+        let operation = Operation::Create {
+            attributes: BTreeMap::from([(name, Value::text("anna"))]),
+            references: vec![(TargetPath::parse(MANAGER).unwrap(), new(manager))],
+            keys: Vec::new(),
+            via: Vec::new(),
+        };
+        action(ObjectKind::User, None, operation)
+    }
+
+    fn line(action: &Action) -> String {
+        match dialect().request(action, None).unwrap() {
+            Some(Request {
+                method, path, body, ..
+            }) => {
+                let body = String::from_utf8(body.unwrap_or_else(|| vec![b'-'])).unwrap();
+                let body = body.replace("urn:ietf:params:scim:", "");
+                format!("{method} {path} {body}")
+            }
+            None => "nothing".to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_action_is_one_request() {
+        let why = WhyRemoved::Deleted;
+        let actions = [
+            create(Some("m1")),
+            create(None),
+            rename(ObjectKind::Group),
+            set_manager(Some(new(Some("m1")))),
+            set_manager(None),
+            add(&[Some("a"), None, Some("b")]),
+            remove(&["a"]),
+            action(ObjectKind::User, Some("u1"), Operation::Delete { why }),
+        ];
+        insta::assert_snapshot!(actions.each_ref().map(line).join("\n"), @r#"
+        POST /Users {"schemas":["schemas:core:2.0:User","schemas:extension:enterprise:2.0:User"],"schemas:extension:enterprise:2.0:User":{"manager":{"value":"m1"}},"userName":"anna"}
+        POST /Users {"schemas":["schemas:core:2.0:User"],"userName":"anna"}
+        PATCH /Groups/g%2F1 {"schemas":["api:messages:2.0:PatchOp"],"Operations":[{"op":"replace","path":"displayName","value":"new"}]}
+        PATCH /Users/u1 {"schemas":["api:messages:2.0:PatchOp"],"Operations":[{"op":"replace","path":"schemas:extension:enterprise:2.0:User:manager","value":{"value":"m1"}}]}
+        PATCH /Users/u1 {"schemas":["api:messages:2.0:PatchOp"],"Operations":[{"op":"remove","path":"schemas:extension:enterprise:2.0:User:manager"}]}
+        PATCH /Groups/g%2F1 {"schemas":["api:messages:2.0:PatchOp"],"Operations":[{"op":"add","path":"members","value":[{"value":"a"},{"value":"b"}]}]}
+        PATCH /Groups/g%2F1 {"schemas":["api:messages:2.0:PatchOp"],"Operations":[{"op":"remove","path":"members[value eq \"a\"]"}]}
+        DELETE /Users/u1 -
+        "#);
+    }
+
+    #[test]
+    fn what_is_left_of_nothing_is_not_sent() {
+        let update = Operation::Update {
+            changes: Vec::new(),
+        };
+        for action in [
+            add(&[]),
+            add(&[None]),
+            remove(&[]),
+            set_manager(Some(new(None))),
+            action(ObjectKind::User, Some("u1"), update),
+            Action {
+                target: None,
+                ..rename(ObjectKind::User)
+            },
+        ] {
+            assert_eq!(dialect().request(&action, None).unwrap(), None);
+            let put = dialect()
+                .with_put(ObjectKind::User)
+                .with_put(ObjectKind::Group);
+            assert_eq!(put.request(&action, None).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn members_are_sent_in_chunks_but_by_put_at_once() {
+        let sizes = |dialect: Dialect, action: &Action| {
+            let parts = dialect.split(action.clone());
+            parts.iter().map(Action::weight).collect::<Vec<_>>()
+        };
+        let added = add(&[Some("a"), Some("b"), Some("c")]);
+        assert_eq!(sizes(dialect(), &added), [2, 1]);
+        assert_eq!(sizes(dialect(), &remove(&["a", "b", "c", "d"])), [2, 2]);
+        assert_eq!(sizes(dialect(), &rename(ObjectKind::Group)), [1]);
+        assert_eq!(sizes(dialect().with_put(ObjectKind::Group), &added), [3]);
+        assert_eq!(sizes(dialect().with_put(ObjectKind::User), &added), [2, 1]);
+    }
+
+    #[test]
+    fn a_put_needs_the_resource_as_it_is() {
+        let put = dialect().with_put(ObjectKind::Group);
+        assert!(put.needs_current(&rename(ObjectKind::Group)));
+        assert!(!put.needs_current(&rename(ObjectKind::User)));
+        assert!(!put.needs_current(&create(None)));
+        let request = put.request(&rename(ObjectKind::Group), None);
+        assert!(matches!(request, Err(Error::NotRead)));
+
+        let group = json!({"id": "g/1", "displayName": "old", "members": [{"value": "a"}]});
+        let current = Current::new(group.as_object().unwrap().clone(), true);
+        let request = put.request(&rename(ObjectKind::Group), Some(&current));
+        assert!(matches!(request, Err(Error::MembersUnknown(_))));
+        let known = BTreeSet::from([TargetId::new("a")]);
+        let current = current.with_members(&known, false).unwrap();
+        let request = put.request(&rename(ObjectKind::Group), Some(&current));
+        let request = request.unwrap().unwrap();
+        assert_eq!(
+            (request.method.as_str(), request.path.as_str()),
+            ("PUT", "/Groups/g%2F1")
+        );
+    }
+}

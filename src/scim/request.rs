@@ -1,0 +1,108 @@
+//! A request to the target as a value: what is sent is known, can be listed and compared before
+//! anything is sent. Built by pure functions, sent by [`super::Writer`] and [`super::Reader`].
+
+use reqwest::Method;
+
+use super::error::{About, Error};
+use super::route;
+use crate::engine::model::{ObjectKind, TargetId};
+use crate::http::Idempotency;
+
+/// One request. Where it goes is relative to the base URL, so that it is the same for every address of
+/// the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// The kind of resource that it is about.
+    pub(super) kind: ObjectKind,
+    pub(crate) method: Method,
+    /// Encoded, below the path of the base URL: `/Users/2819c223`.
+    pub(crate) path: String,
+    /// Encoded; the query of the base URL comes before it.
+    pub(crate) query: String,
+    /// JSON, exactly as it is sent.
+    pub(crate) body: Option<Vec<u8>>,
+    /// After which failures it may be sent again.
+    pub(crate) repeat: Idempotency,
+    /// Whether 404 means the resource or the whole endpoint.
+    pub(super) about: About,
+}
+
+impl Request {
+    /// Reads a page of a collection; parameters as they are after decoding.
+    pub(super) fn list(
+        kind: ObjectKind,
+        parameters: &[(&str, String)],
+        repeat: Idempotency,
+    ) -> Self {
+        Self {
+            kind,
+            method: Method::GET,
+            path: route::collection(kind),
+            query: route::query(parameters),
+            body: None,
+            repeat,
+            about: About::Collection,
+        }
+    }
+
+    /// Reads one resource, likewise.
+    pub(super) fn read(
+        kind: ObjectKind,
+        id: &TargetId,
+        parameters: &[(&str, String)],
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            query: route::query(parameters),
+            ..Self::to_resource(Method::GET, kind, id, None, Idempotency::Always)?
+        })
+    }
+
+    pub(super) fn create(kind: ObjectKind, body: Vec<u8>) -> Self {
+        Self {
+            kind,
+            method: Method::POST,
+            path: route::collection(kind),
+            query: String::new(),
+            body: Some(body),
+            repeat: Idempotency::IfNotProcessed,
+            about: About::Collection,
+        }
+    }
+
+    /// An element or a member that is added twice may be there twice on a lax server.
+    pub(super) fn patch(kind: ObjectKind, id: &TargetId, body: Vec<u8>) -> Result<Self, Error> {
+        let repeat = Idempotency::IfNotProcessed;
+        Self::to_resource(Method::PATCH, kind, id, Some(body), repeat)
+    }
+
+    /// What is replaced was read before: later, someone else may have changed it meanwhile.
+    pub(super) fn replace(kind: ObjectKind, id: &TargetId, body: Vec<u8>) -> Result<Self, Error> {
+        let repeat = Idempotency::IfNotProcessed;
+        Self::to_resource(Method::PUT, kind, id, Some(body), repeat)
+    }
+
+    pub(super) fn delete(kind: ObjectKind, id: &TargetId) -> Result<Self, Error> {
+        Self::to_resource(Method::DELETE, kind, id, None, Idempotency::Always)
+    }
+
+    fn to_resource(
+        method: Method,
+        kind: ObjectKind,
+        id: &TargetId,
+        body: Option<Vec<u8>>,
+        repeat: Idempotency,
+    ) -> Result<Self, Error> {
+        let path = route::resource(kind, id).ok_or_else(|| Error::UnusableId {
+            id: id.as_str().to_owned(),
+        })?;
+        Ok(Self {
+            kind,
+            method,
+            path,
+            query: String::new(),
+            body,
+            repeat,
+            about: About::Object,
+        })
+    }
+}

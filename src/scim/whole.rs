@@ -1,0 +1,536 @@
+//! A resource replaced as a whole (PUT, RFC 7644 section 3.5.1): what the target holds now, with the
+//! changes applied, so that what others wrote there stays. Pure.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value as Json, json};
+
+use super::dialect::Edit;
+use super::error::{Error, MembersUnknown};
+use super::resource::{
+    self, core_schema, is_multi_valued, is_primary, is_selected, new_element, reference, sub_value,
+    to_json,
+};
+use super::wire::{self, Resource, member, member_name};
+use crate::engine::model::{ObjectKind, TargetId, TargetPath, Value};
+use crate::engine::plan::{Change, ElementChange, WriteMode};
+
+const MEMBERS: &str = "members";
+
+/// A resource as it was just read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Current {
+    resource: Resource,
+    /// The target's own elements, once they are known to be all of them.
+    members: Option<Vec<Json>>,
+    /// Whether a group without a list of members has none: an empty list may be left out (RFC 7643
+    /// section 2.5), but some targets never show one.
+    shows_members: bool,
+}
+
+impl Current {
+    /// `shows_members`: whether the target is known to show the members of some group.
+    pub(super) fn new(resource: Resource, shows_members: bool) -> Self {
+        Self {
+            resource,
+            members: None,
+            shows_members,
+        }
+    }
+
+    /// The same group with its members, if they are all there; otherwise a PUT would take out those
+    /// that are not shown. `known` are members that the target took and that must be there; a group
+    /// that `is_new` was made in this cycle and has none yet.
+    pub(crate) fn with_members(
+        mut self,
+        known: &BTreeSet<TargetId>,
+        is_new: bool,
+    ) -> Result<Self, Error> {
+        let members = match members(&self.resource) {
+            Some(members) => members.clone(),
+            None if self.shows_members || is_new => Vec::new(),
+            None => return Err(Error::MembersUnknown(MembersUnknown::NotShown)),
+        };
+        let ids: Option<BTreeSet<TargetId>> = members.iter().map(member_id).collect();
+        let ids = ids.ok_or(Error::MembersUnknown(MembersUnknown::WithoutId))?;
+        if !known.is_subset(&ids) {
+            return Err(Error::MembersUnknown(MembersUnknown::Missing));
+        }
+        self.members = Some(members);
+        Ok(self)
+    }
+}
+
+/// The list of members, where the target shows one.
+pub(super) fn members(resource: &Resource) -> Option<&Vec<Json>> {
+    member(resource, MEMBERS)?.as_array()
+}
+
+/// The body of a PUT: what was read, without what only the target may write, and edited.
+///
+/// `id` stays, since servers compare it with the one in the URL. A value that is cleared is sent as
+/// null or as an empty list, because leaving it out "MAY" clear it.
+pub(super) fn edited(
+    kind: ObjectKind,
+    current: &Current,
+    edit: &Edit<'_>,
+) -> Result<Resource, Error> {
+    let mut body = current.resource.clone();
+    remove_member(&mut body, "meta");
+    match kind {
+        ObjectKind::User => remove_member(&mut body, "groups"),
+        ObjectKind::Group => {
+            let members = current.members.as_ref();
+            let members = members.ok_or(Error::MembersUnknown(MembersUnknown::NotShown))?;
+            let members = members.iter().map(without_read_only).collect();
+            set_member(&mut body, MEMBERS, Json::Array(members));
+        }
+    }
+    match edit {
+        Edit::Values(changes) => {
+            for change in *changes {
+                apply(kind, &mut body, change);
+            }
+        }
+        // All of it, since the old object's name would stay next to the new id.
+        Edit::Reference(path, to) => {
+            let value = match (to, path.sub_attribute()) {
+                (None, _) => Json::Null,
+                (Some(id), None) => reference(path, id),
+                (Some(id), Some(sub)) => json!({ (sub): reference(path, id) }),
+            };
+            set_member(container(&mut body, path), path.attribute(), value);
+        }
+        Edit::AddMembers(ids) => {
+            let members = list_at(&mut body, MEMBERS);
+            let known: BTreeSet<TargetId> = members.iter().filter_map(member_id).collect();
+            let new = ids.iter().filter(|id| !known.contains(**id));
+            members.extend(new.map(|id| json!({ "value": id.as_str() })));
+        }
+        Edit::RemoveMembers(ids) => {
+            let out: BTreeSet<&TargetId> = ids.iter().copied().collect();
+            let is_out = |element: &Json| member_id(element).is_some_and(|id| out.contains(&id));
+            list_at(&mut body, MEMBERS).retain(|element| !is_out(element));
+        }
+    }
+    name_schemas(kind, &mut body);
+    Ok(body)
+}
+
+fn apply(kind: ObjectKind, body: &mut Resource, change: &Change) {
+    let Change {
+        path,
+        old: _,
+        new,
+        element,
+        written,
+    } = change;
+    if path.is_members() || matches!(new, Some(Value::Reference(_))) {
+        return;
+    }
+    if let WriteMode::Added(added) = written {
+        let added = to_json(kind, path, &Value::List(added.clone()));
+        let Some(Json::Array(added)) = added else {
+            return;
+        };
+        let list = list_at(container(body, path), path.attribute());
+        for one in added {
+            if !list.contains(&one) {
+                list.push(one);
+            }
+        }
+        return;
+    }
+    let value = new.as_ref().and_then(|new| to_json(kind, path, new));
+    if let (Some(selector), ElementChange::Removed) = (path.selector(), element) {
+        let list = list_at(container(body, path), path.attribute());
+        list.retain(|one| !is_selected(one, selector));
+        return;
+    }
+    set(kind, body, path, value);
+}
+
+/// Sets or clears the value at a path.
+fn set(kind: ObjectKind, body: &mut Resource, path: &TargetPath, value: Option<Json>) {
+    let is_list = is_multi_valued(kind, path);
+    let container = container(body, path);
+    let name = path.attribute();
+    let shown = member(container, name);
+    let is_list = is_list || shown.is_some_and(Json::is_array);
+    if value.is_none() && shown.is_none_or(Json::is_null) {
+        return;
+    }
+    match (path.selector(), path.sub_attribute()) {
+        (None, None) => {
+            let cleared = if is_list { json!([]) } else { Json::Null };
+            set_member(container, name, value.unwrap_or(cleared));
+        }
+        (None, Some(sub)) if is_list => {
+            let list = list_at(container, name);
+            if list.is_empty() {
+                list.push(json!({}));
+            }
+            let at = list.iter().position(is_primary).unwrap_or(0);
+            set_in_element(list, at, Some(sub), value);
+        }
+        (None, Some(sub)) => {
+            set_member(object_at(container, name), sub, value.unwrap_or(Json::Null));
+        }
+        (Some(selector), sub) => {
+            let list = list_at(container, name);
+            let selected = |one: &Json| is_selected(one, selector);
+            let at = list
+                .iter()
+                .position(|one| selected(one) && is_primary(one))
+                .or_else(|| list.iter().position(selected));
+            let at = match (at, &value) {
+                (Some(at), _) => at,
+                (None, Some(_)) => {
+                    list.push(new_element(selector));
+                    list.len() - 1
+                }
+                (None, None) => return,
+            };
+            set_in_element(list, at, sub, value);
+        }
+    }
+}
+
+fn set_in_element(list: &mut [Json], at: usize, sub: Option<&str>, value: Option<Json>) {
+    // Some servers write an element as a bare value.
+    if !list[at].is_object() {
+        list[at] = json!({ "value": list[at] });
+    }
+    let Json::Object(element) = &mut list[at] else {
+        return;
+    };
+    match (sub, value) {
+        (sub, None) => remove_member(element, sub.unwrap_or("value")),
+        (None, Some(Json::Object(members))) => {
+            for (name, value) in members {
+                set_member(element, &name, value);
+            }
+        }
+        (sub, Some(value)) => set_member(element, sub.unwrap_or("value"), value),
+    }
+    // At most one element is the primary one (RFC 7643 section 2.4).
+    if is_primary(&list[at]) {
+        for (_, other) in list
+            .iter_mut()
+            .enumerate()
+            .filter(|(other, _)| *other != at)
+        {
+            if let (true, Json::Object(other)) = (is_primary(other), &mut *other) {
+                set_member(other, "primary", json!(false));
+            }
+        }
+    }
+}
+
+/// The schemas that the body uses, next to those that the target named.
+fn name_schemas(kind: ObjectKind, body: &mut Resource) {
+    let used: Vec<String> = body
+        .iter()
+        .filter(|(name, value)| name.starts_with("urn:") && !value.is_null())
+        .map(|(name, _)| name.clone())
+        .collect();
+    let schemas = list_at(body, "schemas");
+    for urn in std::iter::once(core_schema(kind).to_owned()).chain(used) {
+        let is_urn = |schema: &Json| {
+            let schema = schema.as_str();
+            schema.is_some_and(|schema| schema.eq_ignore_ascii_case(&urn))
+        };
+        if !schemas.iter().any(is_urn) {
+            schemas.push(Json::String(urn));
+        }
+    }
+}
+
+fn member_id(element: &Json) -> Option<TargetId> {
+    wire::id(sub_value(element, "value")?)
+}
+
+/// The sub-attributes of a member that a client may write (RFC 7643 section 8.7.1).
+fn without_read_only(element: &Json) -> Json {
+    let Json::Object(shown) = element else {
+        return json!({ "value": element });
+    };
+    let writable = ["value", "$ref", "type"];
+    let kept = shown.iter().filter(|(name, value)| {
+        !value.is_null()
+            && writable
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(name))
+    });
+    Json::Object(
+        kept.map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
+    )
+}
+
+fn container<'a>(body: &'a mut Resource, path: &TargetPath) -> &'a mut Resource {
+    match path.schema() {
+        None => body,
+        Some(urn) => object_at(body, urn),
+    }
+}
+
+/// The target's spelling of a name, or ours where it has none.
+fn spelling(object: &Resource, name: &str) -> String {
+    member_name(object, name).unwrap_or_else(|| name.to_owned())
+}
+
+fn set_member(object: &mut Resource, name: &str, value: Json) {
+    object.insert(spelling(object, name), value);
+}
+
+fn remove_member(object: &mut Resource, name: &str) {
+    object.remove(&spelling(object, name));
+}
+
+fn object_at<'a>(container: &'a mut Resource, name: &str) -> &'a mut Resource {
+    let name = spelling(container, name);
+    resource::object_at(container, &name)
+}
+
+/// The elements of a multi-valued attribute; servers write a single one without the brackets.
+fn list_at<'a>(container: &'a mut Resource, name: &str) -> &'a mut Vec<Json> {
+    let name = spelling(container, name);
+    if let Some(single) = container.get_mut(&name)
+        && !single.is_array()
+        && !single.is_null()
+    {
+        *single = json!([single]);
+    }
+    resource::array_at(container, &name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXTENSION: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+    fn change(path: &str, new: Option<Value>, element: ElementChange) -> Change {
+        Change {
+            path: TargetPath::parse(path).unwrap(),
+            old: None,
+            new,
+            element,
+            written: WriteMode::Whole,
+        }
+    }
+
+    fn current(resource: &Json) -> Current {
+        Current::new(resource.as_object().unwrap().clone(), false)
+    }
+
+    fn user(resource: &Json, edit: &Edit<'_>) -> Json {
+        Json::Object(edited(ObjectKind::User, &current(resource), edit).unwrap())
+    }
+
+    fn group(resource: &Json, known: &[&str], edit: &Edit<'_>) -> Result<Json, Error> {
+        let known = known.iter().copied().map(TargetId::new).collect();
+        let current = current(resource).with_members(&known, false)?;
+        edited(ObjectKind::Group, &current, edit).map(Json::Object)
+    }
+
+    #[test]
+    fn what_others_wrote_stays_and_what_only_the_target_may_write_goes() {
+        let shown = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", "urn:acme:Extra"],
+            "id": "u1",
+            "meta": {"version": "W/1"},
+            "Groups": [{"value": "g1"}],
+            "USERNAME": "anna",
+            "displayName": null,
+            "locale": "de-DE",
+            "title": "Boss",
+            "name": {"givenName": "Anna", "familyName": "Ay", "formatted": "Anna Ay"},
+            "emails": [
+                {"type": "home", "value": "h@x", "primary": true},
+                {"type": "Work", "value": "w@x"},
+            ],
+            "phoneNumbers": [{"type": "work", "value": "1"}, {"type": "fax", "value": "2"}],
+            "addresses": {"type": "work", "locality": "Bonn", "country": "DE"},
+            "entitlements": [{"value": "e1"}],
+            "roles": [{"value": "r1", "primary": true}],
+            "urn:acme:Extra": {"badge": 7},
+        });
+        let text = |text: &str| Some(Value::text(text));
+        let mut added = change("entitlements", None, ElementChange::None);
+        added.written = WriteMode::Added(vec![Value::text("e1"), Value::text("e2")]);
+        let changes = [
+            change("userName", text("berta"), ElementChange::None),
+            change("active", text("False"), ElementChange::None),
+            change("title", None, ElementChange::None),
+            change("nickName", None, ElementChange::None),
+            change("name.givenName", text("Berta"), ElementChange::None),
+            change("name.formatted", None, ElementChange::None),
+            change(
+                "emails[type eq \"work\"].value",
+                text("b@x"),
+                ElementChange::Kept,
+            ),
+            change(
+                "phoneNumbers[type eq \"fax\"].value",
+                None,
+                ElementChange::Removed,
+            ),
+            change(
+                "phoneNumbers[type eq \"mobile\"].value",
+                text("3"),
+                ElementChange::Added,
+            ),
+            change(
+                "addresses[type eq \"work\"].country",
+                None,
+                ElementChange::Kept,
+            ),
+            change(
+                "roles[primary eq \"True\"].value",
+                text("r2"),
+                ElementChange::Kept,
+            ),
+            change(
+                &format!("{EXTENSION}:department"),
+                text("Sales"),
+                ElementChange::None,
+            ),
+            added,
+        ];
+        let body = user(&shown, &Edit::Values(&changes));
+        assert_eq!(
+            body,
+            json!({
+                "schemas": [
+                    "urn:ietf:params:scim:schemas:core:2.0:User",
+                    "urn:acme:Extra",
+                    EXTENSION,
+                ],
+                "id": "u1",
+                "USERNAME": "berta",
+                "displayName": null,
+                "locale": "de-DE",
+                "title": null,
+                "active": false,
+                "name": {"givenName": "Berta", "familyName": "Ay", "formatted": null},
+                "emails": [
+                    {"type": "home", "value": "h@x", "primary": true},
+                    {"type": "Work", "value": "b@x"},
+                ],
+                "phoneNumbers": [{"type": "work", "value": "1"}, {"type": "mobile", "value": "3"}],
+                "addresses": [{"type": "work", "locality": "Bonn"}],
+                "entitlements": [{"value": "e1"}, {"value": "e2"}],
+                "roles": [{"value": "r2", "primary": true}],
+                "urn:acme:Extra": {"badge": 7},
+                (EXTENSION): {"department": "Sales"},
+            })
+        );
+    }
+
+    #[test]
+    fn a_list_is_replaced_and_cleared_as_a_whole() {
+        let shown = || json!({"id": "u1", "entitlements": [{"value": "e1"}], "roles": ["r"]});
+        let list = Some(Value::List(vec![Value::text("b"), Value::text("a")]));
+        let changes = [
+            change("entitlements", list, ElementChange::None),
+            change("roles", None, ElementChange::None),
+        ];
+        let body = user(&shown(), &Edit::Values(&changes));
+        assert_eq!(
+            body["entitlements"],
+            json!([{"value": "a"}, {"value": "b"}])
+        );
+        assert_eq!(body["roles"], json!([]));
+    }
+
+    #[test]
+    fn there_is_never_a_second_primary_element() {
+        let shown = json!({"id": "u1", "roles": [{"value": "r1", "primary": true}]});
+        let new = Some(Value::Boolean(true));
+        let changes = [
+            change(
+                "roles[type eq \"x\"].value",
+                Some(Value::text("r2")),
+                ElementChange::Added,
+            ),
+            change("roles[type eq \"x\"].primary", new, ElementChange::Added),
+        ];
+        let body = user(&shown, &Edit::Values(&changes));
+        assert_eq!(
+            body["roles"],
+            json!([
+                {"value": "r1", "primary": false},
+                {"type": "x", "value": "r2", "primary": true},
+            ])
+        );
+    }
+
+    #[test]
+    fn a_reference_is_replaced_as_a_whole() {
+        let shown = || {
+            let old = json!({"value": "m1", "displayName": "Old Manager", "$ref": "../Users/m1"});
+            json!({"id": "u1", (EXTENSION): {"manager": old, "department": "Sales"}})
+        };
+        let new = TargetId::new("m2");
+        for path in ["manager", "manager.value"] {
+            let path = TargetPath::parse(&format!("{EXTENSION}:{path}")).unwrap();
+            let body = user(&shown(), &Edit::Reference(&path, Some(&new)));
+            let expected = json!({"manager": {"value": "m2"}, "department": "Sales"});
+            assert_eq!(body[EXTENSION], expected);
+            let body = user(&shown(), &Edit::Reference(&path, None));
+            let expected = json!({"manager": null, "department": "Sales"});
+            assert_eq!(body[EXTENSION], expected);
+        }
+    }
+
+    #[test]
+    fn members_are_added_and_removed_among_those_that_are_there() {
+        let shown = || {
+            let first = json!({"value": "a", "$ref": "x", "type": "User", "display": "Anna"});
+            json!({"id": "g1", "displayName": "G", "members": [first, {"value": "b"}, "c"]})
+        };
+        let [a, b, new] = ["a", "b", "new"].map(TargetId::new);
+        let added = group(&shown(), &["b"], &Edit::AddMembers(vec![&b, &new])).unwrap();
+        let kept = json!({"value": "a", "$ref": "x", "type": "User"});
+        assert_eq!(
+            added["members"],
+            json!([kept, {"value": "b"}, {"value": "c"}, {"value": "new"}])
+        );
+        let removed = group(&shown(), &[], &Edit::RemoveMembers(vec![&a, &new])).unwrap();
+        assert_eq!(removed["members"], json!([{"value": "b"}, {"value": "c"}]));
+        let rename = [change(
+            "displayName",
+            Some(Value::text("H")),
+            ElementChange::None,
+        )];
+        let renamed = group(&shown(), &[], &Edit::Values(&rename)).unwrap();
+        assert_eq!(renamed["members"].as_array().unwrap().len(), 3);
+        assert_eq!(renamed["displayName"], "H");
+    }
+
+    #[test]
+    fn a_group_whose_members_are_not_all_shown_is_not_replaced() {
+        let why = |resource: &Json, known: &[&str]| match group(resource, known, &Edit::Values(&[]))
+        {
+            Err(Error::MembersUnknown(why)) => Some(why),
+            Ok(_) => None,
+            Err(error) => panic!("{error}"),
+        };
+        let shown = || json!({"id": "g1", "members": [{"value": "a"}]});
+        assert_eq!(why(&shown(), &["a"]), None);
+        assert_eq!(why(&shown(), &["a", "b"]), Some(MembersUnknown::Missing));
+        let hidden = || json!({"id": "g1"});
+        assert_eq!(why(&hidden(), &[]), Some(MembersUnknown::NotShown));
+        let bare = json!({"id": "g1", "members": [{"display": "a"}]});
+        assert_eq!(why(&bare, &[]), Some(MembersUnknown::WithoutId));
+
+        let none = BTreeSet::new();
+        let some = BTreeSet::from([TargetId::new("a")]);
+        let left_out = || Current::new(hidden().as_object().unwrap().clone(), true);
+        assert!(left_out().with_members(&none, false).is_ok());
+        assert!(left_out().with_members(&some, false).is_err());
+        assert!(current(&hidden()).with_members(&none, true).is_ok());
+    }
+}

@@ -1,0 +1,101 @@
+//! Targets that change resources by PUT, because they are configured so or refuse PATCH.
+
+use entrain::sandbox::{Quirk, ROLE_USER, Size};
+use serde_json::json;
+
+use crate::cycles::settles;
+use crate::rig::Rig;
+use crate::target::Expected;
+
+/// A life of users and of a group; after each step the target is as the tenant says.
+async fn lives(rig: &Rig) {
+    let mut expected = Expected::default();
+    let [jane, john, jim] = ["jane", "john", "jim"].map(|name| rig.joiner(name));
+    rig.tenant().set_manager(john, Some(jane));
+    let fans = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(fans, &[jane, john]);
+    rig.tenant().assign(fans, ROLE_USER);
+    settles(rig, &mut expected).await;
+
+    // What others wrote stays.
+    let id = rig.user("jane@contoso.com")["id"].clone();
+    let others = json!({"nickName": "Janey", "locale": "de-DE"});
+    rig.sandbox
+        .target
+        .change_user(id.as_str().unwrap(), &others);
+    rig.tenant().set_property(jane, "jobTitle", json!("Boss"));
+    rig.tenant()
+        .set_property(jane, "mobilePhone", json!("+49 1"));
+    rig.tenant().set_property(john, "department", json!(null));
+    rig.tenant().set_manager(john, Some(jim));
+    rig.tenant().rename_group(fans, "Friends");
+    rig.tenant().add_members(fans, &[jim]);
+    rig.tenant().remove_members(fans, &[john]);
+    settles(rig, &mut expected).await;
+    assert_eq!(rig.user("jane@contoso.com")["nickName"], "Janey");
+    assert_eq!(rig.user("jane@contoso.com")["locale"], "de-DE");
+
+    rig.tenant().set_manager(john, None);
+    rig.tenant().remove_members(fans, &[jane, jim]);
+    rig.tenant().disable_user(jim);
+    rig.tenant().soft_delete_user(jane);
+    settles(rig, &mut expected).await;
+    rig.tenant().add_members(fans, &[john]);
+    rig.tenant().enable_user(jim);
+    rig.tenant().hard_delete_user(jane);
+    settles(rig, &mut expected).await;
+}
+
+async fn start() -> Rig {
+    Rig::start(Size::new(20, 3, 40)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_refuses_patch_gets_the_same_changes_by_put() {
+    for quirk in [Quirk::NoPatch, Quirk::PatchNotAllowed] {
+        let rig = start().await;
+        rig.sandbox.target.enable(quirk);
+        lives(&rig).await;
+        let traffic = rig.sandbox.target.traffic();
+        let refused = traffic.count_of("PATCH");
+        // In each of four cycles, users and groups each find out once; what is in flight by then too.
+        assert!(refused > 0 && refused <= 4 * 2 * 4, "{refused}");
+        assert!(traffic.count_of("PUT") > 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_configured_so_gets_no_patch() {
+    let rig = start().await;
+    rig.configure("update = \"put\"");
+    lives(&rig).await;
+    let traffic = rig.sandbox.target.traffic();
+    assert_eq!(traffic.count_of("PATCH"), 0);
+    assert!(traffic.count_of("PUT") > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_whose_members_are_hidden_is_never_replaced() {
+    let rig = start().await;
+    rig.configure("update = \"put\"");
+    let jane = rig.joiner("jane");
+    let fans = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(fans, &[jane]);
+    rig.tenant().assign(fans, ROLE_USER);
+    rig.sync().await.expect(0);
+    rig.sandbox.target.enable(Quirk::MembersHidden);
+    rig.sandbox.target.traffic().reset();
+    rig.tenant().rename_group(fans, "Friends");
+    rig.tenant().set_property(jane, "jobTitle", json!("Boss"));
+    let summary = rig.sync().await.expect(3).job();
+    let failure = summary["failures"][0]["message"].as_str().unwrap();
+    assert!(failure.contains("does not show its members"), "{summary:#}");
+    let is_put = |path: &str| {
+        let traffic = rig.sandbox.target.traffic();
+        traffic.count_where(|one| one.method == "PUT" && one.path.contains(path))
+    };
+    assert_eq!((is_put("/Groups/"), is_put("/Users/")), (0, 1));
+    // Once they are shown, the change is made.
+    rig.sandbox.target.configure(|target| target.quirks.clear());
+    settles(&rig, &mut Expected::default()).await;
+}
