@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::output::Output;
 use crate::scheduler::{GRACE, Signal, Signals};
 
+#[derive(Clone)]
 pub(super) struct Interrupt {
     /// Cancelled by the first signal.
     pub(super) stop: CancellationToken,

@@ -4,6 +4,7 @@ mod approve;
 mod args;
 mod check;
 mod completions;
+mod cycles;
 mod demo;
 mod eval;
 mod exit;

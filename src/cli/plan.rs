@@ -6,10 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::args;
+use super::cycles::{Cycles, Start};
 use super::exit::Exit;
 use super::interrupt::Interrupt;
+use super::load;
 use super::output::Output;
-use super::{load, progress};
+use super::progress::Bars;
 use crate::config::Job;
 use crate::cycle::{Agent, Dry, Options};
 use crate::engine::model::{ObjectKind, SourceId};
@@ -43,35 +45,44 @@ pub(super) async fn plan(
     let mut out = output.results();
     let mut text_out = output.results();
     let mut document = output.document(&mut out)?;
-    for (place, job) in jobs.into_iter().enumerate() {
-        let name = &job.rules.name;
-        if interrupt.is_stopped() {
-            output.message(&format!("not planned: {name}"));
-            exit = exit.max(Exit::Failed);
-            continue;
-        }
-        match one(output, &agent, &interrupt, job, &options).await {
+    let work = |start| async move {
+        let Start {
+            agent,
+            job,
+            options,
+            progress,
+            due,
+        } = start;
+        agent.plan(&job, &options, &progress, due).await
+    };
+    let mut plans = Cycles::start(output, &interrupt, &agent, &jobs, &options, work);
+    let mut is_first = true;
+    while let Some((name, ended)) = plans.next().await {
+        match ended {
             Ok(dry) => {
                 exit = exit.max(Exit::of_plan(&dry.review, arguments.detailed_exitcode));
                 let view = view(&dry, &known);
                 if let Some(document) = &mut document {
                     document.plan(&view)?;
                 } else {
-                    if place > 0 {
-                        writeln!(text_out)?;
-                    }
-                    text::plan(&mut text_out, &view, output.style())?;
-                    text_out.flush()?;
+                    plans.print(|| {
+                        if !is_first {
+                            writeln!(text_out)?;
+                        }
+                        text::plan(&mut text_out, &view, output.style())?;
+                        text_out.flush()
+                    })?;
                 }
             }
             Err(error) => {
                 exit = exit.max(Exit::Failed);
-                let error = output.error_of(name, &error);
+                let error = plans.print(|| output.error_of(&name, &error));
                 if let Some(document) = &mut document {
-                    document.error(name, &error)?;
+                    document.error(&name, &error)?;
                 }
             }
         }
+        is_first = false;
     }
     if let Some(document) = document {
         document.end()?;
@@ -88,8 +99,9 @@ pub(super) async fn one(
     job: &Job,
     options: &Options,
 ) -> anyhow::Result<Dry> {
-    let (progress, _follower) = progress::follow(output, &job.rules.name);
-    let planning = Box::pin(agent.plan(job, options, &progress));
+    let bars = Bars::new(output);
+    let (progress, _follower) = bars.follow(&job.rules.name);
+    let planning = Box::pin(agent.plan(job, options, &progress, agent.due()));
     Ok(interrupt.guard(planning).await??)
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -22,19 +22,37 @@ pub(super) struct Follower {
     bar: Option<(ProgressBar, JoinHandle<()>)>,
 }
 
-/// Where a cycle tells how far it is, and what shows it.
-pub(super) fn follow(output: Output, job: &JobName) -> (watch::Sender<Progress>, Follower) {
-    let (sender, progress) = watch::channel(Progress::default());
-    if !output.shows_progress() {
-        return (sender, Follower { bar: None });
+/// The bars of the cycles that run at the same time; none without a terminal.
+pub(super) struct Bars(Option<MultiProgress>);
+
+impl Bars {
+    pub(super) fn new(output: Output) -> Self {
+        let target = || MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        Self(output.shows_progress().then(target))
     }
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    bar.set_style(style(Progress::Waiting));
-    bar.set_prefix(job.to_string());
-    bar.enable_steady_tick(TICK);
-    let task = tokio::spawn(draw(bar.clone(), progress));
-    let bar = Some((bar, task));
-    (sender, Follower { bar })
+
+    /// Where a cycle reports its progress, and what shows it.
+    pub(super) fn follow(&self, job: &JobName) -> (watch::Sender<Progress>, Follower) {
+        let (sender, progress) = watch::channel(Progress::default());
+        let Some(bars) = &self.0 else {
+            return (sender, Follower { bar: None });
+        };
+        let bar = bars.add(ProgressBar::no_length());
+        bar.set_style(style(Progress::Waiting));
+        bar.set_prefix(job.to_string());
+        bar.enable_steady_tick(TICK);
+        let task = tokio::spawn(draw(bar.clone(), progress));
+        let bar = Some((bar, task));
+        (sender, Follower { bar })
+    }
+
+    /// Does something while no bar is on the screen.
+    pub(super) fn suspend<R>(&self, work: impl FnOnce() -> R) -> R {
+        match &self.0 {
+            Some(bars) => bars.suspend(work),
+            None => work(),
+        }
+    }
 }
 
 impl Drop for Follower {

@@ -1,14 +1,16 @@
-//! `entrain sync`: one cycle now, one job after another.
+//! `entrain sync`: one cycle now, of all jobs at the same time.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::args;
+use super::cycles::{Cycles, Start};
 use super::exit::Exit;
 use super::interrupt::Interrupt;
+use super::load;
 use super::output::Output;
-use super::{load, progress};
+use super::progress::Bars;
 use crate::config::Job;
 use crate::cycle::{Agent, Options};
 use crate::engine::summary::Summary;
@@ -42,27 +44,34 @@ pub(super) async fn sync(
     let mut exit = Exit::Done;
     let mut document = output.document(&mut out)?;
     let mut text_out = output.results();
-    for job in jobs {
-        let name = &job.rules.name;
-        if interrupt.is_stopped() {
-            output.message(&format!("not started: {name}"));
-            exit = exit.max(Exit::Failed);
-            continue;
-        }
-        match one(output, &agent, &interrupt, job, &options).await {
+    let work = |start| async move {
+        let Start {
+            agent,
+            job,
+            options,
+            progress,
+            due,
+        } = start;
+        agent.run(&job, &options, &progress, due).await
+    };
+    let mut cycles = Cycles::start(output, &interrupt, &agent, &jobs, &options, work);
+    while let Some((name, ended)) = cycles.next().await {
+        match ended {
             Ok(summary) => {
                 exit = exit.max(Exit::of_summary(&summary));
                 match &mut document {
                     Some(document) => document.summary(&summary)?,
-                    None => text::summary(&mut text_out, &summary, output.style())?,
+                    None => cycles.print(|| {
+                        text::summary(&mut text_out, &summary, output.style())?;
+                        text_out.flush()
+                    })?,
                 }
-                text_out.flush()?;
             }
             Err(error) => {
                 exit = exit.max(Exit::Failed);
-                let error = output.error_of(name, &error);
+                let error = cycles.print(|| output.error_of(&name, &error));
                 if let Some(document) = &mut document {
-                    document.error(name, &error)?;
+                    document.error(&name, &error)?;
                 }
             }
         }
@@ -82,7 +91,8 @@ pub(super) async fn one(
     job: &Job,
     options: &Options,
 ) -> anyhow::Result<Summary> {
-    let (progress, _follower) = progress::follow(output, &job.rules.name);
-    let cycle = Box::pin(agent.run(job, options, &progress));
+    let bars = Bars::new(output);
+    let (progress, _follower) = bars.follow(&job.rules.name);
+    let cycle = Box::pin(agent.run(job, options, &progress, agent.due()));
     Ok(interrupt.guard(cycle).await??)
 }

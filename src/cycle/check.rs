@@ -35,7 +35,7 @@ pub(super) async fn test(agent: &Agent, job: &config::Job) -> Vec<Check> {
         default_domain: !config::calls_default_domain(&job.rules).is_empty(),
         custom_security_attributes: config::custom_security_attributes(&job.rules),
     };
-    let source = agent.graph.test(&job.application, &wanted).await;
+    let source = agent.tenant.graph.test(&job.application, &wanted).await;
     let mut checks: Vec<Check> = source
         .into_iter()
         .map(|check| Check {
@@ -65,7 +65,7 @@ async fn test_names(agent: &Agent, job: &config::Job) -> Vec<Check> {
     if named == 0 {
         return Vec::new();
     }
-    match misnamed_now(&agent.graph, &agent.store, &job.rules).await {
+    match misnamed_now(&agent.tenant.graph, &agent.store, &job.rules).await {
         Ok(misnamed) if misnamed.is_empty() => {
             vec![check(Ok(format!(
                 "{named} looked up, each means something"
@@ -89,6 +89,7 @@ async fn test_names(agent: &Agent, job: &config::Job) -> Vec<Check> {
                 Error::Target(_)
                 | Error::Secret { .. }
                 | Error::Store(_)
+                | Error::Tenant(_)
                 | Error::Stopped
                 | Error::RecorderLost
                 | Error::NoSuchObject { .. }
@@ -108,6 +109,7 @@ async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Problem
             | Error::DefaultDomain { .. }
             | Error::CustomSecurityAttributes { .. }
             | Error::Store(_)
+            | Error::Tenant(_)
             | Error::Stopped
             | Error::RecorderLost
             | Error::NoSuchObject { .. }

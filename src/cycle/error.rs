@@ -1,5 +1,7 @@
 //! Why a cycle could not go on. One object that fails is not among these: it is an outcome.
 
+use std::sync::Arc;
+
 use crate::config::SecretError;
 use crate::engine::model::{ObjectKind, SourceId};
 use crate::{graph, scim, store};
@@ -39,6 +41,9 @@ pub(crate) enum Error {
     Target(#[from] scim::Error),
     #[error("the state cannot be read or written")]
     Store(#[from] store::Error),
+    /// Why a reading failed that several jobs share.
+    #[error(transparent)]
+    Tenant(Arc<Error>),
     #[error("told to stop")]
     Stopped,
     #[error("the thread that records outcomes ended early")]
@@ -63,6 +68,7 @@ impl Error {
     pub(super) fn concerns_state(&self) -> bool {
         match self {
             Self::Store(_) | Self::RecorderLost => true,
+            Self::Tenant(error) => error.concerns_state(),
             Self::Secret { .. }
             | Self::Graph(_)
             | Self::DefaultDomain { .. }

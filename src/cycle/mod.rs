@@ -4,22 +4,24 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod apply;
-mod asked;
 mod check;
 mod error;
 mod lookup;
 mod names;
 mod plan;
-mod read;
 mod record;
 mod send;
 mod shown;
 mod tally;
+mod tenant;
+mod tenant_facts;
 #[cfg(test)]
 mod tests;
 mod wave;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, watch};
@@ -27,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use check::{Check, Problem};
 pub(crate) use error::Error;
+pub(crate) use tenant::Due;
 
 use crate::config::{self, Config};
 use crate::engine::guard::{self, Review};
@@ -37,6 +40,8 @@ use crate::engine::summary::{CycleKind, Progress, Requests, Summary};
 use crate::graph;
 use crate::scim;
 use crate::store::{Horizon, Store};
+
+use self::tenant::{Tenant, Want};
 
 /// What a cycle is asked for beyond the job itself.
 #[derive(Clone, Debug, Default)]
@@ -60,11 +65,9 @@ pub(crate) struct Dry {
 pub(crate) struct Agent {
     config: Arc<Config>,
     store: Arc<Store>,
-    graph: graph::Client,
+    tenant: Arc<Tenant>,
     stop: CancellationToken,
     now: fn() -> DateTime<Utc>,
-    /// One reading of the source at a time: all jobs share its watermark.
-    reading: Arc<Mutex<()>>,
 }
 
 /// What one cycle works with.
@@ -77,7 +80,7 @@ struct Context<'a> {
     reader: scim::Reader,
     redactions: Redactions,
     kind: CycleKind,
-    source_requests_before: u64,
+    source_requests: Arc<AtomicU64>,
 }
 
 impl Agent {
@@ -87,6 +90,23 @@ impl Agent {
         store: Arc<Store>,
         stop: CancellationToken,
         now: fn() -> DateTime<Utc>,
+    ) -> Result<Self, Error> {
+        Self::in_turn(config, store, stop, now, Arc::default())
+    }
+
+    /// The same with another configuration. Readings of the source still take turns, also with cycles
+    /// that began before.
+    pub(crate) fn with_config(&self, config: Arc<Config>) -> Result<Self, Error> {
+        let (store, stop) = (self.store.clone(), self.stop.clone());
+        Self::in_turn(config, store, stop, self.now, self.tenant.turn())
+    }
+
+    fn in_turn(
+        config: Arc<Config>,
+        store: Arc<Store>,
+        stop: CancellationToken,
+        now: fn() -> DateTime<Utc>,
+        turn: Arc<Mutex<()>>,
     ) -> Result<Self, Error> {
         let secret = config
             .source
@@ -98,22 +118,34 @@ impl Agent {
             })?;
         let secret = graph::ClientSecret::new(secret);
         let graph = graph::Client::new(&config.source, secret, stop.clone())?;
+        let tenant = Tenant::new(
+            Arc::clone(&config),
+            Arc::clone(&store),
+            graph,
+            stop.clone(),
+            now,
+            turn,
+        );
         Ok(Self {
             config,
             store,
-            graph,
+            tenant: Arc::new(tenant),
             stop,
             now,
-            reading: Arc::default(),
         })
     }
 
-    /// The same with another configuration. Readings of the source still take turns, also with cycles
-    /// that began before.
-    pub(crate) fn with_config(&self, config: Arc<Config>) -> Result<Self, Error> {
-        let mut agent = Self::new(config, self.store.clone(), self.stop.clone(), self.now)?;
-        agent.reading = self.reading.clone();
-        Ok(agent)
+    /// Taken for each of several jobs before the cycle of the first starts: their cycles share one
+    /// reading of the tenant. They must run at the same time, because each waits for the others.
+    pub(crate) fn due(&self) -> Due {
+        Due::new(Arc::clone(&self.tenant), Duration::ZERO)
+    }
+
+    /// The same for a job that does not know of the others: the reading waits this long for them.
+    pub(crate) fn due_with_others(&self, time: Duration) -> Due {
+        let jobs = self.config.jobs.iter().filter(|job| job.enabled).count();
+        let time = if jobs > 1 { time } else { Duration::ZERO };
+        Due::new(Arc::clone(&self.tenant), time)
     }
 
     /// One cycle, to its end.
@@ -122,12 +154,13 @@ impl Agent {
         job: &config::Job,
         options: &Options,
         progress: &watch::Sender<Progress>,
+        due: Due,
     ) -> Result<Summary, Error> {
         let context = self.context(job, options, progress)?;
         let started = (self.now)();
         let name = &job.rules.name;
         let cycle = self.store.begin_cycle(name, context.kind, started)?;
-        match self.run_numbered(&context, cycle, started).await {
+        match self.run_numbered(&context, cycle, started, due).await {
             Ok(summary) => Ok(summary),
             // Whatever a stop made of a request, it is nobody's failure. A state that cannot be
             // written is one all the same: outcomes may be missing from it.
@@ -146,8 +179,9 @@ impl Agent {
         context: &Context<'_>,
         cycle: i64,
         started: DateTime<Utc>,
+        due: Due,
     ) -> Result<Summary, Error> {
-        let (kind, planned, horizon) = self.read_and_plan(context).await?;
+        let (kind, planned, horizon) = self.read_and_plan(context, due).await?;
         let (review, rest) = self.review(context, planned)?;
         record::begin(context, cycle, &review)?;
         record::reads(context, cycle)?;
@@ -162,9 +196,10 @@ impl Agent {
         job: &config::Job,
         options: &Options,
         progress: &watch::Sender<Progress>,
+        due: Due,
     ) -> Result<Dry, Error> {
         let context = self.context(job, options, progress)?;
-        let (kind, planned, _) = self.read_and_plan(&context).await?;
+        let (kind, planned, _) = self.read_and_plan(&context, due).await?;
         let (review, _) = self.review(&context, planned)?;
         Ok(Dry {
             review,
@@ -177,8 +212,9 @@ impl Agent {
     async fn read_and_plan(
         &self,
         context: &Context<'_>,
+        due: Due,
     ) -> Result<(CycleKind, Planned, Horizon), Error> {
-        let reading = read::read(context).await?;
+        let reading = self.tenant.reading(due, context.want()).await?;
         let horizon = self.store.begin_evaluation(&context.job.rules.name)?;
         let planned = plan::plan(context, &reading).await?;
         Ok((reading.kind, planned, horizon))
@@ -237,7 +273,7 @@ impl Agent {
             reader: self.reader(job)?.hiding(redactions.hidden()),
             redactions,
             kind,
-            source_requests_before: self.graph.requests(),
+            source_requests: Arc::default(),
         })
     }
 
@@ -256,11 +292,19 @@ impl Agent {
 }
 
 impl Context<'_> {
-    /// Requests of this cycle so far. The source's count includes those of other jobs' cycles that
-    /// run at the same time, because all share one client.
+    fn want(&self) -> Want {
+        Want {
+            job: self.job.clone(),
+            kind: self.kind,
+            progress: self.progress.clone(),
+            requests: Arc::clone(&self.source_requests),
+        }
+    }
+
+    /// Requests of this cycle so far. What several jobs share in a reading is counted for the first.
     fn requests(&self) -> Requests {
         Requests {
-            source: self.agent.graph.requests() - self.source_requests_before,
+            source: self.source_requests.load(Ordering::Relaxed),
             target: self.reader.requests(),
         }
     }

@@ -8,8 +8,8 @@ use std::hash::{BuildHasher, RandomState};
 use futures::StreamExt;
 
 use super::lookup;
-use super::read::Reading;
 use super::shown;
+use super::tenant::Reading;
 use super::{Context, Error};
 use crate::engine::expr::AppRole;
 use crate::engine::job::ScopeMode;

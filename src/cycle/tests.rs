@@ -80,7 +80,9 @@ token = {{ file = "{}" }}
     async fn sync(&self) -> Summary {
         let (agent, job) = self.agent(&CancellationToken::new());
         let progress = watch::Sender::default();
-        let summary = agent.run(&job, &Options::default(), &progress).await;
+        let summary = agent
+            .run(&job, &Options::default(), &progress, agent.due())
+            .await;
         summary.unwrap_or_else(|error| panic!("{}", error.chain()))
     }
 }
@@ -114,7 +116,7 @@ async fn a_state_that_cannot_be_written_is_no_clean_stop() {
         state.execute_batch("DROP TABLE log").unwrap();
         stop.cancel();
     };
-    let (ran, ()) = tokio::join!(agent.run(&job, &options, &progress), breaking);
+    let (ran, ()) = tokio::join!(agent.run(&job, &options, &progress, agent.due()), breaking);
     let error = ran.expect_err("outcomes are missing from the state");
     assert!(error.concerns_state(), "{}", error.chain());
 }

@@ -27,6 +27,10 @@ use crate::store::{CycleState, Store};
 /// The longest sleep before the clock is asked again: it may have been set, or the machine suspended.
 const LONGEST_SLEEP: Duration = Duration::from_secs(20);
 
+/// How long a reading of the tenant waits for other jobs that become due at about the same time, so that
+/// it is read once for all of them.
+const GATHER: Duration = Duration::from_millis(500);
+
 /// How often the service manager's status line is brought up to date.
 const STATUS_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -273,8 +277,10 @@ async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy)
     // the job.
     let (agent, job) = (agent.clone(), job.clone());
     let runtime = Handle::current();
-    let cycle =
-        spawn_blocking(move || runtime.block_on(agent.run(&job, &Options::default(), &progress)));
+    let due = agent.due_with_others(GATHER);
+    let cycle = spawn_blocking(move || {
+        runtime.block_on(agent.run(&job, &Options::default(), &progress, due))
+    });
     let ended = match cycle.await {
         Ok(Ok(summary)) => log_summary(&summary, woken_by),
         Ok(Err(_)) if shared.stop.is_cancelled() => {

@@ -306,37 +306,3 @@ async fn a_disabled_job_runs_only_when_it_is_named() {
         .job();
     assert_eq!(status["enabled"], json!(false));
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn two_jobs_share_one_reading_of_the_source() {
-    let rig = start().await;
-    let second = entrain::sandbox::TargetHandle::start(entrain::sandbox::TargetOptions::default())
-        .await
-        .unwrap();
-    rig.edit(|text| {
-        let (head, job) = text.split_once("[[jobs]]").unwrap();
-        let other = job
-            .replace("\"demo\"", "\"other\"")
-            .replace(&rig.sandbox.scim_url(), &second.scim_url());
-        format!("{head}[[jobs]]{job}\n[[jobs]]{other}")
-    });
-    rig.tenant().traffic().reset();
-    rig.sync().await.expect(0);
-    assert_eq!(second.user_count(), rig.sandbox.target.user_count());
-    assert_eq!(second.group_count(), rig.sandbox.target.group_count());
-    rig.joiner("jane");
-    rig.run(&["sync", "other"]).await.expect(0);
-    assert_eq!(
-        rig.sandbox
-            .target
-            .find_user_by("userName", "jane@contoso.com"),
-        None
-    );
-    assert!(
-        second
-            .find_user_by("userName", "jane@contoso.com")
-            .is_some()
-    );
-    rig.run(&["sync", "demo"]).await.expect(0);
-    assert_eq!(rig.user("jane@contoso.com")["active"], true);
-}

@@ -28,5 +28,6 @@ mod safety;
 mod scope;
 mod service;
 mod target;
+mod tenant;
 mod tidy;
 mod unique;

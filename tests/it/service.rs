@@ -14,7 +14,7 @@ use crate::target::Expected;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Waits until something is so.
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < DEADLINE, "waited in vain: {what}");
@@ -23,13 +23,13 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// A running service; killed when dropped, should a test fail.
-struct Service<'r> {
+pub(crate) struct Service<'r> {
     rig: &'r Rig,
     child: Option<Child>,
 }
 
 impl<'r> Service<'r> {
-    fn start(rig: &'r Rig, arguments: &[&str]) -> Self {
+    pub(crate) fn start(rig: &'r Rig, arguments: &[&str]) -> Self {
         let child = rig
             .command(arguments)
             .stderr(File::create(rig.path("log")).unwrap())
@@ -42,18 +42,18 @@ impl<'r> Service<'r> {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.as_ref().unwrap().id().to_string();
         let sent = Command::new("kill").args([name, &id]).status().unwrap();
         assert!(sent.success());
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.rig.path("log")).unwrap()
     }
 
     /// Waits for its end, which must come within ten seconds.
-    async fn end(mut self) -> (i32, String) {
+    pub(crate) async fn end(mut self) -> (i32, String) {
         let begun = Instant::now();
         let run = Rig::finish(self.child.take().unwrap()).await;
         assert!(begun.elapsed() < Duration::from_secs(10), "{}", self.log());

@@ -1,0 +1,398 @@
+//! The source tenant. One refresh reads it for all jobs that are due: users and groups once, page by
+//! page into the state, then each job's assignments. What fails here blocks removals, never additions
+//! (product rule 3).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::oneshot::{self, error::TryRecvError};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{Error, tenant_facts};
+use crate::config::{self, Config};
+use crate::engine::job::ScopeMode;
+use crate::engine::model::{Assignment, Complete, DEFAULT_ACCESS_ROLE, ObjectKind, SourceId};
+use crate::engine::plan::Count;
+use crate::engine::summary::{CycleKind, Progress};
+use crate::graph::{self, At, Expired, Link};
+use crate::store::{self, PageLink, Since, Store};
+
+/// Rounds begun at most, where the service forgets its own links.
+const MAX_BEGINNINGS: u32 = 3;
+
+/// How the reading went for one job. A cycle starts from it.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// Why it is not complete; `None` when every last page was seen.
+    pub(super) incomplete: Option<String>,
+    /// The tenant's default domain, when an expression of the job needs it.
+    pub(super) default_domain: Option<String>,
+    /// What the cycle is after the reading, which may find a reason to evaluate everything.
+    pub(super) kind: CycleKind,
+}
+
+/// What a cycle needs from a reading.
+#[derive(Clone)]
+pub(super) struct Want {
+    pub(super) job: config::Job,
+    pub(super) kind: CycleKind,
+    pub(super) progress: watch::Sender<Progress>,
+    /// Counts the requests for this job. Those that all jobs share are counted for the first.
+    pub(super) requests: Arc<AtomicU64>,
+}
+
+/// A cycle that waits for a reading.
+struct Waiting {
+    want: Want,
+    answer: oneshot::Sender<Result<Reading, Error>>,
+}
+
+/// A job whose cycle is about to start: a reading waits for it, until it joins or this is dropped.
+pub(crate) struct Due {
+    tenant: Arc<Tenant>,
+    /// How long the reading waits for jobs that become due at about the same time.
+    gather: Duration,
+}
+
+impl Due {
+    pub(super) fn new(tenant: Arc<Tenant>, gather: Duration) -> Self {
+        tenant.due.send_modify(|due| *due += 1);
+        Self { tenant, gather }
+    }
+}
+
+impl Drop for Due {
+    fn drop(&mut self) {
+        self.tenant.due.send_modify(|due| *due -= 1);
+    }
+}
+
+pub(super) struct Tenant {
+    config: Arc<Config>,
+    store: Arc<Store>,
+    pub(super) graph: graph::Client,
+    stop: CancellationToken,
+    now: fn() -> DateTime<Utc>,
+    /// One reading at a time, also across a reload: all share the watermarks.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    /// How many jobs are due that have not joined a reading yet.
+    due: watch::Sender<usize>,
+    waiting: Mutex<Vec<Waiting>>,
+}
+
+impl Tenant {
+    pub(super) fn new(
+        config: Arc<Config>,
+        store: Arc<Store>,
+        graph: graph::Client,
+        stop: CancellationToken,
+        now: fn() -> DateTime<Utc>,
+        turn: Arc<tokio::sync::Mutex<()>>,
+    ) -> Self {
+        Self {
+            config,
+            store,
+            graph,
+            stop,
+            now,
+            turn,
+            due: watch::Sender::default(),
+            waiting: Mutex::default(),
+        }
+    }
+
+    /// For a tenant that reads into the same state after this one.
+    pub(super) fn turn(&self) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(&self.turn)
+    }
+
+    /// A reading that began after this call, shared with all jobs that are due now.
+    pub(super) async fn reading(&self, due: Due, want: Want) -> Result<Reading, Error> {
+        let gather = due.gather;
+        let mut due = Some(due);
+        loop {
+            let (answer, mut mine) = oneshot::channel();
+            let want = want.clone();
+            self.queue().push(Waiting { want, answer });
+            due.take();
+            if !gather.is_zero() {
+                tokio::time::sleep(gather).await;
+            }
+            // The sender is a field of this value.
+            let _ = self.due.subscribe().wait_for(|due| *due == 0).await;
+            let _turn = self.turn.lock().await;
+            match mine.try_recv() {
+                Ok(reading) => return reading,
+                // Nobody has taken it yet: this cycle reads for all that wait.
+                Err(TryRecvError::Empty) => self.answer_all().await,
+                // The cycle that read for this one was aborted.
+                Err(TryRecvError::Closed) => continue,
+            }
+            if let Ok(reading) = mine.try_recv() {
+                return reading;
+            }
+        }
+    }
+
+    async fn answer_all(&self) {
+        let waiting = mem::take(&mut *self.queue()).into_iter();
+        let (wants, answers): (Vec<Want>, Vec<_>) =
+            waiting.map(|one| (one.want, one.answer)).unzip();
+        let readings = self.refresh(&wants).await;
+        for (answer, reading) in answers.into_iter().zip(readings) {
+            // A cycle that does not wait any more was stopped.
+            let _ = answer.send(reading);
+        }
+    }
+
+    fn queue(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the tenant once for all these jobs; one answer for each. A job whose application is not
+    /// there does not keep the others from their reading.
+    async fn refresh(&self, wants: &[Want]) -> Vec<Result<Reading, Error>> {
+        let mut applications = Vec::with_capacity(wants.len());
+        for want in wants {
+            let application = Box::pin(self.application(want));
+            applications.push(self.counted(want, application).await);
+        }
+        let are_found = wants.iter().zip(&applications);
+        let found: Vec<&Want> = are_found
+            .filter_map(|(want, application)| application.is_ok().then_some(want))
+            .collect();
+        let followed = match found.first() {
+            Some(first) => {
+                self.counted(first, Box::pin(self.follow_both(&found)))
+                    .await
+            }
+            None => Ok(Vec::new()),
+        };
+        let followed = followed.map_err(Arc::new);
+        let mut shared = Shared::default();
+        let mut readings = Vec::with_capacity(wants.len());
+        for (want, application) in wants.iter().zip(applications) {
+            readings.push(match (application, &followed) {
+                (Err(error), _) => Err(error),
+                (Ok(_), Err(error)) => Err(Error::Tenant(Arc::clone(error))),
+                (Ok(application), Ok(troubles)) => {
+                    let read = self.read_job(want, application, troubles.clone(), &mut shared);
+                    self.counted(want, Box::pin(read)).await
+                }
+            });
+        }
+        readings
+    }
+
+    async fn counted<T>(&self, want: &Want, work: impl Future<Output = T>) -> T {
+        let before = self.graph.requests();
+        let done = work.await;
+        let requests = self.graph.requests() - before;
+        want.requests.fetch_add(requests, Ordering::Relaxed);
+        done
+    }
+
+    /// The application as the state knows it, or looked up. Not looked up in every cycle: its id does
+    /// not change, and new roles are seen in the assignments.
+    async fn application(&self, want: &Want) -> Result<store::Application, Error> {
+        let known = self.store.application(&want.job.rules.name)?;
+        match (want.kind, known) {
+            (CycleKind::Incremental, Some(known)) => Ok(known),
+            (CycleKind::Incremental | CycleKind::Initial, _) => self.find_application(want).await,
+        }
+    }
+
+    async fn find_application(&self, want: &Want) -> Result<store::Application, Error> {
+        let found = self.graph.find_application(&want.job.application).await?;
+        let application = store::Application {
+            service_principal: SourceId::new(found.id),
+            roles: found.roles,
+        };
+        let job = &want.job.rules.name;
+        self.store.record_application(job, &application)?;
+        Ok(application)
+    }
+
+    /// Follows users and groups to their ends. An error that ends no cycle is one of the reasons why
+    /// the reading is not complete.
+    async fn follow_both(&self, wants: &[&Want]) -> Result<Vec<String>, Error> {
+        let mut troubles = Vec::new();
+        let mut read = Count::default();
+        for kind in ObjectKind::ALL {
+            if let Err(error) = self.follow(kind, wants, &mut read).await {
+                if ends_the_cycle(&error) || self.stop.is_cancelled() {
+                    return Err(error);
+                }
+                troubles.push(format!("{kind}s: {}", error.chain()));
+            }
+        }
+        Ok(troubles)
+    }
+
+    /// Follows the stream of one kind of object from its watermark to the next, committing each page
+    /// with its link.
+    async fn follow(
+        &self,
+        kind: ObjectKind,
+        wants: &[&Want],
+        read: &mut Count,
+    ) -> Result<(), Error> {
+        let store = &self.store;
+        let select = select(&self.config, kind);
+        let mut beginnings = 1;
+        let mut since = store.begin_round(kind, &select.join(","))?;
+        loop {
+            let at = match &since {
+                Since::Watermark(link) => At::Link(link),
+                Since::Beginning => At::Beginning { select: &select },
+            };
+            let page = match self.graph.fetch_page(kind, at).await {
+                Ok(page) => page,
+                Err(error) => {
+                    let Some(expired) = error.expired().filter(|_| beginnings < MAX_BEGINNINGS)
+                    else {
+                        return Err(error.into());
+                    };
+                    tracing::warn!(%kind, %error, "reading the source from the beginning");
+                    match expired {
+                        Expired::Page => store.rewind_round(kind)?,
+                        Expired::Watermark => store.forget_watermark(kind)?,
+                    }
+                    beginnings += 1;
+                    since = store.begin_round(kind, &select.join(","))?;
+                    continue;
+                }
+            };
+            let entries = page.changes.len() as u64;
+            match kind {
+                ObjectKind::User => read.users += entries,
+                ObjectKind::Group => read.groups += entries,
+            }
+            for want in wants {
+                want.progress.send_replace(Progress::Reading(*read));
+            }
+            let now = (self.now)();
+            match page.link {
+                Link::Next(next) => {
+                    store.commit_page(kind, &page.changes, PageLink::Next(next.clone()), now)?;
+                    since = Since::Watermark(next);
+                }
+                Link::Delta(delta) => {
+                    store.commit_page(kind, &page.changes, PageLink::Delta(delta), now)?;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// What is read for one job: its assignments, and facts that its rules need.
+    async fn read_job(
+        &self,
+        want: &Want,
+        application: store::Application,
+        mut troubles: Vec<String>,
+        shared: &mut Shared,
+    ) -> Result<Reading, Error> {
+        let Want { job, kind, .. } = want;
+        let name = &job.rules.name;
+        if job.rules.scope.mode == ScopeMode::Assigned
+            && let Some(trouble) = self.read_assignments(want, application, shared).await?
+        {
+            troubles.push(trouble);
+        }
+        tenant_facts::custom_security_attributes(&self.graph, &self.store, job).await?;
+        let known = &mut shared.default_domain;
+        let domain = tenant_facts::default_domain(&self.graph, &self.store, job, known).await?;
+        if self.stop.is_cancelled() {
+            return Err(Error::Stopped);
+        }
+        let incomplete = (!troubles.is_empty()).then(|| troubles.join("; "));
+        if let Some(reason) = &incomplete {
+            tracing::warn!(job = %name, reason, "the source could not be read completely: nothing will be removed");
+        }
+        Ok(Reading {
+            incomplete,
+            kind: match &domain {
+                Some(domain) if domain.changed => CycleKind::Initial,
+                Some(_) | None => *kind,
+            },
+            default_domain: domain.map(|domain| domain.name),
+        })
+    }
+
+    /// Why the assignments could not be read completely; `None` when they were.
+    async fn read_assignments(
+        &self,
+        want: &Want,
+        application: store::Application,
+        shared: &mut Shared,
+    ) -> Result<Option<String>, Error> {
+        let job = &want.job.rules.name;
+        let id = application.service_principal.clone();
+        if !shared.assignments.contains_key(&id) {
+            match self.graph.fetch_assignments(id.as_str()).await {
+                Ok(assignments) => {
+                    shared.assignments.insert(id.clone(), assignments);
+                }
+                Err(partial) => {
+                    // If the application is not there at all, that is what must be reported.
+                    self.find_application(want).await?;
+                    self.store.add_assignments(job, &partial.seen)?;
+                    return Ok(Some(Error::chain_of(&partial)));
+                }
+            }
+        }
+        let Some(assignments) = shared.assignments.get(&id) else {
+            return Ok(None);
+        };
+        let is_known = |assignment: &Assignment| {
+            let mut roles = application.roles.iter();
+            assignment.role == DEFAULT_ACCESS_ROLE || roles.any(|role| role.id == assignment.role)
+        };
+        // New roles must be looked up; and a list that is suddenly empty is a reason to look whether
+        // the application is still there.
+        let all_known = assignments.get().iter().all(is_known);
+        if !all_known || assignments.get().is_empty() {
+            self.find_application(want).await?;
+        } else {
+            self.store.record_application(job, &application)?;
+        }
+        self.store.replace_assignments(job, assignments)?;
+        Ok(None)
+    }
+}
+
+/// What several jobs of one reading have in common, read with the first that needs it.
+#[derive(Default)]
+struct Shared {
+    /// By service principal.
+    assignments: BTreeMap<SourceId, Complete<Vec<Assignment>>>,
+    default_domain: Option<String>,
+}
+
+/// Whether reading on makes no sense: the state cannot be written, or the sign-in is refused.
+fn ends_the_cycle(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Store(_)
+            | Error::Graph(
+                graph::Error::TokenRefused { .. }
+                    | graph::Error::TokenUnanswered { .. }
+                    | graph::Error::TokenMalformed { .. }
+            )
+    )
+}
+
+/// The properties to be read: the union of what the jobs need, because they share one reading.
+fn select(config: &Config, kind: ObjectKind) -> Vec<String> {
+    let enabled = config.jobs.iter().filter(|job| job.enabled);
+    let names: BTreeSet<String> = enabled
+        .flat_map(|job| config::select(&job.rules, kind))
+        .collect();
+    names.into_iter().collect()
+}

@@ -1,0 +1,65 @@
+//! Facts of the source that are read only when a mapping or a scoping filter of the job needs them.
+//! Without them no object could be evaluated correctly, so that a cycle that does not get them ends.
+
+use super::Error;
+use crate::config;
+use crate::graph;
+use crate::store::Store;
+
+/// Brings the custom security attributes that the job names up to date, by a complete reading of them
+/// or not at all.
+pub(super) async fn custom_security_attributes(
+    graph: &graph::Client,
+    store: &Store,
+    job: &config::Job,
+) -> Result<(), Error> {
+    let wanted = config::custom_security_attributes(&job.rules);
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let read = graph.fetch_custom_security_attributes(&wanted).await;
+    let read = read.map_err(|source| {
+        let names: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+        Error::CustomSecurityAttributes {
+            names: names.join(", "),
+            source,
+        }
+    })?;
+    let changed = store.merge_custom_security_attributes(&wanted, &read)?;
+    let users = read.get().len();
+    tracing::debug!(job = %job.rules.name, users, changed, "custom security attributes were read");
+    Ok(())
+}
+
+/// The tenant's default domain, and whether it is another than the job was evaluated with.
+pub(super) struct DefaultDomain {
+    pub(super) name: String,
+    pub(super) changed: bool,
+}
+
+/// `None`: no expression of the job calls `DefaultDomain`, and nothing was read. `known` is what was
+/// read for another job in the same reading.
+pub(super) async fn default_domain(
+    graph: &graph::Client,
+    store: &Store,
+    job: &config::Job,
+    known: &mut Option<String>,
+) -> Result<Option<DefaultDomain>, Error> {
+    let used_by = config::calls_default_domain(&job.rules);
+    if used_by.is_empty() {
+        return Ok(None);
+    }
+    let name = match known {
+        Some(name) => name.clone(),
+        None => graph
+            .fetch_default_domain()
+            .await
+            .map_err(|source| Error::DefaultDomain {
+                used_by: used_by.into_iter().collect::<Vec<_>>().join(", "),
+                source,
+            })?,
+    };
+    *known = Some(name.clone());
+    let changed = store.note_default_domain(&job.rules.name, &name)?;
+    Ok(Some(DefaultDomain { name, changed }))
+}
