@@ -63,7 +63,7 @@ impl Mappings {
 /// Every attribute that the generic preset reads; every third one without a mobile phone, and so on.
 fn user(number: u32) -> SourceObject {
     let mut attributes = Attributes::default();
-    let mut set = |name: &str, value: String| attributes.set(name, Value::Text(value));
+    let mut set = |name: &str, value: String| attributes.set(name, Value::text(value));
     set(
         "userPrincipalName",
         format!("first{number}.last{number}@contoso.com"),
@@ -89,7 +89,7 @@ fn user(number: u32) -> SourceObject {
     if number.is_multiple_of(10) {
         set("faxNumber", format!("+49 30 {number:07}"));
     }
-    let phone = Value::Text(format!("+49 30 {number:07}"));
+    let phone = Value::text(format!("+49 30 {number:07}"));
     attributes.set("businessPhones", Value::List(vec![phone]));
     attributes.set("accountEnabled", Value::Boolean(true));
     if number > 0 {

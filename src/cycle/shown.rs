@@ -25,7 +25,7 @@ pub(super) fn as_sent(
     let is_reference = |mapping: &&Mapping| mapping.target_type == TargetType::Reference;
     for mapping in mappings.iter().filter(is_reference) {
         if let Some(Value::Text(id)) = sent.remove(&mapping.target) {
-            let target = TargetId::new(id);
+            let target = TargetId::new(&*id);
             let source = match made(&target) {
                 Some(source) => Some(source),
                 None => store.linked_by(&job.name, ObjectKind::User, &target)?,

@@ -232,7 +232,7 @@ pub(super) fn value(json: Json) -> Option<Value> {
         Json::Null => return None,
         Json::Bool(is) => Value::Boolean(is),
         Json::Number(number) => self::number(&number),
-        Json::String(text) => Value::Text(text),
+        Json::String(text) => Value::text(text),
         Json::Array(values) => Value::List(values.into_iter().filter_map(value).collect()),
         Json::Object(members) => Value::Object(
             members
@@ -247,7 +247,7 @@ pub(super) fn value(json: Json) -> Option<Value> {
 fn number(number: &Number) -> Value {
     match number.as_i64() {
         Some(whole) => Value::Integer(whole),
-        None => Value::Text(number.to_string()),
+        None => Value::text(number.to_string()),
     }
 }
 

@@ -114,7 +114,7 @@ pub(crate) fn value(value: &Value, names: &Names<'_>) -> String {
 fn whole_value(value: &Value, names: &Names<'_>) -> String {
     match value {
         // It stands for a value, and is none.
-        Value::Text(text) if text == REDACTED => REDACTED.to_owned(),
+        Value::Text(text) if **text == *REDACTED => REDACTED.to_owned(),
         Value::Text(text) => format!("\"{}\"", clean(text)),
         Value::Boolean(boolean) => boolean.to_string(),
         Value::Integer(integer) => integer.to_string(),

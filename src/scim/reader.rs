@@ -91,7 +91,7 @@ impl Reader {
             Some(path) if !self.connection.is_filterable(kind, &user_name) => path,
             _ => &user_name,
         };
-        let random = Value::text(uuid::Uuid::new_v4());
+        let random = Value::text(uuid::Uuid::new_v4().to_string());
         let parameters = [("filter", filter::eq(path, &random))];
         // A person is waiting: no repetition but for what the target asks for.
         let (list, exchange) = self

@@ -125,7 +125,7 @@ pub(super) fn to_json(kind: ObjectKind, path: &TargetPath, value: &Value) -> Opt
 
 fn plain_json(value: &Value) -> Option<Json> {
     Some(match value {
-        Value::Text(text) => json!(text),
+        Value::Text(text) => json!(&**text),
         Value::Boolean(value) => json!(value),
         Value::Integer(value) => json!(value),
         Value::List(values) => Json::Array(values.iter().filter_map(plain_json).collect()),
@@ -145,7 +145,7 @@ fn from_json(value: &Json) -> Option<Value> {
         Json::Bool(value) => Value::Boolean(*value),
         Json::Number(number) => number
             .as_i64()
-            .map_or_else(|| Value::Text(number.to_string()), Value::Integer),
+            .map_or_else(|| Value::text(number.to_string()), Value::Integer),
         Json::String(text) => Value::text(text),
         Json::Array(values) => Value::List(values.iter().filter_map(from_json).collect()),
         Json::Object(members) => Value::Object(

@@ -261,7 +261,7 @@ impl ToSql for Column<&TargetPath> {
 /// Objects and references carry a tag of their own, because a SCIM object may hold any name itself.
 fn to_json(value: &Value) -> Json {
     match value {
-        Value::Text(text) => Json::String(text.clone()),
+        Value::Text(text) => Json::String(text.to_string()),
         Value::Boolean(truth) => Json::Bool(*truth),
         Value::Integer(number) => Json::from(*number),
         Value::List(values) => Json::Array(values.iter().map(to_json).collect()),
@@ -276,7 +276,7 @@ fn to_json(value: &Value) -> Json {
 
 fn from_json(json: Json) -> FromSqlResult<Value> {
     match json {
-        Json::String(text) => Ok(Value::Text(text)),
+        Json::String(text) => Ok(Value::text(text)),
         Json::Bool(truth) => Ok(Value::Boolean(truth)),
         Json::Number(number) => number
             .as_i64()
@@ -343,7 +343,7 @@ mod tests {
 
     fn any_value() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
-            ".{0,12}".prop_map(Value::Text),
+            ".{0,12}".prop_map(Value::text),
             any::<bool>().prop_map(Value::Boolean),
             any::<i64>().prop_map(Value::Integer),
             "[a-f0-9-]{1,12}".prop_map(|id| Value::Reference(SourceId::new(id))),

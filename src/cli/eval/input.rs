@@ -118,7 +118,7 @@ fn value(json: &Json) -> Option<Value> {
         Json::Bool(is) => Value::Boolean(*is),
         Json::Number(number) => match number.as_i64() {
             Some(whole) => Value::Integer(whole),
-            None => Value::Text(number.to_string()),
+            None => Value::text(number.to_string()),
         },
         Json::String(text) => Value::text(text),
         Json::Array(values) => Value::List(values.iter().filter_map(value).collect()),

@@ -279,7 +279,7 @@ pub(super) fn directory_name(
 /// A single value as Entra writes it.
 fn plain(value: &Value) -> Option<String> {
     match value {
-        Value::Text(text) => Some(text.clone()),
+        Value::Text(text) => Some(text.to_string()),
         Value::Boolean(true) => Some("True".to_owned()),
         Value::Boolean(false) => Some("False".to_owned()),
         Value::Integer(number) => Some(number.to_string()),

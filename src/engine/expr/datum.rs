@@ -78,13 +78,13 @@ impl<'a> Datum<'a> {
     pub(super) fn into_flow(self) -> Flow {
         Flow::Value(match self {
             Self::Null => return Flow::Null,
-            Self::Text(text) => Value::Text(text.into_owned()),
+            Self::Text(text) => Value::text(text),
             Self::Number(number) => match number.as_integer() {
                 Some(integer) => Value::Integer(integer),
-                None => Value::Text(number.to_string()),
+                None => Value::text(number.to_string()),
             },
             Self::Boolean(value) => Value::Boolean(value),
-            Self::Date(date) => Value::Text(dates::canonical(date)),
+            Self::Date(date) => Value::text(dates::canonical(date)),
             Self::List(values) => Value::List(values.into_owned()),
             Self::Other(value) => value.clone(),
         })

@@ -87,7 +87,7 @@ pub(super) fn complex<'a>(call: &Call<'a, '_>) -> Evaluated<'a> {
                 limit: MAX_RESULT_BYTES,
             }));
         }
-        texts.push(Value::Text(json));
+        texts.push(Value::text(json));
     }
     Ok(list_or_null(texts))
 }

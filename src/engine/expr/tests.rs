@@ -89,7 +89,7 @@ fn value_of(json: &Json) -> Option<Value> {
         Json::Object(members) => match members.get("$repeat") {
             Some(repeat) => {
                 let count = usize::try_from(repeat[1].as_u64().unwrap()).unwrap();
-                Value::Text(repeat[0].as_str().unwrap().repeat(count))
+                Value::text(repeat[0].as_str().unwrap().repeat(count))
             }
             None => Value::Object(
                 members

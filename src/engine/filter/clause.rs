@@ -367,7 +367,7 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
 /// A single value as the text that clauses compare; a complex value has none.
 pub(super) fn plain(value: &Value) -> Option<String> {
     match value {
-        Value::Text(text) => Some(text.clone()),
+        Value::Text(text) => Some(text.to_string()),
         Value::Boolean(true) => Some("True".to_owned()),
         Value::Boolean(false) => Some("False".to_owned()),
         Value::Integer(number) => Some(number.to_string()),

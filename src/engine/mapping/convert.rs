@@ -50,20 +50,24 @@ pub(super) fn convert_one(value: Value, target_type: TargetType) -> Result<Value
         (TargetType::String, Value::Boolean(value)) => {
             Ok(Value::text(if value { "True" } else { "False" }))
         }
-        (TargetType::String, Value::Integer(value)) => Ok(Value::Text(value.to_string())),
-        (TargetType::String, Value::Reference(source)) => Ok(Value::text(source.as_str())),
-        (TargetType::Boolean, Value::Text(text)) => match text.to_ascii_lowercase().as_str() {
-            "true" => Ok(Value::Boolean(true)),
-            "false" => Ok(Value::Boolean(false)),
-            _ => Err("the target takes True or False and the source has something else"),
-        },
+        (TargetType::String, Value::Integer(value)) => Ok(Value::text(value.to_string())),
+        (TargetType::String, Value::Reference(source)) => Ok(Value::Text(source.shared())),
+        (TargetType::Boolean, Value::Text(text)) => {
+            if text.eq_ignore_ascii_case("true") {
+                Ok(Value::Boolean(true))
+            } else if text.eq_ignore_ascii_case("false") {
+                Ok(Value::Boolean(false))
+            } else {
+                Err("the target takes True or False and the source has something else")
+            }
+        }
         (TargetType::Integer, Value::Text(text)) => text
             .trim()
             .parse()
             .map(Value::Integer)
             .map_err(|_| "the target takes a whole number and the source has something else"),
         (TargetType::DateTime, Value::Text(text)) => date_time(&text)
-            .map(Value::Text)
+            .map(Value::text)
             .ok_or("the target takes a date and the source has something else"),
         (TargetType::Reference, _) => {
             Err("the target takes a reference: map manager or another reference directly")

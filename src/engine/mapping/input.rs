@@ -37,14 +37,14 @@ impl<'a> Input<'a> {
             ObjectKind::User => object
                 .attributes
                 .text("userPrincipalName")
-                .map(|name| Value::Text(home_address(name).into_owned())),
+                .map(|name| Value::text(home_address(name))),
             ObjectKind::Group => None,
         };
         Self {
             object,
             roles,
             soft_deleted: Value::Boolean(soft_deleted),
-            id: Value::text(object.id.as_str()),
+            id: Value::Text(object.id.shared()),
             principal_name,
         }
     }

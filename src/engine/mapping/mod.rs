@@ -113,7 +113,7 @@ pub(crate) fn searched(
 
 fn without_case(value: Value, case_exact: bool) -> Value {
     match value {
-        Value::Text(text) if !case_exact => Value::Text(text.to_lowercase()),
+        Value::Text(text) if !case_exact => Value::text(text.to_lowercase()),
         value @ (Value::Text(_)
         | Value::Boolean(_)
         | Value::Integer(_)
@@ -293,7 +293,7 @@ pub(crate) fn candidates<'m>(
             );
             let kind = input.object.kind;
             let values = texts.into_iter().filter_map(|text| {
-                let value = mapping.convert(kind, Value::Text(text)).ok()?;
+                let value = mapping.convert(kind, Value::text(text)).ok()?;
                 mapping.canonical(kind, value)
             });
             candidates.extend(values.map(|value| MatchKey {

@@ -275,7 +275,7 @@ fn chosen(mapping: &Mapping, taken: &[&str]) -> Result<Option<Value>, String> {
 fn choices(mapping: &Mapping) -> Vec<String> {
     let keys = with_jane(|input, environment| candidates([mapping], input, environment));
     let values = keys.into_iter().map(|key| match key.value {
-        Value::Text(text) => text,
+        Value::Text(text) => text.to_string(),
         other => panic!("{other:?} is no text"),
     });
     values.collect()

@@ -94,7 +94,7 @@ fn plain(target_type: TargetType, value: Value) -> Option<Value> {
             other => other,
         },
         TargetType::String | TargetType::DateTime | TargetType::Binary => match value {
-            Value::Integer(number) => Value::Text(number.to_string()),
+            Value::Integer(number) => Value::text(number.to_string()),
             Value::Boolean(true) => Value::text("True"),
             Value::Boolean(false) => Value::text("False"),
             other => other,
@@ -117,7 +117,7 @@ fn id_of(value: Value) -> Option<Value> {
     match value {
         Value::Object(mut members) => id_of(members.remove("value")?),
         Value::List(values) => id_of(values.into_iter().next()?),
-        Value::Integer(number) => Some(Value::Text(number.to_string())),
+        Value::Integer(number) => Some(Value::text(number.to_string())),
         Value::Boolean(_) => None,
         Value::Text(_) | Value::Reference(_) => Some(value),
     }

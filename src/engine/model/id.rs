@@ -1,16 +1,19 @@
 //! Typed ids and names, so that a source id can never be sent where a target id belongs.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
+// An id is in many places of a plan, so a clone of one shares its text.
 macro_rules! text_newtype {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub(crate) struct $name(String);
+        pub(crate) struct $name(Arc<str>);
 
         impl $name {
-            pub(crate) fn new(text: impl Into<String>) -> Self {
-                Self(text.into())
+            pub(crate) fn new<'a>(text: impl Into<Cow<'a, str>>) -> Self {
+                Self(text.into().into())
             }
 
             pub(crate) fn as_str(&self) -> &str {
@@ -37,6 +40,13 @@ text_newtype! {
 text_newtype! {
     /// A job's name, as written in the config.
     JobName
+}
+
+impl SourceId {
+    /// The text itself, which is shared and not copied.
+    pub(crate) fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
 }
 
 /// The number by which the state knows a source object. Users and groups share one sequence, and a

@@ -1,14 +1,17 @@
 //! Attribute values, on the source side, inside mappings and on the target side alike.
 //! A value that is absent is `Option::None`; there is no null variant to forget about.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::SourceId;
 
 /// One attribute value. Dates are text in ISO 8601 form, as both sides send them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Value {
-    Text(String),
+    /// Shared by its clones: most values pass unchanged from the source to the plan.
+    Text(Arc<str>),
     Boolean(bool),
     Integer(i64),
     /// A multi-valued attribute, in the order it was read or computed.
@@ -20,8 +23,8 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    pub(crate) fn text(text: impl Into<String>) -> Self {
-        Self::Text(text.into())
+    pub(crate) fn text<'a>(text: impl Into<Cow<'a, str>>) -> Self {
+        Self::Text(text.into().into())
     }
 
     /// Whether the value carries nothing: empty text or an empty list.

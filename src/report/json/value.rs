@@ -28,7 +28,7 @@ pub(crate) fn subject_json(subject: &Subject) -> Json {
 
 pub(crate) fn value_json(value: &Value) -> Json {
     match value {
-        Value::Text(text) => json!(text),
+        Value::Text(text) => json!(&**text),
         Value::Boolean(boolean) => json!(boolean),
         Value::Integer(integer) => json!(integer),
         Value::List(values) => values.iter().map(value_json).collect(),

@@ -339,7 +339,7 @@ impl Planner<'_> {
         let here = Here::Linked(target.clone());
         for (path, source) in std::mem::take(&mut desired.references) {
             let shown = match current.remove(&path) {
-                Some(Value::Text(id)) => Some(TargetId::new(id)),
+                Some(Value::Text(id)) => Some(TargetId::new(&*id)),
                 _ => None,
             };
             self.references.push(Reference {

@@ -155,7 +155,7 @@ fn roles(world: &World) -> Option<(Vec<String>, WriteMode)> {
 
 fn inside_a_string(role: &str) -> Value {
     let json = format!(r#"{{"id":"id of {role}","value":"{role}","displayName":"The {role}"}}"#);
-    object(&[("value", Value::Text(json))])
+    object(&[("value", Value::text(json))])
 }
 
 #[test]

@@ -474,7 +474,7 @@ proptest::proptest! {
             let name = names[who];
             match what {
                 0 => world.at(name).assigned ^= true,
-                1 => world.set(name, "displayName", Value::Text(format!("{name} {round}"))),
+                1 => world.set(name, "displayName", Value::text(format!("{name} {round}"))),
                 2 => world.set(name, "accountEnabled", Value::Boolean(round % 2 == 0)),
                 3 => {
                     let manager = names[(who + round) % names.len()];

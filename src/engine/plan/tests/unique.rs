@@ -22,7 +22,7 @@ fn world(people: &[(&str, &str)]) -> World {
     for (name, first_choice) in people {
         world = world.user(name);
         world.set(name, "jobTitle", Value::text(*first_choice));
-        world.set(name, "surname", Value::Text(format!("{name}'s own")));
+        world.set(name, "surname", Value::text(format!("{name}'s own")));
     }
     world
 }

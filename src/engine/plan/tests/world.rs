@@ -158,7 +158,7 @@ impl World {
 
     /// An assigned person `name` with the principal name `name@contoso.com`.
     pub(super) fn user(mut self, name: &str) -> Self {
-        let address = Value::Text(format!("{name}@contoso.com"));
+        let address = Value::text(format!("{name}@contoso.com"));
         let attributes = [
             ("userPrincipalName", address.clone()),
             ("mail", address),
@@ -527,7 +527,7 @@ fn line(action: &Action) -> String {
 fn changed(changes: &[Change]) -> String {
     let show = |value: &Option<Value>| match value {
         None => "none".to_owned(),
-        Some(Value::Text(text)) => text.clone(),
+        Some(Value::Text(text)) => text.to_string(),
         Some(Value::Boolean(value)) => value.to_string(),
         Some(other) => format!("{other:?}"),
     };
