@@ -6,12 +6,12 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use crate::config;
-use crate::engine::mapping::{self, Environment, Input, Mapped, Mapping, Unique};
+use crate::engine::mapping::{self, Environment, Input, Mapped, Unique};
 use crate::engine::model::{Attributes, Key, ObjectKind, Presence, SourceId, SourceObject, Value};
 
 /// Users, and the mappings of a preset.
 pub struct Mappings {
-    mappings: Vec<Mapping>,
+    mappings: mapping::Mappings,
     users: Vec<SourceObject>,
 }
 

@@ -189,7 +189,8 @@ mod tests {
     use super::*;
     use crate::engine::filter::Clause;
     use crate::engine::job::{Limit, Limits};
-    use crate::engine::model::JobName;
+    use crate::engine::mapping::Mappings;
+    use crate::engine::model::{JobName, ObjectKind};
 
     #[test]
     fn a_state_from_before_patterns_matched_whole_values_is_evaluated_anew() {
@@ -208,7 +209,7 @@ mod tests {
                     clauses: vec![clause],
                 }],
             },
-            mappings: Vec::new(),
+            mappings: Mappings::new(ObjectKind::User, Vec::new()),
         };
         let job = Job {
             name: JobName::new("job"),

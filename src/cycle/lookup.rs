@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 
 use super::{Context, Error};
-use crate::engine::mapping::{self, Mapping};
+use crate::engine::mapping::{self, Mappings};
 use crate::engine::model::{MatchKey, ObjectKind, TargetObject, TargetPath, Value};
 use crate::engine::plan::Found;
 use crate::engine::summary::Progress;
@@ -69,7 +69,7 @@ async fn by_list<K: Clone + Ord>(
     can_filter: bool,
 ) -> Result<BTreeMap<K, Found>, Error> {
     let mappings = &context.job.rules.rules(kind).mappings;
-    let mut index = Index::new(kind, mappings, wanted);
+    let mut index = Index::new(mappings, wanted);
     match context
         .reader
         .read_on(list, |object| index.offer(&object))
@@ -158,11 +158,11 @@ pub(super) async fn by_queries(
     let reader = context.reader.hiding(hidden);
     let mappings = &context.job.rules.rules(kind).mappings;
     for key in keys {
-        let Some(wanted) = searched(kind, mappings, &key.path, &key.value) else {
+        let Some(wanted) = searched(mappings, &key.path, &key.value) else {
             continue;
         };
         let is_wanted =
-            |shown: &Value| searched(kind, mappings, &key.path, shown).as_ref() == Some(&wanted);
+            |shown: &Value| searched(mappings, &key.path, shown).as_ref() == Some(&wanted);
         let hits = reader.find(kind, key, is_wanted, paths).await?;
         if let Some(found) = judge(key, hits) {
             return Ok(found);
@@ -192,26 +192,20 @@ type Searched = (TargetPath, Value);
 
 /// The target objects that hold a wanted value, gathered while the list goes by.
 struct Index<'a> {
-    kind: ObjectKind,
-    mappings: &'a [Mapping],
+    mappings: &'a Mappings,
     wanted: BTreeSet<Searched>,
     paths: BTreeSet<TargetPath>,
     hits: BTreeMap<Searched, Vec<TargetObject>>,
 }
 
 impl<'a> Index<'a> {
-    fn new<K>(
-        kind: ObjectKind,
-        mappings: &'a [Mapping],
-        wanted: &BTreeMap<K, Vec<MatchKey>>,
-    ) -> Self {
+    fn new<K>(mappings: &'a Mappings, wanted: &BTreeMap<K, Vec<MatchKey>>) -> Self {
         let keys = wanted.values().flatten();
         let wanted: BTreeSet<_> = keys
-            .filter_map(|key| searched(kind, mappings, &key.path, &key.value))
+            .filter_map(|key| searched(mappings, &key.path, &key.value))
             .collect();
         let paths = wanted.iter().map(|(path, _)| path.clone()).collect();
         Self {
-            kind,
             mappings,
             wanted,
             paths,
@@ -224,7 +218,7 @@ impl<'a> Index<'a> {
             let Some(value) = object.attributes.get(path) else {
                 continue;
             };
-            if let Some(key) = searched(self.kind, self.mappings, path, value)
+            if let Some(key) = searched(self.mappings, path, value)
                 && self.wanted.contains(&key)
             {
                 let hits = self.hits.entry(key).or_default();
@@ -239,7 +233,7 @@ impl<'a> Index<'a> {
         let mut found = BTreeMap::new();
         for (id, keys) in wanted {
             let first = keys.iter().find_map(|key| {
-                let key_searched = searched(self.kind, self.mappings, &key.path, &key.value)?;
+                let key_searched = searched(self.mappings, &key.path, &key.value)?;
                 judge(key, self.hits.get(&key_searched)?.clone())
             });
             if let Some(first) = first {
@@ -252,12 +246,7 @@ impl<'a> Index<'a> {
 
 /// The path with the value in the one form that what the mappings make and what the target shows have
 /// in common; `None` for a value that carries nothing.
-fn searched(
-    kind: ObjectKind,
-    mappings: &[Mapping],
-    path: &TargetPath,
-    value: &Value,
-) -> Option<Searched> {
-    let value = mapping::searched(kind, mappings, path, value.clone())?;
+fn searched(mappings: &Mappings, path: &TargetPath, value: &Value) -> Option<Searched> {
+    let value = mapping::searched(mappings, path, value.clone())?;
     Some((path.clone(), value))
 }

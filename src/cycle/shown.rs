@@ -21,7 +21,7 @@ pub(super) fn as_sent(
     let job = &context.job.rules;
     let mappings = &job.rules(kind).mappings;
     let mut sent = shown;
-    normalize(kind, mappings, &mut sent);
+    normalize(mappings, &mut sent);
     let is_reference = |mapping: &&Mapping| mapping.target_type == TargetType::Reference;
     for mapping in mappings.iter().filter(is_reference) {
         if let Some(Value::Text(id)) = sent.remove(&mapping.target) {

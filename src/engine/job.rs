@@ -2,7 +2,7 @@
 //! source or the target is reached.
 
 use super::filter::Filter;
-use super::mapping::Mapping;
+use super::mapping::Mappings;
 use super::model::{JobName, ObjectKind};
 
 #[derive(Clone, Debug)]
@@ -32,8 +32,7 @@ pub(crate) struct Rules {
     pub(crate) actions: Actions,
     pub(crate) when_out_of_scope: WhenOutOfScope,
     pub(crate) filter: Filter,
-    /// In the order of the preset, one per target path.
-    pub(crate) mappings: Vec<Mapping>,
+    pub(crate) mappings: Mappings,
 }
 
 /// Which target object actions are allowed (Entra: create, update, delete). A disable is an update.

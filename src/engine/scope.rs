@@ -361,6 +361,7 @@ mod tests {
     use super::*;
     use crate::engine::filter::{Clause, ClauseFailure, ClauseGroup, Filter};
     use crate::engine::job::{Actions, Limit, Limits, Rules, Scope, WhenOutOfScope};
+    use crate::engine::mapping::Mappings;
     use crate::engine::model::{Attributes, JobName, Key};
 
     fn job(mode: ScopeMode) -> Job {
@@ -373,7 +374,7 @@ mod tests {
             },
             when_out_of_scope: WhenOutOfScope::Disable,
             filter: Filter::default(),
-            mappings: Vec::new(),
+            mappings: Mappings::new(ObjectKind::User, Vec::new()),
         };
         Job {
             name: JobName::new("demo"),

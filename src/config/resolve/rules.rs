@@ -6,6 +6,7 @@ use crate::config::mapping::{self, choose};
 use crate::config::problem::Log;
 use crate::engine::filter::Filter;
 use crate::engine::job::{Actions, Rules, WhenOutOfScope};
+use crate::engine::mapping::Mappings;
 use crate::engine::model::ObjectKind;
 
 pub(super) fn resolve_rules(
@@ -50,7 +51,7 @@ pub(super) fn resolve_rules(
         actions,
         when_out_of_scope,
         filter: Filter { groups },
-        mappings,
+        mappings: Mappings::new(kind, mappings),
     }
 }
 

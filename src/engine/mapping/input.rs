@@ -1,6 +1,6 @@
 //! What mappings see: one object, and the environment around it.
 
-use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use chrono::{DateTime, Utc};
 
@@ -12,10 +12,10 @@ use crate::engine::model::{ObjectKind, SourceId, SourceObject, TargetPath, Value
 pub(crate) struct Input<'a> {
     pub(super) object: &'a SourceObject,
     pub(super) roles: &'a [AppRole],
-    soft_deleted: Value,
-    id: Value,
-    /// For guests, the address they have at home.
-    principal_name: Option<Value>,
+    pub(super) soft_deleted: Value,
+    pub(super) id: Value,
+    /// For guests, the address they have at home, once a mapping needed it.
+    home: OnceCell<Option<Value>>,
 }
 
 /// What the mappings see of the environment: the clock, chance and the tenant are passed in.
@@ -33,19 +33,12 @@ impl<'a> Input<'a> {
     /// `soft_deleted` is Entra's `IsSoftDeleted`: unassigned, filtered out, in the recycle bin, or
     /// blocked.
     pub(crate) fn new(object: &'a SourceObject, roles: &'a [AppRole], soft_deleted: bool) -> Self {
-        let principal_name = match object.kind {
-            ObjectKind::User => object
-                .attributes
-                .text("userPrincipalName")
-                .map(|name| Value::text(home_address(name))),
-            ObjectKind::Group => None,
-        };
         Self {
             object,
             roles,
             soft_deleted: Value::Boolean(soft_deleted),
             id: Value::Text(object.id.shared()),
-            principal_name,
+            home: OnceCell::new(),
         }
     }
 
@@ -54,13 +47,22 @@ impl<'a> Input<'a> {
         match name {
             "IsSoftDeleted" => Some(&self.soft_deleted),
             "id" | "objectId" => Some(&self.id),
-            "userPrincipalName" if self.principal_name.is_some() => self.principal_name.as_ref(),
+            "userPrincipalName" => self.principal_name(self.object.attributes.value(name)),
             "originalUserPrincipalName" => self.object.attributes.value("userPrincipalName"),
             _ => {
                 let name = source::graph_name(name);
                 self.object.attributes.value(&name)
             }
         }
+    }
+
+    /// The principal name as mappings see it, of the one that is written.
+    pub(super) fn principal_name<'v>(&'v self, written: Option<&'v Value>) -> Option<&'v Value> {
+        let home = self.home.get_or_init(|| match (self.object.kind, written) {
+            (ObjectKind::User, Some(Value::Text(name))) => home_address(name).map(Value::text),
+            (ObjectKind::User | ObjectKind::Group, _) => None,
+        });
+        home.as_ref().or(written)
     }
 }
 
@@ -71,12 +73,12 @@ impl expr::Lookup for Input<'_> {
 }
 
 /// `alias_theirdomain#EXT#@yourdomain` is `alias@theirdomain` (Entra, "How provisioning works").
-fn home_address(principal_name: &str) -> Cow<'_, str> {
-    let Some((home, _)) = principal_name.split_once("#EXT#") else {
-        return Cow::Borrowed(principal_name);
-    };
-    match home.rsplit_once('_') {
-        Some((alias, domain)) => Cow::Owned(format!("{alias}@{domain}")),
-        None => Cow::Borrowed(principal_name),
+fn home_address(principal_name: &str) -> Option<String> {
+    // Most names have no such character, and to look for one is cheap.
+    if !principal_name.contains('#') {
+        return None;
     }
+    let (home, _) = principal_name.split_once("#EXT#")?;
+    let (alias, domain) = home.rsplit_once('_')?;
+    Some(format!("{alias}@{domain}"))
 }

@@ -1,23 +1,24 @@
 //! A source object and a job's mappings make the attributes that the target should have.
 
+mod compiled;
 mod convert;
 mod evaluate;
+mod form;
 mod input;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use self::convert::{convert_each, convert_one};
-use self::evaluate::{Evaluated, NOT_ASKED, evaluate, with_input};
+use self::compiled::Rule;
+use self::evaluate::{Evaluated, NOT_ASKED, Object, evaluate, with_input};
 use super::addition::{self, Addition};
 use super::expr::{Expression, Write};
-use super::model::schema::{self, Definition};
-use super::model::{
-    MatchKey, ObjectKind, SourceId, TargetPath, TargetType, Value, canonical, canonical_as,
-    is_whole_list,
-};
+use super::model::{MatchKey, PathMap, SourceId, TargetPath, TargetType, Value, canonical, schema};
 
+pub(crate) use self::compiled::Mappings;
 pub(crate) use self::convert::convert;
 pub(crate) use self::input::{Environment, Input};
 
@@ -42,29 +43,6 @@ pub(crate) struct Mapping {
 }
 
 impl Mapping {
-    /// The one form in which values at the target path are kept, compared and sent. The mapping's own
-    /// word counts where the RFC's schemas do not know the path.
-    pub(crate) fn canonical(&self, kind: ObjectKind, value: Value) -> Option<Value> {
-        let definition = if self.only_adds() {
-            addition::ELEMENTS
-        } else {
-            schema::definition(kind, &self.target).unwrap_or(Definition {
-                target_type: self.target_type,
-                multi_valued: self.multi_valued,
-                case_exact: self.case_exact,
-                required: self.required,
-            })
-        };
-        canonical_as(definition, &self.target, value)
-    }
-
-    /// The form in which values at the target path are the same when somebody is looked for: the
-    /// canonical one, without case where case does not count (RFC 7643 section 2.2, `caseExact`).
-    pub(crate) fn searched(&self, kind: ObjectKind, value: Value) -> Option<Value> {
-        let value = self.canonical(kind, value)?;
-        Some(without_case(value, self.case_exact))
-    }
-
     /// Whether the value is one that nobody has in the target yet.
     pub(crate) fn selects_unique(&self) -> bool {
         match &self.source {
@@ -72,69 +50,30 @@ impl Mapping {
             Source::Attribute(_) | Source::Constant(_) | Source::None => false,
         }
     }
-
-    /// Makes a value fit the target attribute, or says why it cannot.
-    fn convert(&self, kind: ObjectKind, value: Value) -> Result<Value, String> {
-        // Entra calls `roles` and its like text; to the RFC each element is an object.
-        let takes_objects = || is_whole_list(schema::definition(kind, &self.target), &self.target);
-        convert_each(value, self.multi_valued, |value| match value {
-            object @ Value::Object(_) if takes_objects() => Ok(object),
-            other => convert_one(other, self.target_type).map_err(str::to_owned),
-        })
-    }
-
-    /// Whether what the target has at the path is only ever added to.
-    fn only_adds(&self) -> bool {
-        let is_whole = self.target.selector().is_none() && self.target.sub_attribute().is_none();
-        match &self.source {
-            Source::Expression(expression) => {
-                self.multi_valued && is_whole && expression.only_adds()
-            }
-            Source::Attribute(_) | Source::Constant(_) | Source::None => false,
-        }
-    }
 }
 
-/// [`Mapping::searched`] by the mapping that the path belongs to. A path that is not mapped any more,
-/// as in the keys of a create that an earlier config began, is taken as the RFC's schemas know it.
-pub(crate) fn searched(
-    kind: ObjectKind,
-    mappings: &[Mapping],
-    path: &TargetPath,
-    value: Value,
-) -> Option<Value> {
-    if let Some(mapping) = mappings.iter().find(|mapping| mapping.target == *path) {
-        return mapping.searched(kind, value);
+/// The form in which values at a path are the same when an object is looked for, by the mapping that
+/// the path belongs to. A path that is not mapped any more, as in the keys of a create that an earlier
+/// config began, is taken as the RFC's schemas know it.
+pub(crate) fn searched(mappings: &Mappings, path: &TargetPath, value: Value) -> Option<Value> {
+    if let Some(rule) = mappings.rule(path) {
+        return rule.form.searched(path, value);
     }
+    let kind = mappings.kind();
     let value = canonical(kind, path, value)?;
     let case_exact = schema::definition(kind, path).is_some_and(|known| known.case_exact);
-    Some(without_case(value, case_exact))
-}
-
-fn without_case(value: Value, case_exact: bool) -> Value {
-    match value {
-        Value::Text(text) if !case_exact => Value::text(text.to_lowercase()),
-        value @ (Value::Text(_)
-        | Value::Boolean(_)
-        | Value::Integer(_)
-        | Value::List(_)
-        | Value::Object(_)
-        | Value::Reference(_)) => value,
-    }
+    Some(form::without_case(value, case_exact))
 }
 
 /// Brings what a target shows into the form of what the mappings make.
-pub(crate) fn normalize(
-    kind: ObjectKind,
-    mappings: &[Mapping],
-    shown: &mut BTreeMap<TargetPath, Value>,
-) {
-    for mapping in mappings {
-        let value = shown.remove(&mapping.target);
-        if let Some(value) = value.and_then(|value| mapping.canonical(kind, value)) {
-            shown.insert(mapping.target.clone(), value);
-        }
-    }
+pub(crate) fn normalize(mappings: &Mappings, shown: &mut BTreeMap<TargetPath, Value>) {
+    shown.retain(|path, value| {
+        let Some(rule) = mappings.rule(path) else {
+            return true;
+        };
+        let form = rule.form.normalize(path, value.clone());
+        form.map(|form| *value = form).is_some()
+    });
 }
 
 #[derive(Clone, Debug)]
@@ -191,14 +130,15 @@ pub(crate) enum Unique<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Desired {
     /// `None`: the target should have no value there. A path that is absent is left alone.
-    pub(crate) values: BTreeMap<TargetPath, Option<Value>>,
+    pub(crate) values: PathMap<Option<Value>>,
     /// Sent with a create, and left alone afterwards.
-    pub(crate) on_create: BTreeMap<TargetPath, Value>,
+    pub(crate) on_create: PathMap<Value>,
     /// Sent with a create, and added afterwards where the target has them not; never taken away.
-    pub(crate) additions: BTreeMap<TargetPath, Vec<Addition>>,
-    pub(crate) references: BTreeMap<TargetPath, Option<SourceId>>,
-    /// Paths at which a difference in case alone is none, when the target's own spelling is compared.
-    pub(crate) fold_case: BTreeSet<TargetPath>,
+    pub(crate) additions: PathMap<Vec<Addition>>,
+    pub(crate) references: PathMap<Option<SourceId>>,
+    /// Paths at which a difference in case alone is none, when the target's own spelling is compared:
+    /// those of the mappings, whatever the object.
+    pub(crate) fold_case: Arc<BTreeSet<TargetPath>>,
     /// Where to look for the object in the target, in matching precedence.
     pub(crate) keys: Vec<MatchKey>,
 }
@@ -211,124 +151,149 @@ pub(crate) enum Mapped {
     IgnoreObject,
 }
 
-/// Evaluates every mapping; all that fail are told together.
-pub(crate) fn desired<'m>(
-    mappings: impl IntoIterator<Item = &'m Mapping>,
+/// Evaluates every mapping; all that fail are reported together.
+pub(crate) fn desired(
+    mappings: &Mappings,
     input: &Input<'_>,
     environment: Environment<'_>,
     unique: Unique<'_>,
 ) -> Result<Mapped, Vec<AttributeError>> {
-    let mut desired = Desired::default();
+    desired_of(mappings, |_| true, input, environment, unique)
+}
+
+/// Evaluates only the mappings that carry the state "can no longer use the application".
+pub(crate) fn desired_state(
+    mappings: &Mappings,
+    input: &Input<'_>,
+    environment: Environment<'_>,
+) -> Result<Mapped, Vec<AttributeError>> {
+    let carries_state = |rule: &Rule| rule.reads_soft_deleted;
+    desired_of(mappings, carries_state, input, environment, Unique::Keep)
+}
+
+fn desired_of(
+    mappings: &Mappings,
+    is_wanted: impl Fn(&Rule) -> bool,
+    input: &Input<'_>,
+    environment: Environment<'_>,
+    unique: Unique<'_>,
+) -> Result<Mapped, Vec<AttributeError>> {
+    let object = Object {
+        input,
+        properties: mappings.read(&input.object.attributes),
+        environment,
+    };
+    let mut desired = Desired {
+        values: PathMap::with_capacity(mappings.len()),
+        fold_case: mappings.fold_case(),
+        ..Desired::default()
+    };
     let mut keys = Vec::new();
     let mut errors = Vec::new();
-    let mappings = mappings.into_iter();
-    for mapping in mappings.filter(|mapping| !mapping.target.is_members()) {
+    for (mapping, rule) in mappings.rules() {
+        if mapping.target.is_members() || !is_wanted(rule) {
+            continue;
+        }
         let is_taken = match unique {
-            Unique::Keep if mapping.selects_unique() => continue,
+            Unique::Keep if rule.selects_unique => continue,
             Unique::Keep => NOT_ASKED,
             Unique::Chosen(is_taken) => is_taken,
         };
-        let flow = match evaluate(mapping, input, environment, is_taken) {
+        // Most values are sent as they are read.
+        if let Some(value) = object.value(mapping, rule)
+            && rule.form.passes(value)
+            && !value.is_empty()
+            && mapping.apply == Apply::Always
+            && mapping.target_type != TargetType::Reference
+        {
+            if let Some(precedence) = mapping.matching {
+                keys.push((precedence, key(mapping, value)));
+            }
+            let path = mapping.target.clone();
+            desired.values.append(path, Some(value.clone()));
+            continue;
+        }
+        let placed = match evaluate(mapping, rule, &object, is_taken) {
             Ok(Evaluated::IgnoreObject) => return Ok(Mapped::IgnoreObject),
             Ok(Evaluated::IgnoreAttribute) => continue,
-            Ok(Evaluated::Value(value)) => value,
-            Ok(Evaluated::Additions(additions)) => {
-                if let Err(message) = add(&mut desired, mapping, input.object.kind, additions) {
-                    errors.push(AttributeError {
-                        target: mapping.target.clone(),
-                        message: message.to_owned(),
-                    });
+            Ok(Evaluated::Value(value)) => {
+                if let (Some(precedence), Some(value)) = (mapping.matching, &value) {
+                    keys.push((precedence, key(mapping, value)));
                 }
-                continue;
+                place(&mut desired, mapping, rule, value).map_err(str::to_owned)
             }
-            Err(message) => {
-                errors.push(AttributeError {
-                    target: mapping.target.clone(),
-                    message,
-                });
-                continue;
+            Ok(Evaluated::Additions(additions)) => {
+                add(&mut desired, mapping, rule, additions).map_err(str::to_owned)
             }
+            Err(message) => Err(message),
         };
-        if let (Some(precedence), Some(value)) = (mapping.matching, &flow) {
-            let key = MatchKey {
-                path: mapping.target.clone(),
-                value: value.clone(),
-            };
-            keys.push((precedence, key));
-        }
-        if let Err(message) = place(&mut desired, mapping, input.object.kind, flow) {
-            errors.push(AttributeError {
-                target: mapping.target.clone(),
-                message: message.to_owned(),
-            });
+        if let Err(message) = placed {
+            let target = mapping.target.clone();
+            errors.push((rule.place, AttributeError { target, message }));
         }
     }
     if !errors.is_empty() {
-        return Err(errors);
+        // In the order in which the mappings are written.
+        errors.sort_by_key(|(place, _)| *place);
+        return Err(errors.into_iter().map(|(_, error)| error).collect());
     }
     keys.sort_by_key(|(precedence, _)| *precedence);
     desired.keys = keys.into_iter().map(|(_, key)| key).collect();
     Ok(Mapped::Desired(desired))
 }
 
+fn key(mapping: &Mapping, value: &Value) -> MatchKey {
+    MatchKey {
+        path: mapping.target.clone(),
+        value: value.clone(),
+    }
+}
+
 /// What the mappings may choose among when the object is created, so that the target can be asked
 /// what it has of it.
-pub(crate) fn candidates<'m>(
-    mappings: impl IntoIterator<Item = &'m Mapping>,
+pub(crate) fn candidates(
+    mappings: &Mappings,
     input: &Input<'_>,
     environment: Environment<'_>,
 ) -> Vec<MatchKey> {
+    let object = Object {
+        input,
+        properties: Vec::new(),
+        environment,
+    };
     let mut candidates = Vec::new();
-    for mapping in mappings {
-        if let Source::Expression(expression) = &mapping.source
-            && expression.selects_unique()
-        {
-            let texts = with_input(
-                mapping,
-                input,
-                environment,
-                Write::Create,
-                NOT_ASKED,
-                |input| expression.candidates(input),
-            );
-            let kind = input.object.kind;
-            let values = texts.into_iter().filter_map(|text| {
-                let value = mapping.convert(kind, Value::text(text)).ok()?;
-                mapping.canonical(kind, value)
-            });
-            candidates.extend(values.map(|value| MatchKey {
-                path: mapping.target.clone(),
-                value,
-            }));
-        }
+    for (mapping, rule) in mappings.rules().filter(|(_, rule)| rule.selects_unique) {
+        let Source::Expression(expression) = &mapping.source else {
+            continue;
+        };
+        let texts = with_input(mapping, rule, &object, Write::Create, NOT_ASKED, |input| {
+            expression.candidates(input)
+        });
+        let values = texts.into_iter().filter_map(|text| {
+            let value = Cow::Owned(Value::text(text));
+            rule.form.make(&mapping.target, value).ok()?
+        });
+        candidates.extend(values.map(|value| MatchKey {
+            path: mapping.target.clone(),
+            value,
+        }));
     }
     candidates
-}
-
-/// Whether the mapping carries the state "can no longer use the application" to the target.
-pub(crate) fn reads_soft_deleted(mapping: &Mapping) -> bool {
-    match &mapping.source {
-        Source::Attribute(name) => name == "IsSoftDeleted",
-        Source::Expression(expression) => expression.attributes().contains("IsSoftDeleted"),
-        Source::Constant(_) | Source::None => false,
-    }
 }
 
 /// Sorts one mapping's value into what is sent always, on create alone, or as a reference.
 fn place(
     desired: &mut Desired,
     mapping: &Mapping,
-    kind: ObjectKind,
+    rule: &Rule,
     value: Option<Value>,
 ) -> Result<(), &'static str> {
     let path = mapping.target.clone();
-    let default = mapping.default.clone();
-    let default = default.and_then(|default| mapping.canonical(kind, default));
-    let value = match (value, default, mapping.on_empty) {
+    let value = match (value, &rule.default, mapping.on_empty) {
         (Some(value), _, _) => Some(value),
         (None, _, OnEmpty::Fail) => return Err("the source has no value, and on_empty = \"fail\""),
         (None, Some(default), OnEmpty::Keep) => {
-            desired.on_create.insert(path, default);
+            desired.on_create.insert(path, default.clone());
             return Ok(());
         }
         (None, None, OnEmpty::Keep) => {
@@ -338,13 +303,10 @@ fn place(
                 Ok(())
             };
         }
-        (None, default, OnEmpty::Clear | OnEmpty::Default) => default,
+        (None, default, OnEmpty::Clear | OnEmpty::Default) => default.clone(),
     };
     if value.is_none() && mapping.required {
         return Err(REQUIRED);
-    }
-    if !mapping.case_exact {
-        desired.fold_case.insert(path.clone());
     }
     let create_only = mapping.apply == Apply::OnCreate || matches!(mapping.source, Source::None);
     match value {
@@ -359,7 +321,7 @@ fn place(
         }
         None if create_only => {}
         value => {
-            desired.values.insert(path, value);
+            desired.values.append(path, value);
         }
     }
     Ok(())
@@ -369,10 +331,10 @@ fn place(
 fn add(
     desired: &mut Desired,
     mapping: &Mapping,
-    kind: ObjectKind,
+    rule: &Rule,
     mut additions: Vec<Addition>,
 ) -> Result<(), &'static str> {
-    place(desired, mapping, kind, addition::created(&additions))?;
+    place(desired, mapping, rule, addition::created(&additions))?;
     if let Some(default) = desired.values.remove(&mapping.target) {
         if additions.is_empty() {
             additions = Addition::alike(default);

@@ -3,7 +3,7 @@
 use chrono::DateTime;
 
 use super::*;
-use crate::engine::model::{Attributes, Key, Presence, SourceObject};
+use crate::engine::model::{Attributes, Key, ObjectKind, Presence, SourceObject};
 
 fn mapping(target: &str, source: Source) -> Mapping {
     Mapping {
@@ -29,8 +29,13 @@ fn expression(target: &str, text: &str) -> Mapping {
     mapping(target, Source::Expression(Box::new(expression)))
 }
 
+fn compiled(mappings: &[Mapping]) -> Mappings {
+    Mappings::new(ObjectKind::User, mappings.to_vec())
+}
+
 fn mapped(mappings: &[Mapping]) -> Result<Mapped, Vec<AttributeError>> {
-    with_jane(|input, environment| desired(mappings, input, environment, Unique::Keep))
+    let mappings = compiled(mappings);
+    with_jane(|input, environment| desired(&mappings, input, environment, Unique::Keep))
 }
 
 fn with_jane<T>(evaluate: impl FnOnce(&Input<'_>, Environment<'_>) -> T) -> T {
@@ -76,8 +81,19 @@ fn of(mappings: &[Mapping]) -> Desired {
 }
 
 fn value(mapping: Mapping) -> Option<Value> {
-    let values = of(&[mapping]).values;
-    values.into_values().next().expect("a value or null")
+    first(of(&[mapping]).values).expect("a value or null")
+}
+
+fn first<V>(values: PathMap<V>) -> Option<V> {
+    values.into_iter().next().map(|(_, value)| value)
+}
+
+/// What is desired where the mappings make no value.
+fn nothing(mappings: &[Mapping]) -> Desired {
+    Desired {
+        fold_case: compiled(mappings).fold_case(),
+        ..Desired::default()
+    }
 }
 
 fn message(mapping: Mapping) -> String {
@@ -103,20 +119,12 @@ fn a_value_comes_from_an_attribute_a_constant_or_an_expression() {
 #[test]
 fn a_mapping_from_nothing_sends_its_default_with_a_create_alone() {
     let mut none = mapping("title", Source::None);
-    assert_eq!(
-        of(&[none.clone()]),
-        Desired {
-            fold_case: [none.target.clone()].into(),
-            ..Desired::default()
-        }
-    );
+    let mappings = [none.clone()];
+    assert_eq!(of(&mappings), nothing(&mappings));
     none.default = Some(Value::text("x"));
     let desired = of(&[none]);
-    assert!(desired.values.is_empty());
-    assert_eq!(
-        desired.on_create.into_values().next(),
-        Some(Value::text("x"))
-    );
+    assert_eq!(desired.values.len(), 0);
+    assert_eq!(first(desired.on_create), Some(Value::text("x")));
 }
 
 #[test]
@@ -129,10 +137,10 @@ fn an_emptied_source_clears_defaults_keeps_or_fails() {
     assert_eq!(value(empty(OnEmpty::Clear, None)), None);
     let default = value(empty(OnEmpty::Default, Some("x")));
     assert_eq!(default, Some(Value::text("x")));
-    assert!(of(&[empty(OnEmpty::Keep, None)]).values.is_empty());
+    assert_eq!(of(&[empty(OnEmpty::Keep, None)]).values.len(), 0);
     let kept = of(&[empty(OnEmpty::Keep, Some("x"))]);
-    assert!(kept.values.is_empty());
-    assert_eq!(kept.on_create.into_values().next(), Some(Value::text("x")));
+    assert_eq!(kept.values.len(), 0);
+    assert_eq!(first(kept.on_create), Some(Value::text("x")));
     assert!(message(empty(OnEmpty::Fail, None)).contains("no value"));
 }
 
@@ -160,7 +168,7 @@ fn what_applies_on_create_is_left_alone_afterwards() {
         ..attribute("title", "displayName")
     };
     let desired = of(&[once]);
-    assert!(desired.values.is_empty());
+    assert_eq!(desired.values.len(), 0);
     assert_eq!(desired.on_create.len(), 1);
 }
 
@@ -241,8 +249,8 @@ fn case_counts_where_the_target_says_so() {
 
 #[test]
 fn what_is_ignored_is_not_sent() {
-    let attribute = expression("title", "IgnoreFlowIfNullOrEmpty([mail])");
-    assert_eq!(of(&[attribute]), Desired::default());
+    let mappings = [expression("title", "IgnoreFlowIfNullOrEmpty([mail])")];
+    assert_eq!(of(&mappings), nothing(&mappings));
     let object = expression("title", "IIF([mail] = \"x\", \"y\", IgnoreObjectFlow)");
     assert_eq!(mapped(&[object]), Ok(Mapped::IgnoreObject));
 }
@@ -262,18 +270,20 @@ fn unique(text: &str) -> Mapping {
 
 fn chosen(mapping: &Mapping, taken: &[&str]) -> Result<Option<Value>, String> {
     let is_taken = |_: &Mapping, value: &Value| taken.iter().any(|one| *value == Value::text(*one));
+    let mappings = compiled(std::slice::from_ref(mapping));
     let mapped = with_jane(|input, environment| {
-        desired([mapping], input, environment, Unique::Chosen(&is_taken))
+        desired(&mappings, input, environment, Unique::Chosen(&is_taken))
     });
     match mapped {
-        Ok(Mapped::Desired(desired)) => Ok(desired.on_create.into_values().next()),
+        Ok(Mapped::Desired(desired)) => Ok(first(desired.on_create)),
         Ok(Mapped::IgnoreObject) => panic!("nothing ignores the object"),
         Err(mut errors) => Err(errors.remove(0).message),
     }
 }
 
 fn choices(mapping: &Mapping) -> Vec<String> {
-    let keys = with_jane(|input, environment| candidates([mapping], input, environment));
+    let mappings = compiled(std::slice::from_ref(mapping));
+    let keys = with_jane(|input, environment| candidates(&mappings, input, environment));
     let values = keys.into_iter().map(|key| match key.value {
         Value::Text(text) => text.to_string(),
         other => panic!("{other:?} is no text"),
@@ -296,7 +306,8 @@ fn who_is_in_the_target_keeps_the_value_that_was_chosen() {
     // It would fail if it were evaluated.
     let mapping = unique("SelectUniqueValue(CDate([displayName]), \"x\")");
     assert!(chosen(&mapping, &[]).is_err());
-    assert_eq!(of(&[mapping]), Desired::default());
+    let mappings = [mapping];
+    assert_eq!(of(&mappings), nothing(&mappings));
 }
 
 #[test]

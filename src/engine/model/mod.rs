@@ -9,6 +9,7 @@ mod id;
 mod nearest;
 mod object;
 mod path;
+mod path_map;
 pub(crate) mod schema;
 pub(crate) mod source;
 mod value;
@@ -25,5 +26,6 @@ pub(crate) use object::{
     TargetObject, Via,
 };
 pub(crate) use path::{Selector, TargetPath};
+pub(crate) use path_map::PathMap;
 pub(crate) use schema::TargetType;
 pub(crate) use value::{Attributes, Value};

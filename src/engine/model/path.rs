@@ -1,6 +1,7 @@
 //! Where in a SCIM resource a mapping writes: RFC 7644 section 3.10 attribute notation, with the one
 //! form of value path that mappings use, `emails[type eq "work"].value`.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,8 +10,24 @@ use super::schema;
 /// A parsed target path. Attribute names of the RFC 7643 schemas have the RFC's spelling whatever
 /// was typed, because SCIM names ignore case; so two spellings of one path are equal. Cheap to clone:
 /// every object of a plan holds every path of the mapping.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TargetPath(Arc<Parts>);
+
+impl Ord for TargetPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Two mentions of one mapping's path are most often the same text.
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return Ordering::Equal;
+        }
+        self.0.cmp(&other.0)
+    }
+}
+
+impl PartialOrd for TargetPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Parts {
@@ -121,6 +138,15 @@ impl TargetPath {
         let mut parts = Parts::clone(&self.0);
         parts.sub_attribute = None;
         Some(Self(Arc::new(parts)))
+    }
+
+    /// Whether both paths write into the same element of a multi-valued attribute.
+    pub(crate) fn is_in_element_of(&self, other: &Self) -> bool {
+        let (one, other) = (&*self.0, &*other.0);
+        one.selector.is_some()
+            && one.selector == other.selector
+            && one.attribute == other.attribute
+            && one.schema == other.schema
     }
 
     /// Whether the other path writes into a part of what this one writes: `name` and `name.givenName`.

@@ -475,7 +475,7 @@ pub(crate) fn names(kind: ObjectKind) -> impl Iterator<Item = &'static str> {
 }
 
 /// `businessPhones[0]` as its list and its index, counted from 0.
-fn split_index(name: &str) -> Option<(&str, usize)> {
+pub(crate) fn split_index(name: &str) -> Option<(&str, usize)> {
     let (whole, index) = name.strip_suffix(']')?.rsplit_once('[')?;
     Some((whole, index.parse().ok()?))
 }

@@ -36,6 +36,18 @@ impl Value {
             Self::Boolean(_) | Self::Integer(_) | Self::Reference(_) => false,
         }
     }
+
+    /// An element by its place, counted from 0; a single value is its own first one.
+    pub(crate) fn element(&self, place: usize) -> Option<&Self> {
+        match self {
+            Self::List(values) => values.get(place),
+            Self::Text(_)
+            | Self::Boolean(_)
+            | Self::Integer(_)
+            | Self::Object(_)
+            | Self::Reference(_) => (place == 0).then_some(self),
+        }
+    }
 }
 
 /// The attributes of one source object by their Graph property names.
@@ -58,7 +70,7 @@ impl Attributes {
             Some((rest, index)) => (rest, Some(index.parse::<usize>().ok()?)),
             None => (name, None),
         };
-        let mut value = if let Some(value) = self.0.get(rest) {
+        let value = if let Some(value) = self.0.get(rest) {
             value
         } else {
             let mut steps = rest.split('.');
@@ -71,22 +83,10 @@ impl Attributes {
             }
             inside
         };
-        if let Some(index) = index {
-            value = match value {
-                Value::List(values) => values.get(index)?,
-                Value::Text(_)
-                | Value::Boolean(_)
-                | Value::Integer(_)
-                | Value::Object(_)
-                | Value::Reference(_)
-                    if index == 0 =>
-                {
-                    value
-                }
-                _ => return None,
-            };
+        match index {
+            Some(index) => value.element(index),
+            None => Some(value),
         }
-        Some(value)
     }
 
     /// The text of an attribute, when it is text.

@@ -1,6 +1,6 @@
 //! Desired values against current ones: the changes, and what becomes of each selected element.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Change, ElementChange, WriteMode};
 use crate::engine::addition::{Addition, whole};
@@ -10,43 +10,53 @@ use crate::engine::model::{TargetPath, Value};
 /// The changes that turn `current` into `desired`. A path that is absent from `desired` is left
 /// alone; one that is there without a value is cleared.
 pub(super) fn changes(current: &BTreeMap<TargetPath, Value>, desired: &Desired) -> Vec<Change> {
-    let Desired {
-        values: desired,
-        additions,
-        fold_case,
-        ..
-    } = desired;
-    let before: BTreeSet<TargetPath> = current.keys().filter_map(TargetPath::element).collect();
-    let left_alone = current.keys().filter(|path| !desired.contains_key(path));
-    let with_value = desired.iter().filter(|(_, value)| value.is_some());
-    let after: BTreeSet<TargetPath> = left_alone
-        .chain(with_value.map(|(path, _)| path))
-        .filter_map(TargetPath::element)
-        .collect();
-    let element = |path: &TargetPath| match path.element() {
-        None => ElementChange::None,
-        Some(element) => match (before.contains(&element), after.contains(&element)) {
-            (false, _) => ElementChange::Added,
-            (true, true) => ElementChange::Kept,
-            (true, false) => ElementChange::Removed,
-        },
-    };
-    let added = additions.iter().filter_map(|(path, additions)| {
-        let folds = fold_case.contains(path);
+    let mut changes = Vec::new();
+    // Both are in the order of their paths. Most objects did not change, so nothing is made before
+    // two values differ.
+    let mut left = current.iter().peekable();
+    for (path, new) in desired.values.iter() {
+        while left.next_if(|(other, _)| *other < path).is_some() {}
+        let old = left.next_if(|(other, _)| *other == path);
+        let old = old.map(|(_, old)| old);
+        if old != new.as_ref() {
+            changes.push(Change {
+                path: path.clone(),
+                old: old.cloned(),
+                new: new.clone(),
+                element: element(path, current, desired),
+                written: WriteMode::Whole,
+            });
+        }
+    }
+    let added = desired.additions.iter().filter_map(|(path, additions)| {
+        let folds = desired.fold_case.contains(path);
         addition(path, current.get(path), additions, folds)
     });
-    desired
-        .iter()
-        .filter(|(path, new)| current.get(path) != new.as_ref())
-        .map(|(path, new)| Change {
-            path: path.clone(),
-            old: current.get(path).cloned(),
-            new: new.clone(),
-            element: element(path),
-            written: WriteMode::Whole,
-        })
-        .chain(added)
-        .collect()
+    changes.extend(added);
+    changes
+}
+
+/// What becomes of the element that a path selects.
+fn element(
+    path: &TargetPath,
+    current: &BTreeMap<TargetPath, Value>,
+    desired: &Desired,
+) -> ElementChange {
+    if path.selector().is_none() {
+        return ElementChange::None;
+    }
+    let is_in_it = |other: &&TargetPath| other.is_in_element_of(path);
+    let mut before = current.keys().filter(is_in_it).peekable();
+    if before.peek().is_none() {
+        return ElementChange::Added;
+    }
+    let stays = before.any(|path| !desired.values.contains_key(path));
+    let mut after = desired.values.iter().filter(|(_, new)| new.is_some());
+    if stays || after.any(|(path, _)| is_in_it(&path)) {
+        ElementChange::Kept
+    } else {
+        ElementChange::Removed
+    }
 }
 
 /// The elements that are not there yet, beside those that are. Nothing is taken away. Those that are

@@ -7,7 +7,7 @@ use super::references::{Current, Reference};
 use super::{Candidate, Found, Here, News, Planner, subject_of};
 use crate::engine::addition;
 use crate::engine::job::WhenOutOfScope;
-use crate::engine::mapping::{self, Desired, Mapped, Mapping, Source, Unique, reads_soft_deleted};
+use crate::engine::mapping::{self, Desired, Mapped, Mapping, Source, Unique};
 use crate::engine::model::{
     Grant, Link, MatchKey, ObjectKind, Presence, SourceObject, TargetId, TargetObject, TargetPath,
     Value,
@@ -188,12 +188,8 @@ impl Planner<'_> {
         let subject = subject_of(object);
         let target = link.target.clone();
         let mappings = &self.job.rules(object.kind).mappings;
-        let carries_state = |change: &&Change| {
-            change.path.is_active()
-                || mappings
-                    .iter()
-                    .any(|mapping| mapping.target == change.path && reads_soft_deleted(mapping))
-        };
+        let carries_state =
+            |change: &&Change| change.path.is_active() || mappings.carries_state(&change.path);
         let Some(state) = changes.iter().find(carries_state) else {
             self.updates.push(Action {
                 subject,
@@ -334,7 +330,7 @@ impl Planner<'_> {
             members: _,
         } = found;
         let mappings = &self.job.rules(object.kind).mappings;
-        mapping::normalize(object.kind, mappings, &mut current);
+        mapping::normalize(mappings, &mut current);
         let subject = subject_of(object);
         let here = Here::Linked(target.clone());
         for (path, source) in std::mem::take(&mut desired.references) {
@@ -440,17 +436,12 @@ impl Planner<'_> {
     /// not its own any more (Graph mangles the principal name of one in the recycle bin).
     fn disable(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) {
         let rules = self.job.rules(object.kind);
-        let mut mappings = rules
-            .mappings
-            .iter()
-            .filter(|mapping| reads_soft_deleted(mapping))
-            .peekable();
-        if mappings.peek().is_none() {
+        if !rules.mappings.carry_state() {
             self.skip(object, Why::CannotDisable(why));
             return;
         }
         let input = mapping::Input::new(object, &[], true);
-        let desired = match mapping::desired(mappings, &input, self.environment, Unique::Keep) {
+        let desired = match mapping::desired_state(&rules.mappings, &input, self.environment) {
             Ok(Mapped::Desired(desired)) => desired,
             Ok(Mapped::IgnoreObject) => {
                 self.skip(object, Why::IgnoredByMapping);

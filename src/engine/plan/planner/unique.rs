@@ -2,18 +2,17 @@
 //! taken by the target or by a create of the same plan.
 
 use super::{Candidate, Planner};
-use crate::engine::mapping::{self, Desired, Mapping};
+use crate::engine::mapping::{self, Desired, Mapping, Mappings};
 use crate::engine::model::{MatchKey, ObjectKind, TargetPath, Value};
 use crate::engine::scope;
 
-/// A value that an object of the kind has at the path, in the form of [`Mapping::searched`].
+/// A value that an object of the kind has at the path, in the form of [`mapping::searched`].
 pub(super) type TakenValue = (ObjectKind, TargetPath, Value);
 
 impl Planner<'_> {
     /// Whether a mapping of the kind chooses values, so that the target may have to be asked.
     pub(crate) fn selects_unique(&self, kind: ObjectKind) -> bool {
-        let mut mappings = self.job.rules(kind).mappings.iter();
-        mappings.any(Mapping::selects_unique)
+        self.job.rules(kind).mappings.select_unique()
     }
 
     /// The values among which the mappings choose for an object that was looked for and not found;
@@ -32,31 +31,38 @@ impl Planner<'_> {
 
     /// The target has this value of [`Planner::unique_values`].
     pub(crate) fn take(&mut self, kind: ObjectKind, key: &MatchKey) {
-        let mut mappings = self.job.rules(kind).mappings.iter();
-        if let Some(mapping) = mappings.find(|mapping| mapping.target == key.path) {
-            self.taken.extend(taken_value(kind, mapping, &key.value));
-        }
+        let mappings = &self.job.rules(kind).mappings;
+        self.taken
+            .extend(taken_value(kind, mappings, &key.path, &key.value));
     }
 
     pub(super) fn is_taken(&self, kind: ObjectKind, mapping: &Mapping, value: &Value) -> bool {
-        taken_value(kind, mapping, value).is_some_and(|value| self.taken.contains(&value))
+        let mappings = &self.job.rules(kind).mappings;
+        taken_value(kind, mappings, &mapping.target, value)
+            .is_some_and(|value| self.taken.contains(&value))
     }
 
     /// What a create chose is not there for the next one.
     pub(super) fn take_chosen(&mut self, kind: ObjectKind, desired: &Desired) {
-        let job = self.job;
-        for mapping in &job.rules(kind).mappings {
+        let mappings = &self.job.rules(kind).mappings;
+        for mapping in mappings {
             if mapping.selects_unique()
                 && let Some(value) = desired.on_create.get(&mapping.target)
             {
-                self.taken.extend(taken_value(kind, mapping, value));
+                self.taken
+                    .extend(taken_value(kind, mappings, &mapping.target, value));
             }
         }
     }
 }
 
 /// `None` for a value that carries nothing, which nobody can have.
-fn taken_value(kind: ObjectKind, mapping: &Mapping, value: &Value) -> Option<TakenValue> {
-    let value = mapping.searched(kind, value.clone())?;
-    Some((kind, mapping.target.clone(), value))
+fn taken_value(
+    kind: ObjectKind,
+    mappings: &Mappings,
+    path: &TargetPath,
+    value: &Value,
+) -> Option<TakenValue> {
+    let value = mapping::searched(mappings, path, value.clone())?;
+    Some((kind, path.clone(), value))
 }

@@ -23,7 +23,7 @@ fn object(members: &[(&str, Value)]) -> Value {
 fn met(target: Mapping, shown: Value) -> World {
     let mut world = World::new().user("ann");
     let at = target.target.to_string();
-    world.job.users.mappings.push(target);
+    world.job.users.mappings.change(|all| all.push(target));
     world.set("ann", "businessPhones", texts(&["b", "a"]));
     let address = Value::text("ann@contoso.com");
     world.at("ann").found = found(
@@ -161,7 +161,11 @@ fn inside_a_string(role: &str) -> Value {
 #[test]
 fn a_role_that_is_new_is_added_and_one_that_is_gone_stays() {
     let mut world = World::new().user("ann");
-    world.job.users.mappings.push(expression("roles", ADDING));
+    world
+        .job
+        .users
+        .mappings
+        .change(|all| all.push(expression("roles", ADDING)));
     let world = holding(world, &["A", "B"]).agreed();
     plans(&world, "");
     // Graph may tell them in any order, and of roles that are gone nothing is said.
@@ -200,7 +204,11 @@ fn a_role_that_the_target_shows_in_either_form_is_not_added_again() {
 #[test]
 fn what_an_interrupted_update_added_is_not_added_again() {
     let mut world = World::new().user("ann");
-    world.job.users.mappings.push(expression("roles", ADDING));
+    world
+        .job
+        .users
+        .mappings
+        .change(|all| all.push(expression("roles", ADDING)));
     let mut world = holding(world, &["A"]).agreed();
     let sent = &mut world.at("ann").link.as_mut().unwrap().sent;
     sent.insert(
@@ -216,7 +224,7 @@ fn without_roles_nothing_is_taken_away_whatever_becomes_of_an_emptied_source() {
         let mut adding = expression("roles", &format!("IIF([title] = \"x\", \"\", {ADDING})"));
         adding.on_empty = on_empty;
         let mut world = World::new().user("ann");
-        world.job.users.mappings.push(adding);
+        world.job.users.mappings.change(|all| all.push(adding));
         let mut world = holding(world, &["A"]).agreed();
         world.set("ann", "title", Value::text("x"));
         plans(&world, "");
@@ -224,7 +232,7 @@ fn without_roles_nothing_is_taken_away_whatever_becomes_of_an_emptied_source() {
     let mut failing = expression("roles", &format!("IIF([title] = \"x\", \"\", {ADDING})"));
     failing.on_empty = OnEmpty::Fail;
     let mut world = World::new().user("ann");
-    world.job.users.mappings.push(failing);
+    world.job.users.mappings.change(|all| all.push(failing));
     let mut world = world.agreed();
     world.set("ann", "title", Value::text("x"));
     plans(&world, "skip user ann: mapping-failed");

@@ -187,7 +187,7 @@ fn without_a_mapping_of_the_state_nobody_can_be_disabled() {
         .job
         .users
         .mappings
-        .retain(|mapping| !mapping.target.is_active());
+        .change(|all| all.retain(|mapping| !mapping.target.is_active()));
     world.at("ann").assigned = false;
     plans(&world, "skip user ann: cannot-disable");
 }

@@ -3,7 +3,7 @@
 use super::world::{World, attribute, found, mapping, path};
 use super::{lines, plans};
 use crate::engine::expr::Expression;
-use crate::engine::mapping::{Apply, Source};
+use crate::engine::mapping::{Apply, Mapping, Source};
 use crate::engine::model::{ObjectKind, TargetPath, Value};
 use crate::engine::plan::{Action, Operation, Plan};
 
@@ -18,7 +18,7 @@ fn world(people: &[(&str, &str)]) -> World {
         Source::Expression(Box::new(expression)),
     );
     nickname.apply = Apply::OnCreate;
-    world.job.users.mappings.push(nickname);
+    world.job.users.mappings.change(|all| all.push(nickname));
     for (name, first_choice) in people {
         world = world.user(name);
         world.set(name, "jobTitle", Value::text(*first_choice));
@@ -63,8 +63,8 @@ fn two_who_join_in_one_plan_get_two_values() {
 #[test]
 fn case_makes_another_value_where_the_mapping_says_so() {
     let mut world = world(&[("ann", "smith"), ("bob", "Smith")]);
-    let nickname = world.job.users.mappings.last_mut().unwrap();
-    nickname.case_exact = true;
+    let change = |all: &mut Vec<Mapping>| all.last_mut().unwrap().case_exact = true;
+    world.job.users.mappings.change(change);
     assert_eq!(nicknames(&world.plan()), ["ann: smith", "bob: Smith"]);
 }
 
@@ -141,7 +141,7 @@ fn nothing_is_asked_for_those_who_are_not_created() {
 #[test]
 fn nothing_is_asked_where_no_mapping_chooses() {
     let mut world = world(&[("ann", "smith")]);
-    let nickname = world.job.users.mappings.last_mut().unwrap();
-    nickname.source = attribute("jobTitle");
+    let change = |all: &mut Vec<Mapping>| all.last_mut().unwrap().source = attribute("jobTitle");
+    world.job.users.mappings.change(change);
     assert_eq!(world.asks(), []);
 }

@@ -11,7 +11,7 @@ use crate::engine::guard::{self, Approvals, Review};
 use crate::engine::job::{
     Actions, GroupObjects, Job, Limit, Limits, Rules, Scope, ScopeMode, WhenOutOfScope,
 };
-use crate::engine::mapping::{Apply, Environment, Mapping, OnEmpty, Source};
+use crate::engine::mapping::{Apply, Environment, Mapping, Mappings, OnEmpty, Source};
 use crate::engine::model::{
     Attributes, Grant, Intent, JobName, Key, Link, MatchKey, ObjectKind, Presence, SourceId,
     SourceObject, TargetId, TargetObject, TargetPath, Value, Via, schema,
@@ -72,7 +72,7 @@ pub(super) fn attribute(name: &str) -> Source {
     Source::Attribute(name.to_owned())
 }
 
-fn rules(mappings: Vec<Mapping>) -> Rules {
+fn rules(kind: ObjectKind, mappings: Vec<Mapping>) -> Rules {
     Rules {
         enabled: true,
         actions: Actions {
@@ -82,7 +82,7 @@ fn rules(mappings: Vec<Mapping>) -> Rules {
         },
         when_out_of_scope: WhenOutOfScope::Disable,
         filter: Filter::default(),
-        mappings,
+        mappings: Mappings::new(kind, mappings),
     }
 }
 
@@ -111,8 +111,8 @@ impl World {
         Self {
             job: Job {
                 name: JobName::new("demo"),
-                users: rules(users),
-                groups: rules(groups),
+                users: rules(ObjectKind::User, users),
+                groups: rules(ObjectKind::Group, groups),
                 scope: Scope {
                     mode: ScopeMode::Assigned,
                     nested_groups: false,
