@@ -25,15 +25,37 @@ pub struct Exchange {
 #[derive(Debug, Clone, Default)]
 pub struct Traffic(Arc<Mutex<State>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     exchanges: Vec<Exchange>,
+    /// Requests since the last reset, whether or not they are recorded.
+    requests: usize,
+    under_way: usize,
+    most_under_way: usize,
+    record: bool,
     /// Counts the resets, so that a request under way across one is not written into the new record.
     epoch: u64,
     record_bodies: bool,
     faults: Vec<Fault>,
     in_flight: BTreeMap<String, usize>,
     overlaps: Vec<String>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            exchanges: Vec::new(),
+            requests: 0,
+            under_way: 0,
+            most_under_way: 0,
+            record: true,
+            epoch: 0,
+            record_bodies: false,
+            faults: Vec::new(),
+            in_flight: BTreeMap::new(),
+            overlaps: Vec::new(),
+        }
+    }
 }
 
 impl Traffic {
@@ -59,7 +81,12 @@ impl Traffic {
 
     /// The number of requests since the last reset.
     pub fn count(&self) -> usize {
-        self.lock().exchanges.len()
+        self.lock().requests
+    }
+
+    /// The most requests that were under way at one moment since the last reset.
+    pub fn most_under_way(&self) -> usize {
+        self.lock().most_under_way
     }
 
     /// The number of requests with this method since the last reset.
@@ -83,7 +110,15 @@ impl Traffic {
         let mut state = self.lock();
         state.exchanges.clear();
         state.overlaps.clear();
+        state.requests = 0;
+        state.most_under_way = state.under_way;
         state.epoch += 1;
+    }
+
+    /// Whether requests are recorded one by one. On at first. Without a record only their number is
+    /// known, which is enough for a bench that sends millions.
+    pub fn record(&self, yes: bool) {
+        self.lock().record = yes;
     }
 
     /// Whether bodies of requests are kept in the record. Off at first.
@@ -106,8 +141,12 @@ impl Traffic {
         answer: impl FnOnce(&Call) -> Reply,
     ) -> Reply {
         let (ticket, trouble) = self.arrive(&call);
+        let _under_way = UnderWay::start(self);
         let _flight = Flight::start(self, &call);
-        if !latency.is_zero() {
+        if latency.is_zero() {
+            // Requests that arrived meanwhile are counted as under way before this one is answered.
+            tokio::task::yield_now().await;
+        } else {
             tokio::time::sleep(latency).await;
         }
         let mut cut_after = None;
@@ -161,21 +200,36 @@ impl Traffic {
         reply
     }
 
-    fn arrive(&self, call: &Call) -> ((u64, usize), Option<Trouble>) {
+    /// The place in the record, if there is one, and what is to go wrong.
+    fn arrive(&self, call: &Call) -> (Option<Ticket>, Option<Trouble>) {
         let mut state = self.lock();
+        state.requests += 1;
+        let trouble = if state.faults.is_empty() {
+            None
+        } else {
+            state.take_trouble(&call.method, &decode(&call.target()))
+        };
+        if !state.record {
+            return (None, trouble);
+        }
         let body = state.record_bodies.then(|| call.body.clone());
-        let path = call.target();
-        let trouble = state.take_trouble(&call.method, &decode(&path));
         state.exchanges.push(Exchange {
             method: call.method.clone(),
-            path,
+            path: call.target(),
             status: None,
             body,
         });
-        ((state.epoch, state.exchanges.len() - 1), trouble)
+        let ticket = Ticket {
+            epoch: state.epoch,
+            place: state.exchanges.len() - 1,
+        };
+        (Some(ticket), trouble)
     }
 
-    fn answered(&self, (epoch, place): (u64, usize), status: u16) {
+    fn answered(&self, ticket: Option<Ticket>, status: u16) {
+        let Some(Ticket { epoch, place }) = ticket else {
+            return;
+        };
         let mut state = self.lock();
         if state.epoch == epoch {
             state.exchanges[place].status = Some(status);
@@ -216,6 +270,31 @@ fn is_write(method: &str, path: &str) -> bool {
     matches!(method, "POST" | "PUT" | "PATCH" | "DELETE")
         && !path.contains("/.search")
         && !path.contains("/oauth2/")
+}
+
+/// Where a request stands in the record.
+#[derive(Debug, Clone, Copy)]
+struct Ticket {
+    epoch: u64,
+    place: usize,
+}
+
+/// A request from its arrival to its answer.
+struct UnderWay<'a>(&'a Traffic);
+
+impl<'a> UnderWay<'a> {
+    fn start(traffic: &'a Traffic) -> Self {
+        let mut state = traffic.lock();
+        state.under_way += 1;
+        state.most_under_way = state.most_under_way.max(state.under_way);
+        Self(traffic)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.lock().under_way -= 1;
+    }
 }
 
 /// A write on its way; the watch counts those that share a path.

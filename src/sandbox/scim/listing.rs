@@ -130,6 +130,21 @@ impl Query {
         base: &str,
         personality: &Personality,
     ) -> Result<Value, Refusal> {
+        let start = self.start_index.unwrap_or(1).max(1);
+        let skip = usize::try_from(start - 1).unwrap_or(usize::MAX);
+        let count = self.count.map_or(personality.page_cap, |count| {
+            usize::try_from(count)
+                .unwrap_or(0)
+                .min(personality.page_cap)
+        });
+        let show = |(kind, handle)| self.show(store, kind, handle, base, personality);
+        if let [kind] = kinds
+            && self.is_whole(*kind, personality)
+        {
+            let page = store.page(*kind, skip, count).into_iter();
+            let resources = page.map(|handle| show((*kind, handle))).collect();
+            return Ok(response(store.all(*kind).len(), start, resources));
+        }
         let mut found = Vec::new();
         let mut refusal = None;
         for kind in kinds {
@@ -142,25 +157,15 @@ impl Query {
         if let Some(refusal) = refusal.filter(|_| kinds.len() == 1 || found.is_empty()) {
             return Err(refusal);
         }
-        let start = self.start_index.unwrap_or(1).max(1);
-        let skip = usize::try_from(start - 1).unwrap_or(usize::MAX);
-        let count = self.count.map_or(personality.page_cap, |count| {
-            usize::try_from(count)
-                .unwrap_or(0)
-                .min(personality.page_cap)
-        });
         let total = found.len();
-        let resources: Vec<Value> = found
-            .into_iter()
-            .skip(skip)
-            .take(count)
-            .map(|(kind, handle)| self.show(store, kind, handle, base, personality))
-            .collect();
-        Ok(json!({
-            "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
-            "totalResults": total, "startIndex": start, "itemsPerPage": resources.len(),
-            "Resources": resources,
-        }))
+        let page = found.into_iter().skip(skip).take(count);
+        Ok(response(total, start, page.map(show).collect()))
+    }
+
+    /// Whether the list holds every resource, in the order in which they were created.
+    fn is_whole(&self, kind: Kind, personality: &Personality) -> bool {
+        let hidden = kind == Kind::User && personality.has(Quirk::InactiveInvisible);
+        self.filter.is_none() && self.sort_by.is_none() && !hidden
     }
 
     fn select(
@@ -238,6 +243,16 @@ impl Query {
     }
 }
 
+fn response(total: usize, start: i64, resources: Vec<Value>) -> Value {
+    let mut response = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
+        "totalResults": total, "startIndex": start, "itemsPerPage": resources.len(),
+    });
+    // The macro would copy them.
+    response["Resources"] = Value::Array(resources);
+    response
+}
+
 fn sort_key(path: &AttributePath, resource: &Value) -> Option<String> {
     let values = path.values(resource);
     let first = values
@@ -297,32 +312,39 @@ fn mentions_relations(filter: &Filter) -> bool {
 
 /// Resources that can match at all: few when an indexed attribute is compared, else every one.
 fn candidates(store: &Store, kind: Kind, filter: &Filter) -> Vec<Handle> {
+    indexed(store, kind, filter).unwrap_or_else(|| store.all(kind).keys().copied().collect())
+}
+
+/// The same from the indexes alone; `None` when they do not answer this filter.
+fn indexed(store: &Store, kind: Kind, filter: &Filter) -> Option<Vec<Handle>> {
+    if let Filter::Or(left, right) = filter {
+        let mut found = indexed(store, kind, left)?;
+        found.extend(indexed(store, kind, right)?);
+        found.sort_unstable();
+        found.dedup();
+        return Some(found);
+    }
     for (path, text) in filter.required_equalities() {
         if path.extension.is_some() {
             continue;
         }
         let name = path.name();
         if let Some(index) = Index::of(&name) {
-            return store.indexed(kind, index, text);
+            return Some(store.indexed(kind, index, text));
         }
         match name.as_str() {
             "id" => {
-                return store
-                    .find(kind, text)
-                    .map(|(handle, _)| handle)
-                    .into_iter()
-                    .collect();
+                let found = store.find(kind, text).map(|(handle, _)| handle);
+                return Some(found.into_iter().collect());
             }
             "members" | "members.value" => {
-                return store
-                    .handle(text)
-                    .map(|id| store.groups_of(id))
-                    .unwrap_or_default();
+                let member = store.handle(text);
+                return Some(member.map(|id| store.groups_of(id)).unwrap_or_default());
             }
             _ => {}
         }
     }
-    store.all(kind).keys().copied().collect()
+    None
 }
 
 /// Moves what a name points at from the whole resource into what is kept of it.

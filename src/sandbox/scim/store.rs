@@ -1,6 +1,7 @@
 //! The resources of the target, kept as JSON text with indexes beside them; members of groups are sets
 //! of numbers, so that a change of a hundred members costs the same in a group of any size.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
@@ -75,8 +76,18 @@ pub(super) struct Store {
     /// Members with their groups.
     belongs: BTreeSet<(Handle, Handle)>,
     index: BTreeSet<(Kind, Index, Box<str>, Handle)>,
+    /// Where the last page of a list ended.
+    bookmark: Cell<Option<Bookmark>>,
     clock: u32,
     rng: fastrand::Rng,
+}
+
+/// The resource that comes next in a list, and how many come before it.
+#[derive(Debug, Clone, Copy)]
+struct Bookmark {
+    kind: Kind,
+    skipped: usize,
+    next: Handle,
 }
 
 impl Store {
@@ -88,6 +99,7 @@ impl Store {
             texts: Vec::new(),
             belongs: BTreeSet::new(),
             index: BTreeSet::new(),
+            bookmark: Cell::new(None),
             clock: 0,
             rng: fastrand::Rng::with_seed(seed),
         }
@@ -126,6 +138,28 @@ impl Store {
 
     pub(super) fn exists(&self, handle: Handle) -> bool {
         self.users.contains_key(&handle) || self.groups.contains_key(&handle)
+    }
+
+    /// A page of all resources. Pages that follow each other do not count from the beginning each.
+    pub(super) fn page(&self, kind: Kind, skip: usize, count: usize) -> Vec<Handle> {
+        let (from, skip_more) = match self.bookmark.get() {
+            Some(bookmark) if bookmark.kind == kind && bookmark.skipped == skip => {
+                (bookmark.next, 0)
+            }
+            _ => (Handle::MIN, skip),
+        };
+        let mut rest = self.all(kind).range(from..).skip(skip_more);
+        let page: Vec<Handle> = rest
+            .by_ref()
+            .take(count)
+            .map(|(handle, _)| *handle)
+            .collect();
+        self.bookmark.set(rest.next().map(|(next, _)| Bookmark {
+            kind,
+            skipped: skip + page.len(),
+            next: *next,
+        }));
+        page
     }
 
     /// Everything an index holds for a value.
@@ -237,6 +271,8 @@ impl Store {
         let Some(resource) = self.all_mut(kind).remove(&handle) else {
             return;
         };
+        // The places behind it have changed. New resources come last and change none.
+        self.bookmark.set(None);
         self.remove_from_index(kind, handle, &resource.map());
         for member in resource.members {
             self.belongs.remove(&(member, handle));

@@ -47,6 +47,14 @@ async fn filters_find_what_they_say() {
         ("title eq \"Lead \\\"A\\\"\"", &[bert]),
         ("title ne \"engineer\"", &[bert]),
         ("userName sw \"a\" or userName sw \"b\"", &[anna, bert]),
+        (
+            "userName eq \"bert@example.com\" or externalId eq \"X1\" or emails.value eq \"anna@example.com\"",
+            &[anna, bert],
+        ),
+        (
+            "externalId eq \"x1\" or title eq \"engineer\"",
+            &[anna, bert, carla],
+        ),
         ("userName ew \".com\" and active eq true", &[anna, carla]),
         ("name.familyName co \"'BR\"", &[anna]),
         ("externalId pr", &[anna, bert]),
@@ -124,6 +132,43 @@ async fn lists_are_paged_sorted_and_cut() {
     let (status, list) = scim.send("POST", "/Users/.search", body).await;
     assert_eq!((status, &list["totalResults"]), (200, &json!(3)));
     assert_eq!(sandbox.target.writes(), 3, "a search is not a write");
+}
+
+#[tokio::test]
+async fn a_page_begins_where_it_should_when_resources_come_and_go() {
+    let (sandbox, scim, ids) = people().await;
+    let page = async |start: usize| {
+        let list = scim
+            .get(&format!("/Users?startIndex={start}&count=1"))
+            .await;
+        assert_eq!(list["itemsPerPage"], 1, "{start}");
+        list["Resources"][0]["id"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(page(1).await, ids[0]);
+    assert_eq!(page(2).await, ids[1]);
+    assert!(sandbox.target.delete(&ids[0]));
+    assert_eq!(page(2).await, ids[2], "the first is gone");
+    let last = scim.add_user(json!({"userName": "dora@example.com"})).await;
+    assert_eq!(page(3).await, last);
+    assert_eq!(page(1).await, ids[1]);
+}
+
+#[tokio::test]
+async fn requests_are_counted_without_a_record() {
+    let (sandbox, scim, ids) = people().await;
+    let traffic = sandbox.target.traffic();
+    traffic.reset();
+    traffic.record(false);
+    sandbox
+        .target
+        .configure(|personality| personality.latency = Duration::from_millis(30));
+    let path = format!("/Users/{}", ids[0]);
+    tokio::join!(scim.get(&path), scim.get(&path), scim.get(&path));
+    assert_eq!(traffic.count(), 3);
+    assert_eq!(traffic.most_under_way(), 3);
+    assert!(traffic.exchanges().is_empty());
+    traffic.reset();
+    assert_eq!((traffic.count(), traffic.most_under_way()), (0, 0));
 }
 
 #[tokio::test]

@@ -219,17 +219,16 @@ impl Writer<'_> {
             Seen::Entry(entry) => return (entry, None),
             Seen::Present { new } => new,
         };
-        let memberships = if self.relation {
-            self.memberships(group, new)
+        let mut slice = if self.relation {
+            self.memberships(group, new, told, *room)
         } else {
             Vec::new()
         };
-        if !new && memberships.is_empty() && !self.is_touched(object) {
+        if !new && told.is_none() && slice.is_empty() && !self.is_touched(object) {
             return (None, None);
         }
-        let start = memberships.partition_point(|entry| Some(entry.member) <= told);
-        let end = memberships.len().min(start + *room);
-        let slice = &memberships[start..end];
+        let cut = slice.len() > *room;
+        slice.truncate(*room);
         *room -= slice.len();
         let mut text = self.open(object, new);
         if !slice.is_empty() {
@@ -258,24 +257,39 @@ impl Writer<'_> {
         }
         text.push('}');
         let last = slice.last().map(|entry| entry.member);
-        (Some(text), last.filter(|_| end < memberships.len()))
+        (Some(text), last.filter(|_| cut))
     }
 
+    /// The memberships behind one, and one more than there is room for when more follow: a slice of
+    /// a group of a million costs no more than its own length.
+    ///
     /// In a group that is new to the reader, all members: soft-deleted people keep their
     /// memberships, and no later round would tell of them when they are restored.
-    fn memberships(&self, group: &Group, new: bool) -> Vec<Membership> {
+    fn memberships(
+        &self,
+        group: &Group,
+        new: bool,
+        told: Option<Principal>,
+        room: usize,
+    ) -> Vec<Membership> {
+        let behind = (
+            told.map_or(Bound::Unbounded, Bound::Excluded),
+            Bound::Unbounded,
+        );
         let joined = group
             .members
-            .iter()
+            .range(behind)
             .filter(|(_, moment)| new || self.is_news(**moment))
+            .take(room + 1)
             .map(|(member, _)| Membership {
                 member: *member,
                 ended: false,
             });
         let left = group
             .left
-            .iter()
+            .range(behind)
             .filter(|(_, moment)| !new && self.is_news(**moment))
+            .take(room + 1)
             .map(|(member, _)| Membership {
                 member: *member,
                 ended: true,
