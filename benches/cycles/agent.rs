@@ -1,0 +1,115 @@
+//! The agent in a folder of its own: its configuration, its state, and runs of its commands.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::process::{Usage, Watched};
+use crate::world::World;
+
+/// Writes in flight at the target, for the agent and for the bare client.
+pub(crate) const CONCURRENCY: usize = 8;
+
+#[derive(Debug)]
+pub(crate) struct Agent {
+    program: PathBuf,
+    folder: TempDir,
+}
+
+/// One command from its start to its end.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) usage: Usage,
+    /// `None` when it was killed.
+    pub(crate) exit_code: Option<i32>,
+    /// The state with its write-ahead log, as the run left them.
+    pub(crate) state: u64,
+}
+
+impl Agent {
+    /// An agent without any state. Its folder is in the build folder, because a file system in memory
+    /// would count no bytes.
+    pub(crate) fn new(program: &Path, world: &World) -> Self {
+        let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        fs::create_dir_all(parent).expect("the build folder can be written");
+        let folder = tempfile::Builder::new()
+            .prefix("cycles-")
+            .tempdir_in(parent);
+        let folder = folder.expect("the build folder can be written");
+        configure(folder.path(), world);
+        Self {
+            program: program.to_owned(),
+            folder,
+        }
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
+        self.run_until(arguments, || false)
+    }
+
+    /// Kills the command once `stop` is true.
+    pub(crate) fn run_until(&self, arguments: &[&str], stop: impl FnMut() -> bool) -> Run {
+        let folder = self.folder.path();
+        let output = File::create(folder.join("output")).expect("a file can be made");
+        let mut command = Command::new(&self.program);
+        command
+            .args(arguments)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().expect("a file can be opened twice"))
+            .stderr(output);
+        let watched = Watched::start(&mut command).expect("the agent can be started");
+        let (usage, status) = watched.wait(stop).expect("it is our child");
+        Run {
+            usage,
+            exit_code: status.code(),
+            state: self.state(),
+        }
+    }
+
+    /// The last lines that the last command printed, to explain a failure.
+    pub(crate) fn last_output(&self) -> String {
+        let text = fs::read_to_string(self.folder.path().join("output")).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+
+    fn state(&self) -> u64 {
+        let files = ["entrain.db", "entrain.db-wal"];
+        let sizes = files.map(|name| fs::metadata(self.folder.path().join(name)));
+        sizes.into_iter().flatten().map(|file| file.len()).sum()
+    }
+}
+
+fn configure(folder: &Path, world: &World) {
+    let write = |name: &str, text: &str| {
+        fs::write(folder.join(name), text).expect("the folder can be written");
+    };
+    write("secret", world.fact("client_secret"));
+    write("token", world.fact("scim_token"));
+    let text = format!(
+        "[source]\n\
+         tenant_id = \"{}\"\n\
+         client_id = \"{}\"\n\
+         client_secret = {{ file = \"secret\" }}\n\
+         login_url = \"{}\"\n\
+         graph_url = \"{}\"\n\
+         [[jobs]]\n\
+         name = \"bench\"\n\
+         preset = \"generic\"\n\
+         application = {{ app_id = \"{}\" }}\n\
+         [jobs.target]\n\
+         base_url = \"{}\"\n\
+         token = {{ file = \"token\" }}\n\
+         concurrency = {CONCURRENCY}\n",
+        world.fact("tenant_id"),
+        world.fact("client_id"),
+        world.fact("login_url"),
+        world.fact("graph_url"),
+        world.fact("app_id"),
+        world.fact("scim_url"),
+    );
+    write("entrain.toml", &text);
+}
