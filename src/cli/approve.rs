@@ -9,7 +9,6 @@ use super::load;
 use super::output::Output;
 use super::status::held_view;
 use crate::report::{json, text};
-use crate::scheduler;
 use crate::store::{self, Store};
 
 pub(super) fn approve(output: Output, file: Option<&Path>, name: &str) -> anyhow::Result<Exit> {
@@ -23,7 +22,7 @@ pub(super) fn approve(output: Output, file: Option<&Path>, name: &str) -> anyhow
         Err(error) => return Err(error.into()),
     };
     if held.is_some() {
-        Store::open(&config.state_path)?.approve(job, scheduler::now())?;
+        Store::open(&config.state_path)?.approve(job)?;
     }
     let held = held.as_ref().map(held_view);
     let mut out = output.results();

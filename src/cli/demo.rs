@@ -16,11 +16,12 @@ use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::load::{self, Usage};
 use super::output::Output;
-use super::plan::{name_on_record, view};
+use super::plan::view;
+use super::rows::LedgerRows;
 use super::{plan, sync};
 use crate::config::{Config, Job};
 use crate::cycle::{Agent, Options};
-use crate::engine::model::SourceId;
+use crate::engine::redact::Redactions;
 use crate::engine::summary::Summary;
 use crate::report::json::Document;
 use crate::report::text;
@@ -206,8 +207,9 @@ async fn show<W: Write>(
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
     let job = config.jobs.first().context("the demo has no job")?;
-    let _lock = Lock::acquire(&config.state_path, "demo")?;
+    let lock = Lock::acquire(&config.state_path, "demo")?;
     let state = Arc::new(Store::open(&config.state_path)?);
+    state.take_over(&lock)?;
     let agent = Agent::new(
         Arc::clone(config),
         state,
@@ -288,18 +290,19 @@ impl Stage<'_> {
     }
 
     async fn plan<W: Write>(&self, story: &mut Story<'_, W>) -> anyhow::Result<()> {
-        let scratch = Arc::new(Store::open_scratch(&self.config.state_path)?);
+        let state = Arc::new(Store::open_plan(&self.config.state_path)?);
         let agent = Agent::new(
             Arc::clone(self.config),
-            Arc::clone(&scratch),
+            Arc::clone(&state),
             self.interrupt.stop.clone(),
             scheduler::now,
         )?;
         let options = Options::default();
         let planning = plan::one(story.output, &agent, self.interrupt, self.job, &options);
-        let dry = planning.await?;
-        let known = |id: &SourceId| name_on_record(&scratch, id);
-        let view = view(&dry, &known);
+        let planned = planning.await?;
+        let rules = &self.job.rules;
+        let rows = LedgerRows::new(&state, planned.cycle, Redactions::of(rules));
+        let view = view(&rules.name, &planned, &rows);
         match &mut story.document {
             Some(document) => document.plan(&view)?,
             None => text::plan(&mut story.text, &view, story.output.style())?,

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::engine::guard::Review;
+use crate::cycle::Planned;
 use crate::engine::summary::Summary;
 
 /// How a command ended, the gravest last.
@@ -46,15 +46,14 @@ impl Exit {
         }
     }
 
-    pub(super) fn of_plan(review: &Review, detailed: bool) -> Self {
-        let plan = review.cleared.plan();
-        if plan.incomplete.is_some() {
+    pub(super) fn of_plan(planned: &Planned, detailed: bool) -> Self {
+        if planned.header.incomplete.is_some() {
             Self::Failed
-        } else if review.held.is_some() {
+        } else if planned.held.is_some() {
             Self::Held
-        } else if plan.skipped().any(|skipped| skipped.why.is_failure()) {
+        } else if planned.totals.failing > 0 {
             Self::Partly
-        } else if detailed && !plan.is_empty() {
+        } else if detailed && !planned.totals.is_empty() {
             Self::Pending
         } else {
             Self::Done

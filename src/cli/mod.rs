@@ -18,6 +18,7 @@ mod output;
 mod plan;
 mod presets;
 mod progress;
+mod rows;
 mod run;
 mod status;
 mod sync;

@@ -1,5 +1,5 @@
-//! `entrain plan`: the diff report of what a cycle would do. Works on a copy of the state, takes no
-//! lock, and holds nothing that could write to a target.
+//! `entrain plan`: the diff report of what a cycle would do. What it reads and plans stays in memory of
+//! its own; it takes no lock, and holds nothing that could write to the state or to a target.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -12,11 +12,12 @@ use super::interrupt::Interrupt;
 use super::load;
 use super::output::Output;
 use super::progress::Bars;
+use super::rows::LedgerRows;
 use crate::config::Job;
-use crate::cycle::{Agent, Dry, Options};
-use crate::engine::model::{ObjectKind, SourceId};
-use crate::engine::redact::ShownReview;
-use crate::report::{PlanView, text};
+use crate::cycle::{Agent, Options, Planned};
+use crate::engine::model::{JobName, ObjectKind, SourceId};
+use crate::engine::redact::Redactions;
+use crate::report::{PlanView, Rows, text};
 use crate::scheduler;
 use crate::store::Store;
 
@@ -28,7 +29,7 @@ pub(super) async fn plan(
     let config = Arc::new(load::config(output, file)?);
     let jobs = load::jobs(&config, &arguments.jobs.jobs)?;
     let options = arguments.only.into_options(false);
-    let store = Arc::new(Store::open_scratch(&config.state_path)?);
+    let store = Arc::new(Store::open_plan(&config.state_path)?);
     let interrupt = Interrupt::listen(output)?;
     let agent = Agent::new(
         Arc::clone(&config),
@@ -40,7 +41,6 @@ pub(super) async fn plan(
         output.message("no job is enabled; nothing to plan");
     }
 
-    let known = |id: &SourceId| name_on_record(&store, id);
     let mut exit = Exit::Done;
     let mut out = output.results();
     let mut text_out = output.results();
@@ -57,11 +57,16 @@ pub(super) async fn plan(
     };
     let mut plans = Cycles::start(output, &interrupt, &agent, &jobs, &options, work);
     let mut is_first = true;
-    while let Some((name, ended)) = plans.next().await {
+    for job in &jobs {
+        let Some((name, ended)) = plans.next().await else {
+            break;
+        };
         match ended {
-            Ok(dry) => {
-                exit = exit.max(Exit::of_plan(&dry.review, arguments.detailed_exitcode));
-                let view = view(&dry, &known);
+            Ok(planned) => {
+                exit = exit.max(Exit::of_plan(&planned, arguments.detailed_exitcode));
+                let redactions = Redactions::of(&job.rules);
+                let rows = LedgerRows::new(&store, planned.cycle, redactions);
+                let view = view(&name, &planned, &rows);
                 if let Some(document) = &mut document {
                     document.plan(&view)?;
                 } else {
@@ -98,27 +103,30 @@ pub(super) async fn one(
     interrupt: &Interrupt,
     job: &Job,
     options: &Options,
-) -> anyhow::Result<Dry> {
+) -> anyhow::Result<Planned> {
     let bars = Bars::new(output);
     let (progress, _follower) = bars.follow(&job.rules.name);
     let planning = Box::pin(agent.plan(job, options, &progress, agent.due()));
     Ok(interrupt.guard(planning).await??)
 }
 
-pub(super) fn view<'a>(
-    dry: &'a Dry,
-    known: &'a dyn Fn(&SourceId) -> Option<String>,
-) -> PlanView<'a> {
-    let Dry {
-        review,
+pub(super) fn view<'a>(job: &'a JobName, planned: &'a Planned, rows: &'a dyn Rows) -> PlanView<'a> {
+    let Planned {
+        cycle: _,
+        header,
+        totals,
+        held,
         kind,
         requests,
-    } = dry;
+    } = planned;
     PlanView {
-        review: ShownReview::new(review),
+        job,
+        header,
+        totals,
+        held: *held,
         kind: *kind,
         requests: *requests,
-        known,
+        rows,
     }
 }
 

@@ -15,8 +15,9 @@ use crate::store::{Lock, Store};
 pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<Exit> {
     let config = load::config(output, file)?;
     // Held until the end: no other process may run cycles on this state meanwhile.
-    let _lock = Lock::acquire(&config.state_path, "run")?;
+    let lock = Lock::acquire(&config.state_path, "run")?;
     let store = Arc::new(Store::open(&config.state_path)?);
+    store.take_over(&lock)?;
     // The file that was found at the start, even if an earlier place of the search has one by now.
     let file = config.file.clone();
     let reload = || match load::load(Some(&file)) {

@@ -1,6 +1,6 @@
 //! `entrain status`: the state of each job, from the local state alone: no network, no secrets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::load;
 use super::output::Output;
 use crate::config::Job;
+use crate::engine::model::Key;
 use crate::engine::plan::Count;
 use crate::report::json::Document;
 use crate::report::{CycleView, EscrowView, HeldView, JobView, text};
@@ -120,9 +121,12 @@ pub(super) fn held_view(held: &HeldSet) -> HeldView {
         since,
         removals,
     } = held;
+    // The members of a large group are several rows.
+    let objects = removals.iter().map(|one| (&one.action, one.subject.key));
+    let objects: BTreeSet<(&String, Key)> = objects.collect();
     let mut by_action = BTreeMap::new();
-    for removal in removals {
-        *by_action.entry(removal.action.clone()).or_default() += 1;
+    for (action, _) in objects {
+        *by_action.entry(action.clone()).or_default() += 1;
     }
     HeldView {
         why: *why,

@@ -27,8 +27,9 @@ pub(super) async fn sync(
     let jobs = load::jobs(&config, &arguments.jobs.jobs)?;
     let options = arguments.only.into_options(arguments.initial);
     // Before anything is opened: the second of two fails at once, and tells who was first.
-    let _lock = Lock::acquire(&config.state_path, "sync")?;
+    let lock = Lock::acquire(&config.state_path, "sync")?;
     let store = Arc::new(Store::open(&config.state_path)?);
+    store.take_over(&lock)?;
     let interrupt = Interrupt::listen(output)?;
     let agent = Agent::new(
         Arc::clone(&config),

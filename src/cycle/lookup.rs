@@ -1,5 +1,6 @@
 //! Looks for unlinked objects in the target, or for values that one may have, in the cheaper of two
-//! ways: one filter query for each, or one pass over the target's list.
+//! ways: one filter query for each, or one pass over the target's list, which then answers for all that
+//! follow.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,96 +8,197 @@ use futures::StreamExt;
 
 use super::{Context, Error};
 use crate::engine::mapping::{self, Mappings};
-use crate::engine::model::{MatchKey, ObjectKind, TargetObject, TargetPath, Value};
-use crate::engine::plan::Found;
+use crate::engine::model::{MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, Value};
+use crate::engine::plan::{Found, Pending, Planner};
 use crate::engine::summary::Progress;
 use crate::scim;
 
 /// Up to this many objects, their own queries are not worth comparing with a list.
 const FEW: u64 = 5;
 
-/// Looks for every `K` by its keys, in matching precedence: the first key with exactly one hit wins.
-/// What is not in the answer was not found.
-pub(super) async fn find<K: Clone + Ord>(
-    context: &Context<'_>,
+/// Answers the look-ups of one kind of object in one cycle.
+pub(super) struct Finder<'a> {
+    context: &'a Context<'a>,
     kind: ObjectKind,
-    wanted: &BTreeMap<K, Vec<MatchKey>>,
-) -> Result<BTreeMap<K, Found>, Error> {
-    if wanted.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let paths = paths(context, kind, wanted);
-    let can_filter = wanted
-        .values()
-        .flatten()
-        .all(|key| context.reader.can_filter(kind, &key.path));
-    let queries = wanted.len() as u64;
-    if can_filter
-        && queries <= FEW
-        && let Some(found) = one_by_one(context, kind, wanted, &paths).await?
-    {
-        return Ok(found);
-    }
-    let list = context.reader.first_page(kind, &paths).await?;
-    // A list costs a request for each page; a query for each object costs at least one.
-    if can_filter
-        && list.pages_left() > queries
-        && let Some(found) = one_by_one(context, kind, wanted, &paths).await?
-    {
-        return Ok(found);
-    }
-    by_list(context, list, kind, wanted, &paths, can_filter).await
+    list: Option<Index<'a>>,
+    /// Objects that were looked for by queries so far: with them a list becomes worth its price.
+    queried: u64,
+    /// Why the target has no such resources at all.
+    no_route: Option<String>,
 }
 
-/// Goes through the target's whole list, whatever a look-up said: some targets compare with case
-/// where they should not, and answer that nobody is there.
-pub(super) async fn in_whole_list<K: Clone + Ord>(
-    context: &Context<'_>,
-    kind: ObjectKind,
-    wanted: &BTreeMap<K, Vec<MatchKey>>,
-) -> Result<BTreeMap<K, Found>, Error> {
-    let paths = paths(context, kind, wanted);
-    let list = context.reader.first_page(kind, &paths).await?;
-    by_list(context, list, kind, wanted, &paths, false).await
-}
-
-async fn by_list<K: Clone + Ord>(
-    context: &Context<'_>,
-    list: scim::Listing,
-    kind: ObjectKind,
-    wanted: &BTreeMap<K, Vec<MatchKey>>,
-    paths: &[TargetPath],
-    can_filter: bool,
-) -> Result<BTreeMap<K, Found>, Error> {
-    let mappings = &context.job.rules.rules(kind).mappings;
-    let mut index = Index::new(mappings, wanted);
-    match context
-        .reader
-        .read_on(list, |object| index.offer(&object))
-        .await
-    {
-        Ok(_complete) => Ok(index.found(wanted)),
-        Err(error @ scim::Error::ListIncomplete { .. }) if can_filter => {
-            tracing::warn!(
-                job = %context.job.rules.name, %kind, %error,
-                "the target's list cannot be trusted: looking for each object by itself"
-            );
-            let found = one_by_one(context, kind, wanted, paths).await?;
-            found.ok_or_else(|| error.into())
+impl<'a> Finder<'a> {
+    pub(super) fn new(context: &'a Context<'a>, kind: ObjectKind) -> Self {
+        Self {
+            context,
+            kind,
+            list: None,
+            queried: 0,
+            no_route: None,
         }
-        Err(error) => Err(error.into()),
+    }
+
+    /// Whether no further request is needed to answer, so that there is no point in waiting for more.
+    pub(super) fn answers_at_once(&self) -> bool {
+        self.list.is_some() || self.no_route.is_some()
+    }
+
+    /// Looks for each by its keys, in matching precedence: the first key with exactly one hit wins. The
+    /// planner is passed which of the values the target has among which it may choose.
+    pub(super) async fn find(
+        &mut self,
+        pending: &[Pending],
+        planner: &mut Planner<'_>,
+    ) -> Result<Vec<Found>, Error> {
+        let keys: Vec<&[MatchKey]> = pending.iter().map(Pending::keys).collect();
+        let mut found = match self.find_all(&keys).await {
+            Err(Error::Target(error)) if self.kind == ObjectKind::Group && error.has_no_route() => {
+                // Users can be provisioned anyway, and each group says what to do.
+                self.no_route = Some(format!(
+                    "the target has no groups ({}): set jobs.groups.enabled = false",
+                    error.failure().message
+                ));
+                self.find_all(&keys).await?
+            }
+            found => found?,
+        };
+        self.look_for_holders(&mut found).await?;
+        self.look_for_taken_values(pending, &mut found, planner)
+            .await?;
+        Ok(found)
+    }
+
+    async fn look_for_holders(&self, found: &mut [Found]) -> Result<(), Error> {
+        let targets: Vec<TargetId> = found
+            .iter()
+            .filter_map(|one| match one {
+                Found::One { object, .. } => Some(object.id.clone()),
+                Found::None | Found::Several { .. } | Found::Failed(_) => None,
+            })
+            .collect();
+        if targets.is_empty() {
+            return Ok(());
+        }
+        let (job, kind) = (self.context.job.rules.name.clone(), self.kind);
+        let holders = self
+            .context
+            .state(move |store| store.holders(&job, kind, &targets))
+            .await?;
+        for one in found {
+            if let Found::One {
+                object, linked_by, ..
+            } = one
+            {
+                *linked_by = holders.get(&object.id).copied();
+                if kind == ObjectKind::Group && linked_by.is_none() {
+                    let reader = &self.context.reader;
+                    let read = reader.read(kind, &object.id, &[], true).await?;
+                    object.members = read.and_then(|read| read.members);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the target does not answer, the objects that may choose the value wait: a guess could give a
+    /// value twice.
+    async fn look_for_taken_values(
+        &mut self,
+        pending: &[Pending],
+        found: &mut [Found],
+        planner: &mut Planner<'_>,
+    ) -> Result<(), Error> {
+        let mut choosers: BTreeMap<&MatchKey, Vec<usize>> = BTreeMap::new();
+        for (place, one) in pending.iter().enumerate() {
+            if found[place] == Found::None {
+                for value in one.unique_values() {
+                    choosers.entry(value).or_default().push(place);
+                }
+            }
+        }
+        if choosers.is_empty() {
+            return Ok(());
+        }
+        let values: Vec<&[MatchKey]> = choosers
+            .keys()
+            .map(|value| std::slice::from_ref(*value))
+            .collect();
+        let answers = match self.find_all(&values).await {
+            Err(Error::Target(error)) if !error.is_stop() && !error.stops_everything() => {
+                let words = error.failure().message;
+                vec![Found::Failed(words); values.len()]
+            }
+            answers => answers?,
+        };
+        for ((value, places), answer) in choosers.into_iter().zip(answers) {
+            match answer {
+                Found::One { .. } | Found::Several { .. } => planner.note_taken(self.kind, value),
+                Found::Failed(words) => {
+                    for place in places {
+                        found[place] = Found::Failed(words.clone());
+                    }
+                }
+                Found::None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// One answer for each set of keys.
+    async fn find_all(&mut self, wanted: &[&[MatchKey]]) -> Result<Vec<Found>, Error> {
+        if let Some(words) = &self.no_route {
+            return Ok(vec![Found::Failed(words.clone()); wanted.len()]);
+        }
+        if let Some(list) = &self.list {
+            return Ok(wanted.iter().map(|keys| list.find(keys)).collect());
+        }
+        let (context, kind) = (self.context, self.kind);
+        let can_filter = wanted
+            .iter()
+            .copied()
+            .flatten()
+            .all(|key| context.reader.can_filter(kind, &key.path));
+        let queries = self.queried + wanted.len() as u64;
+        if can_filter
+            && queries <= FEW
+            && let Some(found) = one_by_one(context, kind, wanted).await?
+        {
+            self.queried = queries;
+            return Ok(found);
+        }
+        let paths = paths(context, kind, wanted);
+        let list = context.reader.first_page(kind, &paths).await?;
+        // A list costs a request for each page; a query for each object costs at least one.
+        if can_filter
+            && list.pages_left() > queries
+            && let Some(found) = one_by_one(context, kind, wanted).await?
+        {
+            self.queried = queries;
+            return Ok(found);
+        }
+        match Index::read(context, list, kind, wanted).await {
+            Ok(list) => {
+                let list = self.list.insert(list);
+                Ok(wanted.iter().map(|keys| list.find(keys)).collect())
+            }
+            Err(error @ scim::Error::ListIncomplete { .. }) if can_filter => {
+                tracing::warn!(
+                    job = %context.job.rules.name, %kind, %error,
+                    "the target's list is not complete: looking for each object by itself"
+                );
+                let found = one_by_one(context, kind, wanted).await?;
+                found.ok_or_else(|| error.into())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
 /// Every path whose current value the planner wants to see.
-fn paths<K>(
-    context: &Context<'_>,
-    kind: ObjectKind,
-    wanted: &BTreeMap<K, Vec<MatchKey>>,
-) -> Vec<TargetPath> {
+fn paths(context: &Context<'_>, kind: ObjectKind, wanted: &[&[MatchKey]]) -> Vec<TargetPath> {
     let mappings = &context.job.rules.rules(kind).mappings;
     let mapped = mappings.iter().map(|mapping| mapping.target.clone());
-    let keys = wanted.values().flatten().map(|key| key.path.clone());
+    let keys = wanted.iter().copied().flatten().map(|key| key.path.clone());
     let paths: BTreeSet<TargetPath> = mapped.chain(keys).collect();
     paths
         .into_iter()
@@ -105,31 +207,27 @@ fn paths<K>(
 }
 
 /// `None`: the target cannot answer such queries, so that only its list can tell.
-async fn one_by_one<K: Clone + Ord>(
+async fn one_by_one(
     context: &Context<'_>,
     kind: ObjectKind,
-    wanted: &BTreeMap<K, Vec<MatchKey>>,
-    paths: &[TargetPath],
-) -> Result<Option<BTreeMap<K, Found>>, Error> {
+    wanted: &[&[MatchKey]],
+) -> Result<Option<Vec<Found>>, Error> {
     let total = wanted.len() as u64;
-    let mut lookups = futures::stream::iter(
-        wanted
-            .iter()
-            .map(|(id, keys)| async move { (id, by_queries(context, kind, keys, paths).await) }),
-    )
-    .buffer_unordered(context.job.target.concurrency);
-    let mut found = BTreeMap::new();
+    let paths = &paths(context, kind, wanted);
+    let mut lookups =
+        futures::stream::iter(wanted.iter().enumerate().map(|(place, keys)| async move {
+            (place, by_queries(context, kind, keys, paths).await)
+        }))
+        .buffer_unordered(context.job.target.concurrency);
+    let mut found = vec![Found::None; wanted.len()];
     let mut done = 0;
-    while let Some((id, answer)) = lookups.next().await {
+    while let Some((place, answer)) = lookups.next().await {
         done += 1;
         context
             .progress
             .send_replace(Progress::Matching { done, total });
         match answer {
-            Ok(Found::None) => {}
-            Ok(answer) => {
-                found.insert(id.clone(), answer);
-            }
+            Ok(answer) => found[place] = answer,
             Err(error) if error.is_filter_unsupported() => {
                 let words = error.failure().message;
                 tracing::info!(
@@ -138,11 +236,9 @@ async fn one_by_one<K: Clone + Ord>(
                 );
                 return Ok(None);
             }
-            // Nothing more will work, or a stop was asked for: the cycle ends here.
+            // Nothing more will work, or a stop was requested: the cycle ends here.
             Err(error) if error.is_stop() || error.stops_everything() => return Err(error.into()),
-            Err(error) => {
-                found.insert(id.clone(), Found::Failed(error.failure().message));
-            }
+            Err(error) => found[place] = Found::Failed(error.failure().message),
         }
     }
     Ok(Some(found))
@@ -190,57 +286,73 @@ fn judge(key: &MatchKey, mut hits: Vec<TargetObject>) -> Option<Found> {
 /// A path with a value that some object is looked for by.
 type Searched = (TargetPath, Value);
 
-/// The target objects that hold a wanted value, gathered while the list goes by.
-struct Index<'a> {
+/// The target objects of one kind, by the values at the paths that objects are matched by.
+pub(super) struct Index<'a> {
     mappings: &'a Mappings,
-    wanted: BTreeSet<Searched>,
-    paths: BTreeSet<TargetPath>,
-    hits: BTreeMap<Searched, Vec<TargetObject>>,
+    objects: Vec<TargetObject>,
+    hits: BTreeMap<Searched, Vec<u32>>,
 }
 
 impl<'a> Index<'a> {
-    fn new<K>(mappings: &'a Mappings, wanted: &BTreeMap<K, Vec<MatchKey>>) -> Self {
-        let keys = wanted.values().flatten();
-        let wanted: BTreeSet<_> = keys
-            .filter_map(|key| searched(mappings, &key.path, &key.value))
+    /// Goes through the target's whole list, whatever a look-up said: some targets compare with case
+    /// where they should not, and answer that an object does not exist.
+    pub(super) async fn whole(
+        context: &'a Context<'a>,
+        kind: ObjectKind,
+        wanted: &[&[MatchKey]],
+    ) -> Result<Self, Error> {
+        let paths = paths(context, kind, wanted);
+        let list = context.reader.first_page(kind, &paths).await?;
+        Ok(Self::read(context, list, kind, wanted).await?)
+    }
+
+    async fn read(
+        context: &'a Context<'a>,
+        list: scim::Listing,
+        kind: ObjectKind,
+        wanted: &[&[MatchKey]],
+    ) -> Result<Self, scim::Error> {
+        let mappings = &context.job.rules.rules(kind).mappings;
+        let mut matched: BTreeSet<TargetPath> = mappings
+            .iter()
+            .filter(|mapping| mapping.matching.is_some() || mapping.selects_unique())
+            .map(|mapping| mapping.target.clone())
             .collect();
-        let paths = wanted.iter().map(|(path, _)| path.clone()).collect();
-        Self {
+        matched.extend(wanted.iter().copied().flatten().map(|key| key.path.clone()));
+        let mut index = Self {
             mappings,
-            wanted,
-            paths,
+            objects: Vec::new(),
             hits: BTreeMap::new(),
-        }
+        };
+        context
+            .reader
+            .read_on(list, |object| index.add(object, &matched))
+            .await?;
+        Ok(index)
     }
 
-    fn offer(&mut self, object: &TargetObject) {
-        for path in &self.paths {
-            let Some(value) = object.attributes.get(path) else {
-                continue;
-            };
-            if let Some(key) = searched(self.mappings, path, value)
-                && self.wanted.contains(&key)
-            {
-                let hits = self.hits.entry(key).or_default();
-                if !hits.iter().any(|hit| hit.id == object.id) {
-                    hits.push(object.clone());
-                }
+    fn add(&mut self, object: TargetObject, matched: &BTreeSet<TargetPath>) {
+        let place = u32::try_from(self.objects.len()).expect("a list fits into memory");
+        for path in matched {
+            let value = object.attributes.get(path);
+            let key = value.and_then(|value| searched(self.mappings, path, value));
+            if let Some(key) = key {
+                self.hits.entry(key).or_default().push(place);
             }
         }
+        self.objects.push(object);
     }
 
-    fn found<K: Clone + Ord>(&self, wanted: &BTreeMap<K, Vec<MatchKey>>) -> BTreeMap<K, Found> {
-        let mut found = BTreeMap::new();
-        for (id, keys) in wanted {
-            let first = keys.iter().find_map(|key| {
-                let key_searched = searched(self.mappings, &key.path, &key.value)?;
-                judge(key, self.hits.get(&key_searched)?.clone())
-            });
-            if let Some(first) = first {
-                found.insert(id.clone(), first);
-            }
-        }
-        found
+    pub(super) fn find(&self, keys: &[MatchKey]) -> Found {
+        let first = keys.iter().find_map(|key| {
+            let key_searched = searched(self.mappings, &key.path, &key.value)?;
+            let places = self.hits.get(&key_searched)?;
+            let hits = places
+                .iter()
+                .map(|place| self.objects[*place as usize].clone());
+            judge(key, hits.collect())
+        });
+        first.unwrap_or(Found::None)
     }
 }
 

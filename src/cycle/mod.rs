@@ -1,14 +1,17 @@
 //! One cycle of one job: read, plan, review, apply, record. The only place where source, target and
-//! state meet. There is no dry-run flag: `plan` is the first half of `run`, on a copy of the state.
+//! state meet. There is no dry-run flag: `plan` is the first half of `run`, on a state that keeps nothing.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod apply;
 mod check;
+mod confirm;
 mod error;
+mod facts;
 mod lookup;
 mod names;
 mod plan;
+mod queue;
 mod record;
 mod send;
 mod shown;
@@ -17,7 +20,6 @@ mod tenant;
 mod tenant_facts;
 #[cfg(test)]
 mod tests;
-mod wave;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,14 +34,14 @@ pub(crate) use error::Error;
 pub(crate) use tenant::Due;
 
 use crate::config::{self, Config};
-use crate::engine::guard::{self, Review};
+use crate::engine::guard::{self, Verdict, WhyHeld};
 use crate::engine::model::ObjectKind;
-use crate::engine::plan::Planned;
+use crate::engine::plan::{Header, Totals};
 use crate::engine::redact::Redactions;
 use crate::engine::summary::{CycleKind, Progress, Requests, Summary};
 use crate::graph;
 use crate::scim;
-use crate::store::{Horizon, Store};
+use crate::store::{MarkCutoff, Store};
 
 use self::tenant::{Tenant, Want};
 
@@ -52,10 +54,15 @@ pub(crate) struct Options {
     pub(crate) only: Option<(ObjectKind, String)>,
 }
 
-/// A plan that was judged, and what making it cost.
+/// A plan that was judged, and what making it cost. Its rows are in the ledger.
 #[derive(Clone, Debug)]
-pub(crate) struct Dry {
-    pub(crate) review: Review,
+pub(crate) struct Planned {
+    /// Its number in the ledger.
+    pub(crate) cycle: i64,
+    pub(crate) header: Header,
+    pub(crate) totals: Totals,
+    /// Why removals are held.
+    pub(crate) held: Option<WhyHeld>,
     pub(crate) kind: CycleKind,
     pub(crate) requests: Requests,
 }
@@ -181,68 +188,76 @@ impl Agent {
         started: DateTime<Utc>,
         due: Due,
     ) -> Result<Summary, Error> {
-        let (kind, planned, horizon) = self.read_and_plan(context, due).await?;
-        let (review, rest) = self.review(context, planned)?;
-        record::begin(context, cycle, &review)?;
+        let judged = self.judge(context, cycle, due).await?;
         record::reads(context, cycle)?;
-        let (judged, cleared) = record::Judged::new(review, rest, kind, horizon);
-        let tally = apply::apply(context, cycle, cleared).await?;
-        record::finish(context, cycle, started, judged, tally)
+        let Judged {
+            kind,
+            cutoff,
+            outline,
+            confirmed,
+            verdict,
+            totals,
+        } = judged;
+        let held = verdict.why();
+        let weight = totals.planned.values().sum();
+        let tally = apply::apply(context, cycle, verdict, &confirmed, weight).await?;
+        let judged = record::Judged {
+            kind,
+            cutoff,
+            outline,
+            held,
+            totals,
+        };
+        record::finish(context, cycle, started, judged, tally).await
     }
 
-    /// The first half of a cycle; the state must be a scratch copy.
+    /// The first half of a cycle; the state must be one that keeps nothing ([`Store::open_plan`]).
     pub(crate) async fn plan(
         &self,
         job: &config::Job,
         options: &Options,
         progress: &watch::Sender<Progress>,
         due: Due,
-    ) -> Result<Dry, Error> {
+    ) -> Result<Planned, Error> {
         let context = self.context(job, options, progress)?;
-        let (kind, planned, _) = self.read_and_plan(&context, due).await?;
-        let (review, _) = self.review(&context, planned)?;
-        Ok(Dry {
-            review,
-            kind,
+        let name = &job.rules.name;
+        let cycle = self.store.begin_cycle(name, context.kind, (self.now)())?;
+        let judged = self.judge(&context, cycle, due).await?;
+        Ok(Planned {
+            cycle,
+            header: judged.outline.header,
+            totals: judged.totals,
+            held: judged.verdict.why(),
+            kind: judged.kind,
             requests: context.requests(),
         })
     }
 
-    /// What kind of cycle it is shows in the reading.
-    async fn read_and_plan(
-        &self,
-        context: &Context<'_>,
-        due: Due,
-    ) -> Result<(CycleKind, Planned, Horizon), Error> {
+    /// Reads, plans, confirms what would be removed, and judges the whole before the first write
+    /// (product rule 5). What kind of cycle it is shows in the reading.
+    async fn judge(&self, context: &Context<'_>, cycle: i64, due: Due) -> Result<Judged, Error> {
         let reading = self.tenant.reading(due, context.want()).await?;
-        let horizon = self.store.begin_evaluation(&context.job.rules.name)?;
-        let planned = plan::plan(context, &reading).await?;
-        Ok((reading.kind, planned, horizon))
-    }
-
-    /// The whole plan is judged before the first write (product rule 5).
-    fn review(
-        &self,
-        context: &Context<'_>,
-        planned: Planned,
-    ) -> Result<(Review, record::Beside), Error> {
-        let Planned {
-            plan,
-            scope_changes,
-            met_members,
-            waiting,
-            complete,
-        } = planned;
-        let job = &context.job.rules;
-        let approvals = self.store.approvals(&job.name)?;
-        let review = guard::review(plan, &job.limits, &approvals);
-        let beside = record::Beside {
-            scope_changes,
-            met_members,
-            waiting,
-            complete,
-        };
-        Ok((review, beside))
+        let cutoff = self.store.begin_evaluation(&context.job.rules.name)?;
+        let mut outline = plan::plan(context, &reading, cycle).await?;
+        let confirmed = confirm::confirm(context, cycle, cutoff, &mut outline).await?;
+        let now = (self.now)();
+        let limits = context.job.rules.limits;
+        let header = outline.header.clone();
+        let (verdict, totals) = context
+            .state(move |store| {
+                let verdict = guard::review(&header, &store.totals(cycle)?, &limits);
+                store.clear(cycle, &verdict, now)?;
+                Ok((verdict, store.totals(cycle)?))
+            })
+            .await?;
+        Ok(Judged {
+            kind: reading.kind,
+            cutoff,
+            outline,
+            confirmed,
+            verdict,
+            totals,
+        })
     }
 
     fn context<'a>(
@@ -291,7 +306,25 @@ impl Agent {
     }
 }
 
+/// A plan in the ledger, judged.
+struct Judged {
+    kind: CycleKind,
+    cutoff: MarkCutoff,
+    outline: plan::Outline,
+    confirmed: confirm::Confirmed,
+    verdict: Verdict,
+    totals: Totals,
+}
+
 impl Context<'_> {
+    /// Works with the state on a thread that may wait for the disk.
+    async fn state<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, crate::store::Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        Ok(self.agent.store.run(work).await?)
+    }
+
     fn want(&self) -> Want {
         Want {
             job: self.job.clone(),

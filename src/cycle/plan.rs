@@ -1,34 +1,52 @@
-//! Plan: gathers what the planner needs to know, from the state and from the target's look-ups, and
-//! lets it decide. Nothing is decided here.
+//! Plan: passes objects chunk by chunk from the state to the planner, looks up in the target what it must
+//! know, and writes what was decided to the ledger. Nothing is decided here.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
 
 use futures::StreamExt;
 
-use super::lookup;
+use super::facts::Facts;
+use super::lookup::Finder;
+use super::names;
 use super::shown;
 use super::tenant::Reading;
 use super::{Context, Error};
-use crate::engine::expr::AppRole;
-use crate::engine::job::ScopeMode;
 use crate::engine::mapping::Environment;
-use crate::engine::model::{
-    Assignment, Grant, MatchKey, ObjectKind, Presence, SourceId, SourceObject, TargetId, TargetPath,
-};
+use crate::engine::model::{Key, ObjectKind, SourceId, TargetId, TargetPath};
 use crate::engine::plan::{
-    Candidate, Found, Member, Membership, Planned, Planner, Subject, Warning, WhyOut,
+    self, Decision, Found, Header, Order, Pending, Planner, Skipped, Subject, Warning, by_reference,
 };
-use crate::engine::scope::{self, GrantingGroups, GroupAround, Ways};
-use crate::engine::summary::Progress;
+use crate::engine::summary::{CycleKind, Progress};
 use crate::report;
+use crate::scim;
+use crate::store::{Loaded, Store};
 
 /// Objects taken from the state at once.
-const CHUNK: u32 = 500;
+const CHUNK: usize = 500;
+/// Objects that wait for a look-up at most before they are looked up together.
+const LOOK_UPS: usize = 2_000;
+/// Members taken from the state at once.
+const MEMBERS: usize = 100_000;
 
-pub(super) async fn plan(context: &Context<'_>, reading: &Reading) -> Result<Planned, Error> {
-    // The keys of its hash come from the operating system, so that nobody foretells what is drawn;
+/// What making a plan gives in addition to the rows in the ledger.
+#[derive(Debug)]
+pub(super) struct Outline {
+    pub(super) header: Header,
+    /// Links whose scope verdict is another than last time.
+    pub(super) scope: Vec<(Key, bool)>,
+    /// Members that adopted groups turned out to have already, to be recorded with the adoption.
+    pub(super) existing: Vec<(Key, Vec<Key>)>,
+    /// Objects that must be evaluated again, whatever comes of the plan.
+    pub(super) postponed: BTreeSet<Key>,
+}
+
+pub(super) async fn plan(
+    context: &Context<'_>,
+    reading: &Reading,
+    cycle: i64,
+) -> Result<Outline, Error> {
+    // The keys of its hash come from the operating system, so that what is drawn cannot be predicted;
     // but in this cycle the same is drawn as often as a mapping is evaluated.
     let chance = RandomState::new();
     let random = |id: &SourceId, path: &TargetPath, count| chance.hash_one((id, path, count));
@@ -37,521 +55,397 @@ pub(super) async fn plan(context: &Context<'_>, reading: &Reading) -> Result<Pla
         random: &random,
         default_domain: reading.default_domain.as_deref(),
     };
-    let gathering = Gathering::new(context)?;
     // A reading that is not complete may lack what is named; nothing is removed then anyway.
-    let misnamed = match &reading.incomplete {
-        Some(_) => Vec::new(),
-        None => super::names::misnamed(&context.agent.store, &context.job.rules)?,
+    let misnamed = match &reading.source {
+        plan::Reading::Incomplete(_) => Vec::new(),
+        plan::Reading::Complete(_) => names::misnamed(&context.agent.store, &context.job.rules)?,
     };
-    let mut planner = Planner::new(&context.job.rules, environment, reading.incomplete.clone())
+    let rules = &context.job.rules;
+    let chunk = scim::Dialect::new(&context.job.target.dialect).member_chunk();
+    let mut planner = Planner::new(rules, environment, reading.source.clone(), chunk)
         .doubting(report::doubts(&misnamed));
     if context.options.only.is_some() {
-        planner = planner.telling_unassigned();
+        planner = planner.listing_unassigned();
     }
-
-    let users = gathering.candidates(ObjectKind::User)?;
-    let groups = gathering.candidates(ObjectKind::Group)?;
-    gathering.confirm(ObjectKind::User, &users).await?;
-    let mut found = gathering
-        .look_up(&planner, ObjectKind::User, &users)
-        .await?;
-    gathering
-        .ask_what_is_taken(&mut planner, ObjectKind::User, &users, &mut found)
-        .await?;
-    gathering.each(ObjectKind::User, &users, |candidate| {
-        let found = found.remove(&candidate.object.id);
-        planner.user(&candidate, found.unwrap_or(Found::None));
-        Ok(())
-    })?;
-
-    // Whoever this plan brings or takes concerns those they manage and the groups they are in.
-    let moved: Vec<SourceId> = planner.moved().into_iter().collect();
-    let known: BTreeSet<&SourceId> = users.iter().collect();
-    let mut reports = context.agent.store.reports_of(&moved)?;
-    reports.retain(|id| !known.contains(id) && gathering.is_linked(ObjectKind::User, id));
-    gathering.confirm(ObjectKind::User, &reports).await?;
-    gathering.each(ObjectKind::User, &reports, |candidate| {
-        planner.user(&candidate, Found::NotLooked);
-        Ok(())
-    })?;
-
-    let mut groups: BTreeSet<SourceId> = groups.into_iter().collect();
-    if context.options.only.is_none() {
-        groups.extend(gathering.groups_around(&moved)?);
-    }
-    let groups: Vec<SourceId> = groups.into_iter().collect();
-    gathering.confirm(ObjectKind::Group, &groups).await?;
-    let mut found = gathering
-        .look_up(&planner, ObjectKind::Group, &groups)
-        .await?;
-    gathering
-        .ask_what_is_taken(&mut planner, ObjectKind::Group, &groups, &mut found)
-        .await?;
-    gathering.each(ObjectKind::Group, &groups, |candidate| {
-        let found = found.remove(&candidate.object.id);
-        planner.group(&candidate, found.unwrap_or(Found::None));
-        Ok(())
-    })?;
-    for group in &groups {
-        planner.members(group, gathering.membership(group)?);
-    }
-
-    let store = &context.agent.store;
-    let job = &context.job.rules.name;
-    let mut links = BTreeMap::new();
-    for source in planner.referenced() {
-        if let Some((target, _)) = store.target_of(job, ObjectKind::User, &source)? {
-            links.insert(source, target);
-        }
-    }
-    let warnings = gathering.warnings(&planner)?;
-    let mut made = planner.finish(&links, store.link_counts(job)?, store.scope_counts(job)?);
-    made.plan.warnings = warnings;
-    made.plan.misnamed = misnamed;
-    Ok(made)
+    let mut driver = Driver {
+        context,
+        cycle,
+        facts: Facts::new(context).await?,
+        planner,
+        outline: Outline {
+            header: Header::default(),
+            scope: Vec::new(),
+            existing: Vec::new(),
+            postponed: BTreeSet::new(),
+        },
+        shown_members: BTreeMap::new(),
+        is_full: reading.kind == CycleKind::Initial && context.options.only.is_none(),
+        done: 0,
+        total: 0,
+    };
+    driver.run().await?;
+    let mut header = driver.finish().await?;
+    header.misnamed = misnamed;
+    let mut outline = driver.outline;
+    outline.header = header;
+    Ok(outline)
 }
 
-/// What the state knows that the whole plan needs.
-struct Gathering<'a> {
+struct Driver<'a> {
     context: &'a Context<'a>,
-    roles: BTreeMap<String, AppRole>,
-    granting: GrantingGroups,
-    /// With nested groups, the groups of which a group is a direct member.
-    outer: BTreeMap<SourceId, Vec<SourceId>>,
-    /// The names of groups that filters asked for; `None` for one that is not there any more.
-    names: RefCell<BTreeMap<SourceId, Option<String>>>,
+    cycle: i64,
+    facts: Facts<'a>,
+    planner: Planner<'a>,
+    outline: Outline,
+    /// The members that the target shows of groups that are adopted.
+    shown_members: BTreeMap<Key, Vec<TargetId>>,
+    /// Everything is evaluated.
+    is_full: bool,
+    done: u64,
+    total: u64,
 }
 
-impl<'a> Gathering<'a> {
-    fn new(context: &'a Context<'a>) -> Result<Self, Error> {
-        let store = &context.agent.store;
-        let job = &context.job.rules;
-        let mut edges = Vec::new();
-        if job.scope.nested_groups {
-            for (parent, child) in store.group_edges()? {
-                if let Some(group) = store.object(ObjectKind::Group, &child)?
-                    && group.presence == Presence::Present
-                {
-                    let name = group.label().to_owned();
-                    edges.push((parent, child, name));
-                }
-            }
-        }
-        let seeds = match &job.scope.mode {
-            ScopeMode::Assigned => store.assigned(&job.name, ObjectKind::Group)?,
-            ScopeMode::All => Vec::new(),
-            ScopeMode::Groups(names) => {
-                let mut seeds = Vec::new();
-                for name in names {
-                    seeds.extend(store.find_groups(name)?);
-                }
-                seeds
-            }
+impl Driver<'_> {
+    async fn run(&mut self) -> Result<(), Error> {
+        let users = self.candidates(ObjectKind::User).await?;
+        let groups = self.candidates(ObjectKind::Group).await?;
+        self.total = (users.len() + groups.len()) as u64;
+        self.pass(ObjectKind::User, &users, Whom::All).await?;
+        // Objects that this plan brings or takes concern those they manage and the groups they are in;
+        // in a full evaluation all of these are looked at anyway.
+        let moved = if self.is_full {
+            Vec::new()
+        } else {
+            self.planner.moved()
         };
-        let mut named = Vec::new();
-        for seed in seeds {
-            if let Some(group) = store.object(ObjectKind::Group, &seed)?
-                && group.presence == Presence::Present
-            {
-                named.push(group);
+        let mut groups: BTreeSet<Key> = groups.into_iter().collect();
+        if !moved.is_empty() {
+            let known: BTreeSet<Key> = users.iter().copied().collect();
+            let managers = moved.clone();
+            let mut reports = self
+                .context
+                .state(move |store| store.reports(&managers))
+                .await?;
+            reports.retain(|key| !known.contains(key));
+            self.pass(ObjectKind::User, &reports, Whom::Linked).await?;
+            if self.context.options.only.is_none() {
+                groups.extend(self.facts.groups_around(&moved).await?);
             }
         }
-        let seeds = named
-            .iter()
-            .map(|group| (group.id.clone(), group.label().to_owned()));
-        let mut granting = GrantingGroups::new(seeds, &edges);
-        if job.scope.mode == ScopeMode::Assigned {
-            granting = granting.with_effects_of(&named);
-        }
-        let mut outer: BTreeMap<SourceId, Vec<SourceId>> = BTreeMap::new();
-        for (parent, child, _) in &edges {
-            outer.entry(child.clone()).or_default().push(parent.clone());
-        }
-        Ok(Self {
-            context,
-            roles: store
-                .application(&job.name)?
-                .into_iter()
-                .flat_map(|application| application.roles)
-                .map(|role| (role.id.clone(), role))
-                .collect(),
-            granting,
-            outer,
-            names: RefCell::default(),
-        })
+        let groups: Vec<Key> = groups.into_iter().collect();
+        self.pass(ObjectKind::Group, &groups, Whom::All).await?;
+        self.members().await
     }
 
-    /// The ids to be evaluated in this cycle.
-    fn candidates(&self, kind: ObjectKind) -> Result<Vec<SourceId>, Error> {
-        let store = &self.context.agent.store;
-        if let Some((only, name)) = &self.context.options.only {
-            if *only != kind {
-                return Ok(Vec::new());
-            }
-            let found = store.find(kind, name)?;
-            let found: Vec<SourceId> = found.into_iter().map(|object| object.id).collect();
-            return match found.as_slice() {
-                [] => Err(Error::NoSuchObject {
-                    kind,
-                    name: name.clone(),
-                }),
-                [_one] => Ok(found),
-                [_, _, ..] => Err(Error::AmbiguousObject {
-                    kind,
-                    name: name.clone(),
-                    ids: found,
-                }),
-            };
-        }
-        let mut ids: Vec<SourceId> = Vec::new();
-        loop {
-            let after = ids.last();
-            let chunk = store.candidates(&self.context.job.rules.name, kind, after, CHUNK)?;
-            if chunk.is_empty() {
-                return Ok(ids);
-            }
-            ids.extend(chunk);
-        }
-    }
-
-    fn is_linked(&self, kind: ObjectKind, id: &SourceId) -> bool {
-        let job = &self.context.job.rules.name;
-        matches!(
-            self.context.agent.store.target_of(job, kind, id),
-            Ok(Some(_))
-        )
-    }
-
-    fn each(
-        &self,
-        kind: ObjectKind,
-        ids: &[SourceId],
-        mut take: impl FnMut(Candidate) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let total = ids.len() as u64;
-        for (done, id) in (0..).zip(ids) {
-            if done % u64::from(CHUNK) == 0 {
-                self.context
-                    .progress
-                    .send_replace(Progress::Planning { done, total });
-                if self.context.agent.stop.is_cancelled() {
-                    return Err(Error::Stopped);
-                }
-            }
-            if let Some(candidate) = self.candidate(kind, id)? {
-                take(candidate)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn candidate(&self, kind: ObjectKind, id: &SourceId) -> Result<Option<Candidate>, Error> {
-        let store = &self.context.agent.store;
-        let job = &self.context.job.rules;
-        let Some(object) = store.object(kind, id)? else {
-            return Ok(None);
+    async fn candidates(&self, kind: ObjectKind) -> Result<Vec<Key>, Error> {
+        let job = self.context.job.rules.name.clone();
+        let Some((only, name)) = self.context.options.only.clone() else {
+            return self
+                .context
+                .state(move |store| store.candidates(&job, kind))
+                .await;
         };
-        let (grants, without_effect) = self.grants(&object)?;
-        Ok(Some(Candidate {
-            grants,
-            without_effect,
-            groups: self.groups_of(&object)?,
-            link: store.link(&job.name, kind, id)?,
-            intent: store.intent(&job.name, kind, id)?,
-            object,
-        }))
-    }
-
-    /// What brings the object into scope, and why assignments that it has do not.
-    fn grants(&self, object: &SourceObject) -> Result<(Vec<Grant>, Option<WhyOut>), Error> {
-        let store = &self.context.agent.store;
-        let job = &self.context.job.rules;
-        let assignments = store.assignments_of(&job.name, object.kind, &object.id)?;
-        let mut member_of = match object.kind {
-            ObjectKind::User => store.groups_of(&object.id)?,
-            ObjectKind::Group => Vec::new(),
-        };
-        member_of.retain(|group| self.granting.contains(group));
-        let mut of_groups: BTreeMap<SourceId, Vec<Assignment>> = BTreeMap::new();
-        for group in self.granting.seeds_of(&member_of) {
-            let assignments = store.assignments_of(&job.name, ObjectKind::Group, group)?;
-            of_groups.insert(group.clone(), assignments);
-        }
-        let ways = Ways {
-            assignments: &assignments,
-            member_of: &member_of,
-            assignments_of_group: &|group| of_groups.get(group).cloned().unwrap_or_default(),
-            granting: &self.granting,
-            roles: &self.roles,
-        };
-        Ok((
-            scope::grants(job, object, &ways),
-            scope::without_effect(job, object, &ways),
-        ))
-    }
-
-    /// The groups that a scoping filter sees the object in: those of which it is a direct member, and
-    /// with nested groups those around them.
-    fn groups_of(&self, object: &SourceObject) -> Result<Vec<GroupAround>, Error> {
-        if !scope::reads_groups(&self.context.job.rules, object.kind) {
+        if only != kind {
             return Ok(Vec::new());
         }
-        let mut groups = Vec::new();
-        for id in self.groups_around(std::slice::from_ref(&object.id))? {
-            if let Some(name) = self.name_of_group(&id)? {
-                groups.push(GroupAround { id, name });
-            }
+        let text = name.clone();
+        let found = self
+            .context
+            .state(move |store| store.find(kind, &text))
+            .await?;
+        match found.as_slice() {
+            [] => Err(Error::NoSuchObject { kind, name }),
+            [one] => Ok(vec![one.key]),
+            [_, _, ..] => Err(Error::AmbiguousObject {
+                kind,
+                name,
+                ids: found.into_iter().map(|object| object.id).collect(),
+            }),
         }
-        Ok(groups)
     }
 
-    /// `None` for a group that is not there any more.
-    fn name_of_group(&self, id: &SourceId) -> Result<Option<String>, Error> {
-        if let Some(known) = self.names.borrow().get(id) {
-            return Ok(known.clone());
+    /// Passes objects to the planner, in the order of their references.
+    async fn pass(&mut self, kind: ObjectKind, keys: &[Key], whom: Whom) -> Result<(), Error> {
+        let Order { ranked, circular } = self.order(kind, keys).await?;
+        self.planner.circular(circular);
+        let mut finder = Finder::new(self.context, kind);
+        let mut waiting = Vec::new();
+        let mut chunks = ranked
+            .chunk_by(|(one, _), (other, _)| one == other)
+            .flat_map(|rank| rank.chunks(CHUNK))
+            .map(|chunk| {
+                let keys: Vec<Key> = chunk.iter().map(|(_, key)| *key).collect();
+                (chunk[0].0, keys)
+            });
+        // The next chunk is loaded while this one is decided.
+        let mut next = chunks.next().map(|(rank, keys)| (rank, self.load(keys)));
+        let mut last_rank = 0;
+        while let Some((rank, loading)) = next {
+            let loaded = loading.await?;
+            next = chunks.next().map(|(rank, keys)| (rank, self.load(keys)));
+            if self.context.agent.stop.is_cancelled() {
+                return Err(Error::Stopped);
+            }
+            // What refers to an object that waits comes after it.
+            if rank != last_rank {
+                self.look_up(&mut finder, &mut waiting).await?;
+                self.planner.rank(rank);
+                last_rank = rank;
+            }
+            let loaded = self.settled(kind, loaded).await?;
+            for one in loaded {
+                self.done += 1;
+                if matches!(whom, Whom::Linked) && one.link.is_none() {
+                    continue;
+                }
+                let candidate = self.facts.candidate(one).await?;
+                waiting.extend(self.planner.begin(candidate));
+            }
+            if waiting.len() >= LOOK_UPS || finder.answers_at_once() {
+                self.look_up(&mut finder, &mut waiting).await?;
+            }
+            self.context.progress.send_replace(Progress::Planning {
+                done: self.done.min(self.total),
+                total: self.total,
+            });
+            self.write().await?;
         }
-        let group = self.context.agent.store.object(ObjectKind::Group, id)?;
-        let group = group.filter(|group| group.presence == Presence::Present);
-        let name = group.map(|group| group.label().to_owned());
-        self.names.borrow_mut().insert(id.clone(), name.clone());
-        Ok(name)
+        self.look_up(&mut finder, &mut waiting).await?;
+        self.write().await
+    }
+
+    fn load(&self, keys: Vec<Key>) -> impl Future<Output = Result<Vec<Loaded>, Error>> + use<> {
+        let job = self.context.job.rules.name.clone();
+        let store = self.context.agent.store.clone();
+        let loading =
+            tokio::spawn(async move { store.run(move |store| store.load(&job, &keys)).await });
+        async move {
+            let loaded = loading.await.map_err(|_| Error::RecorderLost)?;
+            loaded.map_err(Error::Store)
+        }
+    }
+
+    async fn order(&self, kind: ObjectKind, keys: &[Key]) -> Result<Order, Error> {
+        let mut mappings = self.context.job.rules.rules(kind).mappings.iter();
+        let refers = kind == ObjectKind::User
+            && mappings
+                .any(|mapping| mapping.target_type == crate::engine::model::TargetType::Reference);
+        if !refers {
+            return Ok(by_reference(keys, &[]));
+        }
+        let managers = if self.is_full {
+            self.context.state(Store::all_managers).await?
+        } else {
+            let keys = keys.to_vec();
+            let managers = self
+                .context
+                .state(move |store| store.managers(&keys))
+                .await?;
+            managers.into_iter().collect()
+        };
+        Ok(by_reference(keys, &managers))
+    }
+
+    /// Looks for objects that wait, and lets the planner decide about them.
+    async fn look_up(
+        &mut self,
+        finder: &mut Finder<'_>,
+        waiting: &mut Vec<Pending>,
+    ) -> Result<(), Error> {
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let waiting = std::mem::take(waiting);
+        let found = finder.find(&waiting, &mut self.planner).await?;
+        for (pending, found) in waiting.into_iter().zip(found) {
+            let kind = pending.candidate().object.kind;
+            if let (ObjectKind::Group, Found::One { object, .. }) = (kind, &found)
+                && let Some(members) = &object.members
+            {
+                let key = pending.candidate().object.key;
+                self.shown_members.insert(key, members.clone());
+            }
+            self.planner.resume(pending, found);
+            // However many are found at once, no more decisions are kept than of a chunk.
+            if self.planner.pending_decisions() >= CHUNK {
+                self.write().await?;
+            }
+        }
+        Ok(())
     }
 
     /// Reads from the target what an interrupted write may or may not have changed.
-    async fn confirm(&self, kind: ObjectKind, ids: &[SourceId]) -> Result<(), Error> {
-        let store = &self.context.agent.store;
-        let job = &self.context.job.rules;
-        let paths: Vec<_> = {
-            let mappings = job.rules(kind).mappings.iter();
-            let paths = mappings.map(|mapping| mapping.target.clone());
-            paths.filter(|path| !path.is_members()).collect()
-        };
-        let mut unconfirmed = Vec::new();
-        for id in ids {
-            if let Some(link) = store.link(&job.name, kind, id)?
-                && link.unconfirmed
-            {
-                unconfirmed.push((id, link.target));
-            }
+    async fn settled(&self, kind: ObjectKind, loaded: Vec<Loaded>) -> Result<Vec<Loaded>, Error> {
+        let unsettled: Vec<(Key, TargetId)> = loaded
+            .iter()
+            .filter_map(|one| {
+                let link = one.link.as_ref().filter(|link| link.unconfirmed)?;
+                Some((one.object.key, link.target.clone()))
+            })
+            .collect();
+        if unsettled.is_empty() {
+            return Ok(loaded);
         }
-        let with_members = kind == ObjectKind::Group;
+        let rules = &self.context.job.rules;
+        let mappings = rules.rules(kind).mappings.iter();
+        let paths: Vec<TargetPath> = mappings
+            .map(|mapping| mapping.target.clone())
+            .filter(|path| !path.is_members())
+            .collect();
         let reader = &self.context.reader;
         let paths = &paths;
+        let with_members = kind == ObjectKind::Group;
         let mut reads =
-            futures::stream::iter(unconfirmed.into_iter().map(|(id, target)| async move {
-                (id, reader.read(kind, &target, paths, with_members).await)
+            futures::stream::iter(unsettled.into_iter().map(|(key, target)| async move {
+                let read = reader.read(kind, &target, paths, with_members).await;
+                (key, read)
             }))
             .buffer_unordered(self.context.job.target.concurrency);
-        while let Some((id, answer)) = reads.next().await {
+        while let Some((key, answer)) = reads.next().await {
+            let job = rules.name.clone();
             let Some(object) = answer? else {
-                store.unlink(&job.name, kind, id)?;
+                self.context
+                    .state(move |store| store.unlink(&job, key))
+                    .await?;
                 continue;
             };
             let members = match object.members {
-                Some(members) => Some(self.known_members(&members)?),
+                Some(members) => Some(self.known(&members).await?),
                 None => None,
             };
-            let current = shown::as_sent(self.context, kind, object.attributes, |_| None)?;
-            store.confirm(&job.name, kind, id, &current, members.as_ref())?;
+            let current = shown::as_sent(self.context, kind, object.attributes).await?;
+            self.context
+                .state(move |store| store.confirm(&job, key, &current, members.as_deref()))
+                .await?;
         }
-        Ok(())
+        self.load(loaded.iter().map(|one| one.object.key).collect())
+            .await
     }
 
-    fn known_members(&self, members: &[TargetId]) -> Result<BTreeMap<SourceId, TargetId>, Error> {
-        let store = &self.context.agent.store;
-        let job = &self.context.job.rules.name;
-        let mut known = BTreeMap::new();
-        for target in members {
-            for kind in ObjectKind::ALL {
-                if let Some(source) = store.linked_by(job, kind, target)? {
-                    known.insert(source, target.clone());
-                    break;
-                }
-            }
+    /// The source objects that these target objects are linked to, whatever their kind.
+    async fn known(&self, targets: &[TargetId]) -> Result<Vec<Key>, Error> {
+        let mut known = Vec::new();
+        for kind in ObjectKind::ALL {
+            let (job, targets) = (self.context.job.rules.name.clone(), targets.to_vec());
+            let holders = self
+                .context
+                .state(move |store| store.holders(&job, kind, &targets))
+                .await?;
+            known.extend(holders.into_values());
         }
         Ok(known)
     }
 
-    async fn look_up(
-        &self,
-        planner: &Planner<'_>,
-        kind: ObjectKind,
-        ids: &[SourceId],
-    ) -> Result<BTreeMap<SourceId, Found>, Error> {
-        let mut wanted: BTreeMap<SourceId, Vec<MatchKey>> = BTreeMap::new();
-        self.each(kind, ids, |candidate| {
-            let keys = planner.keys(&candidate);
-            if !keys.is_empty() {
-                wanted.insert(candidate.object.id, keys);
+    /// The members of every group that stays or comes.
+    async fn members(&mut self) -> Result<(), Error> {
+        for (group, shown) in std::mem::take(&mut self.shown_members) {
+            let mut members: BTreeSet<Key> = self.known(&shown).await?.into_iter().collect();
+            members.extend(shown.iter().filter_map(|id| self.planner.adopted_by(id)));
+            self.planner.shown_members(group, members);
+        }
+        let groups = self.planner.groups_to_compare();
+        let mut from = 0;
+        while from < groups.len() {
+            if self.context.agent.stop.is_cancelled() {
+                return Err(Error::Stopped);
             }
-            Ok(())
-        })?;
-        let mut found = match lookup::find(self.context, kind, &wanted).await {
-            Err(Error::Target(error)) if kind == ObjectKind::Group && error.has_no_route() => {
-                // People can be provisioned all the same, and each group says what to do.
-                let words = format!(
-                    "the target has no groups ({}): set jobs.groups.enabled = false",
-                    error.failure().message
-                );
-                let failed = wanted
-                    .keys()
-                    .map(|id| (id.clone(), Found::Failed(words.clone())));
-                failed.collect()
+            let (members, taken) = self.facts.members(&groups[from..], MEMBERS).await?;
+            from += taken;
+            for (group, member) in members {
+                self.planner.member(group, member);
+                if self.planner.pending_decisions() >= CHUNK {
+                    self.write().await?;
+                }
             }
-            found => found?,
-        };
-        let store = &self.context.agent.store;
-        let job = &self.context.job.rules.name;
-        for answer in found.values_mut() {
-            if let Found::One {
-                object, linked_by, ..
-            } = answer
-            {
-                *linked_by = store.linked_by(job, kind, &object.id)?;
-                if kind == ObjectKind::Group && linked_by.is_none() {
-                    let read = self
-                        .context
-                        .reader
-                        .read(kind, &object.id, &[], true)
-                        .await?;
-                    object.members = read.and_then(|read| read.members);
+            self.write().await?;
+        }
+        self.planner.close_groups();
+        self.write().await
+    }
+
+    /// Writes what was decided to the ledger.
+    async fn write(&mut self) -> Result<(), Error> {
+        let mut rows = Vec::new();
+        for decision in self.planner.take() {
+            match decision {
+                row @ Decision::Act(_) => rows.push(row),
+                // Nothing is sent for it, so the state needs no value that may not be shown.
+                Decision::Skip(skipped) => {
+                    let shown = self.context.redactions.skipped(&skipped);
+                    rows.push(Decision::Skip(Skipped::clone(&shown)));
+                }
+                Decision::Scope { key, in_scope } => self.outline.scope.push((key, in_scope)),
+                Decision::Postpone(key) => {
+                    self.outline.postponed.insert(key);
+                }
+                Decision::ExistingMembers { group, members } => {
+                    self.outline.existing.push((group, members));
                 }
             }
         }
-        Ok(found)
-    }
-
-    /// Tells the planner which of the values the target has that objects to be created may choose.
-    /// Where the target does not answer, those objects wait: a guess could give a value twice.
-    async fn ask_what_is_taken(
-        &self,
-        planner: &mut Planner<'_>,
-        kind: ObjectKind,
-        ids: &[SourceId],
-        found: &mut BTreeMap<SourceId, Found>,
-    ) -> Result<(), Error> {
-        if !planner.selects_unique(kind) {
+        if rows.is_empty() {
             return Ok(());
         }
-        let mut askers: BTreeMap<MatchKey, Vec<SourceId>> = BTreeMap::new();
-        self.each(kind, ids, |candidate| {
-            let id = &candidate.object.id;
-            if !found.contains_key(id) {
-                for value in planner.unique_values(&candidate) {
-                    askers.entry(value).or_default().push(id.clone());
-                }
-            }
-            Ok(())
-        })?;
-        let wanted: BTreeMap<MatchKey, Vec<MatchKey>> = askers
-            .keys()
-            .map(|value| (value.clone(), vec![value.clone()]))
-            .collect();
-        let answers = match lookup::find(self.context, kind, &wanted).await {
-            Err(Error::Target(error)) if !error.is_stop() && !error.stops_everything() => {
-                let words = error.failure().message;
-                let failed = wanted.into_keys();
-                failed
-                    .map(|value| (value, Found::Failed(words.clone())))
-                    .collect()
-            }
-            answers => answers?,
-        };
-        for (value, answer) in answers {
-            match answer {
-                Found::One { .. } | Found::Several { .. } => planner.take(kind, &value),
-                Found::Failed(words) => {
-                    let ids = askers.remove(&value).into_iter().flatten();
-                    found.extend(ids.map(|id| (id, Found::Failed(words.clone()))));
-                }
-                Found::None | Found::NotLooked => {}
-            }
-        }
-        Ok(())
+        let cycle = self.cycle;
+        self.context
+            .state(move |store| store.draft(cycle, &rows))
+            .await
     }
 
-    /// The groups of which these objects are members, and with nested groups those around them.
-    fn groups_around(&self, ids: &[SourceId]) -> Result<BTreeSet<SourceId>, Error> {
-        let store = &self.context.agent.store;
-        let mut around = BTreeSet::new();
-        let mut fresh = store.groups_with_members(ids)?;
-        while !fresh.is_empty() {
-            let outer = fresh.iter().filter_map(|group| self.outer.get(group));
-            let outer: BTreeSet<SourceId> = outer.flatten().cloned().collect();
-            around.extend(std::mem::take(&mut fresh));
-            fresh = outer.difference(&around).cloned().collect();
-        }
-        Ok(around)
+    async fn finish(&mut self) -> Result<Header, Error> {
+        let job = self.context.job.rules.name.clone();
+        let (linked, in_scope) = self
+            .context
+            .state(move |store| Ok((store.link_counts(&job)?, store.scope_counts(&job)?)))
+            .await?;
+        let mut header = self.planner.finish(linked, in_scope);
+        self.write().await?;
+        header.warnings = self.warnings().await?;
+        Ok(header)
     }
 
-    /// The members that a group should have, each with its link. With nested groups they are
-    /// everybody inside, because the groups inside are not members of their own.
-    fn membership(&self, group: &SourceId) -> Result<Membership, Error> {
-        let store = &self.context.agent.store;
-        let job = &self.context.job.rules;
-        let mut ids: BTreeSet<(ObjectKind, SourceId)> = BTreeSet::new();
-        if job.scope.nested_groups {
-            let mut queue = vec![group.clone()];
-            let mut seen: BTreeSet<SourceId> = BTreeSet::from([group.clone()]);
-            while let Some(group) = queue.pop() {
-                for (kind, member) in store.members_of(&group)? {
-                    match kind {
-                        ObjectKind::User => {
-                            ids.insert((kind, member));
-                        }
-                        ObjectKind::Group if seen.insert(member.clone()) => queue.push(member),
-                        ObjectKind::Group => {}
-                    }
-                }
-            }
-        } else {
-            ids.extend(store.members_of(group)?);
-        }
-        let mut members = Vec::with_capacity(ids.len());
-        for (kind, id) in ids {
-            let link = store.target_of(&job.name, kind, &id)?;
-            let in_scope = link.as_ref().is_some_and(|(_, in_scope)| *in_scope);
-            members.push(Member {
-                kind,
-                target: link.map(|(target, _)| target),
-                in_scope,
-                id,
-            });
-        }
-        Ok(Membership {
-            members,
-            sent: store.sent_members(&job.name, group)?,
-        })
-    }
-
-    /// Who would be in several groups, by name.
-    fn warnings(&self, planner: &Planner<'_>) -> Result<Vec<Warning>, Error> {
-        let store = &self.context.agent.store;
-        let job = &self.context.job.rules.name;
+    /// Users who would be in several groups, by name.
+    async fn warnings(&self) -> Result<Vec<Warning>, Error> {
         let mut found: Vec<(Subject, Vec<Subject>)> = Vec::new();
-        for person in planner.people_in_groups() {
-            let sent = store.sent_groups(job, person)?;
-            let Some(groups) = planner.several_groups(person, &sent) else {
+        for person in self.planner.people_in_groups() {
+            let job = self.context.job.rules.name.clone();
+            let sent = self
+                .context
+                .state(move |store| store.sent_groups(&job, person))
+                .await?;
+            let Some(groups) = self.planner.several_groups(person, &sent) else {
                 continue;
             };
-            let groups = groups.iter().map(|id| self.subject(ObjectKind::Group, id));
-            let mut groups: Vec<Subject> = groups.collect::<Result<_, _>>()?;
+            let groups: Vec<Key> = groups.into_iter().collect();
+            let mut groups = self.subjects(groups).await?;
             groups.sort_by(|one, other| one.label.cmp(&other.label));
-            found.push((self.subject(ObjectKind::User, person)?, groups));
+            let people = self.subjects(vec![person]).await?;
+            found.extend(people.into_iter().map(|person| (person, groups.clone())));
         }
         found.sort_by(|(one, _), (other, _)| one.label.cmp(&other.label));
-        let warnings = found.into_iter();
-        Ok(warnings
+        Ok(found
+            .into_iter()
             .map(|(person, groups)| Warning::SeveralGroups { person, groups })
             .collect())
     }
 
-    fn subject(&self, kind: ObjectKind, id: &SourceId) -> Result<Subject, Error> {
-        let object = self.context.agent.store.object(kind, id)?;
-        Ok(Subject {
-            kind,
-            id: id.clone(),
-            label: object.map_or_else(String::new, |object| object.label().to_owned()),
-        })
+    async fn subjects(&self, keys: Vec<Key>) -> Result<Vec<Subject>, Error> {
+        let named = self.context.state(move |store| store.named(&keys)).await?;
+        Ok(named
+            .into_iter()
+            .map(|(key, named)| Subject {
+                kind: named.kind,
+                key,
+                id: named.id,
+                label: named.label,
+            })
+            .collect())
     }
+}
+
+/// Which of the given objects are passed on.
+#[derive(Clone, Copy)]
+enum Whom {
+    All,
+    Linked,
 }

@@ -1,80 +1,27 @@
-//! Record: what must be durable before the first write, and what ends a cycle.
+//! Record: what ends a cycle.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use super::plan::Outline;
 use super::tally::Tally;
 use super::{Context, Error};
-use crate::engine::guard::{ClearedPlan, Held, Review};
-use crate::engine::model::{ObjectKind, SourceId, TargetId};
-use crate::engine::names::Misnamed;
+use crate::engine::guard::WhyHeld;
+use crate::engine::model::Key;
 use crate::engine::outcome::{Class, Failure};
-use crate::engine::plan::{Count, Skipped, Warning, Why};
+use crate::engine::plan::{Count, Totals, Why};
 use crate::engine::summary::{CycleKind, FailedObject, Summary};
 use crate::report;
-use crate::store::{Evaluated, Evaluation, Horizon, NotPlanned, RequestRecord};
-
-/// What a plan says beside its actions.
-pub(super) struct Beside {
-    pub(super) scope_changes: Vec<(ObjectKind, SourceId, bool)>,
-    pub(super) met_members: Vec<(SourceId, Vec<(SourceId, TargetId)>)>,
-    pub(super) waiting: BTreeSet<(ObjectKind, SourceId)>,
-    pub(super) complete: bool,
-}
-
-impl Beside {
-    fn leaving(&self) -> impl Iterator<Item = (ObjectKind, SourceId)> {
-        let leaving = self.scope_changes.iter().filter(|(_, _, comes)| !comes);
-        leaving.map(|(kind, id, _)| (*kind, id.clone()))
-    }
-}
+use crate::store::{Evaluated, Evaluation, MarkCutoff, NotPlanned, RequestRecord};
 
 /// What stays of a plan while it is carried out.
 pub(super) struct Judged {
-    beside: Beside,
-    skipped: Vec<Skipped>,
-    warnings: Vec<Warning>,
-    evaluated: Count,
-    in_scope: Count,
-    incomplete: Option<String>,
-    misnamed: Vec<Misnamed>,
-    held: Option<Held>,
-    horizon: Horizon,
-    kind: CycleKind,
-}
-
-impl Judged {
-    pub(super) fn new(
-        review: Review,
-        beside: Beside,
-        kind: CycleKind,
-        horizon: Horizon,
-    ) -> (Self, ClearedPlan) {
-        let Review { cleared, held } = review;
-        let plan = cleared.plan();
-        let judged = Self {
-            beside,
-            skipped: plan.skipped().cloned().collect(),
-            warnings: plan.warnings.clone(),
-            evaluated: plan.evaluated,
-            in_scope: plan.in_scope,
-            incomplete: plan.incomplete.clone(),
-            misnamed: plan.misnamed.clone(),
-            held,
-            horizon,
-            kind,
-        };
-        (judged, cleared)
-    }
-}
-
-/// Makes durable what is about to be tried, so that a crash at any moment leaves a trace of it.
-pub(super) fn begin(context: &Context<'_>, cycle: i64, review: &Review) -> Result<(), Error> {
-    let job = &context.job.rules.name;
-    let actions = review.cleared.plan().actions();
-    context.agent.store.begin_apply(job, cycle, actions)?;
-    Ok(())
+    pub(super) kind: CycleKind,
+    pub(super) cutoff: MarkCutoff,
+    pub(super) outline: Outline,
+    pub(super) held: Option<WhyHeld>,
+    pub(super) totals: Totals,
 }
 
 /// Puts the requests on record that belong to no action: look-ups and lists (product rule 9).
@@ -97,8 +44,11 @@ pub(super) fn reads(context: &Context<'_>, cycle: i64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Ends the cycle: what is held, what could not be planned, which marks are done with, and the counts.
-pub(super) fn finish(
+/// Skipped objects that are taken from the ledger at once.
+const CHUNK: usize = 500;
+
+/// Ends the cycle: what could not be planned, which marks are done with, and the counts.
+pub(super) async fn finish(
     context: &Context<'_>,
     cycle: i64,
     started: DateTime<Utc>,
@@ -106,108 +56,141 @@ pub(super) fn finish(
     tally: Tally,
 ) -> Result<Summary, Error> {
     let Judged {
-        beside,
-        skipped,
-        warnings,
-        evaluated,
-        in_scope,
-        incomplete,
-        misnamed,
-        held,
-        horizon,
         kind,
+        cutoff,
+        outline,
+        held,
+        totals,
     } = judged;
-    let store = &context.agent.store;
-    let job = &context.job.rules.name;
-    let now = (context.agent.now)();
-    let stopped = context.agent.stop.is_cancelled();
-
+    let Outline {
+        header,
+        scope,
+        existing,
+        postponed,
+    } = outline;
     reads(context, cycle)?;
     let mut unfinished = tally.unfinished;
-    let leaving_counts = held.is_none() && beside.complete;
+    unfinished.extend(postponed);
+    let leaving_counts = held.is_none() && header.complete;
     if !leaving_counts {
-        unfinished.extend(beside.leaving());
+        let leaving = scope.iter().filter(|(_, in_scope)| !in_scope);
+        unfinished.extend(leaving.map(|(key, _)| *key));
     }
-    note_scope(context, &beside, leaving_counts)?;
-    unfinished.extend(beside.waiting);
-    for (group, members) in beside.met_members {
-        let is_linked = store.target_of(job, ObjectKind::Group, &group)?.is_some();
-        if is_linked {
-            store.note_members(job, &group, &members.into_iter().collect())?;
-        }
-    }
+    let failures = record_skipped(context, cycle, &mut unfinished).await?;
     // Removals that an incomplete reading kept from being planned leave no trace in the plan: all
     // marks stay then, and the next complete reading finds them. So they do when one object was
-    // asked for alone. Who waits for a name is known, and only their marks stay.
-    let everything = beside.complete && context.options.only.is_none();
-    match &held {
-        Some(held) => store.hold(job, held, now)?,
-        None if everything => store.release_hold(job)?,
-        None => {}
-    }
-
-    let not_planned: Vec<NotPlanned> = skipped
-        .iter()
-        .filter(|skipped| skipped.why.is_failure())
-        .map(|skipped| NotPlanned {
-            subject: skipped.subject.clone(),
-            message: report::not_planned(&context.redactions.skipped(skipped)),
+    // requested alone. Objects that wait for a name are known, and only their marks stay.
+    let everything = header.complete && context.options.only.is_none();
+    let now = (context.agent.now)();
+    let job = context.job.rules.name.clone();
+    let linked = context
+        .state(move |store| {
+            // An object that leaves scope while removals are held, or by a reading that is not
+            // complete, counts as being in it: otherwise a scope that is emptied twice would look as if
+            // it had been empty before.
+            let verdicts: Vec<(Key, bool)> = scope
+                .into_iter()
+                .filter(|(_, in_scope)| *in_scope || leaving_counts)
+                .collect();
+            store.set_scope(&job, &verdicts)?;
+            if everything && held.is_none() {
+                store.release_hold(&job, cycle)?;
+            }
+            for (group, members) in &existing {
+                store.note_members(&job, *group, members)?;
+            }
+            unfinished.extend(store.left_over(cycle)?);
+            let evaluation = Evaluation {
+                cutoff,
+                evaluated: if everything {
+                    Evaluated::Everything
+                } else {
+                    Evaluated::Only(&[])
+                },
+                except: &unfinished,
+                maps_references: true,
+            };
+            store.finish_evaluation(&job, evaluation)?;
+            store.link_counts(&job)
         })
-        .collect();
-    store.record_not_planned(job, cycle, &not_planned, now)?;
-    for skipped in &skipped {
-        if skipped.why.is_failure() || matches!(skipped.why, Why::IncompleteRead(_)) {
-            unfinished.insert((skipped.subject.kind, skipped.subject.id.clone()));
-        }
-    }
-    for action in held.iter().flat_map(|held| &held.actions) {
-        let subject = &action.subject;
-        unfinished.insert((subject.kind, subject.id.clone()));
-    }
-    let evaluation = Evaluation {
-        horizon,
-        evaluated: if everything {
-            Evaluated::Everything
-        } else {
-            Evaluated::Only(&[])
-        },
-        except: &unfinished,
-        maps_references: true,
-    };
-    store.finish_evaluation(job, evaluation)?;
-
-    let mut failures: Vec<FailedObject> = not_planned.into_iter().map(failed_object).collect();
-    let failed = tally.failed + failures.len() as u64;
-    failures.extend(tally.failures);
-    failures.truncate(Summary::MAX_FAILURES);
-    let mut skipped_by_word: BTreeMap<&'static str, u64> = BTreeMap::new();
-    for skipped in skipped.iter().filter(|skipped| !skipped.why.is_failure()) {
-        *skipped_by_word.entry(skipped.why.word()).or_default() += 1;
-    }
+        .await?;
+    let failed = tally.failed + totals.failing;
+    let mut shown: Vec<FailedObject> = failures.into_iter().map(failed_object).collect();
+    shown.extend(tally.failures);
+    shown.truncate(Summary::MAX_FAILURES);
     let summary = Summary {
-        job: job.clone(),
+        job: context.job.rules.name.clone(),
         cycle,
         kind,
         started,
         duration_ms: milliseconds(started, now),
-        evaluated,
-        in_scope,
-        linked: store.link_counts(job)?,
+        evaluated: header.evaluated,
+        in_scope: header.in_scope,
+        linked,
         done: tally.done,
-        skipped: skipped_by_word,
-        failures,
+        skipped: totals.skipped,
+        failures: shown,
         failed,
         not_tried: tally.not_tried,
-        warnings,
-        held: held.map(|held| (held.why, held.actions.len() as u64)),
-        incomplete,
-        misnamed,
+        warnings: header.warnings,
+        held: held.map(|why| (why, totals.held)),
+        incomplete: header.incomplete,
+        misnamed: header.misnamed,
         aborted: tally.aborted,
-        stopped,
+        stopped: context.agent.stop.is_cancelled(),
         requests: context.requests(),
     };
-    store.finish_cycle(&summary, now)?;
+    context.agent.store.finish_cycle(&summary, now)?;
     Ok(summary)
+}
+
+/// Puts objects into escrow that could not be planned, and notes which of the skipped must be evaluated
+/// again. The first failures come back, for the summary.
+async fn record_skipped(
+    context: &Context<'_>,
+    cycle: i64,
+    unfinished: &mut BTreeSet<Key>,
+) -> Result<Vec<NotPlanned>, Error> {
+    let mut first: Vec<NotPlanned> = Vec::new();
+    let mut after = None;
+    loop {
+        let rows = context
+            .state(move |store| store.skipped(cycle, after, CHUNK))
+            .await?;
+        let Some((last, _)) = rows.last() else {
+            return Ok(first);
+        };
+        after = Some(*last);
+        let others: Vec<Key> = rows.iter().filter_map(|(_, one)| one.why.other()).collect();
+        let named = context.state(move |store| store.named(&others)).await?;
+        let other = |key: Key| {
+            named
+                .get(&key)
+                .map(|one| (one.id.clone(), one.label.clone()))
+        };
+        let mut failing = Vec::new();
+        for (row, skipped) in &rows {
+            if skipped.why.is_failure() {
+                failing.push((
+                    *row,
+                    NotPlanned {
+                        subject: skipped.subject.clone(),
+                        message: report::not_planned(&context.redactions.skipped(skipped), &other),
+                    },
+                ));
+            }
+            if skipped.why.is_failure() || matches!(skipped.why, Why::IncompleteRead(_)) {
+                unfinished.insert(skipped.subject.key);
+            }
+        }
+        let room = Summary::MAX_FAILURES.saturating_sub(first.len());
+        let shown = failing.iter().take(room);
+        first.extend(shown.map(|(_, failed)| failed.clone()));
+        let (job, now) = (context.job.rules.name.clone(), (context.agent.now)());
+        context
+            .state(move |store| store.record_not_planned(&job, cycle, &failing, now))
+            .await?;
+    }
 }
 
 fn failed_object(failed: NotPlanned) -> FailedObject {
@@ -215,27 +198,12 @@ fn failed_object(failed: NotPlanned) -> FailedObject {
         subject: failed.subject,
         action: "plan",
         failure: Failure {
-            class: Class::Refused,
+            class: Class::Invalid,
             http_status: None,
             message: failed.message,
             unconfirmed: false,
         },
     }
-}
-
-/// Who leaves scope while removals are held, or by a reading that is not complete, counts as being
-/// in it still: or else a scope that is emptied twice would look as if it had been empty before.
-fn note_scope(context: &Context<'_>, beside: &Beside, leaving_counts: bool) -> Result<(), Error> {
-    for kind in ObjectKind::ALL {
-        let changes = beside.scope_changes.iter().filter(|(of, _, _)| *of == kind);
-        let verdicts: Vec<(SourceId, bool)> = changes
-            .filter(|(_, _, comes)| *comes || leaving_counts)
-            .map(|(_, id, in_scope)| (id.clone(), *in_scope))
-            .collect();
-        let job = &context.job.rules.name;
-        context.agent.store.set_scope(job, kind, &verdicts)?;
-    }
-    Ok(())
 }
 
 /// Ends a cycle that was told to stop before its plan was made; nothing was sent.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::confirm::Permit;
 use crate::config::DialectSettings;
 use crate::engine::model::{ObjectKind, TargetId};
 use crate::engine::plan::{Action, Operation};
@@ -35,8 +36,11 @@ impl Sender {
 
     /// Carries out an action whose target ids are filled in. `None`: nothing had to be sent. `known`
     /// are the members of a group that must be there before; it is called only for a PUT.
+    ///
+    /// The permit is what lets a request out; only a confirmation gives one for a removal.
     pub(super) async fn send(
         &self,
+        _permit: &Permit,
         action: &Action,
         hidden: &Hidden,
         known: impl Fn() -> BTreeSet<TargetId>,

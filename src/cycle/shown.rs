@@ -3,21 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use super::Context;
+use super::{Context, Error};
 use crate::engine::mapping::{Mapping, normalize};
-use crate::engine::model::{ObjectKind, SourceId, TargetId, TargetPath, TargetType, Value};
-use crate::store;
+use crate::engine::model::{ObjectKind, TargetId, TargetPath, TargetType, Value};
 
 /// A reference that the target shows by its own id becomes the source object that is linked to it;
-/// one that we did not make is left out, as if it were not there. `made` tells of the links that the
-/// state may not know yet.
-pub(super) fn as_sent(
+/// one that we did not make is left out, as if it were not there.
+pub(super) async fn as_sent(
     context: &Context<'_>,
     kind: ObjectKind,
     shown: BTreeMap<TargetPath, Value>,
-    made: impl Fn(&TargetId) -> Option<SourceId>,
-) -> Result<BTreeMap<TargetPath, Value>, store::Error> {
-    let store = &context.agent.store;
+) -> Result<BTreeMap<TargetPath, Value>, Error> {
     let job = &context.job.rules;
     let mappings = &job.rules(kind).mappings;
     let mut sent = shown;
@@ -25,11 +21,10 @@ pub(super) fn as_sent(
     let is_reference = |mapping: &&Mapping| mapping.target_type == TargetType::Reference;
     for mapping in mappings.iter().filter(is_reference) {
         if let Some(Value::Text(id)) = sent.remove(&mapping.target) {
-            let target = TargetId::new(&*id);
-            let source = match made(&target) {
-                Some(source) => Some(source),
-                None => store.linked_by(&job.name, ObjectKind::User, &target)?,
-            };
+            let (job, target) = (job.name.clone(), TargetId::new(&*id));
+            let source = context
+                .state(move |store| store.linked_by(&job, ObjectKind::User, &target))
+                .await?;
             if let Some(source) = source {
                 sent.insert(mapping.target.clone(), Value::Reference(source));
             }

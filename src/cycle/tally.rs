@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::model::{ObjectKind, SourceId};
+use crate::engine::model::Key;
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
 use crate::engine::summary::{FailedObject, Summary};
 
@@ -15,7 +15,7 @@ pub(super) struct Tally {
     pub(super) not_tried: u64,
     pub(super) aborted: Option<String>,
     /// Objects whose evaluation did not come to its end.
-    pub(super) unfinished: BTreeSet<(ObjectKind, SourceId)>,
+    pub(super) unfinished: BTreeSet<Key>,
 }
 
 impl Tally {
@@ -30,19 +30,26 @@ impl Tally {
         let subject = &action.subject;
         let failure = match status {
             Status::Done { .. } => {
-                *self.done.entry(action.as_str()).or_default() += action.weight();
+                let left_out = action.unresolved();
+                *self.done.entry(action.as_str()).or_default() += action.weight() - left_out;
+                if left_out > 0 {
+                    self.not_tried += left_out;
+                    self.unfinished.insert(subject.key);
+                }
                 return;
             }
             Status::Met { .. } => {
                 *self.done.entry("adopt").or_default() += 1;
-                self.unfinished.insert((subject.kind, subject.id.clone()));
+                self.unfinished.insert(subject.key);
                 return;
             }
             Status::NotTried(_) => {
                 self.not_tried += action.weight();
-                self.unfinished.insert((subject.kind, subject.id.clone()));
+                self.unfinished.insert(subject.key);
                 return;
             }
+            // The rows that follow it count.
+            Status::Followed(_) => return,
             Status::Vanished => Failure {
                 class: Class::Gone,
                 http_status: Some(404),
@@ -53,7 +60,7 @@ impl Tally {
             },
             Status::Failed(failure) => failure.clone(),
         };
-        self.unfinished.insert((subject.kind, subject.id.clone()));
+        self.unfinished.insert(subject.key);
         self.failed += 1;
         if self.failures.len() < Summary::MAX_FAILURES {
             self.failures.push(FailedObject {

@@ -2,6 +2,7 @@
 //! page into the state, then each job's assignments. What fails here blocks removals, never additions
 //! (product rule 3).
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,13 +12,16 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Error, tenant_facts};
 use crate::config::{self, Config};
 use crate::engine::job::ScopeMode;
-use crate::engine::model::{Assignment, Complete, DEFAULT_ACCESS_ROLE, ObjectKind, SourceId};
-use crate::engine::plan::Count;
+use crate::engine::model::{
+    Assignment, Complete, DEFAULT_ACCESS_ROLE, ObjectKind, SourceChange, SourceId,
+};
+use crate::engine::plan::{self, Count};
 use crate::engine::summary::{CycleKind, Progress};
 use crate::graph::{self, At, Expired, Link};
 use crate::store::{self, PageLink, Since, Store};
@@ -28,8 +32,7 @@ const MAX_BEGINNINGS: u32 = 3;
 /// How the reading went for one job. A cycle starts from it.
 #[derive(Debug)]
 pub(super) struct Reading {
-    /// Why it is not complete; `None` when every last page was seen.
-    pub(super) incomplete: Option<String>,
+    pub(super) source: plan::Reading,
     /// The tenant's default domain, when an expression of the job needs it.
     pub(super) default_domain: Option<String>,
     /// What the cycle is after the reading, which may find a reason to evaluate everything.
@@ -171,7 +174,9 @@ impl Tenant {
                 self.counted(first, Box::pin(self.follow_both(&found)))
                     .await
             }
-            None => Ok(Vec::new()),
+            None => Ok(plan::Reading::Incomplete(
+                "no application was found".to_owned(),
+            )),
         };
         let followed = followed.map_err(Arc::new);
         let mut shared = Shared::default();
@@ -180,13 +185,38 @@ impl Tenant {
             readings.push(match (application, &followed) {
                 (Err(error), _) => Err(error),
                 (Ok(_), Err(error)) => Err(Error::Tenant(Arc::clone(error))),
-                (Ok(application), Ok(troubles)) => {
-                    let read = self.read_job(want, application, troubles.clone(), &mut shared);
+                (Ok(application), Ok(source)) => {
+                    let read = self.read_job(want, application, source.clone(), &mut shared);
                     self.counted(want, Box::pin(read)).await
                 }
             });
         }
         readings
+    }
+
+    /// Follows users, groups and the job's assignments once more, for the confirmation of removals.
+    pub(super) async fn again(&self, want: &Want) -> Result<plan::Reading, Error> {
+        let _turn = self.turn.lock().await;
+        let wants = [want];
+        let followed = Box::pin(self.follow_both(&wants));
+        let mut source = self.counted(want, followed).await?;
+        if want.job.rules.scope.mode == ScopeMode::Assigned
+            && let Some(application) = self.store.application(&want.job.rules.name)?
+        {
+            let mut shared = Shared::default();
+            let read = Box::pin(self.read_assignments(want, application, &mut shared));
+            source = source.and(self.counted(want, read).await?);
+        }
+        Ok(source)
+    }
+
+    /// Lets the next reading of these begin anew, because a complete one lacked something.
+    pub(super) async fn forget(&self, kinds: &BTreeSet<ObjectKind>) -> Result<(), Error> {
+        let _turn = self.turn.lock().await;
+        for kind in kinds {
+            self.store.forget_watermark(*kind)?;
+        }
+        Ok(())
     }
 
     async fn counted<T>(&self, want: &Want, work: impl Future<Output = T>) -> T {
@@ -218,34 +248,48 @@ impl Tenant {
         Ok(application)
     }
 
-    /// Follows users and groups to their ends. An error that ends no cycle is one of the reasons why
-    /// the reading is not complete.
-    async fn follow_both(&self, wants: &[&Want]) -> Result<Vec<String>, Error> {
-        let mut troubles = Vec::new();
+    /// Follows users and groups to their ends.
+    async fn follow_both(&self, wants: &[&Want]) -> Result<plan::Reading, Error> {
         let mut read = Count::default();
-        for kind in ObjectKind::ALL {
-            if let Err(error) = self.follow(kind, wants, &mut read).await {
-                if ends_the_cycle(&error) || self.stop.is_cancelled() {
-                    return Err(error);
-                }
-                troubles.push(format!("{kind}s: {}", error.chain()));
-            }
-        }
-        Ok(troubles)
+        let users = self
+            .try_to_follow(ObjectKind::User, wants, &mut read)
+            .await?;
+        let groups = self
+            .try_to_follow(ObjectKind::Group, wants, &mut read)
+            .await?;
+        Ok(users.and(groups))
     }
 
-    /// Follows the stream of one kind of object from its watermark to the next, committing each page
-    /// with its link.
+    /// An error that ends no cycle is why the reading is not complete.
+    async fn try_to_follow(
+        &self,
+        kind: ObjectKind,
+        wants: &[&Want],
+        read: &mut Count,
+    ) -> Result<plan::Reading, Error> {
+        match self.follow(kind, wants, read).await {
+            Ok(seen) => Ok(plan::Reading::Complete(seen)),
+            Err(error) if ends_the_cycle(&error) || self.stop.is_cancelled() => Err(error),
+            Err(error) => Ok(plan::Reading::Incomplete(format!(
+                "{kind}s: {}",
+                error.chain()
+            ))),
+        }
+    }
+
+    /// Follows the stream of one kind of object from its watermark to the next. Pages are committed in
+    /// order with the link behind them, while the next one is read.
     async fn follow(
         &self,
         kind: ObjectKind,
         wants: &[&Want],
         read: &mut Count,
-    ) -> Result<(), Error> {
+    ) -> Result<Complete<()>, Error> {
         let store = &self.store;
         let select = select(&self.config, kind);
         let mut beginnings = 1;
         let mut since = store.begin_round(kind, &select.join(","))?;
+        let mut pages = Pages::new(Arc::clone(store), kind);
         loop {
             let at = match &since {
                 Since::Watermark(link) => At::Link(link),
@@ -254,6 +298,8 @@ impl Tenant {
             let page = match self.graph.fetch_page(kind, at).await {
                 Ok(page) => page,
                 Err(error) => {
+                    pages.commit((self.now)()).await?;
+                    pages.committed().await?;
                     let Some(expired) = error.expired().filter(|_| beginnings < MAX_BEGINNINGS)
                     else {
                         return Err(error.into());
@@ -276,15 +322,20 @@ impl Tenant {
             for want in wants {
                 want.progress.send_replace(Progress::Reading(*read));
             }
-            let now = (self.now)();
             match page.link {
                 Link::Next(next) => {
-                    store.commit_page(kind, &page.changes, PageLink::Next(next.clone()), now)?;
+                    pages.add(page.changes, PageLink::Next(next.clone()));
                     since = Since::Watermark(next);
+                    if pages.are_many() {
+                        pages.commit((self.now)()).await?;
+                    }
                 }
                 Link::Delta(delta) => {
-                    store.commit_page(kind, &page.changes, PageLink::Delta(delta), now)?;
-                    return Ok(());
+                    let seen = delta.seen();
+                    pages.add(page.changes, PageLink::Delta(delta));
+                    pages.commit((self.now)()).await?;
+                    pages.committed().await?;
+                    return Ok(seen);
                 }
             }
         }
@@ -295,15 +346,13 @@ impl Tenant {
         &self,
         want: &Want,
         application: store::Application,
-        mut troubles: Vec<String>,
+        mut source: plan::Reading,
         shared: &mut Shared,
     ) -> Result<Reading, Error> {
         let Want { job, kind, .. } = want;
         let name = &job.rules.name;
-        if job.rules.scope.mode == ScopeMode::Assigned
-            && let Some(trouble) = self.read_assignments(want, application, shared).await?
-        {
-            troubles.push(trouble);
+        if job.rules.scope.mode == ScopeMode::Assigned {
+            source = source.and(self.read_assignments(want, application, shared).await?);
         }
         tenant_facts::custom_security_attributes(&self.graph, &self.store, job).await?;
         let known = &mut shared.default_domain;
@@ -311,12 +360,14 @@ impl Tenant {
         if self.stop.is_cancelled() {
             return Err(Error::Stopped);
         }
-        let incomplete = (!troubles.is_empty()).then(|| troubles.join("; "));
-        if let Some(reason) = &incomplete {
-            tracing::warn!(job = %name, reason, "the source could not be read completely: nothing will be removed");
+        if let plan::Reading::Incomplete(reason) = &source {
+            tracing::warn!(
+                job = %name, reason,
+                "the source could not be read completely: only what was read as blocked or deleted is removed"
+            );
         }
         Ok(Reading {
-            incomplete,
+            source,
             kind: match &domain {
                 Some(domain) if domain.changed => CycleKind::Initial,
                 Some(_) | None => *kind,
@@ -325,30 +376,29 @@ impl Tenant {
         })
     }
 
-    /// Why the assignments could not be read completely; `None` when they were.
     async fn read_assignments(
         &self,
         want: &Want,
         application: store::Application,
         shared: &mut Shared,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<plan::Reading, Error> {
         let job = &want.job.rules.name;
-        let id = application.service_principal.clone();
-        if !shared.assignments.contains_key(&id) {
-            match self.graph.fetch_assignments(id.as_str()).await {
-                Ok(assignments) => {
-                    shared.assignments.insert(id.clone(), assignments);
-                }
-                Err(partial) => {
-                    // If the application is not there at all, that is what must be reported.
-                    self.find_application(want).await?;
-                    self.store.add_assignments(job, &partial.seen)?;
-                    return Ok(Some(Error::chain_of(&partial)));
+        let assignments = match shared
+            .assignments
+            .entry(application.service_principal.clone())
+        {
+            Entry::Occupied(read) => read.into_mut(),
+            Entry::Vacant(place) => {
+                match self.graph.fetch_assignments(place.key().as_str()).await {
+                    Ok(assignments) => place.insert(assignments),
+                    Err(partial) => {
+                        // If the application is not there at all, that is what must be reported.
+                        self.find_application(want).await?;
+                        self.store.add_assignments(job, &partial.seen)?;
+                        return Ok(plan::Reading::Incomplete(Error::chain_of(&partial)));
+                    }
                 }
             }
-        }
-        let Some(assignments) = shared.assignments.get(&id) else {
-            return Ok(None);
         };
         let is_known = |assignment: &Assignment| {
             let mut roles = application.roles.iter();
@@ -363,7 +413,69 @@ impl Tenant {
             self.store.record_application(job, &application)?;
         }
         self.store.replace_assignments(job, assignments)?;
-        Ok(None)
+        Ok(plan::Reading::Complete(assignments.seen()))
+    }
+}
+
+/// Pages that are read and not committed yet. Each commit writes to pages of the state that are far
+/// apart, so that many small ones would write far more than they bring.
+struct Pages {
+    store: Arc<Store>,
+    kind: ObjectKind,
+    changes: Vec<SourceChange>,
+    members: usize,
+    /// Behind the last page.
+    link: Option<PageLink>,
+    commit: Option<JoinHandle<Result<(), store::Error>>>,
+}
+
+impl Pages {
+    const OBJECTS: usize = 4_000;
+    const MEMBERS: usize = 20_000;
+
+    fn new(store: Arc<Store>, kind: ObjectKind) -> Self {
+        Self {
+            store,
+            kind,
+            changes: Vec::new(),
+            members: 0,
+            link: None,
+            commit: None,
+        }
+    }
+
+    fn add(&mut self, changes: Vec<SourceChange>, link: PageLink) {
+        let members = changes.iter().map(|change| change.members.len());
+        self.members += members.sum::<usize>();
+        self.changes.extend(changes);
+        self.link = Some(link);
+    }
+
+    fn are_many(&self) -> bool {
+        self.changes.len() >= Self::OBJECTS || self.members >= Self::MEMBERS
+    }
+
+    /// Begins to commit what was read, after what was read before it.
+    async fn commit(&mut self, now: DateTime<Utc>) -> Result<(), Error> {
+        self.committed().await?;
+        let Some(link) = self.link.take() else {
+            return Ok(());
+        };
+        let (store, kind) = (Arc::clone(&self.store), self.kind);
+        let changes = mem::take(&mut self.changes);
+        self.members = 0;
+        self.commit = Some(tokio::spawn(async move {
+            let commit = move |store: &Store| store.commit_page(kind, &changes, link, now);
+            store.run(commit).await.map(drop)
+        }));
+        Ok(())
+    }
+
+    async fn committed(&mut self) -> Result<(), Error> {
+        if let Some(commit) = self.commit.take() {
+            commit.await.map_err(|_| Error::RecorderLost)??;
+        }
+        Ok(())
     }
 }
 

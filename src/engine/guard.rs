@@ -1,95 +1,63 @@
-//! The brake: a pure function over the whole plan. What it clears is the only thing that can be
-//! carried out; when a limit trips, not one removal is cleared (product rules 3 and 5).
-
-use std::collections::BTreeSet;
+//! The brake: a pure function over what a plan would remove. Only its verdict lets the rows of a plan be
+//! carried out; when a limit trips, not one removal that it covers goes out (product rules 3 and 5).
 
 use super::job::{Limit, Limits};
-use super::model::{ObjectKind, SourceId};
-use super::plan::{Action, Count, Operation, Plan};
+use super::plan::{Count, Header, RemovalClass, Totals};
 
-/// Removals that an operator approved, by object.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Approvals(pub(crate) BTreeSet<(ObjectKind, SourceId)>);
-
-/// The guard's two halves.
+/// What may be carried out of a plan. Only [`review`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Review {
-    pub(crate) cleared: ClearedPlan,
-    /// Why removals are held; `None` when none is.
-    pub(crate) held: Option<Held>,
-}
-
-/// A plan that may be carried out. Only [`review`] makes one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ClearedPlan(Plan);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Held {
-    pub(crate) why: WhyHeld,
-    /// The removals themselves, in plan order.
-    pub(crate) actions: Vec<Action>,
+pub(crate) struct Verdict {
+    held: Vec<RemovalClass>,
+    why: Option<WhyHeld>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WhyHeld {
     /// More disables and deletes than the limit allows.
     TooManyDeletions { planned: u64, limit: u64 },
-    /// Nobody is in scope any more, though somebody was: rather an empty answer than the truth.
+    /// No object is in scope any more, though some were: probably an empty answer from Entra.
     EmptiedScope { linked: Count },
 }
 
-impl ClearedPlan {
-    pub(crate) fn plan(&self) -> &Plan {
-        &self.0
+impl Verdict {
+    /// Why removals are held; `None` when none is.
+    pub(crate) fn why(&self) -> Option<WhyHeld> {
+        self.why
     }
 
-    pub(crate) fn into_plan(self) -> Plan {
-        self.0
+    /// The classes whose removals are held, but for those that are approved.
+    pub(crate) fn held(&self) -> &[RemovalClass] {
+        &self.held
     }
 }
 
-/// A scope of fewer objects than this is a trial; emptying it is no sign of an empty answer.
+/// A scope of fewer objects than this is a trial; emptying it does not look like an empty answer.
 const SCOPE_WORTH_GUARDING: u64 = 3;
 
 /// Judges the whole plan before the first write.
-pub(crate) fn review(plan: Plan, limits: &Limits, approvals: &Approvals) -> Review {
-    let counted = |action: &Action| match &action.operation {
-        Operation::Disable { .. } | Operation::Delete { .. } => {
-            let subject = &action.subject;
-            !approvals.0.contains(&(subject.kind, subject.id.clone()))
-        }
-        Operation::Create { .. }
-        | Operation::Adopt { .. }
-        | Operation::Update { .. }
-        | Operation::Enable { .. }
-        | Operation::AddMembers { .. }
-        | Operation::RemoveMembers { .. }
-        | Operation::SetReference { .. } => false,
-    };
-    let planned = plan.actions().filter(|action| counted(action)).count() as u64;
+pub(crate) fn review(header: &Header, totals: &Totals, limits: &Limits) -> Verdict {
+    let planned = totals
+        .removals
+        .iter()
+        .filter(|(class, _)| **class != RemovalClass::Membership)
+        .map(|(_, total)| total.planned)
+        .sum();
     let limit = match limits.max_deletions {
         Limit::Count(count) => count,
-        Limit::Percent(percent) => plan.linked.total() * u64::from(percent) / 100,
+        Limit::Percent(percent) => header.linked.total() * u64::from(percent) / 100,
     };
-    let emptied = plan.scope_after == 0 && plan.scope_before >= SCOPE_WORTH_GUARDING;
+    let emptied = header.scope_after == 0 && header.scope_before >= SCOPE_WORTH_GUARDING;
     let why = if planned > 0 && emptied {
         Some(WhyHeld::EmptiedScope {
-            linked: plan.linked,
+            linked: header.linked,
         })
     } else if planned > limit {
         Some(WhyHeld::TooManyDeletions { planned, limit })
     } else {
         None
     };
-    let Some(why) = why else {
-        return Review {
-            cleared: ClearedPlan(plan),
-            held: None,
-        };
-    };
-    let (plan, actions) = plan.without_removals();
-    Review {
-        cleared: ClearedPlan(plan),
-        held: Some(Held { why, actions }),
+    Verdict {
+        held: why.map_or_else(Vec::new, |_| RemovalClass::ALL.to_vec()),
+        why,
     }
 }

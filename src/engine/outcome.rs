@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::model::{SourceId, TargetId, TargetPath, Value};
+use super::model::{TargetId, TargetPath, Value};
 use super::plan::Action;
 
 /// One action that was carried out, or was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
-    /// A chunk of a membership action is an action of its own here.
+    /// What was really sent.
     pub(crate) action: Action,
     pub(crate) at: DateTime<Utc>,
     pub(crate) duration_ms: u64,
@@ -21,12 +21,12 @@ pub(crate) struct Outcome {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// Carried out. The target id is the object's own, known now at the latest.
+    /// Carried out. The target id is the object's own, known now at the latest. The references and
+    /// members of the action that have a target id were sent.
     Done {
         target: TargetId,
-        effect: Effect,
     },
-    /// A create met an object that is already there: it is linked now, and compared in the next cycle.
+    /// A create found that the object already exists: it is linked now, and compared in the next cycle.
     Met {
         target: TargetId,
         current: BTreeMap<TargetPath, Value>,
@@ -35,23 +35,16 @@ pub(crate) enum Status {
     /// matched again in the next cycle.
     Vanished,
     Failed(Failure),
+    /// Refused, and followed by rows that carry parts of it.
+    Followed(Failure),
     /// Not tried: what it needs was not carried out, or the cycle was told to stop.
     NotTried(&'static str),
-}
-
-/// What was really sent, where the action left it open.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Effect {
-    /// References sent with a create, or by a `SetReference`.
-    pub(crate) references: Vec<(TargetPath, SourceId)>,
-    /// Members added or removed.
-    pub(crate) members: Vec<(SourceId, TargetId)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) class: Class,
-    /// The status of the last answer, where there was one.
+    /// The status of the last answer, where there was one, or the one that the answer itself names.
     pub(crate) http_status: Option<u16>,
     /// One line: the attempt and the target's own words, free of secrets.
     pub(crate) message: String,
@@ -76,6 +69,8 @@ pub(crate) enum Class {
     Unauthorized,
     /// The answer is not SCIM.
     Malformed,
+    /// No request could be made of it: the failure is ours or the configuration's, not the target's.
+    Invalid,
 }
 
 impl Class {
@@ -88,6 +83,7 @@ impl Class {
             Self::Gone => "gone",
             Self::Unauthorized => "unauthorized",
             Self::Malformed => "malformed",
+            Self::Invalid => "invalid",
         }
     }
 }
@@ -96,7 +92,7 @@ impl Status {
     pub(crate) fn is_failure(&self) -> bool {
         match self {
             Self::Failed(_) | Self::Vanished => true,
-            Self::Done { .. } | Self::Met { .. } | Self::NotTried(_) => false,
+            Self::Done { .. } | Self::Met { .. } | Self::Followed(_) | Self::NotTried(_) => false,
         }
     }
 }

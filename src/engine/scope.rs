@@ -6,8 +6,8 @@ use super::expr::AppRole;
 use super::job::{GroupObjects, Job, ScopeMode};
 use super::mapping::Input;
 use super::model::{
-    Assignment, DEFAULT_ACCESS_ROLE, Grant, ObjectKind, Presence, SourceId, SourceObject, Value,
-    Via, source,
+    DEFAULT_ACCESS_ROLE, Grant, Key, ObjectKind, Presence, SourceId, SourceObject, Value, Via,
+    source,
 };
 use super::names::Naming;
 use super::plan::WhyOut;
@@ -15,40 +15,40 @@ use super::plan::WhyOut;
 /// The groups through which people come into scope, each with the way to it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct GrantingGroups {
-    reached: BTreeMap<SourceId, Reach>,
+    reached: BTreeMap<Key, Reach>,
     /// Assigned groups whose assignment does not count, or may not, with the reason.
-    without_effect: BTreeMap<SourceId, WhyOut>,
+    without_effect: BTreeMap<Key, WhyOut>,
 }
 
 /// The assigned (or named) groups from which a group is reached, whose roles apply; each with the
 /// names from it down to this group: "Sales", "EMEA", "Berlin".
-type Reach = BTreeMap<SourceId, Vec<String>>;
+type Reach = BTreeMap<Key, Vec<String>>;
 
 impl GrantingGroups {
     /// `seeds` are the assigned or named groups with their names. With `edges` (parent, child and
     /// the child's name) the groups inside them count too, however deep; cycles are harmless.
     pub(crate) fn new(
-        seeds: impl IntoIterator<Item = (SourceId, String)>,
-        edges: &[(SourceId, SourceId, String)],
+        seeds: impl IntoIterator<Item = (Key, String)>,
+        edges: &[(Key, Key, String)],
     ) -> Self {
-        let mut children: BTreeMap<&SourceId, Vec<(&SourceId, &String)>> = BTreeMap::new();
+        let mut children: BTreeMap<Key, Vec<(Key, &String)>> = BTreeMap::new();
         for (parent, child, name) in edges {
-            children.entry(parent).or_default().push((child, name));
+            children.entry(*parent).or_default().push((*child, name));
         }
-        let mut reached: BTreeMap<SourceId, Reach> = BTreeMap::new();
+        let mut reached: BTreeMap<Key, Reach> = BTreeMap::new();
         for (seed, name) in seeds {
-            let mut queue = VecDeque::from([(seed.clone(), vec![name])]);
+            let mut queue = VecDeque::from([(seed, vec![name])]);
             while let Some((group, path)) = queue.pop_front() {
-                let reach = reached.entry(group.clone()).or_default();
+                let reach = reached.entry(group).or_default();
                 // The first way is the shortest, and a cycle ends here.
                 if reach.contains_key(&seed) {
                     continue;
                 }
-                reach.insert(seed.clone(), path.clone());
+                reach.insert(seed, path.clone());
                 for (child, name) in children.get(&group).into_iter().flatten() {
                     let mut path = path.clone();
                     path.push((*name).clone());
-                    queue.push_back(((*child).clone(), path));
+                    queue.push_back((*child, path));
                 }
             }
         }
@@ -66,30 +66,30 @@ impl GrantingGroups {
     ) -> Self {
         let assigned = assigned.into_iter();
         self.without_effect = assigned
-            .filter_map(|group| Some((group.id.clone(), why_without_effect(group)?)))
+            .filter_map(|group| Some((group.key, why_without_effect(group)?)))
             .collect();
         self
     }
 
-    pub(crate) fn contains(&self, group: &SourceId) -> bool {
-        self.reached.contains_key(group)
+    pub(crate) fn contains(&self, group: Key) -> bool {
+        self.reached.contains_key(&group)
     }
 
     /// The seeds from which any of these groups is reached.
-    pub(crate) fn seeds_of<'a>(&'a self, groups: &[SourceId]) -> BTreeSet<&'a SourceId> {
+    pub(crate) fn seeds_of(&self, groups: &[Key]) -> BTreeSet<Key> {
         let reached = groups.iter().filter_map(|group| self.reached.get(group));
-        reached.flat_map(BTreeMap::keys).collect()
+        reached.flat_map(BTreeMap::keys).copied().collect()
     }
 }
 
 /// What is known of an object's way into scope, before any rule is applied.
 pub(crate) struct Ways<'a> {
-    /// Its own assignments.
-    pub(crate) assignments: &'a [Assignment],
+    /// The roles of its own assignments, by their ids.
+    pub(crate) assigned: &'a [String],
     /// The groups of which it is a direct member.
-    pub(crate) member_of: &'a [SourceId],
-    /// All assignments of a group that is a seed.
-    pub(crate) assignments_of_group: &'a dyn Fn(&SourceId) -> Vec<Assignment>,
+    pub(crate) member_of: &'a [Key],
+    /// The roles of all assignments of a group that is a seed.
+    pub(crate) assigned_to_group: &'a dyn Fn(Key) -> Vec<String>,
     pub(crate) granting: &'a GrantingGroups,
     /// Roles of the application by their id.
     pub(crate) roles: &'a BTreeMap<String, AppRole>,
@@ -104,12 +104,12 @@ pub(crate) struct GroupAround {
 
 /// Every reason why the object may be in scope.
 pub(crate) fn grants(job: &Job, object: &SourceObject, ways: &Ways<'_>) -> Vec<Grant> {
-    let by_role = |via: &Via, assignments: &[Assignment]| -> Vec<Grant> {
-        assignments
+    let by_role = |via: &Via, assigned: &[String]| -> Vec<Grant> {
+        assigned
             .iter()
-            .map(|assignment| Grant {
+            .map(|id| Grant {
                 via: via.clone(),
-                role: Some(role(&assignment.role, ways.roles)),
+                role: Some(role(id, ways.roles)),
             })
             .collect()
     };
@@ -117,10 +117,10 @@ pub(crate) fn grants(job: &Job, object: &SourceObject, ways: &Ways<'_>) -> Vec<G
     let mut grants = match &job.scope.mode {
         ScopeMode::All => unassigned(Via::Everyone),
         ScopeMode::Assigned if why_without_effect(object).is_some() => Vec::new(),
-        ScopeMode::Assigned => by_role(&Via::Direct, ways.assignments),
+        ScopeMode::Assigned => by_role(&Via::Direct, ways.assigned),
         ScopeMode::Groups(_) => match object.kind {
-            ObjectKind::Group => match ways.granting.reached.get(&object.id) {
-                Some(reach) if reach.contains_key(&object.id) => unassigned(Via::Named),
+            ObjectKind::Group => match ways.granting.reached.get(&object.key) {
+                Some(reach) if reach.contains_key(&object.key) => unassigned(Via::Named),
                 Some(reach) => {
                     let paths = reach.values();
                     paths
@@ -141,14 +141,13 @@ pub(crate) fn grants(job: &Job, object: &SourceObject, ways: &Ways<'_>) -> Vec<G
     let reaches = ways.member_of.iter();
     let reaches = reaches.filter_map(|group| ways.granting.reached.get(group));
     let reaches = reaches.flatten();
-    for (seed, path) in
-        reaches.filter(|(seed, _)| !ways.granting.without_effect.contains_key(*seed))
+    for (seed, path) in reaches.filter(|(seed, _)| !ways.granting.without_effect.contains_key(seed))
     {
         let via = Via::Groups(path.clone());
         match &job.scope.mode {
             ScopeMode::Groups(_) => grants.extend(unassigned(via)),
             ScopeMode::Assigned | ScopeMode::All => {
-                grants.extend(by_role(&via, &(ways.assignments_of_group)(seed)));
+                grants.extend(by_role(&via, &(ways.assigned_to_group)(*seed)));
             }
         }
     }
@@ -160,15 +159,15 @@ pub(crate) fn without_effect(job: &Job, object: &SourceObject, ways: &Ways<'_>) 
     match (&job.scope.mode, object.kind) {
         (ScopeMode::All | ScopeMode::Groups(_), _) => None,
         (ScopeMode::Assigned, ObjectKind::Group) => {
-            why_without_effect(object).filter(|_| !ways.assignments.is_empty())
+            why_without_effect(object).filter(|_| !ways.assigned.is_empty())
         }
         (ScopeMode::Assigned, ObjectKind::User) => {
             let seeds = ways.granting.seeds_of(ways.member_of).into_iter();
             let mut reasons: Vec<&WhyOut> = seeds
-                .filter_map(|seed| ways.granting.without_effect.get(seed))
+                .filter_map(|seed| ways.granting.without_effect.get(&seed))
                 .collect();
             // One group that may count is enough for not being sure.
-            reasons.sort_by_key(|reason| **reason != WhyOut::SecurityNotRead);
+            reasons.sort_by_key(|why| **why != WhyOut::SecurityNotRead);
             reasons.first().copied().cloned()
         }
     }
@@ -230,11 +229,49 @@ pub(crate) fn roles_of(grants: &[Grant]) -> Vec<AppRole> {
     by_id.into_values().cloned().collect()
 }
 
+/// Whether an object belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    In,
+    Out(WhyOut),
+    /// Out of scope, unless a name of the scope that could not be resolved means the object, or a property
+    /// that was not read says so. It keeps its last verdict and is not removed.
+    Unknown {
+        would_be: WhyOut,
+    },
+}
+
+/// The verdict of [`judge`], where some lists of names could not be resolved.
+pub(crate) fn verdict(
+    job: &Job,
+    object: &SourceObject,
+    grants: &[Grant],
+    without_effect: Option<&WhyOut>,
+    groups: &[GroupAround],
+    unresolved: &BTreeMap<Naming, String>,
+) -> Verdict {
+    let Err(why) = judge(job, object, grants, without_effect, groups) else {
+        return Verdict::In;
+    };
+    let list = list_behind(job, object.kind, &why);
+    let is_unread = why == WhyOut::SecurityNotRead;
+    if !is_unread && !list.is_some_and(|list| unresolved.contains_key(&list)) {
+        return Verdict::Out(why);
+    }
+    if matches!(why, WhyOut::Filter(_)) {
+        return Verdict::Unknown { would_be: why };
+    }
+    match judge_as_named(job, object, grants, groups) {
+        Ok(()) => Verdict::Unknown { would_be: why },
+        Err(certain) => Verdict::Out(certain),
+    }
+}
+
 /// Whether the object belongs, as far as assignment, exclusion and filters say. Presence and
 /// `accountEnabled` are not asked here: they do not decide who belongs, but what becomes of them.
 /// `groups` are those that the object is in; they are asked for only where [`reads_groups`].
 /// `without_effect` comes from the function of that name.
-pub(crate) fn judge(
+fn judge(
     job: &Job,
     object: &SourceObject,
     grants: &[Grant],
@@ -265,7 +302,7 @@ pub(crate) fn judge(
 
 /// The same, as if a list of names brought the object in: what no name can change. What comes by a
 /// name brings no role, so the filter sees now what it would see then.
-pub(crate) fn judge_as_named(
+fn judge_as_named(
     job: &Job,
     object: &SourceObject,
     grants: &[Grant],
@@ -276,7 +313,7 @@ pub(crate) fn judge_as_named(
 }
 
 /// The list of names that could have led to another verdict.
-pub(crate) fn list_behind(job: &Job, kind: ObjectKind, why: &WhyOut) -> Option<Naming> {
+fn list_behind(job: &Job, kind: ObjectKind, why: &WhyOut) -> Option<Naming> {
     match why {
         WhyOut::NotAssigned
         | WhyOut::NotSecurityEnabled
@@ -408,11 +445,18 @@ mod tests {
         SourceId::new(name)
     }
 
+    /// A number for each name that a test uses as a group; 0 for all others.
+    fn key(name: &str) -> Key {
+        let groups = ["berlin", "choir", "emea", "sales"];
+        let place = groups.iter().position(|group| *group == name);
+        Key::new(place.map_or(0, |place| u32::try_from(place + 1).unwrap()))
+    }
+
     fn object(kind: ObjectKind, name: &str) -> SourceObject {
         let mut attributes = Attributes::default();
         attributes.set("displayName", Value::text(name));
         SourceObject {
-            key: Key::default(),
+            key: key(name),
             kind,
             id: id(name),
             presence: Presence::Present,
@@ -484,19 +528,19 @@ mod tests {
 
     #[test]
     fn every_way_is_told_with_its_groups_and_cycles_end() {
-        let (sales, emea, berlin) = (id("sales"), id("emea"), id("berlin"));
+        let (sales, emea, berlin) = (key("sales"), key("emea"), key("berlin"));
         let edges = [
-            (sales.clone(), emea.clone(), "EMEA".to_owned()),
-            (emea.clone(), berlin.clone(), "Berlin".to_owned()),
-            (berlin.clone(), sales.clone(), "Sales".to_owned()),
+            (sales, emea, "EMEA".to_owned()),
+            (emea, berlin, "Berlin".to_owned()),
+            (berlin, sales, "Sales".to_owned()),
         ];
         let seeds = [(sales, "Sales".to_owned()), (emea, "EMEA".to_owned())];
         let granting = GrantingGroups::new(seeds, &edges);
         let roles = BTreeMap::new();
         let ways = Ways {
-            assignments: &[],
+            assigned: &[],
             member_of: &[berlin],
-            assignments_of_group: &|_| Vec::new(),
+            assigned_to_group: &|_| Vec::new(),
             granting: &granting,
             roles: &roles,
         };
@@ -526,25 +570,21 @@ mod tests {
             }
             choir
         };
-        let assignments = [Assignment {
-            kind: ObjectKind::Group,
-            principal: id("choir"),
-            role: DEFAULT_ACCESS_ROLE.to_owned(),
-        }];
+        let assigned = [DEFAULT_ACCESS_ROLE.to_owned()];
         let jane = object(ObjectKind::User, "jane");
         let judged = |mode: ScopeMode, security| {
             let choir = choir(security);
-            let seeds = [(id("choir"), "Choir".to_owned())];
+            let seeds = [(key("choir"), "Choir".to_owned())];
             let mut granting = GrantingGroups::new(seeds, &[]);
             if mode == ScopeMode::Assigned {
                 granting = granting.with_effects_of([&choir]);
             }
             let job = job(mode);
-            let judged = |object: &SourceObject, own: &[Assignment], member_of: &[SourceId]| {
+            let judged = |object: &SourceObject, own: &[String], member_of: &[Key]| {
                 let ways = Ways {
-                    assignments: own,
+                    assigned: own,
                     member_of,
-                    assignments_of_group: &|_| assignments.to_vec(),
+                    assigned_to_group: &|_| assigned.to_vec(),
                     granting: &granting,
                     roles: &BTreeMap::new(),
                 };
@@ -558,8 +598,8 @@ mod tests {
                 )
             };
             (
-                judged(&choir, &assignments, &[]),
-                judged(&jane, &[], &[id("choir")]),
+                judged(&choir, &assigned, &[]),
+                judged(&jane, &[], &[key("choir")]),
             )
         };
         let no = |why: WhyOut| (Err(why.clone()), Err(why));
@@ -585,9 +625,9 @@ mod tests {
         let granting = GrantingGroups::default();
         let roles = BTreeMap::new();
         let ways = Ways {
-            assignments: &[],
+            assigned: &[],
             member_of: &[],
-            assignments_of_group: &|_| Vec::new(),
+            assigned_to_group: &|_| Vec::new(),
             granting: &granting,
             roles: &roles,
         };

@@ -162,6 +162,19 @@ impl Client {
         }
     }
 
+    /// One answer that must be this.
+    pub(super) async fn one<T, F>(&self, call: impl Fn(&GraphClient) -> F) -> Result<T, Error>
+    where
+        T: DeserializeOwned,
+        F: Future<Output = GraphResult<RequestBuilder>>,
+    {
+        self.ask(call, parse).await
+    }
+
+    pub(super) fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
     async fn ask<T, F>(
         &self,
         call: impl Fn(&GraphClient) -> F,
@@ -211,7 +224,7 @@ impl Client {
         self.send_once(&request).await
     }
 
-    /// Of the SDK's request only method, URL and token are kept; it is sent by our own client.
+    /// Of the SDK's request only method, URL, body and token are kept; it is sent by our own client.
     async fn build(
         &self,
         call: impl Future<Output = GraphResult<RequestBuilder>>,

@@ -11,6 +11,7 @@ mod domain;
 mod error;
 mod groups;
 mod remedy;
+mod single;
 mod token;
 mod wire;
 
@@ -18,6 +19,8 @@ pub(crate) use client::Client;
 pub(crate) use connection::Wanted;
 pub(crate) use delta::{At, Link};
 pub(crate) use error::{Error, Expired};
+#[cfg(test)]
+use single::Held;
 pub(crate) use token::ClientSecret;
 
 #[cfg(test)]

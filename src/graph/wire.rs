@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -87,6 +88,51 @@ impl<'de> Deserialize<'de> for Entry {
         }
 
         deserializer.deserialize_map(Fields)
+    }
+}
+
+/// An object of which nothing else was selected.
+#[derive(Debug, Deserialize)]
+pub(super) struct Identified {
+    pub(super) id: String,
+}
+
+/// `appRoleAssignment`, as it is read of a user or group.
+#[derive(Debug, Deserialize)]
+pub(super) struct HeldRole {
+    #[serde(rename = "principalId")]
+    pub(super) principal: String,
+    #[serde(rename = "resourceId")]
+    pub(super) resource: String,
+    #[serde(rename = "appRoleId")]
+    pub(super) app_role: String,
+}
+
+/// The answers of a batch, in any order.
+#[derive(Debug, Deserialize)]
+pub(super) struct Batch {
+    pub(super) responses: Vec<BatchAnswer>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct BatchAnswer {
+    pub(super) id: String,
+    pub(super) status: u16,
+    #[serde(default)]
+    headers: BTreeMap<String, Value>,
+    pub(super) body: Option<Value>,
+}
+
+impl BatchAnswer {
+    /// In seconds, as Graph sends it.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        let mut headers = self.headers.iter();
+        let (_, value) = headers.find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;
+        let seconds = match value {
+            Value::String(text) => text.trim().parse().ok()?,
+            value => value.as_u64()?,
+        };
+        Some(Duration::from_secs(seconds))
     }
 }
 

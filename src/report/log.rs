@@ -94,7 +94,7 @@ pub(crate) fn text(
         let status = http_status.map(|status| format!("status {status}: "));
         writeln!(out, "      {}{}", status.unwrap_or_default(), clean(error))?;
     }
-    for line in change_lines(changes, &Names::knowing(known)) {
+    for line in change_lines(changes, Names::Known(known)) {
         writeln!(out, "      {line}")?;
     }
     Ok(())
@@ -102,7 +102,7 @@ pub(crate) fn text(
 
 fn change_lines(
     changes: &[(String, Option<Value>, Option<Value>)],
-    names: &Names<'_>,
+    names: Names<'_>,
 ) -> Vec<String> {
     let lines = changes.iter().map(|(attribute, before, after)| {
         let (before, after) = (
@@ -183,7 +183,13 @@ pub(crate) fn csv(
         action,
         status,
         failed: _,
-        subject: Subject { kind, id, label },
+        subject:
+            Subject {
+                kind,
+                key: _,
+                id,
+                label,
+            },
         target,
         changes,
         http_status,
@@ -203,7 +209,7 @@ pub(crate) fn csv(
         target
             .as_ref()
             .map_or_else(String::new, ToString::to_string),
-        change_lines(changes, &Names::knowing(known)).join("\n"),
+        change_lines(changes, Names::Known(known)).join("\n"),
         http_status.map_or_else(String::new, |status| status.to_string()),
         error.clone().unwrap_or_default(),
         requests.to_string(),

@@ -14,4 +14,6 @@ mod view;
 
 pub(crate) use log::LogView;
 pub(crate) use sentence::{clean_lines, doubts, misnamed, misnamed_remedy, not_planned};
-pub(crate) use view::{CheckView, CycleView, EscrowView, HeldView, JobView, PlanView, ProblemView};
+pub(crate) use view::{
+    CheckView, CycleView, EscrowView, HeldView, JobView, Part, PlanRow, PlanView, ProblemView, Rows,
+};

@@ -7,7 +7,7 @@ use super::view::Names;
 use crate::engine::filter::ClauseFailure;
 use crate::engine::guard::WhyHeld;
 use crate::engine::mapping::AttributeError;
-use crate::engine::model::{MatchKey, ObjectKind, Value, Via};
+use crate::engine::model::{Key, MatchKey, ObjectKind, SourceId, Value, Via};
 use crate::engine::names::{Misnamed, Naming};
 use crate::engine::plan::{Count, Skipped, Subject, Verb, Warning, Why, WhyOut, WhyRemoved};
 use crate::engine::redact::{REDACTED, Shown};
@@ -95,13 +95,18 @@ pub(crate) fn duration(milliseconds: u64) -> String {
 }
 
 pub(crate) fn subject_text(subject: &Subject) -> String {
-    let Subject { kind, id, label } = subject;
+    let Subject {
+        kind,
+        key: _,
+        id,
+        label,
+    } = subject;
     let name = if label.is_empty() { id.as_str() } else { label };
     format!("{kind} {}", clean(name))
 }
 
 /// A value as a person writes it; text in quotes, so that an empty or padded one can be seen.
-pub(crate) fn value(value: &Value, names: &Names<'_>) -> String {
+pub(crate) fn value(value: &Value, names: Names<'_>) -> String {
     let whole = whole_value(value, names);
     let length = whole.chars().count();
     if length <= LONGEST_VALUE {
@@ -111,7 +116,7 @@ pub(crate) fn value(value: &Value, names: &Names<'_>) -> String {
     format!("{start}… ({} characters)", number(length as u64))
 }
 
-fn whole_value(value: &Value, names: &Names<'_>) -> String {
+fn whole_value(value: &Value, names: Names<'_>) -> String {
     match value {
         // It stands for a value, and is none.
         Value::Text(text) if **text == *REDACTED => REDACTED.to_owned(),
@@ -138,11 +143,11 @@ fn whole_value(value: &Value, names: &Names<'_>) -> String {
 }
 
 /// `old` or `new` of a change.
-pub(crate) fn optional(side: Option<&Value>, names: &Names<'_>) -> String {
+pub(crate) fn optional(side: Option<&Value>, names: Names<'_>) -> String {
     side.map_or_else(|| "(none)".to_owned(), |one| value(one, names))
 }
 
-pub(crate) fn key(key: &MatchKey, names: &Names<'_>) -> String {
+pub(crate) fn key(key: &MatchKey, names: Names<'_>) -> String {
     let MatchKey {
         path,
         value: wanted,
@@ -157,6 +162,7 @@ pub(crate) fn why_removed(why: &WhyRemoved, kind: ObjectKind) -> String {
         WhyRemoved::Blocked => "sign-in is blocked".to_owned(),
         WhyRemoved::SoftDeleted => "it is in the tenant's recycle bin".to_owned(),
         WhyRemoved::Deleted => "it was deleted in the tenant".to_owned(),
+        WhyRemoved::Missing => "it is no longer in the tenant".to_owned(),
     }
 }
 
@@ -220,17 +226,21 @@ fn clause_failure(failure: &ClauseFailure) -> String {
     format!("it does not pass {filter}: {}, but {found}", clean(clause))
 }
 
-/// Why an object could not be planned, for the state's record: it calls other objects by their ids.
-pub(crate) fn not_planned(skipped: &Shown<'_, Skipped>) -> String {
+/// Why an object could not be planned, for the state's record. `other` names the object that the reason
+/// mentions.
+pub(crate) fn not_planned(
+    skipped: &Shown<'_, Skipped>,
+    other: &dyn Fn(Key) -> Option<(SourceId, String)>,
+) -> String {
     let Skipped {
         subject,
         why: reason,
     } = &**skipped;
-    why(reason, subject.kind, &Names::none())
+    why(reason, subject.kind, Names::Numbered(other))
 }
 
 /// Why an object is skipped: a plain sentence without a full stop.
-pub(crate) fn why(why: &Why, kind: ObjectKind, names: &Names<'_>) -> String {
+pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
     match why {
         Why::OutOfScope(out) => why_out(out, kind),
         Why::BlockedNotCreated => {
@@ -256,11 +266,11 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: &Names<'_>) -> String {
             "the target object that has {} (id {}) is linked to {} already",
             key(wanted, names),
             clean(target.as_str()),
-            clean(&names.name(by))
+            clean(&names.label(*by))
         ),
         Why::DuplicateSource { key: wanted, other } => format!(
             "{} has {} too, and the target can hold it once: change one of them, or match by an attribute that differs",
-            clean(&names.name(other)),
+            clean(&names.label(*other)),
             key(wanted, names)
         ),
         Why::MappingFailed(errors) => {
@@ -280,7 +290,7 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: &Names<'_>) -> String {
             why_removed(removed, kind)
         ),
         Why::IncompleteRead(removed) => format!(
-            "it would be removed, because {}, but who belongs is not known for certain",
+            "it would be removed, because {}, but the scope is not certain",
             why_removed(removed, kind)
         ),
         Why::LookupFailed(words) => format!("the look-up in the target failed: {}", clean(words)),
@@ -291,7 +301,7 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: &Names<'_>) -> String {
 pub(crate) fn warning(warning: &Warning) -> String {
     let Warning::SeveralGroups { person, groups } = warning;
     let name = |subject: &Subject| {
-        let Subject { kind: _, id, label } = subject;
+        let Subject { id, label, .. } = subject;
         clean(if label.is_empty() { id.as_str() } else { label })
     };
     let mut names: Vec<String> = groups.iter().take(GROUPS_NAMED).map(name).collect();
@@ -330,7 +340,7 @@ pub(crate) fn why_held(why: WhyHeld) -> String {
             )
         }
         WhyHeld::EmptiedScope { linked } => format!(
-            "nobody is in scope any more, though {} are linked: rather an empty answer of the source than the truth",
+            "no object is in scope any more, though {} are linked: probably an empty answer from Entra",
             count(linked)
         ),
     }
@@ -505,7 +515,7 @@ mod tests {
             ]),
         ]);
         assert_eq!(
-            value(&list, &Names::none()),
+            value(&list, Names::Known(&|_| None)),
             r#"["a", {primary: true, value: "b"}]"#
         );
     }

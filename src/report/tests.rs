@@ -1,33 +1,47 @@
 //! What people and machines read, on plans and summaries that hold one of everything.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use chrono::DateTime;
 use serde_json::Value as Json;
 
 use super::json::Document;
 use super::text::{self, Style};
-use super::view::PlanView;
-use super::{CheckView, CycleView, EscrowView, HeldView, JobView, ProblemView};
+use super::{
+    CheckView, CycleView, EscrowView, HeldView, JobView, Part, PlanRow, PlanView, ProblemView, Rows,
+};
 use crate::engine::filter::ClauseFailure;
-use crate::engine::guard::{self, Approvals, Review, WhyHeld};
+use crate::engine::guard::{self, WhyHeld};
 use crate::engine::job::{Limit, Limits};
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{
-    JobName, MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value, Via,
+    JobName, Key, MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value, Via,
 };
 use crate::engine::names::{Misnamed, Naming};
 use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::{
-    Action, Change, Count, ElementChange, Operation, Plan, Referenced, Skipped, Subject, Verb,
-    Warning, Why, WhyOut, WhyRemoved, WriteMode,
+    Action, Change, Count, ElementChange, Header, Operation, Pointer, Proof, Referenced, Skipped,
+    Subject, Totals, Verb, Warning, Why, WhyOut, WhyRemoved, WriteMode,
 };
-use crate::engine::redact::{Redactions, ShownReview};
+use crate::engine::redact::{REDACTED, Redactions};
 use crate::engine::summary::{CycleKind, FailedObject, Requests, Summary};
+
+/// The objects that rows refer to.
+const NAMED: [&str; 3] = ["may@contoso.com", "bob@contoso.com", "jane@contoso.com"];
+
+/// Numbers from 100 on are objects without a name.
+const NAMELESS: u32 = 100;
+
+fn numbered(label: &str) -> Key {
+    let place = NAMED.iter().position(|name| *name == label);
+    Key::new(u32::try_from(place.expect("a name") + 1).unwrap())
+}
 
 fn subject(kind: ObjectKind, label: &str) -> Subject {
     Subject {
         kind,
+        key: Key::new(NAMELESS),
         id: SourceId::new(format!("id-of-{label}")),
         label: label.to_owned(),
     }
@@ -73,7 +87,7 @@ fn key(value: &str) -> MatchKey {
 
 fn referenced(label: &str, at: Option<&str>) -> Referenced {
     Referenced {
-        source: SourceId::new(format!("id-of-{label}")),
+        key: numbered(label),
         target: at.map(target),
     }
 }
@@ -134,8 +148,9 @@ fn actions() -> Vec<Action> {
             subject: group("Sales"),
             target: None,
             operation: Operation::AddMembers {
-                members: (1..=12)
-                    .map(|number| referenced(&format!("m{number}"), None))
+                members: [referenced("may@contoso.com", None)]
+                    .into_iter()
+                    .chain((2..=12).map(|number| Referenced::to(Key::new(NAMELESS + number))))
                     .collect(),
             },
         },
@@ -145,14 +160,15 @@ fn actions() -> Vec<Action> {
             operation: Operation::SetReference {
                 path: path(MANAGER),
                 old: None,
-                new: Some(referenced("jane@contoso.com", None)),
+                new: Pointer::To(referenced("jane@contoso.com", None)),
             },
         },
         Action {
             subject: group("Support"),
             target: Some(target("g2")),
             operation: Operation::RemoveMembers {
-                members: vec![(SourceId::new("id-of-bob@contoso.com"), target("t2"))],
+                members: vec![referenced("bob@contoso.com", Some("t2"))],
+                proof: Proof::on_record(),
             },
         },
         Action {
@@ -167,6 +183,7 @@ fn actions() -> Vec<Action> {
                     clause: "department EQUALS \"Sales\"".to_owned(),
                     value: Some("Support".to_owned()),
                 }])),
+                proof: Proof::on_record(),
             },
         },
         Action {
@@ -174,49 +191,142 @@ fn actions() -> Vec<Action> {
             target: Some(target("t6")),
             operation: Operation::Delete {
                 why: WhyRemoved::Deleted,
+                proof: Proof::on_record(),
             },
         },
     ]
 }
 
-fn reviewed(actions: Vec<Action>, skipped: Vec<Skipped>, limit: u64) -> Review {
-    let mut plan = Plan::new(
-        JobName::new("wizer"),
-        Redactions::default(),
-        actions,
-        skipped,
-    );
-    plan.evaluated = Count {
-        users: 1_234,
-        groups: 2,
+/// A judged plan whose rows are in memory.
+struct Reviewed {
+    job: JobName,
+    header: Header,
+    totals: Totals,
+    held: Option<WhyHeld>,
+    rows: Listed,
+}
+
+struct Listed {
+    cleared: Vec<Action>,
+    held: Vec<Action>,
+    skipped: Vec<Skipped>,
+}
+
+impl Rows for Listed {
+    fn each(
+        &self,
+        part: Part,
+        each: &mut dyn FnMut(PlanRow<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let redactions = Redactions::default();
+        let actions = match part {
+            Part::Cleared => &self.cleared,
+            Part::Held => &self.held,
+            Part::Skipped => {
+                let mut skipped = self.skipped.iter();
+                return skipped
+                    .try_for_each(|one| each(PlanRow::Skipped(&redactions.skipped(one))));
+            }
+        };
+        let mut actions = actions.iter();
+        actions.try_for_each(|one| each(PlanRow::Action(&redactions.action(one))))
+    }
+
+    fn name(&self, key: Key) -> Option<(SourceId, String)> {
+        let number = key.get();
+        if number >= NAMELESS {
+            let id = SourceId::new(format!("id-of-m{}", number - NAMELESS));
+            return Some((id, String::new()));
+        }
+        let name = NAMED.get(number as usize - 1)?;
+        Some((SourceId::new(format!("id-of-{name}")), (*name).to_owned()))
+    }
+
+    fn name_of(&self, id: &SourceId) -> Option<String> {
+        let name = id.as_str().strip_prefix("id-of-")?;
+        NAMED.contains(&name).then(|| name.to_owned())
+    }
+}
+
+fn reviewed(mut actions: Vec<Action>, skipped: Vec<Skipped>, limit: u64) -> Reviewed {
+    let header = Header {
+        evaluated: Count {
+            users: 1_234,
+            groups: 2,
+        },
+        in_scope: Count {
+            users: 5,
+            groups: 1,
+        },
+        linked: Count {
+            users: 6,
+            groups: 2,
+        },
+        ..Header::default()
     };
-    plan.in_scope = Count {
-        users: 5,
-        groups: 1,
-    };
-    plan.linked = Count {
-        users: 6,
-        groups: 2,
-    };
+    actions.sort_by_key(Action::step);
+    let mut totals = Totals::default();
+    for action in &actions {
+        if let Some(class) = action.removal_class() {
+            totals.removals.entry(class).or_default().planned += action.weight();
+        }
+    }
     let limits = Limits {
         max_deletions: Limit::Count(limit),
     };
-    guard::review(plan, &limits, &Approvals::default())
+    let verdict = guard::review(&header, &totals, &limits);
+    let is_held = |action: &Action| {
+        let class = action.removal_class();
+        class.is_some_and(|class| verdict.held().contains(&class))
+    };
+    let (held, cleared): (Vec<_>, Vec<_>) = actions.into_iter().partition(is_held);
+    totals.held = held.len() as u64;
+    for action in &cleared {
+        *totals.planned.entry(action.as_str()).or_default() += action.weight();
+    }
+    for one in &skipped {
+        if one.why.is_failure() {
+            totals.failing += 1;
+        } else {
+            *totals.skipped.entry(one.why.word()).or_default() += 1;
+        }
+    }
+    Reviewed {
+        job: JobName::new("wizer"),
+        header,
+        totals,
+        held: verdict.why(),
+        rows: Listed {
+            cleared,
+            held,
+            skipped,
+        },
+    }
 }
 
-fn view(review: &Review) -> PlanView<'_> {
+fn view(reviewed: &Reviewed) -> PlanView<'_> {
+    let Reviewed {
+        job,
+        header,
+        totals,
+        held,
+        rows,
+    } = reviewed;
     PlanView {
-        review: ShownReview::new(review),
+        job,
+        header,
+        totals,
+        held: *held,
         kind: CycleKind::Initial,
         requests: Requests {
             source: 4,
             target: 1,
         },
-        known: &|id| (id.as_str() == "id-of-m1").then(|| "may@contoso.com".to_owned()),
+        rows,
     }
 }
 
-fn plan_text(review: &Review, style: Style) -> String {
+fn plan_text(review: &Reviewed, style: Style) -> String {
     let mut out = Vec::new();
     text::plan(&mut out, &view(review), style).unwrap();
     String::from_utf8(out).unwrap()
@@ -233,6 +343,10 @@ fn a_plan_says_every_change_in_the_order_in_which_it_is_made() {
     insta::assert_snapshot!(plan_text(&review, Style::default()), @r##"
     Plan of wizer
     Initial cycle: 1,234 users and 2 groups evaluated, 5 users and 1 group in scope, 6 users and 2 groups linked.
+
+    Disables
+      - disable user lee@contoso.com, because it does not pass scoping filter 1: department EQUALS "Sales", but the value is "Support"
+          active: true → false
 
     Users
       + create user jane@contoso.com
@@ -253,9 +367,7 @@ fn a_plan_says_every_change_in_the_order_in_which_it_is_made() {
     Memberships to remove
       group Support: - 1 member (bob@contoso.com)
 
-    Disables and deletes
-      - disable user lee@contoso.com, because it does not pass scoping filter 1: department EQUALS "Sales", but the value is "Support"
-          active: true → false
+    Deletes
       - delete user max@contoso.com, because it was deleted in the tenant
 
     Plan: 1 to create, 1 to update, 1 to disable, 1 to delete, 1 to adopt, 1 to enable, 12 memberships to add, 1 membership to remove, 1 reference to set.
@@ -287,7 +399,7 @@ fn a_plan_in_detail_also_says_what_is_created_and_every_member() {
           in scope through: assigned directly; Sales > EMEA > Berlin
           title: ""
           userName: "jane@contoso.com"
-          urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager: id-of-bob@contoso.com
+          urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager: bob@contoso.com
 
     Memberships to add
       group Sales: + 12 members (may@contoso.com, id-of-m2, id-of-m3, id-of-m4, id-of-m5, id-of-m6, id-of-m7, id-of-m8, id-of-m9, id-of-m10, id-of-m11, id-of-m12)
@@ -316,11 +428,11 @@ fn held_removals_are_shown_with_what_to_do_about_them() {
     let held = text.split_once("Held back").unwrap().1;
     insta::assert_snapshot!(held, @r##"
       2 disables and deletes are planned, and the job's limit is 1 (safety.max_deletions).
-      group Support: - 1 member (bob@contoso.com)
       - disable user lee@contoso.com, because it does not pass scoping filter 1: department EQUALS "Sales", but the value is "Support"
           active: true → false
+      group Support: - 1 member (bob@contoso.com)
       - delete user max@contoso.com, because it was deleted in the tenant
-      None of these 3 removals is carried out until they are allowed with: entrain approve wizer
+      None of these 3 removals is carried out until they are approved with: entrain approve wizer
 
     Plan: 1 to create, 1 to update, 0 to disable, 0 to delete, 1 to adopt, 1 to enable, 12 memberships to add, 1 reference to set, 3 removals held.
     Making the plan took 4 requests to the source and 1 request to the target; nothing was changed.
@@ -360,7 +472,11 @@ fn skipped() -> Vec<Skipped> {
         Why::Taken {
             key: key("kim@contoso.com"),
             target: target("t1"),
-            by: SourceId::new("id-of-m1"),
+            by: numbered("may@contoso.com"),
+        },
+        Why::DuplicateSource {
+            key: key("kim@contoso.com"),
+            other: numbered("bob@contoso.com"),
         },
         Why::MappingFailed(vec![AttributeError {
             target: path("title"),
@@ -369,7 +485,7 @@ fn skipped() -> Vec<Skipped> {
         Why::NotAllowed(Verb::Create),
         Why::Kept(WhyRemoved::SoftDeleted),
         Why::CannotDisable(WhyRemoved::Blocked),
-        Why::IncompleteRead(WhyRemoved::Deleted),
+        Why::IncompleteRead(WhyRemoved::Missing),
         Why::LookupFailed("HTTP 500: \u{1b}[2J\u{202e}".to_owned()),
     ];
     whys.into_iter()
@@ -397,14 +513,15 @@ fn every_reason_is_a_sentence() {
       · user u7: an expression asks for it to be left alone (IgnoreObjectFlow)
       ✗ user u8: 2 objects in the target have userName "kim@contoso.com": ids t1, t2; only one may
       ✗ user u9: the target object that has userName "kim@contoso.com" (id t1) is linked to may@contoso.com already
-      ✗ user u10: its mapping failed: title: the value is a list
-      · user u11: the job's actions do not allow to create
-      · user u12: it would be removed, because it is in the tenant's recycle bin, but when_out_of_scope is "keep"
-      · user u13: it should be disabled, because sign-in is blocked, but no mapping carries that to the target (map IsSoftDeleted to active)
-      · user u14: it would be removed, because it was deleted in the tenant, but who belongs is not known for certain
-      ✗ user u15: the look-up in the target failed: HTTP 500: \u{1b}[2J\u{202e}
+      ✗ user u10: bob@contoso.com has userName "kim@contoso.com" too, and the target can hold it once: change one of them, or match by an attribute that differs
+      ✗ user u11: its mapping failed: title: the value is a list
+      · user u12: the job's actions do not allow to create
+      · user u13: it would be removed, because it is in the tenant's recycle bin, but when_out_of_scope is "keep"
+      · user u14: it should be disabled, because sign-in is blocked, but no mapping carries that to the target (map IsSoftDeleted to active)
+      · user u15: it would be removed, because it is no longer in the tenant, but the scope is not certain
+      ✗ user u16: the look-up in the target failed: HTTP 500: \u{1b}[2J\u{202e}
 
-    No changes. Plan: 0 to create, 0 to update, 0 to disable, 0 to delete, 4 objects failing, 12 skipped.
+    No changes. Plan: 0 to create, 0 to update, 0 to disable, 0 to delete, 5 objects failing, 12 skipped.
     Making the plan took 4 requests to the source and 1 request to the target; nothing was changed.
     "##);
 }
@@ -443,6 +560,7 @@ fn nothing_that_a_name_holds_reaches_the_terminal_unescaped() {
             target: Some(target(nasty)),
             operation: Operation::Delete {
                 why: WhyRemoved::Deleted,
+                proof: Proof::on_record(),
             },
         },
     ];
@@ -477,6 +595,7 @@ fn json_holds_every_action_with_its_fields() {
     assert_eq!(
         words,
         [
+            "disable",
             "create",
             "adopt",
             "update",
@@ -484,19 +603,74 @@ fn json_holds_every_action_with_its_fields() {
             "add-members",
             "set-reference",
             "remove-members",
-            "disable",
             "delete"
         ]
     );
-    let update = &plan["actions"][2];
+    let update = &plan["actions"][3];
     insta::assert_snapshot!(update, @r##"
     {"action":"update","changes":[{"new":null,"old":"Clerk","path":"title"},{"new":true,"old":null,"path":"active"}],"step":"users","subject":{"id":"id-of-bob@contoso.com","kind":"user","label":"bob@contoso.com"},"target":"t2"}
     "##);
-    let members = &plan["actions"][4]["members"];
+    let members = &plan["actions"][5]["members"];
     assert_eq!(members.as_array().unwrap().len(), 12);
-    assert_eq!(members[0]["label"], "may@contoso.com");
-    assert_eq!(plan["actions"][7]["why"]["reason"], "filter");
+    insta::assert_snapshot!(members[0], @r##"{"id":"id-of-may@contoso.com","label":"may@contoso.com","target":null}"##);
+    insta::assert_snapshot!(members[1], @r##"{"id":"id-of-m2","label":"id-of-m2","target":null}"##);
+    assert_eq!(plan["actions"][7]["members"][0]["target"], "t2");
+    assert_eq!(plan["actions"][0]["step"], "disables");
+    assert_eq!(plan["actions"][0]["why"]["reason"], "filter");
+    assert_eq!(plan["actions"][8]["step"], "deletes");
+    assert_eq!(plan["totals"]["add-members"], 12);
     assert_eq!(plan["held"], Json::Null);
+}
+
+#[test]
+fn a_reference_that_is_redacted_stays_redacted() {
+    let hidden = vec![Action {
+        subject: user("eve@contoso.com"),
+        target: Some(target("t4")),
+        operation: Operation::SetReference {
+            path: path(MANAGER),
+            old: Some(SourceId::new(REDACTED)),
+            new: Pointer::To(Referenced::to(Key::default())),
+        },
+    }];
+    let review = reviewed(hidden, Vec::new(), 500);
+    let text = plan_text(&review, Style::default());
+    assert!(text.contains("manager: [Redact] → [Redact]"), "{text}");
+    let document = json(|document| document.plan(&view(&review)).unwrap());
+    let new = &document["jobs"][0]["actions"][0]["new"];
+    insta::assert_snapshot!(new, @r##"{"id":"[Redact]","label":"[Redact]","target":null}"##);
+}
+
+/// Rows of a state that cannot be read.
+struct Unreadable;
+
+impl Rows for Unreadable {
+    fn each(&self, _: Part, _: &mut dyn FnMut(PlanRow<'_>) -> io::Result<()>) -> io::Result<()> {
+        Err(io::Error::other("the disk is gone"))
+    }
+
+    fn name(&self, _: Key) -> Option<(SourceId, String)> {
+        None
+    }
+
+    fn name_of(&self, _: &SourceId) -> Option<String> {
+        None
+    }
+}
+
+#[test]
+fn a_plan_that_cannot_be_read_is_an_error_and_not_a_shorter_plan() {
+    let review = reviewed(Vec::new(), Vec::new(), 500);
+    let view = PlanView {
+        rows: &Unreadable,
+        ..view(&review)
+    };
+    let error = text::plan(&mut Vec::new(), &view, Style::default()).unwrap_err();
+    assert_eq!(error.to_string(), "the disk is gone");
+    let mut out = Vec::new();
+    let mut document = Document::begin(&mut out).unwrap();
+    let error = document.plan(&view).unwrap_err();
+    assert!(error.to_string().contains("the disk is gone"), "{error}");
 }
 
 #[test]
@@ -512,6 +686,8 @@ fn json_holds_what_is_held_and_what_is_skipped() {
     assert_eq!(plan["skipped"].as_array().unwrap().len(), skipped().len());
     assert_eq!(plan["skipped"][8]["failure"], true);
     assert_eq!(plan["skipped"][8]["targets"][1], "t2");
+    assert_eq!(plan["skipped"][9]["by"], "id-of-may@contoso.com");
+    assert_eq!(plan["skipped"][15]["detail"], "missing");
     assert_eq!(document["jobs"][1]["error"], "no");
 }
 
@@ -525,17 +701,8 @@ fn in_several_groups(people: usize) -> Vec<Warning> {
 
 #[test]
 fn warnings_about_people_are_cut_short_in_text_alone() {
-    let mut plan = Plan::new(
-        JobName::new("sosafe"),
-        Redactions::default(),
-        Vec::new(),
-        Vec::new(),
-    );
-    plan.warnings = in_several_groups(7);
-    let limits = Limits {
-        max_deletions: Limit::Count(1),
-    };
-    let review = guard::review(plan, &limits, &Approvals::default());
+    let mut review = reviewed(Vec::new(), Vec::new(), 1);
+    review.header.warnings = in_several_groups(7);
     let short = plan_text(&review, Style::default());
     let (_, tail) = short.split_once("\nWarnings\n").unwrap();
     insta::assert_snapshot!(tail, @r##"
@@ -637,7 +804,7 @@ fn a_summary_says_what_was_done_what_failed_and_what_is_held() {
     text::summary(&mut out, &summary(), Style::default()).unwrap();
     insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r##"
     wizer: incremental cycle 7 took 1 min 5 s: 2,000 created, 1 membership added, 3 failed, 1 not tried, 3 skipped. 1 user and 2 groups evaluated, 1 user and 1 group in scope, 12,345 users and 1 group linked. 1 request to the source, 2,010 requests to the target.
-      ✗ Who belongs is not known for certain, so removals wait: page 2 of the groups: HTTP 500
+      ✗ The scope is not certain; removals are postponed: page 2 of the groups: HTTP 500
       ! scope.exclude names "anna@contoso.con", but no user or group has this id or name: whoever was meant is not left out
       ✗ create user kim@contoso.com: POST /Users: userName is too long (refused, HTTP 400); it may have been carried out all the same, which the next cycle finds out
       and 2 more that failed
@@ -777,7 +944,7 @@ fn a_status_is_a_table_and_what_needs_a_person() {
 
     wizer
       Incremental cycle 7, started 2027-01-15 07:50:00 UTC: held after 1.0 s. 2 created, 2 failed. 0 users and 0 groups evaluated, 0 users and 0 groups in scope. 0 requests to the source, 0 requests to the target.
-      ✗ Held back since 2027-01-15 07:50 UTC: 1 delete, 9 disables; nobody is in scope any more, though 9 users and 1 group are linked: rather an empty answer of the source than the truth. Look at them with: entrain plan wizer; allow them with: entrain approve wizer
+      ✗ Held back since 2027-01-15 07:50 UTC: 1 delete, 9 disables; no object is in scope any more, though 9 users and 1 group are linked: probably an empty answer from Entra. Look at them with: entrain plan wizer; allow them with: entrain approve wizer
       ✗ create user kim@contoso.com: HTTP 400: no (failed in 3 cycles since 2027-01-15 05:30 UTC)
       and 1 more in escrow
     "##);

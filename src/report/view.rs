@@ -1,22 +1,57 @@
 //! What the two renderers are given where the engine has no type of its own for it.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use chrono::{DateTime, Utc};
 
 use crate::engine::guard::WhyHeld;
-use crate::engine::model::{JobName, SourceId};
-use crate::engine::plan::{Action, Count, Operation, Subject};
-use crate::engine::redact::{Shown, ShownReview};
+use crate::engine::model::{JobName, Key, SourceId};
+use crate::engine::plan::{Action, Count, Header, Operation, Skipped, Subject, Totals};
+use crate::engine::redact::{REDACTED, Shown};
 use crate::engine::summary::{CycleKind, Requests};
 
-/// A reviewed plan, and what it took to make it.
+/// A judged plan, and what it took to make it.
+#[derive(Clone, Copy)]
 pub(crate) struct PlanView<'a> {
-    pub(crate) review: ShownReview<'a>,
+    pub(crate) job: &'a JobName,
+    pub(crate) header: &'a Header,
+    pub(crate) totals: &'a Totals,
+    pub(crate) held: Option<WhyHeld>,
     pub(crate) kind: CycleKind,
     pub(crate) requests: Requests,
-    /// Names of objects that the plan mentions without changing them, such as members.
-    pub(crate) known: &'a dyn Fn(&SourceId) -> Option<String>,
+    pub(crate) rows: &'a dyn Rows,
+}
+
+/// The rows of a plan, read one after another: a plan may be larger than memory.
+pub(crate) trait Rows {
+    /// Passes each row of a part, in the order in which the rows are carried out.
+    fn each(
+        &self,
+        part: Part,
+        each: &mut dyn FnMut(PlanRow<'_>) -> io::Result<()>,
+    ) -> io::Result<()>;
+
+    /// The id and the label of a source object.
+    fn name(&self, key: Key) -> Option<(SourceId, String)>;
+
+    /// The label of a source object.
+    fn name_of(&self, id: &SourceId) -> Option<String>;
+}
+
+/// The parts of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Actions that would be carried out.
+    Cleared,
+    /// Removals that a limit holds.
+    Held,
+    Skipped,
+}
+
+pub(crate) enum PlanRow<'r> {
+    Action(&'r Shown<'r, Action>),
+    Skipped(&'r Shown<'r, Skipped>),
 }
 
 /// A problem or a warning of the configuration.
@@ -103,56 +138,58 @@ pub(crate) struct CycleView {
     pub(crate) error: Option<String>,
 }
 
-/// Names for ids: first those of the plan itself, then what the state knows.
-pub(crate) struct Names<'a> {
-    of_plan: BTreeMap<&'a SourceId, &'a str>,
-    known: &'a dyn Fn(&SourceId) -> Option<String>,
+/// What other objects are called in a report.
+#[derive(Clone, Copy)]
+pub(crate) enum Names<'a> {
+    /// By the names that are known of ids.
+    Known(&'a dyn Fn(&SourceId) -> Option<String>),
+    /// By the names that are known of numbers.
+    Numbered(&'a dyn Fn(Key) -> Option<(SourceId, String)>),
+    /// By the names that a plan's rows come with.
+    Rows(&'a dyn Rows),
 }
 
-impl<'a> Names<'a> {
-    /// Knows nobody: every object is called by its id.
-    pub(crate) fn none() -> Self {
-        Self {
-            of_plan: BTreeMap::new(),
-            known: &|_| None,
-        }
-    }
-
-    /// Knows whom the state knows.
-    pub(crate) fn knowing(known: &'a dyn Fn(&SourceId) -> Option<String>) -> Self {
-        Self {
-            of_plan: BTreeMap::new(),
-            known,
-        }
-    }
-
-    pub(crate) fn new(view: &PlanView<'a>) -> Self {
-        let subjects = view.review.subjects();
-        Self {
-            of_plan: subjects
-                .map(|subject| (&subject.id, subject.label.as_str()))
-                .collect(),
-            known: view.known,
-        }
-    }
-
-    /// The object's name, or its id when it has none that we know.
+impl Names<'_> {
+    /// The object's label, or its id when it has no label that we know.
     pub(crate) fn name(&self, id: &SourceId) -> String {
-        match self.of_plan.get(id) {
-            Some(name) => (*name).to_owned(),
-            None => (self.known)(id).unwrap_or_else(|| id.to_string()),
+        let label = match self {
+            Self::Numbered(_) => None,
+            Self::Known(known) => known(id),
+            Self::Rows(rows) => rows.name_of(id),
+        };
+        label
+            .filter(|label| !label.is_empty())
+            .unwrap_or_else(|| id.to_string())
+    }
+
+    /// The id and the label of an object that is known by its number. The number 0 stands for an object
+    /// that is not shown.
+    pub(crate) fn referenced(&self, key: Key) -> (String, String) {
+        if key == Key::default() {
+            return (REDACTED.to_owned(), REDACTED.to_owned());
         }
+        let named = match self {
+            Self::Known(_) => None,
+            Self::Numbered(known) => known(key),
+            Self::Rows(rows) => rows.name(key),
+        };
+        match named {
+            Some((id, label)) if label.is_empty() => (id.to_string(), id.to_string()),
+            Some((id, label)) => (id.to_string(), label),
+            None => (String::new(), "another object".to_owned()),
+        }
+    }
+
+    /// The label alone.
+    pub(crate) fn label(&self, key: Key) -> String {
+        self.referenced(key).1
     }
 }
 
-/// How many objects each operation concerns, by its name; membership actions count their members.
-/// Every operation has a number, also when it is 0.
-pub(super) fn totals<'a>(
-    actions: impl Iterator<Item = Shown<'a, Action>>,
-) -> BTreeMap<&'static str, u64> {
-    let mut totals = BTreeMap::from(Operation::NAMES.map(|name| (name, 0)));
-    for action in actions {
-        *totals.entry(action.as_str()).or_default() += action.weight();
-    }
-    totals
+/// How many objects each operation concerns, by its name. Every operation has a number, also when it
+/// is 0.
+pub(super) fn totals(totals: &Totals) -> BTreeMap<&'static str, u64> {
+    let mut all = BTreeMap::from(Operation::NAMES.map(|name| (name, 0)));
+    all.extend(&totals.planned);
+    all
 }

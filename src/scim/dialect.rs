@@ -7,7 +7,7 @@ use super::whole::{self, Current};
 use super::{patch, resource, wire};
 use crate::config::{self, MemberRemove, Update};
 use crate::engine::model::{ObjectKind, TargetId, TargetPath};
-use crate::engine::plan::{Action, Change, Operation};
+use crate::engine::plan::{Action, Change, Operation, Pointer};
 
 /// The same action always becomes the same request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,44 +61,12 @@ impl Dialect {
         }
     }
 
-    /// The action in parts of which each is one request: members in chunks of the size that the target
-    /// takes. A group that is replaced as a whole is sent whole.
-    pub(crate) fn split(&self, action: Action) -> Vec<Action> {
-        if self.update(action.subject.kind) == Update::Put {
-            return vec![action];
+    /// How many members one request carries at most. A group that is replaced as a whole is sent whole.
+    pub(crate) fn member_chunk(&self) -> usize {
+        match self.groups {
+            Update::Put => usize::MAX,
+            Update::Patch => self.member_chunk,
         }
-        let Action {
-            subject,
-            target,
-            operation,
-        } = action;
-        let operations = match operation {
-            Operation::AddMembers { members } => {
-                let chunks = chunks(members, self.member_chunk);
-                chunks
-                    .map(|members| Operation::AddMembers { members })
-                    .collect()
-            }
-            Operation::RemoveMembers { members } => {
-                let chunks = chunks(members, self.member_chunk);
-                chunks
-                    .map(|members| Operation::RemoveMembers { members })
-                    .collect()
-            }
-            whole @ (Operation::Create { .. }
-            | Operation::Adopt { .. }
-            | Operation::Update { .. }
-            | Operation::Enable { .. }
-            | Operation::Disable { .. }
-            | Operation::Delete { .. }
-            | Operation::SetReference { .. }) => vec![whole],
-        };
-        let action = |operation| Action {
-            subject: subject.clone(),
-            target: target.clone(),
-            operation,
-        };
-        operations.into_iter().map(action).collect()
     }
 
     /// The request that carries out the action. `None`: there is nothing to send, because nothing is to
@@ -128,7 +96,7 @@ impl Dialect {
         let Some(id) = &action.target else {
             return Ok(None);
         };
-        if let Operation::Delete { why: _ } = &action.operation {
+        if let Operation::Delete { .. } = &action.operation {
             return Request::delete(kind, id).map(Some);
         }
         let Some(edit) = Edit::of(&action.operation) else {
@@ -170,8 +138,8 @@ impl<'a> Edit<'a> {
             }
             Operation::SetReference { path, old: _, new } => {
                 let to = match new {
-                    None => None,
-                    Some(new) => Some(new.target.as_ref()?),
+                    Pointer::Cleared(_) => None,
+                    Pointer::To(new) => Some(new.target.as_ref()?),
                 };
                 Some(Self::Reference(path, to))
             }
@@ -180,20 +148,13 @@ impl<'a> Edit<'a> {
                 let ids: Vec<_> = ids.collect();
                 (!ids.is_empty()).then_some(Self::AddMembers(ids))
             }
-            Operation::RemoveMembers { members } => {
-                let ids: Vec<_> = members.iter().map(|(_, id)| id).collect();
+            Operation::RemoveMembers { members, .. } => {
+                let ids = members.iter().filter_map(|member| member.target.as_ref());
+                let ids: Vec<_> = ids.collect();
                 (!ids.is_empty()).then_some(Self::RemoveMembers(ids))
             }
         }
     }
-}
-
-fn chunks<T>(members: Vec<T>, size: usize) -> impl Iterator<Item = Vec<T>> {
-    let mut rest = members.into_iter().peekable();
-    std::iter::from_fn(move || {
-        rest.peek()?;
-        Some(rest.by_ref().take(size).collect())
-    })
 }
 
 #[cfg(test)]
@@ -204,8 +165,8 @@ mod tests {
 
     use super::*;
     use crate::config::Filterable;
-    use crate::engine::model::{SourceId, Value};
-    use crate::engine::plan::{ElementChange, Referenced, Subject, WhyRemoved, WriteMode};
+    use crate::engine::model::{Complete, Key, SourceId, Value};
+    use crate::engine::plan::{ElementChange, Proof, Referenced, Subject, WhyRemoved, WriteMode};
 
     const MANAGER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager";
 
@@ -223,6 +184,7 @@ mod tests {
         Action {
             subject: Subject {
                 kind,
+                key: Key::default(),
                 id: SourceId::new("s"),
                 label: "label".to_owned(),
             },
@@ -233,7 +195,7 @@ mod tests {
 
     fn new(target: Option<&str>) -> Referenced {
         Referenced {
-            source: SourceId::new("m"),
+            key: Key::new(1),
             target: target.map(TargetId::new),
         }
     }
@@ -245,11 +207,9 @@ mod tests {
     }
 
     fn remove(members: &[&str]) -> Action {
-        let members = members
-            .iter()
-            .map(|id| (SourceId::new(*id), TargetId::new(*id)))
-            .collect();
-        let operation = Operation::RemoveMembers { members };
+        let members = members.iter().map(|id| new(Some(id))).collect();
+        let proof = proof();
+        let operation = Operation::RemoveMembers { members, proof };
         action(ObjectKind::Group, Some("g/1"), operation)
     }
 
@@ -264,8 +224,13 @@ mod tests {
         action(kind, Some("g/1"), Operation::Update { changes })
     }
 
+    fn proof() -> Proof {
+        Proof::of_reading(&Complete::after_last_page(()))
+    }
+
     fn set_manager(new: Option<Referenced>) -> Action {
         let path = TargetPath::parse(MANAGER).unwrap();
+        let new = new.map_or(Pointer::Cleared(proof()), Pointer::To);
         let operation = Operation::SetReference {
             path,
             old: None,
@@ -309,7 +274,14 @@ mod tests {
             set_manager(None),
             add(&[Some("a"), None, Some("b")]),
             remove(&["a"]),
-            action(ObjectKind::User, Some("u1"), Operation::Delete { why }),
+            action(
+                ObjectKind::User,
+                Some("u1"),
+                Operation::Delete {
+                    why,
+                    proof: proof(),
+                },
+            ),
         ];
         insta::assert_snapshot!(actions.each_ref().map(line).join("\n"), @r#"
         POST /Users {"schemas":["schemas:core:2.0:User","schemas:extension:enterprise:2.0:User"],"schemas:extension:enterprise:2.0:User":{"manager":{"value":"m1"}},"userName":"anna"}
@@ -349,16 +321,10 @@ mod tests {
 
     #[test]
     fn members_are_sent_in_chunks_but_by_put_at_once() {
-        let sizes = |dialect: Dialect, action: &Action| {
-            let parts = dialect.split(action.clone());
-            parts.iter().map(Action::weight).collect::<Vec<_>>()
-        };
-        let added = add(&[Some("a"), Some("b"), Some("c")]);
-        assert_eq!(sizes(dialect(), &added), [2, 1]);
-        assert_eq!(sizes(dialect(), &remove(&["a", "b", "c", "d"])), [2, 2]);
-        assert_eq!(sizes(dialect(), &rename(ObjectKind::Group)), [1]);
-        assert_eq!(sizes(dialect().with_put(ObjectKind::Group), &added), [3]);
-        assert_eq!(sizes(dialect().with_put(ObjectKind::User), &added), [2, 1]);
+        assert_eq!(dialect().member_chunk(), 2);
+        assert_eq!(dialect().with_put(ObjectKind::User).member_chunk(), 2);
+        let put = dialect().with_put(ObjectKind::Group);
+        assert_eq!(put.member_chunk(), usize::MAX);
     }
 
     #[test]

@@ -173,6 +173,10 @@ impl fmt::Display for ServerMessage {
     }
 }
 
+fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
 /// Whether a body is HTML or XML, which no SCIM server means to send.
 pub(super) fn is_page(body: &[u8]) -> bool {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
@@ -209,7 +213,7 @@ impl Error {
     pub(crate) fn class(&self) -> Class {
         match self {
             Self::Refused { message, about, .. } => {
-                let status = self.http_status().unwrap_or(0);
+                let status = self.counted_status().unwrap_or(0);
                 match status {
                     401 | 403 => Class::Unauthorized,
                     // A missing route says nothing about the object: the whole target may be
@@ -244,7 +248,7 @@ impl Error {
             | Self::Client { .. }
             | Self::UnusableId { .. }
             | Self::NotRead
-            | Self::MembersUnknown(_) => Class::Refused,
+            | Self::MembersUnknown(_) => Class::Invalid,
         }
     }
 
@@ -252,7 +256,7 @@ impl Error {
     pub(crate) fn unconfirmed(&self) -> bool {
         match self {
             Self::Refused { turned_away, .. } => {
-                let status = self.http_status().unwrap_or(0);
+                let status = self.counted_status().unwrap_or(0);
                 !turned_away && (status == 408 || (status >= 500 && status != 501))
             }
             Self::NotScim { .. } | Self::NoIdInAnswer { .. } => true,
@@ -277,7 +281,7 @@ impl Error {
             Self::Refused {
                 about: About::Collection,
                 ..
-            } => matches!(self.http_status(), Some(400 | 405 | 414 | 422 | 501)),
+            } => matches!(self.counted_status(), Some(400 | 405 | 414 | 422 | 501)),
             _ => false,
         }
     }
@@ -285,7 +289,8 @@ impl Error {
     /// Whether a create may have failed because the object is there already. Servers say so with 409,
     /// but also with 400 or 422 and without a `scimType`; a look-up tells.
     pub(crate) fn may_be_duplicate(&self) -> bool {
-        matches!(self, Self::Refused { .. }) && matches!(self.http_status(), Some(400 | 409 | 422))
+        matches!(self, Self::Refused { .. })
+            && matches!(self.counted_status(), Some(400 | 409 | 422))
     }
 
     /// Whether the target as a whole does not work: no answer, switched off, or the token refused.
@@ -293,12 +298,13 @@ impl Error {
     pub(crate) fn stops_everything(&self) -> bool {
         match self.class() {
             Class::Unauthorized => true,
-            Class::Transient => !matches!(self.http_status(), Some(500)),
+            Class::Transient => !matches!(self.counted_status(), Some(500)),
             Class::Throttled
             | Class::Refused
             | Class::Conflict
             | Class::Gone
-            | Class::Malformed => false,
+            | Class::Malformed
+            | Class::Invalid => false,
         }
     }
 
@@ -310,13 +316,14 @@ impl Error {
                 about: About::Collection,
                 ..
             }
-        ) && matches!(self.http_status(), Some(403 | 404 | 405 | 501))
+        ) && matches!(self.counted_status(), Some(403 | 404 | 405 | 501))
     }
 
     /// Whether the request was refused for its method or its headers, whatever it holds: another object
     /// or a part of its members would be refused likewise.
     pub(crate) fn is_route_refused(&self) -> bool {
-        matches!(self, Self::Refused { .. }) && matches!(self.http_status(), Some(405 | 428 | 501))
+        matches!(self, Self::Refused { .. })
+            && matches!(self.counted_status(), Some(405 | 428 | 501))
     }
 
     /// Whether the target has no PATCH for its resources, so that the same change may succeed as a PUT.
@@ -350,21 +357,34 @@ impl Error {
         }
     }
 
-    /// The status of the last answer; for an error message inside a 2xx answer, the status it names.
+    /// The status of the last answer; for an error message inside a 2xx answer, the status that it
+    /// names.
     pub(crate) fn http_status(&self) -> Option<u16> {
         let status = self.exchange()?.status?;
         match self {
-            Self::Refused { message, .. } if (200..300).contains(&status) => {
-                Some(message.status.unwrap_or(400))
+            Self::Refused { message, .. } if is_success(status) => {
+                Some(message.status.unwrap_or(status))
             }
             _ => Some(status),
         }
     }
 
+    /// The status that says what to make of it: an error message inside a 2xx answer that names no
+    /// status counts as 400.
+    fn counted_status(&self) -> Option<u16> {
+        let status = self.http_status()?;
+        let is_refusal = matches!(self, Self::Refused { .. });
+        Some(if is_refusal && is_success(status) {
+            400
+        } else {
+            status
+        })
+    }
+
     /// What an administrator can do about it, where that is known.
     pub(crate) fn advice(&self) -> Option<&'static str> {
         match self {
-            Self::Refused { about, message, .. } => match self.http_status()? {
+            Self::Refused { about, message, .. } => match self.counted_status()? {
                 401 => Some(
                     "the target does not accept the token: check target.token, or make a new one",
                 ),
@@ -465,6 +485,18 @@ mod tests {
         );
         let long = refused(500, About::Object, &"word ".repeat(100)).to_string();
         assert!(long.ends_with('…') && long.len() < 300, "{long}");
+    }
+
+    #[test]
+    fn no_status_is_invented() {
+        let inside = r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"detail":"no"}"#;
+        let error = refused(200, About::Object, inside);
+        assert_eq!(
+            (error.class(), error.http_status()),
+            (Class::Refused, Some(200))
+        );
+        let own = Error::NotRead;
+        assert_eq!((own.class(), own.http_status()), (Class::Invalid, None));
     }
 
     #[test]

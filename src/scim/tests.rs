@@ -16,11 +16,11 @@ use super::pager::ListSummary;
 use super::*;
 use crate::config::{DialectSettings, Filterable, MemberRemove, Secret, Target, Update};
 use crate::engine::model::{
-    Complete, MatchKey, ObjectKind, SourceId, TargetId, TargetObject, TargetPath, Value,
+    Complete, Key, MatchKey, ObjectKind, SourceId, TargetId, TargetObject, TargetPath, Value,
 };
 use crate::engine::outcome::Class;
 use crate::engine::plan::{
-    Action, Change, ElementChange, Operation, Referenced, Subject, WhyRemoved, WriteMode,
+    Action, Change, ElementChange, Operation, Proof, Referenced, Subject, WhyRemoved, WriteMode,
 };
 use crate::engine::redact::Hidden;
 use crate::http::testing::{lose_answers, serve};
@@ -139,6 +139,7 @@ fn action(kind: ObjectKind, target: Option<&str>, operation: Operation) -> Actio
     Action {
         subject: Subject {
             kind,
+            key: Key::new(1),
             id: SourceId::new("s"),
             label: "somebody".to_owned(),
         },
@@ -149,7 +150,7 @@ fn action(kind: ObjectKind, target: Option<&str>, operation: Operation) -> Actio
 
 fn add_member(group: &str, member: &str) -> Action {
     let members = vec![Referenced {
-        source: SourceId::new("m"),
+        key: Key::new(2),
         target: Some(TargetId::new(member)),
     }];
     let operation = Operation::AddMembers { members };
@@ -157,8 +158,11 @@ fn add_member(group: &str, member: &str) -> Action {
 }
 
 fn delete(id: &str) -> Action {
-    let why = WhyRemoved::Deleted;
-    action(ObjectKind::User, Some(id), Operation::Delete { why })
+    let operation = Operation::Delete {
+        why: WhyRemoved::Deleted,
+        proof: Proof::on_record(),
+    };
+    action(ObjectKind::User, Some(id), operation)
 }
 
 fn path(text: &str) -> TargetPath {
@@ -544,6 +548,33 @@ async fn a_write_that_was_turned_away_is_sent_again_while_patience_lasts() {
         assert_eq!((error.class(), error.unconfirmed()), (class, false));
         assert_eq!(server.urls().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn as_many_requests_are_in_flight_as_the_target_may_get() {
+    // Nobody is answered before eight have come.
+    let all = Arc::new(tokio::sync::Barrier::new(8));
+    let handler = move || {
+        let all = Arc::clone(&all);
+        async move {
+            all.wait().await;
+            StatusCode::NO_CONTENT
+        }
+    };
+    let base = serve(Router::new().fallback(any(handler))).await;
+    let target = Target {
+        concurrency: 8,
+        ..target(&base)
+    };
+    let reader = Reader::new(&target, Token::new("x"), CancellationToken::new()).unwrap();
+    let add = add_member("g", "u");
+    let sends = (0..24).map(|_| send(&reader, &add));
+    let sent: Vec<_> = futures::StreamExt::collect(futures::StreamExt::buffer_unordered(
+        futures::stream::iter(sends),
+        8,
+    ))
+    .await;
+    assert!(sent.iter().all(Result::is_ok));
 }
 
 #[tokio::test]

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::jobs::ensure_job;
 use super::marks::Marks;
-use super::objects::ids;
+use super::state::State;
 use super::{Error, Store};
 use crate::engine::expr::AppRole;
-use crate::engine::model::{Assignment, Complete, JobName, ObjectKind, SourceId};
+use crate::engine::model::{Assignment, Complete, JobName, Key, ObjectKind, SourceId};
 
 /// The service principal that a job provisions for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,10 +20,9 @@ pub(crate) struct Application {
 }
 
 const STORE: &str = "store the application's assignments";
-const LOOK_UP: &str = "look up the application's assignments";
 
 impl Store {
-    /// Stores the application as it was read. Who holds a role that changed is marked.
+    /// Stores the application as it was read. The holders of a role that changed are marked.
     pub(crate) fn record_application(
         &self,
         job: &JobName,
@@ -34,37 +33,41 @@ impl Store {
             roles,
         } = application;
         self.write("store the application's roles", |tx| {
-            ensure_job(tx, job)?;
-            tx.prepare_cached("UPDATE jobs SET service_principal = ?2 WHERE name = ?1")?
-                .execute(params![job, service_principal])?;
+            let job = ensure_job(tx, job)?;
+            tx.run(
+                "UPDATE jobs SET service_principal = ?2 WHERE key = ?1",
+                params![job, service_principal],
+            )?;
             let known: BTreeSet<AppRole> = known_roles(tx, job)?.into_iter().collect();
             let read: BTreeSet<AppRole> = roles.iter().cloned().collect();
             if known == read {
                 return Ok(());
             }
-            tx.prepare_cached("DELETE FROM roles WHERE job = ?1")?
-                .execute(params![job])?;
+            tx.run("DELETE FROM roles WHERE job = ?1", params![job])?;
             for AppRole {
                 id,
                 value,
                 display_name,
             } in &read
             {
-                tx.prepare_cached("REPLACE INTO roles VALUES (?1, ?2, ?3, ?4)")?
-                    .execute(params![job, id, value, display_name])?;
+                tx.run(
+                    "REPLACE INTO roles (job, id, value, display_name) VALUES (?1, ?2, ?3, ?4)",
+                    params![job, id, value, display_name],
+                )?;
             }
-            let changed: BTreeSet<&str> = known
+            let changed: BTreeSet<i64> = known
                 .symmetric_difference(&read)
-                .map(|role| role.id.as_str())
-                .collect();
+                .map(|role| tx.number_of_name(&role.id))
+                .collect::<rusqlite::Result<_>>()?;
             let mut marks = Marks::of(tx, job);
-            for holder in tx
-                .prepare_cached(ALL)?
-                .query_map(params![job], assignment)?
+            for Assigned {
+                kind,
+                principal,
+                role,
+            } in all(tx, job)?
             {
-                let holder = holder?;
-                if changed.contains(holder.role.as_str()) {
-                    marks.object_and_below(holder.kind, &holder.principal)?;
+                if changed.contains(&role) {
+                    marks.object_and_below(kind, principal)?;
                 }
             }
             Ok(())
@@ -72,8 +75,8 @@ impl Store {
     }
 
     pub(crate) fn application(&self, job: &JobName) -> Result<Option<Application>, Error> {
-        self.read("look up the application", |connection| {
-            let service_principal: Option<Option<SourceId>> = connection
+        self.read("look up the application", |state| {
+            let service_principal: Option<Option<SourceId>> = state
                 .prepare_cached("SELECT service_principal FROM jobs WHERE name = ?1")?
                 .query_row(params![job], |row| row.get(0))
                 .optional()?;
@@ -82,128 +85,107 @@ impl Store {
             };
             Ok(Some(Application {
                 service_principal,
-                roles: known_roles(connection, job)?,
+                roles: known_roles(state, state.job_or_none(job)?)?,
             }))
         })
     }
 
-    /// What a complete reading says takes the place of what is known; who came or went is marked.
+    /// What a complete reading says takes the place of what is known; what came or went is marked.
     pub(crate) fn replace_assignments(
         &self,
         job: &JobName,
         read: &Complete<Vec<Assignment>>,
     ) -> Result<(), Error> {
         self.write(STORE, |tx| {
-            ensure_job(tx, job)?;
+            let job = ensure_job(tx, job)?;
             let mut marks = Marks::of(tx, job);
-            let mut new: BTreeSet<&Assignment> = read.get().iter().collect();
-            let mut gone = Vec::new();
-            for known in tx
-                .prepare_cached(ALL)?
-                .query_map(params![job], assignment)?
-            {
-                let known = known?;
-                if !new.remove(&known) {
-                    gone.push(known);
-                }
-            }
-            for Assignment {
-                kind,
-                principal,
-                role,
-            } in &gone
-            {
-                tx.prepare_cached(
+            let mut new = assigned(tx, read.get())?;
+            let known = all(tx, job)?;
+            for gone in known.into_iter().filter(|known| !new.remove(known)) {
+                tx.run(
                     "DELETE FROM assignments
                      WHERE job = ?1 AND kind = ?2 AND principal = ?3 AND role = ?4",
-                )?
-                .execute(params![job, kind, principal, role])?;
-                marks.object_and_below(*kind, principal)?;
+                    params![job, gone.kind, gone.principal, gone.role],
+                )?;
+                marks.object_and_below(gone.kind, gone.principal)?;
             }
-            new.into_iter()
-                .try_for_each(|assignment| add(tx, &mut marks, job, assignment))
+            add(tx, &mut marks, job, new)
         })
     }
 
     /// Adds what a reading that was not complete found, and takes nothing away (product rule 3).
     pub(crate) fn add_assignments(&self, job: &JobName, read: &[Assignment]) -> Result<(), Error> {
         self.write(STORE, |tx| {
-            ensure_job(tx, job)?;
+            let job = ensure_job(tx, job)?;
             let mut marks = Marks::of(tx, job);
-            read.iter()
-                .try_for_each(|assignment| add(tx, &mut marks, job, assignment))
-        })
-    }
-
-    /// The assignments of one user or group.
-    pub(crate) fn assignments_of(
-        &self,
-        job: &JobName,
-        kind: ObjectKind,
-        id: &SourceId,
-    ) -> Result<Vec<Assignment>, Error> {
-        self.read(LOOK_UP, |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT role FROM assignments
-                     WHERE job = ?1 AND kind = ?2 AND principal = ?3 ORDER BY role",
-                )?
-                .query_map(params![job, kind, id], |row| {
-                    Ok(Assignment {
-                        kind,
-                        principal: id.clone(),
-                        role: row.get(0)?,
-                    })
-                })?
-                .collect()
-        })
-    }
-
-    /// Who is assigned, each once.
-    pub(crate) fn assigned(&self, job: &JobName, kind: ObjectKind) -> Result<Vec<SourceId>, Error> {
-        self.read(LOOK_UP, |connection| {
-            ids(
-                connection,
-                "SELECT DISTINCT principal FROM assignments WHERE job = ?1 AND kind = ?2
-                 ORDER BY principal",
-                params![job, kind],
-            )
+            let read = assigned(tx, read)?;
+            add(tx, &mut marks, job, read)
         })
     }
 }
 
+/// An assignment by numbers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Assigned {
+    kind: ObjectKind,
+    principal: Key,
+    role: i64,
+}
+
+fn assigned(state: &State, assignments: &[Assignment]) -> rusqlite::Result<BTreeSet<Assigned>> {
+    let numbered = assignments.iter().map(|assignment| {
+        let Assignment {
+            kind,
+            principal,
+            role,
+        } = assignment;
+        Ok(Assigned {
+            kind: *kind,
+            principal: state.key_or_mention(*kind, principal)?,
+            role: state.number_of_name(role)?,
+        })
+    });
+    numbered.collect()
+}
+
+fn all(state: &State, job: i64) -> rusqlite::Result<Vec<Assigned>> {
+    state
+        .prepare_cached("SELECT kind, principal, role FROM assignments WHERE job = ?1")?
+        .query_map(params![job], |row| {
+            Ok(Assigned {
+                kind: row.get(0)?,
+                principal: row.get(1)?,
+                role: row.get(2)?,
+            })
+        })?
+        .collect()
+}
+
 fn add(
-    tx: &Transaction<'_>,
+    state: &State,
     marks: &mut Marks<'_>,
-    job: &JobName,
-    assignment: &Assignment,
+    job: i64,
+    assignments: BTreeSet<Assigned>,
 ) -> rusqlite::Result<()> {
-    let Assignment {
+    for Assigned {
         kind,
         principal,
         role,
-    } = assignment;
-    let added = tx
-        .prepare_cached("INSERT OR IGNORE INTO assignments VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![job, kind, principal, role])?;
-    if added > 0 {
-        marks.object_and_below(*kind, principal)?;
+    } in assignments
+    {
+        let added = state.changes(
+            "INSERT OR IGNORE INTO assignments (job, kind, principal, role) VALUES (?1, ?2, ?3, ?4)",
+            params![job, kind, principal, role],
+        )?;
+        if added {
+            marks.object_and_below(kind, principal)?;
+        }
     }
     Ok(())
 }
 
-const ALL: &str = "SELECT kind, principal, role FROM assignments WHERE job = ?1";
-
-fn assignment(row: &Row<'_>) -> rusqlite::Result<Assignment> {
-    Ok(Assignment {
-        kind: row.get(0)?,
-        principal: row.get(1)?,
-        role: row.get(2)?,
-    })
-}
-
-fn known_roles(connection: &Connection, job: &JobName) -> rusqlite::Result<Vec<AppRole>> {
-    connection
+fn known_roles(state: &State, job: i64) -> rusqlite::Result<Vec<AppRole>> {
+    state
         .prepare_cached("SELECT id, value, display_name FROM roles WHERE job = ?1 ORDER BY id")?
         .query_map(params![job], |row| {
             Ok(AppRole {

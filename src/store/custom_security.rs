@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, params};
 
+use super::codec::{pack_attributes, unpack_attributes};
 use super::marks::Marks;
-use super::wire::Column;
+use super::state::State;
 use super::{Error, Store};
 use crate::engine::model::{
-    Attributes, Complete, CustomSecurityAttribute, CustomSecurityValues, ObjectKind,
+    Attributes, Complete, CustomSecurityAttribute, CustomSecurityValues, Key, ObjectKind,
 };
 
 /// Users per transaction. Nothing is lost between two: the next cycle reads and compares them all.
@@ -31,8 +32,8 @@ impl Store {
                 let mut marks = Marks::of_every_job(tx)?;
                 let mut changed = 0;
                 for user in chunk {
-                    if merge(tx, &wanted, user)? {
-                        marks.object(ObjectKind::User, &user.user)?;
+                    if let Some(key) = merge(tx, &wanted, user)? {
+                        marks.object(ObjectKind::User, key)?;
                         changed += 1;
                     }
                 }
@@ -43,25 +44,23 @@ impl Store {
     }
 }
 
-/// Whether anything changed.
+/// The user's key when anything changed.
 fn merge(
-    tx: &Transaction<'_>,
+    state: &State,
     wanted: &[(&CustomSecurityAttribute, String)],
     user: &CustomSecurityValues,
-) -> rusqlite::Result<bool> {
-    // Most people have none, before and after: their attributes need not be read at all.
-    let known: Option<Column<Attributes>> = tx
+) -> rusqlite::Result<Option<Key>> {
+    let known: Option<(Key, Attributes)> = state
         .prepare_cached(
-            "SELECT attributes FROM objects
-             WHERE kind = 'user' AND id = ?1
-                   AND (?2 OR instr(attributes, 'customSecurityAttributes.'))",
+            "SELECT key, attributes FROM objects WHERE id = ?1 AND kind = 1 AND presence > 0",
         )?
-        .query_row(params![user.user, !user.values.is_empty()], |row| {
-            row.get(0)
+        .query_row(params![user.user], |row| {
+            let attributes = row.get_ref(1)?.as_blob()?;
+            Ok((row.get(0)?, unpack_attributes(state, attributes)?))
         })
         .optional()?;
-    let Some(Column(old)) = known else {
-        return Ok(false);
+    let Some((key, old)) = known else {
+        return Ok(None);
     };
     let mut new = old.clone();
     for (attribute, name) in wanted {
@@ -71,9 +70,11 @@ fn merge(
         }
     }
     if new == old {
-        return Ok(false);
+        return Ok(None);
     }
-    tx.prepare_cached("UPDATE objects SET attributes = ?2 WHERE kind = 'user' AND id = ?1")?
-        .execute(params![user.user, Column(&new)])?;
-    Ok(true)
+    state.run(
+        "UPDATE objects SET attributes = ?2 WHERE key = ?1",
+        params![key, pack_attributes(state, &new)?],
+    )?;
+    Ok(Some(key))
 }

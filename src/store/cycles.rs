@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Row, params};
 
 use super::holds::held;
 use super::jobs::{ensure_job, is_full};
+use super::ledger::forget_old;
 use super::links::link_counts;
 use super::objects::counts;
+use super::state::State;
 use super::wire::{Column, unreadable};
-use super::{Error, Escrowed, HeldSet, Lock, Store, escrow};
+use super::{Error, Escrowed, HeldSet, Store, escrow};
 use crate::engine::model::JobName;
 use crate::engine::plan::Count;
 use crate::engine::summary::{CycleKind, Requests, Summary};
@@ -148,7 +150,7 @@ impl Store {
     /// Ends a cycle that was completed, or told to stop: all its actions are recorded.
     pub(crate) fn finish_cycle(&self, summary: &Summary, now: DateTime<Utc>) -> Result<(), Error> {
         let Summary {
-            job,
+            job: _,
             cycle,
             kind,
             started: _,
@@ -201,7 +203,8 @@ impl Store {
             )?;
             put_counts(tx, *cycle, DONE, done)?;
             put_counts(tx, *cycle, SKIPPED, skipped)?;
-            settle_cycle(tx, job, *cycle)
+            Self::drop_rest(tx, *cycle)?;
+            forget_old(tx, now)
         })
     }
 
@@ -230,26 +233,27 @@ impl Store {
                     Column(requests.target),
                 ],
             )?;
-            Ok(())
+            Self::drop_rest(tx, cycle)
         })
     }
 
     /// All that is known of a job, with so many of its last cycles.
     pub(crate) fn status(&self, job: &JobName, cycles: u32) -> Result<JobStatus, Error> {
-        let (mut status, running) = self.read("look up the job's status", |connection| {
-            let cycles = last_cycles(connection, job, cycles)?;
+        let (mut status, running) = self.read("look up the job's status", |state| {
+            let cycles = last_cycles(state, job, cycles)?;
             let running = cycles
                 .iter()
                 .any(|cycle| cycle.state == CycleState::Running);
-            let count = |sql| counts(connection, sql, |kind| (job.clone(), kind));
+            let key = state.job_or_none(job)?;
+            let count = |sql| counts(state, sql, |kind| (key, kind));
             let status = JobStatus {
-                full_evaluation: is_full(connection, job)?,
+                full_evaluation: is_full(state, job)?,
                 cycles,
-                linked: link_counts(connection, job)?,
+                linked: link_counts(state, job)?,
                 pending: count("SELECT count(*) FROM pending WHERE job = ?1 AND kind = ?2")?,
                 in_escrow: count("SELECT count(*) FROM escrow WHERE job = ?1 AND kind = ?2")?,
-                escrow: escrow::entries(connection, job, SHOWN_ESCROW)?,
-                held: held(connection, job)?,
+                escrow: escrow::entries(state, job, SHOWN_ESCROW)?,
+                held: held(state, job)?,
             };
             Ok((status, running))
         })?;
@@ -260,9 +264,7 @@ impl Store {
     }
 
     pub(crate) fn last_cycle(&self, job: &JobName) -> Result<Option<CycleRecord>, Error> {
-        let mut cycles = self.read("look up the last cycle", |connection| {
-            last_cycles(connection, job, 1)
-        })?;
+        let mut cycles = self.read("look up the last cycle", |state| last_cycles(state, job, 1))?;
         self.tell_interrupted(&mut cycles)?;
         Ok(cycles.pop())
     }
@@ -273,7 +275,7 @@ impl Store {
             .iter_mut()
             .filter(|cycle| cycle.state == CycleState::Running);
         for cycle in running {
-            if !Lock::is_held(self.path())? {
+            if !self.is_locked()? {
                 cycle.state = CycleState::Interrupted;
             }
         }
@@ -285,7 +287,7 @@ const DONE: &str = "done";
 const SKIPPED: &str = "skipped";
 
 fn put_counts(
-    tx: &Transaction<'_>,
+    tx: &State,
     cycle: i64,
     family: &str,
     counts: &BTreeMap<&'static str, u64>,
@@ -299,21 +301,8 @@ fn put_counts(
     Ok(())
 }
 
-/// All actions of the cycle are recorded, so only lost answers leave a link unconfirmed.
-fn settle_cycle(tx: &Transaction<'_>, job: &JobName, cycle: i64) -> rusqlite::Result<()> {
-    tx.execute(
-        "DELETE FROM writes WHERE job = ?1 AND cycle = ?2 AND NOT lost",
-        params![job, cycle],
-    )?;
-    Ok(())
-}
-
-fn last_cycles(
-    connection: &Connection,
-    job: &JobName,
-    limit: u32,
-) -> rusqlite::Result<Vec<CycleRecord>> {
-    let mut cycles: Vec<CycleRecord> = connection
+fn last_cycles(state: &State, job: &JobName, limit: u32) -> rusqlite::Result<Vec<CycleRecord>> {
+    let mut cycles: Vec<CycleRecord> = state
         .prepare_cached(
             "SELECT number, kind, state, started, finished, duration_ms, evaluated_users,
                     evaluated_groups, in_scope_users, in_scope_groups, linked_users, linked_groups,
@@ -324,7 +313,7 @@ fn last_cycles(
         .collect::<rusqlite::Result<_>>()?;
     for cycle in &mut cycles {
         let count = |family| {
-            connection
+            state
                 .prepare_cached(
                     "SELECT word, count FROM cycle_counts WHERE cycle = ?1 AND family = ?2",
                 )?

@@ -37,6 +37,18 @@ pub(crate) enum Error {
         known: i64,
     },
     #[error(
+        "the state file {} was written by an early build of entrain, whose format is no longer read; \
+         move it away: the next cycle then reads and matches everything anew and creates nothing twice",
+        path.display()
+    )]
+    Early { path: PathBuf },
+    #[error(
+        "the state file {} has another name (a hard link), under which it could be opened a second time; \
+         remove the other name",
+        path.display()
+    )]
+    HardLinked { path: PathBuf },
+    #[error(
         "the state file {} was written by an older entrain (format {found}, this one reads {known}); \
          the next cycle brings it up to date",
         path.display()

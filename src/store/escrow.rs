@@ -2,13 +2,15 @@
 //! that it is evaluated until it succeeds.
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Row, params};
 
-use super::log::log_not_planned;
+use super::jobs::ensure_job;
+use super::ledger::{RowId, log_not_planned};
 use super::marks::Marks;
+use super::state::State;
 use super::wire::Column;
 use super::{Error, Store};
-use crate::engine::model::JobName;
+use crate::engine::model::{JobName, Key, ObjectKind};
 use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::Subject;
 
@@ -44,14 +46,15 @@ impl Store {
         &self,
         job: &JobName,
         cycle: i64,
-        failures: &[NotPlanned],
+        failures: &[(RowId, NotPlanned)],
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         self.write("record what could not be planned", |tx| {
-            let mut marks = Marks::of(tx, job);
-            for failure in failures {
+            let key = ensure_job(tx, job)?;
+            let mut marks = Marks::of(tx, key);
+            for (row, failure) in failures {
                 let NotPlanned { subject, message } = failure;
-                marks.object(subject.kind, &subject.id)?;
+                marks.object(subject.kind, subject.key)?;
                 let entry = Entry {
                     cycle,
                     subject,
@@ -60,8 +63,8 @@ impl Store {
                     failure: None,
                     message,
                 };
-                put(tx, job, &entry)?;
-                log_not_planned(tx, (job, cycle), failure, now)?;
+                put(tx, key, &entry)?;
+                log_not_planned(tx, *row, message, now)?;
             }
             Ok(())
         })
@@ -79,17 +82,24 @@ pub(super) struct Entry<'e> {
 }
 
 /// Puts an object into escrow, or counts another attempt; one cycle counts once.
-pub(super) fn put(tx: &Transaction<'_>, job: &JobName, entry: &Entry<'_>) -> rusqlite::Result<()> {
+pub(super) fn put(state: &State, job: i64, entry: &Entry<'_>) -> rusqlite::Result<()> {
     let Entry {
         cycle,
-        subject: Subject { kind, id, label },
+        subject:
+            Subject {
+                kind,
+                key,
+                id: _,
+                label,
+            },
         at,
         action,
         failure,
         message,
     } = entry;
-    tx.prepare_cached(
-        "INSERT INTO escrow (job, kind, source_id, label, cycle, first_failed, last_failed,
+    state
+        .prepare_cached(
+            "INSERT INTO escrow (job, kind, source, label, cycle, first_failed, last_failed,
                              attempts, action, class, http_status, message)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 1, ?7, ?8, ?9, ?10)
          ON CONFLICT DO UPDATE SET
@@ -97,71 +107,68 @@ pub(super) fn put(tx: &Transaction<'_>, job: &JobName, entry: &Entry<'_>) -> rus
              attempts = attempts + (cycle <> excluded.cycle), cycle = excluded.cycle,
              action = excluded.action, class = excluded.class,
              http_status = excluded.http_status, message = excluded.message",
-    )?
-    .execute(params![
-        job,
-        kind,
-        id,
-        label,
-        cycle,
-        Column(*at),
-        action,
-        failure.map(|failure| failure.class),
-        failure.and_then(|failure| failure.http_status),
-        message,
-    ])?;
+        )?
+        .execute(params![
+            job,
+            kind,
+            key,
+            label,
+            cycle,
+            Column(*at),
+            action,
+            failure.map(|failure| failure.class),
+            failure.and_then(|failure| failure.http_status),
+            message,
+        ])?;
     Ok(())
 }
 
 /// A success ends the escrow of an object, unless it was another action that failed: whether that
 /// one is still needed shows when the evaluation is finished.
 pub(super) fn heal(
-    tx: &Transaction<'_>,
-    job: &JobName,
+    state: &State,
+    job: i64,
     cycle: i64,
-    subject: &Subject,
+    (kind, key): (ObjectKind, Key),
     action: &str,
 ) -> rusqlite::Result<()> {
-    let Subject { kind, id, label: _ } = subject;
-    tx.prepare_cached(
+    state.run(
         "DELETE FROM escrow
-         WHERE job = ?1 AND kind = ?2 AND source_id = ?3 AND cycle <> ?4
+         WHERE job = ?1 AND kind = ?2 AND source = ?3 AND cycle <> ?4
                AND (action IN (?5, ?6) OR ?5 IN ('create', 'adopt', 'delete'))",
-    )?
-    .execute(params![job, kind, id, cycle, action, PLAN])?;
+        params![job, kind, key, cycle, action, PLAN],
+    )?;
     Ok(())
 }
 
-pub(super) fn entries(
-    connection: &Connection,
-    job: &JobName,
-    limit: u32,
-) -> rusqlite::Result<Vec<Escrowed>> {
-    connection
+pub(super) fn entries(state: &State, job: &JobName, limit: u32) -> rusqlite::Result<Vec<Escrowed>> {
+    state
         .prepare_cached(
-            "SELECT kind, source_id, label, action, first_failed, last_failed, attempts, class,
-                    http_status, message
-             FROM escrow WHERE job = ?1 ORDER BY first_failed, kind DESC, source_id LIMIT ?2",
+            "SELECT e.kind, e.source, o.id, e.label, e.action, e.first_failed, e.last_failed,
+                    e.attempts, e.class, e.http_status, e.message
+             FROM escrow e CROSS JOIN objects o ON o.key = e.source
+             WHERE e.job = ?1 ORDER BY e.first_failed, e.kind, e.source LIMIT ?2",
         )?
-        .query_map(params![job, limit], escrowed)?
+        .query_map(params![state.job_or_none(job)?, limit], escrowed)?
         .collect()
 }
 
 fn escrowed(row: &Row<'_>) -> rusqlite::Result<Escrowed> {
-    let Column(first_failed) = row.get(4)?;
-    let Column(last_failed) = row.get(5)?;
+    let Column(first_failed) = row.get(5)?;
+    let Column(last_failed) = row.get(6)?;
     Ok(Escrowed {
         subject: Subject {
             kind: row.get(0)?,
-            id: row.get(1)?,
-            label: row.get(2)?,
+            key: row.get(1)?,
+            id: row.get(2)?,
+            label: row.get(3)?,
         },
-        action: row.get(3)?,
+        action: row.get(4)?,
         first_failed,
         last_failed,
-        attempts: row.get(6)?,
-        class: row.get(7)?,
-        http_status: row.get(8)?,
-        message: row.get(9)?,
+        attempts: row.get(7)?,
+        class: row.get(8)?,
+        http_status: row.get(9)?,
+        message: row.get(10)?,
     })
 }

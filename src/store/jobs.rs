@@ -1,8 +1,9 @@
 //! What is known of a job as a whole: its fingerprint, and whether everything must be evaluated.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::marks::Marks;
+use super::state::{State, first_link};
 use super::{CycleRecord, Error, Store};
 use crate::engine::model::JobName;
 
@@ -17,12 +18,12 @@ pub(crate) struct JobState {
 
 impl Store {
     pub(crate) fn job_state(&self, job: &JobName) -> Result<JobState, Error> {
-        let (fingerprint, full_evaluation) = self.read("look up the job", |connection| {
-            let known: Option<Option<String>> = connection
+        let (fingerprint, full_evaluation) = self.read("look up the job", |state| {
+            let known: Option<Option<String>> = state
                 .prepare_cached("SELECT fingerprint FROM jobs WHERE name = ?1")?
                 .query_row(params![job], |row| row.get(0))
                 .optional()?;
-            let full_evaluation = known.is_none() || is_full(connection, job)?;
+            let full_evaluation = known.is_none() || is_full(state, job)?;
             Ok((known.flatten(), full_evaluation))
         })?;
         Ok(JobState {
@@ -36,16 +37,15 @@ impl Store {
     /// evaluated, and no link is touched (product rule 11).
     pub(crate) fn note_fingerprint(&self, job: &JobName, fingerprint: &str) -> Result<bool, Error> {
         self.write("note the job's fingerprint", |tx| {
-            ensure_job(tx, job)?;
-            let changed = tx
-                .prepare_cached(
-                    "UPDATE jobs SET fingerprint = ?2 WHERE name = ?1 AND fingerprint IS NOT ?2",
-                )?
-                .execute(params![job, fingerprint])?;
-            if changed > 0 {
+            let job = ensure_job(tx, job)?;
+            let changed = tx.changes(
+                "UPDATE jobs SET fingerprint = ?2 WHERE key = ?1 AND fingerprint IS NOT ?2",
+                params![job, fingerprint],
+            )?;
+            if changed {
                 require_full_evaluation(tx, job)?;
             }
-            Ok(changed > 0)
+            Ok(changed)
         })
     }
 
@@ -54,24 +54,24 @@ impl Store {
     /// not dropped, because most targets only moved.
     pub(crate) fn note_target(&self, job: &JobName, address: &str) -> Result<bool, Error> {
         self.write("note where the job's target is", |tx| {
-            ensure_job(tx, job)?;
+            let job = ensure_job(tx, job)?;
             let known: Option<String> = tx
-                .prepare_cached("SELECT target FROM jobs WHERE name = ?1")?
+                .prepare_cached("SELECT target FROM jobs WHERE key = ?1")?
                 .query_row(params![job], |row| row.get(0))?;
             if known.as_deref() == Some(address) {
                 return Ok(false);
             }
-            tx.prepare_cached("UPDATE jobs SET target = ?2 WHERE name = ?1")?
-                .execute(params![job, address])?;
+            tx.run(
+                "UPDATE jobs SET target = ?2 WHERE key = ?1",
+                params![job, address],
+            )?;
             if known.is_none() {
                 return Ok(false);
             }
-            tx.prepare_cached(
-                "INSERT INTO writes (job, kind, source_id, cycle, remaining, lost)
-                 SELECT job, kind, source_id, 0, 0, 1 FROM links WHERE job = ?1
-                 ON CONFLICT DO UPDATE SET lost = 1",
-            )?
-            .execute(params![job])?;
+            tx.run(
+                "UPDATE links SET unread = 1 WHERE link > ?1 AND link < ?2",
+                params![first_link(job), first_link(job + 1)],
+            )?;
             require_full_evaluation(tx, job)?;
             Ok(true)
         })
@@ -81,15 +81,17 @@ impl Store {
     /// another than last time: then everything is evaluated, and no link is touched.
     pub(crate) fn note_default_domain(&self, job: &JobName, domain: &str) -> Result<bool, Error> {
         self.write("note the tenant's default domain", |tx| {
-            ensure_job(tx, job)?;
+            let job = ensure_job(tx, job)?;
             let known: Option<String> = tx
-                .prepare_cached("SELECT default_domain FROM jobs WHERE name = ?1")?
+                .prepare_cached("SELECT default_domain FROM jobs WHERE key = ?1")?
                 .query_row(params![job], |row| row.get(0))?;
             if known.as_deref() == Some(domain) {
                 return Ok(false);
             }
-            tx.prepare_cached("UPDATE jobs SET default_domain = ?2 WHERE name = ?1")?
-                .execute(params![job, domain])?;
+            tx.run(
+                "UPDATE jobs SET default_domain = ?2 WHERE key = ?1",
+                params![job, domain],
+            )?;
             require_full_evaluation(tx, job)?;
             Ok(true)
         })
@@ -97,8 +99,8 @@ impl Store {
 
     /// The tenant's default domain as the newest cycle that needed it read it.
     pub(crate) fn default_domain(&self) -> Result<Option<String>, Error> {
-        self.read("look up the tenant's default domain", |connection| {
-            connection
+        self.read("look up the tenant's default domain", |state| {
+            state
                 .prepare_cached(
                     "SELECT default_domain FROM jobs JOIN cycles ON cycles.job = jobs.name
                      WHERE default_domain IS NOT NULL ORDER BY cycles.number DESC LIMIT 1",
@@ -111,32 +113,37 @@ impl Store {
     /// Lets the next cycle of the job evaluate everything.
     pub(crate) fn restart(&self, job: &JobName) -> Result<(), Error> {
         self.write("restart the job", |tx| {
-            ensure_job(tx, job)?;
+            let job = ensure_job(tx, job)?;
             require_full_evaluation(tx, job)
         })
     }
 }
 
-/// A job that is not known yet begins with a full evaluation.
-pub(super) fn ensure_job(tx: &Transaction<'_>, job: &JobName) -> rusqlite::Result<()> {
-    let added = tx
-        .prepare_cached("INSERT OR IGNORE INTO jobs (name) VALUES (?1)")?
-        .execute(params![job])?;
-    if added > 0 {
-        require_full_evaluation(tx, job)?;
+/// The number of a job. One that is not known yet begins with a full evaluation.
+pub(super) fn ensure_job(state: &State, job: &JobName) -> rusqlite::Result<i64> {
+    if let Some(key) = state.job(job)? {
+        return Ok(key);
     }
+    state.run(
+        "INSERT INTO jobs (key, name) SELECT 1 + coalesce(max(key), 0), ?1 FROM jobs",
+        params![job],
+    )?;
+    let key = state.job_or_none(job)?;
+    require_full_evaluation(state, key)?;
+    Ok(key)
+}
+
+fn require_full_evaluation(state: &State, job: i64) -> rusqlite::Result<()> {
+    let mark = Marks::of(state, job).number()?;
+    state.run(
+        "UPDATE jobs SET full_mark = ?2 WHERE key = ?1",
+        params![job, mark],
+    )?;
     Ok(())
 }
 
-fn require_full_evaluation(tx: &Transaction<'_>, job: &JobName) -> rusqlite::Result<()> {
-    let mark = Marks::of(tx, job).number()?;
-    tx.prepare_cached("UPDATE jobs SET full_mark = ?2 WHERE name = ?1")?
-        .execute(params![job, mark])?;
-    Ok(())
-}
-
-pub(super) fn is_full(connection: &Connection, job: &JobName) -> rusqlite::Result<bool> {
-    connection
+pub(super) fn is_full(state: &State, job: &JobName) -> rusqlite::Result<bool> {
+    state
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM jobs WHERE name = ?1 AND full_mark IS NOT NULL)",
         )?

@@ -1,81 +1,20 @@
-//! Links: which target object a source object is, and what the target was last told of it.
+//! Links: which target object a source object is, and what was last sent of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, params};
 
+use super::codec::{pack_sent, unpack_sent};
 use super::marks::Marks;
-use super::objects::counts;
-use super::wire::{Column, Sent};
+use super::state::{State, first_link};
+use super::wire::Sent;
 use super::{Error, Store};
-use crate::engine::model::{
-    Intent, JobName, Link, MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value,
-};
+use crate::engine::model::{JobName, Key, ObjectKind, SourceId, TargetId, TargetPath, Value};
 use crate::engine::plan::Count;
 
 const LOOK_UP: &str = "look up links";
 
 impl Store {
-    pub(crate) fn link(
-        &self,
-        job: &JobName,
-        kind: ObjectKind,
-        id: &SourceId,
-    ) -> Result<Option<Link>, Error> {
-        self.read(LOOK_UP, |connection| {
-            let link = connection
-                .prepare_cached(
-                    "SELECT target_id, sent, in_scope,
-                            EXISTS (SELECT 1 FROM writes w
-                                    WHERE w.job = ?1 AND w.kind = ?2 AND w.source_id = ?3)
-                     FROM links WHERE job = ?1 AND kind = ?2 AND source_id = ?3",
-                )?
-                .query_row(params![job, kind, id], |row| {
-                    let Column(sent) = row.get(1)?;
-                    Ok(Link {
-                        target: row.get(0)?,
-                        sent,
-                        in_scope: row.get(2)?,
-                        unconfirmed: row.get(3)?,
-                    })
-                })
-                .optional()?;
-            let Some(mut link) = link else {
-                return Ok(None);
-            };
-            let mut references = connection.prepare_cached(
-                "SELECT path, referenced FROM sent_references
-                 WHERE job = ?1 AND kind = ?2 AND source_id = ?3",
-            )?;
-            for reference in references.query_map(params![job, kind, id], |row| {
-                let Column(path): Column<TargetPath> = row.get(0)?;
-                Ok((path, Value::Reference(row.get(1)?)))
-            })? {
-                let (path, value) = reference?;
-                link.sent.insert(path, value);
-            }
-            Ok(Some(link))
-        })
-    }
-
-    /// The target id alone, and whether the object was in scope when it was last evaluated.
-    pub(crate) fn target_of(
-        &self,
-        job: &JobName,
-        kind: ObjectKind,
-        id: &SourceId,
-    ) -> Result<Option<(TargetId, bool)>, Error> {
-        self.read(LOOK_UP, |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT target_id, in_scope FROM links
-                     WHERE job = ?1 AND kind = ?2 AND source_id = ?3",
-                )?
-                .query_row(params![job, kind, id], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()
-        })
-    }
-
     /// Which source object a target object is linked to.
     pub(crate) fn linked_by(
         &self,
@@ -83,124 +22,98 @@ impl Store {
         kind: ObjectKind,
         target: &TargetId,
     ) -> Result<Option<SourceId>, Error> {
-        self.read(LOOK_UP, |connection| {
-            linked_by(connection, job, kind, target)
+        self.read(LOOK_UP, |state| {
+            let job = state.job_or_none(job)?;
+            let holder = linked_by(state, job, kind, target)?;
+            holder.map(|key| id_of(state, key)).transpose()
         })
     }
 
-    /// A create that was begun and whose end was never recorded.
-    pub(crate) fn intent(
+    /// The target ids of the members that a group was sent.
+    pub(crate) fn sent_member_targets(
         &self,
         job: &JobName,
-        kind: ObjectKind,
-        id: &SourceId,
-    ) -> Result<Option<Intent>, Error> {
-        self.read("look up an intent", |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT keys FROM intents WHERE job = ?1 AND kind = ?2 AND source_id = ?3",
-                )?
-                .query_row(params![job, kind, id], |row| {
-                    let Column(keys): Column<Vec<MatchKey>> = row.get(0)?;
-                    Ok(Intent { keys })
-                })
-                .optional()
+        group: Key,
+    ) -> Result<BTreeSet<TargetId>, Error> {
+        self.read("look up members", |state| {
+            let job = state.job_or_none(job)?;
+            let targets: Vec<TargetId> = state.column(
+                "SELECT l.target FROM sent_members s
+                 CROSS JOIN links l ON l.link = ?3 + s.member_key
+                 WHERE s.job = ?1 AND s.group_key = ?2",
+                params![job, group, first_link(job)],
+            )?;
+            Ok(targets.into_iter().collect())
         })
     }
 
-    /// The members that the target was told of, with the target ids that were sent.
-    pub(crate) fn sent_members(
-        &self,
-        job: &JobName,
-        group: &SourceId,
-    ) -> Result<BTreeMap<SourceId, TargetId>, Error> {
-        self.read("look up members", |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT member_id, member_target FROM sent_members
-                     WHERE job = ?1 AND group_id = ?2",
-                )?
-                .query_map(params![job, group], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect()
-        })
-    }
-
-    /// The groups that the target was told to have this member in.
-    pub(crate) fn sent_groups(
-        &self,
-        job: &JobName,
-        member: &SourceId,
-    ) -> Result<Vec<SourceId>, Error> {
-        self.read("look up memberships", |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT group_id FROM sent_members WHERE job = ?1 AND member_id = ?2",
-                )?
-                .query_map(params![job, member], |row| row.get(0))?
-                .collect()
-        })
-    }
-
-    pub(crate) fn link_counts(&self, job: &JobName) -> Result<Count, Error> {
-        self.read("count links", |connection| link_counts(connection, job))
-    }
-
-    /// Links of objects that were in scope when they were last evaluated.
-    pub(crate) fn scope_counts(&self, job: &JobName) -> Result<Count, Error> {
-        self.read("count links in scope", |connection| {
-            counts(
-                connection,
-                "SELECT count(*) FROM links WHERE job = ?1 AND kind = ?2 AND in_scope",
-                |kind| (job.clone(), kind),
+    /// The groups in which the target has this member, as far as was sent.
+    pub(crate) fn sent_groups(&self, job: &JobName, member: Key) -> Result<Vec<Key>, Error> {
+        self.read("look up memberships", |state| {
+            state.column(
+                "SELECT group_key FROM sent_members WHERE job = ?1 AND member_key = ?2",
+                params![state.job_or_none(job)?, member],
             )
         })
     }
 
-    /// Drops a link whose object is gone from the target; whoever refers to it is marked.
-    pub(crate) fn unlink(
-        &self,
-        job: &JobName,
-        kind: ObjectKind,
-        id: &SourceId,
-    ) -> Result<(), Error> {
-        self.write("drop a link", |tx| {
-            let mut marks = Marks::of(tx, job);
-            forget_link(tx, job, kind, id)?;
-            forget_membership(tx, &mut marks, job, id)?;
-            forget_references(tx, &mut marks, job, id)?;
-            settle_writes(tx, job, kind, id)?;
-            marks.object(kind, id)
+    pub(crate) fn link_counts(&self, job: &JobName) -> Result<Count, Error> {
+        self.read("count links", |state| link_counts(state, job))
+    }
+
+    /// Links of objects that were in scope when they were last evaluated.
+    pub(crate) fn scope_counts(&self, job: &JobName) -> Result<Count, Error> {
+        self.read("count links in scope", |state| {
+            let sql = "SELECT scope_users, scope_groups FROM jobs WHERE name = ?1";
+            count_of(state, sql, job)
         })
     }
 
-    /// Notes members that a group had already when it was linked.
+    /// Drops a link whose object is gone from the target; objects that refer to it are marked.
+    pub(crate) fn unlink(&self, job: &JobName, key: Key) -> Result<(), Error> {
+        self.write("drop a link", |state| {
+            let Some(job) = state.job(job)? else {
+                return Ok(());
+            };
+            let kind = kind_of(state, key)?;
+            let mut marks = Marks::of(state, job);
+            forget_link(state, job, kind, key)?;
+            forget_membership(state, &mut marks, job, key)?;
+            forget_references(state, &mut marks, job, key)?;
+            Self::settle_rows(state, job, key)?;
+            marks.object(kind, key)
+        })
+    }
+
+    /// Notes members that a group had already when it was linked; nothing where it is not.
     pub(crate) fn note_members(
         &self,
         job: &JobName,
-        group: &SourceId,
-        members: &BTreeMap<SourceId, TargetId>,
+        group: Key,
+        members: &[Key],
     ) -> Result<(), Error> {
-        self.write("note members", |tx| put_members(tx, job, group, members))
+        self.write("note members", |state| {
+            let Some(job) = state.job(job)? else {
+                return Ok(());
+            };
+            if target_of(state, job, group)?.is_none() {
+                return Ok(());
+            }
+            put_members(state, job, group, members.iter().copied())
+        })
     }
 
     /// Notes the scope verdict of links where it changed.
-    pub(crate) fn set_scope(
-        &self,
-        job: &JobName,
-        kind: ObjectKind,
-        verdicts: &[(SourceId, bool)],
-    ) -> Result<(), Error> {
-        self.write("note who is in scope", |tx| {
-            for (id, in_scope) in verdicts {
-                let changed = tx
-                    .prepare_cached(
-                        "UPDATE links SET in_scope = ?4
-                         WHERE job = ?1 AND kind = ?2 AND source_id = ?3 AND in_scope <> ?4",
-                    )?
-                    .execute(params![job, kind, id, in_scope])?;
-                if changed > 0 {
-                    note_event(tx, job, kind, id)?;
-                }
+    pub(crate) fn set_scope(&self, job: &JobName, verdicts: &[(Key, bool)]) -> Result<(), Error> {
+        if verdicts.is_empty() {
+            return Ok(());
+        }
+        self.write("note which objects are in scope", |state| {
+            let Some(job) = state.job(job)? else {
+                return Ok(());
+            };
+            for (key, in_scope) in verdicts {
+                put_scope(state, job, *key, *in_scope)?;
             }
             Ok(())
         })
@@ -210,149 +123,244 @@ impl Store {
     pub(crate) fn confirm(
         &self,
         job: &JobName,
-        kind: ObjectKind,
-        id: &SourceId,
+        key: Key,
         current: &BTreeMap<TargetPath, Value>,
-        members: Option<&BTreeMap<SourceId, TargetId>>,
+        members: Option<&[Key]>,
     ) -> Result<(), Error> {
-        self.write("confirm a link", |tx| {
-            put_sent(tx, job, kind, id, current)?;
+        self.write("confirm a link", |state| {
+            let Some(job) = state.job(job)? else {
+                return Ok(());
+            };
+            put_sent(state, job, key, current)?;
             if let Some(members) = members {
-                tx.prepare_cached("DELETE FROM sent_members WHERE job = ?1 AND group_id = ?2")?
-                    .execute(params![job, id])?;
-                put_members(tx, job, id, members)?;
+                state.run(
+                    "DELETE FROM sent_members WHERE job = ?1 AND group_key = ?2",
+                    params![job, key],
+                )?;
+                put_members(state, job, key, members.iter().copied())?;
             }
-            settle_writes(tx, job, kind, id)
+            state.run(
+                "UPDATE links SET unread = 0 WHERE link = ?1 AND unread",
+                params![link_of(job, key)],
+            )?;
+            Self::settle_rows(state, job, key)
         })
     }
 }
 
-pub(super) fn link_counts(connection: &Connection, job: &JobName) -> rusqlite::Result<Count> {
-    counts(
-        connection,
-        "SELECT count(*) FROM links WHERE job = ?1 AND kind = ?2",
-        |kind| (job.clone(), kind),
-    )
+pub(super) fn kind_of(state: &State, key: Key) -> rusqlite::Result<ObjectKind> {
+    state
+        .prepare_cached("SELECT kind FROM objects WHERE key = ?1")?
+        .query_row(params![key], |row| row.get(0))
+}
+
+pub(super) fn link_of(job: i64, key: Key) -> i64 {
+    first_link(job) + i64::from(key.get())
+}
+
+pub(super) fn id_of(state: &State, key: Key) -> rusqlite::Result<SourceId> {
+    state
+        .prepare_cached("SELECT id FROM objects WHERE key = ?1")?
+        .query_row(params![key], |row| row.get(0))
+}
+
+pub(super) fn target_of(
+    state: &State,
+    job: i64,
+    key: Key,
+) -> rusqlite::Result<Option<(TargetId, bool)>> {
+    state
+        .prepare_cached("SELECT target, in_scope FROM links WHERE link = ?1")?
+        .query_row(params![link_of(job, key)], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()
+}
+
+pub(super) fn link_counts(state: &State, job: &JobName) -> rusqlite::Result<Count> {
+    let sql = "SELECT linked_users, linked_groups FROM jobs WHERE name = ?1";
+    count_of(state, sql, job)
+}
+
+fn count_of(state: &State, sql: &str, job: &JobName) -> rusqlite::Result<Count> {
+    let count = state
+        .prepare_cached(sql)?
+        .query_row(params![job], |row| {
+            Ok(Count {
+                users: row.get::<_, i64>(0)?.unsigned_abs(),
+                groups: row.get::<_, i64>(1)?.unsigned_abs(),
+            })
+        })
+        .optional()?;
+    Ok(count.unwrap_or_default())
+}
+
+/// Counting all links takes as long as reading them, so that their number is kept.
+fn count(
+    state: &State,
+    job: i64,
+    kind: ObjectKind,
+    linked: i64,
+    in_scope: i64,
+) -> rusqlite::Result<()> {
+    let sql = match kind {
+        ObjectKind::User => {
+            "UPDATE jobs SET linked_users = linked_users + ?2, scope_users = scope_users + ?3
+             WHERE key = ?1"
+        }
+        ObjectKind::Group => {
+            "UPDATE jobs SET linked_groups = linked_groups + ?2, scope_groups = scope_groups + ?3
+             WHERE key = ?1"
+        }
+    };
+    state.run(sql, params![job, linked, in_scope])?;
+    Ok(())
 }
 
 pub(super) fn linked_by(
-    connection: &Connection,
-    job: &JobName,
+    state: &State,
+    job: i64,
     kind: ObjectKind,
     target: &TargetId,
-) -> rusqlite::Result<Option<SourceId>> {
-    connection
-        .prepare_cached(
-            "SELECT source_id FROM links WHERE job = ?1 AND kind = ?2 AND target_id = ?3",
-        )?
+) -> rusqlite::Result<Option<Key>> {
+    let link: Option<i64> = state
+        .prepare_cached("SELECT link FROM links WHERE target = ?3 AND job = ?1 AND kind = ?2")?
         .query_row(params![job, kind, target], |row| row.get(0))
-        .optional()
+        .optional()?;
+    Ok(link.map(key_of))
+}
+
+/// The object that a link is of.
+pub(super) fn key_of(link: i64) -> Key {
+    Key::new(u32::try_from(link & i64::from(u32::MAX)).unwrap_or_default())
 }
 
 /// Links an object, whatever it was linked to before, with what the target now holds.
 /// The target object must not be linked to another.
 pub(super) fn put_link(
-    tx: &Transaction<'_>,
-    job: &JobName,
-    kind: ObjectKind,
-    id: &SourceId,
+    state: &State,
+    marks: &mut Marks<'_>,
+    job: i64,
+    (kind, key): (ObjectKind, Key),
     target: &TargetId,
     sent: &Sent,
 ) -> rusqlite::Result<()> {
-    let same: bool = tx
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM links
-                            WHERE job = ?1 AND kind = ?2 AND source_id = ?3 AND target_id = ?4)",
-        )?
-        .query_row(params![job, kind, id, target], |row| row.get(0))?;
-    if !same {
-        forget_link(tx, job, kind, id)?;
-        tx.prepare_cached("INSERT INTO links VALUES (?1, ?2, ?3, ?4, 1, '{}')")?
-            .execute(params![job, kind, id, target])?;
+    let old = target_of(state, job, key)?;
+    if old.as_ref().map(|(old, _)| old) != Some(target) {
+        if old.is_some() {
+            forget_link(state, job, kind, key)?;
+            // Groups have the old target object as a member, and not this one.
+            forget_membership(state, marks, job, key)?;
+        }
+        state.run(
+            "INSERT INTO links (link, job, kind, target, in_scope, sent)
+             VALUES (?1, ?2, ?3, ?4, 1, ?5)",
+            params![
+                link_of(job, key),
+                job,
+                kind,
+                target,
+                pack_sent(state, &Sent::new())?
+            ],
+        )?;
+        count(state, job, kind, 1, 1)?;
+        note_event(state, job, key)?;
     }
-    put_sent(tx, job, kind, id, sent)?;
-    // Read or sent just now: what an earlier lost answer may have done is included.
-    tx.prepare_cached(
-        "UPDATE writes SET lost = 0 WHERE job = ?1 AND kind = ?2 AND source_id = ?3",
-    )?
-    .execute(params![job, kind, id])?;
+    put_sent(state, job, key, sent)
+}
+
+fn put_scope(state: &State, job: i64, key: Key, in_scope: bool) -> rusqlite::Result<()> {
+    let changed = state.changes(
+        "UPDATE links SET in_scope = ?2 WHERE link = ?1 AND in_scope <> ?2",
+        params![link_of(job, key), in_scope],
+    )?;
+    if changed {
+        let kind = kind_of(state, key)?;
+        count(state, job, kind, 0, if in_scope { 1 } else { -1 })?;
+        note_event(state, job, key)?;
+    }
     Ok(())
 }
 
 /// Drops the link and what was sent of the object itself, if there is one. Members and references
 /// that lead to it from others are the caller's business.
 pub(super) fn forget_link(
-    tx: &Transaction<'_>,
-    job: &JobName,
+    state: &State,
+    job: i64,
     kind: ObjectKind,
-    id: &SourceId,
+    key: Key,
 ) -> rusqlite::Result<()> {
-    tx.prepare_cached("DELETE FROM links WHERE job = ?1 AND kind = ?2 AND source_id = ?3")?
-        .execute(params![job, kind, id])?;
-    tx.prepare_cached(
-        "DELETE FROM sent_references WHERE job = ?1 AND kind = ?2 AND source_id = ?3",
-    )?
-    .execute(params![job, kind, id])?;
-    tx.prepare_cached("DELETE FROM sent_members WHERE job = ?1 AND group_id = ?2")?
-        .execute(params![job, id])?;
-    note_event(tx, job, kind, id)
+    if let Some((_, in_scope)) = target_of(state, job, key)? {
+        state.run(
+            "DELETE FROM links WHERE link = ?1",
+            params![link_of(job, key)],
+        )?;
+        count(state, job, kind, -1, -i64::from(in_scope))?;
+    }
+    state.run(
+        "DELETE FROM sent_references WHERE job = ?1 AND source = ?2",
+        params![job, key],
+    )?;
+    state.run(
+        "DELETE FROM sent_members WHERE job = ?1 AND group_key = ?2",
+        params![job, key],
+    )?;
+    note_event(state, job, key)
 }
 
 /// The target object is no more: no group in the target has it as a member. Those groups are marked.
 pub(super) fn forget_membership(
-    tx: &Transaction<'_>,
+    state: &State,
     marks: &mut Marks<'_>,
-    job: &JobName,
-    member: &SourceId,
+    job: i64,
+    member: Key,
 ) -> rusqlite::Result<()> {
-    let groups: Vec<SourceId> = tx
-        .prepare_cached(
-            "DELETE FROM sent_members WHERE job = ?1 AND member_id = ?2 RETURNING group_id",
-        )?
-        .query_map(params![job, member], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    groups
-        .iter()
-        .try_for_each(|group| marks.object(ObjectKind::Group, group))
+    let groups: Vec<Key> = state.column(
+        "SELECT group_key FROM sent_members WHERE job = ?1 AND member_key = ?2",
+        params![job, member],
+    )?;
+    for group in groups {
+        remove_members(state, job, group, [member])?;
+        marks.object(ObjectKind::Group, group)?;
+    }
+    Ok(())
 }
 
-/// Nobody's reference leads to the object any more. Those who had one are marked.
+/// No reference leads to the object any more. Those that had one are marked.
 pub(super) fn forget_references(
-    tx: &Transaction<'_>,
+    state: &State,
     marks: &mut Marks<'_>,
-    job: &JobName,
-    referenced: &SourceId,
+    job: i64,
+    referenced: Key,
 ) -> rusqlite::Result<()> {
-    let holders: Vec<(ObjectKind, SourceId)> = tx
+    let holders: Vec<(Key, i64, ObjectKind)> = state
         .prepare_cached(
-            "DELETE FROM sent_references WHERE job = ?1 AND referenced = ?2
-             RETURNING kind, source_id",
+            "SELECT r.source, r.path, o.kind FROM sent_references r
+             CROSS JOIN objects o ON o.key = r.source
+             WHERE r.job = ?1 AND r.referenced = ?2",
         )?
         .query_map(params![job, referenced], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?
         .collect::<rusqlite::Result<_>>()?;
-    holders
-        .iter()
-        .try_for_each(|(kind, id)| marks.object(*kind, id))
+    for (holder, path, kind) in holders {
+        drop_reference(state, job, holder, path)?;
+        marks.object(kind, holder)?;
+    }
+    Ok(())
 }
 
-fn put_sent(
-    tx: &Transaction<'_>,
-    job: &JobName,
-    kind: ObjectKind,
-    id: &SourceId,
-    sent: &Sent,
-) -> rusqlite::Result<()> {
-    tx.prepare_cached(
-        "DELETE FROM sent_references WHERE job = ?1 AND kind = ?2 AND source_id = ?3",
-    )?
-    .execute(params![job, kind, id])?;
+pub(super) fn put_sent(state: &State, job: i64, key: Key, sent: &Sent) -> rusqlite::Result<()> {
+    state.run(
+        "DELETE FROM sent_references WHERE job = ?1 AND source = ?2",
+        params![job, key],
+    )?;
     let mut plain = Sent::new();
     for (path, value) in sent {
         match value {
             Value::Reference(referenced) => {
-                put_reference(tx, job, kind, id, path, Some(referenced))?;
+                let referenced = state.key_or_mention(ObjectKind::User, referenced)?;
+                put_reference(state, job, key, path, Some(referenced))?;
             }
             Value::Text(_)
             | Value::Boolean(_)
@@ -363,120 +371,117 @@ fn put_sent(
             }
         }
     }
-    tx.prepare_cached(
-        "UPDATE links SET sent = ?4 WHERE job = ?1 AND kind = ?2 AND source_id = ?3",
-    )?
-    .execute(params![job, kind, id, Column(&plain)])?;
+    state.run(
+        "UPDATE links SET sent = ?2 WHERE link = ?1",
+        params![link_of(job, key), pack_sent(state, &plain)?],
+    )?;
     Ok(())
 }
 
 /// Merges what was sent into what is known of a link. `None` was cleared.
 pub(super) fn merge_sent<'v>(
-    tx: &Transaction<'_>,
-    job: &JobName,
-    kind: ObjectKind,
-    id: &SourceId,
+    state: &State,
+    job: i64,
+    key: Key,
     changes: impl IntoIterator<Item = (&'v TargetPath, Option<&'v Value>)>,
 ) -> rusqlite::Result<()> {
-    let known = tx
-        .prepare_cached("SELECT sent FROM links WHERE job = ?1 AND kind = ?2 AND source_id = ?3")?
-        .query_row(params![job, kind, id], |row| row.get(0))
+    let known = state
+        .prepare_cached("SELECT sent FROM links WHERE link = ?1")?
+        .query_row(params![link_of(job, key)], |row| {
+            unpack_sent(state, row.get_ref(0)?.as_blob()?)
+        })
         .optional()?;
-    let Some(Column::<Sent>(mut sent)) = known else {
+    let Some(mut sent) = known else {
         return Ok(());
     };
     for (path, value) in changes {
         match value {
             Some(Value::Reference(referenced)) => {
                 sent.remove(path);
-                put_reference(tx, job, kind, id, path, Some(referenced))?;
+                let referenced = state.key_or_mention(ObjectKind::User, referenced)?;
+                put_reference(state, job, key, path, Some(referenced))?;
             }
             Some(value) => {
-                put_reference(tx, job, kind, id, path, None)?;
+                put_reference(state, job, key, path, None)?;
                 sent.insert(path.clone(), value.clone());
             }
             None => {
-                put_reference(tx, job, kind, id, path, None)?;
+                put_reference(state, job, key, path, None)?;
                 sent.remove(path);
             }
         }
     }
-    tx.prepare_cached(
-        "UPDATE links SET sent = ?4 WHERE job = ?1 AND kind = ?2 AND source_id = ?3",
-    )?
-    .execute(params![job, kind, id, Column(&sent)])?;
+    state.run(
+        "UPDATE links SET sent = ?2 WHERE link = ?1",
+        params![link_of(job, key), pack_sent(state, &sent)?],
+    )?;
     Ok(())
 }
 
 pub(super) fn put_reference(
-    tx: &Transaction<'_>,
-    job: &JobName,
-    kind: ObjectKind,
-    id: &SourceId,
+    state: &State,
+    job: i64,
+    key: Key,
     path: &TargetPath,
-    referenced: Option<&SourceId>,
+    referenced: Option<Key>,
 ) -> rusqlite::Result<()> {
+    let path = state.number_of_path(path)?;
     match referenced {
-        Some(referenced) => tx
-            .prepare_cached("REPLACE INTO sent_references VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![job, kind, id, Column(path), referenced])?,
-        None => tx
-            .prepare_cached(
-                "DELETE FROM sent_references
-                 WHERE job = ?1 AND kind = ?2 AND source_id = ?3 AND path = ?4",
-            )?
-            .execute(params![job, kind, id, Column(path)])?,
-    };
-    Ok(())
-}
-
-pub(super) fn put_members<'m>(
-    tx: &Transaction<'_>,
-    job: &JobName,
-    group: &SourceId,
-    members: impl IntoIterator<Item = (&'m SourceId, &'m TargetId)>,
-) -> rusqlite::Result<()> {
-    let mut statement = tx.prepare_cached("REPLACE INTO sent_members VALUES (?1, ?2, ?3, ?4)")?;
-    for (member, target) in members {
-        statement.execute(params![job, group, member, target])?;
+        Some(referenced) => {
+            drop_reference(state, job, key, path)?;
+            state.run(
+                "INSERT INTO sent_references (job, source, path, referenced)
+                 VALUES (?1, ?2, ?3, ?4)",
+                params![job, key, path, referenced],
+            )?;
+            Ok(())
+        }
+        None => drop_reference(state, job, key, path),
     }
-    Ok(())
 }
 
-pub(super) fn remove_members<'m>(
-    tx: &Transaction<'_>,
-    job: &JobName,
-    group: &SourceId,
-    members: impl IntoIterator<Item = &'m SourceId>,
-) -> rusqlite::Result<()> {
-    let mut statement = tx.prepare_cached(
-        "DELETE FROM sent_members WHERE job = ?1 AND group_id = ?2 AND member_id = ?3",
+fn drop_reference(state: &State, job: i64, key: Key, path: i64) -> rusqlite::Result<()> {
+    state.run(
+        "DELETE FROM sent_references WHERE job = ?1 AND source = ?2 AND path = ?3",
+        params![job, key, path],
     )?;
+    Ok(())
+}
+
+pub(super) fn put_members(
+    state: &State,
+    job: i64,
+    group: Key,
+    members: impl IntoIterator<Item = Key>,
+) -> rusqlite::Result<()> {
     for member in members {
-        statement.execute(params![job, group, member])?;
+        state.run(
+            "INSERT OR IGNORE INTO sent_members (job, group_key, member_key) VALUES (?1, ?2, ?3)",
+            params![job, group, member],
+        )?;
     }
     Ok(())
 }
 
-/// No write to the object is left whose end is unknown.
-pub(super) fn settle_writes(
-    tx: &Transaction<'_>,
-    job: &JobName,
-    kind: ObjectKind,
-    id: &SourceId,
+pub(super) fn remove_members(
+    state: &State,
+    job: i64,
+    group: Key,
+    members: impl IntoIterator<Item = Key>,
 ) -> rusqlite::Result<()> {
-    tx.prepare_cached("DELETE FROM writes WHERE job = ?1 AND kind = ?2 AND source_id = ?3")?
-        .execute(params![job, kind, id])?;
+    for member in members {
+        state.run(
+            "DELETE FROM sent_members WHERE job = ?1 AND group_key = ?2 AND member_key = ?3",
+            params![job, group, member],
+        )?;
+    }
     Ok(())
 }
 
-fn note_event(
-    tx: &Transaction<'_>,
-    job: &JobName,
-    kind: ObjectKind,
-    id: &SourceId,
-) -> rusqlite::Result<()> {
-    tx.prepare_cached("INSERT OR IGNORE INTO link_events VALUES (?1, ?2, ?3)")?
-        .execute(params![job, kind, id])?;
+fn note_event(state: &State, job: i64, key: Key) -> rusqlite::Result<()> {
+    state.run(
+        "INSERT OR IGNORE INTO link_events (job, source) VALUES (?1, ?2)",
+        params![job, key],
+    )?;
     Ok(())
 }

@@ -1,87 +1,98 @@
-//! One process at a time runs cycles on a state file: an advisory lock on `<state>.lock`, which the
-//! operating system releases however the process ends. The file itself stays.
+//! One process at a time runs cycles on a state file: an advisory lock on the file itself, whatever path
+//! leads to it, which the operating system releases however the process ends. Who holds it stands in
+//! `<state>.lock`, and only embellishes messages.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use super::Error;
+use super::open::{create, one_name};
 
 /// A look at the lock holds it for a moment; a process that starts just then tries again.
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Held for as long as the value lives.
+/// Held for as long as the value lives. It must be taken before the state is opened, and outlive it: to
+/// close a descriptor of the file would release the locks that `SQLite` holds on it.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes the lock of the state file `path` for this process; `command` is told to whoever finds
-    /// it taken.
+    /// Takes the lock of the state file `path` for this process, and makes the file when it is missing.
+    /// `command` is printed by a process that finds the lock taken.
     pub(crate) fn acquire(path: &Path, command: &str) -> Result<Self, Error> {
-        let lock_path = beside(path);
-        let failed = |attempt| {
-            let path = lock_path.clone();
+        create(path)?;
+        let failed = |attempt, path: &Path| {
+            let path = path.to_owned();
             move |source| Error::File {
                 attempt,
                 path,
                 source,
             }
         };
-        let mut file = private(OpenOptions::new().read(true).write(true).create(true))
-            .open(&lock_path)
-            .map_err(failed("open the lock file"))?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)
+            .map_err(failed("open the state file", path))?;
+        one_name(&file, path)?;
+        let note = note_of(path);
         for attempt in 1.. {
             match file.try_lock() {
                 Ok(()) => break,
                 Err(TryLockError::WouldBlock) if attempt < ATTEMPTS => thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => {
-                    let mut holder = String::new();
-                    // Who it is only embellishes the message.
-                    let read = file.read_to_string(&mut holder);
+                    let holder = fs::read_to_string(&note).unwrap_or_default();
                     let holder = holder.trim();
                     return Err(Error::InUse {
                         path: path.to_owned(),
-                        holder: (read.is_ok() && !holder.is_empty()).then(|| holder.to_owned()),
+                        holder: (!holder.is_empty()).then(|| holder.to_owned()),
                     });
                 }
-                Err(TryLockError::Error(source)) => return Err(failed("lock")(source)),
+                Err(TryLockError::Error(source)) => return Err(failed("lock", path)(source)),
             }
         }
-        let written = file
-            .set_len(0)
-            .and_then(|()| writeln!(file, "pid {}, {command}", std::process::id()));
-        written.map_err(failed("write to the lock file"))?;
+        private(OpenOptions::new().write(true).create(true).truncate(true))
+            .open(&note)
+            .and_then(|mut note| {
+                use std::io::Write;
+                writeln!(note, "pid {}, {command}", std::process::id())
+            })
+            .map_err(failed("write to the lock file", &note))?;
         Ok(Self { _file: file })
-    }
-
-    /// Whether a process holds the lock of the state file `path`, this one included.
-    pub(crate) fn is_held(path: &Path) -> Result<bool, Error> {
-        let lock_path = beside(path);
-        let probe = File::open(&lock_path).and_then(|file| match file.try_lock_shared() {
-            Ok(()) => Ok(false),
-            Err(TryLockError::WouldBlock) => Ok(true),
-            Err(TryLockError::Error(source)) => Err(source),
-        });
-        match probe {
-            Ok(held) => Ok(held),
-            Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(source) => Err(Error::File {
-                attempt: "look at the lock file",
-                path: lock_path,
-                source,
-            }),
-        }
     }
 }
 
-fn beside(path: &Path) -> PathBuf {
-    let mut name = OsString::from(path);
+/// Whether a process holds the lock of the state file, this one included. By a descriptor that is open
+/// anyway: to open and close another would release the locks of `SQLite`.
+pub(super) fn is_held(descriptor: &File, path: &Path) -> Result<bool, Error> {
+    match descriptor.try_lock_shared() {
+        Ok(()) => {
+            descriptor.unlock().map_err(|source| Error::File {
+                attempt: "unlock",
+                path: path.to_owned(),
+                source,
+            })?;
+            Ok(false)
+        }
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(source)) => Err(Error::File {
+            attempt: "look at the lock of",
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// Next to the file itself, wherever a symbolic link to it is.
+fn note_of(path: &Path) -> PathBuf {
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut name = OsString::from(real);
     name.push(".lock");
     PathBuf::from(name)
 }
@@ -98,12 +109,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_to_come_learns_who_was_first() {
+    fn a_second_process_learns_which_one_holds_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("entrain.db");
-        assert!(!Lock::is_held(&path).unwrap());
         let first = Lock::acquire(&path, "sync wizer").unwrap();
-        assert!(Lock::is_held(&path).unwrap());
+        let other = File::open(&path).unwrap();
+        assert!(is_held(&other, &path).unwrap());
         let message = Lock::acquire(&path, "run").unwrap_err().to_string();
         let pid = std::process::id();
         assert_eq!(
@@ -114,7 +125,19 @@ mod tests {
             )
         );
         drop(first);
-        assert!(!Lock::is_held(&path).unwrap());
+        assert!(!is_held(&other, &path).unwrap());
         Lock::acquire(&path, "run").unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn another_path_to_the_file_leads_to_the_same_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("entrain.db");
+        let symbolic = folder.path().join("symbolic.db");
+        let _first = Lock::acquire(&path, "run").unwrap();
+        std::os::unix::fs::symlink(&path, &symbolic).unwrap();
+        let error = Lock::acquire(&symbolic, "run").unwrap_err();
+        assert!(matches!(error, Error::InUse { .. }), "{error}");
     }
 }

@@ -1,92 +1,88 @@
-//! Setting pending marks: who must be evaluated again when something changed.
+//! Setting pending marks: what must be evaluated again when something changed.
 
-use rusqlite::{Connection, named_params, params};
+use rusqlite::{named_params, params};
 
-use crate::engine::model::{JobName, ObjectKind, SourceId};
+use super::state::State;
+use crate::engine::model::{Key, ObjectKind};
 
 /// Sets marks for some jobs, all with one number. The number is drawn with the first mark, so that a
 /// transaction in which nothing changed writes nothing.
-pub(super) struct Marks<'c> {
-    connection: &'c Connection,
-    jobs: Vec<JobName>,
+pub(super) struct Marks<'s> {
+    state: &'s State,
+    jobs: Vec<i64>,
     number: Option<i64>,
 }
 
-impl<'c> Marks<'c> {
-    pub(super) fn of_every_job(connection: &'c Connection) -> rusqlite::Result<Self> {
-        let mut statement = connection.prepare_cached("SELECT name FROM jobs")?;
-        let jobs = statement.query_map([], |row| row.get(0))?;
+impl<'s> Marks<'s> {
+    pub(super) fn of_every_job(state: &'s State) -> rusqlite::Result<Self> {
         Ok(Self {
-            connection,
-            jobs: jobs.collect::<rusqlite::Result<_>>()?,
+            state,
+            jobs: state.column("SELECT key FROM jobs", [])?,
             number: None,
         })
     }
 
-    pub(super) fn of(connection: &'c Connection, job: &JobName) -> Self {
+    pub(super) fn of(state: &'s State, job: i64) -> Self {
         Self {
-            connection,
-            jobs: vec![job.clone()],
+            state,
+            jobs: vec![job],
             number: None,
         }
     }
 
-    pub(super) fn object(&mut self, kind: ObjectKind, id: &SourceId) -> rusqlite::Result<()> {
+    pub(super) fn object(&mut self, kind: ObjectKind, key: Key) -> rusqlite::Result<()> {
         let number = self.number()?;
-        let mut statement = self.connection.prepare_cached(
-            "INSERT INTO pending (job, kind, id, mark) VALUES (?1, ?2, ?3, ?4)
+        let mut statement = self.state.prepare_cached(
+            "INSERT INTO pending (job, kind, key, mark) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE SET mark = excluded.mark",
         )?;
         for job in &self.jobs {
-            statement.execute(params![job, kind, id, number])?;
+            statement.execute(params![job, kind, key, number])?;
         }
         Ok(())
     }
 
-    /// The object and, for a group, everyone in it and in the groups inside it, however deep.
-    pub(super) fn object_and_below(
-        &mut self,
-        kind: ObjectKind,
-        id: &SourceId,
-    ) -> rusqlite::Result<()> {
-        self.object(kind, id)?;
+    /// The object and, for a group, everything in it and in the groups inside it, however deep.
+    pub(super) fn object_and_below(&mut self, kind: ObjectKind, key: Key) -> rusqlite::Result<()> {
+        self.object(kind, key)?;
         match kind {
             ObjectKind::User => Ok(()),
             // CROSS JOIN keeps the order of the tables: left to itself, SQLite goes through all
             // memberships once for each group.
             ObjectKind::Group => self.select(
-                "WITH RECURSIVE below (id) AS (
-                     SELECT :id
+                "WITH RECURSIVE below (key) AS (
+                     SELECT :key
                      UNION
-                     SELECT m.member_id
-                     FROM below CROSS JOIN members m ON m.group_id = below.id
-                     WHERE m.member_kind = 'group'
+                     SELECT n.member_key
+                     FROM below CROSS JOIN nested n ON n.group_key = below.key
                  )
-                 INSERT INTO pending (job, kind, id, mark)
-                 SELECT :job, m.member_kind, m.member_id, :number
-                 FROM below CROSS JOIN members m ON m.group_id = below.id
+                 INSERT INTO pending (job, kind, key, mark)
+                 SELECT :job, o.kind, o.key, :number
+                 FROM below
+                 CROSS JOIN members m ON m.group_key = below.key
+                 CROSS JOIN objects o ON o.key = m.member_key
                  WHERE true
                  ON CONFLICT DO UPDATE SET mark = excluded.mark",
-                id,
+                key,
             ),
         }
     }
 
     /// The groups that the object is a direct member of.
-    pub(super) fn groups_of(&mut self, id: &SourceId) -> rusqlite::Result<()> {
+    pub(super) fn groups_of(&mut self, key: Key) -> rusqlite::Result<()> {
         self.select(
-            "INSERT INTO pending (job, kind, id, mark)
-             SELECT :job, 'group', group_id, :number FROM members WHERE member_id = :id
+            "INSERT INTO pending (job, kind, key, mark)
+             SELECT :job, 2, group_key, :number FROM memberships WHERE member_key = :key
              ON CONFLICT DO UPDATE SET mark = excluded.mark",
-            id,
+            key,
         )
     }
 
-    fn select(&mut self, sql: &str, id: &SourceId) -> rusqlite::Result<()> {
+    fn select(&mut self, sql: &str, key: Key) -> rusqlite::Result<()> {
         let number = self.number()?;
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut statement = self.state.prepare_cached(sql)?;
         for job in &self.jobs {
-            statement.execute(named_params! { ":job": job, ":id": id, ":number": number })?;
+            statement.execute(named_params! { ":job": job, ":key": key, ":number": number })?;
         }
         Ok(())
     }
@@ -97,7 +93,7 @@ impl<'c> Marks<'c> {
             return Ok(number);
         }
         let number = self
-            .connection
+            .state
             .prepare_cached("UPDATE counter SET mark = mark + 1 RETURNING mark")?
             .query_row([], |row| row.get(0))?;
         self.number = Some(number);

@@ -5,6 +5,9 @@ use rusqlite::{Connection, TransactionBehavior};
 
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
 
+/// The format that the first migration makes. Formats before it were never released.
+pub(super) const FIRST: i64 = 2;
+
 /// Marks an `SQLite` file as ours ("entr" in ASCII), so that no foreign database is written into.
 const APPLICATION_ID: i64 = 0x656e_7472;
 
@@ -19,7 +22,7 @@ pub(super) enum Format {
 
 /// The format that this version writes.
 pub(super) fn newest() -> i64 {
-    i64::try_from(MIGRATIONS.len()).expect("the list of migrations is short")
+    FIRST - 1 + i64::try_from(MIGRATIONS.len()).expect("the list of migrations is short")
 }
 
 pub(super) fn format(connection: &Connection) -> rusqlite::Result<Format> {
@@ -39,16 +42,16 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 fn migrate_to(connection: &mut Connection, target: usize) -> rusqlite::Result<()> {
-    for (done, migration) in (0_i64..).zip(&MIGRATIONS[..target]) {
+    for (made, migration) in (FIRST..).zip(&MIGRATIONS[..target]) {
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Read inside the transaction: another process may have migrated the file meanwhile.
         let version: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if version > done {
+        if version >= made {
             continue;
         }
         tx.execute_batch(migration)?;
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-        tx.pragma_update(None, "user_version", done + 1)?;
+        tx.pragma_update(None, "user_version", made)?;
         tx.commit()?;
     }
     Ok(())

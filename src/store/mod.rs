@@ -1,23 +1,27 @@
 //! The local state in `SQLite`: source objects, links, pending marks, watermarks, outcomes, the log.
-//! Plain functions on engine types; what the rows look like is nobody else's business.
+//! Plain functions on engine types; no other module knows what the rows look like.
 
 mod assignments;
+mod codec;
 mod custom_security;
 mod cycles;
 mod error;
 mod escrow;
 mod holds;
 mod jobs;
+mod layer;
+mod ledger;
 mod links;
 mod lock;
-mod log;
 mod marks;
+mod merge;
 mod migrations;
 mod objects;
 mod open;
 mod pending;
-mod record;
+mod sets;
 mod source;
+mod state;
 mod wire;
 
 #[cfg(test)]
@@ -28,8 +32,12 @@ pub(crate) use cycles::{CycleRecord, CycleState, JobStatus};
 pub(crate) use error::Error;
 pub(crate) use escrow::{Escrowed, NotPlanned, PLAN};
 pub(crate) use holds::HeldSet;
+pub(crate) use ledger::{
+    Advanced, LogEntry, LogFilter, LogStatus, LoggedChange, Place, Queued, RequestRecord, Row,
+    RowId, RowsOf,
+};
 pub(crate) use lock::Lock;
-pub(crate) use log::{LogEntry, LogFilter, LogStatus, LoggedChange, RequestRecord};
 pub(crate) use open::Store;
-pub(crate) use pending::{Evaluated, Evaluation, Horizon};
+pub(crate) use pending::{Evaluated, Evaluation, MarkCutoff};
+pub(crate) use sets::Loaded;
 pub(crate) use source::{PageLink, Since};

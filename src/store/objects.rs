@@ -1,15 +1,20 @@
-//! Look-ups among the source objects and their memberships, and what refers to whom.
+//! Look-ups among the source objects and their memberships, and what refers to what.
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension, Params, params};
+use rusqlite::{OptionalExtension, Params, Row, params};
 
-use super::source::object;
+use super::codec::unpack_attributes;
+use super::source::labels_are_behind;
+use super::state::{State, array};
 use super::{Error, Store};
-use crate::engine::model::{ObjectKind, SourceId, SourceObject};
+use crate::engine::model::{Attributes, Key, ObjectKind, SourceId, SourceObject};
 use crate::engine::plan::Count;
 
 const LOOK_UP: &str = "look up source objects";
+
+/// The columns that [`object`] reads.
+pub(super) const OBJECT: &str = "o.key, o.kind, o.id, o.presence, o.attributes";
 
 impl Store {
     pub(crate) fn object(
@@ -17,25 +22,30 @@ impl Store {
         kind: ObjectKind,
         id: &SourceId,
     ) -> Result<Option<SourceObject>, Error> {
-        self.read(LOOK_UP, |connection| one(connection, kind, id))
+        self.read(LOOK_UP, |state| one(state, kind, id))
     }
 
-    /// Objects that somebody may mean by this text: those that it names exactly, else the guests who have
+    /// Objects that a person may mean by this text: those that it names exactly, else the guests who have
     /// the address at home; those that are present come first.
     pub(crate) fn find(&self, kind: ObjectKind, text: &str) -> Result<Vec<SourceObject>, Error> {
         let named = self.find_exactly(kind, text)?;
         match guest_names(text) {
             Some((from, to)) if named.is_empty() && kind == ObjectKind::User => {
-                self.read(LOOK_UP, |connection| {
-                    connection
-                        .prepare_cached(
-                            "SELECT kind, id, presence, attributes FROM objects
+                self.read(LOOK_UP, |state| {
+                    let keys = if labels_are_behind(state, kind)? {
+                        state.column(
+                            "SELECT key FROM objects
                              WHERE kind = ?1 AND label >= ?2 COLLATE NOCASE
-                                 AND label < ?3 COLLATE NOCASE
-                             ORDER BY presence <> 'present', id",
-                        )?
-                        .query_map(params![kind, from, to], object)?
-                        .collect()
+                                   AND label < ?3 COLLATE NOCASE",
+                            params![kind, from, to],
+                        )
+                    } else {
+                        state.column(
+                            "SELECT key FROM labels WHERE kind = ?1 AND label >= ?2 AND label < ?3",
+                            params![kind, from, to],
+                        )
+                    }?;
+                    in_order_of_presence(state, &keys)
                 })
             }
             Some(_) | None => Ok(named),
@@ -49,118 +59,96 @@ impl Store {
         kind: ObjectKind,
         text: &str,
     ) -> Result<Vec<SourceObject>, Error> {
-        self.read(LOOK_UP, |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT kind, id, presence, attributes FROM objects
-                     WHERE kind = ?1 AND id IN (
-                         SELECT lower(?2)
-                         UNION ALL
-                         SELECT id FROM objects WHERE kind = ?1 AND label = ?2 COLLATE NOCASE)
-                     ORDER BY presence <> 'present', id",
-                )?
-                .query_map(params![kind, text], object)?
-                .collect()
+        self.read(LOOK_UP, |state| {
+            in_order_of_presence(state, &named(state, kind, text)?)
         })
     }
 
     /// The groups with this id or display name that are present.
     pub(crate) fn find_groups(&self, text: &str) -> Result<Vec<SourceId>, Error> {
-        self.read(LOOK_UP, |connection| {
-            ids(
-                connection,
-                "SELECT id FROM objects
-                 WHERE kind = 'group' AND presence = 'present' AND id IN (
-                     SELECT lower(?1)
-                     UNION ALL
-                     SELECT id FROM objects WHERE kind = 'group' AND label = ?1 COLLATE NOCASE)
-                 ORDER BY id",
-                params![text],
+        self.read(LOOK_UP, |state| {
+            let keys = named(state, ObjectKind::Group, text)?;
+            let mut ids: Vec<SourceId> = state.column(
+                "SELECT o.id FROM rarray(?1) k CROSS JOIN objects o ON o.key = k.value
+                 WHERE o.presence = 1",
+                params![array(&keys)],
+            )?;
+            ids.sort();
+            Ok(ids)
+        })
+    }
+
+    /// The same by their numbers.
+    pub(crate) fn find_group_keys(&self, text: &str) -> Result<Vec<Key>, Error> {
+        self.read(LOOK_UP, |state| {
+            let keys = named(state, ObjectKind::Group, text)?;
+            state.column(
+                "SELECT o.key FROM rarray(?1) k CROSS JOIN objects o ON o.key = k.value
+                 WHERE o.presence = 1",
+                params![array(&keys)],
             )
         })
     }
 
     /// Whether any object of this kind has been read.
     pub(crate) fn knows_any(&self, kind: ObjectKind) -> Result<bool, Error> {
-        self.read(LOOK_UP, |connection| {
-            connection
-                .prepare_cached("SELECT EXISTS (SELECT 1 FROM objects WHERE kind = ?1)")?
+        self.read(LOOK_UP, |state| {
+            state
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM objects WHERE kind = ?1 AND presence > 0)",
+                )?
                 .query_row(params![kind], |row| row.get(0))
         })
     }
 
     /// The display names of all groups that are present.
     pub(crate) fn names_of_groups(&self) -> Result<Vec<String>, Error> {
-        self.read(LOOK_UP, |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT label FROM objects
-                     WHERE kind = 'group' AND presence = 'present' AND label IS NOT NULL",
-                )?
-                .query_map([], |row| row.get(0))?
-                .collect()
+        self.read(LOOK_UP, |state| {
+            state.column(
+                "SELECT label FROM objects WHERE kind = 2 AND presence = 1",
+                [],
+            )
         })
     }
+}
 
-    /// The groups that the object is a direct member of.
-    pub(crate) fn groups_of(&self, member: &SourceId) -> Result<Vec<SourceId>, Error> {
-        self.read(LOOK_UP, |connection| groups_of(connection, member))
-    }
+/// The objects of these keys that were read; present ones first, and each part in the order of ids.
+fn in_order_of_presence(state: &State, keys: &[Key]) -> rusqlite::Result<Vec<SourceObject>> {
+    use crate::engine::model::Presence;
 
-    /// Direct members, users and groups, whether present or not.
-    pub(crate) fn members_of(
-        &self,
-        group: &SourceId,
-    ) -> Result<Vec<(ObjectKind, SourceId)>, Error> {
-        self.read(LOOK_UP, |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT member_kind, member_id FROM members WHERE group_id = ?1
-                     ORDER BY member_id",
-                )?
-                .query_map(params![group], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect()
-        })
-    }
+    let mut found: Vec<SourceObject> = state
+        .prepare_cached(&format!(
+            "SELECT {OBJECT} FROM rarray(?1) k CROSS JOIN objects o ON o.key = k.value
+             WHERE o.presence > 0"
+        ))?
+        .query_map(params![array(keys)], |row| object(state, row))?
+        .collect::<rusqlite::Result<_>>()?;
+    found.sort_by(|one, other| {
+        let order = |object: &SourceObject| object.presence != Presence::Present;
+        (order(one), &one.id).cmp(&(order(other), &other.id))
+    });
+    Ok(found)
+}
 
-    /// Every group that one of the objects is a direct member of, once.
-    pub(crate) fn groups_with_members(&self, members: &[SourceId]) -> Result<Vec<SourceId>, Error> {
-        self.read(LOOK_UP, |connection| {
-            let mut groups = BTreeSet::new();
-            for member in members {
-                groups.extend(groups_of(connection, member)?);
-            }
-            Ok(groups.into_iter().collect())
-        })
-    }
-
-    /// The users who have one of these as their manager.
-    pub(crate) fn reports_of(&self, managers: &[SourceId]) -> Result<Vec<SourceId>, Error> {
-        self.read(LOOK_UP, |connection| {
-            let mut reports = BTreeSet::new();
-            for manager in managers {
-                reports.extend(ids(
-                    connection,
-                    "SELECT id FROM objects WHERE kind = 'user' AND manager = ?1",
-                    params![manager],
-                )?);
-            }
-            Ok(reports.into_iter().collect())
-        })
-    }
-
-    /// Which group is a direct member of which: (the group outside, the group inside).
-    pub(crate) fn group_edges(&self) -> Result<Vec<(SourceId, SourceId)>, Error> {
-        self.read(LOOK_UP, |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT group_id, member_id FROM members WHERE member_kind = 'group'
-                     ORDER BY group_id, member_id",
-                )?
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect()
-        })
-    }
+/// The keys of objects with this id or label, each once.
+fn named(state: &State, kind: ObjectKind, text: &str) -> rusqlite::Result<Vec<Key>> {
+    let mut keys: BTreeSet<Key> = state
+        .key(kind, &SourceId::new(text.to_lowercase()))?
+        .into_iter()
+        .collect();
+    let labelled: Vec<Key> = if labels_are_behind(state, kind)? {
+        state.column(
+            "SELECT key FROM objects WHERE kind = ?1 AND label = ?2 COLLATE NOCASE",
+            params![kind, text],
+        )
+    } else {
+        state.column(
+            "SELECT key FROM labels WHERE kind = ?1 AND label = ?2",
+            params![kind, text],
+        )
+    }?;
+    keys.extend(labelled);
+    Ok(keys.into_iter().collect())
 }
 
 /// The principal names of the guests with this address at home begin with the first text and come before
@@ -176,25 +164,13 @@ pub(super) fn guest_names(address: &str) -> Option<(String, String)> {
     Some((from, to))
 }
 
-/// Runs a query that yields ids.
-pub(super) fn ids(
-    connection: &Connection,
-    sql: &str,
-    params: impl Params,
-) -> rusqlite::Result<Vec<SourceId>> {
-    connection
-        .prepare_cached(sql)?
-        .query_map(params, |row| row.get(0))?
-        .collect()
-}
-
 /// Runs a query that yields a number, once for each kind.
 pub(super) fn counts<P: Params>(
-    connection: &Connection,
+    state: &State,
     sql: &str,
     params: impl Fn(ObjectKind) -> P,
 ) -> rusqlite::Result<Count> {
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = state.prepare_cached(sql)?;
     let mut count = |kind| {
         let count: i64 = statement.query_row(params(kind), |row| row.get(0))?;
         Ok::<_, rusqlite::Error>(count.unsigned_abs())
@@ -205,23 +181,26 @@ pub(super) fn counts<P: Params>(
     })
 }
 
-fn one(
-    connection: &Connection,
-    kind: ObjectKind,
-    id: &SourceId,
-) -> rusqlite::Result<Option<SourceObject>> {
-    connection
-        .prepare_cached(
-            "SELECT kind, id, presence, attributes FROM objects WHERE kind = ?1 AND id = ?2",
-        )?
-        .query_row(params![kind, id], object)
+fn one(state: &State, kind: ObjectKind, id: &SourceId) -> rusqlite::Result<Option<SourceObject>> {
+    state
+        .prepare_cached(&format!(
+            "SELECT {OBJECT} FROM objects o WHERE o.id = ?2 AND o.kind = ?1 AND o.presence > 0"
+        ))?
+        .query_row(params![kind, id], |row| object(state, row))
         .optional()
 }
 
-fn groups_of(connection: &Connection, member: &SourceId) -> rusqlite::Result<Vec<SourceId>> {
-    ids(
-        connection,
-        "SELECT group_id FROM members WHERE member_id = ?1 ORDER BY group_id",
-        params![member],
-    )
+/// Reads an object from the columns [`OBJECT`].
+pub(super) fn object(state: &State, row: &Row<'_>) -> rusqlite::Result<SourceObject> {
+    let attributes = match row.get_ref(4)?.as_blob_or_null()? {
+        Some(bytes) => unpack_attributes(state, bytes)?,
+        None => Attributes::default(),
+    };
+    Ok(SourceObject {
+        key: row.get(0)?,
+        kind: row.get(1)?,
+        id: row.get(2)?,
+        presence: row.get(3)?,
+        attributes,
+    })
 }

@@ -1,18 +1,17 @@
-//! Opening the state file: for cycles, as a scratch copy for a plan, or only to be read.
+//! Opening the state file: for cycles, for a plan that changes nothing, or only to be read.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
-use tempfile::TempDir;
+use rusqlite::{Connection, OpenFlags};
 
-use super::Error;
-use super::lock::private;
+use super::lock::{self, private};
 use super::migrations::{self, Format};
+use super::state::State;
+use super::{Error, layer};
 
 /// How long another process, such as `status` or `approve`, may keep us waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,172 +20,197 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Damage in a larger one shows when `SQLite` comes across it.
 const CHECKED_BYTES: u64 = 16 * 1024 * 1024;
 
-/// More than we have, so that no statement is ever compiled twice.
-const STATEMENTS: usize = 256;
+/// Pages in memory, in KiB: enough for the inner nodes of the indexes of a million users.
+const CACHE: i64 = 48 * 1024;
 
-/// The local state. Every method is one transaction: it is done in full, or not at all.
+/// Pages in the write-ahead log before they go to the file. A page that changes often is written to the
+/// file once for each time that this many gather.
+const CHECKPOINT_PAGES: i64 = 8 * 1024;
+
+/// The local state. Every method is one transaction: it is done completely, or nothing of it.
 #[derive(Debug)]
 pub(crate) struct Store {
-    // Before the folder it may be in: fields are dropped in this order.
-    connection: Mutex<Connection>,
+    // In this order they are dropped: to close a descriptor of the file would release the locks that
+    // SQLite holds on it for this process.
+    state: Mutex<State>,
+    descriptor: Option<File>,
     path: PathBuf,
-    _scratch: Option<TempDir>,
 }
 
 impl Store {
     /// Opens the state file, makes it when it is missing, and brings an older one up to date.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        match private(OpenOptions::new().write(true).create_new(true)).open(path) {
-            Ok(_) => {}
-            Err(source) if source.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(source) => {
-                return Err(Error::File {
-                    attempt: "create the state file",
-                    path: path.to_owned(),
-                    source,
-                });
+        create(path)?;
+        let descriptor = describe(path)?;
+        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        if check_format(&connection, path)?.is_some() {
+            check_content(&connection, path)?;
+        }
+        prepare(&mut connection)
+            .map_err(|source| Error::new("open the state file", path, source))?;
+        Self::on(connection, Some(descriptor), path, Ok)
+    }
+
+    /// Opens the state to plan with: everything can be written, and nothing of it is in the file. Where
+    /// there is no state file the state is empty, and there still is none afterwards.
+    pub(crate) fn open_plan(path: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::new("open the state file", path, source);
+        if exists(path)? {
+            let descriptor = describe(path)?;
+            let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            match check_format(&connection, path)? {
+                Some(found) if found < migrations::newest() => {
+                    return Err(older(path, found));
+                }
+                Some(_) => {
+                    connection
+                        .pragma_update(None, "cache_size", -CACHE)
+                        .map_err(failed)?;
+                    return Self::on(connection, Some(descriptor), path, |state| {
+                        layer::put(&state)?;
+                        Ok(state.layered())
+                    });
+                }
+                None => {}
             }
         }
-        let connection = connect(path, path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        Self::ready(connection, path, None, Durability::Full)
+        // A file without a name is gone with the connection.
+        let mut connection = Connection::open("").map_err(failed)?;
+        connection
+            .pragma_update(None, "synchronous", "OFF")
+            .and_then(|()| migrations::migrate(&mut connection))
+            .map_err(failed)?;
+        Self::on(connection, None, path, Ok)
     }
 
-    /// A copy of the state to plan with, gone when it is dropped. Where there is no state file the
-    /// copy is empty, and there still is none afterwards.
-    pub(crate) fn open_scratch(path: &Path) -> Result<Self, Error> {
-        let failed = |source| Error::File {
-            attempt: "make a scratch copy of the state file",
-            path: path.to_owned(),
-            source,
-        };
-        let folder = tempfile::Builder::new()
-            .prefix("entrain-")
-            .tempdir()
-            .map_err(failed)?;
-        let copy = folder.path().join("scratch.db");
-        private(OpenOptions::new().write(true).create_new(true))
-            .open(&copy)
-            .map_err(failed)?;
-        let mut connection = connect(&copy, path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        if path.try_exists().map_err(failed)? {
-            let original = connect(path, path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-            check_format(&original, path)?;
-            copy_all(&original, &mut connection).map_err(|source| {
-                Error::new("make a scratch copy of the state file", path, source)
-            })?;
-        }
-        Self::ready(connection, path, Some(folder), Durability::None)
-    }
-
-    /// Opens the state file for whoever only looks at it; nothing can be written.
+    /// Opens the state file for commands that only look at it; nothing can be written.
     pub(crate) fn open_read_only(path: &Path) -> Result<Self, Error> {
         let missing = || Error::Missing {
             path: path.to_owned(),
         };
-        let exists = path.try_exists().map_err(|source| Error::File {
-            attempt: "open the state file",
-            path: path.to_owned(),
-            source,
-        })?;
-        if !exists {
+        if !exists(path)? {
             return Err(missing());
         }
-        let connection = connect(path, path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let descriptor = describe(path)?;
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         match check_format(&connection, path)? {
             None => Err(missing()),
-            Some(found) if found < migrations::newest() => Err(Error::Older {
-                path: path.to_owned(),
-                found,
-                known: migrations::newest(),
-            }),
-            Some(_) => Ok(Self {
-                connection: Mutex::new(connection),
-                path: path.to_owned(),
-                _scratch: None,
-            }),
+            Some(found) if found < migrations::newest() => Err(older(path, found)),
+            Some(_) => Self::on(connection, Some(descriptor), path, Ok),
         }
     }
 
-    fn ready(
-        mut connection: Connection,
+    fn on(
+        connection: Connection,
+        descriptor: Option<File>,
         path: &Path,
-        scratch: Option<TempDir>,
-        durability: Durability,
+        made: impl FnOnce(State) -> rusqlite::Result<State>,
     ) -> Result<Self, Error> {
-        if check_format(&connection, path)?.is_some() && scratch.is_none() {
-            check_content(&connection, path)?;
-        }
-        prepare(&mut connection, durability)
+        let state = State::new(connection)
+            .and_then(made)
             .map_err(|source| Error::new("open the state file", path, source))?;
         Ok(Self {
-            connection: Mutex::new(connection),
+            state: Mutex::new(state),
+            descriptor,
             path: path.to_owned(),
-            _scratch: scratch,
         })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Whether a process holds the lock of the state file, this one included.
+    pub(super) fn is_locked(&self) -> Result<bool, Error> {
+        match &self.descriptor {
+            Some(descriptor) => lock::is_held(descriptor, &self.path),
+            None => Ok(false),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while the lock was held has rolled its transaction back: the state is sound.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs queries; `attempt` is what an error says.
     pub(super) fn read<T>(
         &self,
         attempt: &'static str,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        work: impl FnOnce(&State) -> rusqlite::Result<T>,
     ) -> Result<T, Error> {
-        // A panic while the lock was held has rolled its transaction back: the state is sound.
-        let connection = self
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        work(&connection).map_err(|source| Error::new(attempt, &self.path, source))
+        work(&self.state()).map_err(|source| Error::new(attempt, &self.path, source))
+    }
+
+    /// Runs `work` on a thread that may wait for the disk.
+    pub(crate) async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let store = Arc::clone(self);
+        match tokio::task::spawn_blocking(move || work(&store)).await {
+            Ok(done) => done,
+            Err(stopped) => std::panic::resume_unwind(stopped.into_panic()),
+        }
     }
 
     /// Runs `work` in one transaction, which is on disk when this returns.
     pub(super) fn write<T>(
         &self,
         attempt: &'static str,
-        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+        work: impl FnOnce(&State) -> rusqlite::Result<T>,
     ) -> Result<T, Error> {
-        let mut connection = self
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .and_then(|tx| {
-                let done = work(&tx)?;
-                tx.commit()?;
-                Ok(done)
-            })
+        self.state()
+            .transaction(work)
             .map_err(|source| Error::new(attempt, &self.path, source))
     }
 }
 
-/// What must survive a power cut.
-#[derive(Clone, Copy)]
-enum Durability {
-    Full,
-    /// A scratch copy is thrown away anyhow.
-    None,
+fn older(path: &Path, found: i64) -> Error {
+    Error::Older {
+        path: path.to_owned(),
+        found,
+        known: migrations::newest(),
+    }
+}
+
+/// Makes the state file when it is missing, for its owner alone.
+pub(super) fn create(path: &Path) -> Result<(), Error> {
+    match private(OpenOptions::new().write(true).create_new(true)).open(path) {
+        Ok(_) => Ok(()),
+        Err(source) if source.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(Error::File {
+            attempt: "create the state file",
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+fn exists(path: &Path) -> Result<bool, Error> {
+    path.try_exists().map_err(|source| Error::File {
+        attempt: "open the state file",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// What an `SQLite` file begins with. `SQLite` itself takes a very short text for an empty database.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-fn check_header(path: &Path) -> Result<(), Error> {
+/// A descriptor of a file that may be a state. It stays open for as long as the state does.
+fn describe(path: &Path) -> Result<File, Error> {
+    let failed = |source| Error::File {
+        attempt: "open the state file",
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(failed)?;
+    one_name(&file, path)?;
     let mut start = Vec::new();
     let length = u64::try_from(MAGIC.len()).expect("it is short");
-    File::open(path)
-        .and_then(|file| file.take(length).read_to_end(&mut start))
-        .map_err(|source| Error::File {
-            attempt: "open the state file",
-            path: path.to_owned(),
-            source,
-        })?;
+    (&file)
+        .take(length)
+        .read_to_end(&mut start)
+        .map_err(failed)?;
     if start.is_empty() || start == MAGIC {
-        Ok(())
+        Ok(file)
     } else {
         Err(Error::Foreign {
             path: path.to_owned(),
@@ -194,18 +218,37 @@ fn check_header(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// `named` is what messages call the file.
-fn connect(path: &Path, named: &Path, mode: OpenFlags) -> Result<Connection, Error> {
-    check_header(path)?;
-    let failed = |source| Error::new("open the state file", named, source);
+/// By its other name the file would have another write-ahead log, and both would be damaged.
+pub(super) fn one_name(file: &File, path: &Path) -> Result<(), Error> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = file.metadata().map_err(|source| Error::File {
+            attempt: "open the state file",
+            path: path.to_owned(),
+            source,
+        })?;
+        if metadata.nlink() > 1 {
+            return Err(Error::HardLinked {
+                path: path.to_owned(),
+            });
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (file, path);
+    Ok(())
+}
+
+fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Error> {
+    let failed = |source| Error::new("open the state file", path, source);
     let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(PATIENCE).map_err(failed)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
 
-/// The format of a file that is ours and not newer than we are; `None` for an empty one.
+/// The format of a file that is ours, not newer than we are and not of an early build; `None` for an
+/// empty one.
 fn check_format(connection: &Connection, path: &Path) -> Result<Option<i64>, Error> {
     let format = migrations::format(connection)
         .map_err(|source| Error::new("open the state file", path, source))?;
@@ -217,6 +260,9 @@ fn check_format(connection: &Connection, path: &Path) -> Result<Option<i64>, Err
             found,
             known,
         }),
+        Format::Ours(found) if found < migrations::FIRST => Err(Error::Early {
+            path: path.to_owned(),
+        }),
         Format::Ours(found) => Ok(Some(found)),
         Format::Foreign => Err(Error::Foreign {
             path: path.to_owned(),
@@ -224,10 +270,10 @@ fn check_format(connection: &Connection, path: &Path) -> Result<Option<i64>, Err
     }
 }
 
-/// A small file is looked through as a whole, so that damage is told before anything is done.
+/// A small file is checked completely, so that damage is reported before anything is done.
 fn check_content(connection: &Connection, path: &Path) -> Result<(), Error> {
     let failed = |source| Error::new("check the state file", path, source);
-    let size = path.metadata().map_err(|source| Error::File {
+    let size = fs::metadata(path).map_err(|source| Error::File {
         attempt: "check the state file",
         path: path.to_owned(),
         source,
@@ -246,29 +292,13 @@ fn check_content(connection: &Connection, path: &Path) -> Result<(), Error> {
     }
 }
 
-fn prepare(connection: &mut Connection, durability: Durability) -> rusqlite::Result<()> {
+fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(
-        None,
-        "synchronous",
-        match durability {
-            Durability::Full => "FULL",
-            Durability::None => "OFF",
-        },
-    )?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // In KiB: enough for the inner nodes of the indexes of a million users.
-    connection.pragma_update(None, "cache_size", -32 * 1024)?;
+    connection.pragma_update(None, "cache_size", -CACHE)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     migrations::migrate(connection)
-}
-
-fn copy_all(original: &Connection, copy: &mut Connection) -> rusqlite::Result<()> {
-    // One step over all pages is one consistent view, whatever another process writes meanwhile.
-    if Backup::new(original, copy)?.step(-1)? == StepResult::Done {
-        return Ok(());
-    }
-    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-    Err(rusqlite::Error::SqliteFailure(code, None))
 }
 
 #[cfg(test)]
@@ -313,12 +343,45 @@ mod tests {
         drop(connection);
         for opened in [
             Store::open(&path),
-            Store::open_scratch(&path),
+            Store::open_plan(&path),
             Store::open_read_only(&path),
         ] {
             let error = opened.unwrap_err();
             assert!(matches!(error, Error::Newer { found: 99, .. }), "{error}");
         }
+    }
+
+    #[test]
+    fn a_file_of_an_early_build_is_left_alone_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("entrain.db");
+        drop(Store::open(&path).unwrap());
+        let connection = Connection::open(&path).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        drop(connection);
+        for opened in [
+            Store::open(&path),
+            Store::open_plan(&path),
+            Store::open_read_only(&path),
+        ] {
+            let error = opened.unwrap_err();
+            assert!(matches!(error, Error::Early { .. }), "{error}");
+            assert!(error.to_string().contains("move it away"), "{error}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_with_two_names_is_refused_and_a_symbolic_link_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("entrain.db");
+        drop(Store::open(&path).unwrap());
+        let symbolic = folder.path().join("symbolic.db");
+        std::os::unix::fs::symlink(&path, &symbolic).unwrap();
+        drop(Store::open(&symbolic).unwrap());
+        fs::hard_link(&path, folder.path().join("other.db")).unwrap();
+        let error = Store::open(&path).unwrap_err();
+        assert!(matches!(error, Error::HardLinked { .. }), "{error}");
     }
 
     #[test]
@@ -333,7 +396,7 @@ mod tests {
             fs::write(&path, text).unwrap();
             for opened in [
                 Store::open(&path),
-                Store::open_scratch(&path),
+                Store::open_plan(&path),
                 Store::open_read_only(&path),
             ] {
                 let error = opened.unwrap_err();
@@ -376,18 +439,12 @@ mod tests {
     }
 
     #[test]
-    fn a_scratch_copy_of_nothing_is_empty_and_leaves_nothing() {
+    fn a_plan_on_no_state_begins_empty_and_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("entrain.db");
-        let scratch = Store::open_scratch(&path).unwrap();
-        assert!(scratch.last_cycle(&JobName::new("demo")).unwrap().is_none());
-        let place = scratch.read("tell its file", |connection| {
-            Ok(connection.path().map(PathBuf::from))
-        });
-        let place = place.unwrap().unwrap();
-        assert!(place.exists());
-        drop(scratch);
-        assert!(!place.exists());
+        let plan = Store::open_plan(&path).unwrap();
+        assert!(plan.last_cycle(&JobName::new("demo")).unwrap().is_none());
+        drop(plan);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 

@@ -3,25 +3,27 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Transaction, named_params, params};
+use rusqlite::{named_params, params};
 
 use super::jobs::{ensure_job, is_full};
+use super::links::kind_of;
 use super::marks::Marks;
-use super::objects::ids;
+use super::source::index_rounds_under_way;
+use super::state::{State, first_link};
 use super::{Error, Store};
-use crate::engine::model::{JobName, ObjectKind, SourceId};
+use crate::engine::model::{JobName, Key, ObjectKind};
 
 /// Marks up to here were set before the evaluation began; later ones are for the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Horizon(i64);
+pub(crate) struct MarkCutoff(i64);
 
 /// An evaluation that came to its end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evaluation<'e> {
-    pub(crate) horizon: Horizon,
+    pub(crate) cutoff: MarkCutoff,
     pub(crate) evaluated: Evaluated<'e>,
     /// Those that must be evaluated again all the same: held, or not read completely.
-    pub(crate) except: &'e BTreeSet<(ObjectKind, SourceId)>,
+    pub(crate) except: &'e BTreeSet<Key>,
     /// Whether the job's mappings send references, so that a new link concerns the reports.
     pub(crate) maps_references: bool,
 }
@@ -30,45 +32,61 @@ pub(crate) struct Evaluation<'e> {
 pub(crate) enum Evaluated<'e> {
     /// Every candidate.
     Everything,
-    Only(&'e [(ObjectKind, SourceId)]),
+    Only(&'e [Key]),
 }
 
 impl Store {
-    /// Begins an evaluation. What came before its horizon is among the candidates.
-    pub(crate) fn begin_evaluation(&self, job: &JobName) -> Result<Horizon, Error> {
+    /// Begins an evaluation. What came before its cutoff is among the candidates.
+    pub(crate) fn begin_evaluation(&self, job: &JobName) -> Result<MarkCutoff, Error> {
         self.write("begin the evaluation", |tx| {
-            ensure_job(tx, job)?;
-            // A crash may have left links whose consequences nobody was marked for.
+            let job = ensure_job(tx, job)?;
+            index_rounds_under_way(tx)?;
+            // A crash may have left links whose consequences nothing was marked for.
             settle_link_events(tx, job, true)?;
             tx.query_row("SELECT mark FROM counter", [], |row| row.get(0))
-                .map(Horizon)
+                .map(MarkCutoff)
         })
     }
 
-    /// The next objects to evaluate, in the order of their ids: those marked and, when everything is
-    /// due, all that are present or linked.
-    pub(crate) fn candidates(
+    /// The objects that were marked after an evaluation began: something changed since.
+    pub(crate) fn marked_since(
         &self,
         job: &JobName,
-        kind: ObjectKind,
-        after: Option<&SourceId>,
-        limit: u32,
-    ) -> Result<Vec<SourceId>, Error> {
-        self.read("look up what to evaluate", |connection| {
-            let sql = if is_full(connection, job)? {
-                // Each part is in order already, so nothing is sorted and only the chunk is read.
-                "SELECT id FROM objects WHERE kind = ?2 AND id > ?3 AND presence = 'present'
-                 UNION
-                 SELECT source_id FROM links WHERE job = ?1 AND kind = ?2 AND source_id > ?3
-                 UNION
-                 SELECT id FROM pending WHERE job = ?1 AND kind = ?2 AND id > ?3
-                 ORDER BY 1 LIMIT ?4"
-            } else {
-                "SELECT id FROM pending WHERE job = ?1 AND kind = ?2 AND id > ?3
-                 ORDER BY id LIMIT ?4"
-            };
-            let after = after.map_or("", SourceId::as_str);
-            ids(connection, sql, params![job, kind, after, limit])
+        MarkCutoff(cutoff): MarkCutoff,
+    ) -> Result<Vec<Key>, Error> {
+        self.read("look up what changed", |state| {
+            state.column(
+                "SELECT key FROM pending WHERE job = ?1 AND mark > ?2",
+                params![state.job_or_none(job)?, cutoff],
+            )
+        })
+    }
+
+    /// The objects to evaluate, in the order of their keys: those marked and, when everything is due,
+    /// all that are present or linked.
+    pub(crate) fn candidates(&self, job: &JobName, kind: ObjectKind) -> Result<Vec<Key>, Error> {
+        self.read("look up what to evaluate", |state| {
+            let key = state.job_or_none(job)?;
+            let mut keys: Vec<Key> = state.column(
+                "SELECT key FROM pending WHERE job = ?1 AND kind = ?2 ORDER BY key",
+                params![key, kind],
+            )?;
+            if is_full(state, job)? {
+                // Both read the index alone.
+                keys.extend(state.column::<Key>(
+                    "SELECT key FROM objects WHERE kind = ?1 AND presence = 1",
+                    params![kind],
+                )?);
+                keys.extend(state.column::<Key>(
+                    "SELECT o.key FROM objects o
+                     WHERE o.kind = ?1 AND o.presence <> 1
+                         AND EXISTS (SELECT 1 FROM links l WHERE l.link = ?2 + o.key)",
+                    params![kind, first_link(key)],
+                )?);
+                keys.sort_unstable();
+                keys.dedup();
+            }
+            Ok(keys)
         })
     }
 
@@ -81,124 +99,122 @@ impl Store {
         evaluation: Evaluation<'_>,
     ) -> Result<(), Error> {
         let Evaluation {
-            horizon: Horizon(horizon),
+            cutoff: MarkCutoff(cutoff),
             evaluated,
             except,
             maps_references,
         } = evaluation;
         self.write("finish the evaluation", |tx| {
+            let job = ensure_job(tx, job)?;
             match evaluated {
                 Evaluated::Everything => {
-                    tx.prepare_cached("DELETE FROM pending WHERE job = ?1 AND mark <= ?2")?
-                        .execute(params![job, horizon])?;
-                    tx.prepare_cached(
-                        "UPDATE jobs SET full_mark = NULL WHERE name = ?1 AND full_mark <= ?2",
-                    )?
-                    .execute(params![job, horizon])?;
+                    tx.run(
+                        "DELETE FROM pending WHERE job = ?1 AND mark <= ?2",
+                        params![job, cutoff],
+                    )?;
+                    tx.run(
+                        "UPDATE jobs SET full_mark = NULL WHERE key = ?1 AND full_mark <= ?2",
+                        params![job, cutoff],
+                    )?;
                 }
-                Evaluated::Only(objects) => {
-                    for (kind, id) in objects {
-                        tx.prepare_cached(
+                Evaluated::Only(keys) => {
+                    for key in keys {
+                        tx.run(
                             "DELETE FROM pending
-                             WHERE job = ?1 AND kind = ?2 AND id = ?3 AND mark <= ?4",
-                        )?
-                        .execute(params![job, kind, id, horizon])?;
+                             WHERE job = ?1 AND kind = ?2 AND key = ?3 AND mark <= ?4",
+                            params![job, kind_of(tx, *key)?, key, cutoff],
+                        )?;
                     }
                 }
             }
             let mut marks = Marks::of(tx, job);
-            for (kind, id) in except {
-                marks.object(*kind, id)?;
+            for key in except {
+                marks.object(kind_of(tx, *key)?, *key)?;
             }
             settle_link_events(tx, job, maps_references)?;
-            tx.prepare_cached(
+            tx.run(
                 "DELETE FROM escrow WHERE job = ?1 AND NOT EXISTS (
                      SELECT 1 FROM pending p
-                     WHERE p.job = escrow.job AND p.kind = escrow.kind AND p.id = escrow.source_id)",
-            )?
-            .execute(params![job])?;
-            // A removal that turned out not to be needed needs no approval, and one in years to come
-            // is another.
-            tx.prepare_cached(
-                "DELETE FROM approvals WHERE job = ?1 AND NOT EXISTS (
-                     SELECT 1 FROM pending p
-                     WHERE p.job = approvals.job AND p.kind = approvals.kind
-                           AND p.id = approvals.source_id)",
-            )?
-            .execute(params![job])?;
+                     WHERE p.job = escrow.job AND p.kind = escrow.kind AND p.key = escrow.source)",
+                params![job],
+            )?;
+            Self::lapse_approvals(tx, job)?;
             forget_deleted_objects(tx)
         })
     }
 }
 
-/// Marks the groups and the reports of each link that came, went or changed scope, where the target
-/// was told otherwise: late arrivals heal by themselves (product rule 13).
-fn settle_link_events(
-    tx: &Transaction<'_>,
-    job: &JobName,
-    maps_references: bool,
-) -> rusqlite::Result<()> {
-    let any: bool = tx
+/// Marks the groups and the reports of each link that came, went or changed scope, where something else
+/// was sent to the target: late arrivals are repaired without a full evaluation (product rule 13).
+fn settle_link_events(state: &State, job: i64, maps_references: bool) -> rusqlite::Result<()> {
+    let any: bool = state
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM link_events WHERE job = ?1)")?
         .query_row(params![job], |row| row.get(0))?;
     if !any {
         return Ok(());
     }
-    let number = Marks::of(tx, job).number()?;
+    let number = Marks::of(state, job).number()?;
     let settle = |sql| {
-        tx.prepare_cached(sql)?
-            .execute(named_params! { ":job": job, ":number": number })
+        state
+            .prepare_cached(sql)?
+            .execute(named_params! { ":job": job, ":number": number, ":first": first_link(job) })
     };
     settle(
-        "INSERT INTO pending (job, kind, id, mark)
-         SELECT :job, 'group', m.group_id, :number
+        "INSERT INTO pending (job, kind, key, mark)
+         SELECT :job, 2, m.group_key, :number
          FROM link_events e
-         CROSS JOIN members m ON m.member_id = e.source_id
-         CROSS JOIN links g ON g.job = :job AND g.kind = 'group' AND g.source_id = m.group_id
+         CROSS JOIN memberships m ON m.member_key = e.source
+         CROSS JOIN links g ON g.link = :first + m.group_key
          WHERE e.job = :job AND
-             EXISTS (SELECT 1 FROM links l
-                     WHERE l.job = :job AND l.kind = e.kind AND l.source_id = e.source_id
-                           AND l.in_scope)
+             EXISTS (SELECT 1 FROM links l WHERE l.link = :first + e.source AND l.in_scope)
              <> EXISTS (SELECT 1 FROM sent_members s
-                        WHERE s.job = :job AND s.group_id = m.group_id
-                              AND s.member_id = e.source_id)
+                        WHERE s.job = :job AND s.group_key = m.group_key
+                              AND s.member_key = e.source)
          ON CONFLICT DO UPDATE SET mark = excluded.mark",
     )?;
     if maps_references {
         settle(
-            "INSERT INTO pending (job, kind, id, mark)
-             SELECT :job, 'user', o.id, :number
+            "INSERT INTO pending (job, kind, key, mark)
+             SELECT :job, 1, o.key, :number
              FROM link_events e
-             CROSS JOIN objects o ON o.manager = e.source_id AND o.kind = 'user'
-             CROSS JOIN links r ON r.job = :job AND r.kind = 'user' AND r.source_id = o.id
-             WHERE e.job = :job AND e.kind = 'user' AND
-                 EXISTS (SELECT 1 FROM links l
-                         WHERE l.job = :job AND l.kind = e.kind AND l.source_id = e.source_id
-                               AND l.in_scope)
+             CROSS JOIN objects o ON o.manager = e.source
+             CROSS JOIN links r ON r.link = :first + o.key
+             WHERE e.job = :job AND o.kind = 1 AND
+                 EXISTS (SELECT 1 FROM links l WHERE l.link = :first + e.source AND l.in_scope)
                  <> EXISTS (SELECT 1 FROM sent_references s
-                            WHERE s.job = :job AND s.kind = 'user' AND s.source_id = o.id
-                                  AND s.referenced = e.source_id)
+                            WHERE s.job = :job AND s.source = o.key AND s.referenced = e.source)
              ON CONFLICT DO UPDATE SET mark = excluded.mark",
         )?;
     }
-    tx.prepare_cached("DELETE FROM link_events WHERE job = ?1")?
-        .execute(params![job])?;
+    state.run("DELETE FROM link_events WHERE job = ?1", params![job])?;
     Ok(())
 }
 
-/// What is deleted for good, unlinked and unmarked in every job, will never be asked for again.
-fn forget_deleted_objects(tx: &Transaction<'_>) -> rusqlite::Result<()> {
-    // The first condition is the one of the index `objects_gone`.
-    tx.prepare_cached(
-        "DELETE FROM objects
-         WHERE presence <> 'present' AND presence = 'deleted'
-             AND NOT EXISTS (SELECT 1 FROM jobs CROSS JOIN links l
-                             ON l.job = jobs.name AND l.kind = objects.kind
-                                AND l.source_id = objects.id)
-             AND NOT EXISTS (SELECT 1 FROM jobs CROSS JOIN pending p
-                             ON p.job = jobs.name AND p.kind = objects.kind
-                                AND p.id = objects.id)",
-    )?
-    .execute([])?;
+/// What is deleted for good, unlinked and unmarked in every job, will never be needed again. The log
+/// still names it, so that its number, id and label stay.
+fn forget_deleted_objects(state: &State) -> rusqlite::Result<()> {
+    for kind in ObjectKind::ALL {
+        let gone: Vec<Key> = state.column(
+            "SELECT o.key FROM objects o
+             WHERE o.kind = ?1 AND o.presence = 3
+                 AND NOT EXISTS (SELECT 1 FROM jobs j
+                                 CROSS JOIN links l ON l.link = (j.key << 32) + o.key)
+                 AND NOT EXISTS (SELECT 1 FROM jobs j
+                                 CROSS JOIN pending p ON p.job = j.key AND p.kind = o.kind
+                                                         AND p.key = o.key)",
+            params![kind],
+        )?;
+        for key in gone {
+            state.run(
+                "DELETE FROM labels
+                 WHERE kind = ?1 AND label = (SELECT label FROM objects WHERE key = ?2) AND key = ?2",
+                params![kind, key],
+            )?;
+            state.run(
+                "UPDATE objects SET presence = 0, manager = NULL, attributes = NULL WHERE key = ?1",
+                params![key],
+            )?;
+        }
+    }
     Ok(())
 }

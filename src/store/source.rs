@@ -2,15 +2,13 @@
 //! with the watermark behind it and the marks it causes (product rule 1).
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{OptionalExtension, params};
 
-use super::marks::Marks;
+use super::merge::Page;
+use super::state::State;
 use super::wire::Column;
 use super::{Error, Store};
-use crate::engine::model::{
-    Attributes, Complete, Key, MemberChange, ObjectKind, Presence, SourceChange, SourceId,
-    SourceObject, Value,
-};
+use crate::engine::model::{Complete, ObjectKind, SourceChange};
 
 /// Where a round of reading begins, or goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,9 +42,9 @@ pub(crate) struct PageSummary {
     pub(crate) missing: u64,
 }
 
-struct Round {
-    number: i64,
-    full: bool,
+pub(super) struct Round {
+    pub(super) number: i64,
+    pub(super) full: bool,
     under_way: bool,
     selected: String,
     delta_link: Option<String>,
@@ -72,7 +70,7 @@ impl Store {
                     ..
                 }) => {
                     if !under_way {
-                        tx.execute(
+                        tx.run(
                             "UPDATE watermarks SET round = ?2, full_round = 0, under_way = 1
                              WHERE kind = ?1",
                             params![kind, number + 1],
@@ -81,7 +79,8 @@ impl Store {
                     Ok(Since::Watermark(link))
                 }
                 Some(_) | None => {
-                    tx.execute(
+                    index_rounds_under_way(tx)?;
+                    tx.run(
                         "REPLACE INTO watermarks (kind, round, full_round, under_way, selected)
                          VALUES (?1, ?2, 1, 1, ?3)",
                         params![kind, number + 1, select],
@@ -106,25 +105,21 @@ impl Store {
             let Some(round) = round(tx, kind)?.filter(|round| round.under_way) else {
                 return Ok(None);
             };
-            let mut page = Page {
-                tx,
-                marks: Marks::of_every_job(tx)?,
-                summary: PageSummary::default(),
-                round: &round,
-            };
+            let mut page = Page::new(tx, kind, &round)?;
             for change in changes {
                 page.merge(change)?;
             }
             match link {
-                PageLink::Next(link) => tx.execute(
+                PageLink::Next(link) => tx.run(
                     "UPDATE watermarks SET page_link = ?2, updated = ?3 WHERE kind = ?1",
                     params![kind, link, Column(now)],
                 )?,
                 PageLink::Delta(link) => {
                     if round.full {
-                        page.drop_what_was_not_reported(kind)?;
+                        page.drop_what_was_not_reported()?;
+                        index_round(tx, kind, round.number)?;
                     }
-                    tx.execute(
+                    tx.run(
                         "UPDATE watermarks
                          SET under_way = 0, page_link = NULL, delta_link = ?2, updated = ?3
                          WHERE kind = ?1",
@@ -132,7 +127,7 @@ impl Store {
                     )?
                 }
             };
-            Ok(Some(page.summary))
+            Ok(Some(page.summary()))
         })?;
         summary.ok_or(Error::NoRound { attempt })
     }
@@ -141,7 +136,8 @@ impl Store {
     pub(crate) fn rewind_round(&self, kind: ObjectKind) -> Result<(), Error> {
         self.write("rewind the reading of the source", |tx| {
             // A full round counts anew: what only its first attempt saw was not seen.
-            tx.execute(
+            index_rounds_under_way(tx)?;
+            tx.run(
                 "UPDATE watermarks SET page_link = NULL, round = round + full_round
                  WHERE kind = ?1 AND under_way",
                 params![kind],
@@ -153,7 +149,8 @@ impl Store {
     /// Forgets the links of a stream, so that its next round is full. The objects stay known.
     pub(crate) fn forget_watermark(&self, kind: ObjectKind) -> Result<(), Error> {
         self.write("forget the watermark", |tx| {
-            tx.execute(
+            index_rounds_under_way(tx)?;
+            tx.run(
                 "UPDATE watermarks
                  SET page_link = NULL, delta_link = NULL, under_way = 1, full_round = 1,
                      round = round + 1
@@ -165,8 +162,8 @@ impl Store {
     }
 }
 
-fn round(connection: &Connection, kind: ObjectKind) -> rusqlite::Result<Option<Round>> {
-    connection
+fn round(state: &State, kind: ObjectKind) -> rusqlite::Result<Option<Round>> {
+    state
         .prepare_cached(
             "SELECT round, full_round, under_way, selected, delta_link, page_link
              FROM watermarks WHERE kind = ?1",
@@ -184,288 +181,40 @@ fn round(connection: &Connection, kind: ObjectKind) -> rusqlite::Result<Option<R
         .optional()
 }
 
-/// One page while it is merged.
-struct Page<'p> {
-    tx: &'p Transaction<'p>,
-    marks: Marks<'p>,
-    summary: PageSummary,
-    round: &'p Round,
+/// A full round brings objects and memberships in an order in which every row of an index by label or
+/// by member would touch another page. They are put in at once, in order, when the round ends or when
+/// an evaluation needs them.
+fn index_round(state: &State, kind: ObjectKind, round: i64) -> rusqlite::Result<()> {
+    state.run(
+        "INSERT OR IGNORE INTO labels (kind, label, key)
+         SELECT kind, label, key FROM objects WHERE kind = ?1 AND presence > 0 AND seen = ?2
+         ORDER BY 1, 2, 3",
+        params![kind, round],
+    )?;
+    if kind == ObjectKind::Group {
+        state.run(
+            "INSERT OR IGNORE INTO memberships (member_key, group_key)
+             SELECT member_key, group_key FROM members WHERE seen = ?1 ORDER BY 1, 2",
+            params![round],
+        )?;
+    }
+    Ok(())
 }
 
-/// What the merge of an object's own properties asks to be marked.
-enum Effect {
-    Unchanged,
-    /// Itself.
-    Changed,
-    /// Itself and the groups it is in.
-    ChangedForItsGroups,
-    /// A group that came back, went, has another name or another `securityEnabled`: everyone in it too.
-    ChangedForEveryone,
+/// What a full round that is not finished has brought so far.
+pub(super) fn index_rounds_under_way(state: &State) -> rusqlite::Result<()> {
+    for kind in ObjectKind::ALL {
+        if let Some(round) = round(state, kind)?
+            && round.full
+            && round.under_way
+        {
+            index_round(state, kind, round.number)?;
+        }
+    }
+    Ok(())
 }
 
-impl Page<'_> {
-    fn merge(&mut self, change: &SourceChange) -> rusqlite::Result<()> {
-        let SourceChange {
-            kind,
-            id,
-            presence,
-            attributes: _,
-            members,
-        } = change;
-        let effect = self.merge_object(change)?;
-        let members_changed = self.merge_members(id, members)?;
-        match effect {
-            Effect::Unchanged if members_changed => self.marks.object(*kind, id)?,
-            Effect::Unchanged => {
-                self.summary.unchanged += 1;
-                return Ok(());
-            }
-            Effect::Changed => self.marks.object(*kind, id)?,
-            Effect::ChangedForItsGroups => {
-                self.marks.object(*kind, id)?;
-                self.marks.groups_of(id)?;
-            }
-            Effect::ChangedForEveryone => {
-                self.marks.object_and_below(*kind, id)?;
-                self.marks.groups_of(id)?;
-            }
-        }
-        self.summary.changed += 1;
-        // In the recycle bin a group keeps its members, and it comes back with them. Afterwards it
-        // has none, and nobody will tell us of them.
-        if *presence == Presence::Deleted && *kind == ObjectKind::Group {
-            self.tx
-                .prepare_cached("DELETE FROM members WHERE group_id = ?1")?
-                .execute(params![id])?;
-        }
-        Ok(())
-    }
-
-    fn merge_object(&self, change: &SourceChange) -> rusqlite::Result<Effect> {
-        let Some((old, seen)) = self.known(change.kind, &change.id)? else {
-            return self.insert(change);
-        };
-        let mut new = SourceObject {
-            presence: change.presence,
-            ..old.clone()
-        };
-        merge_attributes(&mut new.attributes, change);
-        if new == old {
-            if self.round.full && seen != self.round.number {
-                self.tx
-                    .prepare_cached(
-                        "UPDATE objects SET seen_round = ?3 WHERE kind = ?1 AND id = ?2",
-                    )?
-                    .execute(params![change.kind, change.id, self.round.number])?;
-            }
-            return Ok(Effect::Unchanged);
-        }
-        self.put(&new)?;
-        let other_presence = new.presence != old.presence;
-        Ok(match change.kind {
-            ObjectKind::User
-                if other_presence
-                    || new.attributes.value(ENABLED) != old.attributes.value(ENABLED) =>
-            {
-                Effect::ChangedForItsGroups
-            }
-            ObjectKind::Group
-                if other_presence
-                    || new.label() != old.label()
-                    || new.attributes.value(SECURITY) != old.attributes.value(SECURITY) =>
-            {
-                Effect::ChangedForEveryone
-            }
-            ObjectKind::User | ObjectKind::Group => Effect::Changed,
-        })
-    }
-
-    fn insert(&self, change: &SourceChange) -> rusqlite::Result<Effect> {
-        if change.presence != Presence::Present && !self.is_linked(change)? {
-            // Gone before it was ever known here.
-            return Ok(Effect::Unchanged);
-        }
-        let mut attributes = Attributes::default();
-        merge_attributes(&mut attributes, change);
-        self.put(&SourceObject {
-            key: Key::default(),
-            kind: change.kind,
-            id: change.id.clone(),
-            presence: change.presence,
-            attributes,
-        })?;
-        // Its memberships may have been read before it.
-        Ok(Effect::ChangedForItsGroups)
-    }
-
-    fn is_linked(&self, change: &SourceChange) -> rusqlite::Result<bool> {
-        self.tx
-            .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM jobs CROSS JOIN links ON links.job = jobs.name
-                                WHERE links.kind = ?1 AND links.source_id = ?2)",
-            )?
-            .query_row(params![change.kind, change.id], |row| row.get(0))
-    }
-
-    fn known(
-        &self,
-        kind: ObjectKind,
-        id: &SourceId,
-    ) -> rusqlite::Result<Option<(SourceObject, i64)>> {
-        self.tx
-            .prepare_cached(
-                "SELECT kind, id, presence, attributes, seen_round FROM objects
-                 WHERE kind = ?1 AND id = ?2",
-            )?
-            .query_row(params![kind, id], |row| Ok((object(row)?, row.get(4)?)))
-            .optional()
-    }
-
-    fn put(&self, object: &SourceObject) -> rusqlite::Result<()> {
-        let manager = match object.attributes.value(MANAGER) {
-            Some(Value::Reference(id)) => Some(id),
-            _ => None,
-        };
-        self.tx
-            .prepare_cached(
-                "INSERT INTO objects (kind, id, presence, seen_round, manager, label, attributes)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-                 ON CONFLICT DO UPDATE SET
-                     presence = excluded.presence, seen_round = excluded.seen_round,
-                     manager = excluded.manager, label = excluded.label,
-                     attributes = excluded.attributes",
-            )?
-            .execute(params![
-                object.kind,
-                object.id,
-                object.presence,
-                self.round.number,
-                manager,
-                object.label(),
-                Column(&object.attributes),
-            ])?;
-        Ok(())
-    }
-
-    /// Merges a slice of a group's members, and marks who came or went.
-    fn merge_members(
-        &mut self,
-        group: &SourceId,
-        members: &[MemberChange],
-    ) -> rusqlite::Result<bool> {
-        let mut changed = false;
-        for MemberChange { id, kind, removed } in members {
-            let touched = if *removed {
-                let removed = self
-                    .tx
-                    .prepare_cached("DELETE FROM members WHERE group_id = ?1 AND member_id = ?2")?
-                    .execute(params![group, id])?;
-                self.summary.members_removed += u64::from(removed > 0);
-                removed > 0
-            } else {
-                self.add_member(group, *kind, id)?
-            };
-            if touched {
-                changed = true;
-                self.marks.object_and_below(*kind, id)?;
-            }
-        }
-        Ok(changed)
-    }
-
-    fn add_member(
-        &mut self,
-        group: &SourceId,
-        kind: ObjectKind,
-        id: &SourceId,
-    ) -> rusqlite::Result<bool> {
-        let added = self
-            .tx
-            .prepare_cached(
-                "INSERT OR IGNORE INTO members (group_id, member_id, member_kind, seen_round)
-                 VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![group, id, kind, self.round.number])?;
-        if added == 0 && self.round.full {
-            self.tx
-                .prepare_cached(
-                    "UPDATE members SET seen_round = ?3 WHERE group_id = ?1 AND member_id = ?2",
-                )?
-                .execute(params![group, id, self.round.number])?;
-        }
-        self.summary.members_added += u64::from(added > 0);
-        Ok(added > 0)
-    }
-
-    /// A full round does not tell what was deleted before it (Graph delta query): what it did not
-    /// report is gone, whether object or membership.
-    fn drop_what_was_not_reported(&mut self, kind: ObjectKind) -> rusqlite::Result<()> {
-        let missing: Vec<SourceId> = self
-            .tx
-            .prepare_cached(
-                "UPDATE objects SET presence = ?3
-                 WHERE kind = ?1 AND presence = 'present' AND seen_round <> ?2 RETURNING id",
-            )?
-            .query_map(
-                params![kind, self.round.number, Presence::SoftDeleted],
-                |row| row.get(0),
-            )?
-            .collect::<rusqlite::Result<_>>()?;
-        for id in &missing {
-            self.marks.object_and_below(kind, id)?;
-            self.marks.groups_of(id)?;
-            self.summary.missing += 1;
-        }
-        match kind {
-            ObjectKind::User => Ok(()),
-            ObjectKind::Group => self.drop_stale_members(),
-        }
-    }
-
-    fn drop_stale_members(&mut self) -> rusqlite::Result<()> {
-        let stale: Vec<(SourceId, SourceId, ObjectKind)> = self
-            .tx
-            .prepare_cached(
-                "DELETE FROM members
-                 WHERE seen_round <> ?1 AND group_id IN (
-                     SELECT id FROM objects WHERE kind = 'group' AND seen_round = ?1)
-                 RETURNING group_id, member_id, member_kind",
-            )?
-            .query_map(params![self.round.number], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })?
-            .collect::<rusqlite::Result<_>>()?;
-        for (group, member, kind) in &stale {
-            self.marks.object(ObjectKind::Group, group)?;
-            self.marks.object_and_below(*kind, member)?;
-            self.summary.members_removed += 1;
-        }
-        Ok(())
-    }
-}
-
-const ENABLED: &str = "accountEnabled";
-const SECURITY: &str = "securityEnabled";
-const MANAGER: &str = "manager";
-
-/// Present overwrites, also with null; absent keeps.
-fn merge_attributes(attributes: &mut Attributes, change: &SourceChange) {
-    for (name, value) in &change.attributes {
-        match value {
-            Some(value) => attributes.set(name.clone(), value.clone()),
-            None => attributes.remove(name),
-        }
-    }
-}
-
-/// Reads an object from the columns kind, id, presence, attributes.
-pub(super) fn object(row: &Row<'_>) -> rusqlite::Result<SourceObject> {
-    let Column(attributes) = row.get(3)?;
-    Ok(SourceObject {
-        key: Key::default(),
-        kind: row.get(0)?,
-        id: row.get(1)?,
-        presence: row.get(2)?,
-        attributes,
-    })
+/// Whether objects of the kind may be missing among the labels.
+pub(super) fn labels_are_behind(state: &State, kind: ObjectKind) -> rusqlite::Result<bool> {
+    Ok(round(state, kind)?.is_some_and(|round| round.full && round.under_way))
 }

@@ -8,6 +8,7 @@ mod asked;
 mod bad_input;
 mod commands;
 mod compliance;
+mod confirm;
 mod crash;
 mod cycles;
 mod eval;

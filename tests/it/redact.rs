@@ -55,20 +55,19 @@ impl Told {
         }
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
         let state = rusqlite::Connection::open_with_flags(rig.path("entrain.db"), flags).unwrap();
-        for table in [
-            "log",
-            "requests",
-            "escrow",
-            "cycles",
-            "holds",
-            "held_removals",
-        ] {
+        for table in ["actions", "requests", "escrow", "cycles", "holds"] {
             let mut statement = state.prepare(&format!("SELECT * FROM {table}")).unwrap();
             let columns = statement.column_count();
             let mut rows = statement.query([]).unwrap();
             while let Some(row) = rows.next().unwrap() {
                 let row: Vec<_> = (0..columns)
-                    .map(|column| format!("{:?}", row.get::<_, rusqlite::types::Value>(column)))
+                    .map(|column| match row.get(column).unwrap() {
+                        // Packed, with texts as they are.
+                        rusqlite::types::Value::Blob(bytes) => {
+                            String::from_utf8_lossy(&bytes).into_owned()
+                        }
+                        value => format!("{value:?}"),
+                    })
                     .collect();
                 self.0.push(format!("{table}: {}", row.join(", ")));
             }

@@ -182,6 +182,17 @@ fn only_pagers_say_that_a_reading_is_complete() {
 }
 
 #[test]
+fn only_the_store_takes_proofs_from_its_records() {
+    let wrong: Vec<String> = product_sources()
+        .into_iter()
+        .filter(|source| !source.path.starts_with("src/store/"))
+        .filter(|source| source.code().contains("Proof::on_record"))
+        .map(|source| source.path)
+        .collect();
+    assert_none("calls of Proof::on_record", &wrong);
+}
+
+#[test]
 fn every_source_file_opens_with_what_it_is_for() {
     let wrong: Vec<String> = rust_sources()
         .into_iter()

@@ -13,4 +13,10 @@ impl<T> Complete<T> {
     pub(crate) fn get(&self) -> &T {
         &self.0
     }
+
+    /// That it was read completely, without what was read.
+    pub(crate) fn seen(&self) -> Complete<()> {
+        let Self(_) = self;
+        Complete(())
+    }
 }

@@ -1,41 +1,14 @@
-//! The plan as data: what would be done, in order, and what would not, and why. Printed, stored,
-//! carried out and tested from these values; none of their readers recomputes anything.
+//! The rows of a plan as data: what would be done, and what would not, and why. Printed, stored, carried
+//! out and tested from these values; none of their readers recomputes anything.
 
 use std::collections::BTreeMap;
 
 use crate::engine::filter::ClauseFailure;
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{
-    JobName, MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value, Via,
+    Key, MatchKey, ObjectKind, SourceId, SourceObject, TargetId, TargetPath, Value, Via,
 };
-use crate::engine::names::Misnamed;
-use crate::engine::redact::Redactions;
-
-/// Everything a cycle would do to one job's target.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Plan {
-    pub(crate) job: JobName,
-    /// Whose values nobody is shown, though the target gets them.
-    pub(crate) redactions: Redactions,
-    /// In the order of product rule 7.
-    actions: Vec<Action>,
-    skipped: Vec<Skipped>,
-    /// What a person should know and the plan does nothing about.
-    pub(crate) warnings: Vec<Warning>,
-    /// How many of those evaluated are in scope.
-    pub(crate) in_scope: Count,
-    /// Links in scope before this plan, and once it is carried out, whoever was evaluated.
-    pub(crate) scope_before: u64,
-    pub(crate) scope_after: u64,
-    /// How many were evaluated.
-    pub(crate) evaluated: Count,
-    /// How many links the job had before.
-    pub(crate) linked: Count,
-    /// Why removals could not be derived; `None` when the reading was complete and the scope certain.
-    pub(crate) incomplete: Option<String>,
-    /// Names of the scope that do not mean exactly one object.
-    pub(crate) misnamed: Vec<Misnamed>,
-}
+use crate::engine::plan::Proof;
 
 /// A number for each kind of object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,15 +34,34 @@ impl Count {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Subject {
     pub(crate) kind: ObjectKind,
+    pub(crate) key: Key,
     pub(crate) id: SourceId,
     pub(crate) label: String,
 }
 
-/// Another object of the plan or of the target: the target id is `None` when this plan creates it.
+impl Subject {
+    pub(crate) fn of(object: &SourceObject) -> Self {
+        Self {
+            kind: object.kind,
+            key: object.key,
+            id: object.id.clone(),
+            label: object.label().to_owned(),
+        }
+    }
+}
+
+/// Another object of the plan or of the target, such as a member or a manager. The state knows its
+/// target id; it is filled in when the request is sent, because this plan may create the object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Referenced {
-    pub(crate) source: SourceId,
+    pub(crate) key: Key,
     pub(crate) target: Option<TargetId>,
+}
+
+impl Referenced {
+    pub(crate) fn to(key: Key) -> Self {
+        Self { key, target: None }
+    }
 }
 
 /// One change to the target: which object, which resource, and what is done to it. Nothing is written
@@ -113,25 +105,46 @@ pub(crate) enum Operation {
         changes: Vec<Change>,
     },
     /// An update by which the user can no longer use the application.
+    /// Only what carries that state is sent with it (product rule 16).
     Disable {
         changes: Vec<Change>,
         why: WhyRemoved,
+        proof: Proof,
     },
     Delete {
         why: WhyRemoved,
+        proof: Proof,
     },
     AddMembers {
         members: Vec<Referenced>,
     },
     RemoveMembers {
-        members: Vec<(SourceId, TargetId)>,
+        members: Vec<Referenced>,
+        proof: Proof,
     },
     /// A reference of an object that is in the target already, such as its manager.
     SetReference {
         path: TargetPath,
         old: Option<SourceId>,
-        new: Option<Referenced>,
+        new: Pointer,
     },
+}
+
+/// Where a reference leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Pointer {
+    To(Referenced),
+    /// Nowhere any more.
+    Cleared(Proof),
+}
+
+impl Pointer {
+    pub(crate) fn referenced(&self) -> Option<&Referenced> {
+        match self {
+            Self::To(referenced) => Some(referenced),
+            Self::Cleared(_) => None,
+        }
+    }
 }
 
 /// One attribute's old and new value; `None` is "has no value". The two always differ.
@@ -169,12 +182,13 @@ pub(crate) enum ElementChange {
 /// The steps of rule 7, in the order in which they are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Step {
+    Disables,
     Users,
     Groups,
     AddMembers,
     References,
     RemoveMembers,
-    Removals,
+    Deletes,
 }
 
 /// Why an object is disabled or deleted.
@@ -187,6 +201,23 @@ pub(crate) enum WhyRemoved {
     SoftDeleted,
     /// Deleted in the source for good.
     Deleted,
+    /// A complete reading did not report it any more.
+    Missing,
+}
+
+/// The classes in which removals are judged, each apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum RemovalClass {
+    /// Users who were read as blocked or deleted.
+    Certain,
+    /// Other users.
+    User,
+    Group,
+    Membership,
+}
+
+impl RemovalClass {
+    pub(crate) const ALL: [Self; 4] = [Self::Certain, Self::User, Self::Group, Self::Membership];
 }
 
 /// Why an object is not in scope.
@@ -253,12 +284,12 @@ pub(crate) enum Why {
     Taken {
         key: MatchKey,
         target: TargetId,
-        by: SourceId,
+        by: Key,
     },
     /// Another source object of this plan has the same matching value (`DuplicateSourceEntries`).
     DuplicateSource {
         key: MatchKey,
-        other: SourceId,
+        other: Key,
     },
     MappingFailed(Vec<AttributeError>),
     /// The job's `actions` do not allow it.
@@ -292,13 +323,34 @@ impl Why {
             | Self::IncompleteRead(_) => false,
         }
     }
+
+    /// The other source object that the reason names.
+    pub(crate) fn other(&self) -> Option<Key> {
+        match self {
+            Self::Taken { by: other, .. } | Self::DuplicateSource { other, .. } => Some(*other),
+            Self::OutOfScope(_)
+            | Self::BlockedNotCreated
+            | Self::NoMatchingValue
+            | Self::IgnoredByMapping
+            | Self::Ambiguous { .. }
+            | Self::MappingFailed(_)
+            | Self::NotAllowed(_)
+            | Self::Kept(_)
+            | Self::CannotDisable(_)
+            | Self::IncompleteRead(_)
+            | Self::LookupFailed(_) => None,
+        }
+    }
 }
 
 impl Why {
+    /// The word for [`Why::OutOfScope`].
+    pub(crate) const OUT_OF_SCOPE: &'static str = "out-of-scope";
+
     /// The word for it in summaries and in JSON.
     pub(crate) fn word(&self) -> &'static str {
         match self {
-            Self::OutOfScope(_) => "out-of-scope",
+            Self::OutOfScope(_) => Self::OUT_OF_SCOPE,
             Self::BlockedNotCreated => "blocked",
             Self::NoMatchingValue => "no-matching-value",
             Self::IgnoredByMapping => "ignored-by-mapping",
@@ -322,55 +374,6 @@ pub(crate) enum Verb {
     Delete,
 }
 
-impl Plan {
-    /// Sorts the actions into the order of rule 7, keeping the given order inside a step.
-    pub(crate) fn new(
-        job: JobName,
-        redactions: Redactions,
-        mut actions: Vec<Action>,
-        skipped: Vec<Skipped>,
-    ) -> Self {
-        actions.sort_by_key(Action::step);
-        Self {
-            job,
-            redactions,
-            actions,
-            skipped,
-            warnings: Vec::new(),
-            in_scope: Count::default(),
-            scope_before: 0,
-            scope_after: 0,
-            evaluated: Count::default(),
-            linked: Count::default(),
-            incomplete: None,
-            misnamed: Vec::new(),
-        }
-    }
-
-    pub(crate) fn actions(&self) -> impl Iterator<Item = &Action> {
-        self.actions.iter()
-    }
-
-    pub(crate) fn into_actions(self) -> impl Iterator<Item = Action> {
-        self.actions.into_iter()
-    }
-
-    pub(crate) fn skipped(&self) -> impl Iterator<Item = &Skipped> {
-        self.skipped.iter()
-    }
-
-    /// Parts the removals from the rest, for the guard.
-    pub(crate) fn without_removals(mut self) -> (Self, Vec<Action>) {
-        let (removals, rest) = self.actions.into_iter().partition(Action::is_removal);
-        self.actions = rest;
-        (self, removals)
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.actions.is_empty()
-    }
-}
-
 impl Action {
     pub(crate) fn step(&self) -> Step {
         match &self.operation {
@@ -384,7 +387,8 @@ impl Action {
             Operation::AddMembers { .. } => Step::AddMembers,
             Operation::SetReference { .. } => Step::References,
             Operation::RemoveMembers { .. } => Step::RemoveMembers,
-            Operation::Disable { .. } | Operation::Delete { .. } => Step::Removals,
+            Operation::Disable { .. } => Step::Disables,
+            Operation::Delete { .. } => Step::Deletes,
         }
     }
 
@@ -403,11 +407,37 @@ impl Action {
         }
     }
 
+    /// The class by which a limit judges it; `None` for what takes nothing away.
+    pub(crate) fn removal_class(&self) -> Option<RemovalClass> {
+        match &self.operation {
+            Operation::Disable { why, .. } | Operation::Delete { why, .. } => {
+                Some(match (self.subject.kind, why) {
+                    (ObjectKind::Group, _) => RemovalClass::Group,
+                    (
+                        ObjectKind::User,
+                        WhyRemoved::Blocked | WhyRemoved::SoftDeleted | WhyRemoved::Deleted,
+                    ) => RemovalClass::Certain,
+                    (ObjectKind::User, WhyRemoved::OutOfScope(_) | WhyRemoved::Missing) => {
+                        RemovalClass::User
+                    }
+                })
+            }
+            Operation::RemoveMembers { .. } => Some(RemovalClass::Membership),
+            Operation::Create { .. }
+            | Operation::Adopt { .. }
+            | Operation::Update { .. }
+            | Operation::Enable { .. }
+            | Operation::AddMembers { .. }
+            | Operation::SetReference { .. } => None,
+        }
+    }
+
     /// How many objects it counts as: membership actions count their members, everything else is one.
     pub(crate) fn weight(&self) -> u64 {
         match &self.operation {
-            Operation::AddMembers { members } => members.len() as u64,
-            Operation::RemoveMembers { members } => members.len() as u64,
+            Operation::AddMembers { members } | Operation::RemoveMembers { members, .. } => {
+                members.len() as u64
+            }
             Operation::Create { .. }
             | Operation::Adopt { .. }
             | Operation::Update { .. }
@@ -415,6 +445,22 @@ impl Action {
             | Operation::Disable { .. }
             | Operation::Delete { .. }
             | Operation::SetReference { .. } => 1,
+        }
+    }
+
+    /// How many of its members have no target id, so that they are left out of the request.
+    pub(crate) fn unresolved(&self) -> u64 {
+        match &self.operation {
+            Operation::AddMembers { members } | Operation::RemoveMembers { members, .. } => {
+                members.iter().filter(|one| one.target.is_none()).count() as u64
+            }
+            Operation::Create { .. }
+            | Operation::Adopt { .. }
+            | Operation::Update { .. }
+            | Operation::Enable { .. }
+            | Operation::Disable { .. }
+            | Operation::Delete { .. }
+            | Operation::SetReference { .. } => 0,
         }
     }
 

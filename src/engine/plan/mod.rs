@@ -1,14 +1,19 @@
 //! Desired against current: the typed list of changes a cycle would make.
 
 mod action;
+mod decision;
 mod difference;
 mod order;
 mod planner;
+mod proof;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use action::{
-    Action, Change, Count, ElementChange, Operation, Plan, Referenced, Skipped, Step, Subject,
-    Verb, Warning, Why, WhyOut, WhyRemoved, WriteMode,
+    Action, Change, Count, ElementChange, Operation, Pointer, Referenced, RemovalClass, Skipped,
+    Step, Subject, Verb, Warning, Why, WhyOut, WhyRemoved, WriteMode,
 };
-pub(crate) use planner::{Candidate, Found, Member, Membership, Planned, Planner};
+pub(crate) use decision::{ClassTotal, Decision, Draft, Header, Totals};
+pub(crate) use order::{Order, by_reference};
+pub(crate) use planner::{Candidate, Found, Manager, Member, Pending, Planner, Reading};
+pub(crate) use proof::Proof;

@@ -3,12 +3,10 @@
 
 mod hidden;
 mod marked;
-mod review;
 mod shown;
 
 pub(crate) use hidden::Hidden;
 pub(crate) use marked::Redactions;
-pub(crate) use review::ShownReview;
 pub(crate) use shown::Shown;
 
 /// What stands for a value that is not shown; Entra's own word.

@@ -1,4 +1,4 @@
-//! Plans and outcomes without what is marked. Only this file makes a [`Shown`] thing, and whoever
+//! Plans without what is marked. Only this file makes a [`Shown`] thing, and whoever
 //! prints or logs takes nothing else, so that a new reader cannot show such a value by accident.
 
 use std::borrow::Cow;
@@ -8,10 +8,9 @@ use std::ops::Deref;
 use super::marked::Marked;
 use super::{REDACTED, Redactions};
 use crate::engine::model::source;
-use crate::engine::model::{MatchKey, SourceId, TargetPath, Value};
-use crate::engine::outcome::{Effect, Outcome, Status};
+use crate::engine::model::{Key, MatchKey, SourceId, TargetPath, Value};
 use crate::engine::plan::{
-    Action, Change, Operation, Referenced, Skipped, Why, WhyOut, WhyRemoved, WriteMode,
+    Action, Change, Operation, Pointer, Referenced, Skipped, Why, WhyOut, WhyRemoved, WriteMode,
 };
 
 /// Something in the form in which people and logs may see it.
@@ -34,36 +33,6 @@ impl Redactions {
         }
         let mut shown = action.clone();
         hide_in_action(marked, &mut shown);
-        Shown(Cow::Owned(shown))
-    }
-
-    pub(crate) fn outcome<'a>(&self, outcome: &'a Outcome) -> Shown<'a, Outcome> {
-        let marked = self.of_kind(outcome.action.subject.kind);
-        if marked.is_empty() {
-            return Shown(Cow::Borrowed(outcome));
-        }
-        let mut shown = outcome.clone();
-        hide_in_action(marked, &mut shown.action);
-        match &mut shown.status {
-            Status::Done {
-                target: _,
-                effect:
-                    Effect {
-                        references,
-                        members: _,
-                    },
-            } => {
-                for (_, id) in references
-                    .iter_mut()
-                    .filter(|(path, _)| marked.paths.contains(path))
-                {
-                    *id = nobody();
-                }
-            }
-            Status::Met { target: _, current } => hide_in_map(marked, current),
-            // The words of a failure came without them: see `hidden`.
-            Status::Failed(_) | Status::Vanished | Status::NotTried(_) => {}
-        }
         Shown(Cow::Owned(shown))
     }
 
@@ -128,14 +97,20 @@ fn hide_in_action(marked: &Marked, action: &mut Action) {
         Operation::Update { changes } | Operation::Enable { changes } => {
             hide_in_changes(marked, changes);
         }
-        Operation::Disable { changes, why } => {
+        Operation::Disable {
+            changes,
+            why,
+            proof: _,
+        } => {
             hide_in_changes(marked, changes);
             hide_in_removal(marked, why);
         }
-        Operation::Delete { why } => hide_in_removal(marked, why),
+        Operation::Delete { why, proof: _ } => hide_in_removal(marked, why),
         Operation::SetReference { path, old, new } if marked.paths.contains(path) => {
             *old = old.as_ref().map(|_| nobody());
-            *new = new.as_ref().map(|_| somebody());
+            if let Pointer::To(referenced) = new {
+                *referenced = somebody();
+            }
         }
         Operation::SetReference { .. }
         | Operation::AddMembers { .. }
@@ -172,7 +147,10 @@ fn hide_in_changes(marked: &Marked, changes: &mut [Change]) {
 fn hide_in_removal(marked: &Marked, why: &mut WhyRemoved) {
     match why {
         WhyRemoved::OutOfScope(out) => hide_in_filters(marked, out),
-        WhyRemoved::Blocked | WhyRemoved::SoftDeleted | WhyRemoved::Deleted => {}
+        WhyRemoved::Blocked
+        | WhyRemoved::SoftDeleted
+        | WhyRemoved::Deleted
+        | WhyRemoved::Missing => {}
     }
 }
 
@@ -197,16 +175,13 @@ fn hide_in_filters(marked: &Marked, why: &mut WhyOut) {
     }
 }
 
-/// What stands for the id of an object that is not shown.
+/// What stands for the id of an object that is not shown; the number 0 is nobody's.
 fn nobody() -> SourceId {
     SourceId::new(REDACTED)
 }
 
 fn somebody() -> Referenced {
-    Referenced {
-        source: nobody(),
-        target: None,
-    }
+    Referenced::to(Key::default())
 }
 
 #[cfg(test)]
@@ -214,7 +189,7 @@ mod tests {
     use super::*;
     use crate::engine::filter::ClauseFailure;
     use crate::engine::model::{ObjectKind, TargetId};
-    use crate::engine::plan::{ElementChange, Subject};
+    use crate::engine::plan::{ElementChange, Proof, Subject};
 
     fn path(text: &str) -> TargetPath {
         TargetPath::parse(text).unwrap()
@@ -229,7 +204,7 @@ mod tests {
 
     fn referenced() -> Referenced {
         Referenced {
-            source: SourceId::new("secret"),
+            key: Key::new(7_777),
             target: Some(TargetId::new("secret")),
         }
     }
@@ -238,6 +213,7 @@ mod tests {
     fn actions() -> Vec<Action> {
         let subject = Subject {
             kind: ObjectKind::User,
+            key: Key::new(1),
             id: SourceId::new("1"),
             label: "jane".to_owned(),
         };
@@ -291,6 +267,7 @@ mod tests {
                 operation: Operation::Disable {
                     changes,
                     why: WhyRemoved::Blocked,
+                    proof: Proof::on_record(),
                 },
             },
             Action {
@@ -299,7 +276,7 @@ mod tests {
                 operation: Operation::SetReference {
                     path: path("manager"),
                     old: Some(SourceId::new("secret")),
-                    new: Some(referenced()),
+                    new: Pointer::To(referenced()),
                 },
             },
         ]
@@ -312,41 +289,12 @@ mod tests {
         for action in actions() {
             let shown = format!("{:?}", *redactions.action(&action));
             assert!(!shown.contains("secret"), "{shown}");
+            assert!(!shown.contains("7777"), "{shown}");
             assert!(
                 shown.contains(REDACTED) && shown.contains("jane"),
                 "{shown}"
             );
             assert_eq!(*nothing.action(&action), action);
-        }
-    }
-
-    #[test]
-    fn outcomes_are_shown_like_their_actions() {
-        let redactions = Redactions::marking(&["title", "manager"]);
-        let action = actions().remove(0);
-        let values = BTreeMap::from([(path("title"), Value::text("secret"))]);
-        for status in [
-            Status::Met {
-                target: TargetId::new("t1"),
-                current: values,
-            },
-            Status::Done {
-                target: TargetId::new("t1"),
-                effect: Effect {
-                    references: vec![(path("manager"), SourceId::new("secret"))],
-                    members: Vec::new(),
-                },
-            },
-        ] {
-            let outcome = Outcome {
-                action: action.clone(),
-                at: chrono::DateTime::UNIX_EPOCH,
-                duration_ms: 1,
-                requests: 1,
-                status,
-            };
-            let shown = format!("{:?}", *redactions.outcome(&outcome));
-            assert!(!shown.contains("secret"), "{shown}");
         }
     }
 
@@ -397,7 +345,7 @@ mod tests {
     fn the_keys_of_skips_are_not_told() {
         let redactions = Redactions::marking(&["title"]);
         let target = TargetId::new("t1");
-        let other = SourceId::new("2");
+        let other = Key::new(2);
         for why in [
             Why::Ambiguous {
                 key: key("title"),
@@ -406,7 +354,7 @@ mod tests {
             Why::Taken {
                 key: key("title"),
                 target,
-                by: other.clone(),
+                by: other,
             },
             Why::DuplicateSource {
                 key: key("title"),

@@ -2,6 +2,7 @@
 //! what goes wrong in between.
 
 mod asked;
+mod single;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -4,13 +4,13 @@ use serde_json::{Map, Value as Json, json};
 
 use super::value::{key_json, path_json, subject_json, value_json};
 use super::why::{filters_of_removal_json, why_removed_word};
-use crate::engine::model::{SourceId, TargetId};
+use crate::engine::model::TargetId;
 use crate::engine::plan::{Action, Change, Operation, Referenced, Step, WhyRemoved, WriteMode};
 use crate::engine::redact::Shown;
 use crate::report::sentence;
 use crate::report::view::Names;
 
-pub(super) fn action_json(action: &Shown<'_, Action>, names: &Names<'_>) -> Json {
+pub(super) fn action_json(action: &Shown<'_, Action>, names: Names<'_>) -> Json {
     let mut object = Map::new();
     let mut set = |name: &str, value: Json| object.insert(name.to_owned(), value);
     set("action", json!(action.as_str()));
@@ -51,28 +51,28 @@ pub(super) fn action_json(action: &Shown<'_, Action>, names: &Names<'_>) -> Json
         Operation::Update { changes } | Operation::Enable { changes } => {
             set("changes", changes_json(changes));
         }
-        Operation::Disable { changes, why } => {
+        Operation::Disable {
+            changes,
+            why,
+            proof: _,
+        } => {
             set("changes", changes_json(changes));
             set("why", why_removed_json(why, action));
         }
-        Operation::Delete { why } => {
+        Operation::Delete { why, proof: _ } => {
             set("why", why_removed_json(why, action));
         }
-        Operation::AddMembers { members } => {
+        Operation::AddMembers { members } | Operation::RemoveMembers { members, proof: _ } => {
             let members = members.iter().map(|one| referenced_json(one, names));
-            set("members", members.collect());
-        }
-        Operation::RemoveMembers { members } => {
-            let members = members
-                .iter()
-                .map(|(source, target)| member_json(source, Some(target.as_str()), names));
             set("members", members.collect());
         }
         Operation::SetReference { path, old, new } => {
             set("path", path_json(path));
-            let old = old.as_ref().map(|id| member_json(id, None, names));
+            let old = old
+                .as_ref()
+                .map(|id| member_json(id.as_str(), &names.name(id), None));
             set("old", json!(old));
-            let new = new.as_ref().map(|one| referenced_json(one, names));
+            let new = new.referenced().map(|one| referenced_json(one, names));
             set("new", json!(new));
         }
     }
@@ -81,12 +81,13 @@ pub(super) fn action_json(action: &Shown<'_, Action>, names: &Names<'_>) -> Json
 
 fn step_word(step: Step) -> &'static str {
     match step {
+        Step::Disables => "disables",
         Step::Users => "users",
         Step::Groups => "groups",
         Step::AddMembers => "add-members",
         Step::References => "references",
         Step::RemoveMembers => "remove-members",
-        Step::Removals => "removals",
+        Step::Deletes => "deletes",
     }
 }
 
@@ -114,13 +115,14 @@ fn changes_json(changes: &[Change]) -> Json {
         .collect()
 }
 
-fn member_json(source: &SourceId, target: Option<&str>, names: &Names<'_>) -> Json {
-    json!({ "id": source.as_str(), "label": names.name(source), "target": target })
+fn member_json(id: &str, label: &str, target: Option<&TargetId>) -> Json {
+    json!({ "id": id, "label": label, "target": target.map(TargetId::as_str) })
 }
 
-fn referenced_json(referenced: &Referenced, names: &Names<'_>) -> Json {
-    let Referenced { source, target } = referenced;
-    member_json(source, target.as_ref().map(TargetId::as_str), names)
+fn referenced_json(referenced: &Referenced, names: Names<'_>) -> Json {
+    let Referenced { key, target } = referenced;
+    let (id, label) = names.referenced(*key);
+    member_json(&id, &label, target.as_ref())
 }
 
 fn why_removed_json(why: &WhyRemoved, action: &Action) -> Json {

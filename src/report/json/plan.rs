@@ -1,6 +1,8 @@
-//! The plan of one job, serialised action by action.
+//! The plan of one job, serialised row by row.
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::io;
+
+use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Value as Json;
 
 use super::action::action_json;
@@ -9,60 +11,84 @@ use super::skipped::skipped_json;
 use super::value::{count_json, requests_json};
 use super::warning::warnings_json;
 use super::why::why_held_json;
-use crate::engine::redact::ShownReview;
+use crate::engine::guard::WhyHeld;
 use crate::report::sentence;
-use crate::report::view::{Names, PlanView, totals};
+use crate::report::view::{Names, Part, PlanRow, PlanView, Rows, totals};
 
 pub(super) struct PlanDocument<'a>(pub(super) &'a PlanView<'a>);
 
 impl Serialize for PlanDocument<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let PlanView {
-            review,
+            job,
+            header,
+            totals: counted,
+            held,
             kind,
             requests,
-            known: _,
-        } = self.0;
-        let names = &Names::new(self.0);
+            rows,
+        } = *self.0;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("job", review.job().as_str())?;
-        map.serialize_entry("kind", sentence::cycle_kind(*kind))?;
-        map.serialize_entry("evaluated", &count_json(review.evaluated()))?;
-        map.serialize_entry("in_scope", &count_json(review.in_scope()))?;
-        map.serialize_entry("linked", &count_json(review.linked()))?;
-        map.serialize_entry("incomplete", &review.incomplete())?;
-        map.serialize_entry("misnamed", &misnamed_json(review.misnamed()))?;
-        map.serialize_entry("totals", &totals(review.actions()))?;
-        map.serialize_entry("actions", &Actions(*review, names))?;
-        let held = review.held().map(|(why, actions)| {
-            let mut object = why_held_json(why);
-            let actions: Vec<_> = actions.iter().map(|one| action_json(one, names)).collect();
-            object.insert("actions".to_owned(), Json::Array(actions));
-            object
-        });
-        map.serialize_entry("held", &held)?;
-        map.serialize_entry("skipped", &SkippedObjects(*review, names))?;
-        map.serialize_entry("warnings", &warnings_json(review.warnings()))?;
-        map.serialize_entry("requests", &requests_json(*requests))?;
+        map.serialize_entry("job", job.as_str())?;
+        map.serialize_entry("kind", sentence::cycle_kind(kind))?;
+        map.serialize_entry("evaluated", &count_json(header.evaluated))?;
+        map.serialize_entry("in_scope", &count_json(header.in_scope))?;
+        map.serialize_entry("linked", &count_json(header.linked))?;
+        map.serialize_entry("incomplete", &header.incomplete)?;
+        map.serialize_entry("misnamed", &misnamed_json(&header.misnamed))?;
+        map.serialize_entry("totals", &totals(counted))?;
+        map.serialize_entry("actions", &PartOf(rows, Part::Cleared))?;
+        map.serialize_entry("held", &held.map(|why| Held { why, rows }))?;
+        map.serialize_entry("skipped", &PartOf(rows, Part::Skipped))?;
+        map.serialize_entry("warnings", &warnings_json(&header.warnings))?;
+        map.serialize_entry("requests", &requests_json(requests))?;
         map.end()
     }
 }
 
-struct Actions<'a>(ShownReview<'a>, &'a Names<'a>);
+struct Held<'a> {
+    why: WhyHeld,
+    rows: &'a dyn Rows,
+}
 
-impl Serialize for Actions<'_> {
+impl Serialize for Held<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(review, names) = self;
-        serializer.collect_seq(review.actions().map(|action| action_json(&action, names)))
+        let Self { why, rows } = *self;
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in why_held_json(why) {
+            map.serialize_entry(&name, &value)?;
+        }
+        map.serialize_entry("actions", &PartOf(rows, Part::Held))?;
+        map.end()
     }
 }
 
-struct SkippedObjects<'a>(ShownReview<'a>, &'a Names<'a>);
+/// One row after another: a plan may be larger than memory.
+struct PartOf<'a>(&'a dyn Rows, Part);
 
-impl Serialize for SkippedObjects<'_> {
+impl Serialize for PartOf<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(review, names) = self;
-        let skipped = review.skipped();
-        serializer.collect_seq(skipped.map(|skipped| skipped_json(&skipped, names)))
+        let Self(rows, part) = *self;
+        let mut list = serializer.serialize_seq(None)?;
+        let mut refused = None;
+        let done = rows.each(part, &mut |row| {
+            let written = list.serialize_element(&row_json(&row, Names::Rows(rows)));
+            written.map_err(|error| {
+                refused = Some(error);
+                io::Error::other("the document cannot be written")
+            })
+        });
+        match (refused, done) {
+            (Some(error), _) => Err(error),
+            (None, Err(error)) => Err(S::Error::custom(error)),
+            (None, Ok(())) => list.end(),
+        }
+    }
+}
+
+fn row_json(row: &PlanRow<'_>, names: Names<'_>) -> Json {
+    match row {
+        PlanRow::Action(action) => action_json(action, names),
+        PlanRow::Skipped(skipped) => skipped_json(skipped, names),
     }
 }

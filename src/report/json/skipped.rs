@@ -11,7 +11,7 @@ use crate::engine::redact::Shown;
 use crate::report::sentence;
 use crate::report::view::Names;
 
-pub(super) fn skipped_json(skipped: &Shown<'_, Skipped>, names: &Names<'_>) -> Json {
+pub(super) fn skipped_json(skipped: &Shown<'_, Skipped>, names: Names<'_>) -> Json {
     let Skipped { subject, why } = &**skipped;
     let mut object = Map::new();
     let mut set = |name: &str, value: Json| object.insert(name.to_owned(), value);
@@ -42,11 +42,11 @@ pub(super) fn skipped_json(skipped: &Shown<'_, Skipped>, names: &Names<'_>) -> J
         Why::Taken { key, target, by } => {
             set("key", key_json(key));
             set("targets", json!([target.as_str()]));
-            set("by", json!(by.as_str()));
+            set("by", json!(names.referenced(*by).0));
         }
         Why::DuplicateSource { key, other } => {
             set("key", key_json(key));
-            set("by", json!(other.as_str()));
+            set("by", json!(names.referenced(*other).0));
         }
         Why::MappingFailed(errors) => {
             let errors = errors.iter().map(|AttributeError { target, message }| {

@@ -22,7 +22,12 @@ pub(crate) fn time_json(time: DateTime<Utc>) -> Json {
 }
 
 pub(crate) fn subject_json(subject: &Subject) -> Json {
-    let Subject { kind, id, label } = subject;
+    let Subject {
+        kind,
+        key: _,
+        id,
+        label,
+    } = subject;
     json!({ "kind": kind.word(), "id": id.as_str(), "label": label })
 }
 

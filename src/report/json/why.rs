@@ -14,6 +14,7 @@ pub(super) fn why_removed_word(why: &WhyRemoved) -> &'static str {
         WhyRemoved::Blocked => "blocked",
         WhyRemoved::SoftDeleted => "soft-deleted",
         WhyRemoved::Deleted => "deleted",
+        WhyRemoved::Missing => "missing",
     }
 }
 
@@ -52,7 +53,10 @@ pub(super) fn filters_json(why: &WhyOut) -> Option<Json> {
 pub(super) fn filters_of_removal_json(why: &WhyRemoved) -> Option<Json> {
     match why {
         WhyRemoved::OutOfScope(out) => filters_json(out),
-        WhyRemoved::Blocked | WhyRemoved::SoftDeleted | WhyRemoved::Deleted => None,
+        WhyRemoved::Blocked
+        | WhyRemoved::SoftDeleted
+        | WhyRemoved::Deleted
+        | WhyRemoved::Missing => None,
     }
 }
 

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 
 use super::style::{Mark, Style};
 use crate::engine::model::{SourceId, TargetId, TargetPath, Value, Via};
-use crate::engine::plan::{Action, Change, Operation, Referenced, Subject, WhyRemoved, WriteMode};
+use crate::engine::plan::{
+    Action, Change, Operation, Pointer, Referenced, Subject, WhyRemoved, WriteMode,
+};
 use crate::engine::redact::Shown;
 use crate::report::sentence::{
     self, clean, key, number, optional, subject_text, things, value, why_removed,
@@ -18,7 +20,7 @@ const MEMBERS_NAMED: usize = 10;
 pub(super) fn write_action(
     out: &mut dyn Write,
     action: &Shown<'_, Action>,
-    names: &Names<'_>,
+    names: Names<'_>,
     style: Style,
 ) -> io::Result<()> {
     let (add, change) = (style.mark(Mark::Add), style.mark(Mark::Change));
@@ -66,22 +68,27 @@ pub(super) fn write_action(
             writeln!(out, "  {add} enable {}", subject_text(subject))?;
             write_changes(out, changes, names)
         }
-        Operation::Disable { changes, why } => {
+        Operation::Disable {
+            changes,
+            why,
+            proof: _,
+        } => {
             write_removal(out, action.as_str(), subject, why, style)?;
             write_changes(out, changes, names)
         }
-        Operation::Delete { why } => write_removal(out, action.as_str(), subject, why, style),
-        Operation::AddMembers { members } => {
-            let ids = members.iter().map(|member| &member.source);
-            write_members(out, subject, &add, ids, names, style)
+        Operation::Delete { why, proof: _ } => {
+            write_removal(out, action.as_str(), subject, why, style)
         }
-        Operation::RemoveMembers { members } => {
-            let ids = members.iter().map(|(source, _)| source);
-            write_members(out, subject, &style.mark(Mark::Remove), ids, names, style)
+        Operation::AddMembers { members } => {
+            write_members(out, subject, &add, members, names, style)
+        }
+        Operation::RemoveMembers { members, proof: _ } => {
+            let remove = style.mark(Mark::Remove);
+            write_members(out, subject, &remove, members, names, style)
         }
         Operation::SetReference { path, old, new } => {
             writeln!(out, "  {change} update {}", subject_text(subject))?;
-            let text = reference_change(path, old.as_ref(), new.as_ref(), names);
+            let text = reference_change(path, old.as_ref(), new, names);
             writeln!(out, "      {text}")
         }
     }
@@ -91,7 +98,7 @@ fn write_given(
     out: &mut dyn Write,
     attributes: &BTreeMap<TargetPath, Value>,
     references: &[(TargetPath, Referenced)],
-    names: &Names<'_>,
+    names: Names<'_>,
 ) -> io::Result<()> {
     for (path, given) in attributes {
         writeln!(out, "      {path}: {}", value(given, names))?;
@@ -126,11 +133,14 @@ fn write_removal(
 fn reference_change(
     path: &TargetPath,
     old: Option<&SourceId>,
-    new: Option<&Referenced>,
-    names: &Names<'_>,
+    new: &Pointer,
+    names: Names<'_>,
 ) -> String {
     let old = old.map_or_else(none, |id| clean(&names.name(id)));
-    let new = new.map_or_else(none, |new| referenced_text(new, names));
+    let new = match new {
+        Pointer::To(referenced) => referenced_text(referenced, names),
+        Pointer::Cleared(_) => none(),
+    };
     format!("{path}: {old} → {new}")
 }
 
@@ -138,12 +148,12 @@ fn none() -> String {
     "(none)".to_owned()
 }
 
-fn referenced_text(referenced: &Referenced, names: &Names<'_>) -> String {
-    let Referenced { source, target: _ } = referenced;
-    clean(&names.name(source))
+fn referenced_text(referenced: &Referenced, names: Names<'_>) -> String {
+    let Referenced { key, target: _ } = referenced;
+    clean(&names.label(*key))
 }
 
-fn write_changes(out: &mut dyn Write, changes: &[Change], names: &Names<'_>) -> io::Result<()> {
+fn write_changes(out: &mut dyn Write, changes: &[Change], names: Names<'_>) -> io::Result<()> {
     for change in changes {
         let Change {
             path,
@@ -163,19 +173,20 @@ fn write_changes(out: &mut dyn Write, changes: &[Change], names: &Names<'_>) -> 
     Ok(())
 }
 
-fn write_members<'a>(
+fn write_members(
     out: &mut dyn Write,
     group: &Subject,
     mark: &str,
-    members: impl ExactSizeIterator<Item = &'a SourceId>,
-    names: &Names<'_>,
+    members: &[Referenced],
+    names: Names<'_>,
     style: Style,
 ) -> io::Result<()> {
     let all = members.len();
     let at_most = if style.details { all } else { MEMBERS_NAMED };
     let listed: Vec<_> = members
+        .iter()
         .take(at_most)
-        .map(|id| clean(&names.name(id)))
+        .map(|member| referenced_text(member, names))
         .collect();
     let rest = match all - listed.len() {
         0 => String::new(),

@@ -10,61 +10,57 @@ use crate::engine::plan::Step;
 use crate::report::sentence::{
     capital, clean, count, cycle_kind, is_news, misnamed, number, things, why_held,
 };
-use crate::report::view::{Names, PlanView, totals};
+use crate::report::view::{Names, Part, PlanRow, PlanView, totals};
 
 /// The diff report of one job.
 pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io::Result<()> {
     let PlanView {
-        review,
+        job,
+        header,
+        totals,
+        held,
         kind,
         requests,
-        known: _,
-    } = view;
-    let names = &Names::new(view);
-    let job = clean(review.job().as_str());
+        rows,
+    } = *view;
+    let job = clean(job.as_str());
     writeln!(out, "{}", style.bold(&format!("Plan of {job}")))?;
     writeln!(
         out,
         "{} cycle: {} evaluated, {} in scope, {} linked.",
-        capital(cycle_kind(*kind)),
-        count(review.evaluated()),
-        count(review.in_scope()),
-        count(review.linked())
+        capital(cycle_kind(kind)),
+        count(header.evaluated),
+        count(header.in_scope),
+        count(header.linked)
     )?;
-    if let Some(incomplete) = review.incomplete() {
+    if let Some(incomplete) = &header.incomplete {
         writeln!(
             out,
-            "Who belongs is not known for certain, so removals wait: {}",
+            "The scope is not certain; removals are postponed: {}",
             clean(incomplete)
         )?;
     }
-    for one in review.misnamed().iter().filter(|one| is_news(one)) {
+    for one in header.misnamed.iter().filter(|one| is_news(one)) {
         writeln!(out, "{} {}", style.mark(Mark::Warn), misnamed(one))?;
     }
-    let mut last: Option<Step> = None;
-    for action in review.actions() {
-        if last != Some(action.step()) {
-            last = Some(action.step());
-            writeln!(out, "\n{}", style.bold(heading(action.step())))?;
-        }
-        write_action(out, &action, names, style)?;
-    }
-    if let Some((why, actions)) = review.held() {
+    write_actions(out, view, style)?;
+    if let Some(why) = held {
         writeln!(out, "\n{}", style.bold("Held back"))?;
         writeln!(out, "  {}.", capital(&why_held(why)))?;
-        for action in &actions {
-            write_action(out, action, names, style)?;
-        }
+        rows.each(Part::Held, &mut |row| match row {
+            PlanRow::Action(action) => write_action(out, action, Names::Rows(rows), style),
+            PlanRow::Skipped(_) => Ok(()),
+        })?;
         writeln!(
             out,
-            "  None of these {} is carried out until they are allowed with: entrain approve {job}",
-            things(actions.len() as u64, "removal")
+            "  None of these {} is carried out until they are approved with: entrain approve {job}",
+            things(totals.held, "removal")
         )?;
     }
-    write_skipped(out, *review, names, style)?;
-    if !review.warnings().is_empty() {
+    write_skipped(out, view, style)?;
+    if !header.warnings.is_empty() {
         writeln!(out, "\n{}", style.bold("Warnings"))?;
-        write_warnings(out, review.warnings(), style)?;
+        write_warnings(out, &header.warnings, style)?;
     }
     writeln!(out, "\n{}", plan_line(view))?;
     writeln!(
@@ -75,21 +71,41 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
     )
 }
 
+/// The actions that would be carried out, step by step.
+fn write_actions(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io::Result<()> {
+    let mut last: Option<Step> = None;
+    view.rows.each(Part::Cleared, &mut |row| match row {
+        PlanRow::Action(action) => {
+            if last != Some(action.step()) {
+                last = Some(action.step());
+                writeln!(out, "\n{}", style.bold(heading(action.step())))?;
+            }
+            write_action(out, action, Names::Rows(view.rows), style)
+        }
+        PlanRow::Skipped(_) => Ok(()),
+    })
+}
+
 fn heading(step: Step) -> &'static str {
     match step {
+        Step::Disables => "Disables",
         Step::Users => "Users",
         Step::Groups => "Groups",
         Step::AddMembers => "Memberships to add",
         Step::References => "References",
         Step::RemoveMembers => "Memberships to remove",
-        Step::Removals => "Disables and deletes",
+        Step::Deletes => "Deletes",
     }
 }
 
 /// `Plan: 20 to create, 3 to update, 1 to disable, 0 to delete, 12 memberships to add`.
 fn plan_line(view: &PlanView<'_>) -> String {
-    let review = view.review;
-    let totals = totals(review.actions());
+    let PlanView {
+        header,
+        totals: counted,
+        ..
+    } = *view;
+    let totals = totals(counted);
     let mut parts = vec![
         format!("{} to create", number(totals["create"])),
         format!("{} to update", number(totals["update"])),
@@ -124,15 +140,15 @@ fn plan_line(view: &PlanView<'_>) -> String {
         totals["set-reference"],
         format!("{} to set", things(totals["set-reference"], "reference")),
     );
-    let held = review.held().map_or(0, |(_, actions)| actions.len()) as u64;
+    let held = counted.held;
     optional(held, format!("{} held", things(held, "removal")));
-    let failing = review.skipped().filter(|one| one.why.is_failure()).count() as u64;
+    let failing = counted.failing;
     optional(failing, format!("{} failing", things(failing, "object")));
-    let skipped = review.skipped().count() as u64 - failing;
+    let skipped = counted.skipped.values().sum::<u64>();
     optional(skipped, format!("{} skipped", number(skipped)));
-    let warnings = review.warnings().len() as u64;
+    let warnings = header.warnings.len() as u64;
     optional(warnings, things(warnings, "warning"));
-    let nothing = if review.is_empty() && held == 0 {
+    let nothing = if counted.is_empty() && held == 0 {
         "No changes. "
     } else {
         ""

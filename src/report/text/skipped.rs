@@ -4,63 +4,85 @@ use std::io::{self, Write};
 
 use super::style::{Mark, Style};
 use crate::engine::plan::{Skipped, Why, WhyOut};
-use crate::engine::redact::ShownReview;
 use crate::report::sentence::{subject_text, things, why};
-use crate::report::view::Names;
+use crate::report::view::{Names, Part, PlanRow, PlanView};
 
-/// Objects that were never assigned are listed up to this many; beyond it they are counted, because
-/// they are the rest of the tenant and bury what matters.
-const UNASSIGNED_NAMED: usize = 20;
+/// Objects that nothing brings into scope are listed up to this many; beyond it they are counted,
+/// because they are the rest of the tenant and bury what matters.
+const UNASSIGNED_NAMED: u64 = 20;
 
 pub(super) fn write_skipped(
     out: &mut dyn Write,
-    review: ShownReview<'_>,
-    names: &Names<'_>,
+    view: &PlanView<'_>,
     style: Style,
 ) -> io::Result<()> {
-    let is_unassigned = |skipped: &Skipped| {
-        matches!(
-            skipped.why,
-            Why::OutOfScope(WhyOut::NotAssigned | WhyOut::NotNamed | WhyOut::KindDisabled)
-        )
-    };
-    let unassigned = review.skipped().filter(|one| is_unassigned(one)).count();
-    let cut = !style.details && unassigned > UNASSIGNED_NAMED;
-    let mut titled = false;
-    for skipped in review.skipped() {
-        if cut && is_unassigned(&skipped) {
-            continue;
-        }
-        if !titled {
-            writeln!(out, "\n{}", style.bold("Skipped"))?;
-            titled = true;
-        }
-        let Skipped {
-            subject,
-            why: reason,
-        } = &*skipped;
-        let mark = style.mark(if reason.is_failure() {
-            Mark::Fail
-        } else {
-            Mark::Skip
-        });
-        writeln!(
-            out,
-            "  {mark} {}: {}",
-            subject_text(subject),
-            why(reason, subject.kind, names)
-        )?;
+    let skipped = view.totals.skipped.values().sum::<u64>();
+    if skipped + view.totals.failing == 0 {
+        return Ok(());
     }
-    if cut {
-        if !titled {
-            writeln!(out, "\n{}", style.bold("Skipped"))?;
+    writeln!(out, "\n{}", style.bold("Skipped"))?;
+    let unassigned = if style.details { 0 } else { unassigned(view)? };
+    let cut = unassigned > UNASSIGNED_NAMED;
+    view.rows.each(Part::Skipped, &mut |row| match row {
+        PlanRow::Skipped(skipped) if !(cut && is_unassigned(skipped)) => {
+            write_one(out, skipped, view, style)
         }
+        PlanRow::Skipped(_) | PlanRow::Action(_) => Ok(()),
+    })?;
+    if cut {
         writeln!(
             out,
             "  {} {} that nothing brings into scope (-v lists them)",
             style.mark(Mark::Skip),
-            things(unassigned as u64, "object")
+            things(unassigned, "object")
         )?;
     }
     Ok(())
+}
+
+fn is_unassigned(skipped: &Skipped) -> bool {
+    matches!(
+        skipped.why,
+        Why::OutOfScope(WhyOut::NotAssigned | WhyOut::NotNamed | WhyOut::KindDisabled)
+    )
+}
+
+/// How many objects nothing brings into scope. They are counted only where they may be too many.
+fn unassigned(view: &PlanView<'_>) -> io::Result<u64> {
+    let out_of_scope = view.totals.skipped.get(Why::OUT_OF_SCOPE).copied();
+    let mut counted = 0;
+    if out_of_scope.unwrap_or(0) > UNASSIGNED_NAMED {
+        view.rows.each(Part::Skipped, &mut |row| {
+            if let PlanRow::Skipped(skipped) = row
+                && is_unassigned(skipped)
+            {
+                counted += 1;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(counted)
+}
+
+fn write_one(
+    out: &mut dyn Write,
+    skipped: &Skipped,
+    view: &PlanView<'_>,
+    style: Style,
+) -> io::Result<()> {
+    let Skipped {
+        subject,
+        why: reason,
+    } = skipped;
+    let mark = style.mark(if reason.is_failure() {
+        Mark::Fail
+    } else {
+        Mark::Skip
+    });
+    writeln!(
+        out,
+        "  {mark} {}: {}",
+        subject_text(subject),
+        why(reason, subject.kind, Names::Rows(view.rows))
+    )
 }

@@ -195,7 +195,7 @@ fn write_last_cycle(out: &mut dyn Write, cycle: &CycleView, style: Style) -> io:
     if let Some(incomplete) = incomplete {
         writeln!(
             out,
-            "  {fail} Who belongs is not known for certain, so removals wait: {}",
+            "  {fail} The scope is not certain; removals are postponed: {}",
             clean(incomplete)
         )?;
     }

@@ -67,7 +67,7 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
     if let Some(incomplete) = incomplete {
         writeln!(
             out,
-            "  {fail} Who belongs is not known for certain, so removals wait: {}",
+            "  {fail} The scope is not certain; removals are postponed: {}",
             clean(incomplete)
         )?;
     }

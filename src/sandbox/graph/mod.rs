@@ -4,6 +4,7 @@
 mod answer;
 mod batch;
 mod delta;
+mod principal;
 mod query;
 mod read;
 #[cfg(test)]
@@ -101,6 +102,18 @@ impl Graph {
             ["users"] => reader.users(),
             ["users", id] => reader.user(id),
             ["users", id, "manager"] => reader.manager(id),
+            ["users", id, "memberOf", "microsoft.graph.group"] => {
+                reader.member_of(tenant::Stream::Users, id)
+            }
+            ["groups", id, "memberOf", "microsoft.graph.group"] => {
+                reader.member_of(tenant::Stream::Groups, id)
+            }
+            ["users", id, "appRoleAssignments"] => {
+                reader.role_assignments(tenant::Stream::Users, id)
+            }
+            ["groups", id, "appRoleAssignments"] => {
+                reader.role_assignments(tenant::Stream::Groups, id)
+            }
             ["groups"] => reader.groups(),
             ["groups", id] => reader.group(id),
             ["groups", id, "members"] => reader.members(id, None, false),

@@ -32,6 +32,8 @@ pub(super) enum Permission {
     Organization,
     Domains,
     CustomSecurityAttributes,
+    /// Roles as one user or group holds them.
+    Directory,
 }
 
 impl Permission {
@@ -47,6 +49,7 @@ impl Permission {
             ],
             Self::Organization => &["Organization.Read.All", "Directory.Read.All"],
             Self::Domains => &["Domain.Read.All", "Directory.Read.All"],
+            Self::Directory => &["Directory.Read.All", "AppRoleAssignment.ReadWrite.All"],
             Self::CustomSecurityAttributes => &[
                 "CustomSecAttributeAssignment.Read.All",
                 "CustomSecAttributeAssignment.ReadWrite.All",
@@ -242,7 +245,7 @@ impl Reader<'_> {
         Ok(text(self.render(manager, &names, kind)))
     }
 
-    fn find_user(&self, id: &str) -> Result<Principal, Problem> {
+    pub(super) fn find_user(&self, id: &str) -> Result<Principal, Problem> {
         let found = match Uuid::parse_str(id) {
             Ok(id) => self.directory().principal(id),
             Err(_) => (0..self.directory().users.len())
@@ -270,7 +273,7 @@ impl Reader<'_> {
         )))
     }
 
-    fn find_group(&self, id: &str) -> Result<Principal, Problem> {
+    pub(super) fn find_group(&self, id: &str) -> Result<Principal, Problem> {
         Uuid::parse_str(id)
             .ok()
             .and_then(|id| self.directory().principal(id))
@@ -443,7 +446,7 @@ impl Reader<'_> {
     }
 
     /// An object with the named properties; outside delta one that was never set shows as null.
-    fn render(
+    pub(super) fn render(
         &self,
         principal: Principal,
         names: &[String],
@@ -510,7 +513,7 @@ impl Reader<'_> {
         }
     }
 
-    fn page_size(&self) -> usize {
+    pub(super) fn page_size(&self) -> usize {
         self.options
             .top
             .unwrap_or(self.tenant.settings.entries_per_page)
@@ -518,7 +521,7 @@ impl Reader<'_> {
     }
 
     /// Where this page of a listing begins.
-    fn cursor(&self) -> Result<u64, Problem> {
+    pub(super) fn cursor(&self) -> Result<u64, Problem> {
         let Some(token) = &self.options.skip_token else {
             return Ok(0);
         };
@@ -531,7 +534,7 @@ impl Reader<'_> {
             .ok_or_else(|| Problem::bad_request("Badly formed token."))
     }
 
-    fn next(&self, path: &str, cursor: Option<u64>) -> Link {
+    pub(super) fn next(&self, path: &str, cursor: Option<u64>) -> Link {
         let Some(cursor) = cursor else {
             return Link::None;
         };
@@ -550,7 +553,7 @@ impl Reader<'_> {
         Link::Next(url)
     }
 
-    fn context(&self, what: &str) -> String {
+    pub(super) fn context(&self, what: &str) -> String {
         format!("{}/v1.0/$metadata#{what}", self.origin)
     }
 }

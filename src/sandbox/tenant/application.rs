@@ -109,6 +109,15 @@ impl Application {
         self.assignments.values()
     }
 
+    /// The entries of these principals, as JSON.
+    pub(crate) fn entries(&self, is_wanted: impl Fn(Uuid) -> bool) -> Vec<String> {
+        let assignments = self.assignments.values();
+        assignments
+            .filter(|assignment| is_wanted(assignment.principal))
+            .map(|assignment| self.render(assignment))
+            .collect()
+    }
+
     /// Up to `count` entries behind a cursor, as JSON, and the cursor behind them when more follow.
     pub(crate) fn page(&self, after: u64, count: usize) -> (Vec<String>, Option<u64>) {
         let mut rest = self.assignments.range(after + 1..);

@@ -1,13 +1,32 @@
--- Format 1. Times are RFC 3339 in UTC with milliseconds; kinds and states are the words of the vocabulary.
+-- Format 2, the first that is kept. Objects, jobs, attribute names and target paths are numbers here; their
+-- text stands in one place each. Ids that are GUIDs are 16 bytes, others text. Times in text are RFC 3339
+-- in UTC with milliseconds. The numbers of kinds and presences are those in store/wire.rs.
 
--- One ever-growing number; a pending mark is the number's value when the mark was set.
-CREATE TABLE counter (mark INTEGER NOT NULL);
-INSERT INTO counter VALUES (0);
+-- `mark` grows forever; a pending mark is its value when the mark was set. `key` is the last number
+-- that was given to an object, `row` to a row of the ledger: a number is never given twice.
+CREATE TABLE counter (
+    mark INTEGER NOT NULL,
+    key  INTEGER NOT NULL,
+    row  INTEGER NOT NULL
+);
+INSERT INTO counter VALUES (0, 0, 0);
+
+-- Names of source attributes, and ids of app roles.
+CREATE TABLE names (
+    number INTEGER PRIMARY KEY,
+    name   TEXT NOT NULL UNIQUE
+);
+
+-- Target paths.
+CREATE TABLE paths (
+    number INTEGER PRIMARY KEY,
+    path   TEXT NOT NULL UNIQUE
+);
 
 -- The source ---------------------------------------------------------------------------------------
 
 CREATE TABLE watermarks (
-    kind        TEXT PRIMARY KEY,
+    kind        INTEGER PRIMARY KEY,
     round       INTEGER NOT NULL,
     full_round  INTEGER NOT NULL,           -- whether the round began without a delta link
     under_way   INTEGER NOT NULL,
@@ -15,45 +34,71 @@ CREATE TABLE watermarks (
     delta_link  TEXT,                       -- of the last round that was finished
     page_link   TEXT,                       -- of the round under way: the page to read next
     updated     TEXT
-) WITHOUT ROWID;
-
-CREATE TABLE objects (
-    kind        TEXT NOT NULL,
-    id          TEXT NOT NULL,
-    presence    TEXT NOT NULL,              -- present, soft-deleted, deleted
-    seen_round  INTEGER NOT NULL,           -- the last full round that reported it
-    manager     TEXT,
-    label       TEXT NOT NULL,
-    attributes  TEXT NOT NULL,
-    PRIMARY KEY (kind, id)
 );
+
+-- Also ids that were only mentioned, as a member or a manager: presence 0, and no attributes.
+CREATE TABLE objects (
+    key         INTEGER PRIMARY KEY,
+    kind        INTEGER NOT NULL,
+    id          NOT NULL,
+    presence    INTEGER NOT NULL,
+    seen        INTEGER NOT NULL,           -- the last full round that reported it
+    manager     INTEGER,
+    label       TEXT NOT NULL,
+    attributes  BLOB
+);
+CREATE UNIQUE INDEX objects_by_id ON objects (id, kind);
+CREATE INDEX objects_by_kind ON objects (kind, presence);
 CREATE INDEX objects_by_manager ON objects (manager) WHERE manager IS NOT NULL;
-CREATE INDEX objects_by_label ON objects (kind, label COLLATE NOCASE);
-CREATE INDEX objects_gone ON objects (kind, id) WHERE presence <> 'present';
+
+-- Objects by label. In the order of labels, so it is filled when a full round ends and not row by row.
+CREATE TABLE labels (
+    kind  INTEGER NOT NULL,
+    label TEXT NOT NULL COLLATE NOCASE,
+    key   INTEGER NOT NULL,
+    PRIMARY KEY (kind, label, key)
+) WITHOUT ROWID;
 
 CREATE TABLE members (
-    group_id    TEXT NOT NULL,
-    member_id   TEXT NOT NULL,
-    member_kind TEXT NOT NULL,
-    seen_round  INTEGER NOT NULL,
-    PRIMARY KEY (group_id, member_id)
+    group_key   INTEGER NOT NULL,
+    member_key  INTEGER NOT NULL,
+    seen        INTEGER NOT NULL,
+    PRIMARY KEY (group_key, member_key)
 ) WITHOUT ROWID;
-CREATE INDEX members_by_member ON members (member_id);
-CREATE INDEX members_nested ON members (group_id, member_id) WHERE member_kind = 'group';
+
+-- The same the other way round; filled like `labels`.
+CREATE TABLE memberships (
+    member_key  INTEGER NOT NULL,
+    group_key   INTEGER NOT NULL,
+    PRIMARY KEY (member_key, group_key)
+) WITHOUT ROWID;
+
+-- The members that are groups themselves.
+CREATE TABLE nested (
+    group_key   INTEGER NOT NULL,
+    member_key  INTEGER NOT NULL,
+    PRIMARY KEY (group_key, member_key)
+) WITHOUT ROWID;
 
 -- Jobs ---------------------------------------------------------------------------------------------
 
 CREATE TABLE jobs (
-    name              TEXT PRIMARY KEY,
+    key               INTEGER PRIMARY KEY,
+    name              TEXT NOT NULL UNIQUE,
     fingerprint       TEXT,
     full_mark         INTEGER,              -- a full evaluation is due since this mark
-    service_principal TEXT,
+    service_principal,
     target            TEXT,                 -- the address that the links were made at
-    default_domain    TEXT                  -- of the tenant, as the last cycle that needed it read it
-) WITHOUT ROWID;
+    default_domain    TEXT,                 -- of the tenant, as the last cycle that needed it read it
+    -- How many links there are, and how many of them are in scope.
+    linked_users      INTEGER NOT NULL DEFAULT 0,
+    linked_groups     INTEGER NOT NULL DEFAULT 0,
+    scope_users       INTEGER NOT NULL DEFAULT 0,
+    scope_groups      INTEGER NOT NULL DEFAULT 0
+);
 
 CREATE TABLE roles (
-    job          TEXT NOT NULL,
+    job          INTEGER NOT NULL,
     id           TEXT NOT NULL,
     value        TEXT,
     display_name TEXT NOT NULL,
@@ -61,88 +106,64 @@ CREATE TABLE roles (
 ) WITHOUT ROWID;
 
 CREATE TABLE assignments (
-    job       TEXT NOT NULL,
-    kind      TEXT NOT NULL,
-    principal TEXT NOT NULL,
-    role      TEXT NOT NULL,
+    job       INTEGER NOT NULL,
+    kind      INTEGER NOT NULL,
+    principal INTEGER NOT NULL,
+    role      INTEGER NOT NULL,             -- of `names`
     PRIMARY KEY (job, kind, principal, role)
 ) WITHOUT ROWID;
 
 CREATE TABLE pending (
-    job  TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    id   TEXT NOT NULL,
+    job  INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    key  INTEGER NOT NULL,
     mark INTEGER NOT NULL,
-    PRIMARY KEY (job, kind, id)
+    PRIMARY KEY (job, kind, key)
 ) WITHOUT ROWID;
 
 -- The target ---------------------------------------------------------------------------------------
 
+-- `link` is the job's key times 2^32, plus the object's key.
 CREATE TABLE links (
-    job       TEXT NOT NULL,
-    kind      TEXT NOT NULL,
-    source_id TEXT NOT NULL,
-    target_id TEXT NOT NULL,
+    link      INTEGER PRIMARY KEY,
+    job       INTEGER NOT NULL,
+    kind      INTEGER NOT NULL,
+    target    NOT NULL,
     in_scope  INTEGER NOT NULL,
-    sent      TEXT NOT NULL,                -- all but the references
-    PRIMARY KEY (job, kind, source_id),
-    UNIQUE (job, kind, target_id)
+    unread    INTEGER NOT NULL DEFAULT 0,   -- the target must be read before it is compared
+    sent      BLOB NOT NULL                 -- all but the references
 );
+CREATE UNIQUE INDEX links_by_target ON links (target, job, kind);
 
 CREATE TABLE sent_references (
-    job        TEXT NOT NULL,
-    kind       TEXT NOT NULL,
-    source_id  TEXT NOT NULL,
-    path       TEXT NOT NULL,
-    referenced TEXT NOT NULL,
-    PRIMARY KEY (job, kind, source_id, path)
+    job        INTEGER NOT NULL,
+    source     INTEGER NOT NULL,
+    path       INTEGER NOT NULL,
+    referenced INTEGER NOT NULL,
+    PRIMARY KEY (job, source, path)
 ) WITHOUT ROWID;
 CREATE INDEX sent_references_by_referenced ON sent_references (job, referenced);
 
 CREATE TABLE sent_members (
-    job           TEXT NOT NULL,
-    group_id      TEXT NOT NULL,
-    member_id     TEXT NOT NULL,
-    member_target TEXT NOT NULL,
-    PRIMARY KEY (job, group_id, member_id)
+    job         INTEGER NOT NULL,
+    group_key   INTEGER NOT NULL,
+    member_key  INTEGER NOT NULL,
+    PRIMARY KEY (job, group_key, member_key)
 ) WITHOUT ROWID;
-CREATE INDEX sent_members_by_member ON sent_members (job, member_id);
+CREATE INDEX sent_members_by_member ON sent_members (job, member_key);
 
--- Links that came, went or changed scope since the last evaluation was finished: whoever refers to
--- them is marked then.
+-- Links that came, went or changed scope since the last evaluation was finished: objects that refer to
+-- them are marked then.
 CREATE TABLE link_events (
-    job       TEXT NOT NULL,
-    kind      TEXT NOT NULL,
-    source_id TEXT NOT NULL,
-    PRIMARY KEY (job, kind, source_id)
-) WITHOUT ROWID;
-
--- Creates that were begun and whose end is not recorded.
-CREATE TABLE intents (
-    job       TEXT NOT NULL,
-    kind      TEXT NOT NULL,
-    source_id TEXT NOT NULL,
-    cycle     INTEGER NOT NULL,
-    lost      INTEGER NOT NULL,             -- an earlier answer was lost: the target may have created it
-    keys      TEXT NOT NULL,
-    PRIMARY KEY (job, kind, source_id)
-) WITHOUT ROWID;
-
--- Other writes that were begun and whose end is not recorded.
-CREATE TABLE writes (
-    job       TEXT NOT NULL,
-    kind      TEXT NOT NULL,
-    source_id TEXT NOT NULL,
-    cycle     INTEGER NOT NULL,
-    remaining INTEGER NOT NULL,             -- actions of this cycle that are not recorded yet
-    lost      INTEGER NOT NULL,
-    PRIMARY KEY (job, kind, source_id)
+    job    INTEGER NOT NULL,
+    source INTEGER NOT NULL,
+    PRIMARY KEY (job, source)
 ) WITHOUT ROWID;
 
 CREATE TABLE escrow (
-    job          TEXT NOT NULL,
-    kind         TEXT NOT NULL,
-    source_id    TEXT NOT NULL,
+    job          INTEGER NOT NULL,
+    kind         INTEGER NOT NULL,
+    source       INTEGER NOT NULL,
     label        TEXT NOT NULL,
     cycle        INTEGER NOT NULL,          -- of the last failure
     first_failed TEXT NOT NULL,
@@ -152,36 +173,18 @@ CREATE TABLE escrow (
     class        TEXT,
     http_status  INTEGER,
     message      TEXT NOT NULL,
-    PRIMARY KEY (job, kind, source_id)
+    PRIMARY KEY (job, kind, source)
 ) WITHOUT ROWID;
 
 -- Safety -------------------------------------------------------------------------------------------
 
 CREATE TABLE holds (
-    job     TEXT PRIMARY KEY,
+    job     INTEGER PRIMARY KEY,
     since   TEXT NOT NULL,
     why     TEXT NOT NULL,                  -- too-many-deletions (planned, allowed) or emptied-scope (users, groups)
     first   INTEGER NOT NULL,
     second  INTEGER NOT NULL
-) WITHOUT ROWID;
-
-CREATE TABLE held_removals (
-    job       TEXT NOT NULL REFERENCES holds (job) ON DELETE CASCADE,
-    position  INTEGER NOT NULL,
-    kind      TEXT NOT NULL,
-    source_id TEXT NOT NULL,
-    label     TEXT NOT NULL,
-    action    TEXT NOT NULL,
-    PRIMARY KEY (job, position)
-) WITHOUT ROWID;
-
-CREATE TABLE approvals (
-    job       TEXT NOT NULL,
-    kind      TEXT NOT NULL,
-    source_id TEXT NOT NULL,
-    approved  TEXT NOT NULL,
-    PRIMARY KEY (job, kind, source_id)
-) WITHOUT ROWID;
+);
 
 -- The record ---------------------------------------------------------------------------------------
 
@@ -217,25 +220,36 @@ CREATE TABLE cycle_counts (
     PRIMARY KEY (cycle, family, word)
 ) WITHOUT ROWID;
 
-CREATE TABLE log (
-    id          INTEGER PRIMARY KEY AUTOINCREMENT,
-    cycle       INTEGER NOT NULL REFERENCES cycles (number) ON DELETE CASCADE,
-    job         TEXT NOT NULL,
-    at          TEXT NOT NULL,
-    kind        TEXT NOT NULL,
-    source_id   TEXT NOT NULL,
-    label       TEXT NOT NULL,
-    target_id   TEXT,
-    action      TEXT NOT NULL,
-    status      TEXT NOT NULL,              -- succeeded, met, vanished, failed
-    changes     TEXT NOT NULL,              -- [[attribute, before, after], ..]
+-- The ledger: what a cycle plans, what came of it, and what is skipped. The numbers of states and
+-- operations are those in store/ledger.
+CREATE TABLE actions (
+    id          INTEGER PRIMARY KEY,
+    cycle       INTEGER NOT NULL,
+    job         INTEGER NOT NULL,
+    source      INTEGER NOT NULL,
+    step        INTEGER NOT NULL,
+    rank        INTEGER NOT NULL,
+    operation   INTEGER NOT NULL,
+    class       INTEGER,                    -- of a removal
+    weight      INTEGER NOT NULL,           -- in objects
+    state       INTEGER NOT NULL,
+    at          INTEGER,                    -- when it was sent, in milliseconds since 1970
+    attempts    INTEGER,
+    duration_ms INTEGER,
     http_status INTEGER,
+    follows     INTEGER,
+    target,
     error       TEXT,
-    requests    INTEGER NOT NULL,
-    duration_ms INTEGER NOT NULL
+    body        BLOB NOT NULL
 );
-CREATE INDEX log_by_cycle ON log (cycle);
-CREATE INDEX log_by_job ON log (job, id);
+-- Rows still to be sent, in the order of execution. It covers what the queue and the counts need.
+CREATE INDEX actions_due ON actions (cycle, step, rank, source, id, operation, class, weight)
+    WHERE state = 0;
+-- Rows that matter to the next plan of their object: sent, unknown, held, approved.
+CREATE INDEX actions_open ON actions (job, source) WHERE state BETWEEN 1 AND 4;
+CREATE INDEX actions_by_cycle ON actions (cycle);
+-- Objects that are skipped, which are few among the rows of a cycle.
+CREATE INDEX actions_skipped ON actions (cycle, id, operation) WHERE state = 20;
 
 CREATE TABLE requests (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -246,8 +260,8 @@ CREATE TABLE requests (
     path        TEXT NOT NULL,
     status      INTEGER,
     duration_ms INTEGER NOT NULL,
-    kind        TEXT,
-    source_id   TEXT,
+    kind        INTEGER,
+    source_id,
     error       TEXT
 );
 CREATE INDEX requests_by_cycle ON requests (cycle);

@@ -1,31 +1,34 @@
--- A small state of format 1: one user, her manager and their group, in the middle of everything.
-UPDATE counter SET mark = 7;
+-- A small state of format 2: one user, her manager and their group, in the middle of everything.
+UPDATE counter SET mark = 7, key = 3, row = 2;
+INSERT INTO names VALUES (1, 'userPrincipalName'), (2, 'r1');
+INSERT INTO paths VALUES (1, 'userName'), (2, 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager');
 INSERT INTO watermarks VALUES
-    ('user', 3, 0, 0, 'id,manager', 'https://graph.microsoft.com/v1.0/users/delta?$deltatoken=a', NULL, '2025-03-01T06:00:00.000Z'),
-    ('group', 3, 1, 1, 'id,members', NULL, 'https://graph.microsoft.com/v1.0/groups/delta?$skiptoken=b', NULL);
+    (1, 3, 0, 0, 'id,manager', 'https://graph.microsoft.com/v1.0/users/delta?$deltatoken=a', NULL, '2025-03-01T06:00:00.000Z'),
+    (2, 3, 1, 1, 'id,members', NULL, 'https://graph.microsoft.com/v1.0/groups/delta?$skiptoken=b', NULL);
 INSERT INTO objects VALUES
-    ('user', 'u1', 'present', 1, 'u2', 'ada@example.com', '{"manager":{"reference":"u2"},"userPrincipalName":"ada@example.com"}'),
-    ('user', 'u2', 'soft-deleted', 1, NULL, 'u2', '{}'),
-    ('group', 'g1', 'present', 3, NULL, 'Sales', '{"displayName":"Sales"}');
-INSERT INTO members VALUES ('g1', 'u1', 'user', 3);
-INSERT INTO jobs VALUES ('wizer', 'f0', 7, 'sp1', 'https://wizer.example/scim', 'example.com');
-INSERT INTO roles VALUES ('wizer', 'r1', 'User', 'User');
-INSERT INTO assignments VALUES ('wizer', 'group', 'g1', 'r1');
-INSERT INTO pending VALUES ('wizer', 'user', 'u1', 7);
-INSERT INTO links VALUES ('wizer', 'user', 'u1', 't1', 1, '{"userName":"ada@example.com"}');
-INSERT INTO sent_references VALUES
-    ('wizer', 'user', 'u1', 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager', 'u2');
-INSERT INTO sent_members VALUES ('wizer', 'g1', 'u1', 't1');
-INSERT INTO link_events VALUES ('wizer', 'user', 'u1');
-INSERT INTO intents VALUES ('wizer', 'group', 'g1', 1, 0, '[["displayName","Sales"]]');
-INSERT INTO writes VALUES ('wizer', 'user', 'u1', 1, 1, 0);
-INSERT INTO escrow VALUES ('wizer', 'user', 'u2', 'u2', 1, '2025-03-01T06:00:01.000Z', '2025-03-01T06:00:01.000Z', 1, 'update', 'refused', 400, 'the target says no');
-INSERT INTO holds VALUES ('wizer', '2025-03-01T06:00:01.000Z', 'too-many-deletions', 3, 2);
-INSERT INTO held_removals VALUES ('wizer', 0, 'user', 'u1', 'ada@example.com', 'disable');
-INSERT INTO approvals VALUES ('wizer', 'user', 'u2', '2025-03-01T06:00:02.000Z');
+    (1, 1, x'00112233445566778899aabbccddeeff', 1, 1, 2, 'ada', x'0101780161'),
+    (2, 1, 'u2', 0, 0, NULL, '', NULL),
+    (3, 2, 'g1', 1, 3, NULL, 'Sales', x'00');
+INSERT INTO labels VALUES (1, 'ada', 1), (2, 'Sales', 3);
+INSERT INTO members VALUES (3, 1, 3);
+INSERT INTO memberships VALUES (1, 3);
+INSERT INTO nested VALUES (3, 3);
+INSERT INTO jobs (key, name, fingerprint, full_mark, service_principal, target, default_domain, linked_users, scope_users)
+    VALUES (1, 'wizer', 'f0', 7, 'sp1', 'https://wizer.example/scim', 'example.com', 1, 1);
+INSERT INTO roles VALUES (1, 'r1', 'User', 'User');
+INSERT INTO assignments VALUES (1, 2, 3, 2);
+INSERT INTO pending VALUES (1, 1, 1, 7);
+INSERT INTO links VALUES (4294967297, 1, 1, 't1', 1, 0, x'00');
+INSERT INTO sent_references VALUES (1, 1, 2, 2);
+INSERT INTO sent_members VALUES (1, 3, 1);
+INSERT INTO link_events VALUES (1, 1);
+INSERT INTO escrow VALUES (1, 1, 2, 'u2', 1, '2025-03-01T06:00:01.000Z', '2025-03-01T06:00:01.000Z', 1, 'update', 'refused', 400, 'the target says no');
+INSERT INTO holds VALUES (1, '2025-03-01T06:00:01.000Z', 'too-many-deletions', 3, 2);
 INSERT INTO cycles (job, kind, state, started) VALUES ('wizer', 'initial', 'running', '2025-03-01T06:00:00.000Z');
 INSERT INTO cycle_counts VALUES (1, 'done', 'create', 1);
-INSERT INTO log (cycle, job, at, kind, source_id, label, target_id, action, status, changes, requests, duration_ms)
-    VALUES (1, 'wizer', '2025-03-01T06:00:01.000Z', 'user', 'u1', 'ada@example.com', 't1', 'create', 'succeeded', '[["userName",null,"ada@example.com"]]', 1, 12);
+INSERT INTO actions (cycle, job, source, step, rank, operation, class, weight, state, at, attempts, duration_ms, target, body)
+    VALUES (1, 1, 1, 1, 1, 0, NULL, 1, 10, 1740808801000, 1, 12, 't1', x'0101780161000000');
+INSERT INTO actions (cycle, job, source, step, rank, operation, class, weight, state, target, body)
+    VALUES (1, 1, 1, 0, 0, 4, 2, 1, 3, 't1', x'0000');
 INSERT INTO requests (cycle, job, at, method, path, status, duration_ms)
     VALUES (1, 'wizer', '2025-03-01T06:00:01.000Z', 'GET', '/Users', 200, 12);

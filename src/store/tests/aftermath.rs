@@ -9,11 +9,7 @@ fn world() -> World {
     world.round(Group, &[group("g1", &["u1", "u2"])]);
     world.link(User, "u2", "t2");
     world.link(Group, "g1", "t9");
-    world.record(&[done_with(
-        add_members("g1", &["u2"]),
-        "t9",
-        members(&[("u2", "t2")]),
-    )]);
+    world.record(&[done(add_members("g1", &["u2"]), "t9")]);
     world.settle();
     world
 }
@@ -21,32 +17,32 @@ fn world() -> World {
 #[test]
 fn a_new_link_marks_the_groups_and_reports_that_do_not_know_it() {
     let world = world();
-    let horizon = world.begin();
+    let cutoff = world.evaluate();
     world.link(User, "u1", "t1");
-    world.finish(horizon);
+    world.finish(cutoff);
     assert_eq!(world.pending(), "u2 g1");
 }
 
 #[test]
 fn who_was_told_in_the_same_cycle_is_not_marked() {
     let world = world();
-    let horizon = world.begin();
+    let cutoff = world.evaluate();
     world.link(User, "u1", "t1");
     world.record(&[
-        done_with(add_members("g1", &["u1"]), "t9", members(&[("u1", "t1")])),
-        done_with(set_manager("u2", Some("u1")), "t2", reference("u1")),
+        done(add_members("g1", &["u1"]), "t9"),
+        done(set_manager("u2", Some("u1")), "t2"),
     ]);
-    world.finish(horizon);
+    world.finish(cutoff);
     assert_eq!(world.pending(), "");
 }
 
 #[test]
 fn reports_are_left_alone_when_no_mapping_refers() {
     let world = world();
-    let horizon = world.begin();
+    let cutoff = world.evaluate();
     world.link(User, "u1", "t1");
     let evaluation = Evaluation {
-        horizon,
+        cutoff,
         evaluated: Evaluated::Everything,
         except: &BTreeSet::new(),
         maps_references: false,
@@ -61,10 +57,10 @@ fn reports_are_left_alone_when_no_mapping_refers() {
 #[test]
 fn a_crash_before_the_end_of_the_evaluation_loses_nobody() {
     let world = world();
-    world.begin();
+    world.evaluate();
     world.link(User, "u1", "t1");
     let world = world.reopened();
-    world.begin();
+    world.evaluate();
     assert_eq!(world.pending(), "u2 g1");
 }
 
@@ -73,17 +69,16 @@ fn a_link_that_vanished_is_taken_out_of_all_that_led_to_it() {
     let world = world();
     world.link(User, "u1", "t1");
     world.record(&[
-        done_with(add_members("g1", &["u1"]), "t9", members(&[("u1", "t1")])),
-        done_with(set_manager("u2", Some("u1")), "t2", reference("u1")),
+        done(add_members("g1", &["u1"]), "t9"),
+        done(set_manager("u2", Some("u1")), "t2"),
     ]);
     world.settle();
-    let horizon = world.begin();
+    let cutoff = world.evaluate();
     let action = update("u1", "t1", &[("title", None, Some("x"))]);
-    world.begin_apply(std::slice::from_ref(&action));
     world.record(&[outcome(action, Status::Vanished)]);
-    world.finish(horizon);
+    world.finish(cutoff);
     assert_eq!(world.linked(User, "u1"), None);
-    assert_eq!(world.sent_members("g1"), "u2=t2");
+    assert_eq!(world.sent_members("g1"), "u2");
     assert!(
         !world
             .linked(User, "u2")
@@ -99,14 +94,14 @@ fn after_a_delete_the_reports_are_marked_and_still_known_to_refer() {
     let world = world();
     world.link(User, "u1", "t1");
     world.record(&[
-        done_with(add_members("g1", &["u1"]), "t9", members(&[("u1", "t1")])),
-        done_with(set_manager("u2", Some("u1")), "t2", reference("u1")),
+        done(add_members("g1", &["u1"]), "t9"),
+        done(set_manager("u2", Some("u1")), "t2"),
     ]);
     world.settle();
-    let horizon = world.begin();
+    let cutoff = world.evaluate();
     world.record(&[done(delete(User, "u1", "t1"), "t1")]);
-    world.finish(horizon);
-    assert_eq!(world.sent_members("g1"), "u2=t2");
+    world.finish(cutoff);
+    assert_eq!(world.sent_members("g1"), "u2");
     // The target may hold a dangling manager, which a plan can clear only if it knows of it.
     let sent = world.linked(User, "u2").unwrap().sent;
     assert_eq!(sent[&path(MANAGER)], Value::Reference(id("u1")));
@@ -116,21 +111,21 @@ fn after_a_delete_the_reports_are_marked_and_still_known_to_refer() {
 #[test]
 fn a_link_that_leaves_scope_marks_those_who_lead_to_it() {
     let world = world();
-    let horizon = world.begin();
+    let cutoff = world.evaluate();
     world
         .store
-        .set_scope(&world.job, User, &[(id("u2"), false), (id("u7"), false)])
+        .set_scope(&world.job, &[(key("u2"), false), (key("u7"), false)])
         .unwrap();
     assert!(!world.linked(User, "u2").unwrap().in_scope);
-    world.finish(horizon);
+    world.finish(cutoff);
     assert_eq!(world.pending(), "g1");
     world.settle();
     // No change, no mark.
-    let horizon = world.begin();
+    let cutoff = world.evaluate();
     world
         .store
-        .set_scope(&world.job, User, &[(id("u2"), false)])
+        .set_scope(&world.job, &[(key("u2"), false)])
         .unwrap();
-    world.finish(horizon);
+    world.finish(cutoff);
     assert_eq!(world.pending(), "");
 }

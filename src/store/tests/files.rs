@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::engine::redact::Redactions;
-use crate::store::{NotPlanned, Since};
+use crate::store::Since;
 
 use std::fs;
 
 #[test]
-fn a_scratch_copy_holds_the_state_and_changes_nothing_of_it() {
+fn a_plan_sees_the_state_and_changes_nothing_of_it() {
     let world = World::new();
     world.round(User, &[user("u1")]);
     let path = world.folder.path().join("entrain.db");
@@ -20,27 +20,25 @@ fn a_scratch_copy_holds_the_state_and_changes_nothing_of_it() {
         names
     };
     let before = listing();
-    let scratch = Store::open_scratch(&path).unwrap();
-    assert_eq!(pending_of(&scratch, &world.job), "u1");
-    scratch.begin_round(User, SELECT).unwrap();
+    let plan = Store::open_plan(&path).unwrap();
+    assert_eq!(pending_of(&plan, &world.job), "u1");
+    plan.begin_round(User, SELECT).unwrap();
     let link = PageLink::Next("elsewhere".to_owned());
-    scratch
-        .commit_page(User, &[user("u2")], link, at(0))
-        .unwrap();
-    assert_eq!(pending_of(&scratch, &world.job), "u1 u2");
-    drop(scratch);
+    plan.commit_page(User, &[user("u2")], link, at(0)).unwrap();
+    assert_eq!(pending_of(&plan, &world.job), "u1 u2");
+    drop(plan);
     assert_eq!(world.pending(), "u1");
     assert!(world.is_complete(User));
     assert_eq!(listing(), before);
 }
 
 #[test]
-fn a_scratch_copy_of_a_file_at_rest_leaves_it_as_it_is() {
+fn a_plan_on_a_file_at_rest_leaves_it_as_it_is() {
     let World { folder, store, .. } = World::new();
     let path = folder.path().join("entrain.db");
     drop(store);
     let before = fs::read(&path).unwrap();
-    drop(Store::open_scratch(&path).unwrap());
+    drop(Store::open_plan(&path).unwrap());
     drop(Store::open_read_only(&path).unwrap());
     assert_eq!(fs::read(&path).unwrap(), before);
 }
@@ -57,15 +55,20 @@ fn a_reader_sees_what_is_committed_and_cannot_write() {
 #[test]
 fn a_batch_that_fails_half_way_leaves_nothing() {
     let world = World::new();
-    // A cycle that never began: the log refuses the line after the link was written.
-    let outcomes = [done(create(User, "u1", &[]), "t1")];
+    let action = create(User, "u1", &[]);
+    let rows = world.begin(std::slice::from_ref(&action));
+    // The second row does not exist, so that it cannot be sent; the link was written by then.
+    let nowhere = RowId::new(999);
+    let outcomes = [(rows[0], done(action, "t1"))];
     let error = world
         .store
-        .record(
-            &world.job,
-            world.cycle + 1,
-            &Redactions::default(),
+        .advance(
+            world.cycle,
             &outcomes,
+            &[],
+            &[nowhere],
+            &Redactions::default(),
+            at(1),
         )
         .unwrap_err();
     let path = world.folder.path().join("entrain.db");
@@ -79,7 +82,7 @@ fn a_batch_that_fails_half_way_leaves_nothing() {
     assert_eq!(world.linked(User, "u1"), None);
     let world = world.reopened();
     assert_eq!(world.linked(User, "u1"), None);
-    world.record(&outcomes);
+    world.advance(&outcomes, &[]);
     assert_eq!(world.target(User, "u1").as_deref(), Some("t1"));
 }
 
@@ -95,7 +98,7 @@ fn a_process_killed_inside_a_transaction_leaves_what_was_committed() {
             tx.pragma_update(None, "cache_size", 10)?;
             tx.execute_batch(
                 "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 5000)
-                 INSERT INTO pending SELECT 'wizer', 'user', 'x' || n, 1 FROM n;
+                 INSERT INTO pending SELECT 1, 1, 1000 + n, 1 FROM n;
                  UPDATE watermarks SET delta_link = 'never seen'",
             )?;
             for file in fs::read_dir(world.folder.path()).unwrap() {
@@ -123,19 +126,17 @@ fn the_store_is_shared_between_threads() {
     fn shared<T: Send + Sync>(_: &T) {}
     let world = World::new();
     shared(&world.store);
+    world.store.begin_round(User, SELECT).unwrap();
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let world = &world;
             scope.spawn(move || {
-                let failures: Vec<NotPlanned> = (0..10)
-                    .map(|n| NotPlanned {
-                        subject: subject(User, &format!("u{thread}{n}")),
-                        message: "two accounts match".to_owned(),
-                    })
-                    .collect();
-                let (job, cycle) = (&world.job, world.cycle);
-                let recorded = world.store.record_not_planned(job, cycle, &failures, at(1));
-                recorded.unwrap();
+                for number in 0..10 {
+                    let user = user(&format!("u{thread}{number}"));
+                    let link = PageLink::Next("page".to_owned());
+                    let merged = world.store.commit_page(User, &[user], link, at(0));
+                    merged.unwrap();
+                }
             });
         }
     });

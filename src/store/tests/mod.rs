@@ -7,23 +7,27 @@ mod custom_security;
 mod cycles;
 mod files;
 mod holds;
+mod ledger;
+mod looking;
 mod pending;
 mod record;
 mod source;
+mod statements;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::source::PageSummary;
-use super::{Escrowed, Evaluated, Evaluation, Horizon, PageLink, Store};
+use super::{Escrowed, Evaluated, Evaluation, MarkCutoff, PageLink, Row, RowId, RowsOf, Store};
 use crate::engine::model::{
-    Complete, JobName, Link, MatchKey, MemberChange, ObjectKind, Presence, SourceChange, SourceId,
-    TargetId, TargetPath, Value,
+    Complete, JobName, Key, Link, MatchKey, MemberChange, ObjectKind, Presence, SourceChange,
+    SourceId, TargetId, TargetPath, Value,
 };
-use crate::engine::outcome::{Class, Effect, Failure, Outcome, Status};
+use crate::engine::outcome::{Class, Failure, Outcome, Status};
 use crate::engine::plan::{
-    Action, Change, ElementChange, Operation, Referenced, Subject, WriteMode,
+    Action, Change, Decision, Draft, ElementChange, Operation, Pointer, Proof, Referenced, Subject,
+    WriteMode,
 };
 use crate::engine::redact::Redactions;
 use crate::engine::summary::{CycleKind, Requests, Summary};
@@ -48,13 +52,27 @@ impl World {
         let job = JobName::new("wizer");
         store.note_fingerprint(&job, "f0").unwrap();
         let cycle = store.begin_cycle(&job, CycleKind::Initial, at(0)).unwrap();
+        // So that every test knows the keys of its objects, see `key`.
+        let names = "ug"
+            .chars()
+            .flat_map(|kind| ('0'..='9').map(move |number| (kind, number)));
+        store
+            .write("mention objects", |state| {
+                for (kind, number) in names {
+                    let name = format!("{kind}{number}");
+                    let kind = if kind == 'u' { User } else { Group };
+                    assert_eq!(state.key_or_mention(kind, &id(&name))?, key(&name));
+                }
+                Ok(())
+            })
+            .unwrap();
         let world = Self {
             folder,
             store,
             job,
             cycle,
         };
-        world.finish(world.begin());
+        world.finish(world.evaluate());
         world
     }
 
@@ -99,17 +117,17 @@ impl World {
             .unwrap();
     }
 
-    fn begin(&self) -> Horizon {
+    fn evaluate(&self) -> MarkCutoff {
         self.store.begin_evaluation(&self.job).unwrap()
     }
 
-    fn finish(&self, horizon: Horizon) {
-        self.finish_except(horizon, &BTreeSet::new());
+    fn finish(&self, cutoff: MarkCutoff) {
+        self.finish_except(cutoff, &BTreeSet::new());
     }
 
-    fn finish_except(&self, horizon: Horizon, except: &BTreeSet<(ObjectKind, SourceId)>) {
+    fn finish_except(&self, cutoff: MarkCutoff, except: &BTreeSet<Key>) {
         let evaluation = Evaluation {
-            horizon,
+            cutoff,
             evaluated: Evaluated::Everything,
             except,
             maps_references: true,
@@ -120,8 +138,8 @@ impl World {
     /// Clears all marks, as an evaluation without failures does.
     fn settle(&self) {
         // Twice: what the first one marked for others is cleared by the second.
-        self.finish(self.begin());
-        self.finish(self.begin());
+        self.finish(self.evaluate());
+        self.finish(self.evaluate());
         assert_eq!(self.pending(), "");
     }
 
@@ -152,43 +170,115 @@ impl World {
         pending_of(&self.store, &self.job)
     }
 
-    fn begin_apply(&self, actions: &[Action]) {
-        self.store
-            .begin_apply(&self.job, self.cycle, actions)
-            .unwrap();
+    /// Writes rows for these actions.
+    fn draft(&self, actions: &[Action]) {
+        let decisions: Vec<Decision> = actions
+            .iter()
+            .map(|action| Decision::Act(Draft::new(action.clone(), 0)))
+            .collect();
+        self.store.draft(self.cycle, &decisions).unwrap();
     }
 
-    fn record(&self, outcomes: &[Outcome]) {
+    /// The rows that may be sent, in order.
+    fn queued(&self) -> Vec<Row> {
+        let rows = self.store.rows(self.cycle, RowsOf::Cleared, None, 1_000);
+        rows.unwrap().into_iter().map(|(_, row)| row).collect()
+    }
+
+    /// Marks rows as sent.
+    fn send(&self, rows: &[RowId]) -> Vec<Row> {
+        self.advance(&[], rows)
+    }
+
+    fn advance(&self, outcomes: &[(RowId, Outcome)], send: &[RowId]) -> Vec<Row> {
         let redactions = Redactions::default();
         self.store
-            .record(&self.job, self.cycle, &redactions, outcomes)
-            .unwrap();
+            .advance(self.cycle, outcomes, &[], send, &redactions, at(1))
+            .unwrap()
+            .rows
+    }
+
+    /// Plans and sends these actions, and gives the ids of their rows in the order of the actions.
+    fn begin(&self, actions: &[Action]) -> Vec<RowId> {
+        self.draft(actions);
+        let mut rows = self.queued();
+        let ids: Vec<RowId> = actions
+            .iter()
+            .map(|action| {
+                let is_it = |row: &Row| {
+                    row.action.subject.key == action.subject.key
+                        && row.action.as_str() == action.as_str()
+                };
+                let place = rows.iter().position(is_it).unwrap();
+                rows.remove(place).id
+            })
+            .collect();
+        self.send(&ids);
+        ids
+    }
+
+    /// Plans and sends the actions of these outcomes, and records what came of them.
+    fn record(&self, outcomes: &[Outcome]) {
+        let actions: Vec<Action> = outcomes
+            .iter()
+            .map(|outcome| outcome.action.clone())
+            .collect();
+        let rows = self.begin(&actions);
+        let ended: Vec<(RowId, Outcome)> = rows.into_iter().zip(outcomes.iter().cloned()).collect();
+        self.advance(&ended, &[]);
     }
 
     /// Links an object by a create, with its target id as its name.
     fn link(&self, kind: ObjectKind, name: &str, target: &str) {
         let action = create(kind, name, &[("displayName", name)]);
-        self.begin_apply(std::slice::from_ref(&action));
         self.record(&[done(action, target)]);
     }
 
+    /// The keys of an earlier create whose end is not known.
+    fn intent(&self, name: &str) -> Option<Vec<MatchKey>> {
+        let unsettled = self.store.read("look up an intent", |state| {
+            let job = state.job_or_none(&self.job)?;
+            super::ledger::unsettled(state, job, &[key(name)])
+        });
+        Some(unsettled.unwrap().remove(&key(name))?.0?.keys)
+    }
+
     fn linked(&self, kind: ObjectKind, name: &str) -> Option<Link> {
-        self.store.link(&self.job, kind, &id(name)).unwrap()
+        assert_eq!(kind, kind_of(name));
+        // Also of an object that was never read.
+        let link = self.store.read("look up a link", |state| {
+            let job = state.job_or_none(&self.job)?;
+            let link = super::sets::links(state, job, &[key(name)])?.remove(&key(name));
+            let unsettled = super::ledger::unsettled(state, job, &[key(name)])?;
+            let others = unsettled.get(&key(name)).is_some_and(|(_, others)| *others);
+            Ok(link.map(|link| Link {
+                unconfirmed: link.unconfirmed || others,
+                ..link
+            }))
+        });
+        link.unwrap()
     }
 
     fn target(&self, kind: ObjectKind, name: &str) -> Option<String> {
-        let target = self.store.target_of(&self.job, kind, &id(name)).unwrap();
-        target.map(|(target, _)| target.to_string())
+        assert_eq!(kind, kind_of(name));
+        let targets = self.store.targets(&self.job, &[key(name)]).unwrap();
+        targets
+            .values()
+            .next()
+            .map(|(target, _)| target.to_string())
     }
 
-    /// The members that were sent, as in "u1=t1 u2=t2".
+    /// The members that were sent, as in "u1 u2".
     fn sent_members(&self, group: &str) -> String {
-        let members = self.store.sent_members(&self.job, &id(group)).unwrap();
-        let members: Vec<String> = members
-            .iter()
-            .map(|(id, target)| format!("{id}={target}"))
-            .collect();
-        members.join(" ")
+        let mut sent = Vec::new();
+        self.store
+            .each_member(&self.job, &[key(group)], |member| {
+                if member.sent {
+                    sent.push(member.key);
+                }
+            })
+            .unwrap();
+        join(&self.store.ids_of(&sent).unwrap())
     }
 
     fn members(&self, group: &str) -> String {
@@ -229,7 +319,10 @@ impl World {
 fn pending_of(store: &Store, job: &JobName) -> String {
     let ids: Vec<SourceId> = ObjectKind::ALL
         .into_iter()
-        .flat_map(|kind| store.candidates(job, kind, None, 1_000).unwrap())
+        .flat_map(|kind| {
+            let keys = store.candidates(job, kind).unwrap();
+            store.ids_of(&keys).unwrap()
+        })
         .collect();
     join(&ids)
 }
@@ -245,6 +338,17 @@ fn at(seconds: i64) -> DateTime<Utc> {
 
 fn id(name: &str) -> SourceId {
     SourceId::new(name)
+}
+
+/// The objects u0 to u9 have the keys 1 to 10, the groups g0 to g9 follow.
+fn key(name: &str) -> Key {
+    let number: u32 = name[1..].parse().unwrap();
+    assert!(number < 10, "{name} has no key that a test knows");
+    Key::new(number + if name.starts_with('u') { 1 } else { 11 })
+}
+
+fn kind_of(name: &str) -> ObjectKind {
+    if name.starts_with('g') { Group } else { User }
 }
 
 fn path(text: &str) -> TargetPath {
@@ -315,85 +419,103 @@ fn gone(kind: ObjectKind, name: &str, presence: Presence) -> SourceChange {
 fn subject(kind: ObjectKind, name: &str) -> Subject {
     Subject {
         kind,
+        key: key(name),
         id: id(name),
-        label: format!("label of {name}"),
+        label: String::new(),
+    }
+}
+
+fn action(name: &str, target: Option<&str>, operation: Operation) -> Action {
+    Action {
+        subject: subject(kind_of(name), name),
+        target: target.map(TargetId::new),
+        operation,
     }
 }
 
 fn create(kind: ObjectKind, name: &str, attributes: &[(&str, &str)]) -> Action {
-    Action {
-        subject: subject(kind, name),
-        target: None,
-        operation: Operation::Create {
-            attributes: values(attributes),
-            references: Vec::new(),
-            keys: vec![MatchKey {
-                path: path("userName"),
-                value: Value::text(name),
-            }],
-            via: Vec::new(),
-        },
-    }
+    assert_eq!(kind, kind_of(name));
+    let operation = Operation::Create {
+        attributes: values(attributes),
+        references: Vec::new(),
+        keys: vec![MatchKey {
+            path: path("userName"),
+            value: Value::text(name),
+        }],
+        via: Vec::new(),
+    };
+    action(name, None, operation)
 }
 
-fn update(name: &str, target: &str, changes: &[(&str, Option<&str>, Option<&str>)]) -> Action {
-    Action {
-        subject: subject(User, name),
-        target: Some(TargetId::new(target)),
-        operation: Operation::Update {
-            changes: changes
-                .iter()
-                .map(|(name, old, new)| Change {
-                    path: path(name),
-                    old: old.map(Value::text),
-                    new: new.map(Value::text),
-                    element: ElementChange::None,
-                    written: WriteMode::Whole,
-                })
-                .collect(),
-        },
-    }
+fn changes(changes: &[(&str, Option<&str>, Option<&str>)]) -> Vec<Change> {
+    changes
+        .iter()
+        .map(|(name, old, new)| Change {
+            path: path(name),
+            old: old.map(Value::text),
+            new: new.map(Value::text),
+            element: ElementChange::None,
+            written: WriteMode::Whole,
+        })
+        .collect()
+}
+
+fn update(name: &str, target: &str, changed: &[(&str, Option<&str>, Option<&str>)]) -> Action {
+    let operation = Operation::Update {
+        changes: changes(changed),
+    };
+    action(name, Some(target), operation)
+}
+
+/// A proof as any that a plan's rows hold.
+fn proof() -> Proof {
+    Proof::of_reading(&Complete::after_last_page(()))
 }
 
 fn delete(kind: ObjectKind, name: &str, target: &str) -> Action {
-    Action {
-        subject: subject(kind, name),
-        target: Some(TargetId::new(target)),
-        operation: Operation::Delete {
-            why: crate::engine::plan::WhyRemoved::Deleted,
-        },
-    }
+    assert_eq!(kind, kind_of(name));
+    let operation = Operation::Delete {
+        why: crate::engine::plan::WhyRemoved::Deleted,
+        proof: proof(),
+    };
+    action(name, Some(target), operation)
 }
 
 fn set_manager(name: &str, manager: Option<&str>) -> Action {
-    Action {
-        subject: subject(User, name),
-        target: None,
-        operation: Operation::SetReference {
-            path: path(MANAGER),
-            old: None,
-            new: manager.map(|manager| Referenced {
-                source: id(manager),
-                target: None,
-            }),
+    let operation = Operation::SetReference {
+        path: path(MANAGER),
+        old: None,
+        new: match manager {
+            Some(manager) => Pointer::To(sent_as(manager, "resolved")),
+            None => Pointer::Cleared(proof()),
         },
+    };
+    action(name, None, operation)
+}
+
+/// A member or manager with the target id by which it is sent.
+fn sent_as(name: &str, target: &str) -> Referenced {
+    Referenced {
+        key: key(name),
+        target: Some(TargetId::new(target)),
     }
 }
 
 fn add_members(group: &str, members: &[&str]) -> Action {
-    Action {
-        subject: subject(Group, group),
-        target: None,
-        operation: Operation::AddMembers {
-            members: members
-                .iter()
-                .map(|member| Referenced {
-                    source: id(member),
-                    target: None,
-                })
-                .collect(),
-        },
-    }
+    let members = members.iter().map(|member| sent_as(member, "resolved"));
+    let operation = Operation::AddMembers {
+        members: members.collect(),
+    };
+    action(group, None, operation)
+}
+
+fn remove_members(group: &str, members: &[&str]) -> Action {
+    let members = members.iter().map(|member| sent_as(member, "resolved"));
+    let operation = Operation::RemoveMembers {
+        members: members.collect(),
+        proof: proof(),
+    };
+    action(group, None, operation)
 }
 
 fn outcome(action: Action, status: Status) -> Outcome {
@@ -407,29 +529,16 @@ fn outcome(action: Action, status: Status) -> Outcome {
 }
 
 fn done(action: Action, target: &str) -> Outcome {
-    done_with(action, target, Effect::default())
-}
-
-fn done_with(action: Action, target: &str, effect: Effect) -> Outcome {
     let target = TargetId::new(target);
-    outcome(action, Status::Done { target, effect })
+    outcome(action, Status::Done { target })
 }
 
-fn members(members: &[(&str, &str)]) -> Effect {
-    Effect {
-        references: Vec::new(),
-        members: members
-            .iter()
-            .map(|(member, target)| (id(member), TargetId::new(*target)))
-            .collect(),
+/// A create that was sent with a manager.
+fn done_with_manager(mut action: Action, target: &str, manager: &str) -> Outcome {
+    if let Operation::Create { references, .. } = &mut action.operation {
+        references.push((path(MANAGER), sent_as(manager, "resolved")));
     }
-}
-
-fn reference(referenced: &str) -> Effect {
-    Effect {
-        references: vec![(path(MANAGER), id(referenced))],
-        members: Vec::new(),
-    }
+    done(action, target)
 }
 
 fn failed(action: Action, unconfirmed: bool) -> Outcome {

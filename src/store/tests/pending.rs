@@ -1,6 +1,7 @@
-//! Candidates, the horizon, and what an evaluation leaves marked.
+//! Candidates, the cutoff, and what an evaluation leaves marked.
 
 use super::*;
+use crate::engine::plan::{Skipped, Why};
 use crate::store::NotPlanned;
 
 #[test]
@@ -32,27 +33,20 @@ fn a_new_job_or_another_fingerprint_evaluates_everything() {
 }
 
 #[test]
-fn candidates_come_in_chunks() {
+fn candidates_come_in_the_order_of_their_keys_and_each_once() {
     let world = World::new();
-    let users: Vec<SourceChange> = (0..7).map(|number| user(&format!("u{number}"))).collect();
+    let users: Vec<SourceChange> = (0..7)
+        .rev()
+        .map(|number| user(&format!("u{number}")))
+        .collect();
     world.round(User, &users);
     for full in [false, true] {
         if full {
             world.store.restart(&world.job).unwrap();
         }
-        let mut seen = Vec::new();
-        loop {
-            let chunk = world
-                .store
-                .candidates(&world.job, User, seen.last(), 3)
-                .unwrap();
-            if chunk.is_empty() {
-                break;
-            }
-            assert!(chunk.len() <= 3);
-            seen.extend(chunk);
-        }
-        assert_eq!(join(&seen), "u0 u1 u2 u3 u4 u5 u6");
+        let keys = world.store.candidates(&world.job, User).unwrap();
+        assert_eq!(keys.len(), 7);
+        assert!(keys.is_sorted());
     }
 }
 
@@ -60,15 +54,15 @@ fn candidates_come_in_chunks() {
 fn a_mark_set_meanwhile_outlives_the_evaluation() {
     let world = World::new();
     world.round(User, &[user("u1"), user("u2")]);
-    let horizon = world.begin();
+    let cutoff = world.evaluate();
     // Another job's cycle reads on, and an operator restarts.
     world.round(User, &[with(user("u2"), "jobTitle", Value::text("x"))]);
-    world.finish(horizon);
+    world.finish(cutoff);
     assert_eq!(world.pending(), "u2");
 
-    let horizon = world.begin();
+    let cutoff = world.evaluate();
     world.store.restart(&world.job).unwrap();
-    world.finish(horizon);
+    world.finish(cutoff);
     assert!(world.store.job_state(&world.job).unwrap().full_evaluation);
 }
 
@@ -77,8 +71,8 @@ fn what_was_not_evaluated_after_all_stays_marked() {
     let world = World::new();
     world.round(User, &[user("u1"), user("u2")]);
     world.store.restart(&world.job).unwrap();
-    let except = BTreeSet::from([(User, id("u2"))]);
-    world.finish_except(world.begin(), &except);
+    let except = BTreeSet::from([key("u2")]);
+    world.finish_except(world.evaluate(), &except);
     assert_eq!(world.pending(), "u2");
 }
 
@@ -87,8 +81,8 @@ fn one_object_alone_can_be_evaluated() {
     let world = World::new();
     world.round(User, &[user("u1"), user("u2")]);
     let evaluation = Evaluation {
-        horizon: world.begin(),
-        evaluated: Evaluated::Only(&[(User, id("u1"))]),
+        cutoff: world.evaluate(),
+        evaluated: Evaluated::Only(&[key("u1")]),
         except: &BTreeSet::new(),
         maps_references: true,
     };
@@ -117,36 +111,42 @@ fn an_object_deleted_for_good_is_forgotten_once_nothing_is_left_to_do() {
 fn an_object_that_could_not_be_planned_waits_in_escrow_until_it_can() {
     let mut world = World::new();
     world.round(User, &[user("u1")]);
-    let horizon = world.begin();
+    let cutoff = world.evaluate();
     let failure = NotPlanned {
         subject: subject(User, "u1"),
         message: "two accounts match".to_owned(),
     };
     let record = |world: &World| {
-        world
-            .store
-            .record_not_planned(
-                &world.job,
-                world.cycle,
-                std::slice::from_ref(&failure),
-                at(1),
-            )
+        let skipped = Skipped {
+            subject: subject(User, "u1"),
+            why: Why::LookupFailed("down".to_owned()),
+        };
+        let (store, cycle) = (&world.store, world.cycle);
+        store.draft(cycle, &[Decision::Skip(skipped)]).unwrap();
+        let rows = store.skipped(cycle, None, 10).unwrap();
+        let [(row, _)] = rows.as_slice() else {
+            panic!("{rows:?}");
+        };
+        let failures = [(*row, failure.clone())];
+        store
+            .record_not_planned(&world.job, cycle, &failures, at(1))
             .unwrap();
+        assert_eq!(store.skipped(cycle, None, 10).unwrap(), []);
     };
     record(&world);
-    world.finish(horizon);
+    world.finish(cutoff);
     assert_eq!(world.pending(), "u1");
     world.next_cycle();
-    let horizon = world.begin();
+    let cutoff = world.evaluate();
     record(&world);
-    world.finish(horizon);
+    world.finish(cutoff);
     let escrow = world.escrow();
     assert_eq!(escrow.len(), 1);
     assert_eq!((escrow[0].attempts, escrow[0].action.as_str()), (2, "plan"));
     assert_eq!(escrow[0].message, "two accounts match");
 
     // The third time it is evaluated and nothing is wrong, nor anything to do.
-    world.finish(world.begin());
+    world.finish(world.evaluate());
     assert_eq!(world.pending(), "");
     assert_eq!(world.escrow(), []);
 }

@@ -56,10 +56,10 @@ fn every_known_job_is_marked() {
     let world = World::new();
     let other = JobName::new("sosafe");
     world.store.note_fingerprint(&other, "f0").unwrap();
-    let horizon = world.store.begin_evaluation(&other).unwrap();
+    let cutoff = world.store.begin_evaluation(&other).unwrap();
     world.round(User, &[user("u1")]);
     let evaluation = Evaluation {
-        horizon,
+        cutoff,
         evaluated: Evaluated::Everything,
         except: &BTreeSet::new(),
         maps_references: true,
@@ -202,7 +202,7 @@ fn a_full_round_finds_the_missing_when_it_is_finished_and_not_before() {
     assert_eq!(summary.missing, 1);
     assert!(world.is_complete(User));
     let object = world.store.object(User, &id("u2")).unwrap().unwrap();
-    assert_eq!(object.presence, Presence::SoftDeleted);
+    assert_eq!(object.presence, Presence::Missing);
     assert_eq!(world.pending(), "u2 g1");
     // The next rounds are incremental: what they do not name stays.
     world.settle();

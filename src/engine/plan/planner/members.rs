@@ -1,96 +1,175 @@
-//! The members of groups: the source's beside those last told to the target, once it is known who is
-//! in the target.
+//! The members of groups: the source's compared with those last sent to the target, once it is known
+//! who is in the target. They come one after another, so that a group of any size fits.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use super::{Here, Membership, Planner};
-use crate::engine::model::{ObjectKind, SourceId, TargetId};
-use crate::engine::plan::{Action, Operation, Referenced, Subject};
+use super::fates::Fate;
+use super::{Member, Planner};
+use crate::engine::model::{Key, ObjectKind, TargetId};
+use crate::engine::plan::{Action, Decision, Draft, Operation, Proof, Referenced, Subject};
 
-/// A group that stays or comes, waiting for its members.
+/// A group that stays or comes, with the members that must come and go.
+#[derive(Debug)]
 pub(super) struct Group {
-    pub(super) subject: Subject,
+    subject: Subject,
     /// `None`: this plan creates it.
-    pub(super) target: Option<TargetId>,
+    target: Option<TargetId>,
     /// Members that the target showed at an adoption.
-    pub(super) shown: Vec<TargetId>,
+    shown: BTreeSet<Key>,
+    existing: Vec<Key>,
+    add: Vec<Referenced>,
+    added_chunks: u32,
+    remove: Vec<Referenced>,
+    removed_chunks: u32,
+}
+
+impl Group {
+    pub(super) fn new(subject: Subject, target: Option<TargetId>) -> Self {
+        Self {
+            subject,
+            target,
+            shown: BTreeSet::new(),
+            existing: Vec::new(),
+            add: Vec::new(),
+            added_chunks: 0,
+            remove: Vec::new(),
+            removed_chunks: 0,
+        }
+    }
 }
 
 impl Planner<'_> {
-    /// The members of a group that [`Planner::group`] was told of; whether a member is in the target
-    /// is known by now.
-    pub(crate) fn members(&mut self, group: &SourceId, membership: Membership) {
-        let Some(group) = self.groups.remove(group) else {
-            return;
-        };
-        let Group {
-            subject,
-            target,
-            shown,
-        } = group;
-        let Membership { members, sent } = membership;
-        let mut wanted = BTreeMap::new();
-        // By an incomplete reading nobody is taken out, so what was sent earlier counts as well.
-        if self.incomplete.is_none() {
-            self.memberships.settle(&subject.id);
+    /// The groups whose members must be compared, in the order of their keys.
+    pub(crate) fn groups_to_compare(&self) -> Vec<Key> {
+        self.groups.keys().copied().collect()
+    }
+
+    /// The members that the target showed of a group that is adopted.
+    pub(crate) fn shown_members(&mut self, group: Key, members: BTreeSet<Key>) {
+        if let Some(group) = self.groups.get_mut(&group) {
+            group.shown = members;
         }
-        for member in members {
-            let (in_scope, target) = match self.news.get(&member.id) {
-                Some(news) => match &news.here {
-                    Here::Creating => (news.in_scope, None),
-                    Here::Linked(target) => (news.in_scope, Some(target.clone())),
-                    Here::No | Here::Deleting => (false, None),
-                },
-                None if member.target.is_some() => (member.in_scope, member.target),
-                None => (false, None),
+    }
+
+    /// A member of a group, in the source or in the target. All members of one group come together.
+    pub(crate) fn member(&mut self, group: Key, member: Member) {
+        if self
+            .group
+            .as_ref()
+            .is_none_or(|one| one.subject.key != group)
+        {
+            self.close_group();
+            let Some(opened) = self.groups.remove(&group) else {
+                return;
             };
-            if in_scope {
-                if self.job.one_group_each && member.kind == ObjectKind::User {
-                    self.memberships.add(&subject.id, &member.id);
+            self.open(opened);
+        }
+        let wanted = member.in_source
+            && match self.fates.of(member.key) {
+                Some(Fate::Creating | Fate::Linked { in_scope: true }) => true,
+                Some(Fate::Linked { in_scope: false } | Fate::Deleting) => false,
+                None => member.in_scope,
+            };
+        if wanted && self.job.one_group_each && member.kind == ObjectKind::User {
+            self.memberships.add(group, member.key);
+        }
+        let reading = self.reading.as_ref().ok().copied();
+        let chunk = self.member_chunk;
+        let Some(group) = &mut self.group else { return };
+        let mut draft = None;
+        if wanted && !member.sent {
+            if group.shown.contains(&member.key) {
+                group.existing.push(member.key);
+            } else {
+                group.add.push(Referenced::to(member.key));
+                if group.add.len() >= chunk {
+                    draft = group.add_chunk();
                 }
-                wanted.insert(member.id, target);
+            }
+        } else if !wanted
+            && member.sent
+            && group.target.is_some()
+            && let Some(proof) = reading
+        {
+            group.remove.push(Referenced::to(member.key));
+            if group.remove.len() >= chunk {
+                draft = group.remove_chunk(proof);
             }
         }
-        let met: Vec<(SourceId, TargetId)> = wanted
-            .iter()
-            .filter_map(|(id, target)| Some((id.clone(), target.clone()?)))
-            .filter(|(_, target)| shown.contains(target))
-            .collect();
-        if !met.is_empty() {
-            self.met_members.push((subject.id.clone(), met));
+        if let Some(draft) = draft {
+            self.act(draft);
         }
-        let add: Vec<Referenced> = wanted
-            .iter()
-            .filter(|(id, target)| match (sent.get(id), target) {
-                (None, None) => true,
-                (None, Some(target)) => !shown.contains(target),
-                (Some(sent), target) => Some(sent) != target.as_ref(),
-            })
-            .map(|(source, target)| Referenced {
-                source: source.clone(),
-                target: target.clone(),
-            })
-            .collect();
-        let remove: Vec<(SourceId, TargetId)> = sent
-            .into_iter()
-            .filter(|(id, _)| !wanted.contains_key(id))
-            .collect();
-        if !add.is_empty() {
-            self.rest.push(Action {
-                subject: subject.clone(),
-                target: target.clone(),
-                operation: Operation::AddMembers { members: add },
-            });
+    }
+
+    fn open(&mut self, group: Group) {
+        // By an incomplete reading nobody is taken out, so what was sent earlier counts as well.
+        if self.reading.is_ok() {
+            self.memberships.settle(group.subject.key);
         }
-        if let Some(target) = target
-            && !remove.is_empty()
-            && self.incomplete.is_none()
+        self.group = Some(group);
+    }
+
+    /// All members of the last group were passed.
+    pub(crate) fn close_group(&mut self) {
+        let Some(mut group) = self.group.take() else {
+            return;
+        };
+        if let Some(draft) = group.add_chunk() {
+            self.act(draft);
+        }
+        if let Ok(proof) = self.reading
+            && let Some(draft) = group.remove_chunk(proof)
         {
-            self.rest.push(Action {
-                subject,
-                target: Some(target),
-                operation: Operation::RemoveMembers { members: remove },
+            self.act(draft);
+        }
+        if !group.existing.is_empty() {
+            self.decisions.push(Decision::ExistingMembers {
+                group: group.subject.key,
+                members: group.existing,
             });
+        }
+    }
+
+    /// Every group's members were passed: groups without any member are settled too.
+    pub(crate) fn close_groups(&mut self) {
+        self.close_group();
+        while let Some((_, group)) = self.groups.pop_first() {
+            self.open(group);
+            self.close_group();
+        }
+    }
+}
+
+impl Group {
+    /// The rank is the number of the chunk: the first chunks of all groups come before the second, so
+    /// that requests to different groups run side by side.
+    fn add_chunk(&mut self) -> Option<Draft> {
+        if self.add.is_empty() {
+            return None;
+        }
+        let members = std::mem::take(&mut self.add);
+        let operation = Operation::AddMembers { members };
+        let rank = self.added_chunks;
+        self.added_chunks += 1;
+        Some(Draft::new(self.action(operation), rank))
+    }
+
+    fn remove_chunk(&mut self, proof: Proof) -> Option<Draft> {
+        if self.remove.is_empty() {
+            return None;
+        }
+        let members = std::mem::take(&mut self.remove);
+        let operation = Operation::RemoveMembers { members, proof };
+        let rank = self.removed_chunks;
+        self.removed_chunks += 1;
+        Some(Draft::new(self.action(operation), rank))
+    }
+
+    fn action(&self, operation: Operation) -> Action {
+        Action {
+            subject: self.subject.clone(),
+            target: self.target.clone(),
+            operation,
         }
     }
 }

@@ -1,126 +1,173 @@
-//! References between objects, such as a user's manager: kept aside until it is known who is in the
-//! target, and settled then.
+//! References between objects, such as a user's manager. Objects are decided in the order of their
+//! references, so that what becomes of the manager is known; only circles are settled at the end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use super::fates::Fate;
+use super::{Candidate, Planner};
+use crate::engine::model::{Key, SourceId, TargetId, TargetPath, Value};
+use crate::engine::plan::{Action, Draft, Operation, Pointer, Referenced, Subject};
 
-use super::{Here, Planner};
-use crate::engine::model::{SourceId, TargetId, TargetPath, Value};
-use crate::engine::plan::{Action, Operation, Referenced, Subject};
-
-/// A reference that is settled once it is known who is in the target.
-pub(super) struct Reference {
-    pub(super) subject: Subject,
-    pub(super) here: Here,
-    pub(super) path: TargetPath,
-    pub(super) current: Current,
-    pub(super) desired: Option<SourceId>,
+/// A reference to an object that is decided later, because references run in a circle.
+pub(super) struct Late {
+    subject: Subject,
+    target: Option<TargetId>,
+    path: TargetPath,
+    old: Option<SourceId>,
+    manager: Key,
 }
 
-pub(super) enum Current {
-    /// As we sent it.
-    Sent(Option<SourceId>),
-    /// As the target shows it, at an adoption.
-    Shown(Option<TargetId>),
+/// Where a reference will lead.
+enum Lead {
+    To(Referenced),
+    /// To an object that is not in the target.
+    Nowhere,
+    /// To one that is not decided yet.
+    Later(Key),
 }
 
 impl Planner<'_> {
-    /// Every object that some reference names, so that its link can be handed to
-    /// [`Planner::finish`].
-    pub(crate) fn referenced(&self) -> BTreeSet<SourceId> {
-        let desired = self
-            .references
-            .iter()
-            .filter_map(|reference| reference.desired.clone());
-        desired.collect()
-    }
-
-    pub(super) fn settle_references(&mut self, links: &BTreeMap<SourceId, TargetId>) {
-        let mut with_create: BTreeMap<SourceId, Vec<(TargetPath, Referenced)>> = BTreeMap::new();
-        let mut shown_as_desired: BTreeMap<SourceId, Vec<(TargetPath, SourceId)>> = BTreeMap::new();
-        for reference in std::mem::take(&mut self.references) {
-            let Reference {
-                subject,
-                here,
-                path,
-                current,
-                desired,
-            } = reference;
-            let new = desired
-                .as_ref()
-                .and_then(|source| self.resolve(source, links));
-            let old = match current {
-                Current::Sent(old) => old,
-                Current::Shown(None) => None,
-                Current::Shown(Some(shown)) => {
-                    if let Some(new) = &new
-                        && new.target.as_ref() == Some(&shown)
-                    {
-                        let entry = shown_as_desired.entry(subject.id).or_default();
-                        entry.push((path, new.source.clone()));
-                        continue;
-                    }
-                    None
-                }
-            };
-            match (here, new) {
-                (Here::Creating, Some(new)) => {
-                    with_create.entry(subject.id).or_default().push((path, new));
-                }
-                (Here::Linked(target), new) if new.is_some() || old.is_some() => {
-                    if new.is_none() && self.incomplete.is_some() {
-                        continue;
-                    }
-                    self.rest.push(Action {
-                        subject,
-                        target: Some(target),
-                        operation: Operation::SetReference { path, old, new },
-                    });
-                }
-                (Here::No | Here::Linked(_) | Here::Creating | Here::Deleting, _) => {}
-            }
-        }
-        for action in &mut self.creates {
-            if let Action {
-                subject,
-                operation: Operation::Create { references, .. },
-                ..
-            } = action
-                && let Some(settled) = with_create.remove(&subject.id)
-            {
-                *references = settled;
-            }
-        }
-        for action in &mut self.updates {
-            if let Action {
-                subject,
-                operation: Operation::Adopt { current, .. },
-                ..
-            } = action
-            {
-                let shown = shown_as_desired.remove(&subject.id).unwrap_or_default();
-                current.extend(
-                    shown
-                        .into_iter()
-                        .map(|(path, source)| (path, Value::Reference(source))),
-                );
-            }
-        }
-    }
-
-    fn resolve(
-        &self,
-        source: &SourceId,
-        links: &BTreeMap<SourceId, TargetId>,
-    ) -> Option<Referenced> {
-        let target = match self.news.get(source).map(|news| &news.here) {
-            Some(Here::Creating) => None,
-            Some(Here::Linked(target)) => Some(target.clone()),
-            Some(Here::No | Here::Deleting) => return None,
-            None => Some(links.get(source)?.clone()),
+    fn lead(&self, candidate: &Candidate, desired: Option<&SourceId>) -> Lead {
+        let (Some(_), Some(manager)) = (desired, &candidate.manager) else {
+            return Lead::Nowhere;
         };
-        Some(Referenced {
-            source: source.clone(),
+        let to = || {
+            Lead::To(Referenced {
+                key: manager.key,
+                target: manager.target.clone(),
+            })
+        };
+        match self.fates.of(manager.key) {
+            Some(Fate::Creating | Fate::Linked { .. }) => to(),
+            None if manager.target.is_some() => to(),
+            None if self.circular.contains(&manager.key) || manager.key == candidate.object.key => {
+                Lead::Later(manager.key)
+            }
+            Some(Fate::Deleting) | None => Lead::Nowhere,
+        }
+    }
+
+    /// The references that travel with a create.
+    pub(super) fn references_of_create(
+        &mut self,
+        candidate: &Candidate,
+        desired: impl IntoIterator<Item = (TargetPath, Option<SourceId>)>,
+    ) -> Vec<(TargetPath, Referenced)> {
+        let mut references = Vec::new();
+        for (path, source) in desired {
+            match self.lead(candidate, source.as_ref()) {
+                Lead::To(to) => references.push((path, to)),
+                Lead::Nowhere => {}
+                Lead::Later(manager) => self.late.push(Late {
+                    subject: Subject::of(&candidate.object),
+                    target: None,
+                    path,
+                    old: None,
+                    manager,
+                }),
+            }
+        }
+        references
+    }
+
+    /// A reference of a linked object, as we sent it and as it should be.
+    pub(super) fn reference(
+        &mut self,
+        candidate: &Candidate,
+        target: &TargetId,
+        path: TargetPath,
+        old: Option<SourceId>,
+        desired: Option<&SourceId>,
+    ) {
+        let new = match self.lead(candidate, desired) {
+            Lead::To(referenced) => Pointer::To(referenced),
+            Lead::Nowhere if old.is_none() => return,
+            Lead::Nowhere => match &self.reading {
+                Ok(proof) => Pointer::Cleared(*proof),
+                Err(_) => return,
+            },
+            Lead::Later(manager) => {
+                self.late.push(Late {
+                    subject: Subject::of(&candidate.object),
+                    target: Some(target.clone()),
+                    path,
+                    old,
+                    manager,
+                });
+                return;
+            }
+        };
+        self.set_reference(
+            Subject::of(&candidate.object),
+            Some(target.clone()),
+            path,
+            old,
+            new,
+        );
+    }
+
+    /// A reference of an object that is adopted: what the target shows is a target id. When it is the
+    /// right one, it is as if we had sent it.
+    pub(super) fn adopted_reference(
+        &mut self,
+        candidate: &Candidate,
+        target: &TargetId,
+        path: TargetPath,
+        shown: Option<&TargetId>,
+        desired: Option<&SourceId>,
+    ) -> Option<(TargetPath, Value)> {
+        if let (Some(shown), Some(desired), Some(manager)) = (shown, desired, &candidate.manager) {
+            let is_same = manager.target.as_ref() == Some(shown)
+                || self.adopted.get(shown) == Some(&manager.key);
+            if is_same {
+                return Some((path, Value::Reference(desired.clone())));
+            }
+        }
+        self.reference(candidate, target, path, None, desired);
+        None
+    }
+
+    /// Settles what leads to objects in a circle: they are all decided now.
+    pub(super) fn settle_late_references(&mut self) {
+        for late in std::mem::take(&mut self.late) {
+            let Late {
+                subject,
+                target,
+                path,
+                old,
+                manager,
+            } = late;
+            let new = match self.fates.of(manager) {
+                Some(Fate::Creating | Fate::Linked { .. }) => Pointer::To(Referenced::to(manager)),
+                Some(Fate::Deleting) | None => match (&old, &self.reading) {
+                    (Some(_), Ok(proof)) => Pointer::Cleared(*proof),
+                    _ => continue,
+                },
+            };
+            self.set_reference(subject, target, path, old, new);
+        }
+    }
+
+    fn set_reference(
+        &mut self,
+        subject: Subject,
+        target: Option<TargetId>,
+        path: TargetPath,
+        old: Option<SourceId>,
+        new: Pointer,
+    ) {
+        let operation = Operation::SetReference { path, old, new };
+        let action = Action {
+            subject,
             target,
-        })
+            operation,
+        };
+        self.act(Draft::new(action, 0));
+    }
+}
+
+/// The source object that a reference leads to, as it was last sent.
+pub(super) fn sent_reference(sent: Option<&Value>) -> Option<SourceId> {
+    match sent {
+        Some(Value::Reference(source)) => Some(source.clone()),
+        _ => None,
     }
 }

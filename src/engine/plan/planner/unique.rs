@@ -1,10 +1,9 @@
 //! Values that nobody has in the target yet: what has to be asked before one is chosen, and what is
 //! taken by the target or by a create of the same plan.
 
-use super::{Candidate, Planner};
+use super::Planner;
 use crate::engine::mapping::{self, Desired, Mapping, Mappings};
 use crate::engine::model::{MatchKey, ObjectKind, TargetPath, Value};
-use crate::engine::scope;
 
 /// A value that an object of the kind has at the path, in the form of [`mapping::searched`].
 pub(super) type TakenValue = (ObjectKind, TargetPath, Value);
@@ -15,22 +14,8 @@ impl Planner<'_> {
         self.job.rules(kind).mappings.select_unique()
     }
 
-    /// The values among which the mappings choose for an object that was looked for and not found;
-    /// none where nothing is created. Which of them the target has is said to [`Planner::take`]
-    /// before [`Planner::user`] or [`Planner::group`] is told.
-    pub(crate) fn unique_values(&self, candidate: &Candidate) -> Vec<MatchKey> {
-        let Candidate { object, grants, .. } = candidate;
-        let rules = self.job.rules(object.kind);
-        if !rules.actions.create || self.keys(candidate).is_empty() {
-            return Vec::new();
-        }
-        let held_roles = scope::roles_of(grants);
-        let input = mapping::Input::new(object, &held_roles, false);
-        mapping::candidates(&rules.mappings, &input, self.environment)
-    }
-
-    /// The target has this value of [`Planner::unique_values`].
-    pub(crate) fn take(&mut self, kind: ObjectKind, key: &MatchKey) {
+    /// The target has this value of [`Pending::unique_values`].
+    pub(crate) fn note_taken(&mut self, kind: ObjectKind, key: &MatchKey) {
         let mappings = &self.job.rules(kind).mappings;
         self.taken
             .extend(taken_value(kind, mappings, &key.path, &key.value));

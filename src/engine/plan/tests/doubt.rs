@@ -1,12 +1,13 @@
 //! Names of the scope that mean nothing: only what hangs on them waits.
 
-use super::world::{World, lines};
+use super::planned::lines;
+use super::world::World;
 use super::{path, plans};
 use crate::engine::filter::{Clause, ClauseGroup};
 use crate::engine::job::{GroupObjects, WhenOutOfScope};
 use crate::engine::model::{SourceId, Value};
 use crate::engine::names::Naming;
-use crate::engine::plan::{Action, Operation, WhyRemoved};
+use crate::engine::plan::{Action, Operation, Pointer, WhyRemoved};
 
 /// Ann, who manages Bob, both of Sales, in a target that agrees.
 fn agreed() -> World {
@@ -43,7 +44,7 @@ fn who_hangs_on_a_name_in_doubt_waits_with_memberships_and_references() {
     let world = sales_renamed();
     let plan = world.plan();
     assert_eq!(
-        plan.incomplete.as_deref(),
+        plan.header.incomplete.as_deref(),
         Some("a name in scope.groups means nothing")
     );
     assert_eq!(
@@ -52,7 +53,7 @@ fn who_hangs_on_a_name_in_doubt_waits_with_memberships_and_references() {
          skip user bob: incomplete-read\n\
          skip group sales: incomplete-read"
     );
-    assert_eq!(plan.scope_after, plan.scope_before);
+    assert_eq!(plan.header.scope_after, plan.header.scope_before);
 }
 
 #[test]
@@ -62,8 +63,8 @@ fn only_who_waits_keeps_memberships_and_references() {
     world.job.scope.exclude.push("ann".to_owned());
     plans(
         &world,
-        "remove-members sales ann
-         disable ann active: true -> false",
+        "disable ann active: true -> false
+         remove-members sales ann",
     );
     world.job.users.when_out_of_scope = WhenOutOfScope::Delete;
     plans(
@@ -85,7 +86,12 @@ fn a_reference_goes_with_its_reason_though_a_name_is_in_doubt() {
     let plan = world.plan();
     let [
         Action {
-            operation: Operation::SetReference { old, new: None, .. },
+            operation:
+                Operation::SetReference {
+                    old,
+                    new: Pointer::Cleared(_),
+                    ..
+                },
             ..
         },
     ] = plan.actions().collect::<Vec<_>>()[..]
@@ -112,13 +118,12 @@ fn what_hangs_on_a_property_that_was_not_read_stays_as_it_is() {
     let sales = world.at("sales");
     sales.object.attributes.remove("securityEnabled");
     sales.members.insert(SourceId::new("carl"));
-    let planned = world.planned();
-    assert_eq!(
-        lines(&planned.plan),
-        "skip user ann: incomplete-read\n\
-         skip group sales: incomplete-read"
+    plans(
+        &world,
+        "skip user ann: incomplete-read
+         skip group sales: incomplete-read",
     );
-    assert_eq!(planned.waiting.len(), 2);
+    assert_eq!(world.plan().postponed(), ["ann", "sales"]);
 }
 
 #[test]
@@ -168,8 +173,8 @@ fn a_group_to_provision_in_doubt_stops_nobody_from_leaving() {
     world.doubts.insert(Naming::Provision);
     plans(
         &world,
-        "remove-members sales ann, bob
-         disable ann active: true -> false
+        "disable ann active: true -> false
+         remove-members sales ann, bob
          skip group it: incomplete-read",
     );
     // A group that nothing but its name brought in waits as well.
@@ -195,9 +200,9 @@ fn the_brake_counts_only_who_does_not_wait() {
         .exclude
         .extend(["cid", "dan"].map(str::to_owned));
     let plan = world.plan();
-    assert_eq!(plan.scope_before - plan.scope_after, 2);
-    assert_eq!(plan.in_scope.users, 0);
-    assert!(world.review().held.is_none());
+    assert_eq!(plan.header.scope_before - plan.header.scope_after, 2);
+    assert_eq!(plan.header.in_scope.users, 0);
+    assert_eq!(world.review(&plan).why(), None);
 }
 
 #[test]
@@ -252,25 +257,24 @@ fn who_waits_keeps_a_mark_whether_or_not_something_is_to_be_done() {
     world.set("ann", "accountEnabled", Value::Boolean(false));
     world.job.groups.when_out_of_scope = WhenOutOfScope::Keep;
     for _ in 0..2 {
-        let planned = world.planned();
-        let waiting: Vec<&str> = planned.waiting.iter().map(|(_, id)| id.as_str()).collect();
-        assert_eq!(waiting, ["ann", "bob", "sales"]);
-        assert!(planned.complete);
-        assert_eq!(planned.scope_changes, []);
+        let plan = world.plan();
+        assert_eq!(plan.postponed(), ["ann", "bob", "sales"]);
+        assert!(plan.header.complete);
+        assert_eq!(plan.scope_changes().next(), None);
         disable(&mut world, "ann");
     }
     // Without the doubt they leave, and whoever left before waits for nothing.
     world.doubts.clear();
-    assert_eq!(world.planned().scope_changes.len(), 3);
-    assert!(world.planned().waiting.is_empty());
+    assert_eq!(world.plan().scope_changes().count(), 3);
+    assert!(world.plan().postponed().is_empty());
     world.at("bob").link.as_mut().unwrap().in_scope = false;
     world.doubts.insert(Naming::ScopeGroups);
-    assert_eq!(world.planned().waiting.len(), 2);
+    assert_eq!(world.plan().postponed().len(), 2);
 }
 
 #[test]
 fn by_an_incomplete_reading_nothing_is_done_with() {
     let mut world = agreed();
     world.incomplete = Some("page 2 of the groups is missing".to_owned());
-    assert!(!world.planned().complete);
+    assert!(!world.plan().header.complete);
 }

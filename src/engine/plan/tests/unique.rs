@@ -1,11 +1,12 @@
 //! Values that nobody else has: who gets which, and who is asked for none.
 
+use super::planned::{Plan, lines};
+use super::plans;
 use super::world::{World, attribute, found, mapping, path};
-use super::{lines, plans};
 use crate::engine::expr::Expression;
 use crate::engine::mapping::{Apply, Mapping, Source};
 use crate::engine::model::{ObjectKind, TargetPath, Value};
-use crate::engine::plan::{Action, Operation, Plan};
+use crate::engine::plan::{Action, Operation};
 
 /// Everybody's nickname is the first of the job title and the surname that nobody has.
 fn world(people: &[(&str, &str)]) -> World {

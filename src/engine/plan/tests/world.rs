@@ -5,21 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::DateTime;
 
+use super::planned::Plan;
 use crate::engine::expr::{AppRole, Expression};
 use crate::engine::filter::Filter;
-use crate::engine::guard::{self, Approvals, Review};
+use crate::engine::guard::{self, Verdict};
 use crate::engine::job::{
     Actions, GroupObjects, Job, Limit, Limits, Rules, Scope, ScopeMode, WhenOutOfScope,
 };
 use crate::engine::mapping::{Apply, Environment, Mapping, Mappings, OnEmpty, Source};
 use crate::engine::model::{
-    Attributes, Grant, Intent, JobName, Key, Link, MatchKey, ObjectKind, Presence, SourceId,
-    SourceObject, TargetId, TargetObject, TargetPath, Value, Via, schema,
+    Attributes, Complete, Grant, Intent, JobName, Key, Link, MatchKey, ObjectKind, Presence,
+    SourceId, SourceObject, TargetId, TargetObject, TargetPath, Value, Via, schema,
 };
 use crate::engine::names::Naming;
 use crate::engine::plan::{
-    Action, Candidate, Change, Count, Found, Member, Membership, Operation, Plan, Planned, Planner,
-    Skipped, Subject, Warning,
+    Candidate, Change, Count, Found, Manager, Member, Operation, Order, Pending, Planner, Reading,
+    Referenced, Subject, Warning, by_reference,
 };
 use crate::engine::scope;
 
@@ -31,6 +32,7 @@ pub(super) struct World {
     pub(super) taken: BTreeSet<Value>,
     /// Lists of names of which one means nothing.
     pub(super) doubts: BTreeSet<Naming>,
+    pub(super) member_chunk: usize,
 }
 
 /// One user or group with everything around it.
@@ -44,7 +46,7 @@ pub(super) struct Person {
     pub(super) intent: Option<Intent>,
     pub(super) found: Found,
     pub(super) members: BTreeSet<SourceId>,
-    pub(super) sent_members: BTreeMap<SourceId, TargetId>,
+    pub(super) sent_members: BTreeSet<SourceId>,
 }
 
 pub(super) fn path(text: &str) -> TargetPath {
@@ -129,6 +131,7 @@ impl World {
             incomplete: None,
             taken: BTreeSet::new(),
             doubts: BTreeSet::new(),
+            member_chunk: 100,
         }
     }
 
@@ -139,7 +142,7 @@ impl World {
         }
         let person = Person {
             object: SourceObject {
-                key: Key::default(),
+                key: Key::new(u32::try_from(self.objects.len() + 1).unwrap()),
                 kind,
                 id: SourceId::new(id),
                 presence: Presence::Present,
@@ -151,7 +154,7 @@ impl World {
             intent: None,
             found: Found::None,
             members: BTreeSet::new(),
-            sent_members: BTreeMap::new(),
+            sent_members: BTreeSet::new(),
         };
         self.objects.insert(SourceId::new(id), person);
     }
@@ -196,54 +199,43 @@ impl World {
     }
 
     pub(super) fn plan(&self) -> Plan {
-        self.planned().plan
+        self.plan_in_order(|_| {})
     }
 
-    pub(super) fn planned(&self) -> Planned {
+    /// The plan, where `arrange` may change the order of the objects of each rank.
+    pub(super) fn plan_in_order(&self, mut arrange: impl FnMut(&mut Vec<Key>)) -> Plan {
         let mut planner = self.planner();
-        let of_kind = |kind| {
-            self.objects
-                .values()
-                .filter(move |one| one.object.kind == kind)
-        };
-        for value in self.asked_for(&planner) {
-            if self.taken.contains(&value.value) {
-                planner.take(ObjectKind::User, &value);
+        let mut decisions = Vec::new();
+        for kind in ObjectKind::ALL {
+            let keys = self.keys(kind);
+            let Order { ranked, circular } = by_reference(&keys, &self.managers());
+            planner.circular(circular);
+            for rank in ranked.chunk_by(|(one, _), (other, _)| one == other) {
+                let mut keys: Vec<Key> = rank.iter().map(|(_, key)| *key).collect();
+                arrange(&mut keys);
+                planner.rank(rank[0].0);
+                self.decide(&mut planner, &keys);
+                decisions.extend(planner.take());
             }
         }
-        for person in of_kind(ObjectKind::User) {
-            let candidate = self.candidate(person);
-            let found = Self::found(&planner, &candidate, person);
-            planner.user(&candidate, found);
+        for group in planner.groups_to_compare() {
+            let group = self.person(group);
+            if let Found::One { object, .. } = &group.found
+                && let Some(shown) = &object.members
+            {
+                let linked = self.objects.values().filter(|one| {
+                    let target = one.link.as_ref().map(|link| &link.target);
+                    target.is_some_and(|target| shown.contains(target))
+                });
+                let members = linked.map(|one| one.object.key).collect();
+                planner.shown_members(group.object.key, members);
+            }
+            for id in group.members.union(&group.sent_members) {
+                planner.member(group.object.key, self.member(group, id));
+            }
         }
-        for person in of_kind(ObjectKind::Group) {
-            let candidate = self.candidate(person);
-            let found = Self::found(&planner, &candidate, person);
-            planner.group(&candidate, found);
-        }
-        for person in of_kind(ObjectKind::Group) {
-            let members = person.members.iter().map(|id| {
-                let link = self.objects[id].link.as_ref();
-                Member {
-                    kind: self.objects[id].object.kind,
-                    id: id.clone(),
-                    target: link.map(|link| link.target.clone()),
-                    in_scope: link.is_some_and(|link| link.in_scope),
-                }
-            });
-            let membership = Membership {
-                members: members.collect(),
-                sent: person.sent_members.clone(),
-            };
-            planner.members(&person.object.id, membership);
-        }
-        let links = self.objects.values().filter_map(|person| {
-            Some((
-                person.object.id.clone(),
-                person.link.as_ref()?.target.clone(),
-            ))
-        });
-        let links: BTreeMap<SourceId, TargetId> = links.collect();
+        planner.close_groups();
+        decisions.extend(planner.take());
         let (mut linked, mut in_scope) = (Count::default(), Count::default());
         for person in self.objects.values() {
             let Some(link) = &person.link else { continue };
@@ -252,48 +244,109 @@ impl World {
                 in_scope.add(person.object.kind);
             }
         }
-        let warnings = self.warnings(&planner);
-        let mut made = planner.finish(&links, linked, in_scope);
-        made.plan.warnings = warnings;
-        made
+        let mut header = planner.finish(linked, in_scope);
+        decisions.extend(planner.take());
+        header.warnings = self.warnings(&planner);
+        let ids = self.objects.iter();
+        let ids = ids.map(|(id, person)| (person.object.key, id.clone()));
+        Plan::new(header, decisions, ids.collect())
+    }
+
+    fn decide(&self, planner: &mut Planner<'_>, keys: &[Key]) {
+        let candidates = keys.iter().map(|key| self.candidate(self.person(*key)));
+        let pending: Vec<Pending> = candidates.filter_map(|one| planner.begin(one)).collect();
+        for key in self.asked_for(&pending) {
+            if self.taken.contains(&key.value) {
+                planner.note_taken(ObjectKind::User, &key);
+            }
+        }
+        for one in pending {
+            let found = self.person(one.candidate().object.key).found.clone();
+            planner.resume(one, found);
+        }
+    }
+
+    /// The objects of a kind, in the order in which they were put into the world.
+    fn keys(&self, kind: ObjectKind) -> Vec<Key> {
+        let of_kind = self.objects.values().map(|one| &one.object);
+        let of_kind = of_kind.filter(|object| object.kind == kind);
+        let mut keys: Vec<Key> = of_kind.map(|object| object.key).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    fn managers(&self) -> Vec<(Key, Key)> {
+        let pairs = self
+            .objects
+            .values()
+            .filter_map(|one| Some((one.object.key, self.manager(one)?.object.key)));
+        pairs.collect()
+    }
+
+    fn manager(&self, person: &Person) -> Option<&Person> {
+        match person.object.attributes.value("manager") {
+            Some(Value::Reference(id)) => self.objects.get(id),
+            _ => None,
+        }
+    }
+
+    fn person(&self, key: Key) -> &Person {
+        let mut all = self.objects.values();
+        all.find(|one| one.object.key == key).unwrap()
+    }
+
+    fn member(&self, group: &Person, id: &SourceId) -> Member {
+        let Person { object, link, .. } = &self.objects[id];
+        Member {
+            key: object.key,
+            kind: object.kind,
+            in_source: group.members.contains(id),
+            sent: group.sent_members.contains(id),
+            in_scope: link.as_ref().is_some_and(|link| link.in_scope),
+        }
     }
 
     fn warnings(&self, planner: &Planner<'_>) -> Vec<Warning> {
-        let subject = |id: &SourceId| {
-            let object = &self.objects[id].object;
-            Subject {
-                kind: object.kind,
-                id: id.clone(),
-                label: object.label().to_owned(),
-            }
-        };
-        let warn = |person: &SourceId| {
+        let warn = |key: Key| {
+            let person = self.person(key);
             let groups = self.objects.values();
-            let sent: Vec<SourceId> = groups
-                .filter(|group| group.sent_members.contains_key(person))
-                .map(|group| group.object.id.clone())
+            let sent: Vec<Key> = groups
+                .filter(|group| group.sent_members.contains(&person.object.id))
+                .map(|group| group.object.key)
                 .collect();
+            let groups = planner.several_groups(key, &sent)?;
+            let groups = groups.iter().map(|key| &self.person(*key).object);
             Some(Warning::SeveralGroups {
-                person: subject(person),
-                groups: planner
-                    .several_groups(person, &sent)?
-                    .iter()
-                    .map(subject)
-                    .collect(),
+                person: Subject::of(&person.object),
+                groups: groups.map(Subject::of).collect(),
             })
         };
         planner.people_in_groups().filter_map(warn).collect()
     }
 
-    fn asked_for(&self, planner: &Planner<'_>) -> Vec<MatchKey> {
-        let not_found = self.objects.values().filter(|one| one.found == Found::None);
-        let asked = not_found.flat_map(|one| planner.unique_values(&self.candidate(one)));
-        asked.collect()
+    fn asked_for(&self, pending: &[Pending]) -> Vec<MatchKey> {
+        let not_found = pending
+            .iter()
+            .filter(|one| self.person(one.candidate().object.key).found == Found::None);
+        not_found
+            .flat_map(|one| one.unique_values().to_vec())
+            .collect()
     }
 
     /// The values of people that the target is asked for before the plan is made.
     pub(super) fn asks(&self) -> Vec<MatchKey> {
-        self.asked_for(&self.planner())
+        let mut planner = self.planner();
+        let keys = self.keys(ObjectKind::User);
+        let candidates = keys.iter().map(|key| self.candidate(self.person(*key)));
+        let pending: Vec<Pending> = candidates.filter_map(|one| planner.begin(one)).collect();
+        self.asked_for(&pending)
+    }
+
+    /// The keys by which a person is looked for in the target, if it is.
+    pub(super) fn looked_for(&self, id: &str) -> Option<Vec<MatchKey>> {
+        let mut planner = self.planner();
+        let pending = planner.begin(self.candidate(&self.objects[&SourceId::new(id)]))?;
+        Some(pending.keys().to_vec())
     }
 
     fn planner(&self) -> Planner<'_> {
@@ -302,17 +355,13 @@ impl World {
             random: &|_, _, _| 4,
             default_domain: None,
         };
+        let reading = match &self.incomplete {
+            Some(why) => Reading::Incomplete(why.clone()),
+            None => Reading::Complete(Complete::after_last_page(())),
+        };
         let doubts = self.doubts.iter();
         let doubts = doubts.map(|list| (*list, format!("a name in {} means nothing", list.key())));
-        Planner::new(&self.job, environment, self.incomplete.clone()).doubting(doubts.collect())
-    }
-
-    fn found(planner: &Planner<'_>, candidate: &Candidate, person: &Person) -> Found {
-        if planner.keys(candidate).is_empty() {
-            Found::NotLooked
-        } else {
-            person.found.clone()
-        }
+        Planner::new(&self.job, environment, reading, self.member_chunk).doubting(doubts.collect())
     }
 
     fn candidate(&self, person: &Person) -> Candidate {
@@ -356,13 +405,17 @@ impl World {
                 })
                 .collect(),
             groups: Vec::new(),
+            manager: self.manager(person).map(|manager| Manager {
+                key: manager.object.key,
+                target: manager.link.as_ref().map(|link| link.target.clone()),
+            }),
             link: person.link.clone(),
             intent: person.intent.clone(),
         }
     }
 
-    pub(super) fn review(&self) -> Review {
-        guard::review(self.plan(), &self.job.limits, &Approvals::default())
+    pub(super) fn review(&self, plan: &Plan) -> Verdict {
+        guard::review(&plan.header, &plan.totals(), &self.job.limits)
     }
 
     /// What recording the outcomes of a plan does to the state, when every action succeeds.
@@ -370,11 +423,12 @@ impl World {
         for person in self.objects.values_mut() {
             person.found = Found::None;
         }
+        for (group, member) in plan.existing_members() {
+            let member = plan.id(member).clone();
+            self.at(plan.id(group).as_str()).sent_members.insert(member);
+        }
         for action in plan.actions() {
-            let id = action.subject.id.clone();
-            let target_of = |world: &Self, id: &SourceId| {
-                world.objects[id].link.as_ref().unwrap().target.clone()
-            };
+            let id = &action.subject.id;
             match &action.operation {
                 Operation::Create {
                     attributes,
@@ -383,10 +437,9 @@ impl World {
                 } => {
                     let mut sent = attributes.clone();
                     for (path, new) in references {
-                        target_of(self, &new.source);
-                        sent.insert(path.clone(), Value::Reference(new.source.clone()));
+                        sent.insert(path.clone(), self.linked(plan, new));
                     }
-                    self.link(&id, TargetId::new(format!("t-{id}")), sent);
+                    self.link(id, TargetId::new(format!("t-{id}")), sent);
                 }
                 Operation::Adopt {
                     current, changes, ..
@@ -394,7 +447,7 @@ impl World {
                     let mut sent = current.clone();
                     merge(&mut sent, changes);
                     let target = action.target.clone().expect("an adoption has one");
-                    self.link(&id, target, sent);
+                    self.link(id, target, sent);
                 }
                 Operation::Update { changes, .. }
                 | Operation::Enable { changes, .. }
@@ -402,41 +455,49 @@ impl World {
                     let person = self.at(id.as_str());
                     merge(&mut person.link.as_mut().unwrap().sent, changes);
                 }
-                Operation::Delete { .. } => self.at(id.as_str()).link = None,
+                Operation::Delete { .. } => {
+                    let person = self.at(id.as_str());
+                    person.link = None;
+                    person.sent_members.clear();
+                }
                 Operation::AddMembers { members, .. } => {
                     for member in members {
-                        let target = target_of(self, &member.source);
-                        let group = self.at(id.as_str());
-                        group.sent_members.insert(member.source.clone(), target);
+                        self.linked(plan, member);
+                        let member = plan.id(member.key).clone();
+                        self.at(id.as_str()).sent_members.insert(member);
                     }
                 }
                 Operation::RemoveMembers { members, .. } => {
-                    for (member, _) in members {
+                    for member in members {
+                        let member = plan.id(member.key);
                         self.at(id.as_str()).sent_members.remove(member);
                     }
                 }
                 Operation::SetReference { path, new, .. } => {
+                    let new = new.referenced().map(|new| self.linked(plan, new));
                     let sent = &mut self.at(id.as_str()).link.as_mut().unwrap().sent;
                     match new {
-                        Some(new) => {
-                            sent.insert(path.clone(), Value::Reference(new.source.clone()));
-                        }
-                        None => {
-                            sent.remove(path);
-                        }
-                    }
+                        Some(new) => sent.insert(path.clone(), new),
+                        None => sent.remove(path),
+                    };
                 }
             }
         }
-        let ids: Vec<SourceId> = self.objects.keys().cloned().collect();
-        for id in ids {
-            let person = &self.objects[&id];
-            let belongs = !self.candidate(person).grants.is_empty()
-                && person.object.presence == Presence::Present;
-            if let Some(link) = &mut self.at(id.as_str()).link {
-                link.in_scope = belongs;
+        for (key, in_scope) in plan.scope_changes() {
+            if let Some(link) = &mut self.at(plan.id(key).as_str()).link {
+                link.in_scope = in_scope;
             }
         }
+    }
+
+    /// A reference as it is sent. What it leads to must be in the target by then.
+    fn linked(&self, plan: &Plan, referenced: &Referenced) -> Value {
+        let id = plan.id(referenced.key);
+        let link = self.objects[id].link.as_ref();
+        let target = &link.expect("it is created before").target;
+        let known = referenced.target.as_ref();
+        assert!(known.is_none_or(|known| known == target), "{id}");
+        Value::Reference(id.clone())
     }
 
     fn link(&mut self, id: &SourceId, target: TargetId, sent: BTreeMap<TargetPath, Value>) {
@@ -476,64 +537,4 @@ pub(super) fn found(target: &str, key: &str, attributes: &[(&str, Value)]) -> Fo
         },
         linked_by: None,
     }
-}
-
-/// One line an action, one line a skip.
-pub(super) fn lines(plan: &Plan) -> String {
-    let mut lines: Vec<String> = plan.actions().map(line).collect();
-    lines.extend(plan.skipped().map(|Skipped { subject, why }| {
-        format!("skip {} {}: {}", subject.kind, subject.id, why.word())
-    }));
-    lines.extend(plan.warnings.iter().map(|warning| {
-        let Warning::SeveralGroups { person, groups } = warning;
-        let groups: Vec<_> = groups.iter().map(|group| group.id.as_str()).collect();
-        format!("warn {}: {}", person.id, groups.join(", "))
-    }));
-    lines.join("\n")
-}
-
-fn line(action: &Action) -> String {
-    let head = format!("{} {}", action.as_str(), action.subject.id);
-    let target = || action.target.as_ref().map_or("", TargetId::as_str);
-    let detail = match &action.operation {
-        Operation::Create { references, .. } => {
-            let with = references
-                .iter()
-                .map(|(_, new)| format!("with {}", new.source));
-            with.collect::<Vec<_>>().join(", ")
-        }
-        Operation::Adopt { changes, .. } => format!("{} {}", target(), changed(changes)),
-        Operation::Update { changes, .. }
-        | Operation::Enable { changes, .. }
-        | Operation::Disable { changes, .. } => changed(changes),
-        Operation::Delete { .. } => target().to_owned(),
-        Operation::AddMembers { members, .. } => {
-            let ids = members.iter().map(|member| member.source.to_string());
-            ids.collect::<Vec<_>>().join(", ")
-        }
-        Operation::RemoveMembers { members, .. } => {
-            let ids = members.iter().map(|(id, _)| id.to_string());
-            ids.collect::<Vec<_>>().join(", ")
-        }
-        Operation::SetReference { old, new, .. } => format!(
-            "{} -> {}",
-            old.as_ref().map_or("none", SourceId::as_str),
-            new.as_ref().map_or("none", |new| new.source.as_str())
-        ),
-    };
-    format!("{head} {detail}").trim_end().to_owned()
-}
-
-fn changed(changes: &[Change]) -> String {
-    let show = |value: &Option<Value>| match value {
-        None => "none".to_owned(),
-        Some(Value::Text(text)) => text.to_string(),
-        Some(Value::Boolean(value)) => value.to_string(),
-        Some(other) => format!("{other:?}"),
-    };
-    let lines = changes.iter().map(|change| {
-        let (old, new) = (show(&change.old), show(&change.new));
-        format!("{}: {old} -> {new}", change.path)
-    });
-    lines.collect::<Vec<_>>().join("; ")
 }

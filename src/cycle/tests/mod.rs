@@ -25,7 +25,12 @@ struct Rig {
 
 impl Rig {
     async fn start(size: Size) -> Self {
+        Self::start_with(size, sandbox::Options::default().seed).await
+    }
+
+    async fn start_with(size: Size, seed: u64) -> Self {
         let sandbox = Sandbox::start(sandbox::Options {
+            seed,
             size,
             ..sandbox::Options::default()
         })
@@ -113,7 +118,7 @@ async fn a_state_that_cannot_be_written_is_no_clean_stop() {
         }
         let state = rusqlite::Connection::open(rig.folder.path().join("entrain.db")).unwrap();
         state.busy_timeout(Duration::from_secs(5)).unwrap();
-        state.execute_batch("DROP TABLE log").unwrap();
+        state.execute_batch("DROP TABLE actions").unwrap();
         stop.cancel();
     };
     let (ran, ()) = tokio::join!(agent.run(&job, &options, &progress, agent.due()), breaking);

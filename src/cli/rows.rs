@@ -1,0 +1,130 @@
+//! The rows of a plan for the reports: read from the ledger, a few hundred at a time.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+
+use super::plan::name_on_record;
+use crate::engine::model::{Key, SourceId};
+use crate::engine::plan::{Action, Operation};
+use crate::engine::redact::Redactions;
+use crate::report::{Part, PlanRow, Rows};
+use crate::store::{self, RowsOf, Store};
+
+/// Rows that are read at once.
+const CHUNK: usize = 500;
+
+/// The rows of one plan.
+pub(super) struct LedgerRows<'a> {
+    store: &'a Store,
+    cycle: i64,
+    redactions: Redactions,
+    /// What the objects are called that the last rows mention.
+    names: RefCell<BTreeMap<Key, (SourceId, String)>>,
+}
+
+impl<'a> LedgerRows<'a> {
+    pub(super) fn new(store: &'a Store, cycle: i64, redactions: Redactions) -> Self {
+        Self {
+            store,
+            cycle,
+            redactions,
+            names: RefCell::default(),
+        }
+    }
+
+    fn actions(
+        &self,
+        of: RowsOf,
+        each: &mut dyn FnMut(PlanRow<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut after = None;
+        loop {
+            let rows = self.store.rows(self.cycle, of, after, CHUNK);
+            let rows = rows.map_err(io::Error::other)?;
+            let Some((last, _)) = rows.last() else {
+                return Ok(());
+            };
+            after = Some(*last);
+            let mentioned = rows.iter().flat_map(|(_, row)| referenced(&row.action));
+            self.learn(mentioned.collect())?;
+            for (_, row) in &rows {
+                each(PlanRow::Action(&self.redactions.action(&row.action)))?;
+            }
+        }
+    }
+
+    fn skipped(&self, each: &mut dyn FnMut(PlanRow<'_>) -> io::Result<()>) -> io::Result<()> {
+        let mut after = None;
+        loop {
+            let rows = self.store.skipped(self.cycle, after, CHUNK);
+            let rows = rows.map_err(io::Error::other)?;
+            let Some((last, _)) = rows.last() else {
+                return Ok(());
+            };
+            after = Some(*last);
+            let mentioned = rows.iter().filter_map(|(_, skipped)| skipped.why.other());
+            self.learn(mentioned.collect())?;
+            for (_, skipped) in &rows {
+                each(PlanRow::Skipped(&self.redactions.skipped(skipped)))?;
+            }
+        }
+    }
+
+    /// Looks up in one statement what the next rows mention.
+    fn learn(&self, mut keys: Vec<Key>) -> io::Result<()> {
+        keys.sort_unstable();
+        keys.dedup();
+        let named = self.store.named(&keys).map_err(io::Error::other)?;
+        let named = named.into_iter();
+        *self.names.borrow_mut() = named.map(|(key, one)| (key, (one.id, one.label))).collect();
+        Ok(())
+    }
+
+    fn look_up(&self, key: Key) -> Result<Option<(SourceId, String)>, store::Error> {
+        let named = self.store.named(&[key])?.remove(&key);
+        Ok(named.map(|one| (one.id, one.label)))
+    }
+}
+
+impl Rows for LedgerRows<'_> {
+    fn each(
+        &self,
+        part: Part,
+        each: &mut dyn FnMut(PlanRow<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match part {
+            Part::Cleared => self.actions(RowsOf::Cleared, each),
+            Part::Held => self.actions(RowsOf::Held, each),
+            Part::Skipped => self.skipped(each),
+        }
+    }
+
+    fn name(&self, key: Key) -> Option<(SourceId, String)> {
+        let known = self.names.borrow().get(&key).cloned();
+        // A report without a name shows that there is another object, and goes on.
+        known.or_else(|| self.look_up(key).ok()?)
+    }
+
+    fn name_of(&self, id: &SourceId) -> Option<String> {
+        name_on_record(self.store, id)
+    }
+}
+
+/// The objects that an action refers to.
+fn referenced(action: &Action) -> Vec<Key> {
+    match &action.operation {
+        Operation::Create { references, .. } => references.iter().map(|(_, one)| one.key).collect(),
+        Operation::AddMembers { members } | Operation::RemoveMembers { members, .. } => {
+            members.iter().map(|one| one.key).collect()
+        }
+        Operation::SetReference { new, .. } => {
+            new.referenced().map(|one| one.key).into_iter().collect()
+        }
+        Operation::Adopt { .. }
+        | Operation::Update { .. }
+        | Operation::Enable { .. }
+        | Operation::Disable { .. }
+        | Operation::Delete { .. } => Vec::new(),
+    }
+}

@@ -1,0 +1,448 @@
+//! The second look before anything is removed (safety.md §2): the deltas are followed once more, and what
+//! rests on something that a reading did not hold is read on the object itself. A delta cannot confirm
+//! absence.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+
+use tokio::time::{Duration, Instant};
+
+use super::facts::Facts;
+use super::plan::Outline;
+use super::{Context, Error};
+use crate::engine::job::ScopeMode;
+use crate::engine::model::{Key, ObjectKind, Presence, SourceId, source};
+use crate::engine::plan::{Action, Operation, Reading, WhyOut, WhyRemoved};
+use crate::engine::scope;
+use crate::store::{Loaded, MarkCutoff, RowId};
+
+/// A confirmation older than this is renewed before it is used.
+const FRESH: Duration = Duration::from_mins(10);
+/// Rows and objects taken from the state at once.
+const CHUNK: usize = 500;
+
+/// That the removals of a plan were confirmed, and when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Confirmed {
+    at: Option<Instant>,
+}
+
+/// That this action may be sent: it removes nothing, or its removal was confirmed a short time ago. There
+/// is no other way to make one.
+#[derive(Debug)]
+pub(super) struct Permit(());
+
+impl Confirmed {
+    /// `None`: the removal must be confirmed anew.
+    pub(super) fn permit(&self, action: &Action) -> Option<Permit> {
+        let is_fresh = self.at.is_some_and(|at| at.elapsed() < FRESH);
+        (!action.is_removal() || is_fresh).then_some(Permit(()))
+    }
+}
+
+/// Confirms the removals that a plan drafted, and drops those that are not confirmed: their objects keep
+/// their verdict and their mark. A plan without removals costs nothing.
+pub(super) async fn confirm(
+    context: &Context<'_>,
+    cycle: i64,
+    cutoff: MarkCutoff,
+    outline: &mut Outline,
+) -> Result<Confirmed, Error> {
+    let drafts = drafts(context, cycle).await?;
+    if drafts.is_empty() {
+        return Ok(Confirmed { at: None });
+    }
+    // What is read from here on is not older than the confirmation.
+    let at = Instant::now();
+    let job = context.job.rules.name.clone();
+    let followed = context.agent.tenant.again(&context.want()).await?;
+    let changed = context
+        .state(move |store| store.marked_since(&job, cutoff))
+        .await?;
+    let changed: BTreeSet<Key> = changed.into_iter().collect();
+    let (mut dropped, rest): (Vec<Draft>, Vec<Draft>) = drafts
+        .into_iter()
+        .partition(|draft| draft.keys().any(|key| changed.contains(&key)));
+    let doubt = match followed {
+        Reading::Incomplete(why) => {
+            dropped.extend(rest.into_iter().filter(Draft::rests_on_absence));
+            Some(why)
+        }
+        Reading::Complete(_) => {
+            let graph = &context.agent.tenant.graph;
+            let before = graph.requests();
+            let found = SecondLook::of(context, &rest).await?;
+            let requests = graph.requests() - before;
+            context
+                .source_requests
+                .fetch_add(requests, Ordering::Relaxed);
+            let is_contradicted = !found.contradictions.is_empty();
+            dropped.extend(rest.into_iter().filter(|draft| {
+                draft.rests_on_absence() && (is_contradicted || !found.confirms(draft))
+            }));
+            let kinds = found.read_again;
+            if !kinds.is_empty() {
+                context.agent.tenant.forget(&kinds).await?;
+            }
+            is_contradicted.then(|| {
+                let ids: Vec<&str> = found.contradictions.iter().map(SourceId::as_str).collect();
+                format!(
+                    "the tenant holds what its lists did not report ({}); they are read from the beginning",
+                    ids.join(", ")
+                )
+            })
+        }
+    };
+    if !dropped.is_empty() {
+        drop_all(context, cycle, dropped, outline).await?;
+    }
+    if let Some(why) = doubt {
+        tracing::warn!(job = %context.job.rules.name, why, "removals could not be confirmed: they are postponed");
+        let header = &mut outline.header;
+        header.complete = false;
+        header.incomplete = Some(match header.incomplete.take() {
+            Some(known) => format!("{known}; {why}"),
+            None => why,
+        });
+    }
+    Ok(Confirmed { at: Some(at) })
+}
+
+/// A removal that a plan drafted.
+struct Draft {
+    row: RowId,
+    key: Key,
+    kind: ObjectKind,
+    id: SourceId,
+    rests_on: RestsOn,
+    /// Taken out of the group that this is about.
+    members: Vec<Key>,
+}
+
+/// What a removal is derived from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RestsOn {
+    /// A value that was read on the object, or the configuration.
+    Value,
+    /// The object is not in a list of all objects.
+    NotListed,
+    /// No assignment and no membership brings it into scope.
+    NotInScope,
+    /// The members are not in the group, or not in scope.
+    NotMembers,
+}
+
+impl Draft {
+    fn new(row: RowId, action: &Action) -> Option<Self> {
+        let (rests_on, members) = match &action.operation {
+            Operation::Disable { why, .. } | Operation::Delete { why, .. } => {
+                (rests_on(why), Vec::new())
+            }
+            Operation::RemoveMembers { members, .. } => {
+                let keys = members.iter().map(|member| member.key);
+                (RestsOn::NotMembers, keys.collect())
+            }
+            Operation::Create { .. }
+            | Operation::Adopt { .. }
+            | Operation::Update { .. }
+            | Operation::Enable { .. }
+            | Operation::AddMembers { .. }
+            | Operation::SetReference { .. } => return None,
+        };
+        Some(Self {
+            row,
+            key: action.subject.key,
+            kind: action.subject.kind,
+            id: action.subject.id.clone(),
+            rests_on,
+            members,
+        })
+    }
+
+    fn rests_on_absence(&self) -> bool {
+        self.rests_on != RestsOn::Value
+    }
+
+    fn keys(&self) -> impl Iterator<Item = Key> {
+        std::iter::once(self.key).chain(self.members.iter().copied())
+    }
+}
+
+fn rests_on(why: &WhyRemoved) -> RestsOn {
+    match why {
+        WhyRemoved::Blocked | WhyRemoved::SoftDeleted | WhyRemoved::Deleted => RestsOn::Value,
+        WhyRemoved::Missing => RestsOn::NotListed,
+        WhyRemoved::OutOfScope(out) => match out {
+            WhyOut::NotNamed | WhyOut::Excluded | WhyOut::KindDisabled => RestsOn::Value,
+            WhyOut::NotAssigned
+            | WhyOut::NotSecurityEnabled
+            | WhyOut::SecurityNotRead
+            | WhyOut::DefaultAccessOnly => RestsOn::NotInScope,
+            WhyOut::Filter(failures) => {
+                let lists = [source::MEMBER_OF, source::APP_ROLE_ASSIGNMENTS];
+                let mut attributes = failures.iter().map(|failure| failure.attribute.as_str());
+                if attributes.any(|attribute| lists.contains(&attribute)) {
+                    RestsOn::NotInScope
+                } else {
+                    RestsOn::Value
+                }
+            }
+        },
+    }
+}
+
+async fn drafts(context: &Context<'_>, cycle: i64) -> Result<Vec<Draft>, Error> {
+    let ids = context.state(move |store| store.removals(cycle)).await?;
+    let mut drafts = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(CHUNK) {
+        let ids = ids.to_vec();
+        let rows = context.state(move |store| store.take(&ids)).await?;
+        drafts.extend(
+            rows.iter()
+                .filter_map(|row| Draft::new(row.id, &row.action)),
+        );
+    }
+    Ok(drafts)
+}
+
+/// What reading the objects themselves gave.
+#[derive(Default)]
+struct SecondLook {
+    /// Objects about which everything was read that their removal rests on.
+    confirmed: BTreeSet<Key>,
+    /// Objects that hold something that a complete reading lacked.
+    contradictions: BTreeSet<SourceId>,
+    /// The lists that lacked it.
+    read_again: BTreeSet<ObjectKind>,
+}
+
+impl SecondLook {
+    fn confirms(&self, draft: &Draft) -> bool {
+        match draft.rests_on {
+            RestsOn::Value => true,
+            RestsOn::NotListed | RestsOn::NotInScope => self.confirmed.contains(&draft.key),
+            RestsOn::NotMembers => draft.members.iter().all(|key| self.confirmed.contains(key)),
+        }
+    }
+
+    async fn of(context: &Context<'_>, drafts: &[Draft]) -> Result<Self, Error> {
+        let mut look = Self::default();
+        let not_listed = drafts
+            .iter()
+            .filter(|draft| draft.rests_on == RestsOn::NotListed)
+            .map(|draft| (draft.id.clone(), (draft.kind, draft.key)));
+        look.presence(context, not_listed.collect()).await?;
+
+        let mut groups_left: BTreeMap<Key, BTreeSet<SourceId>> = BTreeMap::new();
+        let mut keys: BTreeSet<Key> = BTreeSet::new();
+        for draft in drafts {
+            match draft.rests_on {
+                RestsOn::Value | RestsOn::NotListed => {}
+                RestsOn::NotInScope => {
+                    keys.insert(draft.key);
+                }
+                RestsOn::NotMembers => {
+                    keys.extend(&draft.members);
+                    for member in &draft.members {
+                        let left = groups_left.entry(*member).or_default();
+                        left.insert(draft.id.clone());
+                    }
+                }
+            }
+        }
+        if keys.is_empty() {
+            return Ok(look);
+        }
+        let facts = Facts::new(context).await?;
+        let keys: Vec<Key> = keys.into_iter().collect();
+        for keys in keys.chunks(CHUNK) {
+            let (job, keys) = (context.job.rules.name.clone(), keys.to_vec());
+            let loaded = context.state(move |store| store.load(&job, &keys)).await?;
+            for kind in ObjectKind::ALL {
+                let of_kind: Vec<&Loaded> = loaded
+                    .iter()
+                    .filter(|one| one.object.kind == kind)
+                    .collect();
+                look.scope(context, &facts, kind, &of_kind, &groups_left)
+                    .await?;
+            }
+        }
+        Ok(look)
+    }
+
+    /// Whether objects that a list lacked are nowhere in the tenant. Two reads must agree.
+    async fn presence(
+        &mut self,
+        context: &Context<'_>,
+        wanted: BTreeMap<SourceId, (ObjectKind, Key)>,
+    ) -> Result<(), Error> {
+        let graph = &context.agent.tenant.graph;
+        let ids: Vec<SourceId> = wanted.keys().cloned().collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut present = BTreeSet::new();
+        for kind in ObjectKind::ALL {
+            let of_kind = wanted.iter().filter(|(_, (one, _))| *one == kind);
+            let ids: Vec<SourceId> = of_kind.map(|(id, _)| id.clone()).collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let Some(found) = known(graph.present_among(kind, &ids).await)? else {
+                return Ok(());
+            };
+            present.extend(found);
+        }
+        let absent: Vec<SourceId> = ids
+            .iter()
+            .filter(|id| !present.contains(*id))
+            .cloned()
+            .collect();
+        let binned = known(graph.in_recycle_bin(&absent).await)?.unwrap_or_default();
+        for (id, (kind, key)) in wanted {
+            if present.contains(&id) {
+                self.read_again.insert(kind);
+                self.contradictions.insert(id);
+            } else if binned.contains_key(&id) {
+                self.confirmed.insert(key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether these hold no membership and no assignment that the state does not know.
+    async fn scope(
+        &mut self,
+        context: &Context<'_>,
+        facts: &Facts<'_>,
+        kind: ObjectKind,
+        loaded: &[&Loaded],
+        groups_left: &BTreeMap<Key, BTreeSet<SourceId>>,
+    ) -> Result<(), Error> {
+        // One that is in the recycle bin or gone has no membership that counts.
+        let (present, gone): (Vec<&Loaded>, Vec<&Loaded>) = loaded
+            .iter()
+            .copied()
+            .partition(|one| one.object.presence == Presence::Present);
+        let is_gone = |presence| matches!(presence, Presence::SoftDeleted | Presence::Deleted);
+        let gone_for_sure = gone.iter().filter(|one| is_gone(one.object.presence));
+        self.confirmed
+            .extend(gone_for_sure.map(|one| one.object.key));
+        let missing = gone.iter().filter(|one| !is_gone(one.object.presence));
+        let missing = missing.map(|one| (one.object.id.clone(), (kind, one.object.key)));
+        self.presence(context, missing.collect()).await?;
+        if present.is_empty() {
+            return Ok(());
+        }
+
+        let graph = &context.agent.tenant.graph;
+        let ids: Vec<SourceId> = present.iter().map(|one| one.object.id.clone()).collect();
+        let Some(groups) = known(graph.groups_of(kind, &ids).await)? else {
+            return Ok(());
+        };
+        let job = &context.job.rules;
+        let roles = if job.scope.mode == ScopeMode::Assigned {
+            let name = job.name.clone();
+            let application = context.state(move |store| store.application(&name)).await?;
+            let Some(application) = application else {
+                return Ok(());
+            };
+            let roles = graph.roles_of(kind, &ids, &application.service_principal);
+            match known(roles.await)? {
+                Some(Some(roles)) => Some(roles),
+                // The list of assignments was read twice then, and both times it was complete.
+                Some(None) => {
+                    tracing::warn!(
+                        job = %job.name,
+                        "assignments are confirmed by a second reading of the list only; the application \
+                         permission Directory.Read.All lets each be read by itself"
+                    );
+                    None
+                }
+                None => return Ok(()),
+            }
+        } else {
+            None
+        };
+        let reads_groups = scope::reads_groups(job, kind);
+        for one in present {
+            let (key, id) = (one.object.key, &one.object.id);
+            let Some(read) = groups.get(id) else { continue };
+            let keys = one.member_of.clone();
+            let known: BTreeSet<SourceId> = context
+                .state(move |store| store.ids_of(&keys))
+                .await?
+                .into_iter()
+                .collect();
+            let mut is_contradicted = false;
+            for group in read.difference(&known) {
+                let left = groups_left.get(&key);
+                let counts = left.is_some_and(|left| left.contains(group))
+                    || reads_groups
+                    || facts.grants_through(context, group).await?;
+                if counts {
+                    self.read_again.insert(ObjectKind::Group);
+                    is_contradicted = true;
+                }
+            }
+            if let Some(roles) = &roles {
+                let Some(held) = roles.get(id) else { continue };
+                for role in held {
+                    let assigned = if role.principal == *id {
+                        one.roles.clone()
+                    } else {
+                        facts.roles_of_group(context, &role.principal).await?
+                    };
+                    is_contradicted |= !assigned.contains(&role.role);
+                }
+            }
+            if is_contradicted {
+                self.contradictions.insert(id.clone());
+            } else {
+                self.confirmed.insert(key);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What was read; `None` when it could not be read, which confirms nothing.
+fn known<T>(read: Result<T, crate::graph::Error>) -> Result<Option<T>, Error> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(crate::graph::Error::Stopped) => Err(Error::Stopped),
+        Err(error) => {
+            let error = Error::chain_of(&error);
+            tracing::warn!(error, "removals could not be confirmed");
+            Ok(None)
+        }
+    }
+}
+
+/// Takes removals out of the plan, as if they had not been drafted.
+async fn drop_all(
+    context: &Context<'_>,
+    cycle: i64,
+    dropped: Vec<Draft>,
+    outline: &mut Outline,
+) -> Result<(), Error> {
+    let keys: BTreeSet<Key> = dropped.iter().map(|draft| draft.key).collect();
+    let is_leaving = |(key, in_scope): &(Key, bool)| !in_scope && keys.contains(key);
+    let stay = outline.scope.iter().filter(|one| is_leaving(one)).count();
+    outline.header.scope_after += stay as u64;
+    outline.scope.retain(|one| !is_leaving(one));
+    let rows: Vec<RowId> = dropped.iter().map(|draft| draft.row).collect();
+    let managers: Vec<Key> = keys.iter().copied().collect();
+    let reports = context
+        .state(move |store| {
+            store.drop_rows(&rows)?;
+            // Whose manager stays keeps the reference.
+            let reports = store.reports(&managers)?;
+            store.drop_references(cycle, &reports)?;
+            Ok(reports)
+        })
+        .await?;
+    outline.postponed.extend(keys);
+    outline.postponed.extend(reports);
+    Ok(())
+}

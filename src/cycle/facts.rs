@@ -1,0 +1,298 @@
+//! What the state knows that the planner needs of each object in addition to the object itself: what
+//! brings it into scope, the groups around it, and the members of groups.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Context, Error};
+use crate::engine::expr::AppRole;
+use crate::engine::job::ScopeMode;
+use crate::engine::model::{Key, ObjectKind, Presence, SourceId, SourceObject};
+use crate::engine::plan::{Candidate, Manager, Member};
+use crate::engine::scope::{self, GrantingGroups, GroupAround, Ways};
+use crate::store::{Loaded, Store};
+
+pub(super) struct Facts<'a> {
+    context: &'a Context<'a>,
+    roles: BTreeMap<String, AppRole>,
+    granting: GrantingGroups,
+    /// The roles of all assignments of each seed.
+    assigned_to_group: BTreeMap<Key, Vec<String>>,
+    /// With nested groups, the groups of which a group is a direct member, and the groups in it.
+    outer: BTreeMap<Key, Vec<Key>>,
+    inner: BTreeMap<Key, Vec<Key>>,
+    /// Groups that filters asked for; `None` for one that does not exist any more.
+    around: BTreeMap<Key, Option<GroupAround>>,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) async fn new(context: &'a Context<'a>) -> Result<Self, Error> {
+        let job = &context.job.rules;
+        let mut edges = Vec::new();
+        if job.scope.nested_groups {
+            let pairs = context.state(Store::nested_groups).await?;
+            let inner: BTreeSet<Key> = pairs.iter().map(|(_, inner)| *inner).collect();
+            let inner = present(context, inner.into_iter().collect()).await?;
+            for (outside, inside) in pairs {
+                if let Some(group) = inner.get(&inside) {
+                    edges.push((outside, inside, group.label().to_owned()));
+                }
+            }
+        }
+        let seeds: Vec<Key> = match &job.scope.mode {
+            ScopeMode::Assigned => {
+                let name = job.name.clone();
+                context
+                    .state(move |store| store.assigned_keys(&name, ObjectKind::Group))
+                    .await?
+            }
+            ScopeMode::All => Vec::new(),
+            ScopeMode::Groups(names) => {
+                let names = names.clone();
+                context
+                    .state(move |store| {
+                        let mut seeds = Vec::new();
+                        for name in &names {
+                            seeds.extend(store.find_group_keys(name)?);
+                        }
+                        Ok(seeds)
+                    })
+                    .await?
+            }
+        };
+        let groups = present(context, seeds.clone()).await?;
+        let named = groups
+            .values()
+            .map(|group| (group.key, group.label().to_owned()));
+        let mut granting = GrantingGroups::new(named, &edges);
+        if job.scope.mode == ScopeMode::Assigned {
+            granting = granting.with_effects_of(groups.values());
+        }
+        let mut outer: BTreeMap<Key, Vec<Key>> = BTreeMap::new();
+        let mut inner: BTreeMap<Key, Vec<Key>> = BTreeMap::new();
+        for (outside, inside, _) in &edges {
+            outer.entry(*inside).or_default().push(*outside);
+            inner.entry(*outside).or_default().push(*inside);
+        }
+        let name = job.name.clone();
+        let (application, assigned_to_group) = context
+            .state(move |store| Ok((store.application(&name)?, store.roles(&name, &seeds)?)))
+            .await?;
+        Ok(Self {
+            context,
+            roles: application
+                .into_iter()
+                .flat_map(|application| application.roles)
+                .map(|role| (role.id.clone(), role))
+                .collect(),
+            granting,
+            assigned_to_group,
+            outer,
+            inner,
+            around: BTreeMap::new(),
+        })
+    }
+
+    /// Whether members of this group are in scope because of it. One that the state does not know counts:
+    /// it should.
+    pub(super) async fn grants_through(
+        &self,
+        context: &Context<'_>,
+        group: &SourceId,
+    ) -> Result<bool, Error> {
+        let key = key_of_group(context, group).await?;
+        Ok(key.is_none_or(|key| self.granting.contains(key)))
+    }
+
+    /// The roles that are assigned to a group, as the state knows them.
+    pub(super) async fn roles_of_group(
+        &self,
+        context: &Context<'_>,
+        group: &SourceId,
+    ) -> Result<Vec<String>, Error> {
+        let key = key_of_group(context, group).await?;
+        let roles = key.and_then(|key| self.assigned_to_group.get(&key));
+        Ok(roles.cloned().unwrap_or_default())
+    }
+
+    pub(super) async fn candidate(&mut self, loaded: Loaded) -> Result<Candidate, Error> {
+        let Loaded {
+            object,
+            manager,
+            link,
+            intent,
+            roles,
+            member_of,
+        } = loaded;
+        let groups = if scope::reads_groups(&self.context.job.rules, object.kind) {
+            self.groups_of(&member_of).await?
+        } else {
+            Vec::new()
+        };
+        let job = &self.context.job.rules;
+        let granting: Vec<Key> = match object.kind {
+            ObjectKind::User => {
+                let groups = member_of.into_iter();
+                groups
+                    .filter(|group| self.granting.contains(*group))
+                    .collect()
+            }
+            ObjectKind::Group => Vec::new(),
+        };
+        let ways = Ways {
+            assigned: &roles,
+            member_of: &granting,
+            assigned_to_group: &|group| {
+                let roles = self.assigned_to_group.get(&group);
+                roles.cloned().unwrap_or_default()
+            },
+            granting: &self.granting,
+            roles: &self.roles,
+        };
+        Ok(Candidate {
+            grants: scope::grants(job, &object, &ways),
+            without_effect: scope::without_effect(job, &object, &ways),
+            groups,
+            manager: manager.map(|manager| Manager {
+                key: manager.key,
+                target: manager.link.map(|(target, _)| target),
+            }),
+            link,
+            intent,
+            object,
+        })
+    }
+
+    /// The groups that a scoping filter sees an object in: those of which it is a direct member, and
+    /// with nested groups those around them.
+    async fn groups_of(&mut self, member_of: &[Key]) -> Result<Vec<GroupAround>, Error> {
+        let around = self.closure(member_of.iter().copied());
+        let unknown: Vec<Key> = around
+            .iter()
+            .filter(|group| !self.around.contains_key(group))
+            .copied()
+            .collect();
+        if !unknown.is_empty() {
+            let found = present(self.context, unknown.clone()).await?;
+            for key in unknown {
+                let group = found.get(&key).map(|group| GroupAround {
+                    id: group.id.clone(),
+                    name: group.label().to_owned(),
+                });
+                self.around.insert(key, group);
+            }
+        }
+        let groups = around.iter().filter_map(|key| self.around[key].clone());
+        let mut groups: Vec<GroupAround> = groups.collect();
+        groups.sort();
+        Ok(groups)
+    }
+
+    /// These groups and, with nested groups, those around them.
+    fn closure(&self, groups: impl IntoIterator<Item = Key>) -> BTreeSet<Key> {
+        reach(&self.outer, groups)
+    }
+
+    /// The groups of which these objects are members, and with nested groups those around them.
+    pub(super) async fn groups_around(&self, members: &[Key]) -> Result<BTreeSet<Key>, Error> {
+        let members = members.to_vec();
+        let groups = self
+            .context
+            .state(move |store| store.groups_around(&members))
+            .await?;
+        Ok(self.closure(groups))
+    }
+
+    /// The members of the first of these groups, as many groups as fit, and how many groups that were.
+    /// With nested groups they are all users inside, because the groups inside are not members of
+    /// their own.
+    pub(super) async fn members(
+        &self,
+        groups: &[Key],
+        at_most: usize,
+    ) -> Result<(Vec<(Key, Member)>, usize), Error> {
+        let nested = self.context.job.rules.scope.nested_groups;
+        let wanted: Vec<(Key, Vec<Key>)> = groups
+            .iter()
+            .take(CHUNK_OF_GROUPS)
+            .map(|group| {
+                let inside = if nested {
+                    reach(&self.inner, [*group]).into_iter().collect()
+                } else {
+                    vec![*group]
+                };
+                (*group, inside)
+            })
+            .collect();
+        let job = self.context.job.rules.name.clone();
+        self.context
+            .state(move |store| {
+                let mut members = Vec::new();
+                let mut taken = 0;
+                for (group, inside) in &wanted {
+                    let mut of_group: BTreeMap<Key, Member> = BTreeMap::new();
+                    let is_flat = inside.len() == 1 && !nested;
+                    store.each_member(&job, inside, |one| {
+                        let own = one.group == *group;
+                        let counts = one.in_source && (!nested || one.kind == ObjectKind::User);
+                        let member = Member {
+                            key: one.key,
+                            kind: one.kind,
+                            in_source: counts,
+                            sent: own && one.sent,
+                            in_scope: one.in_scope,
+                        };
+                        if is_flat {
+                            members.push((*group, member));
+                        } else {
+                            let known = of_group.entry(one.key).or_insert(member);
+                            known.in_source |= member.in_source;
+                            known.sent |= member.sent;
+                        }
+                    })?;
+                    members.extend(of_group.into_values().map(|member| (*group, member)));
+                    taken += 1;
+                    if members.len() >= at_most {
+                        break;
+                    }
+                }
+                Ok((members, taken))
+            })
+            .await
+    }
+}
+
+/// Groups whose members are taken from the state at once at most.
+const CHUNK_OF_GROUPS: usize = 1_000;
+
+fn reach(edges: &BTreeMap<Key, Vec<Key>>, from: impl IntoIterator<Item = Key>) -> BTreeSet<Key> {
+    let mut fresh: Vec<Key> = from.into_iter().collect();
+    let mut reached = BTreeSet::new();
+    while let Some(group) = fresh.pop() {
+        if reached.insert(group) {
+            fresh.extend(edges.get(&group).into_iter().flatten());
+        }
+    }
+    reached
+}
+
+/// Those of these objects that exist in the source.
+async fn present(
+    context: &Context<'_>,
+    keys: Vec<Key>,
+) -> Result<BTreeMap<Key, SourceObject>, Error> {
+    let job = context.job.rules.name.clone();
+    let loaded = context.state(move |store| store.load(&job, &keys)).await?;
+    Ok(loaded
+        .into_iter()
+        .map(|one| one.object)
+        .filter(|object| object.presence == Presence::Present)
+        .map(|object| (object.key, object))
+        .collect())
+}
+
+async fn key_of_group(context: &Context<'_>, group: &SourceId) -> Result<Option<Key>, Error> {
+    let group = group.clone();
+    context
+        .state(move |store| store.key_of(ObjectKind::Group, &group))
+        .await
+}

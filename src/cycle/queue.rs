@@ -1,0 +1,110 @@
+//! Which rows of the ledger may be sent next: in order, never two for one object, and a step of product
+//! rule 7 only when the one before it has ended.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::{Context, Error};
+use crate::engine::model::Key;
+use crate::engine::plan::Step;
+use crate::store::{Place, Queued, RowId};
+
+/// Rows that are taken from the ledger at once; only what identifies them, not what they hold.
+const CHUNK: usize = 1_000;
+
+pub(super) struct Queue<'a> {
+    context: &'a Context<'a>,
+    cycle: i64,
+    waiting: VecDeque<Queued>,
+    last: Option<Place>,
+    is_exhausted: bool,
+    in_flight: BTreeSet<Key>,
+    /// Step and rank of what is in flight.
+    under_way: Option<(Step, u32)>,
+}
+
+impl<'a> Queue<'a> {
+    pub(super) fn new(context: &'a Context<'a>, cycle: i64) -> Self {
+        Self {
+            context,
+            cycle,
+            waiting: VecDeque::new(),
+            last: None,
+            is_exhausted: false,
+            in_flight: BTreeSet::new(),
+            under_way: None,
+        }
+    }
+
+    /// Rows that may be sent now, so many at most. They count as in flight from now on.
+    pub(super) async fn pick(&mut self, at_most: usize) -> Result<Vec<RowId>, Error> {
+        let mut picked = Vec::new();
+        while picked.len() < at_most {
+            if self.waiting.is_empty() && !self.fill().await? {
+                break;
+            }
+            let Some(next) = self.waiting.front() else {
+                break;
+            };
+            let place = (next.place.step, next.place.rank);
+            let may_join = match self.under_way {
+                None => true,
+                // Creates wait for those that they refer to; chunks of members only for their group.
+                Some((step, rank)) => step == place.0 && (rank == place.1 || is_parallel(step)),
+            };
+            if self.in_flight.is_empty() {
+                self.under_way = None;
+            } else if !may_join {
+                break;
+            }
+            if self.in_flight.contains(&next.place.key) {
+                break;
+            }
+            self.under_way = Some(place);
+            self.in_flight.insert(next.place.key);
+            picked.push(next.place.id);
+            self.waiting.pop_front();
+        }
+        Ok(picked)
+    }
+
+    pub(super) fn ended(&mut self, key: Key) {
+        self.in_flight.remove(&key);
+    }
+
+    /// Rows that follow others come next.
+    pub(super) fn follow(&mut self, followers: Vec<Queued>) {
+        for follower in followers.into_iter().rev() {
+            self.waiting.push_front(follower);
+        }
+    }
+
+    /// How many objects were not tried.
+    pub(super) async fn left(self) -> Result<u64, Error> {
+        let cycle = self.cycle;
+        self.context
+            .state(move |store| store.left_in_queue(cycle))
+            .await
+    }
+
+    async fn fill(&mut self) -> Result<bool, Error> {
+        if self.is_exhausted {
+            return Ok(false);
+        }
+        let (cycle, last) = (self.cycle, self.last);
+        let rows = self
+            .context
+            .state(move |store| store.queue(cycle, last, CHUNK))
+            .await?;
+        self.is_exhausted = rows.len() < CHUNK;
+        self.last = rows.last().map(|row| row.place).or(self.last);
+        self.waiting.extend(rows);
+        Ok(!self.waiting.is_empty())
+    }
+}
+
+fn is_parallel(step: Step) -> bool {
+    match step {
+        Step::AddMembers | Step::RemoveMembers => true,
+        Step::Disables | Step::Users | Step::Groups | Step::References | Step::Deletes => false,
+    }
+}

@@ -1,0 +1,98 @@
+//! What the planner decides about one object after another, and what it says of the plan as a whole.
+
+use std::collections::BTreeMap;
+
+use super::{Action, Count, RemovalClass, Skipped, Warning};
+use crate::engine::model::Key;
+use crate::engine::names::Misnamed;
+
+/// One thing that the planner decided. The cycle takes them out chunk by chunk; nothing holds them all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Act(Draft),
+    Skip(Skipped),
+    /// A link whose scope verdict is another than last time.
+    Scope {
+        key: Key,
+        in_scope: bool,
+    },
+    /// The object must be evaluated again, whatever comes of this plan.
+    Postpone(Key),
+    /// Members that an adopted group has already.
+    ExistingMembers {
+        group: Key,
+        members: Vec<Key>,
+    },
+}
+
+/// A row of the plan before it is judged. Rows are carried out by step, rank and key, then as drafted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Draft {
+    pub(crate) action: Action,
+    pub(crate) rank: u32,
+    /// `None` for what takes nothing away.
+    pub(crate) class: Option<RemovalClass>,
+}
+
+impl Draft {
+    pub(crate) fn new(action: Action, rank: u32) -> Self {
+        Self {
+            class: action.removal_class(),
+            action,
+            rank,
+        }
+    }
+}
+
+/// How many removals of a class a plan has. Membership removals count their members.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ClassTotal {
+    /// Those that no approval covers.
+    pub(crate) planned: u64,
+    pub(crate) approved: u64,
+}
+
+/// The rows of a plan, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    /// Objects of rows that are not held, by the operation's name; memberships count their members.
+    pub(crate) planned: BTreeMap<&'static str, u64>,
+    /// All removals, held or not.
+    pub(crate) removals: BTreeMap<RemovalClass, ClassTotal>,
+    /// Rows that are held.
+    pub(crate) held: u64,
+    /// Skipped objects that do not count as failed, by [`super::Why::word`].
+    pub(crate) skipped: BTreeMap<&'static str, u64>,
+    /// Skipped objects that count as failed.
+    pub(crate) failing: u64,
+}
+
+impl Totals {
+    /// Whether no row would be carried out; some may be held.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.planned.values().all(|count| *count == 0)
+    }
+}
+
+/// What a plan says in addition to its rows: its header.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// How many were evaluated.
+    pub(crate) evaluated: Count,
+    /// How many of those evaluated are in scope.
+    pub(crate) in_scope: Count,
+    /// How many links the job had before.
+    pub(crate) linked: Count,
+    /// Links in scope before this plan, and once it is carried out, whoever was evaluated.
+    pub(crate) scope_before: u64,
+    pub(crate) scope_after: u64,
+    /// Why some removals could not be derived; `None` when the reading was complete and the scope
+    /// certain.
+    pub(crate) incomplete: Option<String>,
+    /// Whether every removal was derived that the source has reason for, but for those postponed.
+    pub(crate) complete: bool,
+    /// Names of the scope that do not mean exactly one object.
+    pub(crate) misnamed: Vec<Misnamed>,
+    /// What a person should know and the plan does nothing about.
+    pub(crate) warnings: Vec<Warning>,
+}

@@ -1,0 +1,422 @@
+//! The one transaction by which a plan is carried out: it records what came of rows, writes the rows that
+//! follow them, and makes durable which rows are sent next.
+
+use chrono::{DateTime, Utc};
+use rusqlite::params;
+
+use super::super::escrow;
+use super::super::links::{
+    forget_link, forget_membership, forget_references, id_of, linked_by, merge_sent, put_link,
+    put_members, put_reference, remove_members,
+};
+use super::super::marks::Marks;
+use super::super::state::State;
+use super::super::wire::Sent;
+use super::super::{Error, Store};
+use super::rows::{Place, Queued, Row, RowId, take};
+use super::{NewRow, body, job_of, number_of_class, number_of_step, put_row, status};
+use crate::engine::model::{Key, TargetId};
+use crate::engine::outcome::{Class, Failure, Outcome, Status};
+use crate::engine::plan::{Action, Change, Operation, Referenced, Subject};
+use crate::engine::redact::Redactions;
+
+/// What one step forward gives.
+#[derive(Debug, Default)]
+pub(crate) struct Advanced {
+    /// The rows that are sent now.
+    pub(crate) rows: Vec<Row>,
+    /// Rows that follow others, to be sent next.
+    pub(crate) followers: Vec<Queued>,
+}
+
+impl Store {
+    /// Records outcomes, adds the rows that follow from them, and marks the next rows as sent.
+    pub(crate) fn advance(
+        &self,
+        cycle: i64,
+        outcomes: &[(RowId, Outcome)],
+        follow: &[(RowId, Action)],
+        send: &[RowId],
+        redactions: &Redactions,
+        now: DateTime<Utc>,
+    ) -> Result<Advanced, Error> {
+        self.write("record what was done", |state| {
+            let job = job_of(state, cycle)?;
+            let mut batch = Batch {
+                state,
+                job,
+                cycle,
+                redactions,
+                marks: Marks::of(state, job),
+            };
+            for (row, outcome) in outcomes {
+                batch.record(*row, outcome)?;
+            }
+            let mut followers = Vec::new();
+            for (row, action) in follow {
+                followers.push(batch.follow(*row, action)?);
+            }
+            for row in send {
+                state.run(
+                    "UPDATE actions SET state = 1, at = ?2 WHERE id = ?1",
+                    params![row.get(), now.timestamp_millis()],
+                )?;
+            }
+            Ok(Advanced {
+                rows: take(state, send)?,
+                followers,
+            })
+        })
+    }
+}
+
+struct Batch<'b> {
+    state: &'b State,
+    job: i64,
+    cycle: i64,
+    redactions: &'b Redactions,
+    marks: Marks<'b>,
+}
+
+/// How a row ends.
+struct End<'e> {
+    status: i64,
+    target: Option<&'e TargetId>,
+    failure: Option<&'e Failure>,
+}
+
+impl Batch<'_> {
+    fn record(&mut self, row: RowId, outcome: &Outcome) -> rusqlite::Result<()> {
+        let (state, job) = (self.state, self.job);
+        let Subject { kind, key, .. } = &outcome.action.subject;
+        let (kind, key) = (*kind, *key);
+        match &outcome.status {
+            Status::Done { target } => {
+                if let Some(failure) = self.taken(outcome, target)? {
+                    return self.failed(row, outcome, &failure);
+                }
+                self.done(&outcome.action, target)?;
+                escrow::heal(state, job, self.cycle, (kind, key), outcome.action.as_str())?;
+                self.end(row, outcome, status::DONE, Some(target))
+            }
+            Status::Met { target, current } => {
+                if let Some(failure) = self.taken(outcome, target)? {
+                    return self.failed(row, outcome, &failure);
+                }
+                put_link(state, &mut self.marks, job, (kind, key), target, current)?;
+                self.settle_creates(key)?;
+                self.marks.object(kind, key)?;
+                self.end(row, outcome, status::EXISTS, Some(target))
+            }
+            Status::Vanished => {
+                forget_link(state, job, kind, key)?;
+                forget_membership(state, &mut self.marks, job, key)?;
+                forget_references(state, &mut self.marks, job, key)?;
+                self.settle_all(key, status::GONE)?;
+                self.marks.object(kind, key)?;
+                self.end(row, outcome, status::GONE, None)
+            }
+            Status::Failed(failure) => self.failed(row, outcome, failure),
+            Status::Followed(failure) => self.close(
+                row,
+                outcome,
+                &End {
+                    status: status::FOLLOWED,
+                    target: None,
+                    failure: Some(failure),
+                },
+            ),
+            Status::NotTried(_) => {
+                self.marks.object(kind, key)?;
+                self.end(row, outcome, status::NOT_SENT, None)
+            }
+        }
+    }
+
+    fn done(&mut self, action: &Action, target: &TargetId) -> rusqlite::Result<()> {
+        let (state, job) = (self.state, self.job);
+        let Subject { kind, key, .. } = &action.subject;
+        let (kind, key) = (*kind, *key);
+        match &action.operation {
+            Operation::Create {
+                attributes,
+                references,
+                ..
+            } => {
+                put_link(state, &mut self.marks, job, (kind, key), target, attributes)?;
+                for (path, referenced) in references.iter().filter(|(_, to)| to.target.is_some()) {
+                    put_reference(state, job, key, path, Some(referenced.key))?;
+                }
+                self.settle_creates(key)
+            }
+            Operation::Adopt {
+                current, changes, ..
+            } => {
+                let mut sent: Sent = current.clone();
+                for change in changes {
+                    match &change.new {
+                        Some(value) => sent.insert(change.path.clone(), value.clone()),
+                        None => sent.remove(&change.path),
+                    };
+                }
+                put_link(state, &mut self.marks, job, (kind, key), target, &sent)?;
+                self.settle_creates(key)
+            }
+            Operation::Update { changes } | Operation::Enable { changes } => {
+                self.merge(key, changes)
+            }
+            Operation::Disable { changes, .. } => {
+                self.merge(key, changes)?;
+                self.use_approval(key, body::DISABLE)
+            }
+            Operation::Delete { .. } => {
+                forget_link(state, job, kind, key)?;
+                // Servers take a deleted resource out of its groups; a reference to it may stay
+                // behind, and those who hold one are marked when the evaluation is finished.
+                forget_membership(state, &mut self.marks, job, key)?;
+                self.settle_all(key, status::DONE)?;
+                self.use_approval(key, body::DELETE)
+            }
+            Operation::AddMembers { members } => put_members(state, job, key, resolved(members)),
+            Operation::RemoveMembers { members, .. } => {
+                remove_members(state, job, key, resolved(members))
+            }
+            Operation::SetReference { path, new, .. } => {
+                let referenced = new.referenced().map(|new| new.key);
+                put_reference(state, job, key, path, referenced)
+            }
+        }
+    }
+
+    fn failed(&mut self, row: RowId, outcome: &Outcome, failure: &Failure) -> rusqlite::Result<()> {
+        let subject = &outcome.action.subject;
+        self.marks.object(subject.kind, subject.key)?;
+        let entry = escrow::Entry {
+            cycle: self.cycle,
+            subject,
+            at: outcome.at,
+            action: outcome.action.as_str(),
+            failure: Some(failure),
+            message: &failure.message,
+        };
+        escrow::put(self.state, self.job, &entry)?;
+        let end = End {
+            status: if failure.unconfirmed {
+                status::UNKNOWN
+            } else {
+                status::REFUSED
+            },
+            target: None,
+            failure: Some(failure),
+        };
+        self.close(row, outcome, &end)
+    }
+
+    /// A target object that is linked to another object cannot be this one too: some servers answer a
+    /// create with a resource that was there before.
+    fn taken(&self, outcome: &Outcome, target: &TargetId) -> rusqlite::Result<Option<Failure>> {
+        let Subject { kind, key, .. } = &outcome.action.subject;
+        if !matches!(
+            outcome.action.operation,
+            Operation::Create { .. } | Operation::Adopt { .. }
+        ) {
+            return Ok(None);
+        }
+        let holder = linked_by(self.state, self.job, *kind, target)?;
+        let Some(holder) = holder.filter(|holder| holder != key) else {
+            return Ok(None);
+        };
+        let holder = id_of(self.state, holder)?;
+        Ok(Some(Failure {
+            class: Class::Conflict,
+            http_status: None,
+            message: format!("the target answered with {target}, which is linked to {holder}"),
+            unconfirmed: false,
+        }))
+    }
+
+    fn merge(&self, key: Key, changes: &[Change]) -> rusqlite::Result<()> {
+        let changes = changes
+            .iter()
+            .map(|change| (&change.path, change.new.as_ref()));
+        merge_sent(self.state, self.job, key, changes)
+    }
+
+    /// The object was created, found or adopted: earlier creates whose end was not known were this one,
+    /// or did nothing.
+    fn settle_creates(&self, key: Key) -> rusqlite::Result<()> {
+        self.state.run(
+            "UPDATE actions SET state = 16
+             WHERE job = ?1 AND source = ?2 AND state BETWEEN 1 AND 4 AND state <= 2
+                   AND operation = 0",
+            params![self.job, key],
+        )?;
+        Ok(())
+    }
+
+    /// The object's own end is known, so that of every earlier write to it is.
+    fn settle_all(&self, key: Key, status: i64) -> rusqlite::Result<()> {
+        self.state.run(
+            "UPDATE actions SET state = ?3
+             WHERE job = ?1 AND source = ?2 AND state BETWEEN 1 AND 4 AND state <= 2",
+            params![self.job, key, status],
+        )?;
+        Ok(())
+    }
+
+    fn use_approval(&self, key: Key, operation: i64) -> rusqlite::Result<()> {
+        self.state.run(
+            "DELETE FROM actions
+             WHERE job = ?1 AND source = ?2 AND state BETWEEN 1 AND 4 AND state = 4
+                   AND operation = ?3",
+            params![self.job, key, operation],
+        )?;
+        Ok(())
+    }
+
+    fn end(
+        &self,
+        row: RowId,
+        outcome: &Outcome,
+        status: i64,
+        target: Option<&TargetId>,
+    ) -> rusqlite::Result<()> {
+        let end = End {
+            status,
+            target,
+            failure: None,
+        };
+        self.close(row, outcome, &end)
+    }
+
+    fn close(&self, row: RowId, outcome: &Outcome, end: &End<'_>) -> rusqlite::Result<()> {
+        let Outcome {
+            action,
+            at,
+            duration_ms,
+            requests,
+            status: _,
+        } = outcome;
+        let failure = end.failure;
+        let mut kept = logged(self.redactions, action);
+        // An unknown create keeps its keys, by which it is looked for.
+        if end.status == status::UNKNOWN
+            && let Some(Operation::Create { keys, .. }) = &mut kept
+            && let Operation::Create { keys: sent, .. } = &action.operation
+        {
+            keys.clone_from(sent);
+        }
+        let body = kept
+            .map(|operation| body::pack_operation(self.state, &operation))
+            .transpose()?;
+        self.state.run(
+            "UPDATE actions SET state = ?2, target = coalesce(?3, target), body = coalesce(?4, body),
+                                at = ?5, duration_ms = ?6, attempts = ?7, http_status = ?8, error = ?9
+             WHERE id = ?1",
+            params![
+                row.get(),
+                end.status,
+                end.target,
+                body,
+                at.timestamp_millis(),
+                i64::try_from(*duration_ms).unwrap_or(i64::MAX),
+                requests,
+                failure.and_then(|failure| failure.http_status),
+                failure.map(|failure| &failure.message),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// A row that carries a part of another; what that was cleared for, it is cleared for too.
+    fn follow(&self, row: RowId, action: &Action) -> rusqlite::Result<Queued> {
+        let rank: u32 = self
+            .state
+            .prepare_cached("SELECT rank FROM actions WHERE id = ?1")?
+            .query_row(params![row.get()], |row| row.get(0))?;
+        let weight = action.weight();
+        let id = put_row(
+            self.state,
+            &NewRow {
+                job: self.job,
+                cycle: self.cycle,
+                key: action.subject.key,
+                step: number_of_step(action.step()),
+                rank: i64::from(rank),
+                operation: body::number_of(&action.operation),
+                class: action.removal_class().map(number_of_class),
+                weight: i64::try_from(weight).unwrap_or(i64::MAX),
+                target: action.target.as_ref(),
+                body: body::pack_operation(self.state, &action.operation)?,
+                state: status::PLANNED,
+                follows: Some(row),
+            },
+        )?;
+        Ok(Queued {
+            place: Place {
+                step: action.step(),
+                rank,
+                key: action.subject.key,
+                id,
+            },
+            weight,
+        })
+    }
+}
+
+fn resolved(members: &[Referenced]) -> impl Iterator<Item = Key> {
+    let sent = members.iter().filter(|member| member.target.is_some());
+    sent.map(|member| member.key)
+}
+
+/// What the log shows of an operation, where that is not all of it.
+fn logged(redactions: &Redactions, action: &Action) -> Option<Operation> {
+    let shown = redactions.action(action);
+    let is_redacted = shown.operation != action.operation;
+    match &shown.operation {
+        Operation::Create {
+            attributes,
+            references,
+            ..
+        } => Some(Operation::Create {
+            attributes: attributes.clone(),
+            references: references
+                .iter()
+                .filter(|(_, to)| to.target.is_some())
+                .cloned()
+                .collect(),
+            keys: Vec::new(),
+            via: Vec::new(),
+        }),
+        Operation::Adopt { key, changes, .. } => Some(Operation::Adopt {
+            key: key.clone(),
+            current: Sent::new(),
+            changes: changes.clone(),
+            via: Vec::new(),
+        }),
+        Operation::AddMembers { members } if action.unresolved() > 0 => {
+            Some(Operation::AddMembers {
+                members: sent_members(members),
+            })
+        }
+        Operation::RemoveMembers { members, proof } if action.unresolved() > 0 => {
+            Some(Operation::RemoveMembers {
+                members: sent_members(members),
+                proof: *proof,
+            })
+        }
+        other if is_redacted => Some(other.clone()),
+        Operation::AddMembers { .. }
+        | Operation::RemoveMembers { .. }
+        | Operation::Update { .. }
+        | Operation::Enable { .. }
+        | Operation::Disable { .. }
+        | Operation::Delete { .. }
+        | Operation::SetReference { .. } => None,
+    }
+}
+
+fn sent_members(members: &[Referenced]) -> Vec<Referenced> {
+    let sent = members.iter().filter(|member| member.target.is_some());
+    sent.cloned().collect()
+}

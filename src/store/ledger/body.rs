@@ -1,0 +1,595 @@
+//! What a row does, packed: paths and objects by number, values by position. And why an object is
+//! skipped, likewise.
+
+use std::collections::BTreeMap;
+
+use super::super::codec::{Packer, Unpacker};
+use super::super::state::State;
+use super::super::wire::unreadable;
+use crate::engine::filter::ClauseFailure;
+use crate::engine::mapping::AttributeError;
+use crate::engine::model::{Key, MatchKey, SourceId, TargetId, TargetPath, Value, Via};
+use crate::engine::plan::{
+    Change, ElementChange, Operation, Pointer, Proof, Referenced, Verb, Why, WhyOut, WhyRemoved,
+    WriteMode,
+};
+
+/// Operations and skips by their number in the column `operation`.
+pub(super) const CREATE: i64 = 0;
+const ADOPT: i64 = 1;
+const UPDATE: i64 = 2;
+const ENABLE: i64 = 3;
+pub(super) const DISABLE: i64 = 4;
+pub(super) const DELETE: i64 = 5;
+const ADD_MEMBERS: i64 = 6;
+const REMOVE_MEMBERS: i64 = 7;
+const SET_REFERENCE: i64 = 8;
+/// An object that never became an action; on record because that is a failure.
+pub(super) const PLAN: i64 = 99;
+/// The first of the reasons to skip an object.
+pub(super) const SKIPPED: i64 = 100;
+
+pub(super) fn number_of(operation: &Operation) -> i64 {
+    match operation {
+        Operation::Create { .. } => CREATE,
+        Operation::Adopt { .. } => ADOPT,
+        Operation::Update { .. } => UPDATE,
+        Operation::Enable { .. } => ENABLE,
+        Operation::Disable { .. } => DISABLE,
+        Operation::Delete { .. } => DELETE,
+        Operation::AddMembers { .. } => ADD_MEMBERS,
+        Operation::RemoveMembers { .. } => REMOVE_MEMBERS,
+        Operation::SetReference { .. } => SET_REFERENCE,
+    }
+}
+
+/// The number of an operation's name, or of no operation.
+pub(super) fn number_of_name(name: &str) -> i64 {
+    let place = Operation::NAMES.iter().position(|known| *known == name);
+    place
+        .and_then(|place| i64::try_from(place).ok())
+        .unwrap_or(PLAN)
+}
+
+/// The operation's name; `None` for what is no operation.
+pub(super) fn name_of(number: i64) -> Option<&'static str> {
+    Operation::NAMES.get(usize::try_from(number).ok()?).copied()
+}
+
+pub(super) fn pack_operation(state: &State, operation: &Operation) -> rusqlite::Result<Vec<u8>> {
+    let mut writer = Writer {
+        state,
+        packer: Packer::default(),
+    };
+    match operation {
+        Operation::Create {
+            attributes,
+            references,
+            keys,
+            via,
+        } => {
+            writer.values(attributes)?;
+            writer.count(references.len());
+            for (path, referenced) in references {
+                writer.path(path)?;
+                writer.key(referenced.key);
+            }
+            writer.keys(keys)?;
+            writer.via(via);
+        }
+        Operation::Adopt {
+            key,
+            current,
+            changes,
+            via,
+        } => {
+            writer.keys(std::slice::from_ref(key))?;
+            writer.values(current)?;
+            writer.changes(changes)?;
+            writer.via(via);
+        }
+        Operation::Update { changes } | Operation::Enable { changes } => {
+            writer.changes(changes)?;
+        }
+        Operation::Disable {
+            changes,
+            why,
+            proof: _,
+        } => {
+            writer.changes(changes)?;
+            writer.why_removed(why);
+        }
+        Operation::Delete { why, proof: _ } => writer.why_removed(why),
+        Operation::AddMembers { members } | Operation::RemoveMembers { members, proof: _ } => {
+            writer.count(members.len());
+            // As differences: the members of a chunk are in the order of their numbers.
+            let mut last = 0;
+            for member in members {
+                let key = i64::from(member.key.get());
+                writer.packer.number(zigzag(key - last));
+                last = key;
+            }
+        }
+        Operation::SetReference { path, old, new } => {
+            writer.path(path)?;
+            writer.optional(old.as_ref(), |writer, old| writer.text(old.as_str()));
+            writer.optional(new.referenced(), |writer, new| writer.key(new.key));
+        }
+    }
+    Ok(writer.packer.finish())
+}
+
+pub(super) fn unpack_operation(
+    state: &State,
+    number: i64,
+    bytes: &[u8],
+) -> rusqlite::Result<Operation> {
+    let mut reader = Reader {
+        state,
+        unpacker: Unpacker::new(bytes),
+    };
+    Ok(match number {
+        CREATE => Operation::Create {
+            attributes: reader.values()?,
+            references: reader.list(|reader| {
+                let path = reader.path()?;
+                Ok((path, Referenced::to(reader.key()?)))
+            })?,
+            keys: reader.keys()?,
+            via: reader.via()?,
+        },
+        ADOPT => Operation::Adopt {
+            key: reader.keys()?.pop().ok_or_else(unknown)?,
+            current: reader.values()?,
+            changes: reader.changes()?,
+            via: reader.via()?,
+        },
+        UPDATE => Operation::Update {
+            changes: reader.changes()?,
+        },
+        ENABLE => Operation::Enable {
+            changes: reader.changes()?,
+        },
+        DISABLE => Operation::Disable {
+            changes: reader.changes()?,
+            why: reader.why_removed()?,
+            proof: Proof::on_record(),
+        },
+        DELETE => Operation::Delete {
+            why: reader.why_removed()?,
+            proof: Proof::on_record(),
+        },
+        ADD_MEMBERS => Operation::AddMembers {
+            members: reader.members()?,
+        },
+        REMOVE_MEMBERS => Operation::RemoveMembers {
+            members: reader.members()?,
+            proof: Proof::on_record(),
+        },
+        SET_REFERENCE => Operation::SetReference {
+            path: reader.path()?,
+            old: reader.optional(|reader| Ok(SourceId::new(reader.unpacker.text()?)))?,
+            new: match reader.optional(Reader::key)? {
+                Some(key) => Pointer::To(Referenced::to(key)),
+                None => Pointer::Cleared(Proof::on_record()),
+            },
+        },
+        _ => return Err(unknown()),
+    })
+}
+
+/// The keys by which a create could be found, without the rest of it.
+pub(super) fn unpack_create_keys(state: &State, bytes: &[u8]) -> rusqlite::Result<Vec<MatchKey>> {
+    match unpack_operation(state, CREATE, bytes)? {
+        Operation::Create { keys, .. } => Ok(keys),
+        _ => Err(unknown()),
+    }
+}
+
+/// The number of a reason to skip an object.
+pub(super) fn number_of_why(why: &Why) -> i64 {
+    SKIPPED
+        + match why {
+            Why::OutOfScope(_) => 0,
+            Why::BlockedNotCreated => 1,
+            Why::NoMatchingValue => 2,
+            Why::IgnoredByMapping => 3,
+            Why::Ambiguous { .. } => 4,
+            Why::Taken { .. } => 5,
+            Why::DuplicateSource { .. } => 6,
+            Why::MappingFailed(_) => 7,
+            Why::NotAllowed(_) => 8,
+            Why::Kept(_) => 9,
+            Why::CannotDisable(_) => 10,
+            Why::IncompleteRead(_) => 11,
+            Why::LookupFailed(_) => 12,
+        }
+}
+
+pub(super) fn pack_why(state: &State, why: &Why) -> rusqlite::Result<Vec<u8>> {
+    let mut writer = Writer {
+        state,
+        packer: Packer::default(),
+    };
+    match why {
+        Why::OutOfScope(out) => writer.why_out(out),
+        Why::BlockedNotCreated | Why::NoMatchingValue | Why::IgnoredByMapping => {}
+        Why::Ambiguous { key, targets } => {
+            writer.keys(std::slice::from_ref(key))?;
+            writer.count(targets.len());
+            for target in targets {
+                writer.text(target.as_str());
+            }
+        }
+        Why::Taken { key, target, by } => {
+            writer.keys(std::slice::from_ref(key))?;
+            writer.text(target.as_str());
+            writer.key(*by);
+        }
+        Why::DuplicateSource { key, other } => {
+            writer.keys(std::slice::from_ref(key))?;
+            writer.key(*other);
+        }
+        Why::MappingFailed(errors) => {
+            writer.count(errors.len());
+            for AttributeError { target, message } in errors {
+                writer.path(target)?;
+                writer.text(message);
+            }
+        }
+        Why::NotAllowed(verb) => writer.packer.number(match verb {
+            Verb::Create => 0,
+            Verb::Update => 1,
+            Verb::Delete => 2,
+        }),
+        Why::Kept(why) | Why::CannotDisable(why) | Why::IncompleteRead(why) => {
+            writer.why_removed(why);
+        }
+        Why::LookupFailed(words) => writer.text(words),
+    }
+    Ok(writer.packer.finish())
+}
+
+pub(super) fn unpack_why(state: &State, number: i64, bytes: &[u8]) -> rusqlite::Result<Why> {
+    let mut reader = Reader {
+        state,
+        unpacker: Unpacker::new(bytes),
+    };
+    let one_key = |reader: &mut Reader<'_>| reader.keys()?.pop().ok_or_else(unknown);
+    Ok(match number - SKIPPED {
+        0 => Why::OutOfScope(reader.why_out()?),
+        1 => Why::BlockedNotCreated,
+        2 => Why::NoMatchingValue,
+        3 => Why::IgnoredByMapping,
+        4 => Why::Ambiguous {
+            key: one_key(&mut reader)?,
+            targets: reader.list(|reader| Ok(TargetId::new(reader.unpacker.text()?)))?,
+        },
+        5 => Why::Taken {
+            key: one_key(&mut reader)?,
+            target: TargetId::new(reader.unpacker.text()?),
+            by: reader.key()?,
+        },
+        6 => Why::DuplicateSource {
+            key: one_key(&mut reader)?,
+            other: reader.key()?,
+        },
+        7 => Why::MappingFailed(reader.list(|reader| {
+            Ok(AttributeError {
+                target: reader.path()?,
+                message: reader.unpacker.text()?,
+            })
+        })?),
+        8 => Why::NotAllowed(match reader.unpacker.number()? {
+            0 => Verb::Create,
+            1 => Verb::Update,
+            2 => Verb::Delete,
+            _ => return Err(unknown()),
+        }),
+        9 => Why::Kept(reader.why_removed()?),
+        10 => Why::CannotDisable(reader.why_removed()?),
+        11 => Why::IncompleteRead(reader.why_removed()?),
+        12 => Why::LookupFailed(reader.unpacker.text()?),
+        _ => return Err(unknown()),
+    })
+}
+
+fn unknown() -> rusqlite::Error {
+    unreadable("row of the ledger").into()
+}
+
+fn zigzag(number: i64) -> u64 {
+    (number << 1 ^ number >> 63).cast_unsigned()
+}
+
+fn unzigzag(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
+}
+
+struct Writer<'s> {
+    state: &'s State,
+    packer: Packer,
+}
+
+impl Writer<'_> {
+    fn count(&mut self, count: usize) {
+        self.packer.number(count as u64);
+    }
+
+    fn key(&mut self, key: Key) {
+        self.packer.number(u64::from(key.get()));
+    }
+
+    fn text(&mut self, text: &str) {
+        self.packer.text(text);
+    }
+
+    fn path(&mut self, path: &TargetPath) -> rusqlite::Result<()> {
+        let number = self.state.number_of_path(path)?;
+        self.packer.number(number.unsigned_abs());
+        Ok(())
+    }
+
+    fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
+        match value {
+            None => self.packer.number(0),
+            Some(value) => {
+                self.packer.number(1);
+                write(self, value);
+            }
+        }
+    }
+
+    fn values(&mut self, values: &BTreeMap<TargetPath, Value>) -> rusqlite::Result<()> {
+        self.count(values.len());
+        for (path, value) in values {
+            self.path(path)?;
+            self.packer.value(value);
+        }
+        Ok(())
+    }
+
+    fn keys(&mut self, keys: &[MatchKey]) -> rusqlite::Result<()> {
+        self.count(keys.len());
+        for MatchKey { path, value } in keys {
+            self.path(path)?;
+            self.packer.value(value);
+        }
+        Ok(())
+    }
+
+    fn via(&mut self, via: &[Via]) {
+        self.count(via.len());
+        for one in via {
+            match one {
+                Via::Direct => self.packer.number(0),
+                Via::Named => self.packer.number(1),
+                Via::Everyone => self.packer.number(2),
+                Via::Groups(names) => {
+                    self.count(3 + names.len());
+                    for name in names {
+                        self.text(name);
+                    }
+                }
+            }
+        }
+    }
+
+    fn changes(&mut self, changes: &[Change]) -> rusqlite::Result<()> {
+        self.count(changes.len());
+        for change in changes {
+            let Change {
+                path,
+                old,
+                new,
+                element,
+                written,
+            } = change;
+            self.path(path)?;
+            let element = match element {
+                ElementChange::None => 0,
+                ElementChange::Added => 1,
+                ElementChange::Kept => 2,
+                ElementChange::Removed => 3,
+            };
+            let added = match written {
+                WriteMode::Whole => None,
+                WriteMode::Added(elements) => Some(elements),
+            };
+            let flags = element
+                | u64::from(old.is_some()) << 2
+                | u64::from(new.is_some()) << 3
+                | u64::from(added.is_some()) << 4;
+            self.packer.number(flags);
+            for value in old.iter().chain(new) {
+                self.packer.value(value);
+            }
+            if let Some(added) = added {
+                self.count(added.len());
+                for value in added {
+                    self.packer.value(value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn why_removed(&mut self, why: &WhyRemoved) {
+        match why {
+            WhyRemoved::Blocked => self.packer.number(0),
+            WhyRemoved::SoftDeleted => self.packer.number(1),
+            WhyRemoved::Deleted => self.packer.number(2),
+            WhyRemoved::Missing => self.packer.number(3),
+            WhyRemoved::OutOfScope(why) => {
+                self.packer.number(4);
+                self.why_out(why);
+            }
+        }
+    }
+
+    fn why_out(&mut self, why: &WhyOut) {
+        self.packer.number(match why {
+            WhyOut::NotAssigned => 0,
+            WhyOut::NotSecurityEnabled => 1,
+            WhyOut::SecurityNotRead => 2,
+            WhyOut::NotNamed => 3,
+            WhyOut::DefaultAccessOnly => 4,
+            WhyOut::Excluded => 5,
+            WhyOut::KindDisabled => 6,
+            WhyOut::Filter(_) => 7,
+        });
+        if let WhyOut::Filter(failures) = why {
+            self.count(failures.len());
+            for failure in failures {
+                let ClauseFailure {
+                    number,
+                    name,
+                    attribute,
+                    clause,
+                    value,
+                } = failure;
+                self.count(*number);
+                self.optional(name.as_ref(), |writer, name| writer.text(name));
+                self.text(attribute);
+                self.text(clause);
+                self.optional(value.as_ref(), |writer, value| writer.text(value));
+            }
+        }
+    }
+}
+
+struct Reader<'b> {
+    state: &'b State,
+    unpacker: Unpacker<'b>,
+}
+
+impl Reader<'_> {
+    fn key(&mut self) -> rusqlite::Result<Key> {
+        let number = self.unpacker.number()?;
+        u32::try_from(number).map(Key::new).map_err(|_| unknown())
+    }
+
+    fn path(&mut self) -> rusqlite::Result<TargetPath> {
+        let number = self.unpacker.id()?;
+        self.state.path_of_number(number)
+    }
+
+    fn optional<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Option<T>> {
+        match self.unpacker.number()? {
+            0 => Ok(None),
+            _ => read(self).map(Some),
+        }
+    }
+
+    fn list<T, C: FromIterator<T>>(
+        &mut self,
+        mut read: impl FnMut(&mut Self) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<C> {
+        let count = self.unpacker.number()?;
+        (0..count).map(|_| read(self)).collect()
+    }
+
+    fn values(&mut self) -> rusqlite::Result<BTreeMap<TargetPath, Value>> {
+        self.list(|reader| {
+            let path = reader.path()?;
+            Ok((path, reader.unpacker.value()?))
+        })
+    }
+
+    fn keys(&mut self) -> rusqlite::Result<Vec<MatchKey>> {
+        self.list(|reader| {
+            let path = reader.path()?;
+            let value = reader.unpacker.value()?;
+            Ok(MatchKey { path, value })
+        })
+    }
+
+    fn members(&mut self) -> rusqlite::Result<Vec<Referenced>> {
+        let mut last = 0;
+        self.list(|reader| {
+            last += unzigzag(reader.unpacker.number()?);
+            let key = u32::try_from(last).map_err(|_| unknown())?;
+            Ok(Referenced::to(Key::new(key)))
+        })
+    }
+
+    fn via(&mut self) -> rusqlite::Result<Vec<Via>> {
+        self.list(|reader| {
+            Ok(match reader.unpacker.number()? {
+                0 => Via::Direct,
+                1 => Via::Named,
+                2 => Via::Everyone,
+                names => Via::Groups(
+                    (3..names)
+                        .map(|_| reader.unpacker.text())
+                        .collect::<Result<_, _>>()?,
+                ),
+            })
+        })
+    }
+
+    fn changes(&mut self) -> rusqlite::Result<Vec<Change>> {
+        self.list(|reader| {
+            let path = reader.path()?;
+            let flags = reader.unpacker.number()?;
+            let value = |reader: &mut Self, bit: u64| match flags >> bit & 1 {
+                0 => Ok(None),
+                _ => reader.unpacker.value().map(Some),
+            };
+            let (old, new) = (value(reader, 2)?, value(reader, 3)?);
+            let written = match flags >> 4 & 1 {
+                0 => WriteMode::Whole,
+                _ => WriteMode::Added(reader.list(|reader| reader.unpacker.value())?),
+            };
+            let element = match flags & 3 {
+                0 => ElementChange::None,
+                1 => ElementChange::Added,
+                2 => ElementChange::Kept,
+                _ => ElementChange::Removed,
+            };
+            Ok(Change {
+                path,
+                old,
+                new,
+                element,
+                written,
+            })
+        })
+    }
+
+    fn why_removed(&mut self) -> rusqlite::Result<WhyRemoved> {
+        Ok(match self.unpacker.number()? {
+            0 => WhyRemoved::Blocked,
+            1 => WhyRemoved::SoftDeleted,
+            2 => WhyRemoved::Deleted,
+            3 => WhyRemoved::Missing,
+            4 => WhyRemoved::OutOfScope(self.why_out()?),
+            _ => return Err(unknown()),
+        })
+    }
+
+    fn why_out(&mut self) -> rusqlite::Result<WhyOut> {
+        Ok(match self.unpacker.number()? {
+            0 => WhyOut::NotAssigned,
+            1 => WhyOut::NotSecurityEnabled,
+            2 => WhyOut::SecurityNotRead,
+            3 => WhyOut::NotNamed,
+            4 => WhyOut::DefaultAccessOnly,
+            5 => WhyOut::Excluded,
+            6 => WhyOut::KindDisabled,
+            7 => WhyOut::Filter(self.list(|reader| {
+                Ok(ClauseFailure {
+                    number: usize::try_from(reader.unpacker.number()?).map_err(|_| unknown())?,
+                    name: reader.optional(|reader| reader.unpacker.text())?,
+                    attribute: reader.unpacker.text()?,
+                    clause: reader.unpacker.text()?,
+                    value: reader.optional(|reader| reader.unpacker.text())?,
+                })
+            })?),
+            _ => return Err(unknown()),
+        })
+    }
+}

@@ -1,0 +1,324 @@
+//! The provisioning log, which is the rows that came to an end, and the requests that belong to no row
+//! (product rule 9).
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Row, named_params, params};
+
+use super::super::links::id_of;
+use super::super::objects::guest_names;
+use super::super::state::State;
+use super::super::wire::{Column, unreadable};
+use super::super::{Error, Store};
+use super::rows::{RowId, subject};
+use super::{body, operation_name, status};
+use crate::engine::model::{JobName, Key, ObjectKind, SourceId, TargetId, TargetPath, Value};
+use crate::engine::plan::{Operation, Referenced, Subject};
+
+/// One line of the provisioning log: what was done to one object, or was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogEntry {
+    /// Grows with time.
+    pub(crate) id: i64,
+    pub(crate) cycle: i64,
+    pub(crate) job: JobName,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) subject: Subject,
+    pub(crate) target: Option<TargetId>,
+    /// The action's word, or "plan" when it never became one.
+    pub(crate) action: String,
+    pub(crate) status: LogStatus,
+    pub(crate) changes: Vec<LoggedChange>,
+    pub(crate) http_status: Option<u16>,
+    pub(crate) error: Option<String>,
+    pub(crate) requests: u32,
+    pub(crate) duration_ms: u64,
+}
+
+/// One attribute before and after, by its target path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LoggedChange {
+    pub(crate) attribute: String,
+    pub(crate) before: Option<Value>,
+    pub(crate) after: Option<Value>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum LogStatus {
+    Succeeded,
+    /// The object was in the target already, and is linked now.
+    Met,
+    /// The object is gone from the target, and is no longer linked.
+    Vanished,
+    Failed,
+}
+
+impl LogStatus {
+    pub(crate) const ALL: [Self; 4] = [Self::Succeeded, Self::Met, Self::Vanished, Self::Failed];
+
+    /// The states of rows that have this status.
+    fn states(self) -> (i64, i64) {
+        match self {
+            Self::Succeeded => (status::DONE, status::DONE),
+            Self::Met => (status::EXISTS, status::EXISTS),
+            Self::Vanished => (status::GONE, status::GONE),
+            Self::Failed => (status::REFUSED, status::UNKNOWN),
+        }
+    }
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Met => "met",
+            Self::Vanished => "vanished",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Which lines of the log are asked for; what is `None` asks for all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LogFilter {
+    pub(crate) job: Option<JobName>,
+    pub(crate) cycle: Option<i64>,
+    pub(crate) since: Option<DateTime<Utc>>,
+    pub(crate) until: Option<DateTime<Utc>>,
+    pub(crate) action: Option<String>,
+    pub(crate) status: Option<LogStatus>,
+    /// Source id, target id or label, or the address that a guest has at home.
+    pub(crate) object: Option<String>,
+    /// Lines later than the one with this id, to follow the log.
+    pub(crate) after: Option<i64>,
+}
+
+/// A request to the target that belongs to no action, such as a look-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RequestRecord {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) method: String,
+    /// Without the values of a filter.
+    pub(crate) path: String,
+    /// `None` when there was no answer.
+    pub(crate) status: Option<u16>,
+    pub(crate) duration_ms: u64,
+    pub(crate) object: Option<(ObjectKind, SourceId)>,
+    pub(crate) error: Option<String>,
+}
+
+impl Store {
+    /// The newest lines of the provisioning log, newest first.
+    pub(crate) fn log(&self, filter: &LogFilter, limit: u32) -> Result<Vec<LogEntry>, Error> {
+        let LogFilter {
+            job,
+            cycle,
+            since,
+            until,
+            action,
+            status,
+            object,
+            after,
+        } = filter;
+        // The filters that have an index come first, each only where it is given.
+        let indexed = match (cycle, object) {
+            (Some(_), _) => "a.cycle = :cycle",
+            (None, Some(_) | None) => "true",
+        };
+        let sql = format!(
+            "SELECT a.id, a.cycle, j.name, a.at, o.kind, o.key, o.id, o.label, a.target, a.operation,
+                    a.state, a.body, a.http_status, a.error, a.attempts, a.duration_ms
+             FROM actions a
+             CROSS JOIN objects o ON o.key = a.source
+             CROSS JOIN jobs j ON j.key = a.job
+             WHERE {indexed} AND a.state IN (2, 10, 11, 12, 13) AND a.at IS NOT NULL AND a.id > :after
+                 AND (:job IS NULL OR j.name = :job) AND (:cycle IS NULL OR a.cycle = :cycle)
+                 AND (:since IS NULL OR a.at >= :since) AND (:until IS NULL OR a.at < :until)
+                 AND (:action IS NULL OR a.operation = :action)
+                 AND (:one IS NULL OR a.state IN (:one, :other))
+                 AND (:object IS NULL OR o.id IN (:source, :lower_source) OR a.target = :target
+                      OR o.label = :object COLLATE NOCASE
+                      OR (o.kind = 1 AND o.label >= :guests COLLATE NOCASE
+                          AND o.label < :guests_end COLLATE NOCASE))
+             ORDER BY a.id DESC LIMIT :limit"
+        );
+        let (guests, guests_end) = object.as_deref().and_then(guest_names).unzip();
+        let action = action.as_deref().map(body::number_of_name);
+        let (one, other) = status.map(LogStatus::states).unzip();
+        let mut entries = self.read("read the provisioning log", |state| {
+            state
+                .prepare_cached(&sql)?
+                .query_map(
+                    named_params! {
+                        ":guests": guests,
+                        ":guests_end": guests_end,
+                        ":job": job,
+                        ":cycle": cycle,
+                        ":since": since.map(|at| at.timestamp_millis()),
+                        ":until": until.map(|at| at.timestamp_millis()),
+                        ":action": action,
+                        ":one": one,
+                        ":other": other,
+                        ":object": object,
+                        ":source": object.as_ref().map(SourceId::new),
+                        ":lower_source": object.as_ref().map(|id| SourceId::new(id.to_lowercase())),
+                        ":target": object.as_ref().map(TargetId::new),
+                        ":after": after.unwrap_or(0),
+                        ":limit": limit,
+                    },
+                    |row| entry(state, row),
+                )?
+                .collect::<rusqlite::Result<Vec<LogEntry>>>()
+        })?;
+        // Failures of earlier cycles stay as they are; their order is that of time.
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.id));
+        Ok(entries)
+    }
+
+    /// Puts requests on record that belong to no action.
+    pub(crate) fn record_requests(
+        &self,
+        job: &JobName,
+        cycle: i64,
+        requests: &[RequestRecord],
+    ) -> Result<(), Error> {
+        self.write("record requests", |tx| {
+            let mut statement = tx.prepare_cached(
+                "INSERT INTO requests (cycle, job, at, method, path, status, duration_ms, kind,
+                                       source_id, error)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?;
+            for RequestRecord {
+                at,
+                method,
+                path,
+                status,
+                duration_ms,
+                object,
+                error,
+            } in requests
+            {
+                statement.execute(params![
+                    cycle,
+                    job,
+                    Column(*at),
+                    method,
+                    path,
+                    status,
+                    Column(*duration_ms),
+                    object.as_ref().map(|(kind, _)| kind),
+                    object.as_ref().map(|(_, id)| id),
+                    error,
+                ])?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// An object for which no action could be planned is on record as failed.
+pub(in crate::store) fn log_not_planned(
+    state: &State,
+    row: RowId,
+    message: &str,
+    now: DateTime<Utc>,
+) -> rusqlite::Result<()> {
+    state.run(
+        "UPDATE actions SET state = 13, operation = 99, at = ?2, error = ?3, attempts = 0,
+                            duration_ms = 0
+         WHERE id = ?1",
+        params![row.get(), now.timestamp_millis(), message],
+    )?;
+    Ok(())
+}
+
+fn entry(state: &State, row: &Row<'_>) -> rusqlite::Result<LogEntry> {
+    let number: i64 = row.get(9)?;
+    let changes = match body::name_of(number) {
+        Some(_) => {
+            let operation = body::unpack_operation(state, number, row.get_ref(11)?.as_blob()?)?;
+            changes(state, &operation)?
+        }
+        None => Vec::new(),
+    };
+    let at: i64 = row.get(3)?;
+    Ok(LogEntry {
+        id: row.get(0)?,
+        cycle: row.get(1)?,
+        job: row.get(2)?,
+        at: DateTime::from_timestamp_millis(at).ok_or_else(|| unreadable("time"))?,
+        subject: subject(row, 4)?,
+        target: row.get(8)?,
+        action: operation_name(number).to_owned(),
+        status: match row.get::<_, i64>(10)? {
+            status::DONE => LogStatus::Succeeded,
+            status::EXISTS => LogStatus::Met,
+            status::GONE => LogStatus::Vanished,
+            _ => LogStatus::Failed,
+        },
+        changes,
+        http_status: row.get(12)?,
+        error: row.get(13)?,
+        requests: row.get::<_, Option<u32>>(14)?.unwrap_or(0),
+        duration_ms: row.get::<_, Option<i64>>(15)?.unwrap_or(0).unsigned_abs(),
+    })
+}
+
+/// What was sent; for an action that was not carried out, what was to be sent.
+fn changes(state: &State, operation: &Operation) -> rusqlite::Result<Vec<LoggedChange>> {
+    let reference = |key: Key| id_of(state, key).map(Value::Reference);
+    let members = |members: &[Referenced]| {
+        let ids: rusqlite::Result<Vec<Value>> =
+            members.iter().map(|member| reference(member.key)).collect();
+        ids.map(Value::List)
+    };
+    Ok(match operation {
+        Operation::Create {
+            attributes,
+            references,
+            ..
+        } => {
+            let values = attributes.iter();
+            let mut logged: Vec<_> = values
+                .map(|(path, value)| change(path, None, Some(value.clone())))
+                .collect();
+            for (path, referenced) in references {
+                logged.push(change(path, None, Some(reference(referenced.key)?)));
+            }
+            logged
+        }
+        Operation::Adopt { changes, .. }
+        | Operation::Update { changes }
+        | Operation::Enable { changes }
+        | Operation::Disable { changes, .. } => changes
+            .iter()
+            .map(|sent| change(&sent.path, sent.old.clone(), sent.new.clone()))
+            .collect(),
+        Operation::Delete { .. } => Vec::new(),
+        Operation::AddMembers { members: added } => {
+            vec![members_change(None, Some(members(added)?))]
+        }
+        Operation::RemoveMembers {
+            members: removed, ..
+        } => {
+            vec![members_change(Some(members(removed)?), None)]
+        }
+        Operation::SetReference { path, old, new } => {
+            let new = new.referenced().map(|new| reference(new.key)).transpose()?;
+            vec![change(path, old.clone().map(Value::Reference), new)]
+        }
+    })
+}
+
+fn change(path: &TargetPath, before: Option<Value>, after: Option<Value>) -> LoggedChange {
+    LoggedChange {
+        attribute: path.to_string(),
+        before,
+        after,
+    }
+}
+
+fn members_change(before: Option<Value>, after: Option<Value>) -> LoggedChange {
+    LoggedChange {
+        attribute: "members".to_owned(),
+        before,
+        after,
+    }
+}

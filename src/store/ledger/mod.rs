@@ -1,0 +1,441 @@
+//! The ledger: a plan's rows, from the draft to the last answer, in the table `actions`.
+//!
+//! | state | means |
+//! |---|---|
+//! | planned | drafted; it may be sent once its cycle is cleared |
+//! | held, approved, rejected | a removal that a limit stopped, and what an operator said of it |
+//! | sent | about to be sent, or under way |
+//! | unknown | it may have been carried out; a read settles it |
+//! | done, exists, gone, refused, followed, `not_sent`, absent | its end |
+//! | skipped | no action: why not |
+
+mod advance;
+mod body;
+mod log;
+mod retention;
+mod rows;
+
+use chrono::{DateTime, Utc};
+use rusqlite::params;
+
+use super::holds;
+use super::state::State;
+use super::{Error, Lock, Store};
+use crate::engine::guard::Verdict;
+use crate::engine::model::{JobName, Key, TargetId};
+use crate::engine::plan::{ClassTotal, Decision, Draft, RemovalClass, Skipped, Step, Totals};
+
+pub(crate) use self::advance::Advanced;
+pub(crate) use self::log::{LogEntry, LogFilter, LogStatus, LoggedChange, RequestRecord};
+pub(crate) use self::rows::{Place, Queued, Row, RowId, RowsOf};
+
+pub(super) use self::log::log_not_planned;
+pub(super) use self::retention::forget_old;
+pub(super) use self::rows::unsettled;
+
+/// The states of a row, by their number.
+pub(super) mod status {
+    pub(in crate::store) const PLANNED: i64 = 0;
+    pub(in crate::store) const UNKNOWN: i64 = 2;
+    pub(in crate::store) const DONE: i64 = 10;
+    pub(in crate::store) const EXISTS: i64 = 11;
+    pub(in crate::store) const GONE: i64 = 12;
+    pub(in crate::store) const REFUSED: i64 = 13;
+    pub(in crate::store) const FOLLOWED: i64 = 14;
+    pub(in crate::store) const NOT_SENT: i64 = 15;
+    pub(in crate::store) const SKIPPED: i64 = 20;
+}
+
+/// What an operation is called, by its number.
+pub(super) fn operation_name(number: i64) -> &'static str {
+    match number {
+        body::PLAN => super::PLAN,
+        number => body::name_of(number).unwrap_or("unknown"),
+    }
+}
+
+/// Added to the number of a removal's class when an approval covers it.
+const APPROVED_CLASS: i64 = 10;
+
+fn number_of_class(class: RemovalClass) -> i64 {
+    match class {
+        RemovalClass::Certain => 1,
+        RemovalClass::User => 2,
+        RemovalClass::Group => 3,
+        RemovalClass::Membership => 4,
+    }
+}
+
+fn class_of(number: i64) -> Option<(RemovalClass, bool)> {
+    let is_approved = number > APPROVED_CLASS;
+    let number = number - if is_approved { APPROVED_CLASS } else { 0 };
+    let mut classes = RemovalClass::ALL.into_iter();
+    let class = classes.find(|class| number_of_class(*class) == number)?;
+    Some((class, is_approved))
+}
+
+fn number_of_step(step: Step) -> i64 {
+    match step {
+        Step::Disables => 0,
+        Step::Users => 1,
+        Step::Groups => 2,
+        Step::AddMembers => 3,
+        Step::References => 4,
+        Step::RemoveMembers => 5,
+        Step::Deletes => 6,
+    }
+}
+
+fn step_of(number: i64) -> Option<Step> {
+    const STEPS: [Step; 7] = [
+        Step::Disables,
+        Step::Users,
+        Step::Groups,
+        Step::AddMembers,
+        Step::References,
+        Step::RemoveMembers,
+        Step::Deletes,
+    ];
+    STEPS.get(usize::try_from(number).ok()?).copied()
+}
+
+impl Store {
+    /// Writes decisions as rows of a plan; other decisions than actions and skips are ignored.
+    pub(crate) fn draft(&self, cycle: i64, decisions: &[Decision]) -> Result<(), Error> {
+        self.write("write the plan", |state| {
+            let job = job_of(state, cycle)?;
+            for decision in decisions {
+                match decision {
+                    Decision::Act(draft) => insert(state, job, cycle, draft)?,
+                    Decision::Skip(skipped) => insert_skipped(state, job, cycle, skipped)?,
+                    Decision::Scope { .. }
+                    | Decision::Postpone(_)
+                    | Decision::ExistingMembers { .. } => {}
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// How much a plan holds.
+    pub(crate) fn totals(&self, cycle: i64) -> Result<Totals, Error> {
+        self.read("count the rows of the plan", |state| {
+            let mut totals = Totals::default();
+            let mut planned = state.prepare_cached(
+                "SELECT operation, class, sum(weight), count(*) FROM actions
+                 WHERE cycle = ?1 AND state = 0 GROUP BY operation, class",
+            )?;
+            let mut rows = planned.query(params![cycle])?;
+            while let Some(row) = rows.next()? {
+                let weight: u64 = row.get::<_, i64>(2)?.unsigned_abs();
+                if let Some(name) = body::name_of(row.get(0)?) {
+                    *totals.planned.entry(name).or_default() += weight;
+                }
+                add_removals(&mut totals, row.get(1)?, weight);
+            }
+            let mut held = state.prepare_cached(
+                "SELECT class, sum(weight), count(*) FROM actions
+                 WHERE state BETWEEN 1 AND 4 AND state = 3 AND cycle = ?1 GROUP BY class",
+            )?;
+            let mut rows = held.query(params![cycle])?;
+            while let Some(row) = rows.next()? {
+                add_removals(
+                    &mut totals,
+                    row.get(0)?,
+                    row.get::<_, i64>(1)?.unsigned_abs(),
+                );
+                totals.held += row.get::<_, i64>(2)?.unsigned_abs();
+            }
+            let mut skipped = state.prepare_cached(
+                "SELECT operation, count(*) FROM actions
+                 WHERE cycle = ?1 AND state = 20 GROUP BY operation",
+            )?;
+            let mut rows = skipped.query(params![cycle])?;
+            while let Some(row) = rows.next()? {
+                let count = row.get::<_, i64>(1)?.unsigned_abs();
+                let (word, is_failure) = rows::reason(row.get(0)?);
+                if is_failure {
+                    totals.failing += count;
+                } else {
+                    *totals.skipped.entry(word).or_default() += count;
+                }
+            }
+            Ok(totals)
+        })
+    }
+
+    /// Opens the rows of a plan as the guard judged it: the removals that it holds become `held`, in
+    /// place of what earlier cycles held, and everything else may be sent.
+    pub(crate) fn clear(
+        &self,
+        cycle: i64,
+        verdict: &Verdict,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        self.write("note what is held", |state| {
+            let Some(why) = verdict.why() else {
+                return Ok(());
+            };
+            let job = job_of(state, cycle)?;
+            state.run(
+                "DELETE FROM actions WHERE state BETWEEN 1 AND 4 AND state = 3 AND job = ?1",
+                params![job],
+            )?;
+            for class in verdict.held() {
+                state.run(
+                    "UPDATE actions SET state = 3 WHERE cycle = ?1 AND state = 0 AND class = ?2",
+                    params![cycle, number_of_class(*class)],
+                )?;
+            }
+            holds::put(state, job, why, now)
+        })
+    }
+
+    /// The removals of a plan that are to be judged.
+    pub(crate) fn removals(&self, cycle: i64) -> Result<Vec<RowId>, Error> {
+        self.read("read the removals of the plan", |state| {
+            let ids: Vec<i64> = state.column(
+                "SELECT id FROM actions
+                 WHERE cycle = ?1 AND state = 0 AND class IS NOT NULL
+                 ORDER BY step, rank, source, id",
+                params![cycle],
+            )?;
+            Ok(ids.into_iter().map(RowId::new).collect())
+        })
+    }
+
+    /// Takes rows out of a plan: their objects are planned anew.
+    pub(crate) fn drop_rows(&self, rows: &[RowId]) -> Result<(), Error> {
+        self.write("drop rows of the plan", |state| {
+            for row in rows {
+                state.run(
+                    "DELETE FROM actions WHERE id = ?1 AND state = 0",
+                    params![row.get()],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The same for the references of these objects.
+    pub(crate) fn drop_references(&self, cycle: i64, keys: &[Key]) -> Result<(), Error> {
+        self.write("drop references of the plan", |state| {
+            for key in keys {
+                state.run(
+                    "DELETE FROM actions
+                     WHERE cycle = ?1 AND state = 0 AND step = ?2 AND source = ?3",
+                    params![cycle, number_of_step(Step::References), key],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The objects with rows of this plan that were not carried out: held, left when the cycle was broken
+    /// off, or sent without an answer.
+    pub(crate) fn left_over(&self, cycle: i64) -> Result<Vec<Key>, Error> {
+        self.read("look up what is left of the plan", |state| {
+            state.column(
+                "SELECT source FROM actions WHERE cycle = ?1 AND state = 0
+                 UNION
+                 SELECT source FROM actions WHERE state BETWEEN 1 AND 4 AND state < 4 AND cycle = ?1",
+                params![cycle],
+            )
+        })
+    }
+
+    /// Only for the process that has just taken the lock: what another process had sent is unknown now,
+    /// and drafts that were abandoned are gone.
+    pub(crate) fn take_over(&self, _lock: &Lock) -> Result<(), Error> {
+        self.write("take over the ledger", |state| {
+            state.run(
+                "UPDATE actions SET state = 2
+                 WHERE state BETWEEN 1 AND 4 AND state = 1",
+                [],
+            )?;
+            state.run("DELETE FROM actions WHERE state = 0", [])?;
+            Ok(())
+        })
+    }
+
+    /// What an unknown write did was read: it is in the link.
+    pub(super) fn settle_rows(state: &State, job: i64, key: Key) -> rusqlite::Result<()> {
+        state.run(
+            "UPDATE actions SET state = 10
+             WHERE job = ?1 AND source = ?2 AND state BETWEEN 1 AND 4 AND state <= 2",
+            params![job, key],
+        )?;
+        Ok(())
+    }
+
+    /// Rows of the plan that were not sent are gone when the cycle ends; nothing came of them.
+    pub(super) fn drop_rest(state: &State, cycle: i64) -> rusqlite::Result<()> {
+        state.run(
+            "DELETE FROM actions WHERE cycle = ?1 AND state = 0",
+            params![cycle],
+        )?;
+        Ok(())
+    }
+
+    /// What was approved is not planned any more, so that the approval lapses. One in years to come is
+    /// another.
+    pub(super) fn lapse_approvals(state: &State, job: i64) -> rusqlite::Result<()> {
+        state.run(
+            "DELETE FROM actions
+             WHERE state BETWEEN 1 AND 4 AND state = 4 AND job = ?1 AND NOT EXISTS (
+                 SELECT 1 FROM pending p WHERE p.job = ?1 AND p.key = actions.source)",
+            params![job],
+        )?;
+        Ok(())
+    }
+
+    /// Nothing is held any more.
+    pub(crate) fn release_hold(&self, job: &JobName, cycle: i64) -> Result<(), Error> {
+        self.write("release what was held", |state| {
+            let Some(job) = state.job(job)? else {
+                return Ok(());
+            };
+            state.run(
+                "DELETE FROM actions
+                 WHERE state BETWEEN 1 AND 4 AND state = 3 AND job = ?1 AND cycle <> ?2",
+                params![job, cycle],
+            )?;
+            holds::drop(state, job)
+        })
+    }
+}
+
+fn add_removals(totals: &mut Totals, class: Option<i64>, weight: u64) {
+    if let Some((class, is_approved)) = class.and_then(class_of) {
+        let ClassTotal { planned, approved } = totals.removals.entry(class).or_default();
+        *if is_approved { approved } else { planned } += weight;
+    }
+}
+
+fn job_of(state: &State, cycle: i64) -> rusqlite::Result<i64> {
+    state
+        .prepare_cached(
+            "SELECT (SELECT j.key FROM jobs j WHERE j.name = c.job) FROM cycles c
+             WHERE c.number = ?1",
+        )?
+        .query_row(params![cycle], |row| row.get(0))
+}
+
+fn insert(state: &State, job: i64, cycle: i64, draft: &Draft) -> rusqlite::Result<()> {
+    let Draft {
+        action,
+        rank,
+        class,
+    } = draft;
+    let key = action.subject.key;
+    let operation = body::number_of(&action.operation);
+    let class = match class {
+        None => None,
+        Some(class) => {
+            let is_approved: bool = state
+                .prepare_cached(
+                    "SELECT EXISTS (
+                         SELECT 1 FROM actions
+                         WHERE job = ?1 AND source = ?2 AND state BETWEEN 1 AND 4 AND state = 4
+                               AND operation = ?3)",
+                )?
+                .query_row(params![job, key, operation], |row| row.get(0))?;
+            Some(number_of_class(*class) + if is_approved { APPROVED_CLASS } else { 0 })
+        }
+    };
+    put_row(
+        state,
+        &NewRow {
+            job,
+            cycle,
+            key,
+            step: number_of_step(action.step()),
+            rank: i64::from(*rank),
+            operation,
+            class,
+            weight: i64::try_from(action.weight()).unwrap_or(i64::MAX),
+            target: action.target.as_ref(),
+            body: body::pack_operation(state, &action.operation)?,
+            state: status::PLANNED,
+            follows: None,
+        },
+    )?;
+    Ok(())
+}
+
+fn insert_skipped(state: &State, job: i64, cycle: i64, skipped: &Skipped) -> rusqlite::Result<()> {
+    let Skipped { subject, why } = skipped;
+    put_row(
+        state,
+        &NewRow {
+            job,
+            cycle,
+            key: subject.key,
+            step: 0,
+            rank: 0,
+            operation: body::number_of_why(why),
+            class: None,
+            weight: 1,
+            target: None,
+            body: body::pack_why(state, why)?,
+            state: status::SKIPPED,
+            follows: None,
+        },
+    )?;
+    Ok(())
+}
+
+struct NewRow<'r> {
+    job: i64,
+    cycle: i64,
+    key: Key,
+    step: i64,
+    rank: i64,
+    operation: i64,
+    class: Option<i64>,
+    weight: i64,
+    target: Option<&'r TargetId>,
+    body: Vec<u8>,
+    state: i64,
+    follows: Option<RowId>,
+}
+
+fn put_row(state: &State, row: &NewRow<'_>) -> rusqlite::Result<RowId> {
+    let NewRow {
+        job,
+        cycle,
+        key,
+        step,
+        rank,
+        operation,
+        class,
+        weight,
+        target,
+        body,
+        state: status,
+        follows,
+    } = row;
+    let id = state.next_row()?;
+    state
+        .prepare_cached(
+            "INSERT INTO actions (id, cycle, job, source, step, rank, operation, class, weight,
+                                  target, body, state, follows)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )?
+        .execute(params![
+            id,
+            cycle,
+            job,
+            key,
+            step,
+            rank,
+            operation,
+            class,
+            weight,
+            target,
+            body,
+            status,
+            follows.map(RowId::get)
+        ])?;
+    Ok(RowId::new(id))
+}

@@ -1,0 +1,420 @@
+//! Merging a page of the source into what is known, with the marks that it causes.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::codec::{pack_attributes, unpack_attributes};
+use super::marks::Marks;
+use super::source::{PageSummary, Round};
+use super::state::State;
+use crate::engine::model::{
+    Attributes, Key, MemberChange, ObjectKind, Presence, SourceChange, SourceId, SourceObject,
+    Value,
+};
+
+/// One page while it is merged.
+pub(super) struct Page<'p> {
+    state: &'p State,
+    kind: ObjectKind,
+    marks: Marks<'p>,
+    summary: PageSummary,
+    round: &'p Round,
+}
+
+/// What the merge of an object's own properties marks.
+enum Effect {
+    Unchanged,
+    /// Itself.
+    Changed,
+    /// Itself and the groups it is in.
+    ChangedForItsGroups,
+    /// A group that came back, went, has another name or another `securityEnabled`: everything in it too.
+    ChangedForEveryone,
+}
+
+/// What is known of an object before the page.
+enum Known {
+    Nothing,
+    /// It was mentioned, or is deleted for good and forgotten.
+    Mentioned(Key),
+    Object {
+        object: SourceObject,
+        seen: i64,
+    },
+}
+
+impl<'p> Page<'p> {
+    pub(super) fn new(
+        state: &'p State,
+        kind: ObjectKind,
+        round: &'p Round,
+    ) -> rusqlite::Result<Self> {
+        Ok(Self {
+            state,
+            kind,
+            marks: Marks::of_every_job(state)?,
+            summary: PageSummary::default(),
+            round,
+        })
+    }
+
+    pub(super) fn summary(&self) -> PageSummary {
+        self.summary
+    }
+
+    pub(super) fn merge(&mut self, change: &SourceChange) -> rusqlite::Result<()> {
+        let SourceChange {
+            kind,
+            id,
+            presence,
+            attributes: _,
+            members,
+        } = change;
+        let (key, effect) = self.merge_object(change)?;
+        let key = match key {
+            Some(key) => key,
+            None if members.is_empty() => {
+                self.summary.unchanged += 1;
+                return Ok(());
+            }
+            None => self.state.key_or_mention(*kind, id)?,
+        };
+        let members_changed = self.merge_members(key, members)?;
+        match effect {
+            Effect::Unchanged if members_changed => self.marks.object(*kind, key)?,
+            Effect::Unchanged => {
+                self.summary.unchanged += 1;
+                return Ok(());
+            }
+            Effect::Changed => self.marks.object(*kind, key)?,
+            Effect::ChangedForItsGroups => {
+                self.marks.object(*kind, key)?;
+                self.marks.groups_of(key)?;
+            }
+            Effect::ChangedForEveryone => {
+                self.marks.object_and_below(*kind, key)?;
+                self.marks.groups_of(key)?;
+            }
+        }
+        self.summary.changed += 1;
+        // In the recycle bin a group keeps its members, and it comes back with them. Afterwards it
+        // has none, and no later page reports them.
+        if *presence == Presence::Deleted && *kind == ObjectKind::Group {
+            for member in self.state.column::<Key>(
+                "SELECT member_key FROM members WHERE group_key = ?1",
+                params![key],
+            )? {
+                self.drop_member(key, member)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn merge_object(&mut self, change: &SourceChange) -> rusqlite::Result<(Option<Key>, Effect)> {
+        let (old, seen) = match self.known(change.kind, &change.id)? {
+            Known::Nothing => return self.insert(None, change),
+            Known::Mentioned(key) => return self.insert(Some(key), change),
+            Known::Object { object, seen } => (object, seen),
+        };
+        let mut new = SourceObject {
+            presence: change.presence,
+            ..old.clone()
+        };
+        merge_attributes(&mut new.attributes, change);
+        let key = Some(old.key);
+        if new == old {
+            if self.round.full && seen != self.round.number {
+                self.state.run(
+                    "UPDATE objects SET seen = ?2 WHERE key = ?1",
+                    params![old.key, self.round.number],
+                )?;
+            }
+            return Ok((key, Effect::Unchanged));
+        }
+        if new.label() != old.label() {
+            self.state.run(
+                "DELETE FROM labels WHERE kind = ?1 AND label = ?2 AND key = ?3",
+                params![old.kind, old.label(), old.key],
+            )?;
+            self.put_label(&new)?;
+        }
+        self.update(&new)?;
+        let other_presence = new.presence != old.presence;
+        let effect = match change.kind {
+            ObjectKind::User
+                if other_presence
+                    || new.attributes.value(ENABLED) != old.attributes.value(ENABLED) =>
+            {
+                Effect::ChangedForItsGroups
+            }
+            ObjectKind::Group
+                if other_presence
+                    || new.label() != old.label()
+                    || new.attributes.value(SECURITY) != old.attributes.value(SECURITY) =>
+            {
+                Effect::ChangedForEveryone
+            }
+            ObjectKind::User | ObjectKind::Group => Effect::Changed,
+        };
+        Ok((key, effect))
+    }
+
+    fn insert(
+        &mut self,
+        mentioned: Option<Key>,
+        change: &SourceChange,
+    ) -> rusqlite::Result<(Option<Key>, Effect)> {
+        if change.presence != Presence::Present && !self.is_linked(mentioned)? {
+            // Gone before it was ever known here.
+            return Ok((mentioned, Effect::Unchanged));
+        }
+        let mut attributes = Attributes::default();
+        merge_attributes(&mut attributes, change);
+        let key = match mentioned {
+            Some(key) => key,
+            None => self.state.next_key()?,
+        };
+        let object = SourceObject {
+            key,
+            kind: change.kind,
+            id: change.id.clone(),
+            presence: change.presence,
+            attributes,
+        };
+        if mentioned.is_some() {
+            self.update(&object)?;
+        } else {
+            let manager = self.manager_of(&object)?;
+            self.state.run(
+                "INSERT INTO objects
+                         (key, kind, id, presence, seen, manager, label, attributes)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                params![
+                    key,
+                    object.kind,
+                    object.id,
+                    object.presence,
+                    self.round.number,
+                    manager,
+                    object.label(),
+                    pack_attributes(self.state, &object.attributes)?,
+                ],
+            )?;
+        }
+        self.put_label(&object)?;
+        // Its memberships may have been read before it.
+        Ok((Some(key), Effect::ChangedForItsGroups))
+    }
+
+    fn is_linked(&self, key: Option<Key>) -> rusqlite::Result<bool> {
+        let Some(key) = key else {
+            return Ok(false);
+        };
+        self.state
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM jobs j
+                                CROSS JOIN links l ON l.link = (j.key << 32) + ?1)",
+            )?
+            .query_row(params![key], |row| row.get(0))
+    }
+
+    fn known(&self, kind: ObjectKind, id: &SourceId) -> rusqlite::Result<Known> {
+        let known = self
+            .state
+            .prepare_cached(
+                "SELECT key, seen, presence, attributes FROM objects WHERE id = ?1 AND kind = ?2",
+            )?
+            .query_row(params![id, kind], |row| {
+                let key = row.get(0)?;
+                if row.get::<_, i64>(2)? == 0 {
+                    return Ok(Known::Mentioned(key));
+                }
+                let attributes = row.get_ref(3)?.as_blob()?;
+                Ok(Known::Object {
+                    object: SourceObject {
+                        key,
+                        kind,
+                        id: id.clone(),
+                        presence: row.get(2)?,
+                        attributes: unpack_attributes(self.state, attributes)?,
+                    },
+                    seen: row.get(1)?,
+                })
+            })
+            .optional()?;
+        Ok(known.unwrap_or(Known::Nothing))
+    }
+
+    fn manager_of(&self, object: &SourceObject) -> rusqlite::Result<Option<Key>> {
+        match object.attributes.value(MANAGER) {
+            // Its own manager: no second row with this id may be made.
+            Some(Value::Reference(id)) if *id == object.id => Ok(Some(object.key)),
+            Some(Value::Reference(id)) => self.state.key_or_mention(ObjectKind::User, id).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn update(&self, object: &SourceObject) -> rusqlite::Result<()> {
+        let manager = self.manager_of(object)?;
+        self.state.run(
+            "UPDATE objects
+             SET presence = ?2, seen = ?3, manager = ?4, label = ?5, attributes = ?6
+             WHERE key = ?1",
+            params![
+                object.key,
+                object.presence,
+                self.round.number,
+                manager,
+                object.label(),
+                pack_attributes(self.state, &object.attributes)?,
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// In a full round labels are put in at its end.
+    fn put_label(&self, object: &SourceObject) -> rusqlite::Result<()> {
+        if !self.round.full {
+            self.state.run(
+                "INSERT OR IGNORE INTO labels (kind, label, key) VALUES (?1, ?2, ?3)",
+                params![object.kind, object.label(), object.key],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Merges a slice of a group's members, and marks those that came or went.
+    fn merge_members(&mut self, group: Key, members: &[MemberChange]) -> rusqlite::Result<bool> {
+        let mut changed = false;
+        for MemberChange { id, kind, removed } in members {
+            let member = if *removed {
+                match self.state.key(*kind, id)? {
+                    Some(member) => member,
+                    None => continue,
+                }
+            } else {
+                self.state.key_or_mention(*kind, id)?
+            };
+            let touched = if *removed {
+                let removed = self.drop_member(group, member)?;
+                self.summary.members_removed += u64::from(removed);
+                removed
+            } else {
+                let added = self.add_member(group, *kind, member)?;
+                self.summary.members_added += u64::from(added);
+                added
+            };
+            if touched {
+                changed = true;
+                self.marks.object_and_below(*kind, member)?;
+            }
+        }
+        Ok(changed)
+    }
+
+    fn add_member(&self, group: Key, kind: ObjectKind, member: Key) -> rusqlite::Result<bool> {
+        let added = self.state.changes(
+            "INSERT OR IGNORE INTO members (group_key, member_key, seen) VALUES (?1, ?2, ?3)",
+            params![group, member, self.round.number],
+        )?;
+        if !added {
+            if self.round.full {
+                self.state.run(
+                    "UPDATE members SET seen = ?3
+                     WHERE group_key = ?1 AND member_key = ?2 AND seen <> ?3",
+                    params![group, member, self.round.number],
+                )?;
+            }
+            return Ok(false);
+        }
+        if !self.round.full {
+            self.state.run(
+                "INSERT OR IGNORE INTO memberships (member_key, group_key) VALUES (?1, ?2)",
+                params![member, group],
+            )?;
+        }
+        if kind == ObjectKind::Group {
+            self.state.run(
+                "INSERT OR IGNORE INTO nested (group_key, member_key) VALUES (?1, ?2)",
+                params![group, member],
+            )?;
+        }
+        Ok(true)
+    }
+
+    fn drop_member(&self, group: Key, member: Key) -> rusqlite::Result<bool> {
+        let removed = self.state.changes(
+            "DELETE FROM members WHERE group_key = ?1 AND member_key = ?2",
+            params![group, member],
+        )?;
+        if removed {
+            self.state.run(
+                "DELETE FROM memberships WHERE member_key = ?1 AND group_key = ?2",
+                params![member, group],
+            )?;
+            self.state.run(
+                "DELETE FROM nested WHERE group_key = ?1 AND member_key = ?2",
+                params![group, member],
+            )?;
+        }
+        Ok(removed)
+    }
+
+    /// A full round does not report what was deleted before it (Graph delta query): what it did not
+    /// report is missing, whether object or membership.
+    pub(super) fn drop_what_was_not_reported(&mut self) -> rusqlite::Result<()> {
+        let missing: Vec<Key> = self.state.column(
+            "SELECT key FROM objects WHERE kind = ?1 AND presence = 1 AND seen <> ?2",
+            params![self.kind, self.round.number],
+        )?;
+        for key in &missing {
+            self.state.run(
+                "UPDATE objects SET presence = ?2 WHERE key = ?1",
+                params![key, Presence::Missing],
+            )?;
+            self.marks.object_and_below(self.kind, *key)?;
+            self.marks.groups_of(*key)?;
+            self.summary.missing += 1;
+        }
+        match self.kind {
+            ObjectKind::User => Ok(()),
+            ObjectKind::Group => self.drop_stale_members(),
+        }
+    }
+
+    fn drop_stale_members(&mut self) -> rusqlite::Result<()> {
+        let stale: Vec<(Key, Key, ObjectKind)> = self
+            .state
+            .prepare_cached(
+                "SELECT m.group_key, m.member_key, o.kind
+                 FROM objects g
+                 CROSS JOIN members m ON m.group_key = g.key
+                 CROSS JOIN objects o ON o.key = m.member_key
+                 WHERE g.kind = 2 AND g.presence > 0 AND g.seen = ?1 AND m.seen <> ?1",
+            )?
+            .query_map(params![self.round.number], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        for (group, member, kind) in stale {
+            self.drop_member(group, member)?;
+            self.marks.object(ObjectKind::Group, group)?;
+            self.marks.object_and_below(kind, member)?;
+            self.summary.members_removed += 1;
+        }
+        Ok(())
+    }
+}
+
+const ENABLED: &str = "accountEnabled";
+const SECURITY: &str = "securityEnabled";
+const MANAGER: &str = "manager";
+
+/// Present overwrites, also with null; absent keeps.
+fn merge_attributes(attributes: &mut Attributes, change: &SourceChange) {
+    for (name, value) in &change.attributes {
+        match value {
+            Some(value) => attributes.set(name.clone(), value.clone()),
+            None => attributes.remove(name),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The second look before a removal: what changed since keeps its account, and so does what the tenant
+//! still holds although a list did not report it.
+
+use entrain::sandbox::{Fault, Size, Trouble};
+use serde_json::json;
+
+use crate::rig::Rig;
+use crate::scope::{is_active, members};
+
+async fn start() -> Rig {
+    let rig = Rig::start(Size::new(20, 3, 40)).await;
+    rig.joiner("jane");
+    rig.sync().await.expect(0);
+    rig
+}
+
+fn id(rig: &Rig, alias: &str) -> entrain::sandbox::Uuid {
+    let user = rig
+        .tenant()
+        .find_user_by("userPrincipalName", &format!("{alias}@contoso.com"));
+    user.unwrap().id
+}
+
+fn reads(rig: &Rig, part: &str) -> usize {
+    let traffic = rig.tenant().traffic();
+    traffic.count_where(|exchange| exchange.path.contains(part))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_cycle_that_removes_looks_a_second_time() {
+    let rig = start().await;
+    rig.joiner("john");
+    rig.tenant().traffic().reset();
+    rig.sync().await.expect(0);
+    assert_eq!((reads(&rig, "users/delta"), reads(&rig, "$batch")), (1, 0));
+    rig.tenant().unassign(id(&rig, "jane"));
+    rig.tenant().traffic().reset();
+    rig.plan().await.expect(0);
+    assert_eq!(reads(&rig, "users/delta"), 2);
+    assert!(reads(&rig, "$batch") > 0);
+    rig.sync().await.expect(0);
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+    assert_eq!(is_active(&rig, "john"), Some(true));
+}
+
+/// Answers the next reading of the assignments as if there were none.
+fn empty_assignments(rig: &Rig, times: usize) {
+    let empty = json!({"@odata.context": "x", "value": []}).to_string();
+    let fault = Fault::new("appRoleAssignedTo", Trouble::body(200, &empty)).times(times);
+    rig.tenant().traffic().inject(fault);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_assignment_that_is_back_at_the_second_look_keeps_the_account() {
+    let rig = start().await;
+    let before = rig.sandbox.target.users();
+    empty_assignments(&rig, 1);
+    let run = rig.sync().await;
+    assert_eq!(rig.sandbox.target.users(), before, "{run:?}");
+    rig.tenant().traffic().clear_faults();
+    rig.sync().await.expect(0);
+    assert_eq!(rig.sandbox.target.users(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn assignments_that_each_user_holds_contradict_an_emptied_list() {
+    let rig = start().await;
+    rig.tenant().grant_permission("Directory.Read.All");
+    let before = rig.sandbox.target.users();
+    empty_assignments(&rig, 100);
+    let run = rig.sync().await;
+    assert_eq!(rig.sandbox.target.users(), before, "{run:?}");
+    let why = run.job()["incomplete"].to_string();
+    assert!(why.contains("the tenant holds"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_at_the_second_look_is_not_removed() {
+    let rig = start().await;
+    rig.tenant().unassign(id(&rig, "jane"));
+    let fault = Fault::new("$batch", Trouble::status(403)).forever();
+    rig.tenant().traffic().inject(fault);
+    rig.sync().await;
+    assert_eq!(is_active(&rig, "jane"), Some(true));
+    rig.tenant().traffic().clear_faults();
+    rig.sync().await.expect(0);
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_leaves_a_group_once_the_second_look_agrees() {
+    let rig = start().await;
+    let jane = id(&rig, "jane");
+    let fans = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(fans, &[jane]);
+    rig.tenant().assign(fans, entrain::sandbox::ROLE_USER);
+    rig.sync().await.expect(0);
+    assert_eq!(members(&rig, "Fans"), 1);
+    rig.tenant().remove_members(fans, &[jane]);
+    rig.sync().await.expect(0);
+    assert_eq!(members(&rig, "Fans"), 0);
+    // A blocked user needs no second look.
+    rig.tenant().disable_user(jane);
+    let fault = Fault::new("$batch", Trouble::status(403)).forever();
+    rig.tenant().traffic().inject(fault);
+    rig.sync().await.expect(0);
+    assert_eq!(is_active(&rig, "jane"), Some(false));
+}
