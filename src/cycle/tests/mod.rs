@@ -1,5 +1,7 @@
 //! Cycles against the sandbox, through the agent's own face.
 
+mod announced;
+
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;

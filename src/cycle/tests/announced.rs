@@ -1,0 +1,204 @@
+//! Every request that changes the target is a row that a plan announced, and after a cycle no row is left
+//! (product rules 1 and 8): random worlds, the real state and the sandbox's record of what it got.
+
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{Rig, now};
+use crate::config;
+use crate::cycle::{Agent, Options};
+use crate::engine::model::{Key, ObjectKind, SourceId, TargetId};
+use crate::engine::plan::{Action, Operation, Pointer, Referenced};
+use crate::sandbox::{Sandbox, Size, Uuid};
+use crate::scim::Dialect;
+use crate::store::{RowsOf, Store};
+
+/// Rows that a plan may carry out, and what the objects are that they refer to.
+struct Announced {
+    store: Arc<Store>,
+    actions: Vec<Action>,
+}
+
+/// Method, path below the base URL, and body.
+type Sent = (String, String, Json);
+
+impl Rig {
+    async fn announced(&self) -> Announced {
+        let config = config::load(&self.folder.path().join("entrain.toml"));
+        let config = config
+            .unwrap_or_else(|problems| panic!("{problems}"))
+            .config;
+        let store = Arc::new(Store::open_plan(&config.state_path).unwrap());
+        let job = config.jobs[0].clone();
+        let stop = CancellationToken::new();
+        let agent = Agent::new(Arc::new(config), Arc::clone(&store), stop, now).unwrap();
+        let progress = watch::Sender::default();
+        let planned = agent
+            .plan(&job, &Options::default(), &progress, agent.due())
+            .await;
+        let planned = planned.unwrap_or_else(|error| panic!("{}", error.chain()));
+        assert_eq!(planned.held, None);
+        let mut actions = Vec::new();
+        let mut after = None;
+        loop {
+            let rows = store
+                .rows(planned.cycle, RowsOf::Cleared, after, 7)
+                .unwrap();
+            let Some((last, _)) = rows.last() else { break };
+            after = Some(*last);
+            actions.extend(rows.into_iter().map(|(_, row)| row.action));
+        }
+        Announced { store, actions }
+    }
+
+    /// The requests of these rows, once the objects have target ids.
+    fn requests(&self, announced: Announced) -> Vec<Sent> {
+        let (agent, job) = self.agent(&CancellationToken::new());
+        let Announced { store, actions } = announced;
+        let target = |kind: ObjectKind, id: &SourceId| -> Option<TargetId> {
+            let key = agent.store.key_of(kind, id).unwrap()?;
+            let loaded = agent.store.load(&job.rules.name, &[key]).unwrap().pop()?;
+            loaded.link.map(|link| link.target)
+        };
+        let resolve = |referenced: &mut Referenced| {
+            let key: Key = referenced.key;
+            let named = store.named(&[key]).unwrap().remove(&key).unwrap();
+            let made = referenced.target.take();
+            referenced.target = made.or_else(|| target(named.kind, &named.id));
+        };
+        let dialect = Dialect::new(&job.target.dialect);
+        let requests = actions.into_iter().filter_map(|mut action| {
+            if action.target.is_none() {
+                action.target = target(action.subject.kind, &action.subject.id);
+            }
+            match &mut action.operation {
+                Operation::Create { references, .. } => {
+                    for (_, one) in references {
+                        resolve(one);
+                    }
+                }
+                Operation::AddMembers { members } | Operation::RemoveMembers { members, .. } => {
+                    members.iter_mut().for_each(resolve);
+                }
+                Operation::SetReference {
+                    new: Pointer::To(one),
+                    ..
+                } => resolve(one),
+                Operation::SetReference { .. }
+                | Operation::Adopt { .. }
+                | Operation::Update { .. }
+                | Operation::Enable { .. }
+                | Operation::Disable { .. }
+                | Operation::Delete { .. } => {}
+            }
+            let request = dialect.request(&action, None).unwrap()?;
+            let body = request.body.as_deref().map(serde_json::from_slice);
+            Some((
+                request.method.to_string(),
+                request.path,
+                body.transpose().unwrap().unwrap_or(Json::Null),
+            ))
+        });
+        sorted(requests.collect())
+    }
+
+    /// The requests that changed something, as the target got them.
+    fn written(&self) -> Vec<Sent> {
+        let exchanges = self.sandbox.target.traffic().exchanges();
+        let writes = exchanges.into_iter().filter(|one| one.method != "GET");
+        let sent = writes.map(|one| {
+            let body = one.body.unwrap_or_default();
+            let body = if body.is_empty() {
+                Json::Null
+            } else {
+                serde_json::from_str(&body).unwrap()
+            };
+            let path = one.path.strip_prefix("/scim/v2").unwrap().to_owned();
+            (one.method, path, body)
+        });
+        sorted(sent.collect())
+    }
+}
+
+fn sorted(mut sent: Vec<Sent>) -> Vec<Sent> {
+    sent.sort_by_key(|(method, path, body)| (method.clone(), path.clone(), body.to_string()));
+    sent
+}
+
+/// Numbers that depend on the seed alone (splitmix64).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % limit as u64).unwrap()
+    }
+
+    fn of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())]
+    }
+}
+
+/// One change in the tenant, of any kind.
+fn change(sandbox: &Sandbox, chance: &mut Chance, round: usize) {
+    let tenant = &sandbox.tenant;
+    let users: Vec<Uuid> = tenant.user_ids();
+    let groups: Vec<Uuid> = tenant.groups().into_iter().map(|group| group.id).collect();
+    let (user, group) = (chance.of(&users), chance.of(&groups));
+    let _may_be_as_before: bool = match chance.below(12) {
+        0 => tenant.set_property(user, "jobTitle", json!(format!("Title {round}"))),
+        1 => tenant.set_property(user, "department", Json::Null),
+        2 => tenant.disable_user(user),
+        3 => tenant.enable_user(user),
+        4 => tenant.soft_delete_user(user),
+        5 => tenant.restore_user(user),
+        6 => tenant.hard_delete_user(user),
+        7 => tenant.set_manager(user, (chance.below(3) > 0).then(|| chance.of(&users))),
+        8 => tenant.add_members(group, &[user, chance.of(&users)]),
+        9 => {
+            let members = tenant.members(group);
+            tenant.remove_members(group, &members[..members.len().min(2)])
+        }
+        10 => tenant.rename_group(group, &format!("Group {round} {}", chance.below(1_000))),
+        _ => tenant.unassign(user),
+    };
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_is_what_was_announced_and_then_nothing_is_left() {
+    for seed in 1..=6 {
+        let rig = Rig::start_with(Size::new(40, 6, 120), seed).await;
+        let traffic = rig.sandbox.target.traffic();
+        traffic.record_bodies(true);
+        let mut chance = Chance(seed);
+        for round in 0..5 {
+            if round > 0 {
+                for _ in 0..chance.below(12) {
+                    change(&rig.sandbox, &mut chance, round);
+                }
+            }
+            let announced = rig.announced().await;
+            traffic.reset();
+            let summary = rig.sync().await;
+            assert_eq!(
+                summary.failed, 0,
+                "seed {seed}, round {round}: {summary:#?}"
+            );
+            let written = rig.written();
+            assert!(round > 0 || written.len() > 40, "{written:?}");
+            assert_eq!(
+                rig.requests(announced),
+                written,
+                "seed {seed}, round {round}"
+            );
+            let left = rig.announced().await.actions;
+            assert_eq!(left, [], "seed {seed}, round {round}");
+        }
+    }
+}
