@@ -80,7 +80,7 @@ const BUDGETS: &[Budget] = &[
         applies: |scale| scale.memberships == 10,
         figure: |figures| figures.state_per_user().map(|bytes| bytes / 1000.0),
         limit: Limit::Fixed(3.5),
-        assert: false,
+        assert: true,
     },
     Budget {
         name: "bytes to disk per byte of state, initial cycle",

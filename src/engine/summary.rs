@@ -24,7 +24,7 @@ pub(crate) struct Summary {
     pub(crate) in_scope: Count,
     /// Objects linked when the cycle ended.
     pub(crate) linked: Count,
-    /// Actions carried out, by [`crate::engine::plan::Action::word`]. Membership actions count their
+    /// Actions carried out, by [`crate::engine::plan::Action::as_str`]. Membership actions count their
     /// members.
     pub(crate) done: BTreeMap<&'static str, u64>,
     /// Objects skipped, by [`crate::engine::plan::Why::word`].

@@ -1,5 +1,5 @@
 //! The target: a SCIM 2.0 client (RFC 7643, RFC 7644). A [`Reader`] cannot write, and only `apply`
-//! makes a [`Writer`] of it; so a dry run holds no writer. A [`Dialect`] makes a [`Request`] of an
+//! makes a [`Writer`] of it; so a dry run holds no writer. A [`Dialect`] makes a `Request` of an
 //! action, by pure functions (`filter`, `patch`, `resource`, `route`, `whole`); wire types stay in
 //! `wire`.
 

@@ -14,7 +14,7 @@ impl Planner<'_> {
         self.job.rules(kind).mappings.select_unique()
     }
 
-    /// The target has this value of [`Pending::unique_values`].
+    /// The target has this value of [`super::Pending::unique_values`].
     pub(crate) fn note_taken(&mut self, kind: ObjectKind, key: &MatchKey) {
         let mappings = &self.job.rules(kind).mappings;
         self.taken
