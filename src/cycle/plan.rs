@@ -112,8 +112,9 @@ impl Driver<'_> {
         self.total = (users.len() + groups.len()) as u64;
         self.pass(ObjectKind::User, &users, Whom::All).await?;
         // Objects that this plan brings or takes concern those they manage and the groups they are in;
-        // in a full evaluation all of these are looked at anyway.
-        let moved = if self.is_full {
+        // in a full evaluation all of these are looked at anyway. Where one object is asked for, nothing
+        // is done to another: what a recorded link concerns is marked, for the next cycle.
+        let moved = if self.is_full || self.context.options.only.is_some() {
             Vec::new()
         } else {
             self.planner.moved()
@@ -128,9 +129,7 @@ impl Driver<'_> {
                 .await?;
             reports.retain(|key| !known.contains(key));
             self.pass(ObjectKind::User, &reports, Whom::Linked).await?;
-            if self.context.options.only.is_none() {
-                groups.extend(self.facts.groups_around(&moved).await?);
-            }
+            groups.extend(self.facts.groups_around(&moved).await?);
         }
         let groups: Vec<Key> = groups.into_iter().collect();
         self.pass(ObjectKind::Group, &groups, Whom::All).await?;

@@ -154,6 +154,24 @@ async fn a_limit_of_zero_holds_every_removal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cycle_for_one_user_removes_nobody_else() {
+    let (rig, mut expected) = filled("").await;
+    let boss = rig.joiner("boss");
+    let report = rig.joiner("report");
+    rig.tenant().set_manager(report, Some(boss));
+    settles(&rig, &mut expected).await;
+    rig.tenant().unassign(boss);
+    rig.tenant().unassign(report);
+    rig.run(&["sync", "--user", "boss@contoso.com"])
+        .await
+        .expect(0);
+    assert_eq!(rig.user("boss@contoso.com")["active"], false);
+    assert_eq!(rig.user("report@contoso.com")["active"], true);
+    settles(&rig, &mut expected).await;
+    assert_eq!(rig.user("report@contoso.com")["active"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_emptied_list_of_assignments_removes_nobody_however_often_it_comes() {
     let (rig, mut expected) = filled("").await;
     let before = rig.target().await;
