@@ -83,7 +83,7 @@ pub(crate) struct Header {
     pub(crate) in_scope: Count,
     /// How many links the job had before.
     pub(crate) linked: Count,
-    /// Links in scope before this plan, and once it is carried out, whoever was evaluated.
+    /// Links in scope before this plan, and once it is carried out; evaluated or not.
     pub(crate) scope_before: u64,
     pub(crate) scope_after: u64,
     /// Why some removals could not be derived; `None` when the reading was complete and the scope
