@@ -7,7 +7,6 @@ use std::path::Path;
 use super::exit::Exit;
 use super::load;
 use super::output::Output;
-use super::status::held_view;
 use crate::report::{json, text};
 use crate::store::{self, Store};
 
@@ -24,7 +23,6 @@ pub(super) fn approve(output: Output, file: Option<&Path>, name: &str) -> anyhow
     if held.is_some() {
         Store::open(&config.state_path)?.approve(job)?;
     }
-    let held = held.as_ref().map(held_view);
     let mut out = output.results();
     if output.is_json() {
         json::approved(&mut out, job, held.as_ref())?;

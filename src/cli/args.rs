@@ -12,7 +12,8 @@ use crate::config::parse_duration;
 use crate::cycle::Options;
 use crate::engine::model::ObjectKind;
 use crate::engine::plan::Operation;
-use crate::store::{LogStatus, PLAN};
+use crate::engine::record::LogStatus;
+use crate::store::PLAN;
 
 /// Provisions people and groups from Microsoft Entra ID into SCIM 2.0 applications
 #[derive(Debug, Parser)]
@@ -160,7 +161,7 @@ pub(super) struct Log {
     pub(super) action: Option<String>,
 
     /// Only what ended like this
-    #[arg(long, value_parser = PossibleValuesParser::new(LogStatus::ALL.map(LogStatus::word)).map(|word| log_status(&word)))]
+    #[arg(long, value_parser = PossibleValuesParser::new(LogStatus::ALL.map(LogStatus::as_str)).map(|word| log_status(&word)))]
     pub(super) status: Option<LogStatus>,
 
     /// Only this object, by object id, target id or name
@@ -214,7 +215,7 @@ fn moment(text: &str) -> Result<Moment, &'static str> {
 }
 
 fn log_status(word: &str) -> LogStatus {
-    let status = LogStatus::ALL.into_iter().find(|one| one.word() == word);
+    let status = LogStatus::ALL.into_iter().find(|one| one.as_str() == word);
     status.expect("only these words are possible")
 }
 

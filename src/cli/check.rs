@@ -4,10 +4,11 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::exit::Exit;
-use super::load::{load, view};
+use super::load::load;
 use super::output::Output;
 use crate::config::Problems;
-use crate::report::{ProblemView, json, text};
+use crate::engine::check::Problem;
+use crate::report::{json, text};
 
 pub(super) fn check(output: Output, file: Option<&Path>) -> anyhow::Result<Exit> {
     let loaded = load(file);
@@ -15,21 +16,19 @@ pub(super) fn check(output: Output, file: Option<&Path>) -> anyhow::Result<Exit>
         Ok(loaded) => (&[][..], &loaded.warnings[..]),
         Err(Problems(problems)) => (&problems[..], &[][..]),
     };
-    let problems: Vec<_> = problems.iter().map(view).collect();
-    let warnings: Vec<_> = warnings.iter().map(view).collect();
     let mut out = output.results();
     if output.is_json() {
-        json::problems(&mut out, &problems, &warnings)?;
+        json::problems(&mut out, problems, warnings)?;
     } else {
-        print(&mut out, "error", &problems, output)?;
-        print(&mut out, "warning", &warnings, output)?;
+        print(&mut out, "error", problems, output)?;
+        print(&mut out, "warning", warnings, output)?;
         let verdict = match &loaded {
             Ok(loaded) => {
                 let jobs = loaded.config.jobs.iter();
                 let names: Vec<_> = jobs.map(|job| job.rules.name.as_str()).collect();
-                text::valid(&loaded.config.file.display().to_string(), &names, &warnings)
+                text::valid(&loaded.config.file.display().to_string(), &names, warnings)
             }
-            Err(_) => text::invalid(&problems),
+            Err(_) => text::invalid(problems),
         };
         writeln!(out, "{verdict}")?;
     }
@@ -41,12 +40,7 @@ pub(super) fn check(output: Output, file: Option<&Path>) -> anyhow::Result<Exit>
     })
 }
 
-fn print(
-    out: &mut dyn Write,
-    word: &str,
-    problems: &[ProblemView],
-    output: Output,
-) -> io::Result<()> {
+fn print(out: &mut dyn Write, word: &str, problems: &[Problem], output: Output) -> io::Result<()> {
     for problem in problems {
         text::problem(out, word, problem, output.style())?;
         writeln!(out)?;

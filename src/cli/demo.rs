@@ -283,7 +283,7 @@ impl Stage<'_> {
         let summary = cycle.await?;
         story.summary(&summary)?;
         ensure!(
-            Exit::of_summary(&summary) == Exit::Done,
+            Exit::of(summary.health()) == Exit::Done,
             "the cycle did not go through"
         );
         Ok(summary)

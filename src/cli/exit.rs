@@ -1,20 +1,20 @@
-//! Exit codes, and which of several jobs' counts.
+//! Exit codes, and which one is returned for several jobs.
 
 use std::process::ExitCode;
 
 use crate::cycle::Planned;
-use crate::engine::summary::Summary;
+use crate::engine::summary::Health;
 
-/// How a command ended, the gravest last.
+/// How a command ended, the most severe last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Exit {
     /// Done, or nothing to do.
     Done,
     /// `--detailed-exitcode`: changes are pending.
     Pending,
-    /// The cycle went through, but some objects failed.
-    Partly,
-    /// Removals are held back.
+    /// The cycle was completed, but some objects failed.
+    SomeFailed,
+    /// Removals are held.
     Held,
     Failed,
     /// Wrong usage or configuration. Known before any job starts.
@@ -27,22 +27,18 @@ impl Exit {
             Self::Done => 0,
             Self::Failed => 1,
             Self::Usage => 2,
-            Self::Partly => 3,
+            Self::SomeFailed => 3,
             Self::Held => 4,
             Self::Pending => 5,
         }
     }
 
-    /// A cycle that was stopped, broken off, or could not read the source completely has failed.
-    pub(super) fn of_summary(summary: &Summary) -> Self {
-        if summary.aborted.is_some() || summary.incomplete.is_some() || summary.stopped {
-            Self::Failed
-        } else if summary.held.is_some() {
-            Self::Held
-        } else if summary.failed > 0 || summary.not_tried > 0 {
-            Self::Partly
-        } else {
-            Self::Done
+    pub(super) fn of(health: Health) -> Self {
+        match health {
+            Health::Succeeded => Self::Done,
+            Health::ObjectsFailed => Self::SomeFailed,
+            Health::Held => Self::Held,
+            Health::Incomplete | Health::Stopped | Health::Failed => Self::Failed,
         }
     }
 
@@ -52,7 +48,7 @@ impl Exit {
         } else if planned.held.is_some() {
             Self::Held
         } else if planned.totals.failing > 0 {
-            Self::Partly
+            Self::SomeFailed
         } else if detailed && !planned.totals.is_empty() {
             Self::Pending
         } else {
@@ -72,11 +68,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_several_jobs_the_gravest_counts() {
-        let gravest = |exits: &[Exit]| exits.iter().max().map(|exit| exit.code());
-        assert_eq!(gravest(&[Exit::Done, Exit::Pending]), Some(5));
-        assert_eq!(gravest(&[Exit::Partly, Exit::Pending, Exit::Done]), Some(3));
-        assert_eq!(gravest(&[Exit::Held, Exit::Partly]), Some(4));
-        assert_eq!(gravest(&[Exit::Held, Exit::Failed]), Some(1));
+    fn of_several_jobs_the_most_severe_code_is_returned() {
+        let most_severe = |exits: &[Exit]| exits.iter().max().map(|exit| exit.code());
+        assert_eq!(most_severe(&[Exit::Done, Exit::Pending]), Some(5));
+        assert_eq!(
+            most_severe(&[Exit::SomeFailed, Exit::Pending, Exit::Done]),
+            Some(3)
+        );
+        assert_eq!(most_severe(&[Exit::Held, Exit::SomeFailed]), Some(4));
+        assert_eq!(most_severe(&[Exit::Held, Exit::Failed]), Some(1));
     }
 }

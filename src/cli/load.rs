@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::output::Output;
-use crate::config::{self, Config, Job, Loaded, Problem, Problems};
+use crate::config::{self, Config, Job, Loaded, Problems};
 use crate::engine::model::nearest;
-use crate::report::{ProblemView, text};
+use crate::report::text;
 
 /// Wrong usage or configuration: exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -31,34 +31,13 @@ pub(super) fn config(output: Output, file: Option<&Path>) -> anyhow::Result<Conf
     };
     let mut text = Vec::new();
     for problem in &problems {
-        text::problem(&mut text, "error", &view(problem), output.message_style())?;
+        text::problem(&mut text, "error", problem, output.message_style())?;
         text.push(b'\n');
     }
     output.message(String::from_utf8_lossy(&text).trim_end());
     let plural = if problems.len() == 1 { "" } else { "s" };
     let message = format!("the configuration has {} problem{plural}", problems.len());
     Err(Usage(message).into())
-}
-
-pub(super) fn view(problem: &Problem) -> ProblemView {
-    let Problem {
-        file,
-        line,
-        column,
-        variable,
-        key,
-        message,
-        remedy,
-    } = problem;
-    ProblemView {
-        file: file.display().to_string(),
-        line: *line,
-        column: *column,
-        variable: variable.clone(),
-        key: key.clone(),
-        message: message.clone(),
-        remedy: remedy.clone(),
-    }
 }
 
 /// The jobs of these names, disabled ones included; all enabled jobs when none is named.

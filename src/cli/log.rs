@@ -12,10 +12,10 @@ use super::load;
 use super::output::Output;
 use super::plan::name_on_record;
 use crate::engine::model::{JobName, SourceId};
-use crate::report::LogView;
+use crate::engine::record::LogEntry;
 use crate::report::log as report;
 use crate::scheduler;
-use crate::store::{self, LogEntry, LogFilter, LogStatus, LoggedChange, Store};
+use crate::store::{self, LogFilter, Store};
 
 /// How often `--follow` looks for new entries.
 const FOLLOW_EVERY: Duration = Duration::from_millis(500);
@@ -46,13 +46,13 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
         report::csv_head(&mut out)?;
     }
     if !args.follow && output.is_json() {
-        report::json(&mut out, &views(entries))?;
+        report::json(&mut out, &entries)?;
         out.flush()?;
         return Ok(Exit::Done);
     }
     loop {
         filter.after = entries.last().map(|entry| entry.id).or(filter.after);
-        write(&mut out, output, store.as_ref(), entries)?;
+        write(&mut out, output, store.as_ref(), &entries)?;
         out.flush()?;
         // Whoever read the results may be gone, as `head` is after some lines.
         if !args.follow || out.get_ref().is_gone() {
@@ -107,60 +107,15 @@ fn write(
     out: &mut dyn Write,
     output: Output,
     store: Option<&Store>,
-    entries: Vec<LogEntry>,
+    entries: &[LogEntry],
 ) -> io::Result<()> {
     let known = |id: &SourceId| name_on_record(store?, id);
-    for view in &views(entries) {
+    for entry in entries {
         match output.format {
-            Format::Text => report::text(out, view, &known, output.style())?,
-            Format::Json => report::json_line(out, view)?,
-            Format::Csv => report::csv(out, view, &known)?,
+            Format::Text => report::text(out, entry, &known, output.style())?,
+            Format::Json => report::json_line(out, entry)?,
+            Format::Csv => report::csv(out, entry, &known)?,
         }
     }
     Ok(())
-}
-
-fn views(entries: Vec<LogEntry>) -> Vec<LogView> {
-    entries.into_iter().map(view).collect()
-}
-
-fn view(entry: LogEntry) -> LogView {
-    let LogEntry {
-        id: _,
-        cycle,
-        job,
-        at,
-        subject,
-        target,
-        action,
-        status,
-        changes,
-        http_status,
-        error,
-        requests,
-        duration_ms,
-    } = entry;
-    let changes = changes.into_iter().map(|change| {
-        let LoggedChange {
-            attribute,
-            before,
-            after,
-        } = change;
-        (attribute, before, after)
-    });
-    LogView {
-        at,
-        job,
-        cycle,
-        action,
-        status: status.word(),
-        failed: status == LogStatus::Failed,
-        subject,
-        target,
-        changes: changes.collect(),
-        http_status,
-        error,
-        requests,
-        duration_ms,
-    }
 }

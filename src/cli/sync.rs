@@ -59,7 +59,7 @@ pub(super) async fn sync(
     while let Some((name, ended)) = cycles.next().await {
         match ended {
             Ok(summary) => {
-                exit = exit.max(Exit::of_summary(&summary));
+                exit = exit.max(Exit::of(summary.health()));
                 match &mut document {
                     Some(document) => document.summary(&summary)?,
                     None => cycles.print(|| {

@@ -8,8 +8,9 @@ use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::load;
 use super::output::Output;
-use crate::cycle::{self, Agent, Check, Problem};
-use crate::report::{CheckView, text};
+use crate::cycle::{self, Agent};
+use crate::engine::check::{Check, Failed};
+use crate::report::text;
 use crate::scheduler;
 use crate::store::Store;
 
@@ -45,13 +46,10 @@ pub(super) async fn test(
             continue;
         }
         let checks: Vec<_> = match &agent {
-            Ok(agent) => {
-                let checks = interrupt.guard(Box::pin(agent.test(job))).await?;
-                checks.into_iter().map(view).collect()
-            }
+            Ok(agent) => interrupt.guard(Box::pin(agent.test(job))).await?,
             Err(error) => vec![not_started(error)],
         };
-        if checks.iter().any(|check| check.result.is_err()) {
+        if checks.iter().any(|check| check.outcome.is_err()) {
             exit = exit.max(Exit::Failed);
         }
         match &mut document {
@@ -67,17 +65,14 @@ pub(super) async fn test(
     Ok(exit)
 }
 
-fn view(check: Check) -> CheckView {
-    let Check { what, outcome } = check;
-    let result = outcome.map_err(|Problem { words, remedy }| (words, remedy));
-    CheckView { what, result }
-}
-
 /// The source's own secret or address is of no use: no further check can be made.
-fn not_started(error: &cycle::Error) -> CheckView {
+fn not_started(error: &cycle::Error) -> Check {
     let remedy = "correct it in the section source of the configuration, or where it points to";
-    CheckView {
+    Check {
         what: "source: settings".to_owned(),
-        result: Err((error.chain(), Some(remedy.to_owned()))),
+        outcome: Err(Failed {
+            words: error.chain(),
+            remedy: Some(remedy.to_owned()),
+        }),
     }
 }

@@ -3,60 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
 
+pub(crate) use crate::engine::check::Problem;
 use crate::engine::model::nearest;
-
-/// One thing to correct.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
-    /// The configuration, or a preset of the user's own.
-    pub(crate) file: PathBuf,
-    /// Counted from 1; `None` where no line is to blame, such as for a section that is missing.
-    pub(crate) line: Option<usize>,
-    /// In characters, counted from 1.
-    pub(crate) column: Option<usize>,
-    /// The environment variable that the value came from, instead of the file.
-    pub(crate) variable: Option<String>,
-    /// `jobs.wizer.target.base_url`; empty for the file as a whole.
-    pub(crate) key: String,
-    /// What is wrong; may have several lines.
-    pub(crate) message: String,
-    pub(crate) remedy: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.variable, self.line) {
-            (Some(variable), _) => f.write_str(variable)?,
-            (None, Some(line)) => write!(f, "{}:{line}", self.file.display())?,
-            (None, None) => write!(f, "{}", self.file.display())?,
-        }
-        if !self.key.is_empty() {
-            write!(f, ": {}", self.key)?;
-        }
-        f.write_str(": ")?;
-        for (index, line) in self.message.lines().enumerate() {
-            if index > 0 {
-                f.write_str("\n    ")?;
-            }
-            f.write_str(line)?;
-        }
-        for line in self.remedy.lines() {
-            write!(f, "\n    {line}")?;
-        }
-        Ok(())
-    }
-}
-
-impl Problem {
-    /// The same for a log, in which an entry is a line.
-    pub(crate) fn one_line(&self) -> String {
-        let text = self.to_string();
-        let lines: Vec<_> = text.lines().map(str::trim).collect();
-        lines.join("; ")
-    }
-}
 
 /// Every problem of a configuration; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,25 +4,11 @@ use super::Agent;
 use super::Error;
 use super::names::misnamed_now;
 use crate::config;
+use crate::engine::check::{Check, Failed};
 use crate::engine::model::ObjectKind;
 use crate::engine::names;
 use crate::graph;
 use crate::report;
-
-/// One thing that a cycle needs, and how trying it went.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Check {
-    pub(crate) what: String,
-    /// What was seen, in a few words.
-    pub(crate) outcome: Result<String, Problem>,
-}
-
-/// What failed, in the service's own words, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
-    pub(crate) words: String,
-    pub(crate) remedy: Option<String>,
-}
 
 pub(super) async fn test(agent: &Agent, job: &config::Job) -> Vec<Check> {
     let select = |kind| -> Vec<String> {
@@ -35,17 +21,7 @@ pub(super) async fn test(agent: &Agent, job: &config::Job) -> Vec<Check> {
         default_domain: !config::calls_default_domain(&job.rules).is_empty(),
         custom_security_attributes: config::custom_security_attributes(&job.rules),
     };
-    let source = agent.tenant.graph.test(&job.application, &wanted).await;
-    let mut checks: Vec<Check> = source
-        .into_iter()
-        .map(|check| Check {
-            what: format!("source: {}", check.what),
-            outcome: check.outcome.map_err(|failed| Problem {
-                words: failed.words,
-                remedy: failed.remedy,
-            }),
-        })
-        .collect();
+    let mut checks = agent.tenant.graph.test(&job.application, &wanted).await;
     checks.extend(test_names(agent, job).await);
     checks.push(Check {
         what: "target: look-up of a random user".to_owned(),
@@ -74,13 +50,13 @@ async fn test_names(agent: &Agent, job: &config::Job) -> Vec<Check> {
         Ok(misnamed) => misnamed
             .iter()
             .map(|one| {
-                check(Err(Problem {
+                check(Err(Failed {
                     words: report::misnamed(one),
                     remedy: Some(report::misnamed_remedy(one)),
                 }))
             })
             .collect(),
-        Err(error) => vec![check(Err(Problem {
+        Err(error) => vec![check(Err(Failed {
             words: error.chain(),
             remedy: match &error {
                 Error::Graph(error)
@@ -99,8 +75,8 @@ async fn test_names(agent: &Agent, job: &config::Job) -> Vec<Check> {
     }
 }
 
-async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Problem> {
-    let problem = |error: &Error| Problem {
+async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Failed> {
+    let problem = |error: &Error| Failed {
         words: error.chain(),
         remedy: match error {
             Error::Target(error) => error.advice().map(str::to_owned),

@@ -29,11 +29,11 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use check::{Check, Problem};
 pub(crate) use error::Error;
 pub(crate) use tenant::Due;
 
 use crate::config::{self, Config};
+use crate::engine::check::Check;
 use crate::engine::guard::{self, Verdict, WhyHeld};
 use crate::engine::model::ObjectKind;
 use crate::engine::plan::{Header, Totals};

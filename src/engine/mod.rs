@@ -2,6 +2,7 @@
 //! logging, config or serde.
 
 pub(crate) mod addition;
+pub(crate) mod check;
 pub(crate) mod expr;
 pub(crate) mod filter;
 pub(crate) mod guard;
@@ -11,6 +12,7 @@ pub(crate) mod model;
 pub(crate) mod names;
 pub(crate) mod outcome;
 pub(crate) mod plan;
+pub(crate) mod record;
 pub(crate) mod redact;
 pub(crate) mod scope;
 pub(crate) mod summary;

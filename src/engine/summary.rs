@@ -52,6 +52,61 @@ pub(crate) struct Summary {
 
 impl Summary {
     pub(crate) const MAX_FAILURES: usize = 100;
+
+    /// How the cycle ended. Exit codes, the record, the log and the service's status follow it.
+    pub(crate) fn health(&self) -> Health {
+        if self.aborted.is_some() {
+            Health::Failed
+        } else if self.stopped {
+            Health::Stopped
+        } else if self.incomplete.is_some() {
+            Health::Incomplete
+        } else if self.held.is_some() {
+            Health::Held
+        } else if self.failed > 0 || self.not_tried > 0 {
+            Health::ObjectsFailed
+        } else {
+            Health::Succeeded
+        }
+    }
+}
+
+/// How a cycle ended. Of several reasons the most severe counts, which is the last here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Health {
+    Succeeded,
+    /// It was completed, but some objects failed.
+    ObjectsFailed,
+    /// It was completed, but removals are held.
+    Held,
+    /// It was completed, but the scope was not certain, so removals are postponed.
+    Incomplete,
+    /// It was stopped.
+    Stopped,
+    /// It could not go on.
+    Failed,
+}
+
+impl Health {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Succeeded,
+        Self::ObjectsFailed,
+        Self::Held,
+        Self::Incomplete,
+        Self::Stopped,
+        Self::Failed,
+    ];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::ObjectsFailed => "objects-failed",
+            Self::Held => "held",
+            Self::Incomplete => "incomplete",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::config::Application;
+use crate::engine::check::{Check, Failed};
 use crate::engine::model::{CustomSecurityAttribute, ObjectKind};
 
 use super::client::Client;
@@ -22,23 +23,6 @@ pub(crate) struct Wanted {
     pub(crate) groups: Vec<String>,
     pub(crate) default_domain: bool,
     pub(crate) custom_security_attributes: BTreeSet<CustomSecurityAttribute>,
-}
-
-/// One thing tried, and how it went.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Check {
-    /// Such as "access token" or "users".
-    pub(crate) what: &'static str,
-    /// What was found, in a few words.
-    pub(crate) outcome: Result<String, Failed>,
-}
-
-/// Why a check failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failed {
-    /// The failure with all its causes, in the service's own words.
-    pub(crate) words: String,
-    pub(crate) remedy: Option<String>,
 }
 
 impl Client {
@@ -124,9 +108,9 @@ impl Client {
     }
 }
 
-fn check(what: &'static str, outcome: Result<String, Error>) -> Check {
+fn check(what: &str, outcome: Result<String, Error>) -> Check {
     Check {
-        what,
+        what: format!("source: {what}"),
         outcome: outcome.map_err(|error| Failed {
             words: words(&error),
             remedy: error.remedy(),

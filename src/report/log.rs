@@ -2,33 +2,16 @@
 
 use std::io::{self, Write};
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::SecondsFormat;
 use serde_json::{Value as Json, json};
 
 use super::json::{FORMAT, subject_json, time_json, value_json};
 use super::sentence::{clean, duration, optional, subject_text, things};
 use super::text::Style;
 use super::view::Names;
-use crate::engine::model::{JobName, SourceId, TargetId, Value};
+use crate::engine::model::{SourceId, TargetId};
 use crate::engine::plan::Subject;
-
-/// One line of the provisioning log.
-pub(crate) struct LogView {
-    pub(crate) at: DateTime<Utc>,
-    pub(crate) job: JobName,
-    pub(crate) cycle: i64,
-    pub(crate) action: String,
-    pub(crate) status: &'static str,
-    pub(crate) failed: bool,
-    pub(crate) subject: Subject,
-    pub(crate) target: Option<TargetId>,
-    /// Attribute, before, after.
-    pub(crate) changes: Vec<(String, Option<Value>, Option<Value>)>,
-    pub(crate) http_status: Option<u16>,
-    pub(crate) error: Option<String>,
-    pub(crate) requests: u32,
-    pub(crate) duration_ms: u64,
-}
+use crate::engine::record::{LogEntry, LogStatus, LoggedChange};
 
 /// The columns of the CSV.
 const COLUMNS: [&str; 14] = [
@@ -51,17 +34,17 @@ const COLUMNS: [&str; 14] = [
 /// One entry, and below it each attribute before and after.
 pub(crate) fn text(
     out: &mut dyn Write,
-    view: &LogView,
+    entry: &LogEntry,
     known: &dyn Fn(&SourceId) -> Option<String>,
     style: Style,
 ) -> io::Result<()> {
-    let LogView {
+    let LogEntry {
+        id: _,
         at,
         job,
         cycle,
         action,
         status,
-        failed,
         subject,
         target,
         changes,
@@ -69,18 +52,19 @@ pub(crate) fn text(
         error,
         requests,
         duration_ms,
-    } = view;
+    } = entry;
     let target = target
         .as_ref()
         .map(|id| format!(" ({})", clean(id.as_str())));
     writeln!(
         out,
-        "{}  {}  {} {action} {}{}: {status}",
+        "{}  {}  {} {action} {}{}: {}",
         at.to_rfc3339_opts(SecondsFormat::Secs, true),
         clean(job.as_str()),
-        style.good_or_bad(!failed),
+        style.good_or_bad(*status != LogStatus::Failed),
         subject_text(subject),
         target.unwrap_or_default(),
+        status.as_str(),
     )?;
     if style.details {
         writeln!(
@@ -100,11 +84,13 @@ pub(crate) fn text(
     Ok(())
 }
 
-fn change_lines(
-    changes: &[(String, Option<Value>, Option<Value>)],
-    names: Names<'_>,
-) -> Vec<String> {
-    let lines = changes.iter().map(|(attribute, before, after)| {
+fn change_lines(changes: &[LoggedChange], names: Names<'_>) -> Vec<String> {
+    let lines = changes.iter().map(|change| {
+        let LoggedChange {
+            attribute,
+            before,
+            after,
+        } = change;
         let (before, after) = (
             optional(before.as_ref(), names),
             optional(after.as_ref(), names),
@@ -115,27 +101,27 @@ fn change_lines(
 }
 
 /// The document of a command that ends.
-pub(crate) fn json(out: &mut dyn Write, views: &[LogView]) -> io::Result<()> {
-    let entries: Vec<Json> = views.iter().map(entry).collect();
+pub(crate) fn json(out: &mut dyn Write, entries: &[LogEntry]) -> io::Result<()> {
+    let entries: Vec<Json> = entries.iter().map(entry_json).collect();
     let document = json!({ "format": FORMAT, "entries": entries });
     writeln!(out, "{document}")
 }
 
 /// One line per entry, for a reader who follows: a document would never be closed.
-pub(crate) fn json_line(out: &mut dyn Write, view: &LogView) -> io::Result<()> {
-    let mut line = entry(view);
+pub(crate) fn json_line(out: &mut dyn Write, entry: &LogEntry) -> io::Result<()> {
+    let mut line = entry_json(entry);
     line["format"] = json!(FORMAT);
     writeln!(out, "{line}")
 }
 
-fn entry(view: &LogView) -> Json {
-    let LogView {
+fn entry_json(entry: &LogEntry) -> Json {
+    let LogEntry {
+        id: _,
         at,
         job,
         cycle,
         action,
         status,
-        failed: _,
         subject,
         target,
         changes,
@@ -143,8 +129,13 @@ fn entry(view: &LogView) -> Json {
         error,
         requests,
         duration_ms,
-    } = view;
-    let changes = changes.iter().map(|(attribute, before, after)| {
+    } = entry;
+    let changes = changes.iter().map(|change| {
+        let LoggedChange {
+            attribute,
+            before,
+            after,
+        } = change;
         json!({
             "path": attribute,
             "old": before.as_ref().map(value_json),
@@ -156,7 +147,7 @@ fn entry(view: &LogView) -> Json {
         "job": job.as_str(),
         "cycle": cycle,
         "action": action,
-        "status": status,
+        "status": status.as_str(),
         "subject": subject_json(subject),
         "target": target.as_ref().map(TargetId::as_str),
         "changes": changes.collect::<Vec<_>>(),
@@ -173,16 +164,16 @@ pub(crate) fn csv_head(out: &mut dyn Write) -> io::Result<()> {
 
 pub(crate) fn csv(
     out: &mut dyn Write,
-    view: &LogView,
+    entry: &LogEntry,
     known: &dyn Fn(&SourceId) -> Option<String>,
 ) -> io::Result<()> {
-    let LogView {
+    let LogEntry {
+        id: _,
         at,
         job,
         cycle,
         action,
         status,
-        failed: _,
         subject:
             Subject {
                 kind,
@@ -196,13 +187,13 @@ pub(crate) fn csv(
         error,
         requests,
         duration_ms,
-    } = view;
+    } = entry;
     let fields = [
         at.to_rfc3339_opts(SecondsFormat::Millis, true),
         job.to_string(),
         cycle.to_string(),
         action.clone(),
-        (*status).to_owned(),
+        status.as_str().to_owned(),
         kind.word().to_owned(),
         id.to_string(),
         label.clone(),

@@ -12,8 +12,5 @@ mod tests;
 pub(crate) mod text;
 mod view;
 
-pub(crate) use log::LogView;
 pub(crate) use sentence::{clean_lines, doubts, misnamed, misnamed_remedy, not_planned};
-pub(crate) use view::{
-    CheckView, CycleView, EscrowView, HeldView, JobView, Part, PlanRow, PlanView, ProblemView, Rows,
-};
+pub(crate) use view::{JobStatus, Part, PlanRow, PlanView, Rows};

@@ -8,9 +8,8 @@ use serde_json::Value as Json;
 
 use super::json::Document;
 use super::text::{self, Style};
-use super::{
-    CheckView, CycleView, EscrowView, HeldView, JobView, Part, PlanRow, PlanView, ProblemView, Rows,
-};
+use super::{JobStatus, Part, PlanRow, PlanView, Rows};
+use crate::engine::check::{Check, Failed, Problem};
 use crate::engine::filter::ClauseFailure;
 use crate::engine::guard::{self, WhyHeld};
 use crate::engine::job::{Limit, Limits};
@@ -24,8 +23,9 @@ use crate::engine::plan::{
     Action, Change, Count, ElementChange, Header, Operation, Pointer, Proof, Referenced, Skipped,
     Subject, Totals, Verb, Warning, Why, WhyOut, WhyRemoved, WriteMode,
 };
+use crate::engine::record::{CycleRecord, CycleState, Escrowed, HeldRemoval, HeldSet, JobRecord};
 use crate::engine::redact::{REDACTED, Redactions};
-use crate::engine::summary::{CycleKind, FailedObject, Requests, Summary};
+use crate::engine::summary::{CycleKind, FailedObject, Health, Requests, Summary};
 
 /// The objects that rows refer to.
 const NAMED: [&str; 3] = ["may@contoso.com", "bob@contoso.com", "jane@contoso.com"];
@@ -826,8 +826,8 @@ fn a_summary_in_json_has_the_same_facts() {
 
 #[test]
 fn a_problem_is_told_with_its_place_and_its_remedy() {
-    let problem = ProblemView {
-        file: "entrain.toml".to_owned(),
+    let problem = Problem {
+        file: "entrain.toml".into(),
         line: Some(12),
         column: Some(8),
         variable: None,
@@ -848,16 +848,16 @@ fn a_problem_is_told_with_its_place_and_its_remedy() {
 #[test]
 fn checks_are_a_table_with_remedies() {
     let checks = [
-        CheckView {
+        Check {
             what: "access token".to_owned(),
-            result: Ok("granted".to_owned()),
+            outcome: Ok("granted".to_owned()),
         },
-        CheckView {
+        Check {
             what: "users".to_owned(),
-            result: Err((
-                "HTTP 403: Authorization_RequestDenied".to_owned(),
-                Some("grant User.Read.All".to_owned()),
-            )),
+            outcome: Err(Failed {
+                words: "HTTP 403: Authorization_RequestDenied".to_owned(),
+                remedy: Some("grant User.Read.All".to_owned()),
+            }),
         },
     ];
     let mut out = Vec::new();
@@ -873,66 +873,76 @@ fn checks_are_a_table_with_remedies() {
 #[test]
 fn a_status_is_a_table_and_what_needs_a_person() {
     let at = |seconds: i64| DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap();
-    let new = JobView {
+    let new = JobStatus {
         job: JobName::new("sosafe"),
         enabled: true,
-        linked: Count::default(),
-        pending: Count::default(),
-        in_escrow: Count::default(),
-        escrow: Vec::new(),
-        held: None,
-        last: None,
         next: Some(at(0)),
-        full_evaluation: true,
+        record: JobRecord::new(),
     };
-    let old = JobView {
+    let removal = |key, action: &str| HeldRemoval {
+        subject: Subject {
+            key: Key::new(key),
+            ..user("lee@contoso.com")
+        },
+        action: action.to_owned(),
+    };
+    let mut removals: Vec<_> = (1..=9).map(|key| removal(key, "disable")).collect();
+    removals.push(removal(10, "delete"));
+    let old = JobStatus {
         job: JobName::new("wizer"),
-        linked: Count {
-            users: 12_345,
-            groups: 20,
-        },
-        in_escrow: Count {
-            users: 2,
-            groups: 0,
-        },
-        escrow: vec![EscrowView {
-            subject: user("kim@contoso.com"),
-            action: "create".to_owned(),
-            attempts: 3,
-            first_failed: at(-9_000),
-            last_failed: at(-600),
-            message: "HTTP 400: no".to_owned(),
-        }],
-        held: Some(HeldView {
-            why: WhyHeld::EmptiedScope {
-                linked: Count {
-                    users: 9,
-                    groups: 1,
-                },
-            },
-            since: at(-600),
-            removals: BTreeMap::from([("disable".to_owned(), 9), ("delete".to_owned(), 1)]),
-        }),
-        last: Some(CycleView {
-            number: 7,
-            kind: CycleKind::Incremental,
-            state: "held",
-            started: at(-600),
-            finished: Some(at(-599)),
-            duration_ms: 1_000,
-            evaluated: Count::default(),
-            in_scope: Count::default(),
-            done: BTreeMap::from([("create".to_owned(), 2)]),
-            skipped: BTreeMap::new(),
-            failed: 2,
-            not_tried: 0,
-            requests: Requests::default(),
-            incomplete: None,
-            error: None,
-        }),
+        enabled: true,
         next: Some(at(1_800)),
-        full_evaluation: false,
-        ..new.clone()
+        record: JobRecord {
+            full_evaluation: false,
+            linked: Count {
+                users: 12_345,
+                groups: 20,
+            },
+            in_escrow: Count {
+                users: 2,
+                groups: 0,
+            },
+            escrow: vec![Escrowed {
+                subject: user("kim@contoso.com"),
+                action: "create".to_owned(),
+                attempts: 3,
+                first_failed: at(-9_000),
+                last_failed: at(-600),
+                class: Some(Class::Refused),
+                http_status: Some(400),
+                message: "HTTP 400: no".to_owned(),
+            }],
+            held: Some(HeldSet {
+                why: WhyHeld::EmptiedScope {
+                    linked: Count {
+                        users: 9,
+                        groups: 1,
+                    },
+                },
+                since: at(-600),
+                removals,
+            }),
+            cycles: vec![CycleRecord {
+                number: 7,
+                kind: CycleKind::Incremental,
+                state: CycleState::Ended(Health::Held),
+                started: at(-600),
+                finished: Some(at(-599)),
+                duration_ms: 1_000,
+                evaluated: Count::default(),
+                in_scope: Count::default(),
+                linked: Count::default(),
+                done: BTreeMap::from([("create".to_owned(), 2)]),
+                skipped: BTreeMap::new(),
+                failed: 2,
+                not_tried: 0,
+                held: 10,
+                requests: Requests::default(),
+                incomplete: None,
+                error: None,
+            }],
+            ..JobRecord::new()
+        },
     };
     let jobs = [new, old];
     let mut out = Vec::new();

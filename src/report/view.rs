@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 
 use crate::engine::guard::WhyHeld;
 use crate::engine::model::{JobName, Key, SourceId};
-use crate::engine::plan::{Action, Count, Header, Operation, Skipped, Subject, Totals};
+use crate::engine::plan::{Action, Header, Operation, Skipped, Totals};
+use crate::engine::record::JobRecord;
 use crate::engine::redact::{REDACTED, Shown};
 use crate::engine::summary::{CycleKind, Requests};
 
@@ -54,88 +55,14 @@ pub(crate) enum PlanRow<'r> {
     Skipped(&'r Shown<'r, Skipped>),
 }
 
-/// A problem or a warning of the configuration.
+/// One job, from the configuration and the local state alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ProblemView {
-    pub(crate) file: String,
-    /// Counted from 1, as columns are.
-    pub(crate) line: Option<usize>,
-    pub(crate) column: Option<usize>,
-    /// The environment variable that the value came from, instead of the file.
-    pub(crate) variable: Option<String>,
-    /// Empty for the file as a whole.
-    pub(crate) key: String,
-    pub(crate) message: String,
-    /// What to do about it.
-    pub(crate) remedy: String,
-}
-
-/// One step of Test Connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CheckView {
-    pub(crate) what: String,
-    /// What was seen, or the problem in words with its remedy.
-    pub(crate) result: Result<String, (String, Option<String>)>,
-}
-
-/// One job's state, from the local state file alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct JobView {
+pub(crate) struct JobStatus {
     pub(crate) job: JobName,
     pub(crate) enabled: bool,
-    pub(crate) linked: Count,
-    /// Objects marked for evaluation.
-    pub(crate) pending: Count,
-    pub(crate) in_escrow: Count,
-    /// The first of them.
-    pub(crate) escrow: Vec<EscrowView>,
-    pub(crate) held: Option<HeldView>,
-    pub(crate) last: Option<CycleView>,
     /// `None` when the job is disabled, or its schedule names no future time.
     pub(crate) next: Option<DateTime<Utc>>,
-    /// The next cycle evaluates everything.
-    pub(crate) full_evaluation: bool,
-}
-
-/// An object whose last operation failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct EscrowView {
-    pub(crate) subject: Subject,
-    pub(crate) action: String,
-    pub(crate) attempts: u32,
-    pub(crate) first_failed: DateTime<Utc>,
-    pub(crate) last_failed: DateTime<Utc>,
-    pub(crate) message: String,
-}
-
-/// Removals that wait for a person.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HeldView {
-    pub(crate) why: WhyHeld,
-    pub(crate) since: DateTime<Utc>,
-    /// By the word of the action.
-    pub(crate) removals: BTreeMap<String, u64>,
-}
-
-/// A cycle on record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CycleView {
-    pub(crate) number: i64,
-    pub(crate) kind: CycleKind,
-    /// `running`, `succeeded` and so on.
-    pub(crate) state: &'static str,
-    pub(crate) started: DateTime<Utc>,
-    pub(crate) finished: Option<DateTime<Utc>>,
-    pub(crate) duration_ms: u64,
-    pub(crate) evaluated: Count,
-    pub(crate) in_scope: Count,
-    pub(crate) done: BTreeMap<String, u64>,
-    pub(crate) skipped: BTreeMap<String, u64>,
-    pub(crate) failed: u64,
-    pub(crate) not_tried: u64,
-    pub(crate) requests: Requests,
-    pub(crate) incomplete: Option<String>,
-    pub(crate) error: Option<String>,
+    pub(crate) record: JobRecord,
 }
 
 /// What other objects are called in a report.

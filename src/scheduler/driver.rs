@@ -16,13 +16,13 @@ use tokio_util::sync::CancellationToken;
 use super::clock::now;
 use super::due::next_start;
 use super::signal::{GRACE, Signal, Signals};
-use super::status::{Ended, JobStatus, State, Status, WokenBy};
+use super::status::{Activity, State, Status, WokenBy};
 use super::systemd;
 use crate::config::{Config, Job};
 use crate::cycle::{self, Agent, Options};
 use crate::engine::model::JobName;
-use crate::engine::summary::{Progress, Summary};
-use crate::store::{CycleState, Store};
+use crate::engine::summary::{Health, Progress, Summary};
+use crate::store::Store;
 
 /// The longest sleep before the clock is asked again: it may have been set, or the machine suspended.
 const LONGEST_SLEEP: Duration = Duration::from_secs(20);
@@ -285,22 +285,22 @@ async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy)
         Ok(Ok(summary)) => log_summary(&summary, woken_by),
         Ok(Err(_)) if shared.stop.is_cancelled() => {
             tracing::info!(job = %name, "the cycle was stopped; the next one goes on from here");
-            Ended::Well
+            Health::Stopped
         }
         Ok(Err(error)) => {
             let error = error.chain();
             tracing::error!(job = %name, error, "the cycle could not go on; it is tried again when it is due");
-            Ended::Failed
+            Health::Failed
         }
         Err(error) => {
             tracing::error!(job = %name, %error, "the cycle broke down, which is a bug; it is tried again when it is due");
-            Ended::Failed
+            Health::Failed
         }
     };
     set_state(shared, name, State::Waiting { next: None }, Some(ended));
 }
 
-fn log_summary(summary: &Summary, woken_by: WokenBy) -> Ended {
+fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
     let Summary {
         job,
         cycle,
@@ -354,21 +354,16 @@ fn log_summary(summary: &Summary, woken_by: WokenBy) -> Ended {
     }
     if let Some(reason) = aborted {
         tracing::error!(%job, cycle, reason, "the target could not be worked with");
-        return Ended::Failed;
     }
-    if *failed > 0 || held.is_some() || incomplete.is_some() {
-        Ended::NeedsAttention
-    } else {
-        Ended::Well
-    }
+    summary.health()
 }
 
 /// `ended` replaces what is known of the last cycle; `None` leaves it as it is.
-fn set_state(shared: &Shared, name: &JobName, state: State, ended: Option<Ended>) {
+fn set_state(shared: &Shared, name: &JobName, state: State, ended: Option<Health>) {
     shared.status.send_modify(|status| {
         let last = status.jobs.get(name).and_then(|job| job.last);
         let last = ended.or(last);
-        status.jobs.insert(name.clone(), JobStatus { state, last });
+        status.jobs.insert(name.clone(), Activity { state, last });
     });
 }
 
@@ -396,23 +391,12 @@ fn last_start_on_record(store: &Store, job: &JobName) -> Option<DateTime<Utc>> {
     }
 }
 
-/// Whether the job's last cycle did not go through: whoever starts the service has waited for it, and
-/// may have mended what was wrong. No other process can be in the middle of it, for the lock is ours.
+/// Whether the job's last cycle did not reach its end. Its next one does not wait for its time: what was
+/// wrong may have been corrected. No other process can be in the middle of it, for the lock is ours.
 fn is_unfinished(store: &Store, job: &JobName) -> bool {
-    match store.last_cycle(job) {
-        Ok(Some(cycle)) => match cycle.state {
-            CycleState::Running
-            | CycleState::Stopped
-            | CycleState::Failed
-            | CycleState::Interrupted => true,
-            CycleState::Succeeded
-            | CycleState::Incomplete
-            | CycleState::ObjectsFailed
-            | CycleState::Held => false,
-        },
-        // An error is told when the last start is looked up.
-        Ok(None) | Err(_) => false,
-    }
+    // An error is logged when the last start is looked up.
+    let last = store.last_cycle(job).ok().flatten();
+    last.is_some_and(|cycle| cycle.state.is_unfinished())
 }
 
 /// An error and everything below it, in one line.

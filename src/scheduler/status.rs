@@ -1,5 +1,4 @@
-//! Where each job of a running agent stands. Written by the driver, read by whoever wants to know;
-//! reading it never holds up a cycle.
+//! What each job of the running service does. The driver writes it; reading it never blocks a cycle.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,18 +7,18 @@ use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use crate::engine::model::JobName;
-use crate::engine::summary::Progress;
+use crate::engine::summary::{Health, Progress};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Status {
-    pub(crate) jobs: BTreeMap<JobName, JobStatus>,
+    pub(crate) jobs: BTreeMap<JobName, Activity>,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct JobStatus {
+pub(crate) struct Activity {
     pub(crate) state: State,
     /// How the last cycle since the start of the agent ended.
-    pub(crate) last: Option<Ended>,
+    pub(crate) last: Option<Health>,
 }
 
 #[derive(Clone, Debug)]
@@ -37,15 +36,6 @@ pub(crate) enum State {
 pub(crate) enum WokenBy {
     Schedule,
     Operator,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    Well,
-    /// Some objects failed, or removals are held.
-    NeedsAttention,
-    /// The cycle could not go on.
-    Failed,
 }
 
 impl WokenBy {
@@ -66,7 +56,7 @@ impl fmt::Display for Status {
         }
         let mut next: Option<(&JobName, DateTime<Utc>)> = None;
         let mut parts = Vec::new();
-        for (name, JobStatus { state, last }) in jobs {
+        for (name, Activity { state, last }) in jobs {
             match state {
                 State::Running { woken_by, progress } => {
                     let step = step(*progress.borrow());
@@ -80,9 +70,11 @@ impl fmt::Display for Status {
                 State::Waiting { next: None } => {}
             }
             match last {
-                Some(Ended::Failed) => parts.push(format!("{name}: the last cycle failed")),
-                Some(Ended::NeedsAttention) => parts.push(format!("{name}: needs attention")),
-                Some(Ended::Well) | None => {}
+                Some(Health::Failed) => parts.push(format!("{name}: the last cycle failed")),
+                Some(Health::ObjectsFailed | Health::Held | Health::Incomplete) => {
+                    parts.push(format!("{name}: needs attention"));
+                }
+                Some(Health::Succeeded | Health::Stopped) | None => {}
             }
         }
         if let Some((name, time)) = next {
@@ -118,7 +110,7 @@ mod tests {
             total: 9,
         });
         let at = |seconds| DateTime::from_timestamp(seconds, 0);
-        let job = |state, last| JobStatus { state, last };
+        let job = |state, last| Activity { state, last };
         let status = Status {
             jobs: BTreeMap::from([
                 (
@@ -133,11 +125,11 @@ mod tests {
                 ),
                 (
                     JobName::new("b"),
-                    job(State::Waiting { next: at(7_200) }, Some(Ended::Failed)),
+                    job(State::Waiting { next: at(7_200) }, Some(Health::Failed)),
                 ),
                 (
                     JobName::new("c"),
-                    job(State::Waiting { next: at(3_600) }, Some(Ended::Well)),
+                    job(State::Waiting { next: at(3_600) }, Some(Health::Succeeded)),
                 ),
             ]),
         };

@@ -13,116 +13,14 @@ use super::links::link_counts;
 use super::objects::counts;
 use super::state::State;
 use super::wire::{Column, unreadable};
-use super::{Error, Escrowed, HeldSet, Store, escrow};
+use super::{Error, Store, escrow};
 use crate::engine::model::JobName;
 use crate::engine::plan::Count;
-use crate::engine::summary::{CycleKind, Requests, Summary};
+use crate::engine::record::{CycleRecord, CycleState, JobRecord};
+use crate::engine::summary::{CycleKind, Health, Requests, Summary};
 
 /// How many entries of the escrow a status shows.
 const SHOWN_ESCROW: u32 = 100;
-
-/// A cycle on record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CycleRecord {
-    pub(crate) number: i64,
-    pub(crate) kind: CycleKind,
-    pub(crate) state: CycleState,
-    pub(crate) started: DateTime<Utc>,
-    pub(crate) finished: Option<DateTime<Utc>>,
-    pub(crate) duration_ms: u64,
-    pub(crate) evaluated: Count,
-    pub(crate) in_scope: Count,
-    pub(crate) linked: Count,
-    /// As in [`Summary::done`].
-    pub(crate) done: BTreeMap<String, u64>,
-    /// As in [`Summary::skipped`].
-    pub(crate) skipped: BTreeMap<String, u64>,
-    pub(crate) failed: u64,
-    pub(crate) not_tried: u64,
-    /// Removals that were held.
-    pub(crate) held: u64,
-    pub(crate) requests: Requests,
-    /// Why the source could not be read completely, or the scope is in doubt.
-    pub(crate) incomplete: Option<String>,
-    /// Why the cycle could not go on.
-    pub(crate) error: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum CycleState {
-    Running,
-    Succeeded,
-    /// It was completed, but who belongs was not known for certain, so removals wait.
-    Incomplete,
-    /// It was completed, but some objects failed.
-    ObjectsFailed,
-    /// It was completed, but removals are held.
-    Held,
-    /// It was told to stop.
-    Stopped,
-    /// It could not go on.
-    Failed,
-    /// Its process ended without a word.
-    Interrupted,
-}
-
-impl CycleState {
-    const ALL: [Self; 8] = [
-        Self::Running,
-        Self::Succeeded,
-        Self::Incomplete,
-        Self::ObjectsFailed,
-        Self::Held,
-        Self::Stopped,
-        Self::Failed,
-        Self::Interrupted,
-    ];
-
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Succeeded => "succeeded",
-            Self::Incomplete => "incomplete",
-            Self::ObjectsFailed => "objects-failed",
-            Self::Held => "held",
-            Self::Stopped => "stopped",
-            Self::Failed => "failed",
-            Self::Interrupted => "interrupted",
-        }
-    }
-
-    fn of(summary: &Summary) -> Self {
-        if summary.aborted.is_some() {
-            Self::Failed
-        } else if summary.stopped {
-            Self::Stopped
-        } else if summary.incomplete.is_some() {
-            Self::Incomplete
-        } else if summary.held.is_some() {
-            Self::Held
-        } else if summary.failed > 0 {
-            Self::ObjectsFailed
-        } else {
-            Self::Succeeded
-        }
-    }
-}
-
-/// All that is known of a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct JobStatus {
-    /// The next cycle evaluates everything.
-    pub(crate) full_evaluation: bool,
-    /// The newest first.
-    pub(crate) cycles: Vec<CycleRecord>,
-    pub(crate) linked: Count,
-    /// Objects marked for evaluation.
-    pub(crate) pending: Count,
-    pub(crate) in_escrow: Count,
-    /// The first hundred of them, the longest there first.
-    pub(crate) escrow: Vec<Escrowed>,
-    pub(crate) held: Option<HeldSet>,
-}
 
 impl Store {
     /// Begins a cycle and gives its number. A cycle of the job that never ended was interrupted.
@@ -182,7 +80,7 @@ impl Store {
                  WHERE number = ?1",
                 params![
                     cycle,
-                    CycleState::of(summary),
+                    CycleState::Ended(summary.health()),
                     Column(now),
                     Column(*duration_ms),
                     Column(evaluated.users),
@@ -226,7 +124,7 @@ impl Store {
                  WHERE number = ?1",
                 params![
                     cycle,
-                    CycleState::Failed,
+                    CycleState::Ended(Health::Failed),
                     Column(now),
                     error,
                     Column(requests.source),
@@ -238,7 +136,7 @@ impl Store {
     }
 
     /// All that is known of a job, with so many of its last cycles.
-    pub(crate) fn status(&self, job: &JobName, cycles: u32) -> Result<JobStatus, Error> {
+    pub(crate) fn status(&self, job: &JobName, cycles: u32) -> Result<JobRecord, Error> {
         let (mut status, running) = self.read("look up the job's status", |state| {
             let cycles = last_cycles(state, job, cycles)?;
             let running = cycles
@@ -246,7 +144,7 @@ impl Store {
                 .any(|cycle| cycle.state == CycleState::Running);
             let key = state.job_or_none(job)?;
             let count = |sql| counts(state, sql, |kind| (key, kind));
-            let status = JobStatus {
+            let status = JobRecord {
                 full_evaluation: is_full(state, job)?,
                 cycles,
                 linked: link_counts(state, job)?,
@@ -258,19 +156,19 @@ impl Store {
             Ok((status, running))
         })?;
         if running {
-            self.tell_interrupted(&mut status.cycles)?;
+            self.note_interrupted(&mut status.cycles)?;
         }
         Ok(status)
     }
 
     pub(crate) fn last_cycle(&self, job: &JobName) -> Result<Option<CycleRecord>, Error> {
         let mut cycles = self.read("look up the last cycle", |state| last_cycles(state, job, 1))?;
-        self.tell_interrupted(&mut cycles)?;
+        self.note_interrupted(&mut cycles)?;
         Ok(cycles.pop())
     }
 
-    /// No cycle runs when no process holds the lock: it was interrupted, and nobody could say so.
-    fn tell_interrupted(&self, cycles: &mut [CycleRecord]) -> Result<(), Error> {
+    /// No cycle runs when no process holds the lock: it was interrupted.
+    fn note_interrupted(&self, cycles: &mut [CycleRecord]) -> Result<(), Error> {
         let running = cycles
             .iter_mut()
             .filter(|cycle| cycle.state == CycleState::Running);
@@ -366,16 +264,15 @@ fn cycle(row: &Row<'_>) -> rusqlite::Result<CycleRecord> {
 
 impl ToSql for CycleState {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.word().into())
+        Ok(self.as_str().into())
     }
 }
 
 impl FromSql for CycleState {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let word = value.as_str()?;
-        Self::ALL
-            .into_iter()
-            .find(|state| state.word() == word)
+        Self::all()
+            .find(|state| state.as_str() == word)
             .ok_or_else(|| unreadable("state of a cycle"))
     }
 }

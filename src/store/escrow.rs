@@ -11,27 +11,12 @@ use super::state::State;
 use super::wire::Column;
 use super::{Error, Store};
 use crate::engine::model::{JobName, Key, ObjectKind};
-use crate::engine::outcome::{Class, Failure};
+use crate::engine::outcome::Failure;
 use crate::engine::plan::Subject;
+use crate::engine::record::Escrowed;
 
 /// The action word of an object that never became an action.
 pub(crate) const PLAN: &str = "plan";
-
-/// An object in escrow.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Escrowed {
-    pub(crate) subject: Subject,
-    /// The action's word, or "plan" when it never became one.
-    pub(crate) action: String,
-    pub(crate) first_failed: DateTime<Utc>,
-    pub(crate) last_failed: DateTime<Utc>,
-    /// Cycles in which it failed, one after the other.
-    pub(crate) attempts: u32,
-    /// `None` when it never became an action.
-    pub(crate) class: Option<Class>,
-    pub(crate) http_status: Option<u16>,
-    pub(crate) message: String,
-}
 
 /// An object that could not be planned: a mapping failed, its match is ambiguous.
 #[derive(Clone, Debug, PartialEq, Eq)]

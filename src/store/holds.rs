@@ -10,22 +10,7 @@ use super::{Error, Store};
 use crate::engine::guard::WhyHeld;
 use crate::engine::model::JobName;
 use crate::engine::plan::{Count, Subject};
-
-/// What is held of a job, since when, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HeldSet {
-    pub(crate) why: WhyHeld,
-    pub(crate) since: DateTime<Utc>,
-    /// In plan order.
-    pub(crate) removals: Vec<HeldRemoval>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HeldRemoval {
-    pub(crate) subject: Subject,
-    /// The action's word.
-    pub(crate) action: String,
-}
+use crate::engine::record::{HeldRemoval, HeldSet};
 
 const TOO_MANY: &str = "too-many-deletions";
 const EMPTIED: &str = "emptied-scope";

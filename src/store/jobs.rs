@@ -4,8 +4,9 @@ use rusqlite::{OptionalExtension, params};
 
 use super::marks::Marks;
 use super::state::{State, first_link};
-use super::{CycleRecord, Error, Store};
+use super::{Error, Store};
 use crate::engine::model::JobName;
+use crate::engine::record::CycleRecord;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct JobState {

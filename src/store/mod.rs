@@ -28,14 +28,9 @@ mod wire;
 mod tests;
 
 pub(crate) use assignments::Application;
-pub(crate) use cycles::{CycleRecord, CycleState, JobStatus};
 pub(crate) use error::Error;
-pub(crate) use escrow::{Escrowed, NotPlanned, PLAN};
-pub(crate) use holds::HeldSet;
-pub(crate) use ledger::{
-    Advanced, LogEntry, LogFilter, LogStatus, LoggedChange, Place, Queued, RequestRecord, Row,
-    RowId, RowsOf,
-};
+pub(crate) use escrow::{NotPlanned, PLAN};
+pub(crate) use ledger::{Advanced, LogFilter, Place, Queued, RequestRecord, Row, RowId, RowsOf};
 pub(crate) use lock::Lock;
 pub(crate) use open::Store;
 pub(crate) use pending::{Evaluated, Evaluation, MarkCutoff};

@@ -974,15 +974,18 @@ async fn a_connection_test_says_which_permission_is_missing() {
             },
         )
         .await;
-    let good: Vec<_> = checks.iter().map(|c| (c.what, c.outcome.is_ok())).collect();
+    let good: Vec<_> = checks
+        .iter()
+        .map(|check| (check.what.as_str(), check.outcome.is_ok()))
+        .collect();
     assert_eq!(
         good,
         [
-            ("access token", true),
-            ("application", true),
-            ("assignments", true),
-            ("users", true),
-            ("groups", false),
+            ("source: access token", true),
+            ("source: application", true),
+            ("source: assignments", true),
+            ("source: users", true),
+            ("source: groups", false),
         ]
     );
     let failed = checks[4].outcome.as_ref().unwrap_err();

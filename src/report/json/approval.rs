@@ -6,18 +6,18 @@ use serde_json::json;
 
 use super::document::FORMAT;
 use crate::engine::model::JobName;
-use crate::report::view::HeldView;
+use crate::engine::record::HeldSet;
 
 /// What was approved for a job; `None` when nothing was held.
 pub(crate) fn approved(
     out: &mut dyn Write,
     job: &JobName,
-    held: Option<&HeldView>,
+    held: Option<&HeldSet>,
 ) -> io::Result<()> {
     let document = json!({
         "format": FORMAT,
         "job": job.as_str(),
-        "approved": held.map(|held| &held.removals),
+        "approved": held.map(HeldSet::by_action),
     });
     writeln!(out, "{document}")
 }

@@ -2,18 +2,16 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::engine::check::{Check, Failed};
 use crate::engine::model::JobName;
-use crate::report::view::CheckView;
 
-pub(super) fn checks_json(job: &JobName, checks: &[CheckView]) -> Json {
-    let ok = checks.iter().all(|check| check.result.is_ok());
-    let checks = checks
-        .iter()
-        .map(|CheckView { what, result }| match result {
-            Ok(seen) => json!({ "check": what, "ok": true, "seen": seen }),
-            Err((problem, remedy)) => {
-                json!({ "check": what, "ok": false, "problem": problem, "remedy": remedy })
-            }
-        });
+pub(super) fn checks_json(job: &JobName, checks: &[Check]) -> Json {
+    let ok = checks.iter().all(|check| check.outcome.is_ok());
+    let checks = checks.iter().map(|Check { what, outcome }| match outcome {
+        Ok(seen) => json!({ "check": what, "ok": true, "seen": seen }),
+        Err(Failed { words, remedy }) => {
+            json!({ "check": what, "ok": false, "problem": words, "remedy": remedy })
+        }
+    });
     json!({ "job": job.as_str(), "ok": ok, "checks": checks.collect::<Vec<_>>() })
 }

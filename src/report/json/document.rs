@@ -9,9 +9,10 @@ use super::check::checks_json;
 use super::plan::PlanDocument;
 use super::status::status_json;
 use super::summary::summary_json;
+use crate::engine::check::Check;
 use crate::engine::model::JobName;
 use crate::engine::summary::Summary;
-use crate::report::view::{CheckView, JobView, PlanView};
+use crate::report::view::{JobStatus, PlanView};
 
 /// Of every document.
 pub(crate) const FORMAT: u64 = 1;
@@ -36,11 +37,11 @@ impl<'a> Document<'a> {
         self.entry(&summary_json(summary))
     }
 
-    pub(crate) fn checks(&mut self, job: &JobName, checks: &[CheckView]) -> io::Result<()> {
+    pub(crate) fn checks(&mut self, job: &JobName, checks: &[Check]) -> io::Result<()> {
         self.entry(&checks_json(job, checks))
     }
 
-    pub(crate) fn status(&mut self, job: &JobView) -> io::Result<()> {
+    pub(crate) fn status(&mut self, job: &JobStatus) -> io::Result<()> {
         self.entry(&status_json(job))
     }
 

@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use serde_json::{Value as Json, json};
 
 use super::document::FORMAT;
-use crate::report::view::ProblemView;
+use crate::engine::check::Problem;
 
 /// Problems and warnings of the configuration.
 pub(crate) fn problems(
     out: &mut dyn Write,
-    problems: &[ProblemView],
-    warnings: &[ProblemView],
+    problems: &[Problem],
+    warnings: &[Problem],
 ) -> io::Result<()> {
     let document = json!({
         "format": FORMAT,
@@ -22,8 +22,8 @@ pub(crate) fn problems(
     writeln!(out, "{document}")
 }
 
-fn problem_json(problem: &ProblemView) -> Json {
-    let ProblemView {
+fn problem_json(problem: &Problem) -> Json {
+    let Problem {
         file,
         line,
         column,
@@ -33,7 +33,7 @@ fn problem_json(problem: &ProblemView) -> Json {
         remedy,
     } = problem;
     json!({
-        "file": file,
+        "file": file.display().to_string(),
         "line": line,
         "column": column,
         "variable": variable,

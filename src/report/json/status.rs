@@ -4,29 +4,35 @@ use serde_json::{Value as Json, json};
 
 use super::value::{count_json, requests_json, subject_json, time_json};
 use super::why::why_held_json;
+use crate::engine::record::{CycleRecord, Escrowed, JobRecord};
 use crate::report::sentence;
-use crate::report::view::{CycleView, EscrowView, HeldView, JobView};
+use crate::report::view::JobStatus;
 
-pub(super) fn status_json(view: &JobView) -> Json {
-    let JobView {
+pub(super) fn status_json(status: &JobStatus) -> Json {
+    let JobStatus {
         job,
         enabled,
-        linked,
-        pending,
-        in_escrow,
-        escrow,
-        held,
-        last,
         next,
-        full_evaluation,
-    } = view;
+        record:
+            JobRecord {
+                full_evaluation,
+                cycles,
+                linked,
+                pending,
+                in_escrow,
+                escrow,
+                held,
+            },
+    } = status;
     let escrow = escrow.iter().map(|entry| {
-        let EscrowView {
+        let Escrowed {
             subject,
             action,
-            attempts,
             first_failed,
             last_failed,
+            attempts,
+            class: _,
+            http_status: _,
             message,
         } = entry;
         json!({
@@ -39,14 +45,9 @@ pub(super) fn status_json(view: &JobView) -> Json {
         })
     });
     let held = held.as_ref().map(|held| {
-        let HeldView {
-            why,
-            since,
-            removals,
-        } = held;
-        let mut object = why_held_json(*why);
-        object.insert("since".to_owned(), time_json(*since));
-        object.insert("removals".to_owned(), json!(removals));
+        let mut object = why_held_json(held.why);
+        object.insert("since".to_owned(), time_json(held.since));
+        object.insert("removals".to_owned(), json!(held.by_action()));
         object
     });
     json!({
@@ -57,14 +58,14 @@ pub(super) fn status_json(view: &JobView) -> Json {
         "in_escrow": count_json(*in_escrow),
         "escrow": escrow.collect::<Vec<_>>(),
         "held": held,
-        "last_cycle": last.as_ref().map(cycle_json),
+        "last_cycle": cycles.first().map(cycle_json),
         "next": next.map(time_json),
         "full_evaluation": full_evaluation,
     })
 }
 
-fn cycle_json(cycle: &CycleView) -> Json {
-    let CycleView {
+fn cycle_json(cycle: &CycleRecord) -> Json {
+    let CycleRecord {
         number,
         kind,
         state,
@@ -73,10 +74,12 @@ fn cycle_json(cycle: &CycleView) -> Json {
         duration_ms,
         evaluated,
         in_scope,
+        linked: _,
         done,
         skipped,
         failed,
         not_tried,
+        held: _,
         requests,
         incomplete,
         error,
@@ -84,7 +87,7 @@ fn cycle_json(cycle: &CycleView) -> Json {
     json!({
         "cycle": number,
         "kind": sentence::cycle_kind(*kind),
-        "state": state,
+        "state": state.as_str(),
         "started": time_json(*started),
         "finished": finished.map(time_json),
         "duration_ms": duration_ms,

@@ -1,13 +1,13 @@
 //! What an operator approved.
 
 use crate::engine::model::JobName;
+use crate::engine::record::HeldSet;
 use crate::report::sentence::{clean, removals};
-use crate::report::view::HeldView;
 
 /// What was approved for a job.
-pub(crate) fn approved(job: &JobName, held: &HeldView) -> String {
+pub(crate) fn approved(job: &JobName, held: &HeldSet) -> String {
     let job = clean(job.as_str());
-    let removals = removals(&held.removals);
+    let removals = removals(&held.by_action());
     format!("Approved for {job}: {removals}. The next cycle carries it out, if it still applies.")
 }
 

@@ -3,28 +3,28 @@
 use std::io::{self, Write};
 
 use super::style::{Mark, Style};
+use crate::engine::check::{Check, Failed};
 use crate::engine::model::JobName;
 use crate::report::sentence::clean;
-use crate::report::view::CheckView;
 
 /// The steps of Test Connection of one job.
 pub(crate) fn checks(
     out: &mut dyn Write,
     job: &JobName,
-    checks: &[CheckView],
+    checks: &[Check],
     style: Style,
 ) -> io::Result<()> {
     writeln!(out, "{}", style.bold(&clean(job.as_str())))?;
     let width = checks.iter().map(|check| check.what.chars().count()).max();
     let width = width.unwrap_or(0);
-    for CheckView { what, result } in checks {
+    for Check { what, outcome } in checks {
         let what = clean(what);
-        match result {
+        match outcome {
             Ok(seen) => {
                 let mark = style.mark(Mark::Good);
                 writeln!(out, "  {mark} {what:width$}  {}", clean(seen))?;
             }
-            Err((words, remedy)) => {
+            Err(Failed { words, remedy }) => {
                 let mark = style.mark(Mark::Fail);
                 writeln!(out, "  {mark} {what:width$}  {}", clean(words))?;
                 if let Some(remedy) = remedy {

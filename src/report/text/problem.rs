@@ -3,17 +3,17 @@
 use std::io::{self, Write};
 
 use super::style::Style;
+use crate::engine::check::Problem;
 use crate::report::sentence::{clean, things};
-use crate::report::view::ProblemView;
 
 /// One block for each problem or warning.
 pub(crate) fn problem(
     out: &mut dyn Write,
     word: &str,
-    problem: &ProblemView,
+    problem: &Problem,
     style: Style,
 ) -> io::Result<()> {
-    let ProblemView {
+    let Problem {
         file,
         line,
         column,
@@ -24,9 +24,11 @@ pub(crate) fn problem(
     } = problem;
     let place = match (variable, line, column) {
         (Some(variable), _, _) => format!("environment variable {}", clean(variable)),
-        (None, Some(line), Some(column)) => format!("{}:{line}:{column}", clean(file)),
-        (None, Some(line), None) => format!("{}:{line}", clean(file)),
-        (None, None, _) => clean(file),
+        (None, Some(line), Some(column)) => {
+            format!("{}:{line}:{column}", clean(&file.display().to_string()))
+        }
+        (None, Some(line), None) => format!("{}:{line}", clean(&file.display().to_string())),
+        (None, None, _) => clean(&file.display().to_string()),
     };
     let key = match key.as_str() {
         "" => String::new(),
@@ -44,7 +46,7 @@ pub(crate) fn problem(
 }
 
 /// The last line of a check that found no problem.
-pub(crate) fn valid(file: &str, jobs: &[&str], warnings: &[ProblemView]) -> String {
+pub(crate) fn valid(file: &str, jobs: &[&str], warnings: &[Problem]) -> String {
     let names = match jobs {
         [] => String::new(),
         some => format!(" ({})", clean(&some.join(", "))),
@@ -58,7 +60,7 @@ pub(crate) fn valid(file: &str, jobs: &[&str], warnings: &[ProblemView]) -> Stri
 }
 
 /// The last line of a check that found problems.
-pub(crate) fn invalid(problems: &[ProblemView]) -> String {
+pub(crate) fn invalid(problems: &[Problem]) -> String {
     let problems = things(problems.len() as u64, "problem");
     format!("The configuration is not valid: {problems}.")
 }

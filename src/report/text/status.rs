@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use chrono::{DateTime, Utc};
 
 use super::style::{Mark, Style};
+use crate::engine::record::{CycleRecord, Escrowed, HeldSet, JobRecord};
 use crate::report::sentence::{
     capital, clean, count, cycle_kind, deeds, duration, number, removals, subject_text, things,
     troubles, why_held,
 };
-use crate::report::view::{CycleView, EscrowView, HeldView, JobView};
+use crate::report::view::JobStatus;
 
 /// Entries of the escrow in a status; the rest is counted.
 const ESCROW_SHOWN: usize = 10;
@@ -17,7 +18,7 @@ const ESCROW_SHOWN: usize = 10;
 /// The state of every job, one row each, and below it what there is to say of the last cycle.
 pub(crate) fn status(
     out: &mut dyn Write,
-    jobs: &[JobView],
+    jobs: &[JobStatus],
     now: DateTime<Utc>,
     style: Style,
 ) -> io::Result<()> {
@@ -32,24 +33,25 @@ pub(crate) fn status(
         "NEXT",
     ];
     let mut rows = vec![header.map(str::to_owned)];
-    for view in jobs {
-        let held = view.held.iter().flat_map(|held| held.removals.values());
-        let last = view.last.as_ref();
-        let state = match (view.enabled, last) {
-            (_, Some(last)) if last.finished.is_none() => last.state,
+    for status in jobs {
+        let record = &status.record;
+        let held = record.held.as_ref().map(HeldSet::by_action);
+        let last = record.cycles.first();
+        let state = match (status.enabled, last) {
+            (_, Some(last)) if last.finished.is_none() => last.state.as_str(),
             (false, _) => "disabled",
-            (true, Some(last)) => last.state,
+            (true, Some(last)) => last.state.as_str(),
             (true, None) => "never run",
         };
         rows.push([
-            clean(view.job.as_str()),
+            clean(status.job.as_str()),
             state.to_owned(),
             last.map_or_else(dash, |last| ago(last.started, now)),
-            number(view.linked.users),
-            number(view.linked.groups),
-            number(view.in_escrow.total()),
-            number(held.sum()),
-            view.next.map_or_else(dash, |next| ahead(next, now)),
+            number(record.linked.users),
+            number(record.linked.groups),
+            number(record.in_escrow.total()),
+            number(held.map_or(0, |held| held.values().sum())),
+            status.next.map_or_else(dash, |next| ahead(next, now)),
         ]);
     }
     let widths: Vec<usize> = (0..header.len())
@@ -78,19 +80,23 @@ pub(crate) fn status(
     Ok(())
 }
 
-fn write_remarks(out: &mut dyn Write, view: &JobView, style: Style) -> io::Result<()> {
-    let JobView {
+fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::Result<()> {
+    let JobStatus {
         job,
         enabled: _,
-        linked: _,
-        pending,
-        in_escrow,
-        escrow,
-        held,
-        last,
         next: _,
-        full_evaluation,
-    } = view;
+        record:
+            JobRecord {
+                full_evaluation,
+                cycles,
+                linked: _,
+                pending,
+                in_escrow,
+                escrow,
+                held,
+            },
+    } = status;
+    let last = cycles.first();
     let name = clean(job.as_str());
     if let Some(last) = last {
         writeln!(out, "\n{}", style.bold(&name))?;
@@ -104,19 +110,14 @@ fn write_remarks(out: &mut dyn Write, view: &JobView, style: Style) -> io::Resul
         writeln!(out, "  {} to be evaluated.", capital(&count(*pending)))?;
     }
     let fail = style.mark(Mark::Fail);
-    if let Some(HeldView {
-        why,
-        since,
-        removals: by_action,
-    }) = held
-    {
+    if let Some(held) = held {
         writeln!(
             out,
             "  {fail} Held back since {}: {}; {}. Look at them with: entrain plan {name}; allow them \
              with: entrain approve {name}",
-            since.format("%Y-%m-%d %H:%M UTC"),
-            removals(by_action),
-            why_held(*why)
+            held.since.format("%Y-%m-%d %H:%M UTC"),
+            removals(&held.by_action()),
+            why_held(held.why)
         )?;
     }
     let shown = if style.details {
@@ -124,12 +125,14 @@ fn write_remarks(out: &mut dyn Write, view: &JobView, style: Style) -> io::Resul
     } else {
         ESCROW_SHOWN
     };
-    for EscrowView {
+    for Escrowed {
         subject,
         action,
-        attempts,
         first_failed,
         last_failed: _,
+        attempts,
+        class: _,
+        http_status: _,
         message,
     } in escrow.iter().take(shown)
     {
@@ -152,8 +155,8 @@ fn write_remarks(out: &mut dyn Write, view: &JobView, style: Style) -> io::Resul
     Ok(())
 }
 
-fn write_last_cycle(out: &mut dyn Write, cycle: &CycleView, style: Style) -> io::Result<()> {
-    let CycleView {
+fn write_last_cycle(out: &mut dyn Write, cycle: &CycleRecord, style: Style) -> io::Result<()> {
+    let CycleRecord {
         number: place,
         kind,
         state,
@@ -162,14 +165,17 @@ fn write_last_cycle(out: &mut dyn Write, cycle: &CycleView, style: Style) -> io:
         duration_ms,
         evaluated,
         in_scope,
+        linked: _,
         done,
         skipped,
         failed,
         not_tried,
+        held: _,
         requests,
         incomplete,
         error,
     } = cycle;
+    let state = state.as_str();
     let started = started.format("%Y-%m-%d %H:%M:%S UTC");
     let kind = capital(cycle_kind(*kind));
     if finished.is_none() {

@@ -12,70 +12,10 @@ use super::super::{Error, Store};
 use super::rows::{RowId, subject};
 use super::{body, operation_name, status};
 use crate::engine::model::{JobName, Key, ObjectKind, SourceId, TargetId, TargetPath, Value};
-use crate::engine::plan::{Operation, Referenced, Subject};
+use crate::engine::plan::{Operation, Referenced};
+use crate::engine::record::{LogEntry, LogStatus, LoggedChange};
 
-/// One line of the provisioning log: what was done to one object, or was tried.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LogEntry {
-    /// Grows with time.
-    pub(crate) id: i64,
-    pub(crate) cycle: i64,
-    pub(crate) job: JobName,
-    pub(crate) at: DateTime<Utc>,
-    pub(crate) subject: Subject,
-    pub(crate) target: Option<TargetId>,
-    /// The action's word, or "plan" when it never became one.
-    pub(crate) action: String,
-    pub(crate) status: LogStatus,
-    pub(crate) changes: Vec<LoggedChange>,
-    pub(crate) http_status: Option<u16>,
-    pub(crate) error: Option<String>,
-    pub(crate) requests: u32,
-    pub(crate) duration_ms: u64,
-}
-
-/// One attribute before and after, by its target path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LoggedChange {
-    pub(crate) attribute: String,
-    pub(crate) before: Option<Value>,
-    pub(crate) after: Option<Value>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum LogStatus {
-    Succeeded,
-    /// The object was in the target already, and is linked now.
-    Met,
-    /// The object is gone from the target, and is no longer linked.
-    Vanished,
-    Failed,
-}
-
-impl LogStatus {
-    pub(crate) const ALL: [Self; 4] = [Self::Succeeded, Self::Met, Self::Vanished, Self::Failed];
-
-    /// The states of rows that have this status.
-    fn states(self) -> (i64, i64) {
-        match self {
-            Self::Succeeded => (status::DONE, status::DONE),
-            Self::Met => (status::EXISTS, status::EXISTS),
-            Self::Vanished => (status::GONE, status::GONE),
-            Self::Failed => (status::REFUSED, status::UNKNOWN),
-        }
-    }
-
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Met => "met",
-            Self::Vanished => "vanished",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-/// Which lines of the log are asked for; what is `None` asks for all.
+/// Which entries are wanted; `None` is no condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LogFilter {
     pub(crate) job: Option<JobName>,
@@ -102,6 +42,16 @@ pub(crate) struct RequestRecord {
     pub(crate) duration_ms: u64,
     pub(crate) object: Option<(ObjectKind, SourceId)>,
     pub(crate) error: Option<String>,
+}
+
+/// The states of rows that have this status.
+fn states(status: LogStatus) -> (i64, i64) {
+    match status {
+        LogStatus::Succeeded => (status::DONE, status::DONE),
+        LogStatus::AlreadyExists => (status::EXISTS, status::EXISTS),
+        LogStatus::Gone => (status::GONE, status::GONE),
+        LogStatus::Failed => (status::REFUSED, status::UNKNOWN),
+    }
 }
 
 impl Store {
@@ -141,7 +91,7 @@ impl Store {
         );
         let (guests, guests_end) = object.as_deref().and_then(guest_names).unzip();
         let action = action.as_deref().map(body::number_of_name);
-        let (one, other) = status.map(LogStatus::states).unzip();
+        let (one, other) = status.map(states).unzip();
         let mut entries = self.read("read the provisioning log", |state| {
             state
                 .prepare_cached(&sql)?
@@ -249,8 +199,8 @@ fn entry(state: &State, row: &Row<'_>) -> rusqlite::Result<LogEntry> {
         action: operation_name(number).to_owned(),
         status: match row.get::<_, i64>(10)? {
             status::DONE => LogStatus::Succeeded,
-            status::EXISTS => LogStatus::Met,
-            status::GONE => LogStatus::Vanished,
+            status::EXISTS => LogStatus::AlreadyExists,
+            status::GONE => LogStatus::Gone,
             _ => LogStatus::Failed,
         },
         changes,

@@ -26,7 +26,7 @@ use crate::engine::model::{JobName, Key, TargetId};
 use crate::engine::plan::{ClassTotal, Decision, Draft, RemovalClass, Skipped, Step, Totals};
 
 pub(crate) use self::advance::Advanced;
-pub(crate) use self::log::{LogEntry, LogFilter, LogStatus, LoggedChange, RequestRecord};
+pub(crate) use self::log::{LogFilter, RequestRecord};
 pub(crate) use self::rows::{Place, Queued, Row, RowId, RowsOf};
 
 pub(super) use self::log::log_not_planned;

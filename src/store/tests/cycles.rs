@@ -3,7 +3,9 @@
 use super::*;
 use crate::engine::guard::WhyHeld;
 use crate::engine::plan::Count;
-use crate::store::{CycleState, Lock, RequestRecord};
+use crate::engine::record::CycleState;
+use crate::engine::summary::Health;
+use crate::store::{Lock, RequestRecord};
 
 #[test]
 fn a_finished_cycle_is_on_record_with_all_its_numbers() {
@@ -25,7 +27,7 @@ fn a_finished_cycle_is_on_record_with_all_its_numbers() {
     world.store.finish_cycle(&summary, at(2)).unwrap();
     let cycle = world.store.last_cycle(&world.job).unwrap().unwrap();
     assert_eq!(cycle.number, world.cycle);
-    assert_eq!(cycle.state, CycleState::Incomplete);
+    assert_eq!(cycle.state, CycleState::Ended(Health::Incomplete));
     assert_eq!((cycle.started, cycle.finished), (at(0), Some(at(2))));
     assert_eq!(
         (cycle.evaluated, cycle.in_scope, cycle.linked),
@@ -48,10 +50,10 @@ fn the_state_of_a_cycle_follows_from_its_summary() {
         world.store.finish_cycle(&summary, at(2)).unwrap();
         world.store.last_cycle(&world.job).unwrap().unwrap().state
     };
-    assert_eq!(state(|_| {}), CycleState::Succeeded);
+    assert_eq!(state(|_| {}), CycleState::Ended(Health::Succeeded));
     assert_eq!(
         state(|summary| summary.failed = 1),
-        CycleState::ObjectsFailed
+        CycleState::Ended(Health::ObjectsFailed)
     );
     let hold = |summary: &mut Summary| {
         let why = WhyHeld::TooManyDeletions {
@@ -60,12 +62,15 @@ fn the_state_of_a_cycle_follows_from_its_summary() {
         };
         summary.held = Some((why, 2));
     };
-    assert_eq!(state(hold), CycleState::Held);
+    assert_eq!(state(hold), CycleState::Ended(Health::Held));
     let doubt = |summary: &mut Summary| summary.incomplete = Some("no group".to_owned());
-    assert_eq!(state(doubt), CycleState::Incomplete);
-    assert_eq!(state(|summary| summary.stopped = true), CycleState::Stopped);
+    assert_eq!(state(doubt), CycleState::Ended(Health::Incomplete));
+    assert_eq!(
+        state(|summary| summary.stopped = true),
+        CycleState::Ended(Health::Stopped)
+    );
     let abort = |summary: &mut Summary| summary.aborted = Some("token refused".to_owned());
-    assert_eq!(state(abort), CycleState::Failed);
+    assert_eq!(state(abort), CycleState::Ended(Health::Failed));
 }
 
 #[test]
@@ -82,7 +87,7 @@ fn a_cycle_that_cannot_go_on_says_why() {
     let status = world.store.status(&world.job, 5).unwrap();
     assert_eq!(status.cycles.len(), 1);
     let cycle = &status.cycles[0];
-    assert_eq!(cycle.state, CycleState::Failed);
+    assert_eq!(cycle.state, CycleState::Ended(Health::Failed));
     assert_eq!(cycle.error.as_deref(), Some("the source is down"));
     assert_eq!((cycle.duration_ms, cycle.requests), (3_000, requests));
 }

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::source::PageSummary;
-use super::{Escrowed, Evaluated, Evaluation, MarkCutoff, PageLink, Row, RowId, RowsOf, Store};
+use super::{Evaluated, Evaluation, MarkCutoff, PageLink, Row, RowId, RowsOf, Store};
 use crate::engine::model::{
     Complete, JobName, Key, Link, MatchKey, MemberChange, ObjectKind, Presence, SourceChange,
     SourceId, TargetId, TargetPath, Value,
@@ -29,6 +29,7 @@ use crate::engine::plan::{
     Action, Change, Decision, Draft, ElementChange, Operation, Pointer, Proof, Referenced, Subject,
     WriteMode,
 };
+use crate::engine::record::Escrowed;
 use crate::engine::redact::Redactions;
 use crate::engine::summary::{CycleKind, Requests, Summary};
 

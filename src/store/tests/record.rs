@@ -1,7 +1,8 @@
 //! Links, marks and escrow: what each outcome of a row leaves behind.
 
 use super::*;
-use crate::store::{LogFilter, LogStatus, LoggedChange};
+use crate::engine::record::{LogStatus, LoggedChange};
+use crate::store::LogFilter;
 
 #[test]
 fn a_create_leaves_a_link_and_no_intent() {
@@ -326,7 +327,7 @@ fn the_log_tells_what_was_done() {
         .iter()
         .map(|entry| {
             let target = entry.target.as_ref().map_or("-", TargetId::as_str);
-            let status = entry.status.word();
+            let status = entry.status.as_str();
             format!("{} {} {target} {status}", entry.action, entry.subject.id)
         })
         .collect();

@@ -1,0 +1,202 @@
+//! What is on record of a job: its cycles, the objects in escrow, what is held, and the provisioning
+//! log. The state keeps these, and reports print them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use super::guard::WhyHeld;
+use super::model::{JobName, TargetId, Value};
+use super::outcome::Class;
+use super::plan::{Count, Subject};
+use super::summary::{CycleKind, Health, Requests};
+
+/// All that is known of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct JobRecord {
+    /// The next cycle evaluates everything.
+    pub(crate) full_evaluation: bool,
+    /// The newest first.
+    pub(crate) cycles: Vec<CycleRecord>,
+    pub(crate) linked: Count,
+    /// Objects marked for evaluation.
+    pub(crate) pending: Count,
+    pub(crate) in_escrow: Count,
+    /// The first of them, the longest there first.
+    pub(crate) escrow: Vec<Escrowed>,
+    pub(crate) held: Option<HeldSet>,
+}
+
+impl JobRecord {
+    /// Of a job that never ran.
+    pub(crate) fn new() -> Self {
+        Self {
+            full_evaluation: true,
+            cycles: Vec::new(),
+            linked: Count::default(),
+            pending: Count::default(),
+            in_escrow: Count::default(),
+            escrow: Vec::new(),
+            held: None,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CycleRecord {
+    /// In the state, over all jobs, from 1.
+    pub(crate) number: i64,
+    pub(crate) kind: CycleKind,
+    pub(crate) state: CycleState,
+    pub(crate) started: DateTime<Utc>,
+    pub(crate) finished: Option<DateTime<Utc>>,
+    pub(crate) duration_ms: u64,
+    pub(crate) evaluated: Count,
+    pub(crate) in_scope: Count,
+    pub(crate) linked: Count,
+    /// As in [`super::summary::Summary::done`].
+    pub(crate) done: BTreeMap<String, u64>,
+    /// As in [`super::summary::Summary::skipped`].
+    pub(crate) skipped: BTreeMap<String, u64>,
+    pub(crate) failed: u64,
+    pub(crate) not_tried: u64,
+    /// Removals that were held.
+    pub(crate) held: u64,
+    pub(crate) requests: Requests,
+    /// Why the source could not be read completely, or the scope is not certain.
+    pub(crate) incomplete: Option<String>,
+    /// Why the cycle could not go on.
+    pub(crate) error: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum CycleState {
+    Running,
+    /// Its process ended before the cycle did.
+    Interrupted,
+    Ended(Health),
+}
+
+impl CycleState {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let ended = Health::ALL.into_iter().map(Self::Ended);
+        [Self::Running, Self::Interrupted].into_iter().chain(ended)
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Interrupted => "interrupted",
+            Self::Ended(health) => health.as_str(),
+        }
+    }
+
+    /// Whether the cycle did not reach its end, so that the next one must not wait for its time.
+    pub(crate) fn is_unfinished(self) -> bool {
+        match self {
+            Self::Running | Self::Interrupted => true,
+            Self::Ended(health) => matches!(health, Health::Stopped | Health::Failed),
+        }
+    }
+}
+
+/// An object whose last operation failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Escrowed {
+    pub(crate) subject: Subject,
+    /// The action's name, or "plan" when it never became one.
+    pub(crate) action: String,
+    pub(crate) first_failed: DateTime<Utc>,
+    pub(crate) last_failed: DateTime<Utc>,
+    /// Cycles in which it failed, one after the other.
+    pub(crate) attempts: u32,
+    /// `None` when it never became an action.
+    pub(crate) class: Option<Class>,
+    pub(crate) http_status: Option<u16>,
+    pub(crate) message: String,
+}
+
+/// What is held of a job, since when, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HeldSet {
+    pub(crate) why: WhyHeld,
+    pub(crate) since: DateTime<Utc>,
+    /// In plan order.
+    pub(crate) removals: Vec<HeldRemoval>,
+}
+
+impl HeldSet {
+    /// How many objects each action concerns. The members of a large group are several removals.
+    pub(crate) fn by_action(&self) -> BTreeMap<String, u64> {
+        let objects = self.removals.iter();
+        let objects: BTreeSet<_> = objects.map(|one| (&one.action, one.subject.key)).collect();
+        let mut by_action = BTreeMap::new();
+        for (action, _) in objects {
+            *by_action.entry(action.clone()).or_default() += 1;
+        }
+        by_action
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HeldRemoval {
+    pub(crate) subject: Subject,
+    /// The action's name.
+    pub(crate) action: String,
+}
+
+/// One entry of the provisioning log: what was done to one object, or was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogEntry {
+    /// Grows with time.
+    pub(crate) id: i64,
+    pub(crate) cycle: i64,
+    pub(crate) job: JobName,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) subject: Subject,
+    pub(crate) target: Option<TargetId>,
+    /// The action's name, or "plan" when it never became one.
+    pub(crate) action: String,
+    pub(crate) status: LogStatus,
+    pub(crate) changes: Vec<LoggedChange>,
+    pub(crate) http_status: Option<u16>,
+    pub(crate) error: Option<String>,
+    pub(crate) requests: u32,
+    pub(crate) duration_ms: u64,
+}
+
+/// One attribute before and after, by its target path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LoggedChange {
+    pub(crate) attribute: String,
+    pub(crate) before: Option<Value>,
+    pub(crate) after: Option<Value>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum LogStatus {
+    Succeeded,
+    /// The object was in the target already, and is linked now.
+    AlreadyExists,
+    /// The object is gone from the target, and is no longer linked.
+    Gone,
+    Failed,
+}
+
+impl LogStatus {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Succeeded,
+        Self::AlreadyExists,
+        Self::Gone,
+        Self::Failed,
+    ];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::AlreadyExists => "already-exists",
+            Self::Gone => "gone",
+            Self::Failed => "failed",
+        }
+    }
+}
