@@ -83,6 +83,7 @@ pub(super) async fn finish(
     let everything = header.complete && context.options.only.is_none();
     let now = (context.agent.now)();
     let job = context.job.rules.name.clone();
+    let nested_groups = context.job.rules.scope.nested_groups;
     let linked = context
         .state(move |store| {
             // An object that leaves scope while removals are held, or by a reading that is not
@@ -109,6 +110,7 @@ pub(super) async fn finish(
                 },
                 except: &unfinished,
                 maps_references: true,
+                nested_groups,
             };
             store.finish_evaluation(&job, evaluation)?;
             store.link_counts(&job)

@@ -68,11 +68,21 @@ impl<'s> Marks<'s> {
         }
     }
 
-    /// The groups that the object is a direct member of.
-    pub(super) fn groups_of(&mut self, key: Key) -> rusqlite::Result<()> {
+    /// The groups that the object is a member of, and those around them: with nested groups its
+    /// presence counts in each.
+    pub(super) fn groups_around(&mut self, key: Key) -> rusqlite::Result<()> {
         self.select(
-            "INSERT INTO pending (job, kind, key, mark)
-             SELECT :job, 2, group_key, :number FROM memberships WHERE member_key = :key
+            "WITH RECURSIVE around (key) AS (
+                 SELECT group_key FROM memberships WHERE member_key = :key
+                 UNION
+                 SELECT group_key FROM nested WHERE member_key = :key
+                 UNION
+                 SELECT n.group_key
+                 FROM around CROSS JOIN nested n ON n.member_key = around.key
+             )
+             INSERT INTO pending (job, kind, key, mark)
+             SELECT :job, 2, key, :number FROM around
+             WHERE true
              ON CONFLICT DO UPDATE SET mark = excluded.mark",
             key,
         )

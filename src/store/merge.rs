@@ -25,7 +25,7 @@ enum Effect {
     Unchanged,
     /// Itself.
     Changed,
-    /// Itself and the groups it is in.
+    /// Itself and the groups around it.
     ChangedForItsGroups,
     /// A group that came back, went, has another name or another `securityEnabled`: everything in it too.
     ChangedForEveryone,
@@ -88,12 +88,15 @@ impl<'p> Page<'p> {
             Effect::Changed => self.marks.object(*kind, key)?,
             Effect::ChangedForItsGroups => {
                 self.marks.object(*kind, key)?;
-                self.marks.groups_of(key)?;
+                self.marks.groups_around(key)?;
             }
             Effect::ChangedForEveryone => {
                 self.marks.object_and_below(*kind, key)?;
-                self.marks.groups_of(key)?;
+                self.marks.groups_around(key)?;
             }
+        }
+        if members_changed {
+            self.marks.groups_around(key)?;
         }
         self.summary.changed += 1;
         // In the recycle bin a group keeps its members, and it comes back with them. Afterwards it
@@ -372,7 +375,7 @@ impl<'p> Page<'p> {
                 params![key, Presence::Missing],
             )?;
             self.marks.object_and_below(self.kind, *key)?;
-            self.marks.groups_of(*key)?;
+            self.marks.groups_around(*key)?;
             self.summary.missing += 1;
         }
         match self.kind {
@@ -398,6 +401,7 @@ impl<'p> Page<'p> {
         for (group, member, kind) in stale {
             self.drop_member(group, member)?;
             self.marks.object(ObjectKind::Group, group)?;
+            self.marks.groups_around(group)?;
             self.marks.object_and_below(kind, member)?;
             self.summary.members_removed += 1;
         }

@@ -26,6 +26,8 @@ pub(crate) struct Evaluation<'e> {
     pub(crate) except: &'e BTreeSet<Key>,
     /// Whether the job's mappings send references, so that a new link concerns the reports.
     pub(crate) maps_references: bool,
+    /// Whether a member of a group counts in the groups around it.
+    pub(crate) nested_groups: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +44,7 @@ impl Store {
             let job = ensure_job(tx, job)?;
             index_rounds_under_way(tx)?;
             // A crash may have left links whose consequences nothing was marked for.
-            settle_link_events(tx, job, true)?;
+            settle_link_events(tx, job, true, true)?;
             tx.query_row("SELECT mark FROM counter", [], |row| row.get(0))
                 .map(MarkCutoff)
         })
@@ -103,6 +105,7 @@ impl Store {
             evaluated,
             except,
             maps_references,
+            nested_groups,
         } = evaluation;
         self.write("finish the evaluation", |tx| {
             let job = ensure_job(tx, job)?;
@@ -131,7 +134,7 @@ impl Store {
             for key in except {
                 marks.object(kind_of(tx, *key)?, *key)?;
             }
-            settle_link_events(tx, job, maps_references)?;
+            settle_link_events(tx, job, maps_references, nested_groups)?;
             tx.run(
                 "DELETE FROM escrow WHERE job = ?1 AND NOT EXISTS (
                      SELECT 1 FROM pending p
@@ -146,7 +149,12 @@ impl Store {
 
 /// Marks the groups and the reports of each link that came, went or changed scope, where something else
 /// was sent to the target: late arrivals are repaired without a full evaluation (product rule 13).
-fn settle_link_events(state: &State, job: i64, maps_references: bool) -> rusqlite::Result<()> {
+fn settle_link_events(
+    state: &State,
+    job: i64,
+    maps_references: bool,
+    nested_groups: bool,
+) -> rusqlite::Result<()> {
     let any: bool = state
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM link_events WHERE job = ?1)")?
         .query_row(params![job], |row| row.get(0))?;
@@ -172,6 +180,29 @@ fn settle_link_events(state: &State, job: i64, maps_references: bool) -> rusqlit
                               AND s.member_key = e.source)
          ON CONFLICT DO UPDATE SET mark = excluded.mark",
     )?;
+    if nested_groups {
+        settle(
+            "WITH RECURSIVE around (source, key) AS (
+                 SELECT e.source, n.group_key
+                 FROM link_events e
+                 CROSS JOIN memberships m ON m.member_key = e.source
+                 CROSS JOIN nested n ON n.member_key = m.group_key
+                 WHERE e.job = :job
+                 UNION
+                 SELECT a.source, n.group_key
+                 FROM around a CROSS JOIN nested n ON n.member_key = a.key
+             )
+             INSERT INTO pending (job, kind, key, mark)
+             SELECT :job, 2, a.key, :number
+             FROM around a
+             CROSS JOIN links g ON g.link = :first + a.key
+             WHERE EXISTS (SELECT 1 FROM links l WHERE l.link = :first + a.source AND l.in_scope)
+                 <> EXISTS (SELECT 1 FROM sent_members s
+                            WHERE s.job = :job AND s.group_key = a.key
+                                  AND s.member_key = a.source)
+             ON CONFLICT DO UPDATE SET mark = excluded.mark",
+        )?;
+    }
     if maps_references {
         settle(
             "INSERT INTO pending (job, kind, key, mark)

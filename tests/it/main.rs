@@ -20,6 +20,7 @@ mod life;
 mod log;
 mod matching;
 mod names;
+mod nested;
 mod presets;
 mod put;
 mod redact;

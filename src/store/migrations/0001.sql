@@ -1,4 +1,4 @@
--- Format 2, the first that is kept. Objects, jobs, attribute names and target paths are numbers here; their
+-- Format 3, the first that is kept. Objects, jobs, attribute names and target paths are numbers here; their
 -- text stands in one place each. Ids that are GUIDs are 16 bytes, others text. Times in text are RFC 3339
 -- in UTC with milliseconds. The numbers of kinds and presences are those in store/wire.rs.
 
@@ -79,6 +79,7 @@ CREATE TABLE nested (
     member_key  INTEGER NOT NULL,
     PRIMARY KEY (group_key, member_key)
 ) WITHOUT ROWID;
+CREATE INDEX nested_by_member ON nested (member_key, group_key);
 
 -- Jobs ---------------------------------------------------------------------------------------------
 

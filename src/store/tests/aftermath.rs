@@ -46,6 +46,7 @@ fn reports_are_left_alone_when_no_mapping_refers() {
         evaluated: Evaluated::Everything,
         except: &BTreeSet::new(),
         maps_references: false,
+        nested_groups: true,
     };
     world
         .store

@@ -132,6 +132,7 @@ impl World {
             evaluated: Evaluated::Everything,
             except,
             maps_references: true,
+            nested_groups: true,
         };
         self.store.finish_evaluation(&self.job, evaluation).unwrap();
     }

@@ -85,6 +85,7 @@ fn one_object_alone_can_be_evaluated() {
         evaluated: Evaluated::Only(&[key("u1")]),
         except: &BTreeSet::new(),
         maps_references: true,
+        nested_groups: true,
     };
     world
         .store

@@ -63,6 +63,7 @@ fn every_known_job_is_marked() {
         evaluated: Evaluated::Everything,
         except: &BTreeSet::new(),
         maps_references: true,
+        nested_groups: true,
     };
     world.store.finish_evaluation(&other, evaluation).unwrap();
     assert_eq!(world.pending(), "u1");

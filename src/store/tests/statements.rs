@@ -122,6 +122,7 @@ fn work(store: &Store, job: &JobName, applies: bool, round: i64) {
             evaluated: Evaluated::Everything,
             except: &BTreeSet::new(),
             maps_references: true,
+            nested_groups: true,
         };
         store.finish_evaluation(job, evaluation).unwrap();
     }
