@@ -286,7 +286,8 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
             why_removed(removed, kind)
         ),
         Why::CannotDisable(removed) => format!(
-            "it should be disabled, because {}, but no mapping carries that to the target (map IsSoftDeleted to active)",
+            "it should be disabled, because {}, but no mapping carries that to the target: map IsSoftDeleted \
+             to active, or write when_out_of_scope = \"delete\"",
             why_removed(removed, kind)
         ),
         Why::IncompleteRead(removed) => format!(

@@ -517,11 +517,11 @@ fn every_reason_is_a_sentence() {
       ✗ user u11: its mapping failed: title: the value is a list
       · user u12: the job's actions do not allow to create
       · user u13: it would be removed, because it is in the tenant's recycle bin, but when_out_of_scope is "keep"
-      · user u14: it should be disabled, because sign-in is blocked, but no mapping carries that to the target (map IsSoftDeleted to active)
+      ✗ user u14: it should be disabled, because sign-in is blocked, but no mapping carries that to the target: map IsSoftDeleted to active, or write when_out_of_scope = "delete"
       · user u15: it would be removed, because it is no longer in the tenant, but the scope is not certain
       ✗ user u16: the look-up in the target failed: HTTP 500: \u{1b}[2J\u{202e}
 
-    No changes. Plan: 0 to create, 0 to update, 0 to disable, 0 to delete, 5 objects failing, 12 skipped.
+    No changes. Plan: 0 to create, 0 to update, 0 to disable, 0 to delete, 6 objects failing, 11 skipped.
     Making the plan took 4 requests to the source and 1 request to the target; nothing was changed.
     "##);
 }

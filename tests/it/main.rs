@@ -6,6 +6,7 @@
 
 mod asked;
 mod bad_input;
+mod blocked;
 mod commands;
 mod compliance;
 mod confirm;

@@ -147,6 +147,17 @@ fn check_job(typed: &file::Job, job: &job::Job, log: &mut Log) {
             ));
         }
     }
+    let carries_block = users
+        .mappings
+        .iter()
+        .any(|mapping| mapping.target.is_active() || mapping::carries_removal(mapping));
+    if users.enabled && users.when_out_of_scope == WhenOutOfScope::Keep && !carries_block {
+        log.warning(place("mappings").problem(
+            "users whose sign-in is blocked would keep their access: no mapping reads IsSoftDeleted",
+            "map active from 'Switch([IsSoftDeleted], , \"False\", \"True\", \"True\", \
+             \"False\")', or write when_out_of_scope = \"delete\"",
+        ));
+    }
     for (kind, rules, needed) in [
         (ObjectKind::User, users, "userName"),
         (ObjectKind::Group, &job.groups, "displayName"),

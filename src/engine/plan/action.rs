@@ -296,7 +296,8 @@ pub(crate) enum Why {
     NotAllowed(Verb),
     /// `when_out_of_scope = "keep"`.
     Kept(WhyRemoved),
-    /// Should be disabled, but no mapping carries that state to the target.
+    /// Should be disabled, but no mapping carries that state to the target: the user keeps access until
+    /// somebody configures it.
     CannotDisable(WhyRemoved),
     /// Would be removed, but the source was not read completely, or the scope names what is not there.
     IncompleteRead(WhyRemoved),
@@ -312,6 +313,7 @@ impl Why {
             | Self::Taken { .. }
             | Self::DuplicateSource { .. }
             | Self::MappingFailed(_)
+            | Self::CannotDisable(_)
             | Self::LookupFailed(_) => true,
             Self::OutOfScope(_)
             | Self::BlockedNotCreated
@@ -319,7 +321,6 @@ impl Why {
             | Self::IgnoredByMapping
             | Self::NotAllowed(_)
             | Self::Kept(_)
-            | Self::CannotDisable(_)
             | Self::IncompleteRead(_) => false,
         }
     }

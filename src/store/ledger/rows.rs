@@ -360,7 +360,7 @@ pub(super) fn reason(number: i64) -> (&'static str, bool) {
         ("mapping-failed", true),
         ("not-allowed", false),
         ("kept", false),
-        ("cannot-disable", false),
+        ("cannot-disable", true),
         ("incomplete-read", false),
         ("lookup-failed", true),
     ];

@@ -174,6 +174,13 @@ impl Planner<'_> {
             Ok(Mapped::IgnoreObject) => return self.skip(object, Why::IgnoredByMapping),
             Err(errors) => return self.skip(object, Why::MappingFailed(errors)),
         };
+        if blocked && !self.carries_block(object.kind, &desired) {
+            let rules = self.job.rules(object.kind);
+            if rules.when_out_of_scope == WhenOutOfScope::Delete && rules.actions.delete {
+                return self.delete(object, link, WhyRemoved::Blocked);
+            }
+            self.skip(object, Why::CannotDisable(WhyRemoved::Blocked));
+        }
         let changes = changes(&link.sent, &desired);
         if !self.job.rules(object.kind).actions.update {
             if !changes.is_empty() {
@@ -193,6 +200,14 @@ impl Planner<'_> {
                 self.reference(candidate, &link.target, path, current, desired.as_ref());
             }
         }
+    }
+
+    /// Whether the mappings let the target know that sign-in is blocked.
+    fn carries_block(&self, kind: ObjectKind, desired: &Desired) -> bool {
+        self.job.rules(kind).mappings.carry_state()
+            || desired.values.iter().any(|(path, value)| {
+                path.is_active() && matches!(value, Some(Value::Boolean(false)))
+            })
     }
 
     /// An update, or what it amounts to: an enable, or a disable, which is a row of its own and comes
