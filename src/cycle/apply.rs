@@ -3,9 +3,7 @@
 //! target ids that did not exist yet.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -13,6 +11,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
 use super::confirm::{Confirmed, Permit};
+use super::health::{Health, Turn};
 use super::lookup::{self, Index};
 use super::queue::Queue;
 use super::send::Sender;
@@ -22,15 +21,12 @@ use super::{Context, Error};
 use crate::engine::guard::Verdict;
 use crate::engine::model::{Key, MatchKey, ObjectKind, TargetId, TargetPath, Value};
 use crate::engine::outcome::{Class, Outcome, Status};
-use crate::engine::plan::{Action, Found, Operation, Referenced};
+use crate::engine::plan::{Action, Found, Operation, Referenced, Step};
 use crate::engine::redact::Hidden;
 use crate::engine::summary::Progress;
 use crate::scim;
 use crate::store::{Row, RowId};
 
-/// After so many failures of the target as a whole without one proper answer it is down, and trying
-/// the rest would only wear it out.
-const DOWN_AFTER: u32 = 10;
 /// So many times the requests in flight are rows `sent` at once at most (safety.md, "Waves are bounded"):
 /// enough that the target never waits for the disk.
 const WINDOW: usize = 8;
@@ -52,8 +48,7 @@ pub(super) async fn apply(
         sender: Sender::new(&context.reader, &context.job.target.dialect),
         made: Mutex::default(),
         listed: BTreeMap::from(ObjectKind::ALL.map(|kind| (kind, OnceCell::new()))),
-        down_in_a_row: AtomicU32::new(0),
-        aborted: OnceLock::new(),
+        health: Health::new(context),
         slots: Semaphore::new(context.job.target.concurrency),
     };
     applier.run(total).await
@@ -69,9 +64,15 @@ struct Applier<'a> {
     /// The target's whole list; read at most once for each kind, after a conflict that no look-up
     /// explains.
     listed: BTreeMap<ObjectKind, OnceCell<Index<'a>>>,
-    down_in_a_row: AtomicU32,
-    aborted: OnceLock<String>,
+    health: Health<'a>,
     slots: Semaphore,
+}
+
+/// What is known of a row that is sent.
+#[derive(Clone, Copy)]
+struct Tried {
+    step: Step,
+    failed_before: bool,
 }
 
 /// What came of one row.
@@ -83,7 +84,7 @@ struct Ended {
 }
 
 impl Applier<'_> {
-    async fn run(&self, total: u64) -> Result<Tally, Error> {
+    async fn run(self, total: u64) -> Result<Tally, Error> {
         let window = self.context.job.target.concurrency * WINDOW;
         let mut tally = Tally::default();
         let mut queue = Queue::new(self.context, self.cycle);
@@ -114,6 +115,7 @@ impl Applier<'_> {
             let recorded = std::mem::take(&mut ended);
             let mut followed = Vec::new();
             let mut outcomes = Vec::with_capacity(recorded.len());
+            let mut put_back = BTreeSet::new();
             for Ended {
                 row,
                 outcome,
@@ -123,6 +125,9 @@ impl Applier<'_> {
                 done.0 += outcome.action.weight();
                 done.1 += u64::from(outcome.status.is_failure());
                 queue.ended(outcome.action.subject.key);
+                if outcome.status == Status::Postponed {
+                    put_back.insert(outcome.action.subject.kind);
+                }
                 tally.count(&outcome);
                 followed.extend(follow.into_iter().map(|action| (row, action)));
                 outcomes.push((row, outcome));
@@ -142,12 +147,16 @@ impl Applier<'_> {
                 }
             };
             queue.follow(advanced.followers);
+            for kind in put_back {
+                queue.postpone_creates(kind).await?;
+            }
             for row in advanced.rows {
                 running.push(self.carry_out(row));
             }
         }
         tally.not_tried += queue.left().await?;
-        tally.aborted = self.aborted.get().cloned();
+        drop(running);
+        tally.aborted = self.health.into_words();
         Ok(tally)
     }
 
@@ -164,7 +173,8 @@ impl Applier<'_> {
                 Status::Vanished
                 | Status::Failed(_)
                 | Status::Followed(_)
-                | Status::NotTried(_) => None,
+                | Status::NotTried(_)
+                | Status::Postponed => None,
             })
             .collect();
         let (cycle, redactions) = (self.cycle, self.context.redactions.clone());
@@ -183,29 +193,38 @@ impl Applier<'_> {
     }
 
     fn is_over(&self) -> bool {
-        self.aborted.get().is_some() || self.context.agent.stop.is_cancelled()
-    }
-
-    fn abort(&self, words: String) {
-        self.aborted.get_or_init(|| words);
+        self.health.down().is_some() || self.context.agent.stop.is_cancelled()
     }
 
     async fn carry_out(&self, row: Row) -> Ended {
         let _slot = self.slots.acquire().await;
-        let Row { id, action } = row;
         let started = Started::now(self);
         let mut follow = Vec::new();
-        let outcome = if self.aborted.get().is_some() {
-            started.not_tried(action, "the target is not usable")
-        } else if self.context.agent.stop.is_cancelled() {
-            started.not_tried(action, "the cycle was told to stop")
-        } else if let Some(why) = cannot_be_sent(&action) {
-            started.not_tried(action, why)
-        } else {
-            match self.confirmed.permit(&action) {
-                Some(permit) => self.send(started, action, &permit, &mut follow).await,
-                None => started.not_tried(action, "its confirmation is too old"),
+        let turn = self.health.turn(&row).await;
+        let Row {
+            id,
+            action,
+            step,
+            failed_before,
+        } = row;
+        let tried = Tried {
+            step,
+            failed_before,
+        };
+        let outcome = match turn {
+            Turn::Never(why) => started.not_tried(action, why),
+            _ if self.context.agent.stop.is_cancelled() => {
+                started.not_tried(action, "the cycle was told to stop")
             }
+            Turn::Later => started.end(action, Status::Postponed),
+            Turn::Send => match (cannot_be_sent(&action), self.confirmed.permit(&action)) {
+                (Some(why), _) => started.not_tried(action, why),
+                (None, Some(permit)) => {
+                    self.send(started, action, tried, &permit, &mut follow)
+                        .await
+                }
+                (None, None) => started.not_tried(action, "its confirmation is too old"),
+            },
         };
         Ended {
             row: id,
@@ -218,6 +237,7 @@ impl Applier<'_> {
         &self,
         started: Started,
         action: Action,
+        tried: Tried,
         permit: &Permit,
         follow: &mut Vec<Action>,
     ) -> Outcome {
@@ -225,7 +245,7 @@ impl Applier<'_> {
         let known = || self.known_members(&action);
         match self.sender.send(permit, &action, &hidden, known).await {
             Ok(sent) => {
-                self.went_well();
+                self.health.went_well();
                 let id = sent.as_ref().and_then(|sent| sent.id.clone());
                 let exchange = sent.as_ref().map(|sent| &sent.exchange);
                 let started = started.sent(exchange);
@@ -237,7 +257,10 @@ impl Applier<'_> {
                     None => started.not_tried(action, "there was nothing to send"),
                 }
             }
-            Err(error) => self.failed(started, action, &error, &hidden, follow).await,
+            Err(error) => {
+                self.failed(started, action, tried, &error, &hidden, follow)
+                    .await
+            }
         }
     }
 
@@ -258,6 +281,7 @@ impl Applier<'_> {
         &self,
         started: Started,
         action: Action,
+        tried: Tried,
         error: &scim::Error,
         hidden: &Hidden,
         follow: &mut Vec<Action>,
@@ -271,9 +295,13 @@ impl Applier<'_> {
             self.remember(&action, &target);
             return started.end(action, Status::Met { target, current });
         }
+        if error.class() == Class::Quota && self.health.no_room(action.subject.kind, tried.step) {
+            *follow = vec![action.clone()];
+            return started.end(action, Status::Followed(error.failure()));
+        }
         let is_about_members = self.is_about_members(&action, error).await;
         if is_about_members && let Some(halves) = halves(&action) {
-            self.went_well();
+            self.health.went_well();
             *follow = halves.into();
             return started.end(action, Status::Followed(error.failure()));
         }
@@ -286,7 +314,7 @@ impl Applier<'_> {
             let reader = self.context.reader.hiding(hidden.clone());
             match reader.read(kind, target, &[], false).await {
                 Ok(None) => {
-                    self.went_well();
+                    self.health.went_well();
                     return started.end(action, Status::Vanished);
                 }
                 Ok(Some(_)) => {}
@@ -307,21 +335,10 @@ impl Applier<'_> {
             }
             return started.not_tried(action, "the cycle was told to stop");
         }
-        if failure.class == Class::Unauthorized {
-            self.abort(failure.message.clone());
-        } else if error.stops_everything() {
-            let row = self.down_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
-            if row >= DOWN_AFTER {
-                self.abort(failure.message.clone());
-            }
-        } else {
-            self.went_well();
-        }
+        self.health
+            .failed(&action, tried.failed_before, error)
+            .await;
         started.end(action, Status::Failed(failure))
-    }
-
-    fn went_well(&self) {
-        self.down_in_a_row.store(0, Ordering::Relaxed);
     }
 
     /// What must not be repeated of the target's answer to this action.
@@ -349,7 +366,7 @@ impl Applier<'_> {
         let mut known = match store.sent_member_targets(job, action.subject.key) {
             Ok(members) => members,
             Err(error) => {
-                self.abort(Error::Store(error).chain());
+                self.health.abort(Error::Store(error).chain());
                 BTreeSet::new()
             }
         };
@@ -435,6 +452,8 @@ impl Applier<'_> {
                 matches!(read, Ok(Some(_)))
             }
             Class::Unauthorized
+            | Class::Forbidden
+            | Class::Quota
             | Class::Conflict
             | Class::Throttled
             | Class::Transient
@@ -474,7 +493,7 @@ impl Applier<'_> {
                 .state(move |store| store.unlink(&job, key))
                 .await;
             if let Err(error) = forgotten {
-                self.abort(error.chain());
+                self.health.abort(error.chain());
             }
         }
     }

@@ -92,8 +92,13 @@ impl<'a> Finder<'a> {
                 *linked_by = holders.get(&object.id).copied();
                 if kind == ObjectKind::Group && linked_by.is_none() {
                     let reader = &self.context.reader;
-                    let read = reader.read(kind, &object.id, &[], true).await?;
-                    object.members = read.and_then(|read| read.members);
+                    match reader.read(kind, &object.id, &[], true).await {
+                        Ok(read) => object.members = read.and_then(|read| read.members),
+                        Err(error) if self.context.concerns_one_object(&error).await => {
+                            *one = Found::Failed(error.failure().message);
+                        }
+                        Err(error) => return Err(error.into()),
+                    }
                 }
             }
         }
@@ -124,7 +129,7 @@ impl<'a> Finder<'a> {
             .map(|value| std::slice::from_ref(*value))
             .collect();
         let answers = match self.find_all(&values).await {
-            Err(Error::Target(error)) if !error.is_stop() && !error.stops_everything() => {
+            Err(Error::Target(error)) if self.context.concerns_one_object(&error).await => {
                 let words = error.failure().message;
                 vec![Found::Failed(words); values.len()]
             }
@@ -236,9 +241,11 @@ async fn one_by_one(
                 );
                 return Ok(None);
             }
+            Err(error) if !error.has_no_route() && context.concerns_one_object(&error).await => {
+                found[place] = Found::Failed(error.failure().message);
+            }
             // Nothing more will work, or a stop was requested: the cycle ends here.
-            Err(error) if error.is_stop() || error.stops_everything() => return Err(error.into()),
-            Err(error) => found[place] = Found::Failed(error.failure().message),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(Some(found))

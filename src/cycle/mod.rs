@@ -8,6 +8,7 @@ mod check;
 mod confirm;
 mod error;
 mod facts;
+mod health;
 mod lookup;
 mod names;
 mod plan;
@@ -323,6 +324,26 @@ impl Context<'_> {
         work: impl FnOnce(&Store) -> Result<T, crate::store::Error> + Send + 'static,
     ) -> Result<T, Error> {
         Ok(self.agent.store.run(work).await?)
+    }
+
+    /// A look-up that any working target answers.
+    async fn look_up_anything(&self) -> Result<(), scim::Error> {
+        let rules = &self.job.rules;
+        let kind = if rules.users.enabled {
+            ObjectKind::User
+        } else {
+            ObjectKind::Group
+        };
+        self.reader.answers(kind).await
+    }
+
+    /// Whether a failed read is the trouble of what was read alone. A target that is down, or a stop, ends
+    /// the cycle.
+    async fn concerns_one_object(&self, error: &scim::Error) -> bool {
+        if error.is_stop() {
+            return false;
+        }
+        !error.stops_everything() || self.look_up_anything().await.is_ok()
     }
 
     fn want(&self) -> Want {

@@ -274,7 +274,12 @@ impl Driver<'_> {
     }
 
     /// Reads from the target what an interrupted write may or may not have changed.
-    async fn settled(&self, kind: ObjectKind, loaded: Vec<Loaded>) -> Result<Vec<Loaded>, Error> {
+    /// An object that cannot be read waits for the next cycle, and is reported as failed.
+    async fn settled(
+        &mut self,
+        kind: ObjectKind,
+        loaded: Vec<Loaded>,
+    ) -> Result<Vec<Loaded>, Error> {
         let unsettled: Vec<(Key, TargetId)> = loaded
             .iter()
             .filter_map(|one| {
@@ -300,9 +305,18 @@ impl Driver<'_> {
                 (key, read)
             }))
             .buffer_unordered(self.context.job.target.concurrency);
+        let mut unread: BTreeMap<Key, String> = BTreeMap::new();
         while let Some((key, answer)) = reads.next().await {
             let job = rules.name.clone();
-            let Some(object) = answer? else {
+            let object = match answer {
+                Ok(object) => object,
+                Err(error) if self.context.concerns_one_object(&error).await => {
+                    unread.insert(key, error.failure().message);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let Some(object) = object else {
                 self.context
                     .state(move |store| store.unlink(&job, key))
                     .await?;
@@ -317,8 +331,15 @@ impl Driver<'_> {
                 .state(move |store| store.confirm(&job, key, &current, members.as_deref()))
                 .await?;
         }
-        self.load(loaded.iter().map(|one| one.object.key).collect())
-            .await
+        drop(reads);
+        let mut readable = Vec::new();
+        for one in &loaded {
+            match unread.remove(&one.object.key) {
+                Some(words) => self.planner.unreadable(&one.object, words),
+                None => readable.push(one.object.key),
+            }
+        }
+        self.load(readable).await
     }
 
     /// The source objects that these target objects are linked to, whatever their kind.

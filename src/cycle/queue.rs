@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::{Context, Error};
-use crate::engine::model::Key;
+use crate::engine::model::{Key, ObjectKind};
 use crate::engine::plan::Step;
 use crate::store::{Place, Queued, RowId};
 
@@ -71,11 +71,31 @@ impl<'a> Queue<'a> {
         self.in_flight.remove(&key);
     }
 
-    /// Rows that follow others come next.
+    /// Rows that follow others come next, but for creates: they come last.
     pub(super) fn follow(&mut self, followers: Vec<Queued>) {
-        for follower in followers.into_iter().rev() {
+        let (last, next): (Vec<Queued>, Vec<Queued>) = followers
+            .into_iter()
+            .partition(|follower| follower.place.step == Step::CreatesAgain);
+        self.is_exhausted &= last.is_empty();
+        for follower in next.into_iter().rev() {
             self.waiting.push_front(follower);
         }
+    }
+
+    /// Creates of this kind that were not sent yet come last.
+    pub(super) async fn postpone_creates(&mut self, kind: ObjectKind) -> Result<(), Error> {
+        let cycle = self.cycle;
+        self.context
+            .state(move |store| store.postpone_creates(cycle, kind))
+            .await?;
+        let step = match kind {
+            ObjectKind::User => Step::Users,
+            ObjectKind::Group => Step::Groups,
+        };
+        self.waiting
+            .retain(|one| !one.is_create || one.place.step != step);
+        self.is_exhausted = false;
+        Ok(())
     }
 
     /// How many objects were not tried.
@@ -105,6 +125,11 @@ impl<'a> Queue<'a> {
 fn is_parallel(step: Step) -> bool {
     match step {
         Step::AddMembers | Step::RemoveMembers => true,
-        Step::Disables | Step::Users | Step::Groups | Step::References | Step::Deletes => false,
+        Step::Disables
+        | Step::Users
+        | Step::Groups
+        | Step::References
+        | Step::Deletes
+        | Step::CreatesAgain => false,
     }
 }

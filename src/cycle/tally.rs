@@ -48,8 +48,8 @@ impl Tally {
                 self.unfinished.insert(subject.key);
                 return;
             }
-            // The rows that follow it count.
-            Status::Followed(_) => return,
+            // The rows that follow it count, or it counts once it was tried.
+            Status::Followed(_) | Status::Postponed => return,
             Status::Vanished => Failure {
                 class: Class::Gone,
                 http_status: Some(404),

@@ -39,6 +39,8 @@ pub(crate) enum Status {
     Followed(Failure),
     /// Not tried: what it needs was not carried out, or the cycle was told to stop.
     NotTried(&'static str),
+    /// Not sent yet: it is tried after everything else.
+    Postponed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,8 +67,12 @@ pub(crate) enum Class {
     Conflict,
     /// 404 or 410.
     Gone,
-    /// 401 or 403: no request will work.
+    /// 401: the token is refused.
     Unauthorized,
+    /// 403: not allowed, as a rule with this object alone.
+    Forbidden,
+    /// A create beyond what the target sells or stores (402, or 403 or 422 that says so).
+    Quota,
     /// The answer is not SCIM.
     Malformed,
     /// No request could be made of it: the failure is ours or the configuration's, not the target's.
@@ -82,6 +88,8 @@ impl Class {
             Self::Conflict => "conflict",
             Self::Gone => "gone",
             Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::Quota => "quota",
             Self::Malformed => "malformed",
             Self::Invalid => "invalid",
         }
@@ -92,7 +100,11 @@ impl Status {
     pub(crate) fn is_failure(&self) -> bool {
         match self {
             Self::Failed(_) | Self::Vanished => true,
-            Self::Done { .. } | Self::Met { .. } | Self::Followed(_) | Self::NotTried(_) => false,
+            Self::Done { .. }
+            | Self::Met { .. }
+            | Self::Followed(_)
+            | Self::NotTried(_)
+            | Self::Postponed => false,
         }
     }
 }

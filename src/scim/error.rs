@@ -94,6 +94,7 @@ pub(crate) struct ServerMessage {
     is_page: bool,
     /// There are words, which may hold what the job does not show.
     is_withheld: bool,
+    names_quota: bool,
 }
 
 impl ServerMessage {
@@ -127,6 +128,7 @@ impl ServerMessage {
             text: text.filter(|text| !text.is_empty()),
             is_page,
             is_withheld,
+            names_quota: names_quota(&String::from_utf8_lossy(body)),
         }
     }
 
@@ -173,6 +175,37 @@ impl fmt::Display for ServerMessage {
     }
 }
 
+/// Whether words say that there is no room for another account.
+fn names_quota(words: &str) -> bool {
+    const PHRASES: [&str; 8] = [
+        "quota",
+        "user limit",
+        "users limit",
+        "number of users",
+        "too many users",
+        "account limit",
+        "number of accounts",
+        "too many accounts",
+    ];
+    const THINGS: [&str; 3] = ["seat", "licen", "subscription"];
+    const SHORTAGE: [&str; 11] = [
+        "limit",
+        "reached",
+        "exceed",
+        "exhaust",
+        "insufficient",
+        "not enough",
+        "no more",
+        "no available",
+        "none available",
+        "remaining",
+        "maximum",
+    ];
+    let words = words.to_lowercase();
+    let has = |list: &[&str]| list.iter().any(|one| words.contains(one));
+    has(&PHRASES) || (has(&THINGS) && has(&SHORTAGE))
+}
+
 fn is_success(status: u16) -> bool {
     (200..300).contains(&status)
 }
@@ -212,10 +245,19 @@ impl Error {
     /// What kind of failure it is; what follows is the engine's decision.
     pub(crate) fn class(&self) -> Class {
         match self {
-            Self::Refused { message, about, .. } => {
+            Self::Refused {
+                exchange,
+                message,
+                about,
+                ..
+            } => {
                 let status = self.counted_status().unwrap_or(0);
+                let is_create = exchange.method == Method::POST;
                 match status {
-                    401 | 403 => Class::Unauthorized,
+                    402 if is_create => Class::Quota,
+                    403 | 422 if is_create && message.names_quota => Class::Quota,
+                    401 => Class::Unauthorized,
+                    403 => Class::Forbidden,
                     // A missing route says nothing about the object: the whole target may be
                     // switched off or moved for the time being.
                     404 | 410 if *about == About::Collection || message.is_page => Class::Transient,
@@ -293,19 +335,27 @@ impl Error {
             && matches!(self.counted_status(), Some(400 | 409 | 422))
     }
 
-    /// Whether the target as a whole does not work: no answer, switched off, or the token refused.
-    /// A plain 500 is not among these: it may be one object's fault.
+    /// Whether the target as a whole may not work: no answer, switched off, or the token refused; a
+    /// look-up tells. A plain 500 is not among these: it may be one object's fault.
     pub(crate) fn stops_everything(&self) -> bool {
         match self.class() {
             Class::Unauthorized => true,
+            Class::Forbidden => self.is_list(),
             Class::Transient => !matches!(self.counted_status(), Some(500)),
             Class::Throttled
             | Class::Refused
             | Class::Conflict
             | Class::Gone
+            | Class::Quota
             | Class::Malformed
             | Class::Invalid => false,
         }
+    }
+
+    /// Whether a list or a look-up was refused.
+    fn is_list(&self) -> bool {
+        matches!(self, Self::Refused { about: About::Collection, exchange, .. }
+            if exchange.method == Method::GET)
     }
 
     /// Whether the target knows nothing of such resources, as far as a collection's answer tells.
@@ -500,9 +550,31 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_room_for_another_account_is_told_by_its_words() {
+        for words in [
+            "Seat limit reached",
+            "You have exceeded your license count",
+            "No more licences. Buy some",
+            "quotaExceeded",
+            "The maximum number of users is 50",
+        ] {
+            assert!(names_quota(words), "{words}");
+        }
+        for words in [
+            "userName exceeds the maximum length",
+            "Insufficient rights",
+            "licenseType is not valid",
+            "",
+        ] {
+            assert!(!names_quota(words), "{words}");
+        }
+    }
+
+    #[test]
     fn a_failure_is_classed_by_what_it_says_of_the_object() {
         let class = |status, about, body| refused(status, about, body).class();
         assert_eq!(class(401, About::Object, ""), Class::Unauthorized);
+        assert_eq!(class(403, About::Object, ""), Class::Forbidden);
         assert_eq!(class(404, About::Object, ""), Class::Gone);
         assert_eq!(class(404, About::Object, "<html>"), Class::Transient);
         assert_eq!(class(404, About::Collection, "{}"), Class::Transient);

@@ -161,6 +161,11 @@ impl Reader {
         }
     }
 
+    /// Whether the target answers at all, as far as reading one resource of a list tells.
+    pub(crate) async fn answers(&self, kind: ObjectKind) -> Result<(), Error> {
+        self.connection.confirm_service(kind, &self.hidden).await
+    }
+
     /// Reads the first page of a list, so that the caller can decide whether to read on.
     pub(crate) async fn first_page(
         &self,

@@ -201,6 +201,8 @@ impl FromSql for Class {
             Self::Conflict,
             Self::Gone,
             Self::Unauthorized,
+            Self::Forbidden,
+            Self::Quota,
             Self::Malformed,
             Self::Invalid,
         ]

@@ -30,6 +30,7 @@ mod roles;
 mod safety;
 mod scope;
 mod service;
+mod starving;
 mod target;
 mod tenant;
 mod tidy;

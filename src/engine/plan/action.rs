@@ -189,6 +189,8 @@ pub(crate) enum Step {
     References,
     RemoveMembers,
     Deletes,
+    /// Creates that the target had no room for, once more: the removals may have made some.
+    CreatesAgain,
 }
 
 /// Why an object is disabled or deleted.

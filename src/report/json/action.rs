@@ -88,6 +88,7 @@ fn step_word(step: Step) -> &'static str {
         Step::References => "references",
         Step::RemoveMembers => "remove-members",
         Step::Deletes => "deletes",
+        Step::CreatesAgain => "creates-again",
     }
 }
 

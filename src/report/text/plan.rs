@@ -95,6 +95,7 @@ fn heading(step: Step) -> &'static str {
         Step::References => "References",
         Step::RemoveMembers => "Memberships to remove",
         Step::Deletes => "Deletes",
+        Step::CreatesAgain => "Creates again",
     }
 }
 

@@ -17,7 +17,7 @@ use super::rows::{Place, Queued, Row, RowId, take};
 use super::{NewRow, body, job_of, number_of_class, number_of_step, put_row, status};
 use crate::engine::model::{Key, TargetId};
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
-use crate::engine::plan::{Action, Change, Operation, Referenced, Subject};
+use crate::engine::plan::{Action, Change, Operation, Referenced, Step, Subject};
 use crate::engine::redact::Redactions;
 
 /// What one step forward gives.
@@ -129,6 +129,13 @@ impl Batch<'_> {
             Status::NotTried(_) => {
                 self.marks.object(kind, key)?;
                 self.end(row, outcome, status::NOT_SENT, None)
+            }
+            Status::Postponed => {
+                state.run(
+                    "UPDATE actions SET state = 0, step = ?2, at = NULL WHERE id = ?1",
+                    params![row.get(), number_of_step(Step::CreatesAgain)],
+                )?;
+                Ok(())
             }
         }
     }
@@ -335,13 +342,19 @@ impl Batch<'_> {
             .prepare_cached("SELECT rank FROM actions WHERE id = ?1")?
             .query_row(params![row.get()], |row| row.get(0))?;
         let weight = action.weight();
+        // A create is followed by one that is tried when there may be room for it.
+        let step = if matches!(action.operation, Operation::Create { .. }) {
+            Step::CreatesAgain
+        } else {
+            action.step()
+        };
         let id = put_row(
             self.state,
             &NewRow {
                 job: self.job,
                 cycle: self.cycle,
                 key: action.subject.key,
-                step: number_of_step(action.step()),
+                step: number_of_step(step),
                 rank: i64::from(rank),
                 operation: body::number_of(&action.operation),
                 class: action.removal_class().map(number_of_class),
@@ -354,12 +367,13 @@ impl Batch<'_> {
         )?;
         Ok(Queued {
             place: Place {
-                step: action.step(),
+                step,
                 rank,
                 key: action.subject.key,
                 id,
             },
             weight,
+            is_create: step == Step::CreatesAgain,
         })
     }
 }

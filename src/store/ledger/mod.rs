@@ -22,8 +22,10 @@ use super::holds;
 use super::state::State;
 use super::{Error, Lock, Store};
 use crate::engine::guard::Verdict;
-use crate::engine::model::{JobName, Key, TargetId};
-use crate::engine::plan::{ClassTotal, Decision, Draft, RemovalClass, Skipped, Step, Totals};
+use crate::engine::model::{JobName, Key, ObjectKind, TargetId};
+use crate::engine::plan::{
+    ClassTotal, Decision, Draft, RemovalClass, Skipped, Step, Subject, Totals,
+};
 
 pub(crate) use self::advance::Advanced;
 pub(crate) use self::log::{LogFilter, RequestRecord};
@@ -83,11 +85,12 @@ fn number_of_step(step: Step) -> i64 {
         Step::References => 4,
         Step::RemoveMembers => 5,
         Step::Deletes => 6,
+        Step::CreatesAgain => 7,
     }
 }
 
 fn step_of(number: i64) -> Option<Step> {
-    const STEPS: [Step; 7] = [
+    const STEPS: [Step; 8] = [
         Step::Disables,
         Step::Users,
         Step::Groups,
@@ -95,6 +98,7 @@ fn step_of(number: i64) -> Option<Step> {
         Step::References,
         Step::RemoveMembers,
         Step::Deletes,
+        Step::CreatesAgain,
     ];
     STEPS.get(usize::try_from(number).ok()?).copied()
 }
@@ -231,6 +235,26 @@ impl Store {
         })
     }
 
+    /// Creates of this kind that were not sent come after everything else.
+    pub(crate) fn postpone_creates(&self, cycle: i64, kind: ObjectKind) -> Result<(), Error> {
+        self.write("postpone creates", |state| {
+            let step = match kind {
+                ObjectKind::User => Step::Users,
+                ObjectKind::Group => Step::Groups,
+            };
+            state.run(
+                "UPDATE actions SET step = ?3
+                 WHERE cycle = ?1 AND state = 0 AND step = ?2 AND operation = 0",
+                params![
+                    cycle,
+                    number_of_step(step),
+                    number_of_step(Step::CreatesAgain)
+                ],
+            )?;
+            Ok(())
+        })
+    }
+
     /// The objects with rows of this plan that were not carried out: held, left when the cycle was broken
     /// off, or sent without an answer.
     pub(crate) fn left_over(&self, cycle: i64) -> Result<Vec<Key>, Error> {
@@ -350,7 +374,11 @@ fn insert(state: &State, job: i64, cycle: i64, draft: &Draft) -> rusqlite::Resul
             cycle,
             key,
             step: number_of_step(action.step()),
-            rank: i64::from(*rank),
+            rank: rank_of(
+                action.step(),
+                *rank,
+                has_failed(state, job, &action.subject)?,
+            ),
             operation,
             class,
             weight: i64::try_from(action.weight()).unwrap_or(i64::MAX),
@@ -361,6 +389,34 @@ fn insert(state: &State, job: i64, cycle: i64, draft: &Draft) -> rusqlite::Resul
         },
     )?;
     Ok(())
+}
+
+/// Added to the rank of a chunk of members that comes after those of other groups.
+const LAST: i64 = 1 << 20;
+
+/// Among equals, what failed before comes last (safety.md §2). Creates are equal where neither refers
+/// to the other; chunks of one group stay in their order.
+fn rank_of(step: Step, rank: u32, has_failed: bool) -> i64 {
+    let (rank, has_failed) = (i64::from(rank), i64::from(has_failed));
+    match step {
+        Step::AddMembers | Step::RemoveMembers => rank + LAST * has_failed,
+        Step::Disables
+        | Step::Users
+        | Step::Groups
+        | Step::References
+        | Step::Deletes
+        | Step::CreatesAgain => 2 * rank + has_failed,
+    }
+}
+
+/// Whether a request for the object failed in an earlier cycle.
+fn has_failed(state: &State, job: i64, subject: &Subject) -> rusqlite::Result<bool> {
+    state
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM escrow
+                            WHERE job = ?1 AND kind = ?2 AND source = ?3 AND action <> 'plan')",
+        )?
+        .query_row(params![job, subject.kind, subject.key], |row| row.get(0))
 }
 
 fn insert_skipped(state: &State, job: i64, cycle: i64, skipped: &Skipped) -> rusqlite::Result<()> {

@@ -40,6 +40,7 @@ pub(crate) struct Place {
 pub(crate) struct Queued {
     pub(crate) place: Place,
     pub(crate) weight: u64,
+    pub(crate) is_create: bool,
 }
 
 /// A row with what it does. Every target id that the state knows is filled in.
@@ -47,6 +48,9 @@ pub(crate) struct Queued {
 pub(crate) struct Row {
     pub(crate) id: RowId,
     pub(crate) action: Action,
+    pub(crate) step: Step,
+    /// Whether the object failed in an earlier cycle, or earlier in this one.
+    pub(crate) failed_before: bool,
 }
 
 /// Which rows of a plan are read.
@@ -76,7 +80,7 @@ impl Store {
             });
             state
                 .prepare_cached(
-                    "SELECT step, rank, source, id, weight FROM actions
+                    "SELECT step, rank, source, id, weight, operation = 0 FROM actions
                      WHERE cycle = ?1 AND state = 0
                          AND (step, rank, source, id) > (?2, ?3, ?4, ?5)
                      ORDER BY step, rank, source, id LIMIT ?6",
@@ -100,6 +104,7 @@ impl Store {
                                 id: RowId(row.get(3)?),
                             },
                             weight: row.get::<_, i64>(4)?.unsigned_abs(),
+                            is_create: row.get(5)?,
                         })
                     },
                 )?
@@ -224,7 +229,10 @@ pub(super) fn subject(row: &SqlRow<'_>, first: usize) -> rusqlite::Result<Subjec
 /// Rows with what they do, their target ids filled in as the links are now.
 pub(super) fn take(state: &State, ids: &[RowId]) -> rusqlite::Result<Vec<Row>> {
     let mut statement = state.prepare_cached(
-        "SELECT o.kind, o.key, o.id, o.label, a.job, a.target, a.operation, a.body
+        "SELECT o.kind, o.key, o.id, o.label, a.job, a.target, a.operation, a.body, a.step,
+                EXISTS (SELECT 1 FROM escrow e
+                        WHERE e.job = a.job AND e.kind = o.kind AND e.source = o.key
+                              AND e.action <> 'plan')
          FROM actions a CROSS JOIN objects o ON o.key = a.source WHERE a.id = ?1",
     )?;
     let mut rows = Vec::with_capacity(ids.len());
@@ -238,7 +246,13 @@ pub(super) fn take(state: &State, ids: &[RowId]) -> rusqlite::Result<Vec<Row>> {
                 target: row.get(5)?,
                 operation,
             };
-            Ok((row.get(4)?, Row { id: *id, action }))
+            let row_of = Row {
+                id: *id,
+                action,
+                step: step_of(row.get(8)?).ok_or_else(|| unreadable("step of a row"))?,
+                failed_before: row.get(9)?,
+            };
+            Ok((row.get(4)?, row_of))
         })?;
         of_job = job;
         if row.action.target.is_none() {

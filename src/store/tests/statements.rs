@@ -189,7 +189,7 @@ fn apply(store: &Store, cycle: i64) {
         let outcomes: Vec<(RowId, Outcome)> = sent
             .rows
             .into_iter()
-            .map(|Row { id, action }| {
+            .map(|Row { id, action, .. }| {
                 let target = format!("t-{}", action.subject.id);
                 match (&action.operation, target.as_str()) {
                     (Operation::Update { .. }, "t-u2") => (id, failed(action, true)),

@@ -262,6 +262,12 @@ impl<'a> Planner<'a> {
         self.decisions.push(Decision::Act(draft));
     }
 
+    /// What the target holds of an object could not be read, so that nothing is decided about it.
+    pub(crate) fn unreadable(&mut self, object: &SourceObject, words: String) {
+        self.evaluated.add(object.kind);
+        self.skip(object, Why::LookupFailed(words));
+    }
+
     fn skip(&mut self, object: &SourceObject, why: Why) {
         self.decisions.push(Decision::Skip(Skipped {
             subject: Subject::of(object),
