@@ -47,7 +47,7 @@ pub(super) async fn demo(output: Output, arguments: args::Demo) -> anyhow::Resul
     });
     let sandbox = sandbox.await.context("could not start the simulation")?;
     let file = write_files(place.path(), &sandbox)?;
-    let config = Arc::new(load::config(output, Some(&file))?);
+    let config = Arc::new(load::config_alone(output, &file)?);
 
     let mut out = output.results();
     let mut story = Story {

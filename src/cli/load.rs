@@ -19,7 +19,16 @@ pub(super) fn load(file: Option<&Path>) -> Result<Loaded, Problems> {
 
 /// The configuration, once it is free of problems; all of them go to standard error otherwise.
 pub(super) fn config(output: Output, file: Option<&Path>) -> anyhow::Result<Config> {
-    let problems = match load(file) {
+    valid(output, load(file))
+}
+
+/// The same of this file alone, whatever the environment says.
+pub(super) fn config_alone(output: Output, file: &Path) -> anyhow::Result<Config> {
+    valid(output, config::load_alone(file))
+}
+
+fn valid(output: Output, loaded: Result<Loaded, Problems>) -> anyhow::Result<Config> {
+    let problems = match loaded {
         Ok(loaded) => {
             for warning in &loaded.warnings {
                 let warning = warning.one_line();

@@ -88,6 +88,11 @@ pub(crate) fn load(file: &Path) -> Result<Loaded, Problems> {
     load_with(file, &document::environment())
 }
 
+/// Reads a configuration without any override.
+pub(crate) fn load_alone(file: &Path) -> Result<Loaded, Problems> {
+    load_with(file, &[])
+}
+
 fn load_with(file: &Path, variables: &[Variable]) -> Result<Loaded, Problems> {
     let whole_file = |line, message, remedy: &str| {
         Problems(vec![Problem {
