@@ -1,6 +1,9 @@
 //! Fetches secrets from where the configuration says they are. Errors name the place, never the
 //! content.
 
+use std::error::Error as _;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::bounded;
@@ -58,12 +61,31 @@ impl Secret {
         }
     }
 
-    /// The file of the secret, when everyone on this machine may read it.
-    pub(crate) fn exposed_file(&self) -> Option<&Path> {
-        match self {
-            Self::File(path) => is_readable_by_all(path).then_some(path),
-            Self::Env(_) | Self::Credential(_) => None,
+    /// What is wrong with the file of the secret, before the secret is needed, and what to do about it.
+    /// A pipe is not looked into: what is read from it is gone.
+    pub(crate) fn file_fault(&self) -> Option<(String, String)> {
+        let Self::File(path) = self else { return None };
+        if let Ok(metadata) = fs::metadata(path) {
+            if is_readable_by_others(&metadata) {
+                let name = path.display();
+                return Some((
+                    format!("others than its owner may read {name}"),
+                    format!("chmod 600 {name}"),
+                ));
+            }
+            if !(metadata.is_file() || metadata.is_dir()) {
+                return None;
+            }
         }
+        let error = self.read().err()?;
+        let mut message = error.to_string();
+        if let Some(cause) = error.source() {
+            message = format!("{message}: {cause}");
+        }
+        Some((
+            message,
+            "put the secret there before the job runs".to_owned(),
+        ))
     }
 }
 
@@ -96,21 +118,13 @@ fn trimmed(text: &str) -> &str {
     text.trim_end_matches(['\r', '\n'])
 }
 
-#[cfg(unix)]
-fn is_readable_by_all(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_readable_by_all(_: &Path) -> bool {
-    false
+fn is_readable_by_others(metadata: &Metadata) -> bool {
+    metadata.is_file() && metadata.permissions().mode() & 0o044 != 0
 }
 
 #[cfg(test)]
 mod tests {
     use std::env::VarError;
-    use std::fs;
 
     use super::*;
 
@@ -156,17 +170,31 @@ mod tests {
         );
     }
 
-    #[cfg(unix)]
     #[test]
-    fn a_file_that_everyone_may_read_is_found_out() {
-        use std::os::unix::fs::PermissionsExt as _;
+    fn a_file_that_is_no_use_is_found_out_before_it_is_needed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
-        fs::write(&path, "x").unwrap();
         let secret = Secret::File(path.clone());
-        for (mode, exposed) in [(0o600, false), (0o640, false), (0o644, true)] {
+        let fault = || secret.file_fault().map(|(message, _)| message);
+        let name = path.display();
+        let missing = fault().unwrap();
+        assert!(
+            missing.starts_with(&format!("the file {name} cannot be read: ")),
+            "{missing}"
+        );
+        fs::write(&path, "\n").unwrap();
+        for (mode, exposed) in [(0o600, false), (0o640, true), (0o604, true)] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(secret.exposed_file().is_some(), exposed);
+            let expected = if exposed {
+                format!("others than its owner may read {name}")
+            } else {
+                format!("the file {name} is empty")
+            };
+            assert_eq!(fault(), Some(expected), "{mode:o}");
         }
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&path, "x").unwrap();
+        assert_eq!(fault(), None);
+        assert_eq!(Secret::File("/dev/null".into()).file_fault(), None);
     }
 }

@@ -1,6 +1,7 @@
 //! A tenant of the sandbox, a target of any make, a config that joins them, and the program itself.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -66,8 +67,13 @@ impl Rig {
             foreign,
             folder: tempfile::tempdir().unwrap(),
         };
-        fs::write(rig.path("secret"), rig.sandbox.client_secret()).unwrap();
-        fs::write(rig.path("token"), rig.target_token()).unwrap();
+        for (name, secret) in [
+            ("secret", rig.sandbox.client_secret()),
+            ("token", rig.target_token()),
+        ] {
+            fs::write(rig.path(name), secret).unwrap();
+            fs::set_permissions(rig.path(name), Permissions::from_mode(0o600)).unwrap();
+        }
         rig.configure("");
         rig
     }

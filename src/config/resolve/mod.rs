@@ -65,18 +65,16 @@ fn guid(id: &Typed<String>, remedy: &str, log: &mut Log) -> Option<String> {
     None
 }
 
-/// The secret with its path relative to the configuration; a file that everyone may read is told.
+/// The secret with its path relative to the configuration, with a warning where its file is missing,
+/// empty or readable by others.
 fn secret(typed: Option<&Typed<Secret>>, folder: &Path, log: &mut Log) -> Option<Secret> {
     let Typed { value, place } = typed?;
     let secret = match value {
         Secret::File(path) => Secret::File(folder.join(path)),
         Secret::Env(_) | Secret::Credential(_) => value.clone(),
     };
-    if let Some(path) = secret.exposed_file() {
-        log.warning(place.problem(
-            format!("everyone on this machine may read {}", path.display()),
-            format!("chmod 600 {}", path.display()),
-        ));
+    if let Some((message, remedy)) = secret.file_fault() {
+        log.warning(place.problem(message, remedy));
     }
     Some(secret)
 }

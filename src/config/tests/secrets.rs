@@ -2,9 +2,8 @@
 
 use super::*;
 
-#[cfg(unix)]
 #[test]
-fn a_secret_that_everyone_may_read_is_warned_of() {
+fn a_secret_that_others_may_read_is_warned_of() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");
@@ -17,9 +16,32 @@ fn a_secret_that_everyone_may_read_is_warned_of() {
     assert!(
         loaded.warnings[0]
             .message
-            .starts_with("everyone on this machine may read")
+            .starts_with("others than its owner may read")
     );
     assert_eq!(loaded.warnings[0].line, Some(12));
+}
+
+#[test]
+fn a_secret_whose_file_is_missing_or_empty_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    let text = JOB.replace("env = \"ACME_TOKEN\"", "file = \"token\"");
+    let text = format!("{SOURCE}{text}");
+    let warning = || {
+        let loaded = load_in(folder.path(), &text, &[]).unwrap();
+        let [warning] = &loaded.warnings[..] else {
+            panic!("{:?}", loaded.warnings)
+        };
+        assert_eq!(warning.line, Some(12));
+        assert_eq!(warning.key, "jobs.acme.target.token");
+        assert!(warning.remedy.starts_with("put the secret there"));
+        warning.message.clone()
+    };
+    assert!(warning().contains("token cannot be read: No such file"));
+    fs::write(&token, "\n").unwrap();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(warning().ends_with("token is empty"));
 }
 
 #[test]
