@@ -381,9 +381,8 @@ pub(crate) fn reads_groups(job: &Job, kind: ObjectKind) -> bool {
     rules.enabled && rules.filter.attributes().contains(source::MEMBER_OF)
 }
 
-/// A role's value, or its display name where the application gave it none.
 fn role_text(role: &AppRole) -> Value {
-    Value::text(role.value.as_ref().unwrap_or(&role.display_name))
+    Value::text(role.value_or_name())
 }
 
 /// First the names, which a reader knows, then the ids.

@@ -193,6 +193,11 @@ pub(crate) fn failure(error: &Error, text: &str) -> String {
     super::clean_lines(&format!("error: {}", error.render(text)))
 }
 
+/// A name in another case than its own, at its place; it works as it is.
+pub(crate) fn other_case(place: &Error, text: &str) -> String {
+    super::clean_lines(&format!("note: {}", place.render(text)))
+}
+
 /// The name of an attribute that no configuration may read, at its place.
 pub(crate) fn unknown_attribute(error: &Error, text: &str) -> String {
     super::clean_lines(&format!(

@@ -198,7 +198,7 @@ fn the_world_is_what_the_options_say() {
         "c\n"
     );
     let roles = "SingleAppRoleAssignment([appRoleAssignments])";
-    assert_eq!(eval(&[roles, "--roles", "roles.json"]), "Admin\n");
+    assert_eq!(eval(&[roles, "--roles", "roles.json"]), "Administrator\n");
     assert_eq!(eval(&["-1"]), "-1\n");
 }
 

@@ -9,6 +9,7 @@ mod bad_input;
 mod blocked;
 mod commands;
 mod compliance;
+mod config;
 mod confirm;
 mod crash;
 mod cycles;

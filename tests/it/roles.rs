@@ -109,7 +109,8 @@ async fn roles_are_created_as_objects_added_as_texts_and_never_taken_away() {
 
     rig.tenant().assign(jane, ROLE_AUDITOR);
     rig.tenant().unassign_role(jane, ROLE_USER);
-    let auditor = format!(r#"{{"id":"{ROLE_AUDITOR}","value":"auditor","displayName":"Auditor"}}"#);
+    let auditor =
+        format!(r#"{{"id":"{ROLE_AUDITOR}","value":"audit.all","displayName":"Auditor"}}"#);
     let plan = rig.run(&["plan", "--format", "json"]).await;
     let plan: Value = serde_json::from_str(&plan.expect(0).out).unwrap();
     assert_eq!(
@@ -143,7 +144,8 @@ async fn roles_that_somebody_who_is_adopted_has_are_not_added_again() {
     let rig = start(&mapping("roles", flow)).await;
     let jane = rig.joiner("jane");
     rig.tenant().assign(jane, ROLE_AUDITOR);
-    let auditor = format!(r#"{{"id":"{ROLE_AUDITOR}","value":"auditor","displayName":"Auditor"}}"#);
+    let auditor =
+        format!(r#"{{"id":"{ROLE_AUDITOR}","value":"audit.all","displayName":"Auditor"}}"#);
     let there = json!({
         "schemas": [USER], "userName": "jane@contoso.com",
         "roles": [{"value": auditor}, {"value": "their own"}],
@@ -219,7 +221,7 @@ async fn asserted_roles_replace_all_others_and_go_with_the_last() {
         bodies(&rig, "PATCH", "Operations"),
         [json!([{
             "op": "replace", "path": "roles",
-            "value": [role("Auditor", "auditor"), role("User", "User")],
+            "value": [role("Auditor", "audit.all"), role("User", "User")],
         }])]
     );
     rig.tenant().unassign_role(jane, ROLE_AUDITOR);
@@ -269,12 +271,12 @@ async fn a_single_role_is_the_primary_element_and_changes_in_its_place() {
     assert_eq!(
         bodies(&rig, "PATCH", "Operations"),
         [json!([
-            {"op": "replace", "path": "roles[primary eq true].display", "value": "auditor"},
-            {"op": "replace", "path": "roles[primary eq true].value", "value": "auditor"},
+            {"op": "replace", "path": "roles[primary eq true].display", "value": "Auditor"},
+            {"op": "replace", "path": "roles[primary eq true].value", "value": "Auditor"},
         ])]
     );
     assert_eq!(
         rig.user("jane@contoso.com")["roles"],
-        json!([{"display": "auditor", "primary": true, "type": TYPE, "value": "auditor"}])
+        json!([{"display": "Auditor", "primary": true, "type": TYPE, "value": "Auditor"}])
     );
 }

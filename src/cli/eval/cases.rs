@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json, json};
 use super::input::{self, Object, WireRole};
 use super::{Seed, World};
 use crate::cli::args::point_in_time;
-use crate::engine::expr::{AppRole, Error, Expression, Flow};
+use crate::engine::expr::{AppRole, Error, Flow};
 use crate::report::eval::{CasesView, Difference, InputView, flow_json};
 
 /// The cases of a file, read and checked.
@@ -193,7 +193,7 @@ impl Cases {
 
 impl Case {
     fn found(&self, now: DateTime<Utc>, default_domain: Option<&str>) -> Result<Flow, Error> {
-        let expression = Expression::compile(&self.expression)?;
+        let expression = super::compile(&self.expression, &self.object)?;
         let world = World {
             object: &self.object,
             roles: &self.roles,

@@ -79,6 +79,19 @@ impl Object {
         }
     }
 
+    /// The name as the object has it, in whichever case, else as a configuration spells it.
+    pub(super) fn spelled(&self, name: &str) -> String {
+        let own = self.source.attributes.iter().map(|(own, _)| own);
+        let own: Vec<_> = own.chain(self.nulls.iter().map(String::as_str)).collect();
+        if own.contains(&name) {
+            return name.to_owned();
+        }
+        match own.into_iter().find(|own| own.eq_ignore_ascii_case(name)) {
+            Some(own) => own.to_owned(),
+            None => source::spelled(ObjectKind::User, name).into_owned(),
+        }
+    }
+
     /// Whether the name is one that cycles read where a job asks for it, and is not there.
     pub(super) fn may_be_unread(&self, name: &str) -> bool {
         source::attribute(ObjectKind::User, name).is_ok() && self.seen().value(name).is_none()

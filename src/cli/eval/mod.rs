@@ -39,6 +39,13 @@ enum Seed {
     Random,
 }
 
+/// Compiles an expression whose attributes are those of the object.
+fn compile(text: &str, object: &Object) -> Result<Expression, Error> {
+    let mut expression = Expression::compile(text)?;
+    expression.spell_attributes(&|name| Some(object.spelled(name)));
+    Ok(expression)
+}
+
 impl World<'_> {
     fn with<T>(&self, seed: Seed, evaluate: impl FnOnce(&Input<'_>) -> T) -> T {
         let random = RefCell::new(match seed {
@@ -154,7 +161,7 @@ fn run_one(output: Output, file: Option<&Path>, args: &args::Eval) -> Done {
         default_domain: args.default_domain.as_deref().or(default_domain.as_deref()),
         now: args.now.unwrap_or_else(scheduler::now),
     };
-    let (view, exit) = match Expression::compile(&text) {
+    let (view, exit) = match compile(&text, &object) {
         // It was typed wrongly: wrong usage, as with any other argument.
         Err(error) => (failed(&text, error), Exit::Usage),
         Ok(expression) => {
@@ -284,8 +291,12 @@ fn tell_unread(output: Output, expression: &Expression, object: &Object) {
     }
 }
 
-/// Tells of an attribute that no configuration may read, which is most often a mistyped one.
+/// Prints names in another case, and attributes that no configuration may read, which are most often
+/// mistyped.
 fn warn(output: Output, expression: &Expression, object: &Object) {
+    for place in expression.respelled() {
+        output.message(&report::other_case(place, expression.text()));
+    }
     let names: Vec<_> = source::names(ObjectKind::User).collect();
     if let Some(error) = expression.unknown_attribute(|name| object.knows(name), &names) {
         output.message(&report::unknown_attribute(&error, expression.text()));

@@ -46,15 +46,13 @@ pub(super) fn to_graph(kind: ObjectKind, name: &str) -> String {
     if let Some(name) = custom_security_attribute(name) {
         return name;
     }
-    if usable(name) {
-        return source::graph_name(name).into_owned();
-    }
-    if let Some((_, graph)) = OLDER_NAMES.iter().find(|(older, _)| *older == name) {
-        return (*graph).to_owned();
-    }
     // The directory does not care about case, and so its exports need not.
-    match source::names(kind).find(|known| known.eq_ignore_ascii_case(name)) {
-        Some(known) => source::graph_name(known).into_owned(),
+    if usable(name) {
+        return source::graph_name(&source::spelled(kind, name)).into_owned();
+    }
+    let mut older = OLDER_NAMES.iter();
+    match older.find(|(older, _)| older.eq_ignore_ascii_case(name)) {
+        Some((_, graph)) => (*graph).to_owned(),
         None => name.to_owned(),
     }
 }

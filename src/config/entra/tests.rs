@@ -441,7 +441,7 @@ fn what_cannot_be_carried_over_stands_in_the_file_and_in_the_list() {
         "{comments:#?}"
     );
     insta::assert_snapshot!(comments.join("\n"), @r#"
-    # Not carried over: user attribute shoeSize: there is no source attribute of this name; use the name of a Microsoft Graph property; names are case-sensitive
+    # Not carried over: user attribute shoeSize: there is no source attribute of this name; use the name of a Microsoft Graph property
     # { target = "title", source = "shoeSize" },
     # Not carried over: unknown function Foo at column 1
     # { target = "nickName", expression = "Foo([mail])" },
@@ -527,7 +527,7 @@ fn a_scope_that_cannot_be_carried_over_switches_the_kind_off() {
     }
     insta::assert_snapshot!(told, @r#"
     users, filter 1: department EQUALS "a", "b": it compares with 2 values; write a clause or a group for each
-    users, filter 1: shoeSize EQUALS "a": user attribute shoeSize: there is no source attribute of this name; use the name of a Microsoft Graph property; names are case-sensitive
+    users, filter 1: shoeSize EQUALS "a": user attribute shoeSize: there is no source attribute of this name; use the name of a Microsoft Graph property
     users, filter "x": mail IsMemberOf "a": there is no operator IsMemberOf; the operators are EQUALS, NOT EQUALS, IS TRUE, IS FALSE, IS NULL, IS NOT NULL, REGEX MATCH, NOT REGEX MATCH, GREATER_THAN, GREATER_THAN_OR_EQUALS, INCLUDES, ENDS_WITH, &, !&
     users, filter 1: a group of clauses: the group has no clause, so everything passes
     users: inputFilterGroups: entrain has one list of filters; without these, more objects belong

@@ -55,7 +55,8 @@ fn placed(name: &str, arguments: Vec<(&str, String)>) -> Result<Vec<String>, Str
         let texts = arguments.into_iter().map(|(_, text)| text);
         Ok(texts.collect())
     };
-    let Some(function) = functions().iter().find(|function| function.name == name) else {
+    let mut known = functions().iter();
+    let Some(function) = known.find(|function| function.name.eq_ignore_ascii_case(name)) else {
         // The compiler will say that there is no such function.
         return in_order(arguments);
     };

@@ -1,6 +1,7 @@
 //! The mappings of one kind of object: the preset's, with the job's own laid over them, checked and
 //! compiled.
 
+mod active;
 mod constant;
 mod given;
 mod options;
@@ -232,7 +233,7 @@ fn build(kind: ObjectKind, entry: &Entry<'_>, log: &mut Log) -> Option<Mapping> 
             "keep one of constant and default",
         ));
     }
-    Some(Mapping {
+    let mapping = Mapping {
         target: path.clone(),
         source: source?,
         default: default?,
@@ -243,7 +244,11 @@ fn build(kind: ObjectKind, entry: &Entry<'_>, log: &mut Log) -> Option<Mapping> 
         multi_valued: shape.multi_valued,
         case_exact: shape.case_exact,
         required: shape.required,
-    })
+    };
+    if let Some(Flow::Expression(text)) = &raw.flow {
+        active::check(&mapping, &text.place, log);
+    }
+    Some(mapping)
 }
 
 /// Why nobody may map the path.

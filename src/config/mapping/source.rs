@@ -83,7 +83,7 @@ fn read_attribute(
     name: &Typed<String>,
     log: &mut Log,
 ) -> Option<SourceAttribute> {
-    told(kind, name, source::attribute(kind, &name.value), log)
+    found(kind, name, source::attribute(kind, &name.value), log)
 }
 
 /// The same for a scoping filter, which reads a little more.
@@ -92,17 +92,25 @@ pub(in crate::config) fn read_filter_attribute(
     name: &Typed<String>,
     log: &mut Log,
 ) -> Option<SourceAttribute> {
-    told(kind, name, source::filter_attribute(kind, &name.value), log)
+    found(kind, name, source::filter_attribute(kind, &name.value), log)
 }
 
-fn told(
+fn found(
     kind: ObjectKind,
     name: &Typed<String>,
     found: Result<SourceAttribute, Unusable>,
     log: &mut Log,
 ) -> Option<SourceAttribute> {
     match found {
-        Ok(attribute) => Some(attribute),
+        Ok(attribute) => {
+            let spelled = source::spelled(kind, &name.value);
+            if *spelled != *name.value {
+                let message = format!("the attribute is called {spelled}");
+                let remedy = "upper and lower case of names do not count, so it works as it is";
+                log.warning(name.place.problem(message, remedy));
+            }
+            Some(attribute)
+        }
         Err(why) => {
             let (message, remedy) = explain(kind, &name.value, &why);
             log.problem(name.place.problem(message, remedy));
@@ -115,9 +123,7 @@ fn explain(kind: ObjectKind, name: &str, why: &Unusable) -> (String, String) {
     let remedy = match why {
         Unusable::Unknown => match nearest(name, source::names(kind)) {
             Some(near) => format!("did you mean {near}?"),
-            None => {
-                "use the name of a Microsoft Graph property; names are case-sensitive".to_owned()
-            }
+            None => "use the name of a Microsoft Graph property".to_owned(),
         },
         Unusable::NotReadable(_) => "map another attribute".to_owned(),
         Unusable::NotAMember { .. } => "name one of its members".to_owned(),
@@ -139,13 +145,20 @@ pub(super) fn fail(err: &expr::Error, text: &Typed<String>, log: &mut Log) {
 }
 
 fn compile(kind: ObjectKind, text: &Typed<String>, log: &mut Log) -> Option<Expression> {
-    let expression = match Expression::compile(&text.value) {
+    let mut expression = match Expression::compile(&text.value) {
         Ok(expression) => expression,
         Err(err) => {
             fail(&err, text, log);
             return None;
         }
     };
+    expression.spell_attributes(&|name| Some(source::spelled(kind, name).into_owned()));
+    for place in expression.respelled() {
+        let at = (place.line(&text.value), place.column(&text.value));
+        let remedy = "upper and lower case of names do not count, so it works as it is";
+        let message = place.render(&text.value);
+        log.warning(text.place.problem_inside(at, message, remedy));
+    }
     for name in expression.attributes() {
         if let Err(why) = source::attribute(kind, name)
             && why != Unusable::Unknown

@@ -11,6 +11,7 @@ use crate::config::problem::Log;
 use crate::config::settings::{Application, Job};
 use crate::config::{file, fingerprint, mapping, preset};
 use crate::engine::job::{self, Limit, Limits, ScopeMode, WhenOutOfScope};
+use crate::engine::mapping::Source;
 use crate::engine::model::{JobName, ObjectKind, source};
 
 const MAX_DELETIONS: Limit = Limit::Count(500);
@@ -147,10 +148,10 @@ fn check_job(typed: &file::Job, job: &job::Job, log: &mut Log) {
             ));
         }
     }
-    let carries_block = users
-        .mappings
-        .iter()
-        .any(|mapping| mapping.target.is_active() || mapping::carries_removal(mapping));
+    let carries_block = users.mappings.iter().any(|mapping| {
+        let is_constant = matches!(mapping.source, Source::Constant(_) | Source::None);
+        mapping::carries_removal(mapping) || mapping.target.is_active() && !is_constant
+    });
     if users.enabled && users.when_out_of_scope == WhenOutOfScope::Keep && !carries_block {
         log.warning(place("mappings").problem(
             "users whose sign-in is blocked would keep their access: no mapping reads IsSoftDeleted",
@@ -178,10 +179,8 @@ fn check_job(typed: &file::Job, job: &job::Job, log: &mut Log) {
         }
     }
     let reads_roles = users.mappings.iter().any(|mapping| match &mapping.source {
-        crate::engine::mapping::Source::Expression(expression) => expression.reads_roles(),
-        crate::engine::mapping::Source::Attribute(_)
-        | crate::engine::mapping::Source::Constant(_)
-        | crate::engine::mapping::Source::None => false,
+        Source::Expression(expression) => expression.reads_roles(),
+        Source::Attribute(_) | Source::Constant(_) | Source::None => false,
     });
     for (rules, own) in [
         (users, &typed.users.place),

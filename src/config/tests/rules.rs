@@ -7,7 +7,7 @@ fn mappings_are_checked_against_source_and_target() {
     insta::assert_snapshot!(told(r#"
 [jobs.users]
 mappings = [
-    { target = 'title', source = "jobtitle" },
+    { target = 'title', source = "jobTitel" },
     { target = 'title', source = "jobTitle" },
     { target = 'name.familyName', source = "signInActivity" },
     { target = 'id', source = "objectId" },
@@ -29,7 +29,7 @@ mappings = [
     { target = 'preferredLanguage', source = "preferredLanguage", on_empty = "default", apply = "never" },
 ]
 "#), @r##"
-entrain.toml:16: jobs.acme.users.mappings[0].source: user attribute jobtitle: there is no source attribute of this name
+entrain.toml:16: jobs.acme.users.mappings[0].source: user attribute jobTitel: there is no source attribute of this name
     did you mean jobTitle?
 entrain.toml:17: jobs.acme.users.mappings[1].target: title is mapped twice, first at line 16
     keep one of the two
@@ -271,7 +271,10 @@ fn what_an_expression_gives_must_be_able_to_fit() {
             "active",
             r#"Switch([IsSoftDeleted], [city], "False", "True", "True", "False")"#,
         ),
-        ("active", r#"IIF([IsSoftDeleted], Append([city], "b"), 1)"#),
+        (
+            r#"emails[type eq "home"].primary"#,
+            r#"IIF([IsSoftDeleted], Append([city], "b"), 1)"#,
+        ),
         ("nickName", r#"IIF([city] = "x", [otherMails], [mail])"#),
         ("nickName", r#"Join(";", [proxyAddresses])"#),
         ("nickName", "Count([otherMails])"),

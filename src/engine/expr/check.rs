@@ -52,7 +52,7 @@ pub(super) enum Ignored {
 }
 
 /// The bare words of the language.
-const WORDS: &[&str] = &[
+pub(super) const WORDS: &[&str] = &[
     "IgnoreAttributeFlow",
     "IgnoreObjectFlow",
     "vbBinaryCompare",

@@ -63,6 +63,8 @@ pub(crate) enum ErrorKind {
         name: String,
         nearest: Option<String>,
     },
+    #[error("the name is spelled {spelled}")]
+    OtherCase { spelled: String },
     #[error("{function} needs {parameter}")]
     MissingArgument {
         function: &'static str,
@@ -191,6 +193,7 @@ impl ErrorKind {
                     "write \"{name}\" for text, [{name}] for an attribute"
                 ));
             }
+            Self::OtherCase { spelled } => return Some(format!("write {spelled}")),
             Self::UnexpectedCharacter('“' | '”' | '„' | '\'' | '‘' | '’') => {
                 "text stands in straight double quotes"
             }

@@ -156,8 +156,15 @@ fn compare(operator: Operator, left: Datum<'_>, right: Datum<'_>) -> Result<bool
             compare_typed(right, left)?.reverse()
         }
         (left, right) => {
+            // A Boolean is `True`, and `true` in JSON: either spelling is the same.
+            let is_boolean = [&left, &right]
+                .into_iter()
+                .any(|side| matches!(side, Datum::Boolean(_)));
             let (left, right) = (left.into_text()?, right.into_text()?);
             let (left, right) = (left.unwrap_or_default(), right.unwrap_or_default());
+            if is_boolean && left.eq_ignore_ascii_case(&right) {
+                return Ok(operator.holds(Ordering::Equal));
+            }
             // Equality of text is exact, so that "007" is not "7"; but sizes are those of numbers.
             let sizes = match operator {
                 Operator::Equal | Operator::NotEqual => None,
@@ -169,14 +176,20 @@ fn compare(operator: Operator, left: Datum<'_>, right: Datum<'_>) -> Result<bool
             sizes.map_or_else(|| left.cmp(&right), |(left, right)| left.cmp(&right))
         }
     };
-    Ok(match operator {
-        Operator::Equal => ordering.is_eq(),
-        Operator::NotEqual => ordering.is_ne(),
-        Operator::Less => ordering.is_lt(),
-        Operator::LessOrEqual => ordering.is_le(),
-        Operator::Greater => ordering.is_gt(),
-        Operator::GreaterOrEqual => ordering.is_ge(),
-    })
+    Ok(operator.holds(ordering))
+}
+
+impl Operator {
+    fn holds(self, ordering: Ordering) -> bool {
+        match self {
+            Self::Equal => ordering.is_eq(),
+            Self::NotEqual => ordering.is_ne(),
+            Self::Less => ordering.is_lt(),
+            Self::LessOrEqual => ordering.is_le(),
+            Self::Greater => ordering.is_gt(),
+            Self::GreaterOrEqual => ordering.is_ge(),
+        }
+    }
 }
 
 /// Compares a number or a date with a value of another type: as numbers or dates if the other

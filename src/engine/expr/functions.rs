@@ -171,7 +171,7 @@ pub(crate) fn functions() -> &'static [Function] {
     FUNCTIONS
 }
 
-/// Names are case-sensitive.
+/// By a name in its own spelling.
 pub(super) fn find(name: &str) -> Option<&'static Function> {
     FUNCTIONS.iter().find(|function| function.name == name)
 }

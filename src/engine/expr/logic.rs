@@ -109,11 +109,19 @@ pub(super) fn pass<'a>(call: &Call<'a, '_>) -> Evaluated<'a> {
     call.datum(0)
 }
 
-/// Null is looked for as the empty key. Without a hit and without a default nothing flows.
+/// Null is looked for as the empty key. Without a hit and without a default nothing flows. Case counts,
+/// but a Boolean has two spellings, `True` and JSON's `true`, and a key of either is meant.
 pub(super) fn switch<'a>(call: &Call<'a, '_>) -> Evaluated<'a> {
-    let source = call.text(0)?.unwrap_or_default();
+    let source = call.datum(0)?;
+    let is_boolean = matches!(source, Datum::Boolean(_));
+    let source = source.into_text().map_err(|kind| call.fail_at(0, kind))?;
+    let source = source.unwrap_or_default();
     for index in (2..call.count()).step_by(2) {
-        if call.text(index)?.unwrap_or_default() == source {
+        let key = call.datum(index)?;
+        let ignores_case = is_boolean || matches!(key, Datum::Boolean(_));
+        let key = key.into_text().map_err(|kind| call.fail_at(index, kind))?;
+        let key = key.unwrap_or_default();
+        if key == source || ignores_case && key.eq_ignore_ascii_case(&source) {
             return call.datum(index + 1);
         }
     }

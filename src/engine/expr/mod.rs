@@ -20,6 +20,7 @@ mod pattern;
 mod random;
 mod replace;
 mod roles;
+mod spelling;
 mod text;
 mod token;
 
@@ -46,6 +47,7 @@ pub(crate) struct Expression {
     text: String,
     tree: ast::Node,
     root: Term,
+    respelled: Vec<Error>,
 }
 
 /// What an expression is evaluated on.
@@ -127,12 +129,14 @@ pub(crate) struct Step {
 
 impl Expression {
     pub(crate) fn compile(text: &str) -> Result<Self, Error> {
-        let tree = parser::parse(text)?;
+        let mut tree = parser::parse(text)?;
+        let respelled = spelling::language(&mut tree);
         let root = check::check(&tree)?;
         Ok(Self {
             text: text.to_owned(),
             tree,
             root,
+            respelled,
         })
     }
 
@@ -150,6 +154,22 @@ impl Expression {
             }
         });
         names
+    }
+
+    /// The texts that it compares with or gives, as far as they are written in it.
+    pub(crate) fn texts(&self) -> BTreeSet<String> {
+        let mut texts = BTreeSet::new();
+        self.root.walk(&mut |term| match &term.kind {
+            TermKind::Text(text) => _ = texts.insert(text.clone()),
+            TermKind::Number(number) => _ = texts.insert(number.to_string()),
+            TermKind::Attribute(_)
+            | TermKind::Ignored(_)
+            | TermKind::Pattern { .. }
+            | TermKind::DateFormat { .. }
+            | TermKind::Compare { .. }
+            | TermKind::Call { .. } => {}
+        });
+        texts
     }
 
     /// The first attribute that is not known, as an error with its place. `known` are the names

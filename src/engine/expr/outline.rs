@@ -37,17 +37,19 @@ impl Expression {
         outline(&self.tree)
     }
 
-    /// The text with every attribute in brackets renamed, and everything else as it was written.
+    /// The text with every attribute in brackets renamed, the language's own names as they are spelled,
+    /// and everything else as it was written.
     pub(crate) fn with_attributes_renamed(&self, rename: &dyn Fn(&str) -> String) -> String {
-        let mut attributes = Vec::new();
-        collect(&self.tree, &mut attributes);
+        let mut names = Vec::new();
+        collect(&self.tree, &mut names);
         let mut text = String::new();
         let mut done = 0;
-        for (span, name) in attributes {
+        for (span, name) in names {
             text.push_str(&self.text[done..span.start]);
-            text.push('[');
-            text.push_str(&rename(name));
-            text.push(']');
+            match name {
+                Name::Attribute(name) => text.extend(["[", &rename(name), "]"]),
+                Name::Language(name) => text.push_str(name),
+            }
             done = span.end;
         }
         text.push_str(&self.text[done..]);
@@ -79,11 +81,20 @@ fn outline(node: &Node) -> Outline {
     }
 }
 
-/// Every attribute in the order of the text.
-fn collect<'n>(node: &'n Node, into: &mut Vec<(Range<usize>, &'n str)>) {
+enum Name<'n> {
+    Attribute(&'n str),
+    /// A function or a bare word.
+    Language(&'n str),
+}
+
+/// Every name in the order of the text.
+fn collect<'n>(node: &'n Node, into: &mut Vec<(Range<usize>, Name<'n>)>) {
     match &node.kind {
-        NodeKind::Attribute(name) => into.push((node.span.clone(), name)),
-        NodeKind::Call(ast::Call { name: _, arguments }) => {
+        NodeKind::Attribute(name) => into.push((node.span.clone(), Name::Attribute(name))),
+        NodeKind::Word(word) => into.push((node.span.clone(), Name::Language(word))),
+        NodeKind::Call(ast::Call { name, arguments }) => {
+            let start = node.span.start;
+            into.push((start..start + name.len(), Name::Language(name)));
             for argument in arguments.iter().flatten() {
                 collect(argument, into);
             }
@@ -92,13 +103,23 @@ fn collect<'n>(node: &'n Node, into: &mut Vec<(Range<usize>, &'n str)>) {
             collect(&comparison.left, into);
             collect(&comparison.right, into);
         }
-        NodeKind::Text(_) | NodeKind::Number(_) | NodeKind::Hex(_) | NodeKind::Word(_) => {}
+        NodeKind::Text(_) | NodeKind::Number(_) | NodeKind::Hex(_) => {}
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_the_language_are_written_as_they_are_spelled() {
+        let text = r#"switch( [a], , iif(1=1, "IIF", ignoreattributeflow), "switch")"#;
+        let expression = Expression::compile(text).expect("an expression");
+        assert_eq!(
+            expression.with_attributes_renamed(&str::to_owned),
+            r#"Switch( [a], , IIF(1=1, "IIF", IgnoreAttributeFlow), "switch")"#
+        );
+    }
 
     #[test]
     fn attributes_are_renamed_and_text_that_looks_like_them_is_not() {

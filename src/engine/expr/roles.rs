@@ -17,7 +17,7 @@ const TYPE: &str = "WindowsAzureActiveDirectoryRole";
 
 impl AppRole {
     /// The role's value, or its name if it has none.
-    fn value_or_name(&self) -> &str {
+    pub(crate) fn value_or_name(&self) -> &str {
         match self.value.as_deref() {
             Some(value) if !value.is_empty() => value,
             Some(_) | None => &self.display_name,
@@ -103,16 +103,17 @@ pub(super) fn assertive<'a>(call: &Call<'a, '_>) -> Evaluated<'a> {
     Ok(Datum::List(Cow::Owned(objects)))
 }
 
-/// Which of several roles is sent is undefined. It is the first by value here, whatever the order
-/// of Graph's answer, so that it does not change from cycle to cycle.
+/// The name of a role, which vendors' guides put into `Switch` keys ("DS Admin"); a role's value may
+/// hold no blank. Which of several roles is sent is undefined. It is the first by value here, whatever
+/// the order of Graph's answer, so that it does not change from cycle to cycle.
 #[expect(
     clippy::unnecessary_wraps,
     reason = "the functions of the table have one signature"
 )]
 pub(super) fn single<'a>(call: &Call<'a, '_>) -> Evaluated<'a> {
-    let roles = call.input().roles;
-    let first = roles.iter().map(AppRole::value_or_name).min();
-    Ok(first.map_or(Datum::Null, Datum::borrowed))
+    let roles = call.input().roles.iter();
+    let first = roles.min_by_key(|role| (role.value_or_name(), &role.id));
+    Ok(first.map_or(Datum::Null, |role| Datum::borrowed(&role.display_name)))
 }
 
 fn list_or_null<'a>(values: Vec<Value>) -> Datum<'a> {

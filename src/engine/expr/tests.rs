@@ -327,13 +327,16 @@ fn the_page_of_expressions_has_every_function_of_the_table() {
     }
 }
 
-/// The error of a case, whether it shows when the expression is compiled, when its attributes are
-/// checked or when it is evaluated.
+/// The error of a case, whether it shows when the expression is compiled, when its names are checked
+/// or when it is evaluated.
 fn error_of(case: &Json) -> Error {
     let compiled = match Expression::compile(text(case, "expression")) {
         Ok(compiled) => compiled,
         Err(error) => return error,
     };
+    if let Some(place) = compiled.respelled().first() {
+        return place.clone();
+    }
     let known = [
         "givenName",
         "surname",
@@ -369,6 +372,43 @@ fn every_error_says_what_where_and_what_to_do() {
         }
         let rendered = error.render(expression);
         assert!(rendered.contains('^') && rendered.starts_with(text(&case, "error")));
+    }
+}
+
+#[test]
+fn the_case_of_names_does_not_count() {
+    let world = World::new(&serde_json::json!({
+        "attributes": { "companyName": "Contoso" },
+        "roles": [{ "id": "1", "value": "ds_admin", "displayName": "DS Admin" }],
+    }));
+    for (text, expected, places) in [
+        (r#"switch([CompanyName], "none", "Contoso", "it")"#, "it", 2),
+        (
+            r#"IIF(ISPRESENT([companyName]), "x", ignoreattributeflow)"#,
+            "x",
+            2,
+        ),
+        (r#"INSTR("aB", "b", 1, VBTEXTCOMPARE)"#, "2", 2),
+        (
+            "singleapproleassignment([APPROLEASSIGNMENTS])",
+            "DS Admin",
+            2,
+        ),
+        (
+            r#"FormatDateTime("2026-01-02 ", "allowtrailingwhite", "yyyy-MM-dd", "dd")"#,
+            "02",
+            0,
+        ),
+        (r#"DateDiff("D", "2026-01-02", "2026-01-05")"#, "3", 0),
+    ] {
+        let mut expression = Expression::compile(text).unwrap();
+        expression.spell_attributes(&|name| {
+            let known = name.eq_ignore_ascii_case("companyName");
+            known.then(|| "companyName".to_owned())
+        });
+        assert_eq!(expression.respelled().len(), places, "{text}");
+        let flow = world.with(|input| expression.evaluate(input)).unwrap();
+        assert_eq!(flow.canonical_text().as_deref(), Some(expected), "{text}");
     }
 }
 
@@ -635,7 +675,7 @@ proptest! {
                 "a": value, "b": "2024-02-29", "list": ["x", "y", "x"], "object": { "x": 1 },
                 "flag": true,
             },
-            "roles": [{ "id": "1", "value": "Admin", "displayName": "Admin" }],
+            "roles": [{ "id": "1", "value": "Admin", "displayName": "DS Admin" }],
         }));
         if let Ok(expression) = Expression::compile(&text) {
             let first = world.with(|input| expression.evaluate(input));

@@ -108,10 +108,10 @@ pub(super) fn in_str<'a>(call: &Call<'a, '_>) -> Evaluated<'a> {
 
 /// Whether a `compareType` ignores case. Visual Basic's constants are 0 and 1.
 pub(super) fn ignores_case(compare_type: &str) -> Result<bool, ErrorKind> {
-    match compare_type {
-        "vbTextCompare" | "1" => Ok(true),
-        "vbBinaryCompare" | "0" | "" => Ok(false),
-        other => Err(ErrorKind::UnknownCompareType(other.to_owned())),
+    match compare_type.to_ascii_lowercase().as_str() {
+        "vbtextcompare" | "1" => Ok(true),
+        "vbbinarycompare" | "0" | "" => Ok(false),
+        _ => Err(ErrorKind::UnknownCompareType(compare_type.to_owned())),
     }
 }
 

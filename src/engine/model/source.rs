@@ -307,9 +307,43 @@ const NOT_READABLE_GROUP: &[(&str, &str)] = &[
     ),
 ];
 
+/// The name as it is spelled, for one that differs in case alone: Entra's directory does not care about
+/// case. Names that only the tenant knows, such as those of directory extensions, stay as they are.
+pub(crate) fn spelled(kind: ObjectKind, name: &str) -> Cow<'_, str> {
+    let (whole, index) = match name.find('[') {
+        Some(at) => name.split_at(at),
+        None => (name, ""),
+    };
+    let is = |known: &&str| known.eq_ignore_ascii_case(whole);
+    let known = names(kind).chain([MEMBER_OF]).find(is);
+    let known = known.map(str::to_owned).or_else(|| {
+        let (object, member) = whole.split_once('.')?;
+        let object = names(kind).find(|known| known.eq_ignore_ascii_case(object))?;
+        let members = members(object)?;
+        let member = members
+            .iter()
+            .find(|known| known.eq_ignore_ascii_case(member))?;
+        Some(format!("{object}.{member}"))
+    });
+    match known {
+        Some(known) if known != whole => Cow::Owned(known + index),
+        Some(_) | None => Cow::Borrowed(name),
+    }
+}
+
+/// The members of a complex property that a dotted name reaches into.
+fn members(property: &str) -> Option<&'static [&'static str]> {
+    match property {
+        "employeeOrgData" => Some(EMPLOYEE_ORG_DATA),
+        "onPremisesExtensionAttributes" => Some(EXTENSION_ATTRIBUTES),
+        _ => None,
+    }
+}
+
 /// What is known of an attribute by its Graph name, computed name or portal name, which may reach
-/// inside: `employeeOrgData.division`, `otherMails[0]`.
+/// inside: `employeeOrgData.division`, `otherMails[0]`. Case does not count.
 pub(crate) fn attribute(kind: ObjectKind, name: &str) -> Result<SourceAttribute, Unusable> {
+    let name = &*spelled(kind, name);
     let (rows, computed, not_readable) = match kind {
         ObjectKind::User => (USER, COMPUTED_USER, NOT_READABLE_USER),
         ObjectKind::Group => (GROUP, COMPUTED_GROUP, NOT_READABLE_GROUP),
@@ -342,7 +376,8 @@ pub(crate) fn attribute(kind: ObjectKind, name: &str) -> Result<SourceAttribute,
             selects: vec![first.to_owned()],
         })
     };
-    if let Some((_, why)) = not_readable.iter().find(|(name, _)| *name == first) {
+    let is_first = |name: &str| name.eq_ignore_ascii_case(first);
+    if let Some((_, why)) = not_readable.iter().find(|(name, _)| is_first(name)) {
         return Err(Unusable::NotReadable(why));
     }
     if first.eq_ignore_ascii_case(CUSTOM_SECURITY_ATTRIBUTES) && kind == ObjectKind::User {
@@ -365,11 +400,7 @@ pub(crate) fn attribute(kind: ObjectKind, name: &str) -> Result<SourceAttribute,
     let Some(member) = member else {
         return found(row.source_type, row.multi_valued);
     };
-    let members = match row.name {
-        "employeeOrgData" => EMPLOYEE_ORG_DATA,
-        "onPremisesExtensionAttributes" => EXTENSION_ATTRIBUTES,
-        _ => return Err(Unusable::Unknown),
-    };
+    let members = members(row.name).ok_or(Unusable::Unknown)?;
     if members.contains(&member) {
         found(Text, false)
     } else {
@@ -388,6 +419,7 @@ pub(crate) fn attribute(kind: ObjectKind, name: &str) -> Result<SourceAttribute,
 /// Like [`attribute`], for a scoping filter: it also reads what the engine knows of an object's roles
 /// and groups, as plain values.
 pub(crate) fn filter_attribute(kind: ObjectKind, name: &str) -> Result<SourceAttribute, Unusable> {
+    let name = &*spelled(kind, name);
     if [APP_ROLE_ASSIGNMENTS, MEMBER_OF].contains(&name) {
         return Ok(SourceAttribute {
             name: name.to_owned(),
@@ -622,7 +654,6 @@ mod tests {
             attribute(ObjectKind::Group, "isArchived"),
             Err(Unusable::NotReadable(_))
         ));
-        assert_eq!(user("Mail"), Err(Unusable::Unknown));
         assert_eq!(
             user("mail[0]"),
             Err(Unusable::NotIndexed("mail".to_owned()))
@@ -632,8 +663,36 @@ mod tests {
             Err(Unusable::Unknown)
         ));
         assert!(matches!(
-            user("employeeOrgData.costcenter"),
+            user("employeeOrgData.costCentre"),
             Err(Unusable::NotAMember { .. })
+        ));
+    }
+
+    #[test]
+    fn a_name_in_another_case_is_the_same_name() {
+        for kind in ObjectKind::ALL {
+            for name in names(kind) {
+                let expected = attribute(kind, name);
+                assert_eq!(spelled(kind, &name.to_uppercase()), name);
+                assert_eq!(attribute(kind, &name.to_uppercase()), expected);
+                assert_eq!(attribute(kind, &name.to_lowercase()), expected);
+            }
+        }
+        for (written, name) in [
+            ("employeeorgdata.COSTCENTER", "employeeOrgData.costCenter"),
+            ("BusinessPhones[0]", "businessPhones[0]"),
+            (
+                "OnPremisesExtensionAttributes.ExtensionAttribute3",
+                "onPremisesExtensionAttributes.extensionAttribute3",
+            ),
+        ] {
+            assert_eq!(spelled(ObjectKind::User, written), name);
+            assert_eq!(user(written), user(name));
+        }
+        assert!(matches!(user("AboutMe"), Err(Unusable::NotReadable(_))));
+        assert!(matches!(
+            filter_attribute(ObjectKind::User, "memberof"),
+            Ok(found) if found.name == MEMBER_OF
         ));
     }
 

@@ -180,7 +180,7 @@ impl Application {
             "appRoles": [
                 role(ROLE_USER, "User", Value::Null),
                 role(ROLE_MSIAM_ACCESS, "msiam_access", Value::Null),
-                role(ROLE_AUDITOR, "Auditor", json!("auditor")),
+                role(ROLE_AUDITOR, "Auditor", json!("audit.all")),
             ],
             "keyCredentials": [],
             "passwordCredentials": [],

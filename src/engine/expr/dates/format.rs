@@ -95,21 +95,22 @@ impl Styles {
             no_current_date: false,
         };
         for name in text.split([',', '|']).map(str::trim) {
-            let name = name.strip_prefix("DateTimeStyles.").unwrap_or(name);
-            match name {
-                "AllowLeadingWhite" => styles.leading_white = true,
-                "AllowTrailingWhite" => styles.trailing_white = true,
-                "AllowInnerWhite" => styles.inner_white = true,
-                "AllowWhiteSpaces" => {
+            // .NET's names, which its parsers take in any case.
+            let lower = name.to_ascii_lowercase();
+            match lower.strip_prefix("datetimestyles.").unwrap_or(&lower) {
+                "allowleadingwhite" => styles.leading_white = true,
+                "allowtrailingwhite" => styles.trailing_white = true,
+                "allowinnerwhite" => styles.inner_white = true,
+                "allowwhitespaces" => {
                     styles.leading_white = true;
                     styles.trailing_white = true;
                     styles.inner_white = true;
                 }
-                "NoCurrentDateDefault" => styles.no_current_date = true,
-                "None" | "RoundtripKind" | "AdjustToUniversal" | "AssumeUniversal"
-                | "AssumeLocal" => {}
+                "nocurrentdatedefault" => styles.no_current_date = true,
+                "none" | "roundtripkind" | "adjusttouniversal" | "assumeuniversal"
+                | "assumelocal" => {}
                 "" if !given => {}
-                other => return Err(ErrorKind::UnknownDateStyle(other.to_owned())),
+                _ => return Err(ErrorKind::UnknownDateStyle(name.to_owned())),
             }
         }
         Ok(styles)

@@ -127,7 +127,7 @@ pub(super) enum Interval {
 
 impl Interval {
     pub(super) fn parse(text: &str) -> Result<Self, ErrorKind> {
-        Ok(match text {
+        Ok(match text.to_ascii_lowercase().as_str() {
             "yyyy" => Self::Year,
             "m" => Self::Month,
             "ww" => Self::Week,
@@ -135,7 +135,7 @@ impl Interval {
             "h" => Self::Hour,
             "n" => Self::Minute,
             "s" => Self::Second,
-            other => return Err(ErrorKind::UnknownInterval(other.to_owned())),
+            _ => return Err(ErrorKind::UnknownInterval(text.to_owned())),
         })
     }
 
