@@ -23,7 +23,7 @@ pub(super) fn approve(output: Output, file: Option<&Path>, name: &str) -> anyhow
     if held.is_some() {
         Store::open(&config.state_path)?.approve(job)?;
     }
-    let mut out = output.results();
+    let mut out = output.text();
     if output.is_json() {
         json::approved(&mut out, job, held.as_ref())?;
     } else {

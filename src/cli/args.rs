@@ -21,7 +21,7 @@ use crate::store::PLAN;
     name = "entrain",
     version,
     propagate_version = false,
-    disable_help_subcommand = true,
+    max_term_width = 80,
     after_help = "Exit codes: 0 done, or nothing to do; 1 failed; 2 wrong usage or configuration; \
                   3 some objects failed; 4 held back by a safety limit; 5 changes are pending \
                   (plan --detailed-exitcode). Of several jobs, the gravest counts: 1, 4, 3, 5, 0."

@@ -16,7 +16,7 @@ pub(super) fn check(output: Output, file: Option<&Path>) -> anyhow::Result<Exit>
         Ok(loaded) => (&[][..], &loaded.warnings[..]),
         Err(Problems(problems)) => (&problems[..], &[][..]),
     };
-    let mut out = output.results();
+    let mut out = output.text();
     if output.is_json() {
         json::problems(&mut out, problems, warnings)?;
     } else {

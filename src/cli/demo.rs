@@ -52,7 +52,7 @@ pub(super) async fn demo(output: Output, arguments: args::Demo) -> anyhow::Resul
     let mut out = output.results();
     let mut story = Story {
         output,
-        text: output.results(),
+        text: output.text(),
         document: output.document(&mut out)?,
     };
     let shown = show(&mut story, &config, &sandbox, &interrupt).await;
@@ -263,8 +263,9 @@ async fn show<W: Write>(
         story.tell(&format!("   ✓ {line}"))?;
     }
     story.tell(
-        "\nThat is all. For your own tenant: entrain init writes a configuration, entrain test tries it, \
-         \nentrain plan shows what would happen, and entrain sync or entrain run does it.",
+        "\nThat is all. For your own tenant: entrain init writes a configuration, entrain test tests \
+         the connections, entrain plan shows what would change, and entrain sync or entrain run \
+         changes it.",
     )?;
     Ok(())
 }

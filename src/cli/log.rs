@@ -41,7 +41,7 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
     };
     let mut store = open(&config.state_path)?;
     let mut entries = newest(store.as_ref(), &jobs, &filter, args.limit)?;
-    let mut out = output.results();
+    let mut out = output.text();
     if output.format == Format::Csv {
         report::csv_head(&mut out)?;
     }
@@ -55,7 +55,7 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
         write(&mut out, output, store.as_ref(), &entries)?;
         out.flush()?;
         // Whoever read the results may be gone, as `head` is after some lines.
-        if !args.follow || out.get_ref().is_gone() {
+        if !args.follow || out.get_ref().get_ref().is_gone() {
             return Ok(Exit::Done);
         }
         thread::sleep(FOLLOW_EVERY);

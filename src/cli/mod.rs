@@ -23,6 +23,7 @@ mod run;
 mod status;
 mod sync;
 mod test;
+mod wrap;
 
 use std::ffi::OsString;
 use std::future::Future;

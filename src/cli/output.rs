@@ -4,13 +4,18 @@
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
+use terminal_size::{Width, terminal_size};
 use tracing_subscriber::EnvFilter;
 
 use super::args::Format;
+use super::wrap::{COLUMNS, Wrapped, wrap};
 use crate::engine::model::JobName;
 use crate::report::clean_lines;
 use crate::report::json::Document;
 use crate::report::text::Style;
+
+/// Text is not made narrower than this.
+const NARROWEST: usize = 40;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Output {
@@ -23,7 +28,8 @@ pub(super) struct Output {
 impl Output {
     pub(super) fn new(format: Format, verbose: u8, quiet: bool) -> Self {
         // https://no-color.org: any value but an empty one says no.
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
         Self {
             format,
             verbose,
@@ -38,11 +44,18 @@ impl Output {
 
     /// Standard output for a result. A reader who went away, as `head` does, is no error.
     #[expect(clippy::unused_self, reason = "the one way to standard output is here")]
-    pub(super) fn results(self) -> BufWriter<Patient<io::Stdout>> {
-        BufWriter::new(Patient {
+    pub(super) fn results(self) -> BufWriter<IgnoreBrokenPipe<io::Stdout>> {
+        BufWriter::new(IgnoreBrokenPipe {
             inner: io::stdout(),
             gone: false,
         })
+    }
+
+    /// Standard output for a result that people read, as wide as their screen; JSON and CSV are left as
+    /// they are.
+    pub(super) fn text(self) -> Wrapped<BufWriter<IgnoreBrokenPipe<io::Stdout>>> {
+        let columns = (self.format == Format::Text).then(|| columns(io::stdout().is_terminal()));
+        Wrapped::new(self.results(), columns)
     }
 
     /// The document of one entry per job, where JSON is wanted.
@@ -66,11 +79,14 @@ impl Output {
         }
     }
 
-    /// One line to standard error, for whoever watches.
+    /// Lines to standard error.
     #[expect(clippy::unused_self, reason = "the one way to standard error is here")]
-    pub(super) fn message(self, line: &str) {
-        // Nobody is left to be told when this fails.
-        let _ = writeln!(io::stderr(), "{line}");
+    pub(super) fn message(self, text: &str) {
+        let columns = columns(io::stderr().is_terminal());
+        for line in text.lines() {
+            // There is no place left to report that this failed.
+            let _ = writeln!(io::stderr(), "{}", wrap(line, columns));
+        }
     }
 
     /// The beginning of a line that is to be completed by whoever is asked.
@@ -117,18 +133,31 @@ impl Output {
     }
 }
 
+/// `COLUMNS`, as shells set it, or what the terminal says.
+fn columns(is_terminal: bool) -> usize {
+    let given = std::env::var_os("COLUMNS");
+    given
+        .and_then(|columns| columns.to_str()?.parse().ok())
+        .filter(|columns| *columns >= NARROWEST)
+        .or_else(|| {
+            let size = is_terminal.then(terminal_size).flatten();
+            size.map(|(Width(width), _)| width.into())
+        })
+        .map_or(COLUMNS, |columns: usize| columns.max(NARROWEST))
+}
+
 /// `-` for a file to be written is standard output, as usual on a command line.
 pub(super) fn is_standard_output(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
 /// Standard output that swallows what nobody reads any more.
-pub(super) struct Patient<W> {
+pub(super) struct IgnoreBrokenPipe<W> {
     inner: W,
     gone: bool,
 }
 
-impl<W: Write> Patient<W> {
+impl<W: Write> IgnoreBrokenPipe<W> {
     pub(super) fn is_gone(&self) -> bool {
         self.gone
     }
@@ -144,7 +173,7 @@ impl<W: Write> Patient<W> {
     }
 }
 
-impl<W: Write> Write for Patient<W> {
+impl<W: Write> Write for IgnoreBrokenPipe<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.gone {
             return Ok(bytes.len());
@@ -181,7 +210,7 @@ mod tests {
     #[test]
     fn a_reader_who_went_away_is_no_error_but_a_full_disk_is() {
         let write = |kind| {
-            let mut output = Patient {
+            let mut output = IgnoreBrokenPipe {
                 inner: Broken(kind),
                 gone: false,
             };

@@ -43,7 +43,7 @@ pub(super) async fn plan(
 
     let mut exit = Exit::Done;
     let mut out = output.results();
-    let mut text_out = output.results();
+    let mut text_out = output.text();
     let mut document = output.document(&mut out)?;
     let work = |start| async move {
         let Start {

@@ -47,7 +47,7 @@ pub(super) fn status(
         });
     }
 
-    let mut out = output.results();
+    let mut out = output.text();
     if output.is_json() {
         let mut document = Document::begin(&mut out)?;
         for status in &statuses {

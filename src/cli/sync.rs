@@ -44,7 +44,7 @@ pub(super) async fn sync(
     let mut out = output.results();
     let mut exit = Exit::Done;
     let mut document = output.document(&mut out)?;
-    let mut text_out = output.results();
+    let mut text_out = output.text();
     let work = |start| async move {
         let Start {
             agent,

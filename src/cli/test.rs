@@ -36,7 +36,7 @@ pub(super) async fn test(
 
     let mut exit = Exit::Done;
     let mut out = output.results();
-    let mut text_out = output.results();
+    let mut text_out = output.text();
     let mut document = output.document(&mut out)?;
     for job in jobs {
         let name = &job.rules.name;

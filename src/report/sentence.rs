@@ -71,9 +71,14 @@ pub(crate) fn things(count: u64, one: &str) -> String {
     format!("{} {one}{plural}", number(count))
 }
 
+/// `187 users and 20 groups`; a kind of which there is none is left out.
 pub(crate) fn count(count: Count) -> String {
     let Count { users, groups } = count;
-    format!("{} and {}", things(users, "user"), things(groups, "group"))
+    match (users, groups) {
+        (users, 0) => things(users, "user"),
+        (0, groups) => things(groups, "group"),
+        (users, groups) => format!("{} and {}", things(users, "user"), things(groups, "group")),
+    }
 }
 
 pub(crate) fn cycle_kind(kind: CycleKind) -> &'static str {
@@ -102,7 +107,21 @@ pub(crate) fn subject_text(subject: &Subject) -> String {
         label,
     } = subject;
     let name = if label.is_empty() { id.as_str() } else { label };
-    format!("{kind} {}", clean(name))
+    format!("{kind} {}", isolated(clean(name)))
+}
+
+/// Keeps right-to-left text from reordering what stands around it (Unicode UAX 9, isolates).
+fn isolated(text: String) -> String {
+    let is_right_to_left = |character: char| {
+        matches!(character,
+            '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}'
+            | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
+    };
+    if text.contains(is_right_to_left) {
+        format!("\u{2068}{text}\u{2069}")
+    } else {
+        text
+    }
 }
 
 /// A value as a person writes it; text in quotes, so that an empty or padded one can be seen.
@@ -116,11 +135,16 @@ pub(crate) fn value(value: &Value, names: Names<'_>) -> String {
     format!("{start}… ({} characters)", number(length as u64))
 }
 
+/// Text in quotation marks; those inside it are escaped.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", isolated(clean(text).replace('"', "\\\"")))
+}
+
 fn whole_value(value: &Value, names: Names<'_>) -> String {
     match value {
         // It stands for a value, and is none.
         Value::Text(text) if **text == *REDACTED => REDACTED.to_owned(),
-        Value::Text(text) => format!("\"{}\"", clean(text)),
+        Value::Text(text) => quoted(text),
         Value::Boolean(boolean) => boolean.to_string(),
         Value::Integer(integer) => integer.to_string(),
         Value::List(values) => {
@@ -360,8 +384,8 @@ const ORDER: [&str; 9] = [
     "delete",
 ];
 
-/// What was done, by the word of the action: `12 created, 3 memberships added`.
-pub(crate) fn deeds<'a>(done: impl IntoIterator<Item = (&'a str, u64)>) -> String {
+/// What was done, by the name of the action: `12 created`, `3 memberships added`.
+pub(crate) fn deeds<'a>(done: impl IntoIterator<Item = (&'a str, u64)>) -> Vec<String> {
     let mut phrases: Vec<(usize, String)> = done
         .into_iter()
         .filter(|(_, times)| *times > 0)
@@ -371,27 +395,7 @@ pub(crate) fn deeds<'a>(done: impl IntoIterator<Item = (&'a str, u64)>) -> Strin
         })
         .collect();
     phrases.sort();
-    let phrases: Vec<_> = phrases.into_iter().map(|(_, phrase)| phrase).collect();
-    if phrases.is_empty() {
-        "nothing to do".to_owned()
-    } else {
-        phrases.join(", ")
-    }
-}
-
-/// `, 2 failed, 1 not tried, 8 skipped`.
-pub(crate) fn troubles(failed: u64, not_tried: u64, skipped: u64) -> String {
-    let troubles = [
-        (failed, "failed"),
-        (not_tried, "not tried"),
-        (skipped, "skipped"),
-    ];
-    let troubles: Vec<_> = troubles
-        .into_iter()
-        .filter(|(times, _)| *times > 0)
-        .map(|(times, word)| format!(", {} {word}", number(times)))
-        .collect();
-    troubles.concat()
+    phrases.into_iter().map(|(_, phrase)| phrase).collect()
 }
 
 /// Removals by the word of their action: `2 disables, 1 delete`.

@@ -30,6 +30,7 @@ mod rig;
 mod roles;
 mod safety;
 mod scope;
+mod screen;
 mod service;
 mod starving;
 mod target;

@@ -175,6 +175,8 @@ token = {{ file = "token" }}
             .current_dir(self.folder.path())
             .env_remove("ENTRAIN_CONFIG")
             .env("NO_COLOR", "1")
+            // Sentences stay on one line, so that tests find them.
+            .env("COLUMNS", "10000")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

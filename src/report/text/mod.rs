@@ -5,6 +5,7 @@
 mod action;
 mod approval;
 mod check;
+mod cycle;
 mod plan;
 mod problem;
 mod skipped;

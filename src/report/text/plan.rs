@@ -1,4 +1,4 @@
-//! The diff report of one job: its actions step by step, what is held back, what is skipped, and the sum.
+//! The diff report of one job: its actions step by step, what is held, what is skipped, and the sum.
 
 use std::io::{self, Write};
 
@@ -6,11 +6,14 @@ use super::action::write_action;
 use super::skipped::write_skipped;
 use super::style::{Mark, Style};
 use super::warning::write_warnings;
-use crate::engine::plan::Step;
+use crate::engine::plan::{Operation, Step};
 use crate::report::sentence::{
     capital, clean, count, cycle_kind, is_news, misnamed, number, things, why_held,
 };
 use crate::report::view::{Names, Part, PlanRow, PlanView, totals};
+
+/// Creates of a step that are printed with their values.
+const CREATES_SHOWN: u64 = 3;
 
 /// The diff report of one job.
 pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io::Result<()> {
@@ -27,12 +30,12 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
     writeln!(out, "{}", style.bold(&format!("Plan of {job}")))?;
     writeln!(
         out,
-        "{} cycle: {} evaluated, {} in scope, {} linked.",
+        "{} cycle: {} evaluated, {} in scope.",
         capital(cycle_kind(kind)),
         count(header.evaluated),
         count(header.in_scope),
-        count(header.linked)
     )?;
+    writeln!(out, "{} linked.", capital(&count(header.linked)))?;
     if let Some(incomplete) = &header.incomplete {
         writeln!(
             out,
@@ -45,7 +48,7 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
     }
     write_actions(out, view, style)?;
     if let Some(why) = held {
-        writeln!(out, "\n{}", style.bold("Held back"))?;
+        writeln!(out, "\n{}", style.bold("Held"))?;
         writeln!(out, "  {}.", capital(&why_held(why)))?;
         rows.each(Part::Held, &mut |row| match row {
             PlanRow::Action(action) => write_action(out, action, Names::Rows(rows), style),
@@ -53,7 +56,7 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
         })?;
         writeln!(
             out,
-            "  None of these {} is carried out until they are approved with: entrain approve {job}",
+            "  None of these {} is carried out until it is approved: entrain approve {job}",
             things(totals.held, "removal")
         )?;
     }
@@ -65,25 +68,46 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
     writeln!(out, "\n{}", plan_line(view))?;
     writeln!(
         out,
-        "Making the plan took {} to the source and {} to the target; nothing was changed.",
+        "{} to the source, {} to the target; nothing was changed.",
         things(requests.source, "request"),
-        things(requests.target, "request")
+        number(requests.target)
     )
 }
 
 /// The actions that would be carried out, step by step.
 fn write_actions(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io::Result<()> {
     let mut last: Option<Step> = None;
+    let mut creates = 0;
     view.rows.each(Part::Cleared, &mut |row| match row {
         PlanRow::Action(action) => {
             if last != Some(action.step()) {
+                write_folded(out, creates)?;
+                creates = 0;
                 last = Some(action.step());
                 writeln!(out, "\n{}", style.bold(heading(action.step())))?;
+            }
+            let mut style = style;
+            if matches!(action.operation, Operation::Create { .. }) && !style.details {
+                style.details = creates < CREATES_SHOWN;
+                creates += 1;
             }
             write_action(out, action, Names::Rows(view.rows), style)
         }
         PlanRow::Skipped(_) => Ok(()),
-    })
+    })?;
+    write_folded(out, creates)
+}
+
+/// Below the creates of a step: that not all are printed with their values.
+fn write_folded(out: &mut dyn Write, creates: u64) -> io::Result<()> {
+    match creates.saturating_sub(CREATES_SHOWN) {
+        0 => Ok(()),
+        more => writeln!(
+            out,
+            "  (-v also prints the values of {} more)",
+            number(more)
+        ),
+    }
 }
 
 fn heading(step: Step) -> &'static str {

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
 
+use super::cycle::{Numbers, write_numbers};
 use super::style::{Mark, Style};
 use crate::engine::record::{CycleRecord, Escrowed, HeldSet, JobRecord};
 use crate::report::sentence::{
-    capital, clean, count, cycle_kind, deeds, duration, number, removals, subject_text, things,
-    troubles, why_held,
+    capital, clean, count, cycle_kind, duration, number, removals, subject_text, things, why_held,
 };
 use crate::report::view::JobStatus;
 
@@ -113,12 +113,13 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
     if let Some(held) = held {
         writeln!(
             out,
-            "  {fail} Held back since {}: {}; {}. Look at them with: entrain plan {name}; allow them \
-             with: entrain approve {name}",
+            "  {fail} Held since {}: {}; {}.",
             held.since.format("%Y-%m-%d %H:%M UTC"),
             removals(&held.by_action()),
             why_held(held.why)
         )?;
+        writeln!(out, "    To review them: entrain plan {name}")?;
+        writeln!(out, "    To approve them: entrain approve {name}")?;
     }
     let shown = if style.details {
         escrow.len()
@@ -164,8 +165,8 @@ fn write_last_cycle(out: &mut dyn Write, cycle: &CycleRecord, style: Style) -> i
         finished,
         duration_ms,
         evaluated,
-        in_scope,
-        linked: _,
+        in_scope: _,
+        linked,
         done,
         skipped,
         failed,
@@ -179,21 +180,26 @@ fn write_last_cycle(out: &mut dyn Write, cycle: &CycleRecord, style: Style) -> i
     let started = started.format("%Y-%m-%d %H:%M:%S UTC");
     let kind = capital(cycle_kind(*kind));
     if finished.is_none() {
-        return writeln!(out, "  {kind} cycle {place}, started {started}: {state}.");
+        return writeln!(out, "  {kind} cycle {place}, started {started}: {state}");
     }
-    let deeds = deeds(done.iter().map(|(word, times)| (word.as_str(), *times)));
-    let troubles = troubles(*failed, *not_tried, skipped.values().sum());
     writeln!(
         out,
-        "  {kind} cycle {place}, started {started}: {state} after {}. {}{troubles}. {} evaluated, {} in scope. \
-         {} to the source, {} to the target.",
-        duration(*duration_ms),
-        capital(&deeds),
-        count(*evaluated),
-        count(*in_scope),
-        things(requests.source, "request"),
-        things(requests.target, "request"),
+        "  {kind} cycle {place}, started {started}: {state} after {}",
+        duration(*duration_ms)
     )?;
+    let numbers = Numbers {
+        done: done
+            .iter()
+            .map(|(name, times)| (name.as_str(), *times))
+            .collect(),
+        failed: *failed,
+        not_tried: *not_tried,
+        skipped: skipped.values().sum(),
+        evaluated: *evaluated,
+        linked: *linked,
+        requests: *requests,
+    };
+    write_numbers(out, &numbers)?;
     let fail = style.mark(Mark::Fail);
     if let Some(error) = error {
         writeln!(out, "  {fail} {}", clean(error))?;

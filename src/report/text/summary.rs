@@ -2,16 +2,16 @@
 
 use std::io::{self, Write};
 
+use super::cycle::{Numbers, write_numbers};
 use super::style::{Mark, Style};
 use super::warning::write_warnings;
 use crate::engine::outcome::Failure;
 use crate::engine::summary::{FailedObject, Summary};
 use crate::report::sentence::{
-    self, clean, count, cycle_kind, deeds, duration, is_news, number, subject_text, things,
-    troubles, why_held,
+    self, clean, cycle_kind, duration, is_news, number, subject_text, things, why_held,
 };
 
-/// What a cycle did, in one paragraph, and what a person must know below it.
+/// What a cycle did, and below it what needs a person.
 pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> io::Result<()> {
     let Summary {
         job,
@@ -20,7 +20,7 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
         started: _,
         duration_ms,
         evaluated,
-        in_scope,
+        in_scope: _,
         linked,
         done,
         skipped,
@@ -37,32 +37,30 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
     } = summary;
     let job = clean(job.as_str());
     let end = match (stopped, aborted) {
-        (true, _) => "was stopped before it was through, after",
-        (false, Some(_)) => "was broken off after",
-        (false, None) => "took",
+        (true, _) => "stopped after",
+        (false, Some(_)) => "aborted after",
+        (false, None) => "completed in",
     };
-    let deeds = deeds(done.iter().map(|(word, times)| (*word, *times)));
-    let troubles = troubles(*failed, *not_tried, skipped.values().sum());
     writeln!(
         out,
-        "{}: {} cycle {cycle} {end} {}: {deeds}{troubles}. {} evaluated, {} in scope, {} linked. \
-         {} to the source, {} to the target.",
+        "{}: {} cycle {cycle} {end} {}",
         style.bold(&job),
         cycle_kind(*kind),
         duration(*duration_ms),
-        count(*evaluated),
-        count(*in_scope),
-        count(*linked),
-        things(requests.source, "request"),
-        things(requests.target, "request"),
     )?;
+    let numbers = Numbers {
+        done: done.iter().map(|(name, times)| (*name, *times)).collect(),
+        failed: *failed,
+        not_tried: *not_tried,
+        skipped: skipped.values().sum(),
+        evaluated: *evaluated,
+        linked: *linked,
+        requests: *requests,
+    };
+    write_numbers(out, &numbers)?;
     let fail = style.mark(Mark::Fail);
     if let Some(aborted) = aborted {
-        writeln!(
-            out,
-            "  {fail} The target could not be worked with: {}",
-            clean(aborted)
-        )?;
+        writeln!(out, "  {fail} The target is not usable: {}", clean(aborted))?;
     }
     if let Some(incomplete) = incomplete {
         writeln!(
@@ -96,11 +94,12 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
     if let Some((why, removals)) = held {
         writeln!(
             out,
-            "  {fail} {} held back, and none was carried out: {}. Look at them with: entrain plan {job}; \
-             allow them with: entrain approve {job}",
+            "  {fail} {} held: {}.",
             things(*removals, "removal"),
             why_held(*why)
         )?;
+        writeln!(out, "    To review them: entrain plan {job}")?;
+        writeln!(out, "    To approve them: entrain approve {job}")?;
     }
     Ok(())
 }
@@ -114,7 +113,7 @@ fn failure_text(failure: &Failure) -> String {
     } = failure;
     let status = http_status.map_or_else(String::new, |status| format!(", HTTP {status}"));
     let unconfirmed = if *unconfirmed {
-        "; it may have been carried out all the same, which the next cycle finds out"
+        "; it may have been carried out anyway; the next cycle finds out"
     } else {
         ""
     };
