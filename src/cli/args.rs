@@ -1,4 +1,4 @@
-//! The arguments as they are typed. What they mean is told by the file of each command.
+//! The arguments as they are typed. The file of each command says what they mean.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,16 +15,25 @@ use crate::engine::plan::Operation;
 use crate::engine::record::LogStatus;
 use crate::store::PLAN;
 
-/// Provisions people and groups from Microsoft Entra ID into SCIM 2.0 applications
+/// Heads the options of every command in its help.
+const GLOBAL: &str = "Global options";
+
+/// Provisions users and groups from Microsoft Entra ID into SCIM 2.0 applications
 #[derive(Debug, Parser)]
 #[command(
     name = "entrain",
     version,
     propagate_version = false,
     max_term_width = 80,
-    after_help = "Exit codes: 0 done, or nothing to do; 1 failed; 2 wrong usage or configuration; \
-                  3 some objects failed; 4 held back by a safety limit; 5 changes are pending \
-                  (plan --detailed-exitcode). Of several jobs, the gravest counts: 1, 4, 3, 5, 0."
+    after_help = "\
+Exit codes:
+  0  Done, or nothing to do
+  1  Failed
+  2  Wrong usage or configuration
+  3  Completed, but some objects failed
+  4  Held by quarantine or a safety limit
+  5  Changes are pending (plan --detailed-exitcode)
+  For several jobs the most severe code is returned: 1, 2, 4, 3, 5, 0."
 )]
 pub(super) struct Cli {
     // The variable is read by `config`, as every other one.
@@ -32,20 +41,21 @@ pub(super) struct Cli {
         long,
         global = true,
         value_name = "FILE",
-        help = "The configuration [default: $ENTRAIN_CONFIG, ./entrain.toml, /etc/entrain/entrain.toml]"
+        help_heading = GLOBAL,
+        help = "Configuration file [default: $ENTRAIN_CONFIG, ./entrain.toml, /etc/entrain/entrain.toml]"
     )]
     pub(super) config: Option<PathBuf>,
 
-    /// How results are printed
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    /// Output format
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, help_heading = GLOBAL)]
     pub(super) format: Format,
 
-    /// Say more; twice for even more
-    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    /// More output (-vv for debug)
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet", help_heading = GLOBAL)]
     pub(super) verbose: u8,
 
     /// Log errors only, and show no progress
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     pub(super) quiet: bool,
 
     #[command(subcommand)]
@@ -56,7 +66,8 @@ pub(super) struct Cli {
 pub(super) enum Format {
     Text,
     Json,
-    /// For spreadsheets; `log` only
+    /// For spreadsheets; only `log` prints it, and its help says so
+    #[value(hide = true)]
     Csv,
 }
 
@@ -64,19 +75,20 @@ pub(super) enum Format {
 pub(super) enum Command {
     /// Run the service: every enabled job on its schedule, until SIGTERM
     ///
-    /// SIGHUP reads the configuration anew, SIGUSR1 starts every job's cycle now.
+    /// SIGHUP reloads the configuration, SIGUSR1 starts a cycle of every job now.
     Run,
     /// Run one cycle now
     Sync(Sync),
     /// Print what a cycle would change, and change nothing
     Plan(Plan),
-    /// Check the configuration, without any network
+    /// Check the configuration without network
     Check,
-    /// Test the connection to the source and to the targets
+    /// Test the connections to the source and the targets
     Test(Jobs),
-    /// Show the state of each job, without any network
+    /// Show the state of each job without network
     Status(Jobs),
-    /// Show the provisioning log, oldest first, without any network
+    /// Show the provisioning log, oldest first, without network
+    #[command(after_help = "--format csv prints a table for spreadsheets.")]
     Log(Log),
     /// Allow the removals that tripped the safety limit of a job
     Approve {
@@ -84,23 +96,27 @@ pub(super) enum Command {
         #[arg(value_name = "JOB")]
         job: String,
     },
-    /// Evaluate a mapping expression, or a file of them with what each must come to
+    /// Evaluate a mapping expression, or a file of test cases
     ///
     /// Exits with 1 when the evaluation fails or a case differs, and with 2 when the expression
     /// or a file cannot be read.
     Eval(Eval),
-    /// List the presets: the kinds of targets that are known
+    /// List and print presets, one for each known kind of target
     Presets {
         #[command(subcommand)]
         command: Option<PresetsCommand>,
     },
-    /// Write a commented configuration, from flags or by asking
+    /// Write a commented configuration, from options or questions
     Init(Init),
-    /// Make a job of the schema exported from an Entra provisioning job, and list what is lost
+    /// Convert the exported schema of an Entra provisioning job to a job
+    ///
+    /// Lists what has no counterpart here.
     Import(Import),
-    /// Write a job in another format
+    /// Export a job in another format
     Export(Export),
-    /// Show it all with a simulated tenant and a simulated target; needs no network and no account
+    /// Run full cycles between a simulated tenant and target
+    ///
+    /// Needs no network, account or configuration.
     Demo(Demo),
     /// Print a completion script for a shell
     Completions {
@@ -122,7 +138,7 @@ pub(super) struct Sync {
     #[command(flatten)]
     pub(super) jobs: Jobs,
 
-    /// Evaluate everything, not only what changed
+    /// Evaluate every object, not only those that changed
     #[arg(long)]
     pub(super) initial: bool,
 
@@ -148,31 +164,31 @@ pub(super) struct Log {
     #[command(flatten)]
     pub(super) jobs: LoggedJobs,
 
-    /// Nothing earlier: a time such as 2026-01-31T08:00:00Z, or how long ago, such as 2h
+    /// Only entries since then: 2026-01-31T08:00:00Z, or an age such as 2h
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(super) since: Option<Moment>,
 
-    /// Only what is earlier, written alike
+    /// Only entries before then: a time or an age
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(super) until: Option<Moment>,
 
-    /// Only this action; plan is an object for which none could be planned
+    /// Only this action; plan stands for objects that could not be planned
     #[arg(long, value_parser = PossibleValuesParser::new(Operation::NAMES.into_iter().chain([PLAN])))]
     pub(super) action: Option<String>,
 
-    /// Only what ended like this
+    /// Only entries with this status
     #[arg(long, value_parser = PossibleValuesParser::new(LogStatus::ALL.map(LogStatus::as_str)).map(|word| log_status(&word)))]
     pub(super) status: Option<LogStatus>,
 
-    /// Only this object, by object id, target id or name
+    /// Only this object: its object id, target id or name
     #[arg(long, value_name = "ID")]
     pub(super) object: Option<String>,
 
-    /// The newest so many
+    /// At most N entries, newest first
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(super) limit: u32,
 
-    /// Go on with what comes, until interrupted; as JSON, one line per entry
+    /// Keep printing new entries until interrupted; as JSON, one per line
     #[arg(short, long)]
     pub(super) follow: bool,
 }
@@ -223,18 +239,18 @@ fn log_status(word: &str) -> LogStatus {
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub(super) struct Only {
-    /// Only this user, by object id or principal name
+    /// Only this user: object id or user principal name
     #[arg(long, value_name = "ID")]
     user: Option<String>,
 
-    /// Only this group, by object id or display name
+    /// Only this group: object id or display name
     #[arg(long, value_name = "ID")]
     group: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Eval {
-    /// The expression; - reads it from standard input
+    /// The expression; - reads standard input
     #[arg(
         value_name = "EXPR",
         allow_hyphen_values = true,
@@ -283,18 +299,18 @@ pub(super) struct Eval {
     #[arg(long, value_name = "TIME", value_parser = point_in_time)]
     pub(super) now: Option<DateTime<Utc>>,
 
-    /// Show what every part of the expression came to
+    /// Show the result of each part of the expression
     #[arg(long, conflicts_with = "cases")]
     pub(super) explain: bool,
 
-    /// Evaluate a file of cases, and show each that comes to something else than it says
+    /// Evaluate a file of test cases and show those that differ
     #[arg(long, value_name = "FILE")]
     pub(super) cases: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PresetsCommand {
-    /// Print a preset as TOML, to begin one of your own from
+    /// Print a preset as TOML, to start your own from
     Show {
         /// The preset
         #[arg(value_name = "NAME")]
@@ -317,7 +333,7 @@ pub(super) fn point_in_time(text: &str) -> Result<DateTime<Utc>, &'static str> {
 
 #[derive(Debug, Default, Args)]
 pub(super) struct Init {
-    /// The file to write; never one that exists; - is standard output
+    /// File to write; must not exist; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "entrain.toml")]
     pub(super) output: PathBuf,
 
@@ -341,7 +357,7 @@ pub(super) struct Init {
     #[arg(long, value_name = "ID")]
     pub(super) app_id: Option<String>,
 
-    /// Where the target's SCIM service is
+    /// Address of the target's SCIM service
     #[arg(long, value_name = "URL")]
     pub(super) base_url: Option<String>,
 }
@@ -356,7 +372,7 @@ pub(super) struct Import {
     #[arg(long, value_name = "NAME")]
     pub(super) job: Option<String>,
 
-    /// Write the job there instead of printing it; never a file that exists; - prints it
+    /// File to write instead of standard output; must not exist
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
 }
@@ -374,11 +390,11 @@ pub(super) struct Export {
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
-    /// Keep the simulated tenant and target running afterwards, with a configuration to play with
+    /// Keep the simulated tenant and target running, with a configuration
     #[arg(long)]
     pub(super) keep: bool,
 
-    /// The directory for --keep; never one that exists
+    /// Directory for --keep; must not exist
     #[arg(
         long,
         value_name = "DIR",

@@ -21,6 +21,7 @@ use super::rows::LedgerRows;
 use super::{plan, sync};
 use crate::config::{Config, Job};
 use crate::cycle::{Agent, Options};
+use crate::engine::model::JobName;
 use crate::engine::redact::Redactions;
 use crate::engine::summary::Summary;
 use crate::report::json::Document;
@@ -56,12 +57,22 @@ pub(super) async fn demo(output: Output, arguments: args::Demo) -> anyhow::Resul
         document: output.document(&mut out)?,
     };
     let shown = show(&mut story, &config, &sandbox, &interrupt).await;
-    if let Some(document) = story.document.take() {
+    if let Some(mut document) = story.document.take() {
+        // The document is the only one on standard output, also when the demo fails.
+        if let Err(error) = &shown {
+            let error = output.error_of(&JobName::new("demo"), error);
+            document.error(&JobName::new("demo"), &error)?;
+        }
         document.end()?;
+        drop(story);
+        out.flush()?;
+        if shown.is_err() {
+            return Ok(Exit::Failed);
+        }
+    } else {
+        drop(story);
+        shown?;
     }
-    shown?;
-    drop(story);
-    out.flush()?;
     if arguments.keep {
         output.message(&format!(
             "\nThe tenant and the target keep running until Ctrl-C. In another terminal:\n  \

@@ -50,6 +50,9 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
         out.flush()?;
         return Ok(Exit::Done);
     }
+    if entries.is_empty() && !args.follow && !output.is_json() {
+        output.message("no entries");
+    }
     loop {
         filter.after = entries.last().map(|entry| entry.id).or(filter.after);
         write(&mut out, output, store.as_ref(), &entries)?;

@@ -44,13 +44,10 @@ const LAST_WAIT: Duration = Duration::from_millis(500);
 
 /// Runs one command; the answer is the exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are errors to clap, too; it knows where each is printed.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
-        }
+        Err(error) => return usage(&arguments, &error),
     };
     let output = Output::new(cli.format, cli.verbose, cli.quiet);
     match cli.command {
@@ -65,10 +62,30 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     exit.into()
 }
 
+/// Prints what clap made of the arguments: an error, help or the version.
+fn usage(arguments: &[OsString], error: &clap::Error) -> ExitCode {
+    // Clap knows where each is printed. There is no place left to report that this failed.
+    let _ = error.print();
+    if error.use_stderr() && wants_json(arguments) {
+        let text = error.to_string();
+        let text = text.trim().trim_start_matches("error: ");
+        let _ = crate::report::json::error(&mut std::io::stdout(), text);
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()))
+}
+
+/// The arguments could not be parsed, so this looks for the option alone.
+fn wants_json(arguments: &[OsString]) -> bool {
+    arguments.iter().any(|argument| argument == "--format=json")
+        || arguments
+            .windows(2)
+            .any(|two| two[0] == "--format" && two[1] == "json")
+}
+
 fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
     let file = cli.config.as_deref();
     if cli.format == Format::Csv && !matches!(cli.command, Command::Log(_)) {
-        return Err(Usage("--format csv is for `entrain log` only".to_owned()).into());
+        return Err(Usage("only `entrain log` prints --format csv".to_owned()).into());
     }
     match cli.command {
         Command::Run => block_on(run::run(output, file)),

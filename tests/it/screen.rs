@@ -51,3 +51,37 @@ async fn a_cycle_without_changes_says_what_is_in_step() {
     assert!(quiet.out.contains(" in step"), "{}", quiet.out);
     assert!(!quiet.out.contains("in scope"), "{}", quiet.out);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_usage_is_one_json_document_too() {
+    let rig = Rig::start(Size::new(20, 3, 40)).await;
+    for arguments in [
+        &["snyc", "--format", "json"][..],
+        &["--format=json", "plan", "--user"],
+        &["--format", "json", "log", "--status", "perhaps"],
+    ] {
+        let run = rig.run(arguments).await.expect(2);
+        let document: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+        assert_eq!(document["format"], 1, "{arguments:?}");
+        assert!(!document["error"].as_str().unwrap().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn help_is_a_command_too_and_csv_is_named_where_it_works() {
+    let rig = Rig::start(Size::new(20, 3, 40)).await;
+    let help = rig.run(&["help"]).await.expect(0).out;
+    assert!(help.contains("Global options:") && !help.contains("csv"));
+    let help = rig.run(&["help", "log"]).await.expect(0).out;
+    assert!(help.contains("--format csv"), "{help}");
+    rig.run(&["help", "snyc"]).await.expect(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_without_entries_says_so_on_standard_error() {
+    let rig = Rig::start(Size::new(20, 3, 40)).await;
+    rig.run(&["sync"]).await.expect(0);
+    let log = rig.run(&["log", "--status", "failed"]).await.expect(0);
+    assert_eq!(log.out, "");
+    assert_eq!(log.err.trim(), "no entries");
+}
