@@ -220,7 +220,7 @@ async fn show<W: Write>(
     let job = config.jobs.first().context("the demo has no job")?;
     let lock = Lock::acquire(&config.state_path, "demo")?;
     let state = Arc::new(Store::open(&config.state_path)?);
-    state.take_over(&lock)?;
+    state.take_over(&lock, scheduler::now())?;
     let agent = Agent::new(
         Arc::clone(config),
         state,

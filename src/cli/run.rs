@@ -17,7 +17,7 @@ pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<E
     // Held until the end: no other process may run cycles on this state meanwhile.
     let lock = Lock::acquire(&config.state_path, "run")?;
     let store = Arc::new(Store::open(&config.state_path)?);
-    store.take_over(&lock)?;
+    store.take_over(&lock, scheduler::now())?;
     // The file that was found at the start, even if an earlier place of the search has one by now.
     let file = config.file.clone();
     let reload = || match load::load(Some(&file)) {

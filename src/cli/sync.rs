@@ -29,7 +29,7 @@ pub(super) async fn sync(
     // Before anything is opened: the second of two fails at once, and tells who was first.
     let lock = Lock::acquire(&config.state_path, "sync")?;
     let store = Arc::new(Store::open(&config.state_path)?);
-    store.take_over(&lock)?;
+    store.take_over(&lock, scheduler::now())?;
     let interrupt = Interrupt::listen(output)?;
     let agent = Agent::new(
         Arc::clone(&config),

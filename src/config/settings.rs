@@ -73,6 +73,8 @@ pub(crate) struct Target {
     pub(crate) requests_per_second: Option<f64>,
     /// For one request, from sending to the end of the answer.
     pub(crate) timeout: Duration,
+    /// After so long at most, what was written shows in look-ups.
+    pub(crate) visibility_delay: Duration,
     pub(crate) ca_certificate: Option<PathBuf>,
     pub(crate) dialect: DialectSettings,
 }

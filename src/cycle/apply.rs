@@ -7,21 +7,23 @@ use std::sync::{Mutex, PoisonError};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::confirm::{Confirmed, Permit};
+use super::gone::Whereabouts;
 use super::health::{Health, Turn};
 use super::lookup::{self, Index};
 use super::queue::Queue;
+use super::repeat::{Attempt, Next};
 use super::send::Sender;
 use super::shown;
 use super::tally::Tally;
 use super::{Context, Error};
 use crate::engine::guard::Verdict;
 use crate::engine::model::{Key, MatchKey, ObjectKind, TargetId, TargetPath, Value};
-use crate::engine::outcome::{Class, Outcome, Status};
-use crate::engine::plan::{Action, Found, Operation, Referenced, Step};
+use crate::engine::outcome::{Class, Failure, Outcome, Status};
+use crate::engine::plan::{Action, Found, Operation, Referenced, Step, Subject};
 use crate::engine::redact::Hidden;
 use crate::engine::summary::Progress;
 use crate::scim;
@@ -49,13 +51,14 @@ pub(super) async fn apply(
         made: Mutex::default(),
         listed: BTreeMap::from(ObjectKind::ALL.map(|kind| (kind, OnceCell::new()))),
         health: Health::new(context),
+        unsettled: Mutex::default(),
         slots: Semaphore::new(context.job.target.concurrency),
     };
     applier.run(total).await
 }
 
-struct Applier<'a> {
-    context: &'a Context<'a>,
+pub(super) struct Applier<'a> {
+    pub(super) context: &'a Context<'a>,
     cycle: i64,
     confirmed: &'a Confirmed,
     sender: Sender,
@@ -64,15 +67,17 @@ struct Applier<'a> {
     /// The target's whole list; read at most once for each kind, after a conflict that no look-up
     /// explains.
     listed: BTreeMap<ObjectKind, OnceCell<Index<'a>>>,
-    health: Health<'a>,
+    pub(super) health: Health<'a>,
+    /// Objects with a write in this cycle that may still be under way: they get no other.
+    unsettled: Mutex<BTreeSet<Key>>,
     slots: Semaphore,
 }
 
 /// What is known of a row that is sent.
 #[derive(Clone, Copy)]
-struct Tried {
-    step: Step,
-    failed_before: bool,
+pub(super) struct Tried {
+    pub(super) step: Step,
+    pub(super) failed_before: bool,
 }
 
 /// What came of one row.
@@ -197,7 +202,7 @@ impl Applier<'_> {
     }
 
     async fn carry_out(&self, row: Row) -> Ended {
-        let _slot = self.slots.acquire().await;
+        let slot = self.slots.acquire().await.ok();
         let started = Started::now(self);
         let mut follow = Vec::new();
         let turn = self.health.turn(&row).await;
@@ -217,10 +222,13 @@ impl Applier<'_> {
                 started.not_tried(action, "the cycle was told to stop")
             }
             Turn::Later => started.end(action, Status::Postponed),
+            Turn::Send if self.is_unsettled(action.subject.key) => {
+                started.not_tried(action, "an earlier write to it may still be under way")
+            }
             Turn::Send => match (cannot_be_sent(&action), self.confirmed.permit(&action)) {
                 (Some(why), _) => started.not_tried(action, why),
                 (None, Some(permit)) => {
-                    self.send(started, action, tried, &permit, &mut follow)
+                    self.send(started, action, tried, &permit, slot, &mut follow)
                         .await
                 }
                 (None, None) => started.not_tried(action, "its confirmation is too old"),
@@ -233,33 +241,70 @@ impl Applier<'_> {
         }
     }
 
-    async fn send(
-        &self,
-        started: Started,
+    fn is_unsettled(&self, key: Key) -> bool {
+        let unsettled = self.unsettled.lock();
+        unsettled
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&key)
+    }
+
+    async fn send<'s>(
+        &'s self,
+        mut started: Started,
         action: Action,
         tried: Tried,
         permit: &Permit,
+        mut slot: Option<SemaphorePermit<'s>>,
         follow: &mut Vec<Action>,
     ) -> Outcome {
         let hidden = self.hidden_in(&action).await;
-        let known = || self.known_members(&action);
-        match self.sender.send(permit, &action, &hidden, known).await {
-            Ok(sent) => {
-                self.health.went_well();
-                let id = sent.as_ref().and_then(|sent| sent.id.clone());
-                let exchange = sent.as_ref().map(|sent| &sent.exchange);
-                let started = started.sent(exchange);
-                match id.or_else(|| action.target.clone()) {
-                    Some(target) => {
-                        self.remember(&action, &target);
-                        started.end(action, Status::Done { target })
-                    }
-                    None => started.not_tried(action, "there was nothing to send"),
+        let mut number = 0;
+        loop {
+            number += 1;
+            let begun = Instant::now();
+            let known = || self.known_members(&action);
+            let sent = self.sender.send(permit, &action, &hidden, known).await;
+            let error = match sent {
+                Ok(sent) => {
+                    self.health.went_well();
+                    let id = sent.as_ref().and_then(|sent| sent.id.clone());
+                    let exchange = sent.as_ref().map(|sent| &sent.exchange);
+                    let started = started.sent(exchange);
+                    return match id.or_else(|| action.target.clone()) {
+                        Some(target) => {
+                            self.remember(&action, &target);
+                            started.end(action, Status::Done { target })
+                        }
+                        None => started.not_tried(action, "there was nothing to send"),
+                    };
                 }
-            }
-            Err(error) => {
-                self.failed(started, action, tried, &error, &hidden, follow)
-                    .await
+                Err(error) => error,
+            };
+            let attempt = Attempt {
+                action: &action,
+                error: &error,
+                hidden: &hidden,
+                begun,
+                number,
+                tried,
+            };
+            match self.after(attempt, &mut slot).await {
+                Next::Again => {
+                    started = started.sent(error.exchange());
+                    if slot.is_none() {
+                        slot = self.slots.acquire().await.ok();
+                    }
+                }
+                Next::Done(target) => {
+                    self.health.went_well();
+                    let started = started.sent(error.exchange());
+                    return started.end(action, Status::Done { target });
+                }
+                Next::Failed => {
+                    return self
+                        .failed(started, action, tried, &error, &hidden, follow)
+                        .await;
+                }
             }
         }
     }
@@ -288,6 +333,7 @@ impl Applier<'_> {
     ) -> Outcome {
         let started = started.sent(error.exchange());
         let service;
+        let mut not_gone = None;
         let mut error = error;
         if let Operation::Create { keys, .. } = &action.operation
             && let Some((target, current)) = self.look_again(&action, keys, error).await
@@ -313,11 +359,34 @@ impl Applier<'_> {
             let kind = action.subject.kind;
             let reader = self.context.reader.hiding(hidden.clone());
             match reader.read(kind, target, &[], false).await {
-                Ok(None) => {
-                    self.health.went_well();
-                    return started.end(action, Status::Vanished);
-                }
-                Ok(Some(_)) => {}
+                Ok(None) => match self.whereabouts(&action).await {
+                    Ok(Whereabouts::Gone) => {
+                        self.health.went_well();
+                        let status = match &action.operation {
+                            Operation::Delete { .. } => Status::Done {
+                                target: target.clone(),
+                            },
+                            Operation::Create { .. }
+                            | Operation::Adopt { .. }
+                            | Operation::Update { .. }
+                            | Operation::Enable { .. }
+                            | Operation::Disable { .. }
+                            | Operation::AddMembers { .. }
+                            | Operation::RemoveMembers { .. }
+                            | Operation::SetReference { .. } => Status::Vanished,
+                        };
+                        return started.end(action, status);
+                    }
+                    Ok(whereabouts) => not_gone = whereabouts.words(),
+                    Err(other) => {
+                        let failure = Failure {
+                            message: other.chain(),
+                            ..error.failure()
+                        };
+                        return started.end(action, Status::Failed(failure));
+                    }
+                },
+                Ok(Some(_)) => not_gone = Whereabouts::There.words(),
                 // Not this object is missing, but everything.
                 Err(other) => {
                     service = other;
@@ -325,7 +394,10 @@ impl Applier<'_> {
                 }
             }
         }
-        let failure = error.failure();
+        let mut failure = error.failure();
+        if let Some(words) = not_gone {
+            failure.message = format!("{}; {words}", failure.message);
+        }
         if error.is_stop() {
             let was_sent = error
                 .exchange()
@@ -334,6 +406,12 @@ impl Applier<'_> {
                 return started.end(action, Status::Failed(failure));
             }
             return started.not_tried(action, "the cycle was told to stop");
+        }
+        if failure.unconfirmed {
+            let unsettled = self.unsettled.lock();
+            unsettled
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(action.subject.key);
         }
         self.health
             .failed(&action, tried.failed_before, error)
@@ -390,12 +468,7 @@ impl Applier<'_> {
         if !error.unconfirmed() && !error.may_be_duplicate() {
             return None;
         }
-        let mappings = &self.context.job.rules.rules(kind).mappings;
-        let paths: Vec<TargetPath> = mappings
-            .iter()
-            .map(|mapping| mapping.target.clone())
-            .filter(|path| !path.is_members())
-            .collect();
+        let paths = self.context.mapped_paths(kind);
         let found = lookup::by_queries(self.context, kind, keys, &paths).await;
         let found = match found {
             Ok(Found::None) | Err(_) if error.class() == Class::Conflict => {
@@ -486,7 +559,18 @@ impl Applier<'_> {
             return;
         };
         let read = self.context.reader.read(kind, target, &[], false).await;
-        if matches!(read, Ok(None)) {
+        let member = Action {
+            subject: Subject {
+                kind,
+                key: *key,
+                ..action.subject.clone()
+            },
+            target: Some(target.clone()),
+            operation: action.operation.clone(),
+        };
+        if matches!(read, Ok(None))
+            && matches!(self.whereabouts(&member).await, Ok(Whereabouts::Gone))
+        {
             let key = *key;
             let forgotten = self
                 .context

@@ -119,7 +119,7 @@ impl<'a> Facts<'a> {
             object,
             manager,
             link,
-            intent,
+            unknown: _,
             roles,
             member_of,
         } = loaded;
@@ -157,7 +157,6 @@ impl<'a> Facts<'a> {
                 target: manager.link.map(|(target, _)| target),
             }),
             link,
-            intent,
             object,
         })
     }

@@ -51,20 +51,17 @@ impl<'a> Finder<'a> {
         planner: &mut Planner<'_>,
     ) -> Result<Vec<Found>, Error> {
         let keys: Vec<&[MatchKey]> = pending.iter().map(Pending::keys).collect();
-        let mut found = match self.find_all(&keys).await {
-            Err(Error::Target(error)) if self.kind == ObjectKind::Group && error.has_no_route() => {
-                // Users can be provisioned anyway, and each group says what to do.
-                self.no_route = Some(format!(
-                    "the target has no groups ({}): set jobs.groups.enabled = false",
-                    error.failure().message
-                ));
-                self.find_all(&keys).await?
-            }
-            found => found?,
-        };
+        let mut found = self.find_each(&keys).await?;
         self.look_for_holders(&mut found).await?;
         self.look_for_taken_values(pending, &mut found, planner)
             .await?;
+        Ok(found)
+    }
+
+    /// Looks for each by its keys; what is found and linked already is no answer.
+    pub(super) async fn look_up(&mut self, keys: &[&[MatchKey]]) -> Result<Vec<Found>, Error> {
+        let mut found = self.find_each(keys).await?;
+        self.look_for_holders(&mut found).await?;
         Ok(found)
     }
 
@@ -147,6 +144,21 @@ impl<'a> Finder<'a> {
             }
         }
         Ok(())
+    }
+
+    /// One answer for each set of keys; also where the target has no such resources.
+    async fn find_each(&mut self, wanted: &[&[MatchKey]]) -> Result<Vec<Found>, Error> {
+        match self.find_all(wanted).await {
+            Err(Error::Target(error)) if self.kind == ObjectKind::Group && error.has_no_route() => {
+                // Users can be provisioned anyway, and each group says what to do.
+                self.no_route = Some(format!(
+                    "the target has no groups ({}): set jobs.groups.enabled = false",
+                    error.failure().message
+                ));
+                self.find_all(wanted).await
+            }
+            found => found,
+        }
     }
 
     /// One answer for each set of keys.
@@ -350,6 +362,10 @@ impl<'a> Index<'a> {
         self.objects.push(object);
     }
 
+    pub(super) fn contains(&self, target: &TargetId) -> bool {
+        self.objects.iter().any(|object| object.id == *target)
+    }
+
     pub(super) fn find(&self, keys: &[MatchKey]) -> Found {
         let first = keys.iter().find_map(|key| {
             let key_searched = searched(self.mappings, &key.path, &key.value)?;
@@ -361,6 +377,19 @@ impl<'a> Index<'a> {
         });
         first.unwrap_or(Found::None)
     }
+}
+
+/// Whether what is shown at a path means the value.
+pub(super) fn is_same(
+    context: &Context<'_>,
+    kind: ObjectKind,
+    path: &TargetPath,
+    value: &Value,
+    shown: Option<&Value>,
+) -> bool {
+    let mappings = &context.job.rules.rules(kind).mappings;
+    let wanted = searched(mappings, path, value);
+    wanted.is_some() && wanted == shown.and_then(|shown| searched(mappings, path, shown))
 }
 
 /// The path with the value in the one form that what the mappings make and what the target shows have

@@ -8,13 +8,16 @@ mod check;
 mod confirm;
 mod error;
 mod facts;
+mod gone;
 mod health;
 mod lookup;
 mod names;
 mod plan;
 mod queue;
 mod record;
+mod repeat;
 mod send;
+mod settle;
 mod shown;
 mod tally;
 mod tenant;
@@ -27,7 +30,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use error::Error;
@@ -36,7 +39,7 @@ pub(crate) use tenant::Due;
 use crate::config::{self, Config};
 use crate::engine::check::Check;
 use crate::engine::guard::{self, Verdict, WhyHeld};
-use crate::engine::model::ObjectKind;
+use crate::engine::model::{Key, ObjectKind, TargetId, TargetPath};
 use crate::engine::plan::{Header, Totals};
 use crate::engine::redact::Redactions;
 use crate::engine::summary::{CycleKind, Progress, Requests, Summary};
@@ -44,7 +47,9 @@ use crate::graph;
 use crate::scim;
 use crate::store::{MarkCutoff, Store};
 
-use self::tenant::{Tenant, Want};
+use self::plan::Whom;
+use self::tally::Tally;
+use self::tenant::{Reading, Tenant, Want};
 
 /// What a cycle is asked for beyond the job itself.
 #[derive(Clone, Debug, Default)]
@@ -89,7 +94,12 @@ struct Context<'a> {
     redactions: Redactions,
     kind: CycleKind,
     source_requests: Arc<AtomicU64>,
+    /// Whether the target hides accounts that were disabled, once something depends on it.
+    hides_disabled: OnceCell<bool>,
 }
+
+/// Objects that cannot be settled yet are planned once they can be, if that is in this time.
+const LONGEST_WAIT: Duration = Duration::from_mins(3);
 
 impl Agent {
     /// Reads the source's secret and builds its client.
@@ -189,11 +199,43 @@ impl Agent {
         started: DateTime<Utc>,
         due: Due,
     ) -> Result<Summary, Error> {
-        let judged = self.judge(context, cycle, due).await?;
+        let reading = self.tenant.reading(due, context.want()).await?;
+        let name = &context.job.rules.name;
+        let cutoff = self.store.begin_evaluation(name)?;
+        let judged = self
+            .judge(context, cycle, &reading, cutoff, Whom::All)
+            .await?;
         record::reads(context, cycle)?;
+        let mut waiting = judged.outline.waiting.clone();
+        let (mut tally, mut judged) = self.carry_out(context, cycle, cutoff, judged).await?;
+        // Those whose earlier write may still have been under way.
+        if let Some(until) = waiting.values().max().copied() {
+            if tally.aborted.is_none() && self.wait_until(until).await {
+                let keys = std::mem::take(&mut waiting).into_keys().collect();
+                // What was recorded meanwhile is no change in the source.
+                let since = self.store.begin_evaluation(name)?;
+                let later = self
+                    .judge(context, cycle, &reading, since, Whom::Waiting(keys))
+                    .await?;
+                let (more, later) = self.carry_out(context, cycle, cutoff, later).await?;
+                tally = tally.and(more);
+                judged = judged.and(later);
+            }
+            tally.not_tried += waiting.len() as u64;
+        }
+        record::finish(context, cycle, started, judged, tally).await
+    }
+
+    /// Carries out a plan that was judged.
+    async fn carry_out(
+        &self,
+        context: &Context<'_>,
+        cycle: i64,
+        cutoff: MarkCutoff,
+        judged: Judged,
+    ) -> Result<(Tally, record::Judged), Error> {
         let Judged {
             kind,
-            cutoff,
             outline,
             confirmed,
             verdict,
@@ -209,7 +251,21 @@ impl Agent {
             held,
             totals,
         };
-        record::finish(context, cycle, started, judged, tally).await
+        Ok((tally, judged))
+    }
+
+    /// `false`: it would take too long, or a stop was requested.
+    async fn wait_until(&self, until: DateTime<Utc>) -> bool {
+        let left = until.signed_duration_since((self.now)());
+        let left = left.to_std().unwrap_or_default();
+        if left > LONGEST_WAIT {
+            return false;
+        }
+        let waited = self
+            .stop
+            .run_until_cancelled(tokio::time::sleep(left))
+            .await;
+        waited.is_some()
     }
 
     /// The first half of a cycle; the state must be one that keeps nothing ([`Store::open_plan`]).
@@ -223,7 +279,11 @@ impl Agent {
         let context = self.context(job, options, progress)?;
         let name = &job.rules.name;
         let cycle = self.store.begin_cycle(name, context.kind, (self.now)())?;
-        let judged = self.judge(&context, cycle, due).await?;
+        let reading = self.tenant.reading(due, context.want()).await?;
+        let cutoff = self.store.begin_evaluation(name)?;
+        let judged = self
+            .judge(&context, cycle, &reading, cutoff, Whom::AllNow)
+            .await?;
         Ok(Planned {
             cycle,
             header: judged.outline.header,
@@ -236,10 +296,15 @@ impl Agent {
 
     /// Reads, plans, confirms what would be removed, and judges the whole before the first write
     /// (product rule 5). What kind of cycle it is shows in the reading.
-    async fn judge(&self, context: &Context<'_>, cycle: i64, due: Due) -> Result<Judged, Error> {
-        let reading = self.tenant.reading(due, context.want()).await?;
-        let cutoff = self.store.begin_evaluation(&context.job.rules.name)?;
-        let mut outline = plan::plan(context, &reading, cycle).await?;
+    async fn judge(
+        &self,
+        context: &Context<'_>,
+        cycle: i64,
+        reading: &Reading,
+        cutoff: MarkCutoff,
+        whom: Whom,
+    ) -> Result<Judged, Error> {
+        let mut outline = plan::plan(context, reading, cycle, whom).await?;
         let confirmed = confirm::confirm(context, cycle, cutoff, &mut outline).await?;
         let now = (self.now)();
         let limits = context.job.rules.limits;
@@ -253,7 +318,6 @@ impl Agent {
             .await?;
         Ok(Judged {
             kind: reading.kind,
-            cutoff,
             outline,
             confirmed,
             verdict,
@@ -290,6 +354,7 @@ impl Agent {
             redactions,
             kind,
             source_requests: Arc::default(),
+            hides_disabled: OnceCell::new(),
         })
     }
 
@@ -310,7 +375,6 @@ impl Agent {
 /// A plan in the ledger, judged.
 struct Judged {
     kind: CycleKind,
-    cutoff: MarkCutoff,
     outline: plan::Outline,
     confirmed: confirm::Confirmed,
     verdict: Verdict,
@@ -324,6 +388,31 @@ impl Context<'_> {
         work: impl FnOnce(&Store) -> Result<T, crate::store::Error> + Send + 'static,
     ) -> Result<T, Error> {
         Ok(self.agent.store.run(work).await?)
+    }
+
+    /// For so long after it was sent something of a write may still arrive, or not show yet (safety.md §1).
+    fn waiting_time(&self) -> Duration {
+        self.job.target.timeout + self.job.target.visibility_delay
+    }
+
+    /// The paths that mappings of this kind write, members aside.
+    fn mapped_paths(&self, kind: ObjectKind) -> Vec<TargetPath> {
+        let mappings = self.job.rules.rules(kind).mappings.iter();
+        let paths = mappings.map(|mapping| mapping.target.clone());
+        paths.filter(|path| !path.is_members()).collect()
+    }
+
+    /// The source objects that these target objects are linked to, whatever their kind.
+    async fn known(&self, targets: &[TargetId]) -> Result<Vec<Key>, Error> {
+        let mut known = Vec::new();
+        for kind in ObjectKind::ALL {
+            let (job, targets) = (self.job.rules.name.clone(), targets.to_vec());
+            let holders = self
+                .state(move |store| store.holders(&job, kind, &targets))
+                .await?;
+            known.extend(holders.into_values());
+        }
+        Ok(known)
     }
 
     /// A look-up that any working target answers.

@@ -4,18 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
 
-use futures::StreamExt;
+use chrono::{DateTime, Utc};
 
 use super::facts::Facts;
 use super::lookup::Finder;
 use super::names;
-use super::shown;
+use super::settle::{Settled, Settler};
 use super::tenant::Reading;
 use super::{Context, Error};
 use crate::engine::mapping::Environment;
 use crate::engine::model::{Key, ObjectKind, SourceId, TargetId, TargetPath};
 use crate::engine::plan::{
-    self, Decision, Found, Header, Order, Pending, Planner, Skipped, Subject, Warning, by_reference,
+    self, Decision, Found, Header, Order, Pending, Planner, Skipped, Subject, Warning, Why,
+    by_reference,
 };
 use crate::engine::summary::{CycleKind, Progress};
 use crate::report;
@@ -39,12 +40,47 @@ pub(super) struct Outline {
     pub(super) existing: Vec<(Key, Vec<Key>)>,
     /// Objects that must be evaluated again, whatever comes of the plan.
     pub(super) postponed: BTreeSet<Key>,
+    /// Objects that are not in the plan because an earlier write may still be under way, and until when.
+    pub(super) waiting: BTreeMap<Key, DateTime<Utc>>,
+}
+
+impl Outline {
+    /// The same with a plan that was made later in the cycle, of objects that waited.
+    pub(super) fn and(mut self, later: Self) -> Self {
+        let Self {
+            header,
+            scope,
+            existing,
+            postponed,
+            waiting,
+        } = later;
+        for key in self.waiting.keys() {
+            self.postponed.remove(key);
+        }
+        self.header = self.header.and(header);
+        self.scope.extend(scope);
+        self.existing.extend(existing);
+        self.postponed.extend(postponed);
+        self.waiting = waiting;
+        self
+    }
+}
+
+/// Of which objects a plan is made.
+pub(super) enum Whom {
+    /// All that are to be evaluated. Those that must wait are left out, for a later plan.
+    All,
+    /// Likewise, and those that must wait are planned as if nothing had come of their write.
+    AllNow,
+    /// Those that waited.
+    Waiting(BTreeSet<Key>),
 }
 
 pub(super) async fn plan(
     context: &Context<'_>,
     reading: &Reading,
     cycle: i64,
+    whom: Whom,
 ) -> Result<Outline, Error> {
     // The keys of its hash come from the operating system, so that what is drawn cannot be predicted;
     // but in this cycle the same is drawn as often as a mapping is evaluated.
@@ -77,9 +113,13 @@ pub(super) async fn plan(
             scope: Vec::new(),
             existing: Vec::new(),
             postponed: BTreeSet::new(),
+            waiting: BTreeMap::new(),
         },
         shown_members: BTreeMap::new(),
-        is_full: reading.kind == CycleKind::Initial && context.options.only.is_none(),
+        is_full: reading.kind == CycleKind::Initial
+            && context.options.only.is_none()
+            && !matches!(whom, Whom::Waiting(_)),
+        whom,
         done: 0,
         total: 0,
     };
@@ -101,6 +141,7 @@ struct Driver<'a> {
     shown_members: BTreeMap<Key, Vec<TargetId>>,
     /// Everything is evaluated.
     is_full: bool,
+    whom: Whom,
     done: u64,
     total: u64,
 }
@@ -110,7 +151,7 @@ impl Driver<'_> {
         let users = self.candidates(ObjectKind::User).await?;
         let groups = self.candidates(ObjectKind::Group).await?;
         self.total = (users.len() + groups.len()) as u64;
-        self.pass(ObjectKind::User, &users, Whom::All).await?;
+        self.pass(ObjectKind::User, &users, Taken::All).await?;
         // Objects that this plan brings or takes concern those they manage and the groups they are in;
         // in a full evaluation all of these are looked at anyway. Where one object is asked for, nothing
         // is done to another: what a recorded link concerns is marked, for the next cycle.
@@ -128,16 +169,23 @@ impl Driver<'_> {
                 .state(move |store| store.reports(&managers))
                 .await?;
             reports.retain(|key| !known.contains(key));
-            self.pass(ObjectKind::User, &reports, Whom::Linked).await?;
+            self.pass(ObjectKind::User, &reports, Taken::Linked).await?;
             groups.extend(self.facts.groups_around(&moved).await?);
         }
         let groups: Vec<Key> = groups.into_iter().collect();
-        self.pass(ObjectKind::Group, &groups, Whom::All).await?;
+        self.pass(ObjectKind::Group, &groups, Taken::All).await?;
         self.members().await
     }
 
     async fn candidates(&self, kind: ObjectKind) -> Result<Vec<Key>, Error> {
         let job = self.context.job.rules.name.clone();
+        if let Whom::Waiting(keys) = &self.whom {
+            let keys: Vec<Key> = keys.iter().copied().collect();
+            return self
+                .context
+                .state(move |store| store.of_kind(&keys, kind))
+                .await;
+        }
         let Some((only, name)) = self.context.options.only.clone() else {
             return self
                 .context
@@ -164,7 +212,7 @@ impl Driver<'_> {
     }
 
     /// Passes objects to the planner, in the order of their references.
-    async fn pass(&mut self, kind: ObjectKind, keys: &[Key], whom: Whom) -> Result<(), Error> {
+    async fn pass(&mut self, kind: ObjectKind, keys: &[Key], taken: Taken) -> Result<(), Error> {
         let Order { ranked, circular } = self.order(kind, keys).await?;
         self.planner.circular(circular);
         let mut finder = Finder::new(self.context, kind);
@@ -191,10 +239,10 @@ impl Driver<'_> {
                 self.planner.rank(rank);
                 last_rank = rank;
             }
-            let loaded = self.settled(kind, loaded).await?;
+            let loaded = self.settled(kind, loaded, &mut finder).await?;
             for one in loaded {
                 self.done += 1;
-                if matches!(whom, Whom::Linked) && one.link.is_none() {
+                if matches!(taken, Taken::Linked) && one.link.is_none() {
                     continue;
                 }
                 let candidate = self.facts.candidate(one).await?;
@@ -273,93 +321,45 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Reads from the target what an interrupted write may or may not have changed.
-    /// An object that cannot be read waits for the next cycle, and is reported as failed.
+    /// Settles what an earlier write may or may not have changed. Objects that cannot be settled yet are
+    /// left out: they wait, and all others go on.
     async fn settled(
         &mut self,
         kind: ObjectKind,
         loaded: Vec<Loaded>,
+        finder: &mut Finder<'_>,
     ) -> Result<Vec<Loaded>, Error> {
-        let unsettled: Vec<(Key, TargetId)> = loaded
-            .iter()
-            .filter_map(|one| {
-                let link = one.link.as_ref().filter(|link| link.unconfirmed)?;
-                Some((one.object.key, link.target.clone()))
-            })
-            .collect();
-        if unsettled.is_empty() {
+        let settler = Settler::new(self.context);
+        let mut settled = settler.settle(kind, &loaded, finder).await?;
+        if settled.is_empty() {
             return Ok(loaded);
         }
-        let rules = &self.context.job.rules;
-        let mappings = rules.rules(kind).mappings.iter();
-        let paths: Vec<TargetPath> = mappings
-            .map(|mapping| mapping.target.clone())
-            .filter(|path| !path.is_members())
-            .collect();
-        let reader = &self.context.reader;
-        let paths = &paths;
-        let with_members = kind == ObjectKind::Group;
-        let mut reads =
-            futures::stream::iter(unsettled.into_iter().map(|(key, target)| async move {
-                let read = reader.read(kind, &target, paths, with_members).await;
-                (key, read)
-            }))
-            .buffer_unordered(self.context.job.target.concurrency);
-        let mut unread: BTreeMap<Key, String> = BTreeMap::new();
-        while let Some((key, answer)) = reads.next().await {
-            let job = rules.name.clone();
-            let object = match answer {
-                Ok(object) => object,
-                Err(error) if self.context.concerns_one_object(&error).await => {
-                    unread.insert(key, error.failure().message);
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
-            let Some(object) = object else {
-                self.context
-                    .state(move |store| store.unlink(&job, key))
-                    .await?;
-                continue;
-            };
-            let members = match object.members {
-                Some(members) => Some(self.known(&members).await?),
-                None => None,
-            };
-            let current = shown::as_sent(self.context, kind, object.attributes).await?;
-            self.context
-                .state(move |store| store.confirm(&job, key, &current, members.as_deref()))
-                .await?;
-        }
-        drop(reads);
-        let mut readable = Vec::new();
+        let mut ready = Vec::new();
         for one in &loaded {
-            match unread.remove(&one.object.key) {
-                Some(words) => self.planner.unreadable(&one.object, words),
-                None => readable.push(one.object.key),
+            let key = one.object.key;
+            match settled.remove(&key) {
+                None | Some(Settled::Ready) => ready.push(key),
+                Some(Settled::Wait(_)) if matches!(self.whom, Whom::AllNow) => ready.push(key),
+                Some(Settled::Skip(why)) => self.planner.unsettled(&one.object, why),
+                Some(Settled::Wait(until)) if matches!(self.whom, Whom::All) => {
+                    self.outline.waiting.insert(key, until);
+                    self.outline.postponed.insert(key);
+                }
+                Some(Settled::Wait(_)) => {
+                    let words = "an earlier write to it may still be under way".to_owned();
+                    self.planner
+                        .unsettled(&one.object, Why::LookupFailed(words));
+                }
             }
         }
-        self.load(readable).await
-    }
-
-    /// The source objects that these target objects are linked to, whatever their kind.
-    async fn known(&self, targets: &[TargetId]) -> Result<Vec<Key>, Error> {
-        let mut known = Vec::new();
-        for kind in ObjectKind::ALL {
-            let (job, targets) = (self.context.job.rules.name.clone(), targets.to_vec());
-            let holders = self
-                .context
-                .state(move |store| store.holders(&job, kind, &targets))
-                .await?;
-            known.extend(holders.into_values());
-        }
-        Ok(known)
+        self.load(ready).await
     }
 
     /// The members of every group that stays or comes.
     async fn members(&mut self) -> Result<(), Error> {
         for (group, shown) in std::mem::take(&mut self.shown_members) {
-            let mut members: BTreeSet<Key> = self.known(&shown).await?.into_iter().collect();
+            let mut members: BTreeSet<Key> =
+                self.context.known(&shown).await?.into_iter().collect();
             members.extend(shown.iter().filter_map(|id| self.planner.adopted_by(id)));
             self.planner.shown_members(group, members);
         }
@@ -465,7 +465,7 @@ impl Driver<'_> {
 
 /// Which of the given objects are passed on.
 #[derive(Clone, Copy)]
-enum Whom {
+enum Taken {
     All,
     Linked,
 }

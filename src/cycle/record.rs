@@ -24,6 +24,18 @@ pub(super) struct Judged {
     pub(super) totals: Totals,
 }
 
+impl Judged {
+    /// The same with a plan that was made later in the cycle. Its totals are those of the whole.
+    pub(super) fn and(self, later: Self) -> Self {
+        Self {
+            outline: self.outline.and(later.outline),
+            held: self.held.or(later.held),
+            totals: later.totals,
+            ..self
+        }
+    }
+}
+
 /// Puts the requests on record that belong to no action: look-ups and lists (product rule 9).
 pub(super) fn reads(context: &Context<'_>, cycle: i64) -> Result<(), Error> {
     let now = (context.agent.now)();
@@ -67,6 +79,7 @@ pub(super) async fn finish(
         scope,
         existing,
         postponed,
+        waiting: _,
     } = outline;
     reads(context, cycle)?;
     let mut unfinished = tally.unfinished;

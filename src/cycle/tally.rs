@@ -19,6 +19,28 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// The same with what came of a plan that was made later in the cycle.
+    pub(super) fn and(mut self, later: Self) -> Self {
+        let Self {
+            done,
+            failures,
+            failed,
+            not_tried,
+            aborted,
+            unfinished,
+        } = later;
+        for (word, count) in done {
+            *self.done.entry(word).or_default() += count;
+        }
+        self.failures.extend(failures);
+        self.failures.truncate(Summary::MAX_FAILURES);
+        self.failed += failed;
+        self.not_tried += not_tried;
+        self.aborted = self.aborted.or(aborted);
+        self.unfinished.extend(unfinished);
+        self
+    }
+
     pub(super) fn count(&mut self, outcome: &Outcome) {
         let Outcome {
             action,

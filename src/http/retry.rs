@@ -21,9 +21,9 @@ const MAX_SPREAD: Duration = Duration::from_secs(1);
 /// What may be done with a request whose fate is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Idempotency {
-    /// Sending it twice does what sending it once does: reads, deletes.
+    /// Sending it twice does what sending it once does: reads.
     Always,
-    /// Only when the failure proves that it was not carried out: creates, changes.
+    /// Only when the failure proves that it was not carried out: creates, changes, deletes.
     IfNotProcessed,
     /// Not at all: a person is waiting for the first answer.
     Never,
@@ -87,13 +87,8 @@ fn may_repeat(ended: Ended, repeat: Idempotency) -> bool {
         // RFC 6585 section 4: a rate limit refuses the request before it is carried out.
         Ended::NotConnected | Ended::Status { status: 429, .. } => (true, true),
         Ended::NoAnswer => (false, true),
-        // A server that says when to come back has turned the request away; a bare 503 may come
-        // from a proxy whose backend went on working.
-        Ended::Status {
-            status: 503,
-            retry_after,
-        } => (retry_after.is_some(), true),
-        Ended::Status { status, .. } => (false, matches!(status, 408 | 500 | 502 | 504)),
+        // A 503 may come from a proxy whose backend went on working.
+        Ended::Status { status, .. } => (false, matches!(status, 408 | 500 | 502 | 503 | 504)),
     };
     match repeat {
         Idempotency::Always => transient,
@@ -167,7 +162,7 @@ mod tests {
         let repeated = |ended| is_repeated(ended, Idempotency::IfNotProcessed);
         assert!(repeated(Ended::NotConnected));
         assert!(repeated(status(429)));
-        assert!(repeated(asked(503, 1)));
+        assert!(!repeated(asked(503, 1)));
         assert!(!repeated(Ended::NoAnswer));
         assert!(!repeated(status(503)));
         assert!(!repeated(status(500)));

@@ -243,7 +243,7 @@ impl Connection {
             _ => self.message(&answer, hidden),
         };
         Error::Refused {
-            turned_away: answer.status == 503 && answer.retry_after().is_some(),
+            retry_after: answer.retry_after(),
             exchange: answer.exchange,
             message: Box::new(message),
             about,

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use reqwest::Method;
 
@@ -23,8 +24,8 @@ pub(crate) enum Error {
         exchange: Exchange,
         message: Box<ServerMessage>,
         about: About,
-        /// 503 with `Retry-After`: turned away before anything was done.
-        turned_away: bool,
+        /// When to come back.
+        retry_after: Option<Duration>,
     },
     #[error("{exchange}: the answer is not SCIM{message}")]
     NotScim {
@@ -297,9 +298,9 @@ impl Error {
     /// Whether the target may have carried the request out all the same.
     pub(crate) fn unconfirmed(&self) -> bool {
         match self {
-            Self::Refused { turned_away, .. } => {
+            Self::Refused { .. } => {
                 let status = self.counted_status().unwrap_or(0);
-                !turned_away && (status == 408 || (status >= 500 && status != 501))
+                status == 408 || (status >= 500 && status != 501)
             }
             Self::NotScim { .. } | Self::NoIdInAnswer { .. } => true,
             Self::Http(error) => error.may_be_processed(),
@@ -313,6 +314,14 @@ impl Error {
             | Self::UnusableId { .. }
             | Self::NotRead
             | Self::MembersUnknown(_) => false,
+        }
+    }
+
+    /// When the target wants to be asked again.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            _ => None,
         }
     }
 
@@ -493,8 +502,6 @@ impl ServerMessage {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn refused(status: u16, about: About, body: &str) -> Error {
@@ -512,7 +519,7 @@ mod tests {
                 &Hidden::default(),
             )),
             about,
-            turned_away: false,
+            retry_after: None,
         }
     }
 

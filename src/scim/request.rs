@@ -81,8 +81,10 @@ impl Request {
         Self::to_resource(Method::PUT, kind, id, Some(body), repeat)
     }
 
+    /// Sent again only after a read: meanwhile the id may be another object's.
     pub(super) fn delete(kind: ObjectKind, id: &TargetId) -> Result<Self, Error> {
-        Self::to_resource(Method::DELETE, kind, id, None, Idempotency::Always)
+        let repeat = Idempotency::IfNotProcessed;
+        Self::to_resource(Method::DELETE, kind, id, None, repeat)
     }
 
     fn to_resource(

@@ -13,7 +13,6 @@ use super::request::Request;
 use super::route;
 use super::wire::Reply;
 use crate::engine::model::TargetId;
-use crate::engine::outcome::Class;
 use crate::engine::redact::Hidden;
 use crate::http::{Answer, Exchange, Expect};
 
@@ -44,7 +43,7 @@ impl Writer {
 
     /// Sends a request; `hidden` is taken out of what the target says. After a create, on
     /// [`Error::may_be_duplicate`], [`Error::unconfirmed`] or [`Error::NoIdInAnswer`], the object may
-    /// exist: look it up before creating it again. A delete of what does not exist succeeds.
+    /// exist: look it up before creating it again.
     pub(crate) async fn send(&self, request: &Request, hidden: &Hidden) -> Result<Sent, Error> {
         let is_create = request.method == Method::POST;
         let expect = if is_create {
@@ -53,19 +52,7 @@ impl Writer {
             Expect::Status
         };
         let connection = &*self.connection;
-        let sent = self.carried_out(request, expect, hidden).await;
-        let (answer, reply) = match sent {
-            Ok(answered) => answered,
-            Err(error) if request.method == Method::DELETE && error.class() == Class::Gone => {
-                let Some(exchange) = error.exchange() else {
-                    return Err(error);
-                };
-                connection.confirm_service(request.kind, hidden).await?;
-                let exchange = exchange.clone();
-                return Ok(Sent { id: None, exchange });
-            }
-            Err(error) => return Err(error),
-        };
+        let (answer, reply) = self.carried_out(request, expect, hidden).await?;
         if !is_create {
             let exchange = answer.exchange;
             return Ok(Sent { id: None, exchange });

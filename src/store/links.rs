@@ -85,6 +85,57 @@ impl Store {
         })
     }
 
+    /// Links an object to what its create turned out to have made, with what the target holds.
+    pub(crate) fn link_created(
+        &self,
+        job: &JobName,
+        key: Key,
+        target: &TargetId,
+        current: &BTreeMap<TargetPath, Value>,
+        members: &[Key],
+    ) -> Result<(), Error> {
+        self.write("link an object", |state| {
+            let Some(job) = state.job(job)? else {
+                return Ok(());
+            };
+            let kind = kind_of(state, key)?;
+            let mut marks = Marks::of(state, job);
+            put_link(state, &mut marks, job, (kind, key), target, current)?;
+            put_members(state, job, key, members.iter().copied())?;
+            Self::settle_rows(state, job, key)
+        })
+    }
+
+    /// A few accounts that were disabled, other than this one.
+    pub(crate) fn disabled(
+        &self,
+        job: &JobName,
+        except: Key,
+        limit: usize,
+    ) -> Result<Vec<TargetId>, Error> {
+        self.read(LOOK_UP, |state| {
+            let job = state.job_or_none(job)?;
+            let mut statement = state.prepare_cached(
+                "SELECT link, target, sent FROM links WHERE link > ?1 AND link < ?2 AND kind = 1",
+            )?;
+            let mut rows = statement.query(params![first_link(job), first_link(job + 1)])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let sent = unpack_sent(state, row.get_ref(2)?.as_blob()?)?;
+                let is_disabled = sent
+                    .iter()
+                    .any(|(path, value)| path.is_active() && *value == Value::Boolean(false));
+                if is_disabled && key_of(row.get(0)?) != except {
+                    found.push(row.get(1)?);
+                    if found.len() >= limit {
+                        break;
+                    }
+                }
+            }
+            Ok(found)
+        })
+    }
+
     /// Notes members that a group had already when it was linked; nothing where it is not.
     pub(crate) fn note_members(
         &self,
@@ -253,8 +304,8 @@ pub(super) fn put_link(
             forget_membership(state, marks, job, key)?;
         }
         state.run(
-            "INSERT INTO links (link, job, kind, target, in_scope, sent)
-             VALUES (?1, ?2, ?3, ?4, 1, ?5)",
+            "INSERT INTO links (link, job, kind, target, in_scope, unread, sent)
+             VALUES (?1, ?2, ?3, ?4, 1, 0, ?5)",
             params![
                 link_of(job, key),
                 job,

@@ -9,7 +9,7 @@ use super::jobs::{ensure_job, is_full};
 use super::links::kind_of;
 use super::marks::Marks;
 use super::source::index_rounds_under_way;
-use super::state::{State, first_link};
+use super::state::{State, array, first_link};
 use super::{Error, Store};
 use crate::engine::model::{JobName, Key, ObjectKind};
 
@@ -73,6 +73,21 @@ impl Store {
                 "SELECT key FROM pending WHERE job = ?1 AND kind = ?2 ORDER BY key",
                 params![key, kind],
             )?;
+            // Objects with a write that is not settled are looked at whatever has become of them.
+            let unsettled: Vec<Key> = state.column(
+                "SELECT source FROM actions
+                 WHERE state BETWEEN 1 AND 4 AND state = 2 AND job = ?1",
+                params![key],
+            )?;
+            if !unsettled.is_empty() {
+                keys.extend(state.column::<Key>(
+                    "SELECT o.key FROM rarray(?1) k CROSS JOIN objects o ON o.key = k.value
+                     WHERE o.kind = ?2",
+                    params![array(&unsettled), kind],
+                )?);
+                keys.sort_unstable();
+                keys.dedup();
+            }
             if is_full(state, job)? {
                 // Both read the index alone.
                 keys.extend(state.column::<Key>(

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use rusqlite::params;
 
 use super::codec::unpack_sent;
-use super::ledger::unsettled;
+use super::ledger::{Unknown, unsettled};
 use super::links::{key_of, link_of};
 use super::objects::{OBJECT, object};
 use super::state::{State, array, first_link};
 use super::{Error, Store};
 use crate::engine::model::{
-    Intent, JobName, Key, Link, ObjectKind, SourceId, SourceObject, TargetId, Value,
+    JobName, Key, Link, ObjectKind, SourceId, SourceObject, TargetId, Value,
 };
 
 const LOOK_UP: &str = "look up objects";
@@ -23,8 +23,8 @@ pub(crate) struct Loaded {
     pub(crate) object: SourceObject,
     pub(crate) manager: Option<Linked>,
     pub(crate) link: Option<Link>,
-    /// A create that was begun and whose end was never recorded.
-    pub(crate) intent: Option<Intent>,
+    /// Writes whose end is not known.
+    pub(crate) unknown: Option<Unknown>,
     /// Ids of the roles assigned to the object itself.
     pub(crate) roles: Vec<String>,
     /// The groups of which it is a direct member.
@@ -84,15 +84,25 @@ impl Store {
                     link: targets.get(manager).cloned(),
                 });
                 one.link = links.remove(&key);
-                let (intent, others) = unsettled.remove(&key).unwrap_or_default();
-                one.intent = intent;
+                one.unknown = unsettled.remove(&key);
                 if let Some(link) = &mut one.link {
-                    link.unconfirmed |= others;
+                    link.unconfirmed |= one.unknown.is_some();
                 }
                 one.roles = roles.remove(&key).unwrap_or_default();
                 one.member_of = member_of.remove(&key).unwrap_or_default();
             }
             Ok(loaded.into_values().collect())
+        })
+    }
+
+    /// Those of these objects that are of this kind, in the order of their keys.
+    pub(crate) fn of_kind(&self, keys: &[Key], kind: ObjectKind) -> Result<Vec<Key>, Error> {
+        self.read(LOOK_UP, |state| {
+            state.column(
+                "SELECT o.key FROM rarray(?1) k CROSS JOIN objects o ON o.key = k.value
+                 WHERE o.kind = ?2 ORDER BY o.key",
+                params![array(keys), kind],
+            )
         })
     }
 
@@ -253,7 +263,7 @@ fn objects(state: &State, keys: &[Key]) -> rusqlite::Result<BTreeMap<Key, Loaded
                 object,
                 manager: None,
                 link: None,
-                intent: None,
+                unknown: None,
                 roles: Vec::new(),
                 member_of: Vec::new(),
             };

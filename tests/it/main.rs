@@ -37,3 +37,4 @@ mod target;
 mod tenant;
 mod tidy;
 mod unique;
+mod unsettled;

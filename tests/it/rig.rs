@@ -100,6 +100,8 @@ application = {{ app_id = "{app}" }}
 [jobs.target]
 base_url = "{base_url}"
 token = {{ file = "token" }}
+timeout = "{timeout}"
+visibility_delay = "0s"
 
 {extra}
 "#,
@@ -108,6 +110,8 @@ token = {{ file = "token" }}
             login = self.sandbox.login_url(),
             graph = self.sandbox.graph_url(),
             app = self.sandbox.app_id(),
+            // What is not settled is waited for so long.
+            timeout = if self.foreign.is_some() { "15s" } else { "5s" },
         );
         fs::write(self.path("entrain.toml"), text).unwrap();
     }

@@ -3,7 +3,9 @@
 //! has decided what becomes of it.
 
 use super::{Left, judge};
-use crate::config::resolve::{CONCURRENCY, INTERVAL, MEMBER_CHUNK, PAGE_SIZE, TIMEOUT};
+use crate::config::resolve::{
+    CONCURRENCY, INTERVAL, MEMBER_CHUNK, PAGE_SIZE, TIMEOUT, VISIBILITY_DELAY,
+};
 use crate::config::settings::{
     Application, DialectSettings, Job, MemberRemove, Schedule, Target, Update,
 };
@@ -82,6 +84,7 @@ impl List {
             concurrency,
             requests_per_second,
             timeout,
+            visibility_delay,
             ca_certificate,
             dialect:
                 DialectSettings {
@@ -107,6 +110,13 @@ impl List {
             self.leave(
                 place,
                 format!("timeout = \"{}s\"", timeout.as_secs()),
+                by_itself,
+            );
+        }
+        if *visibility_delay != VISIBILITY_DELAY {
+            self.leave(
+                place,
+                format!("visibility_delay = \"{}s\"", visibility_delay.as_secs()),
                 by_itself,
             );
         }
@@ -294,6 +304,7 @@ token = { env = "TOKEN" }
 concurrency = 3
 requests_per_second = 2.5
 timeout = "90s"
+visibility_delay = "20s"
 ca_certificate = "ca.pem"
 filterable = ["userName", "displayName"]
 member_chunk = 7
@@ -388,6 +399,7 @@ interval = "5m"
         target: concurrency = 3: Entra decides by itself how fast it asks, and how long it waits
         target: requests_per_second = 2.5: Entra decides by itself how fast it asks, and how long it waits
         target: timeout = "90s": Entra decides by itself how fast it asks, and how long it waits
+        target: visibility_delay = "20s": Entra decides by itself how fast it asks, and how long it waits
         target: ca_certificate = "ca.pem": Entra trusts public authorities only
         target: filterable = ["userName", "displayName"] for users: Entra filters by whichever attribute matches
         target: filterable = ["userName", "displayName"] for groups: Entra filters by whichever attribute matches

@@ -69,6 +69,7 @@ pub(super) struct Target {
     pub(super) concurrency: Option<Typed<i64>>,
     pub(super) requests_per_second: Option<Typed<f64>>,
     pub(super) timeout: Option<Typed<String>>,
+    pub(super) visibility_delay: Option<Typed<String>>,
     pub(super) ca_certificate: Option<Typed<String>>,
     pub(super) filterable: Option<Filterable>,
     pub(super) member_chunk: Option<Typed<i64>>,

@@ -210,6 +210,7 @@ impl Target {
             concurrency: table.integer("concurrency", 1, log),
             requests_per_second: table.positive("requests_per_second", log),
             timeout: table.text("timeout", log),
+            visibility_delay: table.text("visibility_delay", log),
             ca_certificate: table.text("ca_certificate", log),
             filterable: Filterable::read(table, log),
             member_chunk: table.integer("member_chunk", 1, log),

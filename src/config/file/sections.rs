@@ -62,6 +62,7 @@ pub(super) const TARGET: Section = Section {
         "concurrency",
         "requests_per_second",
         "timeout",
+        "visibility_delay",
         "ca_certificate",
         "filterable",
         "member_chunk",

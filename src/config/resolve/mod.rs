@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub(super) use schedule::INTERVAL;
-pub(super) use target::{CONCURRENCY, MEMBER_CHUNK, PAGE_SIZE, TIMEOUT};
+pub(super) use target::{CONCURRENCY, MEMBER_CHUNK, PAGE_SIZE, TIMEOUT, VISIBILITY_DELAY};
 
 use super::duration;
 use super::file::File;
@@ -81,20 +81,23 @@ fn secret(typed: Option<&Typed<Secret>>, folder: &Path, log: &mut Log) -> Option
 
 /// A length of time above zero.
 fn length(typed: &Typed<String>, log: &mut Log) -> Option<Duration> {
-    match duration::parse(&typed.value) {
-        Some(length) if !length.is_zero() => Some(length),
-        Some(_) => {
-            log.problem(
-                typed
-                    .place
-                    .problem("it must be longer than nothing", duration::REMEDY),
-            );
-            None
-        }
-        None => {
-            let message = format!("{:?} is no length of time", typed.value);
-            log.problem(typed.place.problem(message, duration::REMEDY));
-            None
-        }
+    let length = length_or_none(typed, log)?;
+    if length.is_zero() {
+        let problem = typed
+            .place
+            .problem("it must be longer than nothing", duration::REMEDY);
+        log.problem(problem);
+        return None;
     }
+    Some(length)
+}
+
+/// The same where nothing is a length too.
+fn length_or_none(typed: &Typed<String>, log: &mut Log) -> Option<Duration> {
+    let length = duration::parse(&typed.value);
+    if length.is_none() {
+        let message = format!("{:?} is no length of time", typed.value);
+        log.problem(typed.place.problem(message, duration::REMEDY));
+    }
+    length
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::address::web_address;
-use super::{length, secret};
+use super::{length, length_or_none, secret};
 use crate::config::file;
 use crate::config::mapping::choose;
 use crate::config::problem::Log;
@@ -14,6 +14,7 @@ use crate::engine::model::TargetPath;
 
 pub(in crate::config) const CONCURRENCY: usize = 8;
 pub(in crate::config) const TIMEOUT: Duration = Duration::from_mins(1);
+pub(in crate::config) const VISIBILITY_DELAY: Duration = Duration::from_secs(10);
 pub(in crate::config) const MEMBER_CHUNK: usize = 100;
 pub(in crate::config) const PAGE_SIZE: usize = 100;
 
@@ -24,6 +25,7 @@ pub(super) struct PartialTarget {
     concurrency: usize,
     requests_per_second: Option<f64>,
     timeout: Option<Duration>,
+    visibility_delay: Option<Duration>,
     ca_certificate: Option<PathBuf>,
     pub(super) dialect: DialectSettings,
 }
@@ -36,6 +38,7 @@ impl PartialTarget {
             concurrency: self.concurrency,
             requests_per_second: self.requests_per_second,
             timeout: self.timeout?,
+            visibility_delay: self.visibility_delay?,
             ca_certificate: self.ca_certificate,
             dialect: self.dialect,
         })
@@ -63,6 +66,11 @@ pub(super) fn resolve_target(
     let timeout = match &own.timeout {
         Some(timeout) => length(timeout, log),
         None => Some(TIMEOUT),
+    };
+    let delay = own.visibility_delay.as_ref();
+    let visibility_delay = match delay.or(preset.visibility_delay.as_ref()) {
+        Some(delay) => length_or_none(delay, log),
+        None => Some(VISIBILITY_DELAY),
     };
     let ca_certificate = own.ca_certificate.as_ref().map(|typed| {
         let path = folder.join(&typed.value);
@@ -97,6 +105,7 @@ pub(super) fn resolve_target(
             .or(preset.requests_per_second.as_ref())
             .map(|typed| typed.value),
         timeout,
+        visibility_delay,
         ca_certificate,
         dialect: DialectSettings {
             filterable: own

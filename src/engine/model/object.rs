@@ -88,12 +88,6 @@ pub(crate) struct Link {
     pub(crate) unconfirmed: bool,
 }
 
-/// The match keys of a create that was begun and whose end was never recorded (product rule 2).
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub(crate) struct Intent {
-    pub(crate) keys: Vec<MatchKey>,
-}
-
 /// One value to look for in the target, in matching precedence.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct MatchKey {

@@ -28,6 +28,14 @@ impl Count {
     pub(crate) fn total(self) -> u64 {
         self.users + self.groups
     }
+
+    #[must_use]
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            users: self.users + other.users,
+            groups: self.groups + other.groups,
+        }
+    }
 }
 
 /// The source object that an action or a skip is about, with the name that reports print.

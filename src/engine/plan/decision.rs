@@ -74,6 +74,30 @@ impl Totals {
     }
 }
 
+impl Header {
+    /// The same with what holds for objects that were planned later in the cycle.
+    #[must_use]
+    pub(crate) fn and(mut self, later: Self) -> Self {
+        let Self {
+            evaluated,
+            in_scope,
+            linked: _,
+            scope_before: _,
+            scope_after: _,
+            incomplete,
+            complete,
+            misnamed: _,
+            warnings,
+        } = later;
+        self.evaluated = self.evaluated.and(evaluated);
+        self.in_scope = self.in_scope.and(in_scope);
+        self.incomplete = self.incomplete.or(incomplete);
+        self.complete &= complete;
+        self.warnings.extend(warnings);
+        self
+    }
+}
+
 /// What a plan says in addition to its rows: its header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Header {

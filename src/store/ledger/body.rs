@@ -178,14 +178,6 @@ pub(super) fn unpack_operation(
     })
 }
 
-/// The keys by which a create could be found, without the rest of it.
-pub(super) fn unpack_create_keys(state: &State, bytes: &[u8]) -> rusqlite::Result<Vec<MatchKey>> {
-    match unpack_operation(state, CREATE, bytes)? {
-        Operation::Create { keys, .. } => Ok(keys),
-        _ => Err(unknown()),
-    }
-}
-
 /// The number of a reason to skip an object.
 pub(super) fn number_of_why(why: &Why) -> i64 {
     SKIPPED

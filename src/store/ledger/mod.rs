@@ -29,7 +29,7 @@ use crate::engine::plan::{
 
 pub(crate) use self::advance::Advanced;
 pub(crate) use self::log::{LogFilter, RequestRecord};
-pub(crate) use self::rows::{Place, Queued, Row, RowId, RowsOf};
+pub(crate) use self::rows::{Place, Queued, Row, RowId, RowsOf, Unknown};
 
 pub(super) use self::log::log_not_planned;
 pub(super) use self::retention::forget_old;
@@ -182,8 +182,9 @@ impl Store {
             };
             let job = job_of(state, cycle)?;
             state.run(
-                "DELETE FROM actions WHERE state BETWEEN 1 AND 4 AND state = 3 AND job = ?1",
-                params![job],
+                "DELETE FROM actions
+                 WHERE state BETWEEN 1 AND 4 AND state = 3 AND job = ?1 AND cycle <> ?2",
+                params![job, cycle],
             )?;
             for class in verdict.held() {
                 state.run(
@@ -269,15 +270,27 @@ impl Store {
     }
 
     /// Only for the process that has just taken the lock: what another process had sent is unknown now,
-    /// and drafts that were abandoned are gone.
-    pub(crate) fn take_over(&self, _lock: &Lock) -> Result<(), Error> {
+    /// from this time on, and drafts that were abandoned are gone.
+    pub(crate) fn take_over(&self, _lock: &Lock, now: DateTime<Utc>) -> Result<(), Error> {
         self.write("take over the ledger", |state| {
             state.run(
-                "UPDATE actions SET state = 2
+                "UPDATE actions SET state = 2, at = ?1
                  WHERE state BETWEEN 1 AND 4 AND state = 1",
-                [],
+                params![now.timestamp_millis()],
             )?;
             state.run("DELETE FROM actions WHERE state = 0", [])?;
+            Ok(())
+        })
+    }
+
+    /// The create of an object whose end was not known did nothing, and nothing of it can arrive any more.
+    pub(crate) fn settle_absent(&self, job: &JobName, key: Key) -> Result<(), Error> {
+        self.write("settle a create", |state| {
+            state.run(
+                "UPDATE actions SET state = 16
+                 WHERE job = ?1 AND source = ?2 AND state BETWEEN 1 AND 4 AND state <= 2",
+                params![state.job_or_none(job)?, key],
+            )?;
             Ok(())
         })
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use rusqlite::{Row as SqlRow, params};
 
 use super::super::state::{State, array, first_link};
@@ -9,7 +10,7 @@ use super::super::wire::unreadable;
 use super::super::{Error, Store};
 use super::body;
 use super::step_of;
-use crate::engine::model::{Intent, Key, TargetId};
+use crate::engine::model::{Key, TargetId};
 use crate::engine::plan::{Action, Operation, Pointer, Referenced, Skipped, Step, Subject};
 
 /// Names a row for good.
@@ -330,33 +331,37 @@ fn each_referenced_mut(operation: &mut Operation, mut each: impl FnMut(&mut Refe
     }
 }
 
-/// What is known of writes to these objects whose end is not known: the keys of creates, and whether
-/// there are others.
+/// Writes to one object whose end is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unknown {
+    pub(crate) operations: Vec<Operation>,
+    /// When the last of them was given up, or found by a process that took the lock.
+    pub(crate) since: DateTime<Utc>,
+}
+
 pub(in crate::store) fn unsettled(
     state: &State,
     job: i64,
     keys: &[Key],
-) -> rusqlite::Result<BTreeMap<Key, (Option<Intent>, bool)>> {
-    let mut found: BTreeMap<Key, (Option<Intent>, bool)> = BTreeMap::new();
+) -> rusqlite::Result<BTreeMap<Key, Unknown>> {
+    let mut found: BTreeMap<Key, Unknown> = BTreeMap::new();
     let mut statement = state.prepare_cached(
-        "SELECT a.source, a.operation, a.body FROM rarray(?1) k
+        "SELECT a.source, a.operation, a.body, coalesce(a.at, 0) + coalesce(a.duration_ms, 0)
+         FROM rarray(?1) k
          CROSS JOIN actions a ON a.job = ?2 AND a.source = k.value
-         WHERE a.state BETWEEN 1 AND 4 AND a.state <= 2",
+         WHERE a.state BETWEEN 1 AND 4 AND a.state <= 2 ORDER BY a.id",
     )?;
     let mut rows = statement.query(params![array(keys), job])?;
     while let Some(row) = rows.next()? {
-        let entry = found.entry(row.get(0)?).or_default();
-        if row.get::<_, i64>(1)? == body::CREATE {
-            let keys = body::unpack_create_keys(state, row.get_ref(2)?.as_blob()?)?;
-            let intent = entry.0.get_or_insert_default();
-            for key in keys {
-                if !intent.keys.contains(&key) {
-                    intent.keys.push(key);
-                }
-            }
-        } else {
-            entry.1 = true;
-        }
+        let operation = body::unpack_operation(state, row.get(1)?, row.get_ref(2)?.as_blob()?)?;
+        let since =
+            DateTime::from_timestamp_millis(row.get(3)?).ok_or_else(|| unreadable("time"))?;
+        let unknown = found.entry(row.get(0)?).or_insert_with(|| Unknown {
+            operations: Vec::new(),
+            since,
+        });
+        unknown.operations.push(operation);
+        unknown.since = unknown.since.max(since);
     }
     Ok(found)
 }

@@ -218,7 +218,7 @@ fn only_the_process_that_took_the_lock_takes_over_what_another_had_sent() {
     drop(plan);
 
     let lock = Lock::acquire(&path, "sync").unwrap();
-    world.store.take_over(&lock).unwrap();
+    world.store.take_over(&lock, at(2)).unwrap();
     assert_eq!(names(&world.queued()), [] as [&str; 0], "abandoned");
     assert!(world.intent("u1").is_some());
     assert!(world.linked(User, "u2").unwrap().unconfirmed);
@@ -373,7 +373,7 @@ fn a_kill_after_any_transaction_leaves_what_is_needed() {
         let path = world.folder.path().join("entrain.db");
         let mut world = world.reopened();
         let lock = Lock::acquire(&path, "sync").unwrap();
-        world.store.take_over(&lock).unwrap();
+        world.store.take_over(&lock, at(2)).unwrap();
         world.next_cycle();
         assert_eq!(world.queued(), [], "{kill}");
         let may_have_arrived = kill == 2;

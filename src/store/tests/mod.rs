@@ -242,7 +242,12 @@ impl World {
             let job = state.job_or_none(&self.job)?;
             super::ledger::unsettled(state, job, &[key(name)])
         });
-        Some(unsettled.unwrap().remove(&key(name))?.0?.keys)
+        let unknown = unsettled.unwrap().remove(&key(name))?;
+        let mut operations = unknown.operations.into_iter();
+        operations.find_map(|operation| match operation {
+            Operation::Create { keys, .. } => Some(keys),
+            _ => None,
+        })
     }
 
     fn linked(&self, kind: ObjectKind, name: &str) -> Option<Link> {
@@ -252,7 +257,7 @@ impl World {
             let job = state.job_or_none(&self.job)?;
             let link = super::sets::links(state, job, &[key(name)])?.remove(&key(name));
             let unsettled = super::ledger::unsettled(state, job, &[key(name)])?;
-            let others = unsettled.get(&key(name)).is_some_and(|(_, others)| *others);
+            let others = unsettled.contains_key(&key(name));
             Ok(link.map(|link| Link {
                 unconfirmed: link.unconfirmed || others,
                 ..link

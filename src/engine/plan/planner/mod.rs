@@ -23,7 +23,7 @@ use super::{Count, Decision, Draft, Header, Skipped, Subject, Why, WhyOut, WhyRe
 use crate::engine::job::Job;
 use crate::engine::mapping::Environment;
 use crate::engine::model::{
-    Complete, Grant, Intent, Key, Link, MatchKey, ObjectKind, SourceObject, TargetId, TargetObject,
+    Complete, Grant, Key, Link, MatchKey, ObjectKind, SourceObject, TargetId, TargetObject,
 };
 use crate::engine::names::Naming;
 use crate::engine::scope::GroupAround;
@@ -40,7 +40,6 @@ pub(crate) struct Candidate {
     /// The object that its references lead to.
     pub(crate) manager: Option<Manager>,
     pub(crate) link: Option<Link>,
-    pub(crate) intent: Option<Intent>,
 }
 
 /// The object that a user's references lead to, with its link.
@@ -262,10 +261,10 @@ impl<'a> Planner<'a> {
         self.decisions.push(Decision::Act(draft));
     }
 
-    /// What the target holds of an object could not be read, so that nothing is decided about it.
-    pub(crate) fn unreadable(&mut self, object: &SourceObject, words: String) {
+    /// What the target holds of an object is not known, so that nothing is decided about it.
+    pub(crate) fn unsettled(&mut self, object: &SourceObject, why: Why) {
         self.evaluated.add(object.kind);
-        self.skip(object, Why::LookupFailed(words));
+        self.skip(object, why);
     }
 
     fn skip(&mut self, object: &SourceObject, why: Why) {

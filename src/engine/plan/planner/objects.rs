@@ -25,9 +25,6 @@ use crate::engine::scope::{self, Verdict};
 pub(crate) struct Pending {
     candidate: Candidate,
     desired: Desired,
-    /// Where to look, in matching precedence. Those of an interrupted create come first: they say
-    /// what was really sent.
-    keys: Vec<MatchKey>,
     /// Values of which the target must be asked whether it has them, if the object is not found:
     /// the mappings choose one that is free.
     unique_values: Vec<MatchKey>,
@@ -38,8 +35,9 @@ impl Pending {
         &self.candidate
     }
 
+    /// Where to look, in matching precedence.
     pub(crate) fn keys(&self) -> &[MatchKey] {
-        &self.keys
+        &self.desired.keys
     }
 
     pub(crate) fn unique_values(&self) -> &[MatchKey] {
@@ -270,12 +268,7 @@ impl Planner<'_> {
 
     /// In scope and not linked: it must be looked for, unless nothing can be.
     fn look_for(&mut self, candidate: Candidate) -> Option<Pending> {
-        let Candidate {
-            object,
-            grants,
-            intent,
-            ..
-        } = &candidate;
+        let Candidate { object, grants, .. } = &candidate;
         let desired = match self.desired(object, grants, false, Unique::Keep) {
             Ok(Mapped::Desired(desired)) => desired,
             Ok(Mapped::IgnoreObject) => {
@@ -291,12 +284,6 @@ impl Planner<'_> {
             self.skip(object, Why::NoMatchingValue);
             return None;
         }
-        let mut keys = intent.clone().unwrap_or_default().keys;
-        for key in &desired.keys {
-            if !keys.contains(key) {
-                keys.push(key.clone());
-            }
-        }
         let rules = self.job.rules(object.kind);
         let unique_values = if rules.actions.create && self.selects_unique(object.kind) {
             let held = scope::roles_of(grants);
@@ -308,7 +295,6 @@ impl Planner<'_> {
         Some(Pending {
             candidate,
             desired,
-            keys,
             unique_values,
         })
     }
@@ -318,7 +304,6 @@ impl Planner<'_> {
         let Pending {
             candidate,
             mut desired,
-            keys: _,
             unique_values: _,
         } = pending;
         let object = &candidate.object;

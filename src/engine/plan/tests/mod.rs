@@ -11,7 +11,7 @@ use crate::engine::expr::Expression;
 use crate::engine::guard::WhyHeld;
 use crate::engine::job::{Limit, WhenOutOfScope};
 use crate::engine::mapping::Source;
-use crate::engine::model::{Intent, MatchKey, Presence, SourceId, TargetId, Value};
+use crate::engine::model::{MatchKey, Presence, SourceId, TargetId, Value};
 use crate::engine::plan::{ElementChange, Found, Operation};
 use planned::{line, lines};
 use world::{World, found, path};
@@ -332,29 +332,6 @@ fn two_groups_of_one_name_are_not_both_created() {
         &world,
         "create sales
          skip group sales-2: duplicate-source",
-    );
-}
-
-#[test]
-fn the_keys_of_an_interrupted_create_are_looked_for_first() {
-    let mut world = World::new().user("ann");
-    let old = MatchKey {
-        path: path("userName"),
-        value: Value::text("ann.old@contoso.com"),
-    };
-    world.at("ann").intent = Some(Intent {
-        keys: vec![old.clone()],
-    });
-    let shown = [("userName", Value::text("ann.old@contoso.com"))];
-    world.at("ann").found = found("7", "userName", &shown);
-    let looked_for = world.looked_for("ann").unwrap();
-    assert_eq!(looked_for.len(), 2);
-    assert_eq!(looked_for[0], old);
-    let plan = lines(&world.plan());
-    assert!(plan.starts_with("adopt ann 7"), "{plan}");
-    assert!(
-        plan.contains("userName: ann.old@contoso.com -> ann@contoso.com"),
-        "{plan}"
     );
 }
 

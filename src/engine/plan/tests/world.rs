@@ -14,8 +14,8 @@ use crate::engine::job::{
 };
 use crate::engine::mapping::{Apply, Environment, Mapping, Mappings, OnEmpty, Source};
 use crate::engine::model::{
-    Attributes, Complete, Grant, Intent, JobName, Key, Link, MatchKey, ObjectKind, Presence,
-    SourceId, SourceObject, TargetId, TargetObject, TargetPath, Value, Via, schema,
+    Attributes, Complete, Grant, JobName, Key, Link, MatchKey, ObjectKind, Presence, SourceId,
+    SourceObject, TargetId, TargetObject, TargetPath, Value, Via, schema,
 };
 use crate::engine::names::Naming;
 use crate::engine::plan::{
@@ -43,7 +43,6 @@ pub(super) struct Person {
     /// The roles that come with the assignment, by their value.
     pub(super) roles: Vec<String>,
     pub(super) link: Option<Link>,
-    pub(super) intent: Option<Intent>,
     pub(super) found: Found,
     pub(super) members: BTreeSet<SourceId>,
     pub(super) sent_members: BTreeSet<SourceId>,
@@ -151,7 +150,6 @@ impl World {
             assigned: true,
             roles: vec!["User".to_owned()],
             link: None,
-            intent: None,
             found: Found::None,
             members: BTreeSet::new(),
             sent_members: BTreeSet::new(),
@@ -342,13 +340,6 @@ impl World {
         self.asked_for(&pending)
     }
 
-    /// The keys by which a person is looked for in the target, if it is.
-    pub(super) fn looked_for(&self, id: &str) -> Option<Vec<MatchKey>> {
-        let mut planner = self.planner();
-        let pending = planner.begin(self.candidate(&self.objects[&SourceId::new(id)]))?;
-        Some(pending.keys().to_vec())
-    }
-
     fn planner(&self) -> Planner<'_> {
         let environment = Environment {
             now: DateTime::UNIX_EPOCH,
@@ -410,7 +401,6 @@ impl World {
                 target: manager.link.as_ref().map(|link| link.target.clone()),
             }),
             link: person.link.clone(),
-            intent: person.intent.clone(),
         }
     }
 

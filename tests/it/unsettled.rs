@@ -1,0 +1,338 @@
+//! Writes whose end is not known, and objects that seem to be gone: nothing is written over what may still
+//! arrive, nothing is there twice, and no leaver keeps an account that nobody knows.
+
+use std::time::{Duration, Instant};
+
+use entrain::sandbox::{Fault, Quirk, ROLE_USER, Size, Trouble, Uuid};
+use serde_json::{Value, json};
+
+use crate::rig::Rig;
+
+const NO_LIMIT: &str = "[jobs.safety]\nmax_deletions = 1000\n";
+const DELETE: &str = "[jobs.users]\nwhen_out_of_scope = \"delete\"\n";
+
+async fn start(extra: &str) -> Rig {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    rig.configure(&format!("{NO_LIMIT}{extra}"));
+    // Time is what is waited for here.
+    rig.edit(|text| text.replace("timeout = \"5s\"", "timeout = \"2s\""));
+    // So that no scope is emptied.
+    rig.joiner("stays");
+    rig.sync().await.expect(0);
+    rig.sandbox.target.traffic().reset();
+    rig
+}
+
+fn inject(rig: &Rig, fault: Fault) {
+    rig.sandbox.target.traffic().inject(fault);
+}
+
+fn clear(rig: &Rig) {
+    rig.sandbox.target.traffic().clear_faults();
+}
+
+fn path_of(rig: &Rig, alias: &str) -> String {
+    let user = rig.user(&format!("{alias}@contoso.com"));
+    format!("/Users/{}", user["id"].as_str().unwrap())
+}
+
+fn is_active(rig: &Rig, alias: &str) -> bool {
+    rig.user(&format!("{alias}@contoso.com"))["active"] == true
+}
+
+/// Methods and statuses of the requests to one path since the last reset, in order.
+fn requests(rig: &Rig, path: &str) -> Vec<String> {
+    let exchanges = rig.sandbox.target.traffic().exchanges().into_iter();
+    exchanges
+        .filter(|one| one.path.split('?').next().unwrap().ends_with(path))
+        .map(|one| match one.status {
+            Some(status) => format!("{} {status}", one.method),
+            None => format!("{} -", one.method),
+        })
+        .collect()
+}
+
+/// The answer to Jane's create is lost, and so is the look-up after it.
+async fn nobody_knows_jane(rig: &Rig) -> Uuid {
+    let jane = rig.joiner("jane");
+    inject(
+        rig,
+        Fault::new("/Users", Trouble::AnswerLost).method("POST"),
+    );
+    let unread = Fault::new("/Users?", Trouble::status(400)).method("GET");
+    inject(rig, unread.after(1).times(2));
+    rig.sync().await.expect(3);
+    clear(rig);
+    assert!(is_active(rig, "jane"));
+    jane
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_nobody_knows_is_disabled_when_its_person_leaves() {
+    let leave: [fn(&Rig, Uuid) -> bool; 4] = [
+        |rig, jane| rig.tenant().disable_user(jane),
+        |rig, jane| rig.tenant().unassign(jane),
+        |rig, jane| rig.tenant().soft_delete_user(jane),
+        |rig, jane| {
+            let name = json!("janet@contoso.com");
+            rig.tenant().set_property(jane, "userPrincipalName", name);
+            rig.tenant().disable_user(jane)
+        },
+    ];
+    for leaves in leave {
+        let rig = start("").await;
+        let jane = nobody_knows_jane(&rig).await;
+        leaves(&rig, jane);
+        let summary = rig.sync().await.expect(0).job();
+        assert_eq!(summary["done"]["disable"], 1, "{summary:#}");
+        assert_eq!(rig.sandbox.target.user_count(), 2);
+        assert_eq!(
+            rig.sandbox.target.users()[1]["active"],
+            false,
+            "{summary:#}"
+        );
+        let idle = rig.sync().await.expect(0).job();
+        assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_create_that_did_nothing_is_repeated_only_when_nothing_of_it_can_arrive() {
+    let rig = start("").await;
+    rig.joiner("jane");
+    inject(&rig, Fault::new("/Users", Trouble::Refused).method("POST"));
+    let begun = Instant::now();
+    rig.sync().await.expect(3);
+    rig.joiner("john");
+    rig.sandbox.target.traffic().reset();
+    rig.sandbox.target.traffic().record_bodies(true);
+    rig.sync().await.expect(0);
+    assert!(begun.elapsed() >= Duration::from_secs(2));
+    let exchanges = rig.sandbox.target.traffic().exchanges().into_iter();
+    let created: Vec<String> = exchanges
+        .filter(|one| one.method == "POST")
+        .map(|one| serde_json::from_str::<Value>(&one.body.unwrap()).unwrap())
+        .map(|body| body["userName"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        created,
+        ["john@contoso.com", "jane@contoso.com"],
+        "all others go on meanwhile"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_shows_what_follows_an_earlier_write_that_did_nothing() {
+    let rig = start("").await;
+    rig.joiner("jane");
+    inject(&rig, Fault::new("/Users", Trouble::Refused).method("POST"));
+    rig.sync().await.expect(3);
+    let plan = rig.plan().await.expect(0).job();
+    assert_eq!(plan["actions"][0]["action"], "create", "{plan:#}");
+    let summary = rig.sync().await.expect(0).job();
+    assert_eq!(summary["done"]["create"], 1, "{summary:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_else_is_written_to_an_object_while_a_write_may_be_under_way() {
+    let rig = start("").await;
+    rig.edit(|text| text.replace("timeout = \"2s\"", "timeout = \"2s\"\nmember_chunk = 1"));
+    let boss = rig.joiner("boss");
+    let jane = rig.joiner("jane");
+    let group = rig.tenant().add_group("Fans");
+    rig.tenant().assign(group, ROLE_USER);
+    rig.sync().await.expect(0);
+    // The first PATCH is carried out long after its answer was given up.
+    let path = path_of(&rig, "jane");
+    let late = Trouble::Delay(Duration::from_secs(3));
+    inject(&rig, Fault::new(&path, late).method("PATCH"));
+    inject(
+        &rig,
+        Fault::new("/Groups/", Trouble::AnswerLost).method("PATCH"),
+    );
+    rig.tenant().set_property(jane, "jobTitle", json!("Chief"));
+    rig.tenant().set_manager(jane, Some(boss));
+    rig.tenant().add_members(group, &[boss, jane]);
+    rig.sandbox.target.traffic().reset();
+    let summary = rig.sync().await.expect(3).job();
+    let writes = |part: &str| {
+        let is_write = |one: &str| one == "PATCH";
+        let traffic = rig.sandbox.target.traffic();
+        traffic.count_where(|one| is_write(&one.method) && one.path.contains(part))
+    };
+    assert_eq!(writes(&path), 1, "{summary:#}");
+    assert_eq!(writes("/Groups/"), 1, "{summary:#}");
+    rig.sync().await.expect(0);
+    let fans = &rig.target().await.groups["Fans"];
+    assert_eq!(fans.len(), 2);
+    let there = rig.user("jane@contoso.com");
+    assert_eq!(there["title"], "Chief");
+    assert!(there.to_string().contains("\"manager\""), "{there:#}");
+    assert_eq!(rig.sandbox.target.traffic().overlaps(), [] as [String; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_transient_failure_of_a_disable_costs_no_interval() {
+    let troubles = [
+        Trouble::status(429),
+        Trouble::status(503),
+        Trouble::retry_after(503, 1),
+        Trouble::status(408),
+        Trouble::status(500),
+        Trouble::status(502),
+        Trouble::status(504),
+        Trouble::Refused,
+        Trouble::AnswerLost,
+        Trouble::Delay(Duration::from_secs(3)),
+    ];
+    let rig = start("").await;
+    let leavers: Vec<Uuid> = (0..troubles.len())
+        .map(|number| rig.joiner(&format!("leaver{number}")))
+        .collect();
+    rig.sync().await.expect(0);
+    for (number, trouble) in troubles.iter().enumerate() {
+        let path = path_of(&rig, &format!("leaver{number}"));
+        inject(&rig, Fault::new(&path, trouble.clone()).method("PATCH"));
+        rig.tenant().unassign(leavers[number]);
+    }
+    rig.sandbox.target.traffic().reset();
+    let summary = rig.sync().await.expect(0).job();
+    for (number, trouble) in troubles.iter().enumerate() {
+        let name = format!("leaver{number}");
+        assert!(!is_active(&rig, &name), "{trouble:?}: {summary:#}");
+    }
+    // Only what is known to have been turned away is repeated without a look.
+    let of = |number: usize| requests(&rig, &path_of(&rig, &format!("leaver{number}")));
+    assert_eq!(of(0), ["PATCH 429", "PATCH 204"]);
+    assert_eq!(of(1), ["PATCH 503", "PATCH 204"]);
+    assert_eq!(of(5), ["PATCH 502", "GET 200", "PATCH 204"]);
+    assert_eq!(of(8), ["PATCH -", "GET 200"], "it was carried out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_after_a_transient_failure_is_read_first() {
+    let troubles = [
+        Trouble::status(429),
+        Trouble::status(503),
+        Trouble::status(502),
+        Trouble::AnswerLost,
+        Trouble::Refused,
+    ];
+    let rig = start(DELETE).await;
+    let leavers: Vec<Uuid> = (0..troubles.len())
+        .map(|number| rig.joiner(&format!("leaver{number}")))
+        .collect();
+    rig.sync().await.expect(0);
+    let paths: Vec<String> = (0..troubles.len())
+        .map(|number| path_of(&rig, &format!("leaver{number}")))
+        .collect();
+    for (number, trouble) in troubles.iter().enumerate() {
+        inject(
+            &rig,
+            Fault::new(&paths[number], trouble.clone()).method("DELETE"),
+        );
+        rig.tenant().unassign(leavers[number]);
+    }
+    rig.sandbox.target.traffic().reset();
+    rig.sync().await.expect(0);
+    assert_eq!(rig.sandbox.target.user_count(), 1);
+    assert_eq!(requests(&rig, &paths[0]), ["DELETE 429", "DELETE 204"]);
+    let again = ["GET 200", "GET 200", "DELETE 204"];
+    assert_eq!(
+        requests(&rig, &paths[1]),
+        [&["DELETE 503"], &again[..]].concat()
+    );
+    assert_eq!(
+        requests(&rig, &paths[2]),
+        [&["DELETE 502"], &again[..]].concat()
+    );
+    assert_eq!(requests(&rig, &paths[3]), ["DELETE -", "GET 404"]);
+    assert_eq!(
+        requests(&rig, &paths[4]),
+        [&["DELETE -"], &again[..]].concat()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_is_not_repeated_where_another_object_is_now() {
+    let rig = start(DELETE).await;
+    let jane = rig.joiner("jane");
+    rig.sync().await.expect(0);
+    let path = path_of(&rig, "jane");
+    inject(
+        &rig,
+        Fault::new(&path, Trouble::status(502)).method("DELETE"),
+    );
+    rig.tenant().unassign(jane);
+    let other = json!({"userName": "other@contoso.com", "externalId": "other", "emails": []});
+    let id = path.rsplit('/').next().unwrap();
+    assert!(rig.sandbox.target.change_user(id, &other));
+    rig.sync().await.expect(3);
+    assert_eq!(rig.sandbox.target.traffic().count_of("DELETE"), 1);
+    assert_eq!(rig.sandbox.target.user_count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_does_not_know_single_objects_makes_nobody_twice() {
+    let rig = start("").await;
+    let people: Vec<Uuid> = (0..5).map(|one| rig.joiner(&format!("p{one}"))).collect();
+    rig.sync().await.expect(0);
+    for (number, id) in people.iter().enumerate() {
+        let path = path_of(&rig, &format!("p{number}"));
+        inject(&rig, Fault::new(&path, Trouble::status(404)).forever());
+        let name = json!(format!("renamed{number}@contoso.com"));
+        rig.tenant().set_property(*id, "userPrincipalName", name);
+    }
+    rig.sandbox.target.traffic().reset();
+    for _ in 0..2 {
+        let summary = rig.sync().await.expect(3).job();
+        let words = summary["failures"][0]["message"].as_str().unwrap();
+        assert!(words.contains("a look-up finds the object"), "{words}");
+    }
+    assert_eq!(rig.sandbox.target.traffic().count_of("POST"), 0);
+    clear(&rig);
+    rig.sync().await.expect(0);
+    assert_eq!(rig.sandbox.target.user_count(), 6);
+    rig.user("renamed3@contoso.com");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_that_is_answered_404_is_done_only_when_the_account_is_gone() {
+    let rig = start(DELETE).await;
+    let jane = rig.joiner("jane");
+    let john = rig.joiner("john");
+    rig.sync().await.expect(0);
+    let path = path_of(&rig, "jane");
+    inject(&rig, Fault::new(&path, Trouble::status(404)).forever());
+    let id = path_of(&rig, "john");
+    rig.sandbox.target.delete(id.rsplit('/').next().unwrap());
+    rig.tenant().unassign(jane);
+    rig.tenant().unassign(john);
+    let summary = rig.sync().await.expect(3).job();
+    assert_eq!(summary["failed"], 1, "{summary:#}");
+    assert_eq!(summary["done"]["delete"], 1, "{summary:#}");
+    assert!(is_active(&rig, "jane"));
+    clear(&rig);
+    rig.sync().await.expect(0);
+    assert_eq!(rig.sandbox.target.user_count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_we_disabled_and_that_the_target_hides_is_not_gone() {
+    let rig = start("").await;
+    let jane = rig.joiner("jane");
+    rig.sync().await.expect(0);
+    rig.tenant().disable_user(jane);
+    rig.sync().await.expect(0);
+    rig.sandbox.target.enable(Quirk::InactiveInvisible);
+    rig.tenant().set_property(jane, "jobTitle", json!("Boss"));
+    let summary = rig.sync().await.expect(3).job();
+    let words = summary["failures"][0]["message"].as_str().unwrap();
+    assert!(words.contains("no account that was disabled"), "{words}");
+    rig.sandbox.target.configure(|target| target.quirks.clear());
+    rig.tenant().enable_user(jane);
+    rig.sync().await.expect(0);
+    assert_eq!(rig.sandbox.target.traffic().count_of("POST"), 1);
+    assert!(is_active(&rig, "jane"));
+    assert_eq!(rig.user("jane@contoso.com")["title"], "Boss");
+}
