@@ -6,6 +6,9 @@ use std::path::Path;
 
 use terminal_size::{Width, terminal_size};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
 
 use super::args::Format;
 use super::wrap::{COLUMNS, Wrapped, wrap};
@@ -126,10 +129,45 @@ impl Output {
         // An error says that a log was started already, as tests do.
         let _ = if as_json {
             log.json().flatten_event(true).try_init()
+        } else if is_journal() {
+            log.with_ansi(false).event_format(ForJournal).try_init()
         } else {
             let colour = self.colour_wanted && io::stderr().is_terminal();
             log.with_ansi(colour).try_init()
         };
+    }
+}
+
+/// Whether standard error is the journal's, which adds the time itself (systemd.exec(5)).
+fn is_journal() -> bool {
+    std::env::var_os("JOURNAL_STREAM").is_some() && !io::stderr().is_terminal()
+}
+
+/// Lines with the priority in front, as sd-daemon(3) describes, and without the time.
+struct ForJournal;
+
+impl<S, N> FormatEvent<S, N> for ForJournal
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &tracing::Event<'_>,
+    ) -> std::fmt::Result {
+        let priority = match *event.metadata().level() {
+            tracing::Level::ERROR => 3,
+            tracing::Level::WARN => 4,
+            tracing::Level::INFO => 6,
+            tracing::Level::DEBUG | tracing::Level::TRACE => 7,
+        };
+        write!(writer, "<{priority}>")?;
+        context
+            .field_format()
+            .format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
     }
 }
 

@@ -31,6 +31,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(20);
 /// it is read once for all of them.
 const GATHER: Duration = Duration::from_millis(500);
 
+/// Objects that failed in a cycle and are named in the log; `status` has more.
+const FAILURES_NAMED: usize = 5;
+
 /// How often the service manager's status line is brought up to date.
 const STATUS_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -312,7 +315,7 @@ fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
         linked: _,
         done,
         skipped: _,
-        failures: _,
+        failures,
         failed,
         not_tried,
         warnings,
@@ -337,6 +340,14 @@ fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
         target_requests = requests.target,
         "cycle ended"
     );
+    if *failed > 0 {
+        let named = failures.iter().take(FAILURES_NAMED);
+        let named: Vec<String> = named
+            .map(|one| format!("{} {}", one.action, one.subject.label))
+            .collect();
+        let first = named.join(", ");
+        tracing::warn!(%job, cycle, failed, first, "some objects failed; see `entrain status`");
+    }
     if !warnings.is_empty() {
         let people = warnings.len();
         tracing::warn!(%job, cycle, people, "people are in several groups, and the target should have each in one; `entrain sync --initial` names them all");

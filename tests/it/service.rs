@@ -359,3 +359,30 @@ async fn a_request_that_hangs_does_not_hold_up_a_stop() {
     assert_eq!(service.end().await.0, 0);
     settles(&rig, &mut Expected::default()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_journal_gets_priorities_and_failed_objects_are_a_warning_that_names_some() {
+    let rig = Rig::start(Size::new(20, 3, 40)).await;
+    rig.sandbox.target.traffic().inject(
+        Fault::new("/Users", Trouble::body(400, "no such person"))
+            .method("POST")
+            .times(1),
+    );
+    let log = File::create(rig.path("log")).unwrap();
+    let mut command = rig.command(&["run"]);
+    command.env("JOURNAL_STREAM", "8:1").stderr(log);
+    let service = Service {
+        rig: &rig,
+        child: Some(command.stdout(Stdio::null()).spawn().unwrap()),
+    };
+    until("the warning", || {
+        service.log().contains("some objects failed")
+    })
+    .await;
+    let log = service.log();
+    let warning = log.lines().find(|line| line.contains("failed;")).unwrap();
+    assert!(warning.starts_with("<4>"), "{log}");
+    assert!(warning.contains("failed=1 first=\"create "), "{log}");
+    let every = log.lines().all(|line| line.starts_with('<'));
+    assert!(every && log.contains("<6>started"), "{log}");
+}
