@@ -52,6 +52,7 @@ pub(super) async fn apply(
         listed: BTreeMap::from(ObjectKind::ALL.map(|kind| (kind, OnceCell::new()))),
         health: Health::new(context),
         unsettled: Mutex::default(),
+        gone: tokio::sync::Mutex::default(),
         slots: Semaphore::new(context.job.target.concurrency),
     };
     applier.run(total).await
@@ -70,6 +71,8 @@ pub(super) struct Applier<'a> {
     pub(super) health: Health<'a>,
     /// Objects with a write in this cycle that may still be under way: they get no other.
     unsettled: Mutex<BTreeSet<Key>>,
+    /// How many more objects may lose their link because they are gone, once one does.
+    pub(super) gone: tokio::sync::Mutex<Option<u64>>,
     slots: Semaphore,
 }
 
@@ -360,6 +363,12 @@ impl Applier<'_> {
             let reader = self.context.reader.hiding(hidden.clone());
             match reader.read(kind, target, &[], false).await {
                 Ok(None) => match self.whereabouts(&action).await {
+                    Ok(Whereabouts::Gone) if !self.may_make_anew(&action).await => {
+                        not_gone = Some(
+                            "it is gone, as are many others since yesterday, and is not created \
+                             again before `entrain sync` is run for it alone (--user, --group)",
+                        );
+                    }
                     Ok(Whereabouts::Gone) => {
                         self.health.went_well();
                         let status = match &action.operation {
@@ -570,6 +579,7 @@ impl Applier<'_> {
         };
         if matches!(read, Ok(None))
             && matches!(self.whereabouts(&member).await, Ok(Whereabouts::Gone))
+            && self.may_make_anew(&member).await
         {
             let key = *key;
             let forgotten = self

@@ -336,3 +336,37 @@ async fn an_account_that_we_disabled_and_that_the_target_hides_is_not_gone() {
     assert!(is_active(&rig, "jane"));
     assert_eq!(rig.user("jane@contoso.com")["title"], "Boss");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_objects_that_are_gone_at_once_are_not_all_made_anew() {
+    let rig = start("").await;
+    let people: Vec<Uuid> = (0..9).map(|one| rig.joiner(&format!("p{one}"))).collect();
+    rig.sync().await.expect(0);
+    for number in 0..9 {
+        let path = path_of(&rig, &format!("p{number}"));
+        let id = path.rsplit('/').next().unwrap();
+        assert!(rig.sandbox.target.delete(id));
+    }
+    for id in &people {
+        rig.tenant().set_property(*id, "jobTitle", json!("Boss"));
+    }
+    rig.sandbox.target.traffic().reset();
+    rig.sync().await.expect(3);
+    for _ in 0..2 {
+        let summary = rig.sync().await.expect(3).job();
+        let words = summary["failures"][0]["message"].as_str().unwrap();
+        assert!(words.contains("as are many others"), "{words}");
+        assert_eq!(summary["failed"], 4, "{summary:#}");
+        assert_eq!(rig.sandbox.target.user_count(), 6);
+    }
+    assert_eq!(rig.sandbox.target.traffic().count_of("POST"), 5);
+    // Whoever knows better says so.
+    for number in 0..9 {
+        let name = format!("p{number}@contoso.com");
+        if rig.sandbox.target.find_user_by("userName", &name).is_none() {
+            rig.run(&["sync", "--user", &name]).await.expect(3);
+        }
+    }
+    rig.sync().await.expect(0);
+    assert_eq!(rig.sandbox.target.user_count(), 10);
+}
