@@ -111,7 +111,7 @@ visibility_delay = "0s"
             graph = self.sandbox.graph_url(),
             app = self.sandbox.app_id(),
             // What is not settled is waited for so long.
-            timeout = if self.foreign.is_some() { "15s" } else { "5s" },
+            timeout = if self.foreign.is_some() { "30s" } else { "5s" },
         );
         fs::write(self.path("entrain.toml"), text).unwrap();
     }
