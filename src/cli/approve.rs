@@ -1,38 +1,79 @@
-//! `entrain approve JOB`: allows the removals that tripped the safety limit. That nothing is held is
-//! no failure: what was asked for is so already.
+//! `entrain approve JOB` and `entrain reject JOB`: what a person decides of the removals that are held.
+//! That nothing is held is no failure: what was requested is so already.
 
 use std::io::Write as _;
 use std::path::Path;
 
+use anyhow::bail;
+
+use super::args;
 use super::exit::Exit;
 use super::load;
 use super::output::Output;
+use crate::engine::model::{Key, ObjectKind};
 use crate::report::{json, text};
-use crate::store::{self, Store};
+use crate::scheduler;
+use crate::store::{self, Deciding, Store};
 
-pub(super) fn approve(output: Output, file: Option<&Path>, name: &str) -> anyhow::Result<Exit> {
+pub(super) fn decide(
+    output: Output,
+    file: Option<&Path>,
+    arguments: &args::Decide,
+    approve: bool,
+) -> anyhow::Result<Exit> {
     let config = load::config(output, file)?;
-    let job = &load::job(&config, name)?.rules.name;
+    let job = &load::job(&config, &arguments.job)?.rules.name;
     // Looked at first, so that no state file is made where there is none. No lock: the service may
-    // run, and its next cycle finds the approval.
-    let held = match Store::open_read_only(&config.state_path) {
-        Ok(store) => store.held(job)?,
+    // run, and its next cycle finds the decision.
+    let objects = match Store::open_read_only(&config.state_path) {
+        Ok(store) => Some(objects(&store, arguments)?),
         Err(store::Error::Missing { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    if held.is_some() {
-        Store::open(&config.state_path)?.approve(job)?;
-    }
+    let decided = match &objects {
+        Some(objects) => Store::open(&config.state_path)?.decide(
+            job,
+            &Deciding {
+                approve,
+                cycle: arguments.cycle,
+                objects,
+                reason: arguments.reason.as_deref(),
+                now: scheduler::now(),
+            },
+        )?,
+        None => None,
+    };
     let mut out = output.text();
     if output.is_json() {
-        json::approved(&mut out, job, held.as_ref())?;
+        json::decided(&mut out, job, decided.as_ref(), approve)?;
     } else {
-        let line = match &held {
-            Some(held) => text::approved(job, held),
-            None => text::nothing_held(job),
+        let text = match &decided {
+            Some(decided) => text::decided(job, decided, approve),
+            None => text::nothing_held(job, approve),
         };
-        writeln!(out, "{line}")?;
+        writeln!(out, "{text}")?;
     }
     out.flush()?;
     Ok(Exit::Done)
+}
+
+/// The objects that are named.
+fn objects(store: &Store, arguments: &args::Decide) -> anyhow::Result<Vec<Key>> {
+    let users = arguments.users.iter().map(|name| (ObjectKind::User, name));
+    let groups = arguments
+        .groups
+        .iter()
+        .map(|name| (ObjectKind::Group, name));
+    let mut keys = Vec::new();
+    for (kind, name) in users.chain(groups) {
+        let found = store.find(kind, name)?;
+        match found.as_slice() {
+            [] => bail!(
+                "the state knows no {kind} {name:?}; give the id, or the name that `entrain status` prints"
+            ),
+            [one] => keys.push(one.key),
+            [_, _, ..] => bail!("{name:?} means several {kind}s; give the id"),
+        }
+    }
+    Ok(keys)
 }

@@ -90,12 +90,15 @@ pub(super) enum Command {
     /// Show the provisioning log, oldest first, without network
     #[command(after_help = "--format csv prints a table for spreadsheets.")]
     Log(Log),
-    /// Allow the removals that tripped the safety limit of a job
-    Approve {
-        /// The job
-        #[arg(value_name = "JOB")]
-        job: String,
-    },
+    /// Approve removals of a job that are held
+    ///
+    /// An approval names object, action and cause. It lapses after 7 days, or when the removal is no
+    /// longer planned.
+    Approve(Decide),
+    /// Reject removals of a job that are held
+    ///
+    /// They are not planned again until their cause changes; status lists them.
+    Reject(Decide),
     /// Evaluate a mapping expression, or a file of test cases
     ///
     /// Exits with 1 when the evaluation fails or a case differs, and with 2 when the expression
@@ -246,6 +249,29 @@ pub(super) struct Only {
     /// Only this group: object id or display name
     #[arg(long, value_name = "ID")]
     group: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Decide {
+    /// The job
+    #[arg(value_name = "JOB")]
+    pub(super) job: String,
+
+    /// Those that were held in this cycle; what joined later stays held [default: the last cycle that held any]
+    #[arg(long, value_name = "N")]
+    pub(super) cycle: Option<i64>,
+
+    /// Only those of this user, by object id or principal name; may be repeated
+    #[arg(long = "user", value_name = "ID")]
+    pub(super) users: Vec<String>,
+
+    /// Only those of this group, by object id or display name; may be repeated
+    #[arg(long = "group", value_name = "ID")]
+    pub(super) groups: Vec<String>,
+
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -45,7 +45,7 @@ impl Exit {
     pub(super) fn of_plan(planned: &Planned, detailed: bool) -> Self {
         if planned.header.incomplete.is_some() {
             Self::Failed
-        } else if planned.held.is_some() {
+        } else if !planned.held.is_empty() {
             Self::Held
         } else if planned.totals.failing > 0 {
             Self::SomeFailed

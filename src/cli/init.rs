@@ -247,7 +247,8 @@ mode = "assigned"                     # assigned | all | groups
 # enabled = true                      # same keys as jobs.users
 
 [jobs.safety]
-max_deletions = 500                   # disables and deletes in a cycle, above which they are held back; "10%" also works
+# max_deletions = 500                 # disables and deletes in 24 hours, of users and of groups apart, above which
+                                      # they are held back; or "10%"; default: the smaller of 500 and 10%, at least 5
 "#
     )
 }

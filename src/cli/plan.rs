@@ -123,7 +123,7 @@ pub(super) fn view<'a>(job: &'a JobName, planned: &'a Planned, rows: &'a dyn Row
         job,
         header,
         totals,
-        held: *held,
+        held,
         kind: *kind,
         requests: *requests,
         rows,

@@ -224,7 +224,8 @@ mod tests {
             },
             one_group_each: false,
             limits: Limits {
-                max_deletions: Limit::Count(1),
+                max_deletions: Some(Limit::Count(1)),
+                max_membership_removals: None,
             },
         };
         let kind = "enabled true actions true true false when disable\nfilter\n\

@@ -162,7 +162,9 @@ impl Applier<'_> {
                 running.push(self.carry_out(row));
             }
         }
-        tally.not_tried += queue.left().await?;
+        let left = queue.left().await?;
+        tally.not_tried += left;
+        tally.reached_end = left == 0 && !self.is_over();
         drop(running);
         tally.aborted = self.health.into_words();
         Ok(tally)

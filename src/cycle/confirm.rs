@@ -72,6 +72,13 @@ pub(super) async fn confirm(
             let graph = &context.agent.tenant.graph;
             let before = graph.requests();
             let found = SecondLook::of(context, &rest).await?;
+            if found.roles_unread {
+                tracing::warn!(
+                    job = %context.job.rules.name,
+                    "assignments are confirmed by a second reading of the list only; the application \
+                     permission Directory.Read.All lets each be read by itself"
+                );
+            }
             let requests = graph.requests() - before;
             context
                 .source_requests
@@ -214,6 +221,8 @@ struct SecondLook {
     contradictions: BTreeSet<SourceId>,
     /// The lists that lacked it.
     read_again: BTreeSet<ObjectKind>,
+    /// Assignments could not be read of each principal.
+    roles_unread: bool,
 }
 
 impl SecondLook {
@@ -352,11 +361,7 @@ impl SecondLook {
                 Some(Some(roles)) => Some(roles),
                 // The list of assignments was read twice then, and both times it was complete.
                 Some(None) => {
-                    tracing::warn!(
-                        job = %job.name,
-                        "assignments are confirmed by a second reading of the list only; the application \
-                         permission Directory.Read.All lets each be read by itself"
-                    );
+                    self.roles_unread = true;
                     None
                 }
                 None => return Ok(()),
@@ -428,8 +433,13 @@ async fn drop_all(
 ) -> Result<(), Error> {
     let keys: BTreeSet<Key> = dropped.iter().map(|draft| draft.key).collect();
     let is_leaving = |(key, in_scope): &(Key, bool)| !in_scope && keys.contains(key);
-    let stay = outline.scope.iter().filter(|one| is_leaving(one)).count();
-    outline.header.scope_after += stay as u64;
+    let kinds: BTreeMap<Key, ObjectKind> = dropped
+        .iter()
+        .map(|draft| (draft.key, draft.kind))
+        .collect();
+    for (key, _) in outline.scope.iter().filter(|one| is_leaving(one)) {
+        outline.header.scope_after.add(kinds[key]);
+    }
     outline.scope.retain(|one| !is_leaving(one));
     let rows: Vec<RowId> = dropped.iter().map(|draft| draft.row).collect();
     let managers: Vec<Key> = keys.iter().copied().collect();

@@ -92,6 +92,11 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// The groups through which people come into scope.
+    pub(super) fn scope_groups(&self) -> BTreeSet<Key> {
+        self.granting.keys().collect()
+    }
+
     /// Whether members of this group are in scope because of it. One that the state does not know counts:
     /// it should.
     pub(super) async fn grants_through(

@@ -38,14 +38,14 @@ pub(crate) use tenant::Due;
 
 use crate::config::{self, Config};
 use crate::engine::check::Check;
-use crate::engine::guard::{self, Verdict, WhyHeld};
+use crate::engine::guard::{Verdict, WhyHeld};
 use crate::engine::model::{Key, ObjectKind, TargetId, TargetPath};
 use crate::engine::plan::{Header, Totals};
 use crate::engine::redact::Redactions;
 use crate::engine::summary::{CycleKind, Progress, Requests, Summary};
 use crate::graph;
 use crate::scim;
-use crate::store::{MarkCutoff, Store};
+use crate::store::{self, Judging, MarkCutoff, Store};
 
 use self::plan::Whom;
 use self::tally::Tally;
@@ -67,8 +67,8 @@ pub(crate) struct Planned {
     pub(crate) cycle: i64,
     pub(crate) header: Header,
     pub(crate) totals: Totals,
-    /// Why removals are held.
-    pub(crate) held: Option<WhyHeld>,
+    /// Why removals are held; empty when none is.
+    pub(crate) held: Vec<WhyHeld>,
     pub(crate) kind: CycleKind,
     pub(crate) requests: Requests,
 }
@@ -222,6 +222,7 @@ impl Agent {
                 judged = judged.and(later);
             }
             tally.not_tried += waiting.len() as u64;
+            tally.reached_end &= waiting.is_empty();
         }
         record::finish(context, cycle, started, judged, tally).await
     }
@@ -239,9 +240,9 @@ impl Agent {
             outline,
             confirmed,
             verdict,
+            held,
             totals,
         } = judged;
-        let held = verdict.why();
         let weight = totals.planned.values().sum();
         let tally = apply::apply(context, cycle, verdict, &confirmed, weight).await?;
         let judged = record::Judged {
@@ -288,7 +289,7 @@ impl Agent {
             cycle,
             header: judged.outline.header,
             totals: judged.totals,
-            held: judged.verdict.why(),
+            held: judged.held,
             kind: judged.kind,
             requests: context.requests(),
         })
@@ -304,23 +305,39 @@ impl Agent {
         cutoff: MarkCutoff,
         whom: Whom,
     ) -> Result<Judged, Error> {
+        let is_partial = context.options.only.is_some() || matches!(whom, Whom::Waiting(_));
         let mut outline = plan::plan(context, reading, cycle, whom).await?;
         let confirmed = confirm::confirm(context, cycle, cutoff, &mut outline).await?;
         let now = (self.now)();
         let limits = context.job.rules.limits;
         let header = outline.header.clone();
-        let (verdict, totals) = context
+        let scope_groups = outline.scope_groups.clone();
+        let (judged, reports, totals) = context
             .state(move |store| {
-                let verdict = guard::review(&header, &store.totals(cycle)?, &limits);
-                store.clear(cycle, &verdict, now)?;
-                Ok((verdict, store.totals(cycle)?))
+                let judging = Judging {
+                    header: &header,
+                    limits,
+                    is_partial,
+                    scope_groups: &scope_groups,
+                    now,
+                };
+                let judged = store.judge(cycle, &judging)?;
+                // Whose manager stays keeps the reference.
+                let kept: Vec<Key> = judged.kept.iter().copied().collect();
+                let reports = store.reports(&kept)?;
+                store.drop_references(cycle, &reports)?;
+                Ok((judged, reports, store.totals(cycle)?))
             })
             .await?;
+        let store::Judged { verdict, why, kept } = judged;
+        outline.postponed.extend(kept);
+        outline.postponed.extend(reports);
         Ok(Judged {
             kind: reading.kind,
             outline,
             confirmed,
             verdict,
+            held: why,
             totals,
         })
     }
@@ -338,6 +355,9 @@ impl Agent {
         }
         if options.initial {
             self.store.restart(name)?;
+            for kind in ObjectKind::ALL {
+                self.store.read_from_beginning(kind)?;
+            }
         }
         let kind = if self.store.job_state(name)?.full_evaluation {
             CycleKind::Initial
@@ -378,6 +398,8 @@ struct Judged {
     outline: plan::Outline,
     confirmed: confirm::Confirmed,
     verdict: Verdict,
+    /// Why removals are held; empty when none is.
+    held: Vec<WhyHeld>,
     totals: Totals,
 }
 

@@ -40,6 +40,8 @@ pub(super) struct Outline {
     pub(super) existing: Vec<(Key, Vec<Key>)>,
     /// Objects that must be evaluated again, whatever comes of the plan.
     pub(super) postponed: BTreeSet<Key>,
+    /// Groups that bring their members into scope.
+    pub(super) scope_groups: BTreeSet<Key>,
     /// Objects that are not in the plan because an earlier write may still be under way, and until when.
     pub(super) waiting: BTreeMap<Key, DateTime<Utc>>,
 }
@@ -52,6 +54,7 @@ impl Outline {
             scope,
             existing,
             postponed,
+            scope_groups: _,
             waiting,
         } = later;
         for key in self.waiting.keys() {
@@ -100,6 +103,8 @@ pub(super) async fn plan(
     let chunk = scim::Dialect::new(&context.job.target.dialect).member_chunk();
     let mut planner = Planner::new(rules, environment, reading.source.clone(), chunk)
         .doubting(report::doubts(&misnamed));
+    let name = rules.name.clone();
+    planner = planner.postponing_removals(context.state(move |store| store.is_first(&name)).await?);
     if context.options.only.is_some() {
         planner = planner.listing_unassigned();
     }
@@ -114,6 +119,7 @@ pub(super) async fn plan(
             existing: Vec::new(),
             postponed: BTreeSet::new(),
             waiting: BTreeMap::new(),
+            scope_groups: BTreeSet::new(),
         },
         shown_members: BTreeMap::new(),
         is_full: reading.kind == CycleKind::Initial
@@ -128,6 +134,7 @@ pub(super) async fn plan(
     header.misnamed = misnamed;
     let mut outline = driver.outline;
     outline.header = header;
+    outline.scope_groups = driver.facts.scope_groups();
     Ok(outline)
 }
 

@@ -11,7 +11,7 @@ use crate::engine::guard::WhyHeld;
 use crate::engine::model::Key;
 use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::{Count, Totals, Why};
-use crate::engine::summary::{CycleKind, FailedObject, Summary};
+use crate::engine::summary::{CycleKind, FailedObject, HeldRemovals, Summary};
 use crate::report;
 use crate::store::{Evaluated, Evaluation, MarkCutoff, NotPlanned, RequestRecord};
 
@@ -20,16 +20,20 @@ pub(super) struct Judged {
     pub(super) kind: CycleKind,
     pub(super) cutoff: MarkCutoff,
     pub(super) outline: Outline,
-    pub(super) held: Option<WhyHeld>,
+    pub(super) held: Vec<WhyHeld>,
     pub(super) totals: Totals,
 }
 
 impl Judged {
     /// The same with a plan that was made later in the cycle. Its totals are those of the whole.
     pub(super) fn and(self, later: Self) -> Self {
+        let mut held = self.held;
+        let more = later.held.into_iter();
+        let more: Vec<WhyHeld> = more.filter(|why| !held.contains(why)).collect();
+        held.extend(more);
         Self {
             outline: self.outline.and(later.outline),
-            held: self.held.or(later.held),
+            held,
             totals: later.totals,
             ..self
         }
@@ -80,15 +84,23 @@ pub(super) async fn finish(
         existing,
         postponed,
         waiting: _,
+        scope_groups: _,
     } = outline;
     reads(context, cycle)?;
-    let mut unfinished = tally.unfinished;
-    unfinished.extend(postponed);
-    let leaving_counts = held.is_none() && header.complete;
-    if !leaving_counts {
+    let mut unfinished = postponed;
+    // An object that leaves scope by a reading that is not complete, or whose removal is held, rejected or
+    // postponed, counts as being in it: otherwise a scope that is emptied twice would look as if it had
+    // been empty before.
+    let stays = unfinished.clone();
+    if !header.complete {
         let leaving = scope.iter().filter(|(_, in_scope)| !in_scope);
         unfinished.extend(leaving.map(|(key, _)| *key));
     }
+    let verdicts: Vec<(Key, bool)> = scope
+        .into_iter()
+        .filter(|(key, in_scope)| *in_scope || (header.complete && !stays.contains(key)))
+        .collect();
+    unfinished.extend(tally.unfinished);
     let failures = record_skipped(context, cycle, &mut unfinished).await?;
     // Removals that an incomplete reading kept from being planned leave no trace in the plan: all
     // marks stay then, and the next complete reading finds them. So they do when one object was
@@ -96,19 +108,17 @@ pub(super) async fn finish(
     let everything = header.complete && context.options.only.is_none();
     let now = (context.agent.now)();
     let job = context.job.rules.name.clone();
+    let has_completed = tally.reached_end && context.options.only.is_none();
     let nested_groups = context.job.rules.scope.nested_groups;
     let linked = context
         .state(move |store| {
-            // An object that leaves scope while removals are held, or by a reading that is not
-            // complete, counts as being in it: otherwise a scope that is emptied twice would look as if
-            // it had been empty before.
-            let verdicts: Vec<(Key, bool)> = scope
-                .into_iter()
-                .filter(|(_, in_scope)| *in_scope || leaving_counts)
-                .collect();
             store.set_scope(&job, &verdicts)?;
-            if everything && held.is_none() {
-                store.release_hold(&job, cycle)?;
+            if everything {
+                store.lapse_holds(&job, cycle, &unfinished, now)?;
+                store.note_seen(&job)?;
+            }
+            if has_completed {
+                store.note_completed(&job, cycle)?;
             }
             for (group, members) in &existing {
                 store.note_members(&job, *group, members)?;
@@ -148,7 +158,10 @@ pub(super) async fn finish(
         failed,
         not_tried: tally.not_tried,
         warnings: header.warnings,
-        held: held.map(|why| (why, totals.held)),
+        held: (!held.is_empty()).then_some(HeldRemovals {
+            why: held,
+            removals: totals.held,
+        }),
         incomplete: header.incomplete,
         misnamed: header.misnamed,
         aborted: tally.aborted,
@@ -194,7 +207,9 @@ async fn record_skipped(
                     },
                 ));
             }
-            if skipped.why.is_failure() || matches!(skipped.why, Why::IncompleteRead(_)) {
+            if skipped.why.is_failure()
+                || matches!(skipped.why, Why::IncompleteRead(_) | Why::FirstCycle(_))
+            {
                 unfinished.insert(skipped.subject.key);
             }
         }

@@ -14,6 +14,8 @@ pub(super) struct Tally {
     pub(super) failed: u64,
     pub(super) not_tried: u64,
     pub(super) aborted: Option<String>,
+    /// Every row of the plan was tried.
+    pub(super) reached_end: bool,
     /// Objects whose evaluation did not come to its end.
     pub(super) unfinished: BTreeSet<Key>,
 }
@@ -28,6 +30,7 @@ impl Tally {
             not_tried,
             aborted,
             unfinished,
+            reached_end,
         } = later;
         for (word, count) in done {
             *self.done.entry(word).or_default() += count;
@@ -38,6 +41,7 @@ impl Tally {
         self.not_tried += not_tried;
         self.aborted = self.aborted.or(aborted);
         self.unfinished.extend(unfinished);
+        self.reached_end &= reached_end;
         self
     }
 

@@ -1,63 +1,419 @@
-//! The brake: a pure function over what a plan would remove. Only its verdict lets the rows of a plan be
-//! carried out; when a limit trips, not one removal that it covers goes out (product rules 3 and 5).
+//! The brake: a pure function over what a plan would remove and what was removed within the last 24 hours,
+//! whatever removed it. Only its verdict opens the rows of a plan. Classes are judged apart: a breach holds
+//! its own class only (safety rules, "Removals").
+
+use std::collections::BTreeMap;
 
 use super::job::{Limit, Limits};
-use super::plan::{Count, Header, RemovalClass, Totals};
+use super::model::ObjectKind;
+use super::plan::{Count, RemovalClass, WhyOut, WhyRemoved};
+
+/// What there is to judge. Approved removals are not counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Census {
+    /// Objects, or memberships, that would be removed and were not counted before.
+    pub(crate) planned: BTreeMap<RemovalClass, u64>,
+    /// Those whose first request was sent within the last 24 hours.
+    pub(crate) recent: BTreeMap<RemovalClass, u64>,
+    pub(crate) active: Active,
+    /// Links, and how many of them are in scope before and after the plan.
+    pub(crate) linked: Count,
+    pub(crate) scope_before: Count,
+    pub(crate) scope_after: Count,
+    /// What the source held at the job's last complete reading, and what it holds now.
+    pub(crate) source_before: Count,
+    pub(crate) source_now: Count,
+}
+
+/// What was linked and active 24 hours ago; in a younger job after its first cycle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Active {
+    pub(crate) users: u64,
+    pub(crate) groups: u64,
+    pub(crate) memberships: u64,
+}
 
 /// What may be carried out of a plan. Only [`review`] makes one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
-    held: Vec<RemovalClass>,
-    why: Option<WhyHeld>,
+    held: BTreeMap<RemovalClass, WhyHeld>,
+    shrunk: Vec<WhyHeld>,
+}
+
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Counted {
+    BlockedOrDeleted,
+    OtherUsers,
+    /// Both classes of users together.
+    Users,
+    Groups,
+    Memberships,
+}
+
+impl Counted {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::BlockedOrDeleted,
+        Self::OtherUsers,
+        Self::Users,
+        Self::Groups,
+        Self::Memberships,
+    ];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::BlockedOrDeleted => "blocked-or-deleted-users",
+            Self::OtherUsers => "other-users",
+            Self::Users => "users",
+            Self::Groups => "groups",
+            Self::Memberships => "memberships",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WhyHeld {
-    /// More disables and deletes than the limit allows.
-    TooManyDeletions { planned: u64, limit: u64 },
-    /// No object is in scope any more, though some were: probably an empty answer from Entra.
-    EmptiedScope { linked: Count },
-}
-
-impl Verdict {
-    /// Why removals are held; `None` when none is.
-    pub(crate) fn why(&self) -> Option<WhyHeld> {
-        self.why
-    }
-
-    /// The classes whose removals are held, but for those that are approved.
-    pub(crate) fn held(&self) -> &[RemovalClass] {
-        &self.held
-    }
+    /// More removals within 24 hours than the limit allows.
+    TooMany {
+        counted: Counted,
+        planned: u64,
+        recent: u64,
+        limit: u64,
+    },
+    /// No user, or no group, is in scope any more, though some were.
+    EmptiedScope { kind: ObjectKind, linked: Count },
+    /// Groups that lost more than half of their members within 24 hours.
+    ShrunkGroups { groups: u64 },
+    /// The source lost more than a fifth of its users or groups.
+    ShrunkSource {
+        kind: ObjectKind,
+        before: u64,
+        now: u64,
+    },
+    /// They were held after a sudden shrink, and wait for a decision.
+    Undecided,
 }
 
 /// A scope of fewer objects than this is a trial; emptying it does not look like an empty answer.
 const SCOPE_WORTH_GUARDING: u64 = 3;
+/// The defaults of the limits: a share of what is linked and active, within these bounds.
+const DELETIONS: DefaultLimit = DefaultLimit {
+    percent: 10,
+    at_least: 5,
+    at_most: 500,
+};
+const MEMBERSHIPS: DefaultLimit = DefaultLimit {
+    percent: 20,
+    at_least: 50,
+    at_most: u64::MAX,
+};
+/// A source that loses more than this share shrinks suddenly.
+const SOURCE_PERCENT: u64 = 20;
+/// A group shrinks suddenly only when it loses more members than this.
+const FEW_MEMBERS: u64 = 5;
+
+struct DefaultLimit {
+    percent: u64,
+    at_least: u64,
+    at_most: u64,
+}
+
+impl DefaultLimit {
+    fn or(&self, limit: Option<Limit>, active: u64) -> u64 {
+        match limit {
+            Some(Limit::Count(count)) => count,
+            // All may go, whatever has come since.
+            Some(Limit::Percent(100..)) => u64::MAX,
+            Some(Limit::Percent(percent)) => active * u64::from(percent) / 100,
+            None => (active * self.percent / 100).clamp(self.at_least, self.at_most),
+        }
+    }
+}
+
+impl Verdict {
+    /// Why a removal is held; `None`: it may be sent. Memberships have no `why` of their own.
+    pub(crate) fn holds(
+        &self,
+        class: RemovalClass,
+        kind: ObjectKind,
+        why: Option<&WhyRemoved>,
+    ) -> Option<WhyHeld> {
+        let shrunk = self.shrunk.iter().copied().find(|shrunk| {
+            let WhyHeld::ShrunkSource { kind: lost, .. } = shrunk else {
+                return false;
+            };
+            why.is_some_and(|why| follows_from_loss(*lost, kind, why))
+        });
+        shrunk.or_else(|| self.held.get(&class).copied())
+    }
+
+    /// The classes that are held as a whole.
+    #[cfg(test)]
+    pub(crate) fn classes(&self) -> Vec<RemovalClass> {
+        self.held.keys().copied().collect()
+    }
+}
 
 /// Judges the whole plan before the first write.
-pub(crate) fn review(header: &Header, totals: &Totals, limits: &Limits) -> Verdict {
-    let planned = totals
-        .removals
-        .iter()
-        .filter(|(class, _)| **class != RemovalClass::Membership)
-        .map(|(_, total)| total.planned)
-        .sum();
-    let limit = match limits.max_deletions {
-        Limit::Count(count) => count,
-        Limit::Percent(percent) => header.linked.total() * u64::from(percent) / 100,
+pub(crate) fn review(census: &Census, limits: &Limits) -> Verdict {
+    let planned = |class| census.planned.get(&class).copied().unwrap_or(0);
+    let recent = |class| census.recent.get(&class).copied().unwrap_or(0);
+    let active = census.active;
+    let users = DELETIONS.or(limits.max_deletions, active.users);
+    let groups = DELETIONS.or(limits.max_deletions, active.groups);
+    let memberships = match (limits.max_membership_removals, limits.max_deletions) {
+        // Every removal needs approval.
+        (None, Some(Limit::Count(0) | Limit::Percent(0))) => 0,
+        (limit, _) => MEMBERSHIPS.or(limit, active.memberships),
     };
-    let emptied = header.scope_after == 0 && header.scope_before >= SCOPE_WORTH_GUARDING;
-    let why = if planned > 0 && emptied {
-        Some(WhyHeld::EmptiedScope {
-            linked: header.linked,
-        })
-    } else if planned > limit {
-        Some(WhyHeld::TooManyDeletions { planned, limit })
-    } else {
-        None
-    };
+    let mut held = BTreeMap::new();
+    for (class, counted, limit) in [
+        (RemovalClass::Certain, Counted::BlockedOrDeleted, users),
+        (RemovalClass::User, Counted::OtherUsers, users),
+        (RemovalClass::Group, Counted::Groups, groups),
+        (RemovalClass::Membership, Counted::Memberships, memberships),
+    ] {
+        if planned(class) > 0 && planned(class) + recent(class) > limit {
+            let (planned, recent) = (planned(class), recent(class));
+            held.insert(
+                class,
+                WhyHeld::TooMany {
+                    counted,
+                    planned,
+                    recent,
+                    limit,
+                },
+            );
+        }
+    }
+    for (class, kind, before, after) in [
+        (
+            RemovalClass::User,
+            ObjectKind::User,
+            census.scope_before.users,
+            census.scope_after.users,
+        ),
+        (
+            RemovalClass::Group,
+            ObjectKind::Group,
+            census.scope_before.groups,
+            census.scope_after.groups,
+        ),
+    ] {
+        if planned(class) > 0 && after == 0 && before >= SCOPE_WORTH_GUARDING {
+            let linked = census.linked;
+            held.insert(class, WhyHeld::EmptiedScope { kind, linked });
+        }
+    }
+    let both = [RemovalClass::Certain, RemovalClass::User];
+    let free = both.iter().filter(|class| !held.contains_key(class));
+    let planned_users: u64 = free.map(|class| planned(*class)).sum();
+    let recent_users: u64 = both.iter().map(|class| recent(*class)).sum();
+    if !held.contains_key(&RemovalClass::User)
+        && planned(RemovalClass::User) > 0
+        && planned_users + recent_users > users
+    {
+        held.insert(
+            RemovalClass::User,
+            WhyHeld::TooMany {
+                counted: Counted::Users,
+                planned: planned_users,
+                recent: recent_users,
+                limit: users,
+            },
+        );
+    }
     Verdict {
-        held: why.map_or_else(Vec::new, |_| RemovalClass::ALL.to_vec()),
-        why,
+        held,
+        shrunk: shrunk_source(census),
+    }
+}
+
+fn shrunk_source(census: &Census) -> Vec<WhyHeld> {
+    let (before, now) = (census.source_before, census.source_now);
+    let kinds = [
+        (ObjectKind::User, before.users, now.users),
+        (ObjectKind::Group, before.groups, now.groups),
+    ];
+    let is_shrunk = |before: u64, now: u64| {
+        let lost = before.saturating_sub(now);
+        // One object that goes is no shrink, however few there are.
+        lost > 1 && lost * 100 > before * SOURCE_PERCENT
+    };
+    let shrunk = kinds
+        .into_iter()
+        .filter(|(_, before, now)| is_shrunk(*before, *now));
+    shrunk
+        .map(|(kind, before, now)| WhyHeld::ShrunkSource { kind, before, now })
+        .collect()
+}
+
+/// Whether a group lost so many of its members that it looks like a mistake.
+pub(crate) fn is_sudden_loss(lost: u64, before: u64) -> bool {
+    lost > FEW_MEMBERS && lost * 2 > before
+}
+
+/// Whether a removal may follow from objects that the source lost.
+fn follows_from_loss(lost: ObjectKind, kind: ObjectKind, why: &WhyRemoved) -> bool {
+    match (why, lost, kind) {
+        (WhyRemoved::SoftDeleted | WhyRemoved::Deleted | WhyRemoved::Missing, lost, kind) => {
+            lost == kind
+        }
+        (WhyRemoved::OutOfScope(out), ObjectKind::Group, ObjectKind::User) => match out {
+            WhyOut::NotAssigned
+            | WhyOut::NotSecurityEnabled
+            | WhyOut::SecurityNotRead
+            | WhyOut::DefaultAccessOnly
+            | WhyOut::Filter(_) => true,
+            WhyOut::NotNamed | WhyOut::Excluded | WhyOut::KindDisabled => false,
+        },
+        (WhyRemoved::Blocked | WhyRemoved::OutOfScope(_), _, _) => false,
+    }
+}
+
+#[cfg(test)]
+impl Census {
+    /// Of a plan in a job where nothing was removed before.
+    pub(crate) fn of(header: &super::plan::Header, totals: &super::plan::Totals) -> Self {
+        let removals = totals.removals.iter();
+        Self {
+            planned: removals
+                .map(|(class, total)| (*class, total.planned))
+                .collect(),
+            linked: header.linked,
+            scope_before: header.scope_before,
+            scope_after: header.scope_after,
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_LIMITS: Limits = Limits {
+        max_deletions: None,
+        max_membership_removals: None,
+    };
+
+    fn census(planned: &[(RemovalClass, u64)], active: u64) -> Census {
+        Census {
+            planned: planned.iter().copied().collect(),
+            active: Active {
+                users: active,
+                groups: active,
+                memberships: active,
+            },
+            ..Census::default()
+        }
+    }
+
+    #[test]
+    fn the_default_is_the_smaller_of_500_and_a_tenth_but_at_least_5() {
+        for (active, limit) in [(0, 5), (24, 5), (60, 6), (4_999, 499), (100_000, 500)] {
+            let fits = census(&[(RemovalClass::User, limit)], active);
+            assert_eq!(review(&fits, &NO_LIMITS).classes(), []);
+            let breach = census(&[(RemovalClass::User, limit + 1)], active);
+            assert_eq!(
+                review(&breach, &NO_LIMITS).classes(),
+                [RemovalClass::User],
+                "{active}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_fifth_of_the_memberships_may_go_but_at_least_50() {
+        for (active, limit) in [(0, 50), (250, 50), (1_000, 200)] {
+            let fits = census(&[(RemovalClass::Membership, limit)], active);
+            assert_eq!(review(&fits, &NO_LIMITS).classes(), []);
+            let breach = census(&[(RemovalClass::Membership, limit + 1)], active);
+            let held = review(&breach, &NO_LIMITS).classes();
+            assert_eq!(held, [RemovalClass::Membership], "{active}");
+        }
+    }
+
+    #[test]
+    fn a_breach_holds_its_own_class_only() {
+        let many = census(
+            &[
+                (RemovalClass::Certain, 6),
+                (RemovalClass::User, 2),
+                (RemovalClass::Group, 6),
+                (RemovalClass::Membership, 10),
+            ],
+            24,
+        );
+        let held = review(&many, &NO_LIMITS).classes();
+        assert_eq!(held, [RemovalClass::Certain, RemovalClass::Group]);
+    }
+
+    #[test]
+    fn when_only_the_total_is_exceeded_the_blocked_and_deleted_go() {
+        let both = census(&[(RemovalClass::Certain, 4), (RemovalClass::User, 4)], 24);
+        let verdict = review(&both, &NO_LIMITS);
+        assert_eq!(verdict.classes(), [RemovalClass::User]);
+        let why = verdict.holds(RemovalClass::User, ObjectKind::User, None);
+        let counted = Counted::Users;
+        assert_eq!(
+            why,
+            Some(WhyHeld::TooMany {
+                counted,
+                planned: 8,
+                recent: 0,
+                limit: 5
+            })
+        );
+    }
+
+    #[test]
+    fn what_went_within_a_day_counts_and_a_plan_without_removals_is_never_held() {
+        let mut day = census(&[(RemovalClass::User, 1)], 24);
+        day.recent.insert(RemovalClass::User, 5);
+        assert_eq!(review(&day, &NO_LIMITS).classes(), [RemovalClass::User]);
+        day.planned.clear();
+        assert_eq!(review(&day, &NO_LIMITS).classes(), []);
+    }
+
+    #[test]
+    fn a_limit_of_zero_holds_every_removal() {
+        let limits = Limits {
+            max_deletions: Some(Limit::Count(0)),
+            max_membership_removals: None,
+        };
+        let each = RemovalClass::ALL.map(|class| (class, 1));
+        assert_eq!(review(&census(&each, 24), &limits).classes().len(), 4);
+    }
+
+    #[test]
+    fn a_source_that_loses_more_than_a_fifth_holds_what_follows_from_it() {
+        let mut lost = census(&[(RemovalClass::Certain, 3)], 100);
+        lost.source_before.users = 10;
+        lost.source_now.users = 8;
+        let deleted = |verdict: &Verdict| {
+            let why = Some(&WhyRemoved::SoftDeleted);
+            verdict.holds(RemovalClass::Certain, ObjectKind::User, why)
+        };
+        assert_eq!(deleted(&review(&lost, &NO_LIMITS)), None);
+        lost.source_now.users = 7;
+        let verdict = review(&lost, &NO_LIMITS);
+        assert!(matches!(
+            deleted(&verdict),
+            Some(WhyHeld::ShrunkSource { .. })
+        ));
+        let blocked = verdict.holds(
+            RemovalClass::Certain,
+            ObjectKind::User,
+            Some(&WhyRemoved::Blocked),
+        );
+        assert_eq!(blocked, None);
+    }
+
+    #[test]
+    fn a_group_that_loses_more_than_half_and_more_than_five_lost_suddenly() {
+        assert!(is_sudden_loss(6, 11));
+        assert!(!is_sudden_loss(6, 12));
+        assert!(!is_sudden_loss(5, 5));
     }
 }

@@ -83,16 +83,18 @@ pub(crate) enum ScopeMode {
     Groups(Vec<String>),
 }
 
-/// The safety limits of a job.
+/// The safety limits of a job, over 24 hours; `None` is the default (see `guard`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// Disables and deletes in one cycle, above which the job's removals are held.
-    pub(crate) max_deletions: Limit,
+    /// Disables and deletes, of users and of groups apart.
+    pub(crate) max_deletions: Option<Limit>,
+    /// Members taken out of groups.
+    pub(crate) max_membership_removals: Option<Limit>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     Count(u64),
-    /// Of the objects that the job has linked.
+    /// Of the users, groups or memberships that the job has linked.
     Percent(u8),
 }

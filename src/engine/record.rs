@@ -25,6 +25,8 @@ pub(crate) struct JobRecord {
     /// The first of them, the longest there first.
     pub(crate) escrow: Vec<Escrowed>,
     pub(crate) held: Option<HeldSet>,
+    /// Removals that a person rejected; they are not planned while their cause stays.
+    pub(crate) rejected: Vec<HeldRemoval>,
 }
 
 impl JobRecord {
@@ -38,6 +40,7 @@ impl JobRecord {
             in_escrow: Count::default(),
             escrow: Vec::new(),
             held: None,
+            rejected: Vec::new(),
         }
     }
 }
@@ -119,30 +122,56 @@ pub(crate) struct Escrowed {
 /// What is held of a job, since when, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeldSet {
-    pub(crate) why: WhyHeld,
+    /// Empty where all reasons are gone and nobody has decided.
+    pub(crate) why: Vec<WhyHeld>,
     pub(crate) since: DateTime<Utc>,
+    /// The last cycle that held any of them.
+    pub(crate) cycle: i64,
     /// In plan order.
     pub(crate) removals: Vec<HeldRemoval>,
 }
 
 impl HeldSet {
-    /// How many objects each action concerns. The members of a large group are several removals.
+    /// See [`by_action`].
     pub(crate) fn by_action(&self) -> BTreeMap<String, u64> {
-        let objects = self.removals.iter();
-        let objects: BTreeSet<_> = objects.map(|one| (&one.action, one.subject.key)).collect();
-        let mut by_action = BTreeMap::new();
-        for (action, _) in objects {
-            *by_action.entry(action.clone()).or_default() += 1;
-        }
-        by_action
+        by_action(&self.removals)
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeldRemoval {
     pub(crate) subject: Subject,
+    /// Of a membership; the subject is its group.
+    pub(crate) member: Option<Subject>,
     /// The action's name.
     pub(crate) action: String,
+    /// Why it would be removed: one word.
+    pub(crate) cause: String,
+    /// What the person said who decided.
+    pub(crate) reason: Option<String>,
+}
+
+/// What a person decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Decided {
+    /// The cycle whose held removals were meant.
+    pub(crate) cycle: i64,
+    pub(crate) removals: Vec<HeldRemoval>,
+    /// Held in that cycle, and no longer planned.
+    pub(crate) gone: Vec<HeldRemoval>,
+    /// Those that joined later stay held.
+    pub(crate) later: u64,
+}
+
+/// How many objects each action concerns. The memberships of a group are several removals.
+pub(crate) fn by_action(removals: &[HeldRemoval]) -> BTreeMap<String, u64> {
+    let objects = removals.iter();
+    let objects: BTreeSet<_> = objects.map(|one| (&one.action, one.subject.key)).collect();
+    let mut by_action = BTreeMap::new();
+    for (action, _) in objects {
+        *by_action.entry(action.clone()).or_default() += 1;
+    }
+    by_action
 }
 
 /// One entry of the provisioning log: what was done to one object, or was tried.

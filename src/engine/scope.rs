@@ -71,6 +71,10 @@ impl GrantingGroups {
         self
     }
 
+    pub(crate) fn keys(&self) -> impl Iterator<Item = Key> {
+        self.reached.keys().copied()
+    }
+
     pub(crate) fn contains(&self, group: Key) -> bool {
         self.reached.contains_key(&group)
     }
@@ -425,7 +429,8 @@ mod tests {
             },
             one_group_each: false,
             limits: Limits {
-                max_deletions: Limit::Count(500),
+                max_deletions: Some(Limit::Count(500)),
+                max_membership_removals: None,
             },
         }
     }

@@ -37,7 +37,7 @@ pub(crate) struct Summary {
     /// What the plan warned of, carried out all the same.
     pub(crate) warnings: Vec<Warning>,
     /// Why removals are held, and how many.
-    pub(crate) held: Option<(WhyHeld, u64)>,
+    pub(crate) held: Option<HeldRemovals>,
     /// Why the source could not be read completely, or the scope is in doubt: what hangs on it was not
     /// removed.
     pub(crate) incomplete: Option<String>,
@@ -107,6 +107,13 @@ impl Health {
             Self::Failed => "failed",
         }
     }
+}
+
+/// Removals that are held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HeldRemovals {
+    pub(crate) why: Vec<WhyHeld>,
+    pub(crate) removals: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

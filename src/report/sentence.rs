@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 
 use super::view::Names;
 use crate::engine::filter::ClauseFailure;
-use crate::engine::guard::WhyHeld;
+use crate::engine::guard::{Counted, WhyHeld};
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{Key, MatchKey, ObjectKind, SourceId, Value, Via};
 use crate::engine::names::{Misnamed, Naming};
-use crate::engine::plan::{Count, Skipped, Subject, Verb, Warning, Why, WhyOut, WhyRemoved};
+use crate::engine::plan::{
+    Count, RemovalClass, Skipped, Subject, Verb, Warning, Why, WhyOut, WhyRemoved,
+};
 use crate::engine::redact::{REDACTED, Shown};
 use crate::engine::summary::CycleKind;
 
@@ -318,6 +320,14 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
             "it would be removed, because {}, but the scope is not certain",
             why_removed(removed, kind)
         ),
+        Why::FirstCycle(class) => format!(
+            "{}, but not before one cycle of the job has completed",
+            match class {
+                RemovalClass::Membership => "members would be taken out of it",
+                RemovalClass::Certain | RemovalClass::User | RemovalClass::Group =>
+                    "it would be removed",
+            }
+        ),
         Why::LookupFailed(words) => format!("the look-up in the target failed: {}", clean(words)),
     }
 }
@@ -352,23 +362,78 @@ pub(crate) fn verb_word(verb: Verb) -> &'static str {
 /// Why removals are held: a sentence without a full stop.
 pub(crate) fn why_held(why: WhyHeld) -> String {
     match why {
-        WhyHeld::TooManyDeletions { planned, limit } => {
-            let planned_text = number(planned);
-            let deletions = if planned == 1 {
-                "disable or delete is"
+        WhyHeld::TooMany {
+            counted,
+            planned,
+            recent,
+            limit,
+        } => {
+            let (one, many, key) = match counted {
+                Counted::BlockedOrDeleted => (
+                    "disable or delete of a blocked or deleted user is",
+                    "disables and deletes of blocked or deleted users are",
+                    "max_deletions",
+                ),
+                Counted::OtherUsers => (
+                    "disable or delete of another user is",
+                    "disables and deletes of other users are",
+                    "max_deletions",
+                ),
+                Counted::Users => (
+                    "disable or delete of a user is",
+                    "disables and deletes of users are",
+                    "max_deletions",
+                ),
+                Counted::Groups => (
+                    "delete of a group is",
+                    "deletes of groups are",
+                    "max_deletions",
+                ),
+                Counted::Memberships => (
+                    "removal of a member is",
+                    "removals of members are",
+                    "max_membership_removals",
+                ),
+            };
+            let before = if recent > 0 {
+                format!(
+                    " in addition to {} within the last 24 hours",
+                    number(recent)
+                )
             } else {
-                "disables and deletes are"
+                String::new()
             };
             format!(
-                "{planned_text} {deletions} planned, and the job's limit is {} (safety.max_deletions)",
+                "{} {} planned{before}, and the job's limit is {} in 24 hours (safety.{key})",
+                number(planned),
+                if planned == 1 { one } else { many },
                 number(limit)
             )
         }
-        WhyHeld::EmptiedScope { linked } => format!(
-            "no object is in scope any more, though {} are linked: probably an empty answer from Entra",
+        WhyHeld::EmptiedScope { kind, linked } => format!(
+            "no {kind} is in scope any more, though {} are linked: probably an empty answer from Entra",
             count(linked)
         ),
+        WhyHeld::ShrunkGroups { groups } => format!(
+            "{} lost more than half of {} members within 24 hours",
+            things(groups, "group"),
+            if groups == 1 { "its" } else { "their" }
+        ),
+        WhyHeld::ShrunkSource { kind, before, now } => format!(
+            "the tenant has {} now and had {} at the last reading: more than a fifth is gone",
+            things(now, &kind.to_string()),
+            number(before)
+        ),
+        WhyHeld::Undecided => {
+            "they were held after a sudden shrink, and nobody has decided about them yet".to_owned()
+        }
     }
+}
+
+/// All reasons why removals are held.
+pub(crate) fn all_held(why: &[WhyHeld]) -> String {
+    let sentences: Vec<String> = why.iter().map(|why| why_held(*why)).collect();
+    sentences.join("; ")
 }
 
 /// The words of actions in the order in which a reader expects them.

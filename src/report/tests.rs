@@ -11,7 +11,7 @@ use super::text::{self, Style};
 use super::{JobStatus, Part, PlanRow, PlanView, Rows};
 use crate::engine::check::{Check, Failed, Problem};
 use crate::engine::filter::ClauseFailure;
-use crate::engine::guard::{self, WhyHeld};
+use crate::engine::guard::{self, Census, Counted, WhyHeld};
 use crate::engine::job::{Limit, Limits};
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{
@@ -20,12 +20,12 @@ use crate::engine::model::{
 use crate::engine::names::{Misnamed, Naming};
 use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::{
-    Action, Change, Count, ElementChange, Header, Operation, Pointer, Proof, Referenced, Skipped,
-    Subject, Totals, Verb, Warning, Why, WhyOut, WhyRemoved, WriteMode,
+    Action, Change, Count, ElementChange, Header, Operation, Pointer, Proof, Referenced,
+    RemovalClass, Skipped, Subject, Totals, Verb, Warning, Why, WhyOut, WhyRemoved, WriteMode,
 };
 use crate::engine::record::{CycleRecord, CycleState, Escrowed, HeldRemoval, HeldSet, JobRecord};
 use crate::engine::redact::{REDACTED, Redactions};
-use crate::engine::summary::{CycleKind, FailedObject, Health, Requests, Summary};
+use crate::engine::summary::{CycleKind, FailedObject, Health, HeldRemovals, Requests, Summary};
 
 /// The objects that rows refer to.
 const NAMED: [&str; 3] = ["may@contoso.com", "bob@contoso.com", "jane@contoso.com"];
@@ -202,7 +202,7 @@ struct Reviewed {
     job: JobName,
     header: Header,
     totals: Totals,
-    held: Option<WhyHeld>,
+    held: Vec<WhyHeld>,
     rows: Listed,
 }
 
@@ -272,13 +272,13 @@ fn reviewed(mut actions: Vec<Action>, skipped: Vec<Skipped>, limit: u64) -> Revi
         }
     }
     let limits = Limits {
-        max_deletions: Limit::Count(limit),
+        max_deletions: Some(Limit::Count(limit)),
+        max_membership_removals: None,
     };
-    let verdict = guard::review(&header, &totals, &limits);
-    let is_held = |action: &Action| {
-        let class = action.removal_class();
-        class.is_some_and(|class| verdict.held().contains(&class))
-    };
+    let verdict = guard::review(&Census::of(&header, &totals), &limits);
+    let why = |class| verdict.holds(class, ObjectKind::User, None);
+    let is_held = |action: &Action| action.removal_class().and_then(why).is_some();
+    let reasons = RemovalClass::ALL.into_iter().filter_map(why).collect();
     let (held, cleared): (Vec<_>, Vec<_>) = actions.into_iter().partition(is_held);
     totals.held = held.len() as u64;
     for action in &cleared {
@@ -295,7 +295,7 @@ fn reviewed(mut actions: Vec<Action>, skipped: Vec<Skipped>, limit: u64) -> Revi
         job: JobName::new("wizer"),
         header,
         totals,
-        held: verdict.why(),
+        held: reasons,
         rows: Listed {
             cleared,
             held,
@@ -316,7 +316,7 @@ fn view(reviewed: &Reviewed) -> PlanView<'_> {
         job,
         header,
         totals,
-        held: *held,
+        held,
         kind: CycleKind::Initial,
         requests: Requests {
             source: 4,
@@ -430,11 +430,13 @@ fn an_empty_plan_says_that_there_are_no_changes() {
 
 #[test]
 fn held_removals_are_shown_with_what_to_do_about_them() {
-    let review = reviewed(actions(), Vec::new(), 1);
+    let review = reviewed(actions(), Vec::new(), 0);
     let text = plan_text(&review, Style::default());
     let held = text.split_once("Held\n").unwrap().1;
     insta::assert_snapshot!(held, @r##"
-      2 disables and deletes are planned, and the job's limit is 1 (safety.max_deletions).
+      1 disable or delete of a blocked or deleted user is planned, and the job's limit is 0 in 24 hours (safety.max_deletions).
+      1 disable or delete of another user is planned, and the job's limit is 0 in 24 hours (safety.max_deletions).
+      1 removal of a member is planned, and the job's limit is 0 in 24 hours (safety.max_membership_removals).
       - disable user lee@contoso.com, because it does not pass scoping filter 1: department EQUALS "Sales", but the value is "Support"
           active: true → false
       group Support: - 1 member (bob@contoso.com)
@@ -682,7 +684,7 @@ fn a_plan_that_cannot_be_read_is_an_error_and_not_a_shorter_plan() {
 
 #[test]
 fn json_holds_what_is_held_and_what_is_skipped() {
-    let review = reviewed(actions(), skipped(), 1);
+    let review = reviewed(actions(), skipped(), 0);
     let document = json(|document| {
         document.plan(&view(&review)).unwrap();
         document.error(&JobName::new("b"), "no").unwrap();
@@ -767,13 +769,18 @@ fn summary() -> Summary {
         failed: 3,
         not_tried: 1,
         warnings: in_several_groups(1),
-        held: Some((
-            WhyHeld::TooManyDeletions {
-                planned: 600,
-                limit: 500,
-            },
-            610,
-        )),
+        held: Some(HeldRemovals {
+            why: vec![
+                WhyHeld::TooMany {
+                    counted: Counted::OtherUsers,
+                    planned: 600,
+                    recent: 20,
+                    limit: 500,
+                },
+                WhyHeld::ShrunkGroups { groups: 2 },
+            ],
+            removals: 610,
+        }),
         incomplete: Some("page 2 of the groups: HTTP 500".to_owned()),
         misnamed: vec![misnamed(Naming::Exclude, "anna@contoso.con", &[])],
         aborted: None,
@@ -820,9 +827,9 @@ fn a_summary_says_what_was_done_what_failed_and_what_is_held() {
       ✗ create user kim@contoso.com: POST /Users: userName is too long (refused, HTTP 400); it may have been carried out anyway; the next cycle finds out
       and 2 more that failed
       ! ann1@contoso.com is in several groups: Berlin, Sales\u{1b}; the target should have each person in one only (one_group_each)
-      ✗ 610 removals held: 600 disables and deletes are planned, and the job's limit is 500 (safety.max_deletions).
+      ✗ 610 removals held: 600 disables and deletes of other users are planned in addition to 20 within the last 24 hours, and the job's limit is 500 in 24 hours (safety.max_deletions); 2 groups lost more than half of their members within 24 hours.
         To review them: entrain plan wizer
-        To approve them: entrain approve wizer
+        To approve them: entrain approve wizer --cycle 7
     "##);
 }
 
@@ -897,7 +904,10 @@ fn a_status_is_a_table_and_what_needs_a_person() {
             key: Key::new(key),
             ..user("lee@contoso.com")
         },
+        member: None,
         action: action.to_owned(),
+        cause: "not-assigned".to_owned(),
+        reason: None,
     };
     let mut removals: Vec<_> = (1..=9).map(|key| removal(key, "disable")).collect();
     removals.push(removal(10, "delete"));
@@ -926,13 +936,15 @@ fn a_status_is_a_table_and_what_needs_a_person() {
                 message: "HTTP 400: no".to_owned(),
             }],
             held: Some(HeldSet {
-                why: WhyHeld::EmptiedScope {
+                why: vec![WhyHeld::EmptiedScope {
+                    kind: ObjectKind::User,
                     linked: Count {
                         users: 9,
                         groups: 1,
                     },
-                },
+                }],
                 since: at(-600),
+                cycle: 7,
                 removals,
             }),
             cycles: vec![CycleRecord {
@@ -970,9 +982,9 @@ fn a_status_is_a_table_and_what_needs_a_person() {
       2 created, 2 failed
       0 users linked
       0 requests to the source, 0 to the target
-      ✗ Held since 2027-01-15 07:50 UTC: 1 delete, 9 disables; no object is in scope any more, though 9 users and 1 group are linked: probably an empty answer from Entra.
+      ✗ Held since 2027-01-15 07:50 UTC: 1 delete, 9 disables; no user is in scope any more, though 9 users and 1 group are linked: probably an empty answer from Entra.
         To review them: entrain plan wizer
-        To approve them: entrain approve wizer
+        To approve them: entrain approve wizer --cycle 7
       ✗ create user kim@contoso.com: HTTP 400: no (failed in 3 cycles since 2027-01-15 05:30 UTC)
       and 1 more in escrow
     "##);

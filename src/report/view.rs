@@ -18,7 +18,8 @@ pub(crate) struct PlanView<'a> {
     pub(crate) job: &'a JobName,
     pub(crate) header: &'a Header,
     pub(crate) totals: &'a Totals,
-    pub(crate) held: Option<WhyHeld>,
+    /// Why removals are held; empty when none is.
+    pub(crate) held: &'a [WhyHeld],
     pub(crate) kind: CycleKind,
     pub(crate) requests: Requests,
     pub(crate) rows: &'a dyn Rows,

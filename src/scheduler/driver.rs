@@ -352,7 +352,8 @@ fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
         let people = warnings.len();
         tracing::warn!(%job, cycle, people, "people are in several groups, and the target should have each in one; `entrain sync --initial` names them all");
     }
-    if let Some((_, removals)) = held {
+    if let Some(held) = held {
+        let removals = held.removals;
         tracing::warn!(%job, cycle, removals, "removals are held; see `entrain plan`, allow them with `entrain approve`");
     }
     if let Some(reason) = incomplete {

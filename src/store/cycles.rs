@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Row, params};
 
-use super::holds::held;
+use super::holds::{held, rejected};
 use super::jobs::{ensure_job, is_full};
 use super::ledger::forget_old;
 use super::links::link_counts;
@@ -76,7 +76,9 @@ impl Store {
                      evaluated_groups = ?6, in_scope_users = ?7, in_scope_groups = ?8,
                      linked_users = ?9, linked_groups = ?10, failed = ?11, not_tried = ?12,
                      held = ?13, requests_source = ?14, requests_target = ?15, incomplete = ?16,
-                     error = ?17, kind = ?18
+                     error = ?17, kind = ?18,
+                     active_users = (SELECT j.active_users FROM jobs j WHERE j.name = cycles.job),
+                     memberships = (SELECT j.memberships FROM jobs j WHERE j.name = cycles.job)
                  WHERE number = ?1",
                 params![
                     cycle,
@@ -91,7 +93,7 @@ impl Store {
                     Column(linked.groups),
                     Column(*failed),
                     Column(*not_tried),
-                    Column(held.map_or(0, |(_, held)| held)),
+                    Column(held.as_ref().map_or(0, |held| held.removals)),
                     Column(requests.source),
                     Column(requests.target),
                     incomplete,
@@ -152,6 +154,7 @@ impl Store {
                 in_escrow: count("SELECT count(*) FROM escrow WHERE job = ?1 AND kind = ?2")?,
                 escrow: escrow::entries(state, job, SHOWN_ESCROW)?,
                 held: held(state, job)?,
+                rejected: rejected(state, job)?,
             };
             Ok((status, running))
         })?;

@@ -1,127 +1,497 @@
-//! Removals that the guard held, and those of them that an operator approved.
+//! Removals that wait for a person, object by object, and what a person decided of them. A decision names
+//! subject, operation and cause: another cause is another removal.
 
-use chrono::{DateTime, Utc};
-use rusqlite::{OptionalExtension, Row, params};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::ledger::operation_name;
+use chrono::{DateTime, TimeDelta, Utc};
+use rusqlite::{Row, params};
+
+use super::ledger::{class_of, number_of_class, operation_name};
 use super::state::State;
 use super::wire::{Column, unreadable};
 use super::{Error, Store};
-use crate::engine::guard::WhyHeld;
-use crate::engine::model::JobName;
-use crate::engine::plan::{Count, Subject};
-use crate::engine::record::{HeldRemoval, HeldSet};
+use crate::engine::guard::{Counted, WhyHeld};
+use crate::engine::model::{JobName, Key, ObjectKind};
+use crate::engine::plan::{Count, RemovalClass, Subject};
+use crate::engine::record::{Decided, HeldRemoval, HeldSet};
 
-const TOO_MANY: &str = "too-many-deletions";
-const EMPTIED: &str = "emptied-scope";
+/// An approval that was not used lapses after this time.
+const APPROVAL: TimeDelta = TimeDelta::days(7);
+
+/// Which removal: of an object, or of a member of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Item {
+    pub(super) source: Key,
+    pub(super) member: Option<Key>,
+    pub(super) operation: i64,
+}
+
+impl Item {
+    /// The member's number in the table.
+    fn member(self) -> Key {
+        self.member.unwrap_or_default()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    None,
+    Approved,
+    Rejected,
+    /// It was no longer planned.
+    Gone,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Hold {
+    pub(super) class: RemovalClass,
+    pub(super) cause: String,
+    pub(super) decision: Decision,
+    /// Held until a person decides, whatever the limits say later.
+    pub(super) sticks: bool,
+}
+
+/// What a person decides, and of which removals.
+#[derive(Clone, Debug)]
+pub(crate) struct Deciding<'d> {
+    pub(crate) approve: bool,
+    /// Of those that were held in this cycle; the last one that held any by default.
+    pub(crate) cycle: Option<i64>,
+    /// Only those of these objects; all where there is none.
+    pub(crate) objects: &'d [Key],
+    pub(crate) reason: Option<&'d str>,
+    pub(crate) now: DateTime<Utc>,
+}
 
 impl Store {
+    #[cfg(test)]
     pub(crate) fn held(&self, job: &JobName) -> Result<Option<HeldSet>, Error> {
         self.read("look up what is held", |state| held(state, job))
     }
 
-    /// Turns what is held into approvals, and says how many disables and deletes that are. Memberships
-    /// are approved along with them.
-    pub(crate) fn approve(&self, job: &JobName) -> Result<u64, Error> {
-        self.write("approve what is held", |state| {
+    /// Lets go of what an evaluation did not plan again; `unknown` are objects of which it could not say.
+    pub(crate) fn lapse_holds(
+        &self,
+        job: &JobName,
+        cycle: i64,
+        unknown: &BTreeSet<Key>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        self.write("let go of what is not planned any more", |state| {
+            let job = state.job_or_none(job)?;
+            lapse_not_planned(state, job, cycle, unknown, now)
+        })
+    }
+
+    /// Approves or rejects what is held. What joined after that cycle stays held.
+    pub(crate) fn decide(
+        &self,
+        job: &JobName,
+        deciding: &Deciding<'_>,
+    ) -> Result<Option<Decided>, Error> {
+        self.write("note the decision", |state| {
             let Some(job) = state.job(job)? else {
-                return Ok(0);
+                return Ok(None);
             };
-            let approved: i64 = state
-                .prepare_cached(
-                    "SELECT count(*) FROM actions
-                     WHERE state BETWEEN 1 AND 4 AND state = 3 AND job = ?1
-                           AND operation IN (4, 5)",
-                )?
-                .query_row(params![job], |row| row.get(0))?;
-            state.run(
-                "UPDATE actions SET state = 4
-                 WHERE state BETWEEN 1 AND 4 AND state = 3 AND job = ?1",
-                params![job],
-            )?;
-            drop(state, job)?;
-            Ok(approved.unsigned_abs())
+            decide(state, job, deciding)
         })
     }
 }
 
-/// Notes why rows are held; since when is kept from the first time.
+fn decide(state: &State, job: i64, deciding: &Deciding<'_>) -> rusqlite::Result<Option<Decided>> {
+    let Deciding {
+        approve,
+        cycle,
+        objects,
+        reason,
+        now,
+    } = *deciding;
+    let is_named = !objects.is_empty();
+    let last: Option<i64> = state
+        .prepare_cached("SELECT max(cycle) FROM holds WHERE job = ?1 AND decision IN (0, 3)")?
+        .query_row(params![job], |row| row.get(0))?;
+    // A person may think again of what was decided, and names it then.
+    let Some(cycle) = cycle.or(last).or(is_named.then_some(i64::MAX)) else {
+        return Ok(None);
+    };
+    let mut decided = Decided {
+        cycle,
+        removals: Vec::new(),
+        gone: Vec::new(),
+        later: 0,
+    };
+    let concerns = |one: &Listed| {
+        let member = one.item.member;
+        !is_named
+            || objects.contains(&one.item.source)
+            || member.is_some_and(|key| objects.contains(&key))
+    };
+    for one in listed(state, job)?.into_iter().filter(concerns) {
+        let is_open = match one.decision {
+            Decision::None => true,
+            Decision::Approved => !approve && is_named,
+            Decision::Rejected => approve && is_named,
+            Decision::Gone => false,
+        };
+        if one.first_cycle > cycle {
+            decided.later += u64::from(is_open);
+        } else if is_open {
+            state.run(
+                "UPDATE holds SET decision = ?5, decided = ?6, reason = ?7
+                 WHERE job = ?1 AND source = ?2 AND member = ?3 AND operation = ?4",
+                params![
+                    job,
+                    one.item.source,
+                    one.item.member(),
+                    one.item.operation,
+                    if approve { 1 } else { 2 },
+                    Column(now),
+                    reason,
+                ],
+            )?;
+            decided.removals.push(one.removal);
+        } else if one.decision == Decision::Gone && cycle <= one.cycle {
+            decided.gone.push(one.removal);
+        }
+    }
+    drop_reasons_of_nothing(state, job)?;
+    Ok(Some(decided))
+}
+
+/// Every hold of a job.
+pub(super) fn all(state: &State, job: i64) -> rusqlite::Result<BTreeMap<Item, Hold>> {
+    state
+        .prepare_cached(
+            "SELECT source, member, operation, class, cause, decision, sticks FROM holds
+             WHERE job = ?1",
+        )?
+        .query_map(params![job], |row| {
+            Ok((
+                item(row, 0)?,
+                Hold {
+                    class: class_of(row.get(3)?)
+                        .map(|(class, _)| class)
+                        .ok_or_else(|| unreadable("class of a hold"))?,
+                    cause: row.get(4)?,
+                    decision: decision(row.get(5)?),
+                    sticks: row.get(6)?,
+                },
+            ))
+        })?
+        .collect()
+}
+
+/// Holds a removal. Since when is kept as long as its cause stays the same.
+#[expect(clippy::too_many_arguments, reason = "the columns of a row")]
 pub(super) fn put(
     state: &State,
     job: i64,
-    why: WhyHeld,
+    item: &Item,
+    class: RemovalClass,
+    cause: &str,
+    sticks: bool,
+    cycle: i64,
     now: DateTime<Utc>,
 ) -> rusqlite::Result<()> {
-    let (word, first, second) = match why {
-        WhyHeld::TooManyDeletions { planned, limit } => (TOO_MANY, planned, limit),
-        WhyHeld::EmptiedScope { linked } => (EMPTIED, linked.users, linked.groups),
-    };
     state.run(
-        "INSERT INTO holds (job, since, why, first, second) VALUES (?1, ?2, ?3, ?4, ?5)
+        "INSERT INTO holds (job, source, member, operation, class, cause, decision, sticks,
+                            first_cycle, cycle, since)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?8, ?9)
          ON CONFLICT DO UPDATE SET
-             why = excluded.why, first = excluded.first, second = excluded.second",
-        params![job, Column(now), word, Column(first), Column(second)],
+             first_cycle = CASE WHEN decision = 0 AND cause = excluded.cause
+                                THEN first_cycle ELSE excluded.first_cycle END,
+             since = CASE WHEN decision = 0 AND cause = excluded.cause
+                          THEN since ELSE excluded.since END,
+             class = excluded.class, cause = excluded.cause, decision = 0,
+             sticks = excluded.sticks, cycle = excluded.cycle, decided = NULL, reason = NULL",
+        params![
+            job,
+            item.source,
+            item.member(),
+            item.operation,
+            number_of_class(class),
+            cause,
+            sticks,
+            cycle,
+            Column(now),
+        ],
     )?;
     Ok(())
 }
 
-pub(super) fn drop(state: &State, job: i64) -> rusqlite::Result<()> {
-    state.run("DELETE FROM holds WHERE job = ?1", params![job])?;
+/// A decided removal was planned again.
+pub(super) fn seen(state: &State, job: i64, item: &Item, cycle: i64) -> rusqlite::Result<()> {
+    state.run(
+        "UPDATE holds SET cycle = ?5
+         WHERE job = ?1 AND source = ?2 AND member = ?3 AND operation = ?4",
+        params![job, item.source, item.member(), item.operation, cycle],
+    )?;
     Ok(())
 }
 
-pub(super) fn held(state: &State, job: &JobName) -> rusqlite::Result<Option<HeldSet>> {
-    let job = state.job_or_none(job)?;
-    let hold = state
-        .prepare_cached("SELECT why, first, second, since FROM holds WHERE job = ?1")?
-        .query_row(params![job], |row| {
-            let Column(since) = row.get(3)?;
-            Ok((why(row)?, since))
-        })
-        .optional()?;
-    let Some((why, since)) = hold else {
-        return Ok(None);
-    };
-    let removals = state
-        .prepare_cached(
-            "SELECT o.kind, o.key, o.id, o.label, a.operation
-             FROM actions a CROSS JOIN objects o ON o.key = a.source
-             WHERE a.state BETWEEN 1 AND 4 AND a.state = 3 AND a.job = ?1
-             ORDER BY a.step, a.rank, a.source, a.id",
-        )?
-        .query_map(params![job], |row| {
-            Ok(HeldRemoval {
-                subject: Subject {
-                    kind: row.get(0)?,
-                    key: row.get(1)?,
-                    id: row.get(2)?,
-                    label: row.get(3)?,
-                },
-                action: operation_name(row.get(4)?).to_owned(),
-            })
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(Some(HeldSet {
-        why,
-        since,
-        removals,
-    }))
+/// Approvals that were not used for a week lapse; what is gone is forgotten.
+pub(super) fn lapse_old(state: &State, job: i64, now: DateTime<Utc>) -> rusqlite::Result<()> {
+    state.run(
+        "DELETE FROM holds WHERE job = ?1 AND decision IN (1, 3) AND decided < ?2",
+        params![job, Column(now - APPROVAL)],
+    )?;
+    Ok(())
+}
+
+/// What an evaluation of everything did not plan again is no longer held, approved or rejected, but for
+/// objects of which the evaluation could not say.
+fn lapse_not_planned(
+    state: &State,
+    job: i64,
+    cycle: i64,
+    unknown: &BTreeSet<Key>,
+    now: DateTime<Utc>,
+) -> rusqlite::Result<()> {
+    for one in listed(state, job)? {
+        if one.cycle >= cycle
+            || one.decision == Decision::Gone
+            || unknown.contains(&one.item.source)
+            || one.item.member.is_some_and(|key| unknown.contains(&key))
+        {
+            continue;
+        }
+        state.run(
+            "UPDATE holds SET decision = 3, decided = ?5
+             WHERE job = ?1 AND source = ?2 AND member = ?3 AND operation = ?4",
+            params![
+                job,
+                one.item.source,
+                one.item.member(),
+                one.item.operation,
+                Column(now)
+            ],
+        )?;
+    }
+    drop_reasons_of_nothing(state, job)
+}
+
+/// The removal was carried out.
+pub(super) fn carried_out(
+    state: &State,
+    job: i64,
+    source: Key,
+    member: Option<Key>,
+    operation: i64,
+) -> rusqlite::Result<()> {
+    state.run(
+        "DELETE FROM holds WHERE job = ?1 AND source = ?2 AND member = ?3 AND operation = ?4",
+        params![job, source, member.unwrap_or_default(), operation],
+    )?;
+    Ok(())
+}
+
+fn drop_reasons_of_nothing(state: &State, job: i64) -> rusqlite::Result<()> {
+    state.run(
+        "DELETE FROM hold_reasons WHERE job = ?1
+             AND NOT EXISTS (SELECT 1 FROM holds WHERE job = ?1 AND decision = 0)",
+        params![job],
+    )?;
+    Ok(())
+}
+
+/// Notes why removals are held. Where only some objects were planned, earlier reasons stay.
+pub(super) fn put_reasons(
+    state: &State,
+    job: i64,
+    why: &[WhyHeld],
+    is_partial: bool,
+) -> rusqlite::Result<()> {
+    if why.is_empty() {
+        return Ok(());
+    }
+    if !is_partial {
+        state.run("DELETE FROM hold_reasons WHERE job = ?1", params![job])?;
+    }
+    for (place, why) in why.iter().enumerate() {
+        let (word, what, first, second, third) = numbers(*why);
+        state.run(
+            "INSERT OR IGNORE INTO hold_reasons (job, place, word, what, first, second, third)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                job,
+                i64::try_from(place).unwrap_or(i64::MAX),
+                word,
+                what,
+                Column(first),
+                Column(second),
+                Column(third)
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+const SHRUNK_GROUPS: &str = "shrunk-groups";
+const SHRUNK_SOURCE: &str = "shrunk-source";
+const TOO_MANY: &str = "too-many-deletions";
+const EMPTIED: &str = "emptied-scope";
+const UNDECIDED: &str = "undecided";
+
+fn numbers(why: WhyHeld) -> (&'static str, &'static str, u64, u64, u64) {
+    match why {
+        WhyHeld::TooMany {
+            counted,
+            planned,
+            recent,
+            limit,
+        } => (TOO_MANY, counted.as_str(), planned, recent, limit),
+        WhyHeld::EmptiedScope { kind, linked } => {
+            (EMPTIED, kind_word(kind), linked.users, linked.groups, 0)
+        }
+        WhyHeld::ShrunkGroups { groups } => (SHRUNK_GROUPS, "", groups, 0, 0),
+        WhyHeld::ShrunkSource { kind, before, now } => {
+            (SHRUNK_SOURCE, kind_word(kind), before, now, 0)
+        }
+        WhyHeld::Undecided => (UNDECIDED, "", 0, 0, 0),
+    }
+}
+
+fn kind_word(kind: ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::User => "users",
+        ObjectKind::Group => "groups",
+    }
 }
 
 fn why(row: &Row<'_>) -> rusqlite::Result<WhyHeld> {
-    let word: String = row.get(0)?;
-    let (Column(first), Column(second)) = (row.get(1)?, row.get(2)?);
+    let (word, what): (String, String) = (row.get(0)?, row.get(1)?);
+    let (Column(first), Column(second), Column(third)) = (row.get(2)?, row.get(3)?, row.get(4)?);
+    let kind = || match what.as_str() {
+        "users" => ObjectKind::User,
+        _ => ObjectKind::Group,
+    };
     match word.as_str() {
-        TOO_MANY => Ok(WhyHeld::TooManyDeletions {
+        TOO_MANY => Ok(WhyHeld::TooMany {
+            counted: Counted::ALL
+                .into_iter()
+                .find(|counted| counted.as_str() == what)
+                .ok_or_else(|| unreadable("reason of a hold"))?,
             planned: first,
-            limit: second,
+            recent: second,
+            limit: third,
         }),
         EMPTIED => Ok(WhyHeld::EmptiedScope {
+            kind: kind(),
             linked: Count {
                 users: first,
                 groups: second,
             },
         }),
+        SHRUNK_GROUPS => Ok(WhyHeld::ShrunkGroups { groups: first }),
+        SHRUNK_SOURCE => Ok(WhyHeld::ShrunkSource {
+            kind: kind(),
+            before: first,
+            now: second,
+        }),
+        UNDECIDED => Ok(WhyHeld::Undecided),
         _ => Err(unreadable("reason of a hold").into()),
+    }
+}
+
+/// A hold with the names of its objects.
+struct Listed {
+    item: Item,
+    decision: Decision,
+    first_cycle: i64,
+    cycle: i64,
+    since: DateTime<Utc>,
+    removal: HeldRemoval,
+}
+
+fn listed(state: &State, job: i64) -> rusqlite::Result<Vec<Listed>> {
+    let mut statement = state.prepare_cached(
+        "SELECT h.source, h.member, h.operation, h.decision, h.first_cycle, h.cycle, h.since,
+                h.cause, h.reason, o.kind, o.key, o.id, o.label, m.kind, m.key, m.id, m.label
+         FROM holds h
+         CROSS JOIN objects o ON o.key = h.source
+         LEFT JOIN objects m ON m.key = h.member
+         WHERE h.job = ?1 ORDER BY h.operation, h.source, h.member",
+    )?;
+    let rows = statement.query_map(params![job], |row| {
+        let Column(since) = row.get(6)?;
+        let subject = |first: usize| {
+            Ok::<_, rusqlite::Error>(Subject {
+                kind: row.get(first)?,
+                key: row.get(first + 1)?,
+                id: row.get(first + 2)?,
+                label: row.get(first + 3)?,
+            })
+        };
+        let item = item(row, 0)?;
+        let member = item.member.map(|_| subject(13)).transpose()?;
+        Ok(Listed {
+            decision: decision(row.get(3)?),
+            first_cycle: row.get(4)?,
+            cycle: row.get(5)?,
+            since,
+            removal: HeldRemoval {
+                subject: subject(9)?,
+                member,
+                action: operation_name(item.operation).to_owned(),
+                cause: row.get(7)?,
+                reason: row.get(8)?,
+            },
+            item,
+        })
+    })?;
+    rows.collect()
+}
+
+pub(super) fn held(state: &State, job: &JobName) -> rusqlite::Result<Option<HeldSet>> {
+    let job = state.job_or_none(job)?;
+    let any = listed(state, job)?;
+    let rows: Vec<Listed> = any
+        .into_iter()
+        .filter(|one| one.decision == Decision::None)
+        .collect();
+    let (Some(since), Some(cycle)) = (
+        rows.iter().map(|one| one.since).min(),
+        rows.iter().map(|one| one.cycle).max(),
+    ) else {
+        return Ok(None);
+    };
+    let why = state
+        .prepare_cached(
+            "SELECT word, what, first, second, third FROM hold_reasons WHERE job = ?1
+             ORDER BY place",
+        )?
+        .query_map(params![job], why)?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Some(HeldSet {
+        why,
+        since,
+        cycle,
+        removals: rows.into_iter().map(|one| one.removal).collect(),
+    }))
+}
+
+/// What was rejected and would be planned otherwise.
+pub(super) fn rejected(state: &State, job: &JobName) -> rusqlite::Result<Vec<HeldRemoval>> {
+    let job = state.job_or_none(job)?;
+    let any = listed(state, job)?.into_iter();
+    let rejected = any.filter(|one| one.decision == Decision::Rejected);
+    Ok(rejected.map(|one| one.removal).collect())
+}
+
+fn item(row: &Row<'_>, first: usize) -> rusqlite::Result<Item> {
+    let member: Key = row.get(first + 1)?;
+    Ok(Item {
+        source: row.get(first)?,
+        member: Some(member).filter(|key| *key != Key::default()),
+        operation: row.get(first + 2)?,
+    })
+}
+
+fn decision(number: i64) -> Decision {
+    match number {
+        1 => Decision::Approved,
+        2 => Decision::Rejected,
+        3 => Decision::Gone,
+        _ => Decision::None,
     }
 }

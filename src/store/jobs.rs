@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::marks::Marks;
 use super::state::{State, first_link};
+use super::wire::Column;
 use super::{Error, Store};
 use crate::engine::model::JobName;
 use crate::engine::record::CycleRecord;
@@ -108,6 +109,40 @@ impl Store {
                 )?
                 .query_row([], |row| row.get(0))
                 .optional()
+        })
+    }
+
+    /// Whether no cycle of the job has completed yet.
+    pub(crate) fn is_first(&self, job: &JobName) -> Result<bool, Error> {
+        self.read("look up the job", |state| {
+            let completed: Option<Option<i64>> = state
+                .prepare_cached("SELECT completed FROM jobs WHERE name = ?1")?
+                .query_row(params![job], |row| row.get(0))
+                .optional()?;
+            Ok(completed.flatten().is_none())
+        })
+    }
+
+    /// Notes that a cycle tried everything that it had planned.
+    pub(crate) fn note_completed(&self, job: &JobName, cycle: i64) -> Result<(), Error> {
+        self.write("note that a cycle has completed", |tx| {
+            tx.run(
+                "UPDATE jobs SET completed = ?2 WHERE name = ?1 AND completed IS NULL",
+                params![job, cycle],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Notes what the source held at a complete reading.
+    pub(crate) fn note_seen(&self, job: &JobName) -> Result<(), Error> {
+        self.write("note what the source holds", |tx| {
+            let seen = super::source::present(tx)?;
+            tx.run(
+                "UPDATE jobs SET seen_users = ?2, seen_groups = ?3 WHERE name = ?1",
+                params![job, Column(seen.users), Column(seen.groups)],
+            )?;
+            Ok(())
         })
     }
 

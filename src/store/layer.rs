@@ -16,6 +16,8 @@ const COPIED: &[&str] = &[
     "pending",
     "link_events",
     "holds",
+    "hold_reasons",
+    "lost_members",
     "cycles",
     "nested",
 ];

@@ -184,10 +184,7 @@ impl Store {
             };
             put_sent(state, job, key, current)?;
             if let Some(members) = members {
-                state.run(
-                    "DELETE FROM sent_members WHERE job = ?1 AND group_key = ?2",
-                    params![job, key],
-                )?;
+                clear_members(state, job, key)?;
                 put_members(state, job, key, members.iter().copied())?;
             }
             state.run(
@@ -315,6 +312,9 @@ pub(super) fn put_link(
             ],
         )?;
         count(state, job, kind, 1, 1)?;
+        if kind == ObjectKind::User {
+            count_active(state, job, 1)?;
+        }
         note_event(state, job, key)?;
     }
     put_sent(state, job, key, sent)
@@ -342,6 +342,7 @@ pub(super) fn forget_link(
     key: Key,
 ) -> rusqlite::Result<()> {
     if let Some((_, in_scope)) = target_of(state, job, key)? {
+        put_active(state, job, key, false)?;
         state.run(
             "DELETE FROM links WHERE link = ?1",
             params![link_of(job, key)],
@@ -352,10 +353,7 @@ pub(super) fn forget_link(
         "DELETE FROM sent_references WHERE job = ?1 AND source = ?2",
         params![job, key],
     )?;
-    state.run(
-        "DELETE FROM sent_members WHERE job = ?1 AND group_key = ?2",
-        params![job, key],
-    )?;
+    clear_members(state, job, key)?;
     note_event(state, job, key)
 }
 
@@ -426,6 +424,42 @@ pub(super) fn put_sent(state: &State, job: i64, key: Key, sent: &Sent) -> rusqli
         "UPDATE links SET sent = ?2 WHERE link = ?1",
         params![link_of(job, key), pack_sent(state, &plain)?],
     )?;
+    put_active(state, job, key, is_active(&plain))
+}
+
+/// Whether the user can use the application, as far as `active` says.
+fn is_active(sent: &Sent) -> bool {
+    let mut values = sent.iter();
+    !values.any(|(path, value)| path.is_active() && *value == Value::Boolean(false))
+}
+
+/// Notes whether the user can use the application.
+pub(super) fn put_active(state: &State, job: i64, key: Key, active: bool) -> rusqlite::Result<()> {
+    let changed = state.changes(
+        "UPDATE links SET active = ?2 WHERE link = ?1 AND active <> ?2",
+        params![link_of(job, key), active],
+    )?;
+    if changed && kind_of(state, key)? == ObjectKind::User {
+        count_active(state, job, if active { 1 } else { -1 })?;
+    }
+    Ok(())
+}
+
+fn count_active(state: &State, job: i64, more: i64) -> rusqlite::Result<()> {
+    state.run(
+        "UPDATE jobs SET active_users = active_users + ?2 WHERE key = ?1",
+        params![job, more],
+    )?;
+    Ok(())
+}
+
+fn count_memberships(state: &State, job: i64, more: i64) -> rusqlite::Result<()> {
+    if more != 0 {
+        state.run(
+            "UPDATE jobs SET memberships = memberships + ?2 WHERE key = ?1",
+            params![job, more],
+        )?;
+    }
     Ok(())
 }
 
@@ -445,7 +479,9 @@ pub(super) fn merge_sent<'v>(
     let Some(mut sent) = known else {
         return Ok(());
     };
+    let mut changes_active = false;
     for (path, value) in changes {
+        changes_active |= path.is_active();
         match value {
             Some(Value::Reference(referenced)) => {
                 sent.remove(path);
@@ -466,6 +502,9 @@ pub(super) fn merge_sent<'v>(
         "UPDATE links SET sent = ?2 WHERE link = ?1",
         params![link_of(job, key), pack_sent(state, &sent)?],
     )?;
+    if changes_active {
+        put_active(state, job, key, is_active(&sent))?;
+    }
     Ok(())
 }
 
@@ -505,13 +544,22 @@ pub(super) fn put_members(
     group: Key,
     members: impl IntoIterator<Item = Key>,
 ) -> rusqlite::Result<()> {
+    let mut more = 0;
     for member in members {
-        state.run(
+        more += i64::from(state.changes(
             "INSERT OR IGNORE INTO sent_members (job, group_key, member_key) VALUES (?1, ?2, ?3)",
             params![job, group, member],
-        )?;
+        )?);
     }
-    Ok(())
+    count_memberships(state, job, more)
+}
+
+fn clear_members(state: &State, job: i64, group: Key) -> rusqlite::Result<()> {
+    let members: Vec<Key> = state.column(
+        "SELECT member_key FROM sent_members WHERE job = ?1 AND group_key = ?2",
+        params![job, group],
+    )?;
+    remove_members(state, job, group, members)
 }
 
 pub(super) fn remove_members(
@@ -520,13 +568,14 @@ pub(super) fn remove_members(
     group: Key,
     members: impl IntoIterator<Item = Key>,
 ) -> rusqlite::Result<()> {
+    let mut fewer = 0;
     for member in members {
-        state.run(
+        fewer += i64::from(state.changes(
             "DELETE FROM sent_members WHERE job = ?1 AND group_key = ?2 AND member_key = ?3",
             params![job, group, member],
-        )?;
+        )?);
     }
-    Ok(())
+    count_memberships(state, job, -fewer)
 }
 
 fn note_event(state: &State, job: i64, key: Key) -> rusqlite::Result<()> {

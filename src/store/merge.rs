@@ -1,5 +1,6 @@
 //! Merging a page of the source into what is known, with the marks that it causes.
 
+use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
 
 use super::codec::{pack_attributes, unpack_attributes};
@@ -18,6 +19,7 @@ pub(super) struct Page<'p> {
     marks: Marks<'p>,
     summary: PageSummary,
     round: &'p Round,
+    now: DateTime<Utc>,
 }
 
 /// What the merge of an object's own properties marks.
@@ -47,6 +49,7 @@ impl<'p> Page<'p> {
         state: &'p State,
         kind: ObjectKind,
         round: &'p Round,
+        now: DateTime<Utc>,
     ) -> rusqlite::Result<Self> {
         Ok(Self {
             state,
@@ -54,6 +57,7 @@ impl<'p> Page<'p> {
             marks: Marks::of_every_job(state)?,
             summary: PageSummary::default(),
             round,
+            now,
         })
     }
 
@@ -108,6 +112,11 @@ impl<'p> Page<'p> {
             )? {
                 self.drop_member(key, member)?;
             }
+            // It did not lose them: it is gone.
+            self.state.run(
+                "DELETE FROM lost_members WHERE group_key = ?1",
+                params![key],
+            )?;
         }
         Ok(())
     }
@@ -329,6 +338,10 @@ impl<'p> Page<'p> {
             }
             return Ok(false);
         }
+        self.state.run(
+            "DELETE FROM lost_members WHERE group_key = ?1 AND member_key = ?2",
+            params![group, member],
+        )?;
         if !self.round.full {
             self.state.run(
                 "INSERT OR IGNORE INTO memberships (member_key, group_key) VALUES (?1, ?2)",
@@ -350,6 +363,10 @@ impl<'p> Page<'p> {
             params![group, member],
         )?;
         if removed {
+            self.state.run(
+                "REPLACE INTO lost_members (group_key, member_key, at) VALUES (?1, ?2, ?3)",
+                params![group, member, self.now.timestamp_millis()],
+            )?;
             self.state.run(
                 "DELETE FROM memberships WHERE member_key = ?1 AND group_key = ?2",
                 params![member, group],

@@ -30,8 +30,9 @@ mod tests;
 pub(crate) use assignments::Application;
 pub(crate) use error::Error;
 pub(crate) use escrow::{NotPlanned, PLAN};
+pub(crate) use holds::Deciding;
 pub(crate) use ledger::{
-    Advanced, LogFilter, Place, Queued, RequestRecord, Row, RowId, RowsOf, Unknown,
+    Advanced, Judged, Judging, LogFilter, Place, Queued, RequestRecord, Row, RowId, RowsOf, Unknown,
 };
 pub(crate) use lock::Lock;
 pub(crate) use open::Store;

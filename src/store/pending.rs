@@ -156,7 +156,6 @@ impl Store {
                      WHERE p.job = escrow.job AND p.kind = escrow.kind AND p.key = escrow.source)",
                 params![job],
             )?;
-            Self::lapse_approvals(tx, job)?;
             forget_deleted_objects(tx)
         })
     }

@@ -1,7 +1,7 @@
 //! What was read from the source, and up to where: rounds of delta pages, each committed together
 //! with the watermark behind it and the marks it causes (product rule 1).
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{OptionalExtension, params};
 
 use super::merge::Page;
@@ -9,6 +9,10 @@ use super::state::State;
 use super::wire::Column;
 use super::{Error, Store};
 use crate::engine::model::{Complete, ObjectKind, SourceChange};
+use crate::engine::plan::Count;
+
+/// How long it is remembered which members a group lost.
+const LOST: TimeDelta = TimeDelta::hours(24);
 
 /// Where a round of reading begins, or goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +68,12 @@ impl Store {
                     page_link: Some(link),
                     ..
                 }) => Ok(Since::Watermark(link)),
+                // A full round that has brought nothing yet; an older delta link stays until it ends.
+                Some(Round {
+                    under_way: true,
+                    full: true,
+                    ..
+                }) => Ok(Since::Beginning),
                 Some(Round {
                     under_way,
                     delta_link: Some(link),
@@ -105,7 +115,7 @@ impl Store {
             let Some(round) = round(tx, kind)?.filter(|round| round.under_way) else {
                 return Ok(None);
             };
-            let mut page = Page::new(tx, kind, &round)?;
+            let mut page = Page::new(tx, kind, &round, now)?;
             for change in changes {
                 page.merge(change)?;
             }
@@ -119,6 +129,10 @@ impl Store {
                         page.drop_what_was_not_reported()?;
                         index_round(tx, kind, round.number)?;
                     }
+                    tx.run(
+                        "DELETE FROM lost_members WHERE at < ?1",
+                        params![(now - LOST).timestamp_millis()],
+                    )?;
                     tx.run(
                         "UPDATE watermarks
                          SET under_way = 0, page_link = NULL, delta_link = ?2, updated = ?3
@@ -146,6 +160,20 @@ impl Store {
         })
     }
 
+    /// Lets the next round of a stream be full. Its delta link stays until that round is finished.
+    pub(crate) fn read_from_beginning(&self, kind: ObjectKind) -> Result<(), Error> {
+        self.write("read the source from the beginning", |tx| {
+            index_rounds_under_way(tx)?;
+            tx.run(
+                "UPDATE watermarks
+                 SET page_link = NULL, under_way = 1, full_round = 1, round = round + 1
+                 WHERE kind = ?1",
+                params![kind],
+            )?;
+            Ok(())
+        })
+    }
+
     /// Forgets the links of a stream, so that its next round is full. The objects stay known.
     pub(crate) fn forget_watermark(&self, kind: ObjectKind) -> Result<(), Error> {
         self.write("forget the watermark", |tx| {
@@ -160,6 +188,15 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// How many users and groups the source holds.
+pub(super) fn present(state: &State) -> rusqlite::Result<Count> {
+    super::objects::counts(
+        state,
+        "SELECT count(*) FROM objects WHERE kind = ?1 AND presence = 1",
+        |kind| (kind,),
+    )
 }
 
 fn round(state: &State, kind: ObjectKind) -> rusqlite::Result<Option<Round>> {

@@ -19,6 +19,7 @@ mod foreign;
 mod import;
 mod json;
 mod life;
+mod limits;
 mod log;
 mod matching;
 mod names;

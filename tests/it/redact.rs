@@ -302,7 +302,7 @@ async fn a_filter_does_not_tell_what_a_mapping_redacts() {
     let held = &plan["held"]["actions"][0];
     assert_eq!(held["why"]["filters"][0]["value"], HIDDEN, "{plan:#}");
     let text = told.run(&rig, &["plan"], 4).await.out;
-    assert!(text.contains("Held back"), "{text}");
+    assert!(text.contains("\nHeld\n"), "{text}");
     told.run(&rig, &["sync"], 4).await;
     told.run(&rig, &["status", "-v"], 0).await;
     filter("NOT REGEX MATCH", all);

@@ -235,13 +235,28 @@ impl List {
     }
 
     fn limits(&mut self, limits: Limits) {
-        let Limits { max_deletions } = limits;
+        let Limits {
+            max_deletions,
+            max_membership_removals,
+        } = limits;
+        if let Some(limit) = max_membership_removals {
+            let what = match limit {
+                Limit::Count(count) => format!("max_membership_removals = {count}"),
+                Limit::Percent(percent) => format!("max_membership_removals = \"{percent}%\""),
+            };
+            self.leave("safety", what, "Entra has no limit of memberships");
+        }
         let (what, why) = match max_deletions {
-            Limit::Count(count) => (
+            None => (
+                "max_deletions".to_owned(),
+                "it has the default, the smaller of 500 and 10%; in Entra the accidental deletion threshold \
+                 stands beside the schema",
+            ),
+            Some(Limit::Count(count)) => (
                 format!("max_deletions = {count}"),
                 "in Entra it is the accidental deletion threshold, which stands beside the schema",
             ),
-            Limit::Percent(percent) => (
+            Some(Limit::Percent(percent)) => (
                 format!("max_deletions = \"{percent}%\""),
                 "Entra's accidental deletion threshold is a number, and stands beside the schema",
             ),
@@ -337,6 +352,7 @@ provision = ["Sales"]
 one_group_each = true
 [jobs.safety]
 max_deletions = "10%"
+max_membership_removals = "20%"
 [jobs.schedule]
 cron = "0 30 6 * * Mon-Fri"
 timezone = "Europe/Berlin"
@@ -381,7 +397,7 @@ interval = "5m"
         insta::assert_snapshot!(left(SMALL).join("\n"), @r#"
         target: base_url, token: in Entra they are the Tenant URL and the Secret Token, which stand beside the schema
         target: member_remove = "filter": Entra does so only if its Tenant URL has the parameter aadOptscim062020
-        safety: max_deletions = 500: in Entra it is the accidental deletion threshold, which stands beside the schema
+        safety: max_deletions: it has the default, the smaller of 500 and 10%; in Entra the accidental deletion threshold stands beside the schema
         "#);
     }
 
@@ -414,6 +430,7 @@ interval = "5m"
         users: when_out_of_scope = "delete": Entra disables who leaves scope, and deletes who is deleted for good
         groups: when_out_of_scope = "keep": in Entra it is the setting SkipOutOfScopeDeletions of the whole application, which stands beside the schema
         groups: one_group_each = true: Entra does not warn of people in several groups
+        safety: max_membership_removals = "20%": Entra has no limit of memberships
         safety: max_deletions = "10%": Entra's accidental deletion threshold is a number, and stands beside the schema
         schedule: interval or cron, timezone, jitter: Entra runs its jobs about every 40 minutes
         "#);
@@ -423,7 +440,7 @@ interval = "5m"
         target: base_url, token: in Entra they are the Tenant URL and the Secret Token, which stand beside the schema
         target: member_remove = "value-list": Entra does so only if its Tenant URL has no parameter aadOptscim062020
         scope: exclude_default_access = true: Entra has no such switch for who holds the Default Access role alone
-        safety: max_deletions = 500: in Entra it is the accidental deletion threshold, which stands beside the schema
+        safety: max_deletions: it has the default, the smaller of 500 and 10%; in Entra the accidental deletion threshold stands beside the schema
         schedule: interval or cron, timezone, jitter: Entra runs its jobs about every 40 minutes
         "#);
     }

@@ -310,7 +310,7 @@ fn importing_what_was_exported_gives_the_same_job() {
         let always = [
             "base_url, token",
             "member_remove = \"filter\"",
-            "max_deletions = 500",
+            "max_deletions",
         ];
         let mut always = always.iter();
         assert!(
@@ -726,7 +726,7 @@ mappings = [
     users, mapping of emails: the mapping: Entra's constants are plain text
     target: base_url, token: in Entra they are the Tenant URL and the Secret Token, which stand beside the schema
     target: member_remove = "filter": Entra does so only if its Tenant URL has the parameter aadOptscim062020
-    safety: max_deletions = 500: in Entra it is the accidental deletion threshold, which stands beside the schema
+    safety: max_deletions: it has the default, the smaller of 500 and 10%; in Entra the accidental deletion threshold stands beside the schema
     "#);
 }
 

@@ -52,6 +52,7 @@ pub(super) struct Job {
     pub(super) users: Rules,
     pub(super) groups: Rules,
     pub(super) max_deletions: Option<Typed<Limit>>,
+    pub(super) max_membership_removals: Option<Typed<Limit>>,
     pub(super) schedule: Schedule,
 }
 

@@ -138,7 +138,8 @@ impl Job {
             scope: Scope::read(table, &SCOPE, SECTIONS, log),
             users: Rules::read(table, "users", &USERS, SECTIONS, log),
             groups: Rules::read(table, "groups", &GROUPS, SECTIONS, log),
-            max_deletions: read_limit(&safety, log),
+            max_deletions: read_limit(&safety, "max_deletions", log),
+            max_membership_removals: read_limit(&safety, "max_membership_removals", log),
             schedule: Schedule::read(table, &JOB_SCHEDULE, log),
             place: table.place.clone(),
         }
@@ -448,8 +449,8 @@ impl Preset {
     }
 }
 
-fn read_limit(safety: &Table, log: &mut Log) -> Option<Typed<Limit>> {
-    let Typed { value, place } = safety.any("max_deletions")?;
+fn read_limit(safety: &Table, key: &str, log: &mut Log) -> Option<Typed<Limit>> {
+    let Typed { value, place } = safety.any(key)?;
     let remedy = "write a number such as 500, or a share such as \"10%\"";
     let limit = match &value {
         Value::Num(..) => {

@@ -127,7 +127,8 @@ pub(super) const MAPPING: Section = section(
         "remove",
     ],
 );
-pub(super) const SAFETY: Section = section("jobs.safety", &["max_deletions"]);
+pub(super) const SAFETY: Section =
+    section("jobs.safety", &["max_deletions", "max_membership_removals"]);
 
 /// Every section of the configuration.
 pub(in crate::config) const SECTIONS: &[&Section] = &[

@@ -10,11 +10,9 @@ use super::target::resolve_target;
 use crate::config::problem::Log;
 use crate::config::settings::{Application, Job};
 use crate::config::{file, fingerprint, mapping, preset};
-use crate::engine::job::{self, Limit, Limits, ScopeMode, WhenOutOfScope};
+use crate::engine::job::{self, Limits, ScopeMode, WhenOutOfScope};
 use crate::engine::mapping::Source;
 use crate::engine::model::{JobName, ObjectKind, source};
-
-const MAX_DELETIONS: Limit = Limit::Count(500);
 
 /// Most characters of a job's name.
 const NAME_LENGTH: usize = 64;
@@ -84,10 +82,11 @@ pub(super) fn resolve_job(
         scope,
         one_group_each: one_group_each.is_some_and(|typed| typed.value),
         limits: Limits {
-            max_deletions: job
-                .max_deletions
+            max_deletions: job.max_deletions.as_ref().map(|limit| limit.value),
+            max_membership_removals: job
+                .max_membership_removals
                 .as_ref()
-                .map_or(MAX_DELETIONS, |limit| limit.value),
+                .map(|limit| limit.value),
         },
     };
     check_job(job, &rules, log);

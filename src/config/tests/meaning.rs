@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
-use crate::engine::job::{Limit, ScopeMode, WhenOutOfScope};
+use crate::engine::job::{ScopeMode, WhenOutOfScope};
 use crate::engine::mapping::{self as engine_mapping, Apply, OnEmpty};
 use crate::engine::model::{ObjectKind, TargetType, Value};
 
@@ -34,7 +34,8 @@ fn a_short_configuration_has_every_default() {
     ));
     assert_eq!(job.rules.scope.mode, ScopeMode::Assigned);
     assert_eq!(job.rules.users.when_out_of_scope, WhenOutOfScope::Disable);
-    assert_eq!(job.rules.limits.max_deletions, Limit::Count(500));
+    assert_eq!(job.rules.limits.max_deletions, None);
+    assert_eq!(job.rules.limits.max_membership_removals, None);
     assert!(job.rules.groups.enabled);
     assert_eq!(job.rules.users.mappings.len(), 22);
 }

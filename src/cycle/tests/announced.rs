@@ -40,7 +40,7 @@ impl Rig {
             .plan(&job, &Options::default(), &progress, agent.due())
             .await;
         let planned = planned.unwrap_or_else(|error| panic!("{}", error.chain()));
-        assert_eq!(planned.held, None);
+        assert_eq!(planned.held, []);
         let mut actions = Vec::new();
         let mut after = None;
         loop {

@@ -59,6 +59,10 @@ application = {{ app_id = "{}" }}
 [jobs.target]
 base_url = "{}"
 token = {{ file = "{}" }}
+
+[jobs.safety]
+max_deletions = "100%"
+max_membership_removals = "100%"
 "#,
             sandbox.tenant_id(),
             sandbox.client_id(),

@@ -215,6 +215,19 @@ pub(crate) enum WhyRemoved {
     Missing,
 }
 
+impl WhyRemoved {
+    /// The one word for it in JSON and in the state.
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::OutOfScope(out) => out.as_str(),
+            Self::Blocked => "blocked",
+            Self::SoftDeleted => "soft-deleted",
+            Self::Deleted => "deleted",
+            Self::Missing => "missing",
+        }
+    }
+}
+
 /// The classes in which removals are judged, each apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RemovalClass {
@@ -248,6 +261,22 @@ pub(crate) enum WhyOut {
     Filter(Vec<ClauseFailure>),
     /// The job does not provision this kind.
     KindDisabled,
+}
+
+impl WhyOut {
+    /// The one word for it in JSON and in the state.
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::NotAssigned => "not-assigned",
+            Self::NotSecurityEnabled => "not-security-enabled",
+            Self::SecurityNotRead => "security-not-read",
+            Self::NotNamed => "not-named",
+            Self::DefaultAccessOnly => "default-access-only",
+            Self::Excluded => "excluded",
+            Self::Filter(_) => "filter",
+            Self::KindDisabled => "kind-disabled",
+        }
+    }
 }
 
 /// Something that the target will not like, though it may be carried out.
@@ -311,6 +340,8 @@ pub(crate) enum Why {
     CannotDisable(WhyRemoved),
     /// Would be removed, but the source was not read completely, or the scope names what is not there.
     IncompleteRead(WhyRemoved),
+    /// Would be removed, but no cycle of the job has completed yet.
+    FirstCycle(RemovalClass),
     /// The look-up in the target failed; the target's own words.
     LookupFailed(String),
 }
@@ -331,6 +362,7 @@ impl Why {
             | Self::IgnoredByMapping
             | Self::NotAllowed(_)
             | Self::Kept(_)
+            | Self::FirstCycle(_)
             | Self::IncompleteRead(_) => false,
         }
     }
@@ -349,6 +381,7 @@ impl Why {
             | Self::Kept(_)
             | Self::CannotDisable(_)
             | Self::IncompleteRead(_)
+            | Self::FirstCycle(_)
             | Self::LookupFailed(_) => None,
         }
     }
@@ -373,6 +406,7 @@ impl Why {
             Self::Kept(_) => "kept",
             Self::CannotDisable(_) => "cannot-disable",
             Self::IncompleteRead(_) => "incomplete-read",
+            Self::FirstCycle(_) => "first-cycle",
             Self::LookupFailed(_) => "lookup-failed",
         }
     }

@@ -108,8 +108,8 @@ pub(crate) struct Header {
     /// How many links the job had before.
     pub(crate) linked: Count,
     /// Links in scope before this plan, and once it is carried out; evaluated or not.
-    pub(crate) scope_before: u64,
-    pub(crate) scope_after: u64,
+    pub(crate) scope_before: Count,
+    pub(crate) scope_after: Count,
     /// Why some removals could not be derived; `None` when the reading was complete and the scope
     /// certain.
     pub(crate) incomplete: Option<String>,

@@ -60,6 +60,7 @@ impl Redactions {
             | Why::BlockedNotCreated
             | Why::NoMatchingValue
             | Why::IgnoredByMapping
+            | Why::FirstCycle(_)
             | Why::NotAllowed(_) => {}
         }
         Shown(Cow::Owned(shown))

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::value::{key_json, path_json, subject_json, value_json};
-use super::why::{filters_of_removal_json, why_removed_word};
+use super::why::filters_of_removal_json;
 use crate::engine::model::TargetId;
 use crate::engine::plan::{Action, Change, Operation, Referenced, Step, WhyRemoved, WriteMode};
 use crate::engine::redact::Shown;
@@ -128,7 +128,7 @@ fn referenced_json(referenced: &Referenced, names: Names<'_>) -> Json {
 
 fn why_removed_json(why: &WhyRemoved, action: &Action) -> Json {
     let mut object = json!({
-        "reason": why_removed_word(why),
+        "reason": why.as_str(),
         "text": sentence::why_removed(why, action.subject.kind),
     });
     if let Some(filters) = filters_of_removal_json(why) {

@@ -1,23 +1,46 @@
-//! What an operator approved.
+//! What an operator approved or rejected.
 
 use std::io::{self, Write};
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::document::FORMAT;
+use super::value::subject_json;
 use crate::engine::model::JobName;
-use crate::engine::record::HeldSet;
+use crate::engine::record::{Decided, HeldRemoval, by_action};
 
-/// What was approved for a job; `None` when nothing was held.
-pub(crate) fn approved(
+/// What was decided for a job; `None` when nothing was held.
+pub(crate) fn decided(
     out: &mut dyn Write,
     job: &JobName,
-    held: Option<&HeldSet>,
+    decided: Option<&Decided>,
+    approve: bool,
 ) -> io::Result<()> {
+    let word = if approve { "approved" } else { "rejected" };
+    let gone = decided.iter().flat_map(|decided| &decided.gone);
     let document = json!({
         "format": FORMAT,
         "job": job.as_str(),
-        "approved": held.map(HeldSet::by_action),
+        word: decided.map(|decided| by_action(&decided.removals)),
+        "gone": gone.map(removal_json).collect::<Vec<_>>(),
+        "later": decided.map_or(0, |decided| decided.later),
     });
     writeln!(out, "{document}")
+}
+
+pub(super) fn removal_json(removal: &HeldRemoval) -> Json {
+    let HeldRemoval {
+        subject,
+        member,
+        action,
+        cause,
+        reason,
+    } = removal;
+    json!({
+        "action": action,
+        "subject": subject_json(subject),
+        "member": member.as_ref().map(subject_json),
+        "why": cause,
+        "reason": reason,
+    })
 }

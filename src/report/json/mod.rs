@@ -16,7 +16,7 @@ mod value;
 mod warning;
 mod why;
 
-pub(crate) use approval::approved;
+pub(crate) use approval::decided;
 pub(super) use document::FORMAT;
 pub(crate) use document::{Document, error};
 pub(crate) use problem::problems;

@@ -38,7 +38,10 @@ impl Serialize for PlanDocument<'_> {
         map.serialize_entry("misnamed", &misnamed_json(&header.misnamed))?;
         map.serialize_entry("totals", &totals(counted))?;
         map.serialize_entry("actions", &PartOf(rows, Part::Cleared))?;
-        map.serialize_entry("held", &held.map(|why| Held { why, rows }))?;
+        map.serialize_entry(
+            "held",
+            &(!held.is_empty()).then_some(Held { why: held, rows }),
+        )?;
         map.serialize_entry("skipped", &PartOf(rows, Part::Skipped))?;
         map.serialize_entry("warnings", &warnings_json(&header.warnings))?;
         map.serialize_entry("requests", &requests_json(requests))?;
@@ -47,7 +50,7 @@ impl Serialize for PlanDocument<'_> {
 }
 
 struct Held<'a> {
-    why: WhyHeld,
+    why: &'a [WhyHeld],
     rows: &'a dyn Rows,
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::value::{key_json, path_json, subject_json};
-use super::why::{filters_json, filters_of_removal_json, why_out_word, why_removed_word};
+use super::why::{filters_json, filters_of_removal_json};
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::TargetId;
 use crate::engine::plan::{Skipped, Why};
@@ -21,13 +21,13 @@ pub(super) fn skipped_json(skipped: &Shown<'_, Skipped>, names: Names<'_>) -> Js
     set("text", json!(sentence::why(why, subject.kind, names)));
     match why {
         Why::OutOfScope(out) => {
-            set("detail", json!(why_out_word(out)));
+            set("detail", json!(out.as_str()));
             if let Some(filters) = filters_json(out) {
                 set("filters", filters);
             }
         }
         Why::Kept(removed) | Why::CannotDisable(removed) | Why::IncompleteRead(removed) => {
-            set("detail", json!(why_removed_word(removed)));
+            set("detail", json!(removed.as_str()));
             if let Some(filters) = filters_of_removal_json(removed) {
                 set("filters", filters);
             }
@@ -55,6 +55,7 @@ pub(super) fn skipped_json(skipped: &Shown<'_, Skipped>, names: Names<'_>) -> Js
             set("errors", errors.collect());
         }
         Why::LookupFailed(_)
+        | Why::FirstCycle(_)
         | Why::BlockedNotCreated
         | Why::NoMatchingValue
         | Why::IgnoredByMapping => {}

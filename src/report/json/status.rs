@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::approval::removal_json;
 use super::value::{count_json, requests_json, subject_json, time_json};
 use super::why::why_held_json;
 use crate::engine::record::{CycleRecord, Escrowed, JobRecord};
@@ -22,6 +23,7 @@ pub(super) fn status_json(status: &JobStatus) -> Json {
                 in_escrow,
                 escrow,
                 held,
+                rejected,
             },
     } = status;
     let escrow = escrow.iter().map(|entry| {
@@ -45,9 +47,12 @@ pub(super) fn status_json(status: &JobStatus) -> Json {
         })
     });
     let held = held.as_ref().map(|held| {
-        let mut object = why_held_json(held.why);
+        let mut object = why_held_json(&held.why);
         object.insert("since".to_owned(), time_json(held.since));
+        object.insert("cycle".to_owned(), json!(held.cycle));
         object.insert("removals".to_owned(), json!(held.by_action()));
+        let list = held.removals.iter().map(removal_json);
+        object.insert("list".to_owned(), list.collect());
         object
     });
     json!({
@@ -58,6 +63,7 @@ pub(super) fn status_json(status: &JobStatus) -> Json {
         "in_escrow": count_json(*in_escrow),
         "escrow": escrow.collect::<Vec<_>>(),
         "held": held,
+        "rejected": rejected.iter().map(removal_json).collect::<Vec<_>>(),
         "last_cycle": cycles.first().map(cycle_json),
         "next": next.map(time_json),
         "full_evaluation": full_evaluation,

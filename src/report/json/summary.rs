@@ -7,7 +7,7 @@ use super::value::{count_json, requests_json, subject_json, time_json};
 use super::warning::warnings_json;
 use super::why::why_held_json;
 use crate::engine::outcome::Failure;
-use crate::engine::summary::{FailedObject, Summary};
+use crate::engine::summary::{FailedObject, HeldRemovals, Summary};
 use crate::report::sentence;
 
 pub(super) fn summary_json(summary: &Summary) -> Json {
@@ -69,7 +69,7 @@ pub(super) fn summary_json(summary: &Summary) -> Json {
         "not_tried": not_tried,
         "failures": failures.collect::<Vec<_>>(),
         "warnings": warnings_json(warnings),
-        "held": held.map(|(why, removals)| {
+        "held": held.as_ref().map(|HeldRemovals { why, removals }| {
             let mut object = why_held_json(why);
             object.insert("removals".to_owned(), json!(removals));
             object

@@ -8,29 +8,6 @@ use crate::engine::guard::WhyHeld;
 use crate::engine::plan::{WhyOut, WhyRemoved};
 use crate::report::sentence;
 
-pub(super) fn why_removed_word(why: &WhyRemoved) -> &'static str {
-    match why {
-        WhyRemoved::OutOfScope(out) => why_out_word(out),
-        WhyRemoved::Blocked => "blocked",
-        WhyRemoved::SoftDeleted => "soft-deleted",
-        WhyRemoved::Deleted => "deleted",
-        WhyRemoved::Missing => "missing",
-    }
-}
-
-pub(super) fn why_out_word(why: &WhyOut) -> &'static str {
-    match why {
-        WhyOut::NotAssigned => "not-assigned",
-        WhyOut::NotSecurityEnabled => "not-security-enabled",
-        WhyOut::SecurityNotRead => "security-not-read",
-        WhyOut::NotNamed => "not-named",
-        WhyOut::DefaultAccessOnly => "default-access-only",
-        WhyOut::Excluded => "excluded",
-        WhyOut::Filter(_) => "filter",
-        WhyOut::KindDisabled => "kind-disabled",
-    }
-}
-
 /// The clause that failed in each scoping filter; `None` where no filter kept the object out.
 pub(super) fn filters_json(why: &WhyOut) -> Option<Json> {
     let WhyOut::Filter(failures) = why else {
@@ -60,18 +37,45 @@ pub(super) fn filters_of_removal_json(why: &WhyRemoved) -> Option<Json> {
     }
 }
 
-pub(super) fn why_held_json(why: WhyHeld) -> Map<String, Json> {
+/// The first reason, and all of them in `reasons`.
+pub(super) fn why_held_json(why: &[WhyHeld]) -> Map<String, Json> {
+    let mut object = why.first().map(|why| reason_json(*why)).unwrap_or_default();
+    let reasons = why.iter().map(|why| Json::Object(reason_json(*why)));
+    object.insert("reasons".to_owned(), reasons.collect());
+    object
+}
+
+fn reason_json(why: WhyHeld) -> Map<String, Json> {
     let text = json!(sentence::why_held(why));
     let fields = match why {
-        WhyHeld::TooManyDeletions { planned, limit } => vec![
+        WhyHeld::TooMany {
+            counted,
+            planned,
+            recent,
+            limit,
+        } => vec![
             ("reason", json!("too-many-deletions")),
+            ("counted", json!(counted.as_str())),
             ("planned", json!(planned)),
+            ("recent", json!(recent)),
             ("limit", json!(limit)),
         ],
-        WhyHeld::EmptiedScope { linked } => vec![
+        WhyHeld::EmptiedScope { kind, linked } => vec![
             ("reason", json!("emptied-scope")),
+            ("kind", json!(kind.to_string())),
             ("linked", count_json(linked)),
         ],
+        WhyHeld::ShrunkGroups { groups } => vec![
+            ("reason", json!("shrunk-groups")),
+            ("groups", json!(groups)),
+        ],
+        WhyHeld::ShrunkSource { kind, before, now } => vec![
+            ("reason", json!("shrunk-source")),
+            ("kind", json!(kind.to_string())),
+            ("before", json!(before)),
+            ("now", json!(now)),
+        ],
+        WhyHeld::Undecided => vec![("reason", json!("undecided"))],
     };
     let fields = fields.into_iter().chain([("text", text)]);
     fields

@@ -1,20 +1,64 @@
-//! What an operator approved.
+//! What an operator approved or rejected.
 
 use crate::engine::model::JobName;
-use crate::engine::record::HeldSet;
-use crate::report::sentence::{clean, removals};
+use crate::engine::record::{Decided, HeldRemoval, by_action};
+use crate::report::sentence::{clean, removals, subject_text, things};
 
-/// What was approved for a job.
-pub(crate) fn approved(job: &JobName, held: &HeldSet) -> String {
+/// What was decided for a job, one sentence a line.
+pub(crate) fn decided(job: &JobName, decided: &Decided, approve: bool) -> String {
+    let Decided {
+        cycle: _,
+        removals: covered,
+        gone,
+        later,
+    } = decided;
     let job = clean(job.as_str());
-    let removals = removals(&held.by_action());
-    format!("Approved for {job}: {removals}. The next cycle carries it out, if it still applies.")
+    let what = removals(&by_action(covered));
+    let mut lines = Vec::new();
+    if covered.is_empty() {
+        lines.push(format!("Nothing that is held of {job} is meant."));
+    } else if approve {
+        lines.push(format!(
+            "Approved for {job}: {what}. The next cycle carries it out, if it still applies."
+        ));
+    } else {
+        lines.push(format!(
+            "Rejected for {job}: {what}. It is not planned again until its cause changes."
+        ));
+    }
+    for one in gone {
+        lines.push(format!("No longer planned: {}.", removal(one)));
+    }
+    if *later > 0 {
+        lines.push(format!(
+            "{} joined later and stay held.",
+            things(*later, "removal")
+        ));
+    }
+    lines.join("\n")
 }
 
-/// There was nothing to approve.
-pub(crate) fn nothing_held(job: &JobName) -> String {
+/// A removal in words: `disable user ann`, `remove-members group Sales: ann`.
+pub(crate) fn removal(removal: &HeldRemoval) -> String {
+    let HeldRemoval {
+        subject,
+        member,
+        action,
+        cause: _,
+        reason: _,
+    } = removal;
+    let subject = subject_text(subject);
+    match member {
+        None => format!("{} {subject}", clean(action)),
+        Some(member) => format!("{} {subject}: {}", clean(action), subject_text(member)),
+    }
+}
+
+/// There was nothing to decide.
+pub(crate) fn nothing_held(job: &JobName, approve: bool) -> String {
     format!(
-        "Nothing of {} is held back; nothing to approve.",
-        clean(job.as_str())
+        "Nothing of {} is held back; nothing to {}.",
+        clean(job.as_str()),
+        if approve { "approve" } else { "reject" }
     )
 }

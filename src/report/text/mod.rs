@@ -14,7 +14,7 @@ mod style;
 mod summary;
 mod warning;
 
-pub(crate) use approval::{approved, nothing_held};
+pub(crate) use approval::{decided, nothing_held};
 pub(crate) use check::checks;
 pub(crate) use plan::plan;
 pub(crate) use problem::{invalid, problem, valid};

@@ -47,9 +47,11 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
         writeln!(out, "{} {}", style.mark(Mark::Warn), misnamed(one))?;
     }
     write_actions(out, view, style)?;
-    if let Some(why) = held {
+    if !held.is_empty() {
         writeln!(out, "\n{}", style.bold("Held"))?;
-        writeln!(out, "  {}.", capital(&why_held(why)))?;
+        for why in held {
+            writeln!(out, "  {}.", capital(&why_held(*why)))?;
+        }
         rows.each(Part::Held, &mut |row| match row {
             PlanRow::Action(action) => write_action(out, action, Names::Rows(rows), style),
             PlanRow::Skipped(_) => Ok(()),

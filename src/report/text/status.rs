@@ -4,11 +4,12 @@ use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
 
+use super::approval::removal;
 use super::cycle::{Numbers, write_numbers};
 use super::style::{Mark, Style};
 use crate::engine::record::{CycleRecord, Escrowed, HeldSet, JobRecord};
 use crate::report::sentence::{
-    capital, clean, count, cycle_kind, duration, number, removals, subject_text, things, why_held,
+    all_held, capital, clean, count, cycle_kind, duration, number, removals, subject_text, things,
 };
 use crate::report::view::JobStatus;
 
@@ -94,6 +95,7 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
                 in_escrow,
                 escrow,
                 held,
+                rejected,
             },
     } = status;
     let last = cycles.first();
@@ -116,10 +118,29 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
             "  {fail} Held since {}: {}; {}.",
             held.since.format("%Y-%m-%d %H:%M UTC"),
             removals(&held.by_action()),
-            why_held(held.why)
+            all_held(&held.why)
         )?;
         writeln!(out, "    To review them: entrain plan {name}")?;
-        writeln!(out, "    To approve them: entrain approve {name}")?;
+        writeln!(
+            out,
+            "    To approve them: entrain approve {name} --cycle {}",
+            held.cycle
+        )?;
+        if style.details {
+            for one in &held.removals {
+                writeln!(out, "    {} ({})", removal(one), clean(&one.cause))?;
+            }
+        }
+    }
+    for one in rejected {
+        let reason = one.reason.as_ref();
+        let reason = reason.map_or_else(String::new, |reason| format!(", {}", clean(reason)));
+        writeln!(
+            out,
+            "  Rejected, and not planned while its cause stays: {} ({}{reason})",
+            removal(one),
+            clean(&one.cause)
+        )?;
     }
     let shown = if style.details {
         escrow.len()

@@ -6,9 +6,9 @@ use super::cycle::{Numbers, write_numbers};
 use super::style::{Mark, Style};
 use super::warning::write_warnings;
 use crate::engine::outcome::Failure;
-use crate::engine::summary::{FailedObject, Summary};
+use crate::engine::summary::{FailedObject, HeldRemovals, Summary};
 use crate::report::sentence::{
-    self, clean, cycle_kind, duration, is_news, number, subject_text, things, why_held,
+    self, all_held, clean, cycle_kind, duration, is_news, number, subject_text, things,
 };
 
 /// What a cycle did, and below it what needs a person.
@@ -91,15 +91,18 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
         writeln!(out, "  and {} more that failed", number(more))?;
     }
     write_warnings(out, warnings, style)?;
-    if let Some((why, removals)) = held {
+    if let Some(HeldRemovals { why, removals }) = held {
         writeln!(
             out,
             "  {fail} {} held: {}.",
             things(*removals, "removal"),
-            why_held(*why)
+            all_held(why)
         )?;
         writeln!(out, "    To review them: entrain plan {job}")?;
-        writeln!(out, "    To approve them: entrain approve {job}")?;
+        writeln!(
+            out,
+            "    To approve them: entrain approve {job} --cycle {cycle}"
+        )?;
     }
     Ok(())
 }

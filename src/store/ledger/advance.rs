@@ -5,16 +5,17 @@ use chrono::{DateTime, Utc};
 use rusqlite::params;
 
 use super::super::escrow;
+use super::super::holds;
 use super::super::links::{
-    forget_link, forget_membership, forget_references, id_of, linked_by, merge_sent, put_link,
-    put_members, put_reference, remove_members,
+    forget_link, forget_membership, forget_references, id_of, linked_by, merge_sent, put_active,
+    put_link, put_members, put_reference, remove_members,
 };
 use super::super::marks::Marks;
 use super::super::state::State;
 use super::super::wire::Sent;
 use super::super::{Error, Store};
 use super::rows::{Place, Queued, Row, RowId, take};
-use super::{NewRow, body, job_of, number_of_class, number_of_step, put_row, status};
+use super::{NewRow, body, job_of, number_of_step, put_row, status};
 use crate::engine::model::{Key, TargetId};
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
 use crate::engine::plan::{Action, Change, Operation, Referenced, Step, Subject};
@@ -169,11 +170,14 @@ impl Batch<'_> {
                 put_link(state, &mut self.marks, job, (kind, key), target, &sent)?;
                 self.settle_creates(key)
             }
-            Operation::Update { changes } | Operation::Enable { changes } => {
-                self.merge(key, changes)
+            Operation::Update { changes } => self.merge(key, changes),
+            Operation::Enable { changes } => {
+                self.merge(key, changes)?;
+                put_active(state, job, key, true)
             }
             Operation::Disable { changes, .. } => {
                 self.merge(key, changes)?;
+                put_active(state, job, key, false)?;
                 self.use_approval(key, body::DISABLE)
             }
             Operation::Delete { .. } => {
@@ -186,6 +190,10 @@ impl Batch<'_> {
             }
             Operation::AddMembers { members } => put_members(state, job, key, resolved(members)),
             Operation::RemoveMembers { members, .. } => {
+                for member in members {
+                    let member = Some(member.key);
+                    holds::carried_out(state, job, key, member, body::REMOVE_MEMBERS)?;
+                }
                 remove_members(state, job, key, resolved(members))
             }
             Operation::SetReference { path, new, .. } => {
@@ -271,14 +279,9 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// The removal was carried out: what a person decided of it is used up.
     fn use_approval(&self, key: Key, operation: i64) -> rusqlite::Result<()> {
-        self.state.run(
-            "DELETE FROM actions
-             WHERE job = ?1 AND source = ?2 AND state BETWEEN 1 AND 4 AND state = 4
-                   AND operation = ?3",
-            params![self.job, key, operation],
-        )?;
-        Ok(())
+        holds::carried_out(self.state, self.job, key, None, operation)
     }
 
     fn end(
@@ -337,10 +340,10 @@ impl Batch<'_> {
 
     /// A row that carries a part of another; what that was cleared for, it is cleared for too.
     fn follow(&self, row: RowId, action: &Action) -> rusqlite::Result<Queued> {
-        let rank: u32 = self
+        let (rank, class): (u32, Option<i64>) = self
             .state
-            .prepare_cached("SELECT rank FROM actions WHERE id = ?1")?
-            .query_row(params![row.get()], |row| row.get(0))?;
+            .prepare_cached("SELECT rank, class FROM actions WHERE id = ?1")?
+            .query_row(params![row.get()], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let weight = action.weight();
         // A create is followed by one that is tried when there may be room for it.
         let step = if matches!(action.operation, Operation::Create { .. }) {
@@ -357,7 +360,7 @@ impl Batch<'_> {
                 step: number_of_step(step),
                 rank: i64::from(rank),
                 operation: body::number_of(&action.operation),
-                class: action.removal_class().map(number_of_class),
+                class,
                 weight: i64::try_from(weight).unwrap_or(i64::MAX),
                 target: action.target.as_ref(),
                 body: body::pack_operation(self.state, &action.operation)?,

@@ -10,8 +10,8 @@ use crate::engine::filter::ClauseFailure;
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{Key, MatchKey, SourceId, TargetId, TargetPath, Value, Via};
 use crate::engine::plan::{
-    Change, ElementChange, Operation, Pointer, Proof, Referenced, Verb, Why, WhyOut, WhyRemoved,
-    WriteMode,
+    Change, ElementChange, Operation, Pointer, Proof, Referenced, RemovalClass, Verb, Why, WhyOut,
+    WhyRemoved, WriteMode,
 };
 
 /// Operations and skips by their number in the column `operation`.
@@ -22,7 +22,7 @@ const ENABLE: i64 = 3;
 pub(super) const DISABLE: i64 = 4;
 pub(super) const DELETE: i64 = 5;
 const ADD_MEMBERS: i64 = 6;
-const REMOVE_MEMBERS: i64 = 7;
+pub(super) const REMOVE_MEMBERS: i64 = 7;
 const SET_REFERENCE: i64 = 8;
 /// An object that never became an action; on record because that is a failure.
 pub(super) const PLAN: i64 = 99;
@@ -195,6 +195,7 @@ pub(super) fn number_of_why(why: &Why) -> i64 {
             Why::CannotDisable(_) => 10,
             Why::IncompleteRead(_) => 11,
             Why::LookupFailed(_) => 12,
+            Why::FirstCycle(_) => 13,
         }
 }
 
@@ -238,6 +239,12 @@ pub(super) fn pack_why(state: &State, why: &Why) -> rusqlite::Result<Vec<u8>> {
             writer.why_removed(why);
         }
         Why::LookupFailed(words) => writer.text(words),
+        Why::FirstCycle(class) => writer.packer.number(match class {
+            RemovalClass::Certain => 1,
+            RemovalClass::User => 2,
+            RemovalClass::Group => 3,
+            RemovalClass::Membership => 4,
+        }),
     }
     Ok(writer.packer.finish())
 }
@@ -282,6 +289,13 @@ pub(super) fn unpack_why(state: &State, number: i64, bytes: &[u8]) -> rusqlite::
         10 => Why::CannotDisable(reader.why_removed()?),
         11 => Why::IncompleteRead(reader.why_removed()?),
         12 => Why::LookupFailed(reader.unpacker.text()?),
+        13 => Why::FirstCycle(match reader.unpacker.number()? {
+            1 => RemovalClass::Certain,
+            2 => RemovalClass::User,
+            3 => RemovalClass::Group,
+            4 => RemovalClass::Membership,
+            _ => return Err(unknown()),
+        }),
         _ => return Err(unknown()),
     })
 }

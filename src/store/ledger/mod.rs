@@ -3,7 +3,7 @@
 //! | state | means |
 //! |---|---|
 //! | planned | drafted; it may be sent once its cycle is cleared |
-//! | held, approved, rejected | a removal that a limit stopped, and what an operator said of it |
+//! | held | a removal that waits for a person (`holds`); gone when its cycle ends |
 //! | sent | about to be sent, or under way |
 //! | unknown | it may have been carried out; a read settles it |
 //! | done, exists, gone, refused, followed, `not_sent`, absent | its end |
@@ -11,6 +11,7 @@
 
 mod advance;
 mod body;
+mod judge;
 mod log;
 mod retention;
 mod rows;
@@ -18,16 +19,15 @@ mod rows;
 use chrono::{DateTime, Utc};
 use rusqlite::params;
 
-use super::holds;
 use super::state::State;
 use super::{Error, Lock, Store};
-use crate::engine::guard::Verdict;
 use crate::engine::model::{JobName, Key, ObjectKind, TargetId};
 use crate::engine::plan::{
     ClassTotal, Decision, Draft, RemovalClass, Skipped, Step, Subject, Totals,
 };
 
 pub(crate) use self::advance::Advanced;
+pub(crate) use self::judge::{Judged, Judging};
 pub(crate) use self::log::{LogFilter, RequestRecord};
 pub(crate) use self::rows::{Place, Queued, Row, RowId, RowsOf, Unknown};
 
@@ -39,6 +39,7 @@ pub(super) use self::rows::unsettled;
 pub(super) mod status {
     pub(in crate::store) const PLANNED: i64 = 0;
     pub(in crate::store) const UNKNOWN: i64 = 2;
+    pub(in crate::store) const HELD: i64 = 3;
     pub(in crate::store) const DONE: i64 = 10;
     pub(in crate::store) const EXISTS: i64 = 11;
     pub(in crate::store) const GONE: i64 = 12;
@@ -59,7 +60,7 @@ pub(super) fn operation_name(number: i64) -> &'static str {
 /// Added to the number of a removal's class when an approval covers it.
 const APPROVED_CLASS: i64 = 10;
 
-fn number_of_class(class: RemovalClass) -> i64 {
+pub(super) fn number_of_class(class: RemovalClass) -> i64 {
     match class {
         RemovalClass::Certain => 1,
         RemovalClass::User => 2,
@@ -68,7 +69,7 @@ fn number_of_class(class: RemovalClass) -> i64 {
     }
 }
 
-fn class_of(number: i64) -> Option<(RemovalClass, bool)> {
+pub(super) fn class_of(number: i64) -> Option<(RemovalClass, bool)> {
     let is_approved = number > APPROVED_CLASS;
     let number = number - if is_approved { APPROVED_CLASS } else { 0 };
     let mut classes = RemovalClass::ALL.into_iter();
@@ -168,34 +169,6 @@ impl Store {
         })
     }
 
-    /// Opens the rows of a plan as the guard judged it: the removals that it holds become `held`, in
-    /// place of what earlier cycles held, and everything else may be sent.
-    pub(crate) fn clear(
-        &self,
-        cycle: i64,
-        verdict: &Verdict,
-        now: DateTime<Utc>,
-    ) -> Result<(), Error> {
-        self.write("note what is held", |state| {
-            let Some(why) = verdict.why() else {
-                return Ok(());
-            };
-            let job = job_of(state, cycle)?;
-            state.run(
-                "DELETE FROM actions
-                 WHERE state BETWEEN 1 AND 4 AND state = 3 AND job = ?1 AND cycle <> ?2",
-                params![job, cycle],
-            )?;
-            for class in verdict.held() {
-                state.run(
-                    "UPDATE actions SET state = 3 WHERE cycle = ?1 AND state = 0 AND class = ?2",
-                    params![cycle, number_of_class(*class)],
-                )?;
-            }
-            holds::put(state, job, why, now)
-        })
-    }
-
     /// The removals of a plan that are to be judged.
     pub(crate) fn removals(&self, cycle: i64) -> Result<Vec<RowId>, Error> {
         self.read("read the removals of the plan", |state| {
@@ -279,6 +252,10 @@ impl Store {
                 params![now.timestamp_millis()],
             )?;
             state.run("DELETE FROM actions WHERE state = 0", [])?;
+            state.run(
+                "DELETE FROM actions WHERE state BETWEEN 1 AND 4 AND state = 3",
+                [],
+            )?;
             Ok(())
         })
     }
@@ -305,40 +282,14 @@ impl Store {
         Ok(())
     }
 
-    /// Rows of the plan that were not sent are gone when the cycle ends; nothing came of them.
+    /// Rows of the plan that were not sent are gone when the cycle ends; nothing came of them. What is
+    /// held is planned anew, and a row of it would keep values.
     pub(super) fn drop_rest(state: &State, cycle: i64) -> rusqlite::Result<()> {
         state.run(
-            "DELETE FROM actions WHERE cycle = ?1 AND state = 0",
+            "DELETE FROM actions WHERE cycle = ?1 AND state IN (0, 3)",
             params![cycle],
         )?;
         Ok(())
-    }
-
-    /// What was approved is not planned any more, so that the approval lapses. One in years to come is
-    /// another.
-    pub(super) fn lapse_approvals(state: &State, job: i64) -> rusqlite::Result<()> {
-        state.run(
-            "DELETE FROM actions
-             WHERE state BETWEEN 1 AND 4 AND state = 4 AND job = ?1 AND NOT EXISTS (
-                 SELECT 1 FROM pending p WHERE p.job = ?1 AND p.key = actions.source)",
-            params![job],
-        )?;
-        Ok(())
-    }
-
-    /// Nothing is held any more.
-    pub(crate) fn release_hold(&self, job: &JobName, cycle: i64) -> Result<(), Error> {
-        self.write("release what was held", |state| {
-            let Some(job) = state.job(job)? else {
-                return Ok(());
-            };
-            state.run(
-                "DELETE FROM actions
-                 WHERE state BETWEEN 1 AND 4 AND state = 3 AND job = ?1 AND cycle <> ?2",
-                params![job, cycle],
-            )?;
-            holds::drop(state, job)
-        })
     }
 }
 
@@ -366,20 +317,7 @@ fn insert(state: &State, job: i64, cycle: i64, draft: &Draft) -> rusqlite::Resul
     } = draft;
     let key = action.subject.key;
     let operation = body::number_of(&action.operation);
-    let class = match class {
-        None => None,
-        Some(class) => {
-            let is_approved: bool = state
-                .prepare_cached(
-                    "SELECT EXISTS (
-                         SELECT 1 FROM actions
-                         WHERE job = ?1 AND source = ?2 AND state BETWEEN 1 AND 4 AND state = 4
-                               AND operation = ?3)",
-                )?
-                .query_row(params![job, key, operation], |row| row.get(0))?;
-            Some(number_of_class(*class) + if is_approved { APPROVED_CLASS } else { 0 })
-        }
-    };
+    let class = class.map(number_of_class);
     put_row(
         state,
         &NewRow {

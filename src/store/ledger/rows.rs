@@ -384,7 +384,7 @@ pub(in crate::store) fn unsettled(
 
 /// The word for a reason to skip, by its number, and whether it counts as a failure.
 pub(super) fn reason(number: i64) -> (&'static str, bool) {
-    let words: [(&'static str, bool); 13] = [
+    let words: [(&'static str, bool); 14] = [
         ("out-of-scope", false),
         ("blocked", false),
         ("no-matching-value", false),
@@ -398,6 +398,7 @@ pub(super) fn reason(number: i64) -> (&'static str, bool) {
         ("cannot-disable", true),
         ("incomplete-read", false),
         ("lookup-failed", true),
+        ("first-cycle", false),
     ];
     usize::try_from(number - body::SKIPPED)
         .ok()
@@ -409,7 +410,7 @@ pub(super) fn reason(number: i64) -> (&'static str, bool) {
 mod tests {
     use super::*;
     use crate::engine::model::{MatchKey, TargetPath, Value};
-    use crate::engine::plan::{Verb, Why, WhyOut, WhyRemoved};
+    use crate::engine::plan::{RemovalClass, Verb, Why, WhyOut, WhyRemoved};
 
     #[test]
     fn reasons_have_the_words_of_the_engine() {
@@ -441,6 +442,7 @@ mod tests {
             Why::CannotDisable(WhyRemoved::Blocked),
             Why::IncompleteRead(WhyRemoved::Blocked),
             Why::LookupFailed(String::new()),
+            Why::FirstCycle(RemovalClass::User),
         ];
         for why in whys {
             let expected = (why.word(), why.is_failure());

@@ -81,6 +81,16 @@ CREATE TABLE nested (
 ) WITHOUT ROWID;
 CREATE INDEX nested_by_member ON nested (member_key, group_key);
 
+-- Members that groups lost within the last 24 hours.
+CREATE TABLE lost_members (
+    group_key   INTEGER NOT NULL,
+    member_key  INTEGER NOT NULL,
+    at          INTEGER NOT NULL,           -- in milliseconds since 1970
+    PRIMARY KEY (group_key, member_key)
+) WITHOUT ROWID;
+CREATE INDEX lost_members_by_member ON lost_members (member_key);
+CREATE INDEX lost_members_by_time ON lost_members (at);
+
 -- Jobs ---------------------------------------------------------------------------------------------
 
 CREATE TABLE jobs (
@@ -95,7 +105,14 @@ CREATE TABLE jobs (
     linked_users      INTEGER NOT NULL DEFAULT 0,
     linked_groups     INTEGER NOT NULL DEFAULT 0,
     scope_users       INTEGER NOT NULL DEFAULT 0,
-    scope_groups      INTEGER NOT NULL DEFAULT 0
+    scope_groups      INTEGER NOT NULL DEFAULT 0,
+    active_users      INTEGER NOT NULL DEFAULT 0,
+    memberships       INTEGER NOT NULL DEFAULT 0,
+    -- The first cycle in which every planned row was tried; until then removals are postponed.
+    completed         INTEGER,
+    -- What the source held at the job's last complete reading.
+    seen_users        INTEGER NOT NULL DEFAULT 0,
+    seen_groups       INTEGER NOT NULL DEFAULT 0
 );
 
 CREATE TABLE roles (
@@ -132,6 +149,7 @@ CREATE TABLE links (
     target    NOT NULL,
     in_scope  INTEGER NOT NULL,
     unread    INTEGER NOT NULL DEFAULT 0,   -- the target must be read before it is compared
+    active    INTEGER NOT NULL DEFAULT 1,   -- as last sent: the user can use the application
     sent      BLOB NOT NULL                 -- all but the references
 );
 CREATE UNIQUE INDEX links_by_target ON links (target, job, kind);
@@ -179,13 +197,36 @@ CREATE TABLE escrow (
 
 -- Safety -------------------------------------------------------------------------------------------
 
+-- Removals that wait for a person, and what a person decided of them. A membership is named by its group
+-- (`source`) and its member; `member` is 0 for other removals.
 CREATE TABLE holds (
-    job     INTEGER PRIMARY KEY,
-    since   TEXT NOT NULL,
-    why     TEXT NOT NULL,                  -- too-many-deletions (planned, allowed) or emptied-scope (users, groups)
+    job         INTEGER NOT NULL,
+    source      INTEGER NOT NULL,
+    member      INTEGER NOT NULL,
+    operation   INTEGER NOT NULL,
+    class       INTEGER NOT NULL,
+    cause       TEXT NOT NULL,
+    decision    INTEGER NOT NULL,           -- 0 none yet, 1 approved, 2 rejected, 3 no longer planned
+    sticks      INTEGER NOT NULL,           -- held until a person decides, whatever the limits say later
+    first_cycle INTEGER NOT NULL,           -- the first cycle that held it, and the last that planned it
+    cycle       INTEGER NOT NULL,
+    since       TEXT NOT NULL,
+    decided     TEXT,
+    reason      TEXT,                       -- of an approval or a rejection
+    PRIMARY KEY (job, source, member, operation)
+) WITHOUT ROWID;
+
+-- Why the job's last cycle held removals.
+CREATE TABLE hold_reasons (
+    job     INTEGER NOT NULL,
+    place   INTEGER NOT NULL,
+    word    TEXT NOT NULL,
+    what    TEXT NOT NULL,                  -- what the numbers count
     first   INTEGER NOT NULL,
-    second  INTEGER NOT NULL
-);
+    second  INTEGER NOT NULL,
+    third   INTEGER NOT NULL,
+    PRIMARY KEY (job, place)
+) WITHOUT ROWID;
 
 -- The record ---------------------------------------------------------------------------------------
 
@@ -203,6 +244,8 @@ CREATE TABLE cycles (
     in_scope_groups   INTEGER NOT NULL DEFAULT 0,
     linked_users      INTEGER NOT NULL DEFAULT 0,
     linked_groups     INTEGER NOT NULL DEFAULT 0,
+    active_users      INTEGER,              -- when it ended; the limits are shares of these
+    memberships       INTEGER,
     failed            INTEGER NOT NULL DEFAULT 0,
     not_tried         INTEGER NOT NULL DEFAULT 0,
     held              INTEGER NOT NULL DEFAULT 0,
@@ -246,9 +289,12 @@ CREATE TABLE actions (
 -- Rows still to be sent, in the order of execution. It covers what the queue and the counts need.
 CREATE INDEX actions_due ON actions (cycle, step, rank, source, id, operation, class, weight)
     WHERE state = 0;
--- Rows that matter to the next plan of their object: sent, unknown, held, approved.
+-- Rows that matter to the next plan of their object: sent, unknown, held.
 CREATE INDEX actions_open ON actions (job, source) WHERE state BETWEEN 1 AND 4;
 CREATE INDEX actions_by_cycle ON actions (cycle);
+-- Removals that were sent, for the limits over 24 hours.
+CREATE INDEX actions_removed ON actions (job, at, source, class, weight, state)
+    WHERE class IS NOT NULL AND at IS NOT NULL;
 -- Objects that are skipped, which are few among the rows of a cycle.
 CREATE INDEX actions_skipped ON actions (cycle, id, operation) WHERE state = 20;
 

@@ -18,12 +18,14 @@ INSERT INTO jobs (key, name, fingerprint, full_mark, service_principal, target, 
 INSERT INTO roles VALUES (1, 'r1', 'User', 'User');
 INSERT INTO assignments VALUES (1, 2, 3, 2);
 INSERT INTO pending VALUES (1, 1, 1, 7);
-INSERT INTO links VALUES (4294967297, 1, 1, 't1', 1, 0, x'00');
+INSERT INTO links VALUES (4294967297, 1, 1, 't1', 1, 0, 1, x'00');
+INSERT INTO lost_members VALUES (3, 2, 1740808801000);
 INSERT INTO sent_references VALUES (1, 1, 2, 2);
 INSERT INTO sent_members VALUES (1, 3, 1);
 INSERT INTO link_events VALUES (1, 1);
 INSERT INTO escrow VALUES (1, 1, 2, 'u2', 1, '2025-03-01T06:00:01.000Z', '2025-03-01T06:00:01.000Z', 1, 'update', 'refused', 400, 'the target says no');
-INSERT INTO holds VALUES (1, '2025-03-01T06:00:01.000Z', 'too-many-deletions', 3, 2);
+INSERT INTO holds VALUES (1, 1, 0, 4, 2, 'not-assigned', 0, 0, 1, 1, '2025-03-01T06:00:01.000Z', NULL, NULL);
+INSERT INTO hold_reasons VALUES (1, 0, 'too-many-deletions', 'users', 3, 0, 2);
 INSERT INTO cycles (job, kind, state, started) VALUES ('wizer', 'initial', 'running', '2025-03-01T06:00:00.000Z');
 INSERT INTO cycle_counts VALUES (1, 'done', 'create', 1);
 INSERT INTO actions (cycle, job, source, step, rank, operation, class, weight, state, at, attempts, duration_ms, target, body)

@@ -1,7 +1,6 @@
 //! Cycles on record, and the status of a job.
 
 use super::*;
-use crate::engine::guard::WhyHeld;
 use crate::engine::plan::Count;
 use crate::engine::record::CycleState;
 use crate::engine::summary::Health;
@@ -56,11 +55,10 @@ fn the_state_of_a_cycle_follows_from_its_summary() {
         CycleState::Ended(Health::ObjectsFailed)
     );
     let hold = |summary: &mut Summary| {
-        let why = WhyHeld::TooManyDeletions {
-            planned: 2,
-            limit: 1,
-        };
-        summary.held = Some((why, 2));
+        summary.held = Some(crate::engine::summary::HeldRemovals {
+            why: vec![crate::engine::guard::WhyHeld::Undecided],
+            removals: 2,
+        });
     };
     assert_eq!(state(hold), CycleState::Ended(Health::Held));
     let doubt = |summary: &mut Summary| summary.incomplete = Some("no group".to_owned());

@@ -2,12 +2,11 @@
 
 use super::*;
 use crate::engine::expr::AppRole;
-use crate::engine::guard;
 use crate::engine::job::{Limit, Limits};
 use crate::engine::model::Assignment;
 use crate::engine::plan::{Header, Skipped, Why};
-use crate::store::Application;
 use crate::store::state::used;
+use crate::store::{Application, Judging};
 
 use rusqlite::StatementStatus;
 
@@ -158,12 +157,17 @@ fn plan(store: &Store, cycle: i64) {
     store.take(&removals).unwrap();
     store.drop_rows(&removals[..1]).unwrap();
     store.drop_references(cycle, &[key("u5")]).unwrap();
-    let totals = store.totals(cycle).unwrap();
-    let limits = Limits {
-        max_deletions: Limit::Count(0),
+    let judging = Judging {
+        header: &Header::default(),
+        limits: Limits {
+            max_deletions: Some(Limit::Count(0)),
+            max_membership_removals: None,
+        },
+        is_partial: false,
+        scope_groups: &BTreeSet::new(),
+        now: at(cycle),
     };
-    let verdict = guard::review(&Header::default(), &totals, &limits);
-    store.clear(cycle, &verdict, at(cycle)).unwrap();
+    store.judge(cycle, &judging).unwrap();
     store.totals(cycle).unwrap();
     store.left_over(cycle).unwrap();
     for of in [RowsOf::Cleared, RowsOf::Held] {

@@ -19,7 +19,10 @@ use self::references::Late;
 use self::several::Memberships;
 use self::unique::TakenValue;
 use super::proof::Proof;
-use super::{Count, Decision, Draft, Header, Skipped, Subject, Why, WhyOut, WhyRemoved};
+use super::{
+    Count, Decision, Draft, Header, Operation, RemovalClass, Skipped, Subject, Why, WhyOut,
+    WhyRemoved,
+};
 use crate::engine::job::Job;
 use crate::engine::mapping::Environment;
 use crate::engine::model::{
@@ -110,6 +113,8 @@ pub(crate) struct Planner<'a> {
     doubts: BTreeMap<Naming, String>,
     /// Unassigned objects are listed as skipped too, when one object is requested.
     lists_unassigned: bool,
+    /// No cycle of the job has completed yet: removals are postponed.
+    is_first: bool,
     /// Members that one request carries.
     member_chunk: usize,
     decisions: Vec<Decision>,
@@ -138,9 +143,9 @@ pub(crate) struct Planner<'a> {
 /// What the plan makes of the number of links in scope.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
-    leaving: u64,
-    coming: u64,
-    joining: u64,
+    leaving: Count,
+    coming: Count,
+    joining: Count,
 }
 
 impl<'a> Planner<'a> {
@@ -159,6 +164,7 @@ impl<'a> Planner<'a> {
             },
             doubts: BTreeMap::new(),
             lists_unassigned: false,
+            is_first: false,
             member_chunk: member_chunk.max(1),
             decisions: Vec::new(),
             rank: 0,
@@ -181,6 +187,13 @@ impl<'a> Planner<'a> {
     /// objects that go for another reason are.
     pub(crate) fn doubting(mut self, lists: BTreeMap<Naming, String>) -> Self {
         self.doubts = lists;
+        self
+    }
+
+    /// Until one cycle of the job has completed nothing is removed, but for the access of users who were
+    /// read as blocked or deleted.
+    pub(crate) fn postponing_removals(mut self, is_first: bool) -> Self {
+        self.is_first = is_first;
         self
     }
 
@@ -229,6 +242,15 @@ impl<'a> Planner<'a> {
             coming,
             joining,
         } = self.tally;
+        let after = |before: u64, leaving: u64, new: u64| before.saturating_sub(leaving) + new;
+        let scope_after = Count {
+            users: after(in_scope.users, leaving.users, coming.users + joining.users),
+            groups: after(
+                in_scope.groups,
+                leaving.groups,
+                coming.groups + joining.groups,
+            ),
+        };
         let incomplete = self.reading.as_ref().err().cloned();
         let doubts: Vec<String> = incomplete
             .into_iter()
@@ -238,8 +260,8 @@ impl<'a> Planner<'a> {
             evaluated: self.evaluated,
             in_scope: self.in_scope,
             linked,
-            scope_before: in_scope.total(),
-            scope_after: in_scope.total().saturating_sub(leaving) + coming + joining,
+            scope_before: in_scope,
+            scope_after,
             incomplete: (!doubts.is_empty()).then(|| doubts.join("; ")),
             complete: self.reading.is_ok(),
             misnamed: Vec::new(),
@@ -258,6 +280,18 @@ impl<'a> Planner<'a> {
     }
 
     fn act(&mut self, draft: Draft) {
+        if let Some(class) = draft.class
+            && self.is_first
+            && !may_go_at_once(class, &draft.action.operation)
+        {
+            let subject = draft.action.subject;
+            self.decisions.push(Decision::Postpone(subject.key));
+            self.decisions.push(Decision::Skip(Skipped {
+                subject,
+                why: Why::FirstCycle(class),
+            }));
+            return;
+        }
         self.decisions.push(Decision::Act(draft));
     }
 
@@ -273,4 +307,9 @@ impl<'a> Planner<'a> {
             why,
         }));
     }
+}
+
+/// Whether a removal is carried out although no cycle of the job has completed.
+fn may_go_at_once(class: RemovalClass, operation: &Operation) -> bool {
+    class == RemovalClass::Certain && matches!(operation, Operation::Disable { .. })
 }

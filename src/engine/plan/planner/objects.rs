@@ -14,7 +14,7 @@ use crate::engine::model::{
     Value,
 };
 use crate::engine::plan::difference::{changes, fold_case};
-use crate::engine::plan::proof::is_blocked;
+use crate::engine::plan::proof::{Proof, is_blocked};
 use crate::engine::plan::{
     Action, Change, Decision, Draft, Operation, Subject, Verb, Why, WhyOut, WhyRemoved,
 };
@@ -76,9 +76,9 @@ impl Planner<'_> {
             && !matches!(state, SourceState::Unknown(_))
         {
             if in_scope {
-                self.tally.coming += 1;
+                self.tally.coming.add(object.kind);
             } else {
-                self.tally.leaving += 1;
+                self.tally.leaving.add(object.kind);
             }
             self.fates.note(object.key, Fate::Linked { in_scope });
             self.decisions.push(Decision::Scope {
@@ -376,7 +376,7 @@ impl Planner<'_> {
         );
         let references = self.references_of_create(candidate, desired.references);
         self.fates.note(object.key, Fate::Creating);
-        self.tally.joining += 1;
+        self.tally.joining.add(object.kind);
         self.await_members(object, None);
         let action = Action {
             subject: Subject::of(object),
@@ -410,7 +410,7 @@ impl Planner<'_> {
         mapping::normalize(mappings, &mut current);
         self.adopted.insert(target.clone(), object.key);
         self.fates.note(object.key, Fate::Linked { in_scope: true });
-        self.tally.joining += 1;
+        self.tally.joining.add(object.kind);
         self.await_members(object, Some(&target));
         for (path, source) in std::mem::take(&mut desired.references) {
             let shown = match current.remove(&path) {
@@ -500,6 +500,14 @@ impl Planner<'_> {
         let Some(proof) = self.proof(object, &why) else {
             return self.skip(object, Why::IncompleteRead(why));
         };
+        if self.is_first {
+            // The account stays until one cycle has completed, but nobody can use it.
+            let is_certain = Proof::of_object(object).is_some();
+            if is_certain && object.kind == ObjectKind::User {
+                self.disable_for_now(object, link, why.clone());
+            }
+            return self.draft(object, link, Operation::Delete { why, proof });
+        }
         self.fates.note(object.key, Fate::Deleting);
         self.memberships.settle(object.key);
         self.draft(object, link, Operation::Delete { why, proof });
@@ -526,6 +534,14 @@ impl Planner<'_> {
             return self.skip(object, Why::NotAllowed(Verb::Update));
         }
         self.send_changes(object, link, changes, Some(why));
+    }
+
+    /// A disable before a delete that is postponed, where the target can.
+    fn disable_for_now(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) {
+        let rules = self.job.rules(object.kind);
+        if rules.mappings.carry_state() && rules.actions.update {
+            self.disable(object, link, why);
+        }
     }
 
     fn desired(

@@ -11,8 +11,8 @@ use crate::engine::expr::Expression;
 use crate::engine::guard::WhyHeld;
 use crate::engine::job::{Limit, WhenOutOfScope};
 use crate::engine::mapping::Source;
-use crate::engine::model::{MatchKey, Presence, SourceId, TargetId, Value};
-use crate::engine::plan::{ElementChange, Found, Operation};
+use crate::engine::model::{MatchKey, ObjectKind, Presence, SourceId, TargetId, Value};
+use crate::engine::plan::{ElementChange, Found, Operation, RemovalClass};
 use planned::{line, lines};
 use world::{World, found, path};
 
@@ -387,7 +387,8 @@ fn above_the_limit_not_one_removal_is_cleared() {
         .user("bob")
         .group("sales", &["ann", "bob"])
         .agreed();
-    world.job.limits.max_deletions = Limit::Count(1);
+    world.job.limits.max_deletions = Some(Limit::Count(1));
+    world.job.limits.max_membership_removals = Some(Limit::Count(1));
     for name in ["ann", "bob"] {
         world.at(name).assigned = false;
     }
@@ -400,11 +401,8 @@ fn above_the_limit_not_one_removal_is_cleared() {
     let cleared: Vec<String> = cleared.map(|action| line(&plan, action)).collect();
     assert_eq!(cleared, ["create cid"]);
     assert_eq!(
-        verdict.why(),
-        Some(WhyHeld::TooManyDeletions {
-            planned: 2,
-            limit: 1
-        })
+        verdict.classes(),
+        [RemovalClass::User, RemovalClass::Membership]
     );
     assert_eq!(plan.actions().count(), 4);
 }
@@ -418,7 +416,8 @@ fn an_emptied_scope_is_held_whatever_the_limit() {
     let plan = world.plan();
     let verdict = world.review(&plan);
     assert!(plan.cleared(&verdict).is_empty());
-    assert!(matches!(verdict.why(), Some(WhyHeld::EmptiedScope { .. })));
+    let why = verdict.holds(RemovalClass::User, ObjectKind::User, None);
+    assert!(matches!(why, Some(WhyHeld::EmptiedScope { .. })));
 }
 
 #[test]

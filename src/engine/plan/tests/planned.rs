@@ -54,7 +54,11 @@ impl Plan {
 
     /// The rows that may be carried out by this verdict.
     pub(super) fn cleared(&self, verdict: &Verdict) -> Vec<&Action> {
-        let is_held = |draft: &&Draft| draft.class.is_some_and(|one| verdict.held().contains(&one));
+        let is_held = |draft: &&Draft| {
+            draft
+                .class
+                .is_some_and(|one| verdict.classes().contains(&one))
+        };
         let drafts = self.drafts.iter().filter(|draft| !is_held(draft));
         drafts.map(|draft| &draft.action).collect()
     }

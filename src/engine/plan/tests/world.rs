@@ -123,7 +123,8 @@ impl World {
                 },
                 one_group_each: false,
                 limits: Limits {
-                    max_deletions: Limit::Count(500),
+                    max_deletions: Some(Limit::Count(500)),
+                    max_membership_removals: None,
                 },
             },
             objects: BTreeMap::new(),
@@ -405,7 +406,8 @@ impl World {
     }
 
     pub(super) fn review(&self, plan: &Plan) -> Verdict {
-        guard::review(&plan.header, &plan.totals(), &self.job.limits)
+        let census = guard::Census::of(&plan.header, &plan.totals());
+        guard::review(&census, &self.job.limits)
     }
 
     /// What recording the outcomes of a plan does to the state, when every action succeeds.

@@ -1,0 +1,577 @@
+//! The removals of a plan, judged: what the limits count is taken from the ledger and from what a person
+//! decided, the guard says what is held, and each object's rows are opened, held or dropped. A hold is by
+//! object: a membership is one of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rusqlite::{OptionalExtension, params};
+
+use super::super::holds::{self, Decision, Hold, Item};
+use super::super::state::State;
+use super::super::wire::Column;
+use super::super::{Error, Store};
+use super::{APPROVED_CLASS, NewRow, body, class_of, job_of, number_of_class, put_row, status};
+use crate::engine::guard::{self, Active, Census, Verdict, WhyHeld};
+use crate::engine::job::Limits;
+use crate::engine::model::{Key, ObjectKind, TargetId};
+use crate::engine::plan::{Count, Header, Operation, Proof, Referenced, RemovalClass, WhyRemoved};
+
+/// The time over which the limits count.
+const WINDOW: TimeDelta = TimeDelta::hours(24);
+
+/// What a plan is judged by.
+pub(crate) struct Judging<'j> {
+    pub(crate) header: &'j Header,
+    pub(crate) limits: Limits,
+    /// Only some objects were planned: what is held of others counts with them.
+    pub(crate) is_partial: bool,
+    /// Groups that bring their members into scope.
+    pub(crate) scope_groups: &'j BTreeSet<Key>,
+    pub(crate) now: DateTime<Utc>,
+}
+
+/// What came of judging a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Judged {
+    pub(crate) verdict: Verdict,
+    /// Why removals are held; empty when none is.
+    pub(crate) why: Vec<WhyHeld>,
+    /// Objects, and groups of members, that stay as they are: held, or rejected.
+    pub(crate) kept: BTreeSet<Key>,
+}
+
+impl Store {
+    /// Judges the removals that a plan drafted; everything else may be sent.
+    pub(crate) fn judge(&self, cycle: i64, judging: &Judging<'_>) -> Result<Judged, Error> {
+        self.write("judge the plan", |state| {
+            let mut bench = Bench::new(state, cycle, judging)?;
+            let census = bench.census()?;
+            let verdict = guard::review(&census, &judging.limits);
+            bench.carry(&verdict)?;
+            let Bench { why, kept, .. } = bench;
+            Ok(Judged { verdict, why, kept })
+        })
+    }
+}
+
+/// A removal that a plan drafted: of an object, or of members of a group.
+struct Removal {
+    row: i64,
+    key: Key,
+    kind: ObjectKind,
+    class: RemovalClass,
+    operation: i64,
+    why: Option<WhyRemoved>,
+    members: Vec<Referenced>,
+}
+
+impl Removal {
+    fn cause(&self) -> &'static str {
+        self.why.as_ref().map_or("membership", WhyRemoved::as_str)
+    }
+
+    fn item(&self, member: Option<Key>) -> Item {
+        Item {
+            source: self.key,
+            member,
+            operation: self.operation,
+        }
+    }
+
+    fn items(&self) -> Vec<Item> {
+        if self.class == RemovalClass::Membership {
+            let members = self.members.iter();
+            members.map(|one| self.item(Some(one.key))).collect()
+        } else {
+            vec![self.item(None)]
+        }
+    }
+}
+
+/// What becomes of one removal.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    Sent,
+    Approved,
+    Held,
+    Rejected,
+}
+
+struct Bench<'b> {
+    state: &'b State,
+    job: i64,
+    cycle: i64,
+    judging: &'b Judging<'b>,
+    removals: Vec<Removal>,
+    holds: BTreeMap<Item, Hold>,
+    /// Users and groups whose removal was sent within the window.
+    recent: BTreeMap<Key, RemovalClass>,
+    /// Removals that failed before: they were let through, and are tried until they succeed.
+    tried: BTreeSet<Key>,
+    /// Groups that lose suddenly many members.
+    shrunk: BTreeSet<Key>,
+    why: Vec<WhyHeld>,
+    kept: BTreeSet<Key>,
+}
+
+impl<'b> Bench<'b> {
+    fn new(state: &'b State, cycle: i64, judging: &'b Judging<'b>) -> rusqlite::Result<Self> {
+        let job = job_of(state, cycle)?;
+        holds::lapse_old(state, job, judging.now)?;
+        let removals = removals(state, cycle)?;
+        let tried = state.column(
+            "SELECT source FROM escrow WHERE job = ?1 AND action IN ('disable', 'delete')",
+            params![job],
+        )?;
+        Ok(Self {
+            state,
+            job,
+            cycle,
+            judging,
+            holds: holds::all(state, job)?,
+            recent: recent(state, job, since(judging))?,
+            tried: tried.into_iter().collect(),
+            removals,
+            shrunk: BTreeSet::new(),
+            why: Vec::new(),
+            kept: BTreeSet::new(),
+        })
+    }
+
+    /// What a person decided of this very removal.
+    fn decided(&self, item: &Item, cause: &str) -> Option<&Hold> {
+        self.holds.get(item).filter(|hold| hold.cause == cause)
+    }
+
+    fn is_decided(&self, item: &Item, cause: &str) -> bool {
+        let hold = self.decided(item, cause);
+        hold.is_some_and(|hold| matches!(hold.decision, Decision::Approved | Decision::Rejected))
+    }
+
+    fn census(&mut self) -> rusqlite::Result<Census> {
+        let mut planned: BTreeMap<RemovalClass, u64> = BTreeMap::new();
+        let mut seen: BTreeSet<Item> = BTreeSet::new();
+        let mut lost: BTreeMap<Key, u64> = BTreeMap::new();
+        for removal in &self.removals {
+            for item in removal.items() {
+                seen.insert(item);
+                let is_known = removal.class != RemovalClass::Membership
+                    && (self.recent.contains_key(&removal.key)
+                        || self.tried.contains(&removal.key));
+                if is_known || self.is_decided(&item, removal.cause()) {
+                    continue;
+                }
+                *planned.entry(removal.class).or_default() += 1;
+                if item.member.is_some() {
+                    *lost.entry(removal.key).or_default() += 1;
+                }
+            }
+        }
+        if self.judging.is_partial {
+            for (item, hold) in &self.holds {
+                if hold.decision == Decision::None && !seen.contains(item) {
+                    *planned.entry(hold.class).or_default() += 1;
+                }
+            }
+        }
+        let mut recent: BTreeMap<RemovalClass, u64> = BTreeMap::new();
+        for class in self.recent.values() {
+            *recent.entry(*class).or_default() += 1;
+        }
+        let since = since(self.judging);
+        let memberships = recent_memberships(self.state, self.job, since, None)?;
+        recent.insert(RemovalClass::Membership, memberships);
+        for (group, planned) in lost {
+            let done = recent_memberships(self.state, self.job, since, Some(group))?;
+            let sent: i64 = self
+                .state
+                .prepare_cached(
+                    "SELECT count(*) FROM sent_members WHERE job = ?1 AND group_key = ?2",
+                )?
+                .query_row(params![self.job, group], |row| row.get(0))?;
+            if guard::is_sudden_loss(planned + done, sent.unsigned_abs() + done) {
+                self.shrunk.insert(group);
+            }
+        }
+        let header = self.judging.header;
+        Ok(Census {
+            planned,
+            recent,
+            active: active(self.state, self.job, since)?,
+            linked: header.linked,
+            scope_before: header.scope_before,
+            scope_after: header.scope_after,
+            source_before: seen_before(self.state, self.job)?,
+            source_now: super::super::source::present(self.state)?,
+        })
+    }
+
+    /// Objects first: the memberships of one that stays, stay too.
+    fn carry(&mut self, verdict: &Verdict) -> rusqlite::Result<()> {
+        let removals = std::mem::take(&mut self.removals);
+        let (members, objects): (Vec<Removal>, Vec<Removal>) = removals
+            .into_iter()
+            .partition(|removal| removal.class == RemovalClass::Membership);
+        let mut stay: BTreeMap<Key, Fate> = BTreeMap::new();
+        let mut counts: BTreeSet<Key> = BTreeSet::new();
+        for removal in &objects {
+            let item = removal.item(None);
+            let fate = self.fate_of_object(removal, &item, verdict, &mut counts)?;
+            match fate {
+                Fate::Sent => {}
+                Fate::Approved => self.approve_row(removal.row, removal.class)?,
+                Fate::Held => self
+                    .state
+                    .run(
+                        "UPDATE actions SET state = 3 WHERE id = ?1",
+                        params![removal.row],
+                    )
+                    .map(drop)?,
+                Fate::Rejected => self.delete_row(removal.row)?,
+            }
+            if matches!(fate, Fate::Held | Fate::Rejected) {
+                stay.insert(removal.key, fate);
+                self.kept.insert(removal.key);
+            }
+        }
+        for removal in &members {
+            self.carry_members(removal, verdict, &stay, &mut counts)?;
+        }
+        if !counts.is_empty() {
+            let groups = counts.len() as u64;
+            self.note(WhyHeld::ShrunkGroups { groups });
+        }
+        holds::put_reasons(self.state, self.job, &self.why, self.judging.is_partial)
+    }
+
+    fn fate_of_object(
+        &mut self,
+        removal: &Removal,
+        item: &Item,
+        verdict: &Verdict,
+        counts: &mut BTreeSet<Key>,
+    ) -> rusqlite::Result<Fate> {
+        let cause = removal.cause();
+        let why = removal.why.as_ref();
+        let known = self.decided(item, cause);
+        let decision = known.map(|hold| hold.decision);
+        let sticks = known.is_some_and(|hold| hold.decision == Decision::None && hold.sticks);
+        match decision {
+            Some(Decision::Approved) => {
+                holds::seen(self.state, self.job, item, self.cycle)?;
+                return Ok(Fate::Approved);
+            }
+            Some(Decision::Rejected) => {
+                holds::seen(self.state, self.job, item, self.cycle)?;
+                return Ok(Fate::Rejected);
+            }
+            Some(Decision::None | Decision::Gone) | None => {}
+        }
+        if self.tried.contains(&removal.key) {
+            return Ok(Fate::Sent);
+        }
+        let from = match (removal.kind, why) {
+            (ObjectKind::User, Some(WhyRemoved::OutOfScope(_))) => self.lost_from(removal.key)?,
+            _ => Vec::new(),
+        };
+        let held = verdict.holds(removal.class, removal.kind, why);
+        let sticks =
+            sticks || !from.is_empty() || matches!(held, Some(WhyHeld::ShrunkSource { .. }));
+        counts.extend(from);
+        let reason = match held {
+            Some(why) => Some(why),
+            None if sticks => Some(WhyHeld::Undecided),
+            None => None,
+        };
+        let Some(reason) = reason else {
+            return Ok(Fate::Sent);
+        };
+        if reason != WhyHeld::Undecided || counts.is_empty() {
+            self.note(reason);
+        }
+        self.hold(item, removal.class, cause, sticks)?;
+        Ok(Fate::Held)
+    }
+
+    /// Scope groups that this user was lost from, if they shrank suddenly.
+    fn lost_from(&self, user: Key) -> rusqlite::Result<Vec<Key>> {
+        let groups: Vec<Key> = self.state.column(
+            "SELECT group_key FROM lost_members WHERE member_key = ?1 AND at >= ?2",
+            params![user, since(self.judging)],
+        )?;
+        let mut shrunk = Vec::new();
+        for group in groups {
+            if !self.judging.scope_groups.contains(&group) {
+                continue;
+            }
+            let (lost, left): (i64, i64) = self
+                .state
+                .prepare_cached(
+                    "SELECT (SELECT count(*) FROM lost_members WHERE group_key = ?1 AND at >= ?2),
+                            (SELECT count(*) FROM members WHERE group_key = ?1)",
+                )?
+                .query_row(params![group, since(self.judging)], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?;
+            let (lost, left) = (lost.unsigned_abs(), left.unsigned_abs());
+            if guard::is_sudden_loss(lost, lost + left) {
+                shrunk.push(group);
+            }
+        }
+        Ok(shrunk)
+    }
+
+    fn carry_members(
+        &mut self,
+        removal: &Removal,
+        verdict: &Verdict,
+        stay: &BTreeMap<Key, Fate>,
+        counts: &mut BTreeSet<Key>,
+    ) -> rusqlite::Result<()> {
+        let mut parts: BTreeMap<Fate, Vec<Referenced>> = BTreeMap::new();
+        let class = verdict.holds(removal.class, ObjectKind::Group, None);
+        let is_shrunk = self.shrunk.contains(&removal.key);
+        for member in &removal.members {
+            let item = removal.item(Some(member.key));
+            let known = self.decided(&item, removal.cause());
+            let decision = known.map(|hold| hold.decision);
+            let sticks = known.is_some_and(|hold| hold.decision == Decision::None && hold.sticks);
+            let fate = match (decision, stay.get(&member.key)) {
+                (Some(Decision::Approved), _) => Fate::Approved,
+                (Some(Decision::Rejected), _) | (_, Some(Fate::Rejected)) => Fate::Rejected,
+                (_, Some(_)) => Fate::Held,
+                (_, None) if sticks || is_shrunk || class.is_some() => Fate::Held,
+                (_, None) => Fate::Sent,
+            };
+            match fate {
+                Fate::Sent => {}
+                Fate::Held => {
+                    if is_shrunk {
+                        counts.insert(removal.key);
+                    } else if let Some(why) = class {
+                        self.note(why);
+                    } else if sticks {
+                        self.note(WhyHeld::Undecided);
+                    }
+                    self.hold(&item, removal.class, removal.cause(), sticks || is_shrunk)?;
+                }
+                Fate::Approved | Fate::Rejected => {
+                    holds::seen(self.state, self.job, &item, self.cycle)?;
+                }
+            }
+            parts.entry(fate).or_default().push(member.clone());
+        }
+        if parts.keys().eq([&Fate::Sent]) {
+            return Ok(());
+        }
+        if parts.contains_key(&Fate::Held) || parts.contains_key(&Fate::Rejected) {
+            self.kept.insert(removal.key);
+        }
+        let (step, rank, target): (i64, i64, Option<TargetId>) = self
+            .state
+            .prepare_cached("SELECT step, rank, target FROM actions WHERE id = ?1")?
+            .query_row(params![removal.row], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
+        self.delete_row(removal.row)?;
+        for (fate, members) in parts {
+            let plain = number_of_class(removal.class);
+            let (class, state) = match fate {
+                Fate::Sent => (plain, status::PLANNED),
+                Fate::Approved => (plain + APPROVED_CLASS, status::PLANNED),
+                Fate::Held => (plain, status::HELD),
+                Fate::Rejected => continue,
+            };
+            let weight = i64::try_from(members.len()).unwrap_or(i64::MAX);
+            let proof = Proof::on_record();
+            let operation = Operation::RemoveMembers { members, proof };
+            put_row(
+                self.state,
+                &NewRow {
+                    job: self.job,
+                    cycle: self.cycle,
+                    key: removal.key,
+                    step,
+                    rank,
+                    operation: removal.operation,
+                    class: Some(class),
+                    weight,
+                    target: target.as_ref(),
+                    body: body::pack_operation(self.state, &operation)?,
+                    state,
+                    follows: None,
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, why: WhyHeld) {
+        if !self.why.contains(&why) {
+            self.why.push(why);
+        }
+    }
+
+    fn hold(
+        &self,
+        item: &Item,
+        class: RemovalClass,
+        cause: &str,
+        sticks: bool,
+    ) -> rusqlite::Result<()> {
+        let now = self.judging.now;
+        holds::put(
+            self.state, self.job, item, class, cause, sticks, self.cycle, now,
+        )
+    }
+
+    fn approve_row(&self, row: i64, class: RemovalClass) -> rusqlite::Result<()> {
+        self.state.run(
+            "UPDATE actions SET class = ?2 WHERE id = ?1",
+            params![row, number_of_class(class) + APPROVED_CLASS],
+        )?;
+        Ok(())
+    }
+
+    fn delete_row(&self, row: i64) -> rusqlite::Result<()> {
+        self.state
+            .run("DELETE FROM actions WHERE id = ?1", params![row])?;
+        Ok(())
+    }
+}
+
+fn since(judging: &Judging<'_>) -> i64 {
+    (judging.now - WINDOW).timestamp_millis()
+}
+
+fn removals(state: &State, cycle: i64) -> rusqlite::Result<Vec<Removal>> {
+    let mut statement = state.prepare_cached(
+        "SELECT id, source, operation, class, body FROM actions
+         WHERE cycle = ?1 AND state = 0 AND class IS NOT NULL
+         ORDER BY step, rank, source, id",
+    )?;
+    let rows = statement.query_map(params![cycle], |row| {
+        let operation: i64 = row.get(2)?;
+        let unpacked = body::unpack_operation(state, operation, row.get_ref(4)?.as_blob()?)?;
+        let (why, members) = match unpacked {
+            Operation::Disable { why, .. } | Operation::Delete { why, .. } => {
+                (Some(why), Vec::new())
+            }
+            Operation::RemoveMembers { members, .. } => (None, members),
+            Operation::Create { .. }
+            | Operation::Adopt { .. }
+            | Operation::Update { .. }
+            | Operation::Enable { .. }
+            | Operation::AddMembers { .. }
+            | Operation::SetReference { .. } => (None, Vec::new()),
+        };
+        let class = class_of(row.get(3)?).map_or(RemovalClass::User, |(class, _)| class);
+        Ok(Removal {
+            row: row.get(0)?,
+            key: row.get(1)?,
+            kind: match class {
+                RemovalClass::Certain | RemovalClass::User => ObjectKind::User,
+                RemovalClass::Group | RemovalClass::Membership => ObjectKind::Group,
+            },
+            class,
+            operation,
+            why,
+            members,
+        })
+    })?;
+    rows.collect()
+}
+
+/// The users and groups whose removal was sent since then, each once, by the class of the first request.
+fn recent(state: &State, job: i64, since: i64) -> rusqlite::Result<BTreeMap<Key, RemovalClass>> {
+    let mut recent = BTreeMap::new();
+    let mut statement = state.prepare_cached(
+        "SELECT source, class FROM actions
+         WHERE job = ?1 AND at >= ?2 AND class IS NOT NULL AND at IS NOT NULL
+             AND class BETWEEN 1 AND 3 AND state IN (1, 2, 10, 11, 12, 13)
+         ORDER BY at",
+    )?;
+    let rows = statement.query_map(params![job, since], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for row in rows {
+        let (key, class): (Key, i64) = row?;
+        if let Some((class, _)) = class_of(class) {
+            recent.entry(key).or_insert(class);
+        }
+    }
+    Ok(recent)
+}
+
+/// Memberships that were removed since then, of one group or of all. One that was refused is planned
+/// again, and counts there.
+fn recent_memberships(
+    state: &State,
+    job: i64,
+    since: i64,
+    group: Option<Key>,
+) -> rusqlite::Result<u64> {
+    state
+        .prepare_cached(
+            "SELECT coalesce(sum(weight), 0) FROM actions
+             WHERE job = ?1 AND at >= ?2 AND class IS NOT NULL AND at IS NOT NULL
+                 AND class = 4 AND state IN (1, 2, 10) AND (?3 IS NULL OR source = ?3)",
+        )?
+        .query_row(params![job, since, group], |row| row.get::<_, i64>(0))
+        .map(i64::unsigned_abs)
+}
+
+/// What was linked and active when the last cycle before that time ended, or else after the first.
+fn active(state: &State, job: i64, since: i64) -> rusqlite::Result<Active> {
+    let moment = DateTime::from_timestamp_millis(since).unwrap_or_default();
+    let of = |row: &rusqlite::Row<'_>| {
+        Ok(Active {
+            users: row.get::<_, i64>(0)?.unsigned_abs(),
+            groups: row.get::<_, i64>(1)?.unsigned_abs(),
+            memberships: row.get::<_, i64>(2)?.unsigned_abs(),
+        })
+    };
+    let (name, completed): (String, Option<i64>) = state
+        .prepare_cached("SELECT name, completed FROM jobs WHERE key = ?1")?
+        .query_row(params![job], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let past = state
+        .prepare_cached(
+            "SELECT active_users, linked_groups, memberships FROM cycles
+             WHERE job = ?1 AND number >= ?2 AND finished <= ?3 AND active_users IS NOT NULL
+             ORDER BY number DESC LIMIT 1",
+        )?
+        .query_row(
+            params![name, completed.unwrap_or(i64::MAX), Column(moment)],
+            of,
+        )
+        .optional()?;
+    if let Some(past) = past {
+        return Ok(past);
+    }
+    let first = state
+        .prepare_cached(
+            "SELECT active_users, linked_groups, memberships FROM cycles
+             WHERE job = ?1 AND number >= ?2 AND active_users IS NOT NULL
+             ORDER BY number LIMIT 1",
+        )?
+        .query_row(params![name, completed.unwrap_or(i64::MAX)], of)
+        .optional()?;
+    match first {
+        Some(first) => Ok(first),
+        None => state
+            .prepare_cached(
+                "SELECT active_users, linked_groups, memberships FROM jobs WHERE key = ?1",
+            )?
+            .query_row(params![job], of),
+    }
+}
+
+fn seen_before(state: &State, job: i64) -> rusqlite::Result<Count> {
+    state
+        .prepare_cached("SELECT seen_users, seen_groups FROM jobs WHERE key = ?1")?
+        .query_row(params![job], |row| {
+            Ok(Count {
+                users: row.get::<_, i64>(0)?.unsigned_abs(),
+                groups: row.get::<_, i64>(1)?.unsigned_abs(),
+            })
+        })
+}
