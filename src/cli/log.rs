@@ -1,6 +1,7 @@
 //! `entrain log`: the provisioning log, from the local state alone: no network, no secrets, and no
 //! lock, so that it can be read while the service runs.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 use std::thread;
@@ -11,9 +12,10 @@ use super::exit::Exit;
 use super::load;
 use super::output::Output;
 use super::plan::name_on_record;
-use crate::engine::model::{JobName, SourceId};
-use crate::engine::record::LogEntry;
-use crate::report::log as report;
+use crate::engine::model::{JobName, Key, SourceId};
+use crate::engine::record::{LogEntry, Reason};
+use crate::engine::redact::Redactions;
+use crate::report::{Names, log as report};
 use crate::scheduler;
 use crate::store::{self, LogFilter, Store};
 
@@ -39,14 +41,22 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
         object: args.object,
         after: None,
     };
+    let redactions: Marked = config
+        .jobs
+        .iter()
+        .map(|job| (job.rules.name.clone(), Redactions::of(&job.rules)))
+        .collect();
     let mut store = open(&config.state_path)?;
     let mut entries = newest(store.as_ref(), &jobs, &filter, args.limit)?;
+    hide(&mut entries, &redactions);
     let mut out = output.text();
     if output.format == Format::Csv {
         report::csv_head(&mut out)?;
     }
     if !args.follow && output.is_json() {
-        report::json(&mut out, &entries)?;
+        with_names(store.as_ref(), |names| {
+            report::json(&mut out, &entries, names)
+        })?;
         out.flush()?;
         return Ok(Exit::Done);
     }
@@ -66,6 +76,7 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
             store = open(&config.state_path)?;
         }
         entries = newest(store.as_ref(), &jobs, &filter, u32::MAX)?;
+        hide(&mut entries, &redactions);
     }
 }
 
@@ -112,13 +123,39 @@ fn write(
     store: Option<&Store>,
     entries: &[LogEntry],
 ) -> io::Result<()> {
-    let known = |id: &SourceId| name_on_record(store?, id);
+    with_names(store, |names| {
+        for entry in entries {
+            match output.format {
+                Format::Text => report::text(out, entry, names, output.style())?,
+                Format::Json => report::json_line(out, entry, names)?,
+                Format::Csv => report::csv(out, entry, names)?,
+            }
+        }
+        Ok(())
+    })
+}
+
+/// What objects are called that entries mention.
+fn with_names<T>(store: Option<&Store>, work: impl FnOnce(Names<'_>) -> T) -> T {
+    let by_id = |id: &SourceId| name_on_record(store?, id);
+    let by_key = |key: Key| {
+        let named = store?.named(&[key]).ok()?.remove(&key)?;
+        Some((named.id, named.label))
+    };
+    work(Names::Both(&by_id, &by_key))
+}
+
+type Marked = BTreeMap<JobName, Redactions>;
+
+/// Values that a mapping marks `Redact` may stand in the reason why an object was skipped. What a job
+/// marked that the configuration no longer has is not known, so its reasons are not shown.
+fn hide(entries: &mut [LogEntry], marked: &Marked) {
     for entry in entries {
-        match output.format {
-            Format::Text => report::text(out, entry, &known, output.style())?,
-            Format::Json => report::json_line(out, entry)?,
-            Format::Csv => report::csv(out, entry, &known)?,
+        if let Some(Reason::Skipped(why)) = &mut entry.reason {
+            match marked.get(&entry.job) {
+                Some(redactions) => redactions.hide_in_why(entry.subject.kind, why),
+                None => entry.reason = None,
+            }
         }
     }
-    Ok(())
 }

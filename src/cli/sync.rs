@@ -11,8 +11,10 @@ use super::interrupt::Interrupt;
 use super::load;
 use super::output::Output;
 use super::progress::Bars;
+use super::rows::LedgerRows;
 use crate::config::Job;
 use crate::cycle::{Agent, Options};
+use crate::engine::redact::Redactions;
 use crate::engine::summary::Summary;
 use crate::report::text;
 use crate::scheduler;
@@ -26,14 +28,14 @@ pub(super) async fn sync(
     let config = Arc::new(load::config(output, file)?);
     let jobs = load::jobs(&config, &arguments.jobs.jobs)?;
     let options = arguments.only.into_options(arguments.initial);
-    // Before anything is opened: the second of two fails at once, and tells who was first.
+    // Before anything is opened: the second of two fails at once, and names the first.
     let lock = Lock::acquire(&config.state_path, "sync")?;
     let store = Arc::new(Store::open(&config.state_path)?);
     store.take_over(&lock, scheduler::now())?;
     let interrupt = Interrupt::listen(output)?;
     let agent = Agent::new(
         Arc::clone(&config),
-        store,
+        Arc::clone(&store),
         interrupt.stop.clone(),
         scheduler::now,
     )?;
@@ -63,7 +65,15 @@ pub(super) async fn sync(
                 match &mut document {
                     Some(document) => document.summary(&summary)?,
                     None => cycles.print(|| {
-                        text::summary(&mut text_out, &summary, output.style())?;
+                        let style = output.style();
+                        text::summary(&mut text_out, &summary, style)?;
+                        if style.details
+                            && let Some(job) = jobs.iter().find(|job| job.rules.name == name)
+                        {
+                            let redactions = Redactions::of(&job.rules);
+                            let rows = LedgerRows::new(&store, summary.cycle, redactions);
+                            text::skipped(&mut text_out, &rows, style)?;
+                        }
                         text_out.flush()
                     })?,
                 }

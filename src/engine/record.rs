@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::guard::WhyHeld;
 use super::model::{JobName, TargetId, Value};
 use super::outcome::Class;
-use super::plan::{Count, Subject};
+use super::plan::{Count, Subject, Why, WhyRemoved};
 use super::summary::{CycleKind, Health, Requests};
 
 /// All that is known of a job.
@@ -184,14 +184,23 @@ pub(crate) struct LogEntry {
     pub(crate) at: DateTime<Utc>,
     pub(crate) subject: Subject,
     pub(crate) target: Option<TargetId>,
-    /// The action's name, or "plan" when it never became one.
+    /// The action's name; "plan" when it never became one because of a failure, "skip" when there was
+    /// nothing to do.
     pub(crate) action: String,
     pub(crate) status: LogStatus,
+    /// Why the object was removed or skipped.
+    pub(crate) reason: Option<Reason>,
     pub(crate) changes: Vec<LoggedChange>,
     pub(crate) http_status: Option<u16>,
     pub(crate) error: Option<String>,
     pub(crate) requests: u32,
     pub(crate) duration_ms: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Removed(WhyRemoved),
+    Skipped(Why),
 }
 
 /// One attribute before and after, by its target path.
@@ -210,14 +219,17 @@ pub(crate) enum LogStatus {
     /// The object is gone from the target, and is no longer linked.
     Gone,
     Failed,
+    /// Nothing was done about the object. Only entries of this status are listed, and only on request.
+    Skipped,
 }
 
 impl LogStatus {
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Succeeded,
         Self::AlreadyExists,
         Self::Gone,
         Self::Failed,
+        Self::Skipped,
     ];
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -226,6 +238,7 @@ impl LogStatus {
             Self::AlreadyExists => "already-exists",
             Self::Gone => "gone",
             Self::Failed => "failed",
+            Self::Skipped => "skipped",
         }
     }
 }

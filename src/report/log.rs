@@ -6,15 +6,15 @@ use chrono::SecondsFormat;
 use serde_json::{Value as Json, json};
 
 use super::json::{FORMAT, subject_json, time_json, value_json};
-use super::sentence::{clean, duration, optional, subject_text, things};
+use super::sentence::{clean, duration, optional, subject_text, things, why, why_removed};
 use super::text::Style;
 use super::view::Names;
-use crate::engine::model::{SourceId, TargetId};
+use crate::engine::model::{ObjectKind, TargetId};
 use crate::engine::plan::Subject;
-use crate::engine::record::{LogEntry, LogStatus, LoggedChange};
+use crate::engine::record::{LogEntry, LogStatus, LoggedChange, Reason};
 
 /// The columns of the CSV.
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 15] = [
     "time",
     "job",
     "cycle",
@@ -29,13 +29,14 @@ const COLUMNS: [&str; 14] = [
     "error",
     "requests",
     "duration_ms",
+    "reason",
 ];
 
 /// One entry, and below it each attribute before and after.
 pub(crate) fn text(
     out: &mut dyn Write,
     entry: &LogEntry,
-    known: &dyn Fn(&SourceId) -> Option<String>,
+    names: Names<'_>,
     style: Style,
 ) -> io::Result<()> {
     let LogEntry {
@@ -45,6 +46,7 @@ pub(crate) fn text(
         cycle,
         action,
         status,
+        reason,
         subject,
         target,
         changes,
@@ -66,6 +68,10 @@ pub(crate) fn text(
         target.unwrap_or_default(),
         status.as_str(),
     )?;
+    if let Some(reason) = reason {
+        let reason = reason_text(reason, subject.kind, names);
+        writeln!(out, "      because {reason}")?;
+    }
     if style.details {
         writeln!(
             out,
@@ -78,10 +84,17 @@ pub(crate) fn text(
         let status = http_status.map(|status| format!("status {status}: "));
         writeln!(out, "      {}{}", status.unwrap_or_default(), clean(error))?;
     }
-    for line in change_lines(changes, Names::Known(known)) {
+    for line in change_lines(changes, names) {
         writeln!(out, "      {line}")?;
     }
     Ok(())
+}
+
+fn reason_text(reason: &Reason, kind: ObjectKind, names: Names<'_>) -> String {
+    match reason {
+        Reason::Removed(why) => why_removed(why, kind),
+        Reason::Skipped(skipped) => why(skipped, kind, names),
+    }
 }
 
 fn change_lines(changes: &[LoggedChange], names: Names<'_>) -> Vec<String> {
@@ -101,20 +114,21 @@ fn change_lines(changes: &[LoggedChange], names: Names<'_>) -> Vec<String> {
 }
 
 /// The document of a command that ends.
-pub(crate) fn json(out: &mut dyn Write, entries: &[LogEntry]) -> io::Result<()> {
-    let entries: Vec<Json> = entries.iter().map(entry_json).collect();
+pub(crate) fn json(out: &mut dyn Write, entries: &[LogEntry], names: Names<'_>) -> io::Result<()> {
+    let entries = entries.iter().map(|entry| entry_json(entry, names));
+    let entries: Vec<Json> = entries.collect();
     let document = json!({ "format": FORMAT, "entries": entries });
     writeln!(out, "{document}")
 }
 
 /// One line per entry, for a reader who follows: a document would never be closed.
-pub(crate) fn json_line(out: &mut dyn Write, entry: &LogEntry) -> io::Result<()> {
-    let mut line = entry_json(entry);
+pub(crate) fn json_line(out: &mut dyn Write, entry: &LogEntry, names: Names<'_>) -> io::Result<()> {
+    let mut line = entry_json(entry, names);
     line["format"] = json!(FORMAT);
     writeln!(out, "{line}")
 }
 
-fn entry_json(entry: &LogEntry) -> Json {
+fn entry_json(entry: &LogEntry, names: Names<'_>) -> Json {
     let LogEntry {
         id: _,
         at,
@@ -122,6 +136,7 @@ fn entry_json(entry: &LogEntry) -> Json {
         cycle,
         action,
         status,
+        reason,
         subject,
         target,
         changes,
@@ -130,6 +145,13 @@ fn entry_json(entry: &LogEntry) -> Json {
         requests,
         duration_ms,
     } = entry;
+    let reason = reason.as_ref().map(|reason| {
+        let word = match reason {
+            Reason::Removed(why) => why.as_str(),
+            Reason::Skipped(why) => why.word(),
+        };
+        json!({ "reason": word, "text": reason_text(reason, subject.kind, names) })
+    });
     let changes = changes.iter().map(|change| {
         let LoggedChange {
             attribute,
@@ -148,6 +170,7 @@ fn entry_json(entry: &LogEntry) -> Json {
         "cycle": cycle,
         "action": action,
         "status": status.as_str(),
+        "why": reason,
         "subject": subject_json(subject),
         "target": target.as_ref().map(TargetId::as_str),
         "changes": changes.collect::<Vec<_>>(),
@@ -162,11 +185,7 @@ pub(crate) fn csv_head(out: &mut dyn Write) -> io::Result<()> {
     record(out, &COLUMNS.map(str::to_owned))
 }
 
-pub(crate) fn csv(
-    out: &mut dyn Write,
-    entry: &LogEntry,
-    known: &dyn Fn(&SourceId) -> Option<String>,
-) -> io::Result<()> {
+pub(crate) fn csv(out: &mut dyn Write, entry: &LogEntry, names: Names<'_>) -> io::Result<()> {
     let LogEntry {
         id: _,
         at,
@@ -174,6 +193,7 @@ pub(crate) fn csv(
         cycle,
         action,
         status,
+        reason,
         subject:
             Subject {
                 kind,
@@ -200,11 +220,14 @@ pub(crate) fn csv(
         target
             .as_ref()
             .map_or_else(String::new, ToString::to_string),
-        change_lines(changes, Names::Known(known)).join("\n"),
+        change_lines(changes, names).join("\n"),
         http_status.map_or_else(String::new, |status| status.to_string()),
         error.clone().unwrap_or_default(),
         requests.to_string(),
         duration_ms.to_string(),
+        reason
+            .as_ref()
+            .map_or_else(String::new, |reason| reason_text(reason, *kind, names)),
     ];
     record(out, &fields)
 }

@@ -13,4 +13,4 @@ pub(crate) mod text;
 mod view;
 
 pub(crate) use sentence::{clean_lines, doubts, misnamed, misnamed_remedy, not_planned};
-pub(crate) use view::{JobStatus, Part, PlanRow, PlanView, Rows};
+pub(crate) use view::{JobStatus, Names, Part, PlanRow, PlanView, Rows};

@@ -585,7 +585,7 @@ mod tests {
             ]),
         ]);
         assert_eq!(
-            value(&list, Names::Known(&|_| None)),
+            value(&list, Names::Both(&|_| None, &|_| None)),
             r#"["a", {primary: true, value: "b"}]"#
         );
     }

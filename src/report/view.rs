@@ -69,10 +69,13 @@ pub(crate) struct JobStatus {
 /// What other objects are called in a report.
 #[derive(Clone, Copy)]
 pub(crate) enum Names<'a> {
-    /// By the names that are known of ids.
-    Known(&'a dyn Fn(&SourceId) -> Option<String>),
     /// By the names that are known of numbers.
     Numbered(&'a dyn Fn(Key) -> Option<(SourceId, String)>),
+    /// By the names that are known of ids and of numbers.
+    Both(
+        &'a dyn Fn(&SourceId) -> Option<String>,
+        &'a dyn Fn(Key) -> Option<(SourceId, String)>,
+    ),
     /// By the names that a plan's rows come with.
     Rows(&'a dyn Rows),
 }
@@ -82,7 +85,7 @@ impl Names<'_> {
     pub(crate) fn name(&self, id: &SourceId) -> String {
         let label = match self {
             Self::Numbered(_) => None,
-            Self::Known(known) => known(id),
+            Self::Both(known, _) => known(id),
             Self::Rows(rows) => rows.name_of(id),
         };
         label
@@ -97,8 +100,7 @@ impl Names<'_> {
             return (REDACTED.to_owned(), REDACTED.to_owned());
         }
         let named = match self {
-            Self::Known(_) => None,
-            Self::Numbered(known) => known(key),
+            Self::Numbered(known) | Self::Both(_, known) => known(key),
             Self::Rows(rows) => rows.name(key),
         };
         match named {

@@ -111,3 +111,54 @@ async fn a_follower_sees_what_comes() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_has_the_reason_of_each_removal_and_of_each_skip() {
+    let rig = synced().await;
+    let (blocked, leaver) = (rig.joiner("blocked"), rig.joiner("leaver"));
+    let never = rig.joiner("never");
+    rig.tenant()
+        .set_property(never, "accountEnabled", json!(false));
+    let sync = rig.run(&["sync", "-v"]).await.expect(0);
+    rig.tenant()
+        .set_property(blocked, "accountEnabled", json!(false));
+    rig.tenant().soft_delete_user(leaver);
+    let plan = rig.run(&["plan", "--user", &never.to_string()]).await;
+    rig.sync().await.expect(0);
+    let reason = |entries: Vec<Value>| {
+        let last = entries.last().unwrap();
+        (
+            last["action"].as_str().unwrap().to_owned(),
+            last["why"]["reason"].as_str().unwrap().to_owned(),
+            last["why"]["text"].as_str().unwrap().to_owned(),
+        )
+    };
+    let of = |id: &str| vec!["--object".to_owned(), id.to_owned()];
+    let ask = async |arguments: Vec<String>| {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        reason(log(&rig, &arguments).await)
+    };
+    let (action, word, _) = ask(of(&blocked.to_string())).await;
+    assert_eq!((action.as_str(), word.as_str()), ("disable", "blocked"));
+    let (action, word, text) = ask(of(&leaver.to_string())).await;
+    assert_eq!(
+        (action.as_str(), word.as_str()),
+        ("disable", "soft-deleted")
+    );
+    assert_eq!(text, "it is in the tenant's recycle bin");
+    let skipped = [
+        of(&never.to_string()),
+        vec!["--status".into(), "skipped".into()],
+    ]
+    .concat();
+    let (action, word, text) = ask(skipped).await;
+    assert_eq!((action.as_str(), word.as_str()), ("skip", "blocked"));
+    assert!(plan.out.contains(&text), "{}", plan.out);
+    assert!(sync.out.contains(&text), "{}", sync.out);
+    let csv = rig
+        .run(&["log", "--format", "csv", "--action", "disable"])
+        .await;
+    assert!(csv.out.contains("it is in the tenant's recycle bin"));
+    let text = rig.run(&["log", "--action", "disable"]).await.expect(0).out;
+    assert!(text.contains("because sign-in is blocked"), "{text}");
+}

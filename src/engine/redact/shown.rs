@@ -8,7 +8,7 @@ use std::ops::Deref;
 use super::marked::Marked;
 use super::{REDACTED, Redactions};
 use crate::engine::model::source;
-use crate::engine::model::{Key, MatchKey, SourceId, TargetPath, Value};
+use crate::engine::model::{Key, MatchKey, ObjectKind, SourceId, TargetPath, Value};
 use crate::engine::plan::{
     Action, Change, Operation, Pointer, Referenced, Skipped, Why, WhyOut, WhyRemoved, WriteMode,
 };
@@ -36,34 +36,46 @@ impl Redactions {
         Shown(Cow::Owned(shown))
     }
 
+    /// The reason of an entry of the log, of an object of this kind.
+    pub(crate) fn hide_in_why(&self, kind: ObjectKind, why: &mut Why) {
+        let marked = self.of_kind(kind);
+        if !marked.is_empty() {
+            hide_in_why(marked, why);
+        }
+    }
+
     pub(crate) fn skipped<'a>(&self, skipped: &'a Skipped) -> Shown<'a, Skipped> {
         let marked = self.of_kind(skipped.subject.kind);
         if marked.is_empty() {
             return Shown(Cow::Borrowed(skipped));
         }
         let mut shown = skipped.clone();
-        match &mut shown.why {
-            Why::Ambiguous { key, targets: _ }
-            | Why::Taken {
-                key,
-                target: _,
-                by: _,
-            }
-            | Why::DuplicateSource { key, other: _ } => hide_in_key(marked, key),
-            Why::OutOfScope(out) => hide_in_filters(marked, out),
-            Why::Kept(removed) | Why::CannotDisable(removed) | Why::IncompleteRead(removed) => {
-                hide_in_removal(marked, removed);
-            }
-            // The errors of mappings hold no values, and the words of a look-up came without them.
-            Why::MappingFailed(_)
-            | Why::LookupFailed(_)
-            | Why::BlockedNotCreated
-            | Why::NoMatchingValue
-            | Why::IgnoredByMapping
-            | Why::FirstCycle(_)
-            | Why::NotAllowed(_) => {}
-        }
+        hide_in_why(marked, &mut shown.why);
         Shown(Cow::Owned(shown))
+    }
+}
+
+fn hide_in_why(marked: &Marked, why: &mut Why) {
+    match why {
+        Why::Ambiguous { key, targets: _ }
+        | Why::Taken {
+            key,
+            target: _,
+            by: _,
+        }
+        | Why::DuplicateSource { key, other: _ } => hide_in_key(marked, key),
+        Why::OutOfScope(out) => hide_in_filters(marked, out),
+        Why::Kept(removed) | Why::CannotDisable(removed) | Why::IncompleteRead(removed) => {
+            hide_in_removal(marked, removed);
+        }
+        // The errors of mappings hold no values, and the words of a look-up came without them.
+        Why::MappingFailed(_)
+        | Why::LookupFailed(_)
+        | Why::BlockedNotCreated
+        | Why::NoMatchingValue
+        | Why::IgnoredByMapping
+        | Why::FirstCycle(_)
+        | Why::NotAllowed(_) => {}
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) use approval::{decided, nothing_held};
 pub(crate) use check::checks;
 pub(crate) use plan::plan;
 pub(crate) use problem::{invalid, problem, valid};
+pub(crate) use skipped::skipped;
 pub(crate) use status::status;
 pub(crate) use style::Style;
 pub(crate) use summary::summary;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::style::{Mark, Style};
 use crate::engine::plan::{Skipped, Why, WhyOut};
 use crate::report::sentence::{subject_text, things, why};
-use crate::report::view::{Names, Part, PlanRow, PlanView};
+use crate::report::view::{Names, Part, PlanRow, PlanView, Rows};
 
 /// Objects that nothing brings into scope are listed up to this many; beyond it they are counted,
 /// because they are the rest of the tenant and bury what matters.
@@ -25,7 +25,7 @@ pub(super) fn write_skipped(
     let cut = unassigned > UNASSIGNED_NAMED;
     view.rows.each(Part::Skipped, &mut |row| match row {
         PlanRow::Skipped(skipped) if !(cut && is_unassigned(skipped)) => {
-            write_one(out, skipped, view, style)
+            write_one(out, skipped, view.rows, style)
         }
         PlanRow::Skipped(_) | PlanRow::Action(_) => Ok(()),
     })?;
@@ -38,6 +38,14 @@ pub(super) fn write_skipped(
         )?;
     }
     Ok(())
+}
+
+/// Every object that a cycle skipped, with the reason.
+pub(crate) fn skipped(out: &mut dyn Write, rows: &dyn Rows, style: Style) -> io::Result<()> {
+    rows.each(Part::Skipped, &mut |row| match row {
+        PlanRow::Skipped(skipped) => write_one(out, skipped, rows, style),
+        PlanRow::Action(_) => Ok(()),
+    })
 }
 
 fn is_unassigned(skipped: &Skipped) -> bool {
@@ -67,7 +75,7 @@ fn unassigned(view: &PlanView<'_>) -> io::Result<u64> {
 fn write_one(
     out: &mut dyn Write,
     skipped: &Skipped,
-    view: &PlanView<'_>,
+    rows: &dyn Rows,
     style: Style,
 ) -> io::Result<()> {
     let Skipped {
@@ -83,6 +91,6 @@ fn write_one(
         out,
         "  {mark} {}: {}",
         subject_text(subject),
-        why(reason, subject.kind, Names::Rows(view.rows))
+        why(reason, subject.kind, Names::Rows(rows))
     )
 }

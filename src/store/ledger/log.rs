@@ -13,7 +13,7 @@ use super::rows::{RowId, subject};
 use super::{body, operation_name, status};
 use crate::engine::model::{JobName, Key, ObjectKind, SourceId, TargetId, TargetPath, Value};
 use crate::engine::plan::{Operation, Referenced};
-use crate::engine::record::{LogEntry, LogStatus, LoggedChange};
+use crate::engine::record::{LogEntry, LogStatus, LoggedChange, Reason};
 
 /// Which entries are wanted; `None` is no condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +51,7 @@ fn states(status: LogStatus) -> (i64, i64) {
         LogStatus::AlreadyExists => (status::EXISTS, status::EXISTS),
         LogStatus::Gone => (status::GONE, status::GONE),
         LogStatus::Failed => (status::REFUSED, status::UNKNOWN),
+        LogStatus::Skipped => (status::SKIPPED, status::SKIPPED),
     }
 }
 
@@ -72,15 +73,26 @@ impl Store {
             (Some(_), _) => "a.cycle = :cycle",
             (None, Some(_) | None) => "true",
         };
+        // An object that is skipped is so from the start of its cycle.
+        let (ended, at) = if *status == Some(LogStatus::Skipped) {
+            let at = "(SELECT CAST(1000 * unixepoch(c.started, 'subsec') AS INTEGER)
+                       FROM cycles c WHERE c.number = a.cycle)";
+            ("true", at)
+        } else {
+            (
+                "a.state IN (2, 10, 11, 12, 13) AND a.at IS NOT NULL",
+                "a.at",
+            )
+        };
         let sql = format!(
-            "SELECT a.id, a.cycle, j.name, a.at, o.kind, o.key, o.id, o.label, a.target, a.operation,
+            "SELECT a.id, a.cycle, j.name, {at}, o.kind, o.key, o.id, o.label, a.target, a.operation,
                     a.state, a.body, a.http_status, a.error, a.attempts, a.duration_ms
              FROM actions a
              CROSS JOIN objects o ON o.key = a.source
              CROSS JOIN jobs j ON j.key = a.job
-             WHERE {indexed} AND a.state IN (2, 10, 11, 12, 13) AND a.at IS NOT NULL AND a.id > :after
+             WHERE {indexed} AND {ended} AND a.id > :after
                  AND (:job IS NULL OR j.name = :job) AND (:cycle IS NULL OR a.cycle = :cycle)
-                 AND (:since IS NULL OR a.at >= :since) AND (:until IS NULL OR a.at < :until)
+                 AND (:since IS NULL OR {at} >= :since) AND (:until IS NULL OR {at} < :until)
                  AND (:action IS NULL OR a.operation = :action)
                  AND (:one IS NULL OR a.state IN (:one, :other))
                  AND (:object IS NULL OR o.id IN (:source, :lower_source) OR a.target = :target
@@ -181,12 +193,28 @@ pub(in crate::store) fn log_not_planned(
 
 fn entry(state: &State, row: &Row<'_>) -> rusqlite::Result<LogEntry> {
     let number: i64 = row.get(9)?;
-    let changes = match body::name_of(number) {
-        Some(_) => {
-            let operation = body::unpack_operation(state, number, row.get_ref(11)?.as_blob()?)?;
-            changes(state, &operation)?
-        }
-        None => Vec::new(),
+    let status = match row.get::<_, i64>(10)? {
+        status::DONE => LogStatus::Succeeded,
+        status::EXISTS => LogStatus::AlreadyExists,
+        status::GONE => LogStatus::Gone,
+        status::SKIPPED => LogStatus::Skipped,
+        _ => LogStatus::Failed,
+    };
+    let (action, changes, reason) = if status == LogStatus::Skipped {
+        let why = body::unpack_why(state, number, row.get_ref(11)?.as_blob()?)?;
+        ("skip", Vec::new(), Some(Reason::Skipped(why)))
+    } else if body::name_of(number).is_some() {
+        let operation = body::unpack_operation(state, number, row.get_ref(11)?.as_blob()?)?;
+        let changes = changes(state, &operation)?;
+        let why = match operation {
+            Operation::Disable { why, .. } | Operation::Delete { why, .. } => {
+                Some(Reason::Removed(why))
+            }
+            _ => None,
+        };
+        (operation_name(number), changes, why)
+    } else {
+        (operation_name(number), Vec::new(), None)
     };
     let at: i64 = row.get(3)?;
     Ok(LogEntry {
@@ -196,13 +224,9 @@ fn entry(state: &State, row: &Row<'_>) -> rusqlite::Result<LogEntry> {
         at: DateTime::from_timestamp_millis(at).ok_or_else(|| unreadable("time"))?,
         subject: subject(row, 4)?,
         target: row.get(8)?,
-        action: operation_name(number).to_owned(),
-        status: match row.get::<_, i64>(10)? {
-            status::DONE => LogStatus::Succeeded,
-            status::EXISTS => LogStatus::AlreadyExists,
-            status::GONE => LogStatus::Gone,
-            _ => LogStatus::Failed,
-        },
+        action: action.to_owned(),
+        status,
+        reason,
         changes,
         http_status: row.get(12)?,
         error: row.get(13)?,
