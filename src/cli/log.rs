@@ -47,7 +47,15 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
         .map(|job| (job.rules.name.clone(), Redactions::of(&job.rules)))
         .collect();
     let mut store = open(&config.state_path)?;
-    let mut entries = newest(store.as_ref(), &jobs, &filter, args.limit)?;
+    // One more than is shown tells whether there are older ones.
+    let mut entries = newest(store.as_ref(), &jobs, &filter, args.limit.saturating_add(1))?;
+    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
+    if entries.len() > limit {
+        entries.drain(..entries.len() - limit);
+        output.message(&format!(
+            "only the newest {limit} entries are shown; --limit shows more, --since and --status choose among them"
+        ));
+    }
     hide(&mut entries, &redactions);
     let mut out = output.text();
     if output.format == Format::Csv {

@@ -57,7 +57,9 @@ async fn the_log_tells_what_was_done_without_network_and_secrets() {
     let at = updated["time"].as_str().unwrap();
     assert_eq!(log(&rig, &["--since", at]).await, of_jane[1..]);
 
-    let text = rig.run(&["log", "--limit", "1"]).await.expect(0).out;
+    let run = rig.run(&["log", "--limit", "1"]).await.expect(0);
+    assert!(run.err.contains("only the newest 1 entries"), "{run:?}");
+    let text = run.out;
     assert!(text.contains("update user jane@contoso.com"), "{text}");
     assert!(text.contains("title: \"Engineer\" → \"Clerk\""), "{text}");
     assert_eq!(rig.run(&["log", "other"]).await.code, 2);
