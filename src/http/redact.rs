@@ -1,5 +1,7 @@
-//! Takes out of a text what must not reach errors, logs or reports: credentials, query values and
-//! e-mail addresses. Errs on the side of taking out too much.
+//! Takes credentials out of a text that reaches errors, logs or reports. Everything else stays: in a
+//! refusal, the address that is taken may be the one fact that helps.
+
+use std::borrow::Cow;
 
 /// What is kept of a server's text, in bytes.
 const KEPT: usize = 2_048;
@@ -16,10 +18,12 @@ const SECRET_NAMES: &[&str] = &[
     "api_key",
     "api-key",
 ];
+/// Names whose values are secrets in the query of a URL, where they are words of no language.
+const SECRET_PARAMETERS: &[&str] = &["sig", "signature", "key", "code"];
 /// The words that introduce credentials in an `Authorization` header (RFC 9110 section 11).
 const SCHEMES: &[&str] = &["bearer", "basic"];
 
-/// The first two kilobytes of `text` on one line, without credentials, query values and addresses.
+/// The first two kilobytes of `text` on one line, without credentials.
 pub(crate) fn redact(text: &str) -> String {
     let mut end = text.len().min(KEPT);
     while !text.is_char_boundary(end) {
@@ -87,7 +91,7 @@ fn push_word(kept: &mut String, word: &str, after: After) -> After {
             .find([',', ';', '{', '}', '<', '>'])
             .unwrap_or(rest.len());
         let (part, tail) = rest.split_at(length);
-        after = push_part(kept, part);
+        after = push_part(kept, &without_user_info(part));
         let mut characters = tail.chars();
         if let Some(separator) = characters.next() {
             kept.push(separator);
@@ -119,28 +123,64 @@ fn push_part(kept: &mut String, part: &str) -> After {
         && query.contains('=')
     {
         push_plain(kept, start);
-        kept.push('?');
-        kept.push_str(GONE);
+        push_query(kept, query);
     } else {
         push_plain(kept, part);
     }
     After::Nothing
 }
 
+fn push_query(kept: &mut String, query: &str) {
+    let mut separator = '?';
+    for parameter in query.split('&') {
+        kept.push(separator);
+        separator = '&';
+        match parameter.split_once('=') {
+            Some((name, _)) if is_secret_name(name) || is_secret_parameter(name) => {
+                kept.push_str(name);
+                kept.push('=');
+                kept.push_str(GONE);
+            }
+            Some(_) | None => push_plain(kept, parameter),
+        }
+    }
+}
+
 fn push_plain(kept: &mut String, text: &str) {
-    for piece in text.split_inclusive(|c: char| {
-        matches!(c, '"' | '\'' | '(' | ')' | '[' | ']' | '=' | ':' | '/')
-    }) {
-        let core = piece.trim_end_matches(|c: char| {
-            matches!(c, '"' | '\'' | '(' | ')' | '[' | ']' | '=' | ':' | '/')
-        });
-        if is_address(core) || is_jwt(core) {
+    for piece in text.split_inclusive(is_bracket) {
+        let core = piece.trim_end_matches(is_bracket);
+        if is_jwt(core) {
             kept.push_str(GONE);
             kept.push_str(&piece[core.len()..]);
         } else {
             kept.push_str(piece);
         }
     }
+}
+
+fn is_bracket(c: char) -> bool {
+    matches!(
+        c,
+        '"' | '\'' | '(' | ')' | '[' | ']' | '=' | ':' | '/' | '&'
+    )
+}
+
+/// The same without the name and the password in front of a host: `https://name:password@host/`.
+fn without_user_info(part: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = part.split_once("://") else {
+        return Cow::Borrowed(part);
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => Cow::Owned(format!("{scheme}://{GONE}{}", &rest[at..])),
+        None => Cow::Borrowed(part),
+    }
+}
+
+fn is_secret_parameter(name: &str) -> bool {
+    SECRET_PARAMETERS
+        .iter()
+        .any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
 fn is_secret_name(name: &str) -> bool {
@@ -153,12 +193,6 @@ fn is_jwt(text: &str) -> bool {
     text.starts_with("eyJ") && text.len() > 20
 }
 
-/// Anything with something on both sides of an at sign, encoded or not.
-fn is_address(text: &str) -> bool {
-    let at = text.split_once('@').or_else(|| text.split_once("%40"));
-    at.is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
-}
-
 /// A word after `Bearer` that is no word of a language.
 fn looks_secret(word: &str) -> bool {
     word.len() >= 8 && !word.chars().all(|c| c.is_ascii_lowercase()) || word.len() > 20
@@ -169,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_and_addresses_are_taken_out() {
+    fn credentials_are_taken_out_and_addresses_stay() {
         for (text, expected) in [
             ("plain words stay: 42 (yes)", "plain words stay: 42 (yes)"),
             (
@@ -192,13 +226,21 @@ mod tests {
             ("got eyJhbGciOiJIUzI1NiJ9.e30.abcdef", "got [redacted]"),
             (
                 "see https://h/p?filter=userName%20eq now",
-                "see https://h/p?[redacted] now",
+                "see https://h/p?filter=userName%20eq now",
+            ),
+            (
+                "https://h/p?x=1&sig=abc&access_token=d",
+                "https://h/p?x=1&sig=[redacted]&access_token=[redacted]",
+            ),
+            (
+                "at https://anna:pass@h.example/p?x=a@b",
+                "at https://[redacted]@h.example/p?x=a@b",
             ),
             (
                 "user \"anna@contoso.com\" exists",
-                "user \"[redacted]\" exists",
+                "user \"anna@contoso.com\" exists",
             ),
-            ("(anna@contoso.com)", "([redacted])"),
+            ("(anna@contoso.com)", "(anna@contoso.com)"),
             ("why? because", "why? because"),
             ("two\nlines\tand\u{0}more", "two lines and more"),
         ] {
@@ -223,9 +265,15 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_address_survives(before in "[a-z \"=:,/?]{0,10}", after in "[ \"'),;]{0,3}") {
-            let text = format!("{before}anna@contoso.com{after}");
-            proptest::prop_assert!(!redact(&text).contains("anna@contoso"));
+        fn an_address_survives(before in "[a-z \"(]{0,10}", after in "[ \"'),;]{0,3}") {
+            let text = format!("{before} anna@contoso.com{after}");
+            proptest::prop_assert!(redact(&text).contains("anna@contoso.com"));
+        }
+
+        #[test]
+        fn no_password_of_a_url_survives(before in "[a-z \"(]{0,10}", after in "[ /?#]?") {
+            let text = format!("{before}https://anna:pa55word@contoso.com{after}");
+            proptest::prop_assert!(!redact(&text).contains("pa55word"));
         }
     }
 }

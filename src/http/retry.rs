@@ -63,18 +63,16 @@ pub(super) fn decide(
         Ended::Status { retry_after, .. } => retry_after,
         Ended::NotConnected | Ended::NoAnswer => None,
     };
-    let limit = if asked.is_some() {
-        MAX_ATTEMPTS_ASKED
-    } else {
-        MAX_ATTEMPTS
-    };
-    let wait = if let Some(asked) = asked {
-        asked.saturating_add(part_of(asked.min(MAX_SPREAD), random))
+    // "At once" is no time: a server that says so is overloaded all the same.
+    let (limit, wait) = if let Some(asked) = asked.filter(|asked| *asked >= FIRST_WAIT) {
+        let spread = part_of(asked.min(MAX_SPREAD), random);
+        (MAX_ATTEMPTS_ASKED, asked.saturating_add(spread))
     } else {
         let full = FIRST_WAIT
             .saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)))
             .min(MAX_WAIT);
-        full / 2 + part_of(full / 2, random)
+        let own = full / 2 + part_of(full / 2, random);
+        (MAX_ATTEMPTS, own.max(asked.unwrap_or_default()))
     };
     if attempt >= limit || waited.saturating_add(wait) > MAX_TOTAL_WAIT {
         return Verdict::GiveUp;
@@ -196,8 +194,33 @@ mod tests {
             };
             assert!(wait >= Duration::from_secs(7) && wait <= Duration::from_secs(8));
         }
-        let now = decide(asked(429, 0), Idempotency::Always, 1, NO_WAIT_YET, 1_000);
-        assert_eq!(now, Verdict::Wait(Duration::ZERO));
+        let soon = Ended::Status {
+            status: 429,
+            retry_after: Some(Duration::from_millis(400)),
+        };
+        let wait = decide(soon, Idempotency::Always, 1, NO_WAIT_YET, 0);
+        assert_eq!(wait, Verdict::Wait(Duration::from_millis(400)));
+    }
+
+    #[test]
+    fn a_server_that_says_at_once_is_waited_for_like_one_that_says_nothing() {
+        for attempt in 1..=MAX_ATTEMPTS {
+            for random in [0, 500, 1_000] {
+                let wait = |ended| {
+                    decide(
+                        ended,
+                        Idempotency::IfNotProcessed,
+                        attempt,
+                        NO_WAIT_YET,
+                        random,
+                    )
+                };
+                assert_eq!(wait(asked(429, 0)), wait(status(429)), "{attempt} {random}");
+            }
+        }
+        let wait = |random| decide(asked(429, 0), Idempotency::Always, 1, NO_WAIT_YET, random);
+        assert_eq!(wait(0), Verdict::Wait(Duration::from_millis(250)));
+        assert_ne!(wait(0), wait(1_000), "not all come back at once");
     }
 
     #[test]

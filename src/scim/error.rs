@@ -85,7 +85,7 @@ pub(crate) enum About {
     Object,
 }
 
-/// What the target said, free of secrets and e-mail addresses, on one line.
+/// What the target said, free of secrets, on one line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ServerMessage {
     /// The status inside a SCIM error message.
@@ -529,7 +529,7 @@ mod tests {
             r#"{"detail":"anna@example.com is taken, token s3cr3t","scimType":"uniqueness"}"#;
         assert_eq!(
             refused(400, About::Object, body).to_string(),
-            "PATCH /v2/Users/1: status 400, 1 attempt, 1.2 s: [redacted] is taken, token [redacted] (uniqueness)"
+            "PATCH /v2/Users/1: status 400, 1 attempt, 1.2 s: anna@example.com is taken, token [redacted] (uniqueness)"
         );
         let page = "<html><style>p{}</style><title>Sign in</title><p>Please</p></html>";
         assert_eq!(

@@ -121,7 +121,9 @@ impl Planner<'_> {
                 return Some((path, Value::Reference(desired.clone())));
             }
         }
-        self.reference(candidate, target, path, None, desired);
+        if self.job.rules(candidate.object.kind).actions.update {
+            self.reference(candidate, target, path, None, desired);
+        }
         None
     }
 
