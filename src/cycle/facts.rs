@@ -126,6 +126,7 @@ impl<'a> Facts<'a> {
             link,
             unknown: _,
             roles,
+            withheld,
             member_of,
         } = loaded;
         let groups = if scope::reads_groups(&self.context.job.rules, object.kind) {
@@ -162,6 +163,7 @@ impl<'a> Facts<'a> {
                 target: manager.link.map(|(target, _)| target),
             }),
             link,
+            withheld,
             object,
         })
     }

@@ -16,6 +16,7 @@ mod plan;
 mod queue;
 mod record;
 mod repeat;
+mod search;
 mod send;
 mod settle;
 mod shown;

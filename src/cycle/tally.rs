@@ -85,6 +85,7 @@ impl Tally {
                 unconfirmed: false,
             },
             Status::Failed(failure) => failure.clone(),
+            Status::LeftOut { paths, failure } => failure.leaving_out(paths),
         };
         self.unfinished.insert(subject.key);
         self.failed += 1;

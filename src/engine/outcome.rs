@@ -35,6 +35,12 @@ pub(crate) enum Status {
     /// matched again in the next cycle.
     Vanished,
     Failed(Failure),
+    /// Refused for these attributes alone, which are left out from now on. Rows that carry the rest may
+    /// follow.
+    LeftOut {
+        paths: Vec<TargetPath>,
+        failure: Failure,
+    },
     /// Refused, and followed by rows that carry parts of it.
     Followed(Failure),
     /// Not tried: what it needs was not carried out, or the cycle was told to stop.
@@ -79,6 +85,19 @@ pub(crate) enum Class {
     Invalid,
 }
 
+impl Failure {
+    /// The same, saying which attributes are left out because of it.
+    #[must_use]
+    pub(crate) fn leaving_out(&self, paths: &[TargetPath]) -> Self {
+        let names: Vec<String> = paths.iter().map(TargetPath::to_string).collect();
+        let verb = if names.len() == 1 { "is" } else { "are" };
+        Self {
+            message: format!("{} {verb} left out: {}", names.join(", "), self.message),
+            ..self.clone()
+        }
+    }
+}
+
 impl Class {
     pub(crate) fn word(self) -> &'static str {
         match self {
@@ -99,7 +118,7 @@ impl Class {
 impl Status {
     pub(crate) fn is_failure(&self) -> bool {
         match self {
-            Self::Failed(_) | Self::Vanished => true,
+            Self::Failed(_) | Self::LeftOut { .. } | Self::Vanished => true,
             Self::Done { .. }
             | Self::Met { .. }
             | Self::Followed(_)

@@ -1,7 +1,7 @@
 //! How one target takes its changes: an action as the request that makes it. Pure, so that a plan can
 //! list what will be sent.
 
-use super::error::Error;
+use super::error::{About, Error};
 use super::request::Request;
 use super::whole::{self, Current};
 use super::{patch, resource, wire};
@@ -111,7 +111,11 @@ impl Dialect {
         if operations.is_empty() {
             return Ok(None);
         }
-        Request::patch(kind, id, wire::patch(&operations)).map(Some)
+        let about = match edit {
+            Edit::AddMembers(_) => About::AddedMembers,
+            Edit::Values(_) | Edit::Reference(..) | Edit::RemoveMembers(_) => About::Object,
+        };
+        Request::patch(kind, id, wire::patch(&operations), about).map(Some)
     }
 }
 

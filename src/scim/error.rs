@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 
+use super::named::names;
 use super::wire::ErrorBody;
 use crate::engine::model::TargetPath;
 use crate::engine::outcome::{Class, Failure};
@@ -83,6 +84,8 @@ pub(crate) enum About {
     Collection,
     /// `/Users/{id}`.
     Object,
+    /// A PATCH of `/Groups/{id}` that only adds members: sent twice it does what it does once.
+    AddedMembers,
 }
 
 /// What the target said, free of secrets, on one line.
@@ -266,6 +269,8 @@ impl Error {
                     409 => Class::Conflict,
                     400 if message.is_scim_type("uniqueness") => Class::Conflict,
                     429 => Class::Throttled,
+                    // Some servers answer so when they do not know one of the members.
+                    500 if *about == About::AddedMembers => Class::Refused,
                     501 => Class::Refused,
                     408 | 500.. => Class::Transient,
                     400..=499 => Class::Refused,
@@ -298,9 +303,10 @@ impl Error {
     /// Whether the target may have carried the request out all the same.
     pub(crate) fn unconfirmed(&self) -> bool {
         match self {
-            Self::Refused { .. } => {
+            Self::Refused { about, .. } => {
                 let status = self.counted_status().unwrap_or(0);
-                status == 408 || (status >= 500 && status != 501)
+                let is_refusal = status == 501 || (status == 500 && *about == About::AddedMembers);
+                status == 408 || (status >= 500 && !is_refusal)
             }
             Self::NotScim { .. } | Self::NoIdInAnswer { .. } => true,
             Self::Http(error) => error.may_be_processed(),
@@ -383,6 +389,37 @@ impl Error {
     pub(crate) fn is_route_refused(&self) -> bool {
         matches!(self, Self::Refused { .. })
             && matches!(self.counted_status(), Some(405 | 428 | 501))
+    }
+
+    /// Whether the request was refused for its size, so that a part of it may be accepted.
+    pub(crate) fn is_too_large(&self) -> bool {
+        matches!(self, Self::Refused { .. }) && self.counted_status() == Some(413)
+    }
+
+    /// Whether the target refused a write for what it holds: without a part of that it may be accepted.
+    pub(crate) fn refuses_content(&self) -> bool {
+        self.is_refused_write()
+            && self.class() == Class::Refused
+            && matches!(self.counted_status(), Some(400 | 422))
+    }
+
+    /// Whether the refusal of a write names an attribute, so that it can be left out.
+    pub(crate) fn names(&self, path: &TargetPath) -> bool {
+        let Self::Refused { message, .. } = self else {
+            return false;
+        };
+        self.is_refused_write()
+            && self.class() != Class::Quota
+            && matches!(self.counted_status(), Some(400 | 403 | 409 | 422))
+            && !message.is_page
+            && message
+                .text
+                .as_deref()
+                .is_some_and(|words| names(words, path))
+    }
+
+    fn is_refused_write(&self) -> bool {
+        matches!(self, Self::Refused { exchange, .. } if exchange.method != Method::GET)
     }
 
     /// Whether the target has no PATCH for its resources, so that the same change may succeed as a PUT.
@@ -545,6 +582,14 @@ mod tests {
     }
 
     #[test]
+    fn only_a_refusal_of_what_was_sent_names_an_attribute() {
+        let title = TargetPath::parse("title").unwrap();
+        let names = |status| refused(status, About::Object, r#"{"detail":"title"}"#).names(&title);
+        assert!([400, 403, 409, 422].into_iter().all(names));
+        assert!(![401, 404, 429, 500].into_iter().any(names));
+    }
+
+    #[test]
     fn no_status_is_invented() {
         let inside = r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"detail":"no"}"#;
         let error = refused(200, About::Object, inside);
@@ -601,5 +646,11 @@ mod tests {
         assert!(refused(500, About::Object, "").unconfirmed());
         assert!(!refused(400, About::Object, "").unconfirmed());
         assert!(refused(400, About::Collection, "").is_filter_unsupported());
+
+        let members = |status| refused(status, About::AddedMembers, "");
+        assert_eq!(members(500).class(), Class::Refused);
+        assert!(!members(500).unconfirmed() && members(502).unconfirmed());
+        assert_eq!(members(503).class(), Class::Transient);
+        assert_eq!(members(404).class(), Class::Gone);
     }
 }

@@ -28,6 +28,16 @@ pub(crate) struct Reader {
     hidden: Arc<Hidden>,
 }
 
+/// What the target shows of a user's memberships.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum GroupsOf {
+    /// The user does not exist.
+    NobodyThere,
+    /// Many targets never show them.
+    NotShown,
+    Shown(BTreeSet<TargetId>),
+}
+
 /// A list of which the first page was read; enough to decide whether to read on.
 #[derive(Debug)]
 pub(crate) struct Listing {
@@ -230,6 +240,26 @@ impl Reader {
             Some(object) => Ok(Some(object)),
             None => Err(connection.not_scim(answer, hidden)),
         }
+    }
+
+    /// The groups that the target shows a user in.
+    pub(crate) async fn groups_of(&self, user: &TargetId) -> Result<GroupsOf, Error> {
+        let kind = ObjectKind::User;
+        let request = Request::read(kind, user, &[])?;
+        let (connection, hidden) = (&self.connection, &*self.hidden);
+        let answer = connection.read(&request, hidden).await;
+        let answer = answer.and_then(|answer| connection.checked(answer, request.about, hidden));
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) if error.class() == Class::Gone => {
+                connection.confirm_service(kind, hidden).await?;
+                return Ok(GroupsOf::NobodyThere);
+            }
+            Err(error) => return Err(error),
+        };
+        let resource = wire::resource(&answer.body);
+        let groups = resource.as_ref().and_then(whole::groups);
+        Ok(groups.map_or(GroupsOf::NotShown, GroupsOf::Shown))
     }
 
     /// Reads one resource to replace it as a whole, a group with its members. One that is not there is

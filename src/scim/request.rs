@@ -70,9 +70,17 @@ impl Request {
     }
 
     /// An element or a member that is added twice may be there twice on a lax server.
-    pub(super) fn patch(kind: ObjectKind, id: &TargetId, body: Vec<u8>) -> Result<Self, Error> {
+    pub(super) fn patch(
+        kind: ObjectKind,
+        id: &TargetId,
+        body: Vec<u8>,
+        about: About,
+    ) -> Result<Self, Error> {
         let repeat = Idempotency::IfNotProcessed;
-        Self::to_resource(Method::PATCH, kind, id, Some(body), repeat)
+        Ok(Self {
+            about,
+            ..Self::to_resource(Method::PATCH, kind, id, Some(body), repeat)?
+        })
     }
 
     /// What is replaced was read before: later, someone else may have changed it meanwhile.

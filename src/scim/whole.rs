@@ -59,11 +59,22 @@ impl Current {
         self.members = Some(members);
         Ok(self)
     }
+
+    /// The ids of all members; `None` when they are not known ([`Self::with_members`]).
+    pub(crate) fn member_ids(&self) -> Option<BTreeSet<TargetId>> {
+        self.members.as_ref()?.iter().map(member_id).collect()
+    }
 }
 
 /// The list of members, where the target shows one.
 pub(super) fn members(resource: &Resource) -> Option<&Vec<Json>> {
     member(resource, MEMBERS)?.as_array()
+}
+
+/// The groups of a user, where the target shows any.
+pub(super) fn groups(resource: &Resource) -> Option<BTreeSet<TargetId>> {
+    let groups = member(resource, "groups")?.as_array()?;
+    groups.iter().map(member_id).collect()
 }
 
 /// The body of a PUT: what was read, without what only the target may write, and edited.

@@ -120,7 +120,9 @@ pub(super) fn heal(
     state.run(
         "DELETE FROM escrow
          WHERE job = ?1 AND kind = ?2 AND source = ?3 AND cycle <> ?4
-               AND (action IN (?5, ?6) OR ?5 IN ('create', 'adopt', 'delete'))",
+               AND (action IN (?5, ?6) OR ?5 IN ('create', 'adopt', 'delete'))
+               AND NOT EXISTS (SELECT 1 FROM withheld w
+                               WHERE w.job = ?1 AND w.source = ?3 AND w.alone)",
         params![job, kind, key, cycle, action, PLAN],
     )?;
     Ok(())

@@ -18,6 +18,7 @@ const COPIED: &[&str] = &[
     "holds",
     "hold_reasons",
     "lost_members",
+    "withheld",
     "cycles",
     "nested",
 ];

@@ -23,6 +23,7 @@ mod sets;
 mod source;
 mod state;
 mod wire;
+mod withheld;
 
 #[cfg(test)]
 mod tests;

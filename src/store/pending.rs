@@ -10,6 +10,7 @@ use super::links::kind_of;
 use super::marks::Marks;
 use super::source::index_rounds_under_way;
 use super::state::{State, array, first_link};
+use super::withheld;
 use super::{Error, Store};
 use crate::engine::model::{JobName, Key, ObjectKind};
 
@@ -156,6 +157,7 @@ impl Store {
                      WHERE p.job = escrow.job AND p.kind = escrow.kind AND p.key = escrow.source)",
                 params![job],
             )?;
+            withheld::forget_healed(tx, job)?;
             forget_deleted_objects(tx)
         })
     }

@@ -1,7 +1,7 @@
 //! Questions about many objects at once, each in one statement: what the planner needs of the next 500
 //! candidates, of the members of a group, or of the objects that refer to others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::params;
 
@@ -10,9 +10,10 @@ use super::ledger::{Unknown, unsettled};
 use super::links::{key_of, link_of};
 use super::objects::{OBJECT, object};
 use super::state::{State, array, first_link};
+use super::withheld::withheld;
 use super::{Error, Store};
 use crate::engine::model::{
-    JobName, Key, Link, ObjectKind, SourceId, SourceObject, TargetId, Value,
+    JobName, Key, Link, ObjectKind, SourceId, SourceObject, TargetId, TargetPath, Value,
 };
 
 const LOOK_UP: &str = "look up objects";
@@ -27,6 +28,8 @@ pub(crate) struct Loaded {
     pub(crate) unknown: Option<Unknown>,
     /// Ids of the roles assigned to the object itself.
     pub(crate) roles: Vec<String>,
+    /// Attributes that the target refused and that are left out of its other changes.
+    pub(crate) withheld: BTreeSet<TargetPath>,
     /// The groups of which it is a direct member.
     pub(crate) member_of: Vec<Key>,
 }
@@ -76,6 +79,7 @@ impl Store {
             let mut links = links(state, job, keys)?;
             let mut unsettled = unsettled(state, job, keys)?;
             let mut roles = roles(state, job, keys)?;
+            let mut withheld = withheld(state, job, keys)?;
             let mut member_of = groups_of(state, keys)?;
             for one in loaded.values_mut() {
                 let key = one.object.key;
@@ -89,6 +93,7 @@ impl Store {
                     link.unconfirmed |= one.unknown.is_some();
                 }
                 one.roles = roles.remove(&key).unwrap_or_default();
+                one.withheld = withheld.remove(&key).unwrap_or_default();
                 one.member_of = member_of.remove(&key).unwrap_or_default();
             }
             Ok(loaded.into_values().collect())
@@ -265,6 +270,7 @@ fn objects(state: &State, keys: &[Key]) -> rusqlite::Result<BTreeMap<Key, Loaded
                 link: None,
                 unknown: None,
                 roles: Vec::new(),
+                withheld: BTreeSet::new(),
                 member_of: Vec::new(),
             };
             Ok((loaded.object.key, loaded))

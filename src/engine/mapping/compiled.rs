@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::form::Form;
 use super::{Mapping, Source};
+use crate::engine::model::schema;
 use crate::engine::model::source::{self, IS_SOFT_DELETED, ORIGINAL_USER_PRINCIPAL_NAME};
 use crate::engine::model::{Attributes, ObjectKind, TargetPath, Value};
 
@@ -109,6 +110,18 @@ impl Mappings {
     /// The same of the mapping of one path.
     pub(crate) fn carries_state(&self, path: &TargetPath) -> bool {
         self.rule(path).is_some_and(|rule| rule.reads_soft_deleted)
+    }
+
+    /// Whether an object may be sent without the attribute when the target refuses it: never what disables,
+    /// and never what a create cannot be without.
+    pub(crate) fn may_be_left_out(&self, path: &TargetPath, of_create: bool) -> bool {
+        if path.is_active() || self.carries_state(path) {
+            return false;
+        }
+        let is_required = schema::definition(self.kind, path).is_some_and(|known| known.required);
+        let mut own = self.list.iter().filter(|mapping| mapping.target == *path);
+        !of_create
+            || !is_required && own.all(|mapping| mapping.matching.is_none() && !mapping.required)
     }
 
     pub(super) fn kind(&self) -> ObjectKind {

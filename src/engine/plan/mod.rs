@@ -4,6 +4,7 @@ mod action;
 mod decision;
 mod difference;
 mod order;
+mod parts;
 mod planner;
 mod proof;
 #[cfg(test)]
@@ -15,5 +16,6 @@ pub(crate) use action::{
 };
 pub(crate) use decision::{ClassTotal, Decision, Draft, Header, Totals};
 pub(crate) use order::{Order, by_reference};
+pub(crate) use parts::{Remedy, attributes, halves, members_apart, unit, without_refused};
 pub(crate) use planner::{Candidate, Found, Manager, Member, Pending, Planner, Reading};
 pub(crate) use proof::Proof;

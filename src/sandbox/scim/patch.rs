@@ -7,7 +7,7 @@ use super::error::Refusal;
 use super::filter::{Filter, Operator};
 use super::normal;
 use super::path::{AttributePath, Target};
-use super::personality::Personality;
+use super::personality::{Personality, Quirk};
 use super::schema::{Attribute, Kind};
 use super::store::{Handle, Store};
 
@@ -232,6 +232,11 @@ impl Work<'_> {
         if let Some(filter) = filter {
             let matched = self.matching_members(filter);
             return match verb {
+                Verb::Remove
+                    if matched.is_empty() && self.personality.has(Quirk::MissingMembersRefused) =>
+                {
+                    Err(no_target())
+                }
                 Verb::Remove => {
                     for member in matched {
                         self.remove_member(member);
@@ -257,8 +262,14 @@ impl Work<'_> {
             Verb::Remove if !items.is_empty() => {
                 for item in items {
                     let id = item["value"].as_str().unwrap_or_default();
-                    if let Some(member) = self.store.handle(id) {
-                        self.remove_member(member);
+                    let is_there =
+                        |member: &Handle| self.store.members(self.handle).contains(member);
+                    match self.store.handle(id).filter(is_there) {
+                        Some(member) => self.remove_member(member),
+                        None if self.personality.has(Quirk::MissingMembersRefused) => {
+                            return Err(no_target());
+                        }
+                        None => {}
                     }
                 }
                 Ok(())

@@ -1,6 +1,6 @@
 //! How a target differs from the textbook: limits, refusals and habits seen in the wild.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The limits and habits of one target; can be changed while it runs.
@@ -20,6 +20,10 @@ pub struct Personality {
     pub requests_per_second: Option<u32>,
     /// How long every answer takes at least.
     pub latency: Duration,
+    /// Attributes that no write of a user may hold, each with the status and the words of the refusal.
+    pub refused_attributes: BTreeMap<String, (u16, String)>,
+    /// Attributes of users that are refused next to others.
+    pub taken_alone: BTreeSet<String>,
     pub quirks: BTreeSet<Quirk>,
 }
 
@@ -33,6 +37,8 @@ impl Default for Personality {
             max_members_per_patch: None,
             requests_per_second: None,
             latency: Duration::ZERO,
+            refused_attributes: BTreeMap::new(),
+            taken_alone: BTreeSet::new(),
             quirks: BTreeSet::new(),
         }
     }
@@ -65,6 +71,10 @@ pub enum Quirk {
     NumbersInOtherSchemas,
     /// Members that do not exist are taken.
     UnknownMembersAccepted,
+    /// A member that does not exist is answered with 500.
+    UnknownMembersCrash,
+    /// Taking out a member that is not there is refused with 400.
+    MissingMembersRefused,
     /// Members stay in groups after they were deleted.
     DanglingMembersKept,
     /// `"True"` and `"False"` are taken for booleans.

@@ -1,5 +1,6 @@
 //! The endpoints of the target: from a request to an answer.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::Router;
@@ -168,6 +169,7 @@ impl Target {
     fn create(&mut self, call: &Call, kind: Kind, base: &str) -> Result<Reply, Refusal> {
         let sent = object(body(call)?)?;
         check_schemas(&sent, kind)?;
+        self.check_attributes(kind, &sent.keys().map(String::as_str).collect())?;
         let handle = self.store.create(kind, &sent, &self.personality)?;
         self.reply(201, call, kind, handle, base)
     }
@@ -201,6 +203,7 @@ impl Target {
         let handle = self.find(kind, id)?;
         self.check_version(call, kind, handle)?;
         let body = body(call)?;
+        self.check_attributes(kind, &attributes_of_patch(&body))?;
         if patch::apply(&mut self.store, kind, handle, &body, &self.personality)? {
             self.store.touch(kind, handle);
         }
@@ -241,6 +244,21 @@ impl Target {
         }
     }
 
+    fn check_attributes(&self, kind: Kind, sent: &BTreeSet<&str>) -> Result<(), Refusal> {
+        if kind != Kind::User {
+            return Ok(());
+        }
+        let refused = &self.personality.refused_attributes;
+        if let Some((status, words)) = sent.iter().find_map(|name| refused.get(*name)) {
+            return Err(Refusal::new(*status, None, words.as_str()));
+        }
+        let alone = &self.personality.taken_alone;
+        if sent.len() > 1 && sent.iter().any(|name| alone.contains(*name)) {
+            return Err(Refusal::new(400, None, "One change at a time."));
+        }
+        Ok(())
+    }
+
     fn check_version(&self, call: &Call, kind: Kind, handle: Handle) -> Result<(), Refusal> {
         let Some(wanted) = call.header("if-match") else {
             return Ok(());
@@ -274,6 +292,21 @@ impl Target {
             .with("location", format!("{base}/{}/{id}", kind.endpoint()))
             .with("etag", etag.unwrap_or_default()))
     }
+}
+
+/// The attributes that the operations of a PATCH write.
+fn attributes_of_patch(body: &Value) -> BTreeSet<&str> {
+    let operations = body["Operations"].as_array();
+    let paths = operations
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one["path"].as_str());
+    paths
+        .map(|path| {
+            let name = path.rsplit_once("User:").map_or(path, |(_, name)| name);
+            name.split(['.', '[']).next().unwrap_or(name)
+        })
+        .collect()
 }
 
 fn mentions(header: &str, etag: &str) -> bool {

@@ -319,6 +319,9 @@ impl Store {
         match self.handle(id) {
             Some(handle) if self.exists(handle) => Ok(handle),
             _ if personality.has(Quirk::UnknownMembersAccepted) => Ok(self.intern(id)),
+            _ if personality.has(Quirk::UnknownMembersCrash) => {
+                Err(Refusal::new(500, None, "Object reference not set."))
+            }
             _ => Err(Refusal::invalid_value(format!(
                 "The member '{id}' does not exist."
             ))),

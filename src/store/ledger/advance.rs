@@ -13,12 +13,13 @@ use super::super::links::{
 use super::super::marks::Marks;
 use super::super::state::State;
 use super::super::wire::Sent;
+use super::super::withheld;
 use super::super::{Error, Store};
 use super::rows::{Place, Queued, Row, RowId, take};
 use super::{NewRow, body, job_of, number_of_step, put_row, status};
-use crate::engine::model::{Key, TargetId};
+use crate::engine::model::{Key, TargetId, TargetPath};
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
-use crate::engine::plan::{Action, Change, Operation, Referenced, Step, Subject};
+use crate::engine::plan::{Action, Change, Operation, Referenced, Step, Subject, attributes};
 use crate::engine::redact::Redactions;
 
 /// What one step forward gives.
@@ -97,6 +98,7 @@ impl Batch<'_> {
                     return self.failed(row, outcome, &failure);
                 }
                 self.done(&outcome.action, target)?;
+                self.taken_attributes(&outcome.action)?;
                 escrow::heal(state, job, self.cycle, (kind, key), outcome.action.as_str())?;
                 self.end(row, outcome, status::DONE, Some(target))
             }
@@ -118,6 +120,10 @@ impl Batch<'_> {
                 self.end(row, outcome, status::GONE, None)
             }
             Status::Failed(failure) => self.failed(row, outcome, failure),
+            Status::LeftOut { paths, failure } => {
+                withheld::leave_out(state, job, key, paths, failure)?;
+                self.left_out(row, outcome, &failure.leaving_out(paths))
+            }
             Status::Followed(failure) => self.close(
                 row,
                 outcome,
@@ -203,18 +209,46 @@ impl Batch<'_> {
         }
     }
 
-    fn failed(&mut self, row: RowId, outcome: &Outcome, failure: &Failure) -> rusqlite::Result<()> {
-        let subject = &outcome.action.subject;
-        self.marks.object(subject.kind, subject.key)?;
+    /// Only the attributes are in escrow; the rest of the object goes on.
+    fn left_out(
+        &mut self,
+        row: RowId,
+        outcome: &Outcome,
+        failure: &Failure,
+    ) -> rusqlite::Result<()> {
+        let Subject { kind, key, .. } = outcome.action.subject;
+        self.marks.object(kind, key)?;
+        let message = withheld::message(self.state, self.job, key)?;
+        self.put_in_escrow(outcome, failure, &message)?;
+        let end = End {
+            status: status::REFUSED,
+            target: None,
+            failure: Some(failure),
+        };
+        self.close(row, outcome, &end)
+    }
+
+    fn put_in_escrow(
+        &self,
+        outcome: &Outcome,
+        failure: &Failure,
+        message: &str,
+    ) -> rusqlite::Result<()> {
         let entry = escrow::Entry {
             cycle: self.cycle,
-            subject,
+            subject: &outcome.action.subject,
             at: outcome.at,
             action: outcome.action.as_str(),
             failure: Some(failure),
-            message: &failure.message,
+            message,
         };
-        escrow::put(self.state, self.job, &entry)?;
+        escrow::put(self.state, self.job, &entry)
+    }
+
+    fn failed(&mut self, row: RowId, outcome: &Outcome, failure: &Failure) -> rusqlite::Result<()> {
+        let subject = &outcome.action.subject;
+        self.marks.object(subject.kind, subject.key)?;
+        self.put_in_escrow(outcome, failure, &failure.message)?;
         let end = End {
             status: if failure.unconfirmed {
                 status::UNKNOWN
@@ -248,6 +282,17 @@ impl Batch<'_> {
             message: format!("the target answered with {target}, which is linked to {holder}"),
             unconfirmed: false,
         }))
+    }
+
+    /// The target has taken what the action wrote, so that nothing of it is left out any more.
+    fn taken_attributes(&self, action: &Action) -> rusqlite::Result<()> {
+        let reference = if let Operation::SetReference { path, .. } = &action.operation {
+            Some(path.clone())
+        } else {
+            None
+        };
+        let paths: Vec<TargetPath> = attributes(action).into_iter().chain(reference).collect();
+        withheld::forget(self.state, self.job, action.subject.key, &paths)
     }
 
     fn merge(&self, key: Key, changes: &[Change]) -> rusqlite::Result<()> {

@@ -195,6 +195,17 @@ CREATE TABLE escrow (
     PRIMARY KEY (job, kind, source)
 ) WITHOUT ROWID;
 
+-- Attributes that the target refused: alone, so that they are left out of the other changes, or only
+-- together with others.
+CREATE TABLE withheld (
+    job     INTEGER NOT NULL,
+    source  INTEGER NOT NULL,
+    path    INTEGER NOT NULL,
+    alone   INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    PRIMARY KEY (job, source, path)
+) WITHOUT ROWID;
+
 -- Safety -------------------------------------------------------------------------------------------
 
 -- Removals that wait for a person, and what a person decided of them. A membership is named by its group

@@ -27,6 +27,7 @@ use crate::engine::job::Job;
 use crate::engine::mapping::Environment;
 use crate::engine::model::{
     Complete, Grant, Key, Link, MatchKey, ObjectKind, SourceObject, TargetId, TargetObject,
+    TargetPath,
 };
 use crate::engine::names::Naming;
 use crate::engine::scope::GroupAround;
@@ -43,6 +44,8 @@ pub(crate) struct Candidate {
     /// The object that its references lead to.
     pub(crate) manager: Option<Manager>,
     pub(crate) link: Option<Link>,
+    /// Attributes that the target refused: they are sent by themselves, so that they keep nothing else out.
+    pub(crate) withheld: BTreeSet<TargetPath>,
 }
 
 /// The object that a user's references lead to, with its link.

@@ -16,7 +16,7 @@ use crate::engine::model::{
 use crate::engine::plan::difference::{changes, fold_case};
 use crate::engine::plan::proof::{Proof, is_blocked};
 use crate::engine::plan::{
-    Action, Change, Decision, Draft, Operation, Subject, Verb, Why, WhyOut, WhyRemoved,
+    Action, Change, Decision, Draft, Operation, Subject, Verb, Why, WhyOut, WhyRemoved, unit,
 };
 use crate::engine::scope::{self, Verdict};
 
@@ -187,7 +187,7 @@ impl Planner<'_> {
             return;
         }
         self.send_changes(
-            object,
+            candidate,
             link,
             changes,
             blocked.then_some(WhyRemoved::Blocked),
@@ -211,6 +211,35 @@ impl Planner<'_> {
     /// An update, or what it amounts to: an enable, or a disable, which is a row of its own and comes
     /// before the object's other changes.
     fn send_changes(
+        &mut self,
+        candidate: &Candidate,
+        link: &Link,
+        changes: Vec<Change>,
+        leaving: Option<WhyRemoved>,
+    ) {
+        let object = &candidate.object;
+        let (withheld, changes) = withheld_apart(candidate, changes);
+        self.send_main_changes(object, link, changes, leaving);
+        self.send_withheld(object, &link.target, withheld);
+    }
+
+    /// What the target refused before goes by itself, attribute by attribute.
+    fn send_withheld(&mut self, object: &SourceObject, target: &TargetId, withheld: Vec<Change>) {
+        let mut by_unit: BTreeMap<TargetPath, Vec<Change>> = BTreeMap::new();
+        for change in withheld {
+            by_unit.entry(unit(&change)).or_default().push(change);
+        }
+        for changes in by_unit.into_values() {
+            let action = Action {
+                subject: Subject::of(object),
+                target: Some(target.clone()),
+                operation: Operation::Update { changes },
+            };
+            self.act(Draft::new(action, 0));
+        }
+    }
+
+    fn send_main_changes(
         &mut self,
         object: &SourceObject,
         link: &Link,
@@ -374,7 +403,13 @@ impl Planner<'_> {
                     Some((path, created))
                 }),
         );
-        let references = self.references_of_create(candidate, desired.references);
+        let mut references = self.references_of_create(candidate, desired.references);
+        let mappings = &self.job.rules(object.kind).mappings;
+        let is_withheld = |path: &TargetPath| {
+            candidate.withheld.contains(path) && mappings.may_be_left_out(path, true)
+        };
+        attributes.retain(|path, _| !is_withheld(path));
+        references.retain(|(path, _)| !is_withheld(path));
         self.fates.note(object.key, Fate::Creating);
         self.tally.joining.add(object.kind);
         self.await_members(object, None);
@@ -440,9 +475,10 @@ impl Planner<'_> {
         } else {
             Vec::new()
         };
+        let (withheld, changes) = withheld_apart(candidate, changes);
         let action = Action {
             subject: Subject::of(object),
-            target: Some(target),
+            target: Some(target.clone()),
             operation: Operation::Adopt {
                 key,
                 current,
@@ -451,6 +487,7 @@ impl Planner<'_> {
             },
         };
         self.act(Draft::new(action, 0));
+        self.send_withheld(object, &target, withheld);
     }
 
     /// Linked, and perhaps no longer belonging. A blocked user loses access at once, in scope or out of
@@ -533,7 +570,7 @@ impl Planner<'_> {
         if !rules.actions.update {
             return self.skip(object, Why::NotAllowed(Verb::Update));
         }
-        self.send_changes(object, link, changes, Some(why));
+        self.send_main_changes(object, link, changes, Some(why));
     }
 
     /// A disable before a delete that is postponed, where the target can.
@@ -571,6 +608,14 @@ impl Planner<'_> {
             self.groups.insert(object.key, group);
         }
     }
+}
+
+/// The changes that the target refused before, and the others.
+fn withheld_apart(candidate: &Candidate, changes: Vec<Change>) -> (Vec<Change>, Vec<Change>) {
+    let withheld = &candidate.withheld;
+    changes
+        .into_iter()
+        .partition(|change| withheld.contains(&unit(change)) || withheld.contains(&change.path))
 }
 
 /// Whether such objects are the rest of the tenant, which only buries what matters. Of groups that are

@@ -402,6 +402,7 @@ impl World {
                 target: manager.link.as_ref().map(|link| link.target.clone()),
             }),
             link: person.link.clone(),
+            withheld: BTreeSet::new(),
         }
     }
 

@@ -2,8 +2,11 @@
 //! their requests and records what came of each. Nothing is decided here but what the plan left open:
 //! target ids that did not exist yet.
 
+mod attributes;
+mod members;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -16,6 +19,7 @@ use super::health::{Health, Turn};
 use super::lookup::{self, Index};
 use super::queue::Queue;
 use super::repeat::{Attempt, Next};
+use super::search::Searches;
 use super::send::Sender;
 use super::shown;
 use super::tally::Tally;
@@ -23,7 +27,7 @@ use super::{Context, Error};
 use crate::engine::guard::Verdict;
 use crate::engine::model::{Key, MatchKey, ObjectKind, TargetId, TargetPath, Value};
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
-use crate::engine::plan::{Action, Found, Operation, Referenced, Step, Subject};
+use crate::engine::plan::{Action, Found, Operation, Step};
 use crate::engine::redact::Hidden;
 use crate::engine::summary::Progress;
 use crate::scim;
@@ -49,6 +53,11 @@ pub(super) async fn apply(
         confirmed,
         sender: Sender::new(&context.reader, &context.job.target.dialect),
         made: Mutex::default(),
+        searches: Searches::default(),
+        suspects: Mutex::default(),
+        members_there: Mutex::default(),
+        taken_out: Mutex::default(),
+        shows_groups: OnceLock::new(),
         listed: BTreeMap::from(ObjectKind::ALL.map(|kind| (kind, OnceCell::new()))),
         health: Health::new(context),
         unsettled: Mutex::default(),
@@ -65,6 +74,15 @@ pub(super) struct Applier<'a> {
     sender: Sender,
     /// Target objects that were made or found since the ledger last recorded outcomes.
     made: Mutex<BTreeMap<TargetId, Key>>,
+    searches: Searches,
+    /// Attributes that were refused of users and of groups.
+    suspects: Mutex<BTreeSet<(ObjectKind, TargetPath)>>,
+    /// The members that the target shows of groups, read at most once; `None` where it does not show all.
+    members_there: Mutex<BTreeMap<Key, Option<BTreeSet<TargetId>>>>,
+    /// Set once the target was seen to show the groups of a user.
+    shows_groups: OnceLock<()>,
+    /// Groups, each with a member that it does not have any more.
+    taken_out: Mutex<BTreeSet<(Key, Key)>>,
     /// The target's whole list; read at most once for each kind, after a conflict that no look-up
     /// explains.
     listed: BTreeMap<ObjectKind, OnceCell<Index<'a>>>,
@@ -182,6 +200,7 @@ impl Applier<'_> {
                 Status::Done { target } | Status::Met { target, .. } => Some(target.clone()),
                 Status::Vanished
                 | Status::Failed(_)
+                | Status::LeftOut { .. }
                 | Status::Followed(_)
                 | Status::NotTried(_)
                 | Status::Postponed => None,
@@ -195,7 +214,7 @@ impl Applier<'_> {
                 store.advance(cycle, &outcomes, &followed, &picked, &redactions, now)
             })
             .await?;
-        let mut known = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.made);
         for target in made {
             known.remove(&target);
         }
@@ -221,7 +240,7 @@ impl Applier<'_> {
             step,
             failed_before,
         };
-        let outcome = match turn {
+        let mut outcome = match turn {
             Turn::Never(why) => started.not_tried(action, why),
             _ if self.context.agent.stop.is_cancelled() => {
                 started.not_tried(action, "the cycle was told to stop")
@@ -230,8 +249,11 @@ impl Applier<'_> {
             Turn::Send if self.is_unsettled(action.subject.key) => {
                 started.not_tried(action, "an earlier write to it may still be under way")
             }
-            Turn::Send => match (cannot_be_sent(&action), self.confirmed.permit(&action)) {
+            Turn::Send => match (self.cannot_be_sent(&action), self.confirmed.permit(&action)) {
                 (Some(why), _) => started.not_tried(action, why),
+                (None, _) if let Some(target) = self.is_taken_out(&action) => {
+                    started.end(action, Status::Done { target })
+                }
                 (None, Some(permit)) => {
                     self.send(started, action, tried, &permit, slot, &mut follow)
                         .await
@@ -239,6 +261,9 @@ impl Applier<'_> {
                 (None, None) => started.not_tried(action, "its confirmation is too old"),
             },
         };
+        if let Some(paths) = self.searches.note(&outcome, follow.len()) {
+            self.refused_together(&mut outcome, paths).await;
+        }
         Ended {
             row: id,
             outcome,
@@ -246,11 +271,13 @@ impl Applier<'_> {
         }
     }
 
+    /// Why an action has nothing to send, or no use.
+    fn cannot_be_sent(&self, action: &Action) -> Option<&'static str> {
+        cannot_be_sent(action).or_else(|| self.searches.ended(action))
+    }
+
     fn is_unsettled(&self, key: Key) -> bool {
-        let unsettled = self.unsettled.lock();
-        unsettled
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&key)
+        lock(&self.unsettled).contains(&key)
     }
 
     async fn send<'s>(
@@ -320,7 +347,7 @@ impl Applier<'_> {
             action.operation,
             Operation::Create { .. } | Operation::Adopt { .. }
         ) {
-            let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut made = lock(&self.made);
             made.insert(target.clone(), action.subject.key);
         }
     }
@@ -350,13 +377,14 @@ impl Applier<'_> {
             *follow = vec![action.clone()];
             return started.end(action, Status::Followed(error.failure()));
         }
-        let is_about_members = self.is_about_members(&action, error).await;
-        if is_about_members && let Some(halves) = halves(&action) {
-            self.health.went_well();
-            *follow = halves.into();
-            return started.end(action, Status::Followed(error.failure()));
+        if let Some(status) = self.without_attribute(&action, error, follow).await {
+            return started.end(action, status);
         }
+        let is_about_members = self.is_about_members(&action, error).await;
         if is_about_members {
+            if let Some(status) = self.in_parts(&action, error, hidden, follow).await {
+                return started.end(action, status);
+            }
             self.forget_member_if_gone(&action).await;
         } else if error.class() == Class::Gone
             && let Some(target) = &action.target
@@ -406,6 +434,9 @@ impl Applier<'_> {
             }
         }
         let mut failure = error.failure();
+        if let Some(members) = self.members_in_words(&action).await {
+            failure.message = format!("{members}: {}", failure.message);
+        }
         if let Some(words) = not_gone {
             failure.message = format!("{}; {words}", failure.message);
         }
@@ -419,10 +450,7 @@ impl Applier<'_> {
             return started.not_tried(action, "the cycle was told to stop");
         }
         if failure.unconfirmed {
-            let unsettled = self.unsettled.lock();
-            unsettled
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(action.subject.key);
+            lock(&self.unsettled).insert(action.subject.key);
         }
         self.health
             .failed(&action, tried.failed_before, error)
@@ -505,7 +533,7 @@ impl Applier<'_> {
     /// Whether a target object belongs to a source object already.
     async fn is_held(&self, kind: ObjectKind, target: &TargetId) -> bool {
         {
-            let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+            let made = lock(&self.made);
             if made.contains_key(target) {
                 return true;
             }
@@ -517,82 +545,10 @@ impl Applier<'_> {
             .await;
         holders.is_ok_and(|holders| !holders.is_empty())
     }
+}
 
-    /// Whether a change of members was refused for one of them, and not for the group as a whole.
-    /// Servers answer 400 or 404 for a member that they do not know.
-    async fn is_about_members(&self, action: &Action, error: &scim::Error) -> bool {
-        let is_membership = matches!(
-            action.operation,
-            Operation::AddMembers { .. } | Operation::RemoveMembers { .. }
-        );
-        let Some(group) = action.target.as_ref().filter(|_| is_membership) else {
-            return false;
-        };
-        match error.class() {
-            Class::Refused => !error.is_route_refused(),
-            Class::Gone => {
-                let reader = &self.context.reader;
-                let read = reader.read(ObjectKind::Group, group, &[], false).await;
-                matches!(read, Ok(Some(_)))
-            }
-            Class::Unauthorized
-            | Class::Forbidden
-            | Class::Quota
-            | Class::Conflict
-            | Class::Throttled
-            | Class::Transient
-            | Class::Malformed
-            | Class::Invalid => false,
-        }
-    }
-
-    /// Drops the link of a member that was deleted in the target behind our back, so that the next
-    /// cycle matches it, or makes it anew: by itself it has no reason to be looked at.
-    async fn forget_member_if_gone(&self, action: &Action) {
-        let (Operation::AddMembers { members } | Operation::RemoveMembers { members, .. }) =
-            &action.operation
-        else {
-            return;
-        };
-        let resolved: Vec<(Key, TargetId)> = members
-            .iter()
-            .filter_map(|member| Some((member.key, member.target.clone()?)))
-            .collect();
-        let [(key, target)] = resolved.as_slice() else {
-            return;
-        };
-        let (job, keys) = (self.context.job.rules.name.clone(), vec![*key]);
-        let named = self.context.state(move |store| store.named(&keys)).await;
-        let Some(kind) = named
-            .ok()
-            .and_then(|named| named.get(key).map(|one| one.kind))
-        else {
-            return;
-        };
-        let read = self.context.reader.read(kind, target, &[], false).await;
-        let member = Action {
-            subject: Subject {
-                kind,
-                key: *key,
-                ..action.subject.clone()
-            },
-            target: Some(target.clone()),
-            operation: action.operation.clone(),
-        };
-        if matches!(read, Ok(None))
-            && matches!(self.whereabouts(&member).await, Ok(Whereabouts::Gone))
-            && self.may_make_anew(&member).await
-        {
-            let key = *key;
-            let forgotten = self
-                .context
-                .state(move |store| store.unlink(&job, key))
-                .await;
-            if let Err(error) = forgotten {
-                self.health.abort(error.chain());
-            }
-        }
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why an action has nothing to send to, or about.
@@ -617,43 +573,6 @@ fn cannot_be_sent(action: &Action) -> Option<&'static str> {
         | Operation::Disable { .. }
         | Operation::Delete { .. } => None,
     }
-}
-
-/// A change of several members as two of half as many; `None` for a single one.
-fn halves(action: &Action) -> Option<[Action; 2]> {
-    let split = |members: &[Referenced]| {
-        let resolved: Vec<Referenced> = members
-            .iter()
-            .filter(|member| member.target.is_some())
-            .cloned()
-            .collect();
-        (resolved.len() > 1).then(|| {
-            let (one, other) = resolved.split_at(resolved.len() / 2);
-            [one.to_vec(), other.to_vec()]
-        })
-    };
-    let operations = match &action.operation {
-        Operation::AddMembers { members } => {
-            split(members)?.map(|members| Operation::AddMembers { members })
-        }
-        Operation::RemoveMembers { members, proof } => {
-            split(members)?.map(|members| Operation::RemoveMembers {
-                members,
-                proof: *proof,
-            })
-        }
-        Operation::Create { .. }
-        | Operation::Adopt { .. }
-        | Operation::Update { .. }
-        | Operation::Enable { .. }
-        | Operation::Disable { .. }
-        | Operation::Delete { .. }
-        | Operation::SetReference { .. } => return None,
-    };
-    Some(operations.map(|operation| Action {
-        operation,
-        ..action.clone()
-    }))
 }
 
 /// When an action was begun, and how many requests it took.
