@@ -160,6 +160,7 @@ impl<'a> Facts<'a> {
             groups,
             manager: manager.map(|manager| Manager {
                 key: manager.key,
+                id: manager.id,
                 target: manager.link.map(|(target, _)| target),
             }),
             link,

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use super::gone::{self, Missing, Whereabouts};
 use super::lookup::Finder;
 use super::{Context, Error, shown};
-use crate::engine::model::{Key, Link, MatchKey, ObjectKind, TargetObject, TargetPath, Value};
+use crate::engine::model::{Held, Key, Link, MatchKey, ObjectKind, TargetObject};
 use crate::engine::plan::{Change, Found, Operation, Why};
 use crate::scim;
 use crate::store::{Loaded, Unknown};
@@ -236,12 +236,8 @@ fn sent(unknown: &Unknown) -> Vec<MatchKey> {
 }
 
 /// Whether what was read shows that a write was carried out.
-pub(super) fn is_done(
-    operation: &Operation,
-    current: &BTreeMap<TargetPath, Value>,
-    members: Option<&[Key]>,
-) -> bool {
-    let shows = |change: &Change| current.get(&change.path) == change.new.as_ref();
+pub(super) fn is_done(operation: &Operation, current: &Held, members: Option<&[Key]>) -> bool {
+    let shows = |change: &Change| current.values.get(&change.path) == change.new.as_ref();
     match operation {
         Operation::Update { changes }
         | Operation::Enable { changes }

@@ -5,30 +5,35 @@ use std::collections::BTreeMap;
 
 use super::{Context, Error};
 use crate::engine::mapping::{Mapping, normalize};
-use crate::engine::model::{ObjectKind, TargetId, TargetPath, TargetType, Value};
+use crate::engine::model::{
+    Held, HeldReference, ObjectKind, References, TargetId, TargetPath, TargetType, Value,
+};
 
-/// A reference that the target shows by its own id becomes the source object that is linked to it;
-/// one that we did not make is left out, as if it were not there.
+/// A reference that the target shows by its own id is that of the source object that is linked to it, if
+/// there is one.
 pub(super) async fn as_sent(
     context: &Context<'_>,
     kind: ObjectKind,
     shown: BTreeMap<TargetPath, Value>,
-) -> Result<BTreeMap<TargetPath, Value>, Error> {
+) -> Result<Held, Error> {
     let job = &context.job.rules;
     let mappings = &job.rules(kind).mappings;
-    let mut sent = shown;
-    normalize(mappings, &mut sent);
+    let mut held = Held {
+        values: shown,
+        references: References::new(),
+    };
+    normalize(mappings, &mut held.values);
     let is_reference = |mapping: &&Mapping| mapping.target_type == TargetType::Reference;
     for mapping in mappings.iter().filter(is_reference) {
-        if let Some(Value::Text(id)) = sent.remove(&mapping.target) {
-            let (job, target) = (job.name.clone(), TargetId::new(&*id));
+        if let Some(Value::Text(id)) = held.values.remove(&mapping.target) {
+            let target = TargetId::new(&*id);
+            let (job, wanted) = (job.name.clone(), target.clone());
             let source = context
-                .state(move |store| store.linked_by(&job, ObjectKind::User, &target))
+                .state(move |store| store.linked_by(&job, ObjectKind::User, &wanted))
                 .await?;
-            if let Some(source) = source {
-                sent.insert(mapping.target.clone(), Value::Reference(source));
-            }
+            let reference = HeldReference { target, source };
+            held.references.insert(mapping.target.clone(), reference);
         }
     }
-    Ok(sent)
+    Ok(held)
 }

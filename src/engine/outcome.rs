@@ -1,10 +1,8 @@
 //! What happened to an action, in the target's own words.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 
-use super::model::{TargetId, TargetPath, Value};
+use super::model::{Held, TargetId};
 use super::plan::Action;
 
 /// One action that was carried out, or was tried.
@@ -29,7 +27,7 @@ pub(crate) enum Status {
     /// A create found that the object already exists: it is linked now, and compared in the next cycle.
     Met {
         target: TargetId,
-        current: BTreeMap<TargetPath, Value>,
+        current: Held,
     },
     /// The object is gone from the target (404, confirmed): the link is dropped, and the object is
     /// matched again in the next cycle.

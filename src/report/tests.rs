@@ -15,7 +15,8 @@ use crate::engine::guard::{self, Census, Counted, WhyHeld};
 use crate::engine::job::{Limit, Limits};
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{
-    JobName, Key, MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value, Via,
+    Held, HeldReference, JobName, Key, MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value,
+    Via,
 };
 use crate::engine::names::{Misnamed, Naming};
 use crate::engine::outcome::{Class, Failure};
@@ -118,7 +119,7 @@ fn actions() -> Vec<Action> {
             target: Some(target("t3")),
             operation: Operation::Adopt {
                 key: key("kim@contoso.com"),
-                current: BTreeMap::new(),
+                current: Held::default(),
                 changes: Vec::new(),
                 via: vec![Via::Everyone],
             },
@@ -638,7 +639,10 @@ fn a_reference_that_is_redacted_stays_redacted() {
         target: Some(target("t4")),
         operation: Operation::SetReference {
             path: path(MANAGER),
-            old: Some(SourceId::new(REDACTED)),
+            old: Some(HeldReference {
+                target: target(REDACTED),
+                source: None,
+            }),
             new: Pointer::To(Referenced::to(Key::default())),
         },
     }];

@@ -6,7 +6,7 @@ use std::io;
 use chrono::{DateTime, Utc};
 
 use crate::engine::guard::WhyHeld;
-use crate::engine::model::{JobName, Key, SourceId};
+use crate::engine::model::{HeldReference, JobName, Key, SourceId};
 use crate::engine::plan::{Action, Header, Operation, Skipped, Totals};
 use crate::engine::record::JobRecord;
 use crate::engine::redact::{REDACTED, Shown};
@@ -91,6 +91,12 @@ impl Names<'_> {
         label
             .filter(|label| !label.is_empty())
             .unwrap_or_else(|| id.to_string())
+    }
+
+    /// What a reference in the target leads to: its name where it is ours, else the target's id.
+    pub(crate) fn held(&self, held: &HeldReference) -> String {
+        let source = held.source.as_ref();
+        source.map_or_else(|| held.target.to_string(), |source| self.name(source))
     }
 
     /// The id and the label of an object that is known by its number. The number 0 stands for an object

@@ -1,6 +1,6 @@
 //! Links: which target object a source object is, and what was last sent of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension, params};
 
@@ -9,7 +9,9 @@ use super::marks::Marks;
 use super::state::{State, first_link};
 use super::wire::Sent;
 use super::{Error, Store};
-use crate::engine::model::{JobName, Key, ObjectKind, SourceId, TargetId, TargetPath, Value};
+use crate::engine::model::{
+    Held, HeldReference, JobName, Key, ObjectKind, SourceId, TargetId, TargetPath, Value,
+};
 use crate::engine::plan::Count;
 
 const LOOK_UP: &str = "look up links";
@@ -79,7 +81,7 @@ impl Store {
             let mut marks = Marks::of(state, job);
             forget_link(state, job, kind, key)?;
             forget_membership(state, &mut marks, job, key)?;
-            forget_references(state, &mut marks, job, key)?;
+            mark_references(state, &mut marks, job, key)?;
             Self::settle_rows(state, job, key)?;
             marks.object(kind, key)
         })
@@ -91,7 +93,7 @@ impl Store {
         job: &JobName,
         key: Key,
         target: &TargetId,
-        current: &BTreeMap<TargetPath, Value>,
+        current: &Held,
         members: &[Key],
     ) -> Result<(), Error> {
         self.write("link an object", |state| {
@@ -175,14 +177,14 @@ impl Store {
         &self,
         job: &JobName,
         key: Key,
-        current: &BTreeMap<TargetPath, Value>,
+        current: &Held,
         members: Option<&[Key]>,
     ) -> Result<(), Error> {
         self.write("confirm a link", |state| {
             let Some(job) = state.job(job)? else {
                 return Ok(());
             };
-            put_sent(state, job, key, current)?;
+            put_held(state, job, key, current)?;
             if let Some(members) = members {
                 clear_members(state, job, key)?;
                 put_members(state, job, key, members.iter().copied())?;
@@ -291,7 +293,7 @@ pub(super) fn put_link(
     job: i64,
     (kind, key): (ObjectKind, Key),
     target: &TargetId,
-    sent: &Sent,
+    held: &Held,
 ) -> rusqlite::Result<()> {
     let old = target_of(state, job, key)?;
     if old.as_ref().map(|(old, _)| old) != Some(target) {
@@ -317,7 +319,7 @@ pub(super) fn put_link(
         }
         note_event(state, job, key)?;
     }
-    put_sent(state, job, key, sent)
+    put_held(state, job, key, held)
 }
 
 fn put_scope(state: &State, job: i64, key: Key, in_scope: bool) -> rusqlite::Result<()> {
@@ -375,56 +377,47 @@ pub(super) fn forget_membership(
     Ok(())
 }
 
-/// No reference leads to the object any more. Those that had one are marked.
-pub(super) fn forget_references(
+/// The target object is gone: whoever has a reference to it is marked. It may lead there still, so that
+/// it stays on record.
+pub(super) fn mark_references(
     state: &State,
     marks: &mut Marks<'_>,
     job: i64,
     referenced: Key,
 ) -> rusqlite::Result<()> {
-    let holders: Vec<(Key, i64, ObjectKind)> = state
+    let holders: Vec<(Key, ObjectKind)> = state
         .prepare_cached(
-            "SELECT r.source, r.path, o.kind FROM sent_references r
+            "SELECT r.source, o.kind FROM sent_references r
              CROSS JOIN objects o ON o.key = r.source
              WHERE r.job = ?1 AND r.referenced = ?2",
         )?
         .query_map(params![job, referenced], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            Ok((row.get(0)?, row.get(1)?))
         })?
         .collect::<rusqlite::Result<_>>()?;
-    for (holder, path, kind) in holders {
-        drop_reference(state, job, holder, path)?;
+    for (holder, kind) in holders {
         marks.object(kind, holder)?;
     }
     Ok(())
 }
 
-pub(super) fn put_sent(state: &State, job: i64, key: Key, sent: &Sent) -> rusqlite::Result<()> {
+fn put_held(state: &State, job: i64, key: Key, held: &Held) -> rusqlite::Result<()> {
+    let Held { values, references } = held;
     state.run(
         "DELETE FROM sent_references WHERE job = ?1 AND source = ?2",
         params![job, key],
     )?;
-    let mut plain = Sent::new();
-    for (path, value) in sent {
-        match value {
-            Value::Reference(referenced) => {
-                let referenced = state.key_or_mention(ObjectKind::User, referenced)?;
-                put_reference(state, job, key, path, Some(referenced))?;
-            }
-            Value::Text(_)
-            | Value::Boolean(_)
-            | Value::Integer(_)
-            | Value::List(_)
-            | Value::Object(_) => {
-                plain.insert(path.clone(), value.clone());
-            }
-        }
+    for (path, HeldReference { target, source }) in references {
+        let source = source
+            .as_ref()
+            .map(|source| state.key_or_mention(ObjectKind::User, source));
+        put_reference(state, job, key, path, Some((source.transpose()?, target)))?;
     }
     state.run(
         "UPDATE links SET sent = ?2 WHERE link = ?1",
-        params![link_of(job, key), pack_sent(state, &plain)?],
+        params![link_of(job, key), pack_sent(state, values)?],
     )?;
-    put_active(state, job, key, is_active(&plain))
+    put_active(state, job, key, is_active(values))
 }
 
 /// Whether the user can use the application, as far as `active` says.
@@ -483,20 +476,9 @@ pub(super) fn merge_sent<'v>(
     for (path, value) in changes {
         changes_active |= path.is_active();
         match value {
-            Some(Value::Reference(referenced)) => {
-                sent.remove(path);
-                let referenced = state.key_or_mention(ObjectKind::User, referenced)?;
-                put_reference(state, job, key, path, Some(referenced))?;
-            }
-            Some(value) => {
-                put_reference(state, job, key, path, None)?;
-                sent.insert(path.clone(), value.clone());
-            }
-            None => {
-                put_reference(state, job, key, path, None)?;
-                sent.remove(path);
-            }
-        }
+            Some(value) => sent.insert(path.clone(), value.clone()),
+            None => sent.remove(path),
+        };
     }
     state.run(
         "UPDATE links SET sent = ?2 WHERE link = ?1",
@@ -508,33 +490,26 @@ pub(super) fn merge_sent<'v>(
     Ok(())
 }
 
+/// Notes where a reference leads: to this target object, of that source object where it is one's.
 pub(super) fn put_reference(
     state: &State,
     job: i64,
     key: Key,
     path: &TargetPath,
-    referenced: Option<Key>,
+    to: Option<(Option<Key>, &TargetId)>,
 ) -> rusqlite::Result<()> {
     let path = state.number_of_path(path)?;
-    match referenced {
-        Some(referenced) => {
-            drop_reference(state, job, key, path)?;
-            state.run(
-                "INSERT INTO sent_references (job, source, path, referenced)
-                 VALUES (?1, ?2, ?3, ?4)",
-                params![job, key, path, referenced],
-            )?;
-            Ok(())
-        }
-        None => drop_reference(state, job, key, path),
-    }
-}
-
-fn drop_reference(state: &State, job: i64, key: Key, path: i64) -> rusqlite::Result<()> {
     state.run(
         "DELETE FROM sent_references WHERE job = ?1 AND source = ?2 AND path = ?3",
         params![job, key, path],
     )?;
+    if let Some((referenced, target)) = to {
+        state.run(
+            "INSERT INTO sent_references (job, source, path, referenced, target)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![job, key, path, referenced, target],
+        )?;
+    }
     Ok(())
 }
 

@@ -227,9 +227,9 @@ fn settle_link_events(
              CROSS JOIN objects o ON o.manager = e.source
              CROSS JOIN links r ON r.link = :first + o.key
              WHERE e.job = :job AND o.kind = 1 AND
-                 EXISTS (SELECT 1 FROM links l WHERE l.link = :first + e.source AND l.in_scope)
-                 <> EXISTS (SELECT 1 FROM sent_references s
-                            WHERE s.job = :job AND s.source = o.key AND s.referenced = e.source)
+                 (SELECT l.target FROM links l WHERE l.link = :first + e.source AND l.in_scope)
+                 IS NOT (SELECT s.target FROM sent_references s
+                         WHERE s.job = :job AND s.source = o.key AND s.referenced = e.source)
              ON CONFLICT DO UPDATE SET mark = excluded.mark",
         )?;
     }

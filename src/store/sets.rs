@@ -13,7 +13,8 @@ use super::state::{State, array, first_link};
 use super::withheld::withheld;
 use super::{Error, Store};
 use crate::engine::model::{
-    JobName, Key, Link, ObjectKind, SourceId, SourceObject, TargetId, TargetPath, Value,
+    HeldReference, JobName, Key, Link, ObjectKind, References, SourceId, SourceObject, TargetId,
+    TargetPath, Value,
 };
 
 const LOOK_UP: &str = "look up objects";
@@ -38,6 +39,7 @@ pub(crate) struct Loaded {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Linked {
     pub(crate) key: Key,
+    pub(crate) id: SourceId,
     /// With whether the object was in scope when it was last evaluated.
     pub(crate) link: Option<(TargetId, bool)>,
 }
@@ -71,8 +73,8 @@ impl Store {
         self.read(LOOK_UP, |state| {
             let job = state.job_or_none(job)?;
             let mut loaded = objects(state, keys)?;
-            let managers = managers_of(state, keys)?;
-            let mut of_managers: Vec<Key> = managers.values().copied().collect();
+            let managers = named_managers_of(state, keys)?;
+            let mut of_managers: Vec<Key> = managers.values().map(|(key, _)| *key).collect();
             of_managers.sort_unstable();
             of_managers.dedup();
             let targets = targets(state, job, &of_managers)?;
@@ -83,8 +85,9 @@ impl Store {
             let mut member_of = groups_of(state, keys)?;
             for one in loaded.values_mut() {
                 let key = one.object.key;
-                one.manager = managers.get(&key).map(|manager| Linked {
+                one.manager = managers.get(&key).map(|(manager, id)| Linked {
                     key: *manager,
+                    id: id.clone(),
                     link: targets.get(manager).cloned(),
                 });
                 one.link = links.remove(&key);
@@ -292,6 +295,7 @@ pub(super) fn links(
             let link = Link {
                 target: row.get(1)?,
                 sent: unpack_sent(state, row.get_ref(2)?.as_blob()?)?,
+                references: References::new(),
                 in_scope: row.get(3)?,
                 unconfirmed: row.get(4)?,
             };
@@ -299,17 +303,22 @@ pub(super) fn links(
         })?
         .collect::<rusqlite::Result<_>>()?;
     let mut references = state.prepare_cached(
-        "SELECT r.source, r.path, o.id FROM rarray(?1) k
-         CROSS JOIN sent_references r ON r.job = ?2 AND r.source = k.value
-         CROSS JOIN objects o ON o.key = r.referenced",
+        "SELECT r.source, r.path, r.target,
+                (SELECT o.id FROM objects o WHERE o.key = r.referenced)
+         FROM rarray(?1) k
+         CROSS JOIN sent_references r ON r.job = ?2 AND r.source = k.value",
     )?;
     for reference in references.query_map(params![array(keys), job], |row| {
         let path = state.path_of_number(row.get(1)?)?;
-        Ok((row.get::<_, Key>(0)?, path, Value::Reference(row.get(2)?)))
+        let held = HeldReference {
+            target: row.get(2)?,
+            source: row.get(3)?,
+        };
+        Ok((row.get::<_, Key>(0)?, path, held))
     })? {
-        let (key, path, value) = reference?;
+        let (key, path, held) = reference?;
         if let Some(link) = links.get_mut(&key) {
-            link.sent.insert(path, value);
+            link.references.insert(path, held);
         }
     }
     Ok(links)
@@ -355,6 +364,22 @@ fn managers_of(state: &State, keys: &[Key]) -> rusqlite::Result<BTreeMap<Key, Ke
         params![array(keys)],
     )?;
     Ok(pairs.into_iter().collect())
+}
+
+/// The same, with the managers' ids.
+fn named_managers_of(
+    state: &State,
+    keys: &[Key],
+) -> rusqlite::Result<BTreeMap<Key, (Key, SourceId)>> {
+    state
+        .prepare_cached(
+            "SELECT o.key, m.key, m.id FROM rarray(?1) k CROSS JOIN objects o ON o.key = k.value
+             CROSS JOIN objects m ON m.key = o.manager",
+        )?
+        .query_map(params![array(keys)], |row| {
+            Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
+        })?
+        .collect()
 }
 
 pub(super) fn targets(

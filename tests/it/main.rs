@@ -27,6 +27,7 @@ mod nested;
 mod presets;
 mod put;
 mod redact;
+mod references;
 mod refusals;
 mod rig;
 mod roles;

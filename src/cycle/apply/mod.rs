@@ -25,7 +25,7 @@ use super::shown;
 use super::tally::Tally;
 use super::{Context, Error};
 use crate::engine::guard::Verdict;
-use crate::engine::model::{Key, MatchKey, ObjectKind, TargetId, TargetPath, Value};
+use crate::engine::model::{Held, Key, MatchKey, ObjectKind, TargetId};
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
 use crate::engine::plan::{Action, Found, Operation, Step};
 use crate::engine::redact::Hidden;
@@ -502,7 +502,7 @@ impl Applier<'_> {
         action: &Action,
         keys: &[MatchKey],
         error: &scim::Error,
-    ) -> Option<(TargetId, BTreeMap<TargetPath, Value>)> {
+    ) -> Option<(TargetId, Held)> {
         let kind = action.subject.kind;
         if !error.unconfirmed() && !error.may_be_duplicate() {
             return None;

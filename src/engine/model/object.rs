@@ -79,13 +79,34 @@ pub(crate) enum Via {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Link {
     pub(crate) target: TargetId,
-    /// Every mapped path that has a value in the target, as we last sent or read it.
+    /// Every mapped path that has a value in the target, as we last sent or read it; references apart.
     pub(crate) sent: BTreeMap<TargetPath, Value>,
+    /// Where its references lead in the target, as we last sent or read it.
+    pub(crate) references: References,
     /// Whether the object was in scope when it was last evaluated.
     pub(crate) in_scope: bool,
     /// A write was begun whose end was never recorded (a crash, a lost answer): what the target
     /// holds must be read before it is compared.
     pub(crate) unconfirmed: bool,
+}
+
+/// References of a target object, such as its manager.
+pub(crate) type References = BTreeMap<TargetPath, HeldReference>;
+
+/// A reference as the target holds it. Two are the same when they lead to the same target object: a
+/// person who comes back may have another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HeldReference {
+    pub(crate) target: TargetId,
+    /// The source object whose target object that is or was; `None` for one that is not ours.
+    pub(crate) source: Option<SourceId>,
+}
+
+/// What the target holds of an object, in the form in which the state keeps what was sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) values: BTreeMap<TargetPath, Value>,
+    pub(crate) references: References,
 }
 
 /// One value to look for in the target, in matching precedence.

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use crate::engine::filter::ClauseFailure;
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{
-    Key, MatchKey, ObjectKind, SourceId, SourceObject, TargetId, TargetPath, Value, Via,
+    Held, HeldReference, Key, MatchKey, ObjectKind, SourceId, SourceObject, TargetId, TargetPath,
+    Value, Via,
 };
 use crate::engine::plan::Proof;
 
@@ -101,7 +102,7 @@ pub(crate) enum Operation {
         /// Which key found it.
         key: MatchKey,
         /// What the target holds at the mapped paths.
-        current: BTreeMap<TargetPath, Value>,
+        current: Held,
         changes: Vec<Change>,
         via: Vec<Via>,
     },
@@ -133,7 +134,7 @@ pub(crate) enum Operation {
     /// A reference of an object that is in the target already, such as its manager.
     SetReference {
         path: TargetPath,
-        old: Option<SourceId>,
+        old: Option<HeldReference>,
         new: Pointer,
     },
 }

@@ -50,7 +50,7 @@ impl Redactions {
                 ..
             } => {
                 hidden.add_keys(marked, std::slice::from_ref(key));
-                hidden.add_map(marked, current);
+                hidden.add_map(marked, &current.values);
                 hidden.add_changes(marked, changes);
             }
             Operation::Update { changes, .. }

@@ -8,7 +8,9 @@ use std::ops::Deref;
 use super::marked::Marked;
 use super::{REDACTED, Redactions};
 use crate::engine::model::source;
-use crate::engine::model::{Key, MatchKey, ObjectKind, SourceId, TargetPath, Value};
+use crate::engine::model::{
+    Held, HeldReference, Key, MatchKey, ObjectKind, TargetId, TargetPath, Value,
+};
 use crate::engine::plan::{
     Action, Change, Operation, Pointer, Referenced, Skipped, Why, WhyOut, WhyRemoved, WriteMode,
 };
@@ -104,7 +106,7 @@ fn hide_in_action(marked: &Marked, action: &mut Action) {
             via: _,
         } => {
             hide_in_key(marked, key);
-            hide_in_map(marked, current);
+            hide_in_held(marked, current);
             hide_in_changes(marked, changes);
         }
         Operation::Update { changes } | Operation::Enable { changes } => {
@@ -120,7 +122,9 @@ fn hide_in_action(marked: &Marked, action: &mut Action) {
         }
         Operation::Delete { why, proof: _ } => hide_in_removal(marked, why),
         Operation::SetReference { path, old, new } if marked.paths.contains(path) => {
-            *old = old.as_ref().map(|_| nobody());
+            if let Some(old) = old {
+                *old = nobody();
+            }
             if let Pointer::To(referenced) = new {
                 *referenced = somebody();
             }
@@ -137,6 +141,15 @@ fn hide_in_map(marked: &Marked, values: &mut BTreeMap<TargetPath, Value>) {
         .filter(|(path, _)| marked.paths.contains(path))
     {
         *value = Value::text(REDACTED);
+    }
+}
+
+fn hide_in_held(marked: &Marked, held: &mut Held) {
+    hide_in_map(marked, &mut held.values);
+    for (path, reference) in &mut held.references {
+        if marked.paths.contains(path) {
+            *reference = nobody();
+        }
     }
 }
 
@@ -188,9 +201,12 @@ fn hide_in_filters(marked: &Marked, why: &mut WhyOut) {
     }
 }
 
-/// What stands for the id of an object that is not shown; the number 0 is nobody's.
-fn nobody() -> SourceId {
-    SourceId::new(REDACTED)
+/// What stands for a reference that is not shown; the number 0 is nobody's.
+fn nobody() -> HeldReference {
+    HeldReference {
+        target: TargetId::new(REDACTED),
+        source: None,
+    }
 }
 
 fn somebody() -> Referenced {
@@ -201,7 +217,7 @@ fn somebody() -> Referenced {
 mod tests {
     use super::*;
     use crate::engine::filter::ClauseFailure;
-    use crate::engine::model::{ObjectKind, TargetId};
+    use crate::engine::model::{ObjectKind, SourceId};
     use crate::engine::plan::{ElementChange, Proof, Subject};
 
     fn path(text: &str) -> TargetPath {
@@ -219,6 +235,13 @@ mod tests {
         Referenced {
             key: Key::new(7_777),
             target: Some(TargetId::new("secret")),
+        }
+    }
+
+    fn held() -> HeldReference {
+        HeldReference {
+            target: TargetId::new("secret"),
+            source: Some(SourceId::new("secret")),
         }
     }
 
@@ -255,7 +278,10 @@ mod tests {
                 target: Some(target.clone()),
                 operation: Operation::Adopt {
                     key: key("title"),
-                    current: values,
+                    current: Held {
+                        values,
+                        references: BTreeMap::from([(path("manager"), held())]),
+                    },
                     changes: changes.clone(),
                     via: Vec::new(),
                 },
@@ -288,7 +314,7 @@ mod tests {
                 target: Some(target),
                 operation: Operation::SetReference {
                     path: path("manager"),
-                    old: Some(SourceId::new("secret")),
+                    old: Some(held()),
                     new: Pointer::To(referenced()),
                 },
             },

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::value::{key_json, path_json, subject_json, value_json};
 use super::why::filters_of_removal_json;
-use crate::engine::model::TargetId;
+use crate::engine::model::{SourceId, TargetId};
 use crate::engine::plan::{Action, Change, Operation, Referenced, Step, WhyRemoved, WriteMode};
 use crate::engine::redact::Shown;
 use crate::report::sentence;
@@ -68,9 +68,10 @@ pub(super) fn action_json(action: &Shown<'_, Action>, names: Names<'_>) -> Json 
         }
         Operation::SetReference { path, old, new } => {
             set("path", path_json(path));
-            let old = old
-                .as_ref()
-                .map(|id| member_json(id.as_str(), &names.name(id), None));
+            let old = old.as_ref().map(|held| {
+                let id = held.source.as_ref().map(SourceId::as_str);
+                json!({ "id": id, "label": names.held(held), "target": held.target.as_str() })
+            });
             set("old", json!(old));
             let new = new.referenced().map(|one| referenced_json(one, names));
             set("new", json!(new));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::style::{Mark, Style};
-use crate::engine::model::{SourceId, TargetId, TargetPath, Value, Via};
+use crate::engine::model::{HeldReference, TargetId, TargetPath, Value, Via};
 use crate::engine::plan::{
     Action, Change, Operation, Pointer, Referenced, Subject, WhyRemoved, WriteMode,
 };
@@ -132,11 +132,11 @@ fn write_removal(
 
 fn reference_change(
     path: &TargetPath,
-    old: Option<&SourceId>,
+    old: Option<&HeldReference>,
     new: &Pointer,
     names: Names<'_>,
 ) -> String {
-    let old = old.map_or_else(none, |id| clean(&names.name(id)));
+    let old = old.map_or_else(none, |held| clean(&names.held(held)));
     let new = match new {
         Pointer::To(referenced) => referenced_text(referenced, names),
         Pointer::Cleared(_) => none(),

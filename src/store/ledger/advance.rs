@@ -7,7 +7,7 @@ use rusqlite::params;
 use super::super::escrow;
 use super::super::holds;
 use super::super::links::{
-    forget_link, forget_membership, forget_references, id_of, linked_by, merge_sent, put_active,
+    forget_link, forget_membership, id_of, linked_by, mark_references, merge_sent, put_active,
     put_link, put_members, put_reference, remove_members,
 };
 use super::super::marks::Marks;
@@ -17,7 +17,7 @@ use super::super::withheld;
 use super::super::{Error, Store};
 use super::rows::{Place, Queued, Row, RowId, take};
 use super::{NewRow, body, job_of, number_of_step, put_row, status};
-use crate::engine::model::{Key, TargetId, TargetPath};
+use crate::engine::model::{Held, Key, References, TargetId, TargetPath};
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
 use crate::engine::plan::{Action, Change, Operation, Referenced, Step, Subject, attributes};
 use crate::engine::redact::Redactions;
@@ -114,7 +114,7 @@ impl Batch<'_> {
             Status::Vanished => {
                 forget_link(state, job, kind, key)?;
                 forget_membership(state, &mut self.marks, job, key)?;
-                forget_references(state, &mut self.marks, job, key)?;
+                mark_references(state, &mut self.marks, job, key)?;
                 self.settle_all(key, status::GONE)?;
                 self.marks.object(kind, key)?;
                 self.end(row, outcome, status::GONE, None)
@@ -157,20 +157,26 @@ impl Batch<'_> {
                 references,
                 ..
             } => {
-                put_link(state, &mut self.marks, job, (kind, key), target, attributes)?;
-                for (path, referenced) in references.iter().filter(|(_, to)| to.target.is_some()) {
-                    put_reference(state, job, key, path, Some(referenced.key))?;
+                let held = Held {
+                    values: attributes.clone(),
+                    references: References::new(),
+                };
+                put_link(state, &mut self.marks, job, (kind, key), target, &held)?;
+                for (path, Referenced { key: to, target }) in references {
+                    if let Some(target) = target {
+                        put_reference(state, job, key, path, Some((Some(*to), target)))?;
+                    }
                 }
                 self.settle_creates(key)
             }
             Operation::Adopt {
                 current, changes, ..
             } => {
-                let mut sent: Sent = current.clone();
+                let mut sent = current.clone();
                 for change in changes {
                     match &change.new {
-                        Some(value) => sent.insert(change.path.clone(), value.clone()),
-                        None => sent.remove(&change.path),
+                        Some(value) => sent.values.insert(change.path.clone(), value.clone()),
+                        None => sent.values.remove(&change.path),
                     };
                 }
                 put_link(state, &mut self.marks, job, (kind, key), target, &sent)?;
@@ -203,8 +209,11 @@ impl Batch<'_> {
                 remove_members(state, job, key, resolved(members))
             }
             Operation::SetReference { path, new, .. } => {
-                let referenced = new.referenced().map(|new| new.key);
-                put_reference(state, job, key, path, referenced)
+                let to = new
+                    .referenced()
+                    .and_then(|new| Some((new, new.target.as_ref()?)));
+                let to = to.map(|(new, target)| (Some(new.key), target));
+                put_reference(state, job, key, path, to)
             }
         }
     }
@@ -452,7 +461,7 @@ fn logged(redactions: &Redactions, action: &Action) -> Option<Operation> {
         }),
         Operation::Adopt { key, changes, .. } => Some(Operation::Adopt {
             key: key.clone(),
-            current: Sent::new(),
+            current: Held::default(),
             changes: changes.clone(),
             via: Vec::new(),
         }),

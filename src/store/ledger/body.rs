@@ -8,7 +8,9 @@ use super::super::state::State;
 use super::super::wire::unreadable;
 use crate::engine::filter::ClauseFailure;
 use crate::engine::mapping::AttributeError;
-use crate::engine::model::{Key, MatchKey, SourceId, TargetId, TargetPath, Value, Via};
+use crate::engine::model::{
+    Held, HeldReference, Key, MatchKey, SourceId, TargetId, TargetPath, Value, Via,
+};
 use crate::engine::plan::{
     Change, ElementChange, Operation, Pointer, Proof, Referenced, RemovalClass, Verb, Why, WhyOut,
     WhyRemoved, WriteMode,
@@ -84,7 +86,7 @@ pub(super) fn pack_operation(state: &State, operation: &Operation) -> rusqlite::
             via,
         } => {
             writer.keys(std::slice::from_ref(key))?;
-            writer.values(current)?;
+            writer.held(current)?;
             writer.changes(changes)?;
             writer.via(via);
         }
@@ -112,7 +114,7 @@ pub(super) fn pack_operation(state: &State, operation: &Operation) -> rusqlite::
         }
         Operation::SetReference { path, old, new } => {
             writer.path(path)?;
-            writer.optional(old.as_ref(), |writer, old| writer.text(old.as_str()));
+            writer.optional(old.as_ref(), Writer::held_reference);
             writer.optional(new.referenced(), |writer, new| writer.key(new.key));
         }
     }
@@ -140,7 +142,7 @@ pub(super) fn unpack_operation(
         },
         ADOPT => Operation::Adopt {
             key: reader.keys()?.pop().ok_or_else(unknown)?,
-            current: reader.values()?,
+            current: reader.held()?,
             changes: reader.changes()?,
             via: reader.via()?,
         },
@@ -168,7 +170,7 @@ pub(super) fn unpack_operation(
         },
         SET_REFERENCE => Operation::SetReference {
             path: reader.path()?,
-            old: reader.optional(|reader| Ok(SourceId::new(reader.unpacker.text()?)))?,
+            old: reader.optional(Reader::held_reference)?,
             new: match reader.optional(Reader::key)? {
                 Some(key) => Pointer::To(Referenced::to(key)),
                 None => Pointer::Cleared(Proof::on_record()),
@@ -355,6 +357,21 @@ impl Writer<'_> {
         Ok(())
     }
 
+    fn held(&mut self, held: &Held) -> rusqlite::Result<()> {
+        self.values(&held.values)?;
+        self.count(held.references.len());
+        for (path, reference) in &held.references {
+            self.path(path)?;
+            self.held_reference(reference);
+        }
+        Ok(())
+    }
+
+    fn held_reference(&mut self, held: &HeldReference) {
+        self.text(held.target.as_str());
+        self.optional(held.source.as_ref(), |writer, id| writer.text(id.as_str()));
+    }
+
     fn keys(&mut self, keys: &[MatchKey]) -> rusqlite::Result<()> {
         self.count(keys.len());
         for MatchKey { path, value } in keys {
@@ -502,6 +519,20 @@ impl Reader<'_> {
         self.list(|reader| {
             let path = reader.path()?;
             Ok((path, reader.unpacker.value()?))
+        })
+    }
+
+    fn held(&mut self) -> rusqlite::Result<Held> {
+        Ok(Held {
+            values: self.values()?,
+            references: self.list(|reader| Ok((reader.path()?, reader.held_reference()?)))?,
+        })
+    }
+
+    fn held_reference(&mut self) -> rusqlite::Result<HeldReference> {
+        Ok(HeldReference {
+            target: TargetId::new(self.unpacker.text()?),
+            source: self.optional(|reader| Ok(SourceId::new(reader.unpacker.text()?)))?,
         })
     }
 

@@ -276,7 +276,11 @@ fn changes(state: &State, operation: &Operation) -> rusqlite::Result<Vec<LoggedC
         }
         Operation::SetReference { path, old, new } => {
             let new = new.referenced().map(|new| reference(new.key)).transpose()?;
-            vec![change(path, old.clone().map(Value::Reference), new)]
+            let old = old.clone().map(|held| match held.source {
+                Some(source) => Value::Reference(source),
+                None => Value::text(held.target.as_str()),
+            });
+            vec![change(path, old, new)]
         }
     })
 }

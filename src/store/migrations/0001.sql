@@ -158,7 +158,8 @@ CREATE TABLE sent_references (
     job        INTEGER NOT NULL,
     source     INTEGER NOT NULL,
     path       INTEGER NOT NULL,
-    referenced INTEGER NOT NULL,
+    referenced INTEGER,                     -- NULL: the target object is nobody's that we know
+    target     NOT NULL,                    -- the target object that was sent or shown
     PRIMARY KEY (job, source, path)
 ) WITHOUT ROWID;
 CREATE INDEX sent_references_by_referenced ON sent_references (job, referenced);

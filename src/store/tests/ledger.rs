@@ -97,7 +97,10 @@ fn every_operation_reads_back_as_it_was_drafted() {
         },
         Operation::Adopt {
             key: key_of_match,
-            current: attributes,
+            current: Held {
+                values: attributes,
+                references: BTreeMap::from([(path(MANAGER), held("t8", "u8"))]),
+            },
             changes: changed.clone(),
             via,
         },
@@ -118,12 +121,15 @@ fn every_operation_reads_back_as_it_was_drafted() {
         },
         Operation::SetReference {
             path: path(MANAGER),
-            old: Some(id("u8")),
+            old: Some(held("t8", "u8")),
             new: Pointer::To(to("u9")),
         },
         Operation::SetReference {
             path: path(MANAGER),
-            old: Some(id("u8")),
+            old: Some(HeldReference {
+                target: TargetId::new("t8"),
+                source: None,
+            }),
             new: Pointer::Cleared(proof()),
         },
     ];
@@ -223,7 +229,7 @@ fn only_the_process_that_took_the_lock_takes_over_what_another_had_sent() {
     assert!(world.intent("u1").is_some());
     assert!(world.linked(User, "u2").unwrap().unconfirmed);
     // Reading settles the one, a later create of the object the other.
-    let current = values(&[("title", "x")]);
+    let current = held_values(&[("title", "x")]);
     world
         .store
         .confirm(&world.job, key("u2"), &current, None)

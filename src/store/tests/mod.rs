@@ -21,8 +21,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::source::PageSummary;
 use super::{Evaluated, Evaluation, MarkCutoff, PageLink, Row, RowId, RowsOf, Store};
 use crate::engine::model::{
-    Complete, JobName, Key, Link, MatchKey, MemberChange, ObjectKind, Presence, SourceChange,
-    SourceId, TargetId, TargetPath, Value,
+    Complete, Held, HeldReference, JobName, Key, Link, MatchKey, MemberChange, ObjectKind,
+    Presence, SourceChange, SourceId, TargetId, TargetPath, Value,
 };
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
 use crate::engine::plan::{
@@ -493,7 +493,7 @@ fn set_manager(name: &str, manager: Option<&str>) -> Action {
         path: path(MANAGER),
         old: None,
         new: match manager {
-            Some(manager) => Pointer::To(sent_as(manager, "resolved")),
+            Some(manager) => Pointer::To(sent_as(manager, &manager.replace('u', "t"))),
             None => Pointer::Cleared(proof()),
         },
     };
@@ -541,6 +541,20 @@ fn done(action: Action, target: &str) -> Outcome {
 }
 
 /// A create that was sent with a manager.
+fn held(target: &str, source: &str) -> HeldReference {
+    HeldReference {
+        target: TargetId::new(target),
+        source: Some(id(source)),
+    }
+}
+
+fn held_values(list: &[(&str, &str)]) -> Held {
+    Held {
+        values: values(list),
+        references: BTreeMap::new(),
+    }
+}
+
 fn done_with_manager(mut action: Action, target: &str, manager: &str) -> Outcome {
     if let Operation::Create { references, .. } = &mut action.operation {
         references.push((path(MANAGER), sent_as(manager, "resolved")));

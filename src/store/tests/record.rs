@@ -13,11 +13,10 @@ fn a_create_leaves_a_link_and_no_intent() {
     assert_eq!(keys[0].value, Value::text("u1"));
     world.advance(&[(rows[0], done_with_manager(action, "t1", "u2"))], &[]);
     assert_eq!(world.intent("u1"), None);
-    let mut sent = values(&[("userName", "ada")]);
-    sent.insert(path(MANAGER), Value::Reference(id("u2")));
     let link = Link {
         target: TargetId::new("t1"),
-        sent,
+        sent: values(&[("userName", "ada")]),
+        references: BTreeMap::from([(path(MANAGER), held("resolved", "u2"))]),
         in_scope: true,
         unconfirmed: false,
     };
@@ -91,8 +90,12 @@ fn a_create_that_was_not_tried_leaves_only_a_mark() {
 #[test]
 fn an_adoption_knows_what_was_there_and_what_was_changed() {
     let world = World::new();
-    let mut current = values(&[("userName", "ada"), ("title", "Clerk"), ("nickName", "a")]);
-    current.insert(path(MANAGER), Value::Reference(id("u2")));
+    let mut current = held_values(&[("userName", "ada"), ("title", "Clerk"), ("nickName", "a")]);
+    let stranger = HeldReference {
+        target: TargetId::new("t9"),
+        source: None,
+    };
+    current.references.insert(path(MANAGER), stranger.clone());
     let operation = Operation::Adopt {
         key: MatchKey {
             path: path("userName"),
@@ -106,9 +109,10 @@ fn an_adoption_knows_what_was_there_and_what_was_changed() {
         via: Vec::new(),
     };
     world.record(&[done(action("u1", Some("t1"), operation), "t1")]);
-    let mut sent = values(&[("userName", "ada"), ("title", "Director")]);
-    sent.insert(path(MANAGER), Value::Reference(id("u2")));
-    assert_eq!(world.linked(User, "u1").unwrap().sent, sent);
+    let link = world.linked(User, "u1").unwrap();
+    let sent = values(&[("userName", "ada"), ("title", "Director")]);
+    assert_eq!(link.sent, sent);
+    assert_eq!(link.references.get(&path(MANAGER)), Some(&stranger));
 }
 
 #[test]
@@ -152,11 +156,11 @@ fn a_link_with_two_writes_is_confirmed_by_the_second() {
     world.advance(&[(rows[1], done(second, "t1"))], &[]);
     let link = world.linked(User, "u1").unwrap();
     assert!(!link.unconfirmed);
-    assert_eq!(link.sent[&path(MANAGER)], Value::Reference(id("u2")));
+    assert_eq!(link.references[&path(MANAGER)], held("t2", "u2"));
 
     world.record(&[done(set_manager("u1", None), "t1")]);
-    let sent = world.linked(User, "u1").unwrap().sent;
-    assert!(!sent.contains_key(&path(MANAGER)));
+    let references = world.linked(User, "u1").unwrap().references;
+    assert!(!references.contains_key(&path(MANAGER)));
 }
 
 #[test]
@@ -185,13 +189,13 @@ fn a_lost_answer_leaves_the_link_unconfirmed_until_it_is_read() {
     assert!(world.linked(User, "u1").unwrap().unconfirmed);
     assert!(!world.linked(Group, "g1").unwrap().unconfirmed);
 
-    let current = values(&[("title", "x")]);
+    let current = held_values(&[("title", "x")]);
     world
         .store
         .confirm(&world.job, key("u1"), &current, None)
         .unwrap();
     let link = world.linked(User, "u1").unwrap();
-    assert_eq!((link.unconfirmed, link.sent), (false, current));
+    assert_eq!((link.unconfirmed, link.sent), (false, current.values));
 }
 
 #[test]
@@ -202,7 +206,7 @@ fn after_another_address_every_link_is_read_before_it_is_compared() {
     world.link(User, "u1", "t1");
     assert!(store.note_target(job, "https://other.example").unwrap());
     assert!(world.linked(User, "u1").unwrap().unconfirmed);
-    let current = values(&[("title", "x")]);
+    let current = held_values(&[("title", "x")]);
     store.confirm(job, key("u1"), &current, None).unwrap();
     assert!(!world.linked(User, "u1").unwrap().unconfirmed);
     assert!(!store.note_target(job, "https://other.example").unwrap());
@@ -216,7 +220,7 @@ fn confirming_a_group_replaces_its_members() {
     let known = [key("u2")];
     world
         .store
-        .confirm(&world.job, key("g1"), &BTreeMap::new(), Some(&known))
+        .confirm(&world.job, key("g1"), &Held::default(), Some(&known))
         .unwrap();
     assert_eq!(world.sent_members("g1"), "u2");
 }
@@ -237,14 +241,14 @@ fn an_object_that_exists_already_is_linked_and_evaluated_again() {
     let world = World::new();
     let action = create(User, "u1", &[("userName", "ada")]);
     let cutoff = world.evaluate();
-    let current = values(&[("userName", "ADA")]);
+    let current = held_values(&[("userName", "ADA")]);
     let met = Status::Met {
         target: TargetId::new("t1"),
         current: current.clone(),
     };
     world.record(&[outcome(action, met)]);
     world.finish(cutoff);
-    assert_eq!(world.linked(User, "u1").unwrap().sent, current);
+    assert_eq!(world.linked(User, "u1").unwrap().sent, current.values);
     assert_eq!(world.intent("u1"), None);
     assert_eq!(world.pending(), "u1");
 }

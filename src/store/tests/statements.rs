@@ -112,7 +112,7 @@ fn work(store: &Store, job: &JobName, applies: bool, round: i64) {
     store.sent_member_targets(job, key("g1")).unwrap();
     store.link_counts(job).unwrap();
     store.scope_counts(job).unwrap();
-    let current = values(&[("title", "y")]);
+    let current = held_values(&[("title", "y")]);
     store.confirm(job, key("u2"), &current, None).unwrap();
     store.unlink(job, key("u1")).unwrap();
     if applies {

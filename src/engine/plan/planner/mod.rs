@@ -26,8 +26,8 @@ use super::{
 use crate::engine::job::Job;
 use crate::engine::mapping::Environment;
 use crate::engine::model::{
-    Complete, Grant, Key, Link, MatchKey, ObjectKind, SourceObject, TargetId, TargetObject,
-    TargetPath,
+    Complete, Grant, Key, Link, MatchKey, ObjectKind, SourceId, SourceObject, TargetId,
+    TargetObject, TargetPath,
 };
 use crate::engine::names::Naming;
 use crate::engine::scope::GroupAround;
@@ -52,6 +52,7 @@ pub(crate) struct Candidate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Manager {
     pub(crate) key: Key,
+    pub(crate) id: SourceId,
     pub(crate) target: Option<TargetId>,
 }
 

@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::references::sent_reference;
 use super::{Candidate, Fate, Found, Group, Planner};
 use crate::engine::addition;
 use crate::engine::job::WhenOutOfScope;
 use crate::engine::mapping::{self, Desired, Mapped, Mapping, Source, Unique};
 use crate::engine::model::{
-    Grant, Link, MatchKey, ObjectKind, Presence, SourceObject, TargetId, TargetObject, TargetPath,
-    Value,
+    Grant, Held, Link, MatchKey, ObjectKind, Presence, References, SourceObject, TargetId,
+    TargetObject, TargetPath, Value,
 };
 use crate::engine::plan::difference::{changes, fold_case};
 use crate::engine::plan::proof::{Proof, is_blocked};
@@ -193,10 +192,8 @@ impl Planner<'_> {
             blocked.then_some(WhyRemoved::Blocked),
         );
         for (path, desired) in desired.references {
-            let current = sent_reference(link.sent.get(&path));
-            if current != desired {
-                self.reference(candidate, &link.target, path, current, desired.as_ref());
-            }
+            let held = link.references.get(&path).cloned();
+            self.reference(candidate, &link.target, path, held, desired.as_ref());
         }
     }
 
@@ -441,22 +438,30 @@ impl Planner<'_> {
             attributes: mut current,
             members: _,
         } = found;
-        let mappings = &self.job.rules(object.kind).mappings;
-        mapping::normalize(mappings, &mut current);
+        let rules = self.job.rules(object.kind);
+        mapping::normalize(&rules.mappings, &mut current);
         self.adopted.insert(target.clone(), object.key);
         self.fates.note(object.key, Fate::Linked { in_scope: true });
         self.tally.joining.add(object.kind);
         self.await_members(object, Some(&target));
+        // What the target shows of a reference is a target id. It is compared as if we had sent it.
+        let mut references = References::new();
         for (path, source) in std::mem::take(&mut desired.references) {
-            let shown = match current.remove(&path) {
-                Some(Value::Text(id)) => Some(TargetId::new(&*id)),
+            let held = match current.remove(&path) {
+                Some(Value::Text(id)) => Some(self.shown_reference(candidate, TargetId::new(&*id))),
                 _ => None,
             };
-            let same =
-                self.adopted_reference(candidate, &target, path, shown.as_ref(), source.as_ref());
-            current.extend(same);
+            if rules.actions.update {
+                self.reference(
+                    candidate,
+                    &target,
+                    path.clone(),
+                    held.clone(),
+                    source.as_ref(),
+                );
+            }
+            references.extend(held.map(|held| (path, held)));
         }
-        let rules = self.job.rules(object.kind);
         // "If it is empty it gets the default value" (Entra, mapping type None). Later the target is
         // not read any more.
         let unmapped = rules
@@ -481,7 +486,10 @@ impl Planner<'_> {
             target: Some(target.clone()),
             operation: Operation::Adopt {
                 key,
-                current,
+                current: Held {
+                    values: current,
+                    references,
+                },
                 changes,
                 via: scope::ways_of(&candidate.grants),
             },

@@ -2,8 +2,8 @@
 //! references, so that what becomes of the manager is known; only circles are settled at the end.
 
 use super::fates::Fate;
-use super::{Candidate, Planner};
-use crate::engine::model::{Key, SourceId, TargetId, TargetPath, Value};
+use super::{Candidate, Manager, Planner};
+use crate::engine::model::{HeldReference, SourceId, TargetId, TargetPath};
 use crate::engine::plan::{Action, Draft, Operation, Pointer, Referenced, Subject};
 
 /// A reference to an object that is decided later, because references run in a circle.
@@ -11,8 +11,8 @@ pub(super) struct Late {
     subject: Subject,
     target: Option<TargetId>,
     path: TargetPath,
-    old: Option<SourceId>,
-    manager: Key,
+    held: Option<HeldReference>,
+    manager: Manager,
 }
 
 /// Where a reference will lead.
@@ -21,10 +21,18 @@ enum Lead {
     /// To an object that is not in the target.
     Nowhere,
     /// To one that is not decided yet.
-    Later(Key),
+    Later(Manager),
 }
 
 impl Planner<'_> {
+    /// Whether an object is this one in the target.
+    fn is_at(&self, referenced: &Referenced, target: &TargetId) -> bool {
+        match self.adopted.get(target) {
+            Some(adopted) => *adopted == referenced.key,
+            None => referenced.target.as_ref() == Some(target),
+        }
+    }
+
     fn lead(&self, candidate: &Candidate, desired: Option<&SourceId>) -> Lead {
         let (Some(_), Some(manager)) = (desired, &candidate.manager) else {
             return Lead::Nowhere;
@@ -37,10 +45,10 @@ impl Planner<'_> {
         };
         match self.fates.of(manager.key) {
             Some(Fate::Creating | Fate::Linked { .. }) => to(),
-            None if manager.target.is_some() => to(),
             None if self.circular.contains(&manager.key) || manager.key == candidate.object.key => {
-                Lead::Later(manager.key)
+                Lead::Later(manager.clone())
             }
+            None if manager.target.is_some() => to(),
             Some(Fate::Deleting) | None => Lead::Nowhere,
         }
     }
@@ -60,7 +68,7 @@ impl Planner<'_> {
                     subject: Subject::of(&candidate.object),
                     target: None,
                     path,
-                    old: None,
+                    held: None,
                     manager,
                 }),
             }
@@ -68,63 +76,42 @@ impl Planner<'_> {
         references
     }
 
-    /// A reference of a linked object, as we sent it and as it should be.
+    /// A reference of an object that is in the target, as it is held there and as it should be. What
+    /// counts is the target object that it leads to: one who came back may have another.
     pub(super) fn reference(
         &mut self,
         candidate: &Candidate,
         target: &TargetId,
         path: TargetPath,
-        old: Option<SourceId>,
+        held: Option<HeldReference>,
         desired: Option<&SourceId>,
     ) {
-        let new = match self.lead(candidate, desired) {
-            Lead::To(referenced) => Pointer::To(referenced),
-            Lead::Nowhere if old.is_none() => return,
-            Lead::Nowhere => match &self.reading {
-                Ok(proof) => Pointer::Cleared(*proof),
-                Err(_) => return,
-            },
-            Lead::Later(manager) => {
-                self.late.push(Late {
-                    subject: Subject::of(&candidate.object),
-                    target: Some(target.clone()),
-                    path,
-                    old,
-                    manager,
-                });
-                return;
+        let lead = self.lead(candidate, desired);
+        let subject = Subject::of(&candidate.object);
+        match lead {
+            Lead::To(referenced) => {
+                self.point(subject, Some(target.clone()), path, held, Some(referenced));
             }
-        };
-        self.set_reference(
-            Subject::of(&candidate.object),
-            Some(target.clone()),
-            path,
-            old,
-            new,
-        );
+            Lead::Nowhere => self.point(subject, Some(target.clone()), path, held, None),
+            Lead::Later(manager) => self.late.push(Late {
+                subject,
+                target: Some(target.clone()),
+                path,
+                held,
+                manager,
+            }),
+        }
     }
 
-    /// A reference of an object that is adopted: what the target shows is a target id. When it is the
-    /// right one, it is as if we had sent it.
-    pub(super) fn adopted_reference(
-        &mut self,
-        candidate: &Candidate,
-        target: &TargetId,
-        path: TargetPath,
-        shown: Option<&TargetId>,
-        desired: Option<&SourceId>,
-    ) -> Option<(TargetPath, Value)> {
-        if let (Some(shown), Some(desired), Some(manager)) = (shown, desired, &candidate.manager) {
-            let is_same = manager.target.as_ref() == Some(shown)
-                || self.adopted.get(shown) == Some(&manager.key);
-            if is_same {
-                return Some((path, Value::Reference(desired.clone())));
-            }
-        }
-        if self.job.rules(candidate.object.kind).actions.update {
-            self.reference(candidate, target, path, None, desired);
-        }
-        None
+    /// A reference that the target shows by its own id, with whose it is where that is known here.
+    pub(super) fn shown_reference(&self, candidate: &Candidate, target: TargetId) -> HeldReference {
+        let manager = candidate.manager.as_ref();
+        let is_manager = |manager: &&Manager| {
+            manager.target.as_ref() == Some(&target)
+                || self.adopted.get(&target) == Some(&manager.key)
+        };
+        let source = manager.filter(is_manager).map(|manager| manager.id.clone());
+        HeldReference { target, source }
     }
 
     /// Settles what leads to objects in a circle: they are all decided now.
@@ -134,42 +121,53 @@ impl Planner<'_> {
                 subject,
                 target,
                 path,
-                old,
+                held,
                 manager,
             } = late;
-            let new = match self.fates.of(manager) {
-                Some(Fate::Creating | Fate::Linked { .. }) => Pointer::To(Referenced::to(manager)),
-                Some(Fate::Deleting) | None => match (&old, &self.reading) {
-                    (Some(_), Ok(proof)) => Pointer::Cleared(*proof),
-                    _ => continue,
-                },
+            let leads_to = match self.fates.of(manager.key) {
+                Some(Fate::Creating | Fate::Linked { .. }) => Some(Referenced {
+                    key: manager.key,
+                    target: manager.target,
+                }),
+                None if manager.target.is_some() => Some(Referenced {
+                    key: manager.key,
+                    target: manager.target,
+                }),
+                Some(Fate::Deleting) | None => None,
             };
-            self.set_reference(subject, target, path, old, new);
+            self.point(subject, target, path, held, leads_to);
         }
     }
 
-    fn set_reference(
+    /// Points a reference elsewhere, or nowhere, unless it leads there already. Clearing one needs the
+    /// proof.
+    fn point(
         &mut self,
         subject: Subject,
         target: Option<TargetId>,
         path: TargetPath,
-        old: Option<SourceId>,
-        new: Pointer,
+        held: Option<HeldReference>,
+        to: Option<Referenced>,
     ) {
-        let operation = Operation::SetReference { path, old, new };
+        let new = match (to, &held) {
+            (Some(to), Some(held)) if self.is_at(&to, &held.target) => return,
+            (Some(to), _) => Pointer::To(to),
+            (None, None) => return,
+            (None, Some(_)) => match &self.reading {
+                Ok(proof) => Pointer::Cleared(*proof),
+                Err(_) => return,
+            },
+        };
+        let operation = Operation::SetReference {
+            path,
+            old: held,
+            new,
+        };
         let action = Action {
             subject,
             target,
             operation,
         };
         self.act(Draft::new(action, 0));
-    }
-}
-
-/// The source object that a reference leads to, as it was last sent.
-pub(super) fn sent_reference(sent: Option<&Value>) -> Option<SourceId> {
-    match sent {
-        Some(Value::Reference(source)) => Some(source.clone()),
-        _ => None,
     }
 }

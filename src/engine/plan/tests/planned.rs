@@ -152,7 +152,11 @@ pub(super) fn line(plan: &Plan, action: &Action) -> String {
         }
         Operation::SetReference { old, new, .. } => format!(
             "{} -> {}",
-            old.as_ref().map_or("none", SourceId::as_str),
+            old.as_ref().map_or("none", |old| {
+                old.source
+                    .as_ref()
+                    .map_or(old.target.as_str(), SourceId::as_str)
+            }),
             new.referenced()
                 .map_or("none", |new| plan.id(new.key).as_str())
         ),

@@ -14,8 +14,9 @@ use crate::engine::job::{
 };
 use crate::engine::mapping::{Apply, Environment, Mapping, Mappings, OnEmpty, Source};
 use crate::engine::model::{
-    Attributes, Complete, Grant, JobName, Key, Link, MatchKey, ObjectKind, Presence, SourceId,
-    SourceObject, TargetId, TargetObject, TargetPath, Value, Via, schema,
+    Attributes, Complete, Grant, Held, HeldReference, JobName, Key, Link, MatchKey, ObjectKind,
+    Presence, References, SourceId, SourceObject, TargetId, TargetObject, TargetPath, Value, Via,
+    schema,
 };
 use crate::engine::names::Naming;
 use crate::engine::plan::{
@@ -399,6 +400,7 @@ impl World {
             groups: Vec::new(),
             manager: self.manager(person).map(|manager| Manager {
                 key: manager.object.key,
+                id: manager.object.id.clone(),
                 target: manager.link.as_ref().map(|link| link.target.clone()),
             }),
             link: person.link.clone(),
@@ -428,17 +430,21 @@ impl World {
                     references,
                     ..
                 } => {
-                    let mut sent = attributes.clone();
+                    let mut sent = References::new();
                     for (path, new) in references {
                         sent.insert(path.clone(), self.linked(plan, new));
                     }
-                    self.link(id, TargetId::new(format!("t-{id}")), sent);
+                    let held = Held {
+                        values: attributes.clone(),
+                        references: sent,
+                    };
+                    self.link(id, TargetId::new(format!("t-{id}")), held);
                 }
                 Operation::Adopt {
                     current, changes, ..
                 } => {
                     let mut sent = current.clone();
-                    merge(&mut sent, changes);
+                    merge(&mut sent.values, changes);
                     let target = action.target.clone().expect("an adoption has one");
                     self.link(id, target, sent);
                 }
@@ -468,7 +474,7 @@ impl World {
                 }
                 Operation::SetReference { path, new, .. } => {
                     let new = new.referenced().map(|new| self.linked(plan, new));
-                    let sent = &mut self.at(id.as_str()).link.as_mut().unwrap().sent;
+                    let sent = &mut self.at(id.as_str()).link.as_mut().unwrap().references;
                     match new {
                         Some(new) => sent.insert(path.clone(), new),
                         None => sent.remove(path),
@@ -484,19 +490,23 @@ impl World {
     }
 
     /// A reference as it is sent. What it leads to must be in the target by then.
-    fn linked(&self, plan: &Plan, referenced: &Referenced) -> Value {
+    fn linked(&self, plan: &Plan, referenced: &Referenced) -> HeldReference {
         let id = plan.id(referenced.key);
         let link = self.objects[id].link.as_ref();
         let target = &link.expect("it is created before").target;
         let known = referenced.target.as_ref();
         assert!(known.is_none_or(|known| known == target), "{id}");
-        Value::Reference(id.clone())
+        HeldReference {
+            target: target.clone(),
+            source: Some(id.clone()),
+        }
     }
 
-    fn link(&mut self, id: &SourceId, target: TargetId, sent: BTreeMap<TargetPath, Value>) {
+    fn link(&mut self, id: &SourceId, target: TargetId, held: Held) {
         self.at(id.as_str()).link = Some(Link {
             target,
-            sent,
+            sent: held.values,
+            references: held.references,
             in_scope: true,
             unconfirmed: false,
         });

@@ -1,0 +1,119 @@
+//! References, such as a person's manager: they lead where Entra says, whatever has become of the account
+//! that they led to.
+
+use entrain::sandbox::{Fault, ROLE_USER, Size, Trouble, Uuid};
+use serde_json::{Value, json};
+
+use crate::rig::Rig;
+
+const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+async fn start() -> Rig {
+    Rig::start(Size::new(0, 0, 0)).await
+}
+
+fn id_of(rig: &Rig, name: &str) -> String {
+    rig.user(name)["id"].as_str().unwrap().to_owned()
+}
+
+fn manager_of(rig: &Rig, name: &str) -> Option<String> {
+    let manager = &rig.user(name)[ENTERPRISE]["manager"]["value"];
+    manager.as_str().map(str::to_owned)
+}
+
+async fn settled(rig: &Rig) {
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_that_entra_does_not_have_is_cleared_by_the_adoption() {
+    let rig = start().await;
+    rig.joiner("jane");
+    let boss = json!({"schemas": [USER], "userName": "boss@elsewhere.example"});
+    let boss = rig.sandbox.target.create_user(&boss).unwrap();
+    let jane = json!({
+        "schemas": [USER, ENTERPRISE],
+        "userName": "jane@contoso.com",
+        ENTERPRISE: {"manager": {"value": boss}},
+    });
+    rig.sandbox.target.create_user(&jane).unwrap();
+    assert_eq!(manager_of(&rig, "jane@contoso.com"), Some(boss));
+    rig.sync().await.expect(0);
+    assert_eq!(manager_of(&rig, "jane@contoso.com"), None);
+    settled(&rig).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_that_is_another_in_entra_is_replaced_by_the_adoption() {
+    let rig = start().await;
+    let (jane, john) = (rig.joiner("jane"), rig.joiner("john"));
+    rig.tenant().set_manager(jane, Some(john));
+    let boss = json!({"schemas": [USER], "userName": "boss@elsewhere.example"});
+    let boss = rig.sandbox.target.create_user(&boss).unwrap();
+    let jane = json!({
+        "schemas": [USER, ENTERPRISE],
+        "userName": "jane@contoso.com",
+        ENTERPRISE: {"manager": {"value": boss}},
+    });
+    rig.sandbox.target.create_user(&jane).unwrap();
+    rig.sync().await.expect(0);
+    let john = id_of(&rig, "john@contoso.com");
+    assert_eq!(manager_of(&rig, "jane@contoso.com"), Some(john));
+    settled(&rig).await;
+}
+
+/// Jane, whose manager is the boss; both are in the target.
+async fn with_a_boss(extra: &str) -> (Rig, Uuid, String) {
+    let rig = start().await;
+    rig.configure(extra);
+    let (jane, boss) = (rig.joiner("jane"), rig.joiner("boss"));
+    rig.tenant().set_manager(jane, Some(boss));
+    rig.sync().await.expect(0);
+    let account = id_of(&rig, "boss@contoso.com");
+    assert_eq!(manager_of(&rig, "jane@contoso.com"), Some(account.clone()));
+    (rig, boss, account)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_who_comes_back_with_another_account_is_corrected_in_the_reports() {
+    let (rig, boss, account) = with_a_boss("[jobs.users]\nwhen_out_of_scope = \"delete\"").await;
+    let jane = id_of(&rig, "jane@contoso.com");
+    let fault = Fault::new(&format!("/Users/{jane}"), Trouble::status(400));
+    rig.sandbox
+        .target
+        .traffic()
+        .inject(fault.method("PATCH").forever());
+    rig.tenant().unassign(boss);
+    rig.sync().await.expect(3);
+    rig.sandbox.target.traffic().clear_faults();
+    // The target did not follow up the deletion.
+    assert_eq!(manager_of(&rig, "jane@contoso.com"), Some(account.clone()));
+    rig.tenant().assign(boss, ROLE_USER);
+    rig.sync().await.expect(0);
+    let again = id_of(&rig, "boss@contoso.com");
+    assert_ne!(again, account);
+    assert_eq!(manager_of(&rig, "jane@contoso.com"), Some(again));
+    settled(&rig).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_whose_account_is_gone_from_the_target_leaves_no_id_in_the_reports() {
+    let (rig, boss, account) = with_a_boss("").await;
+    assert!(rig.sandbox.target.delete(&account));
+    rig.tenant().set_property(boss, "jobTitle", json!("Head"));
+    rig.sync().await.expect(3);
+    assert_eq!(manager_of(&rig, "jane@contoso.com"), Some(account));
+    rig.tenant().unassign(boss);
+    rig.sync().await.expect(0);
+    assert_eq!(
+        rig.user("jane@contoso.com")[ENTERPRISE]["manager"],
+        Value::Null
+    );
+    rig.tenant().assign(boss, ROLE_USER);
+    rig.sync().await.expect(0);
+    let again = id_of(&rig, "boss@contoso.com");
+    assert_eq!(manager_of(&rig, "jane@contoso.com"), Some(again));
+    settled(&rig).await;
+}
