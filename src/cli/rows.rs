@@ -48,8 +48,9 @@ impl<'a> LedgerRows<'a> {
             after = Some(*last);
             let mentioned = rows.iter().flat_map(|(_, row)| referenced(&row.action));
             self.learn(mentioned.collect())?;
-            for (_, row) in &rows {
-                each(PlanRow::Action(&self.redactions.action(&row.action)))?;
+            for (place, row) in &rows {
+                let action = self.redactions.action(&row.action);
+                each(PlanRow::Action(&action, place.step))?;
             }
         }
     }

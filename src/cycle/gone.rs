@@ -57,17 +57,18 @@ pub(super) async fn look(
     }
     for key in &known {
         let key = std::slice::from_ref(key);
-        let is_there = match lookup::by_queries(context, kind, key, &[]).await {
-            Ok(found) => is_among(&found, &link.target),
-            Err(error) if error.is_filter_unsupported() => {
-                let list = Index::whole(context, kind, &[&known]).await?;
-                if list.contains(&link.target) {
-                    return Ok(Whereabouts::There);
+        let is_there =
+            match lookup::by_queries(context, kind, key, &[], &lookup::nobody_gives_up).await {
+                Ok(found) => is_among(&found, &link.target),
+                Err(error) if error.is_filter_unsupported() => {
+                    let list = Index::whole(context, kind, &[&known]).await?;
+                    if list.contains(&link.target) {
+                        return Ok(Whereabouts::There);
+                    }
+                    break;
                 }
-                break;
-            }
-            Err(error) => return Err(error.into()),
-        };
+                Err(error) => return Err(error.into()),
+            };
         if is_there {
             return Ok(Whereabouts::There);
         }

@@ -51,7 +51,10 @@ impl<'a> Finder<'a> {
         planner: &mut Planner<'_>,
     ) -> Result<Vec<Found>, Error> {
         let keys: Vec<&[MatchKey]> = pending.iter().map(Pending::keys).collect();
-        let mut found = self.find_each(&keys).await?;
+        let kind = self.kind;
+        let is_given_up =
+            |key: &MatchKey, target: &TargetId| planner.is_given_up(kind, key, target);
+        let mut found = self.find_each(&keys, &is_given_up).await?;
         self.look_for_holders(&mut found).await?;
         self.look_for_taken_values(pending, &mut found, planner)
             .await?;
@@ -60,7 +63,7 @@ impl<'a> Finder<'a> {
 
     /// Looks for each by its keys; what is found and linked already is no answer.
     pub(super) async fn look_up(&mut self, keys: &[&[MatchKey]]) -> Result<Vec<Found>, Error> {
-        let mut found = self.find_each(keys).await?;
+        let mut found = self.find_each(keys, &nobody_gives_up).await?;
         self.look_for_holders(&mut found).await?;
         Ok(found)
     }
@@ -125,7 +128,7 @@ impl<'a> Finder<'a> {
             .keys()
             .map(|value| std::slice::from_ref(*value))
             .collect();
-        let answers = match self.find_all(&values).await {
+        let answers = match self.find_all(&values, &nobody_gives_up).await {
             Err(Error::Target(error)) if self.context.concerns_one_object(&error).await => {
                 let words = error.failure().message;
                 vec![Found::Failed(words); values.len()]
@@ -147,27 +150,36 @@ impl<'a> Finder<'a> {
     }
 
     /// One answer for each set of keys; also where the target has no such resources.
-    async fn find_each(&mut self, wanted: &[&[MatchKey]]) -> Result<Vec<Found>, Error> {
-        match self.find_all(wanted).await {
+    async fn find_each(
+        &mut self,
+        wanted: &[&[MatchKey]],
+        is_given_up: GivenUp<'_>,
+    ) -> Result<Vec<Found>, Error> {
+        match self.find_all(wanted, is_given_up).await {
             Err(Error::Target(error)) if self.kind == ObjectKind::Group && error.has_no_route() => {
                 // Users can be provisioned anyway, and each group says what to do.
                 self.no_route = Some(format!(
                     "the target has no groups ({}): set jobs.groups.enabled = false",
                     error.failure().message
                 ));
-                self.find_all(wanted).await
+                self.find_all(wanted, is_given_up).await
             }
             found => found,
         }
     }
 
     /// One answer for each set of keys.
-    async fn find_all(&mut self, wanted: &[&[MatchKey]]) -> Result<Vec<Found>, Error> {
+    async fn find_all(
+        &mut self,
+        wanted: &[&[MatchKey]],
+        is_given_up: GivenUp<'_>,
+    ) -> Result<Vec<Found>, Error> {
         if let Some(words) = &self.no_route {
             return Ok(vec![Found::Failed(words.clone()); wanted.len()]);
         }
         if let Some(list) = &self.list {
-            return Ok(wanted.iter().map(|keys| list.find(keys)).collect());
+            let found = wanted.iter().map(|keys| list.find(keys, is_given_up));
+            return Ok(found.collect());
         }
         let (context, kind) = (self.context, self.kind);
         let can_filter = wanted
@@ -178,7 +190,7 @@ impl<'a> Finder<'a> {
         let queries = self.queried + wanted.len() as u64;
         if can_filter
             && queries <= FEW
-            && let Some(found) = one_by_one(context, kind, wanted).await?
+            && let Some(found) = one_by_one(context, kind, wanted, is_given_up).await?
         {
             self.queried = queries;
             return Ok(found);
@@ -188,7 +200,7 @@ impl<'a> Finder<'a> {
         // A list costs a request for each page; a query for each object costs at least one.
         if can_filter
             && list.pages_left() > queries
-            && let Some(found) = one_by_one(context, kind, wanted).await?
+            && let Some(found) = one_by_one(context, kind, wanted, is_given_up).await?
         {
             self.queried = queries;
             return Ok(found);
@@ -196,14 +208,15 @@ impl<'a> Finder<'a> {
         match Index::read(context, list, kind, wanted).await {
             Ok(list) => {
                 let list = self.list.insert(list);
-                Ok(wanted.iter().map(|keys| list.find(keys)).collect())
+                let found = wanted.iter().map(|keys| list.find(keys, is_given_up));
+                Ok(found.collect())
             }
             Err(error @ scim::Error::ListIncomplete { .. }) if can_filter => {
                 tracing::warn!(
                     job = %context.job.rules.name, %kind, %error,
                     "the target's list is not complete: looking for each object by itself"
                 );
-                let found = one_by_one(context, kind, wanted).await?;
+                let found = one_by_one(context, kind, wanted, is_given_up).await?;
                 found.ok_or_else(|| error.into())
             }
             Err(error) => Err(error.into()),
@@ -223,17 +236,26 @@ fn paths(context: &Context<'_>, kind: ObjectKind, wanted: &[&[MatchKey]]) -> Vec
         .collect()
 }
 
+/// Whether the plan takes the value of a key from a target object: it is not a hit then.
+type GivenUp<'g> = &'g dyn Fn(&MatchKey, &TargetId) -> bool;
+
+pub(super) fn nobody_gives_up(_: &MatchKey, _: &TargetId) -> bool {
+    false
+}
+
 /// `None`: the target cannot answer such queries, so that only its list can tell.
 async fn one_by_one(
     context: &Context<'_>,
     kind: ObjectKind,
     wanted: &[&[MatchKey]],
+    is_given_up: GivenUp<'_>,
 ) -> Result<Option<Vec<Found>>, Error> {
     let total = wanted.len() as u64;
     let paths = &paths(context, kind, wanted);
     let mut lookups =
         futures::stream::iter(wanted.iter().enumerate().map(|(place, keys)| async move {
-            (place, by_queries(context, kind, keys, paths).await)
+            let found = by_queries(context, kind, keys, paths, is_given_up).await;
+            (place, found)
         }))
         .buffer_unordered(context.job.target.concurrency);
     let mut found = vec![Found::None; wanted.len()];
@@ -268,6 +290,7 @@ pub(super) async fn by_queries(
     kind: ObjectKind,
     keys: &[MatchKey],
     paths: &[TargetPath],
+    is_given_up: GivenUp<'_>,
 ) -> Result<Found, scim::Error> {
     let hidden = context.redactions.hidden_in_keys(kind, keys);
     let reader = context.reader.hiding(hidden);
@@ -278,7 +301,8 @@ pub(super) async fn by_queries(
         };
         let is_wanted =
             |shown: &Value| searched(mappings, &key.path, shown).as_ref() == Some(&wanted);
-        let hits = reader.find(kind, key, is_wanted, paths).await?;
+        let mut hits = reader.find(kind, key, is_wanted, paths).await?;
+        hits.retain(|hit| !is_given_up(key, &hit.id));
         if let Some(found) = judge(key, hits) {
             return Ok(found);
         }
@@ -366,13 +390,15 @@ impl<'a> Index<'a> {
         self.objects.iter().any(|object| object.id == *target)
     }
 
-    pub(super) fn find(&self, keys: &[MatchKey]) -> Found {
+    pub(super) fn find(&self, keys: &[MatchKey], is_given_up: GivenUp<'_>) -> Found {
         let first = keys.iter().find_map(|key| {
             let key_searched = searched(self.mappings, &key.path, &key.value)?;
             let places = self.hits.get(&key_searched)?;
             let hits = places
                 .iter()
-                .map(|place| self.objects[*place as usize].clone());
+                .map(|place| &self.objects[*place as usize])
+                .filter(|hit| !is_given_up(key, &hit.id))
+                .cloned();
             judge(key, hits.collect())
         });
         first.unwrap_or(Found::None)

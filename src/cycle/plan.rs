@@ -15,8 +15,8 @@ use super::{Context, Error};
 use crate::engine::mapping::Environment;
 use crate::engine::model::{Key, ObjectKind, SourceId, TargetId, TargetPath};
 use crate::engine::plan::{
-    self, Decision, Found, Header, Order, Pending, Planner, Skipped, Subject, Warning, Why,
-    by_reference,
+    self, Decision, Draft, Found, Header, Order, Pending, Planner, Skipped, Step, Subject, Warning,
+    Why, by_reference,
 };
 use crate::engine::summary::{CycleKind, Progress};
 use crate::report;
@@ -108,6 +108,11 @@ pub(super) async fn plan(
     if context.options.only.is_some() {
         planner = planner.listing_unassigned();
     }
+    let name = rules.name.clone();
+    let linked = context.state(move |store| store.link_counts(&name)).await?;
+    if linked.total() == 0 {
+        planner = planner.without_links();
+    }
     let mut driver = Driver {
         context,
         cycle,
@@ -159,6 +164,7 @@ impl Driver<'_> {
         let groups = self.candidates(ObjectKind::Group).await?;
         self.total = (users.len() + groups.len()) as u64;
         self.pass(ObjectKind::User, &users, Taken::All).await?;
+        self.look_again(ObjectKind::User).await?;
         // Objects that this plan brings or takes concern those they manage and the groups they are in;
         // in a full evaluation all of these are looked at anyway. Where one object is asked for, nothing
         // is done to another: what a recorded link concerns is marked, for the next cycle.
@@ -181,6 +187,7 @@ impl Driver<'_> {
         }
         let groups: Vec<Key> = groups.into_iter().collect();
         self.pass(ObjectKind::Group, &groups, Taken::All).await?;
+        self.look_again(ObjectKind::Group).await?;
         self.members().await
     }
 
@@ -266,6 +273,17 @@ impl Driver<'_> {
         }
         self.look_up(&mut finder, &mut waiting).await?;
         self.write().await
+    }
+
+    /// Decides about objects that were found to be another's, now that it is known which names this plan
+    /// frees.
+    async fn look_again(&mut self, kind: ObjectKind) -> Result<(), Error> {
+        let keys = self.planner.second_look();
+        if !keys.is_empty() {
+            self.pass(kind, &keys, Taken::All).await?;
+        }
+        self.planner.end_second_look();
+        Ok(())
     }
 
     fn load(&self, keys: Vec<Key>) -> impl Future<Output = Result<Vec<Loaded>, Error>> + use<> {
@@ -395,7 +413,8 @@ impl Driver<'_> {
         let mut rows = Vec::new();
         for decision in self.planner.take() {
             match decision {
-                row @ Decision::Act(_) => rows.push(row),
+                row @ (Decision::Act(_) | Decision::First { .. }) => rows.push(row),
+                Decision::Split { key, step } => rows.extend(self.split(key, step).await?),
                 // Nothing is sent for it, so the state needs no value that may not be shown.
                 Decision::Skip(skipped) => {
                     let shown = self.context.redactions.skipped(&skipped);
@@ -417,6 +436,27 @@ impl Driver<'_> {
         self.context
             .state(move |store| store.draft(cycle, &rows))
             .await
+    }
+
+    /// The rows of an object without its names, and the names apart.
+    async fn split(&self, key: Key, step: Step) -> Result<Vec<Decision>, Error> {
+        let cycle = self.cycle;
+        let rows = self
+            .context
+            .state(move |store| store.planned(cycle, step, key))
+            .await?;
+        let mut parts = Vec::new();
+        let mut whole = Vec::new();
+        for row in rows {
+            if let Some(actions) = self.planner.split_names(&row.action) {
+                whole.push(row.id);
+                parts.extend(actions.map(|action| Decision::Act(Draft::new(action, 0))));
+            }
+        }
+        self.context
+            .state(move |store| store.drop_rows(&whole))
+            .await?;
+        Ok(parts)
     }
 
     async fn finish(&mut self) -> Result<Header, Error> {

@@ -126,6 +126,7 @@ fn is_parallel(step: Step) -> bool {
     match step {
         Step::AddMembers | Step::RemoveMembers => true,
         Step::Disables
+        | Step::Names
         | Step::Users
         | Step::Groups
         | Step::References

@@ -166,7 +166,7 @@ impl Applier<'_> {
         {
             return Next::Failed;
         }
-        match lookup::by_queries(self.context, kind, keys, &[]).await {
+        match lookup::by_queries(self.context, kind, keys, &[], &lookup::nobody_gives_up).await {
             Ok(Found::None) => Next::Again,
             // What is found is linked.
             Ok(Found::One { .. } | Found::Several { .. } | Found::Failed(_)) | Err(_) => {

@@ -230,7 +230,7 @@ impl Rows for Listed {
             }
         };
         let mut actions = actions.iter();
-        actions.try_for_each(|one| each(PlanRow::Action(&redactions.action(one))))
+        actions.try_for_each(|one| each(PlanRow::Action(&redactions.action(one), one.step())))
     }
 
     fn name(&self, key: Key) -> Option<(SourceId, String)> {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::engine::guard::WhyHeld;
 use crate::engine::model::{HeldReference, JobName, Key, SourceId};
-use crate::engine::plan::{Action, Header, Operation, Skipped, Totals};
+use crate::engine::plan::{Action, Header, Operation, Skipped, Step, Totals};
 use crate::engine::record::JobRecord;
 use crate::engine::redact::{REDACTED, Shown};
 use crate::engine::summary::{CycleKind, Requests};
@@ -52,7 +52,8 @@ pub(crate) enum Part {
 }
 
 pub(crate) enum PlanRow<'r> {
-    Action(&'r Shown<'r, Action>),
+    /// With the step in which it is carried out.
+    Action(&'r Shown<'r, Action>, Step),
     Skipped(&'r Shown<'r, Skipped>),
 }
 

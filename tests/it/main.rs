@@ -24,6 +24,7 @@ mod log;
 mod matching;
 mod names;
 mod nested;
+mod pass_on;
 mod presets;
 mod put;
 mod redact;

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::confirm::{Confirmed, Permit};
 use super::gone::Whereabouts;
 use super::health::{Health, Turn};
-use super::lookup::{self, Index};
+use super::lookup::{self, Index, nobody_gives_up};
 use super::queue::Queue;
 use super::repeat::{Attempt, Next};
 use super::search::Searches;
@@ -508,12 +508,12 @@ impl Applier<'_> {
             return None;
         }
         let paths = self.context.mapped_paths(kind);
-        let found = lookup::by_queries(self.context, kind, keys, &paths).await;
+        let found = lookup::by_queries(self.context, kind, keys, &paths, &nobody_gives_up).await;
         let found = match found {
             Ok(Found::None) | Err(_) if error.class() == Class::Conflict => {
                 let list = async || Index::whole(self.context, kind, &[keys]).await;
                 let list = self.listed[&kind].get_or_try_init(list).await.ok()?;
-                list.find(keys)
+                list.find(keys, &nobody_gives_up)
             }
             found => found.ok()?,
         };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::SourceId;
 
 /// One attribute value. Dates are text in ISO 8601 form, as both sides send them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Value {
     /// Shared by its clones: most values pass unchanged from the source to the plan.
     Text(Arc<str>),

@@ -192,6 +192,8 @@ pub(crate) enum ElementChange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Step {
     Disables,
+    /// Renames and deletes that free a name which another object of the plan takes.
+    Names,
     Users,
     Groups,
     AddMembers,

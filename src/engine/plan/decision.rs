@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Action, Count, RemovalClass, Skipped, Warning};
+use super::{Action, Count, RemovalClass, Skipped, Step, Warning};
 use crate::engine::model::Key;
 use crate::engine::names::Misnamed;
 
@@ -18,6 +18,17 @@ pub(crate) enum Decision {
     },
     /// The object must be evaluated again, whatever comes of this plan.
     Postpone(Key),
+    /// The rows of an object in this step give up a name that others take: they come before.
+    First {
+        key: Key,
+        from: Step,
+        rank: u32,
+    },
+    /// An object that wants a name of one that wants its own: its other changes go without it.
+    Split {
+        key: Key,
+        step: Step,
+    },
     /// Members that an adopted group has already.
     ExistingMembers {
         group: Key,

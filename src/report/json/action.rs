@@ -10,11 +10,11 @@ use crate::engine::redact::Shown;
 use crate::report::sentence;
 use crate::report::view::Names;
 
-pub(super) fn action_json(action: &Shown<'_, Action>, names: Names<'_>) -> Json {
+pub(super) fn action_json(action: &Shown<'_, Action>, step: Step, names: Names<'_>) -> Json {
     let mut object = Map::new();
     let mut set = |name: &str, value: Json| object.insert(name.to_owned(), value);
     set("action", json!(action.as_str()));
-    set("step", json!(step_word(action.step())));
+    set("step", json!(step_word(step)));
     set("subject", subject_json(&action.subject));
     set(
         "target",
@@ -83,6 +83,7 @@ pub(super) fn action_json(action: &Shown<'_, Action>, names: Names<'_>) -> Json 
 fn step_word(step: Step) -> &'static str {
     match step {
         Step::Disables => "disables",
+        Step::Names => "names",
         Step::Users => "users",
         Step::Groups => "groups",
         Step::AddMembers => "add-members",

@@ -91,7 +91,7 @@ impl Serialize for PartOf<'_> {
 
 fn row_json(row: &PlanRow<'_>, names: Names<'_>) -> Json {
     match row {
-        PlanRow::Action(action) => action_json(action, names),
+        PlanRow::Action(action, step) => action_json(action, *step, names),
         PlanRow::Skipped(skipped) => skipped_json(skipped, names),
     }
 }

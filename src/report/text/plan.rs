@@ -53,7 +53,7 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
             writeln!(out, "  {}.", capital(&why_held(*why)))?;
         }
         rows.each(Part::Held, &mut |row| match row {
-            PlanRow::Action(action) => write_action(out, action, Names::Rows(rows), style),
+            PlanRow::Action(action, _) => write_action(out, action, Names::Rows(rows), style),
             PlanRow::Skipped(_) => Ok(()),
         })?;
         writeln!(
@@ -81,12 +81,17 @@ fn write_actions(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io::
     let mut last: Option<Step> = None;
     let mut creates = 0;
     view.rows.each(Part::Cleared, &mut |row| match row {
-        PlanRow::Action(action) => {
-            if last != Some(action.step()) {
+        PlanRow::Action(action, step) => {
+            if last != Some(step) {
                 write_folded(out, creates)?;
                 creates = 0;
-                last = Some(action.step());
-                writeln!(out, "\n{}", style.bold(heading(action.step())))?;
+                last = Some(step);
+                writeln!(
+                    out,
+                    "
+{}",
+                    style.bold(heading(step))
+                )?;
             }
             let mut style = style;
             if matches!(action.operation, Operation::Create { .. }) && !style.details {
@@ -115,6 +120,7 @@ fn write_folded(out: &mut dyn Write, creates: u64) -> io::Result<()> {
 fn heading(step: Step) -> &'static str {
     match step {
         Step::Disables => "Disables",
+        Step::Names => "Renames and deletes that free a name",
         Step::Users => "Users",
         Step::Groups => "Groups",
         Step::AddMembers => "Memberships to add",

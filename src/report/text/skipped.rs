@@ -27,7 +27,7 @@ pub(super) fn write_skipped(
         PlanRow::Skipped(skipped) if !(cut && is_unassigned(skipped)) => {
             write_one(out, skipped, view.rows, style)
         }
-        PlanRow::Skipped(_) | PlanRow::Action(_) => Ok(()),
+        PlanRow::Skipped(_) | PlanRow::Action(..) => Ok(()),
     })?;
     if cut {
         writeln!(
@@ -44,7 +44,7 @@ pub(super) fn write_skipped(
 pub(crate) fn skipped(out: &mut dyn Write, rows: &dyn Rows, style: Style) -> io::Result<()> {
     rows.each(Part::Skipped, &mut |row| match row {
         PlanRow::Skipped(skipped) => write_one(out, skipped, rows, style),
-        PlanRow::Action(_) => Ok(()),
+        PlanRow::Action(..) => Ok(()),
     })
 }
 

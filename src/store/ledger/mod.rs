@@ -80,19 +80,21 @@ pub(super) fn class_of(number: i64) -> Option<(RemovalClass, bool)> {
 fn number_of_step(step: Step) -> i64 {
     match step {
         Step::Disables => 0,
-        Step::Users => 1,
-        Step::Groups => 2,
-        Step::AddMembers => 3,
-        Step::References => 4,
-        Step::RemoveMembers => 5,
-        Step::Deletes => 6,
-        Step::CreatesAgain => 7,
+        Step::Names => 1,
+        Step::Users => 2,
+        Step::Groups => 3,
+        Step::AddMembers => 4,
+        Step::References => 5,
+        Step::RemoveMembers => 6,
+        Step::Deletes => 7,
+        Step::CreatesAgain => 8,
     }
 }
 
 fn step_of(number: i64) -> Option<Step> {
-    const STEPS: [Step; 8] = [
+    const STEPS: [Step; 9] = [
         Step::Disables,
+        Step::Names,
         Step::Users,
         Step::Groups,
         Step::AddMembers,
@@ -113,7 +115,18 @@ impl Store {
                 match decision {
                     Decision::Act(draft) => insert(state, job, cycle, draft)?,
                     Decision::Skip(skipped) => insert_skipped(state, job, cycle, skipped)?,
-                    Decision::Scope { .. }
+                    Decision::First { key, from, rank } => {
+                        let from = number_of_step(*from);
+                        let names = number_of_step(Step::Names);
+                        state.run(
+                            "UPDATE actions SET step = ?4, rank = ?5
+                             WHERE cycle = ?1 AND state = 0 AND step = ?2 AND rank < 2
+                                   AND source = ?3",
+                            params![cycle, from, key, names, rank_of(Step::Names, *rank, false)],
+                        )?;
+                    }
+                    Decision::Split { .. }
+                    | Decision::Scope { .. }
                     | Decision::Postpone(_)
                     | Decision::ExistingMembers { .. } => {}
                 }
@@ -179,6 +192,20 @@ impl Store {
                 params![cycle],
             )?;
             Ok(ids.into_iter().map(RowId::new).collect())
+        })
+    }
+
+    /// The rows of an object in a step of a plan, in the order of their ids.
+    pub(crate) fn planned(&self, cycle: i64, step: Step, key: Key) -> Result<Vec<Row>, Error> {
+        self.read("read the plan", |state| {
+            let ids: Vec<i64> = state.column(
+                "SELECT id FROM actions
+                 WHERE cycle = ?1 AND state = 0 AND step = ?2 AND rank < 2 AND source = ?3
+                 ORDER BY id",
+                params![cycle, number_of_step(step), key],
+            )?;
+            let ids: Vec<RowId> = ids.into_iter().map(RowId::new).collect();
+            rows::take(state, &ids)
         })
     }
 
@@ -352,6 +379,7 @@ fn rank_of(step: Step, rank: u32, has_failed: bool) -> i64 {
     match step {
         Step::AddMembers | Step::RemoveMembers => rank + LAST * has_failed,
         Step::Disables
+        | Step::Names
         | Step::Users
         | Step::Groups
         | Step::References

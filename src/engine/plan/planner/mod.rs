@@ -5,6 +5,7 @@
 
 mod fates;
 mod members;
+mod names;
 mod objects;
 mod references;
 mod several;
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::fates::{Fate, Fates};
 use self::members::Group;
+use self::names::Names;
 pub(crate) use self::objects::Pending;
 use self::references::Late;
 use self::several::Memberships;
@@ -139,9 +141,23 @@ pub(crate) struct Planner<'a> {
     /// Creates by a fingerprint of their first matching value.
     first_keys: BTreeMap<u128, Key>,
     taken: BTreeSet<TakenValue>,
+    names: Names,
+    /// Whether the job had any link before.
+    has_links: bool,
+    /// Objects that were found to be another's; decided once it is known what becomes of those.
+    put_off: BTreeSet<Key>,
+    look: Look,
     in_scope: Count,
     evaluated: Count,
     tally: Tally,
+}
+
+/// Which objects are decided now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    First,
+    /// Those that were put off.
+    Second,
 }
 
 /// What the plan makes of the number of links in scope.
@@ -181,6 +197,10 @@ impl<'a> Planner<'a> {
             adopted: BTreeMap::new(),
             first_keys: BTreeMap::new(),
             taken: BTreeSet::new(),
+            names: Names::default(),
+            has_links: true,
+            put_off: BTreeSet::new(),
+            look: Look::First,
             in_scope: Count::default(),
             evaluated: Count::default(),
             tally: Tally::default(),
@@ -204,6 +224,25 @@ impl<'a> Planner<'a> {
     pub(crate) fn listing_unassigned(mut self) -> Self {
         self.lists_unassigned = true;
         self
+    }
+
+    /// The job has no link yet.
+    pub(crate) fn without_links(mut self) -> Self {
+        self.has_links = false;
+        self
+    }
+
+    /// Objects of this kind whose match is another's account, which may give up the name in this plan: they
+    /// are looked for once more when all others are decided. Called once for each kind, before that.
+    pub(crate) fn second_look(&mut self) -> Vec<Key> {
+        self.look = Look::Second;
+        self.put_off.iter().copied().collect()
+    }
+
+    /// The second look is over.
+    pub(crate) fn end_second_look(&mut self) {
+        self.look = Look::First;
+        self.put_off.clear();
     }
 
     /// The objects whose references run in a circle; called before the first of them is decided.
@@ -241,6 +280,7 @@ impl<'a> Planner<'a> {
     /// the job has, and `in_scope` those of them that were in scope.
     pub(crate) fn finish(&mut self, linked: Count, in_scope: Count) -> Header {
         self.settle_late_references();
+        self.settle_names();
         let Tally {
             leaving,
             coming,

@@ -63,9 +63,12 @@ impl Planner<'_> {
     pub(crate) fn begin(&mut self, candidate: Candidate) -> Option<Pending> {
         let object = &candidate.object;
         let state = self.source_state(&candidate);
-        self.evaluated.add(object.kind);
         let in_scope = matches!(state, SourceState::Active | SourceState::Blocked);
-        if in_scope {
+        let is_counted = self.is_second_look();
+        if !is_counted {
+            self.evaluated.add(object.kind);
+        }
+        if in_scope && !is_counted {
             self.in_scope.add(object.kind);
         }
         // While the scope is unknown everything stays as it was: groups and reports go by the last
@@ -284,6 +287,9 @@ impl Planner<'_> {
     }
 
     fn draft(&mut self, object: &SourceObject, link: &Link, operation: Operation) {
+        if let Operation::Update { changes } | Operation::Enable { changes } = &operation {
+            self.note_changed_names(object.kind, object.key, &link.target, changes);
+        }
         let action = Action {
             subject: Subject::of(object),
             target: Some(link.target.clone()),
@@ -335,6 +341,8 @@ impl Planner<'_> {
         let object = &candidate.object;
         match found {
             Found::Failed(words) => self.skip(object, Why::LookupFailed(words)),
+            // One of them may be about to give up the name.
+            Found::Several { .. } if !self.is_second_look() => self.put_off(object),
             Found::Several { key, targets } => self.skip(object, Why::Ambiguous { key, targets }),
             Found::One {
                 key,
@@ -343,6 +351,7 @@ impl Planner<'_> {
             } => {
                 let holder = linked_by.or_else(|| self.adopted.get(&target.id).copied());
                 match holder.filter(|holder| *holder != object.key) {
+                    Some(_) if !self.is_second_look() => self.put_off(object),
                     Some(by) => {
                         let target = target.id;
                         self.skip(object, Why::Taken { key, target, by });
@@ -383,6 +392,10 @@ impl Planner<'_> {
         }
     }
 
+    fn put_off(&mut self, object: &SourceObject) {
+        self.put_off.insert(object.key);
+    }
+
     fn create(&mut self, candidate: &Candidate, desired: Desired) {
         let object = &candidate.object;
         self.take_chosen(object.kind, &desired);
@@ -407,6 +420,7 @@ impl Planner<'_> {
         };
         attributes.retain(|path, _| !is_withheld(path));
         references.retain(|(path, _)| !is_withheld(path));
+        self.note_created_names(object.kind, object.key, &attributes);
         self.fates.note(object.key, Fate::Creating);
         self.tally.joining.add(object.kind);
         self.await_members(object, None);
@@ -481,6 +495,7 @@ impl Planner<'_> {
             Vec::new()
         };
         let (withheld, changes) = withheld_apart(candidate, changes);
+        self.note_changed_names(object.kind, object.key, &target, &changes);
         let action = Action {
             subject: Subject::of(object),
             target: Some(target.clone()),
@@ -554,6 +569,7 @@ impl Planner<'_> {
             return self.draft(object, link, Operation::Delete { why, proof });
         }
         self.fates.note(object.key, Fate::Deleting);
+        self.note_deleted_names(object.kind, object.key, &link.target, &link.sent);
         self.memberships.settle(object.key);
         self.draft(object, link, Operation::Delete { why, proof });
     }

@@ -45,7 +45,10 @@ impl Planner<'_> {
         };
         match self.fates.of(manager.key) {
             Some(Fate::Creating | Fate::Linked { .. }) => to(),
-            None if self.circular.contains(&manager.key) || manager.key == candidate.object.key => {
+            None if self.circular.contains(&manager.key)
+                || self.put_off.contains(&manager.key)
+                || manager.key == candidate.object.key =>
+            {
                 Lead::Later(manager.clone())
             }
             None if manager.target.is_some() => to(),

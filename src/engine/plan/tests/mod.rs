@@ -90,6 +90,47 @@ fn a_manager_who_comes_into_scope_later_is_linked_in_that_cycle() {
 }
 
 #[test]
+fn a_newcomer_gets_the_name_that_another_gives_up_and_comes_after() {
+    let mut world = World::new().user("ann").user("new").user("bob");
+    world.at("new").assigned = false;
+    let mut world = world.agreed();
+    world.at("new").assigned = true;
+    world.set("ann", "userPrincipalName", Value::text("lee@contoso.com"));
+    world.set("new", "userPrincipalName", Value::text("Ann@contoso.com"));
+    world.set("bob", "manager", Value::Reference(SourceId::new("new")));
+    let name = Value::text("ann@contoso.com");
+    let mut found = found("t-ann", "userName", &[("userName", name)]);
+    if let Found::One { linked_by, .. } = &mut found {
+        *linked_by = Some(crate::engine::model::Key::new(1));
+    }
+    world.at("new").found = found;
+    plans(
+        &world,
+        "update ann userName: ann@contoso.com -> lee@contoso.com
+         create new
+         set-reference bob none -> new",
+    );
+    let plan = world.plan();
+    assert_eq!(plan.header.evaluated.users, 3);
+    assert_eq!(plan.header.in_scope.users, 3);
+}
+
+#[test]
+fn of_names_that_pass_on_the_last_is_changed_first() {
+    let mut world = World::new().user("ann").user("bob").user("cid").agreed();
+    for (who, name) in [("ann", "bob"), ("bob", "cid"), ("cid", "dan")] {
+        let name = Value::text(format!("{name}@contoso.com"));
+        world.set(who, "userPrincipalName", name);
+    }
+    plans(
+        &world,
+        "update cid userName: cid@contoso.com -> dan@contoso.com
+         update bob userName: bob@contoso.com -> cid@contoso.com
+         update ann userName: ann@contoso.com -> bob@contoso.com",
+    );
+}
+
+#[test]
 fn a_renamed_user_is_updated_and_keeps_the_link() {
     let mut world = World::new().user("ann").agreed();
     world.set(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::engine::guard::Verdict;
 use crate::engine::model::{Key, SourceId, TargetId, Value};
 use crate::engine::plan::{
-    Action, Change, Decision, Draft, Header, Operation, Skipped, Totals, Warning,
+    Action, Change, Decision, Draft, Header, Operation, Skipped, Step, Totals, Warning,
 };
 
 /// What the planner decided about a world: the rows in the order in which they are carried out.
@@ -22,23 +22,30 @@ impl Plan {
         decisions: Vec<Decision>,
         ids: BTreeMap<Key, SourceId>,
     ) -> Self {
-        let (mut drafts, mut rest) = (Vec::new(), Vec::new());
+        let mut drafts: Vec<(Step, Draft)> = Vec::new();
+        let mut rest = Vec::new();
         for decision in decisions {
             match decision {
-                Decision::Act(draft) => drafts.push(draft),
-                Decision::Skip(_)
+                Decision::Act(draft) => drafts.push((draft.action.step(), draft)),
+                Decision::First { key, from, rank } => {
+                    let is_meant = |(step, draft): &&mut (Step, Draft)| {
+                        *step == from && draft.rank == 0 && draft.action.subject.key == key
+                    };
+                    for (step, draft) in drafts.iter_mut().filter(is_meant) {
+                        (*step, draft.rank) = (Step::Names, rank);
+                    }
+                }
+                Decision::Split { .. }
+                | Decision::Skip(_)
                 | Decision::Scope { .. }
                 | Decision::Postpone(_)
                 | Decision::ExistingMembers { .. } => rest.push(decision),
             }
         }
-        drafts.sort_by_key(|draft| {
-            let action = &draft.action;
-            (action.step(), draft.rank, action.subject.key)
-        });
+        drafts.sort_by_key(|(step, draft)| (*step, draft.rank, draft.action.subject.key));
         Self {
             header,
-            drafts,
+            drafts: drafts.into_iter().map(|(_, draft)| draft).collect(),
             rest,
             ids,
         }

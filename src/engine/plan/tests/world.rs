@@ -217,6 +217,10 @@ impl World {
                 self.decide(&mut planner, &keys);
                 decisions.extend(planner.take());
             }
+            let again = planner.second_look();
+            self.decide(&mut planner, &again);
+            planner.end_second_look();
+            decisions.extend(planner.take());
         }
         for group in planner.groups_to_compare() {
             let group = self.person(group);
@@ -261,7 +265,15 @@ impl World {
             }
         }
         for one in pending {
-            let found = self.person(one.candidate().object.key).found.clone();
+            let person = self.person(one.candidate().object.key);
+            let found = match &person.found {
+                Found::One { key, object, .. }
+                    if planner.is_given_up(person.object.kind, key, &object.id) =>
+                {
+                    Found::None
+                }
+                found => found.clone(),
+            };
             planner.resume(one, found);
         }
     }
