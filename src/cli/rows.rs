@@ -126,6 +126,7 @@ fn referenced(action: &Action) -> Vec<Key> {
         | Operation::Update { .. }
         | Operation::Enable { .. }
         | Operation::Disable { .. }
+        | Operation::HandOver(_)
         | Operation::Delete { .. } => Vec::new(),
     }
 }

@@ -145,6 +145,7 @@ impl Draft {
             Operation::Disable { why, .. } | Operation::Delete { why, .. } => {
                 (rests_on(why), Vec::new())
             }
+            Operation::HandOver(hand) => (rests_on(&hand.why), Vec::new()),
             Operation::RemoveMembers { members, .. } => {
                 let keys = members.iter().map(|member| member.key);
                 (RestsOn::NotMembers, keys.collect())

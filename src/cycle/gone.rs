@@ -107,6 +107,7 @@ pub(super) fn new_keys(
         | Operation::Enable { changes }
         | Operation::Adopt { changes, .. }
         | Operation::Disable { changes, .. } => changes,
+        Operation::HandOver(hand) => &hand.disable,
         Operation::Create { .. }
         | Operation::Delete { .. }
         | Operation::AddMembers { .. }

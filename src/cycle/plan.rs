@@ -15,8 +15,8 @@ use super::{Context, Error};
 use crate::engine::mapping::Environment;
 use crate::engine::model::{Key, ObjectKind, SourceId, TargetId, TargetPath};
 use crate::engine::plan::{
-    self, Decision, Draft, Found, Header, Order, Pending, Planner, Skipped, Step, Subject, Warning,
-    Why, by_reference,
+    self, Candidate, Decision, Draft, Found, Header, Order, Pending, Planner, Skipped, Step,
+    Subject, Warning, Why, by_reference,
 };
 use crate::engine::summary::{CycleKind, Progress};
 use crate::report;
@@ -337,13 +337,34 @@ impl Driver<'_> {
                 let key = pending.candidate().object.key;
                 self.shown_members.insert(key, members.clone());
             }
-            self.planner.resume(pending, found);
+            let holder = self.holder(&found).await?;
+            self.planner.resume(pending, found, holder.as_ref());
             // However many are found at once, no more decisions are kept than of a chunk.
             if self.planner.pending_decisions() >= CHUNK {
                 self.write().await?;
             }
         }
         Ok(())
+    }
+
+    /// Whoever is linked to what was found, once everything else is decided. Where one object is asked for
+    /// nothing is done to another.
+    async fn holder(&mut self, found: &Found) -> Result<Option<Candidate>, Error> {
+        let Found::One {
+            linked_by: Some(holder),
+            ..
+        } = found
+        else {
+            return Ok(None);
+        };
+        if !self.planner.is_second_look() || self.context.options.only.is_some() {
+            return Ok(None);
+        }
+        let loaded = self.load(vec![*holder]).await?.pop();
+        match loaded {
+            Some(loaded) => self.facts.candidate(loaded).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Settles what an earlier write may or may not have changed. Objects that cannot be settled yet are
@@ -413,7 +434,9 @@ impl Driver<'_> {
         let mut rows = Vec::new();
         for decision in self.planner.take() {
             match decision {
-                row @ (Decision::Act(_) | Decision::First { .. }) => rows.push(row),
+                row @ (Decision::Act(_) | Decision::First { .. } | Decision::Withdraw(_)) => {
+                    rows.push(row);
+                }
                 Decision::Split { key, step } => rows.extend(self.split(key, step).await?),
                 // Nothing is sent for it, so the state needs no value that may not be shown.
                 Decision::Skip(skipped) => {

@@ -66,7 +66,7 @@ impl Applier<'_> {
             return Next::Failed;
         }
         match (&action.operation, &action.target) {
-            (Operation::Disable { .. }, Some(target)) => {
+            (Operation::Disable { .. } | Operation::HandOver(_), Some(target)) => {
                 self.after_disable(attempt, target, slot).await
             }
             (Operation::Delete { .. }, Some(target)) => {
@@ -82,6 +82,7 @@ impl Applier<'_> {
                 | Operation::Enable { .. }
                 | Operation::Disable { .. }
                 | Operation::Delete { .. }
+                | Operation::HandOver(_)
                 | Operation::AddMembers { .. }
                 | Operation::RemoveMembers { .. }
                 | Operation::SetReference { .. },

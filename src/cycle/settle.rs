@@ -222,6 +222,7 @@ fn sent(unknown: &Unknown) -> Vec<MatchKey> {
             | Operation::Enable { .. }
             | Operation::Disable { .. }
             | Operation::Delete { .. }
+            | Operation::HandOver(_)
             | Operation::AddMembers { .. }
             | Operation::RemoveMembers { .. }
             | Operation::SetReference { .. } => &[],
@@ -243,6 +244,7 @@ pub(super) fn is_done(operation: &Operation, current: &Held, members: Option<&[K
         | Operation::Enable { changes }
         | Operation::Disable { changes, .. }
         | Operation::Adopt { changes, .. } => changes.iter().all(shows),
+        Operation::HandOver(hand) => hand.disable.iter().all(shows),
         Operation::AddMembers { members: added } => members.is_some_and(|members| {
             let mut added = added.iter();
             added.all(|member| members.contains(&member.key))

@@ -58,7 +58,8 @@ impl Tally {
             Status::Done { .. } => {
                 let left_out = action.unresolved();
                 *self.done.entry(action.as_str()).or_default() += action.weight() - left_out;
-                if left_out > 0 {
+                // What is not in the target any more needs not be taken out.
+                if left_out > 0 && !action.is_removal() {
                     self.not_tried += left_out;
                     self.unfinished.insert(subject.key);
                 }

@@ -265,6 +265,16 @@ pub(crate) fn not_planned(
     why(reason, subject.kind, Names::Numbered(other))
 }
 
+/// Somebody who may have the same name as the one whom the sentence is about.
+fn holder(key: Key, names: Names<'_>) -> String {
+    let (id, label) = names.referenced(key);
+    if id == label || id.is_empty() {
+        clean(&label)
+    } else {
+        format!("{} ({})", clean(&label), clean(&id))
+    }
+}
+
 /// Why an object is skipped: a plain sentence without a full stop.
 pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
     match why {
@@ -288,12 +298,20 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
                 ids.join(", ")
             )
         }
-        Why::Taken { key: wanted, target, by } => format!(
-            "the target object that has {} (id {}) is linked to {} already",
-            key(wanted, names),
-            clean(target.as_str()),
-            clean(&names.label(*by))
-        ),
+        Why::Taken { key: wanted, target, by } => {
+            let target = clean(target.as_str());
+            let remedy = match kind {
+                ObjectKind::User => format!(
+                    "; if it is the account of this user, run: entrain links relink JOB USER {target}"
+                ),
+                ObjectKind::Group => String::new(),
+            };
+            format!(
+                "the target object that has {} (id {target}) is linked to {} already{remedy}",
+                key(wanted, names),
+                holder(*by, names)
+            )
+        }
         Why::DuplicateSource { key: wanted, other } => format!(
             "{} has {} too, and the target can hold it once: change one of them, or match by an attribute that differs",
             clean(&names.label(*other)),

@@ -122,6 +122,7 @@ fn actions() -> Vec<Action> {
                 current: Held::default(),
                 changes: Vec::new(),
                 via: vec![Via::Everyone],
+                from: None,
             },
         },
         Action {
@@ -522,7 +523,7 @@ fn every_reason_is_a_sentence() {
       · user u6: every matching attribute is empty in the source, so it cannot be looked up in the target
       · user u7: an expression asks for it to be left alone (IgnoreObjectFlow)
       ✗ user u8: 2 objects in the target have userName "kim@contoso.com": ids t1, t2; only one may
-      ✗ user u9: the target object that has userName "kim@contoso.com" (id t1) is linked to may@contoso.com already
+      ✗ user u9: the target object that has userName "kim@contoso.com" (id t1) is linked to may@contoso.com (id-of-may@contoso.com) already; if it is the account of this user, run: entrain links relink JOB USER t1
       ✗ user u10: bob@contoso.com has userName "kim@contoso.com" too, and the target can hold it once: change one of them, or match by an attribute that differs
       ✗ user u11: its mapping failed: title: the value is a list
       · user u12: the job's actions do not allow to create

@@ -55,6 +55,9 @@ impl Dialect {
             | Operation::Disable { changes, .. } => {
                 !changes.is_empty() && self.update(action.subject.kind) == Update::Put
             }
+            Operation::HandOver(hand) => {
+                !hand.disable.is_empty() && self.update(action.subject.kind) == Update::Put
+            }
             Operation::AddMembers { .. }
             | Operation::RemoveMembers { .. }
             | Operation::SetReference { .. } => self.update(action.subject.kind) == Update::Put,
@@ -139,6 +142,10 @@ impl<'a> Edit<'a> {
             | Operation::Enable { changes }
             | Operation::Disable { changes, .. } => {
                 (!changes.is_empty()).then_some(Self::Values(changes))
+            }
+            // What follows are requests of their own.
+            Operation::HandOver(hand) => {
+                (!hand.disable.is_empty()).then_some(Self::Values(&hand.disable))
             }
             Operation::SetReference { path, old: _, new } => {
                 let to = match new {

@@ -59,6 +59,27 @@ impl Store {
         })
     }
 
+    /// References in the target that lead to an object: whose they are, and at which path.
+    pub(crate) fn references_to(
+        &self,
+        job: &JobName,
+        key: Key,
+    ) -> Result<Vec<(Key, TargetPath)>, Error> {
+        self.read("look up references", |state| {
+            let job = state.job_or_none(job)?;
+            let found: Vec<(Key, i64)> = state
+                .prepare_cached(
+                    "SELECT source, path FROM sent_references WHERE job = ?1 AND referenced = ?2",
+                )?
+                .query_map(params![job, key], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<rusqlite::Result<_>>()?;
+            found
+                .into_iter()
+                .map(|(key, path)| Ok((key, state.path_of_number(path)?)))
+                .collect()
+        })
+    }
+
     pub(crate) fn link_counts(&self, job: &JobName) -> Result<Count, Error> {
         self.read("count links", |state| link_counts(state, job))
     }

@@ -16,6 +16,7 @@ mod cycles;
 mod eval;
 mod faults;
 mod foreign;
+mod hand_over;
 mod import;
 mod json;
 mod life;

@@ -15,10 +15,12 @@ use tokio::time::Instant;
 
 use super::confirm::{Confirmed, Permit};
 use super::gone::Whereabouts;
+use super::hand_over::{self, HandingOver};
 use super::health::{Health, Turn};
 use super::lookup::{self, Index, nobody_gives_up};
 use super::queue::Queue;
 use super::repeat::{Attempt, Next};
+use super::rows::cannot_be_sent;
 use super::search::Searches;
 use super::send::Sender;
 use super::shown;
@@ -59,6 +61,7 @@ pub(super) async fn apply(
         taken_out: Mutex::default(),
         shows_groups: OnceLock::new(),
         listed: BTreeMap::from(ObjectKind::ALL.map(|kind| (kind, OnceCell::new()))),
+        handing_over: HandingOver::default(),
         health: Health::new(context),
         unsettled: Mutex::default(),
         gone: tokio::sync::Mutex::default(),
@@ -86,6 +89,7 @@ pub(super) struct Applier<'a> {
     /// The target's whole list; read at most once for each kind, after a conflict that no look-up
     /// explains.
     listed: BTreeMap<ObjectKind, OnceCell<Index<'a>>>,
+    handing_over: HandingOver,
     pub(super) health: Health<'a>,
     /// Objects with a write in this cycle that may still be under way: they get no other.
     unsettled: Mutex<BTreeSet<Key>>,
@@ -154,7 +158,9 @@ impl Applier<'_> {
                 if outcome.status == Status::Postponed {
                     put_back.insert(outcome.action.subject.kind);
                 }
-                tally.count(&outcome);
+                if !self.handing_over.is_part_done(row, &outcome) {
+                    tally.count(&outcome);
+                }
                 followed.extend(follow.into_iter().map(|action| (row, action)));
                 outcomes.push((row, outcome));
             }
@@ -163,6 +169,7 @@ impl Applier<'_> {
                 failed: done.1,
                 total: total.max(done.0),
             });
+            let followed_rows: Vec<RowId> = followed.iter().map(|(row, _)| *row).collect();
             let advancing = self.advance(outcomes, followed, picked);
             tokio::pin!(advancing);
             // Requests go on while the disk is written.
@@ -172,6 +179,8 @@ impl Applier<'_> {
                     Some(one) = running.next(), if !running.is_empty() => ended.push(one),
                 }
             };
+            self.handing_over
+                .note_followers(&followed_rows, &advanced.followers);
             queue.follow(advanced.followers);
             for kind in put_back {
                 queue.postpone_creates(kind).await?;
@@ -264,6 +273,11 @@ impl Applier<'_> {
         if let Some(paths) = self.searches.note(&outcome, follow.len()) {
             self.refused_together(&mut outcome, paths).await;
         }
+        let outcome = self.read_back(outcome).await;
+        match self.handing_over.next(self.context, id, &outcome).await {
+            Ok(next) => follow.extend(next),
+            Err(error) => self.health.abort(error.chain()),
+        }
         Ended {
             row: id,
             outcome,
@@ -274,6 +288,19 @@ impl Applier<'_> {
     /// Why an action has nothing to send, or no use.
     fn cannot_be_sent(&self, action: &Action) -> Option<&'static str> {
         cannot_be_sent(action).or_else(|| self.searches.ended(action))
+    }
+
+    /// An account that is handed over must show that it is disabled before anything else is done to it.
+    async fn read_back(&self, mut outcome: Outcome) -> Outcome {
+        let Outcome { action, status, .. } = &outcome;
+        if let (Operation::HandOver(hand), Status::Done { .. }) = (&action.operation, status) {
+            let hidden = self.hidden_in(action).await;
+            match hand_over::read_back(self.context, action, hand, &hidden).await {
+                Ok(()) => {}
+                Err(failure) => outcome.status = Status::Failed(failure),
+            }
+        }
+        outcome
     }
 
     fn is_unsettled(&self, key: Key) -> bool {
@@ -410,6 +437,7 @@ impl Applier<'_> {
                             | Operation::Update { .. }
                             | Operation::Enable { .. }
                             | Operation::Disable { .. }
+                            | Operation::HandOver(_)
                             | Operation::AddMembers { .. }
                             | Operation::RemoveMembers { .. }
                             | Operation::SetReference { .. } => Status::Vanished,
@@ -549,30 +577,6 @@ impl Applier<'_> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Why an action has nothing to send to, or about.
-fn cannot_be_sent(action: &Action) -> Option<&'static str> {
-    let is_create = matches!(action.operation, Operation::Create { .. });
-    if action.target.is_none() && !is_create {
-        return Some("the object was not created");
-    }
-    match &action.operation {
-        Operation::SetReference { new, .. } => new
-            .referenced()
-            .is_some_and(|new| new.target.is_none())
-            .then_some("what it refers to is not in the target"),
-        Operation::AddMembers { members } | Operation::RemoveMembers { members, .. } => members
-            .iter()
-            .all(|member| member.target.is_none())
-            .then_some("the member is not in the target"),
-        Operation::Create { .. }
-        | Operation::Adopt { .. }
-        | Operation::Update { .. }
-        | Operation::Enable { .. }
-        | Operation::Disable { .. }
-        | Operation::Delete { .. } => None,
-    }
 }
 
 /// When an action was begun, and how many requests it took.

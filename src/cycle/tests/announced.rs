@@ -92,6 +92,7 @@ impl Rig {
                 | Operation::Update { .. }
                 | Operation::Enable { .. }
                 | Operation::Disable { .. }
+                | Operation::HandOver(_)
                 | Operation::Delete { .. } => {}
             }
             let request = dialect.request(&action, None).unwrap()?;

@@ -105,6 +105,8 @@ pub(crate) enum Operation {
         current: Held,
         changes: Vec<Change>,
         via: Vec<Via>,
+        /// Whose it was, when it is handed over ([`HandOver`]).
+        from: Option<Key>,
     },
     Update {
         changes: Vec<Change>,
@@ -124,6 +126,8 @@ pub(crate) enum Operation {
         why: WhyRemoved,
         proof: Proof,
     },
+    /// The account of a user who left becomes a newcomer's.
+    HandOver(Box<HandOver>),
     AddMembers {
         members: Vec<Referenced>,
     },
@@ -137,6 +141,38 @@ pub(crate) enum Operation {
         old: Option<HeldReference>,
         new: Pointer,
     },
+}
+
+/// An account that passes from a user who left to a newcomer who has the same matching value (safety.md
+/// §3). The action is about the one who left, as the removal that it is: the account is disabled and read
+/// back. What follows from that are rows of their own, one after another: out of all groups and references,
+/// the newcomer's attributes, access for the newcomer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HandOver {
+    pub(crate) to: Subject,
+    /// What both share.
+    pub(crate) key: MatchKey,
+    pub(crate) why: WhyRemoved,
+    pub(crate) proof: Proof,
+    /// What ends the access; nothing where that was sent before.
+    pub(crate) disable: Vec<Change>,
+    /// What the account holds then, as far as was sent.
+    pub(crate) current: BTreeMap<TargetPath, Value>,
+    /// The paths at which it must show that nobody has access.
+    pub(crate) state: Vec<TargetPath>,
+    /// What makes it the newcomer's.
+    pub(crate) changes: Vec<Change>,
+    /// What gives the newcomer access.
+    pub(crate) enable: Vec<Change>,
+    pub(crate) via: Vec<Via>,
+}
+
+impl HandOver {
+    /// Everything that changes, in the order in which it is sent.
+    pub(crate) fn all_changes(&self) -> impl Iterator<Item = &Change> {
+        let [one, two, three] = [&self.disable, &self.changes, &self.enable];
+        one.iter().chain(two).chain(three)
+    }
 }
 
 /// Where a reference leads.
@@ -219,6 +255,16 @@ pub(crate) enum WhyRemoved {
 }
 
 impl WhyRemoved {
+    fn class(&self, kind: ObjectKind) -> RemovalClass {
+        match (kind, self) {
+            (ObjectKind::Group, _) => RemovalClass::Group,
+            (ObjectKind::User, Self::Blocked | Self::SoftDeleted | Self::Deleted) => {
+                RemovalClass::Certain
+            }
+            (ObjectKind::User, Self::OutOfScope(_) | Self::Missing) => RemovalClass::User,
+        }
+    }
+
     /// The one word for it in JSON and in the state.
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
@@ -435,7 +481,7 @@ impl Action {
             Operation::AddMembers { .. } => Step::AddMembers,
             Operation::SetReference { .. } => Step::References,
             Operation::RemoveMembers { .. } => Step::RemoveMembers,
-            Operation::Disable { .. } => Step::Disables,
+            Operation::Disable { .. } | Operation::HandOver(_) => Step::Disables,
             Operation::Delete { .. } => Step::Deletes,
         }
     }
@@ -445,6 +491,7 @@ impl Action {
         match &self.operation {
             Operation::Disable { .. }
             | Operation::Delete { .. }
+            | Operation::HandOver(_)
             | Operation::RemoveMembers { .. } => true,
             Operation::Create { .. }
             | Operation::Adopt { .. }
@@ -459,17 +506,9 @@ impl Action {
     pub(crate) fn removal_class(&self) -> Option<RemovalClass> {
         match &self.operation {
             Operation::Disable { why, .. } | Operation::Delete { why, .. } => {
-                Some(match (self.subject.kind, why) {
-                    (ObjectKind::Group, _) => RemovalClass::Group,
-                    (
-                        ObjectKind::User,
-                        WhyRemoved::Blocked | WhyRemoved::SoftDeleted | WhyRemoved::Deleted,
-                    ) => RemovalClass::Certain,
-                    (ObjectKind::User, WhyRemoved::OutOfScope(_) | WhyRemoved::Missing) => {
-                        RemovalClass::User
-                    }
-                })
+                Some(why.class(self.subject.kind))
             }
+            Operation::HandOver(hand) => Some(hand.why.class(self.subject.kind)),
             Operation::RemoveMembers { .. } => Some(RemovalClass::Membership),
             Operation::Create { .. }
             | Operation::Adopt { .. }
@@ -492,6 +531,7 @@ impl Action {
             | Operation::Enable { .. }
             | Operation::Disable { .. }
             | Operation::Delete { .. }
+            | Operation::HandOver(_)
             | Operation::SetReference { .. } => 1,
         }
     }
@@ -508,6 +548,7 @@ impl Action {
             | Operation::Enable { .. }
             | Operation::Disable { .. }
             | Operation::Delete { .. }
+            | Operation::HandOver(_)
             | Operation::SetReference { .. } => 0,
         }
     }
@@ -520,7 +561,7 @@ impl Action {
 
 impl Operation {
     /// Every name, to choose from.
-    pub(crate) const NAMES: [&'static str; 9] = [
+    pub(crate) const NAMES: [&'static str; 10] = [
         "create",
         "adopt",
         "update",
@@ -530,6 +571,7 @@ impl Operation {
         "add-members",
         "remove-members",
         "set-reference",
+        "hand-over",
     ];
 
     /// The one name in reports, JSON and the provisioning log.
@@ -544,6 +586,7 @@ impl Operation {
             Self::AddMembers { .. } => "add-members",
             Self::RemoveMembers { .. } => "remove-members",
             Self::SetReference { .. } => "set-reference",
+            Self::HandOver(_) => "hand-over",
         }
     }
 }

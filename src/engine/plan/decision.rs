@@ -29,6 +29,8 @@ pub(crate) enum Decision {
         key: Key,
         step: Step,
     },
+    /// A disable that was drafted is part of another row.
+    Withdraw(Key),
     /// Members that an adopted group has already.
     ExistingMembers {
         group: Key,

@@ -11,8 +11,8 @@ mod proof;
 mod tests;
 
 pub(crate) use action::{
-    Action, Change, Count, ElementChange, Operation, Pointer, Referenced, RemovalClass, Skipped,
-    Step, Subject, Verb, Warning, Why, WhyOut, WhyRemoved, WriteMode,
+    Action, Change, Count, ElementChange, HandOver, Operation, Pointer, Referenced, RemovalClass,
+    Skipped, Step, Subject, Verb, Warning, Why, WhyOut, WhyRemoved, WriteMode,
 };
 pub(crate) use decision::{ClassTotal, Decision, Draft, Header, Totals};
 pub(crate) use order::{Order, by_reference};

@@ -56,6 +56,13 @@ impl Redactions {
             Operation::Update { changes, .. }
             | Operation::Enable { changes, .. }
             | Operation::Disable { changes, .. } => hidden.add_changes(marked, changes),
+            Operation::HandOver(hand) => {
+                hidden.add_keys(marked, std::slice::from_ref(&hand.key));
+                hidden.add_map(marked, &hand.current);
+                for changes in [&hand.disable, &hand.changes, &hand.enable] {
+                    hidden.add_changes(marked, changes);
+                }
+            }
             Operation::Delete { .. }
             | Operation::AddMembers { .. }
             | Operation::RemoveMembers { .. }

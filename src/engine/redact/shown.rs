@@ -12,7 +12,8 @@ use crate::engine::model::{
     Held, HeldReference, Key, MatchKey, ObjectKind, TargetId, TargetPath, Value,
 };
 use crate::engine::plan::{
-    Action, Change, Operation, Pointer, Referenced, Skipped, Why, WhyOut, WhyRemoved, WriteMode,
+    Action, Change, HandOver, Operation, Pointer, Referenced, Skipped, Why, WhyOut, WhyRemoved,
+    WriteMode,
 };
 
 /// Something in the form in which people and logs may see it.
@@ -104,6 +105,7 @@ fn hide_in_action(marked: &Marked, action: &mut Action) {
             current,
             changes,
             via: _,
+            from: _,
         } => {
             hide_in_key(marked, key);
             hide_in_held(marked, current);
@@ -121,6 +123,26 @@ fn hide_in_action(marked: &Marked, action: &mut Action) {
             hide_in_removal(marked, why);
         }
         Operation::Delete { why, proof: _ } => hide_in_removal(marked, why),
+        Operation::HandOver(hand) => {
+            let HandOver {
+                to: _,
+                key,
+                why,
+                proof: _,
+                disable,
+                current,
+                state: _,
+                changes,
+                enable,
+                via: _,
+            } = &mut **hand;
+            hide_in_key(marked, key);
+            hide_in_removal(marked, why);
+            hide_in_map(marked, current);
+            for changes in [disable, changes, enable] {
+                hide_in_changes(marked, changes);
+            }
+        }
         Operation::SetReference { path, old, new } if marked.paths.contains(path) => {
             if let Some(old) = old {
                 *old = nobody();
@@ -284,6 +306,7 @@ mod tests {
                     },
                     changes: changes.clone(),
                     via: Vec::new(),
+                    from: None,
                 },
             },
             Action {
@@ -299,6 +322,22 @@ mod tests {
                 operation: Operation::Enable {
                     changes: changes.clone(),
                 },
+            },
+            Action {
+                subject: subject.clone(),
+                target: Some(target.clone()),
+                operation: Operation::HandOver(Box::new(HandOver {
+                    to: subject.clone(),
+                    key: key("title"),
+                    why: WhyRemoved::Deleted,
+                    proof: Proof::on_record(),
+                    disable: changes.clone(),
+                    current: BTreeMap::from([(path("title"), Value::text("secret"))]),
+                    state: Vec::new(),
+                    changes: changes.clone(),
+                    enable: changes.clone(),
+                    via: Vec::new(),
+                })),
             },
             Action {
                 subject: subject.clone(),

@@ -43,6 +43,7 @@ pub(super) fn action_json(action: &Shown<'_, Action>, step: Step, names: Names<'
             current: _,
             changes,
             via,
+            from: _,
         } => {
             set("key", key_json(key));
             set("changes", changes_json(changes));
@@ -61,6 +62,13 @@ pub(super) fn action_json(action: &Shown<'_, Action>, step: Step, names: Names<'
         }
         Operation::Delete { why, proof: _ } => {
             set("why", why_removed_json(why, action));
+        }
+        Operation::HandOver(hand) => {
+            set("to", subject_json(&hand.to));
+            set("key", key_json(&hand.key));
+            set("changes", changes_json(hand.all_changes()));
+            set("why", why_removed_json(&hand.why, action));
+            set("via", hand.via.iter().map(sentence::via).collect());
         }
         Operation::AddMembers { members } | Operation::RemoveMembers { members, proof: _ } => {
             let members = members.iter().map(|one| referenced_json(one, names));
@@ -94,9 +102,9 @@ fn step_word(step: Step) -> &'static str {
     }
 }
 
-fn changes_json(changes: &[Change]) -> Json {
+fn changes_json<'c>(changes: impl IntoIterator<Item = &'c Change>) -> Json {
     changes
-        .iter()
+        .into_iter()
         .map(|change| {
             let Change {
                 path,

@@ -44,6 +44,7 @@ pub(super) fn write_action(
             current: _,
             changes,
             via,
+            from: _,
         } => {
             let unchanged = if changes.is_empty() {
                 "; it is as it should be"
@@ -78,6 +79,25 @@ pub(super) fn write_action(
         }
         Operation::Delete { why, proof: _ } => {
             write_removal(out, action.as_str(), subject, why, style)
+        }
+        Operation::HandOver(hand) => {
+            let because = why_removed(&hand.why, subject.kind);
+            writeln!(
+                out,
+                "  {change} hand over the account of {} ({}) to {} ({}), who has the same {} (id {}), because {because}",
+                subject_text(subject),
+                clean(subject.id.as_str()),
+                subject_text(&hand.to),
+                clean(hand.to.id.as_str()),
+                key(&hand.key, names),
+                clean(action.target.as_ref().map_or("", TargetId::as_str)),
+            )?;
+            write_via(out, &hand.via, style)?;
+            write_changes(out, hand.all_changes(), names)?;
+            writeln!(
+                out,
+                "      it is disabled first, and leaves all groups and references before it is enabled"
+            )
         }
         Operation::AddMembers { members } => {
             write_members(out, subject, &add, members, names, style)
@@ -153,7 +173,11 @@ fn referenced_text(referenced: &Referenced, names: Names<'_>) -> String {
     clean(&names.label(*key))
 }
 
-fn write_changes(out: &mut dyn Write, changes: &[Change], names: Names<'_>) -> io::Result<()> {
+fn write_changes<'c>(
+    out: &mut dyn Write,
+    changes: impl IntoIterator<Item = &'c Change>,
+    names: Names<'_>,
+) -> io::Result<()> {
     for change in changes {
         let Change {
             path,

@@ -155,6 +155,10 @@ fn plan_line(view: &PlanView<'_>) -> String {
         format!("{} to adopt", number(totals["adopt"])),
     );
     optional(
+        totals["hand-over"],
+        format!("{} to hand over", number(totals["hand-over"])),
+    );
+    optional(
         totals["enable"],
         format!("{} to enable", number(totals["enable"])),
     );

@@ -170,8 +170,18 @@ impl Batch<'_> {
                 self.settle_creates(key)
             }
             Operation::Adopt {
-                current, changes, ..
+                current,
+                changes,
+                from,
+                ..
             } => {
+                // One account is one user's.
+                if let Some(from) = from {
+                    forget_link(state, job, kind, *from)?;
+                    forget_membership(state, &mut self.marks, job, *from)?;
+                    mark_references(state, &mut self.marks, job, *from)?;
+                    self.settle_all(*from, status::DONE)?;
+                }
                 let mut sent = current.clone();
                 for change in changes {
                     match &change.new {
@@ -191,6 +201,10 @@ impl Batch<'_> {
                 self.merge(key, changes)?;
                 put_active(state, job, key, false)?;
                 self.use_approval(key, body::DISABLE)
+            }
+            Operation::HandOver(hand) => {
+                self.merge(key, &hand.disable)?;
+                self.use_approval(key, body::HAND_OVER)
             }
             Operation::Delete { .. } => {
                 forget_link(state, job, kind, key)?;
@@ -280,8 +294,13 @@ impl Batch<'_> {
         ) {
             return Ok(None);
         }
+        let from = match &outcome.action.operation {
+            Operation::Adopt { from, .. } => *from,
+            _ => None,
+        };
         let holder = linked_by(self.state, self.job, *kind, target)?;
-        let Some(holder) = holder.filter(|holder| holder != key) else {
+        let is_another = |holder: &Key| holder != key && from != Some(*holder);
+        let Some(holder) = holder.filter(is_another) else {
             return Ok(None);
         };
         let holder = id_of(self.state, holder)?;
@@ -459,7 +478,10 @@ fn logged(redactions: &Redactions, action: &Action) -> Option<Operation> {
             keys: Vec::new(),
             via: Vec::new(),
         }),
-        Operation::Adopt { key, changes, .. } => Some(Operation::Adopt {
+        Operation::Adopt {
+            key, changes, from, ..
+        } => Some(Operation::Adopt {
+            from: *from,
             key: key.clone(),
             current: Held::default(),
             changes: changes.clone(),
@@ -482,6 +504,7 @@ fn logged(redactions: &Redactions, action: &Action) -> Option<Operation> {
         | Operation::Update { .. }
         | Operation::Enable { .. }
         | Operation::Disable { .. }
+        | Operation::HandOver(_)
         | Operation::Delete { .. }
         | Operation::SetReference { .. } => None,
     }

@@ -9,11 +9,11 @@ use super::super::wire::unreadable;
 use crate::engine::filter::ClauseFailure;
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{
-    Held, HeldReference, Key, MatchKey, SourceId, TargetId, TargetPath, Value, Via,
+    Held, HeldReference, Key, MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value, Via,
 };
 use crate::engine::plan::{
-    Change, ElementChange, Operation, Pointer, Proof, Referenced, RemovalClass, Verb, Why, WhyOut,
-    WhyRemoved, WriteMode,
+    Change, ElementChange, HandOver, Operation, Pointer, Proof, Referenced, RemovalClass, Subject,
+    Verb, Why, WhyOut, WhyRemoved, WriteMode,
 };
 
 /// Operations and skips by their number in the column `operation`.
@@ -26,6 +26,7 @@ pub(super) const DELETE: i64 = 5;
 const ADD_MEMBERS: i64 = 6;
 pub(super) const REMOVE_MEMBERS: i64 = 7;
 const SET_REFERENCE: i64 = 8;
+pub(super) const HAND_OVER: i64 = 9;
 /// An object that never became an action; on record because that is a failure.
 pub(super) const PLAN: i64 = 99;
 /// The first of the reasons to skip an object.
@@ -42,6 +43,7 @@ pub(super) fn number_of(operation: &Operation) -> i64 {
         Operation::AddMembers { .. } => ADD_MEMBERS,
         Operation::RemoveMembers { .. } => REMOVE_MEMBERS,
         Operation::SetReference { .. } => SET_REFERENCE,
+        Operation::HandOver(_) => HAND_OVER,
     }
 }
 
@@ -84,10 +86,40 @@ pub(super) fn pack_operation(state: &State, operation: &Operation) -> rusqlite::
             current,
             changes,
             via,
+            from,
         } => {
             writer.keys(std::slice::from_ref(key))?;
             writer.held(current)?;
             writer.changes(changes)?;
+            writer.via(via);
+            writer.optional(*from, Writer::key);
+        }
+        Operation::HandOver(hand) => {
+            let HandOver {
+                to,
+                key,
+                why,
+                proof: _,
+                disable,
+                current,
+                state,
+                changes,
+                enable,
+                via,
+            } = &**hand;
+            writer.key(to.key);
+            writer.text(to.id.as_str());
+            writer.text(&to.label);
+            writer.keys(std::slice::from_ref(key))?;
+            writer.why_removed(why);
+            writer.values(current)?;
+            writer.count(state.len());
+            for path in state {
+                writer.path(path)?;
+            }
+            for changes in [disable, changes, enable] {
+                writer.changes(changes)?;
+            }
             writer.via(via);
         }
         Operation::Update { changes } | Operation::Enable { changes } => {
@@ -145,7 +177,25 @@ pub(super) fn unpack_operation(
             current: reader.held()?,
             changes: reader.changes()?,
             via: reader.via()?,
+            from: reader.optional(Reader::key)?,
         },
+        HAND_OVER => Operation::HandOver(Box::new(HandOver {
+            to: Subject {
+                kind: ObjectKind::User,
+                key: reader.key()?,
+                id: SourceId::new(reader.unpacker.text()?),
+                label: reader.unpacker.text()?,
+            },
+            key: reader.keys()?.pop().ok_or_else(unknown)?,
+            why: reader.why_removed()?,
+            proof: Proof::on_record(),
+            current: reader.values()?,
+            state: reader.list(Reader::path)?,
+            disable: reader.changes()?,
+            changes: reader.changes()?,
+            enable: reader.changes()?,
+            via: reader.via()?,
+        })),
         UPDATE => Operation::Update {
             changes: reader.changes()?,
         },

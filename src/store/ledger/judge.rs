@@ -458,6 +458,7 @@ fn removals(state: &State, cycle: i64) -> rusqlite::Result<Vec<Removal>> {
             Operation::Disable { why, .. } | Operation::Delete { why, .. } => {
                 (Some(why), Vec::new())
             }
+            Operation::HandOver(hand) => (Some(hand.why), Vec::new()),
             Operation::RemoveMembers { members, .. } => (None, members),
             Operation::Create { .. }
             | Operation::Adopt { .. }

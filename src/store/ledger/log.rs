@@ -265,6 +265,11 @@ fn changes(state: &State, operation: &Operation) -> rusqlite::Result<Vec<LoggedC
             .iter()
             .map(|sent| change(&sent.path, sent.old.clone(), sent.new.clone()))
             .collect(),
+        Operation::HandOver(hand) => hand
+            .disable
+            .iter()
+            .map(|sent| change(&sent.path, sent.old.clone(), sent.new.clone()))
+            .collect(),
         Operation::Delete { .. } => Vec::new(),
         Operation::AddMembers { members: added } => {
             vec![members_change(None, Some(members(added)?))]

@@ -125,6 +125,14 @@ impl Store {
                             params![cycle, from, key, names, rank_of(Step::Names, *rank, false)],
                         )?;
                     }
+                    Decision::Withdraw(key) => {
+                        state.run(
+                            "DELETE FROM actions
+                             WHERE cycle = ?1 AND state = 0 AND step = ?2 AND rank = 0
+                                   AND source = ?3",
+                            params![cycle, number_of_step(Step::Disables), key],
+                        )?;
+                    }
                     Decision::Split { .. }
                     | Decision::Scope { .. }
                     | Decision::Postpone(_)

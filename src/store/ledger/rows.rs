@@ -320,6 +320,7 @@ fn each_referenced(operation: &Operation, mut each: impl FnMut(&Referenced)) {
         | Operation::Update { .. }
         | Operation::Enable { .. }
         | Operation::Disable { .. }
+        | Operation::HandOver(_)
         | Operation::Delete { .. } => {}
     }
 }
@@ -343,6 +344,7 @@ fn each_referenced_mut(operation: &mut Operation, mut each: impl FnMut(&mut Refe
         | Operation::Update { .. }
         | Operation::Enable { .. }
         | Operation::Disable { .. }
+        | Operation::HandOver(_)
         | Operation::Delete { .. } => {}
     }
 }

@@ -66,6 +66,29 @@ fn rows_come_in_the_order_of_steps_ranks_and_keys() {
     assert_eq!(world.store.left_in_queue(world.cycle).unwrap(), 9);
 }
 
+fn hand_over(changed: &[Change], via: Vec<crate::engine::model::Via>) -> Operation {
+    Operation::HandOver(Box::new(HandOver {
+        to: Subject {
+            kind: User,
+            key: key("u6"),
+            id: id("u6"),
+            label: "ada".to_owned(),
+        },
+        key: MatchKey {
+            path: path("userName"),
+            value: Value::text("ada"),
+        },
+        why: WhyRemoved::SoftDeleted,
+        proof: proof(),
+        disable: changed.to_vec(),
+        current: values(&[("title", "x")]),
+        state: vec![path("active")],
+        changes: changed.to_vec(),
+        enable: changed.to_vec(),
+        via,
+    }))
+}
+
 #[test]
 fn every_operation_reads_back_as_it_was_drafted() {
     let world = World::new();
@@ -102,8 +125,10 @@ fn every_operation_reads_back_as_it_was_drafted() {
                 references: BTreeMap::from([(path(MANAGER), held("t8", "u8"))]),
             },
             changes: changed.clone(),
-            via,
+            via: via.clone(),
+            from: Some(key("u7")),
         },
+        hand_over(&changed, via),
         Operation::Update {
             changes: changed.clone(),
         },

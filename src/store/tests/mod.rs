@@ -26,8 +26,8 @@ use crate::engine::model::{
 };
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
 use crate::engine::plan::{
-    Action, Change, Decision, Draft, ElementChange, Operation, Pointer, Proof, Referenced, Subject,
-    WriteMode,
+    Action, Change, Decision, Draft, ElementChange, HandOver, Operation, Pointer, Proof,
+    Referenced, Subject, WriteMode,
 };
 use crate::engine::record::Escrowed;
 use crate::engine::redact::Redactions;

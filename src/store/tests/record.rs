@@ -107,6 +107,7 @@ fn an_adoption_knows_what_was_there_and_what_was_changed() {
             ("nickName", Some("a"), None),
         ]),
         via: Vec::new(),
+        from: None,
     };
     world.record(&[done(action("u1", Some("t1"), operation), "t1")]);
     let link = world.linked(User, "u1").unwrap();

@@ -64,6 +64,9 @@ impl Planner<'_> {
             };
             self.open(opened);
         }
+        if self.handed_over.contains_key(&member.key) {
+            return;
+        }
         let wanted = member.in_source
             && match self.fates.of(member.key) {
                 Some(Fate::Creating | Fate::Linked { in_scope: true }) => true,

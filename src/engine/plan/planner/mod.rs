@@ -4,6 +4,7 @@
 //! back. The decision table is `Planner::begin`, in `objects`; everything else feeds it.
 
 mod fates;
+mod hand_over;
 mod members;
 mod names;
 mod objects;
@@ -138,6 +139,8 @@ pub(crate) struct Planner<'a> {
     /// Filled only where the job warns of people in several groups.
     memberships: Memberships,
     adopted: BTreeMap<TargetId, Key>,
+    /// Who loses an account to a newcomer, and which: leaving its groups and references is part of that.
+    handed_over: BTreeMap<Key, TargetId>,
     /// Creates by a fingerprint of their first matching value.
     first_keys: BTreeMap<u128, Key>,
     taken: BTreeSet<TakenValue>,
@@ -195,6 +198,7 @@ impl<'a> Planner<'a> {
             groups: BTreeMap::new(),
             memberships: Memberships::default(),
             adopted: BTreeMap::new(),
+            handed_over: BTreeMap::new(),
             first_keys: BTreeMap::new(),
             taken: BTreeSet::new(),
             names: Names::default(),
@@ -237,6 +241,10 @@ impl<'a> Planner<'a> {
     pub(crate) fn second_look(&mut self) -> Vec<Key> {
         self.look = Look::Second;
         self.put_off.iter().copied().collect()
+    }
+
+    pub(crate) fn is_second_look(&self) -> bool {
+        self.look == Look::Second
     }
 
     /// The second look is over.

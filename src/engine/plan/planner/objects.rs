@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::hand_over::Claim;
 use super::{Candidate, Fate, Found, Group, Planner};
 use crate::engine::addition;
 use crate::engine::job::WhenOutOfScope;
@@ -331,14 +332,47 @@ impl Planner<'_> {
         })
     }
 
-    /// What the look-up found decides about an object that [`Planner::begin`] gave back.
-    pub(crate) fn resume(&mut self, pending: Pending, found: Found) {
+    /// Why an object is not in scope, where that is certain.
+    pub(super) fn has_left(&self, candidate: &Candidate) -> Option<(WhyRemoved, Proof)> {
+        let why = match self.source_state(candidate) {
+            SourceState::Leaving(why) => why,
+            SourceState::Deleted => WhyRemoved::Deleted,
+            SourceState::Active | SourceState::Blocked | SourceState::Unknown(_) => return None,
+        };
+        let proof = self.proof(&candidate.object, &why)?;
+        Some((why, proof))
+    }
+
+    /// What the look-up found decides about an object that [`Planner::begin`] gave back. `holder` is whoever
+    /// is linked to what was found, at a second look.
+    pub(crate) fn resume(
+        &mut self,
+        pending: Pending,
+        mut found: Found,
+        holder: Option<&Candidate>,
+    ) {
         let Pending {
             candidate,
             mut desired,
             unique_values: _,
         } = pending;
         let object = &candidate.object;
+        if let (
+            Found::One {
+                key,
+                object: target,
+                ..
+            },
+            Some(holder),
+            true,
+        ) = (&found, holder, self.is_second_look())
+        {
+            match self.claim(&candidate, &desired, key, &target.id, holder) {
+                Claim::Refused => {}
+                Claim::Freed => found = Found::None,
+                Claim::HandedOver => return,
+            }
+        }
         match found {
             Found::Failed(words) => self.skip(object, Why::LookupFailed(words)),
             // One of them may be about to give up the name.
@@ -507,6 +541,7 @@ impl Planner<'_> {
                 },
                 changes,
                 via: scope::ways_of(&candidate.grants),
+                from: None,
             },
         };
         self.act(Draft::new(action, 0));
@@ -556,7 +591,7 @@ impl Planner<'_> {
         }
     }
 
-    fn delete(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) {
+    pub(super) fn delete(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) {
         let Some(proof) = self.proof(object, &why) else {
             return self.skip(object, Why::IncompleteRead(why));
         };

@@ -106,6 +106,28 @@ impl Planner<'_> {
         }
     }
 
+    /// A reference of one who gets somebody else's account, from which all references are gone by then.
+    pub(super) fn reference_of_newcomer(
+        &mut self,
+        candidate: &Candidate,
+        path: TargetPath,
+        desired: Option<&SourceId>,
+    ) {
+        let subject = Subject::of(&candidate.object);
+        match self.lead(candidate, desired) {
+            // The account is not the newcomer's yet, so that it is filled in when the row is sent.
+            Lead::To(referenced) => self.point(subject, None, path, None, Some(referenced)),
+            Lead::Nowhere => {}
+            Lead::Later(manager) => self.late.push(Late {
+                subject,
+                target: None,
+                path,
+                held: None,
+                manager,
+            }),
+        }
+    }
+
     /// A reference that the target shows by its own id, with whose it is where that is known here.
     pub(super) fn shown_reference(&self, candidate: &Candidate, target: TargetId) -> HeldReference {
         let manager = candidate.manager.as_ref();
@@ -156,6 +178,9 @@ impl Planner<'_> {
             (Some(to), Some(held)) if self.is_at(&to, &held.target) => return,
             (Some(to), _) => Pointer::To(to),
             (None, None) => return,
+            (None, Some(held)) if self.handed_over.values().any(|one| *one == held.target) => {
+                return;
+            }
             (None, Some(_)) => match &self.reading {
                 Ok(proof) => Pointer::Cleared(*proof),
                 Err(_) => return,

@@ -35,6 +35,9 @@ impl Plan {
                         (*step, draft.rank) = (Step::Names, rank);
                     }
                 }
+                Decision::Withdraw(key) => drafts.retain(|(step, draft)| {
+                    (*step, draft.action.subject.key) != (Step::Disables, key)
+                }),
                 Decision::Split { .. }
                 | Decision::Skip(_)
                 | Decision::Scope { .. }
@@ -147,6 +150,10 @@ pub(super) fn line(plan: &Plan, action: &Action) -> String {
                 .iter()
                 .map(|(_, new)| format!("with {}", plan.id(new.key)));
             with.collect::<Vec<_>>().join(", ")
+        }
+        Operation::HandOver(hand) => {
+            let changes: Vec<Change> = hand.all_changes().cloned().collect();
+            format!("to {} {} {}", hand.to.id, target(), changed(&changes))
         }
         Operation::Adopt { changes, .. } => format!("{} {}", target(), changed(changes)),
         Operation::Update { changes, .. }

@@ -266,6 +266,12 @@ impl World {
         }
         for one in pending {
             let person = self.person(one.candidate().object.key);
+            let holder = match &person.found {
+                Found::One { linked_by, .. } => {
+                    linked_by.map(|key| self.candidate(self.person(key)))
+                }
+                _ => None,
+            };
             let found = match &person.found {
                 Found::One { key, object, .. }
                     if planner.is_given_up(person.object.kind, key, &object.id) =>
@@ -274,7 +280,7 @@ impl World {
                 }
                 found => found.clone(),
             };
-            planner.resume(one, found);
+            planner.resume(one, found, holder.as_ref());
         }
     }
 
@@ -465,6 +471,20 @@ impl World {
                 | Operation::Disable { changes, .. } => {
                     let person = self.at(id.as_str());
                     merge(&mut person.link.as_mut().unwrap().sent, changes);
+                }
+                Operation::HandOver(hand) => {
+                    let mut held = Held {
+                        values: hand.current.clone(),
+                        references: References::new(),
+                    };
+                    merge(&mut held.values, &hand.changes);
+                    merge(&mut held.values, &hand.enable);
+                    for person in self.objects.values_mut() {
+                        person.sent_members.remove(id);
+                    }
+                    self.at(id.as_str()).link = None;
+                    let target = action.target.clone().expect("it is an account");
+                    self.link(&hand.to.id, target, held);
                 }
                 Operation::Delete { .. } => {
                     let person = self.at(id.as_str());
