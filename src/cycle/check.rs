@@ -9,6 +9,7 @@ use crate::engine::model::ObjectKind;
 use crate::engine::names;
 use crate::graph;
 use crate::report;
+use crate::scim;
 
 pub(super) async fn test(agent: &Agent, job: &config::Job) -> Vec<Check> {
     let select = |kind| -> Vec<String> {
@@ -94,7 +95,12 @@ async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Failed>
     };
     let reader = agent.reader(job).map_err(|error| problem(&error))?;
     match reader.test_connection().await {
-        Ok(()) => Ok("answered with an empty list, as it should".to_owned()),
+        Ok(scim::Nobody::EmptyList) => Ok("answered with an empty list, as it should".to_owned()),
+        Ok(scim::Nobody::NotFound) => Ok(
+            "answered 404 for a user that does not exist, which counts as an empty list: a list \
+             without a filter is answered"
+                .to_owned(),
+        ),
         Err(error) => Err(problem(&Error::Target(error))),
     }
 }

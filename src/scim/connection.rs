@@ -2,6 +2,7 @@
 //! which each use their half of it.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,8 @@ pub(super) struct Connection {
     /// For users and for groups; `None`: any.
     filterable: [Option<Vec<TargetPath>>; 2],
     reads: Mutex<Vec<Read>>,
+    /// For users and for groups: filters that find nobody are answered 404.
+    not_found_is_nobody: [AtomicBool; 2],
 }
 
 /// A request that changed nothing, for the record (product rule 9).
@@ -89,6 +92,7 @@ impl Connection {
             page_size: target.dialect.page_size.max(1),
             filterable,
             reads: Mutex::default(),
+            not_found_is_nobody: Default::default(),
         })
     }
 
@@ -156,6 +160,24 @@ impl Connection {
         let parameters = [("count", "1".to_owned())];
         let answer = self.list(kind, Idempotency::Always, &parameters, hidden);
         answer.await.map(|_| ())
+    }
+
+    /// That 404 is how the target says that a filter finds nobody: a list without a filter is answered.
+    /// Learned once; an error means that the target does not answer at all.
+    pub(super) async fn confirm_nobody(
+        &self,
+        kind: ObjectKind,
+        hidden: &Hidden,
+    ) -> Result<(), Error> {
+        let known = match kind {
+            ObjectKind::User => &self.not_found_is_nobody[0],
+            ObjectKind::Group => &self.not_found_is_nobody[1],
+        };
+        if !known.load(Ordering::Relaxed) {
+            self.confirm_service(kind, hidden).await?;
+            known.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Sends a request that changes nothing; the answer may still hold an error message

@@ -88,6 +88,16 @@ pub(crate) enum About {
     AddedMembers,
 }
 
+/// What the body of an answer is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Form {
+    /// A SCIM error message, or at least one with its status.
+    ScimError,
+    Page,
+    #[default]
+    Other,
+}
+
 /// What the target said, free of secrets, on one line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ServerMessage {
@@ -95,7 +105,7 @@ pub(crate) struct ServerMessage {
     status: Option<u16>,
     scim_type: Option<String>,
     text: Option<String>,
-    is_page: bool,
+    form: Form,
     /// There are words, which may hold what the job does not show.
     is_withheld: bool,
     names_quota: bool,
@@ -110,7 +120,13 @@ impl ServerMessage {
             scim_type,
             detail,
         } = ErrorBody::read(body);
-        let is_page = is_page(body);
+        let form = if is_page(body) {
+            Form::Page
+        } else if is_error || status.is_some() {
+            Form::ScimError
+        } else {
+            Form::Other
+        };
         let text = match &detail {
             Some(detail) => hidden.take_out(detail),
             None if hidden.is_in_data() && !body.trim_ascii().is_empty() => None,
@@ -119,7 +135,7 @@ impl ServerMessage {
         let is_withheld = text.is_none();
         let text = text.map(|text| match &detail {
             Some(_) => redact_secret(&text, secret),
-            None if is_page => beginning(&redact_secret(&without_tags(&text), secret)),
+            None if form == Form::Page => beginning(&redact_secret(&without_tags(&text), secret)),
             None => beginning(&redact_secret(&text, secret)),
         });
         let scim_type = scim_type.and_then(|word| {
@@ -130,7 +146,7 @@ impl ServerMessage {
             status: status.filter(|_| is_error),
             scim_type,
             text: text.filter(|text| !text.is_empty()),
-            is_page,
+            form,
             is_withheld,
             names_quota: names_quota(&String::from_utf8_lossy(body)),
         }
@@ -163,7 +179,7 @@ fn beginning(text: &str) -> String {
 
 impl fmt::Display for ServerMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_page {
+        if self.form == Form::Page {
             f.write_str(": an HTML page")?;
         }
         if let Some(text) = &self.text {
@@ -264,7 +280,9 @@ impl Error {
                     403 => Class::Forbidden,
                     // A missing route says nothing about the object: the whole target may be
                     // switched off or moved for the time being.
-                    404 | 410 if *about == About::Collection || message.is_page => Class::Transient,
+                    404 | 410 if *about == About::Collection || message.form == Form::Page => {
+                        Class::Transient
+                    }
                     404 | 410 => Class::Gone,
                     409 => Class::Conflict,
                     400 if message.is_scim_type("uniqueness") => Class::Conflict,
@@ -339,6 +357,19 @@ impl Error {
                 about: About::Collection,
                 ..
             } => matches!(self.counted_status(), Some(400 | 405 | 414 | 422 | 501)),
+            _ => false,
+        }
+    }
+
+    /// Whether this may be how the target says that a filter finds nobody: 404 with a SCIM error. It may
+    /// also mean that there is no such route.
+    pub(super) fn may_mean_nobody(&self) -> bool {
+        match self {
+            Self::Refused { message, about, .. } => {
+                *about == About::Collection
+                    && message.form == Form::ScimError
+                    && self.http_status() == Some(404)
+            }
             _ => false,
         }
     }
@@ -487,7 +518,7 @@ impl Error {
                 403 => Some(
                     "the token is known but not allowed to do this: check its rights in the target",
                 ),
-                404 if *about == About::Collection || message.is_page => {
+                404 if *about == About::Collection || message.form == Form::Page => {
                     Some("there is no SCIM endpoint there: check target.base_url")
                 }
                 300..=399 => Some(

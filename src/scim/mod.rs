@@ -22,7 +22,7 @@ mod writer;
 pub(crate) use auth::Token;
 pub(crate) use dialect::Dialect;
 pub(crate) use error::Error;
-pub(crate) use reader::{GroupsOf, Listing, Reader};
+pub(crate) use reader::{GroupsOf, Listing, Nobody, Reader};
 pub(crate) use whole::Current;
 pub(crate) use writer::{Sent, Writer};
 

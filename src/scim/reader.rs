@@ -38,6 +38,14 @@ pub(crate) enum GroupsOf {
     Shown(BTreeSet<TargetId>),
 }
 
+/// How a target says that a filter finds nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nobody {
+    EmptyList,
+    /// 404 with a SCIM error, though a list without a filter is answered.
+    NotFound,
+}
+
 /// A list of which the first page was read; enough to decide whether to read on.
 #[derive(Debug)]
 pub(crate) struct Listing {
@@ -94,7 +102,7 @@ impl Reader {
 
     /// Entra's Test Connection: a look-up of a random user name, to which a working target answers
     /// with an empty list. [`Error::advice`] says what to do about a failure.
-    pub(crate) async fn test_connection(&self) -> Result<(), Error> {
+    pub(crate) async fn test_connection(&self) -> Result<Nobody, Error> {
         let user_name = TargetPath::parse("userName").expect("a path of RFC 7643");
         let kind = ObjectKind::User;
         let path = match self.connection.first_filterable(kind) {
@@ -104,12 +112,19 @@ impl Reader {
         let random = Value::text(uuid::Uuid::new_v4().to_string());
         let parameters = [("filter", filter::eq(path, &random))];
         // A person is waiting: no repetition but for what the target asks for.
-        let (list, exchange) = self
+        let answer = self
             .connection
             .list(kind, Idempotency::IfNotProcessed, &parameters, &self.hidden)
-            .await?;
+            .await;
+        let (list, exchange) = match answer {
+            Err(error) if error.may_mean_nobody() => {
+                self.connection.confirm_nobody(kind, &self.hidden).await?;
+                return Ok(Nobody::NotFound);
+            }
+            answer => answer?,
+        };
         if list.resources.is_empty() {
-            Ok(())
+            Ok(Nobody::EmptyList)
         } else {
             Err(Error::FilterIgnored { exchange })
         }
@@ -140,10 +155,17 @@ impl Reader {
             if received > 0 {
                 parameters.push(("startIndex", (received + 1).to_string()));
             }
-            let (list, exchange) = self
+            let answer = self
                 .connection
                 .list(kind, Idempotency::Always, &parameters, &self.hidden)
-                .await?;
+                .await;
+            let (list, exchange) = match answer {
+                Err(error) if received == 0 && error.may_mean_nobody() => {
+                    self.connection.confirm_nobody(kind, &self.hidden).await?;
+                    return Ok(found);
+                }
+                answer => answer?,
+            };
             let length = list.resources.len() as u64;
             let known = seen.len();
             for resource in &list.resources {

@@ -124,6 +124,39 @@ async fn one_by_one_they_are_found_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_answers_404_for_nobody_is_lived_with() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    rig.sandbox.target.enable(Quirk::NobodyIsNotFound);
+    let test = rig.run(&["test"]).await.expect(0);
+    assert!(
+        test.out.contains("404 for a user that does not exist"),
+        "{test:?}"
+    );
+    rig.joiner("jane");
+    let there = put_user(&rig, "john@contoso.com");
+    rig.joiner("john");
+    let group = rig.tenant().add_group("Fans");
+    rig.tenant().assign(group, ROLE_USER);
+    rig.sync().await.expect(0);
+    assert_eq!(rig.user("jane@contoso.com")["active"], true);
+    assert_eq!(rig.sandbox.target.user(&there).unwrap()["active"], true);
+    assert_eq!(rig.sandbox.target.group_count(), 1);
+    // A target that answers nothing but that is not there.
+    let elsewhere = Fault::new("/Users", Trouble::body(404, &error_body(404))).forever();
+    rig.sandbox.target.traffic().inject(elsewhere);
+    let test = rig.run(&["test"]).await.expect(1);
+    assert!(test.out.contains("check target.base_url"), "{test:?}");
+    rig.joiner("late");
+    rig.sync().await.expect(1);
+    assert_eq!(rig.sandbox.target.user_count(), 2);
+}
+
+fn error_body(status: u16) -> String {
+    let urn = "urn:ietf:params:scim:api:messages:2.0:Error";
+    json!({"schemas": [urn], "status": status.to_string(), "detail": "Not found."}).to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_adopted_group_gets_who_is_missing_and_keeps_who_is_not_ours() {
     let rig = start().await;
     let jane = rig.joiner("jane");

@@ -63,6 +63,10 @@ impl Query {
         }
     }
 
+    pub(super) fn has_filter(&self) -> bool {
+        self.filter.is_some()
+    }
+
     /// Whether `members` or `groups` will be shown, which is the costly part of a resource.
     fn shows_relations(&self, kind: Kind, personality: &Personality) -> bool {
         let name = match kind {

@@ -101,4 +101,6 @@ pub enum Quirk {
     NoDelete,
     /// Filters are ignored: every list is whole.
     FilterIgnored,
+    /// A filter that finds nothing is answered 404 with an error message.
+    NobodyIsNotFound,
 }

@@ -163,6 +163,10 @@ impl Target {
 
     fn list(&self, query: &Query, kinds: &[Kind], base: &str) -> Result<Reply, Refusal> {
         let list = query.list(&self.store, kinds, base, &self.personality)?;
+        let finds_nothing = query.has_filter() && list["totalResults"] == 0;
+        if finds_nothing && self.personality.has(Quirk::NobodyIsNotFound) {
+            return Err(Refusal::not_found("of the filter"));
+        }
         Ok(Reply::new(200, JSON, list.to_string()))
     }
 
