@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use futures::StreamExt;
 
-use super::lookup::{self, Index};
+use super::index::Index;
+use super::lookup;
 use super::{Context, Error};
 use crate::engine::model::{Key, Link, MatchKey, ObjectKind, TargetId, TargetPath, Value};
 use crate::engine::plan::{Change, Found, Operation};

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 
+use super::index::Index;
 use super::{Context, Error};
 use crate::engine::mapping::{self, Mappings};
 use crate::engine::model::{MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, Value};
@@ -225,7 +226,11 @@ impl<'a> Finder<'a> {
 }
 
 /// Every path whose current value the planner wants to see.
-fn paths(context: &Context<'_>, kind: ObjectKind, wanted: &[&[MatchKey]]) -> Vec<TargetPath> {
+pub(super) fn paths(
+    context: &Context<'_>,
+    kind: ObjectKind,
+    wanted: &[&[MatchKey]],
+) -> Vec<TargetPath> {
     let mappings = &context.job.rules.rules(kind).mappings;
     let mapped = mappings.iter().map(|mapping| mapping.target.clone());
     let keys = wanted.iter().copied().flatten().map(|key| key.path.clone());
@@ -237,7 +242,7 @@ fn paths(context: &Context<'_>, kind: ObjectKind, wanted: &[&[MatchKey]]) -> Vec
 }
 
 /// Whether the plan takes the value of a key from a target object: it is not a hit then.
-type GivenUp<'g> = &'g dyn Fn(&MatchKey, &TargetId) -> bool;
+pub(super) type GivenUp<'g> = &'g dyn Fn(&MatchKey, &TargetId) -> bool;
 
 pub(super) fn nobody_gives_up(_: &MatchKey, _: &TargetId) -> bool {
     false
@@ -310,7 +315,7 @@ pub(super) async fn by_queries(
     Ok(Found::None)
 }
 
-fn judge(key: &MatchKey, mut hits: Vec<TargetObject>) -> Option<Found> {
+pub(super) fn judge(key: &MatchKey, mut hits: Vec<TargetObject>) -> Option<Found> {
     let last = hits.pop()?;
     if hits.is_empty() {
         return Some(Found::One {
@@ -326,85 +331,6 @@ fn judge(key: &MatchKey, mut hits: Vec<TargetObject>) -> Option<Found> {
     })
 }
 
-/// A path with a value that some object is looked for by.
-type Searched = (TargetPath, Value);
-
-/// The target objects of one kind, by the values at the paths that objects are matched by.
-pub(super) struct Index<'a> {
-    mappings: &'a Mappings,
-    objects: Vec<TargetObject>,
-    hits: BTreeMap<Searched, Vec<u32>>,
-}
-
-impl<'a> Index<'a> {
-    /// Goes through the target's whole list, whatever a look-up said: some targets compare with case
-    /// where they should not, and answer that an object does not exist.
-    pub(super) async fn whole(
-        context: &'a Context<'a>,
-        kind: ObjectKind,
-        wanted: &[&[MatchKey]],
-    ) -> Result<Self, Error> {
-        let paths = paths(context, kind, wanted);
-        let list = context.reader.first_page(kind, &paths).await?;
-        Ok(Self::read(context, list, kind, wanted).await?)
-    }
-
-    async fn read(
-        context: &'a Context<'a>,
-        list: scim::Listing,
-        kind: ObjectKind,
-        wanted: &[&[MatchKey]],
-    ) -> Result<Self, scim::Error> {
-        let mappings = &context.job.rules.rules(kind).mappings;
-        let mut matched: BTreeSet<TargetPath> = mappings
-            .iter()
-            .filter(|mapping| mapping.matching.is_some() || mapping.selects_unique())
-            .map(|mapping| mapping.target.clone())
-            .collect();
-        matched.extend(wanted.iter().copied().flatten().map(|key| key.path.clone()));
-        let mut index = Self {
-            mappings,
-            objects: Vec::new(),
-            hits: BTreeMap::new(),
-        };
-        context
-            .reader
-            .read_on(list, |object| index.add(object, &matched))
-            .await?;
-        Ok(index)
-    }
-
-    fn add(&mut self, object: TargetObject, matched: &BTreeSet<TargetPath>) {
-        let place = u32::try_from(self.objects.len()).expect("a list fits into memory");
-        for path in matched {
-            let value = object.attributes.get(path);
-            let key = value.and_then(|value| searched(self.mappings, path, value));
-            if let Some(key) = key {
-                self.hits.entry(key).or_default().push(place);
-            }
-        }
-        self.objects.push(object);
-    }
-
-    pub(super) fn contains(&self, target: &TargetId) -> bool {
-        self.objects.iter().any(|object| object.id == *target)
-    }
-
-    pub(super) fn find(&self, keys: &[MatchKey], is_given_up: GivenUp<'_>) -> Found {
-        let first = keys.iter().find_map(|key| {
-            let key_searched = searched(self.mappings, &key.path, &key.value)?;
-            let places = self.hits.get(&key_searched)?;
-            let hits = places
-                .iter()
-                .map(|place| &self.objects[*place as usize])
-                .filter(|hit| !is_given_up(key, &hit.id))
-                .cloned();
-            judge(key, hits.collect())
-        });
-        first.unwrap_or(Found::None)
-    }
-}
-
 /// Whether what is shown at a path means the value.
 pub(super) fn is_same(
     context: &Context<'_>,
@@ -418,9 +344,8 @@ pub(super) fn is_same(
     wanted.is_some() && wanted == shown.and_then(|shown| searched(mappings, path, shown))
 }
 
-/// The path with the value in the one form that what the mappings make and what the target shows have
+/// The value in the one form that what the mappings make and what the target shows have
 /// in common; `None` for a value that carries nothing.
-fn searched(mappings: &Mappings, path: &TargetPath, value: &Value) -> Option<Searched> {
-    let value = mapping::searched(mappings, path, value.clone())?;
-    Some((path.clone(), value))
+pub(super) fn searched(mappings: &Mappings, path: &TargetPath, value: &Value) -> Option<Value> {
+    mapping::searched(mappings, path, value.clone())
 }

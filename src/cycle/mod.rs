@@ -11,6 +11,7 @@ mod facts;
 mod gone;
 mod hand_over;
 mod health;
+mod index;
 mod lookup;
 mod names;
 mod plan;

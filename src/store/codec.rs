@@ -19,10 +19,10 @@ const TAG_BITS: u32 = 3;
 
 /// Bytes on their way into a column.
 #[derive(Default)]
-pub(super) struct Packer(Vec<u8>);
+pub(crate) struct Packer(Vec<u8>);
 
 impl Packer {
-    pub(super) fn number(&mut self, mut number: u64) {
+    pub(crate) fn number(&mut self, mut number: u64) {
         loop {
             let low = number.to_le_bytes()[0];
             number >>= 7;
@@ -34,12 +34,12 @@ impl Packer {
         }
     }
 
-    pub(super) fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         self.number(text.len() as u64);
         self.0.extend_from_slice(text.as_bytes());
     }
 
-    pub(super) fn value(&mut self, value: &Value) {
+    pub(crate) fn value(&mut self, value: &Value) {
         let mut head = |tag, length: usize| self.number((length as u64) << TAG_BITS | tag);
         match value {
             Value::Text(text) => {
@@ -76,16 +76,16 @@ impl Packer {
         }
     }
 
-    pub(super) fn finish(self) -> Vec<u8> {
+    pub(crate) fn finish(self) -> Vec<u8> {
         self.0
     }
 }
 
 /// Bytes that come out of a column.
-pub(super) struct Unpacker<'b>(&'b [u8]);
+pub(crate) struct Unpacker<'b>(&'b [u8]);
 
 impl<'b> Unpacker<'b> {
-    pub(super) fn new(bytes: &'b [u8]) -> Self {
+    pub(crate) fn new(bytes: &'b [u8]) -> Self {
         Self(bytes)
     }
 
@@ -95,7 +95,7 @@ impl<'b> Unpacker<'b> {
         Ok(taken)
     }
 
-    pub(super) fn number(&mut self) -> rusqlite::Result<u64> {
+    pub(crate) fn number(&mut self) -> rusqlite::Result<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.bytes(1)?[0];
@@ -121,12 +121,12 @@ impl<'b> Unpacker<'b> {
         Ok(text.to_owned())
     }
 
-    pub(super) fn text(&mut self) -> rusqlite::Result<String> {
+    pub(crate) fn text(&mut self) -> rusqlite::Result<String> {
         let length = self.length()?;
         self.text_of(length)
     }
 
-    pub(super) fn value(&mut self) -> rusqlite::Result<Value> {
+    pub(crate) fn value(&mut self) -> rusqlite::Result<Value> {
         let head = self.number()?;
         let length = usize::try_from(head >> TAG_BITS).map_err(|_| cut())?;
         Ok(match head & ((1 << TAG_BITS) - 1) {

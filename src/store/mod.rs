@@ -29,6 +29,7 @@ mod withheld;
 mod tests;
 
 pub(crate) use assignments::Application;
+pub(crate) use codec::{Packer, Unpacker};
 pub(crate) use error::Error;
 pub(crate) use escrow::{NotPlanned, PLAN};
 pub(crate) use holds::Deciding;

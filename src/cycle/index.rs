@@ -1,0 +1,235 @@
+//! The target's list, to answer look-ups from memory: of each object its id and its mapped values, packed,
+//! and the fingerprints of those by which it may be looked for.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::lookup::{GivenUp, judge, paths, searched};
+use super::{Context, Error};
+use crate::engine::mapping::Mappings;
+use crate::engine::model::{MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, Value};
+use crate::engine::plan::Found;
+use crate::scim;
+use crate::store::{Packer, Unpacker};
+
+/// The target objects of one kind, by the values at the paths that objects are matched by. A list of
+/// 100,000 users must fit beside everything else that a cycle holds, so that nothing is kept as it came.
+pub(super) struct Index<'a> {
+    mappings: &'a Mappings,
+    /// What is kept of an object names its paths by their place here.
+    paths: Vec<TargetPath>,
+    /// The packed objects, one after another.
+    packed: Vec<u8>,
+    /// Where the object begins that has a value of this fingerprint; in order once all are there.
+    hits: Vec<(u64, u64)>,
+    /// Fingerprints of the ids, likewise.
+    ids: Vec<u64>,
+}
+
+impl<'a> Index<'a> {
+    /// Goes through the target's whole list, whatever a look-up said: some targets compare with case
+    /// where they should not, and answer that an object does not exist.
+    pub(super) async fn whole(
+        context: &'a Context<'a>,
+        kind: ObjectKind,
+        wanted: &[&[MatchKey]],
+    ) -> Result<Self, Error> {
+        let paths = paths(context, kind, wanted);
+        let list = context.reader.first_page(kind, &paths).await?;
+        Ok(Self::read(context, list, kind, wanted).await?)
+    }
+
+    pub(super) async fn read(
+        context: &'a Context<'a>,
+        list: scim::Listing,
+        kind: ObjectKind,
+        wanted: &[&[MatchKey]],
+    ) -> Result<Self, scim::Error> {
+        let mappings = &context.job.rules.rules(kind).mappings;
+        let mut matched: BTreeSet<TargetPath> = mappings
+            .iter()
+            .filter(|mapping| mapping.matching.is_some() || mapping.selects_unique())
+            .map(|mapping| mapping.target.clone())
+            .collect();
+        matched.extend(wanted.iter().copied().flatten().map(|key| key.path.clone()));
+        let mut index = Self::new(mappings, paths(context, kind, wanted));
+        context
+            .reader
+            .read_on(list, |object| index.add(&object, &matched))
+            .await?;
+        index.close();
+        Ok(index)
+    }
+
+    fn new(mappings: &'a Mappings, paths: Vec<TargetPath>) -> Self {
+        Self {
+            mappings,
+            paths,
+            packed: Vec::new(),
+            hits: Vec::new(),
+            ids: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, object: &TargetObject, matched: &BTreeSet<TargetPath>) {
+        let place = self.packed.len() as u64;
+        self.ids.push(fingerprint(object.id.as_str()));
+        for path in matched {
+            let value = object.attributes.get(path);
+            let value = value.and_then(|value| searched(self.mappings, path, value));
+            self.hits
+                .extend(value.map(|value| (fingerprint(&(path, &value)), place)));
+        }
+        let known = (0..).zip(&self.paths);
+        let kept: Vec<(u64, &Value)> = known
+            .filter_map(|(number, path)| Some((number, object.attributes.get(path)?)))
+            .collect();
+        let mut packer = Packer::default();
+        packer.text(object.id.as_str());
+        packer.number(kept.len() as u64);
+        for (number, value) in kept {
+            packer.number(number);
+            packer.value(value);
+        }
+        self.packed.extend(packer.finish());
+    }
+
+    fn close(&mut self) {
+        self.hits.sort_unstable();
+        self.ids.sort_unstable();
+        self.hits.shrink_to_fit();
+        self.packed.shrink_to_fit();
+    }
+
+    /// Whether the list has this object, as far as a fingerprint tells.
+    pub(super) fn contains(&self, target: &TargetId) -> bool {
+        self.ids
+            .binary_search(&fingerprint(target.as_str()))
+            .is_ok()
+    }
+
+    pub(super) fn find(&self, keys: &[MatchKey], is_given_up: GivenUp<'_>) -> Found {
+        let first = keys.iter().find_map(|key| {
+            let wanted = searched(self.mappings, &key.path, &key.value)?;
+            let mark = fingerprint(&(&key.path, &wanted));
+            let from = self.hits.partition_point(|(one, _)| *one < mark);
+            let places = self.hits[from..].iter().take_while(|(one, _)| *one == mark);
+            let objects = places.filter_map(|(_, place)| self.unpack(*place));
+            // Two values may have one fingerprint.
+            let is_hit = |object: &TargetObject| {
+                let shown = object.attributes.get(&key.path);
+                let shown = shown.and_then(|shown| searched(self.mappings, &key.path, shown));
+                shown.as_ref() == Some(&wanted) && !is_given_up(key, &object.id)
+            };
+            judge(key, objects.filter(is_hit).collect())
+        });
+        first.unwrap_or(Found::None)
+    }
+
+    /// `None` for what was not packed here.
+    fn unpack(&self, place: u64) -> Option<TargetObject> {
+        let bytes = self.packed.get(usize::try_from(place).ok()?..)?;
+        let mut unpacker = Unpacker::new(bytes);
+        let id = TargetId::new(unpacker.text().ok()?);
+        let kept = unpacker.number().ok()?;
+        let attributes = (0..kept).map(|_| {
+            let number = usize::try_from(unpacker.number().ok()?).ok()?;
+            Some((self.paths.get(number)?.clone(), unpacker.value().ok()?))
+        });
+        Some(TargetObject {
+            id,
+            attributes: attributes.collect::<Option<_>>()?,
+            members: None,
+        })
+    }
+}
+
+fn fingerprint<T: Hash + ?Sized>(value: &T) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lookup::nobody_gives_up;
+    use super::*;
+    use crate::engine::mapping::{Apply, Mapping, OnEmpty, Source};
+    use crate::engine::model::TargetType;
+
+    fn path(text: &str) -> TargetPath {
+        TargetPath::parse(text).unwrap()
+    }
+
+    fn mapping(target: &str) -> Mapping {
+        Mapping {
+            target: path(target),
+            source: Source::Attribute("any".to_owned()),
+            default: None,
+            matching: (target == "userName").then_some(1),
+            apply: Apply::Always,
+            on_empty: OnEmpty::Clear,
+            target_type: TargetType::String,
+            multi_valued: false,
+            case_exact: false,
+            required: false,
+        }
+    }
+
+    const PATHS: [&str; 8] = [
+        "userName",
+        "displayName",
+        "title",
+        "name.givenName",
+        "name.familyName",
+        "emails[type eq \"work\"].value",
+        "externalId",
+        "addresses[type eq \"work\"].locality",
+    ];
+
+    fn object(number: u32) -> TargetObject {
+        let values = PATHS.map(|name| {
+            let value = match name {
+                "userName" => format!("person.{number}@contoso.com"),
+                _ => format!("{name} {number}"),
+            };
+            (path(name), Value::text(value))
+        });
+        TargetObject {
+            id: TargetId::new(format!("2819c223-7f76-453a-919d-{number:012}")),
+            attributes: values.into_iter().collect(),
+            members: None,
+        }
+    }
+
+    #[test]
+    fn what_is_found_is_whole_and_little_is_kept_of_it() {
+        let mappings = Mappings::new(ObjectKind::User, PATHS.map(mapping).to_vec());
+        let matched = BTreeSet::from([path("userName")]);
+        let mut index = Index::new(&mappings, PATHS.map(path).to_vec());
+        for number in 0..2_000 {
+            index.add(&object(number), &matched);
+        }
+        index.add(&object(7), &matched);
+        index.close();
+        let find = |name: &str| {
+            let key = MatchKey {
+                path: path("userName"),
+                value: Value::text(name),
+            };
+            index.find(&[key], &nobody_gives_up)
+        };
+        let Found::One { object: found, .. } = find("PERSON.1234@contoso.com") else {
+            panic!("it is there once");
+        };
+        assert_eq!(found, object(1_234));
+        assert!(matches!(
+            find("person.7@contoso.com"),
+            Found::Several { .. }
+        ));
+        assert_eq!(find("person.2000@contoso.com"), Found::None);
+        assert!(index.contains(&object(1_999).id) && !index.contains(&object(2_000).id));
+        let bytes = index.packed.capacity() + 16 * index.hits.capacity();
+        assert!(bytes < 2_001 * 400, "{} for each", bytes / 2_001);
+    }
+}
