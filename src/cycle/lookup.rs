@@ -233,6 +233,8 @@ pub(super) fn paths(
 ) -> Vec<TargetPath> {
     let mappings = &context.job.rules.rules(kind).mappings;
     let mapped = mappings.iter().map(|mapping| mapping.target.clone());
+    // Also whole, because an element may be there without what selects it.
+    let mapped = mapped.chain(mappings.iter().filter_map(|mapping| mapping.target.list()));
     let keys = wanted.iter().copied().flatten().map(|key| key.path.clone());
     let paths: BTreeSet<TargetPath> = mapped.chain(keys).collect();
     paths

@@ -8,7 +8,7 @@ use super::filter::quote;
 use super::resource::{fill, new_element, reference, selector_json, to_json};
 use super::wire::Operation;
 use crate::config::MemberRemove;
-use crate::engine::model::{ObjectKind, TargetId, TargetPath, Value};
+use crate::engine::model::{ObjectKind, Selector, TargetId, TargetPath, Value};
 use crate::engine::plan::{Change, ElementChange, WriteMode};
 
 const MEMBERS: &str = "members";
@@ -58,6 +58,13 @@ fn changed(kind: ObjectKind, changes: &[Change]) -> Vec<Operation> {
                 path: path_text(path),
                 value: Some(value),
             }));
+            continue;
+        }
+        if let (WriteMode::Selected, Some(selector), Some(value)) =
+            (&change.written, path.selector(), &change.new)
+        {
+            let value = to_json(kind, path, value);
+            operations.extend(value.map(|value| select_element(path, selector, &value)));
             continue;
         }
         // A value that carries nothing is a removal.
@@ -164,6 +171,23 @@ fn add_element(path: &TargetPath) -> Operation {
     }
 }
 
+/// Gives the element that has a value what selects it, `emails[value eq "a@b.c"].type`.
+fn select_element(path: &TargetPath, selector: &Selector, value: &Json) -> Operation {
+    let value = match value {
+        Json::String(text) => quote(text),
+        other => other.to_string(),
+    };
+    let (attribute, sub) = (
+        attribute_text(path),
+        path.sub_attribute().unwrap_or("value"),
+    );
+    Operation {
+        op: "replace",
+        path: format!("{attribute}[{sub} eq {value}].{}", selector.attribute),
+        value: Some(selector_json(selector)),
+    }
+}
+
 fn attribute_text(path: &TargetPath) -> String {
     match path.schema() {
         Some(urn) => format!("{urn}:{}", path.attribute()),
@@ -205,6 +229,27 @@ mod tests {
             element,
             written: WriteMode::Whole,
         }
+    }
+
+    #[test]
+    fn an_element_that_is_there_gets_its_type_and_is_not_added() {
+        let mut typed = change(
+            "emails[type eq \"work\"].value",
+            None,
+            Some("a\"b@c.example"),
+            ElementChange::Kept,
+        );
+        typed.written = WriteMode::Selected;
+        let display = change(
+            "emails[type eq \"work\"].display",
+            None,
+            Some("Anna"),
+            ElementChange::Kept,
+        );
+        insta::assert_snapshot!(lines(&changed(ObjectKind::User, &[typed, display])), @r#"
+        {"op":"replace","path":"emails[value eq \"a\\\"b@c.example\"].type","value":"work"}
+        {"op":"add","path":"emails[type eq \"work\"].display","value":"Anna"}
+        "#);
     }
 
     fn lines(operations: &[Operation]) -> String {

@@ -8,8 +8,8 @@ use serde_json::{Value as Json, json};
 use super::dialect::Edit;
 use super::error::{Error, MembersUnknown};
 use super::resource::{
-    self, core_schema, is_multi_valued, is_primary, is_selected, new_element, reference, sub_value,
-    to_json,
+    self, core_schema, is_multi_valued, is_primary, is_selected, new_element, reference,
+    selector_json, sub_value, to_json,
 };
 use super::wire::{self, Resource, member, member_name};
 use crate::engine::model::{ObjectKind, TargetId, TargetPath, Value};
@@ -153,12 +153,31 @@ fn apply(kind: ObjectKind, body: &mut Resource, change: &Change) {
         return;
     }
     let value = new.as_ref().and_then(|new| to_json(kind, path, new));
+    if let (WriteMode::Selected, Some(selector), Some(value), Some(sub)) =
+        (written, path.selector(), &value, path.sub_attribute())
+    {
+        let list = list_at(container(body, path), path.attribute());
+        let has_value = |one: &&mut Json| is_same_text(sub_value(one, sub), value);
+        if let Some(Json::Object(element)) = list.iter_mut().find(has_value) {
+            set_member(element, &selector.attribute, selector_json(selector));
+        }
+        return;
+    }
     if let (Some(selector), ElementChange::Removed) = (path.selector(), element) {
         let list = list_at(container(body, path), path.attribute());
         list.retain(|one| !is_selected(one, selector));
         return;
     }
     set(kind, body, path, value);
+}
+
+fn is_same_text(shown: Option<&Json>, value: &Json) -> bool {
+    match (shown, value) {
+        (Some(Json::String(shown)), Json::String(value)) => {
+            shown.to_lowercase() == value.to_lowercase()
+        }
+        (shown, value) => shown == Some(value),
+    }
 }
 
 /// Sets or clears the value at a path.

@@ -124,6 +124,39 @@ async fn one_by_one_they_are_found_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_is_there_gets_its_type_and_is_not_added_again() {
+    let address = "jane@mail.contoso.com";
+    let shown = [
+        json!([{"value": address}]),
+        json!([{"value": address, "type": "home", "primary": true}]),
+        json!([{"value": "JANE@mail.contoso.com", "type": "Work"}]),
+        json!([{"value": "other@elsewhere.example", "type": "home"}, {"value": address}]),
+    ];
+    for emails in shown {
+        for put in [false, true] {
+            let rig = Rig::start(Size::new(0, 0, 0)).await;
+            if put {
+                rig.sandbox.target.enable(Quirk::NoPatch);
+            }
+            rig.joiner("jane");
+            let user = json!({"schemas": [USER], "userName": "jane@contoso.com", "emails": emails});
+            let id = rig.sandbox.target.create_user(&user).unwrap();
+            rig.sync().await.expect(0);
+            let user = rig.sandbox.target.user(&id).unwrap();
+            let there = user["emails"].as_array().unwrap();
+            assert_eq!(there.len(), emails.as_array().unwrap().len(), "{user:#}");
+            let is_ours = |one: &&Value| {
+                let text = |name: &str| one[name].as_str().unwrap_or_default().to_lowercase();
+                (text("value"), text("type")) == (address.to_owned(), "work".to_owned())
+            };
+            assert_eq!(there.iter().filter(is_ours).count(), 1, "{user:#}");
+            let idle = rig.sync().await.expect(0).job();
+            assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_answers_404_for_nobody_is_lived_with() {
     let rig = Rig::start(Size::new(0, 0, 0)).await;
     rig.sandbox.target.enable(Quirk::NobodyIsNotFound);

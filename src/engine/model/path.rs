@@ -131,6 +131,20 @@ impl TargetPath {
         self.0.sub_attribute.as_deref()
     }
 
+    /// The core schema's multi-valued attribute of which this path writes one value of an element.
+    pub(crate) fn list(&self) -> Option<Self> {
+        let Parts {
+            schema: None,
+            attribute,
+            selector: Some(_),
+            sub_attribute: Some(_),
+        } = &*self.0
+        else {
+            return None;
+        };
+        Self::parse(attribute).ok()
+    }
+
     /// The element of a multi-valued attribute that this path writes into, without the sub-attribute;
     /// `None` for a path that selects no element.
     pub(crate) fn element(&self) -> Option<Self> {

@@ -209,6 +209,9 @@ pub(crate) enum WriteMode {
     Whole,
     /// By adding these elements, in the form that an add has; the new value is what is there then.
     Added(Vec<Value>),
+    /// An element that is there with the new value, under another selector or none, gets the path's. Such
+    /// changes come before all others of their element.
+    Selected,
 }
 
 /// Whether the element of a multi-valued attribute that a path selects is there. Servers that follow

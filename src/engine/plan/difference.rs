@@ -88,6 +88,80 @@ fn addition(
     })
 }
 
+/// Elements of what the target shows that have a value which should be at a path, but not what the path
+/// selects by: an address without a type, or with another one. They become what is there at that path, so
+/// that the value is not added a second time, and get what selects them. `lists` are the attributes as a
+/// whole.
+pub(super) fn select(
+    current: &mut BTreeMap<TargetPath, Value>,
+    desired: &Desired,
+    lists: &BTreeMap<String, Value>,
+) -> Vec<Change> {
+    let mut selected = Vec::new();
+    for (path, new) in desired.values.iter() {
+        let (Some(_), Some(sub), Some(new)) = (path.selector(), path.sub_attribute(), new) else {
+            continue;
+        };
+        let Some(Value::List(elements)) = lists.get(path.attribute()) else {
+            continue;
+        };
+        if path.schema().is_some() || current.keys().any(|other| other.is_in_element_of(path)) {
+            continue;
+        }
+        let folds = desired.fold_case.contains(path);
+        let has_value = |element: &&BTreeMap<String, Value>| {
+            let shown = element.get(sub);
+            shown.is_some_and(|shown| means_the_same(shown, new, folds))
+        };
+        let selects = |element: &BTreeMap<String, Value>, path: &TargetPath| {
+            path.selector().is_some_and(|selector| {
+                let shown = element.get(&selector.attribute);
+                shown.is_some_and(|shown| {
+                    means_the_same(shown, &Value::text(&*selector.value), true)
+                })
+            })
+        };
+        // One that another path selects, and wants as it is, is not this one.
+        let is_wanted = |element: &BTreeMap<String, Value>| {
+            let mut others = desired.values.iter().filter(|(other, new)| {
+                other.attribute() == path.attribute() && new.is_some() && selects(element, other)
+            });
+            others.any(|(other, wanted)| {
+                let shown = other.sub_attribute().and_then(|sub| element.get(sub));
+                match (shown, wanted) {
+                    (Some(shown), Some(wanted)) => means_the_same(shown, wanted, folds),
+                    _ => false,
+                }
+            })
+        };
+        let mut objects = elements.iter().filter_map(|element| match element {
+            Value::Object(members) => Some(members),
+            _ => None,
+        });
+        let Some(element) = objects.find(|one| has_value(one) && !is_wanted(one)) else {
+            continue;
+        };
+        current
+            .retain(|other, _| !(other.attribute() == path.attribute() && selects(element, other)));
+        for (other, _) in desired.values.iter() {
+            if other.is_in_element_of(path)
+                && let Some(shown) = other.sub_attribute().and_then(|sub| element.get(sub))
+            {
+                current.insert(other.clone(), shown.clone());
+            }
+        }
+        current.insert(path.clone(), new.clone());
+        selected.push(Change {
+            path: path.clone(),
+            old: None,
+            new: Some(new.clone()),
+            element: ElementChange::Kept,
+            written: WriteMode::Selected,
+        });
+    }
+    selected
+}
+
 /// Gives what the target shows our own spelling where it means the same: targets fold the case of names
 /// that ignore it (RFC 7643 section 2.2, `caseExact`), and leave out that an element is not the primary
 /// one (section 2.4).

@@ -193,6 +193,12 @@ fn write_changes<'c>(
             let elements: Vec<_> = elements.iter().map(|one| value(one, names)).collect();
             writeln!(out, "        by adding {}", elements.join(", "))?;
         }
+        if *written == WriteMode::Selected {
+            writeln!(
+                out,
+                "        the value is there already, and gets this place"
+            )?;
+        }
     }
     Ok(())
 }

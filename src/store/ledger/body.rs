@@ -466,13 +466,14 @@ impl Writer<'_> {
                 ElementChange::Removed => 3,
             };
             let added = match written {
-                WriteMode::Whole => None,
+                WriteMode::Whole | WriteMode::Selected => None,
                 WriteMode::Added(elements) => Some(elements),
             };
             let flags = element
                 | u64::from(old.is_some()) << 2
                 | u64::from(new.is_some()) << 3
-                | u64::from(added.is_some()) << 4;
+                | u64::from(added.is_some()) << 4
+                | u64::from(*written == WriteMode::Selected) << 5;
             self.packer.number(flags);
             for value in old.iter().chain(new) {
                 self.packer.value(value);
@@ -627,8 +628,9 @@ impl Reader<'_> {
                 _ => reader.unpacker.value().map(Some),
             };
             let (old, new) = (value(reader, 2)?, value(reader, 3)?);
-            let written = match flags >> 4 & 1 {
+            let written = match flags >> 4 & 3 {
                 0 => WriteMode::Whole,
+                2 => WriteMode::Selected,
                 _ => WriteMode::Added(reader.list(|reader| reader.unpacker.value())?),
             };
             let element = match flags & 3 {

@@ -105,6 +105,7 @@ fn every_operation_reads_back_as_it_was_drafted() {
     };
     let mut changed = changes(&[("title", Some("a"), None), ("nickName", None, Some("b"))]);
     changed[1].element = ElementChange::Added;
+    changed[0].written = WriteMode::Selected;
     changed[1].written = WriteMode::Added(vec![Value::text("b"), Value::Integer(7)]);
     let via = vec![
         crate::engine::model::Via::Direct,

@@ -8,12 +8,12 @@ use super::hand_over::Claim;
 use super::{Candidate, Fate, Found, Group, Planner};
 use crate::engine::addition;
 use crate::engine::job::WhenOutOfScope;
-use crate::engine::mapping::{self, Desired, Mapped, Mapping, Source, Unique};
+use crate::engine::mapping::{self, Desired, Mapped, Mapping, Mappings, Source, Unique};
 use crate::engine::model::{
     Grant, Held, Link, MatchKey, ObjectKind, Presence, References, SourceObject, TargetId,
     TargetObject, TargetPath, Value,
 };
-use crate::engine::plan::difference::{changes, fold_case};
+use crate::engine::plan::difference::{changes, fold_case, select};
 use crate::engine::plan::proof::{Proof, is_blocked};
 use crate::engine::plan::{
     Action, Change, Decision, Draft, Operation, Subject, Verb, Why, WhyOut, WhyRemoved, unit,
@@ -487,6 +487,7 @@ impl Planner<'_> {
             members: _,
         } = found;
         let rules = self.job.rules(object.kind);
+        let lists = whole_lists(&rules.mappings, &mut current);
         mapping::normalize(&rules.mappings, &mut current);
         self.adopted.insert(target.clone(), object.key);
         self.fates.note(object.key, Fate::Linked { in_scope: true });
@@ -524,7 +525,9 @@ impl Planner<'_> {
         }
         fold_case(&mut current, &desired);
         let changes = if rules.actions.update {
-            changes(&current, &desired)
+            let mut selected = select(&mut current, &desired, &lists);
+            selected.extend(changes(&current, &desired));
+            selected
         } else {
             Vec::new()
         };
@@ -675,6 +678,22 @@ fn withheld_apart(candidate: &Candidate, changes: Vec<Change>) -> (Vec<Change>, 
     changes
         .into_iter()
         .partition(|change| withheld.contains(&unit(change)) || withheld.contains(&change.path))
+}
+
+/// Takes out the attributes of which mappings write single elements: they are looked at, and not kept.
+fn whole_lists(
+    mappings: &Mappings,
+    current: &mut BTreeMap<TargetPath, Value>,
+) -> BTreeMap<String, Value> {
+    let mut lists = BTreeMap::new();
+    for path in mappings.iter().filter_map(|mapping| mapping.target.list()) {
+        if mappings.iter().all(|mapping| mapping.target != path)
+            && let Some(list) = current.remove(&path)
+        {
+            lists.insert(path.attribute().to_owned(), list);
+        }
+    }
+    lists
 }
 
 /// Whether such objects are the rest of the tenant, which only buries what matters. Of groups that are
