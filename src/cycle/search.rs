@@ -104,6 +104,7 @@ impl What {
             | Operation::Enable { .. } => Some(Self::Attributes),
             Operation::Disable { .. }
             | Operation::Delete { .. }
+            | Operation::HandOver(_)
             | Operation::SetReference { .. } => None,
         }
     }

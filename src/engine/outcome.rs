@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::model::{Held, TargetId};
+use super::model::{Held, TargetId, TargetPath};
 use super::plan::Action;
 
 /// One action that was carried out, or was tried.

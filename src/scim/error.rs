@@ -442,7 +442,7 @@ impl Error {
         self.is_refused_write()
             && self.class() != Class::Quota
             && matches!(self.counted_status(), Some(400 | 403 | 409 | 422))
-            && !message.is_page
+            && message.form != Form::Page
             && message
                 .text
                 .as_deref()

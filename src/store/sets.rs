@@ -14,7 +14,7 @@ use super::withheld::withheld;
 use super::{Error, Store};
 use crate::engine::model::{
     HeldReference, JobName, Key, Link, ObjectKind, References, SourceId, SourceObject, TargetId,
-    TargetPath, Value,
+    TargetPath,
 };
 
 const LOOK_UP: &str = "look up objects";

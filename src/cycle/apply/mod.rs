@@ -28,7 +28,7 @@ use super::shown;
 use super::tally::Tally;
 use super::{Context, Error};
 use crate::engine::guard::Verdict;
-use crate::engine::model::{Held, Key, MatchKey, ObjectKind, TargetId};
+use crate::engine::model::{Held, Key, MatchKey, ObjectKind, TargetId, TargetPath};
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
 use crate::engine::plan::{Action, Found, Operation, Step};
 use crate::engine::redact::Hidden;

@@ -93,6 +93,7 @@ pub(crate) fn attributes(action: &Action) -> Vec<TargetPath> {
             units
         }
         Operation::Delete { .. }
+        | Operation::HandOver(_)
         | Operation::AddMembers { .. }
         | Operation::RemoveMembers { .. }
         | Operation::SetReference { .. } => Vec::new(),
@@ -138,6 +139,7 @@ fn part(action: &Action, parts: &[&[TargetPath]]) -> Option<Vec<Action>> {
             current,
             changes,
             via,
+            from,
         } => {
             // Making it inactive needs no proof only as a part of the adoption.
             if changes.iter().any(is_disabling) {
@@ -148,6 +150,7 @@ fn part(action: &Action, parts: &[&[TargetPath]]) -> Option<Vec<Action>> {
                 current: current.clone(),
                 changes: Vec::new(),
                 via: via.clone(),
+                from: *from,
             });
             let edits = edits(changes, parts).map(row);
             Some(std::iter::once(link).chain(edits).collect())
@@ -157,6 +160,7 @@ fn part(action: &Action, parts: &[&[TargetPath]]) -> Option<Vec<Action>> {
         }
         Operation::Disable { .. }
         | Operation::Delete { .. }
+        | Operation::HandOver(_)
         | Operation::AddMembers { .. }
         | Operation::RemoveMembers { .. }
         | Operation::SetReference { .. } => None,

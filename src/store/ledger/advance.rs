@@ -12,7 +12,6 @@ use super::super::links::{
 };
 use super::super::marks::Marks;
 use super::super::state::State;
-use super::super::wire::Sent;
 use super::super::withheld;
 use super::super::{Error, Store};
 use super::rows::{Place, Queued, Row, RowId, take};
