@@ -113,18 +113,26 @@ fn layer(connection: &Connection, large: &Large) -> rusqlite::Result<()> {
         );
         connection.execute_batch(&index)?;
     }
-    let columns: Vec<(String, String)> = connection
-        .prepare("SELECT name, type FROM pragma_table_info(?1, 'main')")?
-        .query_map([name], |row| Ok((row.get(0)?, row.get(1)?)))?
+    let columns: Vec<(String, String, Option<String>)> = connection
+        .prepare("SELECT name, type, dflt_value FROM pragma_table_info(?1, 'main')")?
+        .query_map([name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+    let names: Vec<&str> = columns.iter().map(|(name, ..)| name.as_str()).collect();
+    // A view knows no defaults: what an insert leaves out arrives as NULL.
+    let inserted: Vec<String> = columns
+        .iter()
+        .map(|(name, _, default)| match default {
+            Some(default) => format!("coalesce(NEW.{name}, {default})"),
+            None => format!("NEW.{name}"),
+        })
+        .collect();
     let list = names.join(", ");
     let key_list = key.join(", ");
     // With their types, or else a comparison with the file's column could not use the key.
     let key_columns: Vec<String> = columns
         .iter()
-        .filter(|(name, _)| key.contains(&name.as_str()))
-        .map(|(name, of_type)| format!("{name} {of_type} NOT NULL"))
+        .filter(|(name, ..)| key.contains(&name.as_str()))
+        .map(|(name, of_type, _)| format!("{name} {of_type} NOT NULL"))
         .collect();
     let key_columns = key_columns.join(", ");
     let of = |row: &str, names: &[&str]| {
@@ -155,7 +163,7 @@ fn layer(connection: &Connection, large: &Large) -> rusqlite::Result<()> {
              SELECT {list} FROM temp.new_{name};
          CREATE TEMP TRIGGER insert_{name} INSTEAD OF INSERT ON {name} BEGIN
              INSERT INTO new_{name} ({list})
-                 SELECT {new} WHERE NOT EXISTS (
+                 SELECT {inserted} WHERE NOT EXISTS (
                      SELECT 1 FROM main.{name} of_file WHERE {main_is_new}
                          AND NOT EXISTS (SELECT 1 FROM temp.gone_{name} g WHERE {gone_is_main}))
                      AND NOT EXISTS (SELECT 1 FROM temp.new_{name} WHERE {same_new});
@@ -169,6 +177,7 @@ fn layer(connection: &Connection, large: &Large) -> rusqlite::Result<()> {
          END;",
         gone_is_main = equal("g", "of_file"),
         main_is_new = equal("of_file", "NEW"),
+        inserted = inserted.join(", "),
         new = of("NEW", &names),
     ))
 }

@@ -48,6 +48,7 @@ impl Folder {
             .current_dir(self.0.path())
             .env_remove("ENTRAIN_CONFIG")
             .env("NO_COLOR", "1")
+            .env("COLUMNS", "10000")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
