@@ -99,6 +99,20 @@ pub(super) enum Command {
     ///
     /// They are not planned again until their cause changes; status lists them.
     Reject(Decide),
+    /// Let the next cycle of a job begin anew
+    ///
+    /// It reads the tenant from the beginning and evaluates everything.
+    Restart(Restart),
+    /// Look at and repair links: which target object belongs to which user or group
+    Links {
+        #[command(subcommand)]
+        command: LinksCommand,
+    },
+    /// Look after the state file
+    State {
+        #[command(subcommand)]
+        command: StateCommand,
+    },
     /// Evaluate a mapping expression, or a file of test cases
     ///
     /// Exits with 1 when the evaluation fails or a case differs, and with 2 when the expression
@@ -332,6 +346,78 @@ pub(super) struct Eval {
     /// Evaluate a file of test cases and show those that differ
     #[arg(long, value_name = "FILE")]
     pub(super) cases: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Restart {
+    /// The job
+    #[arg(value_name = "JOB")]
+    pub(super) job: String,
+
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "watermark",
+        help = "What is forgotten: the watermark, the failures in escrow, or the links, which are verified \
+                in the target or matched anew"
+    )]
+    pub(super) reset: Vec<Reset>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Reset {
+    Watermark,
+    Escrow,
+    Links,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LinksCommand {
+    /// List the links of a job, and the users who wait for a decision
+    List {
+        /// The job
+        #[arg(value_name = "JOB")]
+        job: String,
+    },
+    /// Show the link of one object, with what was last sent
+    Show(Linked),
+    /// Drop the link of one object: the next cycle matches it anew
+    Unlink(Linked),
+    /// Link one object to a target object, or let a user be created
+    Relink {
+        #[command(flatten)]
+        linked: Linked,
+
+        /// The id of the target object
+        #[arg(value_name = "TARGET_ID", required_unless_present = "new")]
+        target: Option<String>,
+
+        /// The user is another than the account that an old address found, and is created
+        #[arg(long, conflicts_with = "target")]
+        new: bool,
+    },
+}
+
+/// One object of a job.
+#[derive(Debug, Args)]
+pub(super) struct Linked {
+    /// The job
+    #[arg(value_name = "JOB")]
+    pub(super) job: String,
+
+    /// A user or group, by object id, principal name or display name
+    #[arg(value_name = "OBJECT")]
+    pub(super) object: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StateCommand {
+    /// Use a state file that was moved without its write-ahead log
+    ///
+    /// What its process wrote last is lost with the log. The next cycle of each job evaluates everything, and
+    /// verifies its links in the target before it writes.
+    AcceptMove,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::cycle::Planned;
+use crate::cycle::{self, Planned};
 use crate::engine::summary::Health;
 
 /// How a command ended, the most severe last.
@@ -39,6 +39,13 @@ impl Exit {
             Health::ObjectsFailed => Self::SomeFailed,
             Health::Held => Self::Held,
             Health::Incomplete | Health::Stopped | Health::Failed => Self::Failed,
+        }
+    }
+
+    pub(super) fn of_error(error: &anyhow::Error) -> Self {
+        match error.downcast_ref::<cycle::Error>() {
+            Some(error) if error.needs_decision() => Self::Held,
+            Some(_) | None => Self::Failed,
         }
     }
 

@@ -12,14 +12,17 @@ mod export;
 mod import;
 mod init;
 mod interrupt;
+mod links;
 mod load;
 mod log;
 mod output;
 mod plan;
 mod presets;
 mod progress;
+mod restart;
 mod rows;
 mod run;
+mod state;
 mod status;
 mod sync;
 mod test;
@@ -38,6 +41,8 @@ use args::{Cli, Command, Format};
 use exit::Exit;
 use load::Usage;
 use output::Output;
+
+use crate::store;
 
 /// How long what still blocks may go on once a command has ended.
 const LAST_WAIT: Duration = Duration::from_millis(500);
@@ -97,6 +102,9 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Log(log) => log::log(output, file, log),
         Command::Approve(arguments) => approve::decide(output, file, &arguments, true),
         Command::Reject(arguments) => approve::decide(output, file, &arguments, false),
+        Command::Restart(arguments) => restart::restart(output, file, &arguments),
+        Command::Links { command } => links::links(output, file, &command),
+        Command::State { command } => state::state(output, file, &command),
         Command::Eval(eval) => eval::eval(output, file, &eval),
         Command::Presets { command } => presets::presets(output, command),
         Command::Init(init) => init::init(output, init),
@@ -127,9 +135,17 @@ fn report(output: Output, error: &anyhow::Error) -> Exit {
         let _ = crate::report::json::error(&mut out, &text);
         let _ = out.flush();
     }
-    if error.is::<Usage>() {
+    if error.is::<Usage>() || names_another_tenant(error) {
         Exit::Usage
     } else {
         Exit::Failed
     }
+}
+
+/// The configuration does not fit the state.
+fn names_another_tenant(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let cause = cause.downcast_ref::<store::Error>();
+        matches!(cause, Some(store::Error::OtherTenant { .. }))
+    })
 }

@@ -80,7 +80,7 @@ pub(super) async fn plan(
                 }
             }
             Err(error) => {
-                exit = exit.max(Exit::Failed);
+                exit = exit.max(Exit::of_error(&error));
                 let error = plans.print(|| output.error_of(&name, &error));
                 if let Some(document) = &mut document {
                     document.error(&name, &error)?;

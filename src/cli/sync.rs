@@ -79,7 +79,7 @@ pub(super) async fn sync(
                 }
             }
             Err(error) => {
-                exit = exit.max(Exit::Failed);
+                exit = exit.max(Exit::of_error(&error));
                 let error = cycles.print(|| output.error_of(&name, &error));
                 if let Some(document) = &mut document {
                     document.error(&name, &error)?;

@@ -31,11 +31,12 @@ pub(crate) use duration::parse as parse_duration;
 pub(crate) use problem::{Problem, Problems};
 pub(crate) use secret::SecretError;
 pub(crate) use select::{calls_default_domain, custom_security_attributes, select};
-pub(crate) use settings::{
-    Application, Config, DialectSettings, Job, MemberRemove, Schedule, Source, Target, Update,
-};
 #[cfg(test)]
-pub(crate) use settings::{Filterable, Secret};
+pub(crate) use settings::Filterable;
+pub(crate) use settings::{
+    Application, Config, DialectSettings, Job, MemberRemove, Schedule, Secret, Source, Target,
+    Update,
+};
 
 /// A configuration without problems, and what is worth a word all the same.
 #[derive(Clone, Debug)]

@@ -13,6 +13,8 @@ pub(crate) struct Config {
     /// The file it was read from.
     pub(crate) file: PathBuf,
     pub(crate) state_path: PathBuf,
+    /// For keyed digests; `None`: in a file next to the state.
+    pub(crate) state_key: Option<Secret>,
     pub(crate) source: Source,
     pub(crate) jobs: Vec<Job>,
 }

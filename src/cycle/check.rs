@@ -67,6 +67,7 @@ async fn test_names(agent: &Agent, job: &config::Job) -> Vec<Check> {
                 | Error::Secret { .. }
                 | Error::Store(_)
                 | Error::Tenant(_)
+                | Error::AnotherTarget { .. }
                 | Error::Stopped
                 | Error::RecorderLost
                 | Error::NoSuchObject { .. }
@@ -87,6 +88,7 @@ async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Failed>
             | Error::CustomSecurityAttributes { .. }
             | Error::Store(_)
             | Error::Tenant(_)
+            | Error::AnotherTarget { .. }
             | Error::Stopped
             | Error::RecorderLost
             | Error::NoSuchObject { .. }

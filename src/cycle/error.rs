@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::SecretError;
-use crate::engine::model::{ObjectKind, SourceId};
+use crate::engine::model::{JobName, ObjectKind, SourceId};
 use crate::{graph, scim, store};
 
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,19 @@ pub(crate) enum Error {
     /// Why a reading failed that several jobs share.
     #[error(transparent)]
     Tenant(Arc<Error>),
+    /// The links lead to other people's accounts, or to none (safety.md, 3).
+    #[error(
+        "nothing was written: {wrong} of {read} linked objects that were read in the target are not there or \
+         belong to others, so this is probably another organisation or a reset target. If it is to be used, \
+         match everything anew: entrain restart {job} --reset links; if not, {back} and run: entrain sync {job}"
+    )]
+    AnotherTarget {
+        job: JobName,
+        wrong: usize,
+        read: usize,
+        /// What to do to use the old settings.
+        back: String,
+    },
     #[error("told to stop")]
     Stopped,
     #[error("the thread that records outcomes ended early")]
@@ -74,10 +87,16 @@ impl Error {
             | Self::DefaultDomain { .. }
             | Self::CustomSecurityAttributes { .. }
             | Self::Target(_)
+            | Self::AnotherTarget { .. }
             | Self::Stopped
             | Self::NoSuchObject { .. }
             | Self::AmbiguousObject { .. } => false,
         }
+    }
+
+    /// Whether nothing is written until an operator decided whose target it is.
+    pub(crate) fn needs_decision(&self) -> bool {
+        matches!(self, Self::AnotherTarget { .. })
     }
 
     /// The whole chain in one line.

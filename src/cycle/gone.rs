@@ -134,7 +134,7 @@ fn is_among(found: &Found, target: &TargetId) -> bool {
     match found {
         Found::One { object, .. } => object.id == *target,
         Found::Several { targets, .. } => targets.contains(target),
-        Found::None | Found::Failed(_) => false,
+        Found::None | Found::OldAddress { .. } | Found::Failed(_) => false,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::lookup::{GivenUp, judge, paths, searched};
+use super::lookup::{GivenUp, address_paths, judge, named, paths, searched};
 use super::{Context, Error};
 use crate::engine::mapping::Mappings;
 use crate::engine::model::{MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, Value};
@@ -20,6 +20,8 @@ pub(super) struct Index<'a> {
     paths: Vec<TargetPath>,
     /// The packed objects, one after another.
     packed: Vec<u8>,
+    /// Where each of them begins.
+    places: Vec<u64>,
     /// Where the object begins that has a value of this fingerprint; in order once all are there.
     hits: Vec<(u64, u64)>,
     /// Fingerprints of the ids, likewise.
@@ -52,7 +54,16 @@ impl<'a> Index<'a> {
             .map(|mapping| mapping.target.clone())
             .collect();
         matched.extend(wanted.iter().copied().flatten().map(|key| key.path.clone()));
-        let mut index = Self::new(mappings, paths(context, kind, wanted));
+        let mut kept = paths(context, kind, wanted);
+        if context.is_first && kind == ObjectKind::User {
+            matched.extend(address_paths(mappings).cloned());
+            for name in ["userName", "active"].map(named) {
+                if !kept.contains(&name) {
+                    kept.push(name);
+                }
+            }
+        }
+        let mut index = Self::new(mappings, kept);
         context
             .reader
             .read_on(list, |object| index.add(&object, &matched))
@@ -66,6 +77,7 @@ impl<'a> Index<'a> {
             mappings,
             paths,
             packed: Vec::new(),
+            places: Vec::new(),
             hits: Vec::new(),
             ids: Vec::new(),
         }
@@ -73,6 +85,7 @@ impl<'a> Index<'a> {
 
     fn add(&mut self, object: &TargetObject, matched: &BTreeSet<TargetPath>) {
         let place = self.packed.len() as u64;
+        self.places.push(place);
         self.ids.push(fingerprint(object.id.as_str()));
         for path in matched {
             let value = object.attributes.get(path);
@@ -99,6 +112,15 @@ impl<'a> Index<'a> {
         self.ids.sort_unstable();
         self.hits.shrink_to_fit();
         self.packed.shrink_to_fit();
+    }
+
+    /// Every object of the list.
+    pub(super) fn objects(&self) -> impl Iterator<Item = TargetObject> {
+        self.places.iter().filter_map(|place| self.unpack(*place))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ids.is_empty()
     }
 
     /// Whether the list has this object, as far as a fingerprint tells.

@@ -8,8 +8,10 @@ use futures::StreamExt;
 
 use super::index::Index;
 use super::{Context, Error};
-use crate::engine::mapping::{self, Mappings};
-use crate::engine::model::{MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, Value};
+use crate::engine::mapping::{self, Mapping, Mappings};
+use crate::engine::model::{
+    MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, TargetType, Value,
+};
 use crate::engine::plan::{Found, Pending, Planner};
 use crate::engine::summary::Progress;
 use crate::scim;
@@ -28,6 +30,13 @@ pub(super) struct Finder<'a> {
     no_route: Option<String>,
 }
 
+/// An account in the target's list.
+pub(super) struct Account {
+    pub(super) id: TargetId,
+    pub(super) name: String,
+    pub(super) is_active: bool,
+}
+
 impl<'a> Finder<'a> {
     pub(super) fn new(context: &'a Context<'a>, kind: ObjectKind) -> Self {
         Self {
@@ -42,6 +51,72 @@ impl<'a> Finder<'a> {
     /// Whether no further request is needed to answer, so that there is no point in waiting for more.
     pub(super) fn answers_at_once(&self) -> bool {
         self.list.is_some() || self.no_route.is_some()
+    }
+
+    /// Reads the target's whole list, which then answers all look-ups. Where it cannot be read, queries do.
+    pub(super) async fn read_list(&mut self) -> Result<(), Error> {
+        let (context, kind) = (self.context, self.kind);
+        let mut paths = paths(context, kind, &[]);
+        paths.extend(["userName", "active"].map(named));
+        let read = async {
+            let list = context.reader.first_page(kind, &paths).await?;
+            Index::read(context, list, kind, &[]).await
+        };
+        match read.await {
+            Ok(list) => self.list = Some(list),
+            Err(error) if error.is_stop() => return Err(error.into()),
+            Err(error) => tracing::warn!(
+                job = %context.job.rules.name, %kind, %error,
+                "the target's list cannot be read: accounts of no user in scope are not known"
+            ),
+        }
+        Ok(())
+    }
+
+    /// Every account in the list, if it was read.
+    pub(super) fn accounts(&self) -> Option<impl Iterator<Item = Account>> {
+        let list = self.list.as_ref()?;
+        let (user_name, active) = (named("userName"), named("active"));
+        let is_hidden = self.context.redactions.hides(self.kind, &user_name);
+        Some(list.objects().map(move |object| {
+            let name = match object.attributes.get(&user_name) {
+                Some(Value::Text(name)) if !is_hidden => name.to_string(),
+                _ => String::new(),
+            };
+            let is_active = match object.attributes.get(&active) {
+                Some(Value::Boolean(active)) => *active,
+                Some(Value::Text(text)) => !text.eq_ignore_ascii_case("false"),
+                _ => true,
+            };
+            Account {
+                id: object.id,
+                name,
+                is_active,
+            }
+        }))
+    }
+
+    /// Whether the list was read, and is empty.
+    pub(super) fn is_list_empty(&self) -> bool {
+        self.list.as_ref().is_some_and(Index::is_empty)
+    }
+
+    /// Looks for a user by addresses of old times.
+    pub(super) async fn find_by_addresses(&self, addresses: &[String]) -> Result<Found, Error> {
+        let mappings = &self.context.job.rules.rules(self.kind).mappings;
+        let keys: Vec<MatchKey> = address_paths(mappings)
+            .flat_map(|path| {
+                addresses.iter().map(move |address| MatchKey {
+                    path: path.clone(),
+                    value: Value::text(address.clone()),
+                })
+            })
+            .collect();
+        if let Some(list) = &self.list {
+            return Ok(list.find(&keys, &nobody_gives_up));
+        }
+        let paths = paths(self.context, self.kind, &[]);
+        Ok(by_queries(self.context, self.kind, &keys, &paths, &nobody_gives_up).await?)
     }
 
     /// Looks for each by its keys, in matching precedence: the first key with exactly one hit wins. The
@@ -74,7 +149,10 @@ impl<'a> Finder<'a> {
             .iter()
             .filter_map(|one| match one {
                 Found::One { object, .. } => Some(object.id.clone()),
-                Found::None | Found::Several { .. } | Found::Failed(_) => None,
+                Found::None
+                | Found::Several { .. }
+                | Found::OldAddress { .. }
+                | Found::Failed(_) => None,
             })
             .collect();
         if targets.is_empty() {
@@ -138,7 +216,9 @@ impl<'a> Finder<'a> {
         };
         for ((value, places), answer) in choosers.into_iter().zip(answers) {
             match answer {
-                Found::One { .. } | Found::Several { .. } => planner.note_taken(self.kind, value),
+                Found::One { .. } | Found::Several { .. } | Found::OldAddress { .. } => {
+                    planner.note_taken(self.kind, value);
+                }
                 Found::Failed(words) => {
                     for place in places {
                         found[place] = Found::Failed(words.clone());
@@ -331,6 +411,22 @@ pub(super) fn judge(key: &MatchKey, mut hits: Vec<TargetObject>) -> Option<Found
         key: key.clone(),
         targets: hits.into_iter().map(|hit| hit.id).collect(),
     })
+}
+
+/// The mapped paths at which a target may have an address of a user.
+pub(super) fn address_paths(mappings: &Mappings) -> impl Iterator<Item = &TargetPath> {
+    let holds_address = |mapping: &&Mapping| {
+        let path = &mapping.target;
+        let is_address = path.attribute() == "userName"
+            || (path.attribute() == "emails" && path.sub_attribute() == Some("value"));
+        mapping.target_type == TargetType::String && (is_address || mapping.matching.is_some())
+    };
+    let mappings = mappings.iter().filter(holds_address);
+    mappings.map(|mapping| &mapping.target)
+}
+
+pub(super) fn named(attribute: &str) -> TargetPath {
+    TargetPath::parse(attribute).expect("an attribute of RFC 7643")
 }
 
 /// Whether what is shown at a path means the value.

@@ -14,11 +14,13 @@ mod health;
 mod index;
 mod lookup;
 mod names;
+mod old_accounts;
 mod plan;
 mod queue;
 mod record;
 mod repeat;
 mod rows;
+mod same_target;
 mod search;
 mod send;
 mod settle;
@@ -29,8 +31,8 @@ mod tenant_facts;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -49,9 +51,10 @@ use crate::engine::redact::Redactions;
 use crate::engine::summary::{CycleKind, Progress, Requests, Summary};
 use crate::graph;
 use crate::scim;
-use crate::store::{self, Judging, MarkCutoff, Store};
+use crate::store::{self, Judging, MarkCutoff, StateKey, Store, TargetSettings};
 
 use self::plan::Whom;
+use self::same_target::Verified;
 use self::tally::Tally;
 use self::tenant::{Reading, Tenant, Want};
 
@@ -83,6 +86,8 @@ pub(crate) struct Agent {
     config: Arc<Config>,
     store: Arc<Store>,
     tenant: Arc<Tenant>,
+    /// Of the state, for keyed digests.
+    key: StateKey,
     stop: CancellationToken,
     now: fn() -> DateTime<Utc>,
 }
@@ -95,11 +100,19 @@ struct Context<'a> {
     progress: &'a watch::Sender<Progress>,
     /// Looks things up in the target; cannot write.
     reader: scim::Reader,
+    /// What the target is reached with.
+    settings: TargetSettings,
     redactions: Redactions,
+    /// Nothing of the job was evaluated completely since the state was made.
+    is_first: bool,
     kind: CycleKind,
     source_requests: Arc<AtomicU64>,
     /// Whether the target hides accounts that were disabled, once something depends on it.
     hides_disabled: OnceCell<bool>,
+    /// Chooses the links by which the target is verified.
+    seed: OnceLock<u64>,
+    /// It is still our target, as was found out when the first object was gone.
+    first_gone: OnceCell<()>,
 }
 
 /// Objects that cannot be settled yet are planned once they can be, if that is in this time.
@@ -130,6 +143,8 @@ impl Agent {
         now: fn() -> DateTime<Utc>,
         turn: Arc<Mutex<()>>,
     ) -> Result<Self, Error> {
+        store.note_tenant(&config.source.tenant_id)?;
+        let key = store.key(config.state_key.as_ref())?;
         let secret = config
             .source
             .client_secret
@@ -152,6 +167,7 @@ impl Agent {
             config,
             store,
             tenant: Arc::new(tenant),
+            key,
             stop,
             now,
         })
@@ -205,9 +221,11 @@ impl Agent {
     ) -> Result<Summary, Error> {
         let reading = self.tenant.reading(due, context.want()).await?;
         let name = &context.job.rules.name;
+        let is_full = reading.kind == CycleKind::Initial;
+        let verified = same_target::verify(context, cycle, is_full).await?;
         let cutoff = self.store.begin_evaluation(name)?;
         let judged = self
-            .judge(context, cycle, &reading, cutoff, Whom::All)
+            .judge(context, cycle, &reading, cutoff, &verified, Whom::All)
             .await?;
         record::reads(context, cycle)?;
         let mut waiting = judged.outline.waiting.clone();
@@ -219,7 +237,14 @@ impl Agent {
                 // What was recorded meanwhile is no change in the source.
                 let since = self.store.begin_evaluation(name)?;
                 let later = self
-                    .judge(context, cycle, &reading, since, Whom::Waiting(keys))
+                    .judge(
+                        context,
+                        cycle,
+                        &reading,
+                        since,
+                        &verified,
+                        Whom::Waiting(keys),
+                    )
                     .await?;
                 let (more, later) = self.carry_out(context, cycle, cutoff, later).await?;
                 tally = tally.and(more);
@@ -285,9 +310,11 @@ impl Agent {
         let name = &job.rules.name;
         let cycle = self.store.begin_cycle(name, context.kind, (self.now)())?;
         let reading = self.tenant.reading(due, context.want()).await?;
+        let is_full = reading.kind == CycleKind::Initial;
+        let verified = same_target::verify(&context, cycle, is_full).await?;
         let cutoff = self.store.begin_evaluation(name)?;
         let judged = self
-            .judge(&context, cycle, &reading, cutoff, Whom::AllNow)
+            .judge(&context, cycle, &reading, cutoff, &verified, Whom::AllNow)
             .await?;
         Ok(Planned {
             cycle,
@@ -307,11 +334,22 @@ impl Agent {
         cycle: i64,
         reading: &Reading,
         cutoff: MarkCutoff,
+        verified: &Verified,
         whom: Whom,
     ) -> Result<Judged, Error> {
+        let is_later = matches!(whom, Whom::Waiting(_));
         let is_partial = context.options.only.is_some() || matches!(whom, Whom::Waiting(_));
-        let mut outline = plan::plan(context, reading, cycle, whom).await?;
+        let mut outline = plan::plan(context, reading, cycle, whom, &verified.waiting).await?;
         let confirmed = confirm::confirm(context, cycle, cutoff, &mut outline).await?;
+        if let Some(unsure) = &verified.unsure {
+            same_target::restrict(context, cycle, unsure, &mut outline).await?;
+        }
+        if !is_later {
+            let warnings = verified.warnings.iter().cloned();
+            outline.header.warnings.splice(0..0, warnings);
+        }
+        let name = &context.job.rules.name;
+        outline.header.application_changed = self.store.holds_removals(name)?;
         let now = (self.now)();
         let limits = context.job.rules.limits;
         let header = outline.header.clone();
@@ -354,8 +392,19 @@ impl Agent {
     ) -> Result<Context<'a>, Error> {
         let name = &job.rules.name;
         self.store.note_fingerprint(name, &job.fingerprint)?;
-        if self.store.note_target(name, &job.target.base_url)? {
-            tracing::warn!(job = %name, "the target has another address: reading there what is linked");
+        let token = job.target.token.read().map_err(|source| Error::Secret {
+            key: "target.token",
+            source,
+        })?;
+        let settings = TargetSettings {
+            address: job.target.base_url.clone(),
+            credential: self.key.digest("credential", &token),
+        };
+        if self.store.compare_settings(name, &settings)? {
+            tracing::warn!(
+                job = %name,
+                "the target's address or token changed: verifying the links"
+            );
         }
         if options.initial {
             self.store.restart(name)?;
@@ -374,19 +423,28 @@ impl Agent {
             job,
             options,
             progress,
-            reader: self.reader(job)?.hiding(redactions.hidden()),
+            reader: self.reader_with(job, token)?.hiding(redactions.hidden()),
+            settings,
+            is_first: !self.store.is_established(name)?,
             redactions,
             kind,
             source_requests: Arc::default(),
             hides_disabled: OnceCell::new(),
+            seed: OnceLock::new(),
+            first_gone: OnceCell::new(),
         })
     }
 
     fn reader(&self, job: &config::Job) -> Result<scim::Reader, Error> {
-        let token = scim::Token::new(job.target.token.read().map_err(|source| Error::Secret {
+        let token = job.target.token.read().map_err(|source| Error::Secret {
             key: "target.token",
             source,
-        })?);
+        })?;
+        self.reader_with(job, token)
+    }
+
+    fn reader_with(&self, job: &config::Job, token: String) -> Result<scim::Reader, Error> {
+        let token = scim::Token::new(token);
         Ok(scim::Reader::new(&job.target, token, self.stop.clone())?)
     }
 

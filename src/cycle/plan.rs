@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use super::facts::Facts;
 use super::lookup::Finder;
 use super::names;
+use super::old_accounts::targets_of;
 use super::settle::{Settled, Settler};
 use super::tenant::Reading;
 use super::{Context, Error};
@@ -16,7 +17,7 @@ use crate::engine::mapping::Environment;
 use crate::engine::model::{Key, ObjectKind, SourceId, TargetId, TargetPath};
 use crate::engine::plan::{
     self, Candidate, Decision, Draft, Found, Header, Order, Pending, Planner, Skipped, Step,
-    Subject, Warning, Why, by_reference,
+    Strangers, Subject, Warning, Why, by_reference,
 };
 use crate::engine::summary::{CycleKind, Progress};
 use crate::report;
@@ -44,6 +45,8 @@ pub(super) struct Outline {
     pub(super) scope_groups: BTreeSet<Key>,
     /// Objects that are not in the plan because an earlier write may still be under way, and until when.
     pub(super) waiting: BTreeMap<Key, DateTime<Utc>>,
+    /// Old addresses of some users could not be read, who therefore wait.
+    pub(super) lacks_addresses: bool,
 }
 
 impl Outline {
@@ -56,6 +59,7 @@ impl Outline {
             postponed,
             scope_groups: _,
             waiting,
+            lacks_addresses,
         } = later;
         for key in self.waiting.keys() {
             self.postponed.remove(key);
@@ -65,6 +69,7 @@ impl Outline {
         self.existing.extend(existing);
         self.postponed.extend(postponed);
         self.waiting = waiting;
+        self.lacks_addresses |= lacks_addresses;
         self
     }
 }
@@ -84,6 +89,7 @@ pub(super) async fn plan(
     reading: &Reading,
     cycle: i64,
     whom: Whom,
+    unverified: &BTreeSet<Key>,
 ) -> Result<Outline, Error> {
     // The keys of its hash come from the operating system, so that what is drawn cannot be predicted;
     // but in this cycle the same is drawn as often as a mapping is evaluated.
@@ -118,14 +124,18 @@ pub(super) async fn plan(
         cycle,
         facts: Facts::new(context).await?,
         planner,
+        unverified,
         outline: Outline {
             header: Header::default(),
             scope: Vec::new(),
             existing: Vec::new(),
-            postponed: BTreeSet::new(),
+            postponed: unverified.clone(),
             waiting: BTreeMap::new(),
             scope_groups: BTreeSet::new(),
+            lacks_addresses: false,
         },
+        claimed: BTreeSet::new(),
+        strangers: None,
         shown_members: BTreeMap::new(),
         is_full: reading.kind == CycleKind::Initial
             && context.options.only.is_none()
@@ -137,18 +147,24 @@ pub(super) async fn plan(
     driver.run().await?;
     let mut header = driver.finish().await?;
     header.misnamed = misnamed;
+    header.strangers = driver.strangers;
     let mut outline = driver.outline;
     outline.header = header;
     outline.scope_groups = driver.facts.scope_groups();
     Ok(outline)
 }
 
-struct Driver<'a> {
-    context: &'a Context<'a>,
+pub(super) struct Driver<'a> {
+    pub(super) context: &'a Context<'a>,
     cycle: i64,
     facts: Facts<'a>,
-    planner: Planner<'a>,
+    pub(super) planner: Planner<'a>,
+    /// Objects of links that are formerly ours and could not be verified.
+    unverified: &'a BTreeSet<Key>,
     outline: Outline,
+    /// Accounts that look-ups found, in the first cycle on a new state.
+    pub(super) claimed: BTreeSet<TargetId>,
+    pub(super) strangers: Option<Strangers>,
     /// The members that the target shows of groups that are adopted.
     shown_members: BTreeMap<Key, Vec<TargetId>>,
     /// Everything is evaluated.
@@ -230,6 +246,14 @@ impl Driver<'_> {
         let Order { ranked, circular } = self.order(kind, keys).await?;
         self.planner.circular(circular);
         let mut finder = Finder::new(self.context, kind);
+        let lists_all = self.context.is_first
+            && self.is_full
+            && kind == ObjectKind::User
+            && matches!(taken, Taken::All)
+            && self.context.job.rules.users.enabled;
+        if lists_all {
+            finder.read_list().await?;
+        }
         let mut waiting = Vec::new();
         let mut chunks = ranked
             .chunk_by(|(one, _), (other, _)| one == other)
@@ -272,6 +296,9 @@ impl Driver<'_> {
             self.write().await?;
         }
         self.look_up(&mut finder, &mut waiting).await?;
+        if lists_all {
+            self.list_strangers(&finder).await?;
+        }
         self.write().await
     }
 
@@ -286,7 +313,8 @@ impl Driver<'_> {
         Ok(())
     }
 
-    fn load(&self, keys: Vec<Key>) -> impl Future<Output = Result<Vec<Loaded>, Error>> + use<> {
+    fn load(&self, mut keys: Vec<Key>) -> impl Future<Output = Result<Vec<Loaded>, Error>> + use<> {
+        keys.retain(|key| !self.unverified.contains(key));
         let job = self.context.job.rules.name.clone();
         let store = self.context.agent.store.clone();
         let loading =
@@ -328,7 +356,16 @@ impl Driver<'_> {
             return Ok(());
         }
         let waiting = std::mem::take(waiting);
-        let found = finder.find(&waiting, &mut self.planner).await?;
+        let mut found = finder.find(&waiting, &mut self.planner).await?;
+        if !self
+            .look_by_old_addresses(finder, &waiting, &mut found)
+            .await?
+        {
+            self.outline.lacks_addresses = true;
+        }
+        if self.context.is_first {
+            self.claimed.extend(found.iter().flat_map(targets_of));
+        }
         for (pending, found) in waiting.into_iter().zip(found) {
             let kind = pending.candidate().object.kind;
             if let (ObjectKind::Group, Found::One { object, .. }) = (kind, &found)

@@ -11,7 +11,7 @@ use crate::engine::guard::WhyHeld;
 use crate::engine::model::Key;
 use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::{Count, Totals, Why};
-use crate::engine::summary::{CycleKind, FailedObject, HeldRemovals, Summary};
+use crate::engine::summary::{CycleKind, FailedObject, Health, HeldRemovals, Summary};
 use crate::report;
 use crate::store::{Evaluated, Evaluation, MarkCutoff, NotPlanned, RequestRecord};
 
@@ -85,6 +85,7 @@ pub(super) async fn finish(
         postponed,
         waiting: _,
         scope_groups: _,
+        lacks_addresses,
     } = outline;
     reads(context, cycle)?;
     let mut unfinished = postponed;
@@ -110,11 +111,13 @@ pub(super) async fn finish(
     let job = context.job.rules.name.clone();
     let has_completed = tally.reached_end && context.options.only.is_none();
     let nested_groups = context.job.rules.scope.nested_groups;
+    let holds_nothing = held.is_empty();
     let linked = context
         .state(move |store| {
             store.set_scope(&job, &verdicts)?;
             if everything {
                 store.lapse_holds(&job, cycle, &unfinished, now)?;
+                store.note_evaluated(&job, holds_nothing, !lacks_addresses)?;
                 store.note_seen(&job)?;
             }
             if has_completed {
@@ -158,6 +161,7 @@ pub(super) async fn finish(
         failed,
         not_tried: tally.not_tried,
         warnings: header.warnings,
+        strangers: header.strangers,
         held: (!held.is_empty()).then_some(HeldRemovals {
             why: held,
             removals: totals.held,
@@ -260,6 +264,7 @@ pub(super) fn stopped(
         failed: 0,
         not_tried: 0,
         warnings: Vec::new(),
+        strangers: None,
         held: None,
         incomplete: None,
         misnamed: Vec::new(),
@@ -280,6 +285,11 @@ pub(super) fn failed(context: &Context<'_>, cycle: i64, error: &Error) -> Result
     reads(context, cycle)?;
     let now = (context.agent.now)();
     let store = &context.agent.store;
-    store.fail_cycle(cycle, &error.chain(), context.requests(), now)?;
+    let health = if error.needs_decision() {
+        Health::Held
+    } else {
+        Health::Failed
+    };
+    store.fail_cycle(cycle, health, &error.chain(), context.requests(), now)?;
     Ok(())
 }

@@ -56,6 +56,14 @@ enum There {
 }
 
 impl Applier<'_> {
+    /// When the first object is gone, the whole target may be another.
+    pub(super) async fn verify_target(&self) {
+        if let Err(error) = self.context.at_gone().await {
+            self.health.abort(error.chain());
+            self.another_target.get_or_init(|| error);
+        }
+    }
+
     pub(super) async fn after(
         &self,
         attempt: Attempt<'_>,
@@ -170,9 +178,13 @@ impl Applier<'_> {
         match lookup::by_queries(self.context, kind, keys, &[], &lookup::nobody_gives_up).await {
             Ok(Found::None) => Next::Again,
             // What is found is linked.
-            Ok(Found::One { .. } | Found::Several { .. } | Found::Failed(_)) | Err(_) => {
-                Next::Failed
-            }
+            Ok(
+                Found::One { .. }
+                | Found::Several { .. }
+                | Found::OldAddress { .. }
+                | Found::Failed(_),
+            )
+            | Err(_) => Next::Failed,
         }
     }
 

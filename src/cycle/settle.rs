@@ -138,6 +138,7 @@ impl<'a> Settler<'a> {
         let missing = Missing { kind, key, link };
         match gone::look(self.context, missing, &keys).await {
             Ok(Whereabouts::Gone) => {
+                self.context.at_gone().await?;
                 self.context
                     .state(move |store| store.unlink(&job, key))
                     .await?;
@@ -180,7 +181,7 @@ impl<'a> Settler<'a> {
                 }
                 Found::Several { key, targets } => Settled::Skip(Why::Ambiguous { key, targets }),
                 Found::Failed(words) => Settled::Skip(Why::LookupFailed(words)),
-                Found::None | Found::One { .. } => {
+                Found::None | Found::One { .. } | Found::OldAddress { .. } => {
                     let due = self.settles_at(unknown);
                     if due > self.now {
                         Settled::Wait(due)

@@ -23,6 +23,8 @@ pub(crate) struct Census {
     /// What the source held at the job's last complete reading, and what it holds now.
     pub(crate) source_before: Count,
     pub(crate) source_now: Count,
+    /// The application is another than the one that the links were made for.
+    pub(crate) application_changed: bool,
 }
 
 /// What was linked and active 24 hours ago; in a younger job after its first cycle.
@@ -92,6 +94,8 @@ pub(crate) enum WhyHeld {
     },
     /// They were held after a sudden shrink, and wait for a decision.
     Undecided,
+    /// The application is another than the one that the links were made for.
+    ApplicationChanged,
 }
 
 /// A scope of fewer objects than this is a trial; emptying it does not look like an empty answer.
@@ -167,6 +171,16 @@ pub(crate) fn review(census: &Census, limits: &Limits) -> Verdict {
         (limit, _) => MEMBERSHIPS.or(limit, active.memberships),
     };
     let mut held = BTreeMap::new();
+    if census.application_changed {
+        let planned = RemovalClass::ALL
+            .into_iter()
+            .filter(|class| planned(*class) > 0);
+        held.extend(planned.map(|class| (class, WhyHeld::ApplicationChanged)));
+        return Verdict {
+            held,
+            shrunk: shrunk_source(census),
+        };
+    }
     for (class, counted, limit) in [
         (RemovalClass::Certain, Counted::BlockedOrDeleted, users),
         (RemovalClass::User, Counted::OtherUsers, users),

@@ -14,5 +14,6 @@ pub(crate) mod outcome;
 pub(crate) mod plan;
 pub(crate) mod record;
 pub(crate) mod redact;
+pub(crate) mod same_target;
 pub(crate) mod scope;
 pub(crate) mod summary;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::guard::WhyHeld;
-use super::model::{JobName, TargetId, Value};
+use super::model::{JobName, MatchKey, TargetId, TargetPath, Value};
 use super::outcome::Class;
 use super::plan::{Count, Subject, Why, WhyRemoved};
 use super::summary::{CycleKind, Health, Requests};
@@ -117,6 +117,43 @@ pub(crate) struct Escrowed {
     pub(crate) class: Option<Class>,
     pub(crate) http_status: Option<u16>,
     pub(crate) message: String,
+}
+
+/// A source object and the target object that it is linked to, or may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LinkRecord {
+    pub(crate) subject: Subject,
+    pub(crate) target: Option<TargetId>,
+    pub(crate) state: LinkState,
+    /// What was last sent, where it was asked for.
+    pub(crate) sent: BTreeMap<TargetPath, Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LinkState {
+    InScope,
+    OutOfScope,
+    /// The next cycle reads the target object before it compares it.
+    ToBeRead,
+    /// The next cycle verifies it before it is used.
+    FormerlyOurs,
+    /// Not linked: an old address found the target object, and an operator must decide.
+    OldAddress(MatchKey),
+    /// Not linked: an operator decided that the user is new.
+    New,
+}
+
+impl LinkState {
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::InScope => "in-scope",
+            Self::OutOfScope => "out-of-scope",
+            Self::ToBeRead => "to-be-read",
+            Self::FormerlyOurs => "formerly-ours",
+            Self::OldAddress(_) => "old-address",
+            Self::New => "new",
+        }
+    }
 }
 
 /// What is held of a job, since when, and why.

@@ -8,7 +8,7 @@ use super::guard::WhyHeld;
 use super::model::JobName;
 use super::names::Misnamed;
 use super::outcome::Failure;
-use super::plan::{Count, Subject, Warning};
+use super::plan::{Count, Strangers, Subject, Warning};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Summary {
@@ -36,6 +36,8 @@ pub(crate) struct Summary {
     pub(crate) not_tried: u64,
     /// What the plan warned of, carried out all the same.
     pub(crate) warnings: Vec<Warning>,
+    /// In the first cycle on a new state, the active accounts of no user in scope.
+    pub(crate) strangers: Option<Strangers>,
     /// Why removals are held, and how many.
     pub(crate) held: Option<HeldRemovals>,
     /// Why the source could not be read completely, or the scope is in doubt: what hangs on it was not
@@ -63,7 +65,7 @@ impl Summary {
             Health::Incomplete
         } else if self.held.is_some() {
             Health::Held
-        } else if self.failed > 0 || self.not_tried > 0 {
+        } else if self.failed > 0 || self.not_tried > 0 || self.strangers.is_some() {
             Health::ObjectsFailed
         } else {
             Health::Succeeded
@@ -75,7 +77,7 @@ impl Summary {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Health {
     Succeeded,
-    /// It was completed, but some objects failed.
+    /// It was completed, but some objects failed, or there are accounts of no user in scope.
     ObjectsFailed,
     /// It was completed, but removals are held.
     Held,

@@ -141,6 +141,27 @@ impl Client {
         Ok(Some(roles.collect()))
     }
 
+    /// The addresses that each of these users has or had. What could not be read is left out.
+    pub(crate) async fn addresses_of(
+        &self,
+        ids: &[SourceId],
+    ) -> Result<BTreeMap<SourceId, Vec<String>>, Error> {
+        let path = |id: &SourceId| format!("/users/{id}?$select=id,proxyAddresses");
+        let answers = self.batch(ids, path).await?.into_iter();
+        let read = answers.filter_map(|(id, answer)| {
+            let user: wire::Addressed = serde_json::from_value(answer.body).ok()?;
+            let addresses = user.proxy_addresses.unwrap_or_default().into_iter();
+            let addresses = addresses.filter_map(|address| {
+                let (protocol, address) = address.split_once(':')?;
+                protocol
+                    .eq_ignore_ascii_case("smtp")
+                    .then(|| address.to_owned())
+            });
+            (answer.status == 200).then(|| (id, addresses.collect()))
+        });
+        Ok(read.collect())
+    }
+
     /// A whole list of each object, and whether any was refused. One that the tenant does not have is left
     /// out, too.
     async fn lists<T: serde::de::DeserializeOwned>(

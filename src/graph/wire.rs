@@ -97,6 +97,13 @@ pub(super) struct Identified {
     pub(super) id: String,
 }
 
+/// A user with the addresses of past and present, such as `smtp:old@contoso.com`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Addressed {
+    #[serde(rename = "proxyAddresses")]
+    pub(super) proxy_addresses: Option<Vec<String>>,
+}
+
 /// `appRoleAssignment`, as it is read of a user or group.
 #[derive(Debug, Deserialize)]
 pub(super) struct HeldRole {

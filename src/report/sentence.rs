@@ -10,7 +10,7 @@ use crate::engine::mapping::AttributeError;
 use crate::engine::model::{Key, MatchKey, ObjectKind, SourceId, Value, Via};
 use crate::engine::names::{Misnamed, Naming};
 use crate::engine::plan::{
-    Count, RemovalClass, Skipped, Subject, Verb, Warning, Why, WhyOut, WhyRemoved,
+    Count, RemovalClass, Skipped, Strangers, Subject, Verb, Warning, Why, WhyOut, WhyRemoved,
 };
 use crate::engine::redact::{REDACTED, Shown};
 use crate::engine::summary::CycleKind;
@@ -298,6 +298,15 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
                 ids.join(", ")
             )
         }
+        Why::OldAddress { key: wanted, target } => {
+            let id = clean(target.as_str());
+            format!(
+                "an account in the target has an old address of this user ({}, id {id}), so it is not created; if \
+                 it is the same person: entrain links relink JOB USER {id}; if not: entrain links relink JOB \
+                 USER --new",
+                key(wanted, names),
+            )
+        }
         Why::Taken { key: wanted, target, by } => {
             let target = clean(target.as_str());
             let remedy = match kind {
@@ -352,10 +361,20 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
 
 /// What a plan warns of: a plain sentence without a full stop.
 pub(crate) fn warning(warning: &Warning) -> String {
-    let Warning::SeveralGroups { person, groups } = warning;
     let name = |subject: &Subject| {
         let Subject { id, label, .. } = subject;
         clean(if label.is_empty() { id.as_str() } else { label })
+    };
+    let (person, groups) = match warning {
+        Warning::SeveralGroups { person, groups } => (person, groups),
+        Warning::MatchedAnew { subject, target } => {
+            return format!(
+                "{} is matched anew: the object that it was linked to (id {}) is gone from the target or \
+                 belongs to another",
+                name(subject),
+                clean(target.as_str())
+            );
+        }
     };
     let mut names: Vec<String> = groups.iter().take(GROUPS_NAMED).map(name).collect();
     let more = groups.len().saturating_sub(GROUPS_NAMED) as u64;
@@ -427,6 +446,11 @@ pub(crate) fn why_held(why: WhyHeld) -> String {
                 if planned == 1 { one } else { many },
                 number(limit)
             )
+        }
+        WhyHeld::ApplicationChanged => {
+            "the job's application is another than before, so that every removal \
+                                        needs approval once"
+                .to_owned()
         }
         WhyHeld::EmptiedScope { kind, linked } => format!(
             "no {kind} is in scope any more, though {} are linked: probably an empty answer from Entra",
@@ -579,6 +603,15 @@ pub(crate) fn doubts(misnamed: &[Misnamed]) -> BTreeMap<Naming, String> {
 /// Whether the reason why removals wait does not tell of it already.
 pub(crate) fn is_news(misnamed: &Misnamed) -> bool {
     !misnamed.casts_doubt_on_removals()
+}
+
+/// Active accounts of no user in scope: a sentence without a full stop.
+pub(crate) fn strangers(strangers: &Strangers) -> String {
+    let Strangers { count, first: _ } = strangers;
+    format!(
+        "the target has {} of no user in scope, which may belong to users who left; this is said once",
+        things(*count, "active account")
+    )
 }
 
 #[cfg(test)]

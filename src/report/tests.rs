@@ -774,6 +774,7 @@ fn summary() -> Summary {
         failed: 3,
         not_tried: 1,
         warnings: in_several_groups(1),
+        strangers: None,
         held: Some(HeldRemovals {
             why: vec![
                 WhyHeld::TooMany {

@@ -21,6 +21,7 @@ use super::systemd;
 use crate::config::{Config, Job};
 use crate::cycle::{self, Agent, Options};
 use crate::engine::model::JobName;
+use crate::engine::plan::Warning;
 use crate::engine::summary::{Health, Progress, Summary};
 use crate::store::Store;
 
@@ -290,6 +291,11 @@ async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy)
             tracing::info!(job = %name, "the cycle was stopped; the next one goes on from here");
             Health::Stopped
         }
+        Ok(Err(error)) if error.needs_decision() => {
+            let error = error.chain();
+            tracing::error!(job = %name, error, "the cycle was held");
+            Health::Held
+        }
         Ok(Err(error)) => {
             let error = error.chain();
             tracing::error!(job = %name, error, "the cycle could not go on; it is tried again when it is due");
@@ -319,6 +325,7 @@ fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
         failed,
         not_tried,
         warnings,
+        strangers,
         held,
         incomplete,
         misnamed,
@@ -348,8 +355,20 @@ fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
         let first = named.join(", ");
         tracing::warn!(%job, cycle, failed, first, "some objects failed; see `entrain status`");
     }
-    if !warnings.is_empty() {
-        let people = warnings.len();
+    if let Some(strangers) = strangers {
+        let accounts = strangers.count;
+        tracing::warn!(%job, cycle, accounts, "the target has active accounts of no user in scope, which may belong to users who left");
+        for (id, _) in &strangers.first {
+            tracing::warn!(%job, cycle, %id, "an active account of no user in scope");
+        }
+    }
+    let in_several = |warning: &&Warning| matches!(warning, Warning::SeveralGroups { .. });
+    let people = warnings.iter().filter(in_several).count();
+    let links = warnings.len() - people;
+    if links > 0 {
+        tracing::warn!(%job, cycle, links, "the objects of some links were gone from the target or belong to others: matched anew");
+    }
+    if people > 0 {
         tracing::warn!(%job, cycle, people, "people are in several groups, and the target should have each in one; `entrain sync --initial` names them all");
     }
     if let Some(held) = held {

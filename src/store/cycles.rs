@@ -62,6 +62,7 @@ impl Store {
             failed,
             not_tried,
             warnings: _,
+            strangers: _,
             held,
             incomplete,
             misnamed: _,
@@ -112,6 +113,7 @@ impl Store {
     pub(crate) fn fail_cycle(
         &self,
         cycle: i64,
+        health: Health,
         error: &str,
         requests: Requests,
         now: DateTime<Utc>,
@@ -126,7 +128,7 @@ impl Store {
                  WHERE number = ?1",
                 params![
                     cycle,
-                    CycleState::Ended(Health::Failed),
+                    CycleState::Ended(health),
                     Column(now),
                     error,
                     Column(requests.source),
@@ -159,28 +161,27 @@ impl Store {
             Ok((status, running))
         })?;
         if running {
-            self.note_interrupted(&mut status.cycles)?;
+            self.note_interrupted(&mut status.cycles);
         }
         Ok(status)
     }
 
     pub(crate) fn last_cycle(&self, job: &JobName) -> Result<Option<CycleRecord>, Error> {
         let mut cycles = self.read("look up the last cycle", |state| last_cycles(state, job, 1))?;
-        self.note_interrupted(&mut cycles)?;
+        self.note_interrupted(&mut cycles);
         Ok(cycles.pop())
     }
 
     /// No cycle runs when no process holds the lock: it was interrupted.
-    fn note_interrupted(&self, cycles: &mut [CycleRecord]) -> Result<(), Error> {
+    fn note_interrupted(&self, cycles: &mut [CycleRecord]) {
         let running = cycles
             .iter_mut()
             .filter(|cycle| cycle.state == CycleState::Running);
         for cycle in running {
-            if !self.is_locked()? {
+            if !self.was_locked {
                 cycle.state = CycleState::Interrupted;
             }
         }
-        Ok(())
     }
 }
 

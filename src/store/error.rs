@@ -7,6 +7,12 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use crate::config::SecretError;
+
+/// What a cycle on a new state does, and no more than that.
+const NEW_STATE: &str = "the next cycle then reads and matches everything anew; users that it finds only by \
+     an old address are not created until you decide, and it lists the active accounts of no user in scope";
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("could not {attempt} {}", path.display())]
@@ -21,6 +27,30 @@ pub(crate) enum Error {
         path.display()
     )]
     Missing { path: PathBuf },
+    #[error("could not open the state file {}", path.display())]
+    Open {
+        path: PathBuf,
+        #[source]
+        source: Cause,
+    },
+    #[error("{} is a folder; name a file in state.path", path.display())]
+    Folder { path: PathBuf },
+    #[error(
+        "the state file {} was removed or replaced while this process was using it; nothing more is written. \
+         Put it back, or run the next cycle on the new one: {NEW_STATE}",
+        path.display()
+    )]
+    Replaced { path: PathBuf },
+    #[error(
+        "the state file {} was in use at {} when its process ended, and what that process wrote last is \
+         missing: the file {} was not moved along. Move {}-wal next to it as well. If that is lost: \
+         entrain state accept-move, and the next cycle verifies the links before it writes",
+        path.display(),
+        old.display(),
+        wal_of(path).display(),
+        old.display()
+    )]
+    Moved { path: PathBuf, old: PathBuf },
     #[error(
         "{} is not a state file of entrain; name another file in state.path, or move this one away",
         path.display()
@@ -38,7 +68,7 @@ pub(crate) enum Error {
     },
     #[error(
         "the state file {} was written by an early build of entrain, whose format is no longer read; \
-         move it away: the next cycle then reads and matches everything anew and creates nothing twice",
+         move it away: {NEW_STATE}",
         path.display()
     )]
     Early { path: PathBuf },
@@ -59,8 +89,10 @@ pub(crate) enum Error {
         known: i64,
     },
     #[error(
-        "the state file {} is damaged; restore it from a backup, or move it away: the next cycle then \
-         reads and matches everything anew and creates nothing twice",
+        "the state file {} is damaged. Remove it with the files {}-wal and {}-shm, which belong to it, and \
+         restore all of a backup; without a backup, move the three away: {NEW_STATE}",
+        path.display(),
+        path.display(),
         path.display()
     )]
     Damaged {
@@ -86,6 +118,16 @@ pub(crate) enum Error {
         #[source]
         source: Cause,
     },
+    #[error("the key of the state (state.key) cannot be read")]
+    Key {
+        #[source]
+        source: SecretError,
+    },
+    #[error(
+        "this state holds the tenant {known}, and source.tenant_id names {configured}, to which all of them \
+         would look deleted; put the old id back, or name another state file in state.path"
+    )]
+    OtherTenant { known: String, configured: String },
     #[error("could not {attempt}: begin_round comes before the first page")]
     NoRound { attempt: &'static str },
 }
@@ -96,7 +138,13 @@ pub(crate) struct Cause(rusqlite::Error);
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        let words = match &self.0 {
+            // Not the statement, which fills a screen.
+            rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+            other => other.to_string(),
+        };
+        let words: Vec<&str> = words.split_whitespace().collect();
+        f.write_str(&words.join(" "))
     }
 }
 
@@ -112,7 +160,7 @@ impl Error {
     /// Sorts an error of `SQLite` by what a person must do about it.
     pub(super) fn new(attempt: &'static str, path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
-        match source.sqlite_error_code() {
+        match code_of(&source) {
             Some(ErrorCode::NotADatabase) => Self::Foreign { path },
             Some(ErrorCode::DatabaseCorrupt) => Self::Damaged {
                 path,
@@ -128,4 +176,34 @@ impl Error {
             },
         }
     }
+
+    /// The same while the file is opened.
+    pub(super) fn opening(path: &Path, source: rusqlite::Error) -> Self {
+        match Self::new("open", path, source) {
+            Self::Query {
+                attempt: _,
+                path,
+                source,
+            } => Self::Open { path, source },
+            other => other,
+        }
+    }
+}
+
+/// What kind of error it is; a value that cannot be read is damage as well.
+pub(super) fn code_of(error: &rusqlite::Error) -> Option<ErrorCode> {
+    match error {
+        rusqlite::Error::SqlInputError { error, .. } => Some(error.code),
+        rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::InvalidColumnType(..) => {
+            Some(ErrorCode::DatabaseCorrupt)
+        }
+        other => other.sqlite_error_code(),
+    }
+}
+
+/// The write-ahead log of a state file.
+pub(super) fn wal_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
 }

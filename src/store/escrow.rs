@@ -26,6 +26,17 @@ pub(crate) struct NotPlanned {
 }
 
 impl Store {
+    /// Forgets the failures of a job. The objects stay marked, so that the next cycle tries them.
+    pub(crate) fn forget_escrow(&self, job: &JobName) -> Result<(), Error> {
+        self.write("forget the escrow", |state| {
+            state.run(
+                "DELETE FROM escrow WHERE job = ?1",
+                params![state.job_or_none(job)?],
+            )?;
+            Ok(())
+        })
+    }
+
     /// Records objects that could not be planned: in escrow, marked, and in the provisioning log.
     pub(crate) fn record_not_planned(
         &self,

@@ -331,6 +331,7 @@ const SHRUNK_SOURCE: &str = "shrunk-source";
 const TOO_MANY: &str = "too-many-deletions";
 const EMPTIED: &str = "emptied-scope";
 const UNDECIDED: &str = "undecided";
+const APPLICATION: &str = "application-changed";
 
 fn numbers(why: WhyHeld) -> (&'static str, &'static str, u64, u64, u64) {
     match why {
@@ -348,6 +349,7 @@ fn numbers(why: WhyHeld) -> (&'static str, &'static str, u64, u64, u64) {
             (SHRUNK_SOURCE, kind_word(kind), before, now, 0)
         }
         WhyHeld::Undecided => (UNDECIDED, "", 0, 0, 0),
+        WhyHeld::ApplicationChanged => (APPLICATION, "", 0, 0, 0),
     }
 }
 
@@ -389,6 +391,7 @@ fn why(row: &Row<'_>) -> rusqlite::Result<WhyHeld> {
             now: second,
         }),
         UNDECIDED => Ok(WhyHeld::Undecided),
+        APPLICATION => Ok(WhyHeld::ApplicationChanged),
         _ => Err(unreadable("reason of a hold").into()),
     }
 }

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::marks::Marks;
-use super::state::{State, first_link};
+use super::state::State;
 use super::wire::Column;
 use super::{Error, Store};
 use crate::engine::model::JobName;
@@ -16,6 +16,14 @@ pub(crate) struct JobState {
     /// Everything must be evaluated: the job is new, its config changed, or it was restarted.
     pub(crate) full_evaluation: bool,
     pub(crate) last_cycle: Option<CycleRecord>,
+}
+
+/// What a job's links were made with: where these change, the links may not be what they were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TargetSettings {
+    pub(crate) address: String,
+    /// A keyed digest.
+    pub(crate) credential: String,
 }
 
 impl Store {
@@ -51,31 +59,102 @@ impl Store {
         })
     }
 
-    /// Notes where the job's target is. When that is another address than last time, nothing is taken
-    /// for granted: each link stays, and is read in the target before it is compared again. Links are
-    /// not dropped, because most targets only moved.
-    pub(crate) fn note_target(&self, job: &JobName, address: &str) -> Result<bool, Error> {
-        self.write("note where the job's target is", |tx| {
-            let job = ensure_job(tx, job)?;
-            let known: Option<String> = tx
-                .prepare_cached("SELECT target FROM jobs WHERE key = ?1")?
-                .query_row(params![job], |row| row.get(0))?;
-            if known.as_deref() == Some(address) {
-                return Ok(false);
-            }
-            tx.run(
-                "UPDATE jobs SET target = ?2 WHERE key = ?1",
-                params![job, address],
+    /// Compares what the job's target is reached with to what its links were made with. Where it is
+    /// another, everything is evaluated, and so the links are verified first. It is noted only when they
+    /// were: see [`Store::note_settings`].
+    pub(crate) fn compare_settings(
+        &self,
+        job: &JobName,
+        settings: &TargetSettings,
+    ) -> Result<bool, Error> {
+        let changed = self.settings(job)?.is_some_and(|known| known != *settings);
+        if changed {
+            self.restart(job)?;
+        }
+        Ok(changed)
+    }
+
+    /// What the job's links were made with.
+    pub(crate) fn settings(&self, job: &JobName) -> Result<Option<TargetSettings>, Error> {
+        self.read("look up what the job's target is", |state| {
+            settings(state, state.job_or_none(job)?)
+        })
+    }
+
+    /// The links are those of the target that these lead to.
+    pub(crate) fn note_settings(
+        &self,
+        job: &JobName,
+        settings: &TargetSettings,
+    ) -> Result<(), Error> {
+        let TargetSettings {
+            address,
+            credential,
+        } = settings;
+        if self.settings(job)?.as_ref() == Some(settings) {
+            return Ok(());
+        }
+        self.write("note what the job's target is", |state| {
+            let job = ensure_job(state, job)?;
+            state.run(
+                "UPDATE jobs SET target = ?2, credential = ?3 WHERE key = ?1",
+                params![job, address, credential],
             )?;
-            if known.is_none() {
-                return Ok(false);
-            }
-            tx.run(
-                "UPDATE links SET unread = 1 WHERE link > ?1 AND link < ?2",
-                params![first_link(job), first_link(job + 1)],
+            Ok(())
+        })
+    }
+
+    /// The links are those of the application that was read last. Where it is another than before, all
+    /// removals are held once.
+    pub(crate) fn note_linked_application(&self, job: &JobName) -> Result<(), Error> {
+        self.write("note the job's application", |state| {
+            state.run(
+                "UPDATE jobs SET application = service_principal,
+                     hold_removals = hold_removals OR application IS NOT NULL
+                 WHERE name = ?1 AND application IS NOT service_principal",
+                params![job],
             )?;
-            require_full_evaluation(tx, job)?;
-            Ok(true)
+            Ok(())
+        })
+    }
+
+    /// Whether everything was evaluated once since the state was made.
+    pub(crate) fn is_established(&self, job: &JobName) -> Result<bool, Error> {
+        self.read("look up the job", |state| {
+            let established: Option<bool> = state
+                .prepare_cached("SELECT established FROM jobs WHERE name = ?1")?
+                .query_row(params![job], |row| row.get(0))
+                .optional()?;
+            Ok(established.unwrap_or(false))
+        })
+    }
+
+    /// Everything was evaluated: whether nothing is held, and whether every old address was looked for.
+    pub(crate) fn note_evaluated(
+        &self,
+        job: &JobName,
+        holds_nothing: bool,
+        is_established: bool,
+    ) -> Result<(), Error> {
+        self.write("note that everything was evaluated", |state| {
+            state.run(
+                "UPDATE jobs SET hold_removals = hold_removals AND NOT ?2,
+                                 established = established OR ?3
+                 WHERE name = ?1 AND ((hold_removals AND ?2) OR (?3 AND NOT established))",
+                params![job, holds_nothing, is_established],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Whether all removals of the job are held, because its application is another.
+    pub(crate) fn holds_removals(&self, job: &JobName) -> Result<bool, Error> {
+        self.read("look up what is held", |state| {
+            let held: Option<bool> = state
+                .prepare_cached("SELECT hold_removals FROM jobs WHERE name = ?1")?
+                .query_row(params![job], |row| row.get(0))
+                .optional()?;
+            Ok(held.unwrap_or(false))
         })
     }
 
@@ -155,6 +234,23 @@ impl Store {
     }
 }
 
+fn settings(state: &State, job: i64) -> rusqlite::Result<Option<TargetSettings>> {
+    let known = state
+        .prepare_cached("SELECT target, credential FROM jobs WHERE key = ?1")?
+        .query_row(params![job], |row| {
+            let (address, credential): (Option<String>, Option<String>) =
+                (row.get(0)?, row.get(1)?);
+            Ok(address
+                .zip(credential)
+                .map(|(address, credential)| TargetSettings {
+                    address,
+                    credential,
+                }))
+        })
+        .optional()?;
+    Ok(known.flatten())
+}
+
 /// The number of a job. One that is not known yet begins with a full evaluation.
 pub(super) fn ensure_job(state: &State, job: &JobName) -> rusqlite::Result<i64> {
     if let Some(key) = state.job(job)? {
@@ -169,7 +265,13 @@ pub(super) fn ensure_job(state: &State, job: &JobName) -> rusqlite::Result<i64> 
     Ok(key)
 }
 
-fn require_full_evaluation(state: &State, job: i64) -> rusqlite::Result<()> {
+pub(super) fn require_full_evaluation_of_all(state: &State) -> rusqlite::Result<()> {
+    let jobs: Vec<i64> = state.column("SELECT key FROM jobs", [])?;
+    jobs.into_iter()
+        .try_for_each(|job| require_full_evaluation(state, job))
+}
+
+pub(super) fn require_full_evaluation(state: &State, job: i64) -> rusqlite::Result<()> {
     let mark = Marks::of(state, job).number()?;
     state.run(
         "UPDATE jobs SET full_mark = ?2 WHERE key = ?1",

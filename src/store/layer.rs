@@ -8,6 +8,8 @@ use rusqlite::Connection;
 /// Tables that are no larger than what a cycle is to do.
 const COPIED: &[&str] = &[
     "counter",
+    "sources",
+    "old_accounts",
     "names",
     "paths",
     "watermarks",

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::codec::{pack_sent, unpack_sent};
 use super::marks::Marks;
+use super::relink::forget_old_account;
 use super::state::{State, first_link};
 use super::wire::Sent;
 use super::{Error, Store};
@@ -338,6 +339,7 @@ pub(super) fn put_link(
         if kind == ObjectKind::User {
             count_active(state, job, 1)?;
         }
+        forget_old_account(state, job, key)?;
         note_event(state, job, key)?;
     }
     put_held(state, job, key, held)

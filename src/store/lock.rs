@@ -1,15 +1,16 @@
 //! One process at a time runs cycles on a state file: an advisory lock on the file itself, whatever path
 //! leads to it, which the operating system releases however the process ends. Who holds it stands in
-//! `<state>.lock`, and only embellishes messages.
+//! `<state>.lock`, which is locked as well: so the lock outlasts a state file that is removed meanwhile.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use super::Error;
-use super::open::{create, one_name};
+use super::open::{create, sole_file};
 
 /// A look at the lock holds it for a moment; a process that starts just then tries again.
 const ATTEMPTS: u32 = 3;
@@ -20,13 +21,13 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
+    _note: File,
 }
 
 impl Lock {
     /// Takes the lock of the state file `path` for this process, and makes the file when it is missing.
     /// `command` is printed by a process that finds the lock taken.
     pub(crate) fn acquire(path: &Path, command: &str) -> Result<Self, Error> {
-        create(path)?;
         let failed = |attempt, path: &Path| {
             let path = path.to_owned();
             move |source| Error::File {
@@ -35,41 +36,68 @@ impl Lock {
                 source,
             }
         };
+        if path.is_dir() {
+            return Err(Error::Folder {
+                path: path.to_owned(),
+            });
+        }
+        let note_path = note_of(path);
+        // Before the state is made: it may have been removed under a process that uses it.
+        let mut note = private(
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false),
+        )
+        .open(&note_path)
+        .map_err(failed("create the lock file", &note_path))?;
+        take(&note, path, &note_path)?;
+        create(path)?;
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .open(path)
             .map_err(failed("open the state file", path))?;
-        one_name(&file, path)?;
-        let note = note_of(path);
-        for attempt in 1.. {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if attempt < ATTEMPTS => thread::sleep(PAUSE),
-                Err(TryLockError::WouldBlock) => {
-                    let holder = fs::read_to_string(&note).unwrap_or_default();
-                    let holder = holder.trim();
-                    return Err(Error::InUse {
-                        path: path.to_owned(),
-                        holder: (!holder.is_empty()).then(|| holder.to_owned()),
-                    });
-                }
-                Err(TryLockError::Error(source)) => return Err(failed("lock", path)(source)),
-            }
-        }
-        private(OpenOptions::new().write(true).create(true).truncate(true))
-            .open(&note)
-            .and_then(|mut note| {
-                use std::io::Write;
-                writeln!(note, "pid {}, {command}", std::process::id())
-            })
-            .map_err(failed("write to the lock file", &note))?;
-        Ok(Self { _file: file })
+        sole_file(&file, path)?;
+        take(&file, path, &note_path)?;
+        note.set_len(0)
+            .and_then(|()| writeln!(note, "pid {}, {command}", std::process::id()))
+            .map_err(failed("write to the lock file", &note_path))?;
+        Ok(Self {
+            _file: file,
+            _note: note,
+        })
     }
 }
 
-/// Whether a process holds the lock of the state file, this one included. By a descriptor that is open
-/// anyway: to open and close another would release the locks of `SQLite`.
+fn take(file: &File, path: &Path, note: &Path) -> Result<(), Error> {
+    for attempt in 1.. {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if attempt < ATTEMPTS => thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                let holder = fs::read_to_string(note).unwrap_or_default();
+                let holder = holder.trim();
+                return Err(Error::InUse {
+                    path: path.to_owned(),
+                    holder: (!holder.is_empty()).then(|| holder.to_owned()),
+                });
+            }
+            Err(TryLockError::Error(source)) => {
+                return Err(Error::File {
+                    attempt: "lock",
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a process holds the lock of the state file, this one included. Only before `SQLite` opens the
+/// file, and by a descriptor that stays open as long as it does: to close one releases its locks.
 pub(super) fn is_held(descriptor: &File, path: &Path) -> Result<bool, Error> {
     match descriptor.try_lock_shared() {
         Ok(()) => {
@@ -91,10 +119,24 @@ pub(super) fn is_held(descriptor: &File, path: &Path) -> Result<bool, Error> {
 
 /// Next to the file itself, wherever a symbolic link to it is.
 fn note_of(path: &Path) -> PathBuf {
-    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mut name = OsString::from(real);
+    let mut name = OsString::from(resolved(path));
     name.push(".lock");
     PathBuf::from(name)
+}
+
+/// The path with symbolic links followed, also where the file is not there.
+pub(super) fn resolved(path: &Path) -> PathBuf {
+    if let Ok(real) = fs::canonicalize(path) {
+        return real;
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = fs::canonicalize(folder.unwrap_or(Path::new(".")));
+    match (folder, path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
 }
 
 /// Files of the store are for their owner alone: they hold people's names.
@@ -127,6 +169,24 @@ mod tests {
         drop(first);
         assert!(!is_held(&other, &path).unwrap());
         Lock::acquire(&path, "run").unwrap();
+    }
+
+    #[test]
+    fn the_lock_outlasts_a_state_file_that_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("entrain.db");
+        let first = Lock::acquire(&path, "sync").unwrap();
+        let store = crate::store::Store::open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let error = Lock::acquire(&path, "sync").unwrap_err();
+        assert!(matches!(error, Error::InUse { .. }), "{error}");
+        assert!(!path.exists());
+        let job = crate::engine::model::JobName::new("demo");
+        let error = store.restart(&job).unwrap_err();
+        assert!(matches!(error, Error::Replaced { .. }), "{error}");
+        drop(store);
+        drop(first);
+        Lock::acquire(&path, "sync").unwrap();
     }
 
     #[cfg(unix)]

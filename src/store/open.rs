@@ -3,15 +3,17 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::error::{code_of, wal_of};
 use super::lock::{self, private};
 use super::migrations::{self, Format};
 use super::state::State;
-use super::{Error, layer};
+use super::{Error, layer, leftovers, place};
 
 /// How long another process, such as `status` or `approve`, may keep us waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -35,38 +37,87 @@ pub(crate) struct Store {
     state: Mutex<State>,
     descriptor: Option<File>,
     path: PathBuf,
+    /// Whether a process held the lock, this one included, when the file was opened.
+    pub(super) was_locked: bool,
+    mode: Mode,
+    /// How often the file had been opened, if this is to note that it is closed: `NOT_OURS` where another
+    /// process uses it.
+    pub(super) opened: AtomicI64,
+}
+
+const NOT_OURS: i64 = -1;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Write,
+    /// Nothing reaches the file.
+    Read,
+}
+
+/// Whether a file may be opened that was moved without its write-ahead log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moved {
+    Refuse,
+    Accept,
 }
 
 impl Store {
     /// Opens the state file, makes it when it is missing, and brings an older one up to date.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        Self::open_writable(path, Moved::Refuse)
+    }
+
+    /// The same for a file that was moved without its write-ahead log.
+    pub(crate) fn open_moved(path: &Path) -> Result<Self, Error> {
+        if !exists(path)? {
+            return Err(Error::Missing {
+                path: path.to_owned(),
+            });
+        }
+        Self::open_writable(path, Moved::Accept)
+    }
+
+    fn open_writable(path: &Path, moved: Moved) -> Result<Self, Error> {
+        leftovers::remove();
         create(path)?;
         let descriptor = describe(path)?;
+        // Before SQLite opens the file, and never again: see `lock`.
+        let was_locked = lock::is_held(&descriptor, path)?;
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        if check_format(&connection, path)?.is_some() {
+        if let Some(found) = check_format(&connection, path)? {
+            if found == migrations::newest() && moved == Moved::Refuse {
+                place::check(&connection, path)?;
+            }
             check_content(&connection, path)?;
         }
-        prepare(&mut connection)
-            .map_err(|source| Error::new("open the state file", path, source))?;
-        Self::on(connection, Some(descriptor), path, Ok)
+        prepare(&mut connection).map_err(|source| Error::opening(path, source))?;
+        let store = Self::on(connection, Some((descriptor, was_locked)), path, Ok)?;
+        if !was_locked {
+            let opened = store.read("look up where the state file is", place::opened)?;
+            store.opened.store(opened, Ordering::Relaxed);
+        }
+        Ok(store.writable())
     }
 
     /// Opens the state to plan with: everything can be written, and nothing of it is in the file. Where
     /// there is no state file the state is empty, and there still is none afterwards.
     pub(crate) fn open_plan(path: &Path) -> Result<Self, Error> {
-        let failed = |source| Error::new("open the state file", path, source);
+        let failed = |source| Error::opening(path, source);
+        leftovers::remove();
         if exists(path)? {
             let descriptor = describe(path)?;
-            let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            let was_locked = lock::is_held(&descriptor, path)?;
+            let connection = connect_to_read(path)?;
             match check_format(&connection, path)? {
                 Some(found) if found < migrations::newest() => {
                     return Err(older(path, found));
                 }
                 Some(_) => {
+                    place::check(&connection, path)?;
                     connection
                         .pragma_update(None, "cache_size", -CACHE)
                         .map_err(failed)?;
-                    return Self::on(connection, Some(descriptor), path, |state| {
+                    return Self::on(connection, Some((descriptor, was_locked)), path, |state| {
                         layer::put(&state)?;
                         Ok(state.layered())
                     });
@@ -92,35 +143,60 @@ impl Store {
             return Err(missing());
         }
         let descriptor = describe(path)?;
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let was_locked = lock::is_held(&descriptor, path)?;
+        let connection = connect_to_read(path)?;
         match check_format(&connection, path)? {
             None => Err(missing()),
             Some(found) if found < migrations::newest() => Err(older(path, found)),
-            Some(_) => Self::on(connection, Some(descriptor), path, Ok),
+            Some(_) => {
+                place::check(&connection, path)?;
+                Self::on(connection, Some((descriptor, was_locked)), path, Ok)
+            }
         }
     }
 
     fn on(
         connection: Connection,
-        descriptor: Option<File>,
+        file: Option<(File, bool)>,
         path: &Path,
         made: impl FnOnce(State) -> rusqlite::Result<State>,
     ) -> Result<Self, Error> {
         let state = State::new(connection)
             .and_then(made)
-            .map_err(|source| Error::new("open the state file", path, source))?;
+            .map_err(|source| Error::opening(path, source))?;
+        let (descriptor, was_locked) = file.unzip();
         Ok(Self {
             state: Mutex::new(state),
             descriptor,
             path: path.to_owned(),
+            was_locked: was_locked.unwrap_or(false),
+            mode: Mode::Read,
+            opened: AtomicI64::new(NOT_OURS),
         })
     }
 
-    /// Whether a process holds the lock of the state file, this one included.
-    pub(super) fn is_locked(&self) -> Result<bool, Error> {
+    fn writable(mut self) -> Self {
+        self.mode = Mode::Write;
+        self
+    }
+
+    pub(super) fn is_writable(&self) -> bool {
+        self.mode == Mode::Write
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the path leads to the file that was opened.
+    fn check_identity(&self) -> Result<(), Error> {
         match &self.descriptor {
-            Some(descriptor) => lock::is_held(descriptor, &self.path),
-            None => Ok(false),
+            Some(descriptor) if self.mode == Mode::Write && !is_at(descriptor, &self.path) => {
+                Err(Error::Replaced {
+                    path: self.path.clone(),
+                })
+            }
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -156,10 +232,35 @@ impl Store {
         attempt: &'static str,
         work: impl FnOnce(&State) -> rusqlite::Result<T>,
     ) -> Result<T, Error> {
+        self.check_identity()?;
         self.state()
             .transaction(work)
             .map_err(|source| Error::new(attempt, &self.path, source))
     }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let opened = self.opened.load(Ordering::Relaxed);
+        if opened != NOT_OURS && self.check_identity().is_ok() {
+            // Where this fails, the file counts as not closed, which a move alone makes matter.
+            let _ = place::note_closed(&self.state(), opened);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_at(descriptor: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(opened), Ok(there)) = (descriptor.metadata(), fs::metadata(path)) else {
+        return false;
+    };
+    (opened.dev(), opened.ino()) == (there.dev(), there.ino())
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> bool {
+    path.exists()
 }
 
 fn older(path: &Path, found: i64) -> Error {
@@ -202,7 +303,7 @@ fn describe(path: &Path) -> Result<File, Error> {
         source,
     };
     let file = File::open(path).map_err(failed)?;
-    one_name(&file, path)?;
+    sole_file(&file, path)?;
     let mut start = Vec::new();
     let length = u64::try_from(MAGIC.len()).expect("it is short");
     (&file)
@@ -218,29 +319,61 @@ fn describe(path: &Path) -> Result<File, Error> {
     }
 }
 
-/// By its other name the file would have another write-ahead log, and both would be damaged.
-pub(super) fn one_name(file: &File, path: &Path) -> Result<(), Error> {
+/// Whether it is a file, and has one name: by its other name it would have another write-ahead log, and
+/// both would be damaged.
+pub(super) fn sole_file(file: &File, path: &Path) -> Result<(), Error> {
+    let metadata = file.metadata().map_err(|source| Error::File {
+        attempt: "open the state file",
+        path: path.to_owned(),
+        source,
+    })?;
+    if metadata.is_dir() {
+        return Err(Error::Folder {
+            path: path.to_owned(),
+        });
+    }
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let metadata = file.metadata().map_err(|source| Error::File {
-            attempt: "open the state file",
-            path: path.to_owned(),
-            source,
-        })?;
         if metadata.nlink() > 1 {
             return Err(Error::HardLinked {
                 path: path.to_owned(),
             });
         }
     }
-    #[cfg(not(unix))]
-    let _ = (file, path);
     Ok(())
 }
 
+/// In a folder that cannot be written to, `SQLite` cannot make the files next to the state that it reads
+/// it with. Where there is no write-ahead log no process has it open, and it can be read without them.
+fn connect_to_read(path: &Path) -> Result<Connection, Error> {
+    let failed = |source| Error::opening(path, source);
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let first = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+    let Err(error) = first else {
+        return Ok(connection);
+    };
+    let cannot_open = matches!(
+        code_of(&error),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)
+    );
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let wal = fs::metadata(wal_of(&real)).map_or(0, |wal| wal.len());
+    let address = url::Url::from_file_path(&real).ok();
+    match address.filter(|_| cannot_open && wal == 0) {
+        Some(mut address) => {
+            address.set_query(Some("immutable=1"));
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+                | OpenFlags::SQLITE_OPEN_URI
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            Connection::open_with_flags(address.as_str(), flags).map_err(failed)
+        }
+        None => Err(failed(error)),
+    }
+}
+
 fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Error> {
-    let failed = |source| Error::new("open the state file", path, source);
+    let failed = |source| Error::opening(path, source);
     let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(PATIENCE).map_err(failed)?;
@@ -250,8 +383,7 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Error> {
 /// The format of a file that is ours, not newer than we are and not of an early build; `None` for an
 /// empty one.
 fn check_format(connection: &Connection, path: &Path) -> Result<Option<i64>, Error> {
-    let format = migrations::format(connection)
-        .map_err(|source| Error::new("open the state file", path, source))?;
+    let format = migrations::format(connection).map_err(|source| Error::opening(path, source))?;
     let known = migrations::newest();
     match format {
         Format::Empty => Ok(None),
@@ -434,7 +566,7 @@ mod tests {
             fs::write(&path, damaged).unwrap();
             let error = Store::open(&path).unwrap_err();
             assert!(matches!(error, Error::Damaged { .. }), "{error:?}");
-            assert!(error.to_string().contains("restore it from a backup"));
+            assert!(error.to_string().contains("restore all of a backup"));
         }
     }
 

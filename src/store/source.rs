@@ -53,6 +53,8 @@ pub(super) struct Round {
     selected: String,
     delta_link: Option<String>,
     page_link: Option<String>,
+    /// The next round begins without a link.
+    anew: bool,
 }
 
 impl Store {
@@ -62,7 +64,7 @@ impl Store {
         self.write("begin reading the source", |tx| {
             let known = round(tx, kind)?;
             let number = known.as_ref().map_or(0, |round| round.number);
-            match known.filter(|round| round.selected == select) {
+            match known.filter(|round| round.selected == select && !round.anew) {
                 Some(Round {
                     under_way: true,
                     page_link: Some(link),
@@ -174,6 +176,36 @@ impl Store {
         })
     }
 
+    /// Notes the tenant of the source, or refuses another one than that which was read into this state.
+    pub(crate) fn note_tenant(&self, tenant: &str) -> Result<(), Error> {
+        let configured = tenant.to_lowercase();
+        let known = self.write("note the tenant", |state| {
+            let known: Option<String> = state
+                .prepare_cached("SELECT tenant FROM sources WHERE name = ''")?
+                .query_row([], |row| row.get(0))
+                .optional()?;
+            if known.is_none() {
+                state.run(
+                    "INSERT INTO sources (name, tenant) VALUES ('', ?1)",
+                    params![configured],
+                )?;
+            }
+            Ok(known)
+        })?;
+        match known {
+            Some(known) if known != configured => Err(Error::OtherTenant { known, configured }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Lets the next round of each stream begin without a link, also while one is under way.
+    pub(crate) fn read_anew(&self) -> Result<(), Error> {
+        self.write("forget the watermark", |tx| {
+            tx.run("UPDATE watermarks SET anew = 1", [])?;
+            Ok(())
+        })
+    }
+
     /// Forgets the links of a stream, so that its next round is full. The objects stay known.
     pub(crate) fn forget_watermark(&self, kind: ObjectKind) -> Result<(), Error> {
         self.write("forget the watermark", |tx| {
@@ -202,7 +234,7 @@ pub(super) fn present(state: &State) -> rusqlite::Result<Count> {
 fn round(state: &State, kind: ObjectKind) -> rusqlite::Result<Option<Round>> {
     state
         .prepare_cached(
-            "SELECT round, full_round, under_way, selected, delta_link, page_link
+            "SELECT round, full_round, under_way, selected, delta_link, page_link, anew
              FROM watermarks WHERE kind = ?1",
         )?
         .query_row(params![kind], |row| {
@@ -213,6 +245,7 @@ fn round(state: &State, kind: ObjectKind) -> rusqlite::Result<Option<Round>> {
                 selected: row.get(3)?,
                 delta_link: row.get(4)?,
                 page_link: row.get(5)?,
+                anew: row.get(6)?,
             })
         })
         .optional()

@@ -17,6 +17,7 @@ pub(super) use sections::SECTIONS;
 #[derive(Debug)]
 pub(super) struct File {
     pub(super) state_path: Option<Typed<String>>,
+    pub(super) state_key: Option<Typed<Secret>>,
     pub(super) source: Source,
     pub(super) schedule: Schedule,
     pub(super) jobs: Vec<Job>,

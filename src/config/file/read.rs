@@ -31,6 +31,7 @@ impl File {
         }
         Self {
             state_path: state.text("path", log),
+            state_key: state.secret("key", log),
             source: Source::read(&top, log),
             schedule: Schedule::read(&top, &SCHEDULE, log),
             jobs: jobs

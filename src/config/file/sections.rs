@@ -15,7 +15,7 @@ pub(super) const TOP: Section = Section {
         ),
     ],
 };
-pub(super) const STATE: Section = section("state", &["path"]);
+pub(super) const STATE: Section = section("state", &["path", "key"]);
 pub(super) const SOURCE: Section = Section {
     name: "source",
     keys: &[

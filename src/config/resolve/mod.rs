@@ -36,6 +36,7 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
         Some(state) => Some(folder.join(&state.value)),
         None => Some(folder.join(STATE_PATH)),
     };
+    let state_key = secret(file.state_key.as_ref(), folder, log);
     let source = source::resolve_source(&file.source, folder, log);
     job::check_names(&file.jobs, log);
     let jobs: Vec<_> = file
@@ -50,6 +51,7 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
     Some(Config {
         file: path.to_owned(),
         state_path: state_path?,
+        state_key,
         source: source?,
         jobs: jobs.into_iter().collect::<Option<_>>()?,
     })

@@ -218,6 +218,7 @@ impl Applier<'_> {
             && matches!(self.whereabouts(&member).await, Ok(Whereabouts::Gone))
             && self.may_make_anew(&member).await
         {
+            self.verify_target().await;
             let key = *key;
             let forgotten = self
                 .context

@@ -66,6 +66,7 @@ pub(super) async fn apply(
         health: Health::new(context),
         unsettled: Mutex::default(),
         gone: tokio::sync::Mutex::default(),
+        another_target: OnceLock::new(),
         slots: Semaphore::new(context.job.target.concurrency),
     };
     applier.run(total).await
@@ -96,6 +97,7 @@ pub(super) struct Applier<'a> {
     unsettled: Mutex<BTreeSet<Key>>,
     /// How many more objects may lose their link because they are gone, once one does.
     pub(super) gone: tokio::sync::Mutex<Option<u64>>,
+    pub(super) another_target: OnceLock<Error>,
     slots: Semaphore,
 }
 
@@ -194,6 +196,9 @@ impl Applier<'_> {
         tally.not_tried += left;
         tally.reached_end = left == 0 && !self.is_over();
         drop(running);
+        if let Some(error) = self.another_target.into_inner() {
+            return Err(error);
+        }
         tally.aborted = self.health.into_words();
         Ok(tally)
     }
@@ -429,6 +434,7 @@ impl Applier<'_> {
                     }
                     Ok(Whereabouts::Gone) => {
                         self.health.went_well();
+                        self.verify_target().await;
                         let status = match &action.operation {
                             Operation::Delete { .. } => Status::Done {
                                 target: target.clone(),

@@ -339,6 +339,8 @@ pub(crate) enum Warning {
         person: Subject,
         groups: Vec<Subject>,
     },
+    /// The target object of a link is gone or another: the link is dropped, and the object matched anew.
+    MatchedAnew { subject: Subject, target: TargetId },
 }
 
 impl Warning {
@@ -346,6 +348,7 @@ impl Warning {
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::SeveralGroups { .. } => "several-groups",
+            Self::MatchedAnew { .. } => "matched-anew",
         }
     }
 }
@@ -382,6 +385,12 @@ pub(crate) enum Why {
         key: MatchKey,
         other: Key,
     },
+    /// No matching value finds it, but an old address of the user finds this account, and an operator must
+    /// decide whether it is the same person.
+    OldAddress {
+        key: MatchKey,
+        target: TargetId,
+    },
     MappingFailed(Vec<AttributeError>),
     /// The job's `actions` do not allow it.
     NotAllowed(Verb),
@@ -403,6 +412,7 @@ impl Why {
     pub(crate) fn is_failure(&self) -> bool {
         match self {
             Self::Ambiguous { .. }
+            | Self::OldAddress { .. }
             | Self::Taken { .. }
             | Self::DuplicateSource { .. }
             | Self::MappingFailed(_)
@@ -428,6 +438,7 @@ impl Why {
             | Self::NoMatchingValue
             | Self::IgnoredByMapping
             | Self::Ambiguous { .. }
+            | Self::OldAddress { .. }
             | Self::MappingFailed(_)
             | Self::NotAllowed(_)
             | Self::Kept(_)
@@ -460,6 +471,7 @@ impl Why {
             Self::IncompleteRead(_) => "incomplete-read",
             Self::FirstCycle(_) => "first-cycle",
             Self::LookupFailed(_) => "lookup-failed",
+            Self::OldAddress { .. } => "old-address",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Action, Count, RemovalClass, Skipped, Step, Warning};
-use crate::engine::model::Key;
+use crate::engine::model::{Key, TargetId};
 use crate::engine::names::Misnamed;
 
 /// One thing that the planner decided. The cycle takes them out chunk by chunk; nothing holds them all.
@@ -99,6 +99,8 @@ impl Header {
             scope_after: _,
             incomplete,
             complete,
+            application_changed,
+            strangers,
             misnamed: _,
             warnings,
         } = later;
@@ -106,9 +108,24 @@ impl Header {
         self.in_scope = self.in_scope.and(in_scope);
         self.incomplete = self.incomplete.or(incomplete);
         self.complete &= complete;
+        self.application_changed |= application_changed;
+        self.strangers = self.strangers.or(strangers);
         self.warnings.extend(warnings);
         self
     }
+}
+
+/// Active target accounts that belong to no user in scope, such as those of users who left while there was
+/// no state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Strangers {
+    pub(crate) count: u64,
+    /// The first [`Strangers::MAX_NAMED`] of them, by id and name.
+    pub(crate) first: Vec<(TargetId, String)>,
+}
+
+impl Strangers {
+    pub(crate) const MAX_NAMED: usize = 100;
 }
 
 /// What a plan says in addition to its rows: its header.
@@ -128,6 +145,10 @@ pub(crate) struct Header {
     pub(crate) incomplete: Option<String>,
     /// Whether every removal was derived that the source has reason for, but for those postponed.
     pub(crate) complete: bool,
+    /// The job's application is another than the one that the links were made for: all removals are held.
+    pub(crate) application_changed: bool,
+    /// In the first cycle on a new state, the active accounts of no user in scope.
+    pub(crate) strangers: Option<Strangers>,
     /// Names of the scope that do not mean exactly one object.
     pub(crate) misnamed: Vec<Misnamed>,
     /// What a person should know and the plan does nothing about.

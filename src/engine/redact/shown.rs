@@ -15,6 +15,7 @@ use crate::engine::plan::{
     Action, Change, HandOver, Operation, Pointer, Referenced, Skipped, Why, WhyOut, WhyRemoved,
     WriteMode,
 };
+use crate::engine::record::{LinkRecord, LinkState};
 
 /// Something in the form in which people and logs may see it.
 #[derive(Debug)]
@@ -47,6 +48,24 @@ impl Redactions {
         }
     }
 
+    /// Whether values at this path are not shown.
+    pub(crate) fn hides(&self, kind: ObjectKind, path: &TargetPath) -> bool {
+        self.of_kind(kind).paths.contains(path)
+    }
+
+    pub(crate) fn link<'a>(&self, link: &'a LinkRecord) -> Shown<'a, LinkRecord> {
+        let marked = self.of_kind(link.subject.kind);
+        if marked.is_empty() {
+            return Shown(Cow::Borrowed(link));
+        }
+        let mut shown = link.clone();
+        hide_in_map(marked, &mut shown.sent);
+        if let LinkState::OldAddress(key) = &mut shown.state {
+            hide_in_key(marked, key);
+        }
+        Shown(Cow::Owned(shown))
+    }
+
     pub(crate) fn skipped<'a>(&self, skipped: &'a Skipped) -> Shown<'a, Skipped> {
         let marked = self.of_kind(skipped.subject.kind);
         if marked.is_empty() {
@@ -61,6 +80,7 @@ impl Redactions {
 fn hide_in_why(marked: &Marked, why: &mut Why) {
     match why {
         Why::Ambiguous { key, targets: _ }
+        | Why::OldAddress { key, target: _ }
         | Why::Taken {
             key,
             target: _,

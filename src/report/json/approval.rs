@@ -1,4 +1,4 @@
-//! What an operator approved or rejected.
+//! What an operator approved, rejected or accepted.
 
 use std::io::{self, Write};
 
@@ -43,4 +43,13 @@ pub(super) fn removal_json(removal: &HeldRemoval) -> Json {
         "why": cause,
         "reason": reason,
     })
+}
+
+/// A state file is used at its new place.
+pub(crate) fn accepted_move(out: &mut dyn Write, path: &str) -> io::Result<()> {
+    writeln!(
+        out,
+        "{}",
+        json!({ "format": FORMAT, "state": path, "verify_links": true })
+    )
 }

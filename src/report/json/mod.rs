@@ -6,6 +6,7 @@ mod action;
 mod approval;
 mod check;
 mod document;
+mod links;
 mod misnamed;
 mod plan;
 mod problem;
@@ -16,8 +17,9 @@ mod value;
 mod warning;
 mod why;
 
-pub(crate) use approval::decided;
+pub(crate) use approval::{accepted_move, decided};
 pub(super) use document::FORMAT;
 pub(crate) use document::{Document, error};
+pub(crate) use links::{Links, link, link_changed, restarted};
 pub(crate) use problem::problems;
 pub(super) use value::{subject_json, time_json, value_json};

@@ -9,7 +9,7 @@ use super::action::action_json;
 use super::misnamed::misnamed_json;
 use super::skipped::skipped_json;
 use super::value::{count_json, requests_json};
-use super::warning::warnings_json;
+use super::warning::{strangers_json, warnings_json};
 use super::why::why_held_json;
 use crate::engine::guard::WhyHeld;
 use crate::report::sentence;
@@ -44,6 +44,8 @@ impl Serialize for PlanDocument<'_> {
         )?;
         map.serialize_entry("skipped", &PartOf(rows, Part::Skipped))?;
         map.serialize_entry("warnings", &warnings_json(&header.warnings))?;
+        let strangers = header.strangers.as_ref().map(strangers_json);
+        map.serialize_entry("strangers", &strangers)?;
         map.serialize_entry("requests", &requests_json(requests))?;
         map.end()
     }

@@ -39,6 +39,10 @@ pub(super) fn skipped_json(skipped: &Shown<'_, Skipped>, names: Names<'_>) -> Js
             set("key", key_json(key));
             set("targets", targets.iter().map(TargetId::as_str).collect());
         }
+        Why::OldAddress { key, target } => {
+            set("key", key_json(key));
+            set("targets", json!([target.as_str()]));
+        }
         Why::Taken { key, target, by } => {
             set("key", key_json(key));
             set("targets", json!([target.as_str()]));

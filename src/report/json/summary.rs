@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::misnamed::misnamed_json;
 use super::value::{count_json, requests_json, subject_json, time_json};
-use super::warning::warnings_json;
+use super::warning::{strangers_json, warnings_json};
 use super::why::why_held_json;
 use crate::engine::outcome::Failure;
 use crate::engine::summary::{FailedObject, HeldRemovals, Summary};
@@ -26,6 +26,7 @@ pub(super) fn summary_json(summary: &Summary) -> Json {
         failed,
         not_tried,
         warnings,
+        strangers,
         held,
         incomplete,
         misnamed,
@@ -69,6 +70,7 @@ pub(super) fn summary_json(summary: &Summary) -> Json {
         "not_tried": not_tried,
         "failures": failures.collect::<Vec<_>>(),
         "warnings": warnings_json(warnings),
+        "strangers": strangers.as_ref().map(strangers_json),
         "held": held.as_ref().map(|HeldRemovals { why, removals }| {
             let mut object = why_held_json(why);
             object.insert("removals".to_owned(), json!(removals));

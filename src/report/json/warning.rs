@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::value::subject_json;
-use crate::engine::plan::Warning;
+use crate::engine::plan::{Strangers, Warning};
 use crate::report::sentence;
 
 pub(super) fn warnings_json(warnings: &[Warning]) -> Json {
@@ -11,12 +11,31 @@ pub(super) fn warnings_json(warnings: &[Warning]) -> Json {
 }
 
 fn warning_json(warning: &Warning) -> Json {
-    let Warning::SeveralGroups { person, groups } = warning;
-    let groups: Vec<Json> = groups.iter().map(subject_json).collect();
-    json!({
-        "reason": warning.word(),
-        "subject": subject_json(person),
-        "groups": groups,
-        "text": sentence::warning(warning),
-    })
+    match warning {
+        Warning::SeveralGroups { person, groups } => {
+            let groups: Vec<Json> = groups.iter().map(subject_json).collect();
+            json!({
+                "reason": warning.word(),
+                "subject": subject_json(person),
+                "groups": groups,
+                "text": sentence::warning(warning),
+            })
+        }
+        Warning::MatchedAnew { subject, target } => json!({
+            "reason": warning.word(),
+            "subject": subject_json(subject),
+            "target": target.as_str(),
+            "text": sentence::warning(warning),
+        }),
+    }
+}
+
+/// Active accounts of no user in scope.
+pub(super) fn strangers_json(strangers: &Strangers) -> Json {
+    let Strangers { count, first } = strangers;
+    let accounts = first.iter();
+    let accounts: Vec<Json> = accounts
+        .map(|(id, name)| json!({ "id": id.as_str(), "name": name }))
+        .collect();
+    json!({ "count": count, "accounts": accounts, "text": sentence::strangers(strangers) })
 }

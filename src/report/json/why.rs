@@ -76,6 +76,7 @@ fn reason_json(why: WhyHeld) -> Map<String, Json> {
             ("now", json!(now)),
         ],
         WhyHeld::Undecided => vec![("reason", json!("undecided"))],
+        WhyHeld::ApplicationChanged => vec![("reason", json!("application-changed"))],
     };
     let fields = fields.into_iter().chain([("text", text)]);
     fields

@@ -1,4 +1,4 @@
-//! What an operator approved or rejected.
+//! What an operator approved, rejected or accepted.
 
 use crate::engine::model::JobName;
 use crate::engine::record::{Decided, HeldRemoval, by_action};
@@ -60,5 +60,14 @@ pub(crate) fn nothing_held(job: &JobName, approve: bool) -> String {
         "Nothing of {} is held back; nothing to {}.",
         clean(job.as_str()),
         if approve { "approve" } else { "reject" }
+    )
+}
+
+/// A state file is used at its new place.
+pub(crate) fn accepted_move(path: &str) -> String {
+    format!(
+        "{} is used at its new place. The next cycle of each job evaluates everything, and verifies its \
+         links in the target before it writes.",
+        clean(path)
     )
 }

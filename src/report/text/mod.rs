@@ -6,6 +6,7 @@ mod action;
 mod approval;
 mod check;
 mod cycle;
+mod links;
 mod plan;
 mod problem;
 mod skipped;
@@ -14,8 +15,9 @@ mod style;
 mod summary;
 mod warning;
 
-pub(crate) use approval::{decided, nothing_held};
+pub(crate) use approval::{accepted_move, decided, nothing_held};
 pub(crate) use check::checks;
+pub(crate) use links::{link, link_details, links, restarted};
 pub(crate) use plan::plan;
 pub(crate) use problem::{invalid, problem, valid};
 pub(crate) use skipped::skipped;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::action::write_action;
 use super::skipped::write_skipped;
 use super::style::{Mark, Style};
-use super::warning::write_warnings;
+use super::warning::{write_strangers, write_warnings};
 use crate::engine::plan::{Operation, Step};
 use crate::report::sentence::{
     capital, clean, count, cycle_kind, is_news, misnamed, number, things, why_held,
@@ -66,6 +66,10 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
     if !header.warnings.is_empty() {
         writeln!(out, "\n{}", style.bold("Warnings"))?;
         write_warnings(out, &header.warnings, style)?;
+    }
+    if let Some(strangers) = &header.strangers {
+        writeln!(out, "\n{}", style.bold("Accounts of no user in scope"))?;
+        write_strangers(out, strangers, style)?;
     }
     writeln!(out, "\n{}", plan_line(view))?;
     writeln!(

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::cycle::{Numbers, write_numbers};
 use super::style::{Mark, Style};
-use super::warning::write_warnings;
+use super::warning::{write_strangers, write_warnings};
 use crate::engine::outcome::Failure;
 use crate::engine::summary::{FailedObject, HeldRemovals, Summary};
 use crate::report::sentence::{
@@ -28,6 +28,7 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
         failed,
         not_tried,
         warnings,
+        strangers,
         held,
         incomplete,
         misnamed,
@@ -91,6 +92,9 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
         writeln!(out, "  and {} more that failed", number(more))?;
     }
     write_warnings(out, warnings, style)?;
+    if let Some(strangers) = strangers {
+        write_strangers(out, strangers, style)?;
+    }
     if let Some(HeldRemovals { why, removals }) = held {
         writeln!(
             out,

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::style::{Mark, Style};
-use crate::engine::plan::Warning;
-use crate::report::sentence::{number, warning};
+use crate::engine::plan::{Strangers, Warning};
+use crate::report::sentence::{self, capital, clean, number, warning};
 
 /// So many are named; the rest is counted.
 const WARNINGS_NAMED: usize = 5;
@@ -30,6 +30,29 @@ pub(super) fn write_warnings(
             "  {mark} and {} more of whom the same is true (-v lists them)",
             number(more)
         )?;
+    }
+    Ok(())
+}
+
+/// Active accounts of no user in scope, with the first of them.
+pub(super) fn write_strangers(
+    out: &mut dyn Write,
+    strangers: &Strangers,
+    style: Style,
+) -> io::Result<()> {
+    let Strangers { count, first } = strangers;
+    writeln!(
+        out,
+        "  {} {}",
+        style.mark(Mark::Warn),
+        capital(&sentence::strangers(strangers))
+    )?;
+    for (id, name) in first {
+        writeln!(out, "    {} (id {})", clean(name), clean(id.as_str()))?;
+    }
+    let more = count.saturating_sub(first.len() as u64);
+    if more > 0 {
+        writeln!(out, "    and {} more", number(more))?;
     }
     Ok(())
 }

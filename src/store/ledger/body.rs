@@ -248,6 +248,7 @@ pub(super) fn number_of_why(why: &Why) -> i64 {
             Why::IncompleteRead(_) => 11,
             Why::LookupFailed(_) => 12,
             Why::FirstCycle(_) => 13,
+            Why::OldAddress { .. } => 14,
         }
 }
 
@@ -265,6 +266,10 @@ pub(super) fn pack_why(state: &State, why: &Why) -> rusqlite::Result<Vec<u8>> {
             for target in targets {
                 writer.text(target.as_str());
             }
+        }
+        Why::OldAddress { key, target } => {
+            writer.keys(std::slice::from_ref(key))?;
+            writer.text(target.as_str());
         }
         Why::Taken { key, target, by } => {
             writer.keys(std::slice::from_ref(key))?;
@@ -320,6 +325,10 @@ pub(super) fn unpack_why(state: &State, number: i64, bytes: &[u8]) -> rusqlite::
             key: one_key(&mut reader)?,
             target: TargetId::new(reader.unpacker.text()?),
             by: reader.key()?,
+        },
+        14 => Why::OldAddress {
+            key: one_key(&mut reader)?,
+            target: TargetId::new(reader.unpacker.text()?),
         },
         6 => Why::DuplicateSource {
             key: one_key(&mut reader)?,

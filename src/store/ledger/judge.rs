@@ -204,6 +204,7 @@ impl<'b> Bench<'b> {
             scope_after: header.scope_after,
             source_before: seen_before(self.state, self.job)?,
             source_now: super::super::source::present(self.state)?,
+            application_changed: header.application_changed,
         })
     }
 

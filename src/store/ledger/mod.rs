@@ -19,7 +19,7 @@ mod rows;
 use chrono::{DateTime, Utc};
 use rusqlite::params;
 
-use super::state::State;
+use super::state::{State, array};
 use super::{Error, Lock, Store};
 use crate::engine::model::{JobName, Key, ObjectKind, TargetId};
 use crate::engine::plan::{
@@ -244,6 +244,20 @@ impl Store {
         })
     }
 
+    /// Takes all rows out of a plan but the disables of these.
+    pub(crate) fn keep_disables(&self, cycle: i64, keys: &[Key]) -> Result<(), Error> {
+        self.write("drop rows of the plan", |state| {
+            state.run(
+                "DELETE FROM actions
+                 WHERE cycle = ?1 AND state = 0 AND NOT (
+                     operation = 4 AND EXISTS (
+                         SELECT 1 FROM rarray(?2) k WHERE k.value = actions.source))",
+                params![cycle, array(keys)],
+            )?;
+            Ok(())
+        })
+    }
+
     /// Creates of this kind that were not sent come after everything else.
     pub(crate) fn postpone_creates(&self, cycle: i64, kind: ObjectKind) -> Result<(), Error> {
         self.write("postpone creates", |state| {
@@ -279,7 +293,8 @@ impl Store {
 
     /// Only for the process that has just taken the lock: what another process had sent is unknown now,
     /// from this time on, and drafts that were abandoned are gone.
-    pub(crate) fn take_over(&self, _lock: &Lock, now: DateTime<Utc>) -> Result<(), Error> {
+    pub(crate) fn take_over(&self, lock: &Lock, now: DateTime<Utc>) -> Result<(), Error> {
+        self.note_place(lock)?;
         self.write("take over the ledger", |state| {
             state.run(
                 "UPDATE actions SET state = 2, at = ?1

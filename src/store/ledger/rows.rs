@@ -386,7 +386,7 @@ pub(in crate::store) fn unsettled(
 
 /// The word for a reason to skip, by its number, and whether it counts as a failure.
 pub(super) fn reason(number: i64) -> (&'static str, bool) {
-    let words: [(&'static str, bool); 14] = [
+    let words: [(&'static str, bool); 15] = [
         ("out-of-scope", false),
         ("blocked", false),
         ("no-matching-value", false),
@@ -401,6 +401,7 @@ pub(super) fn reason(number: i64) -> (&'static str, bool) {
         ("incomplete-read", false),
         ("lookup-failed", true),
         ("first-cycle", false),
+        ("old-address", true),
     ];
     usize::try_from(number - body::SKIPPED)
         .ok()
@@ -445,6 +446,10 @@ mod tests {
             Why::IncompleteRead(WhyRemoved::Blocked),
             Why::LookupFailed(String::new()),
             Why::FirstCycle(RemovalClass::User),
+            Why::OldAddress {
+                key: key(),
+                target: TargetId::new("1"),
+            },
         ];
         for why in whys {
             let expected = (why.word(), why.is_failure());

@@ -11,6 +11,15 @@ CREATE TABLE counter (
 );
 INSERT INTO counter VALUES (0, 0, 0);
 
+-- Where the file is, as the bytes of its resolved path, how often a process took it over, and whether the
+-- last one closed it.
+CREATE TABLE place (
+    path   BLOB,
+    opened INTEGER NOT NULL,
+    closed INTEGER NOT NULL
+);
+INSERT INTO place VALUES (NULL, 0, 1);
+
 -- Names of source attributes, and ids of app roles.
 CREATE TABLE names (
     number INTEGER PRIMARY KEY,
@@ -25,6 +34,12 @@ CREATE TABLE paths (
 
 -- The source ---------------------------------------------------------------------------------------
 
+-- The tenant that was read, by the name of its source: what is here belongs to no other.
+CREATE TABLE sources (
+    name   TEXT PRIMARY KEY,
+    tenant TEXT NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE watermarks (
     kind        INTEGER PRIMARY KEY,
     round       INTEGER NOT NULL,
@@ -33,7 +48,8 @@ CREATE TABLE watermarks (
     selected    TEXT NOT NULL,              -- the $select that the links were made with
     delta_link  TEXT,                       -- of the last round that was finished
     page_link   TEXT,                       -- of the round under way: the page to read next
-    updated     TEXT
+    updated     TEXT,
+    anew        INTEGER NOT NULL DEFAULT 0  -- the next round begins without a link
 );
 
 -- Also ids that were only mentioned, as a member or a manager: presence 0, and no attributes.
@@ -99,7 +115,12 @@ CREATE TABLE jobs (
     fingerprint       TEXT,
     full_mark         INTEGER,              -- a full evaluation is due since this mark
     service_principal,
-    target            TEXT,                 -- the address that the links were made at
+    -- What the links were made with: the address, a keyed digest of the credential, the service principal.
+    target            TEXT,
+    credential        TEXT,
+    application,
+    hold_removals     INTEGER NOT NULL DEFAULT 0,   -- all of them: the application is another
+    established       INTEGER NOT NULL DEFAULT 0,   -- a full evaluation came to its end
     default_domain    TEXT,                 -- of the tenant, as the last cycle that needed it read it
     -- How many links there are, and how many of them are in scope.
     linked_users      INTEGER NOT NULL DEFAULT 0,
@@ -148,11 +169,13 @@ CREATE TABLE links (
     kind      INTEGER NOT NULL,
     target    NOT NULL,
     in_scope  INTEGER NOT NULL,
-    unread    INTEGER NOT NULL DEFAULT 0,   -- the target must be read before it is compared
+    unread    INTEGER NOT NULL DEFAULT 0,   -- 1: the target must be read before it is compared;
+                                            -- 2: formerly ours, to be verified first
     active    INTEGER NOT NULL DEFAULT 1,   -- as last sent: the user can use the application
     sent      BLOB NOT NULL                 -- all but the references
 );
 CREATE UNIQUE INDEX links_by_target ON links (target, job, kind);
+CREATE INDEX links_former ON links (job) WHERE unread = 2;
 
 CREATE TABLE sent_references (
     job        INTEGER NOT NULL,
@@ -177,6 +200,17 @@ CREATE INDEX sent_members_by_member ON sent_members (job, member_key);
 CREATE TABLE link_events (
     job    INTEGER NOT NULL,
     source INTEGER NOT NULL,
+    PRIMARY KEY (job, source)
+) WITHOUT ROWID;
+
+-- Users who are not created, because the target has an account by an old address of theirs, until an
+-- operator decides; without a target it was decided that they are new.
+CREATE TABLE old_accounts (
+    job    INTEGER NOT NULL,
+    source INTEGER NOT NULL,
+    target,
+    path   TEXT,
+    value  TEXT,
     PRIMARY KEY (job, source)
 ) WITHOUT ROWID;
 

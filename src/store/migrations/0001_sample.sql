@@ -1,10 +1,11 @@
--- A small state of format 2: one user, her manager and their group, in the middle of everything.
+-- A small state of format 3: one user, her manager and their group, in the middle of everything.
 UPDATE counter SET mark = 7, key = 3, row = 2;
+INSERT INTO sources VALUES ('', '0000aaaa-0000-0000-0000-000000000000');
 INSERT INTO names VALUES (1, 'userPrincipalName'), (2, 'r1');
 INSERT INTO paths VALUES (1, 'userName'), (2, 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager');
 INSERT INTO watermarks VALUES
-    (1, 3, 0, 0, 'id,manager', 'https://graph.microsoft.com/v1.0/users/delta?$deltatoken=a', NULL, '2025-03-01T06:00:00.000Z'),
-    (2, 3, 1, 1, 'id,members', NULL, 'https://graph.microsoft.com/v1.0/groups/delta?$skiptoken=b', NULL);
+    (1, 3, 0, 0, 'id,manager', 'https://graph.microsoft.com/v1.0/users/delta?$deltatoken=a', NULL, '2025-03-01T06:00:00.000Z', 0),
+    (2, 3, 1, 1, 'id,members', NULL, 'https://graph.microsoft.com/v1.0/groups/delta?$skiptoken=b', NULL, 1);
 INSERT INTO objects VALUES
     (1, 1, x'00112233445566778899aabbccddeeff', 1, 1, 2, 'ada', x'0101780161'),
     (2, 1, 'u2', 0, 0, NULL, '', NULL),
@@ -23,6 +24,7 @@ INSERT INTO lost_members VALUES (3, 2, 1740808801000);
 INSERT INTO sent_references VALUES (1, 1, 2, 2, 't2');
 INSERT INTO sent_members VALUES (1, 3, 1);
 INSERT INTO link_events VALUES (1, 1);
+INSERT INTO old_accounts VALUES (1, 2, 't9', 'userName', 'old@example.com');
 INSERT INTO escrow VALUES (1, 1, 2, 'u2', 1, '2025-03-01T06:00:01.000Z', '2025-03-01T06:00:01.000Z', 1, 'update', 'refused', 400, 'the target says no');
 INSERT INTO withheld VALUES (1, 1, 1, 1, 'userName is left out: the target says no');
 INSERT INTO holds VALUES (1, 1, 0, 4, 2, 'not-assigned', 0, 0, 1, 1, '2025-03-01T06:00:01.000Z', NULL, NULL);

@@ -80,7 +80,13 @@ fn a_cycle_that_cannot_go_on_says_why() {
     };
     world
         .store
-        .fail_cycle(world.cycle, "the source is down", requests, at(3))
+        .fail_cycle(
+            world.cycle,
+            Health::Failed,
+            "the source is down",
+            requests,
+            at(3),
+        )
         .unwrap();
     let status = world.store.status(&world.job, 5).unwrap();
     assert_eq!(status.cycles.len(), 1);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::plan::{Skipped, Step, Why, WhyOut, WhyRemoved};
+use crate::engine::summary::Health;
 use crate::store::{Lock, LogFilter};
 
 fn names(rows: &[Row]) -> Vec<String> {
@@ -472,7 +473,13 @@ fn a_cycle_that_fails_leaves_no_draft() {
     let requests = Requests::default();
     world
         .store
-        .fail_cycle(world.cycle, "the target is down", requests, at(3))
+        .fail_cycle(
+            world.cycle,
+            Health::Failed,
+            "the target is down",
+            requests,
+            at(3),
+        )
         .unwrap();
     assert_eq!(world.queued(), []);
 }

@@ -313,6 +313,7 @@ impl World {
             failed: 0,
             not_tried: 0,
             warnings: Vec::new(),
+            strangers: None,
             held: None,
             incomplete: None,
             misnamed: Vec::new(),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::engine::record::{LogStatus, LoggedChange};
 use crate::store::LogFilter;
+use crate::store::{Application, TargetSettings};
 
 #[test]
 fn a_create_leaves_a_link_and_no_intent() {
@@ -200,17 +201,86 @@ fn a_lost_answer_leaves_the_link_unconfirmed_until_it_is_read() {
 }
 
 #[test]
-fn after_another_address_every_link_is_read_before_it_is_compared() {
+fn another_target_is_noted_only_once_its_links_were_verified() {
     let world = World::new();
     let (store, job) = (&world.store, &world.job);
-    assert!(!store.note_target(job, "https://one.example").unwrap());
+    let settings = |address: &str| TargetSettings {
+        address: address.to_owned(),
+        credential: "digest".to_owned(),
+    };
+    let one = settings("https://one.example");
+    assert!(!store.compare_settings(job, &one).unwrap());
+    store.note_settings(job, &one).unwrap();
+    assert!(!store.compare_settings(job, &one).unwrap());
+    let other = settings("https://other.example");
+    for _ in 0..2 {
+        assert!(store.compare_settings(job, &other).unwrap());
+    }
+    assert!(store.job_state(job).unwrap().full_evaluation);
+    assert_eq!(store.settings(job).unwrap(), Some(one));
+    store.note_settings(job, &other).unwrap();
+    assert!(!store.compare_settings(job, &other).unwrap());
+}
+
+#[test]
+fn another_application_holds_all_removals_until_nothing_is_held() {
+    let world = World::new();
+    let (store, job) = (&world.store, &world.job);
+    for (name, held) in [("sp1", false), ("sp1", false), ("sp2", true)] {
+        let application = Application {
+            service_principal: id(name),
+            roles: Vec::new(),
+        };
+        store.record_application(job, &application).unwrap();
+        store.note_linked_application(job).unwrap();
+        assert_eq!(store.holds_removals(job).unwrap(), held, "{name}");
+    }
+    store.note_evaluated(job, true, true).unwrap();
+    assert!(!store.holds_removals(job).unwrap());
+}
+
+#[test]
+fn links_that_are_formerly_ours_are_so_until_they_are_confirmed() {
+    let world = World::new();
+    let (store, job) = (&world.store, &world.job);
     world.link(User, "u1", "t1");
-    assert!(store.note_target(job, "https://other.example").unwrap());
-    assert!(world.linked(User, "u1").unwrap().unconfirmed);
+    world.link(Group, "g1", "t2");
+    assert_eq!(store.former_links(job).unwrap(), []);
+    store.reset_links(job).unwrap();
+    assert_eq!(store.former_links(job).unwrap(), [key("u1"), key("g1")]);
+    assert!(store.job_state(job).unwrap().full_evaluation);
     let current = held_values(&[("title", "x")]);
     store.confirm(job, key("u1"), &current, None).unwrap();
-    assert!(!world.linked(User, "u1").unwrap().unconfirmed);
-    assert!(!store.note_target(job, "https://other.example").unwrap());
+    assert_eq!(store.former_links(job).unwrap(), [key("g1")]);
+    store.unlink(job, key("g1")).unwrap();
+    assert_eq!(store.former_links(job).unwrap(), []);
+}
+
+#[test]
+fn a_seed_chooses_the_same_links_and_a_larger_number_these_and_others() {
+    let world = World::new();
+    let (store, job) = (&world.store, &world.job);
+    for number in 0..10 {
+        world.link(User, &format!("u{number}"), &format!("t{number}"));
+        world.link(Group, &format!("g{number}"), &format!("t{number}"));
+    }
+    let few = store.sample_links(job, 3, 5).unwrap();
+    assert_eq!(few.len(), 5);
+    assert_eq!(few, store.sample_links(job, 3, 5).unwrap());
+    assert_ne!(few, store.sample_links(job, 4, 5).unwrap());
+    let groups: Vec<Key> = (0..10).map(|number| key(&format!("g{number}"))).collect();
+    assert_eq!(few.iter().filter(|key| groups.contains(key)).count(), 1);
+    let more = store.sample_links(job, 3, 15).unwrap();
+    assert!(few.iter().all(|key| more.contains(key)), "{few:?} {more:?}");
+    assert_eq!(store.sample_links(job, 3, 100).unwrap().len(), 20);
+    let inactive = Held {
+        values: BTreeMap::from([(path("active"), Value::Boolean(false))]),
+        ..Held::default()
+    };
+    store.confirm(job, key("u1"), &inactive, None).unwrap();
+    let chosen = store.sample_links(job, 3, 100).unwrap();
+    assert_eq!(chosen.len(), 19);
+    assert!(!chosen.contains(&key("u1")));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::engine::job::{Limit, Limits};
 use crate::engine::model::Assignment;
 use crate::engine::plan::{Header, Skipped, Why};
 use crate::store::state::used;
-use crate::store::{Application, Judging};
+use crate::store::{Application, Judging, TargetSettings};
 
 use rusqlite::StatementStatus;
 
@@ -18,7 +18,14 @@ const MAY_SCAN: &[&str] = &[
     "INSERT OR IGNORE INTO labels",
     "INSERT OR IGNORE INTO memberships (member_key, group_key)\n             SELECT",
     "WHERE g.kind = 2 AND g.presence > 0 AND g.seen = ?1 AND m.seen <> ?1",
+    // A list of all links, and a full evaluation.
+    "l.in_scope, l.unread, NULL, NULL\n                     FROM links",
+    "SELECT link FROM links WHERE job = ?1 AND kind = ?2",
     // All of something small.
+    "FROM place",
+    "FROM old_accounts",
+    "FROM sources",
+    "INSERT INTO sources",
     "FROM nested",
     "SELECT key FROM jobs",
     "FROM counter",
@@ -27,6 +34,25 @@ const MAY_SCAN: &[&str] = &[
     "max(number)",
     "SELECT key, manager FROM objects WHERE manager IS NOT NULL",
 ];
+
+/// What is done before anything is planned.
+fn verify(store: &Store, job: &JobName, round: i64) {
+    let settings = TargetSettings {
+        address: "https://target.example".to_owned(),
+        credential: format!("c{round}"),
+    };
+    store.compare_settings(job, &settings).unwrap();
+    store.note_settings(job, &settings).unwrap();
+    store.note_linked_application(job).unwrap();
+    store.holds_removals(job).unwrap();
+    store.note_tenant("t").unwrap();
+    store.former_links(job).unwrap();
+    store.sample_links(job, 1, 20).unwrap();
+    store.link_records(job, None, 100).unwrap();
+    store.link_record(job, key("u1")).unwrap();
+    store.old_accounts_of(job, &[key("u1")]).unwrap();
+    store.is_established(job).unwrap();
+}
 
 /// Everything that a cycle does with the state, in small.
 fn work(store: &Store, job: &JobName, applies: bool, round: i64) {
@@ -39,7 +65,7 @@ fn work(store: &Store, job: &JobName, applies: bool, round: i64) {
             .collect()
     };
     store.note_fingerprint(job, &format!("f{round}")).unwrap();
-    store.note_target(job, "https://target.example").unwrap();
+    verify(store, job, round);
     for kind in ObjectKind::ALL {
         store.begin_round(kind, SELECT).unwrap();
         let mut changes: Vec<SourceChange> = match kind {
@@ -155,6 +181,9 @@ fn plan(store: &Store, cycle: i64) {
     store.draft(cycle, &decisions).unwrap();
     let removals = store.removals(cycle).unwrap();
     store.take(&removals).unwrap();
+    let everyone: Vec<Key> = ["u0", "u1", "u2", "u4", "u5"].map(key).into();
+    let in_vain = i64::MAX;
+    store.keep_disables(in_vain, &everyone).unwrap();
     store.drop_rows(&removals[..1]).unwrap();
     store.drop_references(cycle, &[key("u5")]).unwrap();
     let judging = Judging {

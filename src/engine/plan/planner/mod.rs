@@ -73,6 +73,11 @@ pub(crate) enum Found {
         key: MatchKey,
         targets: Vec<TargetId>,
     },
+    /// Nothing by a matching value, but an account by an old address of the user.
+    OldAddress {
+        key: MatchKey,
+        target: TargetId,
+    },
     Failed(String),
 }
 
@@ -316,6 +321,8 @@ impl<'a> Planner<'a> {
             scope_after,
             incomplete: (!doubts.is_empty()).then(|| doubts.join("; ")),
             complete: self.reading.is_ok(),
+            application_changed: false,
+            strangers: None,
             misnamed: Vec::new(),
             warnings: Vec::new(),
         }

@@ -375,6 +375,9 @@ impl Planner<'_> {
         }
         match found {
             Found::Failed(words) => self.skip(object, Why::LookupFailed(words)),
+            Found::OldAddress { key, target } => {
+                self.skip(object, Why::OldAddress { key, target });
+            }
             // One of them may be about to give up the name.
             Found::Several { .. } if !self.is_second_look() => self.put_off(object),
             Found::Several { key, targets } => self.skip(object, Why::Ambiguous { key, targets }),

@@ -134,7 +134,9 @@ pub(super) fn lines(plan: &Plan) -> String {
         format!("skip {} {}: {}", subject.kind, subject.id, why.word())
     }));
     lines.extend(plan.header.warnings.iter().map(|warning| {
-        let Warning::SeveralGroups { person, groups } = warning;
+        let Warning::SeveralGroups { person, groups } = warning else {
+            panic!("the planner makes no other: {warning:?}");
+        };
         let groups: Vec<_> = groups.iter().map(|group| group.id.as_str()).collect();
         format!("warn {}: {}", person.id, groups.join(", "))
     }));

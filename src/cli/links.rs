@@ -1,0 +1,219 @@
+//! `entrain links`: which target object belongs to which source object, from the local state alone. A link
+//! is changed while no cycle of its job runs.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::bail;
+
+use super::args::{self, LinksCommand};
+use super::exit::Exit;
+use super::load::{self, Usage};
+use super::output::Output;
+use crate::config::{Config, Job};
+use crate::engine::model::{JobName, ObjectKind, SourceObject, TargetId};
+use crate::engine::redact::Redactions;
+use crate::report::{json, text};
+use crate::store::{Relinked, Store};
+
+/// Links that are read at once.
+const CHUNK: u32 = 1_000;
+
+pub(super) fn links(
+    output: Output,
+    file: Option<&Path>,
+    command: &LinksCommand,
+) -> anyhow::Result<Exit> {
+    let config = load::config(output, file)?;
+    match command {
+        LinksCommand::List { job } => list(output, &config, load::job(&config, job)?),
+        LinksCommand::Show(linked) => show(output, &config, linked),
+        LinksCommand::Unlink(linked) => unlink(output, &config, linked),
+        LinksCommand::Relink {
+            linked,
+            target: Some(target),
+            ..
+        } => relink(output, &config, linked, &TargetId::new(target)),
+        LinksCommand::Relink {
+            linked,
+            target: None,
+            ..
+        } => create(output, &config, linked),
+    }
+}
+
+fn list(output: Output, config: &Config, job: &Job) -> anyhow::Result<Exit> {
+    let store = Store::open_read_only(&config.state_path)?;
+    let name = &job.rules.name;
+    let redactions = Redactions::of(&job.rules);
+    let mut out = output.results();
+    let mut document = if output.is_json() {
+        Some(json::Links::begin(&mut out, name)?)
+    } else {
+        None
+    };
+    let mut text_out = output.results();
+    let mut count = 0_u64;
+    let mut records = store.old_accounts(name)?;
+    let mut after = None;
+    loop {
+        for record in &records {
+            let shown = redactions.link(record);
+            match &mut document {
+                Some(document) => document.link(&shown)?,
+                None => writeln!(text_out, "{}", text::link(&shown))?,
+            }
+            count += 1;
+        }
+        records = store.link_records(name, after, CHUNK)?;
+        match records.last() {
+            Some(last) => after = Some(last.subject.key),
+            None => break,
+        }
+    }
+    match document {
+        Some(document) => document.end()?,
+        None => writeln!(text_out, "{}", text::links(name, count))?,
+    }
+    text_out.flush()?;
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+fn show(output: Output, config: &Config, linked: &args::Linked) -> anyhow::Result<Exit> {
+    let job = load::job(config, &linked.job)?;
+    let name = &job.rules.name;
+    let store = Store::open_read_only(&config.state_path)?;
+    let object = find(&store, &linked.object)?;
+    let Some(record) = store.link_record(name, object.key)? else {
+        bail!("{} is not linked in {name}", object.label());
+    };
+    let redactions = Redactions::of(&job.rules);
+    let shown = redactions.link(&record);
+    let mut out = output.results();
+    if output.is_json() {
+        json::link(&mut out, name, &shown)?;
+    } else {
+        text::link_details(&mut out, &shown)?;
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+fn unlink(output: Output, config: &Config, linked: &args::Linked) -> anyhow::Result<Exit> {
+    let job = load::job(config, &linked.job)?;
+    let name = &job.rules.name;
+    let store = open(config, name)?;
+    let object = find(&store, &linked.object)?;
+    let link = store.links(name, &[object.key])?.remove(&object.key);
+    let Some(link) = link else {
+        bail!("{} is not linked in {name}", object.label());
+    };
+    store.unlink(name, object.key)?;
+    let words = format!(
+        "The link of {} to {} is dropped. Nothing is changed in the target; the next cycle matches it anew.",
+        object.label(),
+        link.target
+    );
+    changed(output, name, &object, None, &words)
+}
+
+fn relink(
+    output: Output,
+    config: &Config,
+    linked: &args::Linked,
+    target: &TargetId,
+) -> anyhow::Result<Exit> {
+    let job = load::job(config, &linked.job)?;
+    let name = &job.rules.name;
+    let store = open(config, name)?;
+    let object = find(&store, &linked.object)?;
+    match store.relink(name, (object.kind, object.key), target)? {
+        Relinked::Done => {}
+        Relinked::HeldBy(holder) => {
+            let named = store.named(&[holder])?;
+            let holder = named.into_values().next();
+            let holder = holder.map_or_else(|| "another object".to_owned(), |one| one.label);
+            bail!(
+                "{target} is linked to {holder}: first run entrain links unlink {name} {holder:?}"
+            );
+        }
+    }
+    let words = format!(
+        "{} is linked to {target}. The next cycle reads {target} and sends what differs.",
+        object.label()
+    );
+    changed(output, name, &object, Some(target), &words)
+}
+
+fn create(output: Output, config: &Config, linked: &args::Linked) -> anyhow::Result<Exit> {
+    let job = load::job(config, &linked.job)?;
+    let name = &job.rules.name;
+    let store = open(config, name)?;
+    let object = find(&store, &linked.object)?;
+    let link = store.links(name, &[object.key])?.remove(&object.key);
+    if let Some(link) = link {
+        bail!(
+            "{} is linked to {}: first run entrain links unlink {name} {:?}",
+            object.label(),
+            link.target,
+            object.label()
+        );
+    }
+    store.decide_new(name, object.kind, object.key)?;
+    let words = format!(
+        "{} is new: the next cycle creates the account, unless a matching attribute finds one.",
+        object.label()
+    );
+    changed(output, name, &object, None, &words)
+}
+
+/// The state for a change of links.
+fn open(config: &Config, job: &JobName) -> anyhow::Result<Store> {
+    // Looked at first, so that no state file is made where there is none.
+    drop(Store::open_read_only(&config.state_path)?);
+    let store = Store::open(&config.state_path)?;
+    if store.is_running(job)? {
+        bail!("a cycle of {job} is running: its links can be changed when it has ended");
+    }
+    Ok(store)
+}
+
+fn find(store: &Store, text: &str) -> anyhow::Result<SourceObject> {
+    let mut found = Vec::new();
+    for kind in ObjectKind::ALL {
+        found.extend(store.find(kind, text)?);
+    }
+    match <[SourceObject; 1]>::try_from(found) {
+        Ok([object]) => Ok(object),
+        Err(found) if found.is_empty() => Err(Usage(format!(
+            "the state knows no user or group {text:?}: run a cycle first, or check the spelling"
+        ))
+        .into()),
+        Err(found) => {
+            let ids: Vec<&str> = found.iter().map(|one| one.id.as_str()).collect();
+            let ids = ids.join(", ");
+            Err(Usage(format!(
+                "several objects are called {text:?}: name one by its id ({ids})"
+            ))
+            .into())
+        }
+    }
+}
+
+fn changed(
+    output: Output,
+    job: &JobName,
+    object: &SourceObject,
+    target: Option<&TargetId>,
+    words: &str,
+) -> anyhow::Result<Exit> {
+    let mut out = output.results();
+    if output.is_json() {
+        json::link_changed(&mut out, job, &object.id, target)?;
+    } else {
+        writeln!(out, "{}", crate::report::clean_lines(words))?;
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,52 @@
+//! `entrain restart JOB`: the next cycle begins anew. No lock: the service may run, and its next cycle
+//! finds what is to be done.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use super::args::{self, Reset};
+use super::exit::Exit;
+use super::load;
+use super::output::Output;
+use crate::report::{json, text};
+use crate::store::{self, Store};
+
+pub(super) fn restart(
+    output: Output,
+    file: Option<&Path>,
+    arguments: &args::Restart,
+) -> anyhow::Result<Exit> {
+    let config = load::config(output, file)?;
+    let job = &load::job(&config, &arguments.job)?.rules.name;
+    // Looked at first, so that no state file is made where there is none: then the first cycle begins
+    // anew anyway.
+    match Store::open_read_only(&config.state_path) {
+        Ok(_) => {
+            let store = Store::open(&config.state_path)?;
+            for reset in &arguments.reset {
+                match reset {
+                    Reset::Watermark => store.read_anew()?,
+                    Reset::Escrow => store.forget_escrow(job)?,
+                    Reset::Links => store.reset_links(job)?,
+                }
+            }
+            store.restart(job)?;
+        }
+        Err(store::Error::Missing { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let has = |one| arguments.reset.contains(&one);
+    let reset = [
+        ("watermark", has(Reset::Watermark)),
+        ("escrow", has(Reset::Escrow)),
+        ("links", has(Reset::Links)),
+    ];
+    let mut out = output.results();
+    if output.is_json() {
+        json::restarted(&mut out, job, &reset)?;
+    } else {
+        writeln!(out, "{}", text::restarted(job, has(Reset::Links)))?;
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}

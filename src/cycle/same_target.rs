@@ -1,0 +1,401 @@
+//! Is this still our target? Some links, or all that are formerly ours, are read in the target and compared
+//! with what was last sent, before anything is written (safety.md, 3).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt;
+
+use super::lookup;
+use super::plan::Outline;
+use super::shown;
+use super::{Context, Error};
+use crate::engine::mapping;
+use crate::engine::model::{
+    Key, Link, MatchKey, ObjectKind, SourceId, TargetId, TargetObject, TargetPath,
+};
+use crate::engine::plan::{Found, Operation, Subject, Warning};
+use crate::engine::same_target::{self, Compared, FIRST, MORE, Tally, Verdict};
+use crate::scim;
+use crate::store::{Named, TargetSettings};
+
+/// Links that are taken from the state at once.
+const CHUNK: usize = 500;
+
+/// What was found out about the target before planning.
+#[derive(Debug, Default)]
+pub(super) struct Verified {
+    pub(super) warnings: Vec<Warning>,
+    /// Links that are formerly ours and could not be read: their objects wait.
+    pub(super) waiting: BTreeSet<Key>,
+    /// Too few links could be read: nothing is written but disables of links that were read and agree.
+    pub(super) unsure: Option<Unsure>,
+}
+
+#[derive(Debug)]
+pub(super) struct Unsure {
+    pub(super) tally: Tally,
+    agree: BTreeSet<Key>,
+}
+
+/// A link that is compared.
+struct Candidate {
+    key: Key,
+    kind: ObjectKind,
+    id: SourceId,
+    link: Link,
+}
+
+/// Links and what comparing them gave.
+#[derive(Default)]
+struct Results {
+    tally: Tally,
+    compared: BTreeMap<Key, Compared>,
+    /// What the target shows of those that agree.
+    shown: BTreeMap<Key, (ObjectKind, TargetObject)>,
+    wrong: Vec<(Key, TargetId)>,
+}
+
+/// Before a plan is made: all links that are formerly ours and, where everything is evaluated, some of the
+/// others.
+pub(super) async fn verify(
+    context: &Context<'_>,
+    cycle: i64,
+    is_full: bool,
+) -> Result<Verified, Error> {
+    // A plan and the cycle after it choose the same.
+    context
+        .seed
+        .get_or_init(|| u64::try_from(cycle).unwrap_or_default());
+    let job = context.job.rules.name.clone();
+    let former = context.state(move |store| store.former_links(&job)).await?;
+    let mut verified = Verified::default();
+    let results = if former.is_empty() {
+        if !is_full {
+            return Ok(verified);
+        }
+        let results = sample(context).await?;
+        if results.tally.verdict() == Verdict::Another {
+            return Err(another(context, results.tally));
+        }
+        results
+    } else {
+        let mut results = Results::default();
+        for keys in former.chunks(CHUNK) {
+            results.compare(context, keys).await?;
+        }
+        for (key, (kind, object)) in std::mem::take(&mut results.shown) {
+            confirm(context, key, kind, object).await?;
+        }
+        verified.waiting = results.with(Compared::NotRead);
+        results
+    };
+    verified.warnings = match_anew(context, &results.wrong).await?;
+    if results.tally.verdict() == Verdict::Unsure {
+        verified.unsure = Some(Unsure {
+            tally: results.tally,
+            agree: results.with(Compared::Agrees),
+        });
+        return Ok(verified);
+    }
+    let (job, settings) = (context.job.rules.name.clone(), context.settings.clone());
+    context
+        .state(move |store| {
+            store.note_settings(&job, &settings)?;
+            store.note_linked_application(&job)
+        })
+        .await?;
+    Ok(verified)
+}
+
+impl Context<'_> {
+    /// When the target says of an object that it is gone: at the first of a cycle, the whole target may be
+    /// another.
+    pub(super) async fn at_gone(&self) -> Result<(), Error> {
+        let verifying = || verify_at_gone(self);
+        self.first_gone.get_or_try_init(verifying).await?;
+        Ok(())
+    }
+}
+
+/// What single objects that are gone come to is decided object by object.
+async fn verify_at_gone(context: &Context<'_>) -> Result<(), Error> {
+    let results = sample(context).await?;
+    match results.tally.verdict() {
+        Verdict::Another => Err(another(context, results.tally)),
+        Verdict::Unsure | Verdict::Ours => {
+            let (wrong, read) = (results.tally.wrong, results.tally.read());
+            if wrong > 1 {
+                tracing::warn!(
+                    job = %context.job.rules.name, wrong, read,
+                    "linked objects are gone from the target or belong to others; a full evaluation \
+                     (entrain sync --initial) matches them anew"
+                );
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Drops what may not be written while it is not known whose target this is.
+pub(super) async fn restrict(
+    context: &Context<'_>,
+    cycle: i64,
+    unsure: &Unsure,
+    outline: &mut Outline,
+) -> Result<(), Error> {
+    let rows = context.state(move |store| store.removals(cycle)).await?;
+    let mut disabled = Vec::new();
+    for ids in rows.chunks(CHUNK) {
+        let ids = ids.to_vec();
+        let rows = context.state(move |store| store.take(&ids)).await?;
+        let found = rows
+            .iter()
+            .filter(|row| matches!(row.action.operation, Operation::Disable { .. }));
+        disabled.extend(found.map(|row| row.action.subject.key));
+    }
+    let mut agree = unsure.agree.clone();
+    let unread: Vec<Key> = disabled
+        .into_iter()
+        .filter(|key| !agree.contains(key))
+        .collect();
+    let mut results = Results::default();
+    for keys in unread.chunks(CHUNK) {
+        results.compare(context, keys).await?;
+    }
+    agree.extend(results.with(Compared::Agrees));
+    let agree: Vec<Key> = agree.into_iter().collect();
+    context
+        .state(move |store| store.keep_disables(cycle, &agree))
+        .await?;
+    let Tally {
+        agree: _,
+        wrong: _,
+        not_read,
+    } = unsure.tally;
+    let why = format!(
+        "{not_read} of {} linked objects could not be read in the target, so that it is not certain that it is \
+         still the same: nothing is written but disables of accounts that were read",
+        not_read + unsure.tally.read()
+    );
+    let header = &mut outline.header;
+    header.complete = false;
+    header.incomplete = Some(match header.incomplete.take() {
+        Some(known) => format!("{known}; {why}"),
+        None => why,
+    });
+    Ok(())
+}
+
+async fn sample(context: &Context<'_>) -> Result<Results, Error> {
+    let mut results = Results::default();
+    for size in [FIRST, FIRST + MORE] {
+        let job = context.job.rules.name.clone();
+        let seed = context.seed.get().copied().unwrap_or_default();
+        let chosen = context
+            .state(move |store| store.sample_links(&job, seed, size))
+            .await?;
+        let fresh: Vec<Key> = chosen
+            .into_iter()
+            .filter(|key| !results.compared.contains_key(key))
+            .collect();
+        results.compare(context, &fresh).await?;
+        if !results.tally.leaves_a_doubt() {
+            break;
+        }
+    }
+    Ok(results)
+}
+
+impl Results {
+    fn with(&self, wanted: Compared) -> BTreeSet<Key> {
+        let compared = self.compared.iter();
+        let compared = compared.filter(|(_, compared)| **compared == wanted);
+        compared.map(|(key, _)| *key).collect()
+    }
+
+    async fn compare(&mut self, context: &Context<'_>, keys: &[Key]) -> Result<(), Error> {
+        let (job, keys) = (context.job.rules.name.clone(), keys.to_vec());
+        let loaded = context
+            .state(move |store| {
+                let named = store.named(&keys)?;
+                Ok((store.links(&job, &keys)?, named))
+            })
+            .await?;
+        let (mut links, named) = loaded;
+        let candidates = named.into_iter().filter_map(|(key, named)| {
+            let Named { kind, id, label: _ } = named;
+            let link = links.remove(&key)?;
+            Some(Candidate {
+                key,
+                kind,
+                id,
+                link,
+            })
+        });
+        let candidates: Vec<Candidate> = candidates.collect();
+        let concurrency = context.job.target.concurrency;
+        let reads = candidates.into_iter().map(|candidate| async move {
+            let compared = compare(context, &candidate).await;
+            (candidate, compared)
+        });
+        let mut reads = futures::stream::iter(reads).buffer_unordered(concurrency);
+        let mut failed = 0;
+        while let Some((candidate, compared)) = reads.next().await {
+            let Candidate {
+                key, kind, link, ..
+            } = candidate;
+            let compared = match compared {
+                Ok(Ok(object)) => {
+                    self.shown.insert(key, (kind, object));
+                    Compared::Agrees
+                }
+                Ok(Err(compared)) => compared,
+                Err(error) if error.is_stop() => return Err(error.into()),
+                Err(error) => {
+                    failed += 1;
+                    // The target is down, or takes no request: no need to try them all.
+                    if error.stops_everything() && failed >= concurrency && self.tally.read() == 0 {
+                        return Err(error.into());
+                    }
+                    tracing::debug!(job = %context.job.rules.name, %kind, %error, "a link could not be verified");
+                    Compared::NotRead
+                }
+            };
+            if compared == Compared::Wrong {
+                self.wrong.push((key, link.target));
+            }
+            self.tally.count(compared);
+            self.compared.insert(key, compared);
+        }
+        Ok(())
+    }
+}
+
+/// The target object of a link that agrees, or what else comparing it gave.
+async fn compare(
+    context: &Context<'_>,
+    candidate: &Candidate,
+) -> Result<Result<TargetObject, Compared>, scim::Error> {
+    let Candidate { kind, id, link, .. } = candidate;
+    let mappings = &context.job.rules.rules(*kind).mappings;
+    let keys = same_target::keys(mappings, id, &link.sent);
+    let paths: Vec<TargetPath> = mappings
+        .iter()
+        .map(|mapping| mapping.target.clone())
+        .filter(|path| !path.is_members())
+        .collect();
+    let hidden = context.redactions.hidden_in_keys(*kind, &keys);
+    let reader = context.reader.hiding(hidden);
+    let with_members = *kind == ObjectKind::Group && link.unconfirmed;
+    match reader.read(*kind, &link.target, &paths, with_members).await {
+        Ok(Some(object)) => {
+            let mut shown = object.attributes.clone();
+            mapping::normalize(mappings, &mut shown);
+            Ok(match same_target::compare(mappings, &keys, &shown) {
+                Compared::Agrees => Ok(object),
+                other @ (Compared::Wrong | Compared::NotRead) => Err(other),
+            })
+        }
+        // Some answer so for an object that their list finds.
+        Ok(None) => search(context, *kind, &keys, &link.target, &paths).await,
+        Err(error) => Err(error),
+    }
+}
+
+async fn search(
+    context: &Context<'_>,
+    kind: ObjectKind,
+    keys: &[MatchKey],
+    target: &TargetId,
+    paths: &[TargetPath],
+) -> Result<Result<TargetObject, Compared>, scim::Error> {
+    match lookup::by_queries(context, kind, keys, paths, &lookup::nobody_gives_up).await {
+        Ok(Found::One { object, .. }) if object.id == *target => Ok(Ok(object)),
+        Ok(Found::Failed(_) | Found::OldAddress { .. }) => Ok(Err(Compared::NotRead)),
+        Ok(Found::None | Found::One { .. } | Found::Several { .. }) => Ok(Err(Compared::Wrong)),
+        // What it says of the id is all that it can say.
+        Err(error) if error.is_filter_unsupported() => Ok(Err(Compared::Wrong)),
+        Err(error) => Err(error),
+    }
+}
+
+/// A link that is formerly ours is ours again, with what the target holds now.
+async fn confirm(
+    context: &Context<'_>,
+    key: Key,
+    kind: ObjectKind,
+    object: TargetObject,
+) -> Result<(), Error> {
+    let current = shown::as_sent(context, kind, object.attributes).await?;
+    let members = object.members;
+    let job = context.job.rules.name.clone();
+    context
+        .state(move |store| {
+            let members = match members {
+                Some(members) => {
+                    let mut known = Vec::new();
+                    for kind in ObjectKind::ALL {
+                        known.extend(store.holders(&job, kind, &members)?.into_values());
+                    }
+                    Some(known)
+                }
+                None => None,
+            };
+            store.confirm(&job, key, &current, members.as_deref())
+        })
+        .await
+}
+
+/// Drops links whose object is gone or another, so that the objects are matched anew.
+async fn match_anew(
+    context: &Context<'_>,
+    wrong: &[(Key, TargetId)],
+) -> Result<Vec<Warning>, Error> {
+    let mut warnings = Vec::new();
+    for wrong in wrong.chunks(CHUNK) {
+        let (job, wrong) = (context.job.rules.name.clone(), wrong.to_vec());
+        let named = context
+            .state(move |store| {
+                let keys: Vec<Key> = wrong.iter().map(|(key, _)| *key).collect();
+                let mut named = store.named(&keys)?;
+                for key in &keys {
+                    store.unlink(&job, *key)?;
+                }
+                let wrong = wrong.into_iter();
+                Ok(wrong
+                    .filter_map(|(key, target)| Some((key, target, named.remove(&key)?)))
+                    .collect::<Vec<_>>())
+            })
+            .await?;
+        warnings.extend(named.into_iter().map(|(key, target, named)| {
+            let Named { kind, id, label } = named;
+            Warning::MatchedAnew {
+                subject: Subject {
+                    kind,
+                    key,
+                    id,
+                    label,
+                },
+                target,
+            }
+        }));
+    }
+    Ok(warnings)
+}
+
+fn another(context: &Context<'_>, tally: Tally) -> Error {
+    let job = context.job.rules.name.clone();
+    let known = context.agent.store.settings(&job);
+    let address = &context.job.target.base_url;
+    Error::AnotherTarget {
+        job,
+        wrong: tally.wrong,
+        read: tally.read(),
+        back: match known.ok().flatten() {
+            Some(TargetSettings { address: known, .. }) if known != *address => {
+                format!("put target.base_url back to {known}")
+            }
+            Some(_) | None => "put the old token (target.token) back".to_owned(),
+        },
+    }
+}

@@ -1,0 +1,70 @@
+//! Links, for `links` and `restart`.
+
+use std::io::{self, Write};
+
+use crate::engine::model::{JobName, TargetId, Value};
+use crate::engine::record::{LinkRecord, LinkState};
+use crate::engine::redact::Shown;
+use crate::report::sentence::{clean, subject_text, things, value};
+use crate::report::view::Names;
+
+/// One line.
+pub(crate) fn link(link: &Shown<'_, LinkRecord>) -> String {
+    let LinkRecord {
+        subject,
+        target,
+        state,
+        sent: _,
+    } = &**link;
+    let target = target.as_ref().map_or("", TargetId::as_str);
+    let subject = subject_text(subject);
+    match state {
+        LinkState::InScope => format!("{subject}: {}", clean(target)),
+        LinkState::OutOfScope => format!("{subject}: {} (out of scope)", clean(target)),
+        LinkState::ToBeRead => {
+            format!("{subject}: {} (the next cycle reads it)", clean(target))
+        }
+        LinkState::FormerlyOurs => {
+            format!("{subject}: {} (the next cycle verifies it)", clean(target))
+        }
+        LinkState::OldAddress(key) => format!(
+            "{subject}: not linked; {} has an old address ({} {}) and waits for a decision",
+            clean(target),
+            key.path,
+            text_of(&key.value)
+        ),
+        LinkState::New => format!("{subject}: not linked; decided to be new"),
+    }
+}
+
+/// What a list ends with.
+pub(crate) fn links(job: &JobName, count: u64) -> String {
+    format!("{}: {}.", clean(job.as_str()), things(count, "link"))
+}
+
+/// One link with what was last sent.
+pub(crate) fn link_details(out: &mut dyn Write, shown: &Shown<'_, LinkRecord>) -> io::Result<()> {
+    writeln!(out, "{}", link(shown))?;
+    writeln!(out, "  id: {}", clean(shown.subject.id.as_str()))?;
+    for (path, value) in &shown.sent {
+        writeln!(out, "  {path}: {}", text_of(value))?;
+    }
+    Ok(())
+}
+
+/// A job was restarted.
+pub(crate) fn restarted(job: &JobName, with_links: bool) -> String {
+    let job = clean(job.as_str());
+    if with_links {
+        format!(
+            "The next cycle of {job} evaluates everything. It reads each linked object in the target first: \
+             where that is still the same, the link stays; where it is not, the object is matched anew."
+        )
+    } else {
+        format!("The next cycle of {job} evaluates everything.")
+    }
+}
+
+fn text_of(one: &Value) -> String {
+    value(one, Names::Numbered(&|_| None))
+}

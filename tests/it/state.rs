@@ -1,0 +1,219 @@
+//! The state file: one process at a time, at whatever path, and what is said when it cannot be used.
+
+use std::fs;
+use std::time::Duration;
+
+use entrain::sandbox::{Fault, Size, Trouble, Uuid};
+
+use crate::rig::{Rig, Run};
+
+async fn filled() -> Rig {
+    let rig = Rig::start(Size::new(20, 2, 20)).await;
+    rig.sync().await.expect(0);
+    rig
+}
+
+/// Every command that reads the state.
+const READERS: [&[&str]; 4] = [&["status"], &["log"], &["plan"], &["approve", "demo"]];
+
+/// The commands that read the state, and what they say.
+async fn each_reader(rig: &Rig, check: impl Fn(&[&str], &Run)) {
+    for arguments in READERS.into_iter().chain([&["sync"][..]]) {
+        check(arguments, &rig.run(arguments).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_as_the_state_is_called_a_folder() {
+    let rig = Rig::start(Size::new(3, 0, 0)).await;
+    fs::create_dir(rig.path("entrain.db")).unwrap();
+    each_reader(&rig, |arguments, run| {
+        assert_eq!(run.code, 1, "{arguments:?}: {run:?}");
+        assert!(
+            run.err.contains("is a folder; name a file in state.path"),
+            "{arguments:?}: {run:?}"
+        );
+        assert!(!run.err.contains("hard link"), "{arguments:?}: {run:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_state_is_reported_in_one_line_with_what_to_do() {
+    let rig = filled().await;
+    let sound = fs::read(rig.path("entrain.db")).unwrap();
+    let page = 4096;
+    let mut schema = sound.clone();
+    schema[200..page].fill(0xa5);
+    let mut tables = sound.clone();
+    tables[page..].fill(0xa5);
+    for damaged in [schema, tables] {
+        fs::write(rig.path("entrain.db"), damaged).unwrap();
+        each_reader(&rig, |arguments, run| {
+            assert_eq!(run.code, 1, "{arguments:?}: {run:?}");
+            for words in ["is damaged", "-wal", "-shm", "backup", "old address"] {
+                assert!(run.err.contains(words), "{arguments:?}: {words}: {run:?}");
+            }
+            assert!(!run.err.contains("twice"), "{arguments:?}: {run:?}");
+            assert_eq!(
+                run.err.trim_end().lines().count(),
+                1,
+                "{arguments:?}: {run:?}"
+            );
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_in_a_folder_that_cannot_be_written_to_can_be_read() {
+    let rig = filled().await;
+    // As if the folder were read-only, also for root: the file next to it cannot be made.
+    fs::create_dir(rig.path("entrain.db-shm")).unwrap();
+    for arguments in &READERS[..3] {
+        rig.run(arguments).await.expect(0);
+    }
+    let run = rig.sync().await.expect(1);
+    assert!(run.err.contains("could not open the state file"), "{run:?}");
+    assert!(!run.err.contains("in the state file"), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_is_removed_during_a_sync_lets_no_second_one_start() {
+    let rig = Rig::start(Size::new(40, 0, 0)).await;
+    let slow = Fault::new("/Users", Trouble::Delay(Duration::from_secs(2))).method("POST");
+    rig.sandbox.target.traffic().inject(slow.times(8));
+    let first = rig.command(&["sync"]).spawn().unwrap();
+    let pause = || tokio::time::sleep(Duration::from_millis(100));
+    for _ in 0..300 {
+        if rig.sandbox.target.writes() > 0 {
+            break;
+        }
+        pause().await;
+    }
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(rig.path(&format!("entrain.db{suffix}")));
+    }
+    let second = rig.sync().await.expect(1);
+    assert!(second.err.contains("another entrain (pid "), "{second:?}");
+    assert!(!rig.path("entrain.db").exists());
+    let first = Rig::finish(first).await.expect(1);
+    assert!(first.err.contains("was removed or replaced"), "{first:?}");
+    // What was created is found by matching.
+    rig.sync().await.expect(0);
+    assert_eq!(rig.target().await.duplicates, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_was_moved_without_its_log_is_refused_until_that_is_accepted() {
+    let rig = filled().await;
+    let files = ["entrain.db", "entrain.db.key"];
+    let elsewhere = rig.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    // Closed in good order, it may be anywhere.
+    for file in files {
+        fs::copy(rig.path(file), elsewhere.join(file)).unwrap();
+    }
+    rig.edit(|text| format!("[state]\npath = \"elsewhere/entrain.db\"\n\n{text}"));
+    rig.sync().await.expect(0);
+
+    rig.joiner("jane");
+    let slow = Fault::new("/Users", Trouble::Delay(Duration::from_secs(30))).method("POST");
+    rig.sandbox.target.traffic().inject(slow);
+    let writes = rig.sandbox.target.writes();
+    let mut killed = rig.command(&["sync"]).spawn().unwrap();
+    for _ in 0..300 {
+        if rig.sandbox.target.writes() > writes {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    rig.sandbox.target.traffic().clear_faults();
+    let third = rig.path("third");
+    fs::create_dir(&third).unwrap();
+    for file in files {
+        fs::copy(elsewhere.join(file), third.join(file)).unwrap();
+    }
+    rig.edit(|text| text.replace("elsewhere/", "third/"));
+    let old = fs::canonicalize(&elsewhere).unwrap().join("entrain.db");
+    each_reader(&rig, |arguments, run| {
+        assert_eq!(run.code, 1, "{arguments:?}: {run:?}");
+        for words in [old.to_str().unwrap(), "-wal", "entrain state accept-move"] {
+            assert!(run.err.contains(words), "{arguments:?}: {words}: {run:?}");
+        }
+    })
+    .await;
+    // With its log it is the same state.
+    fs::copy(
+        elsewhere.join("entrain.db-wal"),
+        third.join("entrain.db-wal"),
+    )
+    .unwrap();
+    rig.run(&["status"]).await.expect(0);
+    fs::remove_file(third.join("entrain.db-wal")).unwrap();
+    let _ = fs::remove_file(third.join("entrain.db-shm"));
+    for file in files {
+        fs::copy(elsewhere.join(file), third.join(file)).unwrap();
+    }
+    rig.run(&["status"]).await.expect(1);
+
+    rig.run(&["state", "accept-move"]).await.expect(0);
+    let status = rig
+        .run(&["status", "--format", "json"])
+        .await
+        .expect(0)
+        .job();
+    assert_eq!(status["full_evaluation"], true, "{status:#}");
+    rig.sync().await.expect(0);
+    assert_eq!(rig.user("jane@contoso.com")["active"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_state_knows_its_tenant() {
+    let rig = filled().await;
+    let known = rig.sandbox.tenant_id();
+    let other = Uuid::from_u128(0x1234).to_string();
+    rig.edit(|text| text.replace(&known, &other));
+    let writes = rig.sandbox.target.writes();
+    for command in ["plan", "sync"] {
+        let run = rig.run(&[command]).await.expect(2);
+        for words in [&*known, &*other, "put the old id back", "state.path"] {
+            assert!(run.err.contains(words), "{command}: {words}: {run:?}");
+        }
+    }
+    assert_eq!(rig.sandbox.target.writes(), writes);
+    rig.edit(|text| text.replace(&other, &known.to_uppercase()));
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_is_killed_leaves_nothing() {
+    let rig = filled().await;
+    let temporary = rig.path("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let left = temporary.join("entrain-a1b2c3");
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("scratch.db"), "people").unwrap();
+    let long_ago = std::time::UNIX_EPOCH + Duration::from_hours(24);
+    fs::File::open(&left)
+        .unwrap()
+        .set_modified(long_ago)
+        .unwrap();
+    let before = fs::read(rig.path("entrain.db")).unwrap();
+    rig.joiner("jane");
+    let slow = Fault::new("/users/delta", Trouble::Delay(Duration::from_secs(30)));
+    rig.tenant().traffic().inject(slow);
+    let mut plan = rig.command(&["plan"]);
+    let mut plan = plan.env("TMPDIR", &temporary).spawn().unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    plan.kill().unwrap();
+    plan.wait().unwrap();
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
+    assert_eq!(fs::read(rig.path("entrain.db")).unwrap(), before);
+    rig.tenant().traffic().clear_faults();
+    rig.sync().await.expect(0);
+    assert_eq!(rig.user("jane@contoso.com")["active"], true);
+}
