@@ -2,6 +2,7 @@
 //! Formats follow Microsoft's documentation; nothing here knows who is asking.
 
 mod answer;
+mod assertion;
 mod batch;
 mod delta;
 mod principal;
@@ -94,6 +95,7 @@ impl Graph {
             options: Options::parse(call)?,
         };
         match parts.as_slice() {
+            ["applications", key] => reader.registered_app(key),
             ["servicePrincipals"] => reader.service_principals(),
             ["servicePrincipals", key] => reader.service_principal(key),
             ["servicePrincipals", key, "appRoleAssignedTo"] => reader.assigned_to(key),

@@ -81,6 +81,28 @@ impl Reader<'_> {
         &self.tenant.directory
     }
 
+    /// The app registration that signs in, as far as its secrets are concerned.
+    pub(super) fn registered_app(&self, key: &str) -> Result<Reply, Problem> {
+        self.require(Permission::Applications)?;
+        let identity = &self.tenant.identity;
+        if key != format!("appId={}", identity.client_id) {
+            return Err(Problem::not_found(key));
+        }
+        let hint: String = identity.client_secret.chars().take(3).collect();
+        let mut value = self.narrow(json!({
+            "id": identity.client_id, "appId": identity.client_id, "displayName": "entrain",
+            "keyCredentials": [],
+            "passwordCredentials": [{
+                "customKeyIdentifier": null, "displayName": "agent", "hint": hint,
+                "keyId": identity.client_id, "secretText": null,
+                "startDateTime": "2020-01-01T00:00:00Z",
+                "endDateTime": self.tenant.settings.secret_expires,
+            }],
+        }));
+        value["@odata.context"] = json!(self.context("applications/$entity"));
+        Ok(object(&value))
+    }
+
     pub(super) fn service_principals(&self) -> Result<Reply, Problem> {
         self.require(Permission::Applications)?;
         let own = self.directory().application.service_principal();

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::super::reply::{Call, Reply, form};
 use super::super::tenant::{DOMAIN, Directory, INITIAL_DOMAIN, Tenant};
+use super::assertion;
 
 /// The Graph roots of the clouds; a scope may also name the sandbox itself.
 const RESOURCES: [&str; 5] = [
@@ -106,7 +107,15 @@ fn issue(
     };
     check_grant(field("grant_type"))?;
     check_client(tenant, field("client_id"))?;
-    check_secret(tenant, field("client_secret"), field("client_assertion"))?;
+    match field("client_assertion") {
+        "" => check_secret(tenant, field("client_secret"))?,
+        assertion => {
+            let audience = format!("{origin}/{authority}/oauth2/v2.0/token");
+            let kind = field("client_assertion_type");
+            assertion::check(tenant, &audience, kind, assertion)
+                .map_err(|(code, text)| Refusal::new(401, "invalid_client", code, text))?;
+        }
+    }
     check_scope(origin, field("scope"))?;
 
     let now = Instant::now();
@@ -166,7 +175,7 @@ fn check_client(tenant: &Tenant, client: &str) -> Result<(), Refusal> {
     ))
 }
 
-fn check_secret(tenant: &Tenant, secret: &str, assertion: &str) -> Result<(), Refusal> {
+fn check_secret(tenant: &Tenant, secret: &str) -> Result<(), Refusal> {
     let client = tenant.identity.client_id;
     if secret == tenant.identity.client_secret {
         return Ok(());
@@ -179,14 +188,6 @@ fn check_secret(tenant: &Tenant, secret: &str, assertion: &str) -> Result<(), Re
             format!(
                 "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{client}'."
             ),
-        ));
-    }
-    if !assertion.is_empty() {
-        return Err(Refusal::new(
-            401,
-            "invalid_client",
-            700_027,
-            "Client assertion failed signature validation.",
         ));
     }
     Err(Refusal::new(

@@ -82,6 +82,21 @@ pub struct GraphSettings {
     /// How long every answer takes at least.
     pub latency: Duration,
     pub quirks: BTreeSet<GraphQuirk>,
+    /// In DER form: those that the app registration knows.
+    pub certificates: Vec<Vec<u8>>,
+    pub federated: Vec<FederatedCredential>,
+    /// When the client secret expires, such as `2027-01-31T00:00:00Z`.
+    pub secret_expires: String,
+}
+
+/// Whose tokens the app registration takes in place of a secret.
+#[derive(Debug, Clone)]
+pub struct FederatedCredential {
+    pub issuer: String,
+    pub subject: String,
+    pub audience: String,
+    /// Of the issuer, in DER form: its key signs the tokens.
+    pub certificate: Vec<u8>,
 }
 
 impl Default for GraphSettings {
@@ -102,6 +117,9 @@ impl Default for GraphSettings {
             entries_per_page: 100,
             latency: Duration::ZERO,
             quirks: BTreeSet::new(),
+            certificates: Vec::new(),
+            federated: Vec::new(),
+            secret_expires: "2099-12-31T00:00:00Z".to_owned(),
         }
     }
 }
@@ -121,6 +139,8 @@ pub enum GraphQuirk {
     GoneForExpired,
     /// The tenant has no delta, as external tenants.
     NoDelta,
+    /// The token endpoint takes assertions in the older form only: RS256 with `x5t`.
+    OldAssertions,
 }
 
 /// A user as tests see it.
