@@ -7,8 +7,9 @@ use super::exit::Exit;
 use super::load;
 use super::output::Output;
 use crate::engine::record::JobRecord;
+use crate::graph;
 use crate::report::json::Document;
-use crate::report::{JobStatus, text};
+use crate::report::{self, JobStatus, text};
 use crate::scheduler;
 use crate::store::{self, Store};
 
@@ -58,5 +59,11 @@ pub(super) fn status(
         text::status(&mut out, &statuses, now, output.style())?;
     }
     out.flush()?;
+    for graph::Expiry { key, day } in graph::expiries(&config.source) {
+        if report::expires_soon(day, now.date_naive()) {
+            let words = report::expires(day, now.date_naive());
+            output.message(&format!("warning: {key} {words}"));
+        }
+    }
     Ok(Exit::Done)
 }

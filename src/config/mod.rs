@@ -29,13 +29,13 @@ use problem::Log;
 
 pub(crate) use duration::parse as parse_duration;
 pub(crate) use problem::{Problem, Problems};
-pub(crate) use secret::SecretError;
+pub(crate) use secret::{SecretError, environment, read_file as read_secret_file};
 pub(crate) use select::{calls_default_domain, custom_security_attributes, select};
 #[cfg(test)]
 pub(crate) use settings::Filterable;
 pub(crate) use settings::{
-    Application, Config, DialectSettings, Job, MemberRemove, Schedule, Secret, Source, Target,
-    Update,
+    Application, Certificate, Config, Credential, DialectSettings, Identity, Job, MemberRemove,
+    Proof, Schedule, Secret, Source, Target, Update,
 };
 
 /// A configuration without problems, and what is worth a word all the same.

@@ -42,6 +42,10 @@ impl Table {
         }
     }
 
+    pub(super) fn new(members: Dict, place: Place) -> Self {
+        Self { members, place }
+    }
+
     pub(super) fn has(&self, key: &str) -> bool {
         self.members.contains_key(key)
     }
@@ -225,64 +229,66 @@ impl Table {
         Some(tables)
     }
 
-    /// A reference to a secret. Whatever stands there instead is never repeated.
+    /// A reference to a secret.
     pub(super) fn secret(&self, key: &str, log: &mut Log) -> Option<Typed<Secret>> {
-        let Typed { value, place } = self.any(key)?;
-        let remedy = "write { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }";
-        let Value::Dict(_, members) = value else {
-            log.problem(place.problem("a secret is never written in the configuration", remedy));
+        let (secret, _) = secret_with(self.any(key)?, &[], log)?;
+        Some(secret)
+    }
+}
+
+/// A reference to a secret, and the table that it stands in, which may have `more` keys. Whatever stands
+/// there instead is never repeated.
+pub(super) fn secret_with(
+    Typed { value, place }: Typed<Value>,
+    more: &[&str],
+    log: &mut Log,
+) -> Option<(Typed<Secret>, Table)> {
+    let remedy = "write { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }";
+    let Value::Dict(_, members) = value else {
+        log.problem(place.problem("a secret is never written in the configuration", remedy));
+        return None;
+    };
+    let table = Table::new(members, place.clone()).prefer_overriding(SECRET_KEYS);
+    for name in table.members.keys() {
+        if !SECRET_KEYS.contains(&name.as_str()) && !more.contains(&name.as_str()) {
+            let place = table.place.name(name);
+            log.problem(place.key_problem("there is no such key", remedy));
             return None;
-        };
-        let table = Self {
-            members,
-            place: place.clone(),
         }
-        .prefer_overriding(SECRET_KEYS);
-        for name in table.members.keys() {
-            if !SECRET_KEYS.contains(&name.as_str()) {
-                log.problem(
-                    table
-                        .place
-                        .name(name)
-                        .key_problem("there is no such key", remedy),
-                );
+    }
+    let given: Vec<_> = SECRET_KEYS.iter().filter(|name| table.has(name)).collect();
+    let [name] = given.as_slice() else {
+        let message = if given.is_empty() {
+            "nothing says where the secret is"
+        } else {
+            "several places are given for one secret"
+        };
+        log.problem(place.problem(message, remedy));
+        return None;
+    };
+    let text = table.required_text(name, remedy, log)?;
+    let value = match **name {
+        "env" => {
+            if text.value.contains(['=', '\0', ' ']) {
+                let message = "this is not the name of an environment variable";
+                log.problem(text.place.problem(message, remedy));
                 return None;
             }
+            Secret::Env(text.value)
         }
-        let given: Vec<_> = SECRET_KEYS.iter().filter(|name| table.has(name)).collect();
-        let [name] = given.as_slice() else {
-            let message = if given.is_empty() {
-                "nothing says where the secret is"
-            } else {
-                "several places are given for one secret"
-            };
-            log.problem(place.problem(message, remedy));
-            return None;
-        };
-        let text = table.required_text(name, remedy, log)?;
-        let value = match **name {
-            "env" => {
-                if text.value.contains(['=', '\0', ' ']) {
-                    let message = "this is not the name of an environment variable";
-                    log.problem(text.place.problem(message, remedy));
-                    return None;
-                }
-                Secret::Env(text.value)
+        "file" => Secret::File(text.value.into()),
+        _ => {
+            if text.value.contains('/') || text.value.starts_with('.') {
+                log.problem(text.place.problem(
+                    "the name of a credential is a plain file name",
+                    "write the name after LoadCredential= in the unit, or use file",
+                ));
+                return None;
             }
-            "file" => Secret::File(text.value.into()),
-            _ => {
-                if text.value.contains('/') || text.value.starts_with('.') {
-                    log.problem(text.place.problem(
-                        "the name of a credential is a plain file name",
-                        "write the name after LoadCredential= in the unit, or use file",
-                    ));
-                    return None;
-                }
-                Secret::Credential(text.value)
-            }
-        };
-        Some(Typed { value, place })
-    }
+            Secret::Credential(text.value)
+        }
+    };
+    Some((Typed { value, place }, table))
 }
 
 pub(super) const SECRET_KEYS: &[&str] = &["env", "file", "credential"];

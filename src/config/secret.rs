@@ -34,6 +34,26 @@ pub(crate) enum SecretError {
 }
 
 impl Secret {
+    /// The same with a relative path taken from this folder.
+    pub(super) fn in_folder(&self, folder: &Path) -> Self {
+        match self {
+            Self::File(path) => Self::File(folder.join(path)),
+            Self::Env(_) | Self::Credential(_) => self.clone(),
+        }
+    }
+
+    /// A secret that is no text, such as a PKCS#12 file.
+    pub(crate) fn read_bytes(&self) -> Result<Vec<u8>, SecretError> {
+        let path = match self {
+            Self::File(path) => path.clone(),
+            Self::Credential(name) => credential_path(name, &variable)?,
+            // A variable holds text, and so the bytes in base64.
+            Self::Env(_) => return self.read().map(String::into_bytes),
+        };
+        let bytes = bounded::read_file(&path, bounded::MAX_SECRET);
+        bytes.map_err(|source| SecretError::File { path, source })
+    }
+
     /// The secret itself, without the line break at its end.
     pub(crate) fn read(&self) -> Result<String, SecretError> {
         self.read_with(&variable)
@@ -54,10 +74,7 @@ impl Secret {
                 }
             },
             Self::File(path) => read_file(path),
-            Self::Credential(name) => match variable(CREDENTIALS_DIRECTORY) {
-                Ok(folder) => read_file(&Path::new(&folder).join(name)),
-                Err(_) => Err(SecretError::NoCredentialsDirectory(name.clone())),
-            },
+            Self::Credential(name) => read_file(&credential_path(name, variable)?),
         }
     }
 
@@ -89,6 +106,21 @@ impl Secret {
     }
 }
 
+fn credential_path(
+    name: &str,
+    variable: &dyn Fn(&str) -> Variable,
+) -> Result<PathBuf, SecretError> {
+    match variable(CREDENTIALS_DIRECTORY) {
+        Ok(folder) => Ok(Path::new(&folder).join(name)),
+        Err(_) => Err(SecretError::NoCredentialsDirectory(name.to_owned())),
+    }
+}
+
+/// A variable that another program sets, such as the platform that the agent runs on.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    variable(name).ok().filter(|value| !value.trim().is_empty())
+}
+
 type Variable = Result<String, std::env::VarError>;
 
 /// Where systemd puts the credentials of a unit (systemd.exec, `LoadCredential=`).
@@ -102,7 +134,8 @@ fn variable(name: &str) -> Variable {
     std::env::var(name)
 }
 
-fn read_file(path: &Path) -> Result<String, SecretError> {
+/// The text of a file that holds a secret, without the line break at its end.
+pub(crate) fn read_file(path: &Path) -> Result<String, SecretError> {
     let content =
         bounded::read_text(path, bounded::MAX_SECRET).map_err(|source| SecretError::File {
             path: path.to_owned(),

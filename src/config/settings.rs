@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::NaiveDate;
+
 use crate::engine::job;
 use crate::engine::model::ObjectKind;
 
@@ -23,14 +25,76 @@ pub(crate) struct Config {
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     pub(crate) tenant_id: String,
-    pub(crate) client_id: String,
-    pub(crate) client_secret: Secret,
+    pub(crate) credential: Credential,
     /// Without tenant, version or trailing slash; from `cloud` unless overridden.
     pub(crate) login_url: String,
     /// Likewise, such as `https://graph.microsoft.com`.
     pub(crate) graph_url: String,
     /// The `scope` of the token request, such as `https://graph.microsoft.com/.default`.
     pub(crate) token_scope: String,
+}
+
+/// How the agent signs in to the tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Credential {
+    App {
+        client_id: String,
+        /// The first is used until it is refused, then the next.
+        proofs: Vec<Proof>,
+    },
+    ManagedIdentity(Identity),
+    /// The token of whoever is signed in to the Azure CLI.
+    AzureCli,
+    /// A person signs in with a browser.
+    DeviceCode {
+        client_id: Option<String>,
+    },
+}
+
+/// By what an application proves who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    Secret {
+        secret: Secret,
+        expires: Option<NaiveDate>,
+    },
+    Certificate(Certificate),
+    /// Rewritten by the platform, and so read again for each token.
+    FederatedToken(PathBuf),
+}
+
+/// A certificate with its private key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Certificate {
+    /// Without `private_key`, the key stands in the same file.
+    Pem {
+        certificate: Secret,
+        private_key: Option<Secret>,
+    },
+    Pkcs12 {
+        file: Secret,
+        password: Option<Secret>,
+    },
+}
+
+/// Which of a machine's identities.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    SystemAssigned,
+    ClientId(String),
+    ObjectId(String),
+    ResourceId(String),
+}
+
+impl Credential {
+    /// The key of one that stands for a person, and so is for tries alone.
+    pub(crate) fn personal(&self) -> Option<&'static str> {
+        match self {
+            Self::AzureCli => Some("source.azure_cli"),
+            Self::DeviceCode { .. } => Some("source.device_code"),
+            Self::App { .. } | Self::ManagedIdentity(_) => None,
+        }
+    }
 }
 
 /// Where a secret is to be found. It is read when it is used, and never printed.

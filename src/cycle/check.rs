@@ -23,12 +23,26 @@ pub(super) async fn test(agent: &Agent, job: &config::Job) -> Vec<Check> {
         custom_security_attributes: config::custom_security_attributes(&job.rules),
     };
     let mut checks = agent.tenant.graph.test(&job.application, &wanted).await;
+    checks.extend(test_expiry(agent).await);
     checks.extend(test_names(agent, job).await);
     checks.push(Check {
         what: "target: look-up of a random user".to_owned(),
         outcome: test_target(agent, job).await,
     });
     checks
+}
+
+/// When the secret or certificate of the source expires, as far as it is known.
+async fn test_expiry(agent: &Agent) -> Vec<Check> {
+    let today = (agent.now)().date_naive();
+    let expiries = agent.tenant.graph.expiries(&agent.config.source).await;
+    let expiries = expiries.into_iter();
+    expiries
+        .map(|graph::Expiry { key, day }| Check {
+            what: key.replacen('.', ": ", 1),
+            outcome: Ok(report::expires(day, today)),
+        })
+        .collect()
 }
 
 /// Whether each name in the job's scope means one object: a check for each that does not, and one for

@@ -119,7 +119,7 @@ struct Context<'a> {
 const LONGEST_WAIT: Duration = Duration::from_mins(3);
 
 impl Agent {
-    /// Reads the source's secret and builds its client.
+    /// Reads the source's credential and builds its client.
     pub(crate) fn new(
         config: Arc<Config>,
         store: Arc<Store>,
@@ -145,16 +145,8 @@ impl Agent {
     ) -> Result<Self, Error> {
         store.note_tenant(&config.source.tenant_id)?;
         let key = store.key(config.state_key.as_ref())?;
-        let secret = config
-            .source
-            .client_secret
-            .read()
-            .map_err(|source| Error::Secret {
-                key: "source.client_secret",
-                source,
-            })?;
-        let secret = graph::ClientSecret::new(secret);
-        let graph = graph::Client::new(&config.source, secret, stop.clone())?;
+        let credential = graph::Credential::load(&config.source, now)?;
+        let graph = graph::Client::new(&config.source, credential, stop.clone())?;
         let tenant = Tenant::new(
             Arc::clone(&config),
             Arc::clone(&store),
@@ -194,6 +186,9 @@ impl Agent {
         progress: &watch::Sender<Progress>,
         due: Due,
     ) -> Result<Summary, Error> {
+        if let Some(key) = self.config.source.credential.personal() {
+            return Err(graph::Error::Personal { key }.into());
+        }
         let context = self.context(job, options, progress)?;
         let started = (self.now)();
         let name = &job.rules.name;

@@ -5,10 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use graph_rs_sdk::error::{GraphFailure, GraphResult};
 use graph_rs_sdk::http::Method;
 use graph_rs_sdk::{GraphClient, GraphClientConfiguration};
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT, WWW_AUTHENTICATE,
+};
 use reqwest::{Request, RequestBuilder};
 use serde::de::DeserializeOwned;
 use tokio::time::sleep;
@@ -19,8 +23,9 @@ use uuid::Uuid;
 use crate::config::Source;
 use crate::http::{self, Answer, Channel, Exchange, Expect, Idempotency};
 
+use super::credential::Credential;
 use super::error::{Error, Refusal};
-use super::token::{ClientSecret, Tokens};
+use super::token::Tokens;
 use super::wire;
 
 /// For one answer. Graph itself gives up a little earlier.
@@ -59,7 +64,7 @@ impl Client {
     /// Sends nothing yet. `stop` ends every wait, and every request after a few seconds.
     pub(crate) fn new(
         source: &Source,
-        secret: ClientSecret,
+        credential: Credential,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
         let mut root = http::check_url(&source.graph_url).map_err(|source| Error::Url {
@@ -78,7 +83,7 @@ impl Client {
             direct: http::is_loopback(&root),
         })
         .map_err(Error::Setup)?;
-        let tokens = Tokens::new(source, secret, stop.clone())?;
+        let tokens = Tokens::new(source, credential, stop.clone())?;
         let mut sdk =
             GraphClient::from(GraphClientConfiguration::new().client_application(tokens.clone()));
         // `use_endpoint` panics on hosts that it does not know; ours is checked above.
@@ -162,6 +167,20 @@ impl Client {
         }
     }
 
+    /// The object at an address of Graph that the SDK has no call for.
+    pub(super) async fn object_at<T: DeserializeOwned>(
+        &self,
+        url: &Url,
+    ) -> Result<Option<T>, Error> {
+        let mut sdk = self.sdk.clone();
+        sdk.use_test_endpoint(url);
+        self.object(|_| sdk.custom(Method::GET, None).build()).await
+    }
+
+    pub(super) fn root(&self) -> &Url {
+        &self.root
+    }
+
     /// One answer that must be this.
     pub(super) async fn one<T, F>(&self, call: impl Fn(&GraphClient) -> F) -> Result<T, Error>
     where
@@ -219,7 +238,8 @@ impl Client {
             .headers()
             .get(AUTHORIZATION)
             .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        self.tokens.reject(token.unwrap_or_default()).await;
+        let claims = challenge(&answer);
+        self.tokens.reject(token.unwrap_or_default(), claims).await;
         let request = self.build(call(&self.sdk)).await?;
         self.send_once(&request).await
     }
@@ -283,6 +303,20 @@ fn unbuilt(failure: GraphFailure) -> Error {
             .map_or(Error::Unsendable, |error| *error),
         _ => Error::Unsendable,
     }
+}
+
+/// What a new token has to prove, where Graph says so (Microsoft, "Claims challenges, claims requests, and
+/// client capabilities").
+fn challenge(answer: &Answer) -> Option<String> {
+    let headers = answer.headers.get_all(WWW_AUTHENTICATE).iter();
+    let mut texts = headers.filter_map(|value| value.to_str().ok());
+    let text = texts.find(|text| text.contains("insufficient_claims"))?;
+    let (_, claims) = text.split_once("claims=\"")?;
+    let (claims, _) = claims.split_once('"')?;
+    let claims = STANDARD_NO_PAD
+        .decode(claims.trim_end_matches('='))
+        .or_else(|_| URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')));
+    String::from_utf8(claims.ok()?).ok()
 }
 
 fn words(exchange: &Exchange) -> String {

@@ -6,12 +6,14 @@ use std::error::Error as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, NaiveDate};
 
-use crate::config::Application;
+use crate::config::{Application, Source};
 use crate::engine::check::{Check, Failed};
 use crate::engine::model::{CustomSecurityAttribute, ObjectKind};
 
 use super::client::Client;
+use super::credential::{self, Expiry};
 use super::error::Error;
 use super::wire;
 
@@ -94,6 +96,40 @@ impl Client {
             checks.push(check("default domain", self.fetch_default_domain().await));
         }
         checks
+    }
+
+    /// When each secret and certificate expires: by the app registration where it may be read, else by
+    /// the configuration and the certificate.
+    pub(crate) async fn expiries(&self, source: &Source) -> Vec<Expiry> {
+        let mut expiries = credential::expiries(source);
+        if let (Some(hint), Some(client_id)) =
+            (self.tokens().hint().await, self.tokens().client_id())
+            && let Some(day) = self.secret_expiry(client_id, &hint).await
+        {
+            let key = "source.client_secret".to_owned();
+            expiries.retain(|expiry| expiry.key != key);
+            expiries.push(Expiry { key, day });
+        }
+        expiries
+    }
+
+    /// Of the secrets whose first characters are these, the one that lasts longest. That the registration
+    /// may not be read, or that the application is of another tenant, is no failure.
+    async fn secret_expiry(&self, client_id: &str, hint: &str) -> Option<NaiveDate> {
+        let mut url = self.root().clone();
+        url.path_segments_mut()
+            .expect("http and https URLs have a path")
+            .push(&format!("applications(appId='{client_id}')"));
+        url.query_pairs_mut()
+            .append_pair("$select", "passwordCredentials");
+        let app: Option<wire::RegisteredApp> = self.object_at(&url).await.ok()?;
+        let secrets = app?.password_credentials.into_iter();
+        let of_hint = secrets.filter(|secret| secret.hint.as_deref() == Some(hint));
+        let ends = of_hint.filter_map(|secret| {
+            let end = DateTime::parse_from_rfc3339(secret.end_date_time.as_deref()?);
+            Some(end.ok()?.date_naive())
+        });
+        ends.max()
     }
 
     async fn test_token(&self) -> Result<String, Error> {

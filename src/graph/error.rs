@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::config::SecretError;
 use crate::engine::model::ObjectKind;
 use crate::http;
 
@@ -11,6 +12,24 @@ use super::remedy;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
+    #[error("{key} cannot be read")]
+    Secret {
+        /// As it stands in the configuration.
+        key: String,
+        #[source]
+        source: SecretError,
+    },
+    /// Known before any request.
+    #[error("{key}: {why}")]
+    Credential {
+        key: String,
+        why: String,
+        remedy: &'static str,
+    },
+    #[error("{key} signs in a person, and so is for the commands plan, test and import alone")]
+    Personal { key: &'static str },
+    #[error("no access token, because this machine has no endpoint for managed identities")]
+    NoManagedIdentity(#[source] Box<http::Error>),
     #[error("{key} cannot be used")]
     Url {
         key: &'static str,
@@ -187,6 +206,8 @@ impl fmt::Display for Refusal {
 /// The token endpoint said no, in its own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TokenRefusal {
+    /// Who said no.
+    pub(crate) service: &'static str,
     pub(crate) status: u16,
     /// The number of the AADSTS code.
     pub(crate) code: Option<u64>,
@@ -200,6 +221,7 @@ pub(crate) struct TokenRefusal {
 impl fmt::Display for TokenRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
+            service,
             status,
             code: _,
             words,
@@ -209,7 +231,7 @@ impl fmt::Display for TokenRefusal {
         } = self;
         write!(
             f,
-            "no access token: the sign-in service answered with status {status}"
+            "no access token: {service} answered with status {status}"
         )?;
         if let Some(words) = words {
             write!(f, ", {words}")?;
@@ -223,6 +245,12 @@ impl fmt::Display for TokenRefusal {
         }
         write_effort(f, *attempts)?;
         f.write_str(")")
+    }
+}
+
+impl From<TokenRefusal> for Error {
+    fn from(refusal: TokenRefusal) -> Self {
+        Self::TokenRefused(Box::new(refusal))
     }
 }
 

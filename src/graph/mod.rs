@@ -5,6 +5,7 @@ mod application;
 mod assignments;
 mod client;
 mod connection;
+mod credential;
 mod custom_security;
 mod delta;
 mod domain;
@@ -17,11 +18,11 @@ mod wire;
 
 pub(crate) use client::Client;
 pub(crate) use connection::Wanted;
+pub(crate) use credential::{Credential, Expiry, expiries};
 pub(crate) use delta::{At, Link};
 pub(crate) use error::{Error, Expired};
 #[cfg(test)]
 use single::Held;
-pub(crate) use token::ClientSecret;
 
 #[cfg(test)]
 mod tests;

@@ -38,12 +38,14 @@ const TOKEN_CODES: &[(&[u64], Treat, &str)] = &[
     (
         &[7_000_218],
         Lasting,
-        "no secret was sent: check that the place which source.client_secret names is not empty",
+        "neither a secret nor an assertion arrived: check that nothing between this machine and the \
+         sign-in service changes requests",
     ),
     (
         &[700_027, 700_030],
         Lasting,
-        "the certificate is not the one that the app registration knows: upload it there",
+        "the certificate is not one that the app registration knows: upload it on its page \
+         \"Certificates & secrets\"",
     ),
     (
         &[700_024],
@@ -80,6 +82,17 @@ const TOKEN_CODES: &[(&[u64], Treat, &str)] = &[
         "the tenant is not known: check source.tenant_id and source.cloud",
     ),
     (
+        &[50_034],
+        Lasting,
+        "the account is not in this tenant: sign in with one of the tenant of source.tenant_id",
+    ),
+    (
+        &[90_014, 900_144, 90_023, 9_002_313, 90_100],
+        Lasting,
+        "the request did not arrive as it was sent: check what is between this machine and the sign-in \
+         service, and report it if nothing is",
+    ),
+    (
         &[90_038, 900_382, 900_432],
         Lasting,
         "the tenant lives in another national cloud: set source.cloud",
@@ -108,12 +121,29 @@ pub(super) fn is_temporary(code: Option<u64>) -> bool {
     row(code).is_some_and(|(_, treat, _)| *treat == Temporary)
 }
 
+/// Whether the secret or certificate itself was refused, so that another may be accepted.
+pub(super) fn is_of_credential(code: Option<u64>) -> bool {
+    code.is_some_and(|code| [7_000_215, 7_000_222, 700_027, 700_030].contains(&code))
+}
+
 pub(super) fn of(error: &Error) -> Option<String> {
     let words = match error {
-        Error::TokenRefused(refusal) => row(refusal.code).map_or(
-            "look the code up in Microsoft's list of AADSTS error codes",
-            |(_, _, words)| words,
-        ),
+        Error::TokenRefused(refusal) => match (row(refusal.code), refusal.code) {
+            (Some((_, _, words)), _) => words,
+            (None, Some(_)) => "look the code up in Microsoft's list of AADSTS error codes",
+            (None, None) => {
+                "give this machine a managed identity, and name it by client_id where it has several"
+            }
+        },
+        Error::Secret { .. } => "correct the key, or put the secret where it points to",
+        Error::Credential { remedy, .. } => remedy,
+        Error::Personal { .. } => {
+            "sign in with client_secret, client_certificate, federated_token_file or managed_identity"
+        }
+        Error::NoManagedIdentity(_) => {
+            "run the agent on an Azure virtual machine, in App Service or on a machine of Azure Arc, or sign \
+             in another way"
+        }
         Error::TokenUnanswered(_) => {
             "check that this machine reaches the sign-in service (firewall, proxy, DNS), and \
              source.login_url"

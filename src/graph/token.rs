@@ -1,11 +1,11 @@
 //! Access tokens: asked for with the credential of the source, kept until shortly before they expire,
 //! shared by all clones. graph-rs-sdk asks here too; its own credentials are never used.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use graph_core::identity::{ClientApplication, ForceTokenRefresh};
 use graph_rs_sdk::error::{AuthExecutionError, AuthExecutionResult};
 use tokio::sync::Mutex;
@@ -16,6 +16,7 @@ use url::Url;
 use crate::config::Source;
 use crate::http::{self, Answer, Channel, Expect, Idempotency};
 
+use super::credential::{Credential, DeviceCode, Endpoint, Fields, Kind, Proof, azure_cli};
 use super::error::{Error, TokenRefusal};
 use super::{remedy, wire};
 
@@ -32,45 +33,6 @@ const MAX_ATTEMPTS: u32 = 5;
 /// The first wait after such a code; it doubles.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 
-/// The secret of the app registration. Never printed.
-#[derive(Clone)]
-pub(crate) struct ClientSecret(String);
-
-impl ClientSecret {
-    pub(crate) fn new(secret: impl Into<String>) -> Self {
-        Self(secret.into())
-    }
-}
-
-impl fmt::Debug for ClientSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ClientSecret([redacted])")
-    }
-}
-
-/// How the application proves who it is. Certificate, federated token and managed identity are to
-/// stand beside it.
-#[derive(Clone, Debug)]
-enum Credential {
-    Secret(ClientSecret),
-}
-
-impl Credential {
-    /// What it adds to the form of the token request.
-    fn fields(&self) -> [(&'static str, &str); 1] {
-        match self {
-            Self::Secret(secret) => [("client_secret", &secret.0)],
-        }
-    }
-
-    /// The server's words without the credential.
-    fn redact(&self, words: &str) -> String {
-        match self {
-            Self::Secret(secret) => http::redact_secret(words, &secret.0),
-        }
-    }
-}
-
 /// Cheap to clone; clones share the token.
 #[derive(Clone)]
 pub(super) struct Tokens(Arc<Shared>);
@@ -78,12 +40,23 @@ pub(super) struct Tokens(Arc<Shared>);
 struct Shared {
     channel: Channel,
     endpoint: Url,
-    client_id: String,
+    tenant_id: String,
     scope: String,
     credential: Credential,
+    /// Where the tokens of a managed identity come from.
+    machine: Option<Endpoint>,
     stop: CancellationToken,
     /// Held while a token is asked for: one request serves all who wait (single flight).
-    current: Mutex<Option<Token>>,
+    current: Mutex<Current>,
+}
+
+#[derive(Default)]
+struct Current {
+    token: Option<Token>,
+    /// What Graph wants the next token to prove (a claims challenge).
+    claims: Option<String>,
+    /// The place of the secret or certificate that was accepted last.
+    proof: usize,
 }
 
 struct Token {
@@ -95,7 +68,7 @@ struct Token {
 impl Tokens {
     pub(super) fn new(
         source: &Source,
-        secret: ClientSecret,
+        credential: Credential,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
         let mut endpoint = http::check_url(&source.login_url).map_err(|source| Error::Url {
@@ -114,53 +87,76 @@ impl Tokens {
             direct: http::is_loopback(&endpoint),
         })
         .map_err(Error::Setup)?;
+        let machine = match &credential.kind {
+            Kind::ManagedIdentity(identity) => {
+                Some(Endpoint::detect(identity.clone(), stop.clone())?)
+            }
+            Kind::App { .. } | Kind::AzureCli | Kind::DeviceCode { .. } => None,
+        };
         Ok(Self(Arc::new(Shared {
             channel: Channel::new(client, None, stop.clone()),
             endpoint,
-            client_id: source.client_id.clone(),
+            tenant_id: source.tenant_id.clone(),
             scope: source.token_scope.clone(),
-            credential: Credential::Secret(secret),
+            credential,
+            machine,
             stop,
-            current: Mutex::new(None),
+            current: Mutex::default(),
         })))
     }
 
     /// A token that is good for a while.
     pub(super) async fn token(&self) -> Result<Arc<str>, Error> {
         let mut current = self.0.current.lock().await;
-        let Some(old) = current.as_mut() else {
-            let token = self.0.ask(Idempotency::Always).await?;
-            return Ok(current.insert(token).text.clone());
-        };
         let now = Instant::now();
-        if now < old.refresh_at {
-            return Ok(old.text.clone());
-        }
-        let is_good = now < old.expires_at;
+        let is_good = match &current.token {
+            Some(old) if now < old.refresh_at => return Ok(old.text.clone()),
+            Some(old) => now < old.expires_at,
+            None => false,
+        };
         let repeat = if is_good {
             Idempotency::Never
         } else {
             Idempotency::Always
         };
-        match self.0.ask(repeat).await {
-            Ok(token) => *old = token,
-            Err(error) if is_good => {
+        match (self.0.ask(repeat, &mut current).await, &mut current.token) {
+            (Ok(token), _) => {
+                let text = token.text.clone();
+                current.token = Some(token);
+                current.claims = None;
+                Ok(text)
+            }
+            (Err(error), Some(old)) if is_good => {
                 tracing::warn!(%error, "no new access token yet; the old one is used on");
                 old.refresh_at = now + USE_ON;
+                Ok(old.text.clone())
             }
-            Err(error) => return Err(error),
+            (Err(error), _) => Err(error),
         }
-        Ok(old.text.clone())
     }
 
-    /// Forgets a token that Graph refused, unless another took its place meanwhile.
-    pub(super) async fn reject(&self, refused: &str) {
+    /// Forgets a token that Graph refused, unless another took its place meanwhile. The next one is asked
+    /// for with what Graph wants it to prove.
+    pub(super) async fn reject(&self, refused: &str, claims: Option<String>) {
         let mut current = self.0.current.lock().await;
-        if current
-            .as_ref()
-            .is_some_and(|token| *token.text == *refused)
-        {
-            *current = None;
+        let is_current = |token: &Token| *token.text == *refused;
+        if current.token.as_ref().is_some_and(is_current) {
+            current.token = None;
+            current.claims = claims;
+        }
+    }
+
+    /// The first characters of the secret that was accepted last.
+    pub(super) async fn hint(&self) -> Option<String> {
+        let current = self.0.current.lock().await;
+        self.0.credential.hint(current.proof)
+    }
+
+    /// The application that signs in.
+    pub(super) fn client_id(&self) -> Option<&str> {
+        match &self.0.credential.kind {
+            Kind::App { client_id, .. } => Some(client_id),
+            Kind::ManagedIdentity(_) | Kind::AzureCli | Kind::DeviceCode { .. } => None,
         }
     }
 
@@ -172,23 +168,98 @@ impl Tokens {
 }
 
 impl Shared {
-    async fn ask(&self, repeat: Idempotency) -> Result<Token, Error> {
+    async fn ask(&self, repeat: Idempotency, current: &mut Current) -> Result<Token, Error> {
+        let asked = Instant::now();
+        let now = (self.credential.now)();
+        let resource = self.scope.trim_end_matches("/.default");
+        match &self.credential.kind {
+            Kind::App { client_id, proofs } => {
+                self.ask_as_app(client_id, proofs, repeat, current).await
+            }
+            Kind::ManagedIdentity(_) => {
+                let machine = self.machine.as_ref();
+                let machine = machine.expect("it was made with the credential");
+                granted(&machine.ask(resource, repeat).await?.body, asked, now)
+            }
+            Kind::AzureCli => granted(&azure_cli(&self.tenant_id, resource).await?, asked, now),
+            Kind::DeviceCode { client_id } => {
+                let device = DeviceCode {
+                    channel: &self.channel,
+                    endpoint: &self.endpoint,
+                    client_id,
+                    scope: &self.scope,
+                    stop: &self.stop,
+                };
+                let answer = device.ask().await?;
+                if answer.status == 200 {
+                    return granted(&answer.body, asked, now);
+                }
+                Err(refusal(&answer, answer.exchange.attempts, &http::redact).into())
+            }
+        }
+    }
+
+    /// Tries the secrets or certificates in turn, that which was accepted last first.
+    async fn ask_as_app(
+        &self,
+        client_id: &str,
+        proofs: &[Proof],
+        repeat: Idempotency,
+        current: &mut Current,
+    ) -> Result<Token, Error> {
+        let mut first_refusal = None;
+        for turn in 0..proofs.len() {
+            let place = (current.proof + turn) % proofs.len();
+            let proof = &proofs[place];
+            let claims = current.claims.as_deref();
+            match self.ask_with(client_id, proof, repeat, claims).await {
+                Ok(token) => {
+                    if current.proof != place && proofs[current.proof].key != proof.key {
+                        let (refused, used) = (&proofs[current.proof].key, &proof.key);
+                        tracing::warn!(
+                            refused,
+                            used,
+                            "the sign-in service took another credential"
+                        );
+                    }
+                    current.proof = place;
+                    return Ok(token);
+                }
+                Err(Error::TokenRefused(refusal)) if remedy::is_of_credential(refusal.code) => {
+                    first_refusal.get_or_insert(refusal);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let refusal = first_refusal.expect("there is a proof, and each was refused");
+        Err(Error::TokenRefused(refusal))
+    }
+
+    async fn ask_with(
+        &self,
+        client_id: &str,
+        proof: &Proof,
+        repeat: Idempotency,
+        claims: Option<&str>,
+    ) -> Result<Token, Error> {
         let mut attempts = 0;
         loop {
             let asked = Instant::now();
-            let answer = self.send(repeat).await?;
+            let now = (self.credential.now)();
+            let fields = proof.fields(self.endpoint.as_str(), client_id, now)?;
+            let answer = self.send(client_id, &fields, repeat, claims).await?;
             attempts += answer.exchange.attempts;
             if answer.status == 200 {
-                return granted(&answer, asked);
+                return granted(&answer.body, asked, now);
             }
-            let refusal = self.refusal(&answer, attempts);
+            let refusal = refusal(&answer, attempts, &|words| fields.redact(words));
             // Temporary trouble that comes with a status of 4xx, which `http` does not repeat.
             let again = repeat == Idempotency::Always
                 && answer.status < 500
                 && attempts < MAX_ATTEMPTS
                 && remedy::is_temporary(refusal.code);
             if !again {
-                return Err(Error::TokenRefused(Box::new(refusal)));
+                return Err(refusal.into());
             }
             let wait = answer
                 .retry_after()
@@ -200,13 +271,20 @@ impl Shared {
         }
     }
 
-    async fn send(&self, repeat: Idempotency) -> Result<Answer, Error> {
+    async fn send(
+        &self,
+        client_id: &str,
+        fields: &Fields,
+        repeat: Idempotency,
+        claims: Option<&str>,
+    ) -> Result<Answer, Error> {
         let mut form = vec![
             ("grant_type", "client_credentials"),
-            ("client_id", &self.client_id),
+            ("client_id", client_id),
             ("scope", &self.scope),
         ];
-        form.extend(self.credential.fields());
+        form.extend(fields.iter());
+        form.extend(claims.map(|claims| ("claims", claims)));
         self.channel
             .send(repeat, Expect::Body { limit: MAX_ANSWER }, |client| {
                 client.post(self.endpoint.clone()).form(&form)
@@ -214,40 +292,39 @@ impl Shared {
             .await
             .map_err(Error::of_token)
     }
+}
 
-    fn refusal(&self, answer: &Answer, attempts: u32) -> TokenRefusal {
-        let wire::TokenFailure {
-            error,
-            error_description,
-            error_codes,
-            trace_id,
-            correlation_id,
-        } = wire::read(&answer.body).unwrap_or_default();
-        let words = error_description
-            .as_deref()
-            .map(first_line)
-            .filter(|line| !line.is_empty())
-            .or(error.as_deref())
-            .map(|words| self.credential.redact(words));
-        TokenRefusal {
-            status: answer.status,
-            code: error_codes.and_then(|codes| codes.first().copied()),
-            words,
-            trace_id: trace_id.map(|id| http::redact(&id)),
-            correlation_id: correlation_id.map(|id| http::redact(&id)),
-            attempts,
-        }
+fn refusal(answer: &Answer, attempts: u32, redact: &dyn Fn(&str) -> String) -> TokenRefusal {
+    let wire::TokenFailure {
+        error,
+        error_description,
+        error_codes,
+        trace_id,
+        correlation_id,
+    } = wire::read(&answer.body).unwrap_or_default();
+    let words = error_description
+        .as_deref()
+        .map(first_line)
+        .filter(|line| !line.is_empty())
+        .or(error.as_deref())
+        .map(redact);
+    TokenRefusal {
+        service: "the sign-in service",
+        status: answer.status,
+        code: error_codes.and_then(|codes| codes.first().copied()),
+        words,
+        trace_id: trace_id.map(|id| http::redact(&id)),
+        correlation_id: correlation_id.map(|id| http::redact(&id)),
+        attempts,
     }
 }
 
-fn granted(answer: &Answer, asked: Instant) -> Result<Token, Error> {
-    let malformed = || Error::TokenMalformed {
-        status: answer.status,
-    };
+fn granted(body: &[u8], asked: Instant, now: DateTime<Utc>) -> Result<Token, Error> {
+    let malformed = || Error::TokenMalformed { status: 200 };
     // The parser's own words could quote the token.
-    let granted: wire::TokenAnswer = wire::read(&answer.body).map_err(|_| malformed())?;
+    let granted: wire::TokenAnswer = wire::read(body).map_err(|_| malformed())?;
     let lifetime = granted
-        .expires_in()
+        .expires_in(now)
         .map(Duration::from_secs)
         .ok_or_else(malformed)?;
     if granted.access_token.is_empty() {
@@ -293,7 +370,6 @@ mod tests {
     use axum::http::StatusCode;
 
     use super::*;
-    use crate::config::Secret;
     use crate::http::testing::serve;
 
     /// A server that refuses every token with this status, and a token of before.
@@ -303,18 +379,12 @@ mod tests {
     ) -> (Tokens, Result<Arc<str>, Error>) {
         let status = StatusCode::from_u16(status).unwrap();
         let url = serve(Router::new().fallback(move || std::future::ready(status))).await;
-        let source = Source {
-            tenant_id: "contoso".to_owned(),
-            client_id: "client".to_owned(),
-            client_secret: Secret::Env("UNUSED".to_owned()),
-            login_url: url,
-            graph_url: "https://graph.microsoft.com".to_owned(),
-            token_scope: "scope".to_owned(),
-        };
+        let source = crate::graph::tests::source(&url, "https://graph.microsoft.com");
         let stop = CancellationToken::new();
-        let tokens = Tokens::new(&source, ClientSecret::new("secret"), stop).unwrap();
+        let credential = Credential::of_secret("client", "secret");
+        let tokens = Tokens::new(&source, credential, stop).unwrap();
         let now = Instant::now();
-        *tokens.0.current.lock().await = Some(Token {
+        tokens.0.current.lock().await.token = Some(Token {
             text: "old".into(),
             refresh_at: now,
             expires_at: now + expires_in,
@@ -346,14 +416,5 @@ mod tests {
         ] {
             assert_eq!(first_line(description), "AADSTS1: No.");
         }
-    }
-
-    #[test]
-    fn a_secret_is_not_printed() {
-        let secret = ClientSecret::new("hunter22");
-        assert!(!format!("{secret:?}").contains("hunter"));
-        let credential = Credential::Secret(secret);
-        assert!(!format!("{credential:?}").contains("hunter"));
-        assert!(!credential.redact("bad hunter22").contains("hunter22"));
     }
 }

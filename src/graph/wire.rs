@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+
+use crate::http;
 
 /// Reads a body that must be JSON of this shape.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
@@ -207,18 +210,62 @@ pub(super) struct AppRoleAssignment {
 /// A granted token.
 #[derive(Deserialize)]
 pub(super) struct TokenAnswer {
+    #[serde(alias = "accessToken")]
     pub(super) access_token: String,
     /// In seconds. A number, or text in the answers of managed identities.
+    #[serde(default)]
     expires_in: Value,
+    /// In seconds since 1970; where `expires_in` is missing.
+    #[serde(default)]
+    expires_on: Value,
 }
 
 impl TokenAnswer {
-    pub(super) fn expires_in(&self) -> Option<u64> {
-        let Self { expires_in, .. } = self;
-        expires_in
-            .as_u64()
-            .or_else(|| expires_in.as_str()?.parse().ok())
+    /// The lifetime in seconds, for which some services need a clock.
+    pub(super) fn expires_in(&self, now: DateTime<Utc>) -> Option<u64> {
+        let number = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
+        number(&self.expires_in).or_else(|| {
+            let expires_on = i64::try_from(number(&self.expires_on)?).ok()?;
+            Some(u64::try_from(expires_on - now.timestamp()).unwrap_or(0))
+        })
     }
+}
+
+/// Where a person signs in (RFC 8628 section 3.2).
+#[derive(Debug, Deserialize)]
+pub(super) struct DeviceCode {
+    #[serde(rename = "device_code")]
+    pub(super) code: String,
+    user_code: String,
+    verification_uri: String,
+    pub(super) expires_in: u64,
+    pub(super) interval: Option<u64>,
+}
+
+impl DeviceCode {
+    pub(super) fn instruction(&self) -> String {
+        format!(
+            "to sign in, open {} in a browser and enter the code {}",
+            http::redact(&self.verification_uri),
+            http::redact(&self.user_code)
+        )
+    }
+}
+
+/// `application`, as far as it is selected.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RegisteredApp {
+    #[serde(default)]
+    pub(super) password_credentials: Vec<PasswordCredential>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PasswordCredential {
+    /// The first characters of the secret.
+    pub(super) hint: Option<String>,
+    pub(super) end_date_time: Option<String>,
 }
 
 /// A refused token.
@@ -345,9 +392,14 @@ mod tests {
             (r#"{"access_token":"t","expires_in":3599}"#, Some(3599)),
             (r#"{"access_token":"t","expires_in":"3599"}"#, Some(3599)),
             (r#"{"access_token":"t","expires_in":-1}"#, None),
+            (r#"{"access_token":"t","expires_on":"1000"}"#, Some(900)),
+            (r#"{"access_token":"t","expires_on":1000}"#, Some(900)),
+            (r#"{"accessToken":"t","expires_on":99}"#, Some(0)),
+            (r#"{"access_token":"t"}"#, None),
         ] {
             let answer: TokenAnswer = read(body.as_bytes()).unwrap();
-            assert_eq!(answer.expires_in(), expected, "{body}");
+            let now = DateTime::from_timestamp(100, 0).unwrap();
+            assert_eq!(answer.expires_in(now), expected, "{body}");
         }
     }
 }

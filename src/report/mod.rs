@@ -12,5 +12,7 @@ mod tests;
 pub(crate) mod text;
 mod view;
 
-pub(crate) use sentence::{clean_lines, doubts, misnamed, misnamed_remedy, not_planned};
+pub(crate) use sentence::{
+    clean_lines, doubts, expires, expires_soon, misnamed, misnamed_remedy, not_planned,
+};
 pub(crate) use view::{JobStatus, Names, Part, PlanRow, PlanView, Rows};

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
+
 use super::view::Names;
 use crate::engine::filter::ClauseFailure;
 use crate::engine::guard::{Counted, WhyHeld};
@@ -613,6 +615,28 @@ pub(crate) fn strangers(strangers: &Strangers) -> String {
         things(*count, "active account")
     )
 }
+
+/// When a secret or certificate expires, and what to do where that is soon.
+pub(crate) fn expires(day: NaiveDate, today: NaiveDate) -> String {
+    let remedy = "replace it, and name both in a list meanwhile";
+    match (day - today).num_days() {
+        ..0 => format!("expired on {day}: {remedy}"),
+        0 => format!("expires today: {remedy}"),
+        days @ 1..=EXPIRES_SOON => {
+            let plural = if days == 1 { "" } else { "s" };
+            format!("expires on {day}, in {days} day{plural}: {remedy}")
+        }
+        days => format!("expires on {day}, in {days} days"),
+    }
+}
+
+/// Whether it is time to warn of it.
+pub(crate) fn expires_soon(day: NaiveDate, today: NaiveDate) -> bool {
+    (day - today).num_days() <= EXPIRES_SOON
+}
+
+/// A secret or certificate is warned of this many days before it expires.
+const EXPIRES_SOON: i64 = 30;
 
 #[cfg(test)]
 mod tests {

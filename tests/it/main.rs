@@ -12,6 +12,7 @@ mod compliance;
 mod config;
 mod confirm;
 mod crash;
+mod credentials;
 mod cycles;
 mod eval;
 mod faults;

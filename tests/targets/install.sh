@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # install.sh [NAME...]: installs the programs in this folder that other people wrote, for our tests:
-# scim2-server and scimmy (SCIM servers), scim2-tester (a compliance checker). Without NAME, all three.
+# scim2-server and scimmy (SCIM servers), scim2-tester (a compliance checker), pyjwt (a library for JSON Web
+# Tokens). Without NAME, all of them.
 #
 # They land in $ENTRAIN_FOREIGN_DIR, by default the folder `foreign` beside cargo's build output. What is
 # there already and was made from the same files is left alone. Two runs at once wait for each other.
@@ -49,11 +50,11 @@ install() {
   echo "$stamp" >"$root/$name/.stamp"
 }
 
-[ "$#" -gt 0 ] || set -- scim2-server scimmy scim2-tester
+[ "$#" -gt 0 ] || set -- scim2-server scimmy scim2-tester pyjwt
 for name in "$@"; do
   case $name in
-    scim2-server | scimmy | scim2-tester) ;;
-    *) echo "install.sh: unknown name $name; known are scim2-server, scimmy, scim2-tester" >&2; exit 2 ;;
+    scim2-server | scimmy | scim2-tester | pyjwt) ;;
+    *) echo "install.sh: unknown name $name; known are scim2-server, scimmy, scim2-tester, pyjwt" >&2; exit 2 ;;
   esac
 done
 

@@ -1,6 +1,7 @@
 //! What was typed, and where: every key of the file and of presets, with nothing filled in and
 //! nothing understood yet. `resolve` makes what is meant of it.
 
+mod credential;
 mod read;
 mod sections;
 
@@ -27,10 +28,55 @@ pub(super) struct File {
 pub(super) struct Source {
     pub(super) tenant_id: Option<Typed<String>>,
     pub(super) client_id: Option<Typed<String>>,
-    pub(super) client_secret: Option<Typed<Secret>>,
+    /// In the order of [`CREDENTIALS`], those that are given.
+    pub(super) credentials: Vec<Credential>,
+    pub(super) place: Place,
+    /// There is no such section, which has been told.
+    pub(super) is_missing: bool,
+    pub(super) token_scope: Option<Typed<String>>,
     pub(super) cloud: Option<Typed<String>>,
     pub(super) login_url: Option<Typed<String>>,
     pub(super) graph_url: Option<Typed<String>>,
+}
+
+/// What one of the keys that say how to sign in holds.
+#[derive(Debug)]
+pub(super) enum Credential {
+    Secrets(Vec<ExpiringSecret>),
+    Certificates(Vec<Certificate>),
+    FederatedTokenFile(Typed<String>),
+    WorkloadIdentity(Place),
+    ManagedIdentity(Identity),
+    AzureCli,
+    DeviceCode,
+    /// What is wrong with it is on the log.
+    Unreadable,
+}
+
+#[derive(Debug)]
+pub(super) struct ExpiringSecret {
+    pub(super) secret: Typed<Secret>,
+    pub(super) expires: Option<Typed<String>>,
+}
+
+#[derive(Debug)]
+pub(super) enum Certificate {
+    Pem {
+        certificate: Typed<Secret>,
+        private_key: Option<Typed<Secret>>,
+    },
+    Pkcs12 {
+        file: Typed<Secret>,
+        password: Option<Typed<Secret>>,
+    },
+}
+
+#[derive(Debug)]
+pub(super) enum Identity {
+    /// The one of `client_id`, else the machine's own.
+    Usual,
+    ObjectId(Typed<String>),
+    ResourceId(Typed<String>),
 }
 
 #[derive(Debug)]

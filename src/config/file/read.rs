@@ -7,7 +7,7 @@ use figment::value::Value;
 use super::sections::{
     APPLICATION, CLAUSE, FILTER, FILTERABLE, GROUPS, JOB, JOB_SCHEDULE, MAPPING, PRESET_GROUPS,
     PRESET_SCOPE, PRESET_SECTIONS, PRESET_TARGET, PRESET_TOP, PRESET_USERS, SAFETY, SCHEDULE,
-    SCOPE, SECTIONS, SOURCE, STATE, TARGET, TOP, USE_SECRET, USERS,
+    SCOPE, SECTIONS, STATE, TARGET, TOP, USERS,
 };
 use super::{
     Application, Clause, File, FilterGroup, Filterable, Flow, Job, Mapping, Preset, Provision,
@@ -39,51 +39,6 @@ impl File {
                 .iter()
                 .map(|job| Job::read(job, log))
                 .collect(),
-        }
-    }
-}
-
-impl Source {
-    fn read(top: &Table, log: &mut Log) -> Self {
-        if !top.has("source") {
-            log.problem(top.place.name("source").problem(
-                "missing",
-                "add a section [source] with tenant_id, client_id and client_secret",
-            ));
-        }
-        let table = top.table("source", log);
-        let missing = table.is_none();
-        let table = table.unwrap_or_else(|| top.table_or_empty("source", &mut Log::default()));
-        table.check_keys(&SOURCE, SECTIONS, log);
-        // A section that is missing has been told; its keys need not be.
-        let mut silent = Log::default();
-        let required = if missing { &mut silent } else { &mut *log };
-        let tenant_id = table.required_text(
-            "tenant_id",
-            "write the tenant's id, as the overview page of Microsoft Entra shows it",
-            required,
-        );
-        let client_id = table.required_text(
-            "client_id",
-            "write the application (client) id of the app registration that reads the tenant",
-            required,
-        );
-        let instead = SOURCE.later.iter().any(|(key, _)| table.has(key));
-        if !table.has("client_secret") && !instead {
-            required.problem(
-                table
-                    .place
-                    .name("client_secret")
-                    .problem("missing", USE_SECRET),
-            );
-        }
-        Self {
-            tenant_id,
-            client_id,
-            client_secret: table.secret("client_secret", log),
-            cloud: table.text("cloud", log),
-            login_url: table.text("login_url", log),
-            graph_url: table.text("graph_url", log),
         }
     }
 }

@@ -2,8 +2,6 @@
 
 use crate::config::reader::Section;
 
-pub(super) const USE_SECRET: &str = "use client_secret = { env = \"NAME\" }";
-
 pub(super) const TOP: Section = Section {
     name: "",
     keys: &["state", "source", "schedule", "jobs"],
@@ -22,16 +20,35 @@ pub(super) const SOURCE: Section = Section {
         "tenant_id",
         "client_id",
         "client_secret",
+        "client_certificate",
+        "federated_token_file",
+        "workload_identity",
+        "managed_identity",
+        "azure_cli",
+        "device_code",
         "cloud",
         "login_url",
         "graph_url",
+        "token_scope",
     ],
-    later: &[
-        ("client_certificate", USE_SECRET),
-        ("federated_token_file", USE_SECRET),
-        ("managed_identity", USE_SECRET),
-    ],
+    later: &[],
 };
+/// The keys of [`SOURCE`] of which one says how to sign in.
+pub(super) const CREDENTIALS: &[&str] = &[
+    "client_secret",
+    "client_certificate",
+    "federated_token_file",
+    "workload_identity",
+    "managed_identity",
+    "azure_cli",
+    "device_code",
+];
+pub(super) const CERTIFICATE: Section = section(
+    "source.client_certificate",
+    &["certificate", "private_key", "pkcs12", "password"],
+);
+pub(super) const IDENTITY: Section =
+    section("source.managed_identity", &["object_id", "resource_id"]);
 pub(super) const SCHEDULE: Section = section("schedule", SCHEDULE_KEYS);
 const SCHEDULE_KEYS: &[&str] = &["interval", "cron", "timezone", "jitter"];
 pub(super) const JOB: Section = section(

@@ -2,6 +2,7 @@
 //! addresses read, everything that contradicts itself told.
 
 mod address;
+mod credential;
 mod filter;
 mod job;
 mod rules;
@@ -71,10 +72,7 @@ fn guid(id: &Typed<String>, remedy: &str, log: &mut Log) -> Option<String> {
 /// empty or readable by others.
 fn secret(typed: Option<&Typed<Secret>>, folder: &Path, log: &mut Log) -> Option<Secret> {
     let Typed { value, place } = typed?;
-    let secret = match value {
-        Secret::File(path) => Secret::File(folder.join(path)),
-        Secret::Env(_) | Secret::Credential(_) => value.clone(),
-    };
+    let secret = value.in_folder(folder);
     if let Some((message, remedy)) = secret.file_fault() {
         log.warning(place.problem(message, remedy));
     }

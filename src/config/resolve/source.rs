@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use super::address::web_address;
-use super::{guid, secret};
+use super::credential::{self, resolve_credential};
 use crate::config::file;
 use crate::config::mapping::choose;
 use crate::config::problem::Log;
 use crate::config::reader::Typed;
+use crate::config::secret::environment;
 use crate::config::settings::Source;
 
 /// The national clouds: token authority, Graph root and scope are three facts of each, and none
@@ -59,13 +60,22 @@ pub(super) fn resolve_source(
     folder: &Path,
     log: &mut Log,
 ) -> Option<Source> {
-    let tenant_id = source.tenant_id.as_ref().and_then(|id| tenant(id, log));
-    let remedy = "copy the application (client) id of the app registration";
-    let client_id = source
-        .client_id
-        .as_ref()
-        .and_then(|id| guid(id, remedy, log));
-    let client_secret = secret(source.client_secret.as_ref(), folder, log);
+    let is_workload = matches!(
+        source.credentials.as_slice(),
+        [file::Credential::WorkloadIdentity(_)]
+    );
+    let from_platform = |name: &str| environment(name).filter(|_| is_workload);
+    let tenant_id = match &source.tenant_id {
+        Some(id) => tenant(id, log),
+        None => from_platform(credential::TENANT_ID),
+    };
+    if source.tenant_id.is_none() && tenant_id.is_none() && !source.is_missing {
+        log.problem(source.place.name("tenant_id").problem(
+            "missing",
+            "write the tenant's id, as the overview page of Microsoft Entra shows it",
+        ));
+    }
+    let credential = resolve_credential(source, folder, log);
     let cloud = match &source.cloud {
         Some(cloud) => choose(cloud, CLOUDS, log),
         None => Some(CLOUDS[0].1),
@@ -92,20 +102,39 @@ pub(super) fn resolve_source(
         None => Some(default.to_owned()),
     };
     let defaults = cloud.unwrap_or(CLOUDS[0].1);
+    let authority = from_platform(credential::AUTHORITY_HOST);
+    let authority = authority.as_deref().map(|url| url.trim_end_matches('/'));
     let login_url = address(
         &source.login_url,
         &["oauth2", "v2.0", "token"],
-        defaults.login_url,
+        authority.unwrap_or(defaults.login_url),
     );
     let graph_url = address(&source.graph_url, &["v1.0", "beta"], defaults.graph_url);
+    let token_scope = match &source.token_scope {
+        Some(scope) => token_scope(scope, log),
+        None => cloud.map(|cloud| cloud.token_scope.to_owned()),
+    };
     Some(Source {
         tenant_id: tenant_id?,
-        client_id: client_id?,
-        client_secret: client_secret?,
+        credential: credential?,
         login_url: login_url?,
         graph_url: graph_url?,
-        token_scope: cloud?.token_scope.to_owned(),
+        token_scope: token_scope.filter(|_| cloud.is_some())?,
     })
+}
+
+/// Exactly one resource, in the form that application permissions need.
+fn token_scope(typed: &Typed<String>, log: &mut Log) -> Option<String> {
+    let scope = typed.value.trim();
+    let resource = scope.strip_suffix("/.default");
+    if resource.is_none_or(str::is_empty) || scope.contains(char::is_whitespace) {
+        log.problem(typed.place.problem(
+            "this is not the scope of one resource",
+            "write it like \"https://graph.microsoft.com/.default\"",
+        ));
+        return None;
+    }
+    Some(scope.to_owned())
 }
 
 fn tenant(id: &Typed<String>, log: &mut Log) -> Option<String> {

@@ -46,10 +46,14 @@ fn an_override_drives_out_what_excludes_it() {
         ],
     );
     let config = loaded.unwrap_or_else(|err| panic!("{err}")).config;
-    assert_eq!(
-        config.source.client_secret,
-        Secret::File("/run/secret".into())
-    );
+    let secret = Proof::Secret {
+        secret: Secret::File("/run/secret".into()),
+        expires: None,
+    };
+    assert!(matches!(
+        config.source.credential,
+        Credential::App { proofs, .. } if proofs == [secret]
+    ));
     let job = &config.jobs[0];
     assert_eq!(job.application, Application::DisplayName("123".to_owned()));
     assert!(matches!(job.schedule, Schedule::Cron { .. }));

@@ -104,6 +104,7 @@ fn every_commented_key_of_the_example_is_a_key() {
         let harmless = [
             "no problem",
             "interval and cron are both set",
+            "and client_secret are both set",
             "a time zone means nothing to an interval",
             "named in several ways",
             "the mode is not \"groups\"",

@@ -16,7 +16,7 @@ entrain.toml:1: source.tenant_id: missing
 entrain.toml:1: source.client_id: missing
     write the application (client) id of the app registration that reads the tenant
 entrain.toml:1: source.client_secret: missing
-    use client_secret = { env = "NAME" }
+    write client_secret = { env = "NAME" }, or one of client_certificate, federated_token_file, workload_identity and managed_identity
 entrain.toml:2: jobs[0].name: missing
     add name = "…", by which commands address the job
 entrain.toml:2: jobs[0].application: missing
@@ -57,10 +57,7 @@ fn what_comes_later_is_refused_as_such() {
     insta::assert_snapshot!(told_whole(r#"
 [source]
 tenant_id = "contoso.onmicrosoft.com"
-client_id = "11112222-bbbb-3333-cccc-4444dddd5555"
 managed_identity = true
-federated_token_file = "x"
-client_certificate = { certificate = { file = "x" } }
 [[jobs]]
 name = "a"
 application = { app_id = "22223333-cccc-4444-dddd-5555eeee6666" }
@@ -68,13 +65,7 @@ application = { app_id = "22223333-cccc-4444-dddd-5555eeee6666" }
 base_url = "https://acme.example/scim"
 oauth = {}
 "#), @r##"
-entrain.toml:5: source.managed_identity: not available in this version
-    use client_secret = { env = "NAME" }
-entrain.toml:6: source.federated_token_file: not available in this version
-    use client_secret = { env = "NAME" }
-entrain.toml:7: source.client_certificate: not available in this version
-    use client_secret = { env = "NAME" }
-entrain.toml:13: jobs.a.target.oauth: not available in this version
+entrain.toml:10: jobs.a.target.oauth: not available in this version
     use token = { env = "NAME" }
 "##);
 }

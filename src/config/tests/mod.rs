@@ -1,5 +1,6 @@
 //! Whole configurations, right and wrong.
 
+mod credentials;
 mod environment;
 mod example;
 mod keys;

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::delta::Page;
 use super::*;
-use crate::config::{Application, Secret, Source};
+use crate::config::{self, Application, Source};
 use crate::engine::model::{DEFAULT_ACCESS_ROLE, ObjectKind, Presence, SourceId, Value};
 use crate::http::testing::serve;
 
@@ -138,8 +138,12 @@ impl World {
         });
         let url = serve(router).await;
         let stop = CancellationToken::new();
-        let client =
-            Client::new(&source(&url, &url), ClientSecret::new(SECRET), stop.clone()).unwrap();
+        let client = Client::new(
+            &source(&url, &url),
+            Credential::of_secret("client", SECRET),
+            stop.clone(),
+        )
+        .unwrap();
         Self {
             url,
             client,
@@ -163,11 +167,10 @@ impl World {
     }
 }
 
-fn source(login_url: &str, graph_url: &str) -> Source {
+pub(super) fn source(login_url: &str, graph_url: &str) -> Source {
     Source {
         tenant_id: "contoso".to_owned(),
-        client_id: "00001111-aaaa-2222-bbbb-3333cccc4444".to_owned(),
-        client_secret: Secret::Env("UNUSED".to_owned()),
+        credential: config::Credential::AzureCli,
         login_url: login_url.to_owned(),
         graph_url: graph_url.to_owned(),
         token_scope: "https://graph.microsoft.com/.default".to_owned(),
@@ -696,7 +699,7 @@ async fn a_silent_sign_in_service_is_told_from_a_silent_graph() {
     let world = World::new(|_| panic!("no token, no read")).await;
     let client = Client::new(
         &source(closed, &world.url),
-        ClientSecret::new(SECRET),
+        Credential::of_secret("client", SECRET),
         CancellationToken::new(),
     )
     .unwrap();
@@ -731,7 +734,7 @@ fn only_this_machine_is_spoken_to_in_plain_http() {
     ] {
         let client = Client::new(
             &source(login, graph),
-            ClientSecret::new(SECRET),
+            Credential::of_secret("client", SECRET),
             CancellationToken::new(),
         );
         let error = client.unwrap_err();
@@ -749,7 +752,7 @@ fn no_cloud_and_no_override_makes_the_sdk_panic() {
     ] {
         let client = Client::new(
             &source("https://login.microsoftonline.us", graph),
-            ClientSecret::new(SECRET),
+            Credential::of_secret("client", SECRET),
             CancellationToken::new(),
         )
         .unwrap();
@@ -1024,7 +1027,7 @@ fn readings_may_be_spawned() {
             "https://login.microsoftonline.com",
             "https://graph.microsoft.com",
         ),
-        ClientSecret::new(SECRET),
+        Credential::of_secret("client", SECRET),
         CancellationToken::new(),
     )
     .unwrap();

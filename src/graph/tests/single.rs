@@ -18,9 +18,8 @@ async fn tenant() -> Tenant {
     let sandbox = Sandbox::start(options).await.unwrap();
     let mut source = source(&sandbox.login_url(), &sandbox.graph_url());
     source.tenant_id = sandbox.tenant_id();
-    source.client_id = sandbox.client_id();
-    let secret = ClientSecret::new(sandbox.client_secret());
-    let client = Client::new(&source, secret, CancellationToken::new()).unwrap();
+    let credential = Credential::of_secret(sandbox.client_id(), sandbox.client_secret());
+    let client = Client::new(&source, credential, CancellationToken::new()).unwrap();
     Tenant { sandbox, client }
 }
 

@@ -1,0 +1,275 @@
+//! How the agent proves to the sign-in service who it is. Everything that can be wrong with a secret, a
+//! certificate or a token file is found here, before the first request.
+
+mod certificate;
+mod managed;
+mod personal;
+mod pkcs12;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::config::{self, SecretError, Source};
+use crate::http;
+
+use super::error::Error;
+use certificate::{Algorithm, Signer};
+
+pub(super) use managed::Endpoint;
+pub(super) use personal::{DeviceCode, azure_cli};
+
+/// How the agent signs in, with everything read that can be read beforehand.
+pub(crate) struct Credential {
+    pub(super) kind: Kind,
+    pub(super) now: fn() -> DateTime<Utc>,
+}
+
+pub(super) enum Kind {
+    App {
+        client_id: String,
+        /// In the order in which they are tried; never empty.
+        proofs: Vec<Proof>,
+    },
+    ManagedIdentity(config::Identity),
+    AzureCli,
+    DeviceCode {
+        client_id: String,
+    },
+}
+
+/// One way for an application to prove who it is.
+pub(super) struct Proof {
+    /// As it stands in the configuration: `source.client_secret`.
+    pub(super) key: String,
+    means: Means,
+}
+
+enum Means {
+    Secret(ClientSecret),
+    Assertion {
+        signer: Signer,
+        algorithm: Algorithm,
+    },
+    FederatedToken(PathBuf),
+}
+
+/// The secret of the app registration. Never printed.
+#[derive(Clone)]
+struct ClientSecret(String);
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientSecret([redacted])")
+    }
+}
+
+/// When a secret or a certificate expires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Expiry {
+    /// As it stands in the configuration.
+    pub(crate) key: String,
+    pub(crate) day: NaiveDate,
+}
+
+impl Credential {
+    /// Reads what the configuration names. Of several certificates, one that cannot be used now is left
+    /// out as long as another can.
+    pub(crate) fn load(source: &Source, now: fn() -> DateTime<Utc>) -> Result<Self, Error> {
+        let kind = match &source.credential {
+            config::Credential::App { client_id, proofs } => Kind::App {
+                client_id: client_id.clone(),
+                proofs: load_proofs(proofs, now())?,
+            },
+            config::Credential::ManagedIdentity(identity) => {
+                Kind::ManagedIdentity(identity.clone())
+            }
+            config::Credential::AzureCli => Kind::AzureCli,
+            config::Credential::DeviceCode { client_id } => Kind::DeviceCode {
+                client_id: client_id
+                    .clone()
+                    .unwrap_or_else(|| personal::PUBLIC_CLIENT.to_owned()),
+            },
+        };
+        Ok(Self { kind, now })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_secret(client_id: impl Into<String>, secret: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::App {
+                client_id: client_id.into(),
+                proofs: vec![Proof {
+                    key: "source.client_secret".to_owned(),
+                    means: Means::Secret(ClientSecret(secret.into())),
+                }],
+            },
+            now: || DateTime::UNIX_EPOCH,
+        }
+    }
+
+    /// The first characters of the secret in use, by which Entra's lists name it.
+    pub(super) fn hint(&self, proof: usize) -> Option<String> {
+        let Kind::App { proofs, .. } = &self.kind else {
+            return None;
+        };
+        match &proofs.get(proof)?.means {
+            Means::Secret(ClientSecret(secret)) => Some(secret.chars().take(3).collect()),
+            Means::Assertion { .. } | Means::FederatedToken(_) => None,
+        }
+    }
+}
+
+/// When each secret and certificate of the source expires, as far as the configuration or the
+/// certificate says it.
+pub(crate) fn expiries(source: &Source) -> Vec<Expiry> {
+    let config::Credential::App { proofs, .. } = &source.credential else {
+        return Vec::new();
+    };
+    let keyed = keyed(proofs).into_iter();
+    keyed
+        .filter_map(|(key, proof)| {
+            let day = match proof {
+                config::Proof::Secret { expires, .. } => (*expires)?,
+                config::Proof::Certificate(certificate) => {
+                    certificate::expiry(certificate)?.date_naive()
+                }
+                config::Proof::FederatedToken(_) => return None,
+            };
+            Some(Expiry { key, day })
+        })
+        .collect()
+}
+
+/// Each with its key, which has an index where there are several.
+fn keyed(proofs: &[config::Proof]) -> Vec<(String, &config::Proof)> {
+    let of = |proof: &config::Proof| match proof {
+        config::Proof::Secret { .. } => "source.client_secret",
+        config::Proof::Certificate(_) => "source.client_certificate",
+        config::Proof::FederatedToken(_) => "source.federated_token_file",
+    };
+    let several = proofs.len() > 1;
+    let proofs = proofs.iter().enumerate();
+    proofs
+        .map(|(index, proof)| {
+            let key = of(proof);
+            let key = if several {
+                format!("{key}[{index}]")
+            } else {
+                key.to_owned()
+            };
+            (key, proof)
+        })
+        .collect()
+}
+
+fn load_proofs(proofs: &[config::Proof], now: DateTime<Utc>) -> Result<Vec<Proof>, Error> {
+    let mut loaded = Vec::new();
+    let mut first_fault = None;
+    for (key, proof) in keyed(proofs) {
+        match proof {
+            config::Proof::Secret { secret, .. } => {
+                let secret = secret.read().map_err(|source| unread(&key, source))?;
+                let means = Means::Secret(ClientSecret(secret));
+                loaded.push(Proof { key, means });
+            }
+            config::Proof::FederatedToken(path) => {
+                federated_token(&key, path)?;
+                let means = Means::FederatedToken(path.clone());
+                loaded.push(Proof { key, means });
+            }
+            config::Proof::Certificate(certificate) => {
+                let signer = Signer::load(&key, certificate)?;
+                if let Err(why) = signer.check_validity(now) {
+                    tracing::warn!(key, %why, "a certificate cannot be used");
+                    first_fault.get_or_insert(Error::Credential {
+                        key,
+                        why,
+                        remedy: "make a new certificate, and upload it to the app registration",
+                    });
+                    continue;
+                }
+                // The current form first; a service that does not take it gets the older one.
+                for algorithm in [Algorithm::Ps256, Algorithm::Rs256] {
+                    let means = Means::Assertion {
+                        signer: signer.clone(),
+                        algorithm,
+                    };
+                    let key = key.clone();
+                    loaded.push(Proof { key, means });
+                }
+            }
+        }
+    }
+    match first_fault {
+        Some(fault) if loaded.is_empty() => Err(fault),
+        Some(_) | None => Ok(loaded),
+    }
+}
+
+fn unread(key: &str, source: SecretError) -> Error {
+    let key = key.to_owned();
+    Error::Secret { key, source }
+}
+
+fn federated_token(key: &str, path: &std::path::Path) -> Result<String, Error> {
+    let token = config::read_secret_file(path).map_err(|source| unread(key, source))?;
+    let token = token.trim();
+    if token.is_empty() {
+        return Err(unread(key, SecretError::FileEmpty(path.to_owned())));
+    }
+    Ok(token.to_owned())
+}
+
+/// What a token request carries beside the client and the scope.
+pub(super) struct Fields(Vec<(&'static str, String)>);
+
+impl Proof {
+    /// Made anew for each request: an assertion has an id of its own, and the platform rewrites a file.
+    pub(super) fn fields(
+        &self,
+        audience: &str,
+        client_id: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Fields, Error> {
+        let assertion = match &self.means {
+            Means::Secret(ClientSecret(secret)) => {
+                return Ok(Fields(vec![("client_secret", secret.clone())]));
+            }
+            Means::Assertion { signer, algorithm } => {
+                signer.assertion(*algorithm, audience, client_id, now)
+            }
+            Means::FederatedToken(path) => federated_token(&self.key, path)?,
+        };
+        Ok(Fields(vec![
+            (
+                "client_assertion_type",
+                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".to_owned(),
+            ),
+            ("client_assertion", assertion),
+        ]))
+    }
+}
+
+impl Fields {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// The server's words without what was sent.
+    pub(super) fn redact(&self, words: &str) -> String {
+        let values = self
+            .0
+            .iter()
+            .filter(|(name, _)| *name != "client_assertion_type");
+        let mut words = words.to_owned();
+        for (_, value) in values {
+            words = http::redact_secret(&words, value);
+        }
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests;
