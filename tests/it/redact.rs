@@ -171,11 +171,9 @@ async fn the_words_of_the_target_lose_redacted_values_wherever_they_go() {
     inject(Fault::new("/Users", error(409)).method("PATCH"));
     told.run(&rig, &["sync"], 3).await;
     rig.tenant().unassign(jane);
-    // The look-up that follows a 401 is refused, too.
-    inject(Fault::new("/Users", error(401)).forever());
-    let run = told.run(&rig, &["sync", "--format", "json"], 1).await;
-    assert!(run.job()["aborted"].as_str().is_some(), "{run:?}");
-    rig.sandbox.target.traffic().clear_faults();
+    // A look-up works, so that the refusal concerns this object alone.
+    inject(Fault::new("/Users", error(401)).method("PATCH"));
+    told.run(&rig, &["sync", "--format", "json"], 3).await;
     told.everything(&rig).await;
     told.assert_silent(&[FIRST, SECOND, &FIRST[..8]]);
 }

@@ -8,6 +8,7 @@ mod hand_over;
 mod members;
 mod names;
 mod objects;
+mod parts;
 mod references;
 mod several;
 mod unique;

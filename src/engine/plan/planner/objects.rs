@@ -2,13 +2,13 @@
 //! here.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::hand_over::Claim;
+use super::parts::{fingerprint, is_stranger, whole_lists, withheld_apart};
 use super::{Candidate, Fate, Found, Group, Planner};
 use crate::engine::addition;
 use crate::engine::job::WhenOutOfScope;
-use crate::engine::mapping::{self, Desired, Mapped, Mapping, Mappings, Source, Unique};
+use crate::engine::mapping::{self, Desired, Mapped, Mapping, Source, Unique};
 use crate::engine::model::{
     Grant, Held, Link, MatchKey, ObjectKind, Presence, References, SourceObject, TargetId,
     TargetObject, TargetPath, Value,
@@ -16,7 +16,7 @@ use crate::engine::model::{
 use crate::engine::plan::difference::{changes, fold_case, select};
 use crate::engine::plan::proof::{Proof, is_blocked};
 use crate::engine::plan::{
-    Action, Change, Decision, Draft, Operation, Subject, Verb, Why, WhyOut, WhyRemoved, unit,
+    Action, Change, Decision, Draft, Operation, Subject, Verb, Why, WhyRemoved, unit,
 };
 use crate::engine::scope::{self, Verdict};
 
@@ -673,56 +673,4 @@ impl Planner<'_> {
             self.groups.insert(object.key, group);
         }
     }
-}
-
-/// The changes that the target refused before, and the others.
-fn withheld_apart(candidate: &Candidate, changes: Vec<Change>) -> (Vec<Change>, Vec<Change>) {
-    let withheld = &candidate.withheld;
-    changes
-        .into_iter()
-        .partition(|change| withheld.contains(&unit(change)) || withheld.contains(&change.path))
-}
-
-/// Takes out the attributes of which mappings write single elements: they are looked at, and not kept.
-fn whole_lists(
-    mappings: &Mappings,
-    current: &mut BTreeMap<TargetPath, Value>,
-) -> BTreeMap<String, Value> {
-    let mut lists = BTreeMap::new();
-    for path in mappings.iter().filter_map(|mapping| mapping.target.list()) {
-        if mappings.iter().all(|mapping| mapping.target != path)
-            && let Some(list) = current.remove(&path)
-        {
-            lists.insert(path.attribute().to_owned(), list);
-        }
-    }
-    lists
-}
-
-/// Whether such objects are the rest of the tenant, which only buries what matters. Of groups that are
-/// not security-enabled the group itself is shown, and not each of its members.
-fn is_stranger(kind: ObjectKind, why: &WhyOut) -> bool {
-    match why {
-        WhyOut::NotAssigned => true,
-        WhyOut::NotSecurityEnabled | WhyOut::SecurityNotRead => kind == ObjectKind::User,
-        WhyOut::NotNamed
-        | WhyOut::DefaultAccessOnly
-        | WhyOut::Excluded
-        | WhyOut::Filter(_)
-        | WhyOut::KindDisabled => false,
-    }
-}
-
-/// Tells apart the matching values of a million creates in sixteen bytes each; case does not count.
-fn fingerprint(kind: ObjectKind, key: &MatchKey) -> u128 {
-    let text = match &key.value {
-        Value::Text(text) => text.to_lowercase(),
-        other => format!("{other:?}"),
-    };
-    let half = |salt: u8| {
-        let mut hasher = DefaultHasher::new();
-        (salt, kind, &key.path, &text).hash(&mut hasher);
-        u128::from(hasher.finish())
-    };
-    half(0) << 64 | half(1)
 }
