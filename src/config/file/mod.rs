@@ -28,7 +28,7 @@ pub(super) struct File {
 pub(super) struct Source {
     pub(super) tenant_id: Option<Typed<String>>,
     pub(super) client_id: Option<Typed<String>>,
-    /// In the order of [`CREDENTIALS`], those that are given.
+    /// Those that are given, in the order in which they are documented.
     pub(super) credentials: Vec<Credential>,
     pub(super) place: Place,
     /// There is no such section, which has been told.
