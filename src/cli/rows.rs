@@ -6,7 +6,6 @@ use std::io;
 
 use super::plan::name_on_record;
 use crate::engine::model::{Key, SourceId};
-use crate::engine::plan::{Action, Operation};
 use crate::engine::redact::Redactions;
 use crate::report::{Part, PlanRow, Rows};
 use crate::store::{self, RowsOf, Store};
@@ -46,7 +45,13 @@ impl<'a> LedgerRows<'a> {
                 return Ok(());
             };
             after = Some(*last);
-            let mentioned = rows.iter().flat_map(|(_, row)| referenced(&row.action));
+            let mentioned = rows.iter().flat_map(|(_, row)| {
+                row.action
+                    .operation
+                    .referenced()
+                    .into_iter()
+                    .map(|one| one.key)
+            });
             self.learn(mentioned.collect())?;
             for (place, row) in &rows {
                 let action = self.redactions.action(&row.action);
@@ -109,24 +114,5 @@ impl Rows for LedgerRows<'_> {
 
     fn name_of(&self, id: &SourceId) -> Option<String> {
         name_on_record(self.store, id)
-    }
-}
-
-/// The objects that an action refers to.
-fn referenced(action: &Action) -> Vec<Key> {
-    match &action.operation {
-        Operation::Create { references, .. } => references.iter().map(|(_, one)| one.key).collect(),
-        Operation::AddMembers { members } | Operation::RemoveMembers { members, .. } => {
-            members.iter().map(|one| one.key).collect()
-        }
-        Operation::SetReference { new, .. } => {
-            new.referenced().map(|one| one.key).into_iter().collect()
-        }
-        Operation::Adopt { .. }
-        | Operation::Update { .. }
-        | Operation::Enable { .. }
-        | Operation::Disable { .. }
-        | Operation::HandOver(_)
-        | Operation::Delete { .. } => Vec::new(),
     }
 }

@@ -11,7 +11,7 @@ use super::{Rig, now};
 use crate::config;
 use crate::cycle::{Agent, Options};
 use crate::engine::model::{Key, ObjectKind, SourceId, TargetId};
-use crate::engine::plan::{Action, Operation, Pointer, Referenced};
+use crate::engine::plan::{Action, Referenced};
 use crate::sandbox::{Sandbox, Size, Uuid};
 use crate::scim::Dialect;
 use crate::store::{RowsOf, Store};
@@ -74,27 +74,11 @@ impl Rig {
             if action.target.is_none() {
                 action.target = target(action.subject.kind, &action.subject.id);
             }
-            match &mut action.operation {
-                Operation::Create { references, .. } => {
-                    for (_, one) in references {
-                        resolve(one);
-                    }
-                }
-                Operation::AddMembers { members } | Operation::RemoveMembers { members, .. } => {
-                    members.iter_mut().for_each(resolve);
-                }
-                Operation::SetReference {
-                    new: Pointer::To(one),
-                    ..
-                } => resolve(one),
-                Operation::SetReference { .. }
-                | Operation::Adopt { .. }
-                | Operation::Update { .. }
-                | Operation::Enable { .. }
-                | Operation::Disable { .. }
-                | Operation::HandOver(_)
-                | Operation::Delete { .. } => {}
-            }
+            action
+                .operation
+                .referenced_mut()
+                .into_iter()
+                .for_each(resolve);
             let request = dialect.request(&action, None).unwrap()?;
             let body = request.body.as_deref().map(serde_json::from_slice);
             Some((

@@ -575,6 +575,44 @@ impl Action {
 }
 
 impl Operation {
+    /// The objects that it refers to: what a reference points to, members of a group.
+    pub(crate) fn referenced(&self) -> Vec<&Referenced> {
+        match self {
+            Self::Create { references, .. } => references.iter().map(|(_, one)| one).collect(),
+            Self::AddMembers { members } | Self::RemoveMembers { members, .. } => {
+                members.iter().collect()
+            }
+            Self::SetReference { new, .. } => new.referenced().into_iter().collect(),
+            Self::Adopt { .. }
+            | Self::Update { .. }
+            | Self::Enable { .. }
+            | Self::Disable { .. }
+            | Self::HandOver(_)
+            | Self::Delete { .. } => Vec::new(),
+        }
+    }
+
+    /// The same, to fill in target ids.
+    pub(crate) fn referenced_mut(&mut self) -> Vec<&mut Referenced> {
+        match self {
+            Self::Create { references, .. } => references.iter_mut().map(|(_, one)| one).collect(),
+            Self::AddMembers { members } | Self::RemoveMembers { members, .. } => {
+                members.iter_mut().collect()
+            }
+            Self::SetReference {
+                new: Pointer::To(one),
+                ..
+            } => vec![one],
+            Self::SetReference { .. }
+            | Self::Adopt { .. }
+            | Self::Update { .. }
+            | Self::Enable { .. }
+            | Self::Disable { .. }
+            | Self::HandOver(_)
+            | Self::Delete { .. } => Vec::new(),
+        }
+    }
+
     /// Every name, to choose from.
     pub(crate) const NAMES: [&'static str; 10] = [
         "create",

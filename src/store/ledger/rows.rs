@@ -11,7 +11,7 @@ use super::super::{Error, Store};
 use super::body;
 use super::step_of;
 use crate::engine::model::{JobName, Key, TargetId};
-use crate::engine::plan::{Action, Operation, Pointer, Referenced, Skipped, Step, Subject};
+use crate::engine::plan::{Action, Operation, Skipped, Step, Subject};
 
 /// Names a row for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -275,7 +275,8 @@ pub(super) fn take(state: &State, ids: &[RowId]) -> rusqlite::Result<Vec<Row>> {
         if row.action.target.is_none() {
             wanted.push(row.action.subject.key);
         }
-        each_referenced(&row.action.operation, |one| wanted.push(one.key));
+        let referenced = row.action.operation.referenced();
+        wanted.extend(referenced.iter().map(|one| one.key));
         rows.push(row);
     }
     wanted.sort_unstable();
@@ -290,7 +291,9 @@ pub(super) fn take(state: &State, ids: &[RowId]) -> rusqlite::Result<Vec<Row>> {
         if target.is_none() && !matches!(operation, Operation::Create { .. }) {
             *target = targets.get(&subject.key).cloned();
         }
-        each_referenced_mut(operation, |one| one.target = targets.get(&one.key).cloned());
+        for one in operation.referenced_mut() {
+            one.target = targets.get(&one.key).cloned();
+        }
     }
     Ok(rows)
 }
@@ -307,46 +310,6 @@ fn targets(state: &State, job: i64, keys: &[Key]) -> rusqlite::Result<BTreeMap<K
             Ok((row.get(0)?, row.get(1)?))
         })?
         .collect()
-}
-
-fn each_referenced(operation: &Operation, mut each: impl FnMut(&Referenced)) {
-    match operation {
-        Operation::Create { references, .. } => references.iter().for_each(|(_, one)| each(one)),
-        Operation::AddMembers { members } | Operation::RemoveMembers { members, .. } => {
-            members.iter().for_each(each);
-        }
-        Operation::SetReference { new, .. } => new.referenced().into_iter().for_each(each),
-        Operation::Adopt { .. }
-        | Operation::Update { .. }
-        | Operation::Enable { .. }
-        | Operation::Disable { .. }
-        | Operation::HandOver(_)
-        | Operation::Delete { .. } => {}
-    }
-}
-
-fn each_referenced_mut(operation: &mut Operation, mut each: impl FnMut(&mut Referenced)) {
-    match operation {
-        Operation::Create { references, .. } => {
-            for (_, one) in references {
-                each(one);
-            }
-        }
-        Operation::AddMembers { members } | Operation::RemoveMembers { members, .. } => {
-            members.iter_mut().for_each(each);
-        }
-        Operation::SetReference {
-            new: Pointer::To(one),
-            ..
-        } => each(one),
-        Operation::SetReference { .. }
-        | Operation::Adopt { .. }
-        | Operation::Update { .. }
-        | Operation::Enable { .. }
-        | Operation::Disable { .. }
-        | Operation::HandOver(_)
-        | Operation::Delete { .. } => {}
-    }
 }
 
 /// Writes to one object whose end is not known.
