@@ -57,7 +57,7 @@ pub(crate) enum Error {
         /// What to do to use the old settings.
         back: String,
     },
-    #[error("told to stop")]
+    #[error("stopped")]
     Stopped,
     #[error("the thread that records outcomes ended early")]
     RecorderLost,

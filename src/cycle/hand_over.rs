@@ -242,7 +242,7 @@ pub(super) async fn read_back(
         http_status: None,
         message: format!(
             "the account does not show that it is disabled, so it is not handed over to {}; see whether \
-             somebody enabled it in the target",
+             it was enabled again in the target",
             hand.to.label
         ),
         unconfirmed: false,

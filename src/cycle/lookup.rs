@@ -101,8 +101,8 @@ impl<'a> Finder<'a> {
         self.list.as_ref().is_some_and(Index::is_empty)
     }
 
-    /// Looks for a user by addresses of old times.
-    pub(super) async fn find_by_addresses(&self, addresses: &[String]) -> Result<Found, Error> {
+    /// Looks for a user by addresses of old times. A target that takes no filter by addresses is listed.
+    pub(super) async fn find_by_addresses(&mut self, addresses: &[String]) -> Result<Found, Error> {
         let mappings = &self.context.job.rules.rules(self.kind).mappings;
         let keys: Vec<MatchKey> = address_paths(mappings)
             .flat_map(|path| {
@@ -112,11 +112,19 @@ impl<'a> Finder<'a> {
                 })
             })
             .collect();
-        if let Some(list) = &self.list {
-            return Ok(list.find(&keys, &nobody_gives_up));
+        if self.list.is_none() {
+            let paths = paths(self.context, self.kind, &[]);
+            match by_queries(self.context, self.kind, &keys, &paths, &nobody_gives_up).await {
+                Err(error) if error.is_filter_unsupported() => self.read_list().await?,
+                found => return Ok(found?),
+            }
         }
-        let paths = paths(self.context, self.kind, &[]);
-        Ok(by_queries(self.context, self.kind, &keys, &paths, &nobody_gives_up).await?)
+        Ok(match &self.list {
+            Some(list) => list.find(&keys, &nobody_gives_up),
+            None => Found::Failed(
+                "the target can neither be searched by old addresses nor listed".to_owned(),
+            ),
+        })
     }
 
     /// Looks for each by its keys, in matching precedence: the first key with exactly one hit wins. The

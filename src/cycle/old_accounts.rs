@@ -18,7 +18,7 @@ impl Driver<'_> {
     /// who are found wait in this cycle and in every later one.
     pub(super) async fn look_by_old_addresses(
         &self,
-        finder: &Finder<'_>,
+        finder: &mut Finder<'_>,
         waiting: &[Pending],
         found: &mut [Found],
     ) -> Result<bool, Error> {
@@ -84,10 +84,12 @@ impl Driver<'_> {
                 Found::Several { key, mut targets } if !targets.is_empty() => {
                     (key, targets.swap_remove(0))
                 }
-                Found::None
-                | Found::Several { .. }
-                | Found::OldAddress { .. }
-                | Found::Failed(_) => continue,
+                failed @ Found::Failed(_) => {
+                    is_complete = false;
+                    found[place] = failed;
+                    continue;
+                }
+                Found::None | Found::Several { .. } | Found::OldAddress { .. } => continue,
             };
             if self.planner.adopted_by(&target).is_some() || self.is_linked(&target).await? {
                 continue;

@@ -212,3 +212,21 @@ async fn links_are_listed_shown_dropped_and_set() {
     let idle = rig.sync().await.expect(0).job();
     assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
 }
+
+/// The sandbox takes no filter by `emails[type eq "work"].value`, as many targets do not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_cannot_be_searched_by_old_addresses_is_listed() {
+    let (rig, id) = lost().await;
+    let kim = rig.joiner("kim");
+    rename(&rig, kim, "kim", "kimberly");
+    rig.run(&["sync", "--user", &kim.to_string()])
+        .await
+        .expect(0);
+    let made = rig.user("kimberly@contoso.com");
+    assert_eq!(made["active"], true);
+
+    let only = ["plan", "--user", "janet@contoso.com", "--format", "json"];
+    let plan = rig.run(&only).await.expect(3).job();
+    assert_eq!(plan["skipped"][0]["reason"], "old-address", "{plan:#}");
+    assert_eq!(plan["skipped"][0]["targets"], json!([id]), "{plan:#}");
+}

@@ -258,7 +258,7 @@ impl Applier<'_> {
         let mut outcome = match turn {
             Turn::Never(why) => started.not_tried(action, why),
             _ if self.context.agent.stop.is_cancelled() => {
-                started.not_tried(action, "the cycle was told to stop")
+                started.not_tried(action, "the cycle was stopped")
             }
             Turn::Later => started.end(action, Status::Postponed),
             Turn::Send if self.is_unsettled(action.subject.key) => {
@@ -482,7 +482,7 @@ impl Applier<'_> {
             if was_sent {
                 return started.end(action, Status::Failed(failure));
             }
-            return started.not_tried(action, "the cycle was told to stop");
+            return started.not_tried(action, "the cycle was stopped");
         }
         if failure.unconfirmed {
             lock(&self.unsettled).insert(action.subject.key);
