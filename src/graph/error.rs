@@ -92,7 +92,7 @@ pub(crate) enum Error {
     NoCustomSecurityValues { set: String },
     #[error("none of the tenant's domains is the default one and verified")]
     NoDefaultDomain,
-    #[error("told to stop")]
+    #[error("stopped")]
     Stopped,
 }
 

@@ -469,7 +469,7 @@ pub(crate) fn why_held(why: WhyHeld) -> String {
             number(before)
         ),
         WhyHeld::Undecided => {
-            "they were held after a sudden shrink, and nobody has decided about them yet".to_owned()
+            "they were held after a sudden shrink and still wait for a decision".to_owned()
         }
     }
 }

@@ -96,8 +96,7 @@ impl List {
                 },
         } = target;
         let place = "target";
-        let why =
-            "in Entra they are the Tenant URL and the Secret Token, which stand beside the schema";
+        let why = "in Entra they are the Tenant URL and the Secret Token, which are not part of the schema";
         self.leave(place, "base_url, token", why);
         let by_itself = "Entra decides by itself how fast it asks, and how long it waits";
         if *concurrency != CONCURRENCY {
@@ -173,7 +172,7 @@ impl List {
             ScopeMode::All => self.leave(
                 place,
                 "mode = \"all\"",
-                "in Entra it is the setting Scope, which stands beside the schema: Sync all users and groups",
+                "in Entra it is the setting Scope, which is not part of the schema: Sync all users and groups",
             ),
             ScopeMode::Groups(groups) => self.leave(
                 place,
@@ -228,8 +227,8 @@ impl List {
             (ObjectKind::User | ObjectKind::Group, WhenOutOfScope::Keep) => self.leave(
                 place,
                 "when_out_of_scope = \"keep\"",
-                "in Entra it is the setting SkipOutOfScopeDeletions of the whole application, which stands \
-                 beside the schema",
+                "in Entra it is the setting SkipOutOfScopeDeletions of the whole application, which is \
+                 not part of the schema",
             ),
         }
     }
@@ -250,15 +249,15 @@ impl List {
             None => (
                 "max_deletions".to_owned(),
                 "it has the default, the smaller of 500 and 10%; in Entra the accidental deletion threshold \
-                 stands beside the schema",
+                 is not part of the schema",
             ),
             Some(Limit::Count(count)) => (
                 format!("max_deletions = {count}"),
-                "in Entra it is the accidental deletion threshold, which stands beside the schema",
+                "in Entra it is the accidental deletion threshold, which is not part of the schema",
             ),
             Some(Limit::Percent(percent)) => (
                 format!("max_deletions = \"{percent}%\""),
-                "Entra's accidental deletion threshold is a number, and stands beside the schema",
+                "Entra's accidental deletion threshold is a number, and not part of the schema",
             ),
         };
         self.leave("safety", what, why);
@@ -395,9 +394,9 @@ interval = "5m"
     #[test]
     fn a_job_of_the_preset_leaves_what_stands_beside_every_schema() {
         insta::assert_snapshot!(left(SMALL).join("\n"), @r#"
-        target: base_url, token: in Entra they are the Tenant URL and the Secret Token, which stand beside the schema
+        target: base_url, token: in Entra they are the Tenant URL and the Secret Token, which are not part of the schema
         target: member_remove = "filter": Entra does so only if its Tenant URL has the parameter aadOptscim062020
-        safety: max_deletions: it has the default, the smaller of 500 and 10%; in Entra the accidental deletion threshold stands beside the schema
+        safety: max_deletions: it has the default, the smaller of 500 and 10%; in Entra the accidental deletion threshold is not part of the schema
         "#);
     }
 
@@ -411,7 +410,7 @@ interval = "5m"
         users, filter: employeeHireDate GREATER_THAN "2026-01-31": Entra's filters compare whole numbers only; without it others belong, so users are not enabled
         job: enabled = false: Entra's job is started and stopped beside its schema
         job: application = { display_name = "Acme" }: Entra's job belongs to an application by its id
-        target: base_url, token: in Entra they are the Tenant URL and the Secret Token, which stand beside the schema
+        target: base_url, token: in Entra they are the Tenant URL and the Secret Token, which are not part of the schema
         target: concurrency = 3: Entra decides by itself how fast it asks, and how long it waits
         target: requests_per_second = 2.5: Entra decides by itself how fast it asks, and how long it waits
         target: timeout = "90s": Entra decides by itself how fast it asks, and how long it waits
@@ -428,19 +427,19 @@ interval = "5m"
         scope: exclude = ["admin@contoso.com"]: Entra leaves out nobody by name: write a scoping filter there
         groups: provision = ["Sales"]: Entra provisions the groups that are in scope, and no others
         users: when_out_of_scope = "delete": Entra disables who leaves scope, and deletes who is deleted for good
-        groups: when_out_of_scope = "keep": in Entra it is the setting SkipOutOfScopeDeletions of the whole application, which stands beside the schema
+        groups: when_out_of_scope = "keep": in Entra it is the setting SkipOutOfScopeDeletions of the whole application, which is not part of the schema
         groups: one_group_each = true: Entra does not warn of people in several groups
         safety: max_membership_removals = "20%": Entra has no limit of memberships
-        safety: max_deletions = "10%": Entra's accidental deletion threshold is a number, and stands beside the schema
+        safety: max_deletions = "10%": Entra's accidental deletion threshold is a number, and not part of the schema
         schedule: interval or cron, timezone, jitter: Entra runs its jobs about every 40 minutes
         "#);
         insta::assert_snapshot!(left(OTHER).join("\n"), @r#"
         groups, filter: memberOf EQUALS "Staff": Entra's filters cannot read references, groups and app roles; without it others belong, so groups are not enabled
         users, filter: appRoleAssignments EQUALS "Admin": Entra's filters cannot read references, groups and app roles; without it others belong, so users are not enabled
-        target: base_url, token: in Entra they are the Tenant URL and the Secret Token, which stand beside the schema
+        target: base_url, token: in Entra they are the Tenant URL and the Secret Token, which are not part of the schema
         target: member_remove = "value-list": Entra does so only if its Tenant URL has no parameter aadOptscim062020
         scope: exclude_default_access = true: Entra has no such switch for who holds the Default Access role alone
-        safety: max_deletions: it has the default, the smaller of 500 and 10%; in Entra the accidental deletion threshold stands beside the schema
+        safety: max_deletions: it has the default, the smaller of 500 and 10%; in Entra the accidental deletion threshold is not part of the schema
         schedule: interval or cron, timezone, jitter: Entra runs its jobs about every 40 minutes
         "#);
     }

@@ -724,9 +724,9 @@ mappings = [
     users, mapping of nickName: otherMails[0]: Entra's directory has no name for a part of an attribute; it is written as it is
     users, mapping of userType: on_empty: Entra uses a default when it creates an object, and never afterwards
     users, mapping of emails: the mapping: Entra's constants are plain text
-    target: base_url, token: in Entra they are the Tenant URL and the Secret Token, which stand beside the schema
+    target: base_url, token: in Entra they are the Tenant URL and the Secret Token, which are not part of the schema
     target: member_remove = "filter": Entra does so only if its Tenant URL has the parameter aadOptscim062020
-    safety: max_deletions: it has the default, the smaller of 500 and 10%; in Entra the accidental deletion threshold stands beside the schema
+    safety: max_deletions: it has the default, the smaller of 500 and 10%; in Entra the accidental deletion threshold is not part of the schema
     "#);
 }
 
