@@ -116,7 +116,10 @@ impl Dialect {
         }
         let about = match edit {
             Edit::AddMembers(_) => About::AddedMembers,
-            Edit::Values(_) | Edit::Reference(..) | Edit::RemoveMembers(_) => About::Object,
+            Edit::Values(_)
+            | Edit::Reference(..)
+            | Edit::AddReference(..)
+            | Edit::RemoveMembers(_) => About::Object,
         };
         Request::patch(kind, id, wire::patch(&operations), about).map(Some)
     }
@@ -127,6 +130,8 @@ impl Dialect {
 pub(super) enum Edit<'a> {
     Values(&'a [Change]),
     Reference(&'a TargetPath, Option<&'a TargetId>),
+    /// Where none is.
+    AddReference(&'a TargetPath, &'a TargetId),
     /// Neither is ever empty: a `remove` of `members` with an empty list would take out everyone.
     AddMembers(Vec<&'a TargetId>),
     RemoveMembers(Vec<&'a TargetId>),
@@ -147,13 +152,11 @@ impl<'a> Edit<'a> {
             Operation::HandOver(hand) => {
                 (!hand.disable.is_empty()).then_some(Self::Values(&hand.disable))
             }
-            Operation::SetReference { path, old: _, new } => {
-                let to = match new {
-                    Pointer::Cleared(_) => None,
-                    Pointer::To(new) => Some(new.target.as_ref()?),
-                };
-                Some(Self::Reference(path, to))
-            }
+            Operation::SetReference { path, old: _, new } => Some(match new {
+                Pointer::Cleared(_) => Self::Reference(path, None),
+                Pointer::To(new) => Self::Reference(path, Some(new.target.as_ref()?)),
+                Pointer::Added(new) => Self::AddReference(path, new.target.as_ref()?),
+            }),
             Operation::AddMembers { members } => {
                 let ids = members.iter().filter_map(|member| member.target.as_ref());
                 let ids: Vec<_> = ids.collect();

@@ -434,6 +434,13 @@ impl Error {
             && matches!(self.counted_status(), Some(400 | 422))
     }
 
+    /// Whether a path of a PATCH selects nothing (RFC 7644 section 3.12): the target holds something else
+    /// than we know.
+    pub(crate) fn is_no_target(&self) -> bool {
+        self.is_refused_write()
+            && matches!(self, Self::Refused { message, .. } if message.is_scim_type("noTarget"))
+    }
+
     /// Whether the refusal of a write names an attribute, so that it can be left out.
     pub(crate) fn names(&self, path: &TargetPath) -> bool {
         let Self::Refused { message, .. } = self else {

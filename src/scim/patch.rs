@@ -22,6 +22,10 @@ pub(super) fn operations(
     match edit {
         Edit::Values(changes) => changed(kind, changes),
         Edit::Reference(path, to) => vec![set_reference(path, *to)],
+        Edit::AddReference(path, to) => vec![Operation {
+            op: "add",
+            ..set_reference(path, Some(to))
+        }],
         Edit::AddMembers(ids) => vec![add_members(ids)],
         Edit::RemoveMembers(ids) => remove_members(member_remove, ids),
     }

@@ -104,14 +104,8 @@ pub(super) fn edited(
             }
         }
         // All of it, since the old object's name would stay next to the new id.
-        Edit::Reference(path, to) => {
-            let value = match (to, path.sub_attribute()) {
-                (None, _) => Json::Null,
-                (Some(id), None) => reference(path, id),
-                (Some(id), Some(sub)) => json!({ (sub): reference(path, id) }),
-            };
-            set_member(container(&mut body, path), path.attribute(), value);
-        }
+        Edit::Reference(path, to) => refer(&mut body, path, *to),
+        Edit::AddReference(path, to) => refer(&mut body, path, Some(to)),
         Edit::AddMembers(ids) => {
             let members = list_at(&mut body, MEMBERS);
             let known: BTreeSet<TargetId> = members.iter().filter_map(member_id).collect();
@@ -126,6 +120,15 @@ pub(super) fn edited(
     }
     name_schemas(kind, &mut body);
     Ok(body)
+}
+
+fn refer(body: &mut Resource, path: &TargetPath, to: Option<&TargetId>) {
+    let value = match (to, path.sub_attribute()) {
+        (None, _) => Json::Null,
+        (Some(id), None) => reference(path, id),
+        (Some(id), Some(sub)) => json!({ (sub): reference(path, id) }),
+    };
+    set_member(container(body, path), path.attribute(), value);
 }
 
 fn apply(kind: ObjectKind, body: &mut Resource, change: &Change) {

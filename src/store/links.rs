@@ -194,6 +194,17 @@ impl Store {
         })
     }
 
+    /// What the target holds was read and is not what was known. The object is marked.
+    pub(crate) fn note_held(&self, job: &JobName, key: Key, current: &Held) -> Result<(), Error> {
+        self.write("note what the target holds", |state| {
+            let Some(job) = state.job(job)? else {
+                return Ok(());
+            };
+            put_held(state, job, key, current)?;
+            Marks::of(state, job).object(kind_of(state, key)?, key)
+        })
+    }
+
     /// What the target holds was read: an unconfirmed link is as good as any again.
     pub(crate) fn confirm(
         &self,

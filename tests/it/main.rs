@@ -27,6 +27,7 @@ mod lost_state;
 mod matching;
 mod names;
 mod nested;
+mod no_target;
 mod pass_on;
 mod presets;
 mod put;

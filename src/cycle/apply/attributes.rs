@@ -1,14 +1,90 @@
-//! Attributes that a target refuses: which of them it is about, and what is sent without them.
+//! Attributes that a target refuses: which of them it is about, and what is sent without them. And
+//! changes to what is not there in the target.
 
 use std::collections::BTreeSet;
 
+use super::super::shown;
 use super::{Applier, lock};
 use crate::engine::model::TargetPath;
 use crate::engine::outcome::{Outcome, Status};
-use crate::engine::plan::{Action, Operation, Remedy, attributes, without_refused};
+use crate::engine::plan::{
+    Action, Operation, Pointer, Remedy, attributes, changes_anew, without_refused,
+};
+use crate::engine::redact::Hidden;
 use crate::scim;
 
 impl Applier<'_> {
+    /// The target holds something else than we know: the object is read and its changes are made anew, once
+    /// in a cycle.
+    pub(super) async fn planned_anew(
+        &self,
+        action: &Action,
+        error: &scim::Error,
+        hidden: &Hidden,
+        follow: &mut Vec<Action>,
+    ) -> Option<Status> {
+        let (subject, target) = (&action.subject, action.target.as_ref()?);
+        if !lock(&self.anew).insert(subject.key) {
+            return None;
+        }
+        let paths = self.context.mapped_paths(subject.kind);
+        let reader = self.context.reader.hiding(hidden.clone());
+        let read = reader.read(subject.kind, target, &paths, false).await;
+        let there = shown::as_sent(self.context, subject.kind, read.ok()??.attributes)
+            .await
+            .ok()?;
+        let (job, key) = (self.context.job.rules.name.clone(), subject.key);
+        let mut anew = action.clone();
+        match &mut anew.operation {
+            Operation::Adopt {
+                current, changes, ..
+            } => {
+                *changes = changes_anew(changes, &current.values, &there.values);
+                *current = there;
+            }
+            Operation::Update { changes }
+            | Operation::Enable { changes }
+            | Operation::Disable { changes, .. } => {
+                let noted = self
+                    .context
+                    .state(move |store| {
+                        let link = store.load(&job, &[key])?.pop().and_then(|one| one.link);
+                        store.note_held(&job, key, &there)?;
+                        Ok(link.map(|link| (link.sent, there.values)))
+                    })
+                    .await;
+                let (sent, there) = noted.ok()??;
+                *changes = changes_anew(changes, &sent, &there);
+            }
+            Operation::SetReference { path, old, new } => {
+                let held = there.references.get(path).map(|held| held.target.clone());
+                let done = Status::Done {
+                    target: target.clone(),
+                };
+                match (held, &*new) {
+                    (None, Pointer::Cleared(_)) => return Some(done),
+                    (Some(held), Pointer::To(to)) if to.target.as_ref() == Some(&held) => {
+                        return Some(done);
+                    }
+                    (None, Pointer::To(to)) => {
+                        (*old, *new) = (None, Pointer::Added(to.clone()));
+                    }
+                    (Some(_), _) | (None, Pointer::Added(_)) => return None,
+                }
+            }
+            Operation::Create { .. }
+            | Operation::Delete { .. }
+            | Operation::HandOver(_)
+            | Operation::AddMembers { .. }
+            | Operation::RemoveMembers { .. } => return None,
+        }
+        if anew.operation == action.operation {
+            return None;
+        }
+        follow.push(anew);
+        Some(Status::Followed(error.failure()))
+    }
+
     /// How an action ends whose refusal may be about single attributes, and what is sent instead.
     pub(super) async fn without_attribute(
         &self,

@@ -57,6 +57,7 @@ pub(super) async fn apply(
         sender: Sender::new(&context.reader, &context.job.target.dialect),
         made: Mutex::default(),
         searches: Searches::default(),
+        anew: Mutex::default(),
         suspects: Mutex::default(),
         members_there: Mutex::default(),
         taken_out: Mutex::default(),
@@ -80,6 +81,8 @@ pub(super) struct Applier<'a> {
     /// Target objects that were made or found since the ledger last recorded outcomes.
     made: Mutex<BTreeMap<TargetId, Key>>,
     searches: Searches,
+    /// Objects that were planned anew in this cycle.
+    anew: Mutex<BTreeSet<Key>>,
     /// Attributes that were refused of users and of groups.
     suspects: Mutex<BTreeSet<(ObjectKind, TargetPath)>>,
     /// The members that the target shows of groups, read at most once; `None` where it does not show all.
@@ -409,6 +412,12 @@ impl Applier<'_> {
         if error.class() == Class::Quota && self.health.no_room(action.subject.kind, tried.step) {
             *follow = vec![action.clone()];
             return started.end(action, Status::Followed(error.failure()));
+        }
+        if error.is_no_target()
+            && let Some(status) = self.planned_anew(&action, error, hidden, follow).await
+        {
+            self.health.went_well();
+            return started.end(action, status);
         }
         if let Some(status) = self.without_attribute(&action, error, follow).await {
             return started.end(action, status);

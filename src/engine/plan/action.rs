@@ -179,6 +179,8 @@ impl HandOver {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Pointer {
     To(Referenced),
+    /// The same, where the target was just read to hold none: some servers replace only what is there.
+    Added(Referenced),
     /// Nowhere any more.
     Cleared(Proof),
 }
@@ -186,7 +188,7 @@ pub(crate) enum Pointer {
 impl Pointer {
     pub(crate) fn referenced(&self) -> Option<&Referenced> {
         match self {
-            Self::To(referenced) => Some(referenced),
+            Self::To(referenced) | Self::Added(referenced) => Some(referenced),
             Self::Cleared(_) => None,
         }
     }
@@ -600,7 +602,7 @@ impl Operation {
                 members.iter_mut().collect()
             }
             Self::SetReference {
-                new: Pointer::To(one),
+                new: Pointer::To(one) | Pointer::Added(one),
                 ..
             } => vec![one],
             Self::SetReference { .. }

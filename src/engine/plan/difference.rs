@@ -36,6 +36,37 @@ pub(super) fn changes(current: &BTreeMap<TargetPath, Value>, desired: &Desired) 
     changes
 }
 
+/// The same changes on an object that turned out to hold something else in the target than was known: what
+/// was `sent` of the elements that they select comes back with them.
+pub(crate) fn changes_anew(
+    wanted: &[Change],
+    sent: &BTreeMap<TargetPath, Value>,
+    current: &BTreeMap<TargetPath, Value>,
+) -> Vec<Change> {
+    let is_selected = |path: &TargetPath| {
+        path.selector().is_some() && wanted.iter().any(|one| path.is_in_element_of(&one.path))
+    };
+    let mut desired = Desired::default();
+    for (path, value) in sent.iter().filter(|(path, _)| is_selected(path)) {
+        desired.values.insert(path.clone(), Some(value.clone()));
+    }
+    for change in wanted {
+        if change.written == WriteMode::Whole {
+            desired
+                .values
+                .insert(change.path.clone(), change.new.clone());
+        }
+    }
+    let (selected, added): (Vec<&Change>, Vec<&Change>) = wanted
+        .iter()
+        .filter(|change| change.written != WriteMode::Whole)
+        .partition(|change| change.written == WriteMode::Selected);
+    let mut anew: Vec<Change> = selected.into_iter().cloned().collect();
+    anew.extend(changes(current, &desired));
+    anew.extend(added.into_iter().cloned());
+    anew
+}
+
 /// What becomes of the element that a path selects.
 fn element(
     path: &TargetPath,

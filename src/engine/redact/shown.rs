@@ -167,7 +167,7 @@ fn hide_in_action(marked: &Marked, action: &mut Action) {
             if let Some(old) = old {
                 *old = nobody();
             }
-            if let Pointer::To(referenced) = new {
+            if let Pointer::To(referenced) | Pointer::Added(referenced) = new {
                 *referenced = somebody();
             }
         }

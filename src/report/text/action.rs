@@ -158,7 +158,7 @@ fn reference_change(
 ) -> String {
     let old = old.map_or_else(none, |held| clean(&names.held(held)));
     let new = match new {
-        Pointer::To(referenced) => referenced_text(referenced, names),
+        Pointer::To(referenced) | Pointer::Added(referenced) => referenced_text(referenced, names),
         Pointer::Cleared(_) => none(),
     };
     format!("{path}: {old} → {new}")

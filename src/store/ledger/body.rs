@@ -148,6 +148,8 @@ pub(super) fn pack_operation(state: &State, operation: &Operation) -> rusqlite::
             writer.path(path)?;
             writer.optional(old.as_ref(), Writer::held_reference);
             writer.optional(new.referenced(), |writer, new| writer.key(new.key));
+            let is_added = matches!(new, Pointer::Added(_));
+            writer.packer.number(u64::from(is_added));
         }
     }
     Ok(writer.packer.finish())
@@ -221,9 +223,10 @@ pub(super) fn unpack_operation(
         SET_REFERENCE => Operation::SetReference {
             path: reader.path()?,
             old: reader.optional(Reader::held_reference)?,
-            new: match reader.optional(Reader::key)? {
-                Some(key) => Pointer::To(Referenced::to(key)),
-                None => Pointer::Cleared(Proof::on_record()),
+            new: match (reader.optional(Reader::key)?, reader.unpacker.number()?) {
+                (Some(key), 0) => Pointer::To(Referenced::to(key)),
+                (Some(key), _) => Pointer::Added(Referenced::to(key)),
+                (None, _) => Pointer::Cleared(Proof::on_record()),
             },
         },
         _ => return Err(unknown()),
