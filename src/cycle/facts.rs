@@ -7,7 +7,7 @@ use super::{Context, Error};
 use crate::engine::expr::AppRole;
 use crate::engine::job::ScopeMode;
 use crate::engine::model::{Key, ObjectKind, Presence, SourceId, SourceObject};
-use crate::engine::plan::{Candidate, Manager, Member};
+use crate::engine::plan::{Candidate, Manager, Member, SentMember};
 use crate::engine::scope::{self, GrantingGroups, GroupAround, Ways};
 use crate::store::{Loaded, Store};
 
@@ -245,7 +245,7 @@ impl<'a> Facts<'a> {
                             key: one.key,
                             kind: one.kind,
                             in_source: counts,
-                            sent: own && one.sent,
+                            sent: if own { one.sent } else { SentMember::No },
                             in_scope: one.in_scope,
                         };
                         if is_flat {
@@ -253,7 +253,7 @@ impl<'a> Facts<'a> {
                         } else {
                             let known = of_group.entry(one.key).or_insert(member);
                             known.in_source |= member.in_source;
-                            known.sent |= member.sent;
+                            known.sent = known.sent.max(member.sent);
                         }
                     })?;
                     members.extend(of_group.into_values().map(|member| (*group, member)));

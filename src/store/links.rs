@@ -468,6 +468,27 @@ pub(super) fn put_active(state: &State, job: i64, key: Key, active: bool) -> rus
     )?;
     if changed && kind_of(state, key)? == ObjectKind::User {
         count_active(state, job, if active { 1 } else { -1 })?;
+        if active {
+            note_dropped(state, job, key)?;
+        }
+    }
+    Ok(())
+}
+
+/// Some targets drop the memberships of a user who is disabled: once active again, they are sent again.
+fn note_dropped(state: &State, job: i64, member: Key) -> rusqlite::Result<()> {
+    let groups: Vec<Key> = state.column(
+        "SELECT group_key FROM sent_members WHERE job = ?1 AND member_key = ?2",
+        params![job, member],
+    )?;
+    let mut marks = Marks::of(state, job);
+    for group in groups {
+        state.run(
+            "UPDATE sent_members SET dropped = 1
+             WHERE job = ?1 AND group_key = ?2 AND member_key = ?3",
+            params![job, group, member],
+        )?;
+        marks.object(ObjectKind::Group, group)?;
     }
     Ok(())
 }
@@ -555,10 +576,19 @@ pub(super) fn put_members(
 ) -> rusqlite::Result<()> {
     let mut more = 0;
     for member in members {
-        more += i64::from(state.changes(
+        let is_new = state.changes(
             "INSERT OR IGNORE INTO sent_members (job, group_key, member_key) VALUES (?1, ?2, ?3)",
             params![job, group, member],
-        )?);
+        )?;
+        if is_new {
+            more += 1;
+        } else {
+            state.run(
+                "UPDATE sent_members SET dropped = 0
+                 WHERE job = ?1 AND group_key = ?2 AND member_key = ?3 AND dropped",
+                params![job, group, member],
+            )?;
+        }
     }
     count_memberships(state, job, more)
 }

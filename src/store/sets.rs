@@ -16,6 +16,7 @@ use crate::engine::model::{
     HeldReference, JobName, Key, Link, ObjectKind, References, SourceId, SourceObject, TargetId,
     TargetPath,
 };
+use crate::engine::plan::SentMember;
 
 const LOOK_UP: &str = "look up objects";
 
@@ -54,8 +55,8 @@ pub(crate) struct Member {
     pub(crate) in_scope: bool,
     /// Whether it is a direct member in the source.
     pub(crate) in_source: bool,
-    /// Whether the target was sent it as a member.
-    pub(crate) sent: bool,
+    /// What the target was sent of it.
+    pub(crate) sent: SentMember,
 }
 
 /// What a report calls an object.
@@ -417,11 +418,13 @@ fn members_of(
     group: Key,
     each: &mut impl FnMut(Member),
 ) -> rusqlite::Result<()> {
-    let sent: Vec<Key> = state.column(
-        "SELECT member_key FROM sent_members WHERE job = ?1 AND group_key = ?2
-         ORDER BY member_key",
-        params![job, group],
-    )?;
+    let sent: Vec<(Key, bool)> = state
+        .prepare_cached(
+            "SELECT member_key, dropped FROM sent_members WHERE job = ?1 AND group_key = ?2
+             ORDER BY member_key",
+        )?
+        .query_map(params![job, group], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
     let in_source: Vec<Key> = state.column(
         "SELECT member_key FROM members WHERE group_key = ?1 ORDER BY member_key",
         params![group],
@@ -437,8 +440,8 @@ fn members_of(
     loop {
         let key = match (sent.peek(), in_source.peek()) {
             (None, None) => return Ok(()),
-            (Some(key), None) | (None, Some(key)) => *key,
-            (Some(one), Some(other)) => *one.min(other),
+            (Some((key, _)), None) | (None, Some(key)) => *key,
+            (Some((one, _)), Some(other)) => *one.min(other),
         };
         let member = one.query_row(params![key, link_of(job, key)], |row| {
             let in_scope: Option<bool> = row.get(1)?;
@@ -448,7 +451,11 @@ fn members_of(
                 kind: row.get(0)?,
                 in_scope: in_scope.unwrap_or(false),
                 in_source: in_source.next_if_eq(&key).is_some(),
-                sent: sent.next_if_eq(&key).is_some(),
+                sent: match sent.next_if(|(one, _)| *one == key) {
+                    None => SentMember::No,
+                    Some((_, false)) => SentMember::Yes,
+                    Some((_, true)) => SentMember::Dropped,
+                },
             })
         })?;
         each(member);

@@ -530,3 +530,51 @@ async fn an_account_is_adopted_although_one_of_its_attributes_is_refused() {
     assert_eq!(rig.user("jane@contoso.com")["title"], "Engineer");
     is_settled(&rig).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memberships_that_the_target_dropped_while_a_user_was_disabled_come_back() {
+    for put in [false, true] {
+        let rig = start().await;
+        if put {
+            rig.sandbox.target.enable(Quirk::NoPatch);
+        }
+        let (group, fans) = group_of(&rig, 4);
+        rig.sync().await.expect(0);
+        rig.tenant().disable_user(fans[1]);
+        rig.tenant().disable_user(fans[2]);
+        rig.sync().await.expect(0);
+        take_out(&rig, "fan1");
+        take_out(&rig, "fan2");
+        rig.tenant().enable_user(fans[1]);
+        rig.tenant().enable_user(fans[2]);
+        rig.sandbox.target.traffic().reset();
+        let summary = rig.sync().await.expect(0).job();
+        assert_eq!(members_of_fans(&rig).len(), 4, "{summary:#}");
+        let to_groups =
+            |one: &entrain::sandbox::Exchange| one.method != "GET" && one.path.contains("/Groups");
+        let traffic = rig.sandbox.target.traffic();
+        assert!(traffic.count_where(to_groups) <= 2, "{summary:#}");
+        is_settled(&rig).await;
+
+        // Enabled alone: the next cycle sends the groups.
+        rig.tenant().disable_user(fans[1]);
+        rig.sync().await.expect(0);
+        take_out(&rig, "fan1");
+        rig.tenant().enable_user(fans[1]);
+        rig.run(&["sync", "--user", "fan1@contoso.com"])
+            .await
+            .expect(0);
+        rig.sync().await.expect(0);
+        assert_eq!(members_of_fans(&rig).len(), 4);
+
+        // Out of the group meanwhile: nothing comes back.
+        rig.tenant().disable_user(fans[1]);
+        rig.sync().await.expect(0);
+        rig.tenant().enable_user(fans[1]);
+        rig.tenant().remove_members(group, &fans[1..2]);
+        rig.tenant().assign(fans[1], ROLE_USER);
+        rig.sync().await.expect(0);
+        assert_eq!(members_of_fans(&rig).len(), 3);
+        is_settled(&rig).await;
+    }
+}

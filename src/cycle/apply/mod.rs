@@ -521,7 +521,7 @@ impl Applier<'_> {
         }
     }
 
-    /// The members that the target was sent and that this action does not take out.
+    /// The members that the target was sent and that this action is not about.
     fn known_members(&self, action: &Action) -> BTreeSet<TargetId> {
         let (store, job) = (&self.context.agent.store, &self.context.job.rules.name);
         let mut known = match store.sent_member_targets(job, action.subject.key) {
@@ -531,7 +531,10 @@ impl Applier<'_> {
                 BTreeSet::new()
             }
         };
-        if let Operation::RemoveMembers { members, .. } = &action.operation {
+        // What is sent again may be missing as well.
+        if let Operation::AddMembers { members } | Operation::RemoveMembers { members, .. } =
+            &action.operation
+        {
             for target in members.iter().filter_map(|member| member.target.as_ref()) {
                 known.remove(target);
             }

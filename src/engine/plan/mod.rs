@@ -18,5 +18,7 @@ pub(crate) use decision::{ClassTotal, Decision, Draft, Header, Strangers, Totals
 pub(crate) use difference::changes_anew;
 pub(crate) use order::{Order, by_reference};
 pub(crate) use parts::{Remedy, attributes, halves, members_apart, unit, without_refused};
-pub(crate) use planner::{Candidate, Found, Manager, Member, Pending, Planner, Reading};
+pub(crate) use planner::{
+    Candidate, Found, Manager, Member, Pending, Planner, Reading, SentMember,
+};
 pub(crate) use proof::Proof;

@@ -191,6 +191,7 @@ CREATE TABLE sent_members (
     job         INTEGER NOT NULL,
     group_key   INTEGER NOT NULL,
     member_key  INTEGER NOT NULL,
+    dropped     INTEGER NOT NULL DEFAULT 0, -- by the target, perhaps, while the member was inactive
     PRIMARY KEY (job, group_key, member_key)
 ) WITHOUT ROWID;
 CREATE INDEX sent_members_by_member ON sent_members (job, member_key);

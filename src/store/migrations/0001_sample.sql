@@ -22,7 +22,7 @@ INSERT INTO pending VALUES (1, 1, 1, 7);
 INSERT INTO links VALUES (4294967297, 1, 1, 't1', 1, 0, 1, x'00');
 INSERT INTO lost_members VALUES (3, 2, 1740808801000);
 INSERT INTO sent_references VALUES (1, 1, 2, 2, 't2');
-INSERT INTO sent_members VALUES (1, 3, 1);
+INSERT INTO sent_members VALUES (1, 3, 1, 0);
 INSERT INTO link_events VALUES (1, 1);
 INSERT INTO old_accounts VALUES (1, 2, 't9', 'userName', 'old@example.com');
 INSERT INTO escrow VALUES (1, 1, 2, 'u2', 1, '2025-03-01T06:00:01.000Z', '2025-03-01T06:00:01.000Z', 1, 'update', 'refused', 400, 'the target says no');

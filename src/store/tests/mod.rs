@@ -27,7 +27,7 @@ use crate::engine::model::{
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
 use crate::engine::plan::{
     Action, Change, Decision, Draft, ElementChange, HandOver, Operation, Pointer, Proof,
-    Referenced, Subject, WriteMode,
+    Referenced, SentMember, Subject, WriteMode,
 };
 use crate::engine::record::Escrowed;
 use crate::engine::redact::Redactions;
@@ -280,7 +280,7 @@ impl World {
         let mut sent = Vec::new();
         self.store
             .each_member(&self.job, &[key(group)], |member| {
-                if member.sent {
+                if member.sent != SentMember::No {
                     sent.push(member.key);
                 }
             })

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::fates::Fate;
-use super::{Member, Planner};
+use super::{Member, Planner, SentMember};
 use crate::engine::model::{Key, ObjectKind, TargetId};
 use crate::engine::plan::{Action, Decision, Draft, Operation, Proof, Referenced, Subject};
 
@@ -78,9 +78,10 @@ impl Planner<'_> {
         }
         let reading = self.reading.as_ref().ok().copied();
         let chunk = self.member_chunk;
+        let is_there = member.sent == SentMember::Yes && !self.enabled.contains(&member.key);
         let Some(group) = &mut self.group else { return };
         let mut draft = None;
-        if wanted && !member.sent {
+        if wanted && !is_there {
             if group.shown.contains(&member.key) {
                 group.existing.push(member.key);
             } else {
@@ -90,7 +91,7 @@ impl Planner<'_> {
                 }
             }
         } else if !wanted
-            && member.sent
+            && member.sent != SentMember::No
             && group.target.is_some()
             && let Some(proof) = reading
         {

@@ -82,6 +82,15 @@ pub(crate) enum Found {
     Failed(String),
 }
 
+/// What a target was sent of a membership. The last of two that differ counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum SentMember {
+    No,
+    Yes,
+    /// Sent, but some targets drop memberships of inactive users, and this one was.
+    Dropped,
+}
+
 /// A member of a group, in the source or as last sent to the target.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Member {
@@ -90,7 +99,7 @@ pub(crate) struct Member {
     /// A member in the source.
     pub(crate) in_source: bool,
     /// A member in the target, as far as we know.
-    pub(crate) sent: bool,
+    pub(crate) sent: SentMember,
     /// Linked, and in scope when it was last evaluated before this cycle.
     pub(crate) in_scope: bool,
 }
@@ -134,6 +143,8 @@ pub(crate) struct Planner<'a> {
     /// Of the objects that are decided now: creates are carried out in this order.
     rank: u32,
     fates: Fates,
+    /// Users who are active again: their memberships are sent again.
+    enabled: BTreeSet<Key>,
     /// Objects whose references run in a circle, see [`super::Order`].
     circular: BTreeSet<Key>,
     /// References to such objects, settled when all are decided.
@@ -198,6 +209,7 @@ impl<'a> Planner<'a> {
             decisions: Vec::new(),
             rank: 0,
             fates: Fates::default(),
+            enabled: BTreeSet::new(),
             circular: BTreeSet::new(),
             late: Vec::new(),
             group: None,
@@ -279,10 +291,12 @@ impl<'a> Planner<'a> {
         self.decisions.len()
     }
 
-    /// Objects that this plan brings into the target, takes out of scope, or deletes: the groups
+    /// Objects that this plan brings into the target, takes out of scope, enables or deletes: the groups
     /// they are in and the people they manage must be looked at too.
     pub(crate) fn moved(&self) -> Vec<Key> {
-        self.fates.keys().collect()
+        let enabled = self.enabled.iter().copied();
+        let moved: BTreeSet<Key> = self.fates.keys().chain(enabled).collect();
+        moved.into_iter().collect()
     }
 
     /// The source object for which this plan adopts a target object.

@@ -263,6 +263,7 @@ impl Planner<'_> {
             },
         };
         if !disables {
+            self.enabled.insert(object.key);
             return self.draft(object, link, Operation::Enable { changes });
         }
         let (changes, others): (Vec<Change>, Vec<Change>) =

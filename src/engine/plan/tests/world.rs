@@ -21,7 +21,7 @@ use crate::engine::model::{
 use crate::engine::names::Naming;
 use crate::engine::plan::{
     Candidate, Change, Count, Found, Manager, Member, Operation, Order, Pending, Planner, Reading,
-    Referenced, Subject, Warning, by_reference,
+    Referenced, SentMember, Subject, Warning, by_reference,
 };
 use crate::engine::scope;
 
@@ -319,7 +319,11 @@ impl World {
             key: object.key,
             kind: object.kind,
             in_source: group.members.contains(id),
-            sent: group.sent_members.contains(id),
+            sent: if group.sent_members.contains(id) {
+                SentMember::Yes
+            } else {
+                SentMember::No
+            },
             in_scope: link.as_ref().is_some_and(|link| link.in_scope),
         }
     }
