@@ -23,6 +23,7 @@ pub(super) fn of(rules: &Job, application: &Application, base_url: &str) -> Stri
         groups,
         scope,
         one_group_each,
+        nested_members,
         limits: _, // Limits judge a plan; they do not make it.
     } = rules;
     let mut text = format!("{MEANING}\n");
@@ -36,6 +37,9 @@ pub(super) fn of(rules: &Job, application: &Application, base_url: &str) -> Stri
     if *one_group_each {
         // Changes no action, but who asks for warnings is to have them of everybody.
         let _ = writeln!(text, "one group each");
+    }
+    if !nested_members {
+        let _ = writeln!(text, "no nested members");
     }
     for (kind, rules) in [("users", users), ("groups", groups)] {
         let _ = writeln!(text, "{kind}");
@@ -223,6 +227,7 @@ mod tests {
                 group_objects: GroupObjects::InScope,
             },
             one_group_each: false,
+            nested_members: true,
             limits: Limits {
                 max_deletions: Some(Limit::Count(1)),
                 max_membership_removals: None,

@@ -528,6 +528,7 @@ impl Driver<'_> {
         let mut header = self.planner.finish(linked, in_scope);
         self.write().await?;
         header.warnings = self.warnings().await?;
+        header.warnings.extend(self.left_out_members().await?);
         Ok(header)
     }
 
@@ -553,6 +554,22 @@ impl Driver<'_> {
         Ok(found
             .into_iter()
             .map(|(person, groups)| Warning::SeveralGroups { person, groups })
+            .collect())
+    }
+
+    /// Groups in groups that are left out, by the name of the group around them.
+    async fn left_out_members(&self) -> Result<Vec<Warning>, Error> {
+        let mut found: Vec<(Subject, Vec<Subject>)> = Vec::new();
+        for (group, members) in self.planner.left_out_members() {
+            let mut members = self.subjects(members.clone()).await?;
+            members.sort_by(|one, other| one.label.cmp(&other.label));
+            let groups = self.subjects(vec![*group]).await?;
+            found.extend(groups.into_iter().map(|group| (group, members.clone())));
+        }
+        found.sort_by(|(one, _), (other, _)| one.label.cmp(&other.label));
+        Ok(found
+            .into_iter()
+            .map(|(group, members)| Warning::NestedMembers { group, members })
             .collect())
     }
 

@@ -13,6 +13,8 @@ pub(crate) struct Job {
     pub(crate) scope: Scope,
     /// The target should have each person in one group only: plans warn of those in several.
     pub(crate) one_group_each: bool,
+    /// The target takes groups as members of groups.
+    pub(crate) nested_members: bool,
     pub(crate) limits: Limits,
 }
 

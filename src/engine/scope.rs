@@ -428,6 +428,7 @@ mod tests {
                 group_objects: GroupObjects::InScope,
             },
             one_group_each: false,
+            nested_members: true,
             limits: Limits {
                 max_deletions: Some(Limit::Count(500)),
                 max_membership_removals: None,

@@ -367,27 +367,33 @@ pub(crate) fn warning(warning: &Warning) -> String {
         let Subject { id, label, .. } = subject;
         clean(if label.is_empty() { id.as_str() } else { label })
     };
-    let (person, groups) = match warning {
-        Warning::SeveralGroups { person, groups } => (person, groups),
-        Warning::MatchedAnew { subject, target } => {
-            return format!(
-                "{} is matched anew: the object that it was linked to (id {}) is gone from the target or \
-                 belongs to another",
-                name(subject),
-                clean(target.as_str())
-            );
+    let named = |subjects: &[Subject]| {
+        let mut names: Vec<String> = subjects.iter().take(GROUPS_NAMED).map(name).collect();
+        let more = subjects.len().saturating_sub(GROUPS_NAMED) as u64;
+        if more > 0 {
+            names.push(format!("{} more", number(more)));
         }
-    };
-    let mut names: Vec<String> = groups.iter().take(GROUPS_NAMED).map(name).collect();
-    let more = groups.len().saturating_sub(GROUPS_NAMED) as u64;
-    if more > 0 {
-        names.push(format!("{} more", number(more)));
-    }
-    format!(
-        "{} is in several groups: {}; the target should have each person in one only (one_group_each)",
-        name(person),
         names.join(", ")
-    )
+    };
+    match warning {
+        Warning::SeveralGroups { person, groups } => format!(
+            "{} is in several groups: {}; the target should have each person in one only \
+             (one_group_each)",
+            name(person),
+            named(groups)
+        ),
+        Warning::NestedMembers { group, members } => format!(
+            "groups in {} are left out: {}; the target takes no groups as members (nested_members)",
+            name(group),
+            named(members)
+        ),
+        Warning::MatchedAnew { subject, target } => format!(
+            "{} is matched anew: the object that it was linked to (id {}) is gone from the target or \
+             belongs to another",
+            name(subject),
+            clean(target.as_str())
+        ),
+    }
 }
 
 pub(crate) fn verb_word(verb: Verb) -> &'static str {

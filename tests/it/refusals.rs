@@ -578,3 +578,45 @@ async fn memberships_that_the_target_dropped_while_a_user_was_disabled_come_back
         is_settled(&rig).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_are_not_sent_as_members_where_the_target_takes_none() {
+    for preset in ["sosafe", "symantec-wss", "generic"] {
+        let rig = start().await;
+        rig.edit(|text| text.replace("preset = \"generic\"", &format!("preset = \"{preset}\"")));
+        let (outer, _) = group_of(&rig, 2);
+        let inner = rig.tenant().add_group("Inner");
+        rig.tenant().assign(inner, ROLE_USER);
+        rig.tenant().add_members(outer, &[inner]);
+        let takes_groups = preset == "generic";
+        let plan = rig.plan().await.expect(0).job();
+        let warnings: Vec<&Value> = plan["warnings"].as_array().unwrap().iter().collect();
+        assert_eq!(warnings.is_empty(), takes_groups, "{plan:#}");
+        for warning in warnings {
+            assert_eq!(warning["reason"], "nested-members");
+            assert_eq!(warning["subject"]["label"], "Fans");
+            assert_eq!(warning["groups"][0]["label"], "Inner");
+        }
+        rig.sync().await.expect(0);
+        let expected = if takes_groups { 3 } else { 2 };
+        assert_eq!(members_of_fans(&rig).len(), expected, "{preset}");
+        is_settled(&rig).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_is_refused_as_a_member_is_named_and_keeps_nobody_out() {
+    let rig = start().await;
+    rig.sandbox.target.enable(Quirk::GroupsAsMembersRefused);
+    let (outer, _) = group_of(&rig, 5);
+    let inner = rig.tenant().add_group("Inner");
+    rig.tenant().assign(inner, ROLE_USER);
+    rig.tenant().add_members(outer, &[inner]);
+    let summary = rig.sync().await.expect(3).job();
+    assert_eq!(members_of_fans(&rig).len(), 5, "{summary:#}");
+    let message = summary["failures"][0]["message"].as_str().unwrap();
+    assert!(message.starts_with("member Inner: "), "{message}");
+    rig.edit(|text| format!("{text}\n[jobs.groups]\nnested_members = false\n"));
+    rig.sync().await.expect(0);
+    is_settled(&rig).await;
+}

@@ -32,6 +32,7 @@ pub(super) fn list(job: &Job) -> Vec<Left> {
         groups,
         scope,
         one_group_each,
+        nested_members,
         limits,
     } = rules;
     let mut list = List(Vec::new());
@@ -55,6 +56,10 @@ pub(super) fn list(job: &Job) -> Vec<Left> {
     if *one_group_each {
         let why = "Entra does not warn of people in several groups";
         list.leave("groups", "one_group_each = true", why);
+    }
+    if !nested_members {
+        let why = "Entra sends groups as members where they are provisioned themselves";
+        list.leave("groups", "nested_members = false", why);
     }
     list.limits(*limits);
     list.schedule(schedule);
@@ -349,6 +354,7 @@ type = "complex"
 when_out_of_scope = "keep"
 provision = ["Sales"]
 one_group_each = true
+nested_members = false
 [jobs.safety]
 max_deletions = "10%"
 max_membership_removals = "20%"
@@ -429,6 +435,7 @@ interval = "5m"
         users: when_out_of_scope = "delete": Entra disables who leaves scope, and deletes who is deleted for good
         groups: when_out_of_scope = "keep": in Entra it is the setting SkipOutOfScopeDeletions of the whole application, which is not part of the schema
         groups: one_group_each = true: Entra does not warn of people in several groups
+        groups: nested_members = false: Entra sends groups as members where they are provisioned themselves
         safety: max_membership_removals = "20%": Entra has no limit of memberships
         safety: max_deletions = "10%": Entra's accidental deletion threshold is a number, and not part of the schema
         schedule: interval or cron, timezone, jitter: Entra runs its jobs about every 40 minutes

@@ -159,6 +159,8 @@ pub(super) struct Rules {
     pub(super) provision: Option<Provision>,
     /// Groups only.
     pub(super) one_group_each: Option<Typed<bool>>,
+    /// Groups only.
+    pub(super) nested_members: Option<Typed<bool>>,
     /// Presets only: what to tell who provisions this kind of object into such a target.
     pub(super) warning: Option<Typed<String>>,
 }

@@ -230,6 +230,7 @@ impl Rules {
                 .collect(),
             provision: Provision::read(&table, log),
             one_group_each: table.boolean("one_group_each", log),
+            nested_members: table.boolean("nested_members", log),
             warning: table.text("warning", &mut Log::default()),
             place: table.place,
         }

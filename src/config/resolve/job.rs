@@ -72,6 +72,8 @@ pub(super) fn resolve_job(
     let groups = rules(ObjectKind::Group, &job.groups, &preset.groups);
     let one_group_each = job.groups.one_group_each.as_ref();
     let one_group_each = one_group_each.or(preset.groups.one_group_each.as_ref());
+    let nested_members = job.groups.nested_members.as_ref();
+    let nested_members = nested_members.or(preset.groups.nested_members.as_ref());
     let schedule = resolve_schedule(&job.schedule, schedule, log);
 
     let name = job.name.as_ref();
@@ -81,6 +83,7 @@ pub(super) fn resolve_job(
         groups,
         scope,
         one_group_each: one_group_each.is_some_and(|typed| typed.value),
+        nested_members: nested_members.is_none_or(|typed| typed.value),
         limits: Limits {
             max_deletions: job.max_deletions.as_ref().map(|limit| limit.value),
             max_membership_removals: job

@@ -341,6 +341,11 @@ pub(crate) enum Warning {
         person: Subject,
         groups: Vec<Subject>,
     },
+    /// A group whose member groups are left out, because the target takes no groups as members.
+    NestedMembers {
+        group: Subject,
+        members: Vec<Subject>,
+    },
     /// The target object of a link is gone or another: the link is dropped, and the object matched anew.
     MatchedAnew { subject: Subject, target: TargetId },
 }
@@ -350,6 +355,7 @@ impl Warning {
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::SeveralGroups { .. } => "several-groups",
+            Self::NestedMembers { .. } => "nested-members",
             Self::MatchedAnew { .. } => "matched-anew",
         }
     }

@@ -29,6 +29,7 @@ impl Redactions {
             groups,
             scope: _,
             one_group_each: _,
+            nested_members: _,
             limits: _,
         } = job;
         Self {

@@ -12,11 +12,18 @@ pub(super) fn warnings_json(warnings: &[Warning]) -> Json {
 
 fn warning_json(warning: &Warning) -> Json {
     match warning {
-        Warning::SeveralGroups { person, groups } => {
+        Warning::SeveralGroups {
+            person: subject,
+            groups,
+        }
+        | Warning::NestedMembers {
+            group: subject,
+            members: groups,
+        } => {
             let groups: Vec<Json> = groups.iter().map(subject_json).collect();
             json!({
                 "reason": warning.word(),
-                "subject": subject_json(person),
+                "subject": subject_json(subject),
                 "groups": groups,
                 "text": sentence::warning(warning),
             })

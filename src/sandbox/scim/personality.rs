@@ -73,6 +73,8 @@ pub enum Quirk {
     UnknownMembersAccepted,
     /// A member that does not exist is answered with 500.
     UnknownMembersCrash,
+    /// A group as a member of a group is refused with 400.
+    GroupsAsMembersRefused,
     /// Taking out a member that is not there is refused with 400.
     MissingMembersRefused,
     /// Members stay in groups after they were deleted.

@@ -317,6 +317,12 @@ impl Store {
             .as_str()
             .ok_or_else(|| Refusal::invalid_value("A member needs a 'value'."))?;
         match self.handle(id) {
+            Some(handle)
+                if self.groups.contains_key(&handle)
+                    && personality.has(Quirk::GroupsAsMembersRefused) =>
+            {
+                Err(Refusal::invalid_value("Only users can be members."))
+            }
             Some(handle) if self.exists(handle) => Ok(handle),
             _ if personality.has(Quirk::UnknownMembersAccepted) => Ok(self.intern(id)),
             _ if personality.has(Quirk::UnknownMembersCrash) => {

@@ -73,6 +73,11 @@ impl Planner<'_> {
                 Some(Fate::Linked { in_scope: false } | Fate::Deleting) => false,
                 None => member.in_scope,
             };
+        // One that was sent stays as it is: a setting proves nothing about the group.
+        if wanted && member.kind == ObjectKind::Group && !self.job.nested_members {
+            self.left_out.entry(group).or_default().push(member.key);
+            return;
+        }
         if wanted && self.job.one_group_each && member.kind == ObjectKind::User {
             self.memberships.add(group, member.key);
         }

@@ -153,6 +153,8 @@ pub(crate) struct Planner<'a> {
     group: Option<Group>,
     /// Groups that stay or come, until their members are compared.
     groups: BTreeMap<Key, Group>,
+    /// Groups, each with the groups in it that the target does not take as members.
+    left_out: BTreeMap<Key, Vec<Key>>,
     /// Filled only where the job warns of people in several groups.
     memberships: Memberships,
     adopted: BTreeMap<TargetId, Key>,
@@ -214,6 +216,7 @@ impl<'a> Planner<'a> {
             late: Vec::new(),
             group: None,
             groups: BTreeMap::new(),
+            left_out: BTreeMap::new(),
             memberships: Memberships::default(),
             adopted: BTreeMap::new(),
             handed_over: BTreeMap::new(),
@@ -297,6 +300,11 @@ impl<'a> Planner<'a> {
         let enabled = self.enabled.iter().copied();
         let moved: BTreeSet<Key> = self.fates.keys().chain(enabled).collect();
         moved.into_iter().collect()
+    }
+
+    /// Groups, each with the groups in it that are left out.
+    pub(crate) fn left_out_members(&self) -> &BTreeMap<Key, Vec<Key>> {
+        &self.left_out
     }
 
     /// The source object for which this plan adopts a target object.

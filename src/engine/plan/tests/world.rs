@@ -123,6 +123,7 @@ impl World {
                     group_objects: GroupObjects::InScope,
                 },
                 one_group_each: false,
+                nested_members: true,
                 limits: Limits {
                     max_deletions: Some(Limit::Count(500)),
                     max_membership_removals: None,
