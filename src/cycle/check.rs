@@ -110,6 +110,7 @@ async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Failed>
         },
     };
     let reader = agent.reader(job).map_err(|error| problem(&error))?;
+    let reader = reader.hiding(agent.redactions(job).hidden());
     match reader.test_connection().await {
         Ok(scim::Nobody::EmptyList) => Ok("answered with an empty list, as it should".to_owned()),
         Ok(scim::Nobody::NotFound) => Ok(

@@ -47,7 +47,7 @@ use crate::engine::check::Check;
 use crate::engine::guard::{Verdict, WhyHeld};
 use crate::engine::model::{Key, ObjectKind, TargetId, TargetPath};
 use crate::engine::plan::{Header, Totals};
-use crate::engine::redact::Redactions;
+use crate::engine::redact::{Known, Redactions};
 use crate::engine::summary::{CycleKind, Progress, Requests, Summary};
 use crate::graph;
 use crate::scim;
@@ -412,7 +412,7 @@ impl Agent {
         } else {
             CycleKind::Incremental
         };
-        let redactions = Redactions::of(&job.rules);
+        let redactions = self.redactions(job);
         Ok(Context {
             agent: self,
             job,
@@ -427,6 +427,31 @@ impl Agent {
             hides_disabled: OnceCell::new(),
             seed: OnceLock::new(),
             first_gone: OnceCell::new(),
+        })
+    }
+
+    /// What is not shown of a job, as the state is when words are to be shown for the first time.
+    fn redactions(&self, job: &config::Job) -> Redactions {
+        let redactions = Redactions::of(&job.rules);
+        if redactions.is_empty() {
+            return redactions;
+        }
+        let (store, name) = (Arc::clone(&self.store), job.rules.name.clone());
+        let marked = redactions.clone();
+        redactions.hiding(move || {
+            let mut known = Known::default();
+            let read = store.each_value(&name, |kind, path, value| {
+                if marked.marks(kind, path) {
+                    known.add(value);
+                }
+            });
+            match read {
+                Ok(()) => known,
+                Err(error) => {
+                    tracing::warn!(job = %name, %error, "the target's words are not shown");
+                    Known::unknown()
+                }
+            }
         })
     }
 

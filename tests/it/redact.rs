@@ -316,3 +316,51 @@ async fn a_filter_does_not_tell_what_a_mapping_redacts() {
     told.everything(&rig).await;
     told.assert_silent(&[FIRST]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_of_another_user_is_taken_out_of_the_targets_words_everywhere() {
+    let rig = start().await;
+    rig.configure(&format!("{MAPPINGS}\n[jobs.groups]\nenabled = false"));
+    let mut told = Told(Vec::new());
+    let jane = rig.joiner("jane");
+    rig.tenant().set_property(jane, "jobTitle", json!(FIRST));
+    told.run(&rig, &["sync"], 0).await;
+
+    // One that was sent before, and one that is sent in the same cycle, of others each.
+    let words = |value: &str| {
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+            "status": "422",
+            "detail": format!("not as long as somebody has '{value}'"),
+        });
+        Trouble::body(422, &body.to_string())
+    };
+    let john = rig.joiner("john");
+    rig.tenant().set_property(john, "jobTitle", json!(SECOND));
+    let jill = rig.joiner("jill");
+    rig.tenant().set_property(jill, "jobTitle", json!("plain"));
+    let inject = |fault: Fault| rig.sandbox.target.traffic().inject(fault);
+    for value in [FIRST, SECOND] {
+        inject(
+            Fault::new("/Users", words(&value.to_uppercase()))
+                .method("POST")
+                .times(2),
+        );
+        let run = told.run(&rig, &["sync", "-v", "--format", "json"], 3).await;
+        let message = run.job()["failures"][0]["message"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert!(message.contains("somebody has '[Redact]'"), "{message}");
+    }
+    inject(Fault::new("/Users?", words(FIRST)).method("GET").times(9));
+    // No look-up is answered, so that the target is not usable.
+    let sync = told.run(&rig, &["sync"], 1).await;
+    assert!(sync.err.contains("somebody has '[Redact]'"), "{sync:?}");
+    rig.sandbox.target.traffic().clear_faults();
+    inject(Fault::new("/Users?", words(FIRST)).method("GET").times(9));
+    let test = told.run(&rig, &["test"], 1).await;
+    assert!(test.out.contains("somebody has '[Redact]'"), "{test:?}");
+    told.everything(&rig).await;
+    told.assert_silent(&[FIRST, SECOND]);
+}

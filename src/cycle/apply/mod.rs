@@ -31,7 +31,7 @@ use crate::engine::guard::Verdict;
 use crate::engine::model::{Held, Key, MatchKey, ObjectKind, TargetId, TargetPath};
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
 use crate::engine::plan::{Action, Found, Operation, Step};
-use crate::engine::redact::Hidden;
+use crate::engine::redact::{Hidden, Redactions};
 use crate::engine::summary::Progress;
 use crate::scim;
 use crate::store::{Row, RowId};
@@ -56,6 +56,7 @@ pub(super) async fn apply(
         confirmed,
         sender: Sender::new(&context.reader, &context.job.target.dialect),
         made: Mutex::default(),
+        redactions: context.agent.redactions(context.job),
         searches: Searches::default(),
         anew: Mutex::default(),
         suspects: Mutex::default(),
@@ -80,6 +81,8 @@ pub(super) struct Applier<'a> {
     sender: Sender,
     /// Target objects that were made or found since the ledger last recorded outcomes.
     made: Mutex<BTreeMap<TargetId, Key>>,
+    /// With what the plan is about to send.
+    redactions: Redactions,
     searches: Searches,
     /// Objects that were planned anew in this cycle.
     anew: Mutex<BTreeSet<Key>>,
@@ -504,7 +507,7 @@ impl Applier<'_> {
 
     /// What must not be repeated of the target's answer to this action.
     async fn hidden_in(&self, action: &Action) -> Hidden {
-        let redactions = &self.context.redactions;
+        let redactions = &self.redactions;
         let hidden = redactions.hidden_in_action(action, None);
         if !hidden.is_in_data() {
             return hidden;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::known::{Known, Others, each_text, fold};
 use super::marked::Marked;
 use super::{REDACTED, Redactions};
 use crate::engine::model::{Link, MatchKey, ObjectKind, TargetPath, Value};
@@ -12,18 +13,21 @@ use crate::engine::plan::{Action, Change, Operation, WriteMode};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hidden {
     texts: Vec<String>,
+    /// What is not shown of anybody.
+    others: Others,
     /// Whether resources that the target shows may hold more of that.
     in_data: bool,
 }
 
 /// A shorter text is taken out only where it stands as a word of its own: "a" is in every sentence.
-const SHORT: usize = 4;
+pub(super) const SHORT: usize = 4;
 
 impl Redactions {
     /// What holds for every answer of the target.
     pub(crate) fn hidden(&self) -> Hidden {
         Hidden {
             texts: Vec::new(),
+            others: self.others.clone(),
             in_data: !self.is_empty(),
         }
     }
@@ -90,9 +94,15 @@ impl Hidden {
     /// some of the words are escaped: a text may be among them in a form in which nobody finds it,
     /// such as the URL of a look-up, and there are more of these forms than could be listed.
     pub(crate) fn take_out<'t>(&self, words: &'t str) -> Option<Cow<'t, str>> {
-        if self.texts.is_empty() {
+        let others = self.others.known();
+        if self.texts.is_empty() && others.is_none_or(Known::is_empty) {
             return Some(Cow::Borrowed(words));
         }
+        if others.is_some_and(Known::is_unknown) {
+            return None;
+        }
+        let folded = fold(words);
+        let mut at = 0;
         let mut clean = String::with_capacity(words.len());
         let mut before = None;
         let mut rest = words;
@@ -102,12 +112,23 @@ impl Hidden {
                 let is_word = !(is_letter(before) || is_letter(rest[end..].chars().next()));
                 (is_word || text.chars().count() >= SHORT).then_some(end)
             });
+            let found = found.or_else(|| {
+                let end = |length| {
+                    rest.char_indices()
+                        .nth(length)
+                        .map_or(rest.len(), |(end, _)| end)
+                };
+                let is_word =
+                    |length| !(is_letter(before) || is_letter(rest[end(length)..].chars().next()));
+                others?.beginning(&folded[at..], is_word).map(end)
+            });
             let (end, kept) = match found {
                 Some(end) => (end, REDACTED),
                 None => (first.len_utf8(), &rest[..first.len_utf8()]),
             };
             clean.push_str(kept);
             before = rest[..end].chars().next_back();
+            at += rest[..end].chars().count();
             rest = &rest[end..];
         }
         (!has_escapes(&clean)).then_some(Cow::Owned(clean))
@@ -141,22 +162,7 @@ impl Hidden {
     }
 
     fn add(&mut self, value: &Value) {
-        match value {
-            Value::Text(text) => self.add_text(text),
-            Value::Integer(number) => self.add_text(&number.to_string()),
-            Value::List(values) => values.iter().for_each(|value| self.add(value)),
-            Value::Object(members) => members.values().for_each(|value| self.add(value)),
-            // One of two values is no secret that a word could tell; references are sent as the
-            // target's own ids.
-            Value::Boolean(_) | Value::Reference(_) => {}
-        }
-    }
-
-    fn add_text(&mut self, text: &str) {
-        let text = text.trim();
-        if !text.is_empty() {
-            self.texts.push(text.to_owned());
-        }
+        each_text(value, &mut |text| self.texts.push(text.to_owned()));
     }
 
     /// The longest first: what it holds must not be left of it.
@@ -243,6 +249,43 @@ mod tests {
         ] {
             assert_eq!(hidden(texts).take_out(words).as_deref(), Some(expected));
         }
+    }
+
+    #[test]
+    fn what_is_hidden_of_others_is_taken_out_as_well() {
+        let others = |texts: &'static [&'static str]| Hidden {
+            others: Others::new(Box::new(move || {
+                let mut known = Known::default();
+                for text in texts {
+                    known.add(&Value::text(*text));
+                }
+                known
+            })),
+            ..hidden(&["E-0815"])
+        };
+        for (texts, words, expected) in [
+            (
+                &["E-4711", "a"][..],
+                "e-4711 or E-0815",
+                "[Redact] or [Redact]",
+            ),
+            (
+                &["a"],
+                "a value (A) of many",
+                "[Redact] value ([Redact]) of many",
+            ),
+            (&["Jane", "Jane Smith"], "xJane Smith", "x[Redact]"),
+            (&["Head of Sales"], "v=head+of+sales", "v=[Redact]"),
+            (&["Ärmel"], "no ÄRMEL", "no [Redact]"),
+        ] {
+            assert_eq!(others(texts).take_out(words).as_deref(), Some(expected));
+        }
+        assert_eq!(others(&["Müller"]).take_out("M%FCller"), None);
+        let unknown = Hidden {
+            others: Others::new(Box::new(Known::unknown)),
+            ..Hidden::default()
+        };
+        assert_eq!(unknown.take_out("anything"), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::known::{Known, Others};
 use crate::engine::job::{Job, Rules};
 use crate::engine::mapping::Source;
 use crate::engine::model::{ObjectKind, TargetPath};
@@ -11,6 +12,7 @@ use crate::engine::model::{ObjectKind, TargetPath};
 pub(crate) struct Redactions {
     users: Marked,
     groups: Marked,
+    pub(super) others: Others,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +37,20 @@ impl Redactions {
         Self {
             users: Marked::of(users),
             groups: Marked::of(groups),
+            others: Others::default(),
         }
+    }
+
+    /// The same, also hiding what is known of everybody; it is read when words must be shown.
+    #[must_use]
+    pub(crate) fn hiding(mut self, read: impl FnOnce() -> Known + Send + 'static) -> Self {
+        self.others = Others::new(Box::new(read));
+        self
+    }
+
+    /// Whether a value at this path is not shown.
+    pub(crate) fn marks(&self, kind: ObjectKind, path: &TargetPath) -> bool {
+        self.of_kind(kind).paths.contains(path)
     }
 
     pub(super) fn of_kind(&self, kind: ObjectKind) -> &Marked {
@@ -45,8 +60,12 @@ impl Redactions {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        let Self { users, groups } = self;
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self {
+            users,
+            groups,
+            others: _,
+        } = self;
         users.is_empty() && groups.is_empty()
     }
 }
@@ -64,6 +83,7 @@ impl Redactions {
                 attributes: BTreeSet::new(),
             },
             groups: Marked::default(),
+            others: Others::default(),
         }
     }
 

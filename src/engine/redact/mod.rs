@@ -2,10 +2,12 @@
 //! everything but the values that a mapping marks, which are `[Redact]` there. The target gets them.
 
 mod hidden;
+mod known;
 mod marked;
 mod shown;
 
 pub(crate) use hidden::Hidden;
+pub(crate) use known::Known;
 pub(crate) use marked::Redactions;
 pub(crate) use shown::Shown;
 

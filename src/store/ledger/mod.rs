@@ -15,6 +15,7 @@ mod judge;
 mod log;
 mod retention;
 mod rows;
+mod values;
 
 use chrono::{DateTime, Utc};
 use rusqlite::params;
