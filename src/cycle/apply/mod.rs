@@ -114,6 +114,15 @@ pub(super) struct Tried {
     pub(super) failed_before: bool,
 }
 
+/// What a 404 for an object came to.
+enum FoundGone {
+    Ended(Status),
+    /// It is not taken for gone, for this reason.
+    Not(Option<&'static str>),
+    /// Not this object is missing, but everything.
+    Service(scim::Error),
+}
+
 /// What came of one row.
 struct Ended {
     row: RowId,
@@ -403,9 +412,6 @@ impl Applier<'_> {
         follow: &mut Vec<Action>,
     ) -> Outcome {
         let started = started.sent(error.exchange());
-        let service;
-        let mut not_gone = None;
-        let mut error = error;
         if let Operation::Create { keys, .. } = &action.operation
             && let Some((target, current)) = self.look_again(&action, keys, error).await
         {
@@ -425,8 +431,10 @@ impl Applier<'_> {
         if let Some(status) = self.without_attribute(&action, error, follow).await {
             return started.end(action, status);
         }
-        let is_about_members = self.is_about_members(&action, error).await;
-        if is_about_members {
+        let service;
+        let mut not_gone = None;
+        let mut error = error;
+        if self.is_about_members(&action, error).await {
             if let Some(status) = self.in_parts(&action, error, hidden, follow).await {
                 return started.end(action, status);
             }
@@ -434,47 +442,10 @@ impl Applier<'_> {
         } else if error.class() == Class::Gone
             && let Some(target) = &action.target
         {
-            let kind = action.subject.kind;
-            let reader = self.context.reader.hiding(hidden.clone());
-            match reader.read(kind, target, &[], false).await {
-                Ok(None) => match self.whereabouts(&action).await {
-                    Ok(Whereabouts::Gone) if !self.may_make_anew(&action).await => {
-                        not_gone = Some(
-                            "it is gone, as are many others since yesterday, and is not created \
-                             again before `entrain sync` is run for it alone (--user, --group)",
-                        );
-                    }
-                    Ok(Whereabouts::Gone) => {
-                        self.health.went_well();
-                        self.verify_target().await;
-                        let status = match &action.operation {
-                            Operation::Delete { .. } => Status::Done {
-                                target: target.clone(),
-                            },
-                            Operation::Create { .. }
-                            | Operation::Adopt { .. }
-                            | Operation::Update { .. }
-                            | Operation::Enable { .. }
-                            | Operation::Disable { .. }
-                            | Operation::HandOver(_)
-                            | Operation::AddMembers { .. }
-                            | Operation::RemoveMembers { .. }
-                            | Operation::SetReference { .. } => Status::Vanished,
-                        };
-                        return started.end(action, status);
-                    }
-                    Ok(whereabouts) => not_gone = whereabouts.words(),
-                    Err(other) => {
-                        let failure = Failure {
-                            message: other.chain(),
-                            ..error.failure()
-                        };
-                        return started.end(action, Status::Failed(failure));
-                    }
-                },
-                Ok(Some(_)) => not_gone = Whereabouts::There.words(),
-                // Not this object is missing, but everything.
-                Err(other) => {
+            match self.found_gone(&action, target, error, hidden).await {
+                FoundGone::Ended(status) => return started.end(action, status),
+                FoundGone::Not(words) => not_gone = words,
+                FoundGone::Service(other) => {
                     service = other;
                     error = &service;
                 }
@@ -503,6 +474,51 @@ impl Applier<'_> {
             .failed(&action, tried.failed_before, error)
             .await;
         started.end(action, Status::Failed(failure))
+    }
+
+    /// What a 404 for the object itself comes to.
+    async fn found_gone(
+        &self,
+        action: &Action,
+        target: &TargetId,
+        error: &scim::Error,
+        hidden: &Hidden,
+    ) -> FoundGone {
+        let reader = self.context.reader.hiding(hidden.clone());
+        match reader.read(action.subject.kind, target, &[], false).await {
+            Ok(None) => {}
+            Ok(Some(_)) => return FoundGone::Not(Whereabouts::There.words()),
+            Err(other) => return FoundGone::Service(other),
+        }
+        match self.whereabouts(action).await {
+            Ok(Whereabouts::Gone) if !self.may_make_anew(action).await => FoundGone::Not(Some(
+                "it is gone, as are many others since yesterday, and is not created again before \
+                 `entrain sync` is run for it alone (--user, --group)",
+            )),
+            Ok(Whereabouts::Gone) => {
+                self.health.went_well();
+                self.verify_target().await;
+                FoundGone::Ended(match &action.operation {
+                    Operation::Delete { .. } => Status::Done {
+                        target: target.clone(),
+                    },
+                    Operation::Create { .. }
+                    | Operation::Adopt { .. }
+                    | Operation::Update { .. }
+                    | Operation::Enable { .. }
+                    | Operation::Disable { .. }
+                    | Operation::HandOver(_)
+                    | Operation::AddMembers { .. }
+                    | Operation::RemoveMembers { .. }
+                    | Operation::SetReference { .. } => Status::Vanished,
+                })
+            }
+            Ok(whereabouts) => FoundGone::Not(whereabouts.words()),
+            Err(other) => FoundGone::Ended(Status::Failed(Failure {
+                message: other.chain(),
+                ..error.failure()
+            })),
+        }
     }
 
     /// What must not be repeated of the target's answer to this action.
