@@ -12,6 +12,13 @@ use crate::world::World;
 /// Writes in flight at the target, for the agent and for the bare client.
 pub(crate) const CONCURRENCY: usize = 8;
 
+/// Filters that no user and no group passes.
+const NOBODY: &str = "\
+    [jobs.users]\n\
+    filters = [ { all = [ { attribute = \"displayName\", operator = \"EQUALS\", value = \"nobody\" } ] } ]\n\
+    [jobs.groups]\n\
+    filters = [ { all = [ { attribute = \"displayName\", operator = \"EQUALS\", value = \"nobody\" } ] } ]\n";
+
 #[derive(Debug)]
 pub(crate) struct Agent {
     program: PathBuf,
@@ -32,13 +39,22 @@ impl Agent {
     /// An agent without any state. Its folder is in the build folder, because a file system in memory
     /// would count no bytes.
     pub(crate) fn new(program: &Path, world: &World) -> Self {
+        Self::configured(program, world, "")
+    }
+
+    /// An agent with nobody in scope: it reads the tenant, evaluates everybody and writes nothing.
+    pub(crate) fn that_only_reads(program: &Path, world: &World) -> Self {
+        Self::configured(program, world, NOBODY)
+    }
+
+    fn configured(program: &Path, world: &World, scope: &str) -> Self {
         let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
         fs::create_dir_all(parent).expect("the build folder can be written");
         let folder = tempfile::Builder::new()
             .prefix("cycles-")
             .tempdir_in(parent);
         let folder = folder.expect("the build folder can be written");
-        configure(folder.path(), world);
+        configure(folder.path(), world, scope);
         Self {
             program: program.to_owned(),
             folder,
@@ -83,7 +99,7 @@ impl Agent {
     }
 }
 
-fn configure(folder: &Path, world: &World) {
+fn configure(folder: &Path, world: &World, scope: &str) {
     let write = |name: &str, text: &str| {
         fs::write(folder.join(name), text).expect("the folder can be written");
     };
@@ -103,7 +119,8 @@ fn configure(folder: &Path, world: &World) {
          [jobs.target]\n\
          base_url = \"{}\"\n\
          token = {{ file = \"token\" }}\n\
-         concurrency = {CONCURRENCY}\n",
+         concurrency = {CONCURRENCY}\n\
+         {scope}",
         world.fact("tenant_id"),
         world.fact("client_id"),
         world.fact("login_url"),

@@ -83,9 +83,9 @@ const BUDGETS: &[Budget] = &[
         assert: true,
     },
     Budget {
-        name: "bytes to disk per byte of state, initial cycle",
+        name: "bytes to disk per byte of state, initial read",
         applies: always,
-        figure: Figures::to_disk_per_byte,
+        figure: |figures| figures.to_disk_per_byte(Scenario::Read),
         limit: Limit::Fixed(4.0),
         assert: false,
     },

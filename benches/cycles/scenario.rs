@@ -17,6 +17,8 @@ const COUNT_INTERVAL: Duration = Duration::from_micros(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Scenario {
+    /// Nobody is in scope.
+    Read,
     /// Into an empty target.
     Initial,
     /// A state that knows nothing, and a target that holds everything.
@@ -32,6 +34,7 @@ pub(crate) enum Scenario {
 impl Scenario {
     fn title(self) -> &'static str {
         match self {
+            Self::Read => "initial read, nobody in scope",
             Self::Initial => "initial cycle",
             Self::MatchOnly => "initial cycle, only matches",
             Self::Unchanged => "unchanged",
@@ -75,6 +78,9 @@ impl Figures {
             facts: world.facts.clone(),
             scenarios: BTreeMap::new(),
         };
+        let reader = Agent::that_only_reads(program, &world);
+        figures.run(&mut world, &reader, Scenario::Read, &["sync"]);
+        drop(reader);
         let agent = Agent::new(program, &world);
         figures.run(&mut world, &agent, Scenario::Initial, &["sync"]);
         figures.run(&mut world, &agent, Scenario::Unchanged, &["sync"]);
@@ -155,9 +161,10 @@ impl Figures {
             milliseconds(client.cpu) / as_f64(posted as u64),
         );
         println!(
-            "- state per user: {:.0} bytes; to disk per byte of state: {:.1}, passed to write: {:.1}",
+            "- state per user: {:.0} bytes; to disk per byte of state: {:.1}, when only reading {:.1}; passed to write: {:.1}",
             self.state_per_user().unwrap_or_default(),
-            self.to_disk_per_byte().unwrap_or_default(),
+            self.to_disk_per_byte(Scenario::Initial).unwrap_or_default(),
+            self.to_disk_per_byte(Scenario::Read).unwrap_or_default(),
             as_f64(usage.written) / as_f64(initial.run.state),
         );
         println!(
@@ -212,8 +219,8 @@ impl Figures {
         Some(as_f64(self.of(Scenario::Initial)?.run.state) / self.users())
     }
 
-    pub(crate) fn to_disk_per_byte(&self) -> Option<f64> {
-        let run = &self.of(Scenario::Initial)?.run;
+    pub(crate) fn to_disk_per_byte(&self, scenario: Scenario) -> Option<f64> {
+        let run = &self.of(scenario)?.run;
         Some(as_f64(run.usage.to_disk) / as_f64(run.state))
     }
 
