@@ -171,6 +171,14 @@ pub(super) struct Plan {
     #[command(flatten)]
     pub(super) only: Only,
 
+    /// Also write the report to this file: .html, .md or .csv
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Vec<PathBuf>,
+
+    /// The same as --out with a name that ends with .html
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+
     /// Exit with 5 when there are changes
     #[arg(long)]
     pub(super) detailed_exitcode: bool,

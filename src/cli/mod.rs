@@ -19,6 +19,7 @@ mod output;
 mod plan;
 mod presets;
 mod progress;
+mod reports;
 mod restart;
 mod rows;
 mod run;

@@ -12,6 +12,7 @@ use super::interrupt::Interrupt;
 use super::load;
 use super::output::Output;
 use super::progress::Bars;
+use super::reports::{Reports, Wanted};
 use super::rows::LedgerRows;
 use crate::config::Job;
 use crate::cycle::{Agent, Options, Planned};
@@ -26,8 +27,12 @@ pub(super) async fn plan(
     file: Option<&Path>,
     arguments: args::Plan,
 ) -> anyhow::Result<Exit> {
+    let wanted = arguments.out.iter().map(|path| Wanted::parse(path));
+    let mut wanted = wanted.collect::<anyhow::Result<Vec<_>>>()?;
+    wanted.extend(arguments.html.map(Wanted::html));
     let config = Arc::new(load::config(output, file)?);
     let jobs = load::jobs(&config, &arguments.jobs.jobs)?;
+    let mut reports = Reports::begin(&wanted, scheduler::now())?;
     let options = arguments.only.into_options(false);
     let store = Arc::new(Store::open_plan(&config.state_path)?);
     let interrupt = Interrupt::listen(output)?;
@@ -67,6 +72,7 @@ pub(super) async fn plan(
                 let redactions = Redactions::of(&job.rules);
                 let rows = LedgerRows::new(&store, planned.cycle, redactions);
                 let view = view(&name, &planned, &rows);
+                reports.plan(&view)?;
                 if let Some(document) = &mut document {
                     document.plan(&view)?;
                 } else {
@@ -82,6 +88,7 @@ pub(super) async fn plan(
             Err(error) => {
                 exit = exit.max(Exit::of_error(&error));
                 let error = plans.print(|| output.error_of(&name, &error));
+                reports.error(&name, &error)?;
                 if let Some(document) = &mut document {
                     document.error(&name, &error)?;
                 }
@@ -93,6 +100,9 @@ pub(super) async fn plan(
         document.end()?;
     }
     out.flush()?;
+    for path in reports.end()? {
+        output.message(&format!("The report is in {}", path.display()));
+    }
     Ok(exit)
 }
 
@@ -116,6 +126,7 @@ pub(super) fn view<'a>(job: &'a JobName, planned: &'a Planned, rows: &'a dyn Row
         header,
         totals,
         held,
+        limits,
         kind,
         requests,
     } = planned;
@@ -124,6 +135,7 @@ pub(super) fn view<'a>(job: &'a JobName, planned: &'a Planned, rows: &'a dyn Row
         header,
         totals,
         held,
+        limits,
         kind: *kind,
         requests: *requests,
         rows,

@@ -6,12 +6,16 @@ use std::io;
 
 use super::plan::name_on_record;
 use crate::engine::model::{Key, SourceId};
+use crate::engine::plan::Subject;
 use crate::engine::redact::Redactions;
 use crate::report::{Part, PlanRow, Rows};
 use crate::store::{self, RowsOf, Store};
 
 /// Rows that are read at once.
 const CHUNK: usize = 500;
+
+/// What a page can be filtered by, besides what it shows anyway.
+const DEPARTMENT: &str = "department";
 
 /// The rows of one plan.
 pub(super) struct LedgerRows<'a> {
@@ -114,5 +118,13 @@ impl Rows for LedgerRows<'_> {
 
     fn name_of(&self, id: &SourceId) -> Option<String> {
         name_on_record(self.store, id)
+    }
+
+    fn department(&self, subject: &Subject) -> Option<String> {
+        if self.redactions.hides_attribute(subject.kind, DEPARTMENT) {
+            return None;
+        }
+        let object = self.store.object(subject.kind, &subject.id).ok()??;
+        object.attributes.text(DEPARTMENT).map(str::to_owned)
     }
 }

@@ -44,7 +44,7 @@ pub(crate) use tenant::Due;
 
 use crate::config::{self, Config};
 use crate::engine::check::Check;
-use crate::engine::guard::{Verdict, WhyHeld};
+use crate::engine::guard::{LimitUse, Verdict, WhyHeld};
 use crate::engine::model::{Key, ObjectKind, TargetId, TargetPath};
 use crate::engine::plan::{Header, Totals};
 use crate::engine::redact::{Known, Redactions};
@@ -76,6 +76,8 @@ pub(crate) struct Planned {
     pub(crate) totals: Totals,
     /// Why removals are held; empty when none is.
     pub(crate) held: Vec<WhyHeld>,
+    /// The removals next to the limits.
+    pub(crate) limits: Vec<LimitUse>,
     pub(crate) kind: CycleKind,
     pub(crate) requests: Requests,
 }
@@ -265,6 +267,7 @@ impl Agent {
             confirmed,
             verdict,
             held,
+            limits: _,
             totals,
         } = judged;
         let weight = totals.planned.values().sum();
@@ -316,6 +319,7 @@ impl Agent {
             header: judged.outline.header,
             totals: judged.totals,
             held: judged.held,
+            limits: judged.limits,
             kind: judged.kind,
             requests: context.requests(),
         })
@@ -366,7 +370,12 @@ impl Agent {
                 Ok((judged, reports, store.totals(cycle)?))
             })
             .await?;
-        let store::Judged { verdict, why, kept } = judged;
+        let store::Judged {
+            verdict,
+            why,
+            kept,
+            limits,
+        } = judged;
         outline.postponed.extend(kept);
         outline.postponed.extend(reports);
         Ok(Judged {
@@ -375,6 +384,7 @@ impl Agent {
             confirmed,
             verdict,
             held: why,
+            limits,
             totals,
         })
     }
@@ -482,6 +492,7 @@ struct Judged {
     verdict: Verdict,
     /// Why removals are held; empty when none is.
     held: Vec<WhyHeld>,
+    limits: Vec<LimitUse>,
     totals: Totals,
 }
 

@@ -158,18 +158,78 @@ impl Verdict {
     }
 }
 
+/// What the limits come to for a job of this size.
+struct Allowed {
+    users: u64,
+    groups: u64,
+    memberships: u64,
+}
+
+impl Allowed {
+    fn by(limits: &Limits, active: Active) -> Self {
+        Self {
+            users: DELETIONS.or(limits.max_deletions, active.users),
+            groups: DELETIONS.or(limits.max_deletions, active.groups),
+            memberships: match (limits.max_membership_removals, limits.max_deletions) {
+                // Every removal needs approval.
+                (None, Some(Limit::Count(0) | Limit::Percent(0))) => 0,
+                (limit, _) => MEMBERSHIPS.or(limit, active.memberships),
+            },
+        }
+    }
+}
+
+/// How much of a limit a plan uses. `u64::MAX` is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LimitUse {
+    pub(crate) counted: Counted,
+    pub(crate) planned: u64,
+    pub(crate) recent: u64,
+    pub(crate) limit: u64,
+}
+
+/// The removals of a plan next to the limits, whether they are exceeded or not.
+pub(crate) fn uses(census: &Census, limits: &Limits) -> Vec<LimitUse> {
+    let sum = |counts: &BTreeMap<RemovalClass, u64>, classes: &[RemovalClass]| -> u64 {
+        let counts = classes.iter().filter_map(|class| counts.get(class));
+        counts.sum()
+    };
+    let Allowed {
+        users,
+        groups,
+        memberships,
+    } = Allowed::by(limits, census.active);
+    let classes: [(Counted, u64, &[RemovalClass]); 3] = [
+        (
+            Counted::Users,
+            users,
+            &[RemovalClass::Certain, RemovalClass::User],
+        ),
+        (Counted::Groups, groups, &[RemovalClass::Group]),
+        (
+            Counted::Memberships,
+            memberships,
+            &[RemovalClass::Membership],
+        ),
+    ];
+    let uses = classes.map(|(counted, limit, classes)| LimitUse {
+        counted,
+        planned: sum(&census.planned, classes),
+        recent: sum(&census.recent, classes),
+        limit,
+    });
+    uses.to_vec()
+}
+
 /// Judges the whole plan before the first write.
 pub(crate) fn review(census: &Census, limits: &Limits) -> Verdict {
     let planned = |class| census.planned.get(&class).copied().unwrap_or(0);
     let recent = |class| census.recent.get(&class).copied().unwrap_or(0);
-    let active = census.active;
-    let users = DELETIONS.or(limits.max_deletions, active.users);
-    let groups = DELETIONS.or(limits.max_deletions, active.groups);
-    let memberships = match (limits.max_membership_removals, limits.max_deletions) {
-        // Every removal needs approval.
-        (None, Some(Limit::Count(0) | Limit::Percent(0))) => 0,
-        (limit, _) => MEMBERSHIPS.or(limit, active.memberships),
-    };
+    let Allowed {
+        users,
+        groups,
+        memberships,
+    } = Allowed::by(limits, census.active);
     let mut held = BTreeMap::new();
     if census.application_changed {
         let planned = RemovalClass::ALL

@@ -2,11 +2,17 @@
 //! them is here; nothing in it decides anything.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod entry;
 pub(crate) mod eval;
+pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod log;
+pub(crate) mod markdown;
+mod overview;
 pub(crate) mod presets;
+mod section;
 mod sentence;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text;

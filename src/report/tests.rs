@@ -248,6 +248,10 @@ impl Rows for Listed {
         let name = id.as_str().strip_prefix("id-of-")?;
         NAMED.contains(&name).then(|| name.to_owned())
     }
+
+    fn department(&self, _: &Subject) -> Option<String> {
+        None
+    }
 }
 
 fn reviewed(mut actions: Vec<Action>, skipped: Vec<Skipped>, limit: u64) -> Reviewed {
@@ -319,6 +323,7 @@ fn view(reviewed: &Reviewed) -> PlanView<'_> {
         header,
         totals,
         held,
+        limits: &[],
         kind: CycleKind::Initial,
         requests: Requests {
             source: 4,
@@ -668,6 +673,10 @@ impl Rows for Unreadable {
     }
 
     fn name_of(&self, _: &SourceId) -> Option<String> {
+        None
+    }
+
+    fn department(&self, _: &Subject) -> Option<String> {
         None
     }
 }

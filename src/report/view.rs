@@ -5,9 +5,9 @@ use std::io;
 
 use chrono::{DateTime, Utc};
 
-use crate::engine::guard::WhyHeld;
+use crate::engine::guard::{LimitUse, WhyHeld};
 use crate::engine::model::{HeldReference, JobName, Key, SourceId};
-use crate::engine::plan::{Action, Header, Operation, Skipped, Step, Totals};
+use crate::engine::plan::{Action, Header, Operation, Skipped, Step, Subject, Totals};
 use crate::engine::record::JobRecord;
 use crate::engine::redact::{REDACTED, Shown};
 use crate::engine::summary::{CycleKind, Requests};
@@ -20,6 +20,7 @@ pub(crate) struct PlanView<'a> {
     pub(crate) totals: &'a Totals,
     /// Why removals are held; empty when none is.
     pub(crate) held: &'a [WhyHeld],
+    pub(crate) limits: &'a [LimitUse],
     pub(crate) kind: CycleKind,
     pub(crate) requests: Requests,
     pub(crate) rows: &'a dyn Rows,
@@ -39,6 +40,9 @@ pub(crate) trait Rows {
 
     /// The label of a source object.
     fn name_of(&self, id: &SourceId) -> Option<String>;
+
+    /// The department of a user, where it is known and may be shown.
+    fn department(&self, subject: &Subject) -> Option<String>;
 }
 
 /// The parts of a plan.

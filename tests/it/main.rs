@@ -34,6 +34,7 @@ mod put;
 mod redact;
 mod references;
 mod refusals;
+mod reports;
 mod rig;
 mod roles;
 mod safety;

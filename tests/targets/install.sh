@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # install.sh [NAME...]: installs the programs in this folder that other people wrote, for our tests:
 # scim2-server and scimmy (SCIM servers), scim2-tester (a compliance checker), pyjwt (a library for JSON Web
-# Tokens). Without NAME, all of them.
+# Tokens), browser (what drives Chromium, which the system must have, and an accessibility checker). Without
+# NAME, all of them.
 #
 # They land in $ENTRAIN_FOREIGN_DIR, by default the folder `foreign` beside cargo's build output. What is
 # there already and was made from the same files is left alone. Two runs at once wait for each other.
@@ -23,6 +24,14 @@ node_packages() {
   (cd "$root/$1" && npm ci --no-audit --no-fund --no-update-notifier --loglevel=error)
 }
 
+# chromium: the browser itself comes from the system.
+chromium() {
+  command -v chromium || command -v chromium-browser || command -v google-chrome || {
+    echo "there is no Chromium: please install the system's package" >&2
+    return 1
+  }
+}
+
 # install NAME: anew, unless the stamp says that it was made from the files as they are now.
 install() {
   local name=$1 stamp log=$root/$1.log status=0
@@ -37,6 +46,7 @@ install() {
     set -e
     case $name in
       scimmy) node_packages "$name" ;;
+      browser) chromium && node_packages "$name" ;;
       *) python_packages "$name" ;;
     esac
   ) >"$log" 2>&1 </dev/null
@@ -50,11 +60,11 @@ install() {
   echo "$stamp" >"$root/$name/.stamp"
 }
 
-[ "$#" -gt 0 ] || set -- scim2-server scimmy scim2-tester pyjwt
+[ "$#" -gt 0 ] || set -- scim2-server scimmy scim2-tester pyjwt browser
 for name in "$@"; do
   case $name in
-    scim2-server | scimmy | scim2-tester | pyjwt) ;;
-    *) echo "install.sh: unknown name $name; known are scim2-server, scimmy, scim2-tester, pyjwt" >&2; exit 2 ;;
+    scim2-server | scimmy | scim2-tester | pyjwt | browser) ;;
+    *) echo "install.sh: unknown name $name; known are scim2-server, scimmy, scim2-tester, pyjwt, browser" >&2; exit 2 ;;
   esac
 done
 

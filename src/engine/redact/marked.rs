@@ -60,6 +60,12 @@ impl Redactions {
         }
     }
 
+    /// Whether a mapping calls `Redact` on this attribute of the source.
+    pub(crate) fn hides_attribute(&self, kind: ObjectKind, attribute: &str) -> bool {
+        let mut attributes = self.of_kind(kind).attributes.iter();
+        attributes.any(|one| one.eq_ignore_ascii_case(attribute))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         let Self {
             users,

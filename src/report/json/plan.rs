@@ -3,7 +3,7 @@
 use std::io;
 
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::action::action_json;
 use super::misnamed::misnamed_json;
@@ -11,7 +11,7 @@ use super::skipped::skipped_json;
 use super::value::{count_json, requests_json};
 use super::warning::{strangers_json, warnings_json};
 use super::why::why_held_json;
-use crate::engine::guard::WhyHeld;
+use crate::engine::guard::{LimitUse, WhyHeld};
 use crate::report::sentence;
 use crate::report::view::{Names, Part, PlanRow, PlanView, Rows, totals};
 
@@ -24,6 +24,7 @@ impl Serialize for PlanDocument<'_> {
             header,
             totals: counted,
             held,
+            limits,
             kind,
             requests,
             rows,
@@ -42,6 +43,7 @@ impl Serialize for PlanDocument<'_> {
             "held",
             &(!held.is_empty()).then_some(Held { why: held, rows }),
         )?;
+        map.serialize_entry("limits", &limits_json(limits))?;
         map.serialize_entry("skipped", &PartOf(rows, Part::Skipped))?;
         map.serialize_entry("warnings", &warnings_json(&header.warnings))?;
         let strangers = header.strangers.as_ref().map(strangers_json);
@@ -49,6 +51,25 @@ impl Serialize for PlanDocument<'_> {
         map.serialize_entry("requests", &requests_json(requests))?;
         map.end()
     }
+}
+
+/// No limit is `null`.
+fn limits_json(limits: &[LimitUse]) -> Json {
+    let limits = limits.iter().map(|one| {
+        let LimitUse {
+            counted,
+            planned,
+            recent,
+            limit,
+        } = *one;
+        json!({
+            "counted": counted.as_str(),
+            "planned": planned,
+            "recent": recent,
+            "limit": (limit < u64::MAX).then_some(limit),
+        })
+    });
+    limits.collect()
 }
 
 struct Held<'a> {

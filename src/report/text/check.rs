@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::style::{Mark, Style};
+use super::style::Style;
 use crate::engine::check::{Check, Failed};
 use crate::engine::model::JobName;
+use crate::report::entry::Mark;
 use crate::report::sentence::clean;
 
 /// The steps of Test Connection of one job.

@@ -4,9 +4,10 @@ use std::io::{self, Write};
 
 use super::action::write_action;
 use super::skipped::write_skipped;
-use super::style::{Mark, Style};
+use super::style::Style;
 use super::warning::{write_strangers, write_warnings};
 use crate::engine::plan::{Operation, Step};
+use crate::report::entry::Mark;
 use crate::report::sentence::{
     capital, clean, count, cycle_kind, is_news, misnamed, number, things, why_held,
 };
@@ -22,6 +23,7 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
         header,
         totals,
         held,
+        limits: _,
         kind,
         requests,
         rows,

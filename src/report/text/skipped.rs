@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::style::{Mark, Style};
+use super::style::Style;
 use crate::engine::plan::{Skipped, Why, WhyOut};
-use crate::report::sentence::{subject_text, things, why};
+use crate::report::entry::{Entry, Mark};
+use crate::report::sentence::{subject_text, things};
 use crate::report::view::{Names, Part, PlanRow, PlanView, Rows};
 
 /// Objects that nothing brings into scope are listed up to this many; beyond it they are counted,
@@ -78,19 +79,12 @@ fn write_one(
     rows: &dyn Rows,
     style: Style,
 ) -> io::Result<()> {
-    let Skipped {
-        subject,
-        why: reason,
-    } = skipped;
-    let mark = style.mark(if reason.is_failure() {
-        Mark::Fail
-    } else {
-        Mark::Skip
-    });
+    let entry = Entry::of_skipped(skipped, Names::Rows(rows));
     writeln!(
         out,
-        "  {mark} {}: {}",
-        subject_text(subject),
-        why(reason, subject.kind, Names::Rows(rows))
+        "  {} {}: {}",
+        style.mark(entry.mark),
+        subject_text(entry.subject),
+        entry.because.unwrap_or_default()
     )
 }

@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 
 use super::approval::removal;
 use super::cycle::{Numbers, write_numbers};
-use super::style::{Mark, Style};
+use super::style::Style;
 use crate::engine::record::{CycleRecord, Escrowed, HeldSet, JobRecord};
+use crate::report::entry::Mark;
 use crate::report::sentence::{
     all_held, capital, clean, count, cycle_kind, duration, number, removals, subject_text, things,
 };

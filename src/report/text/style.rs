@@ -1,5 +1,7 @@
 //! How the text looks: colour, marks in front of lines, and how much is told.
 
+use crate::report::entry::Mark;
+
 /// How the text looks.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Style {
@@ -8,27 +10,14 @@ pub(crate) struct Style {
     pub(crate) details: bool,
 }
 
-#[derive(Clone, Copy)]
-pub(super) enum Mark {
-    Add,
-    Change,
-    Remove,
-    Skip,
-    Warn,
-    Fail,
-    Good,
-}
-
 impl Style {
     pub(super) fn mark(self, mark: Mark) -> String {
-        let (sign, colour) = match mark {
-            Mark::Add => ("+", "32"),
-            Mark::Change => ("~", "33"),
-            Mark::Remove => ("-", "31"),
-            Mark::Skip => ("·", "2"),
-            Mark::Warn => ("!", "33"),
-            Mark::Fail => ("✗", "31"),
-            Mark::Good => ("✓", "32"),
+        let sign = mark.sign();
+        let colour = match mark {
+            Mark::Add | Mark::Good => "32",
+            Mark::Change | Mark::Warn => "33",
+            Mark::Remove | Mark::Fail => "31",
+            Mark::Skip => "2",
         };
         if self.colour {
             format!("\x1b[{colour}m{sign}\x1b[0m")

@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 
 use super::cycle::{Numbers, write_numbers};
-use super::style::{Mark, Style};
+use super::style::Style;
 use super::warning::{write_strangers, write_warnings};
 use crate::engine::outcome::Failure;
 use crate::engine::summary::{FailedObject, HeldRemovals, Summary};
+use crate::report::entry::Mark;
 use crate::report::sentence::{
     self, all_held, clean, cycle_kind, duration, is_news, number, subject_text, things,
 };

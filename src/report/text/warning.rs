@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::style::{Mark, Style};
+use super::style::Style;
 use crate::engine::plan::{Strangers, Warning};
+use crate::report::entry::Mark;
 use crate::report::sentence::{self, capital, clean, number, warning};
 
 /// So many are named; the rest is counted.

@@ -12,7 +12,7 @@ use super::super::state::State;
 use super::super::wire::Column;
 use super::super::{Error, Store};
 use super::{APPROVED_CLASS, NewRow, body, class_of, job_of, number_of_class, put_row, status};
-use crate::engine::guard::{self, Active, Census, Verdict, WhyHeld};
+use crate::engine::guard::{self, Active, Census, LimitUse, Verdict, WhyHeld};
 use crate::engine::job::Limits;
 use crate::engine::model::{Key, ObjectKind, TargetId};
 use crate::engine::plan::{Count, Header, Operation, Proof, Referenced, RemovalClass, WhyRemoved};
@@ -39,6 +39,7 @@ pub(crate) struct Judged {
     pub(crate) why: Vec<WhyHeld>,
     /// Objects, and groups of members, that stay as they are: held, or rejected.
     pub(crate) kept: BTreeSet<Key>,
+    pub(crate) limits: Vec<LimitUse>,
 }
 
 impl Store {
@@ -50,7 +51,12 @@ impl Store {
             let verdict = guard::review(&census, &judging.limits);
             bench.carry(&verdict)?;
             let Bench { why, kept, .. } = bench;
-            Ok(Judged { verdict, why, kept })
+            Ok(Judged {
+                verdict,
+                why,
+                kept,
+                limits: guard::uses(&census, &judging.limits),
+            })
         })
     }
 }

@@ -1,0 +1,156 @@
+//! The reports that `plan` writes to files: which kind, the name of the file says. A file appears whole or
+//! not at all.
+
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use tempfile::NamedTempFile;
+
+use super::load::Usage;
+use crate::engine::model::JobName;
+use crate::report::html::Page;
+use crate::report::table::Table;
+use crate::report::{PlanView, markdown};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Html,
+    Markdown,
+    Csv,
+}
+
+/// A file to be written. Its kind is checked before anything else is done.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    path: PathBuf,
+    kind: Kind,
+}
+
+impl Wanted {
+    /// A page, whatever its name.
+    pub(super) fn html(path: PathBuf) -> Self {
+        let kind = Kind::Html;
+        Self { path, kind }
+    }
+
+    pub(super) fn parse(path: &Path) -> anyhow::Result<Self> {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        let kind = match ending.map(str::to_ascii_lowercase).as_deref() {
+            Some("html" | "htm") => Kind::Html,
+            Some("md" | "markdown") => Kind::Markdown,
+            Some("csv") => Kind::Csv,
+            _ => {
+                return Err(Usage(format!(
+                    "{}: the name of a report ends with .html, .md or .csv",
+                    path.display()
+                ))
+                .into());
+            }
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            kind,
+        })
+    }
+}
+
+type Out = BufWriter<NamedTempFile>;
+
+enum Form {
+    Html(Page<Out>),
+    Markdown(Out),
+    Csv(Box<Table<Out>>),
+}
+
+/// A report that grows job by job.
+struct Report {
+    path: PathBuf,
+    form: Form,
+}
+
+/// All reports of one command.
+pub(super) struct Reports(Vec<Report>);
+
+impl Reports {
+    pub(super) fn begin(wanted: &[Wanted], made: DateTime<Utc>) -> anyhow::Result<Self> {
+        let reports = wanted.iter().map(|one| {
+            let Wanted { path, kind } = one;
+            let report = Report::begin(path, *kind, made);
+            report.with_context(|| cannot_write(path))
+        });
+        Ok(Self(reports.collect::<anyhow::Result<_>>()?))
+    }
+
+    pub(super) fn plan(&mut self, view: &PlanView<'_>) -> anyhow::Result<()> {
+        for Report { path, form } in &mut self.0 {
+            let written = match form {
+                Form::Html(page) => page.plan(view),
+                Form::Markdown(out) => markdown::plan(out, view),
+                Form::Csv(table) => table.plan(view),
+            };
+            written.with_context(|| cannot_write(path))?;
+        }
+        Ok(())
+    }
+
+    /// A job that could not be planned. A table has rows of changes only.
+    pub(super) fn error(&mut self, job: &JobName, words: &str) -> anyhow::Result<()> {
+        for Report { path, form } in &mut self.0 {
+            let written = match form {
+                Form::Html(page) => page.error(job, words),
+                Form::Markdown(out) => markdown::error(out, job, words),
+                Form::Csv(_) => Ok(()),
+            };
+            written.with_context(|| cannot_write(path))?;
+        }
+        Ok(())
+    }
+
+    /// Puts the files in their places; where they are.
+    pub(super) fn end(self) -> anyhow::Result<Vec<PathBuf>> {
+        let mut paths = Vec::new();
+        for Report { path, form } in self.0 {
+            form.end(&path).with_context(|| cannot_write(&path))?;
+            paths.push(path);
+        }
+        Ok(paths)
+    }
+}
+
+impl Report {
+    fn begin(path: &Path, kind: Kind, made: DateTime<Utc>) -> anyhow::Result<Self> {
+        let folder = path.parent().filter(|folder| *folder != Path::new(""));
+        let file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+        let out = BufWriter::new(file);
+        let form = match kind {
+            Kind::Html => Form::Html(Page::begin(out, "entrain: what would change", made)?),
+            Kind::Markdown => Form::Markdown(out),
+            Kind::Csv => Form::Csv(Box::new(Table::begin(out)?)),
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            form,
+        })
+    }
+}
+
+impl Form {
+    fn end(self, path: &Path) -> anyhow::Result<()> {
+        let out = match self {
+            Self::Html(page) => page.end()?,
+            Self::Markdown(out) => out,
+            Self::Csv(table) => table.end()?,
+        };
+        let file = out
+            .into_inner()
+            .map_err(std::io::IntoInnerError::into_error)?;
+        file.persist(path)?;
+        Ok(())
+    }
+}
+
+fn cannot_write(path: &Path) -> String {
+    format!("could not write the report {}", path.display())
+}

@@ -1,0 +1,272 @@
+//! One line of a report, with what belongs under it: what happens to whom, why, and what it changes. Text,
+//! pages, Markdown and CSV are made from entries; only JSON walks the actions themselves.
+
+use super::sentence::{clean, key, subject_text, value, via, why, why_removed};
+use super::view::Names;
+use crate::engine::model::{TargetId, TargetPath, Value, Via};
+use crate::engine::plan::{
+    Action, Change, HandOver, Operation, Pointer, Referenced, Skipped, Subject, WriteMode,
+};
+use crate::engine::redact::Shown;
+
+/// What kind of thing an entry tells: a sign and a colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    Add,
+    Change,
+    Remove,
+    Skip,
+    Warn,
+    Fail,
+    Good,
+}
+
+impl Mark {
+    pub(crate) fn sign(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Change => "~",
+            Self::Remove => "-",
+            Self::Skip => "·",
+            Self::Warn => "!",
+            Self::Fail => "✗",
+            Self::Good => "✓",
+        }
+    }
+}
+
+pub(crate) struct Entry<'a> {
+    pub(crate) mark: Mark,
+    /// The action's word, `skip`, or `fail`.
+    pub(crate) verb: &'static str,
+    /// What stands before the subject: mostly the verb.
+    pub(crate) phrase: &'static str,
+    pub(crate) subject: &'a Subject,
+    pub(crate) target: Option<&'a TargetId>,
+    /// What follows the subject in the sentence; empty, or with its own punctuation.
+    pub(crate) detail: String,
+    /// A clause that follows "because".
+    pub(crate) because: Option<String>,
+    /// The members of a group that come or go, by name.
+    pub(crate) members: Vec<String>,
+    pub(crate) lines: Vec<Line>,
+}
+
+/// What stands under an entry.
+pub(crate) enum Line {
+    /// The ways by which the object is in scope.
+    Via(Vec<String>),
+    /// An attribute of an object that is created.
+    Given {
+        path: String,
+        value: String,
+    },
+    Changed {
+        path: String,
+        old: Option<String>,
+        new: Option<String>,
+    },
+    /// How the change above it is written.
+    How(String),
+    Note(String),
+}
+
+impl<'a> Entry<'a> {
+    pub(crate) fn of_action(shown: &'a Shown<'_, Action>, names: Names<'_>) -> Self {
+        let action: &'a Action = shown;
+        let verb = action.as_str();
+        let mut entry = Self {
+            mark: Mark::Change,
+            verb,
+            phrase: verb,
+            subject: &action.subject,
+            target: action.target.as_ref(),
+            detail: String::new(),
+            because: None,
+            members: Vec::new(),
+            lines: Vec::new(),
+        };
+        let target = clean(action.target.as_ref().map_or("", TargetId::as_str));
+        let kind = action.subject.kind;
+        match &action.operation {
+            Operation::Create {
+                attributes,
+                references,
+                keys: _,
+                via,
+            } => {
+                entry.mark = Mark::Add;
+                entry.add_via(via);
+                for (path, given) in attributes {
+                    entry.add_given(path, value(given, names));
+                }
+                for (path, referenced) in references {
+                    entry.add_given(path, referenced_text(referenced, names));
+                }
+            }
+            Operation::Adopt {
+                key: found_by,
+                current: _,
+                changes,
+                via,
+                from: _,
+            } => {
+                let unchanged = if changes.is_empty() {
+                    "; it is as it should be"
+                } else {
+                    ""
+                };
+                let found_by = key(found_by, names);
+                entry.detail = format!(", found by {found_by} (id {target}){unchanged}");
+                entry.add_via(via);
+                entry.add_changes(changes, names);
+            }
+            Operation::Update { changes } => entry.add_changes(changes, names),
+            Operation::Enable { changes } => {
+                entry.mark = Mark::Add;
+                entry.add_changes(changes, names);
+            }
+            Operation::Disable {
+                changes,
+                why,
+                proof: _,
+            } => {
+                entry.mark = Mark::Remove;
+                entry.because = Some(why_removed(why, kind));
+                entry.add_changes(changes, names);
+            }
+            Operation::Delete { why, proof: _ } => {
+                entry.mark = Mark::Remove;
+                entry.because = Some(why_removed(why, kind));
+            }
+            Operation::HandOver(hand) => entry.hand_over(hand, &target, names),
+            Operation::AddMembers { members } => {
+                entry.mark = Mark::Add;
+                entry.members = named(members, names);
+            }
+            Operation::RemoveMembers { members, proof: _ } => {
+                entry.mark = Mark::Remove;
+                entry.members = named(members, names);
+            }
+            Operation::SetReference { path, old, new } => {
+                entry.phrase = "update";
+                let new = match new {
+                    Pointer::To(referenced) | Pointer::Added(referenced) => {
+                        Some(referenced_text(referenced, names))
+                    }
+                    Pointer::Cleared(_) => None,
+                };
+                entry.lines.push(Line::Changed {
+                    path: path.to_string(),
+                    old: old.as_ref().map(|held| clean(&names.held(held))),
+                    new,
+                });
+            }
+        }
+        entry
+    }
+
+    fn hand_over(&mut self, hand: &HandOver, target: &str, names: Names<'_>) {
+        self.phrase = "hand over the account of";
+        self.detail = format!(
+            " ({}) to {} ({}), who has the same {} (id {target})",
+            clean(self.subject.id.as_str()),
+            subject_text(&hand.to),
+            clean(hand.to.id.as_str()),
+            key(&hand.key, names),
+        );
+        self.because = Some(why_removed(&hand.why, self.subject.kind));
+        self.add_via(&hand.via);
+        self.add_changes(hand.all_changes(), names);
+        let note =
+            "it is disabled first, and leaves all groups and references before it is enabled";
+        self.lines.push(Line::Note(note.to_owned()));
+    }
+
+    pub(crate) fn of_skipped(skipped: &'a Skipped, names: Names<'_>) -> Self {
+        let Skipped {
+            subject,
+            why: reason,
+        } = skipped;
+        let (mark, verb) = if reason.is_failure() {
+            (Mark::Fail, "fail")
+        } else {
+            (Mark::Skip, "skip")
+        };
+        Self {
+            mark,
+            verb,
+            phrase: verb,
+            subject,
+            target: None,
+            detail: String::new(),
+            because: Some(why(reason, subject.kind, names)),
+            members: Vec::new(),
+            lines: Vec::new(),
+        }
+    }
+
+    /// Whether a request is sent for it.
+    pub(crate) fn is_sent(&self) -> bool {
+        match self.verb {
+            "skip" | "fail" => false,
+            "adopt" => self
+                .lines
+                .iter()
+                .any(|line| matches!(line, Line::Changed { .. })),
+            _ => true,
+        }
+    }
+
+    fn add_via(&mut self, ways: &[Via]) {
+        if !ways.is_empty() {
+            let ways = ways.iter().map(|one| clean(&via(one)));
+            self.lines.push(Line::Via(ways.collect()));
+        }
+    }
+
+    fn add_given(&mut self, path: &TargetPath, value: String) {
+        let path = path.to_string();
+        self.lines.push(Line::Given { path, value });
+    }
+
+    fn add_changes<'c>(&mut self, changes: impl IntoIterator<Item = &'c Change>, names: Names<'_>) {
+        for change in changes {
+            let Change {
+                path,
+                old,
+                new,
+                element: _,
+                written,
+            } = change;
+            let side = |side: &Option<Value>| side.as_ref().map(|one| value(one, names));
+            self.lines.push(Line::Changed {
+                path: path.to_string(),
+                old: side(old),
+                new: side(new),
+            });
+            // What is sent has another form than what is kept of it.
+            match written {
+                WriteMode::Whole => {}
+                WriteMode::Added(elements) => {
+                    let elements: Vec<_> = elements.iter().map(|one| value(one, names)).collect();
+                    let how = format!("by adding {}", elements.join(", "));
+                    self.lines.push(Line::How(how));
+                }
+                WriteMode::Selected => self.lines.push(Line::How(
+                    "the value is there already, and gets this place".to_owned(),
+                )),
+            }
+        }
+    }
+}
+
+fn named(members: &[Referenced], names: Names<'_>) -> Vec<String> {
+    let members = members.iter();
+    members.map(|one| referenced_text(one, names)).collect()
+}
+
+fn referenced_text(referenced: &Referenced, names: Names<'_>) -> String {
+    let Referenced { key, target: _ } = referenced;
+    clean(&names.label(*key))
+}

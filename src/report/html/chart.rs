@@ -1,0 +1,137 @@
+//! The charts of a page: what happens to the whole population, and removals next to the limits. Each has
+//! its figures in words beside it.
+
+use maud::{Markup, html};
+
+use crate::engine::guard::{Counted, LimitUse};
+use crate::report::overview::{Population, Share};
+use crate::report::sentence::number;
+
+/// Width of a chart in its own units.
+const WIDE: u64 = 1_000;
+
+impl Share {
+    /// In the order of the bar.
+    const ALL: [Self; 7] = [
+        Self::Create,
+        Self::Update,
+        Self::Disable,
+        Self::Held,
+        Self::Unchanged,
+        Self::Failing,
+        Self::Skip,
+    ];
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Disable => "disabled or deleted",
+            Self::Create => "created",
+            Self::Update => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Failing => "failing",
+            Self::Skip => "skipped",
+        }
+    }
+
+    fn class(self) -> &'static str {
+        match self {
+            Self::Held => "f-held",
+            Self::Disable => "f-disable",
+            Self::Create => "f-create",
+            Self::Update => "f-update",
+            Self::Unchanged => "f-unchanged",
+            Self::Failing => "f-fail",
+            Self::Skip => "f-skip",
+        }
+    }
+}
+
+pub(super) fn population(population: &Population) -> Markup {
+    let all = population.total();
+    if all == 0 {
+        return html! {};
+    }
+    let shares: Vec<Share> = Share::ALL
+        .into_iter()
+        .filter(|share| population.of(*share) > 0)
+        .collect();
+    let words: Vec<String> = shares
+        .iter()
+        .map(|share| format!("{} {}", number(population.of(*share)), share.title()))
+        .collect();
+    let mut before = 0;
+    let mut bars = Vec::new();
+    for share in &shares {
+        let from = before * WIDE / all;
+        before += population.of(*share);
+        // A share that is there can be seen.
+        let wide = (before * WIDE / all).saturating_sub(from).max(2);
+        bars.push((from, wide, share.class()));
+    }
+    html! {
+        figure {
+            figcaption { "What happens to all " (number(all)) " users and groups that were looked at or are linked" }
+            svg viewBox={ "0 0 " (WIDE) " 20" } preserveAspectRatio="none" role="img" aria-label=(words.join(", ")) {
+                @for (from, wide, class) in bars { rect x=(from) y="0" width=(wide) height="20" class=(class) {} }
+            }
+            ul.legend {
+                @for share in shares {
+                    li {
+                        i class=(share.class()) {} (number(population.of(share))) " " (share.title())
+                        " " span.dim { "(" (percent(population.of(share), all)) ")" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Removals within 24 hours next to what may go without approval.
+pub(super) fn limits(limits: &[LimitUse]) -> Markup {
+    let used: Vec<&LimitUse> = limits
+        .iter()
+        .filter(|one| one.planned + one.recent > 0)
+        .collect();
+    html! {
+        @for one in used {
+            @let LimitUse { counted, planned, recent, limit } = *one;
+            @let all = planned + recent;
+            @let scale = if limit == u64::MAX { all } else { all.max(limit) }.max(1);
+            @let may = if limit == u64::MAX { "no limit".to_owned() } else { format!("{} may go without approval", number(limit)) };
+            figure {
+                figcaption {
+                    (what(counted)) " in 24 hours: " (number(planned)) " planned"
+                    @if recent > 0 { " and " (number(recent)) " done before" }
+                    "; " (may)
+                }
+                svg viewBox={ "0 0 " (WIDE) " 20" } preserveAspectRatio="none" role="img"
+                    aria-label={ (number(all)) " of " (may) } {
+                    rect x="0" y="0" width=(recent * WIDE / scale) height="20" class="f-unchanged" {}
+                    rect x=(recent * WIDE / scale) y="0" width=((planned * WIDE / scale).max(planned.min(2))) height="20"
+                        class=(if all > limit { "f-held" } else { "f-disable" }) {}
+                    @if limit < all { line x1=(limit * WIDE / scale) x2=(limit * WIDE / scale) y1="0" y2="20" class="mark" {} }
+                }
+            }
+        }
+    }
+}
+
+fn what(counted: Counted) -> &'static str {
+    match counted {
+        Counted::BlockedOrDeleted => "Disables and deletes of blocked or deleted users",
+        Counted::OtherUsers => "Disables and deletes of other users",
+        Counted::Users => "Disables and deletes of users",
+        Counted::Groups => "Deletes of groups",
+        Counted::Memberships => "Members taken out of groups",
+    }
+}
+
+/// `12.5 %`.
+fn percent(part: u64, all: u64) -> String {
+    let tenths = part * 1_000 / all.max(1);
+    if tenths == 0 && part > 0 {
+        return "below 0.1 %".to_owned();
+    }
+    format!("{}.{} %", tenths / 10, tenths % 10)
+}

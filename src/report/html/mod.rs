@@ -1,0 +1,324 @@
+//! A plan as a page: one file without any request to a network, readable on a phone, on paper and without
+//! scripts, however many changes there are.
+
+mod chart;
+mod row;
+
+use std::collections::BTreeMap;
+use std::io::{self, Seek as _, Write};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
+use tempfile::SpooledTempFile;
+
+use self::row::{Labels, Length};
+use super::entry::{Entry, Line};
+use super::overview::{Mood, Overview, each_entry};
+use super::section::Section;
+use super::sentence::{
+    capital, clean, count, cycle_kind, is_news, misnamed, number, strangers, things, warning,
+    why_held,
+};
+use super::view::PlanView;
+use crate::engine::model::JobName;
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// Entries of a section that are opened attribute by attribute; the rest has one line each.
+const IN_FULL: u64 = 400;
+/// Bytes of a section that are kept in memory.
+const SPOOLED: usize = 1 << 20;
+
+/// A page of one plan after another.
+pub(crate) struct Page<W> {
+    out: W,
+    made: DateTime<Utc>,
+    jobs: usize,
+}
+
+impl<W: Write> Page<W> {
+    pub(crate) fn begin(mut out: W, title: &str, made: DateTime<Utc>) -> io::Result<Self> {
+        let digest = |text: &str| STANDARD.encode(Sha256::digest(text));
+        let policy = format!(
+            "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-{}'; \
+             script-src 'sha256-{}'",
+            digest(STYLE),
+            digest(SCRIPT)
+        );
+        let head = html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    meta http-equiv="Content-Security-Policy" content=(policy);
+                    meta name="generator" content=(concat!("entrain ", env!("CARGO_PKG_VERSION")));
+                    title { (title) }
+                    style { (PreEscaped(STYLE)) }
+                }
+            }
+        };
+        // What follows belongs into the document, which is closed at the end.
+        let head = head.into_string().replace("</html>", "");
+        write!(out, "{head}<body><main>")?;
+        Ok(Self { out, made, jobs: 0 })
+    }
+
+    /// One job's plan.
+    pub(crate) fn plan(&mut self, view: &PlanView<'_>) -> io::Result<()> {
+        self.jobs += 1;
+        let mut parts = Parts::default();
+        parts.collect(view)?;
+        let top = self.top(view, &parts);
+        write!(self.out, "{}", top.into_string())?;
+        parts.write(&mut self.out, self.jobs)
+    }
+
+    /// A job that could not be planned.
+    pub(crate) fn error(&mut self, job: &JobName, words: &str) -> io::Result<()> {
+        self.jobs += 1;
+        let text = html! {
+            h1 { "Plan of " bdi { (clean(job.as_str())) } }
+            p.verdict.bad role="status" { "It could not be planned: " (clean(words)) }
+        };
+        write!(self.out, "{}", text.into_string())
+    }
+
+    pub(crate) fn end(mut self) -> io::Result<W> {
+        let foot = html! {
+            footer {
+                p {
+                    "Made by entrain " (env!("CARGO_PKG_VERSION")) " on " (moment(self.made))
+                    ". A dry run: nothing was changed, neither in the target nor in the state."
+                }
+            }
+        };
+        writeln!(
+            self.out,
+            "{}</main><script>{SCRIPT}</script></body></html>",
+            foot.into_string()
+        )?;
+        Ok(self.out)
+    }
+
+    fn top(&self, view: &PlanView<'_>, parts: &Parts) -> Markup {
+        let PlanView {
+            job,
+            header,
+            totals: _,
+            held,
+            limits,
+            kind,
+            requests,
+            rows: _,
+        } = *view;
+        let overview = &parts.overview;
+        let population = overview.population(view);
+        let (mood, sentence) = overview.verdict(view);
+        let class = match mood {
+            Mood::Nothing => "good",
+            Mood::Changes => "change",
+            Mood::Held => "held",
+            Mood::Failing => "bad",
+        };
+        let job = clean(job.as_str());
+        html! {
+            h1 { "Plan of " bdi { (job) } }
+            p.dim {
+                (capital(cycle_kind(kind))) " cycle, planned on "
+                time datetime=(self.made.to_rfc3339()) { (moment(self.made)) }
+                ". " (capital(&count(header.evaluated))) " evaluated, "
+                (count(header.in_scope)) " of them in scope, " (count(header.linked)) " linked."
+            }
+            p class={ "verdict " (class) } role="status" { (sentence) }
+            @if let Some(incomplete) = &header.incomplete {
+                p.verdict.bad { "The scope is not certain; removals are postponed: " (clean(incomplete)) }
+            }
+            ul.tiles aria-label="Changes by action" {
+                @for section in Section::ALL {
+                    @let times = overview.times(section);
+                    @if times > 0 || section.is_always_told() {
+                        li.zero[times == 0] {
+                            @if times > 0 {
+                                a href={ "#" (anchor(self.jobs, section)) } { b { (number(times)) } span { (section.title()) } }
+                            } @else {
+                                b { "0" } span { (section.title()) }
+                            }
+                        }
+                    }
+                }
+            }
+            (chart::population(&population))
+            (chart::limits(limits))
+            p.small.dim {
+                "Carrying it out takes about " (things(overview.sent, "request")) " to the target. Making this plan took "
+                (things(requests.source, "request")) " to the source and " (number(requests.target)) " to the target."
+            }
+            @if !held.is_empty() {
+                h2 { "Why removals are held" }
+                ul.notes { @for why in held { li { (capital(&why_held(*why))) "." } } }
+                p { "After a look at them: " code { "entrain approve " (job) } }
+            }
+            @let news: Vec<_> = header.misnamed.iter().filter(|one| is_news(one)).collect();
+            @if !header.warnings.is_empty() || !news.is_empty() || header.strangers.is_some() {
+                h2 { "Warnings" }
+                ul.notes {
+                    @for one in news { li { (misnamed(one)) "." } }
+                    @for one in &header.warnings { li { (capital(&warning(one))) "." } }
+                    @if let Some(found) = &header.strangers {
+                        li {
+                            (capital(&strangers(found))) "."
+                            ul { @for (id, name) in &found.first { li { bdi { (clean(name)) } " " span.dim { "(id " (clean(id.as_str())) ")" } } } }
+                        }
+                    }
+                }
+            }
+            h2 { "Changes, for whom and why" }
+            @if parts.written.is_empty() {
+                p { "There is nothing to list." }
+            } @else if self.jobs == 1 {
+                (parts.filters())
+            }
+        }
+    }
+}
+
+impl Section {
+    /// Told also when there is none.
+    fn is_always_told(self) -> bool {
+        matches!(
+            self,
+            Self::Create | Self::Update | Self::Disable | Self::Delete
+        )
+    }
+}
+
+/// The sections of one plan, written apart, because what stands above them counts them.
+#[derive(Default)]
+struct Parts {
+    written: BTreeMap<Section, Written>,
+    labels: Labels,
+    overview: Overview,
+}
+
+struct Written {
+    text: SpooledTempFile,
+    rows: u64,
+}
+
+impl Parts {
+    fn collect(&mut self, view: &PlanView<'_>) -> io::Result<()> {
+        each_entry(view, &mut |section, entry| {
+            self.overview.add(section, entry);
+            let part = self.written.entry(section).or_insert_with(|| Written {
+                text: SpooledTempFile::new(SPOOLED),
+                rows: 0,
+            });
+            let length = if part.rows < IN_FULL {
+                Length::Full
+            } else {
+                Length::Line
+            };
+            part.rows += 1;
+            let department = view.rows.department(entry.subject);
+            let row = row::row(
+                entry,
+                section,
+                length,
+                department.as_deref(),
+                &mut self.labels,
+            );
+            part.text.write_all(row.into_string().as_bytes())
+        })
+    }
+
+    fn write(mut self, out: &mut dyn Write, job: usize) -> io::Result<()> {
+        for (section, part) in &mut self.written {
+            // What takes access away is open, so that nobody misses it.
+            let open = *section <= Section::RemoveMembers && part.rows <= IN_FULL;
+            let head = html! {
+                summary {
+                    h3 { (section.title()) }
+                    span.count { (number(self.overview.times(*section))) }
+                }
+                p { (section.explained()) }
+            };
+            let open = if open { " open" } else { "" };
+            write!(
+                out,
+                "<details class=\"part\" id=\"{}\"{open}>{}",
+                anchor(job, *section),
+                head.into_string()
+            )?;
+            part.text.rewind()?;
+            io::copy(&mut part.text, out)?;
+            write!(out, "</details>")?;
+        }
+        Ok(())
+    }
+
+    fn filters(&self) -> Markup {
+        html! {
+            div.filters role="search" aria-label="Filter the changes" {
+                label {
+                    "Search"
+                    input id="search" type="search" placeholder="name, value, group, reason" autocomplete="off";
+                }
+                label {
+                    "Action"
+                    select data-of="section" {
+                        option value="" { "all" }
+                        @for (section, times) in self.overview.sections() {
+                            option value=(section.word()) { (section.title()) " (" (number(times)) ")" }
+                        }
+                    }
+                }
+                (select("Attribute", "attributes", &self.labels.attributes))
+                (select("Department", "department", &self.labels.departments))
+                span.small.dim id="found" role="status" aria-live="polite" {}
+            }
+        }
+    }
+}
+
+/// A choice among names from outside.
+fn select(title: &str, of: &str, labels: &BTreeMap<String, usize>) -> Markup {
+    html! {
+        @if !labels.is_empty() {
+            label {
+                (title)
+                select data-of=(of) {
+                    option value="" { "all" }
+                    @for (label, number) in labels { option value=(number) { (clean(label)) } }
+                }
+            }
+        }
+    }
+}
+
+fn anchor(job: usize, section: Section) -> String {
+    format!("j{job}-{}", section.word())
+}
+
+/// `28 November 2026, 09:14 UTC`.
+fn moment(time: DateTime<Utc>) -> String {
+    time.format("%-d %B %Y, %H:%M UTC").to_string()
+}
+
+/// Whether an entry has anything to open.
+fn has_details(entry: &Entry<'_>) -> bool {
+    !entry.lines.is_empty() || !entry.members.is_empty()
+}
+
+/// The paths that an entry changes.
+fn paths<'e>(entry: &'e Entry<'_>) -> impl Iterator<Item = &'e str> {
+    entry.lines.iter().filter_map(|line| match line {
+        Line::Given { path, .. } | Line::Changed { path, .. } => Some(path.as_str()),
+        Line::Via(_) | Line::How(_) | Line::Note(_) => None,
+    })
+}

@@ -1,0 +1,168 @@
+//! One entry of a page.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+
+use super::{has_details, paths};
+use crate::report::entry::{Entry, Line, Mark};
+use crate::report::section::Section;
+use crate::report::sentence::{clean, number, things};
+
+/// Members of one group that are named on a page; the rest is counted.
+const MEMBERS_NAMED: usize = 1_000;
+/// The same on a single line.
+const MEMBERS_IN_LINE: usize = 10;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Length {
+    /// Opened, it shows attribute by attribute.
+    Full,
+    Line,
+}
+
+/// Names from outside that a reader filters by. They stand in no class: each has a number.
+#[derive(Default)]
+pub(super) struct Labels {
+    pub(super) attributes: BTreeMap<String, usize>,
+    pub(super) departments: BTreeMap<String, usize>,
+}
+
+impl Labels {
+    fn number(labels: &mut BTreeMap<String, usize>, label: &str) -> usize {
+        let next = labels.len() + 1;
+        *labels.entry(label.to_owned()).or_insert(next)
+    }
+}
+
+pub(super) fn row(
+    entry: &Entry<'_>,
+    section: Section,
+    length: Length,
+    department: Option<&str>,
+    labels: &mut Labels,
+) -> Markup {
+    let mut attributes: Vec<usize> = paths(entry)
+        .map(|path| Labels::number(&mut labels.attributes, path))
+        .collect();
+    attributes.dedup();
+    let attributes: Vec<_> = attributes.iter().map(ToString::to_string).collect();
+    let attributes = (!attributes.is_empty()).then(|| attributes.join(" "));
+    let department = department.map(|name| Labels::number(&mut labels.departments, name));
+    let class = match (section, entry.mark) {
+        (Section::Held, _) => "row m-held",
+        (_, Mark::Add | Mark::Good) => "row m-add",
+        (_, Mark::Change | Mark::Warn) => "row m-change",
+        (_, Mark::Remove) => "row m-remove",
+        (_, Mark::Fail) => "row m-fail",
+        (_, Mark::Skip) => "row m-skip",
+    };
+    if length == Length::Full && has_details(entry) {
+        html! {
+            details class=(class) data-section=(section.word()) data-attributes=[attributes] data-department=[department] {
+                summary { (line(entry, section)) }
+                (details(entry))
+            }
+        }
+    } else {
+        html! {
+            div class=(class) data-section=(section.word()) data-attributes=[attributes] data-department=[department] {
+                (line(entry, section))
+                @if has_details(entry) { span.why { (in_line(entry)) } }
+            }
+        }
+    }
+}
+
+/// Who, what, why.
+fn line(entry: &Entry<'_>, section: Section) -> Markup {
+    let subject = entry.subject;
+    let name = if subject.label.is_empty() {
+        subject.id.as_str()
+    } else {
+        &subject.label
+    };
+    let sign = if section == Section::Held {
+        "‖"
+    } else {
+        entry.mark.sign()
+    };
+    let members = entry.members.len() as u64;
+    html! {
+        span.sign aria-hidden="true" { (sign) } " "
+        @if section == Section::Held { span.tag { (entry.phrase) } " " }
+        bdi.who { (clean(name)) }
+        span.tag {
+            (subject.kind.to_string())
+            @if members > 0 { ", " (things(members, "member")) }
+        }
+        @if !entry.detail.is_empty() { span.why { (entry.detail.trim_start_matches([',', ';', ' '])) } }
+        @if let Some(because) = &entry.because { span.why { (because) } }
+    }
+}
+
+fn details(entry: &Entry<'_>) -> Markup {
+    let is_given = |line: &Line| matches!(line, Line::Given { .. });
+    let is_changed = |line: &Line| matches!(line, Line::Changed { .. });
+    html! {
+        @if entry.lines.iter().any(is_given) {
+            table {
+                thead { tr { th scope="col" { "attribute" } th scope="col" { "value" } } }
+                tbody {
+                    @for line in &entry.lines {
+                        @if let Line::Given { path, value } = line {
+                            tr { th scope="row" { (path) } td { ins.value { bdi { (value) } } } }
+                        }
+                    }
+                }
+            }
+        }
+        @if entry.lines.iter().any(is_changed) {
+            table {
+                thead { tr { th scope="col" { "attribute" } th scope="col" { "before" } th scope="col" { "after" } } }
+                tbody {
+                    @for line in &entry.lines {
+                        @if let Line::Changed { path, old, new } = line {
+                            tr {
+                                th scope="row" { (path) }
+                                td { @match old { Some(old) => { del.value { bdi { (old) } } } None => { span.none { "no value" } } } }
+                                td { @match new { Some(new) => { ins.value { bdi { (new) } } } None => { span.none { "no value" } } } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        @if !entry.members.is_empty() {
+            ul.notes {
+                @for member in entry.members.iter().take(MEMBERS_NAMED) { li { bdi { (member) } } }
+                @if entry.members.len() > MEMBERS_NAMED { li.dim { "and " (number((entry.members.len() - MEMBERS_NAMED) as u64)) " more" } }
+            }
+        }
+        @for line in &entry.lines {
+            @match line {
+                Line::Via(ways) => { p.small.dim { "In scope through: " @for (place, way) in ways.iter().enumerate() { @if place > 0 { "; " } bdi { (way) } } } }
+                Line::How(how) => { p.small.dim { (how) } }
+                Line::Note(note) => { p.small.dim { (note) } }
+                Line::Given { .. } | Line::Changed { .. } => {}
+            }
+        }
+    }
+}
+
+/// The same in one line.
+fn in_line(entry: &Entry<'_>) -> Markup {
+    let side = |side: &Option<String>| side.clone().unwrap_or_else(|| "(none)".to_owned());
+    html! {
+        @for line in &entry.lines {
+            @match line {
+                Line::Given { path, value } => { (path) ": " bdi { (value) } "; " }
+                Line::Changed { path, old, new } => { (path) ": " bdi { (side(old)) } " → " bdi { (side(new)) } "; " }
+                Line::Via(_) | Line::How(_) => {}
+                Line::Note(note) => { (note) }
+            }
+        }
+        @for member in entry.members.iter().take(MEMBERS_IN_LINE) { bdi { (member) } "; " }
+        @if entry.members.len() > MEMBERS_IN_LINE { "and " (number((entry.members.len() - MEMBERS_IN_LINE) as u64)) " more" }
+    }
+}

@@ -1,0 +1,191 @@
+//! A plan at a glance: how many objects each section has, what happens to the whole population, and the
+//! sentence that says whether it is all right.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::entry::Entry;
+use super::section::Section;
+use super::sentence::{count, number, things};
+use super::view::{Names, Part, PlanRow, PlanView};
+use crate::engine::model::Key;
+
+/// What matters most of an object; the first of several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Share {
+    Held,
+    Disable,
+    Create,
+    Update,
+    Unchanged,
+    Failing,
+    Skip,
+}
+
+impl Share {
+    fn of(section: Section) -> Self {
+        match section {
+            Section::Held => Self::Held,
+            Section::Disable | Section::Delete | Section::HandOver => Self::Disable,
+            Section::Create => Self::Create,
+            Section::Adopt
+            | Section::Enable
+            | Section::Update
+            | Section::References
+            | Section::AddMembers
+            | Section::RemoveMembers => Self::Update,
+            Section::Failing => Self::Failing,
+            Section::Skipped => Self::Skip,
+        }
+    }
+}
+
+/// Objects by what happens to them.
+#[derive(Default)]
+pub(super) struct Population(BTreeMap<Share, u64>);
+
+impl Population {
+    fn add(&mut self, share: Share, times: u64) {
+        *self.0.entry(share).or_default() += times;
+    }
+
+    pub(super) fn of(&self, share: Share) -> u64 {
+        self.0.get(&share).copied().unwrap_or(0)
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+}
+
+/// Whether a reader can be at ease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mood {
+    Nothing,
+    Changes,
+    Held,
+    Failing,
+}
+
+/// What is counted while the rows of a plan are read.
+#[derive(Default)]
+pub(super) struct Overview {
+    /// Objects; memberships count their members.
+    times: BTreeMap<Section, u64>,
+    /// Each object once, by what matters most of it; whether it is linked.
+    objects: BTreeMap<Key, (Share, bool)>,
+    /// Requests that carrying it out takes, if each is answered as expected.
+    pub(super) sent: u64,
+}
+
+impl Overview {
+    pub(super) fn add(&mut self, section: Section, entry: &Entry<'_>) {
+        let share = Share::of(section);
+        let linked = entry.target.is_some();
+        let object = self.objects.entry(entry.subject.key);
+        let (most, is_linked) = object.or_insert((share, linked));
+        *most = share.min(*most);
+        *is_linked |= linked;
+        if section != Section::Held && entry.is_sent() {
+            self.sent += 1;
+        }
+        *self.times.entry(section).or_default() += entry.members.len().max(1) as u64;
+    }
+
+    pub(super) fn times(&self, section: Section) -> u64 {
+        self.times.get(&section).copied().unwrap_or(0)
+    }
+
+    /// The sections that have entries.
+    pub(super) fn sections(&self) -> impl Iterator<Item = (Section, u64)> {
+        self.times.iter().map(|(section, times)| (*section, *times))
+    }
+
+    pub(super) fn population(&self, view: &PlanView<'_>) -> Population {
+        let mut population = Population::default();
+        let mut touched = 0;
+        for (share, is_linked) in self.objects.values() {
+            population.add(*share, 1);
+            touched += u64::from(*is_linked && *share != Share::Skip);
+        }
+        let linked = view.header.linked.total();
+        population.add(Share::Unchanged, linked.saturating_sub(touched));
+        population
+    }
+
+    /// Whether it is all right, in one sentence or two.
+    pub(super) fn verdict(&self, view: &PlanView<'_>) -> (Mood, String) {
+        let is_changed =
+            |share: &Share| matches!(share, Share::Disable | Share::Create | Share::Update);
+        let objects = self.objects.values();
+        let objects = objects.filter(|(share, _)| is_changed(share)).count() as u64;
+        let failing = self.times(Section::Failing);
+        let held = self.times(Section::Held);
+        let mut sentences = Vec::new();
+        if objects == 0 {
+            let linked = count(view.header.linked);
+            sentences.push(format!(
+                "Nothing would change: {linked} are linked and in step."
+            ));
+        } else {
+            let taken = self.times(Section::Disable) + self.times(Section::Delete);
+            let taken = match taken {
+                0 => "nothing is disabled or deleted".to_owned(),
+                taken => format!("{} disabled or deleted", counted(taken, "is", "are")),
+            };
+            sentences.push(format!(
+                "{} would change; {taken}.",
+                things(objects, "object")
+            ));
+        }
+        if held > 0 {
+            sentences.push(format!(
+                "{} held by a safety limit until approved.",
+                counted(held, "removal is", "removals are")
+            ));
+        }
+        if failing > 0 {
+            sentences.push(format!(
+                "{} not be provisioned as {}.",
+                counted(failing, "object can", "objects can"),
+                if failing == 1 { "it is" } else { "they are" }
+            ));
+        }
+        let mood = match (objects, held, failing) {
+            (_, 1.., _) => Mood::Held,
+            (_, 0, 1..) => Mood::Failing,
+            (0, 0, 0) => Mood::Nothing,
+            (1.., 0, 0) => Mood::Changes,
+        };
+        (mood, sentences.join(" "))
+    }
+}
+
+fn counted(times: u64, one: &str, many: &str) -> String {
+    format!("{} {}", number(times), if times == 1 { one } else { many })
+}
+
+/// Passes every row of a plan as an entry, with the section where it stands.
+pub(super) fn each_entry(
+    view: &PlanView<'_>,
+    each: &mut dyn FnMut(Section, &Entry<'_>) -> io::Result<()>,
+) -> io::Result<()> {
+    let names = Names::Rows(view.rows);
+    for part in [Part::Held, Part::Cleared, Part::Skipped] {
+        view.rows.each(part, &mut |row| match row {
+            PlanRow::Action(action, _) => {
+                let entry = Entry::of_action(action, names);
+                let section = match part {
+                    Part::Held => Section::Held,
+                    Part::Cleared | Part::Skipped => Section::of(&entry),
+                };
+                each(section, &entry)
+            }
+            PlanRow::Skipped(skipped) => {
+                let entry = Entry::of_skipped(skipped, names);
+                each(Section::of(&entry), &entry)
+            }
+        })?;
+    }
+    Ok(())
+}

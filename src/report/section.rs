@@ -1,0 +1,117 @@
+//! The sections of a report: what is held and what is taken away comes first.
+
+use super::entry::Entry;
+
+/// Where an entry stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Section {
+    Held,
+    Disable,
+    Delete,
+    HandOver,
+    RemoveMembers,
+    Create,
+    Adopt,
+    Enable,
+    Update,
+    References,
+    AddMembers,
+    Failing,
+    Skipped,
+}
+
+impl Section {
+    pub(crate) const ALL: [Self; 13] = [
+        Self::Held,
+        Self::Disable,
+        Self::Delete,
+        Self::HandOver,
+        Self::RemoveMembers,
+        Self::Create,
+        Self::Adopt,
+        Self::Enable,
+        Self::Update,
+        Self::References,
+        Self::AddMembers,
+        Self::Failing,
+        Self::Skipped,
+    ];
+
+    /// Where a row that is not held stands.
+    pub(crate) fn of(entry: &Entry<'_>) -> Self {
+        match entry.verb {
+            "disable" => Self::Disable,
+            "delete" => Self::Delete,
+            "hand-over" => Self::HandOver,
+            "remove-members" => Self::RemoveMembers,
+            "create" => Self::Create,
+            "adopt" => Self::Adopt,
+            "enable" => Self::Enable,
+            "set-reference" => Self::References,
+            "add-members" => Self::AddMembers,
+            "fail" => Self::Failing,
+            "skip" => Self::Skipped,
+            _ => Self::Update,
+        }
+    }
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Held => "Held until approved",
+            Self::Disable => "Disable",
+            Self::Delete => "Delete",
+            Self::HandOver => "Hand over",
+            Self::RemoveMembers => "Remove from groups",
+            Self::Create => "Create",
+            Self::Adopt => "Adopt",
+            Self::Enable => "Enable",
+            Self::Update => "Update",
+            Self::References => "Set references",
+            Self::AddMembers => "Add to groups",
+            Self::Failing => "Fail",
+            Self::Skipped => "Skip",
+        }
+    }
+
+    /// The word that stands for it in the page's own attributes.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Disable => "disable",
+            Self::Delete => "delete",
+            Self::HandOver => "hand-over",
+            Self::RemoveMembers => "remove-members",
+            Self::Create => "create",
+            Self::Adopt => "adopt",
+            Self::Enable => "enable",
+            Self::Update => "update",
+            Self::References => "set-reference",
+            Self::AddMembers => "add-members",
+            Self::Failing => "fail",
+            Self::Skipped => "skip",
+        }
+    }
+
+    /// What its objects have in common, for a reader who does not know the word.
+    pub(crate) fn explained(self) -> &'static str {
+        match self {
+            Self::Held => {
+                "A safety limit stops these removals. None is carried out until it is approved."
+            }
+            Self::Disable => "The account stays and can no longer be used.",
+            Self::Delete => "The object is deleted from the target.",
+            Self::HandOver => "The account of a user who left becomes a newcomer's.",
+            Self::RemoveMembers => "These members leave the group in the target.",
+            Self::Create => "The target has no such object yet.",
+            Self::Adopt => {
+                "The target has the object already; it is linked and brought up to date."
+            }
+            Self::Enable => "The account can be used again.",
+            Self::Update => "The source has another value than was last written.",
+            Self::References => "A reference such as the manager leads to another object.",
+            Self::AddMembers => "These members come into the group in the target.",
+            Self::Failing => "These objects cannot be provisioned as they are. All others go on.",
+            Self::Skipped => "Nothing is done to these objects, for the reason that is given.",
+        }
+    }
+}

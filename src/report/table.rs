@@ -1,0 +1,121 @@
+//! A plan as a table for a spreadsheet: one row for each attribute that changes, and one for each object
+//! or member otherwise. No cell can be taken for a formula.
+
+use std::io::{self, Write};
+
+use super::entry::{Entry, Line};
+use super::overview::each_entry;
+use super::section::Section;
+use super::sentence::clean;
+use super::view::PlanView;
+use crate::engine::model::TargetId;
+
+/// A table of one plan after another.
+pub(crate) struct Table<W: Write> {
+    out: csv::Writer<W>,
+}
+
+const HEAD: [&str; 11] = [
+    "job",
+    "section",
+    "action",
+    "kind",
+    "id",
+    "name",
+    "target",
+    "attribute",
+    "before",
+    "after",
+    "because",
+];
+
+impl<W: Write> Table<W> {
+    pub(crate) fn begin(out: W) -> io::Result<Self> {
+        let mut out = csv::Writer::from_writer(out);
+        out.write_record(HEAD)?;
+        Ok(Self { out })
+    }
+
+    pub(crate) fn plan(&mut self, view: &PlanView<'_>) -> io::Result<()> {
+        each_entry(view, &mut |section, entry| {
+            self.entry(view.job.as_str(), section, entry)
+        })
+    }
+
+    fn entry(&mut self, job: &str, section: Section, entry: &Entry<'_>) -> io::Result<()> {
+        let subject = entry.subject;
+        let target = entry.target.map_or("", TargetId::as_str);
+        let because = entry.because.as_deref().unwrap_or_default();
+        let kind = subject.kind.to_string();
+        let mut row = |attribute: &str, before: &str, after: &str| {
+            let cells = [
+                job,
+                section.word(),
+                entry.verb,
+                &kind,
+                subject.id.as_str(),
+                &subject.label,
+                target,
+                attribute,
+                before,
+                after,
+                because,
+            ];
+            self.out
+                .write_record(cells.map(cell))
+                .map_err(io::Error::from)
+        };
+        let mut is_written = false;
+        for line in &entry.lines {
+            match line {
+                Line::Given { path, value } => row(path, "", value)?,
+                Line::Changed { path, old, new } => row(
+                    path,
+                    old.as_deref().unwrap_or_default(),
+                    new.as_deref().unwrap_or_default(),
+                )?,
+                Line::Via(_) | Line::How(_) | Line::Note(_) => continue,
+            }
+            is_written = true;
+        }
+        for member in &entry.members {
+            match entry.verb {
+                "remove-members" => row("members", member, "")?,
+                _ => row("members", "", member)?,
+            }
+            is_written = true;
+        }
+        if !is_written {
+            row("", "", "")?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn end(self) -> io::Result<W> {
+        self.out
+            .into_inner()
+            .map_err(csv::IntoInnerError::into_error)
+    }
+}
+
+/// Text that no spreadsheet takes for a formula (OWASP, CSV injection).
+fn cell(text: &str) -> String {
+    let text = clean(text);
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cell;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        assert_eq!(cell("=1+1"), "'=1+1");
+        assert_eq!(cell("a\tb"), "a\\tb");
+        assert_eq!(cell("Jane"), "Jane");
+    }
+}

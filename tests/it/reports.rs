@@ -1,0 +1,217 @@
+//! Reports that `plan` writes to files: a page, Markdown, a table.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use entrain::sandbox::{ROLE_USER, Size};
+use serde_json::{Value, json};
+
+use crate::foreign::installed;
+use crate::rig::Rig;
+
+const EVERY_FORM: [&str; 7] = ["plan", "--out", "a.html", "--out", "a.md", "--out", "a.csv"];
+
+fn read(rig: &Rig, name: &str) -> String {
+    fs::read_to_string(rig.path(name)).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_change_stands_in_the_page_in_markdown_and_in_the_table() {
+    let rig = Rig::start(Size::new(12, 3, 20)).await;
+    let plan = rig.plan().await.expect(0).job();
+    let run = rig.run(&EVERY_FORM).await.expect(0);
+    assert!(run.err.contains("The report is in a.html"), "{run:?}");
+    let (page, markdown, table) = (
+        read(&rig, "a.html"),
+        read(&rig, "a.md"),
+        read(&rig, "a.csv"),
+    );
+    let actions = plan["actions"].as_array().unwrap();
+    assert!(actions.len() > 10, "{plan:#}");
+    let rows: Vec<_> = csv::Reader::from_reader(table.as_bytes())
+        .into_records()
+        .map(Result::unwrap)
+        .collect();
+    for action in actions {
+        let name = action["subject"]["label"].as_str().unwrap();
+        let escaped = name.replace('&', "&amp;");
+        assert!(page.contains(&escaped), "{name}");
+        assert!(markdown.contains(name), "{name}");
+        let of_it = rows.iter().filter(|row| {
+            row[2] == *action["action"].as_str().unwrap()
+                && row[4] == *action["subject"]["id"].as_str().unwrap()
+        });
+        let attributes: Vec<&str> = of_it.map(|row| &row[7]).collect();
+        match &action["attributes"] {
+            Value::Object(given) => {
+                for path in given.keys() {
+                    assert!(
+                        attributes.contains(&path.as_str()),
+                        "{path}: {attributes:?}"
+                    );
+                }
+            }
+            _ => assert!(!attributes.is_empty(), "{action:#}"),
+        }
+    }
+    // One file: nothing is loaded, and no script but the page's own can run.
+    for outside in [" src=", "<link", "@import", "url(", "style=\"", "onclick"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert!(page.contains("default-src 'none'"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_from_outside_are_harmless_in_every_report() {
+    let rig = Rig::start(Size::new(2, 0, 0)).await;
+    let hostile = [
+        ("markup", "</td><script>alert(1)</script>"),
+        ("formula", "=HYPERLINK(\"http://evil.example\")"),
+        ("marks", "a\u{202e}b\u{0}c"),
+        ("links", "[x](http://evil.example) `code` @everyone"),
+    ];
+    for (alias, name) in hostile {
+        let user = rig.tenant().add_user(
+            json!({
+                "userPrincipalName": format!("{alias}@contoso.com"),
+                "displayName": name,
+                "mailNickname": alias,
+            })
+            .as_object()
+            .unwrap()
+            .clone(),
+        );
+        rig.tenant().assign(user, ROLE_USER);
+    }
+    rig.run(&EVERY_FORM).await.expect(0);
+    let (page, markdown, table) = (
+        read(&rig, "a.html"),
+        read(&rig, "a.md"),
+        read(&rig, "a.csv"),
+    );
+    assert_eq!(page.matches("<script").count(), 1, "only the page's own");
+    assert!(page.contains("&lt;/td&gt;&lt;script&gt;alert(1)"), "{page}");
+    for text in [&page, &markdown, &table] {
+        assert!(!text.contains(['\u{202e}', '\u{0}']), "{text}");
+    }
+    // As code, which is neither a link nor a mention.
+    assert!(
+        markdown.contains("``\"[x](http://evil.example) `code` @everyone\"``"),
+        "{markdown}"
+    );
+    for row in csv::Reader::from_reader(table.as_bytes()).into_records() {
+        let row = row.unwrap();
+        assert!(
+            !row.iter()
+                .any(|cell| cell.starts_with(['=', '+', '-', '@'])),
+            "{row:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_of_nothing_says_that_nothing_would_change() {
+    let rig = Rig::start(Size::new(3, 0, 0)).await;
+    rig.sync().await.expect(0);
+    rig.run(&EVERY_FORM).await.expect(0);
+    for name in ["a.html", "a.md"] {
+        let text = read(&rig, name);
+        assert!(text.contains("Nothing would change: "), "{text}");
+    }
+    assert_eq!(read(&rig, "a.csv").lines().count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_cannot_be_planned_stands_in_the_report_with_the_reason() {
+    let rig = Rig::start(Size::new(3, 0, 0)).await;
+    rig.edit(|text| {
+        text.replace(
+            "token = { file = \"token\" }",
+            "token = { file = \"nowhere\" }",
+        )
+    });
+    rig.run(&EVERY_FORM).await.expect(1);
+    assert!(read(&rig, "a.html").contains("It could not be planned"));
+    assert!(read(&rig, "a.md").contains("It could not be planned"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_of_an_unknown_kind_is_refused_before_anything_is_asked() {
+    let rig = Rig::start(Size::new(1, 0, 0)).await;
+    let run = rig.run(&["plan", "--out", "plan.pdf"]).await.expect(2);
+    assert!(
+        run.err
+            .contains("plan.pdf: the name of a report ends with .html, .md or .csv"),
+        "{run:?}"
+    );
+    let run = rig
+        .run(&["plan", "--out", "no/such/folder/a.md"])
+        .await
+        .expect(1);
+    assert!(run.err.contains("no/such/folder/a.md"), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_mapping_redacts_is_in_no_report() {
+    let rig = Rig::start(Size::new(2, 0, 0)).await;
+    rig.joiner("hidden");
+    rig.configure(
+        "[[jobs.users.mappings]]\ntarget = \"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department\"\n\
+         expression = 'Redact([department])'\n",
+    );
+    rig.run(&EVERY_FORM).await.expect(0);
+    for name in ["a.html", "a.md", "a.csv"] {
+        let text = read(&rig, name);
+        assert!(text.contains("hidden@contoso.com"), "{name}");
+        assert!(
+            !text.contains("R&amp;D") && !text.contains("R&D"),
+            "{name}: {text}"
+        );
+    }
+}
+
+/// What a real browser makes of the page of the last plan.
+async fn in_browser(rig: &Rig, word: &str) -> Option<Value> {
+    let home = installed("browser")?;
+    let mut check = Command::new("node");
+    check
+        .arg(home.join("check.mjs"))
+        .args([rig.path("a.html").to_str().unwrap(), word])
+        .stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || check.output()).await;
+    let output = output.unwrap().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Some(serde_json::from_slice(&output.stdout).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_accessible_searchable_and_readable_without_scripts() {
+    let rig = Rig::start(Size::new(40, 4, 60)).await;
+    rig.sync().await.expect(0);
+    for user in rig.tenant().user_ids().into_iter().take(12) {
+        rig.tenant().unassign(user);
+    }
+    rig.joiner("needle");
+    rig.edit(|text| text + "[jobs.safety]\nmax_deletions = 1\n");
+    rig.run(&EVERY_FORM).await;
+    let Some(seen) = in_browser(&rig, "NEEDLE engineer").await else {
+        return;
+    };
+    for view in ["light", "dark", "narrow"] {
+        assert_eq!(seen["violations"][view], json!([]), "{seen:#}");
+        assert_eq!(seen["overflow"][view], 0, "{view}");
+    }
+    assert_eq!(seen["requests"].as_array().unwrap().len(), 1, "{seen:#}");
+    assert_eq!(seen["console"], json!([]));
+    assert_eq!(seen["focusable"], true);
+    assert_eq!(seen["found"], 1, "{seen:#}");
+    assert_eq!(seen["byAction"]["create"], 1);
+    let page = read(&rig, "a.html");
+    assert!(seen["withoutScripts"]["text"].as_u64().unwrap() > 1_000);
+    assert_eq!(seen["withoutScripts"]["filters"], false);
+    assert!(page.contains("needle@contoso.com"));
+}
