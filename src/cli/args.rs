@@ -430,6 +430,8 @@ pub(super) enum StateCommand {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PresetsCommand {
+    /// Print the settings that fit requests to a target, each with its words
+    Knobs,
     /// Print a preset as TOML, to start your own from
     Show {
         /// The preset

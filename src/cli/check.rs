@@ -6,16 +6,23 @@ use std::path::Path;
 use super::exit::Exit;
 use super::load::load;
 use super::output::Output;
-use crate::config::Problems;
+use crate::config::{Config, Problems};
+use crate::cycle;
 use crate::engine::check::Problem;
-use crate::report::{json, text};
+use crate::report::{self, json, text};
+use crate::store::Store;
 
 pub(super) fn check(output: Output, file: Option<&Path>) -> anyhow::Result<Exit> {
     let loaded = load(file);
     let (problems, warnings) = match &loaded {
-        Ok(loaded) => (&[][..], &loaded.warnings[..]),
-        Err(Problems(problems)) => (&problems[..], &[][..]),
+        Ok(loaded) => {
+            let mut warnings = loaded.warnings.clone();
+            warnings.extend(misfits(&loaded.config));
+            (&[][..], warnings)
+        }
+        Err(Problems(problems)) => (&problems[..], Vec::new()),
     };
+    let warnings = &warnings[..];
     let mut out = output.text();
     if output.is_json() {
         json::problems(&mut out, problems, warnings)?;
@@ -38,6 +45,31 @@ pub(super) fn check(output: Output, file: Option<&Path>) -> anyhow::Result<Exit>
     } else {
         Exit::Usage
     })
+}
+
+/// Mappings that do not fit what the targets reported of themselves when they were last asked.
+fn misfits(config: &Config) -> Vec<Problem> {
+    if !config.state_path.exists() {
+        return Vec::new();
+    }
+    // Whether the state is usable is not the configuration's concern.
+    let Ok(store) = Store::open_plan(&config.state_path) else {
+        return Vec::new();
+    };
+    let mut problems = Vec::new();
+    for job in &config.jobs {
+        let remarks = cycle::known_remarks(&store, job).unwrap_or_default();
+        problems.extend(remarks.iter().map(|remark| Problem {
+            file: config.file.clone(),
+            line: None,
+            column: None,
+            variable: None,
+            key: format!("jobs.{}", job.rules.name),
+            message: report::remark(remark),
+            remedy: report::remark_remedy(remark).to_owned(),
+        }));
+    }
+    problems
 }
 
 fn print(out: &mut dyn Write, word: &str, problems: &[Problem], output: Output) -> io::Result<()> {

@@ -6,14 +6,16 @@ use super::args::PresetsCommand;
 use super::exit::Exit;
 use super::load::Usage;
 use super::output::Output;
+use crate::config::KNOBS;
 use crate::config::preset::{self, Covered, Outline};
 use crate::engine::model::nearest;
-use crate::report::presets::{self as report, CoveredView, PresetView};
+use crate::report::presets::{self as report, CoveredView, KnobView, PresetView};
 
 pub(super) fn presets(output: Output, command: Option<PresetsCommand>) -> anyhow::Result<Exit> {
     match command {
         None => list(output),
         Some(PresetsCommand::Show { name }) => show(output, &name),
+        Some(PresetsCommand::Knobs) => knobs(output),
     }
 }
 
@@ -27,6 +29,26 @@ fn list(output: Output) -> anyhow::Result<Exit> {
         report::presets_json(&mut out, &presets)?;
     } else {
         report::presets_text(&mut out, &presets)?;
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+fn knobs(output: Output) -> anyhow::Result<Exit> {
+    let knobs: Vec<_> = KNOBS
+        .iter()
+        .map(|knob| KnobView {
+            name: knob.name,
+            meaning: knob.meaning.trim(),
+            words: knob.words,
+            targets: knob.targets,
+        })
+        .collect();
+    let mut out = output.results();
+    if output.is_json() {
+        report::knobs_json(&mut out, &knobs)?;
+    } else {
+        report::knobs_text(&mut out, &knobs)?;
     }
     out.flush()?;
     Ok(Exit::Done)

@@ -45,16 +45,16 @@ pub(super) async fn test(
             exit = exit.max(Exit::Failed);
             continue;
         }
-        let checks: Vec<_> = match &agent {
+        let (checks, remarks) = match &agent {
             Ok(agent) => interrupt.guard(Box::pin(agent.test(job))).await?,
-            Err(error) => vec![not_started(error)],
+            Err(error) => (vec![not_started(error)], Vec::new()),
         };
         if checks.iter().any(|check| check.outcome.is_err()) {
             exit = exit.max(Exit::Failed);
         }
         match &mut document {
-            Some(document) => document.checks(name, &checks)?,
-            None => text::checks(&mut text_out, name, &checks, output.style())?,
+            Some(document) => document.checks(name, &checks, &remarks)?,
+            None => text::checks(&mut text_out, name, &checks, &remarks, output.style())?,
         }
         text_out.flush()?;
     }

@@ -10,6 +10,7 @@ mod duration;
 pub(crate) mod entra;
 mod file;
 mod fingerprint;
+mod knobs;
 mod mapping;
 pub(crate) mod preset;
 mod problem;
@@ -28,14 +29,15 @@ use document::{Document, Variable};
 use problem::Log;
 
 pub(crate) use duration::parse as parse_duration;
+pub(crate) use knobs::{
+    ContentType, Form, KNOBS, Knobs, MemberRemove, Schema, Update, UpdateGroups,
+};
 pub(crate) use problem::{Problem, Problems};
 pub(crate) use secret::{SecretError, environment, read_file as read_secret_file};
 pub(crate) use select::{calls_default_domain, custom_security_attributes, select};
-#[cfg(test)]
-pub(crate) use settings::Filterable;
 pub(crate) use settings::{
-    Application, Certificate, Config, Credential, DialectSettings, Identity, Job, MemberRemove,
-    Proof, Schedule, Secret, Source, Target, Update,
+    Application, Certificate, Config, Credential, DialectSettings, Filterable, Identity, Job,
+    Proof, Schedule, Secret, Source, Target,
 };
 
 /// A configuration without problems, and what is worth a word all the same.

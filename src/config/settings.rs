@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 
+use super::knobs::Knobs;
 use crate::engine::job;
 use crate::engine::model::ObjectKind;
 
@@ -151,11 +152,20 @@ pub(crate) struct DialectSettings {
     pub(crate) filterable: Filterable,
     /// Members in one PATCH at most.
     pub(crate) member_chunk: usize,
-    pub(crate) member_remove: MemberRemove,
-    pub(crate) update: Update,
-    /// Resources asked for in one page of a list.
-    pub(crate) page_size: usize,
+    /// Resources requested in one page of a list, where that is set.
+    pub(crate) page_size: Option<usize>,
+    /// What is set of the knobs.
+    pub(crate) knobs: Knobs,
 }
+
+impl DialectSettings {
+    pub(crate) fn page_size(&self) -> usize {
+        self.page_size.unwrap_or(PAGE_SIZE)
+    }
+}
+
+/// Resources requested in one page of a list.
+const PAGE_SIZE: usize = 100;
 
 /// Target paths by which look-ups may filter; `None`: any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -171,24 +181,6 @@ impl Filterable {
             ObjectKind::Group => self.groups.as_deref(),
         }
     }
-}
-
-/// How members are taken out of a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MemberRemove {
-    /// One `remove` with `members[value eq "id"]` for each (RFC 7644 section 3.5.2.2).
-    Filter,
-    /// One `remove` of `members` with a list of values, as Entra sends it.
-    ValueList,
-}
-
-/// How a resource is changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Update {
-    /// By its changes; a target that refuses PATCH gets a PUT.
-    Patch,
-    /// As a whole: it is read, changed and replaced.
-    Put,
 }
 
 /// When a job's cycles start.

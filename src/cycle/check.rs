@@ -3,15 +3,17 @@
 use super::Agent;
 use super::Error;
 use super::names::misnamed_now;
-use crate::config;
+use crate::config::{self, Schema, Update};
+use crate::engine::capabilities::Capabilities;
 use crate::engine::check::{Check, Failed};
+use crate::engine::job::WhenOutOfScope;
 use crate::engine::model::ObjectKind;
 use crate::engine::names;
 use crate::graph;
 use crate::report;
 use crate::scim;
 
-pub(super) async fn test(agent: &Agent, job: &config::Job) -> Vec<Check> {
+pub(super) async fn test(agent: &Agent, job: &config::Job) -> (Vec<Check>, Vec<Failed>) {
     let select = |kind| -> Vec<String> {
         let names = config::select(&job.rules, kind);
         names.into_iter().collect()
@@ -25,11 +27,105 @@ pub(super) async fn test(agent: &Agent, job: &config::Job) -> Vec<Check> {
     let mut checks = agent.tenant.graph.test(&job.application, &wanted).await;
     checks.extend(test_expiry(agent).await);
     checks.extend(test_names(agent, job).await);
+    let look_up = test_target(agent, job).await;
+    let answers = look_up.is_ok();
     checks.push(Check {
         what: "target: look-up of a random user".to_owned(),
-        outcome: test_target(agent, job).await,
+        outcome: look_up,
     });
-    checks
+    let mut remarks = Vec::new();
+    // A target that does not answer is not asked more.
+    if answers && let Ok(reader) = agent.reader(job) {
+        let (more, misfits) = test_capabilities(job, &reader).await;
+        checks.extend(more);
+        remarks = misfits;
+    }
+    (checks, remarks)
+}
+
+/// What the target can do, as far as it can be found out without a write.
+async fn test_capabilities(job: &config::Job, reader: &scim::Reader) -> (Vec<Check>, Vec<Failed>) {
+    let check = |what: &str, outcome| Check {
+        what: format!("target: {what}"),
+        outcome,
+    };
+    let failed = |words: &str, remedy: &str| {
+        Err(Failed {
+            words: words.to_owned(),
+            remedy: Some(remedy.to_owned()),
+        })
+    };
+    let capabilities = match reader.discover().await {
+        Ok(text) => scim::capabilities(&text),
+        Err(_) => Capabilities::default(),
+    };
+    let mut checks = vec![check("reports", Ok(report::capabilities(&capabilities)))];
+    let rules = &job.rules;
+    let updates = job.target.dialect.knobs.update;
+    for kind in ObjectKind::ALL {
+        if !rules.rules(kind).enabled {
+            continue;
+        }
+        if kind == ObjectKind::Group {
+            let outcome = match reader.answers(kind).await {
+                Ok(()) => Ok("are answered".to_owned()),
+                Err(error) => Err(Failed {
+                    words: error.failure().message,
+                    remedy: error
+                        .has_no_route()
+                        .then(|| "write enabled = false in [jobs.groups]".to_owned()),
+                }),
+            };
+            let is_missing = outcome.is_err();
+            checks.push(check("groups", outcome));
+            if is_missing {
+                continue;
+            }
+        }
+        let methods = reader.methods(kind).await;
+        let can = |method: &str| {
+            methods
+                .as_ref()
+                .map(|all| all.iter().any(|one| one == method))
+        };
+        let patches = capabilities.patch.or(can("PATCH"));
+        let what = format!("changes of {kind}s");
+        let outcome = match (updates, patches, can("PUT")) {
+            (None, Some(false), Some(false)) => failed(
+                "it has neither PATCH nor PUT, so nothing can be updated or disabled",
+                "write actions = [\"create\"], or with \"delete\" where accounts can be deleted",
+            ),
+            (Some(Update::Put), _, _) => Ok("by PUT, says the configuration".to_owned()),
+            (Some(Update::Patch), _, _) => Ok("by PATCH, says the configuration".to_owned()),
+            (None, Some(false), _) => Ok("by PUT, because it has no PATCH".to_owned()),
+            (None, Some(true), _) => Ok("by PATCH".to_owned()),
+            (None, None, _) => Ok("by PATCH; by PUT where it is refused".to_owned()),
+        };
+        checks.push(check(&what, outcome));
+        let deletes = rules.rules(kind).actions.delete
+            && match (kind, rules.rules(kind).when_out_of_scope) {
+                (_, WhenOutOfScope::Keep) | (ObjectKind::User, WhenOutOfScope::Disable) => false,
+                (_, WhenOutOfScope::Delete) | (ObjectKind::Group, WhenOutOfScope::Disable) => true,
+            };
+        if deletes && can("DELETE") == Some(false) {
+            checks.push(check(
+                &format!("deletion of {kind}s"),
+                failed(
+                    "it does not take DELETE",
+                    "write when_out_of_scope = \"disable\" for users, or \"keep\"",
+                ),
+            ));
+        }
+    }
+    let remarks = match job.target.dialect.knobs.form().schema {
+        Schema::Ignore => Vec::new(),
+        Schema::Remark | Schema::Trust => capabilities.remarks(rules),
+    };
+    let remarks = remarks.iter().map(|remark| Failed {
+        words: report::remark(remark),
+        remedy: Some(report::remark_remedy(remark).to_owned()),
+    });
+    (checks, remarks.collect())
 }
 
 /// When the secret or certificate of the source expires, as far as it is known.

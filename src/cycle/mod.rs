@@ -4,6 +4,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod apply;
+mod capabilities;
 mod check;
 mod confirm;
 mod error;
@@ -39,20 +40,23 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use capabilities::known_remarks;
 pub(crate) use error::Error;
 pub(crate) use tenant::Due;
 
 use crate::config::{self, Config};
-use crate::engine::check::Check;
+use crate::engine::capabilities::Remark;
+use crate::engine::check::{Check, Failed};
 use crate::engine::guard::{LimitUse, Verdict, WhyHeld};
 use crate::engine::model::{Key, ObjectKind, TargetId, TargetPath};
-use crate::engine::plan::{Header, Totals};
+use crate::engine::plan::{Header, Totals, Warning};
 use crate::engine::redact::{Known, Redactions};
 use crate::engine::summary::{CycleKind, Progress, Requests, Summary};
 use crate::graph;
 use crate::scim;
 use crate::store::{self, Judging, MarkCutoff, StateKey, Store, TargetSettings};
 
+use self::capabilities::Adapted;
 use self::plan::Whom;
 use self::same_target::Verified;
 use self::tally::Tally;
@@ -97,7 +101,12 @@ pub(crate) struct Agent {
 /// What one cycle works with.
 struct Context<'a> {
     agent: &'a Agent,
-    job: &'a config::Job,
+    /// As its target needs it.
+    job: config::Job,
+    /// As it is configured.
+    configured: &'a config::Job,
+    /// Mappings that do not fit what the target reports.
+    remarks: Vec<Remark>,
     options: &'a Options,
     progress: &'a watch::Sender<Progress>,
     /// Looks things up in the target; cannot write.
@@ -191,11 +200,11 @@ impl Agent {
         if let Some(key) = self.config.source.credential.personal() {
             return Err(graph::Error::Personal { key }.into());
         }
-        let context = self.context(job, options, progress)?;
+        let mut context = self.context(job, options, progress)?;
         let started = (self.now)();
         let name = &job.rules.name;
         let cycle = self.store.begin_cycle(name, context.kind, started)?;
-        match self.run_numbered(&context, cycle, started, due).await {
+        match self.run_numbered(&mut context, cycle, started, due).await {
             Ok(summary) => Ok(summary),
             // Whatever a stop made of a request, it is nobody's failure. A state that cannot be
             // written is one all the same: outcomes may be missing from it.
@@ -211,12 +220,14 @@ impl Agent {
 
     async fn run_numbered(
         &self,
-        context: &Context<'_>,
+        context: &mut Context<'_>,
         cycle: i64,
         started: DateTime<Utc>,
         due: Due,
     ) -> Result<Summary, Error> {
         let reading = self.tenant.reading(due, context.want()).await?;
+        context.discover().await?;
+        let context = &*context;
         let name = &context.job.rules.name;
         let is_full = reading.kind == CycleKind::Initial;
         let verified = same_target::verify(context, cycle, is_full).await?;
@@ -304,10 +315,11 @@ impl Agent {
         progress: &watch::Sender<Progress>,
         due: Due,
     ) -> Result<Planned, Error> {
-        let context = self.context(job, options, progress)?;
+        let mut context = self.context(job, options, progress)?;
         let name = &job.rules.name;
         let cycle = self.store.begin_cycle(name, context.kind, (self.now)())?;
         let reading = self.tenant.reading(due, context.want()).await?;
+        context.discover().await?;
         let is_full = reading.kind == CycleKind::Initial;
         let verified = same_target::verify(&context, cycle, is_full).await?;
         let cutoff = self.store.begin_evaluation(name)?;
@@ -344,7 +356,8 @@ impl Agent {
             same_target::restrict(context, cycle, unsure, &mut outline).await?;
         }
         if !is_later {
-            let warnings = verified.warnings.iter().cloned();
+            let misfits = context.remarks.iter().cloned().map(Warning::Misfit);
+            let warnings = verified.warnings.iter().cloned().chain(misfits);
             outline.header.warnings.splice(0..0, warnings);
         }
         let name = &context.job.rules.name;
@@ -395,7 +408,9 @@ impl Agent {
         options: &'a Options,
         progress: &'a watch::Sender<Progress>,
     ) -> Result<Context<'a>, Error> {
-        let name = &job.rules.name;
+        let configured = job;
+        let name = &configured.rules.name;
+        let Adapted { job, remarks } = capabilities::adapted(&self.store, configured)?;
         self.store.note_fingerprint(name, &job.fingerprint)?;
         let token = job.target.token.read().map_err(|source| Error::Secret {
             key: "target.token",
@@ -410,9 +425,11 @@ impl Agent {
                 job = %name,
                 "the target's address or token changed: verifying the links"
             );
+            self.store.forget_target(name)?;
         }
         if options.initial {
             self.store.restart(name)?;
+            self.store.forget_target(name)?;
             for kind in ObjectKind::ALL {
                 self.store.read_from_beginning(kind)?;
             }
@@ -422,13 +439,16 @@ impl Agent {
         } else {
             CycleKind::Incremental
         };
-        let redactions = self.redactions(job);
+        let redactions = self.redactions(&job);
+        let reader = self.reader_with(&job, token)?.hiding(redactions.hidden());
         Ok(Context {
             agent: self,
             job,
+            configured,
+            remarks,
             options,
             progress,
-            reader: self.reader_with(job, token)?.hiding(redactions.hidden()),
+            reader,
             settings,
             is_first: !self.store.is_established(name)?,
             redactions,
@@ -478,8 +498,8 @@ impl Agent {
         Ok(scim::Reader::new(&job.target, token, self.stop.clone())?)
     }
 
-    /// Test Connection: each thing that a cycle needs, in the services' own words.
-    pub(crate) async fn test(&self, job: &config::Job) -> Vec<Check> {
+    /// Test Connection: each thing that a cycle needs, in the services' own words, and what does not fit.
+    pub(crate) async fn test(&self, job: &config::Job) -> (Vec<Check>, Vec<Failed>) {
         check::test(self, job).await
     }
 }
@@ -497,6 +517,18 @@ struct Judged {
 }
 
 impl Context<'_> {
+    /// Reads what the target reports, where it is due, and goes on as it needs it.
+    async fn discover(&mut self) -> Result<(), Error> {
+        if capabilities::discover(self).await? {
+            let Adapted { job, remarks } =
+                capabilities::adapted(&self.agent.store, self.configured)?;
+            self.reader.adapt(&job.target.dialect);
+            self.job = job;
+            self.remarks = remarks;
+        }
+        Ok(())
+    }
+
     /// Works with the state on a thread that may wait for the disk.
     async fn state<T: Send + 'static>(
         &self,

@@ -9,12 +9,13 @@ use crate::config::DialectSettings;
 use crate::engine::model::{ObjectKind, TargetId};
 use crate::engine::plan::{Action, Operation};
 use crate::engine::redact::Hidden;
-use crate::scim::{self, Current, Dialect, Reader, Sent, Writer};
+use crate::scim::{self, Current, Dialect, Lesson, Reader, Sent, Writer};
 
 pub(super) struct Sender {
     reader: Reader,
     writer: Writer,
     dialect: Mutex<Dialect>,
+    lessons: Mutex<Vec<(Lesson, String)>>,
     /// Groups that were made here and have no members yet.
     empty_groups: Mutex<BTreeSet<TargetId>>,
 }
@@ -25,6 +26,7 @@ impl Sender {
             reader: reader.clone(),
             writer: Writer::new(reader),
             dialect: Mutex::new(Dialect::new(settings)),
+            lessons: Mutex::default(),
             empty_groups: Mutex::default(),
         }
     }
@@ -45,24 +47,48 @@ impl Sender {
         hidden: &Hidden,
         known: impl Fn() -> BTreeSet<TargetId>,
     ) -> Result<Option<Sent>, scim::Error> {
-        let kind = action.subject.kind;
-        let sent = self.send_by(self.dialect(), action, hidden, &known).await;
-        match sent {
-            Err(error) if error.is_patch_refused() => {
-                tracing::info!(
-                    %kind,
-                    error = error.failure().message,
-                    "the target refuses PATCH: resources are replaced as a whole from now on"
-                );
-                let dialect = {
-                    let mut dialect = lock(&self.dialect);
-                    *dialect = dialect.with_put(kind);
-                    *dialect
-                };
-                self.send_by(dialect, action, hidden, &known).await
-            }
-            sent => sent,
+        let mut dialect = self.dialect();
+        loop {
+            let sent = self.send_by(dialect, action, hidden, &known).await;
+            let Err(error) = sent else { return sent };
+            let Some((next, lesson)) = dialect.after(action.subject.kind, &error) else {
+                return Err(error);
+            };
+            dialect = self.learn(dialect, next, lesson, &error);
         }
+    }
+
+    /// The form in which an action is sent again. Others may have learned more meanwhile.
+    fn learn(&self, old: Dialect, next: Dialect, lesson: Lesson, error: &scim::Error) -> Dialect {
+        let mut dialect = lock(&self.dialect);
+        if *dialect == old {
+            *dialect = next;
+            let Lesson { knob, word } = lesson;
+            let evidence = error.failure().message;
+            tracing::info!(
+                error = evidence,
+                "{knob} = {word:?} from now on, because of the target's answer"
+            );
+            let mut lessons = lock(&self.lessons);
+            if knob == "update" {
+                // Groups are changed as before.
+                let groups = next.update(ObjectKind::Group).as_str();
+                lessons.push((
+                    Lesson {
+                        knob: "update_groups",
+                        word: groups,
+                    },
+                    evidence.clone(),
+                ));
+            }
+            lessons.push((lesson, evidence));
+        }
+        *dialect
+    }
+
+    /// What was learned since the last call, with the target's words.
+    pub(super) fn take_lessons(&self) -> Vec<(Lesson, String)> {
+        std::mem::take(&mut *lock(&self.lessons))
     }
 
     async fn send_by(

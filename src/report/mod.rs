@@ -2,6 +2,7 @@
 //! them is here; nothing in it decides anything.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod capabilities;
 mod entry;
 pub(crate) mod eval;
 pub(crate) mod html;
@@ -18,6 +19,7 @@ mod tests;
 pub(crate) mod text;
 mod view;
 
+pub(crate) use capabilities::{capabilities, remark, remark_remedy};
 pub(crate) use sentence::{
     clean_lines, doubts, expires, expires_soon, misnamed, misnamed_remedy, not_planned,
 };

@@ -102,3 +102,53 @@ pub(crate) fn preset_json(out: &mut dyn Write, name: &str, toml: &str) -> io::Re
     let document = json!({ "format": FORMAT, "name": name, "toml": toml });
     writeln!(out, "{document}")
 }
+
+/// A setting that fits requests to a target.
+pub(crate) struct KnobView {
+    pub(crate) name: &'static str,
+    pub(crate) meaning: &'static str,
+    /// Each word with what it means; the first is the default.
+    pub(crate) words: &'static [(&'static str, &'static str)],
+    pub(crate) targets: &'static str,
+}
+
+pub(crate) fn knobs_text(out: &mut dyn Write, knobs: &[KnobView]) -> io::Result<()> {
+    for (place, knob) in knobs.iter().enumerate() {
+        let KnobView {
+            name,
+            meaning,
+            words,
+            targets,
+        } = knob;
+        if place > 0 {
+            writeln!(out)?;
+        }
+        writeln!(out, "{name}: {meaning}")?;
+        for (place, (word, about)) in words.iter().enumerate() {
+            let default = if place == 0 { " (default)" } else { "" };
+            writeln!(out, "  {:?}{default}: {}", word, about.trim())?;
+        }
+        writeln!(out, "  needed by: {targets}")?;
+    }
+    Ok(())
+}
+
+pub(crate) fn knobs_json(out: &mut dyn Write, knobs: &[KnobView]) -> io::Result<()> {
+    let knobs: Vec<Json> = knobs
+        .iter()
+        .map(|knob| {
+            let words = knob.words.iter();
+            let words: Vec<Json> = words
+                .map(|(word, about)| json!({ "word": word, "meaning": about.trim() }))
+                .collect();
+            json!({
+                "name": knob.name,
+                "meaning": knob.meaning,
+                "words": words,
+                "targets": knob.targets,
+            })
+        })
+        .collect();
+    let document = json!({ "format": FORMAT, "knobs": knobs });
+    writeln!(out, "{document}")
+}

@@ -376,6 +376,7 @@ pub(crate) fn warning(warning: &Warning) -> String {
         names.join(", ")
     };
     match warning {
+        Warning::Misfit(remark) => super::capabilities::remark(remark),
         Warning::SeveralGroups { person, groups } => format!(
             "{} is in several groups: {}; the target should have each person in one only \
              (one_group_each)",

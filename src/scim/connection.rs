@@ -1,10 +1,12 @@
 //! One target over HTTP: headers, and what makes an answer a refusal. Shared by reader and writer,
 //! which each use their half of it.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::auth::Token;
@@ -12,7 +14,7 @@ use super::error::{About, Error, ServerMessage, is_page};
 use super::request::Request;
 use super::route::Routes;
 use super::wire::{self, List, Reply};
-use crate::config::{Target, bounded};
+use crate::config::{DialectSettings, Target, bounded};
 use crate::engine::model::{ObjectKind, TargetPath};
 use crate::engine::redact::Hidden;
 use crate::http::{self, Answer, Channel, Exchange, Expect, Idempotency, Settings};
@@ -29,12 +31,43 @@ pub(super) struct Connection {
     /// Of every request.
     headers: HeaderMap,
     token: Token,
-    pub(super) page_size: usize,
-    /// For users and for groups; `None`: any.
-    filterable: [Option<Vec<TargetPath>>; 2],
+    manner: RwLock<Manner>,
     reads: Mutex<Vec<Read>>,
     /// For users and for groups: filters that find nobody are answered 404.
     not_found_is_nobody: [AtomicBool; 2],
+}
+
+/// What the target turned out to take.
+#[derive(Debug)]
+struct Manner {
+    page_size: usize,
+    /// For users and for groups; `None`: any.
+    filterable: [Option<Vec<TargetPath>>; 2],
+}
+
+impl Manner {
+    fn new(settings: &DialectSettings) -> Self {
+        let filterable = [ObjectKind::User, ObjectKind::Group].map(|kind| {
+            let paths = settings.filterable.of(kind)?.iter();
+            Some(
+                paths
+                    .filter_map(|path| TargetPath::parse(path).ok())
+                    .collect(),
+            )
+        });
+        Self {
+            page_size: settings.page_size().max(1),
+            filterable,
+        }
+    }
+
+    fn filterable(&self, kind: ObjectKind) -> Option<&[TargetPath]> {
+        let [users, groups] = &self.filterable;
+        match kind {
+            ObjectKind::User => users.as_deref(),
+            ObjectKind::Group => groups.as_deref(),
+        }
+    }
 }
 
 /// A request that changed nothing, for the record (product rule 9).
@@ -72,14 +105,6 @@ impl Connection {
             direct: http::is_loopback(&base),
         })
         .map_err(|source| Error::Client { source })?;
-        let filterable = [ObjectKind::User, ObjectKind::Group].map(|kind| {
-            let paths = target.dialect.filterable.of(kind)?.iter();
-            Some(
-                paths
-                    .filter_map(|path| TargetPath::parse(path).ok())
-                    .collect(),
-            )
-        });
         let headers = HeaderMap::from_iter([
             (AUTHORIZATION, authorization),
             (ACCEPT, HeaderValue::from_static(wire::ACCEPT)),
@@ -89,8 +114,7 @@ impl Connection {
             routes: Routes::new(base),
             headers,
             token,
-            page_size: target.dialect.page_size.max(1),
-            filterable,
+            manner: RwLock::new(Manner::new(&target.dialect)),
             reads: Mutex::default(),
             not_found_is_nobody: Default::default(),
         })
@@ -112,23 +136,28 @@ impl Connection {
 
     /// Whether look-ups may filter by `path`.
     pub(super) fn is_filterable(&self, kind: ObjectKind, path: &TargetPath) -> bool {
-        match self.filterable(kind) {
-            None => true,
-            Some(paths) => paths.contains(path),
-        }
+        let manner = self.manner();
+        let paths = manner.filterable(kind);
+        paths.is_none_or(|paths| paths.contains(path))
     }
 
     /// The first path that look-ups may filter by, where they are limited.
-    pub(super) fn first_filterable(&self, kind: ObjectKind) -> Option<&TargetPath> {
-        self.filterable(kind)?.first()
+    pub(super) fn first_filterable(&self, kind: ObjectKind) -> Option<TargetPath> {
+        self.manner().filterable(kind)?.first().cloned()
     }
 
-    fn filterable(&self, kind: ObjectKind) -> Option<&[TargetPath]> {
-        let [users, groups] = &self.filterable;
-        match kind {
-            ObjectKind::User => users.as_deref(),
-            ObjectKind::Group => groups.as_deref(),
-        }
+    pub(super) fn page_size(&self) -> usize {
+        self.manner().page_size
+    }
+
+    /// From now on as it is known now.
+    pub(super) fn adapt(&self, settings: &DialectSettings) {
+        let mut manner = self.manner.write().unwrap_or_else(PoisonError::into_inner);
+        *manner = Manner::new(settings);
+    }
+
+    fn manner(&self) -> RwLockReadGuard<'_, Manner> {
+        self.manner.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads one page of a collection.
@@ -199,6 +228,18 @@ impl Connection {
         sent
     }
 
+    /// A header of an answer, whatever its status.
+    pub(super) async fn header_of(&self, request: &Request, name: &HeaderName) -> Option<String> {
+        let url = self.routes.url(request);
+        let sent = self.channel.send(request.repeat, Expect::Status, |client| {
+            client
+                .request(request.method.clone(), url.clone())
+                .headers(self.headers.clone())
+        });
+        let answer = sent.await.ok()?;
+        answer.header(name.as_str()).map(str::to_owned)
+    }
+
     /// Sends a request whose success the status tells: any 2xx that is not an HTML page.
     pub(super) async fn send(
         &self,
@@ -210,7 +251,7 @@ impl Connection {
         let mut headers = self.headers.clone();
         // An empty content type on a GET is refused by some, so it goes with a body only.
         if request.body.is_some() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(wire::MEDIA_TYPE));
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(request.media_type));
         }
         let sent = self.channel.send(request.repeat, expect, |client| {
             let built = client

@@ -5,7 +5,9 @@ use super::error::{About, Error};
 use super::request::Request;
 use super::whole::{self, Current};
 use super::{patch, resource, wire};
-use crate::config::{self, MemberRemove, Update};
+use reqwest::Method;
+
+use crate::config::{self, ContentType, Form, Update, UpdateGroups};
 use crate::engine::model::{ObjectKind, TargetId, TargetPath};
 use crate::engine::plan::{Action, Change, Operation, Pointer};
 
@@ -13,24 +15,76 @@ use crate::engine::plan::{Action, Change, Operation, Pointer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dialect {
     member_chunk: usize,
-    member_remove: MemberRemove,
+    form: Form,
+    /// Resources of these kinds are replaced as a whole.
     users: Update,
     groups: Update,
+    /// For users and for groups: the other of PATCH and PUT was refused.
+    refused: [bool; 2],
+}
+
+/// A knob that an answer taught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lesson {
+    pub(crate) knob: &'static str,
+    pub(crate) word: &'static str,
+}
+
+impl Lesson {
+    fn new(knob: &'static str, word: &'static str) -> Self {
+        Self { knob, word }
+    }
 }
 
 impl Dialect {
     pub(crate) fn new(settings: &config::DialectSettings) -> Self {
+        let form = settings.knobs.form();
         Self {
             member_chunk: settings.member_chunk.max(1),
-            member_remove: settings.member_remove,
-            users: settings.update,
-            groups: settings.update,
+            form,
+            users: form.update,
+            groups: match form.update_groups {
+                UpdateGroups::Same => form.update,
+                UpdateGroups::Patch => Update::Patch,
+                UpdateGroups::Put => Update::Put,
+            },
+            refused: [false; 2],
         }
     }
 
-    /// The same, but resources of this kind are replaced as a whole: for a target that refused a PATCH.
-    #[must_use]
-    pub(crate) fn with_put(mut self, kind: ObjectKind) -> Self {
+    /// Another form for a target that refused this one, and what was learned of it; `None` where the error
+    /// is no sign of that, or no form is left.
+    ///
+    /// | the target's answer | from now on |
+    /// |---|---|
+    /// | 405 or 501 to PATCH, or to PUT | the other of the two |
+    /// | 415 | plain JSON |
+    ///
+    /// 428 to PATCH is no sign: what it requires (`If-Match`), a PUT would need too.
+    pub(crate) fn after(self, kind: ObjectKind, error: &Error) -> Option<(Self, Lesson)> {
+        let mut next = self;
+        let (update, refused, name) = match kind {
+            ObjectKind::User => (&mut next.users, &mut next.refused[0], "update"),
+            ObjectKind::Group => (&mut next.groups, &mut next.refused[1], "update_groups"),
+        };
+        let lesson = if error.is_method_refused(&Method::PATCH) && !*refused {
+            (*update, *refused) = (Update::Put, true);
+            Lesson::new(name, Update::Put.as_str())
+        } else if error.is_method_refused(&Method::PUT) && !*refused {
+            (*update, *refused) = (Update::Patch, true);
+            Lesson::new(name, Update::Patch.as_str())
+        } else if error.is_type_refused() && self.form.content_type == ContentType::Scim {
+            next.form.content_type = ContentType::Json;
+            Lesson::new("content_type", ContentType::Json.as_str())
+        } else {
+            return None;
+        };
+        Some((next, lesson))
+    }
+
+    /// The same with a resource of this kind replaced as a whole.
+    #[cfg(test)]
+    fn with_put(mut self, kind: ObjectKind) -> Self {
         match kind {
             ObjectKind::User => self.users = Update::Put,
             ObjectKind::Group => self.groups = Update::Put,
@@ -82,6 +136,15 @@ impl Dialect {
         action: &Action,
         current: Option<&Current>,
     ) -> Result<Option<Request>, Error> {
+        let request = self.untyped(action, current)?;
+        Ok(request.map(|request| request.typed(self.form.content_type.as_str())))
+    }
+
+    fn untyped(
+        &self,
+        action: &Action,
+        current: Option<&Current>,
+    ) -> Result<Option<Request>, Error> {
         let kind = action.subject.kind;
         if let Operation::Create {
             attributes,
@@ -110,7 +173,7 @@ impl Dialect {
             let body = whole::edited(kind, current, &edit)?;
             return Request::replace(kind, id, wire::bytes(&body)).map(Some);
         }
-        let operations = patch::operations(kind, &edit, self.member_remove);
+        let operations = patch::operations(kind, &edit, self.form.member_remove);
         if operations.is_empty() {
             return Ok(None);
         }
@@ -178,7 +241,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::Filterable;
+    use crate::config::{Filterable, Knobs};
     use crate::engine::model::{Complete, Key, SourceId, Value};
     use crate::engine::plan::{ElementChange, Proof, Referenced, Subject, WhyRemoved, WriteMode};
 
@@ -188,9 +251,8 @@ mod tests {
         Dialect::new(&config::DialectSettings {
             filterable: Filterable::default(),
             member_chunk: 2,
-            member_remove: MemberRemove::Filter,
-            update: Update::Patch,
-            page_size: 10,
+            page_size: Some(10),
+            knobs: Knobs::default(),
         })
     }
 

@@ -460,11 +460,15 @@ impl Error {
         matches!(self, Self::Refused { exchange, .. } if exchange.method != Method::GET)
     }
 
-    /// Whether the target has no PATCH for its resources, so that the same change may succeed as a PUT.
-    /// 428 is no reason: what it requires (`If-Match`), a PUT would need too.
-    pub(crate) fn is_patch_refused(&self) -> bool {
+    /// Whether the target does not take this method for its resources.
+    pub(super) fn is_method_refused(&self, method: &Method) -> bool {
         matches!(self, Self::Refused { exchange, .. }
-            if exchange.method == Method::PATCH && matches!(exchange.status, Some(405 | 501)))
+            if exchange.method == *method && matches!(exchange.status, Some(405 | 501)))
+    }
+
+    /// Whether the target does not take the type of the body.
+    pub(super) fn is_type_refused(&self) -> bool {
+        matches!(self, Self::Refused { exchange, .. } if exchange.status == Some(415))
     }
 
     /// Whether a stop was asked for, which is nobody's failure.

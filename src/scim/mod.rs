@@ -6,6 +6,7 @@
 mod auth;
 mod connection;
 mod dialect;
+mod discovery;
 mod error;
 mod filter;
 mod named;
@@ -20,7 +21,8 @@ mod wire;
 mod writer;
 
 pub(crate) use auth::Token;
-pub(crate) use dialect::Dialect;
+pub(crate) use dialect::{Dialect, Lesson};
+pub(crate) use discovery::capabilities;
 pub(crate) use error::Error;
 pub(crate) use reader::{GroupsOf, Listing, Nobody, Reader};
 pub(crate) use whole::Current;

@@ -126,7 +126,7 @@ impl Pages<'_> {
             let start = usize::try_from(received)
                 .unwrap_or(usize::MAX)
                 .saturating_add(1);
-            page = self.fetch(start, self.connection.page_size).await?;
+            page = self.fetch(start, self.connection.page_size()).await?;
             requests += 1;
         }
     }

@@ -13,7 +13,7 @@ use super::request::Request;
 use super::whole::Current;
 use super::wire;
 use super::{filter, resource, whole};
-use crate::config::Target;
+use crate::config::{DialectSettings, Target};
 use crate::engine::model::{
     Complete, MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, Value,
 };
@@ -85,6 +85,15 @@ impl Reader {
         }
     }
 
+    /// From now on as is known of the target now.
+    pub(crate) fn adapt(&self, settings: &DialectSettings) {
+        self.connection.adapt(settings);
+    }
+
+    pub(super) fn hidden(&self) -> &Hidden {
+        &self.hidden
+    }
+
     /// Whether the target can look up by this path, as far as the configuration knows.
     pub(crate) fn can_filter(&self, kind: ObjectKind, path: &TargetPath) -> bool {
         self.connection.is_filterable(kind, path)
@@ -107,10 +116,10 @@ impl Reader {
         let kind = ObjectKind::User;
         let path = match self.connection.first_filterable(kind) {
             Some(path) if !self.connection.is_filterable(kind, &user_name) => path,
-            _ => &user_name,
+            _ => user_name,
         };
         let random = Value::text(uuid::Uuid::new_v4().to_string());
-        let parameters = [("filter", filter::eq(path, &random))];
+        let parameters = [("filter", filter::eq(&path, &random))];
         // A person is waiting: no repetition but for what the target asks for.
         let answer = self
             .connection
@@ -204,7 +213,10 @@ impl Reader {
         kind: ObjectKind,
         paths: &[TargetPath],
     ) -> Result<Listing, Error> {
-        let first = self.pages(kind).fetch(1, self.connection.page_size).await?;
+        let first = self
+            .pages(kind)
+            .fetch(1, self.connection.page_size())
+            .await?;
         Ok(Listing {
             kind,
             paths: paths.to_vec(),
@@ -304,7 +316,7 @@ impl Reader {
 
     /// Whether the target shows the members of any group, as far as one page of its list tells.
     async fn shows_members(&self) -> Result<bool, Error> {
-        let count = self.connection.page_size.to_string();
+        let count = self.connection.page_size().to_string();
         let parameters = [("startIndex", "1".to_owned()), ("count", count)];
         let (kind, repeat) = (ObjectKind::Group, Idempotency::Always);
         let list = self

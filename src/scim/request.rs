@@ -8,6 +8,9 @@ use super::route;
 use crate::engine::model::{ObjectKind, TargetId};
 use crate::http::Idempotency;
 
+/// Unless the target wants another.
+const MEDIA_TYPE: &str = "application/scim+json";
+
 /// One request. Where it goes is relative to the base URL, so that it is the same for every address of
 /// the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub(crate) struct Request {
     pub(crate) query: String,
     /// JSON, exactly as it is sent.
     pub(crate) body: Option<Vec<u8>>,
+    /// The type of the body.
+    pub(super) media_type: &'static str,
     /// After which failures it may be sent again.
     pub(crate) repeat: Idempotency,
     /// Whether 404 means the resource or the whole endpoint.
@@ -40,8 +45,17 @@ impl Request {
             path: route::collection(kind),
             query: route::query(parameters),
             body: None,
+            media_type: MEDIA_TYPE,
             repeat,
             about: About::Collection,
+        }
+    }
+
+    /// Reads what the target reports of itself.
+    pub(super) fn discover(document: &str, parameters: &[(&str, String)]) -> Self {
+        Self {
+            path: format!("/{document}"),
+            ..Self::list(ObjectKind::User, parameters, Idempotency::IfNotProcessed)
         }
     }
 
@@ -57,6 +71,12 @@ impl Request {
         })
     }
 
+    /// Asks which methods a resource takes.
+    pub(super) fn options(kind: ObjectKind, id: &TargetId) -> Result<Self, Error> {
+        let repeat = Idempotency::IfNotProcessed;
+        Self::to_resource(Method::OPTIONS, kind, id, None, repeat)
+    }
+
     pub(super) fn create(kind: ObjectKind, body: Vec<u8>) -> Self {
         Self {
             kind,
@@ -64,6 +84,7 @@ impl Request {
             path: route::collection(kind),
             query: String::new(),
             body: Some(body),
+            media_type: MEDIA_TYPE,
             repeat: Idempotency::IfNotProcessed,
             about: About::Collection,
         }
@@ -95,6 +116,13 @@ impl Request {
         Self::to_resource(Method::DELETE, kind, id, None, repeat)
     }
 
+    /// The same with another type of its body.
+    #[must_use]
+    pub(super) fn typed(mut self, media_type: &'static str) -> Self {
+        self.media_type = media_type;
+        self
+    }
+
     fn to_resource(
         method: Method,
         kind: ObjectKind,
@@ -111,6 +139,7 @@ impl Request {
             path,
             query: String::new(),
             body,
+            media_type: MEDIA_TYPE,
             repeat,
             about: About::Object,
         })

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pager::ListSummary;
 use super::*;
-use crate::config::{DialectSettings, Filterable, MemberRemove, Secret, Target, Update};
+use crate::config::{DialectSettings, Filterable, Knobs, Secret, Target};
 use crate::engine::model::{
     Complete, Key, MatchKey, ObjectKind, SourceId, TargetId, TargetObject, TargetPath, Value,
 };
@@ -118,9 +118,8 @@ fn target(base: &str) -> Target {
                 groups: Some(["displayName", "externalId"].map(str::to_owned).to_vec()),
             },
             member_chunk: 100,
-            member_remove: MemberRemove::Filter,
-            update: Update::Patch,
-            page_size: 10,
+            page_size: Some(10),
+            knobs: Knobs::default(),
         },
     }
 }
@@ -644,9 +643,8 @@ fn a_target_that_cannot_be_talked_to_is_refused_at_once() {
         dialect: DialectSettings {
             filterable: Filterable::default(),
             member_chunk: 1,
-            member_remove: MemberRemove::Filter,
-            update: Update::Patch,
-            page_size: 1,
+            page_size: Some(1),
+            knobs: Knobs::default(),
         },
     };
     let open = |target: &Target, token| {

@@ -11,7 +11,6 @@ use crate::engine::model::TargetId;
 
 pub(super) type Resource = Map<String, Json>;
 
-pub(super) const MEDIA_TYPE: &str = "application/scim+json";
 /// Some servers answer 406 to who does not name plain JSON.
 pub(super) const ACCEPT: &str = "application/scim+json, application/json;q=0.9";
 
@@ -253,7 +252,7 @@ fn names_schema(schemas: &Json, urn: &str) -> bool {
     }
 }
 
-fn whole_number(value: &Json) -> Option<u64> {
+pub(super) fn whole_number(value: &Json) -> Option<u64> {
     match value {
         Json::Number(number) => number.as_u64(),
         Json::String(text) => text.trim().parse().ok(),

@@ -14,6 +14,8 @@ const COPIED: &[&str] = &[
     "paths",
     "watermarks",
     "jobs",
+    "described",
+    "learned",
     "roles",
     "pending",
     "link_events",

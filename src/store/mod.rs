@@ -5,6 +5,7 @@ mod assignments;
 mod codec;
 mod custom_security;
 mod cycles;
+mod described;
 mod error;
 mod escrow;
 mod holds;
@@ -35,6 +36,7 @@ mod tests;
 
 pub(crate) use assignments::Application;
 pub(crate) use codec::{Packer, Unpacker};
+pub(crate) use described::Learned;
 pub(crate) use error::Error;
 pub(crate) use escrow::{NotPlanned, PLAN};
 pub(crate) use holds::Deciding;

@@ -7,6 +7,7 @@
 mod asked;
 mod bad_input;
 mod blocked;
+mod capabilities;
 mod commands;
 mod compliance;
 mod config;

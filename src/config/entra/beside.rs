@@ -3,12 +3,9 @@
 //! has decided what becomes of it.
 
 use super::{Left, judge};
-use crate::config::resolve::{
-    CONCURRENCY, INTERVAL, MEMBER_CHUNK, PAGE_SIZE, TIMEOUT, VISIBILITY_DELAY,
-};
-use crate::config::settings::{
-    Application, DialectSettings, Job, MemberRemove, Schedule, Target, Update,
-};
+use crate::config::knobs::{KNOBS, MemberRemove};
+use crate::config::resolve::{CONCURRENCY, INTERVAL, MEMBER_CHUNK, TIMEOUT, VISIBILITY_DELAY};
+use crate::config::settings::{Application, DialectSettings, Job, Schedule, Target};
 use crate::engine::job::{
     self, GroupObjects, Limit, Limits, Rules, Scope, ScopeMode, WhenOutOfScope,
 };
@@ -95,9 +92,8 @@ impl List {
                 DialectSettings {
                     filterable,
                     member_chunk,
-                    member_remove,
-                    update,
                     page_size,
+                    knobs,
                 },
         } = target;
         let place = "target";
@@ -140,15 +136,18 @@ impl List {
         if *member_chunk != MEMBER_CHUNK {
             self.leave(place, format!("member_chunk = {member_chunk}"), requests);
         }
-        if *page_size != PAGE_SIZE {
+        if let Some(page_size) = page_size {
             self.leave(place, format!("page_size = {page_size}"), requests);
         }
-        if *update == Update::Put {
-            let why = "Entra changes resources by PATCH only";
-            self.leave(place, "update = \"put\"", why);
+        for (name, word) in knobs.words() {
+            let mut defaults = KNOBS.iter().map(|knob| (knob.name, knob.words[0].0));
+            if name != "member_remove" && !defaults.any(|one| one == (name, word)) {
+                let why = "Entra has one form of requests for all targets";
+                self.leave(place, format!("{name} = {word:?}"), why);
+            }
         }
         let by_the_standard = base_url.to_ascii_lowercase().contains(STANDARD_PATCH);
-        match member_remove {
+        match knobs.form().member_remove {
             MemberRemove::Filter if writes_members && !by_the_standard => self.leave(
                 place,
                 "member_remove = \"filter\"",
@@ -329,6 +328,9 @@ filterable = ["userName", "displayName"]
 member_chunk = 7
 member_remove = "filter"
 update = "put"
+update_groups = "put"
+content_type = "application/json"
+schema = "trust"
 page_size = 9
 [jobs.scope]
 mode = "groups"
@@ -426,7 +428,10 @@ interval = "5m"
         target: filterable = ["userName", "displayName"] for groups: Entra filters by whichever attribute matches
         target: member_chunk = 7: Entra decides by itself how large its requests are
         target: page_size = 9: Entra decides by itself how large its requests are
-        target: update = "put": Entra changes resources by PATCH only
+        target: update = "put": Entra has one form of requests for all targets
+        target: update_groups = "put": Entra has one form of requests for all targets
+        target: content_type = "application/json": Entra has one form of requests for all targets
+        target: schema = "trust": Entra has one form of requests for all targets
         target: member_remove = "filter": Entra does so only if its Tenant URL has the parameter aadOptscim062020
         scope: mode = "groups", groups = ["Staff"]: Entra has no such scope: assign these groups to the application
         scope: nested_groups = true: Entra provisions only the direct members of groups

@@ -8,6 +8,7 @@ mod sections;
 use figment::value::Value;
 
 use super::document::Place;
+use super::knobs::Knob;
 use super::reader::Typed;
 use super::settings::Secret;
 use crate::engine::job::Limit;
@@ -121,9 +122,9 @@ pub(super) struct Target {
     pub(super) ca_certificate: Option<Typed<String>>,
     pub(super) filterable: Option<Filterable>,
     pub(super) member_chunk: Option<Typed<i64>>,
-    pub(super) member_remove: Option<Typed<String>>,
-    pub(super) update: Option<Typed<String>>,
     pub(super) page_size: Option<Typed<i64>>,
+    /// By their names.
+    pub(super) knobs: Vec<(&'static Knob, Typed<String>)>,
 }
 
 /// What look-ups may filter by: one list for users and groups, or one for each.

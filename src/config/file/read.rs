@@ -14,6 +14,7 @@ use super::{
     Rules, Schedule, Scope, Source, Target,
 };
 use crate::config::document::Document;
+use crate::config::knobs::KNOBS;
 use crate::config::problem::Log;
 use crate::config::reader::{Section, Table, Typed, whole, wrong};
 use crate::engine::job::Limit;
@@ -171,9 +172,11 @@ impl Target {
             ca_certificate: table.text("ca_certificate", log),
             filterable: Filterable::read(table, log),
             member_chunk: table.integer("member_chunk", 1, log),
-            member_remove: table.text("member_remove", log),
-            update: table.text("update", log),
             page_size: table.integer("page_size", 1, log),
+            knobs: KNOBS
+                .iter()
+                .filter_map(|knob| Some((knob, table.text(knob.name, log)?)))
+                .collect(),
         }
     }
 }

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub(super) use schedule::INTERVAL;
-pub(super) use target::{CONCURRENCY, MEMBER_CHUNK, PAGE_SIZE, TIMEOUT, VISIBILITY_DELAY};
+pub(super) use target::{CONCURRENCY, MEMBER_CHUNK, TIMEOUT, VISIBILITY_DELAY};
 
 use super::duration;
 use super::file::File;

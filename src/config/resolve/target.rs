@@ -6,17 +6,17 @@ use std::time::Duration;
 use super::address::web_address;
 use super::{length, length_or_none, secret};
 use crate::config::file;
+use crate::config::knobs::Knobs;
 use crate::config::mapping::choose;
 use crate::config::problem::Log;
 use crate::config::reader::Typed;
-use crate::config::settings::{DialectSettings, Filterable, MemberRemove, Secret, Target, Update};
+use crate::config::settings::{DialectSettings, Filterable, Secret, Target};
 use crate::engine::model::TargetPath;
 
 pub(in crate::config) const CONCURRENCY: usize = 8;
 pub(in crate::config) const TIMEOUT: Duration = Duration::from_mins(1);
 pub(in crate::config) const VISIBILITY_DELAY: Duration = Duration::from_secs(10);
 pub(in crate::config) const MEMBER_CHUNK: usize = 100;
-pub(in crate::config) const PAGE_SIZE: usize = 100;
 
 /// A target that may still lack what has no default.
 pub(super) struct PartialTarget {
@@ -82,19 +82,10 @@ pub(super) fn resolve_target(
         }
         path
     });
+    let count = |typed: &Typed<i64>| usize::try_from(typed.value).unwrap_or(usize::MAX);
     let number = |own: &Option<Typed<i64>>, preset: &Option<Typed<i64>>, default: usize| {
-        let typed = own.as_ref().or(preset.as_ref());
-        typed.map_or(default, |typed| {
-            usize::try_from(typed.value).unwrap_or(usize::MAX)
-        })
+        own.as_ref().or(preset.as_ref()).map_or(default, count)
     };
-    let words = [
-        ("filter", MemberRemove::Filter),
-        ("value-list", MemberRemove::ValueList),
-    ];
-    let member_remove = own.member_remove.as_ref().or(preset.member_remove.as_ref());
-    let updates = [("patch", Update::Patch), ("put", Update::Put)];
-    let update = own.update.as_ref().or(preset.update.as_ref());
     PartialTarget {
         base_url,
         token: secret(own.token.as_ref(), folder, log),
@@ -114,15 +105,25 @@ pub(super) fn resolve_target(
                 .or(preset.filterable.as_ref())
                 .map_or_else(Filterable::default, |typed| resolve_filterable(typed, log)),
             member_chunk: number(&own.member_chunk, &preset.member_chunk, MEMBER_CHUNK),
-            member_remove: member_remove
-                .and_then(|typed| choose(typed, &words, log))
-                .unwrap_or(MemberRemove::Filter),
-            update: update
-                .and_then(|typed| choose(typed, &updates, log))
-                .unwrap_or(Update::Patch),
-            page_size: number(&own.page_size, &preset.page_size, PAGE_SIZE),
+            page_size: own
+                .page_size
+                .as_ref()
+                .or(preset.page_size.as_ref())
+                .map(count),
+            knobs: resolve_knobs(own, log).or(resolve_knobs(preset, log)),
         },
     }
+}
+
+fn resolve_knobs(typed: &file::Target, log: &mut Log) -> Knobs {
+    let mut knobs = Knobs::default();
+    for (knob, typed) in &typed.knobs {
+        let words: Vec<_> = knob.words.iter().map(|(word, _)| (*word, *word)).collect();
+        if let Some(word) = choose(typed, &words, log) {
+            knobs.set(knob.name, word);
+        }
+    }
+    knobs
 }
 
 fn resolve_filterable(typed: &file::Filterable, log: &mut Log) -> Filterable {

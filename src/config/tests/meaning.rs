@@ -26,7 +26,8 @@ fn a_short_configuration_has_every_default() {
     assert_eq!(job.target.base_url, "https://acme.example/scim");
     assert_eq!(job.target.concurrency, 8);
     assert_eq!(job.target.timeout, Duration::from_mins(1));
-    assert_eq!(job.target.dialect.member_remove, MemberRemove::Filter);
+    let form = job.target.dialect.knobs.form();
+    assert_eq!(form.member_remove, MemberRemove::Filter);
     assert_eq!(job.target.dialect.member_chunk, 100);
     assert!(matches!(
         job.schedule,

@@ -56,7 +56,7 @@ pub(super) async fn apply(
         confirmed,
         sender: Sender::new(&context.reader, &context.job.target.dialect),
         made: Mutex::default(),
-        redactions: context.agent.redactions(context.job),
+        redactions: context.agent.redactions(&context.job),
         searches: Searches::default(),
         anew: Mutex::default(),
         suspects: Mutex::default(),
@@ -206,6 +206,9 @@ impl Applier<'_> {
             for row in advanced.rows {
                 running.push(self.carry_out(row));
             }
+        }
+        for (lesson, evidence) in self.sender.take_lessons() {
+            self.context.learn(lesson, evidence).await?;
         }
         let left = queue.left().await?;
         tally.not_tried += left;

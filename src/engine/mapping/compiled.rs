@@ -89,6 +89,12 @@ impl Mappings {
         self.fold_case = Arc::new(fold_case.map(|mapping| mapping.target.clone()).collect());
     }
 
+    /// Drops mappings.
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&Mapping) -> bool) {
+        self.list.retain(keep);
+        self.compile();
+    }
+
     /// Changes the mappings of a test's job.
     #[cfg(test)]
     pub(crate) fn change<T>(&mut self, change: impl FnOnce(&mut Vec<Mapping>) -> T) -> T {

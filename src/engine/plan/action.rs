@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::engine::capabilities::Remark;
 use crate::engine::filter::ClauseFailure;
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{
@@ -348,6 +349,8 @@ pub(crate) enum Warning {
     },
     /// The target object of a link is gone or another: the link is dropped, and the object matched anew.
     MatchedAnew { subject: Subject, target: TargetId },
+    /// A mapping that does not fit what the target reports.
+    Misfit(Remark),
 }
 
 impl Warning {
@@ -357,6 +360,9 @@ impl Warning {
             Self::SeveralGroups { .. } => "several-groups",
             Self::NestedMembers { .. } => "nested-members",
             Self::MatchedAnew { .. } => "matched-anew",
+            Self::Misfit(Remark::ReadOnly { .. }) => "read-only-attribute",
+            Self::Misfit(Remark::Unknown { .. }) => "unknown-attribute",
+            Self::Misfit(Remark::Missing { .. }) => "required-attribute",
         }
     }
 }

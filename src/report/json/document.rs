@@ -9,7 +9,7 @@ use super::check::checks_json;
 use super::plan::PlanDocument;
 use super::status::status_json;
 use super::summary::summary_json;
-use crate::engine::check::Check;
+use crate::engine::check::{Check, Failed};
 use crate::engine::model::JobName;
 use crate::engine::summary::Summary;
 use crate::report::view::{JobStatus, PlanView};
@@ -37,8 +37,13 @@ impl<'a> Document<'a> {
         self.entry(&summary_json(summary))
     }
 
-    pub(crate) fn checks(&mut self, job: &JobName, checks: &[Check]) -> io::Result<()> {
-        self.entry(&checks_json(job, checks))
+    pub(crate) fn checks(
+        &mut self,
+        job: &JobName,
+        checks: &[Check],
+        remarks: &[Failed],
+    ) -> io::Result<()> {
+        self.entry(&checks_json(job, checks, remarks))
     }
 
     pub(crate) fn status(&mut self, job: &JobStatus) -> io::Result<()> {

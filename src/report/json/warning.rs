@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::value::subject_json;
+use crate::engine::capabilities::Remark;
 use crate::engine::plan::{Strangers, Warning};
 use crate::report::sentence;
 
@@ -25,6 +26,20 @@ fn warning_json(warning: &Warning) -> Json {
                 "reason": warning.word(),
                 "subject": subject_json(subject),
                 "groups": groups,
+                "text": sentence::warning(warning),
+            })
+        }
+        Warning::Misfit(remark) => {
+            let (kind, attribute) = match remark {
+                Remark::ReadOnly { kind, path } | Remark::Unknown { kind, path } => {
+                    (kind, path.to_string())
+                }
+                Remark::Missing { kind, attribute } => (kind, attribute.clone()),
+            };
+            json!({
+                "reason": warning.word(),
+                "kind": kind.to_string(),
+                "attribute": attribute,
                 "text": sentence::warning(warning),
             })
         }

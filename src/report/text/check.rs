@@ -8,11 +8,12 @@ use crate::engine::model::JobName;
 use crate::report::entry::Mark;
 use crate::report::sentence::clean;
 
-/// The steps of Test Connection of one job.
+/// The steps of Test Connection of one job, and what does not fit.
 pub(crate) fn checks(
     out: &mut dyn Write,
     job: &JobName,
     checks: &[Check],
+    remarks: &[Failed],
     style: Style,
 ) -> io::Result<()> {
     writeln!(out, "{}", style.bold(&clean(job.as_str())))?;
@@ -32,6 +33,12 @@ pub(crate) fn checks(
                     writeln!(out, "    {:width$}  help: {}", "", clean(remedy))?;
                 }
             }
+        }
+    }
+    for Failed { words, remedy } in remarks {
+        writeln!(out, "  {} {}", style.mark(Mark::Warn), clean(words))?;
+        if let Some(remedy) = remedy {
+            writeln!(out, "    help: {}", clean(remedy))?;
         }
     }
     Ok(())

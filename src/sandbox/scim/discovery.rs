@@ -56,12 +56,32 @@ pub(super) fn schemas(base: &str, personality: &Personality) -> Vec<Value> {
     SCHEMAS
         .iter()
         .filter(|schema| schema.name != "Group" || personality.groups_refused.is_none())
-        .map(|schema| schema.describe(base))
+        .map(|schema| shown(schema.describe(base), personality))
         .collect()
 }
 
+/// A schema as this target shows it.
+fn shown(mut schema: Value, personality: &Personality) -> Value {
+    if schema["name"] != "User" {
+        return schema;
+    }
+    if let Some(attributes) = schema["attributes"].as_array_mut() {
+        let name = |attribute: &Value| attribute["name"].as_str().unwrap_or_default().to_owned();
+        attributes.retain(|attribute| !personality.unlisted.contains(&name(attribute)));
+        for attribute in attributes {
+            if personality.read_only.contains(&name(attribute)) {
+                attribute["mutability"] = json!("readOnly");
+            }
+        }
+    }
+    schema
+}
+
 /// All of them, as a list.
-pub(super) fn list(values: &[Value]) -> Value {
+pub(super) fn list(values: &[Value], personality: &Personality) -> Value {
+    if personality.has(Quirk::BareDiscovery) {
+        return json!(values);
+    }
     json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
         "totalResults": values.len(), "startIndex": 1, "itemsPerPage": values.len(),

@@ -24,6 +24,10 @@ pub struct Personality {
     pub refused_attributes: BTreeMap<String, (u16, String)>,
     /// Attributes of users that are refused next to others.
     pub taken_alone: BTreeSet<String>,
+    /// Attributes of users that the schema shows as read-only, and that no write may hold.
+    pub read_only: BTreeSet<String>,
+    /// Attributes of users that the schema does not show.
+    pub unlisted: BTreeSet<String>,
     pub quirks: BTreeSet<Quirk>,
 }
 
@@ -39,6 +43,8 @@ impl Default for Personality {
             latency: Duration::ZERO,
             refused_attributes: BTreeMap::new(),
             taken_alone: BTreeSet::new(),
+            read_only: BTreeSet::new(),
+            unlisted: BTreeSet::new(),
             quirks: BTreeSet::new(),
         }
     }
@@ -103,6 +109,10 @@ pub enum Quirk {
     NoDelete,
     /// Filters are ignored: every list is whole.
     FilterIgnored,
+    /// It does not report what it can do: 404.
+    NoDiscovery,
+    /// Resource types and schemas are reported as bare arrays.
+    BareDiscovery,
     /// A filter that finds nothing is answered 404 with an error message.
     NobodyIsNotFound,
 }

@@ -107,7 +107,7 @@ impl Target {
             endpoint,
             "ServiceProviderConfig" | "ResourceTypes" | "Schemas"
         );
-        if !known {
+        if !known || personality.has(Quirk::NoDiscovery) {
             return Err(Refusal::not_found(&call.path));
         }
         if call.method != "GET" {
@@ -119,11 +119,13 @@ impl Target {
         }
         let value = match (endpoint, rest) {
             ("ServiceProviderConfig", []) => discovery::service_provider_config(base, personality),
-            ("ResourceTypes", []) => discovery::list(&discovery::resource_types(base, personality)),
+            ("ResourceTypes", []) => {
+                discovery::list(&discovery::resource_types(base, personality), personality)
+            }
             ("ResourceTypes", [id]) => {
                 discovery::one(discovery::resource_types(base, personality), id)?
             }
-            ("Schemas", []) => discovery::list(&discovery::schemas(base, personality)),
+            ("Schemas", []) => discovery::list(&discovery::schemas(base, personality), personality),
             ("Schemas", [id]) => discovery::one(discovery::schemas(base, personality), id)?,
             _ => return Err(Refusal::not_found(&call.path)),
         };
@@ -145,6 +147,7 @@ impl Target {
             ("POST", [".search"]) => self.list(&Query::from_search(&body(call)?), &[kind], base),
             ("POST", []) => self.create(call, kind, base),
             ("GET", [id]) => self.read(call, kind, id, base),
+            ("OPTIONS", [_]) => Ok(Reply::empty(204).with("allow", self.methods())),
             ("PUT", [_]) if self.personality.has(Quirk::NoPut) => Err(not_implemented(call)),
             ("PATCH", [_]) if self.personality.has(Quirk::NoPatch) => Err(not_implemented(call)),
             ("PATCH", [_]) if self.personality.has(Quirk::PatchNotAllowed) => {
@@ -159,6 +162,20 @@ impl Target {
             (_, [] | [_]) => Err(method_not_allowed(call)),
             _ => Err(Refusal::not_found(&call.path)),
         }
+    }
+
+    /// The methods of one resource.
+    fn methods(&self) -> String {
+        let has = |quirk| self.personality.has(quirk);
+        let no_patch = has(Quirk::NoPatch) || has(Quirk::PatchNotAllowed);
+        let methods = [
+            ("GET", true),
+            ("PUT", !has(Quirk::NoPut)),
+            ("PATCH", !no_patch),
+            ("DELETE", !has(Quirk::NoDelete)),
+        ];
+        let served = methods.iter().filter(|(_, served)| *served);
+        served.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
     }
 
     fn list(&self, query: &Query, kinds: &[Kind], base: &str) -> Result<Reply, Refusal> {
@@ -251,6 +268,12 @@ impl Target {
     fn check_attributes(&self, kind: Kind, sent: &BTreeSet<&str>) -> Result<(), Refusal> {
         if kind != Kind::User {
             return Ok(());
+        }
+        if let Some(name) = sent
+            .iter()
+            .find(|name| self.personality.read_only.contains(**name))
+        {
+            return Err(Refusal::mutability(name));
         }
         let refused = &self.personality.refused_attributes;
         if let Some((status, words)) = sent.iter().find_map(|name| refused.get(*name)) {

@@ -162,6 +162,23 @@ CREATE TABLE pending (
 
 -- The target ---------------------------------------------------------------------------------------
 
+-- What a job's target reports of itself: its documents as JSON, and when they were read.
+CREATE TABLE described (
+    job  INTEGER PRIMARY KEY,
+    text TEXT NOT NULL,
+    read TEXT NOT NULL
+);
+
+-- Knobs that the target's answers taught.
+CREATE TABLE learned (
+    job      INTEGER NOT NULL,
+    knob     TEXT NOT NULL,
+    word     TEXT NOT NULL,
+    evidence TEXT NOT NULL,
+    at       TEXT NOT NULL,
+    PRIMARY KEY (job, knob)
+) WITHOUT ROWID;
+
 -- `link` is the job's key times 2^32, plus the object's key.
 CREATE TABLE links (
     link      INTEGER PRIMARY KEY,

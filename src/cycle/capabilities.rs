@@ -1,0 +1,132 @@
+//! What is known of a job's target: what it reports of itself, read once a day at most and only when
+//! there is something to do, and what its answers taught. What the configuration says comes before both.
+
+use chrono::TimeDelta;
+
+use super::{Context, Error};
+use crate::config::{self, Filterable, Knobs, Schema, Update};
+use crate::engine::capabilities::{Capabilities, Remark, fitting};
+use crate::engine::model::{JobName, ObjectKind};
+use crate::report;
+use crate::scim::{self, Lesson};
+use crate::store::{Learned, Store};
+
+/// For so long what was read is not read again.
+const AGE: TimeDelta = TimeDelta::days(1);
+
+/// A job as its target needs it.
+pub(super) struct Adapted {
+    pub(super) job: config::Job,
+    /// Mappings that do not fit what the target reports.
+    pub(super) remarks: Vec<Remark>,
+}
+
+/// What the target is known to report.
+pub(super) fn capabilities(store: &Store, job: &JobName) -> Result<Capabilities, Error> {
+    let described = store.described(job)?;
+    Ok(described.map_or_else(Capabilities::default, |(text, _)| scim::capabilities(&text)))
+}
+
+/// The job with what is known of its target.
+pub(super) fn adapted(store: &Store, job: &config::Job) -> Result<Adapted, Error> {
+    let capabilities = capabilities(store, &job.rules.name)?;
+    let learned = store.learned(&job.rules.name)?;
+    Ok(adapt(job, &capabilities, &learned))
+}
+
+fn adapt(job: &config::Job, capabilities: &Capabilities, learned: &[Learned]) -> Adapted {
+    let mut job = job.clone();
+    let mut known = Knobs::default();
+    for Learned { knob, word, .. } in learned {
+        known.set(knob, word);
+    }
+    let mut reported = Knobs::default();
+    if capabilities.patch == Some(false) {
+        reported.update = Some(Update::Put);
+    }
+    let dialect = &mut job.target.dialect;
+    dialect.knobs = dialect.knobs.or(known).or(reported);
+    if capabilities.filter == Some(false) {
+        let Filterable { users, groups } = &mut dialect.filterable;
+        users.get_or_insert_default();
+        groups.get_or_insert_default();
+    }
+    if let (None, Some(most)) = (dialect.page_size, capabilities.max_results) {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        dialect.page_size = Some(most.min(dialect.page_size()));
+    }
+    let mut remarks = capabilities.remarks(&job.rules);
+    match dialect.knobs.form().schema {
+        Schema::Remark => {}
+        Schema::Ignore => remarks.clear(),
+        Schema::Trust => {
+            job.rules = fitting(job.rules, &remarks);
+            let left = capabilities.remarks(&job.rules);
+            if left.len() < remarks.len() {
+                // Another job in the sense of product rule 11.
+                job.fingerprint = format!("{} {:x}", job.fingerprint, remarks.len());
+            }
+            remarks = left;
+        }
+    }
+    Adapted { job, remarks }
+}
+
+/// Reads what the target reports, where it is due and the cycle has something to do. `true`: it was read.
+pub(super) async fn discover(context: &Context<'_>) -> Result<bool, Error> {
+    let now = (context.agent.now)();
+    let name = context.job.rules.name.clone();
+    let is_partial = context.options.only.is_some();
+    let is_due = context
+        .state(move |store| {
+            let described = store.described(&name)?;
+            if described.is_some_and(|(_, read)| now.signed_duration_since(read) < AGE) {
+                return Ok(false);
+            }
+            let mut is_due = is_partial;
+            for kind in ObjectKind::ALL {
+                is_due = is_due || !store.candidates(&name, kind)?.is_empty();
+            }
+            Ok(is_due)
+        })
+        .await?;
+    if !is_due {
+        return Ok(false);
+    }
+    let name = context.job.rules.name.clone();
+    let text = match context.reader.discover().await {
+        Ok(text) => text,
+        // The look-ups that follow say whether the target is down.
+        Err(error) if error.is_stop() => return Err(Error::Stopped),
+        Err(error) => {
+            tracing::info!(job = %name, %error, "the target does not report what it can do");
+            return Ok(false);
+        }
+    };
+    let capabilities = scim::capabilities(&text);
+    tracing::info!(job = %name, "the target reports: {}", report::capabilities(&capabilities));
+    context
+        .state(move |store| store.note_described(&name, &text, now))
+        .await?;
+    Ok(true)
+}
+
+/// The remarks about the mappings of a job and what to do, as far as the state knows the target.
+pub(crate) fn known_remarks(store: &Store, job: &config::Job) -> Result<Vec<Remark>, Error> {
+    Ok(adapted(store, job)?.remarks)
+}
+
+impl Context<'_> {
+    /// Notes what an answer of the target taught, for the cycles that follow.
+    pub(super) async fn learn(&self, lesson: Lesson, evidence: String) -> Result<(), Error> {
+        let learned = Learned {
+            knob: lesson.knob.to_owned(),
+            word: lesson.word.to_owned(),
+            evidence,
+            at: (self.agent.now)(),
+        };
+        let job = self.job.rules.name.clone();
+        self.state(move |store| store.note_learned(&job, &learned))
+            .await
+    }
+}

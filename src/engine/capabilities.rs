@@ -1,0 +1,160 @@
+//! What a target reports of itself (RFC 7643 sections 5 to 7), and which mappings do not fit it. Targets
+//! leave parts out and report what is not so: everything here may be unknown, and nothing is believed
+//! against an answer.
+
+use std::collections::BTreeMap;
+
+use super::job::Job;
+use super::model::schema::{CORE_GROUP, CORE_USER};
+use super::model::{ObjectKind, TargetPath};
+
+/// `None`: not reported.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Capabilities {
+    pub(crate) patch: Option<bool>,
+    pub(crate) filter: Option<bool>,
+    pub(crate) bulk: Option<bool>,
+    pub(crate) etag: Option<bool>,
+    /// Resources that one page of a list holds at most.
+    pub(crate) max_results: Option<u64>,
+    pub(crate) groups: Option<bool>,
+    /// By the URN, in lower case.
+    pub(crate) schemas: BTreeMap<String, Attributes>,
+}
+
+/// The attributes of a schema, or the sub-attributes of an attribute, by their names in lower case.
+pub(crate) type Attributes = BTreeMap<String, Attribute>;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Attribute {
+    pub(crate) name: String,
+    pub(crate) is_read_only: bool,
+    pub(crate) required: bool,
+    /// Empty where none are reported.
+    pub(crate) sub_attributes: Attributes,
+}
+
+/// A mapping that does not fit what the target reports.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Remark {
+    ReadOnly {
+        kind: ObjectKind,
+        path: TargetPath,
+    },
+    Unknown {
+        kind: ObjectKind,
+        path: TargetPath,
+    },
+    /// No mapping writes what a create must hold.
+    Missing {
+        kind: ObjectKind,
+        attribute: String,
+    },
+}
+
+/// Attributes that every resource has and no schema lists (RFC 7643 section 3.1).
+const COMMON: [&str; 4] = ["id", "externalid", "meta", "schemas"];
+
+impl Capabilities {
+    /// The mappings that do not fit.
+    pub(crate) fn remarks(&self, job: &Job) -> Vec<Remark> {
+        let kinds = ObjectKind::ALL.into_iter();
+        let kinds = kinds.filter(|kind| job.rules(*kind).enabled);
+        kinds.flat_map(|kind| self.remarks_of(job, kind)).collect()
+    }
+
+    fn remarks_of(&self, job: &Job, kind: ObjectKind) -> Vec<Remark> {
+        let Some(core) = self.core(kind) else {
+            return Vec::new();
+        };
+        let mappings = &job.rules(kind).mappings;
+        let misfits = mappings.iter().filter_map(|mapping| {
+            let path = mapping.target.clone();
+            match self.find(kind, &path) {
+                Known::Unknown => Some(Remark::Unknown { kind, path }),
+                Known::ReadOnly => Some(Remark::ReadOnly { kind, path }),
+                Known::Writable => None,
+            }
+        });
+        let is_mapped = |name: &str| {
+            let mut targets = mappings.iter().map(|mapping| &mapping.target);
+            targets
+                .any(|path| path.schema().is_none() && path.attribute().eq_ignore_ascii_case(name))
+        };
+        let required = core.values().filter(|attribute| {
+            let name = attribute.name.as_str();
+            attribute.required
+                && !attribute.is_read_only
+                && !COMMON.contains(&name.to_lowercase().as_str())
+                && !is_mapped(name)
+        });
+        let missing = required.map(|attribute| Remark::Missing {
+            kind,
+            attribute: attribute.name.clone(),
+        });
+        misfits.chain(missing).collect()
+    }
+
+    /// The core schema, as far as it is a whole one: without the attribute that names the resource it
+    /// says nothing of the others either.
+    fn core(&self, kind: ObjectKind) -> Option<&Attributes> {
+        let (urn, name) = match kind {
+            ObjectKind::User => (CORE_USER, "username"),
+            ObjectKind::Group => (CORE_GROUP, "displayname"),
+        };
+        let core = self.schemas.get(&urn.to_lowercase())?;
+        core.contains_key(name).then_some(core)
+    }
+
+    fn find(&self, kind: ObjectKind, path: &TargetPath) -> Known {
+        let attributes = match path.schema() {
+            Some(urn) => self.schemas.get(&urn.to_lowercase()),
+            None => self.core(kind),
+        };
+        let name = path.attribute().to_lowercase();
+        if path.schema().is_none() && COMMON.contains(&name.as_str()) {
+            return Known::Writable;
+        }
+        let Some(attribute) = attributes.and_then(|all| all.get(&name)) else {
+            return Known::Unknown;
+        };
+        if attribute.is_read_only {
+            return Known::ReadOnly;
+        }
+        match path.sub_attribute() {
+            Some(sub) if !attribute.sub_attributes.is_empty() => {
+                match attribute.sub_attributes.get(&sub.to_lowercase()) {
+                    None => Known::Unknown,
+                    Some(sub) if sub.is_read_only => Known::ReadOnly,
+                    Some(_) => Known::Writable,
+                }
+            }
+            _ => Known::Writable,
+        }
+    }
+}
+
+enum Known {
+    Unknown,
+    ReadOnly,
+    Writable,
+}
+
+/// The job without the mappings that do not fit, for a target whose schemas are trusted. Those that
+/// objects are found by stay.
+pub(crate) fn fitting(mut job: Job, remarks: &[Remark]) -> Job {
+    let drop_from = |rules: &mut super::job::Rules, of: ObjectKind| {
+        rules.mappings.retain(|mapping| {
+            mapping.matching.is_some()
+                || !remarks.iter().any(|remark| match remark {
+                    Remark::ReadOnly { kind, path } | Remark::Unknown { kind, path } => {
+                        *kind == of && *path == mapping.target
+                    }
+                    Remark::Missing { .. } => false,
+                })
+        });
+    };
+    drop_from(&mut job.users, ObjectKind::User);
+    drop_from(&mut job.groups, ObjectKind::Group);
+    job
+}

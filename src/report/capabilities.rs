@@ -1,0 +1,63 @@
+//! What a target reports of itself, and the mappings that do not fit it.
+
+use super::sentence::clean;
+use crate::engine::capabilities::{Capabilities, Remark};
+
+/// In one line.
+pub(crate) fn capabilities(capabilities: &Capabilities) -> String {
+    let Capabilities {
+        patch,
+        filter,
+        bulk,
+        etag,
+        max_results,
+        groups,
+        schemas,
+    } = capabilities;
+    let mut words = Vec::new();
+    for (what, supported) in [
+        ("PATCH", patch),
+        ("filters", filter),
+        ("bulk", bulk),
+        ("ETags", etag),
+        ("groups", groups),
+    ] {
+        words.extend(supported.map(|yes| format!("{}{what}", if yes { "" } else { "no " })));
+    }
+    words.extend(max_results.map(|most| format!("at most {most} in a page")));
+    if !schemas.is_empty() {
+        words.push("schemas".to_owned());
+    }
+    if words.is_empty() {
+        "nothing about itself; PATCH and filters are assumed".to_owned()
+    } else {
+        words.join(", ")
+    }
+}
+
+pub(crate) fn remark(remark: &Remark) -> String {
+    match remark {
+        Remark::ReadOnly { kind, path } => format!(
+            "{} of {kind}s is read-only in the target, says its schema",
+            clean(&path.to_string())
+        ),
+        Remark::Unknown { kind, path } => format!(
+            "{} of {kind}s is not in the target's schema",
+            clean(&path.to_string())
+        ),
+        Remark::Missing { kind, attribute } => format!(
+            "the target requires {} of {kind}s, which no mapping writes",
+            clean(attribute)
+        ),
+    }
+}
+
+pub(crate) fn remark_remedy(remark: &Remark) -> &'static str {
+    match remark {
+        Remark::ReadOnly { .. } | Remark::Unknown { .. } => {
+            "if the target refuses it, write target.schema = \"trust\", or remove the mapping \
+             (remove = true)"
+        }
+        Remark::Missing { .. } => "add a mapping for it",
+    }
+}

@@ -1,0 +1,107 @@
+//! What is known of a job's target itself: what it reports of itself, with the day on which that was read,
+//! and the knobs that its answers taught, with the evidence.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{OptionalExtension as _, params};
+
+use super::jobs::ensure_job;
+use super::wire::Column;
+use super::{Error, Store};
+use crate::engine::model::JobName;
+
+/// A knob that an answer of the target taught.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Learned {
+    pub(crate) knob: String,
+    pub(crate) word: String,
+    /// The target's answer.
+    pub(crate) evidence: String,
+    pub(crate) at: DateTime<Utc>,
+}
+
+impl Store {
+    /// What the target reports of itself, as it was read, and when.
+    pub(crate) fn described(
+        &self,
+        job: &JobName,
+    ) -> Result<Option<(String, DateTime<Utc>)>, Error> {
+        self.read("look up what the target reports", |state| {
+            state
+                .prepare_cached(
+                    "SELECT text, read FROM described JOIN jobs ON jobs.key = described.job
+                     WHERE jobs.name = ?1",
+                )?
+                .query_row(params![job], |row| {
+                    let Column(read) = row.get(1)?;
+                    Ok((row.get(0)?, read))
+                })
+                .optional()
+        })
+    }
+
+    pub(crate) fn note_described(
+        &self,
+        job: &JobName,
+        text: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        self.write("note what the target reports", |state| {
+            let job = ensure_job(state, job)?;
+            state.run(
+                "INSERT OR REPLACE INTO described (job, text, read) VALUES (?1, ?2, ?3)",
+                params![job, text, Column(now)],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// The knobs that were learned.
+    pub(crate) fn learned(&self, job: &JobName) -> Result<Vec<Learned>, Error> {
+        self.read("look up what was learned of the target", |state| {
+            state
+                .prepare_cached(
+                    "SELECT knob, word, evidence, at FROM learned JOIN jobs ON jobs.key = learned.job
+                     WHERE jobs.name = ?1 ORDER BY knob",
+                )?
+                .query_map(params![job], |row| {
+                    Ok(Learned {
+                        knob: row.get(0)?,
+                        word: row.get(1)?,
+                        evidence: row.get(2)?,
+                        at: row.get::<_, Column<_>>(3)?.0,
+                    })
+                })?
+                .collect()
+        })
+    }
+
+    pub(crate) fn note_learned(&self, job: &JobName, learned: &Learned) -> Result<(), Error> {
+        let Learned {
+            knob,
+            word,
+            evidence,
+            at,
+        } = learned;
+        self.write("note what was learned of the target", |state| {
+            let job = ensure_job(state, job)?;
+            state.run(
+                "INSERT OR REPLACE INTO learned (job, knob, word, evidence, at)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![job, knob, word, evidence, Column(*at)],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Forgets all of it: the address is another, or everything is read again.
+    pub(crate) fn forget_target(&self, job: &JobName) -> Result<(), Error> {
+        self.write("forget what is known of the target", |state| {
+            let Some(job) = state.job(job)? else {
+                return Ok(());
+            };
+            state.run("DELETE FROM described WHERE job = ?1", params![job])?;
+            state.run("DELETE FROM learned WHERE job = ?1", params![job])?;
+            Ok(())
+        })
+    }
+}
