@@ -155,7 +155,7 @@ pub(super) struct Sync {
     #[command(flatten)]
     pub(super) jobs: Jobs,
 
-    /// Evaluate every object, not only those that changed
+    /// Evaluate every object, and compare linked objects with what the target really holds
     #[arg(long)]
     pub(super) initial: bool,
 
@@ -167,6 +167,10 @@ pub(super) struct Sync {
 pub(super) struct Plan {
     #[command(flatten)]
     pub(super) jobs: Jobs,
+
+    /// Evaluate every object, and compare linked objects with what the target really holds
+    #[arg(long)]
+    pub(super) initial: bool,
 
     #[command(flatten)]
     pub(super) only: Only,

@@ -33,7 +33,7 @@ pub(super) async fn plan(
     let config = Arc::new(load::config(output, file)?);
     let jobs = load::jobs(&config, &arguments.jobs.jobs)?;
     let mut reports = Reports::begin(&wanted, scheduler::now())?;
-    let options = arguments.only.into_options(false);
+    let options = arguments.only.into_options(arguments.initial);
     let store = Arc::new(Store::open_plan(&config.state_path)?);
     let interrupt = Interrupt::listen(output)?;
     let agent = Agent::new(

@@ -24,6 +24,7 @@ pub(super) fn of(rules: &Job, application: &Application, base_url: &str) -> Stri
         scope,
         one_group_each,
         nested_members,
+        safety: _,
         limits: _, // Limits judge a plan; they do not make it.
     } = rules;
     let mut text = format!("{MEANING}\n");
@@ -192,7 +193,7 @@ fn value_text(value: &Value) -> String {
 mod tests {
     use super::*;
     use crate::engine::filter::Clause;
-    use crate::engine::job::{Limit, Limits};
+    use crate::engine::job::{Limit, Limits, Safety};
     use crate::engine::mapping::Mappings;
     use crate::engine::model::{JobName, ObjectKind};
 
@@ -228,6 +229,7 @@ mod tests {
             },
             one_group_each: false,
             nested_members: true,
+            safety: Safety::default(),
             limits: Limits {
                 max_deletions: Some(Limit::Count(1)),
                 max_membership_removals: None,

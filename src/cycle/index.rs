@@ -24,8 +24,12 @@ pub(super) struct Index<'a> {
     places: Vec<u64>,
     /// Where the object begins that has a value of this fingerprint; in order once all are there.
     hits: Vec<(u64, u64)>,
-    /// Fingerprints of the ids, likewise.
-    ids: Vec<u64>,
+    /// The same for the ids.
+    ids: Vec<(u64, u64)>,
+    /// The places of the paths at which any object has a value.
+    shown: BTreeSet<u64>,
+    /// Any object has a member.
+    shows_members: bool,
 }
 
 impl<'a> Index<'a> {
@@ -47,6 +51,25 @@ impl<'a> Index<'a> {
         kind: ObjectKind,
         wanted: &[&[MatchKey]],
     ) -> Result<Self, scim::Error> {
+        let mut kept = paths(context, kind, wanted);
+        if context.is_first && kind == ObjectKind::User {
+            for name in ["userName", "active"].map(named) {
+                if !kept.contains(&name) {
+                    kept.push(name);
+                }
+            }
+        }
+        Self::with(context, list, kind, wanted, kept).await
+    }
+
+    /// The same with these paths of each object.
+    pub(super) async fn with(
+        context: &'a Context<'a>,
+        list: scim::Listing,
+        kind: ObjectKind,
+        wanted: &[&[MatchKey]],
+        kept: Vec<TargetPath>,
+    ) -> Result<Self, scim::Error> {
         let mappings = &context.job.rules.rules(kind).mappings;
         let mut matched: BTreeSet<TargetPath> = mappings
             .iter()
@@ -54,14 +77,8 @@ impl<'a> Index<'a> {
             .map(|mapping| mapping.target.clone())
             .collect();
         matched.extend(wanted.iter().copied().flatten().map(|key| key.path.clone()));
-        let mut kept = paths(context, kind, wanted);
         if context.is_first && kind == ObjectKind::User {
             matched.extend(address_paths(mappings).cloned());
-            for name in ["userName", "active"].map(named) {
-                if !kept.contains(&name) {
-                    kept.push(name);
-                }
-            }
         }
         let mut index = Self::new(mappings, kept);
         context
@@ -72,7 +89,7 @@ impl<'a> Index<'a> {
         Ok(index)
     }
 
-    fn new(mappings: &'a Mappings, paths: Vec<TargetPath>) -> Self {
+    pub(super) fn new(mappings: &'a Mappings, paths: Vec<TargetPath>) -> Self {
         Self {
             mappings,
             paths,
@@ -80,13 +97,15 @@ impl<'a> Index<'a> {
             places: Vec::new(),
             hits: Vec::new(),
             ids: Vec::new(),
+            shown: BTreeSet::new(),
+            shows_members: false,
         }
     }
 
-    fn add(&mut self, object: &TargetObject, matched: &BTreeSet<TargetPath>) {
+    pub(super) fn add(&mut self, object: &TargetObject, matched: &BTreeSet<TargetPath>) {
         let place = self.packed.len() as u64;
         self.places.push(place);
-        self.ids.push(fingerprint(object.id.as_str()));
+        self.ids.push((fingerprint(object.id.as_str()), place));
         for path in matched {
             let value = object.attributes.get(path);
             let value = value.and_then(|value| searched(self.mappings, path, value));
@@ -103,11 +122,25 @@ impl<'a> Index<'a> {
         for (number, value) in kept {
             packer.number(number);
             packer.value(value);
+            self.shown.insert(number);
+        }
+        self.shows_members |= object
+            .members
+            .as_ref()
+            .is_some_and(|members| !members.is_empty());
+        packer.number(
+            object
+                .members
+                .as_ref()
+                .map_or(0, |members| members.len() as u64 + 1),
+        );
+        for member in object.members.iter().flatten() {
+            packer.text(member.as_str());
         }
         self.packed.extend(packer.finish());
     }
 
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.hits.sort_unstable();
         self.ids.sort_unstable();
         self.hits.shrink_to_fit();
@@ -125,9 +158,29 @@ impl<'a> Index<'a> {
 
     /// Whether the list has this object, as far as a fingerprint tells.
     pub(super) fn contains(&self, target: &TargetId) -> bool {
-        self.ids
-            .binary_search(&fingerprint(target.as_str()))
-            .is_ok()
+        let mark = fingerprint(target.as_str());
+        let found = self.ids.binary_search_by_key(&mark, |(one, _)| *one);
+        found.is_ok()
+    }
+
+    /// The object with this id.
+    pub(super) fn get(&self, target: &TargetId) -> Option<TargetObject> {
+        let mark = fingerprint(target.as_str());
+        let from = self.ids.partition_point(|(one, _)| *one < mark);
+        let places = self.ids[from..].iter().take_while(|(one, _)| *one == mark);
+        let mut objects = places.filter_map(|(_, place)| self.unpack(*place));
+        objects.find(|object| object.id == *target)
+    }
+
+    pub(super) fn shows_members(&self) -> bool {
+        self.shows_members
+    }
+
+    /// The paths at which any object has a value.
+    pub(super) fn shown(&self) -> BTreeSet<TargetPath> {
+        let paths = (0..).zip(&self.paths);
+        let shown = paths.filter(|(number, _)| self.shown.contains(number));
+        shown.map(|(_, path)| path.clone()).collect()
     }
 
     pub(super) fn find(&self, keys: &[MatchKey], is_given_up: GivenUp<'_>) -> Found {
@@ -158,10 +211,18 @@ impl<'a> Index<'a> {
             let number = usize::try_from(unpacker.number().ok()?).ok()?;
             Some((self.paths.get(number)?.clone(), unpacker.value().ok()?))
         });
+        let attributes = attributes.collect::<Option<_>>()?;
+        let members = match unpacker.number().ok()? {
+            0 => None,
+            more => {
+                let members = (1..more).map(|_| unpacker.text().ok().map(TargetId::new));
+                Some(members.collect::<Option<_>>()?)
+            }
+        };
         Some(TargetObject {
             id,
-            attributes: attributes.collect::<Option<_>>()?,
-            members: None,
+            attributes,
+            members,
         })
     }
 }

@@ -7,6 +7,7 @@ mod apply;
 mod capabilities;
 mod check;
 mod confirm;
+mod drift;
 mod error;
 mod facts;
 mod gone;
@@ -65,7 +66,8 @@ use self::tenant::{Reading, Tenant, Want};
 /// What a cycle is asked for beyond the job itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
-    /// Evaluate everything, whatever the watermark says.
+    /// Evaluate everything, whatever the watermark says, and compare linked objects with what the target
+    /// really holds.
     pub(crate) initial: bool,
     /// Only this object, by id, principal name or display name.
     pub(crate) only: Option<(ObjectKind, String)>,
@@ -230,7 +232,7 @@ impl Agent {
         let context = &*context;
         let name = &context.job.rules.name;
         let is_full = reading.kind == CycleKind::Initial;
-        let verified = same_target::verify(context, cycle, is_full).await?;
+        let verified = self.verify(context, cycle, is_full).await?;
         let cutoff = self.store.begin_evaluation(name)?;
         let judged = self
             .judge(context, cycle, &reading, cutoff, &verified, Whom::All)
@@ -262,6 +264,21 @@ impl Agent {
             tally.reached_end &= waiting.is_empty();
         }
         record::finish(context, cycle, started, judged, tally).await
+    }
+
+    /// What is found out about the target before a plan is made: whether it is still ours and, if so and
+    /// where that is asked for, what it really holds.
+    async fn verify(
+        &self,
+        context: &Context<'_>,
+        cycle: i64,
+        is_full: bool,
+    ) -> Result<Verified, Error> {
+        let mut verified = same_target::verify(context, cycle, is_full).await?;
+        if context.options.initial && verified.unsure.is_none() {
+            verified.warnings.extend(drift::look(context).await?);
+        }
+        Ok(verified)
     }
 
     /// Carries out a plan that was judged.
@@ -321,7 +338,7 @@ impl Agent {
         let reading = self.tenant.reading(due, context.want()).await?;
         context.discover().await?;
         let is_full = reading.kind == CycleKind::Initial;
-        let verified = same_target::verify(&context, cycle, is_full).await?;
+        let verified = self.verify(&context, cycle, is_full).await?;
         let cutoff = self.store.begin_evaluation(name)?;
         let judged = self
             .judge(&context, cycle, &reading, cutoff, &verified, Whom::AllNow)

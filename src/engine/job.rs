@@ -16,6 +16,7 @@ pub(crate) struct Job {
     /// The target takes groups as members of groups.
     pub(crate) nested_members: bool,
     pub(crate) limits: Limits,
+    pub(crate) safety: Safety,
 }
 
 impl Job {
@@ -92,6 +93,20 @@ pub(crate) struct Limits {
     pub(crate) max_deletions: Option<Limit>,
     /// Members taken out of groups.
     pub(crate) max_membership_removals: Option<Limit>,
+}
+
+/// What of `[jobs.safety]` is no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Safety {
+    pub(crate) on_drift: OnDrift,
+}
+
+/// What is done where the target holds something else than was last written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum OnDrift {
+    #[default]
+    Repair,
+    Report,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -400,7 +400,7 @@ fn groups_text(groups: &[GroupAround]) -> Vec<Value> {
 mod tests {
     use super::*;
     use crate::engine::filter::{Clause, ClauseFailure, ClauseGroup, Filter};
-    use crate::engine::job::{Actions, Limit, Limits, Rules, Scope, WhenOutOfScope};
+    use crate::engine::job::{Actions, Limit, Limits, Rules, Safety, Scope, WhenOutOfScope};
     use crate::engine::mapping::Mappings;
     use crate::engine::model::{Attributes, JobName, Key};
 
@@ -429,6 +429,7 @@ mod tests {
             },
             one_group_each: false,
             nested_members: true,
+            safety: Safety::default(),
             limits: Limits {
                 max_deletions: Some(Limit::Count(500)),
                 max_membership_removals: None,

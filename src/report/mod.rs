@@ -3,6 +3,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod capabilities;
+mod drift;
 mod entry;
 pub(crate) mod eval;
 pub(crate) mod html;

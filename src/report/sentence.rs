@@ -394,6 +394,7 @@ pub(crate) fn warning(warning: &Warning) -> String {
             name(subject),
             clean(target.as_str())
         ),
+        Warning::Drift(drifted) => super::drift::sentence(drifted),
     }
 }
 

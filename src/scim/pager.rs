@@ -34,12 +34,17 @@ pub(super) struct Pages<'a> {
     pub(super) connection: &'a Connection,
     pub(super) hidden: &'a Hidden,
     pub(super) kind: ObjectKind,
+    pub(super) with_members: bool,
 }
 
 impl Pages<'_> {
     /// Reads the page that begins at `start` (counted from 1).
     pub(super) async fn fetch(&self, start: usize, count: usize) -> Result<Page, Error> {
-        let mut parameters = without_members(self.kind);
+        let mut parameters = if self.with_members {
+            Vec::new()
+        } else {
+            without_members(self.kind)
+        };
         parameters.push(("startIndex", start.to_string()));
         parameters.push(("count", count.to_string()));
         let repeat = Idempotency::Always;
@@ -88,7 +93,8 @@ impl Pages<'_> {
             let mut starts_over = false;
             let length = list.resources.len();
             for (position, resource) in list.resources.iter().enumerate() {
-                let Some(object) = resource::target_object(self.kind, resource, paths, false)
+                let Some(object) =
+                    resource::target_object(self.kind, resource, paths, self.with_members)
                 else {
                     return Err(incomplete(exchange, "a resource has no id"));
                 };

@@ -50,6 +50,7 @@ pub(crate) enum Nobody {
 #[derive(Debug)]
 pub(crate) struct Listing {
     kind: ObjectKind,
+    with_members: bool,
     paths: Vec<TargetPath>,
     first: Page,
 }
@@ -213,14 +214,32 @@ impl Reader {
         kind: ObjectKind,
         paths: &[TargetPath],
     ) -> Result<Listing, Error> {
-        let first = self
-            .pages(kind)
-            .fetch(1, self.connection.page_size())
-            .await?;
+        self.first_page_of(self.pages(kind), paths).await
+    }
+
+    /// The same with the members of groups.
+    pub(crate) async fn first_page_with_members(
+        &self,
+        kind: ObjectKind,
+        paths: &[TargetPath],
+    ) -> Result<Listing, Error> {
+        let pages = Pages {
+            with_members: true,
+            ..self.pages(kind)
+        };
+        self.first_page_of(pages, paths).await
+    }
+
+    async fn first_page_of(
+        &self,
+        pages: Pages<'_>,
+        paths: &[TargetPath],
+    ) -> Result<Listing, Error> {
         Ok(Listing {
-            kind,
+            kind: pages.kind,
+            with_members: pages.with_members,
             paths: paths.to_vec(),
-            first,
+            first: pages.fetch(1, self.connection.page_size()).await?,
         })
     }
 
@@ -231,8 +250,17 @@ impl Reader {
         listing: Listing,
         each: impl FnMut(TargetObject),
     ) -> Result<Complete<ListSummary>, Error> {
-        let Listing { kind, paths, first } = listing;
-        self.pages(kind).read_all(&paths, first, each).await
+        let Listing {
+            kind,
+            with_members,
+            paths,
+            first,
+        } = listing;
+        let pages = Pages {
+            with_members,
+            ..self.pages(kind)
+        };
+        pages.read_all(&paths, first, each).await
     }
 
     fn pages(&self, kind: ObjectKind) -> Pages<'_> {
@@ -240,6 +268,7 @@ impl Reader {
             connection: &self.connection,
             hidden: &self.hidden,
             kind,
+            with_members: false,
         }
     }
 

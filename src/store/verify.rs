@@ -52,6 +52,13 @@ impl Store {
         })
     }
 
+    /// The objects of this kind that are linked.
+    pub(crate) fn linked_keys(&self, job: &JobName, kind: ObjectKind) -> Result<Vec<Key>, Error> {
+        self.read(LOOK_UP, |state| {
+            linked_keys(state, state.job_or_none(job)?, kind)
+        })
+    }
+
     pub(crate) fn links(&self, job: &JobName, keys: &[Key]) -> Result<BTreeMap<Key, Link>, Error> {
         self.read(LOOK_UP, |state| {
             sets::links(state, state.job_or_none(job)?, keys)
@@ -80,14 +87,8 @@ struct Draw {
 
 impl Draw {
     fn new(state: &State, job: i64, kind: ObjectKind, seed: u64) -> rusqlite::Result<Self> {
-        let links: Vec<i64> = state.column(
-            "SELECT link FROM links WHERE job = ?1 AND kind = ?2",
-            params![job, kind],
-        )?;
-        let mut left: Vec<Key> = links.into_iter().map(key_of).collect();
-        left.sort_unstable();
         Ok(Self {
-            left,
+            left: linked_keys(state, job, kind)?,
             random: fastrand::Rng::with_seed(seed),
         })
     }
@@ -119,4 +120,14 @@ fn is_active(link: &Link) -> bool {
     let is_inactive =
         |(path, value): (&TargetPath, &Value)| path.is_active() && *value == Value::Boolean(false);
     !link.sent.iter().any(is_inactive)
+}
+
+fn linked_keys(state: &State, job: i64, kind: ObjectKind) -> rusqlite::Result<Vec<Key>> {
+    let links: Vec<i64> = state.column(
+        "SELECT link FROM links WHERE job = ?1 AND kind = ?2",
+        params![job, kind],
+    )?;
+    let mut keys: Vec<Key> = links.into_iter().map(key_of).collect();
+    keys.sort_unstable();
+    Ok(keys)
 }

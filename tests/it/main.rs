@@ -15,6 +15,7 @@ mod confirm;
 mod crash;
 mod credentials;
 mod cycles;
+mod drift;
 mod eval;
 mod faults;
 mod foreign;

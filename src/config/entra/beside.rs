@@ -7,7 +7,7 @@ use crate::config::knobs::{KNOBS, MemberRemove};
 use crate::config::resolve::{CONCURRENCY, INTERVAL, MEMBER_CHUNK, TIMEOUT, VISIBILITY_DELAY};
 use crate::config::settings::{Application, DialectSettings, Job, Schedule, Target};
 use crate::engine::job::{
-    self, GroupObjects, Limit, Limits, Rules, Scope, ScopeMode, WhenOutOfScope,
+    self, GroupObjects, Limit, Limits, OnDrift, Rules, Safety, Scope, ScopeMode, WhenOutOfScope,
 };
 use crate::engine::model::ObjectKind;
 
@@ -31,6 +31,7 @@ pub(super) fn list(job: &Job) -> Vec<Left> {
         one_group_each,
         nested_members,
         limits,
+        safety,
     } = rules;
     let mut list = List(Vec::new());
     if !enabled {
@@ -59,6 +60,11 @@ pub(super) fn list(job: &Job) -> Vec<Left> {
         list.leave("groups", "nested_members = false", why);
     }
     list.limits(*limits);
+    let Safety { on_drift } = safety;
+    if *on_drift == OnDrift::Report {
+        let why = "Entra does not compare what the target holds";
+        list.leave("safety", "on_drift = \"report\"", why);
+    }
     list.schedule(schedule);
     list.0
 }
@@ -360,6 +366,7 @@ nested_members = false
 [jobs.safety]
 max_deletions = "10%"
 max_membership_removals = "20%"
+on_drift = "report"
 [jobs.schedule]
 cron = "0 30 6 * * Mon-Fri"
 timezone = "Europe/Berlin"
@@ -443,6 +450,7 @@ interval = "5m"
         groups: nested_members = false: Entra sends groups as members where they are provisioned themselves
         safety: max_membership_removals = "20%": Entra has no limit of memberships
         safety: max_deletions = "10%": Entra's accidental deletion threshold is a number, and not part of the schema
+        safety: on_drift = "report": Entra does not compare what the target holds
         schedule: interval or cron, timezone, jitter: Entra runs its jobs about every 40 minutes
         "#);
         insta::assert_snapshot!(left(OTHER).join("\n"), @r#"

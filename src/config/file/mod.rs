@@ -99,9 +99,15 @@ pub(super) struct Job {
     pub(super) scope: Scope,
     pub(super) users: Rules,
     pub(super) groups: Rules,
+    pub(super) safety: Safety,
+    pub(super) schedule: Schedule,
+}
+
+#[derive(Debug)]
+pub(super) struct Safety {
     pub(super) max_deletions: Option<Typed<Limit>>,
     pub(super) max_membership_removals: Option<Typed<Limit>>,
-    pub(super) schedule: Schedule,
+    pub(super) on_drift: Option<Typed<String>>,
 }
 
 #[derive(Debug)]

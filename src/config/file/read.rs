@@ -11,7 +11,7 @@ use super::sections::{
 };
 use super::{
     Application, Clause, File, FilterGroup, Filterable, Flow, Job, Mapping, Preset, Provision,
-    Rules, Schedule, Scope, Source, Target,
+    Rules, Safety, Schedule, Scope, Source, Target,
 };
 use crate::config::document::Document;
 use crate::config::knobs::KNOBS;
@@ -70,8 +70,6 @@ impl Schedule {
 impl Job {
     fn read(table: &Table, log: &mut Log) -> Self {
         table.check_keys(&JOB, SECTIONS, log);
-        let safety = table.table_or_empty("safety", log);
-        safety.check_keys(&SAFETY, SECTIONS, log);
         let target = table.table("target", log);
         if !table.has("target") {
             log.problem(table.place.name("target").problem(
@@ -95,10 +93,21 @@ impl Job {
             scope: Scope::read(table, &SCOPE, SECTIONS, log),
             users: Rules::read(table, "users", &USERS, SECTIONS, log),
             groups: Rules::read(table, "groups", &GROUPS, SECTIONS, log),
-            max_deletions: read_limit(&safety, "max_deletions", log),
-            max_membership_removals: read_limit(&safety, "max_membership_removals", log),
+            safety: Safety::read(table, log),
             schedule: Schedule::read(table, &JOB_SCHEDULE, log),
             place: table.place.clone(),
+        }
+    }
+}
+
+impl Safety {
+    fn read(job: &Table, log: &mut Log) -> Self {
+        let table = job.table_or_empty("safety", log);
+        table.check_keys(&SAFETY, SECTIONS, log);
+        Self {
+            max_deletions: read_limit(&table, "max_deletions", log),
+            max_membership_removals: read_limit(&table, "max_membership_removals", log),
+            on_drift: table.text("on_drift", log),
         }
     }
 }

@@ -148,8 +148,10 @@ pub(super) const MAPPING: Section = section(
         "remove",
     ],
 );
-pub(super) const SAFETY: Section =
-    section("jobs.safety", &["max_deletions", "max_membership_removals"]);
+pub(super) const SAFETY: Section = section(
+    "jobs.safety",
+    &["max_deletions", "max_membership_removals", "on_drift"],
+);
 
 /// Every section of the configuration.
 pub(in crate::config) const SECTIONS: &[&Section] = &[

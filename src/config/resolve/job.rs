@@ -7,10 +7,12 @@ use super::rules::resolve_rules;
 use super::schedule::resolve_schedule;
 use super::scope::{resolve_provision, resolve_scope};
 use super::target::resolve_target;
+use crate::config::mapping::choose;
 use crate::config::problem::Log;
+use crate::config::reader::Typed;
 use crate::config::settings::{Application, Job};
 use crate::config::{file, fingerprint, mapping, preset};
-use crate::engine::job::{self, Limits, ScopeMode, WhenOutOfScope};
+use crate::engine::job::{self, Limit, Limits, OnDrift, Safety, ScopeMode, WhenOutOfScope};
 use crate::engine::mapping::Source;
 use crate::engine::model::{JobName, ObjectKind, source};
 
@@ -84,13 +86,8 @@ pub(super) fn resolve_job(
         scope,
         one_group_each: one_group_each.is_some_and(|typed| typed.value),
         nested_members: nested_members.is_none_or(|typed| typed.value),
-        limits: Limits {
-            max_deletions: job.max_deletions.as_ref().map(|limit| limit.value),
-            max_membership_removals: job
-                .max_membership_removals
-                .as_ref()
-                .map(|limit| limit.value),
-        },
+        limits: resolve_limits(&job.safety),
+        safety: resolve_safety(&job.safety, log),
     };
     check_job(job, &rules, log);
     preset::warn(&preset.users, rules.users.enabled, &job.users.place, log);
@@ -108,6 +105,24 @@ pub(super) fn resolve_job(
         schedule: schedule?,
         rules,
     })
+}
+
+fn resolve_limits(safety: &file::Safety) -> Limits {
+    let limit = |typed: &Option<Typed<Limit>>| typed.as_ref().map(|limit| limit.value);
+    Limits {
+        max_deletions: limit(&safety.max_deletions),
+        max_membership_removals: limit(&safety.max_membership_removals),
+    }
+}
+
+fn resolve_safety(safety: &file::Safety, log: &mut Log) -> Safety {
+    let words = [("repair", OnDrift::Repair), ("report", OnDrift::Report)];
+    let on_drift = safety.on_drift.as_ref();
+    Safety {
+        on_drift: on_drift
+            .and_then(|typed| choose(typed, &words, log))
+            .unwrap_or_default(),
+    }
 }
 
 fn resolve_application(application: &file::Application, log: &mut Log) -> Option<Application> {

@@ -203,11 +203,7 @@ impl Rule {
             Source::Constant(_) | Source::Expression(_) | Source::None => Read::Source,
         };
         let target = &mapping.target;
-        let is_whole = target.selector().is_none() && target.sub_attribute().is_none();
-        // What the target has at such a path is only ever added to.
-        let only_adds = mapping.multi_valued
-            && is_whole
-            && expression.is_some_and(|expression| expression.only_adds());
+        let only_adds = mapping.only_adds();
         let form = Form::of(kind, mapping, only_adds);
         let default = mapping.default.clone();
         Self {

@@ -50,6 +50,17 @@ impl Mapping {
             Source::Attribute(_) | Source::Constant(_) | Source::None => false,
         }
     }
+
+    /// Whether what the target has at its path is only ever added to.
+    pub(crate) fn only_adds(&self) -> bool {
+        let is_whole = self.target.selector().is_none() && self.target.sub_attribute().is_none();
+        match &self.source {
+            Source::Expression(expression) => {
+                self.multi_valued && is_whole && expression.only_adds()
+            }
+            Source::Attribute(_) | Source::Constant(_) | Source::None => false,
+        }
+    }
 }
 
 /// The form in which values at a path are the same when an object is looked for, by the mapping that

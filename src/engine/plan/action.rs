@@ -10,7 +10,7 @@ use crate::engine::model::{
     Held, HeldReference, Key, MatchKey, ObjectKind, SourceId, SourceObject, TargetId, TargetPath,
     Value, Via,
 };
-use crate::engine::plan::Proof;
+use crate::engine::plan::{Drifted, Proof};
 
 /// A number for each kind of object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -351,6 +351,8 @@ pub(crate) enum Warning {
     MatchedAnew { subject: Subject, target: TargetId },
     /// A mapping that does not fit what the target reports.
     Misfit(Remark),
+    /// The target holds something else than was last written.
+    Drift(Drifted),
 }
 
 impl Warning {
@@ -363,6 +365,7 @@ impl Warning {
             Self::Misfit(Remark::ReadOnly { .. }) => "read-only-attribute",
             Self::Misfit(Remark::Unknown { .. }) => "unknown-attribute",
             Self::Misfit(Remark::Missing { .. }) => "required-attribute",
+            Self::Drift(_) => "drift",
         }
     }
 }

@@ -224,7 +224,7 @@ pub(super) fn fold_case(current: &mut BTreeMap<TargetPath, Value>, desired: &Des
     }
 }
 
-fn means_the_same(shown: &Value, ours: &Value, folds: bool) -> bool {
+pub(super) fn means_the_same(shown: &Value, ours: &Value, folds: bool) -> bool {
     match (shown, ours) {
         (Value::Text(shown), Value::Text(ours)) => {
             shown == ours || folds && shown.to_lowercase() == ours.to_lowercase()

@@ -3,6 +3,7 @@
 mod action;
 mod decision;
 mod difference;
+mod drift;
 mod order;
 mod parts;
 mod planner;
@@ -16,6 +17,7 @@ pub(crate) use action::{
 };
 pub(crate) use decision::{ClassTotal, Decision, Draft, Header, Strangers, Totals};
 pub(crate) use difference::changes_anew;
+pub(crate) use drift::{Comparison, Difference, Drift, DriftRemedy, Drifted, members};
 pub(crate) use order::{Order, by_reference};
 pub(crate) use parts::{Remedy, attributes, halves, members_apart, unit, without_refused};
 pub(crate) use planner::{

@@ -33,6 +33,7 @@ impl Redactions {
             one_group_each: _,
             nested_members: _,
             limits: _,
+            safety: _,
         } = job;
         Self {
             users: Marked::of(users),

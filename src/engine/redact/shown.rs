@@ -12,8 +12,8 @@ use crate::engine::model::{
     Held, HeldReference, Key, MatchKey, ObjectKind, TargetId, TargetPath, Value,
 };
 use crate::engine::plan::{
-    Action, Change, HandOver, Operation, Pointer, Referenced, Skipped, Why, WhyOut, WhyRemoved,
-    WriteMode,
+    Action, Change, Drift, Drifted, HandOver, Operation, Pointer, Referenced, Skipped, Why, WhyOut,
+    WhyRemoved, WriteMode,
 };
 use crate::engine::record::{LinkRecord, LinkState};
 
@@ -64,6 +64,21 @@ impl Redactions {
             hide_in_key(marked, key);
         }
         Shown(Cow::Owned(shown))
+    }
+
+    pub(crate) fn drifted<'a>(&self, kind: ObjectKind, drifted: &'a Drifted) -> Shown<'a, Drifted> {
+        let marked = self.of_kind(kind);
+        let mut shown = Cow::Borrowed(drifted);
+        if let (Drift::Differs(_), false) = (&drifted.drift, marked.is_empty())
+            && let Drift::Differs(differences) = &mut shown.to_mut().drift
+        {
+            let hidden = differences.iter_mut();
+            for one in hidden.filter(|one| marked.paths.contains(&one.path)) {
+                let hide = |side: &Option<Value>| side.as_ref().map(|_| Value::text(REDACTED));
+                (one.sent, one.held) = (hide(&one.sent), hide(&one.held));
+            }
+        }
+        Shown(shown)
     }
 
     pub(crate) fn skipped<'a>(&self, skipped: &'a Skipped) -> Shown<'a, Skipped> {

@@ -1,11 +1,11 @@
 //! What a plan warns of.
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
-use super::value::subject_json;
+use super::value::{subject_json, value_json};
 use crate::engine::capabilities::Remark;
-use crate::engine::plan::{Strangers, Warning};
-use crate::report::sentence;
+use crate::engine::plan::{Difference, Drift, Drifted, Strangers, Warning};
+use crate::report::{drift, sentence};
 
 pub(super) fn warnings_json(warnings: &[Warning]) -> Json {
     warnings.iter().map(warning_json).collect()
@@ -49,7 +49,50 @@ fn warning_json(warning: &Warning) -> Json {
             "target": target.as_str(),
             "text": sentence::warning(warning),
         }),
+        Warning::Drift(drifted) => {
+            let mut object = drift_json(drifted);
+            object.insert("reason".to_owned(), json!(warning.word()));
+            object.insert("text".to_owned(), json!(sentence::warning(warning)));
+            Json::Object(object)
+        }
     }
+}
+
+/// What the target holds of an object instead of what was last written.
+pub(super) fn drift_json(drifted: &Drifted) -> Map<String, Json> {
+    let Drifted {
+        subject,
+        target,
+        drift: what,
+    } = drifted;
+    let differences: &[Difference] = match what {
+        Drift::Gone => &[],
+        Drift::Differs(differences) => differences,
+    };
+    let differences = differences.iter().map(|difference| {
+        let Difference {
+            path,
+            sent,
+            held,
+            remedy,
+        } = difference;
+        json!({
+            "attribute": path.to_string(),
+            "written": sent.as_ref().map(value_json),
+            "held": held.as_ref().map(value_json),
+            "remedy": drift::remedy_word(*remedy),
+        })
+    });
+    let fields = [
+        ("subject", subject_json(subject)),
+        ("target", json!(target.as_str())),
+        ("gone", json!(*what == Drift::Gone)),
+        ("differences", differences.collect()),
+    ];
+    let fields = fields.into_iter();
+    fields
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// Active accounts of no user in scope.

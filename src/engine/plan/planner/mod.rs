@@ -19,6 +19,7 @@ use self::fates::{Fate, Fates};
 use self::members::Group;
 use self::names::Names;
 pub(crate) use self::objects::Pending;
+pub(super) use self::parts::whole_lists;
 use self::references::Late;
 use self::several::Memberships;
 use self::unique::TakenValue;

@@ -21,7 +21,7 @@ pub(super) fn withheld_apart(
 }
 
 /// Takes out the attributes of which mappings write single elements: they are looked at, and not kept.
-pub(super) fn whole_lists(
+pub(in crate::engine::plan) fn whole_lists(
     mappings: &Mappings,
     current: &mut BTreeMap<TargetPath, Value>,
 ) -> BTreeMap<String, Value> {

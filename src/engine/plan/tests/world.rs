@@ -10,7 +10,7 @@ use crate::engine::expr::{AppRole, Expression};
 use crate::engine::filter::Filter;
 use crate::engine::guard::{self, Verdict};
 use crate::engine::job::{
-    Actions, GroupObjects, Job, Limit, Limits, Rules, Scope, ScopeMode, WhenOutOfScope,
+    Actions, GroupObjects, Job, Limit, Limits, Rules, Safety, Scope, ScopeMode, WhenOutOfScope,
 };
 use crate::engine::mapping::{Apply, Environment, Mapping, Mappings, OnEmpty, Source};
 use crate::engine::model::{
@@ -124,6 +124,7 @@ impl World {
                 },
                 one_group_each: false,
                 nested_members: true,
+                safety: Safety::default(),
                 limits: Limits {
                     max_deletions: Some(Limit::Count(500)),
                     max_membership_removals: None,

@@ -1,0 +1,384 @@
+//! What the target really holds of linked objects, compared with what was last written (`sync --initial`,
+//! `audit`): from one listing, or from reads where these are cheaper. What differs is put on record as the
+//! target holds it, so that the planner repairs it like any other difference; what is gone is matched anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt;
+
+use super::gone::{self, Missing, Whereabouts};
+use super::index::Index;
+use super::lookup;
+use super::{Context, Error, shown};
+use crate::engine::job::OnDrift;
+use crate::engine::model::{Key, Link, ObjectKind, TargetId, TargetObject, TargetPath, Value};
+use crate::engine::plan::{
+    self, Comparison, Difference, Drift, DriftRemedy, Drifted, Subject, Warning,
+};
+use crate::scim;
+use crate::store::Named;
+
+/// Links that are taken from the state at once.
+const CHUNK: usize = 500;
+
+/// Up to this many links, their own reads are not worth comparing with a list.
+const FEW: usize = 2;
+
+/// What the target holds of one kind of object.
+pub(super) struct Seen<'a> {
+    index: Index<'a>,
+    /// Objects that were to be read by themselves, and could not be.
+    unread: BTreeSet<Key>,
+    is_list: bool,
+}
+
+impl<'a> Seen<'a> {
+    pub(super) fn list(index: Index<'a>) -> Self {
+        Self {
+            index,
+            unread: BTreeSet::new(),
+            is_list: true,
+        }
+    }
+}
+
+/// Compares the linked objects of the job, or the one that the cycle is limited to.
+pub(super) async fn look(context: &Context<'_>) -> Result<Vec<Warning>, Error> {
+    let on_drift = context.job.rules.safety.on_drift;
+    let mut warnings = Vec::new();
+    for kind in ObjectKind::ALL {
+        let keys = linked(context, kind).await?;
+        if keys.is_empty() || !context.job.rules.rules(kind).enabled {
+            continue;
+        }
+        let seen = seen(context, kind, &keys).await?;
+        let drifted = compare(context, kind, &keys, &seen, on_drift).await?;
+        warnings.extend(drifted.into_iter().map(Warning::Drift));
+    }
+    Ok(warnings)
+}
+
+/// The linked objects of this kind that the cycle is about.
+pub(super) async fn linked(context: &Context<'_>, kind: ObjectKind) -> Result<Vec<Key>, Error> {
+    let job = context.job.rules.name.clone();
+    let only = context.options.only.clone();
+    context
+        .state(move |store| match only {
+            None => store.linked_keys(&job, kind),
+            Some((only, _)) if only != kind => Ok(Vec::new()),
+            Some((_, name)) => {
+                let found = store.find(kind, &name)?.into_iter();
+                let keys: Vec<Key> = found.map(|object| object.key).collect();
+                Ok(store.links(&job, &keys)?.into_keys().collect())
+            }
+        })
+        .await
+}
+
+/// One listing, or a read for each where that is cheaper, or where the list does not show what is needed.
+async fn seen<'a>(
+    context: &'a Context<'a>,
+    kind: ObjectKind,
+    keys: &[Key],
+) -> Result<Seen<'a>, Error> {
+    if keys.len() > FEW {
+        match listed(context, kind, keys.len()).await {
+            Ok(Some(index)) if has_what_is_needed(context, kind, &index) => {
+                return Ok(Seen::list(index));
+            }
+            Ok(_) => {}
+            Err(error) if error.is_stop() => return Err(error.into()),
+            Err(error @ scim::Error::ListIncomplete { .. }) => tracing::warn!(
+                job = %context.job.rules.name, %kind, %error,
+                "the target's list is not complete: reading each linked object by itself"
+            ),
+            Err(error) if context.concerns_one_object(&error).await => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    read_each(context, kind, keys).await
+}
+
+async fn listed<'a>(
+    context: &'a Context<'a>,
+    kind: ObjectKind,
+    links: usize,
+) -> Result<Option<Index<'a>>, scim::Error> {
+    let paths = lookup::paths(context, kind, &[]);
+    let list = context.reader.first_page_with_members(kind, &paths).await?;
+    if list.pages_left() > links as u64 {
+        return Ok(None);
+    }
+    Index::read(context, list, kind, &[]).await.map(Some)
+}
+
+/// Some targets show the members of a group only where it is read by itself.
+fn has_what_is_needed(context: &Context<'_>, kind: ObjectKind, index: &Index<'_>) -> bool {
+    members_path(context, kind).is_none() || index.shows_members()
+}
+
+fn members_path<'c>(context: &'c Context<'_>, kind: ObjectKind) -> Option<&'c TargetPath> {
+    let mut mappings = context.job.rules.rules(kind).mappings.iter();
+    let members = mappings.find(|mapping| mapping.target.is_members());
+    members.map(|mapping| &mapping.target)
+}
+
+async fn read_each<'a>(
+    context: &'a Context<'a>,
+    kind: ObjectKind,
+    keys: &[Key],
+) -> Result<Seen<'a>, Error> {
+    let paths = &lookup::paths(context, kind, &[]);
+    let with_members = members_path(context, kind).is_some();
+    let mut index = Index::new(&context.job.rules.rules(kind).mappings, paths.clone());
+    let mut unread = BTreeSet::new();
+    for keys in keys.chunks(CHUNK) {
+        let (job, keys) = (context.job.rules.name.clone(), keys.to_vec());
+        let links = context.state(move |store| store.links(&job, &keys)).await?;
+        let mut reads = futures::stream::iter(links)
+            .map(|(key, link)| async move {
+                let reader = &context.reader;
+                let read = reader.read(kind, &link.target, paths, with_members).await;
+                (key, read)
+            })
+            .buffer_unordered(context.job.target.concurrency);
+        while let Some((key, read)) = reads.next().await {
+            match read {
+                Ok(Some(object)) => index.add(&object, &BTreeSet::new()),
+                Ok(None) => {}
+                Err(error) if context.concerns_one_object(&error).await => {
+                    unread.insert(key);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    index.close();
+    Ok(Seen {
+        index,
+        unread,
+        is_list: false,
+    })
+}
+
+/// What differs, object by object. Where it is to be repaired, what the target holds is put on record.
+pub(super) async fn compare(
+    context: &Context<'_>,
+    kind: ObjectKind,
+    keys: &[Key],
+    seen: &Seen<'_>,
+    on_drift: OnDrift,
+) -> Result<Vec<Drifted>, Error> {
+    let mut drifted = Vec::new();
+    let paths = seen.index.shown();
+    let is_shown = |path: &TargetPath| paths.contains(path);
+    let comparison = Comparison {
+        mappings: &context.job.rules.rules(kind).mappings,
+        is_shown: &is_shown,
+    };
+    for keys in keys.chunks(CHUNK) {
+        if context.agent.stop.is_cancelled() {
+            return Err(Error::Stopped);
+        }
+        let (job, keys) = (context.job.rules.name.clone(), keys.to_vec());
+        let (links, mut named) = context
+            .state(move |store| Ok((store.links(&job, &keys)?, store.named(&keys)?)))
+            .await?;
+        for (key, link) in links {
+            // What is not certain is read before it is planned anyway.
+            if link.unconfirmed || seen.unread.contains(&key) {
+                continue;
+            }
+            let Some(named) = named.remove(&key) else {
+                continue;
+            };
+            let one = One { kind, key, link };
+            let drift = match one.held(context, seen).await? {
+                Held::Object(object) => {
+                    let differences = one.compare(context, object, comparison, on_drift);
+                    let differences = differences.await?;
+                    (!differences.is_empty()).then_some(Drift::Differs(differences))
+                }
+                Held::Gone => {
+                    if on_drift == OnDrift::Repair {
+                        one.forget(context).await?;
+                    }
+                    Some(Drift::Gone)
+                }
+                Held::NotKnown => None,
+            };
+            if let Some(drift) = drift {
+                let one = Drifted {
+                    subject: subject(key, named),
+                    target: one.link.target,
+                    drift,
+                };
+                drifted.push(Drifted::clone(&context.redactions.drifted(kind, &one)));
+            }
+        }
+    }
+    Ok(drifted)
+}
+
+fn subject(key: Key, named: Named) -> Subject {
+    let Named { kind, id, label } = named;
+    Subject {
+        kind,
+        key,
+        id,
+        label,
+    }
+}
+
+/// A linked object.
+struct One {
+    kind: ObjectKind,
+    key: Key,
+    link: Link,
+}
+
+enum Held {
+    Object(TargetObject),
+    Gone,
+    /// It could not be read, or is hidden.
+    NotKnown,
+}
+
+impl One {
+    async fn held(&self, context: &Context<'_>, seen: &Seen<'_>) -> Result<Held, Error> {
+        let Self { kind, key, link } = self;
+        if let Some(object) = seen.index.get(&link.target) {
+            return Ok(Held::Object(object));
+        }
+        if seen.is_list {
+            let paths = lookup::paths(context, *kind, &[]);
+            let with_members = members_path(context, *kind).is_some();
+            let reader = &context.reader;
+            match reader.read(*kind, &link.target, &paths, with_members).await {
+                Ok(Some(object)) => return Ok(Held::Object(object)),
+                Ok(None) => {}
+                Err(error) if context.concerns_one_object(&error).await => {
+                    return Ok(Held::NotKnown);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let missing = Missing {
+            kind: *kind,
+            key: *key,
+            link,
+        };
+        match gone::look(context, missing, &[]).await {
+            Ok(Whereabouts::Gone) => Ok(Held::Gone),
+            Ok(Whereabouts::There | Whereabouts::Hidden) => Ok(Held::NotKnown),
+            Err(Error::Target(error)) if context.concerns_one_object(&error).await => {
+                Ok(Held::NotKnown)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn forget(&self, context: &Context<'_>) -> Result<(), Error> {
+        context.at_gone().await?;
+        let (job, key) = (context.job.rules.name.clone(), self.key);
+        context.state(move |store| store.unlink(&job, key)).await
+    }
+
+    async fn compare(
+        &self,
+        context: &Context<'_>,
+        object: TargetObject,
+        comparison: Comparison<'_>,
+        on_drift: OnDrift,
+    ) -> Result<Vec<Difference>, Error> {
+        let mut current = shown::as_sent(context, self.kind, object.attributes).await?;
+        let mut differences = comparison.compare(&self.link, &mut current);
+        name_references(context, &mut differences).await?;
+        let mut members = None;
+        if let (Some(path), Some(shown), true) = (
+            members_path(context, self.kind),
+            object.members,
+            self.link.in_scope,
+        ) {
+            let (difference, known) = self.members(context, path, shown).await?;
+            if difference.is_some() {
+                members = Some(known);
+            }
+            differences.extend(difference);
+        }
+        if on_drift == OnDrift::Report {
+            for difference in &mut differences {
+                if difference.remedy == DriftRemedy::Repair {
+                    difference.remedy = DriftRemedy::Report;
+                }
+            }
+            return Ok(differences);
+        }
+        if differences
+            .iter()
+            .any(|one| one.remedy == DriftRemedy::Repair)
+        {
+            let (job, key) = (context.job.rules.name.clone(), self.key);
+            context
+                .state(move |store| store.confirm(&job, key, &current, members.as_deref()))
+                .await?;
+        }
+        Ok(differences)
+    }
+
+    /// How the members differ, and which of those that the target shows are ours.
+    async fn members(
+        &self,
+        context: &Context<'_>,
+        path: &TargetPath,
+        shown: Vec<TargetId>,
+    ) -> Result<(Option<Difference>, Vec<Key>), Error> {
+        let (job, group) = (context.job.rules.name.clone(), self.key);
+        let shown: BTreeSet<TargetId> = shown.into_iter().collect();
+        let targets: Vec<TargetId> = shown.iter().cloned().collect();
+        let (sent, owners) = context
+            .state(move |store| {
+                let sent = store.sent_member_targets(&job, group)?;
+                let mut owners: BTreeMap<TargetId, Key> = BTreeMap::new();
+                for kind in ObjectKind::ALL {
+                    owners.extend(store.holders(&job, kind, &targets)?);
+                    let sent: Vec<TargetId> = sent.iter().cloned().collect();
+                    owners.extend(store.holders(&job, kind, &sent)?);
+                }
+                let keys: Vec<Key> = owners.values().copied().collect();
+                let named = store.named(&keys)?;
+                let owners = owners.into_iter().filter_map(|(target, key)| {
+                    Some((target, (key, named.get(&key)?.label.clone())))
+                });
+                let owners: BTreeMap<TargetId, (Key, String)> = owners.collect();
+                Ok((sent, owners))
+            })
+            .await?;
+        let name = |target: &TargetId| owners.get(target).map(|(_, name)| name.clone());
+        let difference = plan::members(path, &sent, &shown, &name);
+        let known = shown.iter().filter_map(|target| owners.get(target));
+        Ok((difference, known.map(|(key, _)| *key).collect()))
+    }
+}
+
+/// Reports name those whom a reference leads to.
+async fn name_references(
+    context: &Context<'_>,
+    differences: &mut [Difference],
+) -> Result<(), Error> {
+    for difference in differences {
+        for value in [&mut difference.sent, &mut difference.held] {
+            let Some(Value::Reference(id)) = value else {
+                continue;
+            };
+            let id = id.clone();
+            let named = context
+                .state(move |store| store.object(ObjectKind::User, &id))
+                .await?;
+            if let Some(named) = named {
+                *value = Some(Value::text(named.label()));
+            }
+        }
+    }
+    Ok(())
+}
