@@ -66,7 +66,7 @@ pub(super) struct Cli {
 pub(super) enum Format {
     Text,
     Json,
-    /// For spreadsheets; only `log` prints it, and its help says so
+    /// For spreadsheets; only `log` and `audit` print it, and their help says so
     #[value(hide = true)]
     Csv,
 }
@@ -81,6 +81,12 @@ pub(super) enum Command {
     Sync(Sync),
     /// Print what a cycle would change, and change nothing
     Plan(Plan),
+    /// Compare what the target holds with what was written and what is wanted, and change nothing
+    ///
+    /// Lists what differs, accounts of no user in scope, duplicates, matches that are not clear, and how
+    /// well each attribute matches.
+    #[command(after_help = "--format csv prints a table for spreadsheets.")]
+    Audit(Audit),
     /// Check the configuration without network
     Check,
     /// Test the connections to the source and the targets
@@ -184,6 +190,21 @@ pub(super) struct Plan {
     pub(super) html: Option<PathBuf>,
 
     /// Exit with 5 when there are changes
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Audit {
+    /// The job
+    #[arg(value_name = "JOB")]
+    pub(super) job: String,
+
+    /// Show the repair as a plan, as sync --initial would carry it out
+    #[arg(long)]
+    pub(super) plan: bool,
+
+    /// Exit with 5 when anything is found
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
 }
@@ -541,6 +562,7 @@ impl Only {
         Options {
             initial,
             only: user.or(group),
+            ..Options::default()
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod approve;
 mod args;
+mod audit;
 mod check;
 mod completions;
 mod cycles;
@@ -90,13 +91,20 @@ fn wants_json(arguments: &[OsString]) -> bool {
 
 fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
     let file = cli.config.as_deref();
-    if cli.format == Format::Csv && !matches!(cli.command, Command::Log(_)) {
-        return Err(Usage("only `entrain log` prints --format csv".to_owned()).into());
+    if cli.format == Format::Csv
+        && !matches!(
+            &cli.command,
+            Command::Log(_) | Command::Audit(args::Audit { plan: false, .. })
+        )
+    {
+        let text = "only `entrain log` and `entrain audit` print --format csv";
+        return Err(Usage(text.to_owned()).into());
     }
     match cli.command {
         Command::Run => block_on(run::run(output, file)),
         Command::Sync(sync) => block_on(sync::sync(output, file, sync)),
         Command::Plan(plan) => block_on(plan::plan(output, file, plan)),
+        Command::Audit(audit) => block_on(audit::audit(output, file, audit)),
         Command::Check => check::check(output, file),
         Command::Test(jobs) => block_on(test::test(output, file, &jobs.jobs)),
         Command::Status(jobs) => status::status(output, file, &jobs.jobs),

@@ -3,12 +3,14 @@
 //! target holds it, so that the planner repairs it like any other difference; what is gone is matched anew.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::StreamExt;
 
 use super::gone::{self, Missing, Whereabouts};
 use super::index::Index;
 use super::lookup;
+use super::same_target::Verified;
 use super::{Context, Error, shown};
 use crate::engine::job::OnDrift;
 use crate::engine::model::{Key, Link, ObjectKind, TargetId, TargetObject, TargetPath, Value};
@@ -26,14 +28,14 @@ const FEW: usize = 2;
 
 /// What the target holds of one kind of object.
 pub(super) struct Seen<'a> {
-    index: Index<'a>,
+    index: Arc<Index<'a>>,
     /// Objects that were to be read by themselves, and could not be.
     unread: BTreeSet<Key>,
     is_list: bool,
 }
 
 impl<'a> Seen<'a> {
-    pub(super) fn list(index: Index<'a>) -> Self {
+    fn list(index: Arc<Index<'a>>) -> Self {
         Self {
             index,
             unread: BTreeSet::new(),
@@ -43,9 +45,11 @@ impl<'a> Seen<'a> {
 }
 
 /// Compares the linked objects of the job, or the one that the cycle is limited to.
-pub(super) async fn look(context: &Context<'_>) -> Result<Vec<Warning>, Error> {
+pub(super) async fn look<'a>(
+    context: &'a Context<'a>,
+    verified: &mut Verified<'a>,
+) -> Result<(), Error> {
     let on_drift = context.job.rules.safety.on_drift;
-    let mut warnings = Vec::new();
     for kind in ObjectKind::ALL {
         let keys = linked(context, kind).await?;
         if keys.is_empty() || !context.job.rules.rules(kind).enabled {
@@ -53,9 +57,27 @@ pub(super) async fn look(context: &Context<'_>) -> Result<Vec<Warning>, Error> {
         }
         let seen = seen(context, kind, &keys).await?;
         let drifted = compare(context, kind, &keys, &seen, on_drift).await?;
-        warnings.extend(drifted.into_iter().map(Warning::Drift));
+        let drifted = drifted.into_iter().map(Warning::Drift);
+        verified.warnings.extend(drifted);
+        if seen.is_list {
+            verified.lists.insert(kind, seen.index);
+        }
     }
-    Ok(warnings)
+    Ok(())
+}
+
+/// What a list that was read anyway shows, or reads of each where it does not show what is needed.
+pub(super) async fn seen_in<'a>(
+    context: &'a Context<'a>,
+    kind: ObjectKind,
+    keys: &[Key],
+    list: Arc<Index<'a>>,
+) -> Result<Seen<'a>, Error> {
+    if has_what_is_needed(context, kind, &list) {
+        Ok(Seen::list(list))
+    } else {
+        read_each(context, kind, keys).await
+    }
 }
 
 /// The linked objects of this kind that the cycle is about.
@@ -84,7 +106,7 @@ async fn seen<'a>(
     if keys.len() > FEW {
         match listed(context, kind, keys.len()).await {
             Ok(Some(index)) if has_what_is_needed(context, kind, &index) => {
-                return Ok(Seen::list(index));
+                return Ok(Seen::list(Arc::new(index)));
             }
             Ok(_) => {}
             Err(error) if error.is_stop() => return Err(error.into()),
@@ -155,7 +177,7 @@ async fn read_each<'a>(
     }
     index.close();
     Ok(Seen {
-        index,
+        index: Arc::new(index),
         unread,
         is_list: false,
     })
@@ -220,7 +242,16 @@ pub(super) async fn compare(
     Ok(drifted)
 }
 
-fn subject(key: Key, named: Named) -> Subject {
+/// Says that nothing is repaired.
+pub(super) fn report_only(differences: &mut [Difference]) {
+    for difference in differences {
+        if difference.remedy == DriftRemedy::Repair {
+            difference.remedy = DriftRemedy::Report;
+        }
+    }
+}
+
+pub(super) fn subject(key: Key, named: Named) -> Subject {
     let Named { kind, id, label } = named;
     Subject {
         kind,
@@ -307,11 +338,7 @@ impl One {
             differences.extend(difference);
         }
         if on_drift == OnDrift::Report {
-            for difference in &mut differences {
-                if difference.remedy == DriftRemedy::Repair {
-                    difference.remedy = DriftRemedy::Report;
-                }
-            }
+            report_only(&mut differences);
             return Ok(differences);
         }
         if differences

@@ -62,8 +62,29 @@ impl<'a> Index<'a> {
         Self::with(context, list, kind, wanted, kept).await
     }
 
+    /// The target's whole list with the members of groups, to be compared and searched by any of these paths.
+    pub(super) async fn audited(
+        context: &'a Context<'a>,
+        kind: ObjectKind,
+        keys: &[TargetPath],
+    ) -> Result<Self, scim::Error> {
+        let mut kept: BTreeSet<TargetPath> = paths(context, kind, &[]).into_iter().collect();
+        kept.extend(keys.iter().cloned());
+        kept.extend(["userName", "displayName", "active"].map(named));
+        let kept: Vec<TargetPath> = kept.into_iter().collect();
+        let list = context.reader.first_page_with_members(kind, &kept).await?;
+        let keys: Vec<MatchKey> = keys
+            .iter()
+            .map(|path| MatchKey {
+                path: path.clone(),
+                value: Value::Boolean(false),
+            })
+            .collect();
+        Self::with(context, list, kind, &[&keys], kept).await
+    }
+
     /// The same with these paths of each object.
-    pub(super) async fn with(
+    async fn with(
         context: &'a Context<'a>,
         list: scim::Listing,
         kind: ObjectKind,
@@ -152,6 +173,71 @@ impl<'a> Index<'a> {
         self.places.iter().filter_map(|place| self.unpack(*place))
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// How many objects have this value, in the form in which objects are looked for.
+    pub(super) fn count(&self, path: &TargetPath, value: &Value) -> usize {
+        let key = MatchKey {
+            path: path.clone(),
+            value: value.clone(),
+        };
+        self.hits_of(&key).len()
+    }
+
+    /// The values of these paths that several objects have.
+    pub(super) fn duplicates(
+        &self,
+        paths: &[TargetPath],
+    ) -> Vec<(TargetPath, Value, Vec<TargetId>)> {
+        let mut found = Vec::new();
+        for hits in self.hits.chunk_by(|(one, _), (other, _)| one == other) {
+            if hits.len() < 2 {
+                continue;
+            }
+            let objects = hits.iter().filter_map(|(_, place)| self.unpack(*place));
+            let objects: Vec<TargetObject> = objects.collect();
+            for path in paths {
+                let value = objects.first().and_then(|one| one.attributes.get(path));
+                let Some(value) = value.filter(|value| {
+                    let value = searched(self.mappings, path, value);
+                    value.is_some_and(|value| fingerprint(&(path, &value)) == hits[0].0)
+                }) else {
+                    continue;
+                };
+                let key = MatchKey {
+                    path: path.clone(),
+                    value: value.clone(),
+                };
+                let targets = self.hits_of(&key).into_iter().map(|object| object.id);
+                let targets: BTreeSet<TargetId> = targets.collect();
+                if targets.len() > 1 {
+                    found.push((path.clone(), value.clone(), targets.into_iter().collect()));
+                }
+            }
+        }
+        found.sort_by(|(one, _, _), (other, _, _)| one.cmp(other));
+        found
+    }
+
+    fn hits_of(&self, key: &MatchKey) -> Vec<TargetObject> {
+        let Some(wanted) = searched(self.mappings, &key.path, &key.value) else {
+            return Vec::new();
+        };
+        let mark = fingerprint(&(&key.path, &wanted));
+        let from = self.hits.partition_point(|(one, _)| *one < mark);
+        let places = self.hits[from..].iter().take_while(|(one, _)| *one == mark);
+        let objects = places.filter_map(|(_, place)| self.unpack(*place));
+        // Two values may have one fingerprint.
+        let is_hit = |object: &TargetObject| {
+            let shown = object.attributes.get(&key.path);
+            let shown = shown.and_then(|shown| searched(self.mappings, &key.path, shown));
+            shown.as_ref() == Some(&wanted)
+        };
+        objects.filter(is_hit).collect()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
@@ -185,18 +271,9 @@ impl<'a> Index<'a> {
 
     pub(super) fn find(&self, keys: &[MatchKey], is_given_up: GivenUp<'_>) -> Found {
         let first = keys.iter().find_map(|key| {
-            let wanted = searched(self.mappings, &key.path, &key.value)?;
-            let mark = fingerprint(&(&key.path, &wanted));
-            let from = self.hits.partition_point(|(one, _)| *one < mark);
-            let places = self.hits[from..].iter().take_while(|(one, _)| *one == mark);
-            let objects = places.filter_map(|(_, place)| self.unpack(*place));
-            // Two values may have one fingerprint.
-            let is_hit = |object: &TargetObject| {
-                let shown = object.attributes.get(&key.path);
-                let shown = shown.and_then(|shown| searched(self.mappings, &key.path, shown));
-                shown.as_ref() == Some(&wanted) && !is_given_up(key, &object.id)
-            };
-            judge(key, objects.filter(is_hit).collect())
+            let mut hits = self.hits_of(key);
+            hits.retain(|object| !is_given_up(key, &object.id));
+            judge(key, hits)
         });
         first.unwrap_or(Found::None)
     }

@@ -3,6 +3,7 @@
 //! follow.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::StreamExt;
 
@@ -23,7 +24,7 @@ const FEW: u64 = 5;
 pub(super) struct Finder<'a> {
     context: &'a Context<'a>,
     kind: ObjectKind,
-    list: Option<Index<'a>>,
+    list: Option<Arc<Index<'a>>>,
     /// Objects that were looked for by queries so far: with them a list becomes worth its price.
     queried: u64,
     /// Why the target has no such resources at all.
@@ -38,11 +39,16 @@ pub(super) struct Account {
 }
 
 impl<'a> Finder<'a> {
-    pub(super) fn new(context: &'a Context<'a>, kind: ObjectKind) -> Self {
+    /// With the list, where it was read already.
+    pub(super) fn new(
+        context: &'a Context<'a>,
+        kind: ObjectKind,
+        list: Option<Arc<Index<'a>>>,
+    ) -> Self {
         Self {
             context,
             kind,
-            list: None,
+            list,
             queried: 0,
             no_route: None,
         }
@@ -63,7 +69,7 @@ impl<'a> Finder<'a> {
             Index::read(context, list, kind, &[]).await
         };
         match read.await {
-            Ok(list) => self.list = Some(list),
+            Ok(list) => self.list = Some(Arc::new(list)),
             Err(error) if error.is_stop() => return Err(error.into()),
             Err(error) => tracing::warn!(
                 job = %context.job.rules.name, %kind, %error,
@@ -76,29 +82,24 @@ impl<'a> Finder<'a> {
     /// Every account in the list, if it was read.
     pub(super) fn accounts(&self) -> Option<impl Iterator<Item = Account>> {
         let list = self.list.as_ref()?;
-        let (user_name, active) = (named("userName"), named("active"));
+        let user_name = named("userName");
         let is_hidden = self.context.redactions.hides(self.kind, &user_name);
         Some(list.objects().map(move |object| {
             let name = match object.attributes.get(&user_name) {
                 Some(Value::Text(name)) if !is_hidden => name.to_string(),
                 _ => String::new(),
             };
-            let is_active = match object.attributes.get(&active) {
-                Some(Value::Boolean(active)) => *active,
-                Some(Value::Text(text)) => !text.eq_ignore_ascii_case("false"),
-                _ => true,
-            };
             Account {
+                is_active: is_active(&object),
                 id: object.id,
                 name,
-                is_active,
             }
         }))
     }
 
     /// Whether the list was read, and is empty.
     pub(super) fn is_list_empty(&self) -> bool {
-        self.list.as_ref().is_some_and(Index::is_empty)
+        self.list.as_ref().is_some_and(|list| list.is_empty())
     }
 
     /// Looks for a user by addresses of old times. A target that takes no filter by addresses is listed.
@@ -296,7 +297,7 @@ impl<'a> Finder<'a> {
         }
         match Index::read(context, list, kind, wanted).await {
             Ok(list) => {
-                let list = self.list.insert(list);
+                let list = self.list.insert(Arc::new(list));
                 let found = wanted.iter().map(|keys| list.find(keys, is_given_up));
                 Ok(found.collect())
             }
@@ -310,6 +311,15 @@ impl<'a> Finder<'a> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Whether an account can be used, as far as it shows.
+pub(super) fn is_active(object: &TargetObject) -> bool {
+    match object.attributes.get(&named("active")) {
+        Some(Value::Boolean(active)) => *active,
+        Some(Value::Text(text)) => !text.eq_ignore_ascii_case("false"),
+        _ => true,
     }
 }
 

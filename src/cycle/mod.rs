@@ -4,6 +4,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod apply;
+mod audit;
 mod capabilities;
 mod check;
 mod confirm;
@@ -41,6 +42,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use audit::Audited;
 pub(crate) use capabilities::known_remarks;
 pub(crate) use error::Error;
 pub(crate) use tenant::Due;
@@ -69,8 +71,20 @@ pub(crate) struct Options {
     /// Evaluate everything, whatever the watermark says, and compare linked objects with what the target
     /// really holds.
     pub(crate) initial: bool,
+    /// Evaluate everything as the source was read last, and what changed since.
+    pub(crate) evaluate_all: bool,
     /// Only this object, by id, principal name or display name.
     pub(crate) only: Option<(ObjectKind, String)>,
+}
+
+impl Options {
+    /// For an audit.
+    pub(crate) fn auditing() -> Self {
+        Self {
+            evaluate_all: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// A plan that was judged, and what making it cost. Its rows are in the ledger.
@@ -268,15 +282,15 @@ impl Agent {
 
     /// What is found out about the target before a plan is made: whether it is still ours and, if so and
     /// where that is asked for, what it really holds.
-    async fn verify(
+    async fn verify<'a>(
         &self,
-        context: &Context<'_>,
+        context: &'a Context<'a>,
         cycle: i64,
         is_full: bool,
-    ) -> Result<Verified, Error> {
+    ) -> Result<Verified<'a>, Error> {
         let mut verified = same_target::verify(context, cycle, is_full).await?;
         if context.options.initial && verified.unsure.is_none() {
-            verified.warnings.extend(drift::look(context).await?);
+            drift::look(context, &mut verified).await?;
         }
         Ok(verified)
     }
@@ -362,12 +376,12 @@ impl Agent {
         cycle: i64,
         reading: &Reading,
         cutoff: MarkCutoff,
-        verified: &Verified,
+        verified: &Verified<'_>,
         whom: Whom,
     ) -> Result<Judged, Error> {
         let is_later = matches!(whom, Whom::Waiting(_));
         let is_partial = context.options.only.is_some() || matches!(whom, Whom::Waiting(_));
-        let mut outline = plan::plan(context, reading, cycle, whom, &verified.waiting).await?;
+        let mut outline = plan::plan(context, reading, cycle, whom, verified).await?;
         let confirmed = confirm::confirm(context, cycle, cutoff, &mut outline).await?;
         if let Some(unsure) = &verified.unsure {
             same_target::restrict(context, cycle, unsure, &mut outline).await?;
@@ -443,6 +457,9 @@ impl Agent {
                 "the target's address or token changed: verifying the links"
             );
             self.store.forget_target(name)?;
+        }
+        if options.evaluate_all {
+            self.store.restart(name)?;
         }
         if options.initial {
             self.store.restart(name)?;

@@ -3,13 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use super::facts::Facts;
+use super::index::Index;
 use super::lookup::Finder;
 use super::names;
 use super::old_accounts::targets_of;
+use super::same_target::Verified;
 use super::settle::{Settled, Settler};
 use super::tenant::Reading;
 use super::{Context, Error};
@@ -89,7 +92,7 @@ pub(super) async fn plan(
     reading: &Reading,
     cycle: i64,
     whom: Whom,
-    unverified: &BTreeSet<Key>,
+    verified: &Verified<'_>,
 ) -> Result<Outline, Error> {
     // The keys of its hash come from the operating system, so that what is drawn cannot be predicted;
     // but in this cycle the same is drawn as often as a mapping is evaluated.
@@ -124,12 +127,17 @@ pub(super) async fn plan(
         cycle,
         facts: Facts::new(context).await?,
         planner,
-        unverified,
+        unverified: &verified.waiting,
+        // What was written meanwhile is not in them.
+        lists: match whom {
+            Whom::All | Whom::AllNow => verified.lists.clone(),
+            Whom::Waiting(_) => BTreeMap::new(),
+        },
         outline: Outline {
             header: Header::default(),
             scope: Vec::new(),
             existing: Vec::new(),
-            postponed: unverified.clone(),
+            postponed: verified.waiting.clone(),
             waiting: BTreeMap::new(),
             scope_groups: BTreeSet::new(),
             lacks_addresses: false,
@@ -161,6 +169,8 @@ pub(super) struct Driver<'a> {
     pub(super) planner: Planner<'a>,
     /// Objects of links that are formerly ours and could not be verified.
     unverified: &'a BTreeSet<Key>,
+    /// The target's lists that were read before.
+    lists: BTreeMap<ObjectKind, Arc<Index<'a>>>,
     outline: Outline,
     /// Accounts that look-ups found, in the first cycle on a new state.
     pub(super) claimed: BTreeSet<TargetId>,
@@ -245,13 +255,14 @@ impl Driver<'_> {
     async fn pass(&mut self, kind: ObjectKind, keys: &[Key], taken: Taken) -> Result<(), Error> {
         let Order { ranked, circular } = self.order(kind, keys).await?;
         self.planner.circular(circular);
-        let mut finder = Finder::new(self.context, kind);
+        let list = self.lists.get(&kind).cloned();
+        let mut finder = Finder::new(self.context, kind, list);
         let lists_all = self.context.is_first
             && self.is_full
             && kind == ObjectKind::User
             && matches!(taken, Taken::All)
             && self.context.job.rules.users.enabled;
-        if lists_all {
+        if lists_all && finder.accounts().is_none() {
             finder.read_list().await?;
         }
         let mut waiting = Vec::new();

@@ -2,9 +2,11 @@
 //! with what was last sent, before anything is written (safety.md, 3).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::StreamExt;
 
+use super::index::Index;
 use super::lookup;
 use super::plan::Outline;
 use super::shown;
@@ -22,13 +24,15 @@ use crate::store::{Named, TargetSettings};
 const CHUNK: usize = 500;
 
 /// What was found out about the target before planning.
-#[derive(Debug, Default)]
-pub(super) struct Verified {
+#[derive(Default)]
+pub(super) struct Verified<'a> {
     pub(super) warnings: Vec<Warning>,
     /// Links that are formerly ours and could not be read: their objects wait.
     pub(super) waiting: BTreeSet<Key>,
     /// Too few links could be read: nothing is written but disables of links that were read and agree.
     pub(super) unsure: Option<Unsure>,
+    /// The target's lists that were read: they answer look-ups until something is written.
+    pub(super) lists: BTreeMap<ObjectKind, Arc<Index<'a>>>,
 }
 
 #[derive(Debug)]
@@ -57,11 +61,11 @@ struct Results {
 
 /// Before a plan is made: all links that are formerly ours and, where everything is evaluated, some of the
 /// others.
-pub(super) async fn verify(
-    context: &Context<'_>,
+pub(super) async fn verify<'a>(
+    context: &'a Context<'a>,
     cycle: i64,
     is_full: bool,
-) -> Result<Verified, Error> {
+) -> Result<Verified<'a>, Error> {
     // A plan and the cycle after it choose the same.
     context
         .seed

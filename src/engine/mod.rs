@@ -2,6 +2,7 @@
 //! logging, config or serde.
 
 pub(crate) mod addition;
+pub(crate) mod audit;
 pub(crate) mod capabilities;
 pub(crate) mod check;
 pub(crate) mod expr;

@@ -2,7 +2,7 @@
 
 use super::sentence::{clean, number, optional, things, value};
 use super::view::Names;
-use crate::engine::model::Value;
+use crate::engine::model::{TargetPath, Value};
 use crate::engine::plan::{Difference, Drift, DriftRemedy, Drifted};
 
 /// Attributes of one object, and members of one group, that a sentence names; the rest is counted.
@@ -35,29 +35,37 @@ pub(super) fn sentence(drifted: &Drifted) -> String {
 }
 
 /// One attribute: what the target holds instead of what was written.
-pub(super) fn difference(difference: &Difference) -> String {
+fn difference(difference: &Difference) -> String {
     let Difference {
         path,
         sent,
         held,
         remedy,
     } = difference;
+    what(path, sent.as_ref(), held.as_ref(), *remedy)
+}
+
+/// The same of its parts.
+pub(super) fn what(
+    path: &TargetPath,
+    sent: Option<&Value>,
+    held: Option<&Value>,
+    remedy: DriftRemedy,
+) -> String {
     let names = Names::Numbered(&|_| None);
     let what = if path.is_members() {
-        let missing = sent
-            .as_ref()
-            .map(|some| format!("without {}", members(some)));
-        let extra = held.as_ref().map(|some| format!("also {}", members(some)));
+        let missing = sent.map(|some| format!("without {}", members(some)));
+        let extra = held.map(|some| format!("also {}", members(some)));
         let both: Vec<String> = missing.into_iter().chain(extra).collect();
         format!("members {}", both.join(" and "))
     } else {
         format!(
             "{path} {} (written: {})",
-            optional(held.as_ref(), names),
-            optional(sent.as_ref(), names)
+            optional(held, names),
+            optional(sent, names)
         )
     };
-    format!("{what}{}", remedy_text(*remedy))
+    format!("{what}{}", remedy_text(remedy))
 }
 
 fn members(list: &Value) -> String {

@@ -233,7 +233,7 @@ pub(crate) fn csv(out: &mut dyn Write, entry: &LogEntry, names: Names<'_>) -> io
 }
 
 /// A record of RFC 4180, which ends lines with CR LF.
-fn record(out: &mut dyn Write, fields: &[String]) -> io::Result<()> {
+pub(super) fn record(out: &mut dyn Write, fields: &[String]) -> io::Result<()> {
     let fields: Vec<String> = fields.iter().map(|text| field(text)).collect();
     write!(out, "{}\r\n", fields.join(","))
 }

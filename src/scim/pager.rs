@@ -86,7 +86,9 @@ impl Pages<'_> {
                 },
                 why,
             };
-            announced = list.total.or(announced);
+            // An empty page in the middle may announce that there is nothing.
+            let total = list.total.filter(|total| *total > 0 || received == 0);
+            announced = total.or(announced);
             let short = announced.is_some_and(|total| received < total);
             let mut new = BTreeSet::new();
             let mut repeated = false;

@@ -5,6 +5,7 @@
 )]
 
 mod asked;
+mod audit;
 mod bad_input;
 mod blocked;
 mod capabilities;

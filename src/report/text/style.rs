@@ -11,7 +11,7 @@ pub(crate) struct Style {
 }
 
 impl Style {
-    pub(super) fn mark(self, mark: Mark) -> String {
+    pub(in crate::report) fn mark(self, mark: Mark) -> String {
         let sign = mark.sign();
         let colour = match mark {
             Mark::Add | Mark::Good => "32",
@@ -31,7 +31,7 @@ impl Style {
         self.mark(if good { Mark::Good } else { Mark::Fail })
     }
 
-    pub(super) fn bold(self, text: &str) -> String {
+    pub(in crate::report) fn bold(self, text: &str) -> String {
         if self.colour {
             format!("\x1b[1m{text}\x1b[0m")
         } else {
