@@ -87,6 +87,11 @@ pub(super) enum Command {
     /// well each attribute matches.
     #[command(after_help = "--format csv prints a table for spreadsheets.")]
     Audit(Audit),
+    /// Carry out a saved plan, if it is still what a cycle would do
+    ///
+    /// It reads and plans again. When the plan is another than the file's, it says what differs and
+    /// writes nothing. Safety limits hold removals as in any cycle.
+    Apply(Apply),
     /// Check the configuration without network
     Check,
     /// Test the connections to the source and the targets
@@ -181,7 +186,7 @@ pub(super) struct Plan {
     #[command(flatten)]
     pub(super) only: Only,
 
-    /// Also write the report to this file: .html, .md or .csv
+    /// Also write a report to this file: .html, .md or .csv; .json saves the plan for apply
     #[arg(long, value_name = "FILE")]
     pub(super) out: Vec<PathBuf>,
 
@@ -207,6 +212,21 @@ pub(super) struct Audit {
     /// Exit with 5 when anything is found
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Apply {
+    /// A file that plan --out FILE.json wrote
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+
+    /// Carry it out only if it has this digest, which plan printed
+    #[arg(long, value_name = "DIGEST")]
+    pub(super) expect: Option<String>,
+
+    /// Carry out only what concerns the first N users; the rest stays planned
+    #[arg(long, value_name = "N")]
+    pub(super) only: Option<usize>,
 }
 
 #[derive(Debug, Args)]

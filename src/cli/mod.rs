@@ -1,5 +1,6 @@
 //! The command line: one file per command. The only place that writes to the terminal.
 
+mod apply;
 mod approve;
 mod args;
 mod audit;
@@ -24,6 +25,7 @@ mod reports;
 mod restart;
 mod rows;
 mod run;
+mod saved;
 mod state;
 mod status;
 mod sync;
@@ -105,6 +107,7 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Sync(sync) => block_on(sync::sync(output, file, sync)),
         Command::Plan(plan) => block_on(plan::plan(output, file, plan)),
         Command::Audit(audit) => block_on(audit::audit(output, file, audit)),
+        Command::Apply(arguments) => block_on(apply::apply(output, file, arguments)),
         Command::Check => check::check(output, file),
         Command::Test(jobs) => block_on(test::test(output, file, &jobs.jobs)),
         Command::Status(jobs) => status::status(output, file, &jobs.jobs),

@@ -32,8 +32,8 @@ pub(super) async fn plan(
     wanted.extend(arguments.html.map(Wanted::html));
     let config = Arc::new(load::config(output, file)?);
     let jobs = load::jobs(&config, &arguments.jobs.jobs)?;
-    let mut reports = Reports::begin(&wanted, scheduler::now())?;
     let options = arguments.only.into_options(arguments.initial);
+    let mut reports = Reports::begin(&wanted, scheduler::now(), &options)?;
     let store = Arc::new(Store::open_plan(&config.state_path)?);
     let interrupt = Interrupt::listen(output)?;
     let agent = Agent::new(
@@ -72,7 +72,7 @@ pub(super) async fn plan(
                 let redactions = Redactions::of(&job.rules);
                 let rows = LedgerRows::new(&store, planned.cycle, redactions);
                 let view = view(&name, &planned, &rows);
-                reports.plan(&view)?;
+                reports.plan(&agent, &config, planned.cycle, &view)?;
                 if let Some(document) = &mut document {
                     document.plan(&view)?;
                 } else {
@@ -100,8 +100,8 @@ pub(super) async fn plan(
         document.end()?;
     }
     out.flush()?;
-    for path in reports.end()? {
-        output.message(&format!("The report is in {}", path.display()));
+    for sentence in reports.end()? {
+        output.message(&sentence);
     }
     Ok(exit)
 }

@@ -8,7 +8,10 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use tempfile::NamedTempFile;
 
-use super::load::Usage;
+use super::load::{self, Usage};
+use super::saved::SavedFile;
+use crate::config::Config;
+use crate::cycle::{Agent, Options};
 use crate::engine::model::JobName;
 use crate::report::html::Page;
 use crate::report::table::Table;
@@ -19,6 +22,7 @@ enum Kind {
     Html,
     Markdown,
     Csv,
+    Saved,
 }
 
 /// A file to be written. Its kind is checked before anything else is done.
@@ -41,9 +45,10 @@ impl Wanted {
             Some("html" | "htm") => Kind::Html,
             Some("md" | "markdown") => Kind::Markdown,
             Some("csv") => Kind::Csv,
+            Some("json") => Kind::Saved,
             _ => {
                 return Err(Usage(format!(
-                    "{}: the name of a report ends with .html, .md or .csv",
+                    "{}: the name of a report ends with .html, .md or .csv, that of a saved plan with .json",
                     path.display()
                 ))
                 .into());
@@ -62,6 +67,7 @@ enum Form {
     Html(Page<Out>),
     Markdown(Out),
     Csv(Box<Table<Out>>),
+    Saved(SavedFile<Out>),
 }
 
 /// A report that grows job by job.
@@ -74,53 +80,80 @@ struct Report {
 pub(super) struct Reports(Vec<Report>);
 
 impl Reports {
-    pub(super) fn begin(wanted: &[Wanted], made: DateTime<Utc>) -> anyhow::Result<Self> {
+    pub(super) fn begin(
+        wanted: &[Wanted],
+        made: DateTime<Utc>,
+        options: &Options,
+    ) -> anyhow::Result<Self> {
         let reports = wanted.iter().map(|one| {
             let Wanted { path, kind } = one;
-            let report = Report::begin(path, *kind, made);
+            let report = Report::begin(path, *kind, made, options);
             report.with_context(|| cannot_write(path))
         });
         Ok(Self(reports.collect::<anyhow::Result<_>>()?))
     }
 
-    pub(super) fn plan(&mut self, view: &PlanView<'_>) -> anyhow::Result<()> {
+    pub(super) fn plan(
+        &mut self,
+        agent: &Agent,
+        config: &Config,
+        cycle: i64,
+        view: &PlanView<'_>,
+    ) -> anyhow::Result<()> {
         for Report { path, form } in &mut self.0 {
             let written = match form {
-                Form::Html(page) => page.plan(view),
-                Form::Markdown(out) => markdown::plan(out, view),
-                Form::Csv(table) => table.plan(view),
+                Form::Html(page) => page.plan(view).map_err(Into::into),
+                Form::Markdown(out) => markdown::plan(out, view).map_err(Into::into),
+                Form::Csv(table) => table.plan(view).map_err(Into::into),
+                Form::Saved(file) => {
+                    let job = load::job(config, view.job.as_str())?;
+                    file.plan(agent, &config.source.tenant_id, job, cycle, view)
+                }
             };
             written.with_context(|| cannot_write(path))?;
         }
         Ok(())
     }
 
-    /// A job that could not be planned. A table has rows of changes only.
+    /// A job that could not be planned. The others hold changes only.
     pub(super) fn error(&mut self, job: &JobName, words: &str) -> anyhow::Result<()> {
         for Report { path, form } in &mut self.0 {
             let written = match form {
                 Form::Html(page) => page.error(job, words),
                 Form::Markdown(out) => markdown::error(out, job, words),
-                Form::Csv(_) => Ok(()),
+                Form::Csv(_) | Form::Saved(_) => Ok(()),
             };
             written.with_context(|| cannot_write(path))?;
         }
         Ok(())
     }
 
-    /// Puts the files in their places; where they are.
-    pub(super) fn end(self) -> anyhow::Result<Vec<PathBuf>> {
-        let mut paths = Vec::new();
+    /// Puts the files in their places; a sentence about each.
+    pub(super) fn end(self) -> anyhow::Result<Vec<String>> {
+        let mut sentences = Vec::new();
         for Report { path, form } in self.0 {
-            form.end(&path).with_context(|| cannot_write(&path))?;
-            paths.push(path);
+            let saved = form.end(&path).with_context(|| cannot_write(&path))?;
+            let path = path.display();
+            if saved.is_empty() {
+                sentences.push(format!("The report is in {path}"));
+            }
+            for (job, digest) in saved {
+                sentences.push(format!(
+                    "The plan of {job} is saved in {path}. To carry it out:\n  entrain apply {path} --expect {digest}"
+                ));
+            }
         }
-        Ok(paths)
+        Ok(sentences)
     }
 }
 
 impl Report {
-    fn begin(path: &Path, kind: Kind, made: DateTime<Utc>) -> anyhow::Result<Self> {
+    fn begin(
+        path: &Path,
+        kind: Kind,
+        made: DateTime<Utc>,
+        options: &Options,
+    ) -> anyhow::Result<Self> {
         let folder = path.parent().filter(|folder| *folder != Path::new(""));
         let file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
         let out = BufWriter::new(file);
@@ -128,6 +161,7 @@ impl Report {
             Kind::Html => Form::Html(Page::begin(out, "entrain: what would change", made)?),
             Kind::Markdown => Form::Markdown(out),
             Kind::Csv => Form::Csv(Box::new(Table::begin(out)?)),
+            Kind::Saved => Form::Saved(SavedFile::begin(out, made, options.clone())?),
         };
         Ok(Self {
             path: path.to_owned(),
@@ -137,17 +171,24 @@ impl Report {
 }
 
 impl Form {
-    fn end(self, path: &Path) -> anyhow::Result<()> {
+    /// The digests of what was saved.
+    fn end(self, path: &Path) -> anyhow::Result<Vec<(JobName, String)>> {
+        let mut saved = Vec::new();
         let out = match self {
             Self::Html(page) => page.end()?,
             Self::Markdown(out) => out,
             Self::Csv(table) => table.end()?,
+            Self::Saved(file) => {
+                let (out, digests) = file.end()?;
+                saved = digests;
+                out
+            }
         };
         let file = out
             .into_inner()
             .map_err(std::io::IntoInnerError::into_error)?;
         file.persist(path)?;
-        Ok(())
+        Ok(saved)
     }
 }
 

@@ -178,6 +178,7 @@ async fn test_names(agent: &Agent, job: &config::Job) -> Vec<Check> {
                 | Error::Store(_)
                 | Error::Tenant(_)
                 | Error::AnotherTarget { .. }
+                | Error::AnotherPlan { .. }
                 | Error::Stopped
                 | Error::RecorderLost
                 | Error::NoSuchObject { .. }
@@ -199,6 +200,7 @@ async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Failed>
             | Error::Store(_)
             | Error::Tenant(_)
             | Error::AnotherTarget { .. }
+            | Error::AnotherPlan { .. }
             | Error::Stopped
             | Error::RecorderLost
             | Error::NoSuchObject { .. }

@@ -57,6 +57,13 @@ pub(crate) enum Error {
         /// What to do to use the old settings.
         back: String,
     },
+    /// A saved plan is not what would be done now.
+    #[error(
+        "nothing was written, because what would be done now is not what the file holds: {}; make and review a \
+         new plan",
+        differences.join("; ")
+    )]
+    AnotherPlan { differences: Vec<String> },
     #[error("stopped")]
     Stopped,
     #[error("the thread that records outcomes ended early")]
@@ -88,6 +95,7 @@ impl Error {
             | Self::CustomSecurityAttributes { .. }
             | Self::Target(_)
             | Self::AnotherTarget { .. }
+            | Self::AnotherPlan { .. }
             | Self::Stopped
             | Self::NoSuchObject { .. }
             | Self::AmbiguousObject { .. } => false,

@@ -24,6 +24,7 @@ mod record;
 mod repeat;
 mod rows;
 mod same_target;
+mod saved;
 mod search;
 mod send;
 mod settle;
@@ -45,6 +46,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use audit::Audited;
 pub(crate) use capabilities::known_remarks;
 pub(crate) use error::Error;
+pub(crate) use saved::{Expected, ExpectedRow, SavedRow};
 pub(crate) use tenant::Due;
 
 use crate::config::{self, Config};
@@ -75,6 +77,8 @@ pub(crate) struct Options {
     pub(crate) evaluate_all: bool,
     /// Only this object, by id, principal name or display name.
     pub(crate) only: Option<(ObjectKind, String)>,
+    /// Nothing is written unless the plan is this one.
+    pub(crate) saved: Option<Arc<Expected>>,
 }
 
 impl Options {
@@ -248,10 +252,20 @@ impl Agent {
         let is_full = reading.kind == CycleKind::Initial;
         let verified = self.verify(context, cycle, is_full).await?;
         let cutoff = self.store.begin_evaluation(name)?;
-        let judged = self
+        let mut judged = self
             .judge(context, cycle, &reading, cutoff, &verified, Whom::All)
             .await?;
         record::reads(context, cycle)?;
+        if let Some(saved) = &context.options.saved {
+            saved::compare(context, cycle, saved).await?;
+            if let Some(users) = saved.only {
+                let others = saved::keep_only(context, cycle, users).await?;
+                judged.outline.postponed.extend(others);
+            }
+            // They are not in the saved plan.
+            let waiting = std::mem::take(&mut judged.outline.waiting);
+            judged.outline.postponed.extend(waiting.into_keys());
+        }
         let mut waiting = judged.outline.waiting.clone();
         let (mut tally, mut judged) = self.carry_out(context, cycle, cutoff, judged).await?;
         // Those whose earlier write may still have been under way.

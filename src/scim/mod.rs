@@ -25,6 +25,7 @@ pub(crate) use dialect::{Dialect, Lesson};
 pub(crate) use discovery::capabilities;
 pub(crate) use error::Error;
 pub(crate) use reader::{GroupsOf, Listing, Nobody, Reader};
+pub(crate) use request::Request;
 pub(crate) use whole::Current;
 pub(crate) use writer::{Sent, Writer};
 

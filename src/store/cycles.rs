@@ -45,6 +45,17 @@ impl Store {
         })
     }
 
+    /// Notes that a cycle carries out the saved plan with this digest.
+    pub(crate) fn note_applied(&self, cycle: i64, plan: &str) -> Result<(), Error> {
+        self.write("note the saved plan", |tx| {
+            tx.execute(
+                "UPDATE cycles SET plan = ?2 WHERE number = ?1",
+                params![cycle, plan],
+            )
+            .map(drop)
+        })
+    }
+
     /// Ends a cycle that was completed, or told to stop: all its actions are recorded.
     pub(crate) fn finish_cycle(&self, summary: &Summary, now: DateTime<Utc>) -> Result<(), Error> {
         let Summary {

@@ -13,7 +13,11 @@ use super::{Error, Store};
 use crate::config::{Secret, SecretError};
 
 #[derive(Clone)]
-pub(crate) struct StateKey([u8; 32]);
+pub(crate) struct StateKey {
+    key: [u8; 32],
+    /// Where nothing keeps it: what it was made of.
+    unkept: Option<String>,
+}
 
 impl std::fmt::Debug for StateKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -25,8 +29,16 @@ impl std::fmt::Debug for StateKey {
 const BLOCK: usize = 64;
 
 impl StateKey {
-    fn of(secret: &str) -> Self {
-        Self(Sha256::digest(secret).into())
+    pub(crate) fn of(secret: &str) -> Self {
+        Self {
+            key: Sha256::digest(secret).into(),
+            unkept: None,
+        }
+    }
+
+    /// What it was made of, where no state keeps it: whoever is to recognise a digest needs it.
+    pub(crate) fn unkept(&self) -> Option<&str> {
+        self.unkept.as_deref()
     }
 
     /// The same for the same value and purpose, hexadecimal.
@@ -37,7 +49,7 @@ impl StateKey {
     fn hmac(&self, message: &[&[u8]]) -> String {
         let pad = |with: u8| {
             let mut block = [with; BLOCK];
-            for (byte, key) in block.iter_mut().zip(self.0) {
+            for (byte, key) in block.iter_mut().zip(self.key) {
                 *byte ^= key;
             }
             block
@@ -73,8 +85,12 @@ impl Store {
                 let secret = random();
                 if self.is_writable() {
                     make(&path, &secret)?;
+                    return Ok(StateKey::of(&secret));
                 }
-                Ok(StateKey::of(&secret))
+                Ok(StateKey {
+                    unkept: Some(secret.clone()),
+                    ..StateKey::of(&secret)
+                })
             }
             Err(source) => Err(Error::Key { source }),
         }
@@ -120,7 +136,7 @@ mod tests {
         let mut key = [0; 32];
         key[..20].fill(0x0b);
         assert_eq!(
-            StateKey(key).hmac(&[b"Hi ", b"There"]),
+            StateKey { key, unkept: None }.hmac(&[b"Hi ", b"There"]),
             "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
         );
     }

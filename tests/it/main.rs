@@ -42,6 +42,7 @@ mod rig;
 mod roles;
 mod safety;
 mod same_target;
+mod saved;
 mod scope;
 mod screen;
 mod service;

@@ -10,7 +10,7 @@ use crate::engine::redact::Shown;
 use crate::report::sentence;
 use crate::report::view::Names;
 
-pub(super) fn action_json(action: &Shown<'_, Action>, step: Step, names: Names<'_>) -> Json {
+pub(crate) fn action_json(action: &Shown<'_, Action>, step: Step, names: Names<'_>) -> Json {
     let mut object = Map::new();
     let mut set = |name: &str, value: Json| object.insert(name.to_owned(), value);
     set("action", json!(action.as_str()));
@@ -86,6 +86,33 @@ pub(super) fn action_json(action: &Shown<'_, Action>, step: Step, names: Names<'
         }
     }
     Json::Object(object)
+}
+
+/// The same without what may differ between two plans that do the same: names, the order of members, and
+/// the target ids of other objects, which this plan may create.
+pub(crate) fn canonical(action: &Shown<'_, Action>, step: Step, names: Names<'_>) -> Json {
+    let mut row = action_json(action, step, names);
+    let target = row["target"].take();
+    strip(&mut row);
+    row["target"] = target;
+    if let Some(Json::Array(members)) = row.get_mut("members") {
+        members.sort_by_key(ToString::to_string);
+    }
+    row
+}
+
+fn strip(json: &mut Json) {
+    match json {
+        Json::Object(object) => {
+            object.remove("label");
+            if object.contains_key("id") {
+                object.remove("target");
+            }
+            object.values_mut().for_each(strip);
+        }
+        Json::Array(list) => list.iter_mut().for_each(strip),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
+    }
 }
 
 fn step_word(step: Step) -> &'static str {

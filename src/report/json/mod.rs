@@ -17,9 +17,11 @@ mod value;
 mod warning;
 mod why;
 
+pub(crate) use action::{action_json, canonical};
 pub(crate) use approval::{accepted_move, decided};
 pub(super) use document::FORMAT;
 pub(crate) use document::{Document, error};
 pub(crate) use links::{Links, link, link_changed, restarted};
 pub(crate) use problem::problems;
-pub(super) use value::{subject_json, time_json, value_json};
+pub(crate) use value::time_json;
+pub(super) use value::{subject_json, value_json};

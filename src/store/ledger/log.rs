@@ -1,6 +1,8 @@
 //! The provisioning log, which is the rows that came to an end, and the requests that belong to no row
 //! (product rule 9).
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use rusqlite::{Row, named_params, params};
 
@@ -56,6 +58,25 @@ fn states(status: LogStatus) -> (i64, i64) {
 }
 
 impl Store {
+    /// How often each action was carried out by cycles of the saved plan with this digest.
+    pub(crate) fn applied(
+        &self,
+        plan: &str,
+    ) -> Result<BTreeMap<(ObjectKind, SourceId, String), u64>, Error> {
+        self.read("read what was applied", |state| {
+            let mut statement = state.prepare_cached(
+                "SELECT o.kind, o.id, a.operation, count(*)
+                 FROM cycles c JOIN actions a ON a.cycle = c.number JOIN objects o ON o.key = a.source
+                 WHERE c.plan = ?1 AND a.state IN (10, 11) GROUP BY o.kind, o.id, a.operation",
+            )?;
+            let rows = statement.query_map(params![plan], |row| {
+                let name = operation_name(row.get(2)?).to_owned();
+                Ok(((row.get(0)?, row.get(1)?, name), row.get::<_, i64>(3)?.unsigned_abs()))
+            })?;
+            rows.collect()
+        })
+    }
+
     /// The newest lines of the provisioning log, newest first.
     pub(crate) fn log(&self, filter: &LogFilter, limit: u32) -> Result<Vec<LogEntry>, Error> {
         let LogFilter {

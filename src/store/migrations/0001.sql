@@ -316,7 +316,8 @@ CREATE TABLE cycles (
     requests_source   INTEGER NOT NULL DEFAULT 0,
     requests_target   INTEGER NOT NULL DEFAULT 0,
     incomplete        TEXT,
-    error             TEXT
+    error             TEXT,
+    plan              TEXT                  -- digest of the saved plan that it carried out
 );
 CREATE INDEX cycles_by_job ON cycles (job, number);
 

@@ -1,0 +1,94 @@
+//! `entrain apply`: carries out a saved plan, if it is still what a cycle would do.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::exit::Exit;
+use super::interrupt::Interrupt;
+use super::output::Output;
+use super::{args, load, saved, sync};
+use crate::cycle::{Agent, Options};
+use crate::report::text;
+use crate::scheduler;
+use crate::store::{Lock, Store};
+
+pub(super) async fn apply(
+    output: Output,
+    file: Option<&Path>,
+    arguments: args::Apply,
+) -> anyhow::Result<Exit> {
+    let config = Arc::new(load::config(output, file)?);
+    let plans = saved::read(&arguments.file)?;
+    if let Some(expect) = &arguments.expect
+        && !plans.iter().all(|plan| plan.digest == *expect)
+    {
+        let found: Vec<_> = plans.iter().map(|plan| plan.digest.as_str()).collect();
+        anyhow::bail!(
+            "{} has another digest ({}): it is not the plan that was meant",
+            arguments.file.display(),
+            found.join(", ")
+        );
+    }
+    let lock = Lock::acquire(&config.state_path, "apply")?;
+    let store = Arc::new(Store::open(&config.state_path)?);
+    store.take_over(&lock, scheduler::now())?;
+    let interrupt = Interrupt::listen(output)?;
+    let agent = Agent::new(
+        Arc::clone(&config),
+        Arc::clone(&store),
+        interrupt.stop.clone(),
+        scheduler::now,
+    )?;
+    // Every plan is looked at before the first is carried out.
+    let mut checked = Vec::new();
+    for plan in plans {
+        let job = load::job(&config, plan.job.as_str())?;
+        let tenant = config.source.tenant_id.as_str();
+        let options = plan.options();
+        let expected = plan.expected(agent.key(), tenant, job, arguments.only);
+        let expected =
+            expected.with_context(|| format!("{} cannot be applied", arguments.file.display()))?;
+        checked.push((job, options, expected));
+    }
+    let mut exit = Exit::Done;
+    let mut out = output.results();
+    let mut text_out = output.text();
+    let mut document = output.document(&mut out)?;
+    for (job, options, expected) in checked {
+        let options = Options {
+            saved: Some(Arc::new(expected)),
+            ..options
+        };
+        match sync::one(output, &agent, &interrupt, job, &options).await {
+            Ok(summary) => {
+                exit = exit.max(Exit::of(summary.health()));
+                match &mut document {
+                    Some(document) => document.summary(&summary)?,
+                    None => text::summary(&mut text_out, &summary, output.style())?,
+                }
+                if arguments.only.is_some() {
+                    output.message(&format!(
+                        "Look at these users in the target. The rest of the plan: entrain apply {}",
+                        arguments.file.display()
+                    ));
+                }
+            }
+            Err(error) => {
+                exit = exit.max(Exit::of_error(&error));
+                let error = output.error_of(&job.rules.name, &error);
+                if let Some(document) = &mut document {
+                    document.error(&job.rules.name, &error)?;
+                }
+            }
+        }
+    }
+    text_out.flush()?;
+    if let Some(document) = document {
+        document.end()?;
+    }
+    out.flush()?;
+    Ok(exit)
+}

@@ -1,0 +1,247 @@
+//! Saved plans as files: written by `plan --out FILE.json`, read by `apply`. A file is sealed: what was
+//! changed in it by hand is refused.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value as Json, json};
+
+use crate::config::Job;
+use crate::cycle::{Agent, Expected, ExpectedRow, Options, SavedRow};
+use crate::engine::model::{JobName, ObjectKind, SourceId};
+use crate::report::json::{action_json, time_json};
+use crate::report::{Names, PlanView};
+use crate::scim::Request;
+use crate::store::StateKey;
+
+/// Of the file. Another is refused.
+const FORMAT: u64 = 1;
+/// What the digests of a file are made for.
+const SEAL: &str = "saved plan";
+
+/// A file of the plans of one or more jobs.
+pub(super) struct SavedFile<W> {
+    out: W,
+    options: Options,
+    jobs: usize,
+    digests: Vec<(JobName, String)>,
+}
+
+impl<W: Write> SavedFile<W> {
+    /// `options`: what was asked for.
+    pub(super) fn begin(mut out: W, made: DateTime<Utc>, options: Options) -> io::Result<Self> {
+        write!(
+            out,
+            "{{\"saved_plan\":{FORMAT},\"entrain\":{},\"made\":{},\"jobs\":[",
+            json!(env!("CARGO_PKG_VERSION")),
+            time_json(made)
+        )?;
+        Ok(Self {
+            out,
+            options,
+            jobs: 0,
+            digests: Vec::new(),
+        })
+    }
+
+    pub(super) fn plan(
+        &mut self,
+        agent: &Agent,
+        tenant: &str,
+        job: &Job,
+        cycle: i64,
+        view: &PlanView<'_>,
+    ) -> anyhow::Result<()> {
+        let key = agent.key();
+        let head = json!({
+            "job": view.job.as_str(),
+            "tenant_id": tenant,
+            "base_url": job.target.base_url,
+            "configuration": key.digest("configuration", &job.fingerprint),
+            "key": key.unkept(),
+            "initial": self.options.initial,
+            "only": self.options.only.as_ref().map(|(kind, name)| json!({ "kind": kind.word(), "name": name })),
+        });
+        let separator = if self.jobs == 0 { "\n" } else { ",\n" };
+        self.jobs += 1;
+        write!(self.out, "{separator}{{\"head\":{head},\"rows\":[")?;
+        let mut seals = head.to_string();
+        let mut is_first = true;
+        agent.each_saved_row(job, cycle, &mut |row| -> anyhow::Result<()> {
+            let row = row_json(&row, view);
+            let text = row.to_string();
+            let seal = key.digest(SEAL, &text);
+            let separator = if is_first { "\n" } else { ",\n" };
+            is_first = false;
+            write!(
+                self.out,
+                "{separator}{{\"seal\":\"{seal}\",\"row\":{text}}}"
+            )?;
+            seals.push_str(&seal);
+            Ok(())
+        })?;
+        let digest = key.digest(SEAL, &seals);
+        write!(self.out, "],\"digest\":\"{digest}\"}}")?;
+        self.digests.push((view.job.clone(), digest));
+        Ok(())
+    }
+
+    /// The file, and the digest of each job's plan.
+    pub(super) fn end(mut self) -> io::Result<(W, Vec<(JobName, String)>)> {
+        self.out.write_all(b"\n]}\n")?;
+        Ok((self.out, self.digests))
+    }
+}
+
+fn row_json(row: &SavedRow<'_>, view: &PlanView<'_>) -> Json {
+    let SavedRow {
+        action,
+        step,
+        is_held,
+        digest,
+        request,
+    } = row;
+    let mut json = action_json(action, *step, Names::Rows(view.rows));
+    json["held"] = json!(is_held);
+    json["digest"] = json!(digest);
+    json["request"] = json!(request.as_ref().map(request_json));
+    json
+}
+
+fn request_json(request: &Request) -> Json {
+    let body = request.body.as_deref();
+    let body = body.and_then(|body| serde_json::from_slice::<Json>(body).ok());
+    json!({ "method": request.method.as_str(), "path": request.path, "body": body })
+}
+
+/// One job's plan as read from a file, not yet compared with anything.
+pub(super) struct SavedPlan {
+    pub(super) job: JobName,
+    pub(super) digest: String,
+    head: Map<String, Json>,
+    rows: Vec<(String, Json)>,
+}
+
+/// The plans of a file.
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<SavedPlan>> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("could not read the saved plan {}", path.display()))?;
+    let file: Json = serde_json::from_str(&text).with_context(|| {
+        format!(
+            "{} is no saved plan, or was cut off: make it with entrain plan --out FILE.json",
+            path.display()
+        )
+    })?;
+    let plans = plans(&file);
+    plans.with_context(|| format!("{} cannot be applied", path.display()))
+}
+
+fn plans(file: &Json) -> anyhow::Result<Vec<SavedPlan>> {
+    match file["saved_plan"].as_u64() {
+        Some(FORMAT) => {}
+        Some(other) => bail!("its format is {other}, and this version of entrain knows {FORMAT}"),
+        None => bail!("it is no saved plan: make one with entrain plan --out FILE.json"),
+    }
+    let jobs = file["jobs"]
+        .as_array()
+        .context("it holds no list of jobs")?;
+    jobs.iter()
+        .map(|job| {
+            let head = job["head"].as_object().context("a job in it has no head")?;
+            let name = head.get("job").and_then(Json::as_str);
+            let rows = job["rows"].as_array().context("a job in it has no rows")?;
+            let rows = rows.iter().map(|row| {
+                let seal = row["seal"].as_str().context("a row in it has no seal")?;
+                Ok((seal.to_owned(), row["row"].clone()))
+            });
+            Ok(SavedPlan {
+                job: JobName::new(name.context("a job in it has no name")?),
+                digest: text(&job["digest"]).to_owned(),
+                head: head.clone(),
+                rows: rows.collect::<anyhow::Result<_>>()?,
+            })
+        })
+        .collect()
+}
+
+impl SavedPlan {
+    /// What was asked for when it was made.
+    pub(super) fn options(&self) -> Options {
+        let asked = |name: &str| self.head.get(name).unwrap_or(&Json::Null);
+        let only = asked("only");
+        Options {
+            initial: asked("initial") == &Json::Bool(true),
+            only: kind(&only["kind"]).map(|kind| (kind, text(&only["name"]).to_owned())),
+            ..Options::default()
+        }
+    }
+
+    /// What is to be expected of this job, if the file is whole and was made for the job as it is now.
+    pub(super) fn expected(
+        self,
+        key: &StateKey,
+        tenant: &str,
+        job: &Job,
+        only: Option<usize>,
+    ) -> anyhow::Result<Expected> {
+        let own = self
+            .head
+            .get("key")
+            .and_then(Json::as_str)
+            .map(StateKey::of);
+        let key = own.unwrap_or_else(|| key.clone());
+        let said = |name: &str| self.head.get(name).map_or("", text);
+        if said("tenant_id") != tenant {
+            bail!("it was made for another tenant ({})", said("tenant_id"));
+        }
+        let mut seals = Json::Object(self.head.clone()).to_string();
+        for (seal, row) in &self.rows {
+            if key.digest(SEAL, &row.to_string()) != *seal {
+                bail!(
+                    "it was changed after it was made, or made with the key of another state: make a new plan"
+                );
+            }
+            seals.push_str(seal);
+        }
+        if key.digest(SEAL, &seals) != self.digest {
+            bail!(
+                "it was changed after it was made, or made with the key of another state: make a new plan"
+            );
+        }
+        if said("configuration") != key.digest("configuration", &job.fingerprint) {
+            bail!(
+                "the configuration of the job {} is another than when it was made: make a new plan",
+                self.job
+            );
+        }
+        let rows = self.rows.iter().map(|(_, row)| expected_row(row));
+        Ok(Expected {
+            rows: rows.collect::<anyhow::Result<_>>()?,
+            digest: self.digest,
+            key,
+            only,
+        })
+    }
+}
+
+fn expected_row(row: &Json) -> anyhow::Result<ExpectedRow> {
+    let subject = &row["subject"];
+    Ok(ExpectedRow {
+        digest: text(&row["digest"]).to_owned(),
+        action: text(&row["action"]).to_owned(),
+        kind: kind(&subject["kind"]).context("a row in it is about neither a user nor a group")?,
+        id: SourceId::new(text(&subject["id"])),
+        label: text(&subject["label"]).to_owned(),
+    })
+}
+
+fn kind(json: &Json) -> Option<ObjectKind> {
+    let mut kinds = ObjectKind::ALL.into_iter();
+    kinds.find(|kind| kind.word() == text(json))
+}
+
+fn text(json: &Json) -> &str {
+    json.as_str().unwrap_or_default()
+}

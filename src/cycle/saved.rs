@@ -1,0 +1,244 @@
+//! Saved plans: each row with a keyed digest of what it does, so that the same plan is recognised later
+//! (safety.md §5). A saved plan is only ever compared with; no request is made from it.
+
+use std::collections::BTreeMap;
+
+use super::{Agent, Context, Error};
+use crate::config;
+use crate::engine::model::{Key, ObjectKind, SourceId, TargetId};
+use crate::engine::plan::{Action, Step};
+use crate::engine::redact::{Redactions, Shown};
+use crate::report::{self, Names};
+use crate::scim::{Dialect, Request};
+use crate::store::{Row, RowsOf, StateKey, Store};
+
+/// Rows that are read at once.
+const CHUNK: usize = 500;
+/// The word of the action that makes an object.
+const CREATE: &str = "create";
+/// Differences that are named; the rest is counted.
+const NAMED: usize = 20;
+
+/// A row of a plan as it is saved.
+pub(crate) struct SavedRow<'r> {
+    pub(crate) action: Shown<'r, Action>,
+    pub(crate) step: Step,
+    /// A safety limit holds it.
+    pub(crate) is_held: bool,
+    pub(crate) digest: String,
+    /// What is sent for it. `None`: nothing, or what is sent depends on what is read before.
+    pub(crate) request: Option<Request>,
+}
+
+/// What a saved plan holds, as far as it is compared.
+#[derive(Debug)]
+pub(crate) struct Expected {
+    /// Of the whole file.
+    pub(crate) digest: String,
+    pub(crate) key: StateKey,
+    pub(crate) rows: Vec<ExpectedRow>,
+    /// Only the first so many users are carried out.
+    pub(crate) only: Option<usize>,
+}
+
+#[derive(Debug)]
+pub(crate) struct ExpectedRow {
+    pub(crate) digest: String,
+    pub(crate) action: String,
+    pub(crate) kind: ObjectKind,
+    pub(crate) id: SourceId,
+    /// For the person who reads what differs.
+    pub(crate) label: String,
+}
+
+impl Agent {
+    /// The key by whose digests a plan that is made now can be recognised; with its secret where no state
+    /// keeps it.
+    pub(crate) fn key(&self) -> &StateKey {
+        &self.key
+    }
+
+    /// Passes each row of a plan, as it would be saved.
+    pub(crate) fn each_saved_row<E: From<crate::store::Error>>(
+        &self,
+        job: &config::Job,
+        cycle: i64,
+        each: &mut dyn FnMut(SavedRow<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let redactions = Redactions::of(&job.rules);
+        let dialect = Dialect::new(&job.target.dialect);
+        let whole = Redactions::default();
+        each_row(&self.store, cycle, &mut |row, is_held, names| {
+            let digest = digest(
+                &self.key,
+                &whole.action(&row.action),
+                row.step,
+                is_held,
+                names,
+            );
+            let action = redactions.action(&row.action);
+            let request = request(&dialect, &action, names);
+            each(SavedRow {
+                action,
+                step: row.step,
+                is_held,
+                digest,
+                request,
+            })
+        })
+    }
+}
+
+/// Compares the rows of this cycle with those of the saved plan. Rows of the file that were carried out
+/// by an earlier cycle of the same file are left out.
+pub(super) async fn compare(
+    context: &Context<'_>,
+    cycle: i64,
+    expected: &Expected,
+) -> Result<(), Error> {
+    let mut left: BTreeMap<&str, Vec<&ExpectedRow>> = BTreeMap::new();
+    for row in &expected.rows {
+        left.entry(&row.digest).or_default().push(row);
+    }
+    let file = expected.digest.clone();
+    let mut done = context.state(move |store| store.applied(&file)).await?;
+    let mut differences = Vec::new();
+    let whole = Redactions::default();
+    each_row::<Error>(&context.agent.store, cycle, &mut |row, is_held, names| {
+        let mut digest_of = |action: &Action| {
+            let shown = whole.action(action);
+            let digest = digest(&expected.key, &shown, row.step, is_held, names);
+            left.get_mut(digest.as_str()).and_then(Vec::pop)
+        };
+        let subject = &row.action.subject;
+        let mut known = digest_of(&row.action);
+        // It had no id yet when the file was made.
+        let made = (subject.kind, subject.id.clone(), CREATE.to_owned());
+        if known.is_none() && done.contains_key(&made) {
+            known = digest_of(&Action {
+                target: None,
+                ..row.action.clone()
+            });
+        }
+        if known.is_none() {
+            differences.push(format!(
+                "{} {} {} is not in the file",
+                row.action.as_str(),
+                subject.kind,
+                subject.label
+            ));
+        }
+        Ok(())
+    })?;
+    for row in left.into_values().flatten() {
+        let times = done.get_mut(&(row.kind, row.id.clone(), row.action.clone()));
+        match times {
+            Some(times @ 1..) => *times -= 1,
+            Some(0) | None => differences.push(format!(
+                "{} {} {} is no longer planned",
+                row.action, row.kind, row.label
+            )),
+        }
+    }
+    if differences.is_empty() {
+        let digest = expected.digest.clone();
+        return context
+            .state(move |store| store.note_applied(cycle, &digest))
+            .await;
+    }
+    let more = differences.len().saturating_sub(NAMED);
+    differences.truncate(NAMED);
+    if more > 0 {
+        differences.push(format!("and {more} more"));
+    }
+    Err(Error::AnotherPlan { differences })
+}
+
+/// Takes all rows out but those of the first so many users; whose rows were taken out.
+pub(super) async fn keep_only(
+    context: &Context<'_>,
+    cycle: i64,
+    users: usize,
+) -> Result<Vec<Key>, Error> {
+    let mut kept: Vec<Key> = Vec::new();
+    let mut others = Vec::new();
+    let mut rows = Vec::new();
+    each_row::<Error>(&context.agent.store, cycle, &mut |row, is_held, _| {
+        if is_held {
+            return Ok(());
+        }
+        let subject = &row.action.subject;
+        let is_known = kept.contains(&subject.key);
+        if !is_known && subject.kind == ObjectKind::User && kept.len() < users {
+            kept.push(subject.key);
+        } else if !is_known {
+            others.push(subject.key);
+            rows.push(row.id);
+        }
+        Ok(())
+    })?;
+    context.state(move |store| store.drop_rows(&rows)).await?;
+    Ok(others)
+}
+
+fn each_row<E: From<crate::store::Error>>(
+    store: &Store,
+    cycle: i64,
+    each: &mut dyn FnMut(&Row, bool, Names<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    for of in [RowsOf::Cleared, RowsOf::Held] {
+        let mut after = None;
+        loop {
+            let rows = store.rows(cycle, of, after, CHUNK)?;
+            let Some((last, _)) = rows.last() else { break };
+            after = Some(*last);
+            let referenced = rows.iter().flat_map(|(_, row)| {
+                let referenced = row.action.operation.referenced();
+                referenced.into_iter().map(|one| one.key)
+            });
+            let mut keys: Vec<Key> = referenced.collect();
+            keys.sort_unstable();
+            keys.dedup();
+            let known = store.named(&keys)?;
+            let names = |key| {
+                let one = known.get(&key)?;
+                Some((one.id.clone(), one.label.clone()))
+            };
+            for (_, row) in &rows {
+                each(row, of == RowsOf::Held, Names::Numbered(&names))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn digest(
+    key: &StateKey,
+    action: &Shown<'_, Action>,
+    step: Step,
+    is_held: bool,
+    names: Names<'_>,
+) -> String {
+    let row = report::json::canonical(action, step, names);
+    key.digest("row of a plan", &format!("{is_held} {row}"))
+}
+
+/// What would be sent. Ids that the target gives to what this plan creates are named by what they belong
+/// to.
+fn request(dialect: &Dialect, action: &Action, names: Names<'_>) -> Option<Request> {
+    if dialect.needs_current(action) {
+        return None;
+    }
+    let mut action = action.clone();
+    if action.target.is_none() {
+        let name = format!("id-of-{}", action.subject.id);
+        action.target = Some(TargetId::new(name));
+    }
+    for referenced in action.operation.referenced_mut() {
+        if referenced.target.is_none() {
+            let (id, _) = names.referenced(referenced.key);
+            referenced.target = Some(TargetId::new(format!("id-of-{id}")));
+        }
+    }
+    dialect.request(&action, None).ok().flatten()
+}
