@@ -9,6 +9,7 @@ use anyhow::bail;
 use super::args;
 use super::exit::Exit;
 use super::load;
+use super::operator;
 use super::output::Output;
 use crate::engine::model::{Key, ObjectKind};
 use crate::report::{json, text};
@@ -31,16 +32,27 @@ pub(super) fn decide(
         Err(error) => return Err(error.into()),
     };
     let decided = match &objects {
-        Some(objects) => Store::open(&config.state_path)?.decide(
-            job,
-            &Deciding {
+        Some(objects) => {
+            let store = Store::open(&config.state_path)?;
+            let deciding = Deciding {
                 approve,
                 cycle: arguments.cycle,
                 objects,
                 reason: arguments.reason.as_deref(),
                 now: scheduler::now(),
-            },
-        )?,
+            };
+            let decided = store.decide(job, &deciding)?;
+            let verb = if approve { "approve" } else { "reject" };
+            for removal in decided.iter().flat_map(|decided| &decided.removals) {
+                let detail = match &arguments.reason {
+                    Some(reason) => format!("{} ({reason})", removal.action),
+                    None => removal.action.clone(),
+                };
+                let member = removal.member.as_ref().unwrap_or(&removal.subject);
+                operator::note(&store, job, Some(member.key), verb, &detail)?;
+            }
+            decided
+        }
         None => None,
     };
     let mut out = output.text();

@@ -9,7 +9,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::config::parse_duration;
-use crate::cycle::Options;
+use crate::cycle::{self, Options};
 use crate::engine::model::ObjectKind;
 use crate::engine::plan::Operation;
 use crate::engine::record::LogStatus;
@@ -92,6 +92,10 @@ pub(super) enum Command {
     /// It reads and plans again. When the plan is another than the file's, it says what differs and
     /// writes nothing. Safety limits hold removals as in any cycle.
     Apply(Apply),
+    /// Provision users or groups now, and show each step: import, scope, match, action, result
+    Provision(Provision),
+    /// Say why an object is, or is not, provisioned, and what would change it, without network
+    Explain(Linked),
     /// Check the configuration without network
     Check,
     /// Test the connections to the source and the targets
@@ -114,6 +118,17 @@ pub(super) enum Command {
     ///
     /// It reads the tenant from the beginning and evaluates everything.
     Restart(Restart),
+    /// Pause a job: no cycle runs, and no user loses access, until it is resumed
+    Pause(OneJob),
+    /// Let a paused job run again
+    Resume(OneJob),
+    /// Look after the objects whose last operation failed
+    Escrow {
+        #[command(subcommand)]
+        command: EscrowCommand,
+    },
+    /// Show everything on record of a user or group: what was sent, and what operators did
+    History(History),
     /// Look at and repair links: which target object belongs to which user or group
     Links {
         #[command(subcommand)]
@@ -197,6 +212,21 @@ pub(super) struct Plan {
     /// Exit with 5 when there are changes
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Provision {
+    /// The job
+    #[arg(value_name = "JOB")]
+    pub(super) job: String,
+
+    /// Users and groups, by object id, principal name, address or display name; a group with its members
+    #[arg(value_name = "OBJECT", required = true)]
+    pub(super) objects: Vec<String>,
+
+    /// Show the steps, and send nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -433,6 +463,22 @@ pub(super) enum LinksCommand {
         #[arg(value_name = "JOB")]
         job: String,
     },
+    /// Print the links of a job as JSON, for import
+    Export {
+        /// The job
+        #[arg(value_name = "JOB")]
+        job: String,
+    },
+    /// Set the links that export printed, such as after a lost state
+    Import {
+        /// The job
+        #[arg(value_name = "JOB")]
+        job: String,
+
+        /// What export printed
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Show the link of one object, with what was last sent
     Show(Linked),
     /// Drop the link of one object: the next cycle matches it anew
@@ -459,7 +505,51 @@ pub(super) struct Linked {
     #[arg(value_name = "JOB")]
     pub(super) job: String,
 
-    /// A user or group, by object id, principal name or display name
+    /// A user or group, by object id, principal name, address or display name
+    #[arg(value_name = "OBJECT")]
+    pub(super) object: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OneJob {
+    /// The job
+    #[arg(value_name = "JOB")]
+    pub(super) job: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum EscrowCommand {
+    /// List the objects in escrow, with the target's words
+    List {
+        /// The job
+        #[arg(value_name = "JOB")]
+        job: String,
+    },
+    /// Let the next cycle try objects again
+    Retry(Chosen),
+    /// Give objects up until they change; a removal is never given up
+    Drop(Chosen),
+}
+
+/// Objects in escrow.
+#[derive(Debug, Args)]
+pub(super) struct Chosen {
+    /// The job
+    #[arg(value_name = "JOB")]
+    pub(super) job: String,
+
+    /// Users and groups, by object id, principal name, address or display name
+    #[arg(value_name = "OBJECT", required_unless_present = "all")]
+    pub(super) objects: Vec<String>,
+
+    /// All that are in escrow
+    #[arg(long, conflicts_with = "objects")]
+    pub(super) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct History {
+    /// A user or group, by object id, principal name, address or display name
     #[arg(value_name = "OBJECT")]
     pub(super) object: String,
 }
@@ -577,11 +667,14 @@ pub(super) struct Demo {
 
 impl Only {
     pub(super) fn into_options(self, initial: bool) -> Options {
-        let user = self.user.map(|user| (ObjectKind::User, user));
-        let group = self.group.map(|group| (ObjectKind::Group, group));
+        let user = self.user.map(|user| (Some(ObjectKind::User), user));
+        let group = self.group.map(|group| (Some(ObjectKind::Group), group));
         Options {
             initial,
-            only: user.or(group),
+            only: user.or(group).map(|one| cycle::Only {
+                objects: vec![one],
+                with_members: false,
+            }),
             ..Options::default()
         }
     }
@@ -641,17 +734,20 @@ mod tests {
     #[test]
     fn a_cycle_is_limited_to_one_object_at_most() {
         let only = |line| match parse(line).unwrap().command {
-            Command::Plan(plan) => plan.only.into_options(false).only,
+            Command::Plan(plan) => plan.only.into_options(false).only.map(|only| only.objects),
             other => panic!("{other:?}"),
         };
         assert_eq!(only("entrain plan"), None);
         assert_eq!(
             only("entrain plan --user jane@contoso.com"),
-            Some((ObjectKind::User, "jane@contoso.com".to_owned()))
+            Some(vec![(
+                Some(ObjectKind::User),
+                "jane@contoso.com".to_owned()
+            )])
         );
         assert_eq!(
             only("entrain plan wizer --group Sales"),
-            Some((ObjectKind::Group, "Sales".to_owned()))
+            Some(vec![(Some(ObjectKind::Group), "Sales".to_owned())])
         );
         parse("entrain plan --user jane --group Sales").unwrap_err();
     }

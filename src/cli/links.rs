@@ -1,17 +1,21 @@
 //! `entrain links`: which target object belongs to which source object, from the local state alone. A link
 //! is changed while no cycle of its job runs.
 
+use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
 
 use super::args::{self, LinksCommand};
 use super::exit::Exit;
+use super::find;
 use super::load::{self, Usage};
+use super::operator;
 use super::output::Output;
 use crate::config::{Config, Job};
-use crate::engine::model::{JobName, ObjectKind, SourceObject, TargetId};
+use crate::engine::model::{JobName, ObjectKind, SourceId, SourceObject, TargetId};
 use crate::engine::redact::Redactions;
 use crate::report::{json, text};
 use crate::store::{Relinked, Store};
@@ -27,6 +31,11 @@ pub(super) fn links(
     let config = load::config(output, file)?;
     match command {
         LinksCommand::List { job } => list(output, &config, load::job(&config, job)?),
+        // The list is the format of import.
+        LinksCommand::Export { job } => list(output.as_json(), &config, load::job(&config, job)?),
+        LinksCommand::Import { job, file } => {
+            import(output, &config, load::job(&config, job)?, file)
+        }
         LinksCommand::Show(linked) => show(output, &config, linked),
         LinksCommand::Unlink(linked) => unlink(output, &config, linked),
         LinksCommand::Relink {
@@ -84,7 +93,7 @@ fn show(output: Output, config: &Config, linked: &args::Linked) -> anyhow::Resul
     let job = load::job(config, &linked.job)?;
     let name = &job.rules.name;
     let store = Store::open_read_only(&config.state_path)?;
-    let object = find(&store, &linked.object)?;
+    let object = find::object(&store, &linked.object)?;
     let Some(record) = store.link_record(name, object.key)? else {
         bail!("{} is not linked in {name}", object.label());
     };
@@ -104,12 +113,14 @@ fn unlink(output: Output, config: &Config, linked: &args::Linked) -> anyhow::Res
     let job = load::job(config, &linked.job)?;
     let name = &job.rules.name;
     let store = open(config, name)?;
-    let object = find(&store, &linked.object)?;
+    let object = find::object(&store, &linked.object)?;
     let link = store.links(name, &[object.key])?.remove(&object.key);
     let Some(link) = link else {
         bail!("{} is not linked in {name}", object.label());
     };
     store.unlink(name, object.key)?;
+    let detail = format!("from {}", link.target);
+    operator::note(&store, name, Some(object.key), "unlink", &detail)?;
     let words = format!(
         "The link of {} to {} is dropped. Nothing is changed in the target; the next cycle matches it anew.",
         object.label(),
@@ -127,9 +138,12 @@ fn relink(
     let job = load::job(config, &linked.job)?;
     let name = &job.rules.name;
     let store = open(config, name)?;
-    let object = find(&store, &linked.object)?;
+    let object = find::object(&store, &linked.object)?;
     match store.relink(name, (object.kind, object.key), target)? {
-        Relinked::Done => {}
+        Relinked::Done => {
+            let detail = format!("to {target}");
+            operator::note(&store, name, Some(object.key), "relink", &detail)?;
+        }
         Relinked::HeldBy(holder) => {
             let named = store.named(&[holder])?;
             let holder = named.into_values().next();
@@ -150,7 +164,7 @@ fn create(output: Output, config: &Config, linked: &args::Linked) -> anyhow::Res
     let job = load::job(config, &linked.job)?;
     let name = &job.rules.name;
     let store = open(config, name)?;
-    let object = find(&store, &linked.object)?;
+    let object = find::object(&store, &linked.object)?;
     let link = store.links(name, &[object.key])?.remove(&object.key);
     if let Some(link) = link {
         bail!(
@@ -161,11 +175,93 @@ fn create(output: Output, config: &Config, linked: &args::Linked) -> anyhow::Res
         );
     }
     store.decide_new(name, object.kind, object.key)?;
+    operator::note(&store, name, Some(object.key), "relink --new", "")?;
     let words = format!(
         "{} is new: the next cycle creates the account, unless a matching attribute finds one.",
         object.label()
     );
     changed(output, name, &object, None, &words)
+}
+
+/// What `links export` wrote.
+#[derive(Deserialize)]
+struct Exported {
+    links: Vec<ExportedLink>,
+}
+
+#[derive(Deserialize)]
+struct ExportedLink {
+    subject: ExportedSubject,
+    target: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ExportedSubject {
+    kind: String,
+    id: String,
+}
+
+/// Sets the links of a file, as `relink` does one after another.
+fn import(output: Output, config: &Config, job: &Job, file: &Path) -> anyhow::Result<Exit> {
+    let text =
+        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let exported: Exported = serde_json::from_str(&text).map_err(|error| {
+        Usage(format!(
+            "{} is not what entrain links export writes: {error}",
+            file.display()
+        ))
+    })?;
+    let name = &job.rules.name;
+    let store = open(config, name)?;
+    let (mut set, mut same, mut refused) = (0_u64, 0_u64, Vec::new());
+    for ExportedLink { subject, target } in exported.links {
+        let kind = ObjectKind::ALL
+            .into_iter()
+            .find(|kind| kind.word() == subject.kind);
+        let (Some(kind), Some(target)) = (kind, target) else {
+            continue;
+        };
+        let Some(object) = store.object(kind, &SourceId::new(&subject.id))? else {
+            refused.push(format!("the state knows no {kind} {}", subject.id));
+            continue;
+        };
+        let target = TargetId::new(target);
+        let known = store.links(name, &[object.key])?.remove(&object.key);
+        if known.is_some_and(|link| link.target == target) {
+            same += 1;
+            continue;
+        }
+        match store.relink(name, (kind, object.key), &target)? {
+            Relinked::Done => {
+                set += 1;
+                let detail = format!("to {target}");
+                operator::note(&store, name, Some(object.key), "links import", &detail)?;
+            }
+            Relinked::HeldBy(_) => refused.push(format!(
+                "{}: {target} is linked to another object",
+                object.label()
+            )),
+        }
+    }
+    let mut out = output.text();
+    if output.is_json() {
+        json::links_imported(&mut out, name, (set, same), &refused)?;
+    } else {
+        for words in &refused {
+            writeln!(out, "{}", crate::report::clean_lines(words))?;
+        }
+        writeln!(
+            out,
+            "{set} set, {same} as they were, {} refused. The next cycle reads what was linked anew.",
+            refused.len()
+        )?;
+    }
+    out.flush()?;
+    Ok(if refused.is_empty() {
+        Exit::Done
+    } else {
+        Exit::SomeFailed
+    })
 }
 
 /// The state for a change of links.
@@ -177,28 +273,6 @@ fn open(config: &Config, job: &JobName) -> anyhow::Result<Store> {
         bail!("a cycle of {job} is running: its links can be changed when it has ended");
     }
     Ok(store)
-}
-
-fn find(store: &Store, text: &str) -> anyhow::Result<SourceObject> {
-    let mut found = Vec::new();
-    for kind in ObjectKind::ALL {
-        found.extend(store.find(kind, text)?);
-    }
-    match <[SourceObject; 1]>::try_from(found) {
-        Ok([object]) => Ok(object),
-        Err(found) if found.is_empty() => Err(Usage(format!(
-            "the state knows no user or group {text:?}: run a cycle first, or check the spelling"
-        ))
-        .into()),
-        Err(found) => {
-            let ids: Vec<&str> = found.iter().map(|one| one.id.as_str()).collect();
-            let ids = ids.join(", ");
-            Err(Usage(format!(
-                "several objects are called {text:?}: name one by its id ({ids})"
-            ))
-            .into())
-        }
-    }
 }
 
 fn changed(

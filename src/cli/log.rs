@@ -12,6 +12,7 @@ use super::exit::Exit;
 use super::load;
 use super::output::Output;
 use super::plan::name_on_record;
+use crate::config::Config;
 use crate::engine::model::{JobName, Key, SourceId};
 use crate::engine::record::{LogEntry, Reason};
 use crate::engine::redact::Redactions;
@@ -41,11 +42,7 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
         object: args.object,
         after: None,
     };
-    let redactions: Marked = config
-        .jobs
-        .iter()
-        .map(|job| (job.rules.name.clone(), Redactions::of(&job.rules)))
-        .collect();
+    let redactions = redactions(&config);
     let mut store = open(&config.state_path)?;
     // One more than is shown tells whether there are older ones.
     let mut entries = newest(store.as_ref(), &jobs, &filter, args.limit.saturating_add(1))?;
@@ -153,17 +150,23 @@ fn with_names<T>(store: Option<&Store>, work: impl FnOnce(Names<'_>) -> T) -> T 
     work(Names::Both(&by_id, &by_key))
 }
 
-type Marked = BTreeMap<JobName, Redactions>;
+pub(super) type Marked = BTreeMap<JobName, Redactions>;
+
+/// What is not shown of each job.
+pub(super) fn redactions(config: &Config) -> Marked {
+    let jobs = config.jobs.iter();
+    jobs.map(|job| (job.rules.name.clone(), Redactions::of(&job.rules)))
+        .collect()
+}
 
 /// Values that a mapping marks `Redact` may stand in the reason why an object was skipped. What a job
 /// marked that the configuration no longer has is not known, so its reasons are not shown.
-fn hide(entries: &mut [LogEntry], marked: &Marked) {
+pub(super) fn hide(entries: &mut [LogEntry], marked: &Marked) {
     for entry in entries {
-        if let Some(Reason::Skipped(why)) = &mut entry.reason {
-            match marked.get(&entry.job) {
-                Some(redactions) => redactions.hide_in_why(entry.subject.kind, why),
-                None => entry.reason = None,
-            }
+        match marked.get(&entry.job) {
+            Some(redactions) => redactions.hide_in_entry(entry),
+            None if matches!(entry.reason, Some(Reason::Skipped(_))) => entry.reason = None,
+            None => {}
         }
     }
 }

@@ -10,17 +10,21 @@ mod cycles;
 mod demo;
 mod eval;
 mod exit;
+mod explain;
 mod export;
+mod find;
 mod import;
 mod init;
 mod interrupt;
 mod links;
 mod load;
 mod log;
+mod operator;
 mod output;
 mod plan;
 mod presets;
 mod progress;
+mod provision;
 mod reports;
 mod restart;
 mod rows;
@@ -108,6 +112,8 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Plan(plan) => block_on(plan::plan(output, file, plan)),
         Command::Audit(audit) => block_on(audit::audit(output, file, audit)),
         Command::Apply(arguments) => block_on(apply::apply(output, file, arguments)),
+        Command::Provision(provision) => block_on(provision::provision(output, file, provision)),
+        Command::Explain(linked) => block_on(explain::explain(output, file, &linked)),
         Command::Check => check::check(output, file),
         Command::Test(jobs) => block_on(test::test(output, file, &jobs.jobs)),
         Command::Status(jobs) => status::status(output, file, &jobs.jobs),
@@ -115,6 +121,10 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Approve(arguments) => approve::decide(output, file, &arguments, true),
         Command::Reject(arguments) => approve::decide(output, file, &arguments, false),
         Command::Restart(arguments) => restart::restart(output, file, &arguments),
+        Command::Pause(one) => operator::pause(output, file, &one.job),
+        Command::Resume(one) => operator::resume(output, file, &one.job),
+        Command::Escrow { command } => operator::escrow(output, file, &command),
+        Command::History(arguments) => operator::history(output, file, &arguments),
         Command::Links { command } => links::links(output, file, &command),
         Command::State { command } => state::state(output, file, &command),
         Command::Eval(eval) => eval::eval(output, file, &eval),

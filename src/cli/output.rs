@@ -41,6 +41,14 @@ impl Output {
         }
     }
 
+    /// The same for a command that prints JSON whatever was asked for.
+    pub(super) fn as_json(self) -> Self {
+        Self {
+            format: Format::Json,
+            ..self
+        }
+    }
+
     pub(super) fn is_json(self) -> bool {
         self.format == Format::Json
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::args::{self, Reset};
 use super::exit::Exit;
 use super::load;
+use super::operator;
 use super::output::Output;
 use crate::report::{json, text};
 use crate::store::{self, Store};
@@ -31,6 +32,7 @@ pub(super) fn restart(
                 }
             }
             store.restart(job)?;
+            operator::note(&store, job, None, "restart", "")?;
         }
         Err(store::Error::Missing { .. }) => {}
         Err(error) => return Err(error.into()),

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json, json};
 
 use crate::config::Job;
-use crate::cycle::{Agent, Expected, ExpectedRow, Options, SavedRow};
+use crate::cycle::{Agent, Expected, ExpectedRow, Only, Options, SavedRow};
 use crate::engine::model::{JobName, ObjectKind, SourceId};
 use crate::report::json::{action_json, time_json};
 use crate::report::{Names, PlanView};
@@ -55,6 +55,8 @@ impl<W: Write> SavedFile<W> {
         view: &PlanView<'_>,
     ) -> anyhow::Result<()> {
         let key = agent.key();
+        let only = self.options.only.as_ref();
+        let only = only.and_then(|only| only.objects.first());
         let head = json!({
             "job": view.job.as_str(),
             "tenant_id": tenant,
@@ -62,7 +64,7 @@ impl<W: Write> SavedFile<W> {
             "configuration": key.digest("configuration", &job.fingerprint),
             "key": key.unkept(),
             "initial": self.options.initial,
-            "only": self.options.only.as_ref().map(|(kind, name)| json!({ "kind": kind.word(), "name": name })),
+            "only": only.map(|(kind, name)| json!({ "kind": kind.map(ObjectKind::word), "name": name })),
         });
         let separator = if self.jobs == 0 { "\n" } else { ",\n" };
         self.jobs += 1;
@@ -173,7 +175,10 @@ impl SavedPlan {
         let only = asked("only");
         Options {
             initial: asked("initial") == &Json::Bool(true),
-            only: kind(&only["kind"]).map(|kind| (kind, text(&only["name"]).to_owned())),
+            only: kind(&only["kind"]).map(|kind| Only {
+                objects: vec![(Some(kind), text(&only["name"]).to_owned())],
+                with_members: false,
+            }),
             ..Options::default()
         }
     }

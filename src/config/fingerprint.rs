@@ -7,7 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::settings::Application;
 use crate::engine::filter::{ClauseGroup, Filter};
-use crate::engine::job::{Actions, GroupObjects, Job, Rules, Scope, ScopeMode, WhenOutOfScope};
+use crate::engine::job::{
+    Actions, GroupObjects, Job, Rules, Safety, Scope, ScopeMode, WhenOutOfScope,
+};
 use crate::engine::mapping::{Apply, Mapping, OnEmpty, Source};
 use crate::engine::model::{TargetType, Value};
 
@@ -24,10 +26,19 @@ pub(super) fn of(rules: &Job, application: &Application, base_url: &str) -> Stri
         scope,
         one_group_each,
         nested_members,
-        safety: _,
+        safety,
         limits: _, // Limits judge a plan; they do not make it.
     } = rules;
+    // What is done about drift, and how many members stay, judge what was found.
+    let Safety {
+        never_disable,
+        on_drift: _,
+        min_members: _,
+    } = safety;
     let mut text = format!("{MEANING}\n");
+    if !never_disable.is_empty() {
+        let _ = writeln!(text, "never disable {never_disable:?}");
+    }
     let (how, who) = match application {
         Application::AppId(id) => ("app", id),
         Application::ServicePrincipalId(id) => ("principal", id),
@@ -193,7 +204,7 @@ fn value_text(value: &Value) -> String {
 mod tests {
     use super::*;
     use crate::engine::filter::Clause;
-    use crate::engine::job::{Limit, Limits, Safety};
+    use crate::engine::job::{Limit, Limits};
     use crate::engine::mapping::Mappings;
     use crate::engine::model::{JobName, ObjectKind};
 
@@ -233,6 +244,8 @@ mod tests {
             limits: Limits {
                 max_deletions: Some(Limit::Count(1)),
                 max_membership_removals: None,
+                max_creations: None,
+                min_active: None,
             },
         };
         let kind = "enabled true actions true true false when disable\nfilter\n\

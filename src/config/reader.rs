@@ -46,6 +46,11 @@ impl Table {
         Self { members, place }
     }
 
+    /// The keys, where they are names of somebody else's.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.members.keys().cloned().collect()
+    }
+
     pub(super) fn has(&self, key: &str) -> bool {
         self.members.contains_key(key)
     }

@@ -181,6 +181,7 @@ async fn test_names(agent: &Agent, job: &config::Job) -> Vec<Check> {
                 | Error::AnotherPlan { .. }
                 | Error::Stopped
                 | Error::RecorderLost
+                | Error::Paused { .. }
                 | Error::NoSuchObject { .. }
                 | Error::AmbiguousObject { .. } => None,
             },
@@ -203,6 +204,7 @@ async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Failed>
             | Error::AnotherPlan { .. }
             | Error::Stopped
             | Error::RecorderLost
+            | Error::Paused { .. }
             | Error::NoSuchObject { .. }
             | Error::AmbiguousObject { .. } => None,
         },

@@ -83,14 +83,12 @@ pub(super) async fn seen_in<'a>(
 /// The linked objects of this kind that the cycle is about.
 pub(super) async fn linked(context: &Context<'_>, kind: ObjectKind) -> Result<Vec<Key>, Error> {
     let job = context.job.rules.name.clone();
-    let only = context.options.only.clone();
+    let only = context.only().await?;
     context
         .state(move |store| match only {
             None => store.linked_keys(&job, kind),
-            Some((only, _)) if only != kind => Ok(Vec::new()),
-            Some((_, name)) => {
-                let found = store.find(kind, &name)?.into_iter();
-                let keys: Vec<Key> = found.map(|object| object.key).collect();
+            Some(mut only) => {
+                let keys = only.remove(&kind).unwrap_or_default();
                 Ok(store.links(&job, &keys)?.into_keys().collect())
             }
         })

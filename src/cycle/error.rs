@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::config::SecretError;
 use crate::engine::model::{JobName, ObjectKind, SourceId};
+use crate::engine::record::Paused;
 use crate::{graph, scim, store};
 
 #[derive(Debug, thiserror::Error)]
@@ -69,15 +70,26 @@ pub(crate) enum Error {
     #[error("the thread that records outcomes ended early")]
     RecorderLost,
     #[error(
-        "the source has no {kind} {name:?} that this state knows of: run a cycle first, or check the spelling"
+        "paused since {} by {}; to go on: entrain resume {job}",
+        paused.since.format("%Y-%m-%d %H:%M UTC"), paused.by
     )]
-    NoSuchObject { kind: ObjectKind, name: String },
+    Paused { job: JobName, paused: Paused },
     #[error(
-        "several {kind}s are called {name:?}: name one by its id ({})",
+        "the source has no {} {name:?} that this state knows of: {}",
+        kind_text(*kind), hint(nearest.as_deref())
+    )]
+    NoSuchObject {
+        kind: Option<ObjectKind>,
+        name: String,
+        nearest: Option<String>,
+    },
+    #[error(
+        "several {} are called {name:?}: name one by its id ({})",
+        kinds_text(*kind),
         list(ids)
     )]
     AmbiguousObject {
-        kind: ObjectKind,
+        kind: Option<ObjectKind>,
         name: String,
         ids: Vec<SourceId>,
     },
@@ -97,14 +109,15 @@ impl Error {
             | Self::AnotherTarget { .. }
             | Self::AnotherPlan { .. }
             | Self::Stopped
+            | Self::Paused { .. }
             | Self::NoSuchObject { .. }
             | Self::AmbiguousObject { .. } => false,
         }
     }
 
-    /// Whether nothing is written until an operator decided whose target it is.
+    /// Whether nothing is written until an operator decided something: whose target it is, that a job goes on.
     pub(crate) fn needs_decision(&self) -> bool {
-        matches!(self, Self::AnotherTarget { .. })
+        matches!(self, Self::AnotherTarget { .. } | Self::Paused { .. })
     }
 
     /// The whole chain in one line.
@@ -121,6 +134,28 @@ impl Error {
             cause = next.source();
         }
         words
+    }
+}
+
+fn kind_text(kind: Option<ObjectKind>) -> &'static str {
+    match kind {
+        Some(kind) => kind.word(),
+        None => "user or group",
+    }
+}
+
+fn kinds_text(kind: Option<ObjectKind>) -> &'static str {
+    match kind {
+        Some(ObjectKind::User) => "users",
+        Some(ObjectKind::Group) => "groups",
+        None => "objects",
+    }
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(nearest) => format!("did you mean {nearest:?}?"),
+        None => "run a cycle first, or check the spelling".to_owned(),
     }
 }
 

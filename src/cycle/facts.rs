@@ -2,17 +2,19 @@
 //! brings it into scope, the groups around it, and the members of groups.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{Context, Error};
 use crate::engine::expr::AppRole;
-use crate::engine::job::ScopeMode;
-use crate::engine::model::{Key, ObjectKind, Presence, SourceId, SourceObject};
+use crate::engine::job::{Job, ScopeMode};
+use crate::engine::model::{JobName, Key, ObjectKind, Presence, SourceId, SourceObject};
 use crate::engine::plan::{Candidate, Manager, Member, SentMember};
 use crate::engine::scope::{self, GrantingGroups, GroupAround, Ways};
 use crate::store::{Loaded, Store};
 
 pub(super) struct Facts<'a> {
-    context: &'a Context<'a>,
+    store: &'a Arc<Store>,
+    job: &'a Job,
     roles: BTreeMap<String, AppRole>,
     granting: GrantingGroups,
     /// The roles of all assignments of each seed.
@@ -26,12 +28,16 @@ pub(super) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     pub(super) async fn new(context: &'a Context<'a>) -> Result<Self, Error> {
-        let job = &context.job.rules;
+        Self::of(&context.agent.store, &context.job.rules).await
+    }
+
+    /// The facts of a state, whatever is done with them.
+    pub(super) async fn of(store: &'a Arc<Store>, job: &'a Job) -> Result<Self, Error> {
         let mut edges = Vec::new();
         if job.scope.nested_groups {
-            let pairs = context.state(Store::nested_groups).await?;
+            let pairs = store.run(Store::nested_groups).await?;
             let inner: BTreeSet<Key> = pairs.iter().map(|(_, inner)| *inner).collect();
-            let inner = present(context, inner.into_iter().collect()).await?;
+            let inner = present(store, &job.name, inner.into_iter().collect()).await?;
             for (outside, inside) in pairs {
                 if let Some(group) = inner.get(&inside) {
                     edges.push((outside, inside, group.label().to_owned()));
@@ -41,15 +47,15 @@ impl<'a> Facts<'a> {
         let seeds: Vec<Key> = match &job.scope.mode {
             ScopeMode::Assigned => {
                 let name = job.name.clone();
-                context
-                    .state(move |store| store.assigned_keys(&name, ObjectKind::Group))
+                store
+                    .run(move |store| store.assigned_keys(&name, ObjectKind::Group))
                     .await?
             }
             ScopeMode::All => Vec::new(),
             ScopeMode::Groups(names) => {
                 let names = names.clone();
-                context
-                    .state(move |store| {
+                store
+                    .run(move |store| {
                         let mut seeds = Vec::new();
                         for name in &names {
                             seeds.extend(store.find_group_keys(name)?);
@@ -59,7 +65,7 @@ impl<'a> Facts<'a> {
                     .await?
             }
         };
-        let groups = present(context, seeds.clone()).await?;
+        let groups = present(store, &job.name, seeds.clone()).await?;
         let named = groups
             .values()
             .map(|group| (group.key, group.label().to_owned()));
@@ -74,11 +80,12 @@ impl<'a> Facts<'a> {
             inner.entry(*outside).or_default().push(*inside);
         }
         let name = job.name.clone();
-        let (application, assigned_to_group) = context
-            .state(move |store| Ok((store.application(&name)?, store.roles(&name, &seeds)?)))
+        let (application, assigned_to_group) = store
+            .run(move |store| Ok((store.application(&name)?, store.roles(&name, &seeds)?)))
             .await?;
         Ok(Self {
-            context,
+            store,
+            job,
             roles: application
                 .into_iter()
                 .flat_map(|application| application.roles)
@@ -129,12 +136,12 @@ impl<'a> Facts<'a> {
             withheld,
             member_of,
         } = loaded;
-        let groups = if scope::reads_groups(&self.context.job.rules, object.kind) {
+        let groups = if scope::reads_groups(self.job, object.kind) {
             self.groups_of(&member_of).await?
         } else {
             Vec::new()
         };
-        let job = &self.context.job.rules;
+        let job = self.job;
         let granting: Vec<Key> = match object.kind {
             ObjectKind::User => {
                 let groups = member_of.into_iter();
@@ -179,7 +186,7 @@ impl<'a> Facts<'a> {
             .copied()
             .collect();
         if !unknown.is_empty() {
-            let found = present(self.context, unknown.clone()).await?;
+            let found = present(self.store, &self.job.name, unknown.clone()).await?;
             for key in unknown {
                 let group = found.get(&key).map(|group| GroupAround {
                     id: group.id.clone(),
@@ -203,8 +210,8 @@ impl<'a> Facts<'a> {
     pub(super) async fn groups_around(&self, members: &[Key]) -> Result<BTreeSet<Key>, Error> {
         let members = members.to_vec();
         let groups = self
-            .context
-            .state(move |store| store.groups_around(&members))
+            .store
+            .run(move |store| store.groups_around(&members))
             .await?;
         Ok(self.closure(groups))
     }
@@ -217,7 +224,7 @@ impl<'a> Facts<'a> {
         groups: &[Key],
         at_most: usize,
     ) -> Result<(Vec<(Key, Member)>, usize), Error> {
-        let nested = self.context.job.rules.scope.nested_groups;
+        let nested = self.job.scope.nested_groups;
         let wanted: Vec<(Key, Vec<Key>)> = groups
             .iter()
             .take(CHUNK_OF_GROUPS)
@@ -230,9 +237,10 @@ impl<'a> Facts<'a> {
                 (*group, inside)
             })
             .collect();
-        let job = self.context.job.rules.name.clone();
-        self.context
-            .state(move |store| {
+        let job = self.job.name.clone();
+        let members = self
+            .store
+            .run(move |store| {
                 let mut members = Vec::new();
                 let mut taken = 0;
                 for (group, inside) in &wanted {
@@ -264,7 +272,8 @@ impl<'a> Facts<'a> {
                 }
                 Ok((members, taken))
             })
-            .await
+            .await?;
+        Ok(members)
     }
 }
 
@@ -284,11 +293,12 @@ fn reach(edges: &BTreeMap<Key, Vec<Key>>, from: impl IntoIterator<Item = Key>) -
 
 /// Those of these objects that exist in the source.
 async fn present(
-    context: &Context<'_>,
+    store: &Arc<Store>,
+    job: &JobName,
     keys: Vec<Key>,
 ) -> Result<BTreeMap<Key, SourceObject>, Error> {
-    let job = context.job.rules.name.clone();
-    let loaded = context.state(move |store| store.load(&job, &keys)).await?;
+    let job = job.clone();
+    let loaded = store.run(move |store| store.load(&job, &keys)).await?;
     Ok(loaded
         .into_iter()
         .map(|one| one.object)

@@ -10,6 +10,7 @@ mod check;
 mod confirm;
 mod drift;
 mod error;
+mod explain;
 mod facts;
 mod gone;
 mod hand_over;
@@ -18,6 +19,7 @@ mod index;
 mod lookup;
 mod names;
 mod old_accounts;
+mod only;
 mod plan;
 mod queue;
 mod record;
@@ -46,6 +48,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use audit::Audited;
 pub(crate) use capabilities::known_remarks;
 pub(crate) use error::Error;
+pub(crate) use explain::explain;
+pub(crate) use only::Only;
 pub(crate) use saved::{Expected, ExpectedRow, SavedRow};
 pub(crate) use tenant::Due;
 
@@ -75,8 +79,8 @@ pub(crate) struct Options {
     pub(crate) initial: bool,
     /// Evaluate everything as the source was read last, and what changed since.
     pub(crate) evaluate_all: bool,
-    /// Only this object, by id, principal name or display name.
-    pub(crate) only: Option<(ObjectKind, String)>,
+    /// Only these objects.
+    pub(crate) only: Option<Only>,
     /// Nothing is written unless the plan is this one.
     pub(crate) saved: Option<Arc<Expected>>,
 }
@@ -219,6 +223,10 @@ impl Agent {
     ) -> Result<Summary, Error> {
         if let Some(key) = self.config.source.credential.personal() {
             return Err(graph::Error::Personal { key }.into());
+        }
+        if let Some(paused) = self.store.paused(&job.rules.name)? {
+            let job = job.rules.name.clone();
+            return Err(Error::Paused { job, paused });
         }
         let mut context = self.context(job, options, progress)?;
         let started = (self.now)();
@@ -409,6 +417,7 @@ impl Agent {
         outline.header.application_changed = self.store.holds_removals(name)?;
         let now = (self.now)();
         let limits = context.job.rules.limits;
+        let min_members = context.min_members().await?;
         let header = outline.header.clone();
         let scope_groups = outline.scope_groups.clone();
         let (judged, reports, totals) = context
@@ -418,6 +427,7 @@ impl Agent {
                     limits,
                     is_partial,
                     scope_groups: &scope_groups,
+                    min_members: &min_members,
                     now,
                 };
                 let judged = store.judge(cycle, &judging)?;

@@ -113,6 +113,7 @@ pub(super) async fn plan(
     let mut planner = Planner::new(rules, environment, reading.source.clone(), chunk)
         .doubting(report::doubts(&misnamed));
     let name = rules.name.clone();
+    planner = planner.protecting(context.protected().await?);
     planner = planner.postponing_removals(context.state(move |store| store.is_first(&name)).await?);
     if context.options.only.is_some() {
         planner = planner.listing_unassigned();
@@ -226,28 +227,13 @@ impl Driver<'_> {
                 .state(move |store| store.of_kind(&keys, kind))
                 .await;
         }
-        let Some((only, name)) = self.context.options.only.clone() else {
-            return self
-                .context
-                .state(move |store| store.candidates(&job, kind))
-                .await;
-        };
-        if only != kind {
-            return Ok(Vec::new());
-        }
-        let text = name.clone();
-        let found = self
-            .context
-            .state(move |store| store.find(kind, &text))
-            .await?;
-        match found.as_slice() {
-            [] => Err(Error::NoSuchObject { kind, name }),
-            [one] => Ok(vec![one.key]),
-            [_, _, ..] => Err(Error::AmbiguousObject {
-                kind,
-                name,
-                ids: found.into_iter().map(|object| object.id).collect(),
-            }),
+        match self.context.only().await? {
+            Some(mut only) => Ok(only.remove(&kind).unwrap_or_default()),
+            None => {
+                self.context
+                    .state(move |store| store.candidates(&job, kind))
+                    .await
+            }
         }
     }
 

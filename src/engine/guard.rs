@@ -16,6 +16,11 @@ pub(crate) struct Census {
     /// Those whose first request was sent within the last 24 hours.
     pub(crate) recent: BTreeMap<RemovalClass, u64>,
     pub(crate) active: Active,
+    /// Users who are linked and active now.
+    pub(crate) active_now: u64,
+    /// Objects that would be created and were not counted before, and those created within the last 24 hours.
+    pub(crate) creations: u64,
+    pub(crate) recent_creations: u64,
     /// Links, and how many of them are in scope before and after the plan.
     pub(crate) linked: Count,
     pub(crate) scope_before: Count,
@@ -40,6 +45,8 @@ pub(crate) struct Active {
 pub(crate) struct Verdict {
     held: BTreeMap<RemovalClass, WhyHeld>,
     shrunk: Vec<WhyHeld>,
+    /// Why nothing is created.
+    creations: Option<WhyHeld>,
 }
 
 /// What a limit counts.
@@ -84,6 +91,20 @@ pub(crate) enum WhyHeld {
     },
     /// No user, or no group, is in scope any more, though some were.
     EmptiedScope { kind: ObjectKind, linked: Count },
+    /// Fewer active users than the job is to keep.
+    TooFewActive {
+        planned: u64,
+        active: u64,
+        least: u64,
+    },
+    /// Groups with fewer members than the job is to keep.
+    TooFewMembers { groups: u64 },
+    /// More creates within 24 hours than the limit allows.
+    TooManyCreations {
+        planned: u64,
+        recent: u64,
+        limit: u64,
+    },
     /// Groups that lost more than half of their members within 24 hours.
     ShrunkGroups { groups: u64 },
     /// The source lost more than a fifth of its users or groups.
@@ -149,6 +170,11 @@ impl Verdict {
             why.is_some_and(|why| follows_from_loss(*lost, kind, why))
         });
         shrunk.or_else(|| self.held.get(&class).copied())
+    }
+
+    /// Why creates are held; `None`: they may be sent.
+    pub(crate) fn holds_creations(&self) -> Option<WhyHeld> {
+        self.creations
     }
 
     /// The classes that are held as a whole.
@@ -221,6 +247,37 @@ pub(crate) fn uses(census: &Census, limits: &Limits) -> Vec<LimitUse> {
     uses.to_vec()
 }
 
+/// Holds what would leave fewer active users than declared. Users who are blocked or deleted go as long as
+/// enough stay without the others.
+fn keep_active(census: &Census, limits: &Limits, held: &mut BTreeMap<RemovalClass, WhyHeld>) {
+    let planned = |class| census.planned.get(&class).copied().unwrap_or(0);
+    let Some(least) = limits.min_active else {
+        return;
+    };
+    let active = census.active_now;
+    let certain = planned(RemovalClass::Certain);
+    let all = certain + planned(RemovalClass::User);
+    for (class, going) in [(RemovalClass::User, all), (RemovalClass::Certain, certain)] {
+        if planned(class) > 0 && active.saturating_sub(going) < least {
+            held.entry(class).or_insert(WhyHeld::TooFewActive {
+                planned: going,
+                active,
+                least,
+            });
+        }
+    }
+}
+
+fn too_many_creations(census: &Census, limits: &Limits) -> Option<WhyHeld> {
+    let limit = limits.max_creations?;
+    let (planned, recent) = (census.creations, census.recent_creations);
+    (planned > 0 && planned + recent > limit).then_some(WhyHeld::TooManyCreations {
+        planned,
+        recent,
+        limit,
+    })
+}
+
 /// Judges the whole plan before the first write.
 pub(crate) fn review(census: &Census, limits: &Limits) -> Verdict {
     let planned = |class| census.planned.get(&class).copied().unwrap_or(0);
@@ -239,6 +296,7 @@ pub(crate) fn review(census: &Census, limits: &Limits) -> Verdict {
         return Verdict {
             held,
             shrunk: shrunk_source(census),
+            creations: None,
         };
     }
     for (class, counted, limit) in [
@@ -297,9 +355,11 @@ pub(crate) fn review(census: &Census, limits: &Limits) -> Verdict {
             },
         );
     }
+    keep_active(census, limits, &mut held);
     Verdict {
         held,
         shrunk: shrunk_source(census),
+        creations: too_many_creations(census, limits),
     }
 }
 
@@ -369,6 +429,8 @@ mod tests {
     const NO_LIMITS: Limits = Limits {
         max_deletions: None,
         max_membership_removals: None,
+        max_creations: None,
+        min_active: None,
     };
 
     fn census(planned: &[(RemovalClass, u64)], active: u64) -> Census {
@@ -455,6 +517,8 @@ mod tests {
         let limits = Limits {
             max_deletions: Some(Limit::Count(0)),
             max_membership_removals: None,
+            max_creations: None,
+            min_active: None,
         };
         let each = RemovalClass::ALL.map(|class| (class, 1));
         assert_eq!(review(&census(&each, 24), &limits).classes().len(), 4);

@@ -1,9 +1,11 @@
 //! A job as the engine sees it: rules for users and groups, scope and limits; nothing of how the
 //! source or the target is reached.
 
+use std::collections::BTreeMap;
+
 use super::filter::Filter;
 use super::mapping::Mappings;
-use super::model::{JobName, ObjectKind};
+use super::model::{JobName, ObjectKind, SourceObject};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
@@ -93,12 +95,67 @@ pub(crate) struct Limits {
     pub(crate) max_deletions: Option<Limit>,
     /// Members taken out of groups.
     pub(crate) max_membership_removals: Option<Limit>,
+    /// Objects that are created; `None`: any number.
+    pub(crate) max_creations: Option<u64>,
+    /// Active accounts that stay at least.
+    pub(crate) min_active: Option<u64>,
 }
 
 /// What of `[jobs.safety]` is no limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Safety {
     pub(crate) on_drift: OnDrift,
+    /// Ids, addresses or names of objects that are never removed, with `*` for anything.
+    pub(crate) never_disable: Vec<String>,
+    /// Groups, by id or display name, and how many members they keep at least.
+    pub(crate) min_members: BTreeMap<String, u64>,
+}
+
+impl Safety {
+    /// Whether one of the entries names the object.
+    pub(crate) fn is_protected(&self, object: &SourceObject) -> bool {
+        let names = ["userPrincipalName", "mail", "displayName"];
+        let names = names
+            .into_iter()
+            .filter_map(|name| object.attributes.text(name));
+        // Graph puts the id in front of the principal name of one in the recycle bin.
+        let names: Vec<&str> = names
+            .flat_map(|name| [Some(name), unmangled(name)])
+            .flatten()
+            .chain([object.id.as_str()])
+            .collect();
+        let names_it = |pattern: &String| names.iter().any(|name| is_like(pattern, name));
+        self.never_disable.iter().any(names_it)
+    }
+}
+
+/// A principal name without the 32 hexadecimal digits that deletion puts in front of it.
+fn unmangled(name: &str) -> Option<&str> {
+    let (digits, rest) = name.split_at_checked(32)?;
+    digits
+        .chars()
+        .all(|digit| digit.is_ascii_hexdigit())
+        .then_some(rest)
+}
+
+/// Whether a name is as the pattern says, where `*` stands for anything; case does not count.
+pub(crate) fn is_like(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.to_lowercase(), name.to_lowercase());
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
+        return false;
+    };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else {
+        return rest.is_empty();
+    };
+    for part in middle {
+        match rest.find(part) {
+            Some(place) => rest = &rest[place + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
 }
 
 /// What is done where the target holds something else than was last written.
@@ -114,4 +171,30 @@ pub(crate) enum Limit {
     Count(u64),
     /// Of the users, groups or memberships that the job has linked.
     Percent(u8),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_anything_and_case_does_not_count() {
+        for (pattern, name) in [
+            ("jane@contoso.com", "Jane@Contoso.com"),
+            ("*@contoso.com", "jane@contoso.com"),
+            ("admin*", "Admin-7@contoso.com"),
+            ("a*m*@*.com", "admin@contoso.com"),
+            ("*", "anything"),
+        ] {
+            assert!(is_like(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [
+            ("jane", "jane@contoso.com"),
+            ("*@contoso.com", "jane@contoso.com.example"),
+            ("ab*ba", "aba"),
+            ("", "jane"),
+        ] {
+            assert!(!is_like(pattern, name), "{pattern} {name}");
+        }
+    }
 }

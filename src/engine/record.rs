@@ -25,6 +25,8 @@ pub(crate) struct JobRecord {
     /// The first of them, the longest there first.
     pub(crate) escrow: Vec<Escrowed>,
     pub(crate) held: Option<HeldSet>,
+    /// Since when no cycle runs.
+    pub(crate) paused: Option<Paused>,
     /// Removals that a person rejected; they are not planned while their cause stays.
     pub(crate) rejected: Vec<HeldRemoval>,
 }
@@ -40,9 +42,29 @@ impl JobRecord {
             in_escrow: Count::default(),
             escrow: Vec::new(),
             held: None,
+            paused: None,
             rejected: Vec::new(),
         }
     }
+}
+
+/// That an operator paused a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Paused {
+    pub(crate) since: DateTime<Utc>,
+    pub(crate) by: String,
+}
+
+/// What an operator did by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Operated {
+    pub(crate) at: DateTime<Utc>,
+    /// The Unix user.
+    pub(crate) who: String,
+    pub(crate) job: JobName,
+    /// The command.
+    pub(crate) verb: String,
+    pub(crate) detail: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::expr::AppRole;
+use super::filter::ClauseResult;
 use super::job::{GroupObjects, Job, ScopeMode};
 use super::mapping::Input;
 use super::model::{
@@ -365,18 +366,38 @@ fn passes_filter(
     grants: &[Grant],
     groups: &[GroupAround],
 ) -> Result<(), WhyOut> {
+    let filter = &job.rules(object.kind).filter;
+    let judged = with_values(object, grants, groups, |lookup| filter.judge(lookup));
+    judged.map_err(WhyOut::Filter)
+}
+
+/// Every clause of the job's filter of this kind, with the value that it sees.
+pub(crate) fn clauses(
+    job: &Job,
+    object: &SourceObject,
+    grants: &[Grant],
+    groups: &[GroupAround],
+) -> Vec<ClauseResult> {
+    let filter = &job.rules(object.kind).filter;
+    with_values(object, grants, groups, |lookup| filter.results(lookup))
+}
+
+/// What a filter sees of an object.
+fn with_values<T>(
+    object: &SourceObject,
+    grants: &[Grant],
+    groups: &[GroupAround],
+    filter: impl FnOnce(&dyn Fn(&str) -> Option<Value>) -> T,
+) -> T {
     let roles_held = roles_of(grants);
     let input = Input::new(object, &roles_held, object.presence != Presence::Present);
-    job.rules(object.kind)
-        .filter
-        .judge(&|name| match name {
-            source::APP_ROLE_ASSIGNMENTS => {
-                Some(Value::List(roles_held.iter().map(role_text).collect()))
-            }
-            source::MEMBER_OF => Some(Value::List(groups_text(groups))),
-            _ => input.value(name).cloned(),
-        })
-        .map_err(WhyOut::Filter)
+    filter(&|name| match name {
+        source::APP_ROLE_ASSIGNMENTS => {
+            Some(Value::List(roles_held.iter().map(role_text).collect()))
+        }
+        source::MEMBER_OF => Some(Value::List(groups_text(groups))),
+        _ => input.value(name).cloned(),
+    })
 }
 
 /// Whether the scoping filter of this kind asks for the groups that an object is in.
@@ -433,6 +454,8 @@ mod tests {
             limits: Limits {
                 max_deletions: Some(Limit::Count(500)),
                 max_membership_removals: None,
+                max_creations: None,
+                min_active: None,
             },
         }
     }

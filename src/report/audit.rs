@@ -207,8 +207,10 @@ fn coverage_section(
     }
     let title = format!("Match coverage of {of}");
     writeln!(out, "\n{}", style.bold(&title))?;
+    let lengths = coverage.iter().map(|pair| pair_text(pair).chars().count());
+    let width = lengths.max().unwrap_or_default();
     for pair in coverage {
-        writeln!(out, "{}", coverage_text(pair))?;
+        writeln!(out, "{}", coverage_text(pair, width))?;
     }
     writeln!(out, "  * The job matches by it.")
 }
@@ -330,26 +332,22 @@ fn near_text(near: &NearMiss) -> String {
     format!("near {} ({by}{linked})", subject_text(subject))
 }
 
-fn coverage_text(pair: &Coverage) -> String {
-    let Coverage {
-        path,
-        attribute,
-        is_used,
-        one,
-        several,
-        of: _,
-    } = pair;
-    let mark = if *is_used { "*" } else { " " };
-    let pair_text = format!("{path} = {}", clean(attribute));
-    let several = if *several > 0 {
-        format!("; {} find several", number(*several))
+fn pair_text(pair: &Coverage) -> String {
+    format!("{} = {}", pair.path, clean(&pair.attribute))
+}
+
+fn coverage_text(pair: &Coverage, width: usize) -> String {
+    let mark = if pair.is_used { "*" } else { " " };
+    let several = if pair.several > 0 {
+        format!("; {} find several", number(pair.several))
     } else {
         String::new()
     };
     format!(
-        "  {mark} {pair_text:<52}{:>7} %{:>9}{several}",
+        "  {mark} {:<width$}{:>7} %{:>7}{several}",
+        pair_text(pair),
         share(pair),
-        number(*one)
+        number(pair.one)
     )
 }
 

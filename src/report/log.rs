@@ -128,7 +128,7 @@ pub(crate) fn json_line(out: &mut dyn Write, entry: &LogEntry, names: Names<'_>)
     writeln!(out, "{line}")
 }
 
-fn entry_json(entry: &LogEntry, names: Names<'_>) -> Json {
+pub(super) fn entry_json(entry: &LogEntry, names: Names<'_>) -> Json {
     let LogEntry {
         id: _,
         at,

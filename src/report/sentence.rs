@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
+pub(crate) use super::held::why_held;
 use super::view::Names;
 use crate::engine::filter::ClauseFailure;
-use crate::engine::guard::{Counted, WhyHeld};
+use crate::engine::guard::WhyHeld;
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{Key, MatchKey, ObjectKind, SourceId, Value, Via};
 use crate::engine::names::{Misnamed, Naming};
@@ -336,6 +337,9 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
             format!("its mapping failed: {}", errors.join("; "))
         }
         Why::NotAllowed(verb) => format!("the job's actions do not allow to {}", verb_word(*verb)),
+        Why::NeverDisabled => {
+            "it would lose its access, but safety.never_disable names it, so that it keeps it".to_owned()
+        }
         Why::Kept(removed) => format!(
             "it would be removed, because {}, but when_out_of_scope is \"keep\"",
             why_removed(removed, kind)
@@ -403,82 +407,6 @@ pub(crate) fn verb_word(verb: Verb) -> &'static str {
         Verb::Create => "create",
         Verb::Update => "update",
         Verb::Delete => "delete",
-    }
-}
-
-/// Why removals are held: a sentence without a full stop.
-pub(crate) fn why_held(why: WhyHeld) -> String {
-    match why {
-        WhyHeld::TooMany {
-            counted,
-            planned,
-            recent,
-            limit,
-        } => {
-            let (one, many, key) = match counted {
-                Counted::BlockedOrDeleted => (
-                    "disable or delete of a blocked or deleted user is",
-                    "disables and deletes of blocked or deleted users are",
-                    "max_deletions",
-                ),
-                Counted::OtherUsers => (
-                    "disable or delete of another user is",
-                    "disables and deletes of other users are",
-                    "max_deletions",
-                ),
-                Counted::Users => (
-                    "disable or delete of a user is",
-                    "disables and deletes of users are",
-                    "max_deletions",
-                ),
-                Counted::Groups => (
-                    "delete of a group is",
-                    "deletes of groups are",
-                    "max_deletions",
-                ),
-                Counted::Memberships => (
-                    "removal of a member is",
-                    "removals of members are",
-                    "max_membership_removals",
-                ),
-            };
-            let before = if recent > 0 {
-                format!(
-                    " in addition to {} within the last 24 hours",
-                    number(recent)
-                )
-            } else {
-                String::new()
-            };
-            format!(
-                "{} {} planned{before}, and the job's limit is {} in 24 hours (safety.{key})",
-                number(planned),
-                if planned == 1 { one } else { many },
-                number(limit)
-            )
-        }
-        WhyHeld::ApplicationChanged => {
-            "the job's application is another than before, so that every removal \
-                                        needs approval once"
-                .to_owned()
-        }
-        WhyHeld::EmptiedScope { kind, linked } => format!(
-            "no {kind} is in scope any more, though {} are linked: probably an empty answer from Entra",
-            count(linked)
-        ),
-        WhyHeld::ShrunkGroups { groups } => format!(
-            "{} lost more than half of {} members within 24 hours",
-            things(groups, "group"),
-            if groups == 1 { "its" } else { "their" }
-        ),
-        WhyHeld::ShrunkSource { kind, before, now } => format!(
-            "the tenant has {} now and had {} at the last reading: more than a fifth is gone",
-            things(now, &kind.to_string()),
-            number(before)
-        ),
-        WhyHeld::Undecided => {
-            "they were held after a sudden shrink and still wait for a decision".to_owned()
-        }
     }
 }
 

@@ -280,6 +280,8 @@ fn reviewed(mut actions: Vec<Action>, skipped: Vec<Skipped>, limit: u64) -> Revi
     let limits = Limits {
         max_deletions: Some(Limit::Count(limit)),
         max_membership_removals: None,
+        max_creations: None,
+        min_active: None,
     };
     let verdict = guard::review(&Census::of(&header, &totals), &limits);
     let why = |class| verdict.holds(class, ObjectKind::User, None);

@@ -264,6 +264,15 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
         };
         resume = false;
         last_start = Some(now());
+        match shared.store.paused(&name) {
+            Ok(Some(paused)) => {
+                tracing::info!(job = %name, by = paused.by, "paused: no cycle until it is resumed");
+                continue;
+            }
+            Ok(None) => {}
+            // The cycle says what is wrong with the state.
+            Err(error) => tracing::debug!(job = %name, %error, "whether it is paused is not known"),
+        }
         run_cycle(&shared, &current.agent, job, woken_by).await;
     }
 }

@@ -167,6 +167,7 @@ impl Store {
                 in_escrow: count("SELECT count(*) FROM escrow WHERE job = ?1 AND kind = ?2")?,
                 escrow: escrow::entries(state, job, SHOWN_ESCROW)?,
                 held: held(state, job)?,
+                paused: None,
                 rejected: rejected(state, job)?,
             };
             Ok((status, running))
@@ -174,6 +175,7 @@ impl Store {
         if running {
             self.note_interrupted(&mut status.cycles);
         }
+        status.paused = self.paused(job)?;
         Ok(status)
     }
 

@@ -2,7 +2,7 @@
 //! that it is evaluated until it succeeds.
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::jobs::ensure_job;
 use super::ledger::{RowId, log_not_planned};
@@ -139,14 +139,28 @@ pub(super) fn heal(
     Ok(())
 }
 
+impl Store {
+    /// The failure of one object.
+    pub(crate) fn escrow_of(&self, job: &JobName, key: Key) -> Result<Option<Escrowed>, Error> {
+        self.read("look up the escrow", |state| {
+            state
+                .prepare_cached(&format!("{ESCROWED} WHERE e.job = ?1 AND e.source = ?2"))?
+                .query_row(params![state.job_or_none(job)?, key], escrowed)
+                .optional()
+        })
+    }
+}
+
+const ESCROWED: &str =
+    "SELECT e.kind, e.source, o.id, e.label, e.action, e.first_failed, e.last_failed,
+        e.attempts, e.class, e.http_status, e.message
+ FROM escrow e CROSS JOIN objects o ON o.key = e.source";
+
 pub(super) fn entries(state: &State, job: &JobName, limit: u32) -> rusqlite::Result<Vec<Escrowed>> {
     state
-        .prepare_cached(
-            "SELECT e.kind, e.source, o.id, e.label, e.action, e.first_failed, e.last_failed,
-                    e.attempts, e.class, e.http_status, e.message
-             FROM escrow e CROSS JOIN objects o ON o.key = e.source
-             WHERE e.job = ?1 ORDER BY e.first_failed, e.kind, e.source LIMIT ?2",
-        )?
+        .prepare_cached(&format!(
+            "{ESCROWED} WHERE e.job = ?1 ORDER BY e.first_failed, e.kind, e.source LIMIT ?2"
+        ))?
         .query_map(params![state.job_or_none(job)?, limit], escrowed)?
         .collect()
 }

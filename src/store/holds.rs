@@ -332,6 +332,9 @@ const TOO_MANY: &str = "too-many-deletions";
 const EMPTIED: &str = "emptied-scope";
 const UNDECIDED: &str = "undecided";
 const APPLICATION: &str = "application-changed";
+const FEW_ACTIVE: &str = "too-few-active";
+const FEW_MEMBERS: &str = "too-few-members";
+const CREATIONS: &str = "too-many-creations";
 
 fn numbers(why: WhyHeld) -> (&'static str, &'static str, u64, u64, u64) {
     match why {
@@ -349,6 +352,17 @@ fn numbers(why: WhyHeld) -> (&'static str, &'static str, u64, u64, u64) {
             (SHRUNK_SOURCE, kind_word(kind), before, now, 0)
         }
         WhyHeld::Undecided => (UNDECIDED, "", 0, 0, 0),
+        WhyHeld::TooFewActive {
+            planned,
+            active,
+            least,
+        } => (FEW_ACTIVE, "", planned, active, least),
+        WhyHeld::TooFewMembers { groups } => (FEW_MEMBERS, "", groups, 0, 0),
+        WhyHeld::TooManyCreations {
+            planned,
+            recent,
+            limit,
+        } => (CREATIONS, "", planned, recent, limit),
         WhyHeld::ApplicationChanged => (APPLICATION, "", 0, 0, 0),
     }
 }
@@ -392,6 +406,17 @@ fn why(row: &Row<'_>) -> rusqlite::Result<WhyHeld> {
         }),
         UNDECIDED => Ok(WhyHeld::Undecided),
         APPLICATION => Ok(WhyHeld::ApplicationChanged),
+        FEW_ACTIVE => Ok(WhyHeld::TooFewActive {
+            planned: first,
+            active: second,
+            least: third,
+        }),
+        FEW_MEMBERS => Ok(WhyHeld::TooFewMembers { groups: first }),
+        CREATIONS => Ok(WhyHeld::TooManyCreations {
+            planned: first,
+            recent: second,
+            limit: third,
+        }),
         _ => Err(unreadable("reason of a hold").into()),
     }
 }

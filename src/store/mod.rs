@@ -21,6 +21,7 @@ mod merge;
 mod migrations;
 mod objects;
 mod open;
+mod operator;
 mod pending;
 mod place;
 mod relink;

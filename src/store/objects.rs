@@ -52,6 +52,66 @@ impl Store {
         }
     }
 
+    /// Objects that a person may mean by this text: as [`Store::find`], else by an address or the display name.
+    pub(crate) fn find_any(
+        &self,
+        kind: ObjectKind,
+        text: &str,
+    ) -> Result<Vec<SourceObject>, Error> {
+        let found = self.find(kind, text)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let names = [
+            "mail",
+            "displayName",
+            "mailNickname",
+            "originalUserPrincipalName",
+        ];
+        let mut found = Vec::new();
+        self.each_object(kind, |object| {
+            let is_it = |name: &&str| {
+                let value = object.attributes.text(name);
+                value.is_some_and(|value| value.eq_ignore_ascii_case(text))
+            };
+            if names.iter().any(is_it) {
+                found.push(object);
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// What people call the objects of this kind: principal names, addresses and display names.
+    pub(crate) fn names_of(&self, kind: ObjectKind) -> Result<Vec<String>, Error> {
+        let mut names = Vec::new();
+        self.each_object(kind, |object| {
+            let known = ["userPrincipalName", "mail", "displayName"];
+            let own = known
+                .into_iter()
+                .filter_map(|name| object.attributes.text(name));
+            names.extend(own.map(str::to_owned));
+        })?;
+        Ok(names)
+    }
+
+    /// Passes every object that was read.
+    pub(crate) fn each_object(
+        &self,
+        kind: ObjectKind,
+        mut each: impl FnMut(SourceObject),
+    ) -> Result<(), Error> {
+        self.read(LOOK_UP, |state| {
+            let mut statement = state.prepare_cached(&format!(
+                "SELECT {OBJECT} FROM objects o WHERE o.kind = ?1 AND o.presence > 0"
+            ))?;
+            let mut rows = statement.query(params![kind])?;
+            while let Some(row) = rows.next()? {
+                each(object(state, row)?);
+            }
+            Ok(())
+        })
+    }
+
     /// Objects with this id, or whose principal name (users) or display name (groups) it is, in
     /// whatever case; those that are present come first.
     pub(crate) fn find_exactly(

@@ -65,6 +65,17 @@ impl Store {
         })
     }
 
+    /// Whether an object is evaluated in the next cycle whatever changes.
+    pub(crate) fn is_marked(&self, job: &JobName, key: Key) -> Result<bool, Error> {
+        self.read("look up what to evaluate", |state| {
+            state
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM pending WHERE job = ?1 AND key = ?2)",
+                )?
+                .query_row(params![state.job_or_none(job)?, key], |row| row.get(0))
+        })
+    }
+
     /// The objects to evaluate, in the order of their keys: those marked and, when everything is due,
     /// all that are present or linked.
     pub(crate) fn candidates(&self, job: &JobName, kind: ObjectKind) -> Result<Vec<Key>, Error> {

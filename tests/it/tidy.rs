@@ -167,6 +167,19 @@ fn crates_stay_behind_the_module_that_wraps_them() {
 }
 
 #[test]
+fn only_explanations_suppose_a_reading() {
+    let mut wrong = Vec::new();
+    for source in product_sources() {
+        let path = source.path.as_str();
+        let may = path == "src/cycle/explain.rs" || path.starts_with("src/engine/plan/");
+        if !may && source.code().contains("supposing_a_reading") {
+            wrong.push(source.path);
+        }
+    }
+    assert_none("readings that are supposed", &wrong);
+}
+
+#[test]
 fn only_pagers_say_that_a_reading_is_complete() {
     let mut wrong = Vec::new();
     for source in product_sources() {

@@ -60,7 +60,23 @@ pub(super) fn list(job: &Job) -> Vec<Left> {
         list.leave("groups", "nested_members = false", why);
     }
     list.limits(*limits);
-    let Safety { on_drift } = safety;
+    let Safety {
+        on_drift,
+        never_disable,
+        min_members,
+    } = safety;
+    if !never_disable.is_empty() {
+        let why = "Entra removes whoever leaves";
+        list.leave("safety", format!("never_disable = {never_disable:?}"), why);
+    }
+    if !min_members.is_empty() {
+        let why = "Entra does not look at how many members stay";
+        list.leave(
+            "safety",
+            format!("min_members of {} groups", min_members.len()),
+            why,
+        );
+    }
     if *on_drift == OnDrift::Report {
         let why = "Entra does not compare what the target holds";
         list.leave("safety", "on_drift = \"report\"", why);
@@ -247,7 +263,18 @@ impl List {
         let Limits {
             max_deletions,
             max_membership_removals,
+            max_creations,
+            min_active,
         } = limits;
+        for (key, number) in [("max_creations", max_creations), ("min_active", min_active)] {
+            if let Some(number) = number {
+                self.leave(
+                    "safety",
+                    format!("{key} = {number}"),
+                    "Entra has no such limit",
+                );
+            }
+        }
         if let Some(limit) = max_membership_removals {
             let what = match limit {
                 Limit::Count(count) => format!("max_membership_removals = {count}"),
@@ -367,6 +394,10 @@ nested_members = false
 max_deletions = "10%"
 max_membership_removals = "20%"
 on_drift = "report"
+max_creations = 1000
+min_active = 20
+min_members = { VPN = 3 }
+never_disable = ["admin@contoso.com"]
 [jobs.schedule]
 cron = "0 30 6 * * Mon-Fri"
 timezone = "Europe/Berlin"
@@ -448,8 +479,12 @@ interval = "5m"
         groups: when_out_of_scope = "keep": in Entra it is the setting SkipOutOfScopeDeletions of the whole application, which is not part of the schema
         groups: one_group_each = true: Entra does not warn of people in several groups
         groups: nested_members = false: Entra sends groups as members where they are provisioned themselves
+        safety: max_creations = 1000: Entra has no such limit
+        safety: min_active = 20: Entra has no such limit
         safety: max_membership_removals = "20%": Entra has no limit of memberships
         safety: max_deletions = "10%": Entra's accidental deletion threshold is a number, and not part of the schema
+        safety: never_disable = ["admin@contoso.com"]: Entra removes whoever leaves
+        safety: min_members of 1 groups: Entra does not look at how many members stay
         safety: on_drift = "report": Entra does not compare what the target holds
         schedule: interval or cron, timezone, jitter: Entra runs its jobs about every 40 minutes
         "#);

@@ -108,6 +108,10 @@ pub(super) struct Safety {
     pub(super) max_deletions: Option<Typed<Limit>>,
     pub(super) max_membership_removals: Option<Typed<Limit>>,
     pub(super) on_drift: Option<Typed<String>>,
+    pub(super) max_creations: Option<Typed<i64>>,
+    pub(super) min_active: Option<Typed<i64>>,
+    pub(super) min_members: Vec<(String, Typed<i64>)>,
+    pub(super) never_disable: Option<Vec<Typed<String>>>,
 }
 
 #[derive(Debug)]

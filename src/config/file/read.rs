@@ -104,10 +104,20 @@ impl Safety {
     fn read(job: &Table, log: &mut Log) -> Self {
         let table = job.table_or_empty("safety", log);
         table.check_keys(&SAFETY, SECTIONS, log);
+        let groups = table.table_or_empty("min_members", log);
+        let mut min_members = Vec::new();
+        for name in groups.names() {
+            let least = groups.integer(&name, 0, log);
+            min_members.extend(least.map(|least| (name, least)));
+        }
         Self {
             max_deletions: read_limit(&table, "max_deletions", log),
             max_membership_removals: read_limit(&table, "max_membership_removals", log),
             on_drift: table.text("on_drift", log),
+            max_creations: table.integer("max_creations", 0, log),
+            min_active: table.integer("min_active", 0, log),
+            min_members,
+            never_disable: table.texts("never_disable", log),
         }
     }
 }

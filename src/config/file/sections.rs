@@ -150,7 +150,15 @@ pub(super) const MAPPING: Section = section(
 );
 pub(super) const SAFETY: Section = section(
     "jobs.safety",
-    &["max_deletions", "max_membership_removals", "on_drift"],
+    &[
+        "max_deletions",
+        "max_membership_removals",
+        "max_creations",
+        "min_active",
+        "min_members",
+        "never_disable",
+        "on_drift",
+    ],
 );
 
 /// Every section of the configuration.

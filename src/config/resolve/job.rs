@@ -109,9 +109,12 @@ pub(super) fn resolve_job(
 
 fn resolve_limits(safety: &file::Safety) -> Limits {
     let limit = |typed: &Option<Typed<Limit>>| typed.as_ref().map(|limit| limit.value);
+    let number = |typed: &Option<Typed<i64>>| typed.as_ref().map(|one| one.value.unsigned_abs());
     Limits {
         max_deletions: limit(&safety.max_deletions),
         max_membership_removals: limit(&safety.max_membership_removals),
+        max_creations: number(&safety.max_creations),
+        min_active: number(&safety.min_active),
     }
 }
 
@@ -122,7 +125,34 @@ fn resolve_safety(safety: &file::Safety, log: &mut Log) -> Safety {
         on_drift: on_drift
             .and_then(|typed| choose(typed, &words, log))
             .unwrap_or_default(),
+        never_disable: never_disable(safety, log),
+        min_members: safety
+            .min_members
+            .iter()
+            .map(|(group, least)| (group.clone(), least.value.unsigned_abs()))
+            .collect(),
     }
+}
+
+/// The entries, trimmed; one that means everybody is a remark.
+fn never_disable(safety: &file::Safety, log: &mut Log) -> Vec<String> {
+    let mut entries = Vec::new();
+    for typed in safety.never_disable.iter().flatten() {
+        let text = typed.value.trim();
+        if text.is_empty() {
+            let remedy = "name an object by its id or address, or several by a pattern with *";
+            log.problem(typed.place.problem("this names nobody", remedy));
+            continue;
+        }
+        if text.chars().all(|letter| "*@.".contains(letter)) {
+            log.warning(typed.place.problem(
+                format!("{text:?} means every object, so that nobody is ever removed"),
+                "name those that must never lose their access",
+            ));
+        }
+        entries.push(text.to_owned());
+    }
+    entries
 }
 
 fn resolve_application(application: &file::Application, log: &mut Log) -> Option<Application> {

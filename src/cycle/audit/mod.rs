@@ -48,11 +48,12 @@ impl Agent {
         progress: &watch::Sender<Progress>,
         due: Due,
     ) -> Result<Audited, Error> {
-        let context = self.context(job, options, progress)?;
+        let mut context = self.context(job, options, progress)?;
         let name = &job.rules.name;
         let at = (self.now)();
         let cycle = self.store.begin_cycle(name, context.kind, at)?;
         let reading = self.tenant.reading(due, context.want()).await?;
+        context.discover().await?;
         let mut verified = same_target::verify(&context, cycle, true).await?;
         // The plan of the repair is that of `sync --initial`; the audit itself shows what is wanted
         // also where that is not to be repaired.

@@ -103,6 +103,7 @@ impl Planning {
             | Why::MappingFailed(_)
             | Why::NotAllowed(_)
             | Why::Kept(_)
+            | Why::NeverDisabled
             | Why::CannotDisable(_)
             | Why::IncompleteRead(_)
             | Why::FirstCycle(_)

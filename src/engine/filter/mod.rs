@@ -45,6 +45,14 @@ pub(crate) struct ClauseFailure {
     pub(crate) value: Option<String>,
 }
 
+/// What one clause says of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ClauseResult {
+    /// As in [`ClauseFailure`]; the value also where the clause holds.
+    pub(crate) seen: ClauseFailure,
+    pub(crate) holds: bool,
+}
+
 /// The longest part of a value that a report repeats.
 const SHOWN_LENGTH: usize = 100;
 
@@ -68,6 +76,17 @@ impl Filter {
         }
     }
 
+    /// Every clause with the value that it sees.
+    pub(crate) fn results(&self, lookup: &dyn Fn(&str) -> Option<Value>) -> Vec<ClauseResult> {
+        let groups = (1..).zip(&self.groups);
+        groups
+            .flat_map(|(number, group)| {
+                let clauses = group.clauses.iter();
+                clauses.map(move |clause| group.result(number, clause, lookup))
+            })
+            .collect()
+    }
+
     /// The names of all attributes that the filter reads.
     pub(crate) fn attributes(&self) -> BTreeSet<&str> {
         self.groups
@@ -86,16 +105,33 @@ impl ClauseGroup {
     ) -> Option<ClauseFailure> {
         self.clauses.iter().find_map(|clause| {
             let value = lookup(clause.attribute());
-            (!clause.holds(value.as_ref())).then(|| ClauseFailure {
-                number,
-                name: self.name.clone().filter(|name| !name.trim().is_empty()),
-                attribute: clause.attribute().to_owned(),
-                clause: clause.to_string(),
-                value: value
-                    .filter(|value| !value.is_empty())
-                    .map(|value| show(&value)),
-            })
+            (!clause.holds(value.as_ref())).then(|| self.seen(number, clause, value))
         })
+    }
+
+    fn result(
+        &self,
+        number: usize,
+        clause: &Clause,
+        lookup: &dyn Fn(&str) -> Option<Value>,
+    ) -> ClauseResult {
+        let value = lookup(clause.attribute());
+        ClauseResult {
+            holds: clause.holds(value.as_ref()),
+            seen: self.seen(number, clause, value),
+        }
+    }
+
+    fn seen(&self, number: usize, clause: &Clause, value: Option<Value>) -> ClauseFailure {
+        ClauseFailure {
+            number,
+            name: self.name.clone().filter(|name| !name.trim().is_empty()),
+            attribute: clause.attribute().to_owned(),
+            clause: clause.to_string(),
+            value: value
+                .filter(|value| !value.is_empty())
+                .map(|value| show(&value)),
+        }
     }
 }
 

@@ -413,6 +413,8 @@ pub(crate) enum Why {
     NotAllowed(Verb),
     /// `when_out_of_scope = "keep"`.
     Kept(WhyRemoved),
+    /// It would lose its access, but `never_disable` names it.
+    NeverDisabled,
     /// Should be disabled, but no mapping carries that state to the target: the user keeps access until
     /// somebody configures it.
     CannotDisable(WhyRemoved),
@@ -441,6 +443,7 @@ impl Why {
             | Self::IgnoredByMapping
             | Self::NotAllowed(_)
             | Self::Kept(_)
+            | Self::NeverDisabled
             | Self::FirstCycle(_)
             | Self::IncompleteRead(_) => false,
         }
@@ -459,6 +462,7 @@ impl Why {
             | Self::MappingFailed(_)
             | Self::NotAllowed(_)
             | Self::Kept(_)
+            | Self::NeverDisabled
             | Self::CannotDisable(_)
             | Self::IncompleteRead(_)
             | Self::FirstCycle(_)
@@ -484,6 +488,7 @@ impl Why {
             Self::MappingFailed(_) => "mapping-failed",
             Self::NotAllowed(_) => "not-allowed",
             Self::Kept(_) => "kept",
+            Self::NeverDisabled => "never-disable",
             Self::CannotDisable(_) => "cannot-disable",
             Self::IncompleteRead(_) => "incomplete-read",
             Self::FirstCycle(_) => "first-cycle",

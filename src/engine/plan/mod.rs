@@ -23,4 +23,4 @@ pub(crate) use parts::{Remedy, attributes, halves, members_apart, unit, without_
 pub(crate) use planner::{
     Candidate, Found, Manager, Member, Pending, Planner, Reading, SentMember,
 };
-pub(crate) use proof::Proof;
+pub(crate) use proof::{Proof, is_blocked};

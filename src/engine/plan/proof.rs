@@ -18,6 +18,11 @@ impl Proof {
         (is_deleted || is_blocked(object)).then_some(Self(()))
     }
 
+    /// Supposed, so that a plan can be explained that nothing is written of ([`super::Planner::supposing_a_reading`]).
+    pub(super) fn supposed() -> Self {
+        Self(())
+    }
+
     /// Of a removal that a plan drafted earlier, as the ledger has it. For the store alone
     /// (`tests/it/tidy.rs`).
     pub(crate) fn on_record() -> Self {

@@ -7,6 +7,7 @@ use std::ops::Deref;
 
 use super::marked::Marked;
 use super::{REDACTED, Redactions};
+use crate::engine::filter::{ClauseFailure, ClauseResult};
 use crate::engine::model::source;
 use crate::engine::model::{
     Held, HeldReference, Key, MatchKey, ObjectKind, TargetId, TargetPath, Value,
@@ -15,7 +16,8 @@ use crate::engine::plan::{
     Action, Change, Drift, Drifted, HandOver, Operation, Pointer, Referenced, Skipped, Why, WhyOut,
     WhyRemoved, WriteMode,
 };
-use crate::engine::record::{LinkRecord, LinkState};
+use crate::engine::record::{LinkRecord, LinkState, LogEntry, Reason};
+use crate::engine::scope::Verdict;
 
 /// Something in the form in which people and logs may see it.
 #[derive(Debug)]
@@ -26,6 +28,12 @@ impl<T: Clone> Deref for Shown<'_, T> {
 
     fn deref(&self) -> &T {
         &self.0
+    }
+}
+
+impl<T: Clone> Shown<'_, T> {
+    pub(crate) fn into_owned(self) -> Shown<'static, T> {
+        Shown(Cow::Owned(self.0.into_owned()))
     }
 }
 
@@ -41,16 +49,47 @@ impl Redactions {
     }
 
     /// The reason of an entry of the log, of an object of this kind.
-    pub(crate) fn hide_in_why(&self, kind: ObjectKind, why: &mut Why) {
+    fn hide_in_why(&self, kind: ObjectKind, why: &mut Why) {
         let marked = self.of_kind(kind);
         if !marked.is_empty() {
             hide_in_why(marked, why);
         }
     }
 
+    /// An entry of the log: the state keeps no marked value but in reasons.
+    pub(crate) fn hide_in_entry(&self, entry: &mut LogEntry) {
+        if let Some(Reason::Skipped(why)) = &mut entry.reason {
+            self.hide_in_why(entry.subject.kind, why);
+        }
+    }
+
     /// Whether values at this path are not shown.
     pub(crate) fn hides(&self, kind: ObjectKind, path: &TargetPath) -> bool {
         self.of_kind(kind).paths.contains(path)
+    }
+
+    /// What clauses saw, without the values of marked attributes.
+    pub(crate) fn clauses(
+        &self,
+        kind: ObjectKind,
+        clauses: Vec<ClauseResult>,
+    ) -> Vec<ClauseResult> {
+        let marked = self.of_kind(kind);
+        let hide = |mut one: ClauseResult| {
+            hide_in_clause(marked, &mut one.seen);
+            one
+        };
+        clauses.into_iter().map(hide).collect()
+    }
+
+    pub(crate) fn verdict(&self, kind: ObjectKind, mut verdict: Verdict) -> Verdict {
+        match &mut verdict {
+            Verdict::In => {}
+            Verdict::Out(why) | Verdict::Unknown { would_be: why } => {
+                hide_in_filters(self.of_kind(kind), why);
+            }
+        }
+        verdict
     }
 
     pub(crate) fn link<'a>(&self, link: &'a LinkRecord) -> Shown<'a, LinkRecord> {
@@ -112,6 +151,7 @@ fn hide_in_why(marked: &Marked, why: &mut Why) {
         | Why::BlockedNotCreated
         | Why::NoMatchingValue
         | Why::IgnoredByMapping
+        | Why::NeverDisabled
         | Why::FirstCycle(_)
         | Why::NotAllowed(_) => {}
     }
@@ -242,10 +282,7 @@ fn hide_in_filters(marked: &Marked, why: &mut WhyOut) {
     match why {
         WhyOut::Filter(failures) => {
             for failure in failures {
-                let is_told = |name: &String| source::overlap(name, &failure.attribute);
-                if marked.attributes.iter().any(is_told) {
-                    failure.value = failure.value.as_ref().map(|_| REDACTED.to_owned());
-                }
+                hide_in_clause(marked, failure);
             }
         }
         WhyOut::NotAssigned
@@ -255,6 +292,13 @@ fn hide_in_filters(marked: &Marked, why: &mut WhyOut) {
         | WhyOut::DefaultAccessOnly
         | WhyOut::Excluded
         | WhyOut::KindDisabled => {}
+    }
+}
+
+fn hide_in_clause(marked: &Marked, seen: &mut ClauseFailure) {
+    let is_told = |name: &String| source::overlap(name, &seen.attribute);
+    if marked.attributes.iter().any(is_told) {
+        seen.value = seen.value.as_ref().map(|_| REDACTED.to_owned());
     }
 }
 
@@ -273,7 +317,6 @@ fn somebody() -> Referenced {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::filter::ClauseFailure;
     use crate::engine::model::{ObjectKind, SourceId};
     use crate::engine::plan::{ElementChange, Proof, Subject};
 

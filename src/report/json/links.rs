@@ -98,6 +98,23 @@ pub(crate) fn link_changed(
     writeln!(out, "{document}")
 }
 
+/// Links were set from a file: how many, how many were so already, and why others were not.
+pub(crate) fn links_imported(
+    out: &mut dyn Write,
+    job: &JobName,
+    (set, same): (u64, u64),
+    refused: &[String],
+) -> io::Result<()> {
+    let document = json!({
+        "format": FORMAT,
+        "job": job.as_str(),
+        "set": set,
+        "same": same,
+        "refused": refused,
+    });
+    writeln!(out, "{document}")
+}
+
 /// A job was restarted.
 pub(crate) fn restarted(
     out: &mut dyn Write,

@@ -11,7 +11,7 @@ use crate::engine::redact::Shown;
 use crate::report::sentence;
 use crate::report::view::Names;
 
-pub(super) fn skipped_json(skipped: &Shown<'_, Skipped>, names: Names<'_>) -> Json {
+pub(in crate::report) fn skipped_json(skipped: &Shown<'_, Skipped>, names: Names<'_>) -> Json {
     let Skipped { subject, why } = &**skipped;
     let mut object = Map::new();
     let mut set = |name: &str, value: Json| object.insert(name.to_owned(), value);
@@ -59,6 +59,7 @@ pub(super) fn skipped_json(skipped: &Shown<'_, Skipped>, names: Names<'_>) -> Js
             set("errors", errors.collect());
         }
         Why::LookupFailed(_)
+        | Why::NeverDisabled
         | Why::FirstCycle(_)
         | Why::BlockedNotCreated
         | Why::NoMatchingValue

@@ -23,6 +23,7 @@ pub(super) fn status_json(status: &JobStatus) -> Json {
                 in_escrow,
                 escrow,
                 held,
+                paused,
                 rejected,
             },
     } = status;
@@ -58,6 +59,9 @@ pub(super) fn status_json(status: &JobStatus) -> Json {
     json!({
         "job": job.as_str(),
         "enabled": enabled,
+        "paused": paused.as_ref().map(|paused| {
+            json!({ "since": time_json(paused.since), "by": paused.by })
+        }),
         "linked": count_json(*linked),
         "pending": count_json(*pending),
         "in_escrow": count_json(*in_escrow),

@@ -75,6 +75,30 @@ fn reason_json(why: WhyHeld) -> Map<String, Json> {
             ("before", json!(before)),
             ("now", json!(now)),
         ],
+        WhyHeld::TooFewActive {
+            planned,
+            active,
+            least,
+        } => vec![
+            ("reason", json!("too-few-active")),
+            ("planned", json!(planned)),
+            ("active", json!(active)),
+            ("least", json!(least)),
+        ],
+        WhyHeld::TooFewMembers { groups } => vec![
+            ("reason", json!("too-few-members")),
+            ("groups", json!(groups)),
+        ],
+        WhyHeld::TooManyCreations {
+            planned,
+            recent,
+            limit,
+        } => vec![
+            ("reason", json!("too-many-creations")),
+            ("planned", json!(planned)),
+            ("recent", json!(recent)),
+            ("limit", json!(limit)),
+        ],
         WhyHeld::Undecided => vec![("reason", json!("undecided"))],
         WhyHeld::ApplicationChanged => vec![("reason", json!("application-changed"))],
     };

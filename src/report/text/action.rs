@@ -12,7 +12,7 @@ use crate::report::view::Names;
 /// Members of one group named in a plan; the rest is counted.
 const MEMBERS_NAMED: usize = 10;
 
-pub(super) fn write_action(
+pub(in crate::report) fn write_action(
     out: &mut dyn Write,
     action: &Shown<'_, Action>,
     names: Names<'_>,

@@ -15,6 +15,7 @@ mod style;
 mod summary;
 mod warning;
 
+pub(super) use action::write_action;
 pub(crate) use approval::{accepted_move, decided, nothing_held};
 pub(crate) use check::checks;
 pub(crate) use links::{link, link_details, links, restarted};

@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 use super::approval::removal;
 use super::cycle::{Numbers, write_numbers};
 use super::style::Style;
-use crate::engine::record::{CycleRecord, Escrowed, HeldSet, JobRecord};
+use crate::engine::record::{CycleRecord, Escrowed, HeldSet, JobRecord, Paused};
 use crate::report::entry::Mark;
+use crate::report::operator::paused_text;
 use crate::report::sentence::{
     all_held, capital, clean, count, cycle_kind, duration, number, removals, subject_text, things,
 };
@@ -42,6 +43,7 @@ pub(crate) fn status(
         let state = match (status.enabled, last) {
             (_, Some(last)) if last.finished.is_none() => last.state.as_str(),
             (false, _) => "disabled",
+            (true, _) if record.paused.is_some() => "paused",
             (true, Some(last)) => last.state.as_str(),
             (true, None) => "never run",
         };
@@ -82,6 +84,23 @@ pub(crate) fn status(
     Ok(())
 }
 
+fn write_paused(
+    out: &mut dyn Write,
+    job: &str,
+    paused: Option<&Paused>,
+    style: Style,
+) -> io::Result<()> {
+    let Some(paused) = paused else {
+        return Ok(());
+    };
+    writeln!(
+        out,
+        "  {} {}: no cycle runs until entrain resume {job}",
+        style.mark(Mark::Warn),
+        capital(&paused_text(paused))
+    )
+}
+
 fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::Result<()> {
     let JobStatus {
         job,
@@ -96,6 +115,7 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
                 in_escrow,
                 escrow,
                 held,
+                paused,
                 rejected,
             },
     } = status;
@@ -107,6 +127,7 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
     } else if held.is_some() || in_escrow.total() > 0 {
         writeln!(out, "\n{}", style.bold(&name))?;
     }
+    write_paused(out, &name, paused.as_ref(), style)?;
     if *full_evaluation && last.is_some() {
         writeln!(out, "  The next cycle evaluates everything.")?;
     } else if pending.total() > 0 {

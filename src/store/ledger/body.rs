@@ -252,6 +252,7 @@ pub(super) fn number_of_why(why: &Why) -> i64 {
             Why::LookupFailed(_) => 12,
             Why::FirstCycle(_) => 13,
             Why::OldAddress { .. } => 14,
+            Why::NeverDisabled => 15,
         }
 }
 
@@ -262,7 +263,10 @@ pub(super) fn pack_why(state: &State, why: &Why) -> rusqlite::Result<Vec<u8>> {
     };
     match why {
         Why::OutOfScope(out) => writer.why_out(out),
-        Why::BlockedNotCreated | Why::NoMatchingValue | Why::IgnoredByMapping => {}
+        Why::BlockedNotCreated
+        | Why::NoMatchingValue
+        | Why::IgnoredByMapping
+        | Why::NeverDisabled => {}
         Why::Ambiguous { key, targets } => {
             writer.keys(std::slice::from_ref(key))?;
             writer.count(targets.len());
@@ -299,12 +303,10 @@ pub(super) fn pack_why(state: &State, why: &Why) -> rusqlite::Result<Vec<u8>> {
             writer.why_removed(why);
         }
         Why::LookupFailed(words) => writer.text(words),
-        Why::FirstCycle(class) => writer.packer.number(match class {
-            RemovalClass::Certain => 1,
-            RemovalClass::User => 2,
-            RemovalClass::Group => 3,
-            RemovalClass::Membership => 4,
-        }),
+        Why::FirstCycle(class) => {
+            let number = super::number_of_class(*class);
+            writer.packer.number(number.unsigned_abs());
+        }
     }
     Ok(writer.packer.finish())
 }
@@ -352,6 +354,7 @@ pub(super) fn unpack_why(state: &State, number: i64, bytes: &[u8]) -> rusqlite::
         9 => Why::Kept(reader.why_removed()?),
         10 => Why::CannotDisable(reader.why_removed()?),
         11 => Why::IncompleteRead(reader.why_removed()?),
+        15 => Why::NeverDisabled,
         12 => Why::LookupFailed(reader.unpacker.text()?),
         13 => Why::FirstCycle(match reader.unpacker.number()? {
             1 => RemovalClass::Certain,

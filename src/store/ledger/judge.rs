@@ -28,6 +28,8 @@ pub(crate) struct Judging<'j> {
     pub(crate) is_partial: bool,
     /// Groups that bring their members into scope.
     pub(crate) scope_groups: &'j BTreeSet<Key>,
+    /// Groups, and how many members they keep at least.
+    pub(crate) min_members: &'j BTreeMap<Key, u64>,
     pub(crate) now: DateTime<Utc>,
 }
 
@@ -117,6 +119,10 @@ struct Bench<'b> {
     tried: BTreeSet<Key>,
     /// Groups that lose suddenly many members.
     shrunk: BTreeSet<Key>,
+    /// Groups that would have fewer members than they are to keep.
+    thin: BTreeSet<Key>,
+    /// Creates, by the number of the row.
+    creates: Vec<(i64, Key)>,
     why: Vec<WhyHeld>,
     kept: BTreeSet<Key>,
 }
@@ -140,6 +146,8 @@ impl<'b> Bench<'b> {
             tried: tried.into_iter().collect(),
             removals,
             shrunk: BTreeSet::new(),
+            thin: BTreeSet::new(),
+            creates: creates(state, cycle)?,
             why: Vec::new(),
             kept: BTreeSet::new(),
         })
@@ -176,7 +184,8 @@ impl<'b> Bench<'b> {
         }
         if self.judging.is_partial {
             for (item, hold) in &self.holds {
-                if hold.decision == Decision::None && !seen.contains(item) {
+                let is_create = item.operation == create_number();
+                if hold.decision == Decision::None && !seen.contains(item) && !is_create {
                     *planned.entry(hold.class).or_default() += 1;
                 }
             }
@@ -196,15 +205,52 @@ impl<'b> Bench<'b> {
                     "SELECT count(*) FROM sent_members WHERE job = ?1 AND group_key = ?2",
                 )?
                 .query_row(params![self.job, group], |row| row.get(0))?;
-            if guard::is_sudden_loss(planned + done, sent.unsigned_abs() + done) {
+            let sent = sent.unsigned_abs();
+            if guard::is_sudden_loss(planned + done, sent + done) {
                 self.shrunk.insert(group);
             }
+            if let Some(least) = self.judging.min_members.get(&group) {
+                let added: i64 = self
+                    .state
+                    .prepare_cached(
+                        "SELECT coalesce(sum(weight), 0) FROM actions
+                         WHERE cycle = ?1 AND source = ?2 AND operation = ?3 AND state = 0",
+                    )?
+                    .query_row(
+                        params![self.cycle, group, body::number_of_name("add-members")],
+                        |row| row.get(0),
+                    )?;
+                if (sent + added.unsigned_abs()).saturating_sub(planned) < *least {
+                    self.thin.insert(group);
+                }
+            }
         }
+        let create = create_number();
+        let is_decided = |key: &Key| {
+            let item = create_of(*key);
+            self.is_decided(&item, CREATE_CAUSE)
+        };
+        let creations = self.creates.iter().filter(|(_, key)| !is_decided(key));
+        let creations = creations.count() as u64;
+        let recent_creations: i64 = self
+            .state
+            .prepare_cached(
+                "SELECT count(DISTINCT source) FROM actions
+                 WHERE job = ?1 AND operation = ?2 AND at >= ?3 AND state IN (1, 2, 10)",
+            )?
+            .query_row(params![self.job, create, since], |row| row.get(0))?;
+        let active_now: i64 = self
+            .state
+            .prepare_cached("SELECT active_users FROM jobs WHERE key = ?1")?
+            .query_row(params![self.job], |row| row.get(0))?;
         let header = self.judging.header;
         Ok(Census {
             planned,
             recent,
             active: active(self.state, self.job, since)?,
+            active_now: active_now.unsigned_abs(),
+            creations,
+            recent_creations: recent_creations.unsigned_abs(),
             linked: header.linked,
             scope_before: header.scope_before,
             scope_after: header.scope_after,
@@ -245,11 +291,44 @@ impl<'b> Bench<'b> {
         for removal in &members {
             self.carry_members(removal, verdict, &stay, &mut counts)?;
         }
+        self.carry_creates(verdict)?;
+        if !self.thin.is_empty() {
+            let groups = self.thin.len() as u64;
+            self.note(WhyHeld::TooFewMembers { groups });
+        }
         if !counts.is_empty() {
             let groups = counts.len() as u64;
             self.note(WhyHeld::ShrunkGroups { groups });
         }
         holds::put_reasons(self.state, self.job, &self.why, self.judging.is_partial)
+    }
+
+    /// Creates above the limit are held, all of them: which of them are meant, only a person knows.
+    fn carry_creates(&mut self, verdict: &Verdict) -> rusqlite::Result<()> {
+        let held = verdict.holds_creations();
+        for (row, key) in std::mem::take(&mut self.creates) {
+            let item = create_of(key);
+            match self.decided(&item, CREATE_CAUSE).map(|hold| hold.decision) {
+                Some(Decision::Approved) => {
+                    holds::seen(self.state, self.job, &item, self.cycle)?;
+                }
+                Some(Decision::Rejected) => {
+                    holds::seen(self.state, self.job, &item, self.cycle)?;
+                    self.delete_row(row)?;
+                    self.kept.insert(key);
+                }
+                Some(Decision::None | Decision::Gone) | None => {
+                    let Some(why) = held else { continue };
+                    self.note(why);
+                    self.state
+                        .run("UPDATE actions SET state = 3 WHERE id = ?1", params![row])?;
+                    // The class says nothing here: limits of removals do not count it.
+                    self.hold(&item, RemovalClass::User, CREATE_CAUSE, false)?;
+                    self.kept.insert(key);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn fate_of_object(
@@ -338,6 +417,7 @@ impl<'b> Bench<'b> {
     ) -> rusqlite::Result<()> {
         let mut parts: BTreeMap<Fate, Vec<Referenced>> = BTreeMap::new();
         let class = verdict.holds(removal.class, ObjectKind::Group, None);
+        let is_thin = self.thin.contains(&removal.key);
         let is_shrunk = self.shrunk.contains(&removal.key);
         for member in &removal.members {
             let item = removal.item(Some(member.key));
@@ -348,7 +428,7 @@ impl<'b> Bench<'b> {
                 (Some(Decision::Approved), _) => Fate::Approved,
                 (Some(Decision::Rejected), _) | (_, Some(Fate::Rejected)) => Fate::Rejected,
                 (_, Some(_)) => Fate::Held,
-                (_, None) if sticks || is_shrunk || class.is_some() => Fate::Held,
+                (_, None) if sticks || is_shrunk || is_thin || class.is_some() => Fate::Held,
                 (_, None) => Fate::Sent,
             };
             match fate {
@@ -446,6 +526,32 @@ impl<'b> Bench<'b> {
             .run("DELETE FROM actions WHERE id = ?1", params![row])?;
         Ok(())
     }
+}
+
+/// The cause of a create that is held.
+const CREATE_CAUSE: &str = "create";
+
+fn create_number() -> i64 {
+    body::number_of_name("create")
+}
+
+fn create_of(key: Key) -> Item {
+    Item {
+        source: key,
+        member: None,
+        operation: create_number(),
+    }
+}
+
+fn creates(state: &State, cycle: i64) -> rusqlite::Result<Vec<(i64, Key)>> {
+    state
+        .prepare_cached(
+            "SELECT id, source FROM actions WHERE cycle = ?1 AND state = 0 AND operation = ?2",
+        )?
+        .query_map(params![cycle, create_number()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .collect()
 }
 
 fn since(judging: &Judging<'_>) -> i64 {

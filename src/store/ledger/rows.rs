@@ -349,7 +349,7 @@ pub(in crate::store) fn unsettled(
 
 /// The word for a reason to skip, by its number, and whether it counts as a failure.
 pub(super) fn reason(number: i64) -> (&'static str, bool) {
-    let words: [(&'static str, bool); 15] = [
+    let words: [(&'static str, bool); 16] = [
         ("out-of-scope", false),
         ("blocked", false),
         ("no-matching-value", false),
@@ -365,6 +365,7 @@ pub(super) fn reason(number: i64) -> (&'static str, bool) {
         ("lookup-failed", true),
         ("first-cycle", false),
         ("old-address", true),
+        ("never-disable", false),
     ];
     usize::try_from(number - body::SKIPPED)
         .ok()
@@ -408,6 +409,7 @@ mod tests {
             Why::CannotDisable(WhyRemoved::Blocked),
             Why::IncompleteRead(WhyRemoved::Blocked),
             Why::LookupFailed(String::new()),
+            Why::NeverDisabled,
             Why::FirstCycle(RemovalClass::User),
             Why::OldAddress {
                 key: key(),

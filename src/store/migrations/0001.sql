@@ -133,7 +133,10 @@ CREATE TABLE jobs (
     completed         INTEGER,
     -- What the source held at the job's last complete reading.
     seen_users        INTEGER NOT NULL DEFAULT 0,
-    seen_groups       INTEGER NOT NULL DEFAULT 0
+    seen_groups       INTEGER NOT NULL DEFAULT 0,
+    -- Since when no cycle runs, and who said so.
+    paused            TEXT,
+    paused_by         TEXT
 );
 
 CREATE TABLE roles (
@@ -320,6 +323,18 @@ CREATE TABLE cycles (
     plan              TEXT                  -- digest of the saved plan that it carried out
 );
 CREATE INDEX cycles_by_job ON cycles (job, number);
+
+-- What operators did by hand, to a job or to one of its objects.
+CREATE TABLE operations (
+    id     INTEGER PRIMARY KEY,
+    at     TEXT NOT NULL,
+    who    TEXT NOT NULL,
+    job    TEXT NOT NULL,
+    verb   TEXT NOT NULL,
+    source INTEGER,
+    detail TEXT NOT NULL
+);
+CREATE INDEX operations_by_source ON operations (source) WHERE source IS NOT NULL;
 
 CREATE TABLE cycle_counts (
     cycle  INTEGER NOT NULL REFERENCES cycles (number) ON DELETE CASCADE,

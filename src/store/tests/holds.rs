@@ -18,10 +18,13 @@ fn plan(world: &World, names: &[&str], limit: u64) -> Judged {
 
 fn judge(world: &World, limit: u64, header: &Header, is_partial: bool) -> Judged {
     let judging = Judging {
+        min_members: &BTreeMap::new(),
         header,
         limits: Limits {
             max_deletions: Some(Limit::Count(limit)),
             max_membership_removals: Some(Limit::Count(50)),
+            max_creations: None,
+            min_active: None,
         },
         is_partial,
         scope_groups: &BTreeSet::new(),
@@ -202,8 +205,11 @@ fn an_approval_lapses_when_the_removal_is_no_longer_planned_or_after_a_week() {
     let limits = Limits {
         max_deletions: Some(Limit::Count(1)),
         max_membership_removals: None,
+        max_creations: None,
+        min_active: None,
     };
     let judging = Judging {
+        min_members: &BTreeMap::new(),
         header: &Header::default(),
         limits,
         is_partial: false,

@@ -187,10 +187,13 @@ fn plan(store: &Store, cycle: i64) {
     store.drop_rows(&removals[..1]).unwrap();
     store.drop_references(cycle, &[key("u5")]).unwrap();
     let judging = Judging {
+        min_members: &BTreeMap::new(),
         header: &Header::default(),
         limits: Limits {
             max_deletions: Some(Limit::Count(0)),
             max_membership_removals: None,
+            max_creations: None,
+            min_active: None,
         },
         is_partial: false,
         scope_groups: &BTreeSet::new(),

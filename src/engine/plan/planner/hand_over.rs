@@ -36,6 +36,9 @@ impl Planner<'_> {
         let Some(link) = holder.link.as_ref().filter(|link| link.target == *target) else {
             return Claim::Refused;
         };
+        if self.protected.contains(&holder.object.key) {
+            return Claim::Refused;
+        }
         if link.unconfirmed || self.fates.of(holder.object.key) == Some(Fate::Deleting) {
             return Claim::Refused;
         }

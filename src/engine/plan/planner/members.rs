@@ -96,6 +96,7 @@ impl Planner<'_> {
                 }
             }
         } else if !wanted
+            && !self.protected.contains(&member.key)
             && member.sent != SentMember::No
             && group.target.is_some()
             && let Some(proof) = reading

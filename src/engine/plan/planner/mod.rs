@@ -138,6 +138,8 @@ pub(crate) struct Planner<'a> {
     lists_unassigned: bool,
     /// No cycle of the job has completed yet: removals are postponed.
     is_first: bool,
+    /// Objects that are never removed (`never_disable`).
+    protected: BTreeSet<Key>,
     /// Members that one request carries.
     member_chunk: usize,
     decisions: Vec<Decision>,
@@ -208,6 +210,7 @@ impl<'a> Planner<'a> {
             doubts: BTreeMap::new(),
             lists_unassigned: false,
             is_first: false,
+            protected: BTreeSet::new(),
             member_chunk: member_chunk.max(1),
             decisions: Vec::new(),
             rank: 0,
@@ -244,6 +247,19 @@ impl<'a> Planner<'a> {
     /// read as blocked or deleted.
     pub(crate) fn postponing_removals(mut self, is_first: bool) -> Self {
         self.is_first = is_first;
+        self
+    }
+
+    /// As if what the state has had just been read completely. For explanations, of which no row is made
+    /// (`tests/it/tidy.rs`).
+    pub(crate) fn supposing_a_reading(mut self) -> Self {
+        self.reading = Ok(Proof::supposed());
+        self
+    }
+
+    /// Nothing is taken away from these.
+    pub(crate) fn protecting(mut self, protected: BTreeSet<Key>) -> Self {
+        self.protected = protected;
         self
     }
 

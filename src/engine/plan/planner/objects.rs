@@ -268,6 +268,13 @@ impl Planner<'_> {
         }
         let (changes, others): (Vec<Change>, Vec<Change>) =
             changes.into_iter().partition(carries_state);
+        if self.protected.contains(&object.key) {
+            self.skip(object, Why::NeverDisabled);
+            if !others.is_empty() {
+                self.draft(object, link, Operation::Update { changes: others });
+            }
+            return;
+        }
         // Where no blocked user is behind it, a mapping makes the user inactive: then the reading proves it.
         let by_mapping = leaving.is_none();
         let why = leaving.unwrap_or(WhyRemoved::Blocked);
@@ -599,6 +606,9 @@ impl Planner<'_> {
     }
 
     pub(super) fn delete(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) {
+        if self.protected.contains(&object.key) {
+            return self.skip(object, Why::NeverDisabled);
+        }
         let Some(proof) = self.proof(object, &why) else {
             return self.skip(object, Why::IncompleteRead(why));
         };

@@ -128,6 +128,8 @@ impl World {
                 limits: Limits {
                     max_deletions: Some(Limit::Count(500)),
                     max_membership_removals: None,
+                    max_creations: None,
+                    min_active: None,
                 },
             },
             objects: BTreeMap::new(),

@@ -1,0 +1,49 @@
+//! `entrain explain`: why an object is, or is not, provisioned, from the state alone. It needs neither a
+//! network nor a credential, and takes no lock.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::args;
+use super::exit::Exit;
+use super::find;
+use super::load;
+use super::output::Output;
+use super::plan::name_on_record;
+use crate::cycle;
+use crate::engine::model::{Key, SourceId};
+use crate::report::{Names, explain as report};
+use crate::scheduler;
+use crate::store::Store;
+
+pub(super) async fn explain(
+    output: Output,
+    file: Option<&Path>,
+    linked: &args::Linked,
+) -> anyhow::Result<Exit> {
+    let config = load::config(output, file)?;
+    let job = load::job(&config, &linked.job)?;
+    let store = Arc::new(Store::open_read_only(&config.state_path)?);
+    let object = find::object(&store, &linked.object)?;
+    let explanation = cycle::explain(&store, job, object.key, scheduler::now()).await?;
+    let Some(explanation) = explanation else {
+        anyhow::bail!("{} is no longer in the state", object.label());
+    };
+    let by_id = |id: &SourceId| name_on_record(&store, id);
+    let by_key = |key: Key| {
+        let named = store.named(&[key]).ok()?.remove(&key)?;
+        Some((named.id, named.label))
+    };
+    let names = Names::Both(&by_id, &by_key);
+    if output.is_json() {
+        let mut out = output.results();
+        report::json(&mut out, &explanation, names)?;
+        out.flush()?;
+    } else {
+        let mut out = output.text();
+        report::text(&mut out, &explanation, names, output.style())?;
+        out.flush()?;
+    }
+    Ok(Exit::Done)
+}

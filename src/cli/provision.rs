@@ -1,0 +1,196 @@
+//! `entrain provision`: users and groups on demand, with every step shown. It is a cycle that is limited to
+//! them, and with `--dry-run` the plan of one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::args;
+use super::exit::Exit;
+use super::find;
+use super::interrupt::Interrupt;
+use super::load;
+use super::output::Output;
+use super::plan::{self, name_on_record};
+use super::rows::LedgerRows;
+use super::sync;
+use crate::config::Job;
+use crate::cycle::{self, Agent, Only, Options};
+use crate::engine::model::{Key, ObjectKind, SourceId};
+use crate::engine::plan::{Action, Skipped};
+use crate::engine::record::{LogEntry, LogStatus};
+use crate::engine::redact::{Redactions, Shown};
+use crate::report::provision::{self as report, Provisioned};
+use crate::report::{Names, Part, PlanRow, Rows as _};
+use crate::scheduler;
+use crate::store::{Lock, LogFilter, Store};
+
+pub(super) async fn provision(
+    output: Output,
+    file: Option<&Path>,
+    arguments: args::Provision,
+) -> anyhow::Result<Exit> {
+    let config = Arc::new(load::config(output, file)?);
+    let job = load::job(&config, &arguments.job)?;
+    let objects = arguments.objects.iter();
+    let options = Options {
+        only: Some(Only {
+            objects: objects.map(|name| (None, name.clone())).collect(),
+            with_members: true,
+        }),
+        ..Options::default()
+    };
+    let mut lock = None;
+    let store = if arguments.dry_run {
+        Arc::new(Store::open_plan(&config.state_path)?)
+    } else {
+        let taken = Lock::acquire(&config.state_path, "provision")?;
+        let store = Arc::new(Store::open(&config.state_path)?);
+        store.take_over(&taken, scheduler::now())?;
+        lock = Some(taken);
+        store
+    };
+    let interrupt = Interrupt::listen(output)?;
+    let agent = Agent::new(
+        Arc::clone(&config),
+        Arc::clone(&store),
+        interrupt.stop.clone(),
+        scheduler::now,
+    )?;
+    let (cycle, exit) = if arguments.dry_run {
+        let planned = plan::one(output, &agent, &interrupt, job, &options).await?;
+        (planned.cycle, Exit::of_plan(&planned, false))
+    } else {
+        let summary = sync::one(output, &agent, &interrupt, job, &options).await?;
+        (summary.cycle, Exit::of(summary.health()))
+    };
+    let gathered = Gathered::read(&store, job, cycle, arguments.dry_run)?;
+    let mut provisioned = Vec::new();
+    for key in keys(&store, job, &arguments.objects)? {
+        let explanation = cycle::explain(&store, job, key, scheduler::now()).await?;
+        provisioned.extend(explanation.map(|explanation| gathered.of(key, explanation)));
+    }
+    let by_id = |id: &SourceId| name_on_record(&store, id);
+    let by_key = |key: Key| {
+        let named = store.named(&[key]).ok()?.remove(&key)?;
+        Some((named.id, named.label))
+    };
+    let names = Names::Both(&by_id, &by_key);
+    if output.is_json() {
+        let mut out = output.results();
+        let cycle = (!arguments.dry_run).then_some(cycle);
+        report::json(&mut out, &job.rules.name, cycle, &provisioned, names)?;
+        out.flush()?;
+    } else {
+        let mut out = output.text();
+        for (place, one) in provisioned.iter().enumerate() {
+            if place > 0 {
+                writeln!(out)?;
+            }
+            report::text(&mut out, one, names, output.style())?;
+        }
+        out.flush()?;
+    }
+    drop(lock);
+    Ok(exit)
+}
+
+/// The objects that were named, and the members of the groups among them.
+fn keys(store: &Store, job: &Job, objects: &[String]) -> anyhow::Result<Vec<Key>> {
+    let mut keys = Vec::new();
+    let mut known = BTreeSet::new();
+    for name in objects {
+        let object = find::object(store, name)?;
+        if known.insert(object.key) {
+            keys.push(object.key);
+        }
+        if object.kind == ObjectKind::Group {
+            store.each_member(&job.rules.name, &[object.key], |member| {
+                if known.insert(member.key) {
+                    keys.push(member.key);
+                }
+            })?;
+        }
+    }
+    Ok(keys)
+}
+
+/// What the cycle planned and did, object by object.
+#[derive(Default)]
+struct Gathered {
+    planned: BTreeMap<Key, Vec<Action>>,
+    held: BTreeMap<Key, Vec<Action>>,
+    skipped: BTreeMap<Key, Vec<Skipped>>,
+    entries: BTreeMap<Key, Vec<LogEntry>>,
+    redactions: Redactions,
+    is_dry_run: bool,
+}
+
+impl Gathered {
+    fn read(store: &Store, job: &Job, cycle: i64, is_dry_run: bool) -> anyhow::Result<Self> {
+        let redactions = Redactions::of(&job.rules);
+        let mut gathered = Self {
+            is_dry_run,
+            redactions: redactions.clone(),
+            ..Self::default()
+        };
+        let rows = LedgerRows::new(store, cycle, redactions);
+        for part in [Part::Cleared, Part::Held, Part::Skipped] {
+            rows.each(part, &mut |row| {
+                match (row, part) {
+                    (PlanRow::Action(action, _), Part::Held) => {
+                        let of_one = gathered.held.entry(action.subject.key).or_default();
+                        of_one.push(Action::clone(action));
+                    }
+                    (PlanRow::Action(action, _), _) => {
+                        let of_one = gathered.planned.entry(action.subject.key).or_default();
+                        of_one.push(Action::clone(action));
+                    }
+                    (PlanRow::Skipped(skipped), _) => {
+                        let of_one = gathered.skipped.entry(skipped.subject.key).or_default();
+                        of_one.push(Skipped::clone(skipped));
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        if is_dry_run {
+            return Ok(gathered);
+        }
+        let filter = LogFilter {
+            job: Some(job.rules.name.clone()),
+            cycle: Some(cycle),
+            ..LogFilter::default()
+        };
+        for entry in store.log(&filter, u32::MAX)?.into_iter().rev() {
+            let is_planned =
+                entry.status != LogStatus::Skipped && entry.action != crate::store::PLAN;
+            if is_planned {
+                let of_one = gathered.entries.entry(entry.subject.key).or_default();
+                of_one.push(entry);
+            }
+        }
+        Ok(gathered)
+    }
+
+    fn of(&self, key: Key, explanation: crate::engine::explain::Explanation) -> Provisioned {
+        let actions = |of: &BTreeMap<Key, Vec<Action>>| -> Vec<Shown<'static, Action>> {
+            let actions = of.get(&key).into_iter().flatten();
+            actions
+                .map(|action| self.redactions.action(action).into_owned())
+                .collect()
+        };
+        let skipped = self.skipped.get(&key).into_iter().flatten();
+        Provisioned {
+            planned: actions(&self.planned),
+            held: actions(&self.held),
+            skipped: skipped
+                .map(|one| self.redactions.skipped(one).into_owned())
+                .collect(),
+            entries: self.entries.get(&key).cloned().unwrap_or_default(),
+            is_dry_run: self.is_dry_run,
+            explanation,
+        }
+    }
+}

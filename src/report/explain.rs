@@ -1,0 +1,600 @@
+//! Why an object is, or is not, provisioned: text for people, JSON for machines.
+
+use std::io::{self, Write};
+
+use serde_json::{Value as Json, json};
+
+use super::entry::Mark;
+use super::json::{FORMAT, action_json, skipped_json, subject_json, time_json, value_json};
+use super::log;
+use super::sentence::{
+    capital, clean, key as key_text, optional, subject_text, things, via, why, why_out, why_removed,
+};
+use super::text::{Style, write_action};
+use super::view::Names;
+use crate::engine::explain::{Explanation, Mapped, Membership, Next, State};
+use crate::engine::filter::ClauseResult;
+use crate::engine::model::{ObjectKind, Presence, TargetId, TargetPath, Value, Via};
+use crate::engine::plan::{Operation, Why, WhyOut};
+use crate::engine::record::{HeldRemoval, LinkState, LogEntry, Reason};
+use crate::engine::scope::Verdict;
+
+/// Removals of long ago that text shows; JSON has all.
+const REMOVALS: usize = 5;
+
+pub(crate) fn text(
+    out: &mut dyn Write,
+    explanation: &Explanation,
+    names: Names<'_>,
+    style: Style,
+) -> io::Result<()> {
+    let name = format!(
+        "{} in {}",
+        capital(&subject_text(&explanation.subject)),
+        clean(explanation.job.as_str())
+    );
+    writeln!(out, "{}", style.bold(&name))?;
+    let id = clean(explanation.subject.id.as_str());
+    writeln!(out, "  id {id}, {}", presence_text(explanation))?;
+    if let Some(access) = access(explanation) {
+        writeln!(out, "  {access}")?;
+    }
+    writeln!(out, "\n{}", style.bold("Scope"))?;
+    scope_text(out, explanation, style)?;
+    if !explanation.attributes.is_empty() {
+        writeln!(out, "\n{}", style.bold("Attributes"))?;
+        for one in &explanation.attributes {
+            writeln!(out, "  {}", attribute_text(one, names, style))?;
+        }
+    }
+    writeln!(out, "\n{}", style.bold("Target"))?;
+    let keys: Vec<String> = explanation
+        .keys
+        .iter()
+        .map(|key| key_text(key, names))
+        .collect();
+    if !keys.is_empty() {
+        writeln!(out, "  looked for by {}", keys.join(", then "))?;
+    }
+    writeln!(out, "  {}", link_text(explanation))?;
+    if let Some(entry) = &explanation.last_write {
+        writeln!(out, "  last written: {}", entry_text(entry, names))?;
+    }
+    for one in &explanation.groups {
+        writeln!(out, "  {}", membership_text(one, style))?;
+    }
+    if !explanation.removals.is_empty() {
+        writeln!(out, "\n{}", style.bold("Removals on record"))?;
+        for entry in explanation.removals.iter().take(REMOVALS) {
+            writeln!(
+                out,
+                "  {} {}",
+                style.mark(Mark::Remove),
+                entry_text(entry, names)
+            )?;
+        }
+    }
+    trouble_text(out, explanation, style)?;
+    writeln!(out, "\n{}", style.bold("Next cycle, if nothing changes"))?;
+    next_text(out, explanation, names, style)?;
+    let remedies = remedies(explanation);
+    if !remedies.is_empty() {
+        writeln!(out, "\n{}", style.bold("What would change it"))?;
+        for remedy in remedies {
+            writeln!(out, "  {remedy}")?;
+        }
+    }
+    Ok(())
+}
+
+fn presence_text(explanation: &Explanation) -> String {
+    let presence = match explanation.presence {
+        Presence::Present => "present in the tenant",
+        Presence::SoftDeleted => "in the tenant's recycle bin",
+        Presence::Deleted => "deleted in the tenant",
+        Presence::Missing => "no longer in the tenant",
+    };
+    let blocked = if explanation.blocked {
+        ", sign-in is blocked"
+    } else {
+        ""
+    };
+    format!("{presence}{blocked}")
+}
+
+/// The steps of scope: what brings it in, and each clause with its value.
+pub(super) fn scope_text(
+    out: &mut dyn Write,
+    explanation: &Explanation,
+    style: Style,
+) -> io::Result<()> {
+    let kind = explanation.subject.kind;
+    let (is_in, verdict) = match &explanation.verdict {
+        Verdict::In => (true, "in scope".to_owned()),
+        Verdict::Out(why) => (false, format!("out of scope: {}", why_out(why, kind))),
+        Verdict::Unknown { would_be } => (
+            false,
+            format!(
+                "not certain; as far as is known: {}",
+                why_out(would_be, kind)
+            ),
+        ),
+    };
+    writeln!(out, "  {} {verdict}", style.good_or_bad(is_in))?;
+    for way in ways(&explanation.ways) {
+        writeln!(out, "    {}", clean(&way))?;
+    }
+    for ClauseResult { seen, holds } in &explanation.clauses {
+        let filter = match &seen.name {
+            Some(name) => format!("filter \"{}\"", clean(name)),
+            None => format!("filter {}", seen.number),
+        };
+        let value = match &seen.value {
+            Some(value) => format!("the value is \"{}\"", clean(value)),
+            None => "it has no value".to_owned(),
+        };
+        writeln!(
+            out,
+            "  {} {filter}: {}; {value}",
+            style.good_or_bad(*holds),
+            clean(&seen.clause)
+        )?;
+    }
+    if let Some(incomplete) = &explanation.incomplete {
+        let mark = style.mark(Mark::Warn);
+        writeln!(out, "  {mark} the last cycle: {}", clean(incomplete))?;
+    }
+    Ok(())
+}
+
+fn ways(ways: &[Via]) -> Vec<String> {
+    ways.iter().map(via).collect()
+}
+
+fn attribute_text(mapped: &Mapped, names: Names<'_>, style: Style) -> String {
+    let Mapped {
+        path,
+        source,
+        state,
+        wanted,
+        sent,
+    } = mapped;
+    let one = |side: &Option<Value>| optional(side.as_ref(), names);
+    let source = clean(source);
+    match state {
+        State::Failed(message) => {
+            format!(
+                "{} {path} from {source}: {}",
+                style.mark(Mark::Fail),
+                clean(message)
+            )
+        }
+        State::Kept if wanted == sent => format!("= {path} {} from {source}", one(wanted)),
+        State::Kept => format!(
+            "{} {path} {} → {} from {source}",
+            style.mark(Mark::Change),
+            one(sent),
+            one(wanted)
+        ),
+        State::OnCreate => format!(
+            "{} {path} {} from {source}, on create only",
+            style.mark(Mark::Skip),
+            one(wanted)
+        ),
+        State::Refused => format!(
+            "{} {path} {} from {source}: the target refuses it",
+            style.mark(Mark::Warn),
+            one(wanted)
+        ),
+        State::LeftAlone => format!(
+            "{} {path} {} is left as it is, from {source}",
+            style.mark(Mark::Skip),
+            one(sent)
+        ),
+    }
+}
+
+pub(super) fn link_text(explanation: &Explanation) -> String {
+    let Some(link) = &explanation.link else {
+        return "not linked".to_owned();
+    };
+    let target = link.target.as_ref().map_or("", TargetId::as_str);
+    let target = clean(target);
+    match link.state {
+        LinkState::InScope => format!("linked to {target}"),
+        LinkState::OutOfScope => format!("linked to {target}, out of scope when last evaluated"),
+        LinkState::ToBeRead => format!("linked to {target}, which the next cycle reads first"),
+        LinkState::FormerlyOurs => {
+            format!("linked to {target}, which the next cycle verifies first")
+        }
+        LinkState::OldAddress(_) => {
+            format!("not linked; {target} has an old address of it and waits for a decision")
+        }
+        LinkState::New => "not linked; decided to be new".to_owned(),
+    }
+}
+
+fn membership_text(one: &Membership, style: Style) -> String {
+    let group = subject_text(&one.group);
+    match (one.sent, one.in_source) {
+        (true, true) => format!("= in {group}"),
+        (false, true) => format!(
+            "{} in {group}: not in the target yet",
+            style.mark(Mark::Add)
+        ),
+        (true, false) => format!(
+            "{} in {group}: in the target, and no longer in the tenant",
+            style.mark(Mark::Remove)
+        ),
+        (false, false) => format!("{} not in {group}", style.mark(Mark::Skip)),
+    }
+}
+
+fn entry_text(entry: &LogEntry, names: Names<'_>) -> String {
+    let reason = match &entry.reason {
+        Some(Reason::Removed(why)) => format!(", because {}", why_removed(why, entry.subject.kind)),
+        Some(Reason::Skipped(reason)) => format!(", {}", why(reason, entry.subject.kind, names)),
+        None => String::new(),
+    };
+    format!(
+        "{} in cycle {}: {} {}{reason}",
+        entry.at.format("%Y-%m-%d %H:%M UTC"),
+        entry.cycle,
+        entry.action,
+        entry.status.as_str()
+    )
+}
+
+fn trouble_text(out: &mut dyn Write, explanation: &Explanation, style: Style) -> io::Result<()> {
+    let escrow = explanation.escrow.iter();
+    let mut lines: Vec<String> = escrow
+        .map(|one| {
+            format!(
+                "{} {} fails since {}, {}: {}",
+                style.mark(Mark::Fail),
+                one.action,
+                one.first_failed.format("%Y-%m-%d %H:%M UTC"),
+                things(u64::from(one.attempts), "attempt"),
+                clean(&one.message)
+            )
+        })
+        .collect();
+    let removal = |one: &HeldRemoval, state: &str| {
+        let member = match &one.member {
+            Some(member) => format!(" {}", subject_text(member)),
+            None => String::new(),
+        };
+        format!(
+            "{} {state}: {}{member} of {} ({})",
+            style.mark(Mark::Warn),
+            one.action,
+            subject_text(&one.subject),
+            one.cause
+        )
+    };
+    lines.extend(explanation.held.iter().map(|one| removal(one, "held")));
+    lines.extend(
+        explanation
+            .rejected
+            .iter()
+            .map(|one| removal(one, "rejected")),
+    );
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", style.bold("Needs attention"))?;
+    for line in lines {
+        writeln!(out, "  {line}")?;
+    }
+    Ok(())
+}
+
+fn next_text(
+    out: &mut dyn Write,
+    explanation: &Explanation,
+    names: Names<'_>,
+    style: Style,
+) -> io::Result<()> {
+    match &explanation.next {
+        Next::LookUp => writeln!(
+            out,
+            "  It is looked for in the target: adopted where it is found, created where it is not."
+        ),
+        Next::Planned { actions, skipped } if actions.is_empty() && skipped.is_empty() => {
+            writeln!(out, "  Nothing is sent for it.")
+        }
+        Next::Planned { actions, skipped } => {
+            for action in actions {
+                write_action(out, action, names, style)?;
+            }
+            for one in skipped {
+                let mark = style.mark(if one.why.is_failure() {
+                    Mark::Fail
+                } else {
+                    Mark::Skip
+                });
+                let reason = why(&one.why, one.subject.kind, names);
+                writeln!(out, "  {mark} {reason}")?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Whether the object has access to the application as far as was sent, and why.
+fn access(explanation: &Explanation) -> Option<String> {
+    if explanation.subject.kind == ObjectKind::Group {
+        return None;
+    }
+    let link = explanation.link.as_ref()?;
+    if matches!(link.state, LinkState::OldAddress(_) | LinkState::New) {
+        return None;
+    }
+    let is_off =
+        |(path, value): (&TargetPath, &Value)| path.is_active() && *value == Value::Boolean(false);
+    if link.sent.iter().any(is_off) {
+        let last = explanation.removals.first();
+        let since = last.map(|entry| entry.at.format(" since %Y-%m-%d %H:%M UTC").to_string());
+        return Some(format!(
+            "has no access to the application{}",
+            since.unwrap_or_default()
+        ));
+    }
+    if explanation.verdict == Verdict::In && !explanation.blocked {
+        return Some("has access to the application: in scope".to_owned());
+    }
+    let because = if !explanation.held.is_empty() {
+        "the removal is held by a safety limit".to_owned()
+    } else if !explanation.rejected.is_empty() {
+        "the removal was rejected".to_owned()
+    } else if let Some(escrow) = &explanation.escrow {
+        format!("{} fails: {}", escrow.action, clean(&escrow.message))
+    } else {
+        match &explanation.next {
+            Next::LookUp => return None,
+            Next::Planned { actions, skipped } => {
+                let takes_away = actions.iter().any(|action| {
+                    matches!(
+                        action.operation,
+                        Operation::Disable { .. } | Operation::Delete { .. }
+                    )
+                });
+                let no_names = Names::Numbered(&|_| None);
+                let reason = skipped
+                    .first()
+                    .map(|one| why(&one.why, one.subject.kind, no_names));
+                if takes_away {
+                    "the next cycle takes it away".to_owned()
+                } else {
+                    reason.unwrap_or_else(|| {
+                        "nothing that the mappings send takes it away".to_owned()
+                    })
+                }
+            }
+        }
+    };
+    Some(format!("still has access to the application: {because}"))
+}
+
+/// What a person can do about it.
+fn remedies(explanation: &Explanation) -> Vec<String> {
+    let job = clean(explanation.job.as_str());
+    let name = if explanation.subject.label.is_empty() {
+        explanation.subject.id.as_str()
+    } else {
+        &explanation.subject.label
+    };
+    let name = clean(name);
+    let mut remedies = Vec::new();
+    if let Verdict::Out(why) | Verdict::Unknown { would_be: why } = &explanation.verdict {
+        remedies.push(match why {
+            WhyOut::NotAssigned => {
+                "assign it to the application in Entra, or make it a member of a group in scope"
+                    .to_owned()
+            }
+            WhyOut::NotSecurityEnabled | WhyOut::SecurityNotRead => {
+                "assign a security-enabled group, or name the group in scope.groups".to_owned()
+            }
+            WhyOut::NotNamed => "name it in groups.provision".to_owned(),
+            WhyOut::DefaultAccessOnly => {
+                "assign a role other than Default Access, or set exclude_default_access = false"
+                    .to_owned()
+            }
+            WhyOut::Excluded => "take it out of scope.exclude".to_owned(),
+            WhyOut::Filter(_) => {
+                "change the attribute in Entra, or the scoping filter, so that every clause of one \
+                 filter holds"
+                    .to_owned()
+            }
+            WhyOut::KindDisabled => {
+                format!("set enabled = true in [jobs.{}s]", explanation.subject.kind)
+            }
+        });
+    }
+    if explanation.blocked {
+        remedies.push("allow sign-in in Entra (accountEnabled)".to_owned());
+    }
+    if !explanation.held.is_empty() {
+        remedies.push(format!(
+            "approve the removal: entrain approve {job}; or reject it: entrain reject {job}"
+        ));
+    }
+    if explanation.escrow.is_some() {
+        remedies.push(format!(
+            "once the cause is gone, try it now: entrain provision {job} {name:?}"
+        ));
+    }
+    if let Next::Planned { skipped, .. } = &explanation.next {
+        for one in skipped {
+            match &one.why {
+                Why::CannotDisable(_) => remedies.push(
+                    "map active from IsSoftDeleted, or set when_out_of_scope = \"delete\""
+                        .to_owned(),
+                ),
+                Why::NeverDisabled => {
+                    remedies.push("take it out of safety.never_disable".to_owned());
+                }
+                Why::Kept(_) => {
+                    remedies.push("set when_out_of_scope = \"disable\" or \"delete\"".to_owned());
+                }
+                Why::FirstCycle(_) => {
+                    remedies.push(format!("complete the first cycle: entrain sync {job}"));
+                }
+                Why::OutOfScope(_)
+                | Why::BlockedNotCreated
+                | Why::NoMatchingValue
+                | Why::IgnoredByMapping
+                | Why::Ambiguous { .. }
+                | Why::Taken { .. }
+                | Why::DuplicateSource { .. }
+                | Why::OldAddress { .. }
+                | Why::MappingFailed(_)
+                | Why::NotAllowed(_)
+                | Why::IncompleteRead(_)
+                | Why::LookupFailed(_) => {}
+            }
+        }
+    }
+    remedies
+}
+
+pub(crate) fn json(
+    out: &mut dyn Write,
+    explanation: &Explanation,
+    names: Names<'_>,
+) -> io::Result<()> {
+    let mut document = explanation_json(explanation, names);
+    document["format"] = json!(FORMAT);
+    writeln!(out, "{document}")
+}
+
+fn explanation_json(explanation: &Explanation, names: Names<'_>) -> Json {
+    let kind = explanation.subject.kind;
+    let link = explanation.link.as_ref().map(|link| {
+        json!({
+            "target": link.target.as_ref().map(TargetId::as_str),
+            "state": link.state.as_str(),
+        })
+    });
+    let groups = explanation.groups.iter().map(|one| {
+        json!({
+            "group": subject_json(&one.group),
+            "written": one.sent,
+            "in_source": one.in_source,
+        })
+    });
+    let escrow = explanation.escrow.as_ref().map(|one| {
+        json!({
+            "action": one.action,
+            "first_failed": time_json(one.first_failed),
+            "last_failed": time_json(one.last_failed),
+            "attempts": one.attempts,
+            "message": one.message,
+        })
+    });
+    let removal = |one: &HeldRemoval| {
+        json!({
+            "action": one.action,
+            "subject": subject_json(&one.subject),
+            "member": one.member.as_ref().map(subject_json),
+            "cause": one.cause,
+        })
+    };
+    let entry = |one: &LogEntry| log::entry_json(one, names);
+    let removals = explanation.removals.iter().map(entry);
+    json!({
+        "job": explanation.job.as_str(),
+        "subject": subject_json(&explanation.subject),
+        "presence": match explanation.presence {
+            Presence::Present => "present",
+            Presence::SoftDeleted => "soft-deleted",
+            Presence::Deleted => "deleted",
+            Presence::Missing => "missing",
+        },
+        "blocked": explanation.blocked,
+        "scope": scope_json(explanation),
+        "attributes": attributes_json(explanation),
+        "keys": keys_json(explanation),
+        "link": link,
+        "access": access(explanation),
+        "groups": groups.collect::<Json>(),
+        "last_write": explanation.last_write.as_ref().map(entry),
+        "removals": removals.collect::<Json>(),
+        "escrow": escrow,
+        "held": explanation.held.iter().map(removal).collect::<Json>(),
+        "rejected": explanation.rejected.iter().map(removal).collect::<Json>(),
+        "marked": explanation.marked,
+        "next": next_json(&explanation.next, names),
+        "remedies": remedies(explanation),
+        "incomplete": explanation.incomplete,
+        "kind": kind.word(),
+    })
+}
+
+pub(super) fn scope_json(explanation: &Explanation) -> Json {
+    let kind = explanation.subject.kind;
+    let (verdict, why) = match &explanation.verdict {
+        Verdict::In => ("in", None),
+        Verdict::Out(why) => ("out", Some(why)),
+        Verdict::Unknown { would_be } => ("unknown", Some(would_be)),
+    };
+    let clauses = explanation.clauses.iter().map(|clause| {
+        json!({
+            "filter": clause.seen.number,
+            "name": clause.seen.name,
+            "clause": clause.seen.clause,
+            "value": clause.seen.value,
+            "holds": clause.holds,
+        })
+    });
+    json!({
+        "verdict": verdict,
+        "reason": why.map(WhyOut::as_str),
+        "text": why.map(|why| why_out(why, kind)),
+        "via": ways(&explanation.ways),
+        "clauses": clauses.collect::<Json>(),
+    })
+}
+
+fn next_json(next: &Next, names: Names<'_>) -> Json {
+    match next {
+        Next::LookUp => json!({ "look_up": true, "actions": [], "skipped": [] }),
+        Next::Planned { actions, skipped } => {
+            let actions = actions.iter();
+            let actions = actions.map(|action| action_json(action, action.step(), names));
+            let skipped = skipped.iter().map(|one| skipped_json(one, names));
+            json!({
+                "look_up": false,
+                "actions": actions.collect::<Json>(),
+                "skipped": skipped.collect::<Json>(),
+            })
+        }
+    }
+}
+
+pub(super) fn attributes_json(explanation: &Explanation) -> Json {
+    let attributes = explanation.attributes.iter().map(|one| {
+        let (state, error) = match &one.state {
+            State::Kept => ("kept", None),
+            State::OnCreate => ("on-create", None),
+            State::Refused => ("refused", None),
+            State::LeftAlone => ("left-alone", None),
+            State::Failed(message) => ("failed", Some(message)),
+        };
+        json!({
+            "attribute": one.path.to_string(),
+            "source": one.source,
+            "state": state,
+            "wanted": one.wanted.as_ref().map(value_json),
+            "written": one.sent.as_ref().map(value_json),
+            "error": error,
+        })
+    });
+    attributes.collect()
+}
+
+pub(super) fn keys_json(explanation: &Explanation) -> Json {
+    let keys = explanation.keys.iter();
+    keys.map(|key| json!({ "path": key.path.to_string(), "value": value_json(&key.value) }))
+        .collect()
+}

@@ -1,0 +1,115 @@
+//! Why removals and creates are held, in words.
+
+use super::sentence::{count, number, things};
+use crate::engine::guard::{Counted, WhyHeld};
+
+/// Why removals are held: a sentence without a full stop.
+pub(crate) fn why_held(why: WhyHeld) -> String {
+    match why {
+        WhyHeld::TooMany {
+            counted,
+            planned,
+            recent,
+            limit,
+        } => {
+            let (one, many, key) = match counted {
+                Counted::BlockedOrDeleted => (
+                    "disable or delete of a blocked or deleted user is",
+                    "disables and deletes of blocked or deleted users are",
+                    "max_deletions",
+                ),
+                Counted::OtherUsers => (
+                    "disable or delete of another user is",
+                    "disables and deletes of other users are",
+                    "max_deletions",
+                ),
+                Counted::Users => (
+                    "disable or delete of a user is",
+                    "disables and deletes of users are",
+                    "max_deletions",
+                ),
+                Counted::Groups => (
+                    "delete of a group is",
+                    "deletes of groups are",
+                    "max_deletions",
+                ),
+                Counted::Memberships => (
+                    "removal of a member is",
+                    "removals of members are",
+                    "max_membership_removals",
+                ),
+            };
+            format!(
+                "{} {} planned{}, and the job's limit is {} in 24 hours (safety.{key})",
+                number(planned),
+                if planned == 1 { one } else { many },
+                before(recent),
+                number(limit)
+            )
+        }
+        WhyHeld::ApplicationChanged => {
+            "the job's application is another than before, so that every removal \
+                                        needs approval once"
+                .to_owned()
+        }
+        WhyHeld::EmptiedScope { kind, linked } => format!(
+            "no {kind} is in scope any more, though {} are linked: probably an empty answer from Entra",
+            count(linked)
+        ),
+        WhyHeld::ShrunkGroups { groups } => format!(
+            "{} lost more than half of {} members within 24 hours",
+            things(groups, "group"),
+            if groups == 1 { "its" } else { "their" }
+        ),
+        WhyHeld::ShrunkSource { kind, before, now } => format!(
+            "the tenant has {} now and had {} at the last reading: more than a fifth is gone",
+            things(now, &kind.to_string()),
+            number(before)
+        ),
+        WhyHeld::TooFewActive {
+            planned,
+            active,
+            least,
+        } => format!(
+            "{} of {} active users would go, and the job is to keep {} (safety.min_active)",
+            number(planned),
+            number(active),
+            number(least)
+        ),
+        WhyHeld::TooFewMembers { groups } => format!(
+            "{} would have fewer members than the job is to keep (safety.min_members)",
+            things(groups, "group")
+        ),
+        WhyHeld::TooManyCreations {
+            planned,
+            recent,
+            limit,
+        } => {
+            let creates = if planned == 1 {
+                "1 create is".to_owned()
+            } else {
+                format!("{} creates are", number(planned))
+            };
+            format!(
+                "{creates} planned{}, and the job's limit is {} in 24 hours (safety.max_creations)",
+                before(recent),
+                number(limit)
+            )
+        }
+        WhyHeld::Undecided => {
+            "they were held after a sudden shrink and still wait for a decision".to_owned()
+        }
+    }
+}
+
+/// What went before, within the time that the limit counts.
+fn before(recent: u64) -> String {
+    if recent > 0 {
+        format!(
+            " in addition to {} within the last 24 hours",
+            number(recent)
+        )
+    } else {
+        String::new()
+    }
+}

@@ -1,0 +1,254 @@
+//! What operators did by hand, and what is on record of one object.
+
+use std::io::{self, Write};
+
+use chrono::SecondsFormat;
+use serde_json::{Value as Json, json};
+
+use super::json::{FORMAT, subject_json, time_json};
+use super::log;
+use super::sentence::{clean, subject_text, things};
+use super::text::Style;
+use super::view::Names;
+use crate::engine::model::{JobName, SourceObject};
+use crate::engine::plan::Subject;
+use crate::engine::record::{Escrowed, HeldRemoval, JobRecord, LogEntry, Operated, Paused};
+
+/// Since when a job is paused, and by whom.
+pub(super) fn paused_text(paused: &Paused) -> String {
+    format!(
+        "paused since {} by {}",
+        paused.since.format("%Y-%m-%d %H:%M UTC"),
+        clean(&paused.by)
+    )
+}
+
+/// The removals that wait while a job is paused: those that are held, and those that failed.
+fn waiting(record: &JobRecord) -> Vec<String> {
+    let held = record.held.iter().flat_map(|held| &held.removals);
+    let held = held.map(|one: &HeldRemoval| {
+        let member = one
+            .member
+            .as_ref()
+            .map(|one| format!(" {}", subject_text(one)));
+        let member = member.unwrap_or_default();
+        format!(
+            "{}{member} of {} (held)",
+            one.action,
+            subject_text(&one.subject)
+        )
+    });
+    let removes = |one: &&Escrowed| {
+        matches!(
+            one.action.as_str(),
+            "disable" | "delete" | "hand-over" | "remove-members"
+        )
+    };
+    let failed = record.escrow.iter().filter(removes);
+    let failed =
+        failed.map(|one| format!("{} of {} (failed)", one.action, subject_text(&one.subject)));
+    held.chain(failed).collect()
+}
+
+pub(crate) fn paused(
+    out: &mut dyn Write,
+    job: &JobName,
+    paused: &Paused,
+    was_paused: bool,
+    record: &JobRecord,
+    as_json: bool,
+) -> io::Result<()> {
+    let waiting = waiting(record);
+    if as_json {
+        let document = json!({
+            "format": FORMAT,
+            "job": job.as_str(),
+            "paused": { "since": time_json(paused.since), "by": paused.by },
+            "was_paused": was_paused,
+            "waiting": waiting,
+        });
+        return writeln!(out, "{document}");
+    }
+    let job = clean(job.as_str());
+    if was_paused {
+        writeln!(out, "{job} is {} already.", paused_text(paused))?;
+    } else {
+        writeln!(
+            out,
+            "{job} is paused: no cycle runs, and no user loses access, until entrain resume {job}."
+        )?;
+    }
+    if !waiting.is_empty() {
+        let count = things(waiting.len() as u64, "removal");
+        writeln!(out, "{count} on record must wait:")?;
+        for one in waiting {
+            writeln!(out, "  {one}")?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn resumed(
+    out: &mut dyn Write,
+    job: &JobName,
+    known: Option<&Paused>,
+    as_json: bool,
+) -> io::Result<()> {
+    if as_json {
+        let document = json!({
+            "format": FORMAT,
+            "job": job.as_str(),
+            "was_paused": known.map(|paused| {
+                json!({ "since": time_json(paused.since), "by": paused.by })
+            }),
+        });
+        return writeln!(out, "{document}");
+    }
+    let job = clean(job.as_str());
+    match known {
+        Some(paused) => writeln!(
+            out,
+            "{job} was {}. The service runs its next cycle when it is due; now: entrain sync {job}",
+            paused_text(paused)
+        ),
+        None => writeln!(out, "{job} is not paused."),
+    }
+}
+
+pub(crate) fn escrow(
+    out: &mut dyn Write,
+    job: &JobName,
+    escrow: &[Escrowed],
+    as_json: bool,
+) -> io::Result<()> {
+    if as_json {
+        let entries = escrow.iter().map(|one| {
+            json!({
+                "subject": subject_json(&one.subject),
+                "action": one.action,
+                "attempts": one.attempts,
+                "first_failed": time_json(one.first_failed),
+                "last_failed": time_json(one.last_failed),
+                "http_status": one.http_status,
+                "message": one.message,
+            })
+        });
+        let document = json!({
+            "format": FORMAT,
+            "job": job.as_str(),
+            "escrow": entries.collect::<Json>(),
+        });
+        return writeln!(out, "{document}");
+    }
+    for one in escrow {
+        writeln!(
+            out,
+            "{} {}, {} since {}: {}",
+            one.action,
+            subject_text(&one.subject),
+            things(u64::from(one.attempts), "attempt"),
+            one.first_failed.format("%Y-%m-%d %H:%M UTC"),
+            clean(&one.message)
+        )?;
+    }
+    let count = things(escrow.len() as u64, "object");
+    writeln!(out, "{}: {count} in escrow.", clean(job.as_str()))
+}
+
+pub(crate) fn chosen(
+    out: &mut dyn Write,
+    job: &JobName,
+    objects: &[&SourceObject],
+    words: &str,
+    as_json: bool,
+) -> io::Result<()> {
+    if as_json {
+        let objects = objects.iter().map(|one| subject_json(&Subject::of(one)));
+        let document = json!({
+            "format": FORMAT,
+            "job": job.as_str(),
+            "objects": objects.collect::<Json>(),
+        });
+        return writeln!(out, "{document}");
+    }
+    for one in objects {
+        writeln!(out, "{} {words}.", subject_text(&Subject::of(one)))?;
+    }
+    if objects.is_empty() {
+        writeln!(out, "{}: nothing is in escrow.", clean(job.as_str()))?;
+    }
+    Ok(())
+}
+
+/// What was done to an object, the oldest first.
+pub(crate) fn history(
+    out: &mut dyn Write,
+    object: &SourceObject,
+    entries: &[LogEntry],
+    operations: &[Operated],
+    names: Names<'_>,
+    style: Style,
+) -> io::Result<()> {
+    let subject = subject_text(&Subject::of(object));
+    writeln!(
+        out,
+        "{} (id {})",
+        style.bold(&subject),
+        clean(object.id.as_str())
+    )?;
+    let mut entries = entries.iter().rev().peekable();
+    let mut operations = operations.iter().rev().peekable();
+    loop {
+        let operation_first = match (entries.peek(), operations.peek()) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => false,
+            (None, Some(_)) => true,
+            (Some(entry), Some(operation)) => operation.at < entry.at,
+        };
+        if operation_first {
+            if let Some(one) = operations.next() {
+                let detail = if one.detail.is_empty() {
+                    String::new()
+                } else {
+                    format!(": {}", clean(&one.detail))
+                };
+                writeln!(
+                    out,
+                    "{}  {}  {} by {}{detail}",
+                    one.at.to_rfc3339_opts(SecondsFormat::Secs, true),
+                    clean(one.job.as_str()),
+                    one.verb,
+                    clean(&one.who),
+                )?;
+            }
+        } else if let Some(entry) = entries.next() {
+            log::text(out, entry, names, style)?;
+        }
+    }
+}
+
+pub(crate) fn history_json(
+    out: &mut dyn Write,
+    object: &SourceObject,
+    entries: &[LogEntry],
+    operations: &[Operated],
+    names: Names<'_>,
+) -> io::Result<()> {
+    let entries = entries.iter().rev();
+    let operations = operations.iter().rev().map(|one| {
+        json!({
+            "time": time_json(one.at),
+            "who": one.who,
+            "job": one.job.as_str(),
+            "verb": one.verb,
+            "detail": one.detail,
+        })
+    });
+    let document = json!({
+        "format": FORMAT,
+        "subject": subject_json(&Subject::of(object)),
+        "entries": entries.map(|entry| log::entry_json(entry, names)).collect::<Json>(),
+        "operations": operations.collect::<Json>(),
+    });
+    writeln!(out, "{document}")
+}
