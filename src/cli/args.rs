@@ -205,6 +205,10 @@ pub(super) struct Plan {
     #[arg(long, value_name = "FILE")]
     pub(super) out: Vec<PathBuf>,
 
+    /// Print only what is done otherwise than with this configuration
+    #[arg(long, value_name = "CONFIG")]
+    pub(super) against: Option<PathBuf>,
+
     /// The same as --out with a name that ends with .html
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,

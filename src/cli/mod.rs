@@ -1,5 +1,6 @@
 //! The command line: one file per command. The only place that writes to the terminal.
 
+mod against;
 mod apply;
 mod approve;
 mod args;

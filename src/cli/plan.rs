@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::against::Others;
 use super::args;
 use super::cycles::{Cycles, Start};
 use super::exit::Exit;
@@ -46,6 +47,14 @@ pub(super) async fn plan(
         output.message("no job is enabled; nothing to plan");
     }
 
+    let key = agent.key().clone();
+    let mut others = match &arguments.against {
+        None => None,
+        Some(file) => {
+            Some(Others::plan(output, &interrupt, file, &config, &jobs, &options, &key).await?)
+        }
+    };
+
     let mut exit = Exit::Done;
     let mut out = output.results();
     let mut text_out = output.text();
@@ -67,11 +76,20 @@ pub(super) async fn plan(
             break;
         };
         match ended {
-            Ok(planned) => {
+            Ok(mut planned) => {
+                let mut against = None;
+                if let Some(others) = &mut others {
+                    let mut known = others.of(&name);
+                    agent.leave_out(&mut planned, &key, &mut known)?;
+                    against = Some(others.told(known));
+                }
                 exit = exit.max(Exit::of_plan(&planned, arguments.detailed_exitcode));
                 let redactions = Redactions::of(&job.rules);
                 let rows = LedgerRows::new(&store, planned.cycle, redactions);
-                let view = view(&name, &planned, &rows);
+                let view = PlanView {
+                    against: against.as_ref(),
+                    ..view(&name, &planned, &rows)
+                };
                 reports.plan(&agent, &config, planned.cycle, &view)?;
                 if let Some(document) = &mut document {
                     document.plan(&view)?;
@@ -139,6 +157,7 @@ pub(super) fn view<'a>(job: &'a JobName, planned: &'a Planned, rows: &'a dyn Row
         kind: *kind,
         requests: *requests,
         rows,
+        against: None,
     }
 }
 

@@ -71,7 +71,7 @@ impl<W: Write> SavedFile<W> {
         write!(self.out, "{separator}{{\"head\":{head},\"rows\":[")?;
         let mut seals = head.to_string();
         let mut is_first = true;
-        agent.each_saved_row(job, cycle, &mut |row| -> anyhow::Result<()> {
+        agent.each_saved_row(job, cycle, key, &mut |row| -> anyhow::Result<()> {
             let row = row_json(&row, view);
             let text = row.to_string();
             let seal = key.digest(SEAL, &text);

@@ -50,7 +50,7 @@ pub(crate) use capabilities::known_remarks;
 pub(crate) use error::Error;
 pub(crate) use explain::explain;
 pub(crate) use only::Only;
-pub(crate) use saved::{Expected, ExpectedRow, SavedRow};
+pub(crate) use saved::{Expected, ExpectedRow, OtherRows, SavedRow};
 pub(crate) use tenant::Due;
 
 use crate::config::{self, Config};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Agent, Context, Error};
+use super::{Agent, Context, Error, Planned};
 use crate::config;
 use crate::engine::model::{Key, ObjectKind, SourceId, TargetId};
 use crate::engine::plan::{Action, Step};
@@ -58,24 +58,19 @@ impl Agent {
         &self.key
     }
 
-    /// Passes each row of a plan, as it would be saved.
+    /// Passes each row of a plan, as it would be saved with this key.
     pub(crate) fn each_saved_row<E: From<crate::store::Error>>(
         &self,
         job: &config::Job,
         cycle: i64,
+        key: &StateKey,
         each: &mut dyn FnMut(SavedRow<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let redactions = Redactions::of(&job.rules);
         let dialect = Dialect::new(&job.target.dialect);
         let whole = Redactions::default();
         each_row(&self.store, cycle, &mut |row, is_held, names| {
-            let digest = digest(
-                &self.key,
-                &whole.action(&row.action),
-                row.step,
-                is_held,
-                names,
-            );
+            let digest = digest(key, &whole.action(&row.action), row.step, is_held, names);
             let action = redactions.action(&row.action);
             let request = request(&dialect, &action, names);
             each(SavedRow {
@@ -86,6 +81,36 @@ impl Agent {
                 request,
             })
         })
+    }
+}
+
+/// Rows of another plan by their digests: what each does, in words.
+pub(crate) type OtherRows = BTreeMap<String, Vec<String>>;
+
+impl Agent {
+    /// Takes the rows out of a dry run that another plan has too. What is left in `known` are those that
+    /// only the other has.
+    pub(crate) fn leave_out(
+        &self,
+        planned: &mut Planned,
+        key: &StateKey,
+        known: &mut OtherRows,
+    ) -> Result<(), crate::store::Error> {
+        let whole = Redactions::default();
+        let mut rows = Vec::new();
+        each_row::<crate::store::Error>(&self.store, planned.cycle, &mut |row, is_held, names| {
+            let digest = digest(key, &whole.action(&row.action), row.step, is_held, names);
+            if known.get_mut(&digest).and_then(Vec::pop).is_some() {
+                rows.push(row.id);
+            }
+            Ok(())
+        })?;
+        self.store.drop_rows(&rows)?;
+        planned.totals = self.store.totals(planned.cycle)?;
+        if planned.totals.held == 0 {
+            planned.held.clear();
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,9 @@ use std::io::{self, Write};
 use super::entry::{Entry, Line};
 use super::overview::{Mood, Overview, each_entry};
 use super::section::Section;
-use super::sentence::{clean, count, cycle_kind, is_news, misnamed, number, warning, why_held};
+use super::sentence::{
+    capital, clean, compared, count, cycle_kind, is_news, misnamed, number, warning, why_held,
+};
 use super::view::PlanView;
 use crate::engine::model::JobName;
 
@@ -48,11 +50,18 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>) -> io::Result<()> {
     writeln!(
         out,
         "{} cycle: {} evaluated, {} in scope, {} linked.\n",
-        super::sentence::capital(cycle_kind(view.kind)),
+        capital(cycle_kind(view.kind)),
         count(header.evaluated),
         count(header.in_scope),
         count(header.linked)
     )?;
+    if let Some(against) = view.against {
+        writeln!(out, "{}.\n", escaped(&capital(&compared(against))))?;
+        for words in against.only_there.iter().take(MEMBERS_NAMED) {
+            writeln!(out, "- only there: {}", code(words))?;
+        }
+        writeln!(out)?;
+    }
     if let Some(incomplete) = &header.incomplete {
         writeln!(
             out,

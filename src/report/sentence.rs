@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 pub(crate) use super::held::why_held;
-use super::view::Names;
+use super::view::{Against, Names};
 use crate::engine::filter::ClauseFailure;
 use crate::engine::guard::WhyHeld;
 use crate::engine::mapping::AttributeError;
@@ -469,6 +469,20 @@ fn deed(word: &str, times: u64) -> String {
         other => return format!("{} × {other}", number(times)),
     };
     format!("{} {past}", number(times))
+}
+
+/// What a plan leaves out because another does it too.
+pub(crate) fn compared(against: &Against) -> String {
+    let Against { file, only_there } = against;
+    format!(
+        "compared with {}: what is done with both configurations is left out, and {} done only with that one",
+        clean(file),
+        match only_there.len() as u64 {
+            0 => "nothing is".to_owned(),
+            1 => "1 action is".to_owned(),
+            more => format!("{} actions are", number(more)),
+        }
+    )
 }
 
 /// What is wrong with a name of the scope, and what follows from it.

@@ -332,6 +332,7 @@ fn view(reviewed: &Reviewed) -> PlanView<'_> {
             target: 1,
         },
         rows,
+        against: None,
     }
 }
 

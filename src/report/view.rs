@@ -24,6 +24,16 @@ pub(crate) struct PlanView<'a> {
     pub(crate) kind: CycleKind,
     pub(crate) requests: Requests,
     pub(crate) rows: &'a dyn Rows,
+    /// What it was compared with: what both do is left out.
+    pub(crate) against: Option<&'a Against>,
+}
+
+/// Another configuration, whose plan was made too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Against {
+    pub(crate) file: String,
+    /// What only that one would do, in words.
+    pub(crate) only_there: Vec<String>,
 }
 
 /// The rows of a plan, read one after another: a plan may be larger than memory.

@@ -215,3 +215,41 @@ async fn the_page_is_accessible_searchable_and_readable_without_scripts() {
     assert_eq!(seen["withoutScripts"]["filters"], false);
     assert!(page.contains("needle@contoso.com"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_against_another_configuration_tells_only_what_differs() {
+    let rig = Rig::start(Size::new(14, 2, 20)).await;
+    rig.sync().await.expect(0);
+    let before = read(&rig, "entrain.toml");
+    fs::write(rig.path("main.toml"), &before).unwrap();
+    // Both would create her, and only the new mapping changes titles.
+    rig.joiner("jane");
+    let against = ["plan", "--against", "main.toml", "--format", "json"];
+    let same = rig.run(&against).await.expect(0).job();
+    assert_eq!(same["actions"], json!([]), "{same:#}");
+    assert_eq!(same["against"]["only_there"], json!([]));
+    rig.edit(|text| {
+        text + "[[jobs.users.mappings]]\ntarget = \"nickName\"\nexpression = 'ToUpper([mailNickname])'\n"
+    });
+    let more = rig.run(&against).await.expect(0).job();
+    let actions = more["actions"].as_array().unwrap();
+    let updates = actions.iter().filter(|one| one["action"] == "update");
+    assert!(updates.count() > 5, "{more:#}");
+    // Her account would have another value, so her creation differs.
+    assert_eq!(
+        more["against"]["only_there"],
+        json!(["create user jane@contoso.com"])
+    );
+    let text = rig.run(&against[..3]).await.expect(0).out;
+    assert!(text.contains("Compared with main.toml"), "{text}");
+    assert!(
+        text.contains("Only with main.toml\n  create user jane@contoso.com"),
+        "{text}"
+    );
+    assert!(
+        rig.sandbox
+            .target
+            .find_user_by("userName", "jane@contoso.com")
+            .is_none()
+    );
+}

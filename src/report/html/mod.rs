@@ -19,10 +19,10 @@ use super::entry::{Entry, Line};
 use super::overview::{Mood, Overview, each_entry};
 use super::section::Section;
 use super::sentence::{
-    capital, clean, count, cycle_kind, is_news, misnamed, number, strangers, things, warning,
-    why_held,
+    capital, clean, compared, count, cycle_kind, is_news, misnamed, number, strangers, things,
+    warning, why_held,
 };
-use super::view::PlanView;
+use super::view::{Against, PlanView};
 use crate::engine::model::JobName;
 
 const STYLE: &str = include_str!("page.css");
@@ -116,6 +116,7 @@ impl<W: Write> Page<W> {
             kind,
             requests,
             rows: _,
+            against,
         } = *view;
         let overview = &parts.overview;
         let population = overview.population(view);
@@ -135,6 +136,7 @@ impl<W: Write> Page<W> {
                 ". " (capital(&count(header.evaluated))) " evaluated, "
                 (count(header.in_scope)) " of them in scope, " (count(header.linked)) " linked."
             }
+            @if let Some(against) = against { p { (capital(&compared(against))) "." } }
             p class={ "verdict " (class) } role="status" { (sentence) }
             @if let Some(incomplete) = &header.incomplete {
                 p.verdict.bad { "The scope is not certain; removals are postponed: " (clean(incomplete)) }
@@ -177,6 +179,10 @@ impl<W: Write> Page<W> {
                         }
                     }
                 }
+            }
+            @if let Some(Against { file, only_there }) = against && !only_there.is_empty() {
+                h2 { "Only with " (clean(file)) }
+                ul.notes { @for words in only_there { li { bdi { (clean(words)) } } } }
             }
             h2 { "Changes, for whom and why" }
             @if parts.written.is_empty() {

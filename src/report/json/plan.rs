@@ -13,7 +13,7 @@ use super::warning::{strangers_json, warnings_json};
 use super::why::why_held_json;
 use crate::engine::guard::{LimitUse, WhyHeld};
 use crate::report::sentence;
-use crate::report::view::{Names, Part, PlanRow, PlanView, Rows, totals};
+use crate::report::view::{Against, Names, Part, PlanRow, PlanView, Rows, totals};
 
 pub(super) struct PlanDocument<'a>(pub(super) &'a PlanView<'a>);
 
@@ -28,6 +28,7 @@ impl Serialize for PlanDocument<'_> {
             kind,
             requests,
             rows,
+            against,
         } = *self.0;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("job", job.as_str())?;
@@ -49,6 +50,10 @@ impl Serialize for PlanDocument<'_> {
         let strangers = header.strangers.as_ref().map(strangers_json);
         map.serialize_entry("strangers", &strangers)?;
         map.serialize_entry("requests", &requests_json(requests))?;
+        if let Some(Against { file, only_there }) = against {
+            let against = json!({ "file": file, "only_there": only_there });
+            map.serialize_entry("against", &against)?;
+        }
         map.end()
     }
 }

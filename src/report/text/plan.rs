@@ -9,9 +9,9 @@ use super::warning::{write_strangers, write_warnings};
 use crate::engine::plan::{Operation, Step};
 use crate::report::entry::Mark;
 use crate::report::sentence::{
-    capital, clean, count, cycle_kind, is_news, misnamed, number, things, why_held,
+    capital, clean, compared, count, cycle_kind, is_news, misnamed, number, things, why_held,
 };
-use crate::report::view::{Names, Part, PlanRow, PlanView, totals};
+use crate::report::view::{Against, Names, Part, PlanRow, PlanView, totals};
 
 /// Creates of a step that are printed with their values.
 const CREATES_SHOWN: u64 = 3;
@@ -27,6 +27,7 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
         kind,
         requests,
         rows,
+        against,
     } = *view;
     let job = clean(job.as_str());
     writeln!(out, "{}", style.bold(&format!("Plan of {job}")))?;
@@ -38,6 +39,9 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
         count(header.in_scope),
     )?;
     writeln!(out, "{} linked.", capital(&count(header.linked)))?;
+    if let Some(against) = against {
+        writeln!(out, "{}.", capital(&compared(against)))?;
+    }
     if let Some(incomplete) = &header.incomplete {
         writeln!(
             out,
@@ -72,6 +76,18 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
     if let Some(strangers) = &header.strangers {
         writeln!(out, "\n{}", style.bold("Accounts of no user in scope"))?;
         write_strangers(out, strangers, style)?;
+    }
+    if let Some(Against { file, only_there }) = against
+        && !only_there.is_empty()
+    {
+        writeln!(
+            out,
+            "\n{}",
+            style.bold(&format!("Only with {}", clean(file)))
+        )?;
+        for words in only_there {
+            writeln!(out, "  {}", clean(words))?;
+        }
     }
     writeln!(out, "\n{}", plan_line(view))?;
     writeln!(

@@ -223,7 +223,7 @@ impl Store {
         self.write("drop rows of the plan", |state| {
             for row in rows {
                 state.run(
-                    "DELETE FROM actions WHERE id = ?1 AND state = 0",
+                    "DELETE FROM actions WHERE id = ?1 AND state IN (0, 3)",
                     params![row.get()],
                 )?;
             }

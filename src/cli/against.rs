@@ -1,0 +1,79 @@
+//! `entrain plan --against FILE`: what another configuration would do, to be compared with.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::interrupt::Interrupt;
+use super::output::Output;
+use super::{load, plan};
+use crate::config::{Config, Job};
+use crate::cycle::{Agent, Options, OtherRows};
+use crate::engine::model::JobName;
+use crate::report::Against;
+use crate::scheduler;
+use crate::store::{StateKey, Store};
+
+/// The plans of another configuration on the same state.
+pub(super) struct Others {
+    file: String,
+    plans: BTreeMap<JobName, OtherRows>,
+}
+
+impl Others {
+    /// Plans the jobs of these names as the other configuration has them. A job that it does not have
+    /// does nothing there.
+    pub(super) async fn plan(
+        output: Output,
+        interrupt: &Interrupt,
+        file: &Path,
+        config: &Config,
+        jobs: &[&Job],
+        options: &Options,
+        key: &StateKey,
+    ) -> anyhow::Result<Self> {
+        let other = Arc::new(Config {
+            state_path: config.state_path.clone(),
+            state_key: config.state_key.clone(),
+            ..load::config(output, Some(file))?
+        });
+        let store = Arc::new(Store::open_plan(&other.state_path)?);
+        let stop = interrupt.stop.clone();
+        let agent = Agent::new(Arc::clone(&other), store, stop, scheduler::now)?;
+        let mut plans = BTreeMap::new();
+        for job in jobs {
+            let name = &job.rules.name;
+            let Some(job) = other.jobs.iter().find(|one| one.rules.name == *name) else {
+                continue;
+            };
+            let planned = plan::one(output, &agent, interrupt, job, options).await?;
+            let mut known = OtherRows::new();
+            agent.each_saved_row(job, planned.cycle, key, &mut |row| -> anyhow::Result<()> {
+                let subject = &row.action.subject;
+                let words = format!("{} {} {}", row.action.as_str(), subject.kind, subject.label);
+                known.entry(row.digest).or_default().push(words);
+                Ok(())
+            })?;
+            plans.insert(name.clone(), known);
+        }
+        Ok(Self {
+            file: file.display().to_string(),
+            plans,
+        })
+    }
+
+    /// The rows of this job under the other configuration.
+    pub(super) fn of(&mut self, job: &JobName) -> OtherRows {
+        self.plans.remove(job).unwrap_or_default()
+    }
+
+    /// What a report tells of it: `left` are the rows that only the other plan has.
+    pub(super) fn told(&self, left: OtherRows) -> Against {
+        let mut only_there: Vec<String> = left.into_values().flatten().collect();
+        only_there.sort();
+        Against {
+            file: self.file.clone(),
+            only_there,
+        }
+    }
+}
