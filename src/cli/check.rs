@@ -20,7 +20,7 @@ pub(super) fn check(output: Output, file: Option<&Path>) -> anyhow::Result<Exit>
             warnings.extend(misfits(&loaded.config));
             (&[][..], warnings)
         }
-        Err(Problems(problems)) => (&problems[..], Vec::new()),
+        Err(Problems { problems, warnings }) => (&problems[..], warnings.clone()),
     };
     let warnings = &warnings[..];
     let mut out = output.text();

@@ -36,7 +36,7 @@ fn valid(output: Output, loaded: Result<Loaded, Problems>) -> anyhow::Result<Con
             }
             return Ok(loaded.config);
         }
-        Err(Problems(problems)) => problems,
+        Err(Problems { problems, .. }) => problems,
     };
     let mut text = Vec::new();
     for problem in &problems {

@@ -22,7 +22,7 @@ pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<E
     let file = config.file.clone();
     let reload = || match load::load(Some(&file)) {
         Ok(loaded) => Ok(loaded.config),
-        Err(Problems(problems)) => Err(problems.iter().map(Problem::one_line).collect()),
+        Err(Problems { problems, .. }) => Err(problems.iter().map(Problem::one_line).collect()),
     };
     scheduler::run(config, store, &reload)
         .await

@@ -71,7 +71,7 @@ fn find_among(
     }
     let found = places.iter().map(Path::new).find(|path| path.exists());
     found.map(Path::to_owned).ok_or_else(|| {
-        Problems(vec![Problem {
+        Problems::one(Problem {
             file: places.first().copied().unwrap_or_default().into(),
             line: None,
             column: None,
@@ -82,7 +82,7 @@ fn find_among(
                 places.join(" and ")
             ),
             remedy: format!("name it with --config or {VARIABLE}; entrain init writes one"),
-        }])
+        })
     })
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn load_alone(file: &Path) -> Result<Loaded, Problems> {
 
 fn load_with(file: &Path, variables: &[Variable]) -> Result<Loaded, Problems> {
     let whole_file = |line, message, remedy: &str| {
-        Problems(vec![Problem {
+        Problems::one(Problem {
             file: file.to_owned(),
             line,
             column: None,
@@ -106,7 +106,7 @@ fn load_with(file: &Path, variables: &[Variable]) -> Result<Loaded, Problems> {
             key: String::new(),
             message,
             remedy: remedy.to_owned(),
-        }])
+        })
     };
     let bytes = bounded::read_file(file, bounded::MAX_CONFIGURATION).map_err(|err| {
         let message = format!("the configuration cannot be read: {err}");
@@ -125,7 +125,7 @@ fn load_with(file: &Path, variables: &[Variable]) -> Result<Loaded, Problems> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
 
     let mut log = Log::default();
-    let mut document = Document::parse(file, text).map_err(|problem| Problems(vec![*problem]))?;
+    let mut document = Document::parse(file, text).map_err(|problem| Problems::one(*problem))?;
     document.override_with(variables, &mut log);
     let document = Rc::new(document);
     let typed = file::File::read(&document, &mut log);
@@ -136,7 +136,10 @@ fn load_with(file: &Path, variables: &[Variable]) -> Result<Loaded, Problems> {
             config,
             warnings: log.warnings,
         }),
-        _ => Err(Problems(log.problems)),
+        _ => Err(Problems {
+            problems: log.problems,
+            warnings: log.warnings,
+        }),
     }
 }
 

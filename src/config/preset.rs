@@ -9,6 +9,7 @@ use super::document::{Document, Place};
 use super::file;
 use super::problem::{Log, suggest};
 use super::reader::Typed;
+use crate::engine::model::nearest;
 
 /// The preset of a job that names none.
 pub(super) const DEFAULT: &str = "generic";
@@ -95,6 +96,13 @@ fn covered(rules: &file::Rules) -> Covered {
         matching: matching.into_iter().map(|(_, target)| target).collect(),
         warning: rules.warning.as_ref().map(|typed| typed.value.clone()),
     }
+}
+
+/// The preset that a job most likely means, where it names none that there is: so that the rest of the
+/// job can be checked.
+pub(super) fn load_nearest(choice: Option<&Typed<String>>) -> Option<file::Preset> {
+    let near = nearest(&choice?.value, names())?;
+    read(Path::new(near), text(near)?, &mut Log::default())
 }
 
 /// The preset that a job chose; its problems are told with their place in the preset's own file.

@@ -21,6 +21,16 @@ use options::{build_apply, build_matching, build_on_empty};
 
 pub(super) use source::read_filter_attribute;
 
+/// What a job's own rules are laid over.
+pub(super) struct Base<'a> {
+    pub(super) preset: &'a file::Rules,
+    /// By what the target can be searched; `None` where it is not said.
+    pub(super) filterable: Option<&'a [String]>,
+    /// Otherwise another preset stands in for one that cannot be read, and only what the job itself says
+    /// can be judged.
+    pub(super) is_known: bool,
+}
+
 /// A mapping as typed, with its target understood.
 struct Entry<'a> {
     path: TargetPath,
@@ -31,11 +41,15 @@ struct Entry<'a> {
 pub(super) fn resolve(
     kind: ObjectKind,
     own: &file::Rules,
-    preset: &file::Rules,
-    filterable: Option<&[String]>,
+    base: &Base<'_>,
     is_enabled: bool,
     log: &mut Log,
 ) -> Vec<Mapping> {
+    let Base {
+        preset,
+        filterable,
+        is_known,
+    } = *base;
     let mut entries = parse_targets(&preset.mappings, log);
     for entry in parse_targets(&own.mappings, log) {
         let known = entries.iter().position(|known| known.path == entry.path);
@@ -43,6 +57,7 @@ pub(super) fn resolve(
             (Some(Flow::Removed), Some(index)) => {
                 entries.remove(index);
             }
+            (Some(Flow::Removed), None) if !is_known => {}
             (Some(Flow::Removed), None) => {
                 let paths: Vec<_> = entries.iter().map(|known| known.path.to_string()).collect();
                 let path = entry.path.to_string();
@@ -57,8 +72,10 @@ pub(super) fn resolve(
             (_, None) => entries.push(entry),
         }
     }
-    check_wholes(kind, &entries, own, log);
-    check_matching(kind, &entries, own, filterable, is_enabled, log);
+    if is_known {
+        check_wholes(kind, &entries, own, log);
+        check_matching(kind, &entries, own, filterable, is_enabled, log);
+    }
     entries
         .iter()
         .filter_map(|entry| build(kind, entry, log))

@@ -7,7 +7,7 @@ use super::rules::resolve_rules;
 use super::schedule::resolve_schedule;
 use super::scope::{resolve_provision, resolve_scope};
 use super::target::resolve_target;
-use crate::config::mapping::choose;
+use crate::config::mapping::{Base, choose};
 use crate::config::problem::Log;
 use crate::config::reader::Typed;
 use crate::config::settings::{Application, Job};
@@ -52,10 +52,10 @@ pub(super) fn resolve_job(
 ) -> Option<Job> {
     let before = log.problems.len();
     let preset = preset::load(job.preset.as_ref(), folder, log);
-    let has_preset = preset.is_some();
+    let preset = preset.or_else(|| preset::load_nearest(job.preset.as_ref()));
     // Without its preset a job is full of gaps that are no mistakes of their own.
-    let (mut unheard, silent) = (Log::default(), !has_preset);
-    let preset = preset.or_else(|| preset::load(None, folder, &mut unheard))?;
+    let has_preset = preset.is_some();
+    let preset = preset.or_else(|| preset::load(None, folder, &mut Log::default()))?;
 
     let application = job
         .application
@@ -67,8 +67,12 @@ pub(super) fn resolve_job(
     scope.group_objects = resolve_provision(&job.groups, log);
 
     let mut rules = |kind, own, preset| {
-        let log = if silent { &mut unheard } else { &mut *log };
-        resolve_rules(kind, own, preset, filterable.of(kind), log)
+        let base = Base {
+            preset,
+            filterable: filterable.of(kind),
+            is_known: has_preset,
+        };
+        resolve_rules(kind, own, &base, log)
     };
     let users = rules(ObjectKind::User, &job.users, &preset.users);
     let groups = rules(ObjectKind::Group, &job.groups, &preset.groups);

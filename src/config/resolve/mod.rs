@@ -34,7 +34,20 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
             log.problem(state.place.problem("empty", remedy));
             None
         }
-        Some(state) => Some(folder.join(&state.value)),
+        Some(state) => {
+            let path = folder.join(&state.value);
+            let parent = path
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty());
+            if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
+                let name = parent.display();
+                log.warning(state.place.problem(
+                    format!("there is no folder {name}"),
+                    format!("mkdir -p {name}"),
+                ));
+            }
+            Some(path)
+        }
         None => Some(folder.join(STATE_PATH)),
     };
     let state_key = secret(file.state_key.as_ref(), folder, log);

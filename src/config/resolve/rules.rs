@@ -2,7 +2,7 @@
 
 use super::filter::resolve_filter;
 use crate::config::file;
-use crate::config::mapping::{self, choose};
+use crate::config::mapping::{self, Base, choose};
 use crate::config::problem::Log;
 use crate::engine::filter::Filter;
 use crate::engine::job::{Actions, Rules, WhenOutOfScope};
@@ -12,10 +12,10 @@ use crate::engine::model::ObjectKind;
 pub(super) fn resolve_rules(
     kind: ObjectKind,
     own: &file::Rules,
-    preset: &file::Rules,
-    filterable: Option<&[String]>,
+    base: &Base<'_>,
     log: &mut Log,
 ) -> Rules {
+    let preset = base.preset;
     let enabled = own.enabled.as_ref().or(preset.enabled.as_ref());
     let enabled = enabled.is_none_or(|enabled| enabled.value);
     let when = own
@@ -45,7 +45,7 @@ pub(super) fn resolve_rules(
     let groups = groups
         .map(|group| resolve_filter(kind, group, log))
         .collect();
-    let mappings = mapping::resolve(kind, own, preset, filterable, enabled, log);
+    let mappings = mapping::resolve(kind, own, base, enabled, log);
     Rules {
         enabled,
         actions,

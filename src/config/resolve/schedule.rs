@@ -12,6 +12,9 @@ use crate::engine::model::nearest;
 
 pub(in crate::config) const INTERVAL: Duration = Duration::from_mins(40);
 
+/// A shorter interval is worth a remark.
+const SHORTEST_USUAL: Duration = Duration::from_mins(1);
+
 /// A job's own rhythm, else that of all jobs; jitter and time zone each from the job where it has
 /// them.
 pub(super) fn resolve_schedule(
@@ -61,7 +64,16 @@ pub(super) fn resolve_schedule(
         };
     }
     let every = match &rhythm.interval {
-        Some(interval) => length(interval, log)?,
+        Some(interval) => {
+            let every = length(interval, log)?;
+            if every < SHORTEST_USUAL {
+                log.warning(interval.place.problem(
+                    "the tenant is read so often that Graph may answer with 429",
+                    "make it \"1m\" or longer; the default is \"40m\"",
+                ));
+            }
+            every
+        }
         None => INTERVAL,
     };
     if let Some(zone) = own.timezone.as_ref() {

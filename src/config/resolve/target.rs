@@ -18,6 +18,11 @@ pub(in crate::config) const TIMEOUT: Duration = Duration::from_mins(1);
 pub(in crate::config) const VISIBILITY_DELAY: Duration = Duration::from_secs(10);
 pub(in crate::config) const MEMBER_CHUNK: usize = 100;
 
+/// Numbers above these are worth a remark.
+const MOST_CONCURRENCY: i64 = 64;
+const MOST_USUAL: i64 = 1_000;
+const LONGEST_USUAL: Duration = Duration::from_mins(10);
+
 /// A target that may still lack what has no default.
 pub(super) struct PartialTarget {
     base_url: Option<String>,
@@ -82,6 +87,30 @@ pub(super) fn resolve_target(
         }
         path
     });
+    for (typed, most, name) in [
+        (
+            &own.concurrency,
+            MOST_CONCURRENCY,
+            "requests at the same time",
+        ),
+        (&own.page_size, MOST_USUAL, "objects in one page"),
+        (&own.member_chunk, MOST_USUAL, "members in one request"),
+    ] {
+        if let Some(typed) = typed.as_ref().filter(|typed| typed.value > most) {
+            log.warning(typed.place.problem(
+                format!("{} {name} are more than most services accept", typed.value),
+                format!("make it {most} or less, unless the service allows more"),
+            ));
+        }
+    }
+    if let (Some(typed), Some(length)) = (&own.timeout, timeout)
+        && length > LONGEST_USUAL
+    {
+        log.warning(typed.place.problem(
+            "a request without an answer is waited for so long, and its object with it",
+            "make it \"10m\" or shorter",
+        ));
+    }
     let count = |typed: &Typed<i64>| usize::try_from(typed.value).unwrap_or(usize::MAX);
     let number = |own: &Option<Typed<i64>>, preset: &Option<Typed<i64>>, default: usize| {
         own.as_ref().or(preset.as_ref()).map_or(default, count)

@@ -151,3 +151,58 @@ entrain.toml:25: jobs.my job.safety.max_deletions: "ten" is neither a number nor
     write a number such as 500, or a share such as "10%"
 "##);
 }
+
+#[test]
+fn a_mistyped_preset_hides_no_other_mistake() {
+    let told = |preset: &str| {
+        let job = JOB.replace(
+            "[jobs.target]",
+            &format!("preset = \"{preset}\"\n[jobs.target]"),
+        );
+        told_whole(&format!(
+            r#"{SOURCE}{job}
+[[jobs.users.mappings]]
+target = "title"
+source = "jobTitel"
+[[jobs.users.mappings]]
+target = "nickName"
+expression = 'Join(".", [mail)'
+[[jobs.users.mappings]]
+target = "timezone"
+remove = true
+[jobs.groups]
+when_out_of_scope = "dissolve"
+"#
+        ))
+    };
+    insta::assert_snapshot!(told("wiser"), @r##"
+entrain.toml:10: jobs.acme.preset: there is no preset "wiser"
+    did you mean wizer?
+    a preset of your own is a path, such as "./wiser.toml"
+entrain.toml:17: jobs.acme.users.mappings[0].source: user attribute jobTitel: there is no source attribute of this name
+    did you mean jobTitle?
+entrain.toml:20: jobs.acme.users.mappings[1].expression: the attribute has no closing bracket (line 1, column 11)
+      |
+    1 | Join(".", [mail)
+      |           ^
+    correct the expression; entrain eval tries it out
+entrain.toml:21: jobs.acme.users.mappings[2]: the preset has no mapping of timezone to remove
+    leave the mapping out
+entrain.toml:25: jobs.acme.groups.when_out_of_scope: "dissolve" is none of the words that can stand here
+    did you mean disable?
+"##);
+    // Nothing is near: what depends on the preset is not judged.
+    insta::assert_snapshot!(told("./no-such-preset.toml"), @r##"
+entrain.toml:10: jobs.acme.preset: the preset no-such-preset.toml cannot be read: No such file or directory (os error 2)
+    correct the path, which is relative to the folder of the configuration
+entrain.toml:17: jobs.acme.users.mappings[0].source: user attribute jobTitel: there is no source attribute of this name
+    did you mean jobTitle?
+entrain.toml:20: jobs.acme.users.mappings[1].expression: the attribute has no closing bracket (line 1, column 11)
+      |
+    1 | Join(".", [mail)
+      |           ^
+    correct the expression; entrain eval tries it out
+entrain.toml:25: jobs.acme.groups.when_out_of_scope: "dissolve" is none of the words that can stand here
+    did you mean disable?
+"##);
+}

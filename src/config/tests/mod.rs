@@ -49,17 +49,18 @@ fn load_in(folder: &Path, text: &str, variables: &[(&str, &str)]) -> Result<Load
     load_with(&file, &variables).map_err(|problems| {
         // Snapshots do not know the folder.
         let shorten = |text: &str| text.replace(&format!("{}/", folder.display()), "");
-        Problems(
-            problems
-                .0
-                .into_iter()
-                .map(|problem| Problem {
-                    file: shorten(&problem.file.display().to_string()).into(),
-                    message: shorten(&problem.message),
-                    ..problem
-                })
-                .collect(),
-        )
+        let shorten = |list: Vec<Problem>| {
+            let list = list.into_iter().map(|problem| Problem {
+                file: shorten(&problem.file.display().to_string()).into(),
+                message: shorten(&problem.message),
+                ..problem
+            });
+            list.collect()
+        };
+        Problems {
+            problems: shorten(problems.problems),
+            warnings: shorten(problems.warnings),
+        }
     })
 }
 

@@ -33,8 +33,11 @@ fn a_file_that_cannot_be_read_is_a_problem() {
     let path = folder.path().join("entrain.toml");
     fs::write(&path, b"[state]\n\xff\n").unwrap();
     let problems = load_with(&path, &[]).unwrap_err();
-    assert_eq!(problems.0[0].line, Some(2));
-    assert_eq!(problems.0[0].message, "the file is not UTF-8 from here on");
+    assert_eq!(problems.problems[0].line, Some(2));
+    assert_eq!(
+        problems.problems[0].message,
+        "the file is not UTF-8 from here on"
+    );
 }
 
 #[test]

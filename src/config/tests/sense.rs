@@ -131,3 +131,31 @@ warning: entrain.toml:7: jobs.acme: neither users nor groups are enabled, so the
     enable one of them, or write enabled = false for the job
 "##);
 }
+
+#[test]
+fn odd_values_are_remarked() {
+    insta::assert_snapshot!(told_whole(&format!(r#"{SOURCE}
+[state]
+path = "/no/such/folder/entrain.db"
+[schedule]
+interval = "1s"
+{JOB}
+concurrency = 5000
+timeout = "2h"
+page_size = 10000
+member_chunk = 100000
+"#)), @r##"
+warning: entrain.toml:8: state.path: there is no folder /no/such/folder
+    mkdir -p /no/such/folder
+warning: entrain.toml:10: schedule.interval: the tenant is read so often that Graph may answer with 429
+    make it "1m" or longer; the default is "40m"
+warning: entrain.toml:19: jobs.acme.target.concurrency: 5000 requests at the same time are more than most services accept
+    make it 64 or less, unless the service allows more
+warning: entrain.toml:20: jobs.acme.target.timeout: a request without an answer is waited for so long, and its object with it
+    make it "10m" or shorter
+warning: entrain.toml:21: jobs.acme.target.page_size: 10000 objects in one page are more than most services accept
+    make it 1000 or less, unless the service allows more
+warning: entrain.toml:22: jobs.acme.target.member_chunk: 100000 members in one request are more than most services accept
+    make it 1000 or less, unless the service allows more
+"##);
+}
