@@ -8,7 +8,7 @@ use super::plan::name_on_record;
 use crate::engine::model::{Key, SourceId};
 use crate::engine::plan::Subject;
 use crate::engine::redact::Redactions;
-use crate::report::{Part, PlanRow, Rows};
+use crate::report::{Order, Part, PlanRow, Rows};
 use crate::store::{self, RowsOf, Store};
 
 /// Rows that are read at once.
@@ -39,11 +39,21 @@ impl<'a> LedgerRows<'a> {
     fn actions(
         &self,
         of: RowsOf,
+        order: Order,
         each: &mut dyn FnMut(PlanRow<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
+        let by_name = match order {
+            Order::Name => Some(self.store.places_by_name(self.cycle, of)),
+            Order::Execution => None,
+        };
+        let by_name = by_name.transpose().map_err(io::Error::other)?;
+        let mut by_name = by_name.as_ref().map(|places| places.chunks(CHUNK));
         let mut after = None;
         loop {
-            let rows = self.store.rows(self.cycle, of, after, CHUNK);
+            let rows = match &mut by_name {
+                Some(chunks) => self.store.rows_at(chunks.next().unwrap_or_default()),
+                None => self.store.rows(self.cycle, of, after, CHUNK),
+            };
             let rows = rows.map_err(io::Error::other)?;
             let Some((last, _)) = rows.last() else {
                 return Ok(());
@@ -101,11 +111,12 @@ impl Rows for LedgerRows<'_> {
     fn each(
         &self,
         part: Part,
+        order: Order,
         each: &mut dyn FnMut(PlanRow<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         match part {
-            Part::Cleared => self.actions(RowsOf::Cleared, each),
-            Part::Held => self.actions(RowsOf::Held, each),
+            Part::Cleared => self.actions(RowsOf::Cleared, order, each),
+            Part::Held => self.actions(RowsOf::Held, order, each),
             Part::Skipped => self.skipped(each),
         }
     }

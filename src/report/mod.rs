@@ -29,4 +29,4 @@ pub(crate) use capabilities::{capabilities, remark, remark_remedy};
 pub(crate) use sentence::{
     clean_lines, doubts, expires, expires_soon, misnamed, misnamed_remedy, not_planned,
 };
-pub(crate) use view::{Against, JobStatus, Names, Part, PlanRow, PlanView, Rows};
+pub(crate) use view::{Against, JobStatus, Names, Order, Part, PlanRow, PlanView, Rows};

@@ -7,7 +7,7 @@ use std::io;
 use super::entry::Entry;
 use super::section::Section;
 use super::sentence::{count, number, things};
-use super::view::{Names, Part, PlanRow, PlanView};
+use super::view::{Names, Order, Part, PlanRow, PlanView};
 use crate::engine::model::Key;
 
 /// What matters most of an object; the first of several.
@@ -172,7 +172,7 @@ pub(super) fn each_entry(
 ) -> io::Result<()> {
     let names = Names::Rows(view.rows);
     for part in [Part::Held, Part::Cleared, Part::Skipped] {
-        view.rows.each(part, &mut |row| match row {
+        view.rows.each(part, Order::Name, &mut |row| match row {
             PlanRow::Action(action, _) => {
                 let entry = Entry::of_action(action, names);
                 let section = match part {

@@ -112,7 +112,12 @@ pub(crate) fn subject_text(subject: &Subject) -> String {
         label,
     } = subject;
     let name = if label.is_empty() { id.as_str() } else { label };
-    format!("{kind} {}", isolated(clean(name)))
+    format!("{kind} {}", self::name(name))
+}
+
+/// The name of an object, as it can stand in a sentence.
+pub(crate) fn name(text: &str) -> String {
+    isolated(clean(text))
 }
 
 /// Keeps right-to-left text from reordering what stands around it (Unicode UAX 9, isolates).
@@ -167,7 +172,7 @@ fn whole_value(value: &Value, names: Names<'_>) -> String {
                 .collect();
             format!("{{{}}}", members.join(", "))
         }
-        Value::Reference(id) => clean(&names.name(id)),
+        Value::Reference(id) => name(&names.name(id)),
     }
 }
 
@@ -249,7 +254,7 @@ fn clause_failure(failure: &ClauseFailure) -> String {
     };
     let found = match value {
         Some(value) if value == REDACTED => format!("the value is {REDACTED}"),
-        Some(value) => format!("the value is \"{}\"", clean(value)),
+        Some(value) => format!("the value is {}", quoted(value)),
         None => "it has no value".to_owned(),
     };
     format!("it does not pass {filter}: {}, but {found}", clean(clause))
@@ -272,9 +277,9 @@ pub(crate) fn not_planned(
 fn holder(key: Key, names: Names<'_>) -> String {
     let (id, label) = names.referenced(key);
     if id == label || id.is_empty() {
-        clean(&label)
+        name(&label)
     } else {
-        format!("{} ({})", clean(&label), clean(&id))
+        format!("{} ({})", name(&label), clean(&id))
     }
 }
 
@@ -326,7 +331,7 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
         }
         Why::DuplicateSource { key: wanted, other } => format!(
             "{} has {} too, and the target can hold it once: change one of them, or match by an attribute that differs",
-            clean(&names.label(*other)),
+            name(&names.label(*other)),
             key(wanted, names)
         ),
         Why::MappingFailed(errors) => {
@@ -369,7 +374,7 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
 pub(crate) fn warning(warning: &Warning) -> String {
     let name = |subject: &Subject| {
         let Subject { id, label, .. } = subject;
-        clean(if label.is_empty() { id.as_str() } else { label })
+        name(if label.is_empty() { id.as_str() } else { label })
     };
     let named = |subjects: &[Subject]| {
         let mut names: Vec<String> = subjects.iter().take(GROUPS_NAMED).map(name).collect();
@@ -593,6 +598,15 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+
+    #[test]
+    fn quotation_marks_are_escaped_and_right_to_left_text_is_isolated() {
+        let text = |text: &str| value(&Value::text(text), Names::Both(&|_| None, &|_| None));
+        assert_eq!(text(r#"say "hi""#), r#""say \"hi\"""#);
+        let name = "\u{5d3}\u{5d5}\u{5d3}";
+        assert_eq!(text(name), format!("\"\u{2068}{name}\u{2069}\""));
+        assert_eq!(super::name("Sales"), "Sales");
+    }
 
     #[test]
     fn elements_with_nothing_but_a_value_are_printed_as_that_value() {

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::json::Document;
 use super::text::{self, Style};
-use super::{JobStatus, Part, PlanRow, PlanView, Rows};
+use super::{JobStatus, Order, Part, PlanRow, PlanView, Rows};
 use crate::engine::check::{Check, Failed, Problem};
 use crate::engine::filter::ClauseFailure;
 use crate::engine::guard::{self, Census, Counted, WhyHeld};
@@ -218,6 +218,7 @@ impl Rows for Listed {
     fn each(
         &self,
         part: Part,
+        order: Order,
         each: &mut dyn FnMut(PlanRow<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         let redactions = Redactions::default();
@@ -230,7 +231,19 @@ impl Rows for Listed {
                     .try_for_each(|one| each(PlanRow::Skipped(&redactions.skipped(one))));
             }
         };
-        let mut actions = actions.iter();
+        let mut actions: Vec<&Action> = actions.iter().collect();
+        if order == Order::Name {
+            actions.sort_by_key(|one| {
+                (
+                    one.step(),
+                    Operation::NAMES
+                        .iter()
+                        .position(|name| *name == one.as_str()),
+                    one.subject.label.to_lowercase(),
+                )
+            });
+        }
+        let mut actions = actions.into_iter();
         actions.try_for_each(|one| each(PlanRow::Action(&redactions.action(one), one.step())))
     }
 
@@ -667,7 +680,12 @@ fn a_reference_that_is_redacted_stays_redacted() {
 struct Unreadable;
 
 impl Rows for Unreadable {
-    fn each(&self, _: Part, _: &mut dyn FnMut(PlanRow<'_>) -> io::Result<()>) -> io::Result<()> {
+    fn each(
+        &self,
+        _: Part,
+        _: Order,
+        _: &mut dyn FnMut(PlanRow<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
         Err(io::Error::other("the disk is gone"))
     }
 

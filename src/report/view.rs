@@ -38,10 +38,11 @@ pub(crate) struct Against {
 
 /// The rows of a plan, read one after another: a plan may be larger than memory.
 pub(crate) trait Rows {
-    /// Passes each row of a part, in the order in which the rows are carried out.
+    /// Passes each row of a part.
     fn each(
         &self,
         part: Part,
+        order: Order,
         each: &mut dyn FnMut(PlanRow<'_>) -> io::Result<()>,
     ) -> io::Result<()>;
 
@@ -65,6 +66,15 @@ pub(crate) enum Part {
     Skipped,
 }
 
+/// The order of a plan's rows. Objects that are skipped have but one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// In which the rows are carried out.
+    Execution,
+    /// For people: step by step, and in a step by action and name.
+    Name,
+}
+
 pub(crate) enum PlanRow<'r> {
     /// With the step in which it is carried out.
     Action(&'r Shown<'r, Action>, Step),
@@ -76,7 +86,7 @@ pub(crate) enum PlanRow<'r> {
 pub(crate) struct JobStatus {
     pub(crate) job: JobName,
     pub(crate) enabled: bool,
-    /// `None` when the job is disabled, or its schedule names no future time.
+    /// `None` when no service runs, the job is disabled, or its schedule names no future time.
     pub(crate) next: Option<DateTime<Utc>>,
     pub(crate) record: JobRecord,
 }

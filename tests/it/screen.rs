@@ -85,3 +85,35 @@ async fn a_log_without_entries_says_so_on_standard_error() {
     assert_eq!(log.out, "");
     assert_eq!(log.err.trim(), "no entries");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_lists_people_by_name_and_can_be_of_everything() {
+    let rig = Rig::start(Size::new(60, 4, 80)).await;
+    let created = |plan: &str| -> Vec<String> {
+        let lines = plan.lines();
+        let names = lines.filter_map(|line| line.strip_prefix("  + create user "));
+        names.map(str::to_lowercase).collect()
+    };
+    let plan = rig.run(&["plan"]).await.expect(0);
+    let names = created(&plan.out);
+    assert!(names.len() > 20, "{}", plan.out);
+    assert!(names.is_sorted(), "{names:#?}");
+    let last = plan.out.lines().rev().nth(1).unwrap();
+
+    rig.sync().await.expect(0);
+    let changes = rig.run(&["plan"]).await.expect(0);
+    let incremental = "Incremental cycle: 0 users evaluated";
+    assert!(changes.out.contains(incremental), "{}\n{last}", changes.out);
+    let whole = rig.run(&["plan", "--initial"]).await.expect(0);
+    assert!(
+        whole
+            .out
+            .contains("Initial cycle: 60 users and 4 groups evaluated"),
+        "{}",
+        whole.out
+    );
+    assert!(whole.out.contains("No changes."), "{}", whole.out);
+    // Planning everything does not make the next cycle an initial one.
+    let changes = rig.run(&["plan"]).await.expect(0);
+    assert!(changes.out.contains(incremental), "{}", changes.out);
+}

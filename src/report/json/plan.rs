@@ -13,7 +13,7 @@ use super::warning::{strangers_json, warnings_json};
 use super::why::why_held_json;
 use crate::engine::guard::{LimitUse, WhyHeld};
 use crate::report::sentence;
-use crate::report::view::{Against, Names, Part, PlanRow, PlanView, Rows, totals};
+use crate::report::view::{Against, Names, Order, Part, PlanRow, PlanView, Rows, totals};
 
 pub(super) struct PlanDocument<'a>(pub(super) &'a PlanView<'a>);
 
@@ -102,7 +102,7 @@ impl Serialize for PartOf<'_> {
         let Self(rows, part) = *self;
         let mut list = serializer.serialize_seq(None)?;
         let mut refused = None;
-        let done = rows.each(part, &mut |row| {
+        let done = rows.each(part, Order::Execution, &mut |row| {
             let written = list.serialize_element(&row_json(&row, Names::Rows(rows)));
             written.map_err(|error| {
                 refused = Some(error);

@@ -11,7 +11,7 @@ use crate::report::entry::Mark;
 use crate::report::sentence::{
     capital, clean, compared, count, cycle_kind, is_news, misnamed, number, things, why_held,
 };
-use crate::report::view::{Against, Names, Part, PlanRow, PlanView, totals};
+use crate::report::view::{Against, Names, Order, Part, PlanRow, PlanView, totals};
 
 /// Creates of a step that are printed with their values.
 const CREATES_SHOWN: u64 = 3;
@@ -58,7 +58,7 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
         for why in held {
             writeln!(out, "  {}.", capital(&why_held(*why)))?;
         }
-        rows.each(Part::Held, &mut |row| match row {
+        rows.each(Part::Held, Order::Name, &mut |row| match row {
             PlanRow::Action(action, _) => write_action(out, action, Names::Rows(rows), style),
             PlanRow::Skipped(_) => Ok(()),
         })?;
@@ -102,28 +102,24 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
 fn write_actions(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io::Result<()> {
     let mut last: Option<Step> = None;
     let mut creates = 0;
-    view.rows.each(Part::Cleared, &mut |row| match row {
-        PlanRow::Action(action, step) => {
-            if last != Some(step) {
-                write_folded(out, creates)?;
-                creates = 0;
-                last = Some(step);
-                writeln!(
-                    out,
-                    "
-{}",
-                    style.bold(heading(step))
-                )?;
+    view.rows
+        .each(Part::Cleared, Order::Name, &mut |row| match row {
+            PlanRow::Action(action, step) => {
+                if last != Some(step) {
+                    write_folded(out, creates)?;
+                    creates = 0;
+                    last = Some(step);
+                    writeln!(out, "\n{}", style.bold(heading(step)))?;
+                }
+                let mut style = style;
+                if matches!(action.operation, Operation::Create { .. }) && !style.details {
+                    style.details = creates < CREATES_SHOWN;
+                    creates += 1;
+                }
+                write_action(out, action, Names::Rows(view.rows), style)
             }
-            let mut style = style;
-            if matches!(action.operation, Operation::Create { .. }) && !style.details {
-                style.details = creates < CREATES_SHOWN;
-                creates += 1;
-            }
-            write_action(out, action, Names::Rows(view.rows), style)
-        }
-        PlanRow::Skipped(_) => Ok(()),
-    })?;
+            PlanRow::Skipped(_) => Ok(()),
+        })?;
     write_folded(out, creates)
 }
 

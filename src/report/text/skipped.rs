@@ -6,7 +6,7 @@ use super::style::Style;
 use crate::engine::plan::{Skipped, Why, WhyOut};
 use crate::report::entry::{Entry, Mark};
 use crate::report::sentence::{subject_text, things};
-use crate::report::view::{Names, Part, PlanRow, PlanView, Rows};
+use crate::report::view::{Names, Order, Part, PlanRow, PlanView, Rows};
 
 /// Objects that nothing brings into scope are listed up to this many; beyond it they are counted,
 /// because they are the rest of the tenant and bury what matters.
@@ -24,7 +24,7 @@ pub(super) fn write_skipped(
     writeln!(out, "\n{}", style.bold("Skipped"))?;
     let unassigned = if style.details { 0 } else { unassigned(view)? };
     let cut = unassigned > UNASSIGNED_NAMED;
-    view.rows.each(Part::Skipped, &mut |row| match row {
+    view.rows.each(Part::Skipped, Order::Execution, &mut |row| match row {
         PlanRow::Skipped(skipped) if !(cut && is_unassigned(skipped)) => {
             write_one(out, skipped, view.rows, style)
         }
@@ -43,7 +43,7 @@ pub(super) fn write_skipped(
 
 /// Every object that a cycle skipped, with the reason.
 pub(crate) fn skipped(out: &mut dyn Write, rows: &dyn Rows, style: Style) -> io::Result<()> {
-    rows.each(Part::Skipped, &mut |row| match row {
+    rows.each(Part::Skipped, Order::Execution, &mut |row| match row {
         PlanRow::Skipped(skipped) => write_one(out, skipped, rows, style),
         PlanRow::Action(..) => Ok(()),
     })
@@ -61,7 +61,7 @@ fn unassigned(view: &PlanView<'_>) -> io::Result<u64> {
     let out_of_scope = view.totals.skipped.get(Why::OUT_OF_SCOPE).copied();
     let mut counted = 0;
     if out_of_scope.unwrap_or(0) > UNASSIGNED_NAMED {
-        view.rows.each(Part::Skipped, &mut |row| {
+        view.rows.each(Part::Skipped, Order::Execution, &mut |row| {
             if let PlanRow::Skipped(skipped) = row
                 && is_unassigned(skipped)
             {

@@ -97,13 +97,7 @@ impl Store {
                     ],
                     |row| {
                         Ok(Queued {
-                            place: Place {
-                                step: step_of(row.get(0)?)
-                                    .ok_or_else(|| unreadable("step of a row"))?,
-                                rank: row.get(1)?,
-                                key: row.get(2)?,
-                                id: RowId(row.get(3)?),
-                            },
+                            place: place(row)?,
                             weight: row.get::<_, i64>(4)?.unsigned_abs(),
                             is_create: row.get(5)?,
                         })
@@ -145,6 +139,11 @@ impl Store {
             }
             RowsOf::Held => self.held_places(cycle, after, limit)?,
         };
+        self.rows_at(&places)
+    }
+
+    /// The same rows at these places.
+    pub(crate) fn rows_at(&self, places: &[Place]) -> Result<Vec<(Place, Row)>, Error> {
         self.read("read the plan", |state| {
             let ids: Vec<RowId> = places.iter().map(|place| place.id).collect();
             let rows = take(state, &ids)?;
@@ -154,6 +153,27 @@ impl Store {
                 .iter()
                 .filter_map(|place| Some((*place, by_id.remove(&place.id)?)))
                 .collect())
+        })
+    }
+
+    /// Where the rows of a plan are, step by step, and in a step by operation and name.
+    pub(crate) fn places_by_name(&self, cycle: i64, of: RowsOf) -> Result<Vec<Place>, Error> {
+        // As the indexes of open rows have it.
+        let state_is = match of {
+            RowsOf::Cleared => "a.state = 0",
+            RowsOf::Held => "a.state BETWEEN 1 AND 4 AND a.state = 3",
+        };
+        let sql = format!(
+            "SELECT a.step, a.rank, a.source, a.id
+             FROM actions a CROSS JOIN objects o ON o.key = a.source
+             WHERE a.cycle = ?1 AND {state_is}
+             ORDER BY a.step, a.operation, o.label COLLATE NOCASE, a.source, a.rank, a.id"
+        );
+        self.read("read the plan", |state| {
+            state
+                .prepare_cached(&sql)?
+                .query_map(params![cycle], place)?
+                .collect()
         })
     }
 
@@ -169,14 +189,7 @@ impl Store {
                     "SELECT step, rank, source, id FROM actions
                      WHERE state BETWEEN 1 AND 4 AND state = 3 AND cycle = ?1",
                 )?
-                .query_map(params![cycle], |row| {
-                    Ok(Place {
-                        step: step_of(row.get(0)?).ok_or_else(|| unreadable("step of a row"))?,
-                        rank: row.get(1)?,
-                        key: row.get(2)?,
-                        id: RowId(row.get(3)?),
-                    })
-                })?
+                .query_map(params![cycle], place)?
                 .collect::<rusqlite::Result<_>>()?;
             places.sort_unstable();
             places.retain(|place| after.is_none_or(|after| *place > after));
@@ -234,6 +247,15 @@ impl Store {
 }
 
 /// A subject from the columns kind, key, id, label, from `first` on.
+fn place(row: &SqlRow<'_>) -> rusqlite::Result<Place> {
+    Ok(Place {
+        step: step_of(row.get(0)?).ok_or_else(|| unreadable("step of a row"))?,
+        rank: row.get(1)?,
+        key: row.get(2)?,
+        id: RowId(row.get(3)?),
+    })
+}
+
 pub(super) fn subject(row: &SqlRow<'_>, first: usize) -> rusqlite::Result<Subject> {
     Ok(Subject {
         kind: row.get(first)?,
