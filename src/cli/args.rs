@@ -13,7 +13,7 @@ use crate::cycle::{self, Options};
 use crate::engine::model::ObjectKind;
 use crate::engine::plan::Operation;
 use crate::engine::record::LogStatus;
-use crate::store::PLAN;
+use crate::store::{CYCLE, PLAN};
 
 /// Heads the options of every command in its help.
 const GLOBAL: &str = "Global options";
@@ -101,7 +101,7 @@ pub(super) enum Command {
     /// Test the connections to the source and the targets
     Test(Jobs),
     /// Show the state of each job without network
-    Status(Jobs),
+    Status(Status),
     /// Show the provisioning log, oldest first, without network
     #[command(after_help = "--format csv prints a table for spreadsheets.")]
     Log(Log),
@@ -174,6 +174,16 @@ pub(super) struct Jobs {
     /// Jobs by name; all enabled jobs when none is named
     #[arg(value_name = "JOB")]
     pub(super) jobs: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    #[command(flatten)]
+    pub(super) jobs: Jobs,
+
+    /// Exit with the code of the most severe state of a job, as sync does
+    #[arg(long)]
+    pub(super) exit_code: bool,
 }
 
 #[derive(Debug, Args)]
@@ -276,8 +286,8 @@ pub(super) struct Log {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(super) until: Option<Moment>,
 
-    /// Only this action; plan stands for objects that could not be planned
-    #[arg(long, value_parser = PossibleValuesParser::new(Operation::NAMES.into_iter().chain([PLAN])))]
+    /// Only this action; plan stands for objects that could not be planned, cycle for cycles that failed
+    #[arg(long, value_parser = PossibleValuesParser::new(Operation::NAMES.into_iter().chain([PLAN, CYCLE])))]
     pub(super) action: Option<String>,
 
     /// Only entries with this status

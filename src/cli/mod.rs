@@ -117,7 +117,7 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Explain(linked) => block_on(explain::explain(output, file, &linked)),
         Command::Check => check::check(output, file),
         Command::Test(jobs) => block_on(test::test(output, file, &jobs.jobs)),
-        Command::Status(jobs) => status::status(output, file, &jobs.jobs),
+        Command::Status(arguments) => status::status(output, file, &arguments),
         Command::Log(log) => log::log(output, file, log),
         Command::Approve(arguments) => approve::decide(output, file, &arguments, true),
         Command::Reject(arguments) => approve::decide(output, file, &arguments, false),

@@ -3,10 +3,11 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use super::args;
 use super::exit::Exit;
 use super::load;
 use super::output::Output;
-use crate::engine::record::JobRecord;
+use crate::engine::record::{Holder, JobRecord};
 use crate::graph;
 use crate::report::json::Document;
 use crate::report::{self, JobStatus, text};
@@ -16,10 +17,11 @@ use crate::store::{self, Store};
 pub(super) fn status(
     output: Output,
     file: Option<&Path>,
-    names: &[String],
+    args: &args::Status,
 ) -> anyhow::Result<Exit> {
     let config = load::config(output, file)?;
     // A job that is disabled has a state, too.
+    let names = &args.jobs.jobs;
     let jobs = if names.is_empty() {
         config.jobs.iter().collect()
     } else {
@@ -30,12 +32,15 @@ pub(super) fn status(
         Err(store::Error::Missing { .. }) => None,
         Err(error) => return Err(error.into()),
     };
+    let holder = store.as_ref().and_then(Store::holder);
+    let has_service = holder.as_ref().is_some_and(Holder::is_service);
     let now = scheduler::now();
     let mut statuses = Vec::new();
     for job in jobs {
         let name = &job.rules.name;
         let record = match &store {
-            Some(store) => store.status(name, 1)?,
+            // The last one may still be running.
+            Some(store) => store.status(name, 2)?,
             None => JobRecord::new(),
         };
         let last_start = record.cycles.first().map(|cycle| cycle.started);
@@ -43,20 +48,23 @@ pub(super) fn status(
         statuses.push(JobStatus {
             job: name.clone(),
             enabled: job.enabled,
-            next: next.filter(|_| job.enabled),
+            next: next.filter(|_| job.enabled && has_service),
             record,
         });
     }
 
     let mut out = output.text();
     if output.is_json() {
-        let mut document = Document::begin(&mut out)?;
+        let mut document = {
+            let service = holder.filter(Holder::is_service);
+            Document::begin_status(&mut out, service.map(|service| service.pid))?
+        };
         for status in &statuses {
             document.status(status)?;
         }
         document.end()?;
     } else {
-        text::status(&mut out, &statuses, now, output.style())?;
+        text::status(&mut out, &statuses, holder.as_ref(), now, output.style())?;
     }
     out.flush()?;
     for graph::Expiry { key, day } in graph::expiries(&config.source) {
@@ -65,5 +73,24 @@ pub(super) fn status(
             output.message(&format!("warning: {key} {words}"));
         }
     }
-    Ok(Exit::Done)
+    if !args.exit_code {
+        return Ok(Exit::Done);
+    }
+    let counted = statuses
+        .iter()
+        .filter(|status| status.enabled || !names.is_empty());
+    let most_severe = counted.map(|status| exit_of(&status.record)).max();
+    Ok(most_severe.unwrap_or(Exit::Done))
+}
+
+/// What `--exit-code` makes of a job.
+fn exit_of(record: &JobRecord) -> Exit {
+    let last = record.health().map_or(Exit::Done, Exit::of);
+    if record.held.is_some() {
+        last.max(Exit::Held)
+    } else if record.in_escrow.total() > 0 {
+        last.max(Exit::SomeFailed)
+    } else {
+        last
+    }
 }

@@ -221,17 +221,21 @@ impl Agent {
         progress: &watch::Sender<Progress>,
         due: Due,
     ) -> Result<Summary, Error> {
-        if let Some(key) = self.config.source.credential.personal() {
-            return Err(graph::Error::Personal { key }.into());
-        }
         if let Some(paused) = self.store.paused(&job.rules.name)? {
             let job = job.rules.name.clone();
             return Err(Error::Paused { job, paused });
         }
-        let mut context = self.context(job, options, progress)?;
         let started = (self.now)();
-        let name = &job.rules.name;
-        let cycle = self.store.begin_cycle(name, context.kind, started)?;
+        let kind = self.expected_kind(job, options)?;
+        // Before anything that may fail, such as reading the token: every attempt is on record.
+        let cycle = self.store.begin_cycle(&job.rules.name, kind, started)?;
+        let mut context = match self.writing_context(job, options, progress) {
+            Ok(context) => context,
+            Err(error) => {
+                record::not_begun(self, cycle, &error)?;
+                return Err(error);
+            }
+        };
         match self.run_numbered(&mut context, cycle, started, due).await {
             Ok(summary) => Ok(summary),
             // Whatever a stop made of a request, it is nobody's failure. A state that cannot be
@@ -455,6 +459,31 @@ impl Agent {
             limits,
             totals,
         })
+    }
+
+    /// What kind of cycle follows, as far as it is known before the job is looked at.
+    fn expected_kind(&self, job: &config::Job, options: &Options) -> Result<CycleKind, Error> {
+        let is_full = options.initial
+            || options.evaluate_all
+            || self.store.job_state(&job.rules.name)?.full_evaluation;
+        Ok(if is_full {
+            CycleKind::Initial
+        } else {
+            CycleKind::Incremental
+        })
+    }
+
+    /// The same as [`Self::context`], for cycles that write.
+    fn writing_context<'a>(
+        &'a self,
+        job: &'a config::Job,
+        options: &'a Options,
+        progress: &'a watch::Sender<Progress>,
+    ) -> Result<Context<'a>, Error> {
+        if let Some(key) = self.config.source.credential.personal() {
+            return Err(graph::Error::Personal { key }.into());
+        }
+        self.context(job, options, progress)
     }
 
     fn context<'a>(

@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 
 use super::plan::Outline;
 use super::tally::Tally;
-use super::{Context, Error};
+use super::{Agent, Context, Error};
 use crate::engine::guard::WhyHeld;
 use crate::engine::model::Key;
 use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::{Count, Totals, Why};
-use crate::engine::summary::{CycleKind, FailedObject, Health, HeldRemovals, Summary};
+use crate::engine::summary::{CycleKind, FailedObject, Health, HeldRemovals, Requests, Summary};
 use crate::report;
 use crate::store::{Evaluated, Evaluation, MarkCutoff, NotPlanned, RequestRecord};
 
@@ -283,13 +283,23 @@ fn milliseconds(from: DateTime<Utc>, to: DateTime<Utc>) -> u64 {
 /// Ends a cycle that could not go on.
 pub(super) fn failed(context: &Context<'_>, cycle: i64, error: &Error) -> Result<(), Error> {
     reads(context, cycle)?;
-    let now = (context.agent.now)();
-    let store = &context.agent.store;
+    put_failure(context.agent, cycle, error, context.requests())
+}
+
+/// Ends a cycle that could not even begin: no request was made.
+pub(super) fn not_begun(agent: &Agent, cycle: i64, error: &Error) -> Result<(), Error> {
+    put_failure(agent, cycle, error, Requests::default())
+}
+
+fn put_failure(agent: &Agent, cycle: i64, error: &Error, requests: Requests) -> Result<(), Error> {
     let health = if error.needs_decision() {
         Health::Held
     } else {
         Health::Failed
     };
-    store.fail_cycle(cycle, health, &error.chain(), context.requests(), now)?;
+    let now = (agent.now)();
+    agent
+        .store
+        .fail_cycle(cycle, health, &error.chain(), requests, now)?;
     Ok(())
 }

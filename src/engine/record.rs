@@ -27,6 +27,8 @@ pub(crate) struct JobRecord {
     pub(crate) held: Option<HeldSet>,
     /// Since when no cycle runs.
     pub(crate) paused: Option<Paused>,
+    /// Removals that a person approved, and that the next cycle carries out.
+    pub(crate) approved: Vec<HeldRemoval>,
     /// Removals that a person rejected; they are not planned while their cause stays.
     pub(crate) rejected: Vec<HeldRemoval>,
 }
@@ -43,8 +45,27 @@ impl JobRecord {
             escrow: Vec::new(),
             held: None,
             paused: None,
+            approved: Vec::new(),
             rejected: Vec::new(),
         }
+    }
+
+    /// How the last cycle ended that is over, unless what it held has been decided since.
+    pub(crate) fn health(&self) -> Option<Health> {
+        let mut cycles = self.cycles.iter();
+        let last = cycles.find(|cycle| cycle.state != CycleState::Running)?;
+        match last.state {
+            CycleState::Ended(Health::Held) if self.is_decided(last) => Some(Health::Succeeded),
+            CycleState::Ended(health) => Some(health),
+            CycleState::Running | CycleState::Interrupted => Some(Health::Failed),
+        }
+    }
+
+    /// Whether a person decided of everything that the cycle held.
+    pub(crate) fn is_decided(&self, cycle: &CycleRecord) -> bool {
+        cycle.state == CycleState::Ended(Health::Held)
+            && cycle.error.is_none()
+            && self.held.is_none()
     }
 }
 
@@ -122,6 +143,20 @@ impl CycleState {
             Self::Running | Self::Interrupted => true,
             Self::Ended(health) => matches!(health, Health::Stopped | Health::Failed),
         }
+    }
+}
+
+/// The process that uses a state for itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) pid: u32,
+    /// `run` is the service.
+    pub(crate) command: String,
+}
+
+impl Holder {
+    pub(crate) fn is_service(&self) -> bool {
+        self.command == "run"
     }
 }
 
@@ -233,7 +268,7 @@ pub(crate) fn by_action(removals: &[HeldRemoval]) -> BTreeMap<String, u64> {
     by_action
 }
 
-/// One entry of the provisioning log: what was done to one object, or was tried.
+/// One entry of the provisioning log: what was done to one object, or was tried; or that a cycle failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogEntry {
     /// Grows with time.
@@ -241,10 +276,11 @@ pub(crate) struct LogEntry {
     pub(crate) cycle: i64,
     pub(crate) job: JobName,
     pub(crate) at: DateTime<Utc>,
-    pub(crate) subject: Subject,
+    /// `None` where the cycle itself failed.
+    pub(crate) subject: Option<Subject>,
     pub(crate) target: Option<TargetId>,
     /// The action's name; "plan" when it never became one because of a failure, "skip" when there was
-    /// nothing to do.
+    /// nothing to do, "cycle" when the cycle failed.
     pub(crate) action: String,
     pub(crate) status: LogStatus,
     /// Why the object was removed or skipped.

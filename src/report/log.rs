@@ -6,7 +6,7 @@ use chrono::SecondsFormat;
 use serde_json::{Value as Json, json};
 
 use super::json::{FORMAT, subject_json, time_json, value_json};
-use super::sentence::{clean, duration, optional, subject_text, things, why, why_removed};
+use super::sentence::{clean, duration, number, optional, subject_text, things, why, why_removed};
 use super::text::Style;
 use super::view::Names;
 use crate::engine::model::{ObjectKind, TargetId};
@@ -64,11 +64,13 @@ pub(crate) fn text(
         at.to_rfc3339_opts(SecondsFormat::Secs, true),
         clean(job.as_str()),
         style.good_or_bad(*status != LogStatus::Failed),
-        subject_text(subject),
+        subject
+            .as_ref()
+            .map_or_else(|| number(cycle.unsigned_abs()), subject_text),
         target.unwrap_or_default(),
         status.as_str(),
     )?;
-    if let Some(reason) = reason {
+    if let (Some(reason), Some(subject)) = (reason, subject) {
         let reason = reason_text(reason, subject.kind, names);
         writeln!(out, "      because {reason}")?;
     }
@@ -145,7 +147,8 @@ pub(super) fn entry_json(entry: &LogEntry, names: Names<'_>) -> Json {
         requests,
         duration_ms,
     } = entry;
-    let reason = reason.as_ref().map(|reason| {
+    let reason = reason.as_ref().zip(subject.as_ref());
+    let reason = reason.map(|(reason, subject)| {
         let word = match reason {
             Reason::Removed(why) => why.as_str(),
             Reason::Skipped(why) => why.word(),
@@ -171,7 +174,7 @@ pub(super) fn entry_json(entry: &LogEntry, names: Names<'_>) -> Json {
         "action": action,
         "status": status.as_str(),
         "why": reason,
-        "subject": subject_json(subject),
+        "subject": subject.as_ref().map(subject_json),
         "target": target.as_ref().map(TargetId::as_str),
         "changes": changes.collect::<Vec<_>>(),
         "http_status": http_status,
@@ -194,13 +197,7 @@ pub(crate) fn csv(out: &mut dyn Write, entry: &LogEntry, names: Names<'_>) -> io
         action,
         status,
         reason,
-        subject:
-            Subject {
-                kind,
-                key: _,
-                id,
-                label,
-            },
+        subject,
         target,
         changes,
         http_status,
@@ -208,15 +205,17 @@ pub(crate) fn csv(out: &mut dyn Write, entry: &LogEntry, names: Names<'_>) -> io
         requests,
         duration_ms,
     } = entry;
+    let of_subject =
+        |field: &dyn Fn(&Subject) -> String| subject.as_ref().map_or_else(String::new, field);
     let fields = [
         at.to_rfc3339_opts(SecondsFormat::Millis, true),
         job.to_string(),
         cycle.to_string(),
         action.clone(),
         status.as_str().to_owned(),
-        kind.word().to_owned(),
-        id.to_string(),
-        label.clone(),
+        of_subject(&|subject| subject.kind.word().to_owned()),
+        of_subject(&|subject| subject.id.to_string()),
+        of_subject(&|subject| subject.label.clone()),
         target
             .as_ref()
             .map_or_else(String::new, ToString::to_string),
@@ -225,9 +224,9 @@ pub(crate) fn csv(out: &mut dyn Write, entry: &LogEntry, names: Names<'_>) -> io
         error.clone().unwrap_or_default(),
         requests.to_string(),
         duration_ms.to_string(),
-        reason
-            .as_ref()
-            .map_or_else(String::new, |reason| reason_text(reason, *kind, names)),
+        reason.as_ref().map_or_else(String::new, |reason| {
+            of_subject(&|subject| reason_text(reason, subject.kind, names))
+        }),
     ];
     record(out, &fields)
 }

@@ -1014,7 +1014,7 @@ fn a_status_is_a_table_and_what_needs_a_person() {
     };
     let jobs = [new, old];
     let mut out = Vec::new();
-    text::status(&mut out, &jobs, at(0), Style::default()).unwrap();
+    text::status(&mut out, &jobs, None, at(0), Style::default()).unwrap();
     insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r##"
     JOB     STATE      LAST START  USERS   GROUPS  ESCROW  HELD  NEXT
     sosafe  never run  -           0       0       0       0     due
@@ -1030,6 +1030,8 @@ fn a_status_is_a_table_and_what_needs_a_person() {
         To approve them: entrain approve wizer --cycle 7
       ✗ create user kim@contoso.com: HTTP 400: no (failed in 3 cycles since 2027-01-15 05:30 UTC)
       and 1 more in escrow
+
+    No service runs. To start one: entrain run; for one cycle now: entrain sync
     "##);
     let document = json(|document| document.status(&jobs[1]).unwrap());
     assert_eq!(document["jobs"][0]["held"]["removals"]["disable"], 9);

@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Row, params};
 
-use super::holds::{held, rejected};
+use super::holds::{Decision, decided, held};
 use super::jobs::{ensure_job, is_full};
-use super::ledger::forget_old;
+use super::ledger::{forget_old, log_failed_cycle};
 use super::links::link_counts;
 use super::objects::counts;
 use super::state::State;
@@ -116,6 +116,9 @@ impl Store {
             put_counts(tx, *cycle, DONE, done)?;
             put_counts(tx, *cycle, SKIPPED, skipped)?;
             Self::drop_rest(tx, *cycle)?;
+            if let Some(error) = aborted {
+                log_failed_cycle(tx, *cycle, error, now)?;
+            }
             forget_old(tx, now)
         })
     }
@@ -146,7 +149,8 @@ impl Store {
                     Column(requests.target),
                 ],
             )?;
-            Self::drop_rest(tx, cycle)
+            Self::drop_rest(tx, cycle)?;
+            log_failed_cycle(tx, cycle, error, now)
         })
     }
 
@@ -168,7 +172,8 @@ impl Store {
                 escrow: escrow::entries(state, job, SHOWN_ESCROW)?,
                 held: held(state, job)?,
                 paused: None,
-                rejected: rejected(state, job)?,
+                approved: decided(state, job, Decision::Approved)?,
+                rejected: decided(state, job, Decision::Rejected)?,
             };
             Ok((status, running))
         })?;

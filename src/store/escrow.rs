@@ -17,6 +17,8 @@ use crate::engine::record::Escrowed;
 
 /// The action word of an object that never became an action.
 pub(crate) const PLAN: &str = "plan";
+/// The same of the log's entry about a cycle that failed.
+pub(crate) const CYCLE: &str = "cycle";
 
 /// An object that could not be planned: a mapping failed, its match is ambiguous.
 #[derive(Clone, Debug, PartialEq, Eq)]

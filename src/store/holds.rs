@@ -498,12 +498,16 @@ pub(super) fn held(state: &State, job: &JobName) -> rusqlite::Result<Option<Held
     }))
 }
 
-/// What was rejected and would be planned otherwise.
-pub(super) fn rejected(state: &State, job: &JobName) -> rusqlite::Result<Vec<HeldRemoval>> {
+/// What was decided so, and would be planned otherwise.
+pub(super) fn decided(
+    state: &State,
+    job: &JobName,
+    decision: Decision,
+) -> rusqlite::Result<Vec<HeldRemoval>> {
     let job = state.job_or_none(job)?;
     let any = listed(state, job)?.into_iter();
-    let rejected = any.filter(|one| one.decision == Decision::Rejected);
-    Ok(rejected.map(|one| one.removal).collect())
+    let decided = any.filter(|one| one.decision == decision);
+    Ok(decided.map(|one| one.removal).collect())
 }
 
 fn item(row: &Row<'_>, first: usize) -> rusqlite::Result<Item> {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::Error;
 use super::open::{create, sole_file};
+use crate::engine::record::Holder;
 
 /// A look at the lock holds it for a moment; a process that starts just then tries again.
 const ATTEMPTS: u32 = 3;
@@ -117,6 +118,16 @@ pub(super) fn is_held(descriptor: &File, path: &Path) -> Result<bool, Error> {
     }
 }
 
+/// The process that holds the lock, as it has noted; `None` where the note cannot be read.
+pub(super) fn holder(path: &Path) -> Option<Holder> {
+    let note = fs::read_to_string(note_of(path)).ok()?;
+    let (pid, command) = note.trim().strip_prefix("pid ")?.split_once(", ")?;
+    Some(Holder {
+        pid: pid.parse().ok()?,
+        command: command.to_owned(),
+    })
+}
+
 /// Next to the file itself, wherever a symbolic link to it is.
 fn note_of(path: &Path) -> PathBuf {
     let mut name = OsString::from(resolved(path));
@@ -157,6 +168,9 @@ mod tests {
         let first = Lock::acquire(&path, "sync wizer").unwrap();
         let other = File::open(&path).unwrap();
         assert!(is_held(&other, &path).unwrap());
+        let noted = holder(&path).unwrap();
+        assert_eq!(noted.command, "sync wizer");
+        assert_eq!(noted.pid, std::process::id());
         let message = Lock::acquire(&path, "run").unwrap_err().to_string();
         let pid = std::process::id();
         assert_eq!(

@@ -39,7 +39,7 @@ pub(crate) use assignments::Application;
 pub(crate) use codec::{Packer, Unpacker};
 pub(crate) use described::Learned;
 pub(crate) use error::Error;
-pub(crate) use escrow::{NotPlanned, PLAN};
+pub(crate) use escrow::{CYCLE, NotPlanned, PLAN};
 pub(crate) use holds::Deciding;
 pub(crate) use jobs::TargetSettings;
 pub(crate) use key::StateKey;

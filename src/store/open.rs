@@ -14,6 +14,7 @@ use super::lock::{self, private};
 use super::migrations::{self, Format};
 use super::state::State;
 use super::{Error, layer, leftovers, place};
+use crate::engine::record::Holder;
 
 /// How long another process, such as `status` or `approve`, may keep us waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -178,6 +179,11 @@ impl Store {
     fn writable(mut self) -> Self {
         self.mode = Mode::Write;
         self
+    }
+
+    /// The process that used the state for itself when this one opened it.
+    pub(crate) fn holder(&self) -> Option<Holder> {
+        self.was_locked.then(|| lock::holder(&self.path)).flatten()
     }
 
     pub(super) fn is_writable(&self) -> bool {

@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use entrain::sandbox::{Fault, Size, Trouble};
+use serde_json::{Value, json};
 
 use crate::cycles::settles;
 use crate::rig::{Rig, Run};
@@ -385,4 +386,100 @@ async fn the_journal_gets_priorities_and_failed_objects_are_a_warning_that_names
     assert!(warning.contains("failed=1 first=\"create "), "{log}");
     let every = log.lines().all(|line| line.starts_with('<'));
     assert!(every && log.contains("<6>started"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_without_its_token_fails_every_time_on_record() {
+    let rig = Rig::start(Size::new(20, 3, 40)).await;
+    rig.sync().await.expect(0);
+    rig.configure(OFTEN);
+    rig.edit(|text| {
+        text.replace(
+            r#"token = { file = "token" }"#,
+            r#"token = { env = "NO_SUCH_TOKEN" }"#,
+        )
+    });
+    let service = Service::start(&rig, &["run"]);
+    let failures = || service.log().matches("the cycle could not go on").count();
+    until("two attempts", || failures() >= 2).await;
+    service.signal("-TERM");
+    service.end().await;
+
+    let status = rig.run(&["status", "--exit-code"]).await.expect(1);
+    let row = status.out.lines().nth(1).unwrap();
+    assert!(row.contains(" failed "), "{}", status.out);
+    assert!(status.out.contains("NO_SUCH_TOKEN"), "{}", status.out);
+    let log = rig.run(&["log", "--status", "failed"]).await.expect(0);
+    assert!(log.out.matches("cycle ").count() >= 2, "{}", log.out);
+    assert!(log.out.contains("NO_SUCH_TOKEN"), "{}", log.out);
+    let arguments = ["log", "--action", "cycle", "--format", "json"];
+    let log = rig.run(&arguments).await.expect(0);
+    let document: Value = serde_json::from_str(&log.out).unwrap();
+    let entry = &document["entries"][0];
+    assert_eq!(
+        (&entry["status"], &entry["subject"]),
+        (&json!("failed"), &Value::Null)
+    );
+    // A command by hand is an attempt, too.
+    let cycle = |status: Run| status.job()["last_cycle"]["cycle"].as_i64().unwrap();
+    let before = cycle(rig.run(&["status", "--format", "json"]).await);
+    rig.sync().await.expect(1);
+    let after = rig.run(&["status", "--format", "json"]).await;
+    assert_eq!(cycle(after), before + 1);
+    // A plan leaves no trace.
+    rig.plan().await.expect(1);
+    let after = rig.run(&["status", "--format", "json"]).await;
+    assert_eq!(cycle(after), before + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_says_whether_a_service_runs_and_what_was_approved() {
+    let rig = Rig::start(Size::new(20, 3, 40)).await;
+    rig.configure(&format!("[jobs.safety]\nmax_deletions = 0\n{OFTEN}"));
+    let jane = rig.joiner("jane");
+    rig.sync().await.expect(0);
+    let status = rig.run(&["status", "--exit-code"]).await.expect(0);
+    assert!(status.out.contains("No service runs."), "{}", status.out);
+    assert!(!status.out.contains("to be evaluated"), "{}", status.out);
+    let next = |status: &Run| {
+        status
+            .out
+            .lines()
+            .nth(1)
+            .unwrap()
+            .rsplit("  ")
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(next(&status), "-");
+
+    rig.tenant().soft_delete_user(jane);
+    rig.sync().await.expect(4);
+    let held = rig.run(&["status", "--exit-code"]).await.expect(4);
+    assert!(held.out.contains("Held since"), "{}", held.out);
+    rig.run(&["status"]).await.expect(0);
+    rig.run(&["approve", "demo"]).await.expect(0);
+    let approved = rig.run(&["status", "--exit-code"]).await.expect(0);
+    let row = approved.out.lines().nth(1).unwrap();
+    assert!(row.contains(" approved "), "{}", approved.out);
+    assert!(
+        approved.out.contains("Approved: 1 disable;"),
+        "{}",
+        approved.out
+    );
+    let status = rig.run(&["status", "--format", "json"]).await.expect(0);
+    assert_eq!(status.job()["approved"][0]["action"], "disable");
+    assert_eq!(status.job()["next"], Value::Null);
+
+    let service = Service::start(&rig, &["run"]);
+    until("the removal", || {
+        rig.user("jane@contoso.com")["active"] == false
+    })
+    .await;
+    let status = rig.run(&["status"]).await.expect(0);
+    assert!(status.out.contains("A service (pid "), "{}", status.out);
+    assert_ne!(next(&status), "-", "{}", status.out);
+    service.signal("-TERM");
+    assert_eq!(service.end().await.0, 0);
 }

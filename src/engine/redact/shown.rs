@@ -58,8 +58,8 @@ impl Redactions {
 
     /// An entry of the log: the state keeps no marked value but in reasons.
     pub(crate) fn hide_in_entry(&self, entry: &mut LogEntry) {
-        if let Some(Reason::Skipped(why)) = &mut entry.reason {
-            self.hide_in_why(entry.subject.kind, why);
+        if let (Some(Reason::Skipped(why)), Some(subject)) = (&mut entry.reason, &entry.subject) {
+            self.hide_in_why(subject.kind, why);
         }
     }
 

@@ -29,6 +29,16 @@ impl<'a> Document<'a> {
         Ok(Self { out, entries: 0 })
     }
 
+    /// The same for the state of jobs, with the service that runs them.
+    pub(crate) fn begin_status(out: &'a mut dyn Write, service: Option<u32>) -> io::Result<Self> {
+        let service = json!(service.map(|pid| json!({ "pid": pid })));
+        write!(
+            out,
+            "{{\"format\":{FORMAT},\"service\":{service},\"jobs\":["
+        )?;
+        Ok(Self { out, entries: 0 })
+    }
+
     pub(crate) fn plan(&mut self, view: &PlanView<'_>) -> io::Result<()> {
         self.entry(&PlanDocument(view))
     }

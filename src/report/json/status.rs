@@ -24,6 +24,7 @@ pub(super) fn status_json(status: &JobStatus) -> Json {
                 escrow,
                 held,
                 paused,
+                approved,
                 rejected,
             },
     } = status;
@@ -67,6 +68,7 @@ pub(super) fn status_json(status: &JobStatus) -> Json {
         "in_escrow": count_json(*in_escrow),
         "escrow": escrow.collect::<Vec<_>>(),
         "held": held,
+        "approved": approved.iter().map(removal_json).collect::<Vec<_>>(),
         "rejected": rejected.iter().map(removal_json).collect::<Vec<_>>(),
         "last_cycle": cycles.first().map(cycle_json),
         "next": next.map(time_json),

@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use super::approval::removal;
 use super::cycle::{Numbers, write_numbers};
 use super::style::Style;
-use crate::engine::record::{CycleRecord, Escrowed, HeldSet, JobRecord, Paused};
+use crate::engine::record::{
+    CycleRecord, Escrowed, HeldSet, Holder, JobRecord, Paused, by_action,
+};
 use crate::report::entry::Mark;
 use crate::report::operator::paused_text;
 use crate::report::sentence::{
@@ -22,6 +24,7 @@ const ESCROW_SHOWN: usize = 10;
 pub(crate) fn status(
     out: &mut dyn Write,
     jobs: &[JobStatus],
+    holder: Option<&Holder>,
     now: DateTime<Utc>,
     style: Style,
 ) -> io::Result<()> {
@@ -44,6 +47,9 @@ pub(crate) fn status(
             (_, Some(last)) if last.finished.is_none() => last.state.as_str(),
             (false, _) => "disabled",
             (true, _) if record.paused.is_some() => "paused",
+            (true, Some(last)) if record.is_decided(last) && !record.approved.is_empty() => {
+                "approved"
+            }
             (true, Some(last)) => last.state.as_str(),
             (true, None) => "never run",
         };
@@ -81,7 +87,25 @@ pub(crate) fn status(
     for job in jobs {
         write_remarks(out, job, style)?;
     }
-    Ok(())
+    writeln!(out)?;
+    match holder {
+        Some(service) if service.is_service() => {
+            writeln!(
+                out,
+                "A service (pid {}) runs the enabled jobs.",
+                service.pid
+            )
+        }
+        Some(Holder { pid, command }) => writeln!(
+            out,
+            "No service runs; entrain {} (pid {pid}) is at work.",
+            clean(command)
+        ),
+        None => writeln!(
+            out,
+            "No service runs. To start one: entrain run; for one cycle now: entrain sync"
+        ),
+    }
 }
 
 fn write_paused(
@@ -116,6 +140,7 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
                 escrow,
                 held,
                 paused,
+                approved,
                 rejected,
             },
     } = status;
@@ -150,6 +175,18 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
         )?;
         if style.details {
             for one in &held.removals {
+                writeln!(out, "    {} ({})", removal(one), clean(&one.cause))?;
+            }
+        }
+    }
+    if !approved.is_empty() {
+        writeln!(
+            out,
+            "  Approved: {}; the next cycle carries it out, if it still applies.",
+            removals(&by_action(approved))
+        )?;
+        if style.details {
+            for one in approved {
                 writeln!(out, "    {} ({})", removal(one), clean(&one.cause))?;
             }
         }

@@ -29,6 +29,8 @@ const SET_REFERENCE: i64 = 8;
 pub(super) const HAND_OVER: i64 = 9;
 /// An object that never became an action; on record because that is a failure.
 pub(super) const PLAN: i64 = 99;
+/// A cycle that failed; on record although it is about no object.
+pub(super) const CYCLE: i64 = 98;
 /// The first of the reasons to skip an object.
 pub(super) const SKIPPED: i64 = 100;
 
@@ -49,6 +51,9 @@ pub(super) fn number_of(operation: &Operation) -> i64 {
 
 /// The number of an operation's name, or of no operation.
 pub(super) fn number_of_name(name: &str) -> i64 {
+    if name == crate::store::CYCLE {
+        return CYCLE;
+    }
     let place = Operation::NAMES.iter().position(|known| *known == name);
     place
         .and_then(|place| i64::try_from(place).ok())

@@ -12,7 +12,7 @@ use super::super::state::State;
 use super::super::wire::{Column, unreadable};
 use super::super::{Error, Store};
 use super::rows::{RowId, subject};
-use super::{body, operation_name, status};
+use super::{NewRow, body, job_of, operation_name, put_row, status};
 use crate::engine::model::{JobName, Key, ObjectKind, SourceId, TargetId, TargetPath, Value};
 use crate::engine::plan::{Operation, Referenced};
 use crate::engine::record::{LogEntry, LogStatus, LoggedChange, Reason};
@@ -109,8 +109,8 @@ impl Store {
             "SELECT a.id, a.cycle, j.name, {at}, o.kind, o.key, o.id, o.label, a.target, a.operation,
                     a.state, a.body, a.http_status, a.error, a.attempts, a.duration_ms
              FROM actions a
-             CROSS JOIN objects o ON o.key = a.source
              CROSS JOIN jobs j ON j.key = a.job
+             LEFT JOIN objects o ON o.key = a.source
              WHERE {indexed} AND {ended} AND a.id > :after
                  AND (:job IS NULL OR j.name = :job) AND (:cycle IS NULL OR a.cycle = :cycle)
                  AND (:since IS NULL OR {at} >= :since) AND (:until IS NULL OR {at} < :until)
@@ -212,6 +212,35 @@ pub(in crate::store) fn log_not_planned(
     Ok(())
 }
 
+/// A cycle that failed is an entry of its own, of no object: no object has the key 0.
+pub(in crate::store) fn log_failed_cycle(
+    state: &State,
+    cycle: i64,
+    error: &str,
+    now: DateTime<Utc>,
+) -> rusqlite::Result<()> {
+    let row = NewRow {
+        job: job_of(state, cycle)?,
+        cycle,
+        key: Key::new(0),
+        step: 0,
+        rank: 0,
+        operation: body::CYCLE,
+        class: None,
+        weight: 0,
+        target: None,
+        body: Vec::new(),
+        state: status::REFUSED,
+        follows: None,
+    };
+    let row = put_row(state, &row)?;
+    state.run(
+        "UPDATE actions SET at = ?2, error = ?3, attempts = 0, duration_ms = 0 WHERE id = ?1",
+        params![row.get(), now.timestamp_millis(), error],
+    )?;
+    Ok(())
+}
+
 fn entry(state: &State, row: &Row<'_>) -> rusqlite::Result<LogEntry> {
     let number: i64 = row.get(9)?;
     let status = match row.get::<_, i64>(10)? {
@@ -243,7 +272,11 @@ fn entry(state: &State, row: &Row<'_>) -> rusqlite::Result<LogEntry> {
         cycle: row.get(1)?,
         job: row.get(2)?,
         at: DateTime::from_timestamp_millis(at).ok_or_else(|| unreadable("time"))?,
-        subject: subject(row, 4)?,
+        subject: if number == body::CYCLE {
+            None
+        } else {
+            Some(subject(row, 4)?)
+        },
         target: row.get(8)?,
         action: action.to_owned(),
         status,

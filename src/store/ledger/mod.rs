@@ -32,7 +32,7 @@ pub(crate) use self::judge::{Judged, Judging};
 pub(crate) use self::log::{LogFilter, RequestRecord};
 pub(crate) use self::rows::{Place, Queued, Row, RowId, RowsOf, Unknown};
 
-pub(super) use self::log::log_not_planned;
+pub(super) use self::log::{log_failed_cycle, log_not_planned};
 pub(super) use self::retention::forget_old;
 pub(super) use self::rows::unsettled;
 
@@ -54,6 +54,7 @@ pub(super) mod status {
 pub(super) fn operation_name(number: i64) -> &'static str {
     match number {
         body::PLAN => super::PLAN,
+        body::CYCLE => super::CYCLE,
         number => body::name_of(number).unwrap_or("unknown"),
     }
 }

@@ -438,7 +438,7 @@ fn old_rows_are_deleted_but_for_those_that_something_depends_on() {
         let entries = world.store.log(&filter, 100).unwrap();
         let mut names: Vec<String> = entries
             .iter()
-            .map(|entry| format!("{} {}", entry.action, entry.subject.id))
+            .map(|entry| format!("{} {}", entry.action, entry.subject.as_ref().unwrap().id))
             .collect();
         names.sort();
         names.join(", ")

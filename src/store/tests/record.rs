@@ -403,7 +403,11 @@ fn the_log_tells_what_was_done() {
         .map(|entry| {
             let target = entry.target.as_ref().map_or("-", TargetId::as_str);
             let status = entry.status.as_str();
-            format!("{} {} {target} {status}", entry.action, entry.subject.id)
+            format!(
+                "{} {} {target} {status}",
+                entry.action,
+                entry.subject.as_ref().unwrap().id
+            )
         })
         .collect();
     assert_eq!(
@@ -444,7 +448,7 @@ fn the_log_tells_what_was_done() {
     assert_eq!(log[0].error.as_deref(), Some("create: the target says no"));
     assert_eq!((log[0].requests, log[0].duration_ms), (1, 12));
     assert_eq!(log[0].at, at(1));
-    assert_eq!(log[0].subject, subject(User, "u3"));
+    assert_eq!(log[0].subject, Some(subject(User, "u3")));
 }
 
 #[test]
