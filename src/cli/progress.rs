@@ -1,8 +1,11 @@
 //! The progress bar of a cycle, on a terminal.
 
+use std::fmt;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -14,8 +17,11 @@ const TICK: Duration = Duration::from_millis(120);
 /// Bars are drawn this often, however fast the cycle is.
 const REDRAW: Duration = Duration::from_millis(80);
 
+/// A longer name of a job is cut: the line must fit.
+const LONGEST_NAME: usize = 16;
+
 const COUNTING: &str = "{spinner} {prefix}: {msg} ({elapsed})";
-const MEASURED: &str = "{spinner} {prefix}: {msg} {bar:30} {human_pos}/{human_len} ({eta} left)";
+const MEASURED: &str = "{spinner} {prefix}: {msg} {wide_bar} {human_pos}/{human_len}{left}";
 
 /// Follows a cycle until it is dropped, and leaves nothing on the screen.
 pub(super) struct Follower {
@@ -38,8 +44,8 @@ impl Bars {
             return (sender, Follower { bar: None });
         };
         let bar = bars.add(ProgressBar::no_length());
-        bar.set_style(style(Progress::Waiting));
-        bar.set_prefix(job.to_string());
+        bar.set_style(style(false));
+        bar.set_prefix(short(job.as_str()));
         bar.enable_steady_tick(TICK);
         let task = tokio::spawn(draw(bar.clone(), progress));
         let bar = Some((bar, task));
@@ -65,18 +71,17 @@ impl Drop for Follower {
 }
 
 async fn draw(bar: ProgressBar, mut progress: watch::Receiver<Progress>) {
+    let mut shown = Shown::default();
     let mut step = None;
     loop {
-        let now = *progress.borrow_and_update();
-        let discriminant = std::mem::discriminant(&now);
-        if step != Some(discriminant) {
-            step = Some(discriminant);
-            bar.set_style(style(now));
+        let line = shown.next(*progress.borrow_and_update());
+        if step != Some(line.step) {
+            step = Some(line.step);
+            bar.set_style(style(line.measured.is_some()));
             bar.reset_eta();
         }
-        let (message, measured) = describe(now);
-        bar.set_message(message);
-        if let Some((done, total)) = measured {
+        bar.set_message(line.words);
+        if let Some((done, total)) = line.measured {
             bar.set_length(total);
             bar.set_position(done);
         }
@@ -87,33 +92,106 @@ async fn draw(bar: ProgressBar, mut progress: watch::Receiver<Progress>) {
     }
 }
 
-fn style(progress: Progress) -> ProgressStyle {
-    let template = match describe(progress).1 {
-        Some(_) => MEASURED,
-        None => COUNTING,
-    };
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+fn style(is_measured: bool) -> ProgressStyle {
+    let template = if is_measured { MEASURED } else { COUNTING };
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("left", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            let words = left(state.eta(), state.pos(), state.len().unwrap_or_default());
+            // A line that cannot be written is drawn again.
+            let _ = out.write_str(&words);
+        })
 }
 
-fn describe(progress: Progress) -> (String, Option<(u64, u64)>) {
-    match progress {
-        Progress::Waiting => ("waiting".to_owned(), None),
-        Progress::Reading(count) => {
-            let text = format!("reading, {} users, {} groups", count.users, count.groups);
-            (text, None)
+/// How long it still takes; nothing before the first and after the last, where nobody knows.
+fn left(eta: Duration, done: u64, total: u64) -> String {
+    if done == 0 || done >= total {
+        return String::new();
+    }
+    format!(
+        " ({:#} left)",
+        HumanDuration(eta.max(Duration::from_secs(1)))
+    )
+}
+
+fn short(name: &str) -> String {
+    if name.chars().count() <= LONGEST_NAME {
+        return name.to_owned();
+    }
+    let start: String = name.chars().take(LONGEST_NAME - 1).collect();
+    format!("{start}…")
+}
+
+/// What a line shows of a cycle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Line {
+    step: Step,
+    words: String,
+    /// So many of so many; `None` where the end is not known.
+    measured: Option<(u64, u64)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Reading,
+    Planning,
+    Applying,
+    /// Objects whose earlier write may still have been under way.
+    PlanningAgain,
+}
+
+/// What was shown so far, because a line only moves forward: a cycle looks objects up in between, and
+/// may plan and carry out a second part at its end.
+#[derive(Debug, Default)]
+struct Shown {
+    planned: Option<(u64, u64)>,
+    /// Of the parts that were carried out before, and of the one that is.
+    before: (u64, u64),
+    applied: Option<(u64, u64)>,
+}
+
+impl Shown {
+    fn next(&mut self, progress: Progress) -> Line {
+        let line = |step, words: String, measured| Line {
+            step,
+            words,
+            measured,
+        };
+        match progress {
+            Progress::Waiting => line(Step::Reading, "waiting".to_owned(), None),
+            Progress::Reading(count) => {
+                let text = format!("reading, {} users, {} groups", count.users, count.groups);
+                line(Step::Reading, text, None)
+            }
+            Progress::Matching { .. } | Progress::Planning { .. } if self.applied.is_some() => {
+                line(Step::PlanningAgain, "planning the rest".to_owned(), None)
+            }
+            Progress::Matching { done, total } => match self.planned {
+                Some(planned) => line(Step::Planning, "planning".to_owned(), Some(planned)),
+                None => line(Step::Reading, format!("matching {done} of {total}"), None),
+            },
+            Progress::Planning { done, total } => {
+                let done = done.max(self.planned.map_or(0, |(done, _)| done));
+                self.planned = Some((done, total.max(done)));
+                line(Step::Planning, "planning".to_owned(), self.planned)
+            }
+            Progress::Applying {
+                done,
+                failed,
+                total,
+            } => {
+                if let Some((last, whole)) = self.applied.filter(|(last, _)| done < *last) {
+                    self.before = (self.before.0 + last, self.before.1 + whole);
+                }
+                self.applied = Some((done, total));
+                let words = match failed {
+                    0 => "applying".to_owned(),
+                    some => format!("applying, {some} failed"),
+                };
+                let measured = (self.before.0 + done, self.before.1 + total);
+                line(Step::Applying, words, Some(measured))
+            }
         }
-        Progress::Matching { done, total } => ("matching".to_owned(), Some((done, total))),
-        Progress::Planning { done, total } => ("planning".to_owned(), Some((done, total))),
-        Progress::Applying {
-            done,
-            failed: 0,
-            total,
-        } => ("applying".to_owned(), Some((done, total))),
-        Progress::Applying {
-            done,
-            failed,
-            total,
-        } => (format!("applying, {failed} failed"), Some((done, total))),
     }
 }
 
@@ -130,16 +208,66 @@ mod tests {
     }
 
     #[test]
-    fn a_step_with_a_known_end_is_measured() {
-        let measured = |progress| describe(progress).1;
-        assert_eq!(measured(Progress::Reading(Count::default())), None);
-        assert_eq!(
-            measured(Progress::Applying {
-                done: 3,
-                failed: 1,
-                total: 9
-            }),
-            Some((3, 9))
-        );
+    fn a_line_never_runs_backwards() {
+        let matching = |done| Progress::Matching { done, total: 500 };
+        let planning = |done| Progress::Planning { done, total: 1_000 };
+        let applying = |done, total| Progress::Applying {
+            done,
+            failed: 0,
+            total,
+        };
+        let mut shown = Shown::default();
+        let mut lines = Vec::new();
+        for progress in [
+            Progress::Waiting,
+            Progress::Reading(Count::default()),
+            matching(500),
+            planning(500),
+            matching(1),
+            planning(1_000),
+            applying(0, 40),
+            applying(40, 40),
+            matching(1),
+            planning(2),
+            applying(0, 2),
+            applying(2, 2),
+        ] {
+            lines.push(shown.next(progress));
+        }
+        let measured: Vec<_> = lines.iter().map(|line| line.measured).collect();
+        let expected = [
+            None,
+            None,
+            None,
+            Some((500, 1_000)),
+            Some((500, 1_000)),
+            Some((1_000, 1_000)),
+            Some((0, 40)),
+            Some((40, 40)),
+            None,
+            None,
+            Some((40, 42)),
+            Some((42, 42)),
+        ];
+        assert_eq!(measured, expected);
+    }
+
+    #[test]
+    fn while_it_works_there_is_always_some_time_left() {
+        let second = Duration::from_secs(1);
+        assert_eq!(left(Duration::ZERO, 1, 2), " (1s left)");
+        assert_eq!(left(second * 90, 1, 2), " (2m left)");
+        assert_eq!(left(second, 0, 2), "");
+        assert_eq!(left(second, 2, 2), "");
+    }
+
+    #[test]
+    fn a_line_fits_a_terminal() {
+        let job = short("a-job-with-a-name-that-is-as-long-as-names-may-be");
+        assert_eq!(job.chars().count(), LONGEST_NAME);
+        let words = "applying, 1000000 failed";
+        let rest = "⠁ :  1,000,000/1,000,000 (59m left)";
+        let whole = job.chars().count() + words.len() + rest.chars().count();
+        assert!(whole <= 80, "{whole}");
     }
 }
