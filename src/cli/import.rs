@@ -65,9 +65,11 @@ fn refused(output: Output, file: &Path, error: Error) -> anyhow::Error {
             anyhow::Error::new(error).context(name.to_string())
         }
         Error::Name { .. } => Usage(error.to_string()).into(),
-        Error::Read(_) | Error::NotText(_) | Error::Malformed { .. } | Error::Implausible(_) => {
-            Usage(format!("{name}: {:#}", anyhow::Error::new(error))).into()
-        }
+        Error::Read(_)
+        | Error::NotText(_)
+        | Error::Malformed { .. }
+        | Error::CutOff { .. }
+        | Error::Implausible(_) => Usage(format!("{name}: {:#}", anyhow::Error::new(error))).into(),
     }
 }
 

@@ -147,6 +147,26 @@ async fn an_import_ends_with_the_code_that_says_what_happened() {
     assert_eq!(rig.run(&to_dash).await.expect(0).out, toml);
     assert!(!rig.path("-").exists());
 
+    let rules = r#"{"synchronizationRules":[
+  {"name":"USER","objectMappings":"#;
+    for (file, cut) in [
+        ("names.json", r#""System.Object[]""#),
+        (
+            "members.json",
+            r#"["@{attributeMappings=System.Object[]; enabled=True}"]"#,
+        ),
+        (
+            "graph.json",
+            r#"["Microsoft.Graph.PowerShell.Models.MicrosoftGraphObjectMapping"]"#,
+        ),
+    ] {
+        fs::write(rig.path(file), format!("{rules}{cut}}}]}}")).unwrap();
+        let run = rig.run(&["import", file]).await.expect(2);
+        assert!(
+            run.err.contains("cut off at line 2") && run.err.contains("-Depth"),
+            "{run:?}"
+        );
+    }
     for (file, code, word) in [
         ("empty.json", 1, "no synchronization rule"),
         ("broken.json", 2, "at line 2, column 9"),

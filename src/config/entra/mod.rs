@@ -71,6 +71,11 @@ pub(crate) enum Error {
         line: usize,
         column: usize,
     },
+    #[error(
+        "the schema is cut off at line {line}: PowerShell's ConvertTo-Json writes 2 levels unless it is told \
+         otherwise. Export it again with ConvertTo-Json -Depth 100"
+    )]
+    CutOff { line: usize },
     #[error("not a schema: {0}")]
     Implausible(String),
     #[error("{name:?} cannot be a job's name: {why}")]

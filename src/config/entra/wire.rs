@@ -13,6 +13,15 @@ use super::Error;
 /// Objects in one file, above which it is no schema; so that memory stays bounded.
 const MAX_OBJECTS: usize = 200_000;
 
+/// What `ConvertTo-Json` writes for what lies deeper than `-Depth`: the name of a type, or the members of
+/// an object in one text.
+const CUT_OFF: [&str; 4] = [
+    "\"System.Object[]\"",
+    "\"System.Collections.",
+    "\"Microsoft.Graph.PowerShell.Models.",
+    "\"@{",
+];
+
 /// A schema, in whatever wrapping it came.
 #[derive(Debug, Default)]
 pub(super) struct Schema {
@@ -265,17 +274,28 @@ pub(super) fn read(bytes: &[u8]) -> Result<Schema, Error> {
         let message = format!("it holds more than {MAX_OBJECTS} objects");
         return Err(Error::Implausible(message));
     }
-    let document: Document = parse(&text)?;
+    read_text(&text).map_err(|error| cut_off(&text).unwrap_or(error))
+}
+
+/// Whether the text is no schema because it was cut off.
+fn cut_off(text: &str) -> Option<Error> {
+    let at = CUT_OFF.iter().filter_map(|mark| text.find(mark)).min()?;
+    let line = text[..at].matches('\n').count() + 1;
+    Some(Error::CutOff { line })
+}
+
+fn read_text(text: &str) -> Result<Schema, Error> {
+    let document: Document = parse(text)?;
     if document.object_mappings && document.synchronization_rules.is_none() {
         return Ok(Schema {
-            rules: vec![parse(&text)?],
+            rules: vec![parse(text)?],
             ..Schema::default()
         });
     }
     if document.attribute_mappings && document.synchronization_rules.is_none() {
         return Ok(Schema {
             rules: vec![Rule {
-                object_mappings: vec![parse(&text)?],
+                object_mappings: vec![parse(text)?],
                 ..Rule::default()
             }],
             ..Schema::default()
