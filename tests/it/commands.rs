@@ -1,8 +1,9 @@
 //! Commands as a script sees them: streams, exit codes, JSON, and what a plan leaves untouched.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::process::Command;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use entrain::sandbox::{ROLE_USER, Size};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cycles::settles;
 use crate::rig::{Rig, Run};
+use crate::service::until;
 use crate::target::Expected;
 
 async fn start() -> Rig {
@@ -290,6 +292,65 @@ async fn the_demo_needs_nothing() {
     assert!(begun.elapsed() < Duration::from_secs(15));
     assert!(!run.out.is_empty());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tenant_of_the_demo_can_be_played_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("demo");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_entrain"))
+        .args(["demo", "--keep", "--users", "40", "--directory"])
+        .arg(&directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(File::create(folder.path().join("messages")).unwrap())
+        .spawn()
+        .unwrap();
+    let messages = || fs::read_to_string(folder.path().join("messages")).unwrap();
+    until("the end of the story", || messages().contains("Type here")).await;
+
+    let mut input = child.stdin.take().unwrap();
+    let mut what = |line: &str, answer: &str| {
+        writeln!(input, "{line}").unwrap();
+        until_owned(answer.to_owned(), messages)
+    };
+    what("jion", "\"jion\" is not known here").await;
+    what("join", "noor.haddad@contoso.com joins").await;
+    what("rename", "from now on").await;
+    what("leave", "the account is deleted").await;
+    let entrain = |command: &str| {
+        let child = Command::new(env!("CARGO_BIN_EXE_entrain"))
+            .arg("--config")
+            .arg(directory.join("entrain.toml"))
+            .arg(command)
+            .env("COLUMNS", "10000")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Rig::finish(child)
+    };
+    let plan = entrain("plan").await.expect(0);
+    assert!(
+        plan.out.contains("create user noor.haddad@contoso.com"),
+        "{}",
+        plan.out
+    );
+    assert!(
+        plan.out.contains("1 to create, 1 to update, 1 to disable"),
+        "{}",
+        plan.out
+    );
+    entrain("sync").await.expect(0);
+    let plan = entrain("plan").await.expect(0);
+    assert!(plan.out.contains("No changes."), "{}", plan.out);
+
+    writeln!(input, "quit").unwrap();
+    Rig::finish(child).await.expect(0);
+}
+
+async fn until_owned(words: String, messages: impl Fn() -> String) {
+    until(&words, || messages().contains(&words)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,8 @@
 //! `entrain demo`: a simulated tenant and a simulated target on loopback, and real cycles between
 //! them. Needs no network and no account, and leaves nothing behind unless `--keep` says so.
 
+mod play;
+
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -8,8 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use tempfile::TempDir;
+
+use play::{Joined, Renamed};
 
 use super::args;
 use super::exit::Exit;
@@ -26,7 +30,7 @@ use crate::engine::redact::Redactions;
 use crate::engine::summary::Summary;
 use crate::report::json::Document;
 use crate::report::text;
-use crate::sandbox::{self, ROLE_USER, Sandbox, Size, UserView, Uuid};
+use crate::sandbox::{self, Sandbox, Size};
 use crate::scheduler;
 use crate::store::{Lock, Store};
 
@@ -34,7 +38,6 @@ use crate::store::{Lock, Store};
 const SEED: u64 = 20;
 const USERS_PER_GROUP: usize = 10;
 const MEMBERSHIPS_PER_USER: usize = 5;
-const JOINER: &str = "mira.newcomer@contoso.com";
 
 pub(super) async fn demo(output: Output, arguments: args::Demo) -> anyhow::Result<Exit> {
     let place = Place::make(&arguments)?;
@@ -77,12 +80,13 @@ pub(super) async fn demo(output: Output, arguments: args::Demo) -> anyhow::Resul
         output.message(&format!(
             "\nThe tenant and the target keep running until Ctrl-C. In another terminal:\n  \
              entrain --config {0} status\n  entrain --config {0} plan\n\
-             The target is at {1} (token in {2}).",
+             The target is at {1} (token in {2}).\n\n{3}",
             file.display(),
             sandbox.scim_url(),
             place.path().join(TARGET_TOKEN).display(),
+            play::HELP,
         ));
-        interrupt.stopped().await;
+        play::play(output, &sandbox, &interrupt).await;
     }
     sandbox.stop().await;
     Ok(Exit::Done)
@@ -326,6 +330,7 @@ impl Stage<'_> {
 /// What was changed in the tenant, to be found again in the target.
 struct Changes {
     told: Vec<String>,
+    joiner: String,
     renamed: String,
     new_name: String,
     leaver: String,
@@ -333,82 +338,35 @@ struct Changes {
 }
 
 fn change(sandbox: &Sandbox) -> anyhow::Result<Changes> {
-    let tenant = &sandbox.tenant;
-    let mut people = tenant
-        .users_in_scope()
-        .into_iter()
-        .filter_map(|id| tenant.user(id))
-        .filter(|user| user.properties.get("accountEnabled") == Some(&json!(true)))
-        .filter(|user| user.properties.contains_key("surname"));
-    let mut next = || people.next().context("the simulated tenant is too small");
-    let (renamed, leaver) = (next()?, next()?);
-    let group = tenant
-        .groups_in_scope()
-        .into_iter()
-        .filter_map(|id| tenant.group(id))
-        .find(|group| !group.members.is_empty())
-        .context("the simulated tenant has no group with members")?;
-    let group_name = property(&group.properties, "displayName");
-
-    let joiner = tenant.add_user(joiner());
-    assign(sandbox, joiner)?;
-    tenant.add_members(group.id, &[joiner]);
-    let old_name = property(&renamed.properties, "displayName");
-    let new_name = format!("{} Evergreen", property(&renamed.properties, "givenName"));
-    tenant.update_user(renamed.id, |properties| {
-        properties.insert("surname".to_owned(), json!("Evergreen"));
-        properties.insert("displayName".to_owned(), json!(new_name));
-    });
-    tenant.soft_delete_user(leaver.id);
-    let leaver_name = principal_name(&leaver);
+    let Renamed {
+        user: renamed,
+        old,
+        new: new_name,
+    } = play::rename(sandbox, 0, "Evergreen")?;
+    let leaver = play::leave(sandbox, 1)?;
+    let Joined {
+        name: joiner,
+        group,
+    } = play::join(sandbox, "Mira", "Newcomer")?;
     Ok(Changes {
         told: vec![
-            format!("{JOINER} joins, and becomes a member of {group_name}"),
-            format!("{old_name} is called {new_name} from now on"),
-            format!("{leaver_name} leaves: the account is deleted"),
+            format!("{joiner} joins, and becomes a member of {group}"),
+            format!("{old} is called {new_name} from now on"),
+            format!("{leaver} leaves: the account is deleted"),
         ],
-        renamed: principal_name(&renamed),
+        joiner,
+        renamed,
         new_name,
-        leaver: leaver_name,
-        group: group_name,
+        leaver,
+        group,
     })
-}
-
-fn joiner() -> Map<String, Value> {
-    let properties = [
-        ("userPrincipalName", JOINER),
-        ("displayName", "Mira Newcomer"),
-        ("givenName", "Mira"),
-        ("surname", "Newcomer"),
-        ("mail", JOINER),
-        ("mailNickname", "mira.newcomer"),
-        ("department", "Research"),
-        ("jobTitle", "Analyst"),
-    ];
-    properties
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), json!(value)))
-        .collect()
-}
-
-fn assign(sandbox: &Sandbox, user: Uuid) -> anyhow::Result<()> {
-    let assigned = sandbox.tenant.assign(user, ROLE_USER);
-    assigned.map(|_| ()).context("the joiner was not assigned")
-}
-
-fn property(properties: &Map<String, Value>, name: &str) -> String {
-    let text = properties.get(name).and_then(Value::as_str);
-    text.unwrap_or_default().to_owned()
-}
-
-fn principal_name(user: &UserView) -> String {
-    property(&user.properties, "userPrincipalName")
 }
 
 /// Looks the changes up in the target itself.
 fn verify(sandbox: &Sandbox, changes: &Changes) -> anyhow::Result<Vec<String>> {
     let Changes {
         told: _,
+        joiner,
         renamed,
         new_name,
         leaver,
@@ -419,8 +377,8 @@ fn verify(sandbox: &Sandbox, changes: &Changes) -> anyhow::Result<Vec<String>> {
         let found = target.find_user_by("userName", name);
         found.with_context(|| format!("the target does not know {name}"))
     };
-    let joined = user(JOINER)?;
-    ensure!(joined["active"] == json!(true), "{JOINER} is not active");
+    let joined = user(joiner)?;
+    ensure!(joined["active"] == json!(true), "{joiner} is not active");
     let found = user(renamed)?;
     ensure!(
         found["displayName"] == json!(new_name),
@@ -435,10 +393,10 @@ fn verify(sandbox: &Sandbox, changes: &Changes) -> anyhow::Result<Vec<String>> {
     let joined_id = joined["id"].as_str().unwrap_or_default();
     ensure!(
         members.iter().any(|member| member == joined_id),
-        "{JOINER} is not a member of {group}"
+        "{joiner} is not a member of {group}"
     );
     Ok(vec![
-        format!("{JOINER} is there, active, and a member of {group}"),
+        format!("{joiner} is there, active, and a member of {group}"),
         format!("{renamed} is called {new_name}"),
         format!("{leaver} is disabled, and not deleted"),
     ])
