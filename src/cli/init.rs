@@ -11,7 +11,7 @@ use super::args;
 use super::exit::Exit;
 use super::load::Usage;
 use super::output::{Output, is_standard_output};
-use crate::config::preset;
+use crate::config::{self, Answer, preset};
 use crate::engine::model::nearest;
 
 /// The preset of a target that nobody named.
@@ -27,7 +27,7 @@ pub(super) fn init(output: Output, mut answers: args::Init) -> anyhow::Result<Ex
         return Err(Usage(exists(&answers.output)).into());
     }
     if io::stdin().is_terminal() {
-        ask_for_the_rest(output, &mut answers)?;
+        ask_at_terminal(output, &mut answers)?;
     }
     let text = render(&answers);
     let mut out = output.results();
@@ -96,62 +96,98 @@ fn check_preset(name: &str) -> Result<(), Usage> {
     Err(Usage(format!("there is no preset \"{name}\"; {hint}")))
 }
 
-fn ask_for_the_rest(output: Output, answers: &mut args::Init) -> anyhow::Result<()> {
+/// What asks: a question gives a line, or nothing where input has ended.
+struct Dialog<'a> {
+    say: &'a mut dyn FnMut(&str),
+    ask: &'a mut dyn FnMut(&str) -> anyhow::Result<Option<String>>,
+}
+
+impl Dialog<'_> {
+    /// Asks until the answer is right; `None` when it is empty and there is no default, or when input
+    /// has ended.
+    fn ask(
+        &mut self,
+        question: &str,
+        default: Option<&str>,
+        fault: &dyn Fn(&str) -> Option<String>,
+    ) -> anyhow::Result<Option<String>> {
+        let default_text = default.map_or_else(String::new, |default| format!(" [{default}]"));
+        loop {
+            let line = (self.ask)(&format!("{question}{default_text}: "))?;
+            let Some(answer) = line
+                .as_deref()
+                .map(str::trim)
+                .filter(|text| !text.is_empty())
+            else {
+                return Ok(default.map(str::to_owned));
+            };
+            match fault(answer) {
+                Some(fault) => (self.say)(&format!("  {fault}")),
+                None => return Ok(Some(answer.to_owned())),
+            }
+        }
+    }
+}
+
+fn ask_at_terminal(output: Output, answers: &mut args::Init) -> anyhow::Result<()> {
+    let mut dialog = Dialog {
+        say: &mut |text| output.message(text),
+        ask: &mut |question| {
+            output.prompt(question);
+            let mut line = String::new();
+            let read = io::stdin().lock().read_line(&mut line);
+            let length = read.context("could not read the answer")?;
+            Ok((length > 0).then_some(line))
+        },
+    };
+    ask_for_the_rest(&mut dialog, answers)
+}
+
+fn ask_for_the_rest(dialog: &mut Dialog<'_>, answers: &mut args::Init) -> anyhow::Result<()> {
     if answers.preset.is_none() {
-        output.message("Kinds of target:");
+        (dialog.say)("Kinds of target:");
         for name in preset::names() {
             let title = preset::title(name).unwrap_or_default();
-            output.message(&format!("  {name:15} {title}"));
+            (dialog.say)(&format!("  {name:15} {title}"));
         }
-        answers.preset = loop {
-            let answer = ask(output, "Preset", Some(DEFAULT_PRESET))?;
-            match answer.as_deref().map(check_preset) {
-                Some(Err(error)) => output.message(&error.to_string()),
-                Some(Ok(())) | None => break answer,
-            }
-        };
+        let unknown = |name: &str| check_preset(name).err().map(|error| error.to_string());
+        answers.preset = dialog.ask("Preset", Some(DEFAULT_PRESET), &unknown)?;
     }
+    let preset = answers.preset.clone().unwrap_or_default();
     if answers.name.is_none() {
-        let name = answers.preset.clone();
-        answers.name = ask(output, "Name of the job", name.as_deref())?;
+        let fault = |name: &str| config::fault(Answer::JobName, name);
+        answers.name = dialog.ask("Name of the job", Some(&preset), &fault)?;
     }
-    for (question, answer) in [
-        ("Directory (tenant) id", &mut answers.tenant_id),
+    let has_address = preset::address(&preset).is_some();
+    for (question, kind, answer) in [
+        (
+            "Directory (tenant) id",
+            Answer::Tenant,
+            &mut answers.tenant_id,
+        ),
         (
             "Application (client) id of entrain itself",
+            Answer::Id,
             &mut answers.client_id,
         ),
         (
             "Application id of the enterprise application",
+            Answer::Id,
             &mut answers.app_id,
         ),
         (
             "Address of the target's SCIM service",
+            Answer::Address,
             &mut answers.base_url,
         ),
     ] {
-        if answer.is_none() {
-            *answer = ask(output, &format!("{question} (empty: later)"), None)?;
+        if answer.is_some() || (kind == Answer::Address && has_address) {
+            continue;
         }
+        let fault = |text: &str| config::fault(kind, text);
+        *answer = dialog.ask(&format!("{question} (empty: later)"), None, &fault)?;
     }
     Ok(())
-}
-
-/// One answer; `None` when it is empty and there is no default, or when input has ended.
-fn ask(output: Output, question: &str, default: Option<&str>) -> anyhow::Result<Option<String>> {
-    let default_text = default.map_or_else(String::new, |default| format!(" [{default}]"));
-    output.prompt(&format!("{question}{default_text}: "));
-    let mut line = String::new();
-    io::stdin()
-        .lock()
-        .read_line(&mut line)
-        .context("could not read the answer")?;
-    let answer = line.trim();
-    Ok(if answer.is_empty() {
-        default.map(str::to_owned)
-    } else {
-        Some(answer.to_owned())
-    })
 }
 
 fn render(answers: &args::Init) -> String {
@@ -183,12 +219,20 @@ fn render(answers: &args::Init) -> String {
         Some(app_id) => format!("application = {{ app_id = {} }}", quoted(app_id)),
         None => "# application = { app_id = \"00000000-0000-0000-0000-000000000000\" }".to_owned(),
     };
-    let base_url = line(
-        "base_url",
-        base_url.as_deref(),
-        "https://example.com/scim/v2",
-        "from the target's administration pages",
-    );
+    let base_url = match preset::address(preset) {
+        Some(address) => line(
+            "base_url",
+            base_url.as_deref(),
+            &address,
+            "the preset's: the same for everybody",
+        ),
+        None => line(
+            "base_url",
+            base_url.as_deref(),
+            "https://example.com/scim/v2",
+            "from the target's administration pages",
+        ),
+    };
     let variable = quoted(&token_variable(name));
     let (name, preset) = (quoted(name), quoted(preset));
     format!(
@@ -211,8 +255,8 @@ client_secret = {{ env = "ENTRAIN_CLIENT_SECRET" }}
 [schedule]
 interval = "40m"                      # from the start of one cycle to the start of the next
 # cron = "0 0 * * * *"                # instead: second minute hour day month weekday
-# timezone = "Europe/Berlin"          # of cron
-# jitter = "2m"
+# timezone = "UTC"                    # of cron
+# jitter = "0s"                       # each start is delayed by a random time up to this
 
 [[jobs]]
 name = {name}
@@ -224,15 +268,15 @@ preset = {preset}{title}
 [jobs.target]
 {base_url}
 token = {{ env = {variable} }}
-# concurrency = 4                     # writes in flight at once
-# requests_per_second = 10.0
-# timeout = "30s"
+# concurrency = 8                     # requests at the same time
+# requests_per_second = 25            # an example; no limit when absent
+# timeout = "60s"                     # of one request
 
 [jobs.scope]
 mode = "assigned"                     # assigned | all | groups
-# nested_groups = true                # members of members too
+# nested_groups = false               # true: members of members too
 # groups = ["Sales"]                  # for mode = "groups": by id or display name, without assignments
-# exclude = ["breakglass@example.com"]
+# exclude = []                        # ids or principal names that are never provisioned
 
 [jobs.users]
 # actions = ["create", "update", "delete"]
@@ -247,8 +291,9 @@ mode = "assigned"                     # assigned | all | groups
 # enabled = true                      # same keys as jobs.users
 
 [jobs.safety]
-# max_deletions = 500                 # disables and deletes in 24 hours, of users and of groups apart, above which
-                                      # they are held back; or "10%"; default: the smaller of 500 and 10%, at least 5
+# max_deletions = "10%"               # disables and deletes in 24 hours, of users and of groups apart, above which
+                                      # they are held; or a number; default: the smaller of 500 and 10%, at least 5
+# max_membership_removals = "20%"     # the same for members taken out of groups; default: 20%, at least 50
 "#
     )
 }
@@ -288,8 +333,6 @@ fn token_variable(job: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config;
-
     fn answers(folder: &Path) -> args::Init {
         args::Init {
             output: folder.join("entrain.toml"),
@@ -318,6 +361,127 @@ mod tests {
             assert_eq!(loaded.config.jobs[0].rules.name.as_str(), preset);
             assert!(loaded.config.jobs[0].enabled);
         }
+    }
+
+    /// A value that is commented out is the default; what has none is marked as an example or an
+    /// alternative.
+    #[test]
+    fn commented_values_are_the_defaults() {
+        let folder = tempfile::tempdir().unwrap();
+        let answers = answers(folder.path());
+        let text = render(&answers);
+        let load = |text: &str| {
+            std::fs::write(&answers.output, text).unwrap();
+            config::load(&answers.output).map(|loaded| format!("{:?}", loaded.config))
+        };
+        let before = load(&text).unwrap();
+        let mut tried = 0;
+        for line in text.lines() {
+            let Some(plain) = line.strip_prefix("# ") else {
+                continue;
+            };
+            let is_key = plain
+                .split_once(" = ")
+                .is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+            let has_no_default = [
+                "cron = ",
+                "requests_per_second",
+                "groups = ",
+                "filters",
+                "target =",
+                "source =",
+                "enabled",
+                "max_",
+                "timezone",
+            ];
+            if !is_key || has_no_default.iter().any(|key| plain.starts_with(key)) {
+                continue;
+            }
+            tried += 1;
+            let after = load(&text.replace(line, plain));
+            assert_eq!(after.as_ref(), Ok(&before), "{plain}");
+        }
+        assert!(tried >= 7, "{tried}");
+    }
+
+    /// Answers the questions in order; gives what was asked and said.
+    fn dialog(lines: &[&str]) -> (args::Init, Vec<String>) {
+        let told = std::cell::RefCell::new(Vec::new());
+        let mut lines = lines.iter();
+        let mut answers = args::Init::default();
+        let mut dialog = Dialog {
+            say: &mut |text| told.borrow_mut().push(text.to_owned()),
+            ask: &mut |question| {
+                told.borrow_mut().push(question.to_owned());
+                Ok(lines.next().map(|line| format!("{line}\n")))
+            },
+        };
+        ask_for_the_rest(&mut dialog, &mut answers).unwrap();
+        (answers, told.into_inner())
+    }
+
+    #[test]
+    fn answers_are_checked_as_they_are_given() {
+        let id = "11111111-2222-3333-4444-555555555555";
+        let (answers, told) = dialog(&[
+            "wiser",
+            "generic",
+            "my job",
+            "acme",
+            "contoso",
+            id,
+            "s3cret~value",
+            id,
+            "",
+            "acme.example",
+            "https://acme.example/scim/Users",
+            "https://acme.example/scim",
+        ]);
+        let told = told.join("\n");
+        for fault in [
+            "there is no preset \"wiser\"; did you mean \"wizer\"?",
+            "\"my job\" cannot be typed as a job's name",
+            "this is neither an id nor a domain name",
+            "this is not an id of the form",
+            "this is not an address",
+            "the address is that of one list",
+        ] {
+            assert!(told.contains(fault), "{fault}\n{told}");
+        }
+        assert!(!told.contains("s3cret"), "{told}");
+        assert_eq!(answers.name.as_deref(), Some("acme"));
+        assert_eq!(answers.tenant_id.as_deref(), Some(id));
+        assert_eq!(answers.app_id, None);
+        assert_eq!(
+            answers.base_url.as_deref(),
+            Some("https://acme.example/scim")
+        );
+    }
+
+    #[test]
+    fn a_target_with_one_public_address_is_not_asked_for() {
+        let (mut answers, told) = dialog(&["wizer"]);
+        assert!(
+            !told.iter().any(|line| line.contains("Address")),
+            "{told:#?}"
+        );
+        let id = "11111111-2222-3333-4444-555555555555";
+        for one in [
+            &mut answers.tenant_id,
+            &mut answers.client_id,
+            &mut answers.app_id,
+        ] {
+            *one = Some(id.to_owned());
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("entrain.toml");
+        std::fs::write(&file, render(&answers)).unwrap();
+        let loaded = config::load(&file).unwrap();
+        let target = &loaded.config.jobs[0].target;
+        assert_eq!(
+            target.base_url,
+            "https://api.wizer-training.com/api/v1/scim/v2"
+        );
     }
 
     #[test]

@@ -32,8 +32,13 @@ pub(crate) fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 /// The text of a file; the same holds.
 pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
     let bytes = read_file(path, most)?;
-    let not_text = |_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8");
-    String::from_utf8(bytes).map_err(not_text)
+    // As Windows PowerShell's > and Out-File write text.
+    let words = if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        "it is UTF-16 and begins with a byte order mark; save it as UTF-8 without one"
+    } else {
+        "it is not UTF-8"
+    };
+    String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, words))
 }
 
 /// Everything there is to read, unless it is more than `most` bytes.

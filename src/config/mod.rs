@@ -33,7 +33,8 @@ pub(crate) use knobs::{
     ContentType, Form, KNOBS, Knobs, MemberRemove, Schema, Update, UpdateGroups,
 };
 pub(crate) use problem::{Problem, Problems};
-pub(crate) use secret::{SecretError, environment, read_file as read_secret_file};
+pub(crate) use resolve::{Answer, fault};
+pub(crate) use secret::{SecretError, environment, read_file as read_secret_file, with_scheme};
 pub(crate) use select::{calls_default_domain, custom_security_attributes, select};
 pub(crate) use settings::{
     Application, Certificate, Config, Credential, DialectSettings, Filterable, Identity, Job,

@@ -50,6 +50,12 @@ pub(crate) fn title(name: &str) -> Option<String> {
     Some(preset.title?.value)
 }
 
+/// The address of a target that is the same for everybody.
+pub(crate) fn address(name: &str) -> Option<String> {
+    let preset = read(Path::new(name), text(name)?, &mut Log::default())?;
+    Some(preset.target.base_url?.value)
+}
+
 /// What a preset that is compiled in does, in short.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outline {

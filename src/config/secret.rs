@@ -2,6 +2,7 @@
 //! content.
 
 use std::error::Error as _;
+use std::fmt;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -27,10 +28,41 @@ pub(crate) enum SecretError {
     #[error("the file {} is empty", .0.display())]
     FileEmpty(PathBuf),
     #[error(
+        "{0} begins with a byte order mark, which belongs to no secret: save it as UTF-8 without one"
+    )]
+    ByteOrderMark(String),
+    #[error("the token in {0} is in quotation marks, which do not belong to it: remove them")]
+    Quoted(String),
+    #[error(
         "the credential {0} is not available, because CREDENTIALS_DIRECTORY is not set: the program \
          was not started by a systemd unit with LoadCredential="
     )]
     NoCredentialsDirectory(String),
+}
+
+/// The token of a target, without what other programs want in front of it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct BearerToken {
+    pub(crate) token: String,
+    /// "Bearer " stood in front of it.
+    pub(crate) had_scheme: bool,
+}
+
+/// What a secret is for; a token has a known form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Token,
+    Other,
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "the environment variable {name}"),
+            Self::File(path) => write!(f, "the file {}", path.display()),
+            Self::Credential(name) => write!(f, "the credential {name}"),
+        }
+    }
 }
 
 impl Secret {
@@ -59,7 +91,36 @@ impl Secret {
         self.read_with(&variable)
     }
 
+    /// The token of a target. "Bearer ", as documentation often shows it, is not part of it; what is
+    /// never part of one is an error, because the target would only answer 401.
+    pub(crate) fn read_token(&self) -> Result<BearerToken, SecretError> {
+        let text = self.read()?;
+        let text = text.trim();
+        let scheme = text.get(..SCHEME.len());
+        let had_scheme = scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME));
+        let token = if had_scheme {
+            text[SCHEME.len()..].trim_start()
+        } else {
+            text
+        };
+        if token.starts_with(QUOTES) || token.ends_with(QUOTES) {
+            return Err(SecretError::Quoted(self.to_string()));
+        }
+        Ok(BearerToken {
+            token: token.to_owned(),
+            had_scheme,
+        })
+    }
+
     fn read_with(&self, variable: &dyn Fn(&str) -> Variable) -> Result<String, SecretError> {
+        let text = self.read_as_it_is(variable)?;
+        if text.starts_with('\u{feff}') {
+            return Err(SecretError::ByteOrderMark(self.to_string()));
+        }
+        Ok(text)
+    }
+
+    fn read_as_it_is(&self, variable: &dyn Fn(&str) -> Variable) -> Result<String, SecretError> {
         match self {
             Self::Env(name) => match variable(name) {
                 Ok(value) => match trimmed(&value) {
@@ -80,7 +141,7 @@ impl Secret {
 
     /// What is wrong with the file of the secret, before the secret is needed, and what to do about it.
     /// A pipe is not looked into: what is read from it is gone.
-    pub(crate) fn file_fault(&self) -> Option<(String, String)> {
+    pub(super) fn file_fault(&self, purpose: Purpose) -> Option<(String, String)> {
         let Self::File(path) = self else { return None };
         if let Ok(metadata) = fs::metadata(path) {
             if is_readable_by_others(&metadata) {
@@ -94,7 +155,20 @@ impl Secret {
                 return None;
             }
         }
-        let error = self.read().err()?;
+        let read = match purpose {
+            Purpose::Token => self.read_token().map(|read| read.had_scheme),
+            Purpose::Other => self.read().map(|_| false),
+        };
+        let error = match read {
+            Ok(false) => return None,
+            Ok(true) => {
+                return Some((
+                    with_scheme(&path.display()),
+                    "remove it from the file".to_owned(),
+                ));
+            }
+            Err(error) => error,
+        };
         let mut message = error.to_string();
         if let Some(cause) = error.source() {
             message = format!("{message}: {cause}");
@@ -105,6 +179,19 @@ impl Secret {
         ))
     }
 }
+
+/// What is remarked where "Bearer " stands in front of a token.
+pub(crate) fn with_scheme(place: &dyn fmt::Display) -> String {
+    format!(
+        "the token in {place} begins with \"Bearer \", which is left out: entrain adds it itself"
+    )
+}
+
+/// In front of a token in the header of a request (RFC 6750).
+const SCHEME: &str = "Bearer ";
+
+/// None of them can stand in a token.
+const QUOTES: [char; 6] = ['"', '\'', '`', '\u{201c}', '\u{201d}', '\u{201e}'];
 
 fn credential_path(
     name: &str,
@@ -208,7 +295,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         let secret = Secret::File(path.clone());
-        let fault = || secret.file_fault().map(|(message, _)| message);
+        let fault = || {
+            secret
+                .file_fault(Purpose::Token)
+                .map(|(message, _)| message)
+        };
         let name = path.display();
         let missing = fault().unwrap();
         assert!(
@@ -228,6 +319,9 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(&path, "x").unwrap();
         assert_eq!(fault(), None);
-        assert_eq!(Secret::File("/dev/null".into()).file_fault(), None);
+        assert_eq!(
+            Secret::File("/dev/null".into()).file_fault(Purpose::Other),
+            None
+        );
     }
 }

@@ -496,10 +496,7 @@ impl Agent {
         let name = &configured.rules.name;
         let Adapted { job, remarks } = capabilities::adapted(&self.store, configured)?;
         self.store.note_fingerprint(name, &job.fingerprint)?;
-        let token = job.target.token.read().map_err(|source| Error::Secret {
-            key: "target.token",
-            source,
-        })?;
+        let token = read_token(&job)?;
         let settings = TargetSettings {
             address: job.target.base_url.clone(),
             credential: self.key.digest("credential", &token),
@@ -573,10 +570,7 @@ impl Agent {
     }
 
     fn reader(&self, job: &config::Job) -> Result<scim::Reader, Error> {
-        let token = job.target.token.read().map_err(|source| Error::Secret {
-            key: "target.token",
-            source,
-        })?;
+        let token = read_token(job)?;
         self.reader_with(job, token)
     }
 
@@ -589,6 +583,22 @@ impl Agent {
     pub(crate) async fn test(&self, job: &config::Job) -> (Vec<Check>, Vec<Failed>) {
         check::test(self, job).await
     }
+}
+
+fn read_token(job: &config::Job) -> Result<String, Error> {
+    let read = job
+        .target
+        .token
+        .read_token()
+        .map_err(|source| Error::Secret {
+            key: "target.token",
+            source,
+        })?;
+    if read.had_scheme {
+        let words = config::with_scheme(&job.target.token);
+        tracing::warn!(job = %job.rules.name, "{words}");
+    }
+    Ok(read.token)
 }
 
 /// A plan in the ledger, judged.

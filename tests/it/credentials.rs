@@ -373,3 +373,51 @@ async fn another_library_accepts_what_is_signed() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_belong_to_a_token_is_named() {
+    let rig = Rig::start(Size::new(20, 3, 40)).await;
+    let token = rig.sandbox.scim_token();
+    let write = |text: &[u8]| fs::write(rig.path("token"), text).unwrap();
+
+    write(format!("bearer {token}\n").as_bytes());
+    let check = rig.run(&["check"]).await.expect(0);
+    assert!(
+        check.out.contains("begins with \"Bearer \""),
+        "{}",
+        check.out
+    );
+    let sync = rig.run(&["sync"]).await.expect(0);
+    assert!(sync.err.contains("begins with \"Bearer \""), "{}", sync.err);
+
+    let utf16: Vec<u8> = format!("\u{feff}{token}")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for (text, words) in [
+        (format!("\"{token}\"").into_bytes(), "in quotation marks"),
+        (format!("'{token}'\n").into_bytes(), "in quotation marks"),
+        (
+            format!("Bearer \"{token}\"").into_bytes(),
+            "in quotation marks",
+        ),
+        (format!("\u{feff}{token}").into_bytes(), "byte order mark"),
+        (utf16, "it is UTF-16 and begins with a byte order mark"),
+    ] {
+        write(&text);
+        let check = rig.run(&["check"]).await.expect(0);
+        assert!(check.out.contains(words), "{}", check.out);
+        let before = rig.sandbox.target.traffic().exchanges().len();
+        let sync = rig.run(&["sync"]).await.expect(1);
+        assert!(
+            sync.err.contains(words) && !sync.err.contains("401"),
+            "{}",
+            sync.err
+        );
+        assert_eq!(rig.sandbox.target.traffic().exchanges().len(), before);
+        let test = rig.run(&["test"]).await.expect(1);
+        assert!(test.out.contains(words), "{}", test.out);
+        let whole = format!("{check:?}{sync:?}{test:?}");
+        assert!(!whole.contains(&token), "{whole}");
+    }
+}

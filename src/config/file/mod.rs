@@ -123,6 +123,10 @@ pub(super) enum Application {
 
 #[derive(Debug)]
 pub(super) struct Target {
+    pub(super) place: Place,
+    /// There is no such section, which has been told.
+    pub(super) is_missing: bool,
+    /// In a preset: where the address is the same for everybody.
     pub(super) base_url: Option<Typed<String>>,
     pub(super) token: Option<Typed<Secret>>,
     pub(super) concurrency: Option<Typed<i64>>,

@@ -77,9 +77,15 @@ impl Job {
                 "add a section [jobs.target] with base_url and token",
             ));
         }
-        let required = target.is_some();
+        let is_missing = target.is_none();
         let target = target.unwrap_or_else(|| table.table_or_empty("target", &mut Log::default()));
         target.check_keys(&TARGET, SECTIONS, log);
+        if !is_missing && !target.has("token") && !target.has("oauth") {
+            log.problem(target.place.name("token").problem(
+                "missing",
+                "add token = { env = \"NAME\" } (Entra calls it Secret Token)",
+            ));
+        }
         Self {
             name: table.required_text(
                 "name",
@@ -89,7 +95,7 @@ impl Job {
             enabled: table.boolean("enabled", log),
             preset: table.text("preset", log),
             application: Application::read(table, log),
-            target: Target::read(&target, required, log),
+            target: Target::read(&target, is_missing, log),
             scope: Scope::read(table, &SCOPE, SECTIONS, log),
             users: Rules::read(table, "users", &USERS, SECTIONS, log),
             groups: Rules::read(table, "groups", &GROUPS, SECTIONS, log),
@@ -168,20 +174,10 @@ impl Application {
 }
 
 impl Target {
-    fn read(table: &Table, required: bool, log: &mut Log) -> Self {
-        if required && !table.has("base_url") {
-            log.problem(table.place.name("base_url").problem(
-                "missing",
-                "add base_url = \"https://…\", the target's SCIM address (Entra calls it Tenant URL)",
-            ));
-        }
-        if required && !table.has("token") && !table.has("oauth") {
-            log.problem(table.place.name("token").problem(
-                "missing",
-                "add token = { env = \"NAME\" } (Entra calls it Secret Token)",
-            ));
-        }
+    fn read(table: &Table, is_missing: bool, log: &mut Log) -> Self {
         Self {
+            place: table.place.clone(),
+            is_missing,
             base_url: table.text("base_url", log),
             token: table.secret("token", log),
             concurrency: table.integer("concurrency", 1, log),
@@ -420,7 +416,7 @@ impl Preset {
         target.check_keys(&PRESET_TARGET, PRESET_SECTIONS, log);
         Self {
             title: top.text("title", log),
-            target: Target::read(&target, false, log),
+            target: Target::read(&target, true, log),
             scope: Scope::read(&top, &PRESET_SCOPE, PRESET_SECTIONS, log),
             users: Rules::read(&top, "users", &PRESET_USERS, PRESET_SECTIONS, log),
             groups: Rules::read(&top, "groups", &PRESET_GROUPS, PRESET_SECTIONS, log),

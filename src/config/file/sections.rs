@@ -185,6 +185,7 @@ pub(super) const PRESET_TOP: Section =
 pub(super) const PRESET_TARGET: Section = section(
     "target",
     &[
+        "base_url",
         "concurrency",
         "requests_per_second",
         "filterable",

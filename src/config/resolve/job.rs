@@ -23,15 +23,7 @@ pub(super) fn check_names(jobs: &[file::Job], log: &mut Log) {
     let names: Vec<_> = jobs.iter().filter_map(|job| job.name.as_ref()).collect();
     for (index, name) in names.iter().enumerate() {
         let text = &name.value;
-        let is_plain = text
-            .chars()
-            .all(|c| c.is_alphanumeric() || "-_.".contains(c));
-        if !is_plain || text.starts_with('-') || text.chars().count() > NAME_LENGTH {
-            log.problem(name.place.problem(
-                format!("{text:?} cannot be typed as a job's name"),
-                format!("use at most {NAME_LENGTH} letters, digits, hyphens, dots and underscores"),
-            ));
-        }
+        check_name(name, log);
         let first = names[..index]
             .iter()
             .find(|first| first.value.to_lowercase() == text.to_lowercase());
@@ -41,6 +33,19 @@ pub(super) fn check_names(jobs: &[file::Job], log: &mut Log) {
                 "give each job a name of its own; upper and lower case do not count",
             ));
         }
+    }
+}
+
+pub(super) fn check_name(name: &Typed<String>, log: &mut Log) {
+    let text = &name.value;
+    let is_plain = text
+        .chars()
+        .all(|c| c.is_alphanumeric() || "-_.".contains(c));
+    if !is_plain || text.starts_with('-') || text.chars().count() > NAME_LENGTH {
+        log.problem(name.place.problem(
+            format!("{text:?} cannot be typed as a job's name"),
+            format!("use at most {NAME_LENGTH} letters, digits, hyphens, dots and underscores"),
+        ));
     }
 }
 

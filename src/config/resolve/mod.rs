@@ -12,15 +12,18 @@ mod source;
 mod target;
 
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 pub(super) use schedule::INTERVAL;
 pub(super) use target::{CONCURRENCY, MEMBER_CHUNK, TIMEOUT, VISIBILITY_DELAY};
 
+use super::document::{Document, Place};
 use super::duration;
 use super::file::File;
 use super::problem::Log;
 use super::reader::Typed;
+use super::secret::Purpose;
 use super::settings::{Config, Secret};
 
 const STATE_PATH: &str = "entrain.db";
@@ -71,6 +74,34 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
     })
 }
 
+/// What a person is asked for, to write a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    JobName,
+    Tenant,
+    Id,
+    Address,
+}
+
+/// What is wrong with an answer, by the rules of the configuration, and what to do about it.
+pub(crate) fn fault(answer: Answer, text: &str) -> Option<String> {
+    let document = Document::parse(Path::new(""), "").ok()?;
+    let typed = Typed {
+        value: text.to_owned(),
+        place: Place::root(Rc::new(document)),
+    };
+    let mut log = Log::default();
+    let log_of = &mut log;
+    match answer {
+        Answer::JobName => job::check_name(&typed, log_of),
+        Answer::Tenant => drop(source::tenant(&typed, log_of)),
+        Answer::Id => drop(guid(&typed, "copy it from the Entra admin center", log_of)),
+        Answer::Address => drop(target::scim_address(&typed, log_of)),
+    }
+    let problem = log.problems.first()?;
+    Some(format!("{}; {}", problem.message, problem.remedy))
+}
+
 fn guid(id: &Typed<String>, remedy: &str, log: &mut Log) -> Option<String> {
     if let Ok(guid) = uuid::Uuid::parse_str(id.value.trim()) {
         return Some(guid.to_string());
@@ -84,9 +115,18 @@ fn guid(id: &Typed<String>, remedy: &str, log: &mut Log) -> Option<String> {
 /// The secret with its path relative to the configuration, with a warning where its file is missing,
 /// empty or readable by others.
 fn secret(typed: Option<&Typed<Secret>>, folder: &Path, log: &mut Log) -> Option<Secret> {
+    secret_for(Purpose::Other, typed, folder, log)
+}
+
+fn secret_for(
+    purpose: Purpose,
+    typed: Option<&Typed<Secret>>,
+    folder: &Path,
+    log: &mut Log,
+) -> Option<Secret> {
     let Typed { value, place } = typed?;
     let secret = value.in_folder(folder);
-    if let Some((message, remedy)) = secret.file_fault() {
+    if let Some((message, remedy)) = secret.file_fault(purpose) {
         log.warning(place.problem(message, remedy));
     }
     Some(secret)

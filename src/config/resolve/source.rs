@@ -137,7 +137,7 @@ fn token_scope(typed: &Typed<String>, log: &mut Log) -> Option<String> {
     Some(scope.to_owned())
 }
 
-fn tenant(id: &Typed<String>, log: &mut Log) -> Option<String> {
+pub(super) fn tenant(id: &Typed<String>, log: &mut Log) -> Option<String> {
     let text = id.value.trim();
     if uuid::Uuid::parse_str(text).is_ok() {
         return Some(text.to_lowercase());

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::address::web_address;
-use super::{length, length_or_none, secret};
+use super::{length, length_or_none, secret_for};
 use crate::config::file;
 use crate::config::knobs::Knobs;
 use crate::config::mapping::choose;
 use crate::config::problem::Log;
 use crate::config::reader::Typed;
+use crate::config::secret::Purpose;
 use crate::config::settings::{DialectSettings, Filterable, Secret, Target};
 use crate::engine::model::TargetPath;
 
@@ -56,18 +57,14 @@ pub(super) fn resolve_target(
     folder: &Path,
     log: &mut Log,
 ) -> PartialTarget {
-    let base_url = own.base_url.as_ref().and_then(|typed| {
-        let url = web_address(typed, log)?;
-        let path = url.split('?').next().unwrap_or_default().to_lowercase();
-        if path.ends_with("/users") || path.ends_with("/groups") {
-            log.problem(typed.place.problem(
-                "the address is that of one list, not of the SCIM service",
-                "leave the last part out; entrain adds /Users and /Groups itself",
-            ));
-            return None;
-        }
-        Some(url)
-    });
+    let base_url = own.base_url.as_ref().or(preset.base_url.as_ref());
+    if base_url.is_none() && !own.is_missing {
+        log.problem(own.place.name("base_url").problem(
+            "missing",
+            "add base_url = \"https://…\", the target's SCIM address (Entra calls it Tenant URL)",
+        ));
+    }
+    let base_url = base_url.and_then(|typed| scim_address(typed, log));
     let timeout = match &own.timeout {
         Some(timeout) => length(timeout, log),
         None => Some(TIMEOUT),
@@ -117,7 +114,7 @@ pub(super) fn resolve_target(
     };
     PartialTarget {
         base_url,
-        token: secret(own.token.as_ref(), folder, log),
+        token: secret_for(Purpose::Token, own.token.as_ref(), folder, log),
         concurrency: number(&own.concurrency, &preset.concurrency, CONCURRENCY),
         requests_per_second: own
             .requests_per_second
@@ -153,6 +150,20 @@ fn resolve_knobs(typed: &file::Target, log: &mut Log) -> Knobs {
         }
     }
     knobs
+}
+
+/// The address of a SCIM service.
+pub(super) fn scim_address(typed: &Typed<String>, log: &mut Log) -> Option<String> {
+    let url = web_address(typed, log)?;
+    let path = url.split('?').next().unwrap_or_default().to_lowercase();
+    if path.ends_with("/users") || path.ends_with("/groups") {
+        log.problem(typed.place.problem(
+            "the address is that of one list, not of the SCIM service",
+            "leave the last part out; entrain adds /Users and /Groups itself",
+        ));
+        return None;
+    }
+    Some(url)
 }
 
 fn resolve_filterable(typed: &file::Filterable, log: &mut Log) -> Filterable {

@@ -21,10 +21,10 @@ entrain.toml:2: jobs[0].name: missing
     add name = "…", by which commands address the job
 entrain.toml:2: jobs[0].application: missing
     write application = { app_id = "…" }, or one of service_principal_id and display_name instead
-entrain.toml:3: jobs[0].target.base_url: missing
-    add base_url = "https://…", the target's SCIM address (Entra calls it Tenant URL)
 entrain.toml:3: jobs[0].target.token: missing
     add token = { env = "NAME" } (Entra calls it Secret Token)
+entrain.toml:3: jobs[0].target.base_url: missing
+    add base_url = "https://…", the target's SCIM address (Entra calls it Tenant URL)
 entrain.toml:4: jobs.b.target: missing
     add a section [jobs.target] with base_url and token
 entrain.toml:6: jobs.b.application: nothing says which application is meant

@@ -140,8 +140,8 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
                 escrow,
                 held,
                 paused,
-                approved,
-                rejected,
+                approved: _,
+                rejected: _,
             },
     } = status;
     let last = cycles.first();
@@ -158,6 +158,56 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
     } else if pending.total() > 0 {
         writeln!(out, "  {} to be evaluated.", capital(&count(*pending)))?;
     }
+    write_decisions(out, &name, &status.record, style)?;
+    let fail = style.mark(Mark::Fail);
+    let shown = if style.details {
+        escrow.len()
+    } else {
+        ESCROW_SHOWN
+    };
+    for Escrowed {
+        subject,
+        action,
+        first_failed,
+        last_failed: _,
+        attempts,
+        class: _,
+        http_status: _,
+        message,
+    } in escrow.iter().take(shown)
+    {
+        writeln!(
+            out,
+            "  {fail} {} {}: {} (failed in {} since {})",
+            clean(action),
+            subject_text(subject),
+            clean(message),
+            things(u64::from(*attempts), "cycle"),
+            first_failed.format("%Y-%m-%d %H:%M UTC")
+        )?;
+    }
+    let more = in_escrow
+        .total()
+        .saturating_sub(escrow.len().min(shown) as u64);
+    if more > 0 {
+        writeln!(out, "  and {} more in escrow", number(more))?;
+    }
+    Ok(())
+}
+
+/// What is held, and what a person decided.
+fn write_decisions(
+    out: &mut dyn Write,
+    name: &str,
+    record: &JobRecord,
+    style: Style,
+) -> io::Result<()> {
+    let JobRecord {
+        held,
+        approved,
+        rejected,
+        ..
+    } = record;
     let fail = style.mark(Mark::Fail);
     if let Some(held) = held {
         writeln!(
@@ -200,38 +250,6 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
             removal(one),
             clean(&one.cause)
         )?;
-    }
-    let shown = if style.details {
-        escrow.len()
-    } else {
-        ESCROW_SHOWN
-    };
-    for Escrowed {
-        subject,
-        action,
-        first_failed,
-        last_failed: _,
-        attempts,
-        class: _,
-        http_status: _,
-        message,
-    } in escrow.iter().take(shown)
-    {
-        writeln!(
-            out,
-            "  {fail} {} {}: {} (failed in {} since {})",
-            clean(action),
-            subject_text(subject),
-            clean(message),
-            things(u64::from(*attempts), "cycle"),
-            first_failed.format("%Y-%m-%d %H:%M UTC")
-        )?;
-    }
-    let more = in_escrow
-        .total()
-        .saturating_sub(escrow.len().min(shown) as u64);
-    if more > 0 {
-        writeln!(out, "  and {} more in escrow", number(more))?;
     }
     Ok(())
 }
