@@ -24,12 +24,13 @@ pub(super) fn write_skipped(
     writeln!(out, "\n{}", style.bold("Skipped"))?;
     let unassigned = if style.details { 0 } else { unassigned(view)? };
     let cut = unassigned > UNASSIGNED_NAMED;
-    view.rows.each(Part::Skipped, Order::Execution, &mut |row| match row {
-        PlanRow::Skipped(skipped) if !(cut && is_unassigned(skipped)) => {
-            write_one(out, skipped, view.rows, style)
-        }
-        PlanRow::Skipped(_) | PlanRow::Action(..) => Ok(()),
-    })?;
+    view.rows
+        .each(Part::Skipped, Order::Execution, &mut |row| match row {
+            PlanRow::Skipped(skipped) if !(cut && is_unassigned(skipped)) => {
+                write_one(out, skipped, view.rows, style)
+            }
+            PlanRow::Skipped(_) | PlanRow::Action(..) => Ok(()),
+        })?;
     if cut {
         writeln!(
             out,
@@ -61,14 +62,15 @@ fn unassigned(view: &PlanView<'_>) -> io::Result<u64> {
     let out_of_scope = view.totals.skipped.get(Why::OUT_OF_SCOPE).copied();
     let mut counted = 0;
     if out_of_scope.unwrap_or(0) > UNASSIGNED_NAMED {
-        view.rows.each(Part::Skipped, Order::Execution, &mut |row| {
-            if let PlanRow::Skipped(skipped) = row
-                && is_unassigned(skipped)
-            {
-                counted += 1;
-            }
-            Ok(())
-        })?;
+        view.rows
+            .each(Part::Skipped, Order::Execution, &mut |row| {
+                if let PlanRow::Skipped(skipped) = row
+                    && is_unassigned(skipped)
+                {
+                    counted += 1;
+                }
+                Ok(())
+            })?;
     }
     Ok(counted)
 }

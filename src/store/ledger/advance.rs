@@ -15,7 +15,7 @@ use super::super::state::State;
 use super::super::withheld;
 use super::super::{Error, Store};
 use super::rows::{Place, Queued, Row, RowId, take};
-use super::{NewRow, body, job_of, number_of_step, put_row, status};
+use super::{NewRow, body, job_of, number, number_of_step, put_row, status};
 use crate::engine::model::{Held, Key, References, TargetId, TargetPath};
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
 use crate::engine::plan::{Action, Change, Operation, Referenced, Step, Subject, attributes};
@@ -199,11 +199,11 @@ impl Batch<'_> {
             Operation::Disable { changes, .. } => {
                 self.merge(key, changes)?;
                 put_active(state, job, key, false)?;
-                self.use_approval(key, body::DISABLE)
+                self.use_approval(key, number::DISABLE)
             }
             Operation::HandOver(hand) => {
                 self.merge(key, &hand.disable)?;
-                self.use_approval(key, body::HAND_OVER)
+                self.use_approval(key, number::HAND_OVER)
             }
             Operation::Delete { .. } => {
                 forget_link(state, job, kind, key)?;
@@ -211,13 +211,13 @@ impl Batch<'_> {
                 // behind, and those who hold one are marked when the evaluation is finished.
                 forget_membership(state, &mut self.marks, job, key)?;
                 self.settle_all(key, status::DONE)?;
-                self.use_approval(key, body::DELETE)
+                self.use_approval(key, number::DELETE)
             }
             Operation::AddMembers { members } => put_members(state, job, key, resolved(members)),
             Operation::RemoveMembers { members, .. } => {
                 for member in members {
                     let member = Some(member.key);
-                    holds::carried_out(state, job, key, member, body::REMOVE_MEMBERS)?;
+                    holds::carried_out(state, job, key, member, number::REMOVE_MEMBERS)?;
                 }
                 remove_members(state, job, key, resolved(members))
             }
@@ -431,7 +431,7 @@ impl Batch<'_> {
                 key: action.subject.key,
                 step: number_of_step(step),
                 rank: i64::from(rank),
-                operation: body::number_of(&action.operation),
+                operation: number::number_of(&action.operation),
                 class,
                 weight: i64::try_from(weight).unwrap_or(i64::MAX),
                 target: action.target.as_ref(),

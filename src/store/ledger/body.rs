@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 use super::super::codec::{Packer, Unpacker};
 use super::super::state::State;
 use super::super::wire::unreadable;
+use super::number::{
+    ADD_MEMBERS, ADOPT, CREATE, DELETE, DISABLE, ENABLE, HAND_OVER, REMOVE_MEMBERS, SET_REFERENCE,
+    SKIPPED, UPDATE,
+};
 use crate::engine::filter::ClauseFailure;
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{
@@ -15,55 +19,6 @@ use crate::engine::plan::{
     Change, ElementChange, HandOver, Operation, Pointer, Proof, Referenced, RemovalClass, Subject,
     Verb, Why, WhyOut, WhyRemoved, WriteMode,
 };
-
-/// Operations and skips by their number in the column `operation`.
-pub(super) const CREATE: i64 = 0;
-const ADOPT: i64 = 1;
-const UPDATE: i64 = 2;
-const ENABLE: i64 = 3;
-pub(super) const DISABLE: i64 = 4;
-pub(super) const DELETE: i64 = 5;
-const ADD_MEMBERS: i64 = 6;
-pub(super) const REMOVE_MEMBERS: i64 = 7;
-const SET_REFERENCE: i64 = 8;
-pub(super) const HAND_OVER: i64 = 9;
-/// An object that never became an action; on record because that is a failure.
-pub(super) const PLAN: i64 = 99;
-/// A cycle that failed; on record although it is about no object.
-pub(super) const CYCLE: i64 = 98;
-/// The first of the reasons to skip an object.
-pub(super) const SKIPPED: i64 = 100;
-
-pub(super) fn number_of(operation: &Operation) -> i64 {
-    match operation {
-        Operation::Create { .. } => CREATE,
-        Operation::Adopt { .. } => ADOPT,
-        Operation::Update { .. } => UPDATE,
-        Operation::Enable { .. } => ENABLE,
-        Operation::Disable { .. } => DISABLE,
-        Operation::Delete { .. } => DELETE,
-        Operation::AddMembers { .. } => ADD_MEMBERS,
-        Operation::RemoveMembers { .. } => REMOVE_MEMBERS,
-        Operation::SetReference { .. } => SET_REFERENCE,
-        Operation::HandOver(_) => HAND_OVER,
-    }
-}
-
-/// The number of an operation's name, or of no operation.
-pub(super) fn number_of_name(name: &str) -> i64 {
-    if name == crate::store::CYCLE {
-        return CYCLE;
-    }
-    let place = Operation::NAMES.iter().position(|known| *known == name);
-    place
-        .and_then(|place| i64::try_from(place).ok())
-        .unwrap_or(PLAN)
-}
-
-/// The operation's name; `None` for what is no operation.
-pub(super) fn name_of(number: i64) -> Option<&'static str> {
-    Operation::NAMES.get(usize::try_from(number).ok()?).copied()
-}
 
 pub(super) fn pack_operation(state: &State, operation: &Operation) -> rusqlite::Result<Vec<u8>> {
     let mut writer = Writer {

@@ -12,7 +12,7 @@ use super::super::state::State;
 use super::super::wire::{Column, unreadable};
 use super::super::{Error, Store};
 use super::rows::{RowId, subject};
-use super::{NewRow, body, job_of, operation_name, put_row, status};
+use super::{NewRow, body, job_of, number, operation_name, put_row, status};
 use crate::engine::model::{JobName, Key, ObjectKind, SourceId, TargetId, TargetPath, Value};
 use crate::engine::plan::{Operation, Referenced};
 use crate::engine::record::{LogEntry, LogStatus, LoggedChange, Reason};
@@ -123,7 +123,7 @@ impl Store {
              ORDER BY a.id DESC LIMIT :limit"
         );
         let (guests, guests_end) = object.as_deref().and_then(guest_names).unzip();
-        let action = action.as_deref().map(body::number_of_name);
+        let action = action.as_deref().map(number::number_of_name);
         let (one, other) = status.map(states).unzip();
         let mut entries = self.read("read the provisioning log", |state| {
             state
@@ -225,7 +225,7 @@ pub(in crate::store) fn log_failed_cycle(
         key: Key::new(0),
         step: 0,
         rank: 0,
-        operation: body::CYCLE,
+        operation: number::CYCLE,
         class: None,
         weight: 0,
         target: None,
@@ -253,7 +253,7 @@ fn entry(state: &State, row: &Row<'_>) -> rusqlite::Result<LogEntry> {
     let (action, changes, reason) = if status == LogStatus::Skipped {
         let why = body::unpack_why(state, number, row.get_ref(11)?.as_blob()?)?;
         ("skip", Vec::new(), Some(Reason::Skipped(why)))
-    } else if body::name_of(number).is_some() {
+    } else if number::name_of(number).is_some() {
         let operation = body::unpack_operation(state, number, row.get_ref(11)?.as_blob()?)?;
         let changes = changes(state, &operation)?;
         let why = match operation {
@@ -272,7 +272,7 @@ fn entry(state: &State, row: &Row<'_>) -> rusqlite::Result<LogEntry> {
         cycle: row.get(1)?,
         job: row.get(2)?,
         at: DateTime::from_timestamp_millis(at).ok_or_else(|| unreadable("time"))?,
-        subject: if number == body::CYCLE {
+        subject: if number == number::CYCLE {
             None
         } else {
             Some(subject(row, 4)?)

@@ -13,6 +13,7 @@ mod advance;
 mod body;
 mod judge;
 mod log;
+mod number;
 mod retention;
 mod rows;
 mod values;
@@ -53,9 +54,9 @@ pub(super) mod status {
 /// What an operation is called, by its number.
 pub(super) fn operation_name(number: i64) -> &'static str {
     match number {
-        body::PLAN => super::PLAN,
-        body::CYCLE => super::CYCLE,
-        number => body::name_of(number).unwrap_or("unknown"),
+        number::PLAN => super::PLAN,
+        number::CYCLE => super::CYCLE,
+        number => number::name_of(number).unwrap_or("unknown"),
     }
 }
 
@@ -156,7 +157,7 @@ impl Store {
             let mut rows = planned.query(params![cycle])?;
             while let Some(row) = rows.next()? {
                 let weight: u64 = row.get::<_, i64>(2)?.unsigned_abs();
-                if let Some(name) = body::name_of(row.get(0)?) {
+                if let Some(name) = number::name_of(row.get(0)?) {
                     *totals.planned.entry(name).or_default() += weight;
                 }
                 add_removals(&mut totals, row.get(1)?, weight);
@@ -368,7 +369,7 @@ fn insert(state: &State, job: i64, cycle: i64, draft: &Draft) -> rusqlite::Resul
         class,
     } = draft;
     let key = action.subject.key;
-    let operation = body::number_of(&action.operation);
+    let operation = number::number_of(&action.operation);
     let class = class.map(number_of_class);
     put_row(
         state,

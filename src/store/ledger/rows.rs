@@ -8,8 +8,8 @@ use rusqlite::{Row as SqlRow, params};
 use super::super::state::{State, array, first_link};
 use super::super::wire::unreadable;
 use super::super::{Error, Store};
-use super::body;
 use super::step_of;
+use super::{body, number};
 use crate::engine::model::{JobName, Key, TargetId};
 use crate::engine::plan::{Action, Operation, Skipped, Step, Subject};
 
@@ -389,7 +389,7 @@ pub(super) fn reason(number: i64) -> (&'static str, bool) {
         ("old-address", true),
         ("never-disable", false),
     ];
-    usize::try_from(number - body::SKIPPED)
+    usize::try_from(number - number::SKIPPED)
         .ok()
         .and_then(|place| words.get(place).copied())
         .unwrap_or(("unknown", false))
