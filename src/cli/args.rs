@@ -357,7 +357,7 @@ pub(super) struct Only {
     #[arg(long, value_name = "ID")]
     user: Option<String>,
 
-    /// Only this group: object id or display name
+    /// Only this group and its members: object id or display name
     #[arg(long, value_name = "ID")]
     group: Option<String>,
 }
@@ -687,7 +687,7 @@ impl Only {
             initial,
             only: user.or(group).map(|one| cycle::Only {
                 objects: vec![one],
-                with_members: false,
+                with_members: true,
             }),
             ..Options::default()
         }

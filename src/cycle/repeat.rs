@@ -260,12 +260,19 @@ impl Applier<'_> {
         gone::look(self.context, missing, &keys).await
     }
 
+    /// Whether the object was named itself, and does not only come with a group.
+    fn is_asked_for(&self, action: &Action) -> bool {
+        let only = self.context.options.only.as_ref();
+        only.is_some_and(|only| {
+            let mut kinds = only.objects.iter().map(|(kind, _)| *kind);
+            kinds.any(|kind| kind.is_none_or(|kind| kind == action.subject.kind))
+        })
+    }
+
     /// Whether an object that is gone may be matched anew, and created. The more objects are gone the more
     /// likely it is that they are not: only a few a day are created again, and one that is asked for.
     pub(super) async fn may_make_anew(&self, action: &Action) -> bool {
-        if matches!(action.operation, Operation::Delete { .. })
-            || self.context.options.only.is_some()
-        {
+        if matches!(action.operation, Operation::Delete { .. }) || self.is_asked_for(action) {
             return true;
         }
         let mut left = self.gone.lock().await;

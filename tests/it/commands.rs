@@ -82,14 +82,17 @@ async fn one_person_or_one_group_alone() {
         .expect(0);
     assert_eq!(rig.sandbox.target.user_count(), users + 1);
     assert_eq!(rig.user("jane@contoso.com")["active"], true);
+    rig.joiner("no-fan");
     rig.run(&["sync", "--group", "Fans"]).await.expect(0);
-    assert_eq!(rig.sandbox.target.user_count(), users + 1);
+    // John comes with the group; who is not in it waits for the next cycle.
+    assert_eq!(rig.sandbox.target.user_count(), users + 2);
+    assert_eq!(rig.user("john@contoso.com")["active"], true);
     let fans = rig
         .sandbox
         .target
         .find_group_by("displayName", "Fans")
         .unwrap();
-    assert_eq!(fans["members"].as_array().unwrap().len(), 1);
+    assert_eq!(fans["members"].as_array().unwrap().len(), 2);
     let run = rig
         .run(&["sync", "--user", "nobody@contoso.com"])
         .await
