@@ -6,11 +6,19 @@ use std::path::Path;
 use super::exit::Exit;
 use super::load::load;
 use super::output::Output;
-use crate::config::{Config, Problems};
+use crate::config::{self, Config, Problems};
 use crate::cycle;
 use crate::engine::check::Problem;
 use crate::report::{self, json, text};
 use crate::store::Store;
+
+/// The JSON Schema of the configuration, for editors.
+pub(super) fn schema(output: Output) -> anyhow::Result<Exit> {
+    let mut out = output.results();
+    writeln!(out, "{:#}", config::schema())?;
+    out.flush()?;
+    Ok(Exit::Done)
+}
 
 pub(super) fn check(output: Output, file: Option<&Path>) -> anyhow::Result<Exit> {
     let loaded = load(file);

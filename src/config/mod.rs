@@ -1,6 +1,6 @@
 //! The configuration: what was typed becomes what is meant, or a list of every problem with its remedy.
 //!
-//! `document` is the file as a tree with places; `file` what was typed; `resolve` and `mapping` make
+//! `document` is the file as a tree with places; `keys` are those it may have; `file` what was typed; `resolve` and `mapping` make
 //! `settings` of it, which is what the rest of the program sees. `entra` reads and writes the format of
 //! Entra's own jobs.
 
@@ -10,12 +10,14 @@ mod duration;
 pub(crate) mod entra;
 mod file;
 mod fingerprint;
+mod keys;
 mod knobs;
 mod mapping;
 pub(crate) mod preset;
 mod problem;
 mod reader;
 mod resolve;
+mod schema;
 mod secret;
 mod select;
 mod settings;
@@ -34,6 +36,7 @@ pub(crate) use knobs::{
 };
 pub(crate) use problem::{Problem, Problems};
 pub(crate) use resolve::{Answer, fault};
+pub(crate) use schema::schema;
 pub(crate) use secret::{SecretError, environment, read_file as read_secret_file, with_scheme};
 pub(crate) use select::{calls_default_domain, custom_security_attributes, select};
 pub(crate) use settings::{

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use figment::value::{Dict, Num, Value};
 
 use super::document::{Document, Place};
+use super::keys::{self, Key, Section};
 use super::problem::Log;
 use super::settings::Secret;
 use crate::engine::model::nearest;
@@ -17,33 +18,41 @@ pub(super) struct Typed<T> {
     pub(super) place: Place,
 }
 
-/// A section of the file with the keys that it may have.
-#[derive(Debug)]
-pub(super) struct Section {
-    /// `[jobs.target]`, without brackets; empty for the top.
-    pub(super) name: &'static str,
-    pub(super) keys: &'static [&'static str],
-    /// Keys that a later version will read.
-    pub(super) later: &'static [(&'static str, &'static str)],
-}
-
-/// A table, wherever it stands.
+/// A table, wherever it stands, with the keys that it may have.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     members: Dict,
     pub(super) place: Place,
+    section: &'static Section,
 }
 
 impl Table {
-    pub(super) fn root(document: &Rc<Document>) -> Self {
+    pub(super) fn root(document: &Rc<Document>, section: &'static Section) -> Self {
         Self {
             members: document.root().clone(),
             place: Place::root(Rc::clone(document)),
+            section,
         }
     }
 
-    pub(super) fn new(members: Dict, place: Place) -> Self {
-        Self { members, place }
+    pub(super) fn new(members: Dict, place: Place, section: &'static Section) -> Self {
+        Self {
+            members,
+            place,
+            section,
+        }
+    }
+
+    /// What the table of keys says of one.
+    fn known(&self, key: &str) -> &'static Key {
+        let known = self.section.key(key);
+        known.expect("only keys of the section are read")
+    }
+
+    /// The section of a table, or of tables, that a key holds.
+    fn inside(&self, key: &str) -> &'static Section {
+        let section = self.known(key).holds.section();
+        section.expect("the key holds tables")
     }
 
     /// The keys, where they are names of somebody else's.
@@ -56,13 +65,14 @@ impl Table {
     }
 
     /// Tells every key that the section does not have; `all` are the sections where it may belong.
-    pub(super) fn check_keys(&self, section: &Section, all: &[&Section], log: &mut Log) {
+    pub(super) fn check_keys(&self, all: &[&Section], log: &mut Log) {
+        let section = self.section;
         for key in self.members.keys() {
             let place = self.place.name(key);
-            if section.keys.contains(&key.as_str()) {
+            if section.key(key).is_some() {
                 continue;
             }
-            if let Some((_, remedy)) = section.later.iter().find(|(later, _)| later == key) {
+            if let Some((_, remedy)) = section.reserved.iter().find(|(name, _)| name == key) {
                 // A section of its own can be left out of account; a key that says how to sign in cannot.
                 if section.name.is_empty() {
                     log.warning(place.key_problem("without effect in this version", *remedy));
@@ -71,14 +81,17 @@ impl Table {
                 }
                 continue;
             }
-            let near = nearest(key, section.keys.iter().copied());
+            let near = nearest(key, section.names());
             let home = all
                 .iter()
-                .find(|other| !other.name.is_empty() && other.keys.contains(&key.as_str()));
+                .find(|other| !other.name.is_empty() && other.key(key).is_some());
             let remedy = match (near, home) {
                 (_, Some(home)) => format!("the key belongs in [{}]", home.name),
                 (Some(near), None) => format!("did you mean {near}?"),
-                (None, None) => format!("the keys here are {}", section.keys.join(", ")),
+                (None, None) => {
+                    let names: Vec<_> = section.names().collect();
+                    format!("the keys here are {}", names.join(", "))
+                }
             };
             log.problem(place.key_problem("there is no such key", remedy));
         }
@@ -109,14 +122,9 @@ impl Table {
     }
 
     /// A text that must be there and must not be empty.
-    pub(super) fn required_text(
-        &self,
-        key: &str,
-        remedy: &str,
-        log: &mut Log,
-    ) -> Option<Typed<String>> {
-        if !self.has(key) {
-            log.problem(self.place.name(key).problem("missing", remedy));
+    pub(super) fn required_text(&self, key: &str, log: &mut Log) -> Option<Typed<String>> {
+        let remedy = self.known(key).remedy;
+        if self.is_missing(key, log) {
             return None;
         }
         let text = self.text(key, log)?;
@@ -125,6 +133,15 @@ impl Table {
             return None;
         }
         Some(text)
+    }
+
+    /// Whether a key that must be there is not, which is told.
+    pub(super) fn is_missing(&self, key: &str, log: &mut Log) -> bool {
+        let remedy = self.known(key).remedy;
+        if !self.has(key) {
+            log.problem(self.place.name(key).problem("missing", remedy));
+        }
+        !self.has(key)
     }
 
     pub(super) fn boolean(&self, key: &str, log: &mut Log) -> Option<Typed<bool>> {
@@ -141,8 +158,13 @@ impl Table {
         }
     }
 
-    /// A whole number of at least `least`.
-    pub(super) fn integer(&self, key: &str, least: i64, log: &mut Log) -> Option<Typed<i64>> {
+    /// A whole number of at least what the key holds.
+    pub(super) fn integer(&self, key: &str, log: &mut Log) -> Option<Typed<i64>> {
+        self.integer_of(key, self.known(key).holds.least(), log)
+    }
+
+    /// The same where keys have any name.
+    pub(super) fn integer_of(&self, key: &str, least: i64, log: &mut Log) -> Option<Typed<i64>> {
         let Typed { value, place } = self.any(key)?;
         let remedy = format!("write a whole number of at least {least}, without quotes");
         let Some(number) = whole(&value) else {
@@ -196,7 +218,7 @@ impl Table {
     pub(super) fn table(&self, key: &str, log: &mut Log) -> Option<Table> {
         let Typed { value, place } = self.any(key)?;
         match value {
-            Value::Dict(_, members) => Some(Self { members, place }),
+            Value::Dict(_, members) => Some(Self::new(members, place, self.inside(key))),
             other => {
                 let remedy = format!("write a section [{}] or {key} = {{ … }}", place.key());
                 wrong(&place, "a table", &other, &remedy, log)
@@ -206,10 +228,8 @@ impl Table {
 
     /// The table, or an empty one where there is none.
     pub(super) fn table_or_empty(&self, key: &str, log: &mut Log) -> Table {
-        self.table(key, log).unwrap_or_else(|| Self {
-            members: Dict::new(),
-            place: self.place.name(key),
-        })
+        let empty = || Self::new(Dict::new(), self.place.name(key), self.inside(key));
+        self.table(key, log).unwrap_or_else(empty)
     }
 
     pub(super) fn tables(&self, key: &str, log: &mut Log) -> Option<Vec<Table>> {
@@ -225,7 +245,9 @@ impl Table {
         for (index, element) in elements.into_iter().enumerate() {
             let place = place.index(index);
             match element {
-                Value::Dict(_, members) => tables.push(Self { members, place }),
+                Value::Dict(_, members) => {
+                    tables.push(Self::new(members, place, self.inside(key)));
+                }
                 other => {
                     wrong::<()>(&place, "a table", &other, &remedy, log);
                 }
@@ -236,26 +258,26 @@ impl Table {
 
     /// A reference to a secret.
     pub(super) fn secret(&self, key: &str, log: &mut Log) -> Option<Typed<Secret>> {
-        let (secret, _) = secret_with(self.any(key)?, &[], log)?;
+        let (secret, _) = secret_with(self.any(key)?, &keys::SECRET, log)?;
         Some(secret)
     }
 }
 
-/// A reference to a secret, and the table that it stands in, which may have `more` keys. Whatever stands
-/// there instead is never repeated.
+/// A reference to a secret, and the table that it stands in. Whatever stands there instead is never
+/// repeated.
 pub(super) fn secret_with(
     Typed { value, place }: Typed<Value>,
-    more: &[&str],
+    section: &'static Section,
     log: &mut Log,
 ) -> Option<(Typed<Secret>, Table)> {
-    let remedy = "write { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }";
+    let remedy = keys::WHERE_SECRETS_ARE;
     let Value::Dict(_, members) = value else {
         log.problem(place.problem("a secret is never written in the configuration", remedy));
         return None;
     };
-    let table = Table::new(members, place.clone()).prefer_overriding(SECRET_KEYS);
+    let table = Table::new(members, place.clone(), section).prefer_overriding(SECRET_KEYS);
     for name in table.members.keys() {
-        if !SECRET_KEYS.contains(&name.as_str()) && !more.contains(&name.as_str()) {
+        if section.key(name).is_none() {
             let place = table.place.name(name);
             log.problem(place.key_problem("there is no such key", remedy));
             return None;
@@ -271,7 +293,7 @@ pub(super) fn secret_with(
         log.problem(place.problem(message, remedy));
         return None;
     };
-    let text = table.required_text(name, remedy, log)?;
+    let text = table.required_text(name, log)?;
     let value = match **name {
         "env" => {
             if text.value.contains(['=', '\0', ' ']) {

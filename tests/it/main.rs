@@ -45,6 +45,7 @@ mod roles;
 mod safety;
 mod same_target;
 mod saved;
+mod schema;
 mod scope;
 mod screen;
 mod service;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # install.sh [NAME...]: installs the programs in this folder that other people wrote, for our tests:
 # scim2-server and scimmy (SCIM servers), scim2-tester (a compliance checker), pyjwt (a library for JSON Web
-# Tokens), browser (what drives Chromium, which the system must have, and an accessibility checker). Without
+# Tokens), jsonschema (a validator for JSON Schema), browser (what drives Chromium, which the system must
+# have, and an accessibility checker). Without
 # NAME, all of them.
 #
 # They land in $ENTRAIN_FOREIGN_DIR, by default the folder `foreign` beside cargo's build output. What is
@@ -60,11 +61,11 @@ install() {
   echo "$stamp" >"$root/$name/.stamp"
 }
 
-[ "$#" -gt 0 ] || set -- scim2-server scimmy scim2-tester pyjwt browser
+[ "$#" -gt 0 ] || set -- scim2-server scimmy scim2-tester pyjwt jsonschema browser
 for name in "$@"; do
   case $name in
-    scim2-server | scimmy | scim2-tester | pyjwt | browser) ;;
-    *) echo "install.sh: unknown name $name; known are scim2-server, scimmy, scim2-tester, pyjwt, browser" >&2; exit 2 ;;
+    scim2-server | scimmy | scim2-tester | pyjwt | jsonschema | browser) ;;
+    *) echo "install.sh: unknown name $name; known are scim2-server, scimmy, scim2-tester, pyjwt, jsonschema, browser" >&2; exit 2 ;;
   esac
 done
 

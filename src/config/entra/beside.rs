@@ -35,7 +35,7 @@ pub(super) fn list(job: &Job) -> Vec<Left> {
     } = rules;
     let mut list = List(Vec::new());
     if !enabled {
-        let why = "Entra's job is started and stopped beside its schema";
+        let why = "Entra starts and stops a job outside its schema";
         list.leave("job", "enabled = false", why);
     }
     match application {
@@ -212,7 +212,7 @@ impl List {
         }
         if !exclude.is_empty() {
             let what = format!("exclude = {exclude:?}");
-            let why = "Entra leaves out nobody by name: write a scoping filter there";
+            let why = "Entra cannot leave out an object by name: write a scoping filter there";
             self.leave(place, what, why);
         }
         if *exclude_default_access {
@@ -327,7 +327,8 @@ mod tests {
     use crate::config::document::Document;
     use crate::config::entra::Left;
     use crate::config::entra::export::{Exported, export};
-    use crate::config::file::{File, SECTIONS};
+    use crate::config::file::File;
+    use crate::config::keys::SECTIONS;
     use crate::config::problem::Log;
     use crate::config::resolve;
 
@@ -454,7 +455,7 @@ interval = "5m"
         users, filter: manager IS NULL: Entra's filters cannot read references, groups and app roles; without it others belong, so users are not enabled
         users, filter: otherMails IS NOT NULL: Entra's filters cannot read an attribute with several values; without it others belong, so users are not enabled
         users, filter: employeeHireDate GREATER_THAN "2026-01-31": Entra's filters compare whole numbers only; without it others belong, so users are not enabled
-        job: enabled = false: Entra's job is started and stopped beside its schema
+        job: enabled = false: Entra starts and stops a job outside its schema
         job: application = { display_name = "Acme" }: Entra's job belongs to an application by its id
         target: base_url, token: in Entra they are the Tenant URL and the Secret Token, which are not part of the schema
         target: concurrency = 3: Entra decides by itself how fast it asks, and how long it waits
@@ -473,7 +474,7 @@ interval = "5m"
         target: member_remove = "filter": Entra does so only if its Tenant URL has the parameter aadOptscim062020
         scope: mode = "groups", groups = ["Staff"]: Entra has no such scope: assign these groups to the application
         scope: nested_groups = true: Entra provisions only the direct members of groups
-        scope: exclude = ["admin@contoso.com"]: Entra leaves out nobody by name: write a scoping filter there
+        scope: exclude = ["admin@contoso.com"]: Entra cannot leave out an object by name: write a scoping filter there
         groups: provision = ["Sales"]: Entra provisions the groups that are in scope, and no others
         users: when_out_of_scope = "delete": Entra disables who leaves scope, and deletes who is deleted for good
         groups: when_out_of_scope = "keep": in Entra it is the setting SkipOutOfScopeDeletions of the whole application, which is not part of the schema
@@ -573,10 +574,10 @@ interval = "5m"
         for section in sections.filter(|section| !NO_PART.contains(&section.name)) {
             let carried = CARRIED.iter().find(|(name, _)| *name == section.name);
             let carried = carried.map_or(&[][..], |(_, keys)| keys);
-            for key in section.keys.iter().filter(|key| !carried.contains(key)) {
+            for key in section.names().filter(|key| !carried.contains(key)) {
                 let is_told = told
                     .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                    .any(|word| word == *key);
+                    .any(|word| word == key);
                 assert!(
                     is_told,
                     "{}.{key} is neither exported nor told",

@@ -181,7 +181,7 @@ fn attribute_mapping(kind: ObjectKind, mapping: &Mapping, left: &mut Vec<Left>) 
     match on_empty {
         OnEmpty::Fail => leave(
             "on_empty = \"fail\"",
-            "Entra provisions such an object all the same",
+            "Entra provisions such an object anyway",
         ),
         OnEmpty::Clear | OnEmpty::Default if default.is_some() && flows => leave(
             "on_empty",

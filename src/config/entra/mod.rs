@@ -72,8 +72,8 @@ pub(crate) enum Error {
         column: usize,
     },
     #[error(
-        "the schema is cut off at line {line}: PowerShell's ConvertTo-Json writes 2 levels unless it is told \
-         otherwise. Export it again with ConvertTo-Json -Depth 100"
+        "the schema is cut off at line {line}: PowerShell's ConvertTo-Json writes only 2 levels by \
+         default. Export it again with ConvertTo-Json -Depth 100"
     )]
     CutOff { line: usize },
     #[error("not a schema: {0}")]

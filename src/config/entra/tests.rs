@@ -720,7 +720,7 @@ mappings = [
         .map(|Left { place, what, why }| format!("{place}: {what}: {why}"))
         .collect();
     insta::assert_snapshot!(left.join("\n"), @r#"
-    users, mapping of title: on_empty = "fail": Entra provisions such an object all the same
+    users, mapping of title: on_empty = "fail": Entra provisions such an object anyway
     users, mapping of nickName: otherMails[0]: Entra's directory has no name for a part of an attribute; it is written as it is
     users, mapping of userType: on_empty: Entra uses a default when it creates an object, and never afterwards
     users, mapping of emails: the mapping: Entra's constants are plain text

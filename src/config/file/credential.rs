@@ -2,23 +2,18 @@
 
 use figment::value::Value;
 
-use super::sections::{CERTIFICATE, CREDENTIALS, IDENTITY, SECTIONS, SOURCE};
 use super::{Certificate, Credential, ExpiringSecret, Identity, Source};
+use crate::config::keys::{CERTIFICATE, CREDENTIALS, SECRET_WITH_DATE, SECTIONS};
 use crate::config::problem::Log;
 use crate::config::reader::{Table, Typed, secret_with, wrong};
 
 impl Source {
     pub(super) fn read(top: &Table, log: &mut Log) -> Self {
-        if !top.has("source") {
-            log.problem(top.place.name("source").problem(
-                "missing",
-                "add a section [source] with tenant_id, client_id and client_secret",
-            ));
-        }
+        top.is_missing("source", log);
         let table = top.table("source", log);
         let missing = table.is_none();
         let table = table.unwrap_or_else(|| top.table_or_empty("source", &mut Log::default()));
-        table.check_keys(&SOURCE, SECTIONS, log);
+        table.check_keys(SECTIONS, log);
         let table = table.prefer_overriding(CREDENTIALS);
         let credentials = CREDENTIALS
             .iter()
@@ -53,8 +48,7 @@ fn credential(table: &Table, key: &str, log: &mut Log) -> Option<Credential> {
             .collect::<Option<_>>()
             .map(Credential::Certificates),
         "federated_token_file" => {
-            let remedy = "name the file with the token";
-            let file = table.required_text(key, remedy, log);
+            let file = table.required_text(key, log);
             file.map(Credential::FederatedTokenFile)
         }
         "managed_identity" => match table.any(key)?.value {
@@ -95,7 +89,7 @@ fn each(table: &Table, key: &str) -> Vec<Typed<Value>> {
 }
 
 fn expiring(typed: Typed<Value>, log: &mut Log) -> Option<ExpiringSecret> {
-    let (secret, table) = secret_with(typed, &["expires"], log)?;
+    let (secret, table) = secret_with(typed, &SECRET_WITH_DATE, log)?;
     Some(ExpiringSecret {
         secret,
         expires: table.text("expires", log),
@@ -108,8 +102,8 @@ fn certificate(Typed { value, place }: Typed<Value>, log: &mut Log) -> Option<Ce
     let Value::Dict(_, members) = value else {
         return wrong(&place, "a table", &value, remedy, log);
     };
-    let table = Table::new(members, place);
-    table.check_keys(&CERTIFICATE, SECTIONS, log);
+    let table = Table::new(members, place, &CERTIFICATE);
+    table.check_keys(SECTIONS, log);
     let [has_pem, has_pkcs12] = ["certificate", "pkcs12"].map(|key| table.has(key));
     let has_foreign = table.has(if has_pem { "password" } else { "private_key" });
     if has_pem == has_pkcs12 || has_foreign {
@@ -130,7 +124,7 @@ fn certificate(Typed { value, place }: Typed<Value>, log: &mut Log) -> Option<Ce
 }
 
 fn identity(table: &Table, log: &mut Log) -> Option<Credential> {
-    table.check_keys(&IDENTITY, SECTIONS, log);
+    table.check_keys(SECTIONS, log);
     let object_id = table.text("object_id", log);
     let resource_id = table.text("resource_id", log);
     let identity = match (object_id, resource_id) {

@@ -3,7 +3,6 @@
 
 mod credential;
 mod read;
-mod sections;
 
 use figment::value::Value;
 
@@ -12,9 +11,6 @@ use super::knobs::Knob;
 use super::reader::Typed;
 use super::settings::Secret;
 use crate::engine::job::Limit;
-
-#[cfg(test)]
-pub(super) use sections::SECTIONS;
 
 #[derive(Debug)]
 pub(super) struct File {

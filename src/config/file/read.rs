@@ -4,27 +4,26 @@ use std::rc::Rc;
 
 use figment::value::Value;
 
-use super::sections::{
-    APPLICATION, CLAUSE, FILTER, FILTERABLE, GROUPS, JOB, JOB_SCHEDULE, MAPPING, PRESET_GROUPS,
-    PRESET_SCOPE, PRESET_SECTIONS, PRESET_TARGET, PRESET_TOP, PRESET_USERS, SAFETY, SCHEDULE,
-    SCOPE, SECTIONS, STATE, TARGET, TOP, USERS,
-};
 use super::{
     Application, Clause, File, FilterGroup, Filterable, Flow, Job, Mapping, Preset, Provision,
     Rules, Safety, Schedule, Scope, Source, Target,
 };
 use crate::config::document::Document;
+use crate::config::keys::{
+    APPLICATION, FLOWS, MAPPING, PRESET_SECTIONS, PRESET_TOP, SECTIONS, Section, TOP,
+    WHICH_APPLICATION,
+};
 use crate::config::knobs::KNOBS;
 use crate::config::problem::Log;
-use crate::config::reader::{Section, Table, Typed, whole, wrong};
+use crate::config::reader::{Table, Typed, whole, wrong};
 use crate::engine::job::Limit;
 
 impl File {
     pub(in crate::config) fn read(document: &Rc<Document>, log: &mut Log) -> Self {
-        let top = Table::root(document);
-        top.check_keys(&TOP, SECTIONS, log);
+        let top = Table::root(document, &TOP);
+        top.check_keys(SECTIONS, log);
         let state = top.table_or_empty("state", log);
-        state.check_keys(&STATE, SECTIONS, log);
+        state.check_keys(SECTIONS, log);
         let jobs = top.tables("jobs", log);
         if jobs.as_ref().is_some_and(Vec::is_empty) || !top.has("jobs") {
             let place = top.place.name("jobs");
@@ -34,7 +33,7 @@ impl File {
             state_path: state.text("path", log),
             state_key: state.secret("key", log),
             source: Source::read(&top, log),
-            schedule: Schedule::read(&top, &SCHEDULE, log),
+            schedule: Schedule::read(&top, log),
             jobs: jobs
                 .unwrap_or_default()
                 .iter()
@@ -45,11 +44,11 @@ impl File {
 }
 
 impl Schedule {
-    fn read(parent: &Table, section: &Section, log: &mut Log) -> Self {
+    fn read(parent: &Table, log: &mut Log) -> Self {
         let table = parent
             .table_or_empty("schedule", log)
             .prefer_overriding(&["interval", "cron"]);
-        table.check_keys(section, SECTIONS, log);
+        table.check_keys(SECTIONS, log);
         if table.has("interval") && table.has("cron") {
             log.problem(
                 table
@@ -69,38 +68,26 @@ impl Schedule {
 
 impl Job {
     fn read(table: &Table, log: &mut Log) -> Self {
-        table.check_keys(&JOB, SECTIONS, log);
+        table.check_keys(SECTIONS, log);
         let target = table.table("target", log);
-        if !table.has("target") {
-            log.problem(table.place.name("target").problem(
-                "missing",
-                "add a section [jobs.target] with base_url and token",
-            ));
-        }
+        table.is_missing("target", log);
         let is_missing = target.is_none();
         let target = target.unwrap_or_else(|| table.table_or_empty("target", &mut Log::default()));
-        target.check_keys(&TARGET, SECTIONS, log);
-        if !is_missing && !target.has("token") && !target.has("oauth") {
-            log.problem(target.place.name("token").problem(
-                "missing",
-                "add token = { env = \"NAME\" } (Entra calls it Secret Token)",
-            ));
+        target.check_keys(SECTIONS, log);
+        if !is_missing && !target.has("oauth") {
+            target.is_missing("token", log);
         }
         Self {
-            name: table.required_text(
-                "name",
-                "add name = \"…\", by which commands address the job",
-                log,
-            ),
+            name: table.required_text("name", log),
             enabled: table.boolean("enabled", log),
             preset: table.text("preset", log),
             application: Application::read(table, log),
             target: Target::read(&target, is_missing, log),
-            scope: Scope::read(table, &SCOPE, SECTIONS, log),
-            users: Rules::read(table, "users", &USERS, SECTIONS, log),
-            groups: Rules::read(table, "groups", &GROUPS, SECTIONS, log),
+            scope: Scope::read(table, SECTIONS, log),
+            users: Rules::read(table, "users", SECTIONS, log),
+            groups: Rules::read(table, "groups", SECTIONS, log),
             safety: Safety::read(table, log),
-            schedule: Schedule::read(table, &JOB_SCHEDULE, log),
+            schedule: Schedule::read(table, log),
             place: table.place.clone(),
         }
     }
@@ -109,19 +96,19 @@ impl Job {
 impl Safety {
     fn read(job: &Table, log: &mut Log) -> Self {
         let table = job.table_or_empty("safety", log);
-        table.check_keys(&SAFETY, SECTIONS, log);
+        table.check_keys(SECTIONS, log);
         let groups = table.table_or_empty("min_members", log);
         let mut min_members = Vec::new();
         for name in groups.names() {
-            let least = groups.integer(&name, 0, log);
+            let least = groups.integer_of(&name, 0, log);
             min_members.extend(least.map(|least| (name, least)));
         }
         Self {
             max_deletions: read_limit(&table, "max_deletions", log),
             max_membership_removals: read_limit(&table, "max_membership_removals", log),
             on_drift: table.text("on_drift", log),
-            max_creations: table.integer("max_creations", 0, log),
-            min_active: table.integer("min_active", 0, log),
+            max_creations: table.integer("max_creations", log),
+            min_active: table.integer("min_active", log),
             min_members,
             never_disable: table.texts("never_disable", log),
         }
@@ -130,24 +117,16 @@ impl Safety {
 
 impl Application {
     fn read(job: &Table, log: &mut Log) -> Option<Self> {
-        let remedy = "write application = { app_id = \"…\" }, or one of service_principal_id and \
-                      display_name instead";
-        if !job.has("application") {
-            log.problem(job.place.name("application").problem("missing", remedy));
+        if job.is_missing("application", log) {
             return None;
         }
-        let table = job
-            .table("application", log)?
-            .prefer_overriding(APPLICATION.keys);
-        table.check_keys(&APPLICATION, SECTIONS, log);
-        let given: Vec<_> = APPLICATION
-            .keys
-            .iter()
-            .filter(|key| table.has(key))
-            .collect();
+        let keys: Vec<_> = APPLICATION.names().collect();
+        let table = job.table("application", log)?.prefer_overriding(&keys);
+        table.check_keys(SECTIONS, log);
+        let given: Vec<_> = keys.iter().filter(|key| table.has(key)).collect();
         match given.as_slice() {
             [key] => {
-                let text = table.required_text(key, remedy, log)?;
+                let text = table.required_text(key, log)?;
                 Some(match **key {
                     "app_id" => Self::AppId(text),
                     "service_principal_id" => Self::ServicePrincipalId(text),
@@ -158,7 +137,7 @@ impl Application {
                 log.problem(
                     table
                         .place
-                        .problem("nothing says which application is meant", remedy),
+                        .problem("nothing says which application is meant", WHICH_APPLICATION),
                 );
                 None
             }
@@ -180,14 +159,14 @@ impl Target {
             is_missing,
             base_url: table.text("base_url", log),
             token: table.secret("token", log),
-            concurrency: table.integer("concurrency", 1, log),
+            concurrency: table.integer("concurrency", log),
             requests_per_second: table.positive("requests_per_second", log),
             timeout: table.text("timeout", log),
             visibility_delay: table.text("visibility_delay", log),
             ca_certificate: table.text("ca_certificate", log),
             filterable: Filterable::read(table, log),
-            member_chunk: table.integer("member_chunk", 1, log),
-            page_size: table.integer("page_size", 1, log),
+            member_chunk: table.integer("member_chunk", log),
+            page_size: table.integer("page_size", log),
             knobs: KNOBS
                 .iter()
                 .filter_map(|knob| Some((knob, table.text(knob.name, log)?)))
@@ -203,7 +182,7 @@ impl Filterable {
             return table.texts("filterable", log).map(Self::Both);
         }
         let table = table.table("filterable", log)?;
-        table.check_keys(&FILTERABLE, &[], log);
+        table.check_keys(&[], log);
         Some(Self::Each {
             users: table.texts("users", log),
             groups: table.texts("groups", log),
@@ -212,9 +191,9 @@ impl Filterable {
 }
 
 impl Scope {
-    fn read(parent: &Table, section: &Section, all: &[&Section], log: &mut Log) -> Self {
+    fn read(parent: &Table, all: &[&Section], log: &mut Log) -> Self {
         let table = parent.table_or_empty("scope", log);
-        table.check_keys(section, all, log);
+        table.check_keys(all, log);
         Self {
             mode: table.text("mode", log),
             nested_groups: table.boolean("nested_groups", log),
@@ -227,9 +206,9 @@ impl Scope {
 }
 
 impl Rules {
-    fn read(parent: &Table, key: &str, section: &Section, all: &[&Section], log: &mut Log) -> Self {
+    fn read(parent: &Table, key: &str, all: &[&Section], log: &mut Log) -> Self {
         let table = parent.table_or_empty(key, log);
-        table.check_keys(section, all, log);
+        table.check_keys(all, log);
         let filters = table.tables("filters", log);
         let mappings = table.tables("mappings", log).unwrap_or_default();
         Self {
@@ -271,7 +250,7 @@ impl Provision {
 
 impl FilterGroup {
     fn read(table: &Table, log: &mut Log) -> Self {
-        table.check_keys(&FILTER, &[], log);
+        table.check_keys(&[], log);
         let all = table.tables("all", log);
         if all.as_ref().is_some_and(Vec::is_empty) || !table.has("all") {
             log.problem(table.place.problem(
@@ -293,7 +272,7 @@ impl FilterGroup {
 
 impl Clause {
     fn read(table: &Table, log: &mut Log) -> Self {
-        table.check_keys(&CLAUSE, &[], log);
+        table.check_keys(&[], log);
         let value = table.any("value").and_then(|Typed { value, place }| {
             // A number or a Boolean is compared as the text that it is.
             let text = match &value {
@@ -311,12 +290,8 @@ impl Clause {
             }
         });
         Self {
-            attribute: table.required_text(
-                "attribute",
-                "name the source attribute to look at",
-                log,
-            ),
-            operator: table.required_text("operator", "add operator = \"EQUALS\" or another", log),
+            attribute: table.required_text("attribute", log),
+            operator: table.required_text("operator", log),
             value,
             full: table.boolean("full", log),
         }
@@ -325,16 +300,12 @@ impl Clause {
 
 impl Mapping {
     fn read(table: &Table, log: &mut Log) -> Self {
-        table.check_keys(&MAPPING, &[], log);
+        table.check_keys(&[], log);
         Self {
-            target: table.required_text(
-                "target",
-                "name the target attribute, such as target = \"userName\"",
-                log,
-            ),
+            target: table.required_text("target", log),
             flow: Flow::read(table, log),
             default: table.any("default"),
-            matching: table.integer("match", 1, log),
+            matching: table.integer("match", log),
             apply: table.text("apply", log),
             on_empty: table.text("on_empty", log),
             target_type: table.text("type", log),
@@ -347,13 +318,11 @@ impl Mapping {
 }
 
 impl Flow {
-    const KEYS: &'static [&'static str] = &["source", "expression", "constant", "none", "remove"];
-
     fn read(table: &Table, log: &mut Log) -> Option<Self> {
         // A flag that says no is as good as none.
         let off = |key: &str, log: &mut Log| table.boolean(key, log).is_some_and(|is| !is.value);
         let (no_none, no_remove) = (off("none", log), off("remove", log));
-        let given: Vec<_> = Self::KEYS
+        let given: Vec<_> = FLOWS
             .iter()
             .copied()
             .filter(|key| table.has(key))
@@ -361,29 +330,18 @@ impl Flow {
             .collect();
         let place = &table.place;
         match given.as_slice() {
-            ["source"] => {
-                let remedy = "name a source attribute, or write none = true";
-                Some(Self::Attribute(table.required_text("source", remedy, log)?))
-            }
-            ["expression"] => {
-                let remedy = "write an expression such as '[mail]'";
-                Some(Self::Expression(table.required_text(
-                    "expression",
-                    remedy,
-                    log,
-                )?))
-            }
+            ["source"] => Some(Self::Attribute(table.required_text("source", log)?)),
+            ["expression"] => Some(Self::Expression(table.required_text("expression", log)?)),
             ["constant"] => table.any("constant").map(Self::Constant),
             ["none"] => Some(Self::None),
             ["remove"] => {
-                let extra = MAPPING.keys.iter().filter(|key| table.has(key));
+                let extra = MAPPING.names().filter(|key| table.has(key));
                 let extra: Vec<_> = extra
-                    .copied()
                     .filter(|key| !["target", "remove", "none"].contains(key))
                     .collect();
                 if !extra.is_empty() {
                     log.problem(place.name("remove").key_problem(
-                        format!("remove stands beside {}", extra.join(", ")),
+                        format!("remove is set together with {}", extra.join(", ")),
                         "keep target and remove only, or leave remove out",
                     ));
                 }
@@ -410,16 +368,16 @@ impl Flow {
 
 impl Preset {
     pub(in crate::config) fn read(document: &Rc<Document>, log: &mut Log) -> Self {
-        let top = Table::root(document);
-        top.check_keys(&PRESET_TOP, PRESET_SECTIONS, log);
+        let top = Table::root(document, &PRESET_TOP);
+        top.check_keys(PRESET_SECTIONS, log);
         let target = top.table_or_empty("target", log);
-        target.check_keys(&PRESET_TARGET, PRESET_SECTIONS, log);
+        target.check_keys(PRESET_SECTIONS, log);
         Self {
             title: top.text("title", log),
             target: Target::read(&target, true, log),
-            scope: Scope::read(&top, &PRESET_SCOPE, PRESET_SECTIONS, log),
-            users: Rules::read(&top, "users", &PRESET_USERS, PRESET_SECTIONS, log),
-            groups: Rules::read(&top, "groups", &PRESET_GROUPS, PRESET_SECTIONS, log),
+            scope: Scope::read(&top, PRESET_SECTIONS, log),
+            users: Rules::read(&top, "users", PRESET_SECTIONS, log),
+            groups: Rules::read(&top, "groups", PRESET_SECTIONS, log),
         }
     }
 }

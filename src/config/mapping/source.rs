@@ -62,7 +62,7 @@ pub(super) fn build_source(
                 .filter(|_| expression.selects_unique())
             {
                 log.problem(matching.place.problem(
-                    "SelectUniqueValue chooses a value that nobody has, so it cannot match",
+                    "SelectUniqueValue chooses a value that no object has, so it cannot match",
                     "drop match",
                 ));
             }

@@ -193,13 +193,13 @@ fn check_job(typed: &file::Job, job: &job::Job, log: &mut Log) {
     if users.enabled && users.when_out_of_scope == WhenOutOfScope::Disable {
         if !users.mappings.iter().any(mapping::carries_removal) {
             log.warning(place("when_out_of_scope").problem(
-                "nobody would be disabled: no mapping that always applies reads IsSoftDeleted",
+                "no user would be disabled: no mapping that always applies reads IsSoftDeleted",
                 "map active from 'Switch([IsSoftDeleted], , \"False\", \"True\", \"True\", \
                  \"False\")', or write when_out_of_scope = \"delete\" or \"keep\"",
             ));
         } else if !users.actions.update {
             log.warning(place("actions").problem(
-                "nobody would be disabled: that is an update, which the actions do not allow",
+                "no user would be disabled: that is an update, which the actions do not allow",
                 "add \"update\" to actions, or write when_out_of_scope = \"keep\"",
             ));
         }

@@ -46,7 +46,7 @@ pub(super) fn resolve_scope(own: &file::Scope, preset: &file::Scope, log: &mut L
         && mode == Mode::All
     {
         log.warning(nested.place.key_problem(
-            "everyone is in scope already, so nested groups add nobody",
+            "everyone is in scope already, so nested groups add no user",
             "remove nested_groups",
         ));
     }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::address::web_address;
 use super::{length, length_or_none, secret_for};
-use crate::config::file;
 use crate::config::knobs::Knobs;
 use crate::config::mapping::choose;
 use crate::config::problem::Log;
 use crate::config::reader::Typed;
 use crate::config::secret::Purpose;
 use crate::config::settings::{DialectSettings, Filterable, Secret, Target};
+use crate::config::{file, keys};
 use crate::engine::model::TargetPath;
 
 pub(in crate::config) const CONCURRENCY: usize = 8;
@@ -59,10 +59,11 @@ pub(super) fn resolve_target(
 ) -> PartialTarget {
     let base_url = own.base_url.as_ref().or(preset.base_url.as_ref());
     if base_url.is_none() && !own.is_missing {
-        log.problem(own.place.name("base_url").problem(
-            "missing",
-            "add base_url = \"https://…\", the target's SCIM address (Entra calls it Tenant URL)",
-        ));
+        log.problem(
+            own.place
+                .name("base_url")
+                .problem("missing", keys::BASE_URL.remedy),
+        );
     }
     let base_url = base_url.and_then(|typed| scim_address(typed, log));
     let timeout = match &own.timeout {

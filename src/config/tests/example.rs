@@ -60,18 +60,18 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
 #[test]
 fn the_example_documents_every_key() {
     let documented = documented();
-    for section in file::SECTIONS {
-        for key in section.keys {
+    for section in keys::SECTIONS {
+        for key in section.names() {
             let found = documented
                 .get(section.name)
-                .is_some_and(|keys| keys.contains(*key));
+                .is_some_and(|keys| keys.contains(key));
             assert!(
                 found,
                 "[{}] {key} is not in config.example.toml",
                 section.name
             );
         }
-        for (key, _) in section.later {
+        for (key, _) in section.reserved {
             assert!(EXAMPLE.contains(key), "{key} is not in config.example.toml");
         }
     }
@@ -145,12 +145,12 @@ fn the_parity_page_has_every_function_operator_and_option() {
         assert!(table.contains(&format!("\n| `{operator}` |")), "{operator}");
     }
     let table = section("Options of a mapping");
-    let sections = file::SECTIONS.iter();
+    let sections = keys::SECTIONS.iter();
     let mapping =
         sections.filter(|section| matches!(section.name, "jobs.users" | "jobs.users.mappings"));
     for key in mapping
-        .flat_map(|section| section.keys)
-        .filter(|key| **key != "mappings")
+        .flat_map(|section| section.names())
+        .filter(|key| *key != "mappings")
     {
         assert!(table.contains(&format!("`{key}`")), "{key}");
     }

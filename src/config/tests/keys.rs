@@ -76,7 +76,7 @@ fn sections_of_later_versions_are_told_to_be_without_effect() {
 warning: entrain.toml:13: web: without effect in this version
     there is no status page yet: use the command status
 warning: entrain.toml:15: notify: without effect in this version
-    nobody is notified yet: watch exit codes and the log
+    there are no notifications yet: watch exit codes and the log
 "##);
 }
 

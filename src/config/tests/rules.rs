@@ -106,7 +106,7 @@ entrain.toml:22: jobs.acme.users.mappings[1].expression: unknown attribute surna
     3 |   [surnam])
       |   ^^^^^^^^ did you mean [surname]?
     correct the expression; entrain eval tries it out
-entrain.toml:26: jobs.acme.users.mappings[2].expression: user attribute aboutMe: this attribute cannot be read: it is kept in SharePoint, and delta queries do not tell it
+entrain.toml:26: jobs.acme.users.mappings[2].expression: user attribute aboutMe: this attribute cannot be read: it is kept in SharePoint, and delta queries do not return it
     map another attribute
 entrain.toml:29: jobs.acme.groups.mappings[0].expression: members is a reference, which an expression cannot make
     write source = "members"
@@ -138,7 +138,7 @@ fn a_value_that_nobody_has_is_chosen_once_and_can_be_asked_for() {
         told("[jobs.users]\nmappings = [ { target = \"nickName\", expression = 'SelectUniqueValue([mail], [surname])', match = 2, apply = \"always\" } ]"),
         told("[jobs.users]\nmappings = [ { target = \"entitlements\", expression = 'SelectUniqueValue([mail], [surname])' } ]"),
     ].join("\n"), @r##"
-entrain.toml:14: jobs.acme.users.mappings[0].match: SelectUniqueValue chooses a value that nobody has, so it cannot match
+entrain.toml:14: jobs.acme.users.mappings[0].match: SelectUniqueValue chooses a value that no object has, so it cannot match
     drop match
 entrain.toml:14: jobs.acme.users.mappings[0].apply: SelectUniqueValue chooses a value once, when the object is created
     write apply = "on-create"

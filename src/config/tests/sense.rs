@@ -117,15 +117,15 @@ fn what_is_odd_is_warned_of() {
         told("[jobs.scope]\nmode = \"all\"\nnested_groups = true\n[jobs.users]\nmappings = [ { target = \"roles\", expression = 'AppRoleAssignmentsComplex([appRoleAssignments])' } ]"),
         told("[jobs.users]\nenabled = false\n[jobs.groups]\nenabled = false"),
     ].join("\n"), @r##"
-warning: entrain.toml:13: jobs.acme.users.when_out_of_scope: nobody would be disabled: no mapping that always applies reads IsSoftDeleted
+warning: entrain.toml:13: jobs.acme.users.when_out_of_scope: no user would be disabled: no mapping that always applies reads IsSoftDeleted
     map active from 'Switch([IsSoftDeleted], , "False", "True", "True", "False")', or write when_out_of_scope = "delete" or "keep"
-warning: entrain.toml:14: jobs.acme.users.actions: nobody would be disabled: that is an update, which the actions do not allow
+warning: entrain.toml:14: jobs.acme.users.actions: no user would be disabled: that is an update, which the actions do not allow
     add "update" to actions, or write when_out_of_scope = "keep"
 warning: entrain.toml:14: jobs.acme.users.mappings[0]: the expression may give another value in each cycle, and then everyone is updated
     write apply = "on-create" if the value is meant to stay
 warning: entrain.toml:14: jobs.acme.scope.mode: a mapping sends roles, which come from assignments that this mode does not look at
     write mode = "assigned", or remove the mapping
-warning: entrain.toml:15: jobs.acme.scope.nested_groups: everyone is in scope already, so nested groups add nobody
+warning: entrain.toml:15: jobs.acme.scope.nested_groups: everyone is in scope already, so nested groups add no user
     remove nested_groups
 warning: entrain.toml:7: jobs.acme: neither users nor groups are enabled, so the job does nothing
     enable one of them, or write enabled = false for the job

@@ -66,8 +66,7 @@ pub(super) fn about(schema: &wire::Schema) -> Vec<String> {
         (None, _) => about.push("Made by entrain import.".to_owned()),
     }
     about.push(
-        "What no schema tells is to be filled in: the lines that begin with \"# key =\"."
-            .to_owned(),
+        "What no schema has is to be filled in: the lines that begin with \"# key =\".".to_owned(),
     );
     about.extend(EMPTIED.map(str::to_owned));
     about

@@ -1,0 +1,173 @@
+//! The source: which tenant, how to sign in to it, and where secrets are.
+
+use super::{Holds, Key, Rule, Section, key};
+
+pub(super) const SOURCE: Section = Section {
+    name: "source",
+    keys: &[
+        key(
+            "tenant_id",
+            Holds::Text,
+            "The tenant's id, or a domain of it.",
+        ),
+        key(
+            "client_id",
+            Holds::Id,
+            "Application (client) id of the app registration.",
+        ),
+        key(
+            "client_secret",
+            Holds::OneOf(&[
+                Holds::Table(&SECRET_WITH_DATE),
+                Holds::Tables(&SECRET_WITH_DATE),
+            ]),
+            "A client secret, or a list of two while one is replaced.",
+        ),
+        key(
+            "client_certificate",
+            Holds::OneOf(&[Holds::Table(&CERTIFICATE), Holds::Tables(&CERTIFICATE)]),
+            "A certificate with its private key, or a list of them.",
+        ),
+        key(
+            "federated_token_file",
+            Holds::Text,
+            "The file of the token of workload identity federation.",
+        )
+        .remedy("name the file with the token"),
+        key(
+            "workload_identity",
+            Holds::Boolean,
+            "Takes what the webhook of Azure workload identity puts into the environment.",
+        ),
+        key(
+            "managed_identity",
+            Holds::OneOf(&[Holds::Boolean, Holds::Table(&IDENTITY)]),
+            "The managed identity of this Azure machine.",
+        ),
+        key(
+            "azure_cli",
+            Holds::Boolean,
+            "The token of the user of az: for plan, test and import alone.",
+        ),
+        key(
+            "device_code",
+            Holds::Boolean,
+            "Sign in with a browser: for plan, test and import alone.",
+        ),
+        key(
+            "cloud",
+            Holds::Words(&["global", "us-gov", "us-gov-dod", "china"]),
+            "The Microsoft cloud. Default: global.",
+        ),
+        key(
+            "login_url",
+            Holds::Address,
+            "Replaces the cloud's address to sign in at.",
+        ),
+        key(
+            "graph_url",
+            Holds::Address,
+            "Replaces the cloud's address of Microsoft Graph.",
+        ),
+        key(
+            "token_scope",
+            Holds::Text,
+            "Replaces the scope of tokens for Microsoft Graph.",
+        ),
+    ],
+    rules: &[
+        Rule::ExactlyOne(CREDENTIALS),
+        Rule::Needs("client_secret", &["tenant_id", "client_id"]),
+        Rule::Needs("client_certificate", &["tenant_id", "client_id"]),
+        Rule::Needs("federated_token_file", &["tenant_id", "client_id"]),
+    ],
+    reserved: &[],
+};
+
+/// The keys of the source of which one says how to sign in.
+pub(in crate::config) const CREDENTIALS: &[&str] = &[
+    "client_secret",
+    "client_certificate",
+    "federated_token_file",
+    "workload_identity",
+    "managed_identity",
+    "azure_cli",
+    "device_code",
+];
+
+pub(in crate::config) const WHERE_SECRETS_ARE: &str =
+    "write { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }";
+
+const ENV: Key = key("env", Holds::Text, "An environment variable.").remedy(WHERE_SECRETS_ARE);
+const FILE: Key = key(
+    "file",
+    Holds::Text,
+    "A file that only its owner can read; relative to this file.",
+)
+.remedy(WHERE_SECRETS_ARE);
+const CREDENTIAL: Key = key(
+    "credential",
+    Holds::Text,
+    "A file in systemd's credentials directory (LoadCredential=).",
+)
+.remedy(WHERE_SECRETS_ARE);
+
+const ONE_PLACE: &[Rule] = &[Rule::ExactlyOne(&["env", "file", "credential"])];
+
+/// Where a secret is. It is never written in the configuration.
+pub(in crate::config) const SECRET: Section = Section {
+    name: "secret",
+    keys: &[ENV, FILE, CREDENTIAL],
+    rules: ONE_PLACE,
+    reserved: &[],
+};
+
+pub(in crate::config) const SECRET_WITH_DATE: Section = Section {
+    name: "secret",
+    keys: &[
+        ENV,
+        FILE,
+        CREDENTIAL,
+        key(
+            "expires",
+            Holds::Text,
+            "The day on which it expires, for warnings: 2027-01-31.",
+        ),
+    ],
+    rules: ONE_PLACE,
+    reserved: &[],
+};
+
+pub(in crate::config) const CERTIFICATE: Section = Section {
+    name: "source.client_certificate",
+    keys: &[
+        key(
+            "certificate",
+            Holds::Table(&SECRET),
+            "The certificate in PEM form.",
+        ),
+        key(
+            "private_key",
+            Holds::Table(&SECRET),
+            "Its private key in PEM form.",
+        ),
+        key("pkcs12", Holds::Table(&SECRET), "Both in a PKCS#12 file."),
+        key("password", Holds::Table(&SECRET), "Of the PKCS#12 file."),
+    ],
+    rules: &[
+        Rule::ExactlyOne(&["certificate", "pkcs12"]),
+        Rule::Needs("private_key", &["certificate"]),
+        Rule::Needs("password", &["pkcs12"]),
+    ],
+    reserved: &[],
+};
+
+pub(super) const IDENTITY: Section = Section {
+    name: "source.managed_identity",
+    keys: &[
+        key("object_id", Holds::Id, "Object (principal) id."),
+        key("resource_id", Holds::Text, "Azure resource id."),
+    ],
+    rules: &[Rule::ExactlyOne(&["object_id", "resource_id"])],
+    reserved: &[],
+};

@@ -1,0 +1,103 @@
+//! The top of the file, the schedule, and the list of all sections.
+
+use super::job::{APPLICATION, CLAUSE, FILTER, GROUPS, JOB, MAPPING, SAFETY, SCOPE, TARGET, USERS};
+use super::source::{SECRET, SOURCE};
+use super::{Holds, Key, Rule, Section, key, section};
+
+pub(in crate::config) const TOP: Section = Section {
+    name: "",
+    keys: &[
+        key("state", Holds::Table(&STATE), "What entrain remembers."),
+        key(
+            "source",
+            Holds::Table(&SOURCE),
+            "The Microsoft Entra tenant that is read.",
+        )
+        .required("add a section [source] with tenant_id, client_id and client_secret"),
+        key("schedule", Holds::Table(&SCHEDULE), "When cycles start."),
+        key(
+            "jobs",
+            Holds::Tables(&JOB),
+            "The jobs: each provisions one application into one target.",
+        )
+        .required("add a section [[jobs]]"),
+    ],
+    rules: &[],
+    reserved: &[
+        ("web", "there is no status page yet: use the command status"),
+        (
+            "notify",
+            "there are no notifications yet: watch exit codes and the log",
+        ),
+    ],
+};
+
+const STATE: Section = section(
+    "state",
+    &[
+        key(
+            "path",
+            Holds::Text,
+            "The state file, created when missing. Default: entrain.db.",
+        ),
+        key(
+            "key",
+            Holds::Table(&SECRET),
+            "For keyed digests. Default: a file next to the state file.",
+        ),
+    ],
+);
+
+const SCHEDULE: Section = schedule("schedule");
+pub(super) const JOB_SCHEDULE: Section = schedule("jobs.schedule");
+
+const fn schedule(name: &'static str) -> Section {
+    Section {
+        name,
+        keys: SCHEDULE_KEYS,
+        rules: &[Rule::AtMostOne(&["interval", "cron"])],
+        reserved: &[],
+    }
+}
+
+const SCHEDULE_KEYS: &[Key] = &[
+    key(
+        "interval",
+        Holds::Duration,
+        "From the start of one cycle to the start of the next. Default: 40m.",
+    ),
+    key(
+        "cron",
+        Holds::Text,
+        "Instead of interval: second, minute, hour, day, month, weekday.",
+    ),
+    key(
+        "timezone",
+        Holds::Text,
+        "Of cron, such as Europe/Berlin. Default: UTC.",
+    ),
+    key(
+        "jitter",
+        Holds::Duration,
+        "Each start is delayed by a random time up to this.",
+    ),
+];
+
+/// Every section of the configuration.
+pub(in crate::config) const SECTIONS: &[&Section] = &[
+    &TOP,
+    &STATE,
+    &SOURCE,
+    &SCHEDULE,
+    &JOB,
+    &JOB_SCHEDULE,
+    &APPLICATION,
+    &TARGET,
+    &SCOPE,
+    &USERS,
+    &GROUPS,
+    &FILTER,
+    &CLAUSE,
+    &MAPPING,
+    &SAFETY,
+];
