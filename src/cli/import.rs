@@ -104,7 +104,7 @@ fn tell(output: Output, imported: &Imported) {
     for line in entra::EMPTIED {
         output.message(line);
     }
-    output.message("To be filled in, because no schema tells it:");
+    output.message("To be filled in, because no schema has it:");
     for missing in &imported.to_fill_in {
         let need = if missing.required { "" } else { ", optional" };
         output.message(&format!("  {}  ({}{need})", missing.key, missing.hint));

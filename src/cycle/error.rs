@@ -19,8 +19,8 @@ pub(crate) enum Error {
     #[error("the source cannot be read")]
     Graph(#[from] graph::Error),
     #[error(
-        "the tenant's default domain cannot be read, which the mapping of {used_by} asks for with \
-         DefaultDomain; it takes the application permission Domain.Read.All"
+        "the tenant's default domain cannot be read, which the mapping of {used_by} needs for \
+         DefaultDomain; this requires the application permission Domain.Read.All"
     )]
     DefaultDomain {
         /// Target attributes.
@@ -29,16 +29,16 @@ pub(crate) enum Error {
         source: graph::Error,
     },
     #[error(
-        "the custom security attributes cannot be read, for which mappings or scoping filters ask \
-         ({names}); they take the application permission CustomSecAttributeAssignment.Read.All \
-         beside User.Read.All"
+        "the custom security attributes cannot be read, which mappings or scoping filters need \
+         ({names}); this requires the application permission CustomSecAttributeAssignment.Read.All \
+         in addition to User.Read.All"
     )]
     CustomSecurityAttributes {
         names: String,
         #[source]
         source: graph::Error,
     },
-    #[error("the target cannot be worked with")]
+    #[error("the target is not usable")]
     Target(#[from] scim::Error),
     #[error("the state cannot be read or written")]
     Store(#[from] store::Error),

@@ -217,7 +217,7 @@ impl Client {
             if readings >= MAX_READINGS {
                 return Err(error);
             }
-            tracing::debug!(%error, readings, "answer of Microsoft Graph will be asked for again");
+            tracing::debug!(%error, readings, "answer of Microsoft Graph will be requested again");
             let wait = sleep(WAIT * 2_u32.pow(readings - 1));
             if self.stop.run_until_cancelled(wait).await.is_none() {
                 return Err(Error::Stopped);

@@ -86,7 +86,7 @@ pub(crate) enum Error {
     SeveralApplications { name: String, ids: Vec<String> },
     /// What Graph answers where access is missing, and where nobody has a value: not to be believed.
     #[error(
-        "nobody has a value of the attribute set {set}, which is also what Microsoft Graph says where \
+        "no user has a value of the attribute set {set}, which is also what Microsoft Graph says where \
          the permission is missing"
     )]
     NoCustomSecurityValues { set: String },

@@ -106,7 +106,7 @@ const TOKEN_CODES: &[(&[u64], Treat, &str)] = &[
     (
         &[50_001, 500_011, 70_011, 700_022, 700_023],
         Lasting,
-        "the cloud does not know the Graph service that the token was asked for: check \
+        "the cloud does not know the Graph service that the token was requested for: check \
          source.cloud and its overrides",
     ),
 ];
@@ -159,7 +159,7 @@ pub(super) fn of(error: &Error) -> Option<String> {
         }
         Error::NoCustomSecurityValues { .. } => {
             "grant the application permission CustomSecAttributeAssignment.Read.All with admin \
-             consent, and check the name of the attribute set; where really nobody has a value, take \
+             consent, and check the name of the attribute set; if really no user has a value, take \
              out the mappings and scoping filters that read it"
         }
         Error::NoDefaultDomain => {
@@ -217,7 +217,7 @@ fn permission_for(request: &str) -> Option<&'static str> {
         // Everybody is listed for the custom security attributes alone.
         (
             "/users",
-            "CustomSecAttributeAssignment.Read.All, beside User.Read.All,",
+            "CustomSecAttributeAssignment.Read.All, in addition to User.Read.All,",
         ),
         ("/groups", "GroupMember.Read.All"),
     ];

@@ -295,7 +295,7 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
                 .to_owned()
         }
         Why::IgnoredByMapping => {
-            "an expression asks for it to be left alone (IgnoreObjectFlow)".to_owned()
+            "an expression leaves it as it is (IgnoreObjectFlow)".to_owned()
         }
         Why::Ambiguous { key: wanted, targets } => {
             let ids: Vec<_> = targets.iter().map(|id| clean(id.as_str())).collect();
@@ -504,7 +504,7 @@ pub(crate) fn misnamed(misnamed: &Misnamed) -> String {
             format!("{start}, but no group has this id or display name")
         }
         (Naming::Exclude, []) => format!(
-            "{start}, but no user or group has this id or name: whoever was meant is not left out"
+            "{start}, but no user or group has this id or name: the object that was meant is not left out"
         ),
         (
             Naming::ScopeGroups | Naming::Provision | Naming::Exclude | Naming::Filter(_),

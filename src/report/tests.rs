@@ -542,7 +542,7 @@ fn every_reason_is_a_sentence() {
       · user u4: it does not pass the scoping filter "Sellers": department EQUALS "Sales", but it has no value; it does not pass scoping filter 2: city EQUALS "Rome", but the value is "Oslo"
       · user u5: sign-in is blocked and the target does not know it, so nothing is created
       · user u6: every matching attribute is empty in the source, so it cannot be looked up in the target
-      · user u7: an expression asks for it to be left alone (IgnoreObjectFlow)
+      · user u7: an expression leaves it as it is (IgnoreObjectFlow)
       ✗ user u8: 2 objects in the target have userName "kim@contoso.com": ids t1, t2; only one may
       ✗ user u9: the target object that has userName "kim@contoso.com" (id t1) is linked to may@contoso.com (id-of-may@contoso.com) already; if it is the account of this user, run: entrain links relink JOB USER t1
       ✗ user u10: bob@contoso.com has userName "kim@contoso.com" too, and the target can hold it once: change one of them, or match by an attribute that differs
@@ -859,7 +859,7 @@ fn a_summary_says_what_was_done_what_failed_and_what_is_held() {
       1 user and 2 groups evaluated, 3 skipped
       1 request to the source, 2,010 to the target
       ✗ The scope is not certain; removals are postponed: page 2 of the groups: HTTP 500
-      ! scope.exclude names "anna@contoso.con", but no user or group has this id or name: whoever was meant is not left out
+      ! scope.exclude names "anna@contoso.con", but no user or group has this id or name: the object that was meant is not left out
       ✗ create user kim@contoso.com: POST /Users: userName is too long (refused, HTTP 400); it may have been carried out anyway; the next cycle finds out
       and 2 more that failed
       ! ann1@contoso.com is in several groups: Berlin, Sales\u{1b}; the target should have each person in one only (one_group_each)

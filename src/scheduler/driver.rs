@@ -122,7 +122,7 @@ impl Driver {
                         systemd::ready();
                     }
                     Signal::Wake => {
-                        tracing::info!("an operator asks for all cycles now");
+                        tracing::info!("an operator requested all cycles now");
                         self.shared.wakes.send_modify(|wakes| *wakes += 1);
                     }
                 },
@@ -216,7 +216,7 @@ impl Driver {
             } else {
                 tracing::warn!("stopped with requests in flight; the next start looks after them");
             },
-            () = told_to_stop(signals) => tracing::warn!("stopped at once, as told twice"),
+            () = told_to_stop(signals) => tracing::warn!("stopped at once, after a second signal"),
         }
     }
 }
@@ -385,15 +385,15 @@ fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
         tracing::warn!(%job, cycle, removals, "removals are held; see `entrain plan`, allow them with `entrain approve`");
     }
     if let Some(reason) = incomplete {
-        tracing::warn!(%job, cycle, reason, "who belongs is not known for certain; removals wait");
+        tracing::warn!(%job, cycle, reason, "the scope is not certain; removals are postponed");
     }
     let names = misnamed.iter();
     let names = names.filter(|one| !one.casts_doubt_on_removals()).count();
     if names > 0 {
-        tracing::warn!(%job, cycle, names, "names of the scope do not mean exactly one object; `entrain plan` tells which");
+        tracing::warn!(%job, cycle, names, "names of the scope do not mean exactly one object; `entrain plan` lists them");
     }
     if let Some(reason) = aborted {
-        tracing::error!(%job, cycle, reason, "the target could not be worked with");
+        tracing::error!(%job, cycle, reason, "the target was not usable");
     }
     summary.health()
 }

@@ -71,6 +71,27 @@ const CRATE_STAYS_IN: &[(&str, &[&str])] = &[
 /// Lines of a file, its inline tests aside, above which it is to be split.
 const LONG: usize = 700;
 
+/// Words that make a reader stop, each with what to write instead.
+const WORST: &[(&str, &str)] = &[
+    ("tell", "report, show, print"),
+    ("tells", "reports, shows, prints"),
+    ("told", "reported, shown, printed"),
+    ("whoever", "users that"),
+    ("somebody", "a user, an object"),
+    ("nobody", "no user, no object"),
+    ("beside", "next to, in addition to"),
+    ("mend", "fix"),
+    ("mended", "fixed"),
+    ("slip", "typo"),
+    ("all the same", "anyway"),
+    ("as ever", "as before"),
+    ("in doubt", "ambiguous, not certain"),
+    ("asked for", "requested, required"),
+    ("worked with", "usable"),
+    ("broken off", "aborted"),
+    ("gravest", "most severe"),
+];
+
 /// A file of the project, by its path from the root with `/` between folders.
 struct Source {
     path: String,
@@ -227,6 +248,57 @@ fn no_file_grows_too_long() {
 }
 
 #[test]
+fn text_for_users_is_in_plain_words() {
+    let mut wrong = Vec::new();
+    let mut judge = |path: &str, number: usize, text: &str| {
+        let text = text.to_lowercase();
+        for (word, instead) in WORST {
+            if has_word(&text, word) {
+                wrong.push(format!("{path}:{number}: {word}; write {instead}"));
+            }
+        }
+    };
+    for source in product_sources() {
+        if matches!(source.module(), "sandbox" | "bench" | "fuzz") {
+            continue;
+        }
+        for (number, text) in source.literals() {
+            judge(&source.path, number, &text);
+        }
+        // These comments are the help of the commands.
+        if source.path == "src/cli/args.rs" {
+            for (number, line) in source.text.lines().enumerate() {
+                if line.trim_start().starts_with("///") {
+                    judge(&source.path, number + 1, line);
+                }
+            }
+        }
+    }
+    let is_page = |path: &str| {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        path.starts_with("docs/")
+            || path.starts_with("presets/")
+            || matches!(name, "README.md" | "CHANGELOG.md" | "config.example.toml")
+    };
+    for source in sources(|path| is_page(path) && !path.starts_with("tests/")) {
+        for (number, line) in source.text.lines().enumerate() {
+            judge(&source.path, number + 1, line);
+        }
+    }
+    assert_none("words to replace", &wrong);
+}
+
+/// Whether a text has the word, and not only as a part of another or of an address.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '@' || c == '-';
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + word.len()..].chars().next();
+        !before.is_some_and(is_part) && !after.is_some_and(is_part)
+    })
+}
+
+#[test]
 fn nothing_names_the_machine_it_was_written_on() {
     // In two halves, so that this file does not name them either.
     let needles = [
@@ -282,6 +354,38 @@ impl Source {
             .fold(String::new(), |code, line| code + line + "\n")
     }
 
+    /// The texts in quotation marks, each with its line.
+    fn literals(&self) -> Vec<(usize, String)> {
+        let mut found = Vec::new();
+        let mut rest = self.without_inline_tests();
+        let mut line = 1;
+        while let Some(at) = rest.find(['"', '\'', '/']) {
+            line += rest[..at].matches('\n').count();
+            let is_raw = rest[..at].trim_end_matches('#').ends_with('r');
+            let fences = rest[..at].len() - rest[..at].trim_end_matches('#').len();
+            let here = &rest[at..];
+            let length = if here.starts_with("//") {
+                here.find('\n').unwrap_or(here.len())
+            } else if here.starts_with("'\"'") || here.starts_with("'\\") {
+                here[2..].find('\'').map_or(here.len(), |end| end + 3)
+            } else if !here.starts_with('"') {
+                1
+            } else if is_raw {
+                let fence = format!("\"{}", "#".repeat(fences));
+                let end = here[1..].find(&fence);
+                end.map_or(here.len(), |end| end + 1 + fence.len())
+            } else {
+                end_of_literal(here)
+            };
+            if here.starts_with('"') {
+                found.push((line, here[..length].to_owned()));
+            }
+            line += here[..length].matches('\n').count();
+            rest = &here[length..];
+        }
+        found
+    }
+
     /// Every name that is looked up in the root of the crate, by `crate::` or by enough `super::`.
     fn siblings(&self) -> Vec<String> {
         let code = self.code();
@@ -294,6 +398,19 @@ impl Source {
             .filter(|path| !path.starts_with("super::"));
         by_crate.chain(by_super).flat_map(first_names).collect()
     }
+}
+
+/// How long a literal is that `text` starts with, its quotation marks included.
+fn end_of_literal(text: &str) -> usize {
+    let mut is_escaped = false;
+    for (at, character) in text.char_indices().skip(1) {
+        match character {
+            '"' if !is_escaped => return at + 1,
+            '\\' => is_escaped = !is_escaped,
+            _ => is_escaped = false,
+        }
+    }
+    text.len()
 }
 
 /// The names that a path starts with: several, where it starts with a list.

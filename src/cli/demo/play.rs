@@ -116,7 +116,7 @@ fn person(sandbox: &Sandbox, place: usize) -> anyhow::Result<UserView> {
     let mut people = people.into_iter();
     people
         .nth(place % count)
-        .context("nobody is left in the simulated tenant")
+        .context("no user is left in the simulated tenant")
 }
 
 fn group(sandbox: &Sandbox) -> anyhow::Result<GroupView> {
@@ -175,7 +175,7 @@ pub(super) async fn play(output: Output, sandbox: &Sandbox, interrupt: &Interrup
         };
         count += 1;
         match done {
-            Ok(told) => output.message(&format!("  - {told}")),
+            Ok(line) => output.message(&format!("  - {line}")),
             Err(error) => output.message(&format!("  {error:#}")),
         }
     }

@@ -264,8 +264,8 @@ const PORTAL_NAMES: &[(&str, &str)] = &[
     ("sipProxyAddress", "imAddresses"),
 ];
 
-const SHAREPOINT: &str = "it is kept in SharePoint, and delta queries do not tell it";
-const EXCHANGE: &str = "it is kept in Exchange, and delta queries do not tell it";
+const SHAREPOINT: &str = "it is kept in SharePoint, and delta queries do not return it";
+const EXCHANGE: &str = "it is kept in Exchange, and delta queries do not return it";
 
 const NOT_READABLE_USER: &[(&str, &str)] = &[
     ("signInActivity", "delta queries refuse it"),
@@ -280,7 +280,7 @@ const NOT_READABLE_USER: &[(&str, &str)] = &[
     ("schools", SHAREPOINT),
     ("skills", SHAREPOINT),
     ("mailboxSettings", EXCHANGE),
-    ("print", "delta queries do not tell it"),
+    ("print", "delta queries do not return it"),
     ("photo", "photos are not provisioned"),
     ("passwordProfile", "passwords are not provisioned"),
     (
@@ -289,7 +289,7 @@ const NOT_READABLE_USER: &[(&str, &str)] = &[
     ),
 ];
 
-const SINGLE_READ_ONLY: &str = "only a read of the single group tells it, not the delta query";
+const SINGLE_READ_ONLY: &str = "only a read of the single group returns it, not the delta query";
 
 const NOT_READABLE_GROUP: &[(&str, &str)] = &[
     ("allowExternalSenders", SINGLE_READ_ONLY),

@@ -409,7 +409,7 @@ impl Planner<'_> {
                 if !rules.actions.create {
                     return self.skip(object, Why::NotAllowed(Verb::Create));
                 }
-                // Where a mapping chooses a value that nobody has, it is known only now which are free.
+                // Where a mapping chooses a value that no object has, it is known only now which are free.
                 if self.selects_unique(object.kind) {
                     let is_taken = |mapping: &Mapping, value: &Value| {
                         self.is_taken(object.kind, mapping, value)
