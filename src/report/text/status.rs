@@ -7,9 +7,7 @@ use chrono::{DateTime, Utc};
 use super::approval::removal;
 use super::cycle::{Numbers, write_numbers};
 use super::style::Style;
-use crate::engine::record::{
-    CycleRecord, Escrowed, HeldSet, Holder, JobRecord, Paused, by_action,
-};
+use crate::engine::record::{CycleRecord, Escrowed, HeldSet, Holder, JobRecord, Paused, by_action};
 use crate::report::entry::Mark;
 use crate::report::operator::paused_text;
 use crate::report::sentence::{
