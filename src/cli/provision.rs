@@ -167,7 +167,10 @@ impl Gathered {
             let is_planned =
                 entry.status != LogStatus::Skipped && entry.action != crate::store::PLAN;
             if is_planned {
-                let of_one = gathered.entries.entry(entry.subject.key).or_default();
+                let Some(subject) = &entry.subject else {
+                    continue;
+                };
+                let of_one = gathered.entries.entry(subject.key).or_default();
                 of_one.push(entry);
             }
         }

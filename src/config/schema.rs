@@ -85,12 +85,11 @@ const SHARE: &str = "^\\s*(100|[0-9]{1,2})\\s*%\\s*$";
 
 fn value(holds: Holds) -> Json {
     match holds {
-        Holds::Text => json!({ "type": "string" }),
+        Holds::Text | Holds::Knob => json!({ "type": "string" }),
         Holds::Id => json!({ "type": "string", "pattern": ID }),
         Holds::Address => json!({ "type": "string", "pattern": ADDRESS }),
         Holds::Duration => json!({ "type": "string", "pattern": DURATION }),
         Holds::Words(words) => json!({ "enum": words }),
-        Holds::Knob => json!({ "type": "string" }),
         Holds::Boolean => json!({ "type": "boolean" }),
         Holds::Integer(i64::MIN) => json!({ "type": "integer" }),
         Holds::Integer(least) => json!({ "type": "integer", "minimum": least }),

@@ -8,6 +8,7 @@ mod audit;
 mod capabilities;
 mod check;
 mod confirm;
+mod context;
 mod drift;
 mod error;
 mod explain;
@@ -37,7 +38,7 @@ mod tenant_facts;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -57,7 +58,7 @@ use crate::config::{self, Config};
 use crate::engine::capabilities::Remark;
 use crate::engine::check::{Check, Failed};
 use crate::engine::guard::{LimitUse, Verdict, WhyHeld};
-use crate::engine::model::{Key, ObjectKind, TargetId, TargetPath};
+use crate::engine::model::{Key, ObjectKind};
 use crate::engine::plan::{Header, Totals, Warning};
 use crate::engine::redact::{Known, Redactions};
 use crate::engine::summary::{CycleKind, Progress, Requests, Summary};
@@ -69,7 +70,7 @@ use self::capabilities::Adapted;
 use self::plan::Whom;
 use self::same_target::Verified;
 use self::tally::Tally;
-use self::tenant::{Reading, Tenant, Want};
+use self::tenant::{Reading, Tenant};
 
 /// What a cycle is asked for beyond the job itself.
 #[derive(Clone, Debug, Default)]
@@ -611,88 +612,4 @@ struct Judged {
     held: Vec<WhyHeld>,
     limits: Vec<LimitUse>,
     totals: Totals,
-}
-
-impl Context<'_> {
-    /// Reads what the target reports, where it is due, and goes on as it needs it.
-    async fn discover(&mut self) -> Result<(), Error> {
-        if capabilities::discover(self).await? {
-            let Adapted { job, remarks } =
-                capabilities::adapted(&self.agent.store, self.configured)?;
-            self.reader.adapt(&job.target.dialect);
-            self.job = job;
-            self.remarks = remarks;
-        }
-        Ok(())
-    }
-
-    /// Works with the state on a thread that may wait for the disk.
-    async fn state<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Store) -> Result<T, crate::store::Error> + Send + 'static,
-    ) -> Result<T, Error> {
-        Ok(self.agent.store.run(work).await?)
-    }
-
-    /// For so long after it was sent something of a write may still arrive, or not show yet (safety.md §1).
-    fn waiting_time(&self) -> Duration {
-        self.job.target.timeout + self.job.target.visibility_delay
-    }
-
-    /// The paths that mappings of this kind write, members aside.
-    fn mapped_paths(&self, kind: ObjectKind) -> Vec<TargetPath> {
-        let mappings = self.job.rules.rules(kind).mappings.iter();
-        let paths = mappings.map(|mapping| mapping.target.clone());
-        paths.filter(|path| !path.is_members()).collect()
-    }
-
-    /// The source objects that these target objects are linked to, whatever their kind.
-    async fn known(&self, targets: &[TargetId]) -> Result<Vec<Key>, Error> {
-        let mut known = Vec::new();
-        for kind in ObjectKind::ALL {
-            let (job, targets) = (self.job.rules.name.clone(), targets.to_vec());
-            let holders = self
-                .state(move |store| store.holders(&job, kind, &targets))
-                .await?;
-            known.extend(holders.into_values());
-        }
-        Ok(known)
-    }
-
-    /// A look-up that any working target answers.
-    async fn look_up_anything(&self) -> Result<(), scim::Error> {
-        let rules = &self.job.rules;
-        let kind = if rules.users.enabled {
-            ObjectKind::User
-        } else {
-            ObjectKind::Group
-        };
-        self.reader.answers(kind).await
-    }
-
-    /// Whether a failed read is the trouble of what was read alone. A target that is down, or a stop, ends
-    /// the cycle.
-    async fn concerns_one_object(&self, error: &scim::Error) -> bool {
-        if error.is_stop() {
-            return false;
-        }
-        !error.stops_everything() || self.look_up_anything().await.is_ok()
-    }
-
-    fn want(&self) -> Want {
-        Want {
-            job: self.job.clone(),
-            kind: self.kind,
-            progress: self.progress.clone(),
-            requests: Arc::clone(&self.source_requests),
-        }
-    }
-
-    /// Requests of this cycle so far. What several jobs share in a reading is counted for the first.
-    fn requests(&self) -> Requests {
-        Requests {
-            source: self.source_requests.load(Ordering::Relaxed),
-            target: self.reader.requests(),
-        }
-    }
 }

@@ -231,10 +231,14 @@ fn membership_text(one: &Membership, style: Style) -> String {
 }
 
 fn entry_text(entry: &LogEntry, names: Names<'_>) -> String {
-    let reason = match &entry.reason {
-        Some(Reason::Removed(why)) => format!(", because {}", why_removed(why, entry.subject.kind)),
-        Some(Reason::Skipped(reason)) => format!(", {}", why(reason, entry.subject.kind, names)),
-        None => String::new(),
+    let reason = match (&entry.reason, &entry.subject) {
+        (Some(Reason::Removed(why)), Some(subject)) => {
+            format!(", because {}", why_removed(why, subject.kind))
+        }
+        (Some(Reason::Skipped(reason)), Some(subject)) => {
+            format!(", {}", why(reason, subject.kind, names))
+        }
+        (None, _) | (_, None) => String::new(),
     };
     format!(
         "{} in cycle {}: {} {}{reason}",

@@ -13,6 +13,7 @@ pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod log;
 pub(crate) mod markdown;
+mod misnamed;
 pub(crate) mod operator;
 mod overview;
 pub(crate) mod presets;

@@ -25,6 +25,7 @@ mod operator;
 mod pending;
 mod place;
 mod relink;
+mod sent;
 mod sets;
 mod source;
 mod state;

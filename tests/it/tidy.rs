@@ -69,7 +69,7 @@ const CRATE_STAYS_IN: &[(&str, &[&str])] = &[
 ];
 
 /// Lines of a file, its inline tests aside, above which it is to be split.
-const LONG: usize = 700;
+const LONG: usize = 660;
 
 /// Words that make a reader stop, each with what to write instead.
 const WORST: &[(&str, &str)] = &[
@@ -244,7 +244,7 @@ fn no_file_grows_too_long() {
         .filter(|(lines, _)| *lines > LONG)
         .map(|(lines, path)| format!("{path}: {lines} lines"))
         .collect();
-    assert_none("files longer than 700 lines", &wrong);
+    assert_none(&format!("files longer than {LONG} lines"), &wrong);
 }
 
 #[test]
@@ -275,12 +275,11 @@ fn text_for_users_is_in_plain_words() {
         }
     }
     let is_page = |path: &str| {
-        let name = path.rsplit('/').next().unwrap_or_default();
         path.starts_with("docs/")
             || path.starts_with("presets/")
-            || matches!(name, "README.md" | "CHANGELOG.md" | "config.example.toml")
+            || matches!(path, "README.md" | "CHANGELOG.md" | "config.example.toml")
     };
-    for source in sources(|path| is_page(path) && !path.starts_with("tests/")) {
+    for source in sources(is_page) {
         for (number, line) in source.text.lines().enumerate() {
             judge(&source.path, number + 1, line);
         }

@@ -60,7 +60,7 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
 #[test]
 fn the_example_documents_every_key() {
     let documented = documented();
-    for section in keys::SECTIONS {
+    for section in crate::config::keys::SECTIONS {
         for key in section.names() {
             let found = documented
                 .get(section.name)
@@ -145,7 +145,7 @@ fn the_parity_page_has_every_function_operator_and_option() {
         assert!(table.contains(&format!("\n| `{operator}` |")), "{operator}");
     }
     let table = section("Options of a mapping");
-    let sections = keys::SECTIONS.iter();
+    let sections = crate::config::keys::SECTIONS.iter();
     let mapping =
         sections.filter(|section| matches!(section.name, "jobs.users" | "jobs.users.mappings"));
     for key in mapping

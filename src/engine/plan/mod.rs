@@ -10,6 +10,7 @@ mod planner;
 mod proof;
 #[cfg(test)]
 mod tests;
+mod why;
 
 pub(crate) use action::{
     Action, Change, Count, ElementChange, HandOver, Operation, Pointer, Referenced, RemovalClass,

@@ -8,6 +8,7 @@ mod delta;
 mod principal;
 mod query;
 mod read;
+mod render;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -10,6 +10,7 @@ mod names;
 mod objects;
 mod parts;
 mod references;
+mod removals;
 mod several;
 mod unique;
 

@@ -1,0 +1,106 @@
+//! What becomes of a linked object that no longer belongs, or perhaps no longer.
+
+use super::{Candidate, Fate, Planner};
+use crate::engine::job::WhenOutOfScope;
+use crate::engine::mapping::{self, Mapped};
+use crate::engine::model::{Link, ObjectKind, SourceObject};
+use crate::engine::plan::difference::changes;
+use crate::engine::plan::proof::{Proof, is_blocked};
+use crate::engine::plan::{Decision, Operation, Verb, Why, WhyRemoved};
+
+impl Planner<'_> {
+    /// Linked, and perhaps no longer belonging. A blocked user loses access at once, in scope or out of
+    /// it, except where an earlier cycle found the user out of it and kept the account.
+    pub(super) fn postpone(&mut self, candidate: &Candidate, link: &Link, why: WhyRemoved) {
+        let object = &candidate.object;
+        // What follows leaves a trace only where something is to be done, and the next cycle must look
+        // again anyway.
+        if link.in_scope {
+            self.decisions.push(Decision::Postpone(object.key));
+        }
+        if is_blocked(object) {
+            if link.in_scope {
+                return self.update(candidate, link, true);
+            }
+            if self.job.rules(object.kind).when_out_of_scope != WhenOutOfScope::Keep {
+                return self.disable(object, link, WhyRemoved::Blocked);
+            }
+        }
+        let rules = self.job.rules(object.kind);
+        self.skip(
+            object,
+            match rules.when_out_of_scope {
+                WhenOutOfScope::Keep => Why::Kept(why),
+                WhenOutOfScope::Disable | WhenOutOfScope::Delete => Why::IncompleteRead(why),
+            },
+        );
+    }
+
+    /// Linked, and no longer belonging. What stays is left alone, the members of a group included.
+    pub(super) fn deprovision(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) {
+        let rules = self.job.rules(object.kind);
+        let policy = match (object.kind, rules.when_out_of_scope) {
+            // A group has no state "disabled": Entra deletes it.
+            (ObjectKind::Group, WhenOutOfScope::Disable) => WhenOutOfScope::Delete,
+            (_, policy) => policy,
+        };
+        match policy {
+            WhenOutOfScope::Keep => self.skip(object, Why::Kept(why)),
+            WhenOutOfScope::Delete if rules.actions.delete => self.delete(object, link, why),
+            WhenOutOfScope::Delete => self.skip(object, Why::NotAllowed(Verb::Delete)),
+            WhenOutOfScope::Disable => self.disable(object, link, why),
+        }
+    }
+
+    pub(super) fn delete(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) {
+        if self.protected.contains(&object.key) {
+            return self.skip(object, Why::NeverDisabled);
+        }
+        let Some(proof) = self.proof(object, &why) else {
+            return self.skip(object, Why::IncompleteRead(why));
+        };
+        if self.is_first {
+            // The account stays until one cycle has completed, but nobody can use it.
+            let is_certain = Proof::of_object(object).is_some();
+            if is_certain && object.kind == ObjectKind::User {
+                self.disable_for_now(object, link, why.clone());
+            }
+            return self.draft(object, link, Operation::Delete { why, proof });
+        }
+        self.fates.note(object.key, Fate::Deleting);
+        self.note_deleted_names(object.kind, object.key, &link.target, &link.sent);
+        self.memberships.settle(object.key);
+        self.draft(object, link, Operation::Delete { why, proof });
+    }
+
+    /// Sends only the mappings that carry `IsSoftDeleted`: the attributes of a deleted object are
+    /// not its own any more (Graph mangles the principal name of one in the recycle bin).
+    pub(super) fn disable(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) {
+        let rules = self.job.rules(object.kind);
+        if !rules.mappings.carry_state() {
+            return self.skip(object, Why::CannotDisable(why));
+        }
+        let input = mapping::Input::new(object, &[], true);
+        let desired = match mapping::desired_state(&rules.mappings, &input, self.environment) {
+            Ok(Mapped::Desired(desired)) => desired,
+            Ok(Mapped::IgnoreObject) => return self.skip(object, Why::IgnoredByMapping),
+            Err(errors) => return self.skip(object, Why::MappingFailed(errors)),
+        };
+        let changes = changes(&link.sent, &desired);
+        if changes.is_empty() {
+            return;
+        }
+        if !rules.actions.update {
+            return self.skip(object, Why::NotAllowed(Verb::Update));
+        }
+        self.send_main_changes(object, link, changes, Some(why));
+    }
+
+    /// A disable before a delete that is postponed, where the target can.
+    pub(super) fn disable_for_now(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) {
+        let rules = self.job.rules(object.kind);
+        if rules.mappings.carry_state() && rules.actions.update {
+            self.disable(object, link, why);
+        }
+    }
+}
