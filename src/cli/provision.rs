@@ -22,7 +22,7 @@ use crate::engine::plan::{Action, Skipped};
 use crate::engine::record::{LogEntry, LogStatus};
 use crate::engine::redact::{Redactions, Shown};
 use crate::report::provision::{self as report, Provisioned};
-use crate::report::{Names, Part, PlanRow, Rows as _};
+use crate::report::{Names, Order, Part, PlanRow, Rows as _};
 use crate::scheduler;
 use crate::store::{Lock, LogFilter, Store};
 
@@ -137,7 +137,7 @@ impl Gathered {
         };
         let rows = LedgerRows::new(store, cycle, redactions);
         for part in [Part::Cleared, Part::Held, Part::Skipped] {
-            rows.each(part, &mut |row| {
+            rows.each(part, Order::Execution, &mut |row| {
                 match (row, part) {
                     (PlanRow::Action(action, _), Part::Held) => {
                         let of_one = gathered.held.entry(action.subject.key).or_default();

@@ -66,7 +66,7 @@ pub(super) fn list(job: &Job) -> Vec<Left> {
         min_members,
     } = safety;
     if !never_disable.is_empty() {
-        let why = "Entra removes whoever leaves";
+        let why = "Entra removes users that leave";
         list.leave("safety", format!("never_disable = {never_disable:?}"), why);
     }
     if !min_members.is_empty() {
@@ -484,7 +484,7 @@ interval = "5m"
         safety: min_active = 20: Entra has no such limit
         safety: max_membership_removals = "20%": Entra has no limit of memberships
         safety: max_deletions = "10%": Entra's accidental deletion threshold is a number, and not part of the schema
-        safety: never_disable = ["admin@contoso.com"]: Entra removes whoever leaves
+        safety: never_disable = ["admin@contoso.com"]: Entra removes users that leave
         safety: min_members of 1 groups: Entra does not look at how many members stay
         safety: on_drift = "report": Entra does not compare what the target holds
         schedule: interval or cron, timezone, jitter: Entra runs its jobs about every 40 minutes

@@ -150,12 +150,12 @@ fn never_disable(safety: &file::Safety, log: &mut Log) -> Vec<String> {
         let text = typed.value.trim();
         if text.is_empty() {
             let remedy = "name an object by its id or address, or several by a pattern with *";
-            log.problem(typed.place.problem("this names nobody", remedy));
+            log.problem(typed.place.problem("this names no user", remedy));
             continue;
         }
         if text.chars().all(|letter| "*@.".contains(letter)) {
             log.warning(typed.place.problem(
-                format!("{text:?} means every object, so that nobody is ever removed"),
+                format!("{text:?} means every object, so that no user is ever removed"),
                 "name those that must never lose their access",
             ));
         }

@@ -11,7 +11,9 @@ use super::super::holds::{self, Decision, Hold, Item};
 use super::super::state::State;
 use super::super::wire::Column;
 use super::super::{Error, Store};
-use super::{APPROVED_CLASS, NewRow, body, class_of, job_of, number_of_class, put_row, status};
+use super::{
+    APPROVED_CLASS, NewRow, body, class_of, job_of, number, number_of_class, put_row, status,
+};
 use crate::engine::guard::{self, Active, Census, LimitUse, Verdict, WhyHeld};
 use crate::engine::job::Limits;
 use crate::engine::model::{Key, ObjectKind, TargetId};
@@ -217,7 +219,7 @@ impl<'b> Bench<'b> {
                          WHERE cycle = ?1 AND source = ?2 AND operation = ?3 AND state = 0",
                     )?
                     .query_row(
-                        params![self.cycle, group, body::number_of_name("add-members")],
+                        params![self.cycle, group, number::number_of_name("add-members")],
                         |row| row.get(0),
                     )?;
                 if (sent + added.unsigned_abs()).saturating_sub(planned) < *least {
@@ -532,7 +534,7 @@ impl<'b> Bench<'b> {
 const CREATE_CAUSE: &str = "create";
 
 fn create_number() -> i64 {
-    body::number_of_name("create")
+    number::number_of_name("create")
 }
 
 fn create_of(key: Key) -> Item {
