@@ -12,7 +12,8 @@ use super::super::state::State;
 use super::super::wire::Column;
 use super::super::{Error, Store};
 use super::{
-    APPROVED_CLASS, NewRow, body, class_of, job_of, number, number_of_class, put_row, status,
+    APPROVED_CLASS, NewRow, body, class_of, creates, job_of, number, number_of_class, put_row,
+    status,
 };
 use crate::engine::guard::{self, Active, Census, LimitUse, Verdict, WhyHeld};
 use crate::engine::job::Limits;
@@ -138,18 +139,25 @@ impl<'b> Bench<'b> {
             "SELECT source FROM escrow WHERE job = ?1 AND action IN ('disable', 'delete')",
             params![job],
         )?;
+        let known = holds::all(state, job)?;
+        let is_create = |item: &Item| item.operation == creates::number();
+        let counts_creates = judging.limits.max_creations.is_some() || known.keys().any(is_create);
         Ok(Self {
             state,
             job,
             cycle,
             judging,
-            holds: holds::all(state, job)?,
+            holds: known,
             recent: recent(state, job, since(judging))?,
             tried: tried.into_iter().collect(),
             removals,
             shrunk: BTreeSet::new(),
             thin: BTreeSet::new(),
-            creates: creates(state, cycle)?,
+            creates: if counts_creates {
+                creates::planned(state, cycle)?
+            } else {
+                Vec::new()
+            },
             why: Vec::new(),
             kept: BTreeSet::new(),
         })
@@ -186,7 +194,7 @@ impl<'b> Bench<'b> {
         }
         if self.judging.is_partial {
             for (item, hold) in &self.holds {
-                let is_create = item.operation == create_number();
+                let is_create = item.operation == creates::number();
                 if hold.decision == Decision::None && !seen.contains(item) && !is_create {
                     *planned.entry(hold.class).or_default() += 1;
                 }
@@ -227,20 +235,12 @@ impl<'b> Bench<'b> {
                 }
             }
         }
-        let create = create_number();
         let is_decided = |key: &Key| {
-            let item = create_of(*key);
-            self.is_decided(&item, CREATE_CAUSE)
+            let item = creates::item(*key);
+            self.is_decided(&item, creates::CAUSE)
         };
         let creations = self.creates.iter().filter(|(_, key)| !is_decided(key));
         let creations = creations.count() as u64;
-        let recent_creations: i64 = self
-            .state
-            .prepare_cached(
-                "SELECT count(DISTINCT source) FROM actions
-                 WHERE job = ?1 AND operation = ?2 AND at >= ?3 AND state IN (1, 2, 10)",
-            )?
-            .query_row(params![self.job, create, since], |row| row.get(0))?;
         let active_now: i64 = self
             .state
             .prepare_cached("SELECT active_users FROM jobs WHERE key = ?1")?
@@ -252,7 +252,10 @@ impl<'b> Bench<'b> {
             active: active(self.state, self.job, since)?,
             active_now: active_now.unsigned_abs(),
             creations,
-            recent_creations: recent_creations.unsigned_abs(),
+            recent_creations: match self.judging.limits.max_creations {
+                Some(_) => creates::since(self.state, self.job, since)?,
+                None => 0,
+            },
             linked: header.linked,
             scope_before: header.scope_before,
             scope_after: header.scope_after,
@@ -309,8 +312,11 @@ impl<'b> Bench<'b> {
     fn carry_creates(&mut self, verdict: &Verdict) -> rusqlite::Result<()> {
         let held = verdict.holds_creations();
         for (row, key) in std::mem::take(&mut self.creates) {
-            let item = create_of(key);
-            match self.decided(&item, CREATE_CAUSE).map(|hold| hold.decision) {
+            let item = creates::item(key);
+            match self
+                .decided(&item, creates::CAUSE)
+                .map(|hold| hold.decision)
+            {
                 Some(Decision::Approved) => {
                     holds::seen(self.state, self.job, &item, self.cycle)?;
                 }
@@ -325,7 +331,7 @@ impl<'b> Bench<'b> {
                     self.state
                         .run("UPDATE actions SET state = 3 WHERE id = ?1", params![row])?;
                     // The class says nothing here: limits of removals do not count it.
-                    self.hold(&item, RemovalClass::User, CREATE_CAUSE, false)?;
+                    self.hold(&item, RemovalClass::User, creates::CAUSE, false)?;
                     self.kept.insert(key);
                 }
             }
@@ -528,32 +534,6 @@ impl<'b> Bench<'b> {
             .run("DELETE FROM actions WHERE id = ?1", params![row])?;
         Ok(())
     }
-}
-
-/// The cause of a create that is held.
-const CREATE_CAUSE: &str = "create";
-
-fn create_number() -> i64 {
-    number::number_of_name("create")
-}
-
-fn create_of(key: Key) -> Item {
-    Item {
-        source: key,
-        member: None,
-        operation: create_number(),
-    }
-}
-
-fn creates(state: &State, cycle: i64) -> rusqlite::Result<Vec<(i64, Key)>> {
-    state
-        .prepare_cached(
-            "SELECT id, source FROM actions WHERE cycle = ?1 AND state = 0 AND operation = ?2",
-        )?
-        .query_map(params![cycle, create_number()], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?
-        .collect()
 }
 
 fn since(judging: &Judging<'_>) -> i64 {

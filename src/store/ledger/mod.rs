@@ -11,6 +11,7 @@
 
 mod advance;
 mod body;
+mod creates;
 mod judge;
 mod log;
 mod number;
