@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
+use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant};
 
 use super::facts::Facts;
@@ -17,14 +18,25 @@ use crate::engine::scope;
 use crate::store::{Loaded, MarkCutoff, RowId};
 
 /// A confirmation older than this is renewed before it is used.
-const FRESH: Duration = Duration::from_mins(10);
+pub(super) const FRESH: Duration = Duration::from_mins(10);
 /// Rows and objects taken from the state at once.
 const CHUNK: usize = 500;
+/// Groups whose members are read at once.
+const GROUPS: usize = 20;
 
 /// That the removals of a plan were confirmed, and when.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Confirmed {
+    cycle: i64,
+    cutoff: MarkCutoff,
+    confirmation: Mutex<Confirmation>,
+}
+
+#[derive(Debug, Default)]
+struct Confirmation {
     at: Option<Instant>,
+    /// Rows that a later confirmation did not confirm.
+    withdrawn: BTreeSet<RowId>,
 }
 
 /// That this action may be sent: it removes nothing, or its removal was confirmed a short time ago. There
@@ -33,12 +45,37 @@ pub(super) struct Confirmed {
 pub(super) struct Permit(());
 
 impl Confirmed {
-    /// `None`: the removal must be confirmed anew.
-    pub(super) fn permit(&self, action: &Action) -> Option<Permit> {
-        let is_fresh = self.at.is_some_and(|at| at.elapsed() < FRESH);
-        (!action.is_removal() || is_fresh).then_some(Permit(()))
+    /// `None`: the removal is not confirmed any more. An old confirmation is renewed first, for all
+    /// removals that are still to be sent.
+    pub(super) async fn permit(
+        &self,
+        context: &Context<'_>,
+        row: RowId,
+        action: &Action,
+    ) -> Result<Option<Permit>, Error> {
+        if !action.is_removal() {
+            return Ok(Some(Permit(())));
+        }
+        let mut confirmation = self.confirmation.lock().await;
+        let is_fresh = |at: Instant| at.elapsed() < context.agent.fresh;
+        if !confirmation.at.is_some_and(is_fresh) {
+            let at = Instant::now();
+            let cycle = self.cycle;
+            let rows = context.state(move |store| store.removals_left(cycle));
+            let drafts = drafts(context, rows.await?).await?;
+            let Looked { dropped, doubt } = look(context, self.cutoff, drafts).await?;
+            if let Some(why) = doubt {
+                tracing::warn!(job = %context.job.rules.name, why, "{POSTPONED}");
+            }
+            let dropped = dropped.into_iter().map(|draft| draft.row);
+            confirmation.withdrawn.extend(dropped);
+            confirmation.at = Some(at);
+        }
+        Ok((!confirmation.withdrawn.contains(&row)).then_some(Permit(())))
     }
 }
+
+const POSTPONED: &str = "removals could not be confirmed: they are postponed";
 
 /// Confirms the removals that a plan drafted, and drops those that are not confirmed: their objects keep
 /// their verdict and their mark. A plan without removals costs nothing.
@@ -48,12 +85,51 @@ pub(super) async fn confirm(
     cutoff: MarkCutoff,
     outline: &mut Outline,
 ) -> Result<Confirmed, Error> {
-    let drafts = drafts(context, cycle).await?;
+    let rows = context.state(move |store| store.removals(cycle)).await?;
+    let drafts = drafts(context, rows).await?;
+    let confirmed = |at| Confirmed {
+        cycle,
+        cutoff,
+        confirmation: Mutex::new(Confirmation {
+            at,
+            withdrawn: BTreeSet::new(),
+        }),
+    };
     if drafts.is_empty() {
-        return Ok(Confirmed { at: None });
+        return Ok(confirmed(None));
     }
     // What is read from here on is not older than the confirmation.
     let at = Instant::now();
+    let Looked { dropped, doubt } = look(context, cutoff, drafts).await?;
+    if !dropped.is_empty() {
+        drop_all(context, cycle, dropped, outline).await?;
+    }
+    if let Some(why) = doubt {
+        tracing::warn!(job = %context.job.rules.name, why, "{POSTPONED}");
+        let header = &mut outline.header;
+        header.complete = false;
+        header.incomplete = Some(match header.incomplete.take() {
+            Some(known) => format!("{known}; {why}"),
+            None => why,
+        });
+    }
+    Ok(confirmed(Some(at)))
+}
+
+/// What a second look at removals gave.
+struct Looked {
+    /// Those that it did not confirm.
+    dropped: Vec<Draft>,
+    /// Why no removal that rests on absence is confirmed.
+    doubt: Option<String>,
+}
+
+/// Reads once more what these removals rest on.
+async fn look(
+    context: &Context<'_>,
+    cutoff: MarkCutoff,
+    drafts: Vec<Draft>,
+) -> Result<Looked, Error> {
     let job = context.job.rules.name.clone();
     let followed = context.agent.tenant.again(&context.want()).await?;
     let changed = context
@@ -100,19 +176,7 @@ pub(super) async fn confirm(
             })
         }
     };
-    if !dropped.is_empty() {
-        drop_all(context, cycle, dropped, outline).await?;
-    }
-    if let Some(why) = doubt {
-        tracing::warn!(job = %context.job.rules.name, why, "removals could not be confirmed: they are postponed");
-        let header = &mut outline.header;
-        header.complete = false;
-        header.incomplete = Some(match header.incomplete.take() {
-            Some(known) => format!("{known}; {why}"),
-            None => why,
-        });
-    }
-    Ok(Confirmed { at: Some(at) })
+    Ok(Looked { dropped, doubt })
 }
 
 /// A removal that a plan drafted.
@@ -199,10 +263,9 @@ fn rests_on(why: &WhyRemoved) -> RestsOn {
     }
 }
 
-async fn drafts(context: &Context<'_>, cycle: i64) -> Result<Vec<Draft>, Error> {
-    let ids = context.state(move |store| store.removals(cycle)).await?;
-    let mut drafts = Vec::with_capacity(ids.len());
-    for ids in ids.chunks(CHUNK) {
+async fn drafts(context: &Context<'_>, rows: Vec<RowId>) -> Result<Vec<Draft>, Error> {
+    let mut drafts = Vec::with_capacity(rows.len());
+    for ids in rows.chunks(CHUNK) {
         let ids = ids.to_vec();
         let rows = context.state(move |store| store.take(&ids)).await?;
         drafts.extend(
@@ -218,6 +281,10 @@ async fn drafts(context: &Context<'_>, cycle: i64) -> Result<Vec<Draft>, Error> 
 struct SecondLook {
     /// Objects about which everything was read that their removal rests on.
     confirmed: BTreeSet<Key>,
+    /// Groups, each with one whom a reading of its members did not hold.
+    apart: BTreeSet<(Key, Key)>,
+    /// Groups, each with a member that leaves it because it leaves scope.
+    by_scope: BTreeSet<(Key, Key)>,
     /// Objects that hold something that a complete reading lacked.
     contradictions: BTreeSet<SourceId>,
     /// The lists that lacked it.
@@ -231,7 +298,11 @@ impl SecondLook {
         match draft.rests_on {
             RestsOn::Value => true,
             RestsOn::NotListed | RestsOn::NotInScope => self.confirmed.contains(&draft.key),
-            RestsOn::NotMembers => draft.members.iter().all(|key| self.confirmed.contains(key)),
+            RestsOn::NotMembers => draft.members.iter().all(|member| {
+                let membership = (draft.key, *member);
+                self.apart.contains(&membership)
+                    || self.by_scope.contains(&membership) && self.confirmed.contains(member)
+            }),
         }
     }
 
@@ -243,27 +314,21 @@ impl SecondLook {
             .map(|draft| (draft.id.clone(), (draft.kind, draft.key)));
         look.presence(context, not_listed.collect()).await?;
 
-        let mut groups_left: BTreeMap<Key, BTreeSet<SourceId>> = BTreeMap::new();
-        let mut keys: BTreeSet<Key> = BTreeSet::new();
-        for draft in drafts {
-            match draft.rests_on {
-                RestsOn::Value | RestsOn::NotListed => {}
-                RestsOn::NotInScope => {
-                    keys.insert(draft.key);
-                }
-                RestsOn::NotMembers => {
-                    keys.extend(&draft.members);
-                    for member in &draft.members {
-                        let left = groups_left.entry(*member).or_default();
-                        left.insert(draft.id.clone());
-                    }
-                }
-            }
-        }
-        if keys.is_empty() {
+        let of = |rests_on: RestsOn| {
+            let drafts = drafts
+                .iter()
+                .filter(move |draft| draft.rests_on == rests_on);
+            drafts.collect::<Vec<&Draft>>()
+        };
+        let (not_in_scope, not_members) = (of(RestsOn::NotInScope), of(RestsOn::NotMembers));
+        if not_in_scope.is_empty() && not_members.is_empty() {
             return Ok(look);
         }
         let facts = Facts::new(context).await?;
+        let mut keys: BTreeSet<Key> = not_in_scope.iter().map(|draft| draft.key).collect();
+        for drafts in not_members.chunks(GROUPS) {
+            keys.extend(look.members(context, &facts, drafts).await?);
+        }
         let keys: Vec<Key> = keys.into_iter().collect();
         for keys in keys.chunks(CHUNK) {
             let (job, keys) = (context.job.rules.name.clone(), keys.to_vec());
@@ -273,11 +338,66 @@ impl SecondLook {
                     .iter()
                     .filter(|one| one.object.kind == kind)
                     .collect();
-                look.scope(context, &facts, kind, &of_kind, &groups_left)
-                    .await?;
+                look.scope(context, &facts, kind, &of_kind).await?;
             }
         }
         Ok(look)
+    }
+
+    /// Whether groups hold members that the state does not know of. Members that leave although they are
+    /// in the group come back: they leave because of their scope.
+    async fn members(
+        &mut self,
+        context: &Context<'_>,
+        facts: &Facts<'_>,
+        drafts: &[&Draft],
+    ) -> Result<BTreeSet<Key>, Error> {
+        let inside: BTreeMap<Key, Vec<Key>> = drafts
+            .iter()
+            .map(|draft| (draft.key, facts.inside(draft.key)))
+            .collect();
+        let groups: BTreeSet<Key> = inside.values().flatten().copied().collect();
+        let groups: Vec<Key> = groups.into_iter().collect();
+        let members = drafts.iter().flat_map(|draft| &draft.members);
+        let members: BTreeSet<Key> = members.copied().collect();
+        let members: Vec<Key> = members.into_iter().collect();
+        let job = context.job.rules.name.clone();
+        let (named, loaded) = context
+            .state(move |store| Ok((store.named(&groups)?, store.load(&job, &members)?)))
+            .await?;
+        let ids: Vec<SourceId> = named.values().map(|group| group.id.clone()).collect();
+        let graph = &context.agent.tenant.graph;
+        let read = known(graph.members_of(&ids).await)?.unwrap_or_default();
+        let loaded: BTreeMap<Key, &Loaded> =
+            loaded.iter().map(|one| (one.object.key, one)).collect();
+        let mut leave_scope = BTreeSet::new();
+        for draft in drafts {
+            let inside = &inside[&draft.key];
+            let lists: Option<Vec<&BTreeSet<SourceId>>> = inside
+                .iter()
+                .map(|group| read.get(&named.get(group)?.id))
+                .collect();
+            for member in &draft.members {
+                let Some(one) = loaded.get(member) else {
+                    continue;
+                };
+                let membership = (draft.key, *member);
+                if inside.iter().any(|group| one.member_of.contains(group)) {
+                    self.by_scope.insert(membership);
+                    leave_scope.insert(*member);
+                } else if is_gone(one.object.presence) {
+                    self.apart.insert(membership);
+                } else if let Some(lists) = &lists {
+                    if lists.iter().any(|list| list.contains(&one.object.id)) {
+                        self.read_again.insert(ObjectKind::Group);
+                        self.contradictions.insert(one.object.id.clone());
+                    } else {
+                        self.apart.insert(membership);
+                    }
+                }
+            }
+        }
+        Ok(leave_scope)
     }
 
     /// Whether objects that a list lacked are nowhere in the tenant. Two reads must agree.
@@ -327,14 +447,12 @@ impl SecondLook {
         facts: &Facts<'_>,
         kind: ObjectKind,
         loaded: &[&Loaded],
-        groups_left: &BTreeMap<Key, BTreeSet<SourceId>>,
     ) -> Result<(), Error> {
         // One that is in the recycle bin or gone has no membership that counts.
         let (present, gone): (Vec<&Loaded>, Vec<&Loaded>) = loaded
             .iter()
             .copied()
             .partition(|one| one.object.presence == Presence::Present);
-        let is_gone = |presence| matches!(presence, Presence::SoftDeleted | Presence::Deleted);
         let gone_for_sure = gone.iter().filter(|one| is_gone(one.object.presence));
         self.confirmed
             .extend(gone_for_sure.map(|one| one.object.key));
@@ -382,10 +500,7 @@ impl SecondLook {
                 .collect();
             let mut is_contradicted = false;
             for group in read.difference(&known) {
-                let left = groups_left.get(&key);
-                let counts = left.is_some_and(|left| left.contains(group))
-                    || reads_groups
-                    || facts.grants_through(context, group).await?;
+                let counts = reads_groups || facts.grants_through(context, group).await?;
                 if counts {
                     self.read_again.insert(ObjectKind::Group);
                     is_contradicted = true;
@@ -410,6 +525,11 @@ impl SecondLook {
         }
         Ok(())
     }
+}
+
+/// Whether this was read on the object itself.
+fn is_gone(presence: Presence) -> bool {
+    matches!(presence, Presence::SoftDeleted | Presence::Deleted)
 }
 
 /// What was read; `None` when it could not be read, which confirms nothing.

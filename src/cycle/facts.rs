@@ -216,6 +216,15 @@ impl<'a> Facts<'a> {
         Ok(self.closure(groups))
     }
 
+    /// The groups whose members count as a group's, itself among them.
+    pub(super) fn inside(&self, group: Key) -> Vec<Key> {
+        if self.job.scope.nested_groups {
+            reach(&self.inner, [group]).into_iter().collect()
+        } else {
+            vec![group]
+        }
+    }
+
     /// The members of the first of these groups, as many groups as fit, and how many groups that were.
     /// With nested groups they are all users inside, because the groups inside are not members of
     /// their own.
@@ -228,14 +237,7 @@ impl<'a> Facts<'a> {
         let wanted: Vec<(Key, Vec<Key>)> = groups
             .iter()
             .take(CHUNK_OF_GROUPS)
-            .map(|group| {
-                let inside = if nested {
-                    reach(&self.inner, [*group]).into_iter().collect()
-                } else {
-                    vec![*group]
-                };
-                (*group, inside)
-            })
+            .map(|group| (*group, self.inside(*group)))
             .collect();
         let job = self.job.name.clone();
         let members = self

@@ -121,6 +121,8 @@ pub(crate) struct Agent {
     key: StateKey,
     stop: CancellationToken,
     now: fn() -> DateTime<Utc>,
+    /// How long removals stay confirmed.
+    fresh: Duration,
 }
 
 /// What one cycle works with.
@@ -198,6 +200,7 @@ impl Agent {
             key,
             stop,
             now,
+            fresh: confirm::FRESH,
         })
     }
 

@@ -114,6 +114,20 @@ impl Client {
         Ok(groups.collect())
     }
 
+    /// The direct members of each of these groups.
+    pub(crate) async fn members_of(
+        &self,
+        groups: &[SourceId],
+    ) -> Result<BTreeMap<SourceId, BTreeSet<SourceId>>, Error> {
+        let path = |id: &SourceId| format!("/groups/{id}/members?$select=id&$top=999");
+        let (lists, _) = self.lists::<wire::Identified>(groups, path).await?;
+        let members = lists.into_iter().map(|(id, members)| {
+            let members = members.iter().map(|member| source_id(&member.id));
+            (id, members.collect())
+        });
+        Ok(members.collect())
+    }
+
     /// The app roles that each of these holds in an application, by itself or by a group. `None`: the
     /// permission is missing, which is Directory.Read.All.
     pub(crate) async fn roles_of(

@@ -1,7 +1,7 @@
 //! The second look before a removal: what changed since keeps its account, and so does what the tenant
 //! still holds although a list did not report it.
 
-use entrain::sandbox::{Fault, Size, Trouble};
+use entrain::sandbox::{Fault, GraphQuirk, Size, Trouble};
 use serde_json::json;
 
 use crate::rig::Rig;
@@ -105,4 +105,38 @@ async fn a_member_leaves_a_group_once_the_second_look_agrees() {
     rig.tenant().traffic().inject(fault);
     rig.sync().await.expect(0);
     assert_eq!(is_active(&rig, "jane"), Some(false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_whom_a_group_still_holds_contradict_an_emptied_reading() {
+    let rig = start().await;
+    let jane = id(&rig, "jane");
+    let fans = rig.tenant().add_group("Fans");
+    let friends = ["ann", "bob"].map(|alias| rig.joiner(alias));
+    rig.tenant().add_members(fans, &[jane]);
+    rig.tenant().add_members(fans, &friends);
+    rig.tenant().assign(fans, entrain::sandbox::ROLE_USER);
+    rig.sync().await.expect(0);
+    let before = rig.sandbox.target.groups();
+    rig.tenant().enable(GraphQuirk::NoMembersInInitialRound);
+    rig.tenant().expire_delta_links();
+    rig.tenant().traffic().record_bodies(true);
+    rig.tenant().traffic().reset();
+    let run = rig.sync().await;
+    assert_eq!(rig.sandbox.target.groups(), before, "{run:?}");
+    let why = run.job()["incomplete"].to_string();
+    assert!(why.contains("the tenant holds"), "{why}");
+    let traffic = rig.tenant().traffic();
+    let batches = traffic.exchanges().into_iter();
+    let mut batches = batches.filter(|one| one.path.contains("$batch"));
+    assert!(batches.any(|one| {
+        one.body
+            .is_some_and(|body| body.contains(&format!("/groups/{fans}/members")))
+    }));
+
+    rig.tenant().configure(|settings| settings.quirks.clear());
+    rig.sync().await.expect(0);
+    rig.tenant().remove_members(fans, &friends[..1]);
+    rig.sync().await.expect(0);
+    assert_eq!(members(&rig, "Fans"), 2);
 }

@@ -282,16 +282,15 @@ impl Applier<'_> {
             Turn::Send if self.is_unsettled(action.subject.key) => {
                 started.not_tried(action, "an earlier write to it may still be under way")
             }
-            Turn::Send => match (self.cannot_be_sent(&action), self.confirmed.permit(&action)) {
-                (Some(why), _) => started.not_tried(action, why),
-                (None, _) if let Some(target) = self.is_taken_out(&action) => {
+            Turn::Send => match self.cannot_be_sent(&action) {
+                Some(why) => started.not_tried(action, why),
+                None if let Some(target) = self.is_taken_out(&action) => {
                     started.end(action, Status::Done { target })
                 }
-                (None, Some(permit)) => {
-                    self.send(started, action, tried, &permit, slot, &mut follow)
+                None => {
+                    self.send(started, action, (id, tried), slot, &mut follow)
                         .await
                 }
-                (None, None) => started.not_tried(action, "its confirmation is too old"),
             },
         };
         if let Some(paths) = self.searches.note(&outcome, follow.len()) {
@@ -331,12 +330,29 @@ impl Applier<'_> {
         lock(&self.unsettled).contains(&key)
     }
 
+    /// What lets the request of a row out, or why it stays.
+    async fn permit(&self, row: RowId, action: &Action) -> Result<Permit, &'static str> {
+        match self.confirmed.permit(self.context, row, action).await {
+            Ok(Some(permit)) => Ok(permit),
+            Ok(None) => Err("it was not confirmed a second time"),
+            Err(Error::Stopped) => Err("the cycle was stopped"),
+            Err(error) => {
+                let words = error.chain();
+                if error.concerns_state() {
+                    self.health.abort(words);
+                } else {
+                    tracing::warn!(job = %self.context.job.rules.name, error = words, "removals could not be confirmed anew");
+                }
+                Err("its confirmation is old, and could not be renewed")
+            }
+        }
+    }
+
     async fn send<'s>(
         &'s self,
         mut started: Started,
         action: Action,
-        tried: Tried,
-        permit: &Permit,
+        (row, tried): (RowId, Tried),
         mut slot: Option<SemaphorePermit<'s>>,
         follow: &mut Vec<Action>,
     ) -> Outcome {
@@ -344,9 +360,13 @@ impl Applier<'_> {
         let mut number = 0;
         loop {
             number += 1;
+            let permit = match self.permit(row, &action).await {
+                Ok(permit) => permit,
+                Err(why) => return started.not_tried(action, why),
+            };
             let begun = Instant::now();
             let known = || self.known_members(&action);
-            let sent = self.sender.send(permit, &action, &hidden, known).await;
+            let sent = self.sender.send(&permit, &action, &hidden, known).await;
             let error = match sent {
                 Ok(sent) => {
                     self.health.went_well();

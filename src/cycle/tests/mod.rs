@@ -1,6 +1,7 @@
 //! Cycles against the sandbox, through the agent's own face.
 
 mod announced;
+mod renewal;
 
 use std::fs;
 use std::sync::Arc;

@@ -64,6 +64,9 @@ impl Reader<'_> {
         {
             entries.push(first);
         }
+        if ticket.position.since.is_none() {
+            self.leave_out(stream, &mut entries);
+        }
         let link = match then {
             Then::More(position) => {
                 ticket.position = position;
@@ -73,6 +76,25 @@ impl Reader<'_> {
             Then::Until(moment) => self.delta_link(stream, &ticket.selection, moment),
         };
         Ok(page(&self.delta_context(stream), &link, &entries))
+    }
+
+    /// What a faulty service leaves out of an initial round.
+    fn leave_out(&self, stream: Stream, entries: &mut Vec<String>) {
+        let quirk = match stream {
+            Stream::Users => GraphQuirk::NoUsersInInitialRound,
+            Stream::Groups => GraphQuirk::NoGroupsInInitialRound,
+        };
+        if self.has(quirk) {
+            entries.clear();
+        }
+        if self.has(GraphQuirk::NoMembersInInitialRound) {
+            for entry in entries {
+                if let Ok(Value::Object(mut object)) = serde_json::from_str(entry) {
+                    object.remove("members@delta");
+                    *entry = Value::Object(object).to_string();
+                }
+            }
+        }
     }
 
     fn page_rules(&self, stream: Stream) -> PageRules {

@@ -131,6 +131,11 @@ pub enum GraphQuirk {
     RemovedInInitialRound,
     /// Initial rounds name no managers.
     NoManagersInInitialRound,
+    /// Initial rounds are empty, as a faulty service answers them.
+    NoUsersInInitialRound,
+    NoGroupsInInitialRound,
+    /// Initial rounds name groups without members.
+    NoMembersInInitialRound,
     /// Each page of a round repeats an object at its end.
     Replays,
     /// An empty page with a next link comes before each page of a round.

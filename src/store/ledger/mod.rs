@@ -207,6 +207,20 @@ impl Store {
         })
     }
 
+    /// The removals that are about to be sent, or will be.
+    pub(crate) fn removals_left(&self, cycle: i64) -> Result<Vec<RowId>, Error> {
+        let mut rows = self.removals(cycle)?;
+        let sent: Vec<i64> = self.read("read the removals of the plan", |state| {
+            state.column(
+                "SELECT id FROM actions
+                 WHERE state BETWEEN 1 AND 4 AND state = 1 AND cycle = ?1 AND class IS NOT NULL",
+                params![cycle],
+            )
+        })?;
+        rows.extend(sent.into_iter().map(RowId::new));
+        Ok(rows)
+    }
+
     /// The rows of an object in a step of a plan, in the order of their ids.
     pub(crate) fn planned(&self, cycle: i64, step: Step, key: Key) -> Result<Vec<Row>, Error> {
         self.read("read the plan", |state| {
