@@ -17,6 +17,7 @@ mod crash;
 mod credentials;
 mod cycles;
 mod drift;
+mod emptied;
 mod eval;
 mod explain;
 mod faults;
