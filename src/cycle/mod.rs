@@ -240,7 +240,7 @@ impl Agent {
                 return Err(error);
             }
         };
-        match self.run_numbered(&mut context, cycle, started, due).await {
+        match Box::pin(self.run_numbered(&mut context, cycle, started, due)).await {
             Ok(summary) => Ok(summary),
             // Whatever a stop made of a request, it is nobody's failure. A state that cannot be
             // written is one all the same: outcomes may be missing from it.
