@@ -97,7 +97,11 @@ pub(super) enum Command {
     /// Say why an object is, or is not, provisioned, and what would change it, without network
     Explain(Linked),
     /// Check the configuration without network
-    Check(Check),
+    Check {
+        /// Print the JSON Schema of the configuration instead, for editors
+        #[arg(long)]
+        schema: bool,
+    },
     /// Test the connections to the source and the targets
     Test(Jobs),
     /// Show the state of each job without network
@@ -174,13 +178,6 @@ pub(super) struct Jobs {
     /// Jobs by name; all enabled jobs when none is named
     #[arg(value_name = "JOB")]
     pub(super) jobs: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Check {
-    /// Print the JSON Schema of the configuration instead, for editors
-    #[arg(long)]
-    pub(super) schema: bool,
 }
 
 #[derive(Debug, Args)]
