@@ -242,7 +242,10 @@ impl Draft {
 
 fn rests_on(why: &WhyRemoved) -> RestsOn {
     match why {
-        WhyRemoved::Blocked | WhyRemoved::SoftDeleted | WhyRemoved::Deleted => RestsOn::Value,
+        WhyRemoved::Blocked
+        | WhyRemoved::Mapping
+        | WhyRemoved::SoftDeleted
+        | WhyRemoved::Deleted => RestsOn::Value,
         WhyRemoved::Missing => RestsOn::NotListed,
         WhyRemoved::OutOfScope(out) => match out {
             WhyOut::NotNamed | WhyOut::Excluded | WhyOut::KindDisabled => RestsOn::Value,

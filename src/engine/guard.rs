@@ -401,7 +401,7 @@ fn follows_from_loss(lost: ObjectKind, kind: ObjectKind, why: &WhyRemoved) -> bo
             | WhyOut::Filter(_) => true,
             WhyOut::NotNamed | WhyOut::Excluded | WhyOut::KindDisabled => false,
         },
-        (WhyRemoved::Blocked | WhyRemoved::OutOfScope(_), _, _) => false,
+        (WhyRemoved::Blocked | WhyRemoved::Mapping | WhyRemoved::OutOfScope(_), _, _) => false,
     }
 }
 

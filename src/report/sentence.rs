@@ -194,6 +194,7 @@ pub(crate) fn why_removed(why: &WhyRemoved, kind: ObjectKind) -> String {
     match why {
         WhyRemoved::OutOfScope(out) => why_out(out, kind),
         WhyRemoved::Blocked => "sign-in is blocked".to_owned(),
+        WhyRemoved::Mapping => "the mapping of active says so".to_owned(),
         WhyRemoved::SoftDeleted => "it is in the tenant's recycle bin".to_owned(),
         WhyRemoved::Deleted => "it was deleted in the tenant".to_owned(),
         WhyRemoved::Missing => "it is no longer in the tenant".to_owned(),

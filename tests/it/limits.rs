@@ -300,3 +300,22 @@ async fn until_one_cycle_has_completed_removals_are_postponed_and_shown() {
     assert_eq!(third["done"]["disable"], 1, "{third:#}");
     assert_eq!(rig.user("gone@contoso.com")["active"], false);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mapping_that_disables_users_counts_as_other_users_and_is_held() {
+    let extra = r#"[jobs.users]
+mappings = [ { target = "active", expression = 'Switch([department], "True", "Gone", "False")' } ]"#;
+    let (rig, people) = start(24, extra).await;
+    for id in &people[..6] {
+        rig.tenant().set_property(*id, "department", json!("Gone"));
+    }
+    let plan = rig.plan().await.expect(4).job();
+    assert_eq!(plan["held"]["counted"], "other-users", "{plan:#}");
+    let why = &plan["held"]["actions"][0]["why"]["reason"];
+    assert_eq!(why, "mapping", "{plan:#}");
+    rig.sync().await.expect(4);
+    assert_eq!(active(&rig), 24);
+    rig.run(&["approve", "demo"]).await.expect(0);
+    rig.sync().await.expect(0);
+    assert_eq!(active(&rig), 18);
+}

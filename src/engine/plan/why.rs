@@ -13,6 +13,8 @@ pub(crate) enum WhyRemoved {
     OutOfScope(WhyOut),
     /// Sign-in is blocked (`accountEnabled` is false).
     Blocked,
+    /// What the mapping of `active` gives for a user who is in scope and not blocked.
+    Mapping,
     /// In the source's recycle bin.
     SoftDeleted,
     /// Deleted in the source for good.
@@ -28,7 +30,9 @@ impl WhyRemoved {
             (ObjectKind::User, Self::Blocked | Self::SoftDeleted | Self::Deleted) => {
                 RemovalClass::Certain
             }
-            (ObjectKind::User, Self::OutOfScope(_) | Self::Missing) => RemovalClass::User,
+            (ObjectKind::User, Self::OutOfScope(_) | Self::Missing | Self::Mapping) => {
+                RemovalClass::User
+            }
         }
     }
 
@@ -37,6 +41,7 @@ impl WhyRemoved {
         match self {
             Self::OutOfScope(out) => out.as_str(),
             Self::Blocked => "blocked",
+            Self::Mapping => "mapping",
             Self::SoftDeleted => "soft-deleted",
             Self::Deleted => "deleted",
             Self::Missing => "missing",

@@ -271,6 +271,7 @@ fn hide_in_removal(marked: &Marked, why: &mut WhyRemoved) {
     match why {
         WhyRemoved::OutOfScope(out) => hide_in_filters(marked, out),
         WhyRemoved::Blocked
+        | WhyRemoved::Mapping
         | WhyRemoved::SoftDeleted
         | WhyRemoved::Deleted
         | WhyRemoved::Missing => {}

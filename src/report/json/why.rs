@@ -31,6 +31,7 @@ pub(super) fn filters_of_removal_json(why: &WhyRemoved) -> Option<Json> {
     match why {
         WhyRemoved::OutOfScope(out) => filters_json(out),
         WhyRemoved::Blocked
+        | WhyRemoved::Mapping
         | WhyRemoved::SoftDeleted
         | WhyRemoved::Deleted
         | WhyRemoved::Missing => None,

@@ -469,6 +469,7 @@ impl Writer<'_> {
             WhyRemoved::SoftDeleted => self.packer.number(1),
             WhyRemoved::Deleted => self.packer.number(2),
             WhyRemoved::Missing => self.packer.number(3),
+            WhyRemoved::Mapping => self.packer.number(5),
             WhyRemoved::OutOfScope(why) => {
                 self.packer.number(4);
                 self.why_out(why);
@@ -631,6 +632,7 @@ impl Reader<'_> {
             2 => WhyRemoved::Deleted,
             3 => WhyRemoved::Missing,
             4 => WhyRemoved::OutOfScope(self.why_out()?),
+            5 => WhyRemoved::Mapping,
             _ => return Err(unknown()),
         })
     }

@@ -375,7 +375,9 @@ impl<'a> Planner<'a> {
             WhyRemoved::Blocked | WhyRemoved::SoftDeleted | WhyRemoved::Deleted => {
                 Proof::of_object(object)
             }
-            WhyRemoved::OutOfScope(_) | WhyRemoved::Missing => self.reading.as_ref().ok().copied(),
+            WhyRemoved::OutOfScope(_) | WhyRemoved::Missing | WhyRemoved::Mapping => {
+                self.reading.as_ref().ok().copied()
+            }
         }
     }
 

@@ -119,12 +119,14 @@ impl Planner<'_> {
                     WhyRemoved::SoftDeleted
                     | WhyRemoved::Deleted
                     | WhyRemoved::Missing
+                    | WhyRemoved::Mapping
                     | WhyRemoved::Blocked,
                 )
                 | SourceState::Unknown(
                     WhyRemoved::SoftDeleted
                     | WhyRemoved::Deleted
                     | WhyRemoved::Missing
+                    | WhyRemoved::Mapping
                     | WhyRemoved::Blocked,
                 )
                 | SourceState::Deleted,
@@ -275,11 +277,9 @@ impl Planner<'_> {
             }
             return;
         }
-        // Where no blocked user is behind it, a mapping makes the user inactive: then the reading proves it.
-        let by_mapping = leaving.is_none();
-        let why = leaving.unwrap_or(WhyRemoved::Blocked);
-        let proof = self.proof(object, &why);
-        match proof.or_else(|| self.reading.as_ref().ok().copied().filter(|_| by_mapping)) {
+        // Where no blocked user is behind it, a mapping makes the user inactive.
+        let why = leaving.unwrap_or(WhyRemoved::Mapping);
+        match self.proof(object, &why) {
             Some(proof) => {
                 let operation = Operation::Disable {
                     changes,
