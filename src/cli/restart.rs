@@ -26,7 +26,7 @@ pub(super) fn restart(
             let store = Store::open(&config.state_path)?;
             for reset in &arguments.reset {
                 match reset {
-                    Reset::Watermark => store.read_anew()?,
+                    Reset::Watermark => store.read_from_beginning()?,
                     Reset::Escrow => store.forget_escrow(job)?,
                     Reset::Links => store.reset_links(job)?,
                 }

@@ -518,9 +518,7 @@ impl Agent {
         if options.initial {
             self.store.restart(name)?;
             self.store.forget_target(name)?;
-            for kind in ObjectKind::ALL {
-                self.store.read_from_beginning(kind)?;
-            }
+            self.store.read_from_beginning()?;
         }
         let kind = if self.store.job_state(name)?.full_evaluation {
             CycleKind::Initial

@@ -93,8 +93,12 @@ impl Store {
                 Some(_) | None => {
                     index_rounds_under_way(tx)?;
                     tx.run(
-                        "REPLACE INTO watermarks (kind, round, full_round, under_way, selected)
-                         VALUES (?1, ?2, 1, 1, ?3)",
+                        "INSERT INTO watermarks (kind, round, full_round, under_way, selected)
+                         VALUES (?1, ?2, 1, 1, ?3)
+                         ON CONFLICT DO UPDATE SET
+                             round = excluded.round, full_round = 1, under_way = 1, anew = 0,
+                             page_link = NULL, selected = excluded.selected,
+                             delta_link = CASE WHEN selected = excluded.selected THEN delta_link END",
                         params![kind, number + 1, select],
                     )?;
                     Ok(Since::Beginning)
@@ -162,20 +166,6 @@ impl Store {
         })
     }
 
-    /// Lets the next round of a stream be full. Its delta link stays until that round is finished.
-    pub(crate) fn read_from_beginning(&self, kind: ObjectKind) -> Result<(), Error> {
-        self.write("read the source from the beginning", |tx| {
-            index_rounds_under_way(tx)?;
-            tx.run(
-                "UPDATE watermarks
-                 SET page_link = NULL, under_way = 1, full_round = 1, round = round + 1
-                 WHERE kind = ?1",
-                params![kind],
-            )?;
-            Ok(())
-        })
-    }
-
     /// Notes the tenant of the source, or refuses another one than that which was read into this state.
     pub(crate) fn note_tenant(&self, tenant: &str) -> Result<(), Error> {
         let configured = tenant.to_lowercase();
@@ -198,9 +188,10 @@ impl Store {
         }
     }
 
-    /// Lets the next round of each stream begin without a link, also while one is under way.
-    pub(crate) fn read_anew(&self) -> Result<(), Error> {
-        self.write("forget the watermark", |tx| {
+    /// Lets the next round of each stream be full. One that is under way goes on as it began, and the delta
+    /// link stays until the full round is finished.
+    pub(crate) fn read_from_beginning(&self) -> Result<(), Error> {
+        self.write("read the source from the beginning", |tx| {
             tx.run("UPDATE watermarks SET anew = 1", [])?;
             Ok(())
         })
