@@ -32,10 +32,14 @@ pub(super) fn of(rules: &Job, application: &Application, base_url: &str) -> Stri
     // What is done about drift, and how many members stay, judge what was found.
     let Safety {
         never_disable,
+        only_created,
         on_drift: _,
         min_members: _,
     } = safety;
     let mut text = format!("{MEANING}\n");
+    if *only_created {
+        let _ = writeln!(text, "only created");
+    }
     if !never_disable.is_empty() {
         let _ = writeln!(text, "never disable {never_disable:?}");
     }

@@ -79,6 +79,10 @@ pub(crate) async fn explain(
     if rules.safety.is_protected(&candidate.object) {
         protected.insert(key);
     }
+    let mut found = BTreeSet::new();
+    if rules.safety.only_created {
+        found.extend(store.adopted_links(&name)?);
+    }
     let mut planner = Planner::new(
         rules,
         environment,
@@ -88,6 +92,7 @@ pub(crate) async fn explain(
     .supposing_a_reading()
     .doubting(doubts)
     .protecting(protected)
+    .keeping_found(found)
     .postponing_removals(store.is_first(&name)?)
     .listing_unassigned();
     let next = next(&mut planner, &mut facts, candidate, &redactions).await?;

@@ -58,7 +58,7 @@ use crate::config::{self, Config};
 use crate::engine::capabilities::Remark;
 use crate::engine::check::{Check, Failed};
 use crate::engine::guard::{LimitUse, Verdict, WhyHeld};
-use crate::engine::model::{Key, ObjectKind};
+use crate::engine::model::Key;
 use crate::engine::plan::{Header, Totals, Warning};
 use crate::engine::redact::{Known, Redactions};
 use crate::engine::summary::{CycleKind, Progress, Requests, Summary};

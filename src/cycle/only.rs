@@ -67,6 +67,16 @@ impl Context<'_> {
         .await
     }
 
+    /// Objects whose target object was there before, where such are never removed.
+    pub(super) async fn found(&self) -> Result<BTreeSet<Key>, Error> {
+        if !self.job.rules.safety.only_created {
+            return Ok(BTreeSet::new());
+        }
+        let job = self.job.rules.name.clone();
+        let found = self.state(move |store| store.adopted_links(&job)).await?;
+        Ok(found.into_iter().collect())
+    }
+
     /// Groups that keep so many members at least.
     pub(super) async fn min_members(&self) -> Result<BTreeMap<Key, u64>, Error> {
         let wanted = self.job.rules.safety.min_members.clone();

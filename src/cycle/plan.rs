@@ -114,6 +114,7 @@ pub(super) async fn plan(
         .doubting(report::doubts(&misnamed));
     let name = rules.name.clone();
     planner = planner.protecting(context.protected().await?);
+    planner = planner.keeping_found(context.found().await?);
     planner = planner.postponing_removals(context.state(move |store| store.is_first(&name)).await?);
     if context.options.only.is_some() {
         planner = planner.listing_unassigned();

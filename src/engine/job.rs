@@ -107,6 +107,8 @@ pub(crate) struct Safety {
     pub(crate) on_drift: OnDrift,
     /// Ids, addresses or names of objects that are never removed, with `*` for anything.
     pub(crate) never_disable: Vec<String>,
+    /// Target objects that were there before are never removed.
+    pub(crate) only_created: bool,
     /// Groups, by id or display name, and how many members they keep at least.
     pub(crate) min_members: BTreeMap<String, u64>,
 }

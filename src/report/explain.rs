@@ -435,6 +435,9 @@ fn remedies(explanation: &Explanation) -> Vec<String> {
                     "map active from IsSoftDeleted, or set when_out_of_scope = \"delete\""
                         .to_owned(),
                 ),
+                Why::NotCreatedHere => {
+                    remedies.push("set only_created = false in [jobs.safety]".to_owned());
+                }
                 Why::NeverDisabled => {
                     remedies.push("take it out of safety.never_disable".to_owned());
                 }

@@ -102,6 +102,17 @@ pub(crate) fn why_held(why: WhyHeld) -> String {
     }
 }
 
+/// How many are held: removals, or creates among them.
+pub(super) fn held_count(count: u64, why: &[WhyHeld]) -> String {
+    let creates = |why: &WhyHeld| matches!(why, WhyHeld::TooManyCreations { .. });
+    let what = if why.iter().any(creates) {
+        "action"
+    } else {
+        "removal"
+    };
+    things(count, what)
+}
+
 /// What went before, within the time that the limit counts.
 fn before(recent: u64) -> String {
     if recent > 0 {

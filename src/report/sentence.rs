@@ -346,6 +346,10 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
         Why::NeverDisabled => {
             "it would lose its access, but safety.never_disable names it, so that it keeps it".to_owned()
         }
+        Why::NotCreatedHere => {
+            "it would be removed, but it was in the target before, and safety.only_created keeps such objects"
+                .to_owned()
+        }
         Why::Kept(removed) => format!(
             "it would be removed, because {}, but when_out_of_scope is \"keep\"",
             why_removed(removed, kind)

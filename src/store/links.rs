@@ -127,6 +127,7 @@ impl Store {
             let kind = kind_of(state, key)?;
             let mut marks = Marks::of(state, job);
             put_link(state, &mut marks, job, (kind, key), target, current)?;
+            note_created(state, job, key)?;
             put_members(state, job, key, members.iter().copied())?;
             Self::settle_rows(state, job, key)
         })
@@ -356,6 +357,24 @@ pub(super) fn put_link(
         note_event(state, job, key)?;
     }
     put_held(state, job, key, held)
+}
+
+/// Notes that the linked object was created here.
+pub(super) fn note_created(state: &State, job: i64, key: Key) -> rusqlite::Result<()> {
+    state.run(
+        "UPDATE links SET created = 1 WHERE link = ?1",
+        params![link_of(job, key)],
+    )?;
+    Ok(())
+}
+
+/// Whether the linked object was created here.
+pub(super) fn was_created(state: &State, job: i64, key: Key) -> rusqlite::Result<bool> {
+    let created = state
+        .prepare_cached("SELECT created FROM links WHERE link = ?1")?
+        .query_row(params![link_of(job, key)], |row| row.get(0))
+        .optional()?;
+    Ok(created.unwrap_or(false))
 }
 
 fn put_scope(state: &State, job: i64, key: Key, in_scope: bool) -> rusqlite::Result<()> {

@@ -59,6 +59,18 @@ impl Store {
         })
     }
 
+    /// The objects of links whose target object was there before.
+    pub(crate) fn adopted_links(&self, job: &JobName) -> Result<Vec<Key>, Error> {
+        self.read(LOOK_UP, |state| {
+            let job = state.job_or_none(job)?;
+            let links: Vec<i64> = state.column(
+                "SELECT link FROM links WHERE link > ?1 AND link < ?2 AND NOT created",
+                params![first_link(job), first_link(job + 1)],
+            )?;
+            Ok(links.into_iter().map(key_of).collect())
+        })
+    }
+
     pub(crate) fn links(&self, job: &JobName, keys: &[Key]) -> Result<BTreeMap<Key, Link>, Error> {
         self.read(LOOK_UP, |state| {
             sets::links(state, state.job_or_none(job)?, keys)

@@ -103,6 +103,36 @@ async fn an_account_that_is_protected_is_not_handed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_in_the_target_before_is_not_removed_where_only_created_says_so() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    rig.configure("[jobs.safety]\nonly_created = true");
+    let user = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": "before@contoso.com",
+        "active": true,
+    });
+    rig.sandbox.target.create_user(&user).unwrap();
+    let ids = ["before", "new"].map(|alias| rig.joiner(alias));
+    rig.sync().await.expect(0);
+    assert_eq!(rig.sandbox.target.user_count(), 2);
+    for id in ids {
+        rig.tenant().unassign(id);
+    }
+    let plan = rig.plan().await.expect(0).job();
+    assert_eq!(plan["totals"]["disable"], 1, "{plan:#}");
+    assert!(
+        plan["skipped"].to_string().contains("not-created-here"),
+        "{plan:#}"
+    );
+    rig.sync().await.expect(0);
+    assert!(is_active(&rig, "before"));
+    assert!(!is_active(&rig, "new"));
+    rig.configure("");
+    rig.sync().await.expect(0);
+    assert!(!is_active(&rig, "before"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn fewer_active_users_than_declared_are_held() {
     let (rig, ids) = filled(
         "[jobs.safety]\nmin_active = 3",

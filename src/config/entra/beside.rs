@@ -63,8 +63,13 @@ pub(super) fn list(job: &Job) -> Vec<Left> {
     let Safety {
         on_drift,
         never_disable,
+        only_created,
         min_members,
     } = safety;
+    if *only_created {
+        let why = "Entra removes what it adopted, too";
+        list.leave("safety", "only_created = true", why);
+    }
     if !never_disable.is_empty() {
         let why = "Entra removes users that leave";
         list.leave("safety", format!("never_disable = {never_disable:?}"), why);
@@ -399,6 +404,7 @@ max_creations = 1000
 min_active = 20
 min_members = { VPN = 3 }
 never_disable = ["admin@contoso.com"]
+only_created = true
 [jobs.schedule]
 cron = "0 30 6 * * Mon-Fri"
 timezone = "Europe/Berlin"
@@ -484,6 +490,7 @@ interval = "5m"
         safety: min_active = 20: Entra has no such limit
         safety: max_membership_removals = "20%": Entra has no limit of memberships
         safety: max_deletions = "10%": Entra's accidental deletion threshold is a number, and not part of the schema
+        safety: only_created = true: Entra removes what it adopted, too
         safety: never_disable = ["admin@contoso.com"]: Entra removes users that leave
         safety: min_members of 1 groups: Entra does not look at how many members stay
         safety: on_drift = "report": Entra does not compare what the target holds

@@ -108,6 +108,7 @@ pub(super) struct Safety {
     pub(super) min_active: Option<Typed<i64>>,
     pub(super) min_members: Vec<(String, Typed<i64>)>,
     pub(super) never_disable: Option<Vec<Typed<String>>>,
+    pub(super) only_created: Option<Typed<bool>>,
 }
 
 #[derive(Debug)]

@@ -111,6 +111,7 @@ impl Safety {
             min_active: table.integer("min_active", log),
             min_members,
             never_disable: table.texts("never_disable", log),
+            only_created: table.boolean("only_created", log),
         }
     }
 }

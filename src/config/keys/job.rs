@@ -384,6 +384,11 @@ pub(super) const SAFETY: Section = section(
             "Never fewer members in these groups.",
         ),
         key(
+            "only_created",
+            Holds::Boolean,
+            "Only objects that entrain created are disabled, deleted or handed over.",
+        ),
+        key(
             "never_disable",
             Holds::Texts,
             "Users that are never disabled, deleted or taken out of a group.",

@@ -135,6 +135,10 @@ fn resolve_safety(safety: &file::Safety, log: &mut Log) -> Safety {
             .and_then(|typed| choose(typed, &words, log))
             .unwrap_or_default(),
         never_disable: never_disable(safety, log),
+        only_created: safety
+            .only_created
+            .as_ref()
+            .is_some_and(|typed| typed.value),
         min_members: safety
             .min_members
             .iter()

@@ -104,6 +104,7 @@ impl Planning {
             | Why::NotAllowed(_)
             | Why::Kept(_)
             | Why::NeverDisabled
+            | Why::NotCreatedHere
             | Why::CannotDisable(_)
             | Why::IncompleteRead(_)
             | Why::FirstCycle(_)

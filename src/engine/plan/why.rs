@@ -181,6 +181,8 @@ pub(crate) enum Why {
     Kept(WhyRemoved),
     /// It would lose its access, but `never_disable` names it.
     NeverDisabled,
+    /// It would be removed, but it was in the target before (`only_created`).
+    NotCreatedHere,
     /// Should be disabled, but no mapping carries that state to the target: the user keeps access until
     /// somebody configures it.
     CannotDisable(WhyRemoved),
@@ -210,6 +212,7 @@ impl Why {
             | Self::NotAllowed(_)
             | Self::Kept(_)
             | Self::NeverDisabled
+            | Self::NotCreatedHere
             | Self::FirstCycle(_)
             | Self::IncompleteRead(_) => false,
         }
@@ -229,6 +232,7 @@ impl Why {
             | Self::NotAllowed(_)
             | Self::Kept(_)
             | Self::NeverDisabled
+            | Self::NotCreatedHere
             | Self::CannotDisable(_)
             | Self::IncompleteRead(_)
             | Self::FirstCycle(_)
@@ -255,6 +259,7 @@ impl Why {
             Self::NotAllowed(_) => "not-allowed",
             Self::Kept(_) => "kept",
             Self::NeverDisabled => "never-disable",
+            Self::NotCreatedHere => "not-created-here",
             Self::CannotDisable(_) => "cannot-disable",
             Self::IncompleteRead(_) => "incomplete-read",
             Self::FirstCycle(_) => "first-cycle",

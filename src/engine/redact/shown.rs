@@ -152,6 +152,7 @@ fn hide_in_why(marked: &Marked, why: &mut Why) {
         | Why::NoMatchingValue
         | Why::IgnoredByMapping
         | Why::NeverDisabled
+        | Why::NotCreatedHere
         | Why::FirstCycle(_)
         | Why::NotAllowed(_) => {}
     }

@@ -60,6 +60,7 @@ pub(in crate::report) fn skipped_json(skipped: &Shown<'_, Skipped>, names: Names
         }
         Why::LookupFailed(_)
         | Why::NeverDisabled
+        | Why::NotCreatedHere
         | Why::FirstCycle(_)
         | Why::BlockedNotCreated
         | Why::NoMatchingValue

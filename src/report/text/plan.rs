@@ -8,6 +8,7 @@ use super::style::Style;
 use super::warning::{write_strangers, write_warnings};
 use crate::engine::plan::{Operation, Step};
 use crate::report::entry::Mark;
+use crate::report::held::held_count;
 use crate::report::sentence::{
     capital, clean, compared, count, cycle_kind, is_news, misnamed, number, things, why_held,
 };
@@ -65,7 +66,7 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
         writeln!(
             out,
             "  None of these {} is carried out until it is approved: entrain approve {job}",
-            things(totals.held, "removal")
+            held_count(totals.held, held)
         )?;
     }
     write_skipped(out, view, style)?;
@@ -196,7 +197,7 @@ fn plan_line(view: &PlanView<'_>) -> String {
         format!("{} to set", things(totals["set-reference"], "reference")),
     );
     let held = counted.held;
-    optional(held, format!("{} held", things(held, "removal")));
+    optional(held, format!("{} held", held_count(held, view.held)));
     let failing = counted.failing;
     optional(failing, format!("{} failing", things(failing, "object")));
     let skipped = counted.skipped.values().sum::<u64>();

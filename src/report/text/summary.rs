@@ -8,8 +8,9 @@ use super::warning::{write_strangers, write_warnings};
 use crate::engine::outcome::Failure;
 use crate::engine::summary::{FailedObject, HeldRemovals, Summary};
 use crate::report::entry::Mark;
+use crate::report::held::held_count;
 use crate::report::sentence::{
-    self, all_held, clean, cycle_kind, duration, is_news, number, subject_text, things,
+    self, all_held, clean, cycle_kind, duration, is_news, number, subject_text,
 };
 
 /// What a cycle did, and below it what needs a person.
@@ -100,7 +101,7 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
         writeln!(
             out,
             "  {fail} {} held: {}.",
-            things(*removals, "removal"),
+            held_count(*removals, why),
             all_held(why)
         )?;
         writeln!(out, "    To review them: entrain plan {job}")?;

@@ -7,8 +7,8 @@ use rusqlite::params;
 use super::super::escrow;
 use super::super::holds;
 use super::super::links::{
-    forget_link, forget_membership, id_of, linked_by, mark_references, merge_sent, put_active,
-    put_link, put_members, put_reference, remove_members,
+    forget_link, forget_membership, id_of, linked_by, mark_references, merge_sent, note_created,
+    put_active, put_link, put_members, put_reference, remove_members, was_created,
 };
 use super::super::marks::Marks;
 use super::super::state::State;
@@ -161,6 +161,7 @@ impl Batch<'_> {
                     references: References::new(),
                 };
                 put_link(state, &mut self.marks, job, (kind, key), target, &held)?;
+                note_created(state, job, key)?;
                 for (path, Referenced { key: to, target }) in references {
                     if let Some(target) = target {
                         put_reference(state, job, key, path, Some((Some(*to), target)))?;
@@ -175,7 +176,9 @@ impl Batch<'_> {
                 ..
             } => {
                 // One account is one user's.
+                let mut is_created = false;
                 if let Some(from) = from {
+                    is_created = was_created(state, job, *from)?;
                     forget_link(state, job, kind, *from)?;
                     forget_membership(state, &mut self.marks, job, *from)?;
                     mark_references(state, &mut self.marks, job, *from)?;
@@ -189,6 +192,9 @@ impl Batch<'_> {
                     };
                 }
                 put_link(state, &mut self.marks, job, (kind, key), target, &sent)?;
+                if is_created {
+                    note_created(state, job, key)?;
+                }
                 self.settle_creates(key)
             }
             Operation::Update { changes } => self.merge(key, changes),

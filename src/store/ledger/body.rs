@@ -16,8 +16,8 @@ use crate::engine::model::{
     Held, HeldReference, Key, MatchKey, ObjectKind, SourceId, TargetId, TargetPath, Value, Via,
 };
 use crate::engine::plan::{
-    Change, ElementChange, HandOver, Operation, Pointer, Proof, Referenced, RemovalClass, Subject,
-    Verb, Why, WhyOut, WhyRemoved, WriteMode,
+    Change, ElementChange, HandOver, Operation, Pointer, Proof, Referenced, Subject, Verb, Why,
+    WhyOut, WhyRemoved, WriteMode,
 };
 
 pub(super) fn pack_operation(state: &State, operation: &Operation) -> rusqlite::Result<Vec<u8>> {
@@ -213,6 +213,7 @@ pub(super) fn number_of_why(why: &Why) -> i64 {
             Why::FirstCycle(_) => 13,
             Why::OldAddress { .. } => 14,
             Why::NeverDisabled => 15,
+            Why::NotCreatedHere => 16,
         }
 }
 
@@ -226,7 +227,8 @@ pub(super) fn pack_why(state: &State, why: &Why) -> rusqlite::Result<Vec<u8>> {
         Why::BlockedNotCreated
         | Why::NoMatchingValue
         | Why::IgnoredByMapping
-        | Why::NeverDisabled => {}
+        | Why::NeverDisabled
+        | Why::NotCreatedHere => {}
         Why::Ambiguous { key, targets } => {
             writer.keys(std::slice::from_ref(key))?;
             writer.count(targets.len());
@@ -315,14 +317,13 @@ pub(super) fn unpack_why(state: &State, number: i64, bytes: &[u8]) -> rusqlite::
         10 => Why::CannotDisable(reader.why_removed()?),
         11 => Why::IncompleteRead(reader.why_removed()?),
         15 => Why::NeverDisabled,
+        16 => Why::NotCreatedHere,
         12 => Why::LookupFailed(reader.unpacker.text()?),
-        13 => Why::FirstCycle(match reader.unpacker.number()? {
-            1 => RemovalClass::Certain,
-            2 => RemovalClass::User,
-            3 => RemovalClass::Group,
-            4 => RemovalClass::Membership,
-            _ => return Err(unknown()),
-        }),
+        13 => {
+            let number = reader.unpacker.number()?.cast_signed();
+            let (class, _) = super::class_of(number).ok_or_else(unknown)?;
+            Why::FirstCycle(class)
+        }
         _ => return Err(unknown()),
     })
 }

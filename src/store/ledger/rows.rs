@@ -371,7 +371,7 @@ pub(in crate::store) fn unsettled(
 
 /// The word for a reason to skip, by its number, and whether it counts as a failure.
 pub(super) fn reason(number: i64) -> (&'static str, bool) {
-    let words: [(&'static str, bool); 16] = [
+    let words: [(&'static str, bool); 17] = [
         ("out-of-scope", false),
         ("blocked", false),
         ("no-matching-value", false),
@@ -388,6 +388,7 @@ pub(super) fn reason(number: i64) -> (&'static str, bool) {
         ("first-cycle", false),
         ("old-address", true),
         ("never-disable", false),
+        ("not-created-here", false),
     ];
     usize::try_from(number - number::SKIPPED)
         .ok()
@@ -432,6 +433,7 @@ mod tests {
             Why::IncompleteRead(WhyRemoved::Blocked),
             Why::LookupFailed(String::new()),
             Why::NeverDisabled,
+            Why::NotCreatedHere,
             Why::FirstCycle(RemovalClass::User),
             Why::OldAddress {
                 key: key(),

@@ -192,6 +192,7 @@ CREATE TABLE links (
     unread    INTEGER NOT NULL DEFAULT 0,   -- 1: the target must be read before it is compared;
                                             -- 2: formerly ours, to be verified first
     active    INTEGER NOT NULL DEFAULT 1,   -- as last sent: the user can use the application
+    created   INTEGER NOT NULL DEFAULT 0,   -- the target object was created here, and not found there
     sent      BLOB NOT NULL                 -- all but the references
 );
 CREATE UNIQUE INDEX links_by_target ON links (target, job, kind);

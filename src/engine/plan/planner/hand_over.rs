@@ -36,7 +36,7 @@ impl Planner<'_> {
         let Some(link) = holder.link.as_ref().filter(|link| link.target == *target) else {
             return Claim::Refused;
         };
-        if self.protected.contains(&holder.object.key) {
+        if self.protection(holder.object.key).is_some() {
             return Claim::Refused;
         }
         if link.unconfirmed || self.fates.of(holder.object.key) == Some(Fate::Deleting) {

@@ -97,6 +97,7 @@ impl Planner<'_> {
             }
         } else if !wanted
             && !self.protected.contains(&member.key)
+            && !self.found.contains(&group.subject.key)
             && member.sent != SentMember::No
             && group.target.is_some()
             && let Some(proof) = reading

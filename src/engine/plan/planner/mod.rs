@@ -141,6 +141,8 @@ pub(crate) struct Planner<'a> {
     is_first: bool,
     /// Objects that are never removed (`never_disable`).
     protected: BTreeSet<Key>,
+    /// Objects whose target object was there before, where such are never removed (`only_created`).
+    found: BTreeSet<Key>,
     /// Members that one request carries.
     member_chunk: usize,
     decisions: Vec<Decision>,
@@ -212,6 +214,7 @@ impl<'a> Planner<'a> {
             lists_unassigned: false,
             is_first: false,
             protected: BTreeSet::new(),
+            found: BTreeSet::new(),
             member_chunk: member_chunk.max(1),
             decisions: Vec::new(),
             rank: 0,
@@ -262,6 +265,23 @@ impl<'a> Planner<'a> {
     pub(crate) fn protecting(mut self, protected: BTreeSet<Key>) -> Self {
         self.protected = protected;
         self
+    }
+
+    /// Nor from these, whose target object was there before.
+    pub(crate) fn keeping_found(mut self, found: BTreeSet<Key>) -> Self {
+        self.found = found;
+        self
+    }
+
+    /// Why nothing is taken away from an object.
+    fn protection(&self, key: Key) -> Option<Why> {
+        if self.protected.contains(&key) {
+            Some(Why::NeverDisabled)
+        } else if self.found.contains(&key) {
+            Some(Why::NotCreatedHere)
+        } else {
+            None
+        }
     }
 
     pub(crate) fn listing_unassigned(mut self) -> Self {

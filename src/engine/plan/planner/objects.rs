@@ -270,8 +270,8 @@ impl Planner<'_> {
         }
         let (changes, others): (Vec<Change>, Vec<Change>) =
             changes.into_iter().partition(carries_state);
-        if self.protected.contains(&object.key) {
-            self.skip(object, Why::NeverDisabled);
+        if let Some(why) = self.protection(object.key) {
+            self.skip(object, why);
             if !others.is_empty() {
                 self.draft(object, link, Operation::Update { changes: others });
             }

@@ -53,8 +53,8 @@ impl Planner<'_> {
     }
 
     pub(super) fn delete(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) {
-        if self.protected.contains(&object.key) {
-            return self.skip(object, Why::NeverDisabled);
+        if let Some(why) = self.protection(object.key) {
+            return self.skip(object, why);
         }
         let Some(proof) = self.proof(object, &why) else {
             return self.skip(object, Why::IncompleteRead(why));
