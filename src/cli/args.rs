@@ -96,6 +96,8 @@ pub(super) enum Command {
     Provision(Provision),
     /// Say why an object is, or is not, provisioned, and what would change it, without network
     Explain(Linked),
+    /// Find out what a target can do, by reads unless --write is given, and print a profile to review
+    Probe(super::probe::Arguments),
     /// Check the configuration without network
     Check {
         /// Print the JSON Schema of the configuration instead, for editors
@@ -151,7 +153,7 @@ pub(super) enum Command {
     /// List and print presets, one for each known kind of target
     Presets {
         #[command(subcommand)]
-        command: Option<PresetsCommand>,
+        command: Option<super::presets::PresetsCommand>,
     },
     /// Write a commented configuration, from options or questions
     Init(Init),
@@ -579,18 +581,6 @@ pub(super) enum StateCommand {
     /// What its process wrote last is lost with the log. The next cycle of each job evaluates everything, and
     /// verifies its links in the target before it writes.
     AcceptMove,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum PresetsCommand {
-    /// Print the settings that fit requests to a target, each with its words
-    Knobs,
-    /// Print a preset as TOML, to start your own from
-    Show {
-        /// The preset
-        #[arg(value_name = "NAME")]
-        name: String,
-    },
 }
 
 /// ISO 8601; without an offset it is UTC, as in expressions.

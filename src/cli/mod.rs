@@ -24,6 +24,7 @@ mod operator;
 mod output;
 mod plan;
 mod presets;
+mod probe;
 mod progress;
 mod provision;
 mod reports;
@@ -115,6 +116,7 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Apply(arguments) => block_on(apply::apply(output, file, arguments)),
         Command::Provision(provision) => block_on(provision::provision(output, file, provision)),
         Command::Explain(linked) => block_on(explain::explain(output, file, &linked)),
+        Command::Probe(probe) => block_on(probe::probe(output, file, probe)),
         Command::Check { schema: true } => check::schema(output),
         Command::Check { schema: false } => check::check(output, file),
         Command::Test(jobs) => block_on(test::test(output, file, &jobs.jobs)),

@@ -2,7 +2,8 @@
 
 use std::io::Write as _;
 
-use super::args::PresetsCommand;
+use clap::Subcommand;
+
 use super::exit::Exit;
 use super::load::Usage;
 use super::output::Output;
@@ -10,6 +11,18 @@ use crate::config::KNOBS;
 use crate::config::preset::{self, Covered, Outline};
 use crate::engine::model::nearest;
 use crate::report::presets::{self as report, CoveredView, KnobView, PresetView};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PresetsCommand {
+    /// Print the settings that fit requests to a target, each with its words
+    Knobs,
+    /// Print a preset as TOML, to start your own from
+    Show {
+        /// The preset
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+}
 
 pub(super) fn presets(output: Output, command: Option<PresetsCommand>) -> anyhow::Result<Exit> {
     match command {

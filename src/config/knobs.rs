@@ -78,6 +78,17 @@ macro_rules! knobs {
             }
         }
 
+        impl Form {
+            /// The knobs that are not as they are without a word, by name and word.
+            pub(crate) fn words(self) -> Vec<(&'static str, &'static str)> {
+                let mut words = Vec::new();
+                $( if self.$field != $kind::ALL[0] {
+                    words.push((stringify!($field), self.$field.as_str()));
+                } )+
+                words
+            }
+        }
+
         /// The table.
         pub(crate) const KNOBS: &[Knob] = &[$( Knob {
             name: stringify!($field),
@@ -111,6 +122,84 @@ knobs! {
         "application/scim+json" = Scim,
         /// plain JSON
         "application/json" = Json,
+    }
+    /// How the operations of a PATCH are put.
+    patch_path: PatchPath, "Okta's form: value; Entra with aadOptscim062020: dotted" {
+        /// each with a path (RFC 7644 section 3.5.2)
+        "path" = Path,
+        /// what is set goes into one operation without a path, as the resource has it
+        "value" = Value,
+        /// likewise, by names such as `name.givenName`; elements of lists have a path
+        "dotted" = Dotted,
+    }
+    /// How many operations one PATCH holds.
+    patch_operations: PatchOperations, "targets that take one change at a time" {
+        /// all changes of a resource
+        "together" = Together,
+        /// one
+        "one" = One,
+    }
+    /// How the verbs of a PATCH are written.
+    op_case: OpCase, "built against Entra's client: capital" {
+        /// `add`, `replace`, `remove` (RFC 7644 section 3.5.2)
+        "lower" = Lower,
+        /// `Add`, `Replace`, `Remove`
+        "capital" = Capital,
+    }
+    /// How one element of a list is changed, such as the work address.
+    value_paths: ValuePaths, "built against Entra's client: always; whole is learned from invalidPath and from changes without effect" {
+        /// by `emails[type eq "work"].value`; one that is not there is added as a whole
+        "filter" = Filter,
+        /// by that path also where the element is not there, as Entra sends it
+        "always" = Always,
+        /// by the whole list, which is read first
+        "whole" = Whole,
+    }
+    /// How one part of a complex attribute is changed.
+    sub_attributes: SubAttributes, "whole is learned from invalidPath and from changes without effect" {
+        /// by `name.givenName`
+        "path" = Path,
+        /// by the whole `name`, which is read first
+        "whole" = Whole,
+    }
+    /// How an attribute of an extension is named in a PATCH.
+    extensions: Extensions, "targets that read no path with a URN: object" {
+        /// by its path, the schema's URN and the name
+        "path" = Path,
+        /// inside an object at the path of the schema
+        "object" = Object,
+    }
+    /// How a value is taken away.
+    clear: Clear, "learned from changes without effect" {
+        /// by the operation `remove`
+        "remove" = Remove,
+        /// by `replace` with null
+        "null" = Null,
+        /// by `replace` with an empty text or list
+        "empty" = Empty,
+    }
+    /// How a truth value is written in a PATCH, such as that of `active`.
+    booleans: Booleans, "built against Entra's client: text" {
+        /// true or false
+        "boolean" = Boolean,
+        /// "True" or "False"
+        "text" = Text,
+    }
+    /// How the manager is written.
+    manager: Manager, "built against Entra's client: text" {
+        /// as an object with the id as its value
+        "object" = Object,
+        /// as the bare id
+        "text" = Text,
+        /// as a list with one such object
+        "list" = List,
+    }
+    /// Whether lists are requested with a page size.
+    count: Count, "targets that fail on any count: found out by itself in each cycle" {
+        /// with `count`
+        "send" = Send,
+        /// without
+        "omit" = Omit,
     }
     /// What is done about a mapping of an attribute that the target reports as read-only, or not at all.
     schema: Schema, "targets that refuse what their schemas do not have: trust" {

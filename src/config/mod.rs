@@ -32,7 +32,8 @@ use problem::Log;
 
 pub(crate) use duration::parse as parse_duration;
 pub(crate) use knobs::{
-    ContentType, Form, KNOBS, Knobs, MemberRemove, Schema, Update, UpdateGroups,
+    Booleans, Clear, ContentType, Count, Extensions, Form, KNOBS, Knobs, Manager, MemberRemove,
+    OpCase, PatchOperations, PatchPath, Schema, SubAttributes, Update, UpdateGroups, ValuePaths,
 };
 pub(crate) use problem::{Problem, Problems};
 pub(crate) use resolve::{Answer, fault};

@@ -6,9 +6,9 @@ use chrono::TimeDelta;
 use super::{Context, Error};
 use crate::config::{self, Filterable, Knobs, Schema, Update};
 use crate::engine::capabilities::{Capabilities, Remark, fitting};
-use crate::engine::model::{JobName, ObjectKind};
+use crate::engine::model::{JobName, ObjectKind, TargetPath};
 use crate::report;
-use crate::scim::{self, Lesson};
+use crate::scim;
 use crate::store::{Learned, Store};
 
 /// For so long what was read is not read again.
@@ -19,6 +19,8 @@ pub(super) struct Adapted {
     pub(super) job: config::Job,
     /// Mappings that do not fit what the target reports.
     pub(super) remarks: Vec<Remark>,
+    /// What its answers taught.
+    pub(super) facts: Vec<Fact>,
 }
 
 /// What the target is known to report.
@@ -31,13 +33,18 @@ pub(super) fn capabilities(store: &Store, job: &JobName) -> Result<Capabilities,
 pub(super) fn adapted(store: &Store, job: &config::Job) -> Result<Adapted, Error> {
     let capabilities = capabilities(store, &job.rules.name)?;
     let learned = store.learned(&job.rules.name)?;
-    Ok(adapt(job, &capabilities, &learned))
+    Ok(adapt(job, &capabilities, learned))
 }
 
-fn adapt(job: &config::Job, capabilities: &Capabilities, learned: &[Learned]) -> Adapted {
+/// The job with what its target reports, whatever was learned.
+pub(super) fn reported(job: &config::Job, capabilities: &Capabilities) -> config::Job {
+    adapt(job, capabilities, Vec::new()).job
+}
+
+fn adapt(job: &config::Job, capabilities: &Capabilities, learned: Vec<Learned>) -> Adapted {
     let mut job = job.clone();
     let mut known = Knobs::default();
-    for Learned { knob, word, .. } in learned {
+    for Learned { knob, word, .. } in &learned {
         known.set(knob, word);
     }
     let mut reported = Knobs::default();
@@ -69,7 +76,11 @@ fn adapt(job: &config::Job, capabilities: &Capabilities, learned: &[Learned]) ->
             remarks = left;
         }
     }
-    Adapted { job, remarks }
+    Adapted {
+        job,
+        remarks,
+        facts: learned.into_iter().map(Fact).collect(),
+    }
 }
 
 /// Reads what the target reports, where it is due and the cycle has something to do. `true`: it was read.
@@ -118,15 +129,49 @@ pub(crate) fn known_remarks(store: &Store, job: &config::Job) -> Result<Vec<Rema
 
 impl Context<'_> {
     /// Notes what an answer of the target taught, for the cycles that follow.
-    pub(super) async fn learn(&self, lesson: Lesson, evidence: String) -> Result<(), Error> {
-        let learned = Learned {
-            knob: lesson.knob.to_owned(),
-            word: lesson.word.to_owned(),
-            evidence,
-            at: (self.agent.now)(),
-        };
+    pub(super) async fn learn(&self, fact: Fact) -> Result<(), Error> {
+        let now = (self.agent.now)();
         let job = self.job.rules.name.clone();
-        self.state(move |store| store.note_learned(&job, &learned))
+        self.state(move |store| store.note_learned(&job, &fact.0, now))
             .await
+    }
+}
+
+/// Something that an answer of the target taught.
+#[derive(Clone, Debug)]
+pub(super) struct Fact(Learned);
+
+/// Before the name of a way to change something that was seen to work.
+const VERIFIED: &str = "verified ";
+/// Before the kind and the path of what the target never shows.
+const NOT_SHOWN: &str = "not shown ";
+
+impl Fact {
+    /// The word of a knob.
+    pub(super) fn new(knob: &str, word: &str, evidence: String) -> Self {
+        Self(Learned {
+            knob: knob.to_owned(),
+            word: word.to_owned(),
+            evidence,
+        })
+    }
+
+    pub(super) fn verified(way: &str) -> Self {
+        Self::new(&format!("{VERIFIED}{way}"), "", String::new())
+    }
+
+    pub(super) fn hopeless(kind: ObjectKind, path: &TargetPath) -> Self {
+        Self::new(&format!("{NOT_SHOWN}{kind} {path}"), "", String::new())
+    }
+
+    pub(super) fn as_verified(&self) -> Option<String> {
+        self.0.knob.strip_prefix(VERIFIED).map(str::to_owned)
+    }
+
+    pub(super) fn as_hopeless(&self) -> Option<(ObjectKind, TargetPath)> {
+        let (kind, path) = self.0.knob.strip_prefix(NOT_SHOWN)?.split_once(' ')?;
+        let mut kinds = ObjectKind::ALL.into_iter();
+        let kind = kinds.find(|one| one.to_string() == kind)?;
+        Some((kind, TargetPath::parse(path).ok()?))
     }
 }

@@ -16,11 +16,15 @@ impl Context<'_> {
     /// Reads what the target reports, where it is due, and goes on as it needs it.
     pub(super) async fn discover(&mut self) -> Result<(), Error> {
         if capabilities::discover(self).await? {
-            let Adapted { job, remarks } =
-                capabilities::adapted(&self.agent.store, self.configured)?;
+            let Adapted {
+                job,
+                remarks,
+                facts,
+            } = capabilities::adapted(&self.agent.store, self.configured)?;
             self.reader.adapt(&job.target.dialect);
             self.job = job;
             self.remarks = remarks;
+            self.facts = facts;
         }
         Ok(())
     }

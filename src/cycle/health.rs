@@ -137,6 +137,7 @@ impl<'a> Health<'a> {
             | Class::Conflict
             | Class::Gone
             | Class::Quota
+            | Class::NoEffect
             | Class::Malformed
             | Class::Invalid => (false, false),
         };

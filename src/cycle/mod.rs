@@ -22,6 +22,7 @@ mod names;
 mod old_accounts;
 mod only;
 mod plan;
+mod probe;
 mod queue;
 mod record;
 mod repeat;
@@ -51,6 +52,7 @@ pub(crate) use capabilities::known_remarks;
 pub(crate) use error::Error;
 pub(crate) use explain::explain;
 pub(crate) use only::Only;
+pub(crate) use probe::Probed;
 pub(crate) use saved::{Expected, ExpectedRow, OtherRows, SavedRow};
 pub(crate) use tenant::Due;
 
@@ -66,7 +68,7 @@ use crate::graph;
 use crate::scim;
 use crate::store::{self, Judging, MarkCutoff, StateKey, Store, TargetSettings};
 
-use self::capabilities::Adapted;
+use self::capabilities::{Adapted, Fact};
 use self::plan::Whom;
 use self::same_target::Verified;
 use self::tally::Tally;
@@ -134,6 +136,8 @@ struct Context<'a> {
     configured: &'a config::Job,
     /// Mappings that do not fit what the target reports.
     remarks: Vec<Remark>,
+    /// What its answers taught.
+    facts: Vec<Fact>,
     options: &'a Options,
     progress: &'a watch::Sender<Progress>,
     /// Looks things up in the target; cannot write.
@@ -264,6 +268,7 @@ impl Agent {
         let reading = self.tenant.reading(due, context.want()).await?;
         context.discover().await?;
         let context = &*context;
+        probe::finish(context).await?;
         let name = &context.job.rules.name;
         let is_full = reading.kind == CycleKind::Initial;
         let verified = self.verify(context, cycle, is_full).await?;
@@ -498,7 +503,11 @@ impl Agent {
     ) -> Result<Context<'a>, Error> {
         let configured = job;
         let name = &configured.rules.name;
-        let Adapted { job, remarks } = capabilities::adapted(&self.store, configured)?;
+        let Adapted {
+            job,
+            remarks,
+            facts,
+        } = capabilities::adapted(&self.store, configured)?;
         self.store.note_fingerprint(name, &job.fingerprint)?;
         let token = read_token(&job)?;
         let settings = TargetSettings {
@@ -532,6 +541,7 @@ impl Agent {
             job,
             configured,
             remarks,
+            facts,
             options,
             progress,
             reader,

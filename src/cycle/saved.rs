@@ -265,5 +265,5 @@ fn request(dialect: &Dialect, action: &Action, names: Names<'_>) -> Option<Reque
             referenced.target = Some(TargetId::new(format!("id-of-{id}")));
         }
     }
-    dialect.request(&action, None).ok().flatten()
+    dialect.requests(&action, None).ok()?.pop()
 }

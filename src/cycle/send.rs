@@ -1,32 +1,58 @@
-//! Sends the request of one action, by the dialect that the target turns out to speak: where it refuses
-//! PATCH, the same change is sent as a PUT, and so is the rest of the cycle.
+//! Sends the requests of one action, by the dialect that the target turns out to speak: where a form is
+//! refused, or accepted without effect, the next is tried, and what works is used from then on.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use super::capabilities::Fact;
 use super::confirm::Permit;
-use crate::config::DialectSettings;
-use crate::engine::model::{ObjectKind, TargetId};
+use crate::config::{Target, Update};
+use crate::engine::model::{ObjectKind, TargetId, TargetPath};
 use crate::engine::plan::{Action, Operation};
 use crate::engine::redact::Hidden;
-use crate::scim::{self, Current, Dialect, Lesson, Reader, Sent, Writer};
+use crate::scim::{self, Current, Dialect, Lesson, Reader, Sent, Undone, Writer};
+
+/// One in so many changes whose answer shows nothing is read back.
+const SAMPLE: u64 = 500;
+
+/// Why a change that was accepted may have had no effect.
+struct Doubt {
+    error: scim::Error,
+    /// The target shows what was there before; otherwise it shows nothing.
+    is_certain: bool,
+}
 
 pub(super) struct Sender {
     reader: Reader,
     writer: Writer,
     dialect: Mutex<Dialect>,
-    lessons: Mutex<Vec<(Lesson, String)>>,
+    /// What is to be remembered of the target.
+    facts: Mutex<Vec<Fact>>,
+    /// Ways to change something that were seen to work.
+    verified: Mutex<BTreeSet<String>>,
+    /// What the target does not show, whatever form it is sent in.
+    hopeless: Mutex<BTreeSet<(ObjectKind, TargetPath)>>,
+    /// Changes whose answer shows nothing.
+    unseen: AtomicU64,
+    visibility_delay: Duration,
     /// Groups that were made here and have no members yet.
     empty_groups: Mutex<BTreeSet<TargetId>>,
 }
 
 impl Sender {
-    pub(super) fn new(reader: &Reader, settings: &DialectSettings) -> Self {
+    /// `facts` are what is known of the target from before.
+    pub(super) fn new(reader: &Reader, target: &Target, facts: &[Fact]) -> Self {
         Self {
             reader: reader.clone(),
             writer: Writer::new(reader),
-            dialect: Mutex::new(Dialect::new(settings)),
-            lessons: Mutex::default(),
+            dialect: Mutex::new(Dialect::new(&target.dialect)),
+            facts: Mutex::default(),
+            verified: Mutex::new(facts.iter().filter_map(Fact::as_verified).collect()),
+            hopeless: Mutex::new(facts.iter().filter_map(Fact::as_hopeless).collect()),
+            unseen: AtomicU64::new(0),
+            visibility_delay: target.visibility_delay,
             empty_groups: Mutex::default(),
         }
     }
@@ -47,14 +73,134 @@ impl Sender {
         hidden: &Hidden,
         known: impl Fn() -> BTreeSet<TargetId>,
     ) -> Result<Option<Sent>, scim::Error> {
-        let mut dialect = self.dialect();
+        let known_form = self.dialect();
+        let mut dialect = known_form;
+        let mut guesses: Vec<(Lesson, String)> = Vec::new();
+        // What was answered first, where other forms are tried after it.
+        let mut first: Option<Result<Sent, scim::Error>> = None;
         loop {
-            let sent = self.send_by(dialect, action, hidden, &known).await;
-            let Err(error) = sent else { return sent };
-            let Some((next, lesson)) = dialect.after(action.subject.kind, &error) else {
-                return Err(error);
+            let error = match self.send_by(dialect, action, hidden, &known).await {
+                Ok(None) => return Ok(None),
+                Ok(Some(sent)) => match self.without_effect(dialect, action, &sent, hidden).await {
+                    None => {
+                        self.believe(known_form, dialect, guesses);
+                        return Ok(Some(sent));
+                    }
+                    Some(Doubt { error, is_certain }) => {
+                        // What is not shown may be there anyway.
+                        if !is_certain {
+                            first.get_or_insert(Ok(sent));
+                        }
+                        error
+                    }
+                },
+                Err(error) => error,
             };
-            dialect = self.learn(dialect, next, lesson, &error);
+            match dialect.after(action, &error) {
+                Some((next, lesson)) if lesson.is_certain && guesses.is_empty() => {
+                    dialect = self.learn(dialect, next, lesson, &error);
+                }
+                Some((next, lesson)) => {
+                    guesses.push((lesson, error.failure().message));
+                    first.get_or_insert(Err(error));
+                    dialect = next;
+                }
+                None => {
+                    if let scim::Error::NoEffect { paths, .. } = &error {
+                        self.give_up(action.subject.kind, paths);
+                    }
+                    // Whether the last one arrived must be found out, whatever came before it.
+                    return match first {
+                        Some(first) if !error.unconfirmed() => first.map(Some),
+                        _ => Err(error),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Whether a change that was accepted shows no effect: in the answer, or, where that is empty, in a read
+    /// after the first use of each way to change something, and after some of the later ones.
+    async fn without_effect(
+        &self,
+        dialect: Dialect,
+        action: &Action,
+        sent: &Sent,
+        hidden: &Hidden,
+    ) -> Option<Doubt> {
+        let ways = dialect.ways(action);
+        let undone = match &sent.shown {
+            _ if ways.is_empty() => return None,
+            Some(shown) => Dialect::undone(action, shown),
+            None => {
+                let sample = self.unseen.fetch_add(1, Ordering::Relaxed) % SAMPLE == SAMPLE - 1;
+                if !sample && ways.is_subset(&lock(&self.verified)) {
+                    return None;
+                }
+                self.read_back(action, hidden).await?
+            }
+        };
+        let Undone { paths, absent } = undone;
+        let kind = action.subject.kind;
+        let hopeless = lock(&self.hopeless);
+        let is_hopeless = |path: &TargetPath| hopeless.contains(&(kind, path.clone()));
+        if paths.is_empty() && absent.iter().all(is_hopeless) {
+            drop(hopeless);
+            let mut verified = lock(&self.verified);
+            let new: Vec<String> = ways.difference(&verified).cloned().collect();
+            lock(&self.facts).extend(new.iter().map(|way| Fact::verified(way)));
+            verified.extend(new);
+            return None;
+        }
+        let is_certain = !paths.is_empty();
+        let error = scim::Error::NoEffect {
+            exchange: sent.exchange.clone(),
+            paths: if is_certain { paths } else { absent },
+        };
+        Some(Doubt { error, is_certain })
+    }
+
+    /// What a read shows not to be done, once the target has had the time that it needs to show it. `None`:
+    /// it could not be read.
+    async fn read_back(&self, action: &Action, hidden: &Hidden) -> Option<Undone> {
+        let target = action.target.as_ref()?;
+        let reader = self.reader.hiding(hidden.clone());
+        let mut waited = Duration::ZERO;
+        loop {
+            let current = reader.current(action.subject.kind, target).await.ok()?;
+            let undone = Dialect::undone(action, &current.shown());
+            if undone == Undone::default() || waited >= self.visibility_delay {
+                return Some(undone);
+            }
+            let wait = (waited * 2).clamp(Duration::from_millis(250), Duration::from_secs(5));
+            let wait = wait.min(self.visibility_delay.saturating_sub(waited));
+            tokio::time::sleep(wait).await;
+            waited += wait;
+        }
+    }
+
+    /// No form makes the target show these.
+    fn give_up(&self, kind: ObjectKind, paths: &[TargetPath]) {
+        let mut hopeless = lock(&self.hopeless);
+        for path in paths {
+            if hopeless.insert((kind, path.clone())) {
+                lock(&self.facts).push(Fact::hopeless(kind, path));
+            }
+        }
+    }
+
+    /// The form that worked after others did not.
+    fn believe(&self, known: Dialect, works: Dialect, guesses: Vec<(Lesson, String)>) {
+        if guesses.is_empty() {
+            return;
+        }
+        let mut dialect = lock(&self.dialect);
+        if *dialect != known {
+            return;
+        }
+        *dialect = works;
+        for (lesson, evidence) in guesses {
+            self.note(works, lesson, evidence);
         }
     }
 
@@ -63,32 +209,29 @@ impl Sender {
         let mut dialect = lock(&self.dialect);
         if *dialect == old {
             *dialect = next;
-            let Lesson { knob, word } = lesson;
-            let evidence = error.failure().message;
-            tracing::info!(
-                error = evidence,
-                "{knob} = {word:?} from now on, because of the target's answer"
-            );
-            let mut lessons = lock(&self.lessons);
-            if knob == "update" {
-                // Groups are changed as before.
-                let groups = next.update(ObjectKind::Group).as_str();
-                lessons.push((
-                    Lesson {
-                        knob: "update_groups",
-                        word: groups,
-                    },
-                    evidence.clone(),
-                ));
-            }
-            lessons.push((lesson, evidence));
+            self.note(next, lesson, error.failure().message);
         }
         *dialect
     }
 
-    /// What was learned since the last call, with the target's words.
-    pub(super) fn take_lessons(&self) -> Vec<(Lesson, String)> {
-        std::mem::take(&mut *lock(&self.lessons))
+    fn note(&self, dialect: Dialect, lesson: Lesson, evidence: String) {
+        let Lesson { knob, word, .. } = lesson;
+        tracing::info!(
+            evidence,
+            "{knob} = {word:?} from now on, because of the target's answer"
+        );
+        let mut facts = lock(&self.facts);
+        if knob == "update" {
+            // Groups are changed as before.
+            let groups = dialect.update(ObjectKind::Group).as_str();
+            facts.push(Fact::new("update_groups", groups, evidence.clone()));
+        }
+        facts.push(Fact::new(knob, word, evidence));
+    }
+
+    /// What was found out since the last call.
+    pub(super) fn take_facts(&self) -> Vec<Fact> {
+        std::mem::take(&mut *lock(&self.facts))
     }
 
     async fn send_by(
@@ -101,36 +244,42 @@ impl Sender {
         let current = match &action.target {
             Some(target) if dialect.needs_current(action) => {
                 let kind = action.subject.kind;
-                Some(self.current(kind, target, hidden, known).await?)
+                let is_replaced = dialect.update(kind) == Update::Put;
+                Some(
+                    self.current(kind, target, is_replaced, hidden, known)
+                        .await?,
+                )
             }
             _ => None,
         };
-        let Some(request) = dialect.request(action, current.as_ref())? else {
-            return Ok(None);
-        };
-        let sent = self.writer.send(&request, hidden).await;
-        let may_be_done = match &sent {
-            Ok(_) => true,
-            Err(error) => error.unconfirmed(),
-        };
-        if let (Operation::AddMembers { .. }, Some(target)) = (&action.operation, &action.target)
-            && may_be_done
-        {
-            lock(&self.empty_groups).remove(target);
+        let mut last = None;
+        for request in dialect.requests(action, current.as_ref())? {
+            let sent = self.writer.send(&request, hidden).await;
+            let may_be_done = match &sent {
+                Ok(_) => true,
+                Err(error) => error.unconfirmed(),
+            };
+            if let (Operation::AddMembers { .. }, Some(target)) =
+                (&action.operation, &action.target)
+                && may_be_done
+            {
+                lock(&self.empty_groups).remove(target);
+            }
+            last = Some(sent?);
         }
-        let sent = sent?;
-        if let (Operation::Create { .. }, ObjectKind::Group, Some(id)) =
-            (&action.operation, action.subject.kind, &sent.id)
+        if let (Operation::Create { .. }, ObjectKind::Group, Some(Sent { id: Some(id), .. })) =
+            (&action.operation, action.subject.kind, &last)
         {
             lock(&self.empty_groups).insert(id.clone());
         }
-        Ok(Some(sent))
+        Ok(last)
     }
 
     async fn current(
         &self,
         kind: ObjectKind,
         target: &TargetId,
+        is_replaced: bool,
         hidden: &Hidden,
         known: &impl Fn() -> BTreeSet<TargetId>,
     ) -> Result<Current, scim::Error> {
@@ -140,11 +289,11 @@ impl Sender {
             .current(kind, target)
             .await?;
         match kind {
-            ObjectKind::User => Ok(current),
-            ObjectKind::Group => {
+            ObjectKind::Group if is_replaced => {
                 let is_new = lock(&self.empty_groups).contains(target);
                 current.with_members(&known(), is_new)
             }
+            ObjectKind::User | ObjectKind::Group => Ok(current),
         }
     }
 }

@@ -77,6 +77,8 @@ pub(crate) enum Class {
     Forbidden,
     /// A create beyond what the target sells or stores (402, or 403 or 422 that says so).
     Quota,
+    /// The answer says that it was done, and the target shows that it was not.
+    NoEffect,
     /// The answer is not SCIM.
     Malformed,
     /// No request could be made of it: the failure is ours or the configuration's, not the target's.
@@ -107,6 +109,7 @@ impl Class {
             Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
             Self::Quota => "quota",
+            Self::NoEffect => "no-effect",
             Self::Malformed => "malformed",
             Self::Invalid => "invalid",
         }

@@ -17,6 +17,7 @@ mod misnamed;
 pub(crate) mod operator;
 mod overview;
 pub(crate) mod presets;
+pub(crate) mod probe;
 pub(crate) mod provision;
 mod section;
 mod sentence;

@@ -10,11 +10,12 @@ use reqwest::header::{
 use tokio_util::sync::CancellationToken;
 
 use super::auth::Token;
-use super::error::{About, Error, ServerMessage, is_page};
+use super::error::{About, Error};
+use super::message::{ServerMessage, is_page};
 use super::request::Request;
 use super::route::Routes;
 use super::wire::{self, List, Reply};
-use crate::config::{DialectSettings, Target, bounded};
+use crate::config::{Count, DialectSettings, Target, bounded};
 use crate::engine::model::{ObjectKind, TargetPath};
 use crate::engine::redact::Hidden;
 use crate::http::{self, Answer, Channel, Exchange, Expect, Idempotency, Settings};
@@ -33,6 +34,8 @@ pub(super) struct Connection {
     token: Token,
     manner: RwLock<Manner>,
     reads: Mutex<Vec<Read>>,
+    /// Lists with `count` fail.
+    omits_count: AtomicBool,
     /// For users and for groups: filters that find nobody are answered 404.
     not_found_is_nobody: [AtomicBool; 2],
 }
@@ -43,6 +46,7 @@ struct Manner {
     page_size: usize,
     /// For users and for groups; `None`: any.
     filterable: [Option<Vec<TargetPath>>; 2],
+    omits_count: bool,
 }
 
 impl Manner {
@@ -58,6 +62,7 @@ impl Manner {
         Self {
             page_size: settings.page_size().max(1),
             filterable,
+            omits_count: settings.knobs.form().count == Count::Omit,
         }
     }
 
@@ -116,6 +121,7 @@ impl Connection {
             token,
             manner: RwLock::new(Manner::new(&target.dialect)),
             reads: Mutex::default(),
+            omits_count: AtomicBool::new(false),
             not_found_is_nobody: Default::default(),
         })
     }
@@ -148,6 +154,14 @@ impl Connection {
 
     pub(super) fn page_size(&self) -> usize {
         self.manner().page_size
+    }
+
+    pub(super) fn omits_count(&self) -> bool {
+        self.omits_count.load(Ordering::Relaxed) || self.manner().omits_count
+    }
+
+    pub(super) fn omit_count(&self, yes: bool) {
+        self.omits_count.store(yes, Ordering::Relaxed);
     }
 
     /// From now on as it is known now.
@@ -187,7 +201,12 @@ impl Connection {
         hidden: &Hidden,
     ) -> Result<(), Error> {
         let parameters = [("count", "1".to_owned())];
-        let answer = self.list(kind, Idempotency::Always, &parameters, hidden);
+        let parameters = if self.omits_count() {
+            &[][..]
+        } else {
+            &parameters[..]
+        };
+        let answer = self.list(kind, Idempotency::Always, parameters, hidden);
         answer.await.map(|_| ())
     }
 

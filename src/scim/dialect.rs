@@ -5,9 +5,14 @@ use super::error::{About, Error};
 use super::request::Request;
 use super::whole::{self, Current};
 use super::{patch, resource, wire};
+use std::collections::BTreeSet;
+
 use reqwest::Method;
 
-use crate::config::{self, ContentType, Form, Update, UpdateGroups};
+use crate::config::{
+    self, Clear, ContentType, Extensions, Form, Manager, PatchOperations, SubAttributes, Update,
+    UpdateGroups, ValuePaths,
+};
 use crate::engine::model::{ObjectKind, TargetId, TargetPath};
 use crate::engine::plan::{Action, Change, Operation, Pointer};
 
@@ -28,11 +33,24 @@ pub(crate) struct Dialect {
 pub(crate) struct Lesson {
     pub(crate) knob: &'static str,
     pub(crate) word: &'static str,
+    /// Otherwise it is one once the target takes the request in that form.
+    pub(crate) is_certain: bool,
 }
 
 impl Lesson {
-    fn new(knob: &'static str, word: &'static str) -> Self {
-        Self { knob, word }
+    fn certain(knob: &'static str, word: &'static str) -> Self {
+        Self {
+            knob,
+            word,
+            is_certain: true,
+        }
+    }
+
+    fn guess(knob: &'static str, word: &'static str) -> Self {
+        Self {
+            is_certain: false,
+            ..Self::certain(knob, word)
+        }
     }
 }
 
@@ -59,23 +77,85 @@ impl Dialect {
     /// |---|---|
     /// | 405 or 501 to PATCH, or to PUT | the other of the two |
     /// | 415 | plain JSON |
+    /// | 400 that does not take the path, to a change of an element or of a part | the whole attribute |
+    /// | success without effect | the whole attribute, another way to clear, then PUT |
     ///
     /// 428 to PATCH is no sign: what it requires (`If-Match`), a PUT would need too.
-    pub(crate) fn after(self, kind: ObjectKind, error: &Error) -> Option<(Self, Lesson)> {
+    pub(crate) fn after(self, action: &Action, error: &Error) -> Option<(Self, Lesson)> {
+        let edit = Edit::of(&action.operation);
+        self.after_edit(action.subject.kind, edit.as_ref(), error)
+    }
+
+    pub(super) fn after_edit(
+        self,
+        kind: ObjectKind,
+        edit: Option<&Edit<'_>>,
+        error: &Error,
+    ) -> Option<(Self, Lesson)> {
         let mut next = self;
         let (update, refused, name) = match kind {
             ObjectKind::User => (&mut next.users, &mut next.refused[0], "update"),
             ObjectKind::Group => (&mut next.groups, &mut next.refused[1], "update_groups"),
         };
-        let lesson = if error.is_method_refused(&Method::PATCH) && !*refused {
+        if error.is_method_refused(&Method::PATCH) && !*refused {
             (*update, *refused) = (Update::Put, true);
-            Lesson::new(name, Update::Put.as_str())
-        } else if error.is_method_refused(&Method::PUT) && !*refused {
+            return Some((next, Lesson::certain(name, Update::Put.as_str())));
+        }
+        if error.is_method_refused(&Method::PUT) && !*refused {
             (*update, *refused) = (Update::Patch, true);
-            Lesson::new(name, Update::Patch.as_str())
-        } else if error.is_type_refused() && self.form.content_type == ContentType::Scim {
+            return Some((next, Lesson::certain(name, Update::Patch.as_str())));
+        }
+        if error.is_type_refused() && self.form.content_type == ContentType::Scim {
             next.form.content_type = ContentType::Json;
-            Lesson::new("content_type", ContentType::Json.as_str())
+            let lesson = Lesson::certain("content_type", ContentType::Json.as_str());
+            return Some((next, lesson));
+        }
+        if *update == Update::Put || !(error.is_path_refused() || error.is_without_effect()) {
+            return None;
+        }
+        let edit = edit?;
+        let is_about = |what: fn(&Change) -> bool| match edit {
+            Edit::Values(changes) => changes.iter().any(what),
+            Edit::Reference(..)
+            | Edit::AddReference(..)
+            | Edit::AddMembers(_)
+            | Edit::RemoveMembers(_) => false,
+        };
+        let is_cleared = match edit {
+            Edit::Values(changes) => changes.iter().any(|change| change.new.is_none()),
+            Edit::Reference(_, to) => to.is_none(),
+            Edit::AddReference(..) | Edit::AddMembers(_) | Edit::RemoveMembers(_) => false,
+        };
+        let form = &mut next.form;
+        let lesson = if is_about(|change| change.path.selector().is_some())
+            && form.value_paths != ValuePaths::Whole
+        {
+            form.value_paths = ValuePaths::Whole;
+            Lesson::guess("value_paths", form.value_paths.as_str())
+        } else if is_about(|change| change.path.sub_attribute().is_some())
+            && form.sub_attributes == SubAttributes::Path
+        {
+            form.sub_attributes = SubAttributes::Whole;
+            Lesson::guess("sub_attributes", form.sub_attributes.as_str())
+        } else if is_about(|change| change.path.schema().is_some())
+            && form.extensions == Extensions::Path
+        {
+            form.extensions = Extensions::Object;
+            Lesson::guess("extensions", form.extensions.as_str())
+        } else if is_cleared && form.clear != Clear::Empty {
+            form.clear = match form.clear {
+                Clear::Remove => Clear::Null,
+                Clear::Null | Clear::Empty => Clear::Empty,
+            };
+            Lesson::guess("clear", form.clear.as_str())
+        } else if matches!(edit, Edit::Reference(_, Some(_)) | Edit::AddReference(..))
+            && form.manager == Manager::Object
+        {
+            form.manager = Manager::Text;
+            Lesson::guess("manager", form.manager.as_str())
+        } else if error.is_without_effect() && !*refused {
+            *update = Update::Put;
+            Lesson::guess(name, Update::Put.as_str())
         } else {
             return None;
         };
@@ -101,20 +181,22 @@ impl Dialect {
 
     /// Whether the request is built from the resource as it is now, so that it must be read first.
     pub(crate) fn needs_current(&self, action: &Action) -> bool {
-        match &action.operation {
-            Operation::Create { .. } | Operation::Delete { .. } => false,
-            Operation::Adopt { changes, .. }
-            | Operation::Update { changes }
-            | Operation::Enable { changes }
-            | Operation::Disable { changes, .. } => {
-                !changes.is_empty() && self.update(action.subject.kind) == Update::Put
+        let kind = action.subject.kind;
+        match (Edit::of(&action.operation), self.update(kind)) {
+            (Some(_), Update::Put) => true,
+            (Some(Edit::Values(changes)), Update::Patch) => {
+                patch::needs_current(&self.form, kind, changes)
             }
-            Operation::HandOver(hand) => {
-                !hand.disable.is_empty() && self.update(action.subject.kind) == Update::Put
-            }
-            Operation::AddMembers { .. }
-            | Operation::RemoveMembers { .. }
-            | Operation::SetReference { .. } => self.update(action.subject.kind) == Update::Put,
+            (
+                None
+                | Some(
+                    Edit::Reference(..)
+                    | Edit::AddReference(..)
+                    | Edit::AddMembers(_)
+                    | Edit::RemoveMembers(_),
+                ),
+                _,
+            ) => false,
         }
     }
 
@@ -126,25 +208,22 @@ impl Dialect {
         }
     }
 
-    /// The request that carries out the action. `None`: there is nothing to send, because nothing is to
-    /// change, the resource does not exist yet, or nothing that it refers to exists yet. References and
-    /// members without a target id are left out.
+    /// The requests that carry out the action, in order; as a rule one. None: there is nothing to send,
+    /// because nothing is to change, the resource does not exist yet, or nothing that it refers to exists
+    /// yet. References and members without a target id are left out.
     ///
     /// `current` is the resource as just read; it is used only where [`Self::needs_current`] says so.
-    pub(crate) fn request(
+    pub(crate) fn requests(
         &self,
         action: &Action,
         current: Option<&Current>,
-    ) -> Result<Option<Request>, Error> {
-        let request = self.untyped(action, current)?;
-        Ok(request.map(|request| request.typed(self.form.content_type.as_str())))
+    ) -> Result<Vec<Request>, Error> {
+        let requests = self.untyped(action, current)?.into_iter();
+        let media_type = self.form.content_type.as_str();
+        Ok(requests.map(|one| one.typed(media_type)).collect())
     }
 
-    fn untyped(
-        &self,
-        action: &Action,
-        current: Option<&Current>,
-    ) -> Result<Option<Request>, Error> {
+    fn untyped(&self, action: &Action, current: Option<&Current>) -> Result<Vec<Request>, Error> {
         let kind = action.subject.kind;
         if let Operation::Create {
             attributes,
@@ -156,27 +235,58 @@ impl Dialect {
             let references = references
                 .iter()
                 .filter_map(|(path, new)| Some((path, new.target.as_ref()?)));
-            let body = resource::body(kind, attributes, references);
-            return Ok(Some(Request::create(kind, wire::bytes(&body))));
+            let body = resource::body(kind, attributes, references, self.form.manager);
+            return Ok(vec![Request::create(kind, wire::bytes(&body))]);
         }
         let Some(id) = &action.target else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         if let Operation::Delete { .. } = &action.operation {
-            return Request::delete(kind, id).map(Some);
+            return Ok(vec![Request::delete(kind, id)?]);
         }
         let Some(edit) = Edit::of(&action.operation) else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
+        self.edited(kind, id, &edit, current)
+    }
+
+    /// The requests of an edit; likewise.
+    pub(super) fn edit_requests(
+        &self,
+        kind: ObjectKind,
+        id: &TargetId,
+        edit: &Edit<'_>,
+        current: Option<&Current>,
+    ) -> Result<Vec<Request>, Error> {
+        let requests = self.edited(kind, id, edit, current)?.into_iter();
+        let media_type = self.form.content_type.as_str();
+        Ok(requests.map(|one| one.typed(media_type)).collect())
+    }
+
+    pub(super) fn form(&self) -> &Form {
+        &self.form
+    }
+
+    /// The same with other knobs, for a target that shows nothing of what it wants.
+    #[must_use]
+    pub(super) fn with(mut self, change: impl FnOnce(&mut Form)) -> Self {
+        change(&mut self.form);
+        self
+    }
+
+    fn edited(
+        &self,
+        kind: ObjectKind,
+        id: &TargetId,
+        edit: &Edit<'_>,
+        current: Option<&Current>,
+    ) -> Result<Vec<Request>, Error> {
         if self.update(kind) == Update::Put {
             let current = current.ok_or(Error::NotRead)?;
-            let body = whole::edited(kind, current, &edit)?;
-            return Request::replace(kind, id, wire::bytes(&body)).map(Some);
+            let body = whole::edited(kind, current, edit, self.form.manager)?;
+            return Ok(vec![Request::replace(kind, id, wire::bytes(&body))?]);
         }
-        let operations = patch::operations(kind, &edit, self.form.member_remove);
-        if operations.is_empty() {
-            return Ok(None);
-        }
+        let operations = patch::operations(kind, edit, &self.form, current)?;
         let about = match edit {
             Edit::AddMembers(_) => About::AddedMembers,
             Edit::Values(_)
@@ -184,8 +294,76 @@ impl Dialect {
             | Edit::AddReference(..)
             | Edit::RemoveMembers(_) => About::Object,
         };
-        Request::patch(kind, id, wire::patch(&operations), about).map(Some)
+        let at_once = match self.form.patch_operations {
+            PatchOperations::Together => operations.len().max(1),
+            PatchOperations::One => 1,
+        };
+        let requests = operations.chunks(at_once);
+        requests
+            .map(|some| Request::patch(kind, id, wire::patch(some), about))
+            .collect()
     }
+
+    /// What of an action a resource shows not to be done; the resource was read or returned after the
+    /// request.
+    pub(crate) fn undone(action: &Action, shown: &Shown) -> Undone {
+        match Edit::of(&action.operation) {
+            Some(edit) => whole::undone(action.subject.kind, &shown.0, &edit),
+            None => Undone::default(),
+        }
+    }
+
+    /// In which ways the target is made to change something by this action, each of which is read back
+    /// once.
+    pub(crate) fn ways(&self, action: &Action) -> BTreeSet<String> {
+        let kind = action.subject.kind;
+        if self.update(kind) == Update::Put {
+            return BTreeSet::from([format!("{kind} put")]);
+        }
+        let form = &self.form;
+        let way =
+            |what: &str, word: &str| format!("{kind} {what} {word} {}", form.patch_path.as_str());
+        match Edit::of(&action.operation) {
+            Some(Edit::Values(changes)) => changes
+                .iter()
+                .map(|change| {
+                    let path = &change.path;
+                    if change.new.is_none() {
+                        way("clear", form.clear.as_str())
+                    } else if path.selector().is_some() {
+                        way("element", form.value_paths.as_str())
+                    } else if path.schema().is_some() {
+                        way("extension", form.extensions.as_str())
+                    } else if path.sub_attribute().is_some() {
+                        way("sub-attribute", form.sub_attributes.as_str())
+                    } else {
+                        way("attribute", form.booleans.as_str())
+                    }
+                })
+                .collect(),
+            Some(Edit::Reference(_, Some(_)) | Edit::AddReference(..)) => {
+                BTreeSet::from([way("reference", form.manager.as_str())])
+            }
+            Some(Edit::Reference(_, None)) => {
+                BTreeSet::from([way("cleared reference", form.clear.as_str())])
+            }
+            // Members are read back by whoever knows which there were.
+            None | Some(Edit::AddMembers(_) | Edit::RemoveMembers(_)) => BTreeSet::new(),
+        }
+    }
+}
+
+/// A resource as the target returned it after a write, or showed it then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shown(pub(super) wire::Resource);
+
+/// What a resource shows not to be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Undone {
+    /// Paths that show something else than was sent, and no other value of ours.
+    pub(crate) paths: Vec<TargetPath>,
+    /// Paths that show nothing, though something was sent. Some targets do not show everything.
+    pub(crate) absent: Vec<TargetPath>,
 }
 
 /// What is done to a resource that exists and goes on existing.
@@ -236,7 +414,7 @@ impl<'a> Edit<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeMap;
 
     use serde_json::json;
 
@@ -327,7 +505,7 @@ mod tests {
     }
 
     fn line(action: &Action) -> String {
-        match dialect().request(action, None).unwrap() {
+        match dialect().requests(action, None).unwrap().pop() {
             Some(Request {
                 method, path, body, ..
             }) => {
@@ -371,6 +549,113 @@ mod tests {
         "#);
     }
 
+    /// The requests of a change by a dialect with these knobs.
+    fn by(knobs: &[(&str, &str)], actions: &[Action]) -> String {
+        let mut settings = config::DialectSettings {
+            filterable: Filterable::default(),
+            member_chunk: 2,
+            page_size: None,
+            knobs: Knobs::default(),
+        };
+        for (name, word) in knobs {
+            assert!(settings.knobs.set(name, word));
+        }
+        let shown = json!({
+            "id": "g/1", "name": {"givenName": "A", "familyName": "F"},
+            "emails": [{"type": "work", "value": "a"}, {"type": "home", "value": "h"}],
+        });
+        let current = Current::new(shown.as_object().unwrap().clone(), true);
+        let dialect = Dialect::new(&settings);
+        let requests = actions
+            .iter()
+            .flat_map(|action| dialect.requests(action, Some(&current)).unwrap());
+        let lines = requests.map(|request| {
+            let body = String::from_utf8(request.body.unwrap()).unwrap();
+            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            body["Operations"].to_string()
+        });
+        let lines: Vec<String> = lines.collect();
+        lines.join("\n").replace(
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+            "urn:ent",
+        )
+    }
+
+    fn change_of_everything() -> Action {
+        let change = |path: &str, old: Option<&str>, new: Option<&str>, element| Change {
+            path: TargetPath::parse(path).unwrap(),
+            old: old.map(Value::text),
+            new: new.map(Value::text),
+            element,
+            written: WriteMode::Whole,
+        };
+        let none = ElementChange::None;
+        let department = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department";
+        let changes = vec![
+            change("active", Some("True"), Some("False"), none),
+            change("nickName", None, Some("Babs"), none),
+            change("title", Some("Boss"), None, none),
+            change("name.givenName", Some("A"), Some("B"), none),
+            change(department, Some("R&D"), Some("Sales"), none),
+            change(
+                "emails[type eq \"work\"].value",
+                Some("a"),
+                Some("b"),
+                ElementChange::Kept,
+            ),
+            change(
+                "phoneNumbers[type eq \"work\"].value",
+                None,
+                Some("1"),
+                ElementChange::Added,
+            ),
+        ];
+        action(ObjectKind::User, Some("g/1"), Operation::Update { changes })
+    }
+
+    #[test]
+    fn each_form_of_a_change_is_as_the_targets_want_it() {
+        let entra = [
+            ("op_case", "capital"),
+            ("booleans", "text"),
+            ("value_paths", "always"),
+            ("manager", "text"),
+            ("member_remove", "value-list"),
+        ];
+        let actions = [
+            change_of_everything(),
+            set_manager(Some(new(Some("m1")))),
+            add(&[Some("a")]),
+            remove(&["a"]),
+        ];
+        // Entra without the parameter aadOptscim062020.
+        insta::assert_snapshot!(by(&entra, &actions), @r#"
+        [{"op":"Replace","path":"active","value":"False"},{"op":"Add","path":"nickName","value":"Babs"},{"op":"Remove","path":"title"},{"op":"Replace","path":"name.givenName","value":"B"},{"op":"Replace","path":"urn:ent:department","value":"Sales"},{"op":"Replace","path":"emails[type eq \"work\"].value","value":"b"},{"op":"Add","path":"phoneNumbers[type eq \"work\"].value","value":"1"}]
+        [{"op":"Replace","path":"urn:ent:manager","value":"m1"}]
+        [{"op":"Add","path":"members","value":[{"value":"a"}]}]
+        [{"op":"Remove","path":"members","value":[{"value":"a"}]}]
+        "#);
+        // Entra with it.
+        insta::assert_snapshot!(by(&[("patch_path", "dotted")], &actions[..1]), @r#"[{"op":"replace","value":{"active":false,"name.givenName":"B","nickName":"Babs","urn:ent:department":"Sales"}},{"op":"remove","path":"title"},{"op":"replace","path":"emails[type eq \"work\"].value","value":"b"},{"op":"add","path":"phoneNumbers","value":[{"type":"work","value":"1"}]}]"#);
+        insta::assert_snapshot!(by(&[("patch_path", "value")], &actions[..1]), @r#"[{"op":"replace","value":{"active":false,"emails":[{"type":"work","value":"b"},{"type":"home","value":"h"}],"name":{"givenName":"B"},"nickName":"Babs","phoneNumbers":[{"type":"work","value":"1"}],"urn:ent":{"department":"Sales"}}},{"op":"remove","path":"title"}]"#);
+        let whole = [
+            ("value_paths", "whole"),
+            ("sub_attributes", "whole"),
+            ("clear", "null"),
+            ("extensions", "object"),
+        ];
+        insta::assert_snapshot!(by(&whole, &actions[..1]), @r#"[{"op":"replace","path":"active","value":false},{"op":"add","path":"nickName","value":"Babs"},{"op":"replace","path":"title","value":null},{"op":"replace","path":"urn:ent","value":{"department":"Sales"}},{"op":"replace","path":"name","value":{"familyName":"F","givenName":"B"}},{"op":"replace","path":"emails","value":[{"type":"work","value":"b"},{"type":"home","value":"h"}]},{"op":"replace","path":"phoneNumbers","value":[{"type":"work","value":"1"}]}]"#);
+        insta::assert_snapshot!(by(&[("patch_operations", "one"), ("clear", "empty")], &actions[..1]), @r#"
+        [{"op":"replace","path":"active","value":false}]
+        [{"op":"add","path":"nickName","value":"Babs"}]
+        [{"op":"replace","path":"title","value":""}]
+        [{"op":"replace","path":"name.givenName","value":"B"}]
+        [{"op":"replace","path":"urn:ent:department","value":"Sales"}]
+        [{"op":"replace","path":"emails[type eq \"work\"].value","value":"b"}]
+        [{"op":"add","path":"phoneNumbers","value":[{"type":"work","value":"1"}]}]
+        "#);
+    }
+
     #[test]
     fn what_is_left_of_nothing_is_not_sent() {
         let update = Operation::Update {
@@ -387,11 +672,11 @@ mod tests {
                 ..rename(ObjectKind::User)
             },
         ] {
-            assert_eq!(dialect().request(&action, None).unwrap(), None);
+            assert_eq!(dialect().requests(&action, None).unwrap(), []);
             let put = dialect()
                 .with_put(ObjectKind::User)
                 .with_put(ObjectKind::Group);
-            assert_eq!(put.request(&action, None).unwrap(), None);
+            assert_eq!(put.requests(&action, None).unwrap(), []);
         }
     }
 
@@ -409,17 +694,17 @@ mod tests {
         assert!(put.needs_current(&rename(ObjectKind::Group)));
         assert!(!put.needs_current(&rename(ObjectKind::User)));
         assert!(!put.needs_current(&create(None)));
-        let request = put.request(&rename(ObjectKind::Group), None);
+        let request = put.requests(&rename(ObjectKind::Group), None);
         assert!(matches!(request, Err(Error::NotRead)));
 
         let group = json!({"id": "g/1", "displayName": "old", "members": [{"value": "a"}]});
         let current = Current::new(group.as_object().unwrap().clone(), true);
-        let request = put.request(&rename(ObjectKind::Group), Some(&current));
+        let request = put.requests(&rename(ObjectKind::Group), Some(&current));
         assert!(matches!(request, Err(Error::MembersUnknown(_))));
         let known = BTreeSet::from([TargetId::new("a")]);
         let current = current.with_members(&known, false).unwrap();
-        let request = put.request(&rename(ObjectKind::Group), Some(&current));
-        let request = request.unwrap().unwrap();
+        let request = put.requests(&rename(ObjectKind::Group), Some(&current));
+        let request = request.unwrap().remove(0);
         assert_eq!(
             (request.method.as_str(), request.path.as_str()),
             ("PUT", "/Groups/g%2F1")

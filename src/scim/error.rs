@@ -1,21 +1,16 @@
 //! Why a request to the target came to nothing, in the target's own words.
 
 use std::error::Error as _;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::Method;
 
+use super::message::{Form, ServerMessage};
 use super::named::names;
-use super::wire::ErrorBody;
 use crate::engine::model::TargetPath;
 use crate::engine::outcome::{Class, Failure};
-use crate::engine::redact::Hidden;
-use crate::http::{self, Exchange, redact_secret};
-
-/// How much of a body that is no SCIM error is quoted, in characters.
-const QUOTED: usize = 200;
+use crate::http::{self, Exchange};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -44,6 +39,15 @@ pub(crate) enum Error {
         exchange: Exchange,
         what: &'static str,
         why: &'static str,
+    },
+    /// The target answered that it was done, and shows that it was not.
+    #[error(
+        "{exchange}: accepted without effect: the target goes on showing another value of {}",
+        named_paths(paths)
+    )]
+    NoEffect {
+        exchange: Exchange,
+        paths: Vec<TargetPath>,
     },
     #[error(transparent)]
     Http(#[from] http::Error),
@@ -88,177 +92,13 @@ pub(crate) enum About {
     AddedMembers,
 }
 
-/// What the body of an answer is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Form {
-    /// A SCIM error message, or at least one with its status.
-    ScimError,
-    Page,
-    #[default]
-    Other,
-}
-
-/// What the target said, free of secrets, on one line.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ServerMessage {
-    /// The status inside a SCIM error message.
-    status: Option<u16>,
-    scim_type: Option<String>,
-    text: Option<String>,
-    form: Form,
-    /// There are words, which may hold what the job does not show.
-    is_withheld: bool,
-    names_quota: bool,
-}
-
-impl ServerMessage {
-    /// Takes out what is hidden before anything is cut off, or else a part of it might stay.
-    pub(super) fn read(body: &[u8], secret: &str, hidden: &Hidden) -> Self {
-        let ErrorBody {
-            is_error,
-            status,
-            scim_type,
-            detail,
-        } = ErrorBody::read(body);
-        let form = if is_page(body) {
-            Form::Page
-        } else if is_error || status.is_some() {
-            Form::ScimError
-        } else {
-            Form::Other
-        };
-        let text = match &detail {
-            Some(detail) => hidden.take_out(detail),
-            None if hidden.is_in_data() && !body.trim_ascii().is_empty() => None,
-            None => Some(String::from_utf8_lossy(body)),
-        };
-        let is_withheld = text.is_none();
-        let text = text.map(|text| match &detail {
-            Some(_) => redact_secret(&text, secret),
-            None if form == Form::Page => beginning(&redact_secret(&without_tags(&text), secret)),
-            None => beginning(&redact_secret(&text, secret)),
-        });
-        let scim_type = scim_type.and_then(|word| {
-            let word = hidden.take_out(&word)?;
-            Some(redact_secret(&word, secret))
-        });
-        Self {
-            status: status.filter(|_| is_error),
-            scim_type,
-            text: text.filter(|text| !text.is_empty()),
-            form,
-            is_withheld,
-            names_quota: names_quota(&String::from_utf8_lossy(body)),
-        }
-    }
-
-    pub(super) fn redirect(to: &str, hidden: &Hidden) -> Self {
-        let to = hidden.take_out(to);
-        Self {
-            is_withheld: to.is_none(),
-            text: to.map(|to| format!("redirects to {to}")),
-            ..Self::default()
-        }
-    }
-
-    /// Of an answer of which nothing may be quoted.
-    pub(super) fn withheld() -> Self {
-        Self {
-            is_withheld: true,
-            ..Self::default()
-        }
-    }
-}
-
-fn beginning(text: &str) -> String {
-    match text.char_indices().nth(QUOTED) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
-impl fmt::Display for ServerMessage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.form == Form::Page {
-            f.write_str(": an HTML page")?;
-        }
-        if let Some(text) = &self.text {
-            write!(f, ": {text}")?;
-        }
-        if self.is_withheld {
-            f.write_str(": what it says is not shown, because the job redacts values")?;
-        }
-        if let Some(scim_type) = &self.scim_type {
-            write!(f, " ({scim_type})")?;
-        }
-        Ok(())
-    }
-}
-
-/// Whether words say that there is no room for another account.
-fn names_quota(words: &str) -> bool {
-    const PHRASES: [&str; 8] = [
-        "quota",
-        "user limit",
-        "users limit",
-        "number of users",
-        "too many users",
-        "account limit",
-        "number of accounts",
-        "too many accounts",
-    ];
-    const THINGS: [&str; 3] = ["seat", "licen", "subscription"];
-    const SHORTAGE: [&str; 11] = [
-        "limit",
-        "reached",
-        "exceed",
-        "exhaust",
-        "insufficient",
-        "not enough",
-        "no more",
-        "no available",
-        "none available",
-        "remaining",
-        "maximum",
-    ];
-    let words = words.to_lowercase();
-    let has = |list: &[&str]| list.iter().any(|one| words.contains(one));
-    has(&PHRASES) || (has(&THINGS) && has(&SHORTAGE))
+fn named_paths(paths: &[TargetPath]) -> String {
+    let names: Vec<String> = paths.iter().map(TargetPath::to_string).collect();
+    names.join(", ")
 }
 
 fn is_success(status: u16) -> bool {
     (200..300).contains(&status)
-}
-
-/// Whether a body is HTML or XML, which no SCIM server means to send.
-pub(super) fn is_page(body: &[u8]) -> bool {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    body.trim_ascii_start().starts_with(b"<")
-}
-
-/// The text between the tags, as far as a reader of an error needs it.
-fn without_tags(page: &str) -> String {
-    let mut text = String::new();
-    let mut rest = page;
-    while let Some(start) = rest.find('<') {
-        text.push_str(&rest[..start]);
-        text.push(' ');
-        let tag = &rest[start..];
-        let is_hidden = |name: &str| {
-            tag.get(1..=name.len())
-                .is_some_and(|word| word.eq_ignore_ascii_case(name))
-        };
-        let end = if is_hidden("style") {
-            "</style>"
-        } else if is_hidden("script") {
-            "</script>"
-        } else {
-            ">"
-        };
-        rest = tag.find(end).map_or("", |at| &tag[at + end.len()..]);
-    }
-    text.push_str(rest);
-    text
 }
 
 impl Error {
@@ -286,6 +126,7 @@ impl Error {
                     404 | 410 => Class::Gone,
                     409 => Class::Conflict,
                     400 if message.is_scim_type("uniqueness") => Class::Conflict,
+                    400 | 422 | 500 if is_create && message.names_duplicate() => Class::Conflict,
                     429 => Class::Throttled,
                     // Some servers answer so when they do not know one of the members.
                     500 if *about == About::AddedMembers => Class::Refused,
@@ -306,6 +147,7 @@ impl Error {
                 | http::Error::Broken { .. }
                 | http::Error::Stopped { .. },
             ) => Class::Transient,
+            Self::NoEffect { .. } => Class::NoEffect,
             Self::Token => Class::Unauthorized,
             Self::Http(http::Error::Unsendable { .. })
             | Self::NotFilterable { .. }
@@ -328,7 +170,8 @@ impl Error {
             }
             Self::NotScim { .. } | Self::NoIdInAnswer { .. } => true,
             Self::Http(error) => error.may_be_processed(),
-            Self::FilterIgnored { .. }
+            Self::NoEffect { .. }
+            | Self::FilterIgnored { .. }
             | Self::NotFilterable { .. }
             | Self::ListIncomplete { .. }
             | Self::BaseUrl { .. }
@@ -393,6 +236,7 @@ impl Error {
             | Class::Conflict
             | Class::Gone
             | Class::Quota
+            | Class::NoEffect
             | Class::Malformed
             | Class::Invalid => false,
         }
@@ -443,6 +287,9 @@ impl Error {
 
     /// Whether the refusal of a write names an attribute, so that it can be left out.
     pub(crate) fn names(&self, path: &TargetPath) -> bool {
+        if let Self::NoEffect { paths, .. } = self {
+            return paths.contains(path);
+        }
         let Self::Refused { message, .. } = self else {
             return false;
         };
@@ -471,6 +318,32 @@ impl Error {
         matches!(self, Self::Refused { exchange, .. } if exchange.status == Some(415))
     }
 
+    /// Whether a list may have failed because of its parameter `count`.
+    pub(super) fn may_be_about_count(&self) -> bool {
+        self.is_list() && matches!(self.counted_status(), Some(400 | 422 | 500 | 501))
+    }
+
+    /// Whether a change was refused for the path that it has, and may be taken in another form.
+    pub(super) fn is_path_refused(&self) -> bool {
+        let Self::Refused {
+            message, exchange, ..
+        } = self
+        else {
+            return false;
+        };
+        let words = message.text.as_deref().unwrap_or_default().to_lowercase();
+        exchange.method == Method::PATCH
+            && matches!(self.counted_status(), Some(400 | 422))
+            && (message.is_scim_type("invalidPath")
+                || message.is_scim_type("invalidFilter")
+                || words.contains("path"))
+    }
+
+    /// Whether the target accepted it without doing it.
+    pub(super) fn is_without_effect(&self) -> bool {
+        matches!(self, Self::NoEffect { .. })
+    }
+
     /// Whether a stop was asked for, which is nobody's failure.
     pub(crate) fn is_stop(&self) -> bool {
         matches!(self, Self::Http(error) if error.is_stop())
@@ -481,6 +354,7 @@ impl Error {
             Self::Refused { exchange, .. }
             | Self::NotScim { exchange, .. }
             | Self::NoIdInAnswer { exchange }
+            | Self::NoEffect { exchange, .. }
             | Self::FilterIgnored { exchange }
             | Self::ListIncomplete { exchange, .. } => Some(exchange),
             Self::Http(error) => error.exchange(),
@@ -571,17 +445,10 @@ impl Error {
     }
 }
 
-impl ServerMessage {
-    fn is_scim_type(&self, word: &str) -> bool {
-        self.scim_type
-            .as_deref()
-            .is_some_and(|found| found.eq_ignore_ascii_case(word))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::redact::Hidden;
 
     fn refused(status: u16, about: About, body: &str) -> Error {
         Error::Refused {
@@ -641,27 +508,6 @@ mod tests {
         );
         let own = Error::NotRead;
         assert_eq!((own.class(), own.http_status()), (Class::Invalid, None));
-    }
-
-    #[test]
-    fn what_has_no_room_for_another_account_is_told_by_its_words() {
-        for words in [
-            "Seat limit reached",
-            "You have exceeded your license count",
-            "No more licences. Buy some",
-            "quotaExceeded",
-            "The maximum number of users is 50",
-        ] {
-            assert!(names_quota(words), "{words}");
-        }
-        for words in [
-            "userName exceeds the maximum length",
-            "Insufficient rights",
-            "licenseType is not valid",
-            "",
-        ] {
-            assert!(!names_quota(words), "{words}");
-        }
     }
 
     #[test]

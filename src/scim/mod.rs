@@ -1,5 +1,5 @@
 //! The target: a SCIM 2.0 client (RFC 7643, RFC 7644). A [`Reader`] cannot write, and only `apply`
-//! makes a [`Writer`] of it; so a dry run holds no writer. A [`Dialect`] makes a `Request` of an
+//! and a [`Probe`] make a [`Writer`] of it; so a dry run holds no writer. A [`Dialect`] makes a `Request` of an
 //! action, by pure functions (`filter`, `patch`, `resource`, `route`, `whole`); wire types stay in
 //! `wire`.
 
@@ -9,9 +9,11 @@ mod dialect;
 mod discovery;
 mod error;
 mod filter;
+mod message;
 mod named;
 mod pager;
 mod patch;
+mod probe;
 mod reader;
 mod request;
 mod resource;
@@ -21,9 +23,10 @@ mod wire;
 mod writer;
 
 pub(crate) use auth::Token;
-pub(crate) use dialect::{Dialect, Lesson};
+pub(crate) use dialect::{Dialect, Lesson, Undone};
 pub(crate) use discovery::capabilities;
 pub(crate) use error::Error;
+pub(crate) use probe::{Finding, Probe, Step};
 pub(crate) use reader::{GroupsOf, Listing, Nobody, Reader};
 pub(crate) use request::Request;
 pub(crate) use whole::Current;

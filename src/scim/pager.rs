@@ -28,6 +28,13 @@ pub(super) struct Page {
     pub(super) exchange: Exchange,
 }
 
+/// Where a page begins.
+enum Start {
+    /// Counted from 1.
+    Index(usize),
+    Cursor(String),
+}
+
 /// A collection of the target.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pages<'a> {
@@ -38,15 +45,36 @@ pub(super) struct Pages<'a> {
 }
 
 impl Pages<'_> {
-    /// Reads the page that begins at `start` (counted from 1).
-    pub(super) async fn fetch(&self, start: usize, count: usize) -> Result<Page, Error> {
+    /// Reads the first page. Some servers fail on any `count`: they are asked without it from then on.
+    pub(super) async fn first(&self) -> Result<Page, Error> {
+        let size = self.connection.page_size();
+        let first = self.fetch(&Start::Index(1), size).await;
+        match first {
+            Err(error) if error.may_be_about_count() && !self.connection.omits_count() => {
+                self.connection.omit_count(true);
+                let again = self.fetch(&Start::Index(1), size).await;
+                if again.is_err() {
+                    self.connection.omit_count(false);
+                }
+                again.map_err(|_| error)
+            }
+            first => first,
+        }
+    }
+
+    async fn fetch(&self, start: &Start, count: usize) -> Result<Page, Error> {
         let mut parameters = if self.with_members {
             Vec::new()
         } else {
             without_members(self.kind)
         };
-        parameters.push(("startIndex", start.to_string()));
-        parameters.push(("count", count.to_string()));
+        parameters.push(match start {
+            Start::Index(index) => ("startIndex", index.to_string()),
+            Start::Cursor(cursor) => ("cursor", cursor.clone()),
+        });
+        if !self.connection.omits_count() {
+            parameters.push(("count", count.to_string()));
+        }
         let repeat = Idempotency::Always;
         let list = self
             .connection
@@ -62,6 +90,8 @@ impl Pages<'_> {
     /// | empty, and as many came as announced | the end |
     /// | nothing new, and as many came as announced | the end: some servers repeat the last page |
     /// | the very first page again | the end, once `startIndex` is proven not to be ignored |
+    /// | it names the next cursor (RFC 9865) | the list goes on there, and ends with a page that names none |
+    /// | empty, and one less came than announced | a server that counts from 0: the page at 0 is read too |
     /// | some new, some seen before | pages overlap, so something may be between them: not complete |
     /// | empty or nothing new, and fewer came | not complete |
     pub(super) async fn read_all(
@@ -76,8 +106,10 @@ impl Pages<'_> {
         let mut announced = None;
         let mut seen = BTreeSet::new();
         let mut first_id = None;
+        let mut is_by_cursor = false;
         loop {
             let Page { list, exchange } = page;
+            is_by_cursor |= list.next.is_some();
             let incomplete = |exchange, why| Error::ListIncomplete {
                 exchange,
                 what: match self.kind {
@@ -110,31 +142,57 @@ impl Pages<'_> {
                     each(object);
                 }
             }
+            let complete = |seen: &BTreeSet<u128>, requests| {
+                Ok(Complete::after_last_page(ListSummary {
+                    total: seen.len() as u64,
+                    requests,
+                }))
+            };
             if new.is_empty() {
-                if short {
+                if is_by_cursor && list.next.is_some() {
+                    return Err(incomplete(exchange, "its cursor does not advance"));
+                }
+                if announced == Some(received + 1) && !is_by_cursor {
+                    requests += 1;
+                    let zeroth = self.fetch(&Start::Index(0), 1).await?;
+                    let resource = zeroth.list.resources.first();
+                    let object = resource.and_then(|one| {
+                        resource::target_object(self.kind, one, paths, self.with_members)
+                    });
+                    if let Some(object) = object
+                        && seen.insert(fingerprint(&object.id))
+                    {
+                        each(object);
+                        return complete(&seen, requests);
+                    }
+                }
+                if short && !is_by_cursor {
                     return Err(incomplete(exchange, "fewer came than it announces"));
                 }
-                if starts_over && seen.len() > 1 {
+                if starts_over && seen.len() > 1 && !is_by_cursor {
                     requests += 1;
-                    let second = self.fetch(2, 1).await?;
+                    let second = self.fetch(&Start::Index(2), 1).await?;
                     if begins_with(&second.list.resources, first_id) {
                         return Err(incomplete(second.exchange, "startIndex is ignored"));
                     }
                 }
-                return Ok(Complete::after_last_page(ListSummary {
-                    total: seen.len() as u64,
-                    requests,
-                }));
+                return complete(&seen, requests);
             }
             if repeated {
                 return Err(incomplete(exchange, "its pages overlap"));
             }
             seen.append(&mut new);
             received += length as u64;
-            let start = usize::try_from(received)
-                .unwrap_or(usize::MAX)
-                .saturating_add(1);
-            page = self.fetch(start, self.connection.page_size()).await?;
+            let start = match list.next {
+                Some(cursor) => Start::Cursor(cursor),
+                None if is_by_cursor => return complete(&seen, requests),
+                None => Start::Index(
+                    usize::try_from(received)
+                        .unwrap_or(usize::MAX)
+                        .saturating_add(1),
+                ),
+            };
+            page = self.fetch(&start, self.connection.page_size()).await?;
             requests += 1;
         }
     }

@@ -1,34 +1,244 @@
-//! Changes as operations of a PATCH (RFC 7644 section 3.5.2): one operation for each attribute, always
-//! with a path, all changes of an object in one request. Pure.
+//! Changes as operations of a PATCH (RFC 7644 section 3.5.2): one operation for each attribute, with a
+//! path, all changes of an object in one request; and the other forms that targets want. Pure.
 
 use serde_json::{Value as Json, json};
 
 use super::dialect::Edit;
+use super::error::Error;
 use super::filter::quote;
-use super::resource::{fill, new_element, reference, selector_json, to_json};
-use super::wire::Operation;
-use crate::config::MemberRemove;
+use super::resource::{self, fill, new_element, reference, selector_json, to_json};
+use super::whole::{self, Current};
+use super::wire::{Operation, Resource};
+use crate::config::{
+    Booleans, Clear, Extensions, Form, Manager, MemberRemove, OpCase, PatchPath, SubAttributes,
+    ValuePaths,
+};
 use crate::engine::model::{ObjectKind, Selector, TargetId, TargetPath, Value};
 use crate::engine::plan::{Change, ElementChange, WriteMode};
 
 const MEMBERS: &str = "members";
 
-/// The operations that make an edit.
+/// The operations that make an edit, in the form that the target wants. `current` is the resource as just
+/// read, where a whole attribute is to be written ([`needs_current`]).
 pub(super) fn operations(
     kind: ObjectKind,
     edit: &Edit<'_>,
-    member_remove: MemberRemove,
-) -> Vec<Operation> {
-    match edit {
-        Edit::Values(changes) => changed(kind, changes),
-        Edit::Reference(path, to) => vec![set_reference(path, *to)],
+    form: &Form,
+    current: Option<&Current>,
+) -> Result<Vec<Operation>, Error> {
+    let operations = match edit {
+        Edit::Values(changes) if needs_current(form, kind, changes) => {
+            let current = current.ok_or(Error::NotRead)?;
+            let (whole, single): (Vec<Change>, Vec<Change>) = changes
+                .iter()
+                .cloned()
+                .partition(|change| is_written_whole(form, kind, change));
+            let mut operations = changed(kind, &single, form.value_paths);
+            operations.extend(whole_attributes(kind, &whole, current));
+            operations
+        }
+        Edit::Values(changes) => changed(kind, changes, form.value_paths),
+        Edit::Reference(path, to) => vec![set_reference(path, *to, form.manager)],
         Edit::AddReference(path, to) => vec![Operation {
             op: "add",
-            ..set_reference(path, Some(to))
+            ..set_reference(path, Some(to), form.manager)
         }],
         Edit::AddMembers(ids) => vec![add_members(ids)],
-        Edit::RemoveMembers(ids) => remove_members(member_remove, ids),
+        Edit::RemoveMembers(ids) => remove_members(form.member_remove, ids),
+    };
+    Ok(in_form(kind, form, operations))
+}
+
+/// Whether a change is written by replacing a whole attribute, so that the resource must be read first.
+pub(super) fn needs_current(form: &Form, kind: ObjectKind, changes: &[Change]) -> bool {
+    let mut changes = changes.iter();
+    changes.any(|change| is_written_whole(form, kind, change))
+}
+
+fn is_written_whole(form: &Form, kind: ObjectKind, change: &Change) -> bool {
+    let path = &change.path;
+    match (path.selector(), path.sub_attribute()) {
+        (Some(_), _) => {
+            form.value_paths == ValuePaths::Whole || form.patch_path == PatchPath::Value
+        }
+        (None, Some(_)) => {
+            form.sub_attributes == SubAttributes::Whole && !resource::is_multi_valued(kind, path)
+        }
+        (None, None) => false,
     }
+}
+
+/// One `replace` of each attribute that the changes are a part of, with what it is to hold.
+fn whole_attributes(kind: ObjectKind, changes: &[Change], current: &Current) -> Vec<Operation> {
+    let body = whole::changed(kind, current, changes);
+    let mut operations: Vec<Operation> = Vec::new();
+    for change in changes {
+        let path = attribute_text(&change.path);
+        let is_known = |one: &Operation| one.path.as_deref() == Some(&path);
+        if operations.iter().any(is_known) {
+            continue;
+        }
+        let value = whole::attribute(&body, &change.path).map(without_nulls);
+        operations.push(match value.filter(|value| !is_empty(value)) {
+            None => remove(path),
+            value => Operation {
+                op: "replace",
+                path: Some(path),
+                value,
+            },
+        });
+    }
+    operations
+}
+
+fn without_nulls(value: &Json) -> Json {
+    match value {
+        Json::Object(members) => {
+            let kept = members.iter().filter(|(_, value)| !value.is_null());
+            kept.map(|(name, value)| (name.clone(), without_nulls(value)))
+                .collect()
+        }
+        Json::Array(values) => values.iter().map(without_nulls).collect(),
+        other => other.clone(),
+    }
+}
+
+fn is_empty(value: &Json) -> bool {
+    match value {
+        Json::Null => true,
+        Json::Array(values) => values.is_empty(),
+        Json::Object(members) => members.is_empty(),
+        _ => false,
+    }
+}
+
+/// Operations as the RFC has them in the form that the target wants.
+fn in_form(kind: ObjectKind, form: &Form, operations: Vec<Operation>) -> Vec<Operation> {
+    let mut operations: Vec<Operation> = operations
+        .into_iter()
+        .map(|operation| {
+            let operation = cleared(kind, form.clear, operation);
+            let operation = match (form.booleans, operation.value) {
+                (Booleans::Text, Some(Json::Bool(value))) => Operation {
+                    value: Some(json!(if value { "True" } else { "False" })),
+                    ..operation
+                },
+                (_, value) => Operation { value, ..operation },
+            };
+            match form.extensions {
+                Extensions::Path => operation,
+                Extensions::Object => in_extension(operation),
+            }
+        })
+        .collect();
+    operations = match form.patch_path {
+        PatchPath::Path => operations,
+        PatchPath::Value | PatchPath::Dotted => collapsed(form.patch_path, operations),
+    };
+    if form.op_case == OpCase::Capital {
+        for operation in &mut operations {
+            operation.op = match operation.op {
+                "add" => "Add",
+                "replace" => "Replace",
+                _ => "Remove",
+            };
+        }
+    }
+    operations
+}
+
+/// A `remove` of a value as the target takes it. Elements and members are always removed.
+fn cleared(kind: ObjectKind, clear: Clear, operation: Operation) -> Operation {
+    let path = operation.path.as_deref().unwrap_or_default();
+    let is_value = operation.op == "remove" && !path.ends_with(']') && path != MEMBERS;
+    let value = match clear {
+        Clear::Null if is_value => Json::Null,
+        Clear::Empty if is_value => {
+            let parsed = TargetPath::parse(path).ok();
+            let is_list = parsed.is_some_and(|path| {
+                path.sub_attribute().is_none() && resource::is_multi_valued(kind, &path)
+            });
+            if is_list { json!([]) } else { json!("") }
+        }
+        Clear::Remove | Clear::Null | Clear::Empty => return operation,
+    };
+    Operation {
+        op: "replace",
+        value: Some(value),
+        ..operation
+    }
+}
+
+/// A value of an extension inside an object at the path of its schema.
+fn in_extension(operation: Operation) -> Operation {
+    let path = operation
+        .path
+        .as_deref()
+        .and_then(|path| TargetPath::parse(path).ok());
+    let Some(path) = path.filter(|path| path.selector().is_none()) else {
+        return operation;
+    };
+    match (path.schema(), operation.value) {
+        (Some(urn), Some(value)) => Operation {
+            op: operation.op,
+            path: Some(urn.to_owned()),
+            value: Some(json!({ (path.attribute()): inside(&path, value) })),
+        },
+        (_, value) => Operation { value, ..operation },
+    }
+}
+
+/// The value of the attribute in which a path has this value.
+fn inside(path: &TargetPath, value: Json) -> Json {
+    match path.sub_attribute() {
+        Some(sub) => json!({ (sub): value }),
+        None => value,
+    }
+}
+
+/// What is set, in one operation without a path. What is taken away, elements and members keep theirs.
+fn collapsed(form: PatchPath, operations: Vec<Operation>) -> Vec<Operation> {
+    let mut part = Resource::new();
+    let mut others = Vec::new();
+    for operation in operations {
+        let path = operation.path.as_deref().unwrap_or_default();
+        // What is added to a list must not replace it.
+        let is_added =
+            operation.op == "add" && operation.value.as_ref().is_some_and(Json::is_array);
+        let is_set = operation.op != "remove" && path != MEMBERS && !is_added;
+        let parsed = TargetPath::parse(path).ok();
+        match (parsed, operation.value) {
+            (Some(parsed), Some(value)) if is_set && parsed.selector().is_none() => {
+                if form == PatchPath::Dotted {
+                    part.insert(path.to_owned(), value);
+                } else {
+                    let container = match parsed.schema() {
+                        Some(urn) => resource::object_at(&mut part, urn),
+                        None => &mut part,
+                    };
+                    let name = parsed.attribute();
+                    match parsed.sub_attribute() {
+                        Some(sub) => {
+                            resource::object_at(container, name).insert(sub.to_owned(), value);
+                        }
+                        None => {
+                            container.insert(name.to_owned(), value);
+                        }
+                    }
+                }
+            }
+            (_, value) => others.push(Operation { value, ..operation }),
+        }
+    }
+    if !part.is_empty() {
+        let set = Operation {
+            op: "replace",
+            path: None,
+            value: Some(Json::Object(part)),
+        };
+        others.insert(0, set);
+    }
+    others
 }
 
 /// The operations that make `changes`.
@@ -45,7 +255,7 @@ pub(super) fn operations(
 ///
 /// A value path whose element is not there would be answered with `noTarget` (section 3.5.2.3), so
 /// such an element is added as a whole. References are not among the changes' operations.
-fn changed(kind: ObjectKind, changes: &[Change]) -> Vec<Operation> {
+fn changed(kind: ObjectKind, changes: &[Change], paths: ValuePaths) -> Vec<Operation> {
     let mut operations = Vec::new();
     // Where the operation of an added element stands, by the element's path.
     let mut added: Vec<(TargetPath, usize)> = Vec::new();
@@ -59,7 +269,7 @@ fn changed(kind: ObjectKind, changes: &[Change]) -> Vec<Operation> {
             let value = to_json(kind, path, &Value::List(elements.clone()));
             operations.extend(value.map(|value| Operation {
                 op: "add",
-                path: path_text(path),
+                path: Some(path_text(path)),
                 value: Some(value),
             }));
             continue;
@@ -75,6 +285,13 @@ fn changed(kind: ObjectKind, changes: &[Change]) -> Vec<Operation> {
         let new = change.new.as_ref();
         let value = new.and_then(|value| to_json(kind, path, value));
         match (path.element(), change.element) {
+            (Some(_), ElementChange::Added) if paths == ValuePaths::Always => {
+                operations.extend(value.map(|value| Operation {
+                    op: "add",
+                    path: Some(path_text(path)),
+                    value: Some(value),
+                }));
+            }
             (Some(element), ElementChange::Added) => {
                 let Some(value) = value else { continue };
                 let known = added.iter().find(|(known, _)| *known == element);
@@ -105,7 +322,7 @@ fn changed(kind: ObjectKind, changes: &[Change]) -> Vec<Operation> {
                         } else {
                             "add"
                         },
-                        path: path_text(path),
+                        path: Some(path_text(path)),
                         value: Some(value),
                     },
                 });
@@ -119,12 +336,12 @@ fn changed(kind: ObjectKind, changes: &[Change]) -> Vec<Operation> {
 ///
 /// `replace` also where nothing is yet: the RFC has it treated as an `add`, while `add` on what is
 /// there would leave the old object's name beside the new id.
-fn set_reference(path: &TargetPath, to: Option<&TargetId>) -> Operation {
+fn set_reference(path: &TargetPath, to: Option<&TargetId>, manager: Manager) -> Operation {
     match to {
         Some(id) => Operation {
             op: "replace",
-            path: path_text(path),
-            value: Some(reference(path, id)),
+            path: Some(path_text(path)),
+            value: Some(reference(path, id, manager)),
         },
         None => remove(path_text(path)),
     }
@@ -133,7 +350,7 @@ fn set_reference(path: &TargetPath, to: Option<&TargetId>) -> Operation {
 fn add_members(members: &[&TargetId]) -> Operation {
     Operation {
         op: "add",
-        path: MEMBERS.to_owned(),
+        path: Some(MEMBERS.to_owned()),
         value: Some(member_values(members)),
     }
 }
@@ -159,7 +376,7 @@ fn member_values(members: &[&TargetId]) -> Json {
 fn remove(path: String) -> Operation {
     Operation {
         op: "remove",
-        path,
+        path: Some(path),
         value: None,
     }
 }
@@ -168,7 +385,7 @@ fn remove(path: String) -> Operation {
 fn add_element(path: &TargetPath) -> Operation {
     Operation {
         op: "add",
-        path: attribute_text(path),
+        path: Some(attribute_text(path)),
         value: Some(Json::Array(
             path.selector().map(new_element).into_iter().collect(),
         )),
@@ -187,7 +404,10 @@ fn select_element(path: &TargetPath, selector: &Selector, value: &Json) -> Opera
     );
     Operation {
         op: "replace",
-        path: format!("{attribute}[{sub} eq {value}].{}", selector.attribute),
+        path: Some(format!(
+            "{attribute}[{sub} eq {value}].{}",
+            selector.attribute
+        )),
         value: Some(selector_json(selector)),
     }
 }
@@ -250,7 +470,7 @@ mod tests {
             Some("Anna"),
             ElementChange::Kept,
         );
-        insta::assert_snapshot!(lines(&changed(ObjectKind::User, &[typed, display])), @r#"
+        insta::assert_snapshot!(lines(&changed(ObjectKind::User, &[typed, display], ValuePaths::Filter)), @r#"
         {"op":"replace","path":"emails[value eq \"a\\\"b@c.example\"].type","value":"work"}
         {"op":"add","path":"emails[type eq \"work\"].display","value":"Anna"}
         "#);
@@ -273,7 +493,7 @@ mod tests {
             change("title", Some("Boss"), Some(""), ElementChange::None),
             change(DEPARTMENT, None, Some("Sales"), ElementChange::None),
         ];
-        insta::assert_snapshot!(lines(&changed(ObjectKind::User, &changes)), @r#"
+        insta::assert_snapshot!(lines(&changed(ObjectKind::User, &changes, ValuePaths::Filter)), @r#"
         {"op":"replace","path":"active","value":false}
         {"op":"add","path":"nickName","value":"Babs"}
         {"op":"replace","path":"name.givenName","value":"B"}
@@ -341,7 +561,7 @@ mod tests {
                 ElementChange::Removed,
             ),
         ];
-        insta::assert_snapshot!(lines(&changed(ObjectKind::User, &changes)), @r#"
+        insta::assert_snapshot!(lines(&changed(ObjectKind::User, &changes, ValuePaths::Filter)), @r#"
         {"op":"add","path":"addresses","value":[{"country":"DE","locality":"Berlin","type":"work"}]}
         {"op":"replace","path":"emails[type eq \"work\"].value","value":"b"}
         {"op":"remove","path":"emails[type eq \"work\"].display"}
@@ -362,7 +582,7 @@ mod tests {
             written: WriteMode::Whole,
         };
         insta::assert_snapshot!(
-            lines(&changed(ObjectKind::User, &[change])),
+            lines(&changed(ObjectKind::User, &[change], ValuePaths::Filter)),
             @r#"{"op":"replace","path":"entitlements","value":[{"value":"b"},{"value":"c"}]}"#
         );
     }
@@ -381,7 +601,7 @@ mod tests {
             change(WriteMode::Whole),
             change(WriteMode::Added(vec![Value::text("b")])),
         ];
-        insta::assert_snapshot!(lines(&changed(ObjectKind::User, &changes)), @r#"
+        insta::assert_snapshot!(lines(&changed(ObjectKind::User, &changes, ValuePaths::Filter)), @r#"
         {"op":"replace","path":"roles","value":[{"value":"a"},{"value":"b"}]}
         {"op":"add","path":"roles","value":[{"value":"b"}]}
         "#);
@@ -394,8 +614,8 @@ mod tests {
         let ids = ["a", "b\"c"].map(TargetId::new);
         let members: Vec<_> = ids.iter().collect();
         let all = [
-            vec![set_reference(&manager, Some(&ids[0]))],
-            vec![set_reference(&manager, None)],
+            vec![set_reference(&manager, Some(&ids[0]), Manager::Object)],
+            vec![set_reference(&manager, None, Manager::Object)],
             vec![add_members(&members)],
             remove_members(MemberRemove::Filter, &members),
             remove_members(MemberRemove::ValueList, &members),
@@ -416,6 +636,13 @@ mod tests {
         let mut unresolved = change("nickName", None, None, ElementChange::None);
         unresolved.new = Some(Value::Reference(crate::engine::model::SourceId::new("s")));
         let members = change("members", None, Some("x"), ElementChange::None);
-        assert_eq!(changed(ObjectKind::Group, &[unresolved, members]), []);
+        assert_eq!(
+            changed(
+                ObjectKind::Group,
+                &[unresolved, members],
+                ValuePaths::Filter
+            ),
+            []
+        );
     }
 }

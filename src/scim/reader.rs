@@ -239,7 +239,7 @@ impl Reader {
             kind: pages.kind,
             with_members: pages.with_members,
             paths: paths.to_vec(),
-            first: pages.fetch(1, self.connection.page_size()).await?,
+            first: pages.first().await?,
         })
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use super::wire::{self, Resource, member};
+use crate::config::Manager;
 use crate::engine::model::schema::{self, CORE_GROUP, CORE_USER};
 use crate::engine::model::{
     ObjectKind, Selector, TargetId, TargetObject, TargetPath, Value, canonical, is_whole_list,
@@ -16,13 +17,14 @@ pub(super) fn body<'a>(
     kind: ObjectKind,
     attributes: &BTreeMap<TargetPath, Value>,
     references: impl Iterator<Item = (&'a TargetPath, &'a TargetId)>,
+    manager: Manager,
 ) -> Resource {
     let mut body = Resource::new();
     let values = attributes
         .iter()
         .filter(|(path, _)| !is_read_only(path))
         .filter_map(|(path, value)| Some((path, to_json(kind, path, value)?)));
-    let references = references.map(|(path, id)| (path, reference(path, id)));
+    let references = references.map(|(path, id)| (path, reference(path, id, manager)));
     for (path, value) in values.chain(references) {
         let container = match path.schema() {
             None => &mut body,
@@ -158,10 +160,11 @@ fn from_json(value: &Json) -> Option<Value> {
 }
 
 /// Another resource of the target, as a value at `path` (RFC 7643 section 4.3, `manager`).
-pub(super) fn reference(path: &TargetPath, id: &TargetId) -> Json {
-    match path.sub_attribute() {
-        Some(_) => json!(id.as_str()),
-        None => json!({ "value": id.as_str() }),
+pub(super) fn reference(path: &TargetPath, id: &TargetId, form: Manager) -> Json {
+    match (path.sub_attribute(), form) {
+        (Some(_), _) | (None, Manager::Text) => json!(id.as_str()),
+        (None, Manager::Object) => json!({ "value": id.as_str() }),
+        (None, Manager::List) => json!([{ "value": id.as_str() }]),
     }
 }
 
@@ -370,7 +373,8 @@ mod tests {
             Json::Object(body(
                 ObjectKind::User,
                 &attributes,
-                references.iter().map(|(path, id)| (path, id))
+                references.iter().map(|(path, id)| (path, id)),
+                Manager::Object
             )),
             json!({
                 "schemas": [
@@ -407,7 +411,12 @@ mod tests {
             ("id", Value::text("x")),
         ]);
         assert_eq!(
-            Json::Object(body(ObjectKind::Group, &attributes, [].into_iter())),
+            Json::Object(body(
+                ObjectKind::Group,
+                &attributes,
+                [].into_iter(),
+                Manager::Object
+            )),
             json!({"schemas": [CORE_GROUP], "displayName": "Sales"})
         );
     }
@@ -424,7 +433,12 @@ mod tests {
             (DEPARTMENT, Value::text("Sales")),
         ]);
         let paths: Vec<TargetPath> = attributes.keys().cloned().collect();
-        let body = body(ObjectKind::User, &attributes, [].into_iter());
+        let body = body(
+            ObjectKind::User,
+            &attributes,
+            [].into_iter(),
+            Manager::Object,
+        );
         assert_eq!(values(ObjectKind::User, &body, &paths), attributes);
     }
 

@@ -126,7 +126,7 @@ fn target(base: &str) -> Target {
 
 async fn send(reader: &Reader, action: &Action) -> Result<Option<Sent>, Error> {
     let dialect = Dialect::new(&target("http://localhost").dialect);
-    match dialect.request(action, None)? {
+    match dialect.requests(action, None)?.pop() {
         Some(request) => {
             let (writer, hidden) = (Writer::new(reader), Hidden::default());
             writer.send(&request, &hidden).await.map(Some)
@@ -267,14 +267,20 @@ async fn a_server_may_repeat_its_last_page() {
 }
 
 #[tokio::test]
+async fn a_server_may_count_from_0() {
+    let zero_based = |start: usize, count| up_to(25, start + 1, count);
+    let (read, count) = read_all(|_| 25, zero_based).await;
+    assert_eq!((read.unwrap().get().total, count), (25, 25));
+}
+
+#[tokio::test]
 async fn a_list_of_which_something_may_be_missing_is_not_complete() {
     type Page = fn(usize, usize) -> Vec<usize>;
-    let zero_based: Page = |start, count| up_to(25, start + 1, count);
     let ignored: Page = |_, count| up_to(25, 1, count);
     let overlapping: Page = |start, count| up_to(25, start.saturating_sub(2).max(1), count);
     let cut_short: Page = |start, count| up_to(20, start, count);
     let nothing: Page = |_, _| vec![];
-    for page in [zero_based, ignored, overlapping, cut_short, nothing] {
+    for page in [ignored, overlapping, cut_short, nothing] {
         let (read, _) = read_all(|_| 25, page).await;
         let error = read.unwrap_err();
         assert!(matches!(error, Error::ListIncomplete { .. }), "{error}");

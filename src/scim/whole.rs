@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use super::dialect::Edit;
+use super::dialect::{Edit, Shown, Undone};
 use super::error::{Error, MembersUnknown};
 use super::resource::{
     self, core_schema, is_multi_valued, is_primary, is_selected, new_element, reference,
     selector_json, sub_value, to_json,
 };
 use super::wire::{self, Resource, member, member_name};
-use crate::engine::model::{ObjectKind, TargetId, TargetPath, Value};
+use crate::config::Manager;
+use crate::engine::model::{ObjectKind, TargetId, TargetPath, Value, canonical};
 use crate::engine::plan::{Change, ElementChange, WriteMode};
 
 const MEMBERS: &str = "members";
@@ -60,6 +61,11 @@ impl Current {
         Ok(self)
     }
 
+    /// The resource as it was read.
+    pub(crate) fn shown(&self) -> Shown {
+        Shown(self.resource.clone())
+    }
+
     /// The ids of all members; `None` when they are not known ([`Self::with_members`]).
     pub(crate) fn member_ids(&self) -> Option<BTreeSet<TargetId>> {
         self.members.as_ref()?.iter().map(member_id).collect()
@@ -85,6 +91,7 @@ pub(super) fn edited(
     kind: ObjectKind,
     current: &Current,
     edit: &Edit<'_>,
+    manager: Manager,
 ) -> Result<Resource, Error> {
     let mut body = current.resource.clone();
     remove_member(&mut body, "meta");
@@ -104,8 +111,8 @@ pub(super) fn edited(
             }
         }
         // All of it, since the old object's name would stay next to the new id.
-        Edit::Reference(path, to) => refer(&mut body, path, *to),
-        Edit::AddReference(path, to) => refer(&mut body, path, Some(to)),
+        Edit::Reference(path, to) => refer(&mut body, path, *to, manager),
+        Edit::AddReference(path, to) => refer(&mut body, path, Some(to), manager),
         Edit::AddMembers(ids) => {
             let members = list_at(&mut body, MEMBERS);
             let known: BTreeSet<TargetId> = members.iter().filter_map(member_id).collect();
@@ -122,13 +129,82 @@ pub(super) fn edited(
     Ok(body)
 }
 
-fn refer(body: &mut Resource, path: &TargetPath, to: Option<&TargetId>) {
+fn refer(body: &mut Resource, path: &TargetPath, to: Option<&TargetId>, manager: Manager) {
     let value = match (to, path.sub_attribute()) {
         (None, _) => Json::Null,
-        (Some(id), None) => reference(path, id),
-        (Some(id), Some(sub)) => json!({ (sub): reference(path, id) }),
+        (Some(id), None) => reference(path, id, manager),
+        (Some(id), Some(sub)) => json!({ (sub): reference(path, id, manager) }),
     };
     set_member(container(body, path), path.attribute(), value);
+}
+
+/// The resource with the changes applied to it, for the parts of it that are written as a whole.
+pub(super) fn changed(kind: ObjectKind, current: &Current, changes: &[Change]) -> Resource {
+    let mut body = current.resource.clone();
+    for change in changes {
+        apply(kind, &mut body, change);
+    }
+    body
+}
+
+/// What a resource shows not to be done of an edit. A value that is neither the old nor the new one was
+/// rewritten by the target, which is its right.
+pub(super) fn undone(kind: ObjectKind, shown: &Resource, edit: &Edit<'_>) -> Undone {
+    let mut undone = Undone::default();
+    match edit {
+        Edit::Values(changes) => {
+            for change in *changes {
+                let path = &change.path;
+                let is_written = change.written == WriteMode::Whole && !path.is_members();
+                if !is_written || matches!(change.new, Some(Value::Reference(_))) {
+                    continue;
+                }
+                let form = |value: &Option<Value>| {
+                    let value = value.clone().and_then(|value| canonical(kind, path, value));
+                    value.map(|value| format!("{value:?}").to_lowercase())
+                };
+                let [old, new] = [form(&change.old), form(&change.new)];
+                let seen = form(&resource::value(kind, shown, path));
+                if seen == new || old == new {
+                } else if seen.is_none() {
+                    undone.absent.push(path.clone());
+                } else if seen == old {
+                    undone.paths.push(path.clone());
+                }
+            }
+        }
+        Edit::Reference(path, to) => match (reference_at(shown, path), to) {
+            (Some(seen), Some(to)) if seen == **to => {}
+            (Some(_), _) => undone.paths.push((*path).clone()),
+            (None, Some(_)) => undone.absent.push((*path).clone()),
+            (None, None) => {}
+        },
+        Edit::AddReference(path, to) => match reference_at(shown, path) {
+            Some(seen) if seen == **to => {}
+            Some(_) => undone.paths.push((*path).clone()),
+            None => undone.absent.push((*path).clone()),
+        },
+        Edit::AddMembers(_) | Edit::RemoveMembers(_) => {}
+    }
+    undone
+}
+
+fn reference_at(shown: &Resource, path: &TargetPath) -> Option<TargetId> {
+    let value = attribute(shown, path)?;
+    let value = match value {
+        Json::Array(values) => values.first()?,
+        one => one,
+    };
+    wire::id(sub_value(value, "value")?)
+}
+
+/// The attribute that a path leads to or into.
+pub(super) fn attribute<'a>(body: &'a Resource, path: &TargetPath) -> Option<&'a Json> {
+    let container = match path.schema() {
+        None => body,
+        Some(urn) => member(body, urn)?.as_object()?,
+    };
+    member(container, path.attribute())
 }
 
 fn apply(kind: ObjectKind, body: &mut Resource, change: &Change) {
@@ -359,13 +435,13 @@ mod tests {
     }
 
     fn user(resource: &Json, edit: &Edit<'_>) -> Json {
-        Json::Object(edited(ObjectKind::User, &current(resource), edit).unwrap())
+        Json::Object(edited(ObjectKind::User, &current(resource), edit, Manager::Object).unwrap())
     }
 
     fn group(resource: &Json, known: &[&str], edit: &Edit<'_>) -> Result<Json, Error> {
         let known = known.iter().copied().map(TargetId::new).collect();
         let current = current(resource).with_members(&known, false)?;
-        edited(ObjectKind::Group, &current, edit).map(Json::Object)
+        edited(ObjectKind::Group, &current, edit, Manager::Object).map(Json::Object)
     }
 
     #[test]

@@ -22,7 +22,9 @@ const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Operation {
     pub(super) op: &'static str,
-    pub(super) path: String,
+    /// `None`: the value is a part of the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) value: Option<Json>,
 }
@@ -51,6 +53,8 @@ pub(super) fn bytes(value: &impl Serialize) -> Vec<u8> {
 pub(super) struct List {
     pub(super) total: Option<u64>,
     pub(super) resources: Vec<Resource>,
+    /// Where the next page begins, for a server that pages by cursors (RFC 9865).
+    pub(super) next: Option<String>,
 }
 
 impl List {
@@ -61,6 +65,8 @@ impl List {
             return None;
         };
         let total = member(&body, "totalResults").and_then(whole_number);
+        let next = member(&body, "nextCursor").and_then(Json::as_str);
+        let next = next.filter(|next| !next.is_empty()).map(str::to_owned);
         let name = member_name(&body, "Resources");
         let resources = name.and_then(|name| body.remove(&name));
         if total.is_none() && resources.is_none() && !has_schema(&body, LIST) {
@@ -77,7 +83,11 @@ impl List {
                 .collect::<Option<_>>()?,
             Some(_) => return None,
         };
-        Some(Self { total, resources })
+        Some(Self {
+            total,
+            resources,
+            next,
+        })
     }
 }
 

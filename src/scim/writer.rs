@@ -7,11 +7,12 @@ use reqwest::Method;
 use reqwest::header::LOCATION;
 
 use super::connection::Connection;
+use super::dialect::Shown;
 use super::error::Error;
 use super::reader::Reader;
 use super::request::Request;
-use super::route;
-use super::wire::Reply;
+use super::wire::{self, Reply};
+use super::{resource, route};
 use crate::engine::model::TargetId;
 use crate::engine::redact::Hidden;
 use crate::http::{Answer, Exchange, Expect};
@@ -31,6 +32,8 @@ pub(crate) struct Sent {
     /// Of a created resource; always there after a create.
     pub(crate) id: Option<TargetId>,
     pub(crate) exchange: Exchange,
+    /// The resource as the answer to a change shows it, where it does.
+    pub(crate) shown: Option<Shown>,
 }
 
 impl Writer {
@@ -54,8 +57,13 @@ impl Writer {
         let connection = &*self.connection;
         let (answer, reply) = self.carried_out(request, expect, hidden).await?;
         if !is_create {
-            let exchange = answer.exchange;
-            return Ok(Sent { id: None, exchange });
+            // Of a group the answer may hold all members: only its beginning is kept then.
+            let shown = wire::resource(&answer.body).filter(|one| resource::id(one).is_some());
+            return Ok(Sent {
+                id: None,
+                shown: shown.map(Shown),
+                exchange: answer.exchange,
+            });
         }
         let id = reply.id.or_else(|| {
             let location = answer.header(LOCATION.as_str())?;
@@ -63,7 +71,11 @@ impl Writer {
         });
         let exchange = answer.exchange;
         match id {
-            Some(_) => Ok(Sent { id, exchange }),
+            Some(_) => Ok(Sent {
+                id,
+                exchange,
+                shown: None,
+            }),
             None => Err(Error::NoIdInAnswer { exchange }),
         }
     }

@@ -9,14 +9,13 @@ use super::wire::Column;
 use super::{Error, Store};
 use crate::engine::model::JobName;
 
-/// A knob that an answer of the target taught.
+/// What an answer of the target taught: the word of a knob, or something else by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Learned {
     pub(crate) knob: String,
     pub(crate) word: String,
     /// The target's answer.
     pub(crate) evidence: String,
-    pub(crate) at: DateTime<Utc>,
 }
 
 impl Store {
@@ -60,7 +59,7 @@ impl Store {
         self.read("look up what was learned of the target", |state| {
             state
                 .prepare_cached(
-                    "SELECT knob, word, evidence, at FROM learned JOIN jobs ON jobs.key = learned.job
+                    "SELECT knob, word, evidence FROM learned JOIN jobs ON jobs.key = learned.job
                      WHERE jobs.name = ?1 ORDER BY knob",
                 )?
                 .query_map(params![job], |row| {
@@ -68,26 +67,29 @@ impl Store {
                         knob: row.get(0)?,
                         word: row.get(1)?,
                         evidence: row.get(2)?,
-                        at: row.get::<_, Column<_>>(3)?.0,
                     })
                 })?
                 .collect()
         })
     }
 
-    pub(crate) fn note_learned(&self, job: &JobName, learned: &Learned) -> Result<(), Error> {
+    pub(crate) fn note_learned(
+        &self,
+        job: &JobName,
+        learned: &Learned,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
         let Learned {
             knob,
             word,
             evidence,
-            at,
         } = learned;
         self.write("note what was learned of the target", |state| {
             let job = ensure_job(state, job)?;
             state.run(
                 "INSERT OR REPLACE INTO learned (job, knob, word, evidence, at)
                  VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![job, knob, word, evidence, Column(*at)],
+                params![job, knob, word, evidence, Column(now)],
             )?;
             Ok(())
         })

@@ -16,6 +16,7 @@ const COPIED: &[&str] = &[
     "jobs",
     "described",
     "learned",
+    "scratch",
     "roles",
     "pending",
     "link_events",

@@ -40,6 +40,7 @@ impl Applier<'_> {
             | Class::Conflict
             | Class::Throttled
             | Class::Transient
+            | Class::NoEffect
             | Class::Malformed
             | Class::Invalid => false,
         }

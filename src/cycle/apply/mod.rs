@@ -54,7 +54,7 @@ pub(super) async fn apply(
         context,
         cycle,
         confirmed,
-        sender: Sender::new(&context.reader, &context.job.target.dialect),
+        sender: Sender::new(&context.reader, &context.job.target, &context.facts),
         made: Mutex::default(),
         redactions: context.agent.redactions(&context.job),
         searches: Searches::default(),
@@ -207,8 +207,8 @@ impl Applier<'_> {
                 running.push(self.carry_out(row));
             }
         }
-        for (lesson, evidence) in self.sender.take_lessons() {
-            self.context.learn(lesson, evidence).await?;
+        for fact in self.sender.take_facts() {
+            self.context.learn(fact).await?;
         }
         let left = queue.left().await?;
         tally.not_tried += left;

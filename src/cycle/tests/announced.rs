@@ -79,7 +79,7 @@ impl Rig {
                 .referenced_mut()
                 .into_iter()
                 .for_each(resolve);
-            let request = dialect.request(&action, None).unwrap()?;
+            let request = dialect.requests(&action, None).unwrap().pop()?;
             let body = request.body.as_deref().map(serde_json::from_slice);
             Some((
                 request.method.to_string(),

@@ -18,6 +18,7 @@ pub(super) struct Query {
     pub(super) filter: Option<String>,
     pub(super) start_index: Option<i64>,
     pub(super) count: Option<i64>,
+    pub(super) cursor: Option<i64>,
     pub(super) sort_by: Option<String>,
     pub(super) descending: bool,
     pub(super) attributes: Vec<String>,
@@ -35,6 +36,7 @@ impl Query {
             match name.to_ascii_lowercase().as_str() {
                 "filter" => query.filter = Some(value.clone()),
                 "startindex" => query.start_index = Some(number(name, value)?),
+                "cursor" => query.cursor = value.parse().ok(),
                 "count" => query.count = Some(number(name, value)?),
                 "sortby" => query.sort_by = Some(value.clone()),
                 "sortorder" => query.descending = value.eq_ignore_ascii_case("descending"),
@@ -56,6 +58,7 @@ impl Query {
             filter: text("filter"),
             start_index: body["startIndex"].as_i64(),
             count: body["count"].as_i64(),
+            cursor: None,
             sort_by: text("sortBy"),
             descending: body["sortOrder"] == "descending",
             attributes: texts("attributes"),
@@ -134,8 +137,17 @@ impl Query {
         base: &str,
         personality: &Personality,
     ) -> Result<Value, Refusal> {
-        let start = self.start_index.unwrap_or(1).max(1);
-        let skip = usize::try_from(start - 1).unwrap_or(usize::MAX);
+        if self.count.is_some() && personality.has(Quirk::CountRefused) {
+            return Err(Refusal::new(500, None, "Something went wrong."));
+        }
+        let is_zero_based = personality.has(Quirk::ZeroBased);
+        let start = self.start_index.unwrap_or(1).max(i64::from(!is_zero_based));
+        let start = if personality.has(Quirk::CursorPaging) {
+            self.cursor.unwrap_or(1)
+        } else {
+            start
+        };
+        let skip = usize::try_from(start - i64::from(!is_zero_based)).unwrap_or(usize::MAX);
         let count = self.count.map_or(personality.page_cap, |count| {
             usize::try_from(count)
                 .unwrap_or(0)
@@ -146,8 +158,26 @@ impl Query {
             && self.is_whole(*kind, personality)
         {
             let page = store.page(*kind, skip, count).into_iter();
-            let resources = page.map(|handle| show((*kind, handle))).collect();
-            return Ok(response(store.all(*kind).len(), start, resources));
+            let mut resources: Vec<Value> = page.map(|handle| show((*kind, handle))).collect();
+            let total = store.all(*kind).len();
+            if resources.is_empty() && personality.has(Quirk::LastPageRepeated) {
+                let last = store.page(*kind, total.saturating_sub(count), count);
+                resources = last
+                    .into_iter()
+                    .map(|handle| show((*kind, handle)))
+                    .collect();
+            }
+            let shown = resources.len();
+            let total_shown = if personality.has(Quirk::TotalIsPage) {
+                shown
+            } else {
+                total
+            };
+            let mut list = response(total_shown, start, resources);
+            if personality.has(Quirk::CursorPaging) && skip + shown < total {
+                list["nextCursor"] = json!((skip + shown + 1).to_string());
+            }
+            return Ok(list);
         }
         let mut found = Vec::new();
         let mut refusal = None;

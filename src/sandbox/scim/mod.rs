@@ -4,6 +4,7 @@
 mod discovery;
 mod error;
 mod filter;
+mod habits;
 mod listing;
 mod normal;
 mod patch;

@@ -55,6 +55,93 @@ impl Personality {
         self.quirks.contains(&quirk)
     }
 
+    /// Targets as they are in the wild, as far as their vendors' pages and other clients' reports tell: the
+    /// name, the habits, and the settings in `[jobs.target]` that they need beyond what is found out.
+    pub fn named() -> Vec<(&'static str, Self, &'static str)> {
+        use Quirk::{
+            BareConflicts, CapitalVerbs, CoerceBooleans, ConflictsAreBad, CreateAnswersNothing,
+            CursorPaging, DeleteDeactivates, ManagerAsText, MembersHidden, NoDiscovery, NoPatch,
+            NoPut, PlainJsonOnly, TotalIsPage, UniqueGroupNames,
+        };
+        let with = |quirks: &[Quirk]| Self {
+            quirks: quirks.iter().copied().collect(),
+            ..Self::default()
+        };
+        let filterable = |mut personality: Self, users: &[&str], groups: &[&str]| {
+            let set = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
+            personality.filterable = set(users);
+            personality.filterable_of_groups = set(groups);
+            personality
+        };
+        let paged = |mut personality: Self, cap: usize| {
+            personality.page_cap = cap;
+            personality
+        };
+        let chunked = |mut personality: Self, most: usize| {
+            personality.max_members_per_patch = Some(most);
+            personality
+        };
+        let by_entra = "member_remove = \"value-list\"\n";
+        vec![
+            (
+                "AWS IAM Identity Center",
+                chunked(
+                    paged(with(&[CursorPaging, MembersHidden, BareConflicts]), 50),
+                    100,
+                ),
+                "",
+            ),
+            ("Slack", with(&[ConflictsAreBad, TotalIsPage]), ""),
+            (
+                "Atlassian",
+                filterable(
+                    with(&[DeleteDeactivates]),
+                    &["userName", "externalId"],
+                    &["displayName"],
+                ),
+                "filterable = { users = [\"userName\", \"externalId\"], groups = [\"displayName\"] }\n",
+            ),
+            ("GitHub", with(&[NoDiscovery, UniqueGroupNames]), ""),
+            (
+                "Google Cloud Identity",
+                with(&[NoPut, NoDiscovery, PlainJsonOnly]),
+                "",
+            ),
+            (
+                "Zscaler",
+                filterable(with(&[]), &["userName"], &["displayName"]),
+                "filterable = { users = [\"userName\"], groups = [\"displayName\"] }\n",
+            ),
+            (
+                "Miro",
+                chunked(with(&[BareConflicts]), 8),
+                "member_chunk = 8\n",
+            ),
+            (
+                "VMware vCenter",
+                with(&[NoPatch, CreateAnswersNothing, NoDiscovery]),
+                "",
+            ),
+            ("generic", with(&[]), ""),
+            (
+                "Symantec WSS",
+                with(&[CoerceBooleans, ManagerAsText]),
+                by_entra,
+            ),
+            ("Wizer", with(&[CoerceBooleans, NoDiscovery]), by_entra),
+            (
+                "SoSafe",
+                filterable(with(&[CoerceBooleans]), &["userName"], &["displayName"]),
+                "member_remove = \"value-list\"\nfilterable = { users = [\"userName\"], groups = [\"displayName\"] }\n",
+            ),
+            (
+                "built against Entra's client",
+                with(&[CapitalVerbs, CoerceBooleans, ManagerAsText]),
+                "op_case = \"capital\"\nbooleans = \"text\"\nvalue_paths = \"always\"\nmanager = \"text\"\nmember_remove = \"value-list\"\n",
+            ),
+        ]
+    }
+
     /// The same with one more quirk.
     #[must_use]
     pub fn with(mut self, quirk: Quirk) -> Self {
@@ -109,6 +196,48 @@ pub enum Quirk {
     NoDelete,
     /// Filters are ignored: every list is whole.
     FilterIgnored,
+    /// Bodies of the type application/scim+json are refused with 415.
+    PlainJsonOnly,
+    /// A PATCH with a value path is refused with 400 and invalidPath.
+    ValuePathsRefused,
+    /// A PATCH with a value path is accepted without effect.
+    ValuePathsIgnored,
+    /// A PATCH of a sub-attribute is refused with 400 and invalidPath.
+    SubAttributesRefused,
+    /// A PATCH of an attribute of an extension by its path is accepted without effect.
+    ExtensionPathsIgnored,
+    /// The operation remove is accepted without effect on anything but members and elements.
+    RemoveIgnored,
+    /// Every PATCH is accepted without effect.
+    PatchIgnored,
+    /// A PATCH with more than one operation is refused with 400.
+    OneOperation,
+    /// The verbs of a PATCH must be written as Entra writes them.
+    CapitalVerbs,
+    /// A manager is taken only as a bare id.
+    ManagerTextOnly,
+    /// A list with the parameter count is answered with 500.
+    CountRefused,
+    /// The first resource of a list has the index 0.
+    ZeroBased,
+    /// Lists are paged by a cursor, whatever startIndex says.
+    CursorPaging,
+    /// The total of a list is the number of resources on the page.
+    TotalIsPage,
+    /// A page after the last is the last one again.
+    LastPageRepeated,
+    /// Conflicts are answered with 500 and words.
+    ConflictsCrash,
+    /// Conflicts are answered with 400 and words.
+    ConflictsAreBad,
+    /// A create is answered 200 instead of 201.
+    CreateAnswersOk,
+    /// A create is answered without a body; the id is in Location.
+    CreateAnswersNothing,
+    /// A create is answered without a body and without Location.
+    CreateNamesNoId,
+    /// A removal of one member by a filter takes out everyone.
+    FilterRemovesEveryone,
     /// It does not report what it can do: 404.
     NoDiscovery,
     /// Resource types and schemas are reported as bare arrays.

@@ -17,7 +17,7 @@ use super::error::{JSON, Refusal};
 use super::listing::Query;
 use super::schema::Kind;
 use super::store::Handle;
-use super::{Quirk, Target, TargetHandle, discovery, patch};
+use super::{Personality, Quirk, Target, TargetHandle, discovery, habits, patch};
 
 pub(super) fn router(handle: TargetHandle) -> Router {
     Router::new().fallback(answer).with_state(handle)
@@ -51,7 +51,7 @@ impl Target {
                 "The bearer token is missing or wrong.",
             ));
         }
-        check_content_type(call)?;
+        check_content_type(call, &self.personality)?;
         let segments = call.segments();
         let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
         let ["scim", "v2", rest @ ..] = parts.as_slice() else {
@@ -191,8 +191,36 @@ impl Target {
         let sent = object(body(call)?)?;
         check_schemas(&sent, kind)?;
         self.check_attributes(kind, &sent.keys().map(String::as_str).collect())?;
-        let handle = self.store.create(kind, &sent, &self.personality)?;
-        self.reply(201, call, kind, handle, base)
+        let created = self.store.create(kind, &sent, &self.personality);
+        let has = |quirk| self.personality.has(quirk);
+        let handle = created.map_err(|refusal| match refusal.status {
+            409 if has(Quirk::ConflictsCrash) => {
+                Refusal::new(500, None, "A record with this value already exists.")
+            }
+            409 if has(Quirk::ConflictsAreBad) => {
+                Refusal::new(400, None, "Duplicate: it already exists.")
+            }
+            _ => refusal,
+        })?;
+        let status = if has(Quirk::CreateAnswersOk) {
+            200
+        } else {
+            201
+        };
+        let (nothing, no_id) = (
+            has(Quirk::CreateAnswersNothing),
+            has(Quirk::CreateNamesNoId),
+        );
+        let reply = self.reply(status, call, kind, handle, base)?;
+        if no_id {
+            return Ok(Reply::empty(status));
+        }
+        if nothing {
+            let id = self.store.id(handle);
+            let location = format!("{base}/{}/{id}", kind.endpoint());
+            return Ok(Reply::empty(status).with("location", location));
+        }
+        Ok(reply)
     }
 
     fn read(&self, call: &Call, kind: Kind, id: &str, base: &str) -> Result<Reply, Refusal> {
@@ -223,9 +251,11 @@ impl Target {
     fn patch(&mut self, call: &Call, kind: Kind, id: &str, base: &str) -> Result<Reply, Refusal> {
         let handle = self.find(kind, id)?;
         self.check_version(call, kind, handle)?;
-        let body = body(call)?;
+        let body = habits::patch(body(call)?, kind, &self.personality)?;
         self.check_attributes(kind, &attributes_of_patch(&body))?;
-        if patch::apply(&mut self.store, kind, handle, &body, &self.personality)? {
+        if habits::has_operations(&body)
+            && patch::apply(&mut self.store, kind, handle, &body, &self.personality)?
+        {
             self.store.touch(kind, handle);
         }
         let asked = call.parameter("attributes").is_some();
@@ -344,10 +374,14 @@ fn mentions(header: &str, etag: &str) -> bool {
         .any(|own| own == "*" || own.trim_start_matches("W/") == strong)
 }
 
-fn check_content_type(call: &Call) -> Result<(), Refusal> {
+fn check_content_type(call: &Call, personality: &Personality) -> Result<(), Refusal> {
     let sent = call.header("content-type").unwrap_or_default();
     let kind = sent.split(';').next().unwrap_or_default().trim();
-    let known = ["application/scim+json", "application/json"];
+    let known: &[&str] = if personality.has(Quirk::PlainJsonOnly) {
+        &["application/json"]
+    } else {
+        &["application/scim+json", "application/json"]
+    };
     if call.body.is_empty() || known.iter().any(|name| name.eq_ignore_ascii_case(kind)) {
         return Ok(());
     }

@@ -172,6 +172,16 @@ CREATE TABLE described (
     read TEXT NOT NULL
 );
 
+-- Scratch objects of a probe, from before they are created until they are removed.
+CREATE TABLE scratch (
+    id     INTEGER PRIMARY KEY,
+    job    INTEGER NOT NULL,
+    kind   INTEGER NOT NULL,
+    name   TEXT NOT NULL,
+    target TEXT,
+    UNIQUE (job, name)
+);
+
 -- Knobs that the target's answers taught.
 CREATE TABLE learned (
     job      INTEGER NOT NULL,

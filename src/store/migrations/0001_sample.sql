@@ -17,6 +17,7 @@ INSERT INTO nested VALUES (3, 3);
 INSERT INTO jobs (key, name, fingerprint, full_mark, service_principal, target, default_domain, linked_users, scope_users)
     VALUES (1, 'wizer', 'f0', 7, 'sp1', 'https://wizer.example/scim', 'example.com', 1, 1);
 INSERT INTO described VALUES (1, '{}', '2025-03-01T06:00:00.000Z');
+INSERT INTO scratch VALUES (1, 1, 1, 'entrain-probe-a', 'u7');
 INSERT INTO learned VALUES (1, 'update', 'put', 'PATCH /Users/u: 501', '2025-03-01T06:00:00.000Z');
 INSERT INTO roles VALUES (1, 'r1', 'User', 'User');
 INSERT INTO assignments VALUES (1, 2, 3, 2);

@@ -1,0 +1,90 @@
+//! What some targets do with a PATCH before they read it as the RFC says: they refuse forms, or leave them
+//! without effect.
+
+use serde_json::{Value, json};
+
+use super::error::Refusal;
+use super::personality::{Personality, Quirk};
+use super::schema::Kind;
+
+const URN: &str = "urn:";
+
+/// The PATCH as it takes effect.
+pub(super) fn patch(
+    mut body: Value,
+    kind: Kind,
+    personality: &Personality,
+) -> Result<Value, Refusal> {
+    let has = |quirk| personality.has(quirk);
+    let Some(operations) = body["Operations"].as_array_mut() else {
+        return Ok(body);
+    };
+    if has(Quirk::OneOperation) && operations.len() > 1 {
+        return Err(Refusal::bad("invalidSyntax", "One operation at a time."));
+    }
+    let verbs = ["Add", "Replace", "Remove"];
+    let is_capital = |operation: &Value| {
+        operation["op"]
+            .as_str()
+            .is_some_and(|op| verbs.contains(&op))
+    };
+    if has(Quirk::CapitalVerbs) && !operations.iter().all(is_capital) {
+        return Err(Refusal::bad("invalidSyntax", "The verb is not known."));
+    }
+    if has(Quirk::FilterRemovesEveryone) {
+        for operation in operations.iter_mut() {
+            let is_filter = operation["path"]
+                .as_str()
+                .is_some_and(|path| path.starts_with("members["));
+            if is_filter {
+                operation["path"] = json!("members");
+            }
+        }
+    }
+    if kind != Kind::User {
+        return Ok(body);
+    }
+    for operation in operations.iter() {
+        let path = operation["path"].as_str().unwrap_or_default();
+        let is_sub = !path.contains('[') && !path.starts_with(URN) && path.contains('.');
+        if has(Quirk::ValuePathsRefused) && path.contains('[')
+            || has(Quirk::SubAttributesRefused) && is_sub
+        {
+            return Err(Refusal::invalid_path(format!(
+                "The path '{path}' is not supported."
+            )));
+        }
+    }
+    operations.retain(|operation| {
+        let path = operation["path"].as_str().unwrap_or_default();
+        let is_element = path.contains('[');
+        let is_removal = operation["op"]
+            .as_str()
+            .is_some_and(|op| op.eq_ignore_ascii_case("remove"));
+        let is_in_extension = path.starts_with(URN) && !path.ends_with(":User");
+        !(has(Quirk::PatchIgnored)
+            || has(Quirk::ValuePathsIgnored) && is_element
+            || has(Quirk::ExtensionPathsIgnored) && is_in_extension
+            || has(Quirk::RemoveIgnored) && is_removal && !path.ends_with(']'))
+    });
+    if has(Quirk::ManagerTextOnly) {
+        for operation in operations.iter_mut() {
+            let is_manager = operation["path"]
+                .as_str()
+                .is_some_and(|path| path.ends_with(":manager"));
+            if is_manager && operation["value"].is_object() {
+                *operation = json!({"op": "replace", "path": "nickName", "value": null});
+            } else if is_manager && operation["value"].is_string() {
+                operation["value"] = json!({"value": operation["value"]});
+            }
+        }
+    }
+    Ok(body)
+}
+
+/// Whether anything is left to be done.
+pub(super) fn has_operations(body: &Value) -> bool {
+    body["Operations"]
+        .as_array()
+        .is_none_or(|all| !all.is_empty())
+}
