@@ -66,7 +66,12 @@ async fn an_empty_answer_disables_nobody_of_a_trial_of_one_or_two() {
                     assert_eq!(after, before, "{quirk:?} {by:?} {size}: {run:?}");
                 }
                 rig.tenant().configure(|settings| settings.quirks.clear());
-                rig.sync().await.expect(0);
+                // No delta reports a group that did not change, whose name a filter asks for.
+                let repair: &[&str] = match by {
+                    By::Assignment | By::Group => &["sync"],
+                    By::Filter => &["sync", "--initial"],
+                };
+                rig.run(repair).await.expect(0);
                 let after = (rig.sandbox.target.users(), rig.sandbox.target.groups());
                 assert_eq!(after, before, "{quirk:?} {by:?} {size}");
                 let idle = rig.sync().await.expect(0).job();
