@@ -73,7 +73,11 @@ pub(crate) async fn explain(
     let presence = object.presence;
     let blocked = is_blocked(object);
     let ways = scope::ways_of(&candidate.grants);
-    let groups = memberships(store, job, key, &candidate).await?;
+    let mut groups = memberships(store, job, key, &candidate).await?;
+    // Whoever leaves comes into no group.
+    if matches!(verdict, scope::Verdict::Out(_)) || presence != Presence::Present {
+        groups.retain(|one| one.sent);
+    }
 
     let mut protected = BTreeSet::new();
     if rules.safety.is_protected(&candidate.object) {

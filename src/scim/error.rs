@@ -323,7 +323,8 @@ impl Error {
         self.is_list() && matches!(self.counted_status(), Some(400 | 422 | 500 | 501))
     }
 
-    /// Whether a change was refused for the path that it has, and may be taken in another form.
+    /// Whether a change was refused for the path that it has, and may be taken in another form. A path
+    /// that selects nothing is none of these: the object is planned anew.
     pub(super) fn is_path_refused(&self) -> bool {
         let Self::Refused {
             message, exchange, ..
@@ -334,6 +335,7 @@ impl Error {
         let words = message.text.as_deref().unwrap_or_default().to_lowercase();
         exchange.method == Method::PATCH
             && matches!(self.counted_status(), Some(400 | 422))
+            && !self.is_no_target()
             && (message.is_scim_type("invalidPath")
                 || message.is_scim_type("invalidFilter")
                 || words.contains("path"))

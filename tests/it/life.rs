@@ -284,8 +284,10 @@ async fn a_new_mapping_sends_its_differences_alone_and_breaks_no_link() {
     assert_eq!(done.keys().collect::<Vec<_>>(), ["update"]);
     let writes = rig.sandbox.target.writes() as u64;
     assert_eq!(done["update"], json!(writes));
-    // And those that verify some of the links.
-    assert_eq!(summary["requests"]["target"], json!(writes + 20));
+    // And those that verify some of the links, and read the first changes of this form back: at most as
+    // many as are under way at once.
+    let reads = summary["requests"]["target"].as_u64().unwrap() - writes;
+    assert!((20..=28).contains(&reads), "{reads}");
     let idle = rig.sync().await.expect(0).job();
     assert_eq!(idle["requests"]["target"], 0);
 }
