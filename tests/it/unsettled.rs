@@ -202,7 +202,14 @@ async fn one_transient_failure_of_a_disable_costs_no_interval() {
         assert!(!is_active(&rig, &name), "{trouble:?}: {summary:#}");
     }
     // Only what is known to have been turned away is repeated without a look.
-    let of = |number: usize| requests(&rig, &path_of(&rig, &format!("leaver{number}")));
+    let of = |number: usize| {
+        let mut sent = requests(&rig, &path_of(&rig, &format!("leaver{number}")));
+        // The first changes of a form are read back once they were accepted.
+        if sent.ends_with(&["PATCH 204".to_owned(), "GET 200".to_owned()]) {
+            sent.pop();
+        }
+        sent
+    };
     assert_eq!(of(0), ["PATCH 429", "PATCH 204"]);
     assert_eq!(of(1), ["PATCH 503", "PATCH 204"]);
     assert_eq!(of(5), ["PATCH 502", "GET 200", "PATCH 204"]);
