@@ -34,7 +34,7 @@ pub(crate) enum Scenario {
 impl Scenario {
     fn title(self) -> &'static str {
         match self {
-            Self::Read => "initial read, nobody in scope",
+            Self::Read => "initial read, no user in scope",
             Self::Initial => "initial cycle",
             Self::MatchOnly => "initial cycle, only matches",
             Self::Unchanged => "unchanged",
