@@ -7,13 +7,11 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::exit::Exit;
-use super::interrupt::Interrupt;
 use super::output::Output;
+use super::session::Session;
 use super::{args, load, saved, sync};
-use crate::cycle::{Agent, Options};
+use crate::cycle::Options;
 use crate::report::text;
-use crate::scheduler;
-use crate::store::{Lock, Store};
 
 pub(super) async fn apply(
     output: Output,
@@ -32,16 +30,10 @@ pub(super) async fn apply(
             found.join(", ")
         );
     }
-    let lock = Lock::acquire(&config.state_path, "apply")?;
-    let store = Arc::new(Store::open(&config.state_path)?);
-    store.take_over(&lock, scheduler::now())?;
-    let interrupt = Interrupt::listen(output)?;
-    let agent = Agent::new(
-        Arc::clone(&config),
-        Arc::clone(&store),
-        interrupt.stop.clone(),
-        scheduler::now,
-    )?;
+    let session = Session::cycles(output, &config, "apply")?;
+    let Session {
+        agent, interrupt, ..
+    } = &session;
     // Every plan is looked at before the first is carried out.
     let mut checked = Vec::new();
     for plan in plans {
@@ -62,7 +54,7 @@ pub(super) async fn apply(
             saved: Some(Arc::new(expected)),
             ..options
         };
-        match sync::one(output, &agent, &interrupt, job, &options).await {
+        match sync::one(output, agent, interrupt, job, &options).await {
             Ok(summary) => {
                 exit = exit.max(Exit::of(summary.health()));
                 match &mut document {

@@ -7,17 +7,15 @@ use std::sync::Arc;
 
 use super::args::{self, Format};
 use super::exit::Exit;
-use super::interrupt::Interrupt;
 use super::load;
 use super::output::Output;
 use super::plan::view;
 use super::progress::Bars;
 use super::rows::LedgerRows;
-use crate::cycle::{Agent, Audited, Options};
+use super::session::Session;
+use crate::cycle::{Audited, Options};
 use crate::engine::redact::Redactions;
 use crate::report::{audit as report, text};
-use crate::scheduler;
-use crate::store::Store;
 
 pub(super) async fn audit(
     output: Output,
@@ -26,14 +24,13 @@ pub(super) async fn audit(
 ) -> anyhow::Result<Exit> {
     let config = Arc::new(load::config(output, file)?);
     let job = load::job(&config, &arguments.job)?;
-    let store = Arc::new(Store::open_plan(&config.state_path)?);
-    let interrupt = Interrupt::listen(output)?;
-    let agent = Agent::new(
-        Arc::clone(&config),
-        Arc::clone(&store),
-        interrupt.stop.clone(),
-        scheduler::now,
-    )?;
+    let session = Session::plan(output, &config)?;
+    let Session {
+        store,
+        agent,
+        interrupt,
+        ..
+    } = &session;
     let options = Options::auditing();
     let Audited { audit, planned } = {
         let bars = Bars::new(output);
@@ -42,7 +39,7 @@ pub(super) async fn audit(
         interrupt.guard(Box::pin(auditing)).await??
     };
     if arguments.plan {
-        let rows = LedgerRows::new(&store, planned.cycle, Redactions::of(&job.rules));
+        let rows = LedgerRows::new(store, planned.cycle, Redactions::of(&job.rules));
         let view = view(&job.rules.name, &planned, &rows);
         let mut out = output.results();
         if let Some(mut document) = output.document(&mut out)? {

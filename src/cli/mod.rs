@@ -32,6 +32,7 @@ mod restart;
 mod rows;
 mod run;
 mod saved;
+mod session;
 mod state;
 mod status;
 mod sync;

@@ -15,6 +15,7 @@ use super::output::Output;
 use super::progress::Bars;
 use super::reports::{Reports, Wanted};
 use super::rows::LedgerRows;
+use super::session::Session;
 use crate::config::Job;
 use crate::cycle::{Agent, Options, Planned};
 use crate::engine::model::{JobName, ObjectKind, SourceId};
@@ -35,14 +36,13 @@ pub(super) async fn plan(
     let jobs = load::jobs(&config, &arguments.jobs.jobs)?;
     let options = arguments.only.into_options(arguments.initial);
     let mut reports = Reports::begin(&wanted, scheduler::now(), &options)?;
-    let store = Arc::new(Store::open_plan(&config.state_path)?);
-    let interrupt = Interrupt::listen(output)?;
-    let agent = Agent::new(
-        Arc::clone(&config),
-        Arc::clone(&store),
-        interrupt.stop.clone(),
-        scheduler::now,
-    )?;
+    let session = Session::plan(output, &config)?;
+    let Session {
+        store,
+        agent,
+        interrupt,
+        ..
+    } = &session;
     if jobs.is_empty() {
         output.message("no job is enabled; nothing to plan");
     }
@@ -51,7 +51,7 @@ pub(super) async fn plan(
     let mut others = match &arguments.against {
         None => None,
         Some(file) => {
-            Some(Others::plan(output, &interrupt, file, &config, &jobs, &options, &key).await?)
+            Some(Others::plan(output, interrupt, file, &config, &jobs, &options, &key).await?)
         }
     };
 
@@ -69,7 +69,7 @@ pub(super) async fn plan(
         } = start;
         agent.plan(&job, &options, &progress, due).await
     };
-    let mut plans = Cycles::start(output, &interrupt, &agent, &jobs, &options, work);
+    let mut plans = Cycles::start(output, interrupt, agent, &jobs, &options, work);
     let mut is_first = true;
     for job in &jobs {
         let Some((name, ended)) = plans.next().await else {
@@ -85,12 +85,12 @@ pub(super) async fn plan(
                 }
                 exit = exit.max(Exit::of_plan(&planned, arguments.detailed_exitcode));
                 let redactions = Redactions::of(&job.rules);
-                let rows = LedgerRows::new(&store, planned.cycle, redactions);
+                let rows = LedgerRows::new(store, planned.cycle, redactions);
                 let view = PlanView {
                     against: against.as_ref(),
                     ..view(&name, &planned, &rows)
                 };
-                reports.plan(&agent, &config, planned.cycle, &view)?;
+                reports.plan(agent, &config, planned.cycle, &view)?;
                 if let Some(document) = &mut document {
                     document.plan(&view)?;
                 } else {

@@ -7,13 +7,11 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::exit::Exit;
-use super::interrupt::Interrupt;
 use super::load::{self, Usage};
 use super::output::Output;
+use super::session::Session;
 use crate::cycle::{Agent, Probed};
 use crate::report::probe as report;
-use crate::scheduler;
-use crate::store::{Lock, Store};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -48,22 +46,14 @@ pub(super) async fn probe(
             return Err(Usage("nothing was written; --yes confirms it".to_owned()).into());
         }
     }
-    let lock;
-    let store = if arguments.write {
-        lock = Lock::acquire(&config.state_path, "probe")?;
-        let store = Store::open(&config.state_path)?;
-        store.take_over(&lock, scheduler::now())?;
-        Arc::new(store)
+    let session = if arguments.write {
+        Session::cycles(output, &config, "probe")?
     } else {
-        Arc::new(Store::open_plan(&config.state_path)?)
+        Session::plan(output, &config)?
     };
-    let interrupt = Interrupt::listen(output)?;
-    let agent = Agent::new(
-        Arc::clone(&config),
-        store,
-        interrupt.stop.clone(),
-        scheduler::now,
-    )?;
+    let Session {
+        agent, interrupt, ..
+    } = &session;
     let probed = interrupt
         .guard(Box::pin(agent.probe(job, arguments.write)))
         .await??;

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use super::args;
 use super::exit::Exit;
 use super::find;
-use super::interrupt::Interrupt;
 use super::load;
 use super::output::Output;
 use super::plan::{self, name_on_record};
 use super::rows::LedgerRows;
+use super::session::Session;
 use super::sync;
 use crate::config::Job;
-use crate::cycle::{self, Agent, Only, Options};
+use crate::cycle::{self, Only, Options};
 use crate::engine::model::{Key, ObjectKind, SourceId};
 use crate::engine::plan::{Action, Skipped};
 use crate::engine::record::{LogEntry, LogStatus};
@@ -24,7 +24,7 @@ use crate::engine::redact::{Redactions, Shown};
 use crate::report::provision::{self as report, Provisioned};
 use crate::report::{Names, Order, Part, PlanRow, Rows as _};
 use crate::scheduler;
-use crate::store::{Lock, LogFilter, Store};
+use crate::store::{LogFilter, Store};
 
 pub(super) async fn provision(
     output: Output,
@@ -41,37 +41,31 @@ pub(super) async fn provision(
         }),
         ..Options::default()
     };
-    let mut lock = None;
-    let store = if arguments.dry_run {
-        Arc::new(Store::open_plan(&config.state_path)?)
+    let session = if arguments.dry_run {
+        Session::plan(output, &config)?
     } else {
-        let taken = Lock::acquire(&config.state_path, "provision")?;
-        let store = Arc::new(Store::open(&config.state_path)?);
-        store.take_over(&taken, scheduler::now())?;
-        lock = Some(taken);
-        store
+        Session::cycles(output, &config, "provision")?
     };
-    let interrupt = Interrupt::listen(output)?;
-    let agent = Agent::new(
-        Arc::clone(&config),
-        Arc::clone(&store),
-        interrupt.stop.clone(),
-        scheduler::now,
-    )?;
+    let Session {
+        store,
+        agent,
+        interrupt,
+        ..
+    } = &session;
     let (cycle, exit) = if arguments.dry_run {
-        let planned = plan::one(output, &agent, &interrupt, job, &options).await?;
+        let planned = plan::one(output, agent, interrupt, job, &options).await?;
         (planned.cycle, Exit::of_plan(&planned, false))
     } else {
-        let summary = sync::one(output, &agent, &interrupt, job, &options).await?;
+        let summary = sync::one(output, agent, interrupt, job, &options).await?;
         (summary.cycle, Exit::of(summary.health()))
     };
-    let gathered = Gathered::read(&store, job, cycle, arguments.dry_run)?;
+    let gathered = Gathered::read(store, job, cycle, arguments.dry_run)?;
     let mut provisioned = Vec::new();
-    for key in keys(&store, job, &arguments.objects)? {
-        let explanation = cycle::explain(&store, job, key, scheduler::now()).await?;
+    for key in keys(store, job, &arguments.objects)? {
+        let explanation = cycle::explain(store, job, key, scheduler::now()).await?;
         provisioned.extend(explanation.map(|explanation| gathered.of(key, explanation)));
     }
-    let by_id = |id: &SourceId| name_on_record(&store, id);
+    let by_id = |id: &SourceId| name_on_record(store, id);
     let by_key = |key: Key| {
         let named = store.named(&[key]).ok()?.remove(&key)?;
         Some((named.id, named.label))
@@ -92,7 +86,6 @@ pub(super) async fn provision(
         }
         out.flush()?;
     }
-    drop(lock);
     Ok(exit)
 }
 

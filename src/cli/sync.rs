@@ -12,13 +12,12 @@ use super::load;
 use super::output::Output;
 use super::progress::Bars;
 use super::rows::LedgerRows;
+use super::session::Session;
 use crate::config::Job;
 use crate::cycle::{Agent, Options};
 use crate::engine::redact::Redactions;
 use crate::engine::summary::Summary;
 use crate::report::text;
-use crate::scheduler;
-use crate::store::{Lock, Store};
 
 pub(super) async fn sync(
     output: Output,
@@ -28,17 +27,13 @@ pub(super) async fn sync(
     let config = Arc::new(load::config(output, file)?);
     let jobs = load::jobs(&config, &arguments.jobs.jobs)?;
     let options = arguments.only.into_options(arguments.initial);
-    // Before anything is opened: the second of two fails at once, and names the first.
-    let lock = Lock::acquire(&config.state_path, "sync")?;
-    let store = Arc::new(Store::open(&config.state_path)?);
-    store.take_over(&lock, scheduler::now())?;
-    let interrupt = Interrupt::listen(output)?;
-    let agent = Agent::new(
-        Arc::clone(&config),
-        Arc::clone(&store),
-        interrupt.stop.clone(),
-        scheduler::now,
-    )?;
+    let session = Session::cycles(output, &config, "sync")?;
+    let Session {
+        store,
+        agent,
+        interrupt,
+        ..
+    } = &session;
     if jobs.is_empty() {
         output.message("no job is enabled; nothing to do");
     }
@@ -57,7 +52,7 @@ pub(super) async fn sync(
         } = start;
         agent.run(&job, &options, &progress, due).await
     };
-    let mut cycles = Cycles::start(output, &interrupt, &agent, &jobs, &options, work);
+    let mut cycles = Cycles::start(output, interrupt, agent, &jobs, &options, work);
     while let Some((name, ended)) = cycles.next().await {
         match ended {
             Ok(summary) => {
@@ -71,7 +66,7 @@ pub(super) async fn sync(
                             && let Some(job) = jobs.iter().find(|job| job.rules.name == name)
                         {
                             let redactions = Redactions::of(&job.rules);
-                            let rows = LedgerRows::new(&store, summary.cycle, redactions);
+                            let rows = LedgerRows::new(store, summary.cycle, redactions);
                             text::skipped(&mut text_out, &rows, style)?;
                         }
                         text_out.flush()

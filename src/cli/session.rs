@@ -1,0 +1,59 @@
+//! What a command that runs or plans cycles works with: the state, an agent on it, and the signals.
+
+use std::sync::Arc;
+
+use super::interrupt::Interrupt;
+use super::output::Output;
+use crate::config::Config;
+use crate::cycle::Agent;
+use crate::scheduler;
+use crate::store::{Lock, Store};
+
+pub(super) struct Session {
+    pub(super) store: Arc<Store>,
+    pub(super) agent: Agent,
+    pub(super) interrupt: Interrupt,
+    /// Held to the end by who may write.
+    _lock: Option<Lock>,
+}
+
+impl Session {
+    /// To run cycles. The second of two processes fails at once, and names the first.
+    pub(super) fn cycles(
+        output: Output,
+        config: &Arc<Config>,
+        command: &'static str,
+    ) -> anyhow::Result<Self> {
+        let lock = Lock::acquire(&config.state_path, command)?;
+        let store = Store::open(&config.state_path)?;
+        store.take_over(&lock, scheduler::now())?;
+        Self::new(output, config, store, Some(lock))
+    }
+
+    /// To plan: it holds nothing that could write to the state or to a target.
+    pub(super) fn plan(output: Output, config: &Arc<Config>) -> anyhow::Result<Self> {
+        Self::new(output, config, Store::open_plan(&config.state_path)?, None)
+    }
+
+    fn new(
+        output: Output,
+        config: &Arc<Config>,
+        store: Store,
+        lock: Option<Lock>,
+    ) -> anyhow::Result<Self> {
+        let store = Arc::new(store);
+        let interrupt = Interrupt::listen(output)?;
+        let agent = Agent::new(
+            Arc::clone(config),
+            Arc::clone(&store),
+            interrupt.stop.clone(),
+            scheduler::now,
+        )?;
+        Ok(Self {
+            store,
+            agent,
+            interrupt,
+            _lock: lock,
+        })
+    }
+}
