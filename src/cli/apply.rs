@@ -40,7 +40,11 @@ pub(super) async fn apply(
         let job = load::job(&config, plan.job.as_str())?;
         let tenant = config.source.tenant_id.as_str();
         let options = plan.options();
-        let expected = plan.expected(agent.key(), tenant, job, arguments.only);
+        let how = saved::Apply {
+            only: arguments.only,
+            is_expected: arguments.expect.is_some(),
+        };
+        let expected = plan.expected(agent.key(), tenant, job, how);
         let expected =
             expected.with_context(|| format!("{} cannot be applied", arguments.file.display()))?;
         checked.push((job, options, expected));
@@ -62,9 +66,12 @@ pub(super) async fn apply(
                     None => text::summary(&mut text_out, &summary, output.style())?,
                 }
                 if arguments.only.is_some() {
+                    let expect = arguments.expect.as_ref();
+                    let expect = expect.map(|digest| format!(" --expect {digest}"));
                     output.message(&format!(
-                        "Look at these users in the target. The rest of the plan: entrain apply {}",
-                        arguments.file.display()
+                        "Look at these users in the target. The rest of the plan: entrain apply {}{}",
+                        arguments.file.display(),
+                        expect.unwrap_or_default()
                     ));
                 }
             }

@@ -118,6 +118,15 @@ fn request_json(request: &Request) -> Json {
     json!({ "method": request.method.as_str(), "path": request.path, "body": body })
 }
 
+/// What was asked for when a file is applied.
+#[derive(Clone, Copy)]
+pub(super) struct Apply {
+    /// Only so many users of it.
+    pub(super) only: Option<usize>,
+    /// The digest was named, and is the file's.
+    pub(super) is_expected: bool,
+}
+
 /// One job's plan as read from a file, not yet compared with anything.
 pub(super) struct SavedPlan {
     pub(super) job: JobName,
@@ -189,14 +198,17 @@ impl SavedPlan {
         key: &StateKey,
         tenant: &str,
         job: &Job,
-        only: Option<usize>,
+        how: Apply,
     ) -> anyhow::Result<Expected> {
-        let own = self
-            .head
-            .get("key")
-            .and_then(Json::as_str)
-            .map(StateKey::of);
-        let key = own.unwrap_or_else(|| key.clone());
+        let key = match self.head.get("key").and_then(Json::as_str) {
+            // Who changes such a file can seal it anew, too.
+            Some(_) if !how.is_expected => bail!(
+                "it was made before there was a state, so that only its digest shows whether it was \
+                 changed: add --expect and the digest that entrain plan printed"
+            ),
+            Some(own) => StateKey::of(own),
+            None => key.clone(),
+        };
         let said = |name: &str| self.head.get(name).map_or("", text);
         if said("tenant_id") != tenant {
             bail!("it was made for another tenant ({})", said("tenant_id"));
@@ -226,7 +238,7 @@ impl SavedPlan {
             rows: rows.collect::<anyhow::Result<_>>()?,
             digest: self.digest,
             key,
-            only,
+            only: how.only,
         })
     }
 }

@@ -6,13 +6,20 @@ use std::fs;
 use entrain::sandbox::{Fault, Size, Trouble, Uuid};
 use serde_json::{Value, json};
 
-use crate::rig::Rig;
+use crate::rig::{Rig, Run};
 
 const SAVE: [&str; 3] = ["plan", "--out", "p.json"];
 const APPLY: [&str; 2] = ["apply", "p.json"];
 
 fn file(rig: &Rig) -> Value {
     serde_json::from_str(&fs::read_to_string(rig.path("p.json")).unwrap()).unwrap()
+}
+
+/// Applies the file as the plan that printed its digest says.
+async fn apply(rig: &Rig, arguments: &[&str]) -> Run {
+    let digest = file(rig)["jobs"][0]["digest"].as_str().unwrap().to_owned();
+    let expect = [&APPLY, &["--expect", digest.as_str()][..], arguments].concat();
+    rig.run(&expect).await
 }
 
 type Sent = (String, String, Value);
@@ -108,13 +115,10 @@ async fn a_saved_plan_is_carried_out_request_for_request() {
             run.err.contains("entrain apply p.json --expect "),
             "{run:?}"
         );
-        let digest = file(&rig)["jobs"][0]["digest"].as_str().unwrap().to_owned();
         traffic.reset();
         // What the plan announced is what a cycle sends, whichever command runs it.
         if round % 2 == 0 {
-            rig.run(&["apply", "p.json", "--expect", &digest])
-                .await
-                .expect(0);
+            apply(&rig, &[]).await.expect(0);
         } else {
             rig.sync().await.expect(0);
         }
@@ -209,15 +213,12 @@ async fn a_part_is_carried_out_first_and_then_the_rest() {
     let rig = Rig::start(Size::new(20, 3, 30)).await;
     // The first of all plans: there is no state yet.
     rig.run(&SAVE).await.expect(0);
-    let run = rig.run(&["apply", "p.json", "--only", "4"]).await.expect(0);
-    assert!(
-        run.err
-            .contains("The rest of the plan: entrain apply p.json"),
-        "{run:?}"
-    );
+    let run = apply(&rig, &["--only", "4"]).await.expect(0);
+    let rest = "The rest of the plan: entrain apply p.json --expect ";
+    assert!(run.err.contains(rest), "{run:?}");
     assert_eq!(rig.sandbox.target.user_count(), 4);
     assert_eq!(rig.sandbox.target.group_count(), 0);
-    rig.run(&APPLY).await.expect(0);
+    apply(&rig, &[]).await.expect(0);
     let left = rig.plan().await.expect(0).job();
     assert_eq!(left["actions"], json!([]));
     assert!(rig.sandbox.target.user_count() > 15);
@@ -233,11 +234,11 @@ async fn an_apply_that_was_cut_short_is_taken_up_with_the_same_file() {
     );
     let traffic = rig.sandbox.target.traffic();
     traffic.inject(Fault::new("/Users", no).method("POST").after(2).forever());
-    rig.run(&APPLY).await.expect(3);
+    apply(&rig, &[]).await.expect(3);
     let there = rig.sandbox.target.user_count();
     assert!((1..8).contains(&there), "{there}");
     traffic.clear_faults();
-    rig.run(&APPLY).await.expect(0);
+    apply(&rig, &[]).await.expect(0);
     assert!(rig.sandbox.target.user_count() > there);
     assert_eq!(rig.plan().await.expect(0).job()["actions"], json!([]));
 }
@@ -262,7 +263,22 @@ async fn the_plan_of_one_user_is_saved_and_carried_out_alone() {
     rig.run(&["plan", "--user", "jane@contoso.com", "--out", "p.json"])
         .await
         .expect(0);
-    rig.run(&APPLY).await.expect(0);
+    apply(&rig, &[]).await.expect(0);
     assert_eq!(rig.sandbox.target.user_count(), 1);
+    rig.user("jane@contoso.com");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_carries_the_key_of_its_own_seal_needs_its_digest() {
+    let rig = Rig::start(Size::new(6, 0, 0)).await;
+    rig.run(&SAVE).await.expect(0);
+    let run = rig.run(&APPLY).await.expect(1);
+    assert!(run.err.contains("add --expect"), "{run:?}");
+    assert_eq!(rig.sandbox.target.traffic().writes(), 0);
+    // With a state, its key recognises what it made.
+    apply(&rig, &[]).await.expect(0);
+    rig.joiner("jane");
+    rig.run(&SAVE).await.expect(0);
+    rig.run(&APPLY).await.expect(0);
     rig.user("jane@contoso.com");
 }
