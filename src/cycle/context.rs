@@ -29,6 +29,11 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// The number of the cycle, once it has one.
+    pub(super) fn cycle(&self) -> i64 {
+        self.cycle.get().copied().unwrap_or_default()
+    }
+
     /// Works with the state on a thread that may wait for the disk.
     pub(super) async fn state<T: Send + 'static>(
         &self,

@@ -151,10 +151,10 @@ struct Context<'a> {
     source_requests: Arc<AtomicU64>,
     /// Whether the target hides accounts that were disabled, once something depends on it.
     hides_disabled: OnceCell<bool>,
-    /// Chooses the links by which the target is verified.
-    seed: OnceLock<u64>,
-    /// It is still our target, as was found out when the first object was gone.
-    first_gone: OnceCell<()>,
+    /// Its number, once it has begun.
+    cycle: OnceLock<i64>,
+    /// What was found out of the target when the first object was gone.
+    first_gone: OnceCell<same_target::Reverified>,
 }
 
 /// Objects that cannot be settled yet are planned once they can be, if that is in this time.
@@ -551,7 +551,7 @@ impl Agent {
             kind,
             source_requests: Arc::default(),
             hides_disabled: OnceCell::new(),
-            seed: OnceLock::new(),
+            cycle: OnceLock::new(),
             first_gone: OnceCell::new(),
         })
     }

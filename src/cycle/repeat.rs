@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep};
 
@@ -20,8 +19,6 @@ use crate::scim;
 const DISABLES: u32 = 3;
 /// Before the second sending of a disable; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// So many objects may be gone within a day, or a hundredth of the links, and are created again.
-const FEW_GONE: u64 = 5;
 /// What takes longer is left to the next cycle.
 const LONGEST_WAIT: Duration = Duration::from_mins(3);
 
@@ -258,44 +255,6 @@ impl Applier<'_> {
             link: &link,
         };
         gone::look(self.context, missing, &keys).await
-    }
-
-    /// Whether the object was named itself, and does not only come with a group.
-    fn is_asked_for(&self, action: &Action) -> bool {
-        let only = self.context.options.only.as_ref();
-        only.is_some_and(|only| {
-            let mut kinds = only.objects.iter().map(|(kind, _)| *kind);
-            kinds.any(|kind| kind.is_none_or(|kind| kind == action.subject.kind))
-        })
-    }
-
-    /// Whether an object that is gone may be matched anew, and created. The more objects are gone the more
-    /// likely it is that they are not: only a few a day are created again, and one that is asked for.
-    pub(super) async fn may_make_anew(&self, action: &Action) -> bool {
-        if matches!(action.operation, Operation::Delete { .. }) || self.is_asked_for(action) {
-            return true;
-        }
-        let mut left = self.gone.lock().await;
-        if left.is_none() {
-            let job = self.context.job.rules.name.clone();
-            let since = (self.context.agent.now)() - TimeDelta::days(1);
-            let counts = self
-                .context
-                .state(move |store| Ok((store.gone_since(&job, since)?, store.link_counts(&job)?)))
-                .await;
-            // A state that cannot be read ends the cycle when the outcome is to be recorded.
-            let Ok((gone, links)) = counts else {
-                return false;
-            };
-            *left = Some((links.total() / 100).max(FEW_GONE).saturating_sub(gone));
-        }
-        match &mut *left {
-            Some(left) if *left > 0 => {
-                *left -= 1;
-                true
-            }
-            Some(_) | None => false,
-        }
     }
 
     async fn link(&self, action: &Action) -> Result<Option<Link>, Error> {

@@ -15,7 +15,7 @@ use crate::engine::mapping;
 use crate::engine::model::{
     Key, Link, MatchKey, ObjectKind, SourceId, TargetId, TargetObject, TargetPath,
 };
-use crate::engine::plan::{Found, Operation, Subject, Warning};
+use crate::engine::plan::{Action, Found, Operation, Subject, Warning};
 use crate::engine::same_target::{self, Compared, FIRST, MORE, Tally, Verdict};
 use crate::scim;
 use crate::store::{Named, TargetSettings};
@@ -66,13 +66,11 @@ pub(super) async fn verify<'a>(
     cycle: i64,
     is_full: bool,
 ) -> Result<Verified<'a>, Error> {
-    // A plan and the cycle after it choose the same.
-    context
-        .seed
-        .get_or_init(|| u64::try_from(cycle).unwrap_or_default());
+    context.cycle.get_or_init(|| cycle);
     let job = context.job.rules.name.clone();
     let former = context.state(move |store| store.former_links(&job)).await?;
     let mut verified = Verified::default();
+    let is_former = !former.is_empty();
     let results = if former.is_empty() {
         if !is_full {
             return Ok(verified);
@@ -93,7 +91,9 @@ pub(super) async fn verify<'a>(
         verified.waiting = results.with(Compared::NotRead);
         results
     };
-    verified.warnings = match_anew(context, &results.wrong).await?;
+    // Of those that a person reset nothing more has to be decided.
+    let gone = (!is_former).then_some(cycle);
+    verified.warnings = match_anew(context, &results.wrong, gone).await?;
     if results.tally.verdict() == Verdict::Unsure {
         verified.unsure = Some(Unsure {
             tally: results.tally,
@@ -111,31 +111,68 @@ pub(super) async fn verify<'a>(
     Ok(verified)
 }
 
+/// What verifying the target in the middle of a cycle came to.
+#[derive(Debug, Default)]
+pub(super) struct Reverified {
+    /// Links that led to nothing of ours, with what they led to: the objects are matched anew.
+    wrong: BTreeMap<Key, TargetId>,
+    unsure: Option<BTreeSet<Key>>,
+}
+
 impl Context<'_> {
     /// When the target says of an object that it is gone: at the first of a cycle, the whole target may be
-    /// another.
+    /// another, and other links may be wrong.
     pub(super) async fn at_gone(&self) -> Result<(), Error> {
         let verifying = || verify_at_gone(self);
         self.first_gone.get_or_try_init(verifying).await?;
         Ok(())
     }
+
+    /// Why this is not written, as far as the target was verified in this cycle.
+    pub(super) async fn is_barred(&self, action: &Action) -> Result<Option<&'static str>, Error> {
+        let Some(Reverified { wrong, unsure }) = self.first_gone.get() else {
+            return Ok(None);
+        };
+        let key = action.subject.key;
+        if action.target.is_some() && wrong.get(&key) == action.target.as_ref() {
+            return Ok(Some(
+                "the object there is gone or another: it is matched anew",
+            ));
+        }
+        let Some(agree) = unsure else { return Ok(None) };
+        let is_disable = matches!(action.operation, Operation::Disable { .. });
+        let mut is_known = is_disable && agree.contains(&key);
+        if is_disable && !is_known {
+            let mut results = Results::default();
+            results.compare(self, &[key]).await?;
+            is_known = results.tally.agree > 0;
+        }
+        Ok((!is_known).then_some(
+            "too few linked objects can be read in the target to be certain that it is still the same",
+        ))
+    }
 }
 
-/// What single objects that are gone come to is decided object by object.
-async fn verify_at_gone(context: &Context<'_>) -> Result<(), Error> {
+/// Matches anew those that are wrong. Where too few can be read, nothing more is written but disables of
+/// accounts that are read and agree.
+async fn verify_at_gone(context: &Context<'_>) -> Result<Reverified, Error> {
     let results = sample(context).await?;
     match results.tally.verdict() {
         Verdict::Another => Err(another(context, results.tally)),
-        Verdict::Unsure | Verdict::Ours => {
+        verdict @ (Verdict::Unsure | Verdict::Ours) => {
+            let unsure = verdict == Verdict::Unsure;
+            match_anew(context, &results.wrong, Some(context.cycle())).await?;
             let (wrong, read) = (results.tally.wrong, results.tally.read());
-            if wrong > 1 {
+            if wrong > 0 || unsure {
                 tracing::warn!(
-                    job = %context.job.rules.name, wrong, read,
-                    "linked objects are gone from the target or belong to others; a full evaluation \
-                     (entrain sync --initial) matches them anew"
+                    job = %context.job.rules.name, wrong, read, not_read = results.tally.not_read,
+                    "linked objects are gone from the target or belong to others: they are matched anew"
                 );
             }
-            Ok(())
+            Ok(Reverified {
+                unsure: unsure.then(|| results.with(Compared::Agrees)),
+                wrong: results.wrong.into_iter().collect(),
+            })
         }
     }
 }
@@ -194,7 +231,8 @@ async fn sample(context: &Context<'_>) -> Result<Results, Error> {
     let mut results = Results::default();
     for size in [FIRST, FIRST + MORE] {
         let job = context.job.rules.name.clone();
-        let seed = context.seed.get().copied().unwrap_or_default();
+        // A plan and the cycle after it choose the same.
+        let seed = context.cycle().unsigned_abs();
         let chosen = context
             .state(move |store| store.sample_links(&job, seed, size))
             .await?;
@@ -350,10 +388,12 @@ async fn confirm(
         .await
 }
 
-/// Drops links whose object is gone or another, so that the objects are matched anew.
+/// Drops links whose object is gone or another, so that the objects are matched anew. With a cycle it is noted
+/// that they are gone since then.
 async fn match_anew(
     context: &Context<'_>,
     wrong: &[(Key, TargetId)],
+    gone: Option<i64>,
 ) -> Result<Vec<Warning>, Error> {
     let mut warnings = Vec::new();
     for wrong in wrong.chunks(CHUNK) {
@@ -363,7 +403,10 @@ async fn match_anew(
                 let keys: Vec<Key> = wrong.iter().map(|(key, _)| *key).collect();
                 let mut named = store.named(&keys)?;
                 for key in &keys {
-                    store.unlink(&job, *key)?;
+                    match gone {
+                        Some(cycle) => store.unlink_gone(&job, *key, cycle)?,
+                        None => store.unlink(&job, *key)?,
+                    }
                 }
                 let wrong = wrong.into_iter();
                 Ok(wrong

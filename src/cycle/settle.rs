@@ -139,8 +139,9 @@ impl<'a> Settler<'a> {
         match gone::look(self.context, missing, &keys).await {
             Ok(Whereabouts::Gone) => {
                 self.context.at_gone().await?;
+                let cycle = self.context.cycle();
                 self.context
-                    .state(move |store| store.unlink(&job, key))
+                    .state(move |store| store.unlink_gone(&job, key, cycle))
                     .await?;
                 Ok(Settled::Ready)
             }

@@ -117,6 +117,8 @@ pub(crate) enum WhyHeld {
     Undecided,
     /// The application is another than the one that the links were made for.
     ApplicationChanged,
+    /// So many objects were gone from the target at once that they may not be, and would be created again.
+    GoneAtOnce { objects: u64 },
 }
 
 /// A scope of fewer objects than this is a trial; emptying it does not look like an empty answer.
@@ -132,6 +134,9 @@ const MEMBERSHIPS: DefaultLimit = DefaultLimit {
     at_least: 50,
     at_most: u64::MAX,
 };
+/// So many objects may be gone from the target in one cycle, and so large a share, and are created again.
+const FEW_GONE: u64 = 5;
+const GONE_PERCENT: u64 = 1;
 /// A source that loses more than this share shrinks suddenly.
 const SOURCE_PERCENT: u64 = 20;
 /// A group shrinks suddenly only when it loses more members than this.
@@ -182,6 +187,12 @@ impl Verdict {
     pub(crate) fn classes(&self) -> Vec<RemovalClass> {
         self.held.keys().copied().collect()
     }
+}
+
+/// Whether so many objects were gone in one cycle, of these that were linked, that creating them again needs
+/// a decision.
+pub(crate) fn is_much_gone(gone: u64, linked: u64) -> bool {
+    gone > FEW_GONE && gone * 100 > linked * GONE_PERCENT
 }
 
 /// What the limits come to for a job of this size.

@@ -96,6 +96,13 @@ pub(crate) fn why_held(why: WhyHeld) -> String {
                 number(limit)
             )
         }
+        WhyHeld::GoneAtOnce { objects } => format!(
+            "{} at once {} gone from the target, more than 1 % of those linked, and {} created again only \
+             once that is approved",
+            things(objects, "object"),
+            if objects == 1 { "was" } else { "were" },
+            if objects == 1 { "is" } else { "are" }
+        ),
         WhyHeld::Undecided => {
             "they were held after a sudden shrink and still wait for a decision".to_owned()
         }

@@ -42,9 +42,17 @@ pub(super) enum Decision {
     Gone,
 }
 
+impl Decision {
+    /// A person decided.
+    pub(super) fn is_made(self) -> bool {
+        matches!(self, Self::Approved | Self::Rejected)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Hold {
-    pub(super) class: RemovalClass,
+    /// `None`: it is no removal.
+    pub(super) class: Option<RemovalClass>,
     pub(super) cause: String,
     pub(super) decision: Decision,
     /// Held until a person decides, whatever the limits say later.
@@ -169,9 +177,7 @@ pub(super) fn all(state: &State, job: i64) -> rusqlite::Result<BTreeMap<Item, Ho
             Ok((
                 item(row, 0)?,
                 Hold {
-                    class: class_of(row.get(3)?)
-                        .map(|(class, _)| class)
-                        .ok_or_else(|| unreadable("class of a hold"))?,
+                    class: class_of(row.get(3)?).map(|(class, _)| class),
                     cause: row.get(4)?,
                     decision: decision(row.get(5)?),
                     sticks: row.get(6)?,
@@ -187,7 +193,7 @@ pub(super) fn put(
     state: &State,
     job: i64,
     item: &Item,
-    class: RemovalClass,
+    class: Option<RemovalClass>,
     cause: &str,
     sticks: bool,
     cycle: i64,
@@ -209,7 +215,7 @@ pub(super) fn put(
             item.source,
             item.member(),
             item.operation,
-            number_of_class(class),
+            class.map_or(0, number_of_class),
             cause,
             sticks,
             cycle,
@@ -335,6 +341,7 @@ const APPLICATION: &str = "application-changed";
 const FEW_ACTIVE: &str = "too-few-active";
 const FEW_MEMBERS: &str = "too-few-members";
 const CREATIONS: &str = "too-many-creations";
+const GONE: &str = "gone-at-once";
 
 fn numbers(why: WhyHeld) -> (&'static str, &'static str, u64, u64, u64) {
     match why {
@@ -364,6 +371,7 @@ fn numbers(why: WhyHeld) -> (&'static str, &'static str, u64, u64, u64) {
             limit,
         } => (CREATIONS, "", planned, recent, limit),
         WhyHeld::ApplicationChanged => (APPLICATION, "", 0, 0, 0),
+        WhyHeld::GoneAtOnce { objects } => (GONE, "", objects, 0, 0),
     }
 }
 
@@ -417,6 +425,7 @@ fn why(row: &Row<'_>) -> rusqlite::Result<WhyHeld> {
             recent: second,
             limit: third,
         }),
+        GONE => Ok(WhyHeld::GoneAtOnce { objects: first }),
         _ => Err(unreadable("reason of a hold").into()),
     }
 }

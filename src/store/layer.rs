@@ -20,6 +20,7 @@ const COPIED: &[&str] = &[
     "roles",
     "pending",
     "link_events",
+    "gone",
     "holds",
     "hold_reasons",
     "lost_members",

@@ -95,9 +95,27 @@ impl Store {
         })
     }
 
-    /// Drops a link whose object is gone from the target; objects that refer to it are marked.
+    /// Drops a link, so that the object is matched anew; objects that refer to it are marked.
     pub(crate) fn unlink(&self, job: &JobName, key: Key) -> Result<(), Error> {
+        self.drop_link(job, key, |_| Ok(()))
+    }
+
+    /// The same for an object that is gone from the target.
+    pub(crate) fn unlink_gone(&self, job: &JobName, key: Key, cycle: i64) -> Result<(), Error> {
+        self.drop_link(job, key, |state| {
+            let job = state.job_or_none(job)?;
+            note_gone(state, job, key, cycle)
+        })
+    }
+
+    fn drop_link(
+        &self,
+        job: &JobName,
+        key: Key,
+        note: impl FnOnce(&State) -> rusqlite::Result<()>,
+    ) -> Result<(), Error> {
         self.write("drop a link", |state| {
+            note(state)?;
             let Some(job) = state.job(job)? else {
                 return Ok(());
             };
@@ -234,6 +252,15 @@ impl Store {
     }
 }
 
+/// The object is gone from the target since this cycle, unless it was before.
+pub(super) fn note_gone(state: &State, job: i64, key: Key, cycle: i64) -> rusqlite::Result<()> {
+    state.run(
+        "INSERT OR IGNORE INTO gone (job, source, cycle) VALUES (?1, ?2, ?3)",
+        params![job, key, cycle],
+    )?;
+    Ok(())
+}
+
 pub(super) fn kind_of(state: &State, key: Key) -> rusqlite::Result<ObjectKind> {
     state
         .prepare_cached("SELECT kind FROM objects WHERE key = ?1")?
@@ -331,6 +358,10 @@ pub(super) fn put_link(
     target: &TargetId,
     held: &Held,
 ) -> rusqlite::Result<()> {
+    state.run(
+        "DELETE FROM gone WHERE job = ?1 AND source = ?2",
+        params![job, key],
+    )?;
     let old = target_of(state, job, key)?;
     if old.as_ref().map(|(old, _)| old) != Some(target) {
         if old.is_some() {

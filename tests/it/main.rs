@@ -23,6 +23,7 @@ mod explain;
 mod faults;
 mod foreign;
 mod forms;
+mod gone;
 mod hand_over;
 mod import;
 mod json;

@@ -227,10 +227,15 @@ async fn objects_that_a_target_lost_by_the_dozen_are_found_by_a_full_evaluation(
     let cycle = rig
         .run(&["sync", "--initial", "--format", "json"])
         .await
-        .expect(0)
+        .expect(4)
         .job();
     let warnings = cycle["warnings"].as_array().unwrap().len();
     assert_eq!(warnings, lost, "{cycle:#}");
+    // So many are created again once a person approved it.
+    assert_eq!(cycle["held"]["reason"], "gone-at-once", "{cycle:#}");
+    assert_eq!(cycle["held"]["objects"], lost, "{cycle:#}");
+    rig.run(&["approve", "demo"]).await.expect(0);
+    let cycle = rig.sync().await.expect(0).job();
     assert_eq!(cycle["done"]["create"], lost, "{cycle:#}");
     same(
         &rig.target().await,

@@ -217,13 +217,12 @@ impl Applier<'_> {
         };
         if matches!(read, Ok(None))
             && matches!(self.whereabouts(&member).await, Ok(Whereabouts::Gone))
-            && self.may_make_anew(&member).await
         {
             self.verify_target().await;
-            let key = *key;
+            let (key, cycle) = (*key, self.cycle);
             let forgotten = self
                 .context
-                .state(move |store| store.unlink(&job, key))
+                .state(move |store| store.unlink_gone(&job, key, cycle))
                 .await;
             if let Err(error) = forgotten {
                 self.health.abort(error.chain());

@@ -67,7 +67,6 @@ pub(super) async fn apply(
         handing_over: HandingOver::default(),
         health: Health::new(context),
         unsettled: Mutex::default(),
-        gone: tokio::sync::Mutex::default(),
         another_target: OnceLock::new(),
         slots: Semaphore::new(context.job.target.concurrency),
     };
@@ -101,8 +100,6 @@ pub(super) struct Applier<'a> {
     pub(super) health: Health<'a>,
     /// Objects with a write in this cycle that may still be under way: they get no other.
     unsettled: Mutex<BTreeSet<Key>>,
-    /// How many more objects may lose their link because they are gone, once one does.
-    pub(super) gone: tokio::sync::Mutex<Option<u64>>,
     pub(super) another_target: OnceLock<Error>,
     slots: Semaphore,
 }
@@ -332,6 +329,14 @@ impl Applier<'_> {
 
     /// What lets the request of a row out, or why it stays.
     async fn permit(&self, row: RowId, action: &Action) -> Result<Permit, &'static str> {
+        match self.context.is_barred(action).await {
+            Ok(None) => {}
+            Ok(Some(why)) => return Err(why),
+            Err(error) => {
+                self.health.abort(error.chain());
+                return Err("the target is not usable");
+            }
+        }
         match self.confirmed.permit(self.context, row, action).await {
             Ok(Some(permit)) => Ok(permit),
             Ok(None) => Err("it was not confirmed a second time"),
@@ -514,10 +519,6 @@ impl Applier<'_> {
             Err(other) => return FoundGone::Service(other),
         }
         match self.whereabouts(action).await {
-            Ok(Whereabouts::Gone) if !self.may_make_anew(action).await => FoundGone::Not(Some(
-                "it is gone, as are many others since yesterday, and is not created again before \
-                 `entrain sync` is run for it alone (--user, --group)",
-            )),
             Ok(Whereabouts::Gone) => {
                 self.health.went_well();
                 self.verify_target().await;

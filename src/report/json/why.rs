@@ -101,6 +101,10 @@ fn reason_json(why: WhyHeld) -> Map<String, Json> {
             ("limit", json!(limit)),
         ],
         WhyHeld::Undecided => vec![("reason", json!("undecided"))],
+        WhyHeld::GoneAtOnce { objects } => vec![
+            ("reason", json!("gone-at-once")),
+            ("objects", json!(objects)),
+        ],
         WhyHeld::ApplicationChanged => vec![("reason", json!("application-changed"))],
     };
     let fields = fields.into_iter().chain([("text", text)]);

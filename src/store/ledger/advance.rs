@@ -8,7 +8,7 @@ use super::super::escrow;
 use super::super::holds;
 use super::super::links::{
     forget_link, forget_membership, id_of, linked_by, mark_references, merge_sent, note_created,
-    put_active, put_link, put_members, put_reference, remove_members, was_created,
+    note_gone, put_active, put_link, put_members, put_reference, remove_members, was_created,
 };
 use super::super::marks::Marks;
 use super::super::state::State;
@@ -111,6 +111,7 @@ impl Batch<'_> {
                 self.end(row, outcome, status::EXISTS, Some(target))
             }
             Status::Vanished => {
+                note_gone(state, job, key, self.cycle)?;
                 forget_link(state, job, kind, key)?;
                 forget_membership(state, &mut self.marks, job, key)?;
                 mark_references(state, &mut self.marks, job, key)?;
@@ -167,6 +168,7 @@ impl Batch<'_> {
                         put_reference(state, job, key, path, Some((Some(*to), target)))?;
                     }
                 }
+                self.use_approval(key, number::CREATE)?;
                 self.settle_creates(key)
             }
             Operation::Adopt {

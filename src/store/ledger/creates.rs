@@ -1,4 +1,6 @@
-//! Creates, as far as a limit counts and holds them.
+//! Creates, as far as a limit counts and holds them, or the number of objects that were gone from the target.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::DateTime;
 use rusqlite::params;
@@ -6,21 +8,21 @@ use rusqlite::params;
 use super::super::holds::Item;
 use super::super::state::State;
 use super::super::wire::Column;
-use super::number::number_of_name;
+use super::number;
+use crate::engine::guard;
 use crate::engine::model::Key;
+use crate::engine::plan::Count;
 
 /// The cause of a create that is held.
 pub(super) const CAUSE: &str = "create";
-
-pub(super) fn number() -> i64 {
-    number_of_name("create")
-}
+/// The same where the object was there before.
+pub(super) const GONE: &str = "gone";
 
 pub(super) fn item(key: Key) -> Item {
     Item {
         source: key,
         member: None,
-        operation: number(),
+        operation: number::CREATE,
     }
 }
 
@@ -30,10 +32,30 @@ pub(super) fn planned(state: &State, cycle: i64) -> rusqlite::Result<Vec<(i64, K
         .prepare_cached(
             "SELECT id, source FROM actions WHERE cycle = ?1 AND state = 0 AND operation = ?2",
         )?
-        .query_map(params![cycle, number()], |row| {
+        .query_map(params![cycle, number::CREATE], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?
         .collect()
+}
+
+/// Objects that were gone from the target in one cycle together with many others.
+pub(super) fn gone_at_once(
+    state: &State,
+    job: i64,
+    linked: Count,
+) -> rusqlite::Result<BTreeSet<Key>> {
+    let gone: Vec<(Key, i64)> = state
+        .prepare_cached("SELECT source, cycle FROM gone WHERE job = ?1")?
+        .query_map(params![job], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let linked = linked.total() + gone.len() as u64;
+    let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
+    for (_, cycle) in &gone {
+        *counts.entry(*cycle).or_default() += 1;
+    }
+    let gone = gone.into_iter();
+    let many = gone.filter(|(_, cycle)| guard::is_much_gone(counts[cycle], linked));
+    Ok(many.map(|(key, _)| key).collect())
 }
 
 /// Those that were sent since then, cycle by cycle: there is no index of all.
@@ -51,7 +73,7 @@ pub(super) fn since(state: &State, job: i64, since: i64) -> rusqlite::Result<u64
                 "SELECT count(*) FROM actions
                  WHERE cycle = ?1 AND operation = ?2 AND at >= ?3 AND state IN (1, 2, 10)",
             )?
-            .query_row(params![cycle, number(), since], |row| row.get(0))?;
+            .query_row(params![cycle, number::CREATE, since], |row| row.get(0))?;
         creates += sent.unsigned_abs();
     }
     Ok(creates)

@@ -5,20 +5,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use super::super::holds::{self, Decision, Hold, Item};
 use super::super::state::State;
-use super::super::wire::Column;
 use super::super::{Error, Store};
+use super::history::{active, recent, recent_memberships, seen_before};
 use super::{
     APPROVED_CLASS, NewRow, body, class_of, creates, job_of, number, number_of_class, put_row,
     status,
 };
-use crate::engine::guard::{self, Active, Census, LimitUse, Verdict, WhyHeld};
+use crate::engine::guard::{self, Census, LimitUse, Verdict, WhyHeld};
 use crate::engine::job::Limits;
 use crate::engine::model::{Key, ObjectKind, TargetId};
-use crate::engine::plan::{Count, Header, Operation, Proof, Referenced, RemovalClass, WhyRemoved};
+use crate::engine::plan::{Header, Operation, Proof, Referenced, RemovalClass, WhyRemoved};
 
 /// The time over which the limits count.
 const WINDOW: TimeDelta = TimeDelta::hours(24);
@@ -126,6 +126,9 @@ struct Bench<'b> {
     thin: BTreeSet<Key>,
     /// Creates, by the number of the row.
     creates: Vec<(i64, Key)>,
+    /// Objects that were gone from the target together with so many others that creating them again needs
+    /// a decision.
+    gone: BTreeSet<Key>,
     why: Vec<WhyHeld>,
     kept: BTreeSet<Key>,
 }
@@ -140,8 +143,11 @@ impl<'b> Bench<'b> {
             params![job],
         )?;
         let known = holds::all(state, job)?;
-        let is_create = |item: &Item| item.operation == creates::number();
-        let counts_creates = judging.limits.max_creations.is_some() || known.keys().any(is_create);
+        let gone = creates::gone_at_once(state, job, judging.header.linked)?;
+        let is_create = |item: &Item| item.operation == number::CREATE;
+        let counts_creates = judging.limits.max_creations.is_some()
+            || !gone.is_empty()
+            || known.keys().any(is_create);
         Ok(Self {
             state,
             job,
@@ -158,6 +164,7 @@ impl<'b> Bench<'b> {
             } else {
                 Vec::new()
             },
+            gone,
             why: Vec::new(),
             kept: BTreeSet::new(),
         })
@@ -170,7 +177,7 @@ impl<'b> Bench<'b> {
 
     fn is_decided(&self, item: &Item, cause: &str) -> bool {
         let hold = self.decided(item, cause);
-        hold.is_some_and(|hold| matches!(hold.decision, Decision::Approved | Decision::Rejected))
+        hold.is_some_and(|hold| hold.decision.is_made())
     }
 
     fn census(&mut self) -> rusqlite::Result<Census> {
@@ -194,9 +201,10 @@ impl<'b> Bench<'b> {
         }
         if self.judging.is_partial {
             for (item, hold) in &self.holds {
-                let is_create = item.operation == creates::number();
-                if hold.decision == Decision::None && !seen.contains(item) && !is_create {
-                    *planned.entry(hold.class).or_default() += 1;
+                if let (Some(class), Decision::None) = (hold.class, hold.decision)
+                    && !seen.contains(item)
+                {
+                    *planned.entry(class).or_default() += 1;
                 }
             }
         }
@@ -236,8 +244,8 @@ impl<'b> Bench<'b> {
             }
         }
         let is_decided = |key: &Key| {
-            let item = creates::item(*key);
-            self.is_decided(&item, creates::CAUSE)
+            let hold = self.holds.get(&creates::item(*key));
+            hold.is_some_and(|hold| hold.decision.is_made())
         };
         let creations = self.creates.iter().filter(|(_, key)| !is_decided(key));
         let creations = creations.count() as u64;
@@ -308,33 +316,44 @@ impl<'b> Bench<'b> {
         holds::put_reasons(self.state, self.job, &self.why, self.judging.is_partial)
     }
 
-    /// Creates above the limit are held, all of them: which of them are meant, only a person knows.
+    /// Creates above the limit are held, all of them: which of them are meant, only a person knows. So are
+    /// objects that were gone from the target together with many others, and would be created again.
     fn carry_creates(&mut self, verdict: &Verdict) -> rusqlite::Result<()> {
         let held = verdict.holds_creations();
+        let mut objects = 0;
         for (row, key) in std::mem::take(&mut self.creates) {
             let item = creates::item(key);
-            match self
-                .decided(&item, creates::CAUSE)
-                .map(|hold| hold.decision)
-            {
-                Some(Decision::Approved) => {
+            let known = self.holds.get(&item);
+            let known = known.map(|hold| (hold.decision, hold.sticks));
+            let cause = match known {
+                Some((Decision::Approved, _)) => {
                     holds::seen(self.state, self.job, &item, self.cycle)?;
+                    continue;
                 }
-                Some(Decision::Rejected) => {
+                Some((Decision::Rejected, _)) => {
                     holds::seen(self.state, self.job, &item, self.cycle)?;
                     self.delete_row(row)?;
                     self.kept.insert(key);
+                    continue;
                 }
-                Some(Decision::None | Decision::Gone) | None => {
-                    let Some(why) = held else { continue };
-                    self.note(why);
-                    self.state
-                        .run("UPDATE actions SET state = 3 WHERE id = ?1", params![row])?;
-                    // The class says nothing here: limits of removals do not count it.
-                    self.hold(&item, RemovalClass::User, creates::CAUSE, false)?;
-                    self.kept.insert(key);
-                }
+                Some((Decision::None, true)) => creates::GONE,
+                _ if self.gone.contains(&key) => creates::GONE,
+                Some((Decision::None | Decision::Gone, _)) | None => creates::CAUSE,
+            };
+            if cause == creates::GONE {
+                objects += 1;
+            } else if let Some(why) = held {
+                self.note(why);
+            } else {
+                continue;
             }
+            self.state
+                .run("UPDATE actions SET state = 3 WHERE id = ?1", params![row])?;
+            self.hold(&item, None, cause, cause == creates::GONE)?;
+            self.kept.insert(key);
+        }
+        if objects > 0 {
+            self.note(WhyHeld::GoneAtOnce { objects });
         }
         Ok(())
     }
@@ -384,7 +403,7 @@ impl<'b> Bench<'b> {
         if reason != WhyHeld::Undecided || counts.is_empty() {
             self.note(reason);
         }
-        self.hold(item, removal.class, cause, sticks)?;
+        self.hold(item, Some(removal.class), cause, sticks)?;
         Ok(Fate::Held)
     }
 
@@ -449,7 +468,8 @@ impl<'b> Bench<'b> {
                     } else if sticks {
                         self.note(WhyHeld::Undecided);
                     }
-                    self.hold(&item, removal.class, removal.cause(), sticks || is_shrunk)?;
+                    let class = Some(removal.class);
+                    self.hold(&item, class, removal.cause(), sticks || is_shrunk)?;
                 }
                 Fate::Approved | Fate::Rejected => {
                     holds::seen(self.state, self.job, &item, self.cycle)?;
@@ -511,7 +531,7 @@ impl<'b> Bench<'b> {
     fn hold(
         &self,
         item: &Item,
-        class: RemovalClass,
+        class: Option<RemovalClass>,
         cause: &str,
         sticks: bool,
     ) -> rusqlite::Result<()> {
@@ -577,97 +597,4 @@ fn removals(state: &State, cycle: i64) -> rusqlite::Result<Vec<Removal>> {
         })
     })?;
     rows.collect()
-}
-
-/// The users and groups whose removal was sent since then, each once, by the class of the first request.
-fn recent(state: &State, job: i64, since: i64) -> rusqlite::Result<BTreeMap<Key, RemovalClass>> {
-    let mut recent = BTreeMap::new();
-    let mut statement = state.prepare_cached(
-        "SELECT source, class FROM actions
-         WHERE job = ?1 AND at >= ?2 AND class IS NOT NULL AND at IS NOT NULL
-             AND class BETWEEN 1 AND 3 AND state IN (1, 2, 10, 11, 12, 13)
-         ORDER BY at",
-    )?;
-    let rows = statement.query_map(params![job, since], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    for row in rows {
-        let (key, class): (Key, i64) = row?;
-        if let Some((class, _)) = class_of(class) {
-            recent.entry(key).or_insert(class);
-        }
-    }
-    Ok(recent)
-}
-
-/// Memberships that were removed since then, of one group or of all. One that was refused is planned
-/// again, and counts there.
-fn recent_memberships(
-    state: &State,
-    job: i64,
-    since: i64,
-    group: Option<Key>,
-) -> rusqlite::Result<u64> {
-    state
-        .prepare_cached(
-            "SELECT coalesce(sum(weight), 0) FROM actions
-             WHERE job = ?1 AND at >= ?2 AND class IS NOT NULL AND at IS NOT NULL
-                 AND class = 4 AND state IN (1, 2, 10) AND (?3 IS NULL OR source = ?3)",
-        )?
-        .query_row(params![job, since, group], |row| row.get::<_, i64>(0))
-        .map(i64::unsigned_abs)
-}
-
-/// What was linked and active when the last cycle before that time ended, or else after the first.
-fn active(state: &State, job: i64, since: i64) -> rusqlite::Result<Active> {
-    let moment = DateTime::from_timestamp_millis(since).unwrap_or_default();
-    let of = |row: &rusqlite::Row<'_>| {
-        Ok(Active {
-            users: row.get::<_, i64>(0)?.unsigned_abs(),
-            groups: row.get::<_, i64>(1)?.unsigned_abs(),
-            memberships: row.get::<_, i64>(2)?.unsigned_abs(),
-        })
-    };
-    let (name, completed): (String, Option<i64>) = state
-        .prepare_cached("SELECT name, completed FROM jobs WHERE key = ?1")?
-        .query_row(params![job], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let past = state
-        .prepare_cached(
-            "SELECT active_users, linked_groups, memberships FROM cycles
-             WHERE job = ?1 AND number >= ?2 AND finished <= ?3 AND active_users IS NOT NULL
-             ORDER BY number DESC LIMIT 1",
-        )?
-        .query_row(
-            params![name, completed.unwrap_or(i64::MAX), Column(moment)],
-            of,
-        )
-        .optional()?;
-    if let Some(past) = past {
-        return Ok(past);
-    }
-    let first = state
-        .prepare_cached(
-            "SELECT active_users, linked_groups, memberships FROM cycles
-             WHERE job = ?1 AND number >= ?2 AND active_users IS NOT NULL
-             ORDER BY number LIMIT 1",
-        )?
-        .query_row(params![name, completed.unwrap_or(i64::MAX)], of)
-        .optional()?;
-    match first {
-        Some(first) => Ok(first),
-        None => state
-            .prepare_cached(
-                "SELECT active_users, linked_groups, memberships FROM jobs WHERE key = ?1",
-            )?
-            .query_row(params![job], of),
-    }
-}
-
-fn seen_before(state: &State, job: i64) -> rusqlite::Result<Count> {
-    state
-        .prepare_cached("SELECT seen_users, seen_groups FROM jobs WHERE key = ?1")?
-        .query_row(params![job], |row| {
-            Ok(Count {
-                users: row.get::<_, i64>(0)?.unsigned_abs(),
-                groups: row.get::<_, i64>(1)?.unsigned_abs(),
-            })
-        })
 }

@@ -12,6 +12,7 @@
 mod advance;
 mod body;
 mod creates;
+mod history;
 mod judge;
 mod log;
 mod number;

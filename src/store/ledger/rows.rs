@@ -10,7 +10,7 @@ use super::super::wire::unreadable;
 use super::super::{Error, Store};
 use super::step_of;
 use super::{body, number};
-use crate::engine::model::{JobName, Key, TargetId};
+use crate::engine::model::{Key, TargetId};
 use crate::engine::plan::{Action, Operation, Skipped, Step, Subject};
 
 /// Names a row for good.
@@ -195,22 +195,6 @@ impl Store {
             places.retain(|place| after.is_none_or(|after| *place > after));
             places.truncate(limit);
             Ok(places)
-        })
-    }
-
-    /// Objects that turned out to be gone from the target since then.
-    pub(crate) fn gone_since(&self, job: &JobName, since: DateTime<Utc>) -> Result<u64, Error> {
-        self.read("count what is gone", |state| {
-            state
-                .prepare_cached(
-                    "SELECT count(DISTINCT source) FROM actions
-                     WHERE job = ?1 AND state = 12 AND at >= ?2",
-                )?
-                .query_row(
-                    params![state.job_or_none(job)?, since.timestamp_millis()],
-                    |row| row.get::<_, i64>(0),
-                )
-                .map(i64::unsigned_abs)
         })
     }
 

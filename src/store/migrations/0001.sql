@@ -246,6 +246,15 @@ CREATE TABLE old_accounts (
     PRIMARY KEY (job, source)
 ) WITHOUT ROWID;
 
+-- Objects that were gone from the target, until they are there again. Many of one cycle are created again
+-- only once a person approved it.
+CREATE TABLE gone (
+    job    INTEGER NOT NULL,
+    source INTEGER NOT NULL,
+    cycle  INTEGER NOT NULL,
+    PRIMARY KEY (job, source)
+) WITHOUT ROWID;
+
 CREATE TABLE escrow (
     job          INTEGER NOT NULL,
     kind         INTEGER NOT NULL,

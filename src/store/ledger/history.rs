@@ -1,0 +1,111 @@
+//! What the limits count: what was removed within the last 24 hours, whatever removed it, and what there was
+//! before.
+
+use std::collections::BTreeMap;
+
+use chrono::DateTime;
+use rusqlite::{OptionalExtension, params};
+
+use super::super::state::State;
+use super::super::wire::Column;
+use super::class_of;
+use crate::engine::guard::Active;
+use crate::engine::model::Key;
+use crate::engine::plan::{Count, RemovalClass};
+
+/// The users and groups whose removal was sent since then, each once, by the class of the first request.
+pub(super) fn recent(
+    state: &State,
+    job: i64,
+    since: i64,
+) -> rusqlite::Result<BTreeMap<Key, RemovalClass>> {
+    let mut recent = BTreeMap::new();
+    let mut statement = state.prepare_cached(
+        "SELECT source, class FROM actions
+         WHERE job = ?1 AND at >= ?2 AND class IS NOT NULL AND at IS NOT NULL
+             AND class BETWEEN 1 AND 3 AND state IN (1, 2, 10, 11, 12, 13)
+         ORDER BY at",
+    )?;
+    let rows = statement.query_map(params![job, since], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for row in rows {
+        let (key, class): (Key, i64) = row?;
+        if let Some((class, _)) = class_of(class) {
+            recent.entry(key).or_insert(class);
+        }
+    }
+    Ok(recent)
+}
+
+/// Memberships that were removed since then, of one group or of all. One that was refused is planned
+/// again, and counts there.
+pub(super) fn recent_memberships(
+    state: &State,
+    job: i64,
+    since: i64,
+    group: Option<Key>,
+) -> rusqlite::Result<u64> {
+    state
+        .prepare_cached(
+            "SELECT coalesce(sum(weight), 0) FROM actions
+             WHERE job = ?1 AND at >= ?2 AND class IS NOT NULL AND at IS NOT NULL
+                 AND class = 4 AND state IN (1, 2, 10) AND (?3 IS NULL OR source = ?3)",
+        )?
+        .query_row(params![job, since, group], |row| row.get::<_, i64>(0))
+        .map(i64::unsigned_abs)
+}
+
+/// What was linked and active when the last cycle before that time ended, or else after the first.
+pub(super) fn active(state: &State, job: i64, since: i64) -> rusqlite::Result<Active> {
+    let moment = DateTime::from_timestamp_millis(since).unwrap_or_default();
+    let of = |row: &rusqlite::Row<'_>| {
+        Ok(Active {
+            users: row.get::<_, i64>(0)?.unsigned_abs(),
+            groups: row.get::<_, i64>(1)?.unsigned_abs(),
+            memberships: row.get::<_, i64>(2)?.unsigned_abs(),
+        })
+    };
+    let (name, completed): (String, Option<i64>) = state
+        .prepare_cached("SELECT name, completed FROM jobs WHERE key = ?1")?
+        .query_row(params![job], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let past = state
+        .prepare_cached(
+            "SELECT active_users, linked_groups, memberships FROM cycles
+             WHERE job = ?1 AND number >= ?2 AND finished <= ?3 AND active_users IS NOT NULL
+             ORDER BY number DESC LIMIT 1",
+        )?
+        .query_row(
+            params![name, completed.unwrap_or(i64::MAX), Column(moment)],
+            of,
+        )
+        .optional()?;
+    if let Some(past) = past {
+        return Ok(past);
+    }
+    let first = state
+        .prepare_cached(
+            "SELECT active_users, linked_groups, memberships FROM cycles
+             WHERE job = ?1 AND number >= ?2 AND active_users IS NOT NULL
+             ORDER BY number LIMIT 1",
+        )?
+        .query_row(params![name, completed.unwrap_or(i64::MAX)], of)
+        .optional()?;
+    match first {
+        Some(first) => Ok(first),
+        None => state
+            .prepare_cached(
+                "SELECT active_users, linked_groups, memberships FROM jobs WHERE key = ?1",
+            )?
+            .query_row(params![job], of),
+    }
+}
+
+pub(super) fn seen_before(state: &State, job: i64) -> rusqlite::Result<Count> {
+    state
+        .prepare_cached("SELECT seen_users, seen_groups FROM jobs WHERE key = ?1")?
+        .query_row(params![job], |row| {
+            Ok(Count {
+                users: row.get::<_, i64>(0)?.unsigned_abs(),
+                groups: row.get::<_, i64>(1)?.unsigned_abs(),
+            })
+        })
+}
