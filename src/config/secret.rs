@@ -139,6 +139,23 @@ impl Secret {
         }
     }
 
+    /// The same once more, after it was refused: somebody may have replaced it. `None`: it is not there, or it
+    /// came through a pipe, from which it can be read only once.
+    pub(crate) fn read_again(&self) -> Option<String> {
+        self.is_kept().then(|| self.read().ok()).flatten()
+    }
+
+    /// Whether it can be read more than once.
+    pub(crate) fn is_kept(&self) -> bool {
+        let path = match self {
+            Self::Env(_) => return true,
+            Self::File(path) => Some(path.clone()),
+            Self::Credential(name) => credential_path(name, &variable).ok(),
+        };
+        path.and_then(|path| fs::metadata(path).ok())
+            .is_some_and(|metadata| metadata.is_file())
+    }
+
     /// What is wrong with the file of the secret, before the secret is needed, and what to do about it.
     /// A pipe is not looked into: what is read from it is gone.
     pub(super) fn file_fault(&self, purpose: Purpose) -> Option<(String, String)> {

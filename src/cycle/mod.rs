@@ -155,6 +155,8 @@ struct Context<'a> {
     cycle: OnceLock<i64>,
     /// What was found out of the target when the first object was gone.
     first_gone: OnceCell<same_target::Reverified>,
+    /// The same, when another token was read in the middle of it.
+    renewed: OnceCell<same_target::Reverified>,
 }
 
 /// Objects that cannot be settled yet are planned once they can be, if that is in this time.
@@ -553,6 +555,7 @@ impl Agent {
             hides_disabled: OnceCell::new(),
             cycle: OnceLock::new(),
             first_gone: OnceCell::new(),
+            renewed: OnceCell::new(),
         })
     }
 

@@ -11,6 +11,7 @@ use super::apply::{Applier, Tried};
 use super::gone::{self, Missing, Whereabouts};
 use super::{Error, lookup, settle, shown};
 use crate::engine::model::{Link, MatchKey, TargetId};
+use crate::engine::outcome::Class;
 use crate::engine::plan::{Action, Found, Operation};
 use crate::engine::redact::Hidden;
 use crate::scim;
@@ -56,9 +57,14 @@ impl Applier<'_> {
     /// When the first object is gone, the whole target may be another.
     pub(super) async fn verify_target(&self) {
         if let Err(error) = self.context.at_gone().await {
-            self.health.abort(error.chain());
-            self.another_target.get_or_init(|| error);
+            self.give_up(error);
         }
+    }
+
+    /// Nothing more is written.
+    pub(super) fn give_up(&self, error: Error) {
+        self.health.abort(error.chain());
+        self.another_target.get_or_init(|| error);
     }
 
     pub(super) async fn after(
@@ -66,7 +72,17 @@ impl Applier<'_> {
         attempt: Attempt<'_>,
         slot: &mut Option<SemaphorePermit<'_>>,
     ) -> Next {
-        let Attempt { action, error, .. } = attempt;
+        let Attempt {
+            action,
+            error,
+            number,
+            ..
+        } = attempt;
+        // It was not carried out, and goes out once more with the token that was read anew.
+        let is_refused = error.class() == Class::Unauthorized;
+        if is_refused && number == 1 && self.context.reader.is_renewed() {
+            return Next::Again;
+        }
         if error.is_stop() || !error.unconfirmed() {
             return Next::Failed;
         }

@@ -123,16 +123,35 @@ impl Context<'_> {
     /// When the target says of an object that it is gone: at the first of a cycle, the whole target may be
     /// another, and other links may be wrong.
     pub(super) async fn at_gone(&self) -> Result<(), Error> {
-        let verifying = || verify_at_gone(self);
+        let verifying = || reverify(self);
         self.first_gone.get_or_try_init(verifying).await?;
         Ok(())
     }
 
     /// Why this is not written, as far as the target was verified in this cycle.
     pub(super) async fn is_barred(&self, action: &Action) -> Result<Option<&'static str>, Error> {
-        let Some(Reverified { wrong, unsure }) = self.first_gone.get() else {
-            return Ok(None);
-        };
+        // Another token may lead to another organisation.
+        if self.reader.is_renewed() {
+            self.renewed.get_or_try_init(|| reverify(self)).await?;
+        }
+        for found in [&self.first_gone, &self.renewed] {
+            if let Some(found) = found.get()
+                && let Some(why) = found.bars(self, action).await?
+            {
+                return Ok(Some(why));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Reverified {
+    async fn bars(
+        &self,
+        context: &Context<'_>,
+        action: &Action,
+    ) -> Result<Option<&'static str>, Error> {
+        let Self { wrong, unsure } = self;
         let key = action.subject.key;
         if action.target.is_some() && wrong.get(&key) == action.target.as_ref() {
             return Ok(Some(
@@ -144,7 +163,7 @@ impl Context<'_> {
         let mut is_known = is_disable && agree.contains(&key);
         if is_disable && !is_known {
             let mut results = Results::default();
-            results.compare(self, &[key]).await?;
+            results.compare(context, &[key]).await?;
             is_known = results.tally.agree > 0;
         }
         Ok((!is_known).then_some(
@@ -155,7 +174,7 @@ impl Context<'_> {
 
 /// Matches anew those that are wrong. Where too few can be read, nothing more is written but disables of
 /// accounts that are read and agree.
-async fn verify_at_gone(context: &Context<'_>) -> Result<Reverified, Error> {
+async fn reverify(context: &Context<'_>) -> Result<Reverified, Error> {
     let results = sample(context).await?;
     match results.tally.verdict() {
         Verdict::Another => Err(another(context, results.tally)),

@@ -57,6 +57,8 @@ struct Current {
     claims: Option<String>,
     /// The place of the secret or certificate that was accepted last.
     proof: usize,
+    /// Secrets and certificates that were read again, because those before them were refused.
+    proofs: Option<Arc<[Proof]>>,
 }
 
 struct Token {
@@ -149,7 +151,11 @@ impl Tokens {
     /// The first characters of the secret that was accepted last.
     pub(super) async fn hint(&self) -> Option<String> {
         let current = self.0.current.lock().await;
-        self.0.credential.hint(current.proof)
+        let Kind::App { proofs, .. } = &self.0.credential.kind else {
+            return None;
+        };
+        let proofs = current.proofs.as_ref().unwrap_or(proofs);
+        proofs.get(current.proof)?.hint()
     }
 
     /// The application that signs in.
@@ -173,8 +179,24 @@ impl Shared {
         let now = (self.credential.now)();
         let resource = self.scope.trim_end_matches("/.default");
         match &self.credential.kind {
-            Kind::App { client_id, proofs } => {
-                self.ask_as_app(client_id, proofs, repeat, current).await
+            Kind::App {
+                client_id, proofs, ..
+            } => {
+                let proofs = current.proofs.clone().unwrap_or_else(|| proofs.clone());
+                let asked = self.ask_as_app(client_id, &proofs, repeat, current).await;
+                let Err(Error::TokenRefused(refusal)) = &asked else {
+                    return asked;
+                };
+                // Somebody may have replaced them since.
+                let is_refused = remedy::is_of_credential(refusal.code);
+                let fresh = is_refused.then(|| self.credential.read_again(&proofs));
+                let Some(fresh) = fresh.flatten() else {
+                    return asked;
+                };
+                tracing::info!("the credential was refused: it was read once more, and is another");
+                current.proof = 0;
+                current.proofs = Some(fresh.clone());
+                self.ask_as_app(client_id, &fresh, repeat, current).await
             }
             Kind::ManagedIdentity(_) => {
                 let machine = self.machine.as_ref();

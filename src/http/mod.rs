@@ -12,7 +12,7 @@ mod send;
 
 pub(crate) use client::{BuildError, Settings, UrlError, build, check_url, is_loopback};
 pub(crate) use link::{LinkError, follow};
-pub(crate) use redact::{redact, redact_secret};
+pub(crate) use redact::{redact, redact_secret, redact_secrets};
 pub(crate) use retry::Idempotency;
 pub(crate) use send::{Answer, Channel, Error, Exchange, Expect};
 

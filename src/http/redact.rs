@@ -47,6 +47,12 @@ pub(crate) fn redact(text: &str) -> String {
 }
 
 /// Like [`redact`], and takes out every occurrence of a secret that we know.
+pub(crate) fn redact_secrets(text: &str, secrets: &[&str]) -> String {
+    let redact = |text: String, secret: &&str| redact_secret(&text, secret);
+    secrets.iter().fold(text.to_owned(), redact)
+}
+
+/// The same of one.
 pub(crate) fn redact_secret(text: &str, secret: &str) -> String {
     if secret.len() < 4 {
         return redact(text);

@@ -2,8 +2,9 @@
 //! which each use their half of it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+use reqwest::Method;
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
 };
@@ -15,7 +16,7 @@ use super::message::{ServerMessage, is_page};
 use super::request::Request;
 use super::route::Routes;
 use super::wire::{self, List, Reply};
-use crate::config::{Count, DialectSettings, Target, bounded};
+use crate::config::{Count, DialectSettings, Secret, Target, bounded};
 use crate::engine::model::{ObjectKind, TargetPath};
 use crate::engine::redact::Hidden;
 use crate::http::{self, Answer, Channel, Exchange, Expect, Idempotency, Settings};
@@ -29,9 +30,10 @@ const MAX_BODY: usize = 64 * 1024 * 1024;
 pub(super) struct Connection {
     channel: Channel,
     routes: Routes,
-    /// Of every request.
-    headers: HeaderMap,
-    token: Token,
+    /// The token in use, and those before it, which were refused.
+    tokens: Mutex<Vec<Token>>,
+    /// Where the token is read anew.
+    token_place: Secret,
     manner: RwLock<Manner>,
     reads: Mutex<Vec<Read>>,
     /// Lists with `count` fail.
@@ -90,7 +92,7 @@ impl Connection {
         stop: CancellationToken,
     ) -> Result<Self, Error> {
         let base = http::check_url(&target.base_url).map_err(|source| Error::BaseUrl { source })?;
-        let authorization = token.header().ok_or(Error::Token)?;
+        token.header().ok_or(Error::Token)?;
         let roots = target
             .ca_certificate
             .as_ref()
@@ -110,20 +112,54 @@ impl Connection {
             direct: http::is_loopback(&base),
         })
         .map_err(|source| Error::Client { source })?;
-        let headers = HeaderMap::from_iter([
-            (AUTHORIZATION, authorization),
-            (ACCEPT, HeaderValue::from_static(wire::ACCEPT)),
-        ]);
         Ok(Self {
             channel: Channel::new(client, target.requests_per_second, stop),
             routes: Routes::new(base),
-            headers,
-            token,
+            tokens: Mutex::new(vec![token]),
+            token_place: target.token.clone(),
             manner: RwLock::new(Manner::new(&target.dialect)),
             reads: Mutex::default(),
             omits_count: AtomicBool::new(false),
             not_found_is_nobody: Default::default(),
         })
+    }
+
+    /// Whether another token took the place of the one that a reader was made with.
+    pub(super) fn is_renewed(&self) -> bool {
+        self.tokens().len() > 1
+    }
+
+    fn tokens(&self) -> MutexGuard<'_, Vec<Token>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn token(&self) -> Token {
+        let tokens = self.tokens();
+        tokens.last().cloned().expect("there is always one in use")
+    }
+
+    /// Reads the token anew after this one was refused. `true`: it is another now.
+    fn renew(&self, refused: &Token) -> bool {
+        let mut tokens = self.tokens();
+        if tokens.last() != Some(refused) {
+            return true;
+        }
+        let read = self.token_place.read_again().map(Token::new);
+        let fresh = read.filter(|token| token.header().is_some() && !tokens.contains(token));
+        let is_fresh = fresh.is_some();
+        if is_fresh {
+            tracing::info!("the target refused its token: another was read from where it is kept");
+        }
+        tokens.extend(fresh);
+        is_fresh
+    }
+
+    /// Of every request.
+    fn headers(token: &Token) -> Result<HeaderMap, Error> {
+        Ok(HeaderMap::from_iter([
+            (AUTHORIZATION, token.header().ok_or(Error::Token)?),
+            (ACCEPT, HeaderValue::from_static(wire::ACCEPT)),
+        ]))
     }
 
     pub(super) fn routes(&self) -> &Routes {
@@ -249,25 +285,45 @@ impl Connection {
 
     /// A header of an answer, whatever its status.
     pub(super) async fn header_of(&self, request: &Request, name: &HeaderName) -> Option<String> {
-        let url = self.routes.url(request);
-        let sent = self.channel.send(request.repeat, Expect::Status, |client| {
-            client
-                .request(request.method.clone(), url.clone())
-                .headers(self.headers.clone())
-        });
+        let token = self.token();
+        let sent = self.send_with(request, Expect::Status, &token);
         let answer = sent.await.ok()?;
         answer.header(name.as_str()).map(str::to_owned)
     }
 
-    /// Sends a request whose success the status tells: any 2xx that is not an HTML page.
+    /// Sends a request whose success the status tells: any 2xx that is not an HTML page. After 401 the
+    /// token is read anew, and a read is sent again with another one; whether a write may be is the caller's
+    /// business, because another token may lead to another organisation.
     pub(super) async fn send(
         &self,
         request: &Request,
         expect: Expect,
         hidden: &Hidden,
     ) -> Result<Answer, Error> {
+        let token = self.token();
+        let mut answer = self.send_with(request, expect, &token).await?;
+        if answer.status == 401 && self.renew(&token) && request.method == Method::GET {
+            let attempts = answer.exchange.attempts;
+            answer = self.send_with(request, expect, &self.token()).await?;
+            answer.exchange.attempts += attempts;
+        }
+        if !answer.is_success() {
+            return Err(self.refused(answer, request.about, hidden));
+        }
+        if is_page(&answer.body) {
+            return Err(self.not_scim(answer, hidden));
+        }
+        Ok(answer)
+    }
+
+    async fn send_with(
+        &self,
+        request: &Request,
+        expect: Expect,
+        token: &Token,
+    ) -> Result<Answer, Error> {
         let url = self.routes.url(request);
-        let mut headers = self.headers.clone();
+        let mut headers = Self::headers(token)?;
         // An empty content type on a GET is refused by some, so it goes with a body only.
         if request.body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(request.media_type));
@@ -281,14 +337,7 @@ impl Connection {
                 None => built,
             }
         });
-        let answer = sent.await?;
-        if !answer.is_success() {
-            return Err(self.refused(answer, request.about, hidden));
-        }
-        if is_page(&answer.body) {
-            return Err(self.not_scim(answer, hidden));
-        }
-        Ok(answer)
+        Ok(sent.await?)
     }
 
     /// Some servers put an error message into a 2xx answer.
@@ -333,7 +382,9 @@ impl Connection {
     }
 
     fn message(&self, answer: &Answer, hidden: &Hidden) -> ServerMessage {
-        ServerMessage::read(&answer.body, self.token.secret(), hidden)
+        let tokens = self.tokens();
+        let secrets: Vec<&str> = tokens.iter().map(Token::secret).collect();
+        ServerMessage::read(&answer.body, &secrets, hidden)
     }
 
     /// Where a link leads, without its query.

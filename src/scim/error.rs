@@ -463,7 +463,7 @@ mod tests {
             },
             message: Box::new(ServerMessage::read(
                 body.as_bytes(),
-                "s3cr3t",
+                &["s3cr3t"],
                 &Hidden::default(),
             )),
             about,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::wire::ErrorBody;
 use crate::engine::redact::Hidden;
-use crate::http::redact_secret;
+use crate::http::redact_secrets;
 
 /// How much of a body that is no SCIM error is quoted, in characters.
 const QUOTED: usize = 200;
@@ -35,7 +35,7 @@ pub(crate) struct ServerMessage {
 
 impl ServerMessage {
     /// Takes out what is hidden before anything is cut off, or else a part of it might stay.
-    pub(super) fn read(body: &[u8], secret: &str, hidden: &Hidden) -> Self {
+    pub(super) fn read(body: &[u8], secrets: &[&str], hidden: &Hidden) -> Self {
         let ErrorBody {
             is_error,
             status,
@@ -56,13 +56,13 @@ impl ServerMessage {
         };
         let is_withheld = text.is_none();
         let text = text.map(|text| match &detail {
-            Some(_) => redact_secret(&text, secret),
-            None if form == Form::Page => beginning(&redact_secret(&without_tags(&text), secret)),
-            None => beginning(&redact_secret(&text, secret)),
+            Some(_) => redact_secrets(&text, secrets),
+            None if form == Form::Page => beginning(&redact_secrets(&without_tags(&text), secrets)),
+            None => beginning(&redact_secrets(&text, secrets)),
         });
         let scim_type = scim_type.and_then(|word| {
             let word = hidden.take_out(&word)?;
-            Some(redact_secret(&word, secret))
+            Some(redact_secrets(&word, secrets))
         });
         Self {
             status: status.filter(|_| is_error),

@@ -105,6 +105,11 @@ impl Reader {
         self.connection.take_reads()
     }
 
+    /// Whether another token is in use than at first, because that was refused.
+    pub(crate) fn is_renewed(&self) -> bool {
+        self.connection.is_renewed()
+    }
+
     /// Requests sent to the target so far, retries and writes included.
     pub(crate) fn requests(&self) -> u64 {
         self.connection.requests()

@@ -44,6 +44,7 @@ mod quirks;
 mod redact;
 mod references;
 mod refusals;
+mod renewed;
 mod reports;
 mod rig;
 mod roles;

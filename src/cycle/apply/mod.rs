@@ -333,7 +333,7 @@ impl Applier<'_> {
             Ok(None) => {}
             Ok(Some(why)) => return Err(why),
             Err(error) => {
-                self.health.abort(error.chain());
+                self.give_up(error);
                 return Err("the target is not usable");
             }
         }

@@ -92,6 +92,10 @@ impl Signer {
         Self::new(key, &certificates, &private_key)
     }
 
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.0.certificate == other.0.certificate
+    }
+
     /// Of a chain, the certificate is the one that the key belongs to.
     fn new(key: &str, certificates: &[Vec<u8>], private_key: &PrivateKey) -> Result<Self, Error> {
         if certificates.is_empty() {

@@ -8,6 +8,7 @@ mod pkcs12;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -30,7 +31,9 @@ pub(super) enum Kind {
     App {
         client_id: String,
         /// In the order in which they are tried; never empty.
-        proofs: Vec<Proof>,
+        proofs: Arc<[Proof]>,
+        /// Where they come from.
+        places: Vec<config::Proof>,
     },
     ManagedIdentity(config::Identity),
     AzureCli,
@@ -80,7 +83,8 @@ impl Credential {
         let kind = match &source.credential {
             config::Credential::App { client_id, proofs } => Kind::App {
                 client_id: client_id.clone(),
-                proofs: load_proofs(proofs, now())?,
+                proofs: load_proofs(proofs, now())?.into(),
+                places: proofs.clone(),
             },
             config::Credential::ManagedIdentity(identity) => {
                 Kind::ManagedIdentity(identity.clone())
@@ -100,23 +104,59 @@ impl Credential {
         Self {
             kind: Kind::App {
                 client_id: client_id.into(),
-                proofs: vec![Proof {
+                proofs: Arc::new([Proof {
                     key: "source.client_secret".to_owned(),
                     means: Means::Secret(ClientSecret(secret.into())),
-                }],
+                }]),
+                places: Vec::new(),
             },
             now: || DateTime::UNIX_EPOCH,
         }
     }
 
-    /// The first characters of the secret in use, by which Entra's lists name it.
-    pub(super) fn hint(&self, proof: usize) -> Option<String> {
-        let Kind::App { proofs, .. } = &self.kind else {
+    /// Reads everything once more, after these were refused. `None`: it is as it was, or cannot be read.
+    pub(super) fn read_again(&self, refused: &[Proof]) -> Option<Arc<[Proof]>> {
+        let Kind::App { places, .. } = &self.kind else {
             return None;
         };
-        match &proofs.get(proof)?.means {
-            Means::Secret(ClientSecret(secret)) => Some(secret.chars().take(3).collect()),
-            Means::Assertion { .. } | Means::FederatedToken(_) => None,
+        if !places.iter().all(is_kept) {
+            return None;
+        }
+        let fresh = load_proofs(places, (self.now)()).ok()?;
+        let is_known = |proof: &Proof| refused.iter().any(|other| other.means.is(&proof.means));
+        let is_another = !fresh.iter().all(is_known);
+        is_another.then(|| fresh.into())
+    }
+}
+
+/// Whether it can be read more than once.
+fn is_kept(proof: &config::Proof) -> bool {
+    match proof {
+        config::Proof::Secret { secret, .. } => secret.is_kept(),
+        config::Proof::Certificate(config::Certificate::Pem {
+            certificate,
+            private_key,
+        }) => certificate.is_kept() && private_key.iter().all(config::Secret::is_kept),
+        config::Proof::Certificate(config::Certificate::Pkcs12 { file, password }) => {
+            file.is_kept() && password.iter().all(config::Secret::is_kept)
+        }
+        config::Proof::FederatedToken(_) => true,
+    }
+}
+
+impl Means {
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Secret(ClientSecret(one)), Self::Secret(ClientSecret(other))) => one == other,
+            (
+                Self::Assertion { signer, algorithm },
+                Self::Assertion {
+                    signer: other,
+                    algorithm: form,
+                },
+            ) => algorithm == form && signer.is(other),
+            (Self::FederatedToken(one), Self::FederatedToken(other)) => one == other,
+            (Self::Secret(_) | Self::Assertion { .. } | Self::FederatedToken(_), _) => false,
         }
     }
 }
@@ -226,6 +266,14 @@ fn federated_token(key: &str, path: &std::path::Path) -> Result<String, Error> {
 pub(super) struct Fields(Vec<(&'static str, String)>);
 
 impl Proof {
+    /// The first characters of a secret, by which Entra's lists name it.
+    pub(super) fn hint(&self) -> Option<String> {
+        match &self.means {
+            Means::Secret(ClientSecret(secret)) => Some(secret.chars().take(3).collect()),
+            Means::Assertion { .. } | Means::FederatedToken(_) => None,
+        }
+    }
+
     /// Made anew for each request: an assertion has an id of its own, and the platform rewrites a file.
     pub(super) fn fields(
         &self,

@@ -78,7 +78,10 @@ fn load(certificate: Certificate) -> Result<Credential, Error> {
 }
 
 fn assertion(credential: &Credential, proof: usize) -> String {
-    let Kind::App { client_id, proofs } = &credential.kind else {
+    let Kind::App {
+        client_id, proofs, ..
+    } = &credential.kind
+    else {
         panic!("not an application")
     };
     let fields = proofs[proof]
