@@ -369,6 +369,7 @@ async fn next(
             | Decision::Postpone(_)
             | Decision::First { .. }
             | Decision::Split { .. }
+            | Decision::Needs { .. }
             | Decision::Withdraw(_)
             | Decision::ExistingMembers { .. } => {}
         }

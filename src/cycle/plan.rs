@@ -469,7 +469,10 @@ impl Driver<'_> {
         let mut rows = Vec::new();
         for decision in self.planner.take() {
             match decision {
-                row @ (Decision::Act(_) | Decision::First { .. } | Decision::Withdraw(_)) => {
+                row @ (Decision::Act(_)
+                | Decision::First { .. }
+                | Decision::Needs { .. }
+                | Decision::Withdraw(_)) => {
                     rows.push(row);
                 }
                 Decision::Split { key, step } => rows.extend(self.split(key, step).await?),

@@ -447,6 +447,9 @@ fn remedies(explanation: &Explanation) -> Vec<String> {
                 Why::FirstCycle(_) => {
                     remedies.push(format!("complete the first cycle: entrain sync {job}"));
                 }
+                Why::NameKept { .. } => {
+                    remedies.push(format!("decide about what is held: entrain status {job}"));
+                }
                 Why::OutOfScope(_)
                 | Why::BlockedNotCreated
                 | Why::NoMatchingValue

@@ -335,6 +335,10 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
             name(&names.label(*other)),
             key(wanted, names)
         ),
+        Why::NameKept { by } => format!(
+            "its name in the target is still that of {}, whose removal waits (entrain status)",
+            clean(&names.label(*by))
+        ),
         Why::MappingFailed(errors) => {
             let errors: Vec<_> = errors
                 .iter()

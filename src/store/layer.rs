@@ -21,6 +21,7 @@ const COPIED: &[&str] = &[
     "pending",
     "link_events",
     "gone",
+    "needs",
     "holds",
     "hold_reasons",
     "lost_members",

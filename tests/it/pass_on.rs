@@ -132,3 +132,42 @@ async fn a_swap_of_names_is_reported_and_keeps_no_other_change() {
     assert_eq!([id_of(&rig, "carl"), id_of(&rig, "anna")], accounts);
     settled(&rig).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_the_name_of_one_whose_delete_is_held_waits_and_says_so() {
+    let rig = start().await;
+    rig.configure("[jobs.safety]\nmax_deletions = 0");
+    let (jane, john) = (rig.joiner("jane"), rig.joiner("john"));
+    rig.sync().await.expect(0);
+    rig.tenant().hard_delete_user(jane);
+    rig.tenant().hard_delete_user(john);
+    rig.joiner("jane");
+    // Hers is free as soon as John is gone.
+    let bert = rig.joiner("bert");
+    rig.sync().await.expect(4);
+    rename(&rig, bert, "john");
+    rig.tenant().set_property(bert, "jobTitle", json!("Head"));
+    rig.joiner("bert");
+    for _ in 0..2 {
+        let cycle = rig.sync().await.expect(4).job();
+        assert_eq!(cycle["skipped"]["name-kept"], 3, "{cycle:#}");
+        assert_eq!(cycle["failed"], 0, "{cycle:#}");
+    }
+    let plan = rig.plan().await.expect(4).job();
+    let skipped = plan["skipped"].as_array().unwrap();
+    let kept = skipped.iter().filter(|one| one["reason"] == "name-kept");
+    let texts: Vec<&str> = kept.map(|one| one["text"].as_str().unwrap()).collect();
+    // Bert is called john by now, too.
+    for name in ["jane", "john"] {
+        let words = format!("still that of {name}@contoso.com");
+        assert!(texts.iter().any(|text| text.contains(&words)), "{texts:?}");
+    }
+    // Nothing else of the renamed has to wait.
+    assert_eq!(rig.user("bert@contoso.com")["title"], "Head");
+    assert_eq!(rig.sandbox.target.user_count(), 3);
+    rig.run(&["approve", "demo"]).await.expect(0);
+    rig.sync().await.expect(0);
+    assert_eq!(rig.sandbox.target.user_count(), 3);
+    assert_eq!(rig.user("john@contoso.com")["title"], "Head");
+    settled(&rig).await;
+}

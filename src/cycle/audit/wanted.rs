@@ -108,6 +108,7 @@ impl Planning {
             | Why::CannotDisable(_)
             | Why::IncompleteRead(_)
             | Why::FirstCycle(_)
+            | Why::NameKept { .. }
             | Why::LookupFailed(_) => return,
         };
         self.claimed.extend(targets);

@@ -24,6 +24,11 @@ pub(crate) enum Decision {
         from: Step,
         rank: u32,
     },
+    /// An object takes a name that another gives up in this plan.
+    Needs {
+        taker: Key,
+        giver: Key,
+    },
     /// An object that wants a name of one that wants its own: its other changes go without it.
     Split {
         key: Key,

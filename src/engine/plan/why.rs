@@ -174,6 +174,10 @@ pub(crate) enum Why {
         key: MatchKey,
         target: TargetId,
     },
+    /// It needs a name that another object keeps in the target: the removal that would free it waits.
+    NameKept {
+        by: Key,
+    },
     MappingFailed(Vec<AttributeError>),
     /// The job's `actions` do not allow it.
     NotAllowed(Verb),
@@ -209,6 +213,7 @@ impl Why {
             | Self::BlockedNotCreated
             | Self::NoMatchingValue
             | Self::IgnoredByMapping
+            | Self::NameKept { .. }
             | Self::NotAllowed(_)
             | Self::Kept(_)
             | Self::NeverDisabled
@@ -221,7 +226,9 @@ impl Why {
     /// The other source object that the reason names.
     pub(crate) fn other(&self) -> Option<Key> {
         match self {
-            Self::Taken { by: other, .. } | Self::DuplicateSource { other, .. } => Some(*other),
+            Self::Taken { by: other, .. }
+            | Self::NameKept { by: other }
+            | Self::DuplicateSource { other, .. } => Some(*other),
             Self::OutOfScope(_)
             | Self::BlockedNotCreated
             | Self::NoMatchingValue
@@ -265,6 +272,7 @@ impl Why {
             Self::FirstCycle(_) => "first-cycle",
             Self::LookupFailed(_) => "lookup-failed",
             Self::OldAddress { .. } => "old-address",
+            Self::NameKept { .. } => "name-kept",
         }
     }
 }

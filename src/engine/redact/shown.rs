@@ -146,7 +146,8 @@ fn hide_in_why(marked: &Marked, why: &mut Why) {
             hide_in_removal(marked, removed);
         }
         // The errors of mappings hold no values, and the words of a look-up came without them.
-        Why::MappingFailed(_)
+        Why::NameKept { .. }
+        | Why::MappingFailed(_)
         | Why::LookupFailed(_)
         | Why::BlockedNotCreated
         | Why::NoMatchingValue

@@ -48,6 +48,9 @@ pub(in crate::report) fn skipped_json(skipped: &Shown<'_, Skipped>, names: Names
             set("targets", json!([target.as_str()]));
             set("by", json!(names.referenced(*by).0));
         }
+        Why::NameKept { by } => {
+            set("by", json!(names.referenced(*by).0));
+        }
         Why::DuplicateSource { key, other } => {
             set("key", key_json(key));
             set("by", json!(names.referenced(*other).0));

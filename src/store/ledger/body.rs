@@ -214,6 +214,7 @@ pub(super) fn number_of_why(why: &Why) -> i64 {
             Why::OldAddress { .. } => 14,
             Why::NeverDisabled => 15,
             Why::NotCreatedHere => 16,
+            Why::NameKept { .. } => 17,
         }
 }
 
@@ -249,6 +250,7 @@ pub(super) fn pack_why(state: &State, why: &Why) -> rusqlite::Result<Vec<u8>> {
             writer.keys(std::slice::from_ref(key))?;
             writer.key(*other);
         }
+        Why::NameKept { by } => writer.key(*by),
         Why::MappingFailed(errors) => {
             writer.count(errors.len());
             for AttributeError { target, message } in errors {
@@ -256,18 +258,15 @@ pub(super) fn pack_why(state: &State, why: &Why) -> rusqlite::Result<Vec<u8>> {
                 writer.text(message);
             }
         }
-        Why::NotAllowed(verb) => writer.packer.number(match verb {
-            Verb::Create => 0,
-            Verb::Update => 1,
-            Verb::Delete => 2,
-        }),
+        Why::NotAllowed(verb) => writer.packer.number(*verb as u64),
         Why::Kept(why) | Why::CannotDisable(why) | Why::IncompleteRead(why) => {
             writer.why_removed(why);
         }
         Why::LookupFailed(words) => writer.text(words),
         Why::FirstCycle(class) => {
-            let number = super::number_of_class(*class);
-            writer.packer.number(number.unsigned_abs());
+            writer
+                .packer
+                .number(super::number_of_class(*class).unsigned_abs());
         }
     }
     Ok(writer.packer.finish())
@@ -293,6 +292,7 @@ pub(super) fn unpack_why(state: &State, number: i64, bytes: &[u8]) -> rusqlite::
             target: TargetId::new(reader.unpacker.text()?),
             by: reader.key()?,
         },
+        17 => Why::NameKept { by: reader.key()? },
         14 => Why::OldAddress {
             key: one_key(&mut reader)?,
             target: TargetId::new(reader.unpacker.text()?),

@@ -13,7 +13,7 @@ use super::super::{Error, Store};
 use super::history::{active, recent, recent_memberships, seen_before};
 use super::{
     APPROVED_CLASS, NewRow, body, class_of, creates, job_of, number, number_of_class, put_row,
-    status,
+    status, waits,
 };
 use crate::engine::guard::{self, Census, LimitUse, Verdict, WhyHeld};
 use crate::engine::job::Limits;
@@ -313,6 +313,8 @@ impl<'b> Bench<'b> {
             let groups = counts.len() as u64;
             self.note(WhyHeld::ShrunkGroups { groups });
         }
+        let waiting = waits::wait_for_names(self.state, self.job, self.cycle)?;
+        self.kept.extend(waiting);
         holds::put_reasons(self.state, self.job, &self.why, self.judging.is_partial)
     }
 

@@ -19,6 +19,7 @@ mod number;
 mod retention;
 mod rows;
 mod values;
+mod waits;
 
 use chrono::{DateTime, Utc};
 use rusqlite::params;
@@ -136,6 +137,13 @@ impl Store {
                              WHERE cycle = ?1 AND state = 0 AND step = ?2 AND rank = 0
                                    AND source = ?3",
                             params![cycle, number_of_step(Step::Disables), key],
+                        )?;
+                    }
+                    Decision::Needs { taker, giver } => {
+                        state.run(
+                            "INSERT OR IGNORE INTO needs (job, cycle, giver, taker)
+                             VALUES (?1, ?2, ?3, ?4)",
+                            params![job, cycle, giver, taker],
                         )?;
                     }
                     Decision::Split { .. }

@@ -355,7 +355,7 @@ pub(in crate::store) fn unsettled(
 
 /// The word for a reason to skip, by its number, and whether it counts as a failure.
 pub(super) fn reason(number: i64) -> (&'static str, bool) {
-    let words: [(&'static str, bool); 17] = [
+    let words: [(&'static str, bool); 18] = [
         ("out-of-scope", false),
         ("blocked", false),
         ("no-matching-value", false),
@@ -373,6 +373,7 @@ pub(super) fn reason(number: i64) -> (&'static str, bool) {
         ("old-address", true),
         ("never-disable", false),
         ("not-created-here", false),
+        ("name-kept", false),
     ];
     usize::try_from(number - number::SKIPPED)
         .ok()
@@ -423,6 +424,7 @@ mod tests {
                 key: key(),
                 target: TargetId::new("1"),
             },
+            Why::NameKept { by: Key::default() },
         ];
         for why in whys {
             let expected = (why.word(), why.is_failure());

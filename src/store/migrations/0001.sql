@@ -398,6 +398,15 @@ CREATE INDEX actions_removed ON actions (job, at, source, class, weight, state)
 -- Objects that are skipped, which are few among the rows of a cycle.
 CREATE INDEX actions_skipped ON actions (cycle, id, operation) WHERE state = 20;
 
+-- Objects of a plan that take a name which another gives up in it.
+CREATE TABLE needs (
+    job    INTEGER NOT NULL,
+    cycle  INTEGER NOT NULL,
+    giver  INTEGER NOT NULL,
+    taker  INTEGER NOT NULL,
+    PRIMARY KEY (job, cycle, giver, taker)
+) WITHOUT ROWID;
+
 CREATE TABLE requests (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     cycle       INTEGER NOT NULL REFERENCES cycles (number) ON DELETE CASCADE,

@@ -28,6 +28,7 @@ INSERT INTO sent_references VALUES (1, 1, 2, 2, 't2');
 INSERT INTO sent_members VALUES (1, 3, 1, 0);
 INSERT INTO link_events VALUES (1, 1);
 INSERT INTO old_accounts VALUES (1, 2, 't9', 'userName', 'old@example.com');
+INSERT INTO needs VALUES (1, 1, 1, 2);
 INSERT INTO gone VALUES (1, 2, 1);
 INSERT INTO escrow VALUES (1, 1, 2, 'u2', 1, '2025-03-01T06:00:01.000Z', '2025-03-01T06:00:01.000Z', 1, 'update', 'refused', 400, 'the target says no');
 INSERT INTO withheld VALUES (1, 1, 1, 1, 'userName is left out: the target says no');

@@ -140,7 +140,16 @@ impl Planner<'_> {
                 waits.entry(taker).or_default().insert(giver.key);
             }
         }
+        let needs: Vec<(Key, Key)> = waits
+            .iter()
+            .flat_map(|(taker, givers)| givers.iter().map(|giver| (*taker, *giver)))
+            .collect();
         let Ordered { ranks, circular } = in_order(waits);
+        for (taker, giver) in needs {
+            if !circular.contains(&giver) {
+                self.decisions.push(Decision::Needs { taker, giver });
+            }
+        }
         for (key, from) in steps {
             if circular.contains(&key) {
                 self.decisions.push(Decision::Split { key, step: from });

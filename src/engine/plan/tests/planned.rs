@@ -39,6 +39,7 @@ impl Plan {
                     (*step, draft.action.subject.key) != (Step::Disables, key)
                 }),
                 Decision::Split { .. }
+                | Decision::Needs { .. }
                 | Decision::Skip(_)
                 | Decision::Scope { .. }
                 | Decision::Postpone(_)
