@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 
+use super::gone;
 use super::index::Index;
 use super::lookup;
 use super::plan::Outline;
@@ -47,6 +48,8 @@ struct Candidate {
     kind: ObjectKind,
     id: SourceId,
     link: Link,
+    /// What writes give it that may still be under way: it may show this as well.
+    new_keys: Vec<MatchKey>,
 }
 
 /// Links and what comparing them gave.
@@ -279,18 +282,23 @@ impl Results {
         let loaded = context
             .state(move |store| {
                 let named = store.named(&keys)?;
-                Ok((store.links(&job, &keys)?, named))
+                let under_way = store.under_way(&job, &keys)?;
+                Ok((store.links(&job, &keys)?, named, under_way))
             })
             .await?;
-        let (mut links, named) = loaded;
+        let (mut links, named, under_way) = loaded;
         let candidates = named.into_iter().filter_map(|(key, named)| {
             let Named { kind, id, label: _ } = named;
             let link = links.remove(&key)?;
+            let operations = under_way.get(&key).map(|unknown| &unknown.operations);
+            let operations = operations.into_iter().flatten();
+            let new_keys = operations.flat_map(|one| gone::new_keys(context, kind, one));
             Some(Candidate {
                 key,
                 kind,
                 id,
                 link,
+                new_keys: new_keys.collect(),
             })
         });
         let candidates: Vec<Candidate> = candidates.collect();
@@ -337,9 +345,16 @@ async fn compare(
     context: &Context<'_>,
     candidate: &Candidate,
 ) -> Result<Result<TargetObject, Compared>, scim::Error> {
-    let Candidate { kind, id, link, .. } = candidate;
+    let Candidate {
+        kind,
+        id,
+        link,
+        new_keys,
+        ..
+    } = candidate;
     let mappings = &context.job.rules.rules(*kind).mappings;
-    let keys = same_target::keys(mappings, id, &link.sent);
+    let mut keys = same_target::keys(mappings, id, &link.sent);
+    keys.extend(new_keys.iter().cloned());
     let paths: Vec<TargetPath> = mappings
         .iter()
         .map(|mapping| mapping.target.clone())

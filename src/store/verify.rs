@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::params;
 
-use super::ledger::unsettled;
+use super::ledger::{Unknown, unsettled};
 use super::links::key_of;
 use super::sets;
 use super::state::{State, first_link};
@@ -77,6 +77,17 @@ impl Store {
         })
     }
 
+    /// Writes to these objects that may still be under way.
+    pub(crate) fn under_way(
+        &self,
+        job: &JobName,
+        keys: &[Key],
+    ) -> Result<BTreeMap<Key, Unknown>, Error> {
+        self.read(LOOK_UP, |state| {
+            unsettled(state, state.job_or_none(job)?, keys)
+        })
+    }
+
     /// The links of a job are formerly ours from now on: everything is evaluated, and what does not verify
     /// is matched anew.
     pub(crate) fn reset_links(&self, job: &JobName) -> Result<(), Error> {
@@ -116,10 +127,9 @@ impl Draw {
                 })
                 .collect();
             let links = sets::links(state, job, &keys)?;
-            let unsettled = unsettled(state, job, &keys)?;
             let is_fit = |key: &Key| {
                 let link = links.get(key).filter(|link| !link.unconfirmed);
-                link.is_some_and(is_active) && !unsettled.contains_key(key)
+                link.is_some_and(is_active)
             };
             chosen.extend(keys.into_iter().filter(is_fit));
         }

@@ -348,6 +348,10 @@ async fn an_account_that_we_disabled_and_that_the_target_hides_is_not_gone() {
 async fn many_objects_that_are_gone_at_once_are_made_anew_only_once_approved() {
     let rig = start("").await;
     let people: Vec<Uuid> = (0..9).map(|one| rig.joiner(&format!("p{one}"))).collect();
+    // Were it more than half of all, it would be another target.
+    for number in 0..20 {
+        rig.joiner(&format!("q{number}"));
+    }
     rig.sync().await.expect(0);
     for number in 0..9 {
         let path = path_of(&rig, &format!("p{number}"));
@@ -362,7 +366,7 @@ async fn many_objects_that_are_gone_at_once_are_made_anew_only_once_approved() {
     for _ in 0..2 {
         let summary = rig.sync().await.expect(4).job();
         assert_eq!(summary["held"]["objects"], 9, "{summary:#}");
-        assert_eq!(rig.sandbox.target.user_count(), 1);
+        assert_eq!(rig.sandbox.target.user_count(), 21);
     }
     // Asking for one alone decides nothing.
     let alone = ["sync", "--user", "p0@contoso.com"];
@@ -370,5 +374,5 @@ async fn many_objects_that_are_gone_at_once_are_made_anew_only_once_approved() {
     assert_eq!(rig.sandbox.target.traffic().count_of("POST"), 0);
     rig.run(&["approve", "demo"]).await.expect(0);
     rig.sync().await.expect(0);
-    assert_eq!(rig.sandbox.target.user_count(), 10);
+    assert_eq!(rig.sandbox.target.user_count(), 30);
 }
