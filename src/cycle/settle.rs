@@ -10,7 +10,7 @@ use futures::StreamExt;
 use super::gone::{self, Missing, Whereabouts};
 use super::lookup::Finder;
 use super::{Context, Error, shown};
-use crate::engine::model::{Held, Key, Link, MatchKey, ObjectKind, TargetObject};
+use crate::engine::model::{Held, Key, Link, MatchKey, ObjectKind, Origin, TargetObject};
 use crate::engine::plan::{Change, Found, Operation, Why};
 use crate::scim;
 use crate::store::{Loaded, Unknown};
@@ -177,7 +177,7 @@ impl<'a> Settler<'a> {
                     linked_by: None,
                     ..
                 } => {
-                    self.link(kind, key, object).await?;
+                    self.link(kind, key, unknown, object).await?;
                     Settled::Ready
                 }
                 Found::Several { key, targets } => Settled::Skip(Why::Ambiguous { key, targets }),
@@ -199,7 +199,13 @@ impl<'a> Settler<'a> {
         Ok(settled)
     }
 
-    async fn link(&self, kind: ObjectKind, key: Key, object: TargetObject) -> Result<(), Error> {
+    async fn link(
+        &self,
+        kind: ObjectKind,
+        key: Key,
+        unknown: &Unknown,
+        object: TargetObject,
+    ) -> Result<(), Error> {
         let job = self.context.job.rules.name.clone();
         let members = match object.members {
             Some(members) => self.context.known(&members).await?,
@@ -207,8 +213,16 @@ impl<'a> Settler<'a> {
         };
         let current = shown::as_sent(self.context, kind, object.attributes).await?;
         let target = object.id;
+        let mut operations = unknown.operations.iter();
+        let origin = if operations.any(|one| carries_our_id(one, &current)) {
+            Origin::Created
+        } else {
+            Origin::Unproven
+        };
         self.context
-            .state(move |store| store.link_created(&job, key, &target, &current, &members))
+            .state(move |store| {
+                store.link_created(&job, key, &target, (&current, &members), origin)
+            })
             .await
     }
 }
@@ -236,6 +250,17 @@ fn sent(unknown: &Unknown) -> Vec<MatchKey> {
         }
     }
     keys
+}
+
+/// Whether what was found is what a create made, as the externalId says that was sent with it.
+pub(super) fn carries_our_id(operation: &Operation, current: &Held) -> bool {
+    let Operation::Create { attributes, .. } = operation else {
+        return false;
+    };
+    let mut ids = attributes
+        .iter()
+        .filter(|(path, _)| path.to_string() == "externalId");
+    ids.any(|(path, id)| current.values.get(path) == Some(id))
 }
 
 /// Whether what was read shows that a write was carried out.

@@ -119,6 +119,8 @@ pub(crate) enum WhyHeld {
     ApplicationChanged,
     /// So many objects were gone from the target at once that they may not be, and would be created again.
     GoneAtOnce { objects: u64 },
+    /// Accounts that somebody else may have made are deleted only after a person confirmed it.
+    Unproven { objects: u64 },
 }
 
 /// A scope of fewer objects than this is a trial; emptying it does not look like an empty answer.

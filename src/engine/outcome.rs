@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::model::{Held, TargetId, TargetPath};
+use super::model::{Held, Origin, TargetId, TargetPath};
 use super::plan::Action;
 
 /// One action that was carried out, or was tried.
@@ -28,6 +28,7 @@ pub(crate) enum Status {
     Met {
         target: TargetId,
         current: Held,
+        origin: Origin,
     },
     /// The object is gone from the target (404, confirmed): the link is dropped, and the object is
     /// matched again in the next cycle.

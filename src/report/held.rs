@@ -12,33 +12,7 @@ pub(crate) fn why_held(why: WhyHeld) -> String {
             recent,
             limit,
         } => {
-            let (one, many, key) = match counted {
-                Counted::BlockedOrDeleted => (
-                    "disable or delete of a blocked or deleted user is",
-                    "disables and deletes of blocked or deleted users are",
-                    "max_deletions",
-                ),
-                Counted::OtherUsers => (
-                    "disable or delete of another user is",
-                    "disables and deletes of other users are",
-                    "max_deletions",
-                ),
-                Counted::Users => (
-                    "disable or delete of a user is",
-                    "disables and deletes of users are",
-                    "max_deletions",
-                ),
-                Counted::Groups => (
-                    "delete of a group is",
-                    "deletes of groups are",
-                    "max_deletions",
-                ),
-                Counted::Memberships => (
-                    "removal of a member is",
-                    "removals of members are",
-                    "max_membership_removals",
-                ),
-            };
+            let (one, many, key) = removals_of(counted);
             format!(
                 "{} {} planned{}, and the job's limit is {} in 24 hours (safety.{key})",
                 number(planned),
@@ -103,6 +77,13 @@ pub(crate) fn why_held(why: WhyHeld) -> String {
             if objects == 1 { "was" } else { "were" },
             if objects == 1 { "is" } else { "are" }
         ),
+        WhyHeld::Unproven { objects } => format!(
+            "{} {} found after a create without an answer, and without the externalId that was sent: others \
+             may have made {}, so that the delete needs approval",
+            things(objects, "account"),
+            if objects == 1 { "was" } else { "were" },
+            if objects == 1 { "it" } else { "them" }
+        ),
         WhyHeld::Undecided => {
             "they were held after a sudden shrink and still wait for a decision".to_owned()
         }
@@ -111,13 +92,49 @@ pub(crate) fn why_held(why: WhyHeld) -> String {
 
 /// How many are held: removals, or creates among them.
 pub(super) fn held_count(count: u64, why: &[WhyHeld]) -> String {
-    let creates = |why: &WhyHeld| matches!(why, WhyHeld::TooManyCreations { .. });
+    let creates = |why: &WhyHeld| {
+        matches!(
+            why,
+            WhyHeld::TooManyCreations { .. } | WhyHeld::GoneAtOnce { .. }
+        )
+    };
     let what = if why.iter().any(creates) {
         "action"
     } else {
         "removal"
     };
     things(count, what)
+}
+
+/// Removals that a limit counts, one and many, and the key of the limit.
+fn removals_of(counted: Counted) -> (&'static str, &'static str, &'static str) {
+    match counted {
+        Counted::BlockedOrDeleted => (
+            "disable or delete of a blocked or deleted user is",
+            "disables and deletes of blocked or deleted users are",
+            "max_deletions",
+        ),
+        Counted::OtherUsers => (
+            "disable or delete of another user is",
+            "disables and deletes of other users are",
+            "max_deletions",
+        ),
+        Counted::Users => (
+            "disable or delete of a user is",
+            "disables and deletes of users are",
+            "max_deletions",
+        ),
+        Counted::Groups => (
+            "delete of a group is",
+            "deletes of groups are",
+            "max_deletions",
+        ),
+        Counted::Memberships => (
+            "removal of a member is",
+            "removals of members are",
+            "max_membership_removals",
+        ),
+    }
 }
 
 /// What went before, within the time that the limit counts.

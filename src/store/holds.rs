@@ -342,6 +342,7 @@ const FEW_ACTIVE: &str = "too-few-active";
 const FEW_MEMBERS: &str = "too-few-members";
 const CREATIONS: &str = "too-many-creations";
 const GONE: &str = "gone-at-once";
+const UNPROVEN: &str = "unproven";
 
 fn numbers(why: WhyHeld) -> (&'static str, &'static str, u64, u64, u64) {
     match why {
@@ -372,6 +373,7 @@ fn numbers(why: WhyHeld) -> (&'static str, &'static str, u64, u64, u64) {
         } => (CREATIONS, "", planned, recent, limit),
         WhyHeld::ApplicationChanged => (APPLICATION, "", 0, 0, 0),
         WhyHeld::GoneAtOnce { objects } => (GONE, "", objects, 0, 0),
+        WhyHeld::Unproven { objects } => (UNPROVEN, "", objects, 0, 0),
     }
 }
 
@@ -426,6 +428,7 @@ fn why(row: &Row<'_>) -> rusqlite::Result<WhyHeld> {
             limit: third,
         }),
         GONE => Ok(WhyHeld::GoneAtOnce { objects: first }),
+        UNPROVEN => Ok(WhyHeld::Unproven { objects: first }),
         _ => Err(unreadable("reason of a hold").into()),
     }
 }

@@ -13,7 +13,7 @@ use super::state::{State, first_link};
 use super::wire::Sent;
 use super::{Error, Store};
 use crate::engine::model::{
-    Held, HeldReference, JobName, Key, ObjectKind, SourceId, TargetId, TargetPath, Value,
+    Held, HeldReference, JobName, Key, ObjectKind, Origin, SourceId, TargetId, TargetPath, Value,
 };
 use crate::engine::plan::Count;
 
@@ -135,8 +135,8 @@ impl Store {
         job: &JobName,
         key: Key,
         target: &TargetId,
-        current: &Held,
-        members: &[Key],
+        (current, members): (&Held, &[Key]),
+        origin: Origin,
     ) -> Result<(), Error> {
         self.write("link an object", |state| {
             let Some(job) = state.job(job)? else {
@@ -145,7 +145,7 @@ impl Store {
             let kind = kind_of(state, key)?;
             let mut marks = Marks::of(state, job);
             put_link(state, &mut marks, job, (kind, key), target, current)?;
-            note_created(state, job, key)?;
+            note_origin(state, job, key, origin)?;
             put_members(state, job, key, members.iter().copied())?;
             Self::settle_rows(state, job, key)
         })
@@ -390,22 +390,38 @@ pub(super) fn put_link(
     put_held(state, job, key, held)
 }
 
-/// Notes that the linked object was created here.
-pub(super) fn note_created(state: &State, job: i64, key: Key) -> rusqlite::Result<()> {
+pub(super) fn note_origin(
+    state: &State,
+    job: i64,
+    key: Key,
+    origin: Origin,
+) -> rusqlite::Result<()> {
+    let number = match origin {
+        Origin::Found => 0,
+        Origin::Created => 1,
+        Origin::Unproven => 2,
+    };
     state.run(
-        "UPDATE links SET created = 1 WHERE link = ?1",
-        params![link_of(job, key)],
+        "UPDATE links SET origin = ?2 WHERE link = ?1",
+        params![link_of(job, key), number],
     )?;
     Ok(())
 }
 
-/// Whether the linked object was created here.
-pub(super) fn was_created(state: &State, job: i64, key: Key) -> rusqlite::Result<bool> {
-    let created = state
-        .prepare_cached("SELECT created FROM links WHERE link = ?1")?
+pub(super) fn origin(number: i64) -> Origin {
+    match number {
+        1 => Origin::Created,
+        2 => Origin::Unproven,
+        _ => Origin::Found,
+    }
+}
+
+pub(super) fn origin_of(state: &State, job: i64, key: Key) -> rusqlite::Result<Origin> {
+    let number = state
+        .prepare_cached("SELECT origin FROM links WHERE link = ?1")?
         .query_row(params![link_of(job, key)], |row| row.get(0))
         .optional()?;
-    Ok(created.unwrap_or(false))
+    Ok(number.map_or(Origin::Found, origin))
 }
 
 fn put_scope(state: &State, job: i64, key: Key, in_scope: bool) -> rusqlite::Result<()> {

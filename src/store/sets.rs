@@ -289,7 +289,7 @@ pub(super) fn links(
 ) -> rusqlite::Result<BTreeMap<Key, Link>> {
     let mut links: BTreeMap<Key, Link> = state
         .prepare_cached(
-            "SELECT l.link, l.target, l.sent, l.in_scope, l.unread
+            "SELECT l.link, l.target, l.sent, l.in_scope, l.unread, l.origin
              FROM rarray(?1) k CROSS JOIN links l ON l.link = ?2 + k.value",
         )?
         .query_map(params![array(keys), first_link(job)], |row| {
@@ -299,6 +299,7 @@ pub(super) fn links(
                 references: References::new(),
                 in_scope: row.get(3)?,
                 unconfirmed: row.get(4)?,
+                origin: super::links::origin(row.get(5)?),
             };
             Ok((key_of(row.get(0)?), link))
         })?

@@ -64,7 +64,7 @@ impl Store {
         self.read(LOOK_UP, |state| {
             let job = state.job_or_none(job)?;
             let links: Vec<i64> = state.column(
-                "SELECT link FROM links WHERE link > ?1 AND link < ?2 AND NOT created",
+                "SELECT link FROM links WHERE link > ?1 AND link < ?2 AND origin = 0",
                 params![first_link(job), first_link(job + 1)],
             )?;
             Ok(links.into_iter().map(key_of).collect())

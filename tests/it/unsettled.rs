@@ -376,3 +376,61 @@ async fn many_objects_that_are_gone_at_once_are_made_anew_only_once_approved() {
     rig.sync().await.expect(0);
     assert_eq!(rig.sandbox.target.user_count(), 30);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_somebody_else_may_have_made_is_disabled_and_deleted_only_once_approved() {
+    for is_ours in [false, true] {
+        let rig = start(DELETE).await;
+        let jane = nobody_knows_jane(&rig).await;
+        if !is_ours {
+            let path = path_of(&rig, "jane");
+            let id = path.strip_prefix("/Users/").unwrap();
+            let nobodys = json!({"externalId": null});
+            assert!(rig.sandbox.target.change_user(id, &nobodys));
+        }
+        rig.tenant().unassign(jane);
+        if is_ours {
+            rig.sync().await.expect(0);
+            assert_eq!(rig.sandbox.target.user_count(), 1);
+            continue;
+        }
+        for _ in 0..2 {
+            let held = rig.sync().await.expect(4).job();
+            assert_eq!(held["held"]["reason"], "unproven", "{held:#}");
+            assert_eq!(held["held"]["objects"], 1, "{held:#}");
+            assert!(!is_active(&rig, "jane"));
+        }
+        rig.run(&["approve", "demo"]).await.expect(0);
+        rig.sync().await.expect(0);
+        assert_eq!(rig.sandbox.target.user_count(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_found_at_once_after_a_lost_answer_may_be_somebody_elses() {
+    let rig = start(DELETE).await;
+    let jane = rig.joiner("jane");
+    inject(&rig, Fault::new("/Users", Trouble::Refused).method("POST"));
+    // Somebody else makes the account between the look-up and the create.
+    let wait = Trouble::Delay(Duration::from_millis(500));
+    inject(&rig, Fault::new("/Users?", wait).method("GET").after(1));
+    let child = rig.command(&["sync"]).spawn().unwrap();
+    while !requests(&rig, "/Users")
+        .iter()
+        .any(|one| one.starts_with("POST"))
+    {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let theirs = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": "jane@contoso.com",
+        "active": true,
+    });
+    rig.sandbox.target.create_user(&theirs).unwrap();
+    Rig::finish(child).await;
+    rig.sync().await.expect(0);
+    rig.tenant().unassign(jane);
+    let held = rig.sync().await.expect(4).job();
+    assert_eq!(held["held"]["reason"], "unproven", "{held:#}");
+    assert!(!is_active(&rig, "jane"));
+}

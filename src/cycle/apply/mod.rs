@@ -24,11 +24,12 @@ use super::repeat::{Attempt, Next};
 use super::rows::cannot_be_sent;
 use super::search::Searches;
 use super::send::Sender;
+use super::settle::carries_our_id;
 use super::shown;
 use super::tally::Tally;
 use super::{Context, Error};
 use crate::engine::guard::Verdict;
-use crate::engine::model::{Held, Key, MatchKey, ObjectKind, TargetId, TargetPath};
+use crate::engine::model::{Held, Key, MatchKey, ObjectKind, Origin, TargetId, TargetPath};
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
 use crate::engine::plan::{Action, Found, Operation, Step};
 use crate::engine::redact::{Hidden, Redactions};
@@ -444,7 +445,20 @@ impl Applier<'_> {
             && let Some((target, current)) = self.look_again(&action, keys, error).await
         {
             self.remember(&action, &target);
-            return started.end(action, Status::Met { target, current });
+            let origin = match (
+                error.unconfirmed(),
+                carries_our_id(&action.operation, &current),
+            ) {
+                (false, _) => Origin::Found,
+                (true, true) => Origin::Created,
+                (true, false) => Origin::Unproven,
+            };
+            let met = Status::Met {
+                target,
+                current,
+                origin,
+            };
+            return started.end(action, met);
         }
         if error.class() == Class::Quota && self.health.no_room(action.subject.kind, tried.step) {
             *follow = vec![action.clone()];

@@ -22,7 +22,7 @@ pub(crate) use custom_security::{CustomSecurityAttribute, CustomSecurityValues};
 pub(crate) use id::{JobName, Key, ObjectKind, SourceId, TargetId};
 pub(crate) use nearest::{near, nearest};
 pub(crate) use object::{
-    Assignment, DEFAULT_ACCESS_ROLE, Grant, Held, HeldReference, Link, MatchKey, Presence,
+    Assignment, DEFAULT_ACCESS_ROLE, Grant, Held, HeldReference, Link, MatchKey, Origin, Presence,
     References, SourceObject, TargetObject, Via,
 };
 pub(crate) use path::{Selector, TargetPath};

@@ -88,6 +88,19 @@ pub(crate) struct Link {
     /// A write was begun whose end was never recorded (a crash, a lost answer): what the target
     /// holds must be read before it is compared.
     pub(crate) unconfirmed: bool,
+    pub(crate) origin: Origin,
+}
+
+/// How a linked object came into the target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It was there before.
+    #[default]
+    Found,
+    Created,
+    /// It was found after a create whose end was not known, without our externalId: somebody else may have
+    /// made it, and it is deleted only once that is approved.
+    Unproven,
 }
 
 /// References of a target object, such as its manager.

@@ -105,6 +105,9 @@ fn reason_json(why: WhyHeld) -> Map<String, Json> {
             ("reason", json!("gone-at-once")),
             ("objects", json!(objects)),
         ],
+        WhyHeld::Unproven { objects } => {
+            vec![("reason", json!("unproven")), ("objects", json!(objects))]
+        }
         WhyHeld::ApplicationChanged => vec![("reason", json!("application-changed"))],
     };
     let fields = fields.into_iter().chain([("text", text)]);

@@ -7,8 +7,8 @@ use rusqlite::params;
 use super::super::escrow;
 use super::super::holds;
 use super::super::links::{
-    forget_link, forget_membership, id_of, linked_by, mark_references, merge_sent, note_created,
-    note_gone, put_active, put_link, put_members, put_reference, remove_members, was_created,
+    forget_link, forget_membership, id_of, linked_by, mark_references, merge_sent, note_gone,
+    note_origin, origin_of, put_active, put_link, put_members, put_reference, remove_members,
 };
 use super::super::marks::Marks;
 use super::super::state::State;
@@ -16,7 +16,7 @@ use super::super::withheld;
 use super::super::{Error, Store};
 use super::rows::{Place, Queued, Row, RowId, take};
 use super::{NewRow, body, job_of, number, number_of_step, put_row, status};
-use crate::engine::model::{Held, Key, References, TargetId, TargetPath};
+use crate::engine::model::{Held, Key, Origin, References, TargetId, TargetPath};
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
 use crate::engine::plan::{Action, Change, Operation, Referenced, Step, Subject, attributes};
 use crate::engine::redact::Redactions;
@@ -101,11 +101,16 @@ impl Batch<'_> {
                 escrow::heal(state, job, self.cycle, (kind, key), outcome.action.as_str())?;
                 self.end(row, outcome, status::DONE, Some(target))
             }
-            Status::Met { target, current } => {
+            Status::Met {
+                target,
+                current,
+                origin,
+            } => {
                 if let Some(failure) = self.taken(outcome, target)? {
                     return self.failed(row, outcome, &failure);
                 }
                 put_link(state, &mut self.marks, job, (kind, key), target, current)?;
+                note_origin(state, job, key, *origin)?;
                 self.settle_creates(key)?;
                 self.marks.object(kind, key)?;
                 self.end(row, outcome, status::EXISTS, Some(target))
@@ -162,7 +167,7 @@ impl Batch<'_> {
                     references: References::new(),
                 };
                 put_link(state, &mut self.marks, job, (kind, key), target, &held)?;
-                note_created(state, job, key)?;
+                note_origin(state, job, key, Origin::Created)?;
                 for (path, Referenced { key: to, target }) in references {
                     if let Some(target) = target {
                         put_reference(state, job, key, path, Some((Some(*to), target)))?;
@@ -178,9 +183,9 @@ impl Batch<'_> {
                 ..
             } => {
                 // One account is one user's.
-                let mut is_created = false;
+                let mut origin = None;
                 if let Some(from) = from {
-                    is_created = was_created(state, job, *from)?;
+                    origin = Some(origin_of(state, job, *from)?);
                     forget_link(state, job, kind, *from)?;
                     forget_membership(state, &mut self.marks, job, *from)?;
                     mark_references(state, &mut self.marks, job, *from)?;
@@ -194,8 +199,8 @@ impl Batch<'_> {
                     };
                 }
                 put_link(state, &mut self.marks, job, (kind, key), target, &sent)?;
-                if is_created {
-                    note_created(state, job, key)?;
+                if let Some(origin) = origin {
+                    note_origin(state, job, key, origin)?;
                 }
                 self.settle_creates(key)
             }

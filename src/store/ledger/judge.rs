@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::params;
 
 use super::super::holds::{self, Decision, Hold, Item};
+use super::super::links::key_of;
 use super::super::state::State;
 use super::super::{Error, Store};
 use super::history::{active, recent, recent_memberships, seen_before};
@@ -129,6 +130,9 @@ struct Bench<'b> {
     /// Objects that were gone from the target together with so many others that creating them again needs
     /// a decision.
     gone: BTreeSet<Key>,
+    /// Objects that somebody else may have made, and how many of them are held.
+    unproven: BTreeSet<Key>,
+    unproven_held: u64,
     why: Vec<WhyHeld>,
     kept: BTreeSet<Key>,
 }
@@ -165,6 +169,8 @@ impl<'b> Bench<'b> {
                 Vec::new()
             },
             gone,
+            unproven: unproven(state, job)?,
+            unproven_held: 0,
             why: Vec::new(),
             kept: BTreeSet::new(),
         })
@@ -313,6 +319,10 @@ impl<'b> Bench<'b> {
             let groups = counts.len() as u64;
             self.note(WhyHeld::ShrunkGroups { groups });
         }
+        if self.unproven_held > 0 {
+            let objects = self.unproven_held;
+            self.note(WhyHeld::Unproven { objects });
+        }
         let waiting = waits::wait_for_names(self.state, self.job, self.cycle)?;
         self.kept.extend(waiting);
         holds::put_reasons(self.state, self.job, &self.why, self.judging.is_partial)
@@ -382,6 +392,12 @@ impl<'b> Bench<'b> {
                 return Ok(Fate::Rejected);
             }
             Some(Decision::None | Decision::Gone) | None => {}
+        }
+        let is_disable = removal.operation == number::DISABLE;
+        if !is_disable && self.unproven.contains(&removal.key) {
+            self.unproven_held += 1;
+            self.hold(item, Some(removal.class), cause, true)?;
+            return Ok(Fate::Held);
         }
         if self.tried.contains(&removal.key) {
             return Ok(Fate::Sent);
@@ -556,6 +572,14 @@ impl<'b> Bench<'b> {
             .run("DELETE FROM actions WHERE id = ?1", params![row])?;
         Ok(())
     }
+}
+
+fn unproven(state: &State, job: i64) -> rusqlite::Result<BTreeSet<Key>> {
+    let links: Vec<i64> = state.column(
+        "SELECT link FROM links WHERE job = ?1 AND origin = 2",
+        params![job],
+    )?;
+    Ok(links.into_iter().map(key_of).collect())
 }
 
 fn since(judging: &Judging<'_>) -> i64 {

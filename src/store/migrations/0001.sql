@@ -202,11 +202,13 @@ CREATE TABLE links (
     unread    INTEGER NOT NULL DEFAULT 0,   -- 1: the target must be read before it is compared;
                                             -- 2: formerly ours, to be verified first
     active    INTEGER NOT NULL DEFAULT 1,   -- as last sent: the user can use the application
-    created   INTEGER NOT NULL DEFAULT 0,   -- the target object was created here, and not found there
+    origin    INTEGER NOT NULL DEFAULT 0,   -- 0: the target object was found there; 1: created here; 2: found
+                                            -- after a create whose end was not known, without our externalId
     sent      BLOB NOT NULL                 -- all but the references
 );
 CREATE UNIQUE INDEX links_by_target ON links (target, job, kind);
 CREATE INDEX links_former ON links (job) WHERE unread = 2;
+CREATE INDEX links_unproven ON links (job) WHERE origin = 2;
 
 CREATE TABLE sent_references (
     job        INTEGER NOT NULL,

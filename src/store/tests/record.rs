@@ -1,6 +1,7 @@
 //! Links, marks and escrow: what each outcome of a row leaves behind.
 
 use super::*;
+use crate::engine::model::Origin;
 use crate::engine::record::{LogStatus, LoggedChange};
 use crate::store::LogFilter;
 use crate::store::{Application, TargetSettings};
@@ -20,6 +21,7 @@ fn a_create_leaves_a_link_and_no_intent() {
         references: BTreeMap::from([(path(MANAGER), held("resolved", "u2"))]),
         in_scope: true,
         unconfirmed: false,
+        origin: Origin::Created,
     };
     assert_eq!(world.linked(User, "u1"), Some(link));
     let holders = |target| {
@@ -316,6 +318,7 @@ fn an_object_that_exists_already_is_linked_and_evaluated_again() {
     let met = Status::Met {
         target: TargetId::new("t1"),
         current: current.clone(),
+        origin: Origin::Found,
     };
     world.record(&[outcome(action, met)]);
     world.finish(cutoff);

@@ -3,7 +3,7 @@
 use super::{Candidate, Fate, Planner};
 use crate::engine::job::WhenOutOfScope;
 use crate::engine::mapping::{self, Mapped};
-use crate::engine::model::{Link, ObjectKind, SourceObject};
+use crate::engine::model::{Link, ObjectKind, Origin, SourceObject};
 use crate::engine::plan::difference::changes;
 use crate::engine::plan::proof::{Proof, is_blocked};
 use crate::engine::plan::{Decision, Operation, Verb, Why, WhyRemoved};
@@ -66,6 +66,9 @@ impl Planner<'_> {
                 self.disable_for_now(object, link, why.clone());
             }
             return self.draft(object, link, Operation::Delete { why, proof });
+        }
+        if link.origin == Origin::Unproven {
+            self.disable_for_now(object, link, why.clone());
         }
         self.fates.note(object.key, Fate::Deleting);
         self.note_deleted_names(object.kind, object.key, &link.target, &link.sent);

@@ -15,8 +15,8 @@ use crate::engine::job::{
 use crate::engine::mapping::{Apply, Environment, Mapping, Mappings, OnEmpty, Source};
 use crate::engine::model::{
     Attributes, Complete, Grant, Held, HeldReference, JobName, Key, Link, MatchKey, ObjectKind,
-    Presence, References, SourceId, SourceObject, TargetId, TargetObject, TargetPath, Value, Via,
-    schema,
+    Origin, Presence, References, SourceId, SourceObject, TargetId, TargetObject, TargetPath,
+    Value, Via, schema,
 };
 use crate::engine::names::Naming;
 use crate::engine::plan::{
@@ -549,6 +549,7 @@ impl World {
             references: held.references,
             in_scope: true,
             unconfirmed: false,
+            origin: Origin::Found,
         });
     }
 }
