@@ -6,44 +6,69 @@ use std::sync::Arc;
 
 use super::interrupt::Interrupt;
 use super::output::Output;
+use super::source::{self, SnapshotFile};
 use super::{load, plan};
 use crate::config::{Config, Job};
 use crate::cycle::{Agent, Options, OtherRows};
 use crate::engine::model::JobName;
 use crate::report::Against;
-use crate::scheduler;
 use crate::store::{StateKey, Store};
 
-/// The plans of another configuration on the same state.
+/// Another configuration, on the same state and source.
+pub(super) struct Other {
+    file: String,
+    config: Arc<Config>,
+    agent: Agent,
+}
+
+/// What it would do.
 pub(super) struct Others {
     file: String,
     plans: BTreeMap<JobName, OtherRows>,
 }
 
 impl Others {
-    /// Plans the jobs of these names as the other configuration has them. A job that it does not have
-    /// does nothing there.
-    pub(super) async fn plan(
+    pub(super) fn load(
         output: Output,
-        interrupt: &Interrupt,
         file: &Path,
         config: &Config,
-        jobs: &[&Job],
-        options: &Options,
-        key: &StateKey,
-    ) -> anyhow::Result<Self> {
+        snapshot: Option<&SnapshotFile>,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Other> {
         let other = Arc::new(Config {
             state_path: config.state_path.clone(),
             state_key: config.state_key.clone(),
             ..load::config(output, Some(file))?
         });
         let store = Arc::new(Store::open_plan(&other.state_path)?);
-        let stop = interrupt.stop.clone();
-        let agent = Agent::new(Arc::clone(&other), store, stop, scheduler::now)?;
+        Ok(Other {
+            file: file.display().to_string(),
+            agent: source::agent(&other, &store, snapshot, interrupt)?,
+            config: other,
+        })
+    }
+}
+
+impl Other {
+    /// Plans the jobs of these names as the other configuration has them. A job that it does not have
+    /// does nothing there.
+    pub(super) async fn plan(
+        self,
+        output: Output,
+        interrupt: &Interrupt,
+        jobs: &[&Job],
+        options: &Options,
+        key: &StateKey,
+    ) -> anyhow::Result<Others> {
+        let Self {
+            file,
+            config,
+            agent,
+        } = self;
         let mut plans = BTreeMap::new();
         for job in jobs {
             let name = &job.rules.name;
-            let Some(job) = other.jobs.iter().find(|one| one.rules.name == *name) else {
+            let Some(job) = config.jobs.iter().find(|one| one.rules.name == *name) else {
                 continue;
             };
             let planned = plan::one(output, &agent, interrupt, job, options).await?;
@@ -56,12 +81,11 @@ impl Others {
             })?;
             plans.insert(name.clone(), known);
         }
-        Ok(Self {
-            file: file.display().to_string(),
-            plans,
-        })
+        Ok(Others { file, plans })
     }
+}
 
+impl Others {
     /// The rows of this job under the other configuration.
     pub(super) fn of(&mut self, job: &JobName) -> OtherRows {
         self.plans.remove(job).unwrap_or_default()

@@ -106,6 +106,11 @@ pub(super) enum Command {
     },
     /// Test the connections to the source and the targets
     Test(Jobs),
+    /// Look at the tenant, and save a reading of it
+    Source {
+        #[command(subcommand)]
+        command: super::source::Command,
+    },
     /// Show the state of each job without network
     Status(Status),
     /// Show the provisioning log, oldest first, without network
@@ -228,6 +233,10 @@ pub(super) struct Plan {
     /// The same as --out with a name that ends with .html
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
+
+    /// Plan from this file, which source snapshot wrote, instead of the tenant
+    #[arg(long, value_name = "FILE")]
+    pub(super) source: Option<PathBuf>,
 
     /// Exit with 5 when there are changes
     #[arg(long)]

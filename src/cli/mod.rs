@@ -33,6 +33,7 @@ mod rows;
 mod run;
 mod saved;
 mod session;
+mod source;
 mod state;
 mod status;
 mod sync;
@@ -121,6 +122,7 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Check { schema: true } => check::schema(output),
         Command::Check { schema: false } => check::check(output, file),
         Command::Test(jobs) => block_on(test::test(output, file, &jobs.jobs)),
+        Command::Source { command } => block_on(source::source(output, file, command)),
         Command::Status(arguments) => status::status(output, file, &arguments),
         Command::Log(log) => log::log(output, file, log),
         Command::Approve(arguments) => approve::decide(output, file, &arguments, true),

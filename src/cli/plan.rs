@@ -10,12 +10,13 @@ use super::args;
 use super::cycles::{Cycles, Start};
 use super::exit::Exit;
 use super::interrupt::Interrupt;
-use super::load;
+use super::load::{self, Usage};
 use super::output::Output;
 use super::progress::Bars;
 use super::reports::{Reports, Wanted};
 use super::rows::LedgerRows;
 use super::session::Session;
+use super::source::SnapshotFile;
 use crate::config::Job;
 use crate::cycle::{Agent, Options, Planned};
 use crate::engine::model::{JobName, ObjectKind, SourceId};
@@ -29,14 +30,15 @@ pub(super) async fn plan(
     file: Option<&Path>,
     arguments: args::Plan,
 ) -> anyhow::Result<Exit> {
-    let wanted = arguments.out.iter().map(|path| Wanted::parse(path));
-    let mut wanted = wanted.collect::<anyhow::Result<Vec<_>>>()?;
-    wanted.extend(arguments.html.map(Wanted::html));
+    let wanted = wanted(&arguments)?;
     let config = Arc::new(load::config(output, file)?);
     let jobs = load::jobs(&config, &arguments.jobs.jobs)?;
     let options = arguments.only.into_options(arguments.initial);
     let mut reports = Reports::begin(&wanted, scheduler::now(), &options)?;
-    let session = Session::plan(output, &config)?;
+    let snapshot = arguments.source.as_deref();
+    let snapshot = snapshot.map(|file| SnapshotFile::read(file, &config));
+    let snapshot = snapshot.transpose()?;
+    let session = Session::plan_from(output, &config, snapshot.as_ref())?;
     let Session {
         store,
         agent,
@@ -51,7 +53,9 @@ pub(super) async fn plan(
     let mut others = match &arguments.against {
         None => None,
         Some(file) => {
-            Some(Others::plan(output, interrupt, file, &config, &jobs, &options, &key).await?)
+            let snapshot = snapshot.as_ref();
+            let other = Others::load(output, file, &config, snapshot, interrupt)?;
+            Some(other.plan(output, interrupt, &jobs, &options, &key).await?)
         }
     };
 
@@ -88,6 +92,7 @@ pub(super) async fn plan(
                 let rows = LedgerRows::new(store, planned.cycle, redactions);
                 let view = PlanView {
                     against: against.as_ref(),
+                    snapshot: snapshot.as_ref().map(|snapshot| &snapshot.note),
                     ..view(&name, &planned, &rows)
                 };
                 reports.plan(agent, &config, planned.cycle, &view)?;
@@ -124,6 +129,18 @@ pub(super) async fn plan(
     Ok(exit)
 }
 
+/// The files to be written.
+fn wanted(arguments: &args::Plan) -> anyhow::Result<Vec<Wanted>> {
+    let wanted = arguments.out.iter().map(|path| Wanted::parse(path));
+    let mut wanted = wanted.collect::<anyhow::Result<Vec<_>>>()?;
+    if arguments.source.is_some() && wanted.iter().any(Wanted::is_saved_plan) {
+        let text = "a plan from a snapshot is not saved: apply plans from the tenant";
+        return Err(Usage(text.to_owned()).into());
+    }
+    wanted.extend(arguments.html.clone().map(Wanted::html));
+    Ok(wanted)
+}
+
 /// Plans one job with a progress bar.
 pub(super) async fn one(
     output: Output,
@@ -158,6 +175,7 @@ pub(super) fn view<'a>(job: &'a JobName, planned: &'a Planned, rows: &'a dyn Row
         requests: *requests,
         rows,
         against: None,
+        snapshot: None,
     }
 }
 

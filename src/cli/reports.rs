@@ -39,6 +39,11 @@ impl Wanted {
         Self { path, kind }
     }
 
+    /// Whether it is a plan for `apply`, and not a report.
+    pub(super) fn is_saved_plan(&self) -> bool {
+        self.kind == Kind::Saved
+    }
+
     pub(super) fn parse(path: &Path) -> anyhow::Result<Self> {
         let ending = path.extension().and_then(|ending| ending.to_str());
         let kind = match ending.map(str::to_ascii_lowercase).as_deref() {

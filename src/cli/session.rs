@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::interrupt::Interrupt;
 use super::output::Output;
+use super::source::{self, SnapshotFile};
 use crate::config::Config;
 use crate::cycle::Agent;
 use crate::scheduler;
@@ -27,12 +28,22 @@ impl Session {
         let lock = Lock::acquire(&config.state_path, command)?;
         let store = Store::open(&config.state_path)?;
         store.take_over(&lock, scheduler::now())?;
-        Self::new(output, config, store, Some(lock))
+        Self::new(output, config, store, Some(lock), None)
     }
 
     /// To plan: it holds nothing that could write to the state or to a target.
     pub(super) fn plan(output: Output, config: &Arc<Config>) -> anyhow::Result<Self> {
-        Self::new(output, config, Store::open_plan(&config.state_path)?, None)
+        Self::plan_from(output, config, None)
+    }
+
+    /// The same from a snapshot of the tenant.
+    pub(super) fn plan_from(
+        output: Output,
+        config: &Arc<Config>,
+        snapshot: Option<&SnapshotFile>,
+    ) -> anyhow::Result<Self> {
+        let store = Store::open_plan(&config.state_path)?;
+        Self::new(output, config, store, None, snapshot)
     }
 
     fn new(
@@ -40,15 +51,11 @@ impl Session {
         config: &Arc<Config>,
         store: Store,
         lock: Option<Lock>,
+        snapshot: Option<&SnapshotFile>,
     ) -> anyhow::Result<Self> {
         let store = Arc::new(store);
         let interrupt = Interrupt::listen(output)?;
-        let agent = Agent::new(
-            Arc::clone(config),
-            Arc::clone(&store),
-            interrupt.stop.clone(),
-            scheduler::now,
-        )?;
+        let agent = source::agent(config, &store, snapshot, &interrupt)?;
         Ok(Self {
             store,
             agent,

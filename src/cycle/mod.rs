@@ -33,6 +33,7 @@ mod search;
 mod send;
 mod settle;
 mod shown;
+pub(crate) mod source;
 mod tally;
 mod tenant;
 mod tenant_facts;
@@ -60,7 +61,7 @@ use crate::config::{self, Config};
 use crate::engine::capabilities::Remark;
 use crate::engine::check::{Check, Failed};
 use crate::engine::guard::{LimitUse, Verdict, WhyHeld};
-use crate::engine::model::Key;
+use crate::engine::model::{Key, ObjectKind};
 use crate::engine::plan::{Header, Totals, Warning};
 use crate::engine::redact::{Known, Redactions};
 use crate::engine::summary::{CycleKind, Progress, Requests, Summary};
@@ -170,27 +171,46 @@ impl Agent {
         stop: CancellationToken,
         now: fn() -> DateTime<Utc>,
     ) -> Result<Self, Error> {
-        Self::in_turn(config, store, stop, now, Arc::default())
+        let graph = connect(&config, stop.clone(), now)?;
+        let graph = graph::Reader::Tenant(Box::new(graph));
+        Self::reading(config, store, graph, stop, now, Arc::default())
+    }
+
+    /// Plans from a snapshot in place of the tenant. The state must be one that keeps nothing
+    /// ([`Store::open_plan`]); what it knows of the source is compared with the whole snapshot.
+    pub(crate) fn of_snapshot(
+        config: Arc<Config>,
+        store: Arc<Store>,
+        snapshot: Arc<graph::Snapshot>,
+        stop: CancellationToken,
+        now: fn() -> DateTime<Utc>,
+    ) -> Result<Self, Error> {
+        for kind in ObjectKind::ALL {
+            store.forget_watermark(kind)?;
+        }
+        let graph = graph::Reader::Snapshot(snapshot);
+        Self::reading(config, store, graph, stop, now, Arc::default())
     }
 
     /// The same with another configuration. Readings of the source still take turns, also with cycles
     /// that began before.
     pub(crate) fn with_config(&self, config: Arc<Config>) -> Result<Self, Error> {
         let (store, stop) = (self.store.clone(), self.stop.clone());
-        Self::in_turn(config, store, stop, self.now, self.tenant.turn())
+        let graph = connect(&config, stop.clone(), self.now)?;
+        let graph = graph::Reader::Tenant(Box::new(graph));
+        Self::reading(config, store, graph, stop, self.now, self.tenant.turn())
     }
 
-    fn in_turn(
+    fn reading(
         config: Arc<Config>,
         store: Arc<Store>,
+        graph: graph::Reader,
         stop: CancellationToken,
         now: fn() -> DateTime<Utc>,
         turn: Arc<Mutex<()>>,
     ) -> Result<Self, Error> {
         store.note_tenant(&config.source.tenant_id)?;
         let key = store.key(config.state_key.as_ref())?;
-        let credential = graph::Credential::load(&config.source, now)?;
-        let graph = graph::Client::new(&config.source, credential, stop.clone())?;
         let tenant = Tenant::new(
             Arc::clone(&config),
             Arc::clone(&store),
@@ -598,6 +618,16 @@ impl Agent {
     pub(crate) async fn test(&self, job: &config::Job) -> (Vec<Check>, Vec<Failed>) {
         check::test(self, job).await
     }
+}
+
+/// A client of the tenant that a configuration names.
+pub(crate) fn connect(
+    config: &Config,
+    stop: CancellationToken,
+    now: fn() -> DateTime<Utc>,
+) -> Result<graph::Client, Error> {
+    let credential = graph::Credential::load(&config.source, now)?;
+    Ok(graph::Client::new(&config.source, credential, stop)?)
 }
 
 fn read_token(job: &config::Job) -> Result<String, Error> {

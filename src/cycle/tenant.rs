@@ -78,7 +78,7 @@ impl Drop for Due {
 pub(super) struct Tenant {
     config: Arc<Config>,
     store: Arc<Store>,
-    pub(super) graph: graph::Client,
+    pub(super) graph: graph::Reader,
     stop: CancellationToken,
     now: fn() -> DateTime<Utc>,
     /// One reading at a time, also across a reload: all share the watermarks.
@@ -92,7 +92,7 @@ impl Tenant {
     pub(super) fn new(
         config: Arc<Config>,
         store: Arc<Store>,
-        graph: graph::Client,
+        graph: graph::Reader,
         stop: CancellationToken,
         now: fn() -> DateTime<Utc>,
         turn: Arc<tokio::sync::Mutex<()>>,
@@ -487,13 +487,15 @@ struct Shared {
     default_domain: Option<String>,
 }
 
-/// Whether reading on makes no sense: the state cannot be written, or the sign-in is refused.
+/// Whether reading on makes no sense: the state cannot be written, the sign-in is refused, or a snapshot
+/// was made for other jobs.
 fn ends_the_cycle(error: &Error) -> bool {
     matches!(
         error,
         Error::Store(_)
             | Error::Graph(
-                graph::Error::TokenRefused { .. }
+                graph::Error::NotInSnapshot { .. }
+                    | graph::Error::TokenRefused { .. }
                     | graph::Error::TokenUnanswered { .. }
                     | graph::Error::TokenMalformed { .. }
             )

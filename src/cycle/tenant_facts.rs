@@ -9,7 +9,7 @@ use crate::store::Store;
 /// Brings the custom security attributes that the job names up to date, by a complete reading of them
 /// or not at all.
 pub(super) async fn custom_security_attributes(
-    graph: &graph::Client,
+    graph: &graph::Reader,
     store: &Store,
     job: &config::Job,
 ) -> Result<(), Error> {
@@ -40,7 +40,7 @@ pub(super) struct DefaultDomain {
 /// `None`: no expression of the job calls `DefaultDomain`, and nothing was read. `known` is what was
 /// read for another job in the same reading.
 pub(super) async fn default_domain(
-    graph: &graph::Client,
+    graph: &graph::Reader,
     store: &Store,
     job: &config::Job,
     known: &mut Option<String>,

@@ -100,23 +100,12 @@ impl Client {
     }
 
     async fn matching(&self, filter: &str) -> Result<Vec<ServicePrincipal>, Error> {
-        let mut page = self
-            .page(|sdk| {
-                sdk.service_principals()
-                    .list_service_principal()
-                    .filter(&[filter])
-                    .select(SELECTED)
-                    .build()
-            })
-            .await?;
-        let mut found = Vec::new();
-        loop {
-            found.extend(page.values.into_iter().map(service_principal));
-            let Some(link) = page.next_link else {
-                return Ok(found);
-            };
-            page = self.page_at(&link).await?;
-        }
+        let first = self.address(
+            &["servicePrincipals"],
+            &[("$filter", filter), ("$select", &SELECTED.join(","))],
+        );
+        let found = self.list(&first).await?.values.into_iter();
+        Ok(found.map(service_principal).collect())
     }
 
     /// What an id that names no enterprise application may be instead.

@@ -116,12 +116,8 @@ impl Client {
     /// Of the secrets whose first characters are these, the one that lasts longest. That the registration
     /// may not be read, or that the application is of another tenant, is no failure.
     async fn secret_expiry(&self, client_id: &str, hint: &str) -> Option<NaiveDate> {
-        let mut url = self.root().clone();
-        url.path_segments_mut()
-            .expect("http and https URLs have a path")
-            .push(&format!("applications(appId='{client_id}')"));
-        url.query_pairs_mut()
-            .append_pair("$select", "passwordCredentials");
+        let path = format!("applications(appId='{client_id}')");
+        let url = self.address(&[&path], &[("$select", "passwordCredentials")]);
         let app: Option<wire::RegisteredApp> = self.object_at(&url).await.ok()?;
         let secrets = app?.password_credentials.into_iter();
         let of_hint = secrets.filter(|secret| secret.hint.as_deref() == Some(hint));

@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use graph_rs_sdk::ODataQuery;
 use serde_json::Value as Json;
 
-use crate::engine::model::{Complete, CustomSecurityAttribute, CustomSecurityValues, Value};
+use crate::engine::model::{
+    Complete, CustomSecurityAttribute, CustomSecurityValues, SourceId, Value,
+};
 
 use super::client::{Client, Paged};
 use super::delta::{source_id, value};
@@ -61,6 +63,21 @@ impl Client {
         }
     }
 
+    /// What one user has of them. Without access there are none.
+    pub(crate) async fn custom_security_attributes_of(
+        &self,
+        user: &SourceId,
+        wanted: &BTreeSet<CustomSecurityAttribute>,
+    ) -> Result<BTreeMap<CustomSecurityAttribute, Value>, Error> {
+        let select = SELECTED.join(",");
+        let url = self.address(&["users", user.as_str()], &[("$select", &select)]);
+        let mut read = Reading::default();
+        if let Some(entry) = self.object_at(&url).await? {
+            read.add(entry, wanted);
+        }
+        Ok(read.users.pop().map(|one| one.values).unwrap_or_default())
+    }
+
     async fn first_page_of_custom_security_attributes(
         &self,
     ) -> Result<Paged<wire::CustomSecurityEntry>, Error> {
@@ -76,14 +93,14 @@ impl Client {
 }
 
 #[derive(Default)]
-struct Reading {
+pub(super) struct Reading {
     users: Vec<CustomSecurityValues>,
     /// In lower case: sets of which somebody has a value, whether it was asked for or not.
     sets: BTreeSet<String>,
 }
 
 impl Reading {
-    fn add(
+    pub(super) fn add(
         &mut self,
         entry: wire::CustomSecurityEntry,
         wanted: &BTreeSet<CustomSecurityAttribute>,
@@ -123,7 +140,7 @@ impl Reading {
         }
     }
 
-    fn end(
+    pub(super) fn end(
         self,
         wanted: &BTreeSet<CustomSecurityAttribute>,
     ) -> Result<Complete<Vec<CustomSecurityValues>>, Error> {

@@ -109,7 +109,7 @@ fn page(kind: ObjectKind, paged: Paged<wire::Entry>) -> Result<Page, Error> {
     Ok(Page { changes, link })
 }
 
-fn change(kind: ObjectKind, entry: wire::Entry) -> Result<SourceChange, Error> {
+pub(super) fn change(kind: ObjectKind, entry: wire::Entry) -> Result<SourceChange, Error> {
     if is_unreadable(kind, &entry) {
         return Err(Error::Unreadable { kind, id: entry.id });
     }

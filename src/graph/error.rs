@@ -92,6 +92,9 @@ pub(crate) enum Error {
     NoCustomSecurityValues { set: String },
     #[error("none of the tenant's domains is the default one and verified")]
     NoDefaultDomain,
+    /// It was made for another configuration.
+    #[error("the snapshot does not hold {what}")]
+    NotInSnapshot { what: String },
     #[error("stopped")]
     Stopped,
 }

@@ -11,18 +11,26 @@ mod delta;
 mod domain;
 mod error;
 mod groups;
+mod list;
+mod look;
+mod reader;
 mod remedy;
 mod single;
+mod snapshot;
 mod token;
 mod wire;
 
+pub(crate) use application::ServicePrincipal;
 pub(crate) use client::Client;
 pub(crate) use connection::Wanted;
 pub(crate) use credential::{Credential, Expiry, expiries};
 pub(crate) use delta::{At, Link};
 pub(crate) use error::{Error, Expired};
+pub(crate) use look::Named;
+pub(crate) use reader::Reader;
 #[cfg(test)]
 use single::Held;
+pub(crate) use snapshot::{Pseudonyms, Snapshot, SnapshotError, SnapshotWanted};
 
 #[cfg(test)]
 mod tests;

@@ -165,6 +165,9 @@ pub(super) fn of(error: &Error) -> Option<String> {
         Error::NoDefaultDomain => {
             "make a verified domain the primary one, under \"Custom domain names\" of the tenant"
         }
+        Error::NotInSnapshot { .. } => {
+            "make a new snapshot with this configuration: entrain source snapshot FILE"
+        }
         Error::Url { .. }
         | Error::Setup(_)
         | Error::TokenMalformed { .. }

@@ -165,12 +165,7 @@ impl Client {
         let read = answers.filter_map(|(id, answer)| {
             let user: wire::Addressed = serde_json::from_value(answer.body).ok()?;
             let addresses = user.proxy_addresses.unwrap_or_default().into_iter();
-            let addresses = addresses.filter_map(|address| {
-                let (protocol, address) = address.split_once(':')?;
-                protocol
-                    .eq_ignore_ascii_case("smtp")
-                    .then(|| address.to_owned())
-            });
+            let addresses = addresses.filter_map(|address| smtp(&address));
             (answer.status == 200).then(|| (id, addresses.collect()))
         });
         Ok(read.collect())
@@ -253,13 +248,21 @@ impl Client {
     }
 }
 
+/// The address of an entry such as `smtp:old@contoso.com`.
+pub(super) fn smtp(entry: &str) -> Option<String> {
+    let (protocol, address) = entry.split_once(':')?;
+    protocol
+        .eq_ignore_ascii_case("smtp")
+        .then(|| address.to_owned())
+}
+
 /// What a batch gave for one object.
 struct Answer {
     status: u16,
     body: Json,
 }
 
-fn collection(kind: ObjectKind) -> &'static str {
+pub(super) fn collection(kind: ObjectKind) -> &'static str {
     match kind {
         ObjectKind::User => "users",
         ObjectKind::Group => "groups",

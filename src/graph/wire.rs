@@ -1,4 +1,5 @@
-//! What Graph and the token endpoint send, as they send it. serde lives here and nowhere else in `graph`.
+//! What Graph and the token endpoint send, as they send it. serde lives here, and in the wire form
+//! of snapshots.
 //! Unknown fields are ignored; error bodies are read leniently, because gateways send their own.
 
 use std::collections::BTreeMap;
@@ -29,7 +30,7 @@ pub(super) struct Page<T> {
 }
 
 /// One entry of a delta page.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Entry {
     pub(super) id: String,
     pub(super) removed: Option<Removed>,
@@ -39,13 +40,13 @@ pub(super) struct Entry {
     pub(super) properties: Vec<(String, Value)>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(super) struct Removed {
     pub(super) reason: Option<String>,
 }
 
 /// An element of `manager@delta` or `members@delta`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(super) struct Reference {
     #[serde(rename = "@odata.type")]
     pub(super) odata_type: Option<String>,
@@ -166,7 +167,7 @@ pub(super) struct AppRole {
 }
 
 /// A user of whom nothing else was selected.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(super) struct CustomSecurityEntry {
     pub(super) id: String,
     /// Null for people without values, and for everybody where access is missing.
@@ -191,12 +192,15 @@ pub(super) struct Registration {
     pub(super) display_name: Option<String>,
 }
 
-/// `group`, as far as its name goes.
+/// A directory object, as far as its names go.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Group {
+pub(super) struct Named {
+    #[serde(rename = "@odata.type")]
+    pub(super) odata_type: Option<String>,
     pub(super) id: String,
     pub(super) display_name: Option<String>,
+    pub(super) user_principal_name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -8,7 +8,8 @@ use super::entry::{Entry, Line};
 use super::overview::{Mood, Overview, each_entry};
 use super::section::Section;
 use super::sentence::{
-    capital, clean, compared, count, cycle_kind, is_news, misnamed, number, warning, why_held,
+    capital, clean, compared, count, cycle_kind, from_snapshot, is_news, misnamed, number, warning,
+    why_held,
 };
 use super::view::PlanView;
 use crate::engine::model::JobName;
@@ -55,6 +56,9 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>) -> io::Result<()> {
         count(header.in_scope),
         count(header.linked)
     )?;
+    if let Some(snapshot) = view.snapshot {
+        writeln!(out, "{}.\n", escaped(&capital(&from_snapshot(snapshot))))?;
+    }
     if let Some(against) = view.against {
         writeln!(out, "{}.\n", escaped(&capital(&compared(against))))?;
         for words in against.only_there.iter().take(MEMBERS_NAMED) {

@@ -21,6 +21,7 @@ pub(crate) mod probe;
 pub(crate) mod provision;
 mod section;
 mod sentence;
+pub(crate) mod source;
 pub(crate) mod table;
 #[cfg(test)]
 mod tests;
@@ -31,4 +32,6 @@ pub(crate) use capabilities::{capabilities, remark, remark_remedy};
 pub(crate) use sentence::{
     clean_lines, doubts, expires, expires_soon, misnamed, misnamed_remedy, not_planned,
 };
-pub(crate) use view::{Against, JobStatus, Names, Order, Part, PlanRow, PlanView, Rows};
+pub(crate) use view::{
+    Against, JobStatus, Names, Order, Part, PlanRow, PlanView, Rows, SnapshotNote,
+};

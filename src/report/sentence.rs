@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 pub(crate) use super::held::why_held;
 pub(crate) use super::misnamed::{doubts, is_news, misnamed, misnamed_remedy};
-use super::view::{Against, Names};
+use super::view::{Against, Names, SnapshotNote};
 use crate::engine::filter::ClauseFailure;
 use crate::engine::guard::WhyHeld;
 use crate::engine::mapping::AttributeError;
@@ -495,6 +495,25 @@ pub(crate) fn compared(against: &Against) -> String {
             0 => "nothing is".to_owned(),
             1 => "1 action is".to_owned(),
             more => format!("{} actions are", number(more)),
+        }
+    )
+}
+
+/// What a plan was made from in place of the tenant: a sentence without a full stop.
+pub(crate) fn from_snapshot(note: &SnapshotNote) -> String {
+    let SnapshotNote {
+        file,
+        made,
+        redacted,
+    } = note;
+    format!(
+        "planned from the snapshot {} of {}, and not from the tenant{}",
+        clean(file),
+        made.format("%Y-%m-%d %H:%M UTC"),
+        if *redacted {
+            "; the values of its users are pseudonyms"
+        } else {
+            ""
         }
     )
 }

@@ -26,6 +26,16 @@ pub(crate) struct PlanView<'a> {
     pub(crate) rows: &'a dyn Rows,
     /// What it was compared with: what both do is left out.
     pub(crate) against: Option<&'a Against>,
+    /// What stood in for the tenant.
+    pub(crate) snapshot: Option<&'a SnapshotNote>,
+}
+
+/// A snapshot of the tenant that a plan was made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SnapshotNote {
+    pub(crate) file: String,
+    pub(crate) made: DateTime<Utc>,
+    pub(crate) redacted: bool,
 }
 
 /// Another configuration, whose plan was made too.

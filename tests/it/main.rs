@@ -55,6 +55,7 @@ mod schema;
 mod scope;
 mod screen;
 mod service;
+mod source;
 mod starving;
 mod state;
 mod target;

@@ -19,8 +19,8 @@ use super::entry::{Entry, Line};
 use super::overview::{Mood, Overview, each_entry};
 use super::section::Section;
 use super::sentence::{
-    capital, clean, compared, count, cycle_kind, is_news, misnamed, number, strangers, things,
-    warning, why_held,
+    capital, clean, compared, count, cycle_kind, from_snapshot, is_news, misnamed, number,
+    strangers, things, warning, why_held,
 };
 use super::view::{Against, PlanView};
 use crate::engine::model::JobName;
@@ -117,6 +117,7 @@ impl<W: Write> Page<W> {
             requests,
             rows: _,
             against,
+            snapshot,
         } = *view;
         let overview = &parts.overview;
         let population = overview.population(view);
@@ -136,6 +137,7 @@ impl<W: Write> Page<W> {
                 ". " (capital(&count(header.evaluated))) " evaluated, "
                 (count(header.in_scope)) " of them in scope, " (count(header.linked)) " linked."
             }
+            @if let Some(snapshot) = snapshot { p { (capital(&from_snapshot(snapshot))) "." } }
             @if let Some(against) = against { p { (capital(&compared(against))) "." } }
             p class={ "verdict " (class) } role="status" { (sentence) }
             @if let Some(incomplete) = &header.incomplete {

@@ -8,12 +8,14 @@ use serde_json::{Value as Json, json};
 use super::action::action_json;
 use super::misnamed::misnamed_json;
 use super::skipped::skipped_json;
-use super::value::{count_json, requests_json};
+use super::value::{count_json, requests_json, time_json};
 use super::warning::{strangers_json, warnings_json};
 use super::why::why_held_json;
 use crate::engine::guard::{LimitUse, WhyHeld};
 use crate::report::sentence;
-use crate::report::view::{Against, Names, Order, Part, PlanRow, PlanView, Rows, totals};
+use crate::report::view::{
+    Against, Names, Order, Part, PlanRow, PlanView, Rows, SnapshotNote, totals,
+};
 
 pub(super) struct PlanDocument<'a>(pub(super) &'a PlanView<'a>);
 
@@ -29,6 +31,7 @@ impl Serialize for PlanDocument<'_> {
             requests,
             rows,
             against,
+            snapshot,
         } = *self.0;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("job", job.as_str())?;
@@ -53,6 +56,15 @@ impl Serialize for PlanDocument<'_> {
         if let Some(Against { file, only_there }) = against {
             let against = json!({ "file": file, "only_there": only_there });
             map.serialize_entry("against", &against)?;
+        }
+        if let Some(snapshot) = snapshot {
+            let SnapshotNote {
+                file,
+                made,
+                redacted,
+            } = snapshot;
+            let note = json!({ "file": file, "made": time_json(*made), "redacted": redacted });
+            map.serialize_entry("snapshot", &note)?;
         }
         map.end()
     }

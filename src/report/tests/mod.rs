@@ -346,6 +346,7 @@ fn view(reviewed: &Reviewed) -> PlanView<'_> {
         },
         rows,
         against: None,
+        snapshot: None,
     }
 }
 

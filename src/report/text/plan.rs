@@ -10,7 +10,8 @@ use crate::engine::plan::{Operation, Step};
 use crate::report::entry::Mark;
 use crate::report::held::held_count;
 use crate::report::sentence::{
-    capital, clean, compared, count, cycle_kind, is_news, misnamed, number, things, why_held,
+    capital, clean, compared, count, cycle_kind, from_snapshot, is_news, misnamed, number, things,
+    why_held,
 };
 use crate::report::view::{Against, Names, Order, Part, PlanRow, PlanView, totals};
 
@@ -29,6 +30,7 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
         requests,
         rows,
         against,
+        snapshot,
     } = *view;
     let job = clean(job.as_str());
     writeln!(out, "{}", style.bold(&format!("Plan of {job}")))?;
@@ -40,6 +42,9 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
         count(header.in_scope),
     )?;
     writeln!(out, "{} linked.", capital(&count(header.linked)))?;
+    if let Some(snapshot) = snapshot {
+        writeln!(out, "{}.", capital(&from_snapshot(snapshot)))?;
+    }
     if let Some(against) = against {
         writeln!(out, "{}.", capital(&compared(against)))?;
     }

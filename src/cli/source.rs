@@ -1,0 +1,220 @@
+//! `entrain source`: what the tenant says of one object, and a reading of the tenant in a file, from which
+//! `plan --source` plans.
+
+use std::collections::BTreeSet;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use tempfile::NamedTempFile;
+
+use super::exit::Exit;
+use super::interrupt::Interrupt;
+use super::load::{self, Usage};
+use super::output::{Output, is_standard_output};
+use crate::config::Config;
+use crate::cycle::{self, Agent};
+use crate::graph::{Pseudonyms, Snapshot, SnapshotError};
+use crate::report::{SnapshotNote, source as report};
+use crate::scheduler;
+use crate::store::Store;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show what Microsoft Graph says of a user or group
+    ///
+    /// Its attributes, manager, groups, assignments and roles, and whether it is blocked or in the recycle
+    /// bin.
+    Show {
+        /// A user or group, by object id, principal name, address or display name
+        #[arg(value_name = "OBJECT")]
+        object: String,
+    },
+    /// Save a reading of all that the jobs need to a file, for plan --source
+    Snapshot(Arguments),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// File to write; - is standard output
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// Replace the values of users by pseudonyms, the same for the same value
+    #[arg(long)]
+    redact: bool,
+
+    /// Do not replace this attribute; may be repeated
+    #[arg(long, value_name = "ATTRIBUTE", requires = "redact")]
+    keep: Vec<String>,
+
+    /// Also read this attribute of users, for a mapping to come; may be repeated
+    #[arg(long = "attribute", value_name = "ATTRIBUTE")]
+    attributes: Vec<String>,
+}
+
+pub(super) async fn source(
+    output: Output,
+    file: Option<&Path>,
+    command: Command,
+) -> anyhow::Result<Exit> {
+    match command {
+        Command::Show { object } => show(output, file, &object).await,
+        Command::Snapshot(arguments) => snapshot(output, file, &arguments).await,
+    }
+}
+
+async fn show(output: Output, file: Option<&Path>, text: &str) -> anyhow::Result<Exit> {
+    let config = load::config(output, file)?;
+    let interrupt = Interrupt::listen(output)?;
+    let graph = cycle::connect(&config, interrupt.stop.clone(), scheduler::now)?;
+    let finding = Box::pin(cycle::source::find(&config, &graph, text));
+    let mut found = interrupt.guard(finding).await??;
+    let one = match found.len() {
+        0 => {
+            let text = format!("the tenant has no user or group {text:?}: check the spelling");
+            return Err(Usage(text).into());
+        }
+        1 => found.remove(0),
+        _ => {
+            let named = found.iter().map(|one| format!("{} {}", one.kind, one.id));
+            return Err(Usage(format!(
+                "several objects are called {text:?}: name one by its id: {}",
+                named.collect::<Vec<_>>().join(", ")
+            ))
+            .into());
+        }
+    };
+    let showing = Box::pin(cycle::source::show(&config, &graph, one));
+    let seen = interrupt.guard(showing).await??;
+    if output.is_json() {
+        let mut out = output.results();
+        report::json(&mut out, &seen)?;
+        out.flush()?;
+    } else {
+        let mut out = output.text();
+        report::text(&mut out, &seen, output.style())?;
+        out.flush()?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn snapshot(
+    output: Output,
+    file: Option<&Path>,
+    arguments: &Arguments,
+) -> anyhow::Result<Exit> {
+    let Arguments {
+        file: target,
+        redact,
+        keep,
+        attributes,
+    } = arguments;
+    let config = load::config(output, file)?;
+    let wanted = cycle::source::wanted(&config, attributes).map_err(Usage)?;
+    let interrupt = Interrupt::listen(output)?;
+    let graph = cycle::connect(&config, interrupt.stop.clone(), scheduler::now)?;
+    let tenant = &config.source.tenant_id;
+    let taking = Box::pin(graph.take_snapshot(tenant, wanted, scheduler::now()));
+    let mut taken = interrupt.guard(taking).await?.map_err(cycle::Error::from)?;
+    if *redact {
+        let key = Store::open_plan(&config.state_path)?.key(config.state_key.as_ref())?;
+        if key.unkept().is_some() {
+            output.message(
+                "There is no key of a state yet, so the next snapshot has other pseudonyms; [state] key names one.",
+            );
+        }
+        let keep: BTreeSet<String> = keep.iter().cloned().collect();
+        let digest = move |text: &str| key.digest("pseudonym", text);
+        taken.redact(&Pseudonyms::new(digest, keep));
+    }
+    let sizes = taken.sizes();
+    if is_standard_output(target) {
+        let mut out = output.results();
+        taken.write(&mut out)?;
+        out.flush()?;
+        return Ok(Exit::Done);
+    }
+    let name = target.display();
+    let written = || -> std::io::Result<()> {
+        let folder = target.parent().filter(|folder| *folder != Path::new(""));
+        let mut out = BufWriter::new(NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?);
+        taken.write(&mut out)?;
+        let file = out
+            .into_inner()
+            .map_err(std::io::IntoInnerError::into_error)?;
+        file.persist(target)?;
+        Ok(())
+    };
+    written().with_context(|| format!("could not write {name}"))?;
+    let mut out = output.results();
+    if output.is_json() {
+        let document = report::snapshot_json(&name.to_string(), sizes, *redact, graph.requests());
+        writeln!(out, "{document}")?;
+    } else {
+        let mut text = output.text();
+        let sentence = report::snapshot_taken(&name.to_string(), sizes, *redact);
+        writeln!(text, "{sentence}")?;
+        text.flush()?;
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+/// A snapshot that stands in for the tenant.
+pub(super) struct SnapshotFile {
+    snapshot: Arc<Snapshot>,
+    pub(super) note: SnapshotNote,
+}
+
+impl SnapshotFile {
+    pub(super) fn read(file: &Path, config: &Config) -> anyhow::Result<Self> {
+        let read = std::fs::read(file).map_err(SnapshotError::Read);
+        let read = read.and_then(|bytes| Snapshot::read(&bytes, &config.source.tenant_id));
+        let snapshot = read.map_err(|error| {
+            let name = file.display();
+            Usage(format!("{name}: {:#}", anyhow::Error::new(error)))
+        })?;
+        let note = SnapshotNote {
+            file: file.display().to_string(),
+            made: snapshot.about.made,
+            redacted: snapshot.about.redacted,
+        };
+        Ok(Self {
+            snapshot: Arc::new(snapshot),
+            note,
+        })
+    }
+}
+
+/// An agent that plans, from a snapshot where there is one.
+pub(super) fn agent(
+    config: &Arc<Config>,
+    store: &Arc<Store>,
+    snapshot: Option<&SnapshotFile>,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Agent> {
+    let (config, store) = (Arc::clone(config), Arc::clone(store));
+    let (stop, now) = (interrupt.stop.clone(), scheduler::now);
+    Ok(match snapshot {
+        Some(one) => {
+            let snapshot = Arc::clone(&one.snapshot);
+            if !snapshot
+                .about
+                .tenant
+                .eq_ignore_ascii_case(&config.source.tenant_id)
+            {
+                let text = format!(
+                    "{}: it is of another tenant than {} names",
+                    one.note.file,
+                    config.file.display()
+                );
+                return Err(Usage(text).into());
+            }
+            Agent::of_snapshot(config, store, snapshot, stop, now)?
+        }
+        None => Agent::new(config, store, stop, now)?,
+    })
+}

@@ -1,0 +1,145 @@
+//! What cycles read from: the tenant itself, or a snapshot of it that stands in for a plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::application::ServicePrincipal;
+use super::assignments::AssignmentsError;
+use super::client::Client;
+use super::delta::{At, Page};
+use super::error::Error;
+use super::single::Held;
+use super::snapshot::Snapshot;
+use crate::config::Application;
+use crate::engine::model::{
+    Assignment, Complete, CustomSecurityAttribute, CustomSecurityValues, ObjectKind, SourceId,
+};
+
+#[derive(Clone, Debug)]
+pub(crate) enum Reader {
+    Tenant(Box<Client>),
+    Snapshot(Arc<Snapshot>),
+}
+
+impl Reader {
+    /// `None` for a snapshot, which no one is connected to.
+    pub(crate) fn tenant(&self) -> Option<&Client> {
+        match self {
+            Self::Tenant(client) => Some(client),
+            Self::Snapshot(_) => None,
+        }
+    }
+
+    /// Requests sent to Graph so far.
+    pub(crate) fn requests(&self) -> u64 {
+        self.tenant().map_or(0, Client::requests)
+    }
+
+    pub(crate) async fn find_application(
+        &self,
+        which: &Application,
+    ) -> Result<ServicePrincipal, Error> {
+        match self {
+            Self::Tenant(client) => client.find_application(which).await,
+            Self::Snapshot(snapshot) => snapshot.find_application(which),
+        }
+    }
+
+    pub(crate) async fn fetch_page(&self, kind: ObjectKind, at: At<'_>) -> Result<Page, Error> {
+        match self {
+            Self::Tenant(client) => client.fetch_page(kind, at).await,
+            Self::Snapshot(snapshot) => snapshot.fetch_page(kind, at),
+        }
+    }
+
+    pub(crate) async fn fetch_assignments(
+        &self,
+        service_principal: &str,
+    ) -> Result<Complete<Vec<Assignment>>, AssignmentsError> {
+        match self {
+            Self::Tenant(client) => client.fetch_assignments(service_principal).await,
+            Self::Snapshot(snapshot) => snapshot.fetch_assignments(service_principal),
+        }
+    }
+
+    pub(crate) async fn fetch_custom_security_attributes(
+        &self,
+        wanted: &BTreeSet<CustomSecurityAttribute>,
+    ) -> Result<Complete<Vec<CustomSecurityValues>>, Error> {
+        match self {
+            Self::Tenant(client) => client.fetch_custom_security_attributes(wanted).await,
+            Self::Snapshot(snapshot) => snapshot.fetch_custom_security_attributes(wanted),
+        }
+    }
+
+    pub(crate) async fn fetch_default_domain(&self) -> Result<String, Error> {
+        match self {
+            Self::Tenant(client) => client.fetch_default_domain().await,
+            Self::Snapshot(snapshot) => snapshot.fetch_default_domain(),
+        }
+    }
+
+    pub(crate) async fn present_among(
+        &self,
+        kind: ObjectKind,
+        ids: &[SourceId],
+    ) -> Result<BTreeSet<SourceId>, Error> {
+        match self {
+            Self::Tenant(client) => client.present_among(kind, ids).await,
+            Self::Snapshot(snapshot) => Ok(snapshot.present_among(kind, ids)),
+        }
+    }
+
+    pub(crate) async fn in_recycle_bin(
+        &self,
+        ids: &[SourceId],
+    ) -> Result<BTreeMap<SourceId, bool>, Error> {
+        match self {
+            Self::Tenant(client) => client.in_recycle_bin(ids).await,
+            Self::Snapshot(snapshot) => Ok(snapshot.in_recycle_bin(ids)),
+        }
+    }
+
+    pub(crate) async fn groups_of(
+        &self,
+        kind: ObjectKind,
+        ids: &[SourceId],
+    ) -> Result<BTreeMap<SourceId, BTreeSet<SourceId>>, Error> {
+        match self {
+            Self::Tenant(client) => client.groups_of(kind, ids).await,
+            Self::Snapshot(snapshot) => Ok(snapshot.groups_of(kind, ids)),
+        }
+    }
+
+    pub(crate) async fn members_of(
+        &self,
+        groups: &[SourceId],
+    ) -> Result<BTreeMap<SourceId, BTreeSet<SourceId>>, Error> {
+        match self {
+            Self::Tenant(client) => client.members_of(groups).await,
+            Self::Snapshot(snapshot) => Ok(snapshot.members_of(groups)),
+        }
+    }
+
+    pub(crate) async fn roles_of(
+        &self,
+        kind: ObjectKind,
+        ids: &[SourceId],
+        service_principal: &SourceId,
+    ) -> Result<Option<BTreeMap<SourceId, BTreeSet<Held>>>, Error> {
+        match self {
+            Self::Tenant(client) => client.roles_of(kind, ids, service_principal).await,
+            Self::Snapshot(snapshot) => Ok(Some(snapshot.roles_of(kind, ids, service_principal))),
+        }
+    }
+
+    pub(crate) async fn addresses_of(
+        &self,
+        ids: &[SourceId],
+    ) -> Result<BTreeMap<SourceId, Vec<String>>, Error> {
+        match self {
+            Self::Tenant(client) => client.addresses_of(ids).await,
+            Self::Snapshot(snapshot) => Ok(snapshot.addresses_of(ids)),
+        }
+    }
+}

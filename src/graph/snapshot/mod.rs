@@ -1,0 +1,157 @@
+//! A reading of a tenant in a file: made of what Graph answers to the first round of each query, and read
+//! in place of the tenant. Objects stand in it as the delta queries report them.
+
+mod answers;
+mod pseudonyms;
+mod take;
+mod wire;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use chrono::{DateTime, Utc};
+
+use super::application::ServicePrincipal;
+use super::delta::source_id;
+use super::wire::Entry;
+use crate::engine::model::{Assignment, ObjectKind, SourceId};
+
+pub(crate) use pseudonyms::Pseudonyms;
+pub(crate) use take::Wanted as SnapshotWanted;
+
+/// What a file must say to be read.
+pub(crate) const FORMAT: u64 = 1;
+
+/// A snapshot, ready to be read from.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) about: About,
+    selected: [Vec<String>; 2],
+    users: Vec<Entry>,
+    groups: Vec<Entry>,
+    applications: Vec<(ServicePrincipal, Vec<Assignment>)>,
+    default_domain: Option<String>,
+    /// `None`: they were not read.
+    custom_security: Option<Vec<super::wire::CustomSecurityEntry>>,
+    /// Whether the recycle bin was read, of users and of groups.
+    bins: [bool; 2],
+    present: [BTreeSet<SourceId>; 2],
+    removed: BTreeSet<SourceId>,
+    /// The members of each group.
+    members: BTreeMap<SourceId, BTreeSet<(ObjectKind, SourceId)>>,
+}
+
+/// Where a snapshot comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct About {
+    pub(crate) made: DateTime<Utc>,
+    pub(crate) tenant: String,
+    pub(crate) redacted: bool,
+}
+
+/// Why a file cannot stand in for the tenant.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SnapshotError {
+    #[error("it cannot be read")]
+    Read(#[source] io::Error),
+    #[error("it is cut off: it ends in the middle (line {line}, column {column})")]
+    Cut { line: usize, column: usize },
+    #[error("it is not JSON (line {line}, column {column})")]
+    NotJson { line: usize, column: usize },
+    #[error("it is no snapshot: it has no \"snapshot\"; make one with entrain source snapshot")]
+    NoSnapshot,
+    #[error("it is of version {found}, and this entrain reads version {FORMAT}; make a new one")]
+    Version { found: u64 },
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    #[error("it is of the tenant {found}, and the configuration names the tenant {configured}")]
+    Tenant { found: String, configured: String },
+}
+
+fn place(kind: ObjectKind) -> usize {
+    match kind {
+        ObjectKind::User => 0,
+        ObjectKind::Group => 1,
+    }
+}
+
+impl Snapshot {
+    /// Reads a file that must be of this tenant.
+    pub(crate) fn read(bytes: &[u8], tenant: &str) -> Result<Self, SnapshotError> {
+        let wire::Document {
+            made,
+            tenant: found,
+            redacted,
+            selected,
+            recycle_bin,
+            default_domain,
+            applications,
+            users,
+            groups,
+            custom_security_attributes,
+        } = wire::parse(bytes)?;
+        let made = DateTime::parse_from_rfc3339(&made)
+            .map_err(|_| SnapshotError::Damaged("\"made\" is no time".to_owned()))?
+            .to_utc();
+        if !found.eq_ignore_ascii_case(tenant) {
+            return Err(SnapshotError::Tenant {
+                found,
+                configured: tenant.to_owned(),
+            });
+        }
+        let mut snapshot = Self {
+            about: About {
+                made,
+                tenant: found,
+                redacted,
+            },
+            selected: [selected.users, selected.groups],
+            users,
+            groups,
+            applications: applications
+                .into_iter()
+                .map(wire::Application::read)
+                .collect(),
+            default_domain,
+            custom_security: custom_security_attributes,
+            bins: [recycle_bin.users, recycle_bin.groups],
+            present: Default::default(),
+            removed: BTreeSet::new(),
+            members: BTreeMap::new(),
+        };
+        snapshot.index()?;
+        Ok(snapshot)
+    }
+
+    /// What the reads of single objects are answered from.
+    fn index(&mut self) -> Result<(), SnapshotError> {
+        for kind in ObjectKind::ALL {
+            let entries = match kind {
+                ObjectKind::User => &self.users,
+                ObjectKind::Group => &self.groups,
+            };
+            for entry in entries {
+                let change = super::delta::change(kind, entry.clone())
+                    .map_err(|error| SnapshotError::Damaged(error.to_string()))?;
+                let id = source_id(&entry.id);
+                if entry.removed.is_some() {
+                    self.present[place(kind)].remove(&id);
+                    self.removed.insert(id);
+                    continue;
+                }
+                let members = self.members.entry(id.clone()).or_default();
+                for member in change.members {
+                    let one = (member.kind, member.id);
+                    if member.removed {
+                        members.remove(&one);
+                    } else {
+                        members.insert(one);
+                    }
+                }
+                self.removed.remove(&id);
+                self.present[place(kind)].insert(id);
+            }
+        }
+        Ok(())
+    }
+}
