@@ -30,7 +30,7 @@ pub(super) async fn apply(
             found.join(", ")
         );
     }
-    let session = Session::cycles(output, &config, "apply")?;
+    let session = Session::cycles(output, &config, "apply").await?;
     let Session {
         agent, interrupt, ..
     } = &session;

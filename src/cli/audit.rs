@@ -24,7 +24,7 @@ pub(super) async fn audit(
 ) -> anyhow::Result<Exit> {
     let config = Arc::new(load::config(output, file)?);
     let job = load::job(&config, &arguments.job)?;
-    let session = Session::plan(output, &config)?;
+    let session = Session::plan(output, &config).await?;
     let Session {
         store,
         agent,

@@ -175,6 +175,9 @@ fn report(output: Output, error: &anyhow::Error) -> Exit {
 fn names_another_tenant(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let cause = cause.downcast_ref::<store::Error>();
-        matches!(cause, Some(store::Error::OtherTenant { .. }))
+        matches!(
+            cause,
+            Some(store::Error::OtherTenant { .. } | store::Error::TenantUnknown { .. })
+        )
     })
 }

@@ -38,7 +38,7 @@ pub(super) async fn plan(
     let snapshot = arguments.source.as_deref();
     let snapshot = snapshot.map(|file| SnapshotFile::read(file, &config));
     let snapshot = snapshot.transpose()?;
-    let session = Session::plan_from(output, &config, snapshot.as_ref())?;
+    let session = Session::plan_from(output, &config, snapshot.as_ref()).await?;
     let Session {
         store,
         agent,

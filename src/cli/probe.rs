@@ -47,9 +47,9 @@ pub(super) async fn probe(
         }
     }
     let session = if arguments.write {
-        Session::cycles(output, &config, "probe")?
+        Session::cycles(output, &config, "probe").await?
     } else {
-        Session::plan(output, &config)?
+        Session::plan(output, &config).await?
     };
     let Session {
         agent, interrupt, ..

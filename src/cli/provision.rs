@@ -42,9 +42,9 @@ pub(super) async fn provision(
         ..Options::default()
     };
     let session = if arguments.dry_run {
-        Session::plan(output, &config)?
+        Session::plan(output, &config).await?
     } else {
-        Session::cycles(output, &config, "provision")?
+        Session::cycles(output, &config, "provision").await?
     };
     let Session {
         store,

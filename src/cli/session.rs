@@ -20,7 +20,7 @@ pub(super) struct Session {
 
 impl Session {
     /// To run cycles. The second of two processes fails at once, and names the first.
-    pub(super) fn cycles(
+    pub(super) async fn cycles(
         output: Output,
         config: &Arc<Config>,
         command: &'static str,
@@ -28,25 +28,25 @@ impl Session {
         let lock = Lock::acquire(&config.state_path, command)?;
         let store = Store::open(&config.state_path)?;
         store.take_over(&lock, scheduler::now())?;
-        Self::new(output, config, store, Some(lock), None)
+        Self::new(output, config, store, Some(lock), None).await
     }
 
     /// To plan: it holds nothing that could write to the state or to a target.
-    pub(super) fn plan(output: Output, config: &Arc<Config>) -> anyhow::Result<Self> {
-        Self::plan_from(output, config, None)
+    pub(super) async fn plan(output: Output, config: &Arc<Config>) -> anyhow::Result<Self> {
+        Self::plan_from(output, config, None).await
     }
 
     /// The same from a snapshot of the tenant.
-    pub(super) fn plan_from(
+    pub(super) async fn plan_from(
         output: Output,
         config: &Arc<Config>,
         snapshot: Option<&SnapshotFile>,
     ) -> anyhow::Result<Self> {
         let store = Store::open_plan(&config.state_path)?;
-        Self::new(output, config, store, None, snapshot)
+        Self::new(output, config, store, None, snapshot).await
     }
 
-    fn new(
+    async fn new(
         output: Output,
         config: &Arc<Config>,
         store: Store,
@@ -56,6 +56,7 @@ impl Session {
         let store = Arc::new(store);
         let interrupt = Interrupt::listen(output)?;
         let agent = source::agent(config, &store, snapshot, &interrupt)?;
+        agent.same_tenant().await?;
         Ok(Self {
             store,
             agent,

@@ -27,7 +27,7 @@ pub(super) async fn sync(
     let config = Arc::new(load::config(output, file)?);
     let jobs = load::jobs(&config, &arguments.jobs.jobs)?;
     let options = arguments.only.into_options(arguments.initial);
-    let session = Session::cycles(output, &config, "sync")?;
+    let session = Session::cycles(output, &config, "sync").await?;
     let Session {
         store,
         agent,

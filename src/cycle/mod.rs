@@ -28,6 +28,7 @@ mod record;
 mod repeat;
 mod rows;
 mod same_target;
+mod same_tenant;
 mod saved;
 mod search;
 mod send;
@@ -126,6 +127,9 @@ pub(crate) struct Agent {
     now: fn() -> DateTime<Utc>,
     /// How long removals stay confirmed.
     fresh: Duration,
+    /// What the state calls the tenant, and what the configuration calls it, where these differ and it may
+    /// be the same.
+    other_name: Option<(String, String)>,
 }
 
 /// What one cycle works with.
@@ -209,7 +213,7 @@ impl Agent {
         now: fn() -> DateTime<Utc>,
         turn: Arc<Mutex<()>>,
     ) -> Result<Self, Error> {
-        store.note_tenant(&config.source.tenant_id)?;
+        let other_name = same_tenant::other_name(&store, &config.source.tenant_id)?;
         let key = store.key(config.state_key.as_ref())?;
         let tenant = Tenant::new(
             Arc::clone(&config),
@@ -227,6 +231,7 @@ impl Agent {
             stop,
             now,
             fresh: confirm::FRESH,
+            other_name,
         })
     }
 
@@ -259,7 +264,11 @@ impl Agent {
         let kind = self.expected_kind(job, options)?;
         // Before anything that may fail, such as reading the token: every attempt is on record.
         let cycle = self.store.begin_cycle(&job.rules.name, kind, started)?;
-        let mut context = match self.writing_context(job, options, progress) {
+        let context = match self.same_tenant().await {
+            Ok(()) => self.writing_context(job, options, progress),
+            Err(error) => Err(error),
+        };
+        let mut context = match context {
             Ok(context) => context,
             Err(error) => {
                 record::not_begun(self, cycle, &error)?;
@@ -403,6 +412,7 @@ impl Agent {
         progress: &watch::Sender<Progress>,
         due: Due,
     ) -> Result<Planned, Error> {
+        self.same_tenant().await?;
         let mut context = self.context(job, options, progress)?;
         let name = &job.rules.name;
         let cycle = self.store.begin_cycle(name, context.kind, (self.now)())?;

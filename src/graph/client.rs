@@ -108,6 +108,14 @@ impl Client {
         self.tokens.requests()
     }
 
+    /// The id of the tenant that goes by this name, which may be its id.
+    pub(crate) async fn tenant_id(&self, name: &str) -> Result<String, Error> {
+        match uuid::Uuid::try_parse(name) {
+            Ok(_) => Ok(name.to_lowercase()),
+            Err(_) => self.tokens.tenant_id(name).await,
+        }
+    }
+
     pub(super) fn tokens(&self) -> &Tokens {
         &self.tokens
     }

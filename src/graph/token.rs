@@ -158,6 +158,36 @@ impl Tokens {
         proofs.get(current.proof)?.hint()
     }
 
+    /// Looked up in what the sign-in service publishes of a tenant (`OpenID` Connect Discovery 1.0).
+    pub(super) async fn tenant_id(&self, name: &str) -> Result<String, Error> {
+        let mut url = self.0.endpoint.clone();
+        url.path_segments_mut()
+            .expect("http and https URLs have a path")
+            .pop()
+            .pop()
+            .pop()
+            .pop()
+            .extend([name, "v2.0", ".well-known", "openid-configuration"]);
+        let expect = Expect::Body { limit: MAX_ANSWER };
+        let answer = self
+            .0
+            .channel
+            .send(Idempotency::Always, expect, |client| {
+                client.get(url.clone())
+            })
+            .await
+            .map_err(Error::of_token)?;
+        if answer.status != 200 {
+            return Err(refusal(&answer, answer.exchange.attempts, &http::redact).into());
+        }
+        let malformed = || Error::TokenMalformed { status: 200 };
+        let known: wire::Discovery = wire::read(&answer.body).map_err(|_| malformed())?;
+        let issuer = Url::parse(&known.issuer).map_err(|_| malformed())?;
+        let mut segments = issuer.path_segments().into_iter().flatten();
+        let id = segments.find(|segment| uuid::Uuid::try_parse(segment).is_ok());
+        id.map(str::to_lowercase).ok_or_else(malformed)
+    }
+
     /// The application that signs in.
     pub(super) fn client_id(&self) -> Option<&str> {
         match &self.0.credential.kind {

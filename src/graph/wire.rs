@@ -272,6 +272,12 @@ pub(super) struct PasswordCredential {
     pub(super) end_date_time: Option<String>,
 }
 
+/// What the sign-in service publishes of a tenant.
+#[derive(Debug, Deserialize)]
+pub(super) struct Discovery {
+    pub(super) issuer: String,
+}
+
 /// A refused token.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

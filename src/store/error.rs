@@ -128,6 +128,15 @@ pub(crate) enum Error {
          would look deleted; put the old id back, or name another state file in state.path"
     )]
     OtherTenant { known: String, configured: String },
+    #[error(
+        "this state holds the tenant {known}, and source.tenant_id names {configured}: whether they are the \
+         same could not be found out ({why}); put the old name back, or try again"
+    )]
+    TenantUnknown {
+        known: String,
+        configured: String,
+        why: String,
+    },
     #[error("could not {attempt}: begin_round comes before the first page")]
     NoRound { attempt: &'static str },
 }

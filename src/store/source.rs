@@ -188,6 +188,17 @@ impl Store {
         }
     }
 
+    /// The same tenant goes by another name from now on.
+    pub(crate) fn rename_tenant(&self, tenant: &str) -> Result<(), Error> {
+        self.write("note the tenant", |state| {
+            state.run(
+                "UPDATE sources SET tenant = ?1 WHERE name = ''",
+                params![tenant.to_lowercase()],
+            )?;
+            Ok(())
+        })
+    }
+
     /// Lets the next round of each stream be full. One that is under way goes on as it began, and the delta
     /// link stays until the full round is finished.
     pub(crate) fn read_from_beginning(&self) -> Result<(), Error> {

@@ -190,6 +190,49 @@ async fn the_state_knows_its_tenant() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_is_the_same_by_its_domain_and_by_its_id() {
+    let rig = filled().await;
+    let id = rig.sandbox.tenant_id();
+    let domain = "contoso.onmicrosoft.com";
+    let name = |from: &str, to: &str| {
+        let (from, to) = (
+            format!("tenant_id = \"{from}\""),
+            format!("tenant_id = \"{to}\""),
+        );
+        rig.edit(|text| {
+            assert!(text.contains(&from), "{text}");
+            text.replace(&from, &to)
+        });
+    };
+    for (from, to) in [
+        (&*id, domain),
+        (domain, "contoso.com"),
+        ("contoso.com", &*id),
+    ] {
+        name(from, to);
+        rig.plan().await.expect(0);
+        let idle = rig.sync().await.expect(0).job();
+        assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+    }
+    // Another one, and one of which nothing is known.
+    name(&id, domain);
+    rig.sync().await.expect(0);
+    let other = Uuid::from_u128(0x1234).to_string();
+    name(domain, &other);
+    let run = rig.run(&["sync"]).await.expect(2);
+    assert!(run.err.contains("put the old id back"), "{run:?}");
+    name(&other, "nobody.example");
+    let run = rig.run(&["sync"]).await.expect(2);
+    for words in [
+        "could not be found out",
+        "Tenant 'nobody.example' not found",
+        domain,
+    ] {
+        assert!(run.err.contains(words), "{words}: {run:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_is_killed_leaves_nothing() {
     let rig = filled().await;
     let temporary = rig.path("temporary");

@@ -76,6 +76,9 @@ impl Graph {
         if let [authority, "oauth2", "v2.0", "token"] = parts.as_slice() {
             return token::answer(&mut tenant, &self.origin, authority, call);
         }
+        if let [authority, "v2.0", ".well-known", "openid-configuration"] = parts.as_slice() {
+            return token::discovery(&tenant, &self.origin, authority);
+        }
         let ids = answer::RequestIds::new(&tenant, call);
         let result = check_token(&tenant, call).and_then(|()| self.route(&tenant, call));
         ids.finish(result)

@@ -26,6 +26,19 @@ pub(super) fn answer(tenant: &mut Tenant, origin: &str, authority: &str, call: &
     }
 }
 
+/// `/{tenant}/v2.0/.well-known/openid-configuration`, which names the tenant's id.
+pub(super) fn discovery(tenant: &Tenant, origin: &str, authority: &str) -> Reply {
+    if let Err(refusal) = check_authority(tenant, authority) {
+        return refusal.render(tenant);
+    }
+    let base = format!("{origin}/{}", tenant.identity.tenant_id);
+    let body = serde_json::json!({
+        "token_endpoint": format!("{base}/oauth2/v2.0/token"),
+        "issuer": format!("{base}/v2.0"),
+    });
+    Reply::new(200, "application/json", body.to_string())
+}
+
 struct Refusal {
     status: u16,
     error: &'static str,
@@ -85,21 +98,7 @@ fn issue(
             "The endpoint only accepts POST requests. Received a GET request.",
         ));
     }
-    let own = tenant.identity.tenant_id.to_string();
-    let known = [own.as_str(), DOMAIN, INITIAL_DOMAIN];
-    if !known
-        .iter()
-        .any(|name| name.eq_ignore_ascii_case(authority))
-    {
-        return Err(Refusal::new(
-            400,
-            "invalid_request",
-            90002,
-            format!(
-                "Tenant '{authority}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant."
-            ),
-        ));
-    }
+    check_authority(tenant, authority)?;
     let fields = form(&call.body);
     let field = |name: &str| {
         let found = fields.iter().find(|(key, _)| key == name);
@@ -151,6 +150,25 @@ fn check_grant(grant: &str) -> Result<(), Refusal> {
             format!("The app requested an unsupported grant type '{other}'."),
         )),
     }
+}
+
+fn check_authority(tenant: &Tenant, authority: &str) -> Result<(), Refusal> {
+    let own = tenant.identity.tenant_id.to_string();
+    let known = [own.as_str(), DOMAIN, INITIAL_DOMAIN];
+    if !known
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(authority))
+    {
+        return Err(Refusal::new(
+            400,
+            "invalid_request",
+            90002,
+            format!(
+                "Tenant '{authority}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant."
+            ),
+        ));
+    }
+    Ok(())
 }
 
 fn check_client(tenant: &Tenant, client: &str) -> Result<(), Refusal> {
