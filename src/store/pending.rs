@@ -168,6 +168,12 @@ impl Store {
                      WHERE p.job = escrow.job AND p.kind = escrow.kind AND p.key = escrow.source)",
                 params![job],
             )?;
+            // One that is not to be created again counts no more, when it comes back one day.
+            tx.run(
+                "DELETE FROM gone WHERE job = ?1 AND NOT EXISTS (
+                     SELECT 1 FROM pending p WHERE p.job = gone.job AND p.key = gone.source)",
+                params![job],
+            )?;
             withheld::forget_healed(tx, job)?;
             forget_deleted_objects(tx)
         })

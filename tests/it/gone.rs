@@ -1,7 +1,7 @@
 //! Objects that are gone from the target: few are created again, many only once a person approved it; and
 //! the first of a cycle is a reason to look at others.
 
-use entrain::sandbox::{Fault, Size, Trouble, Uuid};
+use entrain::sandbox::{Fault, ROLE_USER, Size, Trouble, Uuid};
 use serde_json::{Value, json};
 
 use crate::rig::Rig;
@@ -83,6 +83,25 @@ async fn many_that_are_gone_at_once_are_created_again_only_once_that_is_approved
     let writes = rig.sandbox.target.writes();
     rig.sync().await.expect(0);
     assert_eq!(rig.sandbox.target.writes(), writes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leavers_who_were_gone_in_great_number_are_created_again_when_they_come_back() {
+    let (rig, people) = start(24).await;
+    rig.configure("[jobs.safety]\nmax_deletions = 1000");
+    for (number, user) in people[..7].iter().enumerate() {
+        lose(&rig, number);
+        rig.tenant().unassign(*user);
+    }
+    rig.sync().await.expect(3);
+    rig.sync().await.expect(0);
+    for user in &people[..7] {
+        rig.tenant().assign(*user, ROLE_USER);
+    }
+    let back = rig.sync().await.expect(0).job();
+    assert_eq!(back["done"], json!({"create": 7}), "{back:#}");
+    assert_eq!(rig.sandbox.target.user_count(), 24);
+    is_settled(&rig).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
