@@ -309,7 +309,7 @@ pub(crate) fn review(census: &Census, limits: &Limits) -> Verdict {
         return Verdict {
             held,
             shrunk: shrunk_source(census),
-            creations: None,
+            creations: too_many_creations(census, limits),
         };
     }
     for (class, counted, limit) in [
@@ -523,6 +523,25 @@ mod tests {
         assert_eq!(review(&day, &NO_LIMITS).classes(), [RemovalClass::User]);
         day.planned.clear();
         assert_eq!(review(&day, &NO_LIMITS).classes(), []);
+    }
+
+    #[test]
+    fn another_application_holds_removals_and_leaves_the_limit_of_creates() {
+        let limits = Limits {
+            max_creations: Some(3),
+            ..NO_LIMITS
+        };
+        let another = Census {
+            application_changed: true,
+            creations: 4,
+            ..census(&[(RemovalClass::User, 1)], 24)
+        };
+        let verdict = review(&another, &limits);
+        assert_eq!(verdict.classes(), [RemovalClass::User]);
+        assert!(matches!(
+            verdict.holds_creations(),
+            Some(WhyHeld::TooManyCreations { planned: 4, .. })
+        ));
     }
 
     #[test]
