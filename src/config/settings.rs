@@ -20,6 +20,8 @@ pub(crate) struct Config {
     pub(crate) state_key: Option<Secret>,
     pub(crate) source: Source,
     pub(crate) jobs: Vec<Job>,
+    /// How often the service looks for leavers between two cycles; `None`: it does not.
+    pub(crate) leavers: Option<Duration>,
 }
 
 /// How the Entra tenant is reached.

@@ -87,7 +87,7 @@ fn adapt(job: &config::Job, capabilities: &Capabilities, learned: Vec<Learned>) 
 pub(super) async fn discover(context: &Context<'_>) -> Result<bool, Error> {
     let now = (context.agent.now)();
     let name = context.job.rules.name.clone();
-    let is_partial = context.options.only.is_some();
+    let is_partial = context.options.is_partial();
     let is_due = context
         .state(move |store| {
             let described = store.described(&name)?;

@@ -17,6 +17,7 @@ mod gone;
 mod hand_over;
 mod health;
 mod index;
+mod leavers;
 mod lookup;
 mod names;
 mod old_accounts;
@@ -53,6 +54,7 @@ pub(crate) use audit::Audited;
 pub(crate) use capabilities::known_remarks;
 pub(crate) use error::Error;
 pub(crate) use explain::explain;
+pub(crate) use leavers::next_look;
 pub(crate) use only::Only;
 pub(crate) use probe::Probed;
 pub(crate) use saved::{Expected, ExpectedRow, OtherRows, SavedRow};
@@ -86,11 +88,18 @@ pub(crate) struct Options {
     pub(crate) evaluate_all: bool,
     /// Only these objects.
     pub(crate) only: Option<Only>,
+    /// Only what takes access from users.
+    pub(crate) leavers: bool,
     /// Nothing is written unless the plan is this one.
     pub(crate) saved: Option<Arc<Expected>>,
 }
 
 impl Options {
+    /// Not everything that is due is looked at.
+    fn is_partial(&self) -> bool {
+        self.only.is_some() || self.leavers
+    }
+
     /// For an audit.
     pub(crate) fn auditing() -> Self {
         Self {
@@ -447,7 +456,7 @@ impl Agent {
         whom: Whom,
     ) -> Result<Judged, Error> {
         let is_later = matches!(whom, Whom::Waiting(_));
-        let is_partial = context.options.only.is_some() || matches!(whom, Whom::Waiting(_));
+        let is_partial = context.options.is_partial() || matches!(whom, Whom::Waiting(_));
         let mut outline = plan::plan(context, reading, cycle, whom, verified).await?;
         let confirmed = confirm::confirm(context, cycle, cutoff, &mut outline).await?;
         if let Some(unsure) = &verified.unsure {
@@ -536,7 +545,7 @@ impl Agent {
         let configured = job;
         let name = &configured.rules.name;
         let Adapted {
-            job,
+            mut job,
             remarks,
             facts,
         } = capabilities::adapted(&self.store, configured)?;
@@ -561,7 +570,10 @@ impl Agent {
             self.store.forget_target(name)?;
             self.store.read_from_beginning()?;
         }
-        let kind = if self.store.job_state(name)?.full_evaluation {
+        let kind = if options.leavers {
+            leavers::disable_first(&mut job.rules);
+            CycleKind::Leavers
+        } else if self.store.job_state(name)?.full_evaluation {
             CycleKind::Initial
         } else {
             CycleKind::Incremental

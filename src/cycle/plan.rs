@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::facts::Facts;
 use super::index::Index;
+use super::leavers;
 use super::lookup::Finder;
 use super::names;
 use super::old_accounts::targets_of;
@@ -85,6 +86,8 @@ pub(super) enum Whom {
     AllNow,
     /// Those that waited.
     Waiting(BTreeSet<Key>),
+    /// Users who may have left: nothing is planned but what takes their access.
+    Leavers(Vec<Key>),
 }
 
 pub(super) async fn plan(
@@ -133,7 +136,7 @@ pub(super) async fn plan(
         // What was written meanwhile is not in them.
         lists: match whom {
             Whom::All | Whom::AllNow => verified.lists.clone(),
-            Whom::Waiting(_) => BTreeMap::new(),
+            Whom::Waiting(_) | Whom::Leavers(_) => BTreeMap::new(),
         },
         outline: Outline {
             header: Header::default(),
@@ -148,7 +151,7 @@ pub(super) async fn plan(
         strangers: None,
         shown_members: BTreeMap::new(),
         is_full: reading.kind == CycleKind::Initial
-            && context.options.only.is_none()
+            && !context.options.is_partial()
             && !matches!(whom, Whom::Waiting(_)),
         whom,
         done: 0,
@@ -192,6 +195,9 @@ impl Driver<'_> {
         let groups = self.candidates(ObjectKind::Group).await?;
         self.total = (users.len() + groups.len()) as u64;
         self.pass(ObjectKind::User, &users, Taken::All).await?;
+        if self.is_for_leavers() {
+            return Ok(());
+        }
         self.look_again(ObjectKind::User).await?;
         // Objects that this plan brings or takes concern those they manage and the groups they are in;
         // in a full evaluation all of these are looked at anyway. Where one object is asked for, nothing
@@ -219,6 +225,10 @@ impl Driver<'_> {
         self.members().await
     }
 
+    fn is_for_leavers(&self) -> bool {
+        matches!(self.whom, Whom::Leavers(_))
+    }
+
     async fn candidates(&self, kind: ObjectKind) -> Result<Vec<Key>, Error> {
         let job = self.context.job.rules.name.clone();
         if let Whom::Waiting(keys) = &self.whom {
@@ -227,6 +237,12 @@ impl Driver<'_> {
                 .context
                 .state(move |store| store.of_kind(&keys, kind))
                 .await;
+        }
+        if let Whom::Leavers(keys) = &self.whom {
+            return Ok(match kind {
+                ObjectKind::User => keys.clone(),
+                ObjectKind::Group => Vec::new(),
+            });
         }
         match self.context.only().await? {
             Some(mut only) => Ok(only.remove(&kind).unwrap_or_default()),
@@ -422,6 +438,8 @@ impl Driver<'_> {
                 None | Some(Settled::Ready) => ready.push(key),
                 Some(Settled::Wait(_)) if matches!(self.whom, Whom::AllNow) => ready.push(key),
                 Some(Settled::Skip(why)) => self.planner.unsettled(&one.object, why),
+                // The next look, or the cycle.
+                Some(Settled::Wait(_)) if self.is_for_leavers() => {}
                 Some(Settled::Wait(until)) if matches!(self.whom, Whom::All) => {
                     self.outline.waiting.insert(key, until);
                     self.outline.postponed.insert(key);
@@ -468,6 +486,9 @@ impl Driver<'_> {
     async fn write(&mut self) -> Result<(), Error> {
         let mut rows = Vec::new();
         for decision in self.planner.take() {
+            if self.is_for_leavers() && !leavers::takes_access(&decision) {
+                continue;
+            }
             match decision {
                 row @ (Decision::Act(_)
                 | Decision::First { .. }

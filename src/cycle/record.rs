@@ -106,10 +106,10 @@ pub(super) async fn finish(
     // Removals that an incomplete reading kept from being planned leave no trace in the plan: all
     // marks stay then, and the next complete reading finds them. So they do when one object was
     // requested alone. Objects that wait for a name are known, and only their marks stay.
-    let everything = header.complete && context.options.only.is_none();
+    let everything = header.complete && !context.options.is_partial();
     let now = (context.agent.now)();
     let job = context.job.rules.name.clone();
-    let has_completed = tally.reached_end && context.options.only.is_none();
+    let has_completed = tally.reached_end && !context.options.is_partial();
     let nested_groups = context.job.rules.scope.nested_groups;
     let holds_nothing = held.is_empty();
     let linked = context

@@ -232,8 +232,10 @@ impl Tenant {
     async fn application(&self, want: &Want) -> Result<store::Application, Error> {
         let known = self.store.application(&want.job.rules.name)?;
         match (want.kind, known) {
-            (CycleKind::Incremental, Some(known)) => Ok(known),
-            (CycleKind::Incremental | CycleKind::Initial, _) => self.find_application(want).await,
+            (CycleKind::Incremental | CycleKind::Leavers, Some(known)) => Ok(known),
+            (CycleKind::Incremental | CycleKind::Leavers | CycleKind::Initial, _) => {
+                self.find_application(want).await
+            }
         }
     }
 

@@ -132,6 +132,8 @@ pub(crate) enum CycleKind {
     Initial,
     /// What changed since the watermark.
     Incremental,
+    /// Between two cycles: only users who must lose access.
+    Leavers,
 }
 
 /// Requests sent, retries included.

@@ -90,6 +90,7 @@ pub(crate) fn cycle_kind(kind: CycleKind) -> &'static str {
     match kind {
         CycleKind::Initial => "initial",
         CycleKind::Incremental => "incremental",
+        CycleKind::Leavers => "leavers",
     }
 }
 

@@ -1,20 +1,21 @@
 //! The service: one task for each job, each waiting for its time. The driver owns the clock, the
 //! signals and the status; what a cycle does is no business of its.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::clock::now;
 use super::due::next_start;
+use super::leavers;
 use super::signal::{GRACE, Signal, Signals};
 use super::status::{Activity, State, Status, WokenBy};
 use super::systemd;
@@ -50,18 +51,27 @@ pub(crate) enum Error {
 pub(crate) type Reload<'a> = dyn Fn() -> Result<Config, Vec<String>> + 'a;
 
 /// A configuration and the agent built from it. A cycle keeps the one it started with.
-struct Generation {
-    config: Arc<Config>,
-    agent: Agent,
+pub(super) struct Generation {
+    pub(super) config: Arc<Config>,
+    pub(super) agent: Agent,
 }
 
-struct Shared {
-    generation: watch::Sender<Arc<Generation>>,
+pub(super) struct Shared {
+    pub(super) generation: watch::Sender<Arc<Generation>>,
     status: watch::Sender<Status>,
     /// Counts the times an operator asked for all cycles now.
     wakes: watch::Sender<u64>,
     store: Arc<Store>,
-    stop: CancellationToken,
+    pub(super) stop: CancellationToken,
+    /// Held by whoever works on a job: its cycle, or the look for leavers.
+    busy: Mutex<BTreeMap<JobName, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Shared {
+    pub(super) fn busy(&self, job: &JobName) -> Arc<tokio::sync::Mutex<()>> {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(busy.entry(job.clone()).or_default())
+    }
 }
 
 /// Runs every enabled job on its schedule until SIGTERM or SIGINT.
@@ -82,18 +92,20 @@ pub(crate) async fn run(
             wakes: watch::Sender::default(),
             store,
             stop,
+            busy: Mutex::default(),
         }),
         tasks: JoinSet::new(),
         driven: BTreeSet::new(),
     };
     driver.start_missing();
+    let leavers = tokio::spawn(leavers::watch(Arc::clone(&driver.shared)));
     if driver.driven.is_empty() {
         tracing::warn!("no job is enabled; waiting for a reload");
     }
     systemd::ready();
     tracing::info!(jobs = driver.driven.len(), "started");
     driver.serve(&mut signals, reload).await;
-    driver.stop(&mut signals).await;
+    driver.stop(&mut signals, leavers).await;
     Ok(())
 }
 
@@ -205,11 +217,15 @@ impl Driver {
         }
     }
 
-    async fn stop(mut self, signals: &mut Signals) {
+    async fn stop(mut self, signals: &mut Signals, leavers: JoinHandle<()>) {
         systemd::stopping();
         tracing::info!("stopping: requests in flight may end");
         self.shared.stop.cancel();
-        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        let ended = async {
+            while self.tasks.join_next().await.is_some() {}
+            // It has said itself what went wrong.
+            let _ = leavers.await;
+        };
         tokio::select! {
             ended = timeout(GRACE, ended) => if ended.is_ok() {
                 tracing::info!("stopped");
@@ -286,6 +302,7 @@ async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy)
     };
     set_state(shared, name, running, None);
     tracing::debug!(job = %name, woken_by = woken_by.word(), "cycle starts");
+    let _busy = shared.busy(name).lock_owned().await;
     // A thread of its own: planning computes for long, and a bug that panics costs this cycle, not
     // the job.
     let (agent, job) = (agent.clone(), job.clone());
@@ -318,7 +335,7 @@ async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy)
     set_state(shared, name, State::Waiting { next: None }, Some(ended));
 }
 
-fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
+pub(super) fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
     let Summary {
         job,
         cycle,

@@ -3,6 +3,7 @@
 mod clock;
 mod driver;
 mod due;
+mod leavers;
 mod signal;
 mod status;
 mod systemd;

@@ -36,6 +36,8 @@ pub(crate) enum State {
 pub(crate) enum WokenBy {
     Schedule,
     Operator,
+    /// The look for leavers found some.
+    Leavers,
 }
 
 impl WokenBy {
@@ -43,6 +45,7 @@ impl WokenBy {
         match self {
             Self::Schedule => "schedule",
             Self::Operator => "operator",
+            Self::Leavers => "leavers",
         }
     }
 }

@@ -45,6 +45,15 @@ impl Store {
         })
     }
 
+    /// Takes back a cycle in which there was nothing to do.
+    pub(crate) fn forget_cycle(&self, cycle: i64) -> Result<(), Error> {
+        self.write("forget the cycle", |tx| {
+            tx.run("DELETE FROM actions WHERE cycle = ?1", params![cycle])?;
+            tx.run("DELETE FROM cycles WHERE number = ?1", params![cycle])?;
+            Ok(())
+        })
+    }
+
     /// Notes that a cycle carries out the saved plan with this digest.
     pub(crate) fn note_applied(&self, cycle: i64, plan: &str) -> Result<(), Error> {
         self.write("note the saved plan", |tx| {
@@ -221,13 +230,14 @@ fn put_counts(
     Ok(())
 }
 
+/// The last whole cycles. Looks for leavers between them are none.
 fn last_cycles(state: &State, job: &JobName, limit: u32) -> rusqlite::Result<Vec<CycleRecord>> {
     let mut cycles: Vec<CycleRecord> = state
         .prepare_cached(
             "SELECT number, kind, state, started, finished, duration_ms, evaluated_users,
                     evaluated_groups, in_scope_users, in_scope_groups, linked_users, linked_groups,
                     failed, not_tried, held, requests_source, requests_target, incomplete, error
-             FROM cycles WHERE job = ?1 ORDER BY number DESC LIMIT ?2",
+             FROM cycles WHERE job = ?1 AND kind <> 'leavers' ORDER BY number DESC LIMIT ?2",
         )?
         .query_map(params![job, limit], cycle)?
         .collect::<rusqlite::Result<_>>()?;
@@ -304,6 +314,7 @@ impl ToSql for CycleKind {
         Ok(match self {
             Self::Initial => "initial",
             Self::Incremental => "incremental",
+            Self::Leavers => "leavers",
         }
         .into())
     }
@@ -314,6 +325,7 @@ impl FromSql for CycleKind {
         match value.as_str()? {
             "initial" => Ok(Self::Initial),
             "incremental" => Ok(Self::Incremental),
+            "leavers" => Ok(Self::Leavers),
             _ => Err(unreadable("kind of a cycle")),
         }
     }

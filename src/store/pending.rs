@@ -2,7 +2,9 @@
 //! result of its evaluation is committed (product rule 1).
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use rusqlite::{named_params, params};
 
 use super::jobs::{ensure_job, is_full};
@@ -10,6 +12,7 @@ use super::links::kind_of;
 use super::marks::Marks;
 use super::source::index_rounds_under_way;
 use super::state::{State, array, first_link};
+use super::wire::Column;
 use super::withheld;
 use super::{Error, Store};
 use crate::engine::model::{JobName, Key, ObjectKind};
@@ -62,6 +65,35 @@ impl Store {
                 "SELECT key FROM pending WHERE job = ?1 AND mark > ?2",
                 params![state.job_or_none(job)?, cutoff],
             )
+        })
+    }
+
+    /// Users who can use the application and were marked since an earlier look, and those whose removal
+    /// failed and is due again: first after `step`, then after twice as long, at most an hour. With the
+    /// mark that the next look begins at.
+    pub(crate) fn perhaps_leavers(
+        &self,
+        job: &JobName,
+        since: Option<MarkCutoff>,
+        step: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<(MarkCutoff, Vec<Key>), Error> {
+        let MarkCutoff(since) = since.unwrap_or(MarkCutoff(0));
+        self.read("look up who may have left", |state| {
+            let job = state.job_or_none(job)?;
+            let mark = state.query_row("SELECT mark FROM counter", [], |row| row.get(0))?;
+            let keys = state.column(
+                "SELECT p.key FROM pending p CROSS JOIN links l ON l.link = ?2 + p.key
+                 WHERE p.job = ?1 AND p.kind = 1 AND p.mark > ?3 AND l.active
+                 UNION
+                 SELECT e.source FROM escrow e CROSS JOIN links l ON l.link = ?2 + e.source
+                 WHERE e.job = ?1 AND e.kind = 1 AND e.action IN ('disable', 'delete') AND l.active
+                     AND unixepoch(e.last_failed, 'subsec')
+                         + min(3600, ?4 * (1 << min(e.attempts - 1, 12)))
+                         <= unixepoch(?5, 'subsec')",
+                params![job, first_link(job), since, step.as_secs_f64(), Column(now)],
+            )?;
+            Ok((MarkCutoff(mark), keys))
         })
     }
 

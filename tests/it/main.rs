@@ -27,6 +27,7 @@ mod gone;
 mod hand_over;
 mod import;
 mod json;
+mod leavers;
 mod life;
 mod limits;
 mod log;

@@ -82,6 +82,8 @@ pub(super) struct Schedule {
     pub(super) cron: Option<Typed<String>>,
     pub(super) timezone: Option<Typed<String>>,
     pub(super) jitter: Option<Typed<String>>,
+    /// Of all jobs together.
+    pub(super) leavers: Option<Typed<String>>,
 }
 
 #[derive(Debug)]

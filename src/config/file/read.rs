@@ -62,6 +62,7 @@ impl Schedule {
             cron: table.text("cron", log),
             timezone: table.text("timezone", log),
             jitter: table.text("jitter", log),
+            leavers: table.text("leavers", log),
         }
     }
 }

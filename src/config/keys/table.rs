@@ -48,40 +48,52 @@ const STATE: Section = section(
     ],
 );
 
-const SCHEDULE: Section = schedule("schedule");
-pub(super) const JOB_SCHEDULE: Section = schedule("jobs.schedule");
+const SCHEDULE: Section = schedule(
+    "schedule",
+    &[
+        INTERVAL,
+        CRON,
+        TIMEZONE,
+        JITTER,
+        key(
+            "leavers",
+            Holds::OneOf(&[Holds::Duration, Holds::Words(&["off"])]),
+            "How often the service looks for users who must lose access, between two cycles. Default: 1m.",
+        ),
+    ],
+);
+pub(super) const JOB_SCHEDULE: Section =
+    schedule("jobs.schedule", &[INTERVAL, CRON, TIMEZONE, JITTER]);
 
-const fn schedule(name: &'static str) -> Section {
+const fn schedule(name: &'static str, keys: &'static [Key]) -> Section {
     Section {
         name,
-        keys: SCHEDULE_KEYS,
+        keys,
         rules: &[Rule::AtMostOne(&["interval", "cron"])],
         reserved: &[],
     }
 }
 
-const SCHEDULE_KEYS: &[Key] = &[
-    key(
-        "interval",
-        Holds::Duration,
-        "From the start of one cycle to the start of the next. Default: 40m.",
-    ),
-    key(
-        "cron",
-        Holds::Text,
-        "Instead of interval: second, minute, hour, day, month, weekday.",
-    ),
-    key(
-        "timezone",
-        Holds::Text,
-        "Of cron, such as Europe/Berlin. Default: UTC.",
-    ),
-    key(
-        "jitter",
-        Holds::Duration,
-        "Each start is delayed by a random time up to this.",
-    ),
-];
+const INTERVAL: Key = key(
+    "interval",
+    Holds::Duration,
+    "From the start of one cycle to the start of the next. Default: 40m.",
+);
+const CRON: Key = key(
+    "cron",
+    Holds::Text,
+    "Instead of interval: second, minute, hour, day, month, weekday.",
+);
+const TIMEZONE: Key = key(
+    "timezone",
+    Holds::Text,
+    "Of cron, such as Europe/Berlin. Default: UTC.",
+);
+const JITTER: Key = key(
+    "jitter",
+    Holds::Duration,
+    "Each start is delayed by a random time up to this.",
+);
 
 /// Every section of the configuration.
 pub(in crate::config) const SECTIONS: &[&Section] = &[

@@ -56,6 +56,7 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
     let state_key = secret(file.state_key.as_ref(), folder, log);
     let source = source::resolve_source(&file.source, folder, log);
     job::check_names(&file.jobs, log);
+    let leavers = schedule::resolve_leavers(&file.schedule, log);
     let jobs: Vec<_> = file
         .jobs
         .iter()
@@ -71,6 +72,7 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
         state_key,
         source: source?,
         jobs: jobs.into_iter().collect::<Option<_>>()?,
+        leavers,
     })
 }
 

@@ -12,6 +12,8 @@ use crate::engine::model::nearest;
 
 pub(in crate::config) const INTERVAL: Duration = Duration::from_mins(40);
 
+const LEAVERS: Duration = Duration::from_mins(1);
+
 /// A shorter interval is worth a remark.
 const SHORTEST_USUAL: Duration = Duration::from_mins(1);
 
@@ -94,6 +96,15 @@ pub(super) fn resolve_schedule(
         every,
         jitter: jitter_length,
     })
+}
+
+/// How often leavers are looked for; `None`: never.
+pub(super) fn resolve_leavers(schedule: &file::Schedule, log: &mut Log) -> Option<Duration> {
+    match &schedule.leavers {
+        None => Some(LEAVERS),
+        Some(leavers) if leavers.value.trim() == "off" => None,
+        Some(leavers) => length(leavers, log),
+    }
 }
 
 fn time_zone(typed: &Typed<String>, log: &mut Log) -> Option<chrono_tz::Tz> {

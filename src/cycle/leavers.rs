@@ -1,0 +1,128 @@
+//! The fast lane for leavers (safety.md §2): between two cycles, a light look at the tenant for users who
+//! must lose access, and nothing else. It is the shared reading, plus a plan that is restricted to user
+//! removals, under the same proof and limits. Every other change stays marked for the next cycle.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::plan::Whom;
+use super::tenant::Due;
+use super::{Agent, Error, Options, record};
+use crate::config;
+use crate::engine::job::{Job, WhenOutOfScope};
+use crate::engine::model::ObjectKind;
+use crate::engine::plan::{Decision, Operation};
+use crate::engine::summary::{CycleKind, Progress, Summary};
+use crate::store::MarkCutoff;
+
+/// Requests to the source in a second, on the average: a tenth of what Graph allows an application in the
+/// smallest tenant (3,500 resource units in 10 s, three for a request at most).
+const REQUESTS_PER_SECOND: u64 = 10;
+
+/// How long until the next look, so that all of them stay within their share of the source.
+pub(crate) fn next_look(every: Duration, requests: u64) -> Duration {
+    every.max(Duration::from_secs(requests / REQUESTS_PER_SECOND))
+}
+
+impl Agent {
+    /// Requests to the source so far.
+    pub(crate) fn source_requests(&self) -> u64 {
+        self.tenant.graph.requests()
+    }
+
+    /// One look. `None`: no user must lose access, and nothing was recorded. `since` is what earlier looks
+    /// have seen; `step` the first wait after a removal that failed.
+    pub(crate) async fn look_for_leavers(
+        &self,
+        job: &config::Job,
+        since: &mut Option<MarkCutoff>,
+        step: Duration,
+        due: Due,
+    ) -> Result<Option<Summary>, Error> {
+        let name = &job.rules.name;
+        let has_users = self.store.link_counts(name)?.users > 0;
+        if !has_users || !job.rules.users.enabled || self.store.paused(name)?.is_some() {
+            return Ok(None);
+        }
+        let options = Options {
+            leavers: true,
+            ..Options::default()
+        };
+        let progress = watch::Sender::new(Progress::default());
+        let mut context = self.writing_context(job, &options, &progress)?;
+        let reading = self.tenant.reading(due, context.want()).await?;
+        let started = (self.now)();
+        let (seen, keys) = self.store.perhaps_leavers(name, *since, step, started)?;
+        if keys.is_empty() {
+            *since = Some(seen);
+            return Ok(None);
+        }
+        context.discover().await?;
+        disable_first(&mut context.job.rules);
+        let context = &context;
+        let cycle = self.store.begin_cycle(name, CycleKind::Leavers, started)?;
+        let ended = Box::pin(async {
+            let verified = self.verify(context, cycle, false).await?;
+            let cutoff = self.store.begin_evaluation(name)?;
+            let mut judged = self
+                .judge(
+                    context,
+                    cycle,
+                    &reading,
+                    cutoff,
+                    &verified,
+                    Whom::Leavers(keys),
+                )
+                .await?;
+            judged.kind = CycleKind::Leavers;
+            record::reads(context, cycle)?;
+            if judged.totals.is_empty() && judged.totals.held == 0 {
+                return Ok(None);
+            }
+            let (tally, judged) = self.carry_out(context, cycle, cutoff, judged).await?;
+            record::finish(context, cycle, started, judged, tally)
+                .await
+                .map(Some)
+        });
+        match ended.await {
+            Ok(None) => {
+                self.store.forget_cycle(cycle)?;
+                *since = Some(seen);
+                Ok(None)
+            }
+            Ok(Some(summary)) => {
+                // What could not be tried at all is looked at again.
+                if summary.aborted.is_none() && !summary.stopped {
+                    *since = Some(seen);
+                }
+                Ok(Some(summary))
+            }
+            Err(error) => {
+                record::failed(context, cycle, &error)?;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Where a job deletes, the fast lane disables at once if the target can, and the next cycle deletes.
+pub(super) fn disable_first(rules: &mut Job) {
+    let users = &mut rules.users;
+    let can_disable = users.mappings.carry_state() && users.actions.update;
+    if users.when_out_of_scope == WhenOutOfScope::Delete && can_disable {
+        users.when_out_of_scope = WhenOutOfScope::Disable;
+    }
+}
+
+/// Whether a decision takes a user's access; all others are left to the next cycle.
+pub(super) fn takes_access(decision: &Decision) -> bool {
+    let Decision::Act(draft) = decision else {
+        return false;
+    };
+    draft.action.subject.kind == ObjectKind::User
+        && matches!(
+            draft.action.operation,
+            Operation::Disable { .. } | Operation::Delete { .. }
+        )
+}
