@@ -165,7 +165,7 @@ pub(super) enum Command {
     /// Convert the exported schema of an Entra provisioning job to a job
     ///
     /// Lists what has no counterpart here.
-    Import(Import),
+    Import(super::import::Arguments),
     /// Export a job in another format
     Export(Export),
     /// Run full cycles between a simulated tenant and target
@@ -634,21 +634,6 @@ pub(super) struct Init {
     /// Address of the target's SCIM service
     #[arg(long, value_name = "URL")]
     pub(super) base_url: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Import {
-    /// The schema: JSON from Microsoft Graph or from the portal
-    #[arg(value_name = "FILE")]
-    pub(super) file: PathBuf,
-
-    /// The job's name [default: that of the target's directory]
-    #[arg(long, value_name = "NAME")]
-    pub(super) job: Option<String>,
-
-    /// File to write instead of standard output; must not exist
-    #[arg(short, long, value_name = "FILE")]
-    pub(super) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,42 +1,87 @@
-//! `entrain import`: makes a job of the schema exported from an Entra provisioning job. The job goes to
+//! `entrain import`: makes a job of the schema of an Entra provisioning job, from a file or from the tenant. The job goes to
 //! standard output or into a new file, what could not be carried over to standard error.
 
+use std::fmt::Display;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use clap::Args;
 use serde_json::json;
 
-use super::args;
 use super::exit::Exit;
-use super::load::Usage;
+use super::interrupt::Interrupt;
+use super::load::{self, Usage};
 use super::output::{Output, is_standard_output};
-use crate::config::entra::{self, Error, Imported, Left};
+use crate::config::entra::{self, Error, Imported, Left, Settings};
+use crate::cycle;
+use crate::graph::{self, SyncJob};
 use crate::report::clean_lines;
+use crate::scheduler;
 
-pub(super) fn import(output: Output, arguments: &args::Import) -> anyhow::Result<Exit> {
-    let args::Import {
-        file,
-        job,
-        output: target,
-    } = arguments;
-    let target = target.as_deref().filter(|path| !is_standard_output(path));
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The schema: JSON from Microsoft Graph or from the portal
+    #[arg(value_name = "FILE", required_unless_present = "from_tenant")]
+    file: Option<PathBuf>,
+
+    /// Read schema and settings of this application, by id or name; needs [source] in the configuration
+    #[arg(long, value_name = "APP", conflicts_with = "file")]
+    from_tenant: Option<String>,
+
+    /// The provisioning job, where the application has several
+    #[arg(long, value_name = "ID", requires = "from_tenant")]
+    sync_job: Option<String>,
+
+    /// The job's name [default: that of the target's directory]
+    #[arg(long, value_name = "NAME")]
+    job: Option<String>,
+
+    /// File to write instead of standard output; must not exist
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(super) async fn import(
+    output: Output,
+    config: Option<&Path>,
+    arguments: &Arguments,
+) -> anyhow::Result<Exit> {
+    let target = arguments.output.as_deref();
+    let target = target.filter(|path| !is_standard_output(path));
     // Reading first and refusing then would be rude.
     if let Some(target) = target.filter(|target| target.exists()) {
         return Err(Usage(exists(target)).into());
     }
-    let imported = entra::read(file).and_then(|bytes| entra::import(&bytes, job.as_deref()));
-    let imported = match imported {
-        Ok(imported) => imported,
-        Err(error) => return Err(refused(output, file, error)),
+    let job = arguments.job.as_deref();
+    let sync_job = arguments.sync_job.as_deref();
+    let (imported, entra_job) = match (&arguments.file, &arguments.from_tenant) {
+        (Some(file), _) => {
+            let imported = entra::read(file).and_then(|bytes| entra::import(&bytes, job));
+            let imported = imported.map_err(|error| refused(output, &file.display(), error))?;
+            (imported, None)
+        }
+        (None, Some(application)) => {
+            let found = Box::pin(fetch(output, config, application, sync_job)).await?;
+            let Found {
+                schema,
+                settings,
+                job: entra_job,
+            } = found;
+            let imported = entra::import_with(&schema, job, settings);
+            let imported = imported.map_err(|error| refused(output, application, error))?;
+            (imported, Some(entra_job))
+        }
+        (None, None) => return Err(Usage("name a file, or --from-tenant".to_owned()).into()),
     };
     if let Some(target) = target {
         write_new(target, &imported.toml)?;
     }
     let mut out = output.results();
     if output.is_json() {
-        writeln!(out, "{:#}", document(&imported, target))?;
+        let document = document(&imported, target, entra_job.as_ref());
+        writeln!(out, "{document:#}")?;
     } else {
         match target {
             Some(target) => writeln!(
@@ -51,12 +96,88 @@ pub(super) fn import(output: Output, arguments: &args::Import) -> anyhow::Result
     }
     out.flush()?;
     tell(output, &imported);
+    if let Some(job) = entra_job.filter(|job| job.is_enabled) {
+        output.message(&format!(
+            "Microsoft's own job {} is enabled. Stop it on the application's page \"Provisioning\" before\n\
+             entrain sync: two agents undo each other's changes.",
+            job.id
+        ));
+    }
     Ok(Exit::Done)
 }
 
+/// What the tenant has of a provisioning job.
+struct Found {
+    schema: Vec<u8>,
+    settings: Settings,
+    job: SyncJob,
+}
+
+async fn fetch(
+    output: Output,
+    config: Option<&Path>,
+    application: &str,
+    sync_job: Option<&str>,
+) -> anyhow::Result<Found> {
+    let source = load::source(output, config)?;
+    let interrupt = Interrupt::listen(output)?;
+    let graph = cycle::connect(&source, interrupt.stop.clone(), scheduler::now)?;
+    let reading = async {
+        let application = graph.find_any_application(application).await?;
+        let jobs = graph.synchronization_jobs(&application.id).await?;
+        let job = match chosen(jobs, sync_job) {
+            Ok(job) => job,
+            Err(why) => return Ok(Err(format!("{}: {why}", application.display_name))),
+        };
+        let schema = graph.synchronization_schema(&application.id, &job.id);
+        let Some(schema) = schema.await? else {
+            let why = format!("the job {} has no schema", job.id);
+            return Ok(Err(why));
+        };
+        let settings = graph.synchronization_settings(&application.id).await?;
+        Ok(Ok(Found {
+            schema,
+            settings: Settings::of(application.app_id, &settings),
+            job,
+        }))
+    };
+    let read: Result<Result<Found, String>, graph::Error> =
+        interrupt.guard(Box::pin(reading)).await?;
+    let found = read.map_err(|error| {
+        let remedy = error.remedy();
+        let error = anyhow::Error::new(cycle::Error::from(error));
+        match remedy {
+            Some(remedy) => anyhow::anyhow!("{error:#}; {remedy}"),
+            None => error,
+        }
+    })?;
+    found.map_err(|why| Usage(why).into())
+}
+
+/// The one job, or the one that is named.
+fn chosen(jobs: Vec<SyncJob>, id: Option<&str>) -> Result<SyncJob, String> {
+    let ids: Vec<String> = jobs.iter().map(|job| job.id.clone()).collect();
+    let ids = ids.join(", ");
+    if jobs.is_empty() {
+        return Err(
+            "it has no provisioning job of Microsoft's, so there is nothing to import".to_owned(),
+        );
+    }
+    let mut named: Vec<SyncJob> = jobs
+        .into_iter()
+        .filter(|job| id.is_none_or(|id| job.id.eq_ignore_ascii_case(id)))
+        .collect();
+    match (named.len(), id) {
+        (1, _) => Ok(named.remove(0)),
+        (0, _) => Err(format!("it has no such provisioning job; it has {ids}")),
+        (_, _) => Err(format!(
+            "it has several provisioning jobs; name one by --sync-job: {ids}"
+        )),
+    }
+}
+
 /// A file that cannot be read or is no schema is wrong usage; a schema without a job is a failure.
-fn refused(output: Output, file: &Path, error: Error) -> anyhow::Error {
-    let name = file.display();
+fn refused(output: Output, name: &dyn Display, error: Error) -> anyhow::Error {
     match error {
         Error::NothingUsable { ref left, .. } => {
             if !left.is_empty() {
@@ -73,7 +194,11 @@ fn refused(output: Output, file: &Path, error: Error) -> anyhow::Error {
     }
 }
 
-fn document(imported: &Imported, written: Option<&Path>) -> serde_json::Value {
+fn document(
+    imported: &Imported,
+    written: Option<&Path>,
+    entra_job: Option<&SyncJob>,
+) -> serde_json::Value {
     let Imported {
         name,
         toml,
@@ -96,6 +221,7 @@ fn document(imported: &Imported, written: Option<&Path>) -> serde_json::Value {
         "not_carried_over": left,
         "differs": [entra::EMPTIED.join(" ")],
         "to_fill_in": to_fill_in,
+        "entra_job": entra_job.map(|job| json!({ "id": job.id, "enabled": job.is_enabled })),
     })
 }
 

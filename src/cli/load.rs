@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::output::Output;
-use crate::config::{self, Config, Job, Loaded, Problems};
+use crate::config::{self, Config, Job, Loaded, Problems, Source};
 use crate::engine::model::nearest;
 use crate::report::text;
 
@@ -22,22 +22,33 @@ pub(super) fn config(output: Output, file: Option<&Path>) -> anyhow::Result<Conf
     valid(output, load(file))
 }
 
+/// The section `[source]` alone, for commands that make a configuration.
+pub(super) fn source(output: Output, file: Option<&Path>) -> anyhow::Result<Source> {
+    let source = config::find_file(file).and_then(|file| config::load_source(&file));
+    source.or_else(|problems| Err(refused(output, problems)?))
+}
+
 /// The same of this file alone, whatever the environment says.
 pub(super) fn config_alone(output: Output, file: &Path) -> anyhow::Result<Config> {
     valid(output, config::load_alone(file))
 }
 
 fn valid(output: Output, loaded: Result<Loaded, Problems>) -> anyhow::Result<Config> {
-    let problems = match loaded {
+    match loaded {
         Ok(loaded) => {
             for warning in &loaded.warnings {
                 let warning = warning.one_line();
                 tracing::info!(warning, "the configuration is valid, but");
             }
-            return Ok(loaded.config);
+            Ok(loaded.config)
         }
-        Err(Problems { problems, .. }) => problems,
-    };
+        Err(problems) => Err(refused(output, problems)?),
+    }
+}
+
+/// Prints what is wrong, and gives the error that it ends in.
+fn refused(output: Output, problems: Problems) -> anyhow::Result<anyhow::Error> {
+    let Problems { problems, .. } = problems;
     let mut text = Vec::new();
     for problem in &problems {
         text::problem(&mut text, "error", problem, output.message_style())?;
@@ -46,7 +57,7 @@ fn valid(output: Output, loaded: Result<Loaded, Problems>) -> anyhow::Result<Con
     output.message(String::from_utf8_lossy(&text).trim_end());
     let plural = if problems.len() == 1 { "" } else { "s" };
     let message = format!("the configuration has {} problem{plural}", problems.len());
-    Err(Usage(message).into())
+    Ok(Usage(message).into())
 }
 
 /// The jobs of these names, disabled ones included; all enabled jobs when none is named.

@@ -137,7 +137,7 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Eval(eval) => eval::eval(output, file, &eval),
         Command::Presets { command } => presets::presets(output, command),
         Command::Init(init) => init::init(output, init),
-        Command::Import(import) => import::import(output, &import),
+        Command::Import(import) => block_on(import::import(output, file, &import)),
         Command::Export(export) => export::export(output, file, &export),
         Command::Demo(demo) => block_on(demo::demo(output, demo)),
         Command::Completions { shell } => completions::completions(output, shell),

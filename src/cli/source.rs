@@ -69,7 +69,7 @@ pub(super) async fn source(
 async fn show(output: Output, file: Option<&Path>, text: &str) -> anyhow::Result<Exit> {
     let config = load::config(output, file)?;
     let interrupt = Interrupt::listen(output)?;
-    let graph = cycle::connect(&config, interrupt.stop.clone(), scheduler::now)?;
+    let graph = cycle::connect(&config.source, interrupt.stop.clone(), scheduler::now)?;
     let finding = Box::pin(cycle::source::find(&config, &graph, text));
     let mut found = interrupt.guard(finding).await??;
     let one = match found.len() {
@@ -115,7 +115,7 @@ async fn snapshot(
     let config = load::config(output, file)?;
     let wanted = cycle::source::wanted(&config, attributes).map_err(Usage)?;
     let interrupt = Interrupt::listen(output)?;
-    let graph = cycle::connect(&config, interrupt.stop.clone(), scheduler::now)?;
+    let graph = cycle::connect(&config.source, interrupt.stop.clone(), scheduler::now)?;
     let tenant = &config.source.tenant_id;
     let taking = Box::pin(graph.take_snapshot(tenant, wanted, scheduler::now()));
     let mut taken = interrupt.guard(taking).await?.map_err(cycle::Error::from)?;

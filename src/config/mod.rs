@@ -101,7 +101,45 @@ pub(crate) fn load_alone(file: &Path) -> Result<Loaded, Problems> {
     load_with(file, &[])
 }
 
+/// Reads the section `[source]` alone: the rest need not be there yet.
+pub(crate) fn load_source(file: &Path) -> Result<Source, Problems> {
+    let mut log = Log::default();
+    let document = read_document(file, &document::environment(), &mut log)?;
+    let typed = file::File::read_source(&document, &mut log);
+    let source = resolve::resolve_source(&typed, document.file(), &mut log);
+    log.sort();
+    match source {
+        Some(source) if log.problems.is_empty() => Ok(source),
+        _ => Err(Problems {
+            problems: log.problems,
+            warnings: log.warnings,
+        }),
+    }
+}
+
 fn load_with(file: &Path, variables: &[Variable]) -> Result<Loaded, Problems> {
+    let mut log = Log::default();
+    let document = read_document(file, variables, &mut log)?;
+    let typed = file::File::read(&document, &mut log);
+    let config = resolve::resolve(&typed, document.file(), &mut log);
+    log.sort();
+    match config {
+        Some(config) if log.problems.is_empty() => Ok(Loaded {
+            config,
+            warnings: log.warnings,
+        }),
+        _ => Err(Problems {
+            problems: log.problems,
+            warnings: log.warnings,
+        }),
+    }
+}
+
+fn read_document(
+    file: &Path,
+    variables: &[Variable],
+    log: &mut Log,
+) -> Result<Rc<Document>, Problems> {
     let whole_file = |line, message, remedy: &str| {
         Problems::one(Problem {
             file: file.to_owned(),
@@ -129,23 +167,9 @@ fn load_with(file: &Path, variables: &[Variable]) -> Result<Loaded, Problems> {
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
 
-    let mut log = Log::default();
     let mut document = Document::parse(file, text).map_err(|problem| Problems::one(*problem))?;
-    document.override_with(variables, &mut log);
-    let document = Rc::new(document);
-    let typed = file::File::read(&document, &mut log);
-    let config = resolve::resolve(&typed, document.file(), &mut log);
-    log.sort();
-    match config {
-        Some(config) if log.problems.is_empty() => Ok(Loaded {
-            config,
-            warnings: log.warnings,
-        }),
-        _ => Err(Problems {
-            problems: log.problems,
-            warnings: log.warnings,
-        }),
-    }
+    document.override_with(variables, log);
+    Ok(Rc::new(document))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Test Connection: the source's half and the target's half, in the services' own words.
 
+use std::collections::BTreeSet;
+
 use super::Agent;
 use super::Error;
 use super::names::misnamed_now;
@@ -14,19 +16,14 @@ use crate::report;
 use crate::scim;
 
 pub(super) async fn test(agent: &Agent, job: &config::Job) -> (Vec<Check>, Vec<Failed>) {
-    let select = |kind| -> Vec<String> {
-        let names = config::select(&job.rules, kind);
-        names.into_iter().collect()
-    };
-    let wanted = graph::Wanted {
-        users: select(ObjectKind::User),
-        groups: select(ObjectKind::Group),
-        default_domain: !config::calls_default_domain(&job.rules).is_empty(),
-        custom_security_attributes: config::custom_security_attributes(&job.rules),
-    };
+    let wanted = wanted([job]);
     let mut checks = Vec::new();
+    let mut remarks = Vec::new();
     if let Some(graph) = agent.tenant.graph.tenant() {
-        checks.extend(graph.test(&job.application, &wanted).await);
+        let of_all = self::wanted(&agent.config.jobs);
+        let (tried, more) = graph.test(&job.application, &wanted, &of_all).await;
+        checks.extend(tried);
+        remarks.extend(more);
         checks.extend(test_expiry(agent, graph).await);
         checks.extend(test_names(agent, graph, job).await);
     }
@@ -36,14 +33,31 @@ pub(super) async fn test(agent: &Agent, job: &config::Job) -> (Vec<Check>, Vec<F
         what: "target: look-up of a random user".to_owned(),
         outcome: look_up,
     });
-    let mut remarks = Vec::new();
     // A target that does not answer is not asked more.
     if answers && let Ok(reader) = agent.reader(job) {
         let (more, misfits) = test_capabilities(job, &reader).await;
         checks.extend(more);
-        remarks = misfits;
+        remarks.extend(misfits);
     }
     (checks, remarks)
+}
+
+/// What these jobs ask of the source together.
+fn wanted<'j>(jobs: impl IntoIterator<Item = &'j config::Job>) -> graph::Wanted {
+    let mut wanted = graph::Wanted::default();
+    let mut users = BTreeSet::new();
+    let mut groups = BTreeSet::new();
+    for job in jobs {
+        let rules = &job.rules;
+        users.extend(config::select(rules, ObjectKind::User));
+        groups.extend(config::select(rules, ObjectKind::Group));
+        wanted.default_domain |= !config::calls_default_domain(rules).is_empty();
+        let attributes = config::custom_security_attributes(rules);
+        wanted.custom_security_attributes.extend(attributes);
+    }
+    wanted.users = users.into_iter().collect();
+    wanted.groups = groups.into_iter().collect();
+    wanted
 }
 
 /// What the target can do, as far as it can be found out without a write.

@@ -184,7 +184,7 @@ impl Agent {
         stop: CancellationToken,
         now: fn() -> DateTime<Utc>,
     ) -> Result<Self, Error> {
-        let graph = connect(&config, stop.clone(), now)?;
+        let graph = connect(&config.source, stop.clone(), now)?;
         let graph = graph::Reader::Tenant(Box::new(graph));
         Self::reading(config, store, graph, stop, now, Arc::default())
     }
@@ -209,7 +209,7 @@ impl Agent {
     /// that began before.
     pub(crate) fn with_config(&self, config: Arc<Config>) -> Result<Self, Error> {
         let (store, stop) = (self.store.clone(), self.stop.clone());
-        let graph = connect(&config, stop.clone(), self.now)?;
+        let graph = connect(&config.source, stop.clone(), self.now)?;
         let graph = graph::Reader::Tenant(Box::new(graph));
         Self::reading(config, store, graph, stop, self.now, self.tenant.turn())
     }
@@ -644,12 +644,12 @@ impl Agent {
 
 /// A client of the tenant that a configuration names.
 pub(crate) fn connect(
-    config: &Config,
+    source: &config::Source,
     stop: CancellationToken,
     now: fn() -> DateTime<Utc>,
 ) -> Result<graph::Client, Error> {
-    let credential = graph::Credential::load(&config.source, now)?;
-    Ok(graph::Client::new(&config.source, credential, stop)?)
+    let credential = graph::Credential::load(source, now)?;
+    Ok(graph::Client::new(source, credential, stop)?)
 }
 
 fn read_token(job: &config::Job) -> Result<String, Error> {

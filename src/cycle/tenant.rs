@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot::{self, error::TryRecvError};
@@ -19,7 +19,7 @@ use super::{Error, tenant_facts};
 use crate::config::{self, Config};
 use crate::engine::job::ScopeMode;
 use crate::engine::model::{
-    Assignment, Complete, DEFAULT_ACCESS_ROLE, ObjectKind, SourceChange, SourceId,
+    Assignment, Complete, DEFAULT_ACCESS_ROLE, JobName, ObjectKind, SourceChange, SourceId,
 };
 use crate::engine::plan::{self, Count};
 use crate::engine::summary::{CycleKind, Progress};
@@ -86,7 +86,13 @@ pub(super) struct Tenant {
     /// How many jobs are due that have not joined a reading yet.
     due: watch::Sender<usize>,
     waiting: Mutex<Vec<Waiting>>,
+    /// Applications that were looked at for a job of Microsoft's own service: when, and whether one is
+    /// enabled.
+    provisioned: Mutex<BTreeMap<SourceId, (Instant, bool)>>,
 }
+
+/// After this Microsoft's own job is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_hours(1);
 
 impl Tenant {
     pub(super) fn new(
@@ -106,6 +112,7 @@ impl Tenant {
             turn,
             due: watch::Sender::default(),
             waiting: Mutex::default(),
+            provisioned: Mutex::default(),
         }
     }
 
@@ -353,6 +360,7 @@ impl Tenant {
     ) -> Result<Reading, Error> {
         let Want { job, kind, .. } = want;
         let name = &job.rules.name;
+        let service_principal = application.service_principal.clone();
         if job.rules.scope.mode == ScopeMode::Assigned {
             source = source.and(self.read_assignments(want, application, shared).await?);
         }
@@ -362,6 +370,7 @@ impl Tenant {
         if self.stop.is_cancelled() {
             return Err(Error::Stopped);
         }
+        self.warn_of_two_agents(name, &service_principal).await;
         if let plan::Reading::Incomplete(reason) = &source {
             tracing::warn!(
                 job = %name, reason,
@@ -376,6 +385,34 @@ impl Tenant {
             },
             default_domain: domain.map(|domain| domain.name),
         })
+    }
+
+    /// Two agents undo each other's changes. Looked at once an hour at most, and only where the token
+    /// shows that it may be.
+    async fn warn_of_two_agents(&self, job: &JobName, application: &SourceId) {
+        let known = {
+            let provisioned = self.provisioned.lock();
+            let provisioned = provisioned.unwrap_or_else(PoisonError::into_inner);
+            let known = provisioned.get(application).copied();
+            known.filter(|(at, _)| at.elapsed() < LOOK_AGAIN)
+        };
+        let is_enabled = if let Some((_, is_enabled)) = known {
+            is_enabled
+        } else {
+            let found = self.graph.is_provisioned_by_entra(application.as_str());
+            let is_enabled = found.await.unwrap_or(false);
+            let provisioned = self.provisioned.lock();
+            let mut provisioned = provisioned.unwrap_or_else(PoisonError::into_inner);
+            provisioned.insert(application.clone(), (Instant::now(), is_enabled));
+            is_enabled
+        };
+        if is_enabled {
+            tracing::warn!(
+                %job,
+                "Microsoft's own provisioning job of the application is enabled, and two agents undo each \
+                 other's changes: stop it on the application's page \"Provisioning\""
+            );
+        }
     }
 
     async fn read_assignments(

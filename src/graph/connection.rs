@@ -15,6 +15,8 @@ use crate::engine::model::{CustomSecurityAttribute, ObjectKind};
 use super::client::Client;
 use super::credential::{self, Expiry};
 use super::error::Error;
+use super::permissions;
+use super::remedy::permission_for;
 use super::wire;
 
 /// What the mappings and scoping filters of a job ask for.
@@ -27,21 +29,48 @@ pub(crate) struct Wanted {
     pub(crate) custom_security_attributes: BTreeSet<CustomSecurityAttribute>,
 }
 
+/// What trying gave.
+#[derive(Default)]
+struct Tried {
+    checks: Vec<Check>,
+    /// The permissions for which a call was refused.
+    refused: BTreeSet<&'static str>,
+}
+
+impl Tried {
+    fn add(&mut self, what: &str, outcome: Result<String, Error>) {
+        if let Err(Error::Refused(refusal)) = &outcome
+            && refusal.status == 403
+        {
+            self.refused.extend(permission_for(&refusal.request));
+        }
+        self.checks.push(check(what, outcome));
+    }
+}
+
 impl Client {
-    /// Tries all that a cycle needs, without reading any person. Where custom security attributes are
-    /// needed, all of them are read: nothing less tells whether Graph shows them.
-    pub(crate) async fn test(&self, which: &Application, wanted: &Wanted) -> Vec<Check> {
+    /// Tries all that a cycle needs, without reading any person; what is worth a word, too. Where custom
+    /// security attributes are needed, all of them are read: nothing less shows whether they may be read.
+    /// `of_all` is what all jobs together want.
+    pub(crate) async fn test(
+        &self,
+        which: &Application,
+        wanted: &Wanted,
+        of_all: &Wanted,
+    ) -> (Vec<Check>, Vec<Failed>) {
         let Wanted {
             users,
             groups,
             default_domain,
             custom_security_attributes,
         } = wanted;
+        let mut tried = Tried::default();
+        let mut remarks = Vec::new();
         let token = self.test_token().await;
         let has_token = token.is_ok();
-        let mut checks = vec![check("access token", token)];
+        tried.add("access token", token);
         if !has_token {
-            return checks;
+            return (tried.checks, remarks);
         }
         match self.find_application(which).await {
             Ok(found) => {
@@ -50,29 +79,18 @@ impl Client {
                 } else {
                     ", disabled for sign-in"
                 };
-                checks.push(check(
-                    "application",
-                    Ok(format!(
-                        "{} ({}), {} roles{state}",
-                        found.display_name,
-                        found.id,
-                        found.roles.len()
-                    )),
-                ));
+                let (name, id, roles) = (&found.display_name, &found.id, found.roles.len());
+                let words = format!("{name} ({id}), {roles} roles{state}");
+                tried.add("application", Ok(words));
                 let assignments = self.first_page_of_assignments(&found.id).await;
-                checks.push(check(
-                    "assignments",
-                    assignments.map(|page| {
-                        let more = if page.next_link.is_some() {
-                            " or more"
-                        } else {
-                            ""
-                        };
-                        format!("{}{more} can be read", page.values.len())
-                    }),
-                ));
+                let assignments = assignments.map(|page| {
+                    let more = page.next_link.map_or("", |_| " or more");
+                    format!("{}{more} can be read", page.values.len())
+                });
+                tried.add("assignments", assignments);
+                remarks.extend(self.test_synchronization(&found.id).await);
             }
-            Err(error) => checks.push(check("application", Err(error))),
+            Err(error) => tried.add("application", Err(error)),
         }
         for (what, kind, select) in [
             ("users", ObjectKind::User, users),
@@ -80,22 +98,108 @@ impl Client {
         ] {
             let outcome = self.try_delta(kind, select).await;
             let words = || format!("delta with {} properties is permitted", select.len());
-            checks.push(check(what, outcome.map(|()| words())));
+            tried.add(what, outcome.map(|()| words()));
         }
         if !custom_security_attributes.is_empty() {
             let read = self.fetch_custom_security_attributes(custom_security_attributes);
-            checks.push(check(
-                "custom security attributes",
-                read.await.map(|read| {
-                    let with_values = read.get().iter().filter(|user| !user.values.is_empty());
-                    format!("{} users have values", with_values.count())
-                }),
-            ));
+            let read = read.await.map(|read| {
+                let with_values = read.get().iter().filter(|user| !user.values.is_empty());
+                format!("{} users have values", with_values.count())
+            });
+            tried.add("custom security attributes", read);
         }
         if *default_domain {
-            checks.push(check("default domain", self.fetch_default_domain().await));
+            tried.add("default domain", self.fetch_default_domain().await);
         }
-        checks
+        let (check, more) = self.test_permissions(wanted, of_all, &tried.refused).await;
+        tried.checks.extend(check);
+        remarks.extend(more);
+        (tried.checks, remarks)
+    }
+
+    /// Whether the permissions are those that are needed: by the calls that were made, and by the token
+    /// where it can be read. A person's token holds none.
+    async fn test_permissions(
+        &self,
+        wanted: &Wanted,
+        of_all: &Wanted,
+        refused: &BTreeSet<&'static str>,
+    ) -> (Option<Check>, Option<Failed>) {
+        let granted = match self.tokens().token().await {
+            Ok(token) if !self.tokens().is_personal() => claimed(&token),
+            Ok(_) | Err(_) => None,
+        };
+        let needed = permissions::needed(wanted);
+        let missing = permissions::missing(&needed, granted.as_deref(), refused);
+        let outcome = if missing.is_empty() {
+            granted.as_ref().map(|_| {
+                let names = needed.iter().map(|one| one.name);
+                let names = names.collect::<Vec<_>>().join(", ");
+                Ok(format!("enough; the least set is {names}"))
+            })
+        } else {
+            let names = missing
+                .iter()
+                .map(|one| format!("{} ({})", one.name, one.reads));
+            let names = names.collect::<Vec<_>>().join(", ");
+            let client_id = self.tokens().client_id();
+            Some(Err(Failed {
+                words: format!("missing: {names}"),
+                remedy: Some(permissions::commands(&missing, client_id)),
+            }))
+        };
+        let check = outcome.map(|outcome| Check {
+            what: "source: permissions".to_owned(),
+            outcome,
+        });
+        let granted = granted.unwrap_or_default();
+        let excess = permissions::excess(&permissions::needed(of_all), &granted);
+        let remark = (!excess.is_empty()).then(|| {
+            Failed {
+            words: format!(
+                "source: more is granted than the jobs need: {}",
+                excess.join(", ")
+            ),
+            remedy: Some(
+                "remove it on the page \"API permissions\" of the app registration, unless another \
+                 program signs in with it"
+                    .to_owned(),
+            ),
+        }
+        });
+        (check, remark)
+    }
+
+    /// Whether Microsoft's own service provisions the same application. That it may not be looked up is
+    /// no failure.
+    async fn test_synchronization(&self, service_principal: &str) -> Option<Failed> {
+        let jobs = self.synchronization_jobs(service_principal).await;
+        let enabled = jobs.ok()?.into_iter().find(|job| job.is_enabled)?;
+        Some(Failed {
+            words: format!(
+                "source: Microsoft's own provisioning job of this application is enabled ({}), and two \
+                 agents undo each other's changes",
+                enabled.id
+            ),
+            remedy: Some(
+                "stop it on the application's page \"Provisioning\" before entrain sync".to_owned(),
+            ),
+        })
+    }
+
+    /// Whether Microsoft's own service provisions an application, where the token shows that this may be
+    /// read; `None`: it is not known.
+    pub(crate) async fn is_provisioned_by_entra(&self, service_principal: &str) -> Option<bool> {
+        let token = self.tokens().token().await.ok()?;
+        let granted = claimed(&token)?;
+        if !granted
+            .iter()
+            .any(|name| name.starts_with("Synchronization."))
+        {
+            return None;
+        }
+        let jobs = self.synchronization_jobs(service_principal).await.ok()?;
+        Some(jobs.iter().any(|job| job.is_enabled))
     }
 
     /// When each secret and certificate expires: by the app registration where it may be read, else by
@@ -130,7 +234,7 @@ impl Client {
 
     async fn test_token(&self) -> Result<String, Error> {
         let token = self.tokens().token().await?;
-        Ok(match permissions(&token) {
+        Ok(match claimed(&token) {
             Some(permissions) if permissions.is_empty() => {
                 "granted, but it names no application permission".to_owned()
             }
@@ -163,7 +267,7 @@ fn words(error: &Error) -> String {
 }
 
 /// For diagnosis only: to us a token is opaque, and one that cannot be read is as good as any.
-fn permissions(token: &str) -> Option<Vec<String>> {
+fn claimed(token: &str) -> Option<Vec<String>> {
     let claims = token.split('.').nth(1)?;
     let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
     wire::claimed_permissions(&claims)
@@ -177,8 +281,8 @@ mod tests {
     fn permissions_are_read_from_a_readable_token() {
         let claims = URL_SAFE_NO_PAD.encode(r#"{"roles":["User.Read.All"]}"#);
         let token = format!("e30.{claims}.sig");
-        assert_eq!(permissions(&token), Some(vec!["User.Read.All".to_owned()]));
-        assert_eq!(permissions("opaque"), None);
-        assert_eq!(permissions("a.b.c"), None);
+        assert_eq!(claimed(&token), Some(vec!["User.Read.All".to_owned()]));
+        assert_eq!(claimed("opaque"), None);
+        assert_eq!(claimed("a.b.c"), None);
     }
 }

@@ -13,10 +13,12 @@ mod error;
 mod groups;
 mod list;
 mod look;
+mod permissions;
 mod reader;
 mod remedy;
 mod single;
 mod snapshot;
+mod synchronization;
 mod token;
 mod wire;
 
@@ -31,6 +33,7 @@ pub(crate) use reader::Reader;
 #[cfg(test)]
 use single::Held;
 pub(crate) use snapshot::{Pseudonyms, Snapshot, SnapshotError, SnapshotWanted};
+pub(crate) use synchronization::SyncJob;
 
 #[cfg(test)]
 mod tests;

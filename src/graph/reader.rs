@@ -45,6 +45,12 @@ impl Reader {
         }
     }
 
+    /// Whether Microsoft's own service provisions an application; `None`: it is not known.
+    pub(crate) async fn is_provisioned_by_entra(&self, service_principal: &str) -> Option<bool> {
+        let tenant = self.tenant()?;
+        tenant.is_provisioned_by_entra(service_principal).await
+    }
+
     pub(crate) async fn fetch_page(&self, kind: ObjectKind, at: At<'_>) -> Result<Page, Error> {
         match self {
             Self::Tenant(client) => client.fetch_page(kind, at).await,

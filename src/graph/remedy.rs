@@ -2,6 +2,7 @@
 //! permission a refused read needs.
 
 use super::error::{Error, Refusal};
+use super::permissions::SYNCHRONIZATION;
 
 /// How a code is to be treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,8 +193,12 @@ fn of_refusal(refusal: &Refusal) -> Option<String> {
         }
         403 => {
             let permission = permission_for(&refusal.request)?;
+            let also = match permission {
+                CUSTOM_SECURITY => ", in addition to User.Read.All,",
+                _ => "",
+            };
             return Some(format!(
-                "grant the application permission {permission} (Microsoft Graph, \"Application \
+                "grant the application permission {permission}{also} (Microsoft Graph, \"Application \
                  permissions\", not \"Delegated\") to the app registration and give admin consent; \
                  it counts from the next token on"
             ));
@@ -210,18 +215,18 @@ fn of_refusal(refusal: &Refusal) -> Option<String> {
     Some(words.to_owned())
 }
 
+const CUSTOM_SECURITY: &str = "CustomSecAttributeAssignment.Read.All";
+
 /// The least application permission for a read, by its path.
-fn permission_for(request: &str) -> Option<&'static str> {
+pub(super) fn permission_for(request: &str) -> Option<&'static str> {
     const BY_SEGMENT: &[(&str, &str)] = &[
+        ("/synchronization/", SYNCHRONIZATION),
         ("/servicePrincipals", "Application.Read.All"),
         ("/applications", "Application.Read.All"),
         ("/domains", "Domain.Read.All"),
         ("/users/", "User.Read.All"),
         // Everybody is listed for the custom security attributes alone.
-        (
-            "/users",
-            "CustomSecAttributeAssignment.Read.All, in addition to User.Read.All,",
-        ),
+        ("/users", CUSTOM_SECURITY),
         ("/groups", "GroupMember.Read.All"),
     ];
     BY_SEGMENT

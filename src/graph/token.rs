@@ -196,6 +196,14 @@ impl Tokens {
         }
     }
 
+    /// Whether the token stands for a person.
+    pub(super) fn is_personal(&self) -> bool {
+        matches!(
+            self.0.credential.kind,
+            Kind::AzureCli | Kind::DeviceCode { .. }
+        )
+    }
+
     /// Requests sent to the token endpoint so far.
     #[cfg(test)]
     pub(super) fn requests(&self) -> u64 {

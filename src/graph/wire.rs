@@ -166,6 +166,27 @@ pub(super) struct AppRole {
     pub(super) display_name: Option<String>,
 }
 
+/// `synchronizationJob`, as far as it is looked at.
+#[derive(Debug, Deserialize)]
+pub(super) struct SyncJob {
+    pub(super) id: String,
+    pub(super) schedule: Option<SyncSchedule>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct SyncSchedule {
+    /// `Active`, `Disabled` or `Paused`.
+    pub(super) state: Option<String>,
+}
+
+/// `synchronizationSecretKeyStringValuePair`.
+#[derive(Debug, Deserialize)]
+pub(super) struct SyncSetting {
+    pub(super) key: String,
+    /// Null for secrets.
+    pub(super) value: Option<String>,
+}
+
 /// A user of whom nothing else was selected.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct CustomSecurityEntry {

@@ -20,8 +20,8 @@ pub use fault::{Fault, Trouble};
 pub use scim::{Personality, Quirk, TargetHandle, TargetOptions};
 pub use tenant::{
     Assignment, FederatedCredential, GraphQuirk, GraphSettings, GroupView, Life, PrincipalType,
-    ROLE_AUDITOR, ROLE_DEFAULT_ACCESS, ROLE_MSIAM_ACCESS, ROLE_USER, Size, Tenant, TenantHandle,
-    UserView,
+    ROLE_AUDITOR, ROLE_DEFAULT_ACCESS, ROLE_MSIAM_ACCESS, ROLE_USER, Size, SynchronizationJob,
+    Tenant, TenantHandle, UserView,
 };
 pub use traffic::{Exchange, Traffic};
 pub use uuid::Uuid;

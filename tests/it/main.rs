@@ -18,6 +18,7 @@ mod credentials;
 mod cycles;
 mod drift;
 mod emptied;
+mod entra_job;
 mod eval;
 mod explain;
 mod faults;

@@ -15,13 +15,14 @@ mod toml;
 mod tree;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
 use super::bounded;
 
 pub(crate) use export::export;
-pub(crate) use import::import;
+pub(crate) use import::{import, import_with};
 
 /// What is carried over and all the same acts differently, line by line.
 pub(crate) const EMPTIED: [&str; 2] = [
@@ -37,6 +38,39 @@ pub(crate) struct Imported {
     pub(crate) toml: String,
     pub(crate) left: Vec<Left>,
     pub(crate) to_fill_in: Vec<Missing>,
+}
+
+/// What Entra keeps next to a schema; `None` where it is not known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub(crate) app_id: Option<String>,
+    /// Entra: Tenant URL.
+    pub(crate) base_url: Option<String>,
+    /// All users and groups, and not only those that are assigned.
+    pub(crate) sync_all: Option<bool>,
+    pub(crate) keeps_out_of_scope: Option<bool>,
+    /// Entra: accidental deletion threshold.
+    pub(crate) max_deletions: Option<u64>,
+}
+
+impl Settings {
+    /// From the keys and values of the synchronization API.
+    pub(crate) fn of(app_id: String, values: &BTreeMap<String, String>) -> Self {
+        let text = |key: &str| {
+            let mut known = values.iter();
+            let (_, value) = known.find(|(name, _)| name.eq_ignore_ascii_case(key))?;
+            Some(value.trim()).filter(|value| !value.is_empty())
+        };
+        let switch = |key: &str| text(key)?.to_ascii_lowercase().parse().ok();
+        let notices = text("SyncNotificationSettings");
+        Self {
+            app_id: Some(app_id),
+            base_url: text("BaseAddress").map(str::to_owned),
+            sync_all: switch("SyncAll"),
+            keeps_out_of_scope: switch("SkipOutOfScopeDeletions"),
+            max_deletions: notices.and_then(wire::deletion_threshold),
+        }
+    }
 }
 
 /// Something that could not be carried over as it was.

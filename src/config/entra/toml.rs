@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::flow::Flow;
-use super::{Imported, Left, Missing, judge};
+use super::{Imported, Left, Missing, Settings, judge};
 use crate::engine::model::ObjectKind;
 
 /// The job as it is known before it is written.
@@ -14,6 +14,7 @@ pub(super) struct Draft {
     pub(super) about: Vec<String>,
     /// `{ app_id = "…" }`, where the schema tells it.
     pub(super) application: Option<String>,
+    pub(super) settings: Settings,
     pub(super) users: Side,
     pub(super) groups: Side,
     pub(super) left: Vec<Left>,
@@ -137,28 +138,55 @@ pub(super) fn write(draft: Draft) -> Imported {
             hint("jobs.application")
         ),
     };
+    let Settings {
+        app_id: _,
+        base_url,
+        sync_all,
+        keeps_out_of_scope,
+        max_deletions,
+    } = &draft.settings;
+    text.push_str("\n[jobs.target]\n");
+    let _ = match base_url {
+        Some(base_url) => writeln!(text, "base_url = {}", quoted(base_url)),
+        None => writeln!(
+            text,
+            "# base_url = \"https://…\"              # {}",
+            hint("jobs.target.base_url")
+        ),
+    };
     let _ = writeln!(
         text,
-        "\n[jobs.target]\n\
-         # base_url = \"https://…\"              # {}\n\
-         # token = {{ env = \"{}\" }}   # {}",
-        hint("jobs.target.base_url"),
+        "# token = {{ env = \"{}\" }}   # {}",
         variable(&draft.name),
         hint("jobs.target.token"),
     );
-    let _ = writeln!(
-        text,
-        "\n[jobs.scope]\n# mode = \"assigned\"                   # {}",
-        hint("jobs.scope.mode")
-    );
-    let when = hint("jobs.users.when_out_of_scope");
-    write_side(&mut text, &draft.users, Some(when));
+    let _ = match sync_all {
+        Some(true) => writeln!(text, "\n[jobs.scope]\nmode = \"all\""),
+        Some(false) => writeln!(text, "\n[jobs.scope]\nmode = \"assigned\""),
+        None => writeln!(
+            text,
+            "\n[jobs.scope]\n# mode = \"assigned\"                   # {}",
+            hint("jobs.scope.mode")
+        ),
+    };
+    let when = match keeps_out_of_scope {
+        Some(true) => "when_out_of_scope = \"keep\"".to_owned(),
+        Some(false) => "when_out_of_scope = \"disable\"".to_owned(),
+        None => format!(
+            "# when_out_of_scope = \"disable\"       # {}",
+            hint("jobs.users.when_out_of_scope")
+        ),
+    };
+    write_side(&mut text, &draft.users, Some(&when));
     write_side(&mut text, &draft.groups, None);
-    let _ = writeln!(
-        text,
-        "\n[jobs.safety]\n# max_deletions = 500                 # {}",
-        hint("jobs.safety.max_deletions")
-    );
+    let _ = match max_deletions {
+        Some(most) => writeln!(text, "\n[jobs.safety]\nmax_deletions = {most}"),
+        None => writeln!(
+            text,
+            "\n[jobs.safety]\n# max_deletions = 500                 # {}",
+            hint("jobs.safety.max_deletions")
+        ),
+    };
     Imported {
         name: draft.name,
         toml: text,
@@ -198,7 +226,16 @@ fn missing(draft: &Draft) -> Vec<Missing> {
             false,
         ),
     ];
+    let settings = &draft.settings;
+    let is_known = |missing: &Missing| match missing.key.as_str() {
+        "jobs.target.base_url" => settings.base_url.is_some(),
+        "jobs.scope.mode" => settings.sync_all.is_some(),
+        "jobs.users.when_out_of_scope" => settings.keeps_out_of_scope.is_some(),
+        "jobs.safety.max_deletions" => settings.max_deletions.is_some(),
+        _ => false,
+    };
     let application = draft.application.is_none().then_some(application);
+    let all = all.into_iter().filter(|missing| !is_known(missing));
     application.into_iter().chain(all).collect()
 }
 
@@ -221,8 +258,8 @@ fn write_side(text: &mut String, side: &Side, when_out_of_scope: Option<&str>) {
         let actions: Vec<_> = actions.iter().map(|action| quoted(action)).collect();
         let _ = writeln!(text, "actions = [{}]", actions.join(", "));
     }
-    if let Some(hint) = when_out_of_scope {
-        let _ = writeln!(text, "# when_out_of_scope = \"disable\"       # {hint}");
+    if let Some(line) = when_out_of_scope {
+        let _ = writeln!(text, "{line}");
     }
     if !filters.is_empty() {
         let list = filter_list(filters);

@@ -486,3 +486,17 @@ where
 fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     Option::<IgnoredAny>::deserialize(deserializer).map(|found| found.is_some())
 }
+
+/// The number of deletions above which Entra stops, from the text of `SyncNotificationSettings`.
+pub(super) fn deletion_threshold(text: &str) -> Option<u64> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase", default)]
+    #[derive(Default)]
+    struct Notices {
+        delete_threshold_enabled: bool,
+        delete_threshold_value: Option<u64>,
+    }
+    let notices: Notices = serde_json::from_str(text).ok()?;
+    let value = notices.delete_threshold_value;
+    value.filter(|_| notices.delete_threshold_enabled)
+}

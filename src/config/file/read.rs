@@ -43,6 +43,13 @@ impl File {
     }
 }
 
+impl File {
+    /// The source alone.
+    pub(in crate::config) fn read_source(document: &Rc<Document>, log: &mut Log) -> Source {
+        Source::read(&Table::root(document, &TOP), log)
+    }
+}
+
 impl Schedule {
     fn read(parent: &Table, log: &mut Log) -> Self {
         let table = parent

@@ -20,11 +20,11 @@ pub(super) use target::{CONCURRENCY, MEMBER_CHUNK, TIMEOUT, VISIBILITY_DELAY};
 
 use super::document::{Document, Place};
 use super::duration;
-use super::file::File;
+use super::file::{self, File};
 use super::problem::Log;
 use super::reader::Typed;
 use super::secret::Purpose;
-use super::settings::{Config, Secret};
+use super::settings::{Config, Secret, Source};
 
 const STATE_PATH: &str = "entrain.db";
 
@@ -74,6 +74,12 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
         jobs: jobs.into_iter().collect::<Option<_>>()?,
         leavers,
     })
+}
+
+/// The source alone, unless something of it is missing.
+pub(super) fn resolve_source(source: &file::Source, path: &Path, log: &mut Log) -> Option<Source> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    source::resolve_source(source, folder, log)
 }
 
 /// What a person is asked for, to write a configuration.

@@ -167,22 +167,21 @@ async fn a_connection_test_says_which_permission_is_missing() {
             let found = sample("serviceprincipal");
             ok(format!(r#"{{"value":[{found}]}}"#))
         }
+        path if path.ends_with("/synchronization/jobs") => {
+            refusal(403, "Authorization_RequestDenied")
+        }
         _ => ok(sample("approleassignedto-page1")),
     })
     .await;
     let select = |name: &str| vec![name.to_owned()];
     let which = Application::AppId(APP_ID.to_owned());
-    let checks = world
-        .client
-        .test(
-            &which,
-            &Wanted {
-                users: select("mail"),
-                groups: select("members"),
-                ..Wanted::default()
-            },
-        )
-        .await;
+    let wanted = Wanted {
+        users: select("mail"),
+        groups: select("members"),
+        ..Wanted::default()
+    };
+    let (checks, remarks) = world.client.test(&which, &wanted, &wanted).await;
+    assert_eq!(remarks, []);
     let good: Vec<_> = checks
         .iter()
         .map(|check| (check.what.as_str(), check.outcome.is_ok()))
@@ -195,7 +194,13 @@ async fn a_connection_test_says_which_permission_is_missing() {
             ("source: assignments", true),
             ("source: users", true),
             ("source: groups", false),
+            ("source: permissions", false),
         ]
+    );
+    let missing = checks[5].outcome.as_ref().unwrap_err();
+    assert_eq!(
+        missing.words,
+        "missing: GroupMember.Read.All (groups and their members)"
     );
     let failed = checks[4].outcome.as_ref().unwrap_err();
     assert!(
@@ -217,7 +222,8 @@ async fn a_connection_test_without_a_token_goes_no_further() {
     let case = cases("token-errors").remove(1);
     let world = World::with_tokens(move |_| reply_of(&case), |_| panic!("no token, no read")).await;
     let which = Application::AppId(APP_ID.to_owned());
-    let checks = world.client.test(&which, &Wanted::default()).await;
+    let none = Wanted::default();
+    let (checks, _) = world.client.test(&which, &none, &none).await;
     assert_eq!(checks.len(), 1);
     let failed = checks[0].outcome.as_ref().unwrap_err();
     assert!(failed.words.contains("AADSTS7000215"), "{}", failed.words);
@@ -243,5 +249,6 @@ fn readings_may_be_spawned() {
     is_send(&client.fetch_page(ObjectKind::User, At::Link("x")));
     is_send(&client.fetch_assignments("x"));
     is_send(&client.find_application(&which));
-    is_send(&client.test(&which, &Wanted::default()));
+    let none = Wanted::default();
+    is_send(&client.test(&which, &none, &none));
 }

@@ -29,17 +29,28 @@ pub(crate) fn checks(
             Err(Failed { words, remedy }) => {
                 let mark = style.mark(Mark::Fail);
                 writeln!(out, "  {mark} {what:width$}  {}", clean(words))?;
-                if let Some(remedy) = remedy {
-                    writeln!(out, "    {:width$}  help: {}", "", clean(remedy))?;
-                }
+                write_remedy(out, remedy.as_deref(), width + 2)?;
             }
         }
     }
     for Failed { words, remedy } in remarks {
         writeln!(out, "  {} {}", style.mark(Mark::Warn), clean(words))?;
-        if let Some(remedy) = remedy {
-            writeln!(out, "    help: {}", clean(remedy))?;
-        }
+        write_remedy(out, remedy.as_deref(), 0)?;
+    }
+    Ok(())
+}
+
+/// Commands to be copied stand in lines of their own.
+fn write_remedy(out: &mut dyn Write, remedy: Option<&str>, indent: usize) -> io::Result<()> {
+    let Some(remedy) = remedy else {
+        return Ok(());
+    };
+    if !remedy.contains('\n') {
+        return writeln!(out, "    {:indent$}help: {}", "", clean(remedy));
+    }
+    writeln!(out, "    help:")?;
+    for line in remedy.lines() {
+        writeln!(out, "    {}", clean(line))?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ mod principal;
 mod query;
 mod read;
 mod render;
+mod synchronization;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -103,6 +104,9 @@ impl Graph {
             ["servicePrincipals"] => reader.service_principals(),
             ["servicePrincipals", key] => reader.service_principal(key),
             ["servicePrincipals", key, "appRoleAssignedTo"] => reader.assigned_to(key),
+            ["servicePrincipals", key, "synchronization", rest @ ..] => {
+                reader.synchronization(key, rest)
+            }
             ["users", "delta"] => reader.delta(tenant::Stream::Users),
             ["groups", "delta"] => reader.delta(tenant::Stream::Groups),
             ["users"] => reader.users(),

@@ -29,6 +29,7 @@ pub(super) enum Permission {
     CustomSecurityAttributes,
     /// Roles as one user or group holds them.
     Directory,
+    Synchronization,
 }
 
 impl Permission {
@@ -45,6 +46,7 @@ impl Permission {
             Self::Organization => &["Organization.Read.All", "Directory.Read.All"],
             Self::Domains => &["Domain.Read.All", "Directory.Read.All"],
             Self::Directory => &["Directory.Read.All", "AppRoleAssignment.ReadWrite.All"],
+            Self::Synchronization => &["Synchronization.Read.All", "Synchronization.ReadWrite.All"],
             Self::CustomSecurityAttributes => &[
                 "CustomSecAttributeAssignment.Read.All",
                 "CustomSecAttributeAssignment.ReadWrite.All",
@@ -144,7 +146,7 @@ impl Reader<'_> {
         ))
     }
 
-    fn find_application(&self, key: &str) -> Result<(), Problem> {
+    pub(super) fn find_application(&self, key: &str) -> Result<(), Problem> {
         let application = &self.directory().application;
         let found = match key.strip_prefix("appId=") {
             Some(app_id) => app_id.eq_ignore_ascii_case(&application.app_id.to_string()),

@@ -8,6 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::synchronization::SynchronizationJob;
+
 /// The role `User` that every application outside the gallery carries.
 pub const ROLE_USER: Uuid = Uuid::from_u128(0x18d1_4569_c3bd_439b_9a66_3a2a_ee01_d14f);
 /// The second role that every application outside the gallery carries.
@@ -51,6 +53,9 @@ pub(crate) struct Application {
     pub(crate) app_id: Uuid,
     pub(crate) display_name: String,
     pub(crate) owner: Uuid,
+    /// Of Microsoft's own service.
+    pub(crate) synchronization: Vec<SynchronizationJob>,
+    pub(crate) synchronization_settings: Vec<(String, String)>,
     assignments: BTreeMap<u64, Assignment>,
     next: u64,
 }
@@ -62,6 +67,8 @@ impl Application {
             app_id,
             display_name: display_name.to_owned(),
             owner,
+            synchronization: Vec::new(),
+            synchronization_settings: Vec::new(),
             assignments: BTreeMap::new(),
             next: 1,
         }

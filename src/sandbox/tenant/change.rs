@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use super::generate::assign_one;
 use super::{
-    CUSTOM_SECURITY_ATTRIBUTES, DOMAIN, Directory, Life, Principal, TenantHandle, custom_security,
+    CUSTOM_SECURITY_ATTRIBUTES, DOMAIN, Directory, Life, Principal, SynchronizationJob,
+    TenantHandle, custom_security,
 };
 
 impl TenantHandle {
@@ -190,6 +191,17 @@ impl TenantHandle {
         };
         change(directory, place as usize, &members);
         true
+    }
+
+    /// Gives the application provisioning jobs of Microsoft's own service, with their settings.
+    pub fn set_synchronization(&self, jobs: &[SynchronizationJob], settings: &[(&str, &str)]) {
+        let mut tenant = self.lock();
+        let application = &mut tenant.directory.application;
+        application.synchronization = jobs.to_vec();
+        let settings = settings.iter();
+        application.synchronization_settings = settings
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
     }
 
     /// Assigns a user or group to the application and gives the id of the assignment.

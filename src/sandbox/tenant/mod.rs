@@ -9,6 +9,7 @@ mod directory;
 mod generate;
 mod names;
 mod properties;
+mod synchronization;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ pub use application::{
 };
 pub use directory::Life;
 pub use generate::Size;
+pub use synchronization::SynchronizationJob;
 
 pub(super) use custom_security::CUSTOM_SECURITY_ATTRIBUTES;
 pub(super) use delta::{Page, PageRules, Position, Selection, Stream, Then};

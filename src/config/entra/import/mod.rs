@@ -10,7 +10,8 @@ mod rules;
 
 use super::toml::{Draft, Line, Side, quoted, shown};
 use super::tree::word;
-use super::{Error, Imported, Left, filters, judge, names, toml, wire};
+use super::{Error, Imported, Left, Settings, filters, judge, names, toml, wire};
+use crate::config::{Answer, fault};
 use crate::engine::model::ObjectKind;
 use about::{about, application, default_name};
 use metadata::meaningful;
@@ -21,6 +22,15 @@ const MAX_CLAUSES: usize = 500;
 
 /// The job that a schema describes. Named after the target's directory unless `name` says otherwise.
 pub(crate) fn import(bytes: &[u8], name: Option<&str>) -> Result<Imported, Error> {
+    import_with(bytes, name, Settings::default())
+}
+
+/// The same with what is known of the job besides.
+pub(crate) fn import_with(
+    bytes: &[u8],
+    name: Option<&str>,
+    settings: Settings,
+) -> Result<Imported, Error> {
     let schema = wire::read(bytes)?;
     let name = match name {
         Some(name) => match judge::name(&quoted(name)) {
@@ -68,9 +78,14 @@ pub(crate) fn import(bytes: &[u8], name: Option<&str>) -> Result<Imported, Error
         let why = "it has no mapping of users or groups that can be carried over".to_owned();
         return Err(Error::NothingUsable { why, left });
     }
+    let mut left = left;
+    let settings = with_usable_address(settings, &mut left);
+    let by_id = settings.app_id.as_ref();
+    let by_id = by_id.map(|id| format!("{{ app_id = {} }}", quoted(id)));
     let mut imported = toml::write(Draft {
         about: about(&schema),
-        application: application(&schema),
+        application: by_id.or_else(|| application(&schema)),
+        settings,
         name,
         users,
         groups,
@@ -84,6 +99,33 @@ pub(crate) fn import(bytes: &[u8], name: Option<&str>) -> Result<Imported, Error
         });
     }
     Ok(imported)
+}
+
+/// The address without the flags that Entra takes behind a question mark, or none where there is none.
+fn with_usable_address(mut settings: Settings, left: &mut Vec<Left>) -> Settings {
+    let Some(address) = settings.base_url.take() else {
+        return settings;
+    };
+    let mut leave = |what: &str, why: &str| {
+        left.push(Left {
+            place: "target".to_owned(),
+            what: shown(what),
+            why: why.to_owned(),
+        });
+    };
+    let address = match address.split_once('?') {
+        Some((address, flags)) => {
+            let why = "a target's address has no query; settings in [jobs.target] choose the form of requests";
+            leave(flags, why);
+            address.to_owned()
+        }
+        None => address,
+    };
+    match fault(Answer::Address, &address) {
+        None => settings.base_url = Some(address),
+        Some(why) => leave(&address, &why),
+    }
+    settings
 }
 
 struct Importer<'s> {
