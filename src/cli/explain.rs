@@ -10,10 +10,8 @@ use super::exit::Exit;
 use super::find;
 use super::load;
 use super::output::Output;
-use super::plan::name_on_record;
 use crate::cycle;
-use crate::engine::model::{Key, SourceId};
-use crate::report::{Names, explain as report};
+use crate::report::explain as report;
 use crate::scheduler;
 use crate::store::Store;
 
@@ -30,20 +28,16 @@ pub(super) async fn explain(
     let Some(explanation) = explanation else {
         anyhow::bail!("{} is no longer in the state", object.label());
     };
-    let by_id = |id: &SourceId| name_on_record(&store, id);
-    let by_key = |key: Key| {
-        let named = store.named(&[key]).ok()?.remove(&key)?;
-        Some((named.id, named.label))
-    };
-    let names = Names::Both(&by_id, &by_key);
-    if output.is_json() {
-        let mut out = output.results();
-        report::json(&mut out, &explanation, names)?;
-        out.flush()?;
-    } else {
-        let mut out = output.text();
-        report::text(&mut out, &explanation, names, output.style())?;
-        out.flush()?;
-    }
+    cycle::with_names(Some(&store), |names| {
+        if output.is_json() {
+            let mut out = output.results();
+            report::json(&mut out, &explanation, names)?;
+            out.flush()
+        } else {
+            let mut out = output.text();
+            report::text(&mut out, &explanation, names, output.style())?;
+            out.flush()
+        }
+    })?;
     Ok(Exit::Done)
 }

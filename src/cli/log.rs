@@ -1,7 +1,6 @@
 //! `entrain log`: the provisioning log, from the local state alone: no network, no secrets, and no
 //! lock, so that it can be read while the service runs.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 use std::thread;
@@ -11,12 +10,10 @@ use super::args::{self, Format};
 use super::exit::Exit;
 use super::load;
 use super::output::Output;
-use super::plan::name_on_record;
-use crate::config::Config;
-use crate::engine::model::{JobName, Key, SourceId};
-use crate::engine::record::{LogEntry, Reason};
-use crate::engine::redact::Redactions;
-use crate::report::{Names, log as report};
+use crate::cycle;
+use crate::engine::model::JobName;
+use crate::engine::record::LogEntry;
+use crate::report::log as report;
 use crate::scheduler;
 use crate::store::{self, LogFilter, Store};
 
@@ -41,8 +38,9 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
         status: args.status,
         object: args.object,
         after: None,
+        before: None,
     };
-    let redactions = redactions(&config);
+    let redactions = cycle::marked(&config);
     let mut store = open(&config.state_path)?;
     // One more than is shown tells whether there are older ones.
     let mut entries = newest(store.as_ref(), &jobs, &filter, args.limit.saturating_add(1))?;
@@ -53,13 +51,13 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
             "only the newest {limit} entries are shown; --limit shows more, --since and --status choose among them"
         ));
     }
-    hide(&mut entries, &redactions);
+    cycle::hide(&mut entries, &redactions);
     let mut out = output.text();
     if output.format == Format::Csv {
         report::csv_head(&mut out)?;
     }
     if !args.follow && output.is_json() {
-        with_names(store.as_ref(), |names| {
+        cycle::with_names(store.as_ref(), |names| {
             report::json(&mut out, &entries, names)
         })?;
         out.flush()?;
@@ -81,7 +79,7 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
             store = open(&config.state_path)?;
         }
         entries = newest(store.as_ref(), &jobs, &filter, u32::MAX)?;
-        hide(&mut entries, &redactions);
+        cycle::hide(&mut entries, &redactions);
     }
 }
 
@@ -128,7 +126,7 @@ fn write(
     store: Option<&Store>,
     entries: &[LogEntry],
 ) -> io::Result<()> {
-    with_names(store, |names| {
+    cycle::with_names(store, |names| {
         for entry in entries {
             match output.format {
                 Format::Text => report::text(out, entry, names, output.style())?,
@@ -138,35 +136,4 @@ fn write(
         }
         Ok(())
     })
-}
-
-/// What objects are called that entries mention.
-fn with_names<T>(store: Option<&Store>, work: impl FnOnce(Names<'_>) -> T) -> T {
-    let by_id = |id: &SourceId| name_on_record(store?, id);
-    let by_key = |key: Key| {
-        let named = store?.named(&[key]).ok()?.remove(&key)?;
-        Some((named.id, named.label))
-    };
-    work(Names::Both(&by_id, &by_key))
-}
-
-pub(super) type Marked = BTreeMap<JobName, Redactions>;
-
-/// What is not shown of each job.
-pub(super) fn redactions(config: &Config) -> Marked {
-    let jobs = config.jobs.iter();
-    jobs.map(|job| (job.rules.name.clone(), Redactions::of(&job.rules)))
-        .collect()
-}
-
-/// Values that a mapping marks `Redact` may stand in the reason why an object was skipped. What a job
-/// marked that the configuration no longer has is not known, so its reasons are not shown.
-pub(super) fn hide(entries: &mut [LogEntry], marked: &Marked) {
-    for entry in entries {
-        match marked.get(&entry.job) {
-            Some(redactions) => redactions.hide_in_entry(entry),
-            None if matches!(entry.reason, Some(Reason::Skipped(_))) => entry.reason = None,
-            None => {}
-        }
-    }
 }

@@ -11,10 +11,10 @@ use super::exit::Exit;
 use super::find;
 use super::load;
 use super::output::Output;
-use super::plan::name_on_record;
-use crate::engine::model::{JobName, Key, SourceId, SourceObject};
+use crate::cycle;
+use crate::engine::model::{JobName, Key, SourceObject};
 use crate::engine::record::{Operated, Paused};
-use crate::report::{Names, operator as report};
+use crate::report::operator as report;
 use crate::scheduler;
 use crate::store::{LogFilter, Store};
 
@@ -210,28 +210,17 @@ pub(super) fn history(
         ..LogFilter::default()
     };
     let mut entries = store.log(&filter, u32::MAX)?;
-    let redactions = super::log::redactions(&config);
-    super::log::hide(&mut entries, &redactions);
+    cycle::hide(&mut entries, &cycle::marked(&config));
     let operations = store.operations_on(object.key)?;
-    let by_id = |id: &SourceId| name_on_record(&store, id);
-    let by_key = |key: Key| {
-        let named = store.named(&[key]).ok()?.remove(&key)?;
-        Some((named.id, named.label))
-    };
-    let names = Names::Both(&by_id, &by_key);
     let mut out = output.text();
-    if output.is_json() {
-        report::history_json(&mut out, &object, &entries, &operations, names)?;
-    } else {
-        report::history(
-            &mut out,
-            &object,
-            &entries,
-            &operations,
-            names,
-            output.style(),
-        )?;
-    }
+    let style = output.style();
+    cycle::with_names(Some(&store), |names| {
+        if output.is_json() {
+            report::history_json(&mut out, &object, &entries, &operations, names)
+        } else {
+            report::history(&mut out, &object, &entries, &operations, names, style)
+        }
+    })?;
     out.flush()?;
     Ok(Exit::Done)
 }

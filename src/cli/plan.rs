@@ -19,7 +19,7 @@ use super::session::Session;
 use super::source::SnapshotFile;
 use crate::config::Job;
 use crate::cycle::{Agent, Options, Planned};
-use crate::engine::model::{JobName, ObjectKind, SourceId};
+use crate::engine::model::JobName;
 use crate::engine::redact::Redactions;
 use crate::report::{PlanView, Rows, text};
 use crate::scheduler;
@@ -177,12 +177,4 @@ pub(super) fn view<'a>(job: &'a JobName, planned: &'a Planned, rows: &'a dyn Row
         against: None,
         snapshot: None,
     }
-}
-
-/// The name of a source object that the state knows. A report without it shows the id.
-pub(super) fn name_on_record(store: &Store, id: &SourceId) -> Option<String> {
-    ObjectKind::ALL.into_iter().find_map(|kind| {
-        let object = store.object(kind, id).ok()??;
-        Some(object.label().to_owned())
-    })
 }

@@ -11,18 +11,18 @@ use super::exit::Exit;
 use super::find;
 use super::load;
 use super::output::Output;
-use super::plan::{self, name_on_record};
+use super::plan;
 use super::rows::LedgerRows;
 use super::session::Session;
 use super::sync;
 use crate::config::Job;
 use crate::cycle::{self, Only, Options};
-use crate::engine::model::{Key, ObjectKind, SourceId};
+use crate::engine::model::{Key, ObjectKind};
 use crate::engine::plan::{Action, Skipped};
 use crate::engine::record::{LogEntry, LogStatus};
 use crate::engine::redact::{Redactions, Shown};
 use crate::report::provision::{self as report, Provisioned};
-use crate::report::{Names, Order, Part, PlanRow, Rows as _};
+use crate::report::{Order, Part, PlanRow, Rows as _};
 use crate::scheduler;
 use crate::store::{LogFilter, Store};
 
@@ -65,18 +65,13 @@ pub(super) async fn provision(
         let explanation = cycle::explain(store, job, key, scheduler::now()).await?;
         provisioned.extend(explanation.map(|explanation| gathered.of(key, explanation)));
     }
-    let by_id = |id: &SourceId| name_on_record(store, id);
-    let by_key = |key: Key| {
-        let named = store.named(&[key]).ok()?.remove(&key)?;
-        Some((named.id, named.label))
-    };
-    let names = Names::Both(&by_id, &by_key);
-    if output.is_json() {
-        let mut out = output.results();
-        let cycle = (!arguments.dry_run).then_some(cycle);
-        report::json(&mut out, &job.rules.name, cycle, &provisioned, names)?;
-        out.flush()?;
-    } else {
+    cycle::with_names(Some(store), |names| {
+        if output.is_json() {
+            let mut out = output.results();
+            let cycle = (!arguments.dry_run).then_some(cycle);
+            report::json(&mut out, &job.rules.name, cycle, &provisioned, names)?;
+            return out.flush();
+        }
         let mut out = output.text();
         for (place, one) in provisioned.iter().enumerate() {
             if place > 0 {
@@ -84,8 +79,8 @@ pub(super) async fn provision(
             }
             report::text(&mut out, one, names, output.style())?;
         }
-        out.flush()?;
-    }
+        out.flush()
+    })?;
     Ok(exit)
 }
 

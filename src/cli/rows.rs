@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 
-use super::plan::name_on_record;
+use crate::cycle;
 use crate::engine::model::{Key, SourceId};
 use crate::engine::plan::Subject;
 use crate::engine::redact::Redactions;
@@ -128,7 +128,7 @@ impl Rows for LedgerRows<'_> {
     }
 
     fn name_of(&self, id: &SourceId) -> Option<String> {
-        name_on_record(self.store, id)
+        cycle::name_on_record(self.store, id)
     }
 
     fn department(&self, subject: &Subject) -> Option<String> {

@@ -30,6 +30,8 @@ pub(crate) struct LogFilter {
     pub(crate) object: Option<String>,
     /// Lines later than the one with this id, to follow the log.
     pub(crate) after: Option<i64>,
+    /// Lines earlier than the one with this id, to page through it.
+    pub(crate) before: Option<i64>,
 }
 
 /// A request to the target that belongs to no action, such as a look-up.
@@ -88,6 +90,7 @@ impl Store {
             status,
             object,
             after,
+            before,
         } = filter;
         // The filters that have an index come first, each only where it is given.
         let indexed = match (cycle, object) {
@@ -111,7 +114,7 @@ impl Store {
              FROM actions a
              CROSS JOIN jobs j ON j.key = a.job
              LEFT JOIN objects o ON o.key = a.source
-             WHERE {indexed} AND {ended} AND a.id > :after
+             WHERE {indexed} AND {ended} AND a.id > :after AND a.id < :before
                  AND (:job IS NULL OR j.name = :job) AND (:cycle IS NULL OR a.cycle = :cycle)
                  AND (:since IS NULL OR {at} >= :since) AND (:until IS NULL OR {at} < :until)
                  AND (:action IS NULL OR a.operation = :action)
@@ -144,6 +147,7 @@ impl Store {
                         ":lower_source": object.as_ref().map(|id| SourceId::new(id.to_lowercase())),
                         ":target": object.as_ref().map(TargetId::new),
                         ":after": after.unwrap_or(0),
+                        ":before": before.unwrap_or(i64::MAX),
                         ":limit": limit,
                     },
                     |row| entry(state, row),
@@ -153,6 +157,21 @@ impl Store {
         // Failures of earlier cycles stay as they are; their order is that of time.
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.id));
         Ok(entries)
+    }
+
+    /// How many objects a cycle failed to change, by the action that failed.
+    pub(crate) fn failed_actions(&self, cycle: i64) -> Result<BTreeMap<&'static str, u64>, Error> {
+        self.read("count what failed", |state| {
+            let mut statement = state.prepare_cached(
+                "SELECT operation, count(*) FROM actions
+                 WHERE cycle = ?1 AND state IN (2, 13) GROUP BY operation",
+            )?;
+            let rows = statement.query_map(params![cycle], |row| {
+                let times: i64 = row.get(1)?;
+                Ok((operation_name(row.get(0)?), times.unsigned_abs()))
+            })?;
+            rows.collect()
+        })
     }
 
     /// Puts requests on record that belong to no action.
