@@ -42,7 +42,7 @@ pub(crate) use secret::{SecretError, environment, read_file as read_secret_file,
 pub(crate) use select::{calls_default_domain, custom_security_attributes, select};
 pub(crate) use settings::{
     Application, Certificate, Config, Credential, DialectSettings, Filterable, Identity, Job,
-    Proof, Schedule, Secret, Source, Target,
+    Listen, Proof, Schedule, Secret, Source, Target, Tls, Web,
 };
 
 /// A configuration without problems, and what is worth a word all the same.

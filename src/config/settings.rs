@@ -1,6 +1,7 @@
 //! What is meant: the checked configuration that the rest of the program sees. Nothing in it needs
 //! to be asked "was this set?"; secrets are still references.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,9 +20,37 @@ pub(crate) struct Config {
     /// For keyed digests; `None`: in a file next to the state.
     pub(crate) state_key: Option<Secret>,
     pub(crate) source: Source,
+    /// `None`: there is no status page.
+    pub(crate) web: Option<Web>,
     pub(crate) jobs: Vec<Job>,
     /// How often the service looks for leavers between two cycles; `None`: it does not.
     pub(crate) leavers: Option<Duration>,
+}
+
+/// The status page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Web {
+    pub(crate) listen: Listen,
+    /// `None`: in a file next to the state.
+    pub(crate) token: Option<Secret>,
+    /// Every user of this machine sees the pages.
+    pub(crate) is_open: bool,
+    /// Names of this host, in addition to localhost, in lower case.
+    pub(crate) hosts: Vec<String>,
+    pub(crate) tls: Option<Tls>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Listen {
+    Address(SocketAddr),
+    /// A Unix socket.
+    Socket(PathBuf),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tls {
+    pub(crate) certificate: Secret,
+    pub(crate) private_key: Secret,
 }
 
 /// How the Entra tenant is reached.

@@ -591,8 +591,8 @@ interval = "5m"
         ),
     ];
 
-    /// What reaches the tenant and keeps the state is no part of a job.
-    const NO_PART: &[&str] = &["", "state", "source", "schedule"];
+    /// What reaches the tenant, keeps the state and shows it is no part of a job.
+    const NO_PART: &[&str] = &["", "state", "source", "schedule", "web"];
 
     #[test]
     fn every_key_of_a_job_is_exported_or_told() {

@@ -18,7 +18,25 @@ pub(super) struct File {
     pub(super) state_key: Option<Typed<Secret>>,
     pub(super) source: Source,
     pub(super) schedule: Schedule,
+    pub(super) web: Option<Web>,
     pub(super) jobs: Vec<Job>,
+}
+
+#[derive(Debug)]
+pub(super) struct Web {
+    pub(super) listen: Option<Typed<String>>,
+    pub(super) token: Option<Typed<Secret>>,
+    pub(super) open_on_loopback: Option<Typed<bool>>,
+    pub(super) hosts: Option<Vec<Typed<String>>>,
+    pub(super) tls: Option<Tls>,
+    pub(super) place: Place,
+}
+
+/// `None`: what is wrong with it is on the log.
+#[derive(Debug)]
+pub(super) struct Tls {
+    pub(super) certificate: Option<Typed<Secret>>,
+    pub(super) private_key: Option<Typed<Secret>>,
 }
 
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use figment::value::Value;
 
 use super::{
     Application, Clause, File, FilterGroup, Filterable, Flow, Job, Mapping, Preset, Provision,
-    Rules, Safety, Schedule, Scope, Source, Target,
+    Rules, Safety, Schedule, Scope, Source, Target, Tls, Web,
 };
 use crate::config::document::Document;
 use crate::config::keys::{
@@ -34,6 +34,7 @@ impl File {
             state_key: state.secret("key", log),
             source: Source::read(&top, log),
             schedule: Schedule::read(&top, log),
+            web: Web::read(&top, log),
             jobs: jobs
                 .unwrap_or_default()
                 .iter()
@@ -47,6 +48,31 @@ impl File {
     /// The source alone.
     pub(in crate::config) fn read_source(document: &Rc<Document>, log: &mut Log) -> Source {
         Source::read(&Table::root(document, &TOP), log)
+    }
+}
+
+impl Web {
+    fn read(top: &Table, log: &mut Log) -> Option<Self> {
+        let table = top.table("web", log)?;
+        table.check_keys(SECTIONS, log);
+        Some(Self {
+            listen: table.required_text("listen", log),
+            token: table.secret("token", log),
+            open_on_loopback: table.boolean("open_on_loopback", log),
+            hosts: table.texts("hosts", log),
+            tls: table.table("tls", log).map(|tls| {
+                tls.check_keys(SECTIONS, log);
+                let mut part = |key: &str| {
+                    tls.is_missing(key, log);
+                    tls.secret(key, log)
+                };
+                Tls {
+                    certificate: part("certificate"),
+                    private_key: part("private_key"),
+                }
+            }),
+            place: table.place,
+        })
     }
 }
 

@@ -5,6 +5,7 @@ mod job;
 mod preset;
 mod source;
 mod table;
+mod web;
 
 pub(super) use job::{APPLICATION, BASE_URL, FLOWS, MAPPING, WHICH_APPLICATION};
 pub(super) use preset::{PRESET_SECTIONS, PRESET_TOP};

@@ -2,6 +2,7 @@
 
 use super::job::{APPLICATION, CLAUSE, FILTER, GROUPS, JOB, MAPPING, SAFETY, SCOPE, TARGET, USERS};
 use super::source::{SECRET, SOURCE};
+use super::web::WEB;
 use super::{Holds, Key, Rule, Section, key, section};
 
 pub(in crate::config) const TOP: Section = Section {
@@ -16,6 +17,11 @@ pub(in crate::config) const TOP: Section = Section {
         .required("add a section [source] with tenant_id, client_id and client_secret"),
         key("schedule", Holds::Table(&SCHEDULE), "When cycles start."),
         key(
+            "web",
+            Holds::Table(&WEB),
+            "The status page of the service, with metrics and health checks.",
+        ),
+        key(
             "jobs",
             Holds::Tables(&JOB),
             "The jobs: each provisions one application into one target.",
@@ -23,13 +29,10 @@ pub(in crate::config) const TOP: Section = Section {
         .required("add a section [[jobs]]"),
     ],
     rules: &[],
-    reserved: &[
-        ("web", "there is no status page yet: use the command status"),
-        (
-            "notify",
-            "there are no notifications yet: watch exit codes and the log",
-        ),
-    ],
+    reserved: &[(
+        "notify",
+        "there are no notifications yet: watch exit codes and the log",
+    )],
 };
 
 const STATE: Section = section(
@@ -101,6 +104,7 @@ pub(in crate::config) const SECTIONS: &[&Section] = &[
     &STATE,
     &SOURCE,
     &SCHEDULE,
+    &WEB,
     &JOB,
     &JOB_SCHEDULE,
     &APPLICATION,

@@ -10,6 +10,7 @@ mod schedule;
 mod scope;
 mod source;
 mod target;
+mod web;
 
 use std::path::Path;
 use std::rc::Rc;
@@ -55,6 +56,10 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
     };
     let state_key = secret(file.state_key.as_ref(), folder, log);
     let source = source::resolve_source(&file.source, folder, log);
+    let web = file
+        .web
+        .as_ref()
+        .map(|typed| web::resolve_web(typed, folder, log));
     job::check_names(&file.jobs, log);
     let leavers = schedule::resolve_leavers(&file.schedule, log);
     let jobs: Vec<_> = file
@@ -71,6 +76,10 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
         state_path: state_path?,
         state_key,
         source: source?,
+        web: match web {
+            Some(web) => Some(web?),
+            None => None,
+        },
         jobs: jobs.into_iter().collect::<Option<_>>()?,
         leavers,
     })

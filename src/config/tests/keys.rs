@@ -72,10 +72,8 @@ entrain.toml:10: jobs.a.target.oauth: not available in this version
 
 #[test]
 fn sections_of_later_versions_are_told_to_be_without_effect() {
-    insta::assert_snapshot!(told("[web]\nlisten = \"127.0.0.1:8740\"\n[notify]\n"), @r##"
-warning: entrain.toml:13: web: without effect in this version
-    there is no status page yet: use the command status
-warning: entrain.toml:15: notify: without effect in this version
+    insta::assert_snapshot!(told("[notify]\n"), @r##"
+warning: entrain.toml:13: notify: without effect in this version
     there are no notifications yet: watch exit codes and the log
 "##);
 }

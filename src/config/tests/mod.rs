@@ -10,6 +10,7 @@ mod reading;
 mod rules;
 mod secrets;
 mod sense;
+mod web;
 
 use std::fs;
 

@@ -1,0 +1,60 @@
+//! The status page: where it listens, and who may see it.
+
+use super::source::SECRET;
+use super::{Holds, Rule, Section, key};
+
+pub(super) const WEB: Section = Section {
+    name: "web",
+    keys: &[
+        key(
+            "listen",
+            Holds::Text,
+            "Where the service serves the status page, /metrics, /healthz and /readyz: an address with a port, or \
+             unix:/path.",
+        )
+        .required("add listen = \"127.0.0.1:8740\""),
+        key(
+            "token",
+            Holds::Table(&SECRET),
+            "What a user signs in with. Default: a file next to the state file.",
+        ),
+        key(
+            "open_on_loopback",
+            Holds::Boolean,
+            "Every user of this machine sees the pages without a token.",
+        ),
+        key(
+            "hosts",
+            Holds::Texts,
+            "Names by which browsers reach the page, in addition to localhost and addresses.",
+        ),
+        key(
+            "tls",
+            Holds::Table(&TLS),
+            "Serves the page by HTTPS.",
+        ),
+    ],
+    rules: &[],
+    reserved: &[],
+};
+
+/// Written inline, as that of the source is.
+const TLS: Section = Section {
+    name: "web.tls",
+    keys: &[
+        key(
+            "certificate",
+            Holds::Table(&SECRET),
+            "The certificate, with those that lead to its root, in PEM form.",
+        )
+        .required("write tls = { certificate = { file = \"…\" }, private_key = { file = \"…\" } }"),
+        key(
+            "private_key",
+            Holds::Table(&SECRET),
+            "Its private key in PEM form.",
+        )
+        .required("write tls = { certificate = { file = \"…\" }, private_key = { file = \"…\" } }"),
+    ],
+    rules: &[] as &[Rule],
+    reserved: &[],
+};

@@ -1,0 +1,100 @@
+//! The status page: where it listens, who sees it, and what would be careless.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::secret;
+use crate::config::file;
+use crate::config::problem::Log;
+use crate::config::reader::Typed;
+use crate::config::settings::{Listen, Tls, Web};
+
+/// The configuration of the page, unless something of it is wrong; then the log says what.
+pub(super) fn resolve_web(web: &file::Web, folder: &Path, log: &mut Log) -> Option<Web> {
+    let typed = web.listen.as_ref();
+    let listen = typed.and_then(|typed| listen(typed, folder, log));
+    let token = secret(web.token.as_ref(), folder, log);
+    let is_open = web.open_on_loopback.as_ref();
+    let is_open = is_open.filter(|open| open.value);
+    let hosts = web.hosts.iter().flatten();
+    let hosts = hosts.map(|host| name(host, log)).collect::<Vec<_>>();
+    let tls = web.tls.as_ref().map(|tls| {
+        let certificate = secret(tls.certificate.as_ref(), folder, log);
+        let private_key = secret(tls.private_key.as_ref(), folder, log);
+        Some(Tls {
+            certificate: certificate?,
+            private_key: private_key?,
+        })
+    });
+    let listen = listen?;
+    if let (Listen::Address(address), Some(typed)) = (&listen, typed)
+        && !address.ip().is_loopback()
+    {
+        if web.token.is_none() {
+            log.problem(typed.place.problem(
+                format!("{address} is reached from other machines, and there is no token"),
+                "add token = { credential = \"web-token\" }, or listen on 127.0.0.1",
+            ));
+        }
+        if let Some(open) = is_open {
+            log.problem(open.place.problem(
+                format!("{address} is reached from other machines"),
+                "remove open_on_loopback, or listen on 127.0.0.1",
+            ));
+        }
+        if web.tls.is_none() {
+            log.warning(web.place.name("listen").problem(
+                "the token and people's names go over the network in the clear",
+                "add tls = { certificate = …, private_key = … }, or listen on 127.0.0.1 behind a proxy that \
+                 has HTTPS",
+            ));
+        }
+    }
+    Some(Web {
+        listen,
+        token,
+        is_open: is_open.is_some(),
+        hosts: hosts.into_iter().collect::<Option<_>>()?,
+        tls: match tls {
+            Some(tls) => Some(tls?),
+            None => None,
+        },
+    })
+}
+
+fn listen(typed: &Typed<String>, folder: &Path, log: &mut Log) -> Option<Listen> {
+    let text = typed.value.trim();
+    let remedy =
+        "write an address with a port, as in \"127.0.0.1:8740\" or \"[::1]:8740\", or unix:/path";
+    if let Some(path) = text.strip_prefix("unix:") {
+        let path = path.trim_start_matches("//");
+        if path.is_empty() || path.ends_with('/') {
+            let problem = typed.place.problem("the socket has no name", remedy);
+            log.problem(problem);
+            return None;
+        }
+        return Some(Listen::Socket(folder.join(path)));
+    }
+    let numeric = text.strip_prefix("localhost:");
+    let numeric = numeric.map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    if let Ok(address) = numeric.parse::<SocketAddr>() {
+        return Some(Listen::Address(address));
+    }
+    let message = format!("{text:?} is no address to listen on");
+    log.problem(typed.place.problem(message, remedy));
+    None
+}
+
+/// A host name in the form in which browsers send it.
+fn name(typed: &Typed<String>, log: &mut Log) -> Option<String> {
+    let text = typed.value.trim();
+    match url::Host::parse(text) {
+        Ok(url::Host::Domain(name)) if !text.contains([':', '/']) => Some(name),
+        Ok(_) | Err(_) => {
+            let message = format!("{text:?} is no host name");
+            let remedy = "write the name alone, as in \"entrain.example.com\"";
+            log.problem(typed.place.problem(message, remedy));
+            None
+        }
+    }
+}
