@@ -5,6 +5,8 @@
 mod engine;
 mod report;
 
+mod metrics;
+
 mod config;
 mod graph;
 mod http;
@@ -13,6 +15,7 @@ mod store;
 
 mod cycle;
 mod scheduler;
+mod web;
 
 /// For `benches/mapping.rs` alone: the mappings have no other face outside of this crate.
 #[doc(hidden)]

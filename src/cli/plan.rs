@@ -23,7 +23,6 @@ use crate::engine::model::JobName;
 use crate::engine::redact::Redactions;
 use crate::report::{PlanView, Rows, text};
 use crate::scheduler;
-use crate::store::Store;
 
 pub(super) async fn plan(
     output: Output,

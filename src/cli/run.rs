@@ -9,8 +9,9 @@ use super::exit::Exit;
 use super::load;
 use super::output::Output;
 use crate::config::{Problem, Problems};
-use crate::scheduler;
+use crate::scheduler::{self, Service};
 use crate::store::{Lock, Store};
+use crate::web;
 
 pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<Exit> {
     let config = load::config(output, file)?;
@@ -24,8 +25,20 @@ pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<E
         Ok(loaded) => Ok(loaded.config),
         Err(Problems { problems, .. }) => Err(problems.iter().map(Problem::one_line).collect()),
     };
-    scheduler::run(config, store, &reload)
-        .await
-        .context("the service could not start")?;
+    let settings = config.web.clone();
+    let service =
+        Service::new(config, Arc::clone(&store)).context("the service could not start")?;
+    let page = match settings {
+        Some(settings) => {
+            let page = web::start(&settings, &store, service.view())
+                .context("the status page could not start")?;
+            Some(page)
+        }
+        None => None,
+    };
+    service.run(&reload).await;
+    if let Some(page) = page {
+        page.end().await;
+    }
     Ok(Exit::Done)
 }

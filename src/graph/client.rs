@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use crate::config::Source;
 use crate::http::{self, Answer, Channel, Exchange, Expect, Idempotency};
+use crate::metrics::Side;
 
 use super::credential::Credential;
 use super::error::{Error, Refusal};
@@ -90,7 +91,7 @@ impl Client {
         sdk.use_test_endpoint(&root);
         Ok(Self {
             sdk,
-            channel: Channel::new(http_client, None, stop.clone()),
+            channel: Channel::new(Side::Source, http_client, None, stop.clone()),
             tokens,
             root: Arc::new(root),
             stop,

@@ -15,6 +15,7 @@ use url::Url;
 
 use crate::config::Source;
 use crate::http::{self, Answer, Channel, Expect, Idempotency};
+use crate::metrics::Side;
 
 use super::credential::{Credential, DeviceCode, Endpoint, Fields, Kind, Proof, azure_cli};
 use super::error::{Error, TokenRefusal};
@@ -96,7 +97,7 @@ impl Tokens {
             Kind::App { .. } | Kind::AzureCli | Kind::DeviceCode { .. } => None,
         };
         Ok(Self(Arc::new(Shared {
-            channel: Channel::new(client, None, stop.clone()),
+            channel: Channel::new(Side::Source, client, None, stop.clone()),
             endpoint,
             tenant_id: source.tenant_id.clone(),
             scope: source.token_scope.clone(),

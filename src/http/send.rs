@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::rate::Rate;
 use super::retry::{self, Ended, Idempotency, Verdict};
+use crate::metrics::{self, Side};
 
 /// How long requests in flight may go on after a stop was asked for: stopping takes at most ten
 /// seconds (product rule 12), and the rest is for what follows the answer.
@@ -29,6 +30,7 @@ const DRAINED: usize = 8 * 1024 * 1024;
 pub(crate) struct Channel {
     client: Client,
     shared: Arc<Shared>,
+    side: Side,
     stop: CancellationToken,
 }
 
@@ -169,6 +171,7 @@ impl Error {
 impl Channel {
     /// `requests_per_second`: `None` for no limit of our own.
     pub(crate) fn new(
+        side: Side,
         client: Client,
         requests_per_second: Option<f64>,
         stop: CancellationToken,
@@ -180,6 +183,7 @@ impl Channel {
         Self {
             client,
             shared: Arc::new(shared),
+            side,
             stop,
         }
     }
@@ -220,7 +224,13 @@ impl Channel {
             exchange.attempts += 1;
             exchange.status = None;
             self.shared.sent.fetch_add(1, Ordering::Relaxed);
+            let sent = Instant::now();
             let attempt = self.with_grace(self.attempt(request, expect)).await;
+            let answered = attempt.as_ref().and_then(|attempt| match attempt {
+                Ok(received) => Some(received.status),
+                Err(failed) => failed.status,
+            });
+            metrics::request(self.side, answered, sent.elapsed());
             exchange.elapsed = begun.elapsed();
             let Some(attempt) = attempt else {
                 return Err(Error::Stopped {
@@ -251,6 +261,7 @@ impl Channel {
                 "request will be sent again"
             );
             if matches!(status, Some(429 | 503)) {
+                metrics::waits(self.side, length);
                 self.shared.rate.pause(length);
             }
             if self.unless_stopped(sleep(length)).await.is_none() {

@@ -38,5 +38,10 @@ pub(crate) fn channel(stop: &CancellationToken) -> Channel {
         extra_roots: None,
         direct: true,
     };
-    Channel::new(build(&settings).unwrap(), None, stop.clone())
+    Channel::new(
+        crate::metrics::Side::Target,
+        build(&settings).unwrap(),
+        None,
+        stop.clone(),
+    )
 }

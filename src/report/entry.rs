@@ -7,6 +7,7 @@ use crate::engine::model::{TargetId, TargetPath, Value, Via};
 use crate::engine::plan::{
     Action, Change, HandOver, Operation, Pointer, Referenced, Skipped, Subject, WriteMode,
 };
+use crate::engine::record::{LogEntry, LogStatus, LoggedChange, Reason};
 use crate::engine::redact::Shown;
 
 /// What kind of thing an entry tells: a sign and a colour.
@@ -204,6 +205,72 @@ impl<'a> Entry<'a> {
             members: Vec::new(),
             lines: Vec::new(),
         }
+    }
+
+    /// What is on record of an action. `None` where the cycle itself failed, which concerns no object.
+    pub(crate) fn of_logged(logged: &'a LogEntry, names: Names<'_>) -> Option<Self> {
+        let subject = logged.subject.as_ref()?;
+        let known = Operation::NAMES
+            .into_iter()
+            .find(|name| *name == logged.action);
+        let (mark, verb) = match (logged.status, known) {
+            (LogStatus::Failed, _) => (Mark::Fail, "fail"),
+            (LogStatus::Skipped, _) => (Mark::Skip, "skip"),
+            (_, Some(verb @ ("create" | "enable" | "add-members"))) => (Mark::Add, verb),
+            (_, Some(verb @ ("disable" | "delete" | "remove-members"))) => (Mark::Remove, verb),
+            (_, Some(verb)) => (Mark::Change, verb),
+            (_, None) => (Mark::Change, "update"),
+        };
+        let mut entry = Self {
+            mark,
+            verb,
+            phrase: known.unwrap_or(verb),
+            subject,
+            target: logged.target.as_ref(),
+            detail: String::new(),
+            because: logged.reason.as_ref().map(|reason| match reason {
+                Reason::Removed(removed) => why_removed(removed, subject.kind),
+                Reason::Skipped(skipped) => why(skipped, subject.kind, names),
+            }),
+            members: Vec::new(),
+            lines: Vec::new(),
+        };
+        let mut words = Vec::new();
+        match logged.status {
+            LogStatus::AlreadyExists => words.push("it was in the target already".to_owned()),
+            LogStatus::Gone => words.push("it is gone from the target".to_owned()),
+            LogStatus::Failed => {
+                let what = known.unwrap_or("planning it");
+                words.push(format!("{what} failed"));
+            }
+            LogStatus::Succeeded | LogStatus::Skipped => {}
+        }
+        if let Some(error) = &logged.error {
+            let status = logged.http_status.map(|status| format!("HTTP {status}: "));
+            words.push(format!("{}{}", status.unwrap_or_default(), clean(error)));
+        }
+        entry.detail = words.join(": ");
+        for LoggedChange {
+            attribute,
+            before,
+            after,
+        } in &logged.changes
+        {
+            let side = |side: &Option<Value>| side.as_ref().map(|one| value(one, names));
+            let path = clean(attribute);
+            entry.lines.push(match (before, after) {
+                (None, Some(after)) if verb == "create" => Line::Given {
+                    path,
+                    value: value(after, names),
+                },
+                (before, after) => Line::Changed {
+                    path,
+                    old: side(before),
+                    new: side(after),
+                },
+            });
+        }
+        Some(entry)
     }
 
     /// Whether a request is sent for it.

@@ -87,7 +87,7 @@ pub(crate) fn text(
     Ok(())
 }
 
-fn presence_text(explanation: &Explanation) -> String {
+pub(super) fn presence_text(explanation: &Explanation) -> String {
     let presence = match explanation.presence {
         Presence::Present => "present in the tenant",
         Presence::SoftDeleted => "in the tenant's recycle bin",
@@ -108,37 +108,15 @@ pub(super) fn scope_text(
     explanation: &Explanation,
     style: Style,
 ) -> io::Result<()> {
-    let kind = explanation.subject.kind;
-    let (is_in, verdict) = match &explanation.verdict {
-        Verdict::In => (true, "in scope".to_owned()),
-        Verdict::Out(why) => (false, format!("out of scope: {}", why_out(why, kind))),
-        Verdict::Unknown { would_be } => (
-            false,
-            format!(
-                "not certain; as far as is known: {}",
-                why_out(would_be, kind)
-            ),
-        ),
-    };
+    let is_in = explanation.verdict == Verdict::In;
+    let verdict = verdict_text(explanation);
     writeln!(out, "  {} {verdict}", style.good_or_bad(is_in))?;
     for way in ways(&explanation.ways) {
         writeln!(out, "    {}", clean(&way))?;
     }
-    for ClauseResult { seen, holds } in &explanation.clauses {
-        let filter = match &seen.name {
-            Some(name) => format!("filter \"{}\"", clean(name)),
-            None => format!("filter {}", seen.number),
-        };
-        let value = match &seen.value {
-            Some(value) => format!("the value is \"{}\"", clean(value)),
-            None => "it has no value".to_owned(),
-        };
-        writeln!(
-            out,
-            "  {} {filter}: {}; {value}",
-            style.good_or_bad(*holds),
-            clean(&seen.clause)
-        )?;
+    for clause in &explanation.clauses {
+        let mark = style.good_or_bad(clause.holds);
+        writeln!(out, "  {mark} {}", clause_text(clause))?;
     }
     if let Some(incomplete) = &explanation.incomplete {
         let mark = style.mark(Mark::Warn);
@@ -147,7 +125,33 @@ pub(super) fn scope_text(
     Ok(())
 }
 
-fn ways(ways: &[Via]) -> Vec<String> {
+pub(super) fn verdict_text(explanation: &Explanation) -> String {
+    let kind = explanation.subject.kind;
+    match &explanation.verdict {
+        Verdict::In => "in scope".to_owned(),
+        Verdict::Out(why) => format!("out of scope: {}", why_out(why, kind)),
+        Verdict::Unknown { would_be } => {
+            let reason = why_out(would_be, kind);
+            format!("not certain; as far as is known: {reason}")
+        }
+    }
+}
+
+/// A clause with the value that it saw.
+pub(super) fn clause_text(clause: &ClauseResult) -> String {
+    let ClauseResult { seen, holds: _ } = clause;
+    let filter = match &seen.name {
+        Some(name) => format!("filter \"{}\"", clean(name)),
+        None => format!("filter {}", seen.number),
+    };
+    let value = match &seen.value {
+        Some(value) => format!("the value is \"{}\"", clean(value)),
+        None => "it has no value".to_owned(),
+    };
+    format!("{filter}: {}; {value}", clean(&seen.clause))
+}
+
+pub(super) fn ways(ways: &[Via]) -> Vec<String> {
     ways.iter().map(via).collect()
 }
 
@@ -250,47 +254,45 @@ fn entry_text(entry: &LogEntry, names: Names<'_>) -> String {
 }
 
 fn trouble_text(out: &mut dyn Write, explanation: &Explanation, style: Style) -> io::Result<()> {
-    let escrow = explanation.escrow.iter();
-    let mut lines: Vec<String> = escrow
-        .map(|one| {
-            format!(
-                "{} {} fails since {}, {}: {}",
-                style.mark(Mark::Fail),
-                one.action,
-                one.first_failed.format("%Y-%m-%d %H:%M UTC"),
-                things(u64::from(one.attempts), "attempt"),
-                clean(&one.message)
-            )
-        })
-        .collect();
+    let trouble = trouble(explanation);
+    if trouble.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", style.bold("Needs attention"))?;
+    for (mark, words) in trouble {
+        writeln!(out, "  {} {words}", style.mark(mark))?;
+    }
+    Ok(())
+}
+
+/// What failed, is held, or was rejected.
+pub(super) fn trouble(explanation: &Explanation) -> Vec<(Mark, String)> {
+    let escrow = explanation.escrow.iter().map(|one| {
+        let words = format!(
+            "{} fails since {}, {}: {}",
+            one.action,
+            one.first_failed.format("%Y-%m-%d %H:%M UTC"),
+            things(u64::from(one.attempts), "attempt"),
+            clean(&one.message)
+        );
+        (Mark::Fail, words)
+    });
     let removal = |one: &HeldRemoval, state: &str| {
         let member = match &one.member {
             Some(member) => format!(" {}", subject_text(member)),
             None => String::new(),
         };
-        format!(
-            "{} {state}: {}{member} of {} ({})",
-            style.mark(Mark::Warn),
-            one.action,
-            subject_text(&one.subject),
-            one.cause
-        )
+        let subject = subject_text(&one.subject);
+        let words = format!(
+            "{state}: {}{member} of {subject} ({})",
+            one.action, one.cause
+        );
+        (Mark::Warn, words)
     };
-    lines.extend(explanation.held.iter().map(|one| removal(one, "held")));
-    lines.extend(
-        explanation
-            .rejected
-            .iter()
-            .map(|one| removal(one, "rejected")),
-    );
-    if lines.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "\n{}", style.bold("Needs attention"))?;
-    for line in lines {
-        writeln!(out, "  {line}")?;
-    }
-    Ok(())
+    let held = explanation.held.iter().map(|one| removal(one, "held"));
+    let rejected = explanation.rejected.iter();
+    let rejected = rejected.map(|one| removal(one, "rejected"));
+    escrow.chain(held).chain(rejected).collect()
 }
 
 fn next_text(
@@ -326,7 +328,7 @@ fn next_text(
 }
 
 /// Whether the object has access to the application as far as was sent, and why.
-fn access(explanation: &Explanation) -> Option<String> {
+pub(super) fn access(explanation: &Explanation) -> Option<String> {
     if explanation.subject.kind == ObjectKind::Group {
         return None;
     }
@@ -381,7 +383,7 @@ fn access(explanation: &Explanation) -> Option<String> {
 }
 
 /// What a person can do about it.
-fn remedies(explanation: &Explanation) -> Vec<String> {
+pub(super) fn remedies(explanation: &Explanation) -> Vec<String> {
     let job = clean(explanation.job.as_str());
     let name = if explanation.subject.label.is_empty() {
         explanation.subject.id.as_str()

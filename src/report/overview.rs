@@ -45,7 +45,7 @@ impl Share {
 pub(super) struct Population(BTreeMap<Share, u64>);
 
 impl Population {
-    fn add(&mut self, share: Share, times: u64) {
+    pub(super) fn add(&mut self, share: Share, times: u64) {
         *self.0.entry(share).or_default() += times;
     }
 

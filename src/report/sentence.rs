@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 pub(crate) use super::held::why_held;
 pub(crate) use super::misnamed::{doubts, is_news, misnamed, misnamed_remedy};
@@ -102,6 +102,33 @@ pub(crate) fn duration(milliseconds: u64) -> String {
         1..60 => format!("{seconds}.{} s", milliseconds % 1_000 / 100),
         60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
+
+/// `3 min ago`.
+pub(crate) fn ago(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    match u64::try_from((now - then).num_milliseconds()) {
+        Ok(0..1_000) | Err(_) => "now".to_owned(),
+        Ok(past) => format!("{} ago", coarse(past)),
+    }
+}
+
+/// `in 3 min`.
+pub(crate) fn ahead(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    match u64::try_from((then - now).num_milliseconds()) {
+        Ok(0..1_000) | Err(_) => "due".to_owned(),
+        Ok(left) => format!("in {}", coarse(left)),
+    }
+}
+
+/// A length of time in its largest unit.
+pub(crate) fn coarse(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1_000;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
     }
 }
 

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::clock::now;
@@ -24,7 +24,8 @@ use crate::cycle::{self, Agent, Options};
 use crate::engine::model::JobName;
 use crate::engine::plan::Warning;
 use crate::engine::summary::{Health, Progress, Summary};
-use crate::store::Store;
+use crate::metrics;
+use crate::store::{CYCLE, Store};
 
 /// The longest sleep before the clock is asked again: it may have been set, or the machine suspended.
 const LONGEST_SLEEP: Duration = Duration::from_secs(20);
@@ -61,7 +62,7 @@ pub(super) struct Shared {
     status: watch::Sender<Status>,
     /// Counts the times an operator asked for all cycles now.
     wakes: watch::Sender<u64>,
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     pub(super) stop: CancellationToken,
     /// Held by whoever works on a job: its cycle, or the look for leavers.
     busy: Mutex<BTreeMap<JobName, Arc<tokio::sync::Mutex<()>>>>,
@@ -74,39 +75,80 @@ impl Shared {
     }
 }
 
-/// Runs every enabled job on its schedule until SIGTERM or SIGINT.
-pub(crate) async fn run(
-    config: Config,
-    store: Arc<Store>,
-    reload: &Reload<'_>,
-) -> Result<(), Error> {
-    let mut signals = Signals::listen().map_err(Error::Signals)?;
-    let stop = CancellationToken::new();
-    let config = Arc::new(config);
-    let agent = Agent::new(Arc::clone(&config), Arc::clone(&store), stop.clone(), now);
-    let agent = agent.map_err(Error::Start)?;
-    let mut driver = Driver {
-        shared: Arc::new(Shared {
-            generation: watch::Sender::new(Arc::new(Generation { config, agent })),
-            status: watch::Sender::default(),
-            wakes: watch::Sender::default(),
-            store,
-            stop,
-            busy: Mutex::default(),
-        }),
-        tasks: JoinSet::new(),
-        driven: BTreeSet::new(),
-    };
-    driver.start_missing();
-    let leavers = tokio::spawn(leavers::watch(Arc::clone(&driver.shared)));
-    if driver.driven.is_empty() {
-        tracing::warn!("no job is enabled; waiting for a reload");
+/// The service, before its first cycle.
+pub(crate) struct Service {
+    signals: Signals,
+    driver: Driver,
+}
+
+/// What others see of a running service. Looking at it never blocks a cycle.
+#[derive(Clone)]
+pub(crate) struct View {
+    generation: watch::Receiver<Arc<Generation>>,
+    pub(crate) status: watch::Receiver<Status>,
+    /// The service stops.
+    pub(crate) stop: CancellationToken,
+}
+
+impl View {
+    /// The configuration that is in force.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.generation.borrow().config)
     }
-    systemd::ready();
-    tracing::info!(jobs = driver.driven.len(), "started");
-    driver.serve(&mut signals, reload).await;
-    driver.stop(&mut signals, leavers).await;
-    Ok(())
+
+    /// Waits until the configuration was read anew; `false`: it never will be.
+    pub(crate) async fn reloaded(&mut self) -> bool {
+        self.generation.changed().await.is_ok()
+    }
+}
+
+impl Service {
+    pub(crate) fn new(config: Config, store: Arc<Store>) -> Result<Self, Error> {
+        let signals = Signals::listen().map_err(Error::Signals)?;
+        let stop = CancellationToken::new();
+        let config = Arc::new(config);
+        let agent = Agent::new(Arc::clone(&config), Arc::clone(&store), stop.clone(), now);
+        let agent = agent.map_err(Error::Start)?;
+        let driver = Driver {
+            shared: Arc::new(Shared {
+                generation: watch::Sender::new(Arc::new(Generation { config, agent })),
+                status: watch::Sender::default(),
+                wakes: watch::Sender::default(),
+                store,
+                stop,
+                busy: Mutex::default(),
+            }),
+            tasks: JoinSet::new(),
+            driven: BTreeSet::new(),
+        };
+        Ok(Self { signals, driver })
+    }
+
+    pub(crate) fn view(&self) -> View {
+        let shared = &self.driver.shared;
+        View {
+            generation: shared.generation.subscribe(),
+            status: shared.status.subscribe(),
+            stop: shared.stop.clone(),
+        }
+    }
+
+    /// Runs every enabled job on its schedule until SIGTERM or SIGINT.
+    pub(crate) async fn run(self, reload: &Reload<'_>) {
+        let Self {
+            mut signals,
+            mut driver,
+        } = self;
+        driver.start_missing();
+        let leavers = tokio::spawn(leavers::watch(Arc::clone(&driver.shared)));
+        if driver.driven.is_empty() {
+            tracing::warn!("no job is enabled; waiting for a reload");
+        }
+        systemd::ready();
+        tracing::info!(jobs = driver.driven.len(), "started");
+        driver.serve(&mut signals, reload).await;
+        driver.stop(&mut signals, leavers).await;
+    }
 }
 
 struct Driver {
@@ -174,6 +216,9 @@ impl Driver {
                 "not reloaded, the old configuration stays in force: a new state.path needs a restart"
             );
             return;
+        }
+        if config.web != old.config.web {
+            tracing::warn!("a new section [web] needs a restart; everything else is reloaded");
         }
         let agent = old.agent.with_config(Arc::clone(&config));
         let agent = match agent {
@@ -308,11 +353,15 @@ async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy)
     let (agent, job) = (agent.clone(), job.clone());
     let runtime = Handle::current();
     let due = agent.due_with_others(GATHER);
+    let begun = Instant::now();
     let cycle = spawn_blocking(move || {
         runtime.block_on(agent.run(&job, &Options::default(), &progress, due))
     });
     let ended = match cycle.await {
-        Ok(Ok(summary)) => log_summary(&summary, woken_by),
+        Ok(Ok(summary)) => {
+            count(&shared.store, &summary);
+            log_summary(&summary, woken_by)
+        }
         Ok(Err(_)) if shared.stop.is_cancelled() => {
             tracing::info!(job = %name, "the cycle was stopped; the next one goes on from here");
             Health::Stopped
@@ -332,7 +381,30 @@ async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy)
             Health::Failed
         }
     };
+    metrics::cycle(name.as_str(), ended.as_str(), begun.elapsed());
     set_state(shared, name, State::Waiting { next: None }, Some(ended));
+}
+
+/// Counts what a cycle did for `/metrics`.
+pub(super) fn count(store: &Store, summary: &Summary) {
+    let job = summary.job.as_str();
+    for (action, times) in &summary.done {
+        metrics::objects(job, action, "succeeded", *times);
+    }
+    let skipped = summary.skipped.values().sum();
+    if skipped > 0 {
+        metrics::objects(job, "skip", "skipped", skipped);
+    }
+    if summary.failed > 0 {
+        match store.failed_actions(summary.cycle) {
+            Ok(failed) => {
+                for (action, times) in failed.into_iter().filter(|(action, _)| *action != CYCLE) {
+                    metrics::objects(job, action, "failed", times);
+                }
+            }
+            Err(error) => tracing::debug!(%job, %error, "what failed could not be counted"),
+        }
+    }
 }
 
 pub(super) fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {

@@ -52,6 +52,18 @@ pub(crate) fn next_start(
     }
 }
 
+/// The time from one start to the next.
+pub(crate) fn rhythm(schedule: &Schedule, now: DateTime<Utc>) -> Option<Duration> {
+    match schedule {
+        Schedule::Interval { every, jitter } => Some(*every + *jitter),
+        Schedule::Cron { .. } => {
+            let first = next_start(schedule, None, now, 0)?;
+            let second = next_start(schedule, None, first + TimeDelta::seconds(1), 0)?;
+            (second - first).to_std().ok()
+        }
+    }
+}
+
 /// `random` mapped into zero to the jitter, both included.
 fn delay(jitter: Duration, random: u64) -> Duration {
     let milliseconds = u64::try_from(jitter.as_millis()).unwrap_or(u64::MAX - 1);

@@ -9,7 +9,7 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 
-use super::driver::{Shared, log_summary};
+use super::driver::{Shared, count, log_summary};
 use super::status::WokenBy;
 use crate::config::Job;
 use crate::cycle::{Agent, next_look};
@@ -113,6 +113,7 @@ async fn look(
                 known.since = since;
                 let aborted = found.as_ref().is_some_and(|one| one.aborted.is_some());
                 if let Some(summary) = found {
+                    count(&shared.store, &summary);
                     log_summary(&summary, WokenBy::Leavers);
                 }
                 !aborted

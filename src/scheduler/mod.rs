@@ -9,6 +9,7 @@ mod status;
 mod systemd;
 
 pub(crate) use clock::now;
-pub(crate) use driver::run;
-pub(crate) use due::next_start;
+pub(crate) use driver::{Service, View};
+pub(crate) use due::{next_start, rhythm};
 pub(crate) use signal::{GRACE, Signal, Signals};
+pub(crate) use status::State;

@@ -20,6 +20,7 @@ use crate::config::{Count, DialectSettings, Secret, Target, bounded};
 use crate::engine::model::{ObjectKind, TargetPath};
 use crate::engine::redact::Hidden;
 use crate::http::{self, Answer, Channel, Exchange, Expect, Idempotency, Settings};
+use crate::metrics::Side;
 
 /// The longest body that is read: a page of large users, or one large group with its members.
 const MAX_BODY: usize = 64 * 1024 * 1024;
@@ -113,7 +114,7 @@ impl Connection {
         })
         .map_err(|source| Error::Client { source })?;
         Ok(Self {
-            channel: Channel::new(client, target.requests_per_second, stop),
+            channel: Channel::new(Side::Target, client, target.requests_per_second, stop),
             routes: Routes::new(base),
             tokens: Mutex::new(vec![token]),
             token_place: target.token.clone(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::holds::{Decision, decided, held};
 use super::jobs::{ensure_job, is_full};
@@ -199,6 +199,52 @@ impl Store {
         Ok(cycles.pop())
     }
 
+    /// One cycle, and the job that it is of.
+    pub(crate) fn cycle(&self, number: i64) -> Result<Option<(JobName, CycleRecord)>, Error> {
+        let found = self.read("look up the cycle", |state| {
+            let job: Option<JobName> = state
+                .prepare_cached("SELECT job FROM cycles WHERE number = ?1")?
+                .query_row(params![number], |row| row.get(0))
+                .optional()?;
+            let Some(job) = job else { return Ok(None) };
+            let mut cycles = state
+                .prepare_cached(&format!("{CYCLES} WHERE number = ?1"))?
+                .query_map(params![number], cycle)?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            put_in_counts(state, &mut cycles)?;
+            Ok(cycles.pop().map(|cycle| (job, cycle)))
+        })?;
+        Ok(found.map(|(job, cycle)| {
+            let mut cycles = [cycle];
+            self.note_interrupted(&mut cycles);
+            let [cycle] = cycles;
+            (job, cycle)
+        }))
+    }
+
+    /// When the last cycle of the job ended that did all it could.
+    pub(crate) fn last_completed(&self, job: &JobName) -> Result<Option<DateTime<Utc>>, Error> {
+        self.read("look up the last cycle that completed", |state| {
+            let finished: Option<Column<DateTime<Utc>>> = state
+                .prepare_cached(
+                    "SELECT finished FROM cycles
+                     WHERE job = ?1 AND kind <> 'leavers' AND error IS NULL
+                           AND finished IS NOT NULL AND state NOT IN (?2, ?3)
+                     ORDER BY number DESC LIMIT 1",
+                )?
+                .query_row(
+                    params![
+                        job,
+                        CycleState::Ended(Health::Stopped),
+                        CycleState::Ended(Health::Failed)
+                    ],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            Ok(finished.map(|Column(finished)| finished))
+        })
+    }
+
     /// No cycle runs when no process holds the lock: it was interrupted.
     fn note_interrupted(&self, cycles: &mut [CycleRecord]) {
         let running = cycles
@@ -233,15 +279,22 @@ fn put_counts(
 /// The last whole cycles. Looks for leavers between them are none.
 fn last_cycles(state: &State, job: &JobName, limit: u32) -> rusqlite::Result<Vec<CycleRecord>> {
     let mut cycles: Vec<CycleRecord> = state
-        .prepare_cached(
-            "SELECT number, kind, state, started, finished, duration_ms, evaluated_users,
-                    evaluated_groups, in_scope_users, in_scope_groups, linked_users, linked_groups,
-                    failed, not_tried, held, requests_source, requests_target, incomplete, error
-             FROM cycles WHERE job = ?1 AND kind <> 'leavers' ORDER BY number DESC LIMIT ?2",
-        )?
+        .prepare_cached(&format!(
+            "{CYCLES} WHERE job = ?1 AND kind <> 'leavers' ORDER BY number DESC LIMIT ?2"
+        ))?
         .query_map(params![job, limit], cycle)?
         .collect::<rusqlite::Result<_>>()?;
-    for cycle in &mut cycles {
+    put_in_counts(state, &mut cycles)?;
+    Ok(cycles)
+}
+
+const CYCLES: &str = "SELECT number, kind, state, started, finished, duration_ms, evaluated_users,
+        evaluated_groups, in_scope_users, in_scope_groups, linked_users, linked_groups,
+        failed, not_tried, held, requests_source, requests_target, incomplete, error
+ FROM cycles";
+
+fn put_in_counts(state: &State, cycles: &mut [CycleRecord]) -> rusqlite::Result<()> {
+    for cycle in cycles {
         let count = |family| {
             state
                 .prepare_cached(
@@ -257,7 +310,7 @@ fn last_cycles(state: &State, job: &JobName, limit: u32) -> rusqlite::Result<Vec
         cycle.done = done;
         cycle.skipped = skipped;
     }
-    Ok(cycles)
+    Ok(())
 }
 
 fn cycle(row: &Row<'_>) -> rusqlite::Result<CycleRecord> {

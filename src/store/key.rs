@@ -78,29 +78,50 @@ impl Store {
                 Err(source) => Err(Error::Key { source }),
             };
         }
-        let path = key_of(self.path());
-        match Secret::File(path.clone()).read() {
-            Ok(secret) => Ok(StateKey::of(&secret)),
+        let path = beside(self.path(), ".key");
+        Ok(match self.kept(&path)? {
+            Kept::OnDisk(secret) => StateKey::of(&secret),
+            Kept::Nowhere(secret) => StateKey {
+                unkept: Some(secret.clone()),
+                ..StateKey::of(&secret)
+            },
+        })
+    }
+
+    /// The token of the status page in the file next to the state, which is made when it is missing.
+    pub(crate) fn web_token(&self) -> Result<(String, PathBuf), Error> {
+        let path = beside(self.path(), ".web-token");
+        let (Kept::OnDisk(secret) | Kept::Nowhere(secret)) = self.kept(&path)?;
+        Ok((secret, path))
+    }
+
+    /// The secret in a file of ours, which is made when it is missing.
+    fn kept(&self, path: &Path) -> Result<Kept, Error> {
+        match Secret::File(path.to_owned()).read() {
+            Ok(secret) => Ok(Kept::OnDisk(secret)),
             Err(SecretError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 let secret = random();
-                if self.is_writable() {
-                    make(&path, &secret)?;
-                    return Ok(StateKey::of(&secret));
+                if !self.is_writable() {
+                    return Ok(Kept::Nowhere(secret));
                 }
-                Ok(StateKey {
-                    unkept: Some(secret.clone()),
-                    ..StateKey::of(&secret)
-                })
+                make(path, &secret)?;
+                Ok(Kept::OnDisk(secret))
             }
             Err(source) => Err(Error::Key { source }),
         }
     }
 }
 
+enum Kept {
+    OnDisk(String),
+    /// No file is made where nothing is written.
+    Nowhere(String),
+}
+
 /// Next to the file itself, wherever a symbolic link to it is.
-fn key_of(state: &Path) -> PathBuf {
+fn beside(state: &Path, ending: &str) -> PathBuf {
     let mut name = resolved(state).into_os_string();
-    name.push(".key");
+    name.push(ending);
     PathBuf::from(name)
 }
 
@@ -111,7 +132,7 @@ fn random() -> String {
 
 fn make(path: &Path, secret: &str) -> Result<(), Error> {
     let failed = |source| Error::File {
-        attempt: "create the key of the state",
+        attempt: "create the secret next to the state",
         path: path.to_owned(),
         source,
     };
@@ -160,16 +181,16 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let metadata = fs::metadata(key_of(&path)).unwrap();
+            let metadata = fs::metadata(beside(&path, ".key")).unwrap();
             assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
         }
         assert_eq!(
             first,
             store.key(None).unwrap().digest("credential", "token")
         );
-        fs::remove_file(key_of(&path)).unwrap();
+        fs::remove_file(beside(&path, ".key")).unwrap();
         let plan = Store::open_plan(&path).unwrap();
         assert_ne!(first, plan.key(None).unwrap().digest("credential", "token"));
-        assert!(!key_of(&path).exists());
+        assert!(!beside(&path, ".key").exists());
     }
 }

@@ -156,6 +156,21 @@ impl Store {
         }
     }
 
+    /// Another connection of this process, which only reads: it waits for no writer, and none for it. It opens
+    /// no descriptor of its own, because closing one would release the locks of the others.
+    pub(crate) fn reader(&self) -> Result<Self, Error> {
+        let connection = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let mut reader = Self::on(connection, None, &self.path, Ok)?;
+        reader.was_locked = true;
+        Ok(reader)
+    }
+
+    /// Ends the query that runs on this connection, from another thread.
+    pub(crate) fn interrupter(&self) -> impl Fn() + Send + Sync + 'static {
+        let handle = self.state().get_interrupt_handle();
+        move || handle.interrupt()
+    }
+
     fn on(
         connection: Connection,
         file: Option<(File, bool)>,

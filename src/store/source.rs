@@ -107,6 +107,16 @@ impl Store {
         })
     }
 
+    /// Up to when the source was read, by its stream that was read the longest ago.
+    pub(crate) fn watermark(&self) -> Result<Option<DateTime<Utc>>, Error> {
+        self.read("look up the watermark", |state| {
+            let updated: Option<Column<DateTime<Utc>>> = state
+                .prepare_cached("SELECT min(updated) FROM watermarks WHERE delta_link IS NOT NULL")?
+                .query_row([], |row| row.get(0))?;
+            Ok(updated.map(|Column(updated)| updated))
+        })
+    }
+
     /// Commits a page of the round under way: what changed, the link behind it, and a mark in every
     /// known job for each object that must be evaluated again. A replay marks nothing.
     pub(crate) fn commit_page(

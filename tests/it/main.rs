@@ -65,3 +65,6 @@ mod tenant;
 mod tidy;
 mod unique;
 mod unsettled;
+mod web;
+mod web_browser;
+mod web_checks;

@@ -15,6 +15,7 @@ use crate::config::{self, Identity, environment};
 use crate::graph::error::{Error, TokenRefusal};
 use crate::graph::wire;
 use crate::http::{self, Answer, Channel, Expect, Idempotency};
+use crate::metrics::Side;
 
 /// The Instance Metadata Service of every Azure virtual machine.
 const IMDS: &str = "http://169.254.169.254";
@@ -102,7 +103,7 @@ impl Endpoint {
         Ok(Self {
             host,
             identity,
-            channel: Channel::new(client, None, stop.clone()),
+            channel: Channel::new(Side::Source, client, None, stop.clone()),
             stop,
         })
     }

@@ -4,11 +4,15 @@
 use maud::{Markup, html};
 
 use crate::engine::guard::{Counted, LimitUse};
+use crate::engine::record::CycleRecord;
 use crate::report::overview::{Population, Share};
-use crate::report::sentence::number;
+use crate::report::sentence::{duration, number, things};
 
 /// Width of a chart in its own units.
 const WIDE: u64 = 1_000;
+
+/// Height of one with bars.
+const TALL: u64 = 100;
 
 impl Share {
     /// In the order of the bar.
@@ -22,7 +26,7 @@ impl Share {
         Self::Skip,
     ];
 
-    fn title(self) -> &'static str {
+    pub(super) fn title(self) -> &'static str {
         match self {
             Self::Held => "held",
             Self::Disable => "disabled or deleted",
@@ -48,6 +52,18 @@ impl Share {
 }
 
 pub(super) fn population(population: &Population) -> Markup {
+    let all = number(population.total());
+    let caption =
+        format!("What happens to all {all} users and groups that were looked at or are linked");
+    shares(&caption, population, Share::title)
+}
+
+/// One bar of parts, and below it the figures; nothing where there are none.
+pub(super) fn shares(
+    caption: &str,
+    population: &Population,
+    title: impl Fn(Share) -> &'static str,
+) -> Markup {
     let all = population.total();
     if all == 0 {
         return html! {};
@@ -58,7 +74,7 @@ pub(super) fn population(population: &Population) -> Markup {
         .collect();
     let words: Vec<String> = shares
         .iter()
-        .map(|share| format!("{} {}", number(population.of(*share)), share.title()))
+        .map(|share| format!("{} {}", number(population.of(*share)), title(*share)))
         .collect();
     let mut before = 0;
     let mut bars = Vec::new();
@@ -71,17 +87,66 @@ pub(super) fn population(population: &Population) -> Markup {
     }
     html! {
         figure {
-            figcaption { "What happens to all " (number(all)) " users and groups that were looked at or are linked" }
+            figcaption { (caption) }
             svg viewBox={ "0 0 " (WIDE) " 20" } preserveAspectRatio="none" role="img" aria-label=(words.join(", ")) {
                 @for (from, wide, class) in bars { rect x=(from) y="0" width=(wide) height="20" class=(class) {} }
             }
             ul.legend {
                 @for share in shares {
                     li {
-                        i class=(share.class()) {} (number(population.of(share))) " " (share.title())
+                        i class=(share.class()) {} (number(population.of(share))) " " (title(share))
                         " " span.dim { "(" (percent(population.of(share), all)) ")" }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// What the last cycles changed and how long they took, the oldest first.
+pub(super) fn cycles(newest_first: &[CycleRecord]) -> Markup {
+    let cycles: Vec<&CycleRecord> = newest_first.iter().rev().collect();
+    let count = cycles.len() as u64;
+    let changes = |cycle: &CycleRecord| cycle.done.values().sum::<u64>();
+    let most = cycles
+        .iter()
+        .map(|cycle| changes(cycle) + cycle.failed)
+        .max();
+    let longest = cycles.iter().map(|cycle| cycle.duration_ms).max();
+    let (most, longest) = (most.unwrap_or(0), longest.unwrap_or(0));
+    let in_last = format!("in the last {}", things(count, "cycle"));
+    let caption = format!("Changes {in_last}: at most {} in one", number(most));
+    let took = format!("Duration {in_last}: at most {}", duration(longest));
+    // Few cycles do not become broad bars.
+    let step = WIDE / count.max(24);
+    let wide = (step * 4 / 5).max(1);
+    let high = |part: u64, all: u64| {
+        let high = part * TALL / all.max(1);
+        if part > 0 { high.max(2) } else { 0 }
+    };
+    html! {
+        div.charts {
+            figure {
+                figcaption { (caption) }
+                svg.bars viewBox={ "0 0 " (WIDE) " " (TALL) } preserveAspectRatio="none" role="img" aria-label=(caption) {
+                    @for (place, cycle) in (0_u64..).zip(&cycles) {
+                        @let done = high(changes(cycle), most);
+                        @let failed = high(cycle.failed, most).min(TALL - done);
+                        rect x=(place * step) y=(TALL - done) width=(wide) height=(done) class="f-create" {}
+                        rect x=(place * step) y=(TALL - done - failed) width=(wide) height=(failed) class="f-fail" {}
+                    }
+                }
+                ul.legend { li { i.f-create {} "done" } li { i.f-fail {} "failed" } }
+            }
+            figure {
+                figcaption { (took) }
+                svg.bars viewBox={ "0 0 " (WIDE) " " (TALL) } preserveAspectRatio="none" role="img" aria-label=(took) {
+                    @for (place, cycle) in (0_u64..).zip(&cycles) {
+                        @let tall = high(cycle.duration_ms, longest);
+                        rect x=(place * step) y=(TALL - tall) width=(wide) height=(tall) class="f-time" {}
+                    }
+                }
+                ul.legend { li { i.f-time {} "from the start to the end" } }
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod chart;
 mod row;
+pub(crate) mod site;
 
 use std::collections::BTreeMap;
 use std::io::{self, Seek as _, Write};

@@ -42,6 +42,35 @@ pub(super) fn row(
     department: Option<&str>,
     labels: &mut Labels,
 ) -> Markup {
+    let outside = Outside::default();
+    row_with(entry, section, length, department, labels, &outside)
+}
+
+/// What a page that is served has in addition to a file.
+pub(super) struct Outside {
+    /// When and where it was.
+    pub(super) meta: Markup,
+    /// To other pages. They stand below what is opened: a line that opens something cannot hold a link.
+    pub(super) links: Markup,
+}
+
+impl Default for Outside {
+    fn default() -> Self {
+        Self {
+            meta: html! {},
+            links: html! {},
+        }
+    }
+}
+
+pub(super) fn row_with(
+    entry: &Entry<'_>,
+    section: Section,
+    length: Length,
+    department: Option<&str>,
+    labels: &mut Labels,
+    outside: &Outside,
+) -> Markup {
     let mut attributes: Vec<usize> = paths(entry)
         .map(|path| Labels::number(&mut labels.attributes, path))
         .collect();
@@ -60,22 +89,24 @@ pub(super) fn row(
     if length == Length::Full && has_details(entry) {
         html! {
             details class=(class) data-section=(section.word()) data-attributes=[attributes] data-department=[department] {
-                summary { (line(entry, section)) }
+                summary { (line(entry, section, outside)) }
                 (details(entry))
+                (outside.links)
             }
         }
     } else {
         html! {
             div class=(class) data-section=(section.word()) data-attributes=[attributes] data-department=[department] {
-                (line(entry, section))
+                (line(entry, section, outside))
                 @if has_details(entry) { span.why { (in_line(entry)) } }
+                (outside.links)
             }
         }
     }
 }
 
 /// Who, what, why.
-fn line(entry: &Entry<'_>, section: Section) -> Markup {
+fn line(entry: &Entry<'_>, section: Section, outside: &Outside) -> Markup {
     let subject = entry.subject;
     let name = if subject.label.is_empty() {
         subject.id.as_str()
@@ -96,6 +127,7 @@ fn line(entry: &Entry<'_>, section: Section) -> Markup {
             (subject.kind.to_string())
             @if members > 0 { ", " (things(members, "member")) }
         }
+        (outside.meta)
         @if !entry.detail.is_empty() { span.why { (entry.detail.trim_start_matches([',', ';', ' '])) } }
         @if let Some(because) = &entry.because { span.why { (because) } }
     }

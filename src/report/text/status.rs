@@ -11,7 +11,8 @@ use crate::engine::record::{CycleRecord, Escrowed, HeldSet, Holder, JobRecord, P
 use crate::report::entry::Mark;
 use crate::report::operator::paused_text;
 use crate::report::sentence::{
-    all_held, capital, clean, count, cycle_kind, duration, number, removals, subject_text, things,
+    ago, ahead, all_held, capital, clean, count, cycle_kind, duration, number, removals,
+    subject_text, things,
 };
 use crate::report::view::JobStatus;
 
@@ -312,28 +313,4 @@ fn write_last_cycle(out: &mut dyn Write, cycle: &CycleRecord, style: Style) -> i
 
 fn dash() -> String {
     "-".to_owned()
-}
-
-fn ago(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    match u64::try_from((now - then).num_milliseconds()) {
-        Ok(0..1_000) | Err(_) => "now".to_owned(),
-        Ok(past) => format!("{} ago", coarse(past)),
-    }
-}
-
-fn ahead(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    match u64::try_from((then - now).num_milliseconds()) {
-        Ok(0..1_000) | Err(_) => "due".to_owned(),
-        Ok(left) => format!("in {}", coarse(left)),
-    }
-}
-
-fn coarse(milliseconds: u64) -> String {
-    let seconds = milliseconds / 1_000;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    }
 }

@@ -1,0 +1,209 @@
+//! One cycle: what it did, in the sections of a plan's report.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+
+use super::log::{Shows, one};
+use super::{Frame, Here, job_link, tile};
+use crate::engine::model::JobName;
+use crate::engine::record::{CycleRecord, CycleState, LogEntry};
+use crate::engine::summary::Health;
+use crate::report::entry::Entry;
+use crate::report::html::chart;
+use crate::report::html::row::Labels;
+use crate::report::overview::{Population, Share};
+use crate::report::page::Condition;
+use crate::report::section::Section;
+use crate::report::sentence::{capital, clean, count, cycle_kind, deeds, duration, number, things};
+use crate::report::view::Names;
+
+pub(crate) struct CycleView<'a> {
+    pub(crate) job: JobName,
+    pub(crate) cycle: CycleRecord,
+    /// The newest first, what was skipped at the end.
+    pub(crate) entries: &'a [LogEntry],
+    /// There is more on record than is shown.
+    pub(crate) has_more: bool,
+}
+
+pub(crate) fn cycle(frame: Frame, view: &CycleView<'_>, names: Names<'_>) -> String {
+    let CycleView {
+        job,
+        cycle,
+        entries,
+        has_more,
+    } = view;
+    let (condition, sentence) = verdict(cycle);
+    let failures: Vec<&LogEntry> = entries.iter().filter(|one| one.subject.is_none()).collect();
+    let mut sections: BTreeMap<Section, Vec<&LogEntry>> = BTreeMap::new();
+    for logged in *entries {
+        if let Some(entry) = Entry::of_logged(logged, names) {
+            sections
+                .entry(Section::of(&entry))
+                .or_default()
+                .push(logged);
+        }
+    }
+    let mut labels = Labels::default();
+    let main = html! {
+        p.crumbs { a href="/" { "Jobs" } " / " a href=(job_link(job.as_str())) { bdi { (clean(job.as_str())) } } " / " }
+        h1 { "Cycle " (cycle.number) }
+        p class={ "verdict " (condition.class()) } role="status" { (sentence) }
+        (remarks(cycle))
+        (tiles(cycle))
+        (population(cycle))
+        (facts(frame, cycle))
+        @if entries.is_empty() && cycle.finished.is_some() {
+            p.dim { "Nothing of it is on record: it sent nothing, or it is older than the log is kept." }
+        }
+        @if !sections.is_empty() { h2 { "What it did" } }
+        @for logged in &failures { (one(logged, names, Shows::TimeOnly, &mut labels)) }
+        @for (section, logged) in &sections {
+            details.part id=(section.word()) open[*section <= Section::RemoveMembers || *section == Section::Failing] {
+                summary {
+                    h3 { (section.title()) }
+                    span.count { (number(logged.len() as u64)) }
+                }
+                @for logged in logged { (one(logged, names, Shows::TimeOnly, &mut labels)) }
+            }
+        }
+        @if *has_more {
+            p.dim { "Not everything is shown. All of it: " code { "entrain report " (cycle.number) } ", or the "
+                a href="/log" { "log" } "." }
+        }
+    };
+    frame.page(
+        &format!("Cycle {} of {}", cycle.number, job.as_str()),
+        Here::Jobs,
+        &main,
+    )
+}
+
+/// Whether it went well.
+fn verdict(cycle: &CycleRecord) -> (Condition, String) {
+    let done = deeds(
+        cycle
+            .done
+            .iter()
+            .map(|(word, times)| (word.as_str(), *times)),
+    );
+    let done = if done.is_empty() {
+        format!("nothing changed; {} linked", count(cycle.linked))
+    } else {
+        done.join(", ")
+    };
+    match cycle.state {
+        CycleState::Running => (Condition::Good, "It runs now.".to_owned()),
+        CycleState::Interrupted => (
+            Condition::Failing,
+            "It was interrupted; the next cycle went on from there.".to_owned(),
+        ),
+        CycleState::Ended(Health::Succeeded) => (Condition::Good, format!("It succeeded: {done}.")),
+        CycleState::Ended(Health::ObjectsFailed) => (
+            Condition::Failing,
+            format!("It completed, and {} failed: {done}.", number(cycle.failed)),
+        ),
+        CycleState::Ended(Health::Held) => (
+            Condition::Held,
+            format!(
+                "It completed, and {}: {done}.",
+                match cycle.held {
+                    1 => "1 removal was held".to_owned(),
+                    held => format!("{} were held", things(held, "removal")),
+                }
+            ),
+        ),
+        CycleState::Ended(Health::Incomplete) => (
+            Condition::Bad,
+            format!("It completed without removals: {done}."),
+        ),
+        CycleState::Ended(Health::Stopped) => (
+            Condition::Failing,
+            format!("It was stopped, and the next cycle went on from there: {done}."),
+        ),
+        CycleState::Ended(Health::Failed) => (Condition::Bad, "It failed.".to_owned()),
+    }
+}
+
+fn remarks(cycle: &CycleRecord) -> Markup {
+    html! {
+        @if let Some(error) = &cycle.error { p.verdict.bad { (clean(error)) } }
+        @if let Some(incomplete) = &cycle.incomplete {
+            p.verdict.bad { "The scope is not certain; removals are postponed: " (clean(incomplete)) }
+        }
+    }
+}
+
+fn tiles(cycle: &CycleRecord) -> Markup {
+    let of = |words: &[&str]| {
+        let times = words.iter().filter_map(|word| cycle.done.get(*word));
+        times.sum::<u64>()
+    };
+    html! {
+        ul.tiles aria-label="What it did" {
+            (tile(of(&["create"]), "created", "t-add", Some("#create")))
+            (tile(of(&["update", "adopt", "enable", "set-reference", "hand-over"]), "updated", "", Some("#update")))
+            (tile(of(&["add-members"]), "memberships added", "", Some("#add-members")))
+            (tile(of(&["remove-members"]), "memberships removed", "t-fail", Some("#remove-members")))
+            (tile(of(&["disable", "delete"]), "disabled or deleted", "t-fail", Some("#disable")))
+            (tile(cycle.failed, "failed", "t-fail", Some("#fail")))
+            (tile(cycle.held, "removals held", "t-held", None))
+        }
+    }
+}
+
+/// What happened to what was looked at.
+fn population(cycle: &CycleRecord) -> Markup {
+    let of = |word: &str| cycle.done.get(word).copied().unwrap_or(0);
+    let mut population = Population::default();
+    let parts = [
+        (Share::Held, cycle.held),
+        (
+            Share::Disable,
+            of("disable") + of("delete") + of("hand-over"),
+        ),
+        (Share::Create, of("create")),
+        (Share::Update, of("update") + of("adopt") + of("enable")),
+        (Share::Failing, cycle.failed),
+        (Share::Skip, cycle.skipped.values().sum()),
+    ];
+    let mut touched = 0;
+    for (share, times) in parts {
+        population.add(share, times);
+        if share != Share::Skip {
+            touched += times;
+        }
+    }
+    population.add(
+        Share::Unchanged,
+        cycle.linked.total().saturating_sub(touched),
+    );
+    let all = number(population.total());
+    let caption =
+        format!("What happened to all {all} users and groups that were looked at or are linked");
+    chart::shares(&caption, &population, Share::title)
+}
+
+fn facts(frame: Frame, cycle: &CycleRecord) -> Markup {
+    html! {
+        dl.facts {
+            dt { "Kind" }
+            dd { (capital(cycle_kind(cycle.kind))) }
+            dt { "Started" }
+            dd { (frame.time(cycle.started)) }
+            @if let Some(finished) = cycle.finished {
+                dt { "Ended" }
+                dd { (frame.time(finished)) ", after " (duration(cycle.duration_ms)) }
+            }
+            dt { "Evaluated" }
+            dd { (capital(&count(cycle.evaluated))) ", " (count(cycle.in_scope)) " of them in scope" }
+            dt { "Requests" }
+            dd { (number(cycle.requests.source)) " to the source, " (number(cycle.requests.target)) " to the target" }
+            @if cycle.not_tried > 0 {
+                dt { "Not tried" }
+                dd { (number(cycle.not_tried)) }
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Who comes in: requests that name this host, by methods that change nothing, of a bounded length; pages only
+//! with the token, or with a cookie that a user got for it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::timeout;
+use url::Host;
+
+use super::{Error, Site, text};
+use crate::config::{Listen, Web};
+use crate::store::{StateKey, Store};
+
+/// A token with fewer characters could be guessed.
+const SHORTEST_TOKEN: usize = 16;
+
+/// Bytes of a query that are read.
+const LONGEST_QUERY: usize = 2_000;
+
+/// How long one answer may take, the reading of a form included.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// How long a user stays signed in.
+const SESSION: TimeDelta = TimeDelta::hours(12);
+
+const COOKIE: &str = "entrain-session";
+
+/// Nothing from elsewhere is loaded, and nothing is sent elsewhere.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+                      img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+pub(super) struct Doors {
+    /// Made of the token: what is compared and signed are digests.
+    key: StateKey,
+    digest: String,
+    file: Option<PathBuf>,
+    is_open: bool,
+    /// `None`: behind a Unix socket, where a proxy decides what it is called.
+    hosts: Option<Vec<String>>,
+    is_secure: bool,
+}
+
+impl Doors {
+    pub(super) fn new(settings: &Web, store: &Store) -> Result<Self, Error> {
+        let (token, file) = if let Some(secret) = &settings.token {
+            (secret.read().map_err(Error::Token)?, None)
+        } else {
+            let (token, file) = store.web_token().map_err(Error::State)?;
+            (token, Some(file))
+        };
+        let token = token.trim();
+        if token.chars().count() < SHORTEST_TOKEN {
+            return Err(Error::ShortToken(SHORTEST_TOKEN));
+        }
+        let key = StateKey::of(token);
+        Ok(Self {
+            digest: key.digest("web token", token),
+            key,
+            file: file.filter(|_| !settings.is_open),
+            is_open: settings.is_open,
+            hosts: match settings.listen {
+                Listen::Address(_) => Some(settings.hosts.clone()),
+                Listen::Socket(_) => None,
+            },
+            is_secure: settings.tls.is_some(),
+        })
+    }
+
+    /// Where the token is, if nobody chose one.
+    pub(super) fn token_file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    pub(super) fn is_token(&self, text: &str) -> bool {
+        self.key.digest("web token", text.trim()) == self.digest
+    }
+
+    /// What the browser of a user who signed in keeps.
+    pub(super) fn cookie(&self, now: DateTime<Utc>) -> HeaderValue {
+        let until = (now + SESSION).timestamp();
+        let signed = self.key.digest("web session", &until.to_string());
+        self.set_cookie(&format!("{until}.{signed}"), SESSION.num_seconds())
+    }
+
+    pub(super) fn no_cookie(&self) -> HeaderValue {
+        self.set_cookie("", 0)
+    }
+
+    fn set_cookie(&self, value: &str, seconds: i64) -> HeaderValue {
+        let secure = if self.is_secure { "; Secure" } else { "" };
+        let text =
+            format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+        HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
+    }
+
+    fn is_session(&self, value: &str, now: DateTime<Utc>) -> bool {
+        let Some((until, signed)) = value.split_once('.') else {
+            return false;
+        };
+        let is_valid = until
+            .parse()
+            .is_ok_and(|until: i64| until > now.timestamp());
+        is_valid && self.key.digest("web session", until) == signed
+    }
+
+    /// Whether the pages may be shown.
+    pub(super) fn may_see(&self, headers: &HeaderMap, now: DateTime<Utc>) -> bool {
+        self.is_open || self.bears_token(headers) || self.is_signed_in(headers, now)
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    fn bears_token(&self, headers: &HeaderMap) -> bool {
+        let given = headers.get(header::AUTHORIZATION);
+        let given = given.and_then(|given| given.to_str().ok());
+        let given = given.and_then(|given| given.split_once(' '));
+        given.is_some_and(|(scheme, token)| {
+            scheme.eq_ignore_ascii_case("Bearer") && self.is_token(token)
+        })
+    }
+
+    fn is_signed_in(&self, headers: &HeaderMap, now: DateTime<Utc>) -> bool {
+        let cookies = headers.get_all(header::COOKIE).iter();
+        let cookies = cookies.filter_map(|line| line.to_str().ok());
+        let mut cookies = cookies.flat_map(|line| line.split(';'));
+        cookies.any(|cookie| {
+            let pair = cookie.trim().split_once('=');
+            pair.is_some_and(|(name, value)| name == COOKIE && self.is_session(value, now))
+        })
+    }
+
+    /// Whether a name is one of this host. A page from elsewhere can point a name of its own to this machine,
+    /// but not an address.
+    fn is_ours(&self, authority: &str) -> bool {
+        let Some(hosts) = &self.hosts else {
+            return true;
+        };
+        let name = match authority.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            Some(_) | None => authority,
+        };
+        match Host::parse(name) {
+            Ok(Host::Ipv4(_) | Host::Ipv6(_)) => true,
+            Ok(Host::Domain(name)) => name == "localhost" || hosts.contains(&name),
+            Err(_) => false,
+        }
+    }
+}
+
+/// Before and after every request.
+pub(super) async fn check(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let mut response = match refusal(&site.doors, &request) {
+        Some(response) => response,
+        None => match timeout(LONGEST, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "This took too long.\n"),
+        },
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    for (name, value) in [
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        (
+            "permissions-policy",
+            "camera=(), geolocation=(), microphone=()",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let cached = headers.entry(header::CACHE_CONTROL);
+    cached.or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Why a request is not looked at.
+fn refusal(doors: &Doors, request: &Request) -> Option<Response> {
+    let host = request.headers().get(header::HOST);
+    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let authority = request
+        .uri()
+        .authority()
+        .map(axum::http::uri::Authority::as_str);
+    if ![Some(host), authority]
+        .into_iter()
+        .flatten()
+        .all(|name| doors.is_ours(name))
+    {
+        let words =
+            "This is not the host that the request names. Add the name to hosts in [web].\n";
+        return Some(text(StatusCode::MISDIRECTED_REQUEST, words));
+    }
+    let method = request.method();
+    let path = request.uri().path();
+    let is_form = *method == Method::POST && matches!(path, "/sign-in" | "/sign-out");
+    if !(method == Method::GET || method == Method::HEAD || is_form) {
+        let words = "The page only shows: GET and HEAD are understood.\n";
+        let refused = text(StatusCode::METHOD_NOT_ALLOWED, words);
+        return Some(([(header::ALLOW, "GET, HEAD")], refused).into_response());
+    }
+    let query = request.uri().query().unwrap_or_default();
+    if path.len() + query.len() > LONGEST_QUERY {
+        return Some(text(StatusCode::URI_TOO_LONG, "The address is too long.\n"));
+    }
+    None
+}

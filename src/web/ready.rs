@@ -1,0 +1,51 @@
+//! Whether the service does its work: the state can be read, and no job is stuck.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Site;
+use crate::config::Job;
+use crate::report::page as words;
+use crate::scheduler;
+
+/// Intervals without the end of a cycle, after which a job counts as stuck.
+const INTERVALS: i32 = 3;
+
+/// What keeps the service from being ready; empty when it is.
+pub(super) async fn problems(site: &Site) -> Vec<String> {
+    let config = site.view.config();
+    let started = site.started;
+    let read = site.readers.read(move |store| {
+        let now = scheduler::now();
+        let mut problems = Vec::new();
+        for job in config.jobs.iter().filter(|job| job.enabled) {
+            let name = &job.rules.name;
+            if store.paused(name)?.is_some() {
+                continue;
+            }
+            let cycles = store.status(name, 2)?.cycles;
+            let ended = cycles.iter().filter_map(|cycle| cycle.finished).max();
+            if let Some(since) = stuck_since(job, ended, started, now) {
+                problems.push(words::stuck(name, since));
+            }
+        }
+        Ok(problems)
+    });
+    match read.await {
+        Ok(problems) => problems,
+        Err(error) => vec![error.to_string()],
+    }
+}
+
+/// Since when no cycle of a job has ended, where that is too long. The time before the service was started
+/// does not count.
+pub(super) fn stuck_since(
+    job: &Job,
+    ended: Option<DateTime<Utc>>,
+    started: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let rhythm = scheduler::rhythm(&job.schedule, now)?;
+    let rhythm = TimeDelta::from_std(rhythm).ok()?;
+    let since = ended.map_or(started, |ended| ended.max(started));
+    (now - since > rhythm * INTERVALS).then_some(since)
+}
