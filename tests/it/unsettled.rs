@@ -97,6 +97,32 @@ async fn an_account_that_nobody_knows_is_disabled_when_its_person_leaves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_account_whose_create_was_killed_is_disabled_when_its_person_leaves() {
+    let rig = start("").await;
+    let jane = rig.joiner("jane");
+    let slow = Trouble::Delay(Duration::from_millis(1_500));
+    inject(&rig, Fault::new("/Users", slow).method("POST"));
+    let writes = rig.sandbox.target.writes();
+    let mut child = rig.command(&["sync"]).spawn().unwrap();
+    while rig.sandbox.target.writes() == writes {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    while rig.sandbox.target.user_count() == 1 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(is_active(&rig, "jane"));
+    rig.tenant().unassign(jane);
+    let summary = rig.sync().await.expect(0).job();
+    assert_eq!(summary["done"]["disable"], 1, "{summary:#}");
+    assert!(!is_active(&rig, "jane"));
+    assert_eq!(rig.sandbox.target.user_count(), 2);
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_create_that_did_nothing_is_repeated_only_when_nothing_of_it_can_arrive() {
     let rig = start("").await;
     rig.joiner("jane");
@@ -258,6 +284,41 @@ async fn a_delete_after_a_transient_failure_is_read_first() {
         requests(&rig, &paths[4]),
         [&["DELETE -"], &again[..]].concat()
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_or_disable_that_may_still_be_under_way_is_followed_by_none() {
+    for policy in ["delete", "disable"] {
+        let rig = start(&format!("[jobs.users]\nwhen_out_of_scope = \"{policy}\"\n")).await;
+        rig.edit(|text| text.replace("visibility_delay = \"0s\"", "visibility_delay = \"2s\""));
+        let jane = rig.joiner("jane");
+        rig.sync().await.expect(0);
+        let path = path_of(&rig, "jane");
+        // It is carried out after its answer was given up.
+        let late = Trouble::Delay(Duration::from_secs(3));
+        let fault = Fault::new(&path, late);
+        inject(
+            &rig,
+            fault.method(if policy == "delete" {
+                "DELETE"
+            } else {
+                "PATCH"
+            }),
+        );
+        rig.tenant().unassign(jane);
+        rig.sandbox.target.traffic().reset();
+        rig.sync().await.expect(0);
+        let writes = requests(&rig, &path).into_iter();
+        let writes: Vec<String> = writes.filter(|one| !one.starts_with("GET")).collect();
+        if policy == "delete" {
+            assert_eq!(rig.sandbox.target.user_count(), 1);
+            assert_eq!(writes.len(), 1, "{writes:?}");
+        } else {
+            // Only the same disable may be repeated meanwhile.
+            assert!(!is_active(&rig, "jane"));
+            assert!(writes.len() <= 2, "{writes:?}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

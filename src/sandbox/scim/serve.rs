@@ -30,14 +30,17 @@ async fn answer(
 ) -> impl IntoResponse {
     let call = read_call(request).await;
     let latency = handle.lock().personality.latency;
-    let reply = handle
-        .traffic
-        .pass(Side::Scim, call, &cut, latency, |call| {
+    // What has arrived is carried out, also when the client has gone meanwhile.
+    let carried_out = tokio::spawn(async move {
+        let answer = |call: &Call| {
             let mut target = handle.lock();
             let result = target.answer(call, &handle.base);
             result.unwrap_or_else(Refusal::into_reply)
-        })
-        .await;
+        };
+        let traffic = &handle.traffic;
+        traffic.pass(Side::Scim, call, &cut, latency, answer).await
+    });
+    let reply = carried_out.await.expect("no answer panics");
     reply.into_response()
 }
 
