@@ -82,6 +82,39 @@ async fn an_empty_answer_disables_nobody_of_a_trial_of_one_or_two() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_matches_none_of_a_kind_is_held_though_the_other_kind_stays() {
+    for kind in ["user", "group"] {
+        let rig = Rig::start(Size::new(0, 0, 0)).await;
+        let people: Vec<Uuid> = (0..4)
+            .map(|number| rig.joiner(&format!("p{number}")))
+            .collect();
+        for name in ["Fans", "Friends", "Family"] {
+            let group = rig.tenant().add_group(name);
+            rig.tenant().add_members(group, &people);
+            rig.tenant().assign(group, ROLE_USER);
+        }
+        rig.sync().await.expect(0);
+        let before = (rig.sandbox.target.users(), rig.sandbox.target.groups());
+        rig.configure(&format!(
+            "[jobs.safety]\nmax_deletions = 1000\nmax_membership_removals = 1000\n[jobs.{kind}s]\n\
+             filters = [ {{ all = [ {{ attribute = \"displayName\", operator = \"EQUALS\", \
+             value = \"nothing\" }} ] }} ]"
+        ));
+        for _ in 0..2 {
+            let held = rig.sync().await.expect(4).job();
+            assert_eq!(held["held"]["reason"], "emptied-scope", "{held:#}");
+            assert_eq!(held["held"]["kind"], kind, "{held:#}");
+            let after = (rig.sandbox.target.users(), rig.sandbox.target.groups());
+            assert_eq!(after, before, "{kind}");
+        }
+        rig.configure("");
+        rig.sync().await.expect(0);
+        assert_eq!(rig.sandbox.target.users(), before.0);
+        assert_eq!(rig.sandbox.target.groups(), before.1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_empty_list_of_assignments_disables_nobody_of_a_trial_of_one_or_two() {
     for size in [1, 2] {
         let (rig, _) = trial(size, By::Assignment).await;

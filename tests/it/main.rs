@@ -48,6 +48,7 @@ mod references;
 mod refusals;
 mod renewed;
 mod reports;
+mod resumed;
 mod rig;
 mod roles;
 mod safety;
