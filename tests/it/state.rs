@@ -1,6 +1,7 @@
 //! The state file: one process at a time, at whatever path, and what is said when it cannot be used.
 
 use std::fs;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use entrain::sandbox::{Fault, Size, Trouble, Uuid};
@@ -102,6 +103,62 @@ async fn a_state_that_is_removed_during_a_sync_lets_no_second_one_start() {
     // What was created is found by matching.
     rig.sync().await.expect(0);
     assert_eq!(rig.target().await.duplicates, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_agents_on_one_state_by_different_paths_do_not_run_side_by_side() {
+    let rig = Rig::start(Size::new(40, 4, 40)).await;
+    let slow = Fault::new("/Users", Trouble::Delay(Duration::from_secs(3))).method("POST");
+    rig.sandbox.target.traffic().inject(slow.times(16));
+    let first = rig.command(&["sync"]).spawn().unwrap();
+    while rig.sandbox.target.writes() == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let config = fs::read_to_string(rig.path("entrain.toml")).unwrap();
+    let with_state = |name: &str| {
+        let text = format!("[state]\npath = \"{name}\"\n\n{config}");
+        fs::write(rig.path("other.toml"), text).unwrap();
+    };
+    let other = ["sync", "--config", "other.toml"];
+
+    std::os::unix::fs::symlink(rig.path("entrain.db"), rig.path("symbolic.db")).unwrap();
+    with_state("symbolic.db");
+    let second = rig.run(&other).await.expect(1);
+    assert!(second.err.contains("another entrain (pid "), "{second:?}");
+
+    fs::hard_link(rig.path("entrain.db"), rig.path("hard.db")).unwrap();
+    with_state("hard.db");
+    let second = rig.run(&other).await.expect(1);
+    assert!(second.err.contains("hard link"), "{second:?}");
+    fs::remove_file(rig.path("hard.db")).unwrap();
+
+    // The same folder at another path.
+    let mounted = rig.path("mounted");
+    fs::create_dir(&mounted).unwrap();
+    let mount = "mount --bind . mounted && cd mounted && exec \"$0\" sync";
+    let mut command = Command::new("unshare");
+    let command = command
+        .args(["-rm", "sh", "-c", mount, env!("CARGO_BIN_EXE_entrain")])
+        .current_dir(rig.path(""))
+        .stdin(Stdio::null())
+        .output();
+    match command {
+        Ok(second) => {
+            let words = String::from_utf8_lossy(&second.stderr).into_owned();
+            let is_allowed = !words.contains("unshare:") && !words.contains("mount:");
+            if is_allowed {
+                assert_eq!(second.status.code(), Some(1), "{words}");
+                assert!(words.contains("another entrain"), "{words}");
+            } else {
+                eprintln!("NOT TESTED: a folder cannot be mounted here: {words}");
+            }
+        }
+        Err(error) => eprintln!("NOT TESTED: a folder cannot be mounted here: {error}"),
+    }
+    Rig::finish(first).await.expect(0);
+    let found = rig.target().await;
+    assert_eq!(found.duplicates, Vec::<String>::new());
+    assert_eq!(rig.sandbox.target.group_count(), found.groups.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
