@@ -109,6 +109,61 @@ async fn a_breach_holds_its_own_class_and_the_blocked_and_deleted_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn six_groups_that_go_at_once_are_held_by_default_and_users_are_not() {
+    let (rig, people) = start(24, "").await;
+    let groups: Vec<Uuid> = (0..12)
+        .map(|number| {
+            let group = rig.tenant().add_group(&format!("Group {number}"));
+            rig.tenant().assign(group, ROLE_USER);
+            group
+        })
+        .collect();
+    rig.sync().await.expect(0);
+    for group in &groups[..6] {
+        rig.tenant().unassign(*group);
+    }
+    for id in &people[..5] {
+        rig.tenant().unassign(*id);
+    }
+    let held = rig.sync().await.expect(4).job();
+    let why = &held["held"];
+    assert_eq!(
+        (&why["counted"], &why["planned"], &why["limit"]),
+        (&json!("groups"), &json!(6), &json!(5))
+    );
+    assert_eq!(rig.sandbox.target.group_count(), 12);
+    assert_eq!(active(&rig), 19);
+    // Five are within the limit.
+    rig.tenant().assign(groups[5], ROLE_USER);
+    rig.sync().await.expect(0);
+    assert_eq!(rig.sandbox.target.group_count(), 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_fifty_memberships_that_go_at_once_are_held_by_default() {
+    let (rig, people) = start(110, "").await;
+    let fans = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(fans, &people);
+    rig.tenant().assign(fans, ROLE_USER);
+    rig.sync().await.expect(0);
+    rig.tenant().remove_members(fans, &people[..51]);
+    let held = rig.sync().await.expect(4).job();
+    let why = &held["held"];
+    assert_eq!(
+        (&why["counted"], &why["planned"], &why["limit"]),
+        (&json!("memberships"), &json!(51), &json!(50))
+    );
+    assert_eq!(rig.target().await.groups["Fans"].len(), 110);
+    rig.tenant().add_members(fans, &people[50..51]);
+    rig.sync().await.expect(0);
+    assert_eq!(rig.target().await.groups["Fans"].len(), 60);
+    // The fifty count for a day.
+    rig.tenant().remove_members(fans, &people[50..51]);
+    let held = rig.sync().await.expect(4).job();
+    assert_eq!(held["held"]["recent"], 50, "{held:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_group_that_loses_more_than_half_of_its_members_is_held_until_somebody_decides() {
     let (rig, people) = start(24, "").await;
     let fans = rig.tenant().add_group("Fans");

@@ -94,16 +94,20 @@ async fn the_target_says_which_address_is_taken() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_says_at_once_is_not_stormed() {
-    let rig = start().await;
-    rig.joiner("jane");
-    let at_once = Fault::new("/Users", Trouble::throttled(0)).method("POST");
-    inject(&rig, at_once.forever());
-    let began = Instant::now();
-    let summary = rig.sync().await.expect(3).job();
-    assert_eq!(summary["failures"][0]["class"], "throttled", "{summary:#}");
-    assert_eq!(rig.sandbox.target.traffic().count_of("POST"), 5);
-    // At least half of 0.5, 1, 2 and 4 seconds.
-    assert!(began.elapsed() > Duration::from_millis(3_700));
+    for people in [1, 24] {
+        let rig = start().await;
+        for number in 0..people {
+            rig.joiner(&format!("p{number}"));
+        }
+        let at_once = Fault::new("/Users", Trouble::throttled(0)).method("POST");
+        inject(&rig, at_once.forever());
+        let began = Instant::now();
+        let summary = rig.sync().await.expect(3).job();
+        assert_eq!(summary["failures"][0]["class"], "throttled", "{summary:#}");
+        assert_eq!(rig.sandbox.target.traffic().count_of("POST"), 5 * people);
+        // At least half of 0.5, 1, 2 and 4 seconds.
+        assert!(began.elapsed() > Duration::from_millis(3_700));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,8 +120,12 @@ async fn a_refusal_of_the_route_is_not_about_the_members() {
         inject(&rig, route("PUT").forever());
         rig.sync().await.expect(3);
         let traffic = rig.sandbox.target.traffic();
-        let sent = traffic.count_of("PATCH") + traffic.count_of("PUT");
-        assert!(sent <= 3, "{status}: {sent}");
+        for _ in 0..2 {
+            let sent = traffic.count_of("PATCH") + traffic.count_of("PUT");
+            assert!(sent <= 3, "{status}: {sent}");
+            traffic.reset();
+            rig.sync().await.expect(3);
+        }
     }
 }
 
@@ -163,6 +171,29 @@ async fn without_update_nothing_is_sent_to_accounts_that_exist() {
     rig.configure("");
     rig.sync().await.expect(0);
     assert_eq!(rig.user("jane@contoso.com")["title"], "Boss");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_update_nothing_is_sent_to_groups_that_exist() {
+    let rig = start().await;
+    let (group, fans) = group_of(&rig, 3);
+    rig.sync().await.expect(0);
+    rig.configure("[jobs.groups]\nactions = [\"create\"]");
+    let jane = rig.joiner("jane");
+    rig.tenant().add_members(group, &[jane]);
+    rig.tenant().remove_members(group, &fans[..1]);
+    rig.tenant().rename_group(group, "Friends");
+    let traffic = rig.sandbox.target.traffic();
+    traffic.reset();
+    rig.sync().await.expect(0);
+    let sent = traffic.count_where(|one| one.method != "GET" && one.path.contains("/Groups"));
+    assert_eq!(sent, 0, "{:#?}", traffic.exchanges());
+    assert_eq!(members_of_fans(&rig).len(), 3);
+
+    rig.configure("");
+    rig.sync().await.expect(0);
+    assert_eq!(rig.target().await.groups["Friends"].len(), 3);
+    is_settled(&rig).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -240,6 +271,23 @@ async fn a_membership_that_is_gone_already_is_done() {
             let idle = rig.sync().await.expect(0).job();
             assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_membership_is_gone_whatever_the_target_answers_to_its_removal() {
+    for status in [400, 404] {
+        let rig = start().await;
+        let (group, fans) = group_of(&rig, 4);
+        rig.sync().await.expect(0);
+        take_out(&rig, "fan1");
+        let unknown = words(status, "", "no such member");
+        inject(&rig, Fault::new("/Groups/", unknown).method("PATCH"));
+        rig.tenant().remove_members(group, &fans[1..2]);
+        let summary = rig.sync().await.expect(0).job();
+        assert_eq!(summary["done"]["remove-members"], 1, "{summary:#}");
+        assert_eq!(members_of_fans(&rig).len(), 3);
+        is_settled(&rig).await;
     }
 }
 

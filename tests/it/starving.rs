@@ -122,6 +122,30 @@ async fn a_seat_limit_stops_creates_only_and_the_seats_of_leavers_are_used_again
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_groups_stops_creates_of_groups_only() {
+    let rig = start().await;
+    let leavers = joiners(&rig, "leaver", 5);
+    rig.sync().await.expect(0);
+    for id in leavers {
+        rig.tenant().unassign(id);
+    }
+    joiners(&rig, "joiner", 5);
+    for number in 0..20 {
+        let group = rig.tenant().add_group(&format!("Group {number}"));
+        rig.tenant().assign(group, ROLE_USER);
+    }
+    let full = Fault::new("/Groups", quota(402)).method("POST").forever();
+    inject(&rig, full);
+    let summary = rig.sync().await.expect(3).job();
+    assert_eq!(active(&rig, "leaver", 5), 0, "{summary:#}");
+    assert_eq!(there(&rig, "joiner", 5), 5, "{summary:#}");
+    assert_eq!(rig.sandbox.target.group_count(), 0);
+    rig.sandbox.target.traffic().clear_faults();
+    rig.sync().await.expect(0);
+    assert_eq!(rig.sandbox.target.group_count(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_seat_limit_that_stays_costs_few_requests_and_no_removal() {
     let rig = start().await;
     let leavers = joiners(&rig, "leaver", 5);

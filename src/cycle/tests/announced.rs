@@ -157,7 +157,9 @@ fn change(sandbox: &Sandbox, chance: &mut Chance, round: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_sent_is_what_was_announced_and_then_nothing_is_left() {
-    for seed in 1..=6 {
+    let worlds = std::env::var("ENTRAIN_WORLDS");
+    let worlds = worlds.map_or(6, |worlds| worlds.parse().unwrap());
+    for seed in 1..=worlds {
         let rig = Rig::start_with(Size::new(40, 6, 120), seed).await;
         let traffic = rig.sandbox.target.traffic();
         traffic.record_bodies(true);
