@@ -190,12 +190,14 @@ pub(crate) fn installed(name: &str) -> Option<PathBuf> {
         env::var_os(REQUIRE).is_none_or(|value| value != "1"),
         "{name} cannot be installed, and {REQUIRE} is set:\n{said}"
     );
-    // Not by `eprintln!`, which is swallowed when the test passes.
-    let message = format!(
-        "\n##########  SKIPPED: a test needs {name}, which cannot be installed here  ##########\n{said}\n"
-    );
-    std::io::stderr().write_all(message.as_bytes()).unwrap();
+    skipped(&format!("{name}, which cannot be installed here"), &said);
     None
+}
+
+/// Says loudly that a test did not try something: not by `eprintln!`, which is swallowed when it passes.
+pub(crate) fn skipped(needed: &str, why: &str) {
+    let message = format!("\n##########  SKIPPED: a test needs {needed}  ##########\n{why}\n");
+    std::io::stderr().write_all(message.as_bytes()).unwrap();
 }
 
 pub(crate) fn targets() -> PathBuf {

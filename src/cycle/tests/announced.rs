@@ -155,11 +155,16 @@ fn change(sandbox: &Sandbox, chance: &mut Chance, round: usize) {
     };
 }
 
+/// How many random worlds are tried; more where there is time for them.
+#[expect(clippy::disallowed_methods, reason = "it is no setting of the program")]
+fn worlds() -> u64 {
+    let worlds = std::env::var("ENTRAIN_WORLDS");
+    worlds.map_or(6, |worlds| worlds.parse().unwrap())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_sent_is_what_was_announced_and_then_nothing_is_left() {
-    let worlds = std::env::var("ENTRAIN_WORLDS");
-    let worlds = worlds.map_or(6, |worlds| worlds.parse().unwrap());
-    for seed in 1..=worlds {
+    for seed in 1..=worlds() {
         let rig = Rig::start_with(Size::new(40, 6, 120), seed).await;
         let traffic = rig.sandbox.target.traffic();
         traffic.record_bodies(true);
