@@ -224,7 +224,11 @@ impl<'a> Entry<'a> {
         let mut entry = Self {
             mark,
             verb,
-            phrase: known.unwrap_or(verb),
+            phrase: known.unwrap_or(if logged.action == "plan" {
+                "plan"
+            } else {
+                verb
+            }),
             subject,
             target: logged.target.as_ref(),
             detail: String::new(),
@@ -235,20 +239,14 @@ impl<'a> Entry<'a> {
             members: Vec::new(),
             lines: Vec::new(),
         };
-        let mut words = Vec::new();
-        match logged.status {
-            LogStatus::AlreadyExists => words.push("it was in the target already".to_owned()),
-            LogStatus::Gone => words.push("it is gone from the target".to_owned()),
-            LogStatus::Failed => {
-                let what = known.unwrap_or("planning it");
-                words.push(format!("{what} failed"));
-            }
-            LogStatus::Succeeded | LogStatus::Skipped => {}
-        }
-        if let Some(error) = &logged.error {
-            let status = logged.http_status.map(|status| format!("HTTP {status}: "));
-            words.push(format!("{}{}", status.unwrap_or_default(), clean(error)));
-        }
+        let words = match logged.status {
+            LogStatus::AlreadyExists => Some("it was in the target already".to_owned()),
+            LogStatus::Gone => Some("it is gone from the target".to_owned()),
+            LogStatus::Failed if logged.error.is_none() => Some("it failed".to_owned()),
+            LogStatus::Failed | LogStatus::Succeeded | LogStatus::Skipped => None,
+        };
+        let error = logged.error.as_deref().map(clean);
+        let words: Vec<String> = words.into_iter().chain(error).collect();
         entry.detail = words.join(": ");
         for LoggedChange {
             attribute,

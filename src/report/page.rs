@@ -209,7 +209,7 @@ fn are(linked: Count) -> String {
 }
 
 /// What is held, since when, and why.
-pub(super) fn held_sentence(held: &HeldSet) -> String {
+fn held_sentence(held: &HeldSet) -> String {
     let because = if held.why.is_empty() {
         "no limit holds them any more, and they wait for a decision".to_owned()
     } else {

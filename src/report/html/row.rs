@@ -48,15 +48,26 @@ pub(super) fn row(
 
 /// What a page that is served has in addition to a file.
 pub(super) struct Outside {
+    pub(super) lead: Lead,
     /// When and where it was.
     pub(super) meta: Markup,
     /// To other pages. They stand below what is opened: a line that opens something cannot hold a link.
     pub(super) links: Markup,
 }
 
+/// What a line begins with. Where lines stand in sections, these say what is done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lead {
+    Name,
+    ActionAndName,
+    /// The page is that of the object.
+    Action,
+}
+
 impl Default for Outside {
     fn default() -> Self {
         Self {
+            lead: Lead::Name,
             meta: html! {},
             links: html! {},
         }
@@ -122,10 +133,13 @@ fn line(entry: &Entry<'_>, section: Section, outside: &Outside) -> Markup {
     html! {
         span.sign aria-hidden="true" { (sign) } " "
         @if section == Section::Held { span.tag { (entry.phrase) } " " }
-        bdi.who { (clean(name)) }
-        span.tag {
-            (subject.kind.to_string())
-            @if members > 0 { ", " (things(members, "member")) }
+        @if outside.lead != Lead::Name { span.deed { (entry.phrase) } " " }
+        @if outside.lead != Lead::Action {
+            bdi.who { (clean(name)) }
+            span.tag {
+                (subject.kind.to_string())
+                @if members > 0 { ", " (things(members, "member")) }
+            }
         }
         (outside.meta)
         @if !entry.detail.is_empty() { span.why { (entry.detail.trim_start_matches([',', ';', ' '])) } }

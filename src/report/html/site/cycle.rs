@@ -54,6 +54,10 @@ pub(crate) fn cycle(frame: Frame, view: &CycleView<'_>, names: Names<'_>) -> Str
         (tiles(cycle))
         (population(cycle))
         (facts(frame, cycle))
+        @if cycle.held > 0 {
+            p { "What is held now, and how to decide, is on the page of "
+                a href={ (job_link(job.as_str())) "#held" } { bdi { (clean(job.as_str())) } } "." }
+        }
         @if entries.is_empty() && cycle.finished.is_some() {
             p.dim { "Nothing of it is on record: it sent nothing, or it is older than the log is kept." }
         }

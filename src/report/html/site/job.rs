@@ -6,7 +6,7 @@ use super::overview::{population, tiles, times};
 use super::{Frame, Here, badge, job_link, object, progress, running, short_time};
 use crate::engine::record::{CycleRecord, Escrowed, HeldRemoval, JobRecord};
 use crate::report::html::chart;
-use crate::report::page::{JobView, condition, failing_since, held_sentence, member_of};
+use crate::report::page::{JobView, condition, failing_since, member_of};
 use crate::report::sentence::{capital, clean, cycle_kind, duration, number, things};
 
 /// Removals and failures that are listed; the commands have all.
@@ -55,8 +55,7 @@ fn held(name: &str, record: &JobRecord) -> Markup {
     html! {
         @if let Some(held) = held {
             h2 id="held" { "Removals that are held" }
-            p { (held_sentence(held)) }
-            p { "To review them, to approve them, or to reject them:" }
+            p { (capital(&things(held.removals.len() as u64, "removal"))) " on hold. To review, to approve and to reject them:" }
             pre tabindex="0" aria-label="Commands" { code {
                 "entrain plan " (name) "\n"
                 "entrain approve " (name) " --cycle " (held.cycle) "\n"
@@ -92,7 +91,7 @@ fn removals(title: &str, removals: &[HeldRemoval]) -> Markup {
                             @if let Some(member) = member_of(one.member.as_ref()) { " " bdi { (member) } }
                         }
                         td {
-                            (clean(&one.cause))
+                            (clean(&one.cause).replace('-', " "))
                             @if let Some(reason) = &one.reason { "; " (clean(reason)) }
                         }
                     }

@@ -7,7 +7,7 @@ use super::{Frame, Here, person_link, short_time};
 use crate::engine::plan::Operation;
 use crate::engine::record::{LogEntry, LogStatus};
 use crate::report::entry::Entry;
-use crate::report::html::row::{Labels, Length, Outside, row_with};
+use crate::report::html::row::{Labels, Lead, Length, Outside, row_with};
 use crate::report::section::Section;
 use crate::report::sentence::{clean, duration, things};
 use crate::report::view::Names;
@@ -91,16 +91,15 @@ pub(super) fn one(
                 (links)
             }
         },
-        Some(mut entry) => {
-            if shows == Shows::NoLink || shows == Shows::Everything {
-                entry.detail = match (entry.phrase, entry.detail.as_str()) {
-                    ("fail" | "skip", detail) => detail.to_owned(),
-                    (phrase, "") => phrase.to_owned(),
-                    (phrase, detail) if detail.starts_with(phrase) => detail.to_owned(),
-                    (phrase, detail) => format!("{phrase}: {detail}"),
-                };
-            }
-            let outside = Outside { meta, links };
+        Some(entry) => {
+            let lead = match shows {
+                Shows::Everything => Lead::ActionAndName,
+                // The section of what failed does not say which action did.
+                Shows::TimeOnly if logged.status == LogStatus::Failed => Lead::ActionAndName,
+                Shows::TimeOnly => Lead::Name,
+                Shows::NoLink => Lead::Action,
+            };
+            let outside = Outside { lead, meta, links };
             let section = Section::of(&entry);
             row_with(&entry, section, Length::Full, None, labels, &outside)
         }

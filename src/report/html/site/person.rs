@@ -6,6 +6,7 @@ use super::log::{Shows, one};
 use super::{Frame, Here, job_link, object, short_time};
 use crate::engine::explain::{Explanation, Mapped, Membership, Next, State};
 use crate::engine::filter::ClauseResult;
+use crate::engine::model::Value;
 use crate::engine::plan::Subject;
 use crate::engine::record::{LogEntry, Operated};
 use crate::engine::scope::Verdict;
@@ -13,9 +14,9 @@ use crate::report::entry::Entry;
 use crate::report::explain::{
     access, clause_text, link_text, presence_text, remedies, trouble, verdict_text, ways,
 };
-use crate::report::html::row::{Labels, Length, Outside, row_with};
+use crate::report::html::row::{Labels, Lead, Length, Outside, row_with};
 use crate::report::section::Section;
-use crate::report::sentence::{capital, clean, key as key_text, number, optional};
+use crate::report::sentence::{capital, clean, key as key_text, number, optional, things};
 use crate::report::view::Names;
 
 pub(crate) struct PersonView<'a> {
@@ -152,29 +153,49 @@ fn groups(groups: &[Membership]) -> Markup {
     }
 }
 
-/// Each mapped attribute: what it should be, what was last written, and where it comes from.
+/// Each mapped attribute: what it should be, what was last written, and where it comes from. Those that have
+/// no value, and should have none, are folded.
 fn attributes(attributes: &[Mapped], names: Names<'_>) -> Markup {
+    let is_empty = |one: &&Mapped| {
+        let is_usual = !matches!(one.state, State::Failed(_) | State::Refused);
+        one.wanted.is_none() && one.sent.is_none() && is_usual
+    };
+    let (empty, filled): (Vec<&Mapped>, Vec<&Mapped>) = attributes.iter().partition(is_empty);
     html! {
         h3 { "Attributes" }
-        table {
+        @if !filled.is_empty() { (table(&filled, names)) }
+        @if !empty.is_empty() {
+            details {
+                summary { (things(empty.len() as u64, "attribute")) " without a value" }
+                (table(&empty, names))
+            }
+        }
+    }
+}
+
+fn table(attributes: &[&Mapped], names: Names<'_>) -> Markup {
+    let one =
+        |side: &Option<Value>| html! { span.value { bdi { (optional(side.as_ref(), names)) } } };
+    html! {
+        table.mapped {
             caption.visually-hidden { "Mapped attributes" }
             thead { tr { th scope="col" { "attribute" } th scope="col" { "value" } th scope="col" { "from" } } }
             tbody {
-                @for one in attributes {
-                    @let Mapped { path, source, state, wanted, sent } = one;
+                @for mapped in attributes {
+                    @let Mapped { path, source, state, wanted, sent } = mapped;
                     tr {
                         th scope="row" { (path.to_string()) }
                         td {
                             @match state {
                                 State::Failed(message) => { span.sign.s-bad aria-hidden="true" { "✗" } (clean(message)) }
-                                State::Kept if wanted == sent => { span.value { bdi { (optional(wanted.as_ref(), names)) } } }
+                                State::Kept if wanted == sent => { (one(wanted)) }
                                 State::Kept => {
                                     del.value { bdi { (optional(sent.as_ref(), names)) } } " "
                                     ins.value { bdi { (optional(wanted.as_ref(), names)) } }
                                 }
-                                State::OnCreate => { span.value { bdi { (optional(wanted.as_ref(), names)) } } span.dim { " on create only" } }
-                                State::Refused => { span.value { bdi { (optional(wanted.as_ref(), names)) } } span.s-warn { " the target refuses it" } }
-                                State::LeftAlone => { span.value { bdi { (optional(sent.as_ref(), names)) } } span.dim { " left as it is" } }
+                                State::OnCreate => { (one(wanted)) span.dim { " on create only" } }
+                                State::Refused => { (one(wanted)) span.s-warn { " the target refuses it" } }
+                                State::LeftAlone => { (one(sent)) span.dim { " left as it is" } }
                             }
                         }
                         td { code { (clean(source)) } }
@@ -186,7 +207,10 @@ fn attributes(attributes: &[Mapped], names: Names<'_>) -> Markup {
 }
 
 fn next(next: &Next, names: Names<'_>) -> Markup {
-    let outside = Outside::default();
+    let outside = Outside {
+        lead: Lead::Action,
+        ..Outside::default()
+    };
     let mut labels = Labels::default();
     match next {
         Next::LookUp => html! {
@@ -198,13 +222,7 @@ fn next(next: &Next, names: Names<'_>) -> Markup {
         Next::Planned { actions, skipped } => {
             let actions = actions.iter().map(|action| Entry::of_action(action, names));
             let skipped = skipped.iter().map(|one| Entry::of_skipped(one, names));
-            let mut entries: Vec<Entry<'_>> = actions.chain(skipped).collect();
-            for entry in &mut entries {
-                // The action is what a reader wants to know here; whom it concerns is the page.
-                if entry.detail.is_empty() {
-                    entry.phrase.clone_into(&mut entry.detail);
-                }
-            }
+            let entries: Vec<Entry<'_>> = actions.chain(skipped).collect();
             html! {
                 div.rows {
                     @for entry in &entries {
