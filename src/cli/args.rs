@@ -178,6 +178,21 @@ pub(super) enum Command {
         #[arg(value_enum)]
         shell: Shell,
     },
+    /// Print a manual page, or write all of them
+    ///
+    /// Without a name it is the page of the program; a command has its own, and entrain.toml is the page of the
+    /// configuration.
+    Man(Man),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Man {
+    /// A command, such as plan or links list, or entrain.toml
+    #[arg(value_name = "PAGE", conflicts_with = "out")]
+    pub(super) page: Vec<String>,
+    /// Write every page into this folder, such as /usr/local/share/man
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -20,6 +20,7 @@ mod interrupt;
 mod links;
 mod load;
 mod log;
+mod man;
 mod operator;
 mod output;
 mod plan;
@@ -141,6 +142,7 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Export(export) => export::export(output, file, &export),
         Command::Demo(demo) => block_on(demo::demo(output, demo)),
         Command::Completions { shell } => completions::completions(output, shell),
+        Command::Man(arguments) => man::man(output, &arguments),
     }
 }
 

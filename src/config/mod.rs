@@ -12,6 +12,7 @@ mod file;
 mod fingerprint;
 mod keys;
 mod knobs;
+pub(crate) mod manual;
 mod mapping;
 pub(crate) mod preset;
 mod problem;

@@ -280,6 +280,67 @@ async fn shells_get_their_completions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn manual_pages_say_what_help_says_and_name_every_key() {
+    let rig = start().await;
+    let plain = |text: &str| text.replace("\\-", "-").replace("\\&", "");
+    let run = rig.run(&["man"]).await.expect(0);
+    let page = plain(&run.out);
+    for words in [
+        ".TH entrain 1",
+        "entrain-sync(1)",
+        "Held by quarantine",
+        "entrain.toml",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let run = rig.run(&["man", "links", "list"]).await.expect(0);
+    assert!(plain(&run.out).contains("entrain-links-list"), "{run:?}");
+    rig.run(&["man", "lists"]).await.expect(2);
+    rig.run(&["man", "--out", "pages"]).await.expect(0);
+    let help = rig.run(&["--help"]).await.expect(0).out;
+    let (_, commands) = help.split_once("Commands:").unwrap();
+    let commands = commands
+        .lines()
+        .skip(1)
+        .take_while(|line| line.starts_with("  "));
+    let mut pages = 0;
+    for command in commands.filter_map(|line| line.strip_prefix("  ")) {
+        let Some(name) = command
+            .split_whitespace()
+            .next()
+            .filter(|_| !command.starts_with(' '))
+        else {
+            continue;
+        };
+        if name == "help" {
+            continue;
+        }
+        let page = fs::read_to_string(rig.path(&format!("pages/man1/entrain-{name}.1"))).unwrap();
+        assert!(page.contains(".SH NAME"), "{name}");
+        pages += 1;
+    }
+    assert!(pages > 20, "{pages}");
+    let keys = plain(&fs::read_to_string(rig.path("pages/man5/entrain.toml.5")).unwrap());
+    let schema = rig.run(&["check", "--schema"]).await.expect(0).out;
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    for section in ["state", "source", "schedule", "web"] {
+        assert!(
+            keys.contains(&format!(".SH [{section}]")),
+            "{section}: {keys}"
+        );
+        let properties = schema["properties"][section]["properties"]
+            .as_object()
+            .unwrap();
+        for key in properties.keys() {
+            assert!(
+                keys.contains(&format!("\\fB{key}\\fR = ")),
+                "{section}.{key}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_demo_needs_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let child = Command::new(env!("CARGO_BIN_EXE_entrain"))

@@ -81,6 +81,8 @@ const NOT_IN_ENGINE: &[&str] = &[
 const CRATE_STAYS_IN: &[(&str, &[&str])] = &[
     ("axum::", &["sandbox", "web"]),
     ("clap::", &["cli"]),
+    ("clap_mangen::", &["cli"]),
+    ("roff::", &["cli"]),
     ("figment::", &["config"]),
     ("graph_rs_sdk::", &["graph"]),
     ("hyper::", &["web"]),
