@@ -88,6 +88,7 @@ fn write_scope(text: &mut String, scope: &Scope) {
     let mode = match mode {
         ScopeMode::Assigned => "assigned".to_owned(),
         ScopeMode::All => "all".to_owned(),
+        ScopeMode::AdministrativeUnits(units) => format!("units {:?}", sorted(units)),
         ScopeMode::Groups(groups) => format!("groups {:?}", sorted(groups)),
     };
     let exclude = sorted(exclude);

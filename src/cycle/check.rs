@@ -52,6 +52,7 @@ fn wanted<'j>(jobs: impl IntoIterator<Item = &'j config::Job>) -> graph::Wanted 
         users.extend(config::select(rules, ObjectKind::User));
         groups.extend(config::select(rules, ObjectKind::Group));
         wanted.default_domain |= !config::calls_default_domain(rules).is_empty();
+        wanted.administrative_units |= super::units::reads_units(rules);
         let attributes = config::custom_security_attributes(rules);
         wanted.custom_security_attributes.extend(attributes);
     }

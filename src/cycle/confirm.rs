@@ -10,7 +10,7 @@ use tokio::time::{Duration, Instant};
 
 use super::facts::Facts;
 use super::plan::Outline;
-use super::{Context, Error};
+use super::{Context, Error, units};
 use crate::engine::job::ScopeMode;
 use crate::engine::model::{Key, ObjectKind, Presence, SourceId, source};
 use crate::engine::plan::{Action, Operation, Reading, WhyOut, WhyRemoved};
@@ -250,6 +250,7 @@ fn rests_on(why: &WhyRemoved) -> RestsOn {
         WhyRemoved::OutOfScope(out) => match out {
             WhyOut::NotNamed | WhyOut::Excluded | WhyOut::KindDisabled => RestsOn::Value,
             WhyOut::NotAssigned
+            | WhyOut::NotInUnit
             | WhyOut::NotSecurityEnabled
             | WhyOut::SecurityNotRead
             | WhyOut::DefaultAccessOnly => RestsOn::NotInScope,
@@ -491,6 +492,7 @@ impl SecondLook {
         } else {
             None
         };
+        let units = units::units_of(context, &ids).await?;
         let reads_groups = scope::reads_groups(job, kind);
         for one in present {
             let (key, id) = (one.object.key, &one.object.id);
@@ -520,6 +522,10 @@ impl SecondLook {
                     is_contradicted |= !assigned.contains(&role.role);
                 }
             }
+            if let Some(units) = &units {
+                let Some(held) = units.get(id) else { continue };
+                is_contradicted |= held.iter().any(|unit| !one.roles.contains(unit));
+            }
             if is_contradicted {
                 self.contradictions.insert(id.clone());
             } else {
@@ -536,7 +542,7 @@ fn is_gone(presence: Presence) -> bool {
 }
 
 /// What was read; `None` when it could not be read, which confirms nothing.
-fn known<T>(read: Result<T, crate::graph::Error>) -> Result<Option<T>, Error> {
+pub(super) fn known<T>(read: Result<T, crate::graph::Error>) -> Result<Option<T>, Error> {
     match read {
         Ok(read) => Ok(Some(read)),
         Err(crate::graph::Error::Stopped) => Err(Error::Stopped),

@@ -51,7 +51,7 @@ impl<'a> Facts<'a> {
                     .run(move |store| store.assigned_keys(&name, ObjectKind::Group))
                     .await?
             }
-            ScopeMode::All => Vec::new(),
+            ScopeMode::All | ScopeMode::AdministrativeUnits(_) => Vec::new(),
             ScopeMode::Groups(names) => {
                 let names = names.clone();
                 store

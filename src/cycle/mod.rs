@@ -42,6 +42,7 @@ mod tenant;
 mod tenant_facts;
 #[cfg(test)]
 mod tests;
+mod units;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};

@@ -1,7 +1,7 @@
 //! Which names of a job's scope mean nothing in the tenant, or more than one object: as the state
 //! knows it, and for Test Connection as the tenant has it now.
 
-use super::Error;
+use super::{Error, units};
 use crate::engine::job::Job;
 use crate::engine::model::{ObjectKind, SourceId};
 use crate::engine::names::{self, Misnamed, Naming};
@@ -27,11 +27,29 @@ pub(super) fn misnamed(store: &Store, job: &Job) -> Result<Vec<Misnamed>, Error>
                     }
                 }
             }
+            Naming::ScopeUnits => {
+                let application = store.application(&job.name)?;
+                let units = application.map(|one| one.roles).unwrap_or_default();
+                let units = units.iter();
+                unit(name, units.map(|unit| (&*unit.id, &*unit.display_name)))
+            }
             Naming::Exclude => excluded(store, name)?,
         };
         misnamed.extend(one);
     }
     Ok(misnamed)
+}
+
+/// The one unit of these that a name means, or else why it does not.
+fn unit<'u>(
+    name: &str,
+    units: impl Iterator<Item = (&'u str, &'u str)> + Clone,
+) -> Option<Misnamed> {
+    let found = units.clone();
+    let found = found.filter(|(id, label)| units::is_meant(name, id, label));
+    let found: Vec<SourceId> = found.map(|(id, _)| SourceId::new(id)).collect();
+    let known = units.map(|(_, label)| label);
+    (found.len() != 1).then(|| Misnamed::new(Naming::ScopeUnits, name, found, known))
 }
 
 /// Of those who are left out, only who is nowhere at all is told. Somebody in the recycle bin is still
@@ -53,7 +71,14 @@ pub(super) async fn misnamed_now(
     job: &Job,
 ) -> Result<Vec<Misnamed>, Error> {
     let entries = names::entries(job);
-    let names_groups = entries.iter().any(|(list, _)| *list != Naming::Exclude);
+    let names = |list| entries.iter().any(|(one, _)| *one == list);
+    let units = if names(Naming::ScopeUnits) {
+        graph.fetch_units().await?
+    } else {
+        Vec::new()
+    };
+    let is_group = |list: &Naming| !matches!(list, Naming::Exclude | Naming::ScopeUnits);
+    let names_groups = entries.iter().any(|(list, _)| is_group(list));
     let groups = if names_groups {
         graph.fetch_groups().await?
     } else {
@@ -73,6 +98,10 @@ pub(super) async fn misnamed_now(
                     let known = groups.iter().map(|(_, label)| label.as_str());
                     misnamed.push(Misnamed::new(list, name, found, known));
                 }
+            }
+            Naming::ScopeUnits => {
+                let units = units.iter();
+                misnamed.extend(unit(name, units.map(|unit| (&*unit.id, &*unit.name))));
             }
             Naming::Exclude if knows_people => misnamed.extend(excluded(store, name)?),
             Naming::Exclude => {}

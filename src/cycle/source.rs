@@ -48,6 +48,7 @@ pub(crate) fn wanted(config: &Config, more: &[String]) -> Result<graph::Snapshot
             wanted.applications.push(job.application.clone());
         }
         wanted.default_domain |= !config::calls_default_domain(&job.rules).is_empty();
+        wanted.administrative_units |= super::units::reads_units(&job.rules);
         let attributes = config::custom_security_attributes(&job.rules);
         wanted.custom_security_attributes |= !attributes.is_empty();
     }

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, tenant_facts};
+use super::{Error, tenant_facts, units};
 use crate::config::{self, Config};
 use crate::engine::job::ScopeMode;
 use crate::engine::model::{
@@ -77,7 +77,7 @@ impl Drop for Due {
 
 pub(super) struct Tenant {
     config: Arc<Config>,
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     pub(super) graph: graph::Reader,
     stop: CancellationToken,
     now: fn() -> DateTime<Utc>,
@@ -207,12 +207,10 @@ impl Tenant {
         let wants = [want];
         let followed = Box::pin(self.follow_both(&wants));
         let mut source = self.counted(want, followed).await?;
-        if want.job.rules.scope.mode == ScopeMode::Assigned
-            && let Some(application) = self.store.application(&want.job.rules.name)?
-        {
+        if let Some(application) = self.store.application(&want.job.rules.name)? {
             let mut shared = Shared::default();
-            let read = Box::pin(self.read_assignments(want, application, &mut shared));
-            source = source.and(self.counted(want, read).await?);
+            let read = Box::pin(self.read_scope(want, application, source, &mut shared));
+            source = self.counted(want, read).await?;
         }
         Ok(source)
     }
@@ -248,11 +246,16 @@ impl Tenant {
 
     async fn find_application(&self, want: &Want) -> Result<store::Application, Error> {
         let found = self.graph.find_application(&want.job.application).await?;
+        let job = &want.job.rules.name;
+        let mut roles = found.roles;
+        if units::reads_units(&want.job.rules) {
+            let known = self.store.application(job)?;
+            roles = known.map(|known| known.roles).unwrap_or_default();
+        }
         let application = store::Application {
             service_principal: SourceId::new(found.id),
-            roles: found.roles,
+            roles,
         };
-        let job = &want.job.rules.name;
         self.store.record_application(job, &application)?;
         Ok(application)
     }
@@ -361,16 +364,16 @@ impl Tenant {
         let Want { job, kind, .. } = want;
         let name = &job.rules.name;
         let service_principal = application.service_principal.clone();
-        if job.rules.scope.mode == ScopeMode::Assigned {
-            source = source.and(self.read_assignments(want, application, shared).await?);
-        }
+        source = self.read_scope(want, application, source, shared).await?;
         tenant_facts::custom_security_attributes(&self.graph, &self.store, job).await?;
         let known = &mut shared.default_domain;
         let domain = tenant_facts::default_domain(&self.graph, &self.store, job, known).await?;
         if self.stop.is_cancelled() {
             return Err(Error::Stopped);
         }
-        self.warn_of_two_agents(name, &service_principal).await;
+        if *kind != CycleKind::Leavers {
+            self.warn_of_two_agents(name, &service_principal).await;
+        }
         if let plan::Reading::Incomplete(reason) = &source {
             tracing::warn!(
                 job = %name, reason,
@@ -413,6 +416,24 @@ impl Tenant {
                  other's changes: stop it on the application's page \"Provisioning\""
             );
         }
+    }
+
+    /// What brings objects into a job's scope, besides the groups that they are in.
+    async fn read_scope(
+        &self,
+        want: &Want,
+        application: store::Application,
+        source: plan::Reading,
+        shared: &mut Shared,
+    ) -> Result<plan::Reading, Error> {
+        let read = match &want.job.rules.scope.mode {
+            ScopeMode::All | ScopeMode::Groups(_) => return Ok(source),
+            ScopeMode::Assigned => self.read_assignments(want, application, shared).await?,
+            ScopeMode::AdministrativeUnits(names) => {
+                self.read_units(want, application, names).await?
+            }
+        };
+        Ok(source.and(read))
     }
 
     async fn read_assignments(

@@ -412,7 +412,7 @@ fn follows_from_loss(lost: ObjectKind, kind: ObjectKind, why: &WhyRemoved) -> bo
             | WhyOut::SecurityNotRead
             | WhyOut::DefaultAccessOnly
             | WhyOut::Filter(_) => true,
-            WhyOut::NotNamed | WhyOut::Excluded | WhyOut::KindDisabled => false,
+            WhyOut::NotInUnit | WhyOut::NotNamed | WhyOut::Excluded | WhyOut::KindDisabled => false,
         },
         (WhyRemoved::Blocked | WhyRemoved::Mapping | WhyRemoved::OutOfScope(_), _, _) => false,
     }

@@ -86,6 +86,8 @@ pub(crate) enum ScopeMode {
     All,
     /// Members of these groups, by id or display name; no assignment needed.
     Groups(Vec<String>),
+    /// What is in these administrative units, by id or display name; no assignment needed.
+    AdministrativeUnits(Vec<String>),
 }
 
 /// The safety limits of a job, over 24 hours; `None` is the default (see `guard`).

@@ -11,6 +11,8 @@ use super::model::{ObjectKind, SourceId, near};
 pub(crate) enum Naming {
     /// Groups whose members belong.
     ScopeGroups,
+    /// Administrative units whose members belong.
+    ScopeUnits,
     /// Groups that exist in the target.
     Provision,
     /// Who is left out.
@@ -24,6 +26,7 @@ impl Naming {
     pub(crate) fn key(self) -> &'static str {
         match self {
             Self::ScopeGroups => "scope.groups",
+            Self::ScopeUnits => "scope.administrative_units",
             Self::Provision => "groups.provision",
             Self::Exclude => "scope.exclude",
             Self::Filter(ObjectKind::User) => "users.filters",
@@ -68,7 +71,9 @@ impl Misnamed {
     /// names several groups means all of them, and who should have been left out is only added.
     pub(crate) fn casts_doubt_on_removals(&self) -> bool {
         match self.list {
-            Naming::ScopeGroups | Naming::Provision | Naming::Filter(_) => self.found.is_empty(),
+            Naming::ScopeGroups | Naming::ScopeUnits | Naming::Provision | Naming::Filter(_) => {
+                self.found.is_empty()
+            }
             Naming::Exclude => false,
         }
     }
@@ -79,6 +84,9 @@ pub(crate) fn entries(job: &Job) -> Vec<(Naming, &str)> {
     let mut entries = Vec::new();
     if let ScopeMode::Groups(names) = &job.scope.mode {
         entries.extend(names.iter().map(|name| (Naming::ScopeGroups, name)));
+    }
+    if let ScopeMode::AdministrativeUnits(names) = &job.scope.mode {
+        entries.extend(names.iter().map(|name| (Naming::ScopeUnits, name)));
     }
     if let GroupObjects::Named(names) = &job.scope.group_objects
         && job.groups.enabled

@@ -123,6 +123,12 @@ pub(crate) fn grants(job: &Job, object: &SourceObject, ways: &Ways<'_>) -> Vec<G
         ScopeMode::All => unassigned(Via::Everyone),
         ScopeMode::Assigned if why_without_effect(object).is_some() => Vec::new(),
         ScopeMode::Assigned => by_role(&Via::Direct, ways.assigned),
+        // The units stand in the place of roles.
+        ScopeMode::AdministrativeUnits(_) => ways
+            .assigned
+            .iter()
+            .flat_map(|unit| unassigned(Via::Unit(role(unit, ways.roles).display_name)))
+            .collect(),
         ScopeMode::Groups(_) => match object.kind {
             ObjectKind::Group => match ways.granting.reached.get(&object.key) {
                 Some(reach) if reach.contains_key(&object.key) => unassigned(Via::Named),
@@ -151,7 +157,7 @@ pub(crate) fn grants(job: &Job, object: &SourceObject, ways: &Ways<'_>) -> Vec<G
         let via = Via::Groups(path.clone());
         match &job.scope.mode {
             ScopeMode::Groups(_) => grants.extend(unassigned(via)),
-            ScopeMode::Assigned | ScopeMode::All => {
+            ScopeMode::Assigned | ScopeMode::All | ScopeMode::AdministrativeUnits(_) => {
                 grants.extend(by_role(&via, &(ways.assigned_to_group)(*seed)));
             }
         }
@@ -162,6 +168,7 @@ pub(crate) fn grants(job: &Job, object: &SourceObject, ways: &Ways<'_>) -> Vec<G
 /// Why assignments that the object has, directly or through a group, do not bring it into scope.
 pub(crate) fn without_effect(job: &Job, object: &SourceObject, ways: &Ways<'_>) -> Option<WhyOut> {
     match (&job.scope.mode, object.kind) {
+        (ScopeMode::AdministrativeUnits(_), _) => Some(WhyOut::NotInUnit),
         (ScopeMode::All | ScopeMode::Groups(_), _) => None,
         (ScopeMode::Assigned, ObjectKind::Group) => {
             why_without_effect(object).filter(|_| !ways.assigned.is_empty())
@@ -321,6 +328,7 @@ fn judge_as_named(
 fn list_behind(job: &Job, kind: ObjectKind, why: &WhyOut) -> Option<Naming> {
     match why {
         WhyOut::NotAssigned
+        | WhyOut::NotInUnit
         | WhyOut::NotSecurityEnabled
         | WhyOut::SecurityNotRead
         | WhyOut::NotNamed => {
@@ -328,7 +336,12 @@ fn list_behind(job: &Job, kind: ObjectKind, why: &WhyOut) -> Option<Naming> {
                 // A group that is named needs nothing else, and one that is not has no other way.
                 (ObjectKind::Group, GroupObjects::Named(_)) => Naming::Provision,
                 (ObjectKind::Group, GroupObjects::InScope) | (ObjectKind::User, _) => {
-                    Naming::ScopeGroups
+                    match &job.scope.mode {
+                        ScopeMode::AdministrativeUnits(_) => Naming::ScopeUnits,
+                        ScopeMode::Assigned | ScopeMode::All | ScopeMode::Groups(_) => {
+                            Naming::ScopeGroups
+                        }
+                    }
                 }
             })
         }

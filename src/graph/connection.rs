@@ -26,6 +26,7 @@ pub(crate) struct Wanted {
     pub(crate) users: Vec<String>,
     pub(crate) groups: Vec<String>,
     pub(crate) default_domain: bool,
+    pub(crate) administrative_units: bool,
     pub(crate) custom_security_attributes: BTreeSet<CustomSecurityAttribute>,
 }
 
@@ -62,6 +63,7 @@ impl Client {
             users,
             groups,
             default_domain,
+            administrative_units,
             custom_security_attributes,
         } = wanted;
         let mut tried = Tried::default();
@@ -107,6 +109,11 @@ impl Client {
                 format!("{} users have values", with_values.count())
             });
             tried.add("custom security attributes", read);
+        }
+        if *administrative_units {
+            let read = self.fetch_units().await;
+            let words = |units: Vec<_>| format!("{} can be read", units.len());
+            tried.add("administrative units", read.map(words));
         }
         if *default_domain {
             tried.add("default domain", self.fetch_default_domain().await);

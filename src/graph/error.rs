@@ -92,6 +92,12 @@ pub(crate) enum Error {
     NoCustomSecurityValues { set: String },
     #[error("none of the tenant's domains is the default one and verified")]
     NoDefaultDomain,
+    /// What Graph answers where the permission is missing, and where the unit is empty.
+    #[error(
+        "the administrative unit {name} hides its members, and none is shown, as Microsoft Graph does where \
+         the permission is missing"
+    )]
+    HiddenMembership { name: String },
     /// It was made for another configuration.
     #[error("the snapshot does not hold {what}")]
     NotInSnapshot { what: String },

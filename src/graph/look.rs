@@ -144,7 +144,7 @@ fn named(found: wire::Named) -> Named {
     }
 }
 
-fn kind_of(found: &wire::Named) -> Option<ObjectKind> {
+pub(super) fn kind_of(found: &wire::Named) -> Option<ObjectKind> {
     match found.odata_type.as_deref()? {
         "#microsoft.graph.user" => Some(ObjectKind::User),
         "#microsoft.graph.group" => Some(ObjectKind::Group),

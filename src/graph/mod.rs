@@ -20,6 +20,7 @@ mod single;
 mod snapshot;
 mod synchronization;
 mod token;
+mod units;
 mod wire;
 
 pub(crate) use application::ServicePrincipal;
@@ -34,6 +35,7 @@ pub(crate) use reader::Reader;
 use single::Held;
 pub(crate) use snapshot::{Pseudonyms, Snapshot, SnapshotError, SnapshotWanted};
 pub(crate) use synchronization::SyncJob;
+pub(crate) use units::Unit;
 
 #[cfg(test)]
 mod tests;

@@ -64,6 +64,17 @@ const LIFE_CYCLE: Permission = Permission {
     reads: "employeeLeaveDateTime",
 };
 
+const UNITS: Permission = Permission {
+    name: ADMINISTRATIVE_UNITS,
+    included_in: &[
+        "AdministrativeUnit.ReadWrite.All",
+        "Directory.Read.All",
+        "Directory.ReadWrite.All",
+    ],
+    reads: "administrative units and their members",
+};
+pub(super) const ADMINISTRATIVE_UNITS: &str = "AdministrativeUnit.Read.All";
+
 /// Without these everything works; they are of use all the same.
 const OPTIONAL: &[&str] = &[
     // Confirms removals by the assignments of each object, and by fewer requests.
@@ -84,6 +95,9 @@ pub(super) fn needed(wanted: &Wanted) -> Vec<&'static Permission> {
         .any(|name| name == "employeeLeaveDateTime")
     {
         needed.push(&LIFE_CYCLE);
+    }
+    if wanted.administrative_units {
+        needed.push(&UNITS);
     }
     if wanted.default_domain {
         needed.push(&DOMAINS);

@@ -10,6 +10,7 @@ use super::delta::{At, Page};
 use super::error::Error;
 use super::single::Held;
 use super::snapshot::Snapshot;
+use super::units::Unit;
 use crate::config::Application;
 use crate::engine::model::{
     Assignment, Complete, CustomSecurityAttribute, CustomSecurityValues, ObjectKind, SourceId,
@@ -65,6 +66,34 @@ impl Reader {
         match self {
             Self::Tenant(client) => client.fetch_assignments(service_principal).await,
             Self::Snapshot(snapshot) => snapshot.fetch_assignments(service_principal),
+        }
+    }
+
+    pub(crate) async fn fetch_units(&self) -> Result<Vec<Unit>, Error> {
+        match self {
+            Self::Tenant(client) => client.fetch_units().await,
+            Self::Snapshot(snapshot) => snapshot.fetch_units(),
+        }
+    }
+
+    pub(crate) async fn fetch_unit_members(
+        &self,
+        units: &[Unit],
+    ) -> Result<Complete<Vec<Assignment>>, AssignmentsError> {
+        match self {
+            Self::Tenant(client) => client.fetch_unit_members(units).await,
+            Self::Snapshot(snapshot) => Ok(snapshot.fetch_unit_members(units)),
+        }
+    }
+
+    pub(crate) async fn are_in_unit(
+        &self,
+        unit: &str,
+        ids: &[SourceId],
+    ) -> Result<BTreeMap<SourceId, bool>, Error> {
+        match self {
+            Self::Tenant(client) => client.are_in_unit(unit, ids).await,
+            Self::Snapshot(snapshot) => Ok(snapshot.are_in_unit(unit, ids)),
         }
     }
 

@@ -2,7 +2,7 @@
 //! permission a refused read needs.
 
 use super::error::{Error, Refusal};
-use super::permissions::SYNCHRONIZATION;
+use super::permissions::{ADMINISTRATIVE_UNITS, SYNCHRONIZATION};
 
 /// How a code is to be treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +166,9 @@ pub(super) fn of(error: &Error) -> Option<String> {
         Error::NoDefaultDomain => {
             "make a verified domain the primary one, under \"Custom domain names\" of the tenant"
         }
+        Error::HiddenMembership { .. } => {
+            "grant the application permission Member.Read.Hidden with admin consent"
+        }
         Error::NotInSnapshot { .. } => {
             "make a new snapshot with this configuration: entrain source snapshot FILE"
         }
@@ -221,6 +224,7 @@ const CUSTOM_SECURITY: &str = "CustomSecAttributeAssignment.Read.All";
 pub(super) fn permission_for(request: &str) -> Option<&'static str> {
     const BY_SEGMENT: &[(&str, &str)] = &[
         ("/synchronization/", SYNCHRONIZATION),
+        ("/administrativeUnits", ADMINISTRATIVE_UNITS),
         ("/servicePrincipals", "Application.Read.All"),
         ("/applications", "Application.Read.All"),
         ("/domains", "Domain.Read.All"),

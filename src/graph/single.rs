@@ -87,6 +87,15 @@ impl Client {
         ids: &[SourceId],
     ) -> Result<BTreeMap<SourceId, bool>, Error> {
         let path = |id: &SourceId| format!("/directory/deletedItems/{id}?$select=id");
+        self.exist(ids, path).await
+    }
+
+    /// Whether there is something at the path of each of these.
+    pub(super) async fn exist(
+        &self,
+        ids: &[SourceId],
+        path: impl Fn(&SourceId) -> String,
+    ) -> Result<BTreeMap<SourceId, bool>, Error> {
         let answers = self.batch(ids, path).await?;
         let is_there = |(id, answer): (SourceId, Answer)| match answer.status {
             200 => Some((id, true)),

@@ -166,6 +166,15 @@ pub(super) struct AppRole {
     pub(super) display_name: Option<String>,
 }
 
+/// `administrativeUnit`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Unit {
+    pub(super) id: String,
+    pub(super) display_name: Option<String>,
+    pub(super) visibility: Option<String>,
+}
+
 /// `synchronizationJob`, as far as it is looked at.
 #[derive(Debug, Deserialize)]
 pub(super) struct SyncJob {

@@ -398,6 +398,9 @@ pub(super) fn remedies(explanation: &Explanation) -> Vec<String> {
                 "assign it to the application in Entra, or make it a member of a group in scope"
                     .to_owned()
             }
+            WhyOut::NotInUnit => {
+                "add it to an administrative unit that scope.administrative_units names".to_owned()
+            }
             WhyOut::NotSecurityEnabled | WhyOut::SecurityNotRead => {
                 "assign a security-enabled group, or name the group in scope.groups".to_owned()
             }

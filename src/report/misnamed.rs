@@ -18,6 +18,16 @@ pub(crate) fn misnamed(misnamed: &Misnamed) -> String {
         (Naming::ScopeGroups | Naming::Provision | Naming::Filter(_), []) => {
             format!("{start}, but no group has this id or display name")
         }
+        (Naming::ScopeUnits, []) => {
+            format!("{start}, but no administrative unit has this id or display name")
+        }
+        (Naming::ScopeUnits, several) => {
+            let ids: Vec<_> = several.iter().map(ToString::to_string).collect();
+            format!(
+                "{start}, as several administrative units are called, and all of them count: {}",
+                ids.join(", ")
+            )
+        }
         (Naming::Exclude, []) => format!(
             "{start}, but no user or group has this id or name: the object that was meant is not left out"
         ),
@@ -54,6 +64,10 @@ pub(crate) fn misnamed_remedy(misnamed: &Misnamed) -> String {
         (Naming::ScopeGroups | Naming::Provision | Naming::Filter(_), true) => format!(
             "{meant}correct it, or take it out of the list; an id stays right when a group is renamed"
         ),
+        (Naming::ScopeUnits, true) => format!(
+            "{meant}correct it, or take it out of the list; an id stays right when a unit is renamed"
+        ),
+        (Naming::ScopeUnits, false) => "write the id of the unit that is meant".to_owned(),
         (Naming::Exclude, true) => format!("{meant}correct it, or take it out of the list"),
         (Naming::ScopeGroups | Naming::Provision | Naming::Exclude | Naming::Filter(_), false) => {
             "write the id of the group that is meant".to_owned()

@@ -232,6 +232,9 @@ pub(crate) fn why_removed(why: &WhyRemoved, kind: ObjectKind) -> String {
 pub(crate) fn why_out(why: &WhyOut, kind: ObjectKind) -> String {
     match why {
         WhyOut::NotAssigned => "neither an assignment nor a group brings it into scope".to_owned(),
+        WhyOut::NotInUnit => {
+            "it is in none of the administrative units of scope.administrative_units".to_owned()
+        }
         WhyOut::NotSecurityEnabled => match kind {
             ObjectKind::User => {
                 "the assigned groups that it is in are not security-enabled".to_owned()
@@ -265,6 +268,7 @@ pub(crate) fn via(via: &Via) -> String {
         Via::Named => "named in the configuration".to_owned(),
         Via::Everyone => "everyone is in scope".to_owned(),
         Via::Groups(path) => path.join(" > "),
+        Via::Unit(name) => format!("in the administrative unit {name}"),
     }
 }
 

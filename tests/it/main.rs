@@ -65,6 +65,7 @@ mod target;
 mod tenant;
 mod tidy;
 mod unique;
+mod units;
 mod unsettled;
 mod web;
 mod web_browser;

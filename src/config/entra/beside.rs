@@ -205,6 +205,11 @@ impl List {
                 "mode = \"all\"",
                 "in Entra it is the setting Scope, which is not part of the schema: Sync all users and groups",
             ),
+            ScopeMode::AdministrativeUnits(units) => self.leave(
+                place,
+                format!("mode = \"administrative_unit\", administrative_units = {units:?}"),
+                "Entra has no such scope: assign a group of the same users to the application",
+            ),
             ScopeMode::Groups(groups) => self.leave(
                 place,
                 format!("mode = \"groups\", groups = {groups:?}"),
@@ -421,6 +426,16 @@ timezone = "Europe/Berlin"
 jitter = "1m"
 "#;
     /// What cannot stand beside that.
+    const UNITS: &str = r#"
+application = { app_id = "22223333-cccc-4444-dddd-5555eeee6666" }
+[jobs.target]
+base_url = "https://scim.example.com"
+token = { env = "TOKEN" }
+[jobs.scope]
+mode = "administrative_unit"
+administrative_units = ["Oslo"]
+"#;
+
     const OTHER: &str = r#"
 application = { app_id = "22223333-cccc-4444-dddd-5555eeee6666" }
 [jobs.target]
@@ -596,7 +611,7 @@ interval = "5m"
 
     #[test]
     fn every_key_of_a_job_is_exported_or_told() {
-        let told = [left(EVERYTHING), left(OTHER)].concat().join("\n");
+        let told = [left(EVERYTHING), left(OTHER), left(UNITS)].concat().join("\n");
         let sections = SECTIONS.iter();
         for section in sections.filter(|section| !NO_PART.contains(&section.name)) {
             let carried = CARRIED.iter().find(|(name, _)| *name == section.name);

@@ -174,6 +174,7 @@ pub(super) struct Scope {
     pub(super) mode: Option<Typed<String>>,
     pub(super) nested_groups: Option<Typed<bool>>,
     pub(super) groups: Option<Vec<Typed<String>>>,
+    pub(super) administrative_units: Option<Vec<Typed<String>>>,
     pub(super) exclude: Option<Vec<Typed<String>>>,
     pub(super) exclude_default_access: Option<Typed<bool>>,
 }

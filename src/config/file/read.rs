@@ -233,6 +233,7 @@ impl Scope {
             mode: table.text("mode", log),
             nested_groups: table.boolean("nested_groups", log),
             groups: table.texts("groups", log),
+            administrative_units: table.texts("administrative_units", log),
             exclude: table.texts("exclude", log),
             exclude_default_access: table.boolean("exclude_default_access", log),
             place: table.place,

@@ -159,7 +159,7 @@ const FILTERABLE_BY_KIND: Section = section(
 
 pub(super) const MODE: Key = key(
     "mode",
-    Holds::Words(&["assigned", "all", "groups"]),
+    Holds::Words(&["assigned", "all", "groups", "administrative_unit"]),
     "Which objects belong. Default: assigned.",
 );
 pub(super) const NESTED_GROUPS: Key = key(
@@ -182,6 +182,11 @@ pub(super) const SCOPE: Section = section(
             "groups",
             Holds::Texts,
             "For the mode groups: ids or display names.",
+        ),
+        key(
+            "administrative_units",
+            Holds::Texts,
+            "For the mode administrative_unit: ids or display names.",
         ),
         key(
             "exclude",

@@ -12,11 +12,13 @@ pub(super) fn resolve_scope(own: &file::Scope, preset: &file::Scope, log: &mut L
         Assigned,
         All,
         Groups,
+        Units,
     }
     let words = [
         ("assigned", Mode::Assigned),
         ("all", Mode::All),
         ("groups", Mode::Groups),
+        ("administrative_unit", Mode::Units),
     ];
     let mode = own.mode.as_ref().or(preset.mode.as_ref());
     let mode = mode.and_then(|mode| choose(mode, &words, log));
@@ -27,17 +29,36 @@ pub(super) fn resolve_scope(own: &file::Scope, preset: &file::Scope, log: &mut L
         names(list.as_deref().unwrap_or_default(), log)
     };
     let groups = names(&own.groups, log);
-    if is_known && mode == Mode::Groups && groups.is_empty() {
-        log.problem(own.place.name("groups").problem(
-            "mode = \"groups\" needs to know which",
-            "add groups = [\"id or display name\"]",
-        ));
-    }
-    if is_known && mode != Mode::Groups && own.groups.is_some() {
-        log.problem(own.place.name("groups").key_problem(
-            "groups are named, but the mode is not \"groups\"",
-            "write mode = \"groups\", or remove groups",
-        ));
+    let units = names(&own.administrative_units, log);
+    for (is_mode, word, key, list, typed) in [
+        (
+            mode == Mode::Groups,
+            "groups",
+            "groups",
+            &groups,
+            &own.groups,
+        ),
+        (
+            mode == Mode::Units,
+            "administrative_unit",
+            "administrative_units",
+            &units,
+            &own.administrative_units,
+        ),
+    ] {
+        if is_known && is_mode && list.is_empty() {
+            log.problem(own.place.name(key).problem(
+                format!("mode = \"{word}\" needs to know which"),
+                format!("add {key} = [\"id or display name\"]"),
+            ));
+        }
+        if is_known && !is_mode && typed.is_some() {
+            let what = key.replace('_', " ");
+            log.problem(own.place.name(key).key_problem(
+                format!("{what} are named, but the mode is not \"{word}\""),
+                format!("write mode = \"{word}\", or remove {key}"),
+            ));
+        }
     }
     let nested = own.nested_groups.as_ref().or(preset.nested_groups.as_ref());
     let nested_groups = nested.is_some_and(|nested| nested.value);
@@ -71,6 +92,7 @@ pub(super) fn resolve_scope(own: &file::Scope, preset: &file::Scope, log: &mut L
             Mode::Assigned => ScopeMode::Assigned,
             Mode::All => ScopeMode::All,
             Mode::Groups => ScopeMode::Groups(groups),
+            Mode::Units => ScopeMode::AdministrativeUnits(units),
         },
     }
 }

@@ -108,6 +108,7 @@ fn every_commented_key_of_the_example_is_a_key() {
             "a time zone means nothing to an interval",
             "named in several ways",
             "the mode is not \"groups\"",
+            "the mode is not \"administrative_unit\"",
             "there is no file",
         ];
         assert!(

@@ -73,6 +73,8 @@ pub(crate) enum Via {
     Everyone,
     /// Through groups, outermost first: the names of "Sales > EMEA > Berlin".
     Groups(Vec<String>),
+    /// In this administrative unit.
+    Unit(String),
 }
 
 /// A source object joined to a target id, with what the target was last told.

@@ -68,6 +68,8 @@ impl RemovalClass {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum WhyOut {
     NotAssigned,
+    /// In none of the administrative units of the scope.
+    NotInUnit,
     /// Only assignments of groups bring it in whose `securityEnabled` is false: Entra supports assignment
     /// for security groups and for Microsoft 365 groups that are security-enabled.
     NotSecurityEnabled,
@@ -89,6 +91,7 @@ impl WhyOut {
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::NotAssigned => "not-assigned",
+            Self::NotInUnit => "not-in-unit",
             Self::NotSecurityEnabled => "not-security-enabled",
             Self::SecurityNotRead => "security-not-read",
             Self::NotNamed => "not-named",

@@ -289,6 +289,7 @@ fn hide_in_filters(marked: &Marked, why: &mut WhyOut) {
             }
         }
         WhyOut::NotAssigned
+        | WhyOut::NotInUnit
         | WhyOut::NotSecurityEnabled
         | WhyOut::SecurityNotRead
         | WhyOut::NotNamed

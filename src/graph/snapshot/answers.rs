@@ -14,6 +14,7 @@ use crate::graph::custom_security;
 use crate::graph::delta::{At, Link, Page, change, source_id};
 use crate::graph::error::Error;
 use crate::graph::single::Held;
+use crate::graph::units::Unit;
 
 /// Entries of one page. A link is the place of the next entry, with the names that were selected.
 const PAGE: usize = 2_000;
@@ -93,6 +94,32 @@ impl Snapshot {
                 error: missing("the application's assignments".to_owned()),
             }),
         }
+    }
+
+    pub(in crate::graph) fn fetch_units(&self) -> Result<Vec<Unit>, Error> {
+        let units = self.units.as_ref();
+        let units = units.ok_or_else(|| missing("administrative units".to_owned()))?;
+        Ok(units.iter().map(|(unit, _)| unit.clone()).collect())
+    }
+
+    pub(in crate::graph) fn fetch_unit_members(&self, units: &[Unit]) -> Complete<Vec<Assignment>> {
+        let known = self.units.iter().flatten();
+        let wanted = known.filter(|(unit, _)| units.contains(unit));
+        let members = wanted.flat_map(|(_, members)| members.iter().cloned());
+        Complete::after_last_page(members.collect())
+    }
+
+    pub(in crate::graph) fn are_in_unit(
+        &self,
+        unit: &str,
+        ids: &[SourceId],
+    ) -> BTreeMap<SourceId, bool> {
+        let mut known = self.units.iter().flatten();
+        let Some((_, members)) = known.find(|(one, _)| one.id == unit) else {
+            return BTreeMap::new();
+        };
+        let is_in = |id: &SourceId| members.iter().any(|one| one.principal == *id);
+        ids.iter().map(|id| (id.clone(), is_in(id))).collect()
     }
 
     pub(in crate::graph) fn fetch_custom_security_attributes(

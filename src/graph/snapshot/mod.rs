@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 
 use super::application::ServicePrincipal;
 use super::delta::source_id;
+use super::units::Unit;
 use super::wire::Entry;
 use crate::engine::model::{Assignment, ObjectKind, SourceId};
 
@@ -31,6 +32,8 @@ pub(crate) struct Snapshot {
     groups: Vec<Entry>,
     applications: Vec<(ServicePrincipal, Vec<Assignment>)>,
     default_domain: Option<String>,
+    /// With their members; `None`: they were not read.
+    units: Option<Vec<(Unit, Vec<Assignment>)>>,
     /// `None`: they were not read.
     custom_security: Option<Vec<super::wire::CustomSecurityEntry>>,
     /// Whether the recycle bin was read, of users and of groups.
@@ -85,6 +88,7 @@ impl Snapshot {
             selected,
             recycle_bin,
             default_domain,
+            administrative_units,
             applications,
             users,
             groups,
@@ -113,6 +117,8 @@ impl Snapshot {
                 .map(wire::Application::read)
                 .collect(),
             default_domain,
+            units: administrative_units
+                .map(|units| units.into_iter().map(wire::UnitEntry::read).collect()),
             custom_security: custom_security_attributes,
             bins: [recycle_bin.users, recycle_bin.groups],
             present: Default::default(),

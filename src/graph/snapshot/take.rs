@@ -22,6 +22,7 @@ pub(crate) struct Wanted {
     pub(crate) groups: BTreeSet<String>,
     pub(crate) applications: Vec<Application>,
     pub(crate) default_domain: bool,
+    pub(crate) administrative_units: bool,
     pub(crate) custom_security_attributes: bool,
 }
 
@@ -40,6 +41,7 @@ impl Client {
             mut groups,
             applications,
             default_domain,
+            administrative_units,
             custom_security_attributes,
         } = wanted;
         users.extend(ALWAYS_USER.iter().map(|&name| name.to_owned()));
@@ -70,11 +72,21 @@ impl Client {
                 groups: false,
             },
             default_domain: None,
+            administrative_units: None,
             applications: known,
             custom_security_attributes: None,
         };
         taken.recycle_bin.users = self.add_deleted("user", &mut taken.users).await?;
         taken.recycle_bin.groups = self.add_deleted("group", &mut taken.groups).await?;
+        if administrative_units {
+            let mut units = Vec::new();
+            for unit in self.fetch_units().await? {
+                let members = self.fetch_unit_members(std::slice::from_ref(&unit)).await;
+                let members = members.map_err(|partial| partial.error)?;
+                units.push((unit, members.get().clone()));
+            }
+            taken.administrative_units = Some(units);
+        }
         if default_domain {
             taken.default_domain = Some(self.fetch_default_domain().await?);
         }

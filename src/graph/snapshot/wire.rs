@@ -11,6 +11,7 @@ use crate::engine::expr::AppRole;
 use crate::engine::model::{Assignment, ObjectKind};
 use crate::graph::application::ServicePrincipal;
 use crate::graph::delta::source_id;
+use crate::graph::units::Unit;
 use crate::graph::wire::{CustomSecurityEntry, Entry};
 
 #[derive(Debug, Deserialize)]
@@ -21,6 +22,8 @@ pub(super) struct Document {
     pub(super) selected: ByKind<Vec<String>>,
     pub(super) recycle_bin: ByKind<bool>,
     pub(super) default_domain: Option<String>,
+    #[serde(default)]
+    pub(super) administrative_units: Option<Vec<UnitEntry>>,
     pub(super) applications: Vec<Application>,
     pub(super) users: Vec<Entry>,
     pub(super) groups: Vec<Entry>,
@@ -64,6 +67,15 @@ enum Kind {
     Group,
 }
 
+impl From<Kind> for ObjectKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::User => Self::User,
+            Kind::Group => Self::Group,
+        }
+    }
+}
+
 impl Application {
     pub(super) fn read(self) -> (ServicePrincipal, Vec<Assignment>) {
         let Self {
@@ -80,10 +92,7 @@ impl Application {
             display_name: role.display_name,
         });
         let assignments = assignments.into_iter().map(|one| Assignment {
-            kind: match one.kind {
-                Kind::User => ObjectKind::User,
-                Kind::Group => ObjectKind::Group,
-            },
+            kind: one.kind.into(),
             principal: source_id(&one.id),
             role: one.role,
         });
@@ -95,6 +104,42 @@ impl Application {
             roles: roles.collect(),
         };
         (application, assignments.collect())
+    }
+}
+
+/// An administrative unit with its members.
+#[derive(Debug, Deserialize)]
+pub(super) struct UnitEntry {
+    id: String,
+    display_name: String,
+    members: Vec<UnitMember>,
+}
+
+#[derive(Debug, Deserialize)]
+struct UnitMember {
+    kind: Kind,
+    id: String,
+}
+
+impl UnitEntry {
+    pub(super) fn read(self) -> (Unit, Vec<Assignment>) {
+        let Self {
+            id,
+            display_name,
+            members,
+        } = self;
+        let members = members.into_iter().map(|one| Assignment {
+            kind: one.kind.into(),
+            principal: source_id(&one.id),
+            role: id.clone(),
+        });
+        let members = members.collect();
+        let unit = Unit {
+            id,
+            name: display_name,
+            is_hidden: false,
+        };
+        (unit, members)
     }
 }
 
@@ -150,6 +195,7 @@ pub(crate) struct Taken {
     pub(super) selected: ByKind<Vec<String>>,
     pub(super) recycle_bin: ByKind<bool>,
     pub(super) default_domain: Option<String>,
+    pub(super) administrative_units: Option<Vec<(Unit, Vec<Assignment>)>>,
     pub(super) applications: Vec<(ServicePrincipal, Vec<Assignment>)>,
     pub(super) users: Vec<Map<String, Json>>,
     pub(super) groups: Vec<Map<String, Json>>,
@@ -170,6 +216,7 @@ impl Taken {
             selected,
             recycle_bin,
             default_domain,
+            administrative_units,
             applications,
             users,
             groups,
@@ -198,6 +245,13 @@ impl Taken {
             let start = if place == 0 { "{" } else { ",\n" };
             write!(out, "{start}\"{name}\":{value}")?;
         }
+        match administrative_units {
+            Some(units) => {
+                let units: Vec<Json> = units.iter().map(unit).collect();
+                list(out, "administrative_units", &units)?;
+            }
+            None => write!(out, ",\n\"administrative_units\":null")?,
+        }
         let applications: Vec<Json> = applications.iter().map(application).collect();
         list(out, "applications", &applications)?;
         list(out, "users", users)?;
@@ -217,6 +271,12 @@ fn list(out: &mut dyn Write, name: &str, entries: &[impl serde::Serialize]) -> i
         serde_json::to_writer(&mut *out, entry)?;
     }
     out.write_all(b"]")
+}
+
+fn unit((unit, members): &(Unit, Vec<Assignment>)) -> Json {
+    let members = members.iter();
+    let members = members.map(|one| json!({"kind": one.kind.word(), "id": one.principal.as_str()}));
+    json!({ "id": unit.id, "display_name": unit.name, "members": members.collect::<Vec<_>>() })
 }
 
 fn application(one: &(ServicePrincipal, Vec<Assignment>)) -> Json {

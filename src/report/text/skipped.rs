@@ -53,7 +53,9 @@ pub(crate) fn skipped(out: &mut dyn Write, rows: &dyn Rows, style: Style) -> io:
 fn is_unassigned(skipped: &Skipped) -> bool {
     matches!(
         skipped.why,
-        Why::OutOfScope(WhyOut::NotAssigned | WhyOut::NotNamed | WhyOut::KindDisabled)
+        Why::OutOfScope(
+            WhyOut::NotAssigned | WhyOut::NotInUnit | WhyOut::NotNamed | WhyOut::KindDisabled
+        )
     )
 }
 

@@ -13,6 +13,7 @@ mod synchronization;
 #[cfg(test)]
 mod tests;
 mod token;
+mod unit;
 
 use std::io;
 
@@ -130,6 +131,7 @@ impl Graph {
             ["groups", id, "members", cast] => reader.members(id, Some(cast), false),
             ["groups", id, "transitiveMembers"] => reader.members(id, None, true),
             ["groups", id, "transitiveMembers", cast] => reader.members(id, Some(cast), true),
+            ["directory", "administrativeUnits", rest @ ..] => reader.units(rest),
             ["directory", "deletedItems", "microsoft.graph.user"] => reader.deleted_users(),
             ["directory", "deletedItems", "microsoft.graph.group"] => reader.deleted_groups(),
             ["directory", "deletedItems", id] => reader.deleted_item(id),

@@ -30,6 +30,7 @@ pub(super) enum Permission {
     /// Roles as one user or group holds them.
     Directory,
     Synchronization,
+    Units,
 }
 
 impl Permission {
@@ -46,6 +47,11 @@ impl Permission {
             Self::Organization => &["Organization.Read.All", "Directory.Read.All"],
             Self::Domains => &["Domain.Read.All", "Directory.Read.All"],
             Self::Directory => &["Directory.Read.All", "AppRoleAssignment.ReadWrite.All"],
+            Self::Units => &[
+                "AdministrativeUnit.Read.All",
+                "AdministrativeUnit.ReadWrite.All",
+                "Directory.Read.All",
+            ],
             Self::Synchronization => &["Synchronization.Read.All", "Synchronization.ReadWrite.All"],
             Self::CustomSecurityAttributes => &[
                 "CustomSecAttributeAssignment.Read.All",
@@ -459,7 +465,7 @@ fn principal(stream: Stream, place: usize) -> Principal {
     }
 }
 
-fn kind(principal: Principal) -> (Stream, &'static str) {
+pub(super) fn kind(principal: Principal) -> (Stream, &'static str) {
     match principal {
         Principal::User(_) => (Stream::Users, "#microsoft.graph.user"),
         Principal::Group(_) => (Stream::Groups, "#microsoft.graph.group"),

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::application::Application;
 use super::properties::{Names, Properties};
+use super::unit::Unit;
 
 /// The directory's logical clock starts here and goes on by a second per change: 2026-01-05T08:00:00Z.
 const EPOCH: i64 = 1_767_600_000;
@@ -96,6 +97,7 @@ pub(crate) struct Directory {
     pub(crate) user_log: BTreeMap<Moment, u32>,
     pub(crate) group_log: BTreeMap<Moment, u32>,
     pub(crate) application: Application,
+    pub(crate) units: Vec<Unit>,
     ids: BTreeMap<Uuid, Principal>,
     rng: fastrand::Rng,
 }
@@ -110,6 +112,7 @@ impl Directory {
             user_log: BTreeMap::new(),
             group_log: BTreeMap::new(),
             application,
+            units: Vec::new(),
             ids: BTreeMap::new(),
             rng,
         }

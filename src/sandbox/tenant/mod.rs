@@ -12,6 +12,7 @@ mod properties;
 mod synchronization;
 #[cfg(test)]
 mod tests;
+mod unit;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,6 +33,7 @@ pub(super) use custom_security::CUSTOM_SECURITY_ATTRIBUTES;
 pub(super) use delta::{Page, PageRules, Position, Selection, Stream, Then};
 pub(super) use directory::{Directory, Moment, Object, Principal};
 pub(super) use generate::{DOMAIN, INITIAL_DOMAIN, Identity};
+pub(super) use unit::Unit;
 
 use super::traffic::Traffic;
 

@@ -414,6 +414,11 @@ impl Writer<'_> {
                 Via::Direct => self.packer.number(0),
                 Via::Named => self.packer.number(1),
                 Via::Everyone => self.packer.number(2),
+                // A path of groups is never empty.
+                Via::Unit(name) => {
+                    self.packer.number(3);
+                    self.text(name);
+                }
                 Via::Groups(names) => {
                     self.count(3 + names.len());
                     for name in names {
@@ -488,6 +493,7 @@ impl Writer<'_> {
             WhyOut::Excluded => 5,
             WhyOut::KindDisabled => 6,
             WhyOut::Filter(_) => 7,
+            WhyOut::NotInUnit => 8,
         });
         if let WhyOut::Filter(failures) = why {
             self.count(failures.len());
@@ -587,6 +593,7 @@ impl Reader<'_> {
                 0 => Via::Direct,
                 1 => Via::Named,
                 2 => Via::Everyone,
+                3 => Via::Unit(reader.unpacker.text()?),
                 names => Via::Groups(
                     (3..names)
                         .map(|_| reader.unpacker.text())
@@ -656,6 +663,7 @@ impl Reader<'_> {
                     value: reader.optional(|reader| reader.unpacker.text())?,
                 })
             })?),
+            8 => WhyOut::NotInUnit,
             _ => return Err(unknown()),
         })
     }

@@ -40,7 +40,7 @@ pub(in crate::engine::plan) fn whole_lists(
 /// not security-enabled the group itself is shown, and not each of its members.
 pub(super) fn is_stranger(kind: ObjectKind, why: &WhyOut) -> bool {
     match why {
-        WhyOut::NotAssigned => true,
+        WhyOut::NotAssigned | WhyOut::NotInUnit => true,
         WhyOut::NotSecurityEnabled | WhyOut::SecurityNotRead => kind == ObjectKind::User,
         WhyOut::NotNamed
         | WhyOut::DefaultAccessOnly
