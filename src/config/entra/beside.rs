@@ -611,7 +611,9 @@ interval = "5m"
 
     #[test]
     fn every_key_of_a_job_is_exported_or_told() {
-        let told = [left(EVERYTHING), left(OTHER), left(UNITS)].concat().join("\n");
+        let told = [left(EVERYTHING), left(OTHER), left(UNITS)]
+            .concat()
+            .join("\n");
         let sections = SECTIONS.iter();
         for section in sections.filter(|section| !NO_PART.contains(&section.name)) {
             let carried = CARRIED.iter().find(|(name, _)| *name == section.name);
