@@ -71,6 +71,35 @@ fn members(rig: &Rig) -> Vec<String> {
     rig.sandbox.target.members(fans["id"].as_str().unwrap())
 }
 
+/// What was done with an account, step by step; each where it comes first.
+fn order_of(rig: &Rig, account: &str) -> Vec<&'static str> {
+    let exchanges = rig.sandbox.target.traffic().exchanges().into_iter();
+    let steps = exchanges.filter_map(|one| {
+        let body = one.body.unwrap_or_default();
+        let is_account = one.path.contains(account);
+        match one.method.as_str() {
+            "GET" if is_account => Some("read"),
+            "PATCH" if one.path.contains("/Groups/") => Some("leave"),
+            "PATCH" if is_account && body.contains("\"active\"") => {
+                Some(if body.contains("false") {
+                    "disable"
+                } else {
+                    "enable"
+                })
+            }
+            "PATCH" if is_account => Some("overwrite"),
+            _ => None,
+        }
+    });
+    let mut order = Vec::new();
+    for step in steps {
+        if !order.contains(&step) {
+            order.push(step);
+        }
+    }
+    order
+}
+
 async fn settled(rig: &Rig) {
     let idle = rig.sync().await.expect(0).job();
     assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
@@ -111,6 +140,14 @@ async fn the_account_of_somebody_in_the_recycle_bin_is_handed_over() {
             last.contains("\"active\"") && last.contains("true"),
             "{bodies:#?}"
         );
+        let order = order_of(rig, &office.account);
+        // The first cycle took Jane out of her group.
+        let expected: &[&str] = if first {
+            &["read", "overwrite", "enable"]
+        } else {
+            &["disable", "read", "leave", "overwrite", "enable"]
+        };
+        assert_eq!(order, expected, "{bodies:#?}");
         let activates = |body: &&String| body.contains("\"active\"");
         assert_eq!(
             before.iter().filter(activates).count(),

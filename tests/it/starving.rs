@@ -85,6 +85,29 @@ async fn one_account_that_may_not_be_changed_does_not_stop_the_job() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_refuses_look_ups_as_well_is_not_written_to_any_more() {
+    let rig = start().await;
+    let people = joiners(&rig, "p", 40);
+    rig.sync().await.expect(0);
+    for id in people {
+        rig.tenant().set_property(id, "jobTitle", json!("Owner"));
+    }
+    for method in ["GET", "PATCH"] {
+        let no = Fault::new("/Users", Trouble::status(403)).method(method);
+        inject(&rig, no.forever());
+    }
+    rig.sandbox.target.traffic().reset();
+    let summary = rig.sync().await.expect(1).job();
+    assert!(summary["aborted"].is_string(), "{summary:#}");
+    // Those that were under way when the first was refused.
+    let writes = rig.sandbox.target.traffic().writes();
+    assert!(writes <= 16, "{writes}: {summary:#}");
+    rig.sandbox.target.traffic().clear_faults();
+    rig.sync().await.expect(0);
+    assert_eq!(rig.user("p39@contoso.com")["title"], "Owner");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_seat_limit_stops_creates_only_and_the_seats_of_leavers_are_used_again() {
     for status in [402, 403, 422] {
         let rig = start().await;
