@@ -239,6 +239,31 @@ async fn a_tenant_that_loses_more_than_a_fifth_of_its_users_is_held() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_loses_more_than_a_fifth_of_its_groups_is_held() {
+    let (rig, people) = start(20, "").await;
+    let groups: Vec<Uuid> = (0..10)
+        .map(|number| {
+            let group = rig.tenant().add_group(&format!("Group {number}"));
+            rig.tenant().assign(group, ROLE_USER);
+            group
+        })
+        .collect();
+    rig.sync().await.expect(0);
+    for group in &groups[..3] {
+        rig.tenant().soft_delete_group(*group);
+    }
+    rig.tenant().disable_user(people[0]);
+    let held = rig.sync().await.expect(4).job();
+    assert_eq!(reasons(&held), ["shrunk-source"], "{held:#}");
+    assert_eq!(held["held"]["kind"], "group", "{held:#}");
+    assert_eq!(rig.sandbox.target.group_count(), 10);
+    assert_eq!(active(&rig), 19, "users are another kind");
+    rig.run(&["approve", "demo"]).await.expect(0);
+    rig.sync().await.expect(0);
+    assert_eq!(rig.sandbox.target.group_count(), 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cycle_for_one_user_removes_nobody_who_is_held_and_forgets_no_hold() {
     let (rig, people) = start(24, "").await;
     for id in &people[..14] {
