@@ -302,10 +302,17 @@ fn next_text(
     style: Style,
 ) -> io::Result<()> {
     match &explanation.next {
-        Next::LookUp => writeln!(
-            out,
-            "  It is looked for in the target: adopted where it is found, created where it is not."
-        ),
+        Next::LookUp => {
+            let waits = if explanation.held.iter().any(|held| held.action == "create") {
+                ", once that is approved"
+            } else {
+                ""
+            };
+            writeln!(
+                out,
+                "  It is looked for in the target: adopted where it is found, created where it is not{waits}."
+            )
+        }
         Next::Planned { actions, skipped } if actions.is_empty() && skipped.is_empty() => {
             writeln!(out, "  Nothing is sent for it.")
         }
@@ -423,9 +430,14 @@ pub(super) fn remedies(explanation: &Explanation) -> Vec<String> {
     if explanation.blocked {
         remedies.push("allow sign-in in Entra (accountEnabled)".to_owned());
     }
-    if !explanation.held.is_empty() {
+    if let Some(held) = explanation.held.first() {
+        let what = if held.action == "create" {
+            "create"
+        } else {
+            "removal"
+        };
         remedies.push(format!(
-            "approve the removal: entrain approve {job}; or reject it: entrain reject {job}"
+            "approve the {what}: entrain approve {job}; or reject it: entrain reject {job}"
         ));
     }
     if explanation.escrow.is_some() {

@@ -54,12 +54,42 @@ async fn many_that_are_gone_at_once_are_created_again_only_once_that_is_approved
     assert_eq!(held["held"]["objects"], 7, "{held:#}");
     assert_eq!(held["done"], json!({"create": 1}), "{held:#}");
     assert_eq!(rig.sandbox.target.user_count(), 18);
+    for c in [
+        &["plan"][..],
+        &["status"],
+        &["sync"],
+        &["explain", "demo", "p0@contoso.com"],
+    ] {
+        let r = rig.run(c).await;
+        std::io::Write::write_all(
+            &mut std::io::stderr(),
+            format!("=== {c:?} {}\n{}\n--\n{}\n", r.code, r.out, r.err).as_bytes(),
+        )
+        .unwrap();
+    }
     let status = rig.run(&["status", "--format", "json"]).await.job();
     assert_eq!(
         status["held"]["removals"],
         json!({"create": 7}),
         "{status:#}"
     );
+
+    let plan = rig.run(&["plan"]).await.expect(4).out;
+    assert!(
+        plan.contains("7 objects at once were gone from the target"),
+        "{plan}"
+    );
+    let explained = rig
+        .run(&["explain", "demo", "p0@contoso.com"])
+        .await
+        .expect(0)
+        .out;
+    for words in [
+        "created where it is not, once that is approved",
+        "approve the create",
+    ] {
+        assert!(explained.contains(words), "{words}: {explained}");
+    }
 
     // One is approved, and one rejected; the others wait on, few as they are.
     let one = |word| [word, "demo", "--user", "p0@contoso.com"];
