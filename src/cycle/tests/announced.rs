@@ -10,11 +10,12 @@ use tokio_util::sync::CancellationToken;
 use super::{Rig, now};
 use crate::config;
 use crate::cycle::{Agent, Options};
+use crate::engine::guard::WhyHeld;
 use crate::engine::model::{Key, ObjectKind, SourceId, TargetId};
 use crate::engine::plan::{Action, Referenced};
 use crate::sandbox::{Sandbox, Size, Uuid};
 use crate::scim::Dialect;
-use crate::store::{RowsOf, Store};
+use crate::store::{Deciding, RowsOf, Store};
 
 /// Rows that a plan may carry out, and what the objects are that they refer to.
 struct Announced {
@@ -27,6 +28,28 @@ type Sent = (String, String, Json);
 
 impl Rig {
     async fn announced(&self) -> Announced {
+        let announced = self.announced_unless_held().await;
+        announced.unwrap_or_else(|held| panic!("{held:?}"))
+    }
+
+    /// In a world that is so small a group soon loses more than half of its members at once.
+    async fn approve_what_is_held(&self) {
+        if self.announced_unless_held().await.is_ok() {
+            return;
+        }
+        self.sync().await;
+        let (agent, job) = self.agent(&CancellationToken::new());
+        let all = Deciding {
+            approve: true,
+            cycle: None,
+            objects: &[],
+            reason: None,
+            now: now(),
+        };
+        agent.store.decide(&job.rules.name, &all).unwrap();
+    }
+
+    async fn announced_unless_held(&self) -> Result<Announced, Vec<WhyHeld>> {
         let config = config::load(&self.folder.path().join("entrain.toml"));
         let config = config
             .unwrap_or_else(|problems| panic!("{problems}"))
@@ -40,7 +63,9 @@ impl Rig {
             .plan(&job, &Options::default(), &progress, agent.due())
             .await;
         let planned = planned.unwrap_or_else(|error| panic!("{}", error.chain()));
-        assert_eq!(planned.held, []);
+        if !planned.held.is_empty() {
+            return Err(planned.held);
+        }
         let mut actions = Vec::new();
         let mut after = None;
         loop {
@@ -51,7 +76,7 @@ impl Rig {
             after = Some(*last);
             actions.extend(rows.into_iter().map(|(_, row)| row.action));
         }
-        Announced { store, actions }
+        Ok(Announced { store, actions })
     }
 
     /// The requests of these rows, once the objects have target ids.
@@ -175,6 +200,7 @@ async fn what_is_sent_is_what_was_announced_and_then_nothing_is_left() {
                     change(&rig.sandbox, &mut chance, round);
                 }
             }
+            rig.approve_what_is_held().await;
             let announced = rig.announced().await;
             traffic.reset();
             let summary = rig.sync().await;
