@@ -53,11 +53,15 @@ pub(super) fn status(
         });
     }
 
+    let today = now.date_naive();
+    let expiring = graph::expiries(&config.source).into_iter();
+    let expiring: Vec<_> = expiring.map(|one| (one.key, one.day)).collect();
     let mut out = output.text();
     if output.is_json() {
         let mut document = {
             let service = holder.filter(Holder::is_service);
-            Document::begin_status(&mut out, service.map(|service| service.pid))?
+            let pid = service.map(|service| service.pid);
+            Document::begin_status(&mut out, pid, &expiring, today)?
         };
         for status in &statuses {
             document.status(status)?;
@@ -67,9 +71,9 @@ pub(super) fn status(
         text::status(&mut out, &statuses, holder.as_ref(), now, output.style())?;
     }
     out.flush()?;
-    for graph::Expiry { key, day } in graph::expiries(&config.source) {
-        if report::expires_soon(day, now.date_naive()) {
-            let words = report::expires(day, now.date_naive());
+    for (key, day) in expiring {
+        if report::expires_soon(day, today) {
+            let words = report::expires(day, today);
             output.message(&format!("warning: {key} {words}"));
         }
     }

@@ -19,11 +19,13 @@ use super::{Error, tenant_facts, units};
 use crate::config::{self, Config};
 use crate::engine::job::ScopeMode;
 use crate::engine::model::{
-    Assignment, Complete, DEFAULT_ACCESS_ROLE, JobName, ObjectKind, SourceChange, SourceId,
+    Assignment, Complete, DEFAULT_ACCESS_ROLE, JobName, ObjectKind, Presence, SourceChange,
+    SourceId,
 };
 use crate::engine::plan::{self, Count};
 use crate::engine::summary::{CycleKind, Progress};
 use crate::graph::{self, At, Expired, Link};
+use crate::report;
 use crate::store::{self, PageLink, Since, Store};
 
 /// Rounds begun at most, where the service forgets its own links.
@@ -89,10 +91,15 @@ pub(super) struct Tenant {
     /// Applications that were looked at for a job of Microsoft's own service: when, and whether one is
     /// enabled.
     provisioned: Mutex<BTreeMap<SourceId, (Instant, bool)>>,
+    /// The days of the warning that was given last of each secret and certificate.
+    expiring: Mutex<BTreeMap<String, i64>>,
 }
 
 /// After this Microsoft's own job is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_hours(1);
+
+/// So many days before a secret or a certificate expires it is warned of.
+const EXPIRY_WARNINGS: [i64; 4] = [-1, 1, 7, 30];
 
 impl Tenant {
     pub(super) fn new(
@@ -113,6 +120,7 @@ impl Tenant {
             due: watch::Sender::default(),
             waiting: Mutex::default(),
             provisioned: Mutex::default(),
+            expiring: Mutex::default(),
         }
     }
 
@@ -167,6 +175,7 @@ impl Tenant {
     /// Reads the tenant once for all these jobs; one answer for each. A job whose application is not
     /// there does not keep the others from their reading.
     async fn refresh(&self, wants: &[Want]) -> Vec<Result<Reading, Error>> {
+        self.warn_of_expiry();
         let mut applications = Vec::with_capacity(wants.len());
         for want in wants {
             let application = Box::pin(self.application(want));
@@ -302,6 +311,7 @@ impl Tenant {
         let mut beginnings = 1;
         let mut since = store.begin_round(kind, &select.join(","))?;
         let mut pages = Pages::new(Arc::clone(store), kind);
+        let mut unseen = Unseen::default();
         loop {
             let at = match &since {
                 Since::Watermark(link) => At::Link(link),
@@ -326,6 +336,10 @@ impl Tenant {
                     continue;
                 }
             };
+            if since == Since::Beginning {
+                unseen = Unseen::of(&select);
+            }
+            unseen.see(&page.changes);
             let entries = page.changes.len() as u64;
             match kind {
                 ObjectKind::User => read.users += entries,
@@ -347,6 +361,7 @@ impl Tenant {
                     pages.add(page.changes, PageLink::Delta(delta));
                     pages.commit((self.now)()).await?;
                     pages.committed().await?;
+                    unseen.report(kind);
                     return Ok(seen);
                 }
             }
@@ -388,6 +403,25 @@ impl Tenant {
             },
             default_domain: domain.map(|domain| domain.name),
         })
+    }
+
+    /// Of a secret or a certificate, 30 days before it expires, 7 and 1, and when it has.
+    fn warn_of_expiry(&self) {
+        if self.graph.tenant().is_none() {
+            return;
+        }
+        let today = (self.now)().date_naive();
+        let expiring = self.expiring.lock();
+        let mut expiring = expiring.unwrap_or_else(PoisonError::into_inner);
+        for graph::Expiry { key, day } in graph::expiries(&self.config.source) {
+            let left = (day - today).num_days();
+            let due = EXPIRY_WARNINGS.into_iter().find(|days| left <= *days);
+            let Some(due) = due else { continue };
+            if expiring.insert(key.clone(), due) != Some(due) {
+                let words = report::expires(day, today);
+                tracing::warn!("{key} {words}");
+            }
+        }
     }
 
     /// Two agents undo each other's changes. Looked at once an hour at most, and only where the token
@@ -474,6 +508,52 @@ impl Tenant {
         }
         self.store.replace_assignments(job, assignments)?;
         Ok(plan::Reading::Complete(assignments.seen()))
+    }
+}
+
+/// The properties that were requested, and that no object of a whole round came with. Graph leaves out
+/// what was never set, and unsupported options can fail silently.
+#[derive(Default)]
+struct Unseen {
+    properties: BTreeSet<String>,
+    has_objects: bool,
+}
+
+impl Unseen {
+    fn of(select: &[String]) -> Self {
+        let names = select.iter().filter(|name| {
+            // Relations are absent from what has none.
+            !matches!(name.as_str(), "id" | "manager" | "members")
+        });
+        Self {
+            properties: names.cloned().collect(),
+            has_objects: false,
+        }
+    }
+
+    fn see(&mut self, changes: &[SourceChange]) {
+        let mut present = changes
+            .iter()
+            .filter(|change| change.presence == Presence::Present)
+            .peekable();
+        self.has_objects |= present.peek().is_some();
+        for change in present {
+            if self.properties.is_empty() {
+                return;
+            }
+            self.properties
+                .retain(|name| !change.attributes.contains_key(name));
+        }
+    }
+
+    fn report(self, kind: ObjectKind) {
+        if self.has_objects && !self.properties.is_empty() {
+            let names: Vec<String> = self.properties.into_iter().collect();
+            let names = names.join(", ");
+            tracing::info!(
+                "no {kind} of the tenant came with {names}, which mappings or filters read"
+            );
+        }
     }
 }
 

@@ -39,6 +39,9 @@ const MAX_ANSWER: usize = 128 * 1024 * 1024;
 const MAX_READINGS: u32 = 3;
 /// Before such a request is sent again; it doubles.
 const WAIT: Duration = Duration::from_millis(250);
+/// All waits for Graph together, and the time that this is counted in. Beyond it a reading is not complete,
+/// and the next cycle goes on where it ended.
+const MAX_WAITING: (Duration, Duration) = (Duration::from_mins(15), Duration::from_hours(1));
 /// In the form that Microsoft asks for, so that it can tell our traffic apart.
 const AGENT: &str = concat!("NONISV|entrain|entrain/", env!("CARGO_PKG_VERSION"));
 
@@ -91,7 +94,8 @@ impl Client {
         sdk.use_test_endpoint(&root);
         Ok(Self {
             sdk,
-            channel: Channel::new(Side::Source, http_client, None, stop.clone()),
+            channel: Channel::new(Side::Source, http_client, None, stop.clone())
+                .waiting_at_most(MAX_WAITING.0, MAX_WAITING.1),
             tokens,
             root: Arc::new(root),
             stop,
@@ -115,6 +119,11 @@ impl Client {
             Ok(_) => Ok(name.to_lowercase()),
             Err(_) => self.tokens.tenant_id(name).await,
         }
+    }
+
+    /// Whether one more wait for Graph is permitted; it counts then.
+    pub(super) fn may_wait(&self, length: Duration) -> bool {
+        self.channel.may_wait(length)
     }
 
     pub(super) fn tokens(&self) -> &Tokens {

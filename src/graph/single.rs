@@ -247,7 +247,11 @@ impl Client {
                 }
                 let wait = asked.unwrap_or(WAIT * 2_u32.pow(sendings - 1));
                 sendings += 1;
-                let wait = sleep(wait.min(MAX_WAIT));
+                let wait = wait.min(MAX_WAIT);
+                if !self.may_wait(wait) {
+                    break;
+                }
+                let wait = sleep(wait);
                 if self.stop().run_until_cancelled(wait).await.is_none() {
                     return Err(Error::Stopped);
                 }

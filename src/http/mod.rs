@@ -5,6 +5,7 @@
 
 mod client;
 mod link;
+mod patience;
 mod rate;
 mod redact;
 mod retry;

@@ -12,6 +12,7 @@ use reqwest::{Client, Method, Request, RequestBuilder, Response};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::patience::Patience;
 use super::rate::Rate;
 use super::retry::{self, Ended, Idempotency, Verdict};
 use crate::metrics::{self, Side};
@@ -37,6 +38,8 @@ pub(crate) struct Channel {
 #[derive(Debug)]
 struct Shared {
     rate: Rate,
+    /// `None`: only each request has a limit.
+    patience: Option<Patience>,
     sent: AtomicU64,
 }
 
@@ -178,6 +181,7 @@ impl Channel {
     ) -> Self {
         let shared = Shared {
             rate: Rate::new(requests_per_second),
+            patience: None,
             sent: AtomicU64::new(0),
         };
         Self {
@@ -186,6 +190,20 @@ impl Channel {
             side,
             stop,
         }
+    }
+
+    /// The same where all waits together have a limit: at most so much of this time.
+    pub(crate) fn waiting_at_most(mut self, most: Duration, within: Duration) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.patience = Some(Patience::new(most, within));
+        }
+        self
+    }
+
+    /// Whether one more wait for the server is permitted; it counts then.
+    pub(crate) fn may_wait(&self, length: Duration) -> bool {
+        let patience = self.shared.patience.as_ref();
+        patience.is_none_or(|patience| patience.grants(length, Instant::now()))
     }
 
     /// How many requests were sent, retries included.
@@ -251,6 +269,13 @@ impl Channel {
             let Verdict::Wait(length) = verdict else {
                 return finish(exchange, attempt);
             };
+            if !self.may_wait(length) {
+                tracing::warn!(
+                    path = exchange.path,
+                    "the server was waited for so long already that the request is given up"
+                );
+                return finish(exchange, attempt);
+            }
             let status = attempt.as_ref().ok().map(|received| received.status);
             tracing::debug!(
                 method = %exchange.method,

@@ -336,6 +336,42 @@ async fn a_secret_that_expires_soon_is_warned_of() {
     assert!(!run.err.contains("expires"), "{run:?}");
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the program compares with the same clock"
+)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_warned_of_thirty_seven_and_one_days_before_it_expires() {
+    let today = chrono::Utc::now().date_naive();
+    for (days, is_warned) in [(0, true), (5, true), (29, true), (31, false)] {
+        let day = today + chrono::Days::new(days);
+        let line = format!("client_secret = {{ file = \"secret\", expires = \"{day}\" }}");
+        let rig = signing_in(&line).await;
+        let run = rig.sync().await.expect(0);
+        let times = run.err.matches("source.client_secret expires").count();
+        assert_eq!(times, usize::from(is_warned), "{days} {}", run.err);
+        let run = rig.run(&["status", "--format", "json"]).await.expect(0);
+        let status: Value = serde_json::from_str(&run.out).unwrap();
+        assert_eq!(
+            status["credentials"],
+            json!([{ "key": "source.client_secret", "expires": day.to_string(), "days_left": days }])
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claims_challenge_is_answered_with_a_token_that_proves_them() {
+    let rig = Rig::start(Size::new(5, 1, 5)).await;
+    rig.sync().await.expect(0);
+    rig.tenant().enable(GraphQuirk::ClaimsChallenge);
+    rig.tenant().traffic().reset();
+    rig.sync().await.expect(0);
+    assert_eq!(token_requests(&rig), 2);
+    let refused = rig.tenant().traffic().exchanges();
+    let refused = refused.iter().filter(|one| one.status == Some(401));
+    assert_eq!(refused.count(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_library_accepts_what_is_signed() {
     let Some(home) = installed("pyjwt") else {

@@ -85,6 +85,30 @@ async fn what_the_tenant_says_of_a_user_is_shown_with_groups_and_roles() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_property_that_no_object_came_with_is_named() {
+    let rig = rig().await;
+    let mapping =
+        "target = \"nickName\"\nsource = \"extension_0123456789abcdef0123456789abcdef_badge\"";
+    rig.configure(&format!("[[jobs.users.mappings]]\n{mapping}"));
+    let run = rig.run(&["sync", "-v"]).await.expect(0);
+    let lines = run.err.lines().filter(|line| line.contains("came with"));
+    let lines: Vec<&str> = lines.collect();
+    assert_eq!(lines.len(), 1, "{}", run.err);
+    assert!(
+        lines[0].contains("no user of the tenant came with"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[0].contains("extension_0123456789abcdef0123456789abcdef_badge"),
+        "{lines:?}"
+    );
+    assert!(!lines[0].contains("displayName"), "{lines:?}");
+    // Said of a whole round alone.
+    let run = rig.run(&["sync", "-v"]).await.expect(0);
+    assert!(!run.err.contains("came with"), "{}", run.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_may_not_be_read_of_an_object_is_named() {
     let rig = rig().await;
     rig.joiner("jane");

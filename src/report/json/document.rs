@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use chrono::NaiveDate;
 use serde::ser::Serialize;
 use serde_json::json;
 
@@ -30,11 +31,23 @@ impl<'a> Document<'a> {
     }
 
     /// The same for the state of jobs, with the service that runs them.
-    pub(crate) fn begin_status(out: &'a mut dyn Write, service: Option<u32>) -> io::Result<Self> {
+    /// `expiring` are secrets and certificates with the days on which they expire.
+    pub(crate) fn begin_status(
+        out: &'a mut dyn Write,
+        service: Option<u32>,
+        expiring: &[(String, NaiveDate)],
+        today: NaiveDate,
+    ) -> io::Result<Self> {
         let service = json!(service.map(|pid| json!({ "pid": pid })));
+        let credentials = expiring.iter().map(|(key, day)| {
+            let left = (*day - today).num_days();
+            json!({ "key": key, "expires": day.to_string(), "days_left": left })
+        });
+        let credentials: Vec<_> = credentials.collect();
+        let credentials = json!(credentials);
         write!(
             out,
-            "{{\"format\":{FORMAT},\"service\":{service},\"jobs\":["
+            "{{\"format\":{FORMAT},\"service\":{service},\"credentials\":{credentials},\"jobs\":["
         )?;
         Ok(Self { out, entries: 0 })
     }

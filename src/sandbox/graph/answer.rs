@@ -1,5 +1,7 @@
 //! How Graph words its answers: errors with their inner error, request ids, pages of values.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -36,6 +38,21 @@ impl Problem {
         problem.headers.push((
             "www-authenticate".to_owned(),
             "Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\", client_id=\"00000003-0000-0000-c000-000000000000\"".to_owned(),
+        ));
+        problem
+    }
+
+    /// The token must prove more (continuous access evaluation).
+    pub(super) fn challenge(claims: &str) -> Self {
+        let message =
+            "Continuous access evaluation resulted in challenge with result: InteractionRequired.";
+        let mut problem = Self::new(401, "InvalidAuthenticationToken", message);
+        let claims = STANDARD.encode(claims);
+        problem.headers.push((
+            "www-authenticate".to_owned(),
+            format!(
+                "Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\", client_id=\"00000003-0000-0000-c000-000000000000\", error=\"insufficient_claims\", claims=\"{claims}\""
+            ),
         ));
         problem
     }

@@ -28,7 +28,7 @@ use query::Options;
 
 use super::line::{Cut, Server, bind};
 use super::reply::{Call, Reply};
-use super::tenant::{Tenant, TenantHandle};
+use super::tenant::{GraphQuirk, Tenant, TenantHandle};
 use super::traffic::Side;
 use super::{read_call, tenant};
 
@@ -149,7 +149,17 @@ fn check_token(tenant: &Tenant, call: &Call) -> Result<(), Problem> {
         return Err(Problem::unauthenticated("Access token is empty."));
     };
     match tenant.tokens.get(token) {
-        Some(expiry) if *expiry > Instant::now() => Ok(()),
+        Some(expiry) if *expiry > Instant::now() => {
+            let is_challenged = tenant
+                .settings
+                .quirks
+                .contains(&GraphQuirk::ClaimsChallenge)
+                && !tenant.proven_tokens.contains(token);
+            if is_challenged {
+                return Err(Problem::challenge(token::CLAIMS));
+            }
+            Ok(())
+        }
         Some(_) => Err(Problem::unauthenticated(
             "Lifetime validation failed, the token is expired.",
         )),

@@ -39,6 +39,10 @@ pub(super) fn discovery(tenant: &Tenant, origin: &str, authority: &str) -> Reply
     Reply::new(200, "application/json", body.to_string())
 }
 
+/// What a claims challenge requires.
+pub(super) const CLAIMS: &str =
+    r#"{"access_token":{"nbf":{"essential":true,"value":"1767600000"}}}"#;
+
 struct Refusal {
     status: u16,
     error: &'static str,
@@ -120,6 +124,9 @@ fn issue(
     let now = Instant::now();
     tenant.tokens.retain(|_, expiry| *expiry > now);
     let token = fresh_token(tenant);
+    if field("claims") == CLAIMS {
+        tenant.proven_tokens.insert(token.clone());
+    }
     let lifetime = tenant.settings.token_lifetime;
     tenant.tokens.insert(token.clone(), now + lifetime);
     let seconds = lifetime.as_secs();

@@ -45,6 +45,8 @@ pub struct Tenant {
     pub(super) settings: GraphSettings,
     /// Access tokens with the instant they expire.
     pub(super) tokens: BTreeMap<String, Instant>,
+    /// Those that were issued after a claims challenge.
+    pub(super) proven_tokens: BTreeSet<String>,
     /// Delta and page tokens of earlier generations have expired.
     pub(super) delta_generation: u64,
     pub(super) page_generation: u64,
@@ -61,6 +63,7 @@ impl Tenant {
             directory,
             settings: GraphSettings::default(),
             tokens: BTreeMap::new(),
+            proven_tokens: BTreeSet::new(),
             delta_generation: 0,
             page_generation: 0,
             requests: 0,
@@ -148,6 +151,8 @@ pub enum GraphQuirk {
     GoneForExpired,
     /// The tenant has no delta, as external tenants.
     NoDelta,
+    /// Tokens that do not prove what a claims challenge requires are refused with the challenge.
+    ClaimsChallenge,
     /// The token endpoint takes assertions in the older form only: RS256 with `x5t`.
     OldAssertions,
 }
