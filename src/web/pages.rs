@@ -24,11 +24,9 @@ use crate::store::{CYCLE, LogFilter, PLAN, Store};
 /// Cycles that a job's page shows.
 const CYCLES: u32 = 60;
 
-/// Entries on one page of the log, and of a cycle or a person.
+/// Entries on one page; the log has more pages.
 const ENTRIES: u32 = 100;
-const ENTRIES_OF_ONE: u32 = 300;
 
-/// Names that are looked through for one that is near.
 type Shared = State<Arc<Site>>;
 
 /// Why a page cannot be shown, as a page.
@@ -191,9 +189,11 @@ pub(super) async fn log(
         Operation::NAMES.contains(&action.as_str()) || [PLAN, CYCLE].contains(&action.as_str())
     });
     let before = given("before").and_then(|id| id.parse().ok());
+    let cycle = given("cycle").and_then(|number| number.parse().ok());
     let (job, object) = (given("job"), given("object"));
     let filter = LogFilter {
         job: job.as_deref().map(JobName::new),
+        cycle,
         action: action.clone(),
         status,
         object: object.clone(),
@@ -210,6 +210,7 @@ pub(super) async fn log(
         let view = LogView {
             jobs,
             job,
+            cycle,
             action,
             status,
             object,
@@ -250,7 +251,7 @@ pub(super) async fn cycle(
             cycle: Some(number),
             ..LogFilter::default()
         };
-        let (mut entries, mut has_more) = newest(store, &filter, ENTRIES_OF_ONE)?;
+        let (mut entries, mut has_more) = newest(store, &filter, ENTRIES)?;
         let skipped = LogFilter {
             status: Some(LogStatus::Skipped),
             ..filter
@@ -367,7 +368,7 @@ fn record(
         object: Some(id.to_string()),
         ..LogFilter::default()
     };
-    let (mut entries, has_more) = newest(store, &filter, ENTRIES_OF_ONE)?;
+    let (mut entries, has_more) = newest(store, &filter, ENTRIES)?;
     cycle::hide(&mut entries, &cycle::marked(config));
     Ok((entries, has_more, store.operations_on(key)?))
 }

@@ -473,6 +473,8 @@ async fn the_log_and_the_pages_of_people_show_what_log_and_explain_show() {
         ("status=failed", false, true),
         ("action=update&job=demo", false, true),
         ("object=JANE@contoso.com", true, false),
+        ("cycle=1&action=create", true, true),
+        ("cycle=2", false, true),
         ("job=other", false, false),
         ("before=1", false, false),
     ] {

@@ -265,4 +265,10 @@ async fn a_cycle_is_followed_live_to_its_end() {
         .map(|one| one["change"].as_u64().unwrap())
         .collect();
     assert!(changes.len() >= 2, "{changes:?}");
+
+    // A page that is still open holds up no end, and leaves the state closed.
+    site.service.signal("-TERM");
+    assert_eq!(site.service.end().await.0, 0);
+    assert!(events.chunk().await.map_or(true, |last| last.is_none()));
+    assert!(!rig.path("entrain.db-wal").exists());
 }

@@ -73,8 +73,11 @@ pub(crate) fn cycle(frame: Frame, view: &CycleView<'_>, names: Names<'_>) -> Str
             }
         }
         @if *has_more {
-            p.dim { "Not everything is shown. All of it: " code { "entrain report " (cycle.number) } ", or the "
-                a href="/log" { "log" } "." }
+            p {
+                "Only the newest are shown. All of it in the log: "
+                a href={ "/log?cycle=" (cycle.number) } { "what was done" } ", "
+                a href={ "/log?cycle=" (cycle.number) "&status=skipped" } { "what was skipped" } "."
+            }
         }
     };
     frame.page(

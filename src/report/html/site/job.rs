@@ -86,7 +86,7 @@ fn removals(title: &str, removals: &[HeldRemoval]) -> Markup {
                 @for one in removals.iter().take(LISTED) {
                     tr {
                         th scope="row" { (object(&one.subject)) }
-                        td {
+                        td.act {
                             span.sign.m-held aria-hidden="true" { "‖" } (clean(&one.action))
                             @if let Some(member) = member_of(one.member.as_ref()) { " " bdi { (member) } }
                         }
@@ -129,7 +129,7 @@ fn escrow(frame: Frame, view: &JobView) -> Markup {
                     @let Escrowed { subject, action, first_failed, last_failed: _, attempts, class: _, http_status: _, message } = one;
                     tr {
                         th scope="row" { (object(subject)) }
-                        td { span.sign.m-fail aria-hidden="true" { "✗" } (clean(action)) }
+                        td.act { span.sign.m-fail aria-hidden="true" { "✗" } (clean(action)) }
                         td { bdi { (clean(message)) } }
                         td { (failing_since(*attempts, *first_failed, frame.now)) }
                     }

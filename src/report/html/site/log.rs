@@ -17,6 +17,7 @@ pub(crate) struct LogView<'a> {
     /// Of the configuration, to choose from.
     pub(crate) jobs: Vec<String>,
     pub(crate) job: Option<String>,
+    pub(crate) cycle: Option<i64>,
     pub(crate) action: Option<String>,
     pub(crate) status: Option<LogStatus>,
     pub(crate) object: Option<String>,
@@ -132,6 +133,10 @@ fn form(view: &LogView<'_>) -> Markup {
             (select("job", "Job", view.job.as_deref(), &jobs))
             (select("action", "Action", view.action.as_deref(), &actions))
             (select("status", "Status", view.status.map(LogStatus::as_str), &statuses))
+            label {
+                "Cycle"
+                input type="text" inputmode="numeric" pattern="[0-9]*" name="cycle" maxlength="19" value=[view.cycle];
+            }
             button type="submit" { "Filter" }
         }
     }
@@ -140,7 +145,9 @@ fn form(view: &LogView<'_>) -> Markup {
 /// To older entries, and back.
 fn pages(view: &LogView<'_>) -> Markup {
     let status = view.status.map(|status| status.as_str().to_owned());
+    let cycle = view.cycle.map(|cycle| cycle.to_string());
     let chosen = [
+        ("cycle", &cycle),
         ("job", &view.job),
         ("action", &view.action),
         ("status", &status),
