@@ -295,6 +295,18 @@ pub(super) fn trouble(explanation: &Explanation) -> Vec<(Mark, String)> {
     escrow.chain(held).chain(rejected).collect()
 }
 
+/// What the next cycle does where nothing is known of the target.
+pub(super) fn look_up_text(explanation: &Explanation) -> String {
+    let waits = if explanation.held.iter().any(|held| held.action == "create") {
+        ", once that is approved"
+    } else {
+        ""
+    };
+    format!(
+        "It is looked for in the target: adopted where it is found, created where it is not{waits}."
+    )
+}
+
 fn next_text(
     out: &mut dyn Write,
     explanation: &Explanation,
@@ -302,17 +314,7 @@ fn next_text(
     style: Style,
 ) -> io::Result<()> {
     match &explanation.next {
-        Next::LookUp => {
-            let waits = if explanation.held.iter().any(|held| held.action == "create") {
-                ", once that is approved"
-            } else {
-                ""
-            };
-            writeln!(
-                out,
-                "  It is looked for in the target: adopted where it is found, created where it is not{waits}."
-            )
-        }
+        Next::LookUp => writeln!(out, "  {}", look_up_text(explanation)),
         Next::Planned { actions, skipped } if actions.is_empty() && skipped.is_empty() => {
             writeln!(out, "  Nothing is sent for it.")
         }

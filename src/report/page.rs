@@ -105,7 +105,7 @@ impl Condition {
             Self::First => "first cycle",
             Self::Idle => "idle",
             Self::Failing => "objects fail",
-            Self::Held => "removals held",
+            Self::Held => "held for approval",
             Self::Bad => "needs attention",
         }
     }

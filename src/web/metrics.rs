@@ -177,8 +177,8 @@ fn of_jobs(registry: &mut Registry, known: &[Known]) {
         },
     );
     by_job(
-        "job_held_removals",
-        "Removals that wait for an operator",
+        "job_held",
+        "Removals and creates that wait for a decision",
         &|one| {
             Some(
                 one.record

@@ -423,7 +423,7 @@ async fn the_pages_of_jobs_and_cycles_show_what_status_shows() {
     assert!(overview.contains(&tile), "{tile} {overview}");
     for words in [
         "demo needs attention.",
-        "removals held",
+        "held for approval",
         "1 user fails; the next cycle tries again.",
     ] {
         assert!(overview.contains(words), "{words}: {overview}");
@@ -432,7 +432,7 @@ async fn the_pages_of_jobs_and_cycles_show_what_status_shows() {
     let job = site.see("/jobs/demo").await.expect(200).body;
     for words in [
         "entrain approve demo --cycle",
-        "Removals that are held",
+        "Held until approved",
         "Objects that fail",
         "bad@contoso.com",
         "status 400",
@@ -452,7 +452,7 @@ async fn the_pages_of_jobs_and_cycles_show_what_status_shows() {
     let cycle = site.see("/cycles/2").await.expect(200).body;
     for words in [
         "bad@contoso.com",
-        "removals were held",
+        "3 changes were held",
         "Titles are no longer taken",
     ] {
         assert!(cycle.contains(words), "{words}: {cycle}");

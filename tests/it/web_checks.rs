@@ -68,7 +68,7 @@ async fn metrics_follow_the_conventions_and_name_no_person() {
             "entrain_objects_total{job=\"demo\",action=\"update\",outcome=\"failed\"}",
             "1",
         ),
-        ("entrain_job_held_removals{job=\"demo\"}", "3"),
+        ("entrain_job_held{job=\"demo\"}", "3"),
         ("entrain_job_escrow{job=\"demo\",kind=\"user\"}", "1"),
     ] {
         assert_eq!(text(name), expected, "{name}");

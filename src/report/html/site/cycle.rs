@@ -116,8 +116,8 @@ fn verdict(cycle: &CycleRecord) -> (Condition, String) {
             format!(
                 "It completed, and {}: {done}.",
                 match cycle.held {
-                    1 => "1 removal was held".to_owned(),
-                    held => format!("{} were held", things(held, "removal")),
+                    1 => "1 change was held".to_owned(),
+                    held => format!("{} were held", things(held, "change")),
                 }
             ),
         ),
@@ -155,7 +155,7 @@ fn tiles(cycle: &CycleRecord) -> Markup {
             (tile(of(&["remove-members"]), "memberships removed", "t-fail", Some("#remove-members")))
             (tile(of(&["disable", "delete"]), "disabled or deleted", "t-fail", Some("#disable")))
             (tile(cycle.failed, "failed", "t-fail", Some("#fail")))
-            (tile(cycle.held, "removals held", "t-held", None))
+            (tile(cycle.held, "held for approval", "t-held", None))
         }
     }
 }

@@ -54,8 +54,8 @@ fn held(name: &str, record: &JobRecord) -> Markup {
     } = record;
     html! {
         @if let Some(held) = held {
-            h2 id="held" { "Removals that are held" }
-            p { (capital(&things(held.removals.len() as u64, "removal"))) " on hold. To review, to approve and to reject them:" }
+            h2 id="held" { "Held until approved" }
+            p { (things(held.removals.len() as u64, "change")) " on hold. To review, to approve and to reject:" }
             pre tabindex="0" aria-label="Commands" { code {
                 "entrain plan " (name) "\n"
                 "entrain approve " (name) " --cycle " (held.cycle) "\n"
@@ -64,12 +64,12 @@ fn held(name: &str, record: &JobRecord) -> Markup {
             (removals("What is held", &held.removals))
         }
         @if !approved.is_empty() {
-            h2 { "Removals that were approved" }
+            h2 { "Approved" }
             p.dim { "The next cycle carries them out, if they still apply." }
             (removals("What was approved", approved))
         }
         @if !rejected.is_empty() {
-            h2 { "Removals that were rejected" }
+            h2 { "Rejected" }
             p.dim { "They are not planned while their cause stays." }
             (removals("What was rejected", rejected))
         }

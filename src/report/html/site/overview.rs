@@ -51,7 +51,7 @@ pub(super) fn tiles(job: &JobView, link: &str) -> Markup {
             (tile(job.in_scope.total(), "in scope", "", None))
             (tile(record.pending.total(), "to be evaluated", "", None))
             (tile(record.in_escrow.total(), "failing", "t-fail", Some(&at("failing"))))
-            (tile(job.held(), "removals held", "t-held", Some(&at("held"))))
+            (tile(job.held(), "held for approval", "t-held", Some(&at("held"))))
         }
     }
 }

@@ -12,7 +12,8 @@ use crate::engine::record::{LogEntry, Operated};
 use crate::engine::scope::Verdict;
 use crate::report::entry::Entry;
 use crate::report::explain::{
-    access, clause_text, link_text, presence_text, remedies, trouble, verdict_text, ways,
+    access, clause_text, link_text, look_up_text, presence_text, remedies, trouble, verdict_text,
+    ways,
 };
 use crate::report::html::row::{Labels, Lead, Length, Outside, row_with};
 use crate::report::section::Section;
@@ -99,7 +100,7 @@ fn explained_one(explanation: &Explanation, names: Names<'_>) -> Markup {
         (groups(&explanation.groups))
         @if !explanation.attributes.is_empty() { (attributes(&explanation.attributes, names)) }
         h3 { "Next cycle, if nothing changes" }
-        (next(&explanation.next, names))
+        (next(explanation, names))
         @if !remedies.is_empty() {
             h3 { "What would change it" }
             ul.notes { @for remedy in remedies { li { (remedy) } } }
@@ -206,15 +207,15 @@ fn table(attributes: &[&Mapped], names: Names<'_>) -> Markup {
     }
 }
 
-fn next(next: &Next, names: Names<'_>) -> Markup {
+fn next(explanation: &Explanation, names: Names<'_>) -> Markup {
     let outside = Outside {
         lead: Lead::Action,
         ..Outside::default()
     };
     let mut labels = Labels::default();
-    match next {
+    match &explanation.next {
         Next::LookUp => html! {
-            p { "It is looked for in the target: adopted where it is found, created where it is not." }
+            p { (look_up_text(explanation)) }
         },
         Next::Planned { actions, skipped } if actions.is_empty() && skipped.is_empty() => html! {
             p { "Nothing is sent for it." }
