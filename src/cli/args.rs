@@ -496,6 +496,7 @@ pub(super) struct Restart {
 pub(super) enum Reset {
     Watermark,
     Escrow,
+    Quarantine,
     Links,
 }
 

@@ -14,7 +14,7 @@ pub(super) enum Exit {
     Pending,
     /// The cycle was completed, but some objects failed.
     SomeFailed,
-    /// Removals are held.
+    /// Removals are held, or the job is in quarantine.
     Held,
     Failed,
     /// Wrong usage or configuration. Known before any job starts.
@@ -37,7 +37,7 @@ impl Exit {
         match health {
             Health::Succeeded => Self::Done,
             Health::ObjectsFailed => Self::SomeFailed,
-            Health::Held => Self::Held,
+            Health::Held | Health::Quarantined => Self::Held,
             Health::Incomplete | Health::Stopped | Health::Failed => Self::Failed,
         }
     }

@@ -89,11 +89,22 @@ pub(super) fn resume(output: Output, file: Option<&Path>, job: &str) -> anyhow::
     let job = &load::job(&config, job)?.rules.name;
     let store = open(&config.state_path)?;
     let known = store.resume(job)?;
-    if known.is_some() {
+    let quarantine = store.quarantine(job)?;
+    if quarantine.is_some() {
+        store.end_quarantine(job)?;
+    }
+    if known.is_some() || quarantine.is_some() {
         note(&store, job, None, "resume", "")?;
     }
     let mut out = output.text();
-    report::resumed(&mut out, job, known.as_ref(), output.is_json())?;
+    let was_quarantined = quarantine.is_some();
+    report::resumed(
+        &mut out,
+        job,
+        known.as_ref(),
+        was_quarantined,
+        output.is_json(),
+    )?;
     out.flush()?;
     Ok(Exit::Done)
 }

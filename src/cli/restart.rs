@@ -28,6 +28,7 @@ pub(super) fn restart(
                 match reset {
                     Reset::Watermark => store.read_from_beginning()?,
                     Reset::Escrow => store.forget_escrow(job)?,
+                    Reset::Quarantine => store.end_quarantine(job)?,
                     Reset::Links => store.reset_links(job)?,
                 }
             }
@@ -41,6 +42,7 @@ pub(super) fn restart(
     let reset = [
         ("watermark", has(Reset::Watermark)),
         ("escrow", has(Reset::Escrow)),
+        ("quarantine", has(Reset::Quarantine)),
         ("links", has(Reset::Links)),
     ];
     let mut out = output.results();

@@ -200,6 +200,7 @@ async fn test_names(agent: &Agent, graph: &graph::Client, job: &config::Job) -> 
                 | Error::Stopped
                 | Error::RecorderLost
                 | Error::Paused { .. }
+                | Error::Quarantine { .. }
                 | Error::NoSuchObject { .. }
                 | Error::AmbiguousObject { .. } => None,
             },
@@ -223,6 +224,7 @@ async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Failed>
             | Error::Stopped
             | Error::RecorderLost
             | Error::Paused { .. }
+            | Error::Quarantine { .. }
             | Error::NoSuchObject { .. }
             | Error::AmbiguousObject { .. } => None,
         },

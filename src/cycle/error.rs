@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::config::SecretError;
 use crate::engine::model::{JobName, ObjectKind, SourceId};
+use crate::engine::quarantine::Quarantine;
 use crate::engine::record::Paused;
 use crate::{graph, scim, store};
 
@@ -75,6 +76,15 @@ pub(crate) enum Error {
     )]
     Paused { job: JobName, paused: Paused },
     #[error(
+        "in quarantine since {}, and nothing is written: {}. It goes on by itself once the target takes the \
+         credential",
+        quarantine.since.format("%Y-%m-%d %H:%M UTC"), quarantine.reason
+    )]
+    Quarantine {
+        job: JobName,
+        quarantine: Quarantine,
+    },
+    #[error(
         "the source has no {} {name:?} that this state knows of: {}",
         kind_text(*kind), hint(nearest.as_deref())
     )]
@@ -110,6 +120,7 @@ impl Error {
             | Self::AnotherPlan { .. }
             | Self::Stopped
             | Self::Paused { .. }
+            | Self::Quarantine { .. }
             | Self::NoSuchObject { .. }
             | Self::AmbiguousObject { .. } => false,
         }
@@ -117,7 +128,10 @@ impl Error {
 
     /// Whether nothing is written until an operator decided something: whose target it is, that a job goes on.
     pub(crate) fn needs_decision(&self) -> bool {
-        matches!(self, Self::AnotherTarget { .. } | Self::Paused { .. })
+        matches!(
+            self,
+            Self::AnotherTarget { .. } | Self::Paused { .. } | Self::Quarantine { .. }
+        )
     }
 
     /// The whole chain in one line.

@@ -6,6 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use tokio::sync::RwLock;
 
 use super::Context;
+use super::quarantine::is_refusal;
 use crate::engine::model::ObjectKind;
 use crate::engine::outcome::Class;
 use crate::engine::plan::{Action, Operation, Step};
@@ -26,6 +27,8 @@ pub(super) struct Health<'a> {
     /// Closed while a look-up says whether the target is down.
     gate: RwLock<()>,
     down: OnceLock<String>,
+    /// The target refuses the credential, also for a look-up.
+    refused: OnceLock<()>,
     creates: Mutex<[Creates; 2]>,
 }
 
@@ -65,6 +68,7 @@ impl<'a> Health<'a> {
             streak: Mutex::default(),
             gate: RwLock::new(()),
             down: OnceLock::new(),
+            refused: OnceLock::new(),
             creates: Mutex::default(),
         }
     }
@@ -76,6 +80,10 @@ impl<'a> Health<'a> {
 
     pub(super) fn abort(&self, words: String) {
         self.down.get_or_init(|| words);
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused.get().is_some()
     }
 
     /// Why the cycle counts as aborted.
@@ -172,13 +180,17 @@ impl<'a> Health<'a> {
         if self.down.get().is_some() || self.context.agent.stop.is_cancelled() {
             return;
         }
-        let is_down = self.context.look_up_anything().await.is_err();
+        let looked = self.context.look_up_anything().await;
+        let is_down = looked.is_err();
         let many_tokens = error.class() == Class::Unauthorized && counted.refused >= TOKEN_AFTER;
         let is_read_only = counted.failed.max(counted.refused) >= READ_ONLY_AFTER;
         if self.context.agent.stop.is_cancelled() {
             return;
         }
         if is_down || many_tokens || is_read_only {
+            if many_tokens || looked.is_err_and(|error| is_refusal(error.class())) {
+                self.refused.get_or_init(|| ());
+            }
             self.abort(error.failure().message);
         } else if !is_refused && creates >= DOWN_AFTER {
             let all = self.creates.lock();

@@ -25,6 +25,7 @@ mod on_record;
 mod only;
 mod plan;
 mod probe;
+mod quarantine;
 mod queue;
 mod record;
 mod repeat;
@@ -69,6 +70,7 @@ use crate::engine::check::{Check, Failed};
 use crate::engine::guard::{LimitUse, Verdict, WhyHeld};
 use crate::engine::model::{Key, ObjectKind};
 use crate::engine::plan::{Header, Totals, Warning};
+use crate::engine::quarantine::Pace;
 use crate::engine::redact::{Known, Redactions};
 use crate::engine::summary::{CycleKind, Progress, Requests, Summary};
 use crate::graph;
@@ -98,6 +100,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// An operator named something: it is tried whatever failed before.
+    fn is_asked_for(&self) -> bool {
+        self.only.is_some() || self.initial || self.saved.is_some()
+    }
+
     /// Not everything that is due is looked at.
     fn is_partial(&self) -> bool {
         self.only.is_some() || self.leavers
@@ -166,6 +173,8 @@ struct Context<'a> {
     is_first: bool,
     kind: CycleKind,
     source_requests: Arc<AtomicU64>,
+    /// What it does of a job that may be in quarantine.
+    pace: Pace,
     /// Whether the target hides accounts that were disabled, once something depends on it.
     hides_disabled: OnceCell<bool>,
     /// Its number, once it has begun.
@@ -309,6 +318,7 @@ impl Agent {
         due: Due,
     ) -> Result<Summary, Error> {
         let reading = self.tenant.reading(due, context.want()).await?;
+        context.pace = quarantine::pace(context).await?;
         context.discover().await?;
         let context = &*context;
         probe::finish(context).await?;
@@ -355,6 +365,7 @@ impl Agent {
             tally.not_tried += waiting.len() as u64;
             tally.reached_end &= waiting.is_empty();
         }
+        quarantine::warn(context, &tally, &mut judged.outline.header.warnings)?;
         record::finish(context, cycle, started, judged, tally).await
     }
 
@@ -429,6 +440,7 @@ impl Agent {
         let name = &job.rules.name;
         let cycle = self.store.begin_cycle(name, context.kind, (self.now)())?;
         let reading = self.tenant.reading(due, context.want()).await?;
+        context.pace = quarantine::pace(&context).await?;
         context.discover().await?;
         let is_full = reading.kind == CycleKind::Initial;
         let verified = self.verify(&context, cycle, is_full).await?;
@@ -466,8 +478,14 @@ impl Agent {
             same_target::restrict(context, cycle, unsure, &mut outline).await?;
         }
         if !is_later {
+            let quarantine = match context.pace {
+                Pace::Full => None,
+                Pace::Removals => self.store.quarantine(&context.job.rules.name)?,
+            };
             let misfits = context.remarks.iter().cloned().map(Warning::Misfit);
-            let warnings = verified.warnings.iter().cloned().chain(misfits);
+            let quarantine = quarantine.into_iter().map(Warning::Quarantine);
+            let warnings = verified.warnings.iter().cloned();
+            let warnings = quarantine.chain(warnings).chain(misfits);
             outline.header.warnings.splice(0..0, warnings);
         }
         let name = &context.job.rules.name;
@@ -596,6 +614,7 @@ impl Agent {
             is_first: !self.store.is_established(name)?,
             redactions,
             kind,
+            pace: Pace::Full,
             source_requests: Arc::default(),
             hides_disabled: OnceCell::new(),
             cycle: OnceLock::new(),

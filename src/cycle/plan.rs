@@ -16,13 +16,14 @@ use super::old_accounts::targets_of;
 use super::same_target::Verified;
 use super::settle::{Settled, Settler};
 use super::tenant::Reading;
-use super::{Context, Error};
+use super::{Context, Error, quarantine};
 use crate::engine::mapping::Environment;
 use crate::engine::model::{Key, ObjectKind, SourceId, TargetId, TargetPath};
 use crate::engine::plan::{
     self, Candidate, Decision, Draft, Found, Header, Order, Pending, Planner, Skipped, Step,
     Strangers, Subject, Warning, Why, by_reference,
 };
+use crate::engine::quarantine::Pace;
 use crate::engine::summary::{CycleKind, Progress};
 use crate::report;
 use crate::scim;
@@ -297,6 +298,11 @@ impl Driver<'_> {
                 if matches!(taken, Taken::Linked) && one.link.is_none() {
                     continue;
                 }
+                // Not even looked up.
+                if self.context.pace == Pace::Removals && one.link.is_none() {
+                    self.outline.postponed.insert(one.object.key);
+                    continue;
+                }
                 let candidate = self.facts.candidate(one).await?;
                 waiting.extend(self.planner.begin(candidate));
             }
@@ -487,6 +493,12 @@ impl Driver<'_> {
         let mut rows = Vec::new();
         for decision in self.planner.take() {
             if self.is_for_leavers() && !leavers::takes_access(&decision) {
+                continue;
+            }
+            if self.context.pace == Pace::Removals && !quarantine::takes_away(&decision) {
+                if let Decision::Act(draft) = decision {
+                    self.outline.postponed.insert(draft.action.subject.key);
+                }
                 continue;
             }
             match decision {

@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 
 use super::plan::Outline;
 use super::tally::Tally;
-use super::{Agent, Context, Error};
+use super::{Agent, Context, Error, quarantine};
 use crate::engine::guard::WhyHeld;
 use crate::engine::model::Key;
 use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::{Count, Totals, Why};
+use crate::engine::quarantine::Pace;
 use crate::engine::summary::{CycleKind, FailedObject, Health, HeldRemovals, Requests, Summary};
 use crate::report;
 use crate::store::{Evaluated, Evaluation, MarkCutoff, NotPlanned, RequestRecord};
@@ -106,10 +107,11 @@ pub(super) async fn finish(
     // Removals that an incomplete reading kept from being planned leave no trace in the plan: all
     // marks stay then, and the next complete reading finds them. So they do when one object was
     // requested alone. Objects that wait for a name are known, and only their marks stay.
-    let everything = header.complete && !context.options.is_partial();
+    let is_whole = !context.options.is_partial() && context.pace == Pace::Full;
+    let everything = header.complete && is_whole;
     let now = (context.agent.now)();
     let job = context.job.rules.name.clone();
-    let has_completed = tally.reached_end && !context.options.is_partial();
+    let has_completed = tally.reached_end && is_whole;
     let nested_groups = context.job.rules.scope.nested_groups;
     let holds_nothing = held.is_empty();
     let linked = context
@@ -283,6 +285,7 @@ fn milliseconds(from: DateTime<Utc>, to: DateTime<Utc>) -> u64 {
 /// Ends a cycle that could not go on.
 pub(super) fn failed(context: &Context<'_>, cycle: i64, error: &Error) -> Result<(), Error> {
     reads(context, cycle)?;
+    quarantine::after_error(context, error)?;
     put_failure(context.agent, cycle, error, context.requests())
 }
 

@@ -14,6 +14,12 @@ pub(super) struct Tally {
     pub(super) failed: u64,
     pub(super) not_tried: u64,
     pub(super) aborted: Option<String>,
+    /// The target refuses the credential.
+    pub(super) is_refused: bool,
+    /// Operations that did what they were to do.
+    pub(super) succeeded: u64,
+    /// Objects of which something failed.
+    pub(super) failing: BTreeSet<Key>,
     /// Every row of the plan was tried.
     pub(super) reached_end: bool,
     /// Objects whose evaluation did not come to its end.
@@ -31,7 +37,13 @@ impl Tally {
             aborted,
             unfinished,
             reached_end,
+            is_refused,
+            succeeded,
+            failing,
         } = later;
+        self.failing.extend(failing);
+        self.is_refused |= is_refused;
+        self.succeeded += succeeded;
         for (word, count) in done {
             *self.done.entry(word).or_default() += count;
         }
@@ -56,6 +68,7 @@ impl Tally {
         let subject = &action.subject;
         let failure = match status {
             Status::Done { .. } => {
+                self.succeeded += 1;
                 let left_out = action.unresolved();
                 *self.done.entry(action.as_str()).or_default() += action.weight() - left_out;
                 // What is not in the target any more needs not be taken out.
@@ -66,6 +79,7 @@ impl Tally {
                 return;
             }
             Status::Met { .. } => {
+                self.succeeded += 1;
                 *self.done.entry("adopt").or_default() += 1;
                 self.unfinished.insert(subject.key);
                 return;
@@ -89,6 +103,7 @@ impl Tally {
             Status::LeftOut { paths, failure } => failure.leaving_out(paths),
         };
         self.unfinished.insert(subject.key);
+        self.failing.insert(subject.key);
         self.failed += 1;
         if self.failures.len() < Summary::MAX_FAILURES {
             self.failures.push(FailedObject {

@@ -15,6 +15,7 @@ pub(crate) mod model;
 pub(crate) mod names;
 pub(crate) mod outcome;
 pub(crate) mod plan;
+pub(crate) mod quarantine;
 pub(crate) mod record;
 pub(crate) mod redact;
 pub(crate) mod same_target;

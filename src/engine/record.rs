@@ -9,6 +9,7 @@ use super::guard::WhyHeld;
 use super::model::{JobName, MatchKey, TargetId, TargetPath, Value};
 use super::outcome::Class;
 use super::plan::{Count, Subject, Why, WhyRemoved};
+use super::quarantine::Quarantine;
 use super::summary::{CycleKind, Health, Requests};
 
 /// All that is known of a job.
@@ -27,6 +28,7 @@ pub(crate) struct JobRecord {
     pub(crate) held: Option<HeldSet>,
     /// Since when no cycle runs.
     pub(crate) paused: Option<Paused>,
+    pub(crate) quarantine: Option<Quarantine>,
     /// Removals that a person approved, and that the next cycle carries out.
     pub(crate) approved: Vec<HeldRemoval>,
     /// Removals that a person rejected; they are not planned while their cause stays.
@@ -45,6 +47,7 @@ impl JobRecord {
             escrow: Vec::new(),
             held: None,
             paused: None,
+            quarantine: None,
             approved: Vec::new(),
             rejected: Vec::new(),
         }

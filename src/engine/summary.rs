@@ -55,6 +55,11 @@ pub(crate) struct Summary {
 impl Summary {
     pub(crate) const MAX_FAILURES: usize = 100;
 
+    fn is_quarantined(&self) -> bool {
+        let mut warnings = self.warnings.iter();
+        warnings.any(|one| matches!(one, Warning::Quarantine(_)))
+    }
+
     /// How the cycle ended. Exit codes, the record, the log and the service's status follow it.
     pub(crate) fn health(&self) -> Health {
         if self.aborted.is_some() {
@@ -63,6 +68,8 @@ impl Summary {
             Health::Stopped
         } else if self.incomplete.is_some() {
             Health::Incomplete
+        } else if self.is_quarantined() {
+            Health::Quarantined
         } else if self.held.is_some() {
             Health::Held
         } else if self.failed > 0 || self.not_tried > 0 || self.strangers.is_some() {
@@ -81,6 +88,8 @@ pub(crate) enum Health {
     ObjectsFailed,
     /// It was completed, but removals are held.
     Held,
+    /// It was completed, and the job is in quarantine.
+    Quarantined,
     /// It was completed, but the scope was not certain, so removals are postponed.
     Incomplete,
     /// It was stopped.
@@ -90,10 +99,11 @@ pub(crate) enum Health {
 }
 
 impl Health {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Succeeded,
         Self::ObjectsFailed,
         Self::Held,
+        Self::Quarantined,
         Self::Incomplete,
         Self::Stopped,
         Self::Failed,
@@ -104,6 +114,7 @@ impl Health {
             Self::Succeeded => "succeeded",
             Self::ObjectsFailed => "objects-failed",
             Self::Held => "held",
+            Self::Quarantined => "quarantined",
             Self::Incomplete => "incomplete",
             Self::Stopped => "stopped",
             Self::Failed => "failed",

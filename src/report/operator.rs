@@ -92,12 +92,14 @@ pub(crate) fn resumed(
     out: &mut dyn Write,
     job: &JobName,
     known: Option<&Paused>,
+    was_quarantined: bool,
     as_json: bool,
 ) -> io::Result<()> {
     if as_json {
         let document = json!({
             "format": FORMAT,
             "job": job.as_str(),
+            "was_quarantined": was_quarantined,
             "was_paused": known.map(|paused| {
                 json!({ "since": time_json(paused.since), "by": paused.by })
             }),
@@ -105,14 +107,15 @@ pub(crate) fn resumed(
         return writeln!(out, "{document}");
     }
     let job = clean(job.as_str());
-    match known {
-        Some(paused) => writeln!(
-            out,
-            "{job} was {}. The service runs its next cycle when it is due; now: entrain sync {job}",
-            paused_text(paused)
-        ),
-        None => writeln!(out, "{job} is not paused."),
-    }
+    let was = match known {
+        Some(paused) => paused_text(paused),
+        None if was_quarantined => "in quarantine".to_owned(),
+        None => return writeln!(out, "{job} is neither paused nor in quarantine."),
+    };
+    writeln!(
+        out,
+        "{job} was {was}. The service runs its next cycle when it is due; now: entrain sync {job}"
+    )
 }
 
 pub(crate) fn escrow(

@@ -15,6 +15,7 @@ use crate::engine::model::{Key, MatchKey, ObjectKind, SourceId, Value, Via};
 use crate::engine::plan::{
     Count, RemovalClass, Skipped, Strangers, Subject, Verb, Warning, Why, WhyOut, WhyRemoved,
 };
+use crate::engine::quarantine::{Cause, Quarantine};
 use crate::engine::redact::{REDACTED, Shown};
 use crate::engine::summary::CycleKind;
 
@@ -427,6 +428,7 @@ pub(crate) fn warning(warning: &Warning) -> String {
     };
     match warning {
         Warning::Misfit(remark) => super::capabilities::remark(remark),
+        Warning::Quarantine(quarantine) => self::quarantine(quarantine),
         Warning::SeveralGroups { person, groups } => format!(
             "{} is in several groups: {}; the target should have each person in one only \
              (one_group_each)",
@@ -580,6 +582,34 @@ pub(crate) fn expires_soon(day: NaiveDate, today: NaiveDate) -> bool {
 
 /// A secret or certificate is warned of this many days before it expires.
 const EXPIRES_SOON: i64 = 30;
+
+/// Why a job is in quarantine, and what that means.
+pub(super) fn quarantine(quarantine: &Quarantine) -> String {
+    let Quarantine {
+        since,
+        cause,
+        reason,
+        tried: _,
+    } = quarantine;
+    let time = "%Y-%m-%d %H:%M UTC";
+    let next = match (cause, quarantine.next_try()) {
+        (Cause::Refused, _) => {
+            "nothing is written until the target takes the credential".to_owned()
+        }
+        (Cause::Failures, Some(next)) => format!(
+            "removals go on; creates and updates are tried again at {}, or after entrain resume",
+            next.format(time)
+        ),
+        (Cause::Failures, None) => {
+            "removals go on; creates and updates wait for entrain resume".to_owned()
+        }
+    };
+    format!(
+        "in quarantine since {}, because {}: {next}",
+        since.format(time),
+        clean(reason)
+    )
+}
 
 #[cfg(test)]
 mod tests {

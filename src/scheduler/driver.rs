@@ -462,7 +462,8 @@ pub(super) fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
     }
     let in_several = |warning: &&Warning| matches!(warning, Warning::SeveralGroups { .. });
     let people = warnings.iter().filter(in_several).count();
-    let links = warnings.len() - people;
+    let anew = |warning: &&Warning| matches!(warning, Warning::MatchedAnew { .. });
+    let links = warnings.iter().filter(anew).count();
     if links > 0 {
         tracing::warn!(%job, cycle, links, "the objects of some links were gone from the target or belong to others: matched anew");
     }

@@ -74,7 +74,9 @@ impl fmt::Display for Status {
             }
             match last {
                 Some(Health::Failed) => parts.push(format!("{name}: the last cycle failed")),
-                Some(Health::ObjectsFailed | Health::Held | Health::Incomplete) => {
+                Some(
+                    Health::ObjectsFailed | Health::Held | Health::Quarantined | Health::Incomplete,
+                ) => {
                     parts.push(format!("{name}: needs attention"));
                 }
                 Some(Health::Succeeded | Health::Stopped) | None => {}

@@ -181,6 +181,7 @@ impl Store {
                 escrow: escrow::entries(state, job, SHOWN_ESCROW)?,
                 held: held(state, job)?,
                 paused: None,
+                quarantine: None,
                 approved: decided(state, job, Decision::Approved)?,
                 rejected: decided(state, job, Decision::Rejected)?,
             };
@@ -190,6 +191,7 @@ impl Store {
             self.note_interrupted(&mut status.cycles);
         }
         status.paused = self.paused(job)?;
+        status.quarantine = self.quarantine(job)?;
         Ok(status)
     }
 

@@ -24,6 +24,7 @@ mod open;
 mod operator;
 mod pending;
 mod place;
+mod quarantine;
 mod relink;
 mod scratch;
 mod sent;

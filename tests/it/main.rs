@@ -42,6 +42,7 @@ mod presets;
 mod probe;
 mod protect;
 mod put;
+mod quarantine;
 mod quirks;
 mod redact;
 mod references;

@@ -215,6 +215,7 @@ impl Applier<'_> {
         if let Some(error) = self.another_target.into_inner() {
             return Err(error);
         }
+        tally.is_refused = self.health.is_refused();
         tally.aborted = self.health.into_words();
         Ok(tally)
     }

@@ -6,6 +6,7 @@ use crate::engine::filter::ClauseFailure;
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{Key, MatchKey, ObjectKind, TargetId};
 use crate::engine::plan::Drifted;
+use crate::engine::quarantine::Quarantine;
 
 /// Why an object is disabled or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +123,8 @@ pub(crate) enum Warning {
     Misfit(Remark),
     /// The target holds something else than was last written.
     Drift(Drifted),
+    /// Because of it, creates and updates are tried only now and then.
+    Quarantine(Quarantine),
 }
 
 impl Warning {
@@ -135,6 +138,7 @@ impl Warning {
             Self::Misfit(Remark::Unknown { .. }) => "unknown-attribute",
             Self::Misfit(Remark::Missing { .. }) => "required-attribute",
             Self::Drift(_) => "drift",
+            Self::Quarantine(_) => "quarantine",
         }
     }
 }

@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::approval::removal_json;
 use super::value::{count_json, requests_json, subject_json, time_json};
+use super::warning::quarantine_json;
 use super::why::why_held_json;
 use crate::engine::record::{CycleRecord, Escrowed, JobRecord};
 use crate::report::sentence;
@@ -24,6 +25,7 @@ pub(super) fn status_json(status: &JobStatus) -> Json {
                 escrow,
                 held,
                 paused,
+                quarantine,
                 approved,
                 rejected,
             },
@@ -63,6 +65,7 @@ pub(super) fn status_json(status: &JobStatus) -> Json {
         "paused": paused.as_ref().map(|paused| {
             json!({ "since": time_json(paused.since), "by": paused.by })
         }),
+        "quarantine": quarantine.as_ref().map(quarantine_json),
         "linked": count_json(*linked),
         "pending": count_json(*pending),
         "in_escrow": count_json(*in_escrow),

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::value::{subject_json, value_json};
+use super::value::{subject_json, time_json, value_json};
 use crate::engine::capabilities::Remark;
 use crate::engine::plan::{Difference, Drift, Drifted, Strangers, Warning};
+use crate::engine::quarantine::Quarantine;
 use crate::report::{drift, sentence};
 
 pub(super) fn warnings_json(warnings: &[Warning]) -> Json {
@@ -49,6 +50,12 @@ fn warning_json(warning: &Warning) -> Json {
             "target": target.as_str(),
             "text": sentence::warning(warning),
         }),
+        Warning::Quarantine(quarantine) => {
+            let mut object = quarantine_json(quarantine);
+            object.insert("reason".to_owned(), json!(warning.word()));
+            object.insert("text".to_owned(), json!(sentence::warning(warning)));
+            Json::Object(object)
+        }
         Warning::Drift(drifted) => {
             let mut object = drift_json(drifted);
             object.insert("reason".to_owned(), json!(warning.word()));
@@ -56,6 +63,22 @@ fn warning_json(warning: &Warning) -> Json {
             Json::Object(object)
         }
     }
+}
+
+/// Since when a job is in quarantine, why, and when creates and updates are tried again.
+pub(super) fn quarantine_json(quarantine: &Quarantine) -> Map<String, Json> {
+    let Quarantine {
+        since,
+        cause: _,
+        reason,
+        tried: _,
+    } = quarantine;
+    let mut object = Map::new();
+    object.insert("since".to_owned(), time_json(*since));
+    object.insert("cause".to_owned(), json!(reason));
+    let next = quarantine.next_try().map(time_json);
+    object.insert("next_try".to_owned(), json!(next));
+    object
 }
 
 /// What the target holds of an object instead of what was last written.

@@ -10,6 +10,7 @@ use super::style::Style;
 use crate::engine::record::{CycleRecord, Escrowed, HeldSet, Holder, JobRecord, Paused, by_action};
 use crate::report::entry::Mark;
 use crate::report::operator::paused_text;
+use crate::report::sentence;
 use crate::report::sentence::{
     ago, ahead, all_held, capital, clean, count, cycle_kind, duration, number, removals,
     subject_text, things,
@@ -46,6 +47,7 @@ pub(crate) fn status(
             (_, Some(last)) if last.finished.is_none() => last.state.as_str(),
             (false, _) => "disabled",
             (true, _) if record.paused.is_some() => "paused",
+            (true, _) if record.quarantine.is_some() => "quarantined",
             (true, Some(last)) if record.is_decided(last) && !record.approved.is_empty() => {
                 "approved"
             }
@@ -139,6 +141,7 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
                 escrow,
                 held,
                 paused,
+                quarantine,
                 approved: _,
                 rejected: _,
             },
@@ -152,6 +155,10 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
         writeln!(out, "\n{}", style.bold(&name))?;
     }
     write_paused(out, &name, paused.as_ref(), style)?;
+    if let Some(quarantine) = quarantine {
+        let words = sentence::quarantine(quarantine);
+        writeln!(out, "  {} {}", style.mark(Mark::Warn), capital(&words))?;
+    }
     if *full_evaluation && last.is_some() {
         writeln!(out, "  The next cycle evaluates everything.")?;
     } else if pending.total() > 0 {

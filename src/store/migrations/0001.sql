@@ -136,7 +136,14 @@ CREATE TABLE jobs (
     seen_groups       INTEGER NOT NULL DEFAULT 0,
     -- Since when no cycle runs, and who said so.
     paused            TEXT,
-    paused_by         TEXT
+    paused_by         TEXT,
+    -- Most operations of the last cycle failed.
+    suspect           INTEGER NOT NULL DEFAULT 0,
+    -- Since when the job is in quarantine, why, and when creates and updates were tried last.
+    quarantine        TEXT,
+    quarantine_cause  TEXT,
+    quarantine_reason TEXT,
+    quarantine_tried  TEXT
 );
 
 CREATE TABLE roles (

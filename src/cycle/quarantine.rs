@@ -1,0 +1,147 @@
+//! When a job goes into quarantine, and when it comes out of it.
+
+use super::tally::Tally;
+use super::{Agent, Context, Error};
+use crate::config;
+use crate::engine::outcome::Class;
+use crate::engine::plan::{Decision, Operation, Warning};
+use crate::engine::quarantine::{Cause, Pace, Quarantine, is_failing};
+
+/// What this cycle does of a job that may be in quarantine. Where the credential was refused, one look-up
+/// says whether it still is: an error if so.
+pub(super) async fn pace(context: &Context<'_>) -> Result<Pace, Error> {
+    let name = &context.job.rules.name;
+    let Some(known) = context.agent.store.quarantine(name)? else {
+        return Ok(Pace::Full);
+    };
+    match known.cause {
+        Cause::Refused => match context.look_up_anything().await {
+            Ok(()) => {
+                context.agent.store.end_quarantine(name)?;
+                tracing::info!(job = %name, "the target takes the credential again: the quarantine ends");
+                Ok(Pace::Full)
+            }
+            Err(error) if is_refusal(error.class()) => Err(Error::Quarantine {
+                job: name.clone(),
+                quarantine: Quarantine {
+                    reason: error.failure().message,
+                    ..known
+                },
+            }),
+            Err(error) => Err(error.into()),
+        },
+        // What an operator names is tried at once.
+        Cause::Failures if context.options.is_asked_for() => Ok(Pace::Full),
+        Cause::Failures => Ok(known.pace((context.agent.now)())),
+    }
+}
+
+/// Warns of the quarantine that is in force after a cycle, instead of the one that its plan warned of.
+pub(super) fn warn(
+    context: &Context<'_>,
+    tally: &Tally,
+    warnings: &mut Vec<Warning>,
+) -> Result<(), Error> {
+    warnings.retain(|one| !matches!(one, Warning::Quarantine(_)));
+    let quarantine = after(context, tally)?;
+    warnings.extend(quarantine.map(Warning::Quarantine));
+    Ok(())
+}
+
+/// What a cycle that came to its end means for the quarantine. What it gives back is in force.
+fn after(context: &Context<'_>, tally: &Tally) -> Result<Option<Quarantine>, Error> {
+    let store = &context.agent.store;
+    let name = &context.job.rules.name;
+    let now = (context.agent.now)();
+    let known = store.quarantine(name)?;
+    if context.options.is_partial() {
+        return Ok(known);
+    }
+    if tally.is_refused {
+        let reason = tally.aborted.clone().unwrap_or_default();
+        return begin(context.agent, &context.job, Cause::Refused, reason).map(Some);
+    }
+    let failed = tally.failing.len() as u64;
+    if context.pace == Pace::Removals {
+        return Ok(known);
+    }
+    if !is_failing(failed, tally.succeeded) {
+        if known.is_some() {
+            tracing::info!(job = %name, "most operations succeed again: the quarantine ends");
+        }
+        store.end_quarantine(name)?;
+        return Ok(None);
+    }
+    let was_bad = store.note_suspect(name)?;
+    match known {
+        Some(known) => {
+            let known = Quarantine {
+                tried: now,
+                ..known
+            };
+            store.set_quarantine(name, &known)?;
+            Ok(Some(known))
+        }
+        None if was_bad => {
+            let reason = format!(
+                "{failed} of {} objects failed, and most did in the cycle before",
+                failed + tally.succeeded
+            );
+            begin(context.agent, &context.job, Cause::Failures, reason).map(Some)
+        }
+        None => Ok(None),
+    }
+}
+
+/// The same of a cycle that could not go on.
+pub(super) fn after_error(context: &Context<'_>, error: &Error) -> Result<(), Error> {
+    if let Error::Target(target) = error
+        && is_refusal(target.class())
+    {
+        let reason = target.failure().message;
+        begin(context.agent, &context.job, Cause::Refused, reason)?;
+    }
+    Ok(())
+}
+
+fn begin(
+    agent: &Agent,
+    job: &config::Job,
+    cause: Cause,
+    reason: String,
+) -> Result<Quarantine, Error> {
+    let name = &job.rules.name;
+    let now = (agent.now)();
+    let quarantine = match agent.store.quarantine(name)? {
+        Some(known) if known.cause == cause => Quarantine { reason, ..known },
+        Some(_) | None => Quarantine {
+            since: now,
+            cause,
+            reason,
+            tried: now,
+        },
+    };
+    agent.store.set_quarantine(name, &quarantine)?;
+    tracing::warn!(job = %name, reason = quarantine.reason, "the job is in quarantine");
+    Ok(quarantine)
+}
+
+pub(super) fn is_refusal(class: Class) -> bool {
+    matches!(class, Class::Unauthorized | Class::Forbidden)
+}
+
+/// Whether a decision belongs to a cycle that only takes away.
+pub(super) fn takes_away(decision: &Decision) -> bool {
+    match decision {
+        Decision::Act(draft) => matches!(
+            draft.action.operation,
+            Operation::Disable { .. } | Operation::Delete { .. } | Operation::RemoveMembers { .. }
+        ),
+        Decision::Skip(_) | Decision::Scope { .. } | Decision::Postpone(_) => true,
+        Decision::First { .. }
+        | Decision::Split { .. }
+        | Decision::Withdraw(_)
+        | Decision::Needs { .. }
+        | Decision::ExistingMembers { .. } => false,
+    }
+}

@@ -1,0 +1,117 @@
+//! Quarantine: a job of which most operations fail is slowed down, and removals go on.
+
+use entrain::sandbox::{Fault, Size, Trouble};
+use serde_json::Value;
+
+use crate::rig::Rig;
+
+const NO: &str = r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"400","detail":"department is unknown"}"#;
+
+fn warning(summary: &Value) -> Option<&Value> {
+    let mut warnings = summary["warnings"].as_array().unwrap().iter();
+    warnings.find(|one| one["reason"] == "quarantine")
+}
+
+async fn status(rig: &Rig) -> Value {
+    rig.run(&["status", "--format", "json"]).await.job()
+}
+
+/// Two cycles running in which every create is refused.
+async fn two_bad_cycles(rig: &Rig) {
+    let traffic = rig.sandbox.target.traffic();
+    traffic.inject(
+        Fault::new("/Users", Trouble::body(400, NO))
+            .method("POST")
+            .forever(),
+    );
+    for joiner in 0..6 {
+        rig.joiner(&format!("joiner{joiner}"));
+    }
+    let first = rig.sync().await.expect(3).job();
+    assert!(warning(&first).is_none(), "{first:#}");
+    let second = rig.sync().await.expect(4).job();
+    let text = warning(&second).unwrap()["text"].as_str().unwrap();
+    assert!(text.contains("6 of 6 objects failed"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn creates_wait_and_removals_go_on_until_most_operations_succeed_again() {
+    let rig = Rig::start(Size::new(30, 2, 10)).await;
+    rig.sync().await.expect(0);
+    two_bad_cycles(&rig).await;
+    let traffic = rig.sandbox.target.traffic();
+    let leaver = rig.tenant().user_ids()[0];
+    rig.tenant().disable_user(leaver);
+    traffic.reset();
+    let plan = rig.plan().await.job();
+    assert_eq!(plan["totals"]["create"], 0, "{plan:#}");
+    assert_eq!(plan["totals"]["disable"], 1, "{plan:#}");
+    assert!(warning(&plan).is_some(), "{plan:#}");
+    let third = rig.sync().await.expect(4).job();
+    assert_eq!(third["done"]["disable"], 1, "{third:#}");
+    assert_eq!((traffic.writes(), traffic.count_of("POST")), (1, 0));
+    let said = status(&rig).await;
+    assert!(said["quarantine"]["cause"].is_string(), "{said:#}");
+    assert!(said["quarantine"]["next_try"].is_string(), "{said:#}");
+    let text = rig.run(&["status"]).await.expect(0);
+    assert!(text.out.contains("quarantined"), "{text:?}");
+    assert!(text.out.contains("In quarantine since"), "{text:?}");
+    rig.run(&["status", "--exit-code"]).await.expect(4);
+
+    // Whoever is named is tried at once.
+    traffic.clear_faults();
+    rig.run(&["sync", "--user", "joiner0@contoso.com"])
+        .await
+        .expect(4);
+    rig.user("joiner0@contoso.com");
+    assert!(
+        rig.sandbox
+            .target
+            .find_user_by("userName", "joiner1@contoso.com")
+            .is_none()
+    );
+
+    rig.run(&["resume", "demo"]).await.expect(0);
+    let after = rig.sync().await.expect(0).job();
+    assert_eq!(after["done"]["create"], 5, "{after:#}");
+    assert!(status(&rig).await["quarantine"].is_null());
+    let again = rig.run(&["resume", "demo"]).await.expect(0);
+    assert!(
+        again.out.contains("neither paused nor in quarantine"),
+        "{again:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_ends_a_quarantine_and_one_good_cycle_breaks_the_row() {
+    let rig = Rig::start(Size::new(30, 0, 0)).await;
+    rig.sync().await.expect(0);
+    two_bad_cycles(&rig).await;
+    rig.run(&["restart", "demo", "--reset", "quarantine"])
+        .await
+        .expect(0);
+    // Bad once more is not bad twice.
+    rig.sync().await.expect(3);
+    rig.sandbox.target.traffic().clear_faults();
+    rig.sync().await.expect(0);
+    assert!(status(&rig).await["quarantine"].is_null());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_credential_is_quarantine_at_once_and_ends_with_the_first_answer() {
+    let rig = Rig::start(Size::new(30, 0, 0)).await;
+    rig.sync().await.expect(0);
+    rig.joiner("jane");
+    let traffic = rig.sandbox.target.traffic();
+    traffic.inject(Fault::new("/", Trouble::status(401)).forever());
+    rig.sync().await.expect(1);
+    traffic.reset();
+    let run = rig.sync().await.expect(4);
+    assert!(run.out.contains("in quarantine since"), "{run:?}");
+    // One look-up, and once more with the token read anew.
+    assert!((1..=2).contains(&traffic.count()), "{}", traffic.count());
+    traffic.clear_faults();
+    rig.sync().await.expect(0);
+    rig.user("jane@contoso.com");
+    assert!(status(&rig).await["quarantine"].is_null());
+}
