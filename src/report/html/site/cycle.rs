@@ -121,6 +121,10 @@ fn verdict(cycle: &CycleRecord) -> (Condition, String) {
                 }
             ),
         ),
+        CycleState::Ended(Health::Quarantined) => (
+            Condition::Bad,
+            format!("It completed, and the job is in quarantine: {done}."),
+        ),
         CycleState::Ended(Health::Incomplete) => (
             Condition::Bad,
             format!("It completed without removals: {done}."),
