@@ -25,7 +25,16 @@ pub(super) async fn sync(
     arguments: args::Sync,
 ) -> anyhow::Result<Exit> {
     let config = Arc::new(load::config(output, file)?);
-    let jobs = load::jobs(&config, &arguments.jobs.jobs)?;
+    let mut jobs = load::jobs(&config, &arguments.jobs.jobs)?;
+    if arguments.jobs.jobs.is_empty() {
+        jobs.retain(|job| {
+            if job.observes {
+                let name = &job.rules.name;
+                output.message(&format!("{name} only observes: entrain plan {name}"));
+            }
+            !job.observes
+        });
+    }
     let options = arguments.only.into_options(arguments.initial);
     let session = Session::cycles(output, &config, "sync").await?;
     let Session {

@@ -144,6 +144,8 @@ pub(crate) struct Job {
     /// The part that decides.
     pub(crate) rules: job::Job,
     pub(crate) enabled: bool,
+    /// It is planned, and nothing is written.
+    pub(crate) observes: bool,
     pub(crate) application: Application,
     pub(crate) target: Target,
     pub(crate) schedule: Schedule,

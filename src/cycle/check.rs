@@ -201,6 +201,7 @@ async fn test_names(agent: &Agent, graph: &graph::Client, job: &config::Job) -> 
                 | Error::RecorderLost
                 | Error::Paused { .. }
                 | Error::Quarantine { .. }
+                | Error::Observes { .. }
                 | Error::NoSuchObject { .. }
                 | Error::AmbiguousObject { .. } => None,
             },
@@ -225,6 +226,7 @@ async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Failed>
             | Error::RecorderLost
             | Error::Paused { .. }
             | Error::Quarantine { .. }
+            | Error::Observes { .. }
             | Error::NoSuchObject { .. }
             | Error::AmbiguousObject { .. } => None,
         },

@@ -76,6 +76,11 @@ pub(crate) enum Error {
     )]
     Paused { job: JobName, paused: Paused },
     #[error(
+        "{job} only observes (mode = \"observe\"), so nothing is written; to see what a cycle would do: \
+         entrain plan {job}"
+    )]
+    Observes { job: JobName },
+    #[error(
         "in quarantine since {}, and nothing is written: {}. It goes on by itself once the target takes the \
          credential",
         quarantine.since.format("%Y-%m-%d %H:%M UTC"), quarantine.reason
@@ -121,6 +126,7 @@ impl Error {
             | Self::Stopped
             | Self::Paused { .. }
             | Self::Quarantine { .. }
+            | Self::Observes { .. }
             | Self::NoSuchObject { .. }
             | Self::AmbiguousObject { .. } => false,
         }

@@ -220,7 +220,11 @@ impl Agent {
     /// The same with another configuration. Readings of the source still take turns, also with cycles
     /// that began before.
     pub(crate) fn with_config(&self, config: Arc<Config>) -> Result<Self, Error> {
-        let (store, stop) = (self.store.clone(), self.stop.clone());
+        self.with(config, self.store.clone())
+    }
+
+    fn with(&self, config: Arc<Config>, store: Arc<Store>) -> Result<Self, Error> {
+        let stop = self.stop.clone();
         let graph = connect(&config.source, stop.clone(), self.now)?;
         let graph = graph::Reader::Tenant(Box::new(graph));
         Self::reading(config, store, graph, stop, self.now, self.tenant.turn())
@@ -280,6 +284,10 @@ impl Agent {
         if let Some(paused) = self.store.paused(&job.rules.name)? {
             let job = job.rules.name.clone();
             return Err(Error::Paused { job, paused });
+        }
+        if job.observes {
+            let job = job.rules.name.clone();
+            return Err(Error::Observes { job });
         }
         let started = (self.now)();
         let kind = self.expected_kind(job, options)?;
@@ -425,6 +433,22 @@ impl Agent {
             .run_until_cancelled(tokio::time::sleep(left))
             .await;
         waited.is_some()
+    }
+
+    /// Reads the tenant for a job that only observes, and plans beside the state: what was read stays, and
+    /// the plan does not.
+    pub(crate) async fn observe(
+        &self,
+        job: &config::Job,
+        progress: &watch::Sender<Progress>,
+        due: Due,
+    ) -> Result<Planned, Error> {
+        let options = Options::default();
+        let context = self.context(job, &options, progress)?;
+        self.tenant.reading(due, context.want()).await?;
+        let planner = Arc::new(self.store.planner()?);
+        let planner = self.with(Arc::clone(&self.config), planner)?;
+        planner.plan(job, &options, progress, planner.due()).await
     }
 
     /// The first half of a cycle; the state must be one that keeps nothing ([`Store::open_plan`]).

@@ -20,7 +20,7 @@ use super::signal::{GRACE, Signal, Signals};
 use super::status::{Activity, State, Status, WokenBy};
 use super::systemd;
 use crate::config::{Config, Job};
-use crate::cycle::{self, Agent, Options};
+use crate::cycle::{self, Agent, Options, Planned};
 use crate::engine::model::JobName;
 use crate::engine::plan::Warning;
 use crate::engine::summary::{Health, Progress, Summary};
@@ -355,10 +355,19 @@ async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy)
     let due = agent.due_with_others(GATHER);
     let begun = Instant::now();
     let cycle = spawn_blocking(move || {
-        runtime.block_on(agent.run(&job, &Options::default(), &progress, due))
+        runtime.block_on(async {
+            if job.observes {
+                let planned = agent.observe(&job, &progress, due).await?;
+                return Ok(Ran::Plan(planned));
+            }
+            let options = Options::default();
+            let summary = agent.run(&job, &options, &progress, due).await?;
+            Ok::<_, cycle::Error>(Ran::Cycle(summary))
+        })
     });
     let ended = match cycle.await {
-        Ok(Ok(summary)) => {
+        Ok(Ok(Ran::Plan(planned))) => log_plan(name, &planned),
+        Ok(Ok(Ran::Cycle(summary))) => {
             count(&shared.store, &summary);
             log_summary(&summary, woken_by)
         }
@@ -383,6 +392,52 @@ async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy)
     };
     metrics::cycle(name.as_str(), ended.as_str(), begun.elapsed());
     set_state(shared, name, State::Waiting { next: None }, Some(ended));
+}
+
+/// What a job did when it was due.
+enum Ran {
+    Cycle(Summary),
+    /// It only observes.
+    Plan(Planned),
+}
+
+/// What a job that only observes would do.
+fn log_plan(name: &JobName, planned: &Planned) -> Health {
+    let Planned {
+        cycle: _,
+        header,
+        totals,
+        held,
+        limits: _,
+        kind: _,
+        requests,
+    } = planned;
+    let changes: Vec<String> = totals
+        .planned
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(word, count)| format!("{word} {count}"))
+        .collect();
+    tracing::info!(
+        job = %name,
+        changes = changes.join(", "),
+        failing = totals.failing,
+        held = totals.held,
+        source_requests = requests.source,
+        target_requests = requests.target,
+        "planned, and nothing was written: the job only observes; see `entrain plan`"
+    );
+    if let Some(reason) = &header.incomplete {
+        tracing::warn!(job = %name, reason, "the scope is not certain; removals would be postponed");
+        Health::Incomplete
+    } else if !held.is_empty() {
+        tracing::warn!(job = %name, removals = totals.held, "removals would be held");
+        Health::Held
+    } else if totals.failing > 0 {
+        Health::ObjectsFailed
+    } else {
+        Health::Succeeded
+    }
 }
 
 /// Counts what a cycle did for `/metrics`.

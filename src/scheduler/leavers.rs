@@ -76,7 +76,7 @@ async fn look(
 ) {
     let now = Instant::now();
     let mut free: Vec<(&Job, OwnedMutexGuard<()>)> = Vec::new();
-    for job in all.iter().filter(|job| job.enabled) {
+    for job in all.iter().filter(|job| job.enabled && !job.observes) {
         let known = looks.entry(job.rules.name.clone()).or_default();
         if known.not_before.is_some_and(|time| now < time) {
             continue;

@@ -165,6 +165,17 @@ impl Store {
         Ok(reader)
     }
 
+    /// The same to plan with: everything can be written, and nothing of it is in the file.
+    pub(crate) fn planner(&self) -> Result<Self, Error> {
+        let connection = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let mut planner = Self::on(connection, None, &self.path, |state| {
+            layer::put(&state)?;
+            Ok(state.layered())
+        })?;
+        planner.was_locked = true;
+        Ok(planner)
+    }
+
     /// Ends the query that runs on this connection, from another thread.
     pub(crate) fn interrupter(&self) -> impl Fn() + Send + Sync + 'static {
         let handle = self.state().get_interrupt_handle();

@@ -37,6 +37,7 @@ mod matching;
 mod names;
 mod nested;
 mod no_target;
+mod observe;
 mod pass_on;
 mod presets;
 mod probe;

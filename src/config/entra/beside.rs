@@ -18,6 +18,7 @@ pub(super) fn list(job: &Job) -> Vec<Left> {
     let Job {
         rules,
         enabled,
+        observes,
         application,
         target,
         schedule,
@@ -37,6 +38,10 @@ pub(super) fn list(job: &Job) -> Vec<Left> {
     if !enabled {
         let why = "Entra starts and stops a job outside its schema";
         list.leave("job", "enabled = false", why);
+    }
+    if *observes {
+        let why = "Entra's job writes whenever it runs";
+        list.leave("job", "mode = \"observe\"", why);
     }
     match application {
         // They are parts of the id and of the context that are written.

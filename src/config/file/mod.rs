@@ -109,6 +109,7 @@ pub(super) struct Job {
     pub(super) place: Place,
     pub(super) name: Option<Typed<String>>,
     pub(super) enabled: Option<Typed<bool>>,
+    pub(super) mode: Option<Typed<String>>,
     pub(super) preset: Option<Typed<String>>,
     pub(super) application: Option<Application>,
     pub(super) target: Target,

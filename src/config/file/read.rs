@@ -114,6 +114,7 @@ impl Job {
         Self {
             name: table.required_text("name", log),
             enabled: table.boolean("enabled", log),
+            mode: table.text("mode", log),
             preset: table.text("preset", log),
             application: Application::read(table, log),
             target: Target::read(&target, is_missing, log),

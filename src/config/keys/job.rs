@@ -15,6 +15,11 @@ pub(super) const JOB: Section = section(
             "Whether the job runs on its schedule. Default: true.",
         ),
         key(
+            "mode",
+            Holds::Words(&["provision", "observe"]),
+            "observe: the job is planned on its schedule, and nothing is ever written. Default: provision.",
+        ),
+        key(
             "preset",
             Holds::Text,
             "What is known of a kind of target: generic, symantec-wss, wizer, sosafe, sonicwall-cse, none or \

@@ -102,6 +102,13 @@ pub(super) fn resolve_job(
     preset::warn(&preset.users, rules.users.enabled, &job.users.place, log);
     preset::warn(&preset.groups, rules.groups.enabled, &job.groups.place, log);
 
+    let modes = [("provision", false), ("observe", true)];
+    let observes = job
+        .mode
+        .as_ref()
+        .and_then(|typed| choose(typed, &modes, log))
+        .unwrap_or_default();
+
     let (application, target) = (application?, target.complete()?);
     if log.problems.len() > before {
         return None;
@@ -109,6 +116,7 @@ pub(super) fn resolve_job(
     Some(Job {
         fingerprint: fingerprint::of(&rules, &application, &target.base_url),
         enabled: job.enabled.as_ref().is_none_or(|enabled| enabled.value),
+        observes,
         application,
         target,
         schedule: schedule?,

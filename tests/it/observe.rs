@@ -1,0 +1,64 @@
+//! A job that only observes: it is planned, and nothing is ever written.
+
+use entrain::sandbox::Size;
+use serde_json::json;
+
+use crate::rig::Rig;
+use crate::service::{Service, until};
+
+fn observing(rig: &Rig) {
+    rig.edit(|text| {
+        text.replacen(
+            "preset = \"generic\"",
+            "preset = \"generic\"\nmode = \"observe\"",
+            1,
+        )
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_plans_on_schedule_and_reads_only_what_changed() {
+    let rig = Rig::start(Size::new(20, 2, 10)).await;
+    rig.configure("[schedule]\ninterval = \"1s\"\nleavers = \"1s\"\n");
+    observing(&rig);
+    let service = Service::start(&rig, &["run"]);
+    let planned = |log: &str| log.matches("planned, and nothing was written").count();
+    until("two plans", || planned(&service.log()) > 1).await;
+    assert!(service.log().contains("create "), "{}", service.log());
+    // Later plans read the tenant from where the last one came to.
+    let traffic = rig.tenant().traffic();
+    traffic.reset();
+    let before = planned(&service.log());
+    until("another plan", || planned(&service.log()) > before + 1).await;
+    let whole = traffic.count_where(|one| one.path.contains("$select"));
+    assert_eq!(whole, 0);
+    assert_eq!(rig.sandbox.target.traffic().writes(), 0);
+    service.signal("-TERM");
+    let (code, log) = service.end().await;
+    assert_eq!(code, 0, "{log}");
+    assert!(!log.contains("ERROR"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_command_writes_anything_for_it() {
+    let rig = Rig::start(Size::new(20, 2, 10)).await;
+    observing(&rig);
+    let plan = rig.plan().await.expect(0).job();
+    assert!(plan["totals"]["create"].as_u64().unwrap() > 5, "{plan:#}");
+    let all = rig.sync().await.expect(0);
+    assert!(all.err.contains("demo only observes"), "{all:?}");
+    for command in [
+        &["sync", "demo"][..],
+        &["sync", "--initial", "demo"],
+        &["provision", "demo", "nobody@contoso.com"],
+    ] {
+        let run = rig.run(command).await.expect(1);
+        assert!(run.err.contains("only observes"), "{command:?}: {run:?}");
+    }
+    assert_eq!(rig.sandbox.target.traffic().writes(), 0);
+    // Switched on, the job does what the plan said.
+    rig.edit(|text| text.replace("mode = \"observe\"", "mode = \"provision\""));
+    let done = rig.sync().await.expect(0).job();
+    assert_eq!(done["done"]["create"], plan["totals"]["create"], "{done:#}");
+    assert_ne!(done["done"]["create"], json!(0));
+}
