@@ -1,16 +1,22 @@
-//! What the steps of a cycle ask of it.
+//! What a cycle works with: how it is made, and what the steps of the cycle ask of it.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use tokio::sync::{OnceCell, watch};
 
 use super::capabilities::{self, Adapted};
 use super::tenant::Want;
-use super::{Context, Error};
+use super::{Agent, Context, Error, Options, leavers};
+use crate::config;
 use crate::engine::model::{Key, ObjectKind, TargetId, TargetPath};
-use crate::engine::summary::Requests;
+use crate::engine::quarantine::Pace;
+use crate::engine::redact::{Known, Redactions};
+use crate::engine::summary::{CycleKind, Progress, Requests};
+use crate::graph;
 use crate::scim;
-use crate::store::Store;
+use crate::store::{Store, TargetSettings};
 
 impl Context<'_> {
     /// Reads what the target reports, where it is due, and goes on as it needs it.
@@ -103,4 +109,140 @@ impl Context<'_> {
             target: self.reader.requests(),
         }
     }
+}
+
+impl Agent {
+    /// The same as [`Self::context`], for cycles that write.
+    pub(super) fn writing_context<'a>(
+        &'a self,
+        job: &'a config::Job,
+        options: &'a Options,
+        progress: &'a watch::Sender<Progress>,
+    ) -> Result<Context<'a>, Error> {
+        if let Some(key) = self.config.source.credential.personal() {
+            return Err(graph::Error::Personal { key }.into());
+        }
+        self.context(job, options, progress)
+    }
+
+    pub(super) fn context<'a>(
+        &'a self,
+        job: &'a config::Job,
+        options: &'a Options,
+        progress: &'a watch::Sender<Progress>,
+    ) -> Result<Context<'a>, Error> {
+        let configured = job;
+        let name = &configured.rules.name;
+        let Adapted {
+            mut job,
+            remarks,
+            facts,
+        } = capabilities::adapted(&self.store, configured)?;
+        self.store.note_fingerprint(name, &job.fingerprint)?;
+        let token = read_token(&job)?;
+        let settings = TargetSettings {
+            address: job.target.base_url.clone(),
+            credential: self.key.digest("credential", &token),
+        };
+        if self.store.compare_settings(name, &settings)? {
+            tracing::warn!(
+                job = %name,
+                "the target's address or token changed: verifying the links"
+            );
+            self.store.forget_target(name)?;
+        }
+        if options.evaluate_all {
+            self.store.restart(name)?;
+        }
+        if options.initial {
+            self.store.restart(name)?;
+            self.store.forget_target(name)?;
+            self.store.read_from_beginning()?;
+        }
+        let kind = if options.leavers {
+            leavers::disable_first(&mut job.rules);
+            CycleKind::Leavers
+        } else if self.store.job_state(name)?.full_evaluation {
+            CycleKind::Initial
+        } else {
+            CycleKind::Incremental
+        };
+        let redactions = self.redactions(&job);
+        let reader = self.reader_with(&job, token)?.hiding(redactions.hidden());
+        Ok(Context {
+            agent: self,
+            job,
+            configured,
+            remarks,
+            facts,
+            options,
+            progress,
+            reader,
+            settings,
+            is_first: !self.store.is_established(name)?,
+            redactions,
+            kind,
+            pace: Pace::Full,
+            source_requests: Arc::default(),
+            hides_disabled: OnceCell::new(),
+            cycle: OnceLock::new(),
+            first_gone: OnceCell::new(),
+            renewed: OnceCell::new(),
+        })
+    }
+
+    /// What is not shown of a job, as the state is when words are to be shown for the first time.
+    pub(super) fn redactions(&self, job: &config::Job) -> Redactions {
+        let redactions = Redactions::of(&job.rules);
+        if redactions.is_empty() {
+            return redactions;
+        }
+        let (store, name) = (Arc::clone(&self.store), job.rules.name.clone());
+        let marked = redactions.clone();
+        redactions.hiding(move || {
+            let mut known = Known::default();
+            let read = store.each_value(&name, |kind, path, value| {
+                if marked.marks(kind, path) {
+                    known.add(value);
+                }
+            });
+            match read {
+                Ok(()) => known,
+                Err(error) => {
+                    tracing::warn!(job = %name, %error, "the target's words are not shown");
+                    Known::unknown()
+                }
+            }
+        })
+    }
+
+    pub(super) fn reader(&self, job: &config::Job) -> Result<scim::Reader, Error> {
+        let token = read_token(job)?;
+        self.reader_with(job, token)
+    }
+
+    pub(super) fn reader_with(
+        &self,
+        job: &config::Job,
+        token: String,
+    ) -> Result<scim::Reader, Error> {
+        let token = scim::Token::new(token);
+        Ok(scim::Reader::new(&job.target, token, self.stop.clone())?)
+    }
+}
+
+fn read_token(job: &config::Job) -> Result<String, Error> {
+    let read = job
+        .target
+        .token
+        .read_token()
+        .map_err(|source| Error::Secret {
+            key: "target.token",
+            source,
+        })?;
+    if read.had_scheme {
+        let words = config::with_scheme(&job.target.token);
+        tracing::warn!(job = %job.rules.name, "{words}");
+    }
+    Ok(read.token)
 }
