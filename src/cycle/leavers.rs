@@ -51,7 +51,7 @@ impl Agent {
         };
         let progress = watch::Sender::new(Progress::default());
         let mut context = self.writing_context(job, &options, &progress)?;
-        let reading = self.tenant.reading(due, context.want()).await?;
+        let reading = self.read(context.want(), due).await?;
         let started = (self.now)();
         let (seen, keys) = self.store.perhaps_leavers(name, *since, step, started)?;
         if keys.is_empty() {

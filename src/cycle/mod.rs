@@ -149,6 +149,7 @@ pub(crate) struct Agent {
     /// What the state calls the tenant, and what the configuration calls it, where these differ and it may
     /// be the same.
     other_name: Option<(String, String)>,
+    same_tenant: OnceCell<()>,
 }
 
 /// What one cycle works with.
@@ -257,6 +258,7 @@ impl Agent {
             now,
             fresh: confirm::FRESH,
             other_name,
+            same_tenant: OnceCell::new(),
         })
     }
 
@@ -293,11 +295,7 @@ impl Agent {
         let kind = self.expected_kind(job, options)?;
         // Before anything that may fail, such as reading the token: every attempt is on record.
         let cycle = self.store.begin_cycle(&job.rules.name, kind, started)?;
-        let context = match self.same_tenant().await {
-            Ok(()) => self.writing_context(job, options, progress),
-            Err(error) => Err(error),
-        };
-        let mut context = match context {
+        let mut context = match self.writing_context(job, options, progress) {
             Ok(context) => context,
             Err(error) => {
                 record::not_begun(self, cycle, &error)?;
@@ -325,7 +323,7 @@ impl Agent {
         started: DateTime<Utc>,
         due: Due,
     ) -> Result<Summary, Error> {
-        let reading = self.tenant.reading(due, context.want()).await?;
+        let reading = self.read(context.want(), due).await?;
         context.pace = quarantine::pace(context).await?;
         context.discover().await?;
         let context = &*context;
@@ -445,7 +443,7 @@ impl Agent {
     ) -> Result<Planned, Error> {
         let options = Options::default();
         let context = self.context(job, &options, progress)?;
-        self.tenant.reading(due, context.want()).await?;
+        self.read(context.want(), due).await?;
         let planner = Arc::new(self.store.planner()?);
         let planner = self.with(Arc::clone(&self.config), planner)?;
         planner.plan(job, &options, progress, planner.due()).await
@@ -459,11 +457,10 @@ impl Agent {
         progress: &watch::Sender<Progress>,
         due: Due,
     ) -> Result<Planned, Error> {
-        self.same_tenant().await?;
         let mut context = self.context(job, options, progress)?;
         let name = &job.rules.name;
         let cycle = self.store.begin_cycle(name, context.kind, (self.now)())?;
-        let reading = self.tenant.reading(due, context.want()).await?;
+        let reading = self.read(context.want(), due).await?;
         context.pace = quarantine::pace(&context).await?;
         context.discover().await?;
         let is_full = reading.kind == CycleKind::Initial;

@@ -1,6 +1,7 @@
 //! Is it still the tenant that was read into the state? A tenant has an id and names, and the configuration
 //! may change from one to another.
 
+use super::tenant::{Due, Reading, Want};
 use super::{Agent, Error};
 use crate::store::{self, Store};
 
@@ -23,9 +24,21 @@ fn is_id(tenant: &str) -> bool {
 }
 
 impl Agent {
+    /// Reads the tenant that was read into the state, and no other.
+    pub(super) async fn read(&self, want: Want, due: Due) -> Result<Reading, Error> {
+        self.same_tenant().await?;
+        self.tenant.reading(due, want).await
+    }
+
     /// Whether the tenant is the one that was read into the state. It must be looked up where the two are
     /// named differently, by a domain or by an id.
     pub(crate) async fn same_tenant(&self) -> Result<(), Error> {
+        let look_up = || self.look_up_tenant();
+        self.same_tenant.get_or_try_init(look_up).await?;
+        Ok(())
+    }
+
+    async fn look_up_tenant(&self) -> Result<(), Error> {
         let Some((known, configured)) = &self.other_name else {
             return Ok(());
         };

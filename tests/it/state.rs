@@ -8,6 +8,7 @@ use entrain::sandbox::{Fault, Size, Trouble, Uuid};
 
 use crate::foreign::skipped;
 use crate::rig::{Rig, Run};
+use crate::service::{Service, until};
 
 async fn filled() -> Rig {
     let rig = Rig::start(Size::new(20, 2, 20)).await;
@@ -290,6 +291,19 @@ async fn a_tenant_is_the_same_by_its_domain_and_by_its_id() {
     ] {
         assert!(run.err.contains(words), "{words}: {run:?}");
     }
+    // The service reads nothing of it either, for a cycle or for leavers.
+    rig.edit(|text| format!("[schedule]\ninterval = \"4h\"\nleavers = \"1s\"\n\n{text}"));
+    rig.tenant().traffic().reset();
+    let service = Service::start(&rig, &["run"]);
+    until("the first cycle", || {
+        service.log().contains("could not be found out")
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    service.signal("-TERM");
+    service.end().await;
+    let traffic = rig.tenant().traffic();
+    assert_eq!(traffic.count_where(|one| one.path.contains("/delta")), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
