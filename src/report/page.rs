@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::operator::paused_text;
 use super::progress::Line;
 use super::sentence::{
-    ago, all_held, capital, clean, coarse, count, number, removals, subject_text, things,
+    self, ago, all_held, capital, clean, coarse, count, number, removals, subject_text, things,
 };
 use super::view::JobStatus;
 use crate::engine::model::JobName;
@@ -119,6 +119,7 @@ pub(crate) fn condition(view: &JobView) -> (Condition, Vec<String>) {
         in_escrow,
         held,
         paused,
+        quarantine,
         ..
     } = &view.status.record;
     let name = clean(view.name());
@@ -132,6 +133,10 @@ pub(crate) fn condition(view: &JobView) -> (Condition, Vec<String>) {
                 capital(&text)
             ),
         ));
+    }
+    if let Some(quarantine) = quarantine {
+        let words = capital(&sentence::quarantine(quarantine));
+        reasons.push((Condition::Bad, format!("{words}.")));
     }
     if !view.status.enabled {
         let words = "The job is disabled in the configuration.".to_owned();

@@ -188,6 +188,11 @@ fn of_jobs(registry: &mut Registry, known: &[Known]) {
             )
         },
     );
+    by_job(
+        "job_quarantined",
+        "Whether the job is in quarantine",
+        &|one| Some(i64::from(one.record.quarantine.is_some())),
+    );
     by_job("job_paused", "Whether an operator paused the job", &|one| {
         Some(i64::from(one.record.paused.is_some()))
     });
