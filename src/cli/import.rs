@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "FILE", required_unless_present = "from_tenant")]
     file: Option<PathBuf>,
 
-    /// Read schema and settings of this application, by id or name; needs [source] in the configuration
+    /// Read schema and settings of this application, by id or name; needs the tenant in the configuration
     #[arg(long, value_name = "APP", conflicts_with = "file")]
     from_tenant: Option<String>,
 
