@@ -8,7 +8,7 @@ use tokio::sync::{OnceCell, watch};
 
 use super::capabilities::{self, Adapted};
 use super::tenant::Want;
-use super::{Agent, Context, Error, Options, leavers};
+use super::{Agent, Context, Error, Options};
 use crate::config;
 use crate::engine::model::{Key, ObjectKind, TargetId, TargetPath};
 use crate::engine::quarantine::Pace;
@@ -134,7 +134,7 @@ impl Agent {
         let configured = job;
         let name = &configured.rules.name;
         let Adapted {
-            mut job,
+            job,
             remarks,
             facts,
         } = capabilities::adapted(&self.store, configured)?;
@@ -160,7 +160,6 @@ impl Agent {
             self.store.read_from_beginning()?;
         }
         let kind = if options.leavers {
-            leavers::disable_first(&mut job.rules);
             CycleKind::Leavers
         } else if self.store.job_state(name)?.full_evaluation {
             CycleKind::Initial

@@ -77,7 +77,9 @@ impl Agent {
                 .await?;
             judged.kind = CycleKind::Leavers;
             record::reads(context, cycle)?;
-            if judged.totals.is_empty() && judged.totals.held == 0 {
+            let has_no_rows = judged.totals.is_empty() && judged.totals.held == 0;
+            // Look-ups stay on record.
+            if has_no_rows && context.requests().target == 0 {
                 return Ok(None);
             }
             let (tally, judged) = self.carry_out(context, cycle, cutoff, judged).await?;
@@ -98,6 +100,9 @@ impl Agent {
                 }
                 Ok(Some(summary))
             }
+            Err(error) if self.stop.is_cancelled() && !error.concerns_state() => {
+                record::stopped(context, cycle, started).map(Some)
+            }
             Err(error) => {
                 record::failed(context, cycle, &error)?;
                 Err(error)
@@ -107,7 +112,7 @@ impl Agent {
 }
 
 /// Where a job deletes, the fast lane disables at once if the target can, and the next cycle deletes.
-pub(super) fn disable_first(rules: &mut Job) {
+fn disable_first(rules: &mut Job) {
     let users = &mut rules.users;
     let can_disable = users.mappings.carry_state() && users.actions.update;
     if users.when_out_of_scope == WhenOutOfScope::Delete && can_disable {
