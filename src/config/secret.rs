@@ -139,7 +139,7 @@ impl Secret {
         }
     }
 
-    /// The same once more, after it was refused: somebody may have replaced it. `None`: it is not there, or it
+    /// The same once more, after it was refused: it may have been replaced. `None`: it is not there, or it
     /// came through a pipe, from which it can be read only once.
     pub(crate) fn read_again(&self) -> Option<String> {
         self.is_kept().then(|| self.read().ok()).flatten()

@@ -119,7 +119,7 @@ pub(crate) enum WhyHeld {
     ApplicationChanged,
     /// So many objects were gone from the target at once that they may not be, and would be created again.
     GoneAtOnce { objects: u64 },
-    /// Accounts that somebody else may have made are deleted only after a person confirmed it.
+    /// Accounts that others may have made are deleted only after a person confirmed it.
     Unproven { objects: u64 },
 }
 

@@ -226,7 +226,7 @@ impl Shared {
                 let Err(Error::TokenRefused(refusal)) = &asked else {
                     return asked;
                 };
-                // Somebody may have replaced them since.
+                // They may have been replaced since.
                 let is_refused = remedy::is_of_credential(refusal.code);
                 let fresh = is_refused.then(|| self.credential.read_again(&proofs));
                 let Some(fresh) = fresh.flatten() else {

@@ -56,7 +56,7 @@ impl Client {
         for unit in units {
             match self.members_of_unit(unit).await {
                 Ok(members) => seen.extend(members),
-                // The others may still add somebody.
+                // The others may still add users.
                 Err(error) => failed = failed.or(Some(error)),
             }
         }

@@ -64,7 +64,7 @@ pub(super) struct Shared {
     wakes: watch::Sender<u64>,
     pub(super) store: Arc<Store>,
     pub(super) stop: CancellationToken,
-    /// Held by whoever works on a job: its cycle, or the look for leavers.
+    /// Held while a job is worked on, by its cycle or by the look for leavers.
     busy: Mutex<BTreeMap<JobName, Arc<tokio::sync::Mutex<()>>>>,
 }
 

@@ -72,7 +72,7 @@ impl Doors {
         })
     }
 
-    /// Where the token is, if nobody chose one.
+    /// Where the token is, where none was chosen.
     pub(super) fn token_file(&self) -> Option<&Path> {
         self.file.as_deref()
     }

@@ -58,7 +58,7 @@ impl Drop for Lent {
     }
 }
 
-/// Ends what is read when nobody waits for it any more: the time is over, or the client is gone.
+/// Ends what is read once it is not waited for any more: the time is over, or the client is gone.
 struct Watch<F: Fn()> {
     interrupt: F,
     is_back: Arc<AtomicBool>,

@@ -100,7 +100,7 @@ pub(crate) enum Origin {
     #[default]
     Found,
     Created,
-    /// It was found after a create whose end was not known, without our externalId: somebody else may have
+    /// It was found after a create whose end was not known, without our externalId: another party may have
     /// made it, and it is deleted only once that is approved.
     Unproven,
 }

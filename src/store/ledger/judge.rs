@@ -130,7 +130,7 @@ struct Bench<'b> {
     /// Objects that were gone from the target together with so many others that creating them again needs
     /// a decision.
     gone: BTreeSet<Key>,
-    /// Objects that somebody else may have made, and how many of them are held.
+    /// Objects that others may have made, and how many of them are held.
     unproven: BTreeSet<Key>,
     unproven_held: u64,
     why: Vec<WhyHeld>,

@@ -40,7 +40,7 @@ pub(crate) struct Frame {
     pub(crate) now: DateTime<Utc>,
     /// The page is brought up to date while it is open.
     pub(crate) is_live: bool,
-    /// There is somebody to sign out.
+    /// A person is signed in.
     pub(crate) can_sign_out: bool,
 }
 
