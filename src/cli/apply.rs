@@ -8,16 +8,20 @@ use anyhow::Context as _;
 
 use super::exit::Exit;
 use super::output::Output;
+use super::reports::{Reports, Wanted};
 use super::session::Session;
 use super::{args, load, saved, sync};
 use crate::cycle::Options;
 use crate::report::text;
+use crate::scheduler;
 
 pub(super) async fn apply(
     output: Output,
     file: Option<&Path>,
     arguments: args::Apply,
 ) -> anyhow::Result<Exit> {
+    let wanted = arguments.out.iter().map(|path| Wanted::parse(path));
+    let wanted = wanted.collect::<anyhow::Result<Vec<_>>>()?;
     let config = Arc::new(load::config(output, file)?);
     let plans = saved::read(&arguments.file)?;
     if let Some(expect) = &arguments.expect
@@ -32,7 +36,10 @@ pub(super) async fn apply(
     }
     let session = Session::cycles(output, &config, "apply").await?;
     let Session {
-        agent, interrupt, ..
+        store,
+        agent,
+        interrupt,
+        ..
     } = &session;
     // Every plan is looked at before the first is carried out.
     let mut checked = Vec::new();
@@ -49,6 +56,7 @@ pub(super) async fn apply(
             expected.with_context(|| format!("{} cannot be applied", arguments.file.display()))?;
         checked.push((job, options, expected));
     }
+    let mut reports = Reports::begin_done(&wanted, scheduler::now())?;
     let mut exit = Exit::Done;
     let mut out = output.results();
     let mut text_out = output.text();
@@ -58,7 +66,9 @@ pub(super) async fn apply(
             saved: Some(Arc::new(expected)),
             ..options
         };
-        match sync::one(output, agent, interrupt, job, &options).await {
+        let ended = sync::one(output, agent, interrupt, job, &options).await;
+        reports.last_cycle(store, &config, &job.rules.name)?;
+        match ended {
             Ok(summary) => {
                 exit = exit.max(Exit::of(summary.health()));
                 match &mut document {
@@ -89,5 +99,8 @@ pub(super) async fn apply(
         document.end()?;
     }
     out.flush()?;
+    for sentence in reports.end()? {
+        output.message(&sentence);
+    }
     Ok(exit)
 }

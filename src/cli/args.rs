@@ -1,14 +1,13 @@
 //! The arguments as they are typed. The file of each command says what they mean.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::config::parse_duration;
+use super::moment::{Moment, moment, point_in_time};
 use crate::cycle::{self, Options};
 use crate::engine::model::ObjectKind;
 use crate::engine::plan::Operation;
@@ -66,7 +65,7 @@ pub(super) struct Cli {
 pub(super) enum Format {
     Text,
     Json,
-    /// For spreadsheets; only `log` and `audit` print it, and their help says so
+    /// For spreadsheets; only some commands print it, and their help says so
     #[value(hide = true)]
     Csv,
 }
@@ -116,6 +115,12 @@ pub(super) enum Command {
     /// Show the provisioning log, oldest first, without network
     #[command(after_help = "--format csv prints a table for spreadsheets.")]
     Log(Log),
+    /// Show what an earlier cycle did, or all cycles of a period, without network
+    ///
+    /// Each action stands with its outcome. For a period it sums up who joined, moved and left, who
+    /// lost access and why, how long changes took, and what failed.
+    #[command(after_help = "--format csv prints a table for spreadsheets.")]
+    Report(super::report::Arguments),
     /// Approve removals of a job that are held
     ///
     /// An approval names object, action and cause. It lapses after 7 days, or when the removal is no
@@ -223,6 +228,10 @@ pub(super) struct Sync {
 
     #[command(flatten)]
     pub(super) only: Only,
+
+    /// Also write a report of what was done to this file: .html, .md, .csv or .json
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -301,6 +310,10 @@ pub(super) struct Apply {
     /// Carry out only what concerns the first N users; the rest stays planned
     #[arg(long, value_name = "N")]
     pub(super) only: Option<usize>,
+
+    /// Also write a report of what was done to this file: .html, .md, .csv or .json
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -342,36 +355,6 @@ pub(super) struct LoggedJobs {
     /// Jobs by name; every job on record when none is named
     #[arg(value_name = "JOB")]
     pub(super) jobs: Vec<String>,
-}
-
-/// A point in time as it is typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Moment {
-    At(DateTime<Utc>),
-    /// So long before now.
-    Ago(Duration),
-}
-
-impl Moment {
-    pub(super) fn at(self, now: DateTime<Utc>) -> DateTime<Utc> {
-        match self {
-            Self::At(time) => time,
-            // Longer ago than there is a calendar for: everything is later.
-            Self::Ago(ago) => TimeDelta::from_std(ago)
-                .ok()
-                .and_then(|ago| now.checked_sub_signed(ago))
-                .unwrap_or(DateTime::UNIX_EPOCH),
-        }
-    }
-}
-
-fn moment(text: &str) -> Result<Moment, &'static str> {
-    if let Some(ago) = parse_duration(text) {
-        return Ok(Moment::Ago(ago));
-    }
-    point_in_time(text)
-        .map(Moment::At)
-        .map_err(|_| "write it like 2026-01-31T08:00:00Z, 2026-01-31 or 2h")
 }
 
 fn log_status(word: &str) -> LogStatus {
@@ -608,19 +591,6 @@ pub(super) enum StateCommand {
     AcceptMove,
 }
 
-/// ISO 8601; without an offset it is UTC, as in expressions.
-pub(super) fn point_in_time(text: &str) -> Result<DateTime<Utc>, &'static str> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Ok(time.to_utc());
-    }
-    let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")
-        .or_else(|_| {
-            NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|date| date.and_time(NaiveTime::MIN))
-        })
-        .map_err(|_| "write it like 2026-01-31T08:00:00Z or 2026-01-31")?;
-    Ok(time.and_utc())
-}
-
 #[derive(Debug, Default, Args)]
 pub(super) struct Init {
     /// File to write; must not exist; - is standard output
@@ -726,13 +696,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_begins_at_a_time_or_so_long_ago() {
-        let now = point_in_time("2026-01-31T08:00:00Z").unwrap();
-        let since = |text: &str| moment(text).map(|moment| moment.at(now).to_rfc3339());
-        assert_eq!(since("2h").unwrap(), "2026-01-31T06:00:00+00:00");
-        assert_eq!(since("2026-01-30").unwrap(), "2026-01-30T00:00:00+00:00");
-        assert!(since("yesterday").is_err());
-        assert!(since("9999999999999d").is_ok());
+    fn the_log_takes_only_words_and_times_that_there_are() {
         assert!(parse("entrain log --status failed --action add-members").is_ok());
         for wrong in ["--status bad", "--action no", "--since soon", "--limit -1"] {
             assert!(parse(&format!("entrain log {wrong}")).is_err(), "{wrong}");

@@ -81,7 +81,7 @@ fn list(output: Output, config: &Config, job: &Job) -> anyhow::Result<Exit> {
         }
     }
     match document {
-        Some(document) => document.end()?,
+        Some(document) => document.end().map(drop)?,
         None => writeln!(text_out, "{}", text::links(name, count))?,
     }
     text_out.flush()?;

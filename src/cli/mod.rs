@@ -21,6 +21,7 @@ mod links;
 mod load;
 mod log;
 mod man;
+mod moment;
 mod operator;
 mod output;
 mod plan;
@@ -28,6 +29,7 @@ mod presets;
 mod probe;
 mod progress;
 mod provision;
+mod report;
 mod reports;
 mod restart;
 mod rows;
@@ -75,7 +77,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let exit = match dispatch(output, cli) {
         Ok(exit) => exit,
-        Err(error) => report(output, &error),
+        Err(error) => report_error(output, &error),
     };
     exit.into()
 }
@@ -105,10 +107,10 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
     if cli.format == Format::Csv
         && !matches!(
             &cli.command,
-            Command::Log(_) | Command::Audit(args::Audit { plan: false, .. })
+            Command::Log(_) | Command::Report(_) | Command::Audit(args::Audit { plan: false, .. })
         )
     {
-        let text = "only `entrain log` and `entrain audit` print --format csv";
+        let text = "only `entrain log`, `entrain report` and `entrain audit` print --format csv";
         return Err(Usage(text.to_owned()).into());
     }
     match cli.command {
@@ -126,6 +128,7 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Source { command } => block_on(source::source(output, file, command)),
         Command::Status(arguments) => status::status(output, file, &arguments),
         Command::Log(log) => log::log(output, file, log),
+        Command::Report(arguments) => report::report(output, file, &arguments),
         Command::Approve(arguments) => approve::decide(output, file, &arguments, true),
         Command::Reject(arguments) => approve::decide(output, file, &arguments, false),
         Command::Restart(arguments) => restart::restart(output, file, &arguments),
@@ -157,7 +160,7 @@ fn block_on(work: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<
 }
 
 /// Prints an error with everything below it, and says which exit code it means.
-fn report(output: Output, error: &anyhow::Error) -> Exit {
+fn report_error(output: Output, error: &anyhow::Error) -> Exit {
     let text = crate::report::clean_lines(&format!("{error:#}"));
     output.message(&format!("error: {text}"));
     if output.is_json() {

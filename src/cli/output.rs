@@ -70,7 +70,10 @@ impl Output {
     }
 
     /// The document of one entry per job, where JSON is wanted.
-    pub(super) fn document(self, out: &mut dyn Write) -> io::Result<Option<Document<'_>>> {
+    pub(super) fn document(
+        self,
+        out: &mut dyn Write,
+    ) -> io::Result<Option<Document<&mut dyn Write>>> {
         self.is_json().then(|| Document::begin(out)).transpose()
     }
 

@@ -1,4 +1,4 @@
-//! The reports that `plan` writes to files: which kind, the name of the file says. A file appears whole or
+//! The reports that are written to files, before and after the fact: which kind, the name of the file says. A file appears whole or
 //! not at all.
 
 use std::io::BufWriter;
@@ -9,20 +9,25 @@ use chrono::{DateTime, Utc};
 use tempfile::NamedTempFile;
 
 use super::load::{self, Usage};
+use super::rows::LedgerEntries;
 use super::saved::SavedFile;
 use crate::config::Config;
-use crate::cycle::{Agent, Options};
+use crate::cycle::{self, Agent, Options};
 use crate::engine::model::JobName;
 use crate::report::html::Page;
+use crate::report::json::Document;
+use crate::report::period::{self, PeriodReport};
 use crate::report::table::Table;
-use crate::report::{PlanView, markdown};
+use crate::report::{CycleReport, Names, PlanView, markdown};
+use crate::store::Store;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Html,
     Markdown,
     Csv,
-    Saved,
+    /// Of a plan it is one for `apply`.
+    Json,
 }
 
 /// A file to be written. Its kind is checked before anything else is done.
@@ -41,7 +46,7 @@ impl Wanted {
 
     /// Whether it is a plan for `apply`, and not a report.
     pub(super) fn is_saved_plan(&self) -> bool {
-        self.kind == Kind::Saved
+        self.kind == Kind::Json
     }
 
     pub(super) fn parse(path: &Path) -> anyhow::Result<Self> {
@@ -50,10 +55,10 @@ impl Wanted {
             Some("html" | "htm") => Kind::Html,
             Some("md" | "markdown") => Kind::Markdown,
             Some("csv") => Kind::Csv,
-            Some("json") => Kind::Saved,
+            Some("json") => Kind::Json,
             _ => {
                 return Err(Usage(format!(
-                    "{}: the name of a report ends with .html, .md or .csv, that of a saved plan with .json",
+                    "{}: the name of a report ends with .html, .md or .csv, that of a plan for apply or of JSON with .json",
                     path.display()
                 ))
                 .into());
@@ -69,6 +74,7 @@ impl Wanted {
 type Out = BufWriter<NamedTempFile>;
 
 enum Form {
+    Json(Document<Out>),
     Html(Page<Out>),
     Markdown(Out),
     Csv(Box<Table<Out>>),
@@ -82,7 +88,10 @@ struct Report {
 }
 
 /// All reports of one command.
-pub(super) struct Reports(Vec<Report>);
+pub(super) struct Reports {
+    reports: Vec<Report>,
+    made: DateTime<Utc>,
+}
 
 impl Reports {
     pub(super) fn begin(
@@ -92,10 +101,94 @@ impl Reports {
     ) -> anyhow::Result<Self> {
         let reports = wanted.iter().map(|one| {
             let Wanted { path, kind } = one;
-            let report = Report::begin(path, *kind, made, options);
+            let report = Report::begin(path, *kind, made, Some(options));
             report.with_context(|| cannot_write(path))
         });
-        Ok(Self(reports.collect::<anyhow::Result<_>>()?))
+        Ok(Self {
+            reports: reports.collect::<anyhow::Result<_>>()?,
+            made,
+        })
+    }
+
+    /// The same for cycles that ran.
+    pub(super) fn begin_done(wanted: &[Wanted], made: DateTime<Utc>) -> anyhow::Result<Self> {
+        let reports = wanted.iter().map(|one| {
+            let Wanted { path, kind } = one;
+            let report = Report::begin(path, *kind, made, None);
+            report.with_context(|| cannot_write(path))
+        });
+        Ok(Self {
+            reports: reports.collect::<anyhow::Result<_>>()?,
+            made,
+        })
+    }
+
+    /// One cycle that ran.
+    pub(super) fn cycle(&mut self, report: &CycleReport<'_>) -> anyhow::Result<()> {
+        for Report { path, form } in &mut self.reports {
+            let written = match form {
+                Form::Html(page) => page.cycle(report),
+                Form::Markdown(out) => markdown::cycle(out, report),
+                Form::Csv(table) => table.cycle(report),
+                Form::Json(document) => document.cycle(report),
+                Form::Saved(_) => Ok(()),
+            };
+            written.with_context(|| cannot_write(path))?;
+        }
+        Ok(())
+    }
+
+    /// The last cycle of a job, where any report is wanted, and it ran since the report was begun.
+    pub(super) fn last_cycle(
+        &mut self,
+        store: &Store,
+        config: &Config,
+        job: &JobName,
+    ) -> anyhow::Result<()> {
+        if self.reports.is_empty() {
+            return Ok(());
+        }
+        let Some(number) = store.newest_cycle(job)? else {
+            return Ok(());
+        };
+        if let Some((job, cycle)) = store.cycle(number)?
+            && cycle.started.timestamp_millis() >= self.made.timestamp_millis()
+        {
+            let marked = cycle::marked(config);
+            self.cycle(&CycleReport {
+                job: &job,
+                cycle: &cycle,
+                entries: &LedgerEntries::new(store, number, &marked),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// One cycle of a period: only tables have all of it.
+    pub(super) fn table(&mut self, report: &CycleReport<'_>) -> anyhow::Result<()> {
+        for Report { path, form } in &mut self.reports {
+            if let Form::Csv(table) = form {
+                table.cycle(report).with_context(|| cannot_write(path))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn period(
+        &mut self,
+        report: &PeriodReport<'_>,
+        names: Names<'_>,
+    ) -> anyhow::Result<()> {
+        for Report { path, form } in &mut self.reports {
+            let written = match form {
+                Form::Html(page) => page.period(report, names),
+                Form::Markdown(out) => period::markdown(out, report, names),
+                Form::Json(document) => document.period(report),
+                Form::Csv(_) | Form::Saved(_) => Ok(()),
+            };
+            written.with_context(|| cannot_write(path))?;
+        }
+        Ok(())
     }
 
     pub(super) fn plan(
@@ -105,11 +198,12 @@ impl Reports {
         cycle: i64,
         view: &PlanView<'_>,
     ) -> anyhow::Result<()> {
-        for Report { path, form } in &mut self.0 {
+        for Report { path, form } in &mut self.reports {
             let written = match form {
                 Form::Html(page) => page.plan(view).map_err(Into::into),
                 Form::Markdown(out) => markdown::plan(out, view).map_err(Into::into),
                 Form::Csv(table) => table.plan(view).map_err(Into::into),
+                Form::Json(document) => document.plan(view).map_err(Into::into),
                 Form::Saved(file) => {
                     let job = load::job(config, view.job.as_str())?;
                     file.plan(agent, &config.source.tenant_id, job, cycle, view)
@@ -122,10 +216,11 @@ impl Reports {
 
     /// A job that could not be planned. The others hold changes only.
     pub(super) fn error(&mut self, job: &JobName, words: &str) -> anyhow::Result<()> {
-        for Report { path, form } in &mut self.0 {
+        for Report { path, form } in &mut self.reports {
             let written = match form {
                 Form::Html(page) => page.error(job, words),
                 Form::Markdown(out) => markdown::error(out, job, words),
+                Form::Json(document) => document.error(job, words),
                 Form::Csv(_) | Form::Saved(_) => Ok(()),
             };
             written.with_context(|| cannot_write(path))?;
@@ -136,7 +231,7 @@ impl Reports {
     /// Puts the files in their places; a sentence about each.
     pub(super) fn end(self) -> anyhow::Result<Vec<String>> {
         let mut sentences = Vec::new();
-        for Report { path, form } in self.0 {
+        for Report { path, form } in self.reports {
             let saved = form.end(&path).with_context(|| cannot_write(&path))?;
             let path = path.display();
             if saved.is_empty() {
@@ -157,16 +252,23 @@ impl Report {
         path: &Path,
         kind: Kind,
         made: DateTime<Utc>,
-        options: &Options,
+        planned: Option<&Options>,
     ) -> anyhow::Result<Self> {
         let folder = path.parent().filter(|folder| *folder != Path::new(""));
         let file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
         let out = BufWriter::new(file);
-        let form = match kind {
-            Kind::Html => Form::Html(Page::begin(out, "entrain: what would change", made)?),
-            Kind::Markdown => Form::Markdown(out),
-            Kind::Csv => Form::Csv(Box::new(Table::begin(out)?)),
-            Kind::Saved => Form::Saved(SavedFile::begin(out, made, options.clone())?),
+        let form = match (kind, planned) {
+            (Kind::Html, Some(_)) => {
+                Form::Html(Page::begin(out, "entrain: what would change", made)?)
+            }
+            (Kind::Html, None) => Form::Html(Page::begin(out, "entrain: what was done", made)?),
+            (Kind::Markdown, _) => Form::Markdown(out),
+            (Kind::Csv, Some(_)) => Form::Csv(Box::new(Table::begin(out)?)),
+            (Kind::Csv, None) => Form::Csv(Box::new(Table::begin_done(out)?)),
+            (Kind::Json, Some(options)) => {
+                Form::Saved(SavedFile::begin(out, made, options.clone())?)
+            }
+            (Kind::Json, None) => Form::Json(Document::begin(out)?),
         };
         Ok(Self {
             path: path.to_owned(),
@@ -183,6 +285,7 @@ impl Form {
             Self::Html(page) => page.end()?,
             Self::Markdown(out) => out,
             Self::Csv(table) => table.end()?,
+            Self::Json(document) => document.end()?,
             Self::Saved(file) => {
                 let (out, digests) = file.end()?;
                 saved = digests;

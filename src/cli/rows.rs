@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::cycle;
+use crate::cycle::{self, Marked};
 use crate::engine::model::{Key, SourceId};
 use crate::engine::plan::Subject;
+use crate::engine::record::LogEntry;
 use crate::engine::redact::Redactions;
-use crate::report::{Order, Part, PlanRow, Rows};
+use crate::report::{Entries, Names, Order, Part, PlanRow, Rows};
 use crate::store::{self, RowsOf, Store};
 
 /// Rows that are read at once.
@@ -107,6 +108,50 @@ impl<'a> LedgerRows<'a> {
     }
 }
 
+/// What came to an end in one cycle.
+pub(super) struct LedgerEntries<'a> {
+    store: &'a Store,
+    cycle: i64,
+    marked: &'a Marked,
+}
+
+impl<'a> LedgerEntries<'a> {
+    pub(super) fn new(store: &'a Store, cycle: i64, marked: &'a Marked) -> Self {
+        Self {
+            store,
+            cycle,
+            marked,
+        }
+    }
+}
+
+impl Entries for LedgerEntries<'_> {
+    fn each(&self, each: &mut dyn FnMut(&LogEntry, Names<'_>) -> io::Result<()>) -> io::Result<()> {
+        let ids = self.store.ended(self.cycle).map_err(io::Error::other)?;
+        for chunk in ids.chunks(CHUNK) {
+            let mut entries = self.store.entries(chunk).map_err(io::Error::other)?;
+            cycle::hide(&mut entries, self.marked);
+            cycle::with_names(Some(self.store), |names| {
+                entries.iter().try_for_each(|logged| each(logged, names))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn department(&self, subject: &Subject) -> Option<String> {
+        let mut hides = self.marked.values();
+        if hides.any(|one| one.hides_attribute(subject.kind, DEPARTMENT)) {
+            return None;
+        }
+        department(self.store, subject)
+    }
+}
+
+fn department(store: &Store, subject: &Subject) -> Option<String> {
+    let object = store.object(subject.kind, &subject.id).ok()??;
+    object.attributes.text(DEPARTMENT).map(str::to_owned)
+}
+
 impl Rows for LedgerRows<'_> {
     fn each(
         &self,
@@ -135,7 +180,6 @@ impl Rows for LedgerRows<'_> {
         if self.redactions.hides_attribute(subject.kind, DEPARTMENT) {
             return None;
         }
-        let object = self.store.object(subject.kind, &subject.id).ok()??;
-        object.attributes.text(DEPARTMENT).map(str::to_owned)
+        department(self.store, subject)
     }
 }

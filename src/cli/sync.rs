@@ -11,6 +11,7 @@ use super::interrupt::Interrupt;
 use super::load;
 use super::output::Output;
 use super::progress::Bars;
+use super::reports::{Reports, Wanted};
 use super::rows::LedgerRows;
 use super::session::Session;
 use crate::config::Job;
@@ -18,12 +19,15 @@ use crate::cycle::{Agent, Options};
 use crate::engine::redact::Redactions;
 use crate::engine::summary::Summary;
 use crate::report::text;
+use crate::scheduler;
 
 pub(super) async fn sync(
     output: Output,
     file: Option<&Path>,
     arguments: args::Sync,
 ) -> anyhow::Result<Exit> {
+    let wanted = arguments.out.iter().map(|path| Wanted::parse(path));
+    let wanted = wanted.collect::<anyhow::Result<Vec<_>>>()?;
     let config = Arc::new(load::config(output, file)?);
     let mut jobs = load::jobs(&config, &arguments.jobs.jobs)?;
     if arguments.jobs.jobs.is_empty() {
@@ -47,6 +51,7 @@ pub(super) async fn sync(
         output.message("no job is enabled; nothing to do");
     }
 
+    let mut reports = Reports::begin_done(&wanted, scheduler::now())?;
     let mut out = output.results();
     let mut exit = Exit::Done;
     let mut document = output.document(&mut out)?;
@@ -63,6 +68,8 @@ pub(super) async fn sync(
     };
     let mut cycles = Cycles::start(output, interrupt, agent, &jobs, &options, work);
     while let Some((name, ended)) = cycles.next().await {
+        // A cycle that failed is on record, too.
+        reports.last_cycle(store, &config, &name)?;
         match ended {
             Ok(summary) => {
                 exit = exit.max(Exit::of(summary.health()));
@@ -95,6 +102,9 @@ pub(super) async fn sync(
         document.end()?;
     }
     out.flush()?;
+    for sentence in reports.end()? {
+        output.message(&sentence);
+    }
     Ok(exit)
 }
 

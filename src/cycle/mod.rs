@@ -58,7 +58,7 @@ pub(crate) use capabilities::known_remarks;
 pub(crate) use error::Error;
 pub(crate) use explain::explain;
 pub(crate) use leavers::next_look;
-pub(crate) use on_record::{hide, marked, name_on_record, with_names};
+pub(crate) use on_record::{Marked, hide, marked, name_on_record, with_names};
 pub(crate) use only::Only;
 pub(crate) use probe::Probed;
 pub(crate) use saved::{Expected, ExpectedRow, OtherRows, SavedRow};

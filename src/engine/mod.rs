@@ -14,6 +14,7 @@ pub(crate) mod mapping;
 pub(crate) mod model;
 pub(crate) mod names;
 pub(crate) mod outcome;
+pub(crate) mod period;
 pub(crate) mod plan;
 pub(crate) mod quarantine;
 pub(crate) mod record;

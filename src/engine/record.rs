@@ -317,16 +317,22 @@ pub(crate) enum LogStatus {
     /// The object is gone from the target, and is no longer linked.
     Gone,
     Failed,
+    /// Refused as a whole, and carried out by actions that follow it and carry parts of it.
+    InParts,
+    /// Not sent: what it needs was not carried out, or the cycle was stopped.
+    NotTried,
     /// Nothing was done about the object. Only entries of this status are listed, and only on request.
     Skipped,
 }
 
 impl LogStatus {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Succeeded,
         Self::AlreadyExists,
         Self::Gone,
         Self::Failed,
+        Self::InParts,
+        Self::NotTried,
         Self::Skipped,
     ];
 
@@ -336,6 +342,8 @@ impl LogStatus {
             Self::AlreadyExists => "already-exists",
             Self::Gone => "gone",
             Self::Failed => "failed",
+            Self::InParts => "in-parts",
+            Self::NotTried => "not-tried",
             Self::Skipped => "skipped",
         }
     }

@@ -51,6 +51,8 @@ pub(crate) struct Entry<'a> {
     /// The members of a group that come or go, by name.
     pub(crate) members: Vec<String>,
     pub(crate) lines: Vec<Line>,
+    /// What came of it, where it is on record.
+    pub(crate) logged: Option<&'a LogEntry>,
 }
 
 /// What stands under an entry.
@@ -86,6 +88,7 @@ impl<'a> Entry<'a> {
             because: None,
             members: Vec::new(),
             lines: Vec::new(),
+            logged: None,
         };
         let target = clean(action.target.as_ref().map_or("", TargetId::as_str));
         let kind = action.subject.kind;
@@ -204,6 +207,7 @@ impl<'a> Entry<'a> {
             because: Some(why(reason, subject.kind, names)),
             members: Vec::new(),
             lines: Vec::new(),
+            logged: None,
         }
     }
 
@@ -238,22 +242,34 @@ impl<'a> Entry<'a> {
             }),
             members: Vec::new(),
             lines: Vec::new(),
+            logged: Some(logged),
         };
         let words = match logged.status {
             LogStatus::AlreadyExists => Some("it was in the target already".to_owned()),
             LogStatus::Gone => Some("it is gone from the target".to_owned()),
             LogStatus::Failed if logged.error.is_none() => Some("it failed".to_owned()),
+            LogStatus::InParts => Some("it was refused, and sent in parts".to_owned()),
+            LogStatus::NotTried => Some("it was not tried".to_owned()),
             LogStatus::Failed | LogStatus::Succeeded | LogStatus::Skipped => None,
         };
         let error = logged.error.as_deref().map(clean);
-        let words: Vec<String> = words.into_iter().chain(error).collect();
-        entry.detail = words.join(": ");
+        for words in words.into_iter().chain(error) {
+            entry.detail.push_str(": ");
+            entry.detail.push_str(&words);
+        }
         for LoggedChange {
             attribute,
             before,
             after,
         } in &logged.changes
         {
+            if let ("add-members", _, Some(Value::List(members)))
+            | ("remove-members", Some(Value::List(members)), _) =
+                (logged.action.as_str(), before, after)
+            {
+                entry.members = members.iter().map(|one| value(one, names)).collect();
+                continue;
+            }
             let side = |side: &Option<Value>| side.as_ref().map(|one| value(one, names));
             let path = clean(attribute);
             entry.lines.push(match (before, after) {
@@ -269,6 +285,14 @@ impl<'a> Entry<'a> {
             });
         }
         Some(entry)
+    }
+
+    /// What follows the subject in a text: also that it was done.
+    pub(crate) fn ending(&self) -> &str {
+        match self.logged {
+            Some(logged) if logged.status == LogStatus::Succeeded => ": done",
+            Some(_) | None => &self.detail,
+        }
     }
 
     /// Whether a request is sent for it.

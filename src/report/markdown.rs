@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use super::done;
 use super::entry::{Entry, Line};
 use super::overview::{Mood, Overview, each_entry};
+use super::page::Condition;
 use super::section::Section;
 use super::sentence::{
     capital, clean, compared, count, cycle_kind, from_snapshot, is_news, misnamed, number, warning,
     why_held,
 };
-use super::view::PlanView;
+use super::view::{CycleReport, PlanView};
 use crate::engine::model::JobName;
 
 /// Bytes of entries in all sections together. GitHub takes 65,536 characters in a comment.
@@ -23,22 +25,12 @@ const MEMBERS_NAMED: usize = 10;
 
 /// One job's plan.
 pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>) -> io::Result<()> {
-    let mut overview = Overview::default();
-    let mut sections: BTreeMap<Section, (String, u64, u64)> = BTreeMap::new();
-    let mut length = 0;
+    let mut lists = Lists::default();
     each_entry(view, &mut |section, entry| {
-        overview.add(section, entry);
-        let (text, shown, all) = sections.entry(section).or_default();
-        *all += 1;
-        if *shown < ENTRIES && length < LONGEST {
-            let line = item(entry);
-            length += line.len();
-            text.push_str(&line);
-            *shown += 1;
-        }
+        lists.add(section, entry);
         Ok(())
     })?;
-    let (mood, sentence) = overview.verdict(view);
+    let (mood, sentence) = lists.overview.verdict(view);
     let sign = match mood {
         Mood::Nothing => "✅",
         Mood::Changes => "📝",
@@ -73,13 +65,7 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>) -> io::Result<()> {
             escaped(incomplete)
         )?;
     }
-    if !sections.is_empty() {
-        writeln!(out, "| action | objects |\n|---|---:|")?;
-        for (section, times) in overview.sections() {
-            writeln!(out, "| {} | {} |", section.title(), number(times))?;
-        }
-        writeln!(out)?;
-    }
+    lists.write_counts(out)?;
     for why in view.held {
         writeln!(out, "- Held: {}.", escaped(&why_held(*why)))?;
     }
@@ -89,19 +75,91 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>) -> io::Result<()> {
     for one in &header.warnings {
         writeln!(out, "- Warning: {}.", escaped(&warning(one)))?;
     }
-    for (section, (text, shown, all)) in sections {
-        writeln!(
-            out,
-            "\n<details><summary>{} ({})</summary>\n\n{text}",
-            section.title(),
-            number(overview.times(section))
-        )?;
-        if all > shown {
-            writeln!(out, "- … and {} more\n", number(all - shown))?;
-        }
-        writeln!(out, "</details>")?;
-    }
+    lists.write(out)?;
     writeln!(out, "\nA dry run: nothing was changed.\n")
+}
+
+/// One cycle that ran.
+pub(crate) fn cycle(out: &mut dyn Write, report: &CycleReport<'_>) -> io::Result<()> {
+    let CycleReport {
+        job,
+        cycle,
+        entries,
+    } = *report;
+    let mut lists = Lists::default();
+    entries.each(&mut |logged, names| {
+        if let Some(entry) = Entry::of_logged(logged, names) {
+            lists.add(Section::of(&entry), &entry);
+        }
+        Ok(())
+    })?;
+    let (condition, sentence) = done::verdict(cycle);
+    let sign = match condition {
+        Condition::Good | Condition::First | Condition::Idle => "✅",
+        Condition::Held => "⏸️",
+        Condition::Failing | Condition::Bad => "❌",
+    };
+    writeln!(out, "## Cycle {} of {}\n", cycle.number, code(job.as_str()))?;
+    writeln!(out, "{sign} **{}**\n", escaped(&sentence))?;
+    for words in done::facts(cycle) {
+        writeln!(out, "{}\n", escaped(&words))?;
+    }
+    for words in done::remarks(cycle) {
+        writeln!(out, "> [!WARNING]\n> {}\n", escaped(&words))?;
+    }
+    lists.write_counts(out)?;
+    lists.write(out)?;
+    writeln!(out)
+}
+
+/// The entries of each section, as many as there is room for.
+#[derive(Default)]
+struct Lists {
+    overview: Overview,
+    /// The text, how many entries it holds, and how many there are.
+    sections: BTreeMap<Section, (String, u64, u64)>,
+    length: usize,
+}
+
+impl Lists {
+    fn add(&mut self, section: Section, entry: &Entry<'_>) {
+        self.overview.add(section, entry);
+        let (text, shown, all) = self.sections.entry(section).or_default();
+        *all += 1;
+        if *shown < ENTRIES && self.length < LONGEST {
+            let line = item(entry);
+            self.length += line.len();
+            text.push_str(&line);
+            *shown += 1;
+        }
+    }
+
+    fn write_counts(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.sections.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "| action | objects |\n|---|---:|")?;
+        for (section, times) in self.overview.sections() {
+            writeln!(out, "| {} | {} |", section.title(), number(times))?;
+        }
+        writeln!(out)
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        for (section, (text, shown, all)) in &self.sections {
+            writeln!(
+                out,
+                "\n<details><summary>{} ({})</summary>\n\n{text}",
+                section.title(),
+                number(self.overview.times(*section))
+            )?;
+            if all > shown {
+                writeln!(out, "- … and {} more\n", number(all - shown))?;
+            }
+            writeln!(out, "</details>")?;
+        }
+        Ok(())
+    }
 }
 
 /// A job that could not be planned.
@@ -126,7 +184,7 @@ fn item(entry: &Entry<'_>) -> String {
         entry.phrase,
         subject.kind,
         code(name),
-        escaped(&entry.detail)
+        escaped(entry.ending())
     );
     if let Some(because) = &entry.because {
         item.push_str(", because ");
@@ -164,7 +222,7 @@ fn item(entry: &Entry<'_>) -> String {
 }
 
 /// Text from outside as code, which no character in it can end.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let text = clean(text);
     let longest = text.split(|character| character != '`').map(str::len).max();
     let fence = "`".repeat(longest.unwrap_or(0) + 1);
@@ -177,7 +235,7 @@ fn code(text: &str) -> String {
 }
 
 /// Text in which nothing is markup.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in clean(text).chars() {
         match character {

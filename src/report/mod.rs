@@ -4,6 +4,7 @@
 
 pub(crate) mod audit;
 mod capabilities;
+mod done;
 mod drift;
 mod entry;
 pub(crate) mod eval;
@@ -17,6 +18,7 @@ mod misnamed;
 pub(crate) mod operator;
 mod overview;
 pub(crate) mod page;
+pub(crate) mod period;
 pub(crate) mod presets;
 pub(crate) mod probe;
 pub(crate) mod progress;
@@ -35,5 +37,6 @@ pub(crate) use sentence::{
     clean_lines, doubts, expires, expires_soon, misnamed, misnamed_remedy, not_planned,
 };
 pub(crate) use view::{
-    Against, JobStatus, Names, Order, Part, PlanRow, PlanView, Rows, SnapshotNote,
+    Against, CycleReport, Entries, JobStatus, Names, Order, Part, PlanRow, PlanView, Rows,
+    SnapshotNote,
 };

@@ -1,19 +1,25 @@
-//! A plan as a table for a spreadsheet: one row for each attribute that changes, and one for each object
-//! or member otherwise. No cell can be taken for a formula.
+//! A plan, or what cycles did, as a table for a spreadsheet: one row for each attribute that changes, and one
+//! for each object or member otherwise. No cell can be taken for a formula.
 
 use std::io::{self, Write};
+
+use chrono::SecondsFormat;
 
 use super::entry::{Entry, Line};
 use super::overview::each_entry;
 use super::section::Section;
 use super::sentence::clean;
-use super::view::PlanView;
+use super::view::{CycleReport, PlanView};
 use crate::engine::model::TargetId;
+use crate::engine::record::LogEntry;
 
-/// A table of one plan after another.
+/// A table of one plan after another, or of one cycle after another.
 pub(crate) struct Table<W: Write> {
     out: csv::Writer<W>,
 }
+
+/// What cycles have in addition.
+const OUTCOME: [&str; 5] = ["cycle", "time", "outcome", "http_status", "error"];
 
 const HEAD: [&str; 11] = [
     "job",
@@ -36,6 +42,22 @@ impl<W: Write> Table<W> {
         Ok(Self { out })
     }
 
+    /// The same for cycles that ran.
+    pub(crate) fn begin_done(out: W) -> io::Result<Self> {
+        let mut out = csv::Writer::from_writer(out);
+        out.write_record(HEAD.into_iter().chain(OUTCOME))?;
+        Ok(Self { out })
+    }
+
+    pub(crate) fn cycle(&mut self, report: &CycleReport<'_>) -> io::Result<()> {
+        report
+            .entries
+            .each(&mut |logged, names| match Entry::of_logged(logged, names) {
+                Some(entry) => self.entry(report.job.as_str(), Section::of(&entry), &entry),
+                None => Ok(()),
+            })
+    }
+
     pub(crate) fn plan(&mut self, view: &PlanView<'_>) -> io::Result<()> {
         each_entry(view, &mut |section, entry| {
             self.entry(view.job.as_str(), section, entry)
@@ -47,11 +69,29 @@ impl<W: Write> Table<W> {
         let target = entry.target.map_or("", TargetId::as_str);
         let because = entry.because.as_deref().unwrap_or_default();
         let kind = subject.kind.to_string();
+        let outcome = entry.logged.map(|logged| {
+            let LogEntry {
+                at,
+                cycle,
+                status,
+                http_status,
+                error,
+                ..
+            } = logged;
+            [
+                cycle.to_string(),
+                at.to_rfc3339_opts(SecondsFormat::Secs, true),
+                status.as_str().to_owned(),
+                http_status.map_or_else(String::new, |status| status.to_string()),
+                error.clone().unwrap_or_default(),
+            ]
+        });
+        let action = entry.logged.map_or(entry.verb, |logged| &logged.action);
         let mut row = |attribute: &str, before: &str, after: &str| {
             let cells = [
                 job,
                 section.word(),
-                entry.verb,
+                action,
                 &kind,
                 subject.id.as_str(),
                 &subject.label,
@@ -62,7 +102,12 @@ impl<W: Write> Table<W> {
                 because,
             ];
             self.out
-                .write_record(cells.map(cell))
+                .write_record(
+                    cells
+                        .map(cell)
+                        .into_iter()
+                        .chain(outcome.iter().flatten().map(|text| cell(text))),
+                )
                 .map_err(io::Error::from)
         };
         let mut is_written = false;
@@ -79,7 +124,7 @@ impl<W: Write> Table<W> {
             is_written = true;
         }
         for member in &entry.members {
-            match entry.verb {
+            match action {
                 "remove-members" => row("members", member, "")?,
                 _ => row("members", "", member)?,
             }

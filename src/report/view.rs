@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::engine::guard::{LimitUse, WhyHeld};
 use crate::engine::model::{HeldReference, JobName, Key, SourceId};
 use crate::engine::plan::{Action, Header, Operation, Skipped, Step, Subject, Totals};
-use crate::engine::record::JobRecord;
+use crate::engine::record::{CycleRecord, JobRecord, LogEntry};
 use crate::engine::redact::{REDACTED, Shown};
 use crate::engine::summary::{CycleKind, Requests};
 
@@ -44,6 +44,22 @@ pub(crate) struct Against {
     pub(crate) file: String,
     /// What only that one would do, in words.
     pub(crate) only_there: Vec<String>,
+}
+
+/// One cycle that ran, as it is on record.
+#[derive(Clone, Copy)]
+pub(crate) struct CycleReport<'a> {
+    pub(crate) job: &'a JobName,
+    pub(crate) cycle: &'a CycleRecord,
+    pub(crate) entries: &'a dyn Entries,
+}
+
+/// All that came to an end in a cycle, read one after another, with what the objects are called.
+pub(crate) trait Entries {
+    fn each(&self, each: &mut dyn FnMut(&LogEntry, Names<'_>) -> io::Result<()>) -> io::Result<()>;
+
+    /// The department of a user, where it is known and may be shown.
+    fn department(&self, subject: &Subject) -> Option<String>;
 }
 
 /// The rows of a plan, read one after another: a plan may be larger than memory.

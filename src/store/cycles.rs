@@ -203,25 +203,48 @@ impl Store {
 
     /// One cycle, and the job that it is of.
     pub(crate) fn cycle(&self, number: i64) -> Result<Option<(JobName, CycleRecord)>, Error> {
-        let found = self.read("look up the cycle", |state| {
-            let job: Option<JobName> = state
-                .prepare_cached("SELECT job FROM cycles WHERE number = ?1")?
-                .query_row(params![number], |row| row.get(0))
-                .optional()?;
-            let Some(job) = job else { return Ok(None) };
-            let mut cycles = state
-                .prepare_cached(&format!("{CYCLES} WHERE number = ?1"))?
-                .query_map(params![number], cycle)?
-                .collect::<rusqlite::Result<Vec<_>>>()?;
+        let mut found = self.cycles_where("number = ?1", params![number])?;
+        Ok(found.pop())
+    }
+
+    /// The cycles of all jobs that started in this time, the oldest first.
+    pub(crate) fn cycles_between(
+        &self,
+        since: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Vec<(JobName, CycleRecord)>, Error> {
+        self.cycles_where(
+            "started >= ?1 AND started < ?2",
+            params![Column(since), Column(until)],
+        )
+    }
+
+    /// The same of a job, the newest alone.
+    pub(crate) fn newest_cycle(&self, job: &JobName) -> Result<Option<i64>, Error> {
+        self.read("look up the last cycle", |state| {
+            state
+                .prepare_cached("SELECT max(number) FROM cycles WHERE job = ?1")?
+                .query_row(params![job], |row| row.get(0))
+        })
+    }
+
+    fn cycles_where(
+        &self,
+        condition: &str,
+        values: &[&dyn ToSql],
+    ) -> Result<Vec<(JobName, CycleRecord)>, Error> {
+        let (jobs, mut cycles) = self.read("look up cycles", |state| {
+            let mut statement =
+                state.prepare_cached(&format!("{CYCLES} WHERE {condition} ORDER BY number"))?;
+            let found = statement
+                .query_map(values, |row| Ok((row.get(JOB)?, cycle(row)?)))?
+                .collect::<rusqlite::Result<Vec<(JobName, CycleRecord)>>>()?;
+            let (jobs, mut cycles): (Vec<_>, Vec<_>) = found.into_iter().unzip();
             put_in_counts(state, &mut cycles)?;
-            Ok(cycles.pop().map(|cycle| (job, cycle)))
+            Ok((jobs, cycles))
         })?;
-        Ok(found.map(|(job, cycle)| {
-            let mut cycles = [cycle];
-            self.note_interrupted(&mut cycles);
-            let [cycle] = cycles;
-            (job, cycle)
-        }))
+        self.note_interrupted(&mut cycles);
+        Ok(jobs.into_iter().zip(cycles).collect())
     }
 
     /// When the last cycle of the job ended that did all it could.
@@ -292,8 +315,10 @@ fn last_cycles(state: &State, job: &JobName, limit: u32) -> rusqlite::Result<Vec
 
 const CYCLES: &str = "SELECT number, kind, state, started, finished, duration_ms, evaluated_users,
         evaluated_groups, in_scope_users, in_scope_groups, linked_users, linked_groups,
-        failed, not_tried, held, requests_source, requests_target, incomplete, error
+        failed, not_tried, held, requests_source, requests_target, incomplete, error, job
  FROM cycles";
+/// The column that [`cycle`] leaves out.
+const JOB: usize = 19;
 
 fn put_in_counts(state: &State, cycles: &mut [CycleRecord]) -> rusqlite::Result<()> {
     for cycle in cycles {

@@ -16,6 +16,7 @@ mod confirm;
 mod crash;
 mod credentials;
 mod cycles;
+mod done;
 mod drift;
 mod emptied;
 mod entra_job;

@@ -195,7 +195,7 @@ fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
 struct Story<'a, W> {
     output: Output,
     text: W,
-    document: Option<Document<'a>>,
+    document: Option<Document<&'a mut dyn std::io::Write>>,
 }
 
 impl<W: Write> Story<'_, W> {

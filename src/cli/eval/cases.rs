@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::input::{self, Object, WireRole};
 use super::{Seed, World};
-use crate::cli::args::point_in_time;
+use crate::cli::moment::point_in_time;
 use crate::engine::expr::{AppRole, Error, Flow};
 use crate::report::eval::{CasesView, Difference, InputView, flow_json};
 

@@ -2,6 +2,8 @@
 //! scripts, however many changes there are.
 
 mod chart;
+mod done;
+mod period;
 mod row;
 pub(crate) mod site;
 
@@ -15,7 +17,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 use tempfile::SpooledTempFile;
 
-use self::row::{Labels, Length};
+use self::row::{Labels, Length, Outside};
 use super::entry::{Entry, Line};
 use super::overview::{Mood, Overview, each_entry};
 use super::section::Section;
@@ -39,6 +41,8 @@ pub(crate) struct Page<W> {
     out: W,
     made: DateTime<Utc>,
     jobs: usize,
+    /// It shows what would be done.
+    is_plan: bool,
 }
 
 impl<W: Write> Page<W> {
@@ -67,12 +71,18 @@ impl<W: Write> Page<W> {
         // What follows belongs into the document, which is closed at the end.
         let head = head.into_string().replace("</html>", "");
         write!(out, "{head}<body><main>")?;
-        Ok(Self { out, made, jobs: 0 })
+        Ok(Self {
+            out,
+            made,
+            jobs: 0,
+            is_plan: false,
+        })
     }
 
     /// One job's plan.
     pub(crate) fn plan(&mut self, view: &PlanView<'_>) -> io::Result<()> {
         self.jobs += 1;
+        self.is_plan = true;
         let mut parts = Parts::default();
         parts.collect(view)?;
         let top = self.top(view, &parts);
@@ -95,7 +105,8 @@ impl<W: Write> Page<W> {
             footer {
                 p {
                     "Made by entrain " (env!("CARGO_PKG_VERSION")) " on " (moment(self.made))
-                    ". A dry run: nothing was changed, neither in the target nor in the state."
+                    "."
+                    @if self.is_plan { " A dry run: nothing was changed, neither in the target nor in the state." }
                 }
             }
         };
@@ -144,20 +155,7 @@ impl<W: Write> Page<W> {
             @if let Some(incomplete) = &header.incomplete {
                 p.verdict.bad { "The scope is not certain; removals are postponed: " (clean(incomplete)) }
             }
-            ul.tiles aria-label="Changes by action" {
-                @for section in Section::ALL {
-                    @let times = overview.times(section);
-                    @if times > 0 || section.is_always_told() {
-                        li.zero[times == 0] {
-                            @if times > 0 {
-                                a href={ "#" (anchor(self.jobs, section)) } { b { (number(times)) } span { (section.title()) } }
-                            } @else {
-                                b { "0" } span { (section.title()) }
-                            }
-                        }
-                    }
-                }
-            }
+            (parts.tiles(self.jobs))
             (chart::population(&population))
             (chart::limits(limits))
             p.small.dim {
@@ -188,11 +186,7 @@ impl<W: Write> Page<W> {
                 ul.notes { @for words in only_there { li { bdi { (clean(words)) } } } }
             }
             h2 { "Changes, for whom and why" }
-            @if parts.written.is_empty() {
-                p { "There is nothing to list." }
-            } @else if self.jobs == 1 {
-                (parts.filters())
-            }
+            (parts.head(self.jobs))
         }
     }
 }
@@ -222,28 +216,40 @@ struct Written {
 
 impl Parts {
     fn collect(&mut self, view: &PlanView<'_>) -> io::Result<()> {
+        let outside = Outside::default();
         each_entry(view, &mut |section, entry| {
-            self.overview.add(section, entry);
-            let part = self.written.entry(section).or_insert_with(|| Written {
-                text: SpooledTempFile::new(SPOOLED),
-                rows: 0,
-            });
-            let length = if part.rows < IN_FULL {
-                Length::Full
-            } else {
-                Length::Line
-            };
-            part.rows += 1;
             let department = view.rows.department(entry.subject);
-            let row = row::row(
-                entry,
-                section,
-                length,
-                department.as_deref(),
-                &mut self.labels,
-            );
-            part.text.write_all(row.into_string().as_bytes())
+            self.add(section, entry, department.as_deref(), &outside)
         })
+    }
+
+    fn add(
+        &mut self,
+        section: Section,
+        entry: &Entry<'_>,
+        department: Option<&str>,
+        outside: &Outside,
+    ) -> io::Result<()> {
+        self.overview.add(section, entry);
+        let part = self.written.entry(section).or_insert_with(|| Written {
+            text: SpooledTempFile::new(SPOOLED),
+            rows: 0,
+        });
+        let length = if part.rows < IN_FULL {
+            Length::Full
+        } else {
+            Length::Line
+        };
+        part.rows += 1;
+        let row = row::row_with(
+            entry,
+            section,
+            length,
+            department,
+            &mut self.labels,
+            outside,
+        );
+        part.text.write_all(row.into_string().as_bytes())
     }
 
     fn write(mut self, out: &mut dyn Write, job: usize) -> io::Result<()> {
@@ -269,6 +275,36 @@ impl Parts {
             write!(out, "</details>")?;
         }
         Ok(())
+    }
+
+    fn tiles(&self, job: usize) -> Markup {
+        html! {
+            ul.tiles aria-label="Changes by action" {
+                @for section in Section::ALL {
+                    @let times = self.overview.times(section);
+                    @if times > 0 || section.is_always_told() {
+                        li.zero[times == 0] {
+                            @if times > 0 {
+                                a href={ "#" (anchor(job, section)) } { b { (number(times)) } span { (section.title()) } }
+                            } @else {
+                                b { "0" } span { (section.title()) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Above the first list of the page.
+    fn head(&self, job: usize) -> Markup {
+        html! {
+            @if self.written.is_empty() {
+                p { "There is nothing to list." }
+            } @else if job == 1 {
+                (self.filters())
+            }
+        }
     }
 
     fn filters(&self) -> Markup {

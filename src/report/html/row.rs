@@ -35,17 +35,6 @@ impl Labels {
     }
 }
 
-pub(super) fn row(
-    entry: &Entry<'_>,
-    section: Section,
-    length: Length,
-    department: Option<&str>,
-    labels: &mut Labels,
-) -> Markup {
-    let outside = Outside::default();
-    row_with(entry, section, length, department, labels, &outside)
-}
-
 /// What a page that is served has in addition to a file.
 pub(super) struct Outside {
     pub(super) lead: Lead,
@@ -142,7 +131,7 @@ fn line(entry: &Entry<'_>, section: Section, outside: &Outside) -> Markup {
             }
         }
         (outside.meta)
-        @if !entry.detail.is_empty() { span.why { (entry.detail.trim_start_matches([',', ';', ' '])) } }
+        @if !entry.detail.is_empty() { span.why { (entry.detail.trim_start_matches([',', ';', ':', ' '])) } }
         @if let Some(because) = &entry.because { span.why { (because) } }
     }
 }

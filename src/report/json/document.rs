@@ -7,25 +7,27 @@ use serde::ser::Serialize;
 use serde_json::json;
 
 use super::check::checks_json;
+use super::done::CycleDocument;
 use super::plan::PlanDocument;
 use super::status::status_json;
 use super::summary::summary_json;
 use crate::engine::check::{Check, Failed};
 use crate::engine::model::JobName;
 use crate::engine::summary::Summary;
-use crate::report::view::{JobStatus, PlanView};
+use crate::report::period::{PeriodReport, period_json};
+use crate::report::view::{CycleReport, JobStatus, PlanView};
 
 /// Of every document.
 pub(crate) const FORMAT: u64 = 1;
 
 /// A document with one entry per job, each written when it is there.
-pub(crate) struct Document<'a> {
-    out: &'a mut dyn Write,
+pub(crate) struct Document<W> {
+    out: W,
     entries: usize,
 }
 
-impl<'a> Document<'a> {
-    pub(crate) fn begin(out: &'a mut dyn Write) -> io::Result<Self> {
+impl<W: Write> Document<W> {
+    pub(crate) fn begin(mut out: W) -> io::Result<Self> {
         write!(out, "{{\"format\":{FORMAT},\"jobs\":[")?;
         Ok(Self { out, entries: 0 })
     }
@@ -33,7 +35,7 @@ impl<'a> Document<'a> {
     /// The same for the state of jobs, with the service that runs them.
     /// `expiring` are secrets and certificates with the days on which they expire.
     pub(crate) fn begin_status(
-        out: &'a mut dyn Write,
+        mut out: W,
         service: Option<u32>,
         expiring: &[(String, NaiveDate)],
         today: NaiveDate,
@@ -54,6 +56,18 @@ impl<'a> Document<'a> {
 
     pub(crate) fn plan(&mut self, view: &PlanView<'_>) -> io::Result<()> {
         self.entry(&PlanDocument(view))
+    }
+
+    pub(crate) fn cycle(&mut self, report: &CycleReport<'_>) -> io::Result<()> {
+        self.entry(&CycleDocument(report))
+    }
+
+    /// The jobs of a period, each with the time that it spans.
+    pub(crate) fn period(&mut self, report: &PeriodReport<'_>) -> io::Result<()> {
+        for period in report.jobs {
+            self.entry(&period_json(report, period))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn summary(&mut self, summary: &Summary) -> io::Result<()> {
@@ -82,11 +96,13 @@ impl<'a> Document<'a> {
         let separator = if self.entries == 0 { "\n" } else { ",\n" };
         self.out.write_all(separator.as_bytes())?;
         self.entries += 1;
-        serde_json::to_writer(&mut *self.out, entry).map_err(io::Error::from)
+        serde_json::to_writer(&mut self.out, entry).map_err(io::Error::from)
     }
 
-    pub(crate) fn end(self) -> io::Result<()> {
-        self.out.write_all(b"\n]}\n")
+    /// The sink, when all is written.
+    pub(crate) fn end(mut self) -> io::Result<W> {
+        self.out.write_all(b"\n]}\n")?;
+        Ok(self.out)
     }
 }
 

@@ -79,7 +79,7 @@ pub(super) fn status_json(status: &JobStatus) -> Json {
     })
 }
 
-fn cycle_json(cycle: &CycleRecord) -> Json {
+pub(in crate::report) fn cycle_json(cycle: &CycleRecord) -> Json {
     let CycleRecord {
         number,
         kind,

@@ -419,7 +419,7 @@ fn skipped() -> Vec<Skipped> {
         .collect()
 }
 
-fn json(write: impl FnOnce(&mut Document<'_>)) -> Json {
+fn json(write: impl FnOnce(&mut Document<&mut Vec<u8>>)) -> Json {
     let mut out = Vec::new();
     let mut document = Document::begin(&mut out).unwrap();
     write(&mut document);

@@ -18,28 +18,33 @@ pub(in crate::report) fn write_action(
     names: Names<'_>,
     style: Style,
 ) -> io::Result<()> {
-    let entry = Entry::of_action(action, names);
+    write_entry(out, &Entry::of_action(action, names), style)
+}
+
+pub(super) fn write_entry(out: &mut dyn Write, entry: &Entry<'_>, style: Style) -> io::Result<()> {
     let Entry {
         mark,
         verb: _,
         phrase,
         subject,
         target: _,
-        detail,
+        detail: _,
         because,
         members,
         lines,
-    } = &entry;
+        logged: _,
+    } = entry;
     let mark = style.mark(*mark);
     if !members.is_empty() {
-        return write_members(out, &entry, &mark, style);
+        return write_members(out, entry, &mark, style);
     }
     let subject = subject_text(subject);
     let because = match because {
         Some(because) => format!(", because {because}"),
         None => String::new(),
     };
-    writeln!(out, "  {mark} {phrase} {subject}{detail}{because}")?;
+    let ending = entry.ending();
+    writeln!(out, "  {mark} {phrase} {subject}{ending}{because}")?;
     for line in lines {
         write_line(out, line, style)?;
     }
@@ -78,9 +83,10 @@ fn write_members(
     };
     writeln!(
         out,
-        "  {}: {mark} {} ({}{rest})",
+        "  {}: {mark} {} ({}{rest}){}",
         subject_text(entry.subject),
         things(all as u64, "member"),
-        entry.members[..shown].join(", ")
+        entry.members[..shown].join(", "),
+        entry.ending()
     )
 }

@@ -26,20 +26,24 @@ pub(super) fn write_skipped(
     let cut = unassigned > UNASSIGNED_NAMED;
     view.rows
         .each(Part::Skipped, Order::Execution, &mut |row| match row {
-            PlanRow::Skipped(skipped) if !(cut && is_unassigned(skipped)) => {
+            PlanRow::Skipped(skipped) if !(cut && is_unassigned(&skipped.why)) => {
                 write_one(out, skipped, view.rows, style)
             }
             PlanRow::Skipped(_) | PlanRow::Action(..) => Ok(()),
         })?;
     if cut {
-        writeln!(
-            out,
-            "  {} {} that nothing brings into scope (-v lists them)",
-            style.mark(Mark::Skip),
-            things(unassigned, "object")
-        )?;
+        write_unassigned(out, unassigned, style)?;
     }
     Ok(())
+}
+
+pub(super) fn write_unassigned(out: &mut dyn Write, times: u64, style: Style) -> io::Result<()> {
+    writeln!(
+        out,
+        "  {} {} that nothing brings into scope (-v lists them)",
+        style.mark(Mark::Skip),
+        things(times, "object")
+    )
 }
 
 /// Every object that a cycle skipped, with the reason.
@@ -50,9 +54,9 @@ pub(crate) fn skipped(out: &mut dyn Write, rows: &dyn Rows, style: Style) -> io:
     })
 }
 
-fn is_unassigned(skipped: &Skipped) -> bool {
+pub(super) fn is_unassigned(why: &Why) -> bool {
     matches!(
-        skipped.why,
+        why,
         Why::OutOfScope(
             WhyOut::NotAssigned | WhyOut::NotInUnit | WhyOut::NotNamed | WhyOut::KindDisabled
         )
@@ -67,7 +71,7 @@ fn unassigned(view: &PlanView<'_>) -> io::Result<u64> {
         view.rows
             .each(Part::Skipped, Order::Execution, &mut |row| {
                 if let PlanRow::Skipped(skipped) = row
-                    && is_unassigned(skipped)
+                    && is_unassigned(&skipped.why)
                 {
                     counted += 1;
                 }

@@ -48,6 +48,18 @@ pub(crate) struct RequestRecord {
     pub(crate) error: Option<String>,
 }
 
+/// When a row was sent; what was not sent is as old as its cycle.
+const TIME: &str = "coalesce(a.at, (SELECT CAST(1000 * unixepoch(c.started, 'subsec') AS INTEGER)
+                                    FROM cycles c WHERE c.number = a.cycle))";
+
+/// What [`entry`] reads.
+fn columns(at: &str) -> String {
+    format!(
+        "a.id, a.cycle, j.name, {at}, o.kind, o.key, o.id, o.label, a.target, a.operation, a.state, a.body,
+         a.http_status, a.error, a.attempts, a.duration_ms"
+    )
+}
+
 /// The states of rows that have this status.
 fn states(status: LogStatus) -> (i64, i64) {
     match status {
@@ -55,6 +67,8 @@ fn states(status: LogStatus) -> (i64, i64) {
         LogStatus::AlreadyExists => (status::EXISTS, status::EXISTS),
         LogStatus::Gone => (status::GONE, status::GONE),
         LogStatus::Failed => (status::REFUSED, status::UNKNOWN),
+        LogStatus::InParts => (status::FOLLOWED, status::FOLLOWED),
+        LogStatus::NotTried => (status::NOT_SENT, status::NOT_SENT),
         LogStatus::Skipped => (status::SKIPPED, status::SKIPPED),
     }
 }
@@ -97,20 +111,21 @@ impl Store {
             (Some(_), _) => "a.cycle = :cycle",
             (None, Some(_) | None) => "true",
         };
-        // An object that is skipped is so from the start of its cycle.
-        let (ended, at) = if *status == Some(LogStatus::Skipped) {
-            let at = "(SELECT CAST(1000 * unixepoch(c.started, 'subsec') AS INTEGER)
-                       FROM cycles c WHERE c.number = a.cycle)";
-            ("true", at)
-        } else {
-            (
+        let (ended, at) = match status {
+            Some(LogStatus::Skipped | LogStatus::InParts | LogStatus::NotTried) => ("true", TIME),
+            Some(
+                LogStatus::Succeeded
+                | LogStatus::AlreadyExists
+                | LogStatus::Gone
+                | LogStatus::Failed,
+            )
+            | None => (
                 "a.state IN (2, 10, 11, 12, 13) AND a.at IS NOT NULL",
                 "a.at",
-            )
+            ),
         };
         let sql = format!(
-            "SELECT a.id, a.cycle, j.name, {at}, o.kind, o.key, o.id, o.label, a.target, a.operation,
-                    a.state, a.body, a.http_status, a.error, a.attempts, a.duration_ms
+            "SELECT {}
              FROM actions a
              CROSS JOIN jobs j ON j.key = a.job
              LEFT JOIN objects o ON o.key = a.source
@@ -123,7 +138,8 @@ impl Store {
                       OR o.label = :object COLLATE NOCASE
                       OR (o.kind = 1 AND o.label >= :guests COLLATE NOCASE
                           AND o.label < :guests_end COLLATE NOCASE))
-             ORDER BY a.id DESC LIMIT :limit"
+             ORDER BY a.id DESC LIMIT :limit",
+            columns(at)
         );
         let (guests, guests_end) = object.as_deref().and_then(guest_names).unzip();
         let action = action.as_deref().map(number::number_of_name);
@@ -157,6 +173,41 @@ impl Store {
         // Failures of earlier cycles stay as they are; their order is that of time.
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.id));
         Ok(entries)
+    }
+
+    /// All that came to an end in a cycle: what was planned, what followed it, what was not sent, and what
+    /// was skipped. Action by action, what takes access away first, and in an action by name; what failed
+    /// and what was skipped is at the end.
+    pub(crate) fn ended(&self, cycle: i64) -> Result<Vec<RowId>, Error> {
+        self.read("read what the cycle did", |state| {
+            let ids: Vec<i64> = state.column(
+                "SELECT a.id FROM actions a LEFT JOIN objects o ON o.key = a.source
+                 WHERE a.cycle = ?1 AND (a.state = 2 OR a.state >= 10)
+                 ORDER BY a.state = 20, a.state IN (2, 13, 16), a.operation NOT IN (4, 5, 9),
+                          a.operation, o.label COLLATE NOCASE, a.source, a.id",
+                params![cycle],
+            )?;
+            Ok(ids.into_iter().map(RowId::new).collect())
+        })
+    }
+
+    /// Entries by their ids, in this order.
+    pub(crate) fn entries(&self, ids: &[RowId]) -> Result<Vec<LogEntry>, Error> {
+        self.read("read what the cycle did", |state| {
+            let sql = format!(
+                "SELECT {}
+                 FROM actions a
+                 CROSS JOIN jobs j ON j.key = a.job
+                 LEFT JOIN objects o ON o.key = a.source
+                 WHERE a.id = ?1",
+                columns(TIME)
+            );
+            let mut statement = state.prepare_cached(&sql)?;
+            let entries = ids
+                .iter()
+                .map(|id| statement.query_row(params![id.get()], |row| entry(state, row)));
+            entries.collect()
+        })
     }
 
     /// How many objects a cycle failed to change, by the action that failed.
@@ -266,6 +317,8 @@ fn entry(state: &State, row: &Row<'_>) -> rusqlite::Result<LogEntry> {
         status::DONE => LogStatus::Succeeded,
         status::EXISTS => LogStatus::AlreadyExists,
         status::GONE => LogStatus::Gone,
+        status::FOLLOWED => LogStatus::InParts,
+        status::NOT_SENT => LogStatus::NotTried,
         status::SKIPPED => LogStatus::Skipped,
         _ => LogStatus::Failed,
     };
@@ -279,6 +332,7 @@ fn entry(state: &State, row: &Row<'_>) -> rusqlite::Result<LogEntry> {
             Operation::Disable { why, .. } | Operation::Delete { why, .. } => {
                 Some(Reason::Removed(why))
             }
+            Operation::HandOver(hand) => Some(Reason::Removed(hand.why)),
             _ => None,
         };
         (operation_name(number), changes, why)

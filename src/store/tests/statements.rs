@@ -260,6 +260,19 @@ fn prepared_again(store: &Store, work: impl Fn()) -> Vec<String> {
     before.keys().filter(|sql| more(sql)).cloned().collect()
 }
 
+/// What is read of a cycle that ran.
+fn read_again(store: &Store, job: &JobName) {
+    let newest = store.newest_cycle(job).unwrap().unwrap();
+    let ended = store.ended(newest).unwrap();
+    assert_eq!(store.entries(&ended).unwrap().len(), ended.len());
+    assert!(
+        !store
+            .cycles_between(at(0), at(newest + 1))
+            .unwrap()
+            .is_empty()
+    );
+}
+
 #[test]
 fn no_statement_is_compiled_twice() {
     let world = World::new();
@@ -267,6 +280,7 @@ fn no_statement_is_compiled_twice() {
     let once = || {
         round.set(round.get() + 1);
         work(&world.store, &world.job, true, round.get());
+        read_again(&world.store, &world.job);
     };
     assert_eq!(prepared_again(&world.store, once), [] as [&str; 0]);
 }

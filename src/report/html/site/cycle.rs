@@ -7,15 +7,14 @@ use maud::{Markup, html};
 use super::log::{Shows, one};
 use super::{Frame, Here, job_link, tile};
 use crate::engine::model::JobName;
-use crate::engine::record::{CycleRecord, CycleState, LogEntry};
-use crate::engine::summary::Health;
+use crate::engine::record::{CycleRecord, LogEntry};
+use crate::report::done;
 use crate::report::entry::Entry;
 use crate::report::html::chart;
 use crate::report::html::row::Labels;
-use crate::report::overview::{Population, Share};
-use crate::report::page::Condition;
+use crate::report::overview::Share;
 use crate::report::section::Section;
-use crate::report::sentence::{capital, clean, count, cycle_kind, deeds, duration, number, things};
+use crate::report::sentence::{capital, clean, count, cycle_kind, duration, number};
 use crate::report::view::Names;
 
 pub(crate) struct CycleView<'a> {
@@ -34,7 +33,7 @@ pub(crate) fn cycle(frame: Frame, view: &CycleView<'_>, names: Names<'_>) -> Str
         entries,
         has_more,
     } = view;
-    let (condition, sentence) = verdict(cycle);
+    let (condition, sentence) = done::verdict(cycle);
     let failures: Vec<&LogEntry> = entries.iter().filter(|one| one.subject.is_none()).collect();
     let mut sections: BTreeMap<Section, Vec<&LogEntry>> = BTreeMap::new();
     for logged in *entries {
@@ -87,63 +86,8 @@ pub(crate) fn cycle(frame: Frame, view: &CycleView<'_>, names: Names<'_>) -> Str
     )
 }
 
-/// Whether it went well.
-fn verdict(cycle: &CycleRecord) -> (Condition, String) {
-    let done = deeds(
-        cycle
-            .done
-            .iter()
-            .map(|(word, times)| (word.as_str(), *times)),
-    );
-    let done = if done.is_empty() {
-        format!("nothing changed; {} linked", count(cycle.linked))
-    } else {
-        done.join(", ")
-    };
-    match cycle.state {
-        CycleState::Running => (Condition::Good, "It runs now.".to_owned()),
-        CycleState::Interrupted => (
-            Condition::Failing,
-            "It was interrupted; the next cycle went on from there.".to_owned(),
-        ),
-        CycleState::Ended(Health::Succeeded) => (Condition::Good, format!("It succeeded: {done}.")),
-        CycleState::Ended(Health::ObjectsFailed) => (
-            Condition::Failing,
-            format!("It completed, and {} failed: {done}.", number(cycle.failed)),
-        ),
-        CycleState::Ended(Health::Held) => (
-            Condition::Held,
-            format!(
-                "It completed, and {}: {done}.",
-                match cycle.held {
-                    1 => "1 change was held".to_owned(),
-                    held => format!("{} were held", things(held, "change")),
-                }
-            ),
-        ),
-        CycleState::Ended(Health::Quarantined) => (
-            Condition::Bad,
-            format!("It completed, and the job is in quarantine: {done}."),
-        ),
-        CycleState::Ended(Health::Incomplete) => (
-            Condition::Bad,
-            format!("It completed without removals: {done}."),
-        ),
-        CycleState::Ended(Health::Stopped) => (
-            Condition::Failing,
-            format!("It was stopped, and the next cycle went on from there: {done}."),
-        ),
-        CycleState::Ended(Health::Failed) => (Condition::Bad, "It failed.".to_owned()),
-    }
-}
-
 fn remarks(cycle: &CycleRecord) -> Markup {
-    html! {
-        @if let Some(error) = &cycle.error { p.verdict.bad { (clean(error)) } }
-        @if let Some(incomplete) = &cycle.incomplete {
-            p.verdict.bad { "The scope is not certain; removals are postponed: " (clean(incomplete)) }
-        }
-    }
+    html! { @for words in done::remarks(cycle) { p.verdict.bad { (words) } } }
 }
 
 fn tiles(cycle: &CycleRecord) -> Markup {
@@ -165,31 +109,8 @@ fn tiles(cycle: &CycleRecord) -> Markup {
 }
 
 /// What happened to what was looked at.
-fn population(cycle: &CycleRecord) -> Markup {
-    let of = |word: &str| cycle.done.get(word).copied().unwrap_or(0);
-    let mut population = Population::default();
-    let parts = [
-        (Share::Held, cycle.held),
-        (
-            Share::Disable,
-            of("disable") + of("delete") + of("hand-over"),
-        ),
-        (Share::Create, of("create")),
-        (Share::Update, of("update") + of("adopt") + of("enable")),
-        (Share::Failing, cycle.failed),
-        (Share::Skip, cycle.skipped.values().sum()),
-    ];
-    let mut touched = 0;
-    for (share, times) in parts {
-        population.add(share, times);
-        if share != Share::Skip {
-            touched += times;
-        }
-    }
-    population.add(
-        Share::Unchanged,
-        cycle.linked.total().saturating_sub(touched),
-    );
+pub(in crate::report::html) fn population(cycle: &CycleRecord) -> Markup {
+    let population = done::population(cycle);
     let all = number(population.total());
     let caption =
         format!("What happened to all {all} users and groups that were looked at or are linked");

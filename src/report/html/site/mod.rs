@@ -12,6 +12,7 @@ mod sign_in;
 use chrono::{DateTime, Utc};
 use maud::{DOCTYPE, Markup, html};
 
+pub(super) use cycle::population;
 pub(crate) use cycle::{CycleView, cycle};
 pub(crate) use find::{Found, find};
 pub(crate) use job::job;

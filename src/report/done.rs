@@ -1,0 +1,129 @@
+//! A cycle that ran, in words: the same on the status page and in reports.
+
+use super::overview::{Population, Share};
+use super::page::Condition;
+use super::sentence::{capital, clean, count, cycle_kind, deeds, duration, number, things};
+use crate::engine::record::{CycleRecord, CycleState};
+use crate::engine::summary::Health;
+
+/// Whether it went well.
+pub(super) fn verdict(cycle: &CycleRecord) -> (Condition, String) {
+    let done = deeds(
+        cycle
+            .done
+            .iter()
+            .map(|(word, times)| (word.as_str(), *times)),
+    );
+    let done = if done.is_empty() {
+        format!("nothing changed; {} linked", count(cycle.linked))
+    } else {
+        done.join(", ")
+    };
+    match cycle.state {
+        CycleState::Running => (Condition::Good, "It runs now.".to_owned()),
+        CycleState::Interrupted => (
+            Condition::Failing,
+            "It was interrupted; the next cycle went on from there.".to_owned(),
+        ),
+        CycleState::Ended(Health::Succeeded) => (Condition::Good, format!("It succeeded: {done}.")),
+        CycleState::Ended(Health::ObjectsFailed) => (
+            Condition::Failing,
+            format!("It completed, and {} failed: {done}.", number(cycle.failed)),
+        ),
+        CycleState::Ended(Health::Held) => (
+            Condition::Held,
+            format!(
+                "It completed, and {}: {done}.",
+                match cycle.held {
+                    1 => "1 change was held".to_owned(),
+                    held => format!("{} were held", things(held, "change")),
+                }
+            ),
+        ),
+        CycleState::Ended(Health::Quarantined) => (
+            Condition::Bad,
+            format!("It completed, and the job is in quarantine: {done}."),
+        ),
+        CycleState::Ended(Health::Incomplete) => (
+            Condition::Bad,
+            format!("It completed without removals: {done}."),
+        ),
+        CycleState::Ended(Health::Stopped) => (
+            Condition::Failing,
+            format!("It was stopped, and the next cycle went on from there: {done}."),
+        ),
+        CycleState::Ended(Health::Failed) => (Condition::Bad, "It failed.".to_owned()),
+    }
+}
+
+/// When it ran, and what it looked at: sentences.
+pub(super) fn facts(cycle: &CycleRecord) -> Vec<String> {
+    let took = match cycle.finished {
+        Some(_) => format!(", in {}", duration(cycle.duration_ms)),
+        None => String::new(),
+    };
+    let mut facts = vec![
+        format!(
+            "{} cycle of {}{took}.",
+            capital(cycle_kind(cycle.kind)),
+            cycle.started.format("%Y-%m-%d %H:%M:%S UTC"),
+        ),
+        format!(
+            "{} evaluated, {} in scope; {} linked at its end.",
+            capital(&count(cycle.evaluated)),
+            count(cycle.in_scope),
+            count(cycle.linked),
+        ),
+    ];
+    if cycle.not_tried > 0 {
+        facts.push(format!(
+            "{} not tried; the next cycle plans them anew.",
+            match cycle.not_tried {
+                1 => "1 action was".to_owned(),
+                many => format!("{} were", things(many, "action")),
+            }
+        ));
+    }
+    facts
+}
+
+/// Why it could not do all of its work.
+pub(super) fn remarks(cycle: &CycleRecord) -> Vec<String> {
+    let error = cycle.error.as_deref().map(clean);
+    let incomplete = cycle.incomplete.as_deref().map(|words| {
+        format!(
+            "The scope was not certain; removals were postponed: {}",
+            clean(words)
+        )
+    });
+    error.into_iter().chain(incomplete).collect()
+}
+
+/// What happened to what was looked at.
+pub(super) fn population(cycle: &CycleRecord) -> Population {
+    let of = |word: &str| cycle.done.get(word).copied().unwrap_or(0);
+    let mut population = Population::default();
+    let parts = [
+        (Share::Held, cycle.held),
+        (
+            Share::Disable,
+            of("disable") + of("delete") + of("hand-over"),
+        ),
+        (Share::Create, of("create")),
+        (Share::Update, of("update") + of("adopt") + of("enable")),
+        (Share::Failing, cycle.failed),
+        (Share::Skip, cycle.skipped.values().sum()),
+    ];
+    let mut touched = 0;
+    for (share, times) in parts {
+        population.add(share, times);
+        if share != Share::Skip {
+            touched += times;
+        }
+    }
+    population.add(
+        Share::Unchanged,
+        cycle.linked.total().saturating_sub(touched),
+    );
+    population
+}

@@ -1,0 +1,65 @@
+//! What one cycle did, serialised entry by entry.
+
+use std::io;
+
+use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde_json::Value as Json;
+
+use super::status::cycle_json;
+use super::value::count_json;
+use crate::engine::record::LogStatus;
+use crate::report::log::entry_json;
+use crate::report::view::{CycleReport, Entries};
+
+pub(super) struct CycleDocument<'a>(pub(super) &'a CycleReport<'a>);
+
+impl Serialize for CycleDocument<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let CycleReport {
+            job,
+            cycle,
+            entries,
+        } = *self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("job", job.as_str())?;
+        if let Json::Object(fields) = cycle_json(cycle) {
+            for (name, value) in &fields {
+                // These are lists of their own below.
+                if name != "skipped" {
+                    map.serialize_entry(name, value)?;
+                }
+            }
+        }
+        map.serialize_entry("linked", &count_json(cycle.linked))?;
+        map.serialize_entry("held", &cycle.held)?;
+        map.serialize_entry("actions", &Listed(entries, false))?;
+        map.serialize_entry("skipped", &Listed(entries, true))?;
+        map.end()
+    }
+}
+
+/// The objects that were skipped, or all other entries.
+struct Listed<'a>(&'a dyn Entries, bool);
+
+impl Serialize for Listed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(entries, skipped) = *self;
+        let mut list = serializer.serialize_seq(None)?;
+        let mut refused = None;
+        let done = entries.each(&mut |logged, names| {
+            if (logged.status == LogStatus::Skipped) != skipped {
+                return Ok(());
+            }
+            let written = list.serialize_element(&entry_json(logged, names));
+            written.map_err(|error| {
+                refused = Some(error);
+                io::Error::other("the document cannot be written")
+            })
+        });
+        match (refused, done) {
+            (Some(error), _) => Err(error),
+            (None, Err(error)) => Err(S::Error::custom(error)),
+            (None, Ok(())) => list.end(),
+        }
+    }
+}
