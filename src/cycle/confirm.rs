@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant};
 
-use super::facts::Facts;
+use super::facts::{Facts, WaysIn};
 use super::plan::Outline;
 use super::{Context, Error, units};
 use crate::engine::job::ScopeMode;
@@ -328,10 +328,11 @@ impl SecondLook {
         if not_in_scope.is_empty() && not_members.is_empty() {
             return Ok(look);
         }
-        let facts = Facts::new(context).await?;
+        let facts = Facts::new(context);
+        let ways = facts.ways().await?;
         let mut keys: BTreeSet<Key> = not_in_scope.iter().map(|draft| draft.key).collect();
         for drafts in not_members.chunks(GROUPS) {
-            keys.extend(look.members(context, &facts, drafts).await?);
+            keys.extend(look.members(context, ways, drafts).await?);
         }
         let keys: Vec<Key> = keys.into_iter().collect();
         for keys in keys.chunks(CHUNK) {
@@ -342,7 +343,7 @@ impl SecondLook {
                     .iter()
                     .filter(|one| one.object.kind == kind)
                     .collect();
-                look.scope(context, &facts, kind, &of_kind).await?;
+                look.scope(context, ways, kind, &of_kind).await?;
             }
         }
         Ok(look)
@@ -353,12 +354,12 @@ impl SecondLook {
     async fn members(
         &mut self,
         context: &Context<'_>,
-        facts: &Facts<'_>,
+        ways: &WaysIn,
         drafts: &[&Draft],
     ) -> Result<BTreeSet<Key>, Error> {
         let inside: BTreeMap<Key, Vec<Key>> = drafts
             .iter()
-            .map(|draft| (draft.key, facts.inside(draft.key)))
+            .map(|draft| (draft.key, ways.inside(draft.key)))
             .collect();
         let groups: BTreeSet<Key> = inside.values().flatten().copied().collect();
         let groups: Vec<Key> = groups.into_iter().collect();
@@ -448,7 +449,7 @@ impl SecondLook {
     async fn scope(
         &mut self,
         context: &Context<'_>,
-        facts: &Facts<'_>,
+        ways: &WaysIn,
         kind: ObjectKind,
         loaded: &[&Loaded],
     ) -> Result<(), Error> {
@@ -505,7 +506,7 @@ impl SecondLook {
                 .collect();
             let mut is_contradicted = false;
             for group in read.difference(&known) {
-                let counts = reads_groups || facts.grants_through(context, group).await?;
+                let counts = reads_groups || ways.grants_through(context, group).await?;
                 if counts {
                     self.read_again.insert(ObjectKind::Group);
                     is_contradicted = true;
@@ -517,7 +518,7 @@ impl SecondLook {
                     let assigned = if role.principal == *id {
                         one.roles.clone()
                     } else {
-                        facts.roles_of_group(context, &role.principal).await?
+                        ways.roles_of_group(context, &role.principal).await?
                     };
                     is_contradicted |= !assigned.contains(&role.role);
                 }

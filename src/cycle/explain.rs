@@ -42,7 +42,7 @@ pub(crate) async fn explain(
     let Some(loaded) = loaded.pop() else {
         return Ok(None);
     };
-    let mut facts = Facts::of(store, rules).await?;
+    let mut facts = Facts::of(store, rules);
     let candidate = facts.candidate(loaded).await?;
     let kind = candidate.object.kind;
     let misnamed = names::misnamed(store, rules)?;

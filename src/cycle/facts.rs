@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use tokio::sync::OnceCell;
+
 use super::{Context, Error};
 use crate::engine::expr::AppRole;
 use crate::engine::job::{Job, ScopeMode};
-use crate::engine::model::{JobName, Key, ObjectKind, Presence, SourceId, SourceObject};
+use crate::engine::model::{Key, ObjectKind, Presence, SourceId, SourceObject};
 use crate::engine::plan::{Candidate, Manager, Member, SentMember};
 use crate::engine::scope::{self, GrantingGroups, GroupAround, Ways};
 use crate::store::{Loaded, Store};
@@ -15,6 +17,14 @@ use crate::store::{Loaded, Store};
 pub(super) struct Facts<'a> {
     store: &'a Arc<Store>,
     job: &'a Job,
+    /// Read for the first object that needs it: where nothing is evaluated, nothing does.
+    ways: OnceCell<WaysIn>,
+    /// Groups that filters asked for; `None` for one that does not exist any more.
+    around: BTreeMap<Key, Option<GroupAround>>,
+}
+
+/// The ways into scope that lead to more than one object.
+pub(super) struct WaysIn {
     roles: BTreeMap<String, AppRole>,
     granting: GrantingGroups,
     /// The roles of all assignments of each seed.
@@ -22,22 +32,15 @@ pub(super) struct Facts<'a> {
     /// With nested groups, the groups of which a group is a direct member, and the groups in it.
     outer: BTreeMap<Key, Vec<Key>>,
     inner: BTreeMap<Key, Vec<Key>>,
-    /// Groups that filters asked for; `None` for one that does not exist any more.
-    around: BTreeMap<Key, Option<GroupAround>>,
 }
 
-impl<'a> Facts<'a> {
-    pub(super) async fn new(context: &'a Context<'a>) -> Result<Self, Error> {
-        Self::of(&context.agent.store, &context.job.rules).await
-    }
-
-    /// The facts of a state, whatever is done with them.
-    pub(super) async fn of(store: &'a Arc<Store>, job: &'a Job) -> Result<Self, Error> {
+impl WaysIn {
+    async fn read(store: &Arc<Store>, job: &Job) -> Result<Self, Error> {
         let mut edges = Vec::new();
         if job.scope.nested_groups {
             let pairs = store.run(Store::nested_groups).await?;
             let inner: BTreeSet<Key> = pairs.iter().map(|(_, inner)| *inner).collect();
-            let inner = present(store, &job.name, inner.into_iter().collect()).await?;
+            let inner = present(store, inner.into_iter().collect()).await?;
             for (outside, inside) in pairs {
                 if let Some(group) = inner.get(&inside) {
                     edges.push((outside, inside, group.label().to_owned()));
@@ -65,7 +68,7 @@ impl<'a> Facts<'a> {
                     .await?
             }
         };
-        let groups = present(store, &job.name, seeds.clone()).await?;
+        let groups = present(store, seeds.clone()).await?;
         let named = groups
             .values()
             .map(|group| (group.key, group.label().to_owned()));
@@ -84,8 +87,6 @@ impl<'a> Facts<'a> {
             .run(move |store| Ok((store.application(&name)?, store.roles(&name, &seeds)?)))
             .await?;
         Ok(Self {
-            store,
-            job,
             roles: application
                 .into_iter()
                 .flat_map(|application| application.roles)
@@ -95,13 +96,7 @@ impl<'a> Facts<'a> {
             assigned_to_group,
             outer,
             inner,
-            around: BTreeMap::new(),
         })
-    }
-
-    /// The groups through which people come into scope.
-    pub(super) fn scope_groups(&self) -> BTreeSet<Key> {
-        self.granting.keys().collect()
     }
 
     /// Whether members of this group are in scope because of it. One that the state does not know counts:
@@ -126,6 +121,44 @@ impl<'a> Facts<'a> {
         Ok(roles.cloned().unwrap_or_default())
     }
 
+    /// The groups whose members count as a group's, itself among them. Where the job does not read nested
+    /// groups that is itself alone.
+    pub(super) fn inside(&self, group: Key) -> Vec<Key> {
+        reach(&self.inner, [group]).into_iter().collect()
+    }
+
+    /// These groups and, with nested groups, those around them.
+    fn closure(&self, groups: impl IntoIterator<Item = Key>) -> BTreeSet<Key> {
+        reach(&self.outer, groups)
+    }
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn new(context: &'a Context<'a>) -> Self {
+        Self::of(&context.agent.store, &context.job.rules)
+    }
+
+    /// The facts of a state, whatever is done with them.
+    pub(super) fn of(store: &'a Arc<Store>, job: &'a Job) -> Self {
+        Self {
+            store,
+            job,
+            ways: OnceCell::new(),
+            around: BTreeMap::new(),
+        }
+    }
+
+    pub(super) async fn ways(&self) -> Result<&WaysIn, Error> {
+        let read = || WaysIn::read(self.store, self.job);
+        self.ways.get_or_try_init(read).await
+    }
+
+    /// The groups through which people come into scope; none where nobody was evaluated.
+    pub(super) fn scope_groups(&self) -> BTreeSet<Key> {
+        let ways = self.ways.get().into_iter();
+        ways.flat_map(|ways| ways.granting.keys()).collect()
+    }
+
     pub(super) async fn candidate(&mut self, loaded: Loaded) -> Result<Candidate, Error> {
         let Loaded {
             object,
@@ -142,11 +175,12 @@ impl<'a> Facts<'a> {
             Vec::new()
         };
         let job = self.job;
+        let known = self.ways().await?;
         let granting: Vec<Key> = match object.kind {
             ObjectKind::User => {
                 let groups = member_of.into_iter();
                 groups
-                    .filter(|group| self.granting.contains(*group))
+                    .filter(|group| known.granting.contains(*group))
                     .collect()
             }
             ObjectKind::Group => Vec::new(),
@@ -155,11 +189,11 @@ impl<'a> Facts<'a> {
             assigned: &roles,
             member_of: &granting,
             assigned_to_group: &|group| {
-                let roles = self.assigned_to_group.get(&group);
+                let roles = known.assigned_to_group.get(&group);
                 roles.cloned().unwrap_or_default()
             },
-            granting: &self.granting,
-            roles: &self.roles,
+            granting: &known.granting,
+            roles: &known.roles,
         };
         Ok(Candidate {
             grants: scope::grants(job, &object, &ways),
@@ -179,14 +213,14 @@ impl<'a> Facts<'a> {
     /// The groups that a scoping filter sees an object in: those of which it is a direct member, and
     /// with nested groups those around them.
     async fn groups_of(&mut self, member_of: &[Key]) -> Result<Vec<GroupAround>, Error> {
-        let around = self.closure(member_of.iter().copied());
+        let around = self.ways().await?.closure(member_of.iter().copied());
         let unknown: Vec<Key> = around
             .iter()
             .filter(|group| !self.around.contains_key(group))
             .copied()
             .collect();
         if !unknown.is_empty() {
-            let found = present(self.store, &self.job.name, unknown.clone()).await?;
+            let found = present(self.store, unknown.clone()).await?;
             for key in unknown {
                 let group = found.get(&key).map(|group| GroupAround {
                     id: group.id.clone(),
@@ -201,11 +235,6 @@ impl<'a> Facts<'a> {
         Ok(groups)
     }
 
-    /// These groups and, with nested groups, those around them.
-    fn closure(&self, groups: impl IntoIterator<Item = Key>) -> BTreeSet<Key> {
-        reach(&self.outer, groups)
-    }
-
     /// The groups of which these objects are members, and with nested groups those around them.
     pub(super) async fn groups_around(&self, members: &[Key]) -> Result<BTreeSet<Key>, Error> {
         let members = members.to_vec();
@@ -213,16 +242,7 @@ impl<'a> Facts<'a> {
             .store
             .run(move |store| store.groups_around(&members))
             .await?;
-        Ok(self.closure(groups))
-    }
-
-    /// The groups whose members count as a group's, itself among them.
-    pub(super) fn inside(&self, group: Key) -> Vec<Key> {
-        if self.job.scope.nested_groups {
-            reach(&self.inner, [group]).into_iter().collect()
-        } else {
-            vec![group]
-        }
+        Ok(self.ways().await?.closure(groups))
     }
 
     /// The members of the first of these groups, as many groups as fit, and how many groups that were.
@@ -234,10 +254,11 @@ impl<'a> Facts<'a> {
         at_most: usize,
     ) -> Result<(Vec<(Key, Member)>, usize), Error> {
         let nested = self.job.scope.nested_groups;
+        let ways = self.ways().await?;
         let wanted: Vec<(Key, Vec<Key>)> = groups
             .iter()
             .take(CHUNK_OF_GROUPS)
-            .map(|group| (*group, self.inside(*group)))
+            .map(|group| (*group, ways.inside(*group)))
             .collect();
         let job = self.job.name.clone();
         let members = self
@@ -294,19 +315,10 @@ fn reach(edges: &BTreeMap<Key, Vec<Key>>, from: impl IntoIterator<Item = Key>) -
 }
 
 /// Those of these objects that exist in the source.
-async fn present(
-    store: &Arc<Store>,
-    job: &JobName,
-    keys: Vec<Key>,
-) -> Result<BTreeMap<Key, SourceObject>, Error> {
-    let job = job.clone();
-    let loaded = store.run(move |store| store.load(&job, &keys)).await?;
-    Ok(loaded
-        .into_iter()
-        .map(|one| one.object)
-        .filter(|object| object.presence == Presence::Present)
-        .map(|object| (object.key, object))
-        .collect())
+async fn present(store: &Arc<Store>, keys: Vec<Key>) -> Result<BTreeMap<Key, SourceObject>, Error> {
+    let mut objects = store.run(move |store| store.objects(&keys)).await?;
+    objects.retain(|_, object| object.presence == Presence::Present);
+    Ok(objects)
 }
 
 async fn key_of_group(context: &Context<'_>, group: &SourceId) -> Result<Option<Key>, Error> {

@@ -131,7 +131,7 @@ pub(super) async fn plan(
     let mut driver = Driver {
         context,
         cycle,
-        facts: Facts::new(context).await?,
+        facts: Facts::new(context),
         planner,
         unverified: &verified.waiting,
         // What was written meanwhile is not in them.

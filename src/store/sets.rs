@@ -73,7 +73,7 @@ impl Store {
     pub(crate) fn load(&self, job: &JobName, keys: &[Key]) -> Result<Vec<Loaded>, Error> {
         self.read(LOOK_UP, |state| {
             let job = state.job_or_none(job)?;
-            let mut loaded = objects(state, keys)?;
+            let objects = objects(state, keys)?;
             let managers = named_managers_of(state, keys)?;
             let mut of_managers: Vec<Key> = managers.values().map(|(key, _)| *key).collect();
             of_managers.sort_unstable();
@@ -84,24 +84,33 @@ impl Store {
             let mut roles = roles(state, job, keys)?;
             let mut withheld = withheld(state, job, keys)?;
             let mut member_of = groups_of(state, keys)?;
-            for one in loaded.values_mut() {
-                let key = one.object.key;
-                one.manager = managers.get(&key).map(|(manager, id)| Linked {
-                    key: *manager,
-                    id: id.clone(),
-                    link: targets.get(manager).cloned(),
-                });
-                one.link = links.remove(&key);
-                one.unknown = unsettled.remove(&key);
-                if let Some(link) = &mut one.link {
-                    link.unconfirmed |= one.unknown.is_some();
+            let loaded = objects.into_iter().map(|(key, object)| {
+                let unknown = unsettled.remove(&key);
+                let mut link = links.remove(&key);
+                if let Some(link) = &mut link {
+                    link.unconfirmed |= unknown.is_some();
                 }
-                one.roles = roles.remove(&key).unwrap_or_default();
-                one.withheld = withheld.remove(&key).unwrap_or_default();
-                one.member_of = member_of.remove(&key).unwrap_or_default();
-            }
-            Ok(loaded.into_values().collect())
+                Loaded {
+                    object,
+                    manager: managers.get(&key).map(|(manager, id)| Linked {
+                        key: *manager,
+                        id: id.clone(),
+                        link: targets.get(manager).cloned(),
+                    }),
+                    link,
+                    unknown,
+                    roles: roles.remove(&key).unwrap_or_default(),
+                    withheld: withheld.remove(&key).unwrap_or_default(),
+                    member_of: member_of.remove(&key).unwrap_or_default(),
+                }
+            });
+            Ok(loaded.collect())
         })
+    }
+
+    /// These objects alone. Those that were never read are left out.
+    pub(crate) fn objects(&self, keys: &[Key]) -> Result<BTreeMap<Key, SourceObject>, Error> {
+        self.read(LOOK_UP, |state| objects(state, keys))
     }
 
     /// Those of these objects that are of this kind, in the order of their keys.
@@ -260,7 +269,7 @@ impl Store {
     }
 }
 
-fn objects(state: &State, keys: &[Key]) -> rusqlite::Result<BTreeMap<Key, Loaded>> {
+fn objects(state: &State, keys: &[Key]) -> rusqlite::Result<BTreeMap<Key, SourceObject>> {
     state
         .prepare_cached(&format!(
             "SELECT {OBJECT} FROM rarray(?1) k CROSS JOIN objects o ON o.key = k.value
@@ -268,16 +277,7 @@ fn objects(state: &State, keys: &[Key]) -> rusqlite::Result<BTreeMap<Key, Loaded
         ))?
         .query_map(params![array(keys)], |row| {
             let object = object(state, row)?;
-            let loaded = Loaded {
-                object,
-                manager: None,
-                link: None,
-                unknown: None,
-                roles: Vec::new(),
-                withheld: BTreeSet::new(),
-                member_of: Vec::new(),
-            };
-            Ok((loaded.object.key, loaded))
+            Ok((object.key, object))
         })?
         .collect()
 }

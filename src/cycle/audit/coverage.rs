@@ -76,7 +76,7 @@ impl InScope {
             display_names: BTreeMap::new(),
             subjects: BTreeMap::new(),
         };
-        let mut facts = Facts::new(context).await?;
+        let mut facts = Facts::new(context);
         let doubts = BTreeMap::new();
         let job = context.job.rules.name.clone();
         let keys = context
