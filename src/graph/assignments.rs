@@ -12,6 +12,8 @@ use super::wire;
 
 /// The largest page that Graph gives.
 const PAGE_SIZE: &str = "999";
+/// What is read of each; an entry has three times as much.
+const SELECT: [&str; 3] = ["principalId", "principalType", "appRoleId"];
 /// Listings begun at most, where Graph forgets its own page links.
 const MAX_LISTINGS: u32 = 2;
 
@@ -66,6 +68,7 @@ impl Client {
         self.page(|sdk| {
             sdk.service_principal(service_principal)
                 .list_app_role_assigned_to()
+                .select(&SELECT)
                 .top(PAGE_SIZE)
                 .build()
         })

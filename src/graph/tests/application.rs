@@ -38,7 +38,10 @@ async fn assignments_are_read_to_the_last_page() {
         seen[0].path,
         format!("/v1.0/servicePrincipals/{SERVICE_PRINCIPAL}/appRoleAssignedTo")
     );
-    assert_eq!(seen[0].query, "$top=999");
+    assert_eq!(
+        seen[0].query,
+        "$select=principalId,principalType,appRoleId&$top=999"
+    );
     assert_eq!(seen[1].query, "$top=3&$skiptoken=RFNwdAIAAQAAAAAAAAAA");
 }
 

@@ -142,7 +142,8 @@ impl Reader<'_> {
         self.find_application(key)?;
         let after = self.cursor()?;
         let application = &self.directory().application;
-        let (entries, rest) = application.page(after, self.page_size());
+        let (entries, rest) =
+            application.page(after, self.page_size(), self.options.select.as_deref());
         let path = format!("servicePrincipals/{}/appRoleAssignedTo", application.id);
         let context = format!("servicePrincipals('{}')/appRoleAssignedTo", application.id);
         Ok(page(

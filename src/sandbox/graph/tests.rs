@@ -409,6 +409,15 @@ async fn assignments_come_in_pages() {
         assert!(round.pages > 1);
         let ids: Vec<&str> = all.iter().map(|entry| entry.id.as_str()).collect();
         assert_eq!(round.ids(), ids);
+        let selected = graph
+            .read(&format!(
+                "/servicePrincipals{key}/appRoleAssignedTo?$select=principalId"
+            ))
+            .await;
+        assert_eq!(
+            selected["value"][0],
+            json!({"principalId": all[0].principal})
+        );
     }
 }
 

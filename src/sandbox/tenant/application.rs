@@ -1,7 +1,7 @@
 //! The enterprise application of the tenant: its service principal, its roles and who is assigned to it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -121,23 +121,29 @@ impl Application {
         let assignments = self.assignments.values();
         assignments
             .filter(|assignment| is_wanted(assignment.principal))
-            .map(|assignment| self.render(assignment))
+            .map(|assignment| self.render(assignment, None))
             .collect()
     }
 
-    /// Up to `count` entries behind a cursor, as JSON, and the cursor behind them when more follow.
-    pub(crate) fn page(&self, after: u64, count: usize) -> (Vec<String>, Option<u64>) {
+    /// Up to `count` entries behind a cursor, as JSON with these properties, and the cursor behind them when
+    /// more follow.
+    pub(crate) fn page(
+        &self,
+        after: u64,
+        count: usize,
+        select: Option<&[String]>,
+    ) -> (Vec<String>, Option<u64>) {
         let mut rest = self.assignments.range(after + 1..);
         let mut entries = Vec::new();
         let mut last = after;
         for (cursor, assignment) in rest.by_ref().take(count) {
-            entries.push(self.render(assignment));
+            entries.push(self.render(assignment, select));
             last = *cursor;
         }
         (entries, rest.next().map(|_| last))
     }
 
-    fn render(&self, assignment: &Assignment) -> String {
+    fn render(&self, assignment: &Assignment, select: Option<&[String]>) -> String {
         let Assignment {
             id,
             principal,
@@ -146,14 +152,23 @@ impl Application {
             role,
         } = assignment;
         let mut text = String::with_capacity(420);
-        let (name, resource) = (json!(principal_name), json!(self.display_name));
-        let kind = principal_type.as_str();
-        let own = self.id;
-        write!(
-            text,
-            r#"{{"id":"{id}","deletedDateTime":null,"appRoleId":"{role}","createdDateTime":"2025-11-03T09:12:45.9480566Z","principalDisplayName":{name},"principalId":"{principal}","principalType":"{kind}","resourceDisplayName":{resource},"resourceId":"{own}"}}"#
-        )
-        .expect("writing to a string does not fail");
+        let mut put = |name: &str, value: &dyn Display| {
+            if select.is_none_or(|names| names.iter().any(|wanted| wanted == name)) {
+                let before = if text.is_empty() { '{' } else { ',' };
+                write!(text, "{before}\"{name}\":{value}")
+                    .expect("writing to a string does not fail");
+            }
+        };
+        put("id", &json!(id));
+        put("deletedDateTime", &"null");
+        put("appRoleId", &format_args!("\"{role}\""));
+        put("createdDateTime", &r#""2025-11-03T09:12:45.9480566Z""#);
+        put("principalDisplayName", &json!(principal_name));
+        put("principalId", &format_args!("\"{principal}\""));
+        put("principalType", &json!(principal_type.as_str()));
+        put("resourceDisplayName", &json!(self.display_name));
+        put("resourceId", &format_args!("\"{}\"", self.id));
+        text.push('}');
         text
     }
 
