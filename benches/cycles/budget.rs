@@ -68,7 +68,7 @@ const BUDGETS: &[Budget] = &[
         assert: true,
     },
     Budget {
-        name: "requests under way at once, out of 8 (at least)",
+        name: "missing of 8 requests under way at once",
         applies: always,
         // Counted from below, so what is missing is compared.
         figure: |figures| figures.most_under_way().map(|most| 8.0 - most),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension, params};
+use sha2::{Digest as _, Sha256};
 
 use super::jobs::ensure_job;
 use super::marks::Marks;
@@ -96,8 +97,16 @@ impl Store {
         job: &JobName,
         read: &Complete<Vec<Assignment>>,
     ) -> Result<(), Error> {
+        let digest = digest(read.get());
         self.write(STORE, |tx| {
             let job = ensure_job(tx, job)?;
+            // The list of a hundred thousand people is read in every cycle, and mostly it is the same.
+            let known: Option<Vec<u8>> = tx
+                .prepare_cached("SELECT assigned FROM jobs WHERE key = ?1")?
+                .query_row(params![job], |row| row.get(0))?;
+            if known.is_some_and(|known| known == digest) {
+                return Ok(());
+            }
             let mut marks = Marks::of(tx, job);
             let mut new = assigned(tx, read.get())?;
             let known = all(tx, job)?;
@@ -109,7 +118,12 @@ impl Store {
                 )?;
                 marks.object_and_below(gone.kind, gone.principal)?;
             }
-            add(tx, &mut marks, job, new)
+            add(tx, &mut marks, job, new)?;
+            tx.run(
+                "UPDATE jobs SET assigned = ?2 WHERE key = ?1",
+                params![job, digest],
+            )?;
+            Ok(())
         })
     }
 
@@ -119,9 +133,30 @@ impl Store {
             let job = ensure_job(tx, job)?;
             let mut marks = Marks::of(tx, job);
             let read = assigned(tx, read)?;
+            tx.run(
+                "UPDATE jobs SET assigned = NULL WHERE key = ?1",
+                params![job],
+            )?;
             add(tx, &mut marks, job, read)
         })
     }
+}
+
+/// Of a list, in its order. Another order of the same list only costs a comparison row by row.
+fn digest(assignments: &[Assignment]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for Assignment {
+        kind,
+        principal,
+        role,
+    } in assignments
+    {
+        for part in [kind.word(), principal.as_str(), role] {
+            digest.update(part);
+            digest.update([0]);
+        }
+    }
+    digest.finalize().into()
 }
 
 /// An assignment by numbers.

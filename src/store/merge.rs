@@ -20,6 +20,8 @@ pub(super) struct Page<'p> {
     summary: PageSummary,
     round: &'p Round,
     now: DateTime<Utc>,
+    /// By how many the objects that are present became more or, below zero, fewer.
+    present: i64,
 }
 
 /// What the merge of an object's own properties marks.
@@ -58,11 +60,22 @@ impl<'p> Page<'p> {
             summary: PageSummary::default(),
             round,
             now,
+            present: 0,
         })
     }
 
-    pub(super) fn summary(&self) -> PageSummary {
-        self.summary
+    /// Ends the merge: what was counted is kept.
+    pub(super) fn finish(self) -> rusqlite::Result<PageSummary> {
+        self.state.run(
+            "UPDATE watermarks SET present = present + ?2 WHERE kind = ?1",
+            params![self.kind, self.present],
+        )?;
+        Ok(self.summary)
+    }
+
+    fn count(&mut self, before: Presence, after: Presence) {
+        let one = |presence| i64::from(presence == Presence::Present);
+        self.present += one(after) - one(before);
     }
 
     pub(super) fn merge(&mut self, change: &SourceChange) -> rusqlite::Result<()> {
@@ -150,6 +163,7 @@ impl<'p> Page<'p> {
             self.put_label(&new)?;
         }
         self.update(&new)?;
+        self.count(old.presence, new.presence);
         let other_presence = new.presence != old.presence;
         let effect = match change.kind {
             ObjectKind::User
@@ -213,6 +227,7 @@ impl<'p> Page<'p> {
             )?;
         }
         self.put_label(&object)?;
+        self.count(Presence::Missing, object.presence);
         // Its memberships may have been read before it.
         Ok((Some(key), Effect::ChangedForItsGroups))
     }
@@ -391,6 +406,7 @@ impl<'p> Page<'p> {
                 "UPDATE objects SET presence = ?2 WHERE key = ?1",
                 params![key, Presence::Missing],
             )?;
+            self.count(Presence::Present, Presence::Missing);
             self.marks.object_and_below(self.kind, *key)?;
             self.marks.groups_around(*key)?;
             self.summary.missing += 1;

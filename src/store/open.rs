@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const CHECKED_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Pages in memory, in KiB: enough for the inner nodes of the indexes of a million users.
-const CACHE: i64 = 48 * 1024;
+const CACHE: i64 = 40 * 1024;
 
 /// Pages in the write-ahead log before they go to the file. A page that changes often is written to the
 /// file once for each time that this many gather.

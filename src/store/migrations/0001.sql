@@ -49,7 +49,8 @@ CREATE TABLE watermarks (
     delta_link  TEXT,                       -- of the last round that was finished
     page_link   TEXT,                       -- of the round under way: the page to read next
     updated     TEXT,
-    anew        INTEGER NOT NULL DEFAULT 0  -- the next round begins without a link
+    anew        INTEGER NOT NULL DEFAULT 0, -- the next round begins without a link
+    present     INTEGER NOT NULL DEFAULT 0  -- how many objects of the kind are present
 );
 
 -- Also ids that were only mentioned, as a member or a manager: presence 0, and no attributes.
@@ -131,6 +132,8 @@ CREATE TABLE jobs (
     memberships       INTEGER NOT NULL DEFAULT 0,
     -- The first cycle in which every planned row was tried; until then removals are postponed.
     completed         INTEGER,
+    -- Of the list of assignments that `assignments` was made from; NULL where that was none.
+    assigned          BLOB,
     -- What the source held at the job's last complete reading.
     seen_users        INTEGER NOT NULL DEFAULT 0,
     seen_groups       INTEGER NOT NULL DEFAULT 0,

@@ -4,8 +4,8 @@ INSERT INTO sources VALUES ('', '0000aaaa-0000-0000-0000-000000000000');
 INSERT INTO names VALUES (1, 'userPrincipalName'), (2, 'r1');
 INSERT INTO paths VALUES (1, 'userName'), (2, 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager');
 INSERT INTO watermarks VALUES
-    (1, 3, 0, 0, 'id,manager', 'https://graph.microsoft.com/v1.0/users/delta?$deltatoken=a', NULL, '2025-03-01T06:00:00.000Z', 0),
-    (2, 3, 1, 1, 'id,members', NULL, 'https://graph.microsoft.com/v1.0/groups/delta?$skiptoken=b', NULL, 1);
+    (1, 3, 0, 0, 'id,manager', 'https://graph.microsoft.com/v1.0/users/delta?$deltatoken=a', NULL, '2025-03-01T06:00:00.000Z', 0, 1),
+    (2, 3, 1, 1, 'id,members', NULL, 'https://graph.microsoft.com/v1.0/groups/delta?$skiptoken=b', NULL, 1, 1);
 INSERT INTO objects VALUES
     (1, 1, x'00112233445566778899aabbccddeeff', 1, 1, 2, 'ada', x'0101780161'),
     (2, 1, 'u2', 0, 0, NULL, '', NULL),

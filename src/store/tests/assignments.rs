@@ -65,6 +65,22 @@ fn a_partial_reading_takes_nothing_away() {
 }
 
 #[test]
+fn a_list_takes_away_what_came_between_although_it_was_read_before() {
+    let world = world();
+    let list = [assignment(User, "u9", "r1")];
+    replace(&world, &list);
+    world
+        .store
+        .add_assignments(&world.job, &[assignment(User, "u8", "r1")])
+        .unwrap();
+    world.settle();
+    replace(&world, &list);
+    assert_eq!(world.pending(), "u8");
+    let users = world.store.assigned(&world.job, User).unwrap();
+    assert_eq!(join(&users), "u9");
+}
+
+#[test]
 fn only_the_job_of_the_application_is_marked() {
     let world = world();
     let other = JobName::new("other");
