@@ -17,7 +17,11 @@ pub(super) async fn problems(site: &Site) -> Vec<String> {
     let read = site.readers.read(move |store| {
         let now = scheduler::now();
         let mut problems = Vec::new();
-        for job in config.jobs.iter().filter(|job| job.enabled) {
+        for job in config
+            .jobs
+            .iter()
+            .filter(|job| job.enabled && !job.observes)
+        {
             let name = &job.rules.name;
             if store.paused(name)?.is_some() {
                 continue;
