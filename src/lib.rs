@@ -10,6 +10,7 @@ mod metrics;
 mod config;
 mod graph;
 mod http;
+mod notify;
 mod scim;
 mod store;
 

@@ -104,7 +104,7 @@ pub(super) enum Command {
         schema: bool,
     },
     /// Test the connections to the source and the targets
-    Test(Jobs),
+    Test(super::test::Arguments),
     /// Look at the tenant, and save a reading of it
     Source {
         #[command(subcommand)]

@@ -41,6 +41,7 @@ mod state;
 mod status;
 mod sync;
 mod test;
+mod trial;
 mod wrap;
 
 use std::ffi::OsString;
@@ -124,7 +125,8 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Probe(probe) => block_on(probe::probe(output, file, probe)),
         Command::Check { schema: true } => check::schema(output),
         Command::Check { schema: false } => check::check(output, file),
-        Command::Test(jobs) => block_on(test::test(output, file, &jobs.jobs)),
+        Command::Test(test) if test.notify => block_on(trial::trial(output, file, &test.jobs.jobs)),
+        Command::Test(test) => block_on(test::test(output, file, &test.jobs.jobs)),
         Command::Source { command } => block_on(source::source(output, file, command)),
         Command::Status(arguments) => status::status(output, file, &arguments),
         Command::Log(log) => log::log(output, file, log),

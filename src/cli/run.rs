@@ -18,7 +18,7 @@ pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<E
     // Held until the end: no other process may run cycles on this state meanwhile.
     let lock = Lock::acquire(&config.state_path, "run")?;
     let store = Arc::new(Store::open(&config.state_path)?);
-    store.take_over(&lock, scheduler::now())?;
+    let before = store.take_over(&lock, scheduler::now())?;
     // The file that was found at the start, even if an earlier place of the search has one by now.
     let file = config.file.clone();
     let reload = || match load::load(Some(&file)) {
@@ -27,7 +27,7 @@ pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<E
     };
     let settings = config.web.clone();
     let service =
-        Service::new(config, Arc::clone(&store)).context("the service could not start")?;
+        Service::new(config, Arc::clone(&store), before).context("the service could not start")?;
     let page = match settings {
         Some(settings) => {
             let page = web::start(&settings, &store, service.view())

@@ -53,6 +53,10 @@ pub(super) fn status(
         });
     }
 
+    let waiting = match &store {
+        Some(store) => store.waiting()?,
+        None => Vec::new(),
+    };
     let today = now.date_naive();
     let expiring = graph::expiries(&config.source).into_iter();
     let expiring: Vec<_> = expiring.map(|one| (one.key, one.day)).collect();
@@ -61,7 +65,7 @@ pub(super) fn status(
         let mut document = {
             let service = holder.filter(Holder::is_service);
             let pid = service.map(|service| service.pid);
-            Document::begin_status(&mut out, pid, &expiring, today)?
+            Document::begin_status(&mut out, pid, &expiring, &waiting, today)?
         };
         for status in &statuses {
             document.status(status)?;
@@ -71,6 +75,9 @@ pub(super) fn status(
         text::status(&mut out, &statuses, holder.as_ref(), now, output.style())?;
     }
     out.flush()?;
+    for one in waiting.iter().filter(|one| one.error.is_some()) {
+        output.message(&format!("warning: {}", report::notice::waiting(one)));
+    }
     for (key, day) in expiring {
         if report::expires_soon(day, today) {
             let words = report::expires(day, today);

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::args;
 use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::load;
@@ -13,6 +14,16 @@ use crate::engine::check::{Check, Failed};
 use crate::report::text;
 use crate::scheduler;
 use crate::store::Store;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) jobs: args::Jobs,
+
+    /// Instead, send a trial by each way to notify, and call each heartbeat
+    #[arg(long)]
+    pub(super) notify: bool,
+}
 
 pub(super) async fn test(
     output: Output,
@@ -54,7 +65,13 @@ pub(super) async fn test(
         }
         match &mut document {
             Some(document) => document.checks(name, &checks, &remarks)?,
-            None => text::checks(&mut text_out, name, &checks, &remarks, output.style())?,
+            None => text::checks(
+                &mut text_out,
+                name.as_str(),
+                &checks,
+                &remarks,
+                output.style(),
+            )?,
         }
         text_out.flush()?;
     }

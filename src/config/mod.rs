@@ -42,8 +42,9 @@ pub(crate) use schema::schema;
 pub(crate) use secret::{SecretError, environment, read_file as read_secret_file, with_scheme};
 pub(crate) use select::{calls_default_domain, custom_security_attributes, select};
 pub(crate) use settings::{
-    Application, Certificate, Config, Credential, DialectSettings, Filterable, Identity, Job,
-    Listen, Proof, Schedule, Secret, Source, Target, Tls, Web,
+    Application, Certificate, Config, Credential, DialectSettings, Encryption, Filterable,
+    Identity, Job, Listen, Mail, Proof, Schedule, Secret, Source, Target, Tls, Web, Webhook,
+    WebhookForm,
 };
 
 /// A configuration without problems, and what is worth a word all the same.

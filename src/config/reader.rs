@@ -73,12 +73,7 @@ impl Table {
                 continue;
             }
             if let Some((_, remedy)) = section.reserved.iter().find(|(name, _)| name == key) {
-                // A section of its own can be left out of account; a key that says how to sign in cannot.
-                if section.name.is_empty() {
-                    log.warning(place.key_problem("without effect in this version", *remedy));
-                } else {
-                    log.problem(place.key_problem("not available in this version", *remedy));
-                }
+                log.problem(place.key_problem("not available in this version", *remedy));
                 continue;
             }
             let near = nearest(key, section.names());

@@ -19,19 +19,12 @@ fn object(section: &Section) -> Json {
         name: _,
         keys,
         rules,
-        reserved,
+        reserved: _,
     } = section;
-    let mut properties: Map<String, Json> = keys
+    let properties: Map<String, Json> = keys
         .iter()
         .map(|key| (key.name.to_owned(), property(key)))
         .collect();
-    // Only whole sections are read without an effect; other reserved keys are refused.
-    if section.name.is_empty() {
-        for (name, remedy) in *reserved {
-            let remark = json!({ "type": "object", "description": remedy });
-            properties.insert((*name).to_owned(), remark);
-        }
-    }
     let required: Vec<&str> = keys
         .iter()
         .filter(|key| key.is_required)

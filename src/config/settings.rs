@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::NaiveDate;
+use lettre::message::Mailbox;
 
 use super::knobs::Knobs;
 use crate::engine::job;
@@ -22,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) source: Source,
     /// `None`: there is no status page.
     pub(crate) web: Option<Web>,
+    pub(crate) notify: Notify,
     pub(crate) jobs: Vec<Job>,
     /// How often the service looks for leavers between two cycles; `None`: it does not.
     pub(crate) leavers: Option<Duration>,
@@ -51,6 +53,70 @@ pub(crate) enum Listen {
 pub(crate) struct Tls {
     pub(crate) certificate: Secret,
     pub(crate) private_key: Secret,
+}
+
+/// How operators are notified.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Notify {
+    pub(crate) mail: Option<Mail>,
+    pub(crate) webhooks: Vec<Webhook>,
+    /// An address that is called after each good cycle of any job.
+    pub(crate) heartbeat: Option<Secret>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mail {
+    pub(crate) server: String,
+    pub(crate) port: u16,
+    pub(crate) encryption: Encryption,
+    /// User and password.
+    pub(crate) login: Option<(String, Secret)>,
+    pub(crate) from: Mailbox,
+    pub(crate) to: Vec<Mailbox>,
+    pub(crate) ca_certificate: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encryption {
+    StartTls,
+    Tls,
+    None,
+}
+
+impl Encryption {
+    /// The usual port (RFC 8314, RFC 6409, RFC 5321).
+    pub(super) fn port(self) -> u16 {
+        match self {
+            Self::StartTls => 587,
+            Self::Tls => 465,
+            Self::None => 25,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Webhook {
+    pub(crate) name: String,
+    pub(crate) url: Secret,
+    pub(crate) form: WebhookForm,
+    pub(crate) token: Option<Secret>,
+}
+
+/// What a webhook is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WebhookForm {
+    Json,
+    Slack,
+    Teams,
+}
+
+/// Where the notifications of one job go; `None`: where all go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct JobNotify {
+    pub(crate) to: Option<Vec<Mailbox>>,
+    /// Their names.
+    pub(crate) webhooks: Option<Vec<String>>,
+    pub(crate) heartbeat: Option<Secret>,
 }
 
 /// How the Entra tenant is reached.
@@ -149,6 +215,7 @@ pub(crate) struct Job {
     pub(crate) application: Application,
     pub(crate) target: Target,
     pub(crate) schedule: Schedule,
+    pub(crate) notify: JobNotify,
     /// A digest of everything above that the result of an evaluation depends on: when it changes,
     /// everything is evaluated again (product rule 11). Secrets, concurrency and schedule are not in it.
     pub(crate) fingerprint: String,

@@ -140,6 +140,35 @@ impl Error {
         )
     }
 
+    /// Why the tenant does not take the credential, with what to do about it, where it is that.
+    pub(crate) fn refused_by_source(&self) -> Option<String> {
+        let source = match self {
+            Self::Graph(source)
+            | Self::DefaultDomain { source, .. }
+            | Self::CustomSecurityAttributes { source, .. } => source,
+            Self::Tenant(error) => return error.refused_by_source(),
+            Self::Secret { .. }
+            | Self::Target(_)
+            | Self::Store(_)
+            | Self::AnotherTarget { .. }
+            | Self::AnotherPlan { .. }
+            | Self::Stopped
+            | Self::RecorderLost
+            | Self::Paused { .. }
+            | Self::Quarantine { .. }
+            | Self::Observes { .. }
+            | Self::NoSuchObject { .. }
+            | Self::AmbiguousObject { .. } => return None,
+        };
+        source.is_of_credential().then(|| {
+            let words = Self::chain_of(source);
+            match source.remedy() {
+                Some(remedy) => format!("{words}; {remedy}"),
+                None => words,
+            }
+        })
+    }
+
     /// The whole chain in one line.
     pub(crate) fn chain(&self) -> String {
         Self::chain_of(self)

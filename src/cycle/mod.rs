@@ -565,6 +565,12 @@ impl Agent {
         })
     }
 
+    /// On which day each secret and certificate of the source expires, as far as that is known here.
+    pub(crate) fn expiries(&self) -> Vec<(String, chrono::NaiveDate)> {
+        let expiries = graph::expiries(&self.config.source).into_iter();
+        expiries.map(|one| (one.key, one.day)).collect()
+    }
+
     /// Test Connection: each thing that a cycle needs, in the services' own words, and what does not fit.
     pub(crate) async fn test(&self, job: &config::Job) -> (Vec<Check>, Vec<Failed>) {
         check::test(self, job).await

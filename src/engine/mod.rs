@@ -13,6 +13,7 @@ pub(crate) mod job;
 pub(crate) mod mapping;
 pub(crate) mod model;
 pub(crate) mod names;
+pub(crate) mod notice;
 pub(crate) mod outcome;
 pub(crate) mod period;
 pub(crate) mod plan;

@@ -141,6 +141,15 @@ impl Error {
         }
     }
 
+    /// Whether no token is given, and not only for now.
+    pub(crate) fn is_of_credential(&self) -> bool {
+        match self {
+            Self::Secret { .. } | Self::Credential { .. } => true,
+            Self::TokenRefused(refusal) => !remedy::is_temporary(refusal.code),
+            _ => false,
+        }
+    }
+
     /// What a person can do about it, where there is anything to do.
     pub(crate) fn remedy(&self) -> Option<String> {
         remedy::of(self)

@@ -15,6 +15,7 @@ pub(crate) mod json;
 pub(crate) mod log;
 pub(crate) mod markdown;
 mod misnamed;
+pub(crate) mod notice;
 pub(crate) mod operator;
 mod overview;
 pub(crate) mod page;

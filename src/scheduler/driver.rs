@@ -8,24 +8,24 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::clock::now;
 use super::due::next_start;
-use super::leavers;
 use super::signal::{GRACE, Signal, Signals};
 use super::status::{Activity, State, Status, WokenBy};
 use super::systemd;
+use super::{deliver, leavers, notices};
 use crate::config::{Config, Job};
 use crate::cycle::{self, Agent, Options, Planned};
 use crate::engine::model::JobName;
 use crate::engine::plan::Warning;
 use crate::engine::summary::{Health, Progress, Summary};
 use crate::metrics;
-use crate::store::{CYCLE, Store};
+use crate::store::{Before, CYCLE, Store};
 
 /// The longest sleep before the clock is asked again: it may have been set, or the machine suspended.
 const LONGEST_SLEEP: Duration = Duration::from_secs(20);
@@ -59,7 +59,7 @@ pub(super) struct Generation {
 
 pub(super) struct Shared {
     pub(super) generation: watch::Sender<Arc<Generation>>,
-    status: watch::Sender<Status>,
+    pub(super) status: watch::Sender<Status>,
     /// Counts the times an operator asked for all cycles now.
     wakes: watch::Sender<u64>,
     pub(super) store: Arc<Store>,
@@ -79,6 +79,7 @@ impl Shared {
 pub(crate) struct Service {
     signals: Signals,
     driver: Driver,
+    before: Before,
 }
 
 /// What others see of a running service. Looking at it never blocks a cycle.
@@ -103,7 +104,8 @@ impl View {
 }
 
 impl Service {
-    pub(crate) fn new(config: Config, store: Arc<Store>) -> Result<Self, Error> {
+    /// `before` is how the process ended that used the state before.
+    pub(crate) fn new(config: Config, store: Arc<Store>, before: Before) -> Result<Self, Error> {
         let signals = Signals::listen().map_err(Error::Signals)?;
         let stop = CancellationToken::new();
         let config = Arc::new(config);
@@ -121,7 +123,11 @@ impl Service {
             tasks: JoinSet::new(),
             driven: BTreeSet::new(),
         };
-        Ok(Self { signals, driver })
+        Ok(Self {
+            signals,
+            driver,
+            before,
+        })
     }
 
     pub(crate) fn view(&self) -> View {
@@ -138,16 +144,23 @@ impl Service {
         let Self {
             mut signals,
             mut driver,
+            before,
         } = self;
         driver.start_missing();
-        let leavers = tokio::spawn(leavers::watch(Arc::clone(&driver.shared)));
+        let shared = || Arc::clone(&driver.shared);
+        let queued = Arc::new(Notify::new());
+        let others = vec![
+            tokio::spawn(leavers::watch(shared())),
+            tokio::spawn(notices::watch(shared(), before, now(), Arc::clone(&queued))),
+            tokio::spawn(deliver::deliver(shared(), queued)),
+        ];
         if driver.driven.is_empty() {
             tracing::warn!("no job is enabled; waiting for a reload");
         }
         systemd::ready();
         tracing::info!(jobs = driver.driven.len(), "started");
         driver.serve(&mut signals, reload).await;
-        driver.stop(&mut signals, leavers).await;
+        driver.stop(&mut signals, others).await;
     }
 }
 
@@ -262,14 +275,16 @@ impl Driver {
         }
     }
 
-    async fn stop(mut self, signals: &mut Signals, leavers: JoinHandle<()>) {
+    async fn stop(mut self, signals: &mut Signals, others: Vec<JoinHandle<()>>) {
         systemd::stopping();
         tracing::info!("stopping: requests in flight may end");
         self.shared.stop.cancel();
         let ended = async {
             while self.tasks.join_next().await.is_some() {}
-            // It has said itself what went wrong.
-            let _ = leavers.await;
+            for other in others {
+                // It has said itself what went wrong.
+                let _ = other.await;
+            }
         };
         tokio::select! {
             ended = timeout(GRACE, ended) => if ended.is_ok() {
@@ -350,22 +365,27 @@ async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy)
     let _busy = shared.busy(name).lock_owned().await;
     // A thread of its own: planning computes for long, and a bug that panics costs this cycle, not
     // the job.
-    let (agent, job) = (agent.clone(), job.clone());
+    let (agent, own) = (agent.clone(), job.clone());
     let runtime = Handle::current();
     let due = agent.due_with_others(GATHER);
     let begun = Instant::now();
     let cycle = spawn_blocking(move || {
         runtime.block_on(async {
-            if job.observes {
-                let planned = agent.observe(&job, &progress, due).await?;
+            if own.observes {
+                let planned = agent.observe(&own, &progress, due).await?;
                 return Ok(Ran::Plan(planned));
             }
             let options = Options::default();
-            let summary = agent.run(&job, &options, &progress, due).await?;
+            let summary = agent.run(&own, &options, &progress, due).await?;
             Ok::<_, cycle::Error>(Ran::Cycle(summary))
         })
     });
-    let ended = match cycle.await {
+    let ended = cycle.await;
+    let refused = match &ended {
+        Ok(Err(error)) => error.refused_by_source(),
+        Ok(Ok(_)) | Err(_) => None,
+    };
+    let ended = match ended {
         Ok(Ok(Ran::Plan(planned))) => log_plan(name, &planned),
         Ok(Ok(Ran::Cycle(summary))) => {
             count(&shared.store, &summary);
@@ -391,7 +411,13 @@ async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy)
         }
     };
     metrics::cycle(name.as_str(), ended.as_str(), begun.elapsed());
-    set_state(shared, name, State::Waiting { next: None }, Some(ended));
+    deliver::heartbeat(shared, job, ended);
+    set_state(
+        shared,
+        name,
+        State::Waiting { next: None },
+        Some((ended, refused)),
+    );
 }
 
 /// What a job did when it was due.
@@ -544,11 +570,24 @@ pub(super) fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
 }
 
 /// `ended` replaces what is known of the last cycle; `None` leaves it as it is.
-fn set_state(shared: &Shared, name: &JobName, state: State, ended: Option<Health>) {
+fn set_state(
+    shared: &Shared,
+    name: &JobName,
+    state: State,
+    ended: Option<(Health, Option<String>)>,
+) {
     shared.status.send_modify(|status| {
-        let last = status.jobs.get(name).and_then(|job| job.last);
-        let last = ended.or(last);
-        status.jobs.insert(name.clone(), Activity { state, last });
+        let known = status.jobs.remove(name);
+        let (last, refused) = match ended {
+            Some((ended, refused)) => (Some(ended), refused),
+            None => known.map_or((None, None), |job| (job.last, job.refused)),
+        };
+        let activity = Activity {
+            state,
+            last,
+            refused,
+        };
+        status.jobs.insert(name.clone(), activity);
     });
 }
 
@@ -585,7 +624,7 @@ fn is_unfinished(store: &Store, job: &JobName) -> bool {
 }
 
 /// An error and everything below it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -1,9 +1,11 @@
 //! When cycles run: a pure rule for what is due, and the driver that owns the clock.
 
 mod clock;
+mod deliver;
 mod driver;
 mod due;
 mod leavers;
+mod notices;
 mod signal;
 mod status;
 mod systemd;
@@ -11,5 +13,6 @@ mod systemd;
 pub(crate) use clock::now;
 pub(crate) use driver::{Service, View};
 pub(crate) use due::{next_start, rhythm};
+pub(crate) use notices::{From, written};
 pub(crate) use signal::{GRACE, Signal, Signals};
 pub(crate) use status::State;

@@ -22,6 +22,7 @@ mod migrations;
 mod objects;
 mod open;
 mod operator;
+mod outbox;
 mod pending;
 mod place;
 mod quarantine;
@@ -52,6 +53,7 @@ pub(crate) use ledger::{
 pub(crate) use lock::Lock;
 pub(crate) use open::Store;
 pub(crate) use pending::{Evaluated, Evaluation, MarkCutoff};
+pub(crate) use place::Before;
 pub(crate) use relink::Relinked;
 pub(crate) use scratch::Scratch;
 pub(crate) use sets::{Loaded, Named};

@@ -37,22 +37,38 @@ fn has_log(path: &Path) -> bool {
     fs::metadata(wal_of(path)).is_ok_and(|log| log.len() > 0)
 }
 
+/// What became of the process that used the state before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    Ended,
+    /// It did not close the state.
+    Crashed,
+}
+
 impl Store {
     /// Notes where the file is and that it is in use, in the file itself and not in its log alone. Only for
     /// the process that has just taken the lock.
-    pub(super) fn note_place(&self, _lock: &Lock) -> Result<(), Error> {
+    pub(super) fn note_place(&self, _lock: &Lock) -> Result<Before, Error> {
         let here = bytes(&resolved(self.path()));
-        let opened = self.write("note where the state file is", |state| {
+        let (opened, was_closed) = self.write("note where the state file is", |state| {
+            let was_closed: bool = state
+                .prepare_cached("SELECT closed FROM place")?
+                .query_row([], |row| row.get(0))?;
             state.run(
                 "UPDATE place SET path = ?1, closed = 0, opened = opened + 1",
                 params![here],
             )?;
-            opened(state)
+            Ok((opened(state)?, was_closed))
         })?;
         self.opened.store(opened, Ordering::Relaxed);
         self.read("note where the state file is", |state| {
             // A reader may be in the way: then the note stays in the log, which has it anyway.
             state.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+        })?;
+        Ok(if was_closed {
+            Before::Ended
+        } else {
+            Before::Crashed
         })
     }
 

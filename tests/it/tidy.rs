@@ -11,6 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &["engine"]),
     ("metrics", &[]),
     ("http", &["metrics"]),
+    ("notify", &["engine", "config", "http"]),
     ("graph", &["engine", "config", "http", "metrics"]),
     ("scim", &["engine", "config", "http", "metrics"]),
     ("store", &["engine", "config", "http"]),
@@ -20,7 +21,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "scheduler",
-        &["engine", "config", "metrics", "store", "cycle"],
+        &[
+            "engine", "report", "config", "metrics", "notify", "store", "cycle",
+        ],
     ),
     (
         "web",
@@ -46,6 +49,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "scim",
             "store",
             "cycle",
+            "notify",
             "scheduler",
             "web",
             "sandbox",
@@ -86,6 +90,7 @@ const CRATE_STAYS_IN: &[(&str, &[&str])] = &[
     ("figment::", &["config"]),
     ("graph_rs_sdk::", &["graph"]),
     ("hyper::", &["web"]),
+    ("lettre::", &["config", "notify"]),
     ("prometheus_client::", &["metrics", "web"]),
     ("rusqlite::", &["store"]),
     ("tokio_rustls::", &["web"]),

@@ -5,7 +5,7 @@
 use super::{Left, judge};
 use crate::config::knobs::{KNOBS, MemberRemove};
 use crate::config::resolve::{CONCURRENCY, INTERVAL, MEMBER_CHUNK, TIMEOUT, VISIBILITY_DELAY};
-use crate::config::settings::{Application, DialectSettings, Job, Schedule, Target};
+use crate::config::settings::{Application, DialectSettings, Job, JobNotify, Schedule, Target};
 use crate::engine::job::{
     self, GroupObjects, Limit, Limits, OnDrift, Rules, Safety, Scope, ScopeMode, WhenOutOfScope,
 };
@@ -22,6 +22,7 @@ pub(super) fn list(job: &Job) -> Vec<Left> {
         application,
         target,
         schedule,
+        notify,
         fingerprint: _, // Made of the others.
     } = job;
     let job::Job {
@@ -92,6 +93,10 @@ pub(super) fn list(job: &Job) -> Vec<Left> {
         list.leave("safety", "on_drift = \"report\"", why);
     }
     list.schedule(schedule);
+    if *notify != JobNotify::default() {
+        let why = "Entra's job has one address for notifications, outside its schema";
+        list.leave("notify", "to, webhooks, heartbeat", why);
+    }
     list.0
 }
 
@@ -429,6 +434,9 @@ only_created = true
 cron = "0 30 6 * * Mon-Fri"
 timezone = "Europe/Berlin"
 jitter = "1m"
+[jobs.notify]
+to = []
+webhooks = []
 "#;
     /// What cannot stand beside that.
     const UNITS: &str = r#"
@@ -535,6 +543,7 @@ interval = "5m"
         safety: min_members of 1 groups: Entra does not look at how many members stay
         safety: on_drift = "report": Entra does not compare what the target holds
         schedule: interval or cron, timezone, jitter: Entra runs its jobs about every 40 minutes
+        notify: to, webhooks, heartbeat: Entra's job has one address for notifications, outside its schema
         "#);
         insta::assert_snapshot!(left(OTHER).join("\n"), @r#"
         groups, filter: memberOf EQUALS "Staff": Entra's filters cannot read references, groups and app roles; without it others belong, so groups are not enabled
@@ -612,7 +621,16 @@ interval = "5m"
     ];
 
     /// What reaches the tenant, keeps the state and shows it is no part of a job.
-    const NO_PART: &[&str] = &["", "state", "source", "schedule", "web"];
+    const NO_PART: &[&str] = &[
+        "",
+        "state",
+        "source",
+        "schedule",
+        "web",
+        "notify",
+        "notify.mail",
+        "notify.webhooks",
+    ];
 
     #[test]
     fn every_key_of_a_job_is_exported_or_told() {

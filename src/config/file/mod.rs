@@ -19,6 +19,7 @@ pub(super) struct File {
     pub(super) source: Source,
     pub(super) schedule: Schedule,
     pub(super) web: Option<Web>,
+    pub(super) notify: Option<Notify>,
     pub(super) jobs: Vec<Job>,
 }
 
@@ -30,6 +31,42 @@ pub(super) struct Web {
     pub(super) hosts: Option<Vec<Typed<String>>>,
     pub(super) tls: Option<Tls>,
     pub(super) place: Place,
+}
+
+#[derive(Debug)]
+pub(super) struct Notify {
+    pub(super) mail: Option<Mail>,
+    pub(super) webhooks: Vec<Webhook>,
+    pub(super) heartbeat: Option<Typed<Secret>>,
+    pub(super) place: Place,
+}
+
+#[derive(Debug)]
+pub(super) struct Mail {
+    pub(super) server: Option<Typed<String>>,
+    pub(super) port: Option<Typed<i64>>,
+    pub(super) encryption: Option<Typed<String>>,
+    pub(super) user: Option<Typed<String>>,
+    pub(super) password: Option<Typed<Secret>>,
+    pub(super) from: Option<Typed<String>>,
+    pub(super) to: Option<Vec<Typed<String>>>,
+    pub(super) ca_certificate: Option<Typed<String>>,
+    pub(super) place: Place,
+}
+
+#[derive(Debug)]
+pub(super) struct Webhook {
+    pub(super) name: Option<Typed<String>>,
+    pub(super) url: Option<Typed<Secret>>,
+    pub(super) form: Option<Typed<String>>,
+    pub(super) token: Option<Typed<Secret>>,
+}
+
+#[derive(Debug)]
+pub(super) struct JobNotify {
+    pub(super) to: Option<Vec<Typed<String>>>,
+    pub(super) webhooks: Option<Vec<Typed<String>>>,
+    pub(super) heartbeat: Option<Typed<Secret>>,
 }
 
 /// `None`: what is wrong with it is on the log.
@@ -118,6 +155,7 @@ pub(super) struct Job {
     pub(super) groups: Rules,
     pub(super) safety: Safety,
     pub(super) schedule: Schedule,
+    pub(super) notify: JobNotify,
 }
 
 #[derive(Debug)]

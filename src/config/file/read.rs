@@ -5,8 +5,8 @@ use std::rc::Rc;
 use figment::value::Value;
 
 use super::{
-    Application, Clause, File, FilterGroup, Filterable, Flow, Job, Mapping, Preset, Provision,
-    Rules, Safety, Schedule, Scope, Source, Target, Tls, Web,
+    Application, Clause, File, FilterGroup, Filterable, Flow, Job, JobNotify, Mail, Mapping,
+    Notify, Preset, Provision, Rules, Safety, Schedule, Scope, Source, Target, Tls, Web, Webhook,
 };
 use crate::config::document::Document;
 use crate::config::keys::{
@@ -35,6 +35,7 @@ impl File {
             source: Source::read(&top, log),
             schedule: Schedule::read(&top, log),
             web: Web::read(&top, log),
+            notify: Notify::read(&top, log),
             jobs: jobs
                 .unwrap_or_default()
                 .iter()
@@ -73,6 +74,66 @@ impl Web {
             }),
             place: table.place,
         })
+    }
+}
+
+impl Notify {
+    fn read(top: &Table, log: &mut Log) -> Option<Self> {
+        let table = top.table("notify", log)?;
+        table.check_keys(SECTIONS, log);
+        let webhooks = table.tables("webhooks", log).unwrap_or_default();
+        Some(Self {
+            mail: table.table("mail", log).map(|mail| Mail::read(mail, log)),
+            webhooks: webhooks
+                .iter()
+                .map(|webhook| Webhook::read(webhook, log))
+                .collect(),
+            heartbeat: table.secret("heartbeat", log),
+            place: table.place,
+        })
+    }
+}
+
+impl Mail {
+    fn read(table: Table, log: &mut Log) -> Self {
+        table.check_keys(SECTIONS, log);
+        table.is_missing("to", log);
+        Self {
+            server: table.required_text("server", log),
+            port: table.integer("port", log),
+            encryption: table.text("encryption", log),
+            user: table.text("user", log),
+            password: table.secret("password", log),
+            from: table.required_text("from", log),
+            to: table.texts("to", log),
+            ca_certificate: table.text("ca_certificate", log),
+            place: table.place,
+        }
+    }
+}
+
+impl Webhook {
+    fn read(table: &Table, log: &mut Log) -> Self {
+        table.check_keys(SECTIONS, log);
+        table.is_missing("url", log);
+        Self {
+            name: table.required_text("name", log),
+            url: table.secret("url", log),
+            form: table.text("form", log),
+            token: table.secret("token", log),
+        }
+    }
+}
+
+impl JobNotify {
+    fn read(job: &Table, log: &mut Log) -> Self {
+        let table = job.table_or_empty("notify", log);
+        table.check_keys(SECTIONS, log);
+        Self {
+            to: table.texts("to", log),
+            webhooks: table.texts("webhooks", log),
+            heartbeat: table.secret("heartbeat", log),
+        }
     }
 }
 
@@ -123,6 +184,7 @@ impl Job {
             groups: Rules::read(table, "groups", SECTIONS, log),
             safety: Safety::read(table, log),
             schedule: Schedule::read(table, log),
+            notify: JobNotify::read(table, log),
             place: table.place.clone(),
         }
     }

@@ -1,5 +1,6 @@
 //! A job: its application, target, scope, rules and limits.
 
+use super::notify::JOB_NOTIFY;
 use super::source::SECRET;
 use super::table::JOB_SCHEDULE;
 use super::{Holds, Key, Rule, Section, key, knob, section};
@@ -45,6 +46,11 @@ pub(super) const JOB: Section = section(
             "schedule",
             Holds::Table(&JOB_SCHEDULE),
             "Instead of the schedule of all jobs.",
+        ),
+        key(
+            "notify",
+            Holds::Table(&JOB_NOTIFY),
+            "Where this job's notifications go.",
         ),
     ],
 );

@@ -2,6 +2,7 @@
 //! reader, for the search for unknown keys, for the JSON Schema and for the tests of the example.
 
 mod job;
+mod notify;
 mod preset;
 mod source;
 mod table;

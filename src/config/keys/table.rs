@@ -1,6 +1,7 @@
 //! The top of the file, the schedule, and the list of all sections.
 
 use super::job::{APPLICATION, CLAUSE, FILTER, GROUPS, JOB, MAPPING, SAFETY, SCOPE, TARGET, USERS};
+use super::notify::{JOB_NOTIFY, MAIL, NOTIFY, WEBHOOK};
 use super::source::{SECRET, SOURCE};
 use super::web::WEB;
 use super::{Holds, Key, Rule, Section, key, section};
@@ -22,6 +23,11 @@ pub(in crate::config) const TOP: Section = Section {
             "The status page of the service, with metrics and health checks.",
         ),
         key(
+            "notify",
+            Holds::Table(&NOTIFY),
+            "Notifications by the service: e-mail, webhooks, and a heartbeat.",
+        ),
+        key(
             "jobs",
             Holds::Tables(&JOB),
             "The jobs: each provisions one application into one target.",
@@ -29,10 +35,7 @@ pub(in crate::config) const TOP: Section = Section {
         .required("add a section [[jobs]]"),
     ],
     rules: &[],
-    reserved: &[(
-        "notify",
-        "there are no notifications yet: watch exit codes and the log",
-    )],
+    reserved: &[],
 };
 
 const STATE: Section = section(
@@ -105,8 +108,12 @@ pub(in crate::config) const SECTIONS: &[&Section] = &[
     &SOURCE,
     &SCHEDULE,
     &WEB,
+    &NOTIFY,
+    &MAIL,
+    &WEBHOOK,
     &JOB,
     &JOB_SCHEDULE,
+    &JOB_NOTIFY,
     &APPLICATION,
     &TARGET,
     &SCOPE,

@@ -67,7 +67,7 @@ pub(super) fn web_address(typed: &Typed<String>, log: &mut Log) -> Option<String
     })
 }
 
-fn is_loopback(host: &Host<&str>) -> bool {
+pub(super) fn is_loopback(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
         Host::Ipv4(address) => address.is_loopback(),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::guid;
+use super::notify::resolve_job_notify;
 use super::rules::resolve_rules;
 use super::schedule::resolve_schedule;
 use super::scope::{resolve_provision, resolve_scope};
@@ -51,7 +52,7 @@ pub(super) fn check_name(name: &Typed<String>, log: &mut Log) {
 
 pub(super) fn resolve_job(
     job: &file::Job,
-    schedule: &file::Schedule,
+    file: &file::File,
     folder: &Path,
     log: &mut Log,
 ) -> Option<Job> {
@@ -85,7 +86,8 @@ pub(super) fn resolve_job(
     let one_group_each = one_group_each.or(preset.groups.one_group_each.as_ref());
     let nested_members = job.groups.nested_members.as_ref();
     let nested_members = nested_members.or(preset.groups.nested_members.as_ref());
-    let schedule = resolve_schedule(&job.schedule, schedule, log);
+    let schedule = resolve_schedule(&job.schedule, &file.schedule, log);
+    let notify = resolve_job_notify(&job.notify, file.notify.as_ref(), folder, log);
 
     let name = job.name.as_ref();
     let rules = job::Job {
@@ -109,7 +111,7 @@ pub(super) fn resolve_job(
         .and_then(|typed| choose(typed, &modes, log))
         .unwrap_or_default();
 
-    let (application, target) = (application?, target.complete()?);
+    let (application, target, notify) = (application?, target.complete()?, notify?);
     if log.problems.len() > before {
         return None;
     }
@@ -120,6 +122,7 @@ pub(super) fn resolve_job(
         application,
         target,
         schedule: schedule?,
+        notify,
         rules,
     })
 }

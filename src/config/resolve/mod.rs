@@ -5,6 +5,7 @@ mod address;
 mod credential;
 mod filter;
 mod job;
+mod notify;
 mod rules;
 mod schedule;
 mod scope;
@@ -25,7 +26,7 @@ use super::file::{self, File};
 use super::problem::Log;
 use super::reader::Typed;
 use super::secret::Purpose;
-use super::settings::{Config, Secret, Source};
+use super::settings::{Config, Notify, Secret, Source};
 
 const STATE_PATH: &str = "entrain.db";
 
@@ -60,12 +61,16 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
         .web
         .as_ref()
         .map(|typed| web::resolve_web(typed, folder, log));
+    let notify = file
+        .notify
+        .as_ref()
+        .map(|typed| notify::resolve_notify(typed, folder, log));
     job::check_names(&file.jobs, log);
     let leavers = schedule::resolve_leavers(&file.schedule, log);
     let jobs: Vec<_> = file
         .jobs
         .iter()
-        .map(|job| job::resolve_job(job, &file.schedule, folder, log))
+        .map(|job| job::resolve_job(job, file, folder, log))
         .collect();
     if file.jobs.is_empty() {
         // A schedule that no job uses is checked all the same.
@@ -79,6 +84,10 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
         web: match web {
             Some(web) => Some(web?),
             None => None,
+        },
+        notify: match notify {
+            Some(notify) => notify?,
+            None => Notify::default(),
         },
         jobs: jobs.into_iter().collect::<Option<_>>()?,
         leavers,

@@ -96,8 +96,8 @@ fn every_commented_key_of_the_example_is_a_key() {
         let mut lines = lines.clone();
         lines[index] = key_line;
         for line in &mut lines {
-            if line.starts_with("# [jobs.schedule]") {
-                *line = "[jobs.schedule]";
+            if line.starts_with("# [jobs.") {
+                *line = line.trim_start_matches("# ");
             }
         }
         let told = told_whole(&lines.join("\n"));

@@ -71,14 +71,6 @@ entrain.toml:10: jobs.a.target.oauth: not available in this version
 }
 
 #[test]
-fn sections_of_later_versions_are_told_to_be_without_effect() {
-    insta::assert_snapshot!(told("[notify]\n"), @r##"
-warning: entrain.toml:13: notify: without effect in this version
-    there are no notifications yet: watch exit codes and the log
-"##);
-}
-
-#[test]
 fn wrong_types_and_values_are_told() {
     insta::assert_snapshot!(told_whole(r#"
 state = "entrain.db"

@@ -5,6 +5,7 @@ mod environment;
 mod example;
 mod keys;
 mod meaning;
+mod notify;
 mod presets;
 mod reading;
 mod rules;

@@ -51,7 +51,7 @@ entrain.toml:2: web.listen: "8740" is no address to listen on
 entrain.toml:3: web.hosts[0]: "https://a.example" is no host name
     write the name alone, as in "entrain.example.com"
 entrain.toml:4: web.port: there is no such key
-    the keys here are listen, token, open_on_loopback, hosts, tls
+    the key belongs in [notify.mail]
 entrain.toml:5: web.tls.certificate: missing
     write tls = { certificate = { file = "…" }, private_key = { file = "…" } }
 entrain.toml:5: web.tls.private_key: missing

@@ -9,10 +9,11 @@ use serde_json::json;
 use super::check::checks_json;
 use super::done::CycleDocument;
 use super::plan::PlanDocument;
-use super::status::status_json;
+use super::status::{status_json, waiting_json};
 use super::summary::summary_json;
 use crate::engine::check::{Check, Failed};
 use crate::engine::model::JobName;
+use crate::engine::notice::Waiting;
 use crate::engine::summary::Summary;
 use crate::report::period::{PeriodReport, period_json};
 use crate::report::view::{CycleReport, JobStatus, PlanView};
@@ -33,11 +34,13 @@ impl<W: Write> Document<W> {
     }
 
     /// The same for the state of jobs, with the service that runs them.
-    /// `expiring` are secrets and certificates with the days on which they expire.
+    /// `expiring` are secrets and certificates with the days on which they expire, `waiting` notifications that
+    /// are not delivered yet.
     pub(crate) fn begin_status(
         mut out: W,
         service: Option<u32>,
         expiring: &[(String, NaiveDate)],
+        waiting: &[Waiting],
         today: NaiveDate,
     ) -> io::Result<Self> {
         let service = json!(service.map(|pid| json!({ "pid": pid })));
@@ -47,9 +50,12 @@ impl<W: Write> Document<W> {
         });
         let credentials: Vec<_> = credentials.collect();
         let credentials = json!(credentials);
+        let notifications: Vec<_> = waiting.iter().map(waiting_json).collect();
+        let notifications = json!(notifications);
         write!(
             out,
-            "{{\"format\":{FORMAT},\"service\":{service},\"credentials\":{credentials},\"jobs\":["
+            "{{\"format\":{FORMAT},\"service\":{service},\"credentials\":{credentials},\
+             \"notifications\":{notifications},\"jobs\":["
         )?;
         Ok(Self { out, entries: 0 })
     }

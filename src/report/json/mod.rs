@@ -20,6 +20,7 @@ mod why;
 
 pub(crate) use action::{action_json, canonical};
 pub(crate) use approval::{accepted_move, decided};
+pub(crate) use check::trial;
 pub(super) use document::FORMAT;
 pub(crate) use document::{Document, error};
 pub(crate) use links::{Links, link, link_changed, links_imported, restarted};

@@ -6,6 +6,7 @@ use super::approval::removal_json;
 use super::value::{count_json, requests_json, subject_json, time_json};
 use super::warning::quarantine_json;
 use super::why::why_held_json;
+use crate::engine::notice::Waiting;
 use crate::engine::record::{CycleRecord, Escrowed, JobRecord};
 use crate::report::sentence;
 use crate::report::view::JobStatus;
@@ -76,6 +77,23 @@ pub(super) fn status_json(status: &JobStatus) -> Json {
         "last_cycle": cycles.first().map(cycle_json),
         "next": next.map(time_json),
         "full_evaluation": full_evaluation,
+    })
+}
+
+pub(super) fn waiting_json(waiting: &Waiting) -> Json {
+    let Waiting {
+        channel,
+        messages,
+        since,
+        error,
+        next,
+    } = waiting;
+    json!({
+        "to": channel,
+        "waiting": messages,
+        "since": time_json(*since),
+        "error": error,
+        "next": time_json(*next),
     })
 }
 

@@ -109,14 +109,7 @@ fn checks_are_a_table_with_remedies() {
         },
     ];
     let mut out = Vec::new();
-    text::checks(
-        &mut out,
-        &JobName::new("wizer"),
-        &checks,
-        &[],
-        Style::default(),
-    )
-    .unwrap();
+    text::checks(&mut out, "wizer", &checks, &[], Style::default()).unwrap();
     insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r##"
     wizer
       ✓ access token  granted

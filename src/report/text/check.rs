@@ -4,19 +4,18 @@ use std::io::{self, Write};
 
 use super::style::Style;
 use crate::engine::check::{Check, Failed};
-use crate::engine::model::JobName;
 use crate::report::entry::Mark;
 use crate::report::sentence::clean;
 
-/// The steps of Test Connection of one job, and what does not fit.
+/// The steps of Test Connection of one job, or trials of notifications, and what does not fit.
 pub(crate) fn checks(
     out: &mut dyn Write,
-    job: &JobName,
+    title: &str,
     checks: &[Check],
     remarks: &[Failed],
     style: Style,
 ) -> io::Result<()> {
-    writeln!(out, "{}", style.bold(&clean(job.as_str())))?;
+    writeln!(out, "{}", style.bold(&clean(title)))?;
     let width = checks.iter().map(|check| check.what.chars().count()).max();
     let width = width.unwrap_or(0);
     for Check { what, outcome } in checks {

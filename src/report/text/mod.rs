@@ -17,6 +17,7 @@ mod summary;
 mod warning;
 
 pub(super) use action::write_action;
+pub(super) use approval::removal;
 pub(crate) use approval::{accepted_move, decided, nothing_held};
 pub(crate) use check::checks;
 pub(crate) use done::cycle;

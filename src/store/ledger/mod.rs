@@ -25,7 +25,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::params;
 
 use super::state::{State, array};
-use super::{Error, Lock, Store};
+use super::{Before, Error, Lock, Store};
 use crate::engine::model::{JobName, Key, ObjectKind, TargetId};
 use crate::engine::plan::{
     ClassTotal, Decision, Draft, RemovalClass, Skipped, Step, Subject, Totals,
@@ -320,8 +320,8 @@ impl Store {
 
     /// Only for the process that has just taken the lock: what another process had sent is unknown now,
     /// from this time on, and drafts that were abandoned are gone.
-    pub(crate) fn take_over(&self, lock: &Lock, now: DateTime<Utc>) -> Result<(), Error> {
-        self.note_place(lock)?;
+    pub(crate) fn take_over(&self, lock: &Lock, now: DateTime<Utc>) -> Result<Before, Error> {
+        let before = self.note_place(lock)?;
         self.write("take over the ledger", |state| {
             state.run(
                 "UPDATE actions SET state = 2, at = ?1
@@ -333,7 +333,7 @@ impl Store {
                 "DELETE FROM actions WHERE state BETWEEN 1 AND 4 AND state = 3",
                 [],
             )?;
-            Ok(())
+            Ok(before)
         })
     }
 

@@ -368,6 +368,32 @@ CREATE TABLE operations (
 );
 CREATE INDEX operations_by_source ON operations (source) WHERE source IS NOT NULL;
 
+-- Trouble that operators are notified of: what it is about, since when, when it was last said, and how bad it
+-- was then.
+CREATE TABLE notices (
+    topic   TEXT NOT NULL,
+    of      TEXT NOT NULL,                  -- the job, or what else it is about
+    since   TEXT NOT NULL,
+    said    TEXT,
+    mark    INTEGER NOT NULL,
+    is_over INTEGER NOT NULL,
+    PRIMARY KEY (topic, of)
+) WITHOUT ROWID;
+
+-- Notifications that are not delivered yet, as they are sent.
+CREATE TABLE outbox (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    message  TEXT NOT NULL UNIQUE,          -- by which the other side recognises it
+    channel  TEXT NOT NULL,
+    at       TEXT NOT NULL,
+    subject  TEXT NOT NULL,
+    body     TEXT NOT NULL,
+    html     TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    next     TEXT NOT NULL,
+    error    TEXT                           -- of the last attempt
+);
+
 CREATE TABLE cycle_counts (
     cycle  INTEGER NOT NULL REFERENCES cycles (number) ON DELETE CASCADE,
     family TEXT NOT NULL,                   -- done, skipped
