@@ -157,6 +157,7 @@ pub(super) async fn one(
 pub(super) fn view<'a>(job: &'a JobName, planned: &'a Planned, rows: &'a dyn Rows) -> PlanView<'a> {
     let Planned {
         cycle: _,
+        refusals,
         header,
         totals,
         held,
@@ -168,6 +169,7 @@ pub(super) fn view<'a>(job: &'a JobName, planned: &'a Planned, rows: &'a dyn Row
         job,
         header,
         totals,
+        refusals,
         held,
         limits,
         kind: *kind,

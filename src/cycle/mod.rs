@@ -24,6 +24,7 @@ mod old_accounts;
 mod on_record;
 mod only;
 mod plan;
+mod predict;
 mod probe;
 mod quarantine;
 mod queue;
@@ -70,6 +71,7 @@ use crate::engine::check::{Check, Failed};
 use crate::engine::guard::{LimitUse, Verdict, WhyHeld};
 use crate::engine::model::{Key, ObjectKind};
 use crate::engine::plan::{Header, Totals, Warning};
+use crate::engine::predict::Refusal;
 use crate::engine::quarantine::Pace;
 use crate::engine::redact::Redactions;
 use crate::engine::summary::{CycleKind, Progress, Requests, Summary};
@@ -124,6 +126,8 @@ impl Options {
 pub(crate) struct Planned {
     /// Its number in the ledger.
     pub(crate) cycle: i64,
+    /// Actions that the target would refuse, as far as that can be known.
+    pub(crate) refusals: Vec<Refusal>,
     pub(crate) header: Header,
     pub(crate) totals: Totals,
     /// Why removals are held; empty when none is.
@@ -469,8 +473,10 @@ impl Agent {
         let judged = self
             .judge(&context, cycle, &reading, cutoff, &verified, Whom::AllNow)
             .await?;
+        let refusals = predict::refusals(&context, cycle).await?;
         Ok(Planned {
             cycle,
+            refusals,
             header: judged.outline.header,
             totals: judged.totals,
             held: judged.held,

@@ -26,12 +26,56 @@ pub(crate) struct Capabilities {
 pub(crate) type Attributes = BTreeMap<String, Attribute>;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are the characteristics of a schema"
+)]
 pub(crate) struct Attribute {
     pub(crate) name: String,
     pub(crate) is_read_only: bool,
     pub(crate) required: bool,
+    /// `None` where it is not reported, or no type of the standard.
+    pub(crate) kind: Option<Kind>,
+    pub(crate) is_multi: bool,
+    /// No two resources may hold the same value.
+    pub(crate) is_unique: bool,
     /// Empty where none are reported.
     pub(crate) sub_attributes: Attributes,
+}
+
+/// The types of the standard, as far as what may be sent differs (RFC 7643 section 2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Also references and binary data.
+    Text,
+    Boolean,
+    Number,
+    DateTime,
+    Complex,
+}
+
+impl Kind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Boolean => "a boolean",
+            Self::Number => "a number",
+            Self::DateTime => "a time",
+            Self::Complex => "an object",
+        }
+    }
+}
+
+/// What is reported at a path.
+pub(crate) struct Found<'a> {
+    pub(crate) attribute: &'a Attribute,
+    pub(crate) sub: Option<&'a Attribute>,
+}
+
+impl Found<'_> {
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.attribute.is_read_only || self.sub.is_some_and(|sub| sub.is_read_only)
+    }
 }
 
 /// A mapping that does not fit what the target reports.
@@ -64,9 +108,9 @@ impl Capabilities {
     }
 
     fn remarks_of(&self, job: &Job, kind: ObjectKind) -> Vec<Remark> {
-        let Some(core) = self.core(kind) else {
+        if self.core(kind).is_none() {
             return Vec::new();
-        };
+        }
         let mappings = &job.rules(kind).mappings;
         let misfits = mappings.iter().filter_map(|mapping| {
             let path = mapping.target.clone();
@@ -81,16 +125,10 @@ impl Capabilities {
             targets
                 .any(|path| path.schema().is_none() && path.attribute().eq_ignore_ascii_case(name))
         };
-        let required = core.values().filter(|attribute| {
-            let name = attribute.name.as_str();
-            attribute.required
-                && !attribute.is_read_only
-                && !COMMON.contains(&name.to_lowercase().as_str())
-                && !is_mapped(name)
-        });
-        let missing = required.map(|attribute| Remark::Missing {
+        let required = self.required(kind).filter(|name| !is_mapped(name));
+        let missing = required.map(|name| Remark::Missing {
             kind,
-            attribute: attribute.name.clone(),
+            attribute: name.to_owned(),
         });
         misfits.chain(missing).collect()
     }
@@ -106,30 +144,45 @@ impl Capabilities {
         core.contains_key(name).then_some(core)
     }
 
-    fn find(&self, kind: ObjectKind, path: &TargetPath) -> Known {
+    /// The attributes that every resource of this kind must hold.
+    pub(crate) fn required(&self, kind: ObjectKind) -> impl Iterator<Item = &str> {
+        let core = self.core(kind).into_iter().flat_map(BTreeMap::values);
+        let required = core.filter(|attribute| {
+            let name = attribute.name.to_lowercase();
+            attribute.required && !attribute.is_read_only && !COMMON.contains(&name.as_str())
+        });
+        required.map(|attribute| attribute.name.as_str())
+    }
+
+    /// What is reported of an attribute. `None`: nothing, or it is one that every resource has.
+    pub(crate) fn attribute(&self, kind: ObjectKind, path: &TargetPath) -> Option<Found<'_>> {
         let attributes = match path.schema() {
             Some(urn) => self.schemas.get(&urn.to_lowercase()),
             None => self.core(kind),
         };
         let name = path.attribute().to_lowercase();
         if path.schema().is_none() && COMMON.contains(&name.as_str()) {
+            return None;
+        }
+        let attribute = attributes?.get(&name)?;
+        let sub = match path.sub_attribute() {
+            Some(sub) if !attribute.sub_attributes.is_empty() => {
+                Some(attribute.sub_attributes.get(&sub.to_lowercase())?)
+            }
+            _ => None,
+        };
+        Some(Found { attribute, sub })
+    }
+
+    fn find(&self, kind: ObjectKind, path: &TargetPath) -> Known {
+        let name = path.attribute().to_lowercase();
+        if path.schema().is_none() && COMMON.contains(&name.as_str()) {
             return Known::Writable;
         }
-        let Some(attribute) = attributes.and_then(|all| all.get(&name)) else {
-            return Known::Unknown;
-        };
-        if attribute.is_read_only {
-            return Known::ReadOnly;
-        }
-        match path.sub_attribute() {
-            Some(sub) if !attribute.sub_attributes.is_empty() => {
-                match attribute.sub_attributes.get(&sub.to_lowercase()) {
-                    None => Known::Unknown,
-                    Some(sub) if sub.is_read_only => Known::ReadOnly,
-                    Some(_) => Known::Writable,
-                }
-            }
-            _ => Known::Writable,
+        match self.attribute(kind, path) {
+            None => Known::Unknown,
+            Some(found) if found.is_read_only() => Known::ReadOnly,
+            Some(_) => Known::Writable,
         }
     }
 }

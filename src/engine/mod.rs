@@ -17,6 +17,7 @@ pub(crate) mod notice;
 pub(crate) mod outcome;
 pub(crate) mod period;
 pub(crate) mod plan;
+pub(crate) mod predict;
 pub(crate) mod quarantine;
 pub(crate) mod record;
 pub(crate) mod redact;

@@ -1,12 +1,14 @@
 //! One line of a report, with what belongs under it: what happens to whom, why, and what it changes. Text,
 //! pages, Markdown and CSV are made from entries; only JSON walks the actions themselves.
 
+use super::refusal::{remedy, why_refused};
 use super::sentence::{clean, key, subject_text, value, via, why, why_removed};
 use super::view::Names;
 use crate::engine::model::{TargetId, TargetPath, Value, Via};
 use crate::engine::plan::{
     Action, Change, HandOver, Operation, Pointer, Referenced, Skipped, Subject, WriteMode,
 };
+use crate::engine::predict::Refusal;
 use crate::engine::record::{LogEntry, LogStatus, LoggedChange, Reason};
 use crate::engine::redact::Shown;
 
@@ -211,6 +213,28 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// An action that the target would refuse. It is sent anyway.
+    pub(crate) fn of_refusal(refusal: &'a Refusal, names: Names<'_>) -> Self {
+        let Refusal {
+            subject,
+            target,
+            action,
+            problem,
+        } = refusal;
+        Self {
+            mark: Mark::Fail,
+            verb: "refuse",
+            phrase: action,
+            subject,
+            target: target.as_ref(),
+            detail: String::new(),
+            because: Some(why_refused(problem, names)),
+            members: Vec::new(),
+            lines: vec![Line::Note(remedy(problem))],
+            logged: None,
+        }
+    }
+
     /// What is on record of an action. `None` where the cycle itself failed, which concerns no object.
     pub(crate) fn of_logged(logged: &'a LogEntry, names: Names<'_>) -> Option<Self> {
         let subject = logged.subject.as_ref()?;
@@ -298,7 +322,7 @@ impl<'a> Entry<'a> {
     /// Whether a request is sent for it.
     pub(crate) fn is_sent(&self) -> bool {
         match self.verb {
-            "skip" | "fail" => false,
+            "skip" | "fail" | "refuse" => false,
             "adopt" => self
                 .lines
                 .iter()

@@ -24,6 +24,7 @@ pub(crate) mod presets;
 pub(crate) mod probe;
 pub(crate) mod progress;
 pub(crate) mod provision;
+mod refusal;
 mod section;
 mod sentence;
 pub(crate) mod source;

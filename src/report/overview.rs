@@ -34,7 +34,7 @@ impl Share {
             | Section::References
             | Section::AddMembers
             | Section::RemoveMembers => Self::Update,
-            Section::Failing => Self::Failing,
+            Section::Refused | Section::Failing => Self::Failing,
             Section::Skipped => Self::Skip,
         }
     }
@@ -144,6 +144,13 @@ impl Overview {
                 counted(held, "removal is", "removals are")
             ));
         }
+        let refused = self.times(Section::Refused);
+        if refused > 0 {
+            sentences.push(format!(
+                "The target would probably refuse {}.",
+                things(refused, "action")
+            ));
+        }
         if failing > 0 {
             sentences.push(format!(
                 "{} not be provisioned as {}.",
@@ -151,7 +158,7 @@ impl Overview {
                 if failing == 1 { "it is" } else { "they are" }
             ));
         }
-        let mood = match (objects, held, failing) {
+        let mood = match (objects, held, failing + refused) {
             (_, 1.., _) => Mood::Held,
             (_, 0, 1..) => Mood::Failing,
             (0, 0, 0) => Mood::Nothing,
@@ -171,6 +178,10 @@ pub(super) fn each_entry(
     each: &mut dyn FnMut(Section, &Entry<'_>) -> io::Result<()>,
 ) -> io::Result<()> {
     let names = Names::Rows(view.rows);
+    for refusal in view.refusals {
+        let entry = Entry::of_refusal(refusal, names);
+        each(Section::of(&entry), &entry)?;
+    }
     for part in [Part::Held, Part::Cleared, Part::Skipped] {
         view.rows.each(part, Order::Name, &mut |row| match row {
             PlanRow::Action(action, _) => {

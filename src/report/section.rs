@@ -16,12 +16,13 @@ pub(crate) enum Section {
     Update,
     References,
     AddMembers,
+    Refused,
     Failing,
     Skipped,
 }
 
 impl Section {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Held,
         Self::Disable,
         Self::Delete,
@@ -33,6 +34,7 @@ impl Section {
         Self::Update,
         Self::References,
         Self::AddMembers,
+        Self::Refused,
         Self::Failing,
         Self::Skipped,
     ];
@@ -49,6 +51,7 @@ impl Section {
             "enable" => Self::Enable,
             "set-reference" => Self::References,
             "add-members" => Self::AddMembers,
+            "refuse" => Self::Refused,
             "fail" => Self::Failing,
             "skip" => Self::Skipped,
             _ => Self::Update,
@@ -68,6 +71,7 @@ impl Section {
             Self::Update => "Update",
             Self::References => "Set references",
             Self::AddMembers => "Add to groups",
+            Self::Refused => "Likely to be refused",
             Self::Failing => "Fail",
             Self::Skipped => "Skip",
         }
@@ -87,6 +91,7 @@ impl Section {
             Self::Update => "update",
             Self::References => "set-reference",
             Self::AddMembers => "add-members",
+            Self::Refused => "refuse",
             Self::Failing => "fail",
             Self::Skipped => "skip",
         }
@@ -110,6 +115,9 @@ impl Section {
             Self::Update => "The source has another value than was last written.",
             Self::References => "A reference such as the manager leads to another object.",
             Self::AddMembers => "These members come into the group in the target.",
+            Self::Refused => {
+                "The target would refuse these actions, by what it reports or refused before. They are sent anyway."
+            }
             Self::Failing => "These objects cannot be provisioned as they are. All others go on.",
             Self::Skipped => "Nothing is done to these objects, for the reason that is given.",
         }

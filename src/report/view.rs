@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::engine::guard::{LimitUse, WhyHeld};
 use crate::engine::model::{HeldReference, JobName, Key, SourceId};
 use crate::engine::plan::{Action, Header, Operation, Skipped, Step, Subject, Totals};
+use crate::engine::predict::Refusal;
 use crate::engine::record::{CycleRecord, JobRecord, LogEntry};
 use crate::engine::redact::{REDACTED, Shown};
 use crate::engine::summary::{CycleKind, Requests};
@@ -18,6 +19,8 @@ pub(crate) struct PlanView<'a> {
     pub(crate) job: &'a JobName,
     pub(crate) header: &'a Header,
     pub(crate) totals: &'a Totals,
+    /// Actions that the target would refuse, as far as that can be known.
+    pub(crate) refusals: &'a [Refusal],
     /// Why removals are held; empty when none is.
     pub(crate) held: &'a [WhyHeld],
     pub(crate) limits: &'a [LimitUse],

@@ -431,6 +431,7 @@ enum Ran {
 fn log_plan(name: &JobName, planned: &Planned) -> Health {
     let Planned {
         cycle: _,
+        refusals,
         header,
         totals,
         held,
@@ -448,6 +449,7 @@ fn log_plan(name: &JobName, planned: &Planned) -> Health {
         job = %name,
         changes = changes.join(", "),
         failing = totals.failing,
+        refusals = refusals.len(),
         held = totals.held,
         source_requests = requests.source,
         target_requests = requests.target,

@@ -11,7 +11,7 @@ use super::error::Error;
 use super::reader::Reader;
 use super::request::Request;
 use super::wire::{self, Resource, member};
-use crate::engine::capabilities::{Attribute, Attributes, Capabilities};
+use crate::engine::capabilities::{Attribute, Attributes, Capabilities, Kind};
 use crate::engine::model::{ObjectKind, TargetId};
 
 const SERVICE: &str = "ServiceProviderConfig";
@@ -178,6 +178,13 @@ fn attributes(list: &Json) -> Attributes {
         let attribute = Attribute {
             is_read_only: mutability.is_some_and(|word| word.eq_ignore_ascii_case("readOnly")),
             required: member(one, "required").and_then(truth).unwrap_or(false),
+            kind: member(one, "type").and_then(Json::as_str).and_then(kind),
+            is_multi: member(one, "multiValued").and_then(truth).unwrap_or(false),
+            is_unique: member(one, "uniqueness")
+                .and_then(Json::as_str)
+                .is_some_and(|word| {
+                    word.eq_ignore_ascii_case("server") || word.eq_ignore_ascii_case("global")
+                }),
             sub_attributes: member(one, "subAttributes")
                 .map(attributes)
                 .unwrap_or_default(),
@@ -186,6 +193,18 @@ fn attributes(list: &Json) -> Attributes {
         Some((attribute.name.to_lowercase(), attribute))
     });
     all.collect::<BTreeMap<_, _>>()
+}
+
+/// A type of the standard, by its word.
+fn kind(word: &str) -> Option<Kind> {
+    Some(match word.to_ascii_lowercase().as_str() {
+        "string" | "reference" | "binary" => Kind::Text,
+        "boolean" => Kind::Boolean,
+        "integer" | "decimal" => Kind::Number,
+        "datetime" => Kind::DateTime,
+        "complex" => Kind::Complex,
+        _ => return None,
+    })
 }
 
 /// A truth value, also as text.

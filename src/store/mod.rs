@@ -48,7 +48,8 @@ pub(crate) use holds::Deciding;
 pub(crate) use jobs::TargetSettings;
 pub(crate) use key::StateKey;
 pub(crate) use ledger::{
-    Advanced, Judged, Judging, LogFilter, Place, Queued, RequestRecord, Row, RowId, RowsOf, Unknown,
+    Advanced, Judged, Judging, LogFilter, Place, Queued, Refused, RequestRecord, Row, RowId,
+    RowsOf, Unknown,
 };
 pub(crate) use lock::Lock;
 pub(crate) use open::Store;

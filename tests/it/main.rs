@@ -42,6 +42,7 @@ mod notify;
 mod observe;
 mod pass_on;
 mod post;
+mod predicted;
 mod presets;
 mod probe;
 mod protect;

@@ -16,6 +16,7 @@ use super::drift;
 use super::index::Index;
 use super::lookup::{is_active, named};
 use super::plan::Whom;
+use super::predict;
 use super::same_target;
 use super::tenant::Due;
 use super::{Agent, Context, Error, Options, Planned};
@@ -118,6 +119,7 @@ impl Agent {
         }
         let planned = Planned {
             cycle,
+            refusals: predict::refusals(&context, cycle).await?,
             header: judged.outline.header,
             totals: judged.totals,
             held: judged.held,

@@ -123,6 +123,7 @@ impl<W: Write> Page<W> {
             job,
             header,
             totals: _,
+            refusals: _,
             held,
             limits,
             kind,

@@ -8,10 +8,13 @@ use serde_json::{Value as Json, json};
 use super::action::action_json;
 use super::misnamed::misnamed_json;
 use super::skipped::skipped_json;
-use super::value::{count_json, requests_json, time_json};
+use super::value::{count_json, requests_json, subject_json, time_json};
 use super::warning::{strangers_json, warnings_json};
 use super::why::why_held_json;
 use crate::engine::guard::{LimitUse, WhyHeld};
+use crate::engine::model::TargetId;
+use crate::engine::predict::Refusal;
+use crate::report::refusal::{remedy, why_refused};
 use crate::report::sentence;
 use crate::report::view::{
     Against, Names, Order, Part, PlanRow, PlanView, Rows, SnapshotNote, totals,
@@ -25,6 +28,7 @@ impl Serialize for PlanDocument<'_> {
             job,
             header,
             totals: counted,
+            refusals,
             held,
             limits,
             kind,
@@ -47,6 +51,7 @@ impl Serialize for PlanDocument<'_> {
             "held",
             &(!held.is_empty()).then_some(Held { why: held, rows }),
         )?;
+        map.serialize_entry("refusals", &refusals_json(refusals, Names::Rows(rows)))?;
         map.serialize_entry("limits", &limits_json(limits))?;
         map.serialize_entry("skipped", &PartOf(rows, Part::Skipped))?;
         map.serialize_entry("warnings", &warnings_json(&header.warnings))?;
@@ -68,6 +73,26 @@ impl Serialize for PlanDocument<'_> {
         }
         map.end()
     }
+}
+
+fn refusals_json(refusals: &[Refusal], names: Names<'_>) -> Vec<Json> {
+    let refusals = refusals.iter().map(|refusal| {
+        let Refusal {
+            subject,
+            target,
+            action,
+            problem,
+        } = refusal;
+        json!({
+            "subject": subject_json(subject),
+            "target": target.as_ref().map(TargetId::as_str),
+            "action": action,
+            "reason": problem.as_str(),
+            "text": why_refused(problem, names),
+            "remedy": remedy(problem),
+        })
+    });
+    refusals.collect()
 }
 
 /// No limit is `null`.

@@ -337,6 +337,7 @@ fn view(reviewed: &Reviewed) -> PlanView<'_> {
         job,
         header,
         totals,
+        refusals: &[],
         held,
         limits: &[],
         kind: CycleKind::Initial,

@@ -2,13 +2,14 @@
 
 use std::io::{self, Write};
 
-use super::action::write_action;
+use super::action::{write_action, write_entry};
 use super::skipped::write_skipped;
 use super::style::Style;
 use super::warning::{write_strangers, write_warnings};
 use crate::engine::plan::{Operation, Step};
-use crate::report::entry::Mark;
+use crate::report::entry::{Entry, Mark};
 use crate::report::held::held_count;
+use crate::report::section::Section;
 use crate::report::sentence::{
     capital, clean, compared, count, cycle_kind, from_snapshot, is_news, misnamed, number, things,
     why_held,
@@ -24,6 +25,7 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
         job,
         header,
         totals,
+        refusals,
         held,
         limits: _,
         kind,
@@ -73,6 +75,12 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
             "  None of these {} is carried out until it is approved: entrain approve {job}",
             held_count(totals.held, held)
         )?;
+    }
+    if !refusals.is_empty() {
+        writeln!(out, "\n{}", style.bold(Section::Refused.title()))?;
+        for refusal in refusals {
+            write_entry(out, &Entry::of_refusal(refusal, Names::Rows(rows)), style)?;
+        }
     }
     write_skipped(out, view, style)?;
     if !header.warnings.is_empty() {
@@ -205,6 +213,8 @@ fn plan_line(view: &PlanView<'_>) -> String {
     optional(held, format!("{} held", held_count(held, view.held)));
     let failing = counted.failing;
     optional(failing, format!("{} failing", things(failing, "object")));
+    let refused = view.refusals.len() as u64;
+    optional(refused, format!("{} likely to be refused", number(refused)));
     let skipped = counted.skipped.values().sum::<u64>();
     optional(skipped, format!("{} skipped", number(skipped)));
     let warnings = header.warnings.len() as u64;

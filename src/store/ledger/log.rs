@@ -34,6 +34,9 @@ pub(crate) struct LogFilter {
     pub(crate) before: Option<i64>,
 }
 
+/// What was refused of an object, by the name of the action, with the target's words.
+pub(crate) type Refused = BTreeMap<(Key, &'static str), (Operation, String)>;
+
 /// A request to the target that belongs to no action, such as a look-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RequestRecord {
@@ -207,6 +210,34 @@ impl Store {
                 .iter()
                 .map(|id| statement.query_row(params![id.get()], |row| entry(state, row)));
             entries.collect()
+        })
+    }
+
+    /// What was refused of objects that are in escrow, at the last attempt, with the target's words.
+    pub(crate) fn refused_before(&self, job: &JobName) -> Result<Refused, Error> {
+        self.read("read what was refused", |state| {
+            let mut statement = state.prepare_cached(
+                "SELECT a.source, a.operation, a.body, a.error
+                 FROM (SELECT DISTINCT cycle FROM escrow WHERE job = ?1) c
+                 CROSS JOIN actions a ON a.cycle = c.cycle
+                 WHERE a.job = ?1 AND a.state = 13 AND a.operation < 10 AND EXISTS (
+                     SELECT 1 FROM escrow e
+                     WHERE e.job = a.job AND e.source = a.source AND e.cycle = a.cycle
+                           AND e.class IN ('refused', 'conflict', 'forbidden', 'invalid'))
+                 ORDER BY a.id",
+            )?;
+            let mut refused = BTreeMap::new();
+            let mut rows = statement.query(params![state.job_or_none(job)?])?;
+            while let Some(row) = rows.next()? {
+                let number: i64 = row.get(1)?;
+                let operation = body::unpack_operation(state, number, row.get_ref(2)?.as_blob()?)?;
+                let words: Option<String> = row.get(3)?;
+                refused.insert(
+                    (row.get(0)?, operation_name(number)),
+                    (operation, words.unwrap_or_default()),
+                );
+            }
+            Ok(refused)
         })
     }
 

@@ -33,7 +33,7 @@ use crate::engine::plan::{
 
 pub(crate) use self::advance::Advanced;
 pub(crate) use self::judge::{Judged, Judging};
-pub(crate) use self::log::{LogFilter, RequestRecord};
+pub(crate) use self::log::{LogFilter, Refused, RequestRecord};
 pub(crate) use self::rows::{Place, Queued, Row, RowId, RowsOf, Unknown};
 
 pub(super) use self::log::{log_failed_cycle, log_not_planned};
