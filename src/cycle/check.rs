@@ -194,6 +194,7 @@ async fn test_names(agent: &Agent, graph: &graph::Client, job: &config::Job) -> 
                 Error::Target(_)
                 | Error::Secret { .. }
                 | Error::Store(_)
+                | Error::List { .. }
                 | Error::Tenant(_)
                 | Error::AnotherTarget { .. }
                 | Error::AnotherPlan { .. }
@@ -219,6 +220,7 @@ async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Failed>
             | Error::DefaultDomain { .. }
             | Error::CustomSecurityAttributes { .. }
             | Error::Store(_)
+            | Error::List { .. }
             | Error::Tenant(_)
             | Error::AnotherTarget { .. }
             | Error::AnotherPlan { .. }

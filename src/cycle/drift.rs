@@ -107,13 +107,13 @@ async fn seen<'a>(
                 return Ok(Seen::list(Arc::new(index)));
             }
             Ok(_) => {}
-            Err(error) if error.is_stop() => return Err(error.into()),
-            Err(error @ scim::Error::ListIncomplete { .. }) => tracing::warn!(
+            Err(Error::Target(error)) if error.is_stop() => return Err(error.into()),
+            Err(Error::Target(error @ scim::Error::ListIncomplete { .. })) => tracing::warn!(
                 job = %context.job.rules.name, %kind, %error,
                 "the target's list is not complete: reading each linked object by itself"
             ),
-            Err(error) if context.concerns_one_object(&error).await => {}
-            Err(error) => return Err(error.into()),
+            Err(Error::Target(error)) if context.concerns_one_object(&error).await => {}
+            Err(error) => return Err(error),
         }
     }
     read_each(context, kind, keys).await
@@ -123,7 +123,7 @@ async fn listed<'a>(
     context: &'a Context<'a>,
     kind: ObjectKind,
     links: usize,
-) -> Result<Option<Index<'a>>, scim::Error> {
+) -> Result<Option<Index<'a>>, Error> {
     let paths = lookup::paths(context, kind, &[]);
     let list = context.reader.first_page_with_members(kind, &paths).await?;
     if list.pages_left() > links as u64 {
@@ -150,7 +150,7 @@ async fn read_each<'a>(
 ) -> Result<Seen<'a>, Error> {
     let paths = &lookup::paths(context, kind, &[]);
     let with_members = members_path(context, kind).is_some();
-    let mut index = Index::new(&context.job.rules.rules(kind).mappings, paths.clone());
+    let mut index = Index::new(context, kind, paths.clone());
     let mut unread = BTreeSet::new();
     for keys in keys.chunks(CHUNK) {
         let (job, keys) = (context.job.rules.name.clone(), keys.to_vec());
@@ -173,7 +173,7 @@ async fn read_each<'a>(
             }
         }
     }
-    index.close();
+    index.close()?;
     Ok(Seen {
         index: Arc::new(index),
         unread,
@@ -276,7 +276,7 @@ enum Held {
 impl One {
     async fn held(&self, context: &Context<'_>, seen: &Seen<'_>) -> Result<Held, Error> {
         let Self { kind, key, link } = self;
-        if let Some(object) = seen.index.get(&link.target) {
+        if let Some(object) = seen.index.get(&link.target)? {
             return Ok(Held::Object(object));
         }
         if seen.is_list {

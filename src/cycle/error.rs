@@ -1,5 +1,6 @@
 //! Why a cycle could not go on. One object that fails is not among these: it is an outcome.
 
+use std::io;
 use std::sync::Arc;
 
 use crate::config::SecretError;
@@ -43,6 +44,11 @@ pub(crate) enum Error {
     Target(#[from] scim::Error),
     #[error("the state cannot be read or written")]
     Store(#[from] store::Error),
+    #[error("the target's list cannot be kept in a temporary file")]
+    List {
+        #[source]
+        source: io::Error,
+    },
     /// Why a reading failed that several jobs share.
     #[error(transparent)]
     Tenant(Arc<Error>),
@@ -121,6 +127,7 @@ impl Error {
             | Self::DefaultDomain { .. }
             | Self::CustomSecurityAttributes { .. }
             | Self::Target(_)
+            | Self::List { .. }
             | Self::AnotherTarget { .. }
             | Self::AnotherPlan { .. }
             | Self::Stopped
@@ -150,6 +157,7 @@ impl Error {
             Self::Secret { .. }
             | Self::Target(_)
             | Self::Store(_)
+            | Self::List { .. }
             | Self::AnotherTarget { .. }
             | Self::AnotherPlan { .. }
             | Self::Stopped

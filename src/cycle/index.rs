@@ -1,8 +1,14 @@
-//! The target's list, to answer look-ups from memory: of each object its id and its mapped values, packed,
-//! and the fingerprints of those by which it may be looked for.
+//! The target's list, to answer look-ups: of each object its id and its mapped values, packed, and the
+//! fingerprints of those by which it may be looked for.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use sha2::{Digest as _, Sha256};
+use tempfile::SpooledTempFile;
 
 use super::lookup::{GivenUp, address_paths, judge, named, paths, searched};
 use super::{Context, Error};
@@ -12,14 +18,16 @@ use crate::engine::plan::Found;
 use crate::scim;
 use crate::store::{Packer, Unpacker};
 
-/// The target objects of one kind, by the values at the paths that objects are matched by. A list of
-/// 100,000 users must fit beside everything else that a cycle holds, so that nothing is kept as it came.
+/// What is kept of a list in memory; a longer one goes to a file that has no name and ends with the cycle.
+const IN_MEMORY: usize = 8 * 1024 * 1024;
+
+/// The target objects of one kind, by the values at the paths that objects are matched by. A list of a
+/// million users must leave room for everything else that a cycle holds.
 pub(super) struct Index<'a> {
     mappings: &'a Mappings,
     /// What is kept of an object names its paths by their place here.
     paths: Vec<TargetPath>,
-    /// The packed objects, one after another.
-    packed: Vec<u8>,
+    packed: Packed,
     /// Where each of them begins.
     places: Vec<u64>,
     /// Where the object begins that has a value of this fingerprint; in order once all are there.
@@ -42,7 +50,7 @@ impl<'a> Index<'a> {
     ) -> Result<Self, Error> {
         let paths = paths(context, kind, wanted);
         let list = context.reader.first_page(kind, &paths).await?;
-        Ok(Self::read(context, list, kind, wanted).await?)
+        Self::read(context, list, kind, wanted).await
     }
 
     pub(super) async fn read(
@@ -50,7 +58,7 @@ impl<'a> Index<'a> {
         list: scim::Listing,
         kind: ObjectKind,
         wanted: &[&[MatchKey]],
-    ) -> Result<Self, scim::Error> {
+    ) -> Result<Self, Error> {
         let mut kept = paths(context, kind, wanted);
         if context.is_first && kind == ObjectKind::User {
             for name in ["userName", "active"].map(named) {
@@ -67,7 +75,7 @@ impl<'a> Index<'a> {
         context: &'a Context<'a>,
         kind: ObjectKind,
         keys: &[TargetPath],
-    ) -> Result<Self, scim::Error> {
+    ) -> Result<Self, Error> {
         let mut kept: BTreeSet<TargetPath> = paths(context, kind, &[]).into_iter().collect();
         kept.extend(keys.iter().cloned());
         kept.extend(["userName", "displayName", "active"].map(named));
@@ -90,7 +98,7 @@ impl<'a> Index<'a> {
         kind: ObjectKind,
         wanted: &[&[MatchKey]],
         kept: Vec<TargetPath>,
-    ) -> Result<Self, scim::Error> {
+    ) -> Result<Self, Error> {
         let mappings = &context.job.rules.rules(kind).mappings;
         let mut matched: BTreeSet<TargetPath> = mappings
             .iter()
@@ -101,20 +109,25 @@ impl<'a> Index<'a> {
         if context.is_first && kind == ObjectKind::User {
             matched.extend(address_paths(mappings).cloned());
         }
-        let mut index = Self::new(mappings, kept);
+        let mut index = Self::new(context, kind, kept);
         context
             .reader
             .read_on(list, |object| index.add(&object, &matched))
             .await?;
-        index.close();
+        index.close()?;
         Ok(index)
     }
 
-    pub(super) fn new(mappings: &'a Mappings, paths: Vec<TargetPath>) -> Self {
+    pub(super) fn new(context: &'a Context<'a>, kind: ObjectKind, paths: Vec<TargetPath>) -> Self {
+        let mappings = &context.job.rules.rules(kind).mappings;
+        Self::kept_in(&context.agent.store.scratch_folder(), mappings, paths)
+    }
+
+    fn kept_in(folder: &Path, mappings: &'a Mappings, paths: Vec<TargetPath>) -> Self {
         Self {
             mappings,
             paths,
-            packed: Vec::new(),
+            packed: Packed::new(folder),
             places: Vec::new(),
             hits: Vec::new(),
             ids: Vec::new(),
@@ -124,7 +137,7 @@ impl<'a> Index<'a> {
     }
 
     pub(super) fn add(&mut self, object: &TargetObject, matched: &BTreeSet<TargetPath>) {
-        let place = self.packed.len() as u64;
+        let place = self.packed.length;
         self.places.push(place);
         self.ids.push((fingerprint(object.id.as_str()), place));
         for path in matched {
@@ -158,19 +171,26 @@ impl<'a> Index<'a> {
         for member in object.members.iter().flatten() {
             packer.text(member.as_str());
         }
-        self.packed.extend(packer.finish());
+        self.packed.push(&packer.finish());
     }
 
-    pub(super) fn close(&mut self) {
+    /// Ends the list. An object that could not be kept is an error here.
+    pub(super) fn close(&mut self) -> Result<(), Error> {
         self.hits.sort_unstable();
         self.ids.sort_unstable();
-        self.hits.shrink_to_fit();
-        self.packed.shrink_to_fit();
+        for list in [&mut self.hits, &mut self.ids] {
+            list.shrink_to_fit();
+        }
+        self.places.shrink_to_fit();
+        match self.packed.failed.take() {
+            Some(source) => Err(Error::List { source }),
+            None => Ok(()),
+        }
     }
 
     /// Every object of the list.
-    pub(super) fn objects(&self) -> impl Iterator<Item = TargetObject> {
-        self.places.iter().filter_map(|place| self.unpack(*place))
+    pub(super) fn objects(&self) -> impl Iterator<Item = Result<TargetObject, Error>> {
+        self.places.iter().map(|place| self.unpack(*place))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -178,28 +198,27 @@ impl<'a> Index<'a> {
     }
 
     /// How many objects have this value, in the form in which objects are looked for.
-    pub(super) fn count(&self, path: &TargetPath, value: &Value) -> usize {
+    pub(super) fn count(&self, path: &TargetPath, value: &Value) -> Result<usize, Error> {
         let key = MatchKey {
             path: path.clone(),
             value: value.clone(),
         };
-        self.hits_of(&key).len()
+        Ok(self.hits_of(&key)?.len())
     }
 
     /// The values of these paths that several objects have.
     pub(super) fn duplicates(
         &self,
         paths: &[TargetPath],
-    ) -> Vec<(TargetPath, Value, Vec<TargetId>)> {
+    ) -> Result<Vec<(TargetPath, Value, Vec<TargetId>)>, Error> {
         let mut found = Vec::new();
         for hits in self.hits.chunk_by(|(one, _), (other, _)| one == other) {
             if hits.len() < 2 {
                 continue;
             }
-            let objects = hits.iter().filter_map(|(_, place)| self.unpack(*place));
-            let objects: Vec<TargetObject> = objects.collect();
+            let first = self.unpack(hits[0].1)?;
             for path in paths {
-                let value = objects.first().and_then(|one| one.attributes.get(path));
+                let value = first.attributes.get(path);
                 let Some(value) = value.filter(|value| {
                     let value = searched(self.mappings, path, value);
                     value.is_some_and(|value| fingerprint(&(path, &value)) == hits[0].0)
@@ -210,7 +229,7 @@ impl<'a> Index<'a> {
                     path: path.clone(),
                     value: value.clone(),
                 };
-                let targets = self.hits_of(&key).into_iter().map(|object| object.id);
+                let targets = self.hits_of(&key)?.into_iter().map(|object| object.id);
                 let targets: BTreeSet<TargetId> = targets.collect();
                 if targets.len() > 1 {
                     found.push((path.clone(), value.clone(), targets.into_iter().collect()));
@@ -218,24 +237,26 @@ impl<'a> Index<'a> {
             }
         }
         found.sort_by(|(one, _, _), (other, _, _)| one.cmp(other));
-        found
+        Ok(found)
     }
 
-    fn hits_of(&self, key: &MatchKey) -> Vec<TargetObject> {
+    fn hits_of(&self, key: &MatchKey) -> Result<Vec<TargetObject>, Error> {
         let Some(wanted) = searched(self.mappings, &key.path, &key.value) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         let mark = fingerprint(&(&key.path, &wanted));
         let from = self.hits.partition_point(|(one, _)| *one < mark);
         let places = self.hits[from..].iter().take_while(|(one, _)| *one == mark);
-        let objects = places.filter_map(|(_, place)| self.unpack(*place));
+        let objects = places.map(|(_, place)| self.unpack(*place));
+        let mut objects: Vec<TargetObject> = objects.collect::<Result<_, _>>()?;
         // Two values may have one fingerprint.
         let is_hit = |object: &TargetObject| {
             let shown = object.attributes.get(&key.path);
             let shown = shown.and_then(|shown| searched(self.mappings, &key.path, shown));
             shown.as_ref() == Some(&wanted)
         };
-        objects.filter(is_hit).collect()
+        objects.retain(is_hit);
+        Ok(objects)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -250,12 +271,17 @@ impl<'a> Index<'a> {
     }
 
     /// The object with this id.
-    pub(super) fn get(&self, target: &TargetId) -> Option<TargetObject> {
+    pub(super) fn get(&self, target: &TargetId) -> Result<Option<TargetObject>, Error> {
         let mark = fingerprint(target.as_str());
         let from = self.ids.partition_point(|(one, _)| *one < mark);
         let places = self.ids[from..].iter().take_while(|(one, _)| *one == mark);
-        let mut objects = places.filter_map(|(_, place)| self.unpack(*place));
-        objects.find(|object| object.id == *target)
+        for (_, place) in places {
+            let object = self.unpack(*place)?;
+            if object.id == *target {
+                return Ok(Some(object));
+            }
+        }
+        Ok(None)
     }
 
     pub(super) fn shows_members(&self) -> bool {
@@ -269,18 +295,27 @@ impl<'a> Index<'a> {
         shown.map(|(_, path)| path.clone()).collect()
     }
 
-    pub(super) fn find(&self, keys: &[MatchKey], is_given_up: GivenUp<'_>) -> Found {
-        let first = keys.iter().find_map(|key| {
-            let mut hits = self.hits_of(key);
+    pub(super) fn find(&self, keys: &[MatchKey], is_given_up: GivenUp<'_>) -> Result<Found, Error> {
+        for key in keys {
+            let mut hits = self.hits_of(key)?;
             hits.retain(|object| !is_given_up(key, &object.id));
-            judge(key, hits)
+            if let Some(found) = judge(key, hits) {
+                return Ok(found);
+            }
+        }
+        Ok(Found::None)
+    }
+
+    fn unpack(&self, place: u64) -> Result<TargetObject, Error> {
+        let object = self.packed.at(place).and_then(|bytes| {
+            let object = self.object(&bytes);
+            object.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
         });
-        first.unwrap_or(Found::None)
+        object.map_err(|source| Error::List { source })
     }
 
     /// `None` for what was not packed here.
-    fn unpack(&self, place: u64) -> Option<TargetObject> {
-        let bytes = self.packed.get(usize::try_from(place).ok()?..)?;
+    fn object(&self, bytes: &[u8]) -> Option<TargetObject> {
         let mut unpacker = Unpacker::new(bytes);
         let id = TargetId::new(unpacker.text().ok()?);
         let kept = unpacker.number().ok()?;
@@ -301,6 +336,67 @@ impl<'a> Index<'a> {
             attributes,
             members,
         })
+    }
+}
+
+/// Target ids, of each so much of its SHA-256 that no two are the same: a million must fit in memory.
+#[derive(Default)]
+pub(super) struct TargetIds(BTreeSet<u128>);
+
+impl TargetIds {
+    pub(super) fn contains(&self, target: &TargetId) -> bool {
+        self.0.contains(&Self::short(target))
+    }
+
+    pub(super) fn extend(&mut self, targets: impl IntoIterator<Item = TargetId>) {
+        let targets = targets.into_iter();
+        self.0.extend(targets.map(|target| Self::short(&target)));
+    }
+
+    fn short(target: &TargetId) -> u128 {
+        let digest = Sha256::digest(target.as_str());
+        u128::from_le_bytes(std::array::from_fn(|place| digest[place]))
+    }
+}
+
+/// Packed objects, one after another, each behind its length.
+struct Packed {
+    file: Mutex<SpooledTempFile>,
+    length: u64,
+    /// Why one could not be kept.
+    failed: Option<io::Error>,
+}
+
+impl Packed {
+    fn new(folder: &Path) -> Self {
+        Self {
+            file: Mutex::new(tempfile::spooled_tempfile_in(IN_MEMORY, folder)),
+            length: 0,
+            failed: None,
+        }
+    }
+
+    fn push(&mut self, object: &[u8]) {
+        let length = (object.len() as u64).to_le_bytes();
+        let file = self.file.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let written = file
+            .write_all(&length)
+            .and_then(|()| file.write_all(object));
+        match written {
+            Ok(()) => self.length += (length.len() + object.len()) as u64,
+            Err(error) => self.failed = self.failed.take().or(Some(error)),
+        }
+    }
+
+    fn at(&self, place: u64) -> io::Result<Vec<u8>> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(place))?;
+        let mut length = [0; 8];
+        file.read_exact(&mut length)?;
+        let mut object = Vec::new();
+        let length = u64::from_le_bytes(length);
+        (&mut *file).take(length).read_to_end(&mut object)?;
+        Ok(object)
     }
 }
 
@@ -366,18 +462,20 @@ mod tests {
     fn what_is_found_is_whole_and_little_is_kept_of_it() {
         let mappings = Mappings::new(ObjectKind::User, PATHS.map(mapping).to_vec());
         let matched = BTreeSet::from([path("userName")]);
-        let mut index = Index::new(&mappings, PATHS.map(path).to_vec());
-        for number in 0..2_000 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut index = Index::kept_in(folder.path(), &mappings, PATHS.map(path).to_vec());
+        let objects = 60_000;
+        for number in 0..objects {
             index.add(&object(number), &matched);
         }
         index.add(&object(7), &matched);
-        index.close();
+        index.close().unwrap();
         let find = |name: &str| {
             let key = MatchKey {
                 path: path("userName"),
                 value: Value::text(name),
             };
-            index.find(&[key], &nobody_gives_up)
+            index.find(&[key], &nobody_gives_up).unwrap()
         };
         let Found::One { object: found, .. } = find("PERSON.1234@contoso.com") else {
             panic!("it is there once");
@@ -387,9 +485,14 @@ mod tests {
             find("person.7@contoso.com"),
             Found::Several { .. }
         ));
-        assert_eq!(find("person.2000@contoso.com"), Found::None);
-        assert!(index.contains(&object(1_999).id) && !index.contains(&object(2_000).id));
-        let bytes = index.packed.capacity() + 16 * index.hits.capacity();
-        assert!(bytes < 2_001 * 400, "{} for each", bytes / 2_001);
+        assert_eq!(find("person.60000@contoso.com"), Found::None);
+        assert!(index.contains(&object(objects - 1).id) && !index.contains(&object(objects).id));
+        assert_eq!(index.objects().count(), 60_001);
+        let file = index.packed.file.get_mut().unwrap();
+        assert!(file.is_rolled());
+        let bytes =
+            16 * (index.hits.capacity() + index.ids.capacity()) + 8 * index.places.capacity();
+        assert!(bytes <= 60_001 * 40, "{} for each", bytes / 60_001);
+        assert!(index.packed.length < 60_001 * 400);
     }
 }

@@ -70,30 +70,31 @@ impl<'a> Finder<'a> {
         };
         match read.await {
             Ok(list) => self.list = Some(Arc::new(list)),
-            Err(error) if error.is_stop() => return Err(error.into()),
-            Err(error) => tracing::warn!(
+            Err(Error::Target(error)) if !error.is_stop() => tracing::warn!(
                 job = %context.job.rules.name, %kind, %error,
                 "the target's list cannot be read: accounts of no user in scope are not known"
             ),
+            Err(error) => return Err(error),
         }
         Ok(())
     }
 
     /// Every account in the list, if it was read.
-    pub(super) fn accounts(&self) -> Option<impl Iterator<Item = Account>> {
+    pub(super) fn accounts(&self) -> Option<impl Iterator<Item = Result<Account, Error>>> {
         let list = self.list.as_ref()?;
         let user_name = named("userName");
         let is_hidden = self.context.redactions.hides(self.kind, &user_name);
         Some(list.objects().map(move |object| {
+            let object = object?;
             let name = match object.attributes.get(&user_name) {
                 Some(Value::Text(name)) if !is_hidden => name.to_string(),
                 _ => String::new(),
             };
-            Account {
+            Ok(Account {
                 is_active: is_active(&object),
                 id: object.id,
                 name,
-            }
+            })
         }))
     }
 
@@ -120,12 +121,12 @@ impl<'a> Finder<'a> {
                 found => return Ok(found?),
             }
         }
-        Ok(match &self.list {
+        match &self.list {
             Some(list) => list.find(&keys, &nobody_gives_up),
-            None => Found::Failed(
+            None => Ok(Found::Failed(
                 "the target can neither be searched by old addresses nor listed".to_owned(),
-            ),
-        })
+            )),
+        }
     }
 
     /// Looks for each by its keys, in matching precedence: the first key with exactly one hit wins. The
@@ -269,7 +270,7 @@ impl<'a> Finder<'a> {
         }
         if let Some(list) = &self.list {
             let found = wanted.iter().map(|keys| list.find(keys, is_given_up));
-            return Ok(found.collect());
+            return found.collect();
         }
         let (context, kind) = (self.context, self.kind);
         let can_filter = wanted
@@ -299,9 +300,9 @@ impl<'a> Finder<'a> {
             Ok(list) => {
                 let list = self.list.insert(Arc::new(list));
                 let found = wanted.iter().map(|keys| list.find(keys, is_given_up));
-                Ok(found.collect())
+                found.collect()
             }
-            Err(error @ scim::Error::ListIncomplete { .. }) if can_filter => {
+            Err(Error::Target(error @ scim::Error::ListIncomplete { .. })) if can_filter => {
                 tracing::warn!(
                     job = %context.job.rules.name, %kind, %error,
                     "the target's list is not complete: looking for each object by itself"
@@ -309,7 +310,7 @@ impl<'a> Finder<'a> {
                 let found = one_by_one(context, kind, wanted, is_given_up).await?;
                 found.ok_or_else(|| error.into())
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Error;
-use super::lookup::Finder;
+use super::lookup::{Account, Finder};
 use super::plan::Driver;
 use crate::engine::model::{Key, ObjectKind, SourceId, TargetId};
 use crate::engine::plan::{Found, Pending, Strangers};
@@ -122,9 +122,13 @@ impl Driver<'_> {
             return Ok(());
         };
         let accounts: Vec<(TargetId, String)> = accounts
-            .filter(|account| account.is_active && !self.claimed.contains(&account.id))
-            .map(|account| (account.id, account.name))
-            .collect();
+            .filter(|account| {
+                let is_strange =
+                    |account: &Account| account.is_active && !self.claimed.contains(&account.id);
+                account.as_ref().map_or(true, is_strange)
+            })
+            .map(|account| account.map(|account| (account.id, account.name)))
+            .collect::<Result<_, _>>()?;
         let mut strangers = Strangers {
             count: 0,
             first: Vec::new(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::facts::Facts;
-use super::index::Index;
+use super::index::{Index, TargetIds};
 use super::leavers;
 use super::lookup::Finder;
 use super::names;
@@ -148,7 +148,7 @@ pub(super) async fn plan(
             scope_groups: BTreeSet::new(),
             lacks_addresses: false,
         },
-        claimed: BTreeSet::new(),
+        claimed: TargetIds::default(),
         strangers: None,
         shown_members: BTreeMap::new(),
         is_full: reading.kind == CycleKind::Initial
@@ -179,7 +179,7 @@ pub(super) struct Driver<'a> {
     lists: BTreeMap<ObjectKind, Arc<Index<'a>>>,
     outline: Outline,
     /// Accounts that look-ups found, in the first cycle on a new state.
-    pub(super) claimed: BTreeSet<TargetId>,
+    pub(super) claimed: TargetIds,
     pub(super) strangers: Option<Strangers>,
     /// The members that the target shows of groups that are adopted.
     shown_members: BTreeMap<Key, Vec<TargetId>>,

@@ -216,6 +216,16 @@ impl Store {
         self.mode == Mode::Write
     }
 
+    /// Where something may be kept that is too large for memory: next to the state where that is written,
+    /// and otherwise where the system keeps such files.
+    pub(crate) fn scratch_folder(&self) -> PathBuf {
+        match self.path.parent() {
+            Some(folder) if self.is_writable() && folder != Path::new("") => folder.to_owned(),
+            Some(_) if self.is_writable() => PathBuf::from("."),
+            Some(_) | None => std::env::temp_dir(),
+        }
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

@@ -618,7 +618,8 @@ impl Applier<'_> {
             Ok(Found::None) | Err(_) if error.class() == Class::Conflict => {
                 let list = async || Index::whole(self.context, kind, &[keys]).await;
                 let list = self.listed[&kind].get_or_try_init(list).await.ok()?;
-                list.find(keys, &nobody_gives_up)
+                // One that cannot be read again is no proof that the object is not there.
+                list.find(keys, &nobody_gives_up).ok()?
             }
             found => found.ok()?,
         };

@@ -96,20 +96,26 @@ impl InScope {
                     &doubts,
                 );
                 if candidate.object.presence == Presence::Present && verdict == Verdict::In {
-                    in_scope.add(&candidate.object, candidate.link.is_some(), list);
+                    in_scope.add(&candidate.object, candidate.link.is_some(), list)?;
                 }
             }
         }
         Ok(in_scope)
     }
 
-    fn add(&mut self, object: &SourceObject, is_linked: bool, list: &Index<'_>) {
+    fn add(
+        &mut self,
+        object: &SourceObject,
+        is_linked: bool,
+        list: &Index<'_>,
+    ) -> Result<(), Error> {
         self.keys.insert(object.key);
         let input = Input::new(object, &[], false);
         for pair in &mut self.pairs {
             pair.of += 1;
             let value = input.value(&pair.attribute);
-            match value.map_or(0, |value| list.count(&pair.path, value)) {
+            let count = value.map_or(Ok(0), |value| list.count(&pair.path, value))?;
+            match count {
                 0 => {}
                 1 => pair.one += 1,
                 _ => pair.several += 1,
@@ -137,6 +143,7 @@ impl InScope {
         if let Some(name) = text("displayName") {
             put(|all| &mut all.display_names, alias(&name));
         }
+        Ok(())
     }
 
     pub(super) fn count(&self) -> u64 {

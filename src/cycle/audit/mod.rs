@@ -163,7 +163,7 @@ impl Auditor<'_> {
         let (differing, missing) = self.differing(drifted).await?;
         let ambiguous = planning.ambiguous.iter();
         let ambiguous = ambiguous.filter(|skipped| skipped.subject.kind == kind);
-        let duplicates = list.duplicates(&candidate_paths(self.context, kind));
+        let duplicates = list.duplicates(&candidate_paths(self.context, kind))?;
         let duplicates = duplicates.into_iter();
         let shown = list.shown();
         let mappings = self.context.job.rules.rules(kind).mappings.iter();
@@ -262,7 +262,8 @@ impl Auditor<'_> {
     /// Target objects that belong to no object in scope.
     async fn orphans(&self, in_scope: &InScope) -> Result<Vec<Orphan>, Error> {
         let mut orphans = Vec::new();
-        let objects: Vec<TargetId> = self.list.objects().map(|object| object.id).collect();
+        let objects = self.list.objects().map(|object| Ok(object?.id));
+        let objects: Vec<TargetId> = objects.collect::<Result<_, Error>>()?;
         for targets in objects.chunks(CHUNK) {
             let (job, kind, wanted) = (
                 self.context.job.rules.name.clone(),
@@ -285,7 +286,7 @@ impl Auditor<'_> {
                 if holder.is_some_and(|holder| in_scope.contains(holder)) {
                     continue;
                 }
-                let Some(object) = self.list.get(target) else {
+                let Some(object) = self.list.get(target)? else {
                     continue;
                 };
                 let subject = |key| {
