@@ -35,6 +35,7 @@ mod limits;
 mod log;
 mod lost_state;
 mod matching;
+mod msgraph;
 mod names;
 mod nested;
 mod no_target;

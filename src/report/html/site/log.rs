@@ -9,7 +9,7 @@ use crate::engine::record::{LogEntry, LogStatus};
 use crate::report::entry::Entry;
 use crate::report::html::row::{Labels, Lead, Length, Outside, row_with};
 use crate::report::section::Section;
-use crate::report::sentence::{clean, duration, things};
+use crate::report::sentence::{clean, duration, number, things};
 use crate::report::view::Names;
 
 /// What is shown of the log, and how it was chosen.
@@ -36,7 +36,13 @@ pub(crate) fn log(frame: Frame, view: &LogView<'_>, names: Names<'_>) -> String 
         @if view.entries.is_empty() {
             p.verdict.idle role="status" { "No entries." }
         } @else {
-            p.dim role="status" { (things(view.entries.len() as u64, "entry").replace("entrys", "entries")) ", newest first." }
+            p.dim role="status" {
+                @match view.entries.len() {
+                    1 => "1 entry",
+                    more => { (number(more as u64)) " entries" },
+                }
+                ", newest first."
+            }
             div.rows { (rows(view.entries, names, Shows::Everything)) }
         }
         (pages(view))
