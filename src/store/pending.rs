@@ -276,7 +276,7 @@ fn settle_link_events(
              CROSS JOIN objects o ON o.manager = e.source
              CROSS JOIN links r ON r.link = :first + o.key
              WHERE e.job = :job AND o.kind = 1 AND
-                 (SELECT l.target FROM links l WHERE l.link = :first + e.source AND l.in_scope)
+                 (SELECT l.target FROM links l WHERE l.link = :first + e.source)
                  IS NOT (SELECT s.target FROM sent_references s
                          WHERE s.job = :job AND s.source = o.key AND s.referenced = e.source)
              ON CONFLICT DO UPDATE SET mark = excluded.mark",

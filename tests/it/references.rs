@@ -119,3 +119,21 @@ async fn a_manager_whose_account_is_gone_from_the_target_leaves_no_id_in_the_rep
     assert_eq!(manager_of(&rig, "jane@contoso.com"), Some(again));
     settled(&rig).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reports_of_a_manager_who_leaves_are_not_evaluated_once_more() {
+    let (rig, boss, account) = with_a_boss("").await;
+    assert!(rig.tenant().soft_delete_user(boss));
+    rig.sync().await.expect(0);
+    assert_eq!(rig.user("boss@contoso.com")["active"], false);
+    // The account is still there, and so is what leads to it.
+    assert_eq!(manager_of(&rig, "jane@contoso.com"), Some(account));
+    let status = rig.run(&["status"]).await.expect(0).out;
+    assert!(!status.contains("to be evaluated"), "{status}");
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(
+        idle["evaluated"],
+        json!({ "users": 0, "groups": 0 }),
+        "{idle:#}"
+    );
+}
