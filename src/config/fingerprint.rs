@@ -35,6 +35,7 @@ pub(super) fn of(rules: &Job, application: &Application, base_url: &str) -> Stri
         only_created,
         on_drift: _,
         min_members: _,
+        deletes: _,
     } = safety;
     let mut text = format!("{MEANING}\n");
     if *only_created {
@@ -106,6 +107,7 @@ fn write_rules(text: &mut String, rules: &Rules) {
         enabled,
         actions,
         when_out_of_scope,
+        delete_after,
         filter,
         mappings,
     } = rules;
@@ -123,6 +125,9 @@ fn write_rules(text: &mut String, rules: &Rules) {
         text,
         "enabled {enabled} actions {create} {update} {delete} when {when}"
     );
+    if let Some(after) = delete_after {
+        let _ = writeln!(text, "delete after {}", after.as_secs());
+    }
     let Filter { groups } = filter;
     for ClauseGroup { name: _, clauses } in groups {
         let _ = writeln!(text, "filter");
@@ -224,6 +229,7 @@ mod tests {
                 delete: false,
             },
             when_out_of_scope: WhenOutOfScope::Disable,
+            delete_after: None,
             filter: Filter {
                 groups: vec![ClauseGroup {
                     name: None,

@@ -344,8 +344,9 @@ impl One {
             .any(|one| one.remedy == DriftRemedy::Repair)
         {
             let (job, key) = (context.job.rules.name.clone(), self.key);
+            let source = context.clocks().source;
             context
-                .state(move |store| store.confirm(&job, key, &current, members.as_deref()))
+                .state(move |store| store.confirm(&job, key, &current, members.as_deref(), source))
                 .await?;
         }
         Ok(differences)

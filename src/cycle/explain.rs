@@ -15,7 +15,7 @@ use crate::engine::mapping::{self, Apply, Desired, Environment, Mapping, Source,
 use crate::engine::model::{
     JobName, Key, MatchKey, ObjectKind, Presence, SourceId, TargetPath, Value,
 };
-use crate::engine::plan::{Candidate, Decision, Planner, Reading, Subject, is_blocked};
+use crate::engine::plan::{Candidate, Decision, Planner, Reading, Ripe, Subject, is_blocked};
 use crate::engine::record::{Escrowed, HeldRemoval, LinkRecord, LogEntry};
 use crate::engine::redact::{REDACTED, Redactions};
 use crate::engine::scope;
@@ -98,7 +98,15 @@ pub(crate) async fn explain(
     .protecting(protected)
     .keeping_found(found)
     .postponing_removals(store.is_first(&name)?)
+    .deleting(
+        rules
+            .safety
+            .deletes
+            .as_ref()
+            .is_none_or(|window| window.is_open(now)),
+    )
     .listing_unassigned();
+    planner.ripen(ripe(store, &name, key, now)?);
     let next = next(&mut planner, &mut facts, candidate, &redactions).await?;
 
     let record = on_record(store, &name, &subject, &redactions)?;
@@ -120,9 +128,25 @@ pub(crate) async fn explain(
         held: record.held,
         rejected: record.rejected,
         marked: record.marked,
+        deleted_at: store.deleted_at(&name, key)?,
         next,
         incomplete: record.incomplete,
     }))
+}
+
+/// An account that is due to be deleted, supposing that it is as it was left.
+fn ripe(
+    store: &Store,
+    job: &JobName,
+    key: Key,
+    now: DateTime<Utc>,
+) -> Result<BTreeMap<Key, Ripe>, Error> {
+    let at = store.deleted_at(job, key)?;
+    let is_due = at.is_some_and(|at| at <= now);
+    Ok(is_due
+        .then_some((key, Ripe::Disabled))
+        .into_iter()
+        .collect())
 }
 
 /// What the mappings make of the object, and where it is looked for.

@@ -39,6 +39,7 @@ mod send;
 mod settle;
 mod shown;
 pub(crate) mod source;
+mod staged;
 mod tally;
 mod tenant;
 mod tenant_facts;

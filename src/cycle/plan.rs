@@ -16,7 +16,7 @@ use super::old_accounts::targets_of;
 use super::same_target::Verified;
 use super::settle::{Settled, Settler};
 use super::tenant::Reading;
-use super::{Context, Error, quarantine};
+use super::{Context, Error, quarantine, staged};
 use crate::engine::mapping::Environment;
 use crate::engine::model::{Key, ObjectKind, SourceId, TargetId, TargetPath};
 use crate::engine::plan::{
@@ -120,6 +120,8 @@ pub(super) async fn plan(
     planner = planner.protecting(context.protected().await?);
     planner = planner.keeping_found(context.found().await?);
     planner = planner.postponing_removals(context.state(move |store| store.is_first(&name)).await?);
+    planner = planner.deleting(context.may_delete());
+    let (due, clocks_differ) = staged::due(context, &whom).await?;
     if context.options.only.is_some() {
         planner = planner.listing_unassigned();
     }
@@ -133,6 +135,7 @@ pub(super) async fn plan(
         cycle,
         facts: Facts::new(context),
         planner,
+        due,
         unverified: &verified.waiting,
         // What was written meanwhile is not in them.
         lists: match whom {
@@ -162,6 +165,9 @@ pub(super) async fn plan(
     let mut header = driver.finish().await?;
     header.misnamed = misnamed;
     header.strangers = driver.strangers;
+    let name = rules.name.clone();
+    header.staged = context.state(move |store| store.staged(&name)).await?;
+    header.warnings.extend(clocks_differ);
     let mut outline = driver.outline;
     outline.header = header;
     outline.scope_groups = driver.facts.scope_groups();
@@ -173,6 +179,8 @@ pub(super) struct Driver<'a> {
     cycle: i64,
     facts: Facts<'a>,
     pub(super) planner: Planner<'a>,
+    /// Users whose accounts are due to be deleted.
+    due: BTreeSet<Key>,
     /// Objects of links that are formerly ours and could not be verified.
     unverified: &'a BTreeSet<Key>,
     /// The target's lists that were read before.
@@ -245,14 +253,19 @@ impl Driver<'_> {
                 ObjectKind::Group => Vec::new(),
             });
         }
-        match self.context.only().await? {
-            Some(mut only) => Ok(only.remove(&kind).unwrap_or_default()),
-            None => {
-                self.context
-                    .state(move |store| store.candidates(&job, kind))
-                    .await
-            }
+        if let Some(mut only) = self.context.only().await? {
+            return Ok(only.remove(&kind).unwrap_or_default());
         }
+        let mut keys = self
+            .context
+            .state(move |store| store.candidates(&job, kind))
+            .await?;
+        if kind == ObjectKind::User && !self.due.is_empty() {
+            keys.extend(&self.due);
+            keys.sort_unstable();
+            keys.dedup();
+        }
+        Ok(keys)
     }
 
     /// Passes objects to the planner, in the order of their references.
@@ -293,6 +306,10 @@ impl Driver<'_> {
                 last_rank = rank;
             }
             let loaded = self.settled(kind, loaded, &mut finder).await?;
+            if kind == ObjectKind::User {
+                let ripe = staged::look(self.context, &loaded, &self.due).await?;
+                self.planner.ripen(ripe);
+            }
             for one in loaded {
                 self.done += 1;
                 if matches!(taken, Taken::Linked) && one.link.is_none() {

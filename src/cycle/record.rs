@@ -98,10 +98,9 @@ pub(super) async fn finish(
         let leaving = scope.iter().filter(|(_, in_scope)| !in_scope);
         unfinished.extend(leaving.map(|(key, _)| *key));
     }
-    let verdicts: Vec<(Key, bool)> = scope
-        .into_iter()
-        .filter(|(key, in_scope)| *in_scope || (header.complete && !stays.contains(key)))
-        .collect();
+    let counts =
+        |(key, in_scope): &(Key, bool)| *in_scope || (header.complete && !stays.contains(key));
+    let verdicts: Vec<(Key, bool)> = scope.into_iter().filter(counts).collect();
     unfinished.extend(tally.unfinished);
     let failures = record_skipped(context, cycle, &mut unfinished).await?;
     // Removals that an incomplete reading kept from being planned leave no trace in the plan: all
@@ -113,10 +112,10 @@ pub(super) async fn finish(
     let job = context.job.rules.name.clone();
     let has_completed = tally.reached_end && is_whole;
     let nested_groups = context.job.rules.scope.nested_groups;
-    let holds_nothing = held.is_empty();
+    let (holds_nothing, source) = (held.is_empty(), context.clocks().source);
     let linked = context
         .state(move |store| {
-            store.set_scope(&job, &verdicts)?;
+            store.set_scope(&job, &verdicts, source)?;
             if everything {
                 store.lapse_holds(&job, cycle, &unfinished, now)?;
                 store.note_evaluated(&job, holds_nothing, !lacks_addresses)?;

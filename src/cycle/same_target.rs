@@ -404,6 +404,7 @@ async fn confirm(
 ) -> Result<(), Error> {
     let current = shown::as_sent(context, kind, object.attributes).await?;
     let members = object.members;
+    let source = context.clocks().source;
     let job = context.job.rules.name.clone();
     context
         .state(move |store| {
@@ -417,7 +418,7 @@ async fn confirm(
                 }
                 None => None,
             };
-            store.confirm(&job, key, &current, members.as_deref())
+            store.confirm(&job, key, &current, members.as_deref(), source)
         })
         .await
 }

@@ -122,8 +122,9 @@ impl<'a> Settler<'a> {
                 return Ok(Settled::Wait(due));
             }
         }
+        let source = self.context.clocks().source;
         self.context
-            .state(move |store| store.confirm(&job, key, &current, members.as_deref()))
+            .state(move |store| store.confirm(&job, key, &current, members.as_deref(), source))
             .await?;
         Ok(Settled::Ready)
     }

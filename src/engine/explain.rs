@@ -1,6 +1,8 @@
 //! Why an object is, or is not, provisioned: everything that the state knows of it. `cycle` fills it, reports
 //! print it.
 
+use chrono::{DateTime, Utc};
+
 use super::filter::ClauseResult;
 use super::model::{JobName, MatchKey, Presence, TargetPath, Value, Via};
 use super::plan::{Action, Skipped, Subject};
@@ -36,6 +38,8 @@ pub(crate) struct Explanation {
     pub(crate) rejected: Vec<HeldRemoval>,
     /// It is evaluated again in the next cycle whatever changes.
     pub(crate) marked: bool,
+    /// When its account, which is disabled, is deleted.
+    pub(crate) deleted_at: Option<DateTime<Utc>>,
     pub(crate) next: Next,
     /// Why the last cycle could not read the source completely, or why the scope was not certain.
     pub(crate) incomplete: Option<String>,

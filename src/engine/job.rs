@@ -2,10 +2,12 @@
 //! source or the target is reached.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::filter::Filter;
 use super::mapping::Mappings;
 use super::model::{JobName, ObjectKind, SourceObject};
+use super::window::Window;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
@@ -36,6 +38,8 @@ pub(crate) struct Rules {
     pub(crate) enabled: bool,
     pub(crate) actions: Actions,
     pub(crate) when_out_of_scope: WhenOutOfScope,
+    /// Users only: who left and was disabled so long ago is deleted.
+    pub(crate) delete_after: Option<Duration>,
     pub(crate) filter: Filter,
     pub(crate) mappings: Mappings,
 }
@@ -113,6 +117,18 @@ pub(crate) struct Safety {
     pub(crate) only_created: bool,
     /// Groups, by id or display name, and how many members they keep at least.
     pub(crate) min_members: BTreeMap<String, u64>,
+    /// When deletes may be sent; `None`: at any time.
+    pub(crate) deletes: Option<Window>,
+}
+
+impl Rules {
+    /// How long after it was disabled an object is deleted. `None`: it is not, or not after a time.
+    pub(crate) fn stages(&self) -> Option<Duration> {
+        let is_staged =
+            self.when_out_of_scope == WhenOutOfScope::Disable && self.mappings.carry_state();
+        self.delete_after
+            .filter(|_| is_staged && self.actions.delete)
+    }
 }
 
 impl Safety {

@@ -24,3 +24,4 @@ pub(crate) mod redact;
 pub(crate) mod same_target;
 pub(crate) mod scope;
 pub(crate) mod summary;
+pub(crate) mod window;

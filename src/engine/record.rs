@@ -2,6 +2,7 @@
 //! log. The state keeps these, and reports print them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -29,6 +30,7 @@ pub(crate) struct JobRecord {
     /// Since when no cycle runs.
     pub(crate) paused: Option<Paused>,
     pub(crate) quarantine: Option<Quarantine>,
+    pub(crate) staged: Option<Staged>,
     /// Removals that a person approved, and that the next cycle carries out.
     pub(crate) approved: Vec<HeldRemoval>,
     /// Removals that a person rejected; they are not planned while their cause stays.
@@ -48,6 +50,7 @@ impl JobRecord {
             held: None,
             paused: None,
             quarantine: None,
+            staged: None,
             approved: Vec::new(),
             rejected: Vec::new(),
         }
@@ -77,6 +80,17 @@ impl JobRecord {
 pub(crate) struct Paused {
     pub(crate) since: DateTime<Utc>,
     pub(crate) by: String,
+}
+
+/// Disabled accounts that are deleted after a time (`delete_after`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Staged {
+    pub(crate) after: Duration,
+    /// How many wait for it, and when it is time for the first of them.
+    pub(crate) waiting: u64,
+    pub(crate) first: Option<DateTime<Utc>>,
+    /// Users whose accounts were enabled in the target since, so that they stay; the first of them.
+    pub(crate) enabled: Vec<Subject>,
 }
 
 /// What an operator did by hand.

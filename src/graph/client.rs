@@ -2,11 +2,12 @@
 //! checked in one place. A token that is refused is replaced once.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
 use graph_rs_sdk::error::{GraphFailure, GraphResult};
 use graph_rs_sdk::http::Method;
 use graph_rs_sdk::{GraphClient, GraphClientConfiguration};
@@ -45,6 +46,9 @@ const MAX_WAITING: (Duration, Duration) = (Duration::from_mins(15), Duration::fr
 /// In the form that Microsoft asks for, so that it can tell our traffic apart.
 const AGENT: &str = concat!("NONISV|entrain|entrain/", env!("CARGO_PKG_VERSION"));
 
+/// A time of Graph's clock, and when it was that by ours.
+type Dated = (DateTime<Utc>, Instant);
+
 /// One tenant, read through Microsoft Graph. Cheap to clone; clones share tokens and count.
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -53,6 +57,8 @@ pub(crate) struct Client {
     tokens: Tokens,
     /// With the version, such as `https://graph.microsoft.com/v1.0`.
     root: Arc<Url>,
+    /// What Graph's clock showed last, and when.
+    date: Arc<Mutex<Option<Dated>>>,
     stop: CancellationToken,
 }
 
@@ -98,6 +104,7 @@ impl Client {
                 .waiting_at_most(MAX_WAITING.0, MAX_WAITING.1),
             tokens,
             root: Arc::new(root),
+            date: Arc::default(),
             stop,
         })
     }
@@ -111,6 +118,13 @@ impl Client {
     #[cfg(test)]
     pub(crate) fn token_requests(&self) -> u64 {
         self.tokens.requests()
+    }
+
+    /// What time it is by Graph's clock; `None` where no answer had it.
+    pub(crate) fn date(&self) -> Option<DateTime<Utc>> {
+        let (date, at) = (*self.date.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let since = TimeDelta::from_std(at.elapsed()).ok()?;
+        date.checked_add_signed(since)
     }
 
     /// The id of the tenant that goes by this name, which may be its id.
@@ -286,6 +300,17 @@ impl Client {
     }
 
     async fn send_once(&self, request: &Request) -> Result<Answer, Error> {
+        let answer = self.exchange(request).await?;
+        let date = answer.header("date");
+        let date = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+        if let Some(date) = date {
+            let mut known = self.date.lock().unwrap_or_else(PoisonError::into_inner);
+            *known = Some((date.to_utc(), Instant::now()));
+        }
+        Ok(answer)
+    }
+
+    async fn exchange(&self, request: &Request) -> Result<Answer, Error> {
         self.channel
             .send(
                 Idempotency::Always,

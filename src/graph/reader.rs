@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use super::application::ServicePrincipal;
 use super::assignments::AssignmentsError;
 use super::client::Client;
@@ -34,6 +36,11 @@ impl Reader {
     /// Requests sent to Graph so far.
     pub(crate) fn requests(&self) -> u64 {
         self.tenant().map_or(0, Client::requests)
+    }
+
+    /// What time it is by the tenant's own clock; a snapshot has none.
+    pub(crate) fn date(&self) -> Option<DateTime<Utc>> {
+        self.tenant()?.date()
     }
 
     pub(crate) async fn find_application(

@@ -313,6 +313,13 @@ fn next_text(
     names: Names<'_>,
     style: Style,
 ) -> io::Result<()> {
+    if let Some(at) = explanation.deleted_at {
+        let at = at.format("%Y-%m-%d %H:%M UTC");
+        writeln!(
+            out,
+            "  Its account is disabled, and deleted after {at} (delete_after)."
+        )?;
+    }
     match &explanation.next {
         Next::LookUp => writeln!(out, "  {}", look_up_text(explanation)),
         Next::Planned { actions, skipped } if actions.is_empty() && skipped.is_empty() => {
@@ -480,6 +487,8 @@ pub(super) fn remedies(explanation: &Explanation) -> Vec<String> {
                 | Why::MappingFailed(_)
                 | Why::NotAllowed(_)
                 | Why::IncompleteRead(_)
+                | Why::DeletesWait
+                | Why::EnabledSince
                 | Why::LookupFailed(_) => {}
             }
         }
@@ -553,6 +562,7 @@ fn explanation_json(explanation: &Explanation, names: Names<'_>) -> Json {
         "held": explanation.held.iter().map(removal).collect::<Json>(),
         "rejected": explanation.rejected.iter().map(removal).collect::<Json>(),
         "marked": explanation.marked,
+        "deleted_at": explanation.deleted_at.map(time_json),
         "next": next_json(&explanation.next, names),
         "remedies": remedies(explanation),
         "incomplete": explanation.incomplete,

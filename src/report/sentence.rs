@@ -2,8 +2,9 @@
 //! target is escaped, so that a name cannot drive the reader's terminal.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 pub(crate) use super::held::why_held;
 pub(crate) use super::misnamed::{doubts, is_news, misnamed, misnamed_remedy};
@@ -16,6 +17,7 @@ use crate::engine::plan::{
     Count, RemovalClass, Skipped, Strangers, Subject, Verb, Warning, Why, WhyOut, WhyRemoved,
 };
 use crate::engine::quarantine::{Cause, Quarantine};
+use crate::engine::record::Staged;
 use crate::engine::redact::{REDACTED, Shown};
 use crate::engine::summary::CycleKind;
 
@@ -104,6 +106,49 @@ pub(crate) fn duration(milliseconds: u64) -> String {
         60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
     }
+}
+
+/// A length as people write it: `30 days`, `12 hours`.
+pub(crate) fn length(length: Duration) -> String {
+    let seconds = length.as_secs();
+    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
+    let unit = units
+        .into_iter()
+        .find(|(size, _)| seconds > 0 && seconds.is_multiple_of(*size));
+    match unit {
+        Some((size, word)) => things(seconds / size, word),
+        None if seconds > 3_600 => duration(seconds * 1_000),
+        None => things(seconds, "second"),
+    }
+}
+
+/// Accounts that are deleted some time after they were disabled: a sentence without a full stop.
+pub(crate) fn staged(staged: &Staged) -> String {
+    let Staged {
+        after,
+        waiting,
+        first,
+        enabled: _,
+    } = staged;
+    let after = length(*after);
+    let waiting = match (waiting, first) {
+        (0, _) | (_, None) => "none waits".to_owned(),
+        (waiting, Some(first)) => format!(
+            "{} {}, the first until {}",
+            number(*waiting),
+            if *waiting == 1 { "waits" } else { "wait" },
+            first.format("%Y-%m-%d %H:%M UTC")
+        ),
+    };
+    format!("users who left are disabled, and deleted after {after}: {waiting}")
+}
+
+/// A user whose account was to be deleted, and stays.
+pub(crate) fn enabled_since(subject: &Subject) -> String {
+    format!(
+        "{} was enabled in the target after it was disabled, so that it is not deleted",
+        subject_text(subject)
+    )
 }
 
 /// `3 min ago`.
@@ -408,6 +453,14 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
                     "it would be removed",
             }
         ),
+        Why::DeletesWait => {
+            "it will be deleted when deletes are sent again (safety.deletes)".to_owned()
+        }
+        Why::EnabledSince => {
+            "it was disabled and would be deleted now (delete_after), but it was enabled in the target since, so \
+             that it is left as it is"
+                .to_owned()
+        }
         Why::LookupFailed(words) => format!("the look-up in the target failed: {}", clean(words)),
     }
 }
@@ -429,6 +482,18 @@ pub(crate) fn warning(warning: &Warning) -> String {
     match warning {
         Warning::Misfit(remark) => super::capabilities::remark(remark),
         Warning::Quarantine(quarantine) => self::quarantine(quarantine),
+        Warning::ClocksDiffer { ahead } => {
+            let length = coarse(ahead.num_milliseconds().unsigned_abs());
+            let side = if *ahead > TimeDelta::zero() {
+                "ahead of"
+            } else {
+                "behind"
+            };
+            format!(
+                "the clock of this machine is {length} {side} that of Microsoft Graph: no account is deleted \
+                 after a time (delete_after) until they agree"
+            )
+        }
         Warning::SeveralGroups { person, groups } => format!(
             "{} is in several groups: {}; the target should have each person in one only \
              (one_group_each)",

@@ -372,7 +372,7 @@ async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy)
     let cycle = spawn_blocking(move || {
         runtime.block_on(async {
             if own.observes {
-                let planned = agent.observe(&own, &progress, due).await?;
+                let planned = Box::pin(agent.observe(&own, &progress, due)).await?;
                 return Ok(Ran::Plan(planned));
             }
             let options = Options::default();

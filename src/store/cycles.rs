@@ -11,6 +11,7 @@ use super::jobs::{ensure_job, is_full};
 use super::ledger::{forget_old, log_failed_cycle};
 use super::links::link_counts;
 use super::objects::counts;
+use super::staged::staged;
 use super::state::State;
 use super::wire::{Column, unreadable};
 use super::{Error, Store, escrow};
@@ -182,6 +183,7 @@ impl Store {
                 held: held(state, job)?,
                 paused: None,
                 quarantine: None,
+                staged: staged(state, job)?,
                 approved: decided(state, job, Decision::Approved)?,
                 rejected: decided(state, job, Decision::Rejected)?,
             };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
 
 use super::codec::{pack_sent, unpack_sent};
@@ -9,6 +10,7 @@ use super::marks::Marks;
 use super::relink::forget_old_account;
 use super::sent::clear_members;
 pub(super) use super::sent::{merge_sent, put_members, put_reference, remove_members};
+use super::staged::{note_disabled, note_left};
 use super::state::{State, first_link};
 use super::wire::Sent;
 use super::{Error, Store};
@@ -200,7 +202,12 @@ impl Store {
     }
 
     /// Notes the scope verdict of links where it changed.
-    pub(crate) fn set_scope(&self, job: &JobName, verdicts: &[(Key, bool)]) -> Result<(), Error> {
+    pub(crate) fn set_scope(
+        &self,
+        job: &JobName,
+        verdicts: &[(Key, bool)],
+        source: Option<DateTime<Utc>>,
+    ) -> Result<(), Error> {
         if verdicts.is_empty() {
             return Ok(());
         }
@@ -209,7 +216,10 @@ impl Store {
                 return Ok(());
             };
             for (key, in_scope) in verdicts {
-                put_scope(state, job, *key, *in_scope)?;
+                let changed = put_scope(state, job, *key, *in_scope)?;
+                if changed && !in_scope {
+                    note_left(state, job, *key, source)?;
+                }
             }
             Ok(())
         })
@@ -233,6 +243,7 @@ impl Store {
         key: Key,
         current: &Held,
         members: Option<&[Key]>,
+        source: Option<DateTime<Utc>>,
     ) -> Result<(), Error> {
         self.write("confirm a link", |state| {
             let Some(job) = state.job(job)? else {
@@ -247,6 +258,10 @@ impl Store {
                 "UPDATE links SET unread = 0 WHERE link = ?1 AND unread",
                 params![link_of(job, key)],
             )?;
+            // Nothing is disabled by it unless it is inactive now.
+            if Self::disables(state, job, key)? {
+                note_disabled(state, job, key, source)?;
+            }
             Self::settle_rows(state, job, key)
         })
     }
@@ -424,7 +439,7 @@ pub(super) fn origin_of(state: &State, job: i64, key: Key) -> rusqlite::Result<O
     Ok(number.map_or(Origin::Found, origin))
 }
 
-fn put_scope(state: &State, job: i64, key: Key, in_scope: bool) -> rusqlite::Result<()> {
+fn put_scope(state: &State, job: i64, key: Key, in_scope: bool) -> rusqlite::Result<bool> {
     let changed = state.changes(
         "UPDATE links SET in_scope = ?2 WHERE link = ?1 AND in_scope <> ?2",
         params![link_of(job, key), in_scope],
@@ -434,7 +449,7 @@ fn put_scope(state: &State, job: i64, key: Key, in_scope: bool) -> rusqlite::Res
         count(state, job, kind, 0, if in_scope { 1 } else { -1 })?;
         note_event(state, job, key)?;
     }
-    Ok(())
+    Ok(changed)
 }
 
 /// Drops the link and what was sent of the object itself, if there is one. Members and references
@@ -537,6 +552,10 @@ pub(super) fn put_active(state: &State, job: i64, key: Key, active: bool) -> rus
     if changed && kind_of(state, key)? == ObjectKind::User {
         count_active(state, job, if active { 1 } else { -1 })?;
         if active {
+            state.run(
+                "UPDATE links SET disabled = NULL, enabled = 0 WHERE link = ?1 AND disabled IS NOT NULL",
+                params![link_of(job, key)],
+            )?;
             note_dropped(state, job, key)?;
         }
     }

@@ -66,6 +66,7 @@ mod scope;
 mod screen;
 mod service;
 mod source;
+mod staged;
 mod starving;
 mod state;
 mod target;

@@ -163,6 +163,7 @@ pub(super) struct Safety {
     pub(super) max_deletions: Option<Typed<Limit>>,
     pub(super) max_membership_removals: Option<Typed<Limit>>,
     pub(super) on_drift: Option<Typed<String>>,
+    pub(super) deletes: Option<Typed<String>>,
     pub(super) max_creations: Option<Typed<i64>>,
     pub(super) min_active: Option<Typed<i64>>,
     pub(super) min_members: Vec<(String, Typed<i64>)>,
@@ -225,6 +226,8 @@ pub(super) struct Rules {
     pub(super) enabled: Option<Typed<bool>>,
     pub(super) actions: Option<Vec<Typed<String>>>,
     pub(super) when_out_of_scope: Option<Typed<String>>,
+    /// Users only.
+    pub(super) delete_after: Option<Typed<String>>,
     pub(super) filters: Option<Vec<FilterGroup>>,
     pub(super) mappings: Vec<Mapping>,
     /// Groups only.

@@ -204,6 +204,7 @@ impl Safety {
             max_deletions: read_limit(&table, "max_deletions", log),
             max_membership_removals: read_limit(&table, "max_membership_removals", log),
             on_drift: table.text("on_drift", log),
+            deletes: table.text("deletes", log),
             max_creations: table.integer("max_creations", log),
             min_active: table.integer("min_active", log),
             min_members,
@@ -314,6 +315,7 @@ impl Rules {
             enabled: table.boolean("enabled", log),
             actions: table.texts("actions", log),
             when_out_of_scope: table.text("when_out_of_scope", log),
+            delete_after: table.text("delete_after", log),
             filters: filters.map(|groups| {
                 groups
                     .iter()

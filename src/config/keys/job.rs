@@ -223,6 +223,11 @@ pub(super) const WHEN_OUT_OF_SCOPE: Key = key(
     Holds::Words(&["disable", "delete", "keep"]),
     "What becomes of an object that leaves scope.",
 );
+const DELETE_AFTER: Key = key(
+    "delete_after",
+    Holds::Duration,
+    "What was disabled so long ago is deleted. Never when absent.",
+);
 pub(super) const FILTERS: Key = key(
     "filters",
     Holds::Tables(&FILTER),
@@ -250,7 +255,14 @@ pub(super) const NESTED_MEMBERS: Key = key(
 );
 pub(super) const USERS: Section = section(
     "jobs.users",
-    &[ENABLED, ACTIONS, WHEN_OUT_OF_SCOPE, FILTERS, MAPPINGS],
+    &[
+        ENABLED,
+        ACTIONS,
+        WHEN_OUT_OF_SCOPE,
+        DELETE_AFTER,
+        FILTERS,
+        MAPPINGS,
+    ],
 );
 pub(super) const GROUPS: Section = section(
     "jobs.groups",
@@ -418,6 +430,11 @@ pub(super) const SAFETY: Section = section(
             "never_disable",
             Holds::Texts,
             "Users that are never disabled, deleted or taken out of a group.",
+        ),
+        key(
+            "deletes",
+            Holds::Text,
+            "When deletes may be sent, such as Mon-Fri 08:00-18:00. Default: at any time.",
         ),
         key(
             "on_drift",

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::guid;
 use super::notify::resolve_job_notify;
 use super::rules::resolve_rules;
-use super::schedule::resolve_schedule;
+use super::schedule::{resolve_schedule, zone_of};
 use super::scope::{resolve_provision, resolve_scope};
 use super::target::resolve_target;
 use crate::config::mapping::{Base, choose};
@@ -16,6 +16,7 @@ use crate::config::{file, fingerprint, mapping, preset};
 use crate::engine::job::{self, Limit, Limits, OnDrift, Safety, ScopeMode, WhenOutOfScope};
 use crate::engine::mapping::Source;
 use crate::engine::model::{JobName, ObjectKind, source};
+use crate::engine::window::Window;
 
 /// Most characters of a job's name.
 const NAME_LENGTH: usize = 64;
@@ -98,7 +99,7 @@ pub(super) fn resolve_job(
         one_group_each: one_group_each.is_some_and(|typed| typed.value),
         nested_members: nested_members.is_none_or(|typed| typed.value),
         limits: resolve_limits(&job.safety),
-        safety: resolve_safety(&job.safety, log),
+        safety: resolve_safety(job, &file.schedule, log),
     };
     check_job(job, &rules, log);
     preset::warn(&preset.users, rules.users.enabled, &job.users.place, log);
@@ -138,7 +139,8 @@ fn resolve_limits(safety: &file::Safety) -> Limits {
     }
 }
 
-fn resolve_safety(safety: &file::Safety, log: &mut Log) -> Safety {
+fn resolve_safety(job: &file::Job, global: &file::Schedule, log: &mut Log) -> Safety {
+    let safety = &job.safety;
     let words = [("repair", OnDrift::Repair), ("report", OnDrift::Report)];
     let on_drift = safety.on_drift.as_ref();
     Safety {
@@ -155,7 +157,23 @@ fn resolve_safety(safety: &file::Safety, log: &mut Log) -> Safety {
             .iter()
             .map(|(group, least)| (group.clone(), least.value.unsigned_abs()))
             .collect(),
+        deletes: resolve_deletes(job, global, log),
     }
+}
+
+/// When deletes may be sent, in the time zone of the schedule unless another is named.
+fn resolve_deletes(job: &file::Job, global: &file::Schedule, log: &mut Log) -> Option<Window> {
+    let typed = job.safety.deletes.as_ref()?;
+    // What is wrong with the zone is on the log of the schedule.
+    let zone = zone_of(&job.schedule, global, &mut Log::default());
+    let window = Window::parse(&typed.value, zone.unwrap_or(chrono_tz::UTC));
+    if window.is_none() {
+        log.problem(typed.place.problem(
+            format!("{:?} names no times of the week", typed.value),
+            "write it like \"Mon-Fri 08:00-18:00\", \"22:00-06:00\" or \"Sat 09:00-12:00 Europe/Berlin\"",
+        ));
+    }
+    window
 }
 
 /// The entries, trimmed; one that means everybody is a remark.
@@ -228,6 +246,16 @@ fn check_job(typed: &file::Job, job: &job::Job, log: &mut Log) {
             "users whose sign-in is blocked would keep their access: no mapping reads IsSoftDeleted",
             "map active from 'Switch([IsSoftDeleted], , \"False\", \"True\", \"True\", \
              \"False\")', or write when_out_of_scope = \"delete\"",
+        ));
+    }
+    if users.enabled
+        && let Some(after) = &typed.users.delete_after
+        && !users.mappings.carry_state()
+    {
+        log.warning(after.place.problem(
+            "no user would be deleted: none is disabled first, because no mapping reads IsSoftDeleted",
+            "map active from 'Switch([IsSoftDeleted], , \"False\", \"True\", \"True\", \
+             \"False\")'",
         ));
     }
     for (kind, rules, needed) in [

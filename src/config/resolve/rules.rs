@@ -1,6 +1,9 @@
 //! The rules of users or of groups: what may be done with them, and which of them.
 
+use std::time::Duration;
+
 use super::filter::resolve_filter;
+use super::length;
 use crate::config::file;
 use crate::config::mapping::{self, Base, choose};
 use crate::config::problem::Log;
@@ -40,6 +43,7 @@ pub(super) fn resolve_rules(
             "add \"delete\" to actions, or write when_out_of_scope = \"disable\" or \"keep\"",
         ));
     }
+    let delete_after = delete_after(own, (when_out_of_scope, actions), enabled, log);
     let filters = own.filters.as_ref().or(preset.filters.as_ref());
     let groups = filters.into_iter().flatten();
     let groups = groups
@@ -50,9 +54,40 @@ pub(super) fn resolve_rules(
         enabled,
         actions,
         when_out_of_scope,
+        delete_after,
         filter: Filter { groups },
         mappings: Mappings::new(kind, mappings),
     }
+}
+
+/// The length of the wait, unless nothing would ever be deleted after it.
+fn delete_after(
+    own: &file::Rules,
+    (when, actions): (WhenOutOfScope, Actions),
+    enabled: bool,
+    log: &mut Log,
+) -> Option<Duration> {
+    let typed = own.delete_after.as_ref()?;
+    let after = length(typed, log)?;
+    let words = match when {
+        WhenOutOfScope::Disable if !actions.delete => (
+            "who was disabled is to be deleted, but the actions do not allow it",
+            "add \"delete\" to actions, or remove delete_after",
+        ),
+        WhenOutOfScope::Disable => return Some(after),
+        WhenOutOfScope::Delete => (
+            "it means nothing where who leaves scope is deleted at once",
+            "write when_out_of_scope = \"disable\", or remove delete_after",
+        ),
+        WhenOutOfScope::Keep => (
+            "it means nothing where who leaves scope is kept",
+            "write when_out_of_scope = \"disable\", or remove delete_after",
+        ),
+    };
+    if enabled {
+        log.problem(typed.place.problem(words.0, words.1));
+    }
+    None
 }
 
 fn resolve_actions(own: &file::Rules, preset: &file::Rules, log: &mut Log) -> Actions {

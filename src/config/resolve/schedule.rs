@@ -37,11 +37,7 @@ pub(super) fn resolve_schedule(
         },
         None => Duration::ZERO,
     };
-    let timezone = own.timezone.as_ref().or(global.timezone.as_ref());
-    let zone = match timezone {
-        Some(typed) => time_zone(typed, log)?,
-        None => chrono_tz::UTC,
-    };
+    let zone = zone_of(own, global, log)?;
     if let Some(cron) = &rhythm.cron {
         return match cron::Schedule::from_str(cron.value.trim()) {
             Ok(expression) => Some(Schedule::Cron {
@@ -96,6 +92,18 @@ pub(super) fn resolve_schedule(
         every,
         jitter: jitter_length,
     })
+}
+
+/// The time zone of a job. `None`: what is wrong with it is on the log.
+pub(super) fn zone_of(
+    own: &file::Schedule,
+    global: &file::Schedule,
+    log: &mut Log,
+) -> Option<chrono_tz::Tz> {
+    match own.timezone.as_ref().or(global.timezone.as_ref()) {
+        Some(typed) => time_zone(typed, log),
+        None => Some(chrono_tz::UTC),
+    }
 }
 
 /// How often leavers are looked for; `None`: never.

@@ -48,7 +48,7 @@ entrain.toml:15: jobs.acme.target.interval: there is no such key
 entrain.toml:16: jobs.acme.scopes: there is no such key
     did you mean scope?
 entrain.toml:18: jobs.acme.users.zzz: there is no such key
-    the keys here are enabled, actions, when_out_of_scope, filters, mappings
+    the keys here are enabled, actions, when_out_of_scope, delete_after, filters, mappings
 "##);
 }
 

@@ -239,11 +239,11 @@ impl Applier<'_> {
             })
             .collect();
         let (cycle, redactions) = (self.cycle, self.context.redactions.clone());
-        let now = (self.context.agent.now)();
+        let clocks = self.context.clocks();
         let advanced = self
             .context
             .state(move |store| {
-                store.advance(cycle, &outcomes, &followed, &picked, &redactions, now)
+                store.advance(cycle, &outcomes, &followed, &picked, &redactions, clocks)
             })
             .await?;
         let mut known = lock(&self.made);
@@ -338,6 +338,9 @@ impl Applier<'_> {
                 self.give_up(error);
                 return Err("the target is not usable");
             }
+        }
+        if matches!(action.operation, Operation::Delete { .. }) && !self.context.may_delete() {
+            return Err("deletes are not sent at this time (safety.deletes)");
         }
         match self.confirmed.permit(self.context, row, action).await {
             Ok(Some(permit)) => Ok(permit),

@@ -108,6 +108,8 @@ impl Planning {
             | Why::CannotDisable(_)
             | Why::IncompleteRead(_)
             | Why::FirstCycle(_)
+            | Why::DeletesWait
+            | Why::EnabledSince
             | Why::NameKept { .. }
             | Why::LookupFailed(_) => return,
         };

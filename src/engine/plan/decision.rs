@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Action, Count, RemovalClass, Skipped, Step, Warning};
 use crate::engine::model::{Key, TargetId};
 use crate::engine::names::Misnamed;
+use crate::engine::record::Staged;
 
 /// One thing that the planner decided. The cycle takes them out chunk by chunk; nothing holds them all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +108,7 @@ impl Header {
             application_changed,
             strangers,
             misnamed: _,
+            staged,
             warnings,
         } = later;
         self.evaluated = self.evaluated.and(evaluated);
@@ -115,6 +117,7 @@ impl Header {
         self.complete &= complete;
         self.application_changed |= application_changed;
         self.strangers = self.strangers.or(strangers);
+        self.staged = staged.or(self.staged);
         self.warnings.extend(warnings);
         self
     }
@@ -156,6 +159,8 @@ pub(crate) struct Header {
     pub(crate) strangers: Option<Strangers>,
     /// Names of the scope that do not mean exactly one object.
     pub(crate) misnamed: Vec<Misnamed>,
+    /// Accounts that were disabled and are deleted after a time.
+    pub(crate) staged: Option<Staged>,
     /// What a person should know and the plan does nothing about.
     pub(crate) warnings: Vec<Warning>,
 }

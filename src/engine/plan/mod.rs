@@ -22,6 +22,6 @@ pub(crate) use drift::{Comparison, Difference, Drift, DriftRemedy, Drifted, memb
 pub(crate) use order::{Order, by_reference};
 pub(crate) use parts::{Remedy, attributes, halves, members_apart, unit, without_refused};
 pub(crate) use planner::{
-    Candidate, Found, Manager, Member, Pending, Planner, Reading, SentMember,
+    Candidate, Found, Manager, Member, Pending, Planner, Reading, Ripe, SentMember,
 };
 pub(crate) use proof::{Proof, is_blocked};

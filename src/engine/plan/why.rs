@@ -1,5 +1,7 @@
 //! Why an object is removed, is out of scope, or is skipped, and what a plan warns of.
 
+use chrono::TimeDelta;
+
 use super::action::Subject;
 use crate::engine::capabilities::Remark;
 use crate::engine::filter::ClauseFailure;
@@ -125,6 +127,11 @@ pub(crate) enum Warning {
     Drift(Drifted),
     /// Because of it, creates and updates are tried only now and then.
     Quarantine(Quarantine),
+    /// Our clock and the source's differ, so that nothing is due to be deleted.
+    ClocksDiffer {
+        /// By how much ours is ahead.
+        ahead: TimeDelta,
+    },
 }
 
 impl Warning {
@@ -139,6 +146,7 @@ impl Warning {
             Self::Misfit(Remark::Missing { .. }) => "required-attribute",
             Self::Drift(_) => "drift",
             Self::Quarantine(_) => "quarantine",
+            Self::ClocksDiffer { .. } => "clocks-differ",
         }
     }
 }
@@ -201,6 +209,10 @@ pub(crate) enum Why {
     IncompleteRead(WhyRemoved),
     /// Would be removed, but no cycle of the job has completed yet.
     FirstCycle(RemovalClass),
+    /// Would be deleted, but not at this time of the week.
+    DeletesWait,
+    /// It was to be deleted some time after it was disabled, and was enabled in the target since.
+    EnabledSince,
     /// The look-up in the target failed; the target's own words.
     LookupFailed(String),
 }
@@ -226,6 +238,8 @@ impl Why {
             | Self::NeverDisabled
             | Self::NotCreatedHere
             | Self::FirstCycle(_)
+            | Self::DeletesWait
+            | Self::EnabledSince
             | Self::IncompleteRead(_) => false,
         }
     }
@@ -250,6 +264,8 @@ impl Why {
             | Self::CannotDisable(_)
             | Self::IncompleteRead(_)
             | Self::FirstCycle(_)
+            | Self::DeletesWait
+            | Self::EnabledSince
             | Self::LookupFailed(_) => None,
         }
     }
@@ -277,6 +293,8 @@ impl Why {
             Self::CannotDisable(_) => "cannot-disable",
             Self::IncompleteRead(_) => "incomplete-read",
             Self::FirstCycle(_) => "first-cycle",
+            Self::DeletesWait => "deletes-wait",
+            Self::EnabledSince => "enabled-since",
             Self::LookupFailed(_) => "lookup-failed",
             Self::OldAddress { .. } => "old-address",
             Self::NameKept { .. } => "name-kept",

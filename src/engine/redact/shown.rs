@@ -155,6 +155,8 @@ fn hide_in_why(marked: &Marked, why: &mut Why) {
         | Why::NeverDisabled
         | Why::NotCreatedHere
         | Why::FirstCycle(_)
+        | Why::DeletesWait
+        | Why::EnabledSince
         | Why::NotAllowed(_) => {}
     }
 }

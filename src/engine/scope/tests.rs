@@ -15,6 +15,7 @@ fn job(mode: ScopeMode) -> Job {
             delete: true,
         },
         when_out_of_scope: WhenOutOfScope::Disable,
+        delete_after: None,
         filter: Filter::default(),
         mappings: Mappings::new(ObjectKind::User, Vec::new()),
     };

@@ -9,7 +9,7 @@ use super::action::action_json;
 use super::misnamed::misnamed_json;
 use super::skipped::skipped_json;
 use super::value::{count_json, requests_json, subject_json, time_json};
-use super::warning::{strangers_json, warnings_json};
+use super::warning::{staged_json, strangers_json, warnings_json};
 use super::why::why_held_json;
 use crate::engine::guard::{LimitUse, WhyHeld};
 use crate::engine::model::TargetId;
@@ -43,6 +43,8 @@ impl Serialize for PlanDocument<'_> {
         map.serialize_entry("evaluated", &count_json(header.evaluated))?;
         map.serialize_entry("in_scope", &count_json(header.in_scope))?;
         map.serialize_entry("linked", &count_json(header.linked))?;
+        let staged = header.staged.as_ref().map(staged_json);
+        map.serialize_entry("staged", &staged)?;
         map.serialize_entry("incomplete", &header.incomplete)?;
         map.serialize_entry("misnamed", &misnamed_json(&header.misnamed))?;
         map.serialize_entry("totals", &totals(counted))?;

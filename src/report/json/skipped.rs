@@ -65,6 +65,8 @@ pub(in crate::report) fn skipped_json(skipped: &Shown<'_, Skipped>, names: Names
         | Why::NeverDisabled
         | Why::NotCreatedHere
         | Why::FirstCycle(_)
+        | Why::DeletesWait
+        | Why::EnabledSince
         | Why::BlockedNotCreated
         | Why::NoMatchingValue
         | Why::IgnoredByMapping => {}

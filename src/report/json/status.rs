@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::approval::removal_json;
 use super::value::{count_json, requests_json, subject_json, time_json};
-use super::warning::quarantine_json;
+use super::warning::{quarantine_json, staged_json};
 use super::why::why_held_json;
 use crate::engine::notice::Waiting;
 use crate::engine::record::{CycleRecord, Escrowed, JobRecord};
@@ -27,6 +27,7 @@ pub(super) fn status_json(status: &JobStatus) -> Json {
                 held,
                 paused,
                 quarantine,
+                staged,
                 approved,
                 rejected,
             },
@@ -67,6 +68,7 @@ pub(super) fn status_json(status: &JobStatus) -> Json {
             json!({ "since": time_json(paused.since), "by": paused.by })
         }),
         "quarantine": quarantine.as_ref().map(quarantine_json),
+        "staged": staged.as_ref().map(staged_json),
         "linked": count_json(*linked),
         "pending": count_json(*pending),
         "in_escrow": count_json(*in_escrow),

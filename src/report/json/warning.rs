@@ -6,6 +6,7 @@ use super::value::{subject_json, time_json, value_json};
 use crate::engine::capabilities::Remark;
 use crate::engine::plan::{Difference, Drift, Drifted, Strangers, Warning};
 use crate::engine::quarantine::Quarantine;
+use crate::engine::record::Staged;
 use crate::report::{drift, sentence};
 
 pub(super) fn warnings_json(warnings: &[Warning]) -> Json {
@@ -56,6 +57,11 @@ fn warning_json(warning: &Warning) -> Json {
             object.insert("text".to_owned(), json!(sentence::warning(warning)));
             Json::Object(object)
         }
+        Warning::ClocksDiffer { ahead } => json!({
+            "reason": warning.word(),
+            "ahead_seconds": ahead.num_seconds(),
+            "text": sentence::warning(warning),
+        }),
         Warning::Drift(drifted) => {
             let mut object = drift_json(drifted);
             object.insert("reason".to_owned(), json!(warning.word()));
@@ -79,6 +85,22 @@ pub(super) fn quarantine_json(quarantine: &Quarantine) -> Map<String, Json> {
     let next = quarantine.next_try().map(time_json);
     object.insert("next_try".to_owned(), json!(next));
     object
+}
+
+/// Accounts that are deleted some time after they were disabled.
+pub(super) fn staged_json(staged: &Staged) -> Json {
+    let Staged {
+        after,
+        waiting,
+        first,
+        enabled,
+    } = staged;
+    json!({
+        "after_seconds": after.as_secs(),
+        "waiting": waiting,
+        "first": first.map(time_json),
+        "enabled_since": enabled.iter().map(subject_json).collect::<Json>(),
+    })
 }
 
 /// What the target holds of an object instead of what was last written.

@@ -11,8 +11,8 @@ use crate::report::entry::{Entry, Mark};
 use crate::report::held::held_count;
 use crate::report::section::Section;
 use crate::report::sentence::{
-    capital, clean, compared, count, cycle_kind, from_snapshot, is_news, misnamed, number, things,
-    why_held,
+    capital, clean, compared, count, cycle_kind, from_snapshot, is_news, misnamed, number, staged,
+    things, why_held,
 };
 use crate::report::view::{Against, Names, Order, Part, PlanRow, PlanView, totals};
 
@@ -44,6 +44,9 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
         count(header.in_scope),
     )?;
     writeln!(out, "{} linked.", capital(&count(header.linked)))?;
+    if let Some(one) = &header.staged {
+        writeln!(out, "{}.", capital(&staged(one)))?;
+    }
     if let Some(snapshot) = snapshot {
         writeln!(out, "{}.", capital(&from_snapshot(snapshot)))?;
     }

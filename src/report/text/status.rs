@@ -142,6 +142,7 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
                 held,
                 paused,
                 quarantine,
+                staged,
                 approved: _,
                 rejected: _,
             },
@@ -163,6 +164,13 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
         writeln!(out, "  The next cycle evaluates everything.")?;
     } else if pending.total() > 0 {
         writeln!(out, "  {} to be evaluated.", capital(&count(*pending)))?;
+    }
+    if let Some(staged) = staged {
+        writeln!(out, "  {}.", capital(&sentence::staged(staged)))?;
+        for one in &staged.enabled {
+            let words = sentence::enabled_since(one);
+            writeln!(out, "  {} {}", style.mark(Mark::Warn), capital(&words))?;
+        }
     }
     write_decisions(out, &name, &status.record, style)?;
     let fail = style.mark(Mark::Fail);

@@ -115,6 +115,7 @@ pub(super) struct RequestIds {
     request: Uuid,
     client: Option<String>,
     date: String,
+    clock: Option<chrono::DateTime<chrono::Utc>>,
 }
 
 impl RequestIds {
@@ -127,6 +128,7 @@ impl RequestIds {
             request,
             client: call.header("client-request-id").map(str::to_owned),
             date: date.trim_end_matches('Z').to_owned(),
+            clock: tenant.settings.clock,
         }
     }
 
@@ -135,10 +137,11 @@ impl RequestIds {
             request,
             client,
             date,
+            clock,
         } = self;
         let request = request.to_string();
         let client = client.unwrap_or_else(|| request.clone());
-        let reply = match result {
+        let mut reply = match result {
             Ok(reply) => reply.with("x-ms-resource-unit", "1"),
             Err(problem) => {
                 let Problem {
@@ -155,6 +158,10 @@ impl RequestIds {
                 reply
             }
         };
+        if let Some(clock) = clock {
+            let date = clock.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            reply = reply.with("date", date);
+        }
         reply
             .with("request-id", request)
             .with("client-request-id", client)

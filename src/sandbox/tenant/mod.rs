@@ -92,6 +92,8 @@ pub struct GraphSettings {
     /// In DER form: those that the app registration knows.
     pub certificates: Vec<Vec<u8>>,
     pub federated: Vec<FederatedCredential>,
+    /// What the answers say the time is; `None`: what it is.
+    pub clock: Option<chrono::DateTime<chrono::Utc>>,
     /// When the client secret expires, such as `2027-01-31T00:00:00Z`.
     pub secret_expires: String,
 }
@@ -126,6 +128,7 @@ impl Default for GraphSettings {
             quirks: BTreeSet::new(),
             certificates: Vec::new(),
             federated: Vec::new(),
+            clock: None,
             secret_expires: "2099-12-31T00:00:00Z".to_owned(),
         }
     }

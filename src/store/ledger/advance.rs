@@ -1,7 +1,6 @@
 //! The one transaction by which a plan is carried out: it records what came of rows, writes the rows that
 //! follow them, and makes durable which rows are sent next.
 
-use chrono::{DateTime, Utc};
 use rusqlite::params;
 
 use super::super::escrow;
@@ -11,6 +10,7 @@ use super::super::links::{
     note_origin, origin_of, put_active, put_link, put_members, put_reference, remove_members,
 };
 use super::super::marks::Marks;
+use super::super::staged::{Clocks, note_disabled};
 use super::super::state::State;
 use super::super::withheld;
 use super::super::{Error, Store};
@@ -39,7 +39,7 @@ impl Store {
         follow: &[(RowId, Action)],
         send: &[RowId],
         redactions: &Redactions,
-        now: DateTime<Utc>,
+        clocks: Clocks,
     ) -> Result<Advanced, Error> {
         self.write("record what was done", |state| {
             let job = job_of(state, cycle)?;
@@ -48,6 +48,7 @@ impl Store {
                 job,
                 cycle,
                 redactions,
+                clocks,
                 marks: Marks::of(state, job),
             };
             for (row, outcome) in outcomes {
@@ -60,7 +61,7 @@ impl Store {
             for row in send {
                 state.run(
                     "UPDATE actions SET state = 1, at = ?2 WHERE id = ?1",
-                    params![row.get(), now.timestamp_millis()],
+                    params![row.get(), clocks.now.timestamp_millis()],
                 )?;
             }
             Ok(Advanced {
@@ -76,6 +77,7 @@ struct Batch<'b> {
     job: i64,
     cycle: i64,
     redactions: &'b Redactions,
+    clocks: Clocks,
     marks: Marks<'b>,
 }
 
@@ -212,6 +214,7 @@ impl Batch<'_> {
             Operation::Disable { changes, .. } => {
                 self.merge(key, changes)?;
                 put_active(state, job, key, false)?;
+                note_disabled(state, job, key, self.clocks.source)?;
                 self.use_approval(key, number::DISABLE)
             }
             Operation::HandOver(hand) => {

@@ -214,6 +214,8 @@ pub(super) fn number_of_why(why: &Why) -> i64 {
             Why::OldAddress { .. } => 14,
             Why::NeverDisabled => 15,
             Why::NotCreatedHere => 16,
+            Why::DeletesWait => 18,
+            Why::EnabledSince => 19,
             Why::NameKept { .. } => 17,
         }
 }
@@ -229,7 +231,9 @@ pub(super) fn pack_why(state: &State, why: &Why) -> rusqlite::Result<Vec<u8>> {
         | Why::NoMatchingValue
         | Why::IgnoredByMapping
         | Why::NeverDisabled
-        | Why::NotCreatedHere => {}
+        | Why::NotCreatedHere
+        | Why::DeletesWait
+        | Why::EnabledSince => {}
         Why::Ambiguous { key, targets } => {
             writer.keys(std::slice::from_ref(key))?;
             writer.count(targets.len());
@@ -318,6 +322,8 @@ pub(super) fn unpack_why(state: &State, number: i64, bytes: &[u8]) -> rusqlite::
         11 => Why::IncompleteRead(reader.why_removed()?),
         15 => Why::NeverDisabled,
         16 => Why::NotCreatedHere,
+        18 => Why::DeletesWait,
+        19 => Why::EnabledSince,
         12 => Why::LookupFailed(reader.unpacker.text()?),
         13 => {
             let number = reader.unpacker.number()?.cast_signed();

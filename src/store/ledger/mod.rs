@@ -349,6 +349,18 @@ impl Store {
         })
     }
 
+    /// Whether a write that is to be settled is a disable.
+    pub(super) fn disables(state: &State, job: i64, key: Key) -> rusqlite::Result<bool> {
+        state
+            .prepare_cached(
+                "SELECT EXISTS (
+                     SELECT 1 FROM actions
+                     WHERE job = ?1 AND source = ?2 AND state BETWEEN 1 AND 4 AND state <= 2
+                         AND operation = ?3)",
+            )?
+            .query_row(params![job, key, number::DISABLE], |row| row.get(0))
+    }
+
     /// What an unknown write did was read: it is in the link.
     pub(super) fn settle_rows(state: &State, job: i64, key: Key) -> rusqlite::Result<()> {
         state.run(

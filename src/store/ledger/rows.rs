@@ -355,7 +355,7 @@ pub(in crate::store) fn unsettled(
 
 /// The word for a reason to skip, by its number, and whether it counts as a failure.
 pub(super) fn reason(number: i64) -> (&'static str, bool) {
-    let words: [(&'static str, bool); 18] = [
+    let words: [(&'static str, bool); 20] = [
         ("out-of-scope", false),
         ("blocked", false),
         ("no-matching-value", false),
@@ -374,6 +374,8 @@ pub(super) fn reason(number: i64) -> (&'static str, bool) {
         ("never-disable", false),
         ("not-created-here", false),
         ("name-kept", false),
+        ("deletes-wait", false),
+        ("enabled-since", false),
     ];
     usize::try_from(number - number::SKIPPED)
         .ok()
@@ -419,6 +421,8 @@ mod tests {
             Why::LookupFailed(String::new()),
             Why::NeverDisabled,
             Why::NotCreatedHere,
+            Why::DeletesWait,
+            Why::EnabledSince,
             Why::FirstCycle(RemovalClass::User),
             Why::OldAddress {
                 key: key(),

@@ -146,7 +146,11 @@ CREATE TABLE jobs (
     quarantine        TEXT,
     quarantine_cause  TEXT,
     quarantine_reason TEXT,
-    quarantine_tried  TEXT
+    quarantine_tried  TEXT,
+    -- The seconds after which disabled accounts are deleted, and since when this is so, by the source's clock,
+    -- in milliseconds since 1970.
+    delete_after       INTEGER,
+    delete_after_since INTEGER
 );
 
 CREATE TABLE roles (
@@ -214,8 +218,12 @@ CREATE TABLE links (
     active    INTEGER NOT NULL DEFAULT 1,   -- as last sent: the user can use the application
     origin    INTEGER NOT NULL DEFAULT 0,   -- 0: the target object was found there; 1: created here; 2: found
                                             -- after a create whose end was not known, without our externalId
+    disabled  INTEGER,                      -- when we disabled the account of a user who left, by the source's
+                                            -- clock, in milliseconds since 1970
+    enabled   INTEGER NOT NULL DEFAULT 0,   -- it was found enabled since then: it is left as it is
     sent      BLOB NOT NULL                 -- all but the references
 );
+CREATE INDEX links_disabled ON links (job, disabled) WHERE disabled IS NOT NULL;
 CREATE UNIQUE INDEX links_by_target ON links (target, job, kind);
 CREATE INDEX links_former ON links (job) WHERE unread = 2;
 CREATE INDEX links_unproven ON links (job) WHERE origin = 2;

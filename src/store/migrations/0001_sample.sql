@@ -22,7 +22,7 @@ INSERT INTO learned VALUES (1, 'update', 'put', 'PATCH /Users/u: 501', '2025-03-
 INSERT INTO roles VALUES (1, 'r1', 'User', 'User');
 INSERT INTO assignments VALUES (1, 2, 3, 2);
 INSERT INTO pending VALUES (1, 1, 1, 7);
-INSERT INTO links VALUES (4294967297, 1, 1, 't1', 1, 0, 1, 1, x'00');
+INSERT INTO links VALUES (4294967297, 1, 1, 't1', 1, 0, 1, 1, NULL, 0, x'00');
 INSERT INTO lost_members VALUES (3, 2, 1740808801000);
 INSERT INTO sent_references VALUES (1, 1, 2, 2, 't2');
 INSERT INTO sent_members VALUES (1, 3, 1, 0);

@@ -128,7 +128,7 @@ fn a_link_that_leaves_scope_marks_those_who_lead_to_it() {
     let cutoff = world.evaluate();
     world
         .store
-        .set_scope(&world.job, &[(key("u2"), false), (key("u7"), false)])
+        .set_scope(&world.job, &[(key("u2"), false), (key("u7"), false)], None)
         .unwrap();
     assert!(!world.linked(User, "u2").unwrap().in_scope);
     world.finish(cutoff);
@@ -138,7 +138,7 @@ fn a_link_that_leaves_scope_marks_those_who_lead_to_it() {
     let cutoff = world.evaluate();
     world
         .store
-        .set_scope(&world.job, &[(key("u2"), false)])
+        .set_scope(&world.job, &[(key("u2"), false)], None)
         .unwrap();
     world.finish(cutoff);
     assert_eq!(world.pending(), "");

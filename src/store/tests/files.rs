@@ -68,7 +68,7 @@ fn a_batch_that_fails_half_way_leaves_nothing() {
             &[],
             &[nowhere],
             &Redactions::default(),
-            at(1),
+            clocks(1),
         )
         .unwrap_err();
     let path = world.folder.path().join("entrain.db");

@@ -259,7 +259,7 @@ fn only_the_process_that_took_the_lock_takes_over_what_another_had_sent() {
     let current = held_values(&[("title", "x")]);
     world
         .store
-        .confirm(&world.job, key("u2"), &current, None)
+        .confirm(&world.job, key("u2"), &current, None, None)
         .unwrap();
     assert!(!world.linked(User, "u2").unwrap().unconfirmed);
     world.next_cycle();
@@ -292,7 +292,7 @@ fn a_follower_has_the_place_of_the_row_that_it_follows_and_takes_its_part() {
             &follow,
             &[],
             &Redactions::default(),
-            at(1),
+            clocks(1),
         )
         .unwrap();
     assert_eq!(advanced.followers.len(), 2);

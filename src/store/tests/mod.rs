@@ -16,6 +16,7 @@ mod statements;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::store::Clocks;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::source::PageSummary;
@@ -195,7 +196,7 @@ impl World {
     fn advance(&self, outcomes: &[(RowId, Outcome)], send: &[RowId]) -> Vec<Row> {
         let redactions = Redactions::default();
         self.store
-            .advance(self.cycle, outcomes, &[], send, &redactions, at(1))
+            .advance(self.cycle, outcomes, &[], send, &redactions, clocks(1))
             .unwrap()
             .rows
     }
@@ -338,6 +339,13 @@ fn pending_of(store: &Store, job: &JobName) -> String {
 fn join<'i>(ids: impl IntoIterator<Item = &'i SourceId>) -> String {
     let ids: Vec<&str> = ids.into_iter().map(SourceId::as_str).collect();
     ids.join(" ")
+}
+
+fn clocks(seconds: i64) -> Clocks {
+    Clocks {
+        now: at(seconds),
+        source: Some(at(seconds)),
+    }
 }
 
 fn at(seconds: i64) -> DateTime<Utc> {

@@ -196,7 +196,7 @@ fn a_lost_answer_leaves_the_link_unconfirmed_until_it_is_read() {
     let current = held_values(&[("title", "x")]);
     world
         .store
-        .confirm(&world.job, key("u1"), &current, None)
+        .confirm(&world.job, key("u1"), &current, None, None)
         .unwrap();
     let link = world.linked(User, "u1").unwrap();
     assert_eq!((link.unconfirmed, link.sent), (false, current.values));
@@ -252,7 +252,7 @@ fn links_that_are_formerly_ours_are_so_until_they_are_confirmed() {
     assert_eq!(store.former_links(job).unwrap(), [key("u1"), key("g1")]);
     assert!(store.job_state(job).unwrap().full_evaluation);
     let current = held_values(&[("title", "x")]);
-    store.confirm(job, key("u1"), &current, None).unwrap();
+    store.confirm(job, key("u1"), &current, None, None).unwrap();
     assert_eq!(store.former_links(job).unwrap(), [key("g1")]);
     store.unlink(job, key("g1")).unwrap();
     assert_eq!(store.former_links(job).unwrap(), []);
@@ -279,7 +279,9 @@ fn a_seed_chooses_the_same_links_and_a_larger_number_these_and_others() {
         values: BTreeMap::from([(path("active"), Value::Boolean(false))]),
         ..Held::default()
     };
-    store.confirm(job, key("u1"), &inactive, None).unwrap();
+    store
+        .confirm(job, key("u1"), &inactive, None, None)
+        .unwrap();
     let chosen = store.sample_links(job, 3, 100).unwrap();
     assert_eq!(chosen.len(), 19);
     assert!(!chosen.contains(&key("u1")));
@@ -293,7 +295,7 @@ fn confirming_a_group_replaces_its_members() {
     let known = [key("u2")];
     world
         .store
-        .confirm(&world.job, key("g1"), &Held::default(), Some(&known))
+        .confirm(&world.job, key("g1"), &Held::default(), Some(&known), None)
         .unwrap();
     assert_eq!(world.sent_members("g1"), "u2");
 }

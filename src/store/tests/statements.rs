@@ -127,7 +127,7 @@ fn work(store: &Store, job: &JobName, applies: bool, round: i64) {
     store.nested_groups().unwrap();
     store.all_managers().unwrap();
     store
-        .set_scope(job, &[(key("u1"), round % 2 == 0)])
+        .set_scope(job, &[(key("u1"), round % 2 == 0)], Some(at(round)))
         .unwrap();
     plan(store, cycle);
     if applies {
@@ -139,7 +139,7 @@ fn work(store: &Store, job: &JobName, applies: bool, round: i64) {
     store.link_counts(job).unwrap();
     store.scope_counts(job).unwrap();
     let current = held_values(&[("title", "y")]);
-    store.confirm(job, key("u2"), &current, None).unwrap();
+    store.confirm(job, key("u2"), &current, None, None).unwrap();
     store.unlink(job, key("u1")).unwrap();
     if applies {
         let evaluation = Evaluation {
@@ -220,7 +220,7 @@ fn apply(store: &Store, cycle: i64) {
         }
         let ids: Vec<RowId> = queued.iter().map(|queued| queued.place.id).collect();
         let sent = store
-            .advance(cycle, &[], &[], &ids, &redactions, at(cycle))
+            .advance(cycle, &[], &[], &ids, &redactions, clocks(cycle))
             .unwrap();
         let outcomes: Vec<(RowId, Outcome)> = sent
             .rows
@@ -234,7 +234,7 @@ fn apply(store: &Store, cycle: i64) {
             })
             .collect();
         store
-            .advance(cycle, &outcomes, &[], &[], &redactions, at(cycle))
+            .advance(cycle, &outcomes, &[], &[], &redactions, clocks(cycle))
             .unwrap();
     }
 }

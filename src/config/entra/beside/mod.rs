@@ -74,6 +74,7 @@ pub(super) fn list(job: &Job) -> Vec<Left> {
         never_disable,
         only_created,
         min_members,
+        deletes,
     } = safety;
     if *only_created {
         let why = "Entra removes what it adopted, too";
@@ -90,6 +91,10 @@ pub(super) fn list(job: &Job) -> Vec<Left> {
             format!("min_members of {} groups", min_members.len()),
             why,
         );
+    }
+    if let Some(window) = deletes {
+        let why = "Entra deletes at any time";
+        list.leave("safety", format!("deletes = \"{window}\""), why);
     }
     if *on_drift == OnDrift::Report {
         let why = "Entra does not compare what the target holds";
@@ -260,11 +265,17 @@ impl List {
             filter: _,
             mappings: _,
             when_out_of_scope,
+            delete_after,
         } = rules;
         if !enabled {
             return;
         }
         let place = judge::section(kind);
+        if let Some(after) = delete_after {
+            let what = format!("delete_after = \"{}d\"", after.as_secs().div_ceil(86_400));
+            let why = "Entra deletes who is deleted for good, and no user who was disabled";
+            self.leave(place, what, why);
+        }
         match (kind, when_out_of_scope) {
             (ObjectKind::User, WhenOutOfScope::Disable)
             | (ObjectKind::Group, WhenOutOfScope::Disable | WhenOutOfScope::Delete) => {}

@@ -119,9 +119,12 @@ member_remove = "value-list"
 [jobs.scope]
 exclude_default_access = true
 [jobs.users]
+delete_after = "30d"
 filters = [ { all = [ { attribute = "appRoleAssignments", operator = "EQUALS", value = "Admin" } ] } ]
 [jobs.groups]
 filters = [ { all = [ { attribute = "memberOf", operator = "EQUALS", value = "Staff" } ] } ]
+[jobs.safety]
+deletes = "Mon-Fri 08:00-18:00"
 [jobs.schedule]
 interval = "5m"
 "#;
@@ -212,7 +215,9 @@ fn what_entra_has_no_word_for_is_told_with_the_reason() {
     target: base_url, token: in Entra they are the Tenant URL and the Secret Token, which are not part of the schema
     target: member_remove = "value-list": Entra does so only if its Tenant URL has no parameter aadOptscim062020
     scope: exclude_default_access = true: Entra has no such switch for who holds the Default Access role alone
+    users: delete_after = "30d": Entra deletes who is deleted for good, and no user who was disabled
     safety: max_deletions: it has the default, the smaller of 500 and 10%; in Entra the accidental deletion threshold is not part of the schema
+    safety: deletes = "Mon-Fri 08:00-18:00": Entra deletes at any time
     schedule: interval or cron, timezone, jitter: Entra runs its jobs about every 40 minutes
     "#);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Candidate, Fate, Planner};
+use super::{Candidate, Deletes, Fate, Planner};
 use crate::engine::job::WhenOutOfScope;
 use crate::engine::mapping::{self, Desired, Mapped};
 use crate::engine::model::{MatchKey, ObjectKind, TargetId, TargetPath, Value};
@@ -51,7 +51,7 @@ impl Planner<'_> {
             (_, policy) => policy,
         };
         match policy {
-            WhenOutOfScope::Delete if rules.actions.delete => {
+            WhenOutOfScope::Delete if rules.actions.delete && self.deletes == Deletes::Go => {
                 self.delete(&holder.object, link, why);
                 Claim::Freed
             }

@@ -84,6 +84,16 @@ pub(crate) enum Found {
     Failed(String),
 }
 
+/// What reading an account gave whose time has come to be deleted, some time after it was disabled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ripe {
+    /// It is as we left it.
+    Disabled,
+    Enabled,
+    /// Why it is not known.
+    Unread(String),
+}
+
 /// What a target was sent of a membership. The last of two that differ counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum SentMember {
@@ -143,6 +153,9 @@ pub(crate) struct Planner<'a> {
     protected: BTreeSet<Key>,
     /// Objects whose target object was there before, where such are never removed (`only_created`).
     found: BTreeSet<Key>,
+    deletes: Deletes,
+    /// Users whose accounts are due to be deleted.
+    ripe: BTreeMap<Key, Ripe>,
     /// Members that one request carries.
     member_chunk: usize,
     decisions: Vec<Decision>,
@@ -188,6 +201,13 @@ enum Look {
     Second,
 }
 
+/// Whether deletes may be sent at this time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deletes {
+    Go,
+    Wait,
+}
+
 /// What the plan makes of the number of links in scope.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
@@ -215,6 +235,8 @@ impl<'a> Planner<'a> {
             is_first: false,
             protected: BTreeSet::new(),
             found: BTreeSet::new(),
+            deletes: Deletes::Go,
+            ripe: BTreeMap::new(),
             member_chunk: member_chunk.max(1),
             decisions: Vec::new(),
             rank: 0,
@@ -271,6 +293,21 @@ impl<'a> Planner<'a> {
     pub(crate) fn keeping_found(mut self, found: BTreeSet<Key>) -> Self {
         self.found = found;
         self
+    }
+
+    /// Whether deletes may be sent at this time; where not, they are postponed.
+    pub(crate) fn deleting(mut self, may_delete: bool) -> Self {
+        self.deletes = if may_delete {
+            Deletes::Go
+        } else {
+            Deletes::Wait
+        };
+        self
+    }
+
+    /// Accounts whose time has come to be deleted, called before their users are decided.
+    pub(crate) fn ripen(&mut self, ripe: BTreeMap<Key, Ripe>) {
+        self.ripe.extend(ripe);
     }
 
     /// Why nothing is taken away from an object.
@@ -384,6 +421,7 @@ impl<'a> Planner<'a> {
             complete: self.reading.is_ok(),
             application_changed: false,
             strangers: None,
+            staged: None,
             misnamed: Vec::new(),
             warnings: Vec::new(),
         }

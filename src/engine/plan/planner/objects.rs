@@ -108,7 +108,8 @@ impl Planner<'_> {
             ) => self.skip(object, Why::OutOfScope(why)),
             (SourceState::Deleted, Some(link)) => {
                 let rules = self.job.rules(object.kind);
-                if rules.actions.delete && rules.when_out_of_scope != WhenOutOfScope::Keep {
+                let keeps = rules.when_out_of_scope == WhenOutOfScope::Keep;
+                if rules.actions.delete && !keeps && rules.stages().is_none() {
                     self.delete(object, link, WhyRemoved::Deleted);
                 } else {
                     self.deprovision(object, link, WhyRemoved::Deleted);

@@ -1,6 +1,6 @@
 //! What becomes of a linked object that no longer belongs, or perhaps no longer.
 
-use super::{Candidate, Fate, Planner};
+use super::{Candidate, Deletes, Fate, Planner, Ripe};
 use crate::engine::job::WhenOutOfScope;
 use crate::engine::mapping::{self, Mapped};
 use crate::engine::model::{Link, ObjectKind, Origin, SourceObject};
@@ -48,7 +48,12 @@ impl Planner<'_> {
             WhenOutOfScope::Keep => self.skip(object, Why::Kept(why)),
             WhenOutOfScope::Delete if rules.actions.delete => self.delete(object, link, why),
             WhenOutOfScope::Delete => self.skip(object, Why::NotAllowed(Verb::Delete)),
-            WhenOutOfScope::Disable => self.disable(object, link, why),
+            WhenOutOfScope::Disable => match self.ripe.remove(&object.key) {
+                None => self.disable(object, link, why),
+                Some(Ripe::Disabled) => self.delete(object, link, why),
+                Some(Ripe::Enabled) => self.skip(object, Why::EnabledSince),
+                Some(Ripe::Unread(words)) => self.skip(object, Why::LookupFailed(words)),
+            },
         }
     }
 
@@ -66,6 +71,13 @@ impl Planner<'_> {
                 self.disable_for_now(object, link, why.clone());
             }
             return self.draft(object, link, Operation::Delete { why, proof });
+        }
+        if self.deletes == Deletes::Wait {
+            if object.kind == ObjectKind::User {
+                self.disable_for_now(object, link, why);
+            }
+            self.decisions.push(Decision::Postpone(object.key));
+            return self.skip(object, Why::DeletesWait);
         }
         if link.origin == Origin::Unproven {
             self.disable_for_now(object, link, why.clone());

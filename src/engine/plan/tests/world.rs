@@ -83,6 +83,7 @@ fn rules(kind: ObjectKind, mappings: Vec<Mapping>) -> Rules {
             delete: true,
         },
         when_out_of_scope: WhenOutOfScope::Disable,
+        delete_after: None,
         filter: Filter::default(),
         mappings: Mappings::new(kind, mappings),
     }
