@@ -12,6 +12,7 @@ use super::find;
 use super::load;
 use super::output::Output;
 use crate::cycle;
+use crate::engine::ladder::is_removal;
 use crate::engine::model::{JobName, Key, SourceObject};
 use crate::engine::record::{Operated, Paused};
 use crate::report::operator as report;
@@ -121,7 +122,7 @@ pub(super) fn escrow(
             let store = Store::open_read_only(&config.state_path)?;
             let escrow = store.escrow(job)?;
             let mut out = output.text();
-            report::escrow(&mut out, job, &escrow, output.is_json())?;
+            report::escrow(&mut out, job, &escrow, config.retries, output.is_json())?;
             out.flush()?;
         }
         EscrowCommand::Retry(chosen) => {
@@ -133,7 +134,7 @@ pub(super) fn escrow(
                 store.retry(job, kind, key.key)?;
                 note(&store, job, Some(key.key), "escrow retry", "")?;
             }
-            let words = "is tried again by the next cycle";
+            let words = "is tried again at once where the service runs, else by the next cycle";
             tell(output, job, &objects, words)?;
         }
         EscrowCommand::Drop(chosen) => {
@@ -141,12 +142,7 @@ pub(super) fn escrow(
             let store = open(&config.state_path)?;
             let objects = chosen_of(&store, job, chosen)?;
             // A removal that failed is never given up (safety.md §2).
-            let removal = objects.iter().find(|(_, action)| {
-                matches!(
-                    action.as_str(),
-                    "disable" | "delete" | "hand-over" | "remove-members"
-                )
-            });
+            let removal = objects.iter().find(|(_, action)| is_removal(action));
             if let Some((object, action)) = removal {
                 bail!(
                     "{action} of {} is a removal, which is tried until it succeeds: entrain explain {job} {:?} \

@@ -49,6 +49,7 @@ pub(super) fn status(
             job: name.clone(),
             enabled: job.enabled,
             next: next.filter(|_| job.enabled && has_service),
+            retries: config.retries,
             record,
         });
     }

@@ -27,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) jobs: Vec<Job>,
     /// How often the service looks for leavers between two cycles; `None`: it does not.
     pub(crate) leavers: Option<Duration>,
+    /// The first wait after which the service tries again what failed; `None`: it waits for the next cycle.
+    pub(crate) retries: Option<Duration>,
 }
 
 /// The status page.

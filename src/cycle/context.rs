@@ -8,7 +8,7 @@ use tokio::sync::{OnceCell, watch};
 
 use super::capabilities::{self, Adapted};
 use super::tenant::Want;
-use super::{Agent, Context, Error, Options};
+use super::{Agent, Between, Context, Error, Options};
 use crate::config;
 use crate::engine::model::{Key, ObjectKind, TargetId, TargetPath};
 use crate::engine::quarantine::Pace;
@@ -159,12 +159,11 @@ impl Agent {
             self.store.forget_target(name)?;
             self.store.read_from_beginning()?;
         }
-        let kind = if options.leavers {
-            CycleKind::Leavers
-        } else if self.store.job_state(name)?.full_evaluation {
-            CycleKind::Initial
-        } else {
-            CycleKind::Incremental
+        let kind = match options.between {
+            Some(Between::Leavers) => CycleKind::Leavers,
+            Some(Between::Retries) => CycleKind::Retries,
+            None if self.store.job_state(name)?.full_evaluation => CycleKind::Initial,
+            None => CycleKind::Incremental,
         };
         let redactions = self.redactions(&job);
         let reader = self.reader_with(&job, token)?.hiding(redactions.hidden());

@@ -4,11 +4,12 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use super::plan::Whom;
-use super::tenant::Due;
-use super::{Agent, Error, Options, record};
+use super::tenant::{Due, Reading};
+use super::{Agent, Between, Context, Error, Options, record};
 use crate::config;
 use crate::engine::job::{Job, WhenOutOfScope};
 use crate::engine::model::ObjectKind;
@@ -46,7 +47,7 @@ impl Agent {
             return Ok(None);
         }
         let options = Options {
-            leavers: true,
+            between: Some(Between::Leavers),
             ..Options::default()
         };
         let progress = watch::Sender::new(Progress::default());
@@ -61,25 +62,38 @@ impl Agent {
         context.discover().await?;
         disable_first(&mut context.job.rules);
         let context = &context;
-        let cycle = self.store.begin_cycle(name, CycleKind::Leavers, started)?;
+        let whom = (CycleKind::Leavers, Whom::Leavers(keys));
+        let found = self.partly(context, &reading, whom, started).await?;
+        // What could not be tried at all is looked at again.
+        let is_over = |one: &Summary| one.aborted.is_none() && !one.stopped;
+        if found.as_ref().is_none_or(is_over) {
+            *since = Some(seen);
+        }
+        Ok(found)
+    }
+
+    /// Plans some objects and carries that out. `None`: there was nothing to do, and nothing was recorded.
+    pub(super) async fn partly(
+        &self,
+        context: &Context<'_>,
+        reading: &Reading,
+        (kind, whom): (CycleKind, Whom),
+        started: DateTime<Utc>,
+    ) -> Result<Option<Summary>, Error> {
+        let name = &context.job.rules.name;
+        let may_be_nothing = kind == CycleKind::Leavers;
+        let cycle = self.store.begin_cycle(name, kind, started)?;
         let ended = Box::pin(async {
             let verified = self.verify(context, cycle, false).await?;
             let cutoff = self.store.begin_evaluation(name)?;
             let mut judged = self
-                .judge(
-                    context,
-                    cycle,
-                    &reading,
-                    cutoff,
-                    &verified,
-                    Whom::Leavers(keys),
-                )
+                .judge(context, cycle, reading, cutoff, &verified, whom)
                 .await?;
-            judged.kind = CycleKind::Leavers;
+            judged.kind = kind;
             record::reads(context, cycle)?;
             let has_no_rows = judged.totals.is_empty() && judged.totals.held == 0;
             // Look-ups stay on record.
-            if has_no_rows && context.requests().target == 0 {
+            if may_be_nothing && has_no_rows && context.requests().target == 0 {
                 return Ok(None);
             }
             let (tally, judged) = self.carry_out(context, cycle, cutoff, judged).await?;
@@ -90,16 +104,9 @@ impl Agent {
         match ended.await {
             Ok(None) => {
                 self.store.forget_cycle(cycle)?;
-                *since = Some(seen);
                 Ok(None)
             }
-            Ok(Some(summary)) => {
-                // What could not be tried at all is looked at again.
-                if summary.aborted.is_none() && !summary.stopped {
-                    *since = Some(seen);
-                }
-                Ok(Some(summary))
-            }
+            Ok(Some(summary)) => Ok(Some(summary)),
             Err(error) if self.stop.is_cancelled() && !error.concerns_state() => {
                 record::stopped(context, cycle, started).map(Some)
             }

@@ -30,6 +30,7 @@ mod quarantine;
 mod queue;
 mod record;
 mod repeat;
+mod retries;
 mod rows;
 mod same_target;
 mod same_tenant;
@@ -96,10 +97,21 @@ pub(crate) struct Options {
     pub(crate) evaluate_all: bool,
     /// Only these objects.
     pub(crate) only: Option<Only>,
-    /// Only what takes access from users.
-    pub(crate) leavers: bool,
+    /// Only this, between two cycles.
+    pub(crate) between: Option<Between>,
+    /// What failed and is not due yet is left out.
+    pub(crate) rests: bool,
     /// Nothing is written unless the plan is this one.
     pub(crate) saved: Option<Arc<Expected>>,
+}
+
+/// What is done between two cycles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Between {
+    /// Taking access from users.
+    Leavers,
+    /// Trying again what failed and is due.
+    Retries,
 }
 
 impl Options {
@@ -110,7 +122,7 @@ impl Options {
 
     /// Not everything that is due is looked at.
     fn is_partial(&self) -> bool {
-        self.only.is_some() || self.leavers
+        self.only.is_some() || self.between.is_some()
     }
 
     /// For an audit.
@@ -337,6 +349,7 @@ impl Agent {
         let is_full = reading.kind == CycleKind::Initial;
         let verified = self.verify(context, cycle, is_full).await?;
         let cutoff = self.store.begin_evaluation(name)?;
+        retries::rest(context, reading.kind)?;
         let mut judged = self
             .judge(context, cycle, &reading, cutoff, &verified, Whom::All)
             .await?;
@@ -471,9 +484,10 @@ impl Agent {
         let is_full = reading.kind == CycleKind::Initial;
         let verified = self.verify(&context, cycle, is_full).await?;
         let cutoff = self.store.begin_evaluation(name)?;
-        let judged = self
-            .judge(&context, cycle, &reading, cutoff, &verified, Whom::AllNow)
-            .await?;
+        retries::rest(&context, reading.kind)?;
+        let whom = Whom::AllNow;
+        let judged =
+            Box::pin(self.judge(&context, cycle, &reading, cutoff, &verified, whom)).await?;
         let refusals = predict::refusals(&context, cycle).await?;
         Ok(Planned {
             cycle,

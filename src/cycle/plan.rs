@@ -52,6 +52,8 @@ pub(super) struct Outline {
     pub(super) waiting: BTreeMap<Key, DateTime<Utc>>,
     /// Old addresses of some users could not be read, who therefore wait.
     pub(super) lacks_addresses: bool,
+    /// Objects that were planned because they failed and were due.
+    pub(super) retried: Vec<Key>,
 }
 
 impl Outline {
@@ -65,6 +67,7 @@ impl Outline {
             scope_groups: _,
             waiting,
             lacks_addresses,
+            retried: _,
         } = later;
         for key in self.waiting.keys() {
             self.postponed.remove(key);
@@ -89,6 +92,8 @@ pub(super) enum Whom {
     Waiting(BTreeSet<Key>),
     /// Users who may have left: nothing is planned but what takes their access.
     Leavers(Vec<Key>),
+    /// Objects that failed and are due.
+    Retries(Vec<Key>),
 }
 
 pub(super) async fn plan(
@@ -140,7 +145,7 @@ pub(super) async fn plan(
         // What was written meanwhile is not in them.
         lists: match whom {
             Whom::All | Whom::AllNow => verified.lists.clone(),
-            Whom::Waiting(_) | Whom::Leavers(_) => BTreeMap::new(),
+            Whom::Waiting(_) | Whom::Leavers(_) | Whom::Retries(_) => BTreeMap::new(),
         },
         outline: Outline {
             header: Header::default(),
@@ -150,6 +155,10 @@ pub(super) async fn plan(
             waiting: BTreeMap::new(),
             scope_groups: BTreeSet::new(),
             lacks_addresses: false,
+            retried: match &whom {
+                Whom::Retries(keys) => keys.clone(),
+                Whom::All | Whom::AllNow | Whom::Waiting(_) | Whom::Leavers(_) => Vec::new(),
+            },
         },
         claimed: TargetIds::default(),
         strangers: None,
@@ -242,6 +251,13 @@ impl Driver<'_> {
         let job = self.context.job.rules.name.clone();
         if let Whom::Waiting(keys) = &self.whom {
             let keys: Vec<Key> = keys.iter().copied().collect();
+            return self
+                .context
+                .state(move |store| store.of_kind(&keys, kind))
+                .await;
+        }
+        if let Whom::Retries(keys) = &self.whom {
+            let keys = keys.clone();
             return self
                 .context
                 .state(move |store| store.of_kind(&keys, kind))
@@ -463,6 +479,9 @@ impl Driver<'_> {
                 Some(Settled::Skip(why)) => self.planner.unsettled(&one.object, why),
                 // The next look, or the cycle.
                 Some(Settled::Wait(_)) if self.is_for_leavers() => {}
+                Some(Settled::Wait(_)) if matches!(self.whom, Whom::Retries(_)) => {
+                    self.outline.postponed.insert(key);
+                }
                 Some(Settled::Wait(until)) if matches!(self.whom, Whom::All) => {
                     self.outline.waiting.insert(key, until);
                     self.outline.postponed.insert(key);

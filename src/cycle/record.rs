@@ -87,6 +87,7 @@ pub(super) async fn finish(
         waiting: _,
         scope_groups: _,
         lacks_addresses,
+        retried,
     } = outline;
     reads(context, cycle)?;
     let mut unfinished = postponed;
@@ -124,6 +125,7 @@ pub(super) async fn finish(
             if has_completed {
                 store.note_completed(&job, cycle)?;
             }
+            store.note_retried(&job, &retried, cycle, now)?;
             for (group, members) in &existing {
                 store.note_members(&job, *group, members)?;
             }
@@ -133,7 +135,7 @@ pub(super) async fn finish(
                 evaluated: if everything {
                     Evaluated::Everything
                 } else {
-                    Evaluated::Only(&[])
+                    Evaluated::Only(if header.complete { &retried } else { &[] })
                 },
                 except: &unfinished,
                 maps_references: true,
@@ -144,9 +146,6 @@ pub(super) async fn finish(
         })
         .await?;
     let failed = tally.failed + totals.failing;
-    let mut shown: Vec<FailedObject> = failures.into_iter().map(failed_object).collect();
-    shown.extend(tally.failures);
-    shown.truncate(Summary::MAX_FAILURES);
     let summary = Summary {
         job: context.job.rules.name.clone(),
         cycle,
@@ -158,7 +157,7 @@ pub(super) async fn finish(
         linked,
         done: tally.done,
         skipped: totals.skipped,
-        failures: shown,
+        failures: first_failures(failures, tally.failures),
         failed,
         not_tried: tally.not_tried,
         warnings: header.warnings,
@@ -226,6 +225,13 @@ async fn record_skipped(
             .state(move |store| store.record_not_planned(&job, cycle, &failing, now))
             .await?;
     }
+}
+
+fn first_failures(not_planned: Vec<NotPlanned>, failed: Vec<FailedObject>) -> Vec<FailedObject> {
+    let mut failures: Vec<FailedObject> = not_planned.into_iter().map(failed_object).collect();
+    failures.extend(failed);
+    failures.truncate(Summary::MAX_FAILURES);
+    failures
 }
 
 fn failed_object(failed: NotPlanned) -> FailedObject {

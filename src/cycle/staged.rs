@@ -49,7 +49,7 @@ pub(super) async fn due(
     context
         .state(move |store| store.note_delete_after(&noted, after, source))
         .await?;
-    if after.is_none() || matches!(whom, Whom::Leavers(_) | Whom::Waiting(_)) {
+    if after.is_none() || matches!(whom, Whom::Leavers(_) | Whom::Waiting(_) | Whom::Retries(_)) {
         return Ok((BTreeSet::new(), None));
     }
     let ahead = now.signed_duration_since(source);

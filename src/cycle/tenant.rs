@@ -246,10 +246,10 @@ impl Tenant {
     async fn application(&self, want: &Want) -> Result<store::Application, Error> {
         let known = self.store.application(&want.job.rules.name)?;
         match (want.kind, known) {
-            (CycleKind::Incremental | CycleKind::Leavers, Some(known)) => Ok(known),
-            (CycleKind::Incremental | CycleKind::Leavers | CycleKind::Initial, _) => {
-                self.find_application(want).await
+            (CycleKind::Incremental | CycleKind::Leavers | CycleKind::Retries, Some(known)) => {
+                Ok(known)
             }
+            (_, None) | (CycleKind::Initial, Some(_)) => self.find_application(want).await,
         }
     }
 
@@ -386,7 +386,7 @@ impl Tenant {
         if self.stop.is_cancelled() {
             return Err(Error::Stopped);
         }
-        if *kind != CycleKind::Leavers {
+        if !matches!(kind, CycleKind::Leavers | CycleKind::Retries) {
             self.warn_of_two_agents(name, &service_principal).await;
         }
         if let plan::Reading::Incomplete(reason) = &source {

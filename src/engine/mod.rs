@@ -10,6 +10,7 @@ pub(crate) mod expr;
 pub(crate) mod filter;
 pub(crate) mod guard;
 pub(crate) mod job;
+pub(crate) mod ladder;
 pub(crate) mod mapping;
 pub(crate) mod model;
 pub(crate) mod names;

@@ -191,6 +191,8 @@ pub(crate) struct Escrowed {
     pub(crate) class: Option<Class>,
     pub(crate) http_status: Option<u16>,
     pub(crate) message: String,
+    /// The object, or what it depends on, changed since it failed, or an operator wants it tried.
+    pub(crate) changed: bool,
 }
 
 /// A source object and the target object that it is linked to, or may be.

@@ -145,6 +145,8 @@ pub(crate) enum CycleKind {
     Incremental,
     /// Between two cycles: only users who must lose access.
     Leavers,
+    /// Between two cycles: only objects that failed and are due.
+    Retries,
 }
 
 /// Requests sent, retries included.

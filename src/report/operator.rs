@@ -1,6 +1,7 @@
 //! What operators did by hand, and what is on record of one object.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use chrono::SecondsFormat;
 use serde_json::{Value as Json, json};
@@ -10,7 +11,9 @@ use super::log;
 use super::sentence::{clean, subject_text, things};
 use super::text::Style;
 use super::view::Names;
+use crate::engine::ladder::is_removal;
 use crate::engine::model::{JobName, SourceObject};
+use crate::engine::outcome::Class;
 use crate::engine::plan::Subject;
 use crate::engine::record::{Escrowed, HeldRemoval, JobRecord, LogEntry, Operated, Paused};
 
@@ -38,12 +41,7 @@ fn waiting(record: &JobRecord) -> Vec<String> {
             subject_text(&one.subject)
         )
     });
-    let removes = |one: &&Escrowed| {
-        matches!(
-            one.action.as_str(),
-            "disable" | "delete" | "hand-over" | "remove-members"
-        )
-    };
+    let removes = |one: &&Escrowed| is_removal(&one.action);
     let failed = record.escrow.iter().filter(removes);
     let failed =
         failed.map(|one| format!("{} of {} (failed)", one.action, subject_text(&one.subject)));
@@ -118,10 +116,51 @@ pub(crate) fn resumed(
     )
 }
 
+/// What to do about an object that failed: a sentence.
+pub(super) fn remedy(one: &Escrowed) -> &'static str {
+    match one.class {
+        None => "Remedy: entrain explain shows what it lacks.",
+        Some(Class::Transient) => "Remedy: none but patience, unless the target stays away.",
+        Some(Class::Throttled) => {
+            "Remedy: lower requests_per_second or concurrency in [jobs.target]."
+        }
+        Some(Class::Refused) => {
+            "Remedy: correct in Entra or in the mapping what the target refuses; until then it is tried once a day."
+        }
+        Some(Class::Conflict) => {
+            "Remedy: free the value in the target, or link its owner: entrain links relink."
+        }
+        Some(Class::Gone) => "Remedy: none; it is matched anew.",
+        Some(Class::Unauthorized) => "Remedy: renew the target's token (target.token).",
+        Some(Class::Forbidden) => "Remedy: let the token's owner change this object in the target.",
+        Some(Class::Quota) => "Remedy: free or buy a seat in the target.",
+        Some(Class::NoEffect) => {
+            "Remedy: remove the mapping that the target ignores, or try entrain probe; until then it is tried once \
+             a day."
+        }
+        Some(Class::Malformed) => "Remedy: see whether target.base_url leads to a SCIM service.",
+        Some(Class::Invalid) => "Remedy: correct the mapping; until then it is tried once a day.",
+    }
+}
+
+/// When a running service tries an object again.
+pub(super) fn next_try(one: &Escrowed, retries: Option<Duration>) -> String {
+    let next = retries.and_then(|first| one.next_try(first));
+    match next {
+        _ if one.changed && next.is_some() => "Next try: as soon as the service runs.".to_owned(),
+        Some(next) => {
+            let next = next.format("%Y-%m-%d %H:%M UTC");
+            format!("Next try: {next}, or as soon as it changes.")
+        }
+        None => "Next try: with the next cycle.".to_owned(),
+    }
+}
+
 pub(crate) fn escrow(
     out: &mut dyn Write,
     job: &JobName,
     escrow: &[Escrowed],
+    retries: Option<Duration>,
     as_json: bool,
 ) -> io::Result<()> {
     if as_json {
@@ -134,6 +173,8 @@ pub(crate) fn escrow(
                 "last_failed": time_json(one.last_failed),
                 "http_status": one.http_status,
                 "message": one.message,
+                "next_try": retries.and_then(|first| one.next_try(first)).map(time_json),
+                "remedy": remedy(one),
             })
         });
         let document = json!({
@@ -153,6 +194,8 @@ pub(crate) fn escrow(
             one.first_failed.format("%Y-%m-%d %H:%M UTC"),
             clean(&one.message)
         )?;
+        writeln!(out, "  {}", next_try(one, retries))?;
+        writeln!(out, "  {}", remedy(one))?;
     }
     let count = things(escrow.len() as u64, "object");
     writeln!(out, "{}: {count} in escrow.", clean(job.as_str()))

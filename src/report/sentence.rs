@@ -94,6 +94,7 @@ pub(crate) fn cycle_kind(kind: CycleKind) -> &'static str {
         CycleKind::Initial => "initial",
         CycleKind::Incremental => "incremental",
         CycleKind::Leavers => "leavers",
+        CycleKind::Retries => "retries",
     }
 }
 

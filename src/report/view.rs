@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -117,6 +118,8 @@ pub(crate) struct JobStatus {
     pub(crate) enabled: bool,
     /// `None` when no service runs, the job is disabled, or its schedule names no future time.
     pub(crate) next: Option<DateTime<Utc>>,
+    /// The first wait after which the service tries again what failed; `None`: it waits for the next cycle.
+    pub(crate) retries: Option<Duration>,
     pub(crate) record: JobRecord,
 }
 

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::now;
 use super::due::next_start;
+use super::retries::Retries;
 use super::signal::{GRACE, Signal, Signals};
 use super::status::{Activity, State, Status, WokenBy};
 use super::systemd;
@@ -28,7 +29,7 @@ use crate::metrics;
 use crate::store::{Before, CYCLE, Store};
 
 /// The longest sleep before the clock is asked again: it may have been set, or the machine suspended.
-const LONGEST_SLEEP: Duration = Duration::from_secs(20);
+pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(20);
 
 /// How long a reading of the tenant waits for other jobs that become due at about the same time, so that
 /// it is read once for all of them.
@@ -306,6 +307,7 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
     // A cycle that could not even begin leaves no start on record, and must not be tried in a loop.
     let mut last_start = None;
     let mut resume = is_unfinished(&shared.store, &name);
+    let mut retries = Retries::default();
     let mut generation = shared.generation.subscribe();
     let mut wakes = shared.wakes.subscribe();
     loop {
@@ -337,7 +339,14 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
                 WokenBy::Operator
             }
             () = wait_until(next) => WokenBy::Schedule,
+            () = retries.are_due(&shared.store, job, current.config.retries) => WokenBy::Retries,
         };
+        if woken_by == WokenBy::Retries {
+            retries
+                .run(&shared, &current.agent, job, current.config.retries)
+                .await;
+            continue;
+        }
         resume = false;
         last_start = Some(now());
         match shared.store.paused(&name) {
@@ -375,7 +384,10 @@ async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy)
                 let planned = Box::pin(agent.observe(&own, &progress, due)).await?;
                 return Ok(Ran::Plan(planned));
             }
-            let options = Options::default();
+            let options = Options {
+                rests: woken_by == WokenBy::Schedule,
+                ..Options::default()
+            };
             let summary = agent.run(&own, &options, &progress, due).await?;
             Ok::<_, cycle::Error>(Ran::Cycle(summary))
         })

@@ -6,6 +6,7 @@ mod driver;
 mod due;
 mod leavers;
 mod notices;
+mod retries;
 mod signal;
 mod status;
 mod systemd;

@@ -40,6 +40,8 @@ pub(crate) enum WokenBy {
     Operator,
     /// The look for leavers found some.
     Leavers,
+    /// Something that failed is due.
+    Retries,
 }
 
 impl WokenBy {
@@ -48,6 +50,7 @@ impl WokenBy {
             Self::Schedule => "schedule",
             Self::Operator => "operator",
             Self::Leavers => "leavers",
+            Self::Retries => "retries",
         }
     }
 }

@@ -5,9 +5,11 @@ use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension as _, params};
 
 use super::jobs::ensure_job;
+use super::marks::Marks;
+use super::state::State;
 use super::wire::Column;
 use super::{Error, Store};
-use crate::engine::model::JobName;
+use crate::engine::model::{JobName, Key, ObjectKind};
 
 /// What an answer of the target taught: the word of a knob, or something else by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +48,14 @@ impl Store {
     ) -> Result<(), Error> {
         self.write("note what the target reports", |state| {
             let job = ensure_job(state, job)?;
+            let known: bool = state
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM described WHERE job = ?1 AND text = ?2)",
+                )?
+                .query_row(params![job, text], |row| row.get(0))?;
+            if !known {
+                mark_refused(state, job)?;
+            }
             state.run(
                 "INSERT OR REPLACE INTO described (job, text, read) VALUES (?1, ?2, ?3)",
                 params![job, text, Column(now)],
@@ -86,6 +96,14 @@ impl Store {
         } = learned;
         self.write("note what was learned of the target", |state| {
             let job = ensure_job(state, job)?;
+            let known: bool = state
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM learned WHERE job = ?1 AND knob = ?2 AND word = ?3)",
+                )?
+                .query_row(params![job, knob, word], |row| row.get(0))?;
+            if !known {
+                mark_refused(state, job)?;
+            }
             state.run(
                 "INSERT OR REPLACE INTO learned (job, knob, word, evidence, at)
                  VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -106,4 +124,17 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// The target is another than when it refused something: all of it is tried again.
+fn mark_refused(state: &State, job: i64) -> rusqlite::Result<()> {
+    let refused: Vec<(ObjectKind, Key)> = state
+        .prepare_cached("SELECT kind, source FROM escrow WHERE job = ?1 AND class IS NOT NULL")?
+        .query_map(params![job], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut marks = Marks::of(state, job);
+    for (kind, key) in refused {
+        marks.object(kind, key)?;
+    }
+    Ok(())
 }

@@ -52,7 +52,7 @@ impl Store {
             let mut marks = Marks::of(tx, key);
             for (row, failure) in failures {
                 let NotPlanned { subject, message } = failure;
-                marks.object(subject.kind, subject.key)?;
+                let mark = mark_failed(tx, &mut marks, key, cycle, subject)?;
                 let entry = Entry {
                     cycle,
                     subject,
@@ -60,6 +60,7 @@ impl Store {
                     action: PLAN,
                     failure: None,
                     message,
+                    mark,
                 };
                 put(tx, key, &entry)?;
                 log_not_planned(tx, *row, message, now)?;
@@ -77,6 +78,34 @@ pub(super) struct Entry<'e> {
     pub(super) action: &'static str,
     pub(super) failure: Option<&'e Failure>,
     pub(super) message: &'e str,
+    /// What [`mark_failed`] gave.
+    pub(super) mark: i64,
+}
+
+/// Marks an object that failed, so that it is evaluated again. Gives the mark above which it changed since:
+/// what changed while it was worked on is not lost.
+pub(super) fn mark_failed(
+    state: &State,
+    marks: &mut Marks<'_>,
+    job: i64,
+    cycle: i64,
+    subject: &Subject,
+) -> rusqlite::Result<i64> {
+    let Subject { kind, key, .. } = subject;
+    // A failure earlier in the cycle marked it too.
+    let changed: bool = state
+        .prepare_cached(
+            "SELECT EXISTS (
+                 SELECT 1 FROM pending p CROSS JOIN jobs j ON j.key = p.job
+                 WHERE p.job = ?1 AND p.kind = ?2 AND p.key = ?3
+                     AND p.mark > coalesce(
+                         (SELECT e.mark FROM escrow e
+                          WHERE e.job = ?1 AND e.kind = ?2 AND e.source = ?3 AND e.cycle = ?4),
+                         j.evaluation))",
+        )?
+        .query_row(params![job, kind, key, cycle], |row| row.get(0))?;
+    marks.object(*kind, *key)?;
+    Ok(marks.number()? - i64::from(changed))
 }
 
 /// Puts an object into escrow, or counts another attempt; one cycle counts once.
@@ -94,17 +123,19 @@ pub(super) fn put(state: &State, job: i64, entry: &Entry<'_>) -> rusqlite::Resul
         action,
         failure,
         message,
+        mark,
     } = entry;
     state
         .prepare_cached(
             "INSERT INTO escrow (job, kind, source, label, cycle, first_failed, last_failed,
-                             attempts, action, class, http_status, message)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 1, ?7, ?8, ?9, ?10)
+                             attempts, action, class, http_status, message, mark)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 1, ?7, ?8, ?9, ?10, ?11)
          ON CONFLICT DO UPDATE SET
              label = excluded.label, last_failed = excluded.last_failed,
              attempts = attempts + (cycle <> excluded.cycle), cycle = excluded.cycle,
              action = excluded.action, class = excluded.class,
-             http_status = excluded.http_status, message = excluded.message",
+             http_status = excluded.http_status, message = excluded.message,
+             mark = excluded.mark, resting = 0",
         )?
         .execute(params![
             job,
@@ -117,8 +148,53 @@ pub(super) fn put(state: &State, job: i64, entry: &Entry<'_>) -> rusqlite::Resul
             failure.map(|failure| failure.class),
             failure.and_then(|failure| failure.http_status),
             message,
+            mark,
         ])?;
     Ok(())
+}
+
+impl Store {
+    /// Notes that these objects were tried: those of which nothing came wait longer.
+    pub(crate) fn note_retried(
+        &self,
+        job: &JobName,
+        keys: &[Key],
+        cycle: i64,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.write("note what was tried again", |state| {
+            let job = state.job_or_none(job)?;
+            for key in keys {
+                state.run(
+                    "UPDATE escrow SET attempts = attempts + 1, last_failed = ?4
+                     WHERE job = ?1 AND source = ?2 AND cycle <> ?3",
+                    params![job, key, cycle, Column(now)],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes which objects are not tried in the evaluation that begins, because it is not time yet.
+    pub(crate) fn rest(&self, job: &JobName, resting: &[Key]) -> Result<(), Error> {
+        self.write("note what is not tried yet", |state| {
+            let job = state.job_or_none(job)?;
+            state.run(
+                "UPDATE escrow SET resting = 0 WHERE job = ?1 AND resting",
+                params![job],
+            )?;
+            for key in resting {
+                state.run(
+                    "UPDATE escrow SET resting = 1 WHERE job = ?1 AND source = ?2",
+                    params![job, key],
+                )?;
+            }
+            Ok(())
+        })
+    }
 }
 
 /// A success ends the escrow of an object, unless it was another action that failed: whether that
@@ -155,7 +231,9 @@ impl Store {
 
 const ESCROWED: &str =
     "SELECT e.kind, e.source, o.id, e.label, e.action, e.first_failed, e.last_failed,
-        e.attempts, e.class, e.http_status, e.message
+        e.attempts, e.class, e.http_status, e.message,
+        EXISTS (SELECT 1 FROM pending p
+                WHERE p.job = e.job AND p.kind = e.kind AND p.key = e.source AND p.mark > e.mark)
  FROM escrow e CROSS JOIN objects o ON o.key = e.source";
 
 pub(super) fn entries(state: &State, job: &JobName, limit: u32) -> rusqlite::Result<Vec<Escrowed>> {
@@ -184,5 +262,6 @@ fn escrowed(row: &Row<'_>) -> rusqlite::Result<Escrowed> {
         class: row.get(8)?,
         http_status: row.get(9)?,
         message: row.get(10)?,
+        changed: row.get(11)?,
     })
 }

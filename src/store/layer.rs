@@ -26,6 +26,7 @@ const COPIED: &[&str] = &[
     "hold_reasons",
     "lost_members",
     "withheld",
+    "escrow",
     "cycles",
     "nested",
 ];

@@ -42,6 +42,22 @@ impl<'s> Marks<'s> {
         Ok(())
     }
 
+    /// Marks an object that must be evaluated again although it has not changed: what failed is not tried
+    /// sooner for it.
+    pub(super) fn again(&mut self, kind: ObjectKind, key: Key) -> rusqlite::Result<()> {
+        let number = self.number()?;
+        let mut statement = self.state.prepare_cached(
+            "UPDATE escrow SET mark = ?4
+             WHERE job = ?1 AND kind = ?2 AND source = ?3 AND NOT EXISTS (
+                 SELECT 1 FROM pending p
+                 WHERE p.job = ?1 AND p.kind = ?2 AND p.key = ?3 AND p.mark > escrow.mark)",
+        )?;
+        for job in &self.jobs {
+            statement.execute(params![job, kind, key, number])?;
+        }
+        self.object(kind, key)
+    }
+
     /// The object and, for a group, everything in it and in the groups inside it, however deep.
     pub(super) fn object_and_below(&mut self, kind: ObjectKind, key: Key) -> rusqlite::Result<()> {
         self.object(kind, key)?;

@@ -49,8 +49,12 @@ impl Store {
             index_rounds_under_way(tx)?;
             // A crash may have left links whose consequences nothing was marked for.
             settle_link_events(tx, job, true, true)?;
-            tx.query_row("SELECT mark FROM counter", [], |row| row.get(0))
-                .map(MarkCutoff)
+            let cutoff = tx.query_row("SELECT mark FROM counter", [], |row| row.get(0))?;
+            tx.run(
+                "UPDATE jobs SET evaluation = ?2 WHERE key = ?1 AND evaluation <> ?2",
+                params![job, cutoff],
+            )?;
+            Ok(MarkCutoff(cutoff))
         })
     }
 
@@ -114,7 +118,11 @@ impl Store {
         self.read("look up what to evaluate", |state| {
             let key = state.job_or_none(job)?;
             let mut keys: Vec<Key> = state.column(
-                "SELECT key FROM pending WHERE job = ?1 AND kind = ?2 ORDER BY key",
+                "SELECT p.key FROM pending p
+                 WHERE p.job = ?1 AND p.kind = ?2 AND NOT EXISTS (
+                     SELECT 1 FROM escrow e
+                     WHERE e.job = p.job AND e.kind = p.kind AND e.source = p.key AND e.resting)
+                 ORDER BY p.key",
                 params![key, kind],
             )?;
             // Objects with a write that is not settled are looked at whatever has become of them.
@@ -171,7 +179,10 @@ impl Store {
             match evaluated {
                 Evaluated::Everything => {
                     tx.run(
-                        "DELETE FROM pending WHERE job = ?1 AND mark <= ?2",
+                        "DELETE FROM pending WHERE job = ?1 AND mark <= ?2 AND NOT EXISTS (
+                             SELECT 1 FROM escrow e
+                             WHERE e.job = ?1 AND e.kind = pending.kind AND e.source = pending.key
+                                 AND e.resting)",
                         params![job, cutoff],
                     )?;
                     tx.run(
@@ -191,7 +202,7 @@ impl Store {
             }
             let mut marks = Marks::of(tx, job);
             for key in except {
-                marks.object(kind_of(tx, *key)?, *key)?;
+                marks.again(kind_of(tx, *key)?, *key)?;
             }
             settle_link_events(tx, job, maps_references, nested_groups)?;
             tx.run(

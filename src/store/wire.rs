@@ -203,6 +203,7 @@ impl FromSql for Class {
             Self::Unauthorized,
             Self::Forbidden,
             Self::Quota,
+            Self::NoEffect,
             Self::Malformed,
             Self::Invalid,
         ]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Path, Query, RawForm, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
@@ -84,8 +85,8 @@ fn view_of(
     store: &Store,
     job: &Job,
     cycles: u32,
-    next: Option<DateTime<Utc>>,
-    running: Option<Running>,
+    retries: Option<Duration>,
+    (next, running): (Option<DateTime<Utc>>, Option<Running>),
 ) -> Result<JobView, Error> {
     let name = &job.rules.name;
     Ok(JobView {
@@ -93,6 +94,7 @@ fn view_of(
             job: name.clone(),
             enabled: job.enabled,
             next,
+            retries,
             record: store.status(name, cycles)?,
         },
         in_scope: store.scope_counts(name)?,
@@ -145,10 +147,11 @@ pub(super) async fn overview(State(site): Shared) -> Result<Html<String>, Proble
         .iter()
         .map(|job| (job.clone(), activity(&site, &job.rules.name)))
         .collect();
+    let retries = config.retries;
     let views = site.ask(move |store| {
         let views = jobs
             .into_iter()
-            .map(|(job, (next, running))| view_of(store, &job, 2, next, running));
+            .map(|(job, activity)| view_of(store, &job, 2, retries, activity));
         views.collect::<Result<Vec<_>, _>>()
     });
     let views = views.await?;
@@ -164,9 +167,9 @@ pub(super) async fn job(
     let Some((place, job)) = jobs.find(|(_, job)| job.rules.name.as_str() == name) else {
         return Err(site.not_found("The configuration has no such job."));
     };
-    let (next, running) = activity(&site, &job.rules.name);
+    let (activity, retries) = (activity(&site, &job.rules.name), config.retries);
     let job = job.clone();
-    let view = site.ask(move |store| view_of(store, &job, CYCLES, next, running));
+    let view = site.ask(move |store| view_of(store, &job, CYCLES, retries, activity));
     let view = view.await?;
     Ok(Html(site::job(site.frame(true), place, &view)))
 }
@@ -423,7 +426,7 @@ pub(super) async fn sign_in(
 }
 
 /// A wrong token is answered late, so that tokens are not tried one after the other.
-const WRONG: std::time::Duration = std::time::Duration::from_secs(1);
+const WRONG: Duration = Duration::from_secs(1);
 
 pub(super) async fn enter(State(site): Shared, RawForm(form): RawForm) -> Response {
     let fields: BTreeMap<String, String> =

@@ -29,6 +29,7 @@ mod gone;
 mod hand_over;
 mod import;
 mod json;
+mod ladder;
 mod leavers;
 mod life;
 mod limits;

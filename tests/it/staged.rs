@@ -242,7 +242,7 @@ async fn deletes_go_out_at_their_times_and_disables_at_any_time() {
     let check = rig.run(&["check"]).await.expect(2);
     assert!(
         check
-            .err
+            .out
             .contains("\"at night\" names no times of the week"),
         "{check:?}"
     );
@@ -250,7 +250,7 @@ async fn deletes_go_out_at_their_times_and_disables_at_any_time() {
     let check = rig.run(&["check"]).await.expect(2);
     assert!(
         check
-            .err
+            .out
             .contains("it means nothing where who leaves scope is kept"),
         "{check:?}"
     );

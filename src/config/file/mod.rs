@@ -139,6 +139,8 @@ pub(super) struct Schedule {
     pub(super) jitter: Option<Typed<String>>,
     /// Of all jobs together.
     pub(super) leavers: Option<Typed<String>>,
+    /// Likewise.
+    pub(super) retries: Option<Typed<String>>,
 }
 
 #[derive(Debug)]

@@ -157,6 +157,7 @@ impl Schedule {
             timezone: table.text("timezone", log),
             jitter: table.text("jitter", log),
             leavers: table.text("leavers", log),
+            retries: table.text("retries", log),
         }
     }
 }

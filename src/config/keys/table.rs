@@ -66,6 +66,12 @@ const SCHEDULE: Section = schedule(
             Holds::OneOf(&[Holds::Duration, Holds::Words(&["off"])]),
             "How often the service looks for users who must lose access, between two cycles. Default: 1m.",
         ),
+        key(
+            "retries",
+            Holds::OneOf(&[Holds::Duration, Holds::Words(&["off"])]),
+            "After so long the service tries again what failed, then after twice as long each time, at most a \
+             day. Default: 1m.",
+        ),
     ],
 );
 pub(super) const JOB_SCHEDULE: Section =

@@ -66,7 +66,8 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
         .as_ref()
         .map(|typed| notify::resolve_notify(typed, folder, log));
     job::check_names(&file.jobs, log);
-    let leavers = schedule::resolve_leavers(&file.schedule, log);
+    let leavers = schedule::resolve_or_off(file.schedule.leavers.as_ref(), log);
+    let retries = schedule::resolve_or_off(file.schedule.retries.as_ref(), log);
     let jobs: Vec<_> = file
         .jobs
         .iter()
@@ -91,6 +92,7 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
         },
         jobs: jobs.into_iter().collect::<Option<_>>()?,
         leavers,
+        retries,
     })
 }
 

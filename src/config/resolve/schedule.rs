@@ -12,7 +12,8 @@ use crate::engine::model::nearest;
 
 pub(in crate::config) const INTERVAL: Duration = Duration::from_mins(40);
 
-const LEAVERS: Duration = Duration::from_mins(1);
+/// What is done between two cycles is done so often.
+const BETWEEN: Duration = Duration::from_mins(1);
 
 /// A shorter interval is worth a remark.
 const SHORTEST_USUAL: Duration = Duration::from_mins(1);
@@ -106,12 +107,12 @@ pub(super) fn zone_of(
     }
 }
 
-/// How often leavers are looked for; `None`: never.
-pub(super) fn resolve_leavers(schedule: &file::Schedule, log: &mut Log) -> Option<Duration> {
-    match &schedule.leavers {
-        None => Some(LEAVERS),
-        Some(leavers) if leavers.value.trim() == "off" => None,
-        Some(leavers) => length(leavers, log),
+/// How often leavers are looked for, and after how long it is tried again what failed; `None`: never.
+pub(super) fn resolve_or_off(typed: Option<&Typed<String>>, log: &mut Log) -> Option<Duration> {
+    match typed {
+        None => Some(BETWEEN),
+        Some(typed) if typed.value.trim() == "off" => None,
+        Some(typed) => length(typed, log),
     }
 }
 

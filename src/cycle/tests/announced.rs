@@ -200,10 +200,10 @@ async fn what_is_sent_is_what_was_announced_and_then_nothing_is_left() {
                     change(&rig.sandbox, &mut chance, round);
                 }
             }
-            rig.approve_what_is_held().await;
-            let announced = rig.announced().await;
+            Box::pin(rig.approve_what_is_held()).await;
+            let announced = Box::pin(rig.announced()).await;
             traffic.reset();
-            let summary = rig.sync().await;
+            let summary = Box::pin(rig.sync()).await;
             assert_eq!(
                 summary.failed, 0,
                 "seed {seed}, round {round}: {summary:#?}"

@@ -8,6 +8,7 @@ use super::warning::{quarantine_json, staged_json};
 use super::why::why_held_json;
 use crate::engine::notice::Waiting;
 use crate::engine::record::{CycleRecord, Escrowed, JobRecord};
+use crate::report::operator::remedy;
 use crate::report::sentence;
 use crate::report::view::JobStatus;
 
@@ -16,6 +17,7 @@ pub(super) fn status_json(status: &JobStatus) -> Json {
         job,
         enabled,
         next,
+        retries,
         record:
             JobRecord {
                 full_evaluation,
@@ -42,6 +44,7 @@ pub(super) fn status_json(status: &JobStatus) -> Json {
             class: _,
             http_status: _,
             message,
+            changed: _,
         } = entry;
         json!({
             "subject": subject_json(subject),
@@ -50,6 +53,8 @@ pub(super) fn status_json(status: &JobStatus) -> Json {
             "first_failed": time_json(*first_failed),
             "last_failed": time_json(*last_failed),
             "message": message,
+            "next_try": retries.and_then(|first| entry.next_try(first)).map(time_json),
+            "remedy": remedy(entry),
         })
     });
     let held = held.as_ref().map(|held| {

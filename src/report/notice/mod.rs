@@ -312,6 +312,7 @@ fn failing(entry: &Escrowed) -> String {
         class: _,
         http_status: _,
         message,
+        changed: _,
     } = entry;
     format!(
         "{} {}: {} (since {})",

@@ -68,6 +68,7 @@ fn failing(objects: u64) -> Trouble {
         attempts: 2,
         class: None,
         http_status: Some(400),
+        changed: false,
         message: format!("<b>no</b> & {}", "x".repeat(1_000)),
     };
     Trouble::Failing {

@@ -120,11 +120,13 @@ fn checks_are_a_table_with_remedies() {
 
 #[test]
 fn a_status_is_a_table_and_what_needs_a_person() {
+    let counted = |users, groups| Count { users, groups };
     let at = |seconds: i64| DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap();
     let new = JobStatus {
         job: JobName::new("sosafe"),
         enabled: true,
         next: Some(at(0)),
+        retries: Some(Duration::from_mins(1)),
         record: JobRecord::new(),
     };
     let removal = |key, action: &str| HeldRemoval {
@@ -143,16 +145,11 @@ fn a_status_is_a_table_and_what_needs_a_person() {
         job: JobName::new("wizer"),
         enabled: true,
         next: Some(at(1_800)),
+        retries: Some(Duration::from_mins(1)),
         record: JobRecord {
             full_evaluation: false,
-            linked: Count {
-                users: 12_345,
-                groups: 20,
-            },
-            in_escrow: Count {
-                users: 2,
-                groups: 0,
-            },
+            linked: counted(12_345, 20),
+            in_escrow: counted(2, 0),
             escrow: vec![Escrowed {
                 subject: user("kim@contoso.com"),
                 action: "create".to_owned(),
@@ -162,14 +159,12 @@ fn a_status_is_a_table_and_what_needs_a_person() {
                 class: Some(Class::Refused),
                 http_status: Some(400),
                 message: "HTTP 400: no".to_owned(),
+                changed: false,
             }],
             held: Some(HeldSet {
                 why: vec![WhyHeld::EmptiedScope {
                     kind: ObjectKind::User,
-                    linked: Count {
-                        users: 9,
-                        groups: 1,
-                    },
+                    linked: counted(9, 1),
                 }],
                 since: at(-600),
                 cycle: 7,
@@ -214,6 +209,8 @@ fn a_status_is_a_table_and_what_needs_a_person() {
         To review them: entrain plan wizer
         To approve them: entrain approve wizer --cycle 7
       ✗ create user kim@contoso.com: HTTP 400: no (failed in 3 cycles since 2027-01-15 05:30 UTC)
+        Next try: 2027-01-16 05:40 UTC, or as soon as it changes.
+        Remedy: correct in Entra or in the mapping what the target refuses; until then it is tried once a day.
       and 1 more in escrow
 
     No service runs. To start one: entrain run; for one cycle now: entrain sync

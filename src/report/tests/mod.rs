@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::time::Duration;
 
 use chrono::DateTime;
 use serde_json::Value as Json;

@@ -9,7 +9,7 @@ use super::cycle::{Numbers, write_numbers};
 use super::style::Style;
 use crate::engine::record::{CycleRecord, Escrowed, HeldSet, Holder, JobRecord, Paused, by_action};
 use crate::report::entry::Mark;
-use crate::report::operator::paused_text;
+use crate::report::operator::{next_try, paused_text, remedy};
 use crate::report::sentence;
 use crate::report::sentence::{
     ago, ahead, all_held, capital, clean, count, cycle_kind, duration, number, removals,
@@ -131,6 +131,7 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
         job,
         enabled: _,
         next: _,
+        retries,
         record:
             JobRecord {
                 full_evaluation,
@@ -179,17 +180,18 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
     } else {
         ESCROW_SHOWN
     };
-    for Escrowed {
-        subject,
-        action,
-        first_failed,
-        last_failed: _,
-        attempts,
-        class: _,
-        http_status: _,
-        message,
-    } in escrow.iter().take(shown)
-    {
+    for one in escrow.iter().take(shown) {
+        let Escrowed {
+            subject,
+            action,
+            first_failed,
+            last_failed: _,
+            attempts,
+            class: _,
+            http_status: _,
+            message,
+            changed: _,
+        } = one;
         writeln!(
             out,
             "  {fail} {} {}: {} (failed in {} since {})",
@@ -199,6 +201,8 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
             things(u64::from(*attempts), "cycle"),
             first_failed.format("%Y-%m-%d %H:%M UTC")
         )?;
+        writeln!(out, "    {}", next_try(one, *retries))?;
+        writeln!(out, "    {}", remedy(one))?;
     }
     let more = in_escrow
         .total()

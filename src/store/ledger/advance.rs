@@ -141,7 +141,7 @@ impl Batch<'_> {
                 },
             ),
             Status::NotTried(_) => {
-                self.marks.object(kind, key)?;
+                self.marks.again(kind, key)?;
                 self.end(row, outcome, status::NOT_SENT, None)
             }
             Status::Postponed => {
@@ -254,8 +254,7 @@ impl Batch<'_> {
         outcome: &Outcome,
         failure: &Failure,
     ) -> rusqlite::Result<()> {
-        let Subject { kind, key, .. } = outcome.action.subject;
-        self.marks.object(kind, key)?;
+        let key = outcome.action.subject.key;
         let message = withheld::message(self.state, self.job, key)?;
         self.put_in_escrow(outcome, failure, &message)?;
         let end = End {
@@ -267,25 +266,26 @@ impl Batch<'_> {
     }
 
     fn put_in_escrow(
-        &self,
+        &mut self,
         outcome: &Outcome,
         failure: &Failure,
         message: &str,
     ) -> rusqlite::Result<()> {
+        let subject = &outcome.action.subject;
+        let mark = escrow::mark_failed(self.state, &mut self.marks, self.job, self.cycle, subject)?;
         let entry = escrow::Entry {
             cycle: self.cycle,
-            subject: &outcome.action.subject,
+            subject,
             at: outcome.at,
             action: outcome.action.as_str(),
             failure: Some(failure),
             message,
+            mark,
         };
         escrow::put(self.state, self.job, &entry)
     }
 
     fn failed(&mut self, row: RowId, outcome: &Outcome, failure: &Failure) -> rusqlite::Result<()> {
-        let subject = &outcome.action.subject;
-        self.marks.object(subject.kind, subject.key)?;
         self.put_in_escrow(outcome, failure, &failure.message)?;
         let end = End {
             status: if failure.unconfirmed {

@@ -147,6 +147,7 @@ CREATE TABLE jobs (
     quarantine_cause  TEXT,
     quarantine_reason TEXT,
     quarantine_tried  TEXT,
+    evaluation         INTEGER NOT NULL DEFAULT 0,  -- the last mark before the evaluation under way
     -- The seconds after which disabled accounts are deleted, and since when this is so, by the source's clock,
     -- in milliseconds since 1970.
     delete_after       INTEGER,
@@ -288,6 +289,8 @@ CREATE TABLE escrow (
     class        TEXT,
     http_status  INTEGER,
     message      TEXT NOT NULL,
+    mark         INTEGER NOT NULL,          -- it changed since it failed if its mark is a later one
+    resting      INTEGER NOT NULL DEFAULT 0,-- not tried in the evaluation under way: it is not time yet
     PRIMARY KEY (job, kind, source)
 ) WITHOUT ROWID;
 
@@ -340,7 +343,7 @@ CREATE TABLE hold_reasons (
 CREATE TABLE cycles (
     number            INTEGER PRIMARY KEY AUTOINCREMENT,
     job               TEXT NOT NULL,
-    kind              TEXT NOT NULL,        -- initial, incremental
+    kind              TEXT NOT NULL,        -- initial, incremental, leavers, retries
     state             TEXT NOT NULL,
     started           TEXT NOT NULL,
     finished          TEXT,

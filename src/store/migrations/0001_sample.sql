@@ -30,7 +30,7 @@ INSERT INTO link_events VALUES (1, 1);
 INSERT INTO old_accounts VALUES (1, 2, 't9', 'userName', 'old@example.com');
 INSERT INTO needs VALUES (1, 1, 1, 2);
 INSERT INTO gone VALUES (1, 2, 1);
-INSERT INTO escrow VALUES (1, 1, 2, 'u2', 1, '2025-03-01T06:00:01.000Z', '2025-03-01T06:00:01.000Z', 1, 'update', 'refused', 400, 'the target says no');
+INSERT INTO escrow VALUES (1, 1, 2, 'u2', 1, '2025-03-01T06:00:01.000Z', '2025-03-01T06:00:01.000Z', 1, 'update', 'refused', 400, 'the target says no', 7, 0);
 INSERT INTO withheld VALUES (1, 1, 1, 1, 'userName is left out: the target says no');
 INSERT INTO holds VALUES (1, 1, 0, 4, 2, 'not-assigned', 0, 0, 1, 1, '2025-03-01T06:00:01.000Z', NULL, NULL);
 INSERT INTO hold_reasons VALUES (1, 0, 'too-many-deletions', 'users', 3, 0, 2);

@@ -126,7 +126,7 @@ fn escrow(frame: Frame, view: &JobView) -> Markup {
             } }
             tbody {
                 @for one in record.escrow.iter().take(LISTED) {
-                    @let Escrowed { subject, action, first_failed, last_failed: _, attempts, class: _, http_status: _, message } = one;
+                    @let Escrowed { subject, action, first_failed, last_failed: _, attempts, class: _, http_status: _, message, changed: _ } = one;
                     tr {
                         th scope="row" { (object(subject)) }
                         td.act { span.sign.m-fail aria-hidden="true" { "✗" } (clean(action)) }

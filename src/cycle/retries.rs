@@ -1,0 +1,75 @@
+//! Objects that failed are tried again between two cycles, each when it is time (`engine/ladder`) or as soon
+//! as it changed. It is the shared reading, plus a plan of these objects alone.
+
+use tokio::sync::watch;
+
+use super::plan::Whom;
+use super::tenant::Due;
+use super::{Agent, Between, Context, Error, Options};
+use crate::config;
+use crate::engine::model::Key;
+use crate::engine::record::Escrowed;
+use crate::engine::summary::{CycleKind, Progress, Summary};
+
+/// Notes which objects are not tried in the evaluation that begins, because it is not time yet.
+pub(super) fn rest(context: &Context<'_>, kind: CycleKind) -> Result<(), Error> {
+    let store = &context.agent.store;
+    let name = &context.job.rules.name;
+    let first = context.agent.config.retries;
+    let first = first.filter(|_| context.options.rests && kind == CycleKind::Incremental);
+    let mut resting: Vec<Key> = Vec::new();
+    if let Some(first) = first {
+        let now = (context.agent.now)();
+        let rests = |one: &Escrowed| {
+            // What never became a request costs none.
+            let next = one.next_try(first).filter(|_| one.class.is_some());
+            !one.changed && next.is_some_and(|next| next > now)
+        };
+        let escrow = store.escrow(name)?.into_iter();
+        resting.extend(escrow.filter(rests).map(|one| one.subject.key));
+    }
+    store.rest(name, &resting)?;
+    Ok(())
+}
+
+impl Agent {
+    /// Tries what failed and is due. `None`: nothing is, and nothing was recorded.
+    pub(crate) async fn retry(
+        &self,
+        job: &config::Job,
+        due: Due,
+    ) -> Result<Option<Summary>, Error> {
+        let name = &job.rules.name;
+        let Some(first) = self.config.retries else {
+            return Ok(None);
+        };
+        if self.store.paused(name)?.is_some() || self.store.quarantine(name)?.is_some() {
+            return Ok(None);
+        }
+        let options = Options {
+            between: Some(Between::Retries),
+            ..Options::default()
+        };
+        let progress = watch::Sender::new(Progress::default());
+        let mut context = self.writing_context(job, &options, &progress)?;
+        let reading = self.read(context.want(), due).await?;
+        let started = (self.now)();
+        let is_due = |one: &Escrowed| {
+            let next = one.next_try(first);
+            next.is_some_and(|next| one.changed || next <= started)
+        };
+        let escrow = self.store.escrow(name)?.into_iter();
+        let keys: Vec<Key> = escrow.filter(is_due).map(|one| one.subject.key).collect();
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        context.discover().await?;
+        self.partly(
+            &context,
+            &reading,
+            (CycleKind::Retries, Whom::Retries(keys)),
+            started,
+        )
+        .await
+    }
+}

@@ -1,0 +1,119 @@
+//! When an object that failed is tried again: after a minute, then after twice as long each time, at most a
+//! day; a removal never later than after an hour. What the target refuses for good waits for a change of the
+//! object, of its mapping or of the target, and is tried once a day.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::outcome::Class;
+use super::record::Escrowed;
+
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// What takes something away, by the name of the action: it is never given up.
+pub(crate) fn is_removal(action: &str) -> bool {
+    matches!(
+        action,
+        "disable" | "delete" | "hand-over" | "remove-members"
+    )
+}
+
+impl Escrowed {
+    /// Whether the same request would be refused again, as far as the answer says.
+    pub(crate) fn is_refused_for_good(&self) -> bool {
+        !is_removal(&self.action)
+            && matches!(
+                self.class,
+                Some(Class::Refused | Class::NoEffect | Class::Invalid)
+            )
+    }
+
+    /// When it is tried again if nothing changes; `first` is the wait after the first failure. `None`: later
+    /// than there is a calendar for.
+    pub(crate) fn next_try(&self, first: Duration) -> Option<DateTime<Utc>> {
+        let most = if is_removal(&self.action) || self.class == Some(Class::Conflict) {
+            HOUR
+        } else {
+            DAY
+        };
+        let wait = if self.is_refused_for_good() {
+            DAY
+        } else {
+            let steps = self.attempts.saturating_sub(1).min(24);
+            first.saturating_mul(1 << steps)
+        };
+        // Up to a tenth earlier, so that not all come at once: always the same of one object and attempt.
+        let mixed = u64::from(self.subject.key.get())
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(self.attempts % 64);
+        let thousandths = 900 + u32::try_from(mixed % 101).unwrap_or_default();
+        let wait = wait.min(most) * thousandths / 1_000;
+        let wait = TimeDelta::from_std(wait).ok()?;
+        self.last_failed.checked_add_signed(wait)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::model::{Key, ObjectKind, SourceId};
+    use crate::engine::plan::Subject;
+
+    fn waits(action: &str, class: Class, attempts: u32) -> i64 {
+        let last_failed = DateTime::from_timestamp(1_000_000, 0).unwrap();
+        let entry = Escrowed {
+            subject: Subject {
+                kind: ObjectKind::User,
+                key: Key::new(7),
+                id: SourceId::new("u7"),
+                label: "u7".to_owned(),
+            },
+            action: action.to_owned(),
+            first_failed: last_failed,
+            last_failed,
+            attempts,
+            class: Some(class),
+            http_status: None,
+            message: String::new(),
+            changed: false,
+        };
+        let next = entry.next_try(Duration::from_mins(1)).unwrap();
+        (next - last_failed).num_seconds()
+    }
+
+    #[test]
+    fn the_waits_double_from_a_minute_to_a_day() {
+        for (attempt, seconds) in [
+            (1, 60),
+            (2, 120),
+            (3, 240),
+            (8, 7_680),
+            (12, 86_400),
+            (99, 86_400),
+        ] {
+            let waited = waits("create", Class::Transient, attempt);
+            assert!(
+                (seconds * 9 / 10..=seconds).contains(&waited),
+                "{attempt}: {waited}"
+            );
+        }
+    }
+
+    #[test]
+    fn removals_wait_an_hour_at_most_and_are_never_refused_for_good() {
+        for class in [Class::Refused, Class::Transient, Class::Invalid] {
+            assert!(waits("disable", class, 1) <= 60);
+            assert!((3_240..=3_600).contains(&waits("remove-members", class, 30)));
+        }
+    }
+
+    #[test]
+    fn what_is_refused_for_good_is_tried_once_a_day() {
+        for attempt in [1, 2, 50] {
+            let waited = waits("update", Class::Refused, attempt);
+            assert!((77_000..=86_400).contains(&waited), "{waited}");
+        }
+    }
+}
