@@ -1,4 +1,5 @@
-//! `entrain plan --against FILE`: what another configuration would do, to be compared with.
+//! `entrain plan --against FILE` and `--what-if CHANGE`: what another configuration would do, or the same one
+//! without the change, to be compared with.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,16 +15,16 @@ use crate::engine::model::JobName;
 use crate::report::Against;
 use crate::store::{StateKey, Store};
 
-/// Another configuration, on the same state and source.
+/// Another configuration or source, on the same state.
 pub(super) struct Other {
-    file: String,
+    name: String,
     config: Arc<Config>,
     agent: Agent,
 }
 
 /// What it would do.
 pub(super) struct Others {
-    file: String,
+    name: String,
     plans: BTreeMap<JobName, OtherRows>,
 }
 
@@ -40,11 +41,30 @@ impl Others {
             state_key: config.state_key.clone(),
             ..load::config(output, Some(file))?
         });
-        let store = Arc::new(Store::open_plan(&other.state_path)?);
+        Self::with(file.display().to_string(), other, snapshot, interrupt)
+    }
+
+    /// The same configuration on the directory as it is.
+    pub(super) fn unchanged(
+        config: &Arc<Config>,
+        snapshot: &SnapshotFile,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Other> {
+        let name = "the directory as it is".to_owned();
+        Self::with(name, Arc::clone(config), Some(snapshot), interrupt)
+    }
+
+    fn with(
+        name: String,
+        config: Arc<Config>,
+        snapshot: Option<&SnapshotFile>,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Other> {
+        let store = Arc::new(Store::open_plan(&config.state_path)?);
         Ok(Other {
-            file: file.display().to_string(),
-            agent: source::agent(&other, &store, snapshot, interrupt)?,
-            config: other,
+            name,
+            agent: source::agent(&config, &store, snapshot, interrupt)?,
+            config,
         })
     }
 }
@@ -61,14 +81,14 @@ impl Other {
         key: &StateKey,
     ) -> anyhow::Result<Others> {
         let Self {
-            file,
+            name,
             config,
             agent,
         } = self;
         let mut plans = BTreeMap::new();
         for job in jobs {
-            let name = &job.rules.name;
-            let Some(job) = config.jobs.iter().find(|one| one.rules.name == *name) else {
+            let job = &job.rules.name;
+            let Some(job) = config.jobs.iter().find(|one| one.rules.name == *job) else {
                 continue;
             };
             let planned = plan::one(output, &agent, interrupt, job, options).await?;
@@ -79,9 +99,9 @@ impl Other {
                 known.entry(row.digest).or_default().push(words);
                 Ok(())
             })?;
-            plans.insert(name.clone(), known);
+            plans.insert(job.rules.name.clone(), known);
         }
-        Ok(Others { file, plans })
+        Ok(Others { name, plans })
     }
 }
 
@@ -96,7 +116,7 @@ impl Others {
         let mut only_there: Vec<String> = left.into_values().flatten().collect();
         only_there.sort();
         Against {
-            file: self.file.clone(),
+            name: self.name.clone(),
             only_there,
         }
     }

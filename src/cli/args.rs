@@ -250,9 +250,19 @@ pub(super) struct Plan {
     #[arg(long, value_name = "FILE")]
     pub(super) out: Vec<PathBuf>,
 
-    /// Print only what is done otherwise than with this configuration
+    /// Print only what is done otherwise than with this configuration; with --source no target is asked
     #[arg(long, value_name = "CONFIG")]
     pub(super) against: Option<PathBuf>,
+
+    #[arg(
+        long,
+        value_name = "CHANGE",
+        conflicts_with = "against",
+        help = "Print only what a change of the directory would add or take away: add-member or remove-member \
+                GROUP USER, block or unblock USER, delete OBJECT, assign or unassign OBJECT APPLICATION; may \
+                be repeated"
+    )]
+    pub(super) what_if: Vec<String>,
 
     /// The same as --out with a name that ends with .html
     #[arg(long, value_name = "FILE")]
@@ -363,7 +373,7 @@ fn log_status(word: &str) -> LogStatus {
 }
 
 /// Limits a cycle to one object.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[group(multiple = false)]
 pub(super) struct Only {
     /// Only this user: object id or user principal name

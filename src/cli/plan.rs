@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::against::Others;
+use super::against::{Other, Others};
 use super::args;
 use super::cycles::{Cycles, Start};
 use super::exit::Exit;
@@ -16,11 +16,12 @@ use super::progress::Bars;
 use super::reports::{Reports, Wanted};
 use super::rows::LedgerRows;
 use super::session::Session;
-use super::source::SnapshotFile;
-use crate::config::Job;
+use super::source::{self, SnapshotFile};
+use crate::config::{Config, Job};
 use crate::cycle::{Agent, Options, Planned};
 use crate::engine::model::JobName;
 use crate::engine::redact::Redactions;
+use crate::graph::Supposed;
 use crate::report::{PlanView, Rows, text};
 use crate::scheduler;
 
@@ -32,12 +33,11 @@ pub(super) async fn plan(
     let wanted = wanted(&arguments)?;
     let config = Arc::new(load::config(output, file)?);
     let jobs = load::jobs(&config, &arguments.jobs.jobs)?;
-    let options = arguments.only.into_options(arguments.initial);
+    let options = arguments.only.clone().into_options(arguments.initial);
     let mut reports = Reports::begin(&wanted, scheduler::now(), &options)?;
-    let snapshot = arguments.source.as_deref();
-    let snapshot = snapshot.map(|file| SnapshotFile::read(file, &config));
-    let snapshot = snapshot.transpose()?;
-    let session = Session::plan_from(output, &config, snapshot.as_ref()).await?;
+    let readings = Readings::of(output, &config, &arguments).await?;
+    let snapshot = readings.used();
+    let session = Session::plan_from(output, &config, snapshot).await?;
     let Session {
         store,
         agent,
@@ -49,13 +49,10 @@ pub(super) async fn plan(
     }
 
     let key = agent.key().clone();
-    let mut others = match &arguments.against {
+    let other = readings.other(output, &arguments, &config, interrupt)?;
+    let mut others = match other {
         None => None,
-        Some(file) => {
-            let snapshot = snapshot.as_ref();
-            let other = Others::load(output, file, &config, snapshot, interrupt)?;
-            Some(other.plan(output, interrupt, &jobs, &options, &key).await?)
-        }
+        Some(other) => Some(other.plan(output, interrupt, &jobs, &options, &key).await?),
     };
 
     let mut exit = Exit::Done;
@@ -91,7 +88,7 @@ pub(super) async fn plan(
                 let rows = LedgerRows::new(store, planned.cycle, redactions);
                 let view = PlanView {
                     against: against.as_ref(),
-                    snapshot: snapshot.as_ref().map(|snapshot| &snapshot.note),
+                    snapshot: snapshot.map(|snapshot| &snapshot.note),
                     ..view(&name, &planned, &rows)
                 };
                 reports.plan(agent, &config, planned.cycle, &view)?;
@@ -128,11 +125,65 @@ pub(super) async fn plan(
     Ok(exit)
 }
 
+/// What stands in for the tenant: as it was read, and with the changes that are supposed.
+struct Readings {
+    read: Option<SnapshotFile>,
+    supposed: Option<SnapshotFile>,
+}
+
+impl Readings {
+    async fn of(output: Output, config: &Config, arguments: &args::Plan) -> anyhow::Result<Self> {
+        let changes = arguments.what_if.iter().map(|text| {
+            let change = Supposed::parse(text);
+            change.map_err(|words| Usage(format!("--what-if {words}")))
+        });
+        let changes = changes.collect::<Result<Vec<_>, _>>()?;
+        let read = arguments.source.as_deref();
+        let read = read.map(|file| SnapshotFile::read(file, config));
+        let read = match read.transpose()? {
+            None if !changes.is_empty() => {
+                Some(source::reading(config, &Interrupt::listen(output)?).await?)
+            }
+            // Two configurations are compared: what the target holds is the same for both.
+            Some(read) if arguments.against.is_some() => Some(read.without_target()),
+            read => read,
+        };
+        let supposed = match &read {
+            Some(read) if !changes.is_empty() => Some(read.supposing(&changes)?),
+            Some(_) | None => None,
+        };
+        Ok(Self { read, supposed })
+    }
+
+    /// The one that is planned from.
+    fn used(&self) -> Option<&SnapshotFile> {
+        self.supposed.as_ref().or(self.read.as_ref())
+    }
+
+    /// What the plan is compared with.
+    fn other(
+        &self,
+        output: Output,
+        arguments: &args::Plan,
+        config: &Arc<Config>,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Option<Other>> {
+        if let Some(file) = &arguments.against {
+            return Others::load(output, file, config, self.used(), interrupt).map(Some);
+        }
+        match (&self.supposed, &self.read) {
+            (Some(_), Some(read)) => Others::unchanged(config, read, interrupt).map(Some),
+            (Some(_) | None, _) => Ok(None),
+        }
+    }
+}
+
 /// The files to be written.
 fn wanted(arguments: &args::Plan) -> anyhow::Result<Vec<Wanted>> {
     let wanted = arguments.out.iter().map(|path| Wanted::parse(path));
     let mut wanted = wanted.collect::<anyhow::Result<Vec<_>>>()?;
-    if arguments.source.is_some() && wanted.iter().any(Wanted::is_saved_plan) {
+    let is_supposed = arguments.source.is_some() || !arguments.what_if.is_empty();
+    if is_supposed && wanted.iter().any(Wanted::is_saved_plan) {
         let text = "a plan from a snapshot is not saved: apply plans from the tenant";
         return Err(Usage(text.to_owned()).into());
     }

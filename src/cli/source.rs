@@ -16,7 +16,7 @@ use super::load::{self, Usage};
 use super::output::{Output, is_standard_output};
 use crate::config::Config;
 use crate::cycle::{self, Agent};
-use crate::graph::{Pseudonyms, Snapshot, SnapshotError};
+use crate::graph::{Pseudonyms, Snapshot, SnapshotError, Supposed};
 use crate::report::{SnapshotNote, source as report};
 use crate::scheduler;
 use crate::store::Store;
@@ -169,6 +169,22 @@ pub(super) struct SnapshotFile {
     pub(super) note: SnapshotNote,
 }
 
+/// The tenant as it is now.
+pub(super) async fn reading(
+    config: &Config,
+    interrupt: &Interrupt,
+) -> anyhow::Result<SnapshotFile> {
+    let wanted = cycle::source::wanted(config, &[]).map_err(Usage)?;
+    let graph = cycle::connect(&config.source, interrupt.stop.clone(), scheduler::now)?;
+    let tenant = &config.source.tenant_id;
+    let taking = Box::pin(graph.take_snapshot(tenant, wanted, scheduler::now()));
+    let taken = interrupt.guard(taking).await?.map_err(cycle::Error::from)?;
+    let mut bytes = Vec::new();
+    taken.write(&mut bytes)?;
+    let snapshot = Snapshot::read(&bytes, tenant)?;
+    Ok(SnapshotFile::of(snapshot, None))
+}
+
 impl SnapshotFile {
     pub(super) fn read(file: &Path, config: &Config) -> anyhow::Result<Self> {
         let read = std::fs::read(file).map_err(SnapshotError::Read);
@@ -177,15 +193,42 @@ impl SnapshotFile {
             let name = file.display();
             Usage(format!("{name}: {:#}", anyhow::Error::new(error)))
         })?;
-        let note = SnapshotNote {
-            file: file.display().to_string(),
-            made: snapshot.about.made,
-            redacted: snapshot.about.redacted,
-        };
+        Ok(Self::of(snapshot, Some(file.display().to_string())))
+    }
+
+    fn of(snapshot: Snapshot, file: Option<String>) -> Self {
+        Self {
+            note: SnapshotNote {
+                file,
+                made: snapshot.about.made,
+                redacted: snapshot.about.redacted,
+                what_if: Vec::new(),
+                without_target: false,
+            },
+            snapshot: Arc::new(snapshot),
+        }
+    }
+
+    /// The same after these changes.
+    pub(super) fn supposing(&self, changes: &[Supposed]) -> Result<Self, Usage> {
+        let mut snapshot = (*self.snapshot).clone();
+        for change in changes {
+            let done = snapshot.suppose(change);
+            done.map_err(|words| Usage(format!("--what-if {words}")))?;
+        }
         Ok(Self {
             snapshot: Arc::new(snapshot),
-            note,
+            note: SnapshotNote {
+                what_if: changes.iter().map(ToString::to_string).collect(),
+                ..self.note.clone()
+            },
         })
+    }
+
+    /// The same for plans that are only compared with each other.
+    pub(super) fn without_target(mut self) -> Self {
+        self.note.without_target = true;
+        self
     }
 }
 
@@ -208,12 +251,17 @@ pub(super) fn agent(
             {
                 let text = format!(
                     "{}: it is of another tenant than {} names",
-                    one.note.file,
+                    one.note.file.as_deref().unwrap_or("the tenant"),
                     config.file.display()
                 );
                 return Err(Usage(text).into());
             }
-            Agent::of_snapshot(config, store, snapshot, stop, now)?
+            let agent = Agent::of_snapshot(config, store, snapshot, stop, now)?;
+            if one.note.without_target {
+                agent.without_target()
+            } else {
+                agent
+            }
         }
         None => Agent::new(config, store, stop, now)?,
     })

@@ -139,12 +139,16 @@ impl Agent {
             facts,
         } = capabilities::adapted(&self.store, configured)?;
         self.store.note_fingerprint(name, &job.fingerprint)?;
-        let token = read_token(&job)?;
+        let token = (!self.without_target)
+            .then(|| read_token(&job))
+            .transpose()?;
+        let credential = token.as_ref();
+        let credential = credential.map(|token| self.key.digest("credential", token));
         let settings = TargetSettings {
             address: job.target.base_url.clone(),
-            credential: self.key.digest("credential", &token),
+            credential: credential.unwrap_or_default(),
         };
-        if self.store.compare_settings(name, &settings)? {
+        if token.is_some() && self.store.compare_settings(name, &settings)? {
             tracing::warn!(
                 job = %name,
                 "the target's address or token changed: verifying the links"
@@ -166,7 +170,11 @@ impl Agent {
             None => CycleKind::Incremental,
         };
         let redactions = self.redactions(&job);
-        let reader = self.reader_with(&job, token)?.hiding(redactions.hidden());
+        let reader = match token {
+            Some(token) => self.reader_with(&job, token)?,
+            None => scim::Reader::absent(&job.target, self.stop.clone())?,
+        };
+        let reader = reader.hiding(redactions.hidden());
         Ok(Context {
             agent: self,
             job,

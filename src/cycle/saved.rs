@@ -1,12 +1,13 @@
 //! Saved plans: each row with a keyed digest of what it does, so that the same plan is recognised later
 //! (safety.md §5). A saved plan is only ever compared with; no request is made from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Agent, Context, Error, Planned};
 use crate::config;
 use crate::engine::model::{Key, ObjectKind, SourceId, TargetId};
 use crate::engine::plan::{Action, Step};
+use crate::engine::predict::Refusal;
 use crate::engine::redact::{Redactions, Shown};
 use crate::report::{self, Names};
 use crate::scim::{Dialect, Request};
@@ -98,13 +99,18 @@ impl Agent {
     ) -> Result<(), crate::store::Error> {
         let whole = Redactions::default();
         let mut rows = Vec::new();
+        let mut left = BTreeSet::new();
         each_row::<crate::store::Error>(&self.store, planned.cycle, &mut |row, is_held, names| {
             let digest = digest(key, &whole.action(&row.action), row.step, is_held, names);
             if known.get_mut(&digest).and_then(Vec::pop).is_some() {
                 rows.push(row.id);
+            } else {
+                left.insert((row.action.subject.key, row.action.as_str()));
             }
             Ok(())
         })?;
+        let is_left = |one: &Refusal| left.contains(&(one.subject.key, one.action));
+        planned.refusals.retain(is_left);
         self.store.drop_rows(&rows)?;
         planned.totals = self.store.totals(planned.cycle)?;
         if planned.totals.held == 0 {

@@ -587,10 +587,10 @@ fn deed(word: &str, times: u64) -> String {
 
 /// What a plan leaves out because another does it too.
 pub(crate) fn compared(against: &Against) -> String {
-    let Against { file, only_there } = against;
+    let Against { name, only_there } = against;
     format!(
-        "compared with {}: what is done with both configurations is left out, and {} done only with that one",
-        clean(file),
+        "compared with {}: what is done in both cases is left out, and {} done only there",
+        clean(name),
         match only_there.len() as u64 {
             0 => "nothing is".to_owned(),
             1 => "1 action is".to_owned(),
@@ -605,17 +605,28 @@ pub(crate) fn from_snapshot(note: &SnapshotNote) -> String {
         file,
         made,
         redacted,
+        what_if,
+        without_target,
     } = note;
-    format!(
-        "planned from the snapshot {} of {}, and not from the tenant{}",
-        clean(file),
-        made.format("%Y-%m-%d %H:%M UTC"),
-        if *redacted {
-            "; the values of its users are pseudonyms"
-        } else {
-            ""
-        }
-    )
+    let made = made.format("%Y-%m-%d %H:%M UTC");
+    let mut text = match file {
+        Some(file) => format!(
+            "planned from the snapshot {} of {made}, and not from the tenant",
+            clean(file)
+        ),
+        None => format!("planned from a reading of the tenant of {made}"),
+    };
+    if !what_if.is_empty() {
+        text.push_str(", as if this were done: ");
+        text.push_str(&clean(&what_if.join("; ")));
+    }
+    if *redacted {
+        text.push_str("; the values of its users are pseudonyms");
+    }
+    if *without_target {
+        text.push_str("; no target was asked: objects that the state does not know count as new");
+    }
+    text
 }
 
 /// Active accounts of no user in scope: a sentence without a full stop.

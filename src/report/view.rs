@@ -37,16 +37,21 @@ pub(crate) struct PlanView<'a> {
 /// A snapshot of the tenant that a plan was made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SnapshotNote {
-    pub(crate) file: String,
+    /// `None`: a reading that was just made.
+    pub(crate) file: Option<String>,
     pub(crate) made: DateTime<Utc>,
     pub(crate) redacted: bool,
+    /// Changes of the directory that are supposed.
+    pub(crate) what_if: Vec<String>,
+    /// Targets were not asked.
+    pub(crate) without_target: bool,
 }
 
-/// Another configuration, whose plan was made too.
+/// Another configuration, or the directory as it is, of which a plan was made too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Against {
-    pub(crate) file: String,
-    /// What only that one would do, in words.
+    pub(crate) name: String,
+    /// What only that plan would do, in words.
     pub(crate) only_there: Vec<String>,
 }
 

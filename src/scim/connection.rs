@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use reqwest::Method;
 use reqwest::header::{
@@ -14,7 +15,7 @@ use super::auth::Token;
 use super::error::{About, Error};
 use super::message::{ServerMessage, is_page};
 use super::request::Request;
-use super::route::Routes;
+use super::route::{Routes, collection};
 use super::wire::{self, List, Reply};
 use crate::config::{Count, DialectSettings, Secret, Target, bounded};
 use crate::engine::model::{ObjectKind, TargetPath};
@@ -41,6 +42,8 @@ pub(super) struct Connection {
     omits_count: AtomicBool,
     /// For users and for groups: filters that find nobody are answered 404.
     not_found_is_nobody: [AtomicBool; 2],
+    /// Nothing is sent: the target is taken for one that holds and reports nothing.
+    is_absent: bool,
 }
 
 /// What the target turned out to take.
@@ -75,6 +78,30 @@ impl Manner {
             ObjectKind::User => users.as_deref(),
             ObjectKind::Group => groups.as_deref(),
         }
+    }
+}
+
+/// What a target answers that holds and reports nothing.
+fn nothing(request: &Request) -> Answer {
+    let is_list = ObjectKind::ALL
+        .into_iter()
+        .any(|kind| request.path == collection(kind));
+    let (status, body) = if is_list {
+        (200, wire::EMPTY_LIST)
+    } else {
+        (404, "")
+    };
+    Answer {
+        exchange: Exchange {
+            method: request.method.clone(),
+            path: request.path.clone(),
+            status: Some(status),
+            attempts: 0,
+            elapsed: Duration::ZERO,
+        },
+        status,
+        headers: HeaderMap::new(),
+        body: body.into(),
     }
 }
 
@@ -122,6 +149,19 @@ impl Connection {
             reads: Mutex::default(),
             omits_count: AtomicBool::new(false),
             not_found_is_nobody: Default::default(),
+            is_absent: false,
+        })
+    }
+
+    /// In place of a target that is not asked. It needs neither a token nor a certificate.
+    pub(super) fn absent(target: &Target, stop: CancellationToken) -> Result<Self, Error> {
+        let target = Target {
+            ca_certificate: None,
+            ..target.clone()
+        };
+        Ok(Self {
+            is_absent: true,
+            ..Self::new(&target, Token::new("none"), stop)?
         })
     }
 
@@ -323,6 +363,9 @@ impl Connection {
         expect: Expect,
         token: &Token,
     ) -> Result<Answer, Error> {
+        if self.is_absent {
+            return Ok(nothing(request));
+        }
         let url = self.routes.url(request);
         let mut headers = Self::headers(token)?;
         // An empty content type on a GET is refused by some, so it goes with a body only.

@@ -78,6 +78,14 @@ impl Reader {
         })
     }
 
+    /// In place of a target that is not asked: it finds nothing.
+    pub(crate) fn absent(target: &Target, stop: CancellationToken) -> Result<Self, Error> {
+        Ok(Self {
+            connection: Arc::new(Connection::absent(target, stop)?),
+            hidden: Arc::default(),
+        })
+    }
+
     /// The same, with something to be taken out of the target's words.
     pub(crate) fn hiding(&self, hidden: Hidden) -> Self {
         Self {

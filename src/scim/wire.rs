@@ -12,6 +12,9 @@ use crate::engine::model::TargetId;
 pub(super) type Resource = Map<String, Json>;
 
 /// Some servers answer 406 to who does not name plain JSON.
+/// A list that holds nothing.
+pub(super) const EMPTY_LIST: &str = r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"Resources":[]}"#;
+
 pub(super) const ACCEPT: &str = "application/scim+json, application/json;q=0.9";
 
 const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";

@@ -4,6 +4,7 @@
 mod answers;
 mod pseudonyms;
 mod take;
+mod what_if;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,12 +20,13 @@ use crate::engine::model::{Assignment, ObjectKind, SourceId};
 
 pub(crate) use pseudonyms::Pseudonyms;
 pub(crate) use take::Wanted as SnapshotWanted;
+pub(crate) use what_if::Supposed;
 
 /// What a file must say to be read.
 pub(crate) const FORMAT: u64 = 1;
 
 /// A snapshot, ready to be read from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     pub(crate) about: About,
     selected: [Vec<String>; 2],

@@ -182,8 +182,8 @@ impl<W: Write> Page<W> {
                     }
                 }
             }
-            @if let Some(Against { file, only_there }) = against && !only_there.is_empty() {
-                h2 { "Only with " (clean(file)) }
+            @if let Some(Against { name, only_there }) = against && !only_there.is_empty() {
+                h2 { "Only with " (clean(name)) }
                 ul.notes { @for words in only_there { li { bdi { (clean(words)) } } } }
             }
             h2 { "Changes, for whom and why" }

@@ -60,8 +60,8 @@ impl Serialize for PlanDocument<'_> {
         let strangers = header.strangers.as_ref().map(strangers_json);
         map.serialize_entry("strangers", &strangers)?;
         map.serialize_entry("requests", &requests_json(requests))?;
-        if let Some(Against { file, only_there }) = against {
-            let against = json!({ "file": file, "only_there": only_there });
+        if let Some(Against { name, only_there }) = against {
+            let against = json!({ "file": name, "only_there": only_there });
             map.serialize_entry("against", &against)?;
         }
         if let Some(snapshot) = snapshot {
@@ -69,8 +69,16 @@ impl Serialize for PlanDocument<'_> {
                 file,
                 made,
                 redacted,
+                what_if,
+                without_target,
             } = snapshot;
-            let note = json!({ "file": file, "made": time_json(*made), "redacted": redacted });
+            let note = json!({
+                "file": file,
+                "made": time_json(*made),
+                "redacted": redacted,
+                "what_if": what_if,
+                "without_target": without_target,
+            });
             map.serialize_entry("snapshot", &note)?;
         }
         map.end()

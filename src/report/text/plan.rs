@@ -94,13 +94,13 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
         writeln!(out, "\n{}", style.bold("Accounts of no user in scope"))?;
         write_strangers(out, strangers, style)?;
     }
-    if let Some(Against { file, only_there }) = against
+    if let Some(Against { name, only_there }) = against
         && !only_there.is_empty()
     {
         writeln!(
             out,
             "\n{}",
-            style.bold(&format!("Only with {}", clean(file)))
+            style.bold(&format!("Only with {}", clean(name)))
         )?;
         for words in only_there {
             writeln!(out, "  {}", clean(words))?;

@@ -1,6 +1,6 @@
-"""Validates configurations against the JSON Schema that entrain ships.
+"""Validates configurations and plans against the JSON Schemas that entrain ships.
 
-Arguments: the schema, then TOML files. Prints a line for each file: "ok", or what is wrong with it.
+Arguments: the schema, then TOML or JSON files. Prints a line for each file: "ok", or what is wrong with it.
 """
 
 import json
@@ -29,6 +29,6 @@ def plain(value):
 
 for name in files:
     with open(name, "rb") as file:
-        document = plain(tomllib.load(file))
+        document = json.load(file) if name.endswith(".json") else plain(tomllib.load(file))
     errors = sorted(validator.iter_errors(document), key=lambda error: error.json_path)
     print("; ".join(f"{error.json_path}: {error.message[:200]}" for error in errors) or "ok")
