@@ -35,42 +35,31 @@ pub(crate) enum Kind {
     Scimmy,
 }
 
-/// A running server with an empty store. Dropping it ends the process.
+/// A running server with an empty store.
 #[derive(Debug)]
 pub(crate) struct Foreign {
     pub(crate) base_url: String,
     pub(crate) token: String,
     http: reqwest::Client,
+    program: Program,
+}
+
+/// A program that listens on a port. Dropping it ends the process.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) port: u16,
     child: Child,
-    /// The server ends with its standard input, so also when this process dies without a drop.
+    /// It ends with its standard input, so also when this process dies without a drop.
     _stdin: ChildStdin,
     folder: TempDir,
 }
 
-impl Foreign {
-    /// `None`, and a loud message, where the server cannot be installed here.
-    pub(crate) fn start(kind: Kind) -> Option<Self> {
-        let (name, base_path) = match kind {
-            Kind::Scim2Server => ("scim2-server", "/v2"),
-            Kind::Scimmy => ("scimmy", "/scim/v2"),
-        };
-        let home = installed(name)?;
-        let mut command = match kind {
-            Kind::Scim2Server => {
-                let mut command = Command::new(home.join("venv/bin/python"));
-                command.arg(targets().join("scim2-server/serve.py"));
-                command
-            }
-            Kind::Scimmy => {
-                let mut command = Command::new("node");
-                command.arg(home.join("app.mjs"));
-                command
-            }
-        };
+impl Program {
+    /// Waits until it prints `port N`.
+    pub(crate) fn start(name: &str, mut command: Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         let mut child = command
-            .env("TOKEN", TOKEN)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(File::create(&log).unwrap())
@@ -95,13 +84,56 @@ impl Foreign {
             let said = std::fs::read_to_string(&log).unwrap_or_default();
             panic!("{name} does not start; it said:\n{said}");
         };
+        Self {
+            port,
+            child,
+            _stdin: stdin,
+            folder,
+        }
+    }
+
+    /// What it said on standard error.
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Foreign {
+    /// `None`, and a loud message, where the server cannot be installed here.
+    pub(crate) fn start(kind: Kind) -> Option<Self> {
+        let (name, base_path) = match kind {
+            Kind::Scim2Server => ("scim2-server", "/v2"),
+            Kind::Scimmy => ("scimmy", "/scim/v2"),
+        };
+        let home = installed(name)?;
+        let mut command = match kind {
+            Kind::Scim2Server => {
+                let mut command = Command::new(home.join("venv/bin/python"));
+                command.arg(targets().join("scim2-server/serve.py"));
+                command
+            }
+            Kind::Scimmy => {
+                let mut command = Command::new("node");
+                command.arg(home.join("app.mjs"));
+                command
+            }
+        };
+        command.env("TOKEN", TOKEN);
+        let program = Program::start(name, command);
+        let port = program.port;
         Some(Self {
             base_url: format!("http://127.0.0.1:{port}{base_path}"),
             token: TOKEN.to_owned(),
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
-            child,
-            _stdin: stdin,
-            folder,
+            program,
         })
     }
 
@@ -147,21 +179,8 @@ impl Foreign {
             .send()
             .await
             .unwrap();
-        assert_eq!(answer.status(), 201, "{}", self.log());
+        assert_eq!(answer.status(), 201, "{}", self.program.log());
         answer.json().await.unwrap()
-    }
-
-    /// What the server said on standard error.
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-}
-
-impl Drop for Foreign {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

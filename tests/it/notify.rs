@@ -1,6 +1,8 @@
 //! Notifications by the service: each arrives once, whatever the receiver does, and no cycle waits for one.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use serde_json::{Value, json};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
+use crate::foreign::{Program, installed, targets};
 use crate::post::{Answer, Hook, Mail, Manner, Post};
 use crate::rig::Rig;
 use crate::service::{Service, until};
@@ -304,7 +307,7 @@ async fn a_credential_that_the_tenant_refuses_is_notified_and_its_end_too() {
 
 /// A mail server's certificate, which the file `post.pem` holds.
 fn certified(rig: &Rig) -> TlsAcceptor {
-    let made = std::process::Command::new("openssl")
+    let made = Command::new("openssl")
         .args([
             "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
         ])
@@ -447,4 +450,87 @@ async fn a_job_has_recipients_of_its_own_and_no_message_shows_what_is_redacted()
     );
     assert!(!mails[0].text.contains("E-0815"), "{}", mails[0].text);
     stop(service).await;
+}
+
+/// The mail server that we did not write, on a port of its own or on this one.
+fn aiosmtpd(rig: &Rig, home: &Path, port: u16) -> Program {
+    let mut command = Command::new(home.join("venv/bin/python"));
+    command
+        .arg(targets().join("aiosmtpd/serve.py"))
+        .env("PORT", port.to_string())
+        .env("CERTIFICATE", rig.path("post.pem"))
+        .env("KEY", rig.path("post.key"))
+        .env("LOGIN", "entrain:s3cret-password")
+        .env("MAILS", rig.path("mails"));
+    Program::start("aiosmtpd", command)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_server_that_we_did_not_write_gets_each_message_once() {
+    let Some(home) = installed("aiosmtpd") else {
+        return;
+    };
+    let rig = in_step("").await;
+    certified(&rig);
+    fs::write(rig.path("password"), "wrong-password").unwrap();
+    let server = aiosmtpd(&rig, &home, 0);
+    let port = server.port;
+    let login =
+        "user = \"entrain\"\npassword = { file = \"password\" }\nca_certificate = \"post.pem\"\n";
+    let mail = mail_to(port).replace("encryption = \"none\"", "encryption = \"starttls\"");
+    rig.configure(&format!("{HOLD}{OFTEN}{mail}{login}"));
+    hold_one(&rig);
+    let refused = rig.run(&["test", "--notify"]).await.expect(1);
+    assert!(refused.out.contains("535"), "{refused:?}");
+    assert!(!refused.out.contains("wrong-password"), "{refused:?}");
+    let service = Service::start(&rig, &["run"]);
+    until("a refused login", || {
+        service.log().contains("could not be delivered")
+    })
+    .await;
+    let log = service.log();
+    assert!(
+        log.contains("535") && !log.contains("wrong-password"),
+        "{log}"
+    );
+    drop(server);
+    fs::write(rig.path("password"), "s3cret-password").unwrap();
+    service.signal("-KILL");
+    drop(service);
+    let service = Service::start(&rig, &["run"]);
+    more_cycles(&service, 1).await;
+    let mails = || {
+        let text = fs::read_to_string(rig.path("mails")).unwrap_or_default();
+        let lines = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.collect::<Vec<_>>()
+    };
+    let server = aiosmtpd(&rig, &home, port);
+    until("both mails", || mails().len() >= 2).await;
+    drop(server);
+    let server = aiosmtpd(&rig, &home, port);
+    more_cycles(&service, 3).await;
+    let mails = mails();
+    assert_eq!(mails.len(), 2, "{mails:#?}");
+    for mail in &mails {
+        assert_eq!(mail["to"], json!(["it@example.com"]));
+        assert_eq!(mail["defects"], json!([]));
+    }
+    let held = mails
+        .iter()
+        .find(|mail| mail["subject"] == "entrain: demo: 1 removal is held until approved");
+    let held = held.unwrap_or_else(|| panic!("{mails:#?}"));
+    let text = held["text"].as_str().unwrap();
+    assert!(text.contains("entrain approve demo --cycle "), "{text}");
+    assert!(
+        held["html"]
+            .as_str()
+            .unwrap()
+            .starts_with("<!DOCTYPE html>")
+    );
+    assert_ne!(mails[0]["id"], mails[1]["id"]);
+    assert_eq!(status(&rig).await["notifications"], json!([]));
+    stop(service).await;
+    drop(server);
 }
