@@ -33,6 +33,18 @@ impl Exit {
         }
     }
 
+    pub(super) fn from_code(code: u8) -> Self {
+        let all = [
+            Self::Done,
+            Self::Pending,
+            Self::SomeFailed,
+            Self::Held,
+            Self::Usage,
+        ];
+        let known = all.into_iter().find(|exit| exit.code() == code);
+        known.unwrap_or(Self::Failed)
+    }
+
     pub(super) fn of(health: Health) -> Self {
         match health {
             Health::Succeeded => Self::Done,

@@ -6,7 +6,10 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::{anyhow, bail};
+
 use super::args;
+use super::control::{self, Handed};
 use super::exit::Exit;
 use super::find;
 use super::load;
@@ -15,7 +18,7 @@ use super::plan;
 use super::rows::LedgerRows;
 use super::session::Session;
 use super::sync;
-use crate::config::Job;
+use crate::config::{Config, Job};
 use crate::cycle::{self, Only, Options};
 use crate::engine::model::{Key, ObjectKind};
 use crate::engine::plan::{Action, Skipped};
@@ -24,7 +27,7 @@ use crate::engine::redact::{Redactions, Shown};
 use crate::report::provision::{self as report, Provisioned};
 use crate::report::{Order, Part, PlanRow, Rows as _};
 use crate::scheduler;
-use crate::store::{LogFilter, Store};
+use crate::store::{CommandEnd, LogFilter, Store};
 
 pub(super) async fn provision(
     output: Output,
@@ -42,22 +45,31 @@ pub(super) async fn provision(
         ..Options::default()
     };
     let session = if arguments.dry_run {
-        Session::plan(output, &config).await?
+        Session::plan(output, &config).await
     } else {
-        Session::cycles(output, &config, "provision").await?
+        Session::cycles(output, &config, "provision").await
     };
-    let Session {
-        store,
-        agent,
-        interrupt,
-        ..
-    } = &session;
-    let (cycle, exit) = if arguments.dry_run {
-        let planned = plan::one(output, agent, interrupt, job, &options).await?;
-        (planned.cycle, Exit::of_plan(&planned, false))
-    } else {
-        let summary = sync::one(output, agent, interrupt, job, &options).await?;
-        (summary.cycle, Exit::of(summary.health()))
+    let (store, cycle, exit) = match &session {
+        Err(error) if control::is_service(error) => {
+            let (cycle, exit) = handed_over(output, &config, job, &options).await?;
+            let store = Store::open_read_only(&config.state_path)?;
+            (&Arc::new(store), cycle, exit)
+        }
+        Err(_) => return session.map(|_| Exit::Failed),
+        Ok(Session {
+            store,
+            agent,
+            interrupt,
+            ..
+        }) => {
+            if arguments.dry_run {
+                let planned = plan::one(output, agent, interrupt, job, &options).await?;
+                (store, planned.cycle, Exit::of_plan(&planned, false))
+            } else {
+                let summary = sync::one(output, agent, interrupt, job, &options).await?;
+                (store, summary.cycle, Exit::of(summary.health()))
+            }
+        }
     };
     let gathered = Gathered::read(store, job, cycle, arguments.dry_run)?;
     let mut provisioned = Vec::new();
@@ -82,6 +94,23 @@ pub(super) async fn provision(
         out.flush()
     })?;
     Ok(exit)
+}
+
+/// The cycle that a service ran, and how it ended.
+async fn handed_over(
+    output: Output,
+    config: &Config,
+    job: &Job,
+    options: &Options,
+) -> anyhow::Result<(i64, Exit)> {
+    let name = &job.rules.name;
+    let mut handed = Handed::over(output, &config.state_path, &[name], options)?;
+    let ended = handed.next().await.map(|(_, ended)| ended);
+    let CommandEnd { exit, cycle, words } = ended.unwrap_or_else(|| Err(anyhow!("stopped")))?;
+    match cycle {
+        Some(cycle) => Ok((cycle, Exit::from_code(exit))),
+        None => bail!(words),
+    }
 }
 
 /// The objects that were named, and the members of the groups among them.

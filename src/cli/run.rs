@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::control;
 use super::exit::Exit;
 use super::load;
 use super::output::Output;
@@ -26,6 +27,7 @@ pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<E
         Err(Problems { problems, .. }) => Err(problems.iter().map(Problem::one_line).collect()),
     };
     let settings = config.web.clone();
+    let state_path = config.state_path.clone();
     let service =
         Service::new(config, Arc::clone(&store), before).context("the service could not start")?;
     let page = match settings {
@@ -36,7 +38,10 @@ pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<E
         }
         None => None,
     };
+    let commands = control::serve(&state_path, &store, service.view());
     service.run(&reload).await;
+    // It has said itself what went wrong.
+    let _ = commands.await;
     if let Some(page) = page {
         page.end().await;
     }

@@ -1,25 +1,32 @@
 //! `entrain sync`: one cycle now, of all jobs at the same time.
 
-use std::io::Write as _;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::anyhow;
+
 use super::args;
+use super::control::{self, Handed};
 use super::cycles::{Cycles, Start};
 use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::load;
-use super::output::Output;
+use super::output::{IgnoreBrokenPipe, Output};
 use super::progress::Bars;
 use super::reports::{Reports, Wanted};
 use super::rows::LedgerRows;
 use super::session::Session;
-use crate::config::Job;
+use super::wrap::Wrapped;
+use crate::config::{Config, Job};
 use crate::cycle::{Agent, Options};
+use crate::engine::model::JobName;
 use crate::engine::redact::Redactions;
 use crate::engine::summary::Summary;
-use crate::report::text;
+use crate::report::json::{self, Document};
+use crate::report::text::{self, Style};
 use crate::scheduler;
+use crate::store::{CommandEnd, Store};
 
 pub(super) async fn sync(
     output: Output,
@@ -40,7 +47,14 @@ pub(super) async fn sync(
         });
     }
     let options = arguments.only.into_options(arguments.initial);
-    let session = Session::cycles(output, &config, "sync").await?;
+    let session = match Session::cycles(output, &config, "sync").await {
+        Err(error) if control::is_service(&error) => {
+            let names: Vec<_> = jobs.iter().map(|job| &job.rules.name).collect();
+            let handed = Handed::over(output, &config.state_path, &names, &options)?;
+            return handed_over(output, &config, handed, &wanted).await;
+        }
+        session => session?,
+    };
     let Session {
         store,
         agent,
@@ -51,11 +65,10 @@ pub(super) async fn sync(
         output.message("no job is enabled; nothing to do");
     }
 
-    let mut reports = Reports::begin_done(&wanted, scheduler::now())?;
+    let reports = Reports::begin_done(&wanted, scheduler::now())?;
     let mut out = output.results();
-    let mut exit = Exit::Done;
-    let mut document = output.document(&mut out)?;
-    let mut text_out = output.text();
+    let mut printer = Printer::begin(output, &mut out, reports)?;
+    let look = Look::of(output);
     let work = |start| async move {
         let Start {
             agent,
@@ -68,44 +81,149 @@ pub(super) async fn sync(
     };
     let mut cycles = Cycles::start(output, interrupt, agent, &jobs, &options, work);
     while let Some((name, ended)) = cycles.next().await {
-        // A cycle that failed is on record, too.
-        reports.last_cycle(store, &config, &name)?;
-        match ended {
+        let ended = match ended {
             Ok(summary) => {
-                exit = exit.max(Exit::of(summary.health()));
-                match &mut document {
-                    Some(document) => document.summary(&summary)?,
-                    None => cycles.print(|| {
-                        let style = output.style();
-                        text::summary(&mut text_out, &summary, style)?;
-                        if style.details
-                            && let Some(job) = jobs.iter().find(|job| job.rules.name == name)
-                        {
-                            let redactions = Redactions::of(&job.rules);
-                            let rows = LedgerRows::new(store, summary.cycle, redactions);
-                            text::skipped(&mut text_out, &rows, style)?;
-                        }
-                        text_out.flush()
-                    })?,
+                let job = jobs.iter().find(|job| job.rules.name == name);
+                let words = render(&summary, job.copied(), store, look)?;
+                Ok((Exit::of(summary.health()), words))
+            }
+            Err(error) => Err((Exit::of_error(&error), error)),
+        };
+        // A cycle that failed is on record, too.
+        printer.reports.last_cycle(store, &config, &name)?;
+        cycles.print(|| printer.job(&name, ended))?;
+    }
+    let exit = printer.end()?;
+    out.flush()?;
+    Ok(exit)
+}
+
+/// The same of cycles that a service runs.
+async fn handed_over(
+    output: Output,
+    config: &Config,
+    mut handed: Handed,
+    wanted: &[Wanted],
+) -> anyhow::Result<Exit> {
+    let reports = Reports::begin_done(wanted, scheduler::now())?;
+    let mut out = output.results();
+    let mut printer = Printer::begin(output, &mut out, reports)?;
+    while let Some((name, ended)) = handed.next().await {
+        let ended = match ended {
+            Ok(CommandEnd {
+                exit,
+                cycle: Some(_),
+                words,
+            }) => Ok((Exit::from_code(exit), words)),
+            Ok(CommandEnd {
+                exit,
+                cycle: None,
+                words,
+            }) => Err((Exit::from_code(exit), anyhow!(words))),
+            Err(error) => Err((Exit::Failed, error)),
+        };
+        printer.reports.last_cycle(handed.store(), config, &name)?;
+        handed.print(|| printer.job(&name, ended))?;
+    }
+    let exit = printer.end()?;
+    out.flush()?;
+    Ok(exit)
+}
+
+/// How the result of a cycle is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    pub(super) json: bool,
+    pub(super) style: Style,
+}
+
+impl Look {
+    pub(super) fn of(output: Output) -> Self {
+        Self {
+            json: output.is_json(),
+            style: output.style(),
+        }
+    }
+}
+
+/// The result of one cycle.
+pub(super) fn render(
+    summary: &Summary,
+    job: Option<&Job>,
+    store: &Store,
+    look: Look,
+) -> io::Result<String> {
+    let Look { json, style } = look;
+    if json {
+        return Ok(json::summary(summary));
+    }
+    let mut out = Vec::new();
+    text::summary(&mut out, summary, style)?;
+    if style.details
+        && let Some(job) = job
+    {
+        let redactions = Redactions::of(&job.rules);
+        let rows = LedgerRows::new(store, summary.cycle, redactions);
+        text::skipped(&mut out, &rows, style)?;
+    }
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// Prints the results, and writes the reports.
+struct Printer<'a> {
+    output: Output,
+    document: Option<Document<&'a mut dyn Write>>,
+    text: Wrapped<BufWriter<IgnoreBrokenPipe<io::Stdout>>>,
+    reports: Reports,
+    exit: Exit,
+}
+
+impl<'a> Printer<'a> {
+    fn begin(output: Output, out: &'a mut dyn Write, reports: Reports) -> anyhow::Result<Self> {
+        Ok(Self {
+            output,
+            document: output.document(out)?,
+            text: output.text(),
+            reports,
+            exit: Exit::Done,
+        })
+    }
+
+    fn job(
+        &mut self,
+        name: &JobName,
+        ended: Result<(Exit, String), (Exit, anyhow::Error)>,
+    ) -> anyhow::Result<()> {
+        match ended {
+            Ok((exit, words)) => {
+                self.exit = self.exit.max(exit);
+                if let Some(document) = &mut self.document {
+                    document.rendered(&words)?;
+                } else {
+                    self.text.write_all(words.as_bytes())?;
+                    self.text.flush()?;
                 }
             }
-            Err(error) => {
-                exit = exit.max(Exit::of_error(&error));
-                let error = cycles.print(|| output.error_of(&name, &error));
-                if let Some(document) = &mut document {
-                    document.error(&name, &error)?;
+            Err((exit, error)) => {
+                self.exit = self.exit.max(exit);
+                let error = self.output.error_of(name, &error);
+                if let Some(document) = &mut self.document {
+                    document.error(name, &error)?;
                 }
             }
         }
+        Ok(())
     }
-    if let Some(document) = document {
-        document.end()?;
+
+    fn end(self) -> anyhow::Result<Exit> {
+        if let Some(document) = self.document {
+            document.end()?;
+        }
+        for sentence in self.reports.end()? {
+            self.output.message(&sentence);
+        }
+        Ok(self.exit)
     }
-    out.flush()?;
-    for sentence in reports.end()? {
-        output.message(&sentence);
-    }
-    Ok(exit)
 }
 
 /// One cycle with its progress bar.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedMutexGuard, watch};
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -19,9 +19,10 @@ use super::retries::Retries;
 use super::signal::{GRACE, Signal, Signals};
 use super::status::{Activity, State, Status, WokenBy};
 use super::systemd;
+use super::view::{NotRun, View};
 use super::{deliver, leavers, notices};
 use crate::config::{Config, Job};
-use crate::cycle::{self, Agent, Options, Planned};
+use crate::cycle::{self, Agent, Due, Options, Planned};
 use crate::engine::model::JobName;
 use crate::engine::plan::Warning;
 use crate::engine::summary::{Health, Progress, Summary};
@@ -83,27 +84,6 @@ pub(crate) struct Service {
     before: Before,
 }
 
-/// What others see of a running service. Looking at it never blocks a cycle.
-#[derive(Clone)]
-pub(crate) struct View {
-    generation: watch::Receiver<Arc<Generation>>,
-    pub(crate) status: watch::Receiver<Status>,
-    /// The service stops.
-    pub(crate) stop: CancellationToken,
-}
-
-impl View {
-    /// The configuration that is in force.
-    pub(crate) fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.generation.borrow().config)
-    }
-
-    /// Waits until the configuration was read anew; `false`: it never will be.
-    pub(crate) async fn reloaded(&mut self) -> bool {
-        self.generation.changed().await.is_ok()
-    }
-}
-
 impl Service {
     /// `before` is how the process ended that used the state before.
     pub(crate) fn new(config: Config, store: Arc<Store>, before: Before) -> Result<Self, Error> {
@@ -137,6 +117,7 @@ impl Service {
             generation: shared.generation.subscribe(),
             status: shared.status.subscribe(),
             stop: shared.stop.clone(),
+            shared: Arc::clone(shared),
         }
     }
 
@@ -347,6 +328,11 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
                 .await;
             continue;
         }
+        // A cycle that was requested meanwhile counts.
+        if woken_by == WokenBy::Schedule && last_start_on_record(&shared.store, &name) > last_start
+        {
+            continue;
+        }
         resume = false;
         last_start = Some(now());
         match shared.store.paused(&name) {
@@ -358,25 +344,66 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
             // The cycle says what is wrong with the state.
             Err(error) => tracing::debug!(job = %name, %error, "whether it is paused is not known"),
         }
-        run_cycle(&shared, &current.agent, job, woken_by).await;
+        let asked = Asked {
+            woken_by,
+            options: Options {
+                rests: woken_by == WokenBy::Schedule,
+                ..Options::default()
+            },
+            progress: watch::Sender::default(),
+        };
+        let busy = shared.busy(&name).lock_owned().await;
+        let turn = Turn::new(busy, current.agent.due_with_others(GATHER));
+        // It has said itself how it ended.
+        let _ = run_cycle(&shared, &current.agent, job, asked, turn).await;
     }
 }
 
-async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy) {
+/// What is requested of a cycle.
+pub(super) struct Asked {
+    pub(super) woken_by: WokenBy,
+    pub(super) options: Options,
+    pub(super) progress: watch::Sender<Progress>,
+}
+
+/// No other cycle of the job runs, and the tenant is read for it.
+pub(super) struct Turn {
+    _busy: OwnedMutexGuard<()>,
+    due: Due,
+}
+
+impl Turn {
+    /// In this order: what is due holds up the readings of all others, so it must not wait for anything else.
+    pub(super) fn new(busy: OwnedMutexGuard<()>, due: Due) -> Self {
+        Self { _busy: busy, due }
+    }
+}
+
+pub(super) async fn run_cycle(
+    shared: &Shared,
+    agent: &Agent,
+    job: &Job,
+    asked: Asked,
+    turn: Turn,
+) -> Result<Ran, NotRun> {
+    let Asked {
+        woken_by,
+        options,
+        progress,
+    } = asked;
+    let Turn { _busy, due } = turn;
     let name = &job.rules.name;
-    let (progress, watched) = watch::channel(Progress::default());
+    let watched = progress.subscribe();
     let running = State::Running {
         woken_by,
         progress: watched,
     };
     set_state(shared, name, running, None);
     tracing::debug!(job = %name, woken_by = woken_by.word(), "cycle starts");
-    let _busy = shared.busy(name).lock_owned().await;
     // A thread of its own: planning computes for long, and a bug that panics costs this cycle, not
     // the job.
     let (agent, own) = (agent.clone(), job.clone());
     let runtime = Handle::current();
-    let due = agent.due_with_others(GATHER);
     let begun = Instant::now();
     let cycle = spawn_blocking(move || {
         runtime.block_on(async {
@@ -384,41 +411,36 @@ async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy)
                 let planned = Box::pin(agent.observe(&own, &progress, due)).await?;
                 return Ok(Ran::Plan(planned));
             }
-            let options = Options {
-                rests: woken_by == WokenBy::Schedule,
-                ..Options::default()
-            };
             let summary = agent.run(&own, &options, &progress, due).await?;
             Ok::<_, cycle::Error>(Ran::Cycle(summary))
         })
     });
-    let ended = cycle.await;
-    let refused = match &ended {
-        Ok(Err(error)) => error.refused_by_source(),
-        Ok(Ok(_)) | Err(_) => None,
+    let ran = match cycle.await {
+        Ok(ran) => ran.map_err(NotRun::from),
+        Err(error) => Err(NotRun::Bug(error.to_string())),
     };
-    let ended = match ended {
-        Ok(Ok(Ran::Plan(planned))) => log_plan(name, &planned),
-        Ok(Ok(Ran::Cycle(summary))) => {
-            count(&shared.store, &summary);
-            log_summary(&summary, woken_by)
+    let refused = match &ran {
+        Err(NotRun::Cycle(error)) => error.refused_by_source(),
+        Ok(_) | Err(NotRun::NoJob(_) | NotRun::Bug(_)) => None,
+    };
+    let ended = match &ran {
+        Ok(Ran::Plan(planned)) => log_plan(name, planned),
+        Ok(Ran::Cycle(summary)) => {
+            count(&shared.store, summary);
+            log_summary(summary, woken_by)
         }
-        Ok(Err(_)) if shared.stop.is_cancelled() => {
+        Err(_) if shared.stop.is_cancelled() => {
             tracing::info!(job = %name, "the cycle was stopped; the next one goes on from here");
             Health::Stopped
         }
-        Ok(Err(error)) if error.needs_decision() => {
+        Err(error) if error.needs_decision() => {
             let error = error.chain();
             tracing::error!(job = %name, error, "the cycle was held");
             Health::Held
         }
-        Ok(Err(error)) => {
+        Err(error) => {
             let error = error.chain();
             tracing::error!(job = %name, error, "the cycle could not go on; it is tried again when it is due");
-            Health::Failed
-        }
-        Err(error) => {
-            tracing::error!(job = %name, %error, "the cycle broke down, which is a bug; it is tried again when it is due");
             Health::Failed
         }
     };
@@ -430,10 +452,11 @@ async fn run_cycle(shared: &Shared, agent: &Agent, job: &Job, woken_by: WokenBy)
         State::Waiting { next: None },
         Some((ended, refused)),
     );
+    ran
 }
 
 /// What a job did when it was due.
-enum Ran {
+pub(super) enum Ran {
     Cycle(Summary),
     /// It only observes.
     Plan(Planned),

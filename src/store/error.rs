@@ -166,6 +166,17 @@ fn in_brackets(holder: Option<&str>) -> String {
 }
 
 impl Error {
+    /// Whether the state is used by a service.
+    pub(crate) fn is_of_service(&self) -> bool {
+        match self {
+            Self::InUse {
+                holder: Some(holder),
+                ..
+            } => holder.ends_with(", run"),
+            _ => false,
+        }
+    }
+
     /// Sorts an error of `SQLite` by what a person must do about it.
     pub(super) fn new(attempt: &'static str, path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();

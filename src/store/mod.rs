@@ -3,6 +3,7 @@
 
 mod assignments;
 mod codec;
+mod commands;
 mod custom_security;
 mod cycles;
 mod described;
@@ -42,6 +43,7 @@ mod tests;
 
 pub(crate) use assignments::Application;
 pub(crate) use codec::{Packer, Unpacker};
+pub(crate) use commands::{Command, CommandEnd, Commanded};
 pub(crate) use described::Learned;
 pub(crate) use error::Error;
 pub(crate) use escrow::{CYCLE, NotPlanned, PLAN};

@@ -13,6 +13,7 @@ mod commands;
 mod compliance;
 mod config;
 mod confirm;
+mod control;
 mod crash;
 mod credentials;
 mod cycles;

@@ -80,6 +80,13 @@ impl<W: Write> Document<W> {
         self.entry(&summary_json(summary))
     }
 
+    /// An entry that was written before.
+    pub(crate) fn rendered(&mut self, entry: &str) -> io::Result<()> {
+        let separator = if self.entries == 0 { "\n" } else { ",\n" };
+        self.entries += 1;
+        write!(self.out, "{separator}{entry}")
+    }
+
     pub(crate) fn checks(
         &mut self,
         job: &JobName,
@@ -110,6 +117,11 @@ impl<W: Write> Document<W> {
         self.out.write_all(b"\n]}\n")?;
         Ok(self.out)
     }
+}
+
+/// What a cycle did, as an entry.
+pub(crate) fn summary(summary: &Summary) -> String {
+    summary_json(summary).to_string()
 }
 
 /// An error before any job could be asked.

@@ -22,7 +22,7 @@ pub(crate) use action::{action_json, canonical};
 pub(crate) use approval::{accepted_move, decided};
 pub(crate) use check::trial;
 pub(super) use document::FORMAT;
-pub(crate) use document::{Document, error};
+pub(crate) use document::{Document, error, summary};
 pub(crate) use links::{Links, link, link_changed, links_imported, restarted};
 pub(crate) use problem::problems;
 pub(super) use skipped::skipped_json;

@@ -379,6 +379,18 @@ CREATE TABLE operations (
 );
 CREATE INDEX operations_by_source ON operations (source) WHERE source IS NOT NULL;
 
+-- Commands that were handed to the service: what is requested of a job, and how it ended.
+CREATE TABLE commands (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    at      TEXT NOT NULL,
+    who     TEXT NOT NULL,
+    job     TEXT NOT NULL,
+    request TEXT NOT NULL,
+    exit    INTEGER,
+    cycle   INTEGER,
+    words   TEXT                            -- what is printed
+);
+
 -- Trouble that operators are notified of: what it is about, since when, when it was last said, and how bad it
 -- was then.
 CREATE TABLE notices (

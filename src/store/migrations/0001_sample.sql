@@ -42,6 +42,7 @@ INSERT INTO actions (cycle, job, source, step, rank, operation, class, weight, s
     VALUES (1, 1, 1, 0, 0, 4, 2, 1, 3, 't1', x'0000');
 INSERT INTO requests (cycle, job, at, method, path, status, duration_ms)
     VALUES (1, 'wizer', '2025-03-01T06:00:01.000Z', 'GET', '/Users', 200, 12);
+INSERT INTO commands VALUES (1, '2025-03-01T06:00:01.000Z', 'alice', 'wizer', '{}', NULL, NULL, NULL);
 INSERT INTO notices VALUES ('held', 'wizer', '2025-03-01T06:00:01.000Z', '2025-03-01T06:00:01.000Z', 3, 0);
 INSERT INTO outbox VALUES (1, 'k1', 'mail:it@example.com', '2025-03-01T06:00:01.000Z', 's', 'b', 'h', 1, '2025-03-01T06:00:06.000Z', 'no');
 INSERT INTO operations VALUES (1, '2025-03-01T06:00:02.000Z', 'alice', 'wizer', 'unlink', 1, '');

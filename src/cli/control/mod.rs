@@ -1,0 +1,152 @@
+//! Commands while a service uses the state: they are handed to it, wait for it, and print what they would have
+//! printed alone.
+
+mod server;
+mod wire;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::bail;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::interrupt::Interrupt;
+use super::operator::who;
+use super::output::Output;
+use super::progress::{Bars, Follower};
+use super::sync::Look;
+use crate::cycle::Options;
+use crate::engine::model::JobName;
+use crate::engine::summary::Progress;
+use crate::scheduler;
+use crate::store::{self, Command, CommandEnd, Commanded, Store};
+
+pub(super) use server::serve;
+use wire::Request;
+
+/// How often the state is asked whether a command has ended.
+const LOOK: Duration = Duration::from_millis(200);
+/// How long a service that is being started or stopped may not answer at its socket.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Whether a state could not be used because a service uses it, which can do the work.
+pub(super) fn is_service(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<store::Error>();
+    error.is_some_and(store::Error::is_of_service)
+}
+
+/// Commands that a service has been handed.
+pub(super) struct Handed {
+    store: Store,
+    interrupt: Interrupt,
+    waiting: VecDeque<(JobName, i64, Follower)>,
+    bars: Bars,
+    socket: std::path::PathBuf,
+    _shown: JoinHandle<()>,
+}
+
+impl Handed {
+    /// One cycle of each job, as these options say.
+    pub(super) fn over(
+        output: Output,
+        state: &Path,
+        jobs: &[&JobName],
+        options: &Options,
+    ) -> anyhow::Result<Self> {
+        let interrupt = Interrupt::listen(output)?;
+        let store = Store::open(state)?;
+        let look = Look::of(output);
+        let commands = jobs.iter().map(|job| {
+            Ok(Command {
+                at: scheduler::now(),
+                who: who(),
+                job: JobName::clone(job),
+                request: serde_json::to_string(&Request::new(options, look))?,
+            })
+        });
+        let ids = store.hand_over(&commands.collect::<anyhow::Result<Vec<_>>>()?)?;
+        let bars = Bars::new(output);
+        let mut senders = BTreeMap::new();
+        let mut waiting = VecDeque::new();
+        for (job, id) in jobs.iter().zip(ids) {
+            let (sender, follower) = bars.follow(job);
+            senders.insert(id, sender);
+            waiting.push_back((JobName::clone(job), id, follower));
+        }
+        let socket = wire::socket_of(state);
+        Ok(Self {
+            store,
+            interrupt,
+            waiting,
+            bars,
+            _shown: tokio::spawn(show(socket.clone(), senders)),
+            socket,
+        })
+    }
+
+    /// The end of the next one, in the order in which they were handed over.
+    pub(super) async fn next(&mut self) -> Option<(JobName, anyhow::Result<CommandEnd>)> {
+        let (job, id, _follower) = self.waiting.pop_front()?;
+        let ended = self.end_of(id).await;
+        Some((job, ended))
+    }
+
+    async fn end_of(&self, id: i64) -> anyhow::Result<CommandEnd> {
+        let mut silent = Duration::ZERO;
+        loop {
+            match self.store.commanded(id)? {
+                Commanded::Ended(end) => {
+                    self.store.forget_command(Some(id))?;
+                    return Ok(end);
+                }
+                Commanded::Gone => bail!(
+                    "the service was started anew before the cycle was finished; its next cycle goes on from there"
+                ),
+                Commanded::Waits => {}
+            }
+            if self.interrupt.is_stopped() {
+                bail!("stopped waiting; the service goes on with the cycle");
+            }
+            silent = match UnixStream::connect(&self.socket).await {
+                Ok(_) => Duration::ZERO,
+                Err(_) => silent + LOOK,
+            };
+            if silent > PATIENCE {
+                self.store.forget_command(Some(id))?;
+                bail!(
+                    "the service does not answer any more; if it has ended, run the command again"
+                );
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Prints without a progress bar in between.
+    pub(super) fn print<R>(&self, print: impl FnOnce() -> R) -> R {
+        self.bars.suspend(print)
+    }
+}
+
+/// Wakes the service, and passes on how far it is.
+async fn show(socket: std::path::PathBuf, senders: BTreeMap<i64, watch::Sender<Progress>>) {
+    let Ok(stream) = UnixStream::connect(&socket).await else {
+        return;
+    };
+    let mut lines = BufReader::new(stream).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if let Some((id, progress)) = wire::read_line(&line)
+            && let Some(sender) = senders.get(&id)
+        {
+            sender.send_replace(progress);
+        }
+    }
+}

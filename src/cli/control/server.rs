@@ -1,0 +1,220 @@
+//! The service's side: it carries out the commands in the state. The socket only wakes it, and shows how far
+//! they are; without it they are found a little later.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::wire::{self, Request};
+use crate::cli::exit::Exit;
+use crate::cli::sync::render;
+use crate::engine::summary::{Progress, Summary};
+use crate::scheduler::{NotRun, Now, View};
+use crate::store::{Command, CommandEnd, Store};
+
+/// Commands whose wake got lost are found after this time.
+const LOOK: Duration = Duration::from_secs(2);
+/// How often progress is sent, however fast a cycle is.
+const STEP: Duration = Duration::from_millis(100);
+
+#[derive(Clone)]
+struct Server {
+    view: View,
+    store: Arc<Store>,
+    /// The commands under way, and where their cycles stand.
+    running: Arc<Mutex<BTreeMap<i64, watch::Receiver<Progress>>>>,
+}
+
+/// Carries out commands until the service stops.
+pub(in crate::cli) fn serve(state: &Path, store: &Arc<Store>, view: View) -> JoinHandle<()> {
+    let path = wire::socket_of(state);
+    // Left by a process that did not end by itself; the lock of the state says that there is no other.
+    let _ = fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).and_then(|listener| {
+        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        Ok(listener)
+    });
+    if let Err(error) = &listener {
+        let path = path.display();
+        tracing::warn!(%path, %error, "no socket for commands; they are found in the state a little later");
+    }
+    let server = Server {
+        view,
+        store: Arc::clone(store),
+        running: Arc::default(),
+    };
+    tokio::spawn(async move {
+        server.run(listener.ok()).await;
+        let _ = fs::remove_file(&path);
+    })
+}
+
+impl Server {
+    async fn run(&self, listener: Option<UnixListener>) {
+        // Nothing waits for commands that were handed to a service before this one.
+        let forget = |store: &Store| store.forget_command(None);
+        if let Err(error) = self.store.run(forget).await {
+            tracing::warn!(%error, "old commands could not be forgotten");
+        }
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let accepted = async {
+                match &listener {
+                    Some(listener) => listener.accept().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.view.stop.cancelled() => return,
+                _ = look.tick() => self.start_waiting().await,
+                accepted = accepted => match accepted {
+                    Ok((stream, _)) if is_ours(&stream) => {
+                        self.start_waiting().await;
+                        let server = self.clone();
+                        tokio::spawn(async move {
+                            // The other side may be gone.
+                            let _ = server.show(stream).await;
+                        });
+                    }
+                    Ok(_) => tracing::warn!("a user who may not was refused at the socket for commands"),
+                    Err(error) => tracing::debug!(%error, "a command could not connect"),
+                },
+            }
+        }
+    }
+
+    /// Starts what is in the state and not under way: all of it due at once, so that one reading serves it.
+    async fn start_waiting(&self) {
+        let waiting = match self.store.run(Store::commands).await {
+            Ok(waiting) => waiting,
+            Err(error) => {
+                tracing::warn!(%error, "commands could not be looked up");
+                return;
+            }
+        };
+        let mut started = Vec::new();
+        let mut now = Vec::new();
+        {
+            let running = self.running.lock();
+            let mut running = running.unwrap_or_else(PoisonError::into_inner);
+            for (id, command) in waiting {
+                if running.contains_key(&id) {
+                    continue;
+                }
+                let (progress, watched) = watch::channel(Progress::default());
+                running.insert(id, watched);
+                let request: Option<Request> = serde_json::from_str(&command.request).ok();
+                let options = request.as_ref().map(Request::options).unwrap_or_default();
+                now.push(Now {
+                    job: command.job.clone(),
+                    options,
+                    progress,
+                });
+                started.push((id, command, request));
+            }
+        }
+        for ((id, command, request), run) in started.into_iter().zip(self.view.run_now(now)) {
+            let Command { who, job, .. } = &command;
+            tracing::info!(%job, who, "a command requests a cycle");
+            let server = self.clone();
+            tokio::spawn(async move {
+                let ended = match run.await {
+                    Ok(ended) => ended,
+                    Err(error) => Err(NotRun::Bug(error.to_string())),
+                };
+                let end = server.end(&command, request.as_ref(), ended).await;
+                let noted = server.store.run(move |store| store.end_command(id, &end));
+                if let Err(error) = noted.await {
+                    tracing::error!(%error, "how a command ended could not be noted");
+                }
+                let running = server.running.lock();
+                running.unwrap_or_else(PoisonError::into_inner).remove(&id);
+            });
+        }
+    }
+
+    /// What the command prints, and its exit code.
+    async fn end(
+        &self,
+        command: &Command,
+        request: Option<&Request>,
+        ended: Result<Summary, NotRun>,
+    ) -> CommandEnd {
+        let failed = |exit: Exit, words: String| CommandEnd {
+            exit: exit.code(),
+            cycle: None,
+            words,
+        };
+        let summary = match ended {
+            Ok(summary) => summary,
+            Err(error) => {
+                let exit = if error.needs_decision() {
+                    Exit::Held
+                } else {
+                    Exit::Failed
+                };
+                return failed(exit, error.chain());
+            }
+        };
+        let Some(request) = request else {
+            let words = "the service does not know this command: both must be of the same version";
+            return failed(Exit::Failed, words.to_owned());
+        };
+        let config = self.view.config();
+        let (store, look) = (Arc::clone(&self.store), request.look());
+        let job = command.job.clone();
+        let exit = Exit::of(summary.health());
+        let cycle = summary.cycle;
+        let rendered = spawn_blocking(move || {
+            let mut jobs = config.jobs.iter();
+            let job = jobs.find(|one| one.rules.name == job);
+            render(&summary, job, &store, look)
+        });
+        match rendered.await {
+            Ok(Ok(words)) => CommandEnd {
+                exit: exit.code(),
+                cycle: Some(cycle),
+                words,
+            },
+            Ok(Err(error)) => failed(Exit::Failed, error.to_string()),
+            Err(error) => failed(Exit::Failed, error.to_string()),
+        }
+    }
+
+    /// Sends how far the commands under way are, until they have ended.
+    async fn show(&self, mut stream: UnixStream) -> io::Result<()> {
+        loop {
+            let lines: String = {
+                let running = self.running.lock();
+                let running = running.unwrap_or_else(PoisonError::into_inner);
+                let lines = running.iter();
+                lines
+                    .map(|(id, progress)| wire::line(*id, *progress.borrow()))
+                    .collect()
+            };
+            if lines.is_empty() {
+                return Ok(());
+            }
+            stream.write_all(lines.as_bytes()).await?;
+            tokio::time::sleep(STEP).await;
+        }
+    }
+}
+
+/// Only root and the user that the service runs as give it commands.
+fn is_ours(stream: &UnixStream) -> bool {
+    let own = uzers::get_effective_uid();
+    let peer = stream.peer_cred().map(|peer| peer.uid());
+    peer.is_ok_and(|uid| uid == 0 || uid == own)
+}

@@ -1,0 +1,116 @@
+//! What others see of a running service, and the one thing that they may request of it: cycles now.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::driver::{Asked, Generation, Ran, Shared, Turn, run_cycle};
+use super::status::{Status, WokenBy};
+use crate::config::Config;
+use crate::cycle::{self, Options};
+use crate::engine::model::JobName;
+use crate::engine::summary::{Progress, Summary};
+
+/// What others see of a running service. Looking at it never blocks a cycle.
+#[derive(Clone)]
+pub(crate) struct View {
+    pub(super) generation: watch::Receiver<Arc<Generation>>,
+    pub(crate) status: watch::Receiver<Status>,
+    /// The service stops.
+    pub(crate) stop: CancellationToken,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// A cycle that an operator requests.
+pub(crate) struct Now {
+    pub(crate) job: JobName,
+    pub(crate) options: Options,
+    pub(crate) progress: watch::Sender<Progress>,
+}
+
+/// Why there is no summary of a cycle.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotRun {
+    #[error("the service has no job {0}: reload its configuration")]
+    NoJob(JobName),
+    #[error(transparent)]
+    Cycle(#[from] cycle::Error),
+    #[error("the cycle broke down, which is a bug: {0}")]
+    Bug(String),
+}
+
+impl NotRun {
+    /// See [`cycle::Error::needs_decision`].
+    pub(crate) fn needs_decision(&self) -> bool {
+        matches!(self, Self::Cycle(error) if error.needs_decision())
+    }
+
+    /// The whole chain in one line.
+    pub(crate) fn chain(&self) -> String {
+        match self {
+            Self::Cycle(error) => error.chain(),
+            Self::NoJob(_) | Self::Bug(_) => self.to_string(),
+        }
+    }
+}
+
+impl View {
+    /// The configuration that is in force.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.generation.borrow().config)
+    }
+
+    /// Starts cycles at the request of an operator. All are due before the first starts, so that one reading of
+    /// the tenant serves them all.
+    pub(crate) fn run_now(&self, all: Vec<Now>) -> Vec<JoinHandle<Result<Summary, NotRun>>> {
+        let current = Arc::clone(&self.generation.borrow());
+        // A job that is worked on is due when that has ended: readings wait for all that are due.
+        let turns: Vec<_> = all
+            .into_iter()
+            .map(|one| {
+                let busy = self.shared.busy(&one.job).try_lock_owned().ok();
+                (one, busy.map(|busy| Turn::new(busy, current.agent.due())))
+            })
+            .collect();
+        let runs = turns.into_iter().map(|(one, turn)| {
+            let (shared, current) = (Arc::clone(&self.shared), Arc::clone(&current));
+            tokio::spawn(async move {
+                let Now {
+                    job: name,
+                    options,
+                    progress,
+                } = one;
+                let mut jobs = current.config.jobs.iter();
+                let job = jobs.find(|job| job.rules.name == name);
+                let job = job.ok_or_else(|| NotRun::NoJob(name.clone()))?;
+                if job.observes {
+                    return Err(cycle::Error::Observes { job: name }.into());
+                }
+                let turn = if let Some(turn) = turn {
+                    turn
+                } else {
+                    let busy = shared.busy(&name).lock_owned().await;
+                    Turn::new(busy, current.agent.due())
+                };
+                let asked = Asked {
+                    woken_by: WokenBy::Operator,
+                    options,
+                    progress,
+                };
+                let ran = run_cycle(&shared, &current.agent, job, asked, turn);
+                match ran.await? {
+                    Ran::Cycle(summary) => Ok(summary),
+                    Ran::Plan(_) => Err(cycle::Error::Observes { job: name }.into()),
+                }
+            })
+        });
+        runs.collect()
+    }
+
+    /// Waits until the configuration was read anew; `false`: it never will be.
+    pub(crate) async fn reloaded(&mut self) -> bool {
+        self.generation.changed().await.is_ok()
+    }
+}
