@@ -294,7 +294,7 @@ fn of_trouble(trouble: &Trouble, of: &str, now: DateTime<Utc>) -> Words {
                 things(*objects, "object"),
                 if *objects == 1 { "fails" } else { "fail" }
             ),
-            sentences: vec!["They are tried again in each cycle.".to_owned()],
+            sentences: vec!["Each is tried again, after longer and longer waits.".to_owned()],
             list: named(first.iter().map(failing), *objects),
             commands: vec![("To list all", format!("entrain escrow list {of}"))],
             ..Words::default()
