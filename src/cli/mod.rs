@@ -43,6 +43,7 @@ mod status;
 mod sync;
 mod test;
 mod trial;
+mod undo;
 mod wrap;
 
 use std::ffi::OsString;
@@ -139,6 +140,7 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Resume(one) => operator::resume(output, file, &one.job),
         Command::Escrow { command } => operator::escrow(output, file, &command),
         Command::History(arguments) => operator::history(output, file, &arguments),
+        Command::Undo(arguments) => undo::undo(output, file, &arguments),
         Command::Links { command } => links::links(output, file, &command),
         Command::State { command } => state::state(output, file, &command),
         Command::Eval(eval) => eval::eval(output, file, &eval),

@@ -342,6 +342,11 @@ pub(crate) enum LogStatus {
 }
 
 impl LogStatus {
+    /// Whether something was changed in the target, or an account linked.
+    pub(crate) fn is_done(self) -> bool {
+        matches!(self, Self::Succeeded | Self::AlreadyExists)
+    }
+
     pub(crate) const ALL: [Self; 7] = [
         Self::Succeeded,
         Self::AlreadyExists,

@@ -40,7 +40,7 @@ pub(crate) fn text(
     style: Style,
 ) -> io::Result<()> {
     let LogEntry {
-        id: _,
+        id,
         at,
         job,
         cycle,
@@ -77,7 +77,7 @@ pub(crate) fn text(
     if style.details {
         writeln!(
             out,
-            "      cycle {cycle}, {}, {}",
+            "      cycle {cycle}, change {id}, {}, {}",
             things(u64::from(*requests), "request"),
             duration(*duration_ms)
         )?;

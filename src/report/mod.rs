@@ -32,6 +32,7 @@ pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text;
+pub(crate) mod undo;
 mod view;
 
 pub(crate) use capabilities::{capabilities, remark, remark_remedy};

@@ -2,6 +2,7 @@
 //! Plain functions on engine types; no other module knows what the rows look like.
 
 mod assignments;
+mod backup;
 mod codec;
 mod commands;
 mod custom_security;

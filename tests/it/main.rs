@@ -6,6 +6,7 @@
 
 mod asked;
 mod audit;
+mod backup;
 mod bad_input;
 mod blocked;
 mod capabilities;

@@ -9,7 +9,7 @@ use serde_json::Value;
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 /// Users by `userName`, groups by `displayName`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct View {
     pub(crate) users: BTreeMap<String, Person>,
     pub(crate) groups: BTreeMap<String, BTreeSet<String>>,

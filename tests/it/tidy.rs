@@ -294,7 +294,7 @@ fn text_for_users_is_in_plain_words() {
             judge(&source.path, number, &text);
         }
         // These comments are the help of the commands.
-        if source.path == "src/cli/args.rs" {
+        if source.path.starts_with("src/cli/args/") {
             for (number, line) in source.text.lines().enumerate() {
                 if line.trim_start().starts_with("///") {
                     judge(&source.path, number + 1, line);

@@ -55,6 +55,9 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
         }
         None => Some(folder.join(STATE_PATH)),
     };
+    if let Some(path) = &state_path {
+        warn_of_readers(path, file, log);
+    }
     let state_key = secret(file.state_key.as_ref(), folder, log);
     let source = source::resolve_source(&file.source, folder, log);
     let web = file
@@ -95,6 +98,31 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
         retries,
     })
 }
+
+/// The state holds people's names: it is made for its owner alone.
+#[cfg(unix)]
+fn warn_of_readers(path: &Path, file: &File, log: &mut Log) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Ok(found) = std::fs::metadata(path) else {
+        return;
+    };
+    let mode = found.permissions().mode() & 0o777;
+    // The bits of group and others are all zero.
+    if mode.trailing_zeros() >= 6 || !found.is_file() {
+        return;
+    }
+    let place = match &file.state_path {
+        Some(typed) => typed.place.clone(),
+        None => file.source.place.clone(),
+    };
+    log.warning(place.problem(
+        format!("the state file can be read by other users of this machine (mode {mode:o})"),
+        format!("chmod 600 {}", path.display()),
+    ));
+}
+
+#[cfg(not(unix))]
+fn warn_of_readers(_: &Path, _: &File, _: &mut Log) {}
 
 /// The source alone, unless something of it is missing.
 pub(super) fn resolve_source(source: &file::Source, path: &Path, log: &mut Log) -> Option<Source> {

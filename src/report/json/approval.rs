@@ -46,6 +46,18 @@ pub(super) fn removal_json(removal: &HeldRemoval) -> Json {
 }
 
 /// A state file is used at its new place.
+pub(crate) fn backed_up(out: &mut dyn Write, copy: &str, key: Option<&str>) -> io::Result<()> {
+    let document = json!({ "format": FORMAT, "backup": copy, "key": key });
+    writeln!(out, "{document}")
+}
+
+pub(crate) fn restored(out: &mut dyn Write, path: &str, kept: Option<&str>) -> io::Result<()> {
+    let document = json!({
+        "format": FORMAT, "state": path, "kept": kept, "verify_links": true,
+    });
+    writeln!(out, "{document}")
+}
+
 pub(crate) fn accepted_move(out: &mut dyn Write, path: &str) -> io::Result<()> {
     writeln!(
         out,

@@ -19,7 +19,7 @@ mod warning;
 mod why;
 
 pub(crate) use action::{action_json, canonical};
-pub(crate) use approval::{accepted_move, decided};
+pub(crate) use approval::{accepted_move, backed_up, decided, restored};
 pub(crate) use check::trial;
 pub(super) use document::FORMAT;
 pub(crate) use document::{Document, error, summary};

@@ -64,6 +64,31 @@ pub(crate) fn nothing_held(job: &JobName, approve: bool) -> String {
 }
 
 /// A state file is used at its new place.
+pub(crate) fn backed_up(copy: &str, key: Option<&str>) -> String {
+    let key = key.map(|key| {
+        format!(
+            " Keep {} with it: without that key values that mappings redact are sent once more, and saved plans \
+             are refused.",
+            clean(key)
+        )
+    });
+    format!(
+        "The state was copied to {}.{}",
+        clean(copy),
+        key.unwrap_or_default()
+    )
+}
+
+pub(crate) fn restored(path: &str, kept: Option<&str>) -> String {
+    let kept = kept.map(|kept| format!(" What was there is now {}.", clean(kept)));
+    format!(
+        "The copy is now the state {}.{} The next cycle of each job evaluates everything, and verifies its links \
+         in the target before it writes.",
+        clean(path),
+        kept.unwrap_or_default()
+    )
+}
+
 pub(crate) fn accepted_move(path: &str) -> String {
     format!(
         "{} is used at its new place. The next cycle of each job evaluates everything, and verifies its \

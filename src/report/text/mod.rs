@@ -18,7 +18,7 @@ mod warning;
 
 pub(super) use action::write_action;
 pub(super) use approval::removal;
-pub(crate) use approval::{accepted_move, decided, nothing_held};
+pub(crate) use approval::{accepted_move, backed_up, decided, nothing_held, restored};
 pub(crate) use check::checks;
 pub(crate) use done::cycle;
 pub(crate) use links::{link, link_details, links, restarted};

@@ -16,7 +16,7 @@ use super::error::{code_of, wal_of};
 use super::lock::{self, private};
 use super::migrations::{self, Format};
 use super::state::State;
-use super::{Error, layer, leftovers, place};
+use super::{Error, backup, layer, leftovers, place};
 use crate::engine::record::Holder;
 
 /// How long another process, such as `status` or `approve`, may keep us waiting.
@@ -89,6 +89,9 @@ impl Store {
         let was_locked = lock::is_held(&descriptor, path)?;
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         if let Some(found) = check_format(&connection, path)? {
+            if found < migrations::newest() {
+                backup::before_migration(&connection, path, found)?;
+            }
             if found == migrations::newest() && moved == Moved::Refuse {
                 place::check(&connection, path)?;
             }
@@ -341,7 +344,7 @@ fn exists(path: &Path) -> Result<bool, Error> {
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// A descriptor of a file that may be a state. It stays open for as long as the state does.
-fn describe(path: &Path) -> Result<File, Error> {
+pub(super) fn describe(path: &Path) -> Result<File, Error> {
     let failed = |source| Error::File {
         attempt: "open the state file",
         path: path.to_owned(),
@@ -417,7 +420,7 @@ fn connect_to_read(path: &Path) -> Result<Connection, Error> {
     }
 }
 
-fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Error> {
+pub(super) fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Error> {
     let failed = |source| Error::opening(path, source);
     let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
@@ -427,7 +430,7 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Error> {
 
 /// The format of a file that is ours, not newer than we are and not of an early build; `None` for an
 /// empty one.
-fn check_format(connection: &Connection, path: &Path) -> Result<Option<i64>, Error> {
+pub(super) fn check_format(connection: &Connection, path: &Path) -> Result<Option<i64>, Error> {
     let format = migrations::format(connection).map_err(|source| Error::opening(path, source))?;
     let known = migrations::newest();
     match format {

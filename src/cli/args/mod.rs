@@ -1,5 +1,9 @@
 //! The arguments as they are typed. The file of each command says what they mean.
 
+mod operator;
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
@@ -7,6 +11,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(super) use self::operator::{EscrowCommand, LinksCommand, Reset, Restart, StateCommand, Undo};
 use super::moment::{Moment, moment, point_in_time};
 use crate::cycle::{self, Options};
 use crate::engine::model::ObjectKind;
@@ -145,6 +150,8 @@ pub(super) enum Command {
     },
     /// Show everything on record of a user or group: what was sent, and what operators did
     History(History),
+    /// Print what a cycle or a change did, and what brings the former values back; it writes nothing
+    Undo(Undo),
     /// Look at and repair links: which target object belongs to which user or group
     Links {
         #[command(subcommand)]
@@ -468,74 +475,6 @@ pub(super) struct Eval {
     pub(super) cases: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct Restart {
-    /// The job
-    #[arg(value_name = "JOB")]
-    pub(super) job: String,
-
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        default_value = "watermark",
-        help = "What is forgotten: the watermark, the failures in escrow, or the links, which are verified \
-                in the target or matched anew"
-    )]
-    pub(super) reset: Vec<Reset>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Reset {
-    Watermark,
-    Escrow,
-    Quarantine,
-    Links,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum LinksCommand {
-    /// List the links of a job, and the users who wait for a decision
-    List {
-        /// The job
-        #[arg(value_name = "JOB")]
-        job: String,
-    },
-    /// Print the links of a job as JSON, for import
-    Export {
-        /// The job
-        #[arg(value_name = "JOB")]
-        job: String,
-    },
-    /// Set the links that export printed, such as after a lost state
-    Import {
-        /// The job
-        #[arg(value_name = "JOB")]
-        job: String,
-
-        /// What export printed
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
-    /// Show the link of one object, with what was last sent
-    Show(Linked),
-    /// Drop the link of one object: the next cycle matches it anew
-    Unlink(Linked),
-    /// Link one object to a target object, or let a user be created
-    Relink {
-        #[command(flatten)]
-        linked: Linked,
-
-        /// The id of the target object
-        #[arg(value_name = "TARGET_ID", required_unless_present = "new")]
-        target: Option<String>,
-
-        /// The user is another than the account that an old address found, and is created
-        #[arg(long, conflicts_with = "target")]
-        new: bool,
-    },
-}
-
 /// One object of a job.
 #[derive(Debug, Args)]
 pub(super) struct Linked {
@@ -553,20 +492,6 @@ pub(super) struct OneJob {
     /// The job
     #[arg(value_name = "JOB")]
     pub(super) job: String,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum EscrowCommand {
-    /// List the objects in escrow, with the target's words
-    List {
-        /// The job
-        #[arg(value_name = "JOB")]
-        job: String,
-    },
-    /// Let the next cycle try objects again
-    Retry(Chosen),
-    /// Give objects up until they change; a removal is never given up
-    Drop(Chosen),
 }
 
 /// Objects in escrow.
@@ -590,15 +515,6 @@ pub(super) struct History {
     /// A user or group, by object id, principal name, address or display name
     #[arg(value_name = "OBJECT")]
     pub(super) object: String,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum StateCommand {
-    /// Use a state file that was moved without its write-ahead log
-    ///
-    /// What its process wrote last is lost with the log. The next cycle of each job evaluates everything, and
-    /// verifies its links in the target before it writes.
-    AcceptMove,
 }
 
 #[derive(Debug, Default, Args)]
@@ -675,88 +591,5 @@ impl Only {
             }),
             ..Options::default()
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    fn parse(line: &str) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from(line.split_whitespace())
-    }
-
-    #[test]
-    fn the_arguments_are_sound() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn global_options_stand_before_or_behind_the_command() {
-        for line in [
-            "entrain --config a.toml --format json -vv plan wizer",
-            "entrain plan wizer -vv --format json --config a.toml",
-        ] {
-            let cli = parse(line).unwrap();
-            assert_eq!(cli.config, Some("a.toml".into()));
-            assert_eq!((cli.format, cli.verbose), (Format::Json, 2));
-        }
-    }
-
-    #[test]
-    fn the_log_takes_only_words_and_times_that_there_are() {
-        assert!(parse("entrain log --status failed --action add-members").is_ok());
-        for wrong in ["--status bad", "--action no", "--since soon", "--limit -1"] {
-            assert!(parse(&format!("entrain log {wrong}")).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn jobs_are_named_or_left_out() {
-        let jobs = |line| match parse(line).unwrap().command {
-            Command::Sync(sync) => sync.jobs.jobs,
-            other => panic!("{other:?}"),
-        };
-        assert!(jobs("entrain sync").is_empty());
-        assert_eq!(jobs("entrain sync a --initial b"), ["a", "b"]);
-    }
-
-    #[test]
-    fn a_cycle_is_limited_to_one_object_at_most() {
-        let only = |line| match parse(line).unwrap().command {
-            Command::Plan(plan) => plan.only.into_options(false).only.map(|only| only.objects),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(only("entrain plan"), None);
-        assert_eq!(
-            only("entrain plan --user jane@contoso.com"),
-            Some(vec![(
-                Some(ObjectKind::User),
-                "jane@contoso.com".to_owned()
-            )])
-        );
-        assert_eq!(
-            only("entrain plan wizer --group Sales"),
-            Some(vec![(Some(ObjectKind::Group), "Sales".to_owned())])
-        );
-        parse("entrain plan --user jane --group Sales").unwrap_err();
-    }
-
-    #[test]
-    fn wrong_usage_exits_with_two() {
-        for line in [
-            "entrain",
-            "entrain snyc",
-            "entrain approve",
-            "entrain -q -v check",
-            "entrain --format xml check",
-            "entrain demo --directory x",
-        ] {
-            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
-        }
-        assert_eq!(parse("entrain --help").unwrap_err().exit_code(), 0);
-        assert_eq!(parse("entrain --version").unwrap_err().exit_code(), 0);
     }
 }
