@@ -61,7 +61,7 @@ fn list(output: Output, config: &Config, job: &Job) -> anyhow::Result<Exit> {
     } else {
         None
     };
-    let mut text_out = output.results();
+    let mut text_out = output.text();
     let mut count = 0_u64;
     let mut records = store.old_accounts(name)?;
     let mut after = None;
@@ -99,7 +99,7 @@ fn show(output: Output, config: &Config, linked: &args::Linked) -> anyhow::Resul
     };
     let redactions = Redactions::of(&job.rules);
     let shown = redactions.link(&record);
-    let mut out = output.results();
+    let mut out = output.text();
     if output.is_json() {
         json::link(&mut out, name, &shown)?;
     } else {
@@ -282,7 +282,7 @@ fn changed(
     target: Option<&TargetId>,
     words: &str,
 ) -> anyhow::Result<Exit> {
-    let mut out = output.results();
+    let mut out = output.text();
     if output.is_json() {
         json::link_changed(&mut out, job, &object.id, target)?;
     } else {

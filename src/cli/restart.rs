@@ -45,7 +45,7 @@ pub(super) fn restart(
         ("quarantine", has(Reset::Quarantine)),
         ("links", has(Reset::Links)),
     ];
-    let mut out = output.results();
+    let mut out = output.text();
     if output.is_json() {
         json::restarted(&mut out, job, &reset)?;
     } else {

@@ -19,7 +19,7 @@ pub(super) fn state(
     let config = load::config(output, file)?;
     let path = config.state_path;
     let shown = path.display().to_string();
-    let mut out = output.results();
+    let mut out = output.text();
     match command {
         StateCommand::AcceptMove => {
             // Not where there is no file: none is made. It outlives the state that is opened.

@@ -58,7 +58,7 @@ pub(crate) fn text(
             )?;
         }
         for remedy in remedies(entry, sources) {
-            writeln!(out, "  To bring it back: {}", clean(&remedy))?;
+            writeln!(out, "  To undo it: {}", clean(&remedy))?;
         }
     }
     let count = things(entries.len() as u64, "change");
