@@ -153,7 +153,7 @@ impl<'a> Facts<'a> {
         self.ways.get_or_try_init(read).await
     }
 
-    /// The groups through which people come into scope; none where nobody was evaluated.
+    /// The groups through which people come into scope; none where no object was evaluated.
     pub(super) fn scope_groups(&self) -> BTreeSet<Key> {
         let ways = self.ways.get().into_iter();
         ways.flat_map(|ways| ways.granting.keys()).collect()

@@ -30,7 +30,7 @@ pub(crate) struct Period {
     waiting: BTreeMap<(SourceId, String), DateTime<Utc>>,
 }
 
-/// Somebody, or a group's members, lost access.
+/// A user, or members of a group, lost access.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Lost {
     pub(crate) at: DateTime<Utc>,

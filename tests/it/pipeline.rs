@@ -15,7 +15,7 @@ fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
 }
 
-/// A folder as a pipeline has it: configurations and a snapshot, no secret, and nobody who answers.
+/// A folder as a pipeline has it: configurations and a snapshot, no secret, and no server that answers.
 async fn checkout() -> Rig {
     let rig = Rig::start(Size::new(12, 3, 20)).await;
     let snapshot = ["source", "snapshot", "tenant.json", "--redact"];

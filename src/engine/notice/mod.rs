@@ -230,7 +230,7 @@ pub(crate) fn review(seen: Seen, memory: &mut Memory, now: DateTime<Utc>) -> Vec
     for (matter, trouble) in seen {
         let known = memory.get(&matter).filter(|known| !known.is_over);
         match (trouble, known) {
-            // Crashes are told below: they do not last.
+            // Crashes are listed below: they do not last.
             (Some(Trouble::Crash { times }), _) => {
                 let known = memory.entry(matter).or_insert_with(|| Known::new(now));
                 if known.mark.0 == 0 {

@@ -127,7 +127,7 @@ impl List {
     fn target(&mut self, target: &Target, writes_members: bool) {
         let Target {
             base_url,
-            token: _, // Told with the address.
+            token: _, // Named with the address.
             concurrency,
             requests_per_second,
             timeout,

@@ -99,7 +99,7 @@ jitter = "1m"
 to = []
 webhooks = []
 "#;
-/// What cannot stand beside that.
+/// What cannot stand next to that.
 const UNITS: &str = r#"
 application = { app_id = "22223333-cccc-4444-dddd-5555eeee6666" }
 [jobs.target]
@@ -156,7 +156,7 @@ fn a_job_of_the_preset_leaves_what_stands_beside_every_schema() {
 }
 
 #[test]
-fn what_entra_has_no_word_for_is_told_with_the_reason() {
+fn what_entra_has_no_word_for_is_named_with_the_reason() {
     insta::assert_snapshot!(left(EVERYTHING).join("\n"), @r#"
     users, mapping of urn:example:2.0:User:badge: type = "complex": Entra has no word for objects; it is written as a string
     users, filter: memberOf EQUALS "Staff": Entra's filters cannot read references, groups and app roles; without it others belong, so users are not enabled
@@ -247,7 +247,7 @@ fn a_scope_that_entra_cannot_say_in_full_is_written_as_not_enabled() {
     assert_eq!(enabled(&mappings(OTHER)), (false, false));
 }
 
-/// Keys that the schema itself carries, or as whose part they are told.
+/// Keys that the schema itself carries, or as whose part they are named.
 const CARRIED: &[(&str, &[&str])] = &[
     (
         "jobs",
@@ -300,7 +300,7 @@ const NO_PART: &[&str] = &[
 
 #[test]
 fn every_key_of_a_job_is_exported_or_told() {
-    let told = [left(EVERYTHING), left(OTHER), left(UNITS)]
+    let named = [left(EVERYTHING), left(OTHER), left(UNITS)]
         .concat()
         .join("\n");
     let sections = SECTIONS.iter();
@@ -308,12 +308,12 @@ fn every_key_of_a_job_is_exported_or_told() {
         let carried = CARRIED.iter().find(|(name, _)| *name == section.name);
         let carried = carried.map_or(&[][..], |(_, keys)| keys);
         for key in section.names().filter(|key| !carried.contains(key)) {
-            let is_told = told
+            let is_named = named
                 .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
                 .any(|word| word == key);
             assert!(
-                is_told,
-                "{}.{key} is neither exported nor told",
+                is_named,
+                "{}.{key} is neither exported nor named",
                 section.name
             );
         }

@@ -1,11 +1,15 @@
 //! The words: numbers, values, and a sentence for each reason. Text that comes from the source or the
 //! target is escaped, so that a name cannot drive the reader's terminal.
 
+mod amount;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{NaiveDate, TimeDelta};
 
+pub(crate) use self::amount::{ago, ahead, coarse, count, duration, length, number, things};
 pub(crate) use super::held::why_held;
 pub(crate) use super::misnamed::{doubts, is_news, misnamed, misnamed_remedy};
 use super::view::{Against, Names, SnapshotNote};
@@ -14,7 +18,7 @@ use crate::engine::guard::WhyHeld;
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{Key, MatchKey, ObjectKind, SourceId, Value, Via};
 use crate::engine::plan::{
-    Count, RemovalClass, Skipped, Strangers, Subject, Verb, Warning, Why, WhyOut, WhyRemoved,
+    RemovalClass, Skipped, Strangers, Subject, Verb, Warning, Why, WhyOut, WhyRemoved,
 };
 use crate::engine::quarantine::{Cause, Quarantine};
 use crate::engine::record::Staged;
@@ -60,66 +64,12 @@ pub(crate) fn capital(text: &str) -> String {
     }
 }
 
-/// `12,345`.
-pub(crate) fn number(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-/// `1 user`, `2 users`.
-pub(crate) fn things(count: u64, one: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} {one}{plural}", number(count))
-}
-
-/// `187 users and 20 groups`; a kind of which there is none is left out.
-pub(crate) fn count(count: Count) -> String {
-    let Count { users, groups } = count;
-    match (users, groups) {
-        (users, 0) => things(users, "user"),
-        (0, groups) => things(groups, "group"),
-        (users, groups) => format!("{} and {}", things(users, "user"), things(groups, "group")),
-    }
-}
-
 pub(crate) fn cycle_kind(kind: CycleKind) -> &'static str {
     match kind {
         CycleKind::Initial => "initial",
         CycleKind::Incremental => "incremental",
         CycleKind::Leavers => "leavers",
         CycleKind::Retries => "retries",
-    }
-}
-
-/// `850 ms`, `12.3 s`, `4 min 5 s`, `2 h 3 min`.
-pub(crate) fn duration(milliseconds: u64) -> String {
-    let seconds = milliseconds / 1_000;
-    match seconds {
-        0 => format!("{milliseconds} ms"),
-        1..60 => format!("{seconds}.{} s", milliseconds % 1_000 / 100),
-        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
-    }
-}
-
-/// A length as people write it: `30 days`, `12 hours`.
-pub(crate) fn length(length: Duration) -> String {
-    let seconds = length.as_secs();
-    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
-    let unit = units
-        .into_iter()
-        .find(|(size, _)| seconds > 0 && seconds.is_multiple_of(*size));
-    match unit {
-        Some((size, word)) => things(seconds / size, word),
-        None if seconds > 3_600 => duration(seconds * 1_000),
-        None => things(seconds, "second"),
     }
 }
 
@@ -150,33 +100,6 @@ pub(crate) fn enabled_since(subject: &Subject) -> String {
         "{} was enabled in the target after it was disabled, so that it is not deleted",
         subject_text(subject)
     )
-}
-
-/// `3 min ago`.
-pub(crate) fn ago(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    match u64::try_from((now - then).num_milliseconds()) {
-        Ok(0..1_000) | Err(_) => "now".to_owned(),
-        Ok(past) => format!("{} ago", coarse(past)),
-    }
-}
-
-/// `in 3 min`.
-pub(crate) fn ahead(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    match u64::try_from((then - now).num_milliseconds()) {
-        Ok(0..1_000) | Err(_) => "due".to_owned(),
-        Ok(left) => format!("in {}", coarse(left)),
-    }
-}
-
-/// A length of time in its largest unit.
-pub(crate) fn coarse(milliseconds: u64) -> String {
-    let seconds = milliseconds / 1_000;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    }
 }
 
 pub(crate) fn subject_text(subject: &Subject) -> String {
@@ -686,41 +609,4 @@ pub(super) fn quarantine(quarantine: &Quarantine) -> String {
         since.format(time),
         clean(reason)
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-
-    #[test]
-    fn quotation_marks_are_escaped_and_right_to_left_text_is_isolated() {
-        let text = |text: &str| value(&Value::text(text), Names::Both(&|_| None, &|_| None));
-        assert_eq!(text(r#"say "hi""#), r#""say \"hi\"""#);
-        let name = "\u{5d3}\u{5d5}\u{5d3}";
-        assert_eq!(text(name), format!("\"\u{2068}{name}\u{2069}\""));
-        assert_eq!(super::name("Sales"), "Sales");
-    }
-
-    #[test]
-    fn elements_with_nothing_but_a_value_are_printed_as_that_value() {
-        let element = |members: &[(&str, Value)]| {
-            let members = members
-                .iter()
-                .map(|(name, one)| ((*name).to_owned(), one.clone()));
-            Value::Object(members.collect::<BTreeMap<_, _>>())
-        };
-        let list = Value::List(vec![
-            element(&[("value", Value::text("a"))]),
-            element(&[
-                ("primary", Value::Boolean(true)),
-                ("value", Value::text("b")),
-            ]),
-        ]);
-        assert_eq!(
-            value(&list, Names::Both(&|_| None, &|_| None)),
-            r#"["a", {primary: true, value: "b"}]"#
-        );
-    }
 }
