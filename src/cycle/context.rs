@@ -60,17 +60,14 @@ impl Context<'_> {
         paths.filter(|path| !path.is_members()).collect()
     }
 
-    /// The source objects that these target objects are linked to, whatever their kind.
-    pub(super) async fn known(&self, targets: &[TargetId]) -> Result<Vec<Key>, Error> {
-        let mut known = Vec::new();
-        for kind in ObjectKind::ALL {
-            let (job, targets) = (self.job.rules.name.clone(), targets.to_vec());
-            let holders = self
-                .state(move |store| store.holders(&job, kind, &targets))
-                .await?;
-            known.extend(holders.into_values());
-        }
-        Ok(known)
+    /// The source objects that these target objects of either kind are linked to, and those of them that
+    /// are linked to none.
+    pub(super) async fn linked(
+        &self,
+        targets: Vec<TargetId>,
+    ) -> Result<(Vec<Key>, Vec<TargetId>), Error> {
+        let job = self.job.rules.name.clone();
+        self.state(move |store| store.linked(&job, targets)).await
     }
 
     /// A look-up that any working target answers.

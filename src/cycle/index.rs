@@ -7,7 +7,6 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use sha2::{Digest as _, Sha256};
 use tempfile::SpooledTempFile;
 
 use super::lookup::{GivenUp, address_paths, judge, named, paths, searched};
@@ -339,23 +338,18 @@ impl<'a> Index<'a> {
     }
 }
 
-/// Target ids, of each so much of its SHA-256 that no two are the same: a million must fit in memory.
+/// Ids of target objects of one kind.
 #[derive(Default)]
 pub(super) struct TargetIds(BTreeSet<u128>);
 
 impl TargetIds {
     pub(super) fn contains(&self, target: &TargetId) -> bool {
-        self.0.contains(&Self::short(target))
+        self.0.contains(&target.digest())
     }
 
     pub(super) fn extend(&mut self, targets: impl IntoIterator<Item = TargetId>) {
         let targets = targets.into_iter();
-        self.0.extend(targets.map(|target| Self::short(&target)));
-    }
-
-    fn short(target: &TargetId) -> u128 {
-        let digest = Sha256::digest(target.as_str());
-        u128::from_le_bytes(std::array::from_fn(|place| digest[place]))
+        self.0.extend(targets.map(|target| target.digest()));
     }
 }
 

@@ -54,6 +54,10 @@ impl<'a> Finder<'a> {
         }
     }
 
+    pub(super) fn kind(&self) -> ObjectKind {
+        self.kind
+    }
+
     /// Whether no further request is needed to answer, so that there is no point in waiting for more.
     pub(super) fn answers_at_once(&self) -> bool {
         self.list.is_some() || self.no_route.is_some()
@@ -151,7 +155,33 @@ impl<'a> Finder<'a> {
     pub(super) async fn look_up(&mut self, keys: &[&[MatchKey]]) -> Result<Vec<Found>, Error> {
         let mut found = self.find_each(keys, &nobody_gives_up).await?;
         self.look_for_holders(&mut found).await?;
+        for one in &mut found {
+            self.read_members(one).await?;
+        }
         Ok(found)
+    }
+
+    /// A list, or a look-up, shows a group without its members.
+    async fn read_members(&self, found: &mut Found) -> Result<(), Error> {
+        let Found::One {
+            object,
+            linked_by: None,
+            ..
+        } = found
+        else {
+            return Ok(());
+        };
+        if self.kind == ObjectKind::Group {
+            let reader = &self.context.reader;
+            match reader.read(self.kind, &object.id, &[], true).await {
+                Ok(read) => object.members = read.and_then(|read| read.members),
+                Err(error) if self.context.concerns_one_object(&error).await => {
+                    *found = Found::Failed(error.failure().message);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     async fn look_for_holders(&self, found: &mut [Found]) -> Result<(), Error> {
@@ -179,16 +209,6 @@ impl<'a> Finder<'a> {
             } = one
             {
                 *linked_by = holders.get(&object.id).copied();
-                if kind == ObjectKind::Group && linked_by.is_none() {
-                    let reader = &self.context.reader;
-                    match reader.read(kind, &object.id, &[], true).await {
-                        Ok(read) => object.members = read.and_then(|read| read.members),
-                        Err(error) if self.context.concerns_one_object(&error).await => {
-                            *one = Found::Failed(error.failure().message);
-                        }
-                        Err(error) => return Err(error.into()),
-                    }
-                }
             }
         }
         Ok(())

@@ -19,6 +19,7 @@ mod health;
 mod index;
 mod leavers;
 mod lookup;
+mod members;
 mod names;
 mod old_accounts;
 mod on_record;

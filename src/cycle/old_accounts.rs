@@ -91,7 +91,9 @@ impl Driver<'_> {
                 }
                 Found::None | Found::Several { .. } | Found::OldAddress { .. } => continue,
             };
-            if self.planner.adopted_by(&target).is_some() || self.is_linked(&target).await? {
+            if self.planner.adopted_by(ObjectKind::User, &target).is_some()
+                || self.is_linked(&target).await?
+            {
                 continue;
             }
             let (job, by_key, account) = (

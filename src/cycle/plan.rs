@@ -11,6 +11,7 @@ use super::facts::Facts;
 use super::index::{Index, TargetIds};
 use super::leavers;
 use super::lookup::Finder;
+use super::members::ShownMembers;
 use super::names;
 use super::old_accounts::targets_of;
 use super::same_target::Verified;
@@ -18,7 +19,7 @@ use super::settle::{Settled, Settler};
 use super::tenant::Reading;
 use super::{Context, Error, quarantine, staged};
 use crate::engine::mapping::Environment;
-use crate::engine::model::{Key, ObjectKind, SourceId, TargetId, TargetPath};
+use crate::engine::model::{Key, ObjectKind, SourceId, TargetPath};
 use crate::engine::plan::{
     self, Candidate, Decision, Draft, Found, Header, Order, Pending, Planner, Skipped, Step,
     Strangers, Subject, Warning, Why, by_reference,
@@ -162,7 +163,7 @@ pub(super) async fn plan(
         },
         claimed: TargetIds::default(),
         strangers: None,
-        shown_members: BTreeMap::new(),
+        shown_members: ShownMembers::default(),
         is_full: reading.kind == CycleKind::Initial
             && !context.options.is_partial()
             && !matches!(whom, Whom::Waiting(_)),
@@ -198,8 +199,7 @@ pub(super) struct Driver<'a> {
     /// Accounts that look-ups found, in the first cycle on a new state.
     pub(super) claimed: TargetIds,
     pub(super) strangers: Option<Strangers>,
-    /// The members that the target shows of groups that are adopted.
-    shown_members: BTreeMap<Key, Vec<TargetId>>,
+    shown_members: ShownMembers,
     /// Everything is evaluated.
     is_full: bool,
     whom: Whom,
@@ -410,23 +410,19 @@ impl Driver<'_> {
         }
         let waiting = std::mem::take(waiting);
         let mut found = finder.find(&waiting, &mut self.planner).await?;
+        self.shown_members
+            .read(self.context, &self.planner, &waiting, &mut found)
+            .await?;
         if !self
             .look_by_old_addresses(finder, &waiting, &mut found)
             .await?
         {
             self.outline.lacks_addresses = true;
         }
-        if self.context.is_first {
+        if self.context.is_first && finder.kind() == ObjectKind::User {
             self.claimed.extend(found.iter().flat_map(targets_of));
         }
         for (pending, found) in waiting.into_iter().zip(found) {
-            let kind = pending.candidate().object.kind;
-            if let (ObjectKind::Group, Found::One { object, .. }) = (kind, &found)
-                && let Some(members) = &object.members
-            {
-                let key = pending.candidate().object.key;
-                self.shown_members.insert(key, members.clone());
-            }
             let holder = self.holder(&found).await?;
             self.planner.resume(pending, found, holder.as_ref());
             // However many are found at once, no more decisions are kept than of a chunk.
@@ -498,12 +494,7 @@ impl Driver<'_> {
 
     /// The members of every group that stays or comes.
     async fn members(&mut self) -> Result<(), Error> {
-        for (group, shown) in std::mem::take(&mut self.shown_members) {
-            let mut members: BTreeSet<Key> =
-                self.context.known(&shown).await?.into_iter().collect();
-            members.extend(shown.iter().filter_map(|id| self.planner.adopted_by(id)));
-            self.planner.shown_members(group, members);
-        }
+        std::mem::take(&mut self.shown_members).pass(&mut self.planner);
         let groups = self.planner.groups_to_compare();
         let mut from = 0;
         while from < groups.len() {

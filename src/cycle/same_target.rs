@@ -409,13 +409,7 @@ async fn confirm(
     context
         .state(move |store| {
             let members = match members {
-                Some(members) => {
-                    let mut known = Vec::new();
-                    for kind in ObjectKind::ALL {
-                        known.extend(store.holders(&job, kind, &members)?.into_values());
-                    }
-                    Some(known)
-                }
+                Some(members) => Some(store.linked(&job, members)?.0),
                 None => None,
             };
             store.confirm(&job, key, &current, members.as_deref(), source)

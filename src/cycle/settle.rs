@@ -110,7 +110,7 @@ impl<'a> Settler<'a> {
             Err(error) => return Err(error.into()),
         };
         let members = match object.members {
-            Some(members) => Some(self.context.known(&members).await?),
+            Some(members) => Some(self.context.linked(members).await?.0),
             None => None,
         };
         let current = shown::as_sent(self.context, kind, object.attributes).await?;
@@ -209,7 +209,7 @@ impl<'a> Settler<'a> {
     ) -> Result<(), Error> {
         let job = self.context.job.rules.name.clone();
         let members = match object.members {
-            Some(members) => self.context.known(&members).await?,
+            Some(members) => self.context.linked(members).await?.0,
             None => Vec::new(),
         };
         let current = shown::as_sent(self.context, kind, object.attributes).await?;

@@ -3,13 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use sha2::{Digest, Sha256};
-
 use super::connection::Connection;
 use super::error::Error;
 use super::resource;
-use super::wire::{List, Resource};
-use crate::engine::model::{Complete, ObjectKind, TargetId, TargetObject, TargetPath};
+use super::wire::{List, Listed};
+use crate::engine::model::{Complete, ObjectKind, TargetObject, TargetPath};
 use crate::engine::redact::Hidden;
 use crate::http::{Exchange, Idempotency};
 
@@ -126,13 +124,13 @@ impl Pages<'_> {
             let mut repeated = false;
             let mut starts_over = false;
             let length = list.resources.len();
-            for (position, resource) in list.resources.iter().enumerate() {
+            for (position, resource) in list.resources.into_iter().enumerate() {
                 let Some(object) =
                     resource::target_object(self.kind, resource, paths, self.with_members)
                 else {
                     return Err(incomplete(exchange, "a resource has no id"));
                 };
-                let mark = fingerprint(&object.id);
+                let mark = object.id.digest();
                 starts_over |= position == 0 && first_id == Some(mark);
                 first_id.get_or_insert(mark);
                 if seen.contains(&mark) {
@@ -155,12 +153,12 @@ impl Pages<'_> {
                 if announced == Some(received + 1) && !is_by_cursor {
                     requests += 1;
                     let zeroth = self.fetch(&Start::Index(0), 1).await?;
-                    let resource = zeroth.list.resources.first();
+                    let resource = zeroth.list.resources.into_iter().next();
                     let object = resource.and_then(|one| {
                         resource::target_object(self.kind, one, paths, self.with_members)
                     });
                     if let Some(object) = object
-                        && seen.insert(fingerprint(&object.id))
+                        && seen.insert(object.id.digest())
                     {
                         each(object);
                         return complete(&seen, requests);
@@ -206,14 +204,9 @@ pub(super) fn without_members(kind: ObjectKind) -> Vec<(&'static str, String)> {
     }
 }
 
-fn begins_with(resources: &[Resource], mark: Option<u128>) -> bool {
-    let id = resources.first().and_then(resource::id);
-    id.is_some_and(|id| Some(fingerprint(&id)) == mark)
-}
-
-/// Half a SHA-256 of an id: a million ids are remembered in little memory.
-fn fingerprint(id: &TargetId) -> u128 {
-    let digest = Sha256::digest(id.as_str());
-    let half = digest[..16].try_into().expect("a SHA-256 has 32 bytes");
-    u128::from_be_bytes(half)
+fn begins_with(resources: &[Listed], mark: Option<u128>) -> bool {
+    let id = resources
+        .first()
+        .and_then(|one| resource::id(&one.attributes));
+    id.is_some_and(|id| Some(id.digest()) == mark)
 }

@@ -11,7 +11,7 @@ use super::error::Error;
 use super::pager::{ListSummary, Page, Pages, without_members};
 use super::request::Request;
 use super::whole::Current;
-use super::wire;
+use super::wire::{self, Listed};
 use super::{filter, resource, whole};
 use crate::config::{DialectSettings, Target};
 use crate::engine::model::{
@@ -191,8 +191,8 @@ impl Reader {
             };
             let length = list.resources.len() as u64;
             let known = seen.len();
-            for resource in &list.resources {
-                if !resource::value(kind, resource, &key.path)
+            for resource in list.resources {
+                if !resource::value(kind, &resource.attributes, &key.path)
                     .is_some_and(|value| is_wanted(&value))
                 {
                     unrelated = true;
@@ -310,8 +310,8 @@ impl Reader {
             }
             Err(error) => return Err(error),
         };
-        let object = wire::resource(&answer.body)
-            .and_then(|resource| resource::target_object(kind, &resource, paths, with_members));
+        let object = Listed::read(&answer.body)
+            .and_then(|resource| resource::target_object(kind, resource, paths, with_members));
         match object {
             Some(object) => Ok(Some(object)),
             None => Err(connection.not_scim(answer, hidden)),
@@ -365,7 +365,10 @@ impl Reader {
             .connection
             .list(kind, repeat, &parameters, &self.hidden);
         let (list, _) = list.await?;
-        let has_members = |group| whole::members(group).is_some_and(|members| !members.is_empty());
-        Ok(list.resources.iter().any(has_members))
+        let mut members = list
+            .resources
+            .iter()
+            .filter_map(|group| group.members.as_ref());
+        Ok(members.any(|members| !members.is_empty()))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::wire::{self, Resource, member};
+use super::wire::{self, Listed, Resource, member};
 use crate::config::Manager;
 use crate::engine::model::schema::{self, CORE_GROUP, CORE_USER};
 use crate::engine::model::{
@@ -52,14 +52,17 @@ pub(super) fn core_schema(kind: ObjectKind) -> &'static str {
 /// What the job knows of a resource; `None` when it has no id.
 pub(super) fn target_object(
     kind: ObjectKind,
-    resource: &Resource,
+    Listed {
+        attributes: resource,
+        members,
+    }: Listed,
     paths: &[TargetPath],
     with_members: bool,
 ) -> Option<TargetObject> {
     Some(TargetObject {
-        id: id(resource)?,
-        attributes: values(kind, resource, paths),
-        members: with_members.then(|| members(resource)).flatten(),
+        id: id(&resource)?,
+        attributes: values(kind, &resource, paths),
+        members: members.filter(|_| with_members),
     })
 }
 
@@ -106,17 +109,6 @@ pub(super) fn value(kind: ObjectKind, resource: &Resource, path: &TargetPath) ->
         }
     };
     canonical(kind, path, from_json(found)?)
-}
-
-/// Member ids; `None` when the target does not tell (it may then have members all the same).
-fn members(resource: &Resource) -> Option<Vec<TargetId>> {
-    let members = member(resource, "members")?.as_array()?;
-    let id = |element: &Json| match sub_value(element, "value")? {
-        Json::String(id) => Some(TargetId::new(id)),
-        Json::Number(id) => Some(TargetId::new(id.to_string())),
-        _ => None,
-    };
-    Some(members.iter().filter_map(id).collect())
 }
 
 /// What a value is written as at a path; `None` for one that carries nothing, and for a reference,
@@ -475,17 +467,5 @@ mod tests {
             );
             assert_eq!(read, Some(Value::text("9")));
         }
-    }
-
-    #[test]
-    fn members_that_are_not_told_are_not_none() {
-        let read = |group: Json| members(group.as_object().unwrap());
-        assert_eq!(read(json!({})), None);
-        assert_eq!(read(json!({"members": null})), None);
-        assert_eq!(read(json!({"members": []})), Some(vec![]));
-        assert_eq!(
-            read(json!({"members": [{"value": "a"}, {"value": 2}, "c"]})),
-            Some(["a", "2", "c"].map(TargetId::new).to_vec())
-        );
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -55,7 +55,7 @@ pub(super) fn bytes(value: &impl Serialize) -> Vec<u8> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct List {
     pub(super) total: Option<u64>,
-    pub(super) resources: Vec<Resource>,
+    pub(super) resources: Vec<Listed>,
     /// Where the next page begins, for a server that pages by cursors (RFC 9865).
     pub(super) next: Option<String>,
 }
@@ -64,33 +64,165 @@ impl List {
     /// `None` when the body is no list. `Resources` may be missing or null (RFC 7644 asks for it only
     /// when there are results).
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        let Json::Object(mut body) = serde_json::from_slice(body).ok()? else {
-            return None;
-        };
-        let total = member(&body, "totalResults").and_then(whole_number);
-        let next = member(&body, "nextCursor").and_then(Json::as_str);
+        let body: ListBody = serde_json::from_slice(body).ok()?;
+        let total = body.total.as_ref().and_then(whole_number);
+        let next = body.next.as_ref().and_then(Json::as_str);
         let next = next.filter(|next| !next.is_empty()).map(str::to_owned);
-        let name = member_name(&body, "Resources");
-        let resources = name.and_then(|name| body.remove(&name));
-        if total.is_none() && resources.is_none() && !has_schema(&body, LIST) {
+        if total.is_none() && !body.is_list {
             return None;
         }
-        let resources = match resources {
-            None | Some(Json::Null) => Vec::new(),
-            Some(Json::Array(resources)) => resources
-                .into_iter()
-                .map(|resource| match resource {
-                    Json::Object(resource) => Some(resource),
-                    _ => None,
-                })
-                .collect::<Option<_>>()?,
-            Some(_) => return None,
-        };
         Some(Self {
             total,
-            resources,
+            resources: body.resources,
             next,
         })
+    }
+}
+
+/// The members of a list message, as they came.
+#[derive(Default)]
+struct ListBody {
+    total: Option<Json>,
+    next: Option<Json>,
+    resources: Vec<Listed>,
+    /// It says so, or has the member `Resources`.
+    is_list: bool,
+}
+
+impl<'de> Deserialize<'de> for ListBody {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListVisitor;
+        impl<'de> Visitor<'de> for ListVisitor {
+            type Value = ListBody;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<ListBody, A::Error> {
+                let mut body = ListBody::default();
+                while let Some(name) = members.next_key::<String>()? {
+                    match name.to_ascii_lowercase().as_str() {
+                        "totalresults" => body.total = Some(members.next_value()?),
+                        "nextcursor" => body.next = Some(members.next_value()?),
+                        "resources" => {
+                            let resources: Option<Vec<Listed>> = members.next_value()?;
+                            body.resources = resources.unwrap_or_default();
+                            body.is_list = true;
+                        }
+                        "schemas" => body.is_list |= names_schema(&members.next_value()?, LIST),
+                        _ => {
+                            members.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(body)
+            }
+        }
+        deserializer.deserialize_map(ListVisitor)
+    }
+}
+
+/// A resource as it is read, the members of a group apart: as JSON each of them takes several hundred
+/// bytes, and a group may have a million.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Listed {
+    pub(super) attributes: Resource,
+    /// `None` when the target does not show them; the group may then have members all the same.
+    pub(super) members: Option<Vec<TargetId>>,
+}
+
+impl Listed {
+    pub(super) fn read(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok()
+    }
+}
+
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListedVisitor;
+        impl<'de> Visitor<'de> for ListedVisitor {
+            type Value = Listed;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a resource")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Listed, A::Error> {
+                let mut listed = Listed::default();
+                while let Some(name) = members.next_key::<String>()? {
+                    if name.eq_ignore_ascii_case("members") {
+                        let Members(members) = members.next_value()?;
+                        listed.members = members;
+                    } else {
+                        listed.attributes.insert(name, members.next_value()?);
+                    }
+                }
+                Ok(listed)
+            }
+        }
+        deserializer.deserialize_map(ListedVisitor)
+    }
+}
+
+/// The ids in a group's list of members; `None` for anything but a list.
+struct Members(Option<Vec<TargetId>>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MembersVisitor;
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("members")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Members, A::Error> {
+                let mut ids = Vec::new();
+                while let Some(element) = elements.next_element::<Json>()? {
+                    ids.extend(member_id(&element));
+                }
+                Ok(Members(Some(ids)))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Members, A::Error> {
+                while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Members(None))
+            }
+
+            fn visit_unit<E>(self) -> Result<Members, E> {
+                Ok(Members(None))
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Members, E> {
+                Ok(Members(None))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Members, E> {
+                Ok(Members(None))
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Members, E> {
+                Ok(Members(None))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Members, E> {
+                Ok(Members(None))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Members, E> {
+                Ok(Members(None))
+            }
+        }
+        deserializer.deserialize_any(MembersVisitor)
+    }
+}
+
+fn member_id(element: &Json) -> Option<TargetId> {
+    match element {
+        Json::Object(object) => id(member(object, "value")?),
+        bare => id(bare),
     }
 }
 
@@ -303,6 +435,31 @@ mod tests {
             let read = list.map(|list| (list.total, list.resources.len()));
             assert_eq!(read, expected, "{body}");
         }
+    }
+
+    #[test]
+    fn members_that_are_not_shown_are_not_none() {
+        let read = |group: &str| Listed::read(group.as_bytes()).map(|listed| listed.members);
+        for none in [
+            "null",
+            "7",
+            "-7",
+            "0.5",
+            "true",
+            r#""a""#,
+            r#"{"value":"a"}"#,
+        ] {
+            let group = format!(r#"{{"members":{none},"id":"g"}}"#);
+            assert_eq!(read(&group), Some(None), "{none}");
+        }
+        assert_eq!(read("{}"), Some(None));
+        assert_eq!(read(r#"{"members":[]}"#), Some(Some(vec![])));
+        let ids = ["a", "2", "c"].map(TargetId::new).to_vec();
+        let group =
+            r#"{"Members":[{"value":"a","type":"User"},{"VALUE":2},"c",null,{"display":"d"}]}"#;
+        assert_eq!(read(group), Some(Some(ids)));
+        assert_eq!(read("[]"), None);
+        assert_eq!(read(r#"{"members":[{"value":"a"}"#), None);
     }
 
     #[test]

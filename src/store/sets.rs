@@ -214,6 +214,29 @@ impl Store {
         })
     }
 
+    /// The objects that these target objects of either kind are linked to, and those that are linked to
+    /// none.
+    pub(crate) fn linked(
+        &self,
+        job: &JobName,
+        targets: Vec<TargetId>,
+    ) -> Result<(Vec<Key>, Vec<TargetId>), Error> {
+        self.read(LOOK_UP, |state| {
+            let job = state.job_or_none(job)?;
+            let (mut linked, mut others) = (Vec::new(), Vec::new());
+            for target in targets {
+                let known = linked.len();
+                for kind in ObjectKind::ALL {
+                    linked.extend(super::links::linked_by(state, job, kind, &target)?);
+                }
+                if linked.len() == known {
+                    others.push(target);
+                }
+            }
+            Ok((linked, others))
+        })
+    }
+
     /// What reports call these objects.
     pub(crate) fn named(&self, keys: &[Key]) -> Result<BTreeMap<Key, Named>, Error> {
         self.read(LOOK_UP, |state| {

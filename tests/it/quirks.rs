@@ -4,7 +4,7 @@
 use entrain::sandbox::{Personality, Quirk, Size};
 use serde_json::json;
 
-use crate::cycles::settles;
+use crate::cycles::{same, settles};
 use crate::forms::lives;
 use crate::rig::Rig;
 use crate::target::Expected;
@@ -69,6 +69,29 @@ async fn lists_are_read_to_their_end_however_they_are_paged() {
         rig.sync().await;
         assert_eq!(rig.sandbox.target.user_count(), users, "{quirk:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_and_a_group_may_have_the_same_id() {
+    let rig = start(Personality::default().with(Quirk::NumbersAsIds), "").await;
+    let fans = rig.tenant().add_group("Fans");
+    let [ann, bob] = ["ann", "bob"].map(|name| rig.joiner(name));
+    rig.tenant().set_manager(bob, Some(ann));
+    rig.tenant().add_members(fans, &[ann, bob]);
+    rig.tenant().assign(fans, entrain::sandbox::ROLE_USER);
+    settles(&rig, &mut Expected::default()).await;
+    let before = rig.target().await;
+    // Each is found again with all that it has, and belongs to one alone.
+    std::fs::remove_file(rig.path("entrain.db")).unwrap();
+    rig.sandbox.target.traffic().reset();
+    let found = rig.sync().await.expect(0).job();
+    same(&rig.target().await, &before);
+    assert_eq!(rig.sandbox.target.traffic().writes(), 0, "{found:#}");
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+    let run = rig.run(&["audit", "demo", "--detailed-exitcode"]).await;
+    let words = "The target is as it was last written and as it should be.";
+    assert!(run.expect(0).out.contains(words));
 }
 
 #[tokio::test(flavor = "multi_thread")]

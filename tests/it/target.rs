@@ -62,7 +62,8 @@ impl View {
     pub(crate) fn new(users: &[Value], groups: &[Value]) -> Self {
         let mut view = Self::default();
         let mut names = BTreeMap::new();
-        for (resources, attribute) in [(users, "userName"), (groups, "displayName")] {
+        // Where a user and a group have the same id, it is the user who is a manager or a member.
+        for (resources, attribute) in [(groups, "displayName"), (users, "userName")] {
             for resource in resources {
                 let name = text(&resource[attribute]).unwrap();
                 let id = text(&resource["id"]).unwrap();

@@ -80,7 +80,7 @@ pub(super) struct Applier<'a> {
     confirmed: &'a Confirmed,
     sender: Sender,
     /// Target objects that were made or found since the ledger last recorded outcomes.
-    made: Mutex<BTreeMap<TargetId, Key>>,
+    made: Mutex<BTreeSet<(ObjectKind, TargetId)>>,
     /// With what the plan is about to send.
     redactions: Redactions,
     searches: Searches,
@@ -226,10 +226,12 @@ impl Applier<'_> {
         followed: Vec<(RowId, Action)>,
         picked: Vec<RowId>,
     ) -> Result<crate::store::Advanced, Error> {
-        let made: Vec<TargetId> = outcomes
+        let made: Vec<(ObjectKind, TargetId)> = outcomes
             .iter()
             .filter_map(|(_, outcome)| match &outcome.status {
-                Status::Done { target } | Status::Met { target, .. } => Some(target.clone()),
+                Status::Done { target } | Status::Met { target, .. } => {
+                    Some((outcome.action.subject.kind, target.clone()))
+                }
                 Status::Vanished
                 | Status::Failed(_)
                 | Status::LeftOut { .. }
@@ -429,7 +431,7 @@ impl Applier<'_> {
             Operation::Create { .. } | Operation::Adopt { .. }
         ) {
             let mut made = lock(&self.made);
-            made.insert(target.clone(), action.subject.key);
+            made.insert((action.subject.kind, target.clone()));
         }
     }
 
@@ -643,7 +645,7 @@ impl Applier<'_> {
     async fn is_held(&self, kind: ObjectKind, target: &TargetId) -> bool {
         {
             let made = lock(&self.made);
-            if made.contains_key(target) {
+            if made.contains(&(kind, target.clone())) {
                 return true;
             }
         }

@@ -279,7 +279,7 @@ impl Auditor<'_> {
                 })
                 .await?;
             for target in targets {
-                if self.planning.claimed.contains(target) {
+                if self.planning.claimed.contains(&(kind, target.clone())) {
                     continue;
                 }
                 let holder = holders.get(target).copied();

@@ -15,7 +15,7 @@ const CHUNK: usize = 500;
 pub(super) struct Planning {
     changed: BTreeMap<(ObjectKind, Key), Wanted>,
     /// Target objects that the plan links to an object in scope, or that may be one's.
-    pub(super) claimed: BTreeSet<TargetId>,
+    pub(super) claimed: BTreeSet<(ObjectKind, TargetId)>,
     /// Objects of which it is not clear which target object is theirs.
     pub(super) ambiguous: Vec<Skipped>,
 }
@@ -82,7 +82,8 @@ impl Planning {
                 wanted.insert(path.clone(), to.map(Value::text));
             }
             Operation::Adopt { .. } | Operation::HandOver(_) => {
-                self.claimed.extend(action.target.clone());
+                let target = action.target.clone();
+                self.claimed.extend(target.map(|target| (key.0, target)));
             }
             Operation::Create { .. }
             | Operation::Delete { .. }
@@ -113,7 +114,9 @@ impl Planning {
             | Why::NameKept { .. }
             | Why::LookupFailed(_) => return,
         };
-        self.claimed.extend(targets);
+        let kind = skipped.subject.kind;
+        self.claimed
+            .extend(targets.into_iter().map(|target| (kind, target)));
         self.ambiguous.push(skipped.clone());
     }
 

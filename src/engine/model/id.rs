@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 // An id is in many places of a plan, so a clone of one shares its text.
 macro_rules! text_newtype {
     ($(#[$doc:meta])* $name:ident) => {
@@ -46,6 +48,14 @@ impl SourceId {
     /// The text itself, which is shared and not copied.
     pub(crate) fn shared(&self) -> Arc<str> {
         Arc::clone(&self.0)
+    }
+}
+
+impl TargetId {
+    /// Half of its SHA-256. A million ids are remembered by it in little memory.
+    pub(crate) fn digest(&self) -> u128 {
+        let digest = Sha256::digest(self.as_str());
+        u128::from_le_bytes(std::array::from_fn(|place| digest[place]))
     }
 }
 

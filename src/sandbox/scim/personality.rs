@@ -242,6 +242,8 @@ pub enum Quirk {
     NoDiscovery,
     /// Resource types and schemas are reported as bare arrays.
     BareDiscovery,
+    /// Ids are numbers, counted for users and groups apart: a user and a group may have the same.
+    NumbersAsIds,
     /// A filter that finds nothing is answered 404 with an error message.
     NobodyIsNotFound,
 }

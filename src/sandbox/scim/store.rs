@@ -79,6 +79,8 @@ pub(super) struct Store {
     /// Where the last page of a list ended.
     bookmark: Cell<Option<Bookmark>>,
     clock: u32,
+    /// The last number that was given to a user and to a group as its id.
+    numbers: [u32; 2],
     rng: fastrand::Rng,
 }
 
@@ -101,6 +103,7 @@ impl Store {
             index: BTreeSet::new(),
             bookmark: Cell::new(None),
             clock: 0,
+            numbers: [0; 2],
             rng: fastrand::Rng::with_seed(seed),
         }
     }
@@ -188,8 +191,17 @@ impl Store {
         let mut kept = normal::resource(sent, kind, personality)?;
         let members = self.take_members(&mut kept, personality)?;
         self.check_unique(kind, None, &kept, personality)?;
-        let id = uuid::Builder::from_random_bytes(self.rng.u128(..).to_be_bytes()).into_uuid();
-        let handle = self.intern(&id.to_string());
+        let id = if personality.has(Quirk::NumbersAsIds) {
+            let last = &mut self.numbers[kind as usize];
+            *last += 1;
+            last.to_string()
+        } else {
+            let bytes = self.rng.u128(..).to_be_bytes();
+            uuid::Builder::from_random_bytes(bytes)
+                .into_uuid()
+                .to_string()
+        };
+        let handle = self.intern(&id);
         self.clock += 1;
         let resource = Resource {
             body: print(&kept),

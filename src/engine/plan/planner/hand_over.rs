@@ -115,7 +115,7 @@ impl Planner<'_> {
         self.fates
             .note(candidate.object.key, Fate::Linked { in_scope: true });
         self.handed_over.insert(object.key, target.clone());
-        self.adopted.insert(target.clone(), candidate.object.key);
+        self.note_adopted(&candidate.object, &target);
         self.tally.joining.add(object.kind);
         let action = Action {
             subject: Subject::of(object),

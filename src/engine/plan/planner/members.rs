@@ -1,8 +1,6 @@
 //! The members of groups: the source's compared with those last sent to the target, once it is known
 //! who is in the target. They come one after another, so that a group of any size fits.
 
-use std::collections::BTreeSet;
-
 use super::fates::Fate;
 use super::{Member, Planner, SentMember};
 use crate::engine::model::{Key, ObjectKind, TargetId};
@@ -14,8 +12,8 @@ pub(super) struct Group {
     subject: Subject,
     /// `None`: this plan creates it.
     target: Option<TargetId>,
-    /// Members that the target showed at an adoption.
-    shown: BTreeSet<Key>,
+    /// Members that the target showed at an adoption, in order.
+    shown: Vec<Key>,
     existing: Vec<Key>,
     add: Vec<Referenced>,
     added_chunks: u32,
@@ -28,7 +26,7 @@ impl Group {
         Self {
             subject,
             target,
-            shown: BTreeSet::new(),
+            shown: Vec::new(),
             existing: Vec::new(),
             add: Vec::new(),
             added_chunks: 0,
@@ -45,8 +43,9 @@ impl Planner<'_> {
     }
 
     /// The members that the target showed of a group that is adopted.
-    pub(crate) fn shown_members(&mut self, group: Key, members: BTreeSet<Key>) {
+    pub(crate) fn shown_members(&mut self, group: Key, mut members: Vec<Key>) {
         if let Some(group) = self.groups.get_mut(&group) {
+            members.sort_unstable();
             group.shown = members;
         }
     }
@@ -87,7 +86,7 @@ impl Planner<'_> {
         let Some(group) = &mut self.group else { return };
         let mut draft = None;
         if wanted && !is_there {
-            if group.shown.contains(&member.key) {
+            if group.shown.binary_search(&member.key).is_ok() {
                 group.existing.push(member.key);
             } else {
                 group.add.push(Referenced::to(member.key));

@@ -176,7 +176,8 @@ pub(crate) struct Planner<'a> {
     left_out: BTreeMap<Key, Vec<Key>>,
     /// Filled only where the job warns of people in several groups.
     memberships: Memberships,
-    adopted: BTreeMap<TargetId, Key>,
+    /// By kind and [`TargetId::digest`].
+    adopted: BTreeMap<(ObjectKind, u128), Key>,
     /// Who loses an account to a newcomer, and which: leaving its groups and references is part of that.
     handed_over: BTreeMap<Key, TargetId>,
     /// Creates by a fingerprint of their first matching value.
@@ -383,8 +384,13 @@ impl<'a> Planner<'a> {
     }
 
     /// The source object for which this plan adopts a target object.
-    pub(crate) fn adopted_by(&self, target: &TargetId) -> Option<Key> {
-        self.adopted.get(target).copied()
+    pub(crate) fn adopted_by(&self, kind: ObjectKind, target: &TargetId) -> Option<Key> {
+        self.adopted.get(&(kind, target.digest())).copied()
+    }
+
+    fn note_adopted(&mut self, object: &SourceObject, target: &TargetId) {
+        let target = (object.kind, target.digest());
+        self.adopted.insert(target, object.key);
     }
 
     /// What holds for the plan as a whole, once everything is decided: `linked` counts the links that

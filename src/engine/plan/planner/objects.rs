@@ -395,7 +395,7 @@ impl Planner<'_> {
                 object: target,
                 linked_by,
             } => {
-                let holder = linked_by.or_else(|| self.adopted.get(&target.id).copied());
+                let holder = linked_by.or_else(|| self.adopted_by(object.kind, &target.id));
                 match holder.filter(|holder| *holder != object.key) {
                     Some(_) if !self.is_second_look() => self.put_off(object),
                     Some(by) => {
@@ -501,7 +501,7 @@ impl Planner<'_> {
         let rules = self.job.rules(object.kind);
         let lists = whole_lists(&rules.mappings, &mut current);
         mapping::normalize(&rules.mappings, &mut current);
-        self.adopted.insert(target.clone(), object.key);
+        self.note_adopted(object, &target);
         self.fates.note(object.key, Fate::Linked { in_scope: true });
         self.tally.joining.add(object.kind);
         self.await_members(object, Some(&target));

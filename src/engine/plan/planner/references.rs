@@ -3,7 +3,7 @@
 
 use super::fates::Fate;
 use super::{Candidate, Manager, Planner};
-use crate::engine::model::{HeldReference, SourceId, TargetId, TargetPath};
+use crate::engine::model::{HeldReference, ObjectKind, SourceId, TargetId, TargetPath};
 use crate::engine::plan::{Action, Draft, Operation, Pointer, Referenced, Subject};
 
 /// A reference to an object that is decided later, because references run in a circle.
@@ -27,8 +27,8 @@ enum Lead {
 impl Planner<'_> {
     /// Whether an object is this one in the target.
     fn is_at(&self, referenced: &Referenced, target: &TargetId) -> bool {
-        match self.adopted.get(target) {
-            Some(adopted) => *adopted == referenced.key,
+        match self.adopted_by(ObjectKind::User, target) {
+            Some(adopted) => adopted == referenced.key,
             None => referenced.target.as_ref() == Some(target),
         }
     }
@@ -133,7 +133,7 @@ impl Planner<'_> {
         let manager = candidate.manager.as_ref();
         let is_manager = |manager: &&Manager| {
             manager.target.as_ref() == Some(&target)
-                || self.adopted.get(&target) == Some(&manager.key)
+                || self.adopted_by(ObjectKind::User, &target) == Some(manager.key)
         };
         let source = manager.filter(is_manager).map(|manager| manager.id.clone());
         HeldReference { target, source }
