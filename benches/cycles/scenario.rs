@@ -240,8 +240,11 @@ pub(crate) fn measure_latency(program: &Path, scale: Scale, latency: Duration) {
     world.set_latency(latency);
     let agent = Agent::new(program, &world);
     let run = agent.run(&["sync"]);
-    let created = as_f64(world.counts().users);
-    let own = created / run.usage.wall.as_secs_f64();
+    let counts = world.counts();
+    let seconds = run.usage.wall.as_secs_f64();
+    let own = as_f64(counts.users) / seconds;
+    // A cycle also reads, creates groups and adds members, which the bare client does not.
+    let requests = as_f64(counts.to_target) / seconds;
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"));
     let folder = folder.expect("the build folder can be written");
     world.set_latency(Duration::ZERO);
@@ -256,6 +259,11 @@ pub(crate) fn measure_latency(program: &Path, scale: Scale, latency: Duration) {
     println!(
         "- created users a second: {own:.0}, a bare client posts {bare:.0}: {:.2}",
         own / bare
+    );
+    println!(
+        "- requests a second, of {} in all: {requests:.0}: {:.2}",
+        counts.to_target,
+        requests / bare
     );
     world.stop();
 }
