@@ -4,14 +4,12 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::bail;
-
 use super::args;
 use super::exit::Exit;
-use super::load;
+use super::load::{self, Usage};
 use super::operator;
 use super::output::Output;
-use crate::engine::model::{Key, ObjectKind};
+use crate::engine::model::{JobName, Key, ObjectKind};
 use crate::report::{json, text};
 use crate::scheduler;
 use crate::store::{self, Deciding, Store};
@@ -31,6 +29,9 @@ pub(super) fn decide(
         Err(store::Error::Missing { .. }) => None,
         Err(error) => return Err(error.into()),
     };
+    if let (Some(cycle), Some(_)) = (arguments.cycle, &objects) {
+        check_cycle(&Store::open_read_only(&config.state_path)?, job, cycle)?;
+    }
     let decided = match &objects {
         Some(objects) => {
             let store = Store::open(&config.state_path)?;
@@ -69,6 +70,22 @@ pub(super) fn decide(
     Ok(Exit::Done)
 }
 
+/// What was held in a cycle was reviewed. A number that no cycle has would decide what nobody saw.
+fn check_cycle(store: &Store, job: &JobName, cycle: i64) -> anyhow::Result<()> {
+    let known = store.cycle(cycle)?;
+    if known.is_some_and(|(of, _)| of == *job) {
+        return Ok(());
+    }
+    let newest = match store.newest_cycle(job)? {
+        Some(newest) => format!("the newest is {newest}"),
+        None => "it had none yet".to_owned(),
+    };
+    let words = format!(
+        "there is no cycle {cycle} of {job} on record; {newest}: entrain status shows what is held"
+    );
+    Err(Usage(words).into())
+}
+
 /// The objects that are named.
 fn objects(store: &Store, arguments: &args::Decide) -> anyhow::Result<Vec<Key>> {
     let users = arguments.users.iter().map(|name| (ObjectKind::User, name));
@@ -80,11 +97,17 @@ fn objects(store: &Store, arguments: &args::Decide) -> anyhow::Result<Vec<Key>> 
     for (kind, name) in users.chain(groups) {
         let found = store.find(kind, name)?;
         match found.as_slice() {
-            [] => bail!(
-                "the state knows no {kind} {name:?}; give the id, or the name that `entrain status` prints"
-            ),
+            [] => {
+                let words = format!(
+                    "the state knows no {kind} {name:?}; give the id, or the name that entrain status prints"
+                );
+                return Err(Usage(words).into());
+            }
             [one] => keys.push(one.key),
-            [_, _, ..] => bail!("{name:?} means several {kind}s; give the id"),
+            [_, _, ..] => {
+                let words = format!("{name:?} means several {kind}s; give the id");
+                return Err(Usage(words).into());
+            }
         }
     }
     Ok(keys)

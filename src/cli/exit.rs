@@ -55,9 +55,17 @@ impl Exit {
     }
 
     pub(super) fn of_error(error: &anyhow::Error) -> Self {
-        match error.downcast_ref::<cycle::Error>() {
-            Some(error) if error.needs_decision() => Self::Held,
-            Some(_) | None => Self::Failed,
+        let cycle = error.downcast_ref::<cycle::Error>();
+        cycle.map_or(Self::Failed, Self::of_cycle_error)
+    }
+
+    pub(super) fn of_cycle_error(error: &cycle::Error) -> Self {
+        if error.needs_decision() {
+            Self::Held
+        } else if error.is_of_a_name() {
+            Self::Usage
+        } else {
+            Self::Failed
         }
     }
 

@@ -1,8 +1,18 @@
 //! Finds the object of the state that a person means: by its id, principal name, address or name.
 
 use super::load::Usage;
-use crate::engine::model::{ObjectKind, SourceObject, nearest};
+use crate::engine::model::{ObjectKind, SourceId, SourceObject, nearest};
 use crate::store::Store;
+
+/// The id of the one object that the text means, where it means one.
+pub(super) fn id(store: &Store, text: &str) -> Result<Option<SourceId>, crate::store::Error> {
+    let mut found = Vec::new();
+    for kind in ObjectKind::ALL {
+        found.extend(store.find_any(kind, text)?);
+    }
+    let object = <[SourceObject; 1]>::try_from(found).ok();
+    Ok(object.map(|[object]| object.id))
+}
 
 /// The one object that the text means; an error names the nearest, or all that it may mean.
 pub(super) fn object(store: &Store, text: &str) -> anyhow::Result<SourceObject> {
@@ -27,7 +37,7 @@ pub(super) fn object(store: &Store, text: &str) -> anyhow::Result<SourceObject> 
     }
 }
 
-fn unknown(store: &Store, text: &str) -> anyhow::Result<String> {
+pub(super) fn unknown(store: &Store, text: &str) -> anyhow::Result<String> {
     let mut names = Vec::new();
     for kind in ObjectKind::ALL {
         names.extend(store.names_of(kind)?);

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::args::{self, Format};
 use super::exit::Exit;
+use super::find;
 use super::load;
+use super::moment::span;
 use super::output::Output;
 use crate::cycle;
 use crate::engine::model::JobName;
@@ -29,11 +31,12 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
         jobs.into_iter().map(|job| job.rules.name.clone()).collect()
     };
     let now = scheduler::now();
+    let (since, until) = span(args.since, args.until, now)?;
     let mut filter = LogFilter {
         job: None,
         cycle: None,
-        since: args.since.map(|moment| moment.at(now)),
-        until: args.until.map(|moment| moment.at(now)),
+        since,
+        until,
         action: args.action,
         status: args.status,
         object: args.object,
@@ -42,6 +45,14 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
     };
     let redactions = cycle::marked(&config);
     let mut store = open(&config.state_path)?;
+    // By whatever name a person is known; the text may also be the id of an object in the target.
+    let mut hint = None;
+    if let (Some(store), Some(text)) = (&store, &filter.object) {
+        match find::id(store, text)? {
+            Some(id) => filter.object = Some(id.as_str().to_owned()),
+            None => hint = Some(find::unknown(store, text)?),
+        }
+    }
     // One more than is shown tells whether there are older ones.
     let mut entries = newest(store.as_ref(), &jobs, &filter, args.limit.saturating_add(1))?;
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
@@ -64,7 +75,8 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
         return Ok(Exit::Done);
     }
     if entries.is_empty() && !args.follow && !output.is_json() {
-        output.message("no entries");
+        let hint = hint.map(|hint| format!(": {hint}"));
+        output.message(&format!("no entries{}", hint.unwrap_or_default()));
     }
     loop {
         filter.after = entries.last().map(|entry| entry.id).or(filter.after);

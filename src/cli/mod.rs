@@ -177,7 +177,7 @@ fn report_error(output: Output, error: &anyhow::Error) -> Exit {
     if error.is::<Usage>() || names_another_tenant(error) {
         Exit::Usage
     } else {
-        Exit::Failed
+        Exit::of_error(error)
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 
+use super::load::Usage;
 use crate::config::parse_duration;
 
 /// A point in time as it is typed.
@@ -22,8 +23,33 @@ impl Moment {
             Self::Ago(ago) => TimeDelta::from_std(ago)
                 .ok()
                 .and_then(|ago| now.checked_sub_signed(ago))
-                .unwrap_or(DateTime::UNIX_EPOCH),
+                .map_or(DateTime::UNIX_EPOCH, |time| time.max(DateTime::UNIX_EPOCH)),
         }
+    }
+}
+
+/// From when, and until when.
+type Span = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
+/// A time from `--since` to `--until`, which must not end before it begins.
+pub(super) fn span(
+    since: Option<Moment>,
+    until: Option<Moment>,
+    now: DateTime<Utc>,
+) -> Result<Span, Usage> {
+    let since = since.map(|moment| moment.at(now));
+    let until = until.map(|moment| moment.at(now));
+    let end = until.unwrap_or(now);
+    match since {
+        Some(since) if since > end => {
+            let shown = |time: DateTime<Utc>| time.format("%Y-%m-%d %H:%M UTC");
+            Err(Usage(format!(
+                "the time from {} to {} ends before it begins: --since must be the earlier one",
+                shown(since),
+                shown(end)
+            )))
+        }
+        _ => Ok((since, until)),
     }
 }
 

@@ -12,7 +12,7 @@ use super::args;
 use super::control::{self, Handed};
 use super::exit::Exit;
 use super::find;
-use super::load;
+use super::load::{self, Usage};
 use super::output::Output;
 use super::plan;
 use super::rows::LedgerRows;
@@ -109,6 +109,7 @@ async fn handed_over(
     let CommandEnd { exit, cycle, words } = ended.unwrap_or_else(|| Err(anyhow!("stopped")))?;
     match cycle {
         Some(cycle) => Ok((cycle, Exit::from_code(exit))),
+        None if exit == Exit::Usage.code() => Err(Usage(words).into()),
         None => bail!(words),
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::args::Format;
 use super::exit::Exit;
 use super::load::{self, Usage};
-use super::moment::{Moment, moment};
+use super::moment::{Moment, moment, span};
 use super::output::Output;
 use super::reports::{Reports, Wanted};
 use super::rows::LedgerEntries;
@@ -152,8 +152,9 @@ fn of_period(
     reports: &mut Reports,
 ) -> anyhow::Result<()> {
     let now = scheduler::now();
-    let until = arguments.until.map_or(now, |moment| moment.at(now));
-    let since = arguments.since.map_or(until, |moment| moment.at(now));
+    let (since, until) = span(arguments.since, arguments.until, now)?;
+    let until = until.unwrap_or(now);
+    let since = since.unwrap_or(until);
     let mut jobs: BTreeMap<JobName, Period> = BTreeMap::new();
     // Every job on record when none is named, those that the configuration no longer has included.
     for job in load::jobs(config, &arguments.jobs)? {

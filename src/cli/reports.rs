@@ -233,17 +233,29 @@ impl Reports {
         let mut sentences = Vec::new();
         for Report { path, form } in self.reports {
             let saved = form.end(&path).with_context(|| cannot_write(&path))?;
-            let path = path.display();
             if saved.is_empty() {
-                sentences.push(format!("The report is in {path}"));
+                sentences.push(format!("The report is in {}", path.display()));
             }
             for (job, digest) in saved {
                 sentences.push(format!(
-                    "The plan of {job} is saved in {path}. To carry it out:\n  entrain apply {path} --expect {digest}"
+                    "The plan of {job} is saved in {}. To carry it out:\n  entrain apply {} --expect {digest}",
+                    path.display(),
+                    as_argument(&path)
                 ));
             }
         }
         Ok(sentences)
+    }
+}
+
+/// A path as a shell takes it.
+pub(super) fn as_argument(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "_-./:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 

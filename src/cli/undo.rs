@@ -3,11 +3,9 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::bail;
-
 use super::args;
 use super::exit::Exit;
-use super::load;
+use super::load::{self, Usage};
 use super::output::Output;
 use crate::config::Config;
 use crate::cycle;
@@ -29,16 +27,19 @@ pub(super) fn undo(
         ..LogFilter::default()
     };
     if store.cycle(number)?.is_none() {
-        bail!("there is no cycle {number} on record: entrain log lists what was done");
+        let words =
+            format!("there is no cycle {number} on record: entrain log lists what was done");
+        return Err(Usage(words).into());
     }
     let mut entries = store.log(&filter, u32::MAX)?;
     entries
         .retain(|entry| entry.status.is_done() && change.is_none_or(|change| entry.id == change));
     entries.sort_by_key(|entry| entry.id);
     if let (Some(change), true) = (change, entries.is_empty()) {
-        bail!(
+        let words = format!(
             "cycle {number} carried out no change {change}: entrain undo {number} lists those that it did"
         );
+        return Err(Usage(words).into());
     }
     cycle::hide(&mut entries, &cycle::marked(&config));
     let sources = |entry: &LogEntry, attribute: &str| source_of(&config, entry, attribute);

@@ -69,6 +69,10 @@ pub(super) fn wrap(line: &str, columns: usize) -> String {
     }
     let text = line.trim_start_matches(' ');
     let lead = line.len() - text.len();
+    // A command on a line of its own is there to be copied.
+    if lead > 0 && text.starts_with("entrain ") {
+        return line.to_owned();
+    }
     let sign = if starts_with_sign(text) { 2 } else { 0 };
     let indent = " ".repeat(lead + sign + 2);
     let options = Options::new(columns)

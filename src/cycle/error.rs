@@ -147,6 +147,19 @@ impl Error {
         )
     }
 
+    /// Whether a name that a person gave means no object, or several.
+    pub(crate) fn is_of_a_name(&self) -> bool {
+        matches!(
+            self,
+            Self::NoSuchObject { .. } | Self::AmbiguousObject { .. }
+        )
+    }
+
+    /// Whether what a person requested cannot be done as requested: it says nothing of the job.
+    pub(crate) fn is_of_the_request(&self) -> bool {
+        self.is_of_a_name() || matches!(self, Self::AnotherPlan { .. })
+    }
+
     /// Why the tenant does not take the credential, with what to do about it, where it is that.
     pub(crate) fn refused_by_source(&self) -> Option<String> {
         let source = match self {

@@ -338,6 +338,11 @@ impl Agent {
             Err(error) if self.stop.is_cancelled() && !error.concerns_state() => {
                 record::stopped(&context, cycle, started)
             }
+            // It says nothing of the job.
+            Err(error) if error.is_of_the_request() => {
+                self.store.forget_cycle(cycle)?;
+                Err(error)
+            }
             Err(error) => {
                 record::failed(&context, cycle, &error)?;
                 Err(error)
@@ -400,6 +405,9 @@ impl Agent {
             }
             tally.not_tried += waiting.len() as u64;
             tally.reached_end &= waiting.is_empty();
+        }
+        if context.options.only.is_some() {
+            judged.kind = CycleKind::OnDemand;
         }
         quarantine::warn(context, &tally, &mut judged.outline.header.warnings)?;
         record::finish(context, cycle, started, judged, tally).await
@@ -594,7 +602,9 @@ impl Agent {
         let is_full = options.initial
             || options.evaluate_all
             || self.store.job_state(&job.rules.name)?.full_evaluation;
-        Ok(if is_full {
+        Ok(if options.only.is_some() {
+            CycleKind::OnDemand
+        } else if is_full {
             CycleKind::Initial
         } else {
             CycleKind::Incremental

@@ -259,7 +259,10 @@ pub(super) fn stopped(
     let summary = Summary {
         job: job.clone(),
         cycle,
-        kind: context.kind,
+        kind: match context.options.only {
+            Some(_) => CycleKind::OnDemand,
+            None => context.kind,
+        },
         started,
         duration_ms: milliseconds(started, now),
         evaluated: Count::default(),

@@ -246,9 +246,13 @@ impl Tenant {
     async fn application(&self, want: &Want) -> Result<store::Application, Error> {
         let known = self.store.application(&want.job.rules.name)?;
         match (want.kind, known) {
-            (CycleKind::Incremental | CycleKind::Leavers | CycleKind::Retries, Some(known)) => {
-                Ok(known)
-            }
+            (
+                CycleKind::Incremental
+                | CycleKind::OnDemand
+                | CycleKind::Leavers
+                | CycleKind::Retries,
+                Some(known),
+            ) => Ok(known),
             (_, None) | (CycleKind::Initial, Some(_)) => self.find_application(want).await,
         }
     }

@@ -56,11 +56,15 @@ impl JobRecord {
         }
     }
 
-    /// How the last cycle ended that is over, unless what it held has been decided since.
+    /// How the last cycle ended that is over, unless what it held has been decided since. What failed
+    /// earlier and is not due yet counts.
     pub(crate) fn health(&self) -> Option<Health> {
         let mut cycles = self.cycles.iter();
         let last = cycles.find(|cycle| cycle.state != CycleState::Running)?;
         match last.state {
+            CycleState::Ended(Health::Succeeded) if self.in_escrow.total() > 0 => {
+                Some(Health::ObjectsFailed)
+            }
             CycleState::Ended(Health::Held) if self.is_decided(last) => Some(Health::Succeeded),
             CycleState::Ended(health) => Some(health),
             CycleState::Running | CycleState::Interrupted => Some(Health::Failed),

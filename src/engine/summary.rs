@@ -143,6 +143,8 @@ pub(crate) enum CycleKind {
     Initial,
     /// What changed since the watermark.
     Incremental,
+    /// Only objects that a person named: no cycle of the schedule.
+    OnDemand,
     /// Between two cycles: only users who must lose access.
     Leavers,
     /// Between two cycles: only objects that failed and are due.

@@ -87,13 +87,23 @@ pub(crate) fn text(
     Ok(())
 }
 
-pub(super) fn presence_text(explanation: &Explanation) -> String {
-    let presence = match explanation.presence {
+fn where_it_is(presence: Presence) -> &'static str {
+    match presence {
         Presence::Present => "present in the tenant",
         Presence::SoftDeleted => "in the tenant's recycle bin",
         Presence::Deleted => "deleted in the tenant",
         Presence::Missing => "no longer in the tenant",
-    };
+    }
+}
+
+/// Why an object that assignments or memberships would bring into scope is out of it all the same.
+fn gone(explanation: &Explanation) -> Option<String> {
+    let presence = explanation.presence;
+    (presence != Presence::Present).then(|| format!("it is {}", where_it_is(presence)))
+}
+
+pub(super) fn presence_text(explanation: &Explanation) -> String {
+    let presence = where_it_is(explanation.presence);
     let blocked = if explanation.blocked {
         ", sign-in is blocked"
     } else {
@@ -108,7 +118,7 @@ pub(super) fn scope_text(
     explanation: &Explanation,
     style: Style,
 ) -> io::Result<()> {
-    let is_in = explanation.verdict == Verdict::In;
+    let is_in = explanation.verdict == Verdict::In && gone(explanation).is_none();
     let verdict = verdict_text(explanation);
     writeln!(out, "  {} {verdict}", style.good_or_bad(is_in))?;
     for way in ways(&explanation.ways) {
@@ -127,6 +137,9 @@ pub(super) fn scope_text(
 
 pub(super) fn verdict_text(explanation: &Explanation) -> String {
     let kind = explanation.subject.kind;
+    if let Some(gone) = gone(explanation) {
+        return format!("out of scope: {gone}");
+    }
     match &explanation.verdict {
         Verdict::In => "in scope".to_owned(),
         Verdict::Out(why) => format!("out of scope: {}", why_out(why, kind)),
@@ -362,7 +375,7 @@ pub(super) fn access(explanation: &Explanation) -> Option<String> {
             since.unwrap_or_default()
         ));
     }
-    if explanation.verdict == Verdict::In && !explanation.blocked {
+    if explanation.verdict == Verdict::In && !explanation.blocked && gone(explanation).is_none() {
         return Some("has access to the application: in scope".to_owned());
     }
     let because = if !explanation.held.is_empty() {
@@ -408,6 +421,9 @@ pub(super) fn remedies(explanation: &Explanation) -> Vec<String> {
     };
     let name = clean(name);
     let mut remedies = Vec::new();
+    if explanation.presence == Presence::SoftDeleted {
+        remedies.push("restore it from the recycle bin in Entra, within 30 days".to_owned());
+    }
     if let Verdict::Out(why) | Verdict::Unknown { would_be: why } = &explanation.verdict {
         remedies.push(match why {
             WhyOut::NotAssigned => {
@@ -543,12 +559,7 @@ fn explanation_json(explanation: &Explanation, names: Names<'_>) -> Json {
     json!({
         "job": explanation.job.as_str(),
         "subject": subject_json(&explanation.subject),
-        "presence": match explanation.presence {
-            Presence::Present => "present",
-            Presence::SoftDeleted => "soft-deleted",
-            Presence::Deleted => "deleted",
-            Presence::Missing => "missing",
-        },
+        "presence": presence_word(explanation.presence),
         "blocked": explanation.blocked,
         "scope": scope_json(explanation),
         "attributes": attributes_json(explanation),
@@ -570,6 +581,15 @@ fn explanation_json(explanation: &Explanation, names: Names<'_>) -> Json {
     })
 }
 
+fn presence_word(presence: Presence) -> &'static str {
+    match presence {
+        Presence::Present => "present",
+        Presence::SoftDeleted => "soft-deleted",
+        Presence::Deleted => "deleted",
+        Presence::Missing => "missing",
+    }
+}
+
 pub(super) fn scope_json(explanation: &Explanation) -> Json {
     let kind = explanation.subject.kind;
     let (verdict, why) = match &explanation.verdict {
@@ -586,10 +606,14 @@ pub(super) fn scope_json(explanation: &Explanation) -> Json {
             "holds": clause.holds,
         })
     });
+    let gone = gone(explanation);
     json!({
-        "verdict": verdict,
-        "reason": why.map(WhyOut::as_str),
-        "text": why.map(|why| why_out(why, kind)),
+        "verdict": if gone.is_some() { "out" } else { verdict },
+        "reason": match gone {
+            Some(_) => Some(presence_word(explanation.presence)),
+            None => why.map(WhyOut::as_str),
+        },
+        "text": gone.or_else(|| why.map(|why| why_out(why, kind))),
         "via": ways(&explanation.ways),
         "clauses": clauses.collect::<Json>(),
     })

@@ -131,9 +131,13 @@ fn remedies(entry: &LogEntry, sources: &Sources<'_>) -> Vec<String> {
             "entrain links relink {job} OBJECT {} gives the account to another user",
             entry.target.as_ref().map_or("TARGET_ID", |id| id.as_str())
         )],
-        "add-members" => vec!["take the members out of the group in Entra".to_owned()],
+        "add-members" => vec![
+            "take the members out of the group in Entra, or out of what its membership rule finds"
+                .to_owned(),
+        ],
         "remove-members" => vec![
-            "add the members to the group in Entra, and see that they are in scope (entrain explain)"
+            "nothing, where the members left because their users left: with their access they come back by \
+             themselves. Otherwise add them to the group in Entra; entrain explain says of each what it lacks"
                 .to_owned(),
         ],
         "set-reference" => vec!["set the manager in Entra back".to_owned()],

@@ -423,6 +423,14 @@ pub(super) async fn run_cycle(
         Err(NotRun::Cycle(error)) => error.refused_by_source(),
         Ok(_) | Err(NotRun::NoJob(_) | NotRun::Bug(_)) => None,
     };
+    if let Err(error) = &ran
+        && error.is_of_the_request()
+    {
+        let error = error.chain();
+        tracing::warn!(job = %name, error, "nothing was done: a command names what is not there");
+        set_state(shared, name, State::Waiting { next: None }, None);
+        return ran;
+    }
     let ended = match &ran {
         Ok(Ran::Plan(planned)) => log_plan(name, planned),
         Ok(Ran::Cycle(summary)) => {

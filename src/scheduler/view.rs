@@ -42,6 +42,11 @@ pub(crate) enum NotRun {
 }
 
 impl NotRun {
+    /// See [`cycle::Error::is_of_the_request`].
+    pub(crate) fn is_of_the_request(&self) -> bool {
+        matches!(self, Self::Cycle(error) if error.is_of_the_request())
+    }
+
     /// See [`cycle::Error::needs_decision`].
     pub(crate) fn needs_decision(&self) -> bool {
         matches!(self, Self::Cycle(error) if error.needs_decision())

@@ -255,7 +255,7 @@ impl Store {
             let finished: Option<Column<DateTime<Utc>>> = state
                 .prepare_cached(
                     "SELECT finished FROM cycles
-                     WHERE job = ?1 AND kind NOT IN ('leavers', 'retries') AND error IS NULL
+                     WHERE job = ?1 AND kind IN ('initial', 'incremental') AND error IS NULL
                            AND finished IS NOT NULL AND state NOT IN (?2, ?3)
                      ORDER BY number DESC LIMIT 1",
                 )?
@@ -303,11 +303,11 @@ fn put_counts(
     Ok(())
 }
 
-/// The last whole cycles. Looks for leavers and retries between them are none.
+/// The last whole cycles. Looks for leavers, retries and what was provisioned on demand between them are none.
 fn last_cycles(state: &State, job: &JobName, limit: u32) -> rusqlite::Result<Vec<CycleRecord>> {
     let mut cycles: Vec<CycleRecord> = state
         .prepare_cached(&format!(
-            "{CYCLES} WHERE job = ?1 AND kind NOT IN ('leavers', 'retries') ORDER BY number DESC LIMIT ?2"
+            "{CYCLES} WHERE job = ?1 AND kind IN ('initial', 'incremental') ORDER BY number DESC LIMIT ?2"
         ))?
         .query_map(params![job, limit], cycle)?
         .collect::<rusqlite::Result<_>>()?;
@@ -396,6 +396,7 @@ impl ToSql for CycleKind {
         Ok(match self {
             Self::Initial => "initial",
             Self::Incremental => "incremental",
+            Self::OnDemand => "on-demand",
             Self::Leavers => "leavers",
             Self::Retries => "retries",
         }
@@ -408,6 +409,7 @@ impl FromSql for CycleKind {
         match value.as_str()? {
             "initial" => Ok(Self::Initial),
             "incremental" => Ok(Self::Incremental),
+            "on-demand" => Ok(Self::OnDemand),
             "leavers" => Ok(Self::Leavers),
             "retries" => Ok(Self::Retries),
             _ => Err(unreadable("kind of a cycle")),

@@ -96,7 +96,7 @@ async fn one_person_or_one_group_alone() {
     let run = rig
         .run(&["sync", "--user", "nobody@contoso.com"])
         .await
-        .expect(1);
+        .expect(2);
     assert!(run.err.contains("nobody@contoso.com"), "{run:?}");
     settles(&rig, &mut Expected::default()).await;
 }

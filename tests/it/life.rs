@@ -106,7 +106,7 @@ async fn a_guest_goes_by_the_address_at_home() {
         .set_property(twin, "userPrincipalName", json!(name));
     rig.run(&["sync"]).await;
     for command in ["plan", "sync"] {
-        let run = rig.run(&[command, "--user", home]).await.expect(1);
+        let run = rig.run(&[command, "--user", home]).await.expect(2);
         assert!(run.err.contains("several users are called"), "{run:?}");
     }
     let run = rig.run(&["eval", "[displayName]", "--user", home]).await;

@@ -44,6 +44,7 @@ mod nested;
 mod no_target;
 mod notify;
 mod observe;
+mod on_demand;
 mod pass_on;
 mod pipeline;
 mod post;

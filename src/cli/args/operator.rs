@@ -65,7 +65,11 @@ pub(in crate::cli) enum LinksCommand {
         linked: Linked,
 
         /// The id of the target object
-        #[arg(value_name = "TARGET_ID", required_unless_present = "new")]
+        #[arg(
+            value_name = "TARGET_ID",
+            required_unless_present = "new",
+            value_parser = clap::builder::NonEmptyStringValueParser::new()
+        )]
         target: Option<String>,
 
         /// The user is another than the account that an old address found, and is created

@@ -159,10 +159,9 @@ impl Server {
         let summary = match ended {
             Ok(summary) => summary,
             Err(error) => {
-                let exit = if error.needs_decision() {
-                    Exit::Held
-                } else {
-                    Exit::Failed
+                let exit = match &error {
+                    NotRun::Cycle(error) => Exit::of_cycle_error(error),
+                    NotRun::NoJob(_) | NotRun::Bug(_) => Exit::Failed,
                 };
                 return failed(exit, error.chain());
             }

@@ -224,10 +224,27 @@ impl Snapshot {
         }
         match found.as_slice() {
             [one] => Ok(one.clone()),
-            [] => Err(match nearest(text, names) {
-                Some(near) => format!("there is no {text:?}; did you mean {near:?}?"),
-                None => format!("there is no {text:?}"),
-            }),
+            [] => {
+                let all = ObjectKind::ALL.as_slice();
+                if kinds.len() < all.len()
+                    && let Ok((kind, _)) = self.find(text, all)
+                {
+                    return Err(format!(
+                        "{text:?} is a {kind}, and a {} is needed there",
+                        kinds[0]
+                    ));
+                }
+                let what = match kinds {
+                    [kind] => kind.word(),
+                    _ => "user or group",
+                };
+                Err(match nearest(text, names) {
+                    Some(near) => format!("there is no {what} {text:?}; did you mean {near:?}?"),
+                    None => format!(
+                        "there is no {what} {text:?}: entrain source show finds one by any of its names"
+                    ),
+                })
+            }
             several => {
                 let ids = several.iter().map(|(kind, id)| format!("{kind} {id}"));
                 Err(format!(

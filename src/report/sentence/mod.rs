@@ -68,6 +68,7 @@ pub(crate) fn cycle_kind(kind: CycleKind) -> &'static str {
     match kind {
         CycleKind::Initial => "initial",
         CycleKind::Incremental => "incremental",
+        CycleKind::OnDemand => "on-demand",
         CycleKind::Leavers => "leavers",
         CycleKind::Retries => "retries",
     }

@@ -16,7 +16,10 @@ pub(crate) fn decided(job: &JobName, decided: &Decided, approve: bool) -> String
     let what = removals(&by_action(covered));
     let mut lines = Vec::new();
     if covered.is_empty() {
-        lines.push(format!("Nothing that is held of {job} is meant."));
+        lines.push(format!(
+            "Nothing of {job} was {}: none of it waits for a decision.",
+            if approve { "approved" } else { "rejected" }
+        ));
     } else if approve {
         lines.push(format!(
             "Approved for {job}: {what}. The next cycle carries it out, if it still applies."

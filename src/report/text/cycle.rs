@@ -16,6 +16,8 @@ pub(super) struct Numbers<'a> {
     pub(super) evaluated: Count,
     pub(super) linked: Count,
     pub(super) requests: Requests,
+    /// Everything was read and tried, and nothing waits.
+    pub(super) is_all: bool,
 }
 
 pub(super) fn write_numbers(out: &mut dyn Write, numbers: &Numbers<'_>) -> io::Result<()> {
@@ -27,6 +29,7 @@ pub(super) fn write_numbers(out: &mut dyn Write, numbers: &Numbers<'_>) -> io::R
         evaluated,
         linked,
         requests,
+        is_all,
     } = numbers;
     let mut parts = Vec::new();
     parts.extend(deeds(done.iter().copied()));
@@ -35,7 +38,9 @@ pub(super) fn write_numbers(out: &mut dyn Write, numbers: &Numbers<'_>) -> io::R
             parts.push(format!("{} {word}", number(*times)));
         }
     }
-    if parts.is_empty() {
+    if parts.is_empty() && !is_all {
+        writeln!(out, "  Nothing changed")?;
+    } else if parts.is_empty() {
         writeln!(out, "  Nothing changed; {} in step", count(*linked))?;
     } else {
         writeln!(out, "  {}", capital(&parts.join(", ")))?;

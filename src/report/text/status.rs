@@ -7,7 +7,10 @@ use chrono::{DateTime, Utc};
 use super::approval::removal;
 use super::cycle::{Numbers, write_numbers};
 use super::style::Style;
-use crate::engine::record::{CycleRecord, Escrowed, HeldSet, Holder, JobRecord, Paused, by_action};
+use crate::engine::record::{
+    CycleRecord, CycleState, Escrowed, HeldSet, Holder, JobRecord, Paused, by_action,
+};
+use crate::engine::summary::Health;
 use crate::report::entry::Mark;
 use crate::report::operator::{next_try, paused_text, remedy};
 use crate::report::sentence;
@@ -51,7 +54,10 @@ pub(crate) fn status(
             (true, Some(last)) if record.is_decided(last) && !record.approved.is_empty() => {
                 "approved"
             }
-            (true, Some(last)) => last.state.as_str(),
+            (true, Some(last)) => match record.health() {
+                Some(Health::ObjectsFailed) => Health::ObjectsFailed.as_str(),
+                _ => last.state.as_str(),
+            },
             (true, None) => "never run",
         };
         rows.push([
@@ -152,7 +158,7 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
     let name = clean(job.as_str());
     if let Some(last) = last {
         writeln!(out, "\n{}", style.bold(&name))?;
-        write_last_cycle(out, last, style)?;
+        write_last_cycle(out, last, in_escrow.total() == 0, style)?;
     } else if held.is_some() || in_escrow.total() > 0 {
         writeln!(out, "\n{}", style.bold(&name))?;
     }
@@ -272,7 +278,13 @@ fn write_decisions(
     Ok(())
 }
 
-fn write_last_cycle(out: &mut dyn Write, cycle: &CycleRecord, style: Style) -> io::Result<()> {
+/// `is_whole`: nothing waits in escrow.
+fn write_last_cycle(
+    out: &mut dyn Write,
+    cycle: &CycleRecord,
+    is_whole: bool,
+    style: Style,
+) -> io::Result<()> {
     let CycleRecord {
         number: place,
         kind,
@@ -287,11 +299,12 @@ fn write_last_cycle(out: &mut dyn Write, cycle: &CycleRecord, style: Style) -> i
         skipped,
         failed,
         not_tried,
-        held: _,
+        held,
         requests,
         incomplete,
         error,
     } = cycle;
+    let is_all = *state == CycleState::Ended(Health::Succeeded) && *held == 0 && is_whole;
     let state = state.as_str();
     let started = started.format("%Y-%m-%d %H:%M:%S UTC");
     let kind = capital(cycle_kind(*kind));
@@ -314,6 +327,7 @@ fn write_last_cycle(out: &mut dyn Write, cycle: &CycleRecord, style: Style) -> i
         evaluated: *evaluated,
         linked: *linked,
         requests: *requests,
+        is_all,
     };
     write_numbers(out, &numbers)?;
     let fail = style.mark(Mark::Fail);

@@ -59,6 +59,7 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
         evaluated: *evaluated,
         linked: *linked,
         requests: *requests,
+        is_all: held.is_none() && incomplete.is_none() && aborted.is_none() && !stopped,
     };
     write_numbers(out, &numbers)?;
     let fail = style.mark(Mark::Fail);
