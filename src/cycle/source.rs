@@ -12,8 +12,9 @@ use crate::engine::plan::is_blocked;
 use crate::graph;
 use crate::report::source::{Application, Other, Role, Seen, State};
 
-/// The properties that the jobs read, those of disabled jobs included.
-fn selected(config: &Config, kind: ObjectKind) -> Vec<String> {
+/// The properties to be read: the union of what the jobs need, because they share one reading. A job that is
+/// not enabled may be named, and what was not read would look as if it were empty.
+pub(super) fn selected(config: &Config, kind: ObjectKind) -> Vec<String> {
     let jobs = config.jobs.iter();
     let names: BTreeSet<String> = jobs
         .flat_map(|job| config::select(&job.rules, kind))

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::source::selected;
 use super::{Error, tenant_facts, units};
 use crate::config::{self, Config};
 use crate::engine::job::ScopeMode;
@@ -311,7 +312,7 @@ impl Tenant {
         read: &mut Count,
     ) -> Result<Complete<()>, Error> {
         let store = &self.store;
-        let select = select(&self.config, kind);
+        let select = selected(&self.config, kind);
         let mut beginnings = 1;
         let mut since = store.begin_round(kind, &select.join(","))?;
         let mut pages = Pages::new(Arc::clone(store), kind);
@@ -644,13 +645,4 @@ fn ends_the_cycle(error: &Error) -> bool {
                     | graph::Error::TokenMalformed { .. }
             )
     )
-}
-
-/// The properties to be read: the union of what the jobs need, because they share one reading.
-fn select(config: &Config, kind: ObjectKind) -> Vec<String> {
-    let enabled = config.jobs.iter().filter(|job| job.enabled);
-    let names: BTreeSet<String> = enabled
-        .flat_map(|job| config::select(&job.rules, kind))
-        .collect();
-    names.into_iter().collect()
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use entrain::sandbox::{ROLE_USER, Size};
 use serde_json::{Value, json};
 
-use crate::cycles::settles;
+use crate::cycles::{settled, settles};
 use crate::rig::{Rig, Run};
 use crate::service::until;
 use crate::target::Expected;
@@ -430,4 +430,21 @@ async fn a_disabled_job_runs_only_when_it_is_named() {
         .expect(0)
         .job();
     assert_eq!(status["enabled"], json!(false));
+
+    // Named, it does just what it would do if it were enabled.
+    let named = rig.run(&["sync", "demo", "--format", "json"]).await;
+    let named = named.expect(0).job();
+    assert!(named["linked"]["users"].as_u64() > Some(0), "{named:#}");
+    rig.edit(|text| text.replace("enabled = false", "enabled = true"));
+    settled(&rig, &mut Expected::default()).await;
+    // It was linked before, and beside it is a job that is enabled and reads less.
+    rig.edit(|text| {
+        let (head, job) = text.split_once("[[jobs]]").unwrap();
+        let named = job.replace("enabled = true", "enabled = false");
+        let lean = job.replace("\"demo\"", "\"lean\"");
+        let nothing = "[jobs.groups]\nenabled = false\n[[jobs.users.mappings]]\ntarget = \"title\"\nconstant = \"x\"\n";
+        format!("{head}[[jobs]]{named}\n[[jobs]]{lean}\n{nothing}")
+    });
+    let changes = rig.run(&["plan", "demo", "--detailed-exitcode"]).await;
+    changes.expect(0);
 }
