@@ -26,15 +26,15 @@ pub(super) struct Arguments {
     #[arg(value_name = "FILE", required_unless_present = "from_tenant")]
     file: Option<PathBuf>,
 
-    /// Read schema and settings of this application, by id or name; needs the tenant in the configuration
+    /// Read schema and settings of this application, by id or name, from the tenant in the configuration
     #[arg(long, value_name = "APP", conflicts_with = "file")]
     from_tenant: Option<String>,
 
-    /// The provisioning job, where the application has several
+    /// The provisioning job, if the application has several
     #[arg(long, value_name = "ID", requires = "from_tenant")]
     sync_job: Option<String>,
 
-    /// The job's name [default: that of the target's directory]
+    /// The job's name [default: the name of the target's directory]
     #[arg(long, value_name = "NAME")]
     job: Option<String>,
 

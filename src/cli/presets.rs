@@ -14,9 +14,9 @@ use crate::report::presets::{self as report, CoveredView, KnobView, PresetView};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PresetsCommand {
-    /// Print the settings that fit requests to a target, each with its words
+    /// List the settings for the form of requests to a target, with their allowed values
     Knobs,
-    /// Print a preset as TOML, to start your own from
+    /// Print a preset as TOML, as a starting point for your own
     Show {
         /// The preset
         #[arg(value_name = "NAME")]

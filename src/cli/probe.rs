@@ -19,11 +19,11 @@ pub(super) struct Arguments {
     #[arg(value_name = "JOB")]
     job: String,
 
-    /// Also create two scratch users and a group, change them and remove them
+    /// Also create, change and remove two scratch users and a group
     #[arg(long)]
     write: bool,
 
-    /// Do not ask before writing
+    /// Write without asking for confirmation
     #[arg(long)]
     yes: bool,
 }

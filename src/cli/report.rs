@@ -25,15 +25,15 @@ use crate::store::{self, Store};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The cycle, by its number; the last one of each job when it is left out
+    /// Number of the cycle; the last cycle of each job if omitted
     #[arg(value_name = "CYCLE", conflicts_with_all = ["since", "jobs"])]
     cycle: Option<i64>,
 
-    /// Sum up the cycles since then: 2026-01-31, or an age such as 30d
+    /// Summarize the cycles since this time: 2026-01-31, or an age such as 30d
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<Moment>,
 
-    /// Only cycles that started before then: a time or an age
+    /// Only cycles that started before this time: a time or an age
     #[arg(long, value_name = "TIME", value_parser = moment, requires = "since")]
     until: Option<Moment>,
 
@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     #[arg(long = "job", value_name = "JOB")]
     jobs: Vec<String>,
 
-    /// Also write it to this file: .html, .md, .csv or .json
+    /// Also write the report to this file: .html, .md, .csv or .json
     #[arg(long, value_name = "FILE")]
     out: Vec<PathBuf>,
 }

@@ -23,16 +23,15 @@ use crate::store::Store;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Show what Microsoft Graph says of a user or group
+    /// Show a user or group as Microsoft Graph returns it
     ///
-    /// Its attributes, manager, groups, assignments and roles, and whether it is blocked or in the recycle
-    /// bin.
+    /// Shows attributes, manager, groups, assignments and roles, and whether it is blocked or in the recycle bin.
     Show {
         /// A user or group, by object id, principal name, address or display name
         #[arg(value_name = "OBJECT")]
         object: String,
     },
-    /// Save a reading of all that the jobs need to a file, for plan --source
+    /// Save everything that the jobs read from the tenant to a file, for plan --source
     Snapshot(Arguments),
 }
 
@@ -42,15 +41,15 @@ pub(super) struct Arguments {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Replace the values of users by pseudonyms, the same for the same value
+    /// Replace the values of users with pseudonyms; equal values get equal pseudonyms
     #[arg(long)]
     redact: bool,
 
-    /// Do not replace this attribute; may be repeated
+    /// Keep the values of this attribute; may be repeated
     #[arg(long, value_name = "ATTRIBUTE", requires = "redact")]
     keep: Vec<String>,
 
-    /// Also read this attribute of users, for a mapping to come; may be repeated
+    /// Also read this user attribute, for a mapping that does not exist yet; may be repeated
     #[arg(long = "attribute", value_name = "ATTRIBUTE")]
     attributes: Vec<String>,
 }

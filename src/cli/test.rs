@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) jobs: args::Jobs,
 
-    /// Instead, send a trial by each way to notify, and call each heartbeat
+    /// Instead, send a test notification to each mail recipient and webhook, and call each heartbeat
     #[arg(long)]
     pub(super) notify: bool,
 }

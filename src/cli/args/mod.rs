@@ -83,89 +83,88 @@ pub(super) enum Command {
     Run,
     /// Run one cycle now
     Sync(Sync),
-    /// Print what a cycle would change, and change nothing
+    /// Show what a cycle would change, without changing anything
     Plan(Plan),
-    /// Compare what the target holds with what was written and what is wanted, and change nothing
+    /// Compare the target with what was last written and what the mappings want, without changing anything
     ///
-    /// Lists what differs, accounts of no user in scope, duplicates, matches that are not clear, and how
-    /// well each attribute matches.
+    /// Lists differences, accounts without a user in scope, duplicates, ambiguous matches, and how well
+    /// each attribute would match.
     #[command(after_help = "--format csv prints a table for spreadsheets.")]
     Audit(Audit),
-    /// Carry out a saved plan, if it is still what a cycle would do
+    /// Apply a saved plan if it is still what a cycle would do
     ///
-    /// It reads and plans again. When the plan is another than the file's, it says what differs and
-    /// writes nothing. Safety limits hold removals as in any cycle.
+    /// Reads the tenant and plans again. If the result differs from the saved plan, prints the differences
+    /// and writes nothing. Safety limits hold removals as in any cycle.
     Apply(Apply),
     /// Provision users or groups now, and show each step: import, scope, match, action, result
     Provision(Provision),
-    /// Say why an object is, or is not, provisioned, and what would change it, without network
+    /// Explain why an object is or is not provisioned, and what would change that; uses no network
     Explain(Linked),
-    /// Find out what a target can do, by reads unless --write is given, and print a profile to review
+    /// Detect what a target supports and print settings to review; only reads unless --write is given
     Probe(super::probe::Arguments),
-    /// Check the configuration without network
+    /// Check the configuration; uses no network
     Check {
-        /// Print the JSON Schema of the configuration instead, for editors
+        /// Print the JSON Schema of the configuration, for editors, instead of checking
         #[arg(long)]
         schema: bool,
     },
     /// Test the connections to the source and the targets
     Test(super::test::Arguments),
-    /// Look at the tenant, and save a reading of it
+    /// Show objects of the tenant, or save a snapshot of it
     Source {
         #[command(subcommand)]
         command: super::source::Command,
     },
-    /// Show the state of each job without network
+    /// Show the state of each job; uses no network
     Status(Status),
-    /// Show the provisioning log, oldest first, without network
+    /// Show the provisioning log, oldest first; uses no network
     #[command(after_help = "--format csv prints a table for spreadsheets.")]
     Log(Log),
-    /// Show what an earlier cycle did, or all cycles of a period, without network
+    /// Show what an earlier cycle or all cycles of a period did; uses no network
     ///
-    /// Each action stands with its outcome. For a period it sums up who joined, moved and left, who
-    /// lost access and why, how long changes took, and what failed.
+    /// Lists each action with its outcome. For a period, summarizes joiners, movers and leavers, who lost
+    /// access and why, how long changes took, and what failed.
     #[command(after_help = "--format csv prints a table for spreadsheets.")]
     Report(super::report::Arguments),
-    /// Approve removals of a job that are held
+    /// Approve held removals of a job
     ///
-    /// An approval names object, action and cause. It lapses after 7 days, or when the removal is no
+    /// An approval is for one object, action and cause. It expires after 7 days, or when the removal is no
     /// longer planned.
     Approve(Decide),
-    /// Reject removals of a job that are held
+    /// Reject held removals of a job
     ///
     /// They are not planned again until their cause changes; status lists them.
     Reject(Decide),
-    /// Let the next cycle of a job begin anew
+    /// Make the next cycle of a job start from scratch
     ///
-    /// It reads the tenant from the beginning and evaluates everything.
+    /// The next cycle reads the whole tenant and evaluates every object.
     Restart(Restart),
     /// Pause a job: no cycle runs, and no user loses access, until it is resumed
     Pause(OneJob),
-    /// Let a paused job run again
+    /// Resume a paused job, or end its quarantine
     Resume(OneJob),
-    /// Look after the objects whose last operation failed
+    /// List, retry or drop objects whose last operation failed
     Escrow {
         #[command(subcommand)]
         command: EscrowCommand,
     },
-    /// Show everything on record of a user or group: what was sent, and what operators did
+    /// Show everything on record about a user or group: what was sent, and what operators did
     History(History),
-    /// Print what a cycle or a change did, and what brings the former values back; it writes nothing
+    /// Show what a cycle or a change did and how to restore the former values; writes nothing
     Undo(Undo),
-    /// Look at and repair links: which target object belongs to which user or group
+    /// Show and repair links: which target object belongs to which user or group
     Links {
         #[command(subcommand)]
         command: LinksCommand,
     },
-    /// Look after the state file
+    /// Back up or restore the state file, or accept one that was moved
     State {
         #[command(subcommand)]
         command: StateCommand,
     },
     /// Evaluate a mapping expression, or a file of test cases
     ///
-    /// Exits with 1 when the evaluation fails or a case differs, and with 2 when the expression
-    /// or a file cannot be read.
+    /// Exits with 1 if the evaluation fails or a case differs, and with 2 if the expression or a file cannot be read.
     Eval(Eval),
     /// List and print presets, one for each known kind of target
     Presets {
@@ -174,9 +173,9 @@ pub(super) enum Command {
     },
     /// Write a commented configuration, from options or questions
     Init(Init),
-    /// Convert the exported schema of an Entra provisioning job to a job
+    /// Convert the schema of an Entra provisioning job to a job of entrain
     ///
-    /// Lists what has no counterpart here.
+    /// Lists everything that has no counterpart in entrain.
     Import(super::import::Arguments),
     /// Export a job in another format
     Export(Export),
@@ -192,8 +191,8 @@ pub(super) enum Command {
     },
     /// Print a manual page, or write all of them
     ///
-    /// Without a name it is the page of the program; a command has its own, and entrain.toml is the page of the
-    /// configuration.
+    /// Without PAGE, prints the page of the program. Each command has its own page; entrain.toml is the
+    /// page of the configuration.
     Man(Man),
 }
 
@@ -209,7 +208,7 @@ pub(super) struct Man {
 
 #[derive(Debug, Args)]
 pub(super) struct Jobs {
-    /// Jobs by name; all enabled jobs when none is named
+    /// Names of jobs; all enabled jobs if none is given
     #[arg(value_name = "JOB")]
     pub(super) jobs: Vec<String>,
 }
@@ -219,7 +218,7 @@ pub(super) struct Status {
     #[command(flatten)]
     pub(super) jobs: Jobs,
 
-    /// Exit with the code of the most severe state of a job, as sync does
+    /// Exit with the code of the most severe job state, as sync does
     #[arg(long)]
     pub(super) exit_code: bool,
 }
@@ -229,14 +228,14 @@ pub(super) struct Sync {
     #[command(flatten)]
     pub(super) jobs: Jobs,
 
-    /// Evaluate every object, and compare linked objects with what the target really holds
+    /// Evaluate every object, and compare linked objects with what the target actually holds
     #[arg(long)]
     pub(super) initial: bool,
 
     #[command(flatten)]
     pub(super) only: Only,
 
-    /// Also write a report of what was done to this file: .html, .md, .csv or .json
+    /// Also write a report of the changes to this file: .html, .md, .csv or .json
     #[arg(long, value_name = "FILE")]
     pub(super) out: Vec<PathBuf>,
 }
@@ -246,7 +245,7 @@ pub(super) struct Plan {
     #[command(flatten)]
     pub(super) jobs: Jobs,
 
-    /// Evaluate every object, and compare linked objects with what the target really holds
+    /// Evaluate every object, and compare linked objects with what the target actually holds
     #[arg(long)]
     pub(super) initial: bool,
 
@@ -257,7 +256,7 @@ pub(super) struct Plan {
     #[arg(long, value_name = "FILE")]
     pub(super) out: Vec<PathBuf>,
 
-    /// Print only what is done otherwise than with this configuration; with --source no target is asked
+    /// Show only what differs from a plan with this other configuration; with --source, the target is not contacted
     #[arg(long, value_name = "CONFIG")]
     pub(super) against: Option<PathBuf>,
 
@@ -265,21 +264,21 @@ pub(super) struct Plan {
         long,
         value_name = "CHANGE",
         conflicts_with = "against",
-        help = "Print only what a change of the directory would add or take away: add-member or remove-member \
+        help = "Show only what a change in the directory would add to the plan or remove from it: add-member or remove-member \
                 GROUP USER, block or unblock USER, delete OBJECT, assign or unassign OBJECT APPLICATION; may \
                 be repeated"
     )]
     pub(super) what_if: Vec<String>,
 
-    /// The same as --out with a name that ends with .html
+    /// Same as --out with a file name that ends in .html
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
 
-    /// Plan from this file, which source snapshot wrote, instead of the tenant
+    /// Plan from a file written by source snapshot, instead of from the tenant
     #[arg(long, value_name = "FILE")]
     pub(super) source: Option<PathBuf>,
 
-    /// Exit with 5 when there are changes
+    /// Exit with 5 if there are changes
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
 }
@@ -290,7 +289,7 @@ pub(super) struct Provision {
     #[arg(value_name = "JOB")]
     pub(super) job: String,
 
-    /// Users and groups, by object id, principal name, address or display name; a group with its members
+    /// Users and groups, by object id, principal name, address or display name; a group includes its members
     #[arg(value_name = "OBJECT", required = true)]
     pub(super) objects: Vec<String>,
 
@@ -309,26 +308,26 @@ pub(super) struct Audit {
     #[arg(long)]
     pub(super) plan: bool,
 
-    /// Exit with 5 when anything is found
+    /// Exit with 5 if anything is found
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Apply {
-    /// A file that plan --out FILE.json wrote
+    /// A file written by plan --out FILE.json
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
 
-    /// Carry it out only if it has this digest, which plan printed
+    /// Apply only if the file has this digest, as printed by plan
     #[arg(long, value_name = "DIGEST")]
     pub(super) expect: Option<String>,
 
-    /// Carry out only what concerns the first N users; the rest stays planned
+    /// Apply only the changes of the first N users; the rest can be applied later
     #[arg(long, value_name = "N")]
     pub(super) only: Option<usize>,
 
-    /// Also write a report of what was done to this file: .html, .md, .csv or .json
+    /// Also write a report of the changes to this file: .html, .md, .csv or .json
     #[arg(long, value_name = "FILE")]
     pub(super) out: Vec<PathBuf>,
 }
@@ -338,15 +337,15 @@ pub(super) struct Log {
     #[command(flatten)]
     pub(super) jobs: LoggedJobs,
 
-    /// Only entries since then: 2026-01-31T08:00:00Z, or an age such as 2h
+    /// Only entries since this time: 2026-01-31T08:00:00Z, or an age such as 2h
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(super) since: Option<Moment>,
 
-    /// Only entries before then: a time or an age
+    /// Only entries before this time: a time or an age
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(super) until: Option<Moment>,
 
-    /// Only this action; plan stands for objects that could not be planned, cycle for cycles that failed
+    /// Only this action; plan means objects that could not be planned, cycle means failed cycles
     #[arg(long, value_parser = PossibleValuesParser::new(Operation::NAMES.into_iter().chain([PLAN, CYCLE])))]
     pub(super) action: Option<String>,
 
@@ -369,7 +368,7 @@ pub(super) struct Log {
 
 #[derive(Debug, Args)]
 pub(super) struct LoggedJobs {
-    /// Jobs by name; every job on record when none is named
+    /// Names of jobs; every job on record if none is given
     #[arg(value_name = "JOB")]
     pub(super) jobs: Vec<String>,
 }
@@ -398,19 +397,19 @@ pub(super) struct Decide {
     #[arg(value_name = "JOB")]
     pub(super) job: String,
 
-    /// Those that were held in this cycle; what joined later stays held [default: the last cycle that held any]
+    /// Only what was held in this cycle; what was held later stays held [default: the last cycle that held anything]
     #[arg(long, value_name = "N")]
     pub(super) cycle: Option<i64>,
 
-    /// Only those of this user, by object id or principal name; may be repeated
+    /// Only for this user, by object id or principal name; may be repeated
     #[arg(long = "user", value_name = "ID")]
     pub(super) users: Vec<String>,
 
-    /// Only those of this group, by object id or display name; may be repeated
+    /// Only for this group, by object id or display name; may be repeated
     #[arg(long = "group", value_name = "ID")]
     pub(super) groups: Vec<String>,
 
-    /// Why, for the record
+    /// Reason to record
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
 }
@@ -430,11 +429,11 @@ pub(super) struct Eval {
     #[arg(long, value_name = "FILE", conflicts_with = "cases")]
     pub(super) expression_file: Option<PathBuf>,
 
-    /// The attributes of a user as a JSON object, or a user as Microsoft Graph answers it
+    /// The attributes of a user as a JSON object, or a user as returned by Microsoft Graph
     #[arg(long, value_name = "FILE", conflicts_with_all = ["user", "cases"])]
     pub(super) object: Option<PathBuf>,
 
-    /// A user from the state of the configuration, by principal name or object id
+    /// A user from the state file of the configuration, by principal name or object id
     #[arg(long, value_name = "ID", conflicts_with = "cases")]
     pub(super) user: Option<String>,
 
@@ -451,7 +450,7 @@ pub(super) struct Eval {
         value_name = "VALUE",
         num_args = 1..,
         conflicts_with = "cases",
-        help = "Values that the target has already, for SelectUniqueValue"
+        help = "Values that are already taken in the target, for SelectUniqueValue"
     )]
     pub(super) existing: Vec<String>,
 
@@ -462,7 +461,7 @@ pub(super) struct Eval {
     )]
     pub(super) default_domain: Option<String>,
 
-    /// The time that Now gives, such as 2026-01-31T08:00:00Z [default: the clock]
+    /// The time that Now returns, such as 2026-01-31T08:00:00Z [default: the current time]
     #[arg(long, value_name = "TIME", value_parser = point_in_time)]
     pub(super) now: Option<DateTime<Utc>>,
 
@@ -505,7 +504,7 @@ pub(super) struct Chosen {
     #[arg(value_name = "OBJECT", required_unless_present = "all")]
     pub(super) objects: Vec<String>,
 
-    /// All that are in escrow
+    /// All objects in escrow
     #[arg(long, conflicts_with = "objects")]
     pub(super) all: bool,
 }
@@ -554,7 +553,7 @@ pub(super) struct Export {
     #[arg(value_name = "JOB")]
     pub(super) job: String,
 
-    /// As the schema of an Entra provisioning job
+    /// Export as the schema of an Entra provisioning job
     #[arg(long, required = true)]
     pub(super) entra_schema: bool,
 }

@@ -17,8 +17,7 @@ pub(in crate::cli) struct Restart {
         value_enum,
         value_delimiter = ',',
         default_value = "watermark",
-        help = "What is forgotten: the watermark, the failures in escrow, or the links, which are verified \
-                in the target or matched anew"
+        help = "What to reset: the watermark, the failures in escrow, the quarantine, or the links, which are then verified in the target or matched again"
     )]
     pub(in crate::cli) reset: Vec<Reset>,
 }
@@ -33,7 +32,7 @@ pub(in crate::cli) enum Reset {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum LinksCommand {
-    /// List the links of a job, and the users who wait for a decision
+    /// List the links of a job, and the users that wait for a decision
     List {
         /// The job
         #[arg(value_name = "JOB")]
@@ -45,21 +44,21 @@ pub(in crate::cli) enum LinksCommand {
         #[arg(value_name = "JOB")]
         job: String,
     },
-    /// Set the links that export printed, such as after a lost state
+    /// Set links from the output of export, for example after the state was lost
     Import {
         /// The job
         #[arg(value_name = "JOB")]
         job: String,
 
-        /// What export printed
+        /// Output of links export
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
     /// Show the link of one object, with what was last sent
     Show(Linked),
-    /// Drop the link of one object: the next cycle matches it anew
+    /// Remove the link of one object; the next cycle matches it again
     Unlink(Linked),
-    /// Link one object to a target object, or let a user be created
+    /// Link one object to a target object, or have a user created
     Relink {
         #[command(flatten)]
         linked: Linked,
@@ -72,7 +71,7 @@ pub(in crate::cli) enum LinksCommand {
         )]
         target: Option<String>,
 
-        /// The user is another than the account that an old address found, and is created
+        /// The account found by an old address is not this user's: create a new one
         #[arg(long, conflicts_with = "target")]
         new: bool,
     },
@@ -80,15 +79,15 @@ pub(in crate::cli) enum LinksCommand {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum EscrowCommand {
-    /// List the objects in escrow, with the target's words
+    /// List the objects in escrow, with the target's error messages
     List {
         /// The job
         #[arg(value_name = "JOB")]
         job: String,
     },
-    /// Let the next cycle try objects again
+    /// Retry objects: now if the service runs, otherwise in the next cycle
     Retry(Chosen),
-    /// Give objects up until they change; a removal is never given up
+    /// Stop retrying objects until they change; removals are always retried
     Drop(Chosen),
 }
 
@@ -96,21 +95,21 @@ pub(in crate::cli) enum EscrowCommand {
 pub(in crate::cli) enum StateCommand {
     /// Use a state file that was moved without its write-ahead log
     ///
-    /// What its process wrote last is lost with the log. The next cycle of each job evaluates everything, and
-    /// verifies its links in the target before it writes.
+    /// The last changes, which were in that log, are lost. The next cycle of each job evaluates every
+    /// object and verifies its links in the target before it writes.
     AcceptMove,
-    /// Copy the state to a new file, also while the service runs
+    /// Copy the state to a new file; works while the service runs
     Backup {
-        /// The copy
+        /// File to write; must not exist
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Put a copy in the place of the state
+    /// Replace the state with a backup
     ///
-    /// What was there is kept next to it. The next cycle of each job evaluates everything, and verifies its links
-    /// in the target before it writes.
+    /// The replaced state is kept next to it. The next cycle of each job evaluates every object and
+    /// verifies its links in the target before it writes.
     Restore {
-        /// The copy
+        /// Backup file
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
@@ -118,7 +117,7 @@ pub(in crate::cli) enum StateCommand {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Undo {
-    /// A cycle such as 7, or one change of it such as 7/123; log -v shows both
+    /// A cycle such as 7, or one of its changes such as 7/123; log -v shows both numbers
     #[arg(value_name = "CYCLE/CHANGE", value_parser = cycle_or_change)]
     pub(in crate::cli) what: (i64, Option<i64>),
 }
@@ -126,7 +125,7 @@ pub(in crate::cli) struct Undo {
 fn cycle_or_change(text: &str) -> Result<(i64, Option<i64>), &'static str> {
     let number = |text: &str| {
         let number = text.parse::<i64>().ok().filter(|number| *number > 0);
-        number.ok_or("write the number of a cycle, such as 7, or of a change of it, such as 7/123")
+        number.ok_or("write the number of a cycle, such as 7, or of one of its changes, such as 7/123")
     };
     match text.split_once('/') {
         Some((cycle, change)) => Ok((number(cycle)?, Some(number(change)?))),
