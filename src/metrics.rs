@@ -182,7 +182,7 @@ pub(crate) fn register(registry: &mut Registry) {
     );
     registry.register(
         "objects",
-        "What was done to objects, memberships counted by member",
+        "Actions on objects; each added or removed member counts",
         objects.clone(),
     );
 }

@@ -29,7 +29,7 @@ pub(super) async fn apply(
     {
         let found: Vec<_> = plans.iter().map(|plan| plan.digest.as_str()).collect();
         anyhow::bail!(
-            "{} has another digest ({}): it is not the plan that was meant",
+            "{} has another digest ({}): it is not the expected plan",
             arguments.file.display(),
             found.join(", ")
         );
@@ -79,7 +79,7 @@ pub(super) async fn apply(
                     let expect = arguments.expect.as_ref();
                     let expect = expect.map(|digest| format!(" --expect {digest}"));
                     output.message(&format!(
-                        "Look at these users in the target. The rest of the plan: entrain apply {}{}",
+                        "Check these users in the target. To apply the rest of the plan: entrain apply {}{}",
                         arguments.file.display(),
                         expect.unwrap_or_default()
                     ));

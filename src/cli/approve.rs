@@ -99,13 +99,13 @@ fn objects(store: &Store, arguments: &args::Decide) -> anyhow::Result<Vec<Key>> 
         match found.as_slice() {
             [] => {
                 let words = format!(
-                    "the state knows no {kind} {name:?}; give the id, or the name that entrain status prints"
+                    "the state has no {kind} {name:?}; give the id, or the name that entrain status prints"
                 );
                 return Err(Usage(words).into());
             }
             [one] => keys.push(one.key),
             [_, _, ..] => {
-                let words = format!("{name:?} means several {kind}s; give the id");
+                let words = format!("several {kind}s are named {name:?}; give the id");
                 return Err(Usage(words).into());
             }
         }

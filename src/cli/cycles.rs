@@ -83,7 +83,7 @@ impl<T: Send + 'static> Cycles<T> {
         let Running { job, ended, .. } = self.running.pop_front()?;
         let result = match ended.await {
             Ok(result) => result,
-            Err(error) => Err(anyhow!("it ended unexpectedly, which is a bug: {error}")),
+            Err(error) => Err(anyhow!("it ended unexpectedly; this is a bug: {error}")),
         };
         Some((job, result))
     }

@@ -29,7 +29,7 @@ pub(super) fn object(store: &Store, text: &str) -> anyhow::Result<SourceObject> 
                 .map(|one| format!("{} {} ({})", one.kind, one.label(), one.id))
                 .collect();
             Err(Usage(format!(
-                "several objects are called {text:?}: name one by its id: {}",
+                "several objects are named {text:?}: give the id of one: {}",
                 named.join(", ")
             ))
             .into())
@@ -46,5 +46,5 @@ pub(super) fn unknown(store: &Store, text: &str) -> anyhow::Result<String> {
         Some(nearest) => format!("did you mean {nearest:?}?"),
         None => "run a cycle first, or check the spelling".to_owned(),
     };
-    Ok(format!("the state knows no user or group {text:?}: {hint}"))
+    Ok(format!("the state has no user or group {text:?}: {hint}"))
 }

@@ -73,7 +73,7 @@ pub(super) async fn import(
             let imported = imported.map_err(|error| refused(output, application, error))?;
             (imported, Some(entra_job))
         }
-        (None, None) => return Err(Usage("name a file, or --from-tenant".to_owned()).into()),
+        (None, None) => return Err(Usage("give a file, or --from-tenant".to_owned()).into()),
     };
     if let Some(target) = target {
         write_new(target, &imported.toml)?;
@@ -86,8 +86,8 @@ pub(super) async fn import(
         match target {
             Some(target) => writeln!(
                 out,
-                "Wrote the job {} to {}. Next: add it to a configuration that has [source], fill in \
-                 what is marked,\nthen entrain check, entrain test and entrain plan.",
+                "Wrote the job {} to {}. Next: add it to a configuration that has [source], fill in the \
+                 marked keys,\nthen entrain check, entrain test and entrain plan.",
                 imported.name,
                 target.display()
             )?,
@@ -159,9 +159,7 @@ fn chosen(jobs: Vec<SyncJob>, id: Option<&str>) -> Result<SyncJob, String> {
     let ids: Vec<String> = jobs.iter().map(|job| job.id.clone()).collect();
     let ids = ids.join(", ");
     if jobs.is_empty() {
-        return Err(
-            "it has no provisioning job of Microsoft's, so there is nothing to import".to_owned(),
-        );
+        return Err("it has no provisioning job, so there is nothing to import".to_owned());
     }
     let mut named: Vec<SyncJob> = jobs
         .into_iter()
@@ -171,7 +169,7 @@ fn chosen(jobs: Vec<SyncJob>, id: Option<&str>) -> Result<SyncJob, String> {
         (1, _) => Ok(named.remove(0)),
         (0, _) => Err(format!("it has no such provisioning job; it has {ids}")),
         (_, _) => Err(format!(
-            "it has several provisioning jobs; name one by --sync-job: {ids}"
+            "it has several provisioning jobs; choose one with --sync-job: {ids}"
         )),
     }
 }
@@ -230,7 +228,7 @@ fn tell(output: Output, imported: &Imported) {
     for line in entra::EMPTIED {
         output.message(line);
     }
-    output.message("To be filled in, because no schema has it:");
+    output.message("To fill in, because it is not part of a schema:");
     for missing in &imported.to_fill_in {
         let need = if missing.required { "" } else { ", optional" };
         output.message(&format!("  {}  ({}{need})", missing.key, missing.hint));
@@ -239,10 +237,10 @@ fn tell(output: Output, imported: &Imported) {
 
 pub(super) fn tell_left(output: Output, left: &[Left]) {
     if left.is_empty() {
-        output.message("Everything was carried over.");
+        output.message("Everything was converted.");
         return;
     }
-    output.message(&format!("Not carried over ({}):", left.len()));
+    output.message(&format!("Not converted ({}):", left.len()));
     for Left { place, what, why } in left {
         let text = clean_lines(&format!("  {place}: {what}\n      {why}"));
         output.message(&text);
@@ -251,7 +249,7 @@ pub(super) fn tell_left(output: Output, left: &[Left]) {
 
 fn exists(path: &Path) -> String {
     format!(
-        "{} exists already and is not overwritten; name another file with --output",
+        "{} already exists and is not overwritten; choose another file with --output",
         path.display()
     )
 }

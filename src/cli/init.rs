@@ -63,7 +63,7 @@ pub(super) fn init(output: Output, mut answers: args::Init) -> anyhow::Result<Ex
 
 fn exists(path: &Path) -> String {
     format!(
-        "{} exists already and is not overwritten; name another file with --output",
+        "{} already exists and is not overwritten; choose another file with --output",
         path.display()
     )
 }
@@ -440,7 +440,7 @@ mod tests {
         let told = told.join("\n");
         for fault in [
             "there is no preset \"wiser\"; did you mean \"wizer\"?",
-            "\"my job\" cannot be typed as a job's name",
+            "\"my job\" is not a valid job name",
             "this is neither an id nor a domain name",
             "this is not an id of the form",
             "this is not an address",

@@ -28,7 +28,8 @@ impl Interrupt {
         let (stop, over) = (interrupt.stop.clone(), interrupt.over.clone());
         tokio::spawn(async move {
             told_to_stop(&mut signals).await;
-            output.message("stopping: requests in flight may end; once more to stop at once");
+            output
+                .message("stopping after the requests in flight; press again to stop immediately");
             stop.cancel();
             tokio::select! {
                 () = told_to_stop(&mut signals) => {}
@@ -44,7 +45,8 @@ impl Interrupt {
         tokio::select! {
             biased;
             done = work => Ok(done),
-            () = self.over.cancelled() => bail!("stopped with work in flight; the next cycle looks after it"),
+            () = self.over.cancelled() => bail!("stopped with requests in flight; the next cycle checks \
+                                                 their result"),
         }
     }
 

@@ -122,7 +122,7 @@ fn unlink(output: Output, config: &Config, linked: &args::Linked) -> anyhow::Res
     let detail = format!("from {}", link.target);
     operator::note(&store, name, Some(object.key), "unlink", &detail)?;
     let words = format!(
-        "The link of {} to {} is dropped. Nothing is changed in the target; the next cycle matches it anew.",
+        "Removed the link of {} to {}. Nothing changes in the target; the next cycle matches the object again.",
         object.label(),
         link.target
     );
@@ -154,7 +154,7 @@ fn relink(
         }
     }
     let words = format!(
-        "{} is linked to {target}. The next cycle reads {target} and sends what differs.",
+        "{} is linked to {target}. The next cycle reads {target} and sends the differences.",
         object.label()
     );
     changed(output, name, &object, Some(target), &words)
@@ -177,7 +177,7 @@ fn create(output: Output, config: &Config, linked: &args::Linked) -> anyhow::Res
     store.decide_new(name, object.kind, object.key)?;
     operator::note(&store, name, Some(object.key), "relink --new", "")?;
     let words = format!(
-        "{} is new: the next cycle creates the account, unless a matching attribute finds one.",
+        "{} is new: the next cycle creates an account, unless one is found by a matching attribute.",
         object.label()
     );
     changed(output, name, &object, None, &words)
@@ -207,7 +207,7 @@ fn import(output: Output, config: &Config, job: &Job, file: &Path) -> anyhow::Re
         fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let exported: Exported = serde_json::from_str(&text).map_err(|error| {
         Usage(format!(
-            "{} is not what entrain links export writes: {error}",
+            "{} is not a file written by entrain links export: {error}",
             file.display()
         ))
     })?;
@@ -252,7 +252,7 @@ fn import(output: Output, config: &Config, job: &Job, file: &Path) -> anyhow::Re
         }
         writeln!(
             out,
-            "{set} set, {same} as they were, {} refused. The next cycle reads what was linked anew.",
+            "{set} set, {same} unchanged, {} refused. The next cycle reads the newly linked objects.",
             refused.len()
         )?;
     }

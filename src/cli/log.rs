@@ -59,7 +59,8 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
     if entries.len() > limit {
         entries.drain(..entries.len() - limit);
         output.message(&format!(
-            "only the newest {limit} entries are shown; --limit shows more, --since and --status choose among them"
+            "only the newest {limit} entries are shown; use --limit to show more, or filter with \
+             --since and --status"
         ));
     }
     cycle::hide(&mut entries, &redactions);

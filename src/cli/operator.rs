@@ -134,7 +134,7 @@ pub(super) fn escrow(
                 store.retry(job, kind, key.key)?;
                 note(&store, job, Some(key.key), "escrow retry", "")?;
             }
-            let words = "is tried again at once where the service runs, else by the next cycle";
+            let words = "is retried now if the service runs, otherwise in the next cycle";
             tell(output, job, &objects, words)?;
         }
         EscrowCommand::Drop(chosen) => {
@@ -145,8 +145,8 @@ pub(super) fn escrow(
             let removal = objects.iter().find(|(_, action)| is_removal(action));
             if let Some((object, action)) = removal {
                 bail!(
-                    "{action} of {} is a removal, which is tried until it succeeds: entrain explain {job} {:?} \
-                     says why it fails",
+                    "{action} of {} is a removal, which is retried until it succeeds; to see why it \
+                     fails: entrain explain {job} {:?}",
                     object.label(),
                     object.label()
                 );
@@ -155,7 +155,8 @@ pub(super) fn escrow(
                 store.drop_escrow(job, object.kind, object.key)?;
                 note(&store, job, Some(object.key), "escrow drop", "")?;
             }
-            let words = "is taken out of escrow: it is evaluated again when it changes, and by every initial cycle";
+            let words = "is removed from escrow: it is evaluated again when it changes, and in every \
+                         initial cycle";
             tell(output, job, &objects, words)?;
         }
     }

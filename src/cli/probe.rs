@@ -39,11 +39,11 @@ pub(super) async fn probe(
     if arguments.write {
         let names = Agent::scratch_names(job).join(", ");
         output.message(&format!(
-            "{name}: creates {names} in {}, changes them, and removes them again",
+            "{name}: will create, change and remove {names} in {}",
             job.target.base_url
         ));
         if !arguments.yes && !confirmed()? {
-            return Err(Usage("nothing was written; --yes confirms it".to_owned()).into());
+            return Err(Usage("nothing was written; use --yes to confirm".to_owned()).into());
         }
     }
     let session = if arguments.write {
@@ -80,7 +80,7 @@ pub(super) async fn probe(
     out.flush()?;
     for one in &left {
         output.message(&format!(
-            "{one} is still in the target; the next probe --write or sync removes it"
+            "{one} still exists in the target; the next probe --write or sync removes it"
         ));
     }
     Ok(if left.is_empty() {

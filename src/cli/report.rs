@@ -85,7 +85,7 @@ fn chosen(config: &Config, store: &Store, arguments: &Arguments) -> anyhow::Resu
         return match found {
             Some(one) => Ok(vec![one]),
             None => Err(Usage(format!(
-                "there is no cycle {number} on record; entrain status names the last one of each job"
+                "no cycle {number} is on record; entrain status shows the last one of each job"
             ))
             .into()),
         };

@@ -58,7 +58,8 @@ impl Wanted {
             Some("json") => Kind::Json,
             _ => {
                 return Err(Usage(format!(
-                    "{}: the name of a report ends with .html, .md or .csv, that of a plan for apply or of JSON with .json",
+                    "{}: the file name must end with .html, .md or .csv for a report, or with .json for \
+                     JSON or a plan for apply",
                     path.display()
                 ))
                 .into());
@@ -238,7 +239,7 @@ impl Reports {
             }
             for (job, digest) in saved {
                 sentences.push(format!(
-                    "The plan of {job} is saved in {}. To carry it out:\n  entrain apply {} --expect {digest}",
+                    "The plan of {job} is saved in {}. To apply it:\n  entrain apply {} --expect {digest}",
                     path.display(),
                     as_argument(&path)
                 ));

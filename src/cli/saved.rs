@@ -141,7 +141,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<SavedPlan>> {
         .with_context(|| format!("could not read the saved plan {}", path.display()))?;
     let file: Json = serde_json::from_str(&text).with_context(|| {
         format!(
-            "{} is no saved plan, or was cut off: make it with entrain plan --out FILE.json",
+            "{} is not a saved plan, or is truncated: make a new one with entrain plan --out FILE.json",
             path.display()
         )
     })?;
@@ -152,8 +152,10 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<SavedPlan>> {
 fn plans(file: &Json) -> anyhow::Result<Vec<SavedPlan>> {
     match file["saved_plan"].as_u64() {
         Some(FORMAT) => {}
-        Some(other) => bail!("its format is {other}, and this version of entrain knows {FORMAT}"),
-        None => bail!("it is no saved plan: make one with entrain plan --out FILE.json"),
+        Some(other) => {
+            bail!("its format is {other}, but this version of entrain supports {FORMAT}")
+        }
+        None => bail!("it is not a saved plan: make one with entrain plan --out FILE.json"),
     }
     let jobs = file["jobs"]
         .as_array()
@@ -203,8 +205,8 @@ impl SavedPlan {
         let key = match self.head.get("key").and_then(Json::as_str) {
             // Who changes such a file can seal it anew, too.
             Some(_) if !how.is_expected => bail!(
-                "it was made before there was a state, so that only its digest shows whether it was \
-                 changed: add --expect and the digest that entrain plan printed"
+                "it was made before there was a state, so only its digest can show that it was not \
+                 changed: add --expect with the digest that entrain plan printed"
             ),
             Some(own) => StateKey::of(own),
             None => key.clone(),
@@ -229,7 +231,7 @@ impl SavedPlan {
         }
         if said("configuration") != key.digest("configuration", &job.fingerprint) {
             bail!(
-                "the configuration of the job {} is another than when it was made: make a new plan",
+                "the configuration of the job {} has changed since it was made: make a new plan",
                 self.job
             );
         }

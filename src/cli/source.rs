@@ -80,7 +80,7 @@ async fn show(output: Output, file: Option<&Path>, text: &str) -> anyhow::Result
         _ => {
             let named = found.iter().map(|one| format!("{} {}", one.kind, one.id));
             return Err(Usage(format!(
-                "several objects are called {text:?}: name one by its id: {}",
+                "several objects are named {text:?}: give the id of one: {}",
                 named.collect::<Vec<_>>().join(", ")
             ))
             .into());
@@ -122,7 +122,8 @@ async fn snapshot(
         let key = Store::open_plan(&config.state_path)?.key(config.state_key.as_ref())?;
         if key.unkept().is_some() {
             output.message(
-                "There is no key of a state yet, so the next snapshot has other pseudonyms; [state] key names one.",
+                "There is no state key yet, so the next snapshot will have other pseudonyms; to keep \
+                 them, set [state] key.",
             );
         }
         let keep: BTreeSet<String> = keep.iter().cloned().collect();
@@ -249,7 +250,7 @@ pub(super) fn agent(
                 .eq_ignore_ascii_case(&config.source.tenant_id)
             {
                 let text = format!(
-                    "{}: it is of another tenant than {} names",
+                    "{}: it is from another tenant than the one in {}",
                     one.note.file.as_deref().unwrap_or("the tenant"),
                     config.file.display()
                 );

@@ -84,7 +84,8 @@ pub(super) async fn test(
 
 /// The source's own secret or address is of no use: no further check can be made.
 fn not_started(error: &cycle::Error) -> Check {
-    let remedy = "correct it in the section source of the configuration, or where it points to";
+    let remedy =
+        "correct it in [source] of the configuration, or in the file or variable that it refers to";
     Check {
         what: "source: settings".to_owned(),
         outcome: Err(Failed {

@@ -24,7 +24,7 @@ pub(super) async fn trial(
     let interrupt = Interrupt::listen(output)?;
     let checks = interrupt.guard(send(&config, names, output)).await??;
     if checks.is_empty() {
-        output.message("no way to notify is configured: add [notify] to the configuration");
+        output.message("no notifications are configured: add [notify] to the configuration");
     }
     let mut out = output.text();
     if output.is_json() {

@@ -28,7 +28,7 @@ pub(super) fn undo(
     };
     if store.cycle(number)?.is_none() {
         let words =
-            format!("there is no cycle {number} on record: entrain log lists what was done");
+            format!("no cycle {number} is on record: entrain log lists the changes");
         return Err(Usage(words).into());
     }
     let mut entries = store.log(&filter, u32::MAX)?;
@@ -37,7 +37,7 @@ pub(super) fn undo(
     entries.sort_by_key(|entry| entry.id);
     if let (Some(change), true) = (change, entries.is_empty()) {
         let words = format!(
-            "cycle {number} carried out no change {change}: entrain undo {number} lists those that it did"
+            "cycle {number} has no change {change}: entrain undo {number} lists its changes"
         );
         return Err(Usage(words).into());
     }
@@ -65,7 +65,7 @@ fn source_of(config: &Config, entry: &LogEntry, attribute: &str) -> Option<Strin
     Some(match &mapping.source {
         Source::Attribute(name) => format!("{name} of the object in Entra, or the mapping"),
         Source::Expression(expression) => {
-            format!("what the mapping reads in Entra, or the mapping: {expression}")
+            format!("the attributes in Entra that the mapping reads, or the mapping: {expression}")
         }
         Source::Constant(_) | Source::None => "the value in the mapping".to_owned(),
     })

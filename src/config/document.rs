@@ -58,7 +58,7 @@ fn syntax_words(message: &str) -> String {
     let message = message.trim().replace('\n', "; ");
     if message == "number too large to fit in target type" {
         let (least, most) = (i64::MIN, i64::MAX);
-        return format!("the number does not fit; whole numbers go from {least} to {most}");
+        return format!("the number is out of range; whole numbers are from {least} to {most}");
     }
     message
 }
@@ -77,7 +77,8 @@ impl Document {
                     "not valid TOML at column {column}: {}",
                     syntax_words(err.message())
                 ),
-                remedy: "correct the line; text stands in quotes, and a key occurs once".to_owned(),
+                remedy: "correct the line; text must be in quotes, and a key can occur only once"
+                    .to_owned(),
             })
         })?;
         let mut spans = BTreeMap::new();
@@ -153,8 +154,8 @@ impl Document {
                     if !elements.iter().any(|element| element.as_dict().is_some()) =>
                 {
                     return Err((
-                        "a list of plain values is overridden as a whole".to_owned(),
-                        "leave the index out and write all of it, as in [\"one\", \"two\"]"
+                        "a list of plain values can only be overridden as a whole".to_owned(),
+                        "omit the index and write the whole list, as in [\"one\", \"two\"]"
                             .to_owned(),
                     ));
                 }
@@ -274,13 +275,13 @@ fn find_element(part: &str, elements: &[Value]) -> Result<usize, (String, String
         (Some(index), None) => Ok(index),
         (Some(_), Some(_)) => Err((
             format!("several jobs are named {part}"),
-            "address the job by its index, counted from 0".to_owned(),
+            "use the job's index, counted from 0".to_owned(),
         )),
         (None, _) => Err((
             format!("there is no job named {part}"),
             match nearest(part, names.iter().flatten().map(String::as_str)) {
                 Some(near) => format!("did you mean {}?", near.to_ascii_uppercase()),
-                None => "address the job by its name or by its index, counted from 0".to_owned(),
+                None => "use the job's name or its index, counted from 0".to_owned(),
             },
         )),
     }

@@ -100,20 +100,20 @@ macro_rules! knobs {
 }
 
 knobs! {
-    /// How a resource is changed.
-    update: Update, "vCenter: put; a target that answers 405 or 501 to PATCH, or says that it has none: learned" {
-        /// by its changes (PATCH)
+    /// Method to change a resource.
+    update: Update, "vCenter: put; learned from status 405 or 501 to PATCH, or from the reported capabilities" {
+        /// send only the changes (PATCH)
         "patch" = Patch,
-        /// as a whole: it is read, changed and replaced (PUT)
+        /// read, change and replace the whole resource (PUT)
         "put" = Put,
     }
-    /// The same for groups, where it is something else.
+    /// The same for groups, if different.
     update_groups: UpdateGroups, "AWS: users by put, groups by patch" {
-        /// as `update` says
+        /// as in `update`
         "same" = Same,
-        /// by their changes (PATCH)
+        /// send only the changes (PATCH)
         "patch" = Patch,
-        /// as a whole (PUT), only where the target shows all members
+        /// replace the whole group (PUT), only if the target returns all members
         "put" = Put,
     }
     /// The content type of request bodies.
@@ -123,53 +123,54 @@ knobs! {
         /// plain JSON
         "application/json" = Json,
     }
-    /// How the operations of a PATCH are put.
+    /// Form of the operations of a PATCH.
     patch_path: PatchPath, "Okta's form: value; Entra with aadOptscim062020: dotted" {
         /// each with a path (RFC 7644 section 3.5.2)
         "path" = Path,
-        /// what is set goes into one operation without a path, as the resource has it
+        /// one operation without a path, with the values as in the resource
         "value" = Value,
-        /// likewise, by names such as `name.givenName`; elements of lists have a path
+        /// the same with names such as `name.givenName`; elements of lists have a path
         "dotted" = Dotted,
     }
-    /// How many operations one PATCH holds.
-    patch_operations: PatchOperations, "targets that take one change at a time" {
+    /// Number of operations in one PATCH.
+    patch_operations: PatchOperations, "targets that accept one change per request" {
         /// all changes of a resource
         "together" = Together,
         /// one
         "one" = One,
     }
-    /// How the verbs of a PATCH are written.
+    /// Case of the operations in a PATCH.
     op_case: OpCase, "built against Entra's client: capital" {
         /// `add`, `replace`, `remove` (RFC 7644 section 3.5.2)
         "lower" = Lower,
         /// `Add`, `Replace`, `Remove`
         "capital" = Capital,
     }
-    /// How one element of a list is changed, such as the work address.
-    value_paths: ValuePaths, "built against Entra's client: always; whole is learned from invalidPath and from changes without effect" {
-        /// by `emails[type eq "work"].value`; one that is not there is added as a whole
+    /// How to change one element of a list, such as the work address.
+    value_paths: ValuePaths, "built against Entra's client: always; whole is learned from invalidPath \
+                              and from changes without effect" {
+        /// by `emails[type eq "work"].value`; a missing element is added as a whole
         "filter" = Filter,
-        /// by that path also where the element is not there, as Entra sends it
+        /// always by that path, also for a missing element, as in Entra
         "always" = Always,
         /// by the whole list, which is read first
         "whole" = Whole,
     }
-    /// How one part of a complex attribute is changed.
+    /// How to change one part of a complex attribute.
     sub_attributes: SubAttributes, "whole is learned from invalidPath and from changes without effect" {
         /// by `name.givenName`
         "path" = Path,
         /// by the whole `name`, which is read first
         "whole" = Whole,
     }
-    /// How an attribute of an extension is named in a PATCH.
-    extensions: Extensions, "targets that read no path with a URN: object" {
+    /// How to name an extension attribute in a PATCH.
+    extensions: Extensions, "targets that do not support paths with a URN: object" {
         /// by its path, the schema's URN and the name
         "path" = Path,
         /// inside an object at the path of the schema
         "object" = Object,
     }
-    /// How a value is taken away.
+    /// How to clear a value.
     clear: Clear, "learned from changes without effect" {
         /// by the operation `remove`
         "remove" = Remove,
@@ -178,43 +179,43 @@ knobs! {
         /// by `replace` with an empty text or list
         "empty" = Empty,
     }
-    /// How a truth value is written in a PATCH, such as that of `active`.
+    /// How to write a Boolean in a PATCH, such as `active`.
     booleans: Booleans, "built against Entra's client: text" {
         /// true or false
         "boolean" = Boolean,
         /// "True" or "False"
         "text" = Text,
     }
-    /// How the manager is written.
+    /// How to write the manager.
     manager: Manager, "built against Entra's client: text" {
         /// as an object with the id as its value
         "object" = Object,
-        /// as the bare id
+        /// as the plain id
         "text" = Text,
         /// as a list with one such object
         "list" = List,
     }
-    /// Whether lists are requested with a page size.
-    count: Count, "targets that fail on any count: found out by itself in each cycle" {
+    /// Whether to send a page size with list requests.
+    count: Count, "targets that fail on any count; detected in each cycle" {
         /// with `count`
         "send" = Send,
         /// without
         "omit" = Omit,
     }
-    /// What is done about a mapping of an attribute that the target reports as read-only, or not at all.
-    schema: Schema, "targets that refuse what their schemas do not have: trust" {
-        /// it is sent anyway, and `test`, `check` and the plan show it
+    /// What to do about a mapping of an attribute that the target's schemas report as read-only or do not contain.
+    schema: Schema, "targets that refuse attributes that their schemas do not contain: trust" {
+        /// send it, and warn in `test`, `check` and the plan
         "remark" = Remark,
-        /// it is not sent
+        /// do not send it
         "trust" = Trust,
-        /// it is sent, and nothing is shown
+        /// send it without a warning
         "ignore" = Ignore,
     }
-    /// How members are taken out of a group.
+    /// How to remove members from a group.
     member_remove: MemberRemove, "built against Entra's client: value-list" {
         /// one operation with `members[value eq "id"]` for each (RFC 7644 section 3.5.2.2)
         "filter" = Filter,
-        /// one operation with a list of values, as Entra sends it
+        /// one operation with a list of values, as in Entra
         "value-list" = ValueList,
     }
 }

@@ -85,10 +85,10 @@ fn find_among(
             variable: None,
             key: String::new(),
             message: format!(
-                "no configuration was found; looked for {}",
+                "no configuration file was found; searched for {}",
                 places.join(" and ")
             ),
-            remedy: format!("name it with --config or {VARIABLE}; entrain init writes one"),
+            remedy: format!("set its path with --config or {VARIABLE}; entrain init writes one"),
         })
     })
 }

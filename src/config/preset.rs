@@ -134,7 +134,7 @@ pub(super) fn load(
         let names: Vec<_> = names().collect();
         let message = format!("there is no preset {name:?}");
         let remedy = format!(
-            "{}\na preset of your own is a path, such as \"./{name}.toml\"",
+            "{}\nfor your own preset, give a path, such as \"./{name}.toml\"",
             suggest(name, &names)
         );
         log.problem(choice.place.problem(message, remedy));
@@ -166,7 +166,7 @@ fn read(path: &Path, text: &str, log: &mut Log) -> Option<file::Preset> {
 /// Tells what a preset warns of, when the kind of object is provisioned.
 pub(super) fn warn(rules: &file::Rules, enabled: bool, place: &Place, log: &mut Log) {
     if let Some(warning) = rules.warning.as_ref().filter(|_| enabled) {
-        let remedy = "the preset says so; nothing is wrong with the configuration itself";
+        let remedy = "this comes from the preset; the configuration itself is correct";
         log.warning(place.problem(warning.value.clone(), remedy));
     }
 }

@@ -85,10 +85,10 @@ impl Table {
                 (Some(near), None) => format!("did you mean {near}?"),
                 (None, None) => {
                     let names: Vec<_> = section.names().collect();
-                    format!("the keys here are {}", names.join(", "))
+                    format!("valid keys are {}", names.join(", "))
                 }
             };
-            log.problem(place.key_problem("there is no such key", remedy));
+            log.problem(place.key_problem("unknown key", remedy));
         }
     }
 
@@ -267,23 +267,23 @@ pub(super) fn secret_with(
 ) -> Option<(Typed<Secret>, Table)> {
     let remedy = keys::WHERE_SECRETS_ARE;
     let Value::Dict(_, members) = value else {
-        log.problem(place.problem("a secret is never written in the configuration", remedy));
+        log.problem(place.problem("a secret cannot be written in the configuration", remedy));
         return None;
     };
     let table = Table::new(members, place.clone(), section).prefer_overriding(SECRET_KEYS);
     for name in table.members.keys() {
         if section.key(name).is_none() {
             let place = table.place.name(name);
-            log.problem(place.key_problem("there is no such key", remedy));
+            log.problem(place.key_problem("unknown key", remedy));
             return None;
         }
     }
     let given: Vec<_> = SECRET_KEYS.iter().filter(|name| table.has(name)).collect();
     let [name] = given.as_slice() else {
         let message = if given.is_empty() {
-            "nothing says where the secret is"
+            "the place of the secret is missing"
         } else {
-            "several places are given for one secret"
+            "only one place can be given for a secret"
         };
         log.problem(place.problem(message, remedy));
         return None;
@@ -302,8 +302,8 @@ pub(super) fn secret_with(
         _ => {
             if text.value.contains('/') || text.value.starts_with('.') {
                 log.problem(text.place.problem(
-                    "the name of a credential is a plain file name",
-                    "write the name after LoadCredential= in the unit, or use file",
+                    "the name of a credential must be a plain file name",
+                    "use the name in LoadCredential= of the systemd unit, or use file",
                 ));
                 return None;
             }

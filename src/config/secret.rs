@@ -28,10 +28,10 @@ pub(crate) enum SecretError {
     #[error("the file {} is empty", .0.display())]
     FileEmpty(PathBuf),
     #[error(
-        "{0} begins with a byte order mark, which belongs to no secret: save it as UTF-8 without one"
+        "{0} begins with a byte order mark, which is not part of the secret: save it as UTF-8 without one"
     )]
     ByteOrderMark(String),
-    #[error("the token in {0} is in quotation marks, which do not belong to it: remove them")]
+    #[error("the token in {0} is in quotation marks, which are not part of it: remove them")]
     Quoted(String),
     #[error(
         "the credential {0} is not available, because CREDENTIALS_DIRECTORY is not set: the program \
@@ -164,7 +164,7 @@ impl Secret {
             if is_readable_by_others(&metadata) {
                 let name = path.display();
                 return Some((
-                    format!("others than its owner may read {name}"),
+                    format!("users other than the owner can read {name}"),
                     format!("chmod 600 {name}"),
                 ));
             }
@@ -192,7 +192,7 @@ impl Secret {
         }
         Some((
             message,
-            "put the secret there before the job runs".to_owned(),
+            "create it with the secret before the job runs".to_owned(),
         ))
     }
 }
@@ -200,7 +200,7 @@ impl Secret {
 /// What is remarked where "Bearer " stands in front of a token.
 pub(crate) fn with_scheme(place: &dyn fmt::Display) -> String {
     format!(
-        "the token in {place} begins with \"Bearer \", which is left out: entrain adds it itself"
+        "the token in {place} begins with \"Bearer \", which is ignored: entrain adds it itself"
     )
 }
 
@@ -327,7 +327,7 @@ mod tests {
         for (mode, exposed) in [(0o600, false), (0o640, true), (0o604, true)] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let expected = if exposed {
-                format!("others than its owner may read {name}")
+                format!("users other than the owner can read {name}")
             } else {
                 format!("the file {name} is empty")
             };

@@ -110,14 +110,14 @@ async fn test_capabilities(job: &config::Job, reader: &scim::Reader) -> (Vec<Che
         let what = format!("changes of {kind}s");
         let outcome = match (updates, patches, can("PUT")) {
             (None, Some(false), Some(false)) => failed(
-                "it has neither PATCH nor PUT, so nothing can be updated or disabled",
-                "write actions = [\"create\"], or with \"delete\" where accounts can be deleted",
+                "it supports neither PATCH nor PUT, so nothing can be updated or disabled",
+                "write actions = [\"create\"], also with \"delete\" if accounts can be deleted",
             ),
-            (Some(Update::Put), _, _) => Ok("by PUT, says the configuration".to_owned()),
-            (Some(Update::Patch), _, _) => Ok("by PATCH, says the configuration".to_owned()),
-            (None, Some(false), _) => Ok("by PUT, because it has no PATCH".to_owned()),
+            (Some(Update::Put), _, _) => Ok("by PUT, as configured".to_owned()),
+            (Some(Update::Patch), _, _) => Ok("by PATCH, as configured".to_owned()),
+            (None, Some(false), _) => Ok("by PUT, because it does not support PATCH".to_owned()),
             (None, Some(true), _) => Ok("by PATCH".to_owned()),
-            (None, None, _) => Ok("by PATCH; by PUT where it is refused".to_owned()),
+            (None, None, _) => Ok("by PATCH, or by PUT if PATCH is refused".to_owned()),
         };
         checks.push(check(&what, outcome));
         let deletes = rules.rules(kind).actions.delete
@@ -129,7 +129,7 @@ async fn test_capabilities(job: &config::Job, reader: &scim::Reader) -> (Vec<Che
             checks.push(check(
                 &format!("deletion of {kind}s"),
                 failed(
-                    "it does not take DELETE",
+                    "it does not support DELETE",
                     "write when_out_of_scope = \"disable\" for users, or \"keep\"",
                 ),
             ));
@@ -172,9 +172,7 @@ async fn test_names(agent: &Agent, graph: &graph::Client, job: &config::Job) -> 
     }
     match misnamed_now(graph, &agent.store, &job.rules).await {
         Ok(misnamed) if misnamed.is_empty() => {
-            vec![check(Ok(format!(
-                "{named} looked up, each means something"
-            )))]
+            vec![check(Ok(format!("{named} looked up, all found")))]
         }
         Ok(misnamed) => misnamed
             .iter()
@@ -236,10 +234,10 @@ async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Failed>
     let reader = agent.reader(job).map_err(|error| problem(&error))?;
     let reader = reader.hiding(agent.redactions(job).hidden());
     match reader.test_connection().await {
-        Ok(scim::Nobody::EmptyList) => Ok("answered with an empty list, as it should".to_owned()),
+        Ok(scim::Nobody::EmptyList) => Ok("answered with an empty list, as expected".to_owned()),
         Ok(scim::Nobody::NotFound) => Ok(
-            "answered 404 for a user that does not exist, which counts as an empty list: a list \
-             without a filter is answered"
+            "answered 404 for a user that does not exist, which counts as an empty list, because a list \
+             without a filter works"
                 .to_owned(),
         ),
         Err(error) => Err(problem(&Error::Target(error))),

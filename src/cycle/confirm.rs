@@ -151,8 +151,8 @@ async fn look(
             if found.roles_unread {
                 tracing::warn!(
                     job = %context.job.rules.name,
-                    "assignments are confirmed by a second reading of the list only; the application \
-                     permission Directory.Read.All lets each be read by itself"
+                    "assignments can only be confirmed by reading the whole list again; with the \
+                     application permission Directory.Read.All each can be read separately"
                 );
             }
             let requests = graph.requests() - before;
@@ -170,7 +170,8 @@ async fn look(
             is_contradicted.then(|| {
                 let ids: Vec<&str> = found.contradictions.iter().map(SourceId::as_str).collect();
                 format!(
-                    "the tenant holds what its lists did not report ({}); they are read from the beginning",
+                    "the tenant has objects or relations that its delta lists did not report ({}); the \
+                     lists are read from the beginning",
                     ids.join(", ")
                 )
             })

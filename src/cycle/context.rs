@@ -212,7 +212,7 @@ impl Agent {
             match read {
                 Ok(()) => known,
                 Err(error) => {
-                    tracing::warn!(job = %name, %error, "the target's words are not shown");
+                    tracing::warn!(job = %name, %error, "the target's message is not shown");
                     Known::unknown()
                 }
             }

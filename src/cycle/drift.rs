@@ -110,7 +110,7 @@ async fn seen<'a>(
             Err(Error::Target(error)) if error.is_stop() => return Err(error.into()),
             Err(Error::Target(error @ scim::Error::ListIncomplete { .. })) => tracing::warn!(
                 job = %context.job.rules.name, %kind, %error,
-                "the target's list is not complete: reading each linked object by itself"
+                "the target's list is not complete: reading each linked object separately"
             ),
             Err(Error::Target(error)) if context.concerns_one_object(&error).await => {}
             Err(error) => return Err(error),

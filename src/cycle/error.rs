@@ -54,9 +54,10 @@ pub(crate) enum Error {
     Tenant(Arc<Error>),
     /// The links lead to other people's accounts, or to none (safety.md, 3).
     #[error(
-        "nothing was written: {wrong} of {read} linked objects that were read in the target are not there or \
-         belong to others, so this is probably another organisation or a reset target. If it is to be used, \
-         match everything anew: entrain restart {job} --reset links; if not, {back} and run: entrain sync {job}"
+        "nothing was written: {wrong} of {read} linked objects that were read in the target are missing \
+         or belong to others, so this is probably another organisation or a reset target. To use it \
+         anyway, match all objects again: entrain restart {job} --reset links; if not, {back} and run: \
+         entrain sync {job}"
     )]
     AnotherTarget {
         job: JobName,
@@ -67,8 +68,7 @@ pub(crate) enum Error {
     },
     /// A saved plan is not what would be done now.
     #[error(
-        "nothing was written, because what would be done now is not what the file holds: {}; make and review a \
-         new plan",
+        "nothing was written, because the current plan differs from the file: {}; make and review a new plan",
         differences.join("; ")
     )]
     AnotherPlan { differences: Vec<String> },
@@ -77,18 +77,17 @@ pub(crate) enum Error {
     #[error("the thread that records outcomes ended early")]
     RecorderLost,
     #[error(
-        "paused since {} by {}; to go on: entrain resume {job}",
+        "paused since {} by {}; to continue: entrain resume {job}",
         paused.since.format("%Y-%m-%d %H:%M UTC"), paused.by
     )]
     Paused { job: JobName, paused: Paused },
     #[error(
-        "{job} only observes (mode = \"observe\"), so nothing is written; to see what a cycle would do: \
-         entrain plan {job}"
+        "{job} has mode = \"observe\", so nothing is written; to see what a cycle would do: entrain plan {job}"
     )]
     Observes { job: JobName },
     #[error(
-        "in quarantine since {}, and nothing is written: {}. It goes on by itself once the target takes the \
-         credential",
+        "in quarantine since {}, and nothing is written: {}. It continues automatically when the target \
+         accepts the credential",
         quarantine.since.format("%Y-%m-%d %H:%M UTC"), quarantine.reason
     )]
     Quarantine {
@@ -105,7 +104,7 @@ pub(crate) enum Error {
         nearest: Option<String>,
     },
     #[error(
-        "several {} are called {name:?}: name one by its id ({})",
+        "several {} are named {name:?}: give the id of one ({})",
         kinds_text(*kind),
         list(ids)
     )]

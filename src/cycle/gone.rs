@@ -38,7 +38,7 @@ impl Whereabouts {
         match self {
             Self::Gone => None,
             Self::There => Some("but a look-up finds the object"),
-            Self::Hidden => Some("and the target shows no account that was disabled"),
+            Self::Hidden => Some("and the target does not show accounts that were disabled"),
         }
     }
 }

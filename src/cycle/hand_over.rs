@@ -241,8 +241,8 @@ pub(super) async fn read_back(
         class: Class::Refused,
         http_status: None,
         message: format!(
-            "the account does not show that it is disabled, so it is not handed over to {}; see whether \
-             it was enabled again in the target",
+            "the account is not shown as disabled, so it is not handed over to {}; check whether it was \
+             enabled again in the target",
             hand.to.label
         ),
         unconfirmed: false,

@@ -111,7 +111,7 @@ impl<'a> Health<'a> {
             Creates::Go => Turn::Send,
             Creates::Full if row.step == Step::CreatesAgain => Turn::Send,
             Creates::Full => Turn::Later,
-            Creates::StillFull => Turn::Never("the target has no room for more"),
+            Creates::StillFull => Turn::Never("the target accepts no more objects"),
             Creates::Failing(_) => Turn::Never("the target fails to create objects"),
         }
     }

@@ -76,7 +76,7 @@ impl<'a> Finder<'a> {
             Ok(list) => self.list = Some(Arc::new(list)),
             Err(Error::Target(error)) if !error.is_stop() => tracing::warn!(
                 job = %context.job.rules.name, %kind, %error,
-                "the target's list cannot be read: accounts of no user in scope are not known"
+                "the target's list cannot be read, so accounts without a user in scope are not known"
             ),
             Err(error) => return Err(error),
         }
@@ -325,7 +325,7 @@ impl<'a> Finder<'a> {
             Err(Error::Target(error @ scim::Error::ListIncomplete { .. })) if can_filter => {
                 tracing::warn!(
                     job = %context.job.rules.name, %kind, %error,
-                    "the target's list is not complete: looking for each object by itself"
+                    "the target's list is not complete: looking up each object separately"
                 );
                 let found = one_by_one(context, kind, wanted, is_given_up).await?;
                 found.ok_or_else(|| error.into())
@@ -397,7 +397,7 @@ async fn one_by_one(
                 let words = error.failure().message;
                 tracing::info!(
                     job = %context.job.rules.name, %kind, words,
-                    "the target cannot answer a look-up: reading its list instead"
+                    "the target does not support the look-up: reading its list instead"
                 );
                 return Ok(None);
             }

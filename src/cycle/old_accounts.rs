@@ -72,7 +72,8 @@ impl Driver<'_> {
             let Some(addresses) = addresses.get(id) else {
                 is_complete = false;
                 found[place] = Found::Failed(
-                    "its old addresses (proxyAddresses) could not be read in the tenant".to_owned(),
+                    "its old addresses (proxyAddresses) could not be read from the tenant"
+                        .to_owned(),
                 );
                 continue;
             };

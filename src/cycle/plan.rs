@@ -483,7 +483,7 @@ impl Driver<'_> {
                     self.outline.postponed.insert(key);
                 }
                 Some(Settled::Wait(_)) => {
-                    let words = "an earlier write to it may still be under way".to_owned();
+                    let words = "an earlier write to it may still be in progress".to_owned();
                     self.planner
                         .unsettled(&one.object, Why::LookupFailed(words));
                 }

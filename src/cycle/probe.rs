@@ -104,7 +104,7 @@ impl Probed {
             let seen = match found {
                 Ok(_) => {
                     filterable.push(path.to_string());
-                    "finds no object, as it should".to_owned()
+                    "finds no object, as expected".to_owned()
                 }
                 Err(error) => {
                     refusal = error.failure().message;

@@ -18,7 +18,8 @@ pub(super) async fn pace(context: &Context<'_>) -> Result<Pace, Error> {
         Cause::Refused => match context.look_up_anything().await {
             Ok(()) => {
                 context.agent.store.end_quarantine(name)?;
-                tracing::info!(job = %name, "the target takes the credential again: the quarantine ends");
+                tracing::info!(job = %name, "the target accepts the credential again: the quarantine has \
+                                             ended");
                 Ok(Pace::Full)
             }
             Err(error) if is_refusal(error.class()) => Err(Error::Quarantine {
@@ -67,7 +68,7 @@ fn after(context: &Context<'_>, tally: &Tally) -> Result<Option<Quarantine>, Err
     }
     if !is_failing(failed, tally.succeeded) {
         if known.is_some() {
-            tracing::info!(job = %name, "most operations succeed again: the quarantine ends");
+            tracing::info!(job = %name, "most operations succeed again: the quarantine has ended");
         }
         store.end_quarantine(name)?;
         return Ok(None);
@@ -84,7 +85,7 @@ fn after(context: &Context<'_>, tally: &Tally) -> Result<Option<Quarantine>, Err
         }
         None if was_bad => {
             let reason = format!(
-                "{failed} of {} objects failed, and most did in the cycle before",
+                "{failed} of {} objects failed, and most failed in the cycle before, too",
                 failed + tally.succeeded
             );
             begin(context.agent, &context.job, Cause::Failures, reason).map(Some)

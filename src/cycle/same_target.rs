@@ -158,7 +158,7 @@ impl Reverified {
         let key = action.subject.key;
         if action.target.is_some() && wrong.get(&key) == action.target.as_ref() {
             return Ok(Some(
-                "the object there is gone or another: it is matched anew",
+                "the linked object is gone or belongs to another: it is matched again",
             ));
         }
         let Some(agree) = unsure else { return Ok(None) };
@@ -170,7 +170,7 @@ impl Reverified {
             is_known = results.tally.agree > 0;
         }
         Ok((!is_known).then_some(
-            "too few linked objects can be read in the target to be certain that it is still the same",
+            "too few linked objects can be read in the target to confirm that it is still the same target",
         ))
     }
 }
@@ -188,7 +188,7 @@ async fn reverify(context: &Context<'_>) -> Result<Reverified, Error> {
             if wrong > 0 || unsure {
                 tracing::warn!(
                     job = %context.job.rules.name, wrong, read, not_read = results.tally.not_read,
-                    "linked objects are gone from the target or belong to others: they are matched anew"
+                    "linked objects are gone from the target or belong to others: they are matched again"
                 );
             }
             Ok(Reverified {
@@ -236,8 +236,8 @@ pub(super) async fn restrict(
         not_read,
     } = unsure.tally;
     let why = format!(
-        "{not_read} of {} linked objects could not be read in the target, so that it is not certain that it is \
-         still the same: nothing is written but disables of accounts that were read",
+        "{not_read} of {} linked objects could not be read in the target, so it is not certain that it \
+         is still the same target: only accounts that were read are disabled, nothing else is written",
         not_read + unsure.tally.read()
     );
     let header = &mut outline.header;
@@ -326,7 +326,8 @@ impl Results {
                     if error.stops_everything() && failed >= concurrency && self.tally.read() == 0 {
                         return Err(error.into());
                     }
-                    tracing::debug!(job = %context.job.rules.name, %kind, %error, "a link could not be verified");
+                    tracing::debug!(job = %context.job.rules.name, %kind, %error, "a link could not be \
+                                                                                   verified");
                     Compared::NotRead
                 }
             };
@@ -469,9 +470,9 @@ fn another(context: &Context<'_>, tally: Tally) -> Error {
         read: tally.read(),
         back: match known.ok().flatten() {
             Some(TargetSettings { address: known, .. }) if known != *address => {
-                format!("put target.base_url back to {known}")
+                format!("set target.base_url to {known} again")
             }
-            Some(_) | None => "put the old token (target.token) back".to_owned(),
+            Some(_) | None => "restore the old token (target.token)".to_owned(),
         },
     }
 }

@@ -48,14 +48,14 @@ impl Searches {
         let accepted = search.is_some_and(|search| search.accepted);
         match what {
             What::Attributes => {
-                is_over.then_some("the target refuses the attributes sent before it as well")
+                is_over.then_some("the target refuses the attributes sent before, too")
             }
             What::Members => {
                 if is_over && !accepted {
                     state.given_up.insert(key);
                 }
                 let is_given_up = state.given_up.contains(&key);
-                is_given_up.then_some("the target takes no part of the group's members")
+                is_given_up.then_some("the target accepts none of the group's members")
             }
         }
     }

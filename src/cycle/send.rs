@@ -218,7 +218,7 @@ impl Sender {
         let Lesson { knob, word, .. } = lesson;
         tracing::info!(
             evidence,
-            "{knob} = {word:?} from now on, because of the target's answer"
+            "{knob} = {word:?} from now on, learned from the target's response"
         );
         let mut facts = lock(&self.facts);
         if knob == "update" {

@@ -127,7 +127,7 @@ fn shown(context: &Context<'_>, link: &Link, object: TargetObject) -> Ripe {
     let mut shown = object.attributes;
     mapping::normalize(mappings, &mut shown);
     if !gone::agrees(context, ObjectKind::User, link, &shown) {
-        let words = "the account there has another matching value than the one that was disabled";
+        let words = "the account has a different matching value from the one that was disabled";
         return Ripe::Unread(words.to_owned());
     }
     let mut state = link
@@ -136,7 +136,7 @@ fn shown(context: &Context<'_>, link: &Link, object: TargetObject) -> Ripe {
         .filter(|(path, _)| path.is_active() || mappings.carries_state(path))
         .peekable();
     if state.peek().is_none() {
-        return Ripe::Unread("what was sent to disable the account is not on record".to_owned());
+        return Ripe::Unread("the request that disabled the account is not on record".to_owned());
     }
     let mut is_shown = true;
     for (path, sent) in state {

@@ -397,7 +397,8 @@ impl Tenant {
         if let plan::Reading::Incomplete(reason) = &source {
             tracing::warn!(
                 job = %name, reason,
-                "the source could not be read completely: only what was read as blocked or deleted is removed"
+                "the source could not be read completely: only objects that were read as blocked or \
+                 deleted are removed"
             );
         }
         Ok(Reading {
@@ -451,7 +452,7 @@ impl Tenant {
         if is_enabled {
             tracing::warn!(
                 %job,
-                "Microsoft's own provisioning job of the application is enabled, and two agents undo each \
+                "Microsoft's provisioning job of the application is enabled, and two agents undo each \
                  other's changes: stop it on the application's page \"Provisioning\""
             );
         }
@@ -555,9 +556,7 @@ impl Unseen {
         if self.has_objects && !self.properties.is_empty() {
             let names: Vec<String> = self.properties.into_iter().collect();
             let names = names.join(", ");
-            tracing::info!(
-                "no {kind} of the tenant came with {names}, which mappings or filters read"
-            );
+            tracing::info!("no {kind} of the tenant has {names}, which mappings or filters read");
         }
     }
 }

@@ -32,8 +32,8 @@ impl Addition {
         let (created, added) = (elements(created), elements(added));
         if created.len() != added.len() {
             return Err(
-                "an update and a create get different roles: let AppRoleAssignmentsComplex be the \
-                 whole expression"
+                "an update and a create would send different roles: AppRoleAssignmentsComplex must be \
+                 the whole expression"
                     .to_owned(),
             );
         }

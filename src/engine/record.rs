@@ -16,7 +16,7 @@ use super::summary::{CycleKind, Health, Requests};
 /// All that is known of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct JobRecord {
-    /// The next cycle evaluates everything.
+    /// The next cycle evaluates every object.
     pub(crate) full_evaluation: bool,
     /// The newest first.
     pub(crate) cycles: Vec<CycleRecord>,

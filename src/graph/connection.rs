@@ -184,7 +184,7 @@ impl Client {
         let enabled = jobs.ok()?.into_iter().find(|job| job.is_enabled)?;
         Some(Failed {
             words: format!(
-                "source: Microsoft's own provisioning job of this application is enabled ({}), and two \
+                "source: Microsoft's provisioning job of this application is enabled ({}), and two \
                  agents undo each other's changes",
                 enabled.id
             ),

@@ -26,7 +26,7 @@ pub(crate) enum Error {
         why: String,
         remedy: &'static str,
     },
-    #[error("{key} signs in a person, and so is for the commands plan, test and import alone")]
+    #[error("{key} signs in a user, and works only for the commands plan, test and import")]
     Personal { key: &'static str },
     #[error("no access token, because this machine has no endpoint for managed identities")]
     NoManagedIdentity(#[source] Box<http::Error>),
@@ -42,7 +42,7 @@ pub(crate) enum Error {
     TokenRefused(Box<TokenRefusal>),
     #[error("no access token, because the sign-in service does not answer")]
     TokenUnanswered(#[source] Box<http::Error>),
-    #[error("no access token: the sign-in service's answer (status {status}) makes no sense")]
+    #[error("no access token: the response of the sign-in service (status {status}) is not valid")]
     TokenMalformed { status: u16 },
     #[error("{0}")]
     Refused(Box<Refusal>),
@@ -52,12 +52,10 @@ pub(crate) enum Error {
     #[error("the request to Microsoft Graph cannot be built")]
     Unsendable,
     /// A status of success with something else than a page: an incomplete read, never the end of one.
-    #[error("{request}: the answer is no page of a list: {why}")]
+    #[error("{request}: the response is not a page of a list: {why}")]
     NotAPage { request: String, why: String },
     /// Without serde's own words, which quote the data.
-    #[error(
-        "{request}: the answer is not the JSON that Graph promises (line {line}, column {column})"
-    )]
+    #[error("{request}: the response is not the expected JSON (line {line}, column {column})")]
     Malformed {
         request: String,
         line: usize,
@@ -67,9 +65,7 @@ pub(crate) enum Error {
     Link(#[source] http::LinkError),
     /// Graph's "limited information" form: an id, and null for everything that may not be read. Taking
     /// it for an object whose attributes were emptied would empty them in the target.
-    #[error(
-        "{kind} {id} came with null for every property, as Graph does where a permission is missing"
-    )]
+    #[error("every property of {kind} {id} is null, which happens if a permission is missing")]
     Unreadable { kind: ObjectKind, id: String },
     #[error("{key} \"{text}\" is not an id such as 8e881353-1735-45af-af21-ee1344582a4d")]
     NotAnId { key: &'static str, text: String },
@@ -80,26 +76,26 @@ pub(crate) enum Error {
         hint: String,
     },
     #[error(
-        "{} enterprise applications are called \"{name}\": {}; name one by service_principal_id",
+        "{} enterprise applications are named \"{name}\": {}; choose one with service_principal_id",
         ids.len(), ids.join(", ")
     )]
     SeveralApplications { name: String, ids: Vec<String> },
     /// What Graph answers where access is missing, and where nobody has a value: not to be believed.
     #[error(
-        "no user has a value of the attribute set {set}, which is also what Microsoft Graph says where \
-         the permission is missing"
+        "no user has a value of the attribute set {set}; Microsoft Graph also returns no values if the \
+         permission is missing"
     )]
     NoCustomSecurityValues { set: String },
-    #[error("none of the tenant's domains is the default one and verified")]
+    #[error("the tenant has no verified default domain")]
     NoDefaultDomain,
     /// What Graph answers where the permission is missing, and where the unit is empty.
     #[error(
-        "the administrative unit {name} hides its members, and none is shown, as Microsoft Graph does where \
-         the permission is missing"
+        "the administrative unit {name} hides its members, and Microsoft Graph returned none, which \
+         happens if a permission is missing"
     )]
     HiddenMembership { name: String },
     /// It was made for another configuration.
-    #[error("the snapshot does not hold {what}")]
+    #[error("the snapshot does not contain {what}")]
     NotInSnapshot { what: String },
     #[error("stopped")]
     Stopped,

@@ -39,13 +39,13 @@ const TOKEN_CODES: &[(&[u64], Treat, &str)] = &[
     (
         &[7_000_218],
         Lasting,
-        "neither a secret nor an assertion arrived: check that nothing between this machine and the \
-         sign-in service changes requests",
+        "the sign-in service received neither a secret nor an assertion: check whether a proxy between \
+         this machine and the sign-in service changes requests",
     ),
     (
         &[700_027, 700_030],
         Lasting,
-        "the certificate is not one that the app registration knows: upload it on its page \
+        "the certificate is not registered in the app registration: upload it on its page \
          \"Certificates & secrets\"",
     ),
     (
@@ -62,13 +62,13 @@ const TOKEN_CODES: &[(&[u64], Treat, &str)] = &[
     (
         &[530_032, 53_003],
         Lasting,
-        "a security policy of the tenant blocks this application: look into Conditional Access \
-         for workload identities",
+        "a security policy of the tenant blocks this application: check Conditional Access for workload \
+         identities",
     ),
     (
         &[700_016],
         Lasting,
-        "source.client_id is not known in this tenant: compare it and source.tenant_id with the \
+        "source.client_id does not exist in this tenant: compare it and source.tenant_id with the \
          app registration's overview page",
     ),
     (
@@ -80,7 +80,7 @@ const TOKEN_CODES: &[(&[u64], Treat, &str)] = &[
     (
         &[90_002],
         Lasting,
-        "the tenant is not known: check source.tenant_id and source.cloud",
+        "the tenant does not exist: check source.tenant_id and source.cloud",
     ),
     (
         &[50_034],
@@ -90,13 +90,13 @@ const TOKEN_CODES: &[(&[u64], Treat, &str)] = &[
     (
         &[90_014, 900_144, 90_023, 9_002_313, 90_100],
         Lasting,
-        "the request did not arrive as it was sent: check what is between this machine and the sign-in \
-         service, and report it if nothing is",
+        "the request was changed on its way: check for a proxy between this machine and the sign-in \
+         service; if there is none, report a bug",
     ),
     (
         &[90_038, 900_382, 900_432],
         Lasting,
-        "the tenant lives in another national cloud: set source.cloud",
+        "the tenant is in another national cloud: set source.cloud",
     ),
     (
         &[9_001_023, 90_124, 90_130],
@@ -133,10 +133,10 @@ pub(super) fn of(error: &Error) -> Option<String> {
             (Some((_, _, words)), _) => words,
             (None, Some(_)) => "look the code up in Microsoft's list of AADSTS error codes",
             (None, None) => {
-                "give this machine a managed identity, and name it by client_id where it has several"
+                "assign a managed identity to this machine; if it has several, select one with client_id"
             }
         },
-        Error::Secret { .. } => "correct the key, or put the secret where it points to",
+        Error::Secret { .. } => "correct the key, or store the secret where it refers to",
         Error::Credential { remedy, .. } => remedy,
         Error::Personal { .. } => {
             "sign in with client_secret, client_certificate, federated_token_file or managed_identity"
@@ -160,8 +160,7 @@ pub(super) fn of(error: &Error) -> Option<String> {
         }
         Error::NoCustomSecurityValues { .. } => {
             "grant the application permission CustomSecAttributeAssignment.Read.All with admin \
-             consent, and check the name of the attribute set; if really no user has a value, take \
-             out the mappings and scoping filters that read it"
+             consent, and check the name of the attribute set; if no user has a value, remove the mappings and scoping filters that read it"
         }
         Error::NoDefaultDomain => {
             "make a verified domain the primary one, under \"Custom domain names\" of the tenant"
@@ -203,14 +202,14 @@ fn of_refusal(refusal: &Refusal) -> Option<String> {
             return Some(format!(
                 "grant the application permission {permission}{also} (Microsoft Graph, \"Application \
                  permissions\", not \"Delegated\") to the app registration and give admin consent; \
-                 it counts from the next token on"
+                 it takes effect with the next token"
             ));
         }
         400 if is_delta && refusal.has_code(&["Request_UnsupportedQuery"]) => {
-            "this kind of tenant (External ID, B2C) has no delta query and cannot be the source"
+            "this kind of tenant (External ID, B2C) does not support delta queries and cannot be a source"
         }
         400 if is_delta => {
-            "where Graph names properties, take out the mappings and scoping filters that read them"
+            "if the message names properties, remove the mappings and scoping filters that read them"
         }
         429 | 500.. => "wait and try again; nothing needs to be changed",
         _ => return None,

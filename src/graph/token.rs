@@ -130,7 +130,7 @@ impl Tokens {
                 Ok(text)
             }
             (Err(error), Some(old)) if is_good => {
-                tracing::warn!(%error, "no new access token yet; the old one is used on");
+                tracing::warn!(%error, "no new access token yet; the old one is still used");
                 old.refresh_at = now + USE_ON;
                 Ok(old.text.clone())
             }
@@ -232,7 +232,7 @@ impl Shared {
                 let Some(fresh) = fresh.flatten() else {
                     return asked;
                 };
-                tracing::info!("the credential was refused: it was read once more, and is another");
+                tracing::info!("the credential was refused; it was read again and has changed");
                 current.proof = 0;
                 current.proofs = Some(fresh.clone());
                 self.ask_as_app(client_id, &fresh, repeat, current).await
@@ -280,7 +280,7 @@ impl Shared {
                         tracing::warn!(
                             refused,
                             used,
-                            "the sign-in service took another credential"
+                            "the sign-in service accepted another credential"
                         );
                     }
                     current.proof = place;

@@ -78,13 +78,11 @@ pub(crate) enum UrlError {
     NotAUrl,
     #[error("the scheme must be https")]
     Scheme,
-    #[error(
-        "plain http is accepted only towards this machine (localhost, 127.0.0.1, ::1); use https"
-    )]
+    #[error("plain http is only allowed to this machine (localhost, 127.0.0.1, ::1); use https")]
     PlainHttp,
-    #[error("the URL must not hold a user name or password")]
+    #[error("the URL must not contain a user name or password")]
     Credentials,
-    #[error("the URL must not hold a fragment (#)")]
+    #[error("the URL must not contain a fragment (#)")]
     Fragment,
 }
 

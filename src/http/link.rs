@@ -6,7 +6,7 @@ use url::Url;
 pub(crate) enum LinkError {
     #[error("the server sent a link that is not a URL")]
     NotAUrl,
-    #[error("the server sent a link to another host ({host}), which would receive our token")]
+    #[error("the server sent a link to another host ({host}), which must not receive the token")]
     OtherOrigin { host: String },
 }
 

@@ -272,7 +272,7 @@ impl Channel {
             if !self.may_wait(length) {
                 tracing::warn!(
                     path = exchange.path,
-                    "the server was waited for so long already that the request is given up"
+                    "the limit for waiting for the server is reached; the request is not repeated"
                 );
                 return finish(exchange, attempt);
             }

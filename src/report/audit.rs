@@ -91,12 +91,12 @@ pub(crate) fn text(out: &mut dyn Write, audit: &Audit, style: Style) -> io::Resu
     if !audit.has_findings() {
         writeln!(
             out,
-            "The target is as it was last written and as it should be."
+            "The target matches what was last written and what the mappings want."
         )
     } else if differs {
         writeln!(
             out,
-            "To see the repair: entrain audit {job} --plan; to carry it out: entrain sync {job} --initial"
+            "To see the repair: entrain audit {job} --plan; to apply it: entrain sync {job} --initial"
         )
     } else {
         Ok(())
@@ -141,11 +141,11 @@ fn kind_text(out: &mut dyn Write, audit: &KindAudit, style: Style) -> io::Result
     let title = match kind {
         ObjectKind::User => {
             format!(
-                "Accounts of no user in scope, {} of them active",
+                "Accounts without a user in scope, {} of them active",
                 number(active)
             )
         }
-        ObjectKind::Group => "Groups of no group in scope".to_owned(),
+        ObjectKind::Group => "Groups without a group in scope".to_owned(),
     };
     let lines = orphans
         .iter()
@@ -163,7 +163,7 @@ fn kind_text(out: &mut dyn Write, audit: &KindAudit, style: Style) -> io::Result
     });
     section(
         out,
-        &format!("{of_kind} that are there more than once"),
+        &format!("{of_kind} that exist more than once"),
         &lines.collect::<Vec<_>>(),
         style,
     )?;
@@ -178,7 +178,7 @@ fn kind_text(out: &mut dyn Write, audit: &KindAudit, style: Style) -> io::Result
     });
     section(
         out,
-        &format!("{of_kind} whose match is not clear"),
+        &format!("{of_kind} whose match is ambiguous"),
         &lines.collect::<Vec<_>>(),
         style,
     )?;
@@ -188,7 +188,7 @@ fn kind_text(out: &mut dyn Write, audit: &KindAudit, style: Style) -> io::Result
         let paths: Vec<String> = not_shown.iter().map(ToString::to_string).collect();
         writeln!(
             out,
-            "\n{} Not compared, because the target shows no value: {}",
+            "\n{} Not compared, because the target returns no value: {}",
             style.mark(Mark::Warn),
             paths.join(", ")
         )?;
@@ -212,7 +212,7 @@ fn coverage_section(
     for pair in coverage {
         writeln!(out, "{}", coverage_text(pair, width))?;
     }
-    writeln!(out, "  * The job matches by it.")
+    writeln!(out, "  * A matching attribute of the job.")
 }
 
 /// A section with the number of its findings; each is some lines.

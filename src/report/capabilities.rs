@@ -29,7 +29,7 @@ pub(crate) fn capabilities(capabilities: &Capabilities) -> String {
         words.push("schemas".to_owned());
     }
     if words.is_empty() {
-        "nothing about itself; PATCH and filters are assumed".to_owned()
+        "nothing about its capabilities; PATCH and filters are assumed".to_owned()
     } else {
         words.join(", ")
     }
@@ -38,7 +38,7 @@ pub(crate) fn capabilities(capabilities: &Capabilities) -> String {
 pub(crate) fn remark(remark: &Remark) -> String {
     match remark {
         Remark::ReadOnly { kind, path } => format!(
-            "{} of {kind}s is read-only in the target, says its schema",
+            "{} of {kind}s is read-only according to the target's schema",
             clean(&path.to_string())
         ),
         Remark::Unknown { kind, path } => format!(
@@ -46,7 +46,7 @@ pub(crate) fn remark(remark: &Remark) -> String {
             clean(&path.to_string())
         ),
         Remark::Missing { kind, attribute } => format!(
-            "the target requires {} of {kind}s, which no mapping writes",
+            "the target requires {} of {kind}s, but no mapping writes it",
             clean(attribute)
         ),
     }

@@ -23,7 +23,7 @@ pub(super) fn verdict(cycle: &CycleRecord) -> (Condition, String) {
         CycleState::Running => (Condition::Good, "It runs now.".to_owned()),
         CycleState::Interrupted => (
             Condition::Failing,
-            "It was interrupted; the next cycle went on from there.".to_owned(),
+            "It was interrupted; the next cycle continued from there.".to_owned(),
         ),
         CycleState::Ended(Health::Succeeded) => (Condition::Good, format!("It succeeded: {done}.")),
         CycleState::Ended(Health::ObjectsFailed) => (
@@ -50,7 +50,7 @@ pub(super) fn verdict(cycle: &CycleRecord) -> (Condition, String) {
         ),
         CycleState::Ended(Health::Stopped) => (
             Condition::Failing,
-            format!("It was stopped, and the next cycle went on from there: {done}."),
+            format!("It was stopped, and the next cycle continued from there: {done}."),
         ),
         CycleState::Ended(Health::Failed) => (Condition::Bad, "It failed.".to_owned()),
     }
@@ -77,7 +77,7 @@ pub(super) fn facts(cycle: &CycleRecord) -> Vec<String> {
     ];
     if cycle.not_tried > 0 {
         facts.push(format!(
-            "{} not tried; the next cycle plans them anew.",
+            "{} not tried; the next cycle plans them again.",
             match cycle.not_tried {
                 1 => "1 action was".to_owned(),
                 many => format!("{} were", things(many, "action")),

@@ -185,7 +185,7 @@ impl<'a> Entry<'a> {
         self.add_via(&hand.via);
         self.add_changes(hand.all_changes(), names);
         let note =
-            "it is disabled first, and leaves all groups and references before it is enabled";
+            "it is disabled first, and removed from all groups and references before it is enabled";
         self.lines.push(Line::Note(note.to_owned()));
     }
 

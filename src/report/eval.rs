@@ -213,8 +213,8 @@ pub(crate) const ROLES_UNKNOWN: &str =
 pub(crate) fn not_in_the_state(names: &[&str]) -> String {
     let names: Vec<_> = names.iter().map(|name| format!("[{name}]")).collect();
     format!(
-        "note: the state has no {} of this user: it is empty in the tenant, or no job reads it (a cycle \
-         keeps only the attributes that mappings and filters name); --object evaluates on a file instead",
+        "note: the state has no {} of this user: it is empty in the tenant, or no job reads it (the \
+         state keeps only attributes that mappings and filters use); use --object to evaluate with a file",
         names.join(", ")
     )
 }
@@ -233,7 +233,7 @@ fn plain(flow: &Flow) -> String {
     }
 }
 
-const IGNORED_ATTRIBUTE: &str = "(ignored: the target's attribute is left as it is)";
+const IGNORED_ATTRIBUTE: &str = "(ignored: the target's attribute is not changed)";
 const IGNORED_OBJECT: &str = "(ignored: the object is skipped)";
 
 fn plain_element(value: &Value) -> String {

@@ -145,7 +145,7 @@ pub(super) fn verdict_text(explanation: &Explanation) -> String {
         Verdict::Out(why) => format!("out of scope: {}", why_out(why, kind)),
         Verdict::Unknown { would_be } => {
             let reason = why_out(would_be, kind);
-            format!("not certain; as far as is known: {reason}")
+            format!("not certain; probably: {reason}")
         }
     }
 }
@@ -204,7 +204,7 @@ fn attribute_text(mapped: &Mapped, names: Names<'_>, style: Style) -> String {
             one(wanted)
         ),
         State::LeftAlone => format!(
-            "{} {path} {} is left as it is, from {source}",
+            "{} {path} {} is not changed, from {source}",
             style.mark(Mark::Skip),
             one(sent)
         ),
@@ -225,9 +225,9 @@ pub(super) fn link_text(explanation: &Explanation) -> String {
             format!("linked to {target}, which the next cycle verifies first")
         }
         LinkState::OldAddress(_) => {
-            format!("not linked; {target} has an old address of it and waits for a decision")
+            format!("not linked; {target} has one of its old addresses, and a decision is required")
         }
-        LinkState::New => "not linked; decided to be new".to_owned(),
+        LinkState::New => "not linked; marked as a new user".to_owned(),
     }
 }
 
@@ -282,7 +282,7 @@ fn trouble_text(out: &mut dyn Write, explanation: &Explanation, style: Style) ->
 pub(super) fn trouble(explanation: &Explanation) -> Vec<(Mark, String)> {
     let escrow = explanation.escrow.iter().map(|one| {
         let words = format!(
-            "{} fails since {}, {}: {}",
+            "{} has failed since {}, {}: {}",
             one.action,
             one.first_failed.format("%Y-%m-%d %H:%M UTC"),
             things(u64::from(one.attempts), "attempt"),
@@ -315,9 +315,7 @@ pub(super) fn look_up_text(explanation: &Explanation) -> String {
     } else {
         ""
     };
-    format!(
-        "It is looked for in the target: adopted where it is found, created where it is not{waits}."
-    )
+    format!("It is looked up in the target: adopted if found, otherwise created{waits}.")
 }
 
 fn next_text(
@@ -399,11 +397,9 @@ pub(super) fn access(explanation: &Explanation) -> Option<String> {
                     .first()
                     .map(|one| why(&one.why, one.subject.kind, no_names));
                 if takes_away {
-                    "the next cycle takes it away".to_owned()
+                    "the next cycle removes it".to_owned()
                 } else {
-                    reason.unwrap_or_else(|| {
-                        "nothing that the mappings send takes it away".to_owned()
-                    })
+                    reason.unwrap_or_else(|| "no mapping removes it".to_owned())
                 }
             }
         }
@@ -441,7 +437,7 @@ pub(super) fn remedies(explanation: &Explanation) -> Vec<String> {
                 "assign a role other than Default Access, or set exclude_default_access = false"
                     .to_owned()
             }
-            WhyOut::Excluded => "take it out of scope.exclude".to_owned(),
+            WhyOut::Excluded => "remove it from scope.exclude".to_owned(),
             WhyOut::Filter(_) => {
                 "change the attribute in Entra, or the scoping filter, so that every clause of one \
                  filter holds"
@@ -481,7 +477,7 @@ pub(super) fn remedies(explanation: &Explanation) -> Vec<String> {
                     remedies.push("set only_created = false in [jobs.safety]".to_owned());
                 }
                 Why::NeverDisabled => {
-                    remedies.push("take it out of safety.never_disable".to_owned());
+                    remedies.push("remove it from safety.never_disable".to_owned());
                 }
                 Why::Kept(_) => {
                     remedies.push("set when_out_of_scope = \"disable\" or \"delete\"".to_owned());
@@ -490,7 +486,7 @@ pub(super) fn remedies(explanation: &Explanation) -> Vec<String> {
                     remedies.push(format!("complete the first cycle: entrain sync {job}"));
                 }
                 Why::NameKept { .. } => {
-                    remedies.push(format!("decide about what is held: entrain status {job}"));
+                    remedies.push(format!("decide on what is held: entrain status {job}"));
                 }
                 Why::OutOfScope(_)
                 | Why::BlockedNotCreated

@@ -22,12 +22,10 @@ pub(crate) fn why_held(why: WhyHeld) -> String {
             )
         }
         WhyHeld::ApplicationChanged => {
-            "the job's application is another than before, so that every removal \
-                                        needs approval once"
-                .to_owned()
+            "the job's application has changed, so every removal needs approval once".to_owned()
         }
         WhyHeld::EmptiedScope { kind, linked } => format!(
-            "no {kind} is in scope any more, though {} are linked: probably an empty answer from Entra",
+            "no {kind} is in scope any more, although {} are linked: probably an empty response from Entra",
             count(linked)
         ),
         WhyHeld::ShrunkGroups { groups } => format!(
@@ -36,7 +34,7 @@ pub(crate) fn why_held(why: WhyHeld) -> String {
             if groups == 1 { "its" } else { "their" }
         ),
         WhyHeld::ShrunkSource { kind, before, now } => format!(
-            "the tenant has {} now and had {} at the last reading: more than a fifth is gone",
+            "the tenant has {} now and had {} when last read: more than a fifth is gone",
             things(now, &kind.to_string()),
             number(before)
         ),
@@ -45,13 +43,13 @@ pub(crate) fn why_held(why: WhyHeld) -> String {
             active,
             least,
         } => format!(
-            "{} of {} active users would go, and the job is to keep {} (safety.min_active)",
+            "{} of {} active users would be removed, but the job must keep {} (safety.min_active)",
             number(planned),
             number(active),
             number(least)
         ),
         WhyHeld::TooFewMembers { groups } => format!(
-            "{} would have fewer members than the job is to keep (safety.min_members)",
+            "{} would have fewer members than the job must keep (safety.min_members)",
             things(groups, "group")
         ),
         WhyHeld::TooManyCreations {
@@ -85,7 +83,7 @@ pub(crate) fn why_held(why: WhyHeld) -> String {
             if objects == 1 { "it" } else { "them" }
         ),
         WhyHeld::Undecided => {
-            "they were held after a sudden shrink and still wait for a decision".to_owned()
+            "they were held after a sudden shrink, and a decision is still required".to_owned()
         }
     }
 }

@@ -24,12 +24,12 @@ pub(crate) fn misnamed(misnamed: &Misnamed) -> String {
         (Naming::ScopeUnits, several) => {
             let ids: Vec<_> = several.iter().map(ToString::to_string).collect();
             format!(
-                "{start}, as several administrative units are called, and all of them count: {}",
+                "{start}, which is the name of several administrative units; all of them are used: {}",
                 ids.join(", ")
             )
         }
         (Naming::Exclude, []) => format!(
-            "{start}, but no user or group has this id or name: the object that was meant is not left out"
+            "{start}, but no user or group has this id or name, so nothing is excluded by it"
         ),
         (
             Naming::ScopeGroups | Naming::Provision | Naming::Exclude | Naming::Filter(_),
@@ -37,7 +37,7 @@ pub(crate) fn misnamed(misnamed: &Misnamed) -> String {
         ) => {
             let ids: Vec<_> = several.iter().map(ToString::to_string).collect();
             format!(
-                "{start}, as several groups are called, and all of them count: {}",
+                "{start}, which is the name of several groups; all of them are used: {}",
                 ids.join(", ")
             )
         }
@@ -62,15 +62,15 @@ pub(crate) fn misnamed_remedy(misnamed: &Misnamed) -> String {
     };
     match (list, found.is_empty()) {
         (Naming::ScopeGroups | Naming::Provision | Naming::Filter(_), true) => format!(
-            "{meant}correct it, or take it out of the list; an id stays right when a group is renamed"
+            "{meant}correct it, or remove it from the list; an id stays valid when a group is renamed"
         ),
         (Naming::ScopeUnits, true) => format!(
-            "{meant}correct it, or take it out of the list; an id stays right when a unit is renamed"
+            "{meant}correct it, or remove it from the list; an id stays valid when a unit is renamed"
         ),
-        (Naming::ScopeUnits, false) => "write the id of the unit that is meant".to_owned(),
-        (Naming::Exclude, true) => format!("{meant}correct it, or take it out of the list"),
+        (Naming::ScopeUnits, false) => "use the id of one unit".to_owned(),
+        (Naming::Exclude, true) => format!("{meant}correct it, or remove it from the list"),
         (Naming::ScopeGroups | Naming::Provision | Naming::Exclude | Naming::Filter(_), false) => {
-            "write the id of the group that is meant".to_owned()
+            "use the id of one group".to_owned()
         }
     }
 }

@@ -69,7 +69,7 @@ pub(crate) fn paused(
     }
     let job = clean(job.as_str());
     if was_paused {
-        writeln!(out, "{job} is {} already.", paused_text(paused))?;
+        writeln!(out, "{job} is already {}.", paused_text(paused))?;
     } else {
         writeln!(
             out,
@@ -78,7 +78,7 @@ pub(crate) fn paused(
     }
     if !waiting.is_empty() {
         let count = things(waiting.len() as u64, "removal");
-        writeln!(out, "{count} on record must wait:")?;
+        writeln!(out, "{count} on record will wait:")?;
         for one in waiting {
             writeln!(out, "  {one}")?;
         }
@@ -112,34 +112,38 @@ pub(crate) fn resumed(
     };
     writeln!(
         out,
-        "{job} was {was}. The service runs its next cycle when it is due; now: entrain sync {job}"
+        "{job} was {was}. The service runs its next cycle when it is due; to run one now: entrain sync {job}"
     )
 }
 
 /// What to do about an object that failed: a sentence.
 pub(super) fn remedy(one: &Escrowed) -> &'static str {
     match one.class {
-        None => "Remedy: entrain explain shows what it lacks.",
-        Some(Class::Transient) => "Remedy: none but patience, unless the target stays away.",
+        None => "Remedy: see what is missing with entrain explain.",
+        Some(Class::Transient) => "Remedy: none needed, unless the target stays unavailable.",
         Some(Class::Throttled) => {
             "Remedy: lower requests_per_second or concurrency in [jobs.target]."
         }
         Some(Class::Refused) => {
-            "Remedy: correct in Entra or in the mapping what the target refuses; until then it is tried once a day."
+            "Remedy: correct the refused value in Entra or in the mapping; until then it is retried once a day."
         }
         Some(Class::Conflict) => {
             "Remedy: free the value in the target, or link its owner: entrain links relink."
         }
-        Some(Class::Gone) => "Remedy: none; it is matched anew.",
+        Some(Class::Gone) => "Remedy: none needed; it is matched again.",
         Some(Class::Unauthorized) => "Remedy: renew the target's token (target.token).",
-        Some(Class::Forbidden) => "Remedy: let the token's owner change this object in the target.",
+        Some(Class::Forbidden) => {
+            "Remedy: allow the token's owner to change this object in the target."
+        }
         Some(Class::Quota) => "Remedy: free or buy a seat in the target.",
         Some(Class::NoEffect) => {
-            "Remedy: remove the mapping that the target ignores, or try entrain probe; until then it is tried once \
-             a day."
+            "Remedy: remove the mapping that the target ignores, or try entrain probe; until then it is \
+             retried once a day."
         }
-        Some(Class::Malformed) => "Remedy: see whether target.base_url leads to a SCIM service.",
-        Some(Class::Invalid) => "Remedy: correct the mapping; until then it is tried once a day.",
+        Some(Class::Malformed) => {
+            "Remedy: check that target.base_url is the address of a SCIM service."
+        }
+        Some(Class::Invalid) => "Remedy: correct the mapping; until then it is retried once a day.",
     }
 }
 
@@ -147,12 +151,12 @@ pub(super) fn remedy(one: &Escrowed) -> &'static str {
 pub(super) fn next_try(one: &Escrowed, retries: Option<Duration>) -> String {
     let next = retries.and_then(|first| one.next_try(first));
     match next {
-        _ if one.changed && next.is_some() => "Next try: as soon as the service runs.".to_owned(),
+        _ if one.changed && next.is_some() => "Next retry: as soon as the service runs.".to_owned(),
         Some(next) => {
             let next = next.format("%Y-%m-%d %H:%M UTC");
-            format!("Next try: {next}, or as soon as it changes.")
+            format!("Next retry: {next}, or as soon as it changes.")
         }
-        None => "Next try: with the next cycle.".to_owned(),
+        None => "Next retry: with the next cycle.".to_owned(),
     }
 }
 

@@ -125,7 +125,7 @@ impl Overview {
         if objects == 0 {
             let linked = count(view.header.linked);
             sentences.push(format!(
-                "Nothing would change: {linked} are linked and in step."
+                "Nothing would change: {linked} are linked and in sync."
             ));
         } else {
             let taken = self.times(Section::Disable) + self.times(Section::Delete);

@@ -148,21 +148,21 @@ pub(crate) fn condition(view: &JobView) -> (Condition, Vec<String>) {
     match ended {
         None if view.running.is_some() => reasons.push((
             Condition::First,
-            "The first cycle runs, and nothing is removed before it has completed.".to_owned(),
+            "The first cycle is running; nothing is removed before it has completed.".to_owned(),
         )),
-        None => reasons.push((Condition::Idle, "No cycle has ended yet.".to_owned())),
+        None => reasons.push((Condition::Idle, "No cycle has finished yet.".to_owned())),
         Some(last) => {
             let cause = last.error.as_deref().map(clean);
             match last.state {
                 CycleState::Interrupted => reasons.push((
                     Condition::Failing,
-                    "The last cycle was interrupted; the next one goes on from there.".to_owned(),
+                    "The last cycle was interrupted; the next one continues from there.".to_owned(),
                 )),
                 CycleState::Ended(Health::Failed) => reasons.push((
                     Condition::Bad,
                     format!(
                         "The last cycle failed: {}",
-                        cause.unwrap_or_else(|| "the log says why".to_owned())
+                        cause.unwrap_or_else(|| "see the log for the reason".to_owned())
                     ),
                 )),
                 CycleState::Ended(Health::Held) if last.error.is_some() => reasons.push((
@@ -191,7 +191,7 @@ pub(crate) fn condition(view: &JobView) -> (Condition, Vec<String>) {
         reasons.push((
             Condition::Failing,
             format!(
-                "{} {verb}; the next cycle tries again.",
+                "{} {verb}; they are retried automatically.",
                 capital(&count(*in_escrow))
             ),
         ));
@@ -199,7 +199,7 @@ pub(crate) fn condition(view: &JobView) -> (Condition, Vec<String>) {
     reasons.sort_by_key(|(condition, _)| std::cmp::Reverse(*condition));
     let condition = reasons.first().map_or(Condition::Good, |(first, _)| *first);
     if reasons.is_empty() {
-        let words = format!("In step: {} linked.", are(*linked));
+        let words = format!("In sync: {} linked.", are(*linked));
         reasons.push((Condition::Good, words));
     }
     (
@@ -216,7 +216,7 @@ fn are(linked: Count) -> String {
 /// What is held, since when, and why.
 fn held_sentence(held: &HeldSet) -> String {
     let because = if held.why.is_empty() {
-        "no limit holds them any more, and they wait for a decision".to_owned()
+        "no limit holds them any more, but a decision is still required".to_owned()
     } else {
         all_held(&held.why)
     };
@@ -240,11 +240,11 @@ pub(crate) fn overall(jobs: &[JobView]) -> (Condition, String) {
     let all = jobs.len() as u64;
     let worst = worst.unwrap_or(Condition::Idle);
     let sentence = match (worst, troubled.as_slice()) {
-        (Condition::Good, _) if all == 1 => "The job is all right.".to_owned(),
-        (Condition::Good, _) => format!("All {} are all right.", things(all, "job")),
-        (Condition::First, _) => "No job needs attention; a first cycle runs.".to_owned(),
+        (Condition::Good, _) if all == 1 => "The job is healthy.".to_owned(),
+        (Condition::Good, _) => format!("All {} are healthy.", things(all, "job")),
+        (Condition::First, _) => "No job needs attention; a first cycle is running.".to_owned(),
         (Condition::Idle, _) if all == 0 => "No job is configured.".to_owned(),
-        (Condition::Idle, _) => "No job needs attention; some do not run.".to_owned(),
+        (Condition::Idle, _) => "No job needs attention; some are not running.".to_owned(),
         (_, [one]) => format!("{} needs attention.", clean(one)),
         (_, several) => format!(
             "{} of {} need attention.",

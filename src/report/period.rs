@@ -32,7 +32,7 @@ impl PeriodReport<'_> {
     pub(super) fn title(&self) -> String {
         let day = "%Y-%m-%d %H:%M UTC";
         format!(
-            "What was done from {} to {}",
+            "Changes from {} to {}",
             self.since.format(day),
             self.until.format(day)
         )
@@ -82,8 +82,8 @@ pub(super) fn facts(period: &Period) -> Vec<String> {
             slowest,
         } = took;
         facts.push(format!(
-            "From the cycle that read a change to its effect, over {}: half within {}, 19 of 20 within {}, \
-             the longest {} ({}).",
+            "From the start of the first attempt to the target's response, for {}: median {}, 95th \
+             percentile {}, maximum {} ({}).",
             things(changes, "request"),
             duration(half),
             duration(most),
@@ -92,7 +92,7 @@ pub(super) fn facts(period: &Period) -> Vec<String> {
         ));
         if let Some(interval) = period.interval() {
             facts.push(format!(
-                "Cycles usually started {} apart, and a change in Entra waits for the next one.",
+                "Cycles usually started every {}, and a change in Entra waits for the next one.",
                 coarse(interval)
             ));
         }
@@ -251,7 +251,8 @@ pub(crate) fn markdown(
             let all = number(period.lost.len() as u64);
             writeln!(
                 out,
-                "<details><summary>Who lost access, and why ({all})</summary>\n\n| time | what | why | cycle |\n|---|---|---|---:|"
+                "<details><summary>Who lost access, and why ({all})</summary>\n\n| time | what | why | \
+                 cycle |\n|---|---|---|---:|"
             )?;
             for lost in period.lost.iter().take(LISTED) {
                 let (what, why) = lost_text(lost, names);

@@ -31,11 +31,11 @@ fn text(profile: &Profile<'_>) -> String {
         wrote,
     } = profile;
     let mut lines = vec![format!(
-        "# What entrain probe found out of the target of {}",
+        "# What entrain probe found out about the target of {}",
         clean(job.as_str())
     )];
     if !wrote {
-        lines.push("# by reads alone. How it takes changes shows with --write.".to_owned());
+        lines.push("# only by reads. To test how it handles changes, use --write.".to_owned());
     }
     lines.extend(
         findings

@@ -58,12 +58,12 @@ impl Provisioned {
         if self.planned.iter().any(creates) || words.contains(&"create") {
             return (
                 "none",
-                "nothing in the target has any of these values".to_owned(),
+                "no object in the target has any of these values".to_owned(),
             );
         }
         match &self.explanation.link {
             Some(_) => ("linked", link_text(&self.explanation)),
-            None => ("not-looked-for", "not looked for in the target".to_owned()),
+            None => ("not-looked-for", "not looked up in the target".to_owned()),
         }
     }
 
@@ -127,7 +127,7 @@ pub(crate) fn text(
         && provisioned.skipped.is_empty()
         && provisioned.held.is_empty()
     {
-        writeln!(out, "  nothing is to be done")?;
+        writeln!(out, "  nothing to do")?;
     }
     writeln!(out, "\n{}", step(5, "Result"))?;
     let good = style.good_or_bad(provisioned.is_good());

@@ -18,11 +18,11 @@ pub(super) fn why_refused(problem: &Problem, names: Names<'_>) -> String {
             format!("the target takes {} for {path}", takes.as_str())
         }
         Problem::Duplicate { path, other } => format!(
-            "{} gets the same {path}, which the target holds once",
+            "{} gets the same {path}, which must be unique in the target",
             name(&names.label(*other))
         ),
         Problem::Taken { path, by } => format!(
-            "another object of the target (id {}) has this {path}, which the target holds once",
+            "another object of the target (id {}) has this {path}, which must be unique in the target",
             clean(by.as_str())
         ),
         Problem::Before { message } => {
@@ -40,7 +40,7 @@ pub(super) fn remedy(problem: &Problem) -> String {
         ),
         Problem::ReadOnly { path } => format!("remove the mapping of {path}"),
         Problem::WrongType { path, .. } => {
-            format!("map {path} by an expression or type that gives it")
+            format!("map {path} with an expression or type that returns it")
         }
         Problem::Duplicate { path, .. } => {
             format!(
@@ -51,7 +51,8 @@ pub(super) fn remedy(problem: &Problem) -> String {
             "match by {path}, or link the two (entrain links relink), or change one of the values"
         ),
         Problem::Before { .. } => {
-            "change what the target names, or ask its operator; entrain escrow list shows all"
+            "change the value that the target mentions, or ask its operator; to see all: entrain escrow \
+             list JOB"
                 .to_owned()
         }
     }

@@ -103,23 +103,24 @@ impl Section {
             Self::Held => {
                 "A safety limit stops these removals. None is carried out until it is approved."
             }
-            Self::Disable => "The account stays and can no longer be used.",
+            Self::Disable => "The account is kept but can no longer be used.",
             Self::Delete => "The object is deleted from the target.",
-            Self::HandOver => "The account of a user who left becomes a newcomer's.",
-            Self::RemoveMembers => "These members leave the group in the target.",
-            Self::Create => "The target has no such object yet.",
-            Self::Adopt => {
-                "The target has the object already; it is linked and brought up to date."
-            }
+            Self::HandOver => "The account of a user who left is given to a new user.",
+            Self::RemoveMembers => "These members are removed from the group in the target.",
+            Self::Create => "The object does not exist in the target yet.",
+            Self::Adopt => "The object already exists in the target; it is linked and updated.",
             Self::Enable => "The account can be used again.",
-            Self::Update => "The source has another value than was last written.",
-            Self::References => "A reference such as the manager leads to another object.",
-            Self::AddMembers => "These members come into the group in the target.",
+            Self::Update => "The value in the source differs from what was last written.",
+            Self::References => "A reference, such as the manager, changes to another object.",
+            Self::AddMembers => "These members are added to the group in the target.",
             Self::Refused => {
-                "The target would refuse these actions, by what it reports or refused before. They are sent anyway."
+                "The target will probably refuse these actions, judging by its schemas and earlier \
+                 responses. They are sent anyway."
             }
-            Self::Failing => "These objects cannot be provisioned as they are. All others go on.",
-            Self::Skipped => "Nothing is done to these objects, for the reason that is given.",
+            Self::Failing => {
+                "These objects cannot be provisioned in their current state. All others continue."
+            }
+            Self::Skipped => "These objects are not changed, for the given reason.",
         }
     }
 }

@@ -107,14 +107,14 @@ fn remedies(entry: &LogEntry, sources: &Sources<'_>) -> Vec<String> {
     };
     match entry.action.as_str() {
         "create" => vec![
-            "take away in Entra what brings it into scope (entrain explain shows it): it is then disabled \
-             or deleted, as the job says"
+            "remove in Entra what brings it into scope (entrain explain shows it); it is then disabled \
+             or deleted, as configured in the job"
                 .to_owned(),
         ],
         "adopt" => {
             let mut remedies = of_attributes(entry, sources);
             remedies.push(format!(
-                "entrain links unlink {job} {id} lets go of the account, and the next cycle matches anew"
+                "run entrain links unlink {job} {id} to release the account; the next cycle matches again"
             ));
             remedies
         }
@@ -123,24 +123,24 @@ fn remedies(entry: &LogEntry, sources: &Sources<'_>) -> Vec<String> {
         "delete" => {
             let mut remedies: Vec<String> = removed.into_iter().collect();
             remedies.push(
-                "the account itself does not come back: a new one is created, with another id".to_owned(),
+                "the account itself cannot be restored: a new one is created, with another id".to_owned(),
             );
             remedies
         }
         "hand-over" => vec![format!(
-            "entrain links relink {job} OBJECT {} gives the account to another user",
+            "run entrain links relink {job} OBJECT {} to give the account to another user",
             entry.target.as_ref().map_or("TARGET_ID", |id| id.as_str())
         )],
         "add-members" => vec![
-            "take the members out of the group in Entra, or out of what its membership rule finds"
+            "remove the members from the group in Entra, or change its membership rule"
                 .to_owned(),
         ],
         "remove-members" => vec![
-            "nothing, where the members left because their users left: with their access they come back by \
-             themselves. Otherwise add them to the group in Entra; entrain explain says of each what it lacks"
+            "nothing, if the members left because their users lost access: they come back with it. Otherwise \
+             add them to the group in Entra; to see what is missing: entrain explain"
                 .to_owned(),
         ],
-        "set-reference" => vec!["set the manager in Entra back".to_owned()],
+        "set-reference" => vec!["restore the manager in Entra".to_owned()],
         _ => Vec::new(),
     }
 }
@@ -148,7 +148,7 @@ fn remedies(entry: &LogEntry, sources: &Sources<'_>) -> Vec<String> {
 fn of_attributes(entry: &LogEntry, sources: &Sources<'_>) -> Vec<String> {
     let changes = entry.changes.iter();
     let remedies = changes.map(|change| match sources(entry, &change.attribute) {
-        Some(source) => format!("{}: set back {source}", change.attribute),
+        Some(source) => format!("{}: restore {source}", change.attribute),
         None => format!("{}: no mapping writes it any more", change.attribute),
     });
     remedies.collect()
@@ -157,23 +157,27 @@ fn of_attributes(entry: &LogEntry, sources: &Sources<'_>) -> Vec<String> {
 fn back_into_scope(why: &WhyRemoved) -> String {
     let words = match why {
         WhyRemoved::Blocked => "enable the sign-in in Entra",
-        WhyRemoved::Mapping => "change what the mapping of active reads",
+        WhyRemoved::Mapping => "change the attributes that the mapping of active reads",
         WhyRemoved::SoftDeleted => "restore it from Entra's recycle bin, within 30 days",
-        WhyRemoved::Deleted => "it is deleted for good in Entra; a new user there is a new account",
-        WhyRemoved::Missing => "see whether it is in Entra still; a complete reading lacked it",
+        WhyRemoved::Deleted => {
+            "it is permanently deleted in Entra; a new user there gets a new account"
+        }
+        WhyRemoved::Missing => {
+            "check whether it still exists in Entra; a complete read did not contain it"
+        }
         WhyRemoved::OutOfScope(out) => match out {
             WhyOut::NotAssigned => {
-                "assign it to the application again, itself or by a group that it is in"
+                "assign it to the application again, directly or through a group"
             }
-            WhyOut::NotInUnit => "put it into one of the administrative units of the scope",
+            WhyOut::NotInUnit => "add it to one of the administrative units of the scope",
             WhyOut::NotSecurityEnabled | WhyOut::SecurityNotRead => {
                 "make the assigned group security-enabled, or name it in scope.groups"
             }
             WhyOut::NotNamed => "name it in groups.provision",
             WhyOut::DefaultAccessOnly => "assign another role to it than Default Access",
-            WhyOut::Excluded => "take it out of scope.exclude",
+            WhyOut::Excluded => "remove it from scope.exclude",
             WhyOut::Filter(_) => {
-                "change the attribute that the scoping filter looks at, or the filter"
+                "change the attribute that the scoping filter reads, or the filter"
             }
             WhyOut::KindDisabled => "write enabled = true for objects of its kind",
         },

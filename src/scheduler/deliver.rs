@@ -35,7 +35,7 @@ pub(super) async fn deliver(shared: Arc<Shared>, queued: Arc<Notify>) {
                 let error = super::driver::chain(&error);
                 tracing::warn!(
                     error,
-                    "notifications could not be looked up; it is tried again"
+                    "notifications could not be read from the state; retrying"
                 );
                 LOOK
             }
@@ -49,7 +49,7 @@ pub(super) async fn deliver(shared: Arc<Shared>, queued: Arc<Notify>) {
                     busy.remove(&channel);
                 }
                 Err(error) => {
-                    tracing::error!(%error, "a delivery broke down, which is a bug");
+                    tracing::error!(%error, "a delivery crashed; this is a bug");
                     busy.clear();
                 }
             }
@@ -88,7 +88,7 @@ async fn start_due(
             tasks.spawn(async move {
                 if let Err(error) = attempt(&shared, &channel, queued).await {
                     let error = super::driver::chain(&error);
-                    tracing::warn!(error, "the end of a delivery could not be noted");
+                    tracing::warn!(error, "the result of a delivery could not be recorded");
                     // Not at once again.
                     sleep(GRACE).await;
                 }
@@ -123,7 +123,7 @@ async fn attempt(shared: &Shared, channel: &Channel, queued: Queued) -> Result<(
                 tracing::warn!(
                     to,
                     error = words,
-                    "a notification could not be delivered; it is tried again"
+                    "a notification could not be delivered; it will be retried"
                 );
             } else {
                 tracing::debug!(to, error = words, "a notification could not be delivered");

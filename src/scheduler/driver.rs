@@ -196,11 +196,11 @@ impl Driver {
             Ok(config) => Arc::new(config),
             Err(problems) => {
                 for problem in &problems {
-                    tracing::error!(problem, "the new configuration is wrong");
+                    tracing::error!(problem, "the new configuration is not valid");
                 }
                 tracing::error!(
                     problems = problems.len(),
-                    "not reloaded, the old configuration stays in force"
+                    "not reloaded, the old configuration stays in effect"
                 );
                 return;
             }
@@ -208,19 +208,19 @@ impl Driver {
         let old = Arc::clone(&self.shared.generation.borrow());
         if config.state_path != old.config.state_path {
             tracing::error!(
-                "not reloaded, the old configuration stays in force: a new state.path needs a restart"
+                "not reloaded, the old configuration stays in effect: a changed state.path needs a restart"
             );
             return;
         }
         if config.web != old.config.web {
-            tracing::warn!("a new section [web] needs a restart; everything else is reloaded");
+            tracing::warn!("changes of [web] need a restart; everything else is reloaded");
         }
         let agent = old.agent.with_config(Arc::clone(&config));
         let agent = match agent {
             Ok(agent) => agent,
             Err(error) => {
                 let error = chain(&error);
-                tracing::error!(error, "not reloaded, the old configuration stays in force");
+                tracing::error!(error, "not reloaded, the old configuration stays in effect");
                 return;
             }
         };
@@ -253,13 +253,13 @@ impl Driver {
                 });
                 self.start_missing();
             }
-            Err(error) => tracing::error!(%error, "a job's task broke down, which is a bug"),
+            Err(error) => tracing::error!(%error, "the task of a job crashed; this is a bug"),
         }
     }
 
     async fn stop(mut self, signals: &mut Signals, others: Vec<JoinHandle<()>>) {
         systemd::stopping();
-        tracing::info!("stopping: requests in flight may end");
+        tracing::info!("stopping after the requests in flight");
         self.shared.stop.cancel();
         let ended = async {
             while self.tasks.join_next().await.is_some() {}
@@ -272,9 +272,9 @@ impl Driver {
             ended = timeout(GRACE, ended) => if ended.is_ok() {
                 tracing::info!("stopped");
             } else {
-                tracing::warn!("stopped with requests in flight; the next start looks after them");
+                tracing::warn!("stopped with requests in flight; the next start checks their result");
             },
-            () = told_to_stop(signals) => tracing::warn!("stopped at once, after a second signal"),
+            () = told_to_stop(signals) => tracing::warn!("stopped immediately after a second signal"),
         }
     }
 }
@@ -342,7 +342,10 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
             }
             Ok(None) => {}
             // The cycle says what is wrong with the state.
-            Err(error) => tracing::debug!(job = %name, %error, "whether it is paused is not known"),
+            Err(error) => {
+                tracing::debug!(job = %name, %error, "it could not be determined whether the job is \
+                                                                paused")
+            }
         }
         let asked = Asked {
             woken_by,
@@ -438,7 +441,7 @@ pub(super) async fn run_cycle(
             log_summary(summary, woken_by)
         }
         Err(_) if shared.stop.is_cancelled() => {
-            tracing::info!(job = %name, "the cycle was stopped; the next one goes on from here");
+            tracing::info!(job = %name, "the cycle was stopped; the next one continues from here");
             Health::Stopped
         }
         Err(error) if error.needs_decision() => {
@@ -448,7 +451,7 @@ pub(super) async fn run_cycle(
         }
         Err(error) => {
             let error = error.chain();
-            tracing::error!(job = %name, error, "the cycle could not go on; it is tried again when it is due");
+            tracing::error!(job = %name, error, "the cycle failed; it will be retried when it is due");
             Health::Failed
         }
     };
@@ -496,7 +499,7 @@ fn log_plan(name: &JobName, planned: &Planned) -> Health {
         held = totals.held,
         source_requests = requests.source,
         target_requests = requests.target,
-        "planned, and nothing was written: the job only observes; see `entrain plan`"
+        "planned; nothing is written, because the job has mode = \"observe\"; see `entrain plan`"
     );
     if let Some(reason) = &header.incomplete {
         tracing::warn!(job = %name, reason, "the scope is not certain; removals would be postponed");
@@ -528,7 +531,7 @@ pub(super) fn count(store: &Store, summary: &Summary) {
                     metrics::objects(job, action, "failed", times);
                 }
             }
-            Err(error) => tracing::debug!(%job, %error, "what failed could not be counted"),
+            Err(error) => tracing::debug!(%job, %error, "the failures could not be counted"),
         }
     }
 }
@@ -581,9 +584,10 @@ pub(super) fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
     }
     if let Some(strangers) = strangers {
         let accounts = strangers.count;
-        tracing::warn!(%job, cycle, accounts, "the target has active accounts of no user in scope, which may belong to users who left");
+        tracing::warn!(%job, cycle, accounts, "the target has active accounts without a user in scope, \
+                                               which may belong to users who left");
         for (id, _) in &strangers.first {
-            tracing::warn!(%job, cycle, %id, "an active account of no user in scope");
+            tracing::warn!(%job, cycle, %id, "an active account without a user in scope");
         }
     }
     let in_several = |warning: &&Warning| matches!(warning, Warning::SeveralGroups { .. });
@@ -591,14 +595,18 @@ pub(super) fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
     let anew = |warning: &&Warning| matches!(warning, Warning::MatchedAnew { .. });
     let links = warnings.iter().filter(anew).count();
     if links > 0 {
-        tracing::warn!(%job, cycle, links, "the objects of some links were gone from the target or belong to others: matched anew");
+        tracing::warn!(%job, cycle, links, "the objects of some links were gone from the target or \
+                                            belong to others: matched again");
     }
     if people > 0 {
-        tracing::warn!(%job, cycle, people, "people are in several groups, and the target should have each in one; `entrain sync --initial` names them all");
+        tracing::warn!(%job, cycle, people, "users are in several groups, but the target expects each in \
+                                             one (one_group_each); `entrain sync --initial` lists them \
+                                             all");
     }
     if let Some(held) = held {
         let removals = held.removals;
-        tracing::warn!(%job, cycle, removals, "removals are held; see `entrain plan`, allow them with `entrain approve`");
+        tracing::warn!(%job, cycle, removals, "removals are held; review with `entrain plan`, approve with \
+                                               `entrain approve`");
     }
     if let Some(reason) = incomplete {
         tracing::warn!(%job, cycle, reason, "the scope is not certain; removals are postponed");
@@ -606,7 +614,8 @@ pub(super) fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
     let names = misnamed.iter();
     let names = names.filter(|one| !one.casts_doubt_on_removals()).count();
     if names > 0 {
-        tracing::warn!(%job, cycle, names, "names of the scope do not mean exactly one object; `entrain plan` lists them");
+        tracing::warn!(%job, cycle, names, "names in the scope do not match exactly one object; \
+                                            `entrain plan` lists them");
     }
     if let Some(reason) = aborted {
         tracing::error!(%job, cycle, reason, "the target was not usable");

@@ -119,20 +119,20 @@ async fn look(
                 !aborted
             }
             Ok((_, Err(error))) if shared.stop.is_cancelled() => {
-                tracing::debug!(job = %name, error = error.chain(), "the look for leavers was stopped");
+                tracing::debug!(job = %name, error = error.chain(), "the check for leavers was stopped");
                 true
             }
             Ok((_, Err(error))) => {
                 let error = error.chain();
                 if known.failed == 0 {
-                    tracing::warn!(job = %name, error, "leavers could not be looked for; it is tried again");
+                    tracing::warn!(job = %name, error, "the check for leavers failed; it will be retried");
                 } else {
-                    tracing::debug!(job = %name, error, "leavers could not be looked for");
+                    tracing::debug!(job = %name, error, "the check for leavers failed");
                 }
                 false
             }
             Err(error) => {
-                tracing::error!(job = %name, %error, "the look for leavers broke down, which is a bug");
+                tracing::error!(job = %name, %error, "the check for leavers crashed; this is a bug");
                 false
             }
         };

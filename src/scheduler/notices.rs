@@ -78,7 +78,7 @@ pub(super) async fn watch(
                 let error = super::driver::chain(&error);
                 tracing::warn!(
                     error,
-                    "what to notify of could not be looked up; it is tried again"
+                    "the state could not be read for notifications; retrying"
                 );
             }
         }
@@ -119,7 +119,7 @@ impl Watch {
         if dropped > 0 {
             tracing::warn!(
                 notifications = dropped,
-                "notifications were dropped, because their recipient is no longer configured"
+                "notifications were dropped, because their recipient was removed from the configuration"
             );
         }
         if channels.is_empty() {

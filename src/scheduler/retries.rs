@@ -71,11 +71,12 @@ impl Retries {
             Ok(Err(_)) if shared.stop.is_cancelled() => true,
             Ok(Err(error)) => {
                 let error = error.chain();
-                tracing::warn!(job = %name, error, "what failed could not be tried again; it is tried later");
+                tracing::warn!(job = %name, error, "failed objects could not be retried; they will be retried \
+                                                    later");
                 false
             }
             Err(error) => {
-                tracing::error!(job = %name, %error, "trying again broke down, which is a bug");
+                tracing::error!(job = %name, %error, "a retry crashed; this is a bug");
                 false
             }
         };

@@ -68,7 +68,7 @@ impl fmt::Display for Status {
             match state {
                 State::Running { woken_by, progress } => {
                     let step = step(*progress.borrow());
-                    parts.push(format!("{name}: {step} (woken by {})", woken_by.word()));
+                    parts.push(format!("{name}: {step} (started by {})", woken_by.word()));
                 }
                 State::Waiting { next: Some(time) } => {
                     if next.is_none_or(|(_, earliest)| *time < earliest) {
@@ -147,6 +147,7 @@ mod tests {
                 ),
             ]),
         };
-        insta::assert_snapshot!(status, @"a: applying 3 of 9, 1 failed (woken by schedule); b: the last cycle failed; next: c at 01:00:00 UTC");
+        insta::assert_snapshot!(status, @"a: applying 3 of 9, 1 failed (woken by schedule); b: the last \
+                                          cycle failed; next: c at 01:00:00 UTC");
     }
 }

@@ -37,7 +37,7 @@ pub(crate) enum NotRun {
     NoJob(JobName),
     #[error(transparent)]
     Cycle(#[from] cycle::Error),
-    #[error("the cycle broke down, which is a bug: {0}")]
+    #[error("the cycle crashed; this is a bug: {0}")]
     Bug(String),
 }
 

@@ -189,7 +189,9 @@ impl Connection {
         let fresh = read.filter(|token| token.header().is_some() && !tokens.contains(token));
         let is_fresh = fresh.is_some();
         if is_fresh {
-            tracing::info!("the target refused its token: another was read from where it is kept");
+            tracing::info!(
+                "the target refused the token; a changed one was read from the configured place"
+            );
         }
         tokens.extend(fresh);
         is_fresh

@@ -28,11 +28,11 @@ pub(crate) enum Error {
         exchange: Exchange,
         message: Box<ServerMessage>,
     },
-    #[error("{exchange}: the answer names no id for what was created")]
+    #[error("{exchange}: the response has no id of the created resource")]
     NoIdInAnswer { exchange: Exchange },
     #[error("{exchange}: the target ignores the filter and returns other resources")]
     FilterIgnored { exchange: Exchange },
-    #[error("the target cannot look up by {path}, says the configuration")]
+    #[error("the target cannot look up by {path}, according to target.filterable")]
     NotFilterable { path: TargetPath },
     #[error("{exchange}: the list of {what} is not complete: {why}")]
     ListIncomplete {
@@ -42,7 +42,7 @@ pub(crate) enum Error {
     },
     /// The target answered that it was done, and shows that it was not.
     #[error(
-        "{exchange}: accepted without effect: the target goes on showing another value of {}",
+        "{exchange}: accepted without effect: the target still shows another value of {}",
         named_paths(paths)
     )]
     NoEffect {
@@ -60,9 +60,11 @@ pub(crate) enum Error {
     },
     #[error("the connection to the target cannot be set up")]
     Client { source: http::BuildError },
-    #[error("the token of the target is empty or holds characters that no header may carry")]
+    #[error(
+        "the token of the target is empty or contains characters that are not allowed in a header"
+    )]
     Token,
-    #[error("no URL can name a resource with the id {id:?}")]
+    #[error("a resource with the id {id:?} cannot be addressed by a URL")]
     UnusableId { id: String },
     #[error("the resource must be read before it can be replaced")]
     NotRead,
@@ -403,21 +405,21 @@ impl Error {
                     "the target does not accept the token: check target.token, or make a new one",
                 ),
                 403 => Some(
-                    "the token is known but not allowed to do this: check its rights in the target",
+                    "the token is valid but not allowed to do this: check its rights in the target",
                 ),
                 404 if *about == About::Collection || message.form == Form::Page => {
                     Some("there is no SCIM endpoint there: check target.base_url")
                 }
-                300..=399 => Some(
-                    "check target.base_url: redirects are not followed, so that the token stays where it belongs",
-                ),
+                300..=399 => {
+                    Some("check target.base_url: redirects are not followed, to protect the token")
+                }
                 _ => None,
             },
             Self::NotScim { .. } => {
-                Some("something other than a SCIM service answers there: check target.base_url")
+                Some("the response is not from a SCIM service: check target.base_url")
             }
             Self::FilterIgnored { .. } => {
-                Some("list in target.filterable only what the target can look up by")
+                Some("list in target.filterable only the attributes that the target can look up by")
             }
             Self::Http(http::Error::NotConnected { .. }) => Some(
                 "check target.base_url, the network, a proxy in between, and target.ca_certificate",
@@ -477,7 +479,8 @@ mod tests {
             r#"{"detail":"anna@example.com is taken, token s3cr3t","scimType":"uniqueness"}"#;
         assert_eq!(
             refused(400, About::Object, body).to_string(),
-            "PATCH /v2/Users/1: status 400, 1 attempt, 1.2 s: anna@example.com is taken, token [redacted] (uniqueness)"
+            "PATCH /v2/Users/1: status 400, 1 attempt, 1.2 s: anna@example.com is taken, token \
+             [redacted] (uniqueness)"
         );
         let page = "<html><style>p{}</style><title>Sign in</title><p>Please</p></html>";
         assert_eq!(

@@ -108,7 +108,7 @@ impl fmt::Display for ServerMessage {
             write!(f, ": {text}")?;
         }
         if self.is_withheld {
-            f.write_str(": what it says is not shown, because the job redacts values")?;
+            f.write_str(": its message is not shown, because the job redacts values")?;
         }
         if let Some(scim_type) = &self.scim_type {
             write!(f, " ({scim_type})")?;

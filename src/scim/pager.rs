@@ -165,7 +165,7 @@ impl Pages<'_> {
                     }
                 }
                 if short && !is_by_cursor {
-                    return Err(incomplete(exchange, "fewer came than it announces"));
+                    return Err(incomplete(exchange, "it returned fewer than announced"));
                 }
                 if starts_over && seen.len() > 1 && !is_by_cursor {
                     requests += 1;

@@ -247,7 +247,7 @@ impl Probe {
         let (seen, is_gone) = match (sent, still) {
             (_, Ok(None)) => ("it is gone".to_owned(), true),
             (Ok(_), _) => (
-                "accepted, and still there: it is deactivated at most".to_owned(),
+                "accepted, but the object still exists: it may be deactivated".to_owned(),
                 true,
             ),
             (Err(error), _) => (error.failure().message, false),

@@ -10,8 +10,9 @@ use rusqlite::ErrorCode;
 use crate::config::SecretError;
 
 /// What a cycle on a new state does, and no more than that.
-const NEW_STATE: &str = "the next cycle then reads and matches everything anew; users that it finds only by \
-     an old address are not created until you decide, and it lists the active accounts of no user in scope";
+const NEW_STATE: &str = "the next cycle then reads and matches all objects again; users that are found \
+                         only by an old address are not created until you decide, and active accounts \
+                         without a user in scope are listed";
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -23,7 +24,7 @@ pub(crate) enum Error {
         source: io::Error,
     },
     #[error(
-        "there is no state file {} yet; the first cycle (entrain sync) makes it",
+        "the state file {} does not exist yet; the first cycle (entrain sync) creates it",
         path.display()
     )]
     Missing { path: PathBuf },
@@ -33,18 +34,19 @@ pub(crate) enum Error {
         #[source]
         source: Cause,
     },
-    #[error("{} is a folder; name a file in state.path", path.display())]
+    #[error("{} is a folder; set state.path to a file", path.display())]
     Folder { path: PathBuf },
     #[error(
-        "the state file {} was removed or replaced while this process was using it; nothing more is written. \
-         Put it back, or run the next cycle on the new one: {NEW_STATE}",
+        "the state file {} was removed or replaced while this process was using it; nothing more is \
+         written. Restore it, or run the next cycle on the new one: {NEW_STATE}",
         path.display()
     )]
     Replaced { path: PathBuf },
     #[error(
-        "the state file {} was in use at {} when its process ended, and what that process wrote last is \
-         missing: the file {} was not moved along. Move {}-wal next to it as well. If that is lost: \
-         entrain state accept-move, and the next cycle verifies the links before it writes",
+        "the state file {} was in use at {} when its process ended, and the last changes of that \
+         process are missing, because the file {} was not moved with it. Move {}-wal next to it, too. \
+         If that file is lost, run entrain state accept-move; the next cycle then verifies the links \
+         before it writes",
         path.display(),
         old.display(),
         wal_of(path).display(),
@@ -52,13 +54,13 @@ pub(crate) enum Error {
     )]
     Moved { path: PathBuf, old: PathBuf },
     #[error(
-        "{} is not a state file of entrain; name another file in state.path, or move this one away",
+        "{} is not a state file of entrain; set state.path to another file, or move this one away",
         path.display()
     )]
     Foreign { path: PathBuf },
     #[error(
-        "the state file {} was written by a newer entrain (format {found}, this one knows up to {known}); \
-         install that version again, or name another file in state.path",
+        "the state file {} was written by a newer version of entrain (format {found}; this version \
+         supports up to {known}); install that version again, or set state.path to another file",
         path.display()
     )]
     Newer {
@@ -67,20 +69,20 @@ pub(crate) enum Error {
         known: i64,
     },
     #[error(
-        "the state file {} was written by an early build of entrain, whose format is no longer read; \
-         move it away: {NEW_STATE}",
+        "the state file {} was written by an early build of entrain, whose format is no longer \
+         supported; move it away: {NEW_STATE}",
         path.display()
     )]
     Early { path: PathBuf },
     #[error(
-        "the state file {} has another name (a hard link), under which it could be opened a second time; \
-         remove the other name",
+        "the state file {} has a second name (a hard link), by which it could be opened twice; remove \
+         the other name",
         path.display()
     )]
     HardLinked { path: PathBuf },
     #[error(
-        "the state file {} was written by an older entrain (format {found}, this one reads {known}); \
-         the next cycle brings it up to date",
+        "the state file {} was written by an older version of entrain (format {found}; this version \
+         reads {known}); the next cycle upgrades it",
         path.display()
     )]
     Older {
@@ -89,8 +91,8 @@ pub(crate) enum Error {
         known: i64,
     },
     #[error(
-        "the state file {} is damaged. Remove it with the files {}-wal and {}-shm, which belong to it, and \
-         restore all of a backup; without a backup, move the three away: {NEW_STATE}",
+        "the state file {} is damaged. Remove it together with {}-wal and {}-shm, and restore a backup; \
+         without a backup, move the three files away: {NEW_STATE}",
         path.display(),
         path.display(),
         path.display()
@@ -124,13 +126,13 @@ pub(crate) enum Error {
         source: SecretError,
     },
     #[error(
-        "this state holds the tenant {known}, and source.tenant_id names {configured}, to which all of them \
-         would look deleted; put the old id back, or name another state file in state.path"
+        "this state belongs to the tenant {known}, but source.tenant_id is {configured}, so all objects \
+         would appear deleted; restore the old id, or set state.path to another file"
     )]
     OtherTenant { known: String, configured: String },
     #[error(
-        "this state holds the tenant {known}, and source.tenant_id names {configured}: whether they are the \
-         same could not be found out ({why}); put the old name back, or try again"
+        "this state belongs to the tenant {known}, but source.tenant_id is {configured}: it could not \
+         be determined whether they are the same ({why}); restore the old value, or try again"
     )]
     TenantUnknown {
         known: String,

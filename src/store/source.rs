@@ -107,7 +107,7 @@ impl Store {
         })
     }
 
-    /// Up to when the source was read, by its stream that was read the longest ago.
+    /// Time up to which the source was read, by its stream that was read the longest ago.
     pub(crate) fn watermark(&self) -> Result<Option<DateTime<Utc>>, Error> {
         self.read("look up the watermark", |state| {
             let updated: Option<Column<DateTime<Utc>>> = state

@@ -201,15 +201,14 @@ fn refusal(doors: &Doors, request: &Request) -> Option<Response> {
         .flatten()
         .all(|name| doors.is_ours(name))
     {
-        let words =
-            "This is not the host that the request names. Add the name to hosts in [web].\n";
+        let words = "The host name of the request is not allowed. Add it to hosts in [web].\n";
         return Some(text(StatusCode::MISDIRECTED_REQUEST, words));
     }
     let method = request.method();
     let path = request.uri().path();
     let is_form = *method == Method::POST && matches!(path, "/sign-in" | "/sign-out");
     if !(method == Method::GET || method == Method::HEAD || is_form) {
-        let words = "The page only shows: GET and HEAD are understood.\n";
+        let words = "The page is read-only: only GET and HEAD are supported.\n";
         let refused = text(StatusCode::METHOD_NOT_ALLOWED, words);
         return Some(([(header::ALLOW, "GET, HEAD")], refused).into_response());
     }

@@ -31,7 +31,7 @@ struct Stream {
 
 pub(super) async fn events(State(site): State<Arc<Site>>) -> Response {
     let Ok(place) = Arc::clone(&site.watchers).try_acquire_owned() else {
-        let words = "Too many pages are open; this one is brought up to date by a reload.\n";
+        let words = "Too many pages are open; reload this page to update it.\n";
         return text(StatusCode::SERVICE_UNAVAILABLE, words);
     };
     let stream = Stream {

@@ -95,7 +95,7 @@ pub(super) async fn scrape(site: &Site) -> Result<String, String> {
     if let Some(watermark) = watermark {
         let gauge = Gauge::<i64>::default();
         gauge.set(watermark.timestamp());
-        let help = "Up to when the source was read";
+        let help = "Time up to which the source was read";
         registry.register("watermark_timestamp_seconds", help, gauge);
     }
     let expiry: Family<CredentialLabels, Gauge> = Family::default();
@@ -168,7 +168,7 @@ fn of_jobs(registry: &mut Registry, known: &[Known]) {
     };
     by_job(
         "job_escrow_oldest_timestamp_seconds",
-        "Since when the object fails that fails the longest",
+        "Since when the oldest failing object has failed",
         &|one| {
             one.record
                 .escrow
@@ -198,12 +198,12 @@ fn of_jobs(registry: &mut Registry, known: &[Known]) {
     });
     by_job(
         "job_stuck",
-        "Whether no cycle has ended for three intervals",
+        "Whether no cycle of the job has ended for three intervals",
         &|one| Some(i64::from(one.is_stuck)),
     );
     by_job(
         "job_last_completed_timestamp_seconds",
-        "When the last cycle ended that did all it could",
+        "When the last completed cycle ended",
         &|one| one.completed.map(|time| time.timestamp()),
     );
 }

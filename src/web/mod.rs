@@ -62,7 +62,7 @@ impl Page {
     /// Waits for its end, which comes soon after that of the service.
     pub(crate) async fn end(self) {
         if let Err(error) = self.task.await {
-            tracing::error!(%error, "the status page broke down, which is a bug");
+            tracing::error!(%error, "the status page crashed; this is a bug");
         }
         if let Some(socket) = self.socket {
             // It may be gone already.

@@ -356,7 +356,7 @@ pub(super) async fn person(
     });
     match page.await? {
         Some(page) => Ok(Html(page)),
-        None => Err(site.not_found("The state knows no user or group with this id.")),
+        None => Err(site.not_found("The state has no user or group with this id.")),
     }
 }
 

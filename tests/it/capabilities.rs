@@ -53,7 +53,7 @@ async fn what_cannot_be_read_of_the_targets_report_is_not_known() {
         settles(&rig, &mut Expected::default()).await;
         let run = rig.run(&["test"]).await.expect(0);
         let reports = match quirk {
-            Quirk::NoDiscovery => "nothing about itself; PATCH and filters are assumed",
+            Quirk::NoDiscovery => "nothing about its capabilities; PATCH and filters are assumed",
             _ => "PATCH, filters, no bulk, ETags, groups, at most 100 in a page, schemas",
         };
         assert!(run.out.contains(reports), "{}", run.out);
@@ -140,8 +140,8 @@ async fn what_a_target_cannot_do_is_shown_by_test() {
     });
     let run = rig.run(&["test"]).await.expect(1);
     for words in [
-        "it has neither PATCH nor PUT, so nothing can be updated or disabled",
-        "it does not take DELETE",
+        "it supports neither PATCH nor PUT, so nothing can be updated or disabled",
+        "it does not support DELETE",
     ] {
         assert!(run.out.contains(words), "{}", run.out);
     }

@@ -70,7 +70,7 @@ async fn an_imported_job_plans_what_the_preset_plans() {
     fs::write(rig.path("schema.json"), sample_like_the_preset()).unwrap();
     let run = rig.run(&["import", "schema.json", "--job", "demo"]).await;
     let run = run.expect(0);
-    assert!(run.err.contains("Everything was carried over."), "{run:?}");
+    assert!(run.err.contains("Everything was converted."), "{run:?}");
     assert!(
         run.err
             .contains("entrain clears the target's and Entra leaves it"),
@@ -128,7 +128,7 @@ async fn an_import_ends_with_the_code_that_says_what_happened() {
         "users, mapping of title"
     );
     assert_eq!(document["not_carried_over"][0]["what"], "[shoeSize]");
-    assert!(run.err.contains("Not carried over (1):"), "{}", run.err);
+    assert!(run.err.contains("Not converted (1):"), "{}", run.err);
     let differs = document["differs"][0].as_str().unwrap();
     assert!(differs.contains("on_empty"), "{differs}");
 

@@ -74,7 +74,8 @@ async fn held_removals_are_notified_once_with_the_list_and_the_command() {
     let rig = in_step("").await;
     fs::write(rig.path("hook"), format!("{}/ops", hook.url)).unwrap();
     fs::write(rig.path("hook-token"), "hook-secret").unwrap();
-    let webhook = "[[notify.webhooks]]\nname = \"ops\"\nurl = { file = \"hook\" }\ntoken = { file = \"hook-token\" }\n";
+    let webhook = "[[notify.webhooks]]\nname = \"ops\"\nurl = { file = \"hook\" }\ntoken = { file = \
+                   \"hook-token\" }\n";
     rig.configure(&format!("{HOLD}{OFTEN}{}{webhook}", mail_to(post.port)));
     hold_one(&rig);
     let service = Service::start(&rig, &["run"]);
@@ -268,7 +269,7 @@ async fn many_failures_are_one_message_and_the_first_success_is_another() {
     more_cycles(&service, 3).await;
     let mails = post.mails();
     assert_eq!(mails.len(), 2, "{:?}", subjects(&mails));
-    assert_eq!(mails[1].header("Subject"), "entrain: demo: in step again");
+    assert_eq!(mails[1].header("Subject"), "entrain: demo: in sync again");
     stop(service).await;
 }
 
@@ -318,7 +319,7 @@ async fn a_credential_that_the_tenant_refuses_is_notified_and_its_end_too() {
     let mails = post.mails();
     assert_eq!(
         mails[1].header("Subject"),
-        "entrain: Microsoft Entra takes the credential again"
+        "entrain: Microsoft Entra accepts the credential again"
     );
     stop(service).await;
 }

@@ -171,7 +171,7 @@ async fn another_organisation_behind_the_same_address_is_not_written_to() {
     put_strangers(&target, 20);
     target.set_token("the token of another organisation");
     fs::write(rig.path("token"), target.token()).unwrap();
-    is_held(&rig, &target, "put the old token (target.token) back").await;
+    is_held(&rig, &target, "restore the old token (target.token)").await;
     is_matched_anew(&mut rig, target).await;
 }
 
@@ -258,9 +258,9 @@ async fn an_object_that_is_gone_may_be_the_first_sign_of_another_organisation() 
     rig.tenant().set_property(one.id, "jobTitle", json!("Boss"));
     rig.joiner("jo.new");
     let run = rig.sync().await.expect(4);
-    is_refused(&run, "put the old token (target.token) back");
+    is_refused(&run, "restore the old token (target.token)");
     let run = rig.sync().await.expect(4);
-    is_refused(&run, "put the old token (target.token) back");
+    is_refused(&run, "restore the old token (target.token)");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -217,7 +217,7 @@ async fn units_are_checked_tested_and_saved_in_a_snapshot() {
     );
     scope(&rig, "");
     let run = rig.run(&["check"]).await.expect(2);
-    assert!(run.out.contains("needs to know which"), "{}", run.out);
+    assert!(run.out.contains("requires names or ids"), "{}", run.out);
     rig.configure("[jobs.scope]\nadministrative_units = [\"Oslo\"]");
     let run = rig.run(&["check"]).await.expect(2);
     assert!(

@@ -173,7 +173,7 @@ async fn the_pages_need_the_token_and_the_checks_do_not() {
         Site::send(request).await.expect(401);
     }
     let seen = site.see("/").await.expect(200);
-    assert!(seen.body.contains("The job is all right."), "{}", seen.body);
+    assert!(seen.body.contains("The job is healthy."), "{}", seen.body);
 
     // A browser signs in by a form, and out again.
     let form = |token: &str, to: &str| {

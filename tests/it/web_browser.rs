@@ -95,7 +95,7 @@ async fn a_cycle_is_watched_in_a_browser_to_its_end() {
         "{seen:#}"
     );
     let after = seen["watched"]["after"].as_str().unwrap();
-    assert!(after.contains("The job is all right."), "{seen:#}");
+    assert!(after.contains("The job is healthy."), "{seen:#}");
     let linked = rig.sandbox.target.user_count().to_string();
     let linked = format!("{},{}", &linked[..1], &linked[1..]);
     assert!(after.contains(&linked), "{linked}: {seen:#}");

@@ -17,7 +17,8 @@ pub(in crate::cli) struct Restart {
         value_enum,
         value_delimiter = ',',
         default_value = "watermark",
-        help = "What to reset: the watermark, the failures in escrow, the quarantine, or the links, which are then verified in the target or matched again"
+        help = "What to reset: the watermark, the failures in escrow, the quarantine, or the links, \
+                which are then verified in the target or matched again"
     )]
     pub(in crate::cli) reset: Vec<Reset>,
 }
@@ -125,7 +126,9 @@ pub(in crate::cli) struct Undo {
 fn cycle_or_change(text: &str) -> Result<(i64, Option<i64>), &'static str> {
     let number = |text: &str| {
         let number = text.parse::<i64>().ok().filter(|number| *number > 0);
-        number.ok_or("write the number of a cycle, such as 7, or of one of its changes, such as 7/123")
+        number.ok_or(
+            "write the number of a cycle, such as 7, or of one of its changes, such as 7/123",
+        )
     };
     match text.split_once('/') {
         Some((cycle, change)) => Ok((number(cycle)?, Some(number(change)?))),

@@ -105,12 +105,12 @@ impl Handed {
                     return Ok(end);
                 }
                 Commanded::Gone => bail!(
-                    "the service was started anew before the cycle was finished; its next cycle goes on from there"
+                    "the service was restarted before the cycle finished; its next cycle continues from there"
                 ),
                 Commanded::Waits => {}
             }
             if self.interrupt.is_stopped() {
-                bail!("stopped waiting; the service goes on with the cycle");
+                bail!("stopped waiting; the service continues the cycle");
             }
             silent = match UnixStream::connect(&self.socket).await {
                 Ok(_) => Duration::ZERO,
@@ -118,9 +118,7 @@ impl Handed {
             };
             if silent > PATIENCE {
                 self.store.forget_command(Some(id))?;
-                bail!(
-                    "the service does not answer any more; if it has ended, run the command again"
-                );
+                bail!("the service no longer responds; if it has stopped, run the command again");
             }
             sleep(LOOK).await;
         }

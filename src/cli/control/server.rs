@@ -46,7 +46,8 @@ pub(in crate::cli) fn serve(state: &Path, store: &Arc<Store>, view: View) -> Joi
     });
     if let Err(error) = &listener {
         let path = path.display();
-        tracing::warn!(%path, %error, "no socket for commands; they are found in the state a little later");
+        tracing::warn!(%path, %error, "cannot listen on the socket for commands; commands are found in \
+                                       the state with a short delay");
     }
     let server = Server {
         view,
@@ -64,7 +65,7 @@ impl Server {
         // Nothing waits for commands that were handed to a service before this one.
         let forget = |store: &Store| store.forget_command(None);
         if let Err(error) = self.store.run(forget).await {
-            tracing::warn!(%error, "old commands could not be forgotten");
+            tracing::warn!(%error, "old commands could not be removed from the state");
         }
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -87,7 +88,7 @@ impl Server {
                             let _ = server.show(stream).await;
                         });
                     }
-                    Ok(_) => tracing::warn!("a user who may not was refused at the socket for commands"),
+                    Ok(_) => tracing::warn!("a user without permission was refused at the socket for commands"),
                     Err(error) => tracing::debug!(%error, "a command could not connect"),
                 },
             }
@@ -136,7 +137,7 @@ impl Server {
                 let end = server.end(&command, request.as_ref(), ended).await;
                 let noted = server.store.run(move |store| store.end_command(id, &end));
                 if let Err(error) = noted.await {
-                    tracing::error!(%error, "how a command ended could not be noted");
+                    tracing::error!(%error, "the result of a command could not be recorded");
                 }
                 let running = server.running.lock();
                 running.unwrap_or_else(PoisonError::into_inner).remove(&id);
@@ -167,7 +168,8 @@ impl Server {
             }
         };
         let Some(request) = request else {
-            let words = "the service does not know this command: both must be of the same version";
+            let words = "the service does not know this command: command and service must have the same \
+                         version";
             return failed(Exit::Failed, words.to_owned());
         };
         let config = self.view.config();

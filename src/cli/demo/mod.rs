@@ -110,7 +110,7 @@ impl Place {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let message = format!(
-                    "{} exists already; name another one with --directory",
+                    "{} already exists; choose another one with --directory",
                     folder.display()
                 );
                 return Err(Usage(message).into());

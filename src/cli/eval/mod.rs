@@ -272,12 +272,12 @@ fn from_state(
     let mut found = store.find(ObjectKind::User, user)?.into_iter();
     match (found.next(), found.next()) {
         (Some(_), Some(other)) if other.presence == Presence::Present => {
-            anyhow::bail!("several users are called {user}; name one by the object id")
+            anyhow::bail!("several users are named {user}; give the object id of one")
         }
         (Some(object), _) => Ok((Object::from_state(object), store.default_domain()?)),
         (None, _) => anyhow::bail!(
-            "no user {user} is in the state; name a principal name or an object id, and mind that \
-             only what a cycle has read is there"
+            "the state has no user {user}; give a principal name or an object id (the state contains \
+             only objects that a cycle has read)"
         ),
     }
 }

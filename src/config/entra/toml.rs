@@ -265,7 +265,7 @@ fn write_side(text: &mut String, side: &Side, when_out_of_scope: Option<&str>) {
         let list = filter_list(filters);
         match why_no_filters {
             Some(why) => {
-                let _ = writeln!(text, "# Not carried over: {}", comment(why));
+                let _ = writeln!(text, "# Not converted: {}", comment(why));
                 for line in format!("filters = {list}").lines() {
                     let _ = writeln!(text, "# {}", comment(line));
                 }
@@ -284,7 +284,7 @@ fn write_side(text: &mut String, side: &Side, when_out_of_scope: Option<&str>) {
             Line::Mapping(mapping) => writeln!(text, "    {},", mapping.line()),
             Line::Comment { text: line, why } => writeln!(
                 text,
-                "    # Not carried over: {}\n    # {},",
+                "    # Not converted: {}\n    # {},",
                 comment(why),
                 comment(line)
             ),

@@ -107,7 +107,7 @@ fn certificate(Typed { value, place }: Typed<Value>, log: &mut Log) -> Option<Ce
     let [has_pem, has_pkcs12] = ["certificate", "pkcs12"].map(|key| table.has(key));
     let has_foreign = table.has(if has_pem { "password" } else { "private_key" });
     if has_pem == has_pkcs12 || has_foreign {
-        let message = "this is neither a certificate in PEM form nor a PKCS#12 file";
+        let message = "this is neither a PEM certificate nor a PKCS#12 file";
         log.problem(table.place.problem(message, remedy));
         return None;
     }
@@ -132,7 +132,7 @@ fn identity(table: &Table, log: &mut Log) -> Option<Credential> {
         (None, Some(id)) => Identity::ResourceId(id),
         (Some(_), Some(_)) | (None, None) => {
             log.problem(table.place.problem(
-                "one identity is named by object_id or by resource_id",
+                "object_id and resource_id cannot both be set",
                 "keep one of them; or write managed_identity = true, and client_id for a \
                  user-assigned identity",
             ));

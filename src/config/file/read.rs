@@ -237,14 +237,14 @@ impl Application {
                 log.problem(
                     table
                         .place
-                        .problem("nothing says which application is meant", WHICH_APPLICATION),
+                        .problem("the application is missing", WHICH_APPLICATION),
                 );
                 None
             }
             [_, ..] => {
                 log.problem(table.place.problem(
-                    "the application is named in several ways",
-                    "keep one of app_id, service_principal_id and display_name",
+                    "only one of app_id, service_principal_id and display_name can be set",
+                    "keep one of them",
                 ));
                 None
             }
@@ -451,9 +451,9 @@ impl Flow {
             }
             [] => {
                 log.problem(place.problem(
-                    "nothing says where the value comes from",
+                    "the mapping has no source",
                     "add one of source, expression, constant and none = true; or remove = true to \
-                     drop the preset's mapping",
+                     remove the preset's mapping",
                 ));
                 None
             }
@@ -486,7 +486,7 @@ impl Preset {
 
 fn read_limit(safety: &Table, key: &str, log: &mut Log) -> Option<Typed<Limit>> {
     let Typed { value, place } = safety.any(key)?;
-    let remedy = "write a number such as 500, or a share such as \"10%\"";
+    let remedy = "write a number such as 500, or a percentage such as \"10%\"";
     let limit = match &value {
         Value::Num(..) => {
             let Some(count) = whole(&value).and_then(|count| u64::try_from(count).ok()) else {
@@ -503,18 +503,18 @@ fn read_limit(safety: &Table, key: &str, log: &mut Log) -> Option<Typed<Limit>> 
             match percent {
                 Some(Ok(percent)) if percent <= 100 => Limit::Percent(percent),
                 Some(_) => {
-                    let message = format!("{text:?} is not a whole share from 0% to 100%");
+                    let message = format!("{text:?} is not a whole percentage from 0% to 100%");
                     log.problem(place.problem(message, remedy));
                     return None;
                 }
                 None => {
-                    let message = format!("{text:?} is neither a number nor a share");
+                    let message = format!("{text:?} is neither a number nor a percentage");
                     log.problem(place.problem(message, remedy));
                     return None;
                 }
             }
         }
-        other => return wrong(&place, "a number or a share", other, remedy, log),
+        other => return wrong(&place, "a number or a percentage", other, remedy, log),
     };
     Some(Typed {
         value: limit,

@@ -8,8 +8,12 @@ use super::{Holds, Key, Rule, Section, key, knob, section};
 pub(super) const JOB: Section = section(
     "jobs",
     &[
-        key("name", Holds::Text, "By which commands address the job.")
-            .required("add name = \"…\", by which commands address the job"),
+        key(
+            "name",
+            Holds::Text,
+            "The name of the job in commands and reports.",
+        )
+        .required("add name = \"…\", the name of the job in commands and reports"),
         key(
             "enabled",
             Holds::Boolean,
@@ -18,13 +22,13 @@ pub(super) const JOB: Section = section(
         key(
             "mode",
             Holds::Words(&["provision", "observe"]),
-            "observe: the job is planned on its schedule, and nothing is ever written. Default: provision.",
+            "observe: plan on the schedule, and never write. Default: provision.",
         ),
         key(
             "preset",
             Holds::Text,
-            "What is known of a kind of target: generic, symantec-wss, wizer, sosafe, sonicwall-cse, none or \
-             the path of a file.",
+            "Mappings and settings for a kind of target: generic, symantec-wss, wizer, sosafe, \
+             sonicwall-cse, none or the path of a file.",
         ),
         key(
             "application",
@@ -34,28 +38,33 @@ pub(super) const JOB: Section = section(
         .required(WHICH_APPLICATION),
         key("target", Holds::Table(&TARGET), "The SCIM service.")
             .required("add a section [jobs.target] with base_url and token"),
-        key("scope", Holds::Table(&SCOPE), "Which objects belong."),
+        key("scope", Holds::Table(&SCOPE), "Which objects are in scope."),
         key("users", Holds::Table(&USERS), "How users are provisioned."),
         key(
             "groups",
             Holds::Table(&GROUPS),
             "How groups are provisioned.",
         ),
-        key("safety", Holds::Table(&SAFETY), "Limits of removals."),
+        key(
+            "safety",
+            Holds::Table(&SAFETY),
+            "Limits for removals and creates.",
+        ),
         key(
             "schedule",
             Holds::Table(&JOB_SCHEDULE),
-            "Instead of the schedule of all jobs.",
+            "Replaces the schedule of all jobs.",
         ),
         key(
             "notify",
             Holds::Table(&JOB_NOTIFY),
-            "Where this job's notifications go.",
+            "Recipients of this job's notifications.",
         ),
     ],
 );
 
-pub(in crate::config) const WHICH_APPLICATION: &str = "write application = { app_id = \"…\" }, or one of service_principal_id and display_name instead";
+pub(in crate::config) const WHICH_APPLICATION: &str = "add application = { app_id = \"…\" }, or use \
+                                                       service_principal_id or display_name";
 
 pub(in crate::config) const APPLICATION: Section = Section {
     name: "jobs.application",
@@ -70,7 +79,7 @@ pub(in crate::config) const APPLICATION: Section = Section {
         key(
             "display_name",
             Holds::Text,
-            "Its name, which no other application may have.",
+            "Its display name, which must be unique.",
         )
         .remedy(WHICH_APPLICATION),
     ],
@@ -96,7 +105,7 @@ pub(super) const CONCURRENCY: Key = key(
 pub(super) const REQUESTS_PER_SECOND: Key = key(
     "requests_per_second",
     Holds::Number,
-    "At most so many. No limit when absent.",
+    "Maximum. Default: no limit.",
 );
 pub(super) const FILTERABLE: Key = key(
     "filterable",
@@ -126,16 +135,20 @@ pub(super) const TARGET: Section = Section {
         .required("add token = { env = \"NAME\" } (Entra calls it Secret Token)"),
         CONCURRENCY,
         REQUESTS_PER_SECOND,
-        key("timeout", Holds::Duration, "Of one request. Default: 60s."),
+        key(
+            "timeout",
+            Holds::Duration,
+            "Timeout of one request. Default: 60s.",
+        ),
         key(
             "visibility_delay",
             Holds::Duration,
-            "What was written is found by look-ups after this time. Default: 10s.",
+            "How long until look-ups find what was written. Default: 10s.",
         ),
         key(
             "ca_certificate",
             Holds::Text,
-            "A file in PEM form, trusted in addition to the system's certificates.",
+            "A PEM file with certificates to trust in addition to the system's.",
         ),
         FILTERABLE,
         MEMBER_CHUNK,
@@ -171,17 +184,17 @@ const FILTERABLE_BY_KIND: Section = section(
 pub(super) const MODE: Key = key(
     "mode",
     Holds::Words(&["assigned", "all", "groups", "administrative_unit"]),
-    "Which objects belong. Default: assigned.",
+    "Which objects are in scope. Default: assigned.",
 );
 pub(super) const NESTED_GROUPS: Key = key(
     "nested_groups",
     Holds::Boolean,
-    "Members of members belong, too. Default: false.",
+    "Include members of nested groups. Default: false.",
 );
 pub(super) const EXCLUDE_DEFAULT_ACCESS: Key = key(
     "exclude_default_access",
     Holds::Boolean,
-    "Leave out users who hold only the Default Access role.",
+    "Exclude users that hold only the Default Access role.",
 );
 
 pub(super) const SCOPE: Section = section(
@@ -211,27 +224,27 @@ pub(super) const SCOPE: Section = section(
 pub(super) const ENABLED: Key = key(
     "enabled",
     Holds::Boolean,
-    "Whether they are provisioned. Default: true.",
+    "Whether objects of this kind are provisioned. Default: true.",
 );
 pub(super) const ACTIONS: Key = key(
     "actions",
     Holds::Texts,
-    "What may be done: create, update, delete. Default: all.",
+    "Allowed actions: create, update, delete. Default: all.",
 );
 pub(super) const WHEN_OUT_OF_SCOPE: Key = key(
     "when_out_of_scope",
     Holds::Words(&["disable", "delete", "keep"]),
-    "What becomes of an object that leaves scope.",
+    "What to do with an object that leaves the scope.",
 );
 const DELETE_AFTER: Key = key(
     "delete_after",
     Holds::Duration,
-    "What was disabled so long ago is deleted. Never when absent.",
+    "Delete accounts that were disabled this long ago. Default: never.",
 );
 pub(super) const FILTERS: Key = key(
     "filters",
     Holds::Tables(&FILTER),
-    "Scoping filters: an object passes when all clauses of any one hold.",
+    "Scoping filters: an object passes if all clauses of at least one filter are true.",
 );
 pub(super) const MAPPINGS: Key = key(
     "mappings",
@@ -246,12 +259,12 @@ const PROVISION: Key = key(
 pub(super) const ONE_GROUP_EACH: Key = key(
     "one_group_each",
     Holds::Boolean,
-    "Warn of people in several groups. Default: false.",
+    "Warn about users in several groups. Default: false.",
 );
 pub(super) const NESTED_MEMBERS: Key = key(
     "nested_members",
     Holds::Boolean,
-    "Groups are sent as members of groups. Default: true.",
+    "Send groups as members of groups. Default: true.",
 );
 pub(super) const USERS: Section = section(
     "jobs.users",
@@ -281,11 +294,11 @@ pub(super) const GROUPS: Section = section(
 pub(super) const FILTER: Section = section(
     "jobs.users.filters",
     &[
-        key("name", Holds::Text, "By which reports name it."),
+        key("name", Holds::Text, "The name of the filter in reports."),
         key(
             "all",
             Holds::Tables(&CLAUSE),
-            "The clauses, which must all hold.",
+            "The clauses; all of them must be true.",
         )
         .required(
             "add all = [ { attribute = \"…\", operator = \"…\", value = \"…\" } ], or remove the group",
@@ -297,13 +310,13 @@ pub(super) const CLAUSE: Section = section(
     "jobs.users.filters.all",
     &[
         key("attribute", Holds::Text, "The source attribute.")
-            .required("name the source attribute to look at"),
+            .required("add the source attribute to compare"),
         key("operator", Holds::Text, "Such as EQUALS or REGEX MATCH.")
             .required("add operator = \"EQUALS\" or another"),
         key(
             "value",
             Holds::OneOf(&[Holds::Text, Holds::Boolean, Holds::Integer(i64::MIN)]),
-            "What the attribute is compared with.",
+            "The value to compare with.",
         ),
         key(
             "full",
@@ -321,9 +334,9 @@ pub(in crate::config) const MAPPING: Section = Section {
     name: "jobs.users.mappings",
     keys: &[
         key("target", Holds::Text, "The target attribute.")
-            .required("name the target attribute, such as target = \"userName\""),
+            .required("add the target attribute, such as target = \"userName\""),
         key("source", Holds::Text, "A property of Microsoft Graph.")
-            .remedy("name a source attribute, or write none = true"),
+            .remedy("give a source attribute, or write none = true"),
         key(
             "expression",
             Holds::Text,
@@ -334,9 +347,9 @@ pub(in crate::config) const MAPPING: Section = Section {
         key(
             "none",
             Holds::Boolean,
-            "Nothing flows; the default is set on create.",
+            "No source: the default is set on create.",
         ),
-        key("default", Holds::Value, "Used when the source is empty."),
+        key("default", Holds::Value, "Used if the source is empty."),
         key(
             "match",
             Holds::Integer(1),
@@ -350,7 +363,7 @@ pub(in crate::config) const MAPPING: Section = Section {
         key(
             "on_empty",
             Holds::Words(&["clear", "keep", "default", "fail"]),
-            "When the source is empty. Default: clear.",
+            "What to do if the source is empty. Default: clear.",
         ),
         key(
             "type",
@@ -363,7 +376,7 @@ pub(in crate::config) const MAPPING: Section = Section {
                 "binary",
                 "complex",
             ]),
-            "Of the target attribute, where the standard does not know it.",
+            "Type of the target attribute; only for attributes that are not in the SCIM standard.",
         ),
         key(
             "multi_valued",
@@ -373,17 +386,17 @@ pub(in crate::config) const MAPPING: Section = Section {
         key(
             "required",
             Holds::Boolean,
-            "Without a value the object is not provisioned.",
+            "Do not provision objects without a value.",
         ),
         key(
             "case_exact",
             Holds::Boolean,
-            "A difference in case alone is a change.",
+            "A value that differs only in case is a change.",
         ),
         key(
             "remove",
             Holds::Boolean,
-            "Drops the preset's mapping of the target attribute.",
+            "Removes the preset's mapping of the target attribute.",
         ),
     ],
     rules: &[Rule::ExactlyOne(FLOWS)],
@@ -404,7 +417,7 @@ pub(super) const SAFETY: Section = section(
         key(
             "max_membership_removals",
             Holds::Limit,
-            "Members taken out of groups in 24 hours, above which they are held.",
+            "Members removed from groups in 24 hours, above which removals are held.",
         ),
         key(
             "max_creations",
@@ -414,12 +427,12 @@ pub(super) const SAFETY: Section = section(
         key(
             "min_active",
             Holds::Integer(0),
-            "Never fewer active accounts in the target.",
+            "Minimum number of active accounts in the target.",
         ),
         key(
             "min_members",
             Holds::Counts(&COUNTS),
-            "Never fewer members in these groups.",
+            "Minimum number of members of these groups.",
         ),
         key(
             "only_created",
@@ -429,7 +442,7 @@ pub(super) const SAFETY: Section = section(
         key(
             "never_disable",
             Holds::Texts,
-            "Users that are never disabled, deleted or taken out of a group.",
+            "Users that are never disabled, deleted or removed from a group.",
         ),
         key(
             "deletes",
@@ -439,7 +452,7 @@ pub(super) const SAFETY: Section = section(
         key(
             "on_drift",
             Holds::Words(&["repair", "report"]),
-            "What is done where the target holds something else than was sent.",
+            "What to do if the target differs from what was last sent.",
         ),
     ],
 );

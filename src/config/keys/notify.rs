@@ -15,7 +15,7 @@ pub(super) const NOTIFY: Section = section(
         key(
             "heartbeat",
             Holds::Table(&SECRET),
-            "An address that is called after each good cycle of any job, so that its absence is noticed.",
+            "An address that is called after each completed cycle of any job, for a monitoring service.",
         ),
     ],
 );
@@ -35,7 +35,7 @@ pub(super) const MAIL: Section = Section {
             Holds::Words(&["starttls", "tls", "none"]),
             "How the connection is encrypted. Default: starttls.",
         ),
-        key("user", Holds::Text, "Of the account at the mail server."),
+        key("user", Holds::Text, "User name at the mail server."),
         key("password", Holds::Table(&SECRET), "Its password."),
         key("from", Holds::Text, "The sender's address.")
             .required("add from = \"entrain <entrain@example.com>\""),
@@ -44,7 +44,7 @@ pub(super) const MAIL: Section = Section {
         key(
             "ca_certificate",
             Holds::Text,
-            "A file in PEM form, trusted in addition to the built-in certificates.",
+            "A PEM file with certificates to trust in addition to the built-in ones.",
         ),
     ],
     rules: &[
@@ -57,18 +57,22 @@ pub(super) const MAIL: Section = Section {
 pub(super) const WEBHOOK: Section = section(
     "notify.webhooks",
     &[
-        key("name", Holds::Text, "By which jobs and messages name it.")
-            .required("add name = \"…\", by which jobs and messages name it"),
+        key(
+            "name",
+            Holds::Text,
+            "The name of the webhook in jobs and messages.",
+        )
+        .required("add name = \"…\", the name of the webhook in jobs and messages"),
         key(
             "url",
             Holds::Table(&SECRET),
-            "The address; most of them are secret, so it is given like a secret.",
+            "The address; given like a secret, because most webhook addresses are secret.",
         )
         .required("add url = { env = \"NAME\" } or { file = \"PATH\" }"),
         key(
             "form",
             Holds::Words(&["json", "slack", "teams"]),
-            "What it is sent. Default: json.",
+            "Form of the payload. Default: json.",
         ),
         key(
             "token",
@@ -94,7 +98,7 @@ pub(super) const JOB_NOTIFY: Section = section(
         key(
             "heartbeat",
             Holds::Table(&SECRET),
-            "An address that is called after each good cycle of this job.",
+            "An address that is called after each completed cycle of this job.",
         ),
     ],
 );

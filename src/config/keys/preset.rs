@@ -15,7 +15,7 @@ pub(in crate::config) const PRESET_TOP: Section = section(
         key(
             "scope",
             Holds::Table(&PRESET_SCOPE),
-            "Which objects belong.",
+            "Which objects are in scope.",
         ),
         key(
             "users",

@@ -37,7 +37,7 @@ pub(super) const SOURCE: Section = Section {
         key(
             "workload_identity",
             Holds::Boolean,
-            "Takes what the webhook of Azure workload identity puts into the environment.",
+            "Use the environment variables of the Azure workload identity webhook.",
         ),
         key(
             "managed_identity",
@@ -47,12 +47,12 @@ pub(super) const SOURCE: Section = Section {
         key(
             "azure_cli",
             Holds::Boolean,
-            "The token of the user of az: for plan, test and import alone.",
+            "The token of the user of az: only for plan, test and import.",
         ),
         key(
             "device_code",
             Holds::Boolean,
-            "Sign in with a browser: for plan, test and import alone.",
+            "Sign in with a browser: only for plan, test and import.",
         ),
         key(
             "cloud",
@@ -62,7 +62,7 @@ pub(super) const SOURCE: Section = Section {
         key(
             "login_url",
             Holds::Address,
-            "Replaces the cloud's address to sign in at.",
+            "Replaces the cloud's sign-in address.",
         ),
         key(
             "graph_url",

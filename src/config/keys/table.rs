@@ -9,7 +9,11 @@ use super::{Holds, Key, Rule, Section, key, section};
 pub(in crate::config) const TOP: Section = Section {
     name: "",
     keys: &[
-        key("state", Holds::Table(&STATE), "What entrain remembers."),
+        key(
+            "state",
+            Holds::Table(&STATE),
+            "The state: what entrain has read and sent.",
+        ),
         key(
             "source",
             Holds::Table(&SOURCE),
@@ -49,7 +53,7 @@ const STATE: Section = section(
         key(
             "key",
             Holds::Table(&SECRET),
-            "For keyed digests. Default: a file next to the state file.",
+            "Key of digests. Default: a file next to the state file.",
         ),
     ],
 );
@@ -64,12 +68,12 @@ const SCHEDULE: Section = schedule(
         key(
             "leavers",
             Holds::OneOf(&[Holds::Duration, Holds::Words(&["off"])]),
-            "How often the service looks for users who must lose access, between two cycles. Default: 1m.",
+            "How often the service checks, between cycles, for users who must lose access. Default: 1m.",
         ),
         key(
             "retries",
             Holds::OneOf(&[Holds::Duration, Holds::Words(&["off"])]),
-            "After so long the service tries again what failed, then after twice as long each time, at most a \
+            "Delay after which the service retries a failed object; it doubles with each retry, up to a \
              day. Default: 1m.",
         ),
     ],

@@ -16,7 +16,7 @@ pub(super) const WEB: Section = Section {
         key(
             "token",
             Holds::Table(&SECRET),
-            "What a user signs in with. Default: a file next to the state file.",
+            "The token to sign in with. Default: a file next to the state file.",
         ),
         key(
             "open_on_loopback",
@@ -26,12 +26,12 @@ pub(super) const WEB: Section = Section {
         key(
             "hosts",
             Holds::Texts,
-            "Names by which browsers reach the page, in addition to localhost and addresses.",
+            "Host names of the page, in addition to localhost and IP addresses.",
         ),
         key(
             "tls",
             Holds::Table(&TLS),
-            "Serves the page by HTTPS.",
+            "Serves the page over HTTPS.",
         ),
     ],
     rules: &[],

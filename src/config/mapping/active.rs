@@ -42,7 +42,7 @@ pub(super) fn check(mapping: &Mapping, place: &Place, log: &mut Log) {
         let follows = if active {
             "no account would be active"
         } else {
-            "users who leave or are blocked would keep an active account"
+            "users that leave or are blocked would keep an active account"
         };
         log.warning(place.problem(
             format!("active never becomes {}{when}: {follows}", word(active)),

@@ -68,7 +68,7 @@ fn constant(typed: &Typed<Raw>, shape: &Shape, log: &mut Log) -> Option<Value> {
             TargetType::Boolean => "write true or false",
             TargetType::Integer => "write a whole number without quotes",
             TargetType::DateTime => "write it like \"2026-01-31T00:00:00Z\"",
-            TargetType::Reference => "a reference has no constant; write source = \"manager\"",
+            TargetType::Reference => "a reference cannot be a constant; write source = \"manager\"",
             TargetType::Complex => "write a table such as { type = \"work\", value = \"…\" }",
         };
         let message = format!("{takes} {}, not {found}", word(shape.target_type));
@@ -107,7 +107,7 @@ fn check_sub_attributes(
         log.problem(place.problem(
             format!("{path} has no sub-attribute {unknown}"),
             format!(
-                "{}\nif the target has it, say type = \"complex\"",
+                "{}\nif the target has it, set type = \"complex\"",
                 suggest(unknown, &known)
             ),
         ));

@@ -65,32 +65,32 @@ pub(super) fn fits(
     }
     let takes = word(shape.target_type);
     let message = format!(
-        "the expression gives {}, {path} takes {takes}",
+        "the expression returns {}, but {path} takes {takes}",
         describe(one)
     );
     let is_list = given.iter().all(is_list);
     if is_list && !shape.multi_valued {
         let message = format!(
-            "the expression gives {}, {path} takes one value",
+            "the expression returns {}, but {path} takes one value",
             describe(one)
         );
         let remedy = if given.contains(&Given::Objects) {
             "map an attribute that holds objects, such as roles"
         } else {
-            "choose one with Item, or make one of all with Join"
+            "choose one with Item, or combine all with Join"
         };
         return Err((message, remedy.to_owned()));
     }
     let remedy = match shape.target_type {
-        TargetType::Boolean => "give \"True\" or \"False\", as with IIF or CBool",
+        TargetType::Boolean => "return \"True\" or \"False\", as with IIF or CBool",
         TargetType::Integer => {
-            "give a whole number, or say type = \"string\" if the target keeps text"
+            "return a whole number, or set type = \"string\" if the target keeps text"
         }
-        TargetType::DateTime => "give a date, or say type = \"string\" if the target keeps text",
+        TargetType::DateTime => "return a date, or set type = \"string\" if the target keeps text",
         TargetType::Complex => "name a sub-attribute, such as emails[type eq \"work\"].value",
-        TargetType::Reference => "give the reference itself, such as [manager]",
-        TargetType::Binary => "give base64, as with ConvertToBase64",
-        TargetType::String => "give text, or map another target attribute",
+        TargetType::Reference => "return the reference itself, such as [manager]",
+        TargetType::Binary => "return base64, as with ConvertToBase64",
+        TargetType::String => "return text, or map another target attribute",
     };
     Err((message, remedy.to_owned()))
 }

@@ -65,7 +65,8 @@ pub(super) fn resolve(
                     Some(near) => format!("did you mean {near}?"),
                     None => "leave the mapping out".to_owned(),
                 };
-                let message = format!("the preset has no mapping of {path} to remove");
+                let message =
+                    format!("the preset has no mapping of {path}, so there is nothing to remove");
                 log.problem(entry.raw.place.problem(message, remedy));
             }
             (_, Some(index)) => entries[index] = entry,
@@ -110,7 +111,7 @@ fn parse_targets<'a>(mappings: &'a [file::Mapping], log: &mut Log) -> Vec<Entry<
         if let Some(first) = entries.iter().find(|entry| entry.path == path) {
             log.problem(target.place.problem(
                 format!(
-                    "{path} is mapped twice, first at {}",
+                    "{path} is mapped twice; the first mapping is at {}",
                     first.raw.place.line()
                 ),
                 "keep one of the two",
@@ -154,7 +155,7 @@ fn check_wholes(kind: ObjectKind, entries: &[Entry<'_>], own: &file::Rules, log:
                 whole.path,
                 names.join(", ")
             ),
-            "map the parts alone, or drop each of them with remove = true",
+            "map only the parts, or remove each of them with remove = true",
         ));
     }
 }
@@ -184,7 +185,7 @@ fn check_matching(
                     "{} and {} have the same matching precedence {}",
                     first.path, entry.path, matching.value
                 ),
-                "give each a precedence of its own, or drop match from one of them",
+                "give each a different precedence, or remove match from one of them",
             ));
         }
         let path = entry.path.to_string();
@@ -198,7 +199,7 @@ fn check_matching(
             log.problem(place.problem(
                 format!("{path} cannot match: the target does not filter {kind}s by it"),
                 match filterable {
-                    [] => "add it to target.filterable, which names none".to_owned(),
+                    [] => "add it to target.filterable, which is empty".to_owned(),
                     known => format!(
                         "match one of {}, or add it to target.filterable",
                         known.join(", ")
@@ -208,7 +209,7 @@ fn check_matching(
         }
         match &entry.raw.flow {
             Some(Flow::Constant(_) | Flow::None) => log.problem(matching.place.problem(
-                "an attribute with the same value for everyone cannot match",
+                "an attribute with the same value for every object cannot be used for matching",
                 "drop match, or map a source attribute",
             )),
             Some(Flow::Attribute(_) | Flow::Expression(_) | Flow::Removed) | None => {}
@@ -220,7 +221,7 @@ fn check_matching(
             ObjectKind::Group => "displayName",
         };
         log.problem(own.place.name("mappings").problem(
-            format!("no mapping of {kind}s matches: existing ones would be created again"),
+            format!("no mapping of {kind}s has match, so existing {kind}s would be created again"),
             format!("add match = 1 to the mapping of {usual} or of another unique attribute"),
         ));
     }
@@ -246,7 +247,7 @@ fn build(kind: ObjectKind, entry: &Entry<'_>, log: &mut Log) -> Option<Mapping> 
     let apply = build_apply(raw, source.as_ref(), log);
     if let (Some(Source::Constant(_)), Some(default)) = (&source, &raw.default) {
         log.problem(default.place.key_problem(
-            "a constant is never empty, so its default is never used",
+            "a constant is never empty, so the default is never used",
             "keep one of constant and default",
         ));
     }
@@ -274,8 +275,8 @@ fn forbidden(path: &TargetPath) -> Option<&'static str> {
         return None;
     }
     match path.attribute() {
-        "id" => Some("the target makes ids itself"),
-        "meta" | "schemas" => Some("it is not for clients to write"),
+        "id" => Some("the target assigns ids itself"),
+        "meta" | "schemas" => Some("clients cannot write it"),
         "password" => Some("passwords are not provisioned"),
         "groups" => Some("memberships are written through the groups' members"),
         _ => None,
@@ -292,7 +293,7 @@ pub(super) fn choose<T: Copy>(
     if found.is_none() {
         let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
         log.problem(typed.place.problem(
-            format!("{:?} is none of the words that can stand here", typed.value),
+            format!("{:?} is not one of the allowed values", typed.value),
             suggest(&typed.value, &known),
         ));
     }

@@ -45,7 +45,7 @@ pub(super) fn build_on_empty(raw: &file::Mapping, log: &mut Log) -> Option<OnEmp
     let on_empty = choose(text, &words, log)?;
     if on_empty == OnEmpty::Default && raw.default.is_none() {
         log.problem(text.place.problem(
-            "there is no default to fall back to",
+            "there is no default",
             "add default = \"…\", or write keep, clear or fail",
         ));
     }
@@ -84,13 +84,13 @@ pub(super) fn build_apply(
 fn check_volatile(raw: &file::Mapping, apply: Apply, log: &mut Log) {
     if let Some(matching) = &raw.matching {
         log.problem(matching.place.problem(
-            "a value that differs each time cannot match",
-            "drop match, or leave Now, Guid and RandomString out of the expression",
+            "a value that differs each time cannot be used for matching",
+            "remove match, or do not use Now, Guid and RandomString in the expression",
         ));
     } else if apply == Apply::Always {
         log.warning(raw.place.problem(
-            "the expression may give another value in each cycle, and then everyone is updated",
-            "write apply = \"on-create\" if the value is meant to stay",
+            "the expression can return a different value in each cycle, and then every object is updated",
+            "write apply = \"on-create\" if the value should not change",
         ));
     }
 }

@@ -53,9 +53,9 @@ pub(super) fn shape(
             .map(|near| format!("did you mean {near}? "))
             .unwrap_or_default();
         log.problem(place.problem(
-            format!("SCIM knows no attribute {path} of {kind}s"),
+            format!("SCIM defines no attribute {path} for {kind}s"),
             format!(
-                "{near}If the target has this attribute, say its type, as in type = \"string\""
+                "{near}If the target has this attribute, set its type, as in type = \"string\""
             ),
         ));
         return None;

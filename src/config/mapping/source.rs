@@ -62,7 +62,7 @@ pub(super) fn build_source(
                 .filter(|_| expression.selects_unique())
             {
                 log.problem(matching.place.problem(
-                    "SelectUniqueValue chooses a value that no object has, so it cannot match",
+                    "SelectUniqueValue returns a value that no object has, so it cannot be used for matching",
                     "drop match",
                 ));
             }
@@ -106,7 +106,7 @@ fn found(
             let spelled = source::spelled(kind, &name.value);
             if *spelled != *name.value {
                 let message = format!("the attribute is called {spelled}");
-                let remedy = "upper and lower case of names do not count, so it works as it is";
+                let remedy = "names are not case-sensitive, so it works";
                 log.warning(name.place.problem(message, remedy));
             }
             Some(attribute)
@@ -155,7 +155,7 @@ fn compile(kind: ObjectKind, text: &Typed<String>, log: &mut Log) -> Option<Expr
     expression.spell_attributes(&|name| Some(source::spelled(kind, name).into_owned()));
     for place in expression.respelled() {
         let at = (place.line(&text.value), place.column(&text.value));
-        let remedy = "upper and lower case of names do not count, so it works as it is";
+        let remedy = "names are not case-sensitive, so it works";
         let message = place.render(&text.value);
         log.warning(text.place.problem_inside(at, message, remedy));
     }
@@ -187,7 +187,7 @@ fn fits(
     let mismatch = |remedy: String| {
         Err((
             format!(
-                "{name} is {}, {path} takes {}",
+                "{name} is {}, but {path} takes {}",
                 attribute.word(),
                 word(shape.target_type)
             ),
@@ -233,11 +233,11 @@ fn fits(
             | TargetType::Binary
             | TargetType::Complex,
         ) => {
-            return mismatch("say type = \"reference\" if the target keeps an id there".to_owned());
+            return mismatch("set type = \"reference\" if the target keeps an id there".to_owned());
         }
         (SourceType::Text | SourceType::Boolean | SourceType::DateTime, TargetType::Reference) => {
             return mismatch(
-                "map manager or members, or say type = \"string\" if the target keeps text there"
+                "map manager or members, or set type = \"string\" if the target keeps text there"
                     .to_owned(),
             );
         }
@@ -273,7 +273,7 @@ fn fits(
     }
     if attribute.multi_valued && !shape.multi_valued {
         return Err((
-            format!("{name} is a list, {path} takes one value"),
+            format!("{name} is a list, but {path} takes one value"),
             format!("write {name}[0], or choose in an expression with Item or Join"),
         ));
     }

@@ -18,15 +18,15 @@ pub(super) fn web_address(typed: &Typed<String>, log: &mut Log) -> Option<String
             let message = format!("this is not an address: {err}");
             return fail(
                 &message,
-                "write it in full, as in \"https://example.com/scim\"",
+                "write the complete address, as in \"https://example.com/scim\"",
                 log,
             );
         }
     };
     let Some(host) = url.host() else {
         return fail(
-            "the address names no host",
-            "write it in full, as in \"https://example.com/scim\"",
+            "the address has no host",
+            "write the complete address, as in \"https://example.com/scim\"",
             log,
         );
     };
@@ -34,7 +34,7 @@ pub(super) fn web_address(typed: &Typed<String>, log: &mut Log) -> Option<String
         "https" => {}
         "http" if is_loopback(&host) => {}
         "http" => {
-            let message = format!("plain http would send the token in the clear to {host}");
+            let message = format!("with http, the token would be sent unencrypted to {host}");
             return fail(
                 &message,
                 "write https://; plain http is for localhost only",
@@ -42,21 +42,21 @@ pub(super) fn web_address(typed: &Typed<String>, log: &mut Log) -> Option<String
             );
         }
         other => {
-            let message = format!("{other} is no protocol for this");
+            let message = format!("{other} is not a supported protocol here");
             return fail(&message, "write https://", log);
         }
     }
     if !url.username().is_empty() || url.password().is_some() {
         return fail(
-            "the address carries a user name or password",
-            "remove what stands before the @; the token is given apart",
+            "the address contains a user name or password",
+            "remove the part before the @; the token has its own key",
             log,
         );
     }
     if url.fragment().is_some() {
         return fail(
-            "the address carries a fragment",
-            "remove everything from the # on",
+            "the address contains a fragment",
+            "remove the # and everything after it",
             log,
         );
     }

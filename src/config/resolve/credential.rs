@@ -27,8 +27,8 @@ pub(super) fn resolve_credential(
         let (first, second) = (name(first), name(second));
         log.problem(source.place.name(second).key_problem(
             format!("{second} and {first} are both set"),
-            "keep one of them: the agent signs in one way; a secret or certificate that is replaced \
-             soon may stand in a list with its successor",
+            "keep one of them: only one way to sign in is possible; to replace a secret or certificate, \
+             write the old and the new one as a list",
         ));
         return None;
     }
@@ -45,7 +45,7 @@ pub(super) fn resolve_credential(
         }
         Some(personal @ (Typed::AzureCli | Typed::DeviceCode)) => {
             log.warning(source.place.name(name(personal)).key_problem(
-                "this signs in a person, and is for the commands plan, test and import alone",
+                "this signs in a user, and works only for the commands plan, test and import",
                 "use client_secret, client_certificate, federated_token_file or managed_identity for sync \
                  and run",
             ));
@@ -149,7 +149,7 @@ fn managed_identity(
         (Some(identity), None) | (None, Some(identity)) => Some(identity),
         (Some(_), Some(_)) => {
             log.problem(source.place.name("client_id").key_problem(
-                "the managed identity is named twice",
+                "the managed identity is given twice",
                 "keep one of client_id, object_id and resource_id",
             ));
             None

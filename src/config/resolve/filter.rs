@@ -29,7 +29,7 @@ fn resolve_clause(kind: ObjectKind, typed: &file::Clause, log: &mut Log) -> Opti
         .is_some_and(|attribute| attribute.name == "IsSoftDeleted")
     {
         log.problem(name.place.problem(
-            "IsSoftDeleted follows from the scope, so the scope cannot follow from it",
+            "IsSoftDeleted is computed from the scope, so a scoping filter cannot read it",
             "use accountEnabled",
         ));
         return None;
@@ -62,7 +62,9 @@ fn resolve_clause(kind: ObjectKind, typed: &file::Clause, log: &mut Log) -> Opti
                 && uuid::Uuid::parse_str(operand).is_err()
             {
                 log.problem(place.place.problem(
-                    format!("{graph_name} holds an object id, which {operand:?} never is"),
+                    format!(
+                        "{graph_name} contains an object id, but {operand:?} is not an object id"
+                    ),
                     "write the id, as the Entra admin center shows it: Object ID",
                 ));
             }

@@ -31,8 +31,8 @@ pub(super) fn check_names(jobs: &[file::Job], log: &mut Log) {
             .find(|first| first.value.to_lowercase() == text.to_lowercase());
         if let Some(first) = first {
             log.problem(name.place.problem(
-                format!("another job has this name, at {}", first.place.line()),
-                "give each job a name of its own; upper and lower case do not count",
+                format!("another job has this name: {}", first.place.line()),
+                "give each job a unique name; case is ignored",
             ));
         }
     }
@@ -45,7 +45,7 @@ pub(super) fn check_name(name: &Typed<String>, log: &mut Log) {
         .all(|c| c.is_alphanumeric() || "-_.".contains(c));
     if !is_plain || text.starts_with('-') || text.chars().count() > NAME_LENGTH {
         log.problem(name.place.problem(
-            format!("{text:?} cannot be typed as a job's name"),
+            format!("{text:?} is not a valid job name"),
             format!("use at most {NAME_LENGTH} letters, digits, hyphens, dots and underscores"),
         ));
     }
@@ -169,7 +169,7 @@ fn resolve_deletes(job: &file::Job, global: &file::Schedule, log: &mut Log) -> O
     let window = Window::parse(&typed.value, zone.unwrap_or(chrono_tz::UTC));
     if window.is_none() {
         log.problem(typed.place.problem(
-            format!("{:?} names no times of the week", typed.value),
+            format!("{:?} is not a time of the week", typed.value),
             "write it like \"Mon-Fri 08:00-18:00\", \"22:00-06:00\" or \"Sat 09:00-12:00 Europe/Berlin\"",
         ));
     }
@@ -182,14 +182,15 @@ fn never_disable(safety: &file::Safety, log: &mut Log) -> Vec<String> {
     for typed in safety.never_disable.iter().flatten() {
         let text = typed.value.trim();
         if text.is_empty() {
-            let remedy = "name an object by its id or address, or several by a pattern with *";
-            log.problem(typed.place.problem("this names no user", remedy));
+            let remedy =
+                "give the id or address of an object, or a pattern with * for several objects";
+            log.problem(typed.place.problem("this is empty", remedy));
             continue;
         }
         if text.chars().all(|letter| "*@.".contains(letter)) {
             log.warning(typed.place.problem(
-                format!("{text:?} means every object, so that no user is ever removed"),
-                "name those that must never lose their access",
+                format!("{text:?} matches every object, so no user would ever be removed"),
+                "give only the users that must never lose their access",
             ));
         }
         entries.push(text.to_owned());
@@ -243,7 +244,7 @@ fn check_job(typed: &file::Job, job: &job::Job, log: &mut Log) {
     });
     if users.enabled && users.when_out_of_scope == WhenOutOfScope::Keep && !carries_block {
         log.warning(place("mappings").problem(
-            "users whose sign-in is blocked would keep their access: no mapping reads IsSoftDeleted",
+            "users whose sign-in is blocked would keep their access, because no mapping reads IsSoftDeleted",
             "map active from 'Switch([IsSoftDeleted], , \"False\", \"True\", \"True\", \
              \"False\")', or write when_out_of_scope = \"delete\"",
         ));
@@ -291,15 +292,14 @@ fn check_job(typed: &file::Job, job: &job::Job, log: &mut Log) {
             && reads.contains(source::APP_ROLE_ASSIGNMENTS)
         {
             log.problem(own.name("filters").problem(
-                "a clause reads appRoleAssignments, which come from assignments that this mode does \
-                 not look at",
+                "a clause reads appRoleAssignments, but this mode does not read assignments",
                 "write mode = \"assigned\", or remove the clause",
             ));
         }
     }
     if users.enabled && reads_roles && job.scope.mode != ScopeMode::Assigned {
         log.warning(typed.scope.place.name("mode").problem(
-            "a mapping sends roles, which come from assignments that this mode does not look at",
+            "a mapping sends roles, but this mode does not read assignments, which contain them",
             "write mode = \"assigned\", or remove the mapping",
         ));
     }

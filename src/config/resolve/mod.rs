@@ -47,7 +47,7 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
             if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
                 let name = parent.display();
                 log.warning(state.place.problem(
-                    format!("there is no folder {name}"),
+                    format!("the folder {name} does not exist"),
                     format!("mkdir -p {name}"),
                 ));
             }
@@ -194,7 +194,7 @@ fn length(typed: &Typed<String>, log: &mut Log) -> Option<Duration> {
     if length.is_zero() {
         let problem = typed
             .place
-            .problem("it must be longer than nothing", duration::REMEDY);
+            .problem("it must be greater than zero", duration::REMEDY);
         log.problem(problem);
         return None;
     }
@@ -205,7 +205,7 @@ fn length(typed: &Typed<String>, log: &mut Log) -> Option<Duration> {
 fn length_or_none(typed: &Typed<String>, log: &mut Log) -> Option<Duration> {
     let length = duration::parse(&typed.value);
     if length.is_none() {
-        let message = format!("{:?} is no length of time", typed.value);
+        let message = format!("{:?} is not a duration", typed.value);
         log.problem(typed.place.problem(message, duration::REMEDY));
     }
     length

@@ -21,11 +21,7 @@ pub(super) fn resolve_notify(
 ) -> Option<Notify> {
     if notify.mail.is_none() && notify.webhooks.is_empty() && notify.heartbeat.is_none() {
         let remedy = "add [notify.mail], [[notify.webhooks]] or heartbeat";
-        log.warning(
-            notify
-                .place
-                .problem("no way to notify is configured", remedy),
-        );
+        log.warning(notify.place.problem("no recipient is configured", remedy));
     }
     let mail = notify.mail.as_ref();
     let mail = mail.map(|mail| resolve_mail(mail, folder, log));
@@ -39,8 +35,8 @@ pub(super) fn resolve_notify(
             && !names.insert(webhook.name.clone())
         {
             let problem = name.place.problem(
-                format!("another webhook is called {:?}", webhook.name),
-                "give each webhook a name of its own",
+                format!("another webhook is named {:?}", webhook.name),
+                "give each webhook a unique name",
             );
             log.problem(problem);
         }
@@ -72,7 +68,7 @@ fn resolve_mail(mail: &file::Mail, folder: &Path, log: &mut Log) -> Option<Mail>
         Some(typed) => {
             let port = u16::try_from(typed.value).ok();
             if port.is_none() {
-                let message = format!("{} is no port", typed.value);
+                let message = format!("{} is not a valid port", typed.value);
                 let problem = typed.place.problem(message, "write a number up to 65535");
                 log.problem(problem);
             }
@@ -87,7 +83,7 @@ fn resolve_mail(mail: &file::Mail, folder: &Path, log: &mut Log) -> Option<Mail>
     ] {
         if one && other {
             let place = mail.place.name(name);
-            log.problem(place.problem("missing", "give user and password, or neither"));
+            log.problem(place.problem("missing", "set both user and password, or neither"));
         }
     }
     let from = mail.from.as_ref().and_then(|typed| mailbox(typed, log));
@@ -103,13 +99,12 @@ fn resolve_mail(mail: &file::Mail, folder: &Path, log: &mut Log) -> Option<Mail>
         && !Host::parse(server).is_ok_and(|host| is_loopback(&borrowed(&host)))
     {
         let place = mail.place.name("encryption");
-        let remedy =
-            "write starttls or tls; without encryption is for a mail server on this machine";
+        let remedy = "write starttls or tls; none is only for a mail server on this machine";
         if password.is_some() {
-            let message = format!("the password would go to {server} in the clear");
+            let message = format!("the password would be sent unencrypted to {server}");
             log.problem(place.problem(message, remedy));
         } else {
-            let message = format!("names of users go to {server} in the clear");
+            let message = format!("names of users are sent unencrypted to {server}");
             log.warning(place.problem(message, remedy));
         }
     }
@@ -141,8 +136,8 @@ fn host(typed: &Typed<String>, log: &mut Log) -> Option<String> {
     let is_host = text.parse::<std::net::Ipv6Addr>().is_ok()
         || (Host::parse(text).is_ok() && !text.contains([':', '/', '[']));
     if !is_host {
-        let message = format!("{text:?} is no host");
-        let remedy = "write the name or address alone; the port has a key of its own";
+        let message = format!("{text:?} is not a host name");
+        let remedy = "write only the name or address; the port has its own key";
         log.problem(typed.place.problem(message, remedy));
         return None;
     }
@@ -152,7 +147,7 @@ fn host(typed: &Typed<String>, log: &mut Log) -> Option<String> {
 fn mailbox(typed: &Typed<String>, log: &mut Log) -> Option<Mailbox> {
     let mailbox = typed.value.trim().parse().ok();
     if mailbox.is_none() {
-        let message = format!("{:?} is no e-mail address", typed.value);
+        let message = format!("{:?} is not an e-mail address", typed.value);
         let remedy = "write \"it@example.com\" or \"IT <it@example.com>\"";
         log.problem(typed.place.problem(message, remedy));
     }
@@ -195,7 +190,7 @@ pub(super) fn resolve_job_notify(
                 && let Some(first) = typed.first()
             {
                 let remedy = "add [notify.mail] with server and from";
-                log.problem(first.place.problem("there is no mail server", remedy));
+                log.problem(first.place.problem("no mail server is configured", remedy));
             }
             Some(mailboxes(typed, log)?)
         }
@@ -212,7 +207,7 @@ pub(super) fn resolve_job_notify(
                 [] => "add [[notify.webhooks]] with name and url".to_owned(),
                 known => format!("the webhooks are {}", known.join(", ")),
             };
-            let message = format!("no webhook is called {:?}", typed.value);
+            let message = format!("there is no webhook named {:?}", typed.value);
             log.problem(typed.place.problem(message, remedy));
         }
     }

@@ -39,7 +39,7 @@ pub(super) fn resolve_rules(
         && !actions.delete
     {
         log.problem(when.place.problem(
-            "who leaves scope is to be deleted, but the actions do not allow it",
+            "when_out_of_scope is \"delete\", but actions does not contain \"delete\"",
             "add \"delete\" to actions, or write when_out_of_scope = \"disable\" or \"keep\"",
         ));
     }
@@ -71,16 +71,16 @@ fn delete_after(
     let after = length(typed, log)?;
     let words = match when {
         WhenOutOfScope::Disable if !actions.delete => (
-            "who was disabled is to be deleted, but the actions do not allow it",
+            "delete_after is set, but actions does not contain \"delete\"",
             "add \"delete\" to actions, or remove delete_after",
         ),
         WhenOutOfScope::Disable => return Some(after),
         WhenOutOfScope::Delete => (
-            "it means nothing where who leaves scope is deleted at once",
+            "it has no effect with when_out_of_scope = \"delete\", which deletes immediately",
             "write when_out_of_scope = \"disable\", or remove delete_after",
         ),
         WhenOutOfScope::Keep => (
-            "it means nothing where who leaves scope is kept",
+            "it has no effect with when_out_of_scope = \"keep\"",
             "write when_out_of_scope = \"disable\", or remove delete_after",
         ),
     };
@@ -112,7 +112,7 @@ fn resolve_actions(own: &file::Rules, preset: &file::Rules, log: &mut Log) -> Ac
     if list.is_empty() {
         log.problem(own.place.name("actions").problem(
             "no action is allowed",
-            "name create, update or delete; or write enabled = false",
+            "add create, update or delete; or write enabled = false",
         ));
     }
     let mut actions = Actions {

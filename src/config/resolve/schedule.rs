@@ -49,7 +49,7 @@ pub(super) fn resolve_schedule(
             Err(err) => {
                 let fields = cron.value.split_whitespace().count();
                 let remedy = if fields == 5 {
-                    format!("seconds come first here: \"0 {}\"", cron.value.trim())
+                    format!("the first field is the second: \"0 {}\"", cron.value.trim())
                 } else {
                     "write second, minute, hour, day, month and weekday, as in \"0 0 * * * *\""
                         .to_owned()
@@ -67,7 +67,7 @@ pub(super) fn resolve_schedule(
             let every = length(interval, log)?;
             if every < SHORTEST_USUAL {
                 log.warning(interval.place.problem(
-                    "the tenant is read so often that Graph may answer with 429",
+                    "with such a short interval, Graph may throttle the requests (429)",
                     "make it \"1m\" or longer; the default is \"40m\"",
                 ));
             }
@@ -77,7 +77,7 @@ pub(super) fn resolve_schedule(
     };
     if let Some(zone) = own.timezone.as_ref() {
         log.problem(zone.place.key_problem(
-            "a time zone means nothing to an interval",
+            "a time zone has no effect on an interval",
             "use cron instead of interval, or remove timezone",
         ));
         return None;

@@ -48,14 +48,14 @@ pub(super) fn resolve_scope(own: &file::Scope, preset: &file::Scope, log: &mut L
     ] {
         if is_known && is_mode && list.is_empty() {
             log.problem(own.place.name(key).problem(
-                format!("mode = \"{word}\" needs to know which"),
+                format!("mode = \"{word}\" requires names or ids"),
                 format!("add {key} = [\"id or display name\"]"),
             ));
         }
         if is_known && !is_mode && typed.is_some() {
             let what = key.replace('_', " ");
             log.problem(own.place.name(key).key_problem(
-                format!("{what} are named, but the mode is not \"{word}\""),
+                format!("{what} are listed, but the mode is not \"{word}\""),
                 format!("write mode = \"{word}\", or remove {key}"),
             ));
         }
@@ -67,7 +67,7 @@ pub(super) fn resolve_scope(own: &file::Scope, preset: &file::Scope, log: &mut L
         && mode == Mode::All
     {
         log.warning(nested.place.key_problem(
-            "everyone is in scope already, so nested groups add no user",
+            "every user is in scope already, so nested_groups has no effect",
             "remove nested_groups",
         ));
     }
@@ -77,7 +77,7 @@ pub(super) fn resolve_scope(own: &file::Scope, preset: &file::Scope, log: &mut L
         && mode != Mode::Assigned
     {
         log.problem(typed.place.key_problem(
-            "the Default Access role comes from assignments, which this mode does not look at",
+            "the Default Access role comes from assignments, which this mode does not read",
             "write mode = \"assigned\", or remove exclude_default_access",
         ));
     }
@@ -123,8 +123,8 @@ pub(super) fn resolve_provision(own: &file::Rules, log: &mut Log) -> GroupObject
         Some(file::Provision::Named(list)) => {
             if list.is_empty() {
                 log.problem(own.place.name("provision").problem(
-                    "no group is named",
-                    "name groups by id or display name; or write enabled = false",
+                    "the list of groups is empty",
+                    "add groups by id or display name; or write enabled = false",
                 ));
             }
             GroupObjects::Named(names(list, log))

@@ -85,15 +85,15 @@ pub(super) fn resolve_source(
         Some(typed) => {
             let url = web_address(typed, log)?;
             if url.contains('?') {
-                let remedy = "remove everything from the question mark on";
-                log.problem(typed.place.problem("the address carries a query", remedy));
+                let remedy = "remove the question mark and everything after it";
+                log.problem(typed.place.problem("the address contains a query", remedy));
                 return None;
             }
             let last = url.rsplit('/').next().unwrap_or_default().to_lowercase();
             if versions.contains(&last.as_str()) || uuid::Uuid::parse_str(&last).is_ok() {
                 log.problem(typed.place.problem(
                     format!("the address ends in {last}"),
-                    format!("leave tenant and version out, as in {default:?}"),
+                    format!("remove tenant and version, as in {default:?}"),
                 ));
                 return None;
             }
@@ -144,7 +144,7 @@ pub(super) fn tenant(id: &Typed<String>, log: &mut Log) -> Option<String> {
     }
     let remedy = "write the tenant's id, or a domain of it such as \"contoso.onmicrosoft.com\"";
     if ["common", "organizations", "consumers"].contains(&text) {
-        let message = format!("{text} is no tenant: an agent signs in to one tenant of its own");
+        let message = format!("{text} is not a tenant; an agent can sign in to exactly one tenant");
         log.problem(id.place.problem(message, remedy));
         return None;
     }

@@ -79,24 +79,20 @@ pub(super) fn resolve_target(
         let path = folder.join(&typed.value);
         if !path.is_file() {
             log.warning(typed.place.problem(
-                format!("there is no file {}", path.display()),
-                "put the certificate there in PEM form before the job runs",
+                format!("the file {} does not exist", path.display()),
+                "create it, with the certificate in PEM form, before the job runs",
             ));
         }
         path
     });
     for (typed, most, name) in [
-        (
-            &own.concurrency,
-            MOST_CONCURRENCY,
-            "requests at the same time",
-        ),
+        (&own.concurrency, MOST_CONCURRENCY, "concurrent requests"),
         (&own.page_size, MOST_USUAL, "objects in one page"),
         (&own.member_chunk, MOST_USUAL, "members in one request"),
     ] {
         if let Some(typed) = typed.as_ref().filter(|typed| typed.value > most) {
             log.warning(typed.place.problem(
-                format!("{} {name} are more than most services accept", typed.value),
+                format!("{} {name} is more than most services accept", typed.value),
                 format!("make it {most} or less, unless the service allows more"),
             ));
         }
@@ -105,7 +101,7 @@ pub(super) fn resolve_target(
         && length > LONGEST_USUAL
     {
         log.warning(typed.place.problem(
-            "a request without an answer is waited for so long, and its object with it",
+            "a request without a response blocks its object for this long",
             "make it \"10m\" or shorter",
         ));
     }
@@ -159,8 +155,8 @@ pub(super) fn scim_address(typed: &Typed<String>, log: &mut Log) -> Option<Strin
     let path = url.split('?').next().unwrap_or_default().to_lowercase();
     if path.ends_with("/users") || path.ends_with("/groups") {
         log.problem(typed.place.problem(
-            "the address is that of one list, not of the SCIM service",
-            "leave the last part out; entrain adds /Users and /Groups itself",
+            "this is the address of one resource type, not of the SCIM service",
+            "remove the last part; entrain adds /Users and /Groups itself",
         ));
         return None;
     }

@@ -32,21 +32,21 @@ pub(super) fn resolve_web(web: &file::Web, folder: &Path, log: &mut Log) -> Opti
     {
         if web.token.is_none() {
             log.problem(typed.place.problem(
-                format!("{address} is reached from other machines, and there is no token"),
+                format!("{address} can be reached from other machines, but token is not set"),
                 "add token = { credential = \"web-token\" }, or listen on 127.0.0.1",
             ));
         }
         if let Some(open) = is_open {
             log.problem(open.place.problem(
-                format!("{address} is reached from other machines"),
+                format!("{address} can be reached from other machines"),
                 "remove open_on_loopback, or listen on 127.0.0.1",
             ));
         }
         if web.tls.is_none() {
             log.warning(web.place.name("listen").problem(
-                "the token and people's names go over the network in the clear",
-                "add tls = { certificate = …, private_key = … }, or listen on 127.0.0.1 behind a proxy that \
-                 has HTTPS",
+                "the token and names of users would be sent unencrypted over the network",
+                "add tls = { certificate = …, private_key = … }, or listen on 127.0.0.1 behind a proxy \
+                 with HTTPS",
             ));
         }
     }
@@ -80,7 +80,7 @@ fn listen(typed: &Typed<String>, folder: &Path, log: &mut Log) -> Option<Listen>
     if let Ok(address) = numeric.parse::<SocketAddr>() {
         return Some(Listen::Address(address));
     }
-    let message = format!("{text:?} is no address to listen on");
+    let message = format!("{text:?} is not an address to listen on");
     log.problem(typed.place.problem(message, remedy));
     None
 }
@@ -91,8 +91,8 @@ fn name(typed: &Typed<String>, log: &mut Log) -> Option<String> {
     match url::Host::parse(text) {
         Ok(url::Host::Domain(name)) if !text.contains([':', '/']) => Some(name),
         Ok(_) | Err(_) => {
-            let message = format!("{text:?} is no host name");
-            let remedy = "write the name alone, as in \"entrain.example.com\"";
+            let message = format!("{text:?} is not a host name");
+            let remedy = "write only the name, as in \"entrain.example.com\"";
             log.problem(typed.place.problem(message, remedy));
             None
         }

@@ -106,24 +106,24 @@ entrain.toml:2: source.client_secret: missing
     write client_secret = { env = "NAME" }, or one of client_certificate, federated_token_file, workload_identity and managed_identity
 --
 entrain.toml:6: source.managed_identity: managed_identity and client_secret are both set
-    keep one of them: the agent signs in one way; a secret or certificate that is replaced soon may stand in a list with its successor
+    keep one of them: only one way to sign in is possible; to replace a secret or certificate, write the old and the new one as a list
 --
 entrain.toml:5: source.client_secret[0].expires: this is not a date
     write it like "2027-01-31"
 --
-entrain.toml:5: source.client_secret: a secret is never written in the configuration
+entrain.toml:5: source.client_secret: a secret cannot be written in the configuration
     write { env = "NAME" }, { file = "PATH" } or { credential = "NAME" }
 --
-entrain.toml:5: source.client_certificate: this is neither a certificate in PEM form nor a PKCS#12 file
+entrain.toml:5: source.client_certificate: this is neither a PEM certificate nor a PKCS#12 file
     write { certificate = { file = "PATH" }, private_key = { file = "PATH" } }, or { pkcs12 = { file = "PATH" }, password = { file = "PATH" } }
 --
-entrain.toml:5: source.client_certificate: this is neither a certificate in PEM form nor a PKCS#12 file
+entrain.toml:5: source.client_certificate: this is neither a PEM certificate nor a PKCS#12 file
     write { certificate = { file = "PATH" }, private_key = { file = "PATH" } }, or { pkcs12 = { file = "PATH" }, password = { file = "PATH" } }
 --
-entrain.toml:4: source.client_id: the managed identity is named twice
+entrain.toml:4: source.client_id: the managed identity is given twice
     keep one of client_id, object_id and resource_id
 --
-entrain.toml:5: source.managed_identity: one identity is named by object_id or by resource_id
+entrain.toml:5: source.managed_identity: object_id and resource_id cannot both be set
     keep one of them; or write managed_identity = true, and client_id for a user-assigned identity
 --
 entrain.toml:5: source.managed_identity: true or false expected, found text
@@ -135,7 +135,7 @@ entrain.toml:2: source.client_secret: missing
 entrain.toml:5: source.workload_identity: the environment variable AZURE_FEDERATED_TOKEN_FILE is not set
     start the agent in a pod that the Azure workload identity webhook prepares, or write federated_token_file = "PATH"
 --
-warning: entrain.toml:5: source.device_code: this signs in a person, and is for the commands plan, test and import alone
+warning: entrain.toml:5: source.device_code: this signs in a user, and works only for the commands plan, test and import
     use client_secret, client_certificate, federated_token_file or managed_identity for sync and run
 --
 entrain.toml:6: source.token_scope: this is not the scope of one resource

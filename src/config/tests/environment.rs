@@ -74,13 +74,13 @@ ENTRAIN_JOBS__ACNE__TARGET__TIMEOUT: there is no job named acne
     did you mean ACME?
 ENTRAIN_JOBS__7__ENABLED: there is no element 7: the list has 1
     elements are counted from 0
-ENTRAIN_JOBS__ACME__SCOPE__EXCLUDE__0: a list of plain values is overridden as a whole
-    leave the index out and write all of it, as in ["one", "two"]
-ENTRAIN_SAUCE__X: sauce: there is no such key
+ENTRAIN_JOBS__ACME__SCOPE__EXCLUDE__0: a list of plain values can only be overridden as a whole
+    omit the index and write the whole list, as in ["one", "two"]
+ENTRAIN_SAUCE__X: sauce: unknown key
     did you mean source?
-ENTRAIN_SOURCE__CLIENT_SECRET: source.client_secret: a secret is never written in the configuration
+ENTRAIN_SOURCE__CLIENT_SECRET: source.client_secret: a secret cannot be written in the configuration
     write { env = "NAME" }, { file = "PATH" } or { credential = "NAME" }
-ENTRAIN_JOBS__ACME__TARGET__TIMEOUT: jobs.acme.target.timeout: "soon" is no length of time
+ENTRAIN_JOBS__ACME__TARGET__TIMEOUT: jobs.acme.target.timeout: "soon" is not a duration
     write it like "90s", "40m" or "1h30m"
 "##);
 }

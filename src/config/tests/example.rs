@@ -105,7 +105,7 @@ fn every_commented_key_of_the_example_is_a_key() {
             "no problem",
             "interval and cron are both set",
             "and client_secret are both set",
-            "a time zone means nothing to an interval",
+            "a time zone has no effect on an interval",
             "named in several ways",
             "the mode is not \"groups\"",
             "the mode is not \"administrative_unit\"",

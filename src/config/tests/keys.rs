@@ -27,7 +27,7 @@ entrain.toml:3: jobs[0].target.base_url: missing
     add base_url = "https://…", the target's SCIM address (Entra calls it Tenant URL)
 entrain.toml:4: jobs.b.target: missing
     add a section [jobs.target] with base_url and token
-entrain.toml:6: jobs.b.application: nothing says which application is meant
+entrain.toml:6: jobs.b.application: the application is missing
     write application = { app_id = "…" }, or one of service_principal_id and display_name instead
 "##);
 }
@@ -41,13 +41,13 @@ interval = "5m"
 [jobs.users]
 zzz = 1
 "#), @r##"
-entrain.toml:14: jobs.acme.target.concurency: there is no such key
+entrain.toml:14: jobs.acme.target.concurency: unknown key
     did you mean concurrency?
-entrain.toml:15: jobs.acme.target.interval: there is no such key
+entrain.toml:15: jobs.acme.target.interval: unknown key
     the key belongs in [schedule]
-entrain.toml:16: jobs.acme.scopes: there is no such key
+entrain.toml:16: jobs.acme.scopes: unknown key
     did you mean scope?
-entrain.toml:18: jobs.acme.users.zzz: there is no such key
+entrain.toml:18: jobs.acme.users.zzz: unknown key
     the keys here are enabled, actions, when_out_of_scope, delete_after, filters, mappings
 "##);
 }
@@ -104,41 +104,41 @@ entrain.toml:4: source.tenant_id: common is no tenant: an agent signs in to one 
     write the tenant's id, or a domain of it such as "contoso.onmicrosoft.com"
 entrain.toml:5: source.client_id: this is not an id of the form 00000000-0000-0000-0000-000000000000
     copy the application (client) id of the app registration
-entrain.toml:6: source.client_secret: a secret is never written in the configuration
+entrain.toml:6: source.client_secret: a secret cannot be written in the configuration
     write { env = "NAME" }, { file = "PATH" } or { credential = "NAME" }
-entrain.toml:7: source.cloud: "german" is none of the words that can stand here
+entrain.toml:7: source.cloud: "german" is not one of the allowed values
     write one of: global, us-gov, us-gov-dod, china
 entrain.toml:8: source.login_url: the address ends in oauth2
-    leave tenant and version out, as in "https://login.microsoftonline.com"
+    remove tenant and version, as in "https://login.microsoftonline.com"
 entrain.toml:9: source.graph_url: plain http would send the token in the clear to graph.example
     write https://; plain http is for localhost only
-entrain.toml:11: jobs.my job.name: "my job" cannot be typed as a job's name
+entrain.toml:11: jobs.my job.name: "my job" is not a valid job name
     use at most 64 letters, digits, hyphens, dots and underscores
 entrain.toml:12: jobs.my job.enabled: true or false expected, found text
     write true or false, without quotes
 entrain.toml:13: jobs.my job.preset: there is no preset "wiser"
     did you mean wizer?
-    a preset of your own is a path, such as "./wiser.toml"
-entrain.toml:14: jobs.my job.application: the application is named in several ways
-    keep one of app_id, service_principal_id and display_name
+    for your own preset, give a path, such as "./wiser.toml"
+entrain.toml:14: jobs.my job.application: only one of app_id, service_principal_id and display_name can be set
+    keep one of them
 entrain.toml:16: jobs.my job.target.base_url: this is not an address: relative URL without a base
-    write it in full, as in "https://example.com/scim"
-entrain.toml:17: jobs.my job.target.token: several places are given for one secret
+    write the complete address, as in "https://example.com/scim"
+entrain.toml:17: jobs.my job.target.token: only one place can be given for a secret
     write { env = "NAME" }, { file = "PATH" } or { credential = "NAME" }
 entrain.toml:18: jobs.my job.target.concurrency: 0 is too small
     write a whole number of at least 1, without quotes
 entrain.toml:19: jobs.my job.target.requests_per_second: a number expected, found text
     write a number above 0, without quotes
-entrain.toml:20: jobs.my job.target.timeout: "60" is no length of time
+entrain.toml:20: jobs.my job.target.timeout: "60" is not a duration
     write it like "90s", "40m" or "1h30m"
 entrain.toml:21: jobs.my job.target.filterable: a list of texts expected, found text
     write a list such as ["one", "two"]
-entrain.toml:22: jobs.my job.target.member_remove: "list" is none of the words that can stand here
+entrain.toml:22: jobs.my job.target.member_remove: "list" is not one of the allowed values
     write one of: filter, value-list
 entrain.toml:23: jobs.my job.target.page_size: a whole number expected, found a date without quotes
     write a whole number of at least 1, without quotes
 entrain.toml:25: jobs.my job.safety.max_deletions: "ten" is neither a number nor a share
-    write a number such as 500, or a share such as "10%"
+    write a number such as 500, or a percentage such as "10%"
 "##);
 }
 
@@ -168,7 +168,7 @@ when_out_of_scope = "dissolve"
     insta::assert_snapshot!(told("wiser"), @r##"
 entrain.toml:10: jobs.acme.preset: there is no preset "wiser"
     did you mean wizer?
-    a preset of your own is a path, such as "./wiser.toml"
+    for your own preset, give a path, such as "./wiser.toml"
 entrain.toml:17: jobs.acme.users.mappings[0].source: user attribute jobTitel: there is no source attribute of this name
     did you mean jobTitle?
 entrain.toml:20: jobs.acme.users.mappings[1].expression: the attribute has no closing bracket (line 1, column 11)
@@ -178,7 +178,7 @@ entrain.toml:20: jobs.acme.users.mappings[1].expression: the attribute has no cl
     correct the expression; entrain eval tries it out
 entrain.toml:21: jobs.acme.users.mappings[2]: the preset has no mapping of timezone to remove
     leave the mapping out
-entrain.toml:25: jobs.acme.groups.when_out_of_scope: "dissolve" is none of the words that can stand here
+entrain.toml:25: jobs.acme.groups.when_out_of_scope: "dissolve" is not one of the allowed values
     did you mean disable?
 "##);
     // Nothing is near: what depends on the preset is not judged.
@@ -192,7 +192,7 @@ entrain.toml:20: jobs.acme.users.mappings[1].expression: the attribute has no cl
     1 | Join(".", [mail)
       |           ^
     correct the expression; entrain eval tries it out
-entrain.toml:25: jobs.acme.groups.when_out_of_scope: "dissolve" is none of the words that can stand here
+entrain.toml:25: jobs.acme.groups.when_out_of_scope: "dissolve" is not one of the allowed values
     did you mean disable?
 "##);
 }

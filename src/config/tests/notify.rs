@@ -2,7 +2,8 @@
 
 use super::*;
 
-const MAIL: &str = "[notify.mail]\nserver = \"smtp.example.com\"\nfrom = \"entrain@example.com\"\nto = [\"it@example.com\"]\n";
+const MAIL: &str = "[notify.mail]\nserver = \"smtp.example.com\"\nfrom = \"entrain@example.com\"\nto = \
+                    [\"it@example.com\"]\n";
 
 fn told_of(notify: &str) -> String {
     told_whole(&format!("{notify}{SOURCE}{JOB}"))
@@ -21,12 +22,12 @@ fn mail_needs_a_server_a_sender_and_recipients_and_has_the_usual_ports() {
 entrain.toml:1: notify.mail.server: missing
     add server = "smtp.example.com"
 entrain.toml:1: notify.mail.password: missing
-    give user and password, or neither
+    set both user and password, or neither
 entrain.toml:2: notify.mail.port: 70000 is no port
     write a number up to 65535
-entrain.toml:3: notify.mail.encryption: "ssl" is none of the words that can stand here
+entrain.toml:3: notify.mail.encryption: "ssl" is not one of the allowed values
     write one of: starttls, tls, none
-entrain.toml:5: notify.mail.from: "nobody" is no e-mail address
+entrain.toml:5: notify.mail.from: "nobody" is not an e-mail address
     write "it@example.com" or "IT <it@example.com>"
 entrain.toml:6: notify.mail.to: empty
     write to = ["it@example.com"]
@@ -38,11 +39,11 @@ fn a_password_never_goes_over_a_network_in_the_clear() {
     let login = "encryption = \"none\"\nuser = \"u\"\npassword = { env = \"P\" }\n";
     insta::assert_snapshot!(told_of(&format!("{MAIL}{login}")), @r##"
 entrain.toml:5: notify.mail.encryption: the password would go to smtp.example.com in the clear
-    write starttls or tls; without encryption is for a mail server on this machine
+    write starttls or tls; none is only for a mail server on this machine
 "##);
     insta::assert_snapshot!(told_of(&format!("{MAIL}encryption = \"none\"\n")), @r##"
 warning: entrain.toml:5: notify.mail.encryption: names of users go to smtp.example.com in the clear
-    write starttls or tls; without encryption is for a mail server on this machine
+    write starttls or tls; none is only for a mail server on this machine
 "##);
     let local = MAIL.replace("smtp.example.com", "127.0.0.1");
     assert_eq!(told_of(&format!("{local}{login}")), "no problem");
@@ -56,11 +57,11 @@ fn a_job_chooses_among_the_ways_that_there_are() {
     let notify = &config.jobs[0].notify;
     assert_eq!(notify.webhooks.as_deref(), Some(&["ops".to_owned()][..]));
     insta::assert_snapshot!(told_of("[notify]\n"), @r##"
-warning: entrain.toml:1: notify: no way to notify is configured
+warning: entrain.toml:1: notify: no recipient is configured
     add [notify.mail], [[notify.webhooks]] or heartbeat
 "##);
     insta::assert_snapshot!(told_whole(&format!("[notify]\n{SOURCE}{JOB}{job}")), @r##"
-entrain.toml:15: jobs.acme.notify.to[0]: there is no mail server
+entrain.toml:15: jobs.acme.notify.to[0]: no mail server is configured
     add [notify.mail] with server and from
 entrain.toml:16: jobs.acme.notify.webhooks[0]: no webhook is called "ops"
     add [[notify.webhooks]] with name and url

@@ -139,17 +139,27 @@ fn a_preset_of_ones_own_is_a_file_and_its_problems_name_it() {
         "{SOURCE}{}",
         JOB.replace("[jobs.target]", "preset = \"./mine.toml\"\n[jobs.target]")
     );
-    fs::write(&preset, "[users]\nmappings = [ { target = \"userName\", source = \"mail\", match = 1 } ]\n[groups]\nenabled = false\n").unwrap();
+    fs::write(
+        &preset,
+        "[users]\nmappings = [ { target = \"userName\", source = \"mail\", match = 1 } \
+                        ]\n[groups]\nenabled = false\n",
+    )
+    .unwrap();
     let loaded = load_in(folder.path(), &text, &[]).unwrap();
     assert_eq!(loaded.config.jobs[0].rules.users.mappings.len(), 1);
 
-    fs::write(&preset, "[users]\nmappings = [\n  { target = \"userName\", source = \"mial\", match = 1 } ]\n[groups]\nenabeld = false\n").unwrap();
+    fs::write(
+        &preset,
+        "[users]\nmappings = [\n  { target = \"userName\", source = \"mial\", match = 1 \
+                        } ]\n[groups]\nenabeld = false\n",
+    )
+    .unwrap();
     insta::assert_snapshot!(load_in(folder.path(), &text, &[]).unwrap_err(), @r##"
 entrain.toml:7: jobs.acme.groups.mappings: no mapping of groups matches: existing ones would be created again
     add match = 1 to the mapping of displayName or of another unique attribute
 mine.toml:3: users.mappings[0].source: user attribute mial: there is no source attribute of this name
     did you mean mail?
-mine.toml:5: groups.enabeld: there is no such key
+mine.toml:5: groups.enabeld: unknown key
     did you mean enabled?
 "##);
     fs::remove_file(&preset).unwrap();

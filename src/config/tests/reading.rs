@@ -6,19 +6,19 @@ use super::*;
 fn syntax_errors_tell_the_place() {
     insta::assert_snapshot!(told_whole("[source]\ntenant_id = abc\n"), @r##"
 entrain.toml:2: not valid TOML at column 13: invalid string; expected `"`, `'`
-    correct the line; text stands in quotes, and a key occurs once
+    correct the line; text must be in quotes, and a key can occur only once
 "##);
     insta::assert_snapshot!(told_whole("[source]\na = 1\na = 2\n"), @r##"
 entrain.toml:3: not valid TOML at column 1: duplicate key `a` in table `source`
-    correct the line; text stands in quotes, and a key occurs once
+    correct the line; text must be in quotes, and a key can occur only once
 "##);
     insta::assert_snapshot!(told_whole("[source]\na = 99999999999999999999\n"), @r##"
 entrain.toml:2: not valid TOML at column 5: the number does not fit; whole numbers go from -9223372036854775808 to 9223372036854775807
-    correct the line; text stands in quotes, and a key occurs once
+    correct the line; text must be in quotes, and a key can occur only once
 "##);
     insta::assert_snapshot!(told_whole("[source\n"), @r##"
 entrain.toml:1: not valid TOML at column 8: invalid table header; expected `.`, `]`
-    correct the line; text stands in quotes, and a key occurs once
+    correct the line; text must be in quotes, and a key can occur only once
 "##);
 }
 

@@ -35,14 +35,15 @@ entrain.toml:17: jobs.acme.users.mappings[1].target: title is mapped twice, firs
     keep one of the two
 entrain.toml:18: jobs.acme.users.mappings[2].source: user attribute signInActivity: this attribute cannot be read: delta queries refuse it
     map another attribute
-entrain.toml:19: jobs.acme.users.mappings[3].target: id must not be mapped: the target makes ids itself
+entrain.toml:19: jobs.acme.users.mappings[3].target: id must not be mapped: the target assigns ids itself
     remove the mapping
 entrain.toml:20: jobs.acme.users.mappings[4].target: SCIM knows no attribute emials[type eq "work"].value of users
-    did you mean emails? If the target has this attribute, say its type, as in type = "string"
-entrain.toml:21: jobs.acme.users.mappings[5].target: "emails[type = \"home\"].value" is not a target attribute: the operator eq expected at column 13
+    did you mean emails? If the target has this attribute, set its type, as in type = "string"
+entrain.toml:21: jobs.acme.users.mappings[5].target: "emails[type = \
+                                                      \"home\"].value" is not a target attribute: the operator eq expected at column 13
     write it like userName, name.givenName or emails[type eq "work"].value
 entrain.toml:22: jobs.acme.users.mappings[6].target: emails is mapped as a whole, and in parts as well: emails[type eq "work"].value
-    map the parts alone, or drop each of them with remove = true
+    map only the parts, or remove each of them with remove = true
 entrain.toml:22: jobs.acme.users.mappings[6].source: mail is text, emails takes an object with sub-attributes
     name the sub-attribute, as in emails[type eq "work"].value
 entrain.toml:23: jobs.acme.users.mappings[7].source: otherMails is a list, nickName takes one value
@@ -59,19 +60,19 @@ entrain.toml:28: jobs.acme.users.mappings[12].constant: the target takes a Boole
     write true or false
 entrain.toml:29: jobs.acme.users.mappings[13].constant: the target takes a whole number, not a fraction
     write a whole number without quotes
-entrain.toml:30: jobs.acme.users.mappings[14].type: "date" is none of the words that can stand here
+entrain.toml:30: jobs.acme.users.mappings[14].type: "date" is not one of the allowed values
     write one of: string, boolean, integer, dateTime, reference, binary, complex
 entrain.toml:31: jobs.acme.users.mappings[15].source: source and constant are set together
     keep one of them
-entrain.toml:32: jobs.acme.users.mappings[16]: nothing says where the value comes from
-    add one of source, expression, constant and none = true; or remove = true to drop the preset's mapping
+entrain.toml:32: jobs.acme.users.mappings[16]: the mapping has no source
+    add one of source, expression, constant and none = true; or remove = true to remove the preset's mapping
 entrain.toml:33: jobs.acme.users.mappings[17]: the preset has no mapping of timezone to remove
     leave the mapping out
 entrain.toml:34: jobs.acme.users.mappings[18].match: userName and externalId have the same matching precedence 1
-    give each a precedence of its own, or drop match from one of them
-entrain.toml:35: jobs.acme.users.mappings[19].on_empty: there is no default to fall back to
+    give each a different precedence, or remove match from one of them
+entrain.toml:35: jobs.acme.users.mappings[19].on_empty: there is no default
     add default = "…", or write keep, clear or fail
-entrain.toml:35: jobs.acme.users.mappings[19].apply: "never" is none of the words that can stand here
+entrain.toml:35: jobs.acme.users.mappings[19].apply: "never" is not one of the allowed values
     write one of: always, on-create
 "##);
 }
@@ -125,20 +126,22 @@ entrain.toml:14: jobs.acme.users.mappings: no mapping of users matches: existing
     add match = 1 to the mapping of userName or of another unique attribute
 entrain.toml:7: jobs.acme.users.mappings: userName cannot match: the target does not filter users by it
     match one of externalId, displayName, or add it to target.filterable
-entrain.toml:14: jobs.acme.users.mappings[0].match: an attribute with the same value for everyone cannot match
+entrain.toml:14: jobs.acme.users.mappings[0].match: an attribute with the same value for every object cannot be used for matching
     drop match, or map a source attribute
-entrain.toml:14: jobs.acme.users.mappings[0].match: a value that differs each time cannot match
-    drop match, or leave Now, Guid and RandomString out of the expression
+entrain.toml:14: jobs.acme.users.mappings[0].match: a value that differs each time cannot be used for matching
+    remove match, or do not use Now, Guid and RandomString in the expression
 "##);
 }
 
 #[test]
 fn a_value_that_nobody_has_is_chosen_once_and_can_be_asked_for() {
     insta::assert_snapshot!([
-        told("[jobs.users]\nmappings = [ { target = \"nickName\", expression = 'SelectUniqueValue([mail], [surname])', match = 2, apply = \"always\" } ]"),
-        told("[jobs.users]\nmappings = [ { target = \"entitlements\", expression = 'SelectUniqueValue([mail], [surname])' } ]"),
+        told("[jobs.users]\nmappings = [ { target = \"nickName\", expression = \
+              'SelectUniqueValue([mail], [surname])', match = 2, apply = \"always\" } ]"),
+        told("[jobs.users]\nmappings = [ { target = \"entitlements\", expression = \
+              'SelectUniqueValue([mail], [surname])' } ]"),
     ].join("\n"), @r##"
-entrain.toml:14: jobs.acme.users.mappings[0].match: SelectUniqueValue chooses a value that no object has, so it cannot match
+entrain.toml:14: jobs.acme.users.mappings[0].match: SelectUniqueValue returns a value that no object has, so it cannot be used for matching
     drop match
 entrain.toml:14: jobs.acme.users.mappings[0].apply: SelectUniqueValue chooses a value once, when the object is created
     write apply = "on-create"
@@ -161,7 +164,7 @@ source = "manager"
 match = 4
 "#)), @r##"
 entrain.toml:18: jobs.acme.users.mappings[0].match: externalId and userName have the same matching precedence 3
-    give each a precedence of its own, or drop match from one of them
+    give each a different precedence, or remove match from one of them
 entrain.toml:22: jobs.acme.users.mappings[1].match: urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager cannot match: only a single plain value can be searched for
     drop match, or map a sub-attribute such as emails[type eq "work"].value
 "##);
@@ -207,13 +210,13 @@ entrain.toml:24: jobs.acme.users.filters[1].all[6].operator: EQUALS cannot be us
     use IS TRUE or IS FALSE
 entrain.toml:25: jobs.acme.users.filters[1].all[7].operator: IS TRUE cannot be used on a reference to another object
     use EQUALS with an object id, or IS NULL
-entrain.toml:26: jobs.acme.users.filters[1].all[8].attribute: IsSoftDeleted follows from the scope, so the scope cannot follow from it
+entrain.toml:26: jobs.acme.users.filters[1].all[8].attribute: IsSoftDeleted is computed from the scope, so a scoping filter cannot read it
     use accountEnabled
 entrain.toml:27: jobs.acme.users.filters[1].all[9].operator: GREATER_THAN compares whole numbers or dates
     write a number such as "42" or a date such as "2026-01-31"
 entrain.toml:28: jobs.acme.users.filters[1].all[10].operator: EQUALS has no pattern, so full means nothing to it
     remove full, or use REGEX MATCH
-entrain.toml:28: jobs.acme.users.filters[1].all[10].case: there is no such key
+entrain.toml:28: jobs.acme.users.filters[1].all[10].case: unknown key
     the keys here are attribute, operator, value, full
 "##);
 }
@@ -238,7 +241,8 @@ fn what_an_expression_gives_must_be_able_to_fit() {
     };
     let typed = |target_type: &str, expression: &str| {
         told_of(&format!(
-            "{{ target = 'urn:acme:User:x', type = \"{target_type}\", expression = '{expression}', apply = 'on-create' }}"
+            "{{ target = 'urn:acme:User:x', type = \"{target_type}\", expression = '{expression}', \
+             apply = 'on-create' }}"
         ))
     };
     insta::assert_snapshot!([
@@ -254,17 +258,17 @@ fn what_an_expression_gives_must_be_able_to_fit() {
         told("nickName", r#"Append([city], CDate("garbage"))"#),
         typed("reference", r#"IIF([manager] = "x", "a", "b")"#),
     ].join("\n"), @r##"
-.expression: the expression gives a list, nickName takes one value; choose one with Item, or make one of all with Join
-.expression: the expression gives a list, emails[type eq "work"].value takes one value; choose one with Item, or make one of all with Join
+.expression: the expression gives a list, nickName takes one value; choose one with Item, or combine all with Join
+.expression: the expression gives a list, emails[type eq "work"].value takes one value; choose one with Item, or combine all with Join
 .expression: the expression gives "ab", active takes a Boolean; give "True" or "False", as with IIF or CBool
 .expression: the expression gives a number, urn:acme:User:x takes a Boolean; give "True" or "False", as with IIF or CBool
-.expression: the expression gives a date, urn:acme:User:x takes a whole number; give a whole number, or say type = "string" if the target keeps text
-.expression: the expression gives "abc", urn:acme:User:x takes a whole number; give a whole number, or say type = "string" if the target keeps text
-.expression: the expression gives "y", urn:acme:User:x takes a date; give a date, or say type = "string" if the target keeps text
+.expression: the expression gives a date, urn:acme:User:x takes a whole number; return a whole number, or set type = "string" if the target keeps text
+.expression: the expression gives "abc", urn:acme:User:x takes a whole number; return a whole number, or set type = "string" if the target keeps text
+.expression: the expression gives "y", urn:acme:User:x takes a date; return a date, or set type = "string" if the target keeps text
 .expression: the expression gives a list of objects, nickName takes one value; map an attribute that holds objects, such as roles
-.expression: a multi-valued attribute stands where one value is needed (line 1, column 9); correct the expression; entrain eval tries it out
+.expression: a multi-valued attribute is used where one value is required (line 1, column 9); correct the expression; entrain eval tries it out
 .expression: expression of CDate is not a date that can be read (line 1, column 22); correct the expression; entrain eval tries it out
-.expression: the expression gives "a", urn:acme:User:x takes a reference; give the reference itself, such as [manager]
+.expression: the expression gives "a", urn:acme:User:x takes a reference; return the reference itself, such as [manager]
 "##);
     for (target, expression) in [
         (
@@ -308,8 +312,8 @@ fn a_whole_and_its_parts_are_not_mapped_together() {
         told_of(&format!("{{ target = 'name', constant = {{ givenName = 'CONST' }} }}, {removed}")),
         told_of("{ target = 'name', none = true }"),
     ].join("\n"), @r#"
-.target: name is mapped as a whole, and in parts as well: name.givenName, name.familyName, name.formatted; map the parts alone, or drop each of them with remove = true
-.target: emails is mapped as a whole, and in parts as well: emails[type eq "work"].value; map the parts alone, or drop each of them with remove = true
+.target: name is mapped as a whole, and in parts as well: name.givenName, name.familyName, name.formatted; map only the parts, or remove each of them with remove = true
+.target: emails is mapped as a whole, and in parts as well: emails[type eq "work"].value; map only the parts, or remove each of them with remove = true
 no problem
 no problem
 "#);
@@ -341,11 +345,12 @@ fn constants_have_no_unknown_sub_attributes() {
     insta::assert_snapshot!([
         roles("[ { value = 'x', primary = true }, { valu = 'y' } ]"),
         told_of("{ target = 'addresses[type eq \"x\"]', constant = { strasse = 'x' } }"),
-        told_of("{ target = 'roles', source = 'extension_00001111aaaa2222bbbb3333cccc4444_x', default = { display_name = 'x' } }"),
+        told_of("{ target = 'roles', source = 'extension_00001111aaaa2222bbbb3333cccc4444_x', default = \
+                 { display_name = 'x' } }"),
     ].join("\n"), @r##"
-.constant: roles has no sub-attribute valu; did you mean value?; if the target has it, say type = "complex"
-.constant: addresses[type eq "x"] has no sub-attribute strasse; write one of: $ref, country, display, formatted, locality, postalCode, primary, region, streetAddress, type, value; if the target has it, say type = "complex"
-.default: roles has no sub-attribute display_name; write one of: $ref, display, primary, type, value; if the target has it, say type = "complex"
+.constant: roles has no sub-attribute valu; did you mean value?; if the target has it, set type = "complex"
+.constant: addresses[type eq "x"] has no sub-attribute strasse; write one of: $ref, country, display, formatted, locality, postalCode, primary, region, streetAddress, type, value; if the target has it, set type = "complex"
+.default: roles has no sub-attribute display_name; write one of: $ref, display, primary, type, value; if the target has it, set type = "complex"
 "##);
     assert_eq!(
         roles("[ { Value = 'x', '$ref' = 'y', display = 'z', type = 't' } ]"),
@@ -386,7 +391,7 @@ fn binary_data_is_base64() {
         told("source = 'createdDateTime'"),
     ].join("\n"), @r##"
 .constant: the target takes binary data, not "jane!"; write it in base64, in quotes
-.expression: the expression gives "jane@contoso.com", urn:acme:User:x takes binary data; give base64, as with ConvertToBase64
+.expression: the expression gives "jane@contoso.com", urn:acme:User:x takes binary data; return base64, as with ConvertToBase64
 .source: accountEnabled is a Boolean, urn:acme:User:x takes binary data; map another attribute, or convert it in an expression
 .source: createdDateTime is a date, urn:acme:User:x takes binary data; map another attribute, or convert it in an expression
 "##);
@@ -412,7 +417,7 @@ entrain.toml:15: jobs.acme.users.mappings[0].match: displayName cannot match: th
     match one of userName, or add it to target.filterable
 entrain.toml:7: jobs.acme.users.mappings: userName cannot match: the target does not filter users by it
     match one of externalId, or add it to target.filterable
-entrain.toml:13: jobs.acme.target.filterable.group: there is no such key
+entrain.toml:13: jobs.acme.target.filterable.group: unknown key
     did you mean groups?
 "##);
     assert_eq!(told("filterable = { users = ['userName'] }"), "no problem");
@@ -434,7 +439,7 @@ fn clauses_that_never_or_always_hold_are_told() {
         told("attribute = 'id', operator = 'ENDS_WITH', value = 'f'"),
         told("attribute = 'memberOf', operator = 'EQUALS', value = 'Sales'"),
     ].join("\n"), @r##"
-entrain.toml:14: jobs.acme.users.filters[0].all[0].operator: INCLUDES compares with an empty value, and a clause on an empty attribute is false; name a value, or use IS NULL or IS NOT NULL
+entrain.toml:14: jobs.acme.users.filters[0].all[0].operator: INCLUDES compares with an empty value, and a clause on an empty attribute is false; add a value, or use IS NULL or IS NOT NULL
 entrain.toml:14: jobs.acme.users.filters[0].all[0].value: manager holds an object id, which "x@y.example" never is; write the id, as the Entra admin center shows it: Object ID
 entrain.toml:14: jobs.acme.users.filters[0].all[0].value: id holds an object id, which "x@y.example" never is; write the id, as the Entra admin center shows it: Object ID
 no problem

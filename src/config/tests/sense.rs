@@ -25,9 +25,9 @@ entrain.toml:11: jobs.acme.target.base_url: plain http would send the token in t
 no problem
 entrain.toml:11: jobs.acme.target.base_url: ftp is no protocol for this
 entrain.toml:11: jobs.acme.target.base_url: this is not an address: empty host
-entrain.toml:11: jobs.acme.target.base_url: the address carries a user name or password
-entrain.toml:11: jobs.acme.target.base_url: the address carries a fragment
-entrain.toml:11: jobs.acme.target.base_url: the address is that of one list, not of the SCIM service
+entrain.toml:11: jobs.acme.target.base_url: the address contains a user name or password
+entrain.toml:11: jobs.acme.target.base_url: the address contains a fragment
+entrain.toml:11: jobs.acme.target.base_url: this is the address of one resource type, not of the SCIM service
 "##);
 }
 
@@ -59,19 +59,19 @@ entrain.toml:9: schedule.cron: interval and cron are both set
 entrain.toml:9: schedule.cron: not a cron expression:
     0 * * * *
              ^
-    seconds come first here: "0 0 * * * *"
-entrain.toml:20: jobs.acme.schedule.timezone: a time zone means nothing to an interval
+    the first field is the second: "0 0 * * * *"
+entrain.toml:20: jobs.acme.schedule.timezone: a time zone has no effect on an interval
     use cron instead of interval, or remove timezone
 entrain.toml:23: jobs.acme.scope.groups: groups are named, but the mode is not "groups"
     write mode = "groups", or remove groups
-entrain.toml:24: jobs.acme.scope.exclude_default_access: the Default Access role comes from assignments, which this mode does not look at
+entrain.toml:24: jobs.acme.scope.exclude_default_access: the Default Access role comes from assignments, which this mode does not read
     write mode = "assigned", or remove exclude_default_access
-entrain.toml:27: jobs.acme.users.when_out_of_scope: who leaves scope is to be deleted, but the actions do not allow it
+entrain.toml:27: jobs.acme.users.when_out_of_scope: when_out_of_scope is \"delete\", but actions does not contain \"delete\"
     add "delete" to actions, or write when_out_of_scope = "disable" or "keep"
 entrain.toml:29: jobs.acme.groups.actions: no action is allowed
-    name create, update or delete; or write enabled = false
+    add create, update or delete; or write enabled = false
 entrain.toml:32: jobs.ACME.name: another job has this name, at line 12
-    give each job a name of its own; upper and lower case do not count
+    give each job a unique name; case is ignored
 entrain.toml:38: jobs.ACME.scope.groups: mode = "groups" needs to know which
     add groups = ["id or display name"]
 "##);
@@ -91,7 +91,7 @@ fn schedules_must_make_sense() {
 entrain.toml:7: schedule.cron: not a cron expression:
     0 * * * *
              ^
-    seconds come first here: "0 0 * * * *"
+    the first field is the second: "0 0 * * * *"
 entrain.toml:7: schedule.cron: not a cron expression:
     0 61 * * * *
       ^
@@ -99,11 +99,11 @@ entrain.toml:7: schedule.cron: not a cron expression:
     write second, minute, hour, day, month and weekday, as in "0 0 * * * *"
 entrain.toml:8: schedule.timezone: there is no time zone "Europe/Berlim"
     did you mean Europe/Berlin?
-entrain.toml:7: schedule.interval: it must be longer than nothing
+entrain.toml:7: schedule.interval: it must be greater than zero
     write it like "90s", "40m" or "1h30m"
 entrain.toml:8: schedule.jitter: the jitter is as long as the interval itself
     make it shorter than the interval
-entrain.toml:7: schedule.jitter: "a while" is no length of time
+entrain.toml:7: schedule.jitter: "a while" is not a duration
     write it like "90s", "40m" or "1h30m"
 "##);
 }
@@ -114,18 +114,19 @@ fn what_is_odd_is_warned_of() {
         told("[jobs.users]\nmappings = [ { target = \"active\", source = \"accountEnabled\" } ]"),
         told("[jobs.users]\nactions = [\"create\"]"),
         told("[jobs.users]\nmappings = [ { target = \"nickName\", expression = 'Guid()' } ]"),
-        told("[jobs.scope]\nmode = \"all\"\nnested_groups = true\n[jobs.users]\nmappings = [ { target = \"roles\", expression = 'AppRoleAssignmentsComplex([appRoleAssignments])' } ]"),
+        told("[jobs.scope]\nmode = \"all\"\nnested_groups = true\n[jobs.users]\nmappings = [ { target = \
+              \"roles\", expression = 'AppRoleAssignmentsComplex([appRoleAssignments])' } ]"),
         told("[jobs.users]\nenabled = false\n[jobs.groups]\nenabled = false"),
     ].join("\n"), @r##"
 warning: entrain.toml:13: jobs.acme.users.when_out_of_scope: no user would be disabled: no mapping that always applies reads IsSoftDeleted
     map active from 'Switch([IsSoftDeleted], , "False", "True", "True", "False")', or write when_out_of_scope = "delete" or "keep"
 warning: entrain.toml:14: jobs.acme.users.actions: no user would be disabled: that is an update, which the actions do not allow
     add "update" to actions, or write when_out_of_scope = "keep"
-warning: entrain.toml:14: jobs.acme.users.mappings[0]: the expression may give another value in each cycle, and then everyone is updated
+warning: entrain.toml:14: jobs.acme.users.mappings[0]: the expression can return a different value in each cycle, and then every object is updated
     write apply = "on-create" if the value is meant to stay
-warning: entrain.toml:14: jobs.acme.scope.mode: a mapping sends roles, which come from assignments that this mode does not look at
+warning: entrain.toml:14: jobs.acme.scope.mode: a mapping sends roles, but this mode does not read assignments, which contain them
     write mode = "assigned", or remove the mapping
-warning: entrain.toml:15: jobs.acme.scope.nested_groups: everyone is in scope already, so nested groups add no user
+warning: entrain.toml:15: jobs.acme.scope.nested_groups: every user is in scope already, so nested_groups has no effect
     remove nested_groups
 warning: entrain.toml:7: jobs.acme: neither users nor groups are enabled, so the job does nothing
     enable one of them, or write enabled = false for the job
@@ -147,11 +148,11 @@ member_chunk = 100000
 "#)), @r##"
 warning: entrain.toml:8: state.path: there is no folder /no/such/folder
     mkdir -p /no/such/folder
-warning: entrain.toml:10: schedule.interval: the tenant is read so often that Graph may answer with 429
+warning: entrain.toml:10: schedule.interval: with such a short interval, Graph may throttle the requests (429)
     make it "1m" or longer; the default is "40m"
 warning: entrain.toml:19: jobs.acme.target.concurrency: 5000 requests at the same time are more than most services accept
     make it 64 or less, unless the service allows more
-warning: entrain.toml:20: jobs.acme.target.timeout: a request without an answer is waited for so long, and its object with it
+warning: entrain.toml:20: jobs.acme.target.timeout: a request without a response blocks its object for this long
     make it "10m" or shorter
 warning: entrain.toml:21: jobs.acme.target.page_size: 10000 objects in one page are more than most services accept
     make it 1000 or less, unless the service allows more

@@ -34,8 +34,8 @@ entrain.toml:3: web.open_on_loopback: 0.0.0.0:8740 is reached from other machine
     remove open_on_loopback, or listen on 127.0.0.1
 "##);
     insta::assert_snapshot!(told_of("[web]\nlisten = \"[::]:8740\"\ntoken = { env = \"WEB_TOKEN\" }\n"), @r##"
-warning: entrain.toml:2: web.listen: the token and people's names go over the network in the clear
-    add tls = { certificate = …, private_key = … }, or listen on 127.0.0.1 behind a proxy that has HTTPS
+warning: entrain.toml:2: web.listen: the token and names of users would be sent unencrypted over the network
+    add tls = { certificate = …, private_key = … }, or listen on 127.0.0.1 behind a proxy with HTTPS
 "##);
 }
 
@@ -49,14 +49,14 @@ entrain.toml:1: web.listen: missing
 entrain.toml:2: web.listen: "8740" is no address to listen on
     write an address with a port, as in "127.0.0.1:8740" or "[::1]:8740", or unix:/path
 entrain.toml:3: web.hosts[0]: "https://a.example" is no host name
-    write the name alone, as in "entrain.example.com"
-entrain.toml:4: web.port: there is no such key
+    write only the name, as in "entrain.example.com"
+entrain.toml:4: web.port: unknown key
     the key belongs in [notify.mail]
 entrain.toml:5: web.tls.certificate: missing
     write tls = { certificate = { file = "…" }, private_key = { file = "…" } }
 entrain.toml:5: web.tls.private_key: missing
     write tls = { certificate = { file = "…" }, private_key = { file = "…" } }
-entrain.toml:6: web.tls.key: there is no such key
+entrain.toml:6: web.tls.key: unknown key
     the key belongs in [state]
 "##);
 }

@@ -281,7 +281,7 @@ impl Applier<'_> {
             }
             Turn::Later => started.end(action, Status::Postponed),
             Turn::Send if self.is_unsettled(action.subject.key) => {
-                started.not_tried(action, "an earlier write to it may still be under way")
+                started.not_tried(action, "an earlier write to it may still be in progress")
             }
             Turn::Send => match self.cannot_be_sent(&action) {
                 Some(why) => started.not_tried(action, why),
@@ -346,16 +346,17 @@ impl Applier<'_> {
         }
         match self.confirmed.permit(self.context, row, action).await {
             Ok(Some(permit)) => Ok(permit),
-            Ok(None) => Err("it was not confirmed a second time"),
+            Ok(None) => Err("it was not confirmed by the second read"),
             Err(Error::Stopped) => Err("the cycle was stopped"),
             Err(error) => {
                 let words = error.chain();
                 if error.concerns_state() {
                     self.health.abort(words);
                 } else {
-                    tracing::warn!(job = %self.context.job.rules.name, error = words, "removals could not be confirmed anew");
+                    tracing::warn!(job = %self.context.job.rules.name, error = words, "removals could not be confirmed \
+                                                                                       again");
                 }
-                Err("its confirmation is old, and could not be renewed")
+                Err("its confirmation has expired and could not be renewed")
             }
         }
     }

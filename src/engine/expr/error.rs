@@ -76,12 +76,12 @@ pub(crate) enum ErrorKind {
         most: usize,
         given: usize,
     },
-    #[error("{function} takes {parameters} together, one is left over")]
+    #[error("{function} takes {parameters} in pairs, but one is left over")]
     UnpairedArgument {
         function: &'static str,
         parameters: &'static str,
     },
-    #[error("{word} cannot stand here")]
+    #[error("{word} is not allowed here")]
     MisplacedWord { word: &'static str },
     #[error("{function} must be the outermost function")]
     NotOutermost { function: &'static str },
@@ -103,7 +103,7 @@ pub(crate) enum ErrorKind {
     UnknownInterval(String),
     #[error("unknown kind of comparison {0}")]
     UnknownCompareType(String),
-    #[error("{0} is no name of a culture")]
+    #[error("{0} is not the name of a culture")]
     UnknownCulture(String),
 
     // Evaluating it
@@ -112,9 +112,9 @@ pub(crate) enum ErrorKind {
         function: &'static str,
         parameter: &'static str,
     },
-    #[error("a multi-valued attribute stands where one value is needed")]
+    #[error("a multi-valued attribute is used where one value is required")]
     MultipleValues,
-    #[error("a complex value stands where plain text is needed")]
+    #[error("a complex value is used where plain text is required")]
     ComplexValue,
     #[error("{parameter} of {function} is not a number")]
     NotANumber {
@@ -122,7 +122,7 @@ pub(crate) enum ErrorKind {
         parameter: &'static str,
     },
     #[error(
-        "{parameter} of {function} does not fit: whole numbers go from {} to {}",
+        "{parameter} of {function} is out of range: whole numbers are from {} to {}",
         i64::MIN,
         i64::MAX
     )]
@@ -150,7 +150,7 @@ pub(crate) enum ErrorKind {
     NoSuchItem { index: i64, count: usize },
     #[error("the tenant's default domain is not known")]
     NoDefaultDomain,
-    #[error("every value that the rules give is already taken in the target")]
+    #[error("every value of the rules is already taken in the target")]
     AllTaken,
     #[error("the length is outside 0 to 256")]
     RandomLength,
@@ -195,7 +195,7 @@ impl ErrorKind {
             }
             Self::OtherCase { spelled } => return Some(format!("write {spelled}")),
             Self::UnexpectedCharacter('“' | '”' | '„' | '\'' | '‘' | '’') => {
-                "text stands in straight double quotes"
+                "write text in straight double quotes"
             }
             Self::UnexpectedCharacter('&') => "there is no & operator: use Join or Append",
             Self::UnexpectedCharacter('+' | '-' | '*' | '/') => {
@@ -217,7 +217,7 @@ impl ErrorKind {
                 function: "IgnoreFlowIfNullOrEmpty",
             } => "wrap the whole IIF in it instead",
             Self::ReplaceArguments => {
-                "it takes oldValue with replacementValue or template, or regexPattern with \
+                "use oldValue with replacementValue or template, or regexPattern with \
                  replacementValue, or regexPattern and regexGroupName with replacementValue or \
                  replacementAttributeName"
             }

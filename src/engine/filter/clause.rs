@@ -26,7 +26,7 @@ pub(crate) enum ClauseError {
     UnknownOperator(String),
     #[error("{0} needs a value to compare with")]
     ValueMissing(Operator),
-    #[error("{0} compares with an empty value, and a clause on an empty attribute is false")]
+    #[error("{0} compares with an empty value, but a clause on an empty attribute is always false")]
     ValueEmpty(Operator),
     #[error("{0} takes no value")]
     ValueUnused(Operator),
@@ -34,7 +34,7 @@ pub(crate) enum ClauseError {
     NotComparable(Operator),
     #[error("the pattern cannot be read: {0}")]
     Pattern(String),
-    #[error("{0} has no pattern, so full means nothing to it")]
+    #[error("{0} has no pattern, so full has no effect")]
     NoPattern(Operator),
     #[error("{operator} cannot be used on {found}")]
     WrongType {
@@ -53,7 +53,7 @@ impl ClauseError {
                 format!("the operators are {}", names.join(", "))
             }
             Self::ValueMissing(_) => "add value = \"…\"".to_owned(),
-            Self::ValueEmpty(_) => "name a value, or use IS NULL or IS NOT NULL".to_owned(),
+            Self::ValueEmpty(_) => "add a value, or use IS NULL or IS NOT NULL".to_owned(),
             Self::ValueUnused(_) => "remove the value".to_owned(),
             Self::NotComparable(_) => {
                 "write a number such as \"42\" or a date such as \"2026-01-31\"".to_owned()

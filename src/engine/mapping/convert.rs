@@ -28,7 +28,7 @@ pub(super) fn convert_each(
         Value::List(mut values) => match values.pop() {
             Some(only) if values.is_empty() => to_type(only),
             _ => Err(
-                "the source has several values and the target takes one: use Join or Item"
+                "the source has several values, but the target takes one: use Join or Item"
                     .to_owned(),
             ),
         },
@@ -40,7 +40,7 @@ pub(super) fn convert_each(
 pub(super) fn convert_one(value: Value, target_type: TargetType) -> Result<Value, &'static str> {
     match (target_type, value) {
         (TargetType::Binary, Value::Text(text)) if !is_base64(&text) => {
-            Err("the target takes binary data in base64 and the source has something else")
+            Err("the target takes binary data in base64, but the source has another type of value")
         }
         (TargetType::String | TargetType::Binary, value @ Value::Text(_))
         | (TargetType::Boolean, value @ Value::Boolean(_))
@@ -58,22 +58,22 @@ pub(super) fn convert_one(value: Value, target_type: TargetType) -> Result<Value
             } else if text.eq_ignore_ascii_case("false") {
                 Ok(Value::Boolean(false))
             } else {
-                Err("the target takes True or False and the source has something else")
+                Err("the target takes True or False, but the source has another value")
             }
         }
         (TargetType::Integer, Value::Text(text)) => text
             .trim()
             .parse()
             .map(Value::Integer)
-            .map_err(|_| "the target takes a whole number and the source has something else"),
+            .map_err(|_| "the target takes a whole number, but the source has another value"),
         (TargetType::DateTime, Value::Text(text)) => date_time(&text)
             .map(Value::text)
-            .ok_or("the target takes a date and the source has something else"),
+            .ok_or("the target takes a date, but the source has another value"),
         (TargetType::Reference, _) => {
             Err("the target takes a reference: map manager or another reference directly")
         }
         (_, Value::Object(_) | Value::List(_)) => {
-            Err("the source value has several parts and the target takes plain text: name one part")
+            Err("the source value has several parts, but the target takes plain text: map one part")
         }
         _ => Err("the source value does not fit the type of the target attribute"),
     }

@@ -356,4 +356,4 @@ fn add(
 }
 
 const REQUIRED: &str =
-    "the target requires a value and the source has none: give the mapping a default";
+    "the target requires a value, but the source has none: add a default to the mapping";

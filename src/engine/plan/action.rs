@@ -125,7 +125,7 @@ pub(crate) enum Operation {
         why: WhyRemoved,
         proof: Proof,
     },
-    /// The account of a user who left becomes a newcomer's.
+    /// The account of a user who left is given to a new user.
     HandOver(Box<HandOver>),
     AddMembers {
         members: Vec<Referenced>,

@@ -18,7 +18,8 @@ impl Proof {
         (is_deleted || is_blocked(object)).then_some(Self(()))
     }
 
-    /// Supposed, so that a plan can be explained that nothing is written of ([`super::Planner::supposing_a_reading`]).
+    /// Supposed, so that a plan can be explained that nothing is written of
+    /// ([`super::Planner::supposing_a_reading`]).
     pub(super) fn supposed() -> Self {
         Self(())
     }

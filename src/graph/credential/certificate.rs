@@ -58,7 +58,7 @@ pub(super) enum PrivateKey {
 }
 
 const EXPORT_REMEDY: &str = "export it again, with its private key, as RSA of 2048 to 4096 bits";
-const FIT_REMEDY: &str = "name the private key that the certificate was made for";
+const FIT_REMEDY: &str = "use the private key that belongs to the certificate";
 
 impl Signer {
     pub(super) fn load(key: &str, from: &config::Certificate) -> Result<Self, Error> {
@@ -107,7 +107,7 @@ impl Signer {
             PrivateKey::Pkcs8(der) => RsaKeyPair::from_pkcs8(der),
         };
         let key_pair = key_pair.map_err(|_| {
-            let why = "the private key is no RSA key of 2048 to 4096 bits";
+            let why = "the private key is not an RSA key of 2048 to 4096 bits";
             fault(key, why, EXPORT_REMEDY)
         })?;
         for der in certificates {
@@ -239,7 +239,7 @@ fn private_key_of(pem: &str) -> Result<PrivateKey, String> {
     match PrivateKeyDer::from_pem_slice(pem.as_bytes()) {
         Ok(PrivateKeyDer::Pkcs1(key)) => Ok(PrivateKey::Pkcs1(key.secret_pkcs1_der().to_vec())),
         Ok(PrivateKeyDer::Pkcs8(key)) => Ok(PrivateKey::Pkcs8(key.secret_pkcs8_der().to_vec())),
-        Ok(_) => Err("the private key is no RSA key of 2048 to 4096 bits".to_owned()),
+        Ok(_) => Err("the private key is not an RSA key of 2048 to 4096 bits".to_owned()),
         Err(_) if pem.contains("ENCRYPTED") => Err(
             "the private key is encrypted with a password; decrypt it with openssl pkey, or use a \
              PKCS#12 file with its password"

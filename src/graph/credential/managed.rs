@@ -88,7 +88,7 @@ impl Endpoint {
         if let (Host::Arc { .. }, false) = (&host, identity == Identity::SystemAssigned) {
             return Err(Error::Credential {
                 key: "source.managed_identity".to_owned(),
-                why: "a machine of Azure Arc has its system-assigned identity alone".to_owned(),
+                why: "a machine of Azure Arc has only its system-assigned identity".to_owned(),
                 remedy: "remove client_id, object_id and resource_id",
             });
         }
@@ -210,7 +210,7 @@ impl Endpoint {
 fn check(text: &str, variable: &str) -> Result<Url, Error> {
     let fault = || Error::Credential {
         key: "source.managed_identity".to_owned(),
-        why: format!("{variable} names no endpoint of this machine"),
+        why: format!("{variable} is not an endpoint on this machine"),
         remedy: "correct the variable, or remove it",
     };
     let url = Url::parse(text).map_err(|_| fault())?;

@@ -41,8 +41,8 @@ pub(in crate::graph) async fn azure_cli(tenant: &str, resource: &str) -> Result<
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.lines().find(|line| !line.trim().is_empty());
-    let said = said.unwrap_or("it said nothing").trim();
-    Err(fault(format!("az gave no token: {said}")))
+    let said = said.unwrap_or("no output").trim();
+    Err(fault(format!("az returned no token: {said}")))
 }
 
 /// The sign-in of a person in a browser.

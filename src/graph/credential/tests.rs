@@ -180,7 +180,7 @@ fn what_is_wrong_with_a_certificate_is_named_before_any_request() {
         ),
         (
             pem("ec.pem", Some("ec-key.pem")),
-            "the private key is no RSA key of 2048 to 4096 bits",
+            "the private key is not an RSA key of 2048 to 4096 bits",
         ),
         (
             pem("key.pem", Some("key.pem")),

@@ -59,17 +59,19 @@ pub(crate) struct About {
 pub(crate) enum SnapshotError {
     #[error("it cannot be read")]
     Read(#[source] io::Error),
-    #[error("it is cut off: it ends in the middle (line {line}, column {column})")]
+    #[error("it is truncated (line {line}, column {column})")]
     Cut { line: usize, column: usize },
     #[error("it is not JSON (line {line}, column {column})")]
     NotJson { line: usize, column: usize },
-    #[error("it is no snapshot: it has no \"snapshot\"; make one with entrain source snapshot")]
+    #[error("it is not a snapshot: it has no \"snapshot\"; make one with entrain source snapshot")]
     NoSnapshot,
-    #[error("it is of version {found}, and this entrain reads version {FORMAT}; make a new one")]
+    #[error(
+        "it has version {found}, but this version of entrain reads version {FORMAT}; make a new one"
+    )]
     Version { found: u64 },
     #[error("it is damaged: {0}")]
     Damaged(String),
-    #[error("it is of the tenant {found}, and the configuration names the tenant {configured}")]
+    #[error("it is from the tenant {found}, but the configuration has the tenant {configured}")]
     Tenant { found: String, configured: String },
 }
 
@@ -97,7 +99,7 @@ impl Snapshot {
             custom_security_attributes,
         } = wire::parse(bytes)?;
         let made = DateTime::parse_from_rfc3339(&made)
-            .map_err(|_| SnapshotError::Damaged("\"made\" is no time".to_owned()))?
+            .map_err(|_| SnapshotError::Damaged("\"made\" is not a time".to_owned()))?
             .to_utc();
         if !found.eq_ignore_ascii_case(tenant) {
             return Err(SnapshotError::Tenant {

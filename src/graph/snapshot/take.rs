@@ -126,7 +126,7 @@ impl Client {
             // An object that may not be read is none to keep.
             let read = Entry::deserialize(&*entry).map_err(|_| Error::NotAPage {
                 request: request.clone(),
-                why: "an object in it has no id, or relations of another form".to_owned(),
+                why: "an object in it has no id, or its relations have an unknown form".to_owned(),
             })?;
             change(kind, read)?;
         }
@@ -149,7 +149,7 @@ impl Client {
             Err(Error::Refused(refusal)) if refusal.status == 403 => {
                 tracing::warn!(
                     kind,
-                    "the recycle bin may not be read and is not in the snapshot"
+                    "there is no permission to read the recycle bin, so it is not in the snapshot"
                 );
                 return Ok(false);
             }

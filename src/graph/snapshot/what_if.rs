@@ -58,7 +58,7 @@ impl Supposed {
         };
         let known = Verb::ALL.into_iter().find(|(known, ..)| *known == word);
         let Some((_, verb, takes)) = known else {
-            return Err(format!("{text:?}: write one of: {}", forms()));
+            return Err(format!("{text:?}: start with one of: {}", forms()));
         };
         let objects: Vec<String> = words.collect();
         let fits = match verb {
@@ -123,9 +123,9 @@ impl Snapshot {
                 let comes = *verb == Verb::AddMember;
                 if is_member == comes {
                     return Err(said(if comes {
-                        "it is a member already".to_owned()
+                        "it is already a member".to_owned()
                     } else {
-                        "it is no direct member of the group".to_owned()
+                        "it is not a direct member of the group".to_owned()
                     }));
                 }
                 self.groups.push(Entry {
@@ -176,7 +176,7 @@ impl Snapshot {
                         return Err(said("it is not assigned".to_owned()));
                     }
                 } else if assignments.iter().any(|one| one.principal == id) {
-                    return Err(said("it is assigned already".to_owned()));
+                    return Err(said("it is already assigned".to_owned()));
                 } else {
                     let role = application.roles.first();
                     let role = role.map_or(DEFAULT_ACCESS_ROLE, |role| role.id.as_str());
@@ -248,7 +248,7 @@ impl Snapshot {
             several => {
                 let ids = several.iter().map(|(kind, id)| format!("{kind} {id}"));
                 Err(format!(
-                    "several objects are called {text:?}: name one by its id: {}",
+                    "several objects are named {text:?}: give the id of one: {}",
                     ids.collect::<Vec<_>>().join(", ")
                 ))
             }
@@ -263,7 +263,7 @@ impl Snapshot {
         };
         match text {
             None if self.applications.len() == 1 => Ok(0),
-            None => Err(format!("name the application: one of {}", named())),
+            None => Err(format!("add the application: one of {}", named())),
             Some(text) => {
                 let mut all = self.applications.iter();
                 all.position(|(one, _)| {

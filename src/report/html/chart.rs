@@ -54,7 +54,7 @@ impl Share {
 pub(super) fn population(population: &Population) -> Markup {
     let all = number(population.total());
     let caption =
-        format!("What happens to all {all} users and groups that were looked at or are linked");
+        format!("What happens to all {all} users and groups that were evaluated or are linked");
     shares(&caption, population, Share::title)
 }
 
@@ -163,7 +163,7 @@ pub(super) fn limits(limits: &[LimitUse]) -> Markup {
             @let LimitUse { counted, planned, recent, limit } = *one;
             @let all = planned + recent;
             @let scale = if limit == u64::MAX { all } else { all.max(limit) }.max(1);
-            @let may = if limit == u64::MAX { "no limit".to_owned() } else { format!("{} may go without approval", number(limit)) };
+            @let may = if limit == u64::MAX { "no limit".to_owned() } else { format!("{} are allowed without approval", number(limit)) };
             figure {
                 figcaption {
                     (what(counted)) " in 24 hours: " (number(planned)) " planned"
@@ -188,7 +188,7 @@ fn what(counted: Counted) -> &'static str {
         Counted::OtherUsers => "Disables and deletes of other users",
         Counted::Users => "Disables and deletes of users",
         Counted::Groups => "Deletes of groups",
-        Counted::Memberships => "Members taken out of groups",
+        Counted::Memberships => "Members removed from groups",
     }
 }
 

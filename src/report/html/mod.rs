@@ -106,7 +106,8 @@ impl<W: Write> Page<W> {
                 p {
                     "Made by entrain " (env!("CARGO_PKG_VERSION")) " on " (moment(self.made))
                     "."
-                    @if self.is_plan { " A dry run: nothing was changed, neither in the target nor in the state." }
+                    @if self.is_plan { " A dry run: nothing was changed, neither in the target nor in \
+                                        the state." }
                 }
             }
         };
@@ -166,7 +167,7 @@ impl<W: Write> Page<W> {
             @if !held.is_empty() {
                 h2 { "Why removals are held" }
                 ul.notes { @for why in held { li { (capital(&why_held(*why))) "." } } }
-                p { "After a look at them: " code { "entrain approve " (job) } }
+                p { "After reviewing them: " code { "entrain approve " (job) } }
             }
             @let news: Vec<_> = header.misnamed.iter().filter(|one| is_news(one)).collect();
             @if !header.warnings.is_empty() || !news.is_empty() || header.strangers.is_some() {

@@ -66,8 +66,8 @@ impl Notice {
     /// What `entrain test --notify` sends.
     pub(crate) fn trial(host: &str, state: &str, at: DateTime<Utc>) -> Self {
         let sentences = vec![
-            "This is a trial, sent by entrain test --notify. Notifications arrive here when something \
-             needs you."
+            "This is a test message from entrain test --notify. Notifications arrive here when \
+             something needs your attention."
                 .to_owned(),
         ];
         let item = Item {
@@ -75,7 +75,7 @@ impl Notice {
             event: "began",
             job: None,
             since: at,
-            title: "A trial of notifications".to_owned(),
+            title: "Test notification".to_owned(),
             sentences,
             list: Vec::new(),
             commands: Vec::new(),
@@ -121,7 +121,7 @@ pub(crate) fn waiting(waiting: &Waiting) -> String {
     );
     match error {
         Some(error) => format!(
-            "{words}; tried again at {}, because the last attempt failed: {}",
+            "{words}; next attempt at {}; the last attempt failed: {}",
             time(*next),
             clip(error)
         ),
@@ -168,11 +168,8 @@ fn item(event: &Event, now: DateTime<Utc>) -> Item {
         }
         News::Ended => of_end(matter.topic, *since),
         News::Recovered => {
-            let sentence = format!(
-                "The first success after trouble that began at {}.",
-                time(*since)
-            );
-            Words::good("in step again", sentence)
+            let sentence = format!("First success since the problem began at {}.", time(*since));
+            Words::good("in sync again", sentence)
         }
     };
     Item {
@@ -215,7 +212,7 @@ fn of_end(topic: Topic, since: DateTime<Utc>) -> Words {
     let since = time(since);
     match topic {
         Topic::SourceRefused => Words::good(
-            "Microsoft Entra takes the credential again",
+            "Microsoft Entra accepts the credential again",
             format!("It was refused since {since}."),
         ),
         Topic::Quarantine => Words::good(
@@ -233,8 +230,8 @@ fn of_trouble(trouble: &Trouble, of: &str, now: DateTime<Utc>) -> Words {
         Trouble::Crash { times } => Words {
             title: "Started after a crash".to_owned(),
             sentences: vec![format!(
-                "The process before did not end by itself{}: it crashed, was killed, or the power failed. What \
-                 it had begun is looked up in the target before anything else is written there.",
+                "The previous process did not stop normally{}: it crashed, was killed, or the power \
+                 failed. Requests in flight are looked up in the target before anything else is written.",
                 match times {
                     0 | 1 => String::new(),
                     times => format!(", {} in a row", things(u64::from(*times), "time")),
@@ -246,10 +243,10 @@ fn of_trouble(trouble: &Trouble, of: &str, now: DateTime<Utc>) -> Words {
             title: "Microsoft Entra refuses the credential".to_owned(),
             sentences: vec![
                 capital(&clip(words)),
-                "No job reads the tenant, and nothing is provisioned, until this is corrected."
+                "No job can read the tenant, so nothing is provisioned until this is fixed."
                     .to_owned(),
             ],
-            commands: vec![("To find out more", "entrain test".to_owned())],
+            commands: vec![("For details", "entrain test".to_owned())],
             ..Words::default()
         },
         Trouble::Expiring { day } => Words {
@@ -262,10 +259,7 @@ fn of_trouble(trouble: &Trouble, of: &str, now: DateTime<Utc>) -> Words {
             sentences: vec![format!("{}.", capital(&clip(&quarantine(one))))],
             commands: vec![
                 ("For more", format!("entrain status {of}")),
-                (
-                    "Once the cause is corrected",
-                    format!("entrain resume {of}"),
-                ),
+                ("When the cause is fixed", format!("entrain resume {of}")),
             ],
             ..Words::default()
         },
@@ -294,7 +288,7 @@ fn of_trouble(trouble: &Trouble, of: &str, now: DateTime<Utc>) -> Words {
                 things(*objects, "object"),
                 if *objects == 1 { "fails" } else { "fail" }
             ),
-            sentences: vec!["Each is tried again, after longer and longer waits.".to_owned()],
+            sentences: vec!["Each is retried with increasing delays.".to_owned()],
             list: named(first.iter().map(failing), *objects),
             commands: vec![("To list all", format!("entrain escrow list {of}"))],
             ..Words::default()

@@ -120,21 +120,19 @@ fn a_mail_says_everything_with_the_commands_that_help() {
 
     Microsoft Entra refuses the credential
       AADSTS7000222: expired
-      No job reads the tenant, and nothing is provisioned, until this is
-      corrected.
-      To find out more:
+      No job can read the tenant, so nothing is provisioned until this is fixed.
+      For details:
         entrain test
 
     source.client_secret expires on 2027-01-25
-      It expires on 2027-01-25, in 9 days: replace it, and name both in a list
-      meanwhile.
+      It expires on 2027-01-25, in 9 days: replace it; in the meantime, list both in the configuration.
 
     wizer: in quarantine
       In quarantine since 2027-01-15 08:00 UTC, because HTTP 401: token expired:
-      nothing is written until the target takes the credential.
+      nothing is written until the target accepts the credential.
       For more:
         entrain status wizer
-      Once the cause is corrected:
+      When the cause is fixed:
         entrain resume wizer
 
     wizer: still no complete cycle since 2027-01-15 08:00 UTC
@@ -158,7 +156,7 @@ fn a_mail_says_everything_with_the_commands_that_help() {
     wizer: the quarantine ended
       It began at 2027-01-15 08:00 UTC. The job runs as before.
 
-    wizer: in step again
+    wizer: in sync again
       The first success after trouble that began at 2027-01-15 08:00 UTC.
 
     -- 

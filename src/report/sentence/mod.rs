@@ -98,7 +98,7 @@ pub(crate) fn staged(staged: &Staged) -> String {
 /// A user whose account was to be deleted, and stays.
 pub(crate) fn enabled_since(subject: &Subject) -> String {
     format!(
-        "{} was enabled in the target after it was disabled, so that it is not deleted",
+        "{} was enabled in the target after it was disabled, so it is not deleted",
         subject_text(subject)
     )
 }
@@ -193,7 +193,7 @@ pub(crate) fn why_removed(why: &WhyRemoved, kind: ObjectKind) -> String {
     match why {
         WhyRemoved::OutOfScope(out) => why_out(out, kind),
         WhyRemoved::Blocked => "sign-in is blocked".to_owned(),
-        WhyRemoved::Mapping => "the mapping of active says so".to_owned(),
+        WhyRemoved::Mapping => "the mapping of active requires it".to_owned(),
         WhyRemoved::SoftDeleted => "it is in the tenant's recycle bin".to_owned(),
         WhyRemoved::Deleted => "it was deleted in the tenant".to_owned(),
         WhyRemoved::Missing => "it is no longer in the tenant".to_owned(),
@@ -202,7 +202,9 @@ pub(crate) fn why_removed(why: &WhyRemoved, kind: ObjectKind) -> String {
 
 pub(crate) fn why_out(why: &WhyOut, kind: ObjectKind) -> String {
     match why {
-        WhyOut::NotAssigned => "neither an assignment nor a group brings it into scope".to_owned(),
+        WhyOut::NotAssigned => {
+            "it is not assigned, neither directly nor through a group".to_owned()
+        }
         WhyOut::NotInUnit => {
             "it is in none of the administrative units of scope.administrative_units".to_owned()
         }
@@ -292,14 +294,14 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
     match why {
         Why::OutOfScope(out) => why_out(out, kind),
         Why::BlockedNotCreated => {
-            "sign-in is blocked and the target does not know it, so nothing is created".to_owned()
+            "sign-in is blocked and it does not exist in the target, so it is not created".to_owned()
         }
         Why::NoMatchingValue => {
             "every matching attribute is empty in the source, so it cannot be looked up in the target"
                 .to_owned()
         }
         Why::IgnoredByMapping => {
-            "an expression leaves it as it is (IgnoreObjectFlow)".to_owned()
+            "an expression skips it (IgnoreObjectFlow)".to_owned()
         }
         Why::Ambiguous { key: wanted, targets } => {
             let ids: Vec<_> = targets.iter().map(|id| clean(id.as_str())).collect();
@@ -334,7 +336,8 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
             )
         }
         Why::DuplicateSource { key: wanted, other } => format!(
-            "{} has {} too, and the target can hold it once: change one of them, or match by an attribute that differs",
+            "{} has {} too, but it must be unique in the target: change one of them, or match by \
+             another attribute",
             name(&names.label(*other)),
             key(wanted, names)
         ),
@@ -351,7 +354,7 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
         }
         Why::NotAllowed(verb) => format!("the job's actions do not allow to {}", verb_word(*verb)),
         Why::NeverDisabled => {
-            "it would lose its access, but safety.never_disable names it, so that it keeps it".to_owned()
+            "it would lose its access, but keeps it because of safety.never_disable".to_owned()
         }
         Why::NotCreatedHere => {
             "it would be removed, but it was in the target before, and safety.only_created keeps such objects"
@@ -362,8 +365,8 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
             why_removed(removed, kind)
         ),
         Why::CannotDisable(removed) => format!(
-            "it should be disabled, because {}, but no mapping carries that to the target: map IsSoftDeleted \
-             to active, or write when_out_of_scope = \"delete\"",
+            "it should be disabled, because {}, but no mapping writes that to the target: map \
+             IsSoftDeleted to active, or set when_out_of_scope = \"delete\"",
             why_removed(removed, kind)
         ),
         Why::IncompleteRead(removed) => format!(
@@ -371,9 +374,9 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
             why_removed(removed, kind)
         ),
         Why::FirstCycle(class) => format!(
-            "{}, but not before one cycle of the job has completed",
+            "{}, but only after one cycle of the job has completed",
             match class {
-                RemovalClass::Membership => "members would be taken out of it",
+                RemovalClass::Membership => "members would be removed from it",
                 RemovalClass::Certain | RemovalClass::User | RemovalClass::Group =>
                     "it would be removed",
             }
@@ -382,8 +385,8 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
             "it will be deleted when deletes are sent again (safety.deletes)".to_owned()
         }
         Why::EnabledSince => {
-            "it was disabled and would be deleted now (delete_after), but it was enabled in the target since, so \
-             that it is left as it is"
+            "it was disabled and would be deleted now (delete_after), but it was enabled in the target \
+             since then, so it is not deleted"
                 .to_owned()
         }
         Why::LookupFailed(words) => format!("the look-up in the target failed: {}", clean(words)),
@@ -415,23 +418,23 @@ pub(crate) fn warning(warning: &Warning) -> String {
                 "behind"
             };
             format!(
-                "the clock of this machine is {length} {side} that of Microsoft Graph: no account is deleted \
-                 after a time (delete_after) until they agree"
+                "the clock of this machine is {length} {side} that of Microsoft Graph: delete_after \
+                 deletes no account until they agree"
             )
         }
         Warning::SeveralGroups { person, groups } => format!(
-            "{} is in several groups: {}; the target should have each person in one only \
-             (one_group_each)",
+            "{} is in several groups: {}; the target expects each user in only one (one_group_each)",
             name(person),
             named(groups)
         ),
         Warning::NestedMembers { group, members } => format!(
-            "groups in {} are left out: {}; the target takes no groups as members (nested_members)",
+            "groups that are members of {} are not sent: {}; the target does not accept groups as \
+             members (nested_members)",
             name(group),
             named(members)
         ),
         Warning::MatchedAnew { subject, target } => format!(
-            "{} is matched anew: the object that it was linked to (id {}) is gone from the target or \
+            "{} is matched again: the object that it was linked to (id {}) is gone from the target or \
              belongs to another",
             name(subject),
             clean(target.as_str())
@@ -513,7 +516,7 @@ fn deed(word: &str, times: u64) -> String {
 pub(crate) fn compared(against: &Against) -> String {
     let Against { name, only_there } = against;
     format!(
-        "compared with {}: what is done in both cases is left out, and {} done only there",
+        "compared with {}: actions in both plans are not shown, and {} done only there",
         clean(name),
         match only_there.len() as u64 {
             0 => "nothing is".to_owned(),
@@ -541,14 +544,16 @@ pub(crate) fn from_snapshot(note: &SnapshotNote) -> String {
         None => format!("planned from a reading of the tenant of {made}"),
     };
     if !what_if.is_empty() {
-        text.push_str(", as if this were done: ");
+        text.push_str(", with these simulated changes: ");
         text.push_str(&clean(&what_if.join("; ")));
     }
     if *redacted {
         text.push_str("; the values of its users are pseudonyms");
     }
     if *without_target {
-        text.push_str("; no target was asked: objects that the state does not know count as new");
+        text.push_str(
+            "; the target was not contacted: objects that are not in the state count as new",
+        );
     }
     text
 }
@@ -557,14 +562,15 @@ pub(crate) fn from_snapshot(note: &SnapshotNote) -> String {
 pub(crate) fn strangers(strangers: &Strangers) -> String {
     let Strangers { count, first: _ } = strangers;
     format!(
-        "the target has {} of no user in scope, which may belong to users who left; this is said once",
+        "the target has {} without a user in scope, which may belong to users who left; this is shown \
+         only once",
         things(*count, "active account")
     )
 }
 
 /// When a secret or certificate expires, and what to do where that is soon.
 pub(crate) fn expires(day: NaiveDate, today: NaiveDate) -> String {
-    let remedy = "replace it, and name both in a list meanwhile";
+    let remedy = "replace it; in the meantime, list both in the configuration";
     match (day - today).num_days() {
         ..0 => format!("expired on {day}: {remedy}"),
         0 => format!("expires today: {remedy}"),
@@ -595,14 +601,14 @@ pub(super) fn quarantine(quarantine: &Quarantine) -> String {
     let time = "%Y-%m-%d %H:%M UTC";
     let next = match (cause, quarantine.next_try()) {
         (Cause::Refused, _) => {
-            "nothing is written until the target takes the credential".to_owned()
+            "nothing is written until the target accepts the credential".to_owned()
         }
         (Cause::Failures, Some(next)) => format!(
-            "removals go on; creates and updates are tried again at {}, or after entrain resume",
+            "removals continue; creates and updates are tried again at {}, or after entrain resume",
             next.format(time)
         ),
         (Cause::Failures, None) => {
-            "removals go on; creates and updates wait for entrain resume".to_owned()
+            "removals continue; creates and updates wait for entrain resume".to_owned()
         }
     };
     format!(

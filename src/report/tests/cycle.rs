@@ -52,7 +52,7 @@ fn a_summary_says_what_was_done_what_failed_and_what_is_held() {
       1 request to the source, 2,010 to the target
       ✗ The scope is not certain; removals are postponed: page 2 of the groups: HTTP 500
       ! scope.exclude names "anna@contoso.con", but no user or group has this id or name: the object that was meant is not left out
-      ✗ create user kim@contoso.com: POST /Users: userName is too long (refused, HTTP 400); it may have been carried out anyway; the next cycle finds out
+      ✗ create user kim@contoso.com: POST /Users: userName is too long (refused, HTTP 400); it may have been carried out anyway; the next cycle checks
       and 2 more that failed
       ! ann1@contoso.com is in several groups: Berlin, Sales\u{1b}; the target should have each person in one only (one_group_each)
       ✗ 610 removals held: 600 disables and deletes of other users are planned in addition to 20 within the last 24 hours, and the job's limit is 500 in 24 hours (safety.max_deletions); 2 groups lost more than half of their members within 24 hours.
@@ -210,10 +210,10 @@ fn a_status_is_a_table_and_what_needs_a_person() {
         To approve them: entrain approve wizer --cycle 7
       ✗ create user kim@contoso.com: HTTP 400: no (failed in 3 cycles since 2027-01-15 05:30 UTC)
         Next try: 2027-01-16 05:40 UTC, or as soon as it changes.
-        Remedy: correct in Entra or in the mapping what the target refuses; until then it is tried once a day.
+        Remedy: correct the refused value in Entra or in the mapping; until then it is retried once a day.
       and 1 more in escrow
 
-    No service runs. To start one: entrain run; for one cycle now: entrain sync
+    No service runs. To start it: entrain run; to run one cycle now: entrain sync
     "##);
     let document = json(|document| document.status(&jobs[1]).unwrap());
     assert_eq!(document["jobs"][0]["held"]["removals"]["disable"], 9);

@@ -119,14 +119,14 @@ fn every_reason_is_a_sentence() {
     let text = plan_text(&review, Style::default());
     let skipped = text.split_once("Skipped").unwrap().1;
     insta::assert_snapshot!(skipped, @r##"
-      · user u0: neither an assignment nor a group brings it into scope
+      · user u0: it is not assigned, neither directly nor through a group
       · user u1: it holds no role but Default Access
       · user u2: it is named in scope.exclude
       · user u3: the job does not provision users
       · user u4: it does not pass the scoping filter "Sellers": department EQUALS "Sales", but it has no value; it does not pass scoping filter 2: city EQUALS "Rome", but the value is "Oslo"
-      · user u5: sign-in is blocked and the target does not know it, so nothing is created
+      · user u5: sign-in is blocked and it does not exist in the target, so it is not created
       · user u6: every matching attribute is empty in the source, so it cannot be looked up in the target
-      · user u7: an expression leaves it as it is (IgnoreObjectFlow)
+      · user u7: an expression skips it (IgnoreObjectFlow)
       ✗ user u8: 2 objects in the target have userName "kim@contoso.com": ids t1, t2; only one may
       ✗ user u9: the target object that has userName "kim@contoso.com" (id t1) is linked to may@contoso.com (id-of-may@contoso.com) already; if it is the account of this user, run: entrain links relink JOB USER t1
       ✗ user u10: bob@contoso.com has userName "kim@contoso.com" too, and the target can hold it once: change one of them, or match by an attribute that differs

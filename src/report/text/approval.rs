@@ -17,12 +17,12 @@ pub(crate) fn decided(job: &JobName, decided: &Decided, approve: bool) -> String
     let mut lines = Vec::new();
     if covered.is_empty() {
         lines.push(format!(
-            "Nothing of {job} was {}: none of it waits for a decision.",
+            "Nothing of {job} was {}: no matching removal is held.",
             if approve { "approved" } else { "rejected" }
         ));
     } else if approve {
         lines.push(format!(
-            "Approved for {job}: {what}. The next cycle carries it out, if it still applies."
+            "Approved for {job}: {what}. The next cycle applies it, if it is still planned."
         ));
     } else {
         lines.push(format!(
@@ -34,7 +34,7 @@ pub(crate) fn decided(job: &JobName, decided: &Decided, approve: bool) -> String
     }
     if *later > 0 {
         lines.push(format!(
-            "{} joined later and stay held.",
+            "{} held later stay held.",
             things(*later, "removal")
         ));
     }
@@ -60,7 +60,7 @@ pub(crate) fn removal(removal: &HeldRemoval) -> String {
 /// There was nothing to decide.
 pub(crate) fn nothing_held(job: &JobName, approve: bool) -> String {
     format!(
-        "Nothing of {} is held back; nothing to {}.",
+        "No removals of {} are held; nothing to {}.",
         clean(job.as_str()),
         if approve { "approve" } else { "reject" }
     )
@@ -70,8 +70,8 @@ pub(crate) fn nothing_held(job: &JobName, approve: bool) -> String {
 pub(crate) fn backed_up(copy: &str, key: Option<&str>) -> String {
     let key = key.map(|key| {
         format!(
-            " Keep {} with it: without that key values that mappings redact are sent once more, and saved plans \
-             are refused.",
+            " Keep {} with it: without that key, redacted values are sent once more and saved plans are \
+             refused.",
             clean(key)
         )
     });
@@ -83,10 +83,10 @@ pub(crate) fn backed_up(copy: &str, key: Option<&str>) -> String {
 }
 
 pub(crate) fn restored(path: &str, kept: Option<&str>) -> String {
-    let kept = kept.map(|kept| format!(" What was there is now {}.", clean(kept)));
+    let kept = kept.map(|kept| format!(" The replaced state is now {}.", clean(kept)));
     format!(
-        "The copy is now the state {}.{} The next cycle of each job evaluates everything, and verifies its links \
-         in the target before it writes.",
+        "The copy is now the state {}.{} The next cycle of each job evaluates every object and verifies \
+         its links in the target before it writes.",
         clean(path),
         kept.unwrap_or_default()
     )
@@ -94,8 +94,8 @@ pub(crate) fn restored(path: &str, kept: Option<&str>) -> String {
 
 pub(crate) fn accepted_move(path: &str) -> String {
     format!(
-        "{} is used at its new place. The next cycle of each job evaluates everything, and verifies its \
-         links in the target before it writes.",
+        "{} is accepted at its new place. The next cycle of each job evaluates every object and \
+         verifies its links in the target before it writes.",
         clean(path)
     )
 }

@@ -41,7 +41,7 @@ pub(super) fn write_numbers(out: &mut dyn Write, numbers: &Numbers<'_>) -> io::R
     if parts.is_empty() && !is_all {
         writeln!(out, "  Nothing changed")?;
     } else if parts.is_empty() {
-        writeln!(out, "  Nothing changed; {} in step", count(*linked))?;
+        writeln!(out, "  Nothing changed; {} in sync", count(*linked))?;
     } else {
         writeln!(out, "  {}", capital(&parts.join(", ")))?;
         writeln!(out, "  {} linked", count(*linked))?;

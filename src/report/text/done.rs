@@ -53,7 +53,7 @@ pub(crate) fn cycle(out: &mut dyn Write, report: &CycleReport<'_>, style: Style)
     if last.is_none() && cycle.finished.is_some() {
         writeln!(
             out,
-            "\nNothing more of it is on record: it sent nothing, or it is older than the log is kept."
+            "\nNothing more is on record: the cycle sent nothing, or it is older than the log."
         )?;
     }
     if cycle.held > 0 {

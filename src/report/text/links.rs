@@ -33,7 +33,7 @@ pub(crate) fn link(link: &Shown<'_, LinkRecord>) -> String {
             key.path,
             text_of(&key.value)
         ),
-        LinkState::New => format!("{subject}: not linked; decided to be new"),
+        LinkState::New => format!("{subject}: not linked; marked as a new user"),
     }
 }
 
@@ -57,11 +57,11 @@ pub(crate) fn restarted(job: &JobName, with_links: bool) -> String {
     let job = clean(job.as_str());
     if with_links {
         format!(
-            "The next cycle of {job} evaluates everything. It reads each linked object in the target first: \
-             where that is still the same, the link stays; where it is not, the object is matched anew."
+            "The next cycle of {job} evaluates every object. It first reads each linked object in the \
+             target: if it is still the same, the link is kept; if not, the object is matched again."
         )
     } else {
-        format!("The next cycle of {job} evaluates everything.")
+        format!("The next cycle of {job} evaluates every object.")
     }
 }
 

@@ -75,7 +75,7 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
         })?;
         writeln!(
             out,
-            "  None of these {} is carried out until it is approved: entrain approve {job}",
+            "  None of these {} is applied until approved: entrain approve {job}",
             held_count(totals.held, held)
         )?;
     }
@@ -91,7 +91,7 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
         write_warnings(out, &header.warnings, style)?;
     }
     if let Some(strangers) = &header.strangers {
-        writeln!(out, "\n{}", style.bold("Accounts of no user in scope"))?;
+        writeln!(out, "\n{}", style.bold("Accounts without a user in scope"))?;
         write_strangers(out, strangers, style)?;
     }
     if let Some(Against { name, only_there }) = against

@@ -40,7 +40,7 @@ pub(super) fn write_skipped(
 pub(super) fn write_unassigned(out: &mut dyn Write, times: u64, style: Style) -> io::Result<()> {
     writeln!(
         out,
-        "  {} {} that nothing brings into scope (-v lists them)",
+        "  {} {} that are not in scope (-v lists them)",
         style.mark(Mark::Skip),
         things(times, "object")
     )

@@ -105,12 +105,12 @@ pub(crate) fn status(
         }
         Some(Holder { pid, command }) => writeln!(
             out,
-            "No service runs; entrain {} (pid {pid}) is at work.",
+            "No service runs; entrain {} (pid {pid}) is running.",
             clean(command)
         ),
         None => writeln!(
             out,
-            "No service runs. To start one: entrain run; for one cycle now: entrain sync"
+            "No service runs. To start it: entrain run; to run one cycle now: entrain sync"
         ),
     }
 }
@@ -168,7 +168,7 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
         writeln!(out, "  {} {}", style.mark(Mark::Warn), capital(&words))?;
     }
     if *full_evaluation && last.is_some() {
-        writeln!(out, "  The next cycle evaluates everything.")?;
+        writeln!(out, "  The next cycle evaluates every object.")?;
     } else if pending.total() > 0 {
         writeln!(out, "  {} to be evaluated.", capital(&count(*pending)))?;
     }
@@ -256,7 +256,7 @@ fn write_decisions(
     if !approved.is_empty() {
         writeln!(
             out,
-            "  Approved: {}; the next cycle carries it out, if it still applies.",
+            "  Approved: {}; the next cycle applies it, if it is still planned.",
             removals(&by_action(approved))
         )?;
         if style.details {
@@ -270,7 +270,7 @@ fn write_decisions(
         let reason = reason.map_or_else(String::new, |reason| format!(", {}", clean(reason)));
         writeln!(
             out,
-            "  Rejected, and not planned while its cause stays: {} ({}{reason})",
+            "  Rejected, and not planned again until its cause changes: {} ({}{reason})",
             removal(one),
             clean(&one.cause)
         )?;

@@ -123,7 +123,7 @@ fn failure_text(failure: &Failure) -> String {
     } = failure;
     let status = http_status.map_or_else(String::new, |status| format!(", HTTP {status}"));
     let unconfirmed = if *unconfirmed {
-        "; it may have been carried out anyway; the next cycle finds out"
+        "; it may have been carried out anyway; the next cycle checks"
     } else {
         ""
     };

@@ -28,7 +28,7 @@ pub(super) fn write_warnings(
     if more > 0 {
         writeln!(
             out,
-            "  {mark} and {} more of whom the same is true (-v lists them)",
+            "  {mark} and {} more like this (-v lists them)",
             number(more)
         )?;
     }

@@ -150,7 +150,7 @@ fn what_cannot_be_carried_over_stands_in_the_file_and_in_the_list() {
     # { target = "nickName", expression = "Foo([mail])" },
     # Not carried over: unknown attribute shoeSize (line 1, column 9); correct the expression; entrain eval tries it out
     # { target = "userType", expression = "ToLower([shoeSize])" },
-    # Not carried over: id must not be mapped: the target makes ids itself; remove the mapping
+    # Not carried over: id must not be mapped: the target assigns ids itself; remove the mapping
     # { target = "id", source = "mail" },
     # Not carried over: this is no target attribute: an attribute name expected at column 8
     # { target = "emails[", source = "[mail]" },

@@ -206,7 +206,7 @@ fn items(text: &str) -> Result<Vec<Item>, String> {
             if count <= most {
                 Ok(count)
             } else {
-                Err(format!("{c} stands there more than {most} times"))
+                Err(format!("{c} is repeated more than {most} times"))
             }
         };
         match c {
@@ -252,7 +252,9 @@ fn items(text: &str) -> Result<Vec<Item>, String> {
             // Before a single letter that would otherwise be a standard format.
             '%' if count == 1 && rest.len() > 1 => {}
             c if c.is_ascii_alphabetic() || c == '%' => {
-                return Err(format!("{c} has no meaning; literal text stands in '{c}'"));
+                return Err(format!(
+                    "{c} has no meaning; put literal text in quotes, as in '{c}'"
+                ));
             }
             c => {
                 length = c.len_utf8();

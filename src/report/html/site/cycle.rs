@@ -58,7 +58,7 @@ pub(crate) fn cycle(frame: Frame, view: &CycleView<'_>, names: Names<'_>) -> Str
                 a href={ (job_link(job.as_str())) "#held" } { bdi { (clean(job.as_str())) } } "." }
         }
         @if entries.is_empty() && cycle.finished.is_some() {
-            p.dim { "Nothing of it is on record: it sent nothing, or it is older than the log is kept." }
+            p.dim { "Nothing is on record: the cycle sent nothing, or it is older than the log." }
         }
         @if !sections.is_empty() { h2 { "What it did" } }
         @for logged in &failures { (one(logged, names, Shows::TimeOnly, &mut labels)) }

@@ -17,7 +17,7 @@ pub(crate) struct Found {
 pub(crate) fn find(frame: Frame, found: Option<&Found>) -> String {
     let main = html! {
         h1 { "People" }
-        p { "Shows of a user or group whether and why it is provisioned, and everything that was ever done to it." }
+        p { "Shows whether and why a user or group is provisioned, and everything that was done to it." }
         form.form role="search" aria-label="Find by name" action="/people" method="get" {
             label.long {
                 "Id, principal name, address or display name"
@@ -28,11 +28,11 @@ pub(crate) fn find(frame: Frame, found: Option<&Found>) -> String {
         @if let Some(found) = found {
             @if found.objects.is_empty() {
                 p.verdict.idle role="status" {
-                    "The state knows no user or group " bdi { "“" (clean(&found.text)) "”" } "."
+                    "The state has no user or group " bdi { "“" (clean(&found.text)) "”" } "."
                     @if let Some(near) = &found.near { " Did you mean " bdi { (clean(near)) } "?" }
                 }
             } @else {
-                p role="status" { "Several objects are called so:" }
+                p role="status" { "Several objects have this name:" }
                 ul {
                     @for one in &found.objects {
                         li { (object(one)) " " span.tag { (one.kind.to_string()) } " " code { (clean(one.id.as_str())) } }

@@ -65,12 +65,12 @@ fn held(name: &str, record: &JobRecord) -> Markup {
         }
         @if !approved.is_empty() {
             h2 { "Approved" }
-            p.dim { "The next cycle carries them out, if they still apply." }
+            p.dim { "The next cycle applies them, if they are still planned." }
             (removals("What was approved", approved))
         }
         @if !rejected.is_empty() {
             h2 { "Rejected" }
-            p.dim { "They are not planned while their cause stays." }
+            p.dim { "They are not planned again until their cause changes." }
             (removals("What was rejected", rejected))
         }
     }

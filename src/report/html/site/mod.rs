@@ -89,7 +89,7 @@ impl Frame {
                     footer {
                         p {
                             "entrain " (env!("CARGO_PKG_VERSION")) ". As of " (moment(self.now))
-                            ". This page only shows; it changes nothing."
+                            ". This page is read-only."
                         }
                         @if self.can_sign_out && here != Here::Nowhere {
                             form action="/sign-out" method="post" { button.plain type="submit" { "Sign out" } }

@@ -67,7 +67,7 @@ pub(super) fn population(job: &JobView) -> Markup {
     let quiet = record.linked.total().saturating_sub(held + failing);
     population.add(Share::Unchanged, quiet);
     let all = number(population.total());
-    let caption = format!("How it is with all {all} users and groups that are linked or fail");
+    let caption = format!("State of all {all} users and groups that are linked or fail");
     chart::shares(&caption, &population, |share| {
         if share == Share::Unchanged {
             "in step"

@@ -56,7 +56,8 @@ pub(crate) fn person(frame: Frame, view: &PersonView<'_>, names: Names<'_>) -> S
                         (explained_one(explanation, names))
                     } @else {
                         details.part {
-                            summary { h3 { bdi { (clean(job)) } } span.count { "out of scope, and not linked" } }
+                            summary { h3 { bdi { (clean(job)) } } span.count { "out of scope, and not \
+                                                                                linked" } }
                             (explained_one(explanation, names))
                         }
                     }
@@ -258,7 +259,7 @@ fn history(view: &PersonView<'_>, names: Names<'_>) -> Markup {
     let link = format!("/log?object={}", view.subject.id.as_str());
     html! {
         @if all.is_empty() {
-            p.dim { "Nothing was ever done to it, as far as the log is kept." }
+            p.dim { "Nothing was done to it in the period that the log covers." }
         } @else {
             div.rows { @for (_, row) in &all { (row) } }
         }

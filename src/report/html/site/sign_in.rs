@@ -19,7 +19,8 @@ pub(crate) fn sign_in(frame: Frame, to: &str, was_wrong: bool) -> String {
                 input id="token" type="password" name="token" required autocomplete="current-password" autofocus maxlength="500"
                     aria-describedby="where";
                 p.small.dim id="where" {
-                    "It is the secret that token in [web] names. Where none is named, it is in the file next to the state, such as "
+                    "It is the secret that token in [web] refers to, or, if that is not set, in a file \
+                     next to the state, such as "
                     code { "entrain.db.web-token" } "; the service prints the path when it starts."
                 }
                 button type="submit" { "Sign in" }
