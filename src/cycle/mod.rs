@@ -24,6 +24,7 @@ mod names;
 mod old_accounts;
 mod on_record;
 mod only;
+mod options;
 mod plan;
 mod predict;
 mod probe;
@@ -64,6 +65,7 @@ pub(crate) use explain::explain;
 pub(crate) use leavers::next_look;
 pub(crate) use on_record::{Marked, hide, marked, name_on_record, with_names};
 pub(crate) use only::Only;
+pub(crate) use options::{Between, Options};
 pub(crate) use probe::Probed;
 pub(crate) use saved::{Expected, ExpectedRow, OtherRows, SavedRow};
 pub(crate) use tenant::Due;
@@ -87,53 +89,6 @@ use self::plan::Whom;
 use self::same_target::Verified;
 use self::tally::Tally;
 use self::tenant::{Reading, Tenant};
-
-/// What a cycle is asked for beyond the job itself.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Options {
-    /// Evaluate everything, whatever the watermark says, and compare linked objects with what the target
-    /// really holds.
-    pub(crate) initial: bool,
-    /// Evaluate everything as the source was read last, and what changed since.
-    pub(crate) evaluate_all: bool,
-    /// Only these objects.
-    pub(crate) only: Option<Only>,
-    /// Only this, between two cycles.
-    pub(crate) between: Option<Between>,
-    /// What failed and is not due yet is left out.
-    pub(crate) rests: bool,
-    /// Nothing is written unless the plan is this one.
-    pub(crate) saved: Option<Arc<Expected>>,
-}
-
-/// What is done between two cycles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Between {
-    /// Taking access from users.
-    Leavers,
-    /// Trying again what failed and is due.
-    Retries,
-}
-
-impl Options {
-    /// An operator named something: it is tried whatever failed before.
-    fn is_asked_for(&self) -> bool {
-        self.only.is_some() || self.initial || self.saved.is_some()
-    }
-
-    /// Not everything that is due is looked at.
-    fn is_partial(&self) -> bool {
-        self.only.is_some() || self.between.is_some()
-    }
-
-    /// For an audit.
-    pub(crate) fn auditing() -> Self {
-        Self {
-            evaluate_all: true,
-            ..Self::default()
-        }
-    }
-}
 
 /// A plan that was judged, and what making it cost. Its rows are in the ledger.
 #[derive(Clone, Debug)]

@@ -9,7 +9,8 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 
-use super::driver::{Shared, count, log_summary};
+use super::driver::Shared;
+use super::log::{count, log_summary};
 use super::status::WokenBy;
 use crate::config::Job;
 use crate::cycle::{Agent, next_look};

@@ -5,6 +5,7 @@ mod deliver;
 mod driver;
 mod due;
 mod leavers;
+mod log;
 mod notices;
 mod retries;
 mod signal;

@@ -8,7 +8,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::clock::now;
-use super::driver::{LONGEST_SLEEP, Shared, count, log_summary};
+use super::driver::{LONGEST_SLEEP, Shared};
+use super::log::{count, log_summary};
 use super::status::WokenBy;
 use crate::config::Job;
 use crate::cycle::Agent;

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::foreign::installed;
 use crate::rig::Rig;
-use crate::web::{Site, after_trouble, serve_page};
+use crate::web::{Site, serve_page};
+use crate::web_pages::after_trouble;
 
 /// Where screenshots are put, if anybody wants to see them.
 const SCREENSHOTS: &str = "ENTRAIN_SCREENSHOTS";

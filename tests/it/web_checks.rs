@@ -9,7 +9,8 @@ use entrain::sandbox::{Fault, Size, Trouble};
 use serde_json::Value;
 
 use crate::rig::Rig;
-use crate::web::{Site, after_trouble, serve_page};
+use crate::web::{Site, serve_page};
+use crate::web_pages::after_trouble;
 
 /// The samples of a scrape, by name and labels as they stand there.
 fn samples(scrape: &str) -> BTreeMap<String, String> {

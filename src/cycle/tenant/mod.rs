@@ -2,6 +2,9 @@
 //! page into the state, then each job's assignments. What fails here blocks removals, never additions
 //! (product rule 3).
 
+mod pages;
+mod unseen;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -12,7 +15,6 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::source::selected;
@@ -20,14 +22,16 @@ use super::{Error, tenant_facts, units};
 use crate::config::{self, Config};
 use crate::engine::job::ScopeMode;
 use crate::engine::model::{
-    Assignment, Complete, DEFAULT_ACCESS_ROLE, JobName, ObjectKind, Presence, SourceChange,
-    SourceId,
+    Assignment, Complete, DEFAULT_ACCESS_ROLE, JobName, ObjectKind, SourceId,
 };
 use crate::engine::plan::{self, Count};
 use crate::engine::summary::{CycleKind, Progress};
 use crate::graph::{self, At, Expired, Link};
 use crate::report;
 use crate::store::{self, PageLink, Since, Store};
+
+use self::pages::Pages;
+use self::unseen::Unseen;
 
 /// Rounds begun at most, where the service forgets its own links.
 const MAX_BEGINNINGS: u32 = 3;
@@ -514,112 +518,6 @@ impl Tenant {
         }
         self.store.replace_assignments(job, assignments)?;
         Ok(plan::Reading::Complete(assignments.seen()))
-    }
-}
-
-/// The properties that were requested, and that no object of a whole round came with. Graph leaves out
-/// what was never set, and unsupported options can fail silently.
-#[derive(Default)]
-struct Unseen {
-    properties: BTreeSet<String>,
-    has_objects: bool,
-}
-
-impl Unseen {
-    fn of(select: &[String]) -> Self {
-        let names = select.iter().filter(|name| {
-            // Relations are absent from what has none.
-            !matches!(name.as_str(), "id" | "manager" | "members")
-        });
-        Self {
-            properties: names.cloned().collect(),
-            has_objects: false,
-        }
-    }
-
-    fn see(&mut self, changes: &[SourceChange]) {
-        let mut present = changes
-            .iter()
-            .filter(|change| change.presence == Presence::Present)
-            .peekable();
-        self.has_objects |= present.peek().is_some();
-        for change in present {
-            if self.properties.is_empty() {
-                return;
-            }
-            self.properties
-                .retain(|name| !change.attributes.contains_key(name));
-        }
-    }
-
-    fn report(self, kind: ObjectKind) {
-        if self.has_objects && !self.properties.is_empty() {
-            let names: Vec<String> = self.properties.into_iter().collect();
-            let names = names.join(", ");
-            tracing::info!("no {kind} of the tenant has {names}, which mappings or filters read");
-        }
-    }
-}
-
-/// Pages that are read and not committed yet. Each commit writes to pages of the state that are far
-/// apart, so that many small ones would write far more than they bring.
-struct Pages {
-    store: Arc<Store>,
-    kind: ObjectKind,
-    changes: Vec<SourceChange>,
-    members: usize,
-    /// Behind the last page.
-    link: Option<PageLink>,
-    commit: Option<JoinHandle<Result<(), store::Error>>>,
-}
-
-impl Pages {
-    const OBJECTS: usize = 4_000;
-    const MEMBERS: usize = 20_000;
-
-    fn new(store: Arc<Store>, kind: ObjectKind) -> Self {
-        Self {
-            store,
-            kind,
-            changes: Vec::new(),
-            members: 0,
-            link: None,
-            commit: None,
-        }
-    }
-
-    fn add(&mut self, changes: Vec<SourceChange>, link: PageLink) {
-        let members = changes.iter().map(|change| change.members.len());
-        self.members += members.sum::<usize>();
-        self.changes.extend(changes);
-        self.link = Some(link);
-    }
-
-    fn are_many(&self) -> bool {
-        self.changes.len() >= Self::OBJECTS || self.members >= Self::MEMBERS
-    }
-
-    /// Begins to commit what was read, after what was read before it.
-    async fn commit(&mut self, now: DateTime<Utc>) -> Result<(), Error> {
-        self.committed().await?;
-        let Some(link) = self.link.take() else {
-            return Ok(());
-        };
-        let (store, kind) = (Arc::clone(&self.store), self.kind);
-        let changes = mem::take(&mut self.changes);
-        self.members = 0;
-        self.commit = Some(tokio::spawn(async move {
-            let commit = move |store: &Store| store.commit_page(kind, &changes, link, now);
-            store.run(commit).await.map(drop)
-        }));
-        Ok(())
-    }
-
-    async fn committed(&mut self) -> Result<(), Error> {
-        if let Some(commit) = self.commit.take() {
-            commit.await.map_err(|_| Error::RecorderLost)??;
-        }
-        Ok(())
     }
 }
 

@@ -1,11 +1,12 @@
 //! Plan: passes objects chunk by chunk from the state to the planner, looks up in the target what it must
 //! know, and writes what was decided to the ledger. Nothing is decided here.
 
+mod outline;
+mod warnings;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-
-use chrono::{DateTime, Utc};
 
 use super::facts::Facts;
 use super::index::{Index, TargetIds};
@@ -22,7 +23,7 @@ use crate::engine::mapping::Environment;
 use crate::engine::model::{Key, ObjectKind, SourceId, TargetPath};
 use crate::engine::plan::{
     self, Candidate, Decision, Draft, Found, Header, Order, Pending, Planner, Skipped, Step,
-    Strangers, Subject, Warning, Why, by_reference,
+    Strangers, Why, by_reference,
 };
 use crate::engine::quarantine::Pace;
 use crate::engine::summary::{CycleKind, Progress};
@@ -30,72 +31,14 @@ use crate::report;
 use crate::scim;
 use crate::store::{Loaded, Store};
 
+pub(super) use self::outline::{Outline, Whom};
+
 /// Objects taken from the state at once.
 const CHUNK: usize = 500;
 /// Objects that wait for a look-up at most before they are looked up together.
 const LOOK_UPS: usize = 2_000;
 /// Members taken from the state at once.
 const MEMBERS: usize = 100_000;
-
-/// What making a plan gives in addition to the rows in the ledger.
-#[derive(Debug)]
-pub(super) struct Outline {
-    pub(super) header: Header,
-    /// Links whose scope verdict is another than last time.
-    pub(super) scope: Vec<(Key, bool)>,
-    /// Members that adopted groups turned out to have already, to be recorded with the adoption.
-    pub(super) existing: Vec<(Key, Vec<Key>)>,
-    /// Objects that must be evaluated again, whatever comes of the plan.
-    pub(super) postponed: BTreeSet<Key>,
-    /// Groups that bring their members into scope.
-    pub(super) scope_groups: BTreeSet<Key>,
-    /// Objects that are not in the plan because an earlier write may still be under way, and until when.
-    pub(super) waiting: BTreeMap<Key, DateTime<Utc>>,
-    /// Old addresses of some users could not be read, who therefore wait.
-    pub(super) lacks_addresses: bool,
-    /// Objects that were planned because they failed and were due.
-    pub(super) retried: Vec<Key>,
-}
-
-impl Outline {
-    /// The same with a plan that was made later in the cycle, of objects that waited.
-    pub(super) fn and(mut self, later: Self) -> Self {
-        let Self {
-            header,
-            scope,
-            existing,
-            postponed,
-            scope_groups: _,
-            waiting,
-            lacks_addresses,
-            retried: _,
-        } = later;
-        for key in self.waiting.keys() {
-            self.postponed.remove(key);
-        }
-        self.header = self.header.and(header);
-        self.scope.extend(scope);
-        self.existing.extend(existing);
-        self.postponed.extend(postponed);
-        self.waiting = waiting;
-        self.lacks_addresses |= lacks_addresses;
-        self
-    }
-}
-
-/// Of which objects a plan is made.
-pub(super) enum Whom {
-    /// All that are to be evaluated. Those that must wait are left out, for a later plan.
-    All,
-    /// Likewise, and those that must wait are planned as if nothing had come of their write.
-    AllNow,
-    /// Those that waited.
-    Waiting(BTreeSet<Key>),
-    /// Users who may have left: nothing is planned but what takes their access.
-    Leavers(Vec<Key>),
-    /// Objects that failed and are due.
-    Retries(Vec<Key>),
-}
 
 pub(super) async fn plan(
     context: &Context<'_>,
@@ -591,60 +534,6 @@ impl Driver<'_> {
         header.warnings = self.warnings().await?;
         header.warnings.extend(self.left_out_members().await?);
         Ok(header)
-    }
-
-    /// Users who would be in several groups, by name.
-    async fn warnings(&self) -> Result<Vec<Warning>, Error> {
-        let mut found: Vec<(Subject, Vec<Subject>)> = Vec::new();
-        for person in self.planner.people_in_groups() {
-            let job = self.context.job.rules.name.clone();
-            let sent = self
-                .context
-                .state(move |store| store.sent_groups(&job, person))
-                .await?;
-            let Some(groups) = self.planner.several_groups(person, &sent) else {
-                continue;
-            };
-            let groups: Vec<Key> = groups.into_iter().collect();
-            let mut groups = self.subjects(groups).await?;
-            groups.sort_by(|one, other| one.label.cmp(&other.label));
-            let people = self.subjects(vec![person]).await?;
-            found.extend(people.into_iter().map(|person| (person, groups.clone())));
-        }
-        found.sort_by(|(one, _), (other, _)| one.label.cmp(&other.label));
-        Ok(found
-            .into_iter()
-            .map(|(person, groups)| Warning::SeveralGroups { person, groups })
-            .collect())
-    }
-
-    /// Groups in groups that are left out, by the name of the group around them.
-    async fn left_out_members(&self) -> Result<Vec<Warning>, Error> {
-        let mut found: Vec<(Subject, Vec<Subject>)> = Vec::new();
-        for (group, members) in self.planner.left_out_members() {
-            let mut members = self.subjects(members.clone()).await?;
-            members.sort_by(|one, other| one.label.cmp(&other.label));
-            let groups = self.subjects(vec![*group]).await?;
-            found.extend(groups.into_iter().map(|group| (group, members.clone())));
-        }
-        found.sort_by(|(one, _), (other, _)| one.label.cmp(&other.label));
-        Ok(found
-            .into_iter()
-            .map(|(group, members)| Warning::NestedMembers { group, members })
-            .collect())
-    }
-
-    async fn subjects(&self, keys: Vec<Key>) -> Result<Vec<Subject>, Error> {
-        let named = self.context.state(move |store| store.named(&keys)).await?;
-        Ok(named
-            .into_iter()
-            .map(|(key, named)| Subject {
-                kind: named.kind,
-                key,
-                id: named.id,
-                label: named.label,
-            })
-            .collect())
     }
 }
 

@@ -1,0 +1,73 @@
+//! Pages of the tenant on their way to the state.
+
+use std::mem;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::task::JoinHandle;
+
+use crate::cycle::Error;
+use crate::engine::model::{ObjectKind, SourceChange};
+use crate::store::{self, PageLink, Store};
+
+/// Pages that are read and not committed yet. Each commit writes to pages of the state that are far
+/// apart, so that many small ones would write far more than they bring.
+pub(super) struct Pages {
+    store: Arc<Store>,
+    kind: ObjectKind,
+    changes: Vec<SourceChange>,
+    members: usize,
+    /// Behind the last page.
+    link: Option<PageLink>,
+    commit: Option<JoinHandle<Result<(), store::Error>>>,
+}
+
+impl Pages {
+    const OBJECTS: usize = 4_000;
+    const MEMBERS: usize = 20_000;
+
+    pub(super) fn new(store: Arc<Store>, kind: ObjectKind) -> Self {
+        Self {
+            store,
+            kind,
+            changes: Vec::new(),
+            members: 0,
+            link: None,
+            commit: None,
+        }
+    }
+
+    pub(super) fn add(&mut self, changes: Vec<SourceChange>, link: PageLink) {
+        let members = changes.iter().map(|change| change.members.len());
+        self.members += members.sum::<usize>();
+        self.changes.extend(changes);
+        self.link = Some(link);
+    }
+
+    pub(super) fn are_many(&self) -> bool {
+        self.changes.len() >= Self::OBJECTS || self.members >= Self::MEMBERS
+    }
+
+    /// Begins to commit what was read, after what was read before it.
+    pub(super) async fn commit(&mut self, now: DateTime<Utc>) -> Result<(), Error> {
+        self.committed().await?;
+        let Some(link) = self.link.take() else {
+            return Ok(());
+        };
+        let (store, kind) = (Arc::clone(&self.store), self.kind);
+        let changes = mem::take(&mut self.changes);
+        self.members = 0;
+        self.commit = Some(tokio::spawn(async move {
+            let commit = move |store: &Store| store.commit_page(kind, &changes, link, now);
+            store.run(commit).await.map(drop)
+        }));
+        Ok(())
+    }
+
+    pub(super) async fn committed(&mut self) -> Result<(), Error> {
+        if let Some(commit) = self.commit.take() {
+            commit.await.map_err(|_| Error::RecorderLost)??;
+        }
+        Ok(())
+    }
+}
