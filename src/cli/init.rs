@@ -444,7 +444,7 @@ mod tests {
             "this is neither an id nor a domain name",
             "this is not an id of the form",
             "this is not an address",
-            "the address is that of one list",
+            "this is the address of one resource type",
         ] {
             assert!(told.contains(fault), "{fault}\n{told}");
         }

@@ -101,7 +101,7 @@ impl Condition {
 
     pub(super) fn word(self) -> &'static str {
         match self {
-            Self::Good => "in step",
+            Self::Good => "in sync",
             Self::First => "first cycle",
             Self::Idle => "idle",
             Self::Failing => "objects fail",

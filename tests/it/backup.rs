@@ -94,7 +94,7 @@ async fn former_values_are_printed_with_what_brings_them_back_and_nothing_is_wri
     let undo = rig.run(&["undo", &cycle]).await.expect(0).out;
     for words in [
         "title was \"Engineer\", now \"Director\"",
-        "To undo it: title: set back jobTitle of the object in Entra",
+        "To undo it: title: restore jobTitle of the object in Entra",
         "assign it to the application again",
         "2 changes; nothing was written.",
     ] {

@@ -254,7 +254,7 @@ async fn a_state_file_that_is_not_ours_or_not_whole_is_left_as_it_is() {
     let cut = good[..good.len() / 2 + 100].to_vec();
     rig.sandbox.target.traffic().reset();
     for (content, words) in [
-        (newer, "newer entrain"),
+        (newer, "newer version of entrain"),
         (damaged, "is damaged"),
         (cut, "is damaged"),
         (foreign, "is not a state file"),

@@ -99,7 +99,7 @@ async fn a_mapping_of_a_read_only_or_unknown_attribute_is_shown_before_anything_
         target.read_only.insert("title".to_owned());
         target.unlisted.insert("preferredLanguage".to_owned());
     });
-    let read_only = "title of users is read-only in the target, says its schema";
+    let read_only = "title of users is read-only according to the target's schema";
     let unknown = "preferredLanguage of users is not in the target's schema";
     let has_both = |text: &str| text.contains(read_only) && text.contains(unknown);
     let run = rig.run(&["test"]).await.expect(0);

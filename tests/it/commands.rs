@@ -250,7 +250,7 @@ async fn a_warning_of_the_config_is_one_line_of_the_log() {
     let run = rig.run(&["-v", "status"]).await.expect(0);
     let lines = run.err.lines();
     let told: Vec<_> = lines
-        .filter(|line| line.contains("nested groups add no user"))
+        .filter(|line| line.contains("nested_groups has no effect"))
         .collect();
     let [line] = told.as_slice() else {
         panic!("{run:?}");

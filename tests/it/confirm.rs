@@ -71,7 +71,7 @@ async fn assignments_that_each_user_holds_contradict_an_emptied_list() {
     let run = rig.sync().await;
     assert_eq!(rig.sandbox.target.users(), before, "{run:?}");
     let why = run.job()["incomplete"].to_string();
-    assert!(why.contains("the tenant holds"), "{why}");
+    assert!(why.contains("the tenant has"), "{why}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,7 +125,7 @@ async fn members_whom_a_group_still_holds_contradict_an_emptied_reading() {
     let run = rig.sync().await;
     assert_eq!(rig.sandbox.target.groups(), before, "{run:?}");
     let why = run.job()["incomplete"].to_string();
-    assert!(why.contains("the tenant holds"), "{why}");
+    assert!(why.contains("the tenant has"), "{why}");
     let traffic = rig.tenant().traffic();
     let batches = traffic.exchanges().into_iter();
     let mut batches = batches.filter(|one| one.path.contains("$batch"));

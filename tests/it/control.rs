@@ -163,7 +163,7 @@ async fn a_command_does_not_outlive_the_service_that_it_waits_for() {
     let begun = Instant::now();
     let run: Run = Rig::finish(child).await.expect(1);
     assert!(
-        run.err.contains("the service does not answer any more"),
+        run.err.contains("the service no longer responds"),
         "{run:?}"
     );
     assert!(begun.elapsed() < Duration::from_secs(25));

@@ -298,7 +298,7 @@ async fn the_token_of_a_person_is_for_tries_alone() {
     );
     let run = run_with(&rig, &["sync"], &variables).await.expect(1);
     assert!(
-        run.err.contains("source.azure_cli signs in a person"),
+        run.err.contains("source.azure_cli signs in a user"),
         "{run:?}"
     );
     assert_eq!(rig.sandbox.target.writes(), 0);

@@ -165,7 +165,7 @@ async fn a_cycle_that_failed_or_never_was_is_reported_as_such() {
     assert!(read(&rig, "a.md").contains("❌ **It failed.**"));
     let run = rig.run(&["report", "99"]).await.expect(2);
     assert!(
-        run.err.contains("there is no cycle 99 on record"),
+        run.err.contains("no cycle 99 is on record"),
         "{run:?}"
     );
 }

@@ -1,4 +1,4 @@
-//! Microsoft's own provisioning job of the application: imported from the tenant, and warned of; and the
+//! Microsoft's provisioning job of the application: imported from the tenant, and warned of; and the
 //! permissions that a configuration needs.
 
 use entrain::sandbox::{Size, SynchronizationJob};
@@ -117,7 +117,7 @@ async fn what_stands_in_the_way_of_an_import_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_enabled_job_of_microsoft_is_warned_of() {
     let rig = rig(true).await;
-    let words = "Microsoft's own provisioning job of th";
+    let words = "Microsoft's provisioning job of th";
     let run = rig.run(&["test"]).await.expect(0);
     assert!(run.out.contains(words) && run.out.contains(ID), "{run:?}");
     for _ in 0..2 {

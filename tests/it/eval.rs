@@ -474,7 +474,7 @@ async fn a_user_comes_from_the_state() {
         .await
         .expect(1);
     assert!(
-        run.err.contains("no user nobody is in the state"),
+        run.err.contains("the state has no user nobody"),
         "{run:?}"
     );
 }

@@ -85,7 +85,7 @@ async fn many_that_are_gone_at_once_are_created_again_only_once_that_is_approved
         .expect(0)
         .out;
     for words in [
-        "created where it is not, once that is approved",
+        "otherwise created, once that is approved",
         "approve the create",
     ] {
         assert!(explained.contains(words), "{words}: {explained}");

@@ -85,9 +85,9 @@ async fn of_thirty_percent_refused_the_others_arrive_and_all_once_the_target_rel
     // The whole cycle is still the last one.
     assert_ne!(said["last_cycle"]["kind"], "retries", "{said:#}");
     let text = rig.run(&["escrow", "list", "demo"]).await.expect(0).out;
-    assert!(text.contains("Next try: 2"), "{text}");
+    assert!(text.contains("Next retry: 2"), "{text}");
     assert!(
-        text.contains("Remedy: let the token's owner change"),
+        text.contains("Remedy: allow the token's owner to change"),
         "{text}"
     );
 

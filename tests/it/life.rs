@@ -107,11 +107,11 @@ async fn a_guest_goes_by_the_address_at_home() {
     rig.run(&["sync"]).await;
     for command in ["plan", "sync"] {
         let run = rig.run(&[command, "--user", home]).await.expect(2);
-        assert!(run.err.contains("several users are called"), "{run:?}");
+        assert!(run.err.contains("several users are named"), "{run:?}");
     }
     let run = rig.run(&["eval", "[displayName]", "--user", home]).await;
     let run = run.expect(1);
-    assert!(run.err.contains("several users are called"), "{run:?}");
+    assert!(run.err.contains("several users are named"), "{run:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

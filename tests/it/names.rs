@@ -251,10 +251,10 @@ async fn a_name_that_several_groups_have_means_all_and_is_told() {
     let found = plan["misnamed"][0]["found"].as_array().unwrap();
     assert!(found.contains(&json!(again.to_string())), "{plan:#}");
     let run = rig.run(&["sync"]).await;
-    assert!(run.out.contains("several groups are called"), "{run:?}");
+    assert!(run.out.contains("the name of several groups"), "{run:?}");
     assert_eq!(is_active(&rig, "jim"), Some(true));
     let run = rig.run(&["test"]).await.expect(1);
-    assert!(run.out.contains("write the id of the group"), "{run:?}");
+    assert!(run.out.contains("use the id of one group"), "{run:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

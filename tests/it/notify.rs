@@ -428,10 +428,10 @@ async fn the_heartbeat_is_called_after_good_cycles_and_after_no_bad_one() {
         .tenant
         .traffic()
         .inject(Fault::new("/", Trouble::status(400)).forever());
-    until("a bad cycle", || service.log().contains("could not go on")).await;
+    until("a bad cycle", || service.log().contains("the cycle failed")).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let before = hook.calls("/all").len();
-    let failed = || service.log().matches("could not go on").count();
+    let failed = || service.log().matches("the cycle failed").count();
     let bad = failed();
     until("more bad cycles", || failed() >= bad + 2).await;
     assert_eq!(hook.calls("/all").len(), before);

@@ -22,7 +22,7 @@ async fn the_service_plans_on_schedule_and_reads_only_what_changed() {
     rig.configure("[schedule]\ninterval = \"1s\"\nleavers = \"1s\"\n");
     observing(&rig);
     let service = Service::start(&rig, &["run"]);
-    let planned = |log: &str| log.matches("planned, and nothing was written").count();
+    let planned = |log: &str| log.matches("planned; nothing is written").count();
     until("two plans", || planned(&service.log()) > 1).await;
     assert!(service.log().contains("create "), "{}", service.log());
     // Later plans read the tenant from where the last one came to.

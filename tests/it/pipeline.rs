@@ -50,7 +50,7 @@ async fn two_configurations_are_compared_without_secrets_tenant_and_target() {
         "comment.md",
     ];
     let run = rig.run(&arguments).await.expect(0);
-    assert!(run.out.contains("no target was asked"), "{run:?}");
+    assert!(run.out.contains("the target was not contacted"), "{run:?}");
     assert!(run.out.contains("No changes."), "{run:?}");
     change(
         &rig,
@@ -61,7 +61,10 @@ async fn two_configurations_are_compared_without_secrets_tenant_and_target() {
     assert!(run.out.contains("0 to the target"), "{run:?}");
     let comment = read(&rig, "comment.md");
     assert!(comment.contains("`nickName`"), "{comment}");
-    assert!(comment.contains("no target was asked"), "{comment}");
+    assert!(
+        comment.contains("the target was not contacted"),
+        "{comment}"
+    );
     assert!(!rig.path("entrain.db").exists());
     // A plan that is not compared with another is of no use without the target.
     let run = rig

@@ -64,7 +64,11 @@ async fn what_a_probe_could_not_remove_is_removed_by_the_next_cycle() {
         .run(&["probe", "demo", "--write", "--yes"])
         .await
         .expect(3);
-    assert!(run.err.contains("is still in the target"), "{}", run.err);
+    assert!(
+        run.err.contains("still exists in the target"),
+        "{}",
+        run.err
+    );
     assert_eq!(rig.sandbox.target.user_count(), 2);
     rig.sandbox.target.traffic().clear_faults();
     rig.sync().await;

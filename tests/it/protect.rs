@@ -146,7 +146,7 @@ async fn fewer_active_users_than_declared_are_held() {
     let plan = rig.plan().await.expect(4).job();
     assert_eq!(reasons(&plan), ["too-few-active"], "{plan:#}");
     let run = rig.run(&["sync"]).await.expect(4);
-    let words = "1 of 3 active users would go, and the job is to keep 3 (safety.min_active)";
+    let words = "1 of 3 active users would be removed, but the job must keep 3 (safety.min_active)";
     assert!(run.out.contains(words), "{run:?}");
     assert!(is_active(&rig, "two"));
     let status = rig.run(&["status"]).await.expect(0);

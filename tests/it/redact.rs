@@ -199,7 +199,7 @@ async fn a_target_that_escapes_a_redacted_value_is_not_quoted() {
         let fault = Fault::new("/Users", Trouble::body(400, &body)).method("PATCH");
         rig.sandbox.target.traffic().inject(fault);
         let run = told.run(&rig, &["sync"], 3).await;
-        let words = "what it says is not shown, because the job redacts values";
+        let words = "its message is not shown, because the job redacts values";
         assert!(format!("{}{}", run.out, run.err).contains(words), "{run:?}");
     }
     told.run(&rig, &["sync"], 0).await;

@@ -141,7 +141,7 @@ async fn a_report_of_an_unknown_kind_is_refused_before_anything_is_asked() {
     let run = rig.run(&["plan", "--out", "plan.pdf"]).await.expect(2);
     assert!(
         run.err
-            .contains("plan.pdf: the name of a report ends with .html, .md or .csv"),
+            .contains("plan.pdf: the file name must end with .html, .md or .csv"),
         "{run:?}"
     );
     let run = rig

@@ -89,7 +89,7 @@ async fn is_matched_anew(rig: &mut Rig, target: TargetHandle) {
     let links = rig.run(&["status", "--format", "json"]).await.job()["linked"].clone();
     let links = links["users"].as_u64().unwrap() + links["groups"].as_u64().unwrap();
     let run = rig.run(&["restart", "demo", "--reset", "links"]).await;
-    assert!(run.expect(0).out.contains("matched anew"));
+    assert!(run.expect(0).out.contains("matched again"));
     let plan = rig.plan().await.expect(0).job();
     let warnings = plan["warnings"].as_array().unwrap();
     let anew = warnings
@@ -124,7 +124,7 @@ async fn another_target_behind_the_address_is_not_written_to_until_that_is_decid
     is_held(
         &rig,
         &other,
-        &format!("put target.base_url back to {}", known.scim_url()),
+        &format!("set target.base_url to {}", known.scim_url()),
     )
     .await;
 
@@ -137,7 +137,7 @@ async fn another_target_behind_the_address_is_not_written_to_until_that_is_decid
     assert_eq!(changed, ["jo.new@contoso.com"]);
 
     move_to(&rig, &other);
-    is_held(&rig, &other, "put target.base_url back to").await;
+    is_held(&rig, &other, "set target.base_url to").await;
     is_matched_anew(&mut rig, other).await;
 }
 
@@ -155,7 +155,7 @@ async fn the_same_ids_for_other_people_are_not_taken_for_ours() {
     put_strangers(&other, known.user_count());
     assert_eq!(ids(&other), ids(&known));
     move_to(&rig, &other);
-    is_held(&rig, &other, "put target.base_url back to").await;
+    is_held(&rig, &other, "set target.base_url to").await;
     is_matched_anew(&mut rig, other.clone()).await;
     let strangers = other.users().into_iter();
     let strangers = strangers.filter(|user| text(&user["userName"]).starts_with("stranger"));

@@ -179,13 +179,17 @@ async fn a_file_that_was_changed_or_cut_or_made_for_something_else_is_refused() 
         "it was changed",
     )
     .await;
-    refused(&good[..good.len() / 2], "is no saved plan, or was cut off").await;
+    refused(
+        &good[..good.len() / 2],
+        "is not a saved plan, or is truncated",
+    )
+    .await;
     refused(
         &good.replace("\"saved_plan\":1", "\"saved_plan\":2"),
         "its format is 2",
     )
     .await;
-    refused("{}", "it is no saved plan").await;
+    refused("{}", "it is not a saved plan").await;
     fs::write(rig.path("p.json"), &good).unwrap();
     let run = rig
         .run(&["apply", "p.json", "--expect", "abc"])
@@ -196,7 +200,7 @@ async fn a_file_that_was_changed_or_cut_or_made_for_something_else_is_refused() 
     let run = rig.run(&APPLY).await.expect(1);
     assert!(
         run.err
-            .contains("the configuration of the job demo is another"),
+            .contains("the configuration of the job demo has changed"),
         "{run:?}"
     );
     let run = rig.run(&["apply", "nowhere.json"]).await.expect(1);
@@ -214,7 +218,7 @@ async fn a_part_is_carried_out_first_and_then_the_rest() {
     // The first of all plans: there is no state yet.
     rig.run(&SAVE).await.expect(0);
     let run = apply(&rig, &["--only", "4"]).await.expect(0);
-    let rest = "The rest of the plan: entrain apply p.json --expect ";
+    let rest = "To apply the rest of the plan: entrain apply p.json --expect ";
     assert!(run.err.contains(rest), "{run:?}");
     assert_eq!(rig.sandbox.target.user_count(), 4);
     assert_eq!(rig.sandbox.target.group_count(), 0);

@@ -48,7 +48,7 @@ async fn a_cycle_without_changes_says_what_is_in_step() {
     rig.run(&["sync"]).await.expect(0);
     let quiet = rig.run(&["sync"]).await.expect(0);
     assert!(quiet.out.contains("Nothing changed; "), "{}", quiet.out);
-    assert!(quiet.out.contains(" in step"), "{}", quiet.out);
+    assert!(quiet.out.contains(" in sync"), "{}", quiet.out);
     assert!(!quiet.out.contains("in scope"), "{}", quiet.out);
 }
 

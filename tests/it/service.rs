@@ -286,7 +286,7 @@ async fn the_service_outlives_a_source_and_a_target_that_are_down() {
     service.signal("-TERM");
     let (code, log) = service.end().await;
     assert_eq!(code, 0, "{log}");
-    assert!(log.contains("could not go on"), "{log}");
+    assert!(log.contains("the cycle failed"), "{log}");
     settles(&rig, &mut Expected::default()).await;
 }
 
@@ -398,7 +398,7 @@ async fn a_job_without_its_token_fails_every_time_on_record() {
         )
     });
     let service = Service::start(&rig, &["run"]);
-    let failures = || service.log().matches("the cycle could not go on").count();
+    let failures = || service.log().matches("the cycle failed").count();
     until("two attempts", || failures() >= 2).await;
     service.signal("-TERM");
     service.end().await;

@@ -95,7 +95,7 @@ async fn a_property_that_no_object_came_with_is_named() {
     let lines: Vec<&str> = lines.collect();
     assert_eq!(lines.len(), 1, "{}", run.err);
     assert!(
-        lines[0].contains("no user of the tenant came with"),
+        lines[0].contains("no user of the tenant has"),
         "{lines:?}"
     );
     assert!(
@@ -221,7 +221,7 @@ async fn a_snapshot_that_lacks_what_a_mapping_reads_is_refused() {
     rig.configure("[[jobs.users.mappings]]\ntarget = \"nickName\"\nsource = \"employeeType\"\n");
     let run = plan_from(&rig, "tenant.json").await.expect(1);
     assert!(
-        run.err.contains("does not hold employeeType of users"),
+        run.err.contains("does not contain employeeType of users"),
         "{run:?}"
     );
     rig.configure("[[jobs.users.mappings]]\ntarget = \"nickName\"\nexpression = 'DefaultDomain()'");
@@ -241,25 +241,25 @@ async fn a_file_that_is_cut_or_of_another_version_or_tenant_is_refused() {
     snapshot(&rig, &[]).await;
     let text = fs::read_to_string(rig.path("tenant.json")).unwrap();
     for (changed, expected) in [
-        (text[..text.len() / 2].to_owned(), "cut off"),
+        (text[..text.len() / 2].to_owned(), "truncated"),
         (
             text.replacen("\"snapshot\":1", "\"snapshot\":2", 1),
-            "of version 2",
+            "it has version 2",
         ),
         (
             text.replacen("\"snapshot\":1", "\"picture\":1", 1),
-            "no snapshot",
+            "not a snapshot",
         ),
         (
             text.replace(&rig.sandbox.tenant_id(), &Uuid::nil().to_string()),
-            "of the tenant 00000000",
+            "from the tenant 00000000",
         ),
         (
             text.replacen("\"redacted\":false", "\"redacted\":3", 1),
             "damaged",
         ),
         (text.replacen("\"made\":\"2", "\"made\":\"x", 1), "damaged"),
-        ("[]".to_owned(), "no snapshot"),
+        ("[]".to_owned(), "not a snapshot"),
         ("{\"snapshot\" 1}".to_owned(), "not JSON"),
     ] {
         fs::write(rig.path("other.json"), changed).unwrap();

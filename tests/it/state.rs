@@ -33,7 +33,7 @@ async fn a_folder_as_the_state_is_called_a_folder() {
     each_reader(&rig, |arguments, run| {
         assert_eq!(run.code, 1, "{arguments:?}: {run:?}");
         assert!(
-            run.err.contains("is a folder; name a file in state.path"),
+            run.err.contains("is a folder; set state.path to a file"),
             "{arguments:?}: {run:?}"
         );
         assert!(!run.err.contains("hard link"), "{arguments:?}: {run:?}");
@@ -240,7 +240,7 @@ async fn the_state_knows_its_tenant() {
     let writes = rig.sandbox.target.writes();
     for command in ["plan", "sync"] {
         let run = rig.run(&[command]).await.expect(2);
-        for words in [&*known, &*other, "put the old id back", "state.path"] {
+        for words in [&*known, &*other, "restore the old id", "state.path"] {
             assert!(run.err.contains(words), "{command}: {words}: {run:?}");
         }
     }
@@ -281,11 +281,11 @@ async fn a_tenant_is_the_same_by_its_domain_and_by_its_id() {
     let other = Uuid::from_u128(0x1234).to_string();
     name(domain, &other);
     let run = rig.run(&["sync"]).await.expect(2);
-    assert!(run.err.contains("put the old id back"), "{run:?}");
+    assert!(run.err.contains("restore the old id"), "{run:?}");
     name(&other, "nobody.example");
     let run = rig.run(&["sync"]).await.expect(2);
     for words in [
-        "could not be found out",
+        "could not be determined",
         "Tenant 'nobody.example' not found",
         domain,
     ] {
@@ -296,7 +296,7 @@ async fn a_tenant_is_the_same_by_its_domain_and_by_its_id() {
     rig.tenant().traffic().reset();
     let service = Service::start(&rig, &["run"]);
     until("the first cycle", || {
-        service.log().contains("could not be found out")
+        service.log().contains("could not be determined")
     })
     .await;
     tokio::time::sleep(Duration::from_millis(2_500)).await;

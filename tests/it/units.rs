@@ -134,7 +134,10 @@ async fn a_list_of_a_unit_that_lacks_a_member_removes_nobody() {
     rig.tenant().traffic().inject(fault.forever());
     let done = rig.sync().await.expect(1).job();
     let why = done["incomplete"].as_str().unwrap();
-    assert!(why.contains("holds what its lists did not report"), "{why}");
+    assert!(
+        why.contains("has objects or relations that its delta lists did not report"),
+        "{why}"
+    );
     assert!(is_active(&rig, "jane") && is_active(&rig, "kim"));
     rig.tenant().traffic().clear_faults();
     let done = rig.sync().await.expect(0).job();
@@ -222,7 +225,7 @@ async fn units_are_checked_tested_and_saved_in_a_snapshot() {
     let run = rig.run(&["check"]).await.expect(2);
     assert!(
         run.out
-            .contains("administrative units are named, but the mode is not"),
+            .contains("administrative units are listed, but the mode is not"),
         "{}",
         run.out
     );

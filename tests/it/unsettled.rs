@@ -398,7 +398,10 @@ async fn an_account_that_we_disabled_and_that_the_target_hides_is_not_gone() {
     rig.tenant().set_property(jane, "jobTitle", json!("Boss"));
     let summary = rig.sync().await.expect(3).job();
     let words = summary["failures"][0]["message"].as_str().unwrap();
-    assert!(words.contains("no account that was disabled"), "{words}");
+    assert!(
+        words.contains("does not show accounts that were disabled"),
+        "{words}"
+    );
     rig.sandbox.target.configure(|target| target.quirks.clear());
     rig.tenant().enable_user(jane);
     rig.sync().await.expect(0);

@@ -158,16 +158,16 @@ async fn only_the_effect_of_the_change_is_shown() {
 async fn changes_that_are_none_are_refused_with_the_reason() {
     let World { rig, .. } = world().await;
     for (change, words) in [
-        ("rename ann bob", "write one of"),
+        ("rename ann bob", "start with one of"),
         ("block", "write block USER"),
         ("block ann@contoso.con", "did you mean \"ann@contoso.com\""),
         (
             "add-member \"Sales EMEA\" ann@contoso.com",
-            "is a member already",
+            "is already a member",
         ),
         (
             "remove-member \"Sales EMEA\" cas@contoso.com",
-            "no direct member",
+            "not a direct member",
         ),
         ("unassign dan@contoso.com", "is not assigned"),
         (

@@ -106,10 +106,10 @@ fn every_commented_key_of_the_example_is_a_key() {
             "interval and cron are both set",
             "and client_secret are both set",
             "a time zone has no effect on an interval",
-            "named in several ways",
+            "only one of app_id, service_principal_id and display_name can be set",
             "the mode is not \"groups\"",
             "the mode is not \"administrative_unit\"",
-            "there is no file",
+            "does not exist",
         ];
         assert!(
             harmless.iter().any(|harmless| told.contains(harmless)),

@@ -18,9 +18,9 @@ entrain.toml:1: source.client_id: missing
 entrain.toml:1: source.client_secret: missing
     write client_secret = { env = "NAME" }, or one of client_certificate, federated_token_file, workload_identity and managed_identity
 entrain.toml:2: jobs[0].name: missing
-    add name = "…", by which commands address the job
+    add name = "…", the name of the job in commands and reports
 entrain.toml:2: jobs[0].application: missing
-    write application = { app_id = "…" }, or one of service_principal_id and display_name instead
+    add application = { app_id = "…" }, or use service_principal_id or display_name
 entrain.toml:3: jobs[0].target.token: missing
     add token = { env = "NAME" } (Entra calls it Secret Token)
 entrain.toml:3: jobs[0].target.base_url: missing
@@ -28,7 +28,7 @@ entrain.toml:3: jobs[0].target.base_url: missing
 entrain.toml:4: jobs.b.target: missing
     add a section [jobs.target] with base_url and token
 entrain.toml:6: jobs.b.application: the application is missing
-    write application = { app_id = "…" }, or one of service_principal_id and display_name instead
+    add application = { app_id = "…" }, or use service_principal_id or display_name
 "##);
 }
 
@@ -48,7 +48,7 @@ entrain.toml:15: jobs.acme.target.interval: unknown key
 entrain.toml:16: jobs.acme.scopes: unknown key
     did you mean scope?
 entrain.toml:18: jobs.acme.users.zzz: unknown key
-    the keys here are enabled, actions, when_out_of_scope, delete_after, filters, mappings
+    valid keys are enabled, actions, when_out_of_scope, delete_after, filters, mappings
 "##);
 }
 
@@ -100,7 +100,7 @@ max_deletions = "ten"
 "#), @r##"
 entrain.toml:2: state: a table expected, found text
     write a section [state] or state = { … }
-entrain.toml:4: source.tenant_id: common is no tenant: an agent signs in to one tenant of its own
+entrain.toml:4: source.tenant_id: common is not a tenant; an agent can sign in to exactly one tenant
     write the tenant's id, or a domain of it such as "contoso.onmicrosoft.com"
 entrain.toml:5: source.client_id: this is not an id of the form 00000000-0000-0000-0000-000000000000
     copy the application (client) id of the app registration
@@ -110,7 +110,7 @@ entrain.toml:7: source.cloud: "german" is not one of the allowed values
     write one of: global, us-gov, us-gov-dod, china
 entrain.toml:8: source.login_url: the address ends in oauth2
     remove tenant and version, as in "https://login.microsoftonline.com"
-entrain.toml:9: source.graph_url: plain http would send the token in the clear to graph.example
+entrain.toml:9: source.graph_url: with http, the token would be sent unencrypted to graph.example
     write https://; plain http is for localhost only
 entrain.toml:11: jobs.my job.name: "my job" is not a valid job name
     use at most 64 letters, digits, hyphens, dots and underscores
@@ -137,7 +137,7 @@ entrain.toml:22: jobs.my job.target.member_remove: "list" is not one of the allo
     write one of: filter, value-list
 entrain.toml:23: jobs.my job.target.page_size: a whole number expected, found a date without quotes
     write a whole number of at least 1, without quotes
-entrain.toml:25: jobs.my job.safety.max_deletions: "ten" is neither a number nor a share
+entrain.toml:25: jobs.my job.safety.max_deletions: "ten" is neither a number nor a percentage
     write a number such as 500, or a percentage such as "10%"
 "##);
 }
@@ -176,7 +176,7 @@ entrain.toml:20: jobs.acme.users.mappings[1].expression: the attribute has no cl
     1 | Join(".", [mail)
       |           ^
     correct the expression; entrain eval tries it out
-entrain.toml:21: jobs.acme.users.mappings[2]: the preset has no mapping of timezone to remove
+entrain.toml:21: jobs.acme.users.mappings[2]: the preset has no mapping of timezone, so there is nothing to remove
     leave the mapping out
 entrain.toml:25: jobs.acme.groups.when_out_of_scope: "dissolve" is not one of the allowed values
     did you mean disable?

@@ -23,7 +23,7 @@ entrain.toml:1: notify.mail.server: missing
     add server = "smtp.example.com"
 entrain.toml:1: notify.mail.password: missing
     set both user and password, or neither
-entrain.toml:2: notify.mail.port: 70000 is no port
+entrain.toml:2: notify.mail.port: 70000 is not a valid port
     write a number up to 65535
 entrain.toml:3: notify.mail.encryption: "ssl" is not one of the allowed values
     write one of: starttls, tls, none
@@ -38,11 +38,11 @@ entrain.toml:6: notify.mail.to: empty
 fn a_password_never_goes_over_a_network_in_the_clear() {
     let login = "encryption = \"none\"\nuser = \"u\"\npassword = { env = \"P\" }\n";
     insta::assert_snapshot!(told_of(&format!("{MAIL}{login}")), @r##"
-entrain.toml:5: notify.mail.encryption: the password would go to smtp.example.com in the clear
+entrain.toml:5: notify.mail.encryption: the password would be sent unencrypted to smtp.example.com
     write starttls or tls; none is only for a mail server on this machine
 "##);
     insta::assert_snapshot!(told_of(&format!("{MAIL}encryption = \"none\"\n")), @r##"
-warning: entrain.toml:5: notify.mail.encryption: names of users go to smtp.example.com in the clear
+warning: entrain.toml:5: notify.mail.encryption: names of users are sent unencrypted to smtp.example.com
     write starttls or tls; none is only for a mail server on this machine
 "##);
     let local = MAIL.replace("smtp.example.com", "127.0.0.1");
@@ -63,7 +63,7 @@ warning: entrain.toml:1: notify: no recipient is configured
     insta::assert_snapshot!(told_whole(&format!("[notify]\n{SOURCE}{JOB}{job}")), @r##"
 entrain.toml:15: jobs.acme.notify.to[0]: no mail server is configured
     add [notify.mail] with server and from
-entrain.toml:16: jobs.acme.notify.webhooks[0]: no webhook is called "ops"
+entrain.toml:16: jobs.acme.notify.webhooks[0]: there is no webhook named "ops"
     add [[notify.webhooks]] with name and url
 "##);
 }

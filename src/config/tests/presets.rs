@@ -155,7 +155,7 @@ fn a_preset_of_ones_own_is_a_file_and_its_problems_name_it() {
     )
     .unwrap();
     insta::assert_snapshot!(load_in(folder.path(), &text, &[]).unwrap_err(), @r##"
-entrain.toml:7: jobs.acme.groups.mappings: no mapping of groups matches: existing ones would be created again
+entrain.toml:7: jobs.acme.groups.mappings: no mapping of groups has match, so existing groups would be created again
     add match = 1 to the mapping of displayName or of another unique attribute
 mine.toml:3: users.mappings[0].source: user attribute mial: there is no source attribute of this name
     did you mean mail?

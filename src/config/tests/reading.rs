@@ -13,7 +13,7 @@ entrain.toml:3: not valid TOML at column 1: duplicate key `a` in table `source`
     correct the line; text must be in quotes, and a key can occur only once
 "##);
     insta::assert_snapshot!(told_whole("[source]\na = 99999999999999999999\n"), @r##"
-entrain.toml:2: not valid TOML at column 5: the number does not fit; whole numbers go from -9223372036854775808 to 9223372036854775807
+entrain.toml:2: not valid TOML at column 5: the number is out of range; whole numbers are from -9223372036854775808 to 9223372036854775807
     correct the line; text must be in quotes, and a key can occur only once
 "##);
     insta::assert_snapshot!(told_whole("[source\n"), @r##"
@@ -60,8 +60,8 @@ fn the_file_is_searched_in_order() {
         existing
     );
     insta::assert_snapshot!(find(None, None, &["/nonexistent/x"]).unwrap_err(), @r##"
-/nonexistent/x: no configuration was found; looked for /nonexistent/x
-    name it with --config or ENTRAIN_CONFIG; entrain init writes one
+/nonexistent/x: no configuration file was found; searched for /nonexistent/x
+    set its path with --config or ENTRAIN_CONFIG; entrain init writes one
 "##);
 }
 

@@ -31,31 +31,30 @@ mappings = [
 "#), @r##"
 entrain.toml:16: jobs.acme.users.mappings[0].source: user attribute jobTitel: there is no source attribute of this name
     did you mean jobTitle?
-entrain.toml:17: jobs.acme.users.mappings[1].target: title is mapped twice, first at line 16
+entrain.toml:17: jobs.acme.users.mappings[1].target: title is mapped twice; the first mapping is at line 16
     keep one of the two
 entrain.toml:18: jobs.acme.users.mappings[2].source: user attribute signInActivity: this attribute cannot be read: delta queries refuse it
     map another attribute
 entrain.toml:19: jobs.acme.users.mappings[3].target: id must not be mapped: the target assigns ids itself
     remove the mapping
-entrain.toml:20: jobs.acme.users.mappings[4].target: SCIM knows no attribute emials[type eq "work"].value of users
+entrain.toml:20: jobs.acme.users.mappings[4].target: SCIM defines no attribute emials[type eq "work"].value for users
     did you mean emails? If the target has this attribute, set its type, as in type = "string"
-entrain.toml:21: jobs.acme.users.mappings[5].target: "emails[type = \
-                                                      \"home\"].value" is not a target attribute: the operator eq expected at column 13
+entrain.toml:21: jobs.acme.users.mappings[5].target: "emails[type = \"home\"].value" is not a target attribute: the operator eq expected at column 13
     write it like userName, name.givenName or emails[type eq "work"].value
 entrain.toml:22: jobs.acme.users.mappings[6].target: emails is mapped as a whole, and in parts as well: emails[type eq "work"].value
     map only the parts, or remove each of them with remove = true
-entrain.toml:22: jobs.acme.users.mappings[6].source: mail is text, emails takes an object with sub-attributes
+entrain.toml:22: jobs.acme.users.mappings[6].source: mail is text, but emails takes an object with sub-attributes
     name the sub-attribute, as in emails[type eq "work"].value
-entrain.toml:23: jobs.acme.users.mappings[7].source: otherMails is a list, nickName takes one value
+entrain.toml:23: jobs.acme.users.mappings[7].source: otherMails is a list, but nickName takes one value
     write otherMails[0], or choose in an expression with Item or Join
-entrain.toml:24: jobs.acme.users.mappings[8].source: manager is a reference to another object, displayName takes text
-    say type = "reference" if the target keeps an id there
-entrain.toml:25: jobs.acme.users.mappings[9].source: employeeOrgData is an object with members, name.givenName takes text
+entrain.toml:24: jobs.acme.users.mappings[8].source: manager is a reference to another object, but displayName takes text
+    set type = "reference" if the target keeps an id there
+entrain.toml:25: jobs.acme.users.mappings[9].source: employeeOrgData is an object with members, but name.givenName takes text
     name one of its members, such as employeeOrgData.division
-entrain.toml:26: jobs.acme.users.mappings[10].source: appRoleAssignments is a list of roles, userType takes text
+entrain.toml:26: jobs.acme.users.mappings[10].source: appRoleAssignments is a list of roles, but userType takes text
     write expression = 'AssertiveAppRoleAssignmentsComplex([appRoleAssignments])' or 'SingleAppRoleAssignment([appRoleAssignments])'
-entrain.toml:27: jobs.acme.users.mappings[11].source: mail is text, urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager takes a reference
-    map manager or members, or say type = "string" if the target keeps text there
+entrain.toml:27: jobs.acme.users.mappings[11].source: mail is text, but urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager takes a reference
+    map manager or members, or set type = "string" if the target keeps text there
 entrain.toml:28: jobs.acme.users.mappings[12].constant: the target takes a Boolean, not "abc"
     write true or false
 entrain.toml:29: jobs.acme.users.mappings[13].constant: the target takes a whole number, not a fraction
@@ -66,7 +65,7 @@ entrain.toml:31: jobs.acme.users.mappings[15].source: source and constant are se
     keep one of them
 entrain.toml:32: jobs.acme.users.mappings[16]: the mapping has no source
     add one of source, expression, constant and none = true; or remove = true to remove the preset's mapping
-entrain.toml:33: jobs.acme.users.mappings[17]: the preset has no mapping of timezone to remove
+entrain.toml:33: jobs.acme.users.mappings[17]: the preset has no mapping of timezone, so there is nothing to remove
     leave the mapping out
 entrain.toml:34: jobs.acme.users.mappings[18].match: userName and externalId have the same matching precedence 1
     give each a different precedence, or remove match from one of them
@@ -122,7 +121,7 @@ fn matching_must_be_possible() {
         told("[jobs.users]\nmappings = [ { target = \"userName\", constant = \"x\", match = 1 } ]"),
         told("[jobs.users]\nmappings = [ { target = \"externalId\", expression = 'Guid()', match = 2 } ]"),
     ].join("\n"), @r##"
-entrain.toml:14: jobs.acme.users.mappings: no mapping of users matches: existing ones would be created again
+entrain.toml:14: jobs.acme.users.mappings: no mapping of users has match, so existing users would be created again
     add match = 1 to the mapping of userName or of another unique attribute
 entrain.toml:7: jobs.acme.users.mappings: userName cannot match: the target does not filter users by it
     match one of externalId, displayName, or add it to target.filterable
@@ -214,10 +213,10 @@ entrain.toml:26: jobs.acme.users.filters[1].all[8].attribute: IsSoftDeleted is c
     use accountEnabled
 entrain.toml:27: jobs.acme.users.filters[1].all[9].operator: GREATER_THAN compares whole numbers or dates
     write a number such as "42" or a date such as "2026-01-31"
-entrain.toml:28: jobs.acme.users.filters[1].all[10].operator: EQUALS has no pattern, so full means nothing to it
+entrain.toml:28: jobs.acme.users.filters[1].all[10].operator: EQUALS has no pattern, so full has no effect
     remove full, or use REGEX MATCH
 entrain.toml:28: jobs.acme.users.filters[1].all[10].case: unknown key
-    the keys here are attribute, operator, value, full
+    valid keys are attribute, operator, value, full
 "##);
 }
 
@@ -258,17 +257,17 @@ fn what_an_expression_gives_must_be_able_to_fit() {
         told("nickName", r#"Append([city], CDate("garbage"))"#),
         typed("reference", r#"IIF([manager] = "x", "a", "b")"#),
     ].join("\n"), @r##"
-.expression: the expression gives a list, nickName takes one value; choose one with Item, or combine all with Join
-.expression: the expression gives a list, emails[type eq "work"].value takes one value; choose one with Item, or combine all with Join
-.expression: the expression gives "ab", active takes a Boolean; give "True" or "False", as with IIF or CBool
-.expression: the expression gives a number, urn:acme:User:x takes a Boolean; give "True" or "False", as with IIF or CBool
-.expression: the expression gives a date, urn:acme:User:x takes a whole number; return a whole number, or set type = "string" if the target keeps text
-.expression: the expression gives "abc", urn:acme:User:x takes a whole number; return a whole number, or set type = "string" if the target keeps text
-.expression: the expression gives "y", urn:acme:User:x takes a date; return a date, or set type = "string" if the target keeps text
-.expression: the expression gives a list of objects, nickName takes one value; map an attribute that holds objects, such as roles
+.expression: the expression returns a list, but nickName takes one value; choose one with Item, or combine all with Join
+.expression: the expression returns a list, but emails[type eq "work"].value takes one value; choose one with Item, or combine all with Join
+.expression: the expression returns "ab", but active takes a Boolean; return "True" or "False", as with IIF or CBool
+.expression: the expression returns a number, but urn:acme:User:x takes a Boolean; return "True" or "False", as with IIF or CBool
+.expression: the expression returns a date, but urn:acme:User:x takes a whole number; return a whole number, or set type = "string" if the target keeps text
+.expression: the expression returns "abc", but urn:acme:User:x takes a whole number; return a whole number, or set type = "string" if the target keeps text
+.expression: the expression returns "y", but urn:acme:User:x takes a date; return a date, or set type = "string" if the target keeps text
+.expression: the expression returns a list of objects, but nickName takes one value; map an attribute that holds objects, such as roles
 .expression: a multi-valued attribute is used where one value is required (line 1, column 9); correct the expression; entrain eval tries it out
 .expression: expression of CDate is not a date that can be read (line 1, column 22); correct the expression; entrain eval tries it out
-.expression: the expression gives "a", urn:acme:User:x takes a reference; return the reference itself, such as [manager]
+.expression: the expression returns "a", but urn:acme:User:x takes a reference; return the reference itself, such as [manager]
 "##);
     for (target, expression) in [
         (
@@ -372,8 +371,8 @@ fn lists_are_called_lists() {
 .constant: each value of the target is an object with sub-attributes, not "a"; write a table such as { type = "work", value = "…" }
 .constant: each value of the target is an object with sub-attributes, not 7; write a table such as { type = "work", value = "…" }
 .constant: the target takes text, not a list; write it in quotes
-.source: imAddresses is a list of texts, ims takes an object with sub-attributes; name the sub-attribute and one value, as in ims[type eq "work"].value and imAddresses[0]
-.source: businessPhones is a list, nickName takes one value; write businessPhones[0], or choose in an expression with Item or Join
+.source: imAddresses is a list of texts, but ims takes an object with sub-attributes; name the sub-attribute and one value, as in ims[type eq "work"].value and imAddresses[0]
+.source: businessPhones is a list, but nickName takes one value; write businessPhones[0], or choose in an expression with Item or Join
 "##);
 }
 
@@ -391,9 +390,9 @@ fn binary_data_is_base64() {
         told("source = 'createdDateTime'"),
     ].join("\n"), @r##"
 .constant: the target takes binary data, not "jane!"; write it in base64, in quotes
-.expression: the expression gives "jane@contoso.com", urn:acme:User:x takes binary data; return base64, as with ConvertToBase64
-.source: accountEnabled is a Boolean, urn:acme:User:x takes binary data; map another attribute, or convert it in an expression
-.source: createdDateTime is a date, urn:acme:User:x takes binary data; map another attribute, or convert it in an expression
+.expression: the expression returns "jane@contoso.com", but urn:acme:User:x takes binary data; return base64, as with ConvertToBase64
+.source: accountEnabled is a Boolean, but urn:acme:User:x takes binary data; map another attribute, or convert it in an expression
+.source: createdDateTime is a date, but urn:acme:User:x takes binary data; map another attribute, or convert it in an expression
 "##);
     for source in [
         "constant = 'AAEC'",
@@ -439,9 +438,9 @@ fn clauses_that_never_or_always_hold_are_told() {
         told("attribute = 'id', operator = 'ENDS_WITH', value = 'f'"),
         told("attribute = 'memberOf', operator = 'EQUALS', value = 'Sales'"),
     ].join("\n"), @r##"
-entrain.toml:14: jobs.acme.users.filters[0].all[0].operator: INCLUDES compares with an empty value, and a clause on an empty attribute is false; add a value, or use IS NULL or IS NOT NULL
-entrain.toml:14: jobs.acme.users.filters[0].all[0].value: manager holds an object id, which "x@y.example" never is; write the id, as the Entra admin center shows it: Object ID
-entrain.toml:14: jobs.acme.users.filters[0].all[0].value: id holds an object id, which "x@y.example" never is; write the id, as the Entra admin center shows it: Object ID
+entrain.toml:14: jobs.acme.users.filters[0].all[0].operator: INCLUDES compares with an empty value, but a clause on an empty attribute is always false; add a value, or use IS NULL or IS NOT NULL
+entrain.toml:14: jobs.acme.users.filters[0].all[0].value: manager contains an object id, but "x@y.example" is not an object id; write the id, as the Entra admin center shows it: Object ID
+entrain.toml:14: jobs.acme.users.filters[0].all[0].value: id contains an object id, but "x@y.example" is not an object id; write the id, as the Entra admin center shows it: Object ID
 no problem
 no problem
 no problem

@@ -16,7 +16,7 @@ fn a_secret_that_others_may_read_is_warned_of() {
     assert!(
         loaded.warnings[0]
             .message
-            .starts_with("others than its owner may read")
+            .starts_with("users other than the owner can read")
     );
     assert_eq!(loaded.warnings[0].line, Some(12));
 }
@@ -35,7 +35,7 @@ fn a_secret_whose_file_is_missing_or_empty_is_warned_of() {
         };
         assert_eq!(warning.line, Some(12));
         assert_eq!(warning.key, "jobs.acme.target.token");
-        assert!(warning.remedy.starts_with("put the secret there"));
+        assert!(warning.remedy.starts_with("create it with the secret"));
         warning.message.clone()
     };
     assert!(warning().contains("token cannot be read: No such file"));

@@ -21,9 +21,9 @@ fn addresses_must_be_safe() {
         "https://acme.example/scim#x",
         "https://acme.example/scim/Users",
     ].map(with).join("\n"), @r##"
-entrain.toml:11: jobs.acme.target.base_url: plain http would send the token in the clear to acme.example
+entrain.toml:11: jobs.acme.target.base_url: with http, the token would be sent unencrypted to acme.example
 no problem
-entrain.toml:11: jobs.acme.target.base_url: ftp is no protocol for this
+entrain.toml:11: jobs.acme.target.base_url: ftp is not a supported protocol here
 entrain.toml:11: jobs.acme.target.base_url: this is not an address: empty host
 entrain.toml:11: jobs.acme.target.base_url: the address contains a user name or password
 entrain.toml:11: jobs.acme.target.base_url: the address contains a fragment
@@ -62,17 +62,17 @@ entrain.toml:9: schedule.cron: not a cron expression:
     the first field is the second: "0 0 * * * *"
 entrain.toml:20: jobs.acme.schedule.timezone: a time zone has no effect on an interval
     use cron instead of interval, or remove timezone
-entrain.toml:23: jobs.acme.scope.groups: groups are named, but the mode is not "groups"
+entrain.toml:23: jobs.acme.scope.groups: groups are listed, but the mode is not "groups"
     write mode = "groups", or remove groups
 entrain.toml:24: jobs.acme.scope.exclude_default_access: the Default Access role comes from assignments, which this mode does not read
     write mode = "assigned", or remove exclude_default_access
-entrain.toml:27: jobs.acme.users.when_out_of_scope: when_out_of_scope is \"delete\", but actions does not contain \"delete\"
+entrain.toml:27: jobs.acme.users.when_out_of_scope: when_out_of_scope is "delete", but actions does not contain "delete"
     add "delete" to actions, or write when_out_of_scope = "disable" or "keep"
 entrain.toml:29: jobs.acme.groups.actions: no action is allowed
     add create, update or delete; or write enabled = false
-entrain.toml:32: jobs.ACME.name: another job has this name, at line 12
+entrain.toml:32: jobs.ACME.name: another job has this name: line 12
     give each job a unique name; case is ignored
-entrain.toml:38: jobs.ACME.scope.groups: mode = "groups" needs to know which
+entrain.toml:38: jobs.ACME.scope.groups: mode = "groups" requires names or ids
     add groups = ["id or display name"]
 "##);
 }
@@ -123,7 +123,7 @@ warning: entrain.toml:13: jobs.acme.users.when_out_of_scope: no user would be di
 warning: entrain.toml:14: jobs.acme.users.actions: no user would be disabled: that is an update, which the actions do not allow
     add "update" to actions, or write when_out_of_scope = "keep"
 warning: entrain.toml:14: jobs.acme.users.mappings[0]: the expression can return a different value in each cycle, and then every object is updated
-    write apply = "on-create" if the value is meant to stay
+    write apply = "on-create" if the value should not change
 warning: entrain.toml:14: jobs.acme.scope.mode: a mapping sends roles, but this mode does not read assignments, which contain them
     write mode = "assigned", or remove the mapping
 warning: entrain.toml:15: jobs.acme.scope.nested_groups: every user is in scope already, so nested_groups has no effect
@@ -146,17 +146,17 @@ timeout = "2h"
 page_size = 10000
 member_chunk = 100000
 "#)), @r##"
-warning: entrain.toml:8: state.path: there is no folder /no/such/folder
+warning: entrain.toml:8: state.path: the folder /no/such/folder does not exist
     mkdir -p /no/such/folder
 warning: entrain.toml:10: schedule.interval: with such a short interval, Graph may throttle the requests (429)
     make it "1m" or longer; the default is "40m"
-warning: entrain.toml:19: jobs.acme.target.concurrency: 5000 requests at the same time are more than most services accept
+warning: entrain.toml:19: jobs.acme.target.concurrency: 5000 concurrent requests is more than most services accept
     make it 64 or less, unless the service allows more
 warning: entrain.toml:20: jobs.acme.target.timeout: a request without a response blocks its object for this long
     make it "10m" or shorter
-warning: entrain.toml:21: jobs.acme.target.page_size: 10000 objects in one page are more than most services accept
+warning: entrain.toml:21: jobs.acme.target.page_size: 10000 objects in one page is more than most services accept
     make it 1000 or less, unless the service allows more
-warning: entrain.toml:22: jobs.acme.target.member_chunk: 100000 members in one request are more than most services accept
+warning: entrain.toml:22: jobs.acme.target.member_chunk: 100000 members in one request is more than most services accept
     make it 1000 or less, unless the service allows more
 "##);
 }

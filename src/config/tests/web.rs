@@ -28,9 +28,9 @@ fn a_page_on_this_machine_needs_nothing_but_where_it_listens() {
 #[test]
 fn a_page_that_others_reach_needs_a_token() {
     insta::assert_snapshot!(told_of("[web]\nlisten = \"0.0.0.0:8740\"\nopen_on_loopback = true\n"), @r##"
-entrain.toml:2: web.listen: 0.0.0.0:8740 is reached from other machines, and there is no token
+entrain.toml:2: web.listen: 0.0.0.0:8740 can be reached from other machines, but token is not set
     add token = { credential = "web-token" }, or listen on 127.0.0.1
-entrain.toml:3: web.open_on_loopback: 0.0.0.0:8740 is reached from other machines
+entrain.toml:3: web.open_on_loopback: 0.0.0.0:8740 can be reached from other machines
     remove open_on_loopback, or listen on 127.0.0.1
 "##);
     insta::assert_snapshot!(told_of("[web]\nlisten = \"[::]:8740\"\ntoken = { env = \"WEB_TOKEN\" }\n"), @r##"
@@ -46,9 +46,9 @@ entrain.toml:1: web.listen: missing
     add listen = "127.0.0.1:8740"
 "##);
     insta::assert_snapshot!(told_of("[web]\nlisten = \"8740\"\nhosts = [\"https://a.example\", \"b.example\"]\nport = 1\n[web.tls]\nkey = \"x\"\n"), @r##"
-entrain.toml:2: web.listen: "8740" is no address to listen on
+entrain.toml:2: web.listen: "8740" is not an address to listen on
     write an address with a port, as in "127.0.0.1:8740" or "[::1]:8740", or unix:/path
-entrain.toml:3: web.hosts[0]: "https://a.example" is no host name
+entrain.toml:3: web.hosts[0]: "https://a.example" is not a host name
     write only the name, as in "entrain.example.com"
 entrain.toml:4: web.port: unknown key
     the key belongs in [notify.mail]

@@ -299,7 +299,9 @@ mod tests {
         for wrong in ["", "rename a b", "block", "add-member \"a", "delete a b"] {
             let words = Supposed::parse(wrong).unwrap_err();
             assert!(
-                words.contains("write") || words.contains("quote"),
+                ["start with", "write", "quote"]
+                    .iter()
+                    .any(|word| words.contains(word)),
                 "{words}"
             );
         }

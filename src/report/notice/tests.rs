@@ -114,9 +114,9 @@ fn a_mail_says_everything_with_the_commands_that_help() {
     insta::assert_snapshot!(letter.subject, @"entrain: Started after a crash, and 7 more");
     insta::assert_snapshot!(letter.text, @r"
     Started after a crash
-      The process before did not end by itself, 3 times in a row: it crashed,
-      was killed, or the power failed. What it had begun is looked up in the
-      target before anything else is written there.
+      The previous process did not stop normally, 3 times in a row: it crashed,
+      was killed, or the power failed. Requests in flight are looked up in the
+      target before anything else is written.
 
     Microsoft Entra refuses the credential
       AADSTS7000222: expired
@@ -125,7 +125,8 @@ fn a_mail_says_everything_with_the_commands_that_help() {
         entrain test
 
     source.client_secret expires on 2027-01-25
-      It expires on 2027-01-25, in 9 days: replace it; in the meantime, list both in the configuration.
+      It expires on 2027-01-25, in 9 days: replace it; in the meantime, list
+      both in the configuration.
 
     wizer: in quarantine
       In quarantine since 2027-01-15 08:00 UTC, because HTTP 401: token expired:
@@ -142,8 +143,7 @@ fn a_mail_says_everything_with_the_commands_that_help() {
         entrain status wizer
 
     wizer: 2 removals are held until approved
-      The job's application is another than before, so that every removal needs
-      approval once.
+      The job's application has changed, so every removal needs approval once.
       - disable user user0@contoso.com (not-assigned)
       - disable user user1@contoso.com (not-assigned)
       To review them:
@@ -157,7 +157,7 @@ fn a_mail_says_everything_with_the_commands_that_help() {
       It began at 2027-01-15 08:00 UTC. The job runs as before.
 
     wizer: in sync again
-      The first success after trouble that began at 2027-01-15 08:00 UTC.
+      First success since the problem began at 2027-01-15 08:00 UTC.
 
     -- 
     entrain on host, state /var/lib/entrain/entrain.db
@@ -195,7 +195,7 @@ fn what_waits_is_said_with_the_reason() {
     };
     assert_eq!(
         waiting(&one),
-        "2 notifications for it@example.com wait since 2027-01-15 08:00 UTC; tried again at 2027-01-15 09:00 UTC, \
-         because the last attempt failed: 127.0.0.1:25: 550 no"
+        "2 notifications for it@example.com wait since 2027-01-15 08:00 UTC; next attempt at 2027-01-15 09:00 UTC; \
+         the last attempt failed: 127.0.0.1:25: 550 no"
     );
 }

@@ -9,12 +9,12 @@ fn warnings_about_people_are_cut_short_in_text_alone() {
     let short = plan_text(&review, Style::default());
     let (_, tail) = short.split_once("\nWarnings\n").unwrap();
     insta::assert_snapshot!(tail, @r##"
-      ! ann1@contoso.com is in several groups: Berlin, Sales\u{1b}; the target should have each person in one only (one_group_each)
-      ! ann2@contoso.com is in several groups: Berlin, Sales\u{1b}; the target should have each person in one only (one_group_each)
-      ! ann3@contoso.com is in several groups: Berlin, Sales\u{1b}; the target should have each person in one only (one_group_each)
-      ! ann4@contoso.com is in several groups: Berlin, Sales\u{1b}; the target should have each person in one only (one_group_each)
-      ! ann5@contoso.com is in several groups: Berlin, Sales\u{1b}; the target should have each person in one only (one_group_each)
-      ! and 2 more of whom the same is true (-v lists them)
+      ! ann1@contoso.com is in several groups: Berlin, Sales\u{1b}; the target expects each user in only one (one_group_each)
+      ! ann2@contoso.com is in several groups: Berlin, Sales\u{1b}; the target expects each user in only one (one_group_each)
+      ! ann3@contoso.com is in several groups: Berlin, Sales\u{1b}; the target expects each user in only one (one_group_each)
+      ! ann4@contoso.com is in several groups: Berlin, Sales\u{1b}; the target expects each user in only one (one_group_each)
+      ! ann5@contoso.com is in several groups: Berlin, Sales\u{1b}; the target expects each user in only one (one_group_each)
+      ! and 2 more like this (-v lists them)
 
     No changes. Plan: 0 to create, 0 to update, 0 to disable, 0 to delete, 7 warnings.
     4 requests to the source, 1 to the target; nothing was changed.
@@ -35,9 +35,9 @@ fn a_name_of_the_scope_that_means_nothing_is_told_with_what_to_do() {
     sales.nearest = vec!["Sales".to_owned(), "Sales DE".to_owned()];
     let provision = misnamed(Naming::Provision, "Nope\u{1b}", &[]);
     let several = misnamed(Naming::ScopeGroups, "Fans", &["g1", "g2"]);
-    insta::assert_snapshot!(crate::report::doubts(&[sales, several.clone(), provision]).into_values().collect::<Vec<_>>().join("; "), @r##"scope.groups names "Slaes", but no group has this id or display name (did you mean "Sales" or "Sales DE"? correct it, or take it out of the list; an id stays right when a group is renamed); groups.provision names "Nope\u{1b}", but no group has this id or display name (correct it, or take it out of the list; an id stays right when a group is renamed)"##);
+    insta::assert_snapshot!(crate::report::doubts(&[sales, several.clone(), provision]).into_values().collect::<Vec<_>>().join("; "), @r##"scope.groups names "Slaes", but no group has this id or display name (did you mean "Sales" or "Sales DE"? correct it, or remove it from the list; an id stays valid when a group is renamed); groups.provision names "Nope\u{1b}", but no group has this id or display name (correct it, or remove it from the list; an id stays valid when a group is renamed)"##);
     assert!(crate::report::doubts(std::slice::from_ref(&several)).is_empty());
-    insta::assert_snapshot!(crate::report::misnamed(&several), @r##"scope.groups names "Fans", as several groups are called, and all of them count: g1, g2"##);
+    insta::assert_snapshot!(crate::report::misnamed(&several), @r##"scope.groups names "Fans", which is the name of several groups; all of them are used: g1, g2"##);
 }
 
 #[test]
@@ -51,10 +51,10 @@ fn a_summary_says_what_was_done_what_failed_and_what_is_held() {
       1 user and 2 groups evaluated, 3 skipped
       1 request to the source, 2,010 to the target
       ✗ The scope is not certain; removals are postponed: page 2 of the groups: HTTP 500
-      ! scope.exclude names "anna@contoso.con", but no user or group has this id or name: the object that was meant is not left out
+      ! scope.exclude names "anna@contoso.con", but no user or group has this id or name, so nothing is excluded by it
       ✗ create user kim@contoso.com: POST /Users: userName is too long (refused, HTTP 400); it may have been carried out anyway; the next cycle checks
       and 2 more that failed
-      ! ann1@contoso.com is in several groups: Berlin, Sales\u{1b}; the target should have each person in one only (one_group_each)
+      ! ann1@contoso.com is in several groups: Berlin, Sales\u{1b}; the target expects each user in only one (one_group_each)
       ✗ 610 removals held: 600 disables and deletes of other users are planned in addition to 20 within the last 24 hours, and the job's limit is 500 in 24 hours (safety.max_deletions); 2 groups lost more than half of their members within 24 hours.
         To review them: entrain plan wizer
         To approve them: entrain approve wizer --cycle 7
@@ -205,11 +205,11 @@ fn a_status_is_a_table_and_what_needs_a_person() {
       2 created, 2 failed
       0 users linked
       0 requests to the source, 0 to the target
-      ✗ Held since 2027-01-15 07:50 UTC: 1 delete, 9 disables; no user is in scope any more, though 9 users and 1 group are linked: probably an empty answer from Entra.
+      ✗ Held since 2027-01-15 07:50 UTC: 1 delete, 9 disables; no user is in scope any more, although 9 users and 1 group are linked: probably an empty response from Entra.
         To review them: entrain plan wizer
         To approve them: entrain approve wizer --cycle 7
       ✗ create user kim@contoso.com: HTTP 400: no (failed in 3 cycles since 2027-01-15 05:30 UTC)
-        Next try: 2027-01-16 05:40 UTC, or as soon as it changes.
+        Next retry: 2027-01-16 05:40 UTC, or as soon as it changes.
         Remedy: correct the refused value in Entra or in the mapping; until then it is retried once a day.
       and 1 more in escrow
 

@@ -106,7 +106,7 @@ fn held_removals_are_shown_with_what_to_do_about_them() {
           active: true → false
       group Support: - 1 member (bob@contoso.com)
       - delete user max@contoso.com, because it was deleted in the tenant
-      None of these 3 removals is carried out until it is approved: entrain approve wizer
+      None of these 3 removals is applied until approved: entrain approve wizer
 
     Plan: 1 to create, 1 to update, 0 to disable, 0 to delete, 1 to adopt, 1 to enable, 12 memberships to add, 1 reference to set, 3 removals held.
     4 requests to the source, 1 to the target; nothing was changed.
@@ -129,11 +129,11 @@ fn every_reason_is_a_sentence() {
       · user u7: an expression skips it (IgnoreObjectFlow)
       ✗ user u8: 2 objects in the target have userName "kim@contoso.com": ids t1, t2; only one may
       ✗ user u9: the target object that has userName "kim@contoso.com" (id t1) is linked to may@contoso.com (id-of-may@contoso.com) already; if it is the account of this user, run: entrain links relink JOB USER t1
-      ✗ user u10: bob@contoso.com has userName "kim@contoso.com" too, and the target can hold it once: change one of them, or match by an attribute that differs
+      ✗ user u10: bob@contoso.com has userName "kim@contoso.com" too, but it must be unique in the target: change one of them, or match by another attribute
       ✗ user u11: its mapping failed: title: the value is a list
       · user u12: the job's actions do not allow to create
       · user u13: it would be removed, because it is in the tenant's recycle bin, but when_out_of_scope is "keep"
-      ✗ user u14: it should be disabled, because sign-in is blocked, but no mapping carries that to the target: map IsSoftDeleted to active, or write when_out_of_scope = "delete"
+      ✗ user u14: it should be disabled, because sign-in is blocked, but no mapping writes that to the target: map IsSoftDeleted to active, or set when_out_of_scope = "delete"
       · user u15: it would be removed, because it is no longer in the tenant, but the scope is not certain
       ✗ user u16: the look-up in the target failed: HTTP 500: \u{1b}[2J\u{202e}
 
@@ -152,7 +152,7 @@ fn the_rest_of_the_tenant_is_counted_unless_asked_for() {
         .collect();
     let review = reviewed(Vec::new(), everybody, 500);
     let short = plan_text(&review, Style::default());
-    assert!(short.contains("30 objects that nothing brings into scope (-v lists them)"));
+    assert!(short.contains("30 objects that are not in scope (-v lists them)"));
     assert!(!short.contains("user u7"));
     assert!(plan_text(&review, DETAILS).contains("user u29: neither an assignment"));
 }

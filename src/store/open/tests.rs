@@ -131,7 +131,7 @@ fn a_damaged_file_is_told_with_what_to_do() {
         fs::write(&path, damaged).unwrap();
         let error = Store::open(&path).unwrap_err();
         assert!(matches!(error, Error::Damaged { .. }), "{error:?}");
-        assert!(error.to_string().contains("restore all of a backup"));
+        assert!(error.to_string().contains("restore a backup"));
     }
 }
 

@@ -144,17 +144,17 @@ fn what_cannot_be_carried_over_stands_in_the_file_and_in_the_list() {
         "{comments:#?}"
     );
     insta::assert_snapshot!(comments.join("\n"), @r#"
-    # Not carried over: user attribute shoeSize: there is no source attribute of this name; use the name of a Microsoft Graph property
+    # Not converted: user attribute shoeSize: there is no source attribute of this name; use the name of a Microsoft Graph property
     # { target = "title", source = "shoeSize" },
-    # Not carried over: unknown function Foo at column 1
+    # Not converted: unknown function Foo at column 1
     # { target = "nickName", expression = "Foo([mail])" },
-    # Not carried over: unknown attribute shoeSize (line 1, column 9); correct the expression; entrain eval tries it out
+    # Not converted: unknown attribute shoeSize (line 1, column 9); correct the expression; entrain eval tries it out
     # { target = "userType", expression = "ToLower([shoeSize])" },
-    # Not carried over: id must not be mapped: the target assigns ids itself; remove the mapping
+    # Not converted: id must not be mapped: the target assigns ids itself; remove the mapping
     # { target = "id", source = "mail" },
-    # Not carried over: this is no target attribute: an attribute name expected at column 8
+    # Not converted: this is no target attribute: an attribute name expected at column 8
     # { target = "emails[", source = "[mail]" },
-    # Not carried over: userName is mapped twice, and the first counts
+    # Not converted: userName is mapped twice, and the first counts
     # { target = "userName", source = "mail" },
     "#);
     assert_eq!(imported.left.len(), 6);

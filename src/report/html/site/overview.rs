@@ -70,7 +70,7 @@ pub(super) fn population(job: &JobView) -> Markup {
     let caption = format!("State of all {all} users and groups that are linked or fail");
     chart::shares(&caption, &population, |share| {
         if share == Share::Unchanged {
-            "in step"
+            "in sync"
         } else {
             share.title()
         }
