@@ -1,6 +1,6 @@
 //! Feeds the places that read what others wrote with mutations of the shipped cases, vectors and samples,
 //! and looks for panics and for inputs that take too long. Needs no instrumentation: an input whose
-//! outcome is told in words that were not heard before is kept and mutated further.
+//! outcome is reported in words that were not seen before is kept and mutated further.
 //!
 //! `cargo bench --bench fuzz -- TARGET|all [SECONDS [SEED]]`
 #![expect(clippy::print_stdout, reason = "findings are what a fuzzer is for")]
@@ -236,7 +236,7 @@ struct Fuzzer {
     target: &'static Target,
     rng: Rng,
     corpus: Vec<Vec<u8>>,
-    /// What was told so far.
+    /// The outcomes so far.
     heard: BTreeSet<String>,
     /// By its place in the program: what was said, and the input.
     findings: BTreeMap<String, (String, Vec<u8>)>,

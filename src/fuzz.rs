@@ -20,7 +20,7 @@ pub const VALUE: char = '\u{1e}';
 #[derive(Debug)]
 pub struct Target {
     pub name: &'static str,
-    /// Says in a few words what came out, so that an input with news can be told from others.
+    /// Says in a few words what came out, so that an input with news can be distinguished from others.
     pub run: fn(&[u8]) -> String,
 }
 

@@ -42,7 +42,7 @@ impl Agent {
         Self::configured(program, world, "")
     }
 
-    /// An agent with no user in scope: it reads the tenant, evaluates everybody and writes nothing.
+    /// An agent with no user in scope: it reads the tenant, evaluates every user and writes nothing.
     pub(crate) fn that_only_reads(program: &Path, world: &World) -> Self {
         Self::configured(program, world, NOBODY)
     }

@@ -17,7 +17,7 @@ const COUNT_INTERVAL: Duration = Duration::from_micros(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Scenario {
-    /// Nobody is in scope.
+    /// No user is in scope.
     Read,
     /// Into an empty target.
     Initial,

@@ -111,7 +111,7 @@ impl Others {
         self.plans.remove(job).unwrap_or_default()
     }
 
-    /// What a report tells of it: `left` are the rows that only the other plan has.
+    /// What a report shows of it: `left` are the rows that only the other plan has.
     pub(super) fn told(&self, left: OtherRows) -> Against {
         let mut only_there: Vec<String> = left.into_values().flatten().collect();
         only_there.sort();

@@ -1,5 +1,5 @@
 //! `entrain init`: writes a commented configuration, from flags or by asking. Asks only when standard
-//! input is a terminal; what nobody told becomes a placeholder that is commented out.
+//! input is a terminal; what was not given becomes a placeholder that is commented out.
 
 use std::fs::OpenOptions;
 use std::io::{self, BufRead as _, IsTerminal, Write as _};
@@ -14,7 +14,7 @@ use super::output::{Output, is_standard_output};
 use crate::config::{self, Answer, preset};
 use crate::engine::model::nearest;
 
-/// The preset of a target that nobody named.
+/// The preset of a target that was not named.
 const DEFAULT_PRESET: &str = "generic";
 
 pub(super) fn init(output: Output, mut answers: args::Init) -> anyhow::Result<Exit> {

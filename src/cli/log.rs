@@ -83,7 +83,7 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
         filter.after = entries.last().map(|entry| entry.id).or(filter.after);
         write(&mut out, output, store.as_ref(), &entries)?;
         out.flush()?;
-        // Whoever read the results may be gone, as `head` is after some lines.
+        // The reader of the results may be gone, as `head` is after some lines.
         if !args.follow || out.get_ref().get_ref().is_gone() {
             return Ok(Exit::Done);
         }

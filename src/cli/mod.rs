@@ -170,7 +170,7 @@ fn report_error(output: Output, error: &anyhow::Error) -> Exit {
     output.message(&format!("error: {text}"));
     if output.is_json() {
         let mut out = output.results();
-        // Standard error was told already.
+        // It was already printed on standard error.
         let _ = crate::report::json::error(&mut out, &text);
         let _ = out.flush();
     }

@@ -103,14 +103,14 @@ impl Output {
         }
     }
 
-    /// The beginning of a line that is to be completed by whoever is asked.
+    /// The beginning of a line that the user's answer completes.
     #[expect(clippy::unused_self, reason = "the one way to standard error is here")]
     pub(super) fn prompt(self, question: &str) {
         let mut err = io::stderr();
         let _ = write!(err, "{question}").and_then(|()| err.flush());
     }
 
-    /// Tells that a job could not be worked on, and gives back the words for the result.
+    /// Prints that a job could not be processed, and returns the text for the result.
     pub(super) fn error_of(self, job: &JobName, error: &anyhow::Error) -> String {
         let text = clean_lines(&format!("{error:#}"));
         self.message(&format!("error: {job}: {text}"));
@@ -200,7 +200,7 @@ pub(super) fn is_standard_output(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Standard output that swallows what nobody reads any more.
+/// Standard output that ignores a reader that is gone.
 pub(super) struct IgnoreBrokenPipe<W> {
     inner: W,
     gone: bool,

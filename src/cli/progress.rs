@@ -104,7 +104,7 @@ fn style(is_measured: bool) -> ProgressStyle {
         })
 }
 
-/// How long it still takes; nothing before the first and after the last, where nobody knows.
+/// How long it still takes; nothing before the first and after the last, where it is not known.
 fn left(eta: Duration, done: u64, total: u64) -> String {
     if done == 0 || done >= total {
         return String::new();

@@ -1,4 +1,4 @@
-//! `entrain restart JOB`: the next cycle begins anew. No lock: the service may run, and its next cycle
+//! `entrain restart JOB`: the next cycle begins again. No lock: the service may run, and its next cycle
 //! finds what is to be done.
 
 use std::io::Write as _;
@@ -20,7 +20,7 @@ pub(super) fn restart(
     let config = load::config(output, file)?;
     let job = &load::job(&config, &arguments.job)?.rules.name;
     // Looked at first, so that no state file is made where there is none: then the first cycle begins
-    // anew anyway.
+    // again anyway.
     match Store::open_read_only(&config.state_path) {
         Ok(_) => {
             let store = Store::open(&config.state_path)?;

@@ -203,7 +203,7 @@ impl SavedPlan {
         how: Apply,
     ) -> anyhow::Result<Expected> {
         let key = match self.head.get("key").and_then(Json::as_str) {
-            // Who changes such a file can seal it anew, too.
+            // Who changes such a file can seal it again, too.
             Some(_) if !how.is_expected => bail!(
                 "it was made before there was a state, so only its digest can show that it was not \
                  changed: add --expect with the digest that entrain plan printed"

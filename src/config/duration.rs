@@ -4,7 +4,7 @@ use std::time::Duration;
 
 const UNITS: &[(char, u64)] = &[('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
-/// What a reader is told to write.
+/// How to write one, for messages.
 pub(super) const REMEDY: &str = "write it like \"90s\", \"40m\" or \"1h30m\"";
 
 /// Numbers with units, the larger unit first and each at most once.

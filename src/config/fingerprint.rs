@@ -13,7 +13,7 @@ use crate::engine::job::{
 use crate::engine::mapping::{Apply, Mapping, OnEmpty, Source};
 use crate::engine::model::{TargetType, Value};
 
-/// Goes up when the same words come to mean something else, so that everything is evaluated anew.
+/// Goes up when the same words come to mean something else, so that everything is evaluated again.
 /// 2: a pattern in a scoping filter matches the whole value, no longer anywhere in it.
 const MEANING: u32 = 2;
 
@@ -52,7 +52,7 @@ pub(super) fn of(rules: &Job, application: &Application, base_url: &str) -> Stri
     let _ = writeln!(text, "application {how} {who:?}\ntarget {base_url:?}");
     write_scope(&mut text, scope);
     if *one_group_each {
-        // Changes no action, but who asks for warnings is to have them of everybody.
+        // Changes no action, but who asks for warnings is to have them of every user.
         let _ = writeln!(text, "one group each");
     }
     if !nested_members {

@@ -54,7 +54,7 @@ pub(crate) struct Loaded {
     pub(crate) warnings: Vec<Problem>,
 }
 
-/// Where the configuration is looked for when nobody says where it is.
+/// Where the configuration is looked for when its path is not given.
 const PLACES: [&str; 2] = ["entrain.toml", "/etc/entrain/entrain.toml"];
 
 /// The variable that says where it is.

@@ -50,7 +50,7 @@ pub(crate) fn title(name: &str) -> Option<String> {
     Some(preset.title?.value)
 }
 
-/// The address of a target that is the same for everybody.
+/// The address of a target that is the same for every user.
 pub(crate) fn address(name: &str) -> Option<String> {
     let preset = read(Path::new(name), text(name)?, &mut Log::default())?;
     Some(preset.target.base_url?.value)
@@ -111,7 +111,7 @@ pub(super) fn load_nearest(choice: Option<&Typed<String>>) -> Option<file::Prese
     read(Path::new(near), text(near)?, &mut Log::default())
 }
 
-/// The preset that a job chose; its problems are told with their place in the preset's own file.
+/// The preset that a job chose; its problems are reported with their place in the preset's own file.
 pub(super) fn load(
     choice: Option<&Typed<String>>,
     folder: &Path,
@@ -163,7 +163,7 @@ fn read(path: &Path, text: &str, log: &mut Log) -> Option<file::Preset> {
     }
 }
 
-/// Tells what a preset warns of, when the kind of object is provisioned.
+/// Reports what a preset warns of, when the kind of object is provisioned.
 pub(super) fn warn(rules: &file::Rules, enabled: bool, place: &Place, log: &mut Log) {
     if let Some(warning) = rules.warning.as_ref().filter(|_| enabled) {
         let remedy = "this comes from the preset; the configuration itself is correct";

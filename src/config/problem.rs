@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: told all at once, each problem with its file, line, key and
+//! What is wrong with a configuration: reported together, each problem with its file, line, key and
 //! remedy. No problem ever repeats the value of a secret.
 
 use std::collections::BTreeSet;

@@ -55,7 +55,7 @@ impl Table {
         section.expect("the key holds tables")
     }
 
-    /// The keys, where they are names of somebody else's.
+    /// The keys, where they are names of another user's.
     pub(super) fn names(&self) -> Vec<String> {
         self.members.keys().cloned().collect()
     }
@@ -64,7 +64,7 @@ impl Table {
         self.members.contains_key(key)
     }
 
-    /// Tells every key that the section does not have; `all` are the sections where it may belong.
+    /// Reports every key that the section does not have; `all` are the sections where it may belong.
     pub(super) fn check_keys(&self, all: &[&Section], log: &mut Log) {
         let section = self.section;
         for key in self.members.keys() {
@@ -130,7 +130,7 @@ impl Table {
         Some(text)
     }
 
-    /// Whether a key that must be there is not, which is told.
+    /// Whether a key that must be there is not, which is reported.
     pub(super) fn is_missing(&self, key: &str, log: &mut Log) -> bool {
         let remedy = self.known(key).remedy;
         if !self.has(key) {

@@ -1,4 +1,4 @@
-//! The JSON Schema of the configuration, made of the table of keys: for editors, and for whoever writes
+//! The JSON Schema of the configuration, made of the table of keys: for editors, and for users that write
 //! the file with a program. It knows the shape; `check` also knows what values mean.
 
 use serde_json::{Map, Value as Json, json};

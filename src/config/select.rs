@@ -1,5 +1,5 @@
 //! What must be asked from Graph: computed from the mappings and scoping filters, so that nothing is
-//! read that nobody uses.
+//! read that is not used.
 
 use std::collections::BTreeSet;
 
@@ -44,7 +44,7 @@ pub(crate) fn select(job: &Job, kind: ObjectKind) -> BTreeSet<String> {
 }
 
 /// The custom security attributes that mappings and scoping filters of users read. When there is none,
-/// nobody is asked for any.
+/// none are read.
 pub(crate) fn custom_security_attributes(job: &Job) -> BTreeSet<CustomSecurityAttribute> {
     let rules = &job.users;
     if !rules.enabled {
@@ -72,7 +72,7 @@ fn mapped(rules: &Rules) -> BTreeSet<&str> {
     names
 }
 
-/// The target attributes whose expressions call `DefaultDomain`. When there is none, nobody needs to
+/// The target attributes whose expressions call `DefaultDomain`. When there is none, there is no need to
 /// know the tenant's domains.
 pub(crate) fn calls_default_domain(job: &Job) -> BTreeSet<String> {
     let calls = |mapping: &&Mapping| match &mapping.source {

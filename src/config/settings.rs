@@ -143,7 +143,7 @@ pub(crate) enum Credential {
         proofs: Vec<Proof>,
     },
     ManagedIdentity(Identity),
-    /// The token of whoever is signed in to the Azure CLI.
+    /// The token of the user who is signed in to the Azure CLI.
     AzureCli,
     /// A person signs in with a browser.
     DeviceCode {

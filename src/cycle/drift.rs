@@ -1,6 +1,6 @@
 //! What the target really holds of linked objects, compared with what was last written (`sync --initial`,
 //! `audit`): from one listing, or from reads where these are cheaper. What differs is put on record as the
-//! target holds it, so that the planner repairs it like any other difference; what is gone is matched anew.
+//! target holds it, so that the planner repairs it like any other difference; what is gone is matched again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

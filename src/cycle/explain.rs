@@ -74,7 +74,7 @@ pub(crate) async fn explain(
     let blocked = is_blocked(object);
     let ways = scope::ways_of(&candidate.grants);
     let mut groups = memberships(store, job, key, &candidate).await?;
-    // Whoever leaves comes into no group.
+    // A user who leaves is added to no group.
     if matches!(verdict, scope::Verdict::Out(_)) || presence != Presence::Present {
         groups.retain(|one| one.sent);
     }

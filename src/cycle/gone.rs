@@ -162,7 +162,7 @@ async fn hides_disabled(context: &Context<'_>, except: Key) -> Result<bool, Erro
     hides.await.copied()
 }
 
-/// Whether the object there is the one that was linked, as far as a matching attribute tells.
+/// Whether the object there is the one that was linked, as far as a matching attribute shows.
 pub(super) fn agrees(
     context: &Context<'_>,
     kind: ObjectKind,

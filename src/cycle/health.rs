@@ -1,4 +1,4 @@
-//! Whether the target works as a whole, as far as failures tell: trouble of single objects stops nothing,
+//! Whether the target works as a whole, as far as failures show: trouble of single objects stops nothing,
 //! and a look-up says whether the target is down.
 
 use std::sync::{Mutex, OnceLock, PoisonError};

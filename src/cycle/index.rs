@@ -262,7 +262,7 @@ impl<'a> Index<'a> {
         self.ids.is_empty()
     }
 
-    /// Whether the list has this object, as far as a fingerprint tells.
+    /// Whether the list has this object, as far as a fingerprint shows.
     pub(super) fn contains(&self, target: &TargetId) -> bool {
         let mark = fingerprint(target.as_str());
         let found = self.ids.binary_search_by_key(&mark, |(one, _)| *one);

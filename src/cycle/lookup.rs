@@ -369,7 +369,7 @@ pub(super) fn nobody_gives_up(_: &MatchKey, _: &TargetId) -> bool {
     false
 }
 
-/// `None`: the target cannot answer such queries, so that only its list can tell.
+/// `None`: the target cannot answer such queries, so only its list can answer.
 async fn one_by_one(
     context: &Context<'_>,
     kind: ObjectKind,

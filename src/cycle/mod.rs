@@ -288,7 +288,7 @@ impl Agent {
         };
         match Box::pin(self.run_numbered(&mut context, cycle, started, due)).await {
             Ok(summary) => Ok(summary),
-            // Whatever a stop made of a request, it is nobody's failure. A state that cannot be
+            // Whatever a stop made of a request, it is not a failure. A state that cannot be
             // written is one all the same: outcomes may be missing from it.
             Err(error) if self.stop.is_cancelled() && !error.concerns_state() => {
                 record::stopped(&context, cycle, started)
@@ -429,7 +429,7 @@ impl Agent {
         waited.is_some()
     }
 
-    /// Reads the tenant for a job that only observes, and plans beside the state: what was read stays, and
+    /// Reads the tenant for a job that only observes, and plans on top of the state: what was read stays, and
     /// the plan does not.
     pub(crate) async fn observe(
         &self,

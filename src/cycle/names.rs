@@ -52,7 +52,7 @@ fn unit<'u>(
     (found.len() != 1).then(|| Misnamed::new(Naming::ScopeUnits, name, found, known))
 }
 
-/// Of those who are left out, only who is nowhere at all is told. Somebody in the recycle bin is still
+/// Of those who are left out, only who is nowhere at all is reported. A person in the recycle bin is still
 /// who was meant.
 fn excluded(store: &Store, name: &str) -> Result<Option<Misnamed>, Error> {
     for kind in ObjectKind::ALL {

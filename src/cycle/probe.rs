@@ -91,7 +91,7 @@ impl Probed {
         });
     }
 
-    /// Whether the target can be searched by each of these, with values that nobody has.
+    /// Whether the target can be searched by each of these, with values that are not taken.
     async fn look_up(&mut self, reader: &Reader, kind: ObjectKind, paths: &[TargetPath]) {
         let mut filterable = Vec::new();
         let mut refusal = String::new();

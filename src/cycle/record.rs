@@ -247,7 +247,7 @@ fn failed_object(failed: NotPlanned) -> FailedObject {
     }
 }
 
-/// Ends a cycle that was told to stop before its plan was made; nothing was sent.
+/// Ends a cycle that was requested to stop before its plan was made; nothing was sent.
 pub(super) fn stopped(
     context: &Context<'_>,
     cycle: i64,

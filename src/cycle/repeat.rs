@@ -46,7 +46,7 @@ pub(super) enum Next {
 
 /// What is at the id of an object.
 enum There {
-    /// The object that was linked, as far as a matching attribute tells.
+    /// The object that was linked, as far as a matching attribute shows.
     Same,
     Another,
     Nothing,
@@ -78,7 +78,7 @@ impl Applier<'_> {
             number,
             ..
         } = attempt;
-        // It was not carried out, and goes out once more with the token that was read anew.
+        // It was not carried out, and goes out once more with the token that was read again.
         let is_refused = error.class() == Class::Unauthorized;
         if is_refused && number == 1 && self.context.reader.is_renewed() {
             return Next::Again;

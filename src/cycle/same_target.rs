@@ -117,7 +117,7 @@ pub(super) async fn verify<'a>(
 /// What verifying the target in the middle of a cycle came to.
 #[derive(Debug, Default)]
 pub(super) struct Reverified {
-    /// Links that led to nothing of ours, with what they led to: the objects are matched anew.
+    /// Links that led to nothing of ours, with what they led to: the objects are matched again.
     wrong: BTreeMap<Key, TargetId>,
     unsure: Option<BTreeSet<Key>>,
 }
@@ -175,7 +175,7 @@ impl Reverified {
     }
 }
 
-/// Matches anew those that are wrong. Where too few can be read, nothing more is written but disables of
+/// Matches again those that are wrong. Where too few can be read, nothing more is written but disables of
 /// accounts that are read and agree.
 async fn reverify(context: &Context<'_>) -> Result<Reverified, Error> {
     let results = sample(context).await?;
@@ -418,7 +418,7 @@ async fn confirm(
         .await
 }
 
-/// Drops links whose object is gone or another, so that the objects are matched anew. With a cycle it is noted
+/// Drops links whose object is gone or another, so that the objects are matched again. With a cycle it is noted
 /// that they are gone since then.
 async fn match_anew(
     context: &Context<'_>,

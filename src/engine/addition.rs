@@ -13,7 +13,7 @@ pub(crate) const ELEMENTS: Definition = Definition {
     required: false,
 };
 
-/// An element that the target should have, beside whatever it has already.
+/// An element that the target should have, in addition to what it has already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Addition {
     /// As a create writes it, and as it is kept, compared and reported.

@@ -1,5 +1,5 @@
 //! The names by which a configuration means objects of the tenant, and those that do not mean exactly
-//! one: a name with a slip, and one that somebody changed in the tenant, look alike from here.
+//! one: a name with a typo, and one that a person changed in the tenant, look alike from here.
 
 use super::filter::{Clause, Operator};
 use super::job::{GroupObjects, Job, ScopeMode};

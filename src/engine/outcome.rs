@@ -42,7 +42,7 @@ pub(crate) enum Status {
     },
     /// Refused, and followed by rows that carry parts of it.
     Followed(Failure),
-    /// Not tried: what it needs was not carried out, or the cycle was told to stop.
+    /// Not tried: what it needs was not carried out, or the cycle was requested to stop.
     NotTried(&'static str),
     /// Not sent yet: it is tried after everything else.
     Postponed,

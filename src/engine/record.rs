@@ -239,7 +239,7 @@ impl LinkState {
 /// What is held of a job, since when, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeldSet {
-    /// Empty where all reasons are gone and nobody has decided.
+    /// Empty where all reasons are gone and no decision was made.
     pub(crate) why: Vec<WhyHeld>,
     pub(crate) since: DateTime<Utc>,
     /// The last cycle that held any of them.

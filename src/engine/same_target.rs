@@ -31,7 +31,7 @@ pub(crate) struct Tally {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The links that are wrong are matched anew, and nothing else follows.
+    /// The links that are wrong are matched again, and nothing else follows.
     Ours,
     /// Nothing may be written.
     Another,

@@ -1,4 +1,4 @@
-//! What a finished cycle tells: counts, failures, what is held, and what it cost.
+//! What a finished cycle reports: counts, failures, what is held, and what it cost.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub(crate) struct Summary {
     /// Actions that failed and objects that could not be planned; the first [`Summary::MAX_FAILURES`].
     pub(crate) failures: Vec<FailedObject>,
     pub(crate) failed: u64,
-    /// Actions not tried, because the cycle was told to stop or what they need failed.
+    /// Actions not tried, because the cycle was requested to stop or what they need failed.
     pub(crate) not_tried: u64,
     /// What the plan warned of, carried out all the same.
     pub(crate) warnings: Vec<Warning>,
@@ -45,9 +45,9 @@ pub(crate) struct Summary {
     pub(crate) incomplete: Option<String>,
     /// Names of the scope that do not mean exactly one object.
     pub(crate) misnamed: Vec<Misnamed>,
-    /// The target could not be worked with any further (down, or the token refused); its words.
+    /// The target was not usable any further (down, or the token refused); its words.
     pub(crate) aborted: Option<String>,
-    /// Told to stop before it was through.
+    /// Stopped before its end.
     pub(crate) stopped: bool,
     pub(crate) requests: Requests,
 }

@@ -1,5 +1,5 @@
 //! Finds the job's application: the service principal, which the portal calls enterprise application.
-//! When there is none, tells which other id may have been pasted.
+//! When there is none, says which other id may have been pasted.
 
 use graph_rs_sdk::ODataQuery;
 use uuid::Uuid;

@@ -43,7 +43,7 @@ const WAIT: Duration = Duration::from_millis(250);
 /// All waits for Graph together, and the time that this is counted in. Beyond it a reading is not complete,
 /// and the next cycle goes on where it ended.
 const MAX_WAITING: (Duration, Duration) = (Duration::from_mins(15), Duration::from_hours(1));
-/// In the form that Microsoft asks for, so that it can tell our traffic apart.
+/// In the form that Microsoft asks for, so that it can identify our traffic.
 const AGENT: &str = concat!("NONISV|entrain|entrain/", env!("CARGO_PKG_VERSION"));
 
 /// A time of Graph's clock, and when it was that by ours.

@@ -1,4 +1,4 @@
-//! Custom security attributes of everybody: the full list of users in each cycle that needs them,
+//! Custom security attributes of every user: the full list of users in each cycle that needs them,
 //! because delta queries refuse the property.
 //!
 //! <https://learn.microsoft.com/entra/identity/users/users-custom-security-attributes> has the request
@@ -27,8 +27,8 @@ const PAGE_SIZE: &str = "999";
 const MAX_LISTINGS: u32 = 2;
 
 impl Client {
-    /// What each user has of these attributes. A set of which nobody has any value is taken for one
-    /// that we may not read: whoever believed it would take everybody's values away.
+    /// What each user has of these attributes. A set of which no user has any value counts as one
+    /// that we may not read: believing it would clear every user's values.
     pub(crate) async fn fetch_custom_security_attributes(
         &self,
         wanted: &BTreeSet<CustomSecurityAttribute>,
@@ -95,7 +95,7 @@ impl Client {
 #[derive(Default)]
 pub(super) struct Reading {
     users: Vec<CustomSecurityValues>,
-    /// In lower case: sets of which somebody has a value, whether it was asked for or not.
+    /// In lower case: sets of which a user has a value, whether it was asked for or not.
     sets: BTreeSet<String>,
 }
 
@@ -110,14 +110,14 @@ impl Reading {
             let Json::Object(members) = members else {
                 continue;
             };
-            // Annotations tell the types, which JSON tells well enough.
+            // Annotations hold the types, which are clear from the JSON.
             let members = members.into_iter().filter(|(name, _)| !name.contains('@'));
             for (name, json) in members {
                 let Some(mut value) = value(json).filter(|value| !value.is_empty()) else {
                     continue;
                 };
                 // Several values are a set without an order of its own: Graph's may differ from one
-                // reading to the next, and nobody is to be updated for that.
+                // reading to the next, and no user is to be updated for that.
                 if let Value::List(values) = &mut value {
                     values.sort_unstable();
                 }

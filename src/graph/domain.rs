@@ -1,5 +1,5 @@
-//! The tenant's default domain, for expressions that call `DefaultDomain`. `/domains` tells it with
-//! Domain.Read.All alone; `/organization` tells it too, and asks for a permission that reads more.
+//! The tenant's default domain, for expressions that call `DefaultDomain`. `/domains` returns it with
+//! Domain.Read.All alone; `/organization` does, too, but needs a permission that reads more.
 
 use graph_rs_sdk::ODataQuery;
 

@@ -1,4 +1,4 @@
-//! What may go wrong with the source, told apart by what follows from it. Texts hold Graph's own code
+//! What may go wrong with the source, distinguished by what follows from it. Texts hold Graph's own code
 //! and message, never a token, a secret or a query.
 
 use std::fmt;
@@ -80,7 +80,7 @@ pub(crate) enum Error {
         ids.len(), ids.join(", ")
     )]
     SeveralApplications { name: String, ids: Vec<String> },
-    /// What Graph answers where access is missing, and where nobody has a value: not to be believed.
+    /// What Graph answers where access is missing, and where no user has a value: ambiguous.
     #[error(
         "no user has a value of the attribute set {set}; Microsoft Graph also returns no values if the \
          permission is missing"

@@ -9,7 +9,7 @@ use super::permissions::{ADMINISTRATIVE_UNITS, SYNCHRONIZATION};
 enum Treat {
     /// The same request may well be granted a little later.
     Temporary,
-    /// Somebody has to change something first.
+    /// A person has to change something first.
     Lasting,
 }
 
@@ -228,7 +228,7 @@ pub(super) fn permission_for(request: &str) -> Option<&'static str> {
         ("/applications", "Application.Read.All"),
         ("/domains", "Domain.Read.All"),
         ("/users/", "User.Read.All"),
-        // Everybody is listed for the custom security attributes alone.
+        // Every user is listed for the custom security attributes alone.
         ("/users", CUSTOM_SECURITY),
         ("/groups", "GroupMember.Read.All"),
     ];

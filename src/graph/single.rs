@@ -27,7 +27,7 @@ const WAIT: Duration = Duration::from_millis(500);
 /// The longest that is waited for one batch.
 const MAX_WAIT: Duration = Duration::from_mins(2);
 
-/// An app role that somebody holds in an application.
+/// An app role that a user holds in an application.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Held {
     /// The object itself, or a group that it is in.

@@ -409,7 +409,7 @@ fn first_line(description: &str) -> &str {
 
 #[async_trait]
 impl ClientApplication for Tokens {
-    /// Only the SDK's blocking face calls it, which nobody here uses.
+    /// Only the SDK's blocking face calls it, which is not used here.
     fn get_token_silent(&mut self) -> AuthExecutionResult<String> {
         Err(AuthExecutionError::Other(Box::new(Error::Unsendable)))
     }

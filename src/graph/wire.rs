@@ -76,7 +76,7 @@ impl<'de> Deserialize<'de> for Entry {
                         "@removed" => entry.removed = map.next_value()?,
                         "manager@delta" => entry.manager = map.next_value()?,
                         "members@delta" => entry.members = map.next_value()?,
-                        // Annotations, and relations that nobody asked for.
+                        // Annotations, and relations that was not requested.
                         annotation if annotation.contains('@') => {
                             map.next_value::<IgnoredAny>()?;
                         }
@@ -200,7 +200,7 @@ pub(super) struct SyncSetting {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct CustomSecurityEntry {
     pub(super) id: String,
-    /// Null for people without values, and for everybody where access is missing.
+    /// Null for people without values, and for every user where access is missing.
     #[serde(rename = "customSecurityAttributes")]
     pub(super) sets: Option<BTreeMap<String, Value>>,
 }

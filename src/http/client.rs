@@ -21,7 +21,7 @@ pub(crate) struct Settings<'a> {
     pub(crate) connections: usize,
     /// For one request, from sending to the end of the answer.
     pub(crate) timeout: Duration,
-    /// Further trusted roots, in PEM form, beside the built-in ones.
+    /// Further trusted roots, in PEM form, in addition to the built-in ones.
     pub(crate) extra_roots: Option<&'a [u8]>,
     /// Never through a proxy of the environment; right for [`is_loopback`] addresses.
     pub(crate) direct: bool,
@@ -38,7 +38,7 @@ pub(crate) enum BuildError {
 }
 
 /// A client with our time limits and manners. It follows no redirect, so that a token never reaches
-/// a host that nobody configured.
+/// a host that is not configured.
 pub(crate) fn build(settings: &Settings<'_>) -> Result<Client, BuildError> {
     let Settings {
         connections,

@@ -46,7 +46,7 @@ impl Rate {
         }
     }
 
-    /// Nobody sends anything for this long.
+    /// Nothing is sent for this long.
     pub(super) fn pause(&self, length: Duration) {
         let Some(end) = Instant::now().checked_add(length) else {
             return;

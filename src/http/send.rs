@@ -1,4 +1,4 @@
-//! Sends a request until it has an answer worth having, or tells why there is none. Any status is an
+//! Sends a request until it has an answer worth having, or says why there is none. Any status is an
 //! answer here; what it means is the caller's business.
 
 use std::fmt;
@@ -165,7 +165,7 @@ impl Error {
         }
     }
 
-    /// Whether a stop was asked for, which is nobody's failure.
+    /// Whether a stop was asked for, which is not a failure.
     pub(crate) fn is_stop(&self) -> bool {
         matches!(self, Self::Stopped { .. })
     }

@@ -12,7 +12,7 @@ use crate::engine::predict::Refusal;
 use crate::engine::record::{LogEntry, LogStatus, LoggedChange, Reason};
 use crate::engine::redact::Shown;
 
-/// What kind of thing an entry tells: a sign and a colour.
+/// What kind of thing an entry shows: a sign and a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
     Add,

@@ -1,7 +1,7 @@
 //! What an expression came to, for people and for machines, and what a file of cases came to.
 //!
 //! The JSON of one expression is exactly `{"value": …}`, `{"ignored": …}` or `{"error": {…}}`, with
-//! `"steps"` beside it where they were asked for. Values are written as Entra prints them.
+//! `"steps"` next to it where they were asked for. Values are written as Entra prints them.
 
 use std::io::{self, Write};
 
@@ -46,7 +46,7 @@ pub(crate) struct Difference<'a> {
     pub(crate) found: Result<Flow, Error>,
 }
 
-/// A value as the files of cases write it; what is ignored is told by the other functions.
+/// A value as the files of cases write it; what is ignored is handled by the other functions.
 pub(crate) fn flow_json(flow: &Flow) -> Json {
     match flow {
         Flow::Value(Value::List(values)) => values.iter().map(element_json).collect(),

@@ -86,7 +86,7 @@ pub(crate) fn doubts(names: &[Misnamed]) -> BTreeMap<Naming, String> {
     doubts.map(|(list, told)| (list, told.join("; "))).collect()
 }
 
-/// Whether the reason why removals wait does not tell of it already.
+/// Whether the reason why removals wait does not name it already.
 pub(crate) fn is_news(misnamed: &Misnamed) -> bool {
     !misnamed.casts_doubt_on_removals()
 }

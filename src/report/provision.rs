@@ -31,7 +31,7 @@ pub(crate) struct Provisioned {
 }
 
 impl Provisioned {
-    /// How matching went, as far as the action tells.
+    /// How matching went, as far as the action shows.
     fn matched(&self) -> (&'static str, String) {
         let mut planned = self.planned.iter().chain(&self.held);
         let words = self.entries.iter().map(|entry| entry.action.as_str());
@@ -67,7 +67,7 @@ impl Provisioned {
         }
     }
 
-    /// Whether something failed, or somebody must decide.
+    /// Whether something failed, or a decision is required.
     fn is_good(&self) -> bool {
         self.held.is_empty()
             && self

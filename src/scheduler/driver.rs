@@ -36,7 +36,7 @@ pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(20);
 /// it is read once for all of them.
 const GATHER: Duration = Duration::from_millis(500);
 
-/// How often the service manager's status line is brought up to date.
+/// How often the service manager's status line is updated.
 const STATUS_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +47,7 @@ pub(crate) enum Error {
     Start(#[source] cycle::Error),
 }
 
-/// Reads the configuration anew; an error is every problem of it, one text each.
+/// Reads the configuration again; an error is every problem of it, one text each.
 pub(crate) type Reload<'a> = dyn Fn() -> Result<Config, Vec<String>> + 'a;
 
 /// A configuration and the agent built from it. A cycle keeps the one it started with.

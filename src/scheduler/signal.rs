@@ -1,11 +1,11 @@
-//! What the operating system tells a running agent: stop, reload, or run now.
+//! Signals of the operating system to a running agent: stop, reload, or run now.
 
 use std::io;
 use std::time::Duration;
 
 use tokio::signal::unix::{self, SignalKind, signal};
 
-/// How long requests in flight may take to end once the agent was told to stop. Product rule 12 allows
+/// How long requests in flight may take to end once the agent was requested to stop. Product rule 12 allows
 /// ten seconds for everything; one is left for writing down.
 pub(crate) const GRACE: Duration = Duration::from_secs(9);
 

@@ -1,4 +1,4 @@
-//! What the service manager is told (`sd_notify(3)`). Without one, nothing happens.
+//! What is reported to the service manager (`sd_notify(3)`). Without one, nothing happens.
 
 use std::time::Duration;
 

@@ -114,7 +114,7 @@ impl View {
         runs.collect()
     }
 
-    /// Waits until the configuration was read anew; `false`: it never will be.
+    /// Waits until the configuration was read again; `false`: it never will be.
     pub(crate) async fn reloaded(&mut self) -> bool {
         self.generation.changed().await.is_ok()
     }

@@ -34,13 +34,13 @@ pub(super) struct Connection {
     routes: Routes,
     /// The token in use, and those before it, which were refused.
     tokens: Mutex<Vec<Token>>,
-    /// Where the token is read anew.
+    /// Where the token is read again.
     token_place: Secret,
     manner: RwLock<Manner>,
     reads: Mutex<Vec<Read>>,
     /// Lists with `count` fail.
     omits_count: AtomicBool,
-    /// For users and for groups: filters that find nobody are answered 404.
+    /// For users and for groups: filters that find nothing are answered 404.
     not_found_is_nobody: [AtomicBool; 2],
     /// Nothing is sent: the target is taken for one that holds and reports nothing.
     is_absent: bool,
@@ -179,7 +179,7 @@ impl Connection {
         tokens.last().cloned().expect("there is always one in use")
     }
 
-    /// Reads the token anew after this one was refused. `true`: it is another now.
+    /// Reads the token again after this one was refused. `true`: it is another now.
     fn renew(&self, refused: &Token) -> bool {
         let mut tokens = self.tokens();
         if tokens.last() != Some(refused) {
@@ -289,7 +289,7 @@ impl Connection {
         answer.await.map(|_| ())
     }
 
-    /// That 404 is how the target says that a filter finds nobody: a list without a filter is answered.
+    /// That 404 is how the target says that a filter finds nothing: a list without a filter is answered.
     /// Learned once; an error means that the target does not answer at all.
     pub(super) async fn confirm_nobody(
         &self,
@@ -334,8 +334,8 @@ impl Connection {
         answer.header(name.as_str()).map(str::to_owned)
     }
 
-    /// Sends a request whose success the status tells: any 2xx that is not an HTML page. After 401 the
-    /// token is read anew, and a read is sent again with another one; whether a write may be is the caller's
+    /// Sends a request whose success the status shows: any 2xx that is not an HTML page. After 401 the
+    /// token is read again, and a read is sent again with another one; whether a write may be is the caller's
     /// business, because another token may lead to another organisation.
     pub(super) async fn send(
         &self,

@@ -206,7 +206,7 @@ impl Error {
         }
     }
 
-    /// Whether this may be how the target says that a filter finds nobody: 404 with a SCIM error. It may
+    /// Whether this may be how the target says that a filter finds nothing: 404 with a SCIM error. It may
     /// also mean that there is no such route.
     pub(super) fn may_mean_nobody(&self) -> bool {
         match self {
@@ -220,14 +220,14 @@ impl Error {
     }
 
     /// Whether a create may have failed because the object is there already. Servers say so with 409,
-    /// but also with 400 or 422 and without a `scimType`; a look-up tells.
+    /// but also with 400 or 422 and without a `scimType`; a look-up shows.
     pub(crate) fn may_be_duplicate(&self) -> bool {
         matches!(self, Self::Refused { .. })
             && matches!(self.counted_status(), Some(400 | 409 | 422))
     }
 
     /// Whether the target as a whole may not work: no answer, switched off, or the token refused; a
-    /// look-up tells. A plain 500 is not among these: it may be one object's fault.
+    /// look-up shows. A plain 500 is not among these: it may be one object's fault.
     pub(crate) fn stops_everything(&self) -> bool {
         match self.class() {
             Class::Unauthorized => true,
@@ -250,7 +250,7 @@ impl Error {
             if exchange.method == Method::GET)
     }
 
-    /// Whether the target knows nothing of such resources, as far as a collection's answer tells.
+    /// Whether the target knows nothing of such resources, as far as a collection's answer shows.
     pub(crate) fn has_no_route(&self) -> bool {
         matches!(
             self,
@@ -326,7 +326,7 @@ impl Error {
     }
 
     /// Whether a change was refused for the path that it has, and may be taken in another form. A path
-    /// that selects nothing is none of these: the object is planned anew.
+    /// that selects nothing is none of these: the object is planned again.
     pub(super) fn is_path_refused(&self) -> bool {
         let Self::Refused {
             message, exchange, ..
@@ -348,7 +348,7 @@ impl Error {
         matches!(self, Self::NoEffect { .. })
     }
 
-    /// Whether a stop was asked for, which is nobody's failure.
+    /// Whether a stop was asked for, which is not a failure.
     pub(crate) fn is_stop(&self) -> bool {
         matches!(self, Self::Http(error) if error.is_stop())
     }

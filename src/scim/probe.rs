@@ -181,7 +181,7 @@ impl Probe {
         {
             return false;
         }
-        // An empty list may be left out; but whoever showed these two shows members.
+        // An empty list may be left out; but a target that showed these two shows members.
         let shown = self.shown_members(group).await;
         let is_shown = shown.is_some_and(|ids| ids.contains(leaver) && ids.contains(other));
         let removal = Edit::RemoveMembers(vec![leaver]);
@@ -316,7 +316,7 @@ impl Probe {
     ) -> Result<String, Error> {
         let current = match self.reader.current(kind, id).await {
             Ok(current) if kind == ObjectKind::Group => {
-                // A scratch group holds nobody but scratch users.
+                // A scratch group holds only scratch users.
                 Some(current.with_members(&std::collections::BTreeSet::new(), true)?)
             }
             Ok(current) => Some(current),

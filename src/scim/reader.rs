@@ -38,7 +38,7 @@ pub(crate) enum GroupsOf {
     Shown(BTreeSet<TargetId>),
 }
 
-/// How a target says that a filter finds nobody.
+/// How a target says that a filter finds nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Nobody {
     EmptyList,
@@ -155,7 +155,7 @@ impl Reader {
 
     /// The resources that hold `key`, each once. What the target returns is checked, because some
     /// ignore filters: `is_wanted` says of a value at the key's path whether it means the key's.
-    /// [`Error::is_filter_unsupported`] tells that only a list can answer.
+    /// [`Error::is_filter_unsupported`] says that only a list can answer.
     pub(crate) async fn find(
         &self,
         kind: ObjectKind,
@@ -216,7 +216,7 @@ impl Reader {
         }
     }
 
-    /// Whether the target answers at all, as far as reading one resource of a list tells.
+    /// Whether the target answers at all, as far as reading one resource of a list shows.
     pub(crate) async fn answers(&self, kind: ObjectKind) -> Result<(), Error> {
         self.connection.confirm_service(kind, &self.hidden).await
     }
@@ -356,7 +356,7 @@ impl Reader {
         Ok(Current::new(resource, shows_members))
     }
 
-    /// Whether the target shows the members of any group, as far as one page of its list tells.
+    /// Whether the target shows the members of any group, as far as one page of its list shows.
     async fn shows_members(&self) -> Result<bool, Error> {
         let count = self.connection.page_size().to_string();
         let parameters = [("startIndex", "1".to_owned()), ("count", count)];

@@ -561,7 +561,7 @@ async fn a_write_that_was_turned_away_is_sent_again_while_patience_lasts() {
 
 #[tokio::test]
 async fn as_many_requests_are_in_flight_as_the_target_may_get() {
-    // Nobody is answered before eight have come.
+    // No request is answered before eight have come.
     let all = Arc::new(tokio::sync::Barrier::new(8));
     let handler = move || {
         let all = Arc::clone(&all);

@@ -34,7 +34,7 @@ pub(crate) struct CommandEnd {
 pub(crate) enum Commanded {
     Waits,
     Ended(CommandEnd),
-    /// The service that it was handed to was started anew.
+    /// The service that it was handed to was started again.
     Gone,
 }
 

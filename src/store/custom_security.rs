@@ -1,4 +1,4 @@
-//! Custom security attributes, which come beside the delta pages: merged into the users that are known,
+//! Custom security attributes, which are not in the delta pages: merged into the users that are known,
 //! each together with its mark (product rule 1).
 
 use std::collections::BTreeSet;
@@ -18,8 +18,8 @@ const CHUNK: usize = 1_000;
 
 impl Store {
     /// Makes these attributes of every user that was read what the reading says, and marks who changed
-    /// in every known job; gives their number. Whoever is not in it stays as they are, and so does a
-    /// user whom no delta page has told of yet.
+    /// in every known job; gives their number. A user who is not in it stays unchanged, and so does a
+    /// user whom no delta page has returned yet.
     pub(crate) fn merge_custom_security_attributes(
         &self,
         wanted: &BTreeSet<CustomSecurityAttribute>,

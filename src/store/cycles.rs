@@ -66,7 +66,7 @@ impl Store {
         })
     }
 
-    /// Ends a cycle that was completed, or told to stop: all its actions are recorded.
+    /// Ends a cycle that was completed, or stopped: all its actions are recorded.
     pub(crate) fn finish_cycle(&self, summary: &Summary, now: DateTime<Utc>) -> Result<(), Error> {
         let Summary {
             job: _,

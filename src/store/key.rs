@@ -36,7 +36,7 @@ impl StateKey {
         }
     }
 
-    /// What it was made of, where no state keeps it: whoever is to recognise a digest needs it.
+    /// What it was made of, where no state keeps it: it is needed to recognise a digest.
     pub(crate) fn unkept(&self) -> Option<&str> {
         self.unkept.as_deref()
     }

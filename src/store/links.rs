@@ -97,7 +97,7 @@ impl Store {
         })
     }
 
-    /// Drops a link, so that the object is matched anew; objects that refer to it are marked.
+    /// Drops a link, so that the object is matched again; objects that refer to it are marked.
     pub(crate) fn unlink(&self, job: &JobName, key: Key) -> Result<(), Error> {
         self.drop_link(job, key, |_| Ok(()))
     }
@@ -494,7 +494,7 @@ pub(super) fn forget_membership(
     Ok(())
 }
 
-/// The target object is gone: whoever has a reference to it is marked. It may lead there still, so that
+/// The target object is gone: objects that have a reference to it are marked. It may lead there still, so that
 /// it stays on record.
 pub(super) fn mark_references(
     state: &State,

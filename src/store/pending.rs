@@ -160,7 +160,7 @@ impl Store {
     }
 
     /// Clears the marks of what was evaluated, except those set meanwhile: by a failure, by another
-    /// job's reading, by a restart. Marks whoever refers to a link that came or went. Escrow keeps
+    /// job's reading, by a restart. Marks the objects that refer to a link that came or went. Escrow keeps
     /// only objects that are still marked.
     pub(crate) fn finish_evaluation(
         &self,

@@ -59,7 +59,7 @@ pub(super) struct Round {
 
 impl Store {
     /// Begins the next round of a stream, or goes on with the one under way. A stream without a link,
-    /// or with one made for another `$select`, begins anew with a full round.
+    /// or with one made for another `$select`, begins again with a full round.
     pub(crate) fn begin_round(&self, kind: ObjectKind, select: &str) -> Result<Since, Error> {
         self.write("begin reading the source", |tx| {
             let known = round(tx, kind)?;
@@ -165,7 +165,7 @@ impl Store {
     /// Goes back to where the round under way began, when the source refuses its page link.
     pub(crate) fn rewind_round(&self, kind: ObjectKind) -> Result<(), Error> {
         self.write("rewind the reading of the source", |tx| {
-            // A full round counts anew: what only its first attempt saw was not seen.
+            // A full round counts again: what only its first attempt saw was not seen.
             index_rounds_under_way(tx)?;
             tx.run(
                 "UPDATE watermarks SET page_link = NULL, round = round + full_round

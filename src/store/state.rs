@@ -72,7 +72,7 @@ impl State {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         rusqlite::vtab::array::load_module(&connection)?;
         // Without it SQLite looks at each parameter that a plan might depend on, such as a number that
-        // is compared with a column, and compiles the statement anew whenever one is bound.
+        // is compared with a column, and compiles the statement again whenever one is bound.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         Ok(Self {
             connection,

@@ -89,7 +89,7 @@ impl Store {
     }
 
     /// The links of a job are formerly ours from now on: everything is evaluated, and what does not verify
-    /// is matched anew.
+    /// is matched again.
     pub(crate) fn reset_links(&self, job: &JobName) -> Result<(), Error> {
         self.write("reset the links", |state| {
             let job = super::jobs::ensure_job(state, job)?;

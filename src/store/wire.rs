@@ -14,7 +14,7 @@ use crate::engine::model::{
 };
 use crate::engine::outcome::Class;
 
-/// What a link's target was last told.
+/// What was last sent to a link's target.
 pub(super) type Sent = BTreeMap<TargetPath, Value>;
 
 /// A value that is neither an id nor a number, on its way into or out of a column.

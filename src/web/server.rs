@@ -195,7 +195,7 @@ async fn converse(stream: Box<dyn Duplex>, router: Router, stop: CancellationTok
     }
 }
 
-/// The certificate, which is read anew when the configuration is.
+/// The certificate, which is read again when the configuration is.
 pub(super) struct Tls {
     current: watch::Receiver<TlsAcceptor>,
 }

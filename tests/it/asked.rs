@@ -16,7 +16,7 @@ fn requests(rig: &Rig, path: &str) -> usize {
     traffic.count_where(|exchange| exchange.path.split('?').next() == Some(path))
 }
 
-/// A cycle that could not go on, told with these words; the target was not written to.
+/// A cycle that could not continue, with this message; the target was not written to.
 async fn ends_with(rig: &Rig, words: &[&str]) {
     let before = rig.sandbox.target.writes();
     let run = rig.sync().await.expect(1);
@@ -29,7 +29,7 @@ async fn ends_with(rig: &Rig, words: &[&str]) {
     assert_eq!(rig.sandbox.target.writes(), before, "{run:?}");
 }
 
-/// The check of this name, as `entrain test` tells it.
+/// The check of this name, as `entrain test` shows it.
 async fn check(rig: &Rig, what: &str) -> Option<Value> {
     let run = rig.run(&["test", "--format", "json"]).await;
     let checks = run.job()["checks"].as_array().unwrap().clone();
@@ -173,7 +173,7 @@ async fn custom_security_attributes_flow_follow_and_are_cleared() {
     assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
     assert_eq!(idle["evaluated"]["users"], 0, "{idle:#}");
 
-    // The delta query tells of none of this.
+    // The delta query returns none of this.
     assign(&rig, jane, "Project", json!(["Cascade"]));
     assign(&rig, jane, "Level", Value::Null);
     assign(&rig, jane, "Certified", Value::Null);
@@ -231,7 +231,7 @@ async fn a_filter_follows_custom_security_attributes_and_believes_no_empty_answe
     assert_eq!(check(&rig, check_name).await.unwrap()["ok"], true);
     let words = [SECURITY, "customSecurityAttributes.Engineering.Project"];
 
-    // Without the permission Graph says that nobody has any.
+    // Without the permission Graph says that no user has any.
     rig.tenant().revoke_permission(SECURITY);
     ends_with(&rig, &words).await;
     let told = check(&rig, check_name).await.unwrap();

@@ -1,4 +1,4 @@
-//! What is wrong is told at once, in full, with what to do about it; and no secret is told at all.
+//! What is wrong is reported at once, completely, with what to do about it; and no secret is ever shown.
 
 use std::fs;
 
@@ -380,7 +380,7 @@ async fn a_mapping_that_can_never_fit_is_told_before_any_network() {
         let check = rig.run(&["check"]).await.expect(2);
         assert!(check.out.contains(word), "{word}: {check:?}");
     }
-    // What only an object can tell is told of that object.
+    // What depends on an object is reported for that object.
     rig.configure(
         "[jobs.users]\nmappings = [ { target = 'x509Certificates[type eq \"a\"].value', \
          source = 'employeeId' } ]",

@@ -1,4 +1,4 @@
-//! Users whose sign-in is blocked, where no mapping tells the target so: their `active` is read-only there.
+//! Users whose sign-in is blocked, where no mapping writes that to the target: their `active` is read-only there.
 
 use entrain::sandbox::{Size, Uuid};
 

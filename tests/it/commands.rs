@@ -18,7 +18,7 @@ async fn start() -> Rig {
     Rig::start(Size::new(20, 3, 40)).await
 }
 
-/// Every file beside the config, with its content and when it was last written.
+/// Every file next to the config, with its content and when it was last written.
 fn files(rig: &Rig) -> BTreeMap<String, (Vec<u8>, std::time::SystemTime)> {
     let files = fs::read_dir(rig.path("")).unwrap();
     files

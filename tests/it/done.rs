@@ -238,7 +238,7 @@ async fn a_period_sums_up_who_came_moved_and_left_and_what_failed() {
             assert!(words.to_lowercase().contains(part), "{part}: {words}");
         }
     }
-    // Every action of every cycle, for whoever wants to count otherwise.
+    // Every action of every cycle, for users that want to count differently.
     let table = read(&rig, "a.csv");
     assert!(table.lines().count() > 20, "{table}");
     assert!(table.contains("failed"), "{table}");

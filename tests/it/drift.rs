@@ -32,7 +32,7 @@ fn id_of(rig: &Rig, name: &str) -> String {
     text(&rig.user(name)["id"])
 }
 
-/// Changes, deletes and adds in the target what nobody asked for; gives the group that was changed.
+/// Changes, deletes and adds in the target what was not requested; returns the group that was changed.
 fn meddle(rig: &Rig) -> String {
     let target = &rig.sandbox.target;
     let jane = id_of(rig, "jane@contoso.com");

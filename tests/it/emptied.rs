@@ -134,7 +134,7 @@ async fn an_empty_list_of_assignments_disables_nobody_of_a_trial_of_one_or_two()
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_empty_answer_did_is_repaired_by_reading_from_the_beginning() {
     let (rig, people) = trial(1, By::Assignment).await;
-    // Nothing in the tenant knows the user for a while, whoever is asked.
+    // Nothing in the tenant knows the user for a while, whatever is asked.
     rig.tenant().enable(GraphQuirk::NoUsersInInitialRound);
     rig.tenant().expire_delta_links();
     let nobody = json!({"value": []}).to_string();

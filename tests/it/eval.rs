@@ -52,7 +52,7 @@ impl Folder {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // Whoever does not read it has closed it already.
+        // A program that does not read it has closed it already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         Run {
@@ -383,7 +383,7 @@ fn wrong_usage_exits_with_two() {
         &["eval", "Now()", "--now", "tomorrow"],
         &["presets", "show"],
         &["presets", "show", "wizzer"],
-        // Without a configuration nobody knows where the state is.
+        // Without a configuration it is not known where the state is.
         &["eval", "[mail]", "--user", "jane"],
     ] {
         folder.run(arguments).expect(2);

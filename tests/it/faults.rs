@@ -234,7 +234,7 @@ async fn who_is_met_after_a_conflict_is_kept_in_the_form_of_the_mappings() {
     let boss = rig.joiner("boss");
     rig.tenant().set_property(boss, "employeeId", json!("1"));
     rig.sync().await.expect(0);
-    // Jane is there as we would have made her, and the look-up before the create does not tell.
+    // Jane is there as we would have made her, and the look-up before the create does not show it.
     let jane = rig.joiner("jane");
     rig.tenant().set_property(jane, "employeeId", json!("4711"));
     rig.tenant().set_manager(jane, Some(boss));

@@ -1,4 +1,4 @@
-//! SCIM servers that we did not write, as targets for our tests. `tests/targets/README.md` tells what
+//! SCIM servers that we did not write, as targets for our tests. `tests/targets/README.md` says what
 //! they are; here they are installed on first use, started on a port of their own, and stopped.
 
 use std::env;
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 /// Set to 1, a program that is not there fails the test that needs it.
 const REQUIRE: &str = "ENTRAIN_REQUIRE_FOREIGN";
-/// Where the programs are installed, unless beside the build output.
+/// Where the programs are installed, unless near the build output.
 const FOLDER: &str = "ENTRAIN_FOREIGN_DIR";
 /// How long a server may take until it listens, on a busy machine.
 const START_LIMIT: Duration = Duration::from_mins(1);
@@ -146,7 +146,7 @@ impl Foreign {
     }
 
     /// Everything of one kind, in the server's order. Scimmy answers a page past the end with its last
-    /// page again, so the end is told by the total and never by an empty page.
+    /// page again, so the end is known from the total and never by an empty page.
     async fn list(&self, endpoint: &str) -> Vec<Value> {
         let mut all: Vec<Value> = Vec::new();
         loop {

@@ -179,7 +179,7 @@ async fn the_first_that_is_gone_makes_the_others_that_are_wrong_be_matched_anew(
     let renamed =
         json!({"userName": "somebody@else.example", "externalId": "4711", "title": "Own"});
     assert!(rig.sandbox.target.change_user(&another, &renamed));
-    // Nobody has a reason to look at the one but last.
+    // There is no reason to evaluate the one but last.
     for number in (0..13).chain([14]) {
         promote(&rig, people[number]);
     }

@@ -1,4 +1,4 @@
-//! Accounts of people who left and whose name a newcomer has: handed over, made anew, or left alone.
+//! Accounts of people who left and whose name a newcomer has: handed over, made again, or left alone.
 
 use entrain::sandbox::{Fault, ROLE_USER, Size, Trouble, Uuid};
 use serde_json::{Value, json};

@@ -99,7 +99,7 @@ async fn a_guest_goes_by_the_address_at_home() {
     let log: Value = serde_json::from_str(&log.expect(0).out).unwrap();
     assert_eq!(log["entries"].as_array().unwrap().len(), 2, "{log:#}");
 
-    // A second guest of that address: nobody is chosen.
+    // A second guest of that address: none is chosen.
     let twin = rig.joiner("twin");
     let name = "jo_ann.smith_fabrikam.com#EXT#@contoso.com";
     rig.tenant()

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::rig::Rig;
 
-/// So many people who are assigned, and nobody else.
+/// This many users who are assigned, and no others.
 async fn start(people: usize, extra: &str) -> (Rig, Vec<Uuid>) {
     let rig = Rig::start(Size::new(1, 0, 0)).await;
     for user in rig.tenant().users() {
@@ -230,7 +230,7 @@ async fn a_tenant_that_loses_more_than_a_fifth_of_its_users_is_held() {
     let held = rig.sync().await.expect(4).job();
     assert_eq!(reasons(&held), ["shrunk-source"], "{held:#}");
     assert_eq!(active(&rig), 16);
-    // The next reading loses nothing, and nobody has decided.
+    // The next reading loses nothing, and no decision was made.
     let held = rig.sync().await.expect(4).job();
     assert_eq!(reasons(&held), ["undecided"], "{held:#}");
     rig.run(&["approve", "demo"]).await.expect(0);

@@ -1,4 +1,4 @@
-//! A lost state: nobody gets a second account unseen, and the accounts of those who left are listed.
+//! A lost state: no user gets a second account unseen, and the accounts of those who left are listed.
 
 use std::fs;
 
@@ -187,7 +187,7 @@ async fn links_are_listed_shown_dropped_and_set() {
         "{taken:?}"
     );
 
-    // Dropped and matched anew: nothing changes.
+    // Dropped and matched again: nothing changes.
     links(&["unlink", "demo", "jane@contoso.com"])
         .await
         .expect(0);

@@ -1,4 +1,4 @@
-//! Who is in the target already is adopted, whatever the target's habits; nobody is there twice.
+//! Who is in the target already is adopted, whatever the target's habits; no user exists twice.
 
 use entrain::sandbox::{Fault, Quirk, ROLE_USER, Size, Trouble};
 use serde_json::{Value, json};
@@ -287,7 +287,7 @@ fn put_badge(rig: &Rig, name: &str, badge: &Value) -> String {
     rig.sandbox.target.create_user(&user).unwrap()
 }
 
-/// Nobody but those of whom the test tells.
+/// Only the users that the test adds.
 async fn with_badges(extra: &str) -> Rig {
     let rig = Rig::start(Size::new(0, 0, 0)).await;
     rig.sandbox.target.enable(Quirk::NumbersInOtherSchemas);

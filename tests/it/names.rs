@@ -1,5 +1,5 @@
-//! Names in the lists of the scope that mean no group, several, or nobody: what is told of them, and
-//! who waits until they are mended.
+//! Names in the lists of the scope that match no group, several, or no object: what is reported of them, and
+//! who waits until they are fixed.
 
 use entrain::sandbox::Uuid;
 use serde_json::json;
@@ -196,7 +196,7 @@ async fn a_group_to_provision_that_is_nowhere_deletes_no_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_cycle_says_that_its_only_group_is_nowhere() {
     let rig = start().await;
-    // An id that is nobody's names nothing, too.
+    // An id of no object matches nothing, too.
     for name in ["Nope", "44445555-eeee-6666-ffff-7777aaaa8888"] {
         rig.configure(&format!(
             "[jobs.scope]\nmode = \"groups\"\ngroups = [\"{name}\"]"

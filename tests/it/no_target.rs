@@ -1,5 +1,5 @@
 //! `noTarget`: the target holds something else than was sent. The object is read, and its changes are
-//! made anew.
+//! made again.
 
 use entrain::sandbox::{Fault, Size, Trouble, Uuid};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Names that pass from one object to another within one interval: one cycle, whoever is first.
+//! Names that pass from one object to another within one interval: one cycle, whatever comes first.
 
 use entrain::sandbox::{Quirk, ROLE_USER, Size, Uuid};
 use serde_json::{Value, json};

@@ -180,7 +180,7 @@ async fn arrives_and_follows(preset: &Preset) {
     // More people than the largest page holds.
     let rig = start(preset, Size::new(260, 12, 500)).await;
     let people = People::move_in(&rig);
-    // Nobody is brought who is blocked, nor found.
+    // A blocked user is neither created nor found.
     let enabled = |id: &Uuid| rig.tenant().user(*id).unwrap().properties["accountEnabled"] == true;
     let in_scope = rig.tenant().users_in_scope();
     let some = in_scope.into_iter().filter(enabled).step_by(3);
@@ -540,7 +540,7 @@ async fn sosafe_warns_of_people_in_several_groups_and_provisions_them_all_the_sa
     let both = [of_jane.clone(), in_both("john", &["Rome", "Sales"])].concat();
     assert_eq!(warned(&rig.sync().await.expect(0).job()), both);
 
-    // Whoever asks for warnings later has them of everybody.
+    // A job that enables warnings later gets them for every user.
     rig.edit(|text| format!("{text}\n[jobs.groups]\none_group_each = false\n"));
     assert_eq!(warned(&rig.sync().await.expect(0).job()), []);
     rig.edit(|text| text.replace("one_group_each = false", ""));

@@ -58,7 +58,7 @@ async fn creates_wait_and_removals_go_on_until_most_operations_succeed_again() {
     assert!(text.out.contains("In quarantine since"), "{text:?}");
     rig.run(&["status", "--exit-code"]).await.expect(4);
 
-    // Whoever is named is tried at once.
+    // A named object is tried immediately.
     traffic.clear_faults();
     rig.run(&["sync", "--user", "joiner0@contoso.com"])
         .await
@@ -108,7 +108,7 @@ async fn a_refused_credential_is_quarantine_at_once_and_ends_with_the_first_answ
     traffic.reset();
     let run = rig.sync().await.expect(4);
     assert!(run.out.contains("in quarantine since"), "{run:?}");
-    // One look-up, and once more with the token read anew.
+    // One look-up, and once more with the token read again.
     assert!((1..=2).contains(&traffic.count()), "{}", traffic.count());
     traffic.clear_faults();
     rig.sync().await.expect(0);

@@ -63,7 +63,7 @@ async fn lists_are_read_to_their_end_however_they_are_paged() {
         personality.page_cap = 5;
         let rig = start(personality, "").await;
         settles(&rig, &mut Expected::default()).await;
-        // A new state finds all of them again, and creates nobody.
+        // A new state finds all of them again, and creates no user.
         let users = rig.sandbox.target.user_count();
         std::fs::remove_file(rig.path("entrain.db")).unwrap();
         rig.sync().await;

@@ -1,4 +1,4 @@
-//! What `Redact` marks reaches the target, and nobody else: no plan, summary, status or log.
+//! What `Redact` marks reaches the target, and nothing else: no plan, summary, status or log.
 
 use entrain::sandbox::{Fault, Size, Trouble};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::rig::{Rig, Run};
 
 const HIDDEN: &str = "[Redact]";
-/// The sandbox tells them apart from every other word.
+/// The sandbox distinguishes them from every other word.
 const FIRST: &str = "E-0815-alpha";
 const SECOND: &str = "E-4711-omega";
 const MAPPINGS: &str = r#"[[jobs.users.mappings]]
@@ -166,7 +166,7 @@ async fn the_words_of_the_target_lose_redacted_values_wherever_they_go() {
     rig.tenant().set_property(jane, "jobTitle", json!(FIRST));
     told.run(&rig, &["sync"], 0).await;
 
-    // A change of something else, and a removal, of somebody who has such a value.
+    // A change of something else, and a removal, of a user who has such a value.
     rig.tenant().set_property(jane, "surname", json!("Miller"));
     inject(Fault::new("/Users", error(409)).method("PATCH"));
     told.run(&rig, &["sync"], 3).await;

@@ -1,4 +1,4 @@
-//! Tokens and secrets that are replaced in the middle of a cycle: after a refusal they are read anew from
+//! Tokens and secrets that are replaced in the middle of a cycle: after a refusal they are read again from
 //! where they are kept.
 
 use std::fs;

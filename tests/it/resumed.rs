@@ -1,5 +1,5 @@
 //! Readings that one cycle began and a later one finished: what they say is older than the cycle, and removes
-//! nobody who is back meanwhile.
+//! no user who is back meanwhile.
 
 use entrain::sandbox::{Fault, ROLE_USER, Size, Trouble, Uuid};
 
@@ -38,7 +38,7 @@ async fn is_cut_short(rig: &Rig, path: &str) {
     assert!(!rig.tenant().traffic().has_faults());
 }
 
-/// The next cycle finishes the reading, and nobody loses anything, then or later.
+/// The next cycle finishes the reading, and no user loses anything, then or later.
 async fn loses_nobody(rig: &Rig) {
     let writes = rig.sandbox.target.writes();
     for _ in 0..3 {
@@ -73,7 +73,7 @@ async fn users_who_were_unblocked_before_a_reading_was_finished_keep_their_accou
         rig.tenant().disable_user(*user);
     }
     rig.tenant().expire_delta_links();
-    // Nobody is blocked any more before a cycle can act on what its first page said.
+    // No user is blocked any more before a cycle can act on what its first page said.
     let fault = Fault::new("users/delta", Trouble::status(403));
     rig.tenant().traffic().inject(fault.after(2).times(1));
     let held = Fault::new("/Users", Trouble::status(503)).forever();

@@ -43,7 +43,7 @@ async fn values_in_another_order_or_form_are_no_change_when_somebody_is_adopted(
     rig.tenant().hard_delete_user(jane);
     rig.sync().await.expect(0);
 
-    // Somebody of the same kind, whom another tool has made.
+    // A person of the same kind, whom another tool has made.
     for (name, value) in [
         ("userName", json!("john@contoso.com")),
         ("externalId", json!("john")),

@@ -188,7 +188,7 @@ async fn an_emptied_list_of_assignments_removes_nobody_however_often_it_comes() 
 }
 
 /// A trouble of the source in the middle of a reading in which people leave, join and move: the
-/// cycle removes nobody but those that were themselves read as deleted or blocked, and the next one is
+/// cycle removes no user but those that were themselves read as deleted or blocked, and the next one is
 /// exact.
 async fn nothing_is_removed_while(trouble: impl AsyncFn(&Rig)) {
     let (rig, mut expected) = filled("").await;

@@ -84,7 +84,7 @@ async fn is_held(rig: &Rig, target: &TargetHandle, back: &str) {
     assert_eq!(status["last_cycle"]["state"], "held", "{status:#}");
 }
 
-/// After that every object is matched anew, and the plan says of each that it is.
+/// After that every object is matched again, and the plan says of each that it is.
 async fn is_matched_anew(rig: &mut Rig, target: TargetHandle) {
     let links = rig.run(&["status", "--format", "json"]).await.job()["linked"].clone();
     let links = links["users"].as_u64().unwrap() + links["groups"].as_u64().unwrap();

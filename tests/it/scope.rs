@@ -104,7 +104,7 @@ async fn a_group_that_is_not_security_enabled_counts_only_where_it_is_named() {
     };
     assert!(!provisioned());
 
-    // What is named to be provisioned needs no assignment, and brings nobody in by one.
+    // What is named to be provisioned needs no assignment, and brings no user into scope by one.
     rig.configure(
         "[jobs.groups]\nprovision = [\"Lakeside Choir\"]\n[jobs.safety]\nmax_deletions = 50",
     );
@@ -252,7 +252,7 @@ async fn a_filter_follows_the_manager_the_roles_and_the_groups_of_a_person() {
     rig.tenant().add_members(inner, &[jane]);
     sync(&rig).await;
     assert_eq!(is_active(&rig, "jane"), Some(true));
-    // Nobody goes for a group that is not there any more: it may be called otherwise.
+    // No user is removed because of a group that is not there any more: it may be called otherwise.
     rig.tenant().rename_group(outer, "Other");
     rig.sync().await.expect(1);
     assert_eq!(is_active(&rig, "jane"), Some(true));
@@ -370,7 +370,7 @@ async fn the_way_through_nested_groups_is_told() {
     rig.tenant().add_members(emea, &[berlin]);
     rig.tenant().add_members(berlin, &[sales, jane]);
     rig.tenant().add_members(fans, &[jane, john]);
-    // One group by its id, the other by its name; nobody is assigned.
+    // One group by its id, the other by its name; no user is assigned.
     rig.configure(&format!(
         "[jobs.scope]\nmode = \"groups\"\ngroups = [\"{sales}\", \"fans\"]\nnested_groups = true"
     ));

@@ -1,5 +1,5 @@
 //! Trouble with some objects, or with creates, keeps nothing from the others: no leaver keeps access
-//! because of somebody else's trouble.
+//! because of another user's trouble.
 
 use entrain::sandbox::{Fault, ROLE_USER, Size, Trouble, Uuid};
 use serde_json::{Value, json};

@@ -491,7 +491,7 @@ fn is_rust(path: &str) -> bool {
         .is_some_and(|extension| extension == "rs")
 }
 
-/// The text files of the project whose path is `wanted`. Build output and what a developer keeps beside
+/// The text files of the project whose path is `wanted`. Build output and what a developer keeps next to
 /// it is not part of the project.
 fn sources(wanted: impl Fn(&str) -> bool) -> Vec<Source> {
     const FOLDERS: &[&str] = &[

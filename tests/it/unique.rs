@@ -1,4 +1,4 @@
-//! `SelectUniqueValue` in a job: the target is asked what it has, and nobody gets what another has.
+//! `SelectUniqueValue` in a job: the target is asked what it has, and no user gets what another has.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::rig::Rig;
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 
-/// The nickname is the first of title, title and department, and title with a 2 that nobody has.
+/// The nickname is the first of title, title and department, and title with a 2 that is not taken.
 const NICKNAME: &str = r#"[[jobs.users.mappings]]
 target = "nickName"
 expression = 'SelectUniqueValue([jobTitle], Join(".", [jobTitle], [department]), Append([jobTitle], "2"))'

@@ -1,5 +1,5 @@
 //! Writes whose end is not known, and objects that seem to be gone: nothing is written over what may still
-//! arrive, nothing is there twice, and no leaver keeps an account that nobody knows.
+//! arrive, nothing is there twice, and no leaver keeps an account that is not known.
 
 use std::time::{Duration, Instant};
 
@@ -477,7 +477,7 @@ async fn an_account_that_is_found_at_once_after_a_lost_answer_may_be_somebody_el
     let rig = start(DELETE).await;
     let jane = rig.joiner("jane");
     inject(&rig, Fault::new("/Users", Trouble::Refused).method("POST"));
-    // Somebody else makes the account between the look-up and the create.
+    // Another user makes the account between the look-up and the create.
     let wait = Trouble::Delay(Duration::from_millis(500));
     inject(&rig, Fault::new("/Users?", wait).method("GET").after(1));
     let child = rig.command(&["sync"]).spawn().unwrap();

@@ -191,7 +191,7 @@ fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
         .with_context(|| format!("could not write {}", path.display()))
 }
 
-/// What is told while it happens: text, or one JSON document of every cycle and plan.
+/// What is reported while it happens: text, or one JSON document of every cycle and plan.
 struct Story<'a, W> {
     output: Output,
     text: W,

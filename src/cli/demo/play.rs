@@ -1,4 +1,4 @@
-//! What happens in the simulated tenant: somebody joins, is renamed or leaves. The demo tells it as a
+//! What happens in the simulated tenant: a user joins, is renamed or leaves. The demo shows it as a
 //! story, and with `--keep` the reader makes it happen, line by line.
 
 use std::io;

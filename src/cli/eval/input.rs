@@ -124,7 +124,7 @@ impl Lookup for Seen<'_> {
     }
 }
 
-/// As the reading of Graph takes it: fractions are text, null in a list is nobody.
+/// As the reading of Graph takes it: fractions are text, null in a list is omitted.
 fn value(json: &Json) -> Option<Value> {
     Some(match json {
         Json::Null => return None,

@@ -223,7 +223,7 @@ fn evaluated<'a>(
 struct Given {
     text: String,
     object: Object,
-    /// `None` when nobody said which.
+    /// `None` when it was not given.
     roles: Option<Vec<AppRole>>,
     /// What the state knows of it, when the user came from there.
     default_domain: Option<String>,
@@ -282,7 +282,7 @@ fn from_state(
     }
 }
 
-/// Tells of what the state may lack only because no job asks for it: null is no answer then.
+/// Remarks on what the state may lack only because no job reads it: null does not mean empty then.
 fn tell_unread(output: Output, expression: &Expression, object: &Object) {
     let unread = expression.attributes().into_iter();
     let unread: Vec<_> = unread.filter(|name| object.may_be_unread(name)).collect();

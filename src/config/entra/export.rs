@@ -13,7 +13,7 @@ use crate::engine::model::source::{self, SourceType};
 use crate::engine::model::{ObjectKind, TargetType, Value};
 
 /// Ids and names of a non-gallery application in the published samples. Only names join the parts of
-/// a schema; whoever puts it onto a job of theirs keeps the ids that they find there.
+/// a schema; to use it in another job, keep the ids of that job.
 const RULE_ID: &str = "03f7d90d-bf71-41b1-bda6-aaf0ddbee5d8";
 const RULE_NAME: &str = "USERGROUP_OUTBOUND_USERGROUP";
 const SOURCE_ID: &str = "66e4a8cc-1b7b-435e-95f8-f06cea133828";
@@ -252,7 +252,7 @@ fn expression_node(
     json
 }
 
-/// The directory's name; one that its schema has no form for is told.
+/// The directory's name; one that its schema has no form for is reported.
 pub(super) fn directory_name(
     kind: ObjectKind,
     name: &str,

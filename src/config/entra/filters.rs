@@ -1,6 +1,6 @@
 //! The scope of an object mapping becomes scoping filters, and the other way round. One clause that
 //! cannot be carried over would change who belongs, so then the kind of object is switched off until
-//! somebody has looked.
+//! a user has looked.
 
 use serde_json::{Value as Json, json};
 

@@ -49,7 +49,7 @@ fn attribute(kind: ObjectKind, name: &str) -> Flow {
     Flow::Attribute(names::to_graph(kind, name))
 }
 
-/// The expression of a constant is its value in quotes, but not everybody writes them.
+/// The expression of a constant is its value in quotes, but not every user writes them.
 fn constant(name: &str, text: &str) -> String {
     if let Ok(expression) = Expression::compile(text)
         && let OutlineKind::Text(value) = expression.outline().kind

@@ -51,7 +51,7 @@ pub(super) fn name(quoted: &str) -> Option<String> {
     Some(words(found))
 }
 
-/// What is wrong with a whole job beside what is still to be filled in.
+/// What is wrong with a whole job apart from what is still to be filled in.
 pub(super) fn job(text: &str) -> Vec<String> {
     let to_fill_in = [".application", ".target.base_url", ".target.token"];
     problems(&format!("{SOURCE}{text}"))

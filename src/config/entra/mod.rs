@@ -34,7 +34,7 @@ pub(crate) const EMPTIED: [&str; 2] = [
 #[derive(Clone, Debug)]
 pub(crate) struct Imported {
     pub(crate) name: String,
-    /// A complete `[[jobs]]`, with placeholders for what no schema tells.
+    /// A complete `[[jobs]]`, with placeholders for what no schema has.
     pub(crate) toml: String,
     pub(crate) left: Vec<Left>,
     pub(crate) to_fill_in: Vec<Missing>,

@@ -58,7 +58,7 @@ pub(super) fn to_graph(kind: ObjectKind, name: &str) -> String {
 }
 
 /// Provisioning from HR systems writes `CustomSecurityAttributes.Set_Attribute` ("Provision custom
-/// security attributes from HR sources"). With more than one `_` nobody can tell where the set ends.
+/// security attributes from HR sources"). With more than one `_` it is ambiguous where the set ends.
 fn custom_security_attribute(name: &str) -> Option<String> {
     let (property, rest) = name.split_once('.')?;
     let (set, attribute) = rest.split_once('_')?;

@@ -25,7 +25,7 @@ pub(super) struct Shape {
     pub(super) required: Option<bool>,
     /// The type in the schema, where there is no such type.
     pub(super) unknown_type: Option<String>,
-    /// Whether nobody defines the attribute, so that its type is a guess.
+    /// Whether the attribute is not defined anywhere, so that its type is a guess.
     pub(super) is_guessed: bool,
 }
 

@@ -12,7 +12,7 @@ pub(super) struct Draft {
     pub(super) name: String,
     /// Lines for the top, without the mark of a comment.
     pub(super) about: Vec<String>,
-    /// `{ app_id = "…" }`, where the schema tells it.
+    /// `{ app_id = "…" }`, where the schema has it.
     pub(super) application: Option<String>,
     pub(super) settings: Settings,
     pub(super) users: Side,
@@ -195,7 +195,7 @@ pub(super) fn write(draft: Draft) -> Imported {
     }
 }
 
-/// Settings that Entra keeps beside the schema.
+/// Settings that Entra keeps next to the schema.
 fn missing(draft: &Draft) -> Vec<Missing> {
     let one = |key: &str, hint: &str, required| Missing {
         key: key.to_owned(),

@@ -1,4 +1,4 @@
-//! The tree that stands beside the text of an expression. It leaves out empty arguments, so each
+//! The tree that stands next to the text of an expression. It leaves out empty arguments, so each
 //! argument is placed by its key.
 
 use serde_json::{Value as Json, json};
@@ -12,7 +12,7 @@ const OTHER_KEYS: &[(&str, &str, usize)] = &[("Replace", "find", 1), ("Replace",
 /// The most arguments that a tree may count up to.
 const MAX_ARGUMENTS: usize = 1_000;
 
-/// The text that a tree stands for, or why it cannot be told.
+/// The text that a tree stands for, or why it cannot be written.
 pub(super) fn text(source: &wire::Source) -> Result<String, String> {
     let name = source.name.as_deref().unwrap_or_default();
     match word(source.kind.as_deref()).as_str() {

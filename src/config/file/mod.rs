@@ -83,7 +83,7 @@ pub(super) struct Source {
     /// Those that are given, in the order in which they are documented.
     pub(super) credentials: Vec<Credential>,
     pub(super) place: Place,
-    /// There is no such section, which has been told.
+    /// There is no such section, which has been reported.
     pub(super) is_missing: bool,
     pub(super) token_scope: Option<Typed<String>>,
     pub(super) cloud: Option<Typed<String>>,
@@ -183,9 +183,9 @@ pub(super) enum Application {
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) place: Place,
-    /// There is no such section, which has been told.
+    /// There is no such section, which has been reported.
     pub(super) is_missing: bool,
-    /// In a preset: where the address is the same for everybody.
+    /// In a preset: where the address is the same for every user.
     pub(super) base_url: Option<Typed<String>>,
     pub(super) token: Option<Typed<Secret>>,
     pub(super) concurrency: Option<Typed<i64>>,
@@ -238,7 +238,7 @@ pub(super) struct Rules {
     pub(super) one_group_each: Option<Typed<bool>>,
     /// Groups only.
     pub(super) nested_members: Option<Typed<bool>>,
-    /// Presets only: what to tell who provisions this kind of object into such a target.
+    /// Presets only: what to warn of when a job provisions this kind of object into such a target.
     pub(super) warning: Option<Typed<String>>,
 }
 

@@ -1,4 +1,4 @@
-//! Takes the values out of their sections, and tells what is missing or of the wrong type.
+//! Takes the values out of their sections, and reports what is missing or of the wrong type.
 
 use std::rc::Rc;
 

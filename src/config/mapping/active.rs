@@ -65,7 +65,7 @@ fn expectations(mapping: &Mapping) -> Option<Vec<Expected>> {
             let attributes = expression.attributes();
             known.filter(|name| attributes.contains(name)).collect()
         }
-        // That nobody is disabled by a constant is a warning of its own.
+        // That a constant disables no user is a warning of its own.
         Source::Attribute(_) | Source::Constant(_) | Source::None => return None,
     };
     let state = |active: bool, soft_deleted: bool, enabled: bool| Expected {

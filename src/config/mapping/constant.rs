@@ -77,7 +77,7 @@ fn constant(typed: &Typed<Raw>, shape: &Shape, log: &mut Log) -> Option<Value> {
     result
 }
 
-/// Tells the first sub-attribute of a constant that the RFC's attribute does not have.
+/// Reports the first sub-attribute of a constant that the RFC's attribute does not have.
 fn check_sub_attributes(
     kind: ObjectKind,
     path: &TargetPath,

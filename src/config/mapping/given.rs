@@ -11,7 +11,7 @@ use crate::engine::mapping::convert;
 use crate::engine::model::source::{self, SourceType};
 use crate::engine::model::{ObjectKind, TargetPath, TargetType, Value, is_whole_list, schema};
 
-/// What the expression can give of objects of this kind; a part that always fails is told.
+/// What the expression can give of objects of this kind; a part that always fails is reported.
 pub(super) fn gives(
     kind: ObjectKind,
     expression: &Expression,

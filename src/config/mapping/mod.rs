@@ -132,7 +132,7 @@ fn check_wholes(kind: ObjectKind, entries: &[Entry<'_>], own: &file::Rules, log:
         Some(Flow::Removed) | None => false,
     };
     for whole in entries.iter().filter(|entry| flows(entry)) {
-        // A reference is an id, beside which there may be a name, but no second id.
+        // A reference is an id, next to which there may be a name, but no second id.
         let is_reference = schema::definition(kind, &whole.path)
             .is_some_and(|known| known.target_type == TargetType::Reference);
         let parts: Vec<_> = entries
@@ -269,7 +269,7 @@ fn build(kind: ObjectKind, entry: &Entry<'_>, log: &mut Log) -> Option<Mapping> 
     Some(mapping)
 }
 
-/// Why nobody may map the path.
+/// Why the path cannot be mapped.
 fn forbidden(path: &TargetPath) -> Option<&'static str> {
     if path.schema().is_some() {
         return None;

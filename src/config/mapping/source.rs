@@ -72,7 +72,7 @@ pub(super) fn build_source(
             constant::build(kind, path, raw, value, shape, log).map(Source::Constant)
         }
         Flow::None => Some(Source::None),
-        // It met no mapping of the preset, and that has been told.
+        // It met no mapping of the preset, and which has been reported.
         Flow::Removed => None,
     }
 }
@@ -136,7 +136,7 @@ fn explain(kind: ObjectKind, name: &str, why: &Unusable) -> (String, String) {
     (format!("{kind} attribute {name}: {why}"), remedy)
 }
 
-/// Tells an error in an expression at its own place.
+/// Reports an error in an expression at its own place.
 pub(super) fn fail(err: &expr::Error, text: &Typed<String>, log: &mut Log) {
     let at = (err.line(&text.value), err.column(&text.value));
     let remedy = "correct the expression; entrain eval tries it out";

@@ -33,7 +33,7 @@ pub(super) fn resolve_credential(
         return None;
     }
     let remedy = "copy the application (client) id of the app registration";
-    // One that is no id has been told.
+    // One that is no id has been reported.
     let client_id = source.client_id.as_ref();
     let client_id = client_id.map(|id| guid(id, remedy, log).ok_or(()));
     let client_id = client_id.transpose();

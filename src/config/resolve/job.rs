@@ -176,7 +176,7 @@ fn resolve_deletes(job: &file::Job, global: &file::Schedule, log: &mut Log) -> O
     window
 }
 
-/// The entries, trimmed; one that means everybody is a remark.
+/// The entries, trimmed; one that means every user is a remark.
 fn never_disable(safety: &file::Safety, log: &mut Log) -> Vec<String> {
     let mut entries = Vec::new();
     for typed in safety.never_disable.iter().flatten() {

@@ -1,5 +1,5 @@
 //! Makes what is meant of what was typed: presets merged, expressions compiled, durations and
-//! addresses read, everything that contradicts itself told.
+//! addresses read, all contradictions reported.
 
 mod address;
 mod credential;

@@ -116,7 +116,7 @@ pub(super) fn resolve_provision(own: &file::Rules, log: &mut Log) -> GroupObject
     match &own.provision {
         None => GroupObjects::InScope,
         Some(file::Provision::Word(word)) => {
-            // The one word there is; any other is told.
+            // The one word there is; any other is reported.
             choose(word, &[("in-scope", ())], log);
             GroupObjects::InScope
         }

@@ -66,7 +66,7 @@ fn load_in(folder: &Path, text: &str, variables: &[(&str, &str)]) -> Result<Load
     })
 }
 
-/// What is told of a configuration made of a good source, a good job and more lines of that job.
+/// What is reported of a configuration made of a good source, a good job and more lines of that job.
 fn told(more: &str) -> String {
     told_whole(&format!("{SOURCE}{JOB}{more}"))
 }

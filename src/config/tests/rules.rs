@@ -220,7 +220,7 @@ entrain.toml:28: jobs.acme.users.filters[1].all[10].case: unknown key
 "##);
 }
 
-/// What is told of a mapping of users, on one line without its place.
+/// What is reported of a mapping of users, on one line without its place.
 fn told_of(mapping: &str) -> String {
     let told = told(&format!("[jobs.users]\nmappings = [ {mapping} ]"));
     let lines = told.lines().filter(|line| !line.contains(" |"));

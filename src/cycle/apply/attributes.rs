@@ -14,7 +14,7 @@ use crate::engine::redact::Hidden;
 use crate::scim;
 
 impl Applier<'_> {
-    /// The target holds something else than we know: the object is read and its changes are made anew, once
+    /// The target holds something else than we know: the object is read and its changes are made again, once
     /// in a cycle.
     pub(super) async fn planned_anew(
         &self,

@@ -115,7 +115,7 @@ impl Applier<'_> {
     }
 
     /// Whether a member's own groups show that it is not in this one. A user in no group may be shown
-    /// without any, as by targets that never show them: other members of the group tell these apart.
+    /// without any, as by targets that never show them: other members of the group show which it is.
     async fn is_in_no_such_group(&self, action: &Action, member: Key, target: &TargetId) -> bool {
         let Some(group) = &action.target else {
             return false;
@@ -131,7 +131,7 @@ impl Applier<'_> {
         }
     }
 
-    /// Whether the target shows the groups of users, as far as some members of a group tell.
+    /// Whether the target shows the groups of users, as far as some members of a group show.
     async fn shows_groups(&self, action: &Action) -> bool {
         if self.shows_groups.get().is_some() {
             return true;
@@ -187,7 +187,7 @@ impl Applier<'_> {
     }
 
     /// Drops the link of a member that was deleted in the target behind our back, so that the next
-    /// cycle matches it, or makes it anew: by itself it has no reason to be looked at.
+    /// cycle matches it, or makes it again: by itself it has no reason to be looked at.
     pub(super) async fn forget_member_if_gone(&self, action: &Action) {
         let (Operation::AddMembers { members } | Operation::RemoveMembers { members, .. }) =
             &action.operation

@@ -84,7 +84,7 @@ pub(super) struct Applier<'a> {
     /// With what the plan is about to send.
     redactions: Redactions,
     searches: Searches,
-    /// Objects that were planned anew in this cycle.
+    /// Objects that were planned again in this cycle.
     anew: Mutex<BTreeSet<Key>>,
     /// Attributes that were refused of users and of groups.
     suspects: Mutex<BTreeSet<(ObjectKind, TargetPath)>>,

@@ -167,7 +167,7 @@ impl InScope {
         pairs
     }
 
-    /// The object in scope that an account of nobody is most like.
+    /// The object in scope that an account without a user resembles most.
     pub(super) fn nearest(&self, object: &TargetObject) -> Option<NearMiss> {
         let text = |path: &TargetPath| match object.attributes.get(path) {
             Some(Value::Text(text)) if !text.is_empty() => Some(text.to_string()),

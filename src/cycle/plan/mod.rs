@@ -376,7 +376,7 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Whoever is linked to what was found, once everything else is decided. Where one object is asked for
+    /// The object that is linked to what was found, once everything else is decided. Where one object is asked for
     /// nothing is done to another.
     async fn holder(&mut self, found: &Found) -> Result<Option<Candidate>, Error> {
         let Found::One {

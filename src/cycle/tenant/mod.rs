@@ -151,7 +151,7 @@ impl Tenant {
             let _turn = self.turn.lock().await;
             match mine.try_recv() {
                 Ok(reading) => return reading,
-                // Nobody has taken it yet: this cycle reads for all that wait.
+                // It was not taken yet: this cycle reads for all that wait.
                 Err(TryRecvError::Empty) => self.answer_all().await,
                 // The cycle that read for this one was aborted.
                 Err(TryRecvError::Closed) => continue,
@@ -229,7 +229,7 @@ impl Tenant {
         Ok(source)
     }
 
-    /// Lets the next reading of these begin anew, because a complete one lacked something.
+    /// Lets the next reading of these begin again, because a complete one lacked something.
     pub(super) async fn forget(&self, kinds: &BTreeSet<ObjectKind>) -> Result<(), Error> {
         let _turn = self.turn.lock().await;
         for kind in kinds {

@@ -40,7 +40,7 @@ const NEVER_CONSTANT: [&str; 5] = [
 ];
 
 impl Expression {
-    /// Everything that can come out beside null, or a part that fails for every object.
+    /// Everything that can come out besides null, or a part that fails for every object.
     pub(crate) fn gives(
         &self,
         attribute: &dyn Fn(&str) -> Given,

@@ -245,7 +245,7 @@ impl Expression {
             },
             ..*input
         };
-        // How it ends is told when the value is chosen.
+        // How it ends is reported when the value is chosen.
         let _ = self.evaluate(&all_taken);
         candidates.into_inner()
     }

@@ -1,4 +1,4 @@
-//! The parts of an expression for whoever writes it down in another form, and the expression with
+//! The parts of an expression for code that writes it in another form, and the expression with
 //! other names for its attributes. Nothing here evaluates.
 
 use std::ops::Range;

@@ -107,7 +107,7 @@ fn raw<'a>(
     Ok(Raw::Value(value.filter(|value| !value.is_empty())))
 }
 
-/// For what chooses no value that nobody has.
+/// For mappings that choose no unique value.
 pub(super) const NOT_ASKED: IsTaken<'_> = &|_, _| false;
 
 /// Hands over what the expression of a mapping sees.

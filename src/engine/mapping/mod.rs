@@ -43,7 +43,7 @@ pub(crate) struct Mapping {
 }
 
 impl Mapping {
-    /// Whether the value is one that nobody has in the target yet.
+    /// Whether the value is one that is not taken in the target yet.
     pub(crate) fn selects_unique(&self) -> bool {
         match &self.source {
             Source::Expression(expression) => expression.selects_unique(),
@@ -128,7 +128,7 @@ pub(crate) struct AttributeError {
 /// Whether the target, or an object that is created before, has this value of a mapping.
 type IsTaken<'a> = &'a dyn Fn(&Mapping, &Value) -> bool;
 
-/// What becomes of a mapping that chooses a value which nobody has in the target.
+/// What becomes of a mapping that chooses a value that is not taken in the target.
 #[derive(Clone, Copy)]
 pub(crate) enum Unique<'a> {
     /// The target has the object, so that the choice was made long ago.

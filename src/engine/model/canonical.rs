@@ -1,4 +1,4 @@
-//! One form for each value, whoever wrote it: what a mapping makes, what we would send and what a target
+//! One form for each value, independent of its origin: what a mapping makes, what we would send and what a target
 //! returns are made alike before they are compared, so that neither an adoption nor the cycle after an
 //! apply finds a difference that is none.
 

@@ -1,5 +1,5 @@
 //! Custom security attributes: values that a tenant defines for itself, in sets, and guards with a
-//! permission of their own. Delta queries do not tell them, so they are read beside them.
+//! permission of their own. Delta queries do not return them, so they are read separately.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ pub(crate) const PROPERTY: &str = "customSecurityAttributes";
 /// Most characters of the name of a set, and of an attribute in it.
 const NAME_LENGTH: usize = 32;
 
-/// One of them, written `customSecurityAttributes.Set.Attribute`. Both names are told apart without
+/// One of them, written `customSecurityAttributes.Set.Attribute`. Both names are distinguished without
 /// regard to case by the tenant, which defines them (Graph, `customSecurityAttributeDefinition`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CustomSecurityAttribute {

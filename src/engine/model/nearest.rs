@@ -1,4 +1,4 @@
-//! The known name that somebody most likely meant by one that is not known.
+//! The known name that a person most likely meant by one that is not known.
 
 /// Nothing that is known comes near a longer name, and comparing takes time.
 const LONGEST: usize = 200;

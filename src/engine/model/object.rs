@@ -77,7 +77,7 @@ pub(crate) enum Via {
     Unit(String),
 }
 
-/// A source object joined to a target id, with what the target was last told.
+/// A source object joined to a target id, with what was last sent to the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Link {
     pub(crate) target: TargetId,
@@ -136,6 +136,6 @@ pub(crate) struct MatchKey {
 pub(crate) struct TargetObject {
     pub(crate) id: TargetId,
     pub(crate) attributes: BTreeMap<TargetPath, Value>,
-    /// Member ids, when they were asked for and the target tells them.
+    /// Member ids, when they were requested and the target returns them.
     pub(crate) members: Option<Vec<TargetId>>,
 }

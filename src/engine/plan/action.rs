@@ -157,7 +157,7 @@ pub(crate) struct HandOver {
     pub(crate) disable: Vec<Change>,
     /// What the account holds then, as far as was sent.
     pub(crate) current: BTreeMap<TargetPath, Value>,
-    /// The paths at which it must show that nobody has access.
+    /// The paths at which it must show that no user has access.
     pub(crate) state: Vec<TargetPath>,
     /// What makes it the newcomer's.
     pub(crate) changes: Vec<Change>,

@@ -90,7 +90,7 @@ fn element(
     }
 }
 
-/// The elements that are not there yet, beside those that are. Nothing is taken away. Those that are
+/// The elements that are not there yet, and those that are. Nothing is taken away. Those that are
 /// there may be spelt as the target showed them after an interrupted write, so that case does not
 /// count here either.
 fn addition(

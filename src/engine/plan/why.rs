@@ -119,7 +119,7 @@ pub(crate) enum Warning {
         group: Subject,
         members: Vec<Subject>,
     },
-    /// The target object of a link is gone or another: the link is dropped, and the object matched anew.
+    /// The target object of a link is gone or another: the link is dropped, and the object matched again.
     MatchedAnew { subject: Subject, target: TargetId },
     /// A mapping that does not fit what the target reports.
     Misfit(Remark),
@@ -203,7 +203,7 @@ pub(crate) enum Why {
     /// It would be removed, but it was in the target before (`only_created`).
     NotCreatedHere,
     /// Should be disabled, but no mapping carries that state to the target: the user keeps access until
-    /// somebody configures it.
+    /// a person configures it.
     CannotDisable(WhyRemoved),
     /// Would be removed, but the source was not read completely, or the scope names what is not there.
     IncompleteRead(WhyRemoved),

@@ -91,7 +91,7 @@ impl Hidden {
     }
 
     /// The words with [`REDACTED`] for each of the texts, in any case: targets fold it. `None` when
-    /// some of the words are escaped: a text may be among them in a form in which nobody finds it,
+    /// some of the words are escaped: a text may be among them in a form in which it is not found,
     /// such as the URL of a look-up, and there are more of these forms than could be listed.
     pub(crate) fn take_out<'t>(&self, words: &'t str) -> Option<Cow<'t, str>> {
         let others = self.others.known();

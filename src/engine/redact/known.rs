@@ -108,7 +108,7 @@ pub(super) fn each_text(value: &Value, each: &mut dyn FnMut(&str)) {
         Value::Integer(number) => trimmed(&number.to_string()),
         Value::List(values) => values.iter().for_each(|value| each_text(value, each)),
         Value::Object(members) => members.values().for_each(|value| each_text(value, each)),
-        // One of two values is no secret that a word could tell; references are sent as the target's
+        // One of two values is no secret that a word could reveal; references are sent as the target's
         // own ids.
         Value::Boolean(_) | Value::Reference(_) => {}
     }

@@ -42,7 +42,7 @@ impl Redactions {
         }
     }
 
-    /// The same, also hiding what is known of everybody; it is read when words must be shown.
+    /// The same, also hiding what is known of every user; it is read when words must be shown.
     #[must_use]
     pub(crate) fn hiding(mut self, read: impl FnOnce() -> Known + Send + 'static) -> Self {
         self.others = Others::new(Box::new(read));

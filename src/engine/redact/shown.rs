@@ -1,4 +1,4 @@
-//! Plans without what is marked. Only this file makes a [`Shown`] thing, and whoever
+//! Plans without what is marked. Only this file makes a [`Shown`] thing, and code that
 //! prints or logs takes nothing else, so that a new reader cannot show such a value by accident.
 
 use std::borrow::Cow;
@@ -308,7 +308,7 @@ fn hide_in_clause(marked: &Marked, seen: &mut ClauseFailure) {
     }
 }
 
-/// What stands for a reference that is not shown; the number 0 is nobody's.
+/// What stands for a reference that is not shown; the number 0 belongs to no object.
 fn nobody() -> HeldReference {
     HeldReference {
         target: TargetId::new(REDACTED),
@@ -468,7 +468,7 @@ mod tests {
         }
     }
 
-    /// Whether the value that a filter on the attribute saw is told of somebody who is skipped.
+    /// Whether the value that a filter on the attribute saw is shown for a user who is skipped.
     fn is_told_by_a_filter(redactions: &Redactions, attribute: &str) -> bool {
         let failure = ClauseFailure {
             number: 1,

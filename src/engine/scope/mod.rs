@@ -348,7 +348,7 @@ fn list_behind(job: &Job, kind: ObjectKind, why: &WhyOut) -> Option<Naming> {
                 }
             })
         }
-        // Of each filter the first clause that fails is told: what comes after it changes nothing.
+        // Of each filter the first clause that fails is reported: what comes after it changes nothing.
         WhyOut::Filter(failures) => failures
             .iter()
             .any(|failure| failure.attribute == source::MEMBER_OF)

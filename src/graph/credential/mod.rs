@@ -262,7 +262,7 @@ fn federated_token(key: &str, path: &std::path::Path) -> Result<String, Error> {
     Ok(token.to_owned())
 }
 
-/// What a token request carries beside the client and the scope.
+/// What a token request carries in addition to the client and the scope.
 pub(super) struct Fields(Vec<(&'static str, String)>);
 
 impl Proof {
@@ -274,7 +274,7 @@ impl Proof {
         }
     }
 
-    /// Made anew for each request: an assertion has an id of its own, and the platform rewrites a file.
+    /// Made again for each request: an assertion has an id of its own, and the platform rewrites a file.
     pub(super) fn fields(
         &self,
         audience: &str,

@@ -48,7 +48,7 @@ pub(in crate::graph) async fn azure_cli(tenant: &str, resource: &str) -> Result<
 /// The sign-in of a person in a browser.
 pub(in crate::graph) struct DeviceCode<'a> {
     pub(in crate::graph) channel: &'a Channel,
-    /// The token endpoint; that of the codes stands beside it.
+    /// The token endpoint; that of the codes stands next to it.
     pub(in crate::graph) endpoint: &'a Url,
     pub(in crate::graph) client_id: &'a str,
     pub(in crate::graph) scope: &'a str,

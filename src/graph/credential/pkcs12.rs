@@ -154,7 +154,7 @@ fn digest_of(object_id: &[u8]) -> Option<(&'static digest::Algorithm, hmac::Algo
 fn check_mac(mut mac: Der<'_>, content: &[u8], password: &Password) -> Read<()> {
     let mut info = mac.part(SEQUENCE)?;
     let object_id = info.part(SEQUENCE)?.take(OBJECT_ID)?;
-    // One of a newer kind is not checked: then the padding of what is encrypted tells.
+    // One of a newer kind is not checked: then the padding of what is encrypted shows it.
     let Some((algorithm, hmac_algorithm)) = digest_of(object_id) else {
         return Ok(());
     };

@@ -83,7 +83,7 @@ async fn custom_security_attributes_that_are_not_read_to_the_end_are_not_read() 
     let read = world.client.fetch_custom_security_attributes(&wanted).await;
     assert!(matches!(read, Err(Error::Refused(_))), "{read:?}");
 
-    // Its page link has expired: everything is read anew.
+    // Its page link has expired: everything is read again.
     let world = World::new(|seen| match seen.number {
         0 | 2 => ok(USERS_1),
         1 => refusal(400, "Directory_ExpiredPageToken"),

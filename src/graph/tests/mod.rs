@@ -217,7 +217,7 @@ fn reply_of(case: &Json) -> Reply {
     let mut headers = Vec::new();
     for (name, value) in case["headers"].as_object().into_iter().flatten() {
         let value = value.as_str().unwrap();
-        // Nobody waits in a test.
+        // Tests do not wait.
         let value = if name == "Retry-After" { "0" } else { value };
         headers.push((name.clone(), value.to_owned()));
     }

@@ -1,5 +1,5 @@
 //! The charts of a page: what happens to the whole population, and removals next to the limits. Each has
-//! its figures in words beside it.
+//! its figures in words next to it.
 
 use maud::{Markup, html};
 

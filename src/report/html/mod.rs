@@ -194,7 +194,7 @@ impl<W: Write> Page<W> {
 }
 
 impl Section {
-    /// Told also when there is none.
+    /// Shown also when there is none.
     fn is_always_told(self) -> bool {
         matches!(
             self,
@@ -256,7 +256,7 @@ impl Parts {
 
     fn write(mut self, out: &mut dyn Write, job: usize) -> io::Result<()> {
         for (section, part) in &mut self.written {
-            // What takes access away is open, so that nobody misses it.
+            // What takes access away is open, so that it is not missed.
             let open = *section <= Section::RemoveMembers && part.rows <= IN_FULL;
             let head = html! {
                 summary {

@@ -279,7 +279,7 @@ pub(crate) fn not_planned(
     why(reason, subject.kind, Names::Numbered(other))
 }
 
-/// Somebody who may have the same name as the one whom the sentence is about.
+/// A person who may have the same name as the one whom the sentence is about.
 fn holder(key: Key, names: Names<'_>) -> String {
     let (id, label) = names.referenced(key);
     if id == label || id.is_empty() {

@@ -1,5 +1,5 @@
 //! Text for people: plans, what a cycle did, checks, problems of the config, and the state of jobs.
-//! Everything is printed; only members of groups and crowds that nobody asked about are cut short.
+//! Everything is printed; only members of groups and large numbers of objects that were not named are cut short.
 //! One file for each thing that is printed; `json` has the same.
 
 mod action;

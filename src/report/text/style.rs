@@ -1,4 +1,4 @@
-//! How the text looks: colour, marks in front of lines, and how much is told.
+//! How the text looks: colour, marks in front of lines, and how much is shown.
 
 use crate::report::entry::Mark;
 
@@ -6,7 +6,7 @@ use crate::report::entry::Mark;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Style {
     pub(crate) colour: bool,
-    /// Also the attributes of creates, every member, and everybody who is skipped.
+    /// Also the attributes of creates, every member, and every user who is skipped.
     pub(crate) details: bool,
 }
 

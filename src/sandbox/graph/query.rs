@@ -258,7 +258,7 @@ pub(super) fn check_select(stream: Stream, names: &[String], delta: bool) -> Res
     }
 }
 
-/// A link's token: JSON that nobody is meant to read.
+/// A link's token: JSON that clients must not interpret.
 pub(super) fn seal(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
 }

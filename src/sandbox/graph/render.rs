@@ -54,7 +54,7 @@ impl Reader<'_> {
                 key.and_then(|key| Some((key, object.properties.raw(key)?))),
             ) {
                 (Some(value), _) => write!(out, "\"{name}\":{value}"),
-                // Without access nobody seems to have any; it is no error.
+                // Without access no user seems to have any; it is not an error.
                 (None, Some(_)) if name == CUSTOM_SECURITY_ATTRIBUTES && !shows_security => {
                     write!(out, "\"{name}\":null")
                 }

@@ -55,7 +55,7 @@ impl Personality {
         self.quirks.contains(&quirk)
     }
 
-    /// Targets as they are in the wild, as far as their vendors' pages and other clients' reports tell: the
+    /// Targets as they are in the wild, according to their vendors' pages and other clients' reports: the
     /// name, the habits, and the settings in `[jobs.target]` that they need beyond what is found out.
     pub fn named() -> Vec<(&'static str, Self, &'static str)> {
         use Quirk::{
@@ -160,7 +160,7 @@ pub enum Quirk {
     /// Unknown attributes are refused rather than ignored.
     StrictAttributes,
     /// Attributes of schemas that it does not know are kept as they are sent, but texts of digits
-    /// become numbers. Nobody can be found by them.
+    /// become numbers. No user can be found by them.
     NumbersInOtherSchemas,
     /// Members that do not exist are taken.
     UnknownMembersAccepted,

@@ -1,4 +1,4 @@
-//! The resources of the target, kept as JSON text with indexes beside them; members of groups are sets
+//! The resources of the target, kept as JSON text with indexes next to them; members of groups are sets
 //! of numbers, so that a change of a hundred members costs the same in a group of any size.
 
 use std::cell::Cell;

@@ -1,5 +1,5 @@
 //! Custom security attributes as the directory keeps them: sets of attributes, with the annotations that
-//! Graph shows beside them.
+//! Graph shows separately.
 
 use serde_json::{Map, Value, json};
 

@@ -32,11 +32,11 @@ pub(crate) struct Selection {
 pub(crate) struct Position {
     /// What the reader has seen before this round; `None` in an initial round.
     pub(crate) since: Option<Moment>,
-    /// When an initial round began: what changes later is told by the next round.
+    /// When an initial round began: what changes later is in the next round.
     pub(crate) began: Moment,
     /// The place (initial) or moment (incremental) that comes next.
     pub(crate) next: u64,
-    /// The last membership of that group that was told already.
+    /// The last membership of that group that was returned already.
     pub(crate) told: Option<Principal>,
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct Page {
     pub(crate) then: Then,
 }
 
-/// What follows a page: the next one, or the moment up to which everything was told.
+/// What follows a page: the next one, or the moment up to which everything was returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Then {
     More(Position),
@@ -207,7 +207,7 @@ impl Writer<'_> {
         Some(text)
     }
 
-    /// The entry, and the last membership told when the page has no room for the rest.
+    /// The entry, and the last membership returned when the page has no room for the rest.
     fn group(
         &self,
         group: &Group,
@@ -264,7 +264,7 @@ impl Writer<'_> {
     /// a group of a million costs no more than its own length.
     ///
     /// In a group that is new to the reader, all members: soft-deleted people keep their
-    /// memberships, and no later round would tell of them when they are restored.
+    /// memberships, and no later round would return them when they are restored.
     fn memberships(
         &self,
         group: &Group,

@@ -255,7 +255,7 @@ fn guest(user: &mut Map<String, Value>, number: usize, alias: &str, culture: &Cu
     set("preferredLanguage", json!(culture.language));
 }
 
-/// A tree: user n reports to user (n - 1) / 6. The first has nobody above, and a few are forgotten.
+/// A tree: user n reports to user (n - 1) / 6. The first has no manager, and a few are forgotten.
 fn add_managers(directory: &mut Directory) {
     for place in 1..directory.users.len() {
         if place % 29 != 3 {

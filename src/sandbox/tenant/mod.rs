@@ -82,7 +82,7 @@ pub struct GraphSettings {
     pub users_per_page: usize,
     /// Groups per page of a delta round.
     pub groups_per_page: usize,
-    /// Memberships per page of a delta round; a larger group is told in slices.
+    /// Memberships per page of a delta round; a larger group is returned in slices.
     pub members_per_page: usize,
     /// Entries per page of a listing when the client does not ask for a number.
     pub entries_per_page: usize,
@@ -358,7 +358,7 @@ impl TenantHandle {
 
     /// Active users who are assigned directly or as direct members of an assigned, active group that
     /// is security-enabled.
-    /// Whoever holds only Default Access counts as assigned.
+    /// A user who holds only Default Access counts as assigned.
     pub fn users_in_scope(&self) -> BTreeSet<Uuid> {
         let tenant = self.lock();
         let directory = &tenant.directory;

@@ -1,4 +1,4 @@
-//! Names of people in many scripts, each beside its spelling in an address, and other words of a company.
+//! Names of people in many scripts, each next to its spelling in an address, and other words of a company.
 
 /// A culture: how its people are called, where they work, and which name comes first.
 pub(super) struct Culture {

@@ -1,5 +1,5 @@
 //! The properties of one directory object, kept as one run of JSON text: a tenant of a hundred
-//! thousand people must fit beside the program that is measured against it.
+//! thousand people must fit in memory with the program that is measured against it.
 
 use std::collections::BTreeMap;
 

@@ -350,7 +350,7 @@ impl Dialect {
             Some(Edit::Reference(_, None)) => {
                 BTreeSet::from([way("cleared reference", form.clear.as_str())])
             }
-            // Members are read back by whoever knows which there were.
+            // Members are read back by the code that knows which there were.
             None | Some(Edit::AddMembers(_) | Edit::RemoveMembers(_)) => BTreeSet::new(),
         }
     }

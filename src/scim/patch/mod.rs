@@ -338,7 +338,7 @@ fn changed(kind: ObjectKind, changes: &[Change], paths: ValuePaths) -> Vec<Opera
 /// The operation that points a reference, such as the manager, elsewhere, or nowhere.
 ///
 /// `replace` also where nothing is yet: the RFC has it treated as an `add`, while `add` on what is
-/// there would leave the old object's name beside the new id.
+/// there would leave the old object's name next to the new id.
 fn set_reference(path: &TargetPath, to: Option<&TargetId>, manager: Manager) -> Operation {
     match to {
         Some(id) => Operation {

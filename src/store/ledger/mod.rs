@@ -244,7 +244,7 @@ impl Store {
         })
     }
 
-    /// Takes rows out of a plan: their objects are planned anew.
+    /// Takes rows out of a plan: their objects are planned again.
     pub(crate) fn drop_rows(&self, rows: &[RowId]) -> Result<(), Error> {
         self.write("drop rows of the plan", |state| {
             for row in rows {
@@ -372,7 +372,7 @@ impl Store {
     }
 
     /// Rows of the plan that were not sent are gone when the cycle ends; nothing came of them. What is
-    /// held is planned anew, and a row of it would keep values.
+    /// held is planned again, and a row of it would keep values.
     pub(super) fn drop_rest(state: &State, cycle: i64) -> rusqlite::Result<()> {
         state.run(
             "DELETE FROM actions WHERE cycle = ?1 AND state IN (0, 3)",

@@ -1,4 +1,4 @@
-//! Custom security attributes beside the delta pages.
+//! Custom security attributes next to the delta pages.
 
 use super::*;
 use crate::engine::model::{CustomSecurityAttribute, CustomSecurityValues};
@@ -46,7 +46,7 @@ fn a_change_is_merged_and_marks_that_user_alone() {
     assert_eq!(merge(&world, &values), 0);
     assert_eq!(world.pending(), "");
 
-    // A delta page says nothing of it, and a reading nothing of whoever is not in it.
+    // A delta page says nothing of it, and a reading nothing of users that are not in it.
     world.round(
         User,
         &[with(user("u1"), "mail", Value::text("u1@example.com"))],

@@ -1,4 +1,4 @@
-//! The state file as a whole: copies, readers beside a writer, and what a crash leaves.
+//! The state file as a whole: copies, readers during a write, and what a crash leaves.
 
 use super::*;
 use crate::engine::redact::Redactions;

@@ -239,7 +239,7 @@ fn apply(store: &Store, cycle: i64) {
     }
 }
 
-/// The statements that `work` ran, and how often each was compiled anew while it ran once more.
+/// The statements that `work` ran, and how often each was compiled again while it ran once more.
 fn prepared_again(store: &Store, work: impl Fn()) -> Vec<String> {
     let sum = || {
         let mut all: BTreeMap<String, i32> = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! What a job says that has no place in a schema: it stands beside the schema in Entra, or Entra has
-//! nothing like it. Every setting is named here, so that a new one does not compile until somebody
+//! What a job says that has no place in a schema: it stands next to the schema in Entra, or Entra has
+//! nothing like it. Every setting is named here, so that a new one does not compile until a person
 //! has decided what becomes of it.
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ impl Importer<'_> {
             }
         };
         let line = mapping.line();
-        // A manager is an id, and may have a name beside it.
+        // A manager is an id, and may have a name next to it.
         let whole = seen
             .iter()
             .find_map(|other| {
@@ -95,7 +95,7 @@ impl Importer<'_> {
             self.leave(&place, source_text(raw), why.clone());
             return Line::Comment { text: line, why };
         }
-        // What is not carried over stands in nobody's way.
+        // What is not converted is no conflict.
         seen.insert(path.clone());
         let mut mapping = mapping;
         if mapping.matching.is_some()

@@ -131,7 +131,7 @@ fn with_usable_address(mut settings: Settings, left: &mut Vec<Left>) -> Settings
 struct Importer<'s> {
     schema: &'s wire::Schema,
     left: Vec<Left>,
-    /// Attributes that nobody defines.
+    /// Attributes that are not defined anywhere.
     untyped: Vec<String>,
 }
 

@@ -8,7 +8,7 @@ fn importing_what_was_exported_gives_the_same_job() {
         let first = imported(sample);
         let config = config_of(&first);
         let exported = export(&config.jobs[0], &config.source);
-        // The connection and the limit stand beside every schema.
+        // The connection and the limit stand next to every schema.
         let left: Vec<_> = exported.left.iter().map(|left| &*left.what).collect();
         let always = [
             "base_url, token",

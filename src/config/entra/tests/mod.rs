@@ -71,7 +71,7 @@ fn imported(text: &str) -> Imported {
     import(text.as_bytes(), None).unwrap_or_else(|err| panic!("{err}"))
 }
 
-/// The completed job without comments: some tell what only the first of two schemas could.
+/// The completed job without comments: some contain what only the first of two schemas could.
 fn settings_of(imported: &Imported) -> String {
     let text = completed(body(&imported.toml));
     let lines = text.lines().filter(|line| !line.trim().starts_with('#'));

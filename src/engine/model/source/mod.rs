@@ -1,5 +1,5 @@
 //! The attributes that a mapping or a scoping filter may read: the properties of users and groups
-//! that Microsoft Graph's delta query tells, the names that Entra computes, and the portal's older
+//! that Microsoft Graph's delta query returns, the names that Entra computes, and the portal's older
 //! names. Which are not usable, and why, stands here too.
 
 #[cfg(test)]
@@ -113,7 +113,7 @@ const fn many(name: &'static str, source_type: SourceType) -> Row {
 
 use SourceType::{Any, Boolean, DateTime, Object, Reference, Roles, Text};
 
-/// Graph v1.0, resource type `user`: what users/delta tells when it is selected.
+/// Graph v1.0, resource type `user`: what users/delta returns when it is selected.
 const USER: &[Row] = &[
     one("id", Text),
     one("accountEnabled", Boolean),
@@ -178,7 +178,7 @@ const USER: &[Row] = &[
     one("manager", Reference),
 ];
 
-/// Graph v1.0, resource type `group`: what groups/delta tells when it is selected.
+/// Graph v1.0, resource type `group`: what groups/delta returns when it is selected.
 const GROUP: &[Row] = &[
     one("id", Text),
     one("displayName", Text),
@@ -385,7 +385,7 @@ pub(crate) fn attribute(kind: ObjectKind, name: &str) -> Result<SourceAttribute,
     }
     if first.eq_ignore_ascii_case(CUSTOM_SECURITY_ATTRIBUTES) && kind == ObjectKind::User {
         return match CustomSecurityAttribute::parse(whole) {
-            // The delta query, of which `selects` speaks, does not tell it.
+            // The delta query, of which `selects` speaks, does not return it.
             Some(_) => found(Any, index).map(|attribute| SourceAttribute {
                 selects: Vec::new(),
                 ..attribute
@@ -452,7 +452,7 @@ pub(crate) fn graph_name(name: &str) -> Cow<'_, str> {
     Cow::Borrowed(name)
 }
 
-/// Whether a value of one of two attributes may tell the other's: they are one property, under
+/// Whether a value of one of two attributes may reveal the other's: they are one property, under
 /// whatever name, or a part of it, or computed from it. Names of custom security attributes differ
 /// from one another by more than their case.
 pub(crate) fn overlap(one: &str, other: &str) -> bool {

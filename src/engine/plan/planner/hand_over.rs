@@ -1,4 +1,4 @@
-//! Accounts of users who left and whose matching value a newcomer has: handed over, made anew, or left alone.
+//! Accounts of users who left and whose matching value a newcomer has: handed over, made again, or left alone.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,9 @@ use crate::engine::plan::{
 };
 use crate::engine::scope;
 
-/// What becomes of an account that a newcomer needs and somebody else has.
+/// What becomes of an account that a newcomer needs and another user has.
 pub(super) enum Claim {
-    /// It stays with whoever has it.
+    /// It stays with the user who has it.
     Refused,
     /// It is deleted, so that the newcomer gets another.
     Freed,
@@ -22,7 +22,7 @@ pub(super) enum Claim {
 }
 
 impl Planner<'_> {
-    /// Decides about the account that a newcomer was found to have, and that is linked to somebody else.
+    /// Decides about the account that a newcomer was found to have, and that is linked to another user.
     /// Only one who left for certain loses it.
     pub(super) fn claim(
         &mut self,

@@ -112,7 +112,7 @@ impl Planner<'_> {
     }
 
     fn open(&mut self, group: Group) {
-        // By an incomplete reading nobody is taken out, so what was sent earlier counts as well.
+        // An incomplete reading removes no member, so what was sent earlier counts as well.
         if self.reading.is_ok() {
             self.memberships.settle(group.subject.key);
         }

@@ -1,5 +1,5 @@
-//! Names that pass on within one plan: values by which the target tells objects apart, which one object gives
-//! up and another takes. Whoever gives one up comes first; where two want each other's, their other changes
+//! Names that pass on within one plan: values by which the target distinguishes objects, which one object gives
+//! up and another takes. The object that gives one up comes first; where two want each other's, their other changes
 //! are not kept waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,7 +101,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The names of an object that is created. Nobody can give one up in a target that has no object of
+    /// The names of an object that is created. No object can give one up in a target that has no object of
     /// ours.
     pub(super) fn note_created_names(
         &mut self,
@@ -122,7 +122,7 @@ impl Planner<'_> {
     }
 
     /// Whether this plan takes the value of a key from this target object, so that a look-up that finds it
-    /// finds nobody.
+    /// finds nothing.
     pub(crate) fn is_given_up(&self, kind: ObjectKind, key: &MatchKey, target: &TargetId) -> bool {
         self.fingerprint_of_name(kind, &key.path, &key.value)
             .and_then(|name| self.names.given_up.get(&name))
@@ -234,7 +234,7 @@ fn in_order(waits: BTreeMap<Key, BTreeSet<Key>>) -> Ordered {
         ready = next;
         rank += 1;
     }
-    // What is left waits for a circle, or is in it. Whom nobody in it waits for is not in it.
+    // What is left waits for a circle, or is in it. An object that none of them waits for is not in it.
     loop {
         let wanted: BTreeSet<Key> = left.values().flatten().copied().collect();
         let before = left.len();

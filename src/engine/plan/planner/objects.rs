@@ -352,7 +352,7 @@ impl Planner<'_> {
         Some((why, proof))
     }
 
-    /// What the look-up found decides about an object that [`Planner::begin`] gave back. `holder` is whoever
+    /// What the look-up found decides about an object that [`Planner::begin`] gave back. `holder` is the object that
     /// is linked to what was found, at a second look.
     pub(crate) fn resume(
         &mut self,

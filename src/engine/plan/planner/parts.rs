@@ -1,5 +1,5 @@
 //! Small questions of the planner about one object: what it must not send, what it looks at and does not
-//! keep, and how it is told from others.
+//! keep, and how it is distinguished from others.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -50,7 +50,7 @@ pub(super) fn is_stranger(kind: ObjectKind, why: &WhyOut) -> bool {
     }
 }
 
-/// Tells apart the matching values of a million creates in sixteen bytes each; case does not count.
+/// Distinguishes the matching values of a million creates in sixteen bytes each; case does not count.
 pub(super) fn fingerprint(kind: ObjectKind, key: &MatchKey) -> u128 {
     let text = match &key.value {
         Value::Text(text) => text.to_lowercase(),

@@ -106,7 +106,7 @@ impl Planner<'_> {
         }
     }
 
-    /// A reference of one who gets somebody else's account, from which all references are gone by then.
+    /// A reference of one who gets another user's account, from which all references are gone by then.
     pub(super) fn reference_of_newcomer(
         &mut self,
         candidate: &Candidate,

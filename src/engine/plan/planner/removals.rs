@@ -65,7 +65,7 @@ impl Planner<'_> {
             return self.skip(object, Why::IncompleteRead(why));
         };
         if self.is_first {
-            // The account stays until one cycle has completed, but nobody can use it.
+            // The account stays until one cycle has completed, but cannot be used.
             let is_certain = Proof::of_object(object).is_some();
             if is_certain && object.kind == ObjectKind::User {
                 self.disable_for_now(object, link, why.clone());

@@ -1,5 +1,5 @@
 //! Who would be in several groups of the target once the plan is carried out, for targets that should
-//! have each person in one. Tells and changes nothing.
+//! have each person in one. Only warns, and changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,12 +25,12 @@ impl Memberships {
 }
 
 impl Planner<'_> {
-    /// People in the groups that were looked at; nobody where the job does not warn.
+    /// People in the groups that were looked at; empty where the job does not warn.
     pub(crate) fn people_in_groups(&self) -> impl Iterator<Item = Key> {
         self.memberships.groups_of.keys().copied()
     }
 
-    /// The groups of a person, when there are several. `sent` are those that earlier cycles told the
+    /// The groups of a person, when there are several. `sent` are those that earlier cycles sent to the
     /// target of, whether or not this one looked at them.
     pub(crate) fn several_groups(&self, person: Key, sent: &[Key]) -> Option<BTreeSet<Key>> {
         let Memberships { groups_of, settled } = &self.memberships;

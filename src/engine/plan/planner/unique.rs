@@ -1,4 +1,4 @@
-//! Values that nobody has in the target yet: what has to be asked before one is chosen, and what is
+//! Values that are not taken in the target yet: what has to be asked before one is chosen, and what is
 //! taken by the target or by a create of the same plan.
 
 use super::Planner;
@@ -41,7 +41,7 @@ impl Planner<'_> {
     }
 }
 
-/// `None` for a value that carries nothing, which nobody can have.
+/// `None` for a value that carries nothing, which cannot be taken.
 fn taken_value(
     kind: ObjectKind,
     mappings: &Mappings,

@@ -248,7 +248,7 @@ fn who_was_kept_before_the_doubt_is_left_alone_though_blocked() {
     assert!(plan.starts_with("disable ann"), "{plan}");
 }
 
-/// As the target was told of it.
+/// As it was sent to the target.
 fn disable(world: &mut World, name: &str) {
     let sent = &mut world.at(name).link.as_mut().unwrap().sent;
     sent.insert(path("active"), Value::Boolean(false));
@@ -266,7 +266,7 @@ fn who_waits_keeps_a_mark_whether_or_not_something_is_to_be_done() {
         assert_eq!(plan.scope_changes().next(), None);
         disable(&mut world, "ann");
     }
-    // Without the doubt they leave, and whoever left before waits for nothing.
+    // Without the doubt they leave, and users who left before do not wait.
     world.doubts.clear();
     assert_eq!(world.plan().scope_changes().count(), 3);
     assert!(world.plan().postponed().is_empty());

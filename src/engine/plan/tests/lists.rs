@@ -168,7 +168,7 @@ fn a_role_that_is_new_is_added_and_one_that_is_gone_stays() {
         .change(|all| all.push(expression("roles", ADDING)));
     let world = holding(world, &["A", "B"]).agreed();
     plans(&world, "");
-    // Graph may tell them in any order, and of roles that are gone nothing is said.
+    // Graph may return them in any order, and of roles that are gone nothing is said.
     let world = holding(world, &["B", "A"]);
     plans(&world, "");
     let world = holding(world, &["C", "B"]);

@@ -1,4 +1,4 @@
-//! Values that nobody else has: who gets which, and who is asked for none.
+//! Unique values: who gets which, and for whom none is looked up.
 
 use super::planned::{Plan, lines};
 use super::plans;
@@ -8,7 +8,7 @@ use crate::engine::mapping::{Apply, Mapping, Source};
 use crate::engine::model::{ObjectKind, TargetPath, Value};
 use crate::engine::plan::{Action, Operation};
 
-/// Everybody's nickname is the first of the job title and the surname that nobody has.
+/// Every user's nickname is the first of the job title and the surname that is not taken.
 fn world(people: &[(&str, &str)]) -> World {
     let text = "SelectUniqueValue([jobTitle], [surname])";
     let expression = Expression::compile(text).unwrap();

@@ -1,4 +1,4 @@
-//! A small world for the planner: people and groups, what the target was told of them, and the plan
+//! A small world for the planner: people and groups, what was sent to the target, and the plan
 //! that follows, one line an action.
 
 use std::collections::{BTreeMap, BTreeSet};

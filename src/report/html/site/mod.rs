@@ -39,7 +39,7 @@ const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'
 #[derive(Clone, Copy)]
 pub(crate) struct Frame {
     pub(crate) now: DateTime<Utc>,
-    /// The page is brought up to date while it is open.
+    /// The page is updated while it is open.
     pub(crate) is_live: bool,
     /// A person is signed in.
     pub(crate) can_sign_out: bool,
