@@ -340,8 +340,7 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
             Ok(None) => {}
             // The cycle says what is wrong with the state.
             Err(error) => {
-                tracing::debug!(job = %name, %error, "it could not be determined whether the job is \
-                                                                paused")
+                tracing::debug!(job = %name, %error, "not known whether the job is paused");
             }
         }
         let asked = Asked {

@@ -164,10 +164,7 @@ async fn a_cycle_that_failed_or_never_was_is_reported_as_such() {
     assert!(run.out.contains("It failed."), "{run:?}");
     assert!(read(&rig, "a.md").contains("❌ **It failed.**"));
     let run = rig.run(&["report", "99"]).await.expect(2);
-    assert!(
-        run.err.contains("no cycle 99 is on record"),
-        "{run:?}"
-    );
+    assert!(run.err.contains("no cycle 99 is on record"), "{run:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -473,10 +473,7 @@ async fn a_user_comes_from_the_state() {
         .run(&["eval", "[mail]", "--user", "nobody"])
         .await
         .expect(1);
-    assert!(
-        run.err.contains("the state has no user nobody"),
-        "{run:?}"
-    );
+    assert!(run.err.contains("the state has no user nobody"), "{run:?}");
 }
 
 #[test]

@@ -94,10 +94,7 @@ async fn a_property_that_no_object_came_with_is_named() {
     let lines = run.err.lines().filter(|line| line.contains("came with"));
     let lines: Vec<&str> = lines.collect();
     assert_eq!(lines.len(), 1, "{}", run.err);
-    assert!(
-        lines[0].contains("no user of the tenant has"),
-        "{lines:?}"
-    );
+    assert!(lines[0].contains("no user of the tenant has"), "{lines:?}");
     assert!(
         lines[0].contains("extension_0123456789abcdef0123456789abcdef_badge"),
         "{lines:?}"
