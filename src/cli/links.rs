@@ -222,7 +222,7 @@ fn import(output: Output, config: &Config, job: &Job, file: &Path) -> anyhow::Re
             continue;
         };
         let Some(object) = store.object(kind, &SourceId::new(&subject.id))? else {
-            refused.push(format!("the state knows no {kind} {}", subject.id));
+            refused.push(format!("the state has no {kind} {}", subject.id));
             continue;
         };
         let target = TargetId::new(target);

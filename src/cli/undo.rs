@@ -27,8 +27,7 @@ pub(super) fn undo(
         ..LogFilter::default()
     };
     if store.cycle(number)?.is_none() {
-        let words =
-            format!("no cycle {number} is on record: entrain log lists the changes");
+        let words = format!("no cycle {number} is on record: entrain log lists the changes");
         return Err(Usage(words).into());
     }
     let mut entries = store.log(&filter, u32::MAX)?;

@@ -53,7 +53,7 @@ async fn a_mistyped_name_is_wrong_usage_and_no_failed_cycle() {
     }
     assert_eq!(status(&rig).await, before);
     let found = rig.run(&["log", "--object", "nobody"]).await.expect(0);
-    let words = "no entries: the state knows no user or group \"nobody\"";
+    let words = "no entries: the state has no user or group \"nobody\"";
     assert!(found.err.contains(words), "{found:?}");
     for command in [
         &["undo", "99"][..],
@@ -81,7 +81,7 @@ async fn a_number_that_no_cycle_has_decides_nothing_of_what_is_held() {
         assert!(run.err.contains(&words), "{run:?}");
     }
     let text = rig.run(&["sync"]).await.expect(4);
-    assert!(!text.out.contains("in step"), "{text:?}");
+    assert!(!text.out.contains("in sync"), "{text:?}");
     rig.run(&["approve", "demo", "--cycle", &number.to_string()])
         .await
         .expect(0);
