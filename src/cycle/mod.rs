@@ -26,6 +26,7 @@ mod on_record;
 mod only;
 mod options;
 mod plan;
+mod planned;
 mod predict;
 mod probe;
 mod quarantine;
@@ -66,6 +67,7 @@ pub(crate) use leavers::next_look;
 pub(crate) use on_record::{Marked, hide, marked, name_on_record, with_names};
 pub(crate) use only::Only;
 pub(crate) use options::{Between, Options};
+pub(crate) use planned::Planned;
 pub(crate) use probe::Probed;
 pub(crate) use saved::{Expected, ExpectedRow, OtherRows, SavedRow};
 pub(crate) use tenant::Due;
@@ -75,11 +77,10 @@ use crate::engine::capabilities::Remark;
 use crate::engine::check::{Check, Failed};
 use crate::engine::guard::{LimitUse, Verdict, WhyHeld};
 use crate::engine::model::{Key, ObjectKind};
-use crate::engine::plan::{Header, Totals, Warning};
-use crate::engine::predict::Refusal;
+use crate::engine::plan::{Totals, Warning};
 use crate::engine::quarantine::Pace;
 use crate::engine::redact::Redactions;
-use crate::engine::summary::{CycleKind, Progress, Requests, Summary};
+use crate::engine::summary::{CycleKind, Progress, Summary};
 use crate::graph;
 use crate::scim;
 use crate::store::{self, Judging, MarkCutoff, StateKey, Store, TargetSettings};
@@ -89,23 +90,6 @@ use self::plan::Whom;
 use self::same_target::Verified;
 use self::tally::Tally;
 use self::tenant::{Reading, Tenant};
-
-/// A plan that was judged, and what making it cost. Its rows are in the ledger.
-#[derive(Clone, Debug)]
-pub(crate) struct Planned {
-    /// Its number in the ledger.
-    pub(crate) cycle: i64,
-    /// Actions that the target would refuse, as far as that can be known.
-    pub(crate) refusals: Vec<Refusal>,
-    pub(crate) header: Header,
-    pub(crate) totals: Totals,
-    /// Why removals are held; empty when none is.
-    pub(crate) held: Vec<WhyHeld>,
-    /// The removals next to the limits.
-    pub(crate) limits: Vec<LimitUse>,
-    pub(crate) kind: CycleKind,
-    pub(crate) requests: Requests,
-}
 
 /// Runs the cycles of a configuration's jobs on one state.
 #[derive(Clone)]

@@ -18,8 +18,10 @@ pub(super) async fn pace(context: &Context<'_>) -> Result<Pace, Error> {
         Cause::Refused => match context.look_up_anything().await {
             Ok(()) => {
                 context.agent.store.end_quarantine(name)?;
-                tracing::info!(job = %name, "the target accepts the credential again: the quarantine has \
-                                             ended");
+                tracing::info!(
+                    job = %name,
+                    "the target accepts the credential again: the quarantine has ended"
+                );
                 Ok(Pace::Full)
             }
             Err(error) if is_refusal(error.class()) => Err(Error::Quarantine {

@@ -326,8 +326,10 @@ impl Results {
                     if error.stops_everything() && failed >= concurrency && self.tally.read() == 0 {
                         return Err(error.into());
                     }
-                    tracing::debug!(job = %context.job.rules.name, %kind, %error, "a link could not be \
-                                                                                   verified");
+                    tracing::debug!(
+                        job = %context.job.rules.name, %kind, %error,
+                        "a link could not be verified"
+                    );
                     Compared::NotRead
                 }
             };

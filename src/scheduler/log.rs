@@ -122,8 +122,11 @@ pub(super) fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
     }
     if let Some(strangers) = strangers {
         let accounts = strangers.count;
-        tracing::warn!(%job, cycle, accounts, "the target has active accounts without a user in scope, \
-                                               which may belong to users who left");
+        tracing::warn!(
+            %job, cycle, accounts,
+            "the target has active accounts without a user in scope, which may belong to users who \
+             left"
+        );
         for (id, _) in &strangers.first {
             tracing::warn!(%job, cycle, %id, "an active account without a user in scope");
         }
@@ -133,18 +136,24 @@ pub(super) fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
     let anew = |warning: &&Warning| matches!(warning, Warning::MatchedAnew { .. });
     let links = warnings.iter().filter(anew).count();
     if links > 0 {
-        tracing::warn!(%job, cycle, links, "the objects of some links were gone from the target or \
-                                            belong to others: matched again");
+        tracing::warn!(
+            %job, cycle, links,
+            "the objects of some links were gone from the target or belong to others: matched again"
+        );
     }
     if people > 0 {
-        tracing::warn!(%job, cycle, people, "users are in several groups, but the target expects each in \
-                                             one (one_group_each); `entrain sync --initial` lists them \
-                                             all");
+        tracing::warn!(
+            %job, cycle, people,
+            "users are in several groups, but the target expects each in one (one_group_each); \
+             `entrain sync --initial` lists them all"
+        );
     }
     if let Some(held) = held {
         let removals = held.removals;
-        tracing::warn!(%job, cycle, removals, "removals are held; review with `entrain plan`, approve with \
-                                               `entrain approve`");
+        tracing::warn!(
+            %job, cycle, removals,
+            "removals are held; review with `entrain plan`, approve with `entrain approve`"
+        );
     }
     if let Some(reason) = incomplete {
         tracing::warn!(%job, cycle, reason, "the scope is not certain; removals are postponed");
@@ -152,8 +161,10 @@ pub(super) fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
     let names = misnamed.iter();
     let names = names.filter(|one| !one.casts_doubt_on_removals()).count();
     if names > 0 {
-        tracing::warn!(%job, cycle, names, "names in the scope do not match exactly one object; \
-                                            `entrain plan` lists them");
+        tracing::warn!(
+            %job, cycle, names,
+            "names in the scope do not match exactly one object; `entrain plan` lists them"
+        );
     }
     if let Some(reason) = aborted {
         tracing::error!(%job, cycle, reason, "the target was not usable");

@@ -72,8 +72,10 @@ impl Retries {
             Ok(Err(_)) if shared.stop.is_cancelled() => true,
             Ok(Err(error)) => {
                 let error = error.chain();
-                tracing::warn!(job = %name, error, "failed objects could not be retried; they will be retried \
-                                                    later");
+                tracing::warn!(
+                    job = %name, error,
+                    "failed objects could not be retried; they will be retried later"
+                );
                 false
             }
             Err(error) => {

@@ -1,18 +1,19 @@
 //! The arguments as they are typed. The file of each command says what they mean.
 
+mod local;
 mod operator;
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(super) use self::local::{Demo, Eval, Export, Init, Man};
 pub(super) use self::operator::{EscrowCommand, LinksCommand, Reset, Restart, StateCommand, Undo};
-use super::moment::{Moment, moment, point_in_time};
+use super::moment::{Moment, moment};
 use crate::cycle::{self, Options};
 use crate::engine::model::ObjectKind;
 use crate::engine::plan::Operation;
@@ -194,16 +195,6 @@ pub(super) enum Command {
     /// Without PAGE, prints the page of the program. Each command has its own page; entrain.toml is the
     /// page of the configuration.
     Man(Man),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Man {
-    /// A command, such as plan or links list, or entrain.toml
-    #[arg(value_name = "PAGE", conflicts_with = "out")]
-    pub(super) page: Vec<String>,
-    /// Write every page into this folder, such as /usr/local/share/man
-    #[arg(long, value_name = "FOLDER")]
-    pub(super) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -414,66 +405,6 @@ pub(super) struct Decide {
     pub(super) reason: Option<String>,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct Eval {
-    /// The expression; - reads standard input
-    #[arg(
-        value_name = "EXPR",
-        allow_hyphen_values = true,
-        required_unless_present_any = ["expression_file", "cases"],
-        conflicts_with_all = ["expression_file", "cases"]
-    )]
-    pub(super) expression: Option<String>,
-
-    /// Read the expression from a file
-    #[arg(long, value_name = "FILE", conflicts_with = "cases")]
-    pub(super) expression_file: Option<PathBuf>,
-
-    /// The attributes of a user as a JSON object, or a user as returned by Microsoft Graph
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["user", "cases"])]
-    pub(super) object: Option<PathBuf>,
-
-    /// A user from the state file of the configuration, by principal name or object id
-    #[arg(long, value_name = "ID", conflicts_with = "cases")]
-    pub(super) user: Option<String>,
-
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with = "cases",
-        help = "The user's roles in the application, as a JSON list of id, value and displayName"
-    )]
-    pub(super) roles: Option<PathBuf>,
-
-    #[arg(
-        long,
-        value_name = "VALUE",
-        num_args = 1..,
-        conflicts_with = "cases",
-        help = "Values that are already taken in the target, for SelectUniqueValue"
-    )]
-    pub(super) existing: Vec<String>,
-
-    #[arg(
-        long,
-        value_name = "DOMAIN",
-        help = "The tenant's default domain, for DefaultDomain [with --user: as the last cycle read it]"
-    )]
-    pub(super) default_domain: Option<String>,
-
-    /// The time that Now returns, such as 2026-01-31T08:00:00Z [default: the current time]
-    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
-    pub(super) now: Option<DateTime<Utc>>,
-
-    /// Show the result of each part of the expression
-    #[arg(long, conflicts_with = "cases")]
-    pub(super) explain: bool,
-
-    /// Evaluate a file of test cases and show those that differ
-    #[arg(long, value_name = "FILE")]
-    pub(super) cases: Option<PathBuf>,
-}
-
 /// One object of a job.
 #[derive(Debug, Args)]
 pub(super) struct Linked {
@@ -514,68 +445,6 @@ pub(super) struct History {
     /// A user or group, by object id, principal name, address or display name
     #[arg(value_name = "OBJECT")]
     pub(super) object: String,
-}
-
-#[derive(Debug, Default, Args)]
-pub(super) struct Init {
-    /// File to write; must not exist; - is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "entrain.toml")]
-    pub(super) output: PathBuf,
-
-    /// The kind of target, such as generic or wizer
-    #[arg(long)]
-    pub(super) preset: Option<String>,
-
-    /// The job's name [default: the preset's]
-    #[arg(long)]
-    pub(super) name: Option<String>,
-
-    /// Directory (tenant) id
-    #[arg(long, value_name = "ID")]
-    pub(super) tenant_id: Option<String>,
-
-    /// Application (client) id that entrain signs in with
-    #[arg(long, value_name = "ID")]
-    pub(super) client_id: Option<String>,
-
-    /// Application id of the enterprise application whose assignments are provisioned
-    #[arg(long, value_name = "ID")]
-    pub(super) app_id: Option<String>,
-
-    /// Address of the target's SCIM service
-    #[arg(long, value_name = "URL")]
-    pub(super) base_url: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Export {
-    /// The job
-    #[arg(value_name = "JOB")]
-    pub(super) job: String,
-
-    /// Export as the schema of an Entra provisioning job
-    #[arg(long, required = true)]
-    pub(super) entra_schema: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Demo {
-    /// Keep the simulated tenant and target running, with a configuration
-    #[arg(long)]
-    pub(super) keep: bool,
-
-    /// Directory for --keep; must not exist
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "entrain-demo",
-        requires = "keep"
-    )]
-    pub(super) directory: PathBuf,
-
-    /// Users in the simulated tenant
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(20..=100_000))]
-    pub(super) users: u32,
 }
 
 impl Only {

@@ -46,8 +46,11 @@ pub(in crate::cli) fn serve(state: &Path, store: &Arc<Store>, view: View) -> Joi
     });
     if let Err(error) = &listener {
         let path = path.display();
-        tracing::warn!(%path, %error, "cannot listen on the socket for commands; commands are found in \
-                                       the state with a short delay");
+        tracing::warn!(
+            %path, %error,
+            "cannot listen on the socket for commands; commands are found in the state with a short \
+             delay"
+        );
     }
     let server = Server {
         view,

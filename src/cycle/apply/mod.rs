@@ -3,6 +3,7 @@
 //! target ids that did not exist yet.
 
 mod attributes;
+mod failed;
 mod members;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,25 +15,21 @@ use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::confirm::{Confirmed, Permit};
-use super::gone::Whereabouts;
 use super::hand_over::{self, HandingOver};
 use super::health::{Health, Turn};
 use super::index::Index;
-use super::lookup::{self, nobody_gives_up};
 use super::queue::Queue;
 use super::repeat::{Attempt, Next};
 use super::rows::cannot_be_sent;
 use super::search::Searches;
 use super::send::Sender;
-use super::settle::carries_our_id;
-use super::shown;
 use super::tally::Tally;
 use super::{Context, Error};
 use crate::engine::guard::Verdict;
-use crate::engine::model::{Held, Key, MatchKey, ObjectKind, Origin, TargetId, TargetPath};
-use crate::engine::outcome::{Class, Failure, Outcome, Status};
-use crate::engine::plan::{Action, Found, Operation, Step};
-use crate::engine::redact::{Hidden, Redactions};
+use crate::engine::model::{Key, ObjectKind, TargetId, TargetPath};
+use crate::engine::outcome::{Outcome, Status};
+use crate::engine::plan::{Action, Operation, Step};
+use crate::engine::redact::Redactions;
 use crate::engine::summary::Progress;
 use crate::scim;
 use crate::store::{Row, RowId};
@@ -353,8 +350,10 @@ impl Applier<'_> {
                 if error.concerns_state() {
                     self.health.abort(words);
                 } else {
-                    tracing::warn!(job = %self.context.job.rules.name, error = words, "removals could not be confirmed \
-                                                                                       again");
+                    tracing::warn!(
+                        job = %self.context.job.rules.name, error = words,
+                        "removals could not be confirmed again"
+                    );
                 }
                 Err("its confirmation has expired and could not be renewed")
             }
@@ -434,228 +433,6 @@ impl Applier<'_> {
             let mut made = lock(&self.made);
             made.insert((action.subject.kind, target.clone()));
         }
-    }
-
-    /// A failed request: an object that exists already is linked, whether the object is gone is looked
-    /// up, a chunk of members is halved, and whether the target is down is counted.
-    async fn failed(
-        &self,
-        started: Started,
-        action: Action,
-        tried: Tried,
-        error: &scim::Error,
-        hidden: &Hidden,
-        follow: &mut Vec<Action>,
-    ) -> Outcome {
-        let started = started.sent(error.exchange());
-        if let Operation::Create { keys, .. } = &action.operation
-            && let Some((target, current)) = self.look_again(&action, keys, error).await
-        {
-            self.remember(&action, &target);
-            let origin = match (
-                error.unconfirmed(),
-                carries_our_id(&action.operation, &current),
-            ) {
-                (false, _) => Origin::Found,
-                (true, true) => Origin::Created,
-                (true, false) => Origin::Unproven,
-            };
-            let met = Status::Met {
-                target,
-                current,
-                origin,
-            };
-            return started.end(action, met);
-        }
-        if error.class() == Class::Quota && self.health.no_room(action.subject.kind, tried.step) {
-            *follow = vec![action.clone()];
-            return started.end(action, Status::Followed(error.failure()));
-        }
-        if error.is_no_target()
-            && let Some(status) = self.planned_anew(&action, error, hidden, follow).await
-        {
-            self.health.went_well();
-            return started.end(action, status);
-        }
-        if let Some(status) = self.without_attribute(&action, error, follow).await {
-            return started.end(action, status);
-        }
-        let service;
-        let mut not_gone = None;
-        let mut error = error;
-        if self.is_about_members(&action, error).await {
-            if let Some(status) = self.in_parts(&action, error, hidden, follow).await {
-                return started.end(action, status);
-            }
-            self.forget_member_if_gone(&action).await;
-        } else if error.class() == Class::Gone
-            && let Some(target) = &action.target
-        {
-            match self.found_gone(&action, target, error, hidden).await {
-                FoundGone::Ended(status) => return started.end(action, status),
-                FoundGone::Not(words) => not_gone = words,
-                FoundGone::Service(other) => {
-                    service = other;
-                    error = &service;
-                }
-            }
-        }
-        let mut failure = error.failure();
-        if let Some(members) = self.members_in_words(&action).await {
-            failure.message = format!("{members}: {}", failure.message);
-        }
-        if let Some(words) = not_gone {
-            failure.message = format!("{}; {words}", failure.message);
-        }
-        if error.is_stop() {
-            let was_sent = error
-                .exchange()
-                .is_some_and(|exchange| exchange.attempts > 0);
-            if was_sent {
-                return started.end(action, Status::Failed(failure));
-            }
-            return started.not_tried(action, "the cycle was stopped");
-        }
-        if failure.unconfirmed {
-            lock(&self.unsettled).insert(action.subject.key);
-        }
-        self.health
-            .failed(&action, tried.failed_before, error)
-            .await;
-        started.end(action, Status::Failed(failure))
-    }
-
-    /// What a 404 for the object itself comes to.
-    async fn found_gone(
-        &self,
-        action: &Action,
-        target: &TargetId,
-        error: &scim::Error,
-        hidden: &Hidden,
-    ) -> FoundGone {
-        let reader = self.context.reader.hiding(hidden.clone());
-        match reader.read(action.subject.kind, target, &[], false).await {
-            Ok(None) => {}
-            Ok(Some(_)) => return FoundGone::Not(Whereabouts::There.words()),
-            Err(other) => return FoundGone::Service(other),
-        }
-        match self.whereabouts(action).await {
-            Ok(Whereabouts::Gone) => {
-                self.health.went_well();
-                self.verify_target().await;
-                FoundGone::Ended(match &action.operation {
-                    Operation::Delete { .. } => Status::Done {
-                        target: target.clone(),
-                    },
-                    Operation::Create { .. }
-                    | Operation::Adopt { .. }
-                    | Operation::Update { .. }
-                    | Operation::Enable { .. }
-                    | Operation::Disable { .. }
-                    | Operation::HandOver(_)
-                    | Operation::AddMembers { .. }
-                    | Operation::RemoveMembers { .. }
-                    | Operation::SetReference { .. } => Status::Vanished,
-                })
-            }
-            Ok(whereabouts) => FoundGone::Not(whereabouts.words()),
-            Err(other) => FoundGone::Ended(Status::Failed(Failure {
-                message: other.chain(),
-                ..error.failure()
-            })),
-        }
-    }
-
-    /// What must not be repeated of the target's answer to this action.
-    async fn hidden_in(&self, action: &Action) -> Hidden {
-        let redactions = &self.redactions;
-        let hidden = redactions.hidden_in_action(action, None);
-        if !hidden.is_in_data() {
-            return hidden;
-        }
-        let (job, key) = (self.context.job.rules.name.clone(), action.subject.key);
-        let loaded = self
-            .context
-            .state(move |store| store.load(&job, &[key]))
-            .await;
-        // A state that cannot be read ends the cycle when the outcome is to be recorded.
-        match loaded.ok().and_then(|mut loaded| loaded.pop()) {
-            Some(loaded) => redactions.hidden_in_action(action, loaded.link.as_ref()),
-            None => hidden,
-        }
-    }
-
-    /// The members that the target was sent and that this action is not about.
-    fn known_members(&self, action: &Action) -> BTreeSet<TargetId> {
-        let (store, job) = (&self.context.agent.store, &self.context.job.rules.name);
-        let mut known = match store.sent_member_targets(job, action.subject.key) {
-            Ok(members) => members,
-            Err(error) => {
-                self.health.abort(Error::Store(error).chain());
-                BTreeSet::new()
-            }
-        };
-        // What is sent again may be missing as well.
-        if let Operation::AddMembers { members } | Operation::RemoveMembers { members, .. } =
-            &action.operation
-        {
-            for target in members.iter().filter_map(|member| member.target.as_ref()) {
-                known.remove(target);
-            }
-        }
-        known
-    }
-
-    /// After a create that was refused, or whose answer was lost, the object may exist anyway: a
-    /// conflict says so, and a lost answer may have been a success (product rule 2).
-    async fn look_again(
-        &self,
-        action: &Action,
-        keys: &[MatchKey],
-        error: &scim::Error,
-    ) -> Option<(TargetId, Held)> {
-        let kind = action.subject.kind;
-        if !error.unconfirmed() && !error.may_be_duplicate() {
-            return None;
-        }
-        let paths = self.context.mapped_paths(kind);
-        let found = lookup::by_queries(self.context, kind, keys, &paths, &nobody_gives_up).await;
-        let found = match found {
-            Ok(Found::None) | Err(_) if error.class() == Class::Conflict => {
-                let list = async || Index::whole(self.context, kind, &[keys]).await;
-                let list = self.listed[&kind].get_or_try_init(list).await.ok()?;
-                // One that cannot be read again is no proof that the object is not there.
-                list.find(keys, &nobody_gives_up).ok()?
-            }
-            found => found.ok()?,
-        };
-        let Found::One { object, .. } = found else {
-            return None;
-        };
-        if self.is_held(kind, &object.id).await {
-            return None;
-        }
-        // A state that cannot be read ends the cycle when the outcome is to be recorded.
-        let current = shown::as_sent(self.context, kind, object.attributes)
-            .await
-            .ok()?;
-        Some((object.id, current))
-    }
-
-    /// Whether a target object belongs to a source object already.
-    async fn is_held(&self, kind: ObjectKind, target: &TargetId) -> bool {
-        {
-            let made = lock(&self.made);
-            if made.contains(&(kind, target.clone())) {
-                return true;
-            }
-        }
-        let (job, targets) = (self.context.job.rules.name.clone(), vec![target.clone()]);
-        let holders = self
-            .context
-            .state(move |store| store.holders(&job, kind, &targets))
-            .await;
-        holders.is_ok_and(|holders| !holders.is_empty())
     }
 }
 

@@ -1,23 +1,28 @@
 //! Links: which target object a source object is, and what was last sent of it.
 
+mod active;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
 
-use super::codec::{pack_sent, unpack_sent};
-use super::marks::Marks;
-use super::relink::forget_old_account;
-use super::sent::clear_members;
-pub(super) use super::sent::{merge_sent, put_members, put_reference, remove_members};
-use super::staged::{note_disabled, note_left};
-use super::state::{State, first_link};
-use super::wire::Sent;
-use super::{Error, Store};
 use crate::engine::model::{
     Held, HeldReference, JobName, Key, ObjectKind, Origin, SourceId, TargetId, TargetPath, Value,
 };
 use crate::engine::plan::Count;
+use crate::store::codec::{pack_sent, unpack_sent};
+use crate::store::marks::Marks;
+use crate::store::relink::forget_old_account;
+use crate::store::sent::clear_members;
+pub(super) use crate::store::sent::{merge_sent, put_members, put_reference, remove_members};
+use crate::store::staged::{note_disabled, note_left};
+use crate::store::state::{State, first_link};
+use crate::store::wire::Sent;
+use crate::store::{Error, Store};
+
+use self::active::count_active;
+pub(super) use self::active::{count_memberships, is_active, put_active};
 
 const LOOK_UP: &str = "look up links";
 
@@ -535,67 +540,6 @@ fn put_held(state: &State, job: i64, key: Key, held: &Held) -> rusqlite::Result<
         params![link_of(job, key), pack_sent(state, values)?],
     )?;
     put_active(state, job, key, is_active(values))
-}
-
-/// Whether the user can use the application, as far as `active` says.
-pub(super) fn is_active(sent: &Sent) -> bool {
-    let mut values = sent.iter();
-    !values.any(|(path, value)| path.is_active() && *value == Value::Boolean(false))
-}
-
-/// Notes whether the user can use the application.
-pub(super) fn put_active(state: &State, job: i64, key: Key, active: bool) -> rusqlite::Result<()> {
-    let changed = state.changes(
-        "UPDATE links SET active = ?2 WHERE link = ?1 AND active <> ?2",
-        params![link_of(job, key), active],
-    )?;
-    if changed && kind_of(state, key)? == ObjectKind::User {
-        count_active(state, job, if active { 1 } else { -1 })?;
-        if active {
-            state.run(
-                "UPDATE links SET disabled = NULL, enabled = 0 WHERE link = ?1 AND disabled IS NOT NULL",
-                params![link_of(job, key)],
-            )?;
-            note_dropped(state, job, key)?;
-        }
-    }
-    Ok(())
-}
-
-/// Some targets drop the memberships of a user who is disabled: once active again, they are sent again.
-fn note_dropped(state: &State, job: i64, member: Key) -> rusqlite::Result<()> {
-    let groups: Vec<Key> = state.column(
-        "SELECT group_key FROM sent_members WHERE job = ?1 AND member_key = ?2",
-        params![job, member],
-    )?;
-    let mut marks = Marks::of(state, job);
-    for group in groups {
-        state.run(
-            "UPDATE sent_members SET dropped = 1
-             WHERE job = ?1 AND group_key = ?2 AND member_key = ?3",
-            params![job, group, member],
-        )?;
-        marks.object(ObjectKind::Group, group)?;
-    }
-    Ok(())
-}
-
-fn count_active(state: &State, job: i64, more: i64) -> rusqlite::Result<()> {
-    state.run(
-        "UPDATE jobs SET active_users = active_users + ?2 WHERE key = ?1",
-        params![job, more],
-    )?;
-    Ok(())
-}
-
-pub(super) fn count_memberships(state: &State, job: i64, more: i64) -> rusqlite::Result<()> {
-    if more != 0 {
-        state.run(
-            "UPDATE jobs SET memberships = memberships + ?2 WHERE key = ?1",
-            params![job, more],
-        )?;
-    }
-    Ok(())
 }
 
 fn note_event(state: &State, job: i64, key: Key) -> rusqlite::Result<()> {

@@ -1,0 +1,322 @@
+//! The removals of a plan, judged: what the limits count is taken from the ledger and from what a person
+//! decided, the guard says what is held, and each object's rows are opened, held or dropped. A hold is by
+//! object: a membership is one of its own.
+
+mod carry;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rusqlite::params;
+
+use crate::engine::guard::{self, Census, LimitUse, Verdict, WhyHeld};
+use crate::engine::job::Limits;
+use crate::engine::model::{Key, ObjectKind};
+use crate::engine::plan::{Header, Operation, Referenced, RemovalClass, WhyRemoved};
+use crate::store::holds::{self, Decision, Hold, Item};
+use crate::store::ledger::history::{active, recent, recent_memberships, seen_before};
+use crate::store::ledger::{body, class_of, creates, job_of, number};
+use crate::store::links::key_of;
+use crate::store::state::State;
+use crate::store::{Error, Store};
+
+/// The time over which the limits count.
+const WINDOW: TimeDelta = TimeDelta::hours(24);
+
+/// What a plan is judged by.
+pub(crate) struct Judging<'j> {
+    pub(crate) header: &'j Header,
+    pub(crate) limits: Limits,
+    /// Only some objects were planned: what is held of others counts with them.
+    pub(crate) is_partial: bool,
+    /// Groups that bring their members into scope.
+    pub(crate) scope_groups: &'j BTreeSet<Key>,
+    /// Groups, and how many members they keep at least.
+    pub(crate) min_members: &'j BTreeMap<Key, u64>,
+    pub(crate) now: DateTime<Utc>,
+}
+
+/// What came of judging a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Judged {
+    pub(crate) verdict: Verdict,
+    /// Why removals are held; empty when none is.
+    pub(crate) why: Vec<WhyHeld>,
+    /// Objects, and groups of members, that stay as they are: held, or rejected.
+    pub(crate) kept: BTreeSet<Key>,
+    pub(crate) limits: Vec<LimitUse>,
+}
+
+impl Store {
+    /// Judges the removals that a plan drafted; everything else may be sent.
+    pub(crate) fn judge(&self, cycle: i64, judging: &Judging<'_>) -> Result<Judged, Error> {
+        self.write("judge the plan", |state| {
+            let mut bench = Bench::new(state, cycle, judging)?;
+            let census = bench.census()?;
+            let verdict = guard::review(&census, &judging.limits);
+            bench.carry(&verdict)?;
+            let Bench { why, kept, .. } = bench;
+            Ok(Judged {
+                verdict,
+                why,
+                kept,
+                limits: guard::uses(&census, &judging.limits),
+            })
+        })
+    }
+}
+
+/// A removal that a plan drafted: of an object, or of members of a group.
+struct Removal {
+    row: i64,
+    key: Key,
+    kind: ObjectKind,
+    class: RemovalClass,
+    operation: i64,
+    why: Option<WhyRemoved>,
+    members: Vec<Referenced>,
+}
+
+impl Removal {
+    fn cause(&self) -> &'static str {
+        self.why.as_ref().map_or("membership", WhyRemoved::as_str)
+    }
+
+    fn item(&self, member: Option<Key>) -> Item {
+        Item {
+            source: self.key,
+            member,
+            operation: self.operation,
+        }
+    }
+
+    fn items(&self) -> Vec<Item> {
+        if self.class == RemovalClass::Membership {
+            let members = self.members.iter();
+            members.map(|one| self.item(Some(one.key))).collect()
+        } else {
+            vec![self.item(None)]
+        }
+    }
+}
+
+struct Bench<'b> {
+    state: &'b State,
+    job: i64,
+    cycle: i64,
+    judging: &'b Judging<'b>,
+    removals: Vec<Removal>,
+    holds: BTreeMap<Item, Hold>,
+    /// Users and groups whose removal was sent within the window.
+    recent: BTreeMap<Key, RemovalClass>,
+    /// Removals that failed before: they were let through, and are tried until they succeed.
+    tried: BTreeSet<Key>,
+    /// Groups that lose suddenly many members.
+    shrunk: BTreeSet<Key>,
+    /// Groups that would have fewer members than they are to keep.
+    thin: BTreeSet<Key>,
+    /// Creates, by the number of the row.
+    creates: Vec<(i64, Key)>,
+    /// Objects that were gone from the target together with so many others that creating them again needs
+    /// a decision.
+    gone: BTreeSet<Key>,
+    /// Objects that others may have made, and how many of them are held.
+    unproven: BTreeSet<Key>,
+    unproven_held: u64,
+    why: Vec<WhyHeld>,
+    kept: BTreeSet<Key>,
+}
+
+impl<'b> Bench<'b> {
+    fn new(state: &'b State, cycle: i64, judging: &'b Judging<'b>) -> rusqlite::Result<Self> {
+        let job = job_of(state, cycle)?;
+        holds::lapse_old(state, job, judging.now)?;
+        let removals = removals(state, cycle)?;
+        let tried = state.column(
+            "SELECT source FROM escrow WHERE job = ?1 AND action IN ('disable', 'delete')",
+            params![job],
+        )?;
+        let known = holds::all(state, job)?;
+        let gone = creates::gone_at_once(state, job, judging.header.linked)?;
+        let is_create = |item: &Item| item.operation == number::CREATE;
+        let counts_creates = judging.limits.max_creations.is_some()
+            || !gone.is_empty()
+            || known.keys().any(is_create);
+        Ok(Self {
+            state,
+            job,
+            cycle,
+            judging,
+            holds: known,
+            recent: recent(state, job, since(judging))?,
+            tried: tried.into_iter().collect(),
+            removals,
+            shrunk: BTreeSet::new(),
+            thin: BTreeSet::new(),
+            creates: if counts_creates {
+                creates::planned(state, cycle)?
+            } else {
+                Vec::new()
+            },
+            gone,
+            unproven: unproven(state, job)?,
+            unproven_held: 0,
+            why: Vec::new(),
+            kept: BTreeSet::new(),
+        })
+    }
+
+    /// What a person decided of this very removal.
+    fn decided(&self, item: &Item, cause: &str) -> Option<&Hold> {
+        self.holds.get(item).filter(|hold| hold.cause == cause)
+    }
+
+    fn is_decided(&self, item: &Item, cause: &str) -> bool {
+        let hold = self.decided(item, cause);
+        hold.is_some_and(|hold| hold.decision.is_made())
+    }
+
+    fn census(&mut self) -> rusqlite::Result<Census> {
+        let mut planned: BTreeMap<RemovalClass, u64> = BTreeMap::new();
+        let mut seen: BTreeSet<Item> = BTreeSet::new();
+        let mut lost: BTreeMap<Key, u64> = BTreeMap::new();
+        for removal in &self.removals {
+            for item in removal.items() {
+                seen.insert(item);
+                let is_known = removal.class != RemovalClass::Membership
+                    && (self.recent.contains_key(&removal.key)
+                        || self.tried.contains(&removal.key));
+                if is_known || self.is_decided(&item, removal.cause()) {
+                    continue;
+                }
+                *planned.entry(removal.class).or_default() += 1;
+                if item.member.is_some() {
+                    *lost.entry(removal.key).or_default() += 1;
+                }
+            }
+        }
+        if self.judging.is_partial {
+            for (item, hold) in &self.holds {
+                if let (Some(class), Decision::None) = (hold.class, hold.decision)
+                    && !seen.contains(item)
+                {
+                    *planned.entry(class).or_default() += 1;
+                }
+            }
+        }
+        let mut recent: BTreeMap<RemovalClass, u64> = BTreeMap::new();
+        for class in self.recent.values() {
+            *recent.entry(*class).or_default() += 1;
+        }
+        let since = since(self.judging);
+        let memberships = recent_memberships(self.state, self.job, since, None)?;
+        recent.insert(RemovalClass::Membership, memberships);
+        for (group, planned) in lost {
+            let done = recent_memberships(self.state, self.job, since, Some(group))?;
+            let sent: i64 = self
+                .state
+                .prepare_cached(
+                    "SELECT count(*) FROM sent_members WHERE job = ?1 AND group_key = ?2",
+                )?
+                .query_row(params![self.job, group], |row| row.get(0))?;
+            let sent = sent.unsigned_abs();
+            if guard::is_sudden_loss(planned + done, sent + done) {
+                self.shrunk.insert(group);
+            }
+            if let Some(least) = self.judging.min_members.get(&group) {
+                let added: i64 = self
+                    .state
+                    .prepare_cached(
+                        "SELECT coalesce(sum(weight), 0) FROM actions
+                         WHERE cycle = ?1 AND source = ?2 AND operation = ?3 AND state = 0",
+                    )?
+                    .query_row(
+                        params![self.cycle, group, number::number_of_name("add-members")],
+                        |row| row.get(0),
+                    )?;
+                if (sent + added.unsigned_abs()).saturating_sub(planned) < *least {
+                    self.thin.insert(group);
+                }
+            }
+        }
+        let is_decided = |key: &Key| {
+            let hold = self.holds.get(&creates::item(*key));
+            hold.is_some_and(|hold| hold.decision.is_made())
+        };
+        let creations = self.creates.iter().filter(|(_, key)| !is_decided(key));
+        let creations = creations.count() as u64;
+        let active_now: i64 = self
+            .state
+            .prepare_cached("SELECT active_users FROM jobs WHERE key = ?1")?
+            .query_row(params![self.job], |row| row.get(0))?;
+        let header = self.judging.header;
+        Ok(Census {
+            planned,
+            recent,
+            active: active(self.state, self.job, since)?,
+            active_now: active_now.unsigned_abs(),
+            creations,
+            recent_creations: match self.judging.limits.max_creations {
+                Some(_) => creates::since(self.state, self.job, since)?,
+                None => 0,
+            },
+            linked: header.linked,
+            scope_before: header.scope_before,
+            scope_after: header.scope_after,
+            source_before: seen_before(self.state, self.job)?,
+            source_now: crate::store::source::present(self.state)?,
+            application_changed: header.application_changed,
+        })
+    }
+}
+
+fn unproven(state: &State, job: i64) -> rusqlite::Result<BTreeSet<Key>> {
+    let links: Vec<i64> = state.column(
+        "SELECT link FROM links WHERE job = ?1 AND origin = 2",
+        params![job],
+    )?;
+    Ok(links.into_iter().map(key_of).collect())
+}
+
+fn since(judging: &Judging<'_>) -> i64 {
+    (judging.now - WINDOW).timestamp_millis()
+}
+
+fn removals(state: &State, cycle: i64) -> rusqlite::Result<Vec<Removal>> {
+    let mut statement = state.prepare_cached(
+        "SELECT id, source, operation, class, body FROM actions
+         WHERE cycle = ?1 AND state = 0 AND class IS NOT NULL
+         ORDER BY step, rank, source, id",
+    )?;
+    let rows = statement.query_map(params![cycle], |row| {
+        let operation: i64 = row.get(2)?;
+        let unpacked = body::unpack_operation(state, operation, row.get_ref(4)?.as_blob()?)?;
+        let (why, members) = match unpacked {
+            Operation::Disable { why, .. } | Operation::Delete { why, .. } => {
+                (Some(why), Vec::new())
+            }
+            Operation::HandOver(hand) => (Some(hand.why), Vec::new()),
+            Operation::RemoveMembers { members, .. } => (None, members),
+            Operation::Create { .. }
+            | Operation::Adopt { .. }
+            | Operation::Update { .. }
+            | Operation::Enable { .. }
+            | Operation::AddMembers { .. }
+            | Operation::SetReference { .. } => (None, Vec::new()),
+        };
+        let class = class_of(row.get(3)?).map_or(RemovalClass::User, |(class, _)| class);
+        Ok(Removal {
+            row: row.get(0)?,
+            key: row.get(1)?,
+            kind: match class {
+                RemovalClass::Certain | RemovalClass::User => ObjectKind::User,
+                RemovalClass::Group | RemovalClass::Membership => ObjectKind::Group,
+            },
+            class,
+            operation,
+            why,
+            members,
+        })
+    })?;
+    rows.collect()
+}
