@@ -84,6 +84,12 @@ pub(super) async fn plan(
                     against = Some(others.told(known));
                 }
                 exit = exit.max(Exit::of_plan(&planned, arguments.detailed_exitcode));
+                let differs = against
+                    .as_ref()
+                    .is_some_and(|one| !one.only_there.is_empty());
+                if differs && arguments.detailed_exitcode {
+                    exit = exit.max(Exit::Pending);
+                }
                 let redactions = Redactions::of(&job.rules);
                 let rows = LedgerRows::new(store, planned.cycle, redactions);
                 let view = PlanView {

@@ -91,7 +91,12 @@ fn chosen(config: &Config, store: &Store, arguments: &Arguments) -> anyhow::Resu
         };
     }
     let mut chosen = Vec::new();
-    for job in load::jobs(config, &arguments.jobs)? {
+    // One that is not enabled may have run because it was named.
+    let jobs = match arguments.jobs.as_slice() {
+        [] => config.jobs.iter().collect(),
+        named => load::jobs(config, named)?,
+    };
+    for job in jobs {
         let newest = store.newest_cycle(&job.rules.name)?;
         let newest = newest.map(|number| store.cycle(number)).transpose()?;
         chosen.extend(newest.flatten());

@@ -142,11 +142,14 @@ fn ripe(
     now: DateTime<Utc>,
 ) -> Result<BTreeMap<Key, Ripe>, Error> {
     let at = store.deleted_at(job, key)?;
-    let is_due = at.is_some_and(|at| at <= now);
-    Ok(is_due
-        .then_some((key, Ripe::Disabled))
-        .into_iter()
-        .collect())
+    let staged = store.staged(job)?;
+    let mut enabled = staged.iter().flat_map(|staged| &staged.enabled);
+    let ripe = match at {
+        _ if enabled.any(|subject| subject.key == key) => Some(Ripe::Enabled),
+        Some(at) if at <= now => Some(Ripe::Disabled),
+        Some(_) | None => None,
+    };
+    Ok(ripe.map(|ripe| (key, ripe)).into_iter().collect())
 }
 
 /// What the mappings make of the object, and where it is looked for.

@@ -1,6 +1,8 @@
 //! Which names of a job's scope mean nothing in the tenant, or more than one object: as the state
 //! knows it, and for Test Connection as the tenant has it now.
 
+use std::collections::BTreeSet;
+
 use super::{Error, units};
 use crate::engine::job::Job;
 use crate::engine::model::{ObjectKind, SourceId};
@@ -10,7 +12,7 @@ use crate::store::Store;
 
 /// The entries that do not name exactly one object. The state must hold a complete reading.
 pub(super) fn misnamed(store: &Store, job: &Job) -> Result<Vec<Misnamed>, Error> {
-    let mut misnamed = Vec::new();
+    let mut misnamed = unprotected(store, job)?;
     for (list, name) in names::entries(job) {
         let one = match list {
             Naming::ScopeGroups | Naming::Provision | Naming::Filter(_) => {
@@ -34,10 +36,36 @@ pub(super) fn misnamed(store: &Store, job: &Job) -> Result<Vec<Misnamed>, Error>
                 unit(name, units.map(|unit| (&*unit.id, &*unit.display_name)))
             }
             Naming::Exclude => excluded(store, name)?,
+            Naming::MinMembers => {
+                let known = store.names_of_groups()?;
+                let known = known.iter().map(String::as_str);
+                let is_there = !store.find_groups(name)?.is_empty();
+                (!is_there).then(|| Misnamed::new(list, name, Vec::new(), known))
+            }
+            // Looked for together.
+            Naming::NeverDisable => None,
         };
         misnamed.extend(one);
     }
     Ok(misnamed)
+}
+
+/// The entries that should protect objects, and name none.
+fn unprotected(store: &Store, job: &Job) -> Result<Vec<Misnamed>, Error> {
+    let mut left: BTreeSet<&String> = job.safety.never_disable.iter().collect();
+    for kind in ObjectKind::ALL {
+        if left.is_empty() {
+            break;
+        }
+        store.each_object(kind, |object| {
+            for entry in job.safety.protecting(&object) {
+                left.remove(entry);
+            }
+        })?;
+    }
+    let left = left.into_iter();
+    let misnamed = left.map(|name| Misnamed::new(Naming::NeverDisable, name, Vec::new(), []));
+    Ok(misnamed.collect())
 }
 
 /// The one unit of these that a name means, or else why it does not.
@@ -77,7 +105,12 @@ pub(super) async fn misnamed_now(
     } else {
         Vec::new()
     };
-    let is_group = |list: &Naming| !matches!(list, Naming::Exclude | Naming::ScopeUnits);
+    let is_group = |list: &Naming| {
+        !matches!(
+            list,
+            Naming::Exclude | Naming::ScopeUnits | Naming::NeverDisable
+        )
+    };
     let names_groups = entries.iter().any(|(list, _)| is_group(list));
     let groups = if names_groups {
         graph.fetch_groups().await?
@@ -85,16 +118,21 @@ pub(super) async fn misnamed_now(
         Vec::new()
     };
     let knows_people = store.knows_any(ObjectKind::User)?;
-    let mut misnamed = Vec::new();
+    let mut misnamed = if knows_people {
+        unprotected(store, job)?
+    } else {
+        Vec::new()
+    };
     for (list, name) in entries {
         match list {
-            Naming::ScopeGroups | Naming::Provision | Naming::Filter(_) => {
+            Naming::ScopeGroups | Naming::Provision | Naming::Filter(_) | Naming::MinMembers => {
                 let is_meant = |(id, label): &&(String, String)| {
                     name.eq_ignore_ascii_case(id) || name.eq_ignore_ascii_case(label)
                 };
                 let found = groups.iter().filter(is_meant);
                 let found: Vec<SourceId> = found.map(|(id, _)| SourceId::new(id)).collect();
-                if found.len() != 1 {
+                let are_too_many = found.len() > 1 && list != Naming::MinMembers;
+                if found.is_empty() || are_too_many {
                     let known = groups.iter().map(|(_, label)| label.as_str());
                     misnamed.push(Misnamed::new(list, name, found, known));
                 }
@@ -104,7 +142,7 @@ pub(super) async fn misnamed_now(
                 misnamed.extend(unit(name, units.map(|unit| (&*unit.id, &*unit.name))));
             }
             Naming::Exclude if knows_people => misnamed.extend(excluded(store, name)?),
-            Naming::Exclude => {}
+            Naming::Exclude | Naming::NeverDisable => {}
         }
     }
     Ok(misnamed)

@@ -134,18 +134,24 @@ impl Rules {
 impl Safety {
     /// Whether one of the entries names the object.
     pub(crate) fn is_protected(&self, object: &SourceObject) -> bool {
+        self.protecting(object).next().is_some()
+    }
+
+    /// The entries of `never_disable` that name the object.
+    pub(crate) fn protecting(&self, object: &SourceObject) -> impl Iterator<Item = &String> {
         let names = ["userPrincipalName", "mail", "displayName"];
         let names = names
             .into_iter()
             .filter_map(|name| object.attributes.text(name));
         // Graph puts the id in front of the principal name of one in the recycle bin.
-        let names: Vec<&str> = names
+        let names: Vec<String> = names
             .flat_map(|name| [Some(name), unmangled(name)])
             .flatten()
             .chain([object.id.as_str()])
+            .map(str::to_owned)
             .collect();
-        let names_it = |pattern: &String| names.iter().any(|name| is_like(pattern, name));
-        self.never_disable.iter().any(names_it)
+        let names_it = move |pattern: &&String| names.iter().any(|name| is_like(pattern, name));
+        self.never_disable.iter().filter(names_it)
     }
 }
 

@@ -19,6 +19,10 @@ pub(crate) enum Naming {
     Exclude,
     /// Groups that the scoping filter of a kind asks for.
     Filter(ObjectKind),
+    /// Objects that are never disabled or deleted.
+    NeverDisable,
+    /// Groups that keep so many members.
+    MinMembers,
 }
 
 impl Naming {
@@ -31,6 +35,8 @@ impl Naming {
             Self::Exclude => "scope.exclude",
             Self::Filter(ObjectKind::User) => "users.filters",
             Self::Filter(ObjectKind::Group) => "groups.filters",
+            Self::NeverDisable => "safety.never_disable",
+            Self::MinMembers => "safety.min_members",
         }
     }
 }
@@ -74,7 +80,7 @@ impl Misnamed {
             Naming::ScopeGroups | Naming::ScopeUnits | Naming::Provision | Naming::Filter(_) => {
                 self.found.is_empty()
             }
-            Naming::Exclude => false,
+            Naming::Exclude | Naming::NeverDisable | Naming::MinMembers => false,
         }
     }
 }
@@ -95,6 +101,10 @@ pub(crate) fn entries(job: &Job) -> Vec<(Naming, &str)> {
     }
     let excluded = job.scope.exclude.iter();
     entries.extend(excluded.map(|name| (Naming::Exclude, name)));
+    let protected = job.safety.never_disable.iter();
+    entries.extend(protected.map(|name| (Naming::NeverDisable, name)));
+    let groups = job.safety.min_members.iter();
+    entries.extend(groups.map(|(name, _)| (Naming::MinMembers, name)));
     let mut entries: Vec<_> = entries
         .into_iter()
         .map(|(list, name)| (list, name.as_str()))

@@ -6,7 +6,10 @@ use chrono::SecondsFormat;
 use serde_json::{Value as Json, json};
 
 use super::json::{FORMAT, subject_json, time_json, value_json};
-use super::sentence::{clean, duration, number, optional, subject_text, things, why, why_removed};
+use super::sentence::{
+    clean, clean_lines, duration, number, optional, subject_text, things, why, why_removed,
+};
+use super::table::guarded;
 use super::text::Style;
 use super::view::Names;
 use crate::engine::model::{ObjectKind, TargetId};
@@ -233,20 +236,10 @@ pub(crate) fn csv(out: &mut dyn Write, entry: &LogEntry, names: Names<'_>) -> io
 
 /// A record of RFC 4180, which ends lines with CR LF.
 pub(super) fn record(out: &mut dyn Write, fields: &[String]) -> io::Result<()> {
-    let fields: Vec<String> = fields.iter().map(|text| field(text)).collect();
-    write!(out, "{}\r\n", fields.join(","))
-}
-
-/// A field of RFC 4180. Names come from outside: one that a spreadsheet would take for a formula
-/// gets an apostrophe in front, which makes it text (OWASP, "CSV injection").
-fn field(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let guard = if is_formula { "'" } else { "" };
-    if text.contains([',', '"', '\r', '\n']) {
-        format!("\"{guard}{}\"", text.replace('"', "\"\""))
-    } else {
-        format!("{guard}{text}")
-    }
+    let mut writer = csv::WriterBuilder::new();
+    let mut writer = writer.terminator(csv::Terminator::CRLF).from_writer(out);
+    writer.write_record(fields.iter().map(|text| guarded(clean_lines(text))))?;
+    writer.flush()
 }
 
 #[cfg(test)]
@@ -254,24 +247,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_quoted_where_they_must_be_and_never_formulas() {
+    fn fields_are_quoted_where_they_must_be_and_hold_nothing_that_a_terminal_obeys() {
         for (text, expected) in [
-            ("", ""),
             ("plain text", "plain text"),
             ("a,b", "\"a,b\""),
             ("say \"hi\"", "\"say \"\"hi\"\"\""),
             ("two\nlines", "\"two\nlines\""),
             ("=1+1", "'=1+1"),
-            ("+1", "'+1"),
-            ("-1", "'-1"),
             ("@sum", "'@sum"),
-            ("\tx", "'\tx"),
             ("=\"a\",b", "\"'=\"\"a\"\",b\""),
+            ("\u{1b}[31mred\u{202e}", "\\u{1b}[31mred\\u{202e}"),
         ] {
-            assert_eq!(field(text), expected, "{text:?}");
+            let mut out = Vec::new();
+            record(&mut out, &["a".to_owned(), text.to_owned()]).unwrap();
+            let out = String::from_utf8(out).unwrap();
+            assert_eq!(out, format!("a,{expected}\r\n"));
         }
-        let mut out = Vec::new();
-        record(&mut out, &["a".to_owned(), "=b".to_owned()]).unwrap();
-        assert_eq!(out, b"a,'=b\r\n");
     }
 }

@@ -56,6 +56,9 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>) -> io::Result<()> {
         for words in against.only_there.iter().take(MEMBERS_NAMED) {
             writeln!(out, "- only there: {}", code(words))?;
         }
+        if let Some(more @ 1..) = against.only_there.len().checked_sub(MEMBERS_NAMED) {
+            writeln!(out, "- and {} more only there", number(more as u64))?;
+        }
         writeln!(out)?;
     }
     if let Some(incomplete) = &header.incomplete {

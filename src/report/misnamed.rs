@@ -15,7 +15,7 @@ pub(crate) fn misnamed(misnamed: &Misnamed) -> String {
     } = misnamed;
     let start = format!("{} names \"{}\"", list.key(), clean(name));
     match (list, found.as_slice()) {
-        (Naming::ScopeGroups | Naming::Provision | Naming::Filter(_), []) => {
+        (Naming::ScopeGroups | Naming::Provision | Naming::Filter(_) | Naming::MinMembers, []) => {
             format!("{start}, but no group has this id or display name")
         }
         (Naming::ScopeUnits, []) => {
@@ -31,8 +31,17 @@ pub(crate) fn misnamed(misnamed: &Misnamed) -> String {
         (Naming::Exclude, []) => format!(
             "{start}, but no user or group has this id or name, so nothing is excluded by it"
         ),
+        (Naming::NeverDisable, []) => format!(
+            "{start}, but no user or group has this id, address or name: the object that was meant is not \
+             protected"
+        ),
         (
-            Naming::ScopeGroups | Naming::Provision | Naming::Exclude | Naming::Filter(_),
+            Naming::ScopeGroups
+            | Naming::Provision
+            | Naming::Exclude
+            | Naming::Filter(_)
+            | Naming::NeverDisable
+            | Naming::MinMembers,
             several,
         ) => {
             let ids: Vec<_> = several.iter().map(ToString::to_string).collect();
@@ -61,17 +70,28 @@ pub(crate) fn misnamed_remedy(misnamed: &Misnamed) -> String {
         meant => format!("did you mean {}? ", meant.join(" or ")),
     };
     match (list, found.is_empty()) {
-        (Naming::ScopeGroups | Naming::Provision | Naming::Filter(_), true) => format!(
+        (
+            Naming::ScopeGroups | Naming::Provision | Naming::Filter(_) | Naming::MinMembers,
+            true,
+        ) => format!(
             "{meant}correct it, or remove it from the list; an id stays valid when a group is renamed"
         ),
         (Naming::ScopeUnits, true) => format!(
             "{meant}correct it, or remove it from the list; an id stays valid when a unit is renamed"
         ),
         (Naming::ScopeUnits, false) => "use the id of one unit".to_owned(),
-        (Naming::Exclude, true) => format!("{meant}correct it, or remove it from the list"),
-        (Naming::ScopeGroups | Naming::Provision | Naming::Exclude | Naming::Filter(_), false) => {
-            "use the id of one group".to_owned()
+        (Naming::Exclude | Naming::NeverDisable, true) => {
+            format!("{meant}correct it, or remove it from the list")
         }
+        (
+            Naming::ScopeGroups
+            | Naming::Provision
+            | Naming::Exclude
+            | Naming::Filter(_)
+            | Naming::NeverDisable
+            | Naming::MinMembers,
+            false,
+        ) => "use the id of one group".to_owned(),
     }
 }
 

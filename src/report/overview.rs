@@ -6,8 +6,8 @@ use std::io;
 
 use super::entry::Entry;
 use super::section::Section;
-use super::sentence::{count, number, things};
-use super::view::{Names, Order, Part, PlanRow, PlanView};
+use super::sentence::{clean, count, number, things};
+use super::view::{Against, Names, Order, Part, PlanRow, PlanView};
 use crate::engine::model::Key;
 
 /// What matters most of an object; the first of several.
@@ -121,8 +121,13 @@ impl Overview {
         let objects = objects.filter(|(share, _)| is_changed(share)).count() as u64;
         let failing = self.times(Section::Failing);
         let held = self.times(Section::Held);
+        let only_there = view
+            .against
+            .map_or(0, |other| other.only_there.len() as u64);
         let mut sentences = Vec::new();
-        if objects == 0 {
+        if objects == 0 && only_there > 0 {
+            sentences.push("Nothing would be done in addition.".to_owned());
+        } else if objects == 0 {
             let linked = count(view.header.linked);
             sentences.push(format!(
                 "Nothing would change: {linked} are linked and in sync."
@@ -136,6 +141,15 @@ impl Overview {
             sentences.push(format!(
                 "{} would change; {taken}.",
                 things(objects, "object")
+            ));
+        }
+        if let Some(Against { name, .. }) = view.against
+            && only_there > 0
+        {
+            sentences.push(format!(
+                "{} done only with {}.",
+                counted(only_there, "action is", "actions are"),
+                clean(name)
             ));
         }
         if held > 0 {
@@ -161,8 +175,8 @@ impl Overview {
         let mood = match (objects, held, failing + refused) {
             (_, 1.., _) => Mood::Held,
             (_, 0, 1..) => Mood::Failing,
-            (0, 0, 0) => Mood::Nothing,
-            (1.., 0, 0) => Mood::Changes,
+            (0, 0, 0) if only_there == 0 => Mood::Nothing,
+            (_, 0, 0) => Mood::Changes,
         };
         (mood, sentences.join(" "))
     }

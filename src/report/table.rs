@@ -143,9 +143,12 @@ impl<W: Write> Table<W> {
     }
 }
 
-/// Text that no spreadsheet takes for a formula (OWASP, CSV injection).
 fn cell(text: &str) -> String {
-    let text = clean(text);
+    guarded(clean(text))
+}
+
+/// Text that no spreadsheet takes for a formula (OWASP, CSV injection).
+pub(super) fn guarded(text: String) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         format!("'{text}")
     } else {

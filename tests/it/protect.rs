@@ -103,6 +103,28 @@ async fn an_account_that_is_protected_is_not_handed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_should_protect_and_means_nothing_is_remarked() {
+    let (rig, _) = filled(
+        "[jobs.safety]\nnever_disable = [\"jane@contoso.com\", \"brake-glass@*\"]\n\
+         min_members = { \"Boarrd\" = 3 }",
+        &["jane"],
+    )
+    .await;
+    let plan = rig.plan().await.expect(0).job();
+    let misnamed = plan["misnamed"].as_array().unwrap().iter();
+    let named: Vec<_> = misnamed.map(|one| (&one["key"], &one["name"])).collect();
+    let expected = [
+        ("safety.never_disable", "brake-glass@*"),
+        ("safety.min_members", "Boarrd"),
+    ]
+    .map(|(key, name)| (json!(key), json!(name)));
+    let expected: Vec<_> = expected.iter().map(|(key, name)| (key, name)).collect();
+    assert_eq!(named, expected, "{plan:#}");
+    let test = rig.run(&["test"]).await;
+    assert!(test.out.contains("brake-glass@*"), "{test:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_in_the_target_before_is_not_removed_where_only_created_says_so() {
     let rig = Rig::start(Size::new(0, 0, 0)).await;
     rig.configure("[jobs.safety]\nonly_created = true");

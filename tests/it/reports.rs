@@ -240,6 +240,19 @@ async fn a_plan_against_another_configuration_tells_only_what_differs() {
         more["against"]["only_there"],
         json!(["create user jane@contoso.com"])
     );
+    // The other way round, a reviewer sees that updates go away.
+    let now = read(&rig, "entrain.toml");
+    fs::write(rig.path("more.toml"), &now).unwrap();
+    fs::write(rig.path("entrain.toml"), &before).unwrap();
+    let less = ["plan", "--against", "more.toml", "--detailed-exitcode"];
+    let less = rig.run(&[&less[..], &["--out", "less.md"]].concat()).await;
+    assert!(!less.expect(5).out.contains("No changes"));
+    let markdown = read(&rig, "less.md");
+    assert!(
+        markdown.contains("actions are done only with more.toml"),
+        "{markdown}"
+    );
+    fs::write(rig.path("entrain.toml"), &now).unwrap();
     let text = rig.run(&against[..3]).await.expect(0).out;
     assert!(text.contains("Compared with main.toml"), "{text}");
     assert!(

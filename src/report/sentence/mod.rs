@@ -82,7 +82,9 @@ pub(crate) fn staged(staged: &Staged) -> String {
     } = staged;
     let after = length(*after);
     let waiting = match (waiting, first) {
-        (0, _) | (_, None) => "none waits".to_owned(),
+        (0, _) => "none waits".to_owned(),
+        (1, None) => "1 waits".to_owned(),
+        (waiting, None) => format!("{} wait", number(*waiting)),
         (waiting, Some(first)) => format!(
             "{} {}, the first until {}",
             number(*waiting),

@@ -222,7 +222,10 @@ fn plan_line(view: &PlanView<'_>) -> String {
     optional(skipped, format!("{} skipped", number(skipped)));
     let warnings = header.warnings.len() as u64;
     optional(warnings, things(warnings, "warning"));
-    let nothing = if counted.is_empty() && held == 0 {
+    let is_same = view
+        .against
+        .is_none_or(|against| against.only_there.is_empty());
+    let nothing = if counted.is_empty() && held == 0 && is_same {
         "No changes. "
     } else {
         ""
