@@ -10,8 +10,9 @@ use super::output::Output;
 use super::source::{self, SnapshotFile};
 use super::{load, plan};
 use crate::config::{Config, Job};
-use crate::cycle::{Agent, Options, OtherRows};
+use crate::cycle::{Agent, Options, OtherRows, SavedRow};
 use crate::engine::model::JobName;
+use crate::engine::redact::Redactions;
 use crate::report::Against;
 use crate::store::{StateKey, Store};
 
@@ -79,6 +80,7 @@ impl Other {
         jobs: &[&Job],
         options: &Options,
         key: &StateKey,
+        redactions: &dyn Fn(&Job) -> Redactions,
     ) -> anyhow::Result<Others> {
         let Self {
             name,
@@ -93,12 +95,13 @@ impl Other {
             };
             let planned = plan::one(output, &agent, interrupt, job, options).await?;
             let mut known = OtherRows::new();
-            agent.each_saved_row(job, planned.cycle, key, &mut |row| -> anyhow::Result<()> {
+            let mut note = |row: SavedRow<'_>| -> anyhow::Result<()> {
                 let subject = &row.action.subject;
                 let words = format!("{} {} {}", row.action.as_str(), subject.kind, subject.label);
                 known.entry(row.digest).or_default().push(words);
                 Ok(())
-            })?;
+            };
+            agent.each_saved_row(job, planned.cycle, key, &redactions(job), &mut note)?;
             plans.insert(job.rules.name.clone(), known);
         }
         Ok(Others { name, plans })

@@ -11,7 +11,8 @@ use super::output::Output;
 use super::reports::{Reports, Wanted};
 use super::session::Session;
 use super::{args, load, saved, sync};
-use crate::cycle::Options;
+use crate::cycle::{Options, Portion};
+use crate::engine::summary::ReadBack;
 use crate::report::text;
 use crate::scheduler;
 
@@ -34,6 +35,8 @@ pub(super) async fn apply(
             found.join(", ")
         );
     }
+    let by_group = arguments.only_group.clone().map(Portion::Group);
+    let portion = arguments.only.map(Portion::Users).or(by_group);
     let session = Session::cycles(output, &config, "apply").await?;
     let Session {
         store,
@@ -48,7 +51,7 @@ pub(super) async fn apply(
         let tenant = config.source.tenant_id.as_str();
         let options = plan.options();
         let how = saved::Apply {
-            only: arguments.only,
+            only: portion.clone(),
             is_expected: arguments.expect.is_some(),
         };
         let expected = plan.expected(agent.key(), tenant, job, how);
@@ -71,19 +74,26 @@ pub(super) async fn apply(
         match ended {
             Ok(summary) => {
                 exit = exit.max(Exit::of(summary.health()));
-                match &mut document {
-                    Some(document) => document.summary(&summary)?,
-                    None => text::summary(&mut text_out, &summary, output.style())?,
+                if portion.is_none() {
+                    match &mut document {
+                        Some(document) => document.summary(&summary)?,
+                        None => text::summary(&mut text_out, &summary, output.style())?,
+                    }
+                    continue;
                 }
-                if arguments.only.is_some() {
-                    let expect = arguments.expect.as_ref();
-                    let expect = expect.map(|digest| format!(" --expect {digest}"));
-                    output.message(&format!(
-                        "Check these users in the target. To apply the rest of the plan: entrain apply {}{}",
-                        arguments.file.display(),
-                        expect.unwrap_or_default()
-                    ));
+                let reading = Box::pin(agent.read_back(job, summary.cycle));
+                let read = interrupt.guard(reading).await??;
+                if !read.is_as_written() {
+                    exit = exit.max(Exit::SomeFailed);
                 }
+                if let Some(document) = &mut document {
+                    document.part(&summary, &read)?;
+                } else {
+                    text::summary(&mut text_out, &summary, output.style())?;
+                    text::read_back(&mut text_out, &read, output.style())?;
+                    text_out.flush()?;
+                }
+                output.message(&offer_rest(&arguments, &read));
             }
             Err(error) => {
                 exit = exit.max(Exit::of_error(&error));
@@ -103,4 +113,20 @@ pub(super) async fn apply(
         output.message(&sentence);
     }
     Ok(exit)
+}
+
+/// The command that carries out the rest.
+fn offer_rest(arguments: &args::Apply, read: &ReadBack) -> String {
+    let first = if read.is_as_written() {
+        ""
+    } else {
+        "Check the differences before the rest is applied. "
+    };
+    let expect = arguments.expect.as_ref();
+    let expect = expect.map(|digest| format!(" --expect {digest}"));
+    format!(
+        "{first}To apply the rest of the plan: entrain apply {}{}",
+        arguments.file.display(),
+        expect.unwrap_or_default()
+    )
 }

@@ -40,6 +40,7 @@ mod session;
 mod source;
 mod state;
 mod status;
+mod support;
 mod sync;
 mod test;
 mod trial;
@@ -143,6 +144,7 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Undo(arguments) => undo::undo(output, file, &arguments),
         Command::Links { command } => links::links(output, file, &command),
         Command::State { command } => state::state(output, file, &command),
+        Command::SupportBundle(arguments) => support::support(output, file, &arguments),
         Command::Eval(eval) => eval::eval(output, file, &eval),
         Command::Presets { command } => presets::presets(output, command),
         Command::Init(init) => init::init(output, init),

@@ -1,7 +1,8 @@
 //! `entrain plan`: the diff report of what a cycle would do. What it reads and plans stays in memory of
 //! its own; it takes no lock, and holds nothing that could write to the state or to a target.
 
-use std::io::Write as _;
+use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,12 +19,15 @@ use super::rows::LedgerRows;
 use super::session::Session;
 use super::source::{self, SnapshotFile};
 use crate::config::{Config, Job};
-use crate::cycle::{Agent, Options, Planned};
+use crate::cycle::{self, Agent, Options, Planned};
 use crate::engine::model::JobName;
-use crate::engine::redact::Redactions;
+use crate::engine::redact::{Pseudonyms, Redactions};
 use crate::graph::Supposed;
-use crate::report::{PlanView, Rows, text};
+use crate::report::parity::{self, Parity};
+use crate::report::text::{self, Style};
+use crate::report::{Against, PlanView, Rows};
 use crate::scheduler;
+use crate::store::StateKey;
 
 pub(super) async fn plan(
     output: Output,
@@ -33,8 +37,9 @@ pub(super) async fn plan(
     let wanted = wanted(&arguments)?;
     let config = Arc::new(load::config(output, file)?);
     let jobs = load::jobs(&config, &arguments.jobs.jobs)?;
-    let options = arguments.only.clone().into_options(arguments.initial);
-    let mut reports = Reports::begin(&wanted, scheduler::now(), &options)?;
+    let initial = arguments.initial || arguments.parity;
+    let options = arguments.only.clone().into_options(initial);
+    let mut reports = Reports::begin(&wanted, scheduler::now(), &options, arguments.redact)?;
     let readings = Readings::of(output, &config, &arguments).await?;
     let snapshot = readings.used();
     let session = Session::plan_from(output, &config, snapshot).await?;
@@ -49,27 +54,22 @@ pub(super) async fn plan(
     }
 
     let key = agent.key().clone();
+    let people = People::of(output, &arguments, &key);
+    let redactions = |job: &Job| people.redactions(job);
     let other = readings.other(output, &arguments, &config, interrupt)?;
     let mut others = match other {
         None => None,
-        Some(other) => Some(other.plan(output, interrupt, &jobs, &options, &key).await?),
+        Some(other) => {
+            let planning = other.plan(output, interrupt, &jobs, &options, &key, &redactions);
+            Some(planning.await?)
+        }
     };
 
     let mut exit = Exit::Done;
     let mut out = output.results();
     let mut text_out = output.text();
     let mut document = output.document(&mut out)?;
-    let work = |start| async move {
-        let Start {
-            agent,
-            job,
-            options,
-            progress,
-            due,
-        } = start;
-        agent.plan(&job, &options, &progress, due).await
-    };
-    let mut plans = Cycles::start(output, interrupt, agent, &jobs, &options, work);
+    let mut plans = Cycles::start(output, interrupt, agent, &jobs, &options, dry_run);
     let mut is_first = true;
     for job in &jobs {
         let Some((name, ended)) = plans.next().await else {
@@ -83,31 +83,33 @@ pub(super) async fn plan(
                     agent.leave_out(&mut planned, &key, &mut known)?;
                     against = Some(others.told(known));
                 }
-                exit = exit.max(Exit::of_plan(&planned, arguments.detailed_exitcode));
-                let differs = against
-                    .as_ref()
-                    .is_some_and(|one| !one.only_there.is_empty());
-                if differs && arguments.detailed_exitcode {
-                    exit = exit.max(Exit::Pending);
-                }
-                let redactions = Redactions::of(&job.rules);
-                let rows = LedgerRows::new(store, planned.cycle, redactions);
+                let redactions = redactions(job);
+                redactions.hide_in_plan(&mut planned.header, &mut planned.refusals);
+                let rows = LedgerRows::new(store, planned.cycle, redactions.clone());
                 let view = PlanView {
                     against: against.as_ref(),
                     snapshot: snapshot.map(|snapshot| &snapshot.note),
                     ..view(&name, &planned, &rows)
                 };
-                reports.plan(agent, &config, planned.cycle, &view)?;
-                if let Some(document) = &mut document {
-                    document.plan(&view)?;
-                } else {
-                    plans.print(|| {
-                        if !is_first {
-                            writeln!(text_out)?;
-                        }
-                        text::plan(&mut text_out, &view, output.style())?;
-                        text_out.flush()
-                    })?;
+                reports.plan(agent, &config, planned.cycle, &redactions, &view)?;
+                let parity = arguments.parity.then(|| Parity::of(&view, &job.rules));
+                let parity = parity.transpose()?;
+                let detailed = arguments.detailed_exitcode;
+                exit = exit.max(exit_of(
+                    &planned,
+                    against.as_ref(),
+                    parity.as_ref(),
+                    detailed,
+                ));
+                match (&mut document, &parity) {
+                    (Some(document), Some(parity)) => {
+                        document.rendered(&parity::entry(&view, parity).to_string())?;
+                    }
+                    (Some(document), None) => document.plan(&view)?,
+                    (None, parity) => plans.print(|| {
+                        let parity = parity.as_ref();
+                        print(&mut text_out, &view, parity, is_first, output.style())
+                    })?,
                 }
             }
             Err(error) => {
@@ -129,6 +131,73 @@ pub(super) async fn plan(
         output.message(&sentence);
     }
     Ok(exit)
+}
+
+fn exit_of(
+    planned: &Planned,
+    against: Option<&Against>,
+    parity: Option<&Parity>,
+    detailed: bool,
+) -> Exit {
+    // A link that is recorded is no change.
+    let detailed = detailed && !parity.is_some_and(Parity::is_proof);
+    let exit = Exit::of_plan(planned, detailed);
+    let differs = against.is_some_and(|one| !one.only_there.is_empty());
+    if differs && detailed {
+        exit.max(Exit::Pending)
+    } else {
+        exit
+    }
+}
+
+async fn dry_run(start: Start) -> Result<Planned, cycle::Error> {
+    let Start {
+        agent,
+        job,
+        options,
+        progress,
+        due,
+    } = start;
+    agent.plan(&job, &options, &progress, due).await
+}
+
+/// How people are shown: by the pseudonyms of this state, the same as in its snapshots, or as they are.
+struct People(Option<Arc<Pseudonyms>>);
+
+impl People {
+    fn of(output: Output, arguments: &args::Plan, key: &StateKey) -> Self {
+        if arguments.redact && key.unkept().is_some() {
+            output.message(source::NO_KEY_YET);
+        }
+        let pseudonyms = || Arc::new(source::pseudonyms(key, BTreeSet::new()));
+        Self(arguments.redact.then(pseudonyms))
+    }
+
+    fn redactions(&self, job: &Job) -> Redactions {
+        let redactions = Redactions::of(&job.rules);
+        match &self.0 {
+            Some(pseudonyms) => redactions.standing_in(&job.rules, pseudonyms),
+            None => redactions,
+        }
+    }
+}
+
+/// The plan of one job, or how it compares with what the target holds.
+fn print(
+    out: &mut dyn Write,
+    view: &PlanView<'_>,
+    parity: Option<&Parity>,
+    is_first: bool,
+    style: Style,
+) -> io::Result<()> {
+    if !is_first {
+        writeln!(out)?;
+    }
+    match parity {
+        Some(parity) => parity::text(out, view, parity, style)?,
+        None => text::plan(out, view, style)?,
+    }
+    out.flush()
 }
 
 /// What stands in for the tenant: as it was read, and with the changes that are supposed.

@@ -10,10 +10,11 @@ use tempfile::NamedTempFile;
 
 use super::load::{self, Usage};
 use super::rows::LedgerEntries;
-use super::saved::SavedFile;
+use super::saved::{Digests, SavedFile};
 use crate::config::Config;
 use crate::cycle::{self, Agent, Options};
 use crate::engine::model::JobName;
+use crate::engine::redact::Redactions;
 use crate::report::html::Page;
 use crate::report::json::Document;
 use crate::report::period::{self, PeriodReport};
@@ -88,6 +89,14 @@ struct Report {
     form: Form,
 }
 
+/// How a plan is made that is to be saved.
+#[derive(Clone, Copy)]
+struct Planned<'o> {
+    options: &'o Options,
+    /// People have pseudonyms in it.
+    is_redacted: bool,
+}
+
 /// All reports of one command.
 pub(super) struct Reports {
     reports: Vec<Report>,
@@ -99,10 +108,15 @@ impl Reports {
         wanted: &[Wanted],
         made: DateTime<Utc>,
         options: &Options,
+        is_redacted: bool,
     ) -> anyhow::Result<Self> {
+        let planned = Planned {
+            options,
+            is_redacted,
+        };
         let reports = wanted.iter().map(|one| {
             let Wanted { path, kind } = one;
-            let report = Report::begin(path, *kind, made, Some(options));
+            let report = Report::begin(path, *kind, made, Some(planned));
             report.with_context(|| cannot_write(path))
         });
         Ok(Self {
@@ -197,6 +211,7 @@ impl Reports {
         agent: &Agent,
         config: &Config,
         cycle: i64,
+        redactions: &Redactions,
         view: &PlanView<'_>,
     ) -> anyhow::Result<()> {
         for Report { path, form } in &mut self.reports {
@@ -207,7 +222,14 @@ impl Reports {
                 Form::Json(document) => document.plan(view).map_err(Into::into),
                 Form::Saved(file) => {
                     let job = load::job(config, view.job.as_str())?;
-                    file.plan(agent, &config.source.tenant_id, job, cycle, view)
+                    file.plan(
+                        agent,
+                        &config.source.tenant_id,
+                        job,
+                        cycle,
+                        redactions,
+                        view,
+                    )
                 }
             };
             written.with_context(|| cannot_write(path))?;
@@ -238,6 +260,13 @@ impl Reports {
                 sentences.push(format!("The report is in {}", path.display()));
             }
             for (job, digest) in saved {
+                let Some(digest) = digest else {
+                    sentences.push(format!(
+                        "The plan of {job} is in {}, with pseudonyms for people; it cannot be applied",
+                        path.display()
+                    ));
+                    continue;
+                };
                 sentences.push(format!(
                     "The plan of {job} is saved in {}. To apply it:\n  entrain apply {} --expect {digest}",
                     path.display(),
@@ -265,7 +294,7 @@ impl Report {
         path: &Path,
         kind: Kind,
         made: DateTime<Utc>,
-        planned: Option<&Options>,
+        planned: Option<Planned<'_>>,
     ) -> anyhow::Result<Self> {
         let folder = path.parent().filter(|folder| *folder != Path::new(""));
         let file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
@@ -278,8 +307,12 @@ impl Report {
             (Kind::Markdown, _) => Form::Markdown(out),
             (Kind::Csv, Some(_)) => Form::Csv(Box::new(Table::begin(out)?)),
             (Kind::Csv, None) => Form::Csv(Box::new(Table::begin_done(out)?)),
-            (Kind::Json, Some(options)) => {
-                Form::Saved(SavedFile::begin(out, made, options.clone())?)
+            (Kind::Json, Some(planned)) => {
+                let Planned {
+                    options,
+                    is_redacted,
+                } = planned;
+                Form::Saved(SavedFile::begin(out, made, options.clone(), is_redacted)?)
             }
             (Kind::Json, None) => Form::Json(Document::begin(out)?),
         };
@@ -292,8 +325,8 @@ impl Report {
 
 impl Form {
     /// The digests of what was saved.
-    fn end(self, path: &Path) -> anyhow::Result<Vec<(JobName, String)>> {
-        let mut saved = Vec::new();
+    fn end(self, path: &Path) -> anyhow::Result<Digests> {
+        let mut saved = Digests::new();
         let out = match self {
             Self::Html(page) => page.end()?,
             Self::Markdown(out) => out,

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::io;
 
 use crate::cycle::{self, Marked};
-use crate::engine::model::{Key, SourceId};
+use crate::engine::model::{Key, ObjectKind, SourceId};
 use crate::engine::plan::Subject;
 use crate::engine::record::LogEntry;
 use crate::engine::redact::Redactions;
 use crate::report::{Entries, Names, Order, Part, PlanRow, Rows};
-use crate::store::{self, RowsOf, Store};
+use crate::store::{self, Named, RowsOf, Store};
 
 /// Rows that are read at once.
 const CHUNK: usize = 500;
@@ -98,13 +98,18 @@ impl<'a> LedgerRows<'a> {
         keys.dedup();
         let named = self.store.named(&keys).map_err(io::Error::other)?;
         let named = named.into_iter();
-        *self.names.borrow_mut() = named.map(|(key, one)| (key, (one.id, one.label))).collect();
+        *self.names.borrow_mut() = named.map(|(key, one)| (key, self.called(one))).collect();
         Ok(())
     }
 
     fn look_up(&self, key: Key) -> Result<Option<(SourceId, String)>, store::Error> {
         let named = self.store.named(&[key])?.remove(&key);
-        Ok(named.map(|one| (one.id, one.label)))
+        Ok(named.map(|one| self.called(one)))
+    }
+
+    fn called(&self, named: Named) -> (SourceId, String) {
+        let Named { kind, id, label } = named;
+        (id, self.redactions.label(kind, label))
     }
 }
 
@@ -173,7 +178,10 @@ impl Rows for LedgerRows<'_> {
     }
 
     fn name_of(&self, id: &SourceId) -> Option<String> {
-        cycle::name_on_record(self.store, id)
+        ObjectKind::ALL.into_iter().find_map(|kind| {
+            let object = self.store.object(kind, id).ok()??;
+            Some(self.redactions.label(kind, object.label().to_owned()))
+        })
     }
 
     fn department(&self, subject: &Subject) -> Option<String> {

@@ -9,8 +9,9 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json, json};
 
 use crate::config::Job;
-use crate::cycle::{Agent, Expected, ExpectedRow, Only, Options, SavedRow};
+use crate::cycle::{Agent, Expected, ExpectedRow, Only, Options, Portion, SavedRow};
 use crate::engine::model::{JobName, ObjectKind, SourceId};
+use crate::engine::redact::Redactions;
 use crate::report::json::{action_json, time_json};
 use crate::report::{Names, PlanView};
 use crate::scim::Request;
@@ -25,22 +26,33 @@ const SEAL: &str = "saved plan";
 pub(super) struct SavedFile<W> {
     out: W,
     options: Options,
+    /// People have pseudonyms in it, so that nothing can be compared with it.
+    is_redacted: bool,
     jobs: usize,
-    digests: Vec<(JobName, String)>,
+    digests: Digests,
 }
+
+/// The digest of each job's plan; none where it cannot be applied.
+pub(super) type Digests = Vec<(JobName, Option<String>)>;
 
 impl<W: Write> SavedFile<W> {
     /// `options`: what was asked for.
-    pub(super) fn begin(mut out: W, made: DateTime<Utc>, options: Options) -> io::Result<Self> {
+    pub(super) fn begin(
+        mut out: W,
+        made: DateTime<Utc>,
+        options: Options,
+        is_redacted: bool,
+    ) -> io::Result<Self> {
         write!(
             out,
-            "{{\"saved_plan\":{FORMAT},\"entrain\":{},\"made\":{},\"jobs\":[",
+            "{{\"saved_plan\":{FORMAT},\"redacted\":{is_redacted},\"entrain\":{},\"made\":{},\"jobs\":[",
             json!(env!("CARGO_PKG_VERSION")),
             time_json(made)
         )?;
         Ok(Self {
             out,
             options,
+            is_redacted,
             jobs: 0,
             digests: Vec::new(),
         })
@@ -52,17 +64,21 @@ impl<W: Write> SavedFile<W> {
         tenant: &str,
         job: &Job,
         cycle: i64,
+        redactions: &Redactions,
         view: &PlanView<'_>,
     ) -> anyhow::Result<()> {
         let key = agent.key();
         let only = self.options.only.as_ref();
         let only = only.and_then(|only| only.objects.first());
+        // With the key, a pseudonym could be recognised by trying names.
+        let unkept = key.unkept().filter(|_| !self.is_redacted);
+        let only = only.filter(|_| !self.is_redacted);
         let head = json!({
             "job": view.job.as_str(),
             "tenant_id": tenant,
             "base_url": job.target.base_url,
             "configuration": key.digest("configuration", &job.fingerprint),
-            "key": key.unkept(),
+            "key": unkept,
             "initial": self.options.initial,
             "only": only.map(|(kind, name)| json!({ "kind": kind.map(ObjectKind::word), "name": name })),
         });
@@ -71,27 +87,34 @@ impl<W: Write> SavedFile<W> {
         write!(self.out, "{separator}{{\"head\":{head},\"rows\":[")?;
         let mut seals = head.to_string();
         let mut is_first = true;
-        agent.each_saved_row(job, cycle, key, &mut |row| -> anyhow::Result<()> {
-            let row = row_json(&row, view);
-            let text = row.to_string();
-            let seal = key.digest(SEAL, &text);
-            let separator = if is_first { "\n" } else { ",\n" };
-            is_first = false;
-            write!(
-                self.out,
-                "{separator}{{\"seal\":\"{seal}\",\"row\":{text}}}"
-            )?;
-            seals.push_str(&seal);
-            Ok(())
-        })?;
+        agent.each_saved_row(
+            job,
+            cycle,
+            key,
+            redactions,
+            &mut |row| -> anyhow::Result<()> {
+                let row = row_json(&row, view);
+                let text = row.to_string();
+                let seal = key.digest(SEAL, &text);
+                let separator = if is_first { "\n" } else { ",\n" };
+                is_first = false;
+                write!(
+                    self.out,
+                    "{separator}{{\"seal\":\"{seal}\",\"row\":{text}}}"
+                )?;
+                seals.push_str(&seal);
+                Ok(())
+            },
+        )?;
         let digest = key.digest(SEAL, &seals);
         write!(self.out, "],\"digest\":\"{digest}\"}}")?;
+        let digest = (!self.is_redacted).then_some(digest);
         self.digests.push((view.job.clone(), digest));
         Ok(())
     }
 
     /// The file, and the digest of each job's plan.
-    pub(super) fn end(mut self) -> io::Result<(W, Vec<(JobName, String)>)> {
+    pub(super) fn end(mut self) -> io::Result<(W, Digests)> {
         self.out.write_all(b"\n]}\n")?;
         Ok((self.out, self.digests))
     }
@@ -119,10 +142,10 @@ fn request_json(request: &Request) -> Json {
 }
 
 /// What was asked for when a file is applied.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Apply {
-    /// Only so many users of it.
-    pub(super) only: Option<usize>,
+    /// Only this part of it.
+    pub(super) only: Option<Portion>,
     /// The digest was named, and is the file's.
     pub(super) is_expected: bool,
 }
@@ -156,6 +179,9 @@ fn plans(file: &Json) -> anyhow::Result<Vec<SavedPlan>> {
             bail!("its format is {other}, but this version of entrain supports {FORMAT}")
         }
         None => bail!("it is not a saved plan: make one with entrain plan --out FILE.json"),
+    }
+    if file["redacted"] == Json::Bool(true) {
+        bail!("it was saved with --redact: make one with entrain plan --out FILE.json");
     }
     let jobs = file["jobs"]
         .as_array()

@@ -16,10 +16,11 @@ use super::load::{self, Usage};
 use super::output::{Output, is_standard_output};
 use crate::config::Config;
 use crate::cycle::{self, Agent};
-use crate::graph::{Pseudonyms, Snapshot, SnapshotError, Supposed};
+use crate::engine::redact::Pseudonyms;
+use crate::graph::{Snapshot, SnapshotError, Supposed};
 use crate::report::{SnapshotNote, source as report};
 use crate::scheduler;
-use crate::store::Store;
+use crate::store::{StateKey, Store};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -121,14 +122,10 @@ async fn snapshot(
     if *redact {
         let key = Store::open_plan(&config.state_path)?.key(config.state_key.as_ref())?;
         if key.unkept().is_some() {
-            output.message(
-                "There is no state key yet, so the next snapshot will have other pseudonyms; to keep \
-                 them, set [state] key.",
-            );
+            output.message(NO_KEY_YET);
         }
         let keep: BTreeSet<String> = keep.iter().cloned().collect();
-        let digest = move |text: &str| key.digest("pseudonym", text);
-        taken.redact(&Pseudonyms::new(digest, keep));
+        taken.redact(&pseudonyms(&key, keep));
     }
     let sizes = taken.sizes();
     if is_standard_output(target) {
@@ -161,6 +158,15 @@ async fn snapshot(
     }
     out.flush()?;
     Ok(Exit::Done)
+}
+
+/// For operators.
+pub(super) const NO_KEY_YET: &str = "There is no state key yet, so the next run will use other pseudonyms; to keep them, set [state] key.";
+
+/// The stand-ins for people that belong to a state's key.
+pub(super) fn pseudonyms(key: &StateKey, keep: BTreeSet<String>) -> Pseudonyms {
+    let key = key.clone();
+    Pseudonyms::new(move |text| key.digest("pseudonym", text), keep)
 }
 
 /// A snapshot that stands in for the tenant.

@@ -7,6 +7,7 @@ use super::args;
 use super::exit::Exit;
 use super::load;
 use super::output::Output;
+use crate::config::{Config, Job};
 use crate::engine::record::{Holder, JobRecord};
 use crate::graph;
 use crate::report::json::Document;
@@ -37,21 +38,8 @@ pub(super) fn status(
     let now = scheduler::now();
     let mut statuses = Vec::new();
     for job in jobs {
-        let name = &job.rules.name;
-        let record = match &store {
-            // The last one may still be running.
-            Some(store) => store.status(name, 2)?,
-            None => JobRecord::new(),
-        };
-        let last_start = record.cycles.first().map(|cycle| cycle.started);
-        let next = scheduler::next_start(&job.schedule, last_start, now, 0);
-        statuses.push(JobStatus {
-            job: name.clone(),
-            enabled: job.enabled,
-            next: next.filter(|_| job.enabled && has_service),
-            retries: config.retries,
-            record,
-        });
+        let service = holder.as_ref().filter(|holder| holder.is_service());
+        statuses.push(of_job(&config, job, store.as_ref(), service)?);
     }
 
     let waiting = match &store {
@@ -85,6 +73,10 @@ pub(super) fn status(
             output.message(&format!("warning: {key} {words}"));
         }
     }
+    if args.running && !has_service {
+        output.message("no service runs on this state");
+        return Ok(Exit::Failed);
+    }
     if !args.exit_code {
         return Ok(Exit::Done);
     }
@@ -93,6 +85,30 @@ pub(super) fn status(
         .filter(|status| status.enabled || !names.is_empty());
     let most_severe = counted.map(|status| exit_of(&status.record)).max();
     Ok(most_severe.unwrap_or(Exit::Done))
+}
+
+/// The state of one job.
+pub(super) fn of_job(
+    config: &Config,
+    job: &Job,
+    store: Option<&Store>,
+    service: Option<&Holder>,
+) -> anyhow::Result<JobStatus> {
+    let name = &job.rules.name;
+    let record = match store {
+        // The last one may still be running.
+        Some(store) => store.status(name, 2)?,
+        None => JobRecord::new(),
+    };
+    let last_start = record.cycles.first().map(|cycle| cycle.started);
+    let next = scheduler::next_start(&job.schedule, last_start, scheduler::now(), 0);
+    Ok(JobStatus {
+        job: name.clone(),
+        enabled: job.enabled,
+        next: next.filter(|_| job.enabled && service.is_some()),
+        retries: config.retries,
+        record,
+    })
 }
 
 /// What `--exit-code` makes of a job.

@@ -22,6 +22,7 @@ mod schema;
 mod secret;
 mod select;
 mod settings;
+mod shareable;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -46,6 +47,7 @@ pub(crate) use settings::{
     Identity, Job, Listen, Mail, Proof, Schedule, Secret, Source, Target, Tls, Web, Webhook,
     WebhookForm,
 };
+pub(crate) use shareable::shareable;
 
 /// A configuration without problems, and what is worth a word all the same.
 #[derive(Clone, Debug)]

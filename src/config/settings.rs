@@ -121,6 +121,33 @@ pub(crate) struct JobNotify {
     pub(crate) heartbeat: Option<Secret>,
 }
 
+impl Config {
+    /// Every secret that is text, for what must not show one.
+    pub(crate) fn secrets(&self) -> Vec<&Secret> {
+        let mut secrets: Vec<&Secret> = self.state_key.iter().collect();
+        if let Credential::App { proofs, .. } = &self.source.credential {
+            secrets.extend(proofs.iter().filter_map(|proof| match proof {
+                Proof::Secret { secret, .. } => Some(secret),
+                Proof::Certificate(Certificate::Pkcs12 { password, .. }) => password.as_ref(),
+                Proof::Certificate(Certificate::Pem { .. }) | Proof::FederatedToken(_) => None,
+            }));
+        }
+        secrets.extend(self.web.iter().filter_map(|web| web.token.as_ref()));
+        let mail = self.notify.mail.iter();
+        secrets.extend(mail.filter_map(|mail| Some(&mail.login.as_ref()?.1)));
+        secrets.extend(self.notify.webhooks.iter().flat_map(|webhook| {
+            let token = webhook.token.as_ref();
+            [Some(&webhook.url), token].into_iter().flatten()
+        }));
+        secrets.extend(&self.notify.heartbeat);
+        for job in &self.jobs {
+            secrets.push(&job.target.token);
+            secrets.extend(&job.notify.heartbeat);
+        }
+        secrets
+    }
+}
+
 /// How the Entra tenant is reached.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {

@@ -66,6 +66,18 @@ pub(super) async fn look<'a>(
     Ok(())
 }
 
+/// What differs of these objects, each read by itself, and how many could not be read. The state stays as it
+/// is.
+pub(super) async fn read_back(
+    context: &Context<'_>,
+    kind: ObjectKind,
+    keys: &[Key],
+) -> Result<(Vec<Drifted>, u64), Error> {
+    let seen = read_each(context, kind, keys).await?;
+    let drifted = compare(context, kind, keys, &seen, OnDrift::Report).await?;
+    Ok((drifted, seen.unread.len() as u64))
+}
+
 /// What a list that was read anyway shows, or reads of each where it does not show what is needed.
 pub(super) async fn seen_in<'a>(
     context: &'a Context<'a>,

@@ -31,6 +31,7 @@ mod predict;
 mod probe;
 mod quarantine;
 mod queue;
+mod read_back;
 mod record;
 mod repeat;
 mod retries;
@@ -64,12 +65,12 @@ pub(crate) use capabilities::known_remarks;
 pub(crate) use error::Error;
 pub(crate) use explain::explain;
 pub(crate) use leavers::next_look;
-pub(crate) use on_record::{Marked, hide, marked, name_on_record, with_names};
+pub(crate) use on_record::{Marked, hide, marked, with_names};
 pub(crate) use only::Only;
 pub(crate) use options::{Between, Options};
 pub(crate) use planned::Planned;
 pub(crate) use probe::Probed;
-pub(crate) use saved::{Expected, ExpectedRow, OtherRows, SavedRow};
+pub(crate) use saved::{Expected, ExpectedRow, OtherRows, Portion, SavedRow};
 pub(crate) use tenant::Due;
 
 use crate::config::{self, Config};
@@ -312,8 +313,8 @@ impl Agent {
         record::reads(context, cycle)?;
         if let Some(saved) = &context.options.saved {
             saved::compare(context, cycle, saved).await?;
-            if let Some(users) = saved.only {
-                let others = saved::keep_only(context, cycle, users).await?;
+            if let Some(portion) = &saved.only {
+                let others = saved::keep_only(context, cycle, portion).await?;
                 judged.outline.postponed.extend(others);
             }
             // They are not in the saved plan.

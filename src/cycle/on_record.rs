@@ -10,7 +10,7 @@ use crate::report::Names;
 use crate::store::Store;
 
 /// The name of a source object that the state knows. A report without it shows the id.
-pub(crate) fn name_on_record(store: &Store, id: &SourceId) -> Option<String> {
+fn name_on_record(store: &Store, id: &SourceId) -> Option<String> {
     ObjectKind::ALL.into_iter().find_map(|kind| {
         let object = store.object(kind, id).ok()??;
         Some(object.label().to_owned())

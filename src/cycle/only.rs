@@ -92,7 +92,7 @@ impl Context<'_> {
         .await
     }
 
-    async fn named(
+    pub(super) async fn named(
         &self,
         kind: Option<ObjectKind>,
         name: String,

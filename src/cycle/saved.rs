@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Agent, Context, Error, Planned};
+use super::{Agent, Context, Error, Planned, capabilities};
 use crate::config;
 use crate::engine::model::{Key, ObjectKind, SourceId, TargetId};
-use crate::engine::plan::{Action, Step};
+use crate::engine::plan::{Action, Operation, Step};
 use crate::engine::predict::Refusal;
 use crate::engine::redact::{Redactions, Shown};
 use crate::report::{self, Names};
@@ -38,8 +38,17 @@ pub(crate) struct Expected {
     pub(crate) digest: String,
     pub(crate) key: StateKey,
     pub(crate) rows: Vec<ExpectedRow>,
-    /// Only the first so many users are carried out.
-    pub(crate) only: Option<usize>,
+    /// Only this part of it is carried out.
+    pub(crate) only: Option<Portion>,
+}
+
+/// A part of a plan that is carried out before the rest.
+#[derive(Clone, Debug)]
+pub(crate) enum Portion {
+    /// The first so many users.
+    Users(u32),
+    /// This group and its members, and whom these are created after.
+    Group(String),
 }
 
 #[derive(Debug)]
@@ -59,16 +68,18 @@ impl Agent {
         &self.key
     }
 
-    /// Passes each row of a plan, as it would be saved with this key.
-    pub(crate) fn each_saved_row<E: From<crate::store::Error>>(
+    /// Passes each row of a plan, as it would be saved with this key, in the form in which it may be shown.
+    pub(crate) fn each_saved_row<E: From<crate::store::Error> + From<Error>>(
         &self,
         job: &config::Job,
         cycle: i64,
         key: &StateKey,
+        redactions: &Redactions,
         each: &mut dyn FnMut(SavedRow<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let redactions = Redactions::of(&job.rules);
-        let dialect = Dialect::new(&job.target.dialect);
+        // As a cycle sends them: in the forms that the target was seen to take.
+        let adapted = capabilities::adapted(&self.store, job)?;
+        let dialect = Dialect::new(&adapted.job.target.dialect);
         let whole = Redactions::default();
         each_row(&self.store, cycle, &mut |row, is_held, names| {
             let digest = digest(key, &whole.action(&row.action), row.step, is_held, names);
@@ -185,31 +196,77 @@ pub(super) async fn compare(
     Err(Error::AnotherPlan { differences })
 }
 
-/// Takes all rows out but those of the first so many users; whose rows were taken out.
+/// Takes all rows out but those of a part of the plan; whose rows were taken out.
 pub(super) async fn keep_only(
     context: &Context<'_>,
     cycle: i64,
-    users: usize,
+    portion: &Portion,
 ) -> Result<Vec<Key>, Error> {
-    let mut kept: Vec<Key> = Vec::new();
+    let kept = match portion {
+        Portion::Users(users) => first_users(context, cycle, *users)?,
+        Portion::Group(name) => group(context, cycle, name).await?,
+    };
     let mut others = Vec::new();
     let mut rows = Vec::new();
     each_row::<Error>(&context.agent.store, cycle, &mut |row, is_held, _| {
-        if is_held {
-            return Ok(());
-        }
-        let subject = &row.action.subject;
-        let is_known = kept.contains(&subject.key);
-        if !is_known && subject.kind == ObjectKind::User && kept.len() < users {
-            kept.push(subject.key);
-        } else if !is_known {
-            others.push(subject.key);
+        if !is_held && !kept.contains(&row.action.subject.key) {
+            others.push(row.action.subject.key);
             rows.push(row.id);
         }
         Ok(())
     })?;
     context.state(move |store| store.drop_rows(&rows)).await?;
     Ok(others)
+}
+
+fn first_users(context: &Context<'_>, cycle: i64, users: u32) -> Result<BTreeSet<Key>, Error> {
+    let users = usize::try_from(users).unwrap_or(usize::MAX);
+    let mut kept = BTreeSet::new();
+    each_row::<Error>(&context.agent.store, cycle, &mut |row, is_held, _| {
+        let subject = &row.action.subject;
+        if !is_held && subject.kind == ObjectKind::User && kept.len() < users {
+            kept.insert(subject.key);
+        }
+        Ok(())
+    })?;
+    Ok(kept)
+}
+
+/// A group with all that is in it, and what their creates refer to: without it, another request than the
+/// saved one would be sent.
+async fn group(context: &Context<'_>, cycle: i64, name: &str) -> Result<BTreeSet<Key>, Error> {
+    let (_, group) = context
+        .named(Some(ObjectKind::Group), name.to_owned())
+        .await?;
+    let job = context.job.rules.name.clone();
+    let mut kept = context
+        .state(move |store| {
+            let mut kept = BTreeSet::from([group]);
+            let mut groups = vec![group];
+            while let Some(group) = groups.pop() {
+                store.each_member(&job, &[group], |one| {
+                    if kept.insert(one.key) && one.kind == ObjectKind::Group {
+                        groups.push(one.key);
+                    }
+                })?;
+            }
+            Ok(kept)
+        })
+        .await?;
+    let mut refers: BTreeMap<Key, Vec<Key>> = BTreeMap::new();
+    each_row::<Error>(&context.agent.store, cycle, &mut |row, _, _| {
+        if let Operation::Create { references, .. } = &row.action.operation {
+            let keys = references.iter().map(|(_, referenced)| referenced.key);
+            refers.insert(row.action.subject.key, keys.collect());
+        }
+        Ok(())
+    })?;
+    let mut left: Vec<Key> = kept.iter().copied().collect();
+    while let Some(key) = left.pop() {
+        let others = refers.get(&key).into_iter().flatten();
+        left.extend(others.copied().filter(|other| kept.insert(*other)));
+    }
+    Ok(kept)
 }
 
 fn each_row<E: From<crate::store::Error>>(

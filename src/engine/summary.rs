@@ -8,7 +8,7 @@ use super::guard::WhyHeld;
 use super::model::JobName;
 use super::names::Misnamed;
 use super::outcome::Failure;
-use super::plan::{Count, Strangers, Subject, Warning};
+use super::plan::{Count, Drifted, Strangers, Subject, Warning};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Summary {
@@ -156,6 +156,26 @@ pub(crate) enum CycleKind {
 pub(crate) struct Requests {
     pub(crate) source: u64,
     pub(crate) target: u64,
+}
+
+/// What the target holds of the objects that a cycle changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ReadBack {
+    /// Objects that were looked at.
+    pub(crate) objects: u64,
+    /// Of these, how many could not be read.
+    pub(crate) unread: u64,
+    /// Those that are not as they were written.
+    pub(crate) differing: Vec<Drifted>,
+    /// Those that were deleted and are still there.
+    pub(crate) left: Vec<Subject>,
+}
+
+impl ReadBack {
+    /// Every object was read, and is as it was written.
+    pub(crate) fn is_as_written(&self) -> bool {
+        self.unread == 0 && self.differing.is_empty() && self.left.is_empty()
+    }
 }
 
 /// Where a cycle stands, for a progress bar and the status.

@@ -33,7 +33,7 @@ pub(crate) use look::Named;
 pub(crate) use reader::Reader;
 #[cfg(test)]
 use single::Held;
-pub(crate) use snapshot::{Pseudonyms, Snapshot, SnapshotError, SnapshotWanted, Supposed};
+pub(crate) use snapshot::{Snapshot, SnapshotError, SnapshotWanted, Supposed};
 pub(crate) use synchronization::SyncJob;
 pub(crate) use units::Unit;
 

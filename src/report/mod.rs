@@ -19,6 +19,7 @@ pub(crate) mod notice;
 pub(crate) mod operator;
 mod overview;
 pub(crate) mod page;
+pub(crate) mod parity;
 pub(crate) mod period;
 pub(crate) mod presets;
 pub(crate) mod probe;

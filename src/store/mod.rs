@@ -35,6 +35,7 @@ mod sets;
 mod source;
 mod staged;
 mod state;
+mod statistics;
 mod verify;
 mod wire;
 mod withheld;

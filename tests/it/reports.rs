@@ -266,3 +266,58 @@ async fn a_plan_against_another_configuration_tells_only_what_differs() {
             .is_none()
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_to_send_round_names_no_person_and_cannot_be_applied() {
+    let rig = Rig::start(Size::new(6, 2, 8)).await;
+    rig.sync().await.expect(0);
+    let (jane, fred) = (rig.joiner("zebulonquax"), rig.joiner("wilhelmbrot"));
+    rig.tenant().set_manager(jane, Some(fred));
+    rig.tenant()
+        .set_property(fred, "jobTitle", json!("Chiefbaker"));
+    let group = rig.tenant().groups()[0].properties["displayName"].clone();
+    let group = group.as_str().unwrap().to_owned();
+    rig.tenant()
+        .add_members(rig.tenant().groups()[0].id, &[jane]);
+    // Its account is there already, under a name that an earlier client gave it.
+    let there = json!({ "userName": "zebulonquax@contoso.com", "title": "Oldbaker" });
+    rig.sandbox.target.create_user(&there);
+    let files = ["p.json", "p.html", "p.md", "p.csv"];
+    let out: Vec<&str> = files.iter().flat_map(|file| ["--out", file]).collect();
+    let run = rig
+        .run(&[&["plan", "--redact", "-v"], &out[..]].concat())
+        .await
+        .expect(0);
+    assert!(run.err.contains("it cannot be applied"), "{run:?}");
+    let json = rig
+        .run(&["plan", "--redact", "--format", "json"])
+        .await
+        .expect(0);
+    let mut told = vec![run.out, run.err, json.out, json.err];
+    told.extend(files.map(|file| fs::read_to_string(rig.path(file)).unwrap()));
+    let plain = rig.plan().await.expect(0).out;
+    for text in &told {
+        let lower = text.to_lowercase();
+        for name in ["zebulonquax", "wilhelmbrot", "chiefbaker", "oldbaker"] {
+            assert!(plain.to_lowercase().contains(name), "{name}");
+            assert!(!lower.contains(name), "{name}: {text}");
+        }
+    }
+    let all = told.concat();
+    assert!(all.contains(&group), "{group}");
+    assert!(all.contains("R&D"), "departments stay");
+    // The same person has the same pseudonym in each of them.
+    let document: Value = serde_json::from_str(&told[2]).unwrap();
+    let actions = document["jobs"][0]["actions"].as_array().unwrap();
+    let create = actions
+        .iter()
+        .find(|one| one["action"] == "create")
+        .unwrap();
+    let label = create["subject"]["label"].as_str().unwrap();
+    assert!(label.ends_with("@contoso.com"), "{label}");
+    for text in [&told[0], &told[4], &told[5], &told[6], &told[7]] {
+        assert!(text.contains(label), "{label}: {text}");
+    }
+    let run = rig.run(&["apply", "p.json"]).await.expect(1);
+    assert!(run.err.contains("it was saved with --redact"), "{run:?}");
+}

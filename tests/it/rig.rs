@@ -45,18 +45,23 @@ impl Run {
 
 impl Rig {
     pub(crate) async fn start(size: Size) -> Self {
-        Self::with_target(size, None).await
+        Self::of(7, size).await
+    }
+
+    /// A tenant that depends on the seed.
+    pub(crate) async fn of(seed: u64, size: Size) -> Self {
+        Self::with_target(seed, size, None).await
     }
 
     /// `None` where the foreign server cannot be had; it said so loudly.
     pub(crate) async fn against(kind: Kind, size: Size) -> Option<Self> {
         let foreign = Foreign::start(kind)?;
-        Some(Self::with_target(size, Some(foreign)).await)
+        Some(Self::with_target(7, size, Some(foreign)).await)
     }
 
-    async fn with_target(size: Size, foreign: Option<Foreign>) -> Self {
+    async fn with_target(seed: u64, size: Size, foreign: Option<Foreign>) -> Self {
         let sandbox = Sandbox::start(Options {
-            seed: 7,
+            seed,
             size,
             ..Options::default()
         })

@@ -93,6 +93,7 @@ const CRATE_STAYS_IN: &[(&str, &[&str])] = &[
     ("lettre::", &["config", "notify"]),
     ("prometheus_client::", &["metrics", "web"]),
     ("rusqlite::", &["store"]),
+    ("zip::", &["cli"]),
     ("tokio_rustls::", &["web"]),
 ];
 

@@ -163,6 +163,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: StateCommand,
     },
+    /// Collect what helps to find a fault in one file, without secrets and with pseudonyms for people
+    ///
+    /// Versions, the configuration, the state of each job and the last cycles, log lines, and what targets
+    /// report of themselves. It lists what is in it before it writes.
+    SupportBundle(super::support::Arguments),
     /// Evaluate a mapping expression, or a file of test cases
     ///
     /// Exits with 1 if the evaluation fails or a case differs, and with 2 if the expression or a file cannot be read.
@@ -212,6 +217,10 @@ pub(super) struct Status {
     /// Exit with the code of the most severe job state, as sync does
     #[arg(long)]
     pub(super) exit_code: bool,
+
+    /// Exit with 1 when no service runs, for the health check of a container
+    #[arg(long)]
+    pub(super) running: bool,
 }
 
 #[derive(Debug, Args)]
@@ -232,6 +241,10 @@ pub(super) struct Sync {
 }
 
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the command"
+)]
 pub(super) struct Plan {
     #[command(flatten)]
     pub(super) jobs: Jobs,
@@ -268,6 +281,15 @@ pub(super) struct Plan {
     /// Plan from a file written by source snapshot, instead of from the tenant
     #[arg(long, value_name = "FILE")]
     pub(super) source: Option<PathBuf>,
+
+    /// Compare the target, as Entra's own job left it, with what this job would write, and say which mapping
+    /// makes each difference; none is the proof for switching over
+    #[arg(long, conflicts_with_all = ["against", "what_if", "source", "user", "group"])]
+    pub(super) parity: bool,
+
+    /// Show users by pseudonyms, to send the plan to others; apply does not take such a plan
+    #[arg(long, conflicts_with = "what_if")]
+    pub(super) redact: bool,
 
     /// Exit with 5 if there are changes
     #[arg(long)]
@@ -314,9 +336,13 @@ pub(super) struct Apply {
     #[arg(long, value_name = "DIGEST")]
     pub(super) expect: Option<String>,
 
-    /// Apply only the changes of the first N users; the rest can be applied later
-    #[arg(long, value_name = "N")]
-    pub(super) only: Option<usize>,
+    /// Apply only the changes of the first N users, and read them back; the rest can be applied later
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) only: Option<u32>,
+
+    /// Apply only the changes of this group and its members, and read them back; the rest can be applied later
+    #[arg(long, value_name = "GROUP", conflicts_with = "only")]
+    pub(super) only_group: Option<String>,
 
     /// Also write a report of the changes to this file: .html, .md, .csv or .json
     #[arg(long, value_name = "FILE")]

@@ -1,11 +1,13 @@
 //! What a job's mappings mark: found once for each cycle.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::known::{Known, Others};
+use super::{Pseudonyms, REDACTED};
 use crate::engine::job::{Job, Rules};
 use crate::engine::mapping::Source;
-use crate::engine::model::{ObjectKind, TargetPath};
+use crate::engine::model::{ObjectKind, TargetId, TargetPath, Value};
 
 /// What is not shown of a job's users and groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +23,49 @@ pub(super) struct Marked {
     pub(super) paths: BTreeSet<TargetPath>,
     /// Source attributes that stand inside of such a call, as they are written there.
     pub(super) attributes: BTreeSet<String>,
+    /// What stands for everything else that is personal.
+    pub(super) stand_ins: Option<StandIns>,
+}
+
+/// Pseudonyms for the values of one kind of object.
+#[derive(Clone, Debug)]
+pub(super) struct StandIns {
+    pub(super) pseudonyms: Arc<Pseudonyms>,
+    kind: ObjectKind,
+    /// Paths whose values come from nothing personal.
+    kept: BTreeSet<TargetPath>,
+}
+
+impl PartialEq for StandIns {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.pseudonyms, &other.pseudonyms) && self.kept == other.kept
+    }
+}
+
+impl Eq for StandIns {}
+
+impl StandIns {
+    fn new(pseudonyms: &Arc<Pseudonyms>, kind: ObjectKind, rules: &Rules) -> Self {
+        let keeps = |attribute: &str| pseudonyms.keeps(kind, attribute);
+        let kept = rules
+            .mappings
+            .iter()
+            .filter(|mapping| match &mapping.source {
+                Source::Attribute(attribute) => keeps(attribute),
+                Source::Expression(expression) => expression.attributes().into_iter().all(keeps),
+                Source::Constant(_) | Source::None => true,
+            });
+        let kept = kept.map(|mapping| mapping.target.clone()).collect();
+        Self {
+            pseudonyms: Arc::clone(pseudonyms),
+            kind,
+            kept,
+        }
+    }
+
+    pub(super) fn keeps(&self, attribute: &str) -> bool {
+        self.pseudonyms.keeps(self.kind, attribute)
+    }
 }
 
 impl Redactions {
@@ -47,6 +92,22 @@ impl Redactions {
     pub(crate) fn hiding(mut self, read: impl FnOnce() -> Known + Send + 'static) -> Self {
         self.others = Others::new(Box::new(read));
         self
+    }
+
+    /// The same, with pseudonyms for people in what is shown.
+    #[must_use]
+    pub(crate) fn standing_in(mut self, job: &Job, pseudonyms: &Arc<Pseudonyms>) -> Self {
+        self.users.stand_ins = Some(StandIns::new(pseudonyms, ObjectKind::User, &job.users));
+        self.groups.stand_ins = Some(StandIns::new(pseudonyms, ObjectKind::Group, &job.groups));
+        self
+    }
+
+    /// What an object is called.
+    pub(crate) fn label(&self, kind: ObjectKind, label: String) -> String {
+        match &self.of_kind(kind).stand_ins {
+            Some(one) => one.pseudonyms.label(kind, &label),
+            None => label,
+        }
     }
 
     /// Whether a value at this path is not shown.
@@ -87,7 +148,7 @@ impl Redactions {
         Self {
             users: Marked {
                 paths: paths.collect(),
-                attributes: BTreeSet::new(),
+                ..Marked::default()
             },
             groups: Marked::default(),
             others: Others::default(),
@@ -122,7 +183,41 @@ impl Marked {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        let Self { paths, attributes } = self;
-        paths.is_empty() && attributes.is_empty()
+        let Self {
+            paths,
+            attributes,
+            stand_ins,
+        } = self;
+        paths.is_empty() && attributes.is_empty() && stand_ins.is_none()
+    }
+
+    /// Whether the value at this path is shown as another one.
+    pub(super) fn hides(&self, path: &TargetPath) -> bool {
+        let is_personal = |one: &StandIns| !one.kept.contains(path);
+        self.paths.contains(path) || self.stand_ins.as_ref().is_some_and(is_personal)
+    }
+
+    /// The value at this path as it may be shown.
+    pub(super) fn hide(&self, path: &TargetPath, value: &mut Value) {
+        if self.paths.contains(path) {
+            *value = Value::text(REDACTED);
+        } else if let Some(one) = &self.stand_ins
+            && !one.kept.contains(path)
+        {
+            one.pseudonyms.value(value);
+        }
+    }
+
+    pub(super) fn hide_target(&self, target: &mut TargetId) {
+        if let Some(one) = &self.stand_ins {
+            *target = one.pseudonyms.target(target);
+        }
+    }
+
+    /// The words of a target or a service, in which anything may stand.
+    pub(super) fn hide_words(&self, words: &mut String) {
+        if self.stand_ins.is_some() {
+            REDACTED.clone_into(words);
+        }
     }
 }

@@ -4,11 +4,16 @@
 mod hidden;
 mod known;
 mod marked;
+mod people;
+mod plan;
+mod pseudonyms;
 mod shown;
 
 pub(crate) use hidden::Hidden;
 pub(crate) use known::Known;
 pub(crate) use marked::Redactions;
+pub(crate) use people::People;
+pub(crate) use pseudonyms::Pseudonyms;
 pub(crate) use shown::Shown;
 
 /// What stands for a value that is not shown; Entra's own word.

@@ -13,8 +13,8 @@ use crate::engine::model::{
     Held, HeldReference, Key, MatchKey, ObjectKind, TargetId, TargetPath, Value,
 };
 use crate::engine::plan::{
-    Action, Change, Drift, Drifted, HandOver, Operation, Pointer, Referenced, Skipped, Why, WhyOut,
-    WhyRemoved, WriteMode,
+    Action, Change, Drift, Drifted, HandOver, Operation, Pointer, Referenced, Skipped, Subject,
+    Why, WhyOut, WhyRemoved, WriteMode,
 };
 use crate::engine::record::{LinkRecord, LinkState, LogEntry, Reason};
 use crate::engine::scope::Verdict;
@@ -45,7 +45,18 @@ impl Redactions {
         }
         let mut shown = action.clone();
         hide_in_action(marked, &mut shown);
+        self.hide_subject(&mut shown.subject);
+        if let Some(target) = &mut shown.target {
+            marked.hide_target(target);
+        }
+        if let Operation::HandOver(hand) = &mut shown.operation {
+            self.hide_subject(&mut hand.to);
+        }
         Shown(Cow::Owned(shown))
+    }
+
+    pub(super) fn hide_subject(&self, subject: &mut Subject) {
+        subject.label = self.label(subject.kind, std::mem::take(&mut subject.label));
     }
 
     /// The reason of an entry of the log, of an object of this kind.
@@ -65,7 +76,7 @@ impl Redactions {
 
     /// Whether values at this path are not shown.
     pub(crate) fn hides(&self, kind: ObjectKind, path: &TargetPath) -> bool {
-        self.of_kind(kind).paths.contains(path)
+        self.of_kind(kind).hides(path)
     }
 
     /// What clauses saw, without the values of marked attributes.
@@ -107,17 +118,21 @@ impl Redactions {
 
     pub(crate) fn drifted<'a>(&self, kind: ObjectKind, drifted: &'a Drifted) -> Shown<'a, Drifted> {
         let marked = self.of_kind(kind);
-        let mut shown = Cow::Borrowed(drifted);
-        if let (Drift::Differs(_), false) = (&drifted.drift, marked.is_empty())
-            && let Drift::Differs(differences) = &mut shown.to_mut().drift
-        {
-            let hidden = differences.iter_mut();
-            for one in hidden.filter(|one| marked.paths.contains(&one.path)) {
-                let hide = |side: &Option<Value>| side.as_ref().map(|_| Value::text(REDACTED));
-                (one.sent, one.held) = (hide(&one.sent), hide(&one.held));
+        if marked.is_empty() {
+            return Shown(Cow::Borrowed(drifted));
+        }
+        let mut shown = drifted.clone();
+        self.hide_subject(&mut shown.subject);
+        marked.hide_target(&mut shown.target);
+        if let Drift::Differs(differences) = &mut shown.drift {
+            for one in differences {
+                let sides = [&mut one.sent, &mut one.held];
+                for side in sides.into_iter().flatten() {
+                    marked.hide(&one.path, side);
+                }
             }
         }
-        Shown(shown)
+        Shown(Cow::Owned(shown))
     }
 
     pub(crate) fn skipped<'a>(&self, skipped: &'a Skipped) -> Shown<'a, Skipped> {
@@ -127,20 +142,25 @@ impl Redactions {
         }
         let mut shown = skipped.clone();
         hide_in_why(marked, &mut shown.why);
+        self.hide_subject(&mut shown.subject);
         Shown(Cow::Owned(shown))
     }
 }
 
 fn hide_in_why(marked: &Marked, why: &mut Why) {
     match why {
-        Why::Ambiguous { key, targets: _ }
-        | Why::OldAddress { key, target: _ }
-        | Why::Taken {
-            key,
-            target: _,
-            by: _,
+        Why::Ambiguous { key, targets } => {
+            hide_in_key(marked, key);
+            for target in targets {
+                marked.hide_target(target);
+            }
         }
-        | Why::DuplicateSource { key, other: _ } => hide_in_key(marked, key),
+        Why::OldAddress { key, target } | Why::Taken { key, target, by: _ } => {
+            hide_in_key(marked, key);
+            marked.hide_target(target);
+        }
+        Why::DuplicateSource { key, other: _ } => hide_in_key(marked, key),
+        Why::LookupFailed(words) => marked.hide_words(words),
         Why::OutOfScope(out) => hide_in_filters(marked, out),
         Why::Kept(removed) | Why::CannotDisable(removed) | Why::IncompleteRead(removed) => {
             hide_in_removal(marked, removed);
@@ -148,7 +168,6 @@ fn hide_in_why(marked: &Marked, why: &mut Why) {
         // The errors of mappings hold no values, and the words of a look-up came without them.
         Why::NameKept { .. }
         | Why::MappingFailed(_)
-        | Why::LookupFailed(_)
         | Why::BlockedNotCreated
         | Why::NoMatchingValue
         | Why::IgnoredByMapping
@@ -222,7 +241,12 @@ fn hide_in_action(marked: &Marked, action: &mut Action) {
                 hide_in_changes(marked, changes);
             }
         }
-        Operation::SetReference { path, old, new } if marked.paths.contains(path) => {
+        Operation::SetReference { path, old, new: _ } if !marked.paths.contains(path) => {
+            if let Some(old) = old {
+                marked.hide_target(&mut old.target);
+            }
+        }
+        Operation::SetReference { path: _, old, new } => {
             if let Some(old) = old {
                 *old = nobody();
             }
@@ -230,18 +254,13 @@ fn hide_in_action(marked: &Marked, action: &mut Action) {
                 *referenced = somebody();
             }
         }
-        Operation::SetReference { .. }
-        | Operation::AddMembers { .. }
-        | Operation::RemoveMembers { .. } => {}
+        Operation::AddMembers { .. } | Operation::RemoveMembers { .. } => {}
     }
 }
 
 fn hide_in_map(marked: &Marked, values: &mut BTreeMap<TargetPath, Value>) {
-    for (_, value) in values
-        .iter_mut()
-        .filter(|(path, _)| marked.paths.contains(path))
-    {
-        *value = Value::text(REDACTED);
+    for (path, value) in values {
+        marked.hide(path, value);
     }
 }
 
@@ -250,22 +269,23 @@ fn hide_in_held(marked: &Marked, held: &mut Held) {
     for (path, reference) in &mut held.references {
         if marked.paths.contains(path) {
             *reference = nobody();
+        } else {
+            marked.hide_target(&mut reference.target);
         }
     }
 }
 
 fn hide_in_key(marked: &Marked, key: &mut MatchKey) {
-    if marked.paths.contains(&key.path) {
-        key.value = Value::text(REDACTED);
-    }
+    marked.hide(&key.path, &mut key.value);
 }
 
 /// That there is a value, and that it changes, stays visible.
 fn hide_in_changes(marked: &Marked, changes: &mut [Change]) {
     for change in changes {
-        if marked.paths.contains(&change.path) {
-            let hide = |side: &Option<Value>| side.as_ref().map(|_| Value::text(REDACTED));
-            (change.old, change.new) = (hide(&change.old), hide(&change.new));
+        if marked.hides(&change.path) {
+            for side in [&mut change.old, &mut change.new].into_iter().flatten() {
+                marked.hide(&change.path, side);
+            }
             change.written = WriteMode::Whole;
         }
     }
@@ -305,6 +325,12 @@ fn hide_in_clause(marked: &Marked, seen: &mut ClauseFailure) {
     let is_told = |name: &String| source::overlap(name, &seen.attribute);
     if marked.attributes.iter().any(is_told) {
         seen.value = seen.value.as_ref().map(|_| REDACTED.to_owned());
+    } else if let Some(one) = &marked.stand_ins
+        && !one.keeps(&seen.attribute)
+    {
+        seen.value = seen.value.as_ref().map(|value| one.pseudonyms.text(value));
+        // What it is compared with may be personal, too.
+        seen.clause = format!("{} {REDACTED}", seen.attribute);
     }
 }
 
@@ -324,7 +350,7 @@ fn somebody() -> Referenced {
 mod tests {
     use super::*;
     use crate::engine::model::{ObjectKind, SourceId};
-    use crate::engine::plan::{ElementChange, Proof, Subject};
+    use crate::engine::plan::{ElementChange, Proof};
 
     fn path(text: &str) -> TargetPath {
         TargetPath::parse(text).unwrap()

@@ -18,7 +18,6 @@ use super::units::Unit;
 use super::wire::Entry;
 use crate::engine::model::{Assignment, ObjectKind, SourceId};
 
-pub(crate) use pseudonyms::Pseudonyms;
 pub(crate) use take::Wanted as SnapshotWanted;
 pub(crate) use what_if::Supposed;
 

@@ -10,11 +10,11 @@ use super::check::checks_json;
 use super::done::CycleDocument;
 use super::plan::PlanDocument;
 use super::status::{status_json, waiting_json};
-use super::summary::summary_json;
+use super::summary::{read_back_json, summary_json};
 use crate::engine::check::{Check, Failed};
 use crate::engine::model::JobName;
 use crate::engine::notice::Waiting;
-use crate::engine::summary::Summary;
+use crate::engine::summary::{ReadBack, Summary};
 use crate::report::period::{PeriodReport, period_json};
 use crate::report::view::{CycleReport, JobStatus, PlanView};
 
@@ -78,6 +78,13 @@ impl<W: Write> Document<W> {
 
     pub(crate) fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         self.entry(&summary_json(summary))
+    }
+
+    /// The same for a part of a plan, with what was read back after it.
+    pub(crate) fn part(&mut self, summary: &Summary, read_back: &ReadBack) -> io::Result<()> {
+        let mut entry = summary_json(summary);
+        entry["read_back"] = read_back_json(read_back);
+        self.entry(&entry)
     }
 
     /// An entry that was written before.

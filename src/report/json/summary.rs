@@ -4,10 +4,10 @@ use serde_json::{Value as Json, json};
 
 use super::misnamed::misnamed_json;
 use super::value::{count_json, requests_json, subject_json, time_json};
-use super::warning::{strangers_json, warnings_json};
+use super::warning::{drift_json, strangers_json, warnings_json};
 use super::why::why_held_json;
 use crate::engine::outcome::Failure;
-use crate::engine::summary::{FailedObject, HeldRemovals, Summary};
+use crate::engine::summary::{FailedObject, HeldRemovals, ReadBack, Summary};
 use crate::report::sentence;
 
 pub(super) fn summary_json(summary: &Summary) -> Json {
@@ -81,5 +81,21 @@ pub(super) fn summary_json(summary: &Summary) -> Json {
         "aborted": aborted,
         "stopped": stopped,
         "requests": requests_json(*requests),
+    })
+}
+
+/// What the target holds of the objects that the cycle changed.
+pub(super) fn read_back_json(read: &ReadBack) -> Json {
+    let ReadBack {
+        objects,
+        unread,
+        differing,
+        left,
+    } = read;
+    json!({
+        "objects": objects,
+        "unread": unread,
+        "differing": differing.iter().map(drift_json).map(Json::Object).collect::<Json>(),
+        "not_deleted": left.iter().map(subject_json).collect::<Json>(),
     })
 }

@@ -27,4 +27,4 @@ pub(crate) use problem::{invalid, problem, valid};
 pub(crate) use skipped::skipped;
 pub(crate) use status::status;
 pub(crate) use style::Style;
-pub(crate) use summary::summary;
+pub(crate) use summary::{read_back, summary};

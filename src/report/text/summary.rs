@@ -6,11 +6,12 @@ use super::cycle::{Numbers, write_numbers};
 use super::style::Style;
 use super::warning::{write_strangers, write_warnings};
 use crate::engine::outcome::Failure;
-use crate::engine::summary::{FailedObject, HeldRemovals, Summary};
+use crate::engine::summary::{FailedObject, HeldRemovals, ReadBack, Summary};
+use crate::report::drift;
 use crate::report::entry::Mark;
 use crate::report::held::held_count;
 use crate::report::sentence::{
-    self, all_held, clean, cycle_kind, duration, is_news, number, subject_text,
+    self, all_held, clean, cycle_kind, duration, is_news, number, subject_text, things,
 };
 
 /// What a cycle did, and below it what needs a person.
@@ -109,6 +110,43 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
         writeln!(
             out,
             "    To approve them: entrain approve {job} --cycle {cycle}"
+        )?;
+    }
+    Ok(())
+}
+
+/// What the target holds of the objects that a part of a plan changed.
+pub(crate) fn read_back(out: &mut dyn Write, read: &ReadBack, style: Style) -> io::Result<()> {
+    let ReadBack {
+        objects,
+        unread,
+        differing,
+        left,
+    } = read;
+    if read.is_as_written() {
+        let objects = things(*objects, "object");
+        return writeln!(
+            out,
+            "  {} Read back from the target: {objects}, all as they were written.",
+            style.mark(Mark::Good)
+        );
+    }
+    let fail = style.mark(Mark::Fail);
+    for drifted in differing {
+        writeln!(out, "  {fail} Read back: {}.", drift::sentence(drifted))?;
+    }
+    for subject in left {
+        let subject = subject_text(subject);
+        writeln!(
+            out,
+            "  {fail} Read back: {subject} was deleted and is still there."
+        )?;
+    }
+    if *unread > 0 {
+        let (unread, objects) = (number(*unread), things(*objects, "object"));
+        writeln!(
+            out,
+            "  {fail} Read back: {unread} of {objects} could not be read."
         )?;
     }
     Ok(())

@@ -1,0 +1,133 @@
+//! The configuration as it may be given to others: without secrets that stand where they should not, and
+//! without comments. It may have problems; that is why it is looked at.
+
+use std::path::Path;
+
+use serde_json::{Map, Value as Json, json};
+use toml_edit::{DocumentMut, Item, TableLike, Value};
+use url::Url;
+
+use super::bounded;
+
+/// What stands for a secret.
+const GONE: &str = "[Redact]";
+/// Keys whose values are secrets, or say where one is.
+const SECRETS: &[&str] = &[
+    "assertion",
+    "certificate",
+    "client_certificate",
+    "client_secret",
+    "heartbeat",
+    "key",
+    "login",
+    "password",
+    "private_key",
+    "secret",
+    "smtp",
+    "token",
+    "url",
+    "webhook",
+];
+/// Where a secret is.
+const PLACES: &[&str] = &["env", "file", "credential"];
+
+/// The file, each text of which `clean` has seen.
+pub(crate) fn shareable(file: &Path, clean: &dyn Fn(&str) -> String) -> Json {
+    let text = match bounded::read_text(file, bounded::MAX_CONFIGURATION) {
+        Ok(text) => text,
+        Err(error) => return json!({ "cannot_be_read": error.to_string() }),
+    };
+    match text.parse::<DocumentMut>() {
+        Ok(document) => table(document.as_table(), clean),
+        // Its words quote the line.
+        Err(_) => json!({ "is_not_toml": true }),
+    }
+}
+
+fn table(table: &dyn TableLike, clean: &dyn Fn(&str) -> String) -> Json {
+    let entries = table.iter();
+    let entries = entries.map(|(key, one)| (key.to_owned(), item(key, one, clean)));
+    Json::Object(entries.collect::<Map<_, _>>())
+}
+
+fn item(key: &str, item: &Item, clean: &dyn Fn(&str) -> String) -> Json {
+    if let Some(tables) = item.as_array_of_tables() {
+        return tables.iter().map(|one| table(one, clean)).collect();
+    }
+    if let Some(inner) = item.as_table_like() {
+        return table(inner, clean);
+    }
+    item.as_value()
+        .map_or(Json::Null, |one| value(key, one, clean))
+}
+
+fn value(key: &str, one: &Value, clean: &dyn Fn(&str) -> String) -> Json {
+    match one {
+        Value::String(text) => json!(shown(key, text.value(), clean)),
+        Value::Integer(number) => json!(number.value()),
+        Value::Float(number) => json!(number.value()),
+        Value::Boolean(is) => json!(is.value()),
+        Value::Datetime(time) => json!(time.value().to_string()),
+        Value::Array(values) => values.iter().map(|one| value(key, one, clean)).collect(),
+        Value::InlineTable(inner) => table(inner, clean),
+    }
+}
+
+fn shown(key: &str, text: &str, clean: &dyn Fn(&str) -> String) -> String {
+    if PLACES.contains(&key) {
+        return text.to_owned();
+    }
+    if SECRETS.contains(&key) {
+        return GONE.to_owned();
+    }
+    match Url::parse(text) {
+        // Nothing but where it is: a path may hold a key, too, but for the addresses of services.
+        Ok(mut url) if url.has_host() => {
+            url.set_query(None);
+            url.set_fragment(None);
+            let _is_possible = url.set_username("").and_then(|()| url.set_password(None));
+            clean(url.as_str())
+        }
+        _ => clean(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_left_out_wherever_they_stand() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("entrain.toml");
+        let text = r#"
+# comment-secret
+[source]
+client_secret = "plain-secret"
+tenant_id = "11111111-1111-1111-1111-111111111111"
+[notify]
+webhook = { url = "https://hooks.example.com/plain-secret" }
+email = { smtp = "smtps://user:plain-secret@mail.example.com" }
+[[jobs]]
+target = { base_url = "https://u:plain-secret@scim.example.com/v2?key=plain-secret", token = { env = "TOKEN" } }
+"#;
+        std::fs::write(&file, text).unwrap();
+        let json = shareable(&file, &str::to_owned);
+        let shown = json.to_string();
+        assert!(
+            !shown.contains("plain-secret") && !shown.contains("comment"),
+            "{shown}"
+        );
+        assert_eq!(json["jobs"][0]["target"]["token"]["env"], "TOKEN");
+        assert_eq!(
+            json["jobs"][0]["target"]["base_url"],
+            "https://scim.example.com/v2"
+        );
+        std::fs::write(&file, "secret = \"unfinished-secret").unwrap();
+        assert!(
+            !shareable(&file, &str::to_owned)
+                .to_string()
+                .contains("unfinished")
+        );
+    }
+}
