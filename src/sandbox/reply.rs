@@ -1,6 +1,7 @@
 //! Requests and answers as plain values, so that handlers are functions and faults can alter what they say.
 
 use axum::body::Body;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
@@ -17,6 +18,25 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// A request that no client sent.
+    pub(super) fn own(method: &str, path: &str, token: &str, body: &str) -> Self {
+        let mut headers = HeaderMap::new();
+        if let Ok(token) = HeaderValue::try_from(format!("Bearer {token}")) {
+            headers.insert(AUTHORIZATION, token);
+        }
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/scim+json"),
+        );
+        Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: String::new(),
+            headers,
+            body: body.to_owned(),
+        }
+    }
+
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }

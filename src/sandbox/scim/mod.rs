@@ -25,6 +25,7 @@ use tokio::time::Instant;
 pub use personality::{Personality, Quirk};
 
 use super::line::{Server, bind};
+use super::reply::Call;
 use super::traffic::Traffic;
 use listing::Query;
 use schema::Kind;
@@ -69,33 +70,56 @@ struct Target {
     token: String,
     /// The second in which requests are being counted, and how many came.
     window: Option<(Instant, u32)>,
+    /// Requests under way that are not refused for being too many.
+    admitted: usize,
 }
 
 impl TargetHandle {
     /// Serves an empty target on loopback.
     pub async fn start(options: TargetOptions) -> io::Result<Self> {
+        let (listener, address) = bind(options.port).await?;
+        let handle = Self {
+            base: format!("http://{address}/scim/v2"),
+            ..Self::unserved(options)
+        };
+        let server = Server::start(listener, serve::router(handle.for_server()));
+        *handle.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+        Ok(handle)
+    }
+
+    /// An empty target without a network: [`Self::answer`] is its only way in.
+    pub fn unserved(options: TargetOptions) -> Self {
         let TargetOptions {
-            port,
+            port: _,
             token,
             personality,
             seed,
         } = options;
-        let (listener, address) = bind(port).await?;
         let target = Target {
             store: Store::new(seed),
             personality,
             token,
             window: None,
+            admitted: 0,
         };
-        let handle = Self {
+        Self {
             target: Arc::new(Mutex::new(target)),
             traffic: Traffic::default(),
-            base: format!("http://{address}/scim/v2"),
+            base: "http://localhost/scim/v2".to_owned(),
             server: Arc::default(),
-        };
-        let server = Server::start(listener, serve::router(handle.for_server()));
-        *handle.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
-        Ok(handle)
+        }
+    }
+
+    /// The status and the body with which a request is answered, without a network and off the record.
+    /// `path` is below the base.
+    pub fn answer(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let call = Call::own(method, &format!("/scim/v2{path}"), &self.token(), body);
+        let result = self.lock().answer(&call, &self.base);
+        let reply = result.unwrap_or_else(error::Refusal::into_reply);
+        (
+            reply.status,
+            serde_json::from_str(&reply.body).unwrap_or_default(),
+        )
     }
 
     /// The server's own handle must not keep the server alive.

@@ -179,6 +179,14 @@ pub(super) fn single(
         {
             Ok(Some(serde_json::json!({"value": id})))
         }
+        ("complex", Value::Array(items))
+            if attribute.name == "manager" && personality.has(Quirk::ManagerAsText) =>
+        {
+            match items.as_slice() {
+                [one] => single(attribute, one, name, personality),
+                _ => Err(wrong()),
+            }
+        }
         ("boolean", Value::String(text)) if personality.has(Quirk::CoerceBooleans) => {
             match text.to_ascii_lowercase().as_str() {
                 "true" => Ok(Some(Value::Bool(true))),

@@ -359,6 +359,17 @@ fn whole(
         one if attribute.is_multi() && !one.is_array() && !one.is_null() => &json!([one]),
         other => other,
     };
+    // Of a complex attribute only what is named changes; what is null there is unassigned.
+    if let (Value::Object(sent), Some(Value::Object(before))) = (value, holder.get_mut(name)) {
+        let nulls = sent.iter().filter(|(_, value)| value.is_null());
+        for sub in nulls.filter_map(|(sub, _)| attribute.sub(sub)) {
+            before.remove(sub.name);
+        }
+        if let Some(Value::Object(new)) = normal::single(attribute, value, name, personality)? {
+            before.extend(new);
+        }
+        return Ok(());
+    }
     let Some(value) = normal::attribute_value(attribute, value, name, personality)? else {
         // Null unassigns (RFC 7643 section 2.5); adding nothing adds nothing.
         if verb == Verb::Replace || value.is_null() {
@@ -373,7 +384,6 @@ fn whole(
     };
     match (verb, holder.get_mut(name), value) {
         (Verb::Add, Some(Value::Array(items)), Value::Array(new)) => append(items, new),
-        (_, Some(Value::Object(before)), Value::Object(new)) => before.extend(new),
         (_, _, value) => {
             holder.insert(name.to_owned(), value);
         }

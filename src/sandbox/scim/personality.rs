@@ -18,6 +18,10 @@ pub struct Personality {
     pub max_members_per_patch: Option<usize>,
     /// More requests within one second are refused with 429.
     pub requests_per_second: Option<u32>,
+    /// More requests that are under way at once are refused with 429.
+    pub in_flight: Option<usize>,
+    /// The seconds that both name in `Retry-After`; `None` names none.
+    pub retry_after: Option<u64>,
     /// How long every answer takes at least.
     pub latency: Duration,
     /// Attributes that no write of a user may hold, each with the status and the words of the refusal.
@@ -40,6 +44,8 @@ impl Default for Personality {
             page_cap: 100,
             max_members_per_patch: None,
             requests_per_second: None,
+            in_flight: None,
+            retry_after: Some(1),
             latency: Duration::ZERO,
             refused_attributes: BTreeMap::new(),
             taken_alone: BTreeSet::new(),
@@ -174,7 +180,7 @@ pub enum Quirk {
     DanglingMembersKept,
     /// `"True"` and `"False"` are taken for booleans.
     CoerceBooleans,
-    /// A manager may be sent as a bare id.
+    /// A manager may be sent as a bare id, or as a list of one.
     ManagerAsText,
     /// PATCH is answered 200 with the whole resource rather than 204.
     PatchAnswersWhole,

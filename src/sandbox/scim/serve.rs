@@ -29,23 +29,32 @@ async fn answer(
     request: Request,
 ) -> impl IntoResponse {
     let call = read_call(request).await;
-    let latency = handle.lock().personality.latency;
+    let (latency, is_admitted) = {
+        let mut target = handle.lock();
+        (target.personality.latency, target.admit())
+    };
     // What has arrived is carried out, also when the client has gone meanwhile.
     let carried_out = tokio::spawn(async move {
         let answer = |call: &Call| {
             let mut target = handle.lock();
-            let result = target.answer(call, &handle.base);
+            let result = if is_admitted {
+                target.answer(call, &handle.base)
+            } else {
+                Err(target.too_many())
+            };
             result.unwrap_or_else(Refusal::into_reply)
         };
         let traffic = &handle.traffic;
-        traffic.pass(Side::Scim, call, &cut, latency, answer).await
+        let reply = traffic.pass(Side::Scim, call, &cut, latency, answer).await;
+        handle.lock().admitted -= usize::from(is_admitted);
+        reply
     });
     let reply = carried_out.await.expect("no answer panics");
     reply.into_response()
 }
 
 impl Target {
-    fn answer(&mut self, call: &Call, base: &str) -> Result<Reply, Refusal> {
+    pub(super) fn answer(&mut self, call: &Call, base: &str) -> Result<Reply, Refusal> {
         self.check_rate()?;
         if call.bearer() != Some(self.token.as_str()) {
             return Err(Refusal::new(
@@ -93,9 +102,21 @@ impl Target {
         if count < most {
             return Ok(());
         }
+        Err(self.too_many())
+    }
+
+    /// Whether there is room for one more request.
+    fn admit(&mut self) -> bool {
+        let most = self.personality.in_flight;
+        let has_room = most.is_none_or(|most| self.admitted < most);
+        self.admitted += usize::from(has_room);
+        has_room
+    }
+
+    fn too_many(&self) -> Refusal {
         let mut refusal = Refusal::new(429, None, "Too many requests.");
-        refusal.retry_after = Some(1);
-        Err(refusal)
+        refusal.retry_after = self.personality.retry_after;
+        refusal
     }
 
     fn discover(
