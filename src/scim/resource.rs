@@ -8,7 +8,8 @@ use super::wire::{self, Listed, Resource, member};
 use crate::config::Manager;
 use crate::engine::model::schema::{self, CORE_GROUP, CORE_USER};
 use crate::engine::model::{
-    ObjectKind, Selector, TargetId, TargetObject, TargetPath, Value, canonical, is_whole_list,
+    ObjectKind, Selector, TargetId, TargetObject, TargetPath, TargetType, Value, canonical,
+    is_whole_list,
 };
 
 /// The body of a create: no nulls, no empty values, no read-only attributes, and a `schemas` that
@@ -237,6 +238,19 @@ pub(super) fn is_multi_valued(kind: ObjectKind, path: &TargetPath) -> bool {
     let whole = TargetPath::parse(path.attribute()).ok();
     path.schema().is_none()
         && whole.is_some_and(|whole| is_whole_list(schema::definition(kind, &whole), &whole))
+}
+
+/// What an attribute holds that holds nothing: of lists and texts something empty, of others null.
+pub(super) fn empty(kind: ObjectKind, path: &TargetPath) -> Json {
+    if path.sub_attribute().is_none() && is_multi_valued(kind, path) {
+        return json!([]);
+    }
+    match schema::definition(kind, path).map(|definition| definition.target_type) {
+        None | Some(TargetType::String | TargetType::DateTime | TargetType::Binary) => json!(""),
+        Some(
+            TargetType::Boolean | TargetType::Integer | TargetType::Reference | TargetType::Complex,
+        ) => Json::Null,
+    }
 }
 
 /// Exactly one e-mail address is the primary one (RFC 7643 section 2.4): the work address, else the

@@ -36,6 +36,31 @@ pub(super) fn changes(current: &BTreeMap<TargetPath, Value>, desired: &Desired) 
     changes
 }
 
+/// Elements that are there and hold nothing at the mapped paths are not added a second time. `lists` are the
+/// attributes as a whole, as the target shows them.
+pub(crate) fn keep_shown_elements(changes: &mut [Change], lists: &BTreeMap<String, Value>) {
+    for change in changes {
+        let Some(selector) = change.path.selector() else {
+            continue;
+        };
+        if change.path.schema().is_some() || change.element != ElementChange::Added {
+            continue;
+        }
+        let wanted = Value::text(&*selector.value);
+        let is_it = |element: &Value| match element {
+            Value::Object(members) => members
+                .get(&selector.attribute)
+                .is_some_and(|shown| means_the_same(shown, &wanted, true)),
+            _ => false,
+        };
+        if let Some(Value::List(elements)) = lists.get(change.path.attribute())
+            && elements.iter().any(is_it)
+        {
+            change.element = ElementChange::Kept;
+        }
+    }
+}
+
 /// The same changes on an object that turned out to hold something else in the target than was known: what
 /// was `sent` of the elements that they select comes back with them.
 pub(crate) fn changes_anew(
@@ -165,13 +190,18 @@ pub(super) fn select(
                 }
             })
         };
-        let mut objects = elements.iter().filter_map(|element| match element {
+        let objects = elements.iter().filter_map(|element| match element {
             Value::Object(members) => Some(members),
             _ => None,
         });
-        let Some(element) = objects.find(|one| has_value(one) && !is_wanted(one)) else {
+        // It is selected by its value, so that another one with the same would be changed as well.
+        let mut with_value = objects.filter(has_value);
+        let (Some(element), None) = (with_value.next(), with_value.next()) else {
             continue;
         };
+        if is_wanted(element) {
+            continue;
+        }
         current
             .retain(|other, _| !(other.attribute() == path.attribute() && selects(element, other)));
         for (other, _) in desired.values.iter() {

@@ -18,6 +18,8 @@ pub(crate) use action::{
 };
 pub(crate) use decision::{ClassTotal, Decision, Draft, Header, Strangers, Totals};
 pub(crate) use difference::changes_anew;
+#[cfg(test)]
+pub(crate) use difference::keep_shown_elements;
 pub(crate) use drift::{Comparison, Difference, Drift, DriftRemedy, Drifted, members};
 pub(crate) use order::{Order, by_reference};
 pub(crate) use parts::{Remedy, attributes, halves, members_apart, unit, without_refused};

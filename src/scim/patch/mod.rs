@@ -37,7 +37,7 @@ pub(super) fn operations(
                 .cloned()
                 .partition(|change| is_written_whole(form, kind, change));
             let mut operations = changed(kind, &single, form.value_paths);
-            operations.extend(whole_attributes(kind, &whole, current));
+            operations.extend(whole_attributes(kind, &whole, current, form.clear));
             operations
         }
         Edit::Values(changes) => changed(kind, changes, form.value_paths),
@@ -72,7 +72,12 @@ fn is_written_whole(form: &Form, kind: ObjectKind, change: &Change) -> bool {
 }
 
 /// One `replace` of each attribute that the changes are a part of, with what it is to hold.
-fn whole_attributes(kind: ObjectKind, changes: &[Change], current: &Current) -> Vec<Operation> {
+fn whole_attributes(
+    kind: ObjectKind,
+    changes: &[Change],
+    current: &Current,
+    clear: Clear,
+) -> Vec<Operation> {
     let body = whole::changed(kind, current, changes);
     let mut operations: Vec<Operation> = Vec::new();
     for change in changes {
@@ -82,16 +87,42 @@ fn whole_attributes(kind: ObjectKind, changes: &[Change], current: &Current) -> 
             continue;
         }
         let value = whole::attribute(&body, &change.path).map(without_nulls);
-        operations.push(match value.filter(|value| !is_empty(value)) {
-            None => remove(path),
-            value => Operation {
-                op: "replace",
-                path: Some(path),
-                value,
-            },
+        let Some(mut value) = value.filter(|value| !is_empty(value)) else {
+            operations.push(remove(path));
+            continue;
+        };
+        if let Json::Object(members) = &mut value {
+            members.extend(cleared_parts(kind, changes, &change.path, clear));
+        }
+        operations.push(Operation {
+            op: "replace",
+            path: Some(path),
+            value: Some(value),
         });
     }
     operations
+}
+
+/// The parts of a complex attribute that are to hold nothing. They must be named: a `replace` of such an
+/// attribute leaves what it does not name (RFC 7644 section 3.5.2.3).
+fn cleared_parts(
+    kind: ObjectKind,
+    changes: &[Change],
+    whole: &TargetPath,
+    clear: Clear,
+) -> impl Iterator<Item = (String, Json)> {
+    let attribute = attribute_text(whole);
+    let parts = changes
+        .iter()
+        .filter(move |change| attribute_text(&change.path) == attribute);
+    let cleared = parts.filter(|change| change.new.is_none());
+    cleared.filter_map(move |change| {
+        let nothing = match clear {
+            Clear::Remove | Clear::Null => Json::Null,
+            Clear::Empty => resource::empty(kind, &change.path),
+        };
+        Some((change.path.sub_attribute()?.to_owned(), nothing))
+    })
 }
 
 fn without_nulls(value: &Json) -> Json {
@@ -128,15 +159,16 @@ fn in_form(kind: ObjectKind, form: &Form, operations: Vec<Operation>) -> Vec<Ope
                 },
                 (_, value) => Operation { value, ..operation },
             };
-            match form.extensions {
-                Extensions::Path => operation,
-                Extensions::Object => in_extension(operation),
+            match (form.extensions, form.patch_path) {
+                (Extensions::Object, PatchPath::Path) => in_extension(operation),
+                // Without a path of its own it is inside of the extension's object anyway, or put there below.
+                (Extensions::Path | Extensions::Object, _) => operation,
             }
         })
         .collect();
     operations = match form.patch_path {
         PatchPath::Path => operations,
-        PatchPath::Value | PatchPath::Dotted => collapsed(form.patch_path, operations),
+        PatchPath::Value | PatchPath::Dotted => collapsed(form, operations),
     };
     if form.op_case == OpCase::Capital {
         for operation in &mut operations {
@@ -158,10 +190,7 @@ fn cleared(kind: ObjectKind, clear: Clear, operation: Operation) -> Operation {
         Clear::Null if is_value => Json::Null,
         Clear::Empty if is_value => {
             let parsed = TargetPath::parse(path).ok();
-            let is_list = parsed.is_some_and(|path| {
-                path.sub_attribute().is_none() && resource::is_multi_valued(kind, &path)
-            });
-            if is_list { json!([]) } else { json!("") }
+            parsed.map_or(json!(""), |path| resource::empty(kind, &path))
         }
         Clear::Remove | Clear::Null | Clear::Empty => return operation,
     };
@@ -200,7 +229,7 @@ fn inside(path: &TargetPath, value: Json) -> Json {
 }
 
 /// What is set, in one operation without a path. What is taken away, elements and members keep theirs.
-fn collapsed(form: PatchPath, operations: Vec<Operation>) -> Vec<Operation> {
+fn collapsed(form: &Form, operations: Vec<Operation>) -> Vec<Operation> {
     let mut part = Resource::new();
     let mut others = Vec::new();
     for operation in operations {
@@ -212,7 +241,8 @@ fn collapsed(form: PatchPath, operations: Vec<Operation>) -> Vec<Operation> {
         let parsed = TargetPath::parse(path).ok();
         match (parsed, operation.value) {
             (Some(parsed), Some(value)) if is_set && parsed.selector().is_none() => {
-                if form == PatchPath::Dotted {
+                let is_inside = parsed.schema().is_some() && form.extensions == Extensions::Object;
+                if form.patch_path == PatchPath::Dotted && !is_inside {
                     part.insert(path.to_owned(), value);
                 } else {
                     let container = match parsed.schema() {

@@ -13,7 +13,7 @@ use crate::engine::model::{
     Grant, Held, Link, MatchKey, ObjectKind, Presence, References, SourceObject, TargetId,
     TargetObject, TargetPath, Value,
 };
-use crate::engine::plan::difference::{changes, fold_case, select};
+use crate::engine::plan::difference::{changes, fold_case, keep_shown_elements, select};
 use crate::engine::plan::proof::{Proof, is_blocked};
 use crate::engine::plan::{
     Action, Change, Decision, Draft, Operation, Subject, Verb, Why, WhyRemoved, unit,
@@ -537,9 +537,10 @@ impl Planner<'_> {
         }
         fold_case(&mut current, &desired);
         let changes = if rules.actions.update {
-            let mut selected = select(&mut current, &desired, &lists);
-            selected.extend(changes(&current, &desired));
-            selected
+            let mut all = select(&mut current, &desired, &lists);
+            all.extend(changes(&current, &desired));
+            keep_shown_elements(&mut all, &lists);
+            all
         } else {
             Vec::new()
         };

@@ -1,5 +1,7 @@
 //! The requests of each dialect, as they go out.
 
+mod properties;
+
 use std::collections::BTreeMap;
 
 use serde_json::json;
