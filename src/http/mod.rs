@@ -4,6 +4,7 @@
 //! Build a client ([`build`]), wrap it in a [`Channel`], and [`Channel::send`] through that.
 
 mod client;
+mod lessons;
 mod link;
 mod patience;
 mod rate;

@@ -1,12 +1,20 @@
-//! Pacing: at most so many requests a second, and a pause for all when the server asks for one.
+//! Pacing: at most so many requests a second and at a time, and a pause for all when the server asks for one.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
+
+use super::lessons::{Lessons, Sent};
 
 /// Requests may come this much ahead of an even pace, so that timers' coarseness costs no throughput.
 const SLACK: Duration = Duration::from_millis(100);
+
+/// One for the whole program, as the limits are the server's: what one cycle learned of it, another that uses
+/// it at the same time or later goes by.
+static SERVERS: LazyLock<Mutex<BTreeMap<String, Arc<Rate>>>> = LazyLock::new(Mutex::default);
 
 /// Shared by all requests to one server.
 #[derive(Debug)]
@@ -14,13 +22,37 @@ pub(super) struct Rate {
     /// Time between two requests; zero for no limit.
     interval: Duration,
     state: Mutex<State>,
+    /// A place for a request is free again.
+    freed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
     /// When the next request is due at an even pace.
     next: Option<Instant>,
+    /// When the last request went out at the pace that was learned.
+    last: Option<Instant>,
     paused_until: Option<Instant>,
+    /// Requests that have a place, and those of them that are under way.
+    places: usize,
+    under_way: usize,
+    /// How often the server was left alone.
+    pauses: u64,
+    /// What its refusals taught; `None` where they are to teach nothing.
+    lessons: Option<Lessons>,
+}
+
+/// How a server took a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Took {
+    /// It was answered properly.
+    Well,
+    /// There were too many (429).
+    TooMany,
+    /// It cannot cope (503).
+    Overload,
+    /// There was no answer.
+    Unknown,
 }
 
 impl Rate {
@@ -33,16 +65,62 @@ impl Rate {
         Self {
             interval,
             state: Mutex::default(),
+            freed: Notify::new(),
         }
     }
 
+    /// That of the server at this address, with at most so many requests at a time. It learns from refusals.
+    /// With other settings it begins anew.
+    pub(super) fn of(server: &str, per_second: Option<f64>, most: usize) -> Arc<Self> {
+        let mut servers = SERVERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = format!("{server} {per_second:?} {most}");
+        let rate = servers.entry(key).or_insert_with(|| {
+            let rate = Self::new(per_second);
+            rate.lock().lessons = Some(Lessons::new(most));
+            Arc::new(rate)
+        });
+        Arc::clone(rate)
+    }
+
     /// Waits until one request may go out. A caller that stops waiting leaves its turn unused.
-    pub(super) async fn turn(&self) {
+    pub(super) async fn turn(&self) -> Turn<'_> {
+        self.no_pause().await;
+        let place = self.place().await;
         if let Some(due) = self.reserve(Instant::now()) {
             sleep_until(due).await;
         }
+        self.no_pause().await;
+        while let Some(due) = self.too_early(Instant::now()) {
+            sleep_until(due).await;
+            self.no_pause().await;
+        }
+        place.go()
+    }
+
+    async fn no_pause(&self) {
         while let Some(end) = self.paused_at(Instant::now()) {
             sleep_until(end).await;
+        }
+    }
+
+    /// Waits until fewer requests than permitted have a place.
+    async fn place(&self) -> Turn<'_> {
+        loop {
+            // Made before the look, so that what becomes free after it is noticed.
+            let freed = self.freed.notified();
+            {
+                let mut state = self.lock();
+                let limit = state.lessons.as_ref().map_or(usize::MAX, Lessons::limit);
+                if state.places < limit {
+                    state.places += 1;
+                    return Turn {
+                        rate: self,
+                        sent: None,
+                        pauses: state.pauses,
+                    };
+                }
+            }
+            freed.await;
         }
     }
 
@@ -53,6 +131,14 @@ impl Rate {
         };
         let mut state = self.lock();
         state.paused_until = state.paused_until.max(Some(end));
+    }
+
+    /// The same where the server said that its limit is nearly used up, and refusals are to teach us.
+    pub(super) fn leave_alone(&self, length: Duration) {
+        let learns = self.lock().lessons.is_some();
+        if learns {
+            self.pause(length);
+        }
     }
 
     /// Takes the next turn and says when it is, if it is not now.
@@ -67,13 +153,89 @@ impl Rate {
         (due > now).then_some(due)
     }
 
+    /// When the next request may go at the pace that was learned, if it is not now: it goes then. What came late
+    /// is never made up for, since the server counts what comes within a second.
+    fn too_early(&self, now: Instant) -> Option<Instant> {
+        let mut state = self.lock();
+        let interval = state.lessons.as_mut()?.interval(now)?;
+        let due = state.last.and_then(|last| last.checked_add(interval));
+        let early = due.filter(|due| *due > now);
+        if early.is_none() {
+            state.last = Some(now);
+        }
+        early
+    }
+
     fn paused_at(&self, now: Instant) -> Option<Instant> {
         self.lock().paused_until.filter(|end| *end > now)
     }
 
-    /// The state stays meaningful whatever a panicking holder did: two instants.
+    /// The state stays meaningful whatever a panicking holder did: instants and numbers.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request's turn, from when it may go out until its answer.
+#[derive(Debug)]
+pub(super) struct Turn<'r> {
+    rate: &'r Rate,
+    /// `None`: it is not under way yet.
+    sent: Option<Sent>,
+    /// How often the server had been left alone by then.
+    pauses: u64,
+}
+
+impl Turn<'_> {
+    /// The request goes out.
+    fn go(mut self) -> Self {
+        let now = Instant::now();
+        let mut state = self.rate.lock();
+        if state.paused_until.is_some_and(|end| end <= now) {
+            state.paused_until = None;
+            state.pauses += 1;
+            if let Some(lessons) = &mut state.lessons {
+                lessons.resume(now);
+            }
+        }
+        state.under_way += 1;
+        self.pauses = state.pauses;
+        self.sent = Some(Sent {
+            at: now,
+            under_way: state.under_way,
+        });
+        drop(state);
+        self
+    }
+
+    /// The answer is there, or there is none.
+    pub(super) fn end(self, took: Took) {
+        let mut state = self.rate.lock();
+        let is_late = self.pauses != state.pauses;
+        let (Some(sent), Some(lessons)) = (self.sent, &mut state.lessons) else {
+            return;
+        };
+        let now = Instant::now();
+        match took {
+            Took::Well => lessons.taken(sent, now),
+            // It was sent before the server was left alone for such refusals.
+            Took::TooMany if is_late => {}
+            Took::TooMany => lessons.refused(sent),
+            Took::Overload => lessons.overloaded(now),
+            Took::Unknown => {}
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.rate.lock();
+        state.places -= 1;
+        if self.sent.is_some() {
+            state.under_way -= 1;
+        }
+        drop(state);
+        self.rate.freed.notify_waiters();
     }
 }
 

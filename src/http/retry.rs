@@ -1,6 +1,6 @@
 //! When a request is sent again, and after how long. Pure: the random number is handed in.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
@@ -17,6 +17,11 @@ const MAX_WAIT: Duration = Duration::from_secs(30);
 const MAX_TOTAL_WAIT: Duration = Duration::from_mins(5);
 /// Added to what the server asked for, so that many callers do not come back in one instant.
 const MAX_SPREAD: Duration = Duration::from_secs(1);
+
+/// Seconds that mean a moment rather than a time.
+const EPOCH: u64 = 1_000_000_000;
+/// A limit that is used up for longer is left to the server to refuse.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// What may be done with a request whose fate is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +47,21 @@ pub(super) enum Ended {
     },
 }
 
+impl Ended {
+    fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => retry_after,
+            Self::NotConnected | Self::NoAnswer => None,
+        }
+    }
+
+    /// How long the server wants to be left alone. "At once" is no time: a server that says so is overloaded
+    /// anyway.
+    pub(super) fn asked(self) -> Option<Duration> {
+        self.retry_after().filter(|asked| *asked >= FIRST_WAIT)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Wait(Duration),
@@ -59,12 +79,7 @@ pub(super) fn decide(
     if !may_repeat(ended, repeat) {
         return Verdict::GiveUp;
     }
-    let asked = match ended {
-        Ended::Status { retry_after, .. } => retry_after,
-        Ended::NotConnected | Ended::NoAnswer => None,
-    };
-    // "At once" is no time: a server that says so is overloaded all the same.
-    let (limit, wait) = if let Some(asked) = asked.filter(|asked| *asked >= FIRST_WAIT) {
+    let (limit, wait) = if let Some(asked) = ended.asked() {
         let spread = part_of(asked.min(MAX_SPREAD), random);
         (MAX_ATTEMPTS_ASKED, asked.saturating_add(spread))
     } else {
@@ -72,7 +87,10 @@ pub(super) fn decide(
             .saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)))
             .min(MAX_WAIT);
         let own = full / 2 + part_of(full / 2, random);
-        (MAX_ATTEMPTS, own.max(asked.unwrap_or_default()))
+        (
+            MAX_ATTEMPTS,
+            own.max(ended.retry_after().unwrap_or_default()),
+        )
     };
     if attempt >= limit || waited.saturating_add(wait) > MAX_TOTAL_WAIT {
         return Verdict::GiveUp;
@@ -116,6 +134,45 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let then = httpdate::parse_http_date(text).ok()?;
     let now = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
     Some(then.duration_since(now).unwrap_or_default())
+}
+
+/// How long a server is left alone by which little is left of a limit that it reports: what is left is for
+/// others. In each form that servers use, from `X-RateLimit-Remaining` to `RateLimit: "name";r=0;t=5`.
+pub(super) fn used_up(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    let number = |names: [&str; 2]| {
+        let mut found = names.iter().filter_map(|name| text(name));
+        found.find_map(|text| text.split([',', ';']).next()?.trim().parse::<u64>().ok())
+    };
+    let parts = || {
+        text("ratelimit")
+            .into_iter()
+            .flat_map(|text| text.split([',', ';']))
+    };
+    let part = |names: [&str; 2]| {
+        parts().find_map(|part| {
+            let (name, value) = part.split_once('=')?;
+            let is_named = names.contains(&name.trim());
+            is_named.then(|| value.trim().parse::<u64>().ok())?
+        })
+    };
+    let left = number(["ratelimit-remaining", "x-ratelimit-remaining"])
+        .or_else(|| part(["remaining", "r"]))?;
+    let reset =
+        number(["ratelimit-reset", "x-ratelimit-reset"]).or_else(|| part(["reset", "t"]))?;
+    let limit = number(["ratelimit-limit", "x-ratelimit-limit"]).or_else(|| part(["limit", "q"]));
+    if left > limit.unwrap_or_default() / 10 {
+        return None;
+    }
+    // Some write the moment instead of the time until then.
+    let seconds = if reset > EPOCH {
+        let now = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+        let now = now.duration_since(UNIX_EPOCH).ok()?;
+        reset.saturating_sub(now.as_secs())
+    } else {
+        reset
+    };
+    Some(Duration::from_secs(seconds)).filter(|wait| *wait <= LONGEST_PAUSE)
 }
 
 #[cfg(test)]
@@ -234,6 +291,40 @@ mod tests {
         );
         let huge = decide(status(500), Idempotency::Always, u32::MAX, NO_WAIT_YET, 0);
         assert_eq!(huge, Verdict::GiveUp);
+    }
+
+    #[test]
+    fn what_is_left_of_a_limit_is_read_in_every_form() {
+        let read = |pairs: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.insert(*name, value.parse().unwrap());
+            }
+            used_up(&headers).map(|wait| wait.as_secs())
+        };
+        let left = |left, reset| {
+            read(&[
+                ("x-ratelimit-limit", "100"),
+                ("x-ratelimit-remaining", left),
+                ("x-ratelimit-reset", reset),
+            ])
+        };
+        assert_eq!(left("11", "5"), None);
+        assert_eq!(left("10", "5"), Some(5));
+        assert_eq!(left("0", "3600"), None);
+        let old = [("ratelimit-remaining", "0"), ("ratelimit-reset", "7")];
+        assert_eq!(read(&old), Some(7));
+        let draft = "limit=100, remaining=3, reset=50";
+        assert_eq!(read(&[("ratelimit", draft)]), Some(50));
+        assert_eq!(read(&[("ratelimit", "\"default\";r=0;t=5")]), Some(5));
+        assert_eq!(read(&[("ratelimit", "\"default\";r=50;t=5")]), None);
+        let then = [
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1763719230"),
+            ("date", "Fri, 21 Nov 2025 10:00:00 GMT"),
+        ];
+        assert_eq!(read(&then), Some(30));
+        assert_eq!(read(&[]), None);
     }
 
     #[test]

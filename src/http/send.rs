@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::patience::Patience;
-use super::rate::Rate;
+use super::rate::{Rate, Took};
 use super::retry::{self, Ended, Idempotency, Verdict};
 use crate::metrics::{self, Side};
 
@@ -37,7 +37,7 @@ pub(crate) struct Channel {
 
 #[derive(Debug)]
 struct Shared {
-    rate: Rate,
+    rate: Arc<Rate>,
     /// `None`: only each request has a limit.
     patience: Option<Patience>,
     sent: AtomicU64,
@@ -180,7 +180,7 @@ impl Channel {
         stop: CancellationToken,
     ) -> Self {
         let shared = Shared {
-            rate: Rate::new(requests_per_second),
+            rate: Arc::new(Rate::new(requests_per_second)),
             patience: None,
             sent: AtomicU64::new(0),
         };
@@ -196,6 +196,20 @@ impl Channel {
     pub(crate) fn waiting_at_most(mut self, most: Duration, within: Duration) -> Self {
         if let Some(shared) = Arc::get_mut(&mut self.shared) {
             shared.patience = Some(Patience::new(most, within));
+        }
+        self
+    }
+
+    /// The same for a server whose refusals teach how much it takes: `most` requests at a time, or fewer. All
+    /// channels to this address share that.
+    pub(crate) fn learning(
+        mut self,
+        server: &str,
+        requests_per_second: Option<f64>,
+        most: usize,
+    ) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.rate = Rate::of(server, requests_per_second, most);
         }
         self
     }
@@ -232,13 +246,13 @@ impl Channel {
             elapsed: Duration::ZERO,
         };
         loop {
-            if self.unless_stopped(self.shared.rate.turn()).await.is_none() {
+            let Some(turn) = self.unless_stopped(self.shared.rate.turn()).await else {
                 exchange.elapsed = begun.elapsed();
                 return Err(Error::Stopped {
                     exchange,
                     under_way: false,
                 });
-            }
+            };
             exchange.attempts += 1;
             exchange.status = None;
             self.shared.sent.fetch_add(1, Ordering::Relaxed);
@@ -248,7 +262,18 @@ impl Channel {
                 Ok(received) => Some(received.status),
                 Err(failed) => failed.status,
             });
+            turn.end(match answered {
+                Some(429) => Took::TooMany,
+                Some(503) => Took::Overload,
+                Some(_) => Took::Well,
+                None => Took::Unknown,
+            });
             metrics::request(self.side, answered, sent.elapsed());
+            if let Some(Ok(Received { headers, .. })) = &attempt
+                && let Some(wait) = retry::used_up(headers)
+            {
+                self.shared.rate.leave_alone(wait);
+            }
             exchange.elapsed = begun.elapsed();
             let Some(attempt) = attempt else {
                 return Err(Error::Stopped {
@@ -287,7 +312,9 @@ impl Channel {
             );
             if matches!(status, Some(429 | 503)) {
                 metrics::waits(self.side, length);
-                self.shared.rate.pause(length);
+                // Others need not come back later than the server wants, as they do so one by one.
+                let asked = ended.and_then(Ended::asked);
+                self.shared.rate.pause(asked.unwrap_or(length));
             }
             if self.unless_stopped(sleep(length)).await.is_none() {
                 exchange.elapsed = begun.elapsed();

@@ -141,7 +141,11 @@ impl Connection {
         })
         .map_err(|source| Error::Client { source })?;
         Ok(Self {
-            channel: Channel::new(Side::Target, client, target.requests_per_second, stop),
+            channel: Channel::new(Side::Target, client, None, stop).learning(
+                base.as_str(),
+                target.requests_per_second,
+                target.concurrency,
+            ),
             routes: Routes::new(base),
             tokens: Mutex::new(vec![token]),
             token_place: target.token.clone(),
