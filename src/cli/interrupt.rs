@@ -27,12 +27,12 @@ impl Interrupt {
         };
         let (stop, over) = (interrupt.stop.clone(), interrupt.over.clone());
         tokio::spawn(async move {
-            told_to_stop(&mut signals).await;
+            stop_requested(&mut signals).await;
             output
                 .message("stopping after the requests in flight; press again to stop immediately");
             stop.cancel();
             tokio::select! {
-                () = told_to_stop(&mut signals) => {}
+                () = stop_requested(&mut signals) => {}
                 () = tokio::time::sleep(GRACE) => {}
             }
             over.cancel();
@@ -61,6 +61,6 @@ impl Interrupt {
 }
 
 /// A terminal that is closed (SIGHUP) stops a command, too.
-async fn told_to_stop(signals: &mut Signals) {
+async fn stop_requested(signals: &mut Signals) {
     while signals.next().await == Signal::Wake {}
 }

@@ -59,7 +59,7 @@ pub(super) async fn look(
     for key in &known {
         let key = std::slice::from_ref(key);
         let is_there =
-            match lookup::by_queries(context, kind, key, &[], &lookup::nobody_gives_up).await {
+            match lookup::by_queries(context, kind, key, &[], &lookup::no_holder_gives_up).await {
                 Ok(found) => is_among(&found, &link.target),
                 Err(error) if error.is_filter_unsupported() => {
                     let list = Index::whole(context, kind, &[&known]).await?;

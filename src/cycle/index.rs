@@ -402,7 +402,7 @@ fn fingerprint<T: Hash + ?Sized>(value: &T) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lookup::nobody_gives_up;
+    use super::super::lookup::no_holder_gives_up;
     use super::*;
     use crate::engine::mapping::{Apply, Mapping, OnEmpty, Source};
     use crate::engine::model::TargetType;
@@ -469,7 +469,7 @@ mod tests {
                 path: path("userName"),
                 value: Value::text(name),
             };
-            index.find(&[key], &nobody_gives_up).unwrap()
+            index.find(&[key], &no_holder_gives_up).unwrap()
         };
         let Found::One { object: found, .. } = find("PERSON.1234@contoso.com") else {
             panic!("it is there once");

@@ -120,13 +120,13 @@ impl<'a> Finder<'a> {
             .collect();
         if self.list.is_none() {
             let paths = paths(self.context, self.kind, &[]);
-            match by_queries(self.context, self.kind, &keys, &paths, &nobody_gives_up).await {
+            match by_queries(self.context, self.kind, &keys, &paths, &no_holder_gives_up).await {
                 Err(error) if error.is_filter_unsupported() => self.read_list().await?,
                 found => return Ok(found?),
             }
         }
         match &self.list {
-            Some(list) => list.find(&keys, &nobody_gives_up),
+            Some(list) => list.find(&keys, &no_holder_gives_up),
             None => Ok(Found::Failed(
                 "the target can neither be searched by old addresses nor listed".to_owned(),
             )),
@@ -153,7 +153,7 @@ impl<'a> Finder<'a> {
 
     /// Looks for each by its keys; what is found and linked already is no answer.
     pub(super) async fn look_up(&mut self, keys: &[&[MatchKey]]) -> Result<Vec<Found>, Error> {
-        let mut found = self.find_each(keys, &nobody_gives_up).await?;
+        let mut found = self.find_each(keys, &no_holder_gives_up).await?;
         self.look_for_holders(&mut found).await?;
         for one in &mut found {
             self.read_members(one).await?;
@@ -237,7 +237,7 @@ impl<'a> Finder<'a> {
             .keys()
             .map(|value| std::slice::from_ref(*value))
             .collect();
-        let answers = match self.find_all(&values, &nobody_gives_up).await {
+        let answers = match self.find_all(&values, &no_holder_gives_up).await {
             Err(Error::Target(error)) if self.context.concerns_one_object(&error).await => {
                 let words = error.failure().message;
                 vec![Found::Failed(words); values.len()]
@@ -365,7 +365,7 @@ pub(super) fn paths(
 /// Whether the plan takes the value of a key from a target object: it is not a hit then.
 pub(super) type GivenUp<'g> = &'g dyn Fn(&MatchKey, &TargetId) -> bool;
 
-pub(super) fn nobody_gives_up(_: &MatchKey, _: &TargetId) -> bool {
+pub(super) fn no_holder_gives_up(_: &MatchKey, _: &TargetId) -> bool {
     false
 }
 

@@ -188,7 +188,7 @@ impl Applier<'_> {
         {
             return Next::Failed;
         }
-        match lookup::by_queries(self.context, kind, keys, &[], &lookup::nobody_gives_up).await {
+        match lookup::by_queries(self.context, kind, keys, &[], &lookup::no_holder_gives_up).await {
             Ok(Found::None) => Next::Again,
             // What is found is linked.
             Ok(

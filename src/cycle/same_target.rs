@@ -96,7 +96,7 @@ pub(super) async fn verify<'a>(
     };
     // Of those that a person reset nothing more has to be decided.
     let gone = (!is_former).then_some(cycle);
-    verified.warnings = match_anew(context, &results.wrong, gone).await?;
+    verified.warnings = match_again(context, &results.wrong, gone).await?;
     if results.tally.verdict() == Verdict::Unsure {
         verified.unsure = Some(Unsure {
             tally: results.tally,
@@ -183,7 +183,7 @@ async fn reverify(context: &Context<'_>) -> Result<Reverified, Error> {
         Verdict::Another => Err(another(context, results.tally)),
         verdict @ (Verdict::Unsure | Verdict::Ours) => {
             let unsure = verdict == Verdict::Unsure;
-            match_anew(context, &results.wrong, Some(context.cycle())).await?;
+            match_again(context, &results.wrong, Some(context.cycle())).await?;
             let (wrong, read) = (results.tally.wrong, results.tally.read());
             if wrong > 0 || unsure {
                 tracing::warn!(
@@ -388,7 +388,7 @@ async fn search(
     target: &TargetId,
     paths: &[TargetPath],
 ) -> Result<Result<TargetObject, Compared>, scim::Error> {
-    match lookup::by_queries(context, kind, keys, paths, &lookup::nobody_gives_up).await {
+    match lookup::by_queries(context, kind, keys, paths, &lookup::no_holder_gives_up).await {
         Ok(Found::One { object, .. }) if object.id == *target => Ok(Ok(object)),
         Ok(Found::Failed(_) | Found::OldAddress { .. }) => Ok(Err(Compared::NotRead)),
         Ok(Found::None | Found::One { .. } | Found::Several { .. }) => Ok(Err(Compared::Wrong)),
@@ -422,7 +422,7 @@ async fn confirm(
 
 /// Drops links whose object is gone or another, so that the objects are matched again. With a cycle it is noted
 /// that they are gone since then.
-async fn match_anew(
+async fn match_again(
     context: &Context<'_>,
     wrong: &[(Key, TargetId)],
     gone: Option<i64>,

@@ -157,7 +157,7 @@ impl Driver {
         alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut refresh = interval(STATUS_INTERVAL);
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut told = String::new();
+        let mut shown = String::new();
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {
@@ -178,9 +178,9 @@ impl Driver {
                 },
                 _ = refresh.tick() => {
                     let line = self.shared.status.borrow().to_string();
-                    if line != told {
+                    if line != shown {
                         systemd::status(&line);
-                        told = line;
+                        shown = line;
                     }
                 }
             }
@@ -271,12 +271,12 @@ impl Driver {
             } else {
                 tracing::warn!("stopped with requests in flight; the next start checks their result");
             },
-            () = told_to_stop(signals) => tracing::warn!("stopped immediately after a second signal"),
+            () = stop_requested(signals) => tracing::warn!("stopped immediately after a second signal"),
         }
     }
 }
 
-async fn told_to_stop(signals: &mut Signals) {
+async fn stop_requested(signals: &mut Signals) {
     while signals.next().await != Signal::Stop {}
 }
 

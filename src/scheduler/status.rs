@@ -147,8 +147,6 @@ mod tests {
                 ),
             ]),
         };
-        insta::assert_snapshot!(status, @r"
-                                          a: applying 3 of 9, 1 failed (started by schedule); b: the last cycle failed; next: c at 01:00:00 UTC
-                                          cycle failed; next: c at 01:00:00 UTC");
+        insta::assert_snapshot!(status, @"a: applying 3 of 9, 1 failed (started by schedule); b: the last cycle failed; next: c at 01:00:00 UTC");
     }
 }

@@ -295,7 +295,7 @@ impl Connection {
 
     /// That 404 is how the target says that a filter finds nothing: a list without a filter is answered.
     /// Learned once; an error means that the target does not answer at all.
-    pub(super) async fn confirm_nobody(
+    pub(super) async fn confirm_none_found(
         &self,
         kind: ObjectKind,
         hidden: &Hidden,

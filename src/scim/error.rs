@@ -208,7 +208,7 @@ impl Error {
 
     /// Whether this may be how the target says that a filter finds nothing: 404 with a SCIM error. It may
     /// also mean that there is no such route.
-    pub(super) fn may_mean_nobody(&self) -> bool {
+    pub(super) fn may_mean_none_found(&self) -> bool {
         match self {
             Self::Refused { message, about, .. } => {
                 *about == About::Collection

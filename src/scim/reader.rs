@@ -140,8 +140,10 @@ impl Reader {
             .list(kind, Idempotency::IfNotProcessed, &parameters, &self.hidden)
             .await;
         let (list, exchange) = match answer {
-            Err(error) if error.may_mean_nobody() => {
-                self.connection.confirm_nobody(kind, &self.hidden).await?;
+            Err(error) if error.may_mean_none_found() => {
+                self.connection
+                    .confirm_none_found(kind, &self.hidden)
+                    .await?;
                 return Ok(Nobody::NotFound);
             }
             answer => answer?,
@@ -183,8 +185,10 @@ impl Reader {
                 .list(kind, Idempotency::Always, &parameters, &self.hidden)
                 .await;
             let (list, exchange) = match answer {
-                Err(error) if received == 0 && error.may_mean_nobody() => {
-                    self.connection.confirm_nobody(kind, &self.hidden).await?;
+                Err(error) if received == 0 && error.may_mean_none_found() => {
+                    self.connection
+                        .confirm_none_found(kind, &self.hidden)
+                        .await?;
                     return Ok(found);
                 }
                 answer => answer?,

@@ -8,7 +8,7 @@ use super::{Applier, lock};
 use crate::engine::model::TargetPath;
 use crate::engine::outcome::{Outcome, Status};
 use crate::engine::plan::{
-    Action, Operation, Pointer, Remedy, attributes, changes_anew, without_refused,
+    Action, Operation, Pointer, Remedy, attributes, changes_again, without_refused,
 };
 use crate::engine::redact::Hidden;
 use crate::scim;
@@ -16,7 +16,7 @@ use crate::scim;
 impl Applier<'_> {
     /// The target holds something else than we know: the object is read and its changes are made again, once
     /// in a cycle.
-    pub(super) async fn planned_anew(
+    pub(super) async fn planned_again(
         &self,
         action: &Action,
         error: &scim::Error,
@@ -39,7 +39,7 @@ impl Applier<'_> {
             Operation::Adopt {
                 current, changes, ..
             } => {
-                *changes = changes_anew(changes, &current.values, &there.values);
+                *changes = changes_again(changes, &current.values, &there.values);
                 *current = there;
             }
             Operation::Update { changes }
@@ -54,7 +54,7 @@ impl Applier<'_> {
                     })
                     .await;
                 let (sent, there) = noted.ok()??;
-                *changes = changes_anew(changes, &sent, &there);
+                *changes = changes_again(changes, &sent, &there);
             }
             Operation::SetReference { path, old, new } => {
                 let held = there.references.get(path).map(|held| held.target.clone());

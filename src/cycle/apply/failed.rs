@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Applier, FoundGone, Started, Tried, lock};
 use crate::cycle::gone::Whereabouts;
 use crate::cycle::index::Index;
-use crate::cycle::lookup::{self, nobody_gives_up};
+use crate::cycle::lookup::{self, no_holder_gives_up};
 use crate::cycle::settle::carries_our_id;
 use crate::cycle::{Error, shown};
 use crate::engine::model::{Held, MatchKey, ObjectKind, Origin, TargetId};
@@ -51,7 +51,7 @@ impl Applier<'_> {
             return started.end(action, Status::Followed(error.failure()));
         }
         if error.is_no_target()
-            && let Some(status) = self.planned_anew(&action, error, hidden, follow).await
+            && let Some(status) = self.planned_again(&action, error, hidden, follow).await
         {
             self.health.went_well();
             return started.end(action, status);
@@ -198,13 +198,13 @@ impl Applier<'_> {
             return None;
         }
         let paths = self.context.mapped_paths(kind);
-        let found = lookup::by_queries(self.context, kind, keys, &paths, &nobody_gives_up).await;
+        let found = lookup::by_queries(self.context, kind, keys, &paths, &no_holder_gives_up).await;
         let found = match found {
             Ok(Found::None) | Err(_) if error.class() == Class::Conflict => {
                 let list = async || Index::whole(self.context, kind, &[keys]).await;
                 let list = self.listed[&kind].get_or_try_init(list).await.ok()?;
                 // One that cannot be read again is no proof that the object is not there.
-                list.find(keys, &nobody_gives_up).ok()?
+                list.find(keys, &no_holder_gives_up).ok()?
             }
             found => found.ok()?,
         };

@@ -63,7 +63,7 @@ pub(crate) fn keep_shown_elements(changes: &mut [Change], lists: &BTreeMap<Strin
 
 /// The same changes on an object that turned out to hold something else in the target than was known: what
 /// was `sent` of the elements that they select comes back with them.
-pub(crate) fn changes_anew(
+pub(crate) fn changes_again(
     wanted: &[Change],
     sent: &BTreeMap<TargetPath, Value>,
     current: &BTreeMap<TargetPath, Value>,

@@ -17,7 +17,7 @@ pub(crate) use action::{
     Skipped, Step, Subject, Verb, Warning, Why, WhyOut, WhyRemoved, WriteMode,
 };
 pub(crate) use decision::{ClassTotal, Decision, Draft, Header, Strangers, Totals};
-pub(crate) use difference::changes_anew;
+pub(crate) use difference::changes_again;
 #[cfg(test)]
 pub(crate) use difference::keep_shown_elements;
 pub(crate) use drift::{Comparison, Difference, Drift, DriftRemedy, Drifted, members};

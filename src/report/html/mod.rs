@@ -195,7 +195,7 @@ impl<W: Write> Page<W> {
 
 impl Section {
     /// Shown also when there is none.
-    fn is_always_told(self) -> bool {
+    fn is_always_shown(self) -> bool {
         matches!(
             self,
             Self::Create | Self::Update | Self::Disable | Self::Delete
@@ -284,7 +284,7 @@ impl Parts {
             ul.tiles aria-label="Changes by action" {
                 @for section in Section::ALL {
                     @let times = self.overview.times(section);
-                    @if times > 0 || section.is_always_told() {
+                    @if times > 0 || section.is_always_shown() {
                         li.zero[times == 0] {
                             @if times > 0 {
                                 a href={ "#" (anchor(job, section)) } { b { (number(times)) } span { (section.title()) } }

@@ -154,7 +154,7 @@ fn the_rest_of_the_tenant_is_counted_unless_asked_for() {
     let short = plan_text(&review, Style::default());
     assert!(short.contains("30 objects that are not in scope (-v lists them)"));
     assert!(!short.contains("user u7"));
-    assert!(plan_text(&review, DETAILS).contains("user u29: neither an assignment"));
+    assert!(plan_text(&review, DETAILS).contains("user u29: it is not assigned"));
 }
 
 #[test]
