@@ -91,7 +91,10 @@ async fn a_property_that_no_object_came_with_is_named() {
         "target = \"nickName\"\nsource = \"extension_0123456789abcdef0123456789abcdef_badge\"";
     rig.configure(&format!("[[jobs.users.mappings]]\n{mapping}"));
     let run = rig.run(&["sync", "-v"]).await.expect(0);
-    let lines = run.err.lines().filter(|line| line.contains("came with"));
+    let lines = run
+        .err
+        .lines()
+        .filter(|line| line.contains("of the tenant has"));
     let lines: Vec<&str> = lines.collect();
     assert_eq!(lines.len(), 1, "{}", run.err);
     assert!(lines[0].contains("no user of the tenant has"), "{lines:?}");
@@ -102,7 +105,7 @@ async fn a_property_that_no_object_came_with_is_named() {
     assert!(!lines[0].contains("displayName"), "{lines:?}");
     // Said of a whole round alone.
     let run = rig.run(&["sync", "-v"]).await.expect(0);
-    assert!(!run.err.contains("came with"), "{}", run.err);
+    assert!(!run.err.contains("of the tenant has"), "{}", run.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,7 +45,7 @@ async fn the_pages_of_jobs_and_cycles_show_what_status_shows() {
     for words in [
         "demo needs attention.",
         "held for approval",
-        "1 user fails; the next cycle tries again.",
+        "1 user fails; they are retried automatically.",
     ] {
         assert!(overview.contains(words), "{words}: {overview}");
     }
@@ -133,7 +133,7 @@ async fn the_log_and_the_pages_of_people_show_what_log_and_explain_show() {
         assert!(person.contains(words), "{words}: {person}");
     }
     let person = site.see(&format!("/people/{bad}")).await.expect(200).body;
-    assert!(person.contains("Update fails since"), "{person}");
+    assert!(person.contains("Update has failed since"), "{person}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -126,8 +126,9 @@ async fn several_changes_are_supposed_together_and_reports_name_them() {
         .await
         .expect(0);
     assert!(
-        run.out
-            .contains("as if this were done: block cas@contoso.com; assign dan@contoso.com"),
+        run.out.contains(
+            "with these simulated changes: block cas@contoso.com; assign dan@contoso.com"
+        ),
         "{run:?}"
     );
     assert!(
