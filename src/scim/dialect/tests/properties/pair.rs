@@ -5,7 +5,7 @@ use proptest::strategy::Strategy;
 use serde_json::{Map, Value as Json};
 
 use super::*;
-use crate::engine::plan::{changes_anew, keep_shown_elements};
+use crate::engine::plan::{changes_again, keep_shown_elements};
 
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 const HOME: &str = "emails[type eq \"home\"].value";
@@ -248,7 +248,7 @@ impl Pair {
                 written: WriteMode::Added(added),
             });
         }
-        let mut changes = changes_anew(&changes, &BTreeMap::new(), &current);
+        let mut changes = changes_again(&changes, &BTreeMap::new(), &current);
         let lists = ["emails", "phoneNumbers", "addresses", "roles"].map(|name| {
             let shown = resource::value(ObjectKind::User, there, &path(name));
             Some((name.to_owned(), shown?))
