@@ -25,4 +25,7 @@ pub mod cli;
 /// For `benches/fuzz.rs` alone, as `bench` is.
 #[doc(hidden)]
 pub mod fuzz;
+/// For `tests/it/storm.rs` alone, which ends cycles at any moment.
+#[doc(hidden)]
+pub mod in_process;
 pub mod sandbox;

@@ -1,6 +1,7 @@
 //! `entrain log`: the provisioning log, from the local state alone: no network, no secrets, and no
 //! lock, so that it can be read while the service runs.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 use std::thread;
@@ -14,7 +15,7 @@ use super::moment::span;
 use super::output::Output;
 use crate::cycle;
 use crate::engine::model::JobName;
-use crate::engine::record::LogEntry;
+use crate::engine::record::{Escrowed, LogEntry, LogStatus, LoggedRequest};
 use crate::report::log as report;
 use crate::scheduler;
 use crate::store::{self, LogFilter, Store};
@@ -34,7 +35,7 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
     let (since, until) = span(args.since, args.until, now)?;
     let mut filter = LogFilter {
         job: None,
-        cycle: None,
+        cycle: args.cycle,
         since,
         until,
         action: args.action,
@@ -53,6 +54,21 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
             None => hint = Some(find::unknown(store, text)?),
         }
     }
+    if args.requests {
+        return requests(
+            output,
+            store.as_ref(),
+            &jobs,
+            &filter,
+            args.limit,
+            &redactions,
+        );
+    }
+    let next_tries = |store: Option<&Store>, entries: &mut [LogEntry]| match (store, config.retries)
+    {
+        (Some(store), Some(first)) => note_next_tries(store, first, entries),
+        (Some(_) | None, None) | (None, Some(_)) => Ok(()),
+    };
     // One more than is shown tells whether there are older ones.
     let mut entries = newest(store.as_ref(), &jobs, &filter, args.limit.saturating_add(1))?;
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
@@ -64,6 +80,7 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
         ));
     }
     cycle::hide(&mut entries, &redactions);
+    next_tries(store.as_ref(), &mut entries)?;
     let mut out = output.text();
     if output.format == Format::Csv {
         report::csv_head(&mut out)?;
@@ -93,7 +110,83 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
         }
         entries = newest(store.as_ref(), &jobs, &filter, u32::MAX)?;
         cycle::hide(&mut entries, &redactions);
+        next_tries(store.as_ref(), &mut entries)?;
     }
+}
+
+/// The requests in place of the entries.
+fn requests(
+    output: Output,
+    store: Option<&Store>,
+    jobs: &[JobName],
+    filter: &LogFilter,
+    limit: u32,
+    redactions: &cycle::Marked,
+) -> anyhow::Result<Exit> {
+    let more = limit.saturating_add(1);
+    let mut entries = newest(store, jobs, filter, more)?;
+    // What was refused and carried out in parts was sent, too.
+    let in_parts = LogFilter {
+        status: Some(LogStatus::InParts),
+        ..filter.clone()
+    };
+    entries.extend(newest(store, jobs, &in_parts, more)?);
+    cycle::hide(&mut entries, redactions);
+    let mut requests: Vec<LoggedRequest> = entries.iter().filter_map(LogEntry::request).collect();
+    // Readings and look-ups are of no single object.
+    if let (Some(store), None) = (store, &filter.object) {
+        let all = [None];
+        let jobs: Vec<Option<&JobName>> = jobs.iter().map(Some).collect();
+        for job in if jobs.is_empty() { &all[..] } else { &jobs } {
+            let of_job = LogFilter {
+                job: job.cloned(),
+                ..filter.clone()
+            };
+            requests.extend(store.requests(&of_job, more)?);
+        }
+    }
+    requests.sort_by_key(|one| one.at);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    if requests.len() > limit {
+        requests.drain(..requests.len() - limit);
+        output.message(&format!(
+            "only the newest {limit} requests are shown; --limit shows more, --since and --cycle choose among them"
+        ));
+    }
+    let mut out = output.text();
+    match output.format {
+        Format::Text => report::requests(&mut out, &requests, output.style())?,
+        Format::Json => report::requests_json(&mut out, &requests)?,
+        Format::Csv => report::requests_csv(&mut out, &requests)?,
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+/// What failed last of an object that is in escrow still says when it is tried again.
+fn note_next_tries(
+    store: &Store,
+    first: Duration,
+    entries: &mut [LogEntry],
+) -> Result<(), store::Error> {
+    let mut waiting: BTreeMap<JobName, Vec<Escrowed>> = BTreeMap::new();
+    for entry in entries.iter_mut().rev() {
+        let (LogStatus::Failed, Some(subject)) = (entry.status, &entry.subject) else {
+            continue;
+        };
+        if !waiting.contains_key(&entry.job) {
+            let escrow = store.escrow(&entry.job)?;
+            waiting.insert(entry.job.clone(), escrow);
+        }
+        let Some(waiting) = waiting.get_mut(&entry.job) else {
+            continue;
+        };
+        let is_it = |one: &Escrowed| one.subject.key == subject.key && one.action == entry.action;
+        if let Some(place) = waiting.iter().position(is_it) {
+            entry.next_try = waiting.swap_remove(place).next_try(first);
+        }
+    }
+    Ok(())
 }
 
 /// `None` when there has been no cycle yet: then nothing is on record.

@@ -7,9 +7,11 @@ mod args;
 mod audit;
 mod check;
 mod completions;
+mod config;
 mod control;
 mod cycles;
 mod demo;
+mod erase;
 mod eval;
 mod exit;
 mod explain;
@@ -141,8 +143,10 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Resume(one) => operator::resume(output, file, &one.job),
         Command::Escrow { command } => operator::escrow(output, file, &command),
         Command::History(arguments) => operator::history(output, file, &arguments),
+        Command::Erase(arguments) => erase::erase(output, file, &arguments),
         Command::Undo(arguments) => undo::undo(output, file, &arguments),
         Command::Links { command } => links::links(output, file, &command),
+        Command::Config { command } => config::config(output, file, &command),
         Command::State { command } => state::state(output, file, &command),
         Command::SupportBundle(arguments) => support::support(output, file, &arguments),
         Command::Eval(eval) => eval::eval(output, file, &eval),

@@ -65,7 +65,7 @@ pub(super) fn of(rules: &Job, application: &Application, base_url: &str) -> Stri
     hexadecimal_digest(&text)
 }
 
-fn hexadecimal_digest(text: &str) -> String {
+pub(super) fn hexadecimal_digest(text: &str) -> String {
     let mut digest = String::new();
     for byte in Sha256::digest(text) {
         let _ = write!(digest, "{byte:02x}");
@@ -190,7 +190,7 @@ fn mapping_line(mapping: &Mapping) -> String {
     )
 }
 
-fn value_text(value: &Value) -> String {
+pub(super) fn value_text(value: &Value) -> String {
     match value {
         Value::Text(text) => format!("{text:?}"),
         Value::Boolean(is) => is.to_string(),

@@ -5,6 +5,7 @@
 //! Entra's own jobs.
 
 pub(crate) mod bounded;
+mod description;
 mod document;
 mod duration;
 pub(crate) mod entra;

@@ -81,13 +81,14 @@ impl Context<'_> {
         self.reader.answers(kind).await
     }
 
-    /// Whether a failed read is the trouble of what was read alone. A target that is down, or a stop, ends
-    /// the cycle.
+    /// Whether a failed read is the trouble of what was read alone. A target that is down or no SCIM
+    /// service, or a stop, ends the cycle.
     pub(super) async fn concerns_one_object(&self, error: &scim::Error) -> bool {
         if error.is_stop() {
             return false;
         }
-        !error.stops_everything() || self.look_up_anything().await.is_ok()
+        let may_be_all = error.stops_everything() || error.is_incompatible();
+        !may_be_all || self.look_up_anything().await.is_ok()
     }
 
     pub(super) fn want(&self) -> Want {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::SecretError;
 use crate::engine::model::{JobName, ObjectKind, SourceId};
-use crate::engine::quarantine::Quarantine;
+use crate::engine::quarantine::{Cause, Quarantine};
 use crate::engine::record::Paused;
 use crate::{graph, scim, store};
 
@@ -86,9 +86,8 @@ pub(crate) enum Error {
     )]
     Observes { job: JobName },
     #[error(
-        "in quarantine since {}, and nothing is written: {}. It continues automatically when the target \
-         accepts the credential",
-        quarantine.since.format("%Y-%m-%d %H:%M UTC"), quarantine.reason
+        "in quarantine since {}, and nothing is written: {}. It continues automatically when the target {}",
+        quarantine.since.format("%Y-%m-%d %H:%M UTC"), quarantine.reason, remedied(quarantine)
     )]
     Quarantine {
         job: JobName,
@@ -203,6 +202,14 @@ impl Error {
             cause = next.source();
         }
         words
+    }
+}
+
+fn remedied(quarantine: &Quarantine) -> &'static str {
+    match quarantine.cause {
+        Cause::Failures => "takes most changes again",
+        Cause::Refused => "accepts the credential",
+        Cause::Incompatible => "answers as SCIM requires",
     }
 }
 

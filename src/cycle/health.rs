@@ -6,10 +6,11 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use tokio::sync::RwLock;
 
 use super::Context;
-use super::quarantine::is_refusal;
+use super::quarantine::cause_of;
 use crate::engine::model::ObjectKind;
 use crate::engine::outcome::Class;
 use crate::engine::plan::{Action, Operation, Step};
+use crate::engine::quarantine::Cause;
 use crate::scim;
 use crate::store::Row;
 
@@ -27,8 +28,8 @@ pub(super) struct Health<'a> {
     /// Closed while a look-up says whether the target is down.
     gate: RwLock<()>,
     down: OnceLock<String>,
-    /// The target refuses the credential, also for a look-up.
-    refused: OnceLock<()>,
+    /// The target refuses the credential, or does not answer as SCIM requires, also for a look-up.
+    refused: OnceLock<Cause>,
     creates: Mutex<[Creates; 2]>,
 }
 
@@ -82,8 +83,8 @@ impl<'a> Health<'a> {
         self.down.get_or_init(|| words);
     }
 
-    pub(super) fn is_refused(&self) -> bool {
-        self.refused.get().is_some()
+    pub(super) fn refused(&self) -> Option<Cause> {
+        self.refused.get().copied()
     }
 
     /// Why the cycle counts as aborted.
@@ -188,8 +189,9 @@ impl<'a> Health<'a> {
             return;
         }
         if is_down || many_tokens || is_read_only {
-            if many_tokens || looked.is_err_and(|error| is_refusal(error.class())) {
-                self.refused.get_or_init(|| ());
+            let refused = many_tokens.then_some(Cause::Refused);
+            if let Some(cause) = refused.or_else(|| cause_of(&looked.err()?)) {
+                self.refused.get_or_init(|| cause);
             }
             self.abort(error.failure().message);
         } else if !is_refused && creates >= DOWN_AFTER {

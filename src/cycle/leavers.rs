@@ -83,6 +83,8 @@ impl Agent {
         let name = &context.job.rules.name;
         let may_be_nothing = kind == CycleKind::Leavers;
         let cycle = self.store.begin_cycle(name, kind, started)?;
+        let configuration = context.configured.configuration();
+        self.store.note_configuration(name, cycle, &configuration)?;
         let ended = Box::pin(async {
             let verified = self.verify(context, cycle, false).await?;
             let cutoff = self.store.begin_evaluation(name)?;

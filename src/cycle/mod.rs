@@ -263,7 +263,10 @@ impl Agent {
         let started = (self.now)();
         let kind = self.expected_kind(job, options)?;
         // Before anything that may fail, such as reading the token: every attempt is on record.
-        let cycle = self.store.begin_cycle(&job.rules.name, kind, started)?;
+        let name = &job.rules.name;
+        let cycle = self.store.begin_cycle(name, kind, started)?;
+        let configuration = job.configuration();
+        self.store.note_configuration(name, cycle, &configuration)?;
         let mut context = match self.writing_context(job, options, progress) {
             Ok(context) => context,
             Err(error) => {

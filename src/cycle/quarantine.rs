@@ -6,32 +6,36 @@ use crate::config;
 use crate::engine::outcome::Class;
 use crate::engine::plan::{Decision, Operation, Warning};
 use crate::engine::quarantine::{Cause, Pace, Quarantine, is_failing};
+use crate::scim;
 
-/// What this cycle does of a job that may be in quarantine. Where the credential was refused, one look-up
-/// says whether it still is: an error if so.
+/// What this cycle does of a job that may be in quarantine. Where the credential was refused, or
+/// the target is incompatible, one look-up says whether it still is: an error if so.
 pub(super) async fn pace(context: &Context<'_>) -> Result<Pace, Error> {
     let name = &context.job.rules.name;
     let Some(known) = context.agent.store.quarantine(name)? else {
         return Ok(Pace::Full);
     };
     match known.cause {
-        Cause::Refused => match context.look_up_anything().await {
+        Cause::Refused | Cause::Incompatible => match context.look_up_anything().await {
             Ok(()) => {
                 context.agent.store.end_quarantine(name)?;
                 tracing::info!(
                     job = %name,
-                    "the target accepts the credential again: the quarantine has ended"
+                    "the target answers as it should again: the quarantine has ended"
                 );
                 Ok(Pace::Full)
             }
-            Err(error) if is_refusal(error.class()) => Err(Error::Quarantine {
-                job: name.clone(),
-                quarantine: Quarantine {
-                    reason: error.failure().message,
-                    ..known
-                },
-            }),
-            Err(error) => Err(error.into()),
+            Err(error) => match cause_of(&error) {
+                Some(cause) => Err(Error::Quarantine {
+                    job: name.clone(),
+                    quarantine: Quarantine {
+                        cause,
+                        reason: error.failure().message,
+                        ..known
+                    },
+                }),
+                None => Err(error.into()),
+            },
         },
         // What an operator names is tried at once.
         Cause::Failures if context.options.is_asked_for() => Ok(Pace::Full),
@@ -60,9 +64,9 @@ fn after(context: &Context<'_>, tally: &Tally) -> Result<Option<Quarantine>, Err
     if context.options.is_partial() {
         return Ok(known);
     }
-    if tally.is_refused {
+    if let Some(cause) = tally.refused {
         let reason = tally.aborted.clone().unwrap_or_default();
-        return begin(context.agent, &context.job, Cause::Refused, reason).map(Some);
+        return begin(context.agent, &context.job, cause, reason).map(Some);
     }
     let failed = tally.failing.len() as u64;
     if context.pace == Pace::Removals {
@@ -99,10 +103,10 @@ fn after(context: &Context<'_>, tally: &Tally) -> Result<Option<Quarantine>, Err
 /// The same of a cycle that could not go on.
 pub(super) fn after_error(context: &Context<'_>, error: &Error) -> Result<(), Error> {
     if let Error::Target(target) = error
-        && is_refusal(target.class())
+        && let Some(cause) = cause_of(target)
     {
         let reason = target.failure().message;
-        begin(context.agent, &context.job, Cause::Refused, reason)?;
+        begin(context.agent, &context.job, cause, reason)?;
     }
     Ok(())
 }
@@ -129,8 +133,12 @@ fn begin(
     Ok(quarantine)
 }
 
-pub(super) fn is_refusal(class: Class) -> bool {
-    matches!(class, Class::Unauthorized | Class::Forbidden)
+/// What a failed look-up means for the whole job.
+pub(super) fn cause_of(error: &scim::Error) -> Option<Cause> {
+    if matches!(error.class(), Class::Unauthorized | Class::Forbidden) {
+        return Some(Cause::Refused);
+    }
+    error.is_incompatible().then_some(Cause::Incompatible)
 }
 
 /// Whether a decision belongs to a cycle that only takes away.

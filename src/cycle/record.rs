@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::plan::Outline;
 use super::tally::Tally;
@@ -12,9 +12,11 @@ use crate::engine::model::Key;
 use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::{Count, Totals, Why};
 use crate::engine::quarantine::Pace;
+use crate::engine::record::{LoggedRequest, Side};
 use crate::engine::summary::{CycleKind, FailedObject, Health, HeldRemovals, Requests, Summary};
 use crate::report;
-use crate::store::{Evaluated, Evaluation, MarkCutoff, NotPlanned, RequestRecord};
+use crate::scim::Exchange;
+use crate::store::{Evaluated, Evaluation, MarkCutoff, NotPlanned};
 
 /// What stays of a plan while it is carried out.
 pub(super) struct Judged {
@@ -41,24 +43,46 @@ impl Judged {
     }
 }
 
-/// Puts the requests on record that belong to no action: look-ups and lists (product rule 9).
+/// Puts the requests on record that belong to no action: readings of the source, look-ups and lists (product
+/// rule 9). Those of a reading that several jobs share are with the first of them.
 pub(super) fn reads(context: &Context<'_>, cycle: i64) -> Result<(), Error> {
     let now = (context.agent.now)();
-    let reads = context.reader.take_reads().into_iter();
-    let records: Vec<RequestRecord> = reads
-        .map(|read| RequestRecord {
+    let record = |side, exchange: Exchange, error| {
+        let age = TimeDelta::from_std(exchange.elapsed).unwrap_or_default();
+        LoggedRequest {
             at: now,
-            method: read.exchange.method.to_string(),
-            path: read.exchange.path,
-            status: read.exchange.status,
-            duration_ms: u64::try_from(read.exchange.elapsed.as_millis()).unwrap_or(u64::MAX),
-            object: None,
-            error: read.error,
-        })
-        .collect();
-    let job = &context.job.rules.name;
-    context.agent.store.record_requests(job, cycle, &records)?;
+            job: context.job.rules.name.clone(),
+            cycle,
+            side,
+            method: exchange.method.to_string(),
+            path: exchange.path,
+            status: exchange.status,
+            attempts: exchange.attempts,
+            duration_ms: age.num_milliseconds().unsigned_abs(),
+            error,
+            action: None,
+        }
+    };
+    let source = context.agent.tenant.take_requests().into_iter();
+    let source = source.map(|exchange| record(Side::Source, exchange, None));
+    let target = context.reader.take_reads().into_iter();
+    let base = base_path(&context.job.target.base_url);
+    let target = target.map(|read| {
+        let mut exchange = read.exchange;
+        let path = exchange.path.strip_prefix(base).map(str::to_owned);
+        exchange.path = path.unwrap_or(exchange.path);
+        record(Side::Target, exchange, read.error)
+    });
+    let records: Vec<LoggedRequest> = source.chain(target).collect();
+    context.agent.store.record_requests(&records)?;
     Ok(())
+}
+
+/// The path of an address, without a query.
+fn base_path(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = rest.find('/').map_or("", |at| &rest[at..]);
+    path.split('?').next().unwrap_or_default()
 }
 
 /// Skipped objects that are taken from the ledger at once.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::model::Key;
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
+use crate::engine::quarantine::Cause;
 use crate::engine::summary::{FailedObject, Summary};
 
 /// What carrying out a plan came to.
@@ -15,7 +16,7 @@ pub(super) struct Tally {
     pub(super) not_tried: u64,
     pub(super) aborted: Option<String>,
     /// The target refuses the credential.
-    pub(super) is_refused: bool,
+    pub(super) refused: Option<Cause>,
     /// Operations that did what they were to do.
     pub(super) succeeded: u64,
     /// Objects of which something failed.
@@ -37,12 +38,12 @@ impl Tally {
             aborted,
             unfinished,
             reached_end,
-            is_refused,
+            refused,
             succeeded,
             failing,
         } = later;
         self.failing.extend(failing);
-        self.is_refused |= is_refused;
+        self.refused = self.refused.or(refused);
         self.succeeded += succeeded;
         for (word, count) in done {
             *self.done.entry(word).or_default() += count;
@@ -63,6 +64,7 @@ impl Tally {
             at: _,
             duration_ms: _,
             requests: _,
+            method: _,
             status,
         } = outcome;
         let subject = &action.subject;

@@ -14,7 +14,35 @@ pub(crate) struct Outcome {
     pub(crate) duration_ms: u64,
     /// Requests that it took, retries and look-ups included; 0 for an adoption without changes.
     pub(crate) requests: u32,
+    /// Of the last request that it took; `None` where none was sent.
+    pub(crate) method: Option<Method>,
     pub(crate) status: Status,
+}
+
+/// How a resource is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+impl Method {
+    pub(crate) const ALL: [Self; 4] = [Self::Post, Self::Put, Self::Patch, Self::Delete];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == text)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

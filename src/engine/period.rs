@@ -324,7 +324,9 @@ mod tests {
             http_status: None,
             error: None,
             requests: 1,
+            method: None,
             duration_ms: 10,
+            next_try: None,
         }
     }
 

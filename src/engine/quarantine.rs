@@ -1,4 +1,5 @@
-//! Quarantine: a job of which most operations fail, or whose credential the target refuses, is slowed down.
+//! Quarantine: a job of which most operations fail, whose credential the target refuses, or whose target
+//! does not answer as SCIM requires, is slowed down.
 //! Removals go on in every cycle; creates and updates are tried once a day, and after four weeks only when an
 //! operator says so.
 
@@ -29,6 +30,20 @@ pub(crate) enum Cause {
     Failures,
     /// The target refuses the credential, also for a look-up.
     Refused,
+    /// What the target answers to a look-up is not SCIM.
+    Incompatible,
+}
+
+impl Cause {
+    pub(crate) const ALL: [Self; 3] = [Self::Failures, Self::Refused, Self::Incompatible];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Failures => "failures",
+            Self::Refused => "refused",
+            Self::Incompatible => "incompatible",
+        }
+    }
 }
 
 /// What a cycle of a job in quarantine does.

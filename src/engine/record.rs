@@ -7,8 +7,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::guard::WhyHeld;
-use super::model::{JobName, MatchKey, TargetId, TargetPath, Value};
-use super::outcome::Class;
+use super::model::{JobName, MatchKey, ObjectKind, TargetId, TargetPath, Value};
+use super::outcome::{Class, Method};
 use super::plan::{Count, Subject, Why, WhyRemoved};
 use super::quarantine::Quarantine;
 use super::summary::{CycleKind, Health, Requests};
@@ -199,6 +199,22 @@ pub(crate) struct Escrowed {
     pub(crate) changed: bool,
 }
 
+/// What was erased of a person, and what stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Erased {
+    /// Of the log.
+    pub(crate) entries: u64,
+    pub(crate) links: Vec<Tombstone>,
+}
+
+/// To which account a person was linked whose name and values are erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tombstone {
+    pub(crate) job: JobName,
+    pub(crate) target: TargetId,
+    pub(crate) is_active: bool,
+}
+
 /// A source object and the target object that it is linked to, or may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LinkRecord {
@@ -312,7 +328,88 @@ pub(crate) struct LogEntry {
     pub(crate) http_status: Option<u16>,
     pub(crate) error: Option<String>,
     pub(crate) requests: u32,
+    /// Of the last of them.
+    pub(crate) method: Option<Method>,
     pub(crate) duration_ms: u64,
+    /// When what failed is tried again, if nothing changes before; where it still waits for that.
+    pub(crate) next_try: Option<DateTime<Utc>>,
+}
+
+/// A request that was sent, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LoggedRequest {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) job: JobName,
+    pub(crate) cycle: i64,
+    pub(crate) side: Side,
+    pub(crate) method: String,
+    /// Without a query.
+    pub(crate) path: String,
+    /// `None`: there was no answer, or it is known only that it was carried out.
+    pub(crate) status: Option<u16>,
+    /// How often it was sent.
+    pub(crate) attempts: u32,
+    pub(crate) duration_ms: u64,
+    pub(crate) error: Option<String>,
+    /// What it was for, where that is an action: its name, how it ended, and of which object.
+    pub(crate) action: Option<(String, LogStatus, Option<Subject>)>,
+}
+
+impl LoggedRequest {
+    /// Whether it got an answer that is no failure, as far as that is known.
+    pub(crate) fn is_answered(&self) -> bool {
+        match (self.status, &self.action) {
+            (Some(status), _) => status < 400,
+            (None, Some((_, status, _))) => *status != LogStatus::Failed,
+            (None, None) => false,
+        }
+    }
+}
+
+/// Which server a request goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Source,
+    Target,
+}
+
+impl Side {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Target => "target",
+        }
+    }
+}
+
+impl LogEntry {
+    /// Its last request; `None` where it took none.
+    pub(crate) fn request(&self) -> Option<LoggedRequest> {
+        let method = self.method.filter(|_| self.requests > 0)?;
+        let collection = match self.subject.as_ref()?.kind {
+            ObjectKind::User => "/Users",
+            ObjectKind::Group => "/Groups",
+        };
+        let path = match (method, &self.target) {
+            (Method::Put | Method::Patch | Method::Delete, Some(target)) => {
+                format!("{collection}/{target}")
+            }
+            (Method::Post, _) | (_, None) => collection.to_owned(),
+        };
+        Some(LoggedRequest {
+            at: self.at,
+            job: self.job.clone(),
+            cycle: self.cycle,
+            side: Side::Target,
+            method: method.as_str().to_owned(),
+            path,
+            status: self.http_status,
+            attempts: self.requests,
+            duration_ms: self.duration_ms,
+            error: self.error.clone(),
+            action: Some((self.action.clone(), self.status, self.subject.clone())),
+        })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

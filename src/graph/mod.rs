@@ -23,6 +23,7 @@ mod token;
 mod units;
 mod wire;
 
+pub(crate) use crate::http::Exchange;
 pub(crate) use application::ServicePrincipal;
 pub(crate) use client::Client;
 pub(crate) use connection::Wanted;

@@ -17,6 +17,7 @@ use crate::config::Application;
 use crate::engine::model::{
     Assignment, Complete, CustomSecurityAttribute, CustomSecurityValues, ObjectKind, SourceId,
 };
+use crate::http::Exchange;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Reader {
@@ -36,6 +37,11 @@ impl Reader {
     /// Requests sent to Graph so far.
     pub(crate) fn requests(&self) -> u64 {
         self.tenant().map_or(0, Client::requests)
+    }
+
+    /// The requests since the last call, for the record.
+    pub(crate) fn take_requests(&self) -> Vec<Exchange> {
+        self.tenant().map_or_else(Vec::new, Client::take_requests)
     }
 
     /// What time it is by the tenant's own clock; a snapshot has none.

@@ -14,7 +14,7 @@ use super::text::Style;
 use super::view::Names;
 use crate::engine::model::{ObjectKind, TargetId};
 use crate::engine::plan::Subject;
-use crate::engine::record::{LogEntry, LogStatus, LoggedChange, Reason};
+use crate::engine::record::{LogEntry, LogStatus, LoggedChange, LoggedRequest, Reason};
 
 /// The columns of the CSV.
 const COLUMNS: [&str; 15] = [
@@ -56,7 +56,9 @@ pub(crate) fn text(
         http_status,
         error,
         requests,
+        method: _,
         duration_ms,
+        next_try,
     } = entry;
     let target = target
         .as_ref()
@@ -88,6 +90,10 @@ pub(crate) fn text(
     if let Some(error) = error {
         let status = http_status.map(|status| format!("status {status}: "));
         writeln!(out, "      {}{}", status.unwrap_or_default(), clean(error))?;
+    }
+    if let Some(next) = next_try {
+        let next = next.to_rfc3339_opts(SecondsFormat::Secs, true);
+        writeln!(out, "      next try: {next}, or as soon as it changes")?;
     }
     for line in change_lines(changes, names) {
         writeln!(out, "      {line}")?;
@@ -148,7 +154,9 @@ pub(super) fn entry_json(entry: &LogEntry, names: Names<'_>) -> Json {
         http_status,
         error,
         requests,
+        method: _,
         duration_ms,
+        next_try,
     } = entry;
     let reason = reason.as_ref().zip(subject.as_ref());
     let reason = reason.map(|(reason, subject)| {
@@ -184,6 +192,7 @@ pub(super) fn entry_json(entry: &LogEntry, names: Names<'_>) -> Json {
         "error": error,
         "requests": requests,
         "duration_ms": duration_ms,
+        "next_try": next_try.map(time_json),
     })
 }
 
@@ -206,7 +215,9 @@ pub(crate) fn csv(out: &mut dyn Write, entry: &LogEntry, names: Names<'_>) -> io
         http_status,
         error,
         requests,
+        method: _,
         duration_ms,
+        next_try: _,
     } = entry;
     let of_subject =
         |field: &dyn Fn(&Subject) -> String| subject.as_ref().map_or_else(String::new, field);
@@ -232,6 +243,115 @@ pub(crate) fn csv(out: &mut dyn Write, entry: &LogEntry, names: Names<'_>) -> io
         }),
     ];
     record(out, &fields)
+}
+
+/// The requests, one a line.
+pub(crate) fn requests(
+    out: &mut dyn Write,
+    requests: &[LoggedRequest],
+    style: Style,
+) -> io::Result<()> {
+    for one in requests {
+        let action = one.action.as_ref();
+        let action = action.map(|(action, _, subject)| {
+            let subject = subject.as_ref().map(subject_text).unwrap_or_default();
+            format!(", {action} {subject}")
+        });
+        writeln!(
+            out,
+            "{}  {}  {} {} {}: {}{}{}, {}",
+            one.at.to_rfc3339_opts(SecondsFormat::Secs, true),
+            clean(one.job.as_str()),
+            one.side.as_str(),
+            style.good_or_bad(one.is_answered()),
+            clean(&format!("{} {}", one.method, one.path)),
+            answer(one),
+            if one.attempts > 1 {
+                format!(" at attempt {}", one.attempts)
+            } else {
+                String::new()
+            },
+            action.unwrap_or_default(),
+            duration(one.duration_ms),
+        )?;
+        if let Some(error) = &one.error {
+            writeln!(out, "      {}", clean(error))?;
+        }
+    }
+    writeln!(out, "{}.", things(requests.len() as u64, "request"))
+}
+
+fn answer(request: &LoggedRequest) -> String {
+    match (request.status, &request.action) {
+        (Some(status), _) => status.to_string(),
+        (None, Some((_, status, _))) if *status != LogStatus::Failed => status.as_str().to_owned(),
+        (None, Some(_) | None) => "no answer".to_owned(),
+    }
+}
+
+pub(crate) fn requests_json(out: &mut dyn Write, requests: &[LoggedRequest]) -> io::Result<()> {
+    let requests = requests.iter().map(|one| {
+        let action = one.action.as_ref();
+        let subject = action.and_then(|(_, _, subject)| subject.as_ref());
+        json!({
+            "time": time_json(one.at),
+            "job": one.job.as_str(),
+            "cycle": one.cycle,
+            "side": one.side.as_str(),
+            "method": one.method,
+            "path": one.path,
+            "http_status": one.status,
+            "attempts": one.attempts,
+            "duration_ms": one.duration_ms,
+            "error": one.error,
+            "action": action.map(|(action, _, _)| action),
+            "status": action.map(|(_, status, _)| status.as_str()),
+            "subject": subject.map(subject_json),
+        })
+    });
+    let document = json!({ "format": FORMAT, "requests": requests.collect::<Json>() });
+    writeln!(out, "{document}")
+}
+
+/// The columns of the CSV of requests.
+const REQUEST_COLUMNS: [&str; 12] = [
+    "time",
+    "job",
+    "cycle",
+    "side",
+    "method",
+    "path",
+    "http_status",
+    "attempts",
+    "duration_ms",
+    "error",
+    "action",
+    "label",
+];
+
+pub(crate) fn requests_csv(out: &mut dyn Write, requests: &[LoggedRequest]) -> io::Result<()> {
+    record(out, &REQUEST_COLUMNS.map(str::to_owned))?;
+    for one in requests {
+        let action = one.action.as_ref();
+        let subject = action.and_then(|(_, _, subject)| subject.as_ref());
+        let fields = [
+            one.at.to_rfc3339_opts(SecondsFormat::Millis, true),
+            one.job.to_string(),
+            one.cycle.to_string(),
+            one.side.as_str().to_owned(),
+            one.method.clone(),
+            one.path.clone(),
+            one.status
+                .map_or_else(String::new, |status| status.to_string()),
+            one.attempts.to_string(),
+            one.duration_ms.to_string(),
+            one.error.clone().unwrap_or_default(),
+            action.map_or_else(String::new, |(action, _, _)| action.clone()),
+            subject.map_or_else(String::new, |subject| subject.label.clone()),
+        ];
+        record(out, &fields)?;
+    }
+    Ok(())
 }
 
 /// A record of RFC 4180, which ends lines with CR LF.

@@ -4,6 +4,7 @@
 
 pub(crate) mod audit;
 mod capabilities;
+pub(crate) mod configuration;
 mod done;
 mod drift;
 mod entry;

@@ -15,7 +15,9 @@ use crate::engine::ladder::is_removal;
 use crate::engine::model::{JobName, SourceObject};
 use crate::engine::outcome::Class;
 use crate::engine::plan::Subject;
-use crate::engine::record::{Escrowed, HeldRemoval, JobRecord, LogEntry, Operated, Paused};
+use crate::engine::record::{
+    Erased, Escrowed, HeldRemoval, JobRecord, LogEntry, Operated, Paused, Tombstone,
+};
 
 /// Since when a job is paused, and by whom.
 pub(super) fn paused_text(paused: &Paused) -> String {
@@ -203,6 +205,58 @@ pub(crate) fn escrow(
     }
     let count = things(escrow.len() as u64, "object");
     writeln!(out, "{}: {count} in escrow.", clean(job.as_str()))
+}
+
+/// What was erased of a person, and what stays.
+pub(crate) fn erased(
+    out: &mut dyn Write,
+    subject: &Subject,
+    erased: &Erased,
+    as_json: bool,
+) -> io::Result<()> {
+    let Erased { entries, links } = erased;
+    let id = clean(subject.id.as_str());
+    if as_json {
+        let links = links.iter().map(|one| {
+            json!({
+                "job": one.job.as_str(),
+                "target": one.target.as_str(),
+                "active": one.is_active,
+            })
+        });
+        let document = json!({
+            "format": FORMAT,
+            "id": subject.id.as_str(),
+            "entries": entries,
+            "links": links.collect::<Json>(),
+        });
+        return writeln!(out, "{document}");
+    }
+    writeln!(
+        out,
+        "{} is erased: every value in the state, and in {} of the log.",
+        clean(&subject.label),
+        things(*entries, "row")
+    )?;
+    writeln!(out, "What stays is the object id {id}.")?;
+    for Tombstone {
+        job,
+        target,
+        is_active,
+    } in links
+    {
+        let state = if *is_active { "active" } else { "disabled" };
+        writeln!(
+            out,
+            "In {}, its link to the account {}, which is {state}, stays too.",
+            clean(job.as_str()),
+            clean(target.as_str())
+        )?;
+    }
+    writeln!(
+        out,
+        "Copies of the state, reports and notifications still hold what they held."
+    )
 }
 
 pub(crate) fn chosen(

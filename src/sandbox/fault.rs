@@ -83,6 +83,8 @@ pub enum Trouble {
     AnswerLost,
     /// It is processed after this time.
     Delay(Duration),
+    /// It is processed twice, as by a proxy that repeats requests, and the second answer comes.
+    Twice,
 }
 
 impl Trouble {

@@ -2,6 +2,7 @@
 //! and a watch for two writes in flight towards one resource.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,17 @@ pub struct Exchange {
 #[derive(Debug, Clone, Default)]
 pub struct Traffic(Arc<Mutex<State>>);
 
+type Chance = Box<dyn FnMut(&str, &str) -> Option<Trouble> + Send>;
+
+/// Decides of each request what goes wrong with it.
+struct Weather(Option<Chance>);
+
+impl fmt::Debug for Weather {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Weather").field(&self.0.is_some()).finish()
+    }
+}
+
 #[derive(Debug)]
 struct State {
     exchanges: Vec<Exchange>,
@@ -37,6 +49,7 @@ struct State {
     epoch: u64,
     record_bodies: bool,
     faults: Vec<Fault>,
+    weather: Weather,
     in_flight: BTreeMap<String, usize>,
     overlaps: Vec<String>,
 }
@@ -52,6 +65,7 @@ impl Default for State {
             epoch: 0,
             record_bodies: false,
             faults: Vec::new(),
+            weather: Weather(None),
             in_flight: BTreeMap::new(),
             overlaps: Vec::new(),
         }
@@ -66,7 +80,15 @@ impl Traffic {
 
     /// Disarms every fault.
     pub fn clear_faults(&self) {
-        self.lock().faults.clear();
+        let mut state = self.lock();
+        state.faults.clear();
+        state.weather = Weather(None);
+    }
+
+    /// Asks this of each request that no fault befalls, by its method and its decoded path and query, until
+    /// the faults are cleared. It must not use this record.
+    pub fn befall(&self, chance: impl FnMut(&str, &str) -> Option<Trouble> + Send + 'static) {
+        self.lock().weather = Weather(Some(Box::new(chance)));
     }
 
     /// Whether faults are still waiting for requests.
@@ -82,6 +104,11 @@ impl Traffic {
     /// The number of requests since the last reset.
     pub fn count(&self) -> usize {
         self.lock().requests
+    }
+
+    /// The number of requests that are under way, also those whose client has gone.
+    pub fn under_way(&self) -> usize {
+        self.lock().under_way
     }
 
     /// The most requests that were under way at one moment since the last reset.
@@ -138,7 +165,7 @@ impl Traffic {
         call: Call,
         cut: &Cut,
         latency: Duration,
-        answer: impl FnOnce(&Call) -> Reply,
+        answer: impl Fn(&Call) -> Reply,
     ) -> Reply {
         let (ticket, trouble) = self.arrive(&call);
         let _under_way = UnderWay::start(self);
@@ -192,6 +219,10 @@ impl Traffic {
                 tokio::time::sleep(wait).await;
                 answer(&call)
             }
+            Some(Trouble::Twice) => {
+                answer(&call);
+                answer(&call)
+            }
         };
         match cut_after {
             Some(bytes) => cut.after(bytes),
@@ -204,10 +235,12 @@ impl Traffic {
     fn arrive(&self, call: &Call) -> (Option<Ticket>, Option<Trouble>) {
         let mut state = self.lock();
         state.requests += 1;
-        let trouble = if state.faults.is_empty() {
+        let trouble = if state.faults.is_empty() && state.weather.0.is_none() {
             None
         } else {
-            state.take_trouble(&call.method, &decode(&call.target()))
+            let target = decode(&call.target());
+            let fault = state.take_trouble(&call.method, &target);
+            fault.or_else(|| state.weather.0.as_mut()?(&call.method, &target))
         };
         if !state.record {
             return (None, trouble);

@@ -104,6 +104,19 @@ fn is_success(status: u16) -> bool {
 }
 
 impl Error {
+    /// Whether it shows that what answers is no SCIM service, or not at this address.
+    pub(crate) fn is_incompatible(&self) -> bool {
+        match self {
+            Self::NotScim { .. } => true,
+            Self::Refused { about, .. } => {
+                let status = self.counted_status().unwrap_or(0);
+                matches!(status, 300..=399)
+                    || (*about == About::Collection && matches!(status, 405 | 501))
+            }
+            _ => false,
+        }
+    }
+
     /// What kind of failure it is; what follows is the engine's decision.
     pub(crate) fn class(&self) -> Class {
         match self {

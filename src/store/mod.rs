@@ -5,6 +5,7 @@ mod assignments;
 mod backup;
 mod codec;
 mod commands;
+mod configurations;
 mod custom_security;
 mod cycles;
 mod described;
@@ -46,6 +47,7 @@ mod tests;
 pub(crate) use assignments::Application;
 pub(crate) use codec::{Packer, Unpacker};
 pub(crate) use commands::{Command, CommandEnd, Commanded};
+pub(crate) use configurations::Configured;
 pub(crate) use described::Learned;
 pub(crate) use error::Error;
 pub(crate) use escrow::{CYCLE, NotPlanned, PLAN};
@@ -53,8 +55,8 @@ pub(crate) use holds::Deciding;
 pub(crate) use jobs::TargetSettings;
 pub(crate) use key::StateKey;
 pub(crate) use ledger::{
-    Advanced, Judged, Judging, LogFilter, Place, Queued, Refused, RequestRecord, Row, RowId,
-    RowsOf, Unknown,
+    Advanced, Erasing, Judged, Judging, LogFilter, Place, Queued, Refused, Row, RowId, RowsOf,
+    Unknown,
 };
 pub(crate) use lock::Lock;
 pub(crate) use open::Store;

@@ -23,11 +23,10 @@ impl Store {
                     let cause: String = row.get(1)?;
                     Ok(Quarantine {
                         since,
-                        cause: match cause.as_str() {
-                            FAILURES => Cause::Failures,
-                            REFUSED => Cause::Refused,
-                            _ => return Err(unreadable("cause of a quarantine").into()),
-                        },
+                        cause: Cause::ALL
+                            .into_iter()
+                            .find(|known| known.as_str() == cause)
+                            .ok_or_else(|| unreadable("cause of a quarantine"))?,
                         reason: row.get(2)?,
                         tried,
                     })
@@ -49,10 +48,7 @@ impl Store {
             reason,
             tried,
         } = quarantine;
-        let cause = match cause {
-            Cause::Failures => FAILURES,
-            Cause::Refused => REFUSED,
-        };
+        let cause = cause.as_str();
         self.write("note the quarantine", |state| {
             let job = ensure_job(state, job)?;
             state.run(
@@ -90,6 +86,3 @@ impl Store {
         })
     }
 }
-
-const FAILURES: &str = "failures";
-const REFUSED: &str = "refused";

@@ -216,6 +216,11 @@ pub(crate) fn installed(name: &str) -> Option<PathBuf> {
 /// Says loudly that a test did not try something: not by `eprintln!`, which is swallowed when it passes.
 pub(crate) fn skipped(needed: &str, why: &str) {
     let message = format!("\n##########  SKIPPED: a test needs {needed}  ##########\n{why}\n");
+    loudly(&message);
+}
+
+/// On standard error, whatever becomes of the test.
+pub(crate) fn loudly(message: &str) {
     std::io::stderr().write_all(message.as_bytes()).unwrap();
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 
-use entrain::sandbox::Size;
+use entrain::sandbox::{Exchange, Fault, Size, Trouble};
 use serde_json::{Value, json};
 
 use crate::rig::{Rig, Run};
@@ -163,4 +163,89 @@ async fn the_log_has_the_reason_of_each_removal_and_of_each_skip() {
     assert!(csv.out.contains("it is in the tenant's recycle bin"));
     let text = rig.run(&["log", "--action", "disable"]).await.expect(0).out;
     assert!(text.contains("because sign-in is blocked"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_requests_that_were_sent_to_source_and_target_can_be_listed() {
+    let rig = synced().await;
+    let jane = rig.joiner("jane");
+    rig.sync().await.expect(0);
+    rig.tenant().traffic().reset();
+    rig.sandbox.target.traffic().reset();
+    rig.tenant().set_property(jane, "jobTitle", json!("Clerk"));
+    let cycle = rig.sync().await.expect(0).job()["cycle"].to_string();
+
+    let arguments = ["log", "--requests", "--cycle", &cycle, "--format", "json"];
+    let run = rig.run(&arguments).await.expect(0);
+    let document: Value = serde_json::from_str(&run.out).unwrap();
+    let listed: Vec<(String, String, String)> = document["requests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            let text = |name: &str| one[name].as_str().unwrap().to_owned();
+            (text("side"), text("method"), text("path"))
+        })
+        .collect();
+    let sent = |side: &str, exchanges: Vec<Exchange>| -> Vec<(String, String, String)> {
+        let exchanges = exchanges
+            .into_iter()
+            .filter(|one| !one.path.contains("oauth2"));
+        let sent = exchanges.map(|one| {
+            let path = one.path.split('?').next().unwrap();
+            let path = path.strip_prefix("/scim/v2").unwrap_or(path).to_owned();
+            (side.to_owned(), one.method, path)
+        });
+        sent.collect()
+    };
+    let mut all = sent("source", rig.tenant().traffic().exchanges());
+    all.extend(sent("target", rig.sandbox.target.traffic().exchanges()));
+    let sorted = |mut all: Vec<(String, String, String)>| {
+        all.sort();
+        all
+    };
+    assert_eq!(sorted(listed), sorted(all), "{document:#}");
+
+    let run = rig.run(&["log", "--requests", "--cycle", &cycle]).await;
+    let run = run.expect(0);
+    let updates: Vec<&str> = run
+        .out
+        .lines()
+        .filter(|line| line.contains("PATCH"))
+        .collect();
+    assert_eq!(updates.len(), 1, "{}", run.out);
+    let id = rig.user("jane@contoso.com")["id"].clone();
+    let words = format!("PATCH /Users/{}: succeeded", id.as_str().unwrap());
+    assert!(updates[0].contains(&words), "{}", run.out);
+    assert!(
+        updates[0].contains("update user jane@contoso.com"),
+        "{}",
+        run.out
+    );
+    let run = rig.run(&["log", "--requests", "--format", "csv"]).await;
+    assert!(
+        run.expect(0)
+            .out
+            .starts_with("time,job,cycle,side,method,path")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_says_when_it_is_tried_again() {
+    let rig = synced().await;
+    rig.joiner("jane");
+    let fault = || Fault::new("/Users", Trouble::status(400)).method("POST");
+    rig.sandbox.target.traffic().inject(fault());
+    rig.sync().await.expect(3);
+    rig.sandbox.target.traffic().inject(fault());
+    rig.sync().await.expect(3);
+    let failed = log(&rig, &["--status", "failed"]).await;
+    assert_eq!(failed.len(), 2);
+    assert_eq!(failed[0]["next_try"], Value::Null, "it was tried since");
+    assert!(failed[1]["next_try"].is_string(), "{failed:#?}");
+    let run = rig.run(&["log", "--status", "failed"]).await.expect(0);
+    assert_eq!(run.out.matches("next try: 20").count(), 1, "{}", run.out);
+    rig.sync().await.expect(0);
+    let failed = log(&rig, &["--status", "failed"]).await;
+    assert_eq!(failed[1]["next_try"], Value::Null, "it succeeded");
 }

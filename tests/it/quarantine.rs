@@ -115,3 +115,40 @@ async fn a_refused_credential_is_quarantine_at_once_and_ends_with_the_first_answ
     rig.user("jane@contoso.com");
     assert!(status(&rig).await["quarantine"].is_null());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incompatible_target_is_quarantine_at_once_and_ends_with_the_first_answer() {
+    let page = |status| Trouble::Answer {
+        status,
+        headers: vec![("content-type".to_owned(), "text/html".to_owned())],
+        body: "<html><body>Please sign in</body></html>".to_owned(),
+    };
+    let away = Trouble::Answer {
+        status: 302,
+        headers: vec![("location".to_owned(), "https://login.example/".to_owned())],
+        body: String::new(),
+    };
+    for trouble in [page(200), away, Trouble::status(501)] {
+        let rig = Rig::start(Size::new(30, 0, 0)).await;
+        rig.sync().await.expect(0);
+        rig.joiner("jane");
+        let traffic = rig.sandbox.target.traffic();
+        traffic.inject(Fault::new("/", trouble).forever());
+        rig.sync().await.expect(1);
+        let said = status(&rig).await;
+        assert_eq!(said["quarantine"]["kind"], "incompatible", "{said:#}");
+        traffic.reset();
+        let run = rig.sync().await.expect(4);
+        assert!(run.out.contains("answers as SCIM requires"), "{run:?}");
+        assert_eq!(traffic.count(), 1, "one look-up");
+        let text = rig.run(&["status"]).await.expect(0).out;
+        assert!(
+            text.contains("until the target answers a look-up as SCIM requires"),
+            "{text}"
+        );
+        traffic.clear_faults();
+        rig.sync().await.expect(0);
+        rig.user("jane@contoso.com");
+        assert!(status(&rig).await["quarantine"].is_null());
+    }
+}

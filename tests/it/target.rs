@@ -178,11 +178,11 @@ impl Expected {
             let belongs = in_scope.contains(&user.id);
             match (belongs, self.known.contains_key(&user.id)) {
                 (true, true) => {
-                    let person = person(&user.properties, enabled);
+                    let person = desired(&user.properties, enabled);
                     self.known.insert(user.id, (name, person));
                 }
                 (true, false) if enabled => {
-                    let person = person(&user.properties, true);
+                    let person = desired(&user.properties, true);
                     self.known.insert(user.id, (name, person));
                 }
                 (false, true) => self.known.get_mut(&user.id).unwrap().1.active = false,
@@ -224,7 +224,8 @@ impl Expected {
     }
 }
 
-fn person(properties: &serde_json::Map<String, Value>, active: bool) -> Person {
+/// What the account of a user holds, without the manager.
+pub(crate) fn desired(properties: &serde_json::Map<String, Value>, active: bool) -> Person {
     let value = |name: &str| properties.get(name).and_then(text);
     let mut values = BTreeMap::new();
     for (path, _, property) in PLAIN.iter().chain(EXTENSION) {

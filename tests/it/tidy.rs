@@ -58,6 +58,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sandbox", &[]),
     ("bench", &["engine", "config"]),
     ("fuzz", &["engine", "config"]),
+    (
+        "in_process",
+        &["report", "config", "store", "cycle", "scheduler"],
+    ),
 ];
 
 /// What the engine must not touch: it decides, and others do.

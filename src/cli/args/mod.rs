@@ -12,7 +12,9 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(super) use self::local::{Demo, Eval, Export, Init, Man};
-pub(super) use self::operator::{EscrowCommand, LinksCommand, Reset, Restart, StateCommand, Undo};
+pub(super) use self::operator::{
+    ConfigCommand, Erase, EscrowCommand, LinksCommand, Reset, Restart, StateCommand, Undo,
+};
 use super::moment::{Moment, moment};
 use crate::cycle::{self, Options};
 use crate::engine::model::ObjectKind;
@@ -151,12 +153,22 @@ pub(super) enum Command {
     },
     /// Show everything on record about a user or group: what was sent, and what operators did
     History(History),
+    /// Erase the names and values of a user who left from the log and the state
+    ///
+    /// The object id and its links stay, so that no account is created twice. It is for users who are deleted
+    /// in Entra.
+    Erase(Erase),
     /// Show what a cycle or a change did and how to restore the former values; writes nothing
     Undo(Undo),
     /// Show and repair links: which target object belongs to which user or group
     Links {
         #[command(subcommand)]
         command: LinksCommand,
+    },
+    /// Look at the configuration of earlier cycles
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
     },
     /// Back up or restore the state file, or accept one that was moved
     State {
@@ -381,6 +393,14 @@ pub(super) struct Log {
     /// Keep printing new entries until interrupted; as JSON, one per line
     #[arg(short, long)]
     pub(super) follow: bool,
+
+    /// List the requests that were sent to the source and the target instead
+    #[arg(long, conflicts_with_all = ["action", "status", "follow"])]
+    pub(super) requests: bool,
+
+    /// Only this cycle
+    #[arg(long, value_name = "N")]
+    pub(super) cycle: Option<i64>,
 }
 
 #[derive(Debug, Args)]

@@ -93,6 +93,22 @@ pub(in crate::cli) enum EscrowCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(in crate::cli) enum ConfigCommand {
+    /// Show what changed in a job's configuration between two cycles
+    ///
+    /// The last 50 configurations of each job are kept, as they were in force and without secrets.
+    Diff {
+        /// The number of a cycle; log -v shows it
+        #[arg(value_name = "CYCLE")]
+        cycle: i64,
+
+        /// A later cycle of the job [default: CYCLE itself, compared with the one before it]
+        #[arg(value_name = "OTHER")]
+        other: Option<i64>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(in crate::cli) enum StateCommand {
     /// Use a state file that was moved without its write-ahead log
     ///
@@ -114,6 +130,13 @@ pub(in crate::cli) enum StateCommand {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Erase {
+    /// A user who is deleted in Entra, by object id or principal name
+    #[arg(value_name = "USER")]
+    pub(in crate::cli) user: String,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@
 mod attributes;
 mod failed;
 mod members;
+mod started;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -14,6 +15,7 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
+use self::started::Started;
 use super::confirm::{Confirmed, Permit};
 use super::hand_over::{self, HandingOver};
 use super::health::{Health, Turn};
@@ -212,7 +214,7 @@ impl Applier<'_> {
         if let Some(error) = self.another_target.into_inner() {
             return Err(error);
         }
-        tally.is_refused = self.health.is_refused();
+        tally.refused = self.health.refused();
         tally.aborted = self.health.into_words();
         Ok(tally)
     }
@@ -438,40 +440,4 @@ impl Applier<'_> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// When an action was begun, and how many requests it took.
-struct Started {
-    at: chrono::DateTime<chrono::Utc>,
-    clock: Instant,
-    requests: u32,
-}
-
-impl Started {
-    fn now(applier: &Applier<'_>) -> Self {
-        Self {
-            at: (applier.context.agent.now)(),
-            clock: Instant::now(),
-            requests: 0,
-        }
-    }
-
-    fn sent(mut self, exchange: Option<&scim::Exchange>) -> Self {
-        self.requests += exchange.map_or(0, |exchange| exchange.attempts);
-        self
-    }
-
-    fn not_tried(self, action: Action, why: &'static str) -> Outcome {
-        self.end(action, Status::NotTried(why))
-    }
-
-    fn end(self, action: Action, status: Status) -> Outcome {
-        Outcome {
-            action,
-            at: self.at,
-            duration_ms: u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX),
-            requests: self.requests,
-            status,
-        }
-    }
 }

@@ -134,6 +134,11 @@ impl Tenant {
         Arc::clone(&self.turn)
     }
 
+    /// What was requested of the tenant since the last call, for the record.
+    pub(super) fn take_requests(&self) -> Vec<graph::Exchange> {
+        self.graph.take_requests()
+    }
+
     /// A reading that began after this call, shared with all jobs that are due now.
     pub(super) async fn reading(&self, due: Due, want: Want) -> Result<Reading, Error> {
         let gather = due.gather;

@@ -131,6 +131,7 @@ impl Trouble {
             Self::Quarantine(quarantine) => match quarantine.cause {
                 Cause::Failures => 0,
                 Cause::Refused => 1,
+                Cause::Incompatible => 2,
             },
             Self::Crash { times } => u64::from(*times),
             Self::SourceRefused { .. }

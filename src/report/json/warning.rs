@@ -75,12 +75,13 @@ fn warning_json(warning: &Warning) -> Json {
 pub(super) fn quarantine_json(quarantine: &Quarantine) -> Map<String, Json> {
     let Quarantine {
         since,
-        cause: _,
+        cause,
         reason,
         tried: _,
     } = quarantine;
     let mut object = Map::new();
     object.insert("since".to_owned(), time_json(*since));
+    object.insert("kind".to_owned(), json!(cause.as_str()));
     object.insert("cause".to_owned(), json!(reason));
     let next = quarantine.next_try().map(time_json);
     object.insert("next_try".to_owned(), json!(next));

@@ -398,6 +398,9 @@ pub(super) fn quarantine(quarantine: &Quarantine) -> String {
         (Cause::Refused, _) => {
             "nothing is written until the target accepts the credential".to_owned()
         }
+        (Cause::Incompatible, _) => {
+            "nothing is written until the target answers a look-up as SCIM requires".to_owned()
+        }
         (Cause::Failures, Some(next)) => format!(
             "removals continue; creates and updates are tried again at {}, or after entrain resume",
             next.format(time)

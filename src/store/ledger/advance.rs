@@ -17,7 +17,7 @@ use super::super::{Error, Store};
 use super::rows::{Place, Queued, Row, RowId, take};
 use super::{NewRow, body, job_of, number, number_of_step, put_row, status};
 use crate::engine::model::{Held, Key, Origin, References, TargetId, TargetPath};
-use crate::engine::outcome::{Class, Failure, Outcome, Status};
+use crate::engine::outcome::{Class, Failure, Method, Outcome, Status};
 use crate::engine::plan::{Action, Change, Operation, Referenced, Step, Subject, attributes};
 use crate::engine::redact::Redactions;
 
@@ -393,6 +393,7 @@ impl Batch<'_> {
             at,
             duration_ms,
             requests,
+            method,
             status: _,
         } = outcome;
         let failure = end.failure;
@@ -409,7 +410,8 @@ impl Batch<'_> {
             .transpose()?;
         self.state.run(
             "UPDATE actions SET state = ?2, target = coalesce(?3, target), body = coalesce(?4, body),
-                                at = ?5, duration_ms = ?6, attempts = ?7, http_status = ?8, error = ?9
+                                at = ?5, duration_ms = ?6, attempts = ?7, http_status = ?8, error = ?9,
+                                method = ?10
              WHERE id = ?1",
             params![
                 row.get(),
@@ -421,6 +423,7 @@ impl Batch<'_> {
                 requests,
                 failure.and_then(|failure| failure.http_status),
                 failure.map(|failure| &failure.message),
+                method.map(Method::as_str),
             ],
         )?;
         Ok(())

@@ -14,8 +14,9 @@ use super::super::{Error, Store};
 use super::rows::{RowId, subject};
 use super::{NewRow, body, job_of, number, operation_name, put_row, status};
 use crate::engine::model::{JobName, Key, ObjectKind, SourceId, TargetId, TargetPath, Value};
+use crate::engine::outcome::Method;
 use crate::engine::plan::{Operation, Referenced};
-use crate::engine::record::{LogEntry, LogStatus, LoggedChange, Reason};
+use crate::engine::record::{LogEntry, LogStatus, LoggedChange, LoggedRequest, Reason, Side};
 
 /// Which entries are wanted; `None` is no condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,20 +38,6 @@ pub(crate) struct LogFilter {
 /// What was refused of an object, by the name of the action, with the target's words.
 pub(crate) type Refused = BTreeMap<(Key, &'static str), (Operation, String)>;
 
-/// A request to the target that belongs to no action, such as a look-up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RequestRecord {
-    pub(crate) at: DateTime<Utc>,
-    pub(crate) method: String,
-    /// Without the values of a filter.
-    pub(crate) path: String,
-    /// `None` when there was no answer.
-    pub(crate) status: Option<u16>,
-    pub(crate) duration_ms: u64,
-    pub(crate) object: Option<(ObjectKind, SourceId)>,
-    pub(crate) error: Option<String>,
-}
-
 /// When a row was sent; what was not sent is as old as its cycle.
 const TIME: &str = "coalesce(a.at, (SELECT CAST(1000 * unixepoch(c.started, 'subsec') AS INTEGER)
                                     FROM cycles c WHERE c.number = a.cycle))";
@@ -59,7 +46,7 @@ const TIME: &str = "coalesce(a.at, (SELECT CAST(1000 * unixepoch(c.started, 'sub
 fn columns(at: &str) -> String {
     format!(
         "a.id, a.cycle, j.name, {at}, o.kind, o.key, o.id, o.label, a.target, a.operation, a.state, a.body,
-         a.http_status, a.error, a.attempts, a.duration_ms"
+         a.http_status, a.error, a.attempts, a.duration_ms, a.method"
     )
 }
 
@@ -256,45 +243,98 @@ impl Store {
         })
     }
 
-    /// Puts requests on record that belong to no action.
-    pub(crate) fn record_requests(
-        &self,
-        job: &JobName,
-        cycle: i64,
-        requests: &[RequestRecord],
-    ) -> Result<(), Error> {
+    /// Puts requests on record that belong to no action, such as look-ups.
+    pub(crate) fn record_requests(&self, requests: &[LoggedRequest]) -> Result<(), Error> {
+        if requests.is_empty() {
+            return Ok(());
+        }
         self.write("record requests", |tx| {
             let mut statement = tx.prepare_cached(
-                "INSERT INTO requests (cycle, job, at, method, path, status, duration_ms, kind,
-                                       source_id, error)
+                "INSERT INTO requests (cycle, job, at, side, method, path, status, attempts,
+                                       duration_ms, error)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?;
-            for RequestRecord {
+            for LoggedRequest {
                 at,
+                job,
+                cycle,
+                side,
                 method,
                 path,
                 status,
+                attempts,
                 duration_ms,
-                object,
                 error,
+                action: _,
             } in requests
             {
                 statement.execute(params![
                     cycle,
                     job,
                     Column(*at),
+                    side.as_str(),
                     method,
                     path,
                     status,
+                    attempts,
                     Column(*duration_ms),
-                    object.as_ref().map(|(kind, _)| kind),
-                    object.as_ref().map(|(_, id)| id),
                     error,
                 ])?;
             }
             Ok(())
         })
     }
+
+    /// The newest of those, newest first. Of the filter the job, the cycle and the time count.
+    pub(crate) fn requests(
+        &self,
+        filter: &LogFilter,
+        limit: u32,
+    ) -> Result<Vec<LoggedRequest>, Error> {
+        self.read("read the requests", |state| {
+            state
+                .prepare_cached(
+                    "SELECT at, job, cycle, side, method, path, status, attempts, duration_ms, error
+                     FROM requests
+                     WHERE (:job IS NULL OR job = :job) AND (:cycle IS NULL OR cycle = :cycle)
+                         AND (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until)
+                     ORDER BY id DESC LIMIT :limit",
+                )?
+                .query_map(
+                    named_params! {
+                        ":job": filter.job,
+                        ":cycle": filter.cycle,
+                        ":since": filter.since.map(Column),
+                        ":until": filter.until.map(Column),
+                        ":limit": limit,
+                    },
+                    request,
+                )?
+                .collect()
+        })
+    }
+}
+
+fn request(row: &Row<'_>) -> rusqlite::Result<LoggedRequest> {
+    let (Column(at), Column(duration_ms)) = (row.get(0)?, row.get(8)?);
+    let side: String = row.get(3)?;
+    Ok(LoggedRequest {
+        at,
+        job: row.get(1)?,
+        cycle: row.get(2)?,
+        side: if side == Side::Source.as_str() {
+            Side::Source
+        } else {
+            Side::Target
+        },
+        method: row.get(4)?,
+        path: row.get(5)?,
+        status: row.get(6)?,
+        attempts: row.get(7)?,
+        duration_ms,
+        error: row.get(9)?,
+        action: None,
+    })
 }
 
 /// An object for which no action could be planned is on record as failed.
@@ -390,6 +430,10 @@ fn entry(state: &State, row: &Row<'_>) -> rusqlite::Result<LogEntry> {
         error: row.get(13)?,
         requests: row.get::<_, Option<u32>>(14)?.unwrap_or(0),
         duration_ms: row.get::<_, Option<i64>>(15)?.unwrap_or(0).unsigned_abs(),
+        method: row
+            .get::<_, Option<String>>(16)?
+            .and_then(|method| Method::parse(&method)),
+        next_try: None,
     })
 }
 

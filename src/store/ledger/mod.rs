@@ -12,6 +12,7 @@
 mod advance;
 mod body;
 mod creates;
+mod erase;
 mod history;
 mod judge;
 mod log;
@@ -32,8 +33,9 @@ use crate::engine::plan::{
 };
 
 pub(crate) use self::advance::Advanced;
+pub(crate) use self::erase::Erasing;
 pub(crate) use self::judge::{Judged, Judging};
-pub(crate) use self::log::{LogFilter, Refused, RequestRecord};
+pub(crate) use self::log::{LogFilter, Refused};
 pub(crate) use self::rows::{Place, Queued, Row, RowId, RowsOf, Unknown};
 
 pub(super) use self::log::{log_failed_cycle, log_not_planned};

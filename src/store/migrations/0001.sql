@@ -363,9 +363,19 @@ CREATE TABLE cycles (
     requests_target   INTEGER NOT NULL DEFAULT 0,
     incomplete        TEXT,
     error             TEXT,
-    plan              TEXT                  -- digest of the saved plan that it carried out
+    plan              TEXT,                 -- digest of the saved plan that it carried out
+    configuration     TEXT                  -- digest of what it was configured with
 );
 CREATE INDEX cycles_by_job ON cycles (job, number);
+
+-- What the last cycles of a job were configured with: its entries as JSON, without secrets.
+CREATE TABLE configurations (
+    job     INTEGER NOT NULL,
+    digest  TEXT NOT NULL,
+    cycle   INTEGER NOT NULL,               -- the last one that had it
+    entries TEXT NOT NULL,
+    PRIMARY KEY (job, digest)
+) WITHOUT ROWID;
 
 -- What operators did by hand, to a job or to one of its objects.
 CREATE TABLE operations (
@@ -442,6 +452,7 @@ CREATE TABLE actions (
     attempts    INTEGER,
     duration_ms INTEGER,
     http_status INTEGER,
+    method      TEXT,                       -- of the last request
     follows     INTEGER,
     target,
     error       TEXT,
@@ -473,12 +484,12 @@ CREATE TABLE requests (
     cycle       INTEGER NOT NULL REFERENCES cycles (number) ON DELETE CASCADE,
     job         TEXT NOT NULL,
     at          TEXT NOT NULL,
+    side        TEXT NOT NULL,              -- source, target
     method      TEXT NOT NULL,
     path        TEXT NOT NULL,
     status      INTEGER,
+    attempts    INTEGER NOT NULL,
     duration_ms INTEGER NOT NULL,
-    kind        INTEGER,
-    source_id,
     error       TEXT
 );
 CREATE INDEX requests_by_cycle ON requests (cycle);

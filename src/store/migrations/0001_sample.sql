@@ -35,13 +35,14 @@ INSERT INTO withheld VALUES (1, 1, 1, 1, 'userName is left out: the target says 
 INSERT INTO holds VALUES (1, 1, 0, 4, 2, 'not-assigned', 0, 0, 1, 1, '2025-03-01T06:00:01.000Z', NULL, NULL);
 INSERT INTO hold_reasons VALUES (1, 0, 'too-many-deletions', 'users', 3, 0, 2);
 INSERT INTO cycles (job, kind, state, started) VALUES ('wizer', 'initial', 'running', '2025-03-01T06:00:00.000Z');
+INSERT INTO configurations VALUES (1, 'd0', 1, '{"enabled": "true"}');
 INSERT INTO cycle_counts VALUES (1, 'done', 'create', 1);
 INSERT INTO actions (cycle, job, source, step, rank, operation, class, weight, state, at, attempts, duration_ms, target, body)
     VALUES (1, 1, 1, 1, 1, 0, NULL, 1, 10, 1740808801000, 1, 12, 't1', x'0101780161000000');
 INSERT INTO actions (cycle, job, source, step, rank, operation, class, weight, state, target, body)
     VALUES (1, 1, 1, 0, 0, 4, 2, 1, 3, 't1', x'0000');
-INSERT INTO requests (cycle, job, at, method, path, status, duration_ms)
-    VALUES (1, 'wizer', '2025-03-01T06:00:01.000Z', 'GET', '/Users', 200, 12);
+INSERT INTO requests (cycle, job, at, side, method, path, status, attempts, duration_ms)
+    VALUES (1, 'wizer', '2025-03-01T06:00:01.000Z', 'target', 'GET', '/Users', 200, 1, 12);
 INSERT INTO commands VALUES (1, '2025-03-01T06:00:01.000Z', 'alice', 'wizer', '{}', NULL, NULL, NULL);
 INSERT INTO notices VALUES ('held', 'wizer', '2025-03-01T06:00:01.000Z', '2025-03-01T06:00:01.000Z', 3, 0);
 INSERT INTO outbox VALUES (1, 'k1', 'mail:it@example.com', '2025-03-01T06:00:01.000Z', 's', 'b', 'h', 1, '2025-03-01T06:00:06.000Z', 'no');

@@ -3,8 +3,9 @@
 use super::*;
 use crate::engine::plan::Count;
 use crate::engine::record::CycleState;
+use crate::engine::record::{LoggedRequest, Side};
 use crate::engine::summary::Health;
-use crate::store::{Lock, RequestRecord};
+use crate::store::{Lock, LogFilter};
 
 #[test]
 fn a_finished_cycle_is_on_record_with_all_its_numbers() {
@@ -139,27 +140,32 @@ fn a_status_counts_links_marks_and_escrow() {
 #[test]
 fn requests_without_an_action_are_on_record() {
     let world = World::new();
-    let request = |object| RequestRecord {
+    let request = |path: &str, side| LoggedRequest {
         at: at(1),
+        job: world.job.clone(),
+        cycle: world.cycle,
+        side,
         method: "GET".to_owned(),
-        path: "/Users".to_owned(),
+        path: path.to_owned(),
         status: Some(200),
+        attempts: 1,
         duration_ms: 5,
-        object,
         error: None,
+        action: None,
     };
-    let requests = [request(None), request(Some((User, id("u1"))))];
-    world
-        .store
-        .record_requests(&world.job, world.cycle, &requests)
-        .unwrap();
-    let recorded = world.store.read("count", |connection| {
-        connection.query_row(
-            "SELECT group_concat(method || ' ' || path || ' ' || ifnull(source_id, '-'), ', ')
-             FROM requests WHERE cycle = ?1",
-            [world.cycle],
-            |row| row.get::<_, String>(0),
-        )
-    });
-    assert_eq!(recorded.unwrap(), "GET /Users -, GET /Users u1");
+    let requests = [
+        request("/v1.0/users/delta", Side::Source),
+        request("/Users", Side::Target),
+    ];
+    world.store.record_requests(&requests).unwrap();
+    let found = |cycle| {
+        let filter = LogFilter {
+            cycle: Some(cycle),
+            ..LogFilter::default()
+        };
+        world.store.requests(&filter, 10).unwrap()
+    };
+    let [users, delta] = requests;
+    assert_eq!(found(world.cycle), [delta, users]);
+    assert_eq!(found(world.cycle + 1), []);
 }

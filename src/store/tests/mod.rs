@@ -540,6 +540,7 @@ fn outcome(action: Action, status: Status) -> Outcome {
         at: at(1),
         duration_ms: 12,
         requests: 1,
+        method: None,
         status,
     }
 }
