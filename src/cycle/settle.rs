@@ -133,11 +133,21 @@ impl<'a> Settler<'a> {
     async fn missing(&self, kind: ObjectKind, one: &Loaded, link: &Link) -> Result<Settled, Error> {
         let (job, key) = (self.context.job.rules.name.clone(), one.object.key);
         let operations = one.unknown.iter().flat_map(|unknown| &unknown.operations);
+        let is_deleted = operations
+            .clone()
+            .any(|operation| matches!(operation, Operation::Delete { .. }));
         let keys: Vec<MatchKey> = operations
             .flat_map(|operation| gone::new_keys(self.context, kind, operation))
             .collect();
         let missing = Missing { kind, key, link };
         match gone::look(self.context, missing, &keys).await {
+            // By our own delete, whose answer was lost: that is no sign of another target.
+            Ok(Whereabouts::Gone) if is_deleted => {
+                self.context
+                    .state(move |store| store.unlink(&job, key))
+                    .await?;
+                Ok(Settled::Ready)
+            }
             Ok(Whereabouts::Gone) => {
                 self.context.at_gone().await?;
                 let cycle = self.context.cycle();

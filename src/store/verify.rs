@@ -10,6 +10,7 @@ use super::sets;
 use super::state::{State, first_link};
 use super::{Error, Store};
 use crate::engine::model::{JobName, Key, Link, ObjectKind, TargetPath, Value};
+use crate::engine::plan::Operation;
 
 const LOOK_UP: &str = "look up links";
 
@@ -127,9 +128,16 @@ impl Draw {
                 })
                 .collect();
             let links = sets::links(state, job, &keys)?;
+            // What we may have deleted ourselves proves nothing when it is gone.
+            let open = unsettled(state, job, &keys)?;
+            let is_deleted = |key: &Key| {
+                let operations = open.get(key).map(|unknown| &unknown.operations);
+                let mut operations = operations.into_iter().flatten();
+                operations.any(|one| matches!(one, Operation::Delete { .. }))
+            };
             let is_fit = |key: &Key| {
                 let link = links.get(key).filter(|link| !link.unconfirmed);
-                link.is_some_and(is_active)
+                link.is_some_and(is_active) && !is_deleted(key)
             };
             chosen.extend(keys.into_iter().filter(is_fit));
         }

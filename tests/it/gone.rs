@@ -219,3 +219,53 @@ async fn while_too_few_can_be_read_nothing_is_written_after_the_first_that_is_go
     );
     is_settled(&rig).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn own_deletes_whose_answers_were_lost_are_no_sign_of_another_target() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    rig.configure(
+        "[jobs.users]\nwhen_out_of_scope = \"delete\"\n[jobs.safety]\nmax_deletions = \"100%\"",
+    );
+    let people: Vec<_> = (0..12)
+        .map(|one| rig.joiner(&format!("user{one}")))
+        .collect();
+    rig.sync().await.expect(0);
+    for one in &people[..8] {
+        rig.tenant().unassign(*one);
+    }
+    let traffic = rig.sandbox.target.traffic();
+    let (sent, mut seen) = tokio::sync::mpsc::unbounded_channel();
+    traffic.befall(move |method, _| {
+        let is_delete = method == "DELETE";
+        if is_delete {
+            sent.send(()).unwrap();
+        }
+        is_delete.then_some(Trouble::AnswerLost)
+    });
+    let file = rig.path("entrain.toml");
+    let all_sent = async {
+        for _ in 0..8 {
+            seen.recv().await.unwrap();
+        }
+    };
+    // The process ends before it learns what came of them.
+    tokio::select! {
+        ended = entrain::in_process::sync(&file) => panic!("{ended:?}"),
+        () = all_sent => {}
+    }
+    while traffic.under_way() > 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    traffic.clear_faults();
+    assert_eq!(rig.sandbox.target.user_count(), 4);
+    // Two thirds of what is linked is gone, by requests that are on record.
+    rig.sync().await.expect(0);
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+    // Those who come back are created at once.
+    for one in &people[..8] {
+        rig.tenant().assign(*one, ROLE_USER);
+    }
+    let back = rig.sync().await.expect(0).job();
+    assert_eq!(back["done"]["create"], 8, "{back:#}");
+}

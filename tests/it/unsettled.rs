@@ -500,3 +500,22 @@ async fn an_account_that_is_found_at_once_after_a_lost_answer_may_be_somebody_el
     assert_eq!(held["held"]["reason"], "unproven", "{held:#}");
     assert!(!is_active(&rig, "jane"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_create_that_was_sent_twice_on_the_way_is_settled_though_the_look_up_fails() {
+    let rig = Rig::start(Size::new(5, 0, 0)).await;
+    rig.sync().await.expect(0);
+    let jane = rig.joiner("jane");
+    let traffic = rig.sandbox.target.traffic();
+    traffic.inject(Fault::new("/Users", Trouble::Twice).method("POST"));
+    // All look-ups but the one before the create.
+    let refused = Fault::new("/Users", Trouble::status(400)).method("GET");
+    traffic.inject(refused.after(1).forever());
+    rig.sync().await.expect(3);
+    traffic.clear_faults();
+    assert_eq!(rig.user("jane@contoso.com")["active"], true);
+    // She is blocked before the account is known to be hers.
+    rig.tenant().disable_user(jane);
+    rig.sync().await.expect(0);
+    assert_eq!(rig.user("jane@contoso.com")["active"], false);
+}

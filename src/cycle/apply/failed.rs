@@ -27,9 +27,12 @@ impl Applier<'_> {
         follow: &mut Vec<Action>,
     ) -> Outcome {
         let started = started.sent(error.exchange());
-        if let Operation::Create { keys, .. } = &action.operation
-            && let Some((target, current)) = self.look_again(&action, keys, error).await
-        {
+        let looked = if let Operation::Create { keys, .. } = &action.operation {
+            self.look_again(&action, keys, error).await
+        } else {
+            Ok(None)
+        };
+        if let Ok(Some((target, current))) = looked {
             self.remember(&action, &target);
             let origin = match (
                 error.unconfirmed(),
@@ -80,6 +83,8 @@ impl Applier<'_> {
             }
         }
         let mut failure = error.failure();
+        // What is in the way may be what this create made, such as when a proxy sent it twice.
+        failure.unconfirmed |= looked.is_err() && error.class() == Class::Conflict;
         if let Some(members) = self.members_in_words(&action).await {
             failure.message = format!("{members}: {}", failure.message);
         }
@@ -192,33 +197,34 @@ impl Applier<'_> {
         action: &Action,
         keys: &[MatchKey],
         error: &scim::Error,
-    ) -> Option<(TargetId, Held)> {
+    ) -> Result<Option<(TargetId, Held)>, NotLooked> {
         let kind = action.subject.kind;
         if !error.unconfirmed() && !error.may_be_duplicate() {
-            return None;
+            return Ok(None);
         }
         let paths = self.context.mapped_paths(kind);
         let found = lookup::by_queries(self.context, kind, keys, &paths, &no_holder_gives_up).await;
         let found = match found {
             Ok(Found::None) | Err(_) if error.class() == Class::Conflict => {
                 let list = async || Index::whole(self.context, kind, &[keys]).await;
-                let list = self.listed[&kind].get_or_try_init(list).await.ok()?;
+                let list = self.listed[&kind].get_or_try_init(list).await;
+                let list = list.map_err(|_| NotLooked)?;
                 // One that cannot be read again is no proof that the object is not there.
-                list.find(keys, &no_holder_gives_up).ok()?
+                list.find(keys, &no_holder_gives_up)
+                    .map_err(|_| NotLooked)?
             }
-            found => found.ok()?,
+            found => found.map_err(|_| NotLooked)?,
         };
         let Found::One { object, .. } = found else {
-            return None;
+            return Ok(None);
         };
         if self.is_held(kind, &object.id).await {
-            return None;
+            return Ok(None);
         }
         // A state that cannot be read ends the cycle when the outcome is to be recorded.
-        let current = shown::as_sent(self.context, kind, object.attributes)
-            .await
-            .ok()?;
-        Some((object.id, current))
+        let current = shown::as_sent(self.context, kind, object.attributes).await;
+        let current = current.map_err(|_| NotLooked)?;
+        Ok(Some((object.id, current)))
     }
 
     /// Whether a target object belongs to a source object already.
@@ -237,3 +243,6 @@ impl Applier<'_> {
         holders.is_ok_and(|holders| !holders.is_empty())
     }
 }
+
+/// The look-up itself failed, which proves nothing.
+pub(super) struct NotLooked;
