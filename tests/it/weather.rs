@@ -111,6 +111,7 @@ fn trouble(side: Side, method: &str, path: &str, random: &mut Rng) -> Option<Tro
 }
 
 /// One change in the directory, of any kind; `number` makes names that nothing else has.
+#[expect(clippy::too_many_lines, reason = "it is a list of changes")]
 pub(crate) fn change(tenant: &TenantHandle, random: &mut Rng, number: usize) -> &'static str {
     let is_active = |life: &Life| *life == Life::Active;
     let (users, deleted): (Vec<UserView>, Vec<UserView>) = tenant
