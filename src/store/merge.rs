@@ -86,6 +86,7 @@ impl<'p> Page<'p> {
             attributes: _,
             members,
         } = change;
+        let comes_back = self.is_group_that_comes_back(change)?;
         let (key, effect) = self.merge_object(change)?;
         let key = match key {
             Some(key) => key,
@@ -95,6 +96,11 @@ impl<'p> Page<'p> {
             }
             None => self.state.key_or_mention(*kind, id)?,
         };
+        if comes_back {
+            // All members of a restored group are reported, and those who left before it was deleted are not.
+            self.marks.object_and_below(*kind, key)?;
+            self.drop_members(key)?;
+        }
         let members_changed = self.merge_members(key, members)?;
         match effect {
             Effect::Unchanged if members_changed => self.marks.object(*kind, key)?,
@@ -119,17 +125,35 @@ impl<'p> Page<'p> {
         // In the recycle bin a group keeps its members, and it comes back with them. Afterwards it
         // has none, and no later page reports them.
         if *presence == Presence::Deleted && *kind == ObjectKind::Group {
-            for member in self.state.column::<Key>(
-                "SELECT member_key FROM members WHERE group_key = ?1",
-                params![key],
-            )? {
-                self.drop_member(key, member)?;
-            }
+            self.drop_members(key)?;
             // It did not lose them: it is gone.
             self.state.run(
                 "DELETE FROM lost_members WHERE group_key = ?1",
                 params![key],
             )?;
+        }
+        Ok(())
+    }
+
+    fn is_group_that_comes_back(&self, change: &SourceChange) -> rusqlite::Result<bool> {
+        if change.kind != ObjectKind::Group
+            || change.presence != Presence::Present
+            || self.round.full
+        {
+            return Ok(false);
+        }
+        Ok(match self.known(change.kind, &change.id)? {
+            Known::Object { object, .. } => object.presence != Presence::Present,
+            Known::Nothing | Known::Mentioned(_) => false,
+        })
+    }
+
+    fn drop_members(&self, group: Key) -> rusqlite::Result<()> {
+        for member in self.state.column::<Key>(
+            "SELECT member_key FROM members WHERE group_key = ?1",
+            params![group],
+        )? {
+            self.drop_member(group, member)?;
         }
         Ok(())
     }

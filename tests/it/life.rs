@@ -378,3 +378,39 @@ async fn two_people_who_swap_names_are_told_in_the_targets_words() {
     rig.sync().await;
     settles(&rig, &mut Expected::default()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_who_left_a_group_before_it_was_deleted_do_not_return_with_it() {
+    let rig = Rig::start(Size::new(8, 1, 8)).await;
+    rig.configure("[jobs.safety]\nmax_deletions = \"100%\"\nmax_membership_removals = \"100%\"");
+    let fans = rig.tenant().add_group("Fans");
+    let [ann, bob, eve] = ["ann", "bob", "eve"].map(|name| rig.joiner(name));
+    rig.tenant().unassign(bob);
+    rig.tenant().add_members(fans, &[ann, bob, eve]);
+    rig.tenant().assign(fans, ROLE_USER);
+    rig.sync().await.expect(0);
+    assert_eq!(rig.user("bob@contoso.com")["active"], true);
+
+    // Without a reading in between. The delta query says of a deleted group that it is deleted, and no more.
+    rig.tenant().remove_members(fans, &[bob]);
+    rig.tenant().soft_delete_group(fans);
+    rig.sync().await.expect(0);
+    rig.tenant().remove_members(fans, &[eve]);
+    rig.tenant().restore_group(fans);
+    rig.sync().await.expect(0);
+    rig.sync().await.expect(0);
+    assert_eq!(rig.user("bob@contoso.com")["active"], false);
+    let target = &rig.sandbox.target;
+    let group = target.find_group_by("displayName", "Fans").unwrap();
+    let members = target.members(group["id"].as_str().unwrap());
+    assert_eq!(json!(members), json!([rig.user("ann@contoso.com")["id"]]));
+
+    // Deleted and restored between two readings.
+    rig.tenant().remove_members(fans, &[ann]);
+    rig.tenant().soft_delete_group(fans);
+    rig.tenant().restore_group(fans);
+    rig.sync().await.expect(0);
+    let group = target.find_group_by("displayName", "Fans").unwrap();
+    let members = target.members(group["id"].as_str().unwrap());
+    assert_eq!(members, Vec::<String>::new());
+}

@@ -288,7 +288,7 @@ impl Writer<'_> {
         let left = group
             .left
             .range(behind)
-            .filter(|(_, moment)| !new && self.is_news(**moment))
+            .filter(|(_, moment)| self.is_news(**moment))
             .take(room + 1)
             .map(|(member, _)| Membership {
                 member: *member,
