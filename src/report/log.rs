@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use chrono::SecondsFormat;
 use serde_json::{Value as Json, json};
 
+use super::entry::Mark;
 use super::json::{FORMAT, subject_json, time_json, value_json};
 use super::sentence::{
     clean, clean_lines, duration, number, optional, subject_text, things, why, why_removed,
@@ -68,7 +69,14 @@ pub(crate) fn text(
         "{}  {}  {} {action} {}{}: {}",
         at.to_rfc3339_opts(SecondsFormat::Secs, true),
         clean(job.as_str()),
-        style.good_or_bad(*status != LogStatus::Failed),
+        style.mark(match status {
+            LogStatus::Failed => Mark::Fail,
+            LogStatus::NotTried | LogStatus::Skipped => Mark::Skip,
+            LogStatus::Succeeded
+            | LogStatus::AlreadyExists
+            | LogStatus::Gone
+            | LogStatus::InParts => Mark::Good,
+        }),
         subject
             .as_ref()
             .map_or_else(|| number(cycle.unsigned_abs()), subject_text),

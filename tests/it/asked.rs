@@ -112,7 +112,7 @@ async fn a_default_domain_that_is_not_told_ends_the_cycle_and_removes_nobody() {
     rig.tenant().grant_permission("Domain.Read.All");
 
     rig.tenant().set_default_domain(None);
-    ends_with(&rig, &["default one", "nickName"]).await;
+    ends_with(&rig, &["no verified default domain", "nickName"]).await;
     rig.tenant().set_default_domain(Some("contoso.com"));
 
     let traffic = rig.tenant().traffic();

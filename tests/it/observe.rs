@@ -53,7 +53,10 @@ async fn no_command_writes_anything_for_it() {
         &["provision", "demo", "nobody@contoso.com"],
     ] {
         let run = rig.run(command).await.expect(1);
-        assert!(run.err.contains("only observes"), "{command:?}: {run:?}");
+        assert!(
+            run.err.contains("mode = \"observe\""),
+            "{command:?}: {run:?}"
+        );
     }
     assert_eq!(rig.sandbox.target.traffic().writes(), 0);
     // Switched on, the job does what the plan said.

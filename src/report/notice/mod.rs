@@ -288,7 +288,7 @@ fn of_trouble(trouble: &Trouble, of: &str, now: DateTime<Utc>) -> Words {
                 things(*objects, "object"),
                 if *objects == 1 { "fails" } else { "fail" }
             ),
-            sentences: vec!["Each is retried with increasing delays.".to_owned()],
+            sentences: vec!["Each is retried automatically.".to_owned()],
             list: named(first.iter().map(failing), *objects),
             commands: vec![("To list all", format!("entrain escrow list {of}"))],
             ..Words::default()
