@@ -96,8 +96,9 @@ impl<'p> Page<'p> {
             }
             None => self.state.key_or_mention(*kind, id)?,
         };
-        if comes_back {
-            // All members of a restored group are reported, and those who left before it was deleted are not.
+        // All members of a restored group are reported, and those who left before it was deleted are not. Where
+        // none is reported, nothing is known of them.
+        if comes_back && !members.is_empty() {
             self.marks.object_and_below(*kind, key)?;
             self.drop_members(key)?;
         }

@@ -182,6 +182,7 @@ impl Writer<'_> {
             && if new {
                 user.manager.is_some()
                     && (self.since.is_some() || self.rules.managers_in_initial_round)
+                    || self.is_news(user.manager_changed)
             } else {
                 self.is_news(user.manager_changed)
             };
