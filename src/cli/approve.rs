@@ -70,7 +70,7 @@ pub(super) fn decide(
     Ok(Exit::Done)
 }
 
-/// What was held in a cycle was reviewed. A number that no cycle has would decide what nobody saw.
+/// What was held in a cycle was reviewed. A number that no cycle has would decide what was never reviewed.
 fn check_cycle(store: &Store, job: &JobName, cycle: i64) -> anyhow::Result<()> {
     let known = store.cycle(cycle)?;
     if known.is_some_and(|(of, _)| of == *job) {
