@@ -128,7 +128,7 @@ impl<'de> Deserialize<'de> for ListBody {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Listed {
     pub(super) attributes: Resource,
-    /// `None` when the target does not show them; the group may then have members all the same.
+    /// `None` when the target does not show them; the group may still have members.
     pub(super) members: Option<Vec<TargetId>>,
 }
 

@@ -55,7 +55,7 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 #[test]
-#[ignore = "it takes minutes; run by hand"]
+#[ignore = "by hand: seeds 230, 412 and 758 keep a manager too long, 439 learns PUT from an injected 405"]
 fn storms_of_faults_lose_nothing_double_nothing_and_remove_nobody_by_mistake() {
     let (storms, first) = (
         number("ENTRAIN_STORMS", STORMS),

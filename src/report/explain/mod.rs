@@ -97,7 +97,7 @@ fn where_it_is(presence: Presence) -> &'static str {
     }
 }
 
-/// Why an object that assignments or memberships would bring into scope is out of it all the same.
+/// Why an object that assignments or memberships would bring into scope is nevertheless out of it.
 fn gone(explanation: &Explanation) -> Option<String> {
     let presence = explanation.presence;
     (presence != Presence::Present).then(|| format!("it is {}", where_it_is(presence)))
