@@ -36,7 +36,7 @@ async fn cycle(config: &Arc<Config>, store: &Arc<Store>) -> Result<String, Error
     let job = config.jobs.first().expect("a configuration has a job");
     let (options, progress) = (Options::default(), watch::Sender::default());
     let summary = agent.run(job, &options, &progress, agent.due()).await?;
-    Ok(json::summary(&summary))
+    Ok(json::summary(&summary, None))
 }
 
 /// The state, and the lock on it.

@@ -6,15 +6,18 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::control::{self, Handed, Request};
 use super::exit::Exit;
 use super::output::Output;
 use super::reports::{Reports, Wanted};
+use super::saved::SavedPlan;
 use super::session::Session;
+use super::sync::{Look, Printed, Printer, render};
 use super::{args, load, saved, sync};
-use crate::cycle::{Options, Portion};
-use crate::engine::summary::ReadBack;
-use crate::report::text;
+use crate::config::{Config, Job};
+use crate::cycle::{Expected, Options};
 use crate::scheduler;
+use crate::store::{StateKey, Store};
 
 pub(super) async fn apply(
     output: Output,
@@ -35,92 +38,110 @@ pub(super) async fn apply(
             found.join(", ")
         );
     }
-    let by_group = arguments.only_group.clone().map(Portion::Group);
-    let portion = arguments.only.map(Portion::Users).or(by_group);
-    let session = Session::cycles(output, &config, "apply").await?;
+    let how = saved::Apply {
+        only_users: arguments.only,
+        only_group: arguments.only_group.clone(),
+        is_expected: arguments.expect.is_some(),
+    };
+    let printed = match Session::cycles(output, &config, "apply").await {
+        Err(error) if control::is_service(&error) => {
+            let store = Store::open(&config.state_path)?;
+            // The service checks them anyway. It may be the only one that can read the key.
+            if let Ok(key) = store.key(config.state_key.as_ref()) {
+                expected(&config, &key, &arguments.file, &plans, &how)?;
+            }
+            let requests = plans.into_iter().map(|plan| {
+                let job = load::job(&config, plan.job())?;
+                let request = Request::apply(plan, how.clone(), Look::of(output));
+                Ok((job.rules.name.clone(), request))
+            });
+            let requests = requests.collect::<anyhow::Result<Vec<_>>>()?;
+            let handed = Handed::over(output, &config.state_path, requests)?;
+            sync::handed_over(output, &config, handed, &wanted).await?
+        }
+        session => {
+            alone(
+                output, &config, &session?, &arguments, &plans, &how, &wanted,
+            )
+            .await?
+        }
+    };
+    if printed.is_any_done && how.portion().is_some() {
+        output.message(&offer_rest(&arguments, printed.exit));
+    }
+    Ok(printed.exit)
+}
+
+/// Every plan is looked at before the first is carried out.
+fn expected<'c>(
+    config: &'c Config,
+    key: &StateKey,
+    file: &Path,
+    plans: &[SavedPlan],
+    how: &saved::Apply,
+) -> anyhow::Result<Vec<(&'c Job, Expected)>> {
+    let plans = plans.iter().map(|plan| {
+        let job = load::job(config, plan.job())?;
+        let expected = plan.expected(key, &config.source.tenant_id, job, how);
+        let expected = expected.with_context(|| format!("{} cannot be applied", file.display()))?;
+        Ok((job, expected))
+    });
+    plans.collect()
+}
+
+async fn alone(
+    output: Output,
+    config: &Config,
+    session: &Session,
+    arguments: &args::Apply,
+    plans: &[SavedPlan],
+    how: &saved::Apply,
+    wanted: &[Wanted],
+) -> anyhow::Result<Printed> {
     let Session {
         store,
         agent,
         interrupt,
         ..
-    } = &session;
-    // Every plan is looked at before the first is carried out.
-    let mut checked = Vec::new();
-    for plan in plans {
-        let job = load::job(&config, plan.job.as_str())?;
-        let tenant = config.source.tenant_id.as_str();
-        let options = plan.options();
-        let how = saved::Apply {
-            only: portion.clone(),
-            is_expected: arguments.expect.is_some(),
-        };
-        let expected = plan.expected(agent.key(), tenant, job, how);
-        let expected =
-            expected.with_context(|| format!("{} cannot be applied", arguments.file.display()))?;
-        checked.push((job, options, expected));
-    }
-    let mut reports = Reports::begin_done(&wanted, scheduler::now())?;
-    let mut exit = Exit::Done;
+    } = session;
+    let checked = expected(config, agent.key(), &arguments.file, plans, how)?;
+    let reports = Reports::begin_done(wanted, scheduler::now())?;
     let mut out = output.results();
-    let mut text_out = output.text();
-    let mut document = output.document(&mut out)?;
-    for (job, options, expected) in checked {
+    let mut printer = Printer::begin(output, &mut out, reports)?;
+    for ((job, expected), plan) in checked.into_iter().zip(plans) {
         let options = Options {
             saved: Some(Arc::new(expected)),
-            ..options
+            ..plan.options()
         };
         let ended = sync::one(output, agent, interrupt, job, &options).await;
-        reports.last_cycle(store, &config, &job.rules.name)?;
-        match ended {
+        printer.reports.last_cycle(store, config, &job.rules.name)?;
+        let ended = match ended {
             Ok(summary) => {
-                exit = exit.max(Exit::of(summary.health()));
-                if portion.is_none() {
-                    match &mut document {
-                        Some(document) => document.summary(&summary)?,
-                        None => text::summary(&mut text_out, &summary, output.style())?,
+                let read_back = match how.portion() {
+                    Some(_) => {
+                        let reading = Box::pin(agent.read_back(job, summary.cycle));
+                        Some(interrupt.guard(reading).await??)
                     }
-                    continue;
-                }
-                let reading = Box::pin(agent.read_back(job, summary.cycle));
-                let read = interrupt.guard(reading).await??;
-                if !read.is_as_written() {
-                    exit = exit.max(Exit::SomeFailed);
-                }
-                if let Some(document) = &mut document {
-                    document.part(&summary, &read)?;
-                } else {
-                    text::summary(&mut text_out, &summary, output.style())?;
-                    text::read_back(&mut text_out, &read, output.style())?;
-                    text_out.flush()?;
-                }
-                output.message(&offer_rest(&arguments, &read));
+                    None => None,
+                };
+                let read_back = read_back.as_ref();
+                let words = render(&summary, read_back, Some(job), store, Look::of(output))?;
+                Ok((Exit::of_part(summary.health(), read_back), words))
             }
-            Err(error) => {
-                exit = exit.max(Exit::of_error(&error));
-                let error = output.error_of(&job.rules.name, &error);
-                if let Some(document) = &mut document {
-                    document.error(&job.rules.name, &error)?;
-                }
-            }
-        }
+            Err(error) => Err((Exit::of_error(&error), error)),
+        };
+        printer.job(&job.rules.name, ended)?;
     }
-    text_out.flush()?;
-    if let Some(document) = document {
-        document.end()?;
-    }
+    let all = printer.end()?;
     out.flush()?;
-    for sentence in reports.end()? {
-        output.message(&sentence);
-    }
-    Ok(exit)
+    Ok(all)
 }
 
 /// The command that carries out the rest.
-fn offer_rest(arguments: &args::Apply, read: &ReadBack) -> String {
-    let first = if read.is_as_written() {
-        ""
-    } else {
-        "Check the differences before the rest is applied. "
+fn offer_rest(arguments: &args::Apply, exit: Exit) -> String {
+    let first = match exit {
+        Exit::Done => "",
+        _ => "Check the differences and failures before the rest is applied. ",
     };
     let expect = arguments.expect.as_ref();
     let expect = expect.map(|digest| format!(" --expect {digest}"));

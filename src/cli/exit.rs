@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::cycle::{self, Planned};
-use crate::engine::summary::Health;
+use crate::engine::summary::{Health, ReadBack};
 
 /// How a command ended, the most severe last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +51,14 @@ impl Exit {
             Health::ObjectsFailed => Self::SomeFailed,
             Health::Held | Health::Quarantined => Self::Held,
             Health::Incomplete | Health::Stopped | Health::Failed => Self::Failed,
+        }
+    }
+
+    /// Of a part of a plan, which was read back.
+    pub(super) fn of_part(health: Health, read_back: Option<&ReadBack>) -> Self {
+        match read_back {
+            Some(read) if !read.is_as_written() => Self::of(health).max(Self::SomeFailed),
+            _ => Self::of(health),
         }
     }
 

@@ -6,12 +6,16 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::control::{self, Handed, Request};
 use super::exit::Exit;
 use super::load::{self, Usage};
 use super::output::Output;
 use super::session::Session;
+use super::sync::Look;
 use crate::cycle::{Agent, Probed};
+use crate::engine::model::JobName;
 use crate::report::probe as report;
+use crate::store::{CommandEnd, Store};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -47,47 +51,71 @@ pub(super) async fn probe(
         }
     }
     let session = if arguments.write {
-        Session::cycles(output, &config, "probe").await?
+        Session::cycles(output, &config, "probe").await
     } else {
-        Session::plan(output, &config).await?
+        Session::plan(output, &config).await
     };
-    let Session {
-        agent, interrupt, ..
-    } = &session;
-    let probed = interrupt
-        .guard(Box::pin(agent.probe(job, arguments.write)))
-        .await??;
-    let Probed {
-        findings,
-        knobs,
-        left,
-    } = probed;
-    let findings = findings
-        .iter()
-        .map(|one| (one.what.as_str(), one.seen.as_str()));
-    let profile = report::Profile {
-        job: name,
-        findings: findings.collect(),
-        knobs: &knobs,
-        wrote: arguments.write,
+    let (exit, words, left) = match session {
+        Err(error) if control::is_service(&error) => {
+            let request = Request::probe(Look::of(output));
+            let state = &config.state_path;
+            let CommandEnd { exit, words, .. } = Handed::one(output, state, name, request).await?;
+            let exit = Exit::from_code(exit);
+            if exit >= Exit::Failed {
+                anyhow::bail!(words);
+            }
+            let left = Store::open_read_only(state)?.scratch(name)?;
+            let left = left.into_iter().map(|one| one.name).collect();
+            (exit, words, left)
+        }
+        session => {
+            let Session {
+                agent, interrupt, ..
+            } = &session?;
+            let probing = Box::pin(agent.probe(job, arguments.write));
+            let probed = interrupt.guard(probing).await??;
+            let words = render(name, &probed, arguments.write, output.is_json());
+            (exit(&probed), words, probed.left)
+        }
     };
     let mut out = output.results();
-    if output.is_json() {
-        report::json(&mut out, &profile)?;
-    } else {
-        report::toml(&mut out, &profile)?;
-    }
+    out.write_all(words.as_bytes())?;
     out.flush()?;
     for one in &left {
         output.message(&format!(
             "{one} still exists in the target; the next probe --write or sync removes it"
         ));
     }
-    Ok(if left.is_empty() {
+    Ok(exit)
+}
+
+/// The profile that is printed.
+pub(super) fn render(job: &JobName, probed: &Probed, wrote: bool, json: bool) -> String {
+    let Probed {
+        findings, knobs, ..
+    } = probed;
+    let findings = findings
+        .iter()
+        .map(|one| (one.what.as_str(), one.seen.as_str()));
+    let profile = report::Profile {
+        job,
+        findings: findings.collect(),
+        knobs,
+        wrote,
+    };
+    if json {
+        report::json(&profile)
+    } else {
+        report::toml(&profile)
+    }
+}
+
+pub(super) fn exit(probed: &Probed) -> Exit {
+    if probed.left.is_empty() {
         Exit::Done
     } else {
         Exit::SomeFailed
-    })
+    }
 }
 
 /// Whether a person at the terminal says yes.

@@ -6,10 +6,10 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 
 use super::args;
-use super::control::{self, Handed};
+use super::control::{self, Handed, Request};
 use super::exit::Exit;
 use super::find;
 use super::load::{self, Usage};
@@ -17,7 +17,7 @@ use super::output::Output;
 use super::plan;
 use super::rows::LedgerRows;
 use super::session::Session;
-use super::sync;
+use super::sync::{self, Look};
 use crate::config::{Config, Job};
 use crate::cycle::{self, Only, Options};
 use crate::engine::model::{Key, ObjectKind};
@@ -104,9 +104,9 @@ async fn handed_over(
     options: &Options,
 ) -> anyhow::Result<(i64, Exit)> {
     let name = &job.rules.name;
-    let mut handed = Handed::over(output, &config.state_path, &[name], options)?;
-    let ended = handed.next().await.map(|(_, ended)| ended);
-    let CommandEnd { exit, cycle, words } = ended.unwrap_or_else(|| Err(anyhow!("stopped")))?;
+    let request = Request::cycle(options, Look::of(output));
+    let CommandEnd { exit, cycle, words } =
+        Handed::one(output, &config.state_path, name, request).await?;
     match cycle {
         Some(cycle) => Ok((cycle, Exit::from_code(exit))),
         None if exit == Exit::Usage.code() => Err(Usage(words).into()),

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::config::Job;
 use crate::cycle::{Agent, Expected, ExpectedRow, Only, Options, Portion, SavedRow};
@@ -95,7 +97,7 @@ impl<W: Write> SavedFile<W> {
             &mut |row| -> anyhow::Result<()> {
                 let row = row_json(&row, view);
                 let text = row.to_string();
-                let seal = key.digest(SEAL, &text);
+                let seal = key.digest(SEAL, &sum(&text));
                 let separator = if is_first { "\n" } else { ",\n" };
                 is_first = false;
                 write!(
@@ -141,21 +143,48 @@ fn request_json(request: &Request) -> Json {
     json!({ "method": request.method.as_str(), "path": request.path, "body": body })
 }
 
+/// What is sealed of a row, so that the row itself is not needed to check the seal.
+fn sum(row: &str) -> String {
+    format!("{:x}", Sha256::digest(row))
+}
+
 /// What was asked for when a file is applied.
-#[derive(Clone)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Apply {
-    /// Only this part of it.
-    pub(super) only: Option<Portion>,
+    /// Only the first so many users of it.
+    pub(super) only_users: Option<u32>,
+    /// Only this group of it and its members.
+    pub(super) only_group: Option<String>,
     /// The digest was named, and is the file's.
     pub(super) is_expected: bool,
 }
 
-/// One job's plan as read from a file, not yet compared with anything.
+impl Apply {
+    /// Only this part of it.
+    pub(super) fn portion(&self) -> Option<Portion> {
+        let group = self.only_group.clone().map(Portion::Group);
+        self.only_users.map(Portion::Users).or(group)
+    }
+}
+
+/// One job's plan as read from a file, not yet compared with anything. Of the rows only what is needed for that.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct SavedPlan {
-    pub(super) job: JobName,
+    job: String,
     pub(super) digest: String,
     head: Map<String, Json>,
-    rows: Vec<(String, Json)>,
+    rows: Vec<Sealed>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Sealed {
+    seal: String,
+    sum: String,
+    digest: String,
+    action: String,
+    kind: String,
+    id: String,
+    label: String,
 }
 
 /// The plans of a file.
@@ -193,10 +222,20 @@ fn plans(file: &Json) -> anyhow::Result<Vec<SavedPlan>> {
             let rows = job["rows"].as_array().context("a job in it has no rows")?;
             let rows = rows.iter().map(|row| {
                 let seal = row["seal"].as_str().context("a row in it has no seal")?;
-                Ok((seal.to_owned(), row["row"].clone()))
+                let row = &row["row"];
+                let subject = &row["subject"];
+                Ok(Sealed {
+                    seal: seal.to_owned(),
+                    sum: sum(&row.to_string()),
+                    digest: text(&row["digest"]).to_owned(),
+                    action: text(&row["action"]).to_owned(),
+                    kind: text(&subject["kind"]).to_owned(),
+                    id: text(&subject["id"]).to_owned(),
+                    label: text(&subject["label"]).to_owned(),
+                })
             });
             Ok(SavedPlan {
-                job: JobName::new(name.context("a job in it has no name")?),
+                job: name.context("a job in it has no name")?.to_owned(),
                 digest: text(&job["digest"]).to_owned(),
                 head: head.clone(),
                 rows: rows.collect::<anyhow::Result<_>>()?,
@@ -206,13 +245,17 @@ fn plans(file: &Json) -> anyhow::Result<Vec<SavedPlan>> {
 }
 
 impl SavedPlan {
+    pub(super) fn job(&self) -> &str {
+        &self.job
+    }
+
     /// What was asked for when it was made.
     pub(super) fn options(&self) -> Options {
         let asked = |name: &str| self.head.get(name).unwrap_or(&Json::Null);
         let only = asked("only");
         Options {
             initial: asked("initial") == &Json::Bool(true),
-            only: kind(&only["kind"]).map(|kind| Only {
+            only: kind(text(&only["kind"])).map(|kind| Only {
                 objects: vec![(Some(kind), text(&only["name"]).to_owned())],
                 with_members: false,
             }),
@@ -222,11 +265,11 @@ impl SavedPlan {
 
     /// What is to be expected of this job, if the file is whole and was made for the job as it is now.
     pub(super) fn expected(
-        self,
+        &self,
         key: &StateKey,
         tenant: &str,
         job: &Job,
-        how: Apply,
+        how: &Apply,
     ) -> anyhow::Result<Expected> {
         let key = match self.head.get("key").and_then(Json::as_str) {
             // Who changes such a file can seal it again, too.
@@ -242,15 +285,12 @@ impl SavedPlan {
             bail!("it was made for another tenant ({})", said("tenant_id"));
         }
         let mut seals = Json::Object(self.head.clone()).to_string();
-        for (seal, row) in &self.rows {
-            if key.digest(SEAL, &row.to_string()) != *seal {
-                bail!(
-                    "it was changed after it was made, or made with the key of another state: make a new plan"
-                );
-            }
-            seals.push_str(seal);
+        let mut is_whole = true;
+        for row in &self.rows {
+            is_whole &= key.digest(SEAL, &row.sum) == row.seal;
+            seals.push_str(&row.seal);
         }
-        if key.digest(SEAL, &seals) != self.digest {
+        if !is_whole || key.digest(SEAL, &seals) != self.digest {
             bail!(
                 "it was changed after it was made, or made with the key of another state: make a new plan"
             );
@@ -261,30 +301,31 @@ impl SavedPlan {
                 self.job
             );
         }
-        let rows = self.rows.iter().map(|(_, row)| expected_row(row));
+        let rows = self.rows.iter().map(Sealed::expected);
         Ok(Expected {
             rows: rows.collect::<anyhow::Result<_>>()?,
-            digest: self.digest,
+            digest: self.digest.clone(),
             key,
-            only: how.only,
+            only: how.portion(),
         })
     }
 }
 
-fn expected_row(row: &Json) -> anyhow::Result<ExpectedRow> {
-    let subject = &row["subject"];
-    Ok(ExpectedRow {
-        digest: text(&row["digest"]).to_owned(),
-        action: text(&row["action"]).to_owned(),
-        kind: kind(&subject["kind"]).context("a row in it is about neither a user nor a group")?,
-        id: SourceId::new(text(&subject["id"])),
-        label: text(&subject["label"]).to_owned(),
-    })
+impl Sealed {
+    fn expected(&self) -> anyhow::Result<ExpectedRow> {
+        Ok(ExpectedRow {
+            digest: self.digest.clone(),
+            action: self.action.clone(),
+            kind: kind(&self.kind).context("a row in it is about neither a user nor a group")?,
+            id: SourceId::new(&self.id),
+            label: self.label.clone(),
+        })
+    }
 }
 
-fn kind(json: &Json) -> Option<ObjectKind> {
+fn kind(word: &str) -> Option<ObjectKind> {
     let mut kinds = ObjectKind::ALL.into_iter();
-    kinds.find(|kind| kind.word() == text(json))
+    kinds.find(|kind| kind.word() == word)
 }
 
 fn text(json: &Json) -> &str {

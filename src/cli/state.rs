@@ -3,13 +3,15 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use anyhow::anyhow;
+
 use super::args::StateCommand;
 use super::exit::Exit;
 use super::load;
 use super::output::Output;
 use crate::report::{json, text};
 use crate::scheduler;
-use crate::store::{Lock, Store};
+use crate::store::{self, Lock, Store};
 
 pub(super) fn state(
     output: Output,
@@ -25,7 +27,7 @@ pub(super) fn state(
             // Not where there is no file: none is made. It outlives the state that is opened.
             let _lock = path
                 .exists()
-                .then(|| Lock::acquire(&path, "state accept-move"))
+                .then(|| Lock::acquire(&path, "state accept-move").map_err(stop_first))
                 .transpose()?;
             Store::open_moved(&path)?.accept_move()?;
             if output.is_json() {
@@ -46,7 +48,7 @@ pub(super) fn state(
             }
         }
         StateCommand::Restore { file } => {
-            let lock = Lock::acquire(&path, "state restore")?;
+            let lock = Lock::acquire(&path, "state restore").map_err(stop_first)?;
             let time = scheduler::now().format("%Y%m%dT%H%M%S");
             let name = format!("before-restore-{time}");
             let kept = Store::restore(&path, file, &name, &lock)?;
@@ -60,4 +62,13 @@ pub(super) fn state(
     }
     out.flush()?;
     Ok(Exit::Done)
+}
+
+/// A service that uses the state cannot do this for the command.
+fn stop_first(error: store::Error) -> anyhow::Error {
+    if error.is_of_service() {
+        anyhow!("{error}; stop the service first: sudo systemctl stop entrain")
+    } else {
+        error.into()
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 
 use super::args;
-use super::control::{self, Handed};
+use super::control::{self, Handed, Request};
 use super::cycles::{Cycles, Start};
 use super::exit::Exit;
 use super::interrupt::Interrupt;
@@ -22,7 +22,7 @@ use crate::config::{Config, Job};
 use crate::cycle::{Agent, Options};
 use crate::engine::model::JobName;
 use crate::engine::redact::Redactions;
-use crate::engine::summary::Summary;
+use crate::engine::summary::{ReadBack, Summary};
 use crate::report::json::{self, Document};
 use crate::report::text::{self, Style};
 use crate::scheduler;
@@ -49,9 +49,12 @@ pub(super) async fn sync(
     let options = arguments.only.into_options(arguments.initial);
     let session = match Session::cycles(output, &config, "sync").await {
         Err(error) if control::is_service(&error) => {
-            let names: Vec<_> = jobs.iter().map(|job| &job.rules.name).collect();
-            let handed = Handed::over(output, &config.state_path, &names, &options)?;
-            return handed_over(output, &config, handed, &wanted).await;
+            let requests = jobs.iter().map(|job| {
+                let request = Request::cycle(&options, Look::of(output));
+                (job.rules.name.clone(), request)
+            });
+            let handed = Handed::over(output, &config.state_path, requests.collect())?;
+            return Ok(handed_over(output, &config, handed, &wanted).await?.exit);
         }
         session => session?,
     };
@@ -84,7 +87,7 @@ pub(super) async fn sync(
         let ended = match ended {
             Ok(summary) => {
                 let job = jobs.iter().find(|job| job.rules.name == name);
-                let words = render(&summary, job.copied(), store, look)?;
+                let words = render(&summary, None, job.copied(), store, look)?;
                 Ok((Exit::of(summary.health()), words))
             }
             Err(error) => Err((Exit::of_error(&error), error)),
@@ -93,18 +96,18 @@ pub(super) async fn sync(
         printer.reports.last_cycle(store, &config, &name)?;
         cycles.print(|| printer.job(&name, ended))?;
     }
-    let exit = printer.end()?;
+    let all = printer.end()?;
     out.flush()?;
-    Ok(exit)
+    Ok(all.exit)
 }
 
 /// The same of cycles that a service runs.
-async fn handed_over(
+pub(super) async fn handed_over(
     output: Output,
     config: &Config,
     mut handed: Handed,
     wanted: &[Wanted],
-) -> anyhow::Result<Exit> {
+) -> anyhow::Result<Printed> {
     let reports = Reports::begin_done(wanted, scheduler::now())?;
     let mut out = output.results();
     let mut printer = Printer::begin(output, &mut out, reports)?;
@@ -125,9 +128,9 @@ async fn handed_over(
         printer.reports.last_cycle(handed.store(), config, &name)?;
         handed.print(|| printer.job(&name, ended))?;
     }
-    let exit = printer.end()?;
+    let all = printer.end()?;
     out.flush()?;
-    Ok(exit)
+    Ok(all)
 }
 
 /// How the result of a cycle is written.
@@ -146,16 +149,17 @@ impl Look {
     }
 }
 
-/// The result of one cycle.
+/// The result of one cycle, and what was read back after it.
 pub(super) fn render(
     summary: &Summary,
+    read_back: Option<&ReadBack>,
     job: Option<&Job>,
     store: &Store,
     look: Look,
 ) -> io::Result<String> {
     let Look { json, style } = look;
     if json {
-        return Ok(json::summary(summary));
+        return Ok(json::summary(summary, read_back));
     }
     let mut out = Vec::new();
     text::summary(&mut out, summary, style)?;
@@ -166,37 +170,57 @@ pub(super) fn render(
         let rows = LedgerRows::new(store, summary.cycle, redactions);
         text::skipped(&mut out, &rows, style)?;
     }
+    if let Some(read_back) = read_back {
+        text::read_back(&mut out, read_back, style)?;
+    }
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
 /// Prints the results, and writes the reports.
-struct Printer<'a> {
+pub(super) struct Printer<'a> {
     output: Output,
     document: Option<Document<&'a mut dyn Write>>,
     text: Wrapped<BufWriter<IgnoreBrokenPipe<io::Stdout>>>,
-    reports: Reports,
-    exit: Exit,
+    pub(super) reports: Reports,
+    printed: Printed,
+}
+
+/// What was printed of some cycles.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Printed {
+    /// The most severe of them.
+    pub(super) exit: Exit,
+    /// At least one of them came to its end.
+    pub(super) is_any_done: bool,
 }
 
 impl<'a> Printer<'a> {
-    fn begin(output: Output, out: &'a mut dyn Write, reports: Reports) -> anyhow::Result<Self> {
+    pub(super) fn begin(
+        output: Output,
+        out: &'a mut dyn Write,
+        reports: Reports,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             output,
             document: output.document(out)?,
             text: output.text(),
             reports,
-            exit: Exit::Done,
+            printed: Printed {
+                exit: Exit::Done,
+                is_any_done: false,
+            },
         })
     }
 
-    fn job(
+    pub(super) fn job(
         &mut self,
         name: &JobName,
         ended: Result<(Exit, String), (Exit, anyhow::Error)>,
     ) -> anyhow::Result<()> {
         match ended {
             Ok((exit, words)) => {
-                self.exit = self.exit.max(exit);
+                self.printed.exit = self.printed.exit.max(exit);
+                self.printed.is_any_done = true;
                 if let Some(document) = &mut self.document {
                     document.rendered(&words)?;
                 } else {
@@ -205,7 +229,7 @@ impl<'a> Printer<'a> {
                 }
             }
             Err((exit, error)) => {
-                self.exit = self.exit.max(exit);
+                self.printed.exit = self.printed.exit.max(exit);
                 let error = self.output.error_of(name, &error);
                 if let Some(document) = &mut self.document {
                     document.error(name, &error)?;
@@ -215,14 +239,14 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    fn end(self) -> anyhow::Result<Exit> {
+    pub(super) fn end(self) -> anyhow::Result<Printed> {
         if let Some(document) = self.document {
             document.end()?;
         }
         for sentence in self.reports.end()? {
             self.output.message(&sentence);
         }
-        Ok(self.exit)
+        Ok(self.printed)
     }
 }
 

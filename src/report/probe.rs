@@ -1,7 +1,5 @@
 //! What a probe found out of a target, as a profile: settings, each with what showed it.
 
-use std::io::{self, Write};
-
 use serde_json::{Value as Json, json};
 
 use super::json::FORMAT;
@@ -19,11 +17,7 @@ pub(crate) struct Profile<'a> {
 }
 
 /// A part of a configuration.
-pub(crate) fn toml(out: &mut dyn Write, profile: &Profile<'_>) -> io::Result<()> {
-    out.write_all(text(profile).as_bytes())
-}
-
-fn text(profile: &Profile<'_>) -> String {
+pub(crate) fn toml(profile: &Profile<'_>) -> String {
     let Profile {
         job,
         findings,
@@ -55,7 +49,7 @@ fn text(profile: &Profile<'_>) -> String {
     lines.join("\n")
 }
 
-pub(crate) fn json(out: &mut dyn Write, profile: &Profile<'_>) -> io::Result<()> {
+pub(crate) fn json(profile: &Profile<'_>) -> String {
     let findings = profile.findings.iter();
     let findings: Vec<Json> = findings
         .map(|(what, seen)| json!({ "what": what, "seen": seen }))
@@ -69,7 +63,7 @@ pub(crate) fn json(out: &mut dyn Write, profile: &Profile<'_>) -> io::Result<()>
         "job": profile.job.as_str(),
         "findings": findings,
         "settings": knobs,
-        "toml": text(profile),
+        "toml": toml(profile),
     });
-    writeln!(out, "{document}")
+    format!("{document}\n")
 }

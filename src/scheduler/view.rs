@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use super::driver::{Asked, Generation, Ran, Shared, Turn, run_cycle};
 use super::status::{Status, WokenBy};
-use crate::config::Config;
-use crate::cycle::{self, Options};
+use crate::config::{Config, Job};
+use crate::cycle::{self, Agent, Options, Probed};
 use crate::engine::model::JobName;
-use crate::engine::summary::{Progress, Summary};
+use crate::engine::summary::{Progress, ReadBack, Summary};
 
 /// What others see of a running service. Looking at it never blocks a cycle.
 #[derive(Clone)]
@@ -65,6 +66,48 @@ impl View {
     /// The configuration that is in force.
     pub(crate) fn config(&self) -> Arc<Config> {
         Arc::clone(&self.generation.borrow().config)
+    }
+
+    /// It runs the cycles of that configuration.
+    pub(crate) fn agent(&self) -> Agent {
+        self.generation.borrow().agent.clone()
+    }
+
+    /// Finds out by scratch objects what a job's target can do, while no cycle of the job runs.
+    pub(crate) async fn probe(&self, job: &JobName) -> Result<Probed, NotRun> {
+        let busy = self.shared.busy(job).lock_owned().await;
+        self.with(job, |agent, job| {
+            let _busy = busy;
+            Handle::current().block_on(agent.probe(&job, true))
+        })
+        .await
+    }
+
+    /// Reads what a cycle changed.
+    pub(crate) async fn read_back(&self, job: &JobName, cycle: i64) -> Result<ReadBack, NotRun> {
+        self.with(job, move |agent, job| {
+            Handle::current().block_on(agent.read_back(&job, cycle))
+        })
+        .await
+    }
+
+    /// Does something for a job in a thread of its own, until the service stops.
+    async fn with<T: Send + 'static>(
+        &self,
+        name: &JobName,
+        work: impl FnOnce(Agent, Job) -> Result<T, cycle::Error> + Send + 'static,
+    ) -> Result<T, NotRun> {
+        let current = Arc::clone(&self.generation.borrow());
+        let mut jobs = current.config.jobs.iter();
+        let job = jobs.find(|job| job.rules.name == *name).cloned();
+        let job = job.ok_or_else(|| NotRun::NoJob(name.clone()))?;
+        let agent = current.agent.clone();
+        let done = spawn_blocking(move || work(agent, job));
+        match self.stop.run_until_cancelled(done).await {
+            Some(Ok(done)) => Ok(done?),
+            Some(Err(error)) => Err(NotRun::Bug(error.to_string())),
+            None => Err(cycle::Error::Stopped.into()),
+        }
     }
 
     /// Starts cycles at the request of an operator. All are due before the first starts, so that one reading of

@@ -173,3 +173,146 @@ async fn a_command_does_not_outlive_the_service_that_it_waits_for() {
         .configure(|target| target.latency = Duration::ZERO);
     rig.sync().await.expect(0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saved_plan_is_applied_by_the_service_and_looks_as_alone() {
+    let rig = Rig::start(Size::new(20, 3, 40)).await;
+    rig.sync().await.expect(0);
+    let saved = async |name: &str, joiners: [&str; 2]| {
+        for one in joiners {
+            rig.joiner(one);
+        }
+        rig.run(&["plan", "--out", name]).await.expect(0);
+    };
+    let apply = async |arguments: &[&str]| rig.run(&[&["apply"], arguments].concat()).await;
+    saved("alone.json", ["ada", "bea"]).await;
+    let part_alone = apply(&["alone.json", "--only", "1"]).await.expect(0);
+    let alone = apply(&["alone.json"]).await.expect(0);
+    let service = serving(&rig).await;
+
+    saved("p.json", ["cleo", "dora"]).await;
+    let part = apply(&["p.json", "--only", "1"]).await.expect(0);
+    assert_eq!(plain(&part.out), plain(&part_alone.out));
+    assert_eq!(part.err.replace("p.json", "alone.json"), part_alone.err);
+    let one = ["cleo@contoso.com", "dora@contoso.com"];
+    let created = one
+        .iter()
+        .filter(|name| rig.sandbox.target.find_user_by("userName", name).is_some());
+    assert_eq!(created.count(), 1);
+    let rest = apply(&["p.json", "--out", "done.json"]).await.expect(0);
+    assert_eq!(plain(&rest.out), plain(&alone.out));
+    assert!(rig.path("done.json").exists(), "{rest:?}");
+    for name in one {
+        rig.user(name);
+    }
+
+    // What is refused is refused in the same words, before anything is sent.
+    saved("late.json", ["emma", "fay"]).await;
+    rig.joiner("gina");
+    let late = apply(&["late.json"]).await.expect(1);
+    assert!(
+        late.err
+            .contains("create user gina@contoso.com is not in the file"),
+        "{late:?}"
+    );
+    assert!(
+        rig.sandbox
+            .target
+            .find_user_by("userName", "emma@contoso.com")
+            .is_none()
+    );
+    rig.run(&["plan", "--out", "late.json"]).await.expect(0);
+    let json = apply(&["late.json", "--only", "1", "--format", "json"])
+        .await
+        .expect(0);
+    assert_eq!(json.job()["read_back"]["objects"], 1, "{json:?}");
+    let nowhere = apply(&["late.json", "--only-group", "Nowhere"])
+        .await
+        .expect(2);
+    assert!(nowhere.err.contains("Nowhere"), "{nowhere:?}");
+    let text = fs::read_to_string(rig.path("late.json")).unwrap();
+    fs::write(rig.path("late.json"), text.replace("Engineer", "Director")).unwrap();
+    let changed = apply(&["late.json"]).await.expect(1);
+    assert!(
+        changed.err.contains("late.json cannot be applied"),
+        "{changed:?}"
+    );
+    stop(service).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_for_another_configuration_than_the_services_is_refused_by_it() {
+    let rig = Rig::start(Size::new(6, 0, 0)).await;
+    rig.sync().await.expect(0);
+    let service = serving(&rig).await;
+    rig.joiner("jane");
+    // The service has not read it yet.
+    rig.configure("[[jobs.users.mappings]]\ntarget = \"title\"\nsource = \"displayName\"\n");
+    rig.run(&["plan", "--out", "p.json"]).await.expect(0);
+    let run = rig.run(&["apply", "p.json"]).await.expect(1);
+    assert!(
+        run.err
+            .contains("the configuration of the job demo has changed"),
+        "{run:?}"
+    );
+    assert!(
+        rig.sandbox
+            .target
+            .find_user_by("userName", "jane@contoso.com")
+            .is_none()
+    );
+    stop(service).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_that_writes_is_carried_out_by_the_service() {
+    let rig = Rig::start(Size::new(6, 1, 5)).await;
+    rig.sync().await.expect(0);
+    let probe = ["probe", "demo", "--write", "--yes"];
+    let alone = rig.run(&probe).await.expect(0);
+    let users = rig.sandbox.target.user_count();
+    let service = serving(&rig).await;
+    let handed = rig.run(&probe).await.expect(0);
+    // The ids are others each time.
+    let words = |run: &Run| -> Vec<String> {
+        let words = run.out.split_whitespace().map(str::to_owned);
+        words.filter(|word| !word.starts_with("/scim")).collect()
+    };
+    assert_eq!(words(&handed), words(&alone));
+    assert_eq!(handed.err, alone.err);
+    assert_eq!(rig.sandbox.target.user_count(), users);
+    let traffic = rig.sandbox.target.traffic();
+    traffic.inject(
+        Fault::new("/Users/", Trouble::status(403))
+            .method("DELETE")
+            .forever(),
+    );
+    let left = rig.run(&probe).await.expect(3);
+    assert!(left.err.contains("still exists in the target"), "{left:?}");
+    let log = stop(service).await;
+    assert!(
+        log.contains("a command requests a probe of the target"),
+        "{log}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_service_cannot_do_says_to_stop_it_first() {
+    let rig = Rig::start(Size::new(3, 0, 0)).await;
+    rig.sync().await.expect(0);
+    rig.run(&["state", "backup", "copy.db"]).await.expect(0);
+    let service = serving(&rig).await;
+    for command in [
+        &["state", "restore", "copy.db"][..],
+        &["state", "accept-move"],
+    ] {
+        let run = rig.run(command).await.expect(1);
+        assert!(
+            run.err
+                .contains("stop the service first: sudo systemctl stop entrain"),
+            "{run:?}"
+        );
+    }
+    stop(service).await;
+    rig.run(&["state", "restore", "copy.db"]).await.expect(0);
+}

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
@@ -19,15 +19,13 @@ use super::interrupt::Interrupt;
 use super::operator::who;
 use super::output::Output;
 use super::progress::{Bars, Follower};
-use super::sync::Look;
-use crate::cycle::Options;
 use crate::engine::model::JobName;
 use crate::engine::summary::Progress;
 use crate::scheduler;
 use crate::store::{self, Command, CommandEnd, Commanded, Store};
 
 pub(super) use server::serve;
-use wire::Request;
+pub(super) use wire::Request;
 
 /// How often the state is asked whether a command has ended.
 const LOOK: Duration = Duration::from_millis(200);
@@ -51,32 +49,30 @@ pub(super) struct Handed {
 }
 
 impl Handed {
-    /// One cycle of each job, as these options say.
+    /// What is requested of each job.
     pub(super) fn over(
         output: Output,
         state: &Path,
-        jobs: &[&JobName],
-        options: &Options,
+        requests: Vec<(JobName, Request)>,
     ) -> anyhow::Result<Self> {
         let interrupt = Interrupt::listen(output)?;
         let store = Store::open(state)?;
-        let look = Look::of(output);
-        let commands = jobs.iter().map(|job| {
+        let commands = requests.iter().map(|(job, request)| {
             Ok(Command {
                 at: scheduler::now(),
                 who: who(),
-                job: JobName::clone(job),
-                request: serde_json::to_string(&Request::new(options, look))?,
+                job: job.clone(),
+                request: serde_json::to_string(request)?,
             })
         });
         let ids = store.hand_over(&commands.collect::<anyhow::Result<Vec<_>>>()?)?;
         let bars = Bars::new(output);
         let mut senders = BTreeMap::new();
         let mut waiting = VecDeque::new();
-        for (job, id) in jobs.iter().zip(ids) {
-            let (sender, follower) = bars.follow(job);
+        for ((job, _), id) in requests.into_iter().zip(ids) {
+            let (sender, follower) = bars.follow(&job);
             senders.insert(id, sender);
-            waiting.push_back((JobName::clone(job), id, follower));
+            waiting.push_back((job, id, follower));
         }
         let socket = wire::socket_of(state);
         Ok(Self {
@@ -87,6 +83,18 @@ impl Handed {
             _shown: tokio::spawn(show(socket.clone(), senders)),
             socket,
         })
+    }
+
+    /// The end of one thing that is requested of one job.
+    pub(super) async fn one(
+        output: Output,
+        state: &Path,
+        job: &JobName,
+        request: Request,
+    ) -> anyhow::Result<CommandEnd> {
+        let mut handed = Self::over(output, state, vec![(job.clone(), request)])?;
+        let ended = handed.next().await;
+        ended.map_or_else(|| Err(anyhow!("stopped")), |(_, ended)| ended)
     }
 
     /// The end of the next one, in the order in which they were handed over.
@@ -105,12 +113,12 @@ impl Handed {
                     return Ok(end);
                 }
                 Commanded::Gone => bail!(
-                    "the service was restarted before the cycle finished; its next cycle continues from there"
+                    "the service was restarted before the command finished; its next cycle continues from there"
                 ),
                 Commanded::Waits => {}
             }
             if self.interrupt.is_stopped() {
-                bail!("stopped waiting; the service continues the cycle");
+                bail!("stopped waiting; the service carries the command out anyway");
             }
             silent = match UnixStream::connect(&self.socket).await {
                 Ok(_) => Duration::ZERO,

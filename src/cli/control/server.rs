@@ -15,9 +15,12 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::wire::{self, Request};
+use super::wire::{self, Request, Work};
 use crate::cli::exit::Exit;
+use crate::cli::probe;
 use crate::cli::sync::render;
+use crate::cycle::Options;
+use crate::engine::model::JobName;
 use crate::engine::summary::{Progress, Summary};
 use crate::scheduler::{NotRun, Now, View};
 use crate::store::{Command, CommandEnd, Store};
@@ -108,6 +111,7 @@ impl Server {
             }
         };
         let mut started = Vec::new();
+        let mut others = Vec::new();
         let mut now = Vec::new();
         {
             let running = self.running.lock();
@@ -118,14 +122,18 @@ impl Server {
                 }
                 let (progress, watched) = watch::channel(Progress::default());
                 running.insert(id, watched);
-                let request: Option<Request> = serde_json::from_str(&command.request).ok();
-                let options = request.as_ref().map(Request::options).unwrap_or_default();
-                now.push(Now {
-                    job: command.job.clone(),
-                    options,
-                    progress,
-                });
-                started.push((id, command, request));
+                match self.what_to_do(&command) {
+                    Ok((request, Some(options))) => {
+                        now.push(Now {
+                            job: command.job.clone(),
+                            options,
+                            progress,
+                        });
+                        started.push((id, command, request));
+                    }
+                    Ok((request, None)) => others.push((id, command, Ok(request))),
+                    Err(end) => others.push((id, command, Err(end))),
+                }
             }
         }
         for ((id, command, request), run) in started.into_iter().zip(self.view.run_now(now)) {
@@ -134,58 +142,100 @@ impl Server {
             let server = self.clone();
             tokio::spawn(async move {
                 let ended = match run.await {
-                    Ok(ended) => ended,
+                    Ok(Ok(summary)) => server.end(&command.job, &request, summary).await,
+                    Ok(Err(error)) => Err(error),
                     Err(error) => Err(NotRun::Bug(error.to_string())),
                 };
-                let end = server.end(&command, request.as_ref(), ended).await;
-                let noted = server.store.run(move |store| store.end_command(id, &end));
-                if let Err(error) = noted.await {
-                    tracing::error!(%error, "the result of a command could not be recorded");
-                }
-                let running = server.running.lock();
-                running.unwrap_or_else(PoisonError::into_inner).remove(&id);
+                server
+                    .note(id, ended.unwrap_or_else(|error| not_run(&error)))
+                    .await;
+            });
+        }
+        for (id, command, request) in others {
+            let Command { who, job, .. } = command;
+            let server = self.clone();
+            tokio::spawn(async move {
+                let end = match request {
+                    Ok(request) => {
+                        tracing::info!(%job, who, "a command requests a probe of the target");
+                        let ended = server.probe(&job, &request).await;
+                        ended.unwrap_or_else(|error| not_run(&error))
+                    }
+                    Err(end) => {
+                        tracing::warn!(%job, who, error = end.words, "a command was refused");
+                        end
+                    }
+                };
+                server.note(id, end).await;
             });
         }
     }
 
-    /// What the command prints, and its exit code.
-    async fn end(
-        &self,
-        command: &Command,
-        request: Option<&Request>,
-        ended: Result<Summary, NotRun>,
-    ) -> CommandEnd {
-        let failed = |exit: Exit, words: String| CommandEnd {
-            exit: exit.code(),
-            cycle: None,
-            words,
-        };
-        let summary = match ended {
-            Ok(summary) => summary,
-            Err(error) => {
-                let exit = match &error {
-                    NotRun::Cycle(error) => Exit::of_cycle_error(error),
-                    NotRun::NoJob(_) | NotRun::Bug(_) => Exit::Failed,
-                };
-                return failed(exit, error.chain());
-            }
-        };
-        let Some(request) = request else {
+    /// What a command requests, and of which cycle where it is one; or how it ends at once.
+    fn what_to_do(&self, command: &Command) -> Result<(Request, Option<Options>), CommandEnd> {
+        let request: Request = serde_json::from_str(&command.request).map_err(|_| {
             let words = "the service does not know this command: command and service must have the same \
                          version";
-            return failed(Exit::Failed, words.to_owned());
+            failed(Exit::Failed, words.to_owned())
+        })?;
+        let options = match &request.work {
+            Work::Cycle { initial, only } => Some(wire::options(*initial, only.as_deref())),
+            Work::Apply(plan, how) => {
+                let config = self.view.config();
+                let mut jobs = config.jobs.iter();
+                let job = jobs.find(|job| job.rules.name == command.job);
+                let expected = match job {
+                    Some(job) => {
+                        let key = self.view.agent();
+                        plan.expected(key.key(), &config.source.tenant_id, job, how)
+                    }
+                    None => Err(NotRun::NoJob(command.job.clone()).into()),
+                };
+                let expected =
+                    expected.map_err(|error| failed(Exit::Failed, format!("{error:#}")))?;
+                Some(Options {
+                    saved: Some(Arc::new(expected)),
+                    ..plan.options()
+                })
+            }
+            Work::Probe => None,
+        };
+        Ok((request, options))
+    }
+
+    async fn note(&self, id: i64, end: CommandEnd) {
+        let noted = self.store.run(move |store| store.end_command(id, &end));
+        if let Err(error) = noted.await {
+            tracing::error!(%error, "the result of a command could not be recorded");
+        }
+        let running = self.running.lock();
+        running.unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    /// What the command of a cycle prints, and its exit code.
+    async fn end(
+        &self,
+        job: &JobName,
+        request: &Request,
+        summary: Summary,
+    ) -> Result<CommandEnd, NotRun> {
+        let read_back = match &request.work {
+            Work::Apply(_, how) if how.portion().is_some() => {
+                Some(self.view.read_back(job, summary.cycle).await?)
+            }
+            Work::Apply(..) | Work::Cycle { .. } | Work::Probe => None,
         };
         let config = self.view.config();
         let (store, look) = (Arc::clone(&self.store), request.look());
-        let job = command.job.clone();
-        let exit = Exit::of(summary.health());
+        let job = job.clone();
+        let exit = Exit::of_part(summary.health(), read_back.as_ref());
         let cycle = summary.cycle;
         let rendered = spawn_blocking(move || {
             let mut jobs = config.jobs.iter();
             let job = jobs.find(|one| one.rules.name == job);
-            render(&summary, job, &store, look)
+            render(&summary, read_back.as_ref(), job, &store, look)
         });
-        match rendered.await {
+        Ok(match rendered.await {
             Ok(Ok(words)) => CommandEnd {
                 exit: exit.code(),
                 cycle: Some(cycle),
@@ -193,7 +243,16 @@ impl Server {
             },
             Ok(Err(error)) => failed(Exit::Failed, error.to_string()),
             Err(error) => failed(Exit::Failed, error.to_string()),
-        }
+        })
+    }
+
+    async fn probe(&self, job: &JobName, request: &Request) -> Result<CommandEnd, NotRun> {
+        let probed = self.view.probe(job).await?;
+        Ok(CommandEnd {
+            exit: probe::exit(&probed).code(),
+            cycle: None,
+            words: probe::render(job, &probed, true, request.look().json),
+        })
     }
 
     /// Sends how far the commands under way are, until they have ended.
@@ -214,6 +273,22 @@ impl Server {
             tokio::time::sleep(STEP).await;
         }
     }
+}
+
+fn failed(exit: Exit, words: String) -> CommandEnd {
+    CommandEnd {
+        exit: exit.code(),
+        cycle: None,
+        words,
+    }
+}
+
+fn not_run(error: &NotRun) -> CommandEnd {
+    let exit = match error {
+        NotRun::Cycle(error) => Exit::of_cycle_error(error),
+        NotRun::NoJob(_) | NotRun::Bug(_) => Exit::Failed,
+    };
+    failed(exit, error.chain())
 }
 
 /// Only root and the user that the service runs as give it commands.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::cli::saved::{Apply, SavedPlan};
 use crate::cli::sync::Look;
 use crate::cycle::{Only, Options};
 use crate::engine::model::ObjectKind;
@@ -11,13 +12,25 @@ use crate::engine::plan::Count;
 use crate::engine::summary::Progress;
 use crate::report::text::Style;
 
-/// What is requested of a cycle, and how its result is to look.
+/// What is requested of a job, and how its result is to look.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Request {
-    initial: bool,
-    /// Objects by kind, where one is given, and name; `None`: all that are due.
-    only: Option<Vec<(Option<String>, String)>>,
+pub(in crate::cli) struct Request {
+    pub(super) work: Work,
     look: WrittenLook,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Work {
+    Cycle {
+        initial: bool,
+        /// Objects by kind, where one is given, and name; `None`: all that are due.
+        only: Option<Vec<(Option<String>, String)>>,
+    },
+    /// A saved plan is carried out.
+    Apply(SavedPlan, Apply),
+    /// Scratch objects show what the target can do.
+    Probe,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -28,17 +41,9 @@ struct WrittenLook {
 }
 
 impl Request {
-    pub(super) fn new(options: &Options, look: Look) -> Self {
-        let only = options.only.as_ref().map(|only| {
-            let objects = only.objects.iter();
-            let word = |kind: &ObjectKind| kind.word().to_owned();
-            objects
-                .map(|(kind, name)| (kind.as_ref().map(word), name.clone()))
-                .collect()
-        });
+    fn new(work: Work, look: Look) -> Self {
         Self {
-            initial: options.initial,
-            only,
+            work,
             look: WrittenLook {
                 json: look.json,
                 colour: look.style.colour,
@@ -47,23 +52,27 @@ impl Request {
         }
     }
 
-    pub(super) fn options(&self) -> Options {
-        let kind = |word: &String| {
-            ObjectKind::ALL
-                .into_iter()
-                .find(|kind| kind.word() == word.as_str())
+    pub(in crate::cli) fn apply(plan: SavedPlan, how: Apply, look: Look) -> Self {
+        Self::new(Work::Apply(plan, how), look)
+    }
+
+    pub(in crate::cli) fn probe(look: Look) -> Self {
+        Self::new(Work::Probe, look)
+    }
+
+    pub(in crate::cli) fn cycle(options: &Options, look: Look) -> Self {
+        let only = options.only.as_ref().map(|only| {
+            let objects = only.objects.iter();
+            let word = |kind: &ObjectKind| kind.word().to_owned();
+            objects
+                .map(|(kind, name)| (kind.as_ref().map(word), name.clone()))
+                .collect()
+        });
+        let work = Work::Cycle {
+            initial: options.initial,
+            only,
         };
-        Options {
-            initial: self.initial,
-            only: self.only.as_ref().map(|objects| Only {
-                objects: objects
-                    .iter()
-                    .map(|(of, name)| (of.as_ref().and_then(kind), name.clone()))
-                    .collect(),
-                with_members: true,
-            }),
-            ..Options::default()
-        }
+        Self::new(work, look)
     }
 
     pub(super) fn look(&self) -> Look {
@@ -76,6 +85,26 @@ impl Request {
             json,
             style: Style { colour, details },
         }
+    }
+}
+
+/// What is requested of a cycle.
+pub(super) fn options(initial: bool, only: Option<&[(Option<String>, String)]>) -> Options {
+    let kind = |word: &String| {
+        ObjectKind::ALL
+            .into_iter()
+            .find(|kind| kind.word() == word.as_str())
+    };
+    Options {
+        initial,
+        only: only.map(|objects| Only {
+            objects: objects
+                .iter()
+                .map(|(of, name)| (of.as_ref().and_then(kind), name.clone()))
+                .collect(),
+            with_members: true,
+        }),
+        ..Options::default()
     }
 }
 

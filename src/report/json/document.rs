@@ -80,13 +80,6 @@ impl<W: Write> Document<W> {
         self.entry(&summary_json(summary))
     }
 
-    /// The same for a part of a plan, with what was read back after it.
-    pub(crate) fn part(&mut self, summary: &Summary, read_back: &ReadBack) -> io::Result<()> {
-        let mut entry = summary_json(summary);
-        entry["read_back"] = read_back_json(read_back);
-        self.entry(&entry)
-    }
-
     /// An entry that was written before.
     pub(crate) fn rendered(&mut self, entry: &str) -> io::Result<()> {
         let separator = if self.entries == 0 { "\n" } else { ",\n" };
@@ -127,8 +120,12 @@ impl<W: Write> Document<W> {
 }
 
 /// What a cycle did, as an entry.
-pub(crate) fn summary(summary: &Summary) -> String {
-    summary_json(summary).to_string()
+pub(crate) fn summary(summary: &Summary, read_back: Option<&ReadBack>) -> String {
+    let mut entry = summary_json(summary);
+    if let Some(read_back) = read_back {
+        entry["read_back"] = read_back_json(read_back);
+    }
+    entry.to_string()
 }
 
 /// An error before any job could be asked.
