@@ -181,6 +181,18 @@ impl Reader {
         }
     }
 
+    /// See [`Client::managers_of`]. A snapshot has the managers that were reported.
+    pub(crate) async fn managers_of(
+        &self,
+        users: &[SourceId],
+        all: u64,
+    ) -> Result<BTreeMap<SourceId, Option<SourceId>>, Error> {
+        match self {
+            Self::Tenant(client) => client.managers_of(users, all).await,
+            Self::Snapshot(_) => Ok(BTreeMap::new()),
+        }
+    }
+
     pub(crate) async fn addresses_of(
         &self,
         ids: &[SourceId],

@@ -14,12 +14,16 @@ use crate::engine::model::{ObjectKind, SourceId};
 use super::client::Client;
 use super::delta::source_id;
 use super::error::Error;
+use super::list::PAGE_SIZE;
+use super::look::kind_of;
 use super::wire;
 
 /// The most that `getByIds` takes.
 const MAX_IDS: usize = 1_000;
 /// The most requests that a batch takes.
 const MAX_BATCH: usize = 20;
+/// The most users that a page of a list holds.
+const MAX_LISTED: u64 = 999;
 /// How often a request in batches is sent at most, where the answer is that Graph has no time for it.
 const MAX_SENDINGS: u32 = 5;
 /// Before such a request is sent again, where Graph names no time; it doubles.
@@ -180,6 +184,55 @@ impl Client {
         Ok(read.collect())
     }
 
+    /// The managers of these users, read where that takes the fewest requests: on each user, or in a list of all,
+    /// which has `all` users. A manager who is no user, such as a contact, is none. What could not be read is left
+    /// out.
+    pub(crate) async fn managers_of(
+        &self,
+        users: &[SourceId],
+        all: u64,
+    ) -> Result<BTreeMap<SourceId, Option<SourceId>>, Error> {
+        if users.len().div_ceil(MAX_BATCH) as u64 > all.div_ceil(MAX_LISTED) {
+            return self.managers_in_list(users).await;
+        }
+        let path = |id: &SourceId| format!("/users/{id}/manager?$select=id");
+        let answers = self.batch(users, path).await?.into_iter();
+        let read = answers.filter_map(|(user, answer)| match answer.status {
+            200 => {
+                let found: wire::Named = serde_json::from_value(answer.body).ok()?;
+                Some((user, manager(&found)))
+            }
+            404 => Some((user, None)),
+            _ => None,
+        });
+        Ok(read.collect())
+    }
+
+    async fn managers_in_list(
+        &self,
+        users: &[SourceId],
+    ) -> Result<BTreeMap<SourceId, Option<SourceId>>, Error> {
+        let wanted: BTreeSet<&SourceId> = users.iter().collect();
+        let query = [
+            ("$select", "id"),
+            ("$expand", "manager($select=id)"),
+            ("$top", PAGE_SIZE),
+        ];
+        let mut managers = BTreeMap::new();
+        let mut next = Some(self.address(&["users"], &query).to_string());
+        while let Some(link) = next {
+            let page = self.page_at::<wire::Managed>(&link).await?;
+            next = page.next_link;
+            for user in page.values {
+                let id = source_id(&user.id);
+                if wanted.contains(&id) {
+                    managers.insert(id, user.manager.as_ref().and_then(manager));
+                }
+            }
+        }
+        Ok(managers)
+    }
+
     /// A whole list of each object, and whether any was refused. One that the tenant does not have is left
     /// out, too.
     async fn lists<T: serde::de::DeserializeOwned>(
@@ -259,6 +312,10 @@ impl Client {
         }
         Ok(answers)
     }
+}
+
+fn manager(found: &wire::Named) -> Option<SourceId> {
+    (kind_of(found) == Some(ObjectKind::User)).then(|| source_id(&found.id))
 }
 
 /// The address of an entry such as `smtp:old@contoso.com`.

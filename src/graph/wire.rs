@@ -233,6 +233,13 @@ pub(super) struct Named {
     pub(super) user_principal_name: Option<String>,
 }
 
+/// A user with its manager; absent when there is none.
+#[derive(Debug, Deserialize)]
+pub(super) struct Managed {
+    pub(super) id: String,
+    pub(super) manager: Option<Named>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AppRoleAssignment {

@@ -25,6 +25,7 @@ const COPIED: &[&str] = &[
     "holds",
     "hold_reasons",
     "lost_members",
+    "unreported_managers",
     "withheld",
     "escrow",
     "cycles",

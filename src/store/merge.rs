@@ -136,6 +136,25 @@ impl<'p> Page<'p> {
         Ok(())
     }
 
+    /// What was read on a user: the manager, or that there is none.
+    pub(super) fn merge_manager(
+        &mut self,
+        user: &SourceId,
+        manager: Option<&SourceId>,
+    ) -> rusqlite::Result<()> {
+        let Known::Object { object, .. } = self.known(ObjectKind::User, user)? else {
+            return Ok(());
+        };
+        let manager = manager.map(|id| Value::Reference(id.clone()));
+        self.merge(&SourceChange {
+            kind: ObjectKind::User,
+            id: user.clone(),
+            presence: object.presence,
+            attributes: [(MANAGER.to_owned(), manager)].into(),
+            members: Vec::new(),
+        })
+    }
+
     fn is_group_that_comes_back(&self, change: &SourceChange) -> rusqlite::Result<bool> {
         if change.kind != ObjectKind::Group
             || change.presence != Presence::Present
@@ -171,6 +190,11 @@ impl<'p> Page<'p> {
         };
         merge_attributes(&mut new.attributes, change);
         let key = Some(old.key);
+        let is_whole = match self.round.full {
+            true => seen != self.round.number,
+            false => old.presence != Presence::Present,
+        };
+        self.note_manager(old.key, change, is_whole)?;
         if new == old {
             if self.round.full && seen != self.round.number {
                 self.state.run(
@@ -251,10 +275,32 @@ impl<'p> Page<'p> {
                 ],
             )?;
         }
+        self.note_manager(key, change, true)?;
         self.put_label(&object)?;
         self.count(Presence::Missing, object.presence);
         // Its memberships may have been read before it.
         Ok((Some(key), Effect::ChangedForItsGroups))
+    }
+
+    /// A user who is reported whole, without a manager, may have one nevertheless: rounds from the beginning do not
+    /// report each (seen in the field), and what went while a user was in the recycle bin is reported nowhere.
+    fn note_manager(
+        &self,
+        key: Key,
+        change: &SourceChange,
+        is_whole: bool,
+    ) -> rusqlite::Result<()> {
+        if change.kind != ObjectKind::User || !self.round.reads(MANAGER) {
+            return Ok(());
+        }
+        if change.attributes.contains_key(MANAGER) || change.presence != Presence::Present {
+            let delete = "DELETE FROM unreported_managers WHERE key = ?1";
+            self.state.run(delete, params![key])?;
+        } else if is_whole {
+            let insert = "INSERT OR IGNORE INTO unreported_managers (key) VALUES (?1)";
+            self.state.run(insert, params![key])?;
+        }
+        Ok(())
     }
 
     fn is_linked(&self, key: Option<Key>) -> rusqlite::Result<bool> {

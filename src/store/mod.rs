@@ -65,5 +65,5 @@ pub(crate) use place::Before;
 pub(crate) use relink::Relinked;
 pub(crate) use scratch::Scratch;
 pub(crate) use sets::{Loaded, Named};
-pub(crate) use source::{PageLink, Since};
+pub(crate) use source::{PageLink, Since, Unreported};
 pub(crate) use staged::Clocks;

@@ -1,6 +1,8 @@
 //! What was read from the source, and up to where: rounds of delta pages, each committed together
 //! with the watermark behind it and the marks it causes (product rule 1).
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{OptionalExtension, params};
 
@@ -8,7 +10,7 @@ use super::merge::Page;
 use super::state::State;
 use super::wire::Column;
 use super::{Error, Store};
-use crate::engine::model::{Complete, ObjectKind, SourceChange};
+use crate::engine::model::{Complete, ObjectKind, SourceChange, SourceId};
 use crate::engine::plan::Count;
 
 /// How long it is remembered which members a group lost.
@@ -46,6 +48,15 @@ pub(crate) struct PageSummary {
     pub(crate) missing: u64,
 }
 
+/// Users of whom it was not reported whether they have a manager.
+#[derive(Debug)]
+pub(crate) struct Unreported {
+    /// Each with the manager that was known before.
+    pub(crate) known: BTreeMap<SourceId, Option<SourceId>>,
+    /// How many users there are.
+    pub(crate) all: u64,
+}
+
 pub(super) struct Round {
     pub(super) number: i64,
     pub(super) full: bool,
@@ -55,6 +66,13 @@ pub(super) struct Round {
     page_link: Option<String>,
     /// The next round begins without a link.
     anew: bool,
+}
+
+impl Round {
+    /// Whether this property is among those that are read.
+    pub(super) fn reads(&self, property: &str) -> bool {
+        self.selected.split(',').any(|name| name == property)
+    }
 }
 
 impl Store {
@@ -160,6 +178,41 @@ impl Store {
             page.finish().map(Some)
         })?;
         summary.ok_or(Error::NoRound { attempt })
+    }
+
+    /// Users of whom the rounds so far did not report whether they have a manager.
+    pub(crate) fn unreported_managers(&self) -> Result<Unreported, Error> {
+        self.read("look up managers that were not reported", |state| {
+            let mut statement = state.prepare_cached(
+                "SELECT o.id, m.id FROM unreported_managers u
+                 CROSS JOIN objects o ON o.key = u.key
+                 LEFT JOIN objects m ON m.key = o.manager",
+            )?;
+            let known = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(Unreported {
+                known: known.collect::<rusqlite::Result<_>>()?,
+                all: present(state)?.users,
+            })
+        })
+    }
+
+    /// The managers of these users, as they were read on the users themselves.
+    pub(crate) fn record_managers(
+        &self,
+        managers: &BTreeMap<SourceId, Option<SourceId>>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        self.write("store managers", |tx| {
+            let Some(round) = round(tx, ObjectKind::User)? else {
+                return Ok(());
+            };
+            let mut page = Page::new(tx, ObjectKind::User, &round, now)?;
+            for (user, manager) in managers {
+                page.merge_manager(user, manager.as_ref())?;
+            }
+            page.finish()?;
+            Ok(())
+        })
     }
 
     /// Goes back to where the round under way began, when the source refuses its page link.

@@ -1,7 +1,7 @@
 //! References, such as a person's manager: they lead where Entra says, whatever has become of the account
 //! that they led to.
 
-use entrain::sandbox::{Fault, ROLE_USER, Size, Trouble, Uuid};
+use entrain::sandbox::{Fault, GraphQuirk, ROLE_USER, Size, Trouble, Uuid};
 use serde_json::{Value, json};
 
 use crate::rig::Rig;
@@ -64,6 +64,14 @@ async fn a_manager_that_is_another_in_entra_is_replaced_by_the_adoption() {
     let john = id_of(&rig, "john@contoso.com");
     assert_eq!(manager_of(&rig, "jane@contoso.com"), Some(john));
     settled(&rig).await;
+}
+
+fn user(rig: &Rig, alias: &str) -> Uuid {
+    let users = rig.tenant().users();
+    let user = users
+        .iter()
+        .find(|user| user.properties["mailNickname"] == alias);
+    user.unwrap().id
 }
 
 /// Jane, whose manager is the boss; both are in the target.
@@ -136,4 +144,84 @@ async fn the_reports_of_a_manager_who_leaves_are_not_evaluated_once_more() {
         json!({ "users": 0, "groups": 0 }),
         "{idle:#}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_who_went_while_everything_was_read_again_is_no_manager_any_more() {
+    let (rig, _, _) = with_a_boss("").await;
+    rig.tenant().set_manager(user(&rig, "jane"), None);
+    rig.tenant().expire_delta_links();
+    rig.sync().await.expect(0);
+    assert_eq!(manager_of(&rig, "jane@contoso.com"), None);
+    settled(&rig).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_who_went_while_a_user_was_deleted_is_no_manager_any_more() {
+    let (rig, _, _) = with_a_boss("").await;
+    let jane = user(&rig, "jane");
+    rig.tenant().soft_delete_user(jane);
+    rig.sync().await.expect(0);
+    rig.tenant().set_manager(jane, None);
+    rig.tenant().restore_user(jane);
+    rig.sync().await.expect(0);
+    assert_eq!(rig.user("jane@contoso.com")["active"], true);
+    assert_eq!(manager_of(&rig, "jane@contoso.com"), None);
+    settled(&rig).await;
+}
+
+/// Rounds from the beginning do not report every manager: those that are missing are read on the users, or
+/// where many are missing in one list.
+#[tokio::test(flavor = "multi_thread")]
+async fn managers_that_a_round_does_not_report_are_looked_up() {
+    for people in [15, 30] {
+        let rig = start().await;
+        rig.tenant().enable(GraphQuirk::NoManagersInInitialRound);
+        let boss = rig.joiner("boss");
+        for number in 0..people {
+            let user = rig.joiner(&format!("user{number}"));
+            rig.tenant().set_manager(user, Some(boss));
+        }
+        rig.sync().await.expect(0);
+        let boss = id_of(&rig, "boss@contoso.com");
+        for number in 0..people {
+            let name = format!("user{number}@contoso.com");
+            assert_eq!(manager_of(&rig, &name).as_ref(), Some(&boss), "{name}");
+        }
+        rig.tenant().expire_delta_links();
+        settled(&rig).await;
+    }
+}
+
+/// What cannot be looked up stays as it is, and is looked up in the next cycle.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_who_cannot_be_looked_up_stays() {
+    let (rig, _, boss) = with_a_boss("").await;
+    rig.tenant().set_manager(user(&rig, "jane"), None);
+    rig.tenant().expire_delta_links();
+    rig.tenant()
+        .traffic()
+        .inject(Fault::new("/$batch", Trouble::status(400)));
+    rig.sync().await.expect(0);
+    assert_eq!(manager_of(&rig, "jane@contoso.com"), Some(boss));
+    rig.sync().await.expect(0);
+    assert_eq!(manager_of(&rig, "jane@contoso.com"), None);
+    settled(&rig).await;
+}
+
+/// In the recycle bin a manager is not read as one, and comes back with the reports.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_in_the_recycle_bin_stays_one_when_everything_is_read_again() {
+    let (rig, boss, account) = with_a_boss("").await;
+    rig.tenant().enable(GraphQuirk::NoManagersInInitialRound);
+    rig.tenant().soft_delete_user(boss);
+    rig.tenant().expire_delta_links();
+    rig.sync().await.expect(0);
+    assert_eq!(rig.user("boss@contoso.com")["active"], false);
+    assert_eq!(manager_of(&rig, "jane@contoso.com"), Some(account));
+    rig.tenant().hard_delete_user(boss);
+    rig.tenant().expire_delta_links();
+    rig.sync().await.expect(0);
+    assert_eq!(manager_of(&rig, "jane@contoso.com"), None);
+    settled(&rig).await;
 }

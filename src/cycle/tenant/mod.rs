@@ -2,6 +2,7 @@
 //! page into the state, then each job's assignments. What fails here blocks removals, never additions
 //! (product rule 3).
 
+mod managers;
 mod pages;
 mod unseen;
 
@@ -376,6 +377,9 @@ impl Tenant {
                     pages.commit((self.now)()).await?;
                     pages.committed().await?;
                     unseen.report(kind);
+                    if kind == ObjectKind::User {
+                        managers::look_up(&self.graph, store, (self.now)()).await?;
+                    }
                     return Ok(seen);
                 }
             }

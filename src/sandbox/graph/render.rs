@@ -88,8 +88,9 @@ impl Reader<'_> {
             return;
         };
         let manager = self.directory().users[place as usize].manager;
-        if let (true, Some(manager)) = (wanted, manager) {
-            let id = self.directory().users[manager as usize].object.id;
+        let manager = manager.map(|manager| &self.directory().users[manager as usize].object);
+        if let (true, Some(manager)) = (wanted, manager.filter(|manager| manager.is_active())) {
+            let id = manager.id;
             write!(
                 out,
                 r##""manager":{{"@odata.type":"#microsoft.graph.user","id":"{id}"}},"##

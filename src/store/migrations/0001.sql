@@ -108,6 +108,12 @@ CREATE TABLE lost_members (
 CREATE INDEX lost_members_by_member ON lost_members (member_key);
 CREATE INDEX lost_members_by_time ON lost_members (at);
 
+-- Users whose manager the round of reading did not report where it reports all that is known of a user: whether
+-- they have one must be looked up.
+CREATE TABLE unreported_managers (
+    key         INTEGER PRIMARY KEY
+) STRICT;
+
 -- Jobs ---------------------------------------------------------------------------------------------
 
 CREATE TABLE jobs (
