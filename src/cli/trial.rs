@@ -72,15 +72,16 @@ async fn send(config: &Config, names: &[String], output: Output) -> anyhow::Resu
         Some((format!("heartbeat of {}", job.rules.name), secret))
     });
     for (what, secret) in general.chain(of_jobs) {
-        checks.push(check(what, notify::call_heartbeat(secret).await));
+        let called = notify::call_heartbeat(secret, &format!("the {what}")).await;
+        checks.push(check(what, called));
     }
     Ok(checks)
 }
 
 fn check(what: String, sent: Result<String, notify::Error>) -> Check {
     let outcome = sent.map_err(|error| Failed {
+        remedy: Some(error.remedy().to_owned()),
         words: error.chain(),
-        remedy: None,
     });
     Check { what, outcome }
 }

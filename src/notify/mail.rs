@@ -11,7 +11,7 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message as Email, Tokio1Executor};
 
-use super::{Error, chain};
+use super::{Error, chain, remedy};
 use crate::config::{Encryption, Mail};
 use crate::engine::notice::Message;
 use crate::http;
@@ -35,9 +35,11 @@ pub(super) async fn send(
     } = settings;
     let password = match login {
         Some((_, password)) => {
-            let key = "notify.mail.password";
             let read = password.read();
-            Some(read.map_err(|source| Error::Secret { key, source })?)
+            Some(read.map_err(|source| Error::Secret {
+                key: "notify.mail.password".to_owned(),
+                source,
+            })?)
         }
         None => None,
     };
@@ -51,6 +53,7 @@ pub(super) async fn send(
         Error::Mail {
             at: at.clone(),
             words: http::redact_secret(&words, secret),
+            remedy: remedy::mail(error, *encryption, login.is_some()),
         }
     };
     let tls = match encryption {

@@ -2,6 +2,7 @@
 //! here a message is delivered, or the reason why not is given in the other side's words.
 
 mod mail;
+mod remedy;
 mod webhook;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,8 +32,8 @@ pub(crate) enum Channel {
 pub(crate) enum Error {
     #[error("{key} cannot be read")]
     Secret {
-        /// As it stands in the configuration.
-        key: &'static str,
+        /// Which one it is in the configuration.
+        key: String,
         #[source]
         source: SecretError,
     },
@@ -41,13 +42,21 @@ pub(crate) enum Error {
     #[error("the message cannot be written")]
     Message(#[source] lettre::error::Error),
     #[error("{at}: {words}")]
-    Mail { at: String, words: String },
+    Mail {
+        at: String,
+        words: String,
+        remedy: &'static str,
+    },
     #[error("the address cannot be used")]
     Url(#[from] http::UrlError),
     #[error("the HTTP client cannot be set up")]
     Client(#[from] http::BuildError),
     #[error("{host}: {words}")]
-    Web { host: String, words: String },
+    Web {
+        host: String,
+        words: String,
+        remedy: &'static str,
+    },
     #[error("no answer within {} seconds", LIMIT.as_secs())]
     TooSlow,
 }
@@ -56,6 +65,25 @@ impl Error {
     /// The whole chain in one line.
     pub(crate) fn chain(&self) -> String {
         chain(self)
+    }
+
+    /// What to do about it.
+    pub(crate) fn remedy(&self) -> &'static str {
+        match self {
+            Self::Secret { .. } => {
+                "correct it in [notify] of the configuration, or the file or variable that it names"
+            }
+            Self::Certificate(_) => {
+                "write the certificate of the authority to that file, in PEM form, and let entrain read it"
+            }
+            Self::Message(_) => "correct from and to in [notify.mail]",
+            Self::Url(_) => "write an https address into the file or variable of the URL",
+            Self::Client(_) => "check the system's certificates and the variables of the proxy",
+            Self::Mail { remedy, .. } | Self::Web { remedy, .. } => remedy,
+            Self::TooSlow => {
+                "check the address and port, and that a firewall lets connections through"
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response};
 use url::Url;
 
-use super::{Error, chain};
+use super::{Error, chain, remedy};
 use crate::config::{Secret, Webhook};
 use crate::engine::notice::Message;
 use crate::http;
@@ -17,9 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const READ: usize = 2_048;
 
 pub(super) async fn send(hook: &Webhook, message: &Message) -> Result<String, Error> {
-    let address = read(&hook.url, "notify.webhooks.url")?;
+    let name = &hook.name;
+    let address = read(&hook.url, &format!("the url of the webhook {name}"))?;
     let token = match &hook.token {
-        Some(token) => Some(read(token, "notify.webhooks.token")?),
+        Some(token) => Some(read(token, &format!("the token of the webhook {name}"))?),
         None => None,
     };
     let (client, url) = client(&address)?;
@@ -42,16 +43,19 @@ pub(super) async fn send(hook: &Webhook, message: &Message) -> Result<String, Er
     answer(request, &url, &secrets).await
 }
 
-/// Calls a heartbeat.
-pub(crate) async fn call(secret: &Secret) -> Result<String, Error> {
-    let address = read(secret, "notify.heartbeat")?;
+/// Calls a heartbeat; `key` is which one it is.
+pub(crate) async fn call(secret: &Secret, key: &str) -> Result<String, Error> {
+    let address = read(secret, key)?;
     let (client, url) = client(&address)?;
     answer(client.get(url.clone()), &url, &[&address]).await
 }
 
-fn read(secret: &Secret, key: &'static str) -> Result<String, Error> {
+fn read(secret: &Secret, key: &str) -> Result<String, Error> {
     let text = secret.read();
-    let text = text.map_err(|source| Error::Secret { key, source })?;
+    let text = text.map_err(|source| Error::Secret {
+        key: key.to_owned(),
+        source,
+    })?;
     Ok(text.trim().to_owned())
 }
 
@@ -69,26 +73,29 @@ fn client(address: &str) -> Result<(Client, Url), Error> {
 async fn answer(request: RequestBuilder, url: &Url, secrets: &[&str]) -> Result<String, Error> {
     // The path of most of them is the secret, and so is never in words.
     let host = url.host_str().unwrap_or_default().to_owned();
-    let failed = |words: &str| Error::Web {
+    let failed = |words: &str, remedy| Error::Web {
         host: host.clone(),
         words: http::redact_secrets(words, secrets),
+        remedy,
     };
     let answer = request.send().await;
-    let answer = answer.map_err(|error| failed(&chain(&error.without_url())))?;
+    let answer = answer.map_err(|error| {
+        let remedy = remedy::call(&error);
+        failed(&chain(&error.without_url()), remedy)
+    })?;
     let status = answer.status();
     if status.is_success() {
         return Ok(format!("{host} answers {}", status.as_u16()));
     }
+    let remedy = remedy::status(status);
     if status.is_redirection() {
         let status = status.as_u16();
-        return Err(failed(&format!(
-            "HTTP {status}: it leads to another address, which is not followed"
-        )));
+        let words = format!("HTTP {status}: it leads to another address, which is not followed");
+        return Err(failed(&words, remedy));
     }
     let words = beginning(answer).await;
-    Err(failed(
-        format!("HTTP {status}: {words}").trim_end_matches([':', ' ']),
-    ))
+    let words = format!("HTTP {status}: {words}");
+    Err(failed(words.trim_end_matches([':', ' ']), remedy))
 }
 
 /// The beginning of an answer; one that never ends is left.

@@ -144,10 +144,13 @@ pub(super) fn heartbeat(shared: &Shared, job: &Job, ended: Health) {
         return;
     }
     let general = shared.generation.borrow().config.notify.heartbeat.clone();
-    for secret in general.into_iter().chain(job.notify.heartbeat.clone()) {
+    let general = general.map(|secret| (secret, "notify.heartbeat"));
+    let own = job.notify.heartbeat.clone();
+    let own = own.map(|secret| (secret, "jobs.notify.heartbeat"));
+    for (secret, key) in general.into_iter().chain(own) {
         let (name, stop) = (job.rules.name.clone(), shared.stop.clone());
         tokio::spawn(async move {
-            let called = stop.run_until_cancelled(call(&secret)).await;
+            let called = stop.run_until_cancelled(call(&secret, key)).await;
             if let Some(Err(error)) = called {
                 let error = error.chain();
                 tracing::warn!(job = %name, error, "the heartbeat could not be called");
@@ -156,9 +159,9 @@ pub(super) fn heartbeat(shared: &Shared, job: &Job, ended: Health) {
     }
 }
 
-async fn call(secret: &Secret) -> Result<String, notify::Error> {
+async fn call(secret: &Secret, key: &str) -> Result<String, notify::Error> {
     for wait in HEARTBEAT_WAITS {
-        match notify::call_heartbeat(secret).await {
+        match notify::call_heartbeat(secret, key).await {
             Ok(words) => return Ok(words),
             Err(error) => {
                 tracing::debug!(error = error.chain(), "the heartbeat could not be called");
@@ -166,5 +169,5 @@ async fn call(secret: &Secret) -> Result<String, notify::Error> {
         }
         sleep(wait).await;
     }
-    notify::call_heartbeat(secret).await
+    notify::call_heartbeat(secret, key).await
 }

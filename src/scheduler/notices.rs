@@ -147,6 +147,7 @@ impl Watch {
             let mut seen = Seen::new();
             for job in config.jobs.iter().filter(|job| job.enabled) {
                 let is_running = is_running(&status, &job.rules.name);
+                let job = (&*config, job);
                 of_job(store, job, is_running, started, &remembered, now, &mut seen)?;
             }
             Ok(seen)
@@ -220,7 +221,7 @@ fn is_running(status: &Status, job: &JobName) -> bool {
 /// What concerns one job. In the middle of a cycle little of it is certain.
 fn of_job(
     store: &Store,
-    job: &Job,
+    (config, job): (&Config, &Job),
     is_running: bool,
     started: DateTime<Utc>,
     memory: &Memory,
@@ -258,6 +259,7 @@ fn of_job(
     let failing = (objects > 0).then_some(Trouble::Failing {
         objects,
         first: escrow,
+        has_retries: config.retries.is_some(),
     });
     for (topic, trouble) in [
         (Topic::Quarantine, quarantine.map(Trouble::Quarantine)),

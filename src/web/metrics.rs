@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use super::{Site, ready};
 use crate::config::Job;
 use crate::engine::model::JobName;
+use crate::engine::notice::Waiting;
 use crate::engine::plan::Count;
 use crate::engine::record::JobRecord;
 use crate::graph;
@@ -32,6 +33,11 @@ struct KindLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CredentialLabels {
     credential: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ChannelLabels {
+    channel: &'static str,
 }
 
 /// What the state holds of one job.
@@ -68,9 +74,9 @@ pub(super) async fn scrape(site: &Site) -> Result<String, String> {
             })
         });
         let known = known.collect::<Result<Vec<_>, super::readers::Error>>()?;
-        Ok((known, store.watermark()?))
+        Ok((known, store.watermark()?, store.waiting()?))
     });
-    let (known, watermark) = read.await.map_err(|error| error.to_string())?;
+    let (known, watermark, waiting) = read.await.map_err(|error| error.to_string())?;
 
     let mut whole = Registry::default();
     of_process(&mut whole, site.started);
@@ -79,6 +85,7 @@ pub(super) async fn scrape(site: &Site) -> Result<String, String> {
     registry.register("build", "The version that runs", Info::new(version));
     metrics::register(registry);
     of_jobs(registry, &known);
+    of_notifications(registry, &waiting);
     let running = gauge(
         registry,
         "job_cycle_running",
@@ -205,6 +212,37 @@ fn of_jobs(registry: &mut Registry, known: &[Known]) {
         "job_last_completed_timestamp_seconds",
         "When the last completed cycle ended",
         &|one| one.completed.map(|time| time.timestamp()),
+    );
+}
+
+/// The ways by which notifications go; an address would name a person.
+const WAYS: [&str; 2] = ["mail", "webhook"];
+
+fn of_notifications(registry: &mut Registry, waiting: &[Waiting]) {
+    let count: Family<ChannelLabels, Gauge> = Family::default();
+    let oldest: Family<ChannelLabels, Gauge> = Family::default();
+    for channel in WAYS {
+        let of_way = |one: &&Waiting| {
+            let way = one.channel.split_once(':');
+            way.is_some_and(|(way, _)| way == channel)
+        };
+        let all = waiting.iter().filter(of_way);
+        let labels = ChannelLabels { channel };
+        let messages = all.clone().map(|one| one.messages).sum();
+        count.get_or_create(&labels).set(whole(messages));
+        if let Some(since) = all.map(|one| one.since).min() {
+            oldest.get_or_create(&labels).set(since.timestamp());
+        }
+    }
+    registry.register(
+        "notifications_waiting",
+        "Notifications that are not delivered yet",
+        count,
+    );
+    registry.register(
+        "notifications_oldest_timestamp_seconds",
+        "Since when the oldest of them waits",
+        oldest,
     );
 }
 

@@ -17,7 +17,7 @@ use crate::engine::model::{JobName, Key, ObjectKind, SourceId, nearest};
 use crate::engine::plan::{Operation, Subject};
 use crate::engine::record::{LogEntry, LogStatus};
 use crate::report::JobStatus;
-use crate::report::html::site::{self, CycleView, Found, Frame, LogView, PersonView};
+use crate::report::html::site::{self, CycleView, Found, Frame, LogView, Outbox, PersonView};
 use crate::report::page::{JobView, Running};
 use crate::scheduler;
 use crate::store::{CYCLE, LogFilter, PLAN, Store};
@@ -152,10 +152,15 @@ pub(super) async fn overview(State(site): Shared) -> Result<Html<String>, Proble
         let views = jobs
             .into_iter()
             .map(|(job, activity)| view_of(store, &job, 2, retries, activity));
-        views.collect::<Result<Vec<_>, _>>()
+        let views = views.collect::<Result<Vec<_>, _>>()?;
+        Ok((views, store.waiting()?))
     });
-    let views = views.await?;
-    Ok(Html(site::overview(site.frame(true), &views)))
+    let (views, waiting) = views.await?;
+    let outbox = Outbox {
+        has_channels: config.notify.mail.is_some() || !config.notify.webhooks.is_empty(),
+        waiting: &waiting,
+    };
+    Ok(Html(site::overview(site.frame(true), &views, outbox)))
 }
 
 pub(super) async fn job(

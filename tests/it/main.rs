@@ -90,6 +90,7 @@ mod support;
 mod target;
 mod tenant;
 mod tidy;
+mod trial;
 mod unique;
 mod units;
 mod unsettled;

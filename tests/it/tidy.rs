@@ -98,7 +98,7 @@ const CRATE_STAYS_IN: &[(&str, &[&str])] = &[
     ("prometheus_client::", &["metrics", "web"]),
     ("rusqlite::", &["store"]),
     ("zip::", &["cli"]),
-    ("tokio_rustls::", &["web"]),
+    ("tokio_rustls::", &["notify", "web"]),
 ];
 
 /// A file with this many lines, tests included, is to be split by what belongs together.

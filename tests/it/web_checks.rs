@@ -36,9 +36,19 @@ async fn troubled(rig: &Rig) -> (Site<'_>, String) {
             "client_secret = { file = \"secret\", expires = \"2099-01-31\" }",
         )
     });
+    let nowhere = "[notify.mail]\nserver = \"127.0.0.1\"\nport = 1\nencryption = \"none\"\n\
+                   from = \"entrain@example.com\"\nto = [\"it@example.com\"]\n";
+    rig.edit(|text| text + nowhere);
     let (site, ..) = after_trouble(rig).await;
-    let scrape = site.get("/metrics").await.expect(200).body;
-    (site, scrape)
+    let begun = Instant::now();
+    loop {
+        let scrape = site.get("/metrics").await.expect(200).body;
+        if scrape.contains("entrain_notifications_oldest_timestamp_seconds{channel=\"mail\"}") {
+            return (site, scrape);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "{scrape}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,6 +80,7 @@ async fn metrics_follow_the_conventions_and_name_no_person() {
             "1",
         ),
         ("entrain_job_held{job=\"demo\"}", "3"),
+        ("entrain_notifications_waiting{channel=\"webhook\"}", "0"),
         ("entrain_job_escrow{job=\"demo\",kind=\"user\"}", "1"),
     ] {
         assert_eq!(text(name), expected, "{name}");
@@ -78,12 +89,14 @@ async fn metrics_follow_the_conventions_and_name_no_person() {
         "entrain_job_escrow_oldest_timestamp_seconds{job=\"demo\"}",
         "entrain_job_last_completed_timestamp_seconds{job=\"demo\"}",
         "entrain_watermark_timestamp_seconds",
+        "entrain_notifications_oldest_timestamp_seconds{channel=\"mail\"}",
         "entrain_credential_expiry_timestamp_seconds{credential=\"source.client_secret\"}",
         "process_start_time_seconds",
     ] {
         assert!(of(name) > 1.7e9, "{name}: {scrape}");
     }
     assert!(of("process_resident_memory_bytes") > 1e6);
+    assert!(of("entrain_notifications_waiting{channel=\"mail\"}") >= 1.0);
     assert!(of("entrain_rate_limit_waits_total{side=\"target\"}") >= 1.0);
     assert!(of("entrain_rate_limit_wait_seconds_total{side=\"target\"}") >= 1.0);
     for side in ["source", "target"] {

@@ -1,9 +1,12 @@
 //! What the status page shows, compared with what the commands print.
 
+use std::time::{Duration, Instant};
+
 use entrain::sandbox::{Fault, ROLE_USER, Size, Trouble, Uuid};
 use reqwest::header::LOCATION;
 use serde_json::json;
 
+use crate::post::{Manner, Post};
 use crate::rig::Rig;
 use crate::web::{Site, serve_page};
 
@@ -195,4 +198,41 @@ async fn names_from_outside_are_harmless_on_every_page() {
         shown += page.matches("&lt;script&gt;alert(1)").count();
     }
     assert!(shown > 3, "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notifications_that_wait_are_on_the_page_with_the_servers_words() {
+    let post = Post::start().await;
+    post.behave(Manner::Refuses);
+    let rig = Rig::start(Size::new(12, 2, 12)).await;
+    rig.edit(|text| {
+        text + &format!(
+            "[notify.mail]\nserver = \"127.0.0.1\"\nport = {}\nencryption = \"none\"\n\
+             from = \"entrain@example.com\"\nto = [\"it@example.com\"]\n",
+            post.port
+        )
+    });
+    let (site, ..) = after_trouble(&rig).await;
+    let begun = Instant::now();
+    let page = loop {
+        let page = site.see("/").await.expect(200).body;
+        if page.contains("550 5.1.1 no such user here") {
+            break page;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "{page}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    for words in [
+        "1 notification not delivered yet",
+        "it@example.com",
+        "entrain test --notify",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    post.behave(Manner::Takes);
+    let status = rig.run(&["status"]).await.expect(0);
+    assert!(
+        status.err.contains("550 5.1.1 no such user here"),
+        "{status:?}"
+    );
 }

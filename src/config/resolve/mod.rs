@@ -13,7 +13,7 @@ mod source;
 mod target;
 mod web;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -170,6 +170,18 @@ fn guid(id: &Typed<String>, remedy: &str, log: &mut Log) -> Option<String> {
 
 /// The secret with its path relative to the configuration, with a warning where its file is missing,
 /// empty or readable by others.
+/// A file of certificates that are trusted in addition; a warning where it does not exist.
+fn certificates(typed: &Typed<String>, folder: &Path, log: &mut Log) -> PathBuf {
+    let path = folder.join(&typed.value);
+    if !path.is_file() {
+        log.warning(typed.place.problem(
+            format!("the file {} does not exist", path.display()),
+            "create it, with the certificate in PEM form, before the job runs",
+        ));
+    }
+    path
+}
+
 fn secret(typed: Option<&Typed<Secret>>, folder: &Path, log: &mut Log) -> Option<Secret> {
     secret_for(Purpose::Other, typed, folder, log)
 }

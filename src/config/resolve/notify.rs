@@ -7,7 +7,7 @@ use lettre::message::Mailbox;
 use url::Host;
 
 use super::address::is_loopback;
-use super::secret;
+use super::{certificates, secret};
 use crate::config::file;
 use crate::config::mapping::choose;
 use crate::config::problem::Log;
@@ -118,7 +118,7 @@ fn resolve_mail(mail: &file::Mail, folder: &Path, log: &mut Log) -> Option<Mail>
         ca_certificate: mail
             .ca_certificate
             .as_ref()
-            .map(|typed| folder.join(&typed.value)),
+            .map(|typed| certificates(typed, folder, log)),
     })
 }
 

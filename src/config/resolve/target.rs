@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::address::web_address;
-use super::{length, length_or_none, secret_for};
+use super::{certificates, length, length_or_none, secret_for};
 use crate::config::knobs::Knobs;
 use crate::config::mapping::choose;
 use crate::config::problem::Log;
@@ -75,16 +75,8 @@ pub(super) fn resolve_target(
         Some(delay) => length_or_none(delay, log),
         None => Some(VISIBILITY_DELAY),
     };
-    let ca_certificate = own.ca_certificate.as_ref().map(|typed| {
-        let path = folder.join(&typed.value);
-        if !path.is_file() {
-            log.warning(typed.place.problem(
-                format!("the file {} does not exist", path.display()),
-                "create it, with the certificate in PEM form, before the job runs",
-            ));
-        }
-        path
-    });
+    let ca_certificate = own.ca_certificate.as_ref();
+    let ca_certificate = ca_certificate.map(|typed| certificates(typed, folder, log));
     for (typed, most, name) in [
         (&own.concurrency, MOST_CONCURRENCY, "concurrent requests"),
         (&own.page_size, MOST_USUAL, "objects in one page"),

@@ -117,10 +117,11 @@ pub(crate) enum Trouble {
         error: Option<String>,
     },
     Held(HeldSet),
-    /// How many objects fail, and the first of them.
+    /// How many objects fail, the first of them, and whether they are tried between the cycles.
     Failing {
         objects: u64,
         first: Vec<Escrowed>,
+        has_retries: bool,
     },
 }
 

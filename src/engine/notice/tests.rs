@@ -21,6 +21,7 @@ fn failing(objects: u64) -> Trouble {
     Trouble::Failing {
         objects,
         first: Vec::new(),
+        has_retries: true,
     }
 }
 

@@ -282,17 +282,37 @@ fn of_trouble(trouble: &Trouble, of: &str, now: DateTime<Utc>) -> Words {
             }
         }
         Trouble::Held(held) => of_held(held, of),
-        Trouble::Failing { objects, first } => Words {
+        Trouble::Failing {
+            objects,
+            first,
+            has_retries,
+        } => Words {
             title: format!(
                 "{} {}",
                 things(*objects, "object"),
                 if *objects == 1 { "fails" } else { "fail" }
             ),
-            sentences: vec!["Each is retried automatically.".to_owned()],
+            sentences: vec![tried_again(*objects, first, *has_retries).to_owned()],
             list: named(first.iter().map(failing), *objects),
             commands: vec![("To list all", format!("entrain escrow list {of}"))],
             ..Words::default()
         },
+    }
+}
+
+/// When objects that fail are tried again; `first` are some of them, or all.
+fn tried_again(objects: u64, first: &[Escrowed], has_retries: bool) -> &'static str {
+    let refused = first.iter().filter(|one| one.is_refused_for_good()).count();
+    if !has_retries {
+        "Each is tried again with every cycle."
+    } else if refused as u64 == objects {
+        "The target refuses each for good: it is tried again once a day, or as soon as the object or its mapping \
+         changes."
+    } else if refused == 0 && first.len() as u64 == objects {
+        "Each is tried again after a minute, then with doubling delays of up to a day, or as soon as it changes."
+    } else {
+        "What the target refuses for good is tried again once a day, or as soon as the object or its mapping \
+         changes; the rest after a minute, then with doubling delays of up to a day."
     }
 }
 

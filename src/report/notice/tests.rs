@@ -4,6 +4,7 @@ use super::*;
 use crate::engine::guard::WhyHeld;
 use crate::engine::model::{JobName, Key, ObjectKind, SourceId};
 use crate::engine::notice::Matter;
+use crate::engine::outcome::Class;
 use crate::engine::plan::Subject;
 use crate::engine::quarantine::{Cause, Quarantine};
 use crate::engine::record::HeldRemoval;
@@ -74,7 +75,41 @@ fn failing(objects: u64) -> Trouble {
     Trouble::Failing {
         objects,
         first: vec![entry],
+        has_retries: true,
     }
+}
+
+#[test]
+fn a_mail_says_when_what_fails_is_tried_again() {
+    let text = |class, objects, has_retries| {
+        let mut trouble = failing(objects);
+        if let Trouble::Failing {
+            first,
+            has_retries: has,
+            ..
+        } = &mut trouble
+        {
+            first[0].class = class;
+            *has = has_retries;
+        }
+        let letter = notice(&[event(Topic::Failing, News::Began(trouble))]).letter();
+        let words: Vec<_> = letter.text.split_whitespace().collect();
+        words.join(" ")
+    };
+    let refused = text(Some(Class::Refused), 1, true);
+    assert!(
+        refused.contains("once a day, or as soon as the object or its mapping changes."),
+        "{refused}"
+    );
+    let busy = text(Some(Class::Transient), 1, true);
+    assert!(
+        busy.contains("Each is tried again after a minute, then"),
+        "{busy}"
+    );
+    let many = text(Some(Class::Refused), 60, true);
+    assert!(many.contains("changes; the rest after a minute"), "{many}");
+    let off = text(Some(Class::Refused), 1, false);
+    assert!(off.contains("with every cycle"), "{off}");
 }
 
 #[test]

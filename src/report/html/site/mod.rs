@@ -17,7 +17,7 @@ pub(crate) use cycle::{CycleView, cycle};
 pub(crate) use find::{Found, find};
 pub(crate) use job::job;
 pub(crate) use log::{LogView, log};
-pub(crate) use overview::overview;
+pub(crate) use overview::{Outbox, overview};
 pub(crate) use person::{PersonView, person};
 pub(crate) use sign_in::sign_in;
 

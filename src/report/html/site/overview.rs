@@ -3,19 +3,75 @@
 use maud::{Markup, html};
 
 use super::{Frame, Here, badge, job_link, progress, running, tile};
+use crate::engine::notice::Waiting;
 use crate::report::html::chart;
+use crate::report::notice::channel_name;
 use crate::report::overview::{Population, Share};
 use crate::report::page::{JobView, condition, overall};
-use crate::report::sentence::{clean, cycle_kind, deeds, number};
+use crate::report::sentence::{capital, clean, cycle_kind, deeds, number, things};
 
-pub(crate) fn overview(frame: Frame, jobs: &[JobView]) -> String {
+/// The notifications that are not delivered yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Outbox<'a> {
+    /// Notifications are configured.
+    pub(crate) has_channels: bool,
+    pub(crate) waiting: &'a [Waiting],
+}
+
+pub(crate) fn overview(frame: Frame, jobs: &[JobView], outbox: Outbox<'_>) -> String {
     let (worst, sentence) = overall(jobs);
     let main = html! {
         h1 { "Jobs" }
         p class={ "verdict " (worst.class()) } role="status" { (clean(&sentence)) }
         @for (place, job) in jobs.iter().enumerate() { (card(frame, place, job)) }
+        (notifications(frame, outbox))
     };
     frame.page("Jobs", Here::Jobs, &main)
+}
+
+/// What waits for whom, since when, and the last failure in the other side's words.
+fn notifications(frame: Frame, outbox: Outbox<'_>) -> Markup {
+    let Outbox {
+        has_channels,
+        waiting,
+    } = outbox;
+    let all: u64 = waiting.iter().map(|one| one.messages).sum();
+    let has_failed = waiting.iter().any(|one| one.error.is_some());
+    html! {
+        @if has_channels || !waiting.is_empty() {
+            h2 id="notifications" { "Notifications" }
+        }
+        @if waiting.is_empty() {
+            @if has_channels { p.dim { "None waits to be delivered." } }
+        } @else {
+            p class=[has_failed.then_some("verdict change")] {
+                (capital(&things(all, "notification"))) " not delivered yet. "
+                @if has_failed { "To try the mail server and the webhooks: " code { "entrain test --notify" } }
+            }
+            table.list {
+                caption.visually-hidden { "Notifications that are not delivered yet" }
+                thead { tr {
+                    th scope="col" { "Recipient" } th scope="col" { "Waiting" } th scope="col" { "Oldest" }
+                    th scope="col" { "Next attempt" } th scope="col" { "Last failure" }
+                } }
+                tbody {
+                    @for one in waiting {
+                        @let Waiting { channel, messages, since, error, next } = one;
+                        tr {
+                            th scope="row" { bdi { (channel_name(channel)) } }
+                            td { (number(*messages)) }
+                            td { (frame.time(*since)) }
+                            td { (frame.time(*next)) }
+                            td { @match error {
+                                Some(error) => { bdi { (clean(error)) } }
+                                None => { "none" }
+                            } }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn card(frame: Frame, place: usize, job: &JobView) -> Markup {
