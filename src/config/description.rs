@@ -10,7 +10,7 @@ use super::settings::{Application, DialectSettings, Job, JobNotify, Schedule, Ta
 use crate::engine::configuration::Configuration;
 use crate::engine::filter::{ClauseGroup, Filter};
 use crate::engine::job::{
-    Actions, GroupObjects, Limit, Limits, OnDrift, Rules, Safety, Scope, ScopeMode, WhenOutOfScope,
+    Actions, Exception, GroupObjects, Limit, Limits, OnDrift, Rules, Safety, Scope, ScopeMode,
 };
 use crate::engine::mapping::{Apply, Mapping, OnEmpty, Source};
 
@@ -186,6 +186,8 @@ impl Words {
             enabled,
             actions,
             when_out_of_scope,
+            exceptions,
+            create_blocked,
             delete_after,
             filter,
             mappings,
@@ -200,12 +202,19 @@ impl Words {
         let actions = actions.into_iter().filter(|(_, is_on)| *is_on);
         let actions: Vec<&str> = actions.map(|(word, _)| word).collect();
         self.put(format!("{kind}.actions"), actions.join(", "));
-        let when = match when_out_of_scope {
-            WhenOutOfScope::Disable => "disable",
-            WhenOutOfScope::Delete => "delete",
-            WhenOutOfScope::Keep => "keep",
-        };
+        let when = when_out_of_scope.as_str();
         self.put(format!("{kind}.when_out_of_scope"), when);
+        for exception in exceptions {
+            let Exception {
+                group,
+                when_out_of_scope: when,
+            } = exception;
+            self.put(format!("{kind}.exceptions.{group}"), when.as_str());
+        }
+        self.put_some(
+            &format!("{kind}.create_blocked"),
+            create_blocked.then_some(true),
+        );
         self.put_some(&format!("{kind}.delete_after"), delete_after.map(length));
         let Filter { groups } = filter;
         for (place, ClauseGroup { name, clauses }) in groups.iter().enumerate() {

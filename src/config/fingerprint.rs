@@ -7,9 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::settings::Application;
 use crate::engine::filter::{ClauseGroup, Filter};
-use crate::engine::job::{
-    Actions, GroupObjects, Job, Rules, Safety, Scope, ScopeMode, WhenOutOfScope,
-};
+use crate::engine::job::{Actions, Exception, GroupObjects, Job, Rules, Safety, Scope, ScopeMode};
 use crate::engine::mapping::{Apply, Mapping, OnEmpty, Source};
 use crate::engine::model::{TargetType, Value};
 
@@ -107,6 +105,8 @@ fn write_rules(text: &mut String, rules: &Rules) {
         enabled,
         actions,
         when_out_of_scope,
+        exceptions,
+        create_blocked,
         delete_after,
         filter,
         mappings,
@@ -116,17 +116,26 @@ fn write_rules(text: &mut String, rules: &Rules) {
         update,
         delete,
     } = actions;
-    let when = match when_out_of_scope {
-        WhenOutOfScope::Disable => "disable",
-        WhenOutOfScope::Delete => "delete",
-        WhenOutOfScope::Keep => "keep",
-    };
+    let when = when_out_of_scope.as_str();
     let _ = writeln!(
         text,
         "enabled {enabled} actions {create} {update} {delete} when {when}"
     );
     if let Some(after) = delete_after {
         let _ = writeln!(text, "delete after {}", after.as_secs());
+    }
+    if *create_blocked {
+        let _ = writeln!(text, "create blocked");
+    }
+    let mut exceptions: Vec<&Exception> = exceptions.iter().collect();
+    exceptions.sort_by_key(|one| &one.group);
+    for Exception {
+        group,
+        when_out_of_scope,
+    } in exceptions
+    {
+        let when = when_out_of_scope.as_str();
+        let _ = writeln!(text, "exception {group:?} {when}");
     }
     let Filter { groups } = filter;
     for ClauseGroup { name: _, clauses } in groups {
@@ -214,7 +223,7 @@ pub(super) fn value_text(value: &Value) -> String {
 mod tests {
     use super::*;
     use crate::engine::filter::Clause;
-    use crate::engine::job::{Limit, Limits};
+    use crate::engine::job::{Limit, Limits, WhenOutOfScope};
     use crate::engine::mapping::Mappings;
     use crate::engine::model::{JobName, ObjectKind};
 
@@ -229,6 +238,8 @@ mod tests {
                 delete: false,
             },
             when_out_of_scope: WhenOutOfScope::Disable,
+            exceptions: Vec::new(),
+            create_blocked: false,
             delete_after: None,
             filter: Filter {
                 groups: vec![ClauseGroup {

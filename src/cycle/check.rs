@@ -120,17 +120,21 @@ async fn test_capabilities(job: &config::Job, reader: &scim::Reader) -> (Vec<Che
             (None, None, _) => Ok("by PATCH, or by PUT if PATCH is refused".to_owned()),
         };
         checks.push(check(&what, outcome));
-        let deletes = rules.rules(kind).actions.delete
-            && match (kind, rules.rules(kind).when_out_of_scope) {
-                (_, WhenOutOfScope::Keep) | (ObjectKind::User, WhenOutOfScope::Disable) => false,
+        let of_kind = rules.rules(kind);
+        let exceptions = of_kind.exceptions.iter().map(|one| one.when_out_of_scope);
+        let mut policies = exceptions.chain([of_kind.when_out_of_scope]);
+        let deletes = of_kind.actions.delete
+            && policies.any(|policy| match (kind, policy) {
+                (_, WhenOutOfScope::Keep | WhenOutOfScope::Empty)
+                | (ObjectKind::User, WhenOutOfScope::Disable) => false,
                 (_, WhenOutOfScope::Delete) | (ObjectKind::Group, WhenOutOfScope::Disable) => true,
-            };
+            });
         if deletes && can("DELETE") == Some(false) {
             checks.push(check(
                 &format!("deletion of {kind}s"),
                 failed(
                     "it does not support DELETE",
-                    "write when_out_of_scope = \"disable\" for users, or \"keep\"",
+                    "write when_out_of_scope = \"disable\" for users, \"empty\" for groups, or \"keep\"",
                 ),
             ));
         }

@@ -211,6 +211,10 @@ impl Draft {
                 (rests_on(why), Vec::new())
             }
             Operation::HandOver(hand) => (rests_on(&hand.why), Vec::new()),
+            // What the members leave for is the group's own, whatever becomes of them.
+            Operation::RemoveMembers {
+                emptied: Some(why), ..
+            } => (rests_on(why), Vec::new()),
             Operation::RemoveMembers { members, .. } => {
                 let keys = members.iter().map(|member| member.key);
                 (RestsOn::NotMembers, keys.collect())

@@ -186,6 +186,7 @@ async fn leaving(
                     key,
                     target: Some(target.clone()),
                 }],
+                emptied: None,
                 proof,
             },
         });

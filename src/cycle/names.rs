@@ -42,6 +42,7 @@ pub(super) fn misnamed(store: &Store, job: &Job) -> Result<Vec<Misnamed>, Error>
                 let is_there = !store.find_groups(name)?.is_empty();
                 (!is_there).then(|| Misnamed::new(list, name, Vec::new(), known))
             }
+            Naming::Exceptions => no_exception(store, name)?,
             // Looked for together.
             Naming::NeverDisable => None,
         };
@@ -91,6 +92,21 @@ fn excluded(store: &Store, name: &str) -> Result<Option<Misnamed>, Error> {
     Ok(Some(Misnamed::new(Naming::Exclude, name, Vec::new(), [])))
 }
 
+/// A group in the recycle bin is still the one that was meant.
+fn no_exception(store: &Store, name: &str) -> Result<Option<Misnamed>, Error> {
+    if !store.find_exactly(ObjectKind::Group, name)?.is_empty() {
+        return Ok(None);
+    }
+    let known = store.names_of_groups()?;
+    let known = known.iter().map(String::as_str);
+    Ok(Some(Misnamed::new(
+        Naming::Exceptions,
+        name,
+        Vec::new(),
+        known,
+    )))
+}
+
 /// The same, asked of the tenant where groups are named. Who is left out is looked up in the state,
 /// once it knows anybody: users are not read for a test.
 pub(super) async fn misnamed_now(
@@ -125,13 +141,19 @@ pub(super) async fn misnamed_now(
     };
     for (list, name) in entries {
         match list {
-            Naming::ScopeGroups | Naming::Provision | Naming::Filter(_) | Naming::MinMembers => {
+            Naming::Exceptions if !store.find_exactly(ObjectKind::Group, name)?.is_empty() => {}
+            Naming::ScopeGroups
+            | Naming::Provision
+            | Naming::Filter(_)
+            | Naming::MinMembers
+            | Naming::Exceptions => {
                 let is_meant = |(id, label): &&(String, String)| {
                     name.eq_ignore_ascii_case(id) || name.eq_ignore_ascii_case(label)
                 };
                 let found = groups.iter().filter(is_meant);
                 let found: Vec<SourceId> = found.map(|(id, _)| SourceId::new(id)).collect();
-                let are_too_many = found.len() > 1 && list != Naming::MinMembers;
+                let means_one = !matches!(list, Naming::MinMembers | Naming::Exceptions);
+                let are_too_many = found.len() > 1 && means_one;
                 if found.is_empty() || are_too_many {
                     let known = groups.iter().map(|(_, label)| label.as_str());
                     misnamed.push(Misnamed::new(list, name, found, known));

@@ -38,6 +38,10 @@ pub(crate) struct Rules {
     pub(crate) enabled: bool,
     pub(crate) actions: Actions,
     pub(crate) when_out_of_scope: WhenOutOfScope,
+    /// Groups for which something else is done than `when_out_of_scope`.
+    pub(crate) exceptions: Vec<Exception>,
+    /// Users only: a user whose sign-in is blocked is created, as inactive.
+    pub(crate) create_blocked: bool,
     /// Users only: who left and was disabled so long ago is deleted.
     pub(crate) delete_after: Option<Duration>,
     pub(crate) filter: Filter,
@@ -58,7 +62,29 @@ pub(crate) enum WhenOutOfScope {
     /// are deleted instead, as Entra does.
     Disable,
     Delete,
+    /// Groups only: the members are taken out, and the group stays.
+    Empty,
     Keep,
+}
+
+impl WhenOutOfScope {
+    /// The word for it in the configuration.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Delete => "delete",
+            Self::Empty => "empty",
+            Self::Keep => "keep",
+        }
+    }
+}
+
+/// What is done with one group that leaves the scope, whatever is done with the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exception {
+    /// Its id or display name.
+    pub(crate) group: String,
+    pub(crate) when_out_of_scope: WhenOutOfScope,
 }
 
 /// Who belongs.
@@ -122,6 +148,26 @@ pub(crate) struct Safety {
 }
 
 impl Rules {
+    /// What is done with this object when it no longer belongs.
+    pub(crate) fn policy(&self, object: &SourceObject) -> WhenOutOfScope {
+        let label = object.attributes.text("displayName");
+        let names_it = |exception: &&Exception| {
+            let names = [Some(object.id.as_str()), label];
+            let name = exception.group.to_lowercase();
+            names
+                .into_iter()
+                .flatten()
+                .any(|one| one.to_lowercase() == name)
+        };
+        let exception = self.exceptions.iter().find(names_it);
+        let policy = exception.map_or(self.when_out_of_scope, |one| one.when_out_of_scope);
+        match (object.kind, policy) {
+            // A group has no state "disabled": Entra deletes it.
+            (ObjectKind::Group, WhenOutOfScope::Disable) => WhenOutOfScope::Delete,
+            (_, policy) => policy,
+        }
+    }
+
     /// How long after it was disabled an object is deleted. `None`: it is not, or not after a time.
     pub(crate) fn stages(&self) -> Option<Duration> {
         let is_staged =

@@ -23,6 +23,8 @@ pub(crate) enum Naming {
     NeverDisable,
     /// Groups that keep so many members.
     MinMembers,
+    /// Groups for which something else is done when they leave the scope.
+    Exceptions,
 }
 
 impl Naming {
@@ -37,6 +39,7 @@ impl Naming {
             Self::Filter(ObjectKind::Group) => "groups.filters",
             Self::NeverDisable => "safety.never_disable",
             Self::MinMembers => "safety.min_members",
+            Self::Exceptions => "groups.exceptions",
         }
     }
 }
@@ -80,7 +83,9 @@ impl Misnamed {
             Naming::ScopeGroups | Naming::ScopeUnits | Naming::Provision | Naming::Filter(_) => {
                 self.found.is_empty()
             }
-            Naming::Exclude | Naming::NeverDisable | Naming::MinMembers => false,
+            Naming::Exclude | Naming::NeverDisable | Naming::MinMembers | Naming::Exceptions => {
+                false
+            }
         }
     }
 }
@@ -105,6 +110,8 @@ pub(crate) fn entries(job: &Job) -> Vec<(Naming, &str)> {
     entries.extend(protected.map(|name| (Naming::NeverDisable, name)));
     let groups = job.safety.min_members.iter();
     entries.extend(groups.map(|(name, _)| (Naming::MinMembers, name)));
+    let exceptions = job.groups.exceptions.iter();
+    entries.extend(exceptions.map(|one| (Naming::Exceptions, &one.group)));
     let mut entries: Vec<_> = entries
         .into_iter()
         .map(|(list, name)| (list, name.as_str()))

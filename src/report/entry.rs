@@ -150,8 +150,13 @@ impl<'a> Entry<'a> {
                 entry.mark = Mark::Add;
                 entry.members = named(members, names);
             }
-            Operation::RemoveMembers { members, proof: _ } => {
+            Operation::RemoveMembers {
+                members,
+                emptied,
+                proof: _,
+            } => {
                 entry.mark = Mark::Remove;
+                entry.because = emptied.as_ref().map(|why| why_removed(why, kind));
                 entry.members = named(members, names);
             }
             Operation::SetReference { path, old, new } => {

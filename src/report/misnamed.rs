@@ -15,7 +15,14 @@ pub(crate) fn misnamed(misnamed: &Misnamed) -> String {
     } = misnamed;
     let start = format!("{} names \"{}\"", list.key(), clean(name));
     match (list, found.as_slice()) {
-        (Naming::ScopeGroups | Naming::Provision | Naming::Filter(_) | Naming::MinMembers, []) => {
+        (
+            Naming::ScopeGroups
+            | Naming::Provision
+            | Naming::Filter(_)
+            | Naming::MinMembers
+            | Naming::Exceptions,
+            [],
+        ) => {
             format!("{start}, but no group has this id or display name")
         }
         (Naming::ScopeUnits, []) => {
@@ -41,7 +48,8 @@ pub(crate) fn misnamed(misnamed: &Misnamed) -> String {
             | Naming::Exclude
             | Naming::Filter(_)
             | Naming::NeverDisable
-            | Naming::MinMembers,
+            | Naming::MinMembers
+            | Naming::Exceptions,
             several,
         ) => {
             let ids: Vec<_> = several.iter().map(ToString::to_string).collect();
@@ -71,7 +79,11 @@ pub(crate) fn misnamed_remedy(misnamed: &Misnamed) -> String {
     };
     match (list, found.is_empty()) {
         (
-            Naming::ScopeGroups | Naming::Provision | Naming::Filter(_) | Naming::MinMembers,
+            Naming::ScopeGroups
+            | Naming::Provision
+            | Naming::Filter(_)
+            | Naming::MinMembers
+            | Naming::Exceptions,
             true,
         ) => format!(
             "{meant}correct it, or remove it from the list; an id stays valid when a group is renamed"
@@ -89,7 +101,8 @@ pub(crate) fn misnamed_remedy(misnamed: &Misnamed) -> String {
             | Naming::Exclude
             | Naming::Filter(_)
             | Naming::NeverDisable
-            | Naming::MinMembers,
+            | Naming::MinMembers
+            | Naming::Exceptions,
             false,
         ) => "use the id of one group".to_owned(),
     }

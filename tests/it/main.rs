@@ -40,6 +40,7 @@ mod kept;
 mod ladder;
 mod language_pages;
 mod leavers;
+mod leaving;
 mod life;
 mod limits;
 mod log;

@@ -228,6 +228,10 @@ pub(super) struct Rules {
     pub(super) enabled: Option<Typed<bool>>,
     pub(super) actions: Option<Vec<Typed<String>>>,
     pub(super) when_out_of_scope: Option<Typed<String>>,
+    /// Groups only.
+    pub(super) exceptions: Vec<Exception>,
+    /// Users only.
+    pub(super) create_blocked: Option<Typed<bool>>,
     /// Users only.
     pub(super) delete_after: Option<Typed<String>>,
     pub(super) filters: Option<Vec<FilterGroup>>,
@@ -240,6 +244,13 @@ pub(super) struct Rules {
     pub(super) nested_members: Option<Typed<bool>>,
     /// Presets only: what to warn of when a job provisions this kind of object into such a target.
     pub(super) warning: Option<Typed<String>>,
+}
+
+/// A group for which something else is done when it leaves the scope.
+#[derive(Debug)]
+pub(super) struct Exception {
+    pub(super) group: Option<Typed<String>>,
+    pub(super) when_out_of_scope: Option<Typed<String>>,
 }
 
 /// Which groups are provisioned as objects.

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use figment::value::Value;
 
 use super::{
-    Application, Clause, File, FilterGroup, Filterable, Flow, Job, JobNotify, Mail, Mapping,
-    Notify, Preset, Provision, Rules, Safety, Schedule, Scope, Source, Target, Tls, Web, Webhook,
+    Application, Clause, Exception, File, FilterGroup, Filterable, Flow, Job, JobNotify, Mail,
+    Mapping, Notify, Preset, Provision, Rules, Safety, Schedule, Scope, Source, Target, Tls, Web,
+    Webhook,
 };
 use crate::config::document::Document;
 use crate::config::keys::{
@@ -312,10 +313,16 @@ impl Rules {
         table.check_keys(all, log);
         let filters = table.tables("filters", log);
         let mappings = table.tables("mappings", log).unwrap_or_default();
+        let exceptions = table.tables("exceptions", log).unwrap_or_default();
         Self {
             enabled: table.boolean("enabled", log),
             actions: table.texts("actions", log),
             when_out_of_scope: table.text("when_out_of_scope", log),
+            exceptions: exceptions
+                .iter()
+                .map(|exception| Exception::read(exception, log))
+                .collect(),
+            create_blocked: table.boolean("create_blocked", log),
             delete_after: table.text("delete_after", log),
             filters: filters.map(|groups| {
                 groups
@@ -332,6 +339,16 @@ impl Rules {
             nested_members: table.boolean("nested_members", log),
             warning: table.text("warning", &mut Log::default()),
             place: table.place,
+        }
+    }
+}
+
+impl Exception {
+    fn read(table: &Table, log: &mut Log) -> Self {
+        table.check_keys(&[], log);
+        Self {
+            group: table.required_text("group", log),
+            when_out_of_scope: table.required_text("when_out_of_scope", log),
         }
     }
 }

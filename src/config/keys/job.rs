@@ -234,7 +234,35 @@ pub(super) const ACTIONS: Key = key(
 pub(super) const WHEN_OUT_OF_SCOPE: Key = key(
     "when_out_of_scope",
     Holds::Words(&["disable", "delete", "keep"]),
-    "What to do with an object that leaves the scope.",
+    "What to do with a user that leaves the scope.",
+);
+pub(super) const WHEN_GROUP_OUT_OF_SCOPE: Key = key(
+    "when_out_of_scope",
+    Holds::Words(&["disable", "delete", "empty", "keep"]),
+    "What to do with a group that leaves the scope. Default: delete, as with disable.",
+);
+const EXCEPTIONS: Key = key(
+    "exceptions",
+    Holds::Tables(&EXCEPTION),
+    "Groups for which something else is done when they leave the scope.",
+);
+pub(super) const EXCEPTION: Section = section(
+    "jobs.groups.exceptions",
+    &[
+        key("group", Holds::Text, "The id or display name of the group.")
+            .required("add the id or display name of the group"),
+        key(
+            "when_out_of_scope",
+            Holds::Words(&["delete", "empty", "keep"]),
+            "What to do with this group when it leaves the scope.",
+        )
+        .required("add when_out_of_scope = \"delete\", \"empty\" or \"keep\""),
+    ],
+);
+const CREATE_BLOCKED: Key = key(
+    "create_blocked",
+    Holds::Boolean,
+    "Create users whose sign-in is blocked, as inactive. Default: false.",
 );
 const DELETE_AFTER: Key = key(
     "delete_after",
@@ -273,6 +301,7 @@ pub(super) const USERS: Section = section(
         ACTIONS,
         WHEN_OUT_OF_SCOPE,
         DELETE_AFTER,
+        CREATE_BLOCKED,
         FILTERS,
         MAPPINGS,
     ],
@@ -282,7 +311,8 @@ pub(super) const GROUPS: Section = section(
     &[
         ENABLED,
         ACTIONS,
-        WHEN_OUT_OF_SCOPE,
+        WHEN_GROUP_OUT_OF_SCOPE,
+        EXCEPTIONS,
         PROVISION,
         ONE_GROUP_EACH,
         NESTED_MEMBERS,

@@ -1,6 +1,8 @@
 //! The top of the file, the schedule, and the list of all sections.
 
-use super::job::{APPLICATION, CLAUSE, FILTER, GROUPS, JOB, MAPPING, SAFETY, SCOPE, TARGET, USERS};
+use super::job::{
+    APPLICATION, CLAUSE, EXCEPTION, FILTER, GROUPS, JOB, MAPPING, SAFETY, SCOPE, TARGET, USERS,
+};
 use super::notify::{JOB_NOTIFY, MAIL, NOTIFY, WEBHOOK};
 use super::source::{SECRET, SOURCE};
 use super::web::WEB;
@@ -129,6 +131,7 @@ pub(in crate::config) const SECTIONS: &[&Section] = &[
     &SCOPE,
     &USERS,
     &GROUPS,
+    &EXCEPTION,
     &FILTER,
     &CLAUSE,
     &MAPPING,

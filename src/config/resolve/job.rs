@@ -13,7 +13,7 @@ use crate::config::problem::Log;
 use crate::config::reader::Typed;
 use crate::config::settings::{Application, Job};
 use crate::config::{file, fingerprint, mapping, preset};
-use crate::engine::job::{self, Limit, Limits, OnDrift, Safety, ScopeMode, WhenOutOfScope};
+use crate::engine::job::{self, Limit, Limits, OnDrift, Rules, Safety, ScopeMode, WhenOutOfScope};
 use crate::engine::mapping::Source;
 use crate::engine::model::{JobName, ObjectKind, source};
 use crate::engine::window::Window;
@@ -214,6 +214,28 @@ fn resolve_application(application: &file::Application, log: &mut Log) -> Option
     }
 }
 
+/// A group is emptied by the members that were sent, in updates of the group.
+fn check_emptied(typed: &file::Job, groups: &Rules, log: &mut Log) {
+    let mut policies = groups.exceptions.iter().map(|one| one.when_out_of_scope);
+    let is_on = groups.when_out_of_scope == WhenOutOfScope::Empty
+        || policies.any(|policy| policy == WhenOutOfScope::Empty);
+    if !groups.enabled || !is_on {
+        return;
+    }
+    let place = |key: &str| typed.groups.place.name(key);
+    if !groups.actions.update {
+        log.warning(place("actions").problem(
+            "no group would be emptied: that is an update, which the actions do not allow",
+            "add \"update\" to actions, or write when_out_of_scope = \"keep\"",
+        ));
+    } else if !groups.mappings.iter().any(|one| one.target.is_members()) {
+        log.warning(place("mappings").problem(
+            "no group would be emptied: members is not mapped, so no member is ever sent",
+            "map members, or write when_out_of_scope = \"keep\"",
+        ));
+    }
+}
+
 /// What only shows when the parts of a job are looked at together.
 fn check_job(typed: &file::Job, job: &job::Job, log: &mut Log) {
     let users = &job.users;
@@ -249,6 +271,18 @@ fn check_job(typed: &file::Job, job: &job::Job, log: &mut Log) {
              \"False\")', or write when_out_of_scope = \"delete\"",
         ));
     }
+    if users.enabled
+        && let Some(is_on) = &typed.users.create_blocked
+        && is_on.value
+        && !carries_block
+    {
+        log.warning(is_on.place.problem(
+            "no blocked user would be created, because no mapping reads IsSoftDeleted",
+            "map active from 'Switch([IsSoftDeleted], , \"False\", \"True\", \"True\", \
+             \"False\")', or remove create_blocked",
+        ));
+    }
+    check_emptied(typed, &job.groups, log);
     if users.enabled
         && let Some(after) = &typed.users.delete_after
         && !users.mappings.carry_state()

@@ -8,7 +8,7 @@ use crate::config::file;
 use crate::config::mapping::{self, Base, choose};
 use crate::config::problem::Log;
 use crate::engine::filter::Filter;
-use crate::engine::job::{Actions, Rules, WhenOutOfScope};
+use crate::engine::job::{Actions, Exception, Rules, WhenOutOfScope};
 use crate::engine::mapping::Mappings;
 use crate::engine::model::ObjectKind;
 
@@ -25,13 +25,21 @@ pub(super) fn resolve_rules(
         .when_out_of_scope
         .as_ref()
         .or(preset.when_out_of_scope.as_ref());
-    let words = [
-        ("disable", WhenOutOfScope::Disable),
-        ("delete", WhenOutOfScope::Delete),
-        ("keep", WhenOutOfScope::Keep),
-    ];
+    let words: &[_] = match kind {
+        ObjectKind::User => &[
+            ("disable", WhenOutOfScope::Disable),
+            ("delete", WhenOutOfScope::Delete),
+            ("keep", WhenOutOfScope::Keep),
+        ],
+        ObjectKind::Group => &[
+            ("disable", WhenOutOfScope::Disable),
+            ("delete", WhenOutOfScope::Delete),
+            ("empty", WhenOutOfScope::Empty),
+            ("keep", WhenOutOfScope::Keep),
+        ],
+    };
     let when_out_of_scope = when
-        .and_then(|when| choose(when, &words, log))
+        .and_then(|when| choose(when, words, log))
         .unwrap_or(WhenOutOfScope::Disable);
     let actions = resolve_actions(own, preset, log);
     if let Some(when) = when.filter(|_| enabled)
@@ -43,6 +51,7 @@ pub(super) fn resolve_rules(
             "add \"delete\" to actions, or write when_out_of_scope = \"disable\" or \"keep\"",
         ));
     }
+    let exceptions = exceptions(own, actions, enabled, log);
     let delete_after = delete_after(own, (when_out_of_scope, actions), enabled, log);
     let filters = own.filters.as_ref().or(preset.filters.as_ref());
     let groups = filters.into_iter().flatten();
@@ -54,10 +63,50 @@ pub(super) fn resolve_rules(
         enabled,
         actions,
         when_out_of_scope,
+        exceptions,
+        create_blocked: own.create_blocked.as_ref().is_some_and(|is| is.value),
         delete_after,
         filter: Filter { groups },
         mappings: Mappings::new(kind, mappings),
     }
+}
+
+fn exceptions(own: &file::Rules, actions: Actions, enabled: bool, log: &mut Log) -> Vec<Exception> {
+    let words = [
+        ("delete", WhenOutOfScope::Delete),
+        ("empty", WhenOutOfScope::Empty),
+        ("keep", WhenOutOfScope::Keep),
+    ];
+    let mut exceptions: Vec<Exception> = Vec::new();
+    for typed in &own.exceptions {
+        let (Some(group), Some(when)) = (&typed.group, &typed.when_out_of_scope) else {
+            continue;
+        };
+        let Some(when_out_of_scope) = choose(when, &words, log) else {
+            continue;
+        };
+        if enabled && when_out_of_scope == WhenOutOfScope::Delete && !actions.delete {
+            log.problem(when.place.problem(
+                "when_out_of_scope is \"delete\", but actions does not contain \"delete\"",
+                "add \"delete\" to actions, or write when_out_of_scope = \"empty\" or \"keep\"",
+            ));
+        }
+        let name = group.value.trim();
+        let is_known = |known: &Exception| known.group.to_lowercase() == name.to_lowercase();
+        if exceptions.iter().any(is_known) {
+            log.problem(
+                group
+                    .place
+                    .problem(format!("{name:?} has two exceptions"), "keep one of them"),
+            );
+            continue;
+        }
+        exceptions.push(Exception {
+            group: name.to_owned(),
+            when_out_of_scope,
+        });
+    }
+    exceptions
 }
 
 /// The length of the wait, unless nothing would ever be deleted after it.
@@ -79,7 +128,7 @@ fn delete_after(
             "it has no effect with when_out_of_scope = \"delete\", which deletes immediately",
             "write when_out_of_scope = \"disable\", or remove delete_after",
         ),
-        WhenOutOfScope::Keep => (
+        WhenOutOfScope::Keep | WhenOutOfScope::Empty => (
             "it has no effect with when_out_of_scope = \"keep\"",
             "write when_out_of_scope = \"disable\", or remove delete_after",
         ),

@@ -47,6 +47,12 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
                     .insert(part.to_owned());
             }
         }
+        for part in ["group", "when_out_of_scope"] {
+            if line.contains("exceptions = ") && line.contains(&format!("{part} = ")) {
+                let exceptions = keys.entry("jobs.groups.exceptions".to_owned());
+                exceptions.or_default().insert(part.to_owned());
+            }
+        }
         for part in ["attribute", "operator", "value", "full"] {
             if line.contains(&format!("{part} = ")) {
                 let clauses = keys.entry("jobs.users.filters.all".to_owned()).or_default();

@@ -48,7 +48,7 @@ entrain.toml:15: jobs.acme.target.interval: unknown key
 entrain.toml:16: jobs.acme.scopes: unknown key
     did you mean scope?
 entrain.toml:18: jobs.acme.users.zzz: unknown key
-    valid keys are enabled, actions, when_out_of_scope, delete_after, filters, mappings
+    valid keys are enabled, actions, when_out_of_scope, delete_after, create_blocked, filters, mappings
 "##);
 }
 

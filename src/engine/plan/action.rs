@@ -132,6 +132,8 @@ pub(crate) enum Operation {
     },
     RemoveMembers {
         members: Vec<Referenced>,
+        /// Why the group no longer belongs, where it is emptied for that.
+        emptied: Option<WhyRemoved>,
         proof: Proof,
     },
     /// A reference of an object that is in the target already, such as its manager.

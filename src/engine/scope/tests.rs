@@ -15,6 +15,8 @@ fn job(mode: ScopeMode) -> Job {
             delete: true,
         },
         when_out_of_scope: WhenOutOfScope::Disable,
+        exceptions: Vec::new(),
+        create_blocked: false,
         delete_after: None,
         filter: Filter::default(),
         mappings: Mappings::new(ObjectKind::User, Vec::new()),

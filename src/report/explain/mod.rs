@@ -489,8 +489,11 @@ pub(super) fn remedies(explanation: &Explanation) -> Vec<String> {
                 Why::NameKept { .. } => {
                     remedies.push(format!("decide on what is held: entrain status {job}"));
                 }
+                Why::BlockedNotCreated => remedies.push(
+                    "to create it as inactive, set create_blocked = true in [jobs.users]"
+                        .to_owned(),
+                ),
                 Why::OutOfScope(_)
-                | Why::BlockedNotCreated
                 | Why::NoMatchingValue
                 | Why::IgnoredByMapping
                 | Why::Ambiguous { .. }

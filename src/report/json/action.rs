@@ -70,9 +70,20 @@ pub(crate) fn action_json(action: &Shown<'_, Action>, step: Step, names: Names<'
             set("why", why_removed_json(&hand.why, action));
             set("via", hand.via.iter().map(sentence::via).collect());
         }
-        Operation::AddMembers { members } | Operation::RemoveMembers { members, proof: _ } => {
+        Operation::AddMembers { members } => {
             let members = members.iter().map(|one| referenced_json(one, names));
             set("members", members.collect());
+        }
+        Operation::RemoveMembers {
+            members,
+            emptied,
+            proof: _,
+        } => {
+            let members = members.iter().map(|one| referenced_json(one, names));
+            set("members", members.collect());
+            if let Some(why) = emptied {
+                set("why", why_removed_json(why, action));
+            }
         }
         Operation::SetReference { path, old, new } => {
             set("path", path_json(path));

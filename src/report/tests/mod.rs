@@ -96,6 +96,18 @@ fn referenced(label: &str, at: Option<&str>) -> Referenced {
 
 const MANAGER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager";
 
+fn member_removed() -> Action {
+    Action {
+        subject: group("Support"),
+        target: Some(target("g2")),
+        operation: Operation::RemoveMembers {
+            members: vec![referenced("bob@contoso.com", Some("t2"))],
+            emptied: None,
+            proof: Proof::on_record(),
+        },
+    }
+}
+
 /// One action of each kind.
 fn actions() -> Vec<Action> {
     vec![
@@ -166,14 +178,7 @@ fn actions() -> Vec<Action> {
                 new: Pointer::To(referenced("jane@contoso.com", None)),
             },
         },
-        Action {
-            subject: group("Support"),
-            target: Some(target("g2")),
-            operation: Operation::RemoveMembers {
-                members: vec![referenced("bob@contoso.com", Some("t2"))],
-                proof: Proof::on_record(),
-            },
-        },
+        member_removed(),
         Action {
             subject: user("lee@contoso.com"),
             target: Some(target("t5")),

@@ -81,12 +81,14 @@ fn write_members(
         0 => String::new(),
         more => format!(" and {} more", number(more as u64)),
     };
+    let because = entry.because.as_ref();
     writeln!(
         out,
-        "  {}: {mark} {} ({}{rest}){}",
+        "  {}: {mark} {} ({}{rest}){}{}",
         subject_text(entry.subject),
         things(all as u64, "member"),
         entry.members[..shown].join(", "),
-        entry.ending()
+        entry.ending(),
+        because.map_or(String::new(), |because| format!(", because {because}")),
     )
 }

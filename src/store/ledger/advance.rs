@@ -510,12 +510,15 @@ fn logged(redactions: &Redactions, action: &Action) -> Option<Operation> {
                 members: sent_members(members),
             })
         }
-        Operation::RemoveMembers { members, proof } if action.unresolved() > 0 => {
-            Some(Operation::RemoveMembers {
-                members: sent_members(members),
-                proof: *proof,
-            })
-        }
+        Operation::RemoveMembers {
+            members,
+            emptied,
+            proof,
+        } if action.unresolved() > 0 => Some(Operation::RemoveMembers {
+            members: sent_members(members),
+            emptied: emptied.clone(),
+            proof: *proof,
+        }),
         other if is_redacted => Some(other.clone()),
         Operation::AddMembers { .. }
         | Operation::RemoveMembers { .. }

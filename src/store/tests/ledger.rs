@@ -174,6 +174,7 @@ fn every_operation_reads_back_as_it_was_drafted() {
         },
         Operation::RemoveMembers {
             members,
+            emptied: Some(WhyRemoved::SoftDeleted),
             proof: proof(),
         },
     ] {

@@ -529,6 +529,7 @@ fn remove_members(group: &str, members: &[&str]) -> Action {
     let members = members.iter().map(|member| sent_as(member, "resolved"));
     let operation = Operation::RemoveMembers {
         members: members.collect(),
+        emptied: None,
         proof: proof(),
     };
     action(group, None, operation)

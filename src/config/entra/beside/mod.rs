@@ -265,6 +265,8 @@ impl List {
             filter: _,
             mappings: _,
             when_out_of_scope,
+            exceptions,
+            create_blocked,
             delete_after,
         } = rules;
         if !enabled {
@@ -276,6 +278,22 @@ impl List {
             let why = "Entra deletes who is deleted for good, and no user who was disabled";
             self.leave(place, what, why);
         }
+        if *create_blocked {
+            let why = "Entra creates no user whose sign-in is blocked";
+            self.leave(place, "create_blocked = true", why);
+        }
+        if !exceptions.is_empty() {
+            let all = exceptions.iter().map(|one| {
+                let when = one.when_out_of_scope.as_str();
+                format!(
+                    "{{ group = {:?}, when_out_of_scope = {when:?} }}",
+                    one.group
+                )
+            });
+            let what = format!("exceptions = [{}]", all.collect::<Vec<_>>().join(", "));
+            let why = "Entra does the same with every group that leaves";
+            self.leave(place, what, why);
+        }
         match (kind, when_out_of_scope) {
             (ObjectKind::User, WhenOutOfScope::Disable)
             | (ObjectKind::Group, WhenOutOfScope::Disable | WhenOutOfScope::Delete) => {}
@@ -283,6 +301,11 @@ impl List {
                 place,
                 "when_out_of_scope = \"delete\"",
                 "Entra disables who leaves scope, and deletes who is deleted for good",
+            ),
+            (_, WhenOutOfScope::Empty) => self.leave(
+                place,
+                "when_out_of_scope = \"empty\"",
+                "Entra deletes the group, or keeps it with its members",
             ),
             (ObjectKind::User | ObjectKind::Group, WhenOutOfScope::Keep) => self.leave(
                 place,

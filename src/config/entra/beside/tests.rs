@@ -64,6 +64,7 @@ nested_groups = true
 exclude = ["admin@contoso.com"]
 [jobs.users]
 when_out_of_scope = "delete"
+create_blocked = true
 filters = [
 { all = [
     { attribute = "department", operator = "EQUALS", value = "R&D" },
@@ -79,6 +80,7 @@ source = "employeeOrgData"
 type = "complex"
 [jobs.groups]
 when_out_of_scope = "keep"
+exceptions = [ { group = "VPN", when_out_of_scope = "empty" } ]
 provision = ["Sales"]
 one_group_each = true
 nested_members = false
@@ -194,7 +196,9 @@ fn what_entra_has_no_word_for_is_named_with_the_reason() {
     scope: nested_groups = true: Entra provisions only the direct members of groups
     scope: exclude = ["admin@contoso.com"]: Entra cannot leave out an object by name: write a scoping filter there
     groups: provision = ["Sales"]: Entra provisions the groups that are in scope, and no others
+    users: create_blocked = true: Entra creates no user whose sign-in is blocked
     users: when_out_of_scope = "delete": Entra disables who leaves scope, and deletes who is deleted for good
+    groups: exceptions = [{ group = "VPN", when_out_of_scope = "empty" }]: Entra does the same with every group that leaves
     groups: when_out_of_scope = "keep": in Entra it is the setting SkipOutOfScopeDeletions of the whole application, which is not part of the schema
     groups: one_group_each = true: Entra does not warn of people in several groups
     groups: nested_members = false: Entra sends groups as members where they are provisioned themselves

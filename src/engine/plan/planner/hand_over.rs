@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::{Candidate, Deletes, Fate, Planner};
 use crate::engine::job::WhenOutOfScope;
 use crate::engine::mapping::{self, Desired, Mapped};
-use crate::engine::model::{MatchKey, ObjectKind, TargetId, TargetPath, Value};
+use crate::engine::model::{MatchKey, TargetId, TargetPath, Value};
 use crate::engine::plan::difference::changes;
+use crate::engine::plan::proof::is_blocked;
 use crate::engine::plan::{
     Action, Change, Decision, Draft, HandOver, Operation, Proof, Subject, WhyRemoved,
 };
@@ -36,7 +37,8 @@ impl Planner<'_> {
         let Some(link) = holder.link.as_ref().filter(|link| link.target == *target) else {
             return Claim::Refused;
         };
-        if self.protection(holder.object.key).is_some() {
+        // The account of one who left is given to no user who may not use it.
+        if self.protection(holder.object.key).is_some() || is_blocked(&candidate.object) {
             return Claim::Refused;
         }
         if link.unconfirmed || self.fates.of(holder.object.key) == Some(Fate::Deleting) {
@@ -46,16 +48,12 @@ impl Planner<'_> {
             return Claim::Refused;
         };
         let rules = self.job.rules(kind);
-        let policy = match (kind, rules.when_out_of_scope) {
-            (ObjectKind::Group, WhenOutOfScope::Disable) => WhenOutOfScope::Delete,
-            (_, policy) => policy,
-        };
-        match policy {
+        match rules.policy(&holder.object) {
             WhenOutOfScope::Delete if rules.actions.delete && self.deletes == Deletes::Go => {
                 self.delete(&holder.object, link, why);
                 Claim::Freed
             }
-            WhenOutOfScope::Keep | WhenOutOfScope::Delete => Claim::Refused,
+            WhenOutOfScope::Keep | WhenOutOfScope::Delete | WhenOutOfScope::Empty => Claim::Refused,
             WhenOutOfScope::Disable => {
                 self.hand_over(candidate, desired, key, holder, (why, proof))
             }

@@ -4,7 +4,9 @@
 use super::fates::Fate;
 use super::{Member, Planner, SentMember};
 use crate::engine::model::{Key, ObjectKind, TargetId};
-use crate::engine::plan::{Action, Decision, Draft, Operation, Proof, Referenced, Subject};
+use crate::engine::plan::{
+    Action, Decision, Draft, Operation, Proof, Referenced, Subject, WhyRemoved,
+};
 
 /// A group that stays or comes, with the members that must come and go.
 #[derive(Debug)]
@@ -19,9 +21,17 @@ pub(super) struct Group {
     added_chunks: u32,
     remove: Vec<Referenced>,
     removed_chunks: u32,
+    /// The group no longer belongs: all members leave.
+    emptied: Option<(WhyRemoved, Proof)>,
 }
 
 impl Group {
+    pub(super) fn emptied(subject: Subject, target: TargetId, why: (WhyRemoved, Proof)) -> Self {
+        let mut group = Self::new(subject, Some(target));
+        group.emptied = Some(why);
+        group
+    }
+
     pub(super) fn new(subject: Subject, target: Option<TargetId>) -> Self {
         Self {
             subject,
@@ -32,7 +42,13 @@ impl Group {
             added_chunks: 0,
             remove: Vec::new(),
             removed_chunks: 0,
+            emptied: None,
         }
+    }
+
+    /// What removals of its members rest on.
+    fn proof(&self, reading: Option<Proof>) -> Option<Proof> {
+        self.emptied.as_ref().map(|(_, proof)| *proof).or(reading)
     }
 }
 
@@ -66,7 +82,9 @@ impl Planner<'_> {
         if self.handed_over.contains_key(&member.key) {
             return;
         }
+        let is_emptied = self.group.as_ref().is_some_and(|one| one.emptied.is_some());
         let wanted = member.in_source
+            && !is_emptied
             && match self.fates.of(member.key) {
                 Some(Fate::Creating | Fate::Linked { in_scope: true }) => true,
                 Some(Fate::Linked { in_scope: false } | Fate::Deleting) => false,
@@ -99,7 +117,7 @@ impl Planner<'_> {
             && !self.found.contains(&group.subject.key)
             && member.sent != SentMember::No
             && group.target.is_some()
-            && let Some(proof) = reading
+            && let Some(proof) = group.proof(reading)
         {
             group.remove.push(Referenced::to(member.key));
             if group.remove.len() >= chunk {
@@ -113,7 +131,7 @@ impl Planner<'_> {
 
     fn open(&mut self, group: Group) {
         // An incomplete reading removes no member, so what was sent earlier counts as well.
-        if self.reading.is_ok() {
+        if group.proof(self.reading.as_ref().ok().copied()).is_some() {
             self.memberships.settle(group.subject.key);
         }
         self.group = Some(group);
@@ -127,7 +145,7 @@ impl Planner<'_> {
         if let Some(draft) = group.add_chunk() {
             self.act(draft);
         }
-        if let Ok(proof) = self.reading
+        if let Some(proof) = group.proof(self.reading.as_ref().ok().copied())
             && let Some(draft) = group.remove_chunk(proof)
         {
             self.act(draft);
@@ -169,7 +187,12 @@ impl Group {
             return None;
         }
         let members = std::mem::take(&mut self.remove);
-        let operation = Operation::RemoveMembers { members, proof };
+        let emptied = self.emptied.as_ref().map(|(why, _)| why.clone());
+        let operation = Operation::RemoveMembers {
+            members,
+            emptied,
+            proof,
+        };
         let rank = self.removed_chunks;
         self.removed_chunks += 1;
         Some(Draft::new(self.action(operation), rank))

@@ -3,6 +3,7 @@
 //! This file is what the cycle sees: what it passes to the planner, in which order, and what it gets
 //! back. The decision table is `Planner::begin`, in `objects`; everything else feeds it.
 
+mod adopt;
 mod fates;
 mod hand_over;
 mod members;

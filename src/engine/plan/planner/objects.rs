@@ -4,16 +4,15 @@
 use std::collections::BTreeMap;
 
 use super::hand_over::Claim;
-use super::parts::{fingerprint, is_stranger, whole_lists, withheld_apart};
+use super::parts::{fingerprint, is_stranger, withheld_apart};
 use super::{Candidate, Fate, Found, Group, Planner};
 use crate::engine::addition;
 use crate::engine::job::WhenOutOfScope;
-use crate::engine::mapping::{self, Desired, Mapped, Mapping, Source, Unique};
+use crate::engine::mapping::{self, Desired, Mapped, Mapping, Unique};
 use crate::engine::model::{
-    Grant, Held, Link, MatchKey, ObjectKind, Presence, References, SourceObject, TargetId,
-    TargetObject, TargetPath, Value,
+    Grant, Link, MatchKey, ObjectKind, Presence, SourceObject, TargetId, TargetPath, Value,
 };
-use crate::engine::plan::difference::{changes, fold_case, keep_shown_elements, select};
+use crate::engine::plan::difference::changes;
 use crate::engine::plan::proof::{Proof, is_blocked};
 use crate::engine::plan::{
     Action, Change, Decision, Draft, Operation, Subject, Verb, Why, WhyRemoved, unit,
@@ -93,6 +92,9 @@ impl Planner<'_> {
             (SourceState::Active, Some(link)) => self.update(&candidate, link, false),
             (SourceState::Blocked, Some(link)) => self.update(&candidate, link, true),
             (SourceState::Active, None) => return self.look_for(candidate),
+            (SourceState::Blocked, None) if self.job.rules(object.kind).create_blocked => {
+                return self.look_for(candidate);
+            }
             (SourceState::Blocked, None) => self.skip(object, Why::BlockedNotCreated),
             (SourceState::Leaving(why), Some(link)) => self.deprovision(object, link, why),
             (SourceState::Unknown(why), Some(link)) => self.postpone(&candidate, link, why),
@@ -108,11 +110,18 @@ impl Planner<'_> {
             ) => self.skip(object, Why::OutOfScope(why)),
             (SourceState::Deleted, Some(link)) => {
                 let rules = self.job.rules(object.kind);
-                let keeps = rules.when_out_of_scope == WhenOutOfScope::Keep;
-                if rules.actions.delete && !keeps && rules.stages().is_none() {
-                    self.delete(object, link, WhyRemoved::Deleted);
-                } else {
-                    self.deprovision(object, link, WhyRemoved::Deleted);
+                match rules.policy(object) {
+                    WhenOutOfScope::Disable | WhenOutOfScope::Delete
+                        if rules.actions.delete && rules.stages().is_none() =>
+                    {
+                        self.delete(object, link, WhyRemoved::Deleted);
+                    }
+                    WhenOutOfScope::Disable
+                    | WhenOutOfScope::Delete
+                    | WhenOutOfScope::Empty
+                    | WhenOutOfScope::Keep => {
+                        self.deprovision(object, link, WhyRemoved::Deleted);
+                    }
                 }
             }
             (
@@ -180,7 +189,7 @@ impl Planner<'_> {
         };
         if blocked && !self.carries_block(object.kind, &desired) {
             let rules = self.job.rules(object.kind);
-            if rules.when_out_of_scope == WhenOutOfScope::Delete && rules.actions.delete {
+            if rules.policy(object) == WhenOutOfScope::Delete && rules.actions.delete {
                 return self.delete(object, link, WhyRemoved::Blocked);
             }
             self.skip(object, Why::CannotDisable(WhyRemoved::Blocked));
@@ -228,7 +237,12 @@ impl Planner<'_> {
     }
 
     /// What the target refused before goes by itself, attribute by attribute.
-    fn send_withheld(&mut self, object: &SourceObject, target: &TargetId, withheld: Vec<Change>) {
+    pub(super) fn send_withheld(
+        &mut self,
+        object: &SourceObject,
+        target: &TargetId,
+        withheld: Vec<Change>,
+    ) {
         let mut by_unit: BTreeMap<TargetPath, Vec<Change>> = BTreeMap::new();
         for change in withheld {
             by_unit.entry(unit(&change)).or_default().push(change);
@@ -311,7 +325,8 @@ impl Planner<'_> {
     /// In scope and not linked: it must be looked for, unless nothing can be.
     fn look_for(&mut self, candidate: Candidate) -> Option<Pending> {
         let Candidate { object, grants, .. } = &candidate;
-        let desired = match self.desired(object, grants, false, Unique::Keep) {
+        let blocked = is_blocked(object);
+        let desired = match self.desired(object, grants, blocked, Unique::Keep) {
             Ok(Mapped::Desired(desired)) => desired,
             Ok(Mapped::IgnoreObject) => {
                 self.skip(object, Why::IgnoredByMapping);
@@ -322,6 +337,10 @@ impl Planner<'_> {
                 return None;
             }
         };
+        if blocked && !self.carries_block(object.kind, &desired) {
+            self.skip(object, Why::BlockedNotCreated);
+            return None;
+        }
         if desired.keys.is_empty() {
             self.skip(object, Why::NoMatchingValue);
             return None;
@@ -329,7 +348,7 @@ impl Planner<'_> {
         let rules = self.job.rules(object.kind);
         let unique_values = if rules.actions.create && self.selects_unique(object.kind) {
             let held = scope::roles_of(grants);
-            let input = mapping::Input::new(object, &held, false);
+            let input = mapping::Input::new(object, &held, blocked);
             mapping::candidates(&rules.mappings, &input, self.environment)
         } else {
             Vec::new()
@@ -416,7 +435,8 @@ impl Planner<'_> {
                         self.is_taken(object.kind, mapping, value)
                     };
                     let unique = Unique::Chosen(&is_taken);
-                    desired = match self.desired(object, &candidate.grants, false, unique) {
+                    let blocked = is_blocked(object);
+                    desired = match self.desired(object, &candidate.grants, blocked, unique) {
                         Ok(Mapped::Desired(desired)) => desired,
                         Ok(Mapped::IgnoreObject) => {
                             return self.skip(object, Why::IgnoredByMapping);
@@ -485,85 +505,6 @@ impl Planner<'_> {
         self.act(Draft::new(action, self.rank + 1));
     }
 
-    fn adopt(
-        &mut self,
-        candidate: &Candidate,
-        mut desired: Desired,
-        key: MatchKey,
-        found: TargetObject,
-    ) {
-        let object = &candidate.object;
-        let TargetObject {
-            id: target,
-            attributes: mut current,
-            members: _,
-        } = found;
-        let rules = self.job.rules(object.kind);
-        let lists = whole_lists(&rules.mappings, &mut current);
-        mapping::normalize(&rules.mappings, &mut current);
-        self.note_adopted(object, &target);
-        self.fates.note(object.key, Fate::Linked { in_scope: true });
-        self.tally.joining.add(object.kind);
-        self.await_members(object, Some(&target));
-        // What the target shows of a reference is a target id. It is compared as if we had sent it.
-        let mut references = References::new();
-        for (path, source) in std::mem::take(&mut desired.references) {
-            let held = match current.remove(&path) {
-                Some(Value::Text(id)) => Some(self.shown_reference(candidate, TargetId::new(&*id))),
-                _ => None,
-            };
-            if rules.actions.update {
-                self.reference(
-                    candidate,
-                    &target,
-                    path.clone(),
-                    held.clone(),
-                    source.as_ref(),
-                );
-            }
-            references.extend(held.map(|held| (path, held)));
-        }
-        // "If it is empty it gets the default value" (Entra, mapping type None). Later the target is
-        // not read any more.
-        let unmapped = rules
-            .mappings
-            .iter()
-            .filter(|mapping| matches!(mapping.source, Source::None));
-        for path in unmapped.map(|mapping| &mapping.target) {
-            let is_empty = current.get(path).is_none_or(Value::is_empty);
-            if let Some(default) = desired.on_create.get(path).filter(|_| is_empty) {
-                desired.values.insert(path.clone(), Some(default.clone()));
-            }
-        }
-        fold_case(&mut current, &desired);
-        let changes = if rules.actions.update {
-            let mut all = select(&mut current, &desired, &lists);
-            all.extend(changes(&current, &desired));
-            keep_shown_elements(&mut all, &lists);
-            all
-        } else {
-            Vec::new()
-        };
-        let (withheld, changes) = withheld_apart(candidate, changes);
-        self.note_changed_names(object.kind, object.key, &target, &changes);
-        let action = Action {
-            subject: Subject::of(object),
-            target: Some(target.clone()),
-            operation: Operation::Adopt {
-                key,
-                current: Held {
-                    values: current,
-                    references,
-                },
-                changes,
-                via: scope::ways_of(&candidate.grants),
-                from: None,
-            },
-        };
-        self.act(Draft::new(action, 0));
-        self.send_withheld(object, &target, withheld);
-    }
-
     fn desired(
         &self,
         object: &SourceObject,
@@ -579,7 +520,7 @@ impl Planner<'_> {
 
     /// A group that stays or comes: its members are compared once everything else is decided, because
     /// a group may be a member too. `target` is `None` when this plan creates the group.
-    fn await_members(&mut self, object: &SourceObject, target: Option<&TargetId>) {
+    pub(super) fn await_members(&mut self, object: &SourceObject, target: Option<&TargetId>) {
         if object.kind != ObjectKind::Group {
             return;
         }

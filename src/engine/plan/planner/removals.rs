@@ -1,12 +1,13 @@
 //! What becomes of a linked object that no longer belongs, or perhaps no longer.
 
+use super::members::Group;
 use super::{Candidate, Deletes, Fate, Planner, Ripe};
 use crate::engine::job::WhenOutOfScope;
 use crate::engine::mapping::{self, Mapped};
 use crate::engine::model::{Link, ObjectKind, Origin, SourceObject};
 use crate::engine::plan::difference::changes;
 use crate::engine::plan::proof::{Proof, is_blocked};
-use crate::engine::plan::{Decision, Operation, Verb, Why, WhyRemoved};
+use crate::engine::plan::{Decision, Operation, Subject, Verb, Why, WhyRemoved};
 
 impl Planner<'_> {
     /// Linked, and perhaps no longer belonging. A blocked user loses access at once, in scope or out of
@@ -22,16 +23,18 @@ impl Planner<'_> {
             if link.in_scope {
                 return self.update(candidate, link, true);
             }
-            if self.job.rules(object.kind).when_out_of_scope != WhenOutOfScope::Keep {
+            if self.job.rules(object.kind).policy(object) != WhenOutOfScope::Keep {
                 return self.disable(object, link, WhyRemoved::Blocked);
             }
         }
         let rules = self.job.rules(object.kind);
         self.skip(
             object,
-            match rules.when_out_of_scope {
+            match rules.policy(object) {
                 WhenOutOfScope::Keep => Why::Kept(why),
-                WhenOutOfScope::Disable | WhenOutOfScope::Delete => Why::IncompleteRead(why),
+                WhenOutOfScope::Disable | WhenOutOfScope::Delete | WhenOutOfScope::Empty => {
+                    Why::IncompleteRead(why)
+                }
             },
         );
     }
@@ -39,15 +42,11 @@ impl Planner<'_> {
     /// Linked, and no longer belonging. What stays is left alone, the members of a group included.
     pub(super) fn deprovision(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) {
         let rules = self.job.rules(object.kind);
-        let policy = match (object.kind, rules.when_out_of_scope) {
-            // A group has no state "disabled": Entra deletes it.
-            (ObjectKind::Group, WhenOutOfScope::Disable) => WhenOutOfScope::Delete,
-            (_, policy) => policy,
-        };
-        match policy {
+        match rules.policy(object) {
             WhenOutOfScope::Keep => self.skip(object, Why::Kept(why)),
             WhenOutOfScope::Delete if rules.actions.delete => self.delete(object, link, why),
             WhenOutOfScope::Delete => self.skip(object, Why::NotAllowed(Verb::Delete)),
+            WhenOutOfScope::Empty => self.empty(object, link, why),
             WhenOutOfScope::Disable => match self.ripe.remove(&object.key) {
                 None => self.disable(object, link, why),
                 Some(Ripe::Disabled) => self.delete(object, link, why),
@@ -55,6 +54,21 @@ impl Planner<'_> {
                 Some(Ripe::Unread(words)) => self.skip(object, Why::LookupFailed(words)),
             },
         }
+    }
+
+    /// All members that were sent leave, and the group stays.
+    fn empty(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) {
+        if let Some(why) = self.protection(object.key) {
+            return self.skip(object, why);
+        }
+        if !self.job.rules(object.kind).actions.update {
+            return self.skip(object, Why::NotAllowed(Verb::Update));
+        }
+        let Some(proof) = self.proof(object, &why) else {
+            return self.skip(object, Why::IncompleteRead(why));
+        };
+        let group = Group::emptied(Subject::of(object), link.target.clone(), (why, proof));
+        self.groups.insert(object.key, group);
     }
 
     pub(super) fn delete(&mut self, object: &SourceObject, link: &Link, why: WhyRemoved) {

@@ -83,6 +83,8 @@ fn rules(kind: ObjectKind, mappings: Vec<Mapping>) -> Rules {
             delete: true,
         },
         when_out_of_scope: WhenOutOfScope::Disable,
+        exceptions: Vec::new(),
+        create_blocked: false,
         delete_after: None,
         filter: Filter::default(),
         mappings: Mappings::new(kind, mappings),

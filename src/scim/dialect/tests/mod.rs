@@ -51,7 +51,11 @@ fn add(members: &[Option<&str>]) -> Action {
 fn remove(members: &[&str]) -> Action {
     let members = members.iter().map(|id| new(Some(id))).collect();
     let proof = proof();
-    let operation = Operation::RemoveMembers { members, proof };
+    let operation = Operation::RemoveMembers {
+        members,
+        emptied: None,
+        proof,
+    };
     action(ObjectKind::Group, Some("g/1"), operation)
 }
 

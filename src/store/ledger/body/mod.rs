@@ -92,15 +92,14 @@ pub(super) fn pack_operation(state: &State, operation: &Operation) -> rusqlite::
             writer.why_removed(why);
         }
         Operation::Delete { why, proof: _ } => writer.why_removed(why),
-        Operation::AddMembers { members } | Operation::RemoveMembers { members, proof: _ } => {
-            writer.count(members.len());
-            // As differences: the members of a chunk are in the order of their numbers.
-            let mut last = 0;
-            for member in members {
-                let key = i64::from(member.key.get());
-                writer.packer.number(zigzag(key - last));
-                last = key;
-            }
+        Operation::AddMembers { members } => writer.members(members),
+        Operation::RemoveMembers {
+            members,
+            emptied,
+            proof: _,
+        } => {
+            writer.members(members);
+            writer.optional(emptied.as_ref(), Writer::why_removed);
         }
         Operation::SetReference { path, old, new } => {
             writer.path(path)?;
@@ -176,6 +175,7 @@ pub(super) fn unpack_operation(
         },
         REMOVE_MEMBERS => Operation::RemoveMembers {
             members: reader.members()?,
+            emptied: reader.optional(Reader::why_removed)?,
             proof: Proof::on_record(),
         },
         SET_REFERENCE => Operation::SetReference {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::zigzag;
 use crate::engine::filter::ClauseFailure;
 use crate::engine::model::{Held, HeldReference, Key, MatchKey, TargetPath, Value, Via};
-use crate::engine::plan::{Change, ElementChange, WhyOut, WhyRemoved, WriteMode};
+use crate::engine::plan::{Change, ElementChange, Referenced, WhyOut, WhyRemoved, WriteMode};
 use crate::store::codec::Packer;
 use crate::store::state::State;
 
@@ -73,6 +74,17 @@ impl Writer<'_> {
             self.packer.value(value);
         }
         Ok(())
+    }
+
+    /// As differences: the members of a chunk are in the order of their numbers.
+    pub(super) fn members(&mut self, members: &[Referenced]) {
+        self.count(members.len());
+        let mut last = 0;
+        for member in members {
+            let key = i64::from(member.key.get());
+            self.packer.number(zigzag(key - last));
+            last = key;
+        }
     }
 
     pub(super) fn via(&mut self, via: &[Via]) {

@@ -262,7 +262,11 @@ impl Bench<'_> {
             };
             let weight = i64::try_from(members.len()).unwrap_or(i64::MAX);
             let proof = Proof::on_record();
-            let operation = Operation::RemoveMembers { members, proof };
+            let operation = Operation::RemoveMembers {
+                members,
+                emptied: removal.why.clone(),
+                proof,
+            };
             put_row(
                 self.state,
                 &NewRow {

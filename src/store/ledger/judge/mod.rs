@@ -180,6 +180,8 @@ impl<'b> Bench<'b> {
         let mut planned: BTreeMap<RemovalClass, u64> = BTreeMap::new();
         let mut seen: BTreeSet<Item> = BTreeSet::new();
         let mut lost: BTreeMap<Key, u64> = BTreeMap::new();
+        // Emptied on purpose: the group left the scope, and did not lose its members.
+        let mut emptied: BTreeSet<Key> = BTreeSet::new();
         for removal in &self.removals {
             for item in removal.items() {
                 seen.insert(item);
@@ -191,6 +193,9 @@ impl<'b> Bench<'b> {
                 }
                 *planned.entry(removal.class).or_default() += 1;
                 if item.member.is_some() {
+                    if removal.why.is_some() {
+                        emptied.insert(removal.key);
+                    }
                     *lost.entry(removal.key).or_default() += 1;
                 }
             }
@@ -220,7 +225,8 @@ impl<'b> Bench<'b> {
                 )?
                 .query_row(params![self.job, group], |row| row.get(0))?;
             let sent = sent.unsigned_abs();
-            if guard::is_sudden_loss(planned + done, sent + done) {
+            let is_emptied = emptied.contains(&group);
+            if !is_emptied && guard::is_sudden_loss(planned + done, sent + done) {
                 self.shrunk.insert(group);
             }
             if let Some(least) = self.judging.min_members.get(&group) {
@@ -296,7 +302,9 @@ fn removals(state: &State, cycle: i64) -> rusqlite::Result<Vec<Removal>> {
                 (Some(why), Vec::new())
             }
             Operation::HandOver(hand) => (Some(hand.why), Vec::new()),
-            Operation::RemoveMembers { members, .. } => (None, members),
+            Operation::RemoveMembers {
+                members, emptied, ..
+            } => (emptied, members),
             Operation::Create { .. }
             | Operation::Adopt { .. }
             | Operation::Update { .. }

@@ -273,7 +273,11 @@ proptest::proptest! {
             let referenced = |bits| of(bits).map(|id| new(Some(&id))).collect();
             operations.push(Operation::AddMembers { members: referenced(wants & !has) });
             let members = referenced(has & !wants);
-            operations.push(Operation::RemoveMembers { members, proof: proof() });
+            operations.push(Operation::RemoveMembers {
+                members,
+                emptied: None,
+                proof: proof(),
+            });
             let mut sent = vec![name];
             for operation in operations {
                 let action = action(ObjectKind::Group, Some(&id), operation);
