@@ -1,7 +1,7 @@
 //! Sends the requests of one action, by the dialect that the target turns out to speak: where a form is
 //! refused, or accepted without effect, the next is tried, and what works is used from then on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::config::{Target, Update};
 use crate::engine::model::{ObjectKind, TargetId, TargetPath};
 use crate::engine::plan::{Action, Operation};
 use crate::engine::redact::Hidden;
-use crate::scim::{self, Current, Dialect, Lesson, Reader, Sent, Undone, Writer};
+use crate::scim::{self, Certainty, Current, Dialect, Lesson, Reader, Sent, Undone, Writer};
 
 /// One in so many changes whose answer shows nothing is read back.
 const SAMPLE: u64 = 500;
@@ -39,6 +39,17 @@ pub(super) struct Sender {
     visibility_delay: Duration,
     /// Groups that were made here and have no members yet.
     empty_groups: Mutex<BTreeSet<TargetId>>,
+    /// Kinds of objects of which a change was refused for its method, since one was last taken.
+    refusals: Mutex<BTreeMap<ObjectKind, Refused>>,
+}
+
+/// What a refusal of PATCH or PUT was followed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    /// The other of the two was tried.
+    Once,
+    /// The other of the two was refused as well, so that it is no way out.
+    Both,
 }
 
 impl Sender {
@@ -54,6 +65,7 @@ impl Sender {
             unseen: AtomicU64::new(0),
             visibility_delay: target.visibility_delay,
             empty_groups: Mutex::default(),
+            refusals: Mutex::default(),
         }
     }
 
@@ -78,12 +90,25 @@ impl Sender {
         let mut guesses: Vec<(Lesson, String)> = Vec::new();
         // What was answered first, where other forms are tried after it.
         let mut first: Option<Result<Sent, scim::Error>> = None;
+        let kind = action.subject.kind;
+        let refused = lock(&self.refusals).get(&kind).copied();
+        // In another way than all others, for this change alone.
+        let mut is_alone = false;
         loop {
             let error = match self.send_by(dialect, action, hidden, &known).await {
                 Ok(None) => return Ok(None),
                 Ok(Some(sent)) => match self.without_effect(dialect, action, &sent, hidden).await {
                     None => {
+                        if is_alone {
+                            return Ok(Some(sent));
+                        }
                         self.believe(known_form, dialect, guesses);
+                        if !matches!(
+                            action.operation,
+                            Operation::Create { .. } | Operation::Delete { .. }
+                        ) {
+                            lock(&self.refusals).remove(&kind);
+                        }
                         return Ok(Some(sent));
                     }
                     Some(Doubt { error, is_certain }) => {
@@ -96,9 +121,23 @@ impl Sender {
                 },
                 Err(error) => error,
             };
-            match dialect.after(action, &error) {
-                Some((next, lesson)) if lesson.is_certain && guesses.is_empty() => {
-                    dialect = self.learn(dialect, next, lesson, &error);
+            let taught = dialect.after(action, &error).filter(|(_, lesson)| {
+                lesson.certainty != Certainty::Repeated || refused != Some(Refused::Both)
+            });
+            match taught {
+                Some((next, lesson))
+                    if guesses.is_empty() && lesson.certainty != Certainty::Guess =>
+                {
+                    let is_proven = lesson.certainty == Certainty::Certain || refused.is_some();
+                    if is_proven && !is_alone {
+                        dialect = self.learn(dialect, next, lesson, &error);
+                    } else {
+                        if !is_alone {
+                            self.note_refusal(kind, lesson, &error);
+                        }
+                        is_alone = true;
+                        dialect = next;
+                    }
                 }
                 Some((next, lesson)) => {
                     guesses.push((lesson, error.failure().message));
@@ -106,6 +145,9 @@ impl Sender {
                     dialect = next;
                 }
                 None => {
+                    if is_alone && error.is_any_method_refused() {
+                        lock(&self.refusals).insert(kind, Refused::Both);
+                    }
                     if let scim::Error::NoEffect { paths, .. } = &error {
                         self.give_up(action.subject.kind, paths);
                     }
@@ -212,6 +254,16 @@ impl Sender {
             self.note(next, lesson, error.failure().message);
         }
         *dialect
+    }
+
+    /// One refusal alone may be a gateway's, so that it teaches nothing yet.
+    fn note_refusal(&self, kind: ObjectKind, lesson: Lesson, error: &scim::Error) {
+        lock(&self.refusals).entry(kind).or_insert(Refused::Once);
+        let Lesson { knob, word, .. } = lesson;
+        tracing::info!(
+            evidence = error.failure().message,
+            "{knob} = {word:?} for one change; the next one shows whether the target needs it"
+        );
     }
 
     fn note(&self, dialect: Dialect, lesson: Lesson, evidence: String) {

@@ -328,6 +328,11 @@ impl Error {
             if exchange.method == *method && matches!(exchange.status, Some(405 | 501)))
     }
 
+    /// Whether a change was refused for its method.
+    pub(crate) fn is_any_method_refused(&self) -> bool {
+        self.is_method_refused(&Method::PATCH) || self.is_method_refused(&Method::PUT)
+    }
+
     /// Whether the target does not take the type of the body.
     pub(super) fn is_type_refused(&self) -> bool {
         matches!(self, Self::Refused { exchange, .. } if exchange.status == Some(415))

@@ -23,7 +23,7 @@ mod wire;
 mod writer;
 
 pub(crate) use auth::Token;
-pub(crate) use dialect::{Dialect, Lesson, Undone};
+pub(crate) use dialect::{Certainty, Dialect, Lesson, Undone};
 pub(crate) use discovery::capabilities;
 pub(crate) use error::Error;
 pub(crate) use probe::{Finding, Probe, Step};

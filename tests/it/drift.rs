@@ -216,3 +216,38 @@ async fn a_tenant_that_arrived_shows_no_drift() {
     assert_eq!(job["done"], json!({}), "{job:#}");
     assert!(before.changed(&rig.target().await).is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_element_that_lost_its_mapped_parts_is_filled_and_not_added_again() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    // What the target shows of no object is not compared.
+    rig.joiner("john");
+    let jane = rig.joiner("jane");
+    rig.sync().await.expect(0);
+    let id = id_of(&rig, "jane@contoso.com");
+    let emails = || rig.user("jane@contoso.com")["emails"].clone();
+    let value = emails()[0]["value"].clone();
+    assert!(value.is_string(), "{}", emails());
+    let bare = json!([{"type": "work", "display": "Jane"}]);
+    for _ in 0..2 {
+        assert!(
+            rig.sandbox
+                .target
+                .change_user(&id, &json!({"emails": bare}))
+        );
+        let run = rig.run(&["sync", "--initial", "--format", "json"]).await;
+        assert_eq!(run.expect(0).job()["done"], json!({"update": 1}));
+        let expected = json!([{"type": "work", "display": "Jane", "value": value}]);
+        assert_eq!(emails(), expected);
+        let run = rig.run(&["sync", "--initial", "--format", "json"]).await;
+        assert_eq!(run.expect(0).job()["done"], json!({}));
+    }
+    // Once it is cleared, nothing is left of it.
+    rig.tenant().set_property(jane, "mail", json!(null));
+    rig.sync().await.expect(0);
+    assert!(
+        emails().as_array().is_none_or(Vec::is_empty),
+        "{}",
+        emails()
+    );
+}

@@ -1,6 +1,6 @@
 //! Targets that change resources by PUT, because they are configured so or refuse PATCH.
 
-use entrain::sandbox::{Quirk, ROLE_USER, Size};
+use entrain::sandbox::{Fault, Quirk, ROLE_USER, Size, Trouble};
 use serde_json::json;
 
 use crate::cycles::settles;
@@ -60,10 +60,42 @@ async fn a_target_that_refuses_patch_gets_the_same_changes_by_put() {
         lives(&rig).await;
         let traffic = rig.sandbox.target.traffic();
         let refused = traffic.count_of("PATCH");
-        // Users and groups each find out once, and it is remembered; what is in flight by then too.
-        assert!(refused > 0 && refused <= 2 * 8, "{refused}");
+        // Users and groups each find out by two refusals, and it is remembered; what is in flight then too.
+        assert!(refused > 0 && refused <= 4 * 8, "{refused}");
         assert!(traffic.count_of("PUT") > 0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_refusal_of_patch_is_answered_by_put_and_teaches_nothing() {
+    let rig = start().await;
+    rig.sandbox.target.enable(Quirk::NoDiscovery);
+    let mut expected = Expected::default();
+    let jane = rig.joiner("jane");
+    settles(&rig, &mut expected).await;
+    let change = async |title: &str, expected: &mut Expected| {
+        rig.sandbox.target.traffic().reset();
+        rig.tenant().set_property(jane, "jobTitle", json!(title));
+        settles(&rig, expected).await;
+        let traffic = rig.sandbox.target.traffic();
+        (traffic.count_of("PATCH"), traffic.count_of("PUT"))
+    };
+    for status in [405, 501] {
+        let fault = Fault::new("/Users/", Trouble::status(status)).method("PATCH");
+        rig.sandbox.target.traffic().inject(fault);
+        let boss = format!("Boss {status}");
+        assert_eq!(change(&boss, &mut expected).await, (1, 1));
+        let chief = format!("Chief {status}");
+        assert_eq!(change(&chief, &mut expected).await, (1, 0));
+    }
+    // Refused twice in one cycle, it is: the next cycle sends no PATCH.
+    rig.sandbox.target.enable(Quirk::NoPatch);
+    rig.configure("concurrency = 1");
+    let john = rig.joiner("john");
+    settles(&rig, &mut expected).await;
+    rig.tenant().set_property(john, "jobTitle", json!("Both"));
+    assert_eq!(change("Both", &mut expected).await, (2, 2));
+    assert_eq!(change("Again", &mut expected).await, (0, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

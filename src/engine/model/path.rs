@@ -154,6 +154,23 @@ impl TargetPath {
         Some(Self(Arc::new(parts)))
     }
 
+    /// Where the element that this path writes into has what it is selected by: `emails[type eq "work"].type`.
+    pub(crate) fn own_selector(&self) -> Option<Self> {
+        let selector = self.0.selector.as_ref()?;
+        let mut parts = Parts::clone(&self.0);
+        parts.sub_attribute = Some(selector.attribute.clone());
+        Some(Self(Arc::new(parts)))
+    }
+
+    pub(crate) fn is_own_selector(&self) -> bool {
+        let Parts {
+            selector,
+            sub_attribute,
+            ..
+        } = &*self.0;
+        selector.as_ref().map(|one| &one.attribute) == sub_attribute.as_ref() && selector.is_some()
+    }
+
     /// Whether both paths write into the same element of a multi-valued attribute.
     pub(crate) fn is_in_element_of(&self, other: &Self) -> bool {
         let (one, other) = (&*self.0, &*other.0);

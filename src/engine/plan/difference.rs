@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Change, ElementChange, WriteMode};
 use crate::engine::addition::{Addition, whole};
 use crate::engine::mapping::Desired;
-use crate::engine::model::{TargetPath, Value};
+use crate::engine::model::{Selector, TargetPath, Value};
 
 /// The changes that turn `current` into `desired`. A path that is absent from `desired` is left
 /// alone; one that is there without a value is cleared.
@@ -46,19 +46,26 @@ pub(crate) fn keep_shown_elements(changes: &mut [Change], lists: &BTreeMap<Strin
         if change.path.schema().is_some() || change.element != ElementChange::Added {
             continue;
         }
-        let wanted = Value::text(&*selector.value);
-        let is_it = |element: &Value| match element {
-            Value::Object(members) => members
-                .get(&selector.attribute)
-                .is_some_and(|shown| means_the_same(shown, &wanted, true)),
-            _ => false,
-        };
-        if let Some(Value::List(elements)) = lists.get(change.path.attribute())
-            && elements.iter().any(is_it)
-        {
+        if has_element(lists, change.path.attribute(), selector) {
             change.element = ElementChange::Kept;
         }
     }
+}
+
+/// Whether a list that the target shows has the element that is selected.
+pub(super) fn has_element(
+    lists: &BTreeMap<String, Value>,
+    attribute: &str,
+    selector: &Selector,
+) -> bool {
+    let wanted = Value::text(&*selector.value);
+    let is_it = |element: &Value| match element {
+        Value::Object(members) => members
+            .get(&selector.attribute)
+            .is_some_and(|shown| means_the_same(shown, &wanted, true)),
+        _ => false,
+    };
+    matches!(lists.get(attribute), Some(Value::List(elements)) if elements.iter().any(is_it))
 }
 
 /// The same changes on an object that turned out to hold something else in the target than was known: what
@@ -106,7 +113,8 @@ fn element(
     if before.peek().is_none() {
         return ElementChange::Added;
     }
-    let stays = before.any(|path| !desired.values.contains_key(path));
+    // That it is there may be all that is known of it, see `drift`.
+    let stays = before.any(|path| !desired.values.contains_key(path) && !path.is_own_selector());
     let mut after = desired.values.iter().filter(|(_, new)| new.is_some());
     if stays || after.any(|(path, _)| is_in_it(&path)) {
         ElementChange::Kept

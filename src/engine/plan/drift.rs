@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Subject;
-use super::difference::means_the_same;
+use super::difference::{has_element, means_the_same};
 use super::planner::whole_lists;
 use crate::engine::mapping::{Apply, Mapping, Mappings, Source};
 use crate::engine::model::{Held, HeldReference, Link, TargetId, TargetPath, TargetType, Value};
@@ -84,12 +84,35 @@ impl Comparison<'_> {
         let kept = link.sent.iter().filter(|(path, _)| others(path));
         held.values
             .extend(kept.map(|(path, value)| (path.clone(), value.clone())));
+        note_bare_elements(&compared, &lists, &mut held.values);
         held.references.retain(|path, _| compared.contains(path));
         let kept = link.references.iter().filter(|(path, _)| others(path));
         held.references
             .extend(kept.map(|(path, one)| (path.clone(), one.clone())));
         differences.sort_by(|one, other| one.path.cmp(&other.path));
         differences
+    }
+}
+
+/// Elements that are there and hold nothing at the mapped paths: that they are there is put on record, by what
+/// selects them, so that they are not added a second time.
+fn note_bare_elements(
+    compared: &BTreeSet<&TargetPath>,
+    lists: &BTreeMap<String, Value>,
+    values: &mut BTreeMap<TargetPath, Value>,
+) {
+    for path in compared {
+        let (Some(selector), Some(own)) = (path.selector(), path.own_selector()) else {
+            continue;
+        };
+        if path.schema().is_some() || compared.contains(&own) {
+            continue;
+        }
+        values.remove(&own);
+        let is_bare = !values.keys().any(|other| other.is_in_element_of(path));
+        if is_bare && has_element(lists, path.attribute(), selector) {
+            values.insert(own, Value::text(&*selector.value));
+        }
     }
 }
 

@@ -36,24 +36,30 @@ pub(crate) struct Dialect {
 pub(crate) struct Lesson {
     pub(crate) knob: &'static str,
     pub(crate) word: &'static str,
-    /// Otherwise it is one once the target takes the request in that form.
-    pub(crate) is_certain: bool,
+    pub(crate) certainty: Certainty,
+}
+
+/// When a lesson is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Certainty {
+    /// Once the target takes the request in that form.
+    Guess,
+    /// Once another request is refused, too: a single refusal may be a gateway's.
+    Repeated,
+    Certain,
 }
 
 impl Lesson {
-    fn certain(knob: &'static str, word: &'static str) -> Self {
+    fn of(certainty: Certainty, knob: &'static str, word: &'static str) -> Self {
         Self {
             knob,
             word,
-            is_certain: true,
+            certainty,
         }
     }
 
     fn guess(knob: &'static str, word: &'static str) -> Self {
-        Self {
-            is_certain: false,
-            ..Self::certain(knob, word)
-        }
+        Self::of(Certainty::Guess, knob, word)
     }
 }
 
@@ -78,7 +84,7 @@ impl Dialect {
     ///
     /// | the target's answer | from now on |
     /// |---|---|
-    /// | 405 or 501 to PATCH, or to PUT | the other of the two |
+    /// | 405 or 501 to PATCH, or to PUT | the other of the two; for this change alone the first time |
     /// | 415 | plain JSON |
     /// | 400 that does not take the path, to a change of an element or of a part | the whole attribute |
     /// | success without effect | the whole attribute, another way to clear, then PUT |
@@ -102,15 +108,25 @@ impl Dialect {
         };
         if error.is_method_refused(&Method::PATCH) && !*refused {
             (*update, *refused) = (Update::Put, true);
-            return Some((next, Lesson::certain(name, Update::Put.as_str())));
+            return Some((
+                next,
+                Lesson::of(Certainty::Repeated, name, Update::Put.as_str()),
+            ));
         }
         if error.is_method_refused(&Method::PUT) && !*refused {
             (*update, *refused) = (Update::Patch, true);
-            return Some((next, Lesson::certain(name, Update::Patch.as_str())));
+            return Some((
+                next,
+                Lesson::of(Certainty::Repeated, name, Update::Patch.as_str()),
+            ));
         }
         if error.is_type_refused() && self.form.content_type == ContentType::Scim {
             next.form.content_type = ContentType::Json;
-            let lesson = Lesson::certain("content_type", ContentType::Json.as_str());
+            let lesson = Lesson::of(
+                Certainty::Certain,
+                "content_type",
+                ContentType::Json.as_str(),
+            );
             return Some((next, lesson));
         }
         if *update == Update::Put || !(error.is_path_refused() || error.is_without_effect()) {
