@@ -10,7 +10,7 @@ use super::settings::{Application, DialectSettings, Job, JobNotify, Schedule, Ta
 use crate::engine::configuration::Configuration;
 use crate::engine::filter::{ClauseGroup, Filter};
 use crate::engine::job::{
-    Actions, Exception, GroupObjects, Limit, Limits, OnDrift, Rules, Safety, Scope, ScopeMode,
+    Actions, Exception, GroupObjects, Limit, Limits, Rules, Safety, Scope, ScopeMode,
 };
 use crate::engine::mapping::{Apply, Mapping, OnEmpty, Source};
 
@@ -23,6 +23,7 @@ impl Job {
             application,
             target,
             schedule,
+            verify,
             notify,
             fingerprint: _,
         } = self;
@@ -37,6 +38,7 @@ impl Job {
         words.put(format!("application.{how}"), who);
         words.target(target);
         words.schedule(schedule);
+        words.put_some("schedule.verify", verify.map(length));
         words.notify(notify);
         words.scope(&rules.scope);
         words.rules("users", &rules.users);
@@ -258,11 +260,7 @@ impl Words {
             min_members,
             deletes,
         } = safety;
-        let drift = match on_drift {
-            OnDrift::Repair => "repair",
-            OnDrift::Report => "report",
-        };
-        self.put("safety.on_drift", drift);
+        self.put("safety.on_drift", on_drift.as_str());
         self.put_list("safety.never_disable", never_disable);
         self.put("safety.only_created", only_created);
         for (group, least) in min_members {
@@ -289,6 +287,7 @@ fn mapping_words(mapping: &Mapping) -> String {
         multi_valued: _,
         case_exact: _,
         required,
+        on_drift,
     } = mapping;
     let mut words = vec![match source {
         Source::Attribute(name) => format!("source {name}"),
@@ -309,5 +308,6 @@ fn mapping_words(mapping: &Mapping) -> String {
         OnEmpty::Default | OnEmpty::Clear => None,
     });
     words.extend(required.then(|| "required".to_owned()));
+    words.extend(on_drift.map(|drift| format!("on_drift {}", drift.as_str())));
     words.join(", ")
 }

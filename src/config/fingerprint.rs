@@ -163,6 +163,7 @@ fn mapping_line(mapping: &Mapping) -> String {
         multi_valued,
         case_exact,
         required,
+        on_drift: _, // It judges what was found.
     } = mapping;
     let source = match source {
         Source::Attribute(name) => format!("attribute {name:?}"),

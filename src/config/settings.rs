@@ -244,6 +244,8 @@ pub(crate) struct Job {
     pub(crate) application: Application,
     pub(crate) target: Target,
     pub(crate) schedule: Schedule,
+    /// How often linked objects are compared with what the target holds.
+    pub(crate) verify: Option<Duration>,
     pub(crate) notify: JobNotify,
     /// A digest of everything above that the result of an evaluation depends on: when it changes,
     /// everything is evaluated again (product rule 11). Secrets, concurrency and schedule are not in it.

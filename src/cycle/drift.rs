@@ -12,11 +12,13 @@ use super::index::Index;
 use super::lookup;
 use super::same_target::Verified;
 use super::{Context, Error, shown};
-use crate::engine::job::OnDrift;
+use crate::engine::job::{Job, OnDrift};
+use crate::engine::mapping::Mapping;
 use crate::engine::model::{Key, Link, ObjectKind, TargetId, TargetObject, TargetPath, Value};
 use crate::engine::plan::{
     self, Comparison, Difference, Drift, DriftRemedy, Drifted, Subject, Warning,
 };
+use crate::engine::quarantine::Pace;
 use crate::scim;
 use crate::store::Named;
 
@@ -44,19 +46,42 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// What is put on record of what differs, so that it is repaired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recorded {
+    AsConfigured,
+    /// Also what is only to be reported: for plans that are only shown.
+    Everything,
+    Nothing,
+}
+
+/// Whether linked objects are to be compared with what the target holds, by the schedule.
+pub(super) fn is_due(context: &Context<'_>) -> Result<bool, Error> {
+    let Some(every) = context.job.verify else {
+        return Ok(false);
+    };
+    if context.options.is_partial() || context.configured.observes || context.pace != Pace::Full {
+        return Ok(false);
+    }
+    let agent = context.agent;
+    let last = agent.store.compared(&context.job.rules.name)?;
+    let since = last.map(|last| (agent.now)().signed_duration_since(last).to_std());
+    // A clock that was set back says nothing.
+    Ok(since.is_none_or(|since| since.map_or(true, |since| since >= every)))
+}
+
 /// Compares the linked objects of the job, or the one that the cycle is limited to.
 pub(super) async fn look<'a>(
     context: &'a Context<'a>,
     verified: &mut Verified<'a>,
 ) -> Result<(), Error> {
-    let on_drift = context.job.rules.safety.on_drift;
     for kind in ObjectKind::ALL {
         let keys = linked(context, kind).await?;
         if keys.is_empty() || !context.job.rules.rules(kind).enabled {
             continue;
         }
         let seen = seen(context, kind, &keys).await?;
-        let drifted = compare(context, kind, &keys, &seen, on_drift).await?;
+        let drifted = compare(context, kind, &keys, &seen, Recorded::AsConfigured).await?;
         let drifted = drifted.into_iter().map(Warning::Drift);
         verified.warnings.extend(drifted);
         if seen.is_list {
@@ -74,7 +99,7 @@ pub(super) async fn read_back(
     keys: &[Key],
 ) -> Result<(Vec<Drifted>, u64), Error> {
     let seen = read_each(context, kind, keys).await?;
-    let drifted = compare(context, kind, keys, &seen, OnDrift::Report).await?;
+    let drifted = compare(context, kind, keys, &seen, Recorded::Nothing).await?;
     Ok((drifted, seen.unread.len() as u64))
 }
 
@@ -150,9 +175,12 @@ fn has_what_is_needed(context: &Context<'_>, kind: ObjectKind, index: &Index<'_>
 }
 
 fn members_path<'c>(context: &'c Context<'_>, kind: ObjectKind) -> Option<&'c TargetPath> {
+    members_mapping(context, kind).map(|mapping| &mapping.target)
+}
+
+fn members_mapping<'c>(context: &'c Context<'_>, kind: ObjectKind) -> Option<&'c Mapping> {
     let mut mappings = context.job.rules.rules(kind).mappings.iter();
-    let members = mappings.find(|mapping| mapping.target.is_members());
-    members.map(|mapping| &mapping.target)
+    mappings.find(|mapping| mapping.target.is_members())
 }
 
 async fn read_each<'a>(
@@ -199,14 +227,25 @@ pub(super) async fn compare(
     kind: ObjectKind,
     keys: &[Key],
     seen: &Seen<'_>,
-    on_drift: OnDrift,
+    recorded: Recorded,
 ) -> Result<Vec<Drifted>, Error> {
+    let rules = &context.job.rules;
+    let policy = |mapping: &Mapping| match recorded {
+        Recorded::Everything => OnDrift::Repair,
+        Recorded::AsConfigured | Recorded::Nothing => rules.on_drift(mapping),
+    };
+    let forgets = match recorded {
+        Recorded::Everything => true,
+        Recorded::AsConfigured => rules.safety.on_drift == OnDrift::Repair,
+        Recorded::Nothing => false,
+    };
     let mut drifted = Vec::new();
     let paths = seen.index.shown();
     let is_shown = |path: &TargetPath| paths.contains(path);
     let comparison = Comparison {
         mappings: &context.job.rules.rules(kind).mappings,
         is_shown: &is_shown,
+        policy: &policy,
     };
     for keys in keys.chunks(CHUNK) {
         if context.agent.stop.is_cancelled() {
@@ -227,12 +266,12 @@ pub(super) async fn compare(
             let one = One { kind, key, link };
             let drift = match one.held(context, seen).await? {
                 Held::Object(object) => {
-                    let differences = one.compare(context, object, comparison, on_drift);
+                    let differences = one.compare(context, object, comparison, recorded);
                     let differences = differences.await?;
                     (!differences.is_empty()).then_some(Drift::Differs(differences))
                 }
                 Held::Gone => {
-                    if on_drift == OnDrift::Repair {
+                    if forgets {
                         one.forget(context).await?;
                     }
                     Some(Drift::Gone)
@@ -252,10 +291,13 @@ pub(super) async fn compare(
     Ok(drifted)
 }
 
-/// Says that nothing is repaired.
-pub(super) fn report_only(differences: &mut [Difference]) {
+/// Says what is repaired, of differences that were all taken to be.
+pub(super) fn as_configured(rules: &Job, kind: ObjectKind, differences: &mut [Difference]) {
     for difference in differences {
-        if difference.remedy == DriftRemedy::Repair {
+        let mut mappings = rules.rules(kind).mappings.iter();
+        let mapping = mappings.find(|mapping| mapping.target == difference.path);
+        let policy = mapping.map_or(rules.safety.on_drift, |mapping| rules.on_drift(mapping));
+        if difference.remedy == DriftRemedy::Repair && policy == OnDrift::Report {
             difference.remedy = DriftRemedy::Report;
         }
     }
@@ -330,35 +372,39 @@ impl One {
         context: &Context<'_>,
         object: TargetObject,
         comparison: Comparison<'_>,
-        on_drift: OnDrift,
+        recorded: Recorded,
     ) -> Result<Vec<Difference>, Error> {
         let mut current = shown::as_sent(context, self.kind, object.attributes).await?;
         let mut differences = comparison.compare(&self.link, &mut current);
         name_references(context, &mut differences).await?;
         let mut members = None;
-        if let (Some(path), Some(shown), true) = (
-            members_path(context, self.kind),
+        if let (Some(mapping), Some(shown), true) = (
+            members_mapping(context, self.kind),
             object.members,
             self.link.in_scope,
         ) {
-            let (difference, known) = self.members(context, path, shown).await?;
-            if difference.is_some() {
-                members = Some(known);
+            let (mut difference, known) = self.members(context, &mapping.target, shown).await?;
+            if let Some(difference) = &mut difference {
+                match (comparison.policy)(mapping) {
+                    OnDrift::Repair => members = Some(known),
+                    OnDrift::Report => difference.remedy = DriftRemedy::Report,
+                }
             }
             differences.extend(difference);
         }
-        if on_drift == OnDrift::Report {
-            report_only(&mut differences);
-            return Ok(differences);
-        }
-        if differences
-            .iter()
-            .any(|one| one.remedy == DriftRemedy::Repair)
+        let is_recorded = recorded != Recorded::Nothing;
+        if is_recorded
+            && differences
+                .iter()
+                .any(|one| one.remedy == DriftRemedy::Repair)
         {
             let (job, key) = (context.job.rules.name.clone(), self.key);
             let source = context.clocks().source;
             context
-                .state(move |store| store.confirm(&job, key, &current, members.as_deref(), source))
+                .state(move |store| {
+                    store.confirm(&job, key, &current, members.as_deref(), source)?;
+                    store.evaluate_again(&job, key)
+                })
                 .await?;
         }
         Ok(differences)

@@ -423,6 +423,7 @@ mod tests {
             multi_valued: false,
             case_exact: false,
             required: false,
+            on_drift: None,
         }
     }
 

@@ -368,8 +368,13 @@ impl Agent {
             return Ok(Verified::default());
         }
         let mut verified = same_target::verify(context, cycle, is_full).await?;
-        if context.options.initial && verified.unsure.is_none() {
+        let is_due = context.options.initial || drift::is_due(context)?;
+        if is_due && verified.unsure.is_none() {
             drift::look(context, &mut verified).await?;
+            if context.options.only.is_none() {
+                let name = &context.job.rules.name;
+                self.store.note_compared(name, (self.now)())?;
+            }
         }
         Ok(verified)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::filter::Filter;
-use super::mapping::Mappings;
+use super::mapping::{Mapping, Mappings};
 use super::model::{JobName, ObjectKind, SourceObject};
 use super::window::Window;
 
@@ -24,6 +24,11 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    /// What is done where the target holds something else at the mapping's path.
+    pub(crate) fn on_drift(&self, mapping: &Mapping) -> OnDrift {
+        mapping.on_drift.unwrap_or(self.safety.on_drift)
+    }
+
     pub(crate) fn rules(&self, kind: ObjectKind) -> &Rules {
         match kind {
             ObjectKind::User => &self.users,
@@ -236,6 +241,19 @@ pub(crate) enum OnDrift {
     #[default]
     Repair,
     Report,
+}
+
+impl OnDrift {
+    /// The words of the configuration.
+    pub(crate) const WORDS: [(&'static str, Self); 2] =
+        [("repair", Self::Repair), ("report", Self::Report)];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Repair => "repair",
+            Self::Report => "report",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,6 +31,8 @@ pub(crate) struct JobRecord {
     pub(crate) paused: Option<Paused>,
     pub(crate) quarantine: Option<Quarantine>,
     pub(crate) staged: Option<Staged>,
+    /// When linked objects were compared last with what the target holds.
+    pub(crate) compared: Option<DateTime<Utc>>,
     /// Removals that a person approved, and that the next cycle carries out.
     pub(crate) approved: Vec<HeldRemoval>,
     /// Removals that a person rejected; they are not planned while their cause stays.
@@ -51,6 +53,7 @@ impl JobRecord {
             paused: None,
             quarantine: None,
             staged: None,
+            compared: None,
             approved: Vec::new(),
             rejected: Vec::new(),
         }

@@ -184,6 +184,7 @@ impl Store {
                 paused: None,
                 quarantine: None,
                 staged: staged(state, job)?,
+                compared: None,
                 approved: decided(state, job, Decision::Approved)?,
                 rejected: decided(state, job, Decision::Rejected)?,
             };
@@ -193,6 +194,7 @@ impl Store {
             self.note_interrupted(&mut status.cycles);
         }
         status.paused = self.paused(job)?;
+        status.compared = self.compared(job)?;
         status.quarantine = self.quarantine(job)?;
         Ok(status)
     }

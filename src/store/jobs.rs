@@ -1,5 +1,6 @@
 //! What is known of a job as a whole: its fingerprint, and whether everything must be evaluated.
 
+use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
 
 use super::marks::Marks;
@@ -113,6 +114,28 @@ impl Store {
                      hold_removals = hold_removals OR application IS NOT NULL
                  WHERE name = ?1 AND application IS NOT service_principal",
                 params![job],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// When linked objects were compared last with what the target holds.
+    pub(crate) fn compared(&self, job: &JobName) -> Result<Option<DateTime<Utc>>, Error> {
+        self.read("look up the job", |state| {
+            let at: Option<Option<Column<DateTime<Utc>>>> = state
+                .prepare_cached("SELECT compared FROM jobs WHERE name = ?1")?
+                .query_row(params![job], |row| row.get(0))
+                .optional()?;
+            Ok(at.flatten().map(|Column(at)| at))
+        })
+    }
+
+    pub(crate) fn note_compared(&self, job: &JobName, at: DateTime<Utc>) -> Result<(), Error> {
+        self.write("note that the target was compared", |state| {
+            let job = ensure_job(state, job)?;
+            state.run(
+                "UPDATE jobs SET compared = ?2 WHERE key = ?1",
+                params![job, Column(at)],
             )?;
             Ok(())
         })

@@ -95,6 +95,7 @@ mod trial;
 mod unique;
 mod units;
 mod unsettled;
+mod verify;
 mod weather;
 mod web;
 mod web_browser;

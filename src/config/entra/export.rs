@@ -157,6 +157,7 @@ fn attribute_mapping(kind: ObjectKind, mapping: &Mapping, left: &mut Vec<Left>) 
         multi_valued: _, // These three are told by the target's directory.
         case_exact: _,
         required: _,
+        on_drift,
     } = mapping;
     let place = format!("{}, mapping of {target}", judge::section(kind));
     let mut leave = |what: &str, why: &str| {
@@ -166,6 +167,10 @@ fn attribute_mapping(kind: ObjectKind, mapping: &Mapping, left: &mut Vec<Left>) 
             why: why.to_owned(),
         });
     };
+    if let Some(drift) = on_drift {
+        let what = format!("on_drift = {:?}", drift.as_str());
+        leave(&what, "Entra does not compare what the target holds");
+    }
     let text = default.as_ref().and_then(plain);
     if *target_type == TargetType::Complex && !is_object_to_entra(kind, mapping) {
         leave(

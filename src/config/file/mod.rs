@@ -137,6 +137,7 @@ pub(super) struct Schedule {
     pub(super) cron: Option<Typed<String>>,
     pub(super) timezone: Option<Typed<String>>,
     pub(super) jitter: Option<Typed<String>>,
+    pub(super) verify: Option<Typed<String>>,
     /// Of all jobs together.
     pub(super) leavers: Option<Typed<String>>,
     /// Likewise.
@@ -287,6 +288,7 @@ pub(super) struct Mapping {
     pub(super) multi_valued: Option<Typed<bool>>,
     pub(super) required: Option<Typed<bool>>,
     pub(super) case_exact: Option<Typed<bool>>,
+    pub(super) on_drift: Option<Typed<String>>,
 }
 
 /// Where a mapping's value comes from.

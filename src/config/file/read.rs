@@ -157,6 +157,7 @@ impl Schedule {
             cron: table.text("cron", log),
             timezone: table.text("timezone", log),
             jitter: table.text("jitter", log),
+            verify: table.text("verify", log),
             leavers: table.text("leavers", log),
             retries: table.text("retries", log),
         }
@@ -431,6 +432,7 @@ impl Mapping {
             multi_valued: table.boolean("multi_valued", log),
             required: table.boolean("required", log),
             case_exact: table.boolean("case_exact", log),
+            on_drift: table.text("on_drift", log),
             place: table.place.clone(),
         }
     }

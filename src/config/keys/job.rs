@@ -424,6 +424,11 @@ pub(in crate::config) const MAPPING: Section = Section {
             "A value that differs only in case is a change.",
         ),
         key(
+            "on_drift",
+            Holds::Words(&["repair", "report"]),
+            "What to do if the target differs from what was last sent. Default: that of the job.",
+        ),
+        key(
             "remove",
             Holds::Boolean,
             "Removes the preset's mapping of the target attribute.",

@@ -67,6 +67,7 @@ const SCHEDULE: Section = schedule(
         CRON,
         TIMEZONE,
         JITTER,
+        VERIFY,
         key(
             "leavers",
             Holds::OneOf(&[Holds::Duration, Holds::Words(&["off"])]),
@@ -81,7 +82,7 @@ const SCHEDULE: Section = schedule(
     ],
 );
 pub(super) const JOB_SCHEDULE: Section =
-    schedule("jobs.schedule", &[INTERVAL, CRON, TIMEZONE, JITTER]);
+    schedule("jobs.schedule", &[INTERVAL, CRON, TIMEZONE, JITTER, VERIFY]);
 
 const fn schedule(name: &'static str, keys: &'static [Key]) -> Section {
     Section {
@@ -111,6 +112,12 @@ const JITTER: Key = key(
     "jitter",
     Holds::Duration,
     "Each start is delayed by a random time up to this.",
+);
+
+const VERIFY: Key = key(
+    "verify",
+    Holds::OneOf(&[Holds::Duration, Holds::Words(&["daily", "weekly", "off"])]),
+    "How often a cycle compares linked objects with what the target holds. Default: off.",
 );
 
 /// Every section of the configuration.

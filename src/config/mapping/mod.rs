@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use super::file::{self, Flow};
 use super::problem::{Log, suggest};
 use super::reader::Typed;
+use crate::engine::job::OnDrift;
 use crate::engine::mapping::{Apply, Mapping, Source};
 use crate::engine::model::schema;
 use crate::engine::model::source::IS_SOFT_DELETED;
@@ -262,6 +263,10 @@ fn build(kind: ObjectKind, entry: &Entry<'_>, log: &mut Log) -> Option<Mapping> 
         multi_valued: shape.multi_valued,
         case_exact: shape.case_exact,
         required: shape.required,
+        on_drift: match &raw.on_drift {
+            Some(typed) => Some(choose(typed, &OnDrift::WORDS, log)?),
+            None => None,
+        },
     };
     if let Some(Flow::Expression(text)) = &raw.flow {
         active::check(&mapping, &text.place, log);

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::guid;
 use super::notify::resolve_job_notify;
 use super::rules::resolve_rules;
-use super::schedule::{resolve_schedule, zone_of};
+use super::schedule::{resolve_schedule, resolve_verify, zone_of};
 use super::scope::{resolve_provision, resolve_scope};
 use super::target::resolve_target;
 use crate::config::mapping::{Base, choose};
@@ -88,6 +88,7 @@ pub(super) fn resolve_job(
     let nested_members = job.groups.nested_members.as_ref();
     let nested_members = nested_members.or(preset.groups.nested_members.as_ref());
     let schedule = resolve_schedule(&job.schedule, &file.schedule, log);
+    let verify = resolve_verify(&job.schedule, &file.schedule, log);
     let notify = resolve_job_notify(&job.notify, file.notify.as_ref(), folder, log);
 
     let name = job.name.as_ref();
@@ -123,6 +124,7 @@ pub(super) fn resolve_job(
         application,
         target,
         schedule: schedule?,
+        verify,
         notify,
         rules,
     })
@@ -141,11 +143,10 @@ fn resolve_limits(safety: &file::Safety) -> Limits {
 
 fn resolve_safety(job: &file::Job, global: &file::Schedule, log: &mut Log) -> Safety {
     let safety = &job.safety;
-    let words = [("repair", OnDrift::Repair), ("report", OnDrift::Report)];
     let on_drift = safety.on_drift.as_ref();
     Safety {
         on_drift: on_drift
-            .and_then(|typed| choose(typed, &words, log))
+            .and_then(|typed| choose(typed, &OnDrift::WORDS, log))
             .unwrap_or_default(),
         never_disable: never_disable(safety, log),
         only_created: safety

@@ -116,6 +116,21 @@ pub(super) fn resolve_or_off(typed: Option<&Typed<String>>, log: &mut Log) -> Op
     }
 }
 
+/// How often linked objects are compared with what the target holds; `None`: never.
+pub(super) fn resolve_verify(
+    own: &file::Schedule,
+    global: &file::Schedule,
+    log: &mut Log,
+) -> Option<Duration> {
+    let typed = own.verify.as_ref().or(global.verify.as_ref())?;
+    match typed.value.trim() {
+        "off" => None,
+        "daily" => Some(Duration::from_hours(24)),
+        "weekly" => Some(Duration::from_hours(7 * 24)),
+        _ => length(typed, log),
+    }
+}
+
 fn time_zone(typed: &Typed<String>, log: &mut Log) -> Option<chrono_tz::Tz> {
     let zone = chrono_tz::Tz::from_str(typed.value.trim()).ok();
     if zone.is_none() {

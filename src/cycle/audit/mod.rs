@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use self::coverage::{InScope, candidate_paths};
 use self::wanted::Planning;
-use super::drift;
+use super::drift::{self, Recorded};
 use super::index::Index;
 use super::lookup::{is_active, named};
 use super::plan::Whom;
@@ -22,7 +22,6 @@ use super::tenant::Due;
 use super::{Agent, Context, Error, Options, Planned};
 use crate::config;
 use crate::engine::audit::{Audit, Differing, Duplicate, KindAudit, Orphan};
-use crate::engine::job::OnDrift;
 use crate::engine::model::{Key, ObjectKind, TargetId, TargetObject, TargetPath, Value};
 use crate::engine::plan::{Drift, Drifted, Subject, Warning};
 use crate::engine::redact::REDACTED;
@@ -58,10 +57,10 @@ impl Agent {
         let mut verified = same_target::verify(&context, cycle, true).await?;
         // The plan of the repair is that of `sync --initial`; the audit itself shows what is wanted
         // also where that is not to be repaired.
-        let on_drift = if is_plan {
-            job.rules.safety.on_drift
+        let recorded = if is_plan {
+            Recorded::AsConfigured
         } else {
-            OnDrift::Repair
+            Recorded::Everything
         };
         let mut found = Vec::new();
         for kind in ObjectKind::ALL {
@@ -73,7 +72,7 @@ impl Agent {
             let linked = drift::linked(&context, kind).await?;
             let drifted = if verified.unsure.is_none() {
                 let seen = drift::seen_in(&context, kind, &linked, Arc::clone(&list)).await?;
-                drift::compare(&context, kind, &linked, &seen, on_drift).await?
+                drift::compare(&context, kind, &linked, &seen, recorded).await?
             } else {
                 Vec::new()
             };
@@ -210,7 +209,6 @@ impl Auditor<'_> {
         &self,
         drifted: Vec<Drifted>,
     ) -> Result<(Vec<Differing>, Vec<(Subject, TargetId)>), Error> {
-        let reports_only = self.context.job.rules.safety.on_drift == OnDrift::Report;
         let mut changed = self.planning.changed(self.kind);
         let mut differing = Vec::new();
         let mut missing = Vec::new();
@@ -223,9 +221,7 @@ impl Auditor<'_> {
             match drift {
                 Drift::Gone => missing.push((subject, target)),
                 Drift::Differs(mut differences) => {
-                    if reports_only {
-                        drift::report_only(&mut differences);
-                    }
+                    drift::as_configured(&self.context.job.rules, self.kind, &mut differences);
                     let wanted = changed.remove(&subject.key).unwrap_or_default();
                     let none = BTreeMap::new();
                     differing.push(Differing::new(subject, target, &differences, wanted, &none));

@@ -37,6 +37,7 @@ impl Form {
             multi_valued,
             case_exact,
             required,
+            on_drift: _,
         } = mapping;
         let known = schema::definition(kind, target);
         let own = Definition {

@@ -17,6 +17,7 @@ use self::evaluate::{Evaluated, NOT_ASKED, Object, evaluate, with_input};
 use super::addition::{self, Addition};
 use super::expr::{Expression, Write};
 use super::model::{MatchKey, PathMap, SourceId, TargetPath, TargetType, Value, canonical, schema};
+use crate::engine::job::OnDrift;
 
 pub(crate) use self::compiled::Mappings;
 pub(crate) use self::convert::convert;
@@ -40,6 +41,8 @@ pub(crate) struct Mapping {
     pub(crate) case_exact: bool,
     /// Without a value the object cannot be provisioned.
     pub(crate) required: bool,
+    /// What is done where the target holds something else; `None`: what the job says.
+    pub(crate) on_drift: Option<OnDrift>,
 }
 
 impl Mapping {

@@ -17,6 +17,7 @@ fn mapping(target: &str, source: Source) -> Mapping {
         multi_valued: false,
         case_exact: false,
         required: false,
+        on_drift: None,
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Subject;
 use super::difference::{has_element, means_the_same};
 use super::planner::whole_lists;
+use crate::engine::job::OnDrift;
 use crate::engine::mapping::{Apply, Mapping, Mappings, Source};
 use crate::engine::model::{Held, HeldReference, Link, TargetId, TargetPath, TargetType, Value};
 
@@ -40,7 +41,7 @@ pub(crate) struct Difference {
 pub(crate) enum DriftRemedy {
     /// It is planned as if it had been written.
     Repair,
-    /// `on_drift = "report"`.
+    /// `on_drift = "report"`, of the job or of the mapping.
     Report,
     /// The account was disabled in the target: its administrator may have a reason (safety.md §3).
     Disabled,
@@ -52,13 +53,19 @@ pub(crate) struct Comparison<'a> {
     pub(crate) mappings: &'a Mappings,
     /// Whether the target shows any object's value at a path. Some never show what they hold.
     pub(crate) is_shown: &'a dyn Fn(&TargetPath) -> bool,
+    /// What is done about a difference at the path of a mapping.
+    pub(crate) policy: &'a dyn Fn(&Mapping) -> OnDrift,
 }
 
 impl Comparison<'_> {
     /// What differs, in the order of the paths; afterwards `held` is what is to be on record if that is to
     /// be repaired. Of an object that is out of scope only whether it can be used is compared.
     pub(crate) fn compare(&self, link: &Link, held: &mut Held) -> Vec<Difference> {
-        let Self { mappings, is_shown } = *self;
+        let Self {
+            mappings,
+            is_shown,
+            policy,
+        } = *self;
         let lists = whole_lists(mappings, &mut held.values);
         let mut differences = Vec::new();
         let mut compared = BTreeSet::new();
@@ -68,11 +75,19 @@ impl Comparison<'_> {
             if !counts || !is_shown(path) || !compared.insert(path) {
                 continue;
             }
-            let difference = if mapping.target_type == TargetType::Reference {
+            let mut difference = if mapping.target_type == TargetType::Reference {
                 reference(path, link, held)
             } else {
                 value(mapping, link, held, &lists)
             };
+            if let Some(difference) = &mut difference {
+                if difference.remedy == DriftRemedy::Repair && policy(mapping) == OnDrift::Report {
+                    difference.remedy = DriftRemedy::Report;
+                }
+                if difference.remedy != DriftRemedy::Repair {
+                    keep_on_record(path, link, held);
+                }
+            }
             differences.extend(difference);
         }
         // What was not compared stays as it was.
@@ -160,16 +175,24 @@ fn value(
         }
         _ => DriftRemedy::Repair,
     };
-    let difference = Difference {
+    Some(Difference {
         path: path.clone(),
         sent: sent.cloned(),
         held: shown.cloned(),
         remedy,
+    })
+}
+
+/// What was written stays on record, so that nothing is planned.
+fn keep_on_record(path: &TargetPath, link: &Link, held: &mut Held) {
+    match link.sent.get(path) {
+        Some(sent) => held.values.insert(path.clone(), sent.clone()),
+        None => held.values.remove(path),
     };
-    if remedy == DriftRemedy::Disabled {
-        held.values.insert(path.clone(), Value::Boolean(true));
-    }
-    Some(difference)
+    match link.references.get(path) {
+        Some(sent) => held.references.insert(path.clone(), sent.clone()),
+        None => held.references.remove(path),
+    };
 }
 
 fn is_in_list(

@@ -150,6 +150,7 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
                 paused,
                 quarantine,
                 staged,
+                compared,
                 approved: _,
                 rejected: _,
             },
@@ -171,6 +172,10 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
         writeln!(out, "  The next cycle evaluates every object.")?;
     } else if pending.total() > 0 {
         writeln!(out, "  {} to be evaluated.", capital(&count(*pending)))?;
+    }
+    if let Some(at) = compared {
+        let at = at.format("%Y-%m-%d %H:%M UTC");
+        writeln!(out, "  Last compared with the target: {at}.")?;
     }
     if let Some(staged) = staged {
         writeln!(out, "  {}.", capital(&sentence::staged(staged)))?;

@@ -230,6 +230,16 @@ impl Store {
         })
     }
 
+    /// The object is evaluated again, though it has not changed.
+    pub(crate) fn evaluate_again(&self, job: &JobName, key: Key) -> Result<(), Error> {
+        self.write("mark an object", |state| {
+            let Some(job) = state.job(job)? else {
+                return Ok(());
+            };
+            Marks::of(state, job).object(kind_of(state, key)?, key)
+        })
+    }
+
     /// What the target holds was read and is not what was known. The object is marked.
     pub(crate) fn note_held(&self, job: &JobName, key: Key, current: &Held) -> Result<(), Error> {
         self.write("note what the target holds", |state| {

@@ -146,6 +146,8 @@ CREATE TABLE jobs (
     -- Since when no cycle runs, and who said so.
     paused            TEXT,
     paused_by         TEXT,
+    -- When linked objects were compared last with what the target holds.
+    compared          TEXT,
     -- Most operations of the last cycle failed.
     suspect           INTEGER NOT NULL DEFAULT 0,
     -- Since when the job is in quarantine, why, and when creates and updates were tried last.

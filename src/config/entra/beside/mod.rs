@@ -25,6 +25,7 @@ pub(super) fn list(job: &Job) -> Vec<Left> {
         application,
         target,
         schedule,
+        verify,
         notify,
         fingerprint: _, // Made of the others.
     } = job;
@@ -101,6 +102,10 @@ pub(super) fn list(job: &Job) -> Vec<Left> {
         list.leave("safety", "on_drift = \"report\"", why);
     }
     list.schedule(schedule);
+    if verify.is_some() {
+        let why = "Entra does not compare what the target holds";
+        list.leave("schedule", "verify", why);
+    }
     if *notify != JobNotify::default() {
         let why = "Entra's job has one address for notifications, outside its schema";
         list.leave("notify", "to, webhooks, heartbeat", why);

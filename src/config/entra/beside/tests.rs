@@ -97,6 +97,7 @@ only_created = true
 cron = "0 30 6 * * Mon-Fri"
 timezone = "Europe/Berlin"
 jitter = "1m"
+verify = "weekly"
 [jobs.notify]
 to = []
 webhooks = []
@@ -211,6 +212,7 @@ fn what_entra_has_no_word_for_is_named_with_the_reason() {
     safety: min_members of 1 groups: Entra does not look at how many members stay
     safety: on_drift = "report": Entra does not compare what the target holds
     schedule: interval or cron, timezone, jitter: Entra runs its jobs about every 40 minutes
+    schedule: verify: Entra does not compare what the target holds
     notify: to, webhooks, heartbeat: Entra's job has one address for notifications, outside its schema
     "#);
     insta::assert_snapshot!(left(OTHER).join("\n"), @r#"

@@ -66,6 +66,7 @@ pub(super) fn mapping(kind: ObjectKind, target: &str, source: Source) -> Mapping
         multi_valued: definition.multi_valued,
         case_exact: definition.case_exact,
         required: definition.required,
+        on_drift: None,
         target,
     }
 }
