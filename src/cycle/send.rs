@@ -12,10 +12,15 @@ use crate::config::{Target, Update};
 use crate::engine::model::{ObjectKind, TargetId, TargetPath};
 use crate::engine::plan::{Action, Operation};
 use crate::engine::redact::Hidden;
-use crate::scim::{self, Certainty, Current, Dialect, Lesson, Reader, Sent, Undone, Writer};
+use crate::scim::{
+    self, Certainty, Current, Dialect, Lesson, Reader, Request, Sent, Undone, Writer,
+};
 
 /// One in so many changes whose answer shows nothing is read back.
 const SAMPLE: u64 = 500;
+
+/// How often a resource is read and merged again that others change at the same time.
+const OVERTAKEN: usize = 3;
 
 /// Why a change that was accepted may have had no effect.
 struct Doubt {
@@ -293,20 +298,47 @@ impl Sender {
         hidden: &Hidden,
         known: &impl Fn() -> BTreeSet<TargetId>,
     ) -> Result<Option<Sent>, scim::Error> {
-        let current = match &action.target {
-            Some(target) if dialect.needs_current(action) => {
-                let kind = action.subject.kind;
-                let is_replaced = dialect.update(kind) == Update::Put;
-                Some(
-                    self.current(kind, target, is_replaced, hidden, known)
-                        .await?,
-                )
+        let mut changed: Vec<String> = Vec::new();
+        loop {
+            let current = match &action.target {
+                Some(target) if dialect.needs_current(action) => {
+                    let kind = action.subject.kind;
+                    let is_replaced = dialect.update(kind) == Update::Put;
+                    let current = self
+                        .current(kind, target, is_replaced, hidden, known)
+                        .await?;
+                    Some(match (current.version(), changed.last()) {
+                        // Nothing changed, so it does not know its own versions again.
+                        (Some(now), Some(refused)) if now == refused => current.without_version(),
+                        _ => current,
+                    })
+                }
+                _ => None,
+            };
+            let requests = dialect.requests(action, current.as_ref())?;
+            let sent = self.send_all(&requests, action, hidden).await;
+            let version = current.as_ref().and_then(Current::version);
+            match (&sent, version) {
+                // Read, merged and written once more.
+                (Err(error), Some(version))
+                    if error.is_changed_meanwhile() && changed.len() < OVERTAKEN =>
+                {
+                    changed.push(version.to_owned());
+                }
+                _ => return sent,
             }
-            _ => None,
-        };
+        }
+    }
+
+    async fn send_all(
+        &self,
+        requests: &[Request],
+        action: &Action,
+        hidden: &Hidden,
+    ) -> Result<Option<Sent>, scim::Error> {
         let mut last = None;
-        for request in dialect.requests(action, current.as_ref())? {
-            let sent = self.writer.send(&request, hidden).await;
+        for request in requests {
+            let sent = self.writer.send(request, hidden).await;
             let may_be_done = match &sent {
                 Ok(_) => true,
                 Err(error) => error.unconfirmed(),

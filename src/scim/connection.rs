@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH, LOCATION,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -377,6 +377,11 @@ impl Connection {
         // An empty content type on a GET is refused by some, so it goes with a body only.
         if request.body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(request.media_type));
+        }
+        // What cannot stand in a header is no version.
+        let version = request.version.as_deref().map(HeaderValue::from_str);
+        if let Some(Ok(version)) = version {
+            headers.insert(IF_MATCH, version);
         }
         let sent = self.channel.send(request.repeat, expect, |client| {
             let built = client

@@ -146,7 +146,8 @@ impl Error {
                     // Some servers answer so when they do not know one of the members.
                     500 if *about == About::AddedMembers => Class::Refused,
                     501 => Class::Refused,
-                    408 | 500.. => Class::Transient,
+                    // What changed meanwhile (412) can be merged the next time.
+                    408 | 412 | 500.. => Class::Transient,
                     400..=499 => Class::Refused,
                     _ => Class::Malformed,
                 }
@@ -331,6 +332,12 @@ impl Error {
     /// Whether a change was refused for its method.
     pub(crate) fn is_any_method_refused(&self) -> bool {
         self.is_method_refused(&Method::PATCH) || self.is_method_refused(&Method::PUT)
+    }
+
+    /// Whether the resource that was to be replaced is another version by now.
+    pub(crate) fn is_changed_meanwhile(&self) -> bool {
+        matches!(self, Self::Refused { exchange, .. }
+            if exchange.method == Method::PUT && exchange.status == Some(412))
     }
 
     /// Whether the target does not take the type of the body.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use reqwest::header::ETAG;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::Token;
@@ -349,6 +350,7 @@ impl Reader {
         let (connection, hidden) = (&self.connection, &*self.hidden);
         let answer = connection.read(&request, hidden).await?;
         let answer = connection.checked(answer, request.about, hidden)?;
+        let etag = answer.header(ETAG.as_str()).map(str::to_owned);
         let resource = wire::resource(&answer.body).filter(|one| resource::id(one).is_some());
         let Some(resource) = resource else {
             return Err(connection.not_scim(answer, hidden));
@@ -357,7 +359,7 @@ impl Reader {
             (ObjectKind::Group, None) => self.shows_members().await?,
             (ObjectKind::User | ObjectKind::Group, _) => true,
         };
-        Ok(Current::new(resource, shows_members))
+        Ok(Current::new(resource, shows_members).in_version(etag.as_deref()))
     }
 
     /// Whether the target shows the members of any group, as far as one page of its list shows.

@@ -30,6 +30,8 @@ pub(crate) struct Request {
     pub(crate) repeat: Idempotency,
     /// Whether 404 means the resource or the whole endpoint.
     pub(super) about: About,
+    /// The version of the resource that the request was made for (`If-Match`, RFC 7644 section 3.14).
+    pub(super) version: Option<String>,
 }
 
 impl Request {
@@ -48,6 +50,7 @@ impl Request {
             media_type: MEDIA_TYPE,
             repeat,
             about: About::Collection,
+            version: None,
         }
     }
 
@@ -87,6 +90,7 @@ impl Request {
             media_type: MEDIA_TYPE,
             repeat: Idempotency::IfNotProcessed,
             about: About::Collection,
+            version: None,
         }
     }
 
@@ -104,10 +108,19 @@ impl Request {
         })
     }
 
-    /// What is replaced was read before: later, someone else may have changed it meanwhile.
-    pub(super) fn replace(kind: ObjectKind, id: &TargetId, body: Vec<u8>) -> Result<Self, Error> {
+    /// What is replaced was read before, in this version where the target shows one: later, someone else
+    /// may have changed it meanwhile.
+    pub(super) fn replace(
+        kind: ObjectKind,
+        id: &TargetId,
+        body: Vec<u8>,
+        version: Option<&str>,
+    ) -> Result<Self, Error> {
         let repeat = Idempotency::IfNotProcessed;
-        Self::to_resource(Method::PUT, kind, id, Some(body), repeat)
+        Ok(Self {
+            version: version.map(str::to_owned),
+            ..Self::to_resource(Method::PUT, kind, id, Some(body), repeat)?
+        })
     }
 
     /// Sent again only after a read: meanwhile the id may be another object's.
@@ -142,6 +155,7 @@ impl Request {
             media_type: MEDIA_TYPE,
             repeat,
             about: About::Object,
+            version: None,
         })
     }
 }

@@ -1,10 +1,13 @@
 //! Targets that change resources by PUT, because they are configured so or refuse PATCH.
 
+use std::time::Duration;
+
 use entrain::sandbox::{Fault, Quirk, ROLE_USER, Size, Trouble};
 use serde_json::json;
 
 use crate::cycles::settles;
 use crate::rig::Rig;
+use crate::service::until;
 use crate::target::Expected;
 
 /// A life of users and of a group; after each step the target is as the tenant says.
@@ -132,4 +135,63 @@ async fn a_group_whose_members_are_hidden_is_never_replaced() {
     // Once they are shown, the change is made.
     rig.sandbox.target.configure(|target| target.quirks.clear());
     settles(&rig, &mut Expected::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_put_that_another_change_overtakes_is_read_and_merged_again() {
+    let rig = start().await;
+    rig.configure("update = \"put\"");
+    let jane = rig.joiner("jane");
+    rig.sync().await.expect(0);
+    let id = rig.user("jane@contoso.com")["id"].clone();
+    let slow = Trouble::Delay(Duration::from_secs(1));
+    let traffic = rig.sandbox.target.traffic();
+    traffic.inject(Fault::new("/Users/", slow).method("PUT"));
+    traffic.reset();
+    rig.tenant().set_property(jane, "jobTitle", json!("Boss"));
+    let read = || {
+        traffic.count_where(|one| {
+            one.method == "GET" && one.path.contains("/Users/") && one.status.is_some()
+        })
+    };
+    let others = async {
+        until("the read", || read() > 0).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let others = json!({"nickName": "Janey"});
+        assert!(
+            rig.sandbox
+                .target
+                .change_user(id.as_str().unwrap(), &others)
+        );
+    };
+    let (run, ()) = tokio::join!(rig.sync(), others);
+    run.expect(0);
+    let user = rig.user("jane@contoso.com");
+    assert_eq!(
+        (&user["title"], &user["nickName"]),
+        (&json!("Boss"), &json!("Janey"))
+    );
+    let status =
+        |status| traffic.count_where(|one| one.method == "PUT" && one.status == Some(status));
+    assert_eq!((status(412), status(200)), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_does_not_know_its_versions_again_gets_no_version() {
+    let rig = start().await;
+    rig.configure("update = \"put\"");
+    let jane = rig.joiner("jane");
+    rig.sync().await.expect(0);
+    let traffic = rig.sandbox.target.traffic();
+    let refusal = Fault::new("/Users/", Trouble::status(412)).method("PUT");
+    traffic.inject(refusal.clone());
+    rig.tenant().set_property(jane, "jobTitle", json!("Boss"));
+    rig.sync().await.expect(0);
+    assert_eq!(rig.user("jane@contoso.com")["title"], "Boss");
+    // It ends, too.
+    traffic.inject(refusal.forever());
+    traffic.reset();
+    rig.tenant().set_property(jane, "jobTitle", json!("Chief"));
+    rig.sync().await.expect(3);
+    assert_eq!(traffic.count_of("PUT"), 2);
 }

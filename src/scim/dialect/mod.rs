@@ -303,7 +303,12 @@ impl Dialect {
         if self.update(kind) == Update::Put {
             let current = current.ok_or(Error::NotRead)?;
             let body = whole::edited(kind, current, edit, self.form.manager)?;
-            return Ok(vec![Request::replace(kind, id, wire::bytes(&body))?]);
+            return Ok(vec![Request::replace(
+                kind,
+                id,
+                wire::bytes(&body),
+                current.version(),
+            )?]);
         }
         let operations = patch::operations(kind, edit, &self.form, current)?;
         let about = match edit {

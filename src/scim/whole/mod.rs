@@ -30,6 +30,8 @@ pub(crate) struct Current {
     /// Whether a group without a list of members has none: an empty list may be left out (RFC 7643
     /// section 2.5), but some targets never show one.
     shows_members: bool,
+    /// What the target calls this version of it.
+    version: Option<String>,
 }
 
 impl Current {
@@ -39,7 +41,29 @@ impl Current {
             resource,
             members: None,
             shows_members,
+            version: None,
         }
+    }
+
+    /// The same in a version: the answer's `ETag`, or else what the resource itself says.
+    #[must_use]
+    pub(super) fn in_version(mut self, etag: Option<&str>) -> Self {
+        let meta = member(&self.resource, "meta").and_then(Json::as_object);
+        let own = meta.and_then(|meta| member(meta, "version")?.as_str());
+        let version = etag.or(own).filter(|version| !version.is_empty());
+        self.version = version.map(str::to_owned);
+        self
+    }
+
+    pub(crate) fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// The same for a target that does not know its own versions again.
+    #[must_use]
+    pub(crate) fn without_version(mut self) -> Self {
+        self.version = None;
+        self
     }
 
     /// The same group with its members, if they are all there; otherwise a PUT would take out those
