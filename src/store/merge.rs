@@ -190,9 +190,10 @@ impl<'p> Page<'p> {
         };
         merge_attributes(&mut new.attributes, change);
         let key = Some(old.key);
-        let is_whole = match self.round.full {
-            true => seen != self.round.number,
-            false => old.presence != Presence::Present,
+        let is_whole = if self.round.full {
+            seen != self.round.number
+        } else {
+            old.presence != Presence::Present
         };
         self.note_manager(old.key, change, is_whole)?;
         if new == old {
