@@ -20,6 +20,8 @@ mod find;
 mod import;
 mod init;
 mod interrupt;
+#[cfg(target_os = "linux")]
+mod journal;
 mod links;
 mod load;
 mod log;

@@ -5,10 +5,13 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
 use terminal_size::{Width, terminal_size};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, layer};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use super::args::Format;
 use super::wrap::{COLUMNS, Wrapped, wrap};
@@ -133,25 +136,51 @@ impl Output {
         };
         // The libraries below stay quiet: their debug logs may hold what must not be logged.
         let filter = EnvFilter::new(format!("off,entrain={level}"));
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(io::stderr)
-            .with_target(false);
-        // An error says that a log was started already, as tests do.
-        let _ = if as_json {
-            log.json().flatten_event(true).try_init()
+        // The spans of cycles are fields, which lines for people have already.
+        let lines = filter_fn(|line| !line.is_span()).with_max_level_hint(LevelFilter::TRACE);
+        let stderr = layer().with_writer(io::stderr).with_target(false);
+        let log: Box<dyn Layer<Registry> + Send + Sync> = if as_json {
+            let json = stderr.json().flatten_event(true).with_span_list(false);
+            json.with_filter(filter).boxed()
+        } else if let Some(journal) = native_journal() {
+            journal.with_filter(filter).boxed()
         } else if is_journal() {
-            log.with_ansi(false).event_format(ForJournal).try_init()
+            let plain = stderr.with_ansi(false).event_format(ForJournal);
+            plain.with_filter(filter.and(lines)).boxed()
         } else {
             let colour = self.colour_wanted && io::stderr().is_terminal();
-            log.with_ansi(colour).try_init()
+            let text = stderr.with_ansi(colour);
+            text.with_filter(filter.and(lines)).boxed()
         };
+        // An error says that a log was started already, as tests do.
+        let _ = tracing_subscriber::registry().with(log).try_init();
     }
+}
+
+/// A log that journald takes with its fields, where it is there.
+#[cfg(target_os = "linux")]
+fn native_journal() -> Option<super::journal::Journal> {
+    super::journal::Journal::of_stderr()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn native_journal() -> Option<tracing_subscriber::layer::Identity> {
+    None
 }
 
 /// Whether standard error is the journal's, which adds the time itself (systemd.exec(5)).
 fn is_journal() -> bool {
     std::env::var_os("JOURNAL_STREAM").is_some() && !io::stderr().is_terminal()
+}
+
+/// As in syslog(3).
+pub(super) fn priority(level: tracing::Level) -> u8 {
+    match level {
+        tracing::Level::ERROR => 3,
+        tracing::Level::WARN => 4,
+        tracing::Level::INFO => 6,
+        tracing::Level::DEBUG | tracing::Level::TRACE => 7,
+    }
 }
 
 /// Lines with the priority in front, as sd-daemon(3) describes, and without the time.
@@ -168,12 +197,7 @@ where
         mut writer: Writer<'_>,
         event: &tracing::Event<'_>,
     ) -> std::fmt::Result {
-        let priority = match *event.metadata().level() {
-            tracing::Level::ERROR => 3,
-            tracing::Level::WARN => 4,
-            tracing::Level::INFO => 6,
-            tracing::Level::DEBUG | tracing::Level::TRACE => 7,
-        };
+        let priority = priority(*event.metadata().level());
         write!(writer, "<{priority}>")?;
         context
             .field_format()

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
+use tracing::Instrument as _;
 
 use super::plan::Whom;
 use super::tenant::{Due, Reading};
@@ -103,7 +104,8 @@ impl Agent {
                 .await
                 .map(Some)
         });
-        match ended.await {
+        let span = tracing::error_span!("cycle", job = %name, cycle);
+        match ended.instrument(span).await {
             Ok(None) => {
                 self.store.forget_cycle(cycle)?;
                 Ok(None)

@@ -59,6 +59,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, OnceCell, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 pub(crate) use audit::Audited;
 pub(crate) use capabilities::known_remarks;
@@ -274,7 +275,9 @@ impl Agent {
                 return Err(error);
             }
         };
-        match Box::pin(self.run_numbered(&mut context, cycle, started, due)).await {
+        let span = tracing::error_span!("cycle", job = %job.rules.name, cycle);
+        let running = Box::pin(self.run_numbered(&mut context, cycle, started, due));
+        match running.instrument(span).await {
             Ok(summary) => Ok(summary),
             // Whatever a stop made of a request, it is not a failure. A state that cannot be
             // written is one all the same: outcomes may be missing from it.

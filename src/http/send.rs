@@ -257,6 +257,7 @@ impl Channel {
             exchange.status = None;
             self.shared.sent.fetch_add(1, Ordering::Relaxed);
             let sent = Instant::now();
+            let request_id = request_id(&request);
             let attempt = self.with_grace(self.attempt(request, expect)).await;
             let answered = attempt.as_ref().and_then(|attempt| match attempt {
                 Ok(received) => Some(received.status),
@@ -297,6 +298,7 @@ impl Channel {
             if !self.may_wait(length) {
                 tracing::warn!(
                     path = exchange.path,
+                    request_id,
                     "the limit for waiting for the server is reached; the request is not repeated"
                 );
                 return finish(exchange, attempt);
@@ -307,6 +309,7 @@ impl Channel {
                 path = exchange.path,
                 status,
                 attempt = exchange.attempts,
+                request_id,
                 wait_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX),
                 "request will be sent again"
             );
@@ -404,6 +407,12 @@ impl Failed {
             Kind::TooLong { .. } => None,
         }
     }
+}
+
+/// By which the server knows the request, where it was given an id.
+fn request_id(request: &Request) -> Option<String> {
+    let id = request.headers().get("client-request-id")?;
+    id.to_str().ok().map(str::to_owned)
 }
 
 fn finish(mut exchange: Exchange, attempt: Result<Received, Failed>) -> Result<Answer, Error> {

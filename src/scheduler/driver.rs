@@ -447,7 +447,12 @@ pub(super) async fn run_cycle(
         }
         Err(error) => {
             let error = error.chain();
-            tracing::error!(job = %name, error, "the cycle failed; it will be retried when it is due");
+            let last = shared.store.last_cycle(name).ok().flatten();
+            let cycle = last.map(|cycle| cycle.number);
+            tracing::error!(
+                job = %name, cycle, error,
+                "the cycle failed; it will be retried when it is due"
+            );
             Health::Failed
         }
     };

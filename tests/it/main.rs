@@ -35,6 +35,7 @@ mod forms;
 mod gone;
 mod hand_over;
 mod import;
+mod journal;
 mod json;
 mod kept;
 mod ladder;

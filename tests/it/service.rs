@@ -43,6 +43,15 @@ impl<'r> Service<'r> {
         }
     }
 
+    /// One that a test starts in its own way.
+    pub(crate) fn of(rig: &'r Rig, mut command: Command) -> Self {
+        let child = command.stdout(Stdio::null()).spawn().unwrap();
+        Self {
+            rig,
+            child: Some(child),
+        }
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.as_ref().unwrap().id().to_string();
         let sent = Command::new("kill").args([name, &id]).status().unwrap();
@@ -370,10 +379,7 @@ async fn the_journal_gets_priorities_and_failed_objects_are_a_warning_that_names
     let log = File::create(rig.path("log")).unwrap();
     let mut command = rig.command(&["run"]);
     command.env("JOURNAL_STREAM", "8:1").stderr(log);
-    let service = Service {
-        rig: &rig,
-        child: Some(command.stdout(Stdio::null()).spawn().unwrap()),
-    };
+    let service = Service::of(&rig, command);
     until("the warning", || {
         service.log().contains("some objects failed")
     })
