@@ -36,8 +36,6 @@ const TIMEOUT: Duration = Duration::from_secs(100);
 const CONNECTIONS: usize = 4;
 /// Far above a page of 999 users with everything selected.
 const MAX_ANSWER: usize = 128 * 1024 * 1024;
-/// Requests that are kept for the record; what reads without a cycle takes none of them away.
-const MAX_RECORDED: usize = 10_000;
 /// Sendings of one request whose answers of status 200 are not what they should be: torn ones.
 const MAX_READINGS: u32 = 3;
 /// Before such a request is sent again; it doubles.
@@ -61,8 +59,6 @@ pub(crate) struct Client {
     root: Arc<Url>,
     /// What Graph's clock showed last, and when.
     date: Arc<Mutex<Option<Dated>>>,
-    /// Requests that are not on record yet.
-    sent: Arc<Mutex<Vec<Exchange>>>,
     stop: CancellationToken,
 }
 
@@ -105,11 +101,11 @@ impl Client {
         Ok(Self {
             sdk,
             channel: Channel::new(Side::Source, http_client, None, stop.clone())
-                .waiting_at_most(MAX_WAITING.0, MAX_WAITING.1),
+                .waiting_at_most(MAX_WAITING.0, MAX_WAITING.1)
+                .recorded(tokens.record()),
             tokens,
             root: Arc::new(root),
             date: Arc::default(),
-            sent: Arc::default(),
             stop,
         })
     }
@@ -119,10 +115,9 @@ impl Client {
         self.channel.requests()
     }
 
-    /// The requests since the last call, for the record.
+    /// The requests since the last call, those for tokens too, for the record.
     pub(crate) fn take_requests(&self) -> Vec<Exchange> {
-        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *sent)
+        self.tokens.record().take()
     }
 
     /// Requests for tokens so far.
@@ -322,8 +317,7 @@ impl Client {
     }
 
     async fn exchange(&self, request: &Request) -> Result<Answer, Error> {
-        let answer = self
-            .channel
+        self.channel
             .send(
                 Idempotency::Always,
                 Expect::Body { limit: MAX_ANSWER },
@@ -335,18 +329,8 @@ impl Client {
                         .header("client-request-id", Uuid::new_v4().to_string())
                 },
             )
-            .await;
-        let exchange = match &answer {
-            Ok(answer) => Some(&answer.exchange),
-            Err(error) => error.exchange(),
-        };
-        if let Some(exchange) = exchange {
-            let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-            if sent.len() < MAX_RECORDED {
-                sent.push(exchange.clone());
-            }
-        }
-        answer.map_err(Error::of_graph)
+            .await
+            .map_err(Error::of_graph)
     }
 }
 

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::config::Source;
-use crate::http::{self, Answer, Channel, Expect, Idempotency};
+use crate::http::{self, Answer, Channel, Expect, Idempotency, Record};
 use crate::metrics::Side;
 
 use super::credential::{Credential, DeviceCode, Endpoint, Fields, Kind, Proof, azure_cli};
@@ -39,6 +39,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 pub(super) struct Tokens(Arc<Shared>);
 
 struct Shared {
+    record: Record,
     channel: Channel,
     endpoint: Url,
     tenant_id: String,
@@ -90,14 +91,16 @@ impl Tokens {
             direct: http::is_loopback(&endpoint),
         })
         .map_err(Error::Setup)?;
+        let record = Record::default();
         let machine = match &credential.kind {
             Kind::ManagedIdentity(identity) => {
-                Some(Endpoint::detect(identity.clone(), stop.clone())?)
+                Some(Endpoint::detect(identity.clone(), stop.clone())?.recorded(&record))
             }
             Kind::App { .. } | Kind::AzureCli | Kind::DeviceCode { .. } => None,
         };
         Ok(Self(Arc::new(Shared {
-            channel: Channel::new(Side::Source, client, None, stop.clone()),
+            channel: Channel::new(Side::Source, client, None, stop.clone()).recorded(&record),
+            record,
             endpoint,
             tenant_id: source.tenant_id.clone(),
             scope: source.token_scope.clone(),
@@ -106,6 +109,11 @@ impl Tokens {
             stop,
             current: Mutex::default(),
         })))
+    }
+
+    /// The requests for tokens, and others that share it.
+    pub(super) fn record(&self) -> &Record {
+        &self.0.record
     }
 
     /// A token that is good for a while.

@@ -16,7 +16,7 @@ pub(crate) use client::{BuildError, Settings, UrlError, build, check_url, is_loo
 pub(crate) use link::{LinkError, follow};
 pub(crate) use redact::{redact, redact_secret, redact_secrets};
 pub(crate) use retry::Idempotency;
-pub(crate) use send::{Answer, Channel, Error, Exchange, Expect};
+pub(crate) use send::{Answer, Channel, Error, Exchange, Expect, Record};
 
 #[cfg(test)]
 pub(crate) mod testing;

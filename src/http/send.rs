@@ -3,8 +3,8 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
@@ -41,6 +41,32 @@ struct Shared {
     /// `None`: only each request has a limit.
     patience: Option<Patience>,
     sent: AtomicU64,
+    record: Option<Record>,
+}
+
+/// Requests that are not on record yet, of all channels that share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Record(Arc<Mutex<Vec<Exchange>>>);
+
+impl Record {
+    /// More are not kept: what reads without a cycle takes none of them away.
+    const MOST: usize = 10_000;
+
+    /// The requests since the last call.
+    pub(crate) fn take(&self) -> Vec<Exchange> {
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn put(&self, exchange: &Exchange) {
+        let mut requests = self.lock();
+        if requests.len() < Self::MOST {
+            requests.push(exchange.clone());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Exchange>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What the caller wants of the answer.
@@ -183,6 +209,7 @@ impl Channel {
             rate: Arc::new(Rate::new(requests_per_second)),
             patience: None,
             sent: AtomicU64::new(0),
+            record: None,
         };
         Self {
             client,
@@ -214,6 +241,14 @@ impl Channel {
         self
     }
 
+    /// The same where all requests go on record.
+    pub(crate) fn recorded(mut self, record: &Record) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.record = Some(record.clone());
+        }
+        self
+    }
+
     /// Whether one more wait for the server is permitted; it counts then.
     pub(crate) fn may_wait(&self, length: Duration) -> bool {
         let patience = self.shared.patience.as_ref();
@@ -227,6 +262,25 @@ impl Channel {
 
     /// Builds and sends a request, again where `repeat` and the failure allow it.
     pub(crate) async fn send(
+        &self,
+        repeat: Idempotency,
+        expect: Expect,
+        build: impl Fn(&Client) -> RequestBuilder,
+    ) -> Result<Answer, Error> {
+        let answer = self.send_until(repeat, expect, build).await;
+        if let Some(record) = &self.shared.record {
+            let exchange = match &answer {
+                Ok(answer) => Some(&answer.exchange),
+                Err(error) => error.exchange(),
+            };
+            exchange
+                .into_iter()
+                .for_each(|exchange| record.put(exchange));
+        }
+        answer
+    }
+
+    async fn send_until(
         &self,
         repeat: Idempotency,
         expect: Expect,

@@ -14,7 +14,7 @@ use url::{Host as UrlHost, Url};
 use crate::config::{self, Identity, environment};
 use crate::graph::error::{Error, TokenRefusal};
 use crate::graph::wire;
-use crate::http::{self, Answer, Channel, Expect, Idempotency};
+use crate::http::{self, Answer, Channel, Expect, Idempotency, Record};
 use crate::metrics::Side;
 
 /// The Instance Metadata Service of every Azure virtual machine.
@@ -106,6 +106,12 @@ impl Endpoint {
             channel: Channel::new(Side::Source, client, None, stop.clone()),
             stop,
         })
+    }
+
+    /// The same where all requests go on record.
+    pub(in crate::graph) fn recorded(mut self, record: &Record) -> Self {
+        self.channel = self.channel.recorded(record);
+        self
     }
 
     /// An answer with a token. `resource` is a scope without `/.default`.
