@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::process::{Usage, Watched};
@@ -83,6 +84,43 @@ impl Agent {
             exit_code: status.code(),
             state: self.state(),
         }
+    }
+
+    /// Makes its log as long as years make it: the last cycle and its rows again and again, as older cycles.
+    pub(crate) fn lengthen_log(&self, rows: i64) {
+        let state =
+            Connection::open(self.folder.path().join("entrain.db")).expect("it has a state");
+        let columns = |table: &str| {
+            let sql = "SELECT group_concat(name, ', ') FROM pragma_table_info(?1)
+                       WHERE name NOT IN ('id', 'number', 'cycle')";
+            state.query_row(sql, [table], |row| row.get::<_, String>(0))
+        };
+        let lengthen = || -> rusqlite::Result<()> {
+            let (of_cycles, of_rows) = (columns("cycles")?, columns("actions")?);
+            let count = "SELECT count(*) FROM actions";
+            let (first, of_first): (i64, i64) = state.query_row(
+                "SELECT cycle, count(*) FROM actions GROUP BY cycle ORDER BY 2 DESC LIMIT 1",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            let has: i64 = state.query_row(count, [], |row| row.get(0))?;
+            state.execute_batch("BEGIN")?;
+            for _ in 0..(rows - has).max(0) / of_first {
+                state.execute(
+                    &format!("INSERT INTO cycles ({of_cycles}) SELECT {of_cycles} FROM cycles WHERE number = ?1"),
+                    [first],
+                )?;
+                state.execute(
+                    &format!(
+                        "INSERT INTO actions (cycle, {of_rows})
+                         SELECT ?2, {of_rows} FROM actions WHERE cycle = ?1"
+                    ),
+                    [first, state.last_insert_rowid()],
+                )?;
+            }
+            state.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)")
+        };
+        lengthen().expect("the state can be written");
     }
 
     /// The last lines that the last command printed, to explain a failure.

@@ -8,6 +8,7 @@
 //!   --million           1,000,000 users with 10 memberships each, too
 //!   --quick             without a restart and a slow target, and without --users at 10,000 users with
 //!                       10 memberships each: for CI
+//!   --log N             also with a log of N entries
 //!   --agent FILE        measure this program instead of the one that was built
 //! ```
 //!
@@ -75,12 +76,13 @@ fn measure(options: &Options) -> ExitCode {
     let Options {
         scales,
         quick,
+        log,
         agent,
     } = options;
     println!("The agent: {}", agent.display());
     let mut kept = true;
     for scale in scales {
-        let figures = Figures::measure(agent, *scale, *quick);
+        let figures = Figures::measure(agent, *scale, *quick, *log);
         kept &= budget::review(&figures);
     }
     if !quick {
@@ -96,6 +98,7 @@ fn measure(options: &Options) -> ExitCode {
 struct Options {
     scales: Vec<Scale>,
     quick: bool,
+    log: Option<i64>,
     agent: PathBuf,
 }
 
@@ -105,6 +108,7 @@ impl Options {
         let mut memberships = MEMBERSHIPS.to_vec();
         let mut million = false;
         let mut quick = false;
+        let mut log = None;
         let mut agent = PathBuf::from(env!("CARGO_BIN_EXE_entrain"));
         let mut words = words.iter();
         while let Some(word) = words.next() {
@@ -112,6 +116,7 @@ impl Options {
             match *word {
                 "--users" => sizes = Some(numbers(value())),
                 "--memberships" => memberships = numbers(value()),
+                "--log" => log = value().parse().ok(),
                 "--agent" => agent = PathBuf::from(value()),
                 "--million" => million = true,
                 "--quick" => quick = true,
@@ -135,6 +140,7 @@ impl Options {
         Self {
             scales,
             quick,
+            log,
             agent: agent.canonicalize().expect("the agent is a file"),
         }
     }

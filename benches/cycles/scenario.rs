@@ -27,6 +27,11 @@ pub(crate) enum Scenario {
     Plan,
     Changed,
     OneMember,
+    /// With a log as long as years make it.
+    UnchangedWithLog,
+    ChangedWithLog,
+    StatusWithLog,
+    LogWithLog,
     Killed,
     Restarted,
 }
@@ -41,6 +46,10 @@ impl Scenario {
             Self::Plan => "`plan`, unchanged",
             Self::Changed => "0.1 % changed",
             Self::OneMember => "one member of the largest group",
+            Self::UnchangedWithLog => "long log: unchanged",
+            Self::ChangedWithLog => "long log: 0.1 % changed",
+            Self::StatusWithLog => "long log: `status`",
+            Self::LogWithLog => "long log: `log`",
             Self::Killed => "`kill -9` half way",
             Self::Restarted => "restart after it",
         }
@@ -64,7 +73,8 @@ pub(crate) struct Figures {
 
 impl Figures {
     /// Runs the scenarios. `quick`: without the second tenant, which doubles the time.
-    pub(crate) fn measure(program: &Path, scale: Scale, quick: bool) -> Self {
+    /// `log`: entries of the log after years, if that is to be measured.
+    pub(crate) fn measure(program: &Path, scale: Scale, quick: bool, log: Option<i64>) -> Self {
         let mut world = World::start(scale);
         println!(
             "\n## {} users, {} memberships, the largest group has {} members\n",
@@ -89,6 +99,14 @@ impl Figures {
         figures.run(&mut world, &agent, Scenario::Changed, &["sync"]);
         world.add_member();
         figures.run(&mut world, &agent, Scenario::OneMember, &["sync"]);
+        if let Some(rows) = log {
+            agent.lengthen_log(rows);
+            figures.run(&mut world, &agent, Scenario::UnchangedWithLog, &["sync"]);
+            world.change_users(scale.users.div_ceil(1_000));
+            figures.run(&mut world, &agent, Scenario::ChangedWithLog, &["sync"]);
+            figures.run(&mut world, &agent, Scenario::StatusWithLog, &["status"]);
+            figures.run(&mut world, &agent, Scenario::LogWithLog, &["log"]);
+        }
         drop(agent);
         let stateless = Agent::new(program, &world);
         figures.run(&mut world, &stateless, Scenario::MatchOnly, &["sync"]);

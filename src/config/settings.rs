@@ -11,6 +11,7 @@ use lettre::message::Mailbox;
 use super::knobs::Knobs;
 use crate::engine::job;
 use crate::engine::model::ObjectKind;
+use crate::engine::record::Retention;
 
 /// A whole configuration, free of problems.
 #[derive(Clone, Debug)]
@@ -20,6 +21,7 @@ pub(crate) struct Config {
     pub(crate) state_path: PathBuf,
     /// For keyed digests; `None`: in a file next to the state.
     pub(crate) state_key: Option<Secret>,
+    pub(crate) retention: Retention,
     pub(crate) source: Source,
     /// `None`: there is no status page.
     pub(crate) web: Option<Web>,

@@ -196,7 +196,9 @@ pub(super) async fn finish(
         stopped: context.agent.stop.is_cancelled(),
         requests: context.requests(),
     };
-    context.agent.store.finish_cycle(&summary, now)?;
+    let retention = context.agent.config.retention;
+    let store = &context.agent.store;
+    store.finish_cycle(&summary, retention, now)?;
     Ok(summary)
 }
 
@@ -306,7 +308,7 @@ pub(super) fn stopped(
         stopped: true,
         requests: context.requests(),
     };
-    store.finish_cycle(&summary, now)?;
+    store.finish_cycle(&summary, context.agent.config.retention, now)?;
     Ok(summary)
 }
 

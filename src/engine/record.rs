@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::guard::WhyHeld;
 use super::model::{JobName, MatchKey, ObjectKind, TargetId, TargetPath, Value};
@@ -12,6 +12,28 @@ use super::outcome::{Class, Method};
 use super::plan::{Count, Subject, Why, WhyRemoved};
 use super::quarantine::Quarantine;
 use super::summary::{CycleKind, Health, Requests};
+
+/// How much of the log is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Retention {
+    pub(crate) age: TimeDelta,
+    /// About so many entries, if more are older than [`Self::LEAST`].
+    pub(crate) rows: i64,
+}
+
+impl Retention {
+    /// What is younger is always kept: the limits of removals count what was done within 24 hours.
+    pub(crate) const LEAST: TimeDelta = TimeDelta::days(2);
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            age: TimeDelta::days(90),
+            rows: 10_000_000,
+        }
+    }
+}
 
 /// All that is known of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use super::wire::{Column, unreadable};
 use super::{Error, Store, escrow};
 use crate::engine::model::JobName;
 use crate::engine::plan::Count;
-use crate::engine::record::{CycleRecord, CycleState, JobRecord};
+use crate::engine::record::{CycleRecord, CycleState, JobRecord, Retention};
 use crate::engine::summary::{CycleKind, Health, Requests, Summary};
 
 /// How many entries of the escrow a status shows.
@@ -67,7 +67,12 @@ impl Store {
     }
 
     /// Ends a cycle that was completed, or stopped: all its actions are recorded.
-    pub(crate) fn finish_cycle(&self, summary: &Summary, now: DateTime<Utc>) -> Result<(), Error> {
+    pub(crate) fn finish_cycle(
+        &self,
+        summary: &Summary,
+        retention: Retention,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
         let Summary {
             job: _,
             cycle,
@@ -129,7 +134,7 @@ impl Store {
             if let Some(error) = aborted {
                 log_failed_cycle(tx, *cycle, error, now)?;
             }
-            forget_old(tx, now)
+            forget_old(tx, retention, now)
         })
     }
 

@@ -16,6 +16,8 @@ use crate::engine::job::Limit;
 pub(super) struct File {
     pub(super) state_path: Option<Typed<String>>,
     pub(super) state_key: Option<Typed<Secret>>,
+    pub(super) keep_log: Option<Typed<String>>,
+    pub(super) keep_log_rows: Option<Typed<i64>>,
     pub(super) source: Source,
     pub(super) schedule: Schedule,
     pub(super) web: Option<Web>,

@@ -33,6 +33,8 @@ impl File {
         Self {
             state_path: state.text("path", log),
             state_key: state.secret("key", log),
+            keep_log: state.text("keep_log", log),
+            keep_log_rows: state.integer("keep_log_rows", log),
             source: Source::read(&top, log),
             schedule: Schedule::read(&top, log),
             web: Web::read(&top, log),

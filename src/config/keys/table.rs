@@ -57,6 +57,16 @@ const STATE: Section = section(
             Holds::Table(&SECRET),
             "Key of digests. Default: a file next to the state file.",
         ),
+        key(
+            "keep_log",
+            Holds::Duration,
+            "How long the log is kept, at least 2 days. Default: 90d.",
+        ),
+        key(
+            "keep_log_rows",
+            Holds::Integer(1),
+            "About how many entries of the log are kept; those of the last 2 days always are. Default: 10000000.",
+        ),
     ],
 );
 

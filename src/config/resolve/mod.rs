@@ -20,6 +20,8 @@ use std::time::Duration;
 pub(super) use schedule::INTERVAL;
 pub(super) use target::{CONCURRENCY, MEMBER_CHUNK, TIMEOUT, VISIBILITY_DELAY};
 
+use chrono::TimeDelta;
+
 use super::document::{Document, Place};
 use super::duration;
 use super::file::{self, File};
@@ -27,6 +29,7 @@ use super::problem::Log;
 use super::reader::Typed;
 use super::secret::Purpose;
 use super::settings::{Config, Notify, Secret, Source};
+use crate::engine::record::Retention;
 
 const STATE_PATH: &str = "entrain.db";
 
@@ -84,6 +87,7 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
         file: path.to_owned(),
         state_path: state_path?,
         state_key,
+        retention: retention(file, log)?,
         source: source?,
         web: match web {
             Some(web) => Some(web?),
@@ -97,6 +101,24 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
         leavers,
         retries,
     })
+}
+
+fn retention(file: &File, log: &mut Log) -> Option<Retention> {
+    let mut retention = Retention::default();
+    if let Some(typed) = &file.keep_log {
+        let age = TimeDelta::from_std(length(typed, log)?).unwrap_or(TimeDelta::MAX);
+        if age < Retention::LEAST {
+            let remedy =
+                "write at least \"2d\": the limits of removals count what was done in 24 hours";
+            log.problem(typed.place.problem("it is too short", remedy));
+            return None;
+        }
+        retention.age = age;
+    }
+    if let Some(typed) = &file.keep_log_rows {
+        retention.rows = typed.value;
+    }
+    Some(retention)
 }
 
 /// The state holds people's names: it is made for its owner alone.

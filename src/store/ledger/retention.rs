@@ -1,26 +1,35 @@
 //! How long the ledger remembers: the rows of old cycles are deleted, and the cycles with them, except for
 //! rows that something still depends on.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use rusqlite::params;
 
 use super::super::state::State;
 use super::super::wire::Column;
+use crate::engine::record::Retention;
 
-/// Rows of a cycle stay this long after it has ended.
-const DAYS: i64 = 90;
 /// Rows that are deleted at once, so that no cycle waits long for the deletion of a large one.
 const AT_ONCE: i64 = 10_000;
 /// Cycles that are looked at each time.
 const CYCLES: i64 = 100;
 
-/// Deletes some of what is too old. Rows that are held, approved or unknown stay, and so does every row of
-/// an object in escrow.
-pub(in crate::store) fn forget_old(state: &State, now: DateTime<Utc>) -> rusqlite::Result<()> {
-    let before = now - TimeDelta::days(DAYS);
+/// Deletes some of what is too old or too much. Rows that are held, approved or unknown stay, and so does every
+/// row of an object in escrow.
+pub(in crate::store) fn forget_old(
+    state: &State,
+    retention: Retention,
+    now: DateTime<Utc>,
+) -> rusqlite::Result<()> {
+    let (old, recent) = (now - retention.age, now - Retention::LEAST);
+    // Rows are numbered in the order in which they are made, and few numbers are not used: they count them.
     let cycles: Vec<i64> = state.column(
-        "SELECT number FROM cycles WHERE finished < ?1 ORDER BY number LIMIT ?2",
-        params![Column(before), CYCLES],
+        "SELECT number FROM cycles c
+         WHERE finished < ?1
+             OR (SELECT max(id) FROM actions) > ?2 AND finished < ?3
+                 AND (SELECT max(id) FROM actions WHERE cycle = c.number)
+                     <= (SELECT max(id) FROM actions) - ?2
+         ORDER BY number LIMIT ?4",
+        params![Column(old), retention.rows, Column(recent), CYCLES],
     )?;
     let mut left = AT_ONCE;
     for cycle in cycles {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::engine::plan::Count;
-use crate::engine::record::CycleState;
+use crate::engine::record::{CycleState, Retention};
 use crate::engine::record::{LoggedRequest, Side};
 use crate::engine::summary::Health;
 use crate::store::{Lock, LogFilter};
@@ -24,7 +24,10 @@ fn a_finished_cycle_is_on_record_with_all_its_numbers() {
         source: 4,
         target: 12,
     };
-    world.store.finish_cycle(&summary, at(2)).unwrap();
+    world
+        .store
+        .finish_cycle(&summary, Retention::default(), at(2))
+        .unwrap();
     let cycle = world.store.last_cycle(&world.job).unwrap().unwrap();
     assert_eq!(cycle.number, world.cycle);
     assert_eq!(cycle.state, CycleState::Ended(Health::Incomplete));
@@ -47,7 +50,10 @@ fn the_state_of_a_cycle_follows_from_its_summary() {
     let mut summary = world.summary();
     let mut state = |change: fn(&mut Summary)| {
         change(&mut summary);
-        world.store.finish_cycle(&summary, at(2)).unwrap();
+        world
+            .store
+            .finish_cycle(&summary, Retention::default(), at(2))
+            .unwrap();
         world.store.last_cycle(&world.job).unwrap().unwrap().state
     };
     assert_eq!(state(|_| {}), CycleState::Ended(Health::Succeeded));

@@ -445,17 +445,13 @@ fn old_rows_are_deleted_but_for_those_that_something_depends_on() {
         names.join(", ")
     };
     let first = world.cycle;
-    let days = |days: i64| at(days * 24 * 60 * 60);
     for (age, left) in [
         (80, 7),
         // u1 and u4 are done with; u2 and u3 are in escrow.
         (100, 4),
     ] {
         world.next_cycle();
-        world
-            .store
-            .finish_cycle(&world.summary(), days(age))
-            .unwrap();
+        finish(&world, Retention::default(), age);
         let entries = log(&world, first);
         assert_eq!(entries.split(", ").count(), left, "{entries}");
     }
@@ -465,6 +461,36 @@ fn old_rows_are_deleted_but_for_those_that_something_depends_on() {
     );
     let cycles = world.store.status(&world.job, 10).unwrap().cycles;
     assert_eq!(cycles.len(), 3, "a cycle stays while a row of it does");
+}
+
+fn finish(world: &World, retention: Retention, days: i64) {
+    let now = at(days * 24 * 60 * 60);
+    world
+        .store
+        .finish_cycle(&world.summary(), retention, now)
+        .unwrap();
+}
+
+#[test]
+fn of_the_log_as_many_rows_are_kept_as_configured_and_those_of_two_days() {
+    let retention = Retention {
+        rows: 2,
+        ..Retention::default()
+    };
+    let mut world = World::new();
+    let cycles = |world: &World| world.store.status(&world.job, 10).unwrap().cycles.len();
+    for (day, kept) in [(0, 1), (1, 2), (3, 2), (4, 2), (4, 3), (9, 1)] {
+        let name = format!("u{}", world.cycle);
+        let target = format!("t-{name}");
+        world.link(User, &name, &target);
+        world.record(&[done(
+            update(&name, &target, &[("title", None, Some("x"))]),
+            &target,
+        )]);
+        finish(&world, retention, day);
+        assert_eq!(cycles(&world), kept, "day {day}");
+        world.next_cycle();
+    }
 }
 
 #[test]

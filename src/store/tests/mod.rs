@@ -30,7 +30,7 @@ use crate::engine::plan::{
     Action, Change, Decision, Draft, ElementChange, HandOver, Operation, Pointer, Proof,
     Referenced, SentMember, Subject, WriteMode,
 };
-use crate::engine::record::Escrowed;
+use crate::engine::record::{Escrowed, Retention};
 use crate::engine::redact::Redactions;
 use crate::engine::summary::{CycleKind, Requests, Summary};
 
@@ -295,7 +295,9 @@ impl World {
     }
 
     fn finish_cycle(&self) {
-        self.store.finish_cycle(&self.summary(), at(2)).unwrap();
+        self.store
+            .finish_cycle(&self.summary(), Retention::default(), at(2))
+            .unwrap();
     }
 
     fn summary(&self) -> Summary {
