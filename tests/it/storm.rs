@@ -121,14 +121,16 @@ struct Storm {
 impl Storm {
     async fn run(seed: u64) -> Result<Figures, String> {
         let mut storm = Self::start(seed).await;
-        let done = storm.pass().await;
-        done.map_err(|words| {
+        if let Err(words) = storm.pass().await {
             storm.log.extend(storm.faults.take_log());
+            storm.log.push(words.clone());
+            let on_record = storm.rig.run(&["log", "--limit", "60"]).await;
+            storm.log.push(on_record.out);
             let log = storm.log.join("\n");
             let file = std::env::temp_dir().join(format!("storm-{seed}.log"));
             let _ = std::fs::write(&file, log);
-            format!("{words}\n(what happened is in {})", file.display())
-        })?;
+            return Err(format!("{words}\n(what happened is in {})", file.display()));
+        }
         storm.figures.storms = 1;
         storm.figures.faults = storm.faults.count.load(Ordering::SeqCst);
         Ok(storm.figures)
