@@ -13,7 +13,7 @@ use super::reports::{Reports, Wanted};
 use super::saved::SavedPlan;
 use super::session::Session;
 use super::sync::{Look, Printed, Printer, render};
-use super::{args, load, saved, sync};
+use super::{args, load, operator, saved, sync};
 use crate::config::{Config, Job};
 use crate::cycle::{Expected, Options};
 use crate::scheduler;
@@ -38,10 +38,20 @@ pub(super) async fn apply(
             found.join(", ")
         );
     }
+    if arguments.approve_removals.is_some() && plans.len() > 1 {
+        anyhow::bail!(
+            "--approve-removals is for a plan of one job, and {} has {}: make one for each job",
+            arguments.file.display(),
+            plans.len()
+        );
+    }
     let how = saved::Apply {
         only_users: arguments.only,
         only_group: arguments.only_group.clone(),
         is_expected: arguments.expect.is_some(),
+        approved: arguments
+            .approve_removals
+            .map(|removals| (removals, operator::who())),
     };
     let printed = match Session::cycles(output, &config, "apply").await {
         Err(error) if control::is_service(&error) => {

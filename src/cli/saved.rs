@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::Job;
-use crate::cycle::{Agent, Expected, ExpectedRow, Only, Options, Portion, SavedRow};
+use crate::cycle::{Agent, Approved, Expected, ExpectedRow, Only, Options, Portion, SavedRow};
 use crate::engine::model::{JobName, ObjectKind, SourceId};
 use crate::engine::redact::Redactions;
 use crate::report::json::{action_json, time_json};
@@ -157,6 +157,8 @@ pub(super) struct Apply {
     pub(super) only_group: Option<String>,
     /// The digest was named, and is the file's.
     pub(super) is_expected: bool,
+    /// So many removals that it holds are approved by somebody.
+    pub(super) approved: Option<(u64, String)>,
 }
 
 impl Apply {
@@ -307,6 +309,10 @@ impl SavedPlan {
             digest: self.digest.clone(),
             key,
             only: how.portion(),
+            approved: how
+                .approved
+                .clone()
+                .map(|(removals, who)| Approved { removals, who }),
         })
     }
 }

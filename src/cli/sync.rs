@@ -46,7 +46,10 @@ pub(super) async fn sync(
             !job.observes
         });
     }
-    let options = arguments.only.into_options(arguments.initial);
+    let options = Options {
+        max_deletions: arguments.max_deletions,
+        ..arguments.only.into_options(arguments.initial)
+    };
     let session = match Session::cycles(output, &config, "sync").await {
         Err(error) if control::is_service(&error) => {
             let requests = jobs.iter().map(|job| {

@@ -200,6 +200,7 @@ async fn test_names(agent: &Agent, graph: &graph::Client, job: &config::Job) -> 
                 | Error::Tenant(_)
                 | Error::AnotherTarget { .. }
                 | Error::AnotherPlan { .. }
+                | Error::OtherNumber { .. }
                 | Error::Stopped
                 | Error::RecorderLost
                 | Error::Paused { .. }
@@ -226,6 +227,7 @@ async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Failed>
             | Error::Tenant(_)
             | Error::AnotherTarget { .. }
             | Error::AnotherPlan { .. }
+            | Error::OtherNumber { .. }
             | Error::Stopped
             | Error::RecorderLost
             | Error::Paused { .. }

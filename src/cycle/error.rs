@@ -72,6 +72,12 @@ pub(crate) enum Error {
         differences.join("; ")
     )]
     AnotherPlan { differences: Vec<String> },
+    /// What a saved plan holds is not what was approved.
+    #[error(
+        "nothing was written, because the plan holds {held} removals, not {approved}; review them, and use \
+         --approve-removals {held}"
+    )]
+    OtherNumber { approved: u64, held: u64 },
     #[error("stopped")]
     Stopped,
     #[error("the thread that records outcomes ended early")]
@@ -128,6 +134,7 @@ impl Error {
             | Self::List { .. }
             | Self::AnotherTarget { .. }
             | Self::AnotherPlan { .. }
+            | Self::OtherNumber { .. }
             | Self::Stopped
             | Self::Paused { .. }
             | Self::Quarantine { .. }
@@ -155,7 +162,7 @@ impl Error {
 
     /// Whether what a person requested cannot be done as requested: it says nothing of the job.
     pub(crate) fn is_of_the_request(&self) -> bool {
-        self.is_of_a_name() || matches!(self, Self::AnotherPlan { .. })
+        self.is_of_a_name() || matches!(self, Self::AnotherPlan { .. } | Self::OtherNumber { .. })
     }
 
     /// Why the tenant does not take the credential, with what to do about it, where it is that.
@@ -171,6 +178,7 @@ impl Error {
             | Self::List { .. }
             | Self::AnotherTarget { .. }
             | Self::AnotherPlan { .. }
+            | Self::OtherNumber { .. }
             | Self::Stopped
             | Self::RecorderLost
             | Self::Paused { .. }

@@ -71,7 +71,7 @@ pub(crate) use only::Only;
 pub(crate) use options::{Between, Options};
 pub(crate) use planned::Planned;
 pub(crate) use probe::Probed;
-pub(crate) use saved::{Expected, ExpectedRow, OtherRows, Portion, SavedRow};
+pub(crate) use saved::{Approved, Expected, ExpectedRow, OtherRows, Portion, SavedRow};
 pub(crate) use tenant::Due;
 
 use crate::config::{self, Config};
@@ -319,6 +319,7 @@ impl Agent {
         record::reads(context, cycle)?;
         if let Some(saved) = &context.options.saved {
             saved::compare(context, cycle, saved).await?;
+            saved::approve(context, cycle, saved, &mut judged).await?;
             if let Some(portion) = &saved.only {
                 let others = saved::keep_only(context, cycle, portion).await?;
                 judged.outline.postponed.extend(others);
@@ -507,7 +508,7 @@ impl Agent {
         let name = &context.job.rules.name;
         outline.header.application_changed = self.store.holds_removals(name)?;
         let now = (self.now)();
-        let limits = context.job.rules.limits;
+        let limits = context.options.limits(context.job.rules.limits);
         let min_members = context.min_members().await?;
         let header = outline.header.clone();
         let scope_groups = outline.scope_groups.clone();

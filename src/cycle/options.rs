@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Expected, Only};
+use crate::engine::job::{Limit, Limits};
 
 /// What a cycle is asked for beyond the job itself.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +19,8 @@ pub(crate) struct Options {
     pub(crate) between: Option<Between>,
     /// What failed and is not due yet is left out.
     pub(crate) rests: bool,
+    /// Instead of the configured limit.
+    pub(crate) max_deletions: Option<u64>,
     /// Nothing is written unless the plan is this one.
     pub(crate) saved: Option<Arc<Expected>>,
 }
@@ -35,6 +38,15 @@ impl Options {
     /// An operator named something: it is tried whatever failed before.
     pub(super) fn is_asked_for(&self) -> bool {
         self.only.is_some() || self.initial || self.saved.is_some()
+    }
+
+    /// What the guard goes by.
+    pub(super) fn limits(&self, configured: Limits) -> Limits {
+        let most = self.max_deletions.map(Limit::Count);
+        Limits {
+            max_deletions: most.or(configured.max_deletions),
+            ..configured
+        }
     }
 
     /// Not everything that is due is looked at.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Agent, Context, Error, Planned, capabilities};
+use super::{Agent, Context, Error, Judged, Planned, capabilities};
 use crate::config;
 use crate::engine::model::{Key, ObjectKind, SourceId, TargetId};
 use crate::engine::plan::{Action, Operation, Step};
@@ -40,6 +40,15 @@ pub(crate) struct Expected {
     pub(crate) rows: Vec<ExpectedRow>,
     /// Only this part of it is carried out.
     pub(crate) only: Option<Portion>,
+    /// What it holds is carried out, too.
+    pub(crate) approved: Option<Approved>,
+}
+
+/// An approval of all removals that a plan holds, given with their number.
+#[derive(Clone, Debug)]
+pub(crate) struct Approved {
+    pub(crate) removals: u64,
+    pub(crate) who: String,
 }
 
 /// A part of a plan that is carried out before the rest.
@@ -194,6 +203,36 @@ pub(super) async fn compare(
         differences.push(format!("and {more} more"));
     }
     Err(Error::AnotherPlan { differences })
+}
+
+/// Opens what the plan holds, if it is as much as was approved.
+pub(super) async fn approve(
+    context: &Context<'_>,
+    cycle: i64,
+    expected: &Expected,
+    judged: &mut Judged,
+) -> Result<(), Error> {
+    let Some(Approved { removals, who }) = expected.approved.clone() else {
+        return Ok(());
+    };
+    let now = (context.agent.now)();
+    let (held, totals) = context
+        .state(move |store| {
+            let held = store.approve_planned(cycle, removals, &who, now)?;
+            Ok((held, store.totals(cycle)?))
+        })
+        .await?;
+    if held != removals {
+        return Err(Error::OtherNumber {
+            approved: removals,
+            held,
+        });
+    }
+    if totals.held == 0 {
+        judged.held.clear();
+    }
+    judged.totals = totals;
+    Ok(())
 }
 
 /// Takes all rows out but those of a part of the plan; whose rows were taken out.

@@ -166,6 +166,44 @@ fn decide(state: &State, job: i64, deciding: &Deciding<'_>) -> rusqlite::Result<
     Ok(Some(decided))
 }
 
+/// A person approved the removals that this cycle plans and holds, and is named with each.
+pub(super) fn approve_planned(
+    state: &State,
+    job: i64,
+    cycle: i64,
+    who: &str,
+    now: DateTime<Utc>,
+) -> rusqlite::Result<()> {
+    let planned =
+        |one: &Listed| one.cycle == cycle && one.decision == Decision::None && one.is_removal;
+    for one in listed(state, job)?.into_iter().filter(planned) {
+        state.run(
+            "UPDATE holds SET decision = 1, decided = ?5
+             WHERE job = ?1 AND source = ?2 AND member = ?3 AND operation = ?4",
+            params![
+                job,
+                one.item.source,
+                one.item.member(),
+                one.item.operation,
+                Column(now)
+            ],
+        )?;
+        state.run(
+            "INSERT INTO operations (at, who, job, verb, source, detail)
+             SELECT ?2, ?3, name, 'approve', ?4, ?5 || ' (apply --approve-removals)'
+             FROM jobs WHERE key = ?1",
+            params![
+                job,
+                Column(now),
+                who,
+                one.item.member.unwrap_or(one.item.source),
+                one.removal.action
+            ],
+        )?;
+    }
+    drop_reasons_of_nothing(state, job)
+}
+
 /// Every hold of a job.
 pub(super) fn all(state: &State, job: i64) -> rusqlite::Result<BTreeMap<Item, Hold>> {
     state
@@ -440,13 +478,15 @@ struct Listed {
     first_cycle: i64,
     cycle: i64,
     since: DateTime<Utc>,
+    /// And not a create.
+    is_removal: bool,
     removal: HeldRemoval,
 }
 
 fn listed(state: &State, job: i64) -> rusqlite::Result<Vec<Listed>> {
     let mut statement = state.prepare_cached(
         "SELECT h.source, h.member, h.operation, h.decision, h.first_cycle, h.cycle, h.since,
-                h.cause, h.reason, o.kind, o.key, o.id, o.label, m.kind, m.key, m.id, m.label
+                h.cause, h.reason, o.kind, o.key, o.id, o.label, m.kind, m.key, m.id, m.label, h.class
          FROM holds h
          CROSS JOIN objects o ON o.key = h.source
          LEFT JOIN objects m ON m.key = h.member
@@ -469,6 +509,7 @@ fn listed(state: &State, job: i64) -> rusqlite::Result<Vec<Listed>> {
             first_cycle: row.get(4)?,
             cycle: row.get(5)?,
             since,
+            is_removal: class_of(row.get(17)?).is_some(),
             removal: HeldRemoval {
                 subject: subject(9)?,
                 member,

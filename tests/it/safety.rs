@@ -83,6 +83,21 @@ async fn more_removals_than_the_limit_are_all_held_until_approved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_cycle_may_have_a_limit_of_its_own() {
+    let (rig, mut expected) = filled("[jobs.safety]\nmax_deletions = 0").await;
+    let people = enabled_in_scope(&rig);
+    for id in &people[0..3] {
+        rig.tenant().soft_delete_user(*id);
+    }
+    let held = rig.run(&["sync", "--max-deletions", "2"]).await.expect(4);
+    assert!(held.out.contains("held"), "{}", held.out);
+    rig.run(&["sync", "--max-deletions", "3"]).await.expect(0);
+    settled(&rig, &mut expected).await;
+    rig.tenant().soft_delete_user(people[3]);
+    rig.sync().await.expect(4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_approval_ends_with_the_cycle_that_no_longer_needs_it() {
     let (rig, mut expected) = filled("[jobs.safety]\nmax_deletions = 3").await;
     let people = enabled_in_scope(&rig);

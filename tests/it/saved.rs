@@ -255,6 +255,44 @@ async fn what_a_limit_holds_stays_held() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_plan_holds_is_approved_with_the_plan_by_its_number() {
+    let rig = Rig::start(Size::new(20, 3, 40)).await;
+    rig.configure("[jobs.safety]\nmax_deletions = 0\n");
+    rig.sync().await.expect(0);
+    let in_scope = rig.tenant().users_in_scope();
+    let leaving: Vec<Uuid> = in_scope.into_iter().take(2).collect();
+    for user in &leaving {
+        rig.tenant().soft_delete_user(*user);
+    }
+    let jane = rig.joiner("jane");
+    let plan = rig.run(&SAVE).await.expect(4);
+    assert!(plan.out.contains("removals held"), "{}", plan.out);
+    let (before, _) = plan.out.split_once(" removals held").unwrap();
+    let held: u64 = before.split_whitespace().last().unwrap().parse().unwrap();
+
+    rig.sandbox.target.traffic().reset();
+    let other = (held + 1).to_string();
+    let refused = apply(&rig, &["--approve-removals", &other]).await.expect(1);
+    let number = format!("--approve-removals {held}");
+    assert!(refused.err.contains(&number), "{}", refused.err);
+    assert_eq!(rig.sandbox.target.writes(), 0);
+
+    let number = held.to_string();
+    apply(&rig, &["--approve-removals", &number])
+        .await
+        .expect(0);
+    assert_eq!(rig.user("jane@contoso.com")["active"], true);
+    let still = rig.tenant().users_in_scope();
+    assert!(still.contains(&jane), "{still:?}");
+    let history = leaving[0].to_string();
+    let history = rig.run(&["history", &history]).await.expect(0).out;
+    assert!(history.contains("apply --approve-removals"), "{history}");
+    let idle = rig.sync().await.expect(0).job();
+    assert!(idle["held"].is_null(), "{idle:#}");
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_plan_of_one_user_is_saved_and_carried_out_alone() {
     let rig = Rig::start(Size::new(10, 0, 0)).await;
     rig.joiner("jane");

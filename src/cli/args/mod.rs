@@ -247,6 +247,10 @@ pub(super) struct Sync {
     #[command(flatten)]
     pub(super) only: Only,
 
+    /// Hold disables and deletes only if there are more than N in 24 hours, in this cycle alone
+    #[arg(long, value_name = "N")]
+    pub(super) max_deletions: Option<u64>,
+
     /// Also write a report of the changes to this file: .html, .md, .csv or .json
     #[arg(long, value_name = "FILE")]
     pub(super) out: Vec<PathBuf>,
@@ -348,7 +352,12 @@ pub(super) struct Apply {
     #[arg(long, value_name = "DIGEST")]
     pub(super) expect: Option<String>,
 
-    /// Apply only the changes of the first N users, and read them back; the rest can be applied later
+    /// Approve what the plan holds, if it is N removals; the file must have one job
+    #[arg(long, value_name = "N", conflicts_with_all = ["only", "only_group"])]
+    pub(super) approve_removals: Option<u64>,
+
+    /// Apply only the changes of the first N users, and read them back; the rest can be applied later, with their
+    /// memberships
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) only: Option<u32>,
 

@@ -179,7 +179,11 @@ impl Server {
             failed(Exit::Failed, words.to_owned())
         })?;
         let options = match &request.work {
-            Work::Cycle { initial, only } => Some(wire::options(*initial, only.as_deref())),
+            Work::Cycle {
+                initial,
+                only,
+                max_deletions,
+            } => Some(wire::options(*initial, only.as_deref(), *max_deletions)),
             Work::Apply(plan, how) => {
                 let config = self.view.config();
                 let mut jobs = config.jobs.iter();

@@ -26,6 +26,7 @@ pub(super) enum Work {
         initial: bool,
         /// Objects by kind, where one is given, and name; `None`: all that are due.
         only: Option<Vec<(Option<String>, String)>>,
+        max_deletions: Option<u64>,
     },
     /// A saved plan is carried out.
     Apply(SavedPlan, Apply),
@@ -71,6 +72,7 @@ impl Request {
         let work = Work::Cycle {
             initial: options.initial,
             only,
+            max_deletions: options.max_deletions,
         };
         Self::new(work, look)
     }
@@ -89,7 +91,11 @@ impl Request {
 }
 
 /// What is requested of a cycle.
-pub(super) fn options(initial: bool, only: Option<&[(Option<String>, String)]>) -> Options {
+pub(super) fn options(
+    initial: bool,
+    only: Option<&[(Option<String>, String)]>,
+    max_deletions: Option<u64>,
+) -> Options {
     let kind = |word: &String| {
         ObjectKind::ALL
             .into_iter()
@@ -97,6 +103,7 @@ pub(super) fn options(initial: bool, only: Option<&[(Option<String>, String)]>) 
     };
     Options {
         initial,
+        max_deletions,
         only: only.map(|objects| Only {
             objects: objects
                 .iter()

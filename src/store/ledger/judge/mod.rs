@@ -15,7 +15,7 @@ use crate::engine::model::{Key, ObjectKind};
 use crate::engine::plan::{Header, Operation, Referenced, RemovalClass, WhyRemoved};
 use crate::store::holds::{self, Decision, Hold, Item};
 use crate::store::ledger::history::{active, recent, recent_memberships, seen_before};
-use crate::store::ledger::{body, class_of, creates, job_of, number};
+use crate::store::ledger::{APPROVED_CLASS, body, class_of, creates, job_of, number, status};
 use crate::store::links::key_of;
 use crate::store::state::State;
 use crate::store::{Error, Store};
@@ -62,6 +62,37 @@ impl Store {
                 kept,
                 limits: guard::uses(&census, &judging.limits),
             })
+        })
+    }
+}
+
+impl Store {
+    /// Opens the removals that a plan of this cycle holds, if they are so many: a person approved just these. How
+    /// many they are.
+    pub(crate) fn approve_planned(
+        &self,
+        cycle: i64,
+        removals: u64,
+        who: &str,
+        now: DateTime<Utc>,
+    ) -> Result<u64, Error> {
+        self.write("note the decision", |state| {
+            let held: i64 = state
+                .prepare_cached(
+                    "SELECT count(*) FROM actions
+                     WHERE cycle = ?1 AND state = ?2 AND class IS NOT NULL",
+                )?
+                .query_row(params![cycle, status::HELD], |row| row.get(0))?;
+            if held.unsigned_abs() == removals {
+                let job = job_of(state, cycle)?;
+                holds::approve_planned(state, job, cycle, who, now)?;
+                state.run(
+                    "UPDATE actions SET state = ?3, class = class + ?4
+                     WHERE cycle = ?1 AND state = ?2 AND class IS NOT NULL",
+                    params![cycle, status::HELD, status::PLANNED, APPROVED_CLASS],
+                )?;
+            }
+            Ok(held.unsigned_abs())
         })
     }
 }
