@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use entrain::sandbox::{Fault, Size, Trouble};
 
+use crate::foreign::skipped;
 use crate::rig::Rig;
 use crate::service::Service;
 
@@ -25,7 +26,7 @@ fn can_unshare() -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn journald_gets_each_line_with_the_fields_of_its_cycle() {
     if !can_unshare() {
-        eprintln!("SKIPPED: no mount namespace can be made here");
+        skipped("a mount namespace", "unshare --mount is not allowed here");
         return;
     }
     let rig = Rig::start(Size::new(20, 3, 40)).await;
