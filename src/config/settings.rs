@@ -44,6 +44,24 @@ pub(crate) struct Web {
     /// Names of this host, in addition to localhost, in lower case.
     pub(crate) hosts: Vec<String>,
     pub(crate) tls: Option<Tls>,
+    pub(crate) proxy: Option<Proxy>,
+}
+
+/// A proxy that signs users in, and names them in a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Proxy {
+    /// In lower case.
+    pub(crate) header: String,
+    pub(crate) proof: ProxyProof,
+}
+
+/// By what it is known that a request comes from the proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ProxyProof {
+    /// It comes by the Unix socket.
+    Socket,
+    /// It carries this.
+    Secret(Secret),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +75,8 @@ pub(crate) enum Listen {
 pub(crate) struct Tls {
     pub(crate) certificate: Secret,
     pub(crate) private_key: Secret,
+    /// Who has a certificate of these authorities needs no token.
+    pub(crate) client_ca: Option<PathBuf>,
 }
 
 /// How operators are notified.
@@ -135,6 +155,11 @@ impl Config {
             }));
         }
         secrets.extend(self.web.iter().filter_map(|web| web.token.as_ref()));
+        let proxies = self.web.iter().filter_map(|web| web.proxy.as_ref());
+        secrets.extend(proxies.filter_map(|proxy| match &proxy.proof {
+            ProxyProof::Secret(secret) => Some(secret),
+            ProxyProof::Socket => None,
+        }));
         let mail = self.notify.mail.iter();
         secrets.extend(mail.filter_map(|mail| Some(&mail.login.as_ref()?.1)));
         secrets.extend(self.notify.webhooks.iter().flat_map(|webhook| {

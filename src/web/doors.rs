@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use url::Host;
 
 use super::{Error, Site, text};
-use crate::config::{Listen, Web};
+use crate::config::{self, Listen, ProxyProof, Secret, Web};
 use crate::store::{StateKey, Store};
 
 /// A token with fewer characters could be guessed.
@@ -31,6 +31,11 @@ const SESSION: TimeDelta = TimeDelta::hours(12);
 
 const COOKIE: &str = "entrain-session";
 
+/// In which a proxy shows that it is the proxy.
+const PROXY_SECRET: &str = "x-proxy-secret";
+/// What the digest of its secret is made for.
+const PROXY: &str = "web proxy";
+
 /// Nothing from elsewhere is loaded, and nothing is sent elsewhere.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
                       img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -41,29 +46,69 @@ pub(super) struct Doors {
     digest: String,
     file: Option<PathBuf>,
     is_open: bool,
+    proxy: Option<Proxy>,
     /// `None`: behind a Unix socket, where a proxy decides what it is called.
     hosts: Option<Vec<String>>,
     is_secure: bool,
 }
 
+/// A proxy that signs users in.
+struct Proxy {
+    header: String,
+    /// Of the secret that it sends; `None`: it comes by the Unix socket.
+    digest: Option<String>,
+}
+
+/// The connection showed a certificate of an authority that is trusted for it.
+#[derive(Clone, Copy)]
+pub(super) struct Certified;
+
+/// A secret that is long enough not to be guessed.
+fn long(what: &'static str, text: &str) -> Result<String, Error> {
+    let text = text.trim();
+    if text.chars().count() < SHORTEST_TOKEN {
+        let least = SHORTEST_TOKEN;
+        return Err(Error::ShortSecret { what, least });
+    }
+    Ok(text.to_owned())
+}
+
+fn read(what: &'static str, secret: &Secret) -> Result<String, Error> {
+    let text = secret.read();
+    let text = text.map_err(|source| Error::Secret { what, source })?;
+    long(what, &text)
+}
+
 impl Doors {
     pub(super) fn new(settings: &Web, store: &Store) -> Result<Self, Error> {
+        let what = "token of the status page ([web] token)";
         let (token, file) = if let Some(secret) = &settings.token {
-            (secret.read().map_err(Error::Token)?, None)
+            (read(what, secret)?, None)
         } else {
             let (token, file) = store.web_token().map_err(Error::State)?;
-            (token, Some(file))
+            (long(what, &token)?, Some(file))
         };
-        let token = token.trim();
-        if token.chars().count() < SHORTEST_TOKEN {
-            return Err(Error::ShortToken(SHORTEST_TOKEN));
-        }
+        let token = token.as_str();
         let key = StateKey::of(token);
+        let proxy = match &settings.proxy {
+            Some(config::Proxy { header, proof }) => Some(Proxy {
+                header: header.clone(),
+                digest: match proof {
+                    ProxyProof::Socket => None,
+                    ProxyProof::Secret(secret) => {
+                        let secret = read("secret of the proxy ([web] proxy)", secret)?;
+                        Some(key.digest(PROXY, &secret))
+                    }
+                },
+            }),
+            None => None,
+        };
         Ok(Self {
             digest: key.digest("web token", token),
             key,
             file: file.filter(|_| !settings.is_open),
             is_open: settings.is_open,
+            proxy,
             hosts: match settings.listen {
                 Listen::Address(_) => Some(settings.hosts.clone()),
                 Listen::Socket(_) => None,
@@ -111,7 +156,24 @@ impl Doors {
 
     /// Whether the pages may be shown.
     pub(super) fn may_see(&self, headers: &HeaderMap, now: DateTime<Utc>) -> bool {
-        self.is_open || self.bears_token(headers) || self.is_signed_in(headers, now)
+        self.is_open
+            || self.bears_token(headers)
+            || self.is_signed_in(headers, now)
+            || self.is_of_proxy(headers)
+    }
+
+    /// Whether the proxy names a user, and is the proxy.
+    fn is_of_proxy(&self, headers: &HeaderMap) -> bool {
+        let Some(Proxy { header, digest }) = &self.proxy else {
+            return false;
+        };
+        let of = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let is_named = of(header).is_some_and(|user| !user.trim().is_empty());
+        let is_proxy = digest.as_ref().is_none_or(|digest| {
+            let secret = of(PROXY_SECRET).map(str::trim);
+            secret.is_some_and(|secret| self.key.digest(PROXY, secret) == *digest)
+        });
+        is_named && is_proxy
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -39,13 +39,16 @@ pub(crate) enum Error {
         #[source]
         source: std::io::Error,
     },
-    #[error("the token of the status page cannot be read ([web] token)")]
-    Token(#[source] crate::config::SecretError),
+    #[error("the {what} cannot be read")]
+    Secret {
+        what: &'static str,
+        #[source]
+        source: crate::config::SecretError,
+    },
     #[error(
-        "the token of the status page has fewer than {0} characters ([web] token): use a longer one, such as \
-         that of `openssl rand -hex 32`"
+        "the {what} has fewer than {least} characters: use a longer one, such as that of `openssl rand -hex 32`"
     )]
-    ShortToken(usize),
+    ShortSecret { what: &'static str, least: usize },
     #[error("the certificate of the status page cannot be used ([web] tls): {0}")]
     Tls(String),
     #[error("the state cannot be read for the status page")]

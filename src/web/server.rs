@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -16,10 +16,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::{TlsAcceptor, rustls};
 use tokio_util::sync::CancellationToken;
 
 use super::Error;
+use super::doors::Certified;
 use crate::config::{self, Listen};
 use crate::scheduler::View;
 
@@ -158,7 +161,16 @@ pub(super) async fn serve(
             match acceptor {
                 None => converse(stream, router, stop).await,
                 Some(acceptor) => match timeout(PATIENCE, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => converse(Box::new(stream), router, stop).await,
+                    Ok(Ok(stream)) => {
+                        // Only one of the authorities passes the handshake.
+                        let has_one = stream.get_ref().1.peer_certificates().is_some();
+                        let router = if has_one {
+                            router.layer(Extension(Certified))
+                        } else {
+                            router
+                        };
+                        converse(Box::new(stream), router, stop).await;
+                    }
                     Ok(Err(error)) => tracing::debug!(%error, "no TLS with the status page"),
                     Err(_) => {}
                 },
@@ -236,11 +248,35 @@ fn acceptor(settings: &config::Tls) -> Result<TlsAcceptor, Error> {
         .map_err(|error| failed(&error))?;
     let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| failed(&error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
+    let config = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| failed(&error))?
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier(settings.client_ca.as_deref(), &provider)?)
         .with_single_cert(chain, key)
         .map_err(|error| failed(&error))?;
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Who has no certificate may still come in with the token.
+fn verifier(
+    client_ca: Option<&Path>,
+    provider: &Arc<rustls::crypto::CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, Error> {
+    let Some(path) = client_ca else {
+        return Ok(WebPkiClientVerifier::no_client_auth());
+    };
+    let failed = |error: &dyn std::error::Error| {
+        let path = path.display();
+        Error::Tls(format!("client_ca, {path}: {error}"))
+    };
+    let mut roots = rustls::RootCertStore::empty();
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| failed(&error))?;
+    for certificate in certificates {
+        let certificate = certificate.map_err(|error| failed(&error))?;
+        roots.add(certificate).map_err(|error| failed(&error))?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| failed(&error))
 }

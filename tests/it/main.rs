@@ -99,6 +99,7 @@ mod unsettled;
 mod verify;
 mod weather;
 mod web;
+mod web_access;
 mod web_browser;
 mod web_checks;
 mod web_pages;

@@ -32,6 +32,15 @@ pub(super) struct Web {
     pub(super) open_on_loopback: Option<Typed<bool>>,
     pub(super) hosts: Option<Vec<Typed<String>>>,
     pub(super) tls: Option<Tls>,
+    pub(super) client_ca: Option<Typed<String>>,
+    pub(super) proxy: Option<Proxy>,
+    pub(super) place: Place,
+}
+
+#[derive(Debug)]
+pub(super) struct Proxy {
+    pub(super) header: Option<Typed<String>>,
+    pub(super) secret: Option<Typed<Secret>>,
     pub(super) place: Place,
 }
 

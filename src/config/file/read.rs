@@ -6,8 +6,8 @@ use figment::value::Value;
 
 use super::{
     Application, Clause, Exception, File, FilterGroup, Filterable, Flow, Job, JobNotify, Mail,
-    Mapping, Notify, Preset, Provision, Rules, Safety, Schedule, Scope, Source, Target, Tls, Web,
-    Webhook,
+    Mapping, Notify, Preset, Provision, Proxy, Rules, Safety, Schedule, Scope, Source, Target, Tls,
+    Web, Webhook,
 };
 use crate::config::document::Document;
 use crate::config::keys::{
@@ -73,6 +73,15 @@ impl Web {
                 Tls {
                     certificate: part("certificate"),
                     private_key: part("private_key"),
+                }
+            }),
+            client_ca: table.text("client_ca", log),
+            proxy: table.table("proxy", log).map(|proxy| {
+                proxy.check_keys(SECTIONS, log);
+                Proxy {
+                    header: proxy.required_text("header", log),
+                    secret: proxy.secret("secret", log),
+                    place: proxy.place,
                 }
             }),
             place: table.place,

@@ -33,8 +33,38 @@ pub(super) const WEB: Section = Section {
             Holds::Table(&TLS),
             "Serves the page over HTTPS.",
         ),
+        key(
+            "client_ca",
+            Holds::Text,
+            "A file with certificates of authorities in PEM form. Browsers with a certificate of one of them need \
+             no token. Only with tls.",
+        ),
+        key(
+            "proxy",
+            Holds::Table(&PROXY),
+            "A proxy that signs users in. Its requests need no token.",
+        ),
     ],
     rules: &[],
+    reserved: &[],
+};
+
+const PROXY: Section = Section {
+    name: "web.proxy",
+    keys: &[
+        key(
+            "header",
+            Holds::Text,
+            "The header in which the proxy names the user. The proxy must remove it from what browsers send.",
+        )
+        .required("write proxy = { header = \"X-Forwarded-User\", secret = { file = \"…\" } }"),
+        key(
+            "secret",
+            Holds::Table(&SECRET),
+            "What the proxy sends in the header X-Proxy-Secret. Required unless the page listens on a Unix socket.",
+        ),
+    ],
+    rules: &[] as &[Rule],
     reserved: &[],
 };
 

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::secret;
+use super::{certificates, secret};
 use crate::config::file;
 use crate::config::problem::Log;
 use crate::config::reader::Typed;
-use crate::config::settings::{Listen, Tls, Web};
+use crate::config::settings::{Listen, Proxy, ProxyProof, Tls, Web};
 
 /// The configuration of the page, unless something of it is wrong; then the log says what.
 pub(super) fn resolve_web(web: &file::Web, folder: &Path, log: &mut Log) -> Option<Web> {
@@ -21,19 +21,28 @@ pub(super) fn resolve_web(web: &file::Web, folder: &Path, log: &mut Log) -> Opti
     let tls = web.tls.as_ref().map(|tls| {
         let certificate = secret(tls.certificate.as_ref(), folder, log);
         let private_key = secret(tls.private_key.as_ref(), folder, log);
-        Some(Tls {
-            certificate: certificate?,
-            private_key: private_key?,
-        })
+        Some((certificate?, private_key?))
     });
+    let client_ca = web.client_ca.as_ref();
+    if let (Some(typed), None) = (client_ca, &tls) {
+        log.problem(typed.place.problem(
+            "certificates of browsers are only seen with HTTPS, but tls is not set",
+            "add tls = { certificate = …, private_key = … }, or remove client_ca",
+        ));
+    }
+    let client_ca = client_ca.map(|typed| certificates(typed, folder, log));
     let listen = listen?;
+    let proxy = match &web.proxy {
+        Some(typed) => Some(proxy(typed, &listen, folder, log)?),
+        None => None,
+    };
     if let (Listen::Address(address), Some(typed)) = (&listen, typed)
         && !address.ip().is_loopback()
     {
-        if web.token.is_none() {
+        if web.token.is_none() && client_ca.is_none() && proxy.is_none() {
             log.problem(typed.place.problem(
                 format!("{address} can be reached from other machines, but token is not set"),
-                "add token = { credential = \"web-token\" }, or listen on 127.0.0.1",
+                "add token = { credential = \"web-token\" }, client_ca or proxy, or listen on 127.0.0.1",
             ));
         }
         if let Some(open) = is_open {
@@ -56,9 +65,45 @@ pub(super) fn resolve_web(web: &file::Web, folder: &Path, log: &mut Log) -> Opti
         is_open: is_open.is_some(),
         hosts: hosts.into_iter().collect::<Option<_>>()?,
         tls: match tls {
-            Some(tls) => Some(tls?),
+            Some(tls) => tls.map(|(certificate, private_key)| {
+                Some(Tls {
+                    certificate,
+                    private_key,
+                    client_ca,
+                })
+            })?,
             None => None,
         },
+        proxy,
+    })
+}
+
+fn proxy(typed: &file::Proxy, listen: &Listen, folder: &Path, log: &mut Log) -> Option<Proxy> {
+    let header = typed.header.as_ref()?;
+    let name = header.value.trim();
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if name.is_empty() || !name.bytes().all(is_name) {
+        let message = format!("{name:?} is not the name of a header");
+        let remedy = "write only the name, as in \"X-Forwarded-User\"";
+        log.problem(header.place.problem(message, remedy));
+        return None;
+    }
+    let secret = typed.secret.is_some();
+    let proof = match (secret, listen) {
+        (true, _) => ProxyProof::Secret(self::secret(typed.secret.as_ref(), folder, log)?),
+        (false, Listen::Socket(_)) => ProxyProof::Socket,
+        (false, Listen::Address(_)) => {
+            log.problem(typed.place.name("secret").problem(
+                "every program that reaches the page could send the header",
+                "add secret = { file = \"…\" } and let the proxy send it in X-Proxy-Secret, or listen on a \
+                 Unix socket",
+            ));
+            return None;
+        }
+    };
+    Some(Proxy {
+        header: name.to_ascii_lowercase(),
+        proof,
     })
 }
 
