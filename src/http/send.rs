@@ -273,9 +273,9 @@ impl Channel {
                 Ok(answer) => Some(&answer.exchange),
                 Err(error) => error.exchange(),
             };
-            exchange
-                .into_iter()
-                .for_each(|exchange| record.put(exchange));
+            if let Some(exchange) = exchange {
+                record.put(exchange);
+            }
         }
         answer
     }
