@@ -20,11 +20,11 @@ use crate::post::{Answer, Hook, Mail, Manner, Post};
 use crate::rig::Rig;
 use crate::service::{Service, until};
 
-const OFTEN: &str = "[schedule]\ninterval = \"1s\"\nleavers = \"off\"\n";
-const HOLD: &str = "[jobs.safety]\nmax_deletions = 0\n";
+pub(crate) const OFTEN: &str = "[schedule]\ninterval = \"1s\"\nleavers = \"off\"\n";
+pub(crate) const HOLD: &str = "[jobs.safety]\nmax_deletions = 0\n";
 const NO: &str = r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"400","detail":"department is unknown"}"#;
 
-fn mail_to(port: u16) -> String {
+pub(crate) fn mail_to(port: u16) -> String {
     format!(
         "[notify.mail]\nserver = \"127.0.0.1\"\nport = {port}\nencryption = \"none\"\n\
          from = \"entrain <entrain@example.com>\"\nto = [\"it@example.com\"]\n"
@@ -32,7 +32,7 @@ fn mail_to(port: u16) -> String {
 }
 
 /// A tenant in step with its target, and a configuration with these lines.
-async fn in_step(extra: &str) -> Rig {
+pub(crate) async fn in_step(extra: &str) -> Rig {
     let rig = Rig::start(Size::new(20, 2, 20)).await;
     rig.configure(extra);
     rig.sync().await.expect(0);
@@ -40,7 +40,7 @@ async fn in_step(extra: &str) -> Rig {
 }
 
 /// Someone leaves, whose disable is held.
-fn hold_one(rig: &Rig) {
+pub(crate) fn hold_one(rig: &Rig) {
     let leaver = rig.tenant().user_ids()[0];
     rig.tenant().disable_user(leaver);
 }
@@ -51,17 +51,17 @@ async fn status(rig: &Rig) -> Value {
 }
 
 /// Waits until so many more cycles have ended.
-async fn more_cycles(service: &Service<'_>, count: usize) {
+pub(crate) async fn more_cycles(service: &Service<'_>, count: usize) {
     let ended = || service.log().matches("cycle ended").count();
     let before = ended();
     until("more cycles", || ended() >= before + count).await;
 }
 
-fn subjects(mails: &[Mail]) -> Vec<&str> {
+pub(crate) fn subjects(mails: &[Mail]) -> Vec<&str> {
     mails.iter().map(|mail| mail.header("Subject")).collect()
 }
 
-async fn stop(service: Service<'_>) -> String {
+pub(crate) async fn stop(service: Service<'_>) -> String {
     service.signal("-TERM");
     let (code, log) = service.end().await;
     assert_eq!(code, 0, "{log}");

@@ -22,6 +22,8 @@ pub(crate) enum Manner {
     Closes,
     /// Knows no recipient.
     Refuses,
+    /// Takes messages, and a while for each answer.
+    Slow,
     /// Takes a message, and breaks the connection instead of saying so.
     Breaks,
 }
@@ -207,6 +209,9 @@ async fn converse(
             }
             _ => b"250 ok\r\n",
         };
+        if shared.manner() == Manner::Slow {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+        }
         stream.write_all(answer).await?;
     }
 }
