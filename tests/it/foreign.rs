@@ -182,6 +182,20 @@ impl Foreign {
         assert_eq!(answer.status(), 201, "{}", self.program.log());
         answer.json().await.unwrap()
     }
+
+    /// Replaces a resource past entrain, likewise.
+    pub(crate) async fn replace(&self, endpoint: &str, resource: &Value) {
+        let id = resource["id"].as_str().unwrap();
+        let url = format!("{}/{endpoint}/{id}", self.base_url);
+        let request = self.http.put(url).bearer_auth(&self.token);
+        let answer = request
+            .header("Content-Type", "application/scim+json")
+            .body(resource.to_string())
+            .send()
+            .await
+            .unwrap();
+        assert!(answer.status().is_success(), "{}", self.program.log());
+    }
 }
 
 /// The folder that `tests/targets/install.sh` made for `name`, made now if need be. `None`, and a loud

@@ -31,6 +31,7 @@ mod explain;
 mod faults;
 mod fidelity;
 mod foreign;
+mod foreign_checks;
 mod forms;
 mod gone;
 mod hand_over;
