@@ -127,6 +127,23 @@ fn every_row_of_the_parity_page_is_proven() {
     assert!(count > 100, "{count}");
 }
 
+#[test]
+fn every_row_of_the_threat_model_names_a_test() {
+    let page = read("docs/threat-model.md");
+    let known = tests();
+    let rows = page.lines().filter(|line| line.starts_with("| "));
+    let rows = rows.filter(|line| !line.ends_with("| test |"));
+    let mut count = 0;
+    for row in rows {
+        let (_, proofs) = row.trim_end_matches(" |").rsplit_once(" | ").unwrap();
+        for proof in proofs.split('`').skip(1).step_by(2) {
+            assert!(known.contains(proof), "there is no test {proof}: {row}");
+            count += 1;
+        }
+    }
+    assert!(count > 30, "{count}");
+}
+
 /// The names of all tests of the project.
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();

@@ -292,6 +292,11 @@ async fn a_refused_page_of_groups_removes_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_stays_unavailable_removes_nobody() {
+    nothing_is_removed_while(break_source("/users/delta", Trouble::status(503))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_torn_page_removes_nobody() {
     nothing_is_removed_while(break_source("/users/delta", Trouble::TornBody)).await;
 }
