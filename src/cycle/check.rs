@@ -201,6 +201,7 @@ async fn test_names(agent: &Agent, graph: &graph::Client, job: &config::Job) -> 
                 | Error::AnotherTarget { .. }
                 | Error::AnotherPlan { .. }
                 | Error::OtherNumber { .. }
+                | Error::NoUserInPlan
                 | Error::Stopped
                 | Error::RecorderLost
                 | Error::Paused { .. }
@@ -228,6 +229,7 @@ async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Failed>
             | Error::AnotherTarget { .. }
             | Error::AnotherPlan { .. }
             | Error::OtherNumber { .. }
+            | Error::NoUserInPlan
             | Error::Stopped
             | Error::RecorderLost
             | Error::Paused { .. }

@@ -78,6 +78,12 @@ pub(crate) enum Error {
          --approve-removals {held}"
     )]
     OtherNumber { approved: u64, held: u64 },
+    /// A part of a saved plan that has nothing in it.
+    #[error(
+        "nothing was written, because no change of the plan is of a user; to begin with a group, use \
+         --only-group"
+    )]
+    NoUserInPlan,
     #[error("stopped")]
     Stopped,
     #[error("the thread that records outcomes ended early")]
@@ -135,6 +141,7 @@ impl Error {
             | Self::AnotherTarget { .. }
             | Self::AnotherPlan { .. }
             | Self::OtherNumber { .. }
+            | Self::NoUserInPlan
             | Self::Stopped
             | Self::Paused { .. }
             | Self::Quarantine { .. }
@@ -162,7 +169,11 @@ impl Error {
 
     /// Whether what a person requested cannot be done as requested: it says nothing of the job.
     pub(crate) fn is_of_the_request(&self) -> bool {
-        self.is_of_a_name() || matches!(self, Self::AnotherPlan { .. } | Self::OtherNumber { .. })
+        self.is_of_a_name()
+            || matches!(
+                self,
+                Self::AnotherPlan { .. } | Self::OtherNumber { .. } | Self::NoUserInPlan
+            )
     }
 
     /// Why the tenant does not take the credential, with what to do about it, where it is that.
@@ -179,6 +190,7 @@ impl Error {
             | Self::AnotherTarget { .. }
             | Self::AnotherPlan { .. }
             | Self::OtherNumber { .. }
+            | Self::NoUserInPlan
             | Self::Stopped
             | Self::RecorderLost
             | Self::Paused { .. }

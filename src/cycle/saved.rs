@@ -153,7 +153,7 @@ pub(super) async fn compare(
     }
     let file = expected.digest.clone();
     let mut done = context.state(move |store| store.applied(&file)).await?;
-    let mut differences = Vec::new();
+    let mut added: BTreeSet<String> = BTreeSet::new();
     let whole = Redactions::default();
     each_row::<Error>(&context.agent.store, cycle, &mut |row, is_held, names| {
         let mut digest_of = |action: &Action| {
@@ -172,25 +172,29 @@ pub(super) async fn compare(
             });
         }
         if known.is_none() {
-            differences.push(format!(
-                "{} {} {} is not in the file",
-                row.action.as_str(),
-                subject.kind,
-                subject.label
-            ));
+            added.insert(words(row.action.as_str(), subject.kind, &subject.label));
         }
         Ok(())
     })?;
+    let mut removed: BTreeSet<String> = BTreeSet::new();
     for row in left.into_values().flatten() {
         let times = done.get_mut(&(row.kind, row.id.clone(), row.action.clone()));
         match times {
             Some(times @ 1..) => *times -= 1,
-            Some(0) | None => differences.push(format!(
-                "{} {} {} is no longer planned",
-                row.action, row.kind, row.label
-            )),
+            Some(0) | None => {
+                removed.insert(words(&row.action, row.kind, &row.label));
+            }
         }
     }
+    let of = |rows: &BTreeSet<String>, others: &BTreeSet<String>, what: &str| -> Vec<String> {
+        let alone = rows.difference(others);
+        alone.map(|row| format!("{row} {what}")).collect()
+    };
+    let mut differences = of(&added, &removed, "is not in the file");
+    differences.extend(of(&removed, &added, "is no longer planned"));
+    let both = added.intersection(&removed);
+    differences
+        .extend(both.map(|row| format!("{row} has other values, or is held in only one of them")));
     if differences.is_empty() {
         let digest = expected.digest.clone();
         return context
@@ -203,6 +207,10 @@ pub(super) async fn compare(
         differences.push(format!("and {more} more"));
     }
     Err(Error::AnotherPlan { differences })
+}
+
+fn words(action: &str, kind: ObjectKind, label: &str) -> String {
+    format!("{action} {kind} {label}")
 }
 
 /// Opens what the plan holds, if it is as much as was approved.
@@ -242,7 +250,13 @@ pub(super) async fn keep_only(
     portion: &Portion,
 ) -> Result<Vec<Key>, Error> {
     let kept = match portion {
-        Portion::Users(users) => first_users(context, cycle, *users)?,
+        Portion::Users(users) => {
+            let kept = first_users(context, cycle, *users)?;
+            if kept.is_empty() {
+                return Err(Error::NoUserInPlan);
+            }
+            kept
+        }
         Portion::Group(name) => group(context, cycle, name).await?,
     };
     let mut others = Vec::new();

@@ -102,7 +102,9 @@ impl Store {
             (None, Some(_) | None) => "true",
         };
         let (ended, at) = match status {
-            Some(LogStatus::Skipped | LogStatus::InParts | LogStatus::NotTried) => ("true", TIME),
+            // Written out, so that the index of what was skipped is used.
+            Some(LogStatus::Skipped) => ("a.state = 20", TIME),
+            Some(LogStatus::InParts | LogStatus::NotTried) => ("true", TIME),
             Some(
                 LogStatus::Succeeded
                 | LogStatus::AlreadyExists
