@@ -118,7 +118,10 @@ impl Agent {
                     [first, state.last_insert_rowid()],
                 )?;
             }
-            state.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)")
+            state.execute_batch(
+                "UPDATE counter SET row = (SELECT max(id) FROM actions);
+                 COMMIT; PRAGMA wal_checkpoint(TRUNCATE)",
+            )
         };
         lengthen().expect("the state can be written");
     }

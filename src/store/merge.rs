@@ -276,7 +276,7 @@ impl<'p> Page<'p> {
                 ],
             )?;
         }
-        self.note_manager(key, change, true)?;
+        self.note_manager(key, change, self.round.full)?;
         self.put_label(&object)?;
         self.count(Presence::Missing, object.presence);
         // Its memberships may have been read before it.

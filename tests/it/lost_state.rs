@@ -126,7 +126,9 @@ async fn a_first_cycle_into_an_empty_target_costs_nothing_for_it() {
     let cycle = rig.sync().await.expect(0).job();
     assert_eq!(cycle["strangers"], Value::Null, "{cycle:#}");
     let traffic = rig.tenant().traffic();
-    assert_eq!(traffic.count_where(|one| one.path.contains("$batch")), 0);
+    // Managers that were not reported are looked up.
+    let batches = traffic.count_where(|one| one.path.contains("$batch"));
+    assert!(batches <= 1, "{batches}");
     let traffic = rig.sandbox.target.traffic();
     let reads = traffic.count_where(|one| one.method == "GET" && !is_document(&one.path));
     assert!(reads <= 2, "{reads} reads of an empty target");

@@ -114,6 +114,7 @@ fn every_commented_key_of_the_example_is_a_key() {
             "a time zone has no effect on an interval",
             "only one of app_id, service_principal_id and display_name can be set",
             "the mode is not \"groups\"",
+            "but tls is not set",
             "the mode is not \"administrative_unit\"",
             "does not exist",
         ];

@@ -29,7 +29,7 @@ fn a_page_on_this_machine_needs_nothing_but_where_it_listens() {
 fn a_page_that_others_reach_needs_a_token() {
     insta::assert_snapshot!(told_of("[web]\nlisten = \"0.0.0.0:8740\"\nopen_on_loopback = true\n"), @r##"
 entrain.toml:2: web.listen: 0.0.0.0:8740 can be reached from other machines, but token is not set
-    add token = { credential = "web-token" }, or listen on 127.0.0.1
+    add token = { credential = "web-token" }, client_ca or proxy, or listen on 127.0.0.1
 entrain.toml:3: web.open_on_loopback: 0.0.0.0:8740 can be reached from other machines
     remove open_on_loopback, or listen on 127.0.0.1
 "##);
