@@ -157,7 +157,7 @@ pub(super) struct Apply {
     pub(super) only_group: Option<String>,
     /// The digest was named, and is the file's.
     pub(super) is_expected: bool,
-    /// So many removals that it holds are approved by somebody.
+    /// So many removals that it holds are approved by this person.
     pub(super) approved: Option<(u64, String)>,
 }
 

@@ -144,19 +144,8 @@ fn decide(state: &State, job: i64, deciding: &Deciding<'_>) -> rusqlite::Result<
         if one.first_cycle > cycle {
             decided.later += u64::from(is_open);
         } else if is_open {
-            state.run(
-                "UPDATE holds SET decision = ?5, decided = ?6, reason = ?7
-                 WHERE job = ?1 AND source = ?2 AND member = ?3 AND operation = ?4",
-                params![
-                    job,
-                    one.item.source,
-                    one.item.member(),
-                    one.item.operation,
-                    if approve { 1 } else { 2 },
-                    Column(now),
-                    reason,
-                ],
-            )?;
+            let decision = if approve { 1 } else { 2 };
+            put_decision(state, job, &one.item, decision, reason, now)?;
             decided.removals.push(one.removal);
         } else if one.decision == Decision::Gone && cycle <= one.cycle {
             decided.gone.push(one.removal);
@@ -164,6 +153,31 @@ fn decide(state: &State, job: i64, deciding: &Deciding<'_>) -> rusqlite::Result<
     }
     drop_reasons_of_nothing(state, job)?;
     Ok(Some(decided))
+}
+
+/// `decision` is the number of a [`Decision`].
+fn put_decision(
+    state: &State,
+    job: i64,
+    item: &Item,
+    decision: i64,
+    reason: Option<&str>,
+    now: DateTime<Utc>,
+) -> rusqlite::Result<()> {
+    state.run(
+        "UPDATE holds SET decision = ?5, decided = ?6, reason = ?7
+         WHERE job = ?1 AND source = ?2 AND member = ?3 AND operation = ?4",
+        params![
+            job,
+            item.source,
+            item.member(),
+            item.operation,
+            decision,
+            Column(now),
+            reason,
+        ],
+    )?;
+    Ok(())
 }
 
 /// A person approved the removals that this cycle plans and holds, and is named with each.
@@ -177,17 +191,7 @@ pub(super) fn approve_planned(
     let planned =
         |one: &Listed| one.cycle == cycle && one.decision == Decision::None && one.is_removal;
     for one in listed(state, job)?.into_iter().filter(planned) {
-        state.run(
-            "UPDATE holds SET decision = 1, decided = ?5
-             WHERE job = ?1 AND source = ?2 AND member = ?3 AND operation = ?4",
-            params![
-                job,
-                one.item.source,
-                one.item.member(),
-                one.item.operation,
-                Column(now)
-            ],
-        )?;
+        put_decision(state, job, &one.item, 1, None, now)?;
         state.run(
             "INSERT INTO operations (at, who, job, verb, source, detail)
              SELECT ?2, ?3, name, 'approve', ?4, ?5 || ' (apply --approve-removals)'
@@ -299,17 +303,8 @@ fn lapse_not_planned(
         {
             continue;
         }
-        state.run(
-            "UPDATE holds SET decision = 3, decided = ?5
-             WHERE job = ?1 AND source = ?2 AND member = ?3 AND operation = ?4",
-            params![
-                job,
-                one.item.source,
-                one.item.member(),
-                one.item.operation,
-                Column(now)
-            ],
-        )?;
+        let reason = one.removal.reason.as_deref();
+        put_decision(state, job, &one.item, 3, reason, now)?;
     }
     drop_reasons_of_nothing(state, job)
 }
