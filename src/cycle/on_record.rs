@@ -1,30 +1,47 @@
 //! What is on record, as it may be shown: what objects are called, and without the values that a mapping marks.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use crate::config::Config;
-use crate::engine::model::{JobName, Key, ObjectKind, SourceId};
+use crate::engine::model::{JobName, Key, SourceId};
 use crate::engine::record::{LogEntry, Reason};
 use crate::engine::redact::Redactions;
 use crate::report::Names;
 use crate::store::Store;
 
-/// The name of a source object that the state knows. A report without it shows the id.
-fn name_on_record(store: &Store, id: &SourceId) -> Option<String> {
-    ObjectKind::ALL.into_iter().find_map(|kind| {
-        let object = store.object(kind, id).ok()??;
-        Some(object.label().to_owned())
-    })
-}
+/// Names that are not looked up again; a log may mention millions.
+const REMEMBERED: usize = 10_000;
 
-/// What objects are called that records mention.
+/// What objects are called that records mention. A report without a name shows the id. A group's members are
+/// mentioned again and again, and each is looked up once.
 pub(crate) fn with_names<T>(store: Option<&Store>, work: impl FnOnce(Names<'_>) -> T) -> T {
-    let by_id = |id: &SourceId| name_on_record(store?, id);
+    let (ids, keys) = (RefCell::default(), RefCell::default());
+    let by_id = |id: &SourceId| once(&ids, id, || store?.label_of(id).ok().flatten());
     let by_key = |key: Key| {
-        let named = store?.named(&[key]).ok()?.remove(&key)?;
-        Some((named.id, named.label))
+        once(&keys, &key, || {
+            let named = store?.named(&[key]).ok()?.remove(&key)?;
+            Some((named.id, named.label))
+        })
     };
     work(Names::Both(&by_id, &by_key))
+}
+
+fn once<K: Ord + Clone, V: Clone>(
+    known: &RefCell<BTreeMap<K, Option<V>>>,
+    key: &K,
+    look: impl FnOnce() -> Option<V>,
+) -> Option<V> {
+    if let Some(value) = known.borrow().get(key) {
+        return value.clone();
+    }
+    let value = look();
+    let mut known = known.borrow_mut();
+    if known.len() >= REMEMBERED {
+        known.clear();
+    }
+    known.insert(key.clone(), value.clone());
+    value
 }
 
 pub(crate) type Marked = BTreeMap<JobName, Redactions>;

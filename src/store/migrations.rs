@@ -3,7 +3,10 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+];
 
 /// The format that the first migration makes. Formats before it were never released.
 pub(super) const FIRST: i64 = 16;
@@ -62,7 +65,10 @@ mod tests {
     use super::*;
 
     /// Rows that a state of each format may hold, inserted before the next migration runs.
-    const SAMPLES: &[&str] = &[include_str!("migrations/0001_sample.sql")];
+    const SAMPLES: &[&str] = &[
+        include_str!("migrations/0001_sample.sql"),
+        include_str!("migrations/0002_sample.sql"),
+    ];
 
     #[test]
     fn every_migration_runs_on_top_of_sample_rows_of_the_one_before() {

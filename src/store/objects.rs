@@ -25,6 +25,18 @@ impl Store {
         self.read(LOOK_UP, |state| one(state, kind, id))
     }
 
+    /// What an object that was read is called.
+    pub(crate) fn label_of(&self, id: &SourceId) -> Result<Option<String>, Error> {
+        self.read(LOOK_UP, |state| {
+            state
+                .prepare_cached(
+                    "SELECT label FROM objects WHERE id = ?1 AND presence > 0 ORDER BY kind LIMIT 1",
+                )?
+                .query_row(params![id], |row| row.get(0))
+                .optional()
+        })
+    }
+
     /// Objects that a person may mean by this text: those that it names exactly, else the guests who have
     /// the address at home; those that are present come first.
     pub(crate) fn find(&self, kind: ObjectKind, text: &str) -> Result<Vec<SourceObject>, Error> {
@@ -32,19 +44,7 @@ impl Store {
         match guest_names(text) {
             Some((from, to)) if named.is_empty() && kind == ObjectKind::User => {
                 self.read(LOOK_UP, |state| {
-                    let keys = if labels_are_behind(state, kind)? {
-                        state.column(
-                            "SELECT key FROM objects
-                             WHERE kind = ?1 AND label >= ?2 COLLATE NOCASE
-                                   AND label < ?3 COLLATE NOCASE",
-                            params![kind, from, to],
-                        )
-                    } else {
-                        state.column(
-                            "SELECT key FROM labels WHERE kind = ?1 AND label >= ?2 AND label < ?3",
-                            params![kind, from, to],
-                        )
-                    }?;
+                    let keys = guests(state, &from, &to)?;
                     in_order_of_presence(state, &keys)
                 })
             }
@@ -209,6 +209,53 @@ fn named(state: &State, kind: ObjectKind, text: &str) -> rusqlite::Result<Vec<Ke
     }?;
     keys.extend(labelled);
     Ok(keys.into_iter().collect())
+}
+
+/// Every object that the log may mean by this text: by id or label, those that are gone included, and guests by
+/// the address that they have at home.
+pub(super) fn known_as(state: &State, text: &str) -> rusqlite::Result<Vec<Key>> {
+    let mut keys: BTreeSet<Key> = state
+        .column(
+            "SELECT key FROM objects WHERE id IN (?1, ?2)",
+            params![SourceId::new(text), SourceId::new(text.to_lowercase())],
+        )?
+        .into_iter()
+        .collect();
+    for kind in ObjectKind::ALL {
+        keys.extend(named(state, kind, text)?);
+    }
+    keys.extend(state.column::<Key>(
+        "SELECT key FROM objects
+         WHERE presence = 0 AND label <> '' AND label = ?1 COLLATE NOCASE",
+        params![text],
+    )?);
+    if let Some((from, to)) = guest_names(text) {
+        keys.extend(guests(state, &from, &to)?);
+        keys.extend(state.column::<Key>(
+            "SELECT key FROM objects
+             WHERE presence = 0 AND label <> '' AND kind = 1
+                 AND label >= ?1 COLLATE NOCASE AND label < ?2 COLLATE NOCASE",
+            params![from, to],
+        )?);
+    }
+    Ok(keys.into_iter().collect())
+}
+
+/// The users whose principal names are in this range.
+fn guests(state: &State, from: &str, to: &str) -> rusqlite::Result<Vec<Key>> {
+    let kind = ObjectKind::User;
+    if labels_are_behind(state, kind)? {
+        state.column(
+            "SELECT key FROM objects
+             WHERE kind = ?1 AND label >= ?2 COLLATE NOCASE AND label < ?3 COLLATE NOCASE",
+            params![kind, from, to],
+        )
+    } else {
+        state.column(
+            "SELECT key FROM labels WHERE kind = ?1 AND label >= ?2 AND label < ?3",
+            params![kind, from, to],
+        )
+    }
 }
 
 /// The principal names of the guests with this address at home begin with the first text and come before

@@ -85,6 +85,11 @@ impl State {
         })
     }
 
+    /// Whether the large tables are views of what is in the file and what is not.
+    pub(super) fn is_layered(&self) -> bool {
+        self.layered
+    }
+
     /// From now on what is written goes to temporary tables.
     pub(super) fn layered(mut self) -> Self {
         self.layered = true;

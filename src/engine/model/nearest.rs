@@ -9,8 +9,14 @@ pub(crate) fn near<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> 
         return Vec::new();
     }
     let lower = name.to_lowercase();
+    let length = lower.chars().count();
     let mut near: Vec<(usize, &str)> = known
         .into_iter()
+        // They differ by as many letters at least, and to compare names takes long.
+        .filter(|known| {
+            let known = known.chars().count();
+            known.abs_diff(length) <= known.div_ceil(3) + 2
+        })
         .map(|known| {
             let distance = strsim::damerau_levenshtein(&lower, &known.to_lowercase());
             (distance, known)

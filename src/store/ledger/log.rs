@@ -4,36 +4,19 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Row, named_params, params};
+use rusqlite::{Row, ToSql, named_params, params};
 
 use super::super::links::id_of;
-use super::super::objects::guest_names;
-use super::super::state::State;
+use super::super::state::{State, array};
 use super::super::wire::{Column, unreadable};
 use super::super::{Error, Store};
+use super::filter::{Chosen, LogFilter, states};
 use super::rows::{RowId, subject};
 use super::{NewRow, body, job_of, number, operation_name, put_row, status};
 use crate::engine::model::{JobName, Key, ObjectKind, SourceId, TargetId, TargetPath, Value};
 use crate::engine::outcome::Method;
 use crate::engine::plan::{Operation, Referenced};
 use crate::engine::record::{LogEntry, LogStatus, LoggedChange, LoggedRequest, Reason, Side};
-
-/// Which entries are wanted; `None` is no condition.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct LogFilter {
-    pub(crate) job: Option<JobName>,
-    pub(crate) cycle: Option<i64>,
-    pub(crate) since: Option<DateTime<Utc>>,
-    pub(crate) until: Option<DateTime<Utc>>,
-    pub(crate) action: Option<String>,
-    pub(crate) status: Option<LogStatus>,
-    /// Source id, target id or label, or the address that a guest has at home.
-    pub(crate) object: Option<String>,
-    /// Lines later than the one with this id, to follow the log.
-    pub(crate) after: Option<i64>,
-    /// Lines earlier than the one with this id, to page through it.
-    pub(crate) before: Option<i64>,
-}
 
 /// What was refused of an object, by the name of the action, with the target's words.
 pub(crate) type Refused = BTreeMap<(Key, &'static str), (Operation, String)>;
@@ -48,19 +31,6 @@ fn columns(at: &str) -> String {
         "a.id, a.cycle, j.name, {at}, o.kind, o.key, o.id, o.label, a.target, a.operation, a.state, a.body,
          a.http_status, a.error, a.attempts, a.duration_ms, a.method"
     )
-}
-
-/// The states of rows that have this status.
-fn states(status: LogStatus) -> (i64, i64) {
-    match status {
-        LogStatus::Succeeded => (status::DONE, status::DONE),
-        LogStatus::AlreadyExists => (status::EXISTS, status::EXISTS),
-        LogStatus::Gone => (status::GONE, status::GONE),
-        LogStatus::Failed => (status::REFUSED, status::UNKNOWN),
-        LogStatus::InParts => (status::FOLLOWED, status::FOLLOWED),
-        LogStatus::NotTried => (status::NOT_SENT, status::NOT_SENT),
-        LogStatus::Skipped => (status::SKIPPED, status::SKIPPED),
-    }
 }
 
 impl Store {
@@ -85,82 +55,51 @@ impl Store {
 
     /// The newest lines of the provisioning log, newest first.
     pub(crate) fn log(&self, filter: &LogFilter, limit: u32) -> Result<Vec<LogEntry>, Error> {
-        let LogFilter {
-            job,
-            cycle,
-            since,
-            until,
-            action,
-            status,
-            object,
-            after,
-            before,
-        } = filter;
-        // The filters that have an index come first, each only where it is given.
-        let indexed = match (cycle, object) {
-            (Some(_), _) => "a.cycle = :cycle",
-            (None, Some(_) | None) => "true",
-        };
-        let (ended, at) = match status {
-            // Written out, so that the index of what was skipped is used.
-            Some(LogStatus::Skipped) => ("a.state = 20", TIME),
-            Some(LogStatus::InParts | LogStatus::NotTried) => ("true", TIME),
-            Some(
-                LogStatus::Succeeded
-                | LogStatus::AlreadyExists
-                | LogStatus::Gone
-                | LogStatus::Failed,
-            )
-            | None => (
-                "a.state IN (2, 10, 11, 12, 13) AND a.at IS NOT NULL",
-                "a.at",
-            ),
-        };
-        let sql = format!(
-            "SELECT {}
-             FROM actions a
-             CROSS JOIN jobs j ON j.key = a.job
-             LEFT JOIN objects o ON o.key = a.source
-             WHERE {indexed} AND {ended} AND a.id > :after AND a.id < :before
-                 AND (:job IS NULL OR j.name = :job) AND (:cycle IS NULL OR a.cycle = :cycle)
-                 AND (:since IS NULL OR {at} >= :since) AND (:until IS NULL OR {at} < :until)
-                 AND (:action IS NULL OR a.operation = :action)
-                 AND (:one IS NULL OR a.state IN (:one, :other))
-                 AND (:object IS NULL OR o.id IN (:source, :lower_source) OR a.target = :target
-                      OR o.label = :object COLLATE NOCASE
-                      OR (o.kind = 1 AND o.label >= :guests COLLATE NOCASE
-                          AND o.label < :guests_end COLLATE NOCASE))
-             ORDER BY a.id DESC LIMIT :limit",
-            columns(at)
-        );
-        let (guests, guests_end) = object.as_deref().and_then(guest_names).unzip();
-        let action = action.as_deref().map(number::number_of_name);
-        let (one, other) = status.map(states).unzip();
         let mut entries = self.read("read the provisioning log", |state| {
-            state
-                .prepare_cached(&sql)?
-                .query_map(
-                    named_params! {
-                        ":guests": guests,
-                        ":guests_end": guests_end,
-                        ":job": job,
-                        ":cycle": cycle,
-                        ":since": since.map(|at| at.timestamp_millis()),
-                        ":until": until.map(|at| at.timestamp_millis()),
-                        ":action": action,
-                        ":one": one,
-                        ":other": other,
-                        ":object": object,
-                        ":source": object.as_ref().map(SourceId::new),
-                        ":lower_source": object.as_ref().map(|id| SourceId::new(id.to_lowercase())),
-                        ":target": object.as_ref().map(TargetId::new),
-                        ":after": after.unwrap_or(0),
-                        ":before": before.unwrap_or(i64::MAX),
-                        ":limit": limit,
-                    },
-                    |row| entry(state, row),
-                )?
-                .collect::<rusqlite::Result<Vec<LogEntry>>>()
+            let Chosen {
+                rows,
+                conditions,
+                at,
+                objects,
+            } = filter.choose(state, TIME)?;
+            let sql = format!(
+                "SELECT {}
+                 FROM actions a {rows}
+                 CROSS JOIN jobs j ON j.key = a.job
+                 LEFT JOIN objects o ON o.key = a.source
+                 WHERE {conditions}
+                 ORDER BY a.id DESC LIMIT :limit",
+                columns(at)
+            );
+            let job = filter.job.as_ref().map(|job| state.job_or_none(job));
+            let (one, other) = filter.status.map(states).unzip();
+            let mut statement = state.prepare_cached(&sql)?;
+            let values: &[(&str, &dyn ToSql)] = named_params! {
+                ":job": job.transpose()?,
+                ":cycle": filter.cycle,
+                ":since": filter.since.map(|at| at.timestamp_millis()),
+                ":until": filter.until.map(|at| at.timestamp_millis()),
+                ":action": filter.action.as_deref().map(number::number_of_name),
+                ":one": one,
+                ":other": other,
+                ":objects": array(&objects),
+                ":target": filter.object.as_ref().map(TargetId::new),
+                ":after": filter.after.unwrap_or(0),
+                ":before": filter.before.unwrap_or(i64::MAX),
+                ":limit": limit,
+            };
+            for (name, value) in values {
+                // Only what the conditions name.
+                if let Some(index) = statement.parameter_index(name)? {
+                    statement.raw_bind_parameter(index, value)?;
+                }
+            }
+            let mut rows = statement.raw_query();
+            let mut entries = Vec::new();
+            while let Some(row) = rows.next()? {
+                entries.push(entry(state, row)?);
+            }
+            Ok(entries)
         })?;
         // Failures of earlier cycles stay as they are; their order is that of time.
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.id));

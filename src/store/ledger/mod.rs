@@ -13,6 +13,7 @@ mod advance;
 mod body;
 mod creates;
 mod erase;
+mod filter;
 mod history;
 mod judge;
 mod log;
@@ -34,8 +35,9 @@ use crate::engine::plan::{
 
 pub(crate) use self::advance::Advanced;
 pub(crate) use self::erase::Erasing;
+pub(crate) use self::filter::LogFilter;
 pub(crate) use self::judge::{Judged, Judging};
-pub(crate) use self::log::{LogFilter, Refused};
+pub(crate) use self::log::Refused;
 pub(crate) use self::rows::{Place, Queued, Row, RowId, RowsOf, Unknown};
 
 pub(super) use self::log::{log_failed_cycle, log_not_planned};

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::engine::redact::Redactions;
-use crate::store::Since;
+use crate::store::{LogFilter, Since};
 
 use std::fs;
 
@@ -41,6 +41,45 @@ fn a_plan_on_a_file_at_rest_leaves_it_as_it_is() {
     drop(Store::open_plan(&path).unwrap());
     drop(Store::open_read_only(&path).unwrap());
     assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_state_of_the_format_before_is_upgraded_with_what_it_holds() {
+    let mut world = World::new();
+    world.round(User, &[user("u1")]);
+    world.link(User, "u1", "t-u1");
+    world.record(&[failed(create(User, "u2", &[]), false)]);
+    world.next_cycle();
+    world.draft(&[update("u1", "t-u1", &[("title", None, Some("x"))])]);
+    let of_u1 = LogFilter {
+        object: Some("u1".to_owned()),
+        ..LogFilter::default()
+    };
+    let seen = |store: &Store| {
+        let log = store.log(&LogFilter::default(), 10).unwrap();
+        (
+            log,
+            store.log(&of_u1, 10).unwrap(),
+            store.status(&JobName::new("wizer"), 9).unwrap(),
+        )
+    };
+    let before = seen(&world.store);
+    assert_eq!((before.0.len(), before.1.len()), (2, 1));
+    let World { folder, store, .. } = world;
+    let path = folder.path().join("entrain.db");
+    drop(store);
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "DROP INDEX actions_ended; DROP INDEX actions_of; DROP INDEX objects_forgotten;
+             PRAGMA user_version = 16",
+        )
+        .unwrap();
+    let refused = Store::open_read_only(&path).unwrap_err().to_string();
+    assert!(refused.contains("the next cycle upgrades it"), "{refused}");
+    let store = Store::open(&path).unwrap();
+    assert_eq!(seen(&store), before);
+    assert!(folder.path().join("entrain.db.format-16").exists());
 }
 
 #[test]

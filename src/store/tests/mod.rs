@@ -9,6 +9,7 @@ mod files;
 mod holds;
 mod ledger;
 mod looking;
+mod pages;
 mod pending;
 mod record;
 mod source;
