@@ -34,6 +34,7 @@ mod foreign;
 mod foreign_checks;
 mod forms;
 mod gone;
+mod half_hour;
 mod hand_over;
 mod import;
 mod journal;

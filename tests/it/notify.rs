@@ -325,7 +325,7 @@ async fn a_credential_that_the_tenant_refuses_is_notified_and_its_end_too() {
 }
 
 /// A mail server's certificate, which the file `post.pem` holds.
-fn certified(rig: &Rig) -> TlsAcceptor {
+pub(crate) fn certified(rig: &Rig) -> TlsAcceptor {
     let made = Command::new("openssl")
         .args([
             "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
@@ -472,7 +472,7 @@ async fn a_job_has_recipients_of_its_own_and_no_message_shows_what_is_redacted()
 }
 
 /// The mail server that we did not write, on a port of its own or on this one.
-fn aiosmtpd(rig: &Rig, home: &Path, port: u16) -> Program {
+pub(crate) fn aiosmtpd(rig: &Rig, home: &Path, port: u16) -> Program {
     let mut command = Command::new(home.join("venv/bin/python"));
     command
         .arg(targets().join("aiosmtpd/serve.py"))

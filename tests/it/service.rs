@@ -52,10 +52,23 @@ impl<'r> Service<'r> {
         }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.as_ref().unwrap().id().to_string();
+        let id = self.id().to_string();
         let sent = Command::new("kill").args([name, &id]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// Ends it without a chance to close anything.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 
     pub(crate) fn log(&self) -> String {
@@ -73,11 +86,7 @@ impl<'r> Service<'r> {
 
 impl Drop for Service<'_> {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            // It may have ended by itself.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.kill();
     }
 }
 
@@ -100,10 +109,7 @@ async fn the_service_runs_a_cycle_at_once_and_then_on_schedule() {
     let begun = Instant::now();
     let second = rig.run(&["run"]).await.expect(1);
     assert!(begun.elapsed() < Duration::from_secs(2));
-    let words = format!(
-        "another entrain (pid {}",
-        service.child.as_ref().unwrap().id()
-    );
+    let words = format!("another entrain (pid {}", service.id());
     assert!(second.err.contains(&words), "{second:?}");
     rig.plan().await.expect(0);
     service.signal("-TERM");
