@@ -6,6 +6,7 @@ mod engine;
 mod report;
 
 mod metrics;
+mod os;
 
 mod config;
 mod graph;

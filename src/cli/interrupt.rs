@@ -7,7 +7,8 @@ use anyhow::{Context as _, bail};
 use tokio_util::sync::CancellationToken;
 
 use super::output::Output;
-use crate::scheduler::{GRACE, Signal, Signals};
+use crate::os::{Signal, Signals};
+use crate::scheduler::GRACE;
 
 #[derive(Clone)]
 pub(super) struct Interrupt {

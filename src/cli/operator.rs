@@ -15,15 +15,14 @@ use crate::cycle;
 use crate::engine::ladder::is_removal;
 use crate::engine::model::{JobName, Key, SourceObject};
 use crate::engine::record::{Operated, Paused};
+use crate::os;
 use crate::report::operator as report;
 use crate::scheduler;
 use crate::store::{LogFilter, Store};
 
-/// The Unix user, and who became root by sudo.
+/// The user, and who became root by sudo.
 pub(super) fn who() -> String {
-    let name = uzers::get_current_username();
-    let name = name.map(|name| name.to_string_lossy().into_owned());
-    let name = name.unwrap_or_else(|| format!("uid {}", uzers::get_current_uid()));
+    let name = os::user();
     // Set by sudo(8) itself.
     match std::env::var_os("SUDO_USER") {
         Some(user) if !user.is_empty() && *user != *name => {

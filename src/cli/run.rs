@@ -3,19 +3,26 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use super::control;
 use super::exit::Exit;
 use super::load;
 use super::output::Output;
 use crate::config::{Problem, Problems};
+use crate::os;
 use crate::scheduler::{self, Service};
 use crate::store::{Lock, Store};
 use crate::web;
 
 pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<Exit> {
     let config = load::config(output, file)?;
+    if !os::HAS_SERVICE {
+        bail!(
+            "the service runs on Linux and macOS only: here, run entrain sync as often as wanted, such as by a \
+             scheduled task, or use WSL 2 or a container"
+        );
+    }
     // Held until the end: no other process may run cycles on this state meanwhile.
     let lock = Lock::acquire(&config.state_path, "run")?;
     let store = Arc::new(Store::open(&config.state_path)?);

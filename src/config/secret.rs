@@ -3,12 +3,12 @@
 
 use std::error::Error as _;
 use std::fmt;
-use std::fs::{self, Metadata};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::bounded;
 use super::settings::Secret;
+use crate::os;
 
 /// Why a secret could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -161,7 +161,7 @@ impl Secret {
     pub(super) fn file_fault(&self, purpose: Purpose) -> Option<(String, String)> {
         let Self::File(path) = self else { return None };
         if let Ok(metadata) = fs::metadata(path) {
-            if is_readable_by_others(&metadata) {
+            if metadata.is_file() && os::is_readable_by_others(&metadata) {
                 let name = path.display();
                 return Some((
                     format!("users other than the owner can read {name}"),
@@ -255,13 +255,10 @@ fn trimmed(text: &str) -> &str {
     text.trim_end_matches(['\r', '\n'])
 }
 
-fn is_readable_by_others(metadata: &Metadata) -> bool {
-    metadata.is_file() && metadata.permissions().mode() & 0o044 != 0
-}
-
 #[cfg(test)]
 mod tests {
     use std::env::VarError;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 

@@ -17,9 +17,7 @@ use super::clock::now;
 use super::due::next_start;
 use super::log::{count, log_plan, log_summary};
 use super::retries::Retries;
-use super::signal::{GRACE, Signal, Signals};
 use super::status::{Activity, State, Status, WokenBy};
-use super::systemd;
 use super::view::{NotRun, View};
 use super::{deliver, leavers, notices};
 use crate::config::{Config, Job};
@@ -27,6 +25,7 @@ use crate::cycle::{self, Agent, Due, Options, Planned};
 use crate::engine::model::JobName;
 use crate::engine::summary::{Health, Progress, Summary};
 use crate::metrics;
+use crate::os::{Signal, Signals, systemd};
 use crate::store::{Before, Store};
 
 /// The longest sleep before the clock is asked again: it may have been set, or the machine suspended.
@@ -35,6 +34,10 @@ pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(20);
 /// How long a reading of the tenant waits for other jobs that become due at about the same time, so that
 /// it is read once for all of them.
 const GATHER: Duration = Duration::from_millis(500);
+
+/// How long requests in flight may take to end once the agent was requested to stop. Product rule 12 allows
+/// ten seconds for everything; one is left for writing down.
+pub(crate) const GRACE: Duration = Duration::from_secs(9);
 
 /// How often the service manager's status line is updated.
 const STATUS_INTERVAL: Duration = Duration::from_secs(5);

@@ -8,15 +8,12 @@ mod leavers;
 mod log;
 mod notices;
 mod retries;
-mod signal;
 mod status;
-mod systemd;
 mod view;
 
 pub(crate) use clock::now;
-pub(crate) use driver::Service;
+pub(crate) use driver::{GRACE, Service};
 pub(crate) use due::{next_start, rhythm};
 pub(crate) use notices::{From, written};
-pub(crate) use signal::{GRACE, Signal, Signals};
 pub(crate) use status::State;
 pub(crate) use view::{NotRun, Now, View};

@@ -11,10 +11,11 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use super::jobs::require_full_evaluation_of_all;
-use super::lock::{private, resolved};
+use super::lock::resolved;
 use super::open::{check_format, connect, describe};
 use super::state::State;
 use super::{Error, Lock, Store};
+use crate::os::private;
 
 /// Before it is tried again where another process writes.
 const PAUSE: Duration = Duration::from_millis(50);

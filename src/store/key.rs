@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::lock::{private, resolved};
+use super::lock::resolved;
 use super::{Error, Store};
 use crate::config::{Secret, SecretError};
+use crate::os::private;
 
 #[derive(Clone)]
 pub(crate) struct StateKey {

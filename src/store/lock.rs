@@ -1,6 +1,7 @@
 //! One process at a time runs cycles on a state file: an advisory lock on the file itself, whatever path
 //! leads to it, which the operating system releases however the process ends. Who holds it stands in
-//! `<state>.lock`, which is locked as well: so the lock outlasts a state file that is removed meanwhile.
+//! `<state>.lock`, which is locked as well: so the lock outlasts a state file that is removed meanwhile. Where a
+//! locked file cannot be read by others, which `SQLite` must, only that one is locked.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -12,6 +13,7 @@ use std::time::Duration;
 use super::Error;
 use super::open::{create, sole_file};
 use crate::engine::record::Holder;
+use crate::os::{self, private};
 
 /// A look at the lock holds it for a moment; a process that starts just then tries again.
 const ATTEMPTS: u32 = 3;
@@ -61,7 +63,9 @@ impl Lock {
             .open(path)
             .map_err(failed("open the state file", path))?;
         sole_file(&file, path)?;
-        take(&file, path, &note_path)?;
+        if os::LOCKED_IS_READABLE {
+            take(&file, path, &note_path)?;
+        }
         note.set_len(0)
             .and_then(|()| writeln!(note, "pid {}, {command}", std::process::id()))
             .map_err(failed("write to the lock file", &note_path))?;
@@ -100,9 +104,19 @@ fn take(file: &File, path: &Path, note: &Path) -> Result<(), Error> {
 /// Whether a process holds the lock of the state file, this one included. Only before `SQLite` opens the
 /// file, and by a descriptor that stays open as long as it does: to close one releases its locks.
 pub(super) fn is_held(descriptor: &File, path: &Path) -> Result<bool, Error> {
-    match descriptor.try_lock_shared() {
+    let note;
+    let locked = if os::LOCKED_IS_READABLE {
+        descriptor
+    } else {
+        match File::open(note_of(path)) {
+            Ok(file) => note = file,
+            Err(_) => return Ok(false),
+        }
+        &note
+    };
+    match locked.try_lock_shared() {
         Ok(()) => {
-            descriptor.unlock().map_err(|source| Error::File {
+            locked.unlock().map_err(|source| Error::File {
                 attempt: "unlock",
                 path: path.to_owned(),
                 source,
@@ -148,13 +162,6 @@ pub(super) fn resolved(path: &Path) -> PathBuf {
         (Ok(folder), Some(name)) => folder.join(name),
         _ => path.to_owned(),
     }
-}
-
-/// Files of the store are for their owner alone: they hold people's names.
-pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! Where the state file was when it was last used, and whether it was closed. A file that was moved
 //! without its write-ahead log lacks what was committed last, and is not used unseen (safety.md, 5).
 
-use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -13,6 +12,7 @@ use super::jobs::require_full_evaluation_of_all;
 use super::lock::resolved;
 use super::state::State;
 use super::{Error, Lock, Store};
+use crate::os::{bytes_of, path_of};
 
 /// Refuses a file that was in use elsewhere, and has no write-ahead log here.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), Error> {
@@ -24,10 +24,12 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), Error> {
         .map_err(|source| Error::opening(path, source))?;
     let here = resolved(path);
     match place {
-        Some((Some(old), false)) if old != bytes(&here) && !has_log(&here) => Err(Error::Moved {
-            path: here,
-            old: from_bytes(old),
-        }),
+        Some((Some(old), false)) if old != bytes_of(&here) && !has_log(&here) => {
+            Err(Error::Moved {
+                path: here,
+                old: path_of(old),
+            })
+        }
         Some(_) | None => Ok(()),
     }
 }
@@ -49,7 +51,7 @@ impl Store {
     /// Notes where the file is and that it is in use, in the file itself and not in its log alone. Only for
     /// the process that has just taken the lock.
     pub(super) fn note_place(&self, _lock: &Lock) -> Result<Before, Error> {
-        let here = bytes(&resolved(self.path()));
+        let here = bytes_of(&resolved(self.path()));
         let (opened, was_closed) = self.write("note where the state file is", |state| {
             let was_closed: bool = state
                 .prepare_cached("SELECT closed FROM place")?
@@ -75,7 +77,7 @@ impl Store {
     /// Takes the file as it is at its new place, without what was in the lost log: every job verifies its
     /// links before it writes.
     pub(crate) fn accept_move(&self) -> Result<(), Error> {
-        let here = bytes(&resolved(self.path()));
+        let here = bytes_of(&resolved(self.path()));
         self.write("note where the state file is", |state| {
             state.run("UPDATE place SET path = ?1, closed = 1", params![here])?;
             require_full_evaluation_of_all(state)
@@ -98,26 +100,4 @@ pub(super) fn note_closed(state: &State, opened: i64) -> rusqlite::Result<()> {
         )?;
         Ok(())
     })
-}
-
-#[cfg(unix)]
-fn bytes(path: &Path) -> Vec<u8> {
-    use std::os::unix::ffi::OsStrExt as _;
-    path.as_os_str().as_bytes().to_vec()
-}
-
-#[cfg(unix)]
-fn from_bytes(bytes: Vec<u8>) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt as _;
-    PathBuf::from(OsString::from_vec(bytes))
-}
-
-#[cfg(not(unix))]
-fn bytes(path: &Path) -> Vec<u8> {
-    path.to_string_lossy().into_owned().into_bytes()
-}
-
-#[cfg(not(unix))]
-fn from_bytes(bytes: Vec<u8>) -> PathBuf {
-    PathBuf::from(OsString::from(String::from_utf8_lossy(&bytes).into_owned()))
 }

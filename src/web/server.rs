@@ -13,7 +13,7 @@ use hyper_util::service::TowerToHyperService;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::Error;
 use super::doors::Certified;
 use crate::config::{self, Listen};
+use crate::os::{self, UnixListener, UnixStream};
 use crate::scheduler::View;
 
 /// Connections at once; one more is refused.
@@ -69,7 +70,8 @@ impl Listener {
             }
             Listen::Socket(path) => {
                 let at = format!("unix:{}", path.display());
-                bind_socket(path).map(Self::Unix).map_err(failed(at))
+                // For its owner and group.
+                os::listen(path, 0o660).map(Self::Unix).map_err(failed(at))
             }
         }
     }
@@ -114,18 +116,6 @@ impl Stream {
             Self::Unix(stream) => Box::new(stream),
         }
     }
-}
-
-/// The socket is for its owner and group; one that a process left behind is replaced.
-fn bind_socket(path: &Path) -> io::Result<UnixListener> {
-    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
-        std::fs::remove_file(path)?;
-    }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
-    Ok(listener)
 }
 
 /// Accepts connections until the service stops.

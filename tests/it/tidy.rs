@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("engine", &[]),
     ("report", &["engine"]),
-    ("config", &["engine"]),
+    ("config", &["engine", "os"]),
     ("metrics", &[]),
+    ("os", &[]),
     ("http", &["metrics"]),
     ("notify", &["engine", "config", "http"]),
     ("graph", &["engine", "config", "http", "metrics"]),
     ("scim", &["engine", "config", "http", "metrics"]),
-    ("store", &["engine", "config", "http"]),
+    ("store", &["engine", "config", "http", "os"]),
     (
         "cycle",
         &["engine", "report", "config", "graph", "scim", "store"],
@@ -22,7 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "scheduler",
         &[
-            "engine", "report", "config", "metrics", "notify", "store", "cycle",
+            "engine", "report", "config", "metrics", "os", "notify", "store", "cycle",
         ],
     ),
     (
@@ -32,6 +33,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "report",
             "config",
             "metrics",
+            "os",
             "graph",
             "store",
             "cycle",
@@ -45,6 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "report",
             "config",
             "http",
+            "os",
             "graph",
             "scim",
             "store",

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -21,6 +20,7 @@ use super::output::Output;
 use super::progress::{Bars, Follower};
 use crate::engine::model::JobName;
 use crate::engine::summary::Progress;
+use crate::os::UnixStream;
 use crate::scheduler;
 use crate::store::{self, Command, CommandEnd, Commanded, Store};
 

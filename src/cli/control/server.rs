@@ -2,15 +2,13 @@
 //! they are; without it they are found a little later.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval};
@@ -22,6 +20,7 @@ use crate::cli::sync::render;
 use crate::cycle::Options;
 use crate::engine::model::JobName;
 use crate::engine::summary::{Progress, Summary};
+use crate::os::{self, UnixListener, UnixStream};
 use crate::scheduler::{NotRun, Now, View};
 use crate::store::{Command, CommandEnd, Store};
 
@@ -43,10 +42,7 @@ pub(in crate::cli) fn serve(state: &Path, store: &Arc<Store>, view: View) -> Joi
     let path = wire::socket_of(state);
     // Left by a process that did not end by itself; the lock of the state says that there is no other.
     let _ = fs::remove_file(&path);
-    let listener = UnixListener::bind(&path).and_then(|listener| {
-        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-        Ok(listener)
-    });
+    let listener = os::listen(&path, 0o600);
     if let Err(error) = &listener {
         let path = path.display();
         tracing::warn!(
@@ -86,7 +82,8 @@ impl Server {
                 () = self.view.stop.cancelled() => return,
                 _ = look.tick() => self.start_waiting().await,
                 accepted = accepted => match accepted {
-                    Ok((stream, _)) if is_ours(&stream) => {
+                    // Only root and the user that the service runs as give it commands.
+                    Ok((stream, _)) if os::is_of_us(&stream) => {
                         self.start_waiting().await;
                         let server = self.clone();
                         tokio::spawn(async move {
@@ -293,11 +290,4 @@ fn not_run(error: &NotRun) -> CommandEnd {
         NotRun::NoJob(_) | NotRun::Bug(_) => Exit::Failed,
     };
     failed(exit, error.chain())
-}
-
-/// Only root and the user that the service runs as give it commands.
-fn is_ours(stream: &UnixStream) -> bool {
-    let own = uzers::get_effective_uid();
-    let peer = stream.peer_cred().map(|peer| peer.uid());
-    peer.is_ok_and(|uid| uid == 0 || uid == own)
 }

@@ -3,9 +3,8 @@
 
 mod play;
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,6 +27,7 @@ use crate::cycle::{Agent, Options};
 use crate::engine::model::JobName;
 use crate::engine::redact::Redactions;
 use crate::engine::summary::Summary;
+use crate::os;
 use crate::report::json::Document;
 use crate::report::text;
 use crate::sandbox::{self, Sandbox, Size};
@@ -106,7 +106,7 @@ impl Place {
             return Ok(Self::Private(folder.context("could not make a directory")?));
         }
         let folder = &arguments.directory;
-        match DirBuilder::new().mode(0o700).create(folder) {
+        match os::make_private_folder(folder) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let message = format!(
@@ -182,11 +182,7 @@ mode = "assigned"
 }
 
 fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
+    let file = os::private(OpenOptions::new().write(true).create_new(true)).open(path);
     file.and_then(|mut file| file.write_all(text.as_bytes()))
         .with_context(|| format!("could not write {}", path.display()))
 }

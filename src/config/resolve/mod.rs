@@ -13,6 +13,7 @@ mod source;
 mod target;
 mod web;
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use super::reader::Typed;
 use super::secret::Purpose;
 use super::settings::{Config, Notify, Secret, Source};
 use crate::engine::record::Retention;
+use crate::os;
 
 const STATE_PATH: &str = "entrain.db";
 
@@ -122,17 +124,11 @@ fn retention(file: &File, log: &mut Log) -> Option<Retention> {
 }
 
 /// The state holds people's names: it is made for its owner alone.
-#[cfg(unix)]
 fn warn_of_readers(path: &Path, file: &File, log: &mut Log) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let Ok(found) = std::fs::metadata(path) else {
+    let found = std::fs::metadata(path).ok().filter(Metadata::is_file);
+    let Some(mode) = found.and_then(|found| os::mode_for_others(&found)) else {
         return;
     };
-    let mode = found.permissions().mode() & 0o777;
-    // The bits of group and others are all zero.
-    if mode.trailing_zeros() >= 6 || !found.is_file() {
-        return;
-    }
     let place = match &file.state_path {
         Some(typed) => typed.place.clone(),
         None => file.source.place.clone(),
@@ -142,9 +138,6 @@ fn warn_of_readers(path: &Path, file: &File, log: &mut Log) {
         format!("chmod 600 {}", path.display()),
     ));
 }
-
-#[cfg(not(unix))]
-fn warn_of_readers(_: &Path, _: &File, _: &mut Log) {}
 
 /// The source alone, unless something of it is missing.
 pub(super) fn resolve_source(source: &file::Source, path: &Path, log: &mut Log) -> Option<Source> {

@@ -13,11 +13,12 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::{code_of, wal_of};
-use super::lock::{self, private};
+use super::lock;
 use super::migrations::{self, Format};
 use super::state::State;
 use super::{Error, backup, layer, leftovers, place};
 use crate::engine::record::Holder;
+use crate::os::{self, is_at, private};
 
 /// How long another process, such as `status` or `approve`, may keep us waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -297,20 +298,6 @@ impl Drop for Store {
     }
 }
 
-#[cfg(unix)]
-fn is_at(descriptor: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let (Ok(opened), Ok(there)) = (descriptor.metadata(), fs::metadata(path)) else {
-        return false;
-    };
-    (opened.dev(), opened.ino()) == (there.dev(), there.ino())
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, path: &Path) -> bool {
-    path.exists()
-}
-
 fn older(path: &Path, found: i64) -> Error {
     Error::Older {
         path: path.to_owned(),
@@ -370,24 +357,20 @@ pub(super) fn describe(path: &Path) -> Result<File, Error> {
 /// Whether it is a file, and has one name: by its other name it would have another write-ahead log, and
 /// both would be damaged.
 pub(super) fn sole_file(file: &File, path: &Path) -> Result<(), Error> {
-    let metadata = file.metadata().map_err(|source| Error::File {
+    let failed = |source| Error::File {
         attempt: "open the state file",
         path: path.to_owned(),
         source,
-    })?;
-    if metadata.is_dir() {
+    };
+    if file.metadata().map_err(failed)?.is_dir() {
         return Err(Error::Folder {
             path: path.to_owned(),
         });
     }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        if metadata.nlink() > 1 {
-            return Err(Error::HardLinked {
-                path: path.to_owned(),
-            });
-        }
+    if os::names_of(file).map_err(failed)? > 1 {
+        return Err(Error::HardLinked {
+            path: path.to_owned(),
+        });
     }
     Ok(())
 }

@@ -4,32 +4,32 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-pub(super) fn ready() {
+pub(crate) fn ready() {
     notify(&[NotifyState::Ready]);
 }
 
 /// To be followed by [`ready`]. `Type=notify-reload` needs the time that comes with it.
-pub(super) fn reloading() {
+pub(crate) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(time) => notify(&[NotifyState::Reloading, time]),
         Err(_) => notify(&[NotifyState::Reloading]),
     }
 }
 
-pub(super) fn stopping() {
+pub(crate) fn stopping() {
     notify(&[NotifyState::Stopping]);
 }
 
-pub(super) fn status(line: &str) {
+pub(crate) fn status(line: &str) {
     notify(&[NotifyState::Status(line)]);
 }
 
-pub(super) fn still_alive() {
+pub(crate) fn still_alive() {
     notify(&[NotifyState::Watchdog]);
 }
 
 /// How often the watchdog wants to hear of us, halved, so that one late answer does no harm.
-pub(super) fn watchdog() -> Option<Duration> {
+pub(crate) fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled()
         .map(|interval| interval / 2)
         .filter(|interval| !interval.is_zero())
