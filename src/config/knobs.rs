@@ -116,6 +116,14 @@ knobs! {
         /// replace the whole group (PUT), only if the target returns all members
         "put" = Put,
     }
+    /// Whether creates, and changes that remove nothing, are sent several in one request (`/Bulk`).
+    bulk: Bulk, "on where the target reports that it supports bulk; off is learned from a refusal of /Bulk and \
+                 from bulk requests without effect" {
+        /// each in a request of its own
+        "off" = Off,
+        /// as many as the target accepts in one request (RFC 7644 section 3.7)
+        "on" = On,
+    }
     /// The content type of request bodies.
     content_type: ContentType, "learned from 415" {
         /// the SCIM type (RFC 7644 section 3.1)

@@ -35,8 +35,9 @@ use problem::Log;
 
 pub(crate) use duration::parse as parse_duration;
 pub(crate) use knobs::{
-    Booleans, Clear, ContentType, Count, Extensions, Form, KNOBS, Knobs, Manager, MemberRemove,
-    OpCase, PatchOperations, PatchPath, Schema, SubAttributes, Update, UpdateGroups, ValuePaths,
+    Booleans, Bulk, Clear, ContentType, Count, Extensions, Form, KNOBS, Knobs, Manager,
+    MemberRemove, OpCase, PatchOperations, PatchPath, Schema, SubAttributes, Update, UpdateGroups,
+    ValuePaths,
 };
 pub(crate) use problem::{Problem, Problems};
 pub(crate) use resolve::{Answer, fault};

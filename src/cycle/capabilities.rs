@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 
 use super::{Context, Error};
-use crate::config::{self, Filterable, Knobs, Schema, Update};
+use crate::config::{self, Bulk, Filterable, Knobs, Schema, Update};
 use crate::engine::capabilities::{Capabilities, Remark, fitting};
 use crate::engine::model::{JobName, ObjectKind, TargetPath};
 use crate::report;
@@ -51,6 +51,9 @@ fn adapt(job: &config::Job, capabilities: &Capabilities, learned: Vec<Learned>) 
     if capabilities.patch == Some(false) {
         reported.update = Some(Update::Put);
     }
+    if capabilities.bulk == Some(true) {
+        reported.bulk = Some(Bulk::On);
+    }
     let dialect = &mut job.target.dialect;
     dialect.knobs = dialect.knobs.or(known).or(reported);
     if capabilities.filter == Some(false) {
@@ -76,10 +79,18 @@ fn adapt(job: &config::Job, capabilities: &Capabilities, learned: Vec<Learned>) 
             remarks = left;
         }
     }
+    let limits = [
+        (Fact::BULK_OPERATIONS, capabilities.max_operations),
+        (Fact::BULK_PAYLOAD, capabilities.max_payload),
+    ];
+    let limits = limits.into_iter().filter_map(|(name, most)| {
+        let most = most?.to_string();
+        Some(Fact::new(name, &most, "reported".to_owned()))
+    });
     Adapted {
         job,
         remarks,
-        facts: learned.into_iter().map(Fact).collect(),
+        facts: learned.into_iter().map(Fact).chain(limits).collect(),
     }
 }
 
@@ -147,6 +158,10 @@ const VERIFIED: &str = "verified ";
 const NOT_SHOWN: &str = "not shown ";
 
 impl Fact {
+    /// Operations in one bulk request at most, and bytes.
+    pub(super) const BULK_OPERATIONS: &str = "bulk_operations";
+    pub(super) const BULK_PAYLOAD: &str = "bulk_payload";
+
     /// The word of a knob.
     pub(super) fn new(knob: &str, word: &str, evidence: String) -> Self {
         Self(Learned {
@@ -162,6 +177,12 @@ impl Fact {
 
     pub(super) fn hopeless(kind: ObjectKind, path: &TargetPath) -> Self {
         Self::new(&format!("{NOT_SHOWN}{kind} {path}"), "", String::new())
+    }
+
+    /// A limit by its name.
+    pub(super) fn as_limit(&self, name: &str) -> Option<usize> {
+        let limit = (self.0.knob == name).then(|| self.0.word.parse().ok())?;
+        limit.filter(|most| *most > 0)
     }
 
     pub(super) fn as_verified(&self) -> Option<String> {

@@ -202,6 +202,23 @@ impl<'a> Health<'a> {
         drop(closed);
     }
 
+    /// Many rows failed at once, with one request: whether the target is down must be known before more do.
+    pub(super) async fn lost(&self, error: &scim::Error) {
+        let closed = self.gate.write().await;
+        if self.down.get().is_some() || self.context.agent.stop.is_cancelled() {
+            return;
+        }
+        if let Err(looked) = self.context.look_up_anything().await
+            && !self.context.agent.stop.is_cancelled()
+        {
+            if let Some(cause) = cause_of(&looked) {
+                self.refused.get_or_init(|| cause);
+            }
+            self.abort(error.failure().message);
+        }
+        drop(closed);
+    }
+
     fn streak(&self) -> std::sync::MutexGuard<'_, Streak> {
         self.streak.lock().unwrap_or_else(PoisonError::into_inner)
     }

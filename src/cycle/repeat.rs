@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep};
 
 use super::apply::{Applier, Tried};
 use super::gone::{self, Missing, Whereabouts};
+use super::send::Slot;
 use super::{Error, lookup, settle, shown};
 use crate::engine::model::{Link, MatchKey, TargetId};
 use crate::engine::outcome::Class;
@@ -67,11 +67,7 @@ impl Applier<'_> {
         self.another_target.get_or_init(|| error);
     }
 
-    pub(super) async fn after(
-        &self,
-        attempt: Attempt<'_>,
-        slot: &mut Option<SemaphorePermit<'_>>,
-    ) -> Next {
+    pub(super) async fn after(&self, attempt: Attempt<'_>, slot: &mut Slot<'_>) -> Next {
         let Attempt {
             action,
             error,
@@ -117,7 +113,7 @@ impl Applier<'_> {
         &self,
         attempt: Attempt<'_>,
         target: &TargetId,
-        slot: &mut Option<SemaphorePermit<'_>>,
+        slot: &mut Slot<'_>,
     ) -> Next {
         let Attempt {
             action,
@@ -150,7 +146,7 @@ impl Applier<'_> {
         &self,
         attempt: Attempt<'_>,
         target: &TargetId,
-        slot: &mut Option<SemaphorePermit<'_>>,
+        slot: &mut Slot<'_>,
     ) -> Next {
         let Attempt {
             action,
@@ -179,7 +175,7 @@ impl Applier<'_> {
         &self,
         attempt: Attempt<'_>,
         keys: &[MatchKey],
-        slot: &mut Option<SemaphorePermit<'_>>,
+        slot: &mut Slot<'_>,
     ) -> Next {
         let kind = attempt.action.subject.kind;
         if attempt.number > 1
@@ -217,11 +213,11 @@ impl Applier<'_> {
     }
 
     /// Waits without keeping others from being sent. `false`: it is not worth it, or nothing more is sent.
-    async fn pause(&self, wait: Duration, slot: &mut Option<SemaphorePermit<'_>>) -> bool {
+    async fn pause(&self, wait: Duration, slot: &mut Slot<'_>) -> bool {
         if wait > LONGEST_WAIT {
             return false;
         }
-        *slot = None;
+        slot.free();
         let stop = &self.context.agent.stop;
         let waited = stop.run_until_cancelled(sleep(wait)).await;
         waited.is_some() && self.health.down().is_none()

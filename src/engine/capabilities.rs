@@ -14,6 +14,9 @@ pub(crate) struct Capabilities {
     pub(crate) patch: Option<bool>,
     pub(crate) filter: Option<bool>,
     pub(crate) bulk: Option<bool>,
+    /// Operations, and bytes, that one bulk request holds at most.
+    pub(crate) max_operations: Option<u64>,
+    pub(crate) max_payload: Option<u64>,
     pub(crate) etag: Option<bool>,
     /// Resources that one page of a list holds at most.
     pub(crate) max_results: Option<u64>,

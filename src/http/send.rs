@@ -141,22 +141,22 @@ impl fmt::Display for Exchange {
 }
 
 /// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("{exchange}: no connection")]
     NotConnected {
         exchange: Exchange,
-        source: reqwest::Error,
+        source: Arc<reqwest::Error>,
     },
     #[error("{exchange}: time ran out")]
     TimedOut {
         exchange: Exchange,
-        source: reqwest::Error,
+        source: Arc<reqwest::Error>,
     },
     #[error("{exchange}: the connection broke")]
     Broken {
         exchange: Exchange,
-        source: reqwest::Error,
+        source: Arc<reqwest::Error>,
     },
     #[error("{exchange}: the answer is longer than {limit} bytes")]
     TooLong { exchange: Exchange, limit: usize },
@@ -167,7 +167,7 @@ pub(crate) enum Error {
         under_way: bool,
     },
     #[error("the request cannot be built")]
-    Unsendable { source: reqwest::Error },
+    Unsendable { source: Arc<reqwest::Error> },
 }
 
 impl Error {
@@ -194,6 +194,20 @@ impl Error {
     /// Whether a stop was asked for, which is not a failure.
     pub(crate) fn is_stop(&self) -> bool {
         matches!(self, Self::Stopped { .. })
+    }
+
+    /// The same for one of several requests that were sent in one.
+    pub(crate) fn of(&self, request: impl FnOnce(&mut Exchange)) -> Self {
+        let mut error = self.clone();
+        match &mut error {
+            Self::NotConnected { exchange, .. }
+            | Self::TimedOut { exchange, .. }
+            | Self::Broken { exchange, .. }
+            | Self::TooLong { exchange, .. }
+            | Self::Stopped { exchange, .. } => request(exchange),
+            Self::Unsendable { .. } => {}
+        }
+        error
     }
 }
 
@@ -287,7 +301,7 @@ impl Channel {
         build: impl Fn(&Client) -> RequestBuilder,
     ) -> Result<Answer, Error> {
         let unsendable = |source: reqwest::Error| Error::Unsendable {
-            source: source.without_url(),
+            source: Arc::new(source.without_url()),
         };
         let mut request = build(&self.client).build().map_err(unsendable)?;
         let begun = Instant::now();
@@ -491,15 +505,15 @@ fn finish(mut exchange: Exchange, attempt: Result<Received, Failed>) -> Result<A
         // The URL that reqwest keeps in its errors holds filter values.
         Kind::NotConnected(error) => Error::NotConnected {
             exchange,
-            source: error.without_url(),
+            source: Arc::new(error.without_url()),
         },
         Kind::TimedOut(error) => Error::TimedOut {
             exchange,
-            source: error.without_url(),
+            source: Arc::new(error.without_url()),
         },
         Kind::Broken(error) => Error::Broken {
             exchange,
-            source: error.without_url(),
+            source: Arc::new(error.without_url()),
         },
         Kind::TooLong { limit } => Error::TooLong { exchange, limit },
     })

@@ -9,6 +9,8 @@ pub(crate) fn capabilities(capabilities: &Capabilities) -> String {
         patch,
         filter,
         bulk,
+        max_operations,
+        max_payload: _,
         etag,
         max_results,
         groups,
@@ -23,6 +25,9 @@ pub(crate) fn capabilities(capabilities: &Capabilities) -> String {
         ("groups", groups),
     ] {
         words.extend(supported.map(|yes| format!("{}{what}", if yes { "" } else { "no " })));
+        if let ("bulk", Some(true), Some(most)) = (what, supported, max_operations) {
+            words.push(format!("at most {most} operations in a bulk request"));
+        }
     }
     words.extend(max_results.map(|most| format!("at most {most} in a page")));
     if !schemas.is_empty() {

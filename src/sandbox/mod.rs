@@ -17,7 +17,7 @@ use axum::body::to_bytes;
 use axum::extract::Request;
 
 pub use fault::{Fault, Trouble};
-pub use scim::{Personality, Quirk, TargetHandle, TargetOptions};
+pub use scim::{Bulk, Personality, Quirk, TargetHandle, TargetOptions};
 pub use tenant::{
     Assignment, FederatedCredential, GraphQuirk, GraphSettings, GroupView, Life, PrincipalType,
     ROLE_AUDITOR, ROLE_DEFAULT_ACCESS, ROLE_MSIAM_ACCESS, ROLE_USER, Size, SynchronizationJob,

@@ -41,6 +41,11 @@ impl Call {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// Whether it is several requests to a target in one.
+    pub(super) fn is_bulk(&self) -> bool {
+        self.method == "POST" && self.path.ends_with("/Bulk")
+    }
+
     /// The token of `Authorization: Bearer …`.
     pub(super) fn bearer(&self) -> Option<&str> {
         let (scheme, token) = self.header("authorization")?.split_once(' ')?;
@@ -125,6 +130,15 @@ impl Reply {
     pub(super) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        headers.find_map(|(own, value)| (own == name).then_some(value.as_str()))
+    }
+
+    pub(super) fn location(&self) -> Option<&str> {
+        self.header("location")
     }
 
     pub(super) fn into_response(self) -> Response<Body> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::fault::{Fault, Trouble, http_date_in, tear};
 use super::line::Cut;
 use super::reply::{Call, Reply, decode};
+use super::scim::changed;
 
 /// One request and how it was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Exchange {
     pub status: Option<u16>,
     /// Only when bodies are recorded.
     pub body: Option<String>,
+    /// It is one of several requests that were sent in one, which is on record before it.
+    pub in_bulk: bool,
 }
 
 /// The record, the faults and the watch of one server; clones share them.
@@ -127,7 +130,8 @@ impl Traffic {
         state.exchanges.iter().filter(|e| condition(e)).count()
     }
 
-    /// The number of requests that ask for a change: POST, PUT, PATCH, DELETE, searches excepted.
+    /// The number of requests that ask for a change: POST, PUT, PATCH, DELETE, searches excepted. Each of several
+    /// in one counts, and the one does not.
     pub fn writes(&self) -> usize {
         self.count_where(|exchange| is_write(&exchange.method, &exchange.path))
     }
@@ -167,7 +171,7 @@ impl Traffic {
         latency: Duration,
         answer: impl Fn(&Call) -> Reply,
     ) -> Reply {
-        let (ticket, trouble) = self.arrive(&call);
+        let (ticket, trouble) = self.arrive(&call, false);
         let _under_way = UnderWay::start(self);
         let _flight = Flight::start(self, &call);
         if latency.is_zero() {
@@ -232,9 +236,9 @@ impl Traffic {
     }
 
     /// The place in the record, if there is one, and what is to go wrong.
-    fn arrive(&self, call: &Call) -> (Option<Ticket>, Option<Trouble>) {
+    pub(super) fn arrive(&self, call: &Call, in_bulk: bool) -> (Option<Ticket>, Option<Trouble>) {
         let mut state = self.lock();
-        state.requests += 1;
+        state.requests += usize::from(!in_bulk);
         let trouble = if state.faults.is_empty() && state.weather.0.is_none() {
             None
         } else {
@@ -251,6 +255,7 @@ impl Traffic {
             path: call.target(),
             status: None,
             body,
+            in_bulk,
         });
         let ticket = Ticket {
             epoch: state.epoch,
@@ -259,7 +264,7 @@ impl Traffic {
         (Some(ticket), trouble)
     }
 
-    fn answered(&self, ticket: Option<Ticket>, status: u16) {
+    pub(super) fn answered(&self, ticket: Option<Ticket>, status: u16) {
         let Some(Ticket { epoch, place }) = ticket else {
             return;
         };
@@ -303,11 +308,12 @@ fn is_write(method: &str, path: &str) -> bool {
     matches!(method, "POST" | "PUT" | "PATCH" | "DELETE")
         && !path.contains("/.search")
         && !path.contains("/oauth2/")
+        && !path.ends_with("/Bulk")
 }
 
 /// Where a request stands in the record.
 #[derive(Debug, Clone, Copy)]
-struct Ticket {
+pub(super) struct Ticket {
     epoch: u64,
     place: usize,
 }
@@ -330,32 +336,36 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-/// A write on its way; the watch counts those that share a path.
+/// Writes on their way; the watch counts those that share a path.
 struct Flight<'a> {
     traffic: &'a Traffic,
-    path: Option<String>,
+    paths: Vec<String>,
 }
 
 impl<'a> Flight<'a> {
     fn start(traffic: &'a Traffic, call: &Call) -> Self {
-        let watched = matches!(call.method.as_str(), "PUT" | "PATCH" | "DELETE");
-        let path = watched.then(|| decode(&call.path));
-        if let Some(path) = &path {
-            let mut state = traffic.lock();
+        let paths = match call.method.as_str() {
+            "PUT" | "PATCH" | "DELETE" => vec![decode(&call.path)],
+            _ if call.is_bulk() => changed(call).iter().map(|path| decode(path)).collect(),
+            _ => Vec::new(),
+        };
+        let mut state = traffic.lock();
+        for path in &paths {
             let count = state.in_flight.entry(path.clone()).or_default();
             *count += 1;
             if *count > 1 {
                 state.overlaps.push(path.clone());
             }
         }
-        Self { traffic, path }
+        drop(state);
+        Self { traffic, paths }
     }
 }
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            let mut state = self.traffic.lock();
+        let mut state = self.traffic.lock();
+        for path in &self.paths {
             if let Some(count) = state.in_flight.get_mut(path) {
                 *count -= 1;
                 if *count == 0 {

@@ -338,15 +338,21 @@ impl Connection {
         answer.header(name.as_str()).map(str::to_owned)
     }
 
-    /// Sends a request whose success the status shows: any 2xx that is not an HTML page. After 401 the
-    /// token is read again, and a read is sent again with another one; whether a write may be is the caller's
-    /// business, because another token may lead to another organisation.
+    /// Sends a request whose success the status shows: any 2xx that is not an HTML page.
     pub(super) async fn send(
         &self,
         request: &Request,
         expect: Expect,
         hidden: &Hidden,
     ) -> Result<Answer, Error> {
+        let answer = self.answer(request, expect).await?;
+        self.judged(answer, request.about, hidden)
+    }
+
+    /// The answer to a request, whatever its status. After 401 the token is read again, and a read is sent
+    /// again with another one; whether a write may be is the caller's business, because another token may
+    /// lead to another organisation.
+    pub(super) async fn answer(&self, request: &Request, expect: Expect) -> Result<Answer, Error> {
         let token = self.token();
         let mut answer = self.send_with(request, expect, &token).await?;
         if answer.status == 401 && self.renew(&token) && request.method == Method::GET {
@@ -354,8 +360,18 @@ impl Connection {
             answer = self.send_with(request, expect, &self.token()).await?;
             answer.exchange.attempts += attempts;
         }
+        Ok(answer)
+    }
+
+    /// Whether an answer is a success, as far as its status and its form show.
+    pub(super) fn judged(
+        &self,
+        answer: Answer,
+        about: About,
+        hidden: &Hidden,
+    ) -> Result<Answer, Error> {
         if !answer.is_success() {
-            return Err(self.refused(answer, request.about, hidden));
+            return Err(self.refused(answer, about, hidden));
         }
         if is_page(&answer.body) {
             return Err(self.not_scim(answer, hidden));

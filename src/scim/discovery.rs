@@ -149,16 +149,18 @@ pub(crate) fn capabilities(text: &str) -> Capabilities {
             || text("name").eq_ignore_ascii_case("group")
             || text("id").eq_ignore_ascii_case("group")
     };
-    let max_results = part("filter").and_then(Json::as_object);
-    let max_results = max_results.and_then(|part| member(part, "maxResults"));
+    let most = |part_of, name| {
+        let most = member(part(part_of)?.as_object()?, name)?;
+        wire::whole_number(most).filter(|most| *most > 0)
+    };
     Capabilities {
         patch: supported("patch"),
         filter: supported("filter"),
         bulk: supported("bulk"),
         etag: supported("etag"),
-        max_results: max_results
-            .and_then(wire::whole_number)
-            .filter(|most| *most > 0),
+        max_operations: most("bulk", "maxOperations"),
+        max_payload: most("bulk", "maxPayloadSize"),
+        max_results: most("filter", "maxResults"),
         groups: (!types.is_empty()).then(|| types.iter().any(names_groups)),
         schemas: of(SCHEMAS).into_iter().filter_map(schema).collect(),
     }

@@ -30,6 +30,8 @@ pub(crate) enum Error {
     },
     #[error("{exchange}: the response has no id of the created resource")]
     NoIdInAnswer { exchange: Exchange },
+    #[error("{exchange}: the response to the bulk request does not contain it")]
+    NotInBulk { exchange: Exchange },
     #[error("{exchange}: the target ignores the filter and returns other resources")]
     FilterIgnored { exchange: Exchange },
     #[error("the target cannot look up by {path}, according to target.filterable")]
@@ -155,6 +157,7 @@ impl Error {
             Self::Http(http::Error::TooLong { .. })
             | Self::NotScim { .. }
             | Self::NoIdInAnswer { .. }
+            | Self::NotInBulk { .. }
             | Self::FilterIgnored { .. }
             | Self::ListIncomplete { .. } => Class::Malformed,
             Self::Http(
@@ -184,7 +187,7 @@ impl Error {
                 let is_refusal = status == 501 || (status == 500 && *about == About::AddedMembers);
                 status == 408 || (status >= 500 && !is_refusal)
             }
-            Self::NotScim { .. } | Self::NoIdInAnswer { .. } => true,
+            Self::NotScim { .. } | Self::NoIdInAnswer { .. } | Self::NotInBulk { .. } => true,
             Self::Http(error) => error.may_be_processed(),
             Self::NoEffect { .. }
             | Self::FilterIgnored { .. }
@@ -287,6 +290,11 @@ impl Error {
         matches!(self, Self::Refused { .. }) && self.counted_status() == Some(413)
     }
 
+    /// Whether there were more operations than the target takes in one request.
+    pub(super) fn is_too_many(&self) -> bool {
+        matches!(self, Self::Refused { message, .. } if message.is_scim_type("tooMany"))
+    }
+
     /// Whether the target refused a write for what it holds: without a part of that it may be accepted.
     pub(crate) fn refuses_content(&self) -> bool {
         self.is_refused_write()
@@ -383,6 +391,7 @@ impl Error {
             Self::Refused { exchange, .. }
             | Self::NotScim { exchange, .. }
             | Self::NoIdInAnswer { exchange }
+            | Self::NotInBulk { exchange }
             | Self::NoEffect { exchange, .. }
             | Self::FilterIgnored { exchange }
             | Self::ListIncomplete { exchange, .. } => Some(exchange),

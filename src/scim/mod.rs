@@ -4,6 +4,7 @@
 //! `wire`.
 
 mod auth;
+mod bulk;
 mod connection;
 mod dialect;
 mod discovery;
@@ -23,6 +24,7 @@ mod wire;
 mod writer;
 
 pub(crate) use auth::Token;
+pub(crate) use bulk::{InBulk, Part};
 pub(crate) use dialect::{Certainty, Dialect, Lesson, Undone};
 pub(crate) use discovery::capabilities;
 pub(crate) use error::Error;

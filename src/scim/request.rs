@@ -94,6 +94,14 @@ impl Request {
         }
     }
 
+    /// Several requests in one; the type of its body is theirs.
+    pub(super) fn bulk(body: Vec<u8>, media_type: &'static str) -> Self {
+        Self {
+            path: "/Bulk".to_owned(),
+            ..Self::create(ObjectKind::User, body).typed(media_type)
+        }
+    }
+
     /// An element or a member that is added twice may be there twice on a lax server.
     pub(super) fn patch(
         kind: ObjectKind,

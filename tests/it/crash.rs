@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use entrain::sandbox::Size;
 
+use crate::bulk::take_bulk;
 use crate::cycles::same;
 use crate::foreign::Kind;
 use crate::rig::Rig;
@@ -22,6 +23,16 @@ async fn killed_again_and_again_over_the_sandbox() {
         .target
         .configure(|target| target.latency = Duration::from_millis(25));
     survives(rig, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_and_again_in_bulk_requests() {
+    let rig = Rig::start(Size::new(1000, 50, 5000)).await;
+    take_bulk(&rig);
+    rig.sandbox
+        .target
+        .configure(|target| target.latency = Duration::from_millis(100));
+    survives(rig, 5).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

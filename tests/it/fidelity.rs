@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{self, Write as _};
 
-use entrain::sandbox::{Personality, Size, Uuid};
+use entrain::sandbox::{Bulk, Personality, Size, Uuid};
 use serde_json::{Value, json};
 
 use crate::requests::{announced, written};
@@ -92,9 +92,10 @@ async fn what_a_saved_plan_lists_is_what_sync_and_apply_send() {
         );
         let rig = Rig::of(seed, size).await;
         let (name, personality, settings) = &personalities[chance.below(personalities.len())];
-        rig.sandbox
-            .target
-            .configure(|own| *own = personality.clone());
+        rig.sandbox.target.configure(|own| {
+            *own = personality.clone();
+            own.bulk = (seed % 2 == 0).then(Bulk::default);
+        });
         rig.configure(&format!(
             "{settings}\n[jobs.safety]\nmax_deletions = \"100%\"\nmax_membership_removals = \"100%\"\n"
         ));

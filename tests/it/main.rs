@@ -9,6 +9,7 @@ mod audit;
 mod backup;
 mod bad_input;
 mod blocked;
+mod bulk;
 mod capabilities;
 mod commands;
 mod compliance;

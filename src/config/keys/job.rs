@@ -155,6 +155,7 @@ pub(super) const TARGET: Section = Section {
         PAGE_SIZE,
         knob("update"),
         knob("update_groups"),
+        knob("bulk"),
         knob("content_type"),
         knob("patch_path"),
         knob("patch_operations"),

@@ -40,6 +40,7 @@ const PRESET_TARGET: Section = section(
         PAGE_SIZE,
         knob("update"),
         knob("update_groups"),
+        knob("bulk"),
         knob("content_type"),
         knob("patch_path"),
         knob("patch_operations"),

@@ -6,6 +6,7 @@ use super::{Applier, FoundGone, Started, Tried, lock};
 use crate::cycle::gone::Whereabouts;
 use crate::cycle::index::Index;
 use crate::cycle::lookup::{self, no_holder_gives_up};
+use crate::cycle::send::FailedWith;
 use crate::cycle::settle::carries_our_id;
 use crate::cycle::{Error, shown};
 use crate::engine::model::{Held, MatchKey, ObjectKind, Origin, TargetId};
@@ -103,9 +104,14 @@ impl Applier<'_> {
         if failure.unconfirmed {
             lock(&self.unsettled).insert(action.subject.key);
         }
-        self.health
-            .failed(&action, tried.failed_before, error)
-            .await;
+        match self.sender.failed_with(action.subject.key) {
+            Some(FailedWith::Another) => {}
+            Some(FailedWith::Others) if error.stops_everything() => self.health.lost(error).await,
+            Some(FailedWith::Others) | None => {
+                let failed_before = tried.failed_before;
+                self.health.failed(&action, failed_before, error).await;
+            }
+        }
         started.end(action, Status::Failed(failure))
     }
 

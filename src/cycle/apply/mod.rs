@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
 use self::started::Started;
@@ -24,7 +24,7 @@ use super::queue::Queue;
 use super::repeat::{Attempt, Next};
 use super::rows::cannot_be_sent;
 use super::search::Searches;
-use super::send::Sender;
+use super::send::{Coming, Sender, Slot};
 use super::tally::Tally;
 use super::{Context, Error};
 use crate::engine::guard::Verdict;
@@ -50,11 +50,14 @@ pub(super) async fn apply(
 ) -> Result<Tally, Error> {
     // Only a verdict opens the ledger's rows.
     drop(verdict);
+    let target = &context.job.target;
+    let window = target.concurrency * WINDOW;
     let applier = Applier {
         context,
         cycle,
         confirmed,
-        sender: Sender::new(&context.reader, &context.job.target, &context.facts),
+        sender: Sender::new(&context.reader, target, &context.facts, window),
+        window,
         made: Mutex::default(),
         redactions: context.agent.redactions(&context.job),
         searches: Searches::default(),
@@ -68,7 +71,7 @@ pub(super) async fn apply(
         health: Health::new(context),
         unsettled: Mutex::default(),
         another_target: OnceLock::new(),
-        slots: Semaphore::new(context.job.target.concurrency),
+        slots: Semaphore::new(target.concurrency),
     };
     applier.run(total).await
 }
@@ -78,6 +81,8 @@ pub(super) struct Applier<'a> {
     cycle: i64,
     confirmed: &'a Confirmed,
     sender: Sender,
+    /// Rows `sent` at once at most.
+    window: usize,
     /// Target objects that were made or found since the ledger last recorded outcomes.
     made: Mutex<BTreeSet<(ObjectKind, TargetId)>>,
     /// With what the plan is about to send.
@@ -130,7 +135,7 @@ struct Ended {
 
 impl Applier<'_> {
     async fn run(self, total: u64) -> Result<Tally, Error> {
-        let window = self.context.job.target.concurrency * WINDOW;
+        let window = self.window;
         let mut tally = Tally::default();
         let mut queue = Queue::new(self.context, self.cycle);
         let mut running = FuturesUnordered::new();
@@ -200,8 +205,11 @@ impl Applier<'_> {
             for kind in put_back {
                 queue.postpone_creates(kind).await?;
             }
+            let hidden = self.redactions.hidden();
             for row in advanced.rows {
-                running.push(self.carry_out(row));
+                // All of them are known to come before the first is carried out.
+                let coming = self.sender.coming(&row, &hidden);
+                running.push(self.carry_out(row, coming));
             }
         }
         for fact in self.sender.take_facts() {
@@ -258,8 +266,12 @@ impl Applier<'_> {
         self.health.down().is_some() || self.context.agent.stop.is_cancelled()
     }
 
-    async fn carry_out(&self, row: Row) -> Ended {
-        let slot = self.slots.acquire().await.ok();
+    async fn carry_out(&self, row: Row, coming: Option<Coming<'_>>) -> Ended {
+        let mut slot = Slot::of(&self.slots);
+        // What joins others waits for them, and keeps nothing else from being sent meanwhile.
+        if coming.is_none() {
+            slot.take().await;
+        }
         let started = Started::now(self);
         let mut follow = Vec::new();
         let turn = self.health.turn(&row).await;
@@ -288,7 +300,7 @@ impl Applier<'_> {
                     started.end(action, Status::Done { target })
                 }
                 None => {
-                    self.send(started, action, (id, tried), slot, &mut follow)
+                    self.send(started, action, (id, tried), (slot, coming), &mut follow)
                         .await
                 }
             },
@@ -367,7 +379,7 @@ impl Applier<'_> {
         mut started: Started,
         action: Action,
         (row, tried): (RowId, Tried),
-        mut slot: Option<SemaphorePermit<'s>>,
+        (mut slot, mut coming): (Slot<'s>, Option<Coming<'s>>),
         follow: &mut Vec<Action>,
     ) -> Outcome {
         let hidden = self.hidden_in(&action).await;
@@ -380,7 +392,11 @@ impl Applier<'_> {
             };
             let begun = Instant::now();
             let known = || self.known_members(&action);
-            let sent = self.sender.send(&permit, &action, &hidden, known).await;
+            let coming = coming.take();
+            let sent = self
+                .sender
+                .send(&permit, &action, &hidden, known, &mut slot, coming)
+                .await;
             let error = match sent {
                 Ok(sent) => {
                     self.health.went_well();
@@ -397,6 +413,7 @@ impl Applier<'_> {
                 }
                 Err(error) => error,
             };
+            slot.take().await;
             let attempt = Attempt {
                 action: &action,
                 error: &error,
@@ -408,9 +425,7 @@ impl Applier<'_> {
             match self.after(attempt, &mut slot).await {
                 Next::Again => {
                     started = started.sent(error.exchange());
-                    if slot.is_none() {
-                        slot = self.slots.acquire().await.ok();
-                    }
+                    slot.take().await;
                 }
                 Next::Done(target) => {
                     self.health.went_well();

@@ -13,7 +13,11 @@ pub(super) fn service_provider_config(base: &str, personality: &Personality) -> 
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
         "documentationUri": "https://www.rfc-editor.org/rfc/rfc7644",
         "patch": {"supported": supports_patch},
-        "bulk": {"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
+        "bulk": {
+            "supported": personality.bulk.is_some(),
+            "maxOperations": personality.bulk.map_or(0, |bulk| bulk.operations),
+            "maxPayloadSize": personality.bulk.map_or(0, |bulk| bulk.payload),
+        },
         "filter": {"supported": true, "maxResults": personality.page_cap},
         "changePassword": {"supported": false},
         "sort": {"supported": true},

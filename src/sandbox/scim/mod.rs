@@ -1,6 +1,7 @@
 //! The simulated target: a SCIM 2.0 service provider written from RFC 7643 and RFC 7644,
 //! with habits and troubles that can be switched on.
 
+mod bulk;
 mod discovery;
 mod error;
 mod filter;
@@ -22,7 +23,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-pub use personality::{Personality, Quirk};
+pub(super) use bulk::changed;
+pub use personality::{Bulk, Personality, Quirk};
 
 use super::line::{Server, bind};
 use super::reply::Call;
@@ -114,8 +116,12 @@ impl TargetHandle {
     /// `path` is below the base.
     pub fn answer(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
         let call = Call::own(method, &format!("/scim/v2{path}"), &self.token(), body);
-        let result = self.lock().answer(&call, &self.base);
-        let reply = result.unwrap_or_else(error::Refusal::into_reply);
+        let reply = if call.is_bulk() {
+            self.bulk(&call)
+        } else {
+            let result = self.lock().answer(&call, &self.base);
+            result.unwrap_or_else(error::Refusal::into_reply)
+        };
         (
             reply.status,
             serde_json::from_str(&reply.body).unwrap_or_default(),

@@ -24,6 +24,10 @@ pub struct Personality {
     pub retry_after: Option<u64>,
     /// How long every answer takes at least.
     pub latency: Duration,
+    /// Several requests are taken in one; `None` has no `/Bulk`.
+    pub bulk: Option<Bulk>,
+    /// The status with which `/Bulk` is refused, whatever is reported.
+    pub bulk_refused: Option<u16>,
     /// Attributes that no write of a user may hold, each with the status and the words of the refusal.
     pub refused_attributes: BTreeMap<String, (u16, String)>,
     /// Attributes of users that are refused next to others.
@@ -33,6 +37,26 @@ pub struct Personality {
     /// Attributes of users that the schema does not show.
     pub unlisted: BTreeSet<String>,
     pub quirks: BTreeSet<Quirk>,
+}
+
+/// What is taken in one bulk request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bulk {
+    /// Operations, and bytes, as they are reported.
+    pub operations: usize,
+    pub payload: usize,
+    /// More operations are refused with 413, whatever is reported.
+    pub takes: usize,
+}
+
+impl Default for Bulk {
+    fn default() -> Self {
+        Self {
+            operations: 1_000,
+            payload: 1_048_576,
+            takes: usize::MAX,
+        }
+    }
 }
 
 impl Default for Personality {
@@ -47,6 +71,8 @@ impl Default for Personality {
             in_flight: None,
             retry_after: Some(1),
             latency: Duration::ZERO,
+            bulk: None,
+            bulk_refused: None,
             refused_attributes: BTreeMap::new(),
             taken_alone: BTreeSet::new(),
             read_only: BTreeSet::new(),
@@ -250,6 +276,14 @@ pub enum Quirk {
     BareDiscovery,
     /// Ids are numbers, counted for users and groups apart: a user and a group may have the same.
     NumbersAsIds,
+    /// Every operation of a bulk request is answered as done, and none is.
+    BulkIgnored,
+    /// A bulk request ends at its first error, and what comes after it is not in the answer.
+    BulkStopsAtError,
+    /// A bulk request is carried out and answered without a body.
+    BulkAnswersNothing,
+    /// The answer to a bulk request names no operation, and has them in order.
+    BulkAnswersBare,
     /// A filter that finds nothing is answered 404 with an error message.
     NobodyIsNotFound,
 }

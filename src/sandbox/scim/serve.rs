@@ -36,6 +36,9 @@ async fn answer(
     // What has arrived is carried out, also when the client has gone meanwhile.
     let carried_out = tokio::spawn(async move {
         let answer = |call: &Call| {
+            if is_admitted && call.is_bulk() {
+                return handle.bulk(call);
+            }
             let mut target = handle.lock();
             let result = if is_admitted {
                 target.answer(call, &handle.base)
@@ -55,14 +58,21 @@ async fn answer(
 
 impl Target {
     pub(super) fn answer(&mut self, call: &Call, base: &str) -> Result<Reply, Refusal> {
+        self.check_request(call)?;
+        self.dispatch(call, base)
+    }
+
+    pub(super) fn check_request(&mut self, call: &Call) -> Result<(), Refusal> {
         self.check_rate()?;
-        if call.bearer() != Some(self.token.as_str()) {
-            return Err(Refusal::new(
-                401,
-                None,
-                "The bearer token is missing or wrong.",
-            ));
+        if call.bearer() == Some(self.token.as_str()) {
+            return Ok(());
         }
+        let words = "The bearer token is missing or wrong.";
+        Err(Refusal::new(401, None, words))
+    }
+
+    /// Answers a request that is let in.
+    pub(super) fn dispatch(&mut self, call: &Call, base: &str) -> Result<Reply, Refusal> {
         check_content_type(call, &self.personality)?;
         let segments = call.segments();
         let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -398,7 +408,7 @@ fn mentions(header: &str, etag: &str) -> bool {
         .any(|own| own == "*" || own.trim_start_matches("W/") == strong)
 }
 
-fn check_content_type(call: &Call, personality: &Personality) -> Result<(), Refusal> {
+pub(super) fn check_content_type(call: &Call, personality: &Personality) -> Result<(), Refusal> {
     let sent = call.header("content-type").unwrap_or_default();
     let kind = sent.split(';').next().unwrap_or_default().trim();
     let known: &[&str] = if personality.has(Quirk::PlainJsonOnly) {
@@ -416,12 +426,12 @@ fn check_content_type(call: &Call, personality: &Personality) -> Result<(), Refu
     ))
 }
 
-fn body(call: &Call) -> Result<Value, Refusal> {
+pub(super) fn body(call: &Call) -> Result<Value, Refusal> {
     serde_json::from_str(&call.body)
         .map_err(|error| Refusal::bad("invalidSyntax", format!("The body is not JSON: {error}.")))
 }
 
-fn object(value: Value) -> Result<Map<String, Value>, Refusal> {
+pub(super) fn object(value: Value) -> Result<Map<String, Value>, Refusal> {
     match value {
         Value::Object(map) => Ok(map),
         _ => Err(Refusal::bad("invalidSyntax", "The body must be an object.")),

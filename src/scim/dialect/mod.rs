@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 
 use crate::config::{
-    self, Clear, ContentType, Extensions, Form, Manager, PatchOperations, SubAttributes, Update,
-    UpdateGroups, ValuePaths,
+    self, Bulk, Clear, ContentType, Extensions, Form, Manager, PatchOperations, SubAttributes,
+    Update, UpdateGroups, ValuePaths,
 };
 use crate::engine::model::{ObjectKind, TargetId, TargetPath};
 use crate::engine::plan::{Action, Change, Operation, Pointer};
@@ -217,6 +217,11 @@ impl Dialect {
                 _,
             ) => false,
         }
+    }
+
+    /// Whether the target is known to take several requests in one.
+    pub(crate) fn is_bulk(&self) -> bool {
+        self.form.bulk == Bulk::On
     }
 
     /// How many members one request carries at most. A group that is replaced as a whole is sent whole.

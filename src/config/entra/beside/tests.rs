@@ -44,6 +44,7 @@ member_chunk = 7
 member_remove = "filter"
 update = "put"
 update_groups = "put"
+bulk = "on"
 content_type = "application/json"
 patch_path = "dotted"
 patch_operations = "one"
@@ -180,6 +181,7 @@ fn what_entra_has_no_word_for_is_named_with_the_reason() {
     target: page_size = 9: Entra decides by itself how large its requests are
     target: update = "put": Entra has one form of requests for all targets
     target: update_groups = "put": Entra has one form of requests for all targets
+    target: bulk = "on": Entra has one form of requests for all targets
     target: content_type = "application/json": Entra has one form of requests for all targets
     target: patch_path = "dotted": Entra has one form of requests for all targets
     target: patch_operations = "one": Entra has one form of requests for all targets

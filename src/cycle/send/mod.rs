@@ -1,20 +1,27 @@
 //! Sends the requests of one action, by the dialect that the target turns out to speak: where a form is
 //! refused, or accepted without effect, the next is tried, and what works is used from then on.
 
+mod bulk;
+mod slot;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use self::bulk::{Bulk, Joined, Way};
+pub(super) use self::bulk::{Coming, FailedWith};
+pub(super) use self::slot::Slot;
 use super::capabilities::Fact;
 use super::confirm::Permit;
 use crate::config::{Target, Update};
-use crate::engine::model::{ObjectKind, TargetId, TargetPath};
+use crate::engine::model::{Key, ObjectKind, TargetId, TargetPath};
 use crate::engine::plan::{Action, Operation};
 use crate::engine::redact::Hidden;
 use crate::scim::{
-    self, Certainty, Current, Dialect, Lesson, Reader, Request, Sent, Undone, Writer,
+    self, Certainty, Current, Dialect, Lesson, Part, Reader, Request, Sent, Undone, Writer,
 };
+use crate::store::Row;
 
 /// One in so many changes whose answer shows nothing is read back.
 const SAMPLE: u64 = 500;
@@ -32,6 +39,7 @@ struct Doubt {
 pub(super) struct Sender {
     reader: Reader,
     writer: Writer,
+    bulk: Bulk,
     dialect: Mutex<Dialect>,
     /// What is to be remembered of the target.
     facts: Mutex<Vec<Fact>>,
@@ -42,10 +50,57 @@ pub(super) struct Sender {
     /// Changes whose answer shows nothing.
     unseen: AtomicU64,
     visibility_delay: Duration,
+    /// Rows whose failure was that of a bulk request.
+    failed_with: Mutex<BTreeMap<Key, FailedWith>>,
     /// Groups that were made here and have no members yet.
     empty_groups: Mutex<BTreeSet<TargetId>>,
     /// Kinds of objects of which a change was refused for its method, since one was last taken.
     refusals: Mutex<BTreeMap<ObjectKind, Refused>>,
+}
+
+/// What a read shows of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    Done,
+    /// What was there before is there still.
+    Undone,
+    /// Nothing is shown where something was sent, which may be there anyway.
+    Absent,
+    Unclear,
+}
+
+impl Seen {
+    fn is_certain(self) -> Option<bool> {
+        match self {
+            Self::Done => Some(true),
+            Self::Undone => Some(false),
+            Self::Absent | Self::Unclear => None,
+        }
+    }
+}
+
+/// Waits between reads, until the target must show what was written.
+struct Waits {
+    waited: Duration,
+    most: Duration,
+}
+
+impl Waits {
+    fn until(most: Duration) -> Self {
+        let waited = Duration::ZERO;
+        Self { waited, most }
+    }
+}
+
+impl Iterator for Waits {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let wait = (self.waited * 2).clamp(Duration::from_millis(250), Duration::from_secs(5));
+        let wait = wait.min(self.most.saturating_sub(self.waited));
+        self.waited += wait;
+        (!wait.is_zero()).then_some(wait)
+    }
 }
 
 /// What a refusal of PATCH or PUT was followed by.
@@ -58,18 +113,22 @@ enum Refused {
 }
 
 impl Sender {
-    /// `facts` are what is known of the target from before.
-    pub(super) fn new(reader: &Reader, target: &Target, facts: &[Fact]) -> Self {
+    /// `facts` are what is known of the target from before; `window` rows are sent at the same time at most.
+    pub(super) fn new(reader: &Reader, target: &Target, facts: &[Fact], window: usize) -> Self {
+        let dialect = Dialect::new(&target.dialect);
+        let writer = Writer::new(reader);
         Self {
             reader: reader.clone(),
-            writer: Writer::new(reader),
-            dialect: Mutex::new(Dialect::new(&target.dialect)),
+            bulk: Bulk::new(writer.clone(), dialect.is_bulk(), window, facts),
+            writer,
+            dialect: Mutex::new(dialect),
             facts: Mutex::default(),
             verified: Mutex::new(facts.iter().filter_map(Fact::as_verified).collect()),
             hopeless: Mutex::new(facts.iter().filter_map(Fact::as_hopeless).collect()),
             unseen: AtomicU64::new(0),
             visibility_delay: target.visibility_delay,
             empty_groups: Mutex::default(),
+            failed_with: Mutex::default(),
             refusals: Mutex::default(),
         }
     }
@@ -77,6 +136,16 @@ impl Sender {
     /// As the target has turned out to need it so far.
     pub(super) fn dialect(&self) -> Dialect {
         *lock(&self.dialect)
+    }
+
+    /// For a row whose request may be sent together with others. What failed before is sent alone, so that
+    /// it costs no other its answer; so is what may be repeated in the target's words and is not shown.
+    pub(super) fn coming(&self, row: &Row, hidden: &Hidden) -> Option<Coming<'_>> {
+        let may_join = !row.failed_before
+            && !hidden.is_in_data()
+            && Way::of(&row.action).is_some()
+            && !self.dialect().needs_current(&row.action);
+        may_join.then(|| self.bulk.coming())?
     }
 
     /// Carries out an action whose target ids are filled in. `None`: nothing had to be sent. `known`
@@ -89,6 +158,8 @@ impl Sender {
         action: &Action,
         hidden: &Hidden,
         known: impl Fn() -> BTreeSet<TargetId>,
+        slot: &mut Slot<'_>,
+        mut coming: Option<Coming<'_>>,
     ) -> Result<Option<Sent>, scim::Error> {
         let known_form = self.dialect();
         let mut dialect = known_form;
@@ -100,7 +171,11 @@ impl Sender {
         // In another way than all others, for this change alone.
         let mut is_alone = false;
         loop {
-            let error = match self.send_by(dialect, action, hidden, &known).await {
+            let coming = coming.take();
+            let sent = self
+                .send_by(dialect, action, hidden, &known, slot, coming)
+                .await;
+            let error = match sent {
                 Ok(None) => return Ok(None),
                 Ok(Some(sent)) => match self.without_effect(dialect, action, &sent, hidden).await {
                     None => {
@@ -212,17 +287,14 @@ impl Sender {
     async fn read_back(&self, action: &Action, hidden: &Hidden) -> Option<Undone> {
         let target = action.target.as_ref()?;
         let reader = self.reader.hiding(hidden.clone());
-        let mut waited = Duration::ZERO;
+        let mut waits = Waits::until(self.visibility_delay);
         loop {
             let current = reader.current(action.subject.kind, target).await.ok()?;
             let undone = Dialect::undone(action, &current.shown());
-            if undone == Undone::default() || waited >= self.visibility_delay {
-                return Some(undone);
+            match waits.next() {
+                Some(wait) if undone != Undone::default() => tokio::time::sleep(wait).await,
+                _ => return Some(undone),
             }
-            let wait = (waited * 2).clamp(Duration::from_millis(250), Duration::from_secs(5));
-            let wait = wait.min(self.visibility_delay.saturating_sub(waited));
-            tokio::time::sleep(wait).await;
-            waited += wait;
         }
     }
 
@@ -286,9 +358,16 @@ impl Sender {
         facts.push(Fact::new(knob, word, evidence));
     }
 
+    /// Whether the failure of an object's row was that of a request which held others, too.
+    pub(super) fn failed_with(&self, key: Key) -> Option<FailedWith> {
+        lock(&self.failed_with).remove(&key)
+    }
+
     /// What was found out since the last call.
     pub(super) fn take_facts(&self) -> Vec<Fact> {
-        std::mem::take(&mut *lock(&self.facts))
+        let mut facts = std::mem::take(&mut *lock(&self.facts));
+        facts.extend(self.bulk.take_facts());
+        facts
     }
 
     async fn send_by(
@@ -297,9 +376,15 @@ impl Sender {
         action: &Action,
         hidden: &Hidden,
         known: &impl Fn() -> BTreeSet<TargetId>,
+        slot: &mut Slot<'_>,
+        mut coming: Option<Coming<'_>>,
     ) -> Result<Option<Sent>, scim::Error> {
         let mut changed: Vec<String> = Vec::new();
         loop {
+            if dialect.needs_current(action) {
+                coming = None;
+                slot.take().await;
+            }
             let current = match &action.target {
                 Some(target) if dialect.needs_current(action) => {
                     let kind = action.subject.kind;
@@ -316,7 +401,8 @@ impl Sender {
                 _ => None,
             };
             let requests = dialect.requests(action, current.as_ref())?;
-            let sent = self.send_all(&requests, action, hidden).await;
+            let coming = coming.take().filter(|_| requests.len() == 1);
+            let sent = self.send_all(&requests, action, hidden, slot, coming).await;
             let version = current.as_ref().and_then(Current::version);
             match (&sent, version) {
                 // Read, merged and written once more.
@@ -335,10 +421,13 @@ impl Sender {
         requests: &[Request],
         action: &Action,
         hidden: &Hidden,
+        slot: &mut Slot<'_>,
+        mut coming: Option<Coming<'_>>,
     ) -> Result<Option<Sent>, scim::Error> {
         let mut last = None;
         for request in requests {
-            let sent = self.writer.send(request, hidden).await;
+            let coming = coming.take();
+            let sent = self.send_one(request, action, hidden, slot, coming).await;
             let may_be_done = match &sent {
                 Ok(_) => true,
                 Err(error) => error.unconfirmed(),
@@ -357,6 +446,96 @@ impl Sender {
             lock(&self.empty_groups).insert(id.clone());
         }
         Ok(last)
+    }
+
+    /// Together with others where it may join them, and alone otherwise.
+    async fn send_one(
+        &self,
+        request: &Request,
+        action: &Action,
+        hidden: &Hidden,
+        slot: &mut Slot<'_>,
+        coming: Option<Coming<'_>>,
+    ) -> Result<Sent, scim::Error> {
+        if let (Some(coming), Some(way)) = (coming, Way::of(action)) {
+            let part = Part {
+                request: request.clone(),
+                hidden: hidden.clone(),
+                id: format!("k{}", action.subject.key.get()),
+            };
+            slot.free();
+            match self.bulk.join(coming, way, part).await {
+                Joined::Answered {
+                    result: Ok(sent),
+                    is_trial: true,
+                    ..
+                } => {
+                    let seen = self.seen(action, &sent, hidden).await;
+                    self.bulk.tried(way, seen.is_certain());
+                    match seen {
+                        Seen::Done | Seen::Unclear => return Ok(sent),
+                        // Whether there is one must be found out before another is created.
+                        Seen::Undone if way.is_create() => {
+                            let Sent { exchange, .. } = sent;
+                            return Err(scim::Error::NoIdInAnswer { exchange });
+                        }
+                        Seen::Undone | Seen::Absent => {}
+                    }
+                }
+                Joined::Answered {
+                    result,
+                    failed_with,
+                    ..
+                } => {
+                    let key = action.subject.key;
+                    lock(&self.failed_with).extend(failed_with.map(|with| (key, with)));
+                    return result;
+                }
+                Joined::Alone => {}
+            }
+        }
+        slot.take().await;
+        self.writer.send(request, hidden).await
+    }
+
+    /// What a read shows of something that was accepted in a bulk request.
+    async fn seen(&self, action: &Action, sent: &Sent, hidden: &Hidden) -> Seen {
+        let members = if let Operation::AddMembers { members } = &action.operation {
+            let ids = members.iter().filter_map(|one| one.target.as_ref());
+            Some(ids.collect::<BTreeSet<_>>())
+        } else if matches!(action.operation, Operation::Create { .. }) {
+            None
+        } else {
+            return match self.read_back(action, hidden).await {
+                None => Seen::Unclear,
+                Some(Undone { paths, .. }) if !paths.is_empty() => Seen::Undone,
+                Some(Undone { absent, .. }) if !absent.is_empty() => Seen::Absent,
+                Some(_) => Seen::Done,
+            };
+        };
+        let Some(target) = sent.id.as_ref().or(action.target.as_ref()) else {
+            return Seen::Unclear;
+        };
+        let reader = self.reader.hiding(hidden.clone());
+        let kind = action.subject.kind;
+        let mut waits = Waits::until(self.visibility_delay);
+        loop {
+            let read = reader.read(kind, target, &[], members.is_some()).await;
+            let is_there = match (read, &members) {
+                (Err(_), _) => return Seen::Unclear,
+                (Ok(read), None) => read.is_some(),
+                (Ok(None), Some(_)) => false,
+                (Ok(Some(read)), Some(wanted)) => match read.members {
+                    None => return Seen::Unclear,
+                    Some(there) => wanted.iter().all(|one| there.contains(*one)),
+                },
+            };
+            match (is_there, waits.next()) {
+                (true, _) => return Seen::Done,
+                (false, Some(wait)) => tokio::time::sleep(wait).await,
+                (false, None) => return Seen::Undone,
+            }
+        }
     }
 
     async fn current(
