@@ -17,6 +17,8 @@ pub(super) struct Queue<'a> {
     waiting: VecDeque<Queued>,
     last: Option<Place>,
     is_exhausted: bool,
+    /// Rows that follow others and came here by themselves: what is read from the ledger may have them too.
+    followers: BTreeSet<RowId>,
     in_flight: BTreeSet<Key>,
     /// Step and rank of what is in flight.
     under_way: Option<(Step, u32)>,
@@ -30,6 +32,7 @@ impl<'a> Queue<'a> {
             waiting: VecDeque::new(),
             last: None,
             is_exhausted: false,
+            followers: BTreeSet::new(),
             in_flight: BTreeSet::new(),
             under_way: None,
         }
@@ -78,6 +81,7 @@ impl<'a> Queue<'a> {
             .partition(|follower| follower.place.step == Step::CreatesAgain);
         self.is_exhausted &= last.is_empty();
         for follower in next.into_iter().rev() {
+            self.followers.insert(follower.place.id);
             self.waiting.push_front(follower);
         }
     }
@@ -107,17 +111,18 @@ impl<'a> Queue<'a> {
     }
 
     async fn fill(&mut self) -> Result<bool, Error> {
-        if self.is_exhausted {
-            return Ok(false);
+        while self.waiting.is_empty() && !self.is_exhausted {
+            let (cycle, last) = (self.cycle, self.last);
+            let rows = self
+                .context
+                .state(move |store| store.queue(cycle, last, CHUNK))
+                .await?;
+            self.is_exhausted = rows.len() < CHUNK;
+            self.last = rows.last().map(|row| row.place).or(self.last);
+            let new = rows.into_iter();
+            let new = new.filter(|row| !self.followers.contains(&row.place.id));
+            self.waiting.extend(new);
         }
-        let (cycle, last) = (self.cycle, self.last);
-        let rows = self
-            .context
-            .state(move |store| store.queue(cycle, last, CHUNK))
-            .await?;
-        self.is_exhausted = rows.len() < CHUNK;
-        self.last = rows.last().map(|row| row.place).or(self.last);
-        self.waiting.extend(rows);
         Ok(!self.waiting.is_empty())
     }
 }

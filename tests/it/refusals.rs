@@ -93,6 +93,25 @@ async fn the_target_says_which_address_is_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_a_refused_row_is_sent_once_while_a_create_waits_for_room() {
+    let rig = start().await;
+    let people: Vec<_> = (0..4)
+        .map(|number| rig.joiner(&format!("p{number}")))
+        .collect();
+    rig.sync().await.expect(0);
+    assert!(rig.sandbox.target.delete(&id_of(&rig, "p3")));
+    let fans = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(fans, &people);
+    rig.tenant().assign(fans, ROLE_USER);
+    rig.joiner("late");
+    let no_room = Fault::new("/Users", Trouble::status(402)).method("POST");
+    inject(&rig, no_room.forever());
+    rig.sync().await.expect(3);
+    assert_eq!(members_of_fans(&rig).len(), 3);
+    assert_eq!(chunks(&rig), [4, 2, 2, 1, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_says_at_once_is_not_stormed() {
     for people in [1, 24] {
         let rig = start().await;
