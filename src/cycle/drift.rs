@@ -60,7 +60,7 @@ pub(super) fn is_due(context: &Context<'_>) -> Result<bool, Error> {
     let Some(every) = context.job.verify else {
         return Ok(false);
     };
-    if context.options.is_partial() || context.configured.observes || context.pace != Pace::Full {
+    if context.options.is_partial() || context.pace != Pace::Full {
         return Ok(false);
     }
     let agent = context.agent;

@@ -426,22 +426,6 @@ impl Agent {
         waited.is_some()
     }
 
-    /// Reads the tenant for a job that only observes, and plans on top of the state: what was read stays, and
-    /// the plan does not.
-    pub(crate) async fn observe(
-        &self,
-        job: &config::Job,
-        progress: &watch::Sender<Progress>,
-        due: Due,
-    ) -> Result<Planned, Error> {
-        let options = Options::default();
-        let context = self.context(job, &options, progress)?;
-        self.read(context.want(), due).await?;
-        let planner = Arc::new(self.store.planner()?);
-        let planner = self.with(Arc::clone(&self.config), planner)?;
-        planner.plan(job, &options, progress, planner.due()).await
-    }
-
     /// The first half of a cycle; the state must be one that keeps nothing ([`Store::open_plan`]).
     pub(crate) async fn plan(
         &self,

@@ -1,9 +1,15 @@
 //! A plan as `cli` and the scheduler get it.
 
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::{Agent, Due, Error, Options, drift};
+use crate::config;
 use crate::engine::guard::{LimitUse, WhyHeld};
 use crate::engine::plan::{Header, Totals};
 use crate::engine::predict::Refusal;
-use crate::engine::summary::{CycleKind, Requests};
+use crate::engine::summary::{CycleKind, Progress, Requests};
 
 /// A plan that was judged, and what making it cost. Its rows are in the ledger.
 #[derive(Clone, Debug)]
@@ -20,4 +26,27 @@ pub(crate) struct Planned {
     pub(crate) limits: Vec<LimitUse>,
     pub(crate) kind: CycleKind,
     pub(crate) requests: Requests,
+}
+
+impl Agent {
+    /// Reads the tenant for a job that only observes, and plans on top of the state: what was read stays, and
+    /// the plan does not.
+    pub(crate) async fn observe(
+        &self,
+        job: &config::Job,
+        progress: &watch::Sender<Progress>,
+        due: Due,
+    ) -> Result<Planned, Error> {
+        let options = Options::default();
+        let context = self.context(job, &options, progress)?;
+        self.read(context.want(), due).await?;
+        let compares = drift::is_due(&context)?;
+        let store = Arc::new(self.store.planner()?);
+        let agent = self.with(Arc::clone(&self.config), store)?;
+        let planned = agent.plan(job, &options, progress, agent.due()).await?;
+        if compares {
+            self.store.note_compared(&job.rules.name, (self.now)())?;
+        }
+        Ok(planned)
+    }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{Agent, Context, Error, capabilities};
-use crate::config;
+use crate::config::{self, Bulk};
 use crate::engine::model::{MatchKey, ObjectKind, TargetId, TargetPath, TargetType, Value};
 use crate::engine::plan::ElementChange;
 use crate::report;
@@ -27,7 +27,7 @@ const NAME: &str = "entrain-probe-";
 impl Agent {
     /// The names that a probe gives to what it creates.
     pub(crate) fn scratch_names(job: &config::Job) -> Vec<String> {
-        let mut names = vec![format!("the users {NAME}…-a and {NAME}…-b")];
+        let mut names = vec![format!("the users {NAME}…-a to {NAME}…-d")];
         if job.rules.groups.enabled {
             names.push(format!("the group {NAME}…"));
         }
@@ -39,8 +39,9 @@ impl Agent {
         let reader = self.reader(job)?;
         let mut probed = Probed::default();
         let text = reader.discover().await?;
-        let known = capabilities::reported(job, &scim::capabilities(&text));
-        probed.note("reports", report::capabilities(&scim::capabilities(&text)));
+        let reported = scim::capabilities(&text);
+        let known = capabilities::reported(job, &reported);
+        probed.note("reports", report::capabilities(&reported));
         for (kind, paths) in look_ups(job) {
             probed.look_up(&reader, kind, &paths).await;
         }
@@ -53,7 +54,8 @@ impl Agent {
             let name = job.rules.name.clone();
             clean_up(&self.store, job, &reader).await?;
             let mut probe = Probe::new(&reader, Dialect::new(&known.target.dialect));
-            let ended = scratch(&self.store, job, &mut probe).await;
+            let bulk = reported.bulk != Some(false);
+            let ended = scratch(&self.store, job, &mut probe, bulk).await;
             let evidence = |knob: &str| {
                 let mut findings = probe.findings.iter();
                 let found = findings.find(|one| one.knobs.iter().any(|(name, _)| *name == knob));
@@ -62,7 +64,14 @@ impl Agent {
                     |one| format!("{}: {}", one.what, one.seen),
                 )
             };
-            let words = probe.form().words();
+            let mut words = probe.form().words();
+            if known.target.dialect.knobs.form().bulk == Bulk::On {
+                // What the target reports needs to be set only where it is wrong.
+                words.retain(|(knob, _)| *knob != "bulk");
+                if probe.form().bulk == Bulk::Off {
+                    words.push(("bulk", Bulk::Off.as_str()));
+                }
+            }
             probed.knobs.extend(
                 words
                     .into_iter()
@@ -147,7 +156,12 @@ fn look_ups(job: &config::Job) -> Vec<(ObjectKind, Vec<TargetPath>)> {
 }
 
 /// Puts scratch objects through what a cycle does.
-async fn scratch(store: &Store, job: &config::Job, probe: &mut Probe) -> Result<(), Error> {
+async fn scratch(
+    store: &Store,
+    job: &config::Job,
+    probe: &mut Probe,
+    bulk: bool,
+) -> Result<(), Error> {
     let random = uuid::Uuid::new_v4().simple().to_string();
     let name = format!("{NAME}{}", &random[..8]);
     let mut users = Vec::new();
@@ -159,8 +173,15 @@ async fn scratch(store: &Store, job: &config::Job, probe: &mut Probe) -> Result<
     let [user, other] = users.as_slice() else {
         return Ok(());
     };
-    for step in steps(job) {
-        probe.change(user, &step).await;
+    let steps = steps(job);
+    for step in &steps {
+        probe.change(user, step).await;
+    }
+    if let Some(step) = steps.first() {
+        probe.versions(user, step).await;
+    }
+    if bulk {
+        create_in_bulk(store, job, probe, &name).await?;
     }
     let mut references = job.rules.users.mappings.iter();
     let manager = references.find(|mapping| mapping.target_type == TargetType::Reference);
@@ -185,6 +206,33 @@ async fn scratch(store: &Store, job: &config::Job, probe: &mut Probe) -> Result<
         {
             store.forget_scratch(&job.rules.name, &one.name)?;
         }
+    }
+    Ok(())
+}
+
+/// Two more users, in one request.
+async fn create_in_bulk(
+    store: &Store,
+    job: &config::Job,
+    probe: &mut Probe,
+    name: &str,
+) -> Result<(), Error> {
+    let users = ["c", "d"].map(|letter| format!("{name}-{letter}@example.com"));
+    let both = users.each_ref().map(|name| Scratch {
+        kind: ObjectKind::User,
+        name: name.clone(),
+        target: None,
+    });
+    for scratch in &both {
+        store.note_scratch(&job.rules.name, scratch)?;
+    }
+    let attributes = users
+        .each_ref()
+        .map(|name| sample(job, ObjectKind::User, name));
+    let created = probe.bulk(attributes).await;
+    for (mut scratch, target) in both.into_iter().zip(created) {
+        scratch.target = target;
+        store.note_scratch(&job.rules.name, &scratch)?;
     }
     Ok(())
 }

@@ -1,15 +1,16 @@
 //! Finds out what a target takes, by changes of scratch objects that are read back. Each change is tried in
 //! the form that is known so far, then in the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::bulk::{InBulk, Part};
 use super::dialect::{Dialect, Edit, Shown};
 use super::error::Error;
 use super::reader::Reader;
 use super::request::Request;
 use super::writer::Writer;
 use super::{resource, whole, wire};
-use crate::config::{Form, OpCase, PatchOperations, PatchPath, ValuePaths};
+use crate::config::{Bulk, Form, OpCase, PatchOperations, PatchPath, ValuePaths};
 use crate::engine::model::{ObjectKind, TargetId, TargetPath, Value};
 use crate::engine::plan::{Change, ElementChange, WriteMode};
 use crate::engine::redact::Hidden;
@@ -52,6 +53,8 @@ pub(crate) struct Probe {
     writer: Writer,
     dialect: Dialect,
     pub(crate) findings: Vec<Finding>,
+    /// What users were created with.
+    accepted: BTreeSet<TargetPath>,
 }
 
 impl Probe {
@@ -61,6 +64,7 @@ impl Probe {
             writer: Writer::new(reader),
             dialect,
             findings: Vec::new(),
+            accepted: BTreeSet::new(),
         }
     }
 
@@ -113,6 +117,9 @@ impl Probe {
                         seen = format!("{seen}, without {}", left_out.join(", "));
                     }
                     self.note(&format!("create a {kind}"), seen, before);
+                    if kind == ObjectKind::User {
+                        self.accepted.extend(attributes.into_keys());
+                    }
                     return Ok(sent.id);
                 }
                 Err(error) => error,
@@ -154,6 +161,107 @@ impl Probe {
         let changes = [change];
         self.edit(step.what, ObjectKind::User, id, &Edit::Values(&changes))
             .await
+    }
+
+    /// Whether a change that was made for another version of a user is refused (`If-Match`, RFC 7644 section
+    /// 3.14).
+    pub(crate) async fn versions(&mut self, id: &TargetId, step: &Step) {
+        let (kind, before) = (ObjectKind::User, self.form());
+        let seen = match self.reader.current(kind, id).await {
+            Err(error) => error.failure().message,
+            Ok(current) if current.version().is_none() => "the target shows none".to_owned(),
+            Ok(current) => {
+                let changes = [Change {
+                    path: step.path.clone(),
+                    old: step.new.clone(),
+                    new: step.old.clone(),
+                    element: step.element,
+                    written: WriteMode::Whole,
+                }];
+                let edit = Edit::Values(&changes);
+                let requests = self.dialect.edit_requests(kind, id, &edit, Some(&current));
+                match requests.map(|mut requests| requests.pop()) {
+                    Ok(Some(request)) => {
+                        let other = request.for_version("W/\"entrain-probe\"");
+                        match self.writer.send(&other, &Hidden::default()).await {
+                            Ok(_) => {
+                                "shown, but a change for another version (If-Match) is accepted"
+                                    .to_owned()
+                            }
+                            Err(error) if error.http_status() == Some(412) => {
+                                "a change for another version (If-Match) is refused".to_owned()
+                            }
+                            Err(error) => error.failure().message,
+                        }
+                    }
+                    Ok(None) => return,
+                    Err(error) => error.failure().message,
+                }
+            }
+        };
+        self.note("versions (ETag)", seen, before);
+    }
+
+    /// Creates two users in one request (RFC 7644 section 3.7), and looks whether they exist. `None` for one
+    /// that may exist anyway.
+    pub(crate) async fn bulk(
+        &mut self,
+        both: [BTreeMap<TargetPath, Value>; 2],
+    ) -> [Option<TargetId>; 2] {
+        let kind = ObjectKind::User;
+        let parts = both.map(|mut attributes| {
+            attributes.retain(|path, _| self.accepted.contains(path));
+            let manager = self.dialect.form().manager;
+            let body = resource::body(kind, &attributes, std::iter::empty(), manager);
+            let media_type = self.dialect.form().content_type.as_str();
+            Part {
+                request: Request::create(kind, wire::bytes(&body)).typed(media_type),
+                hidden: Hidden::default(),
+                id: String::new(),
+            }
+        });
+        let [mut one, mut other] = parts;
+        "one".clone_into(&mut one.id);
+        "other".clone_into(&mut other.id);
+        let mut ids = [None, None];
+        let words = match self.writer.send_bulk(&[&one, &other]).await {
+            InBulk::Each {
+                results,
+                incomplete,
+            } => {
+                let mut words = incomplete;
+                for (id, result) in ids.iter_mut().zip(results) {
+                    match result {
+                        Ok(sent) => *id = sent.id,
+                        Err(error) => words = words.or(Some(error.failure().message)),
+                    }
+                }
+                for id in &mut ids {
+                    let Some(target) = &*id else {
+                        continue;
+                    };
+                    if let Ok(None) = self.reader.read(kind, target, &[], false).await {
+                        *id = None;
+                        words.get_or_insert_with(|| "accepted without effect".to_owned());
+                    }
+                }
+                words
+            }
+            InBulk::Lost { results, lied } => {
+                let mut errors = results.into_iter().filter_map(Result::err);
+                lied.or_else(|| Some(errors.next()?.failure().message))
+            }
+            InBulk::TooLarge(words) | InBulk::NotTaken(words) => Some(words),
+        };
+        let word = if words.is_some() { Bulk::Off } else { Bulk::On };
+        self.dialect = self.dialect.with(|form| form.bulk = word);
+        let seen = words.unwrap_or_else(|| "both exist".to_owned());
+        self.findings.push(Finding {
+            what: "create two users in one request".to_owned(),
+            seen,
+            knobs: vec![("bulk", word.as_str())],
+        });
+        ids
     }
 
     pub(crate) async fn refer(

@@ -137,6 +137,13 @@ impl Request {
         Self::to_resource(Method::DELETE, kind, id, None, repeat)
     }
 
+    /// The same for a version of the resource.
+    #[must_use]
+    pub(super) fn for_version(mut self, version: &str) -> Self {
+        self.version = Some(version.to_owned());
+        self
+    }
+
     /// The same with another type of its body.
     #[must_use]
     pub(super) fn typed(mut self, media_type: &'static str) -> Self {

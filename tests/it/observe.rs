@@ -40,6 +40,39 @@ async fn the_service_plans_on_schedule_and_reads_only_what_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_service_compares_with_the_target_as_often_as_verify_says() {
+    let rig = Rig::start(Size::new(20, 2, 10)).await;
+    rig.configure("[schedule]\ninterval = \"1s\"\nleavers = \"1s\"\nverify = \"1h\"\n");
+    rig.sync().await.expect(0);
+    let state = rusqlite::Connection::open(rig.path("entrain.db")).unwrap();
+    let long_ago = "UPDATE jobs SET compared = '2020-01-01T00:00:00.000Z'";
+    assert_eq!(state.execute(long_ago, []).unwrap(), 1);
+    state.close().unwrap();
+    let user = rig.sandbox.target.users()[0]["id"].clone();
+    let other = json!({"title": "Changed there"});
+    assert!(
+        rig.sandbox
+            .target
+            .change_user(user.as_str().unwrap(), &other)
+    );
+    observing(&rig);
+    rig.sandbox.target.traffic().reset();
+    let service = Service::start(&rig, &["run"]);
+    let planned = |log: &str| log.matches("planned; nothing is written").count();
+    until("a plan", || planned(&service.log()) > 0).await;
+    assert!(service.log().contains("update"), "{}", service.log());
+    // Later plans do not compare again.
+    let traffic = rig.sandbox.target.traffic();
+    let reads = traffic.count();
+    assert!(reads > 0);
+    until("two more plans", || planned(&service.log()) > 2).await;
+    assert_eq!(traffic.count(), reads, "{}", service.log());
+    assert_eq!(traffic.writes(), 0);
+    service.signal("-TERM");
+    assert_eq!(service.end().await.0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_command_writes_anything_for_it() {
     let rig = Rig::start(Size::new(20, 2, 10)).await;
     observing(&rig);

@@ -1,6 +1,6 @@
 //! `entrain probe`: by reads alone, by scratch objects, and a profile with which cycles pass.
 
-use entrain::sandbox::{Fault, Personality, Quirk, Size, Trouble};
+use entrain::sandbox::{Bulk, Fault, Personality, Quirk, Size, Trouble};
 
 use crate::forms::lives;
 use crate::rig::Rig;
@@ -102,6 +102,32 @@ async fn with_the_profile_of_a_probe_each_personality_is_served() {
             // A target that only deactivates keeps what it was given.
             rig.sandbox.target.delete(user["id"].as_str().unwrap());
         }
+        lives(&rig).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_tries_bulk_requests_and_versions() {
+    for (quirk, setting) in [
+        // What it reports needs no setting.
+        (None, "# nothing to set"),
+        (Some(Quirk::NoDiscovery), "bulk = \"on\""),
+        (Some(Quirk::BulkIgnored), "bulk = \"off\""),
+        (Some(Quirk::BulkAnswersNothing), "bulk = \"off\""),
+    ] {
+        let personality = Personality {
+            bulk: Some(Bulk::default()),
+            quirks: quirk.into_iter().collect(),
+            ..Personality::default()
+        };
+        let rig = start(personality).await;
+        let run = rig.run(&["probe", "demo", "--write", "--yes"]).await;
+        let out = run.expect(0).out;
+        assert!(out.contains(setting), "{out}");
+        let versions = "versions (ETag): a change for another version (If-Match) is refused";
+        assert!(out.contains(versions), "{out}");
+        assert_eq!(rig.sandbox.target.user_count(), 0, "{out}");
+        rig.configure(&settings(&out));
         lives(&rig).await;
     }
 }
