@@ -5,6 +5,7 @@ use entrain::sandbox::{Bulk, Exchange, Fault, Personality, Quirk, ROLE_USER, Siz
 use serde_json::{Value, json};
 
 use crate::cycles::{same, settles};
+use crate::foreign::Kind;
 use crate::forms::lives;
 use crate::refusals::words;
 use crate::rig::Rig;
@@ -414,4 +415,26 @@ async fn the_configuration_decides_about_bulk_requests() {
     rig.configure("bulk = \"on\"");
     settles(&rig, &mut Expected::default()).await;
     assert!(bulks(&rig) > 0);
+}
+
+async fn takes_bulk_requests(kind: Kind) {
+    let Some(rig) = Rig::against(kind, Size::new(60, 5, 100)).await else {
+        return;
+    };
+    settles(&rig, &mut Expected::default()).await;
+    for way in ["create user", "create group", "change group"] {
+        let verified = learned(&rig, &format!("verified bulk {way}"));
+        assert!(verified.is_some(), "{way}");
+    }
+    assert_eq!(learned(&rig, "bulk"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scimmy_takes_bulk_requests() {
+    takes_bulk_requests(Kind::Scimmy).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scim2_server_takes_bulk_requests() {
+    takes_bulk_requests(Kind::Scim2Server).await;
 }

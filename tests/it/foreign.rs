@@ -21,7 +21,7 @@ const FOLDER: &str = "ENTRAIN_FOREIGN_DIR";
 /// How long a server may take until it listens, on a busy machine.
 const START_LIMIT: Duration = Duration::from_mins(1);
 const TOKEN: &str = "foreign-target-token";
-/// Both servers allow at least this many resources in one page.
+/// Each server allows at least this many resources in one page, or returns fewer.
 const PAGE: usize = 100;
 
 /// One installation at a time; the others would only wait for the lock of `install.sh`.
@@ -33,6 +33,10 @@ pub(crate) enum Kind {
     Scim2Server,
     /// Lax and with surprises; written in JavaScript.
     Scimmy,
+    /// Drops what its models do not have, and changes only a part of it by PATCH; written in Python.
+    DjangoScim2,
+    /// A part of a library for sign-in; written in TypeScript.
+    BetterAuth,
 }
 
 /// A running server with an empty store.
@@ -112,15 +116,18 @@ impl Foreign {
         let (name, base_path) = match kind {
             Kind::Scim2Server => ("scim2-server", "/v2"),
             Kind::Scimmy => ("scimmy", "/scim/v2"),
+            Kind::DjangoScim2 => ("django-scim2", "/scim/v2"),
+            Kind::BetterAuth => ("better-auth", "/api/auth/scim/v2"),
         };
         let home = installed(name)?;
         let mut command = match kind {
-            Kind::Scim2Server => {
+            Kind::Scim2Server | Kind::DjangoScim2 => {
                 let mut command = Command::new(home.join("venv/bin/python"));
-                command.arg(targets().join("scim2-server/serve.py"));
+                // Nothing is written next to it.
+                command.arg("-B").arg(targets().join(name).join("serve.py"));
                 command
             }
-            Kind::Scimmy => {
+            Kind::Scimmy | Kind::BetterAuth => {
                 let mut command = Command::new("node");
                 command.arg(home.join("app.mjs"));
                 command
@@ -285,4 +292,14 @@ async fn scim2_server_lists_everything_once() {
 #[tokio::test]
 async fn scimmy_lists_everything_once() {
     lists_everything_once(Kind::Scimmy).await;
+}
+
+#[tokio::test]
+async fn django_scim2_lists_everything_once() {
+    lists_everything_once(Kind::DjangoScim2).await;
+}
+
+#[tokio::test]
+async fn better_auth_lists_everything_once() {
+    lists_everything_once(Kind::BetterAuth).await;
 }

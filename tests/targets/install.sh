@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # install.sh [NAME...]: installs the programs in this folder that other people wrote, for our tests:
-# scim2-server and scimmy (SCIM servers), scim2-tester (a compliance checker), pyjwt (a library for JSON Web
+# scim2-server, scimmy, django-scim2 and better-auth (SCIM servers), scim2-tester (a compliance checker), pyjwt (a library for JSON Web
 # Tokens), jsonschema (a validator for JSON Schema), aiosmtpd (a mail server), browser (what drives
 # Chromium, which the system must have, and an accessibility checker), typos (a spelling checker), msgraph (Microsoft's SDK for Graph).
 # Without NAME, all of them.
@@ -46,7 +46,7 @@ install() {
   (
     set -e
     case $name in
-      scimmy) node_packages "$name" ;;
+      scimmy | better-auth) node_packages "$name" ;;
       browser) chromium && node_packages "$name" ;;
       *) python_packages "$name" ;;
     esac
@@ -61,11 +61,11 @@ install() {
   echo "$stamp" >"$root/$name/.stamp"
 }
 
-[ "$#" -gt 0 ] || set -- scim2-server scimmy scim2-tester pyjwt jsonschema aiosmtpd browser typos msgraph
+[ "$#" -gt 0 ] || set -- scim2-server scimmy django-scim2 better-auth scim2-tester pyjwt jsonschema aiosmtpd browser typos msgraph
 for name in "$@"; do
   case $name in
-    scim2-server | scimmy | scim2-tester | pyjwt | jsonschema | aiosmtpd | browser | typos | msgraph) ;;
-    *) echo "install.sh: unknown name $name; known are scim2-server, scimmy, scim2-tester, pyjwt, jsonschema, aiosmtpd, browser, typos, msgraph" >&2; exit 2 ;;
+    scim2-server | scimmy | django-scim2 | better-auth | scim2-tester | pyjwt | jsonschema | aiosmtpd | browser | typos | msgraph) ;;
+    *) echo "install.sh: unknown name $name; known are scim2-server, scimmy, django-scim2, better-auth, scim2-tester, pyjwt, jsonschema, aiosmtpd, browser, typos, msgraph" >&2; exit 2 ;;
   esac
 done
 
