@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -104,19 +104,25 @@ fn take(file: &File, path: &Path, note: &Path) -> Result<(), Error> {
 /// Whether a process holds the lock of the state file, this one included. Only before `SQLite` opens the
 /// file, and by a descriptor that stays open as long as it does: to close one releases its locks.
 pub(super) fn is_held(descriptor: &File, path: &Path) -> Result<bool, Error> {
-    let note;
-    let locked = if os::LOCKED_IS_READABLE {
-        descriptor
+    let failed = |source| Error::File {
+        attempt: "look at the lock of",
+        path: path.to_owned(),
+        source,
+    };
+    let note = if os::LOCKED_IS_READABLE {
+        None
     } else {
         match File::open(note_of(path)) {
-            Ok(file) => note = file,
-            Err(_) => return Ok(false),
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(failed(error)),
         }
-        &note
     };
-    match locked.try_lock_shared() {
+    match note.as_ref().unwrap_or(descriptor).try_lock_shared() {
+        // It is closed now, which unlocks it.
+        Ok(()) if note.is_some() => Ok(false),
         Ok(()) => {
-            locked.unlock().map_err(|source| Error::File {
+            descriptor.unlock().map_err(|source| Error::File {
                 attempt: "unlock",
                 path: path.to_owned(),
                 source,
@@ -124,11 +130,7 @@ pub(super) fn is_held(descriptor: &File, path: &Path) -> Result<bool, Error> {
             Ok(false)
         }
         Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(source)) => Err(Error::File {
-            attempt: "look at the lock of",
-            path: path.to_owned(),
-            source,
-        }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
     }
 }
 
