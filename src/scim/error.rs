@@ -51,6 +51,11 @@ pub(crate) enum Error {
         exchange: Exchange,
         paths: Vec<TargetPath>,
     },
+    #[error(
+        "{exchange}: the target took more members out than requested; they were added again, and no more are \
+         removed in this cycle"
+    )]
+    TookMore { exchange: Exchange },
     #[error(transparent)]
     Http(#[from] http::Error),
     #[error("the base URL of the target cannot be used")]
@@ -166,7 +171,7 @@ impl Error {
                 | http::Error::Broken { .. }
                 | http::Error::Stopped { .. },
             ) => Class::Transient,
-            Self::NoEffect { .. } => Class::NoEffect,
+            Self::NoEffect { .. } | Self::TookMore { .. } => Class::NoEffect,
             Self::Token => Class::Unauthorized,
             Self::Http(http::Error::Unsendable { .. })
             | Self::NotFilterable { .. }
@@ -190,6 +195,7 @@ impl Error {
             Self::NotScim { .. } | Self::NoIdInAnswer { .. } | Self::NotInBulk { .. } => true,
             Self::Http(error) => error.may_be_processed(),
             Self::NoEffect { .. }
+            | Self::TookMore { .. }
             | Self::FilterIgnored { .. }
             | Self::NotFilterable { .. }
             | Self::ListIncomplete { .. }
@@ -393,6 +399,7 @@ impl Error {
             | Self::NoIdInAnswer { exchange }
             | Self::NotInBulk { exchange }
             | Self::NoEffect { exchange, .. }
+            | Self::TookMore { exchange }
             | Self::FilterIgnored { exchange }
             | Self::ListIncomplete { exchange, .. } => Some(exchange),
             Self::Http(error) => error.exchange(),

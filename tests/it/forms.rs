@@ -1,7 +1,7 @@
 //! Targets that want their changes in another form, or accept a form without effect: what is found out by
 //! itself, and what is remembered of it.
 
-use entrain::sandbox::{Quirk, Size};
+use entrain::sandbox::{Quirk, ROLE_USER, Size};
 use serde_json::json;
 
 use crate::cycles::settles;
@@ -102,4 +102,57 @@ async fn each_way_to_change_something_is_read_back_once() {
         rig.sync().await.expect(0);
         assert_eq!(reads(), expected, "{round}");
     }
+}
+
+/// Three groups with four members each, two of whom leave two of the groups.
+async fn members_leave(quirks: &[Quirk], settings: &str) -> (Rig, i32, Vec<usize>) {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    rig.configure(settings);
+    for quirk in quirks {
+        rig.sandbox.target.enable(*quirk);
+    }
+    let people: Vec<_> = (0..4)
+        .map(|number| rig.joiner(&format!("p{number}")))
+        .collect();
+    let groups: Vec<_> = ["Fans", "Sales", "Staff"]
+        .into_iter()
+        .map(|name| {
+            let group = rig.tenant().add_group(name);
+            rig.tenant().add_members(group, &people);
+            rig.tenant().assign(group, ROLE_USER);
+            group
+        })
+        .collect();
+    rig.sync().await.expect(0);
+    for group in &groups[..2] {
+        rig.tenant().remove_members(*group, &people[..2]);
+    }
+    let code = rig.sync().await.code;
+    let target = &rig.sandbox.target;
+    let groups = target.groups().into_iter();
+    let counts = groups.map(|group| target.members(group["id"].as_str().unwrap()).len());
+    let mut counts: Vec<usize> = counts.collect();
+    counts.sort_unstable();
+    (rig, code, counts)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_of_members_that_takes_out_everyone_is_undone_and_another_form_is_used() {
+    let (rig, code, counts) = members_leave(&[Quirk::FilterRemovesEveryone], "").await;
+    assert_eq!((code, counts), (0, vec![2, 2, 4]));
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+    let state = rusqlite::Connection::open(rig.path("entrain.db")).unwrap();
+    let sql = "SELECT word FROM learned WHERE knob = 'member_remove'";
+    let learned: String = state.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(learned, "value-list");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_of_members_without_effect_is_never_reported_as_done() {
+    let quirks = [Quirk::MemberRemovalIgnored];
+    let (rig, code, counts) = members_leave(&quirks, "").await;
+    assert_eq!((code, counts), (3, vec![4, 4, 4]));
+    let again = rig.sync().await;
+    assert_ne!(again.code, 0, "{again:?}");
 }

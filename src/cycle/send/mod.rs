@@ -2,6 +2,7 @@
 //! refused, or accepted without effect, the next is tried, and what works is used from then on.
 
 mod bulk;
+mod removal;
 mod slot;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,9 +12,9 @@ use std::time::Duration;
 
 use self::bulk::{Bulk, Joined, Way};
 pub(super) use self::bulk::{Coming, FailedWith};
+use self::removal::Removals;
 pub(super) use self::slot::Slot;
 use super::capabilities::Fact;
-use super::confirm::Permit;
 use crate::config::{Target, Update};
 use crate::engine::model::{Key, ObjectKind, TargetId, TargetPath};
 use crate::engine::plan::{Action, Operation};
@@ -50,6 +51,7 @@ pub(super) struct Sender {
     /// Changes whose answer shows nothing.
     unseen: AtomicU64,
     visibility_delay: Duration,
+    removals: Removals,
     /// Rows whose failure was that of a bulk request.
     failed_with: Mutex<BTreeMap<Key, FailedWith>>,
     /// Groups that were made here and have no members yet.
@@ -129,6 +131,7 @@ impl Sender {
             visibility_delay: target.visibility_delay,
             empty_groups: Mutex::default(),
             failed_with: Mutex::default(),
+            removals: Removals::default(),
             refusals: Mutex::default(),
         }
     }
@@ -148,16 +151,12 @@ impl Sender {
         may_join.then(|| self.bulk.coming())?
     }
 
-    /// Carries out an action whose target ids are filled in. `None`: nothing had to be sent. `known`
-    /// are the members of a group that must be there before; it is called only for a PUT.
-    ///
-    /// The permit is what lets a request out; only a confirmation gives one for a removal.
-    pub(super) async fn send(
+    /// Carries out an action in the form that the target turns out to take.
+    async fn send_in_form(
         &self,
-        _permit: &Permit,
         action: &Action,
         hidden: &Hidden,
-        known: impl Fn() -> BTreeSet<TargetId>,
+        known: &impl Fn() -> BTreeSet<TargetId>,
         slot: &mut Slot<'_>,
         mut coming: Option<Coming<'_>>,
     ) -> Result<Option<Sent>, scim::Error> {
@@ -173,7 +172,7 @@ impl Sender {
         loop {
             let coming = coming.take();
             let sent = self
-                .send_by(dialect, action, hidden, &known, slot, coming)
+                .send_by(dialect, action, hidden, known, slot, coming)
                 .await;
             let error = match sent {
                 Ok(None) => return Ok(None),

@@ -42,6 +42,10 @@ pub(super) fn patch(
         }
     }
     if kind != Kind::User {
+        operations.retain(|operation| {
+            let is_removal = operation["op"] == "remove";
+            !(has(Quirk::MemberRemovalIgnored) && is_removal)
+        });
         return Ok(body);
     }
     for operation in operations.iter() {

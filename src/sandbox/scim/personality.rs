@@ -270,6 +270,8 @@ pub enum Quirk {
     CreateNamesNoId,
     /// A removal of one member by a filter takes out everyone.
     FilterRemovesEveryone,
+    /// Removals of members are accepted without effect.
+    MemberRemovalIgnored,
     /// It does not report what it can do: 404.
     NoDiscovery,
     /// Resource types and schemas are reported as bare arrays.

@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 
 use crate::config::{
-    self, Bulk, Clear, ContentType, Extensions, Form, Manager, PatchOperations, SubAttributes,
-    Update, UpdateGroups, ValuePaths,
+    self, Bulk, Clear, ContentType, Extensions, Form, Manager, MemberRemove, PatchOperations,
+    SubAttributes, Update, UpdateGroups, ValuePaths,
 };
 use crate::engine::model::{ObjectKind, TargetId, TargetPath};
 use crate::engine::plan::{Action, Change, Operation, Pointer};
@@ -340,6 +340,24 @@ impl Dialect {
             Some(edit) => whole::undone(action.subject.kind, &shown.0, &edit),
             None => Undone::default(),
         }
+    }
+
+    /// The way in which members are taken out of groups.
+    pub(crate) fn removal(&self) -> String {
+        let how = match self.groups {
+            Update::Put => Update::Put.as_str(),
+            Update::Patch => self.form.member_remove.as_str(),
+        };
+        format!("members out {how}")
+    }
+
+    pub(crate) fn member_remove(&self) -> MemberRemove {
+        self.form.member_remove
+    }
+
+    #[must_use]
+    pub(crate) fn removing_members_by(self, form: MemberRemove) -> Self {
+        self.with(|own| own.member_remove = form)
     }
 
     /// In which ways the target is made to change something by this action, each of which is read back
