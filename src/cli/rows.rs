@@ -6,11 +6,11 @@ use std::io;
 
 use crate::cycle::{self, Marked};
 use crate::engine::model::{Key, ObjectKind, SourceId};
-use crate::engine::plan::Subject;
+use crate::engine::plan::{Action, Step, Subject};
 use crate::engine::record::LogEntry;
-use crate::engine::redact::Redactions;
-use crate::report::{Entries, Names, Order, Part, PlanRow, Rows};
-use crate::store::{self, Named, RowsOf, Store};
+use crate::engine::redact::{Redactions, Shown};
+use crate::report::{Entries, Folded, Names, Order, Part, PlanRow, Rows};
+use crate::store::{self, Named, Place, Row, RowsOf, Store};
 
 /// Rows that are read at once.
 const CHUNK: usize = 500;
@@ -37,42 +37,81 @@ impl<'a> LedgerRows<'a> {
         }
     }
 
+    fn by_name(
+        &self,
+        of: RowsOf,
+        most: usize,
+        each: &mut dyn FnMut(Folded<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let lists = self.store.places_by_name(self.cycle, of);
+        for places in lists.map_err(io::Error::other)? {
+            let takes_away = places.first().is_some_and(|one| one.step.takes_away());
+            let shown = if takes_away {
+                places.len()
+            } else {
+                places.len().min(most)
+            };
+            for chunk in places[..shown].chunks(CHUNK) {
+                let rows = self.store.rows_at(chunk).map_err(io::Error::other)?;
+                self.pass(&rows, &mut |action, step| {
+                    each(Folded::Action(action, step))
+                })?;
+            }
+            if shown < places.len() {
+                each(Folded::More((places.len() - shown) as u64))?;
+            }
+        }
+        Ok(())
+    }
+
     fn actions(
         &self,
         of: RowsOf,
         order: Order,
         each: &mut dyn FnMut(PlanRow<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
-        let by_name = match order {
-            Order::Name => Some(self.store.places_by_name(self.cycle, of)),
-            Order::Execution => None,
-        };
-        let by_name = by_name.transpose().map_err(io::Error::other)?;
-        let mut by_name = by_name.as_ref().map(|places| places.chunks(CHUNK));
+        match order {
+            Order::Execution => self.in_execution(of, each),
+            Order::Name => self.by_name(of, usize::MAX, &mut |row| match row {
+                Folded::Action(action, step) => each(PlanRow::Action(action, step)),
+                Folded::More(_) => Ok(()),
+            }),
+        }
+    }
+
+    fn in_execution(
+        &self,
+        of: RowsOf,
+        each: &mut dyn FnMut(PlanRow<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut after = None;
         loop {
-            let rows = match &mut by_name {
-                Some(chunks) => self.store.rows_at(chunks.next().unwrap_or_default()),
-                None => self.store.rows(self.cycle, of, after, CHUNK),
-            };
+            let rows = self.store.rows(self.cycle, of, after, CHUNK);
             let rows = rows.map_err(io::Error::other)?;
             let Some((last, _)) = rows.last() else {
                 return Ok(());
             };
             after = Some(*last);
-            let mentioned = rows.iter().flat_map(|(_, row)| {
-                row.action
-                    .operation
-                    .referenced()
-                    .into_iter()
-                    .map(|one| one.key)
-            });
-            self.learn(mentioned.collect())?;
-            for (place, row) in &rows {
-                let action = self.redactions.action(&row.action);
-                each(PlanRow::Action(&action, place.step))?;
-            }
+            self.pass(&rows, &mut |action, step| {
+                each(PlanRow::Action(action, step))
+            })?;
         }
+    }
+
+    fn pass(
+        &self,
+        rows: &[(Place, Row)],
+        each: &mut dyn FnMut(&Shown<'_, Action>, Step) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mentioned = rows.iter().flat_map(|(_, row)| {
+            let referenced = row.action.operation.referenced();
+            referenced.into_iter().map(|one| one.key)
+        });
+        self.learn(mentioned.collect())?;
+        for (place, row) in rows {
+            each(&self.redactions.action(&row.action), place.step)?;
+        }
+        Ok(())
     }
 
     fn skipped(&self, each: &mut dyn FnMut(PlanRow<'_>) -> io::Result<()>) -> io::Result<()> {
@@ -169,6 +208,14 @@ impl Rows for LedgerRows<'_> {
             Part::Held => self.actions(RowsOf::Held, order, each),
             Part::Skipped => self.skipped(each),
         }
+    }
+
+    fn folded(
+        &self,
+        most: usize,
+        each: &mut dyn FnMut(Folded<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.by_name(RowsOf::Cleared, most, each)
     }
 
     fn name(&self, key: Key) -> Option<(SourceId, String)> {

@@ -42,6 +42,6 @@ pub(crate) use sentence::{
     clean_lines, doubts, expires, expires_soon, misnamed, misnamed_remedy, not_planned,
 };
 pub(crate) use view::{
-    Against, CycleReport, Entries, JobStatus, Names, Order, Part, PlanRow, PlanView, Rows,
+    Against, CycleReport, Entries, Folded, JobStatus, Names, Order, Part, PlanRow, PlanView, Rows,
     SnapshotNote,
 };

@@ -81,6 +81,14 @@ pub(crate) trait Rows {
         each: &mut dyn FnMut(PlanRow<'_>) -> io::Result<()>,
     ) -> io::Result<()>;
 
+    /// Passes the actions that would be carried out, in the order of their names. Of an action that takes nothing
+    /// away only `most` are passed in each step, and then how many more there are.
+    fn folded(
+        &self,
+        most: usize,
+        each: &mut dyn FnMut(Folded<'_>) -> io::Result<()>,
+    ) -> io::Result<()>;
+
     /// The id and the label of a source object.
     fn name(&self, key: Key) -> Option<(SourceId, String)>;
 
@@ -114,6 +122,13 @@ pub(crate) enum PlanRow<'r> {
     /// With the step in which it is carried out.
     Action(&'r Shown<'r, Action>, Step),
     Skipped(&'r Shown<'r, Skipped>),
+}
+
+/// The actions of a plan where a long list is cut.
+pub(crate) enum Folded<'r> {
+    Action(&'r Shown<'r, Action>, Step),
+    /// So many more of the same action in the step.
+    More(u64),
 }
 
 /// One job, from the configuration and the local state alone.

@@ -16,6 +16,39 @@ fn read(rig: &Rig, name: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_long_list_is_folded_with_its_number_but_not_what_is_taken_away() {
+    let rig = Rig::start(Size::new(450, 1, 0)).await;
+    let plan = rig.plan().await.expect(0).job();
+    let creates = plan["totals"]["create"].as_u64().unwrap();
+    let lines =
+        |text: &str, sign: &str| text.lines().filter(|line| line.starts_with(sign)).count() as u64;
+    let text = rig.run(&["plan"]).await.expect(0).out;
+    assert_eq!(lines(&text, "  + create user"), 200, "{text}");
+    let rest = format!(
+        "  … and {} more (-v lists all, with values)",
+        creates - 200 - 1
+    );
+    assert!(text.contains(&rest), "{text}");
+    let all = rig.run(&["plan", "-v"]).await.expect(0).out;
+    assert_eq!(
+        lines(&all, "  + create user"),
+        creates - 1,
+        "one is a group"
+    );
+    assert!(!all.contains(" more ("), "{all}");
+
+    rig.configure("[jobs.safety]\nmax_deletions = \"100%\"\n");
+    rig.sync().await.expect(0);
+    for user in rig.tenant().users() {
+        rig.tenant().disable_user(user.id);
+    }
+    let removed = rig.plan().await.expect(0).job()["totals"]["disable"].as_u64();
+    let text = rig.run(&["plan"]).await.expect(0).out;
+    assert_eq!(Some(lines(&text, "  - disable user")), removed);
+    assert!(removed.unwrap() > 200, "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_change_stands_in_the_page_in_markdown_and_in_the_table() {
     let rig = Rig::start(Size::new(12, 3, 20)).await;
     let plan = rig.plan().await.expect(0).job();

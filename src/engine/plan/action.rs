@@ -246,6 +246,20 @@ pub(crate) enum Step {
     CreatesAgain,
 }
 
+impl Step {
+    /// Whether its actions take something away.
+    pub(crate) fn takes_away(self) -> bool {
+        match self {
+            Self::Disables | Self::Names | Self::RemoveMembers | Self::Deletes => true,
+            Self::Users
+            | Self::Groups
+            | Self::AddMembers
+            | Self::References
+            | Self::CreatesAgain => false,
+        }
+    }
+}
+
 impl Action {
     pub(crate) fn step(&self) -> Step {
         match &self.operation {

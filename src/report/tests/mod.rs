@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::json::Document;
 use super::text::{self, Style};
-use super::{JobStatus, Order, Part, PlanRow, PlanView, Rows};
+use super::{Folded, JobStatus, Order, Part, PlanRow, PlanView, Rows};
 use crate::engine::check::{Check, Failed, Problem};
 use crate::engine::filter::ClauseFailure;
 use crate::engine::guard::{self, Census, Counted, WhyHeld};
@@ -253,6 +253,17 @@ impl Rows for Listed {
         actions.try_for_each(|one| each(PlanRow::Action(&redactions.action(one), one.step())))
     }
 
+    fn folded(
+        &self,
+        _: usize,
+        each: &mut dyn FnMut(Folded<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.each(Part::Cleared, Order::Name, &mut |row| match row {
+            PlanRow::Action(action, step) => each(Folded::Action(action, step)),
+            PlanRow::Skipped(_) => Ok(()),
+        })
+    }
+
     fn name(&self, key: Key) -> Option<(SourceId, String)> {
         let number = key.get();
         if number >= NAMELESS {
@@ -444,6 +455,10 @@ impl Rows for Unreadable {
         _: Order,
         _: &mut dyn FnMut(PlanRow<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
+        Err(io::Error::other("the disk is gone"))
+    }
+
+    fn folded(&self, _: usize, _: &mut dyn FnMut(Folded<'_>) -> io::Result<()>) -> io::Result<()> {
         Err(io::Error::other("the disk is gone"))
     }
 

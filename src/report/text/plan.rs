@@ -14,10 +14,13 @@ use crate::report::sentence::{
     capital, clean, compared, count, cycle_kind, from_snapshot, is_news, misnamed, number, staged,
     things, why_held,
 };
-use crate::report::view::{Against, Names, Order, Part, PlanRow, PlanView, totals};
+use crate::report::view::{Against, Folded, Names, Order, Part, PlanRow, PlanView, totals};
 
 /// Creates of a step that are printed with their values.
 const CREATES_SHOWN: u64 = 3;
+
+/// Rows of one action in a step that are printed, unless it takes something away.
+const ROWS_SHOWN: usize = 200;
 
 /// The diff report of one job.
 pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io::Result<()> {
@@ -117,26 +120,35 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
 
 /// The actions that would be carried out, step by step.
 fn write_actions(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io::Result<()> {
+    let most = if style.details {
+        usize::MAX
+    } else {
+        ROWS_SHOWN
+    };
     let mut last: Option<Step> = None;
     let mut creates = 0;
-    view.rows
-        .each(Part::Cleared, Order::Name, &mut |row| match row {
-            PlanRow::Action(action, step) => {
-                if last != Some(step) {
-                    write_folded(out, creates)?;
-                    creates = 0;
-                    last = Some(step);
-                    writeln!(out, "\n{}", style.bold(heading(step)))?;
-                }
-                let mut style = style;
-                if matches!(action.operation, Operation::Create { .. }) && !style.details {
-                    style.details = creates < CREATES_SHOWN;
-                    creates += 1;
-                }
-                write_action(out, action, Names::Rows(view.rows), style)
+    view.rows.folded(most, &mut |row| match row {
+        Folded::Action(action, step) => {
+            if last != Some(step) {
+                write_folded(out, creates)?;
+                creates = 0;
+                last = Some(step);
+                writeln!(out, "\n{}", style.bold(heading(step)))?;
             }
-            PlanRow::Skipped(_) => Ok(()),
-        })?;
+            let mut style = style;
+            if matches!(action.operation, Operation::Create { .. }) && !style.details {
+                style.details = creates < CREATES_SHOWN;
+                creates += 1;
+            }
+            write_action(out, action, Names::Rows(view.rows), style)
+        }
+        Folded::More(more) => {
+            let values = if creates > 0 { ", with values" } else { "" };
+            creates = 0;
+            let more = number(more);
+            writeln!(out, "  … and {more} more (-v lists all{values})")
+        }
+    })?;
     write_folded(out, creates)
 }
 

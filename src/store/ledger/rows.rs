@@ -156,24 +156,36 @@ impl Store {
         })
     }
 
-    /// Where the rows of a plan are, step by step, and in a step by operation and name.
-    pub(crate) fn places_by_name(&self, cycle: i64, of: RowsOf) -> Result<Vec<Place>, Error> {
+    /// Where the rows of a plan are, by name: a list for each action of each step.
+    pub(crate) fn places_by_name(&self, cycle: i64, of: RowsOf) -> Result<Vec<Vec<Place>>, Error> {
         // As the indexes of open rows have it.
         let state_is = match of {
             RowsOf::Cleared => "a.state = 0",
             RowsOf::Held => "a.state BETWEEN 1 AND 4 AND a.state = 3",
         };
         let sql = format!(
-            "SELECT a.step, a.rank, a.source, a.id
+            "SELECT a.step, a.rank, a.source, a.id, a.operation
              FROM actions a CROSS JOIN objects o ON o.key = a.source
              WHERE a.cycle = ?1 AND {state_is}
              ORDER BY a.step, a.operation, o.label COLLATE NOCASE, a.source, a.rank, a.id"
         );
         self.read("read the plan", |state| {
-            state
-                .prepare_cached(&sql)?
-                .query_map(params![cycle], place)?
-                .collect()
+            let mut lists: Vec<Vec<Place>> = Vec::new();
+            let mut open = None;
+            let mut statement = state.prepare_cached(&sql)?;
+            let mut rows = statement.query(params![cycle])?;
+            while let Some(row) = rows.next()? {
+                let place = place(row)?;
+                let of = Some((place.step, row.get::<_, i64>(4)?));
+                if of != open {
+                    open = of;
+                    lists.push(Vec::new());
+                }
+                if let Some(list) = lists.last_mut() {
+                    list.push(place);
+                }
+            }
+            Ok(lists)
         })
     }
 
