@@ -130,6 +130,11 @@ impl Storm {
             let log = storm.log.join("\n");
             let file = std::env::temp_dir().join(format!("storm-{seed}.log"));
             let _ = std::fs::write(&file, log);
+            let _ = std::fs::copy(storm.rig.path("entrain.db"), file.with_extension("db"));
+            let _ = std::fs::copy(
+                storm.rig.path("entrain.db-wal"),
+                file.with_extension("db-wal"),
+            );
             return Err(format!("{words}\n(what happened is in {})", file.display()));
         }
         storm.figures.storms = 1;

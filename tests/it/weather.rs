@@ -112,7 +112,7 @@ fn trouble(side: Side, method: &str, path: &str, random: &mut Rng) -> Option<Tro
 
 /// One change in the directory, of any kind; `number` makes names that nothing else has.
 #[expect(clippy::too_many_lines, reason = "it is a list of changes")]
-pub(crate) fn change(tenant: &TenantHandle, random: &mut Rng, number: usize) -> &'static str {
+pub(crate) fn change(tenant: &TenantHandle, random: &mut Rng, number: usize) -> String {
     let is_active = |life: &Life| *life == Life::Active;
     let (users, deleted): (Vec<UserView>, Vec<UserView>) = tenant
         .users()
@@ -128,13 +128,13 @@ pub(crate) fn change(tenant: &TenantHandle, random: &mut Rng, number: usize) -> 
     let gone: Vec<Uuid> = gone.into_iter().map(|group| group.id).collect();
     if users.len() < 5 {
         joiner(tenant, random, &groups, number);
-        return "a user joins";
+        return "a user joins".to_owned();
     }
     if groups.is_empty() {
         let group = tenant.add_group(&format!("Group {number}"));
         tenant.add_members(group, &[any(random, &users)]);
         tenant.assign(group, ROLE_USER);
-        return "a group is assigned";
+        return format!("a group is assigned: {group}");
     }
     let (user, group) = (any(random, &users), any(random, &groups));
     let (what, _may_be_as_before) = match random.u32(0..20) {
@@ -161,11 +161,13 @@ pub(crate) fn change(tenant: &TenantHandle, random: &mut Rng, number: usize) -> 
         7 => ("a user is deleted", tenant.soft_delete_user(user)),
         8 if !deleted.is_empty() => {
             let user = any(random, &deleted);
-            ("a user is restored", tenant.restore_user(user))
+            tenant.restore_user(user);
+            return format!("a user is restored: {user}");
         }
         9 if !deleted.is_empty() => {
             let user = any(random, &deleted);
-            ("a user is purged", tenant.hard_delete_user(user))
+            tenant.hard_delete_user(user);
+            return format!("a user is purged: {user}");
         }
         10 => {
             let manager = (random.u32(0..3) > 0).then(|| any(random, &users));
@@ -173,13 +175,15 @@ pub(crate) fn change(tenant: &TenantHandle, random: &mut Rng, number: usize) -> 
         }
         11 | 12 => {
             let members = [user, any(random, &users)];
-            ("members are added", tenant.add_members(group, &members))
+            tenant.add_members(group, &members);
+            return format!("members are added to {group}: {members:?}");
         }
         13 => {
             let mut members = tenant.members(group);
             members.retain(|member| users.contains(member));
             let leaving = &members[..members.len().min(2)];
-            ("members leave", tenant.remove_members(group, leaving))
+            tenant.remove_members(group, leaving);
+            return format!("members leave {group}: {leaving:?}");
         }
         14 => {
             let name = format!("Group {number}");
@@ -209,14 +213,15 @@ pub(crate) fn change(tenant: &TenantHandle, random: &mut Rng, number: usize) -> 
         }
         18 => {
             let group = any(random, &gone);
-            ("a group is restored", tenant.restore_group(group))
+            tenant.restore_group(group);
+            return format!("a group is restored: {group}");
         }
         _ => {
             joiner(tenant, random, &groups, number);
             ("a user joins", true)
         }
     };
-    what
+    format!("{what}: {user} or {group}")
 }
 
 fn any(random: &mut Rng, of: &[Uuid]) -> Uuid {
