@@ -17,6 +17,7 @@ mod exit;
 mod explain;
 mod export;
 mod find;
+mod folder;
 mod import;
 mod init;
 mod interrupt;

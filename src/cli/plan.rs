@@ -18,7 +18,7 @@ use super::reports::{Reports, Wanted};
 use super::rows::LedgerRows;
 use super::session::Session;
 use super::source::{self, SnapshotFile};
-use crate::config::{Config, Job};
+use crate::config::{Config, Job, ReportForm};
 use crate::cycle::{self, Agent, Options, Planned};
 use crate::engine::model::JobName;
 use crate::engine::redact::{Pseudonyms, Redactions};
@@ -262,7 +262,8 @@ fn wanted(arguments: &args::Plan) -> anyhow::Result<Vec<Wanted>> {
         let text = "a plan from a snapshot is not saved: apply plans from the tenant";
         return Err(Usage(text.to_owned()).into());
     }
-    wanted.extend(arguments.html.clone().map(Wanted::html));
+    let html = |path| Wanted::report(path, ReportForm::Html);
+    wanted.extend(arguments.html.clone().map(html));
     Ok(wanted)
 }
 

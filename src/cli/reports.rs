@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use super::load::{self, Usage};
 use super::rows::LedgerEntries;
 use super::saved::{Digests, SavedFile};
-use crate::config::Config;
+use crate::config::{Config, ReportForm};
 use crate::cycle::{self, Agent, Options};
 use crate::engine::model::JobName;
 use crate::engine::redact::Redactions;
@@ -24,9 +24,7 @@ use crate::store::Store;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Html,
-    Markdown,
-    Csv,
+    Report(ReportForm),
     /// Of a plan it is one for `apply`.
     Json,
 }
@@ -39,9 +37,9 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// A page, whatever its name.
-    pub(super) fn html(path: PathBuf) -> Self {
-        let kind = Kind::Html;
+    /// A report in this form, whatever its name.
+    pub(super) fn report(path: PathBuf, form: ReportForm) -> Self {
+        let kind = Kind::Report(form);
         Self { path, kind }
     }
 
@@ -53,9 +51,9 @@ impl Wanted {
     pub(super) fn parse(path: &Path) -> anyhow::Result<Self> {
         let ending = path.extension().and_then(|ending| ending.to_str());
         let kind = match ending.map(str::to_ascii_lowercase).as_deref() {
-            Some("html" | "htm") => Kind::Html,
-            Some("md" | "markdown") => Kind::Markdown,
-            Some("csv") => Kind::Csv,
+            Some("html" | "htm") => Kind::Report(ReportForm::Html),
+            Some("md" | "markdown") => Kind::Report(ReportForm::Markdown),
+            Some("csv") => Kind::Report(ReportForm::Csv),
             Some("json") => Kind::Json,
             _ => {
                 return Err(Usage(format!(
@@ -300,13 +298,15 @@ impl Report {
         let file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
         let out = BufWriter::new(file);
         let form = match (kind, planned) {
-            (Kind::Html, Some(_)) => {
+            (Kind::Report(ReportForm::Html), Some(_)) => {
                 Form::Html(Page::begin(out, "entrain: what would change", made)?)
             }
-            (Kind::Html, None) => Form::Html(Page::begin(out, "entrain: what was done", made)?),
-            (Kind::Markdown, _) => Form::Markdown(out),
-            (Kind::Csv, Some(_)) => Form::Csv(Box::new(Table::begin(out)?)),
-            (Kind::Csv, None) => Form::Csv(Box::new(Table::begin_done(out)?)),
+            (Kind::Report(ReportForm::Html), None) => {
+                Form::Html(Page::begin(out, "entrain: what was done", made)?)
+            }
+            (Kind::Report(ReportForm::Markdown), _) => Form::Markdown(out),
+            (Kind::Report(ReportForm::Csv), Some(_)) => Form::Csv(Box::new(Table::begin(out)?)),
+            (Kind::Report(ReportForm::Csv), None) => Form::Csv(Box::new(Table::begin_done(out)?)),
             (Kind::Json, Some(planned)) => {
                 let Planned {
                     options,

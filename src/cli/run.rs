@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 
 use super::control;
 use super::exit::Exit;
+use super::folder;
 use super::load;
 use super::output::Output;
 use crate::config::{Problem, Problems};
@@ -35,8 +36,8 @@ pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<E
     };
     let settings = config.web.clone();
     let state_path = config.state_path.clone();
-    let service =
-        Service::new(config, Arc::clone(&store), before).context("the service could not start")?;
+    let service = Service::new(config, Arc::clone(&store), before, Box::new(folder::write))
+        .context("the service could not start")?;
     let page = match settings {
         Some(settings) => {
             let page = web::start(&settings, &store, service.view())

@@ -46,8 +46,8 @@ pub(crate) use secret::{SecretError, environment, read_file as read_secret_file,
 pub(crate) use select::{calls_default_domain, custom_security_attributes, select};
 pub(crate) use settings::{
     Application, Certificate, Config, Credential, DialectSettings, Encryption, Filterable,
-    Identity, Job, Listen, Mail, Proof, Proxy, ProxyProof, Schedule, Secret, Source, Target, Tls,
-    Web, Webhook, WebhookForm,
+    Identity, Job, Listen, Mail, Proof, Proxy, ProxyProof, ReportForm, Reports, Schedule, Secret,
+    Source, Target, Tls, Web, Webhook, WebhookForm,
 };
 pub(crate) use shareable::shareable;
 

@@ -25,12 +25,40 @@ pub(crate) struct Config {
     pub(crate) source: Source,
     /// `None`: there is no status page.
     pub(crate) web: Option<Web>,
+    /// `None`: the service writes no reports.
+    pub(crate) reports: Option<Reports>,
     pub(crate) notify: Notify,
     pub(crate) jobs: Vec<Job>,
     /// How often the service looks for leavers between two cycles; `None`: it does not.
     pub(crate) leavers: Option<Duration>,
     /// The first wait after which the service tries again what failed; `None`: it waits for the next cycle.
     pub(crate) retries: Option<Duration>,
+}
+
+/// The reports that the service writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reports {
+    pub(crate) folder: PathBuf,
+    pub(crate) forms: Vec<ReportForm>,
+    /// How long they are kept.
+    pub(crate) keep: Duration,
+}
+
+/// The form of a report in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReportForm {
+    Html,
+    Markdown,
+    Csv,
+}
+
+impl ReportForm {
+    /// With the endings of file names.
+    pub(crate) const WORDS: [(&str, Self); 3] = [
+        ("html", Self::Html),
+        ("md", Self::Markdown),
+        ("csv", Self::Csv),
+    ];
 }
 
 /// The status page.

@@ -69,7 +69,7 @@ pub(crate) use leavers::next_look;
 pub(crate) use on_record::{Marked, hide, marked, with_names};
 pub(crate) use only::Only;
 pub(crate) use options::{Between, Options};
-pub(crate) use planned::Planned;
+pub(crate) use planned::{Observed, Planned};
 pub(crate) use probe::Probed;
 pub(crate) use saved::{Approved, Expected, ExpectedRow, OtherRows, Portion, SavedRow};
 pub(crate) use tenant::Due;

@@ -10,6 +10,14 @@ use crate::engine::guard::{LimitUse, WhyHeld};
 use crate::engine::plan::{Header, Totals};
 use crate::engine::predict::Refusal;
 use crate::engine::summary::{CycleKind, Progress, Requests};
+use crate::store::Store;
+
+/// The plan of a job that only observes, with the agent and the state that hold its rows.
+pub(crate) struct Observed {
+    pub(crate) planned: Planned,
+    pub(crate) agent: Agent,
+    pub(crate) store: Arc<Store>,
+}
 
 /// A plan that was judged, and what making it cost. Its rows are in the ledger.
 #[derive(Clone, Debug)]
@@ -36,17 +44,21 @@ impl Agent {
         job: &config::Job,
         progress: &watch::Sender<Progress>,
         due: Due,
-    ) -> Result<Planned, Error> {
+    ) -> Result<Observed, Error> {
         let options = Options::default();
         let context = self.context(job, &options, progress)?;
         self.read(context.want(), due).await?;
         let compares = drift::is_due(&context)?;
         let store = Arc::new(self.store.planner()?);
-        let agent = self.with(Arc::clone(&self.config), store)?;
+        let agent = self.with(Arc::clone(&self.config), Arc::clone(&store))?;
         let planned = agent.plan(job, &options, progress, agent.due()).await?;
         if compares {
             self.store.note_compared(&job.rules.name, (self.now)())?;
         }
-        Ok(planned)
+        Ok(Observed {
+            planned,
+            agent,
+            store,
+        })
     }
 }

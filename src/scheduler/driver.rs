@@ -15,13 +15,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::now;
 use super::due::next_start;
-use super::log::{count, log_plan, log_summary};
+use super::log::{log_plan, note};
 use super::retries::Retries;
 use super::status::{Activity, State, Status, WokenBy};
 use super::view::{NotRun, View};
 use super::{deliver, leavers, notices};
 use crate::config::{Config, Job};
-use crate::cycle::{self, Agent, Due, Options, Planned};
+use crate::cycle::{self, Agent, Due, Observed, Options, Planned};
 use crate::engine::model::JobName;
 use crate::engine::summary::{Health, Progress, Summary};
 use crate::metrics;
@@ -53,6 +53,20 @@ pub(crate) enum Error {
 /// Reads the configuration again; an error is every problem of it, one text each.
 pub(crate) type Reload<'a> = dyn Fn() -> Result<Config, Vec<String>> + 'a;
 
+/// Writes a report, where the configuration wants it.
+pub(crate) type Report = dyn Fn(&Config, &Reported<'_>) -> anyhow::Result<()> + Send + Sync;
+
+/// What a report is of.
+pub(crate) enum Reported<'a> {
+    /// A cycle that ran.
+    Cycle { store: &'a Store, number: i64 },
+    /// What a job would do that only observes.
+    Plan {
+        job: &'a Job,
+        observed: &'a Observed,
+    },
+}
+
 /// A configuration and the agent built from it. A cycle keeps the one it started with.
 pub(super) struct Generation {
     pub(super) config: Arc<Config>,
@@ -66,6 +80,7 @@ pub(super) struct Shared {
     wakes: watch::Sender<u64>,
     pub(super) store: Arc<Store>,
     pub(super) stop: CancellationToken,
+    report: Box<Report>,
     /// Held while a job is worked on, by its cycle or by the look for leavers.
     busy: Mutex<BTreeMap<JobName, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -74,6 +89,18 @@ impl Shared {
     pub(super) fn busy(&self, job: &JobName) -> Arc<tokio::sync::Mutex<()>> {
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(busy.entry(job.clone()).or_default())
+    }
+
+    /// A report that cannot be written holds up nothing.
+    pub(super) fn report(&self, reported: &Reported<'_>) {
+        let config = Arc::clone(&self.generation.borrow().config);
+        if let Err(error) = (self.report)(&config, reported) {
+            let error = chain(&*error);
+            tracing::warn!(
+                error,
+                "the report was not written; `entrain report` shows the cycle"
+            );
+        }
     }
 }
 
@@ -86,7 +113,12 @@ pub(crate) struct Service {
 
 impl Service {
     /// `before` is how the process ended that used the state before.
-    pub(crate) fn new(config: Config, store: Arc<Store>, before: Before) -> Result<Self, Error> {
+    pub(crate) fn new(
+        config: Config,
+        store: Arc<Store>,
+        before: Before,
+        report: Box<Report>,
+    ) -> Result<Self, Error> {
         let signals = Signals::listen().map_err(Error::Signals)?;
         let stop = CancellationToken::new();
         let config = Arc::new(config);
@@ -99,6 +131,7 @@ impl Service {
                 wakes: watch::Sender::default(),
                 store,
                 stop,
+                report,
                 busy: Mutex::default(),
             }),
             tasks: JoinSet::new(),
@@ -382,7 +415,7 @@ impl Turn {
 }
 
 pub(super) async fn run_cycle(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     agent: &Agent,
     job: &Job,
     asked: Asked,
@@ -407,11 +440,14 @@ pub(super) async fn run_cycle(
     let (agent, own) = (agent.clone(), job.clone());
     let runtime = Handle::current();
     let begun = Instant::now();
+    let reports = Arc::clone(shared);
     let cycle = spawn_blocking(move || {
         runtime.block_on(async {
             if own.observes {
-                let planned = Box::pin(agent.observe(&own, &progress, due)).await?;
-                return Ok(Ran::Plan(planned));
+                let observed = Box::pin(agent.observe(&own, &progress, due)).await?;
+                let (job, observed) = (&own, &observed);
+                reports.report(&Reported::Plan { job, observed });
+                return Ok(Ran::Plan(observed.planned.clone()));
             }
             let summary = agent.run(&own, &options, &progress, due).await?;
             Ok::<_, cycle::Error>(Ran::Cycle(summary))
@@ -435,10 +471,7 @@ pub(super) async fn run_cycle(
     }
     let ended = match &ran {
         Ok(Ran::Plan(planned)) => log_plan(name, planned),
-        Ok(Ran::Cycle(summary)) => {
-            count(&shared.store, summary);
-            log_summary(summary, woken_by)
-        }
+        Ok(Ran::Cycle(summary)) => note(shared, summary, woken_by).await,
         Err(_) if shared.stop.is_cancelled() => {
             tracing::info!(job = %name, "the cycle was stopped; the next one continues from here");
             Health::Stopped
@@ -479,7 +512,7 @@ pub(super) enum Ran {
 
 /// `ended` replaces what is known of the last cycle; `None` leaves it as it is.
 fn set_state(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     name: &JobName,
     state: State,
     ended: Option<(Health, Option<String>)>,

@@ -10,7 +10,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 
 use super::driver::Shared;
-use super::log::{count, log_summary};
+use super::log::note;
 use super::status::WokenBy;
 use crate::config::Job;
 use crate::cycle::{Agent, next_look};
@@ -69,7 +69,7 @@ pub(super) async fn watch(shared: Arc<Shared>) {
 
 /// One look, for all jobs of which no cycle runs: that one sees leavers itself.
 async fn look(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     agent: &Agent,
     all: &[Job],
     step: Duration,
@@ -114,8 +114,7 @@ async fn look(
                 known.since = since;
                 let aborted = found.as_ref().is_some_and(|one| one.aborted.is_some());
                 if let Some(summary) = found {
-                    count(&shared.store, &summary);
-                    log_summary(&summary, WokenBy::Leavers);
+                    note(shared, &summary, WokenBy::Leavers).await;
                 }
                 !aborted
             }

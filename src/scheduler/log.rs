@@ -1,5 +1,10 @@
 //! What the log and the metrics say of a cycle that ended.
 
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
+
+use super::driver::{Reported, Shared};
 use super::status::WokenBy;
 use crate::cycle::Planned;
 use crate::engine::model::JobName;
@@ -52,8 +57,26 @@ pub(super) fn log_plan(name: &JobName, planned: &Planned) -> Health {
     }
 }
 
+/// Counts, logs and reports a cycle that ran.
+pub(super) async fn note(shared: &Arc<Shared>, summary: &Summary, woken_by: WokenBy) -> Health {
+    count(&shared.store, summary);
+    let health = log_summary(summary, woken_by);
+    let is_news = !summary.done.is_empty() || health != Health::Succeeded;
+    if is_news {
+        let (shared, number) = (Arc::clone(shared), summary.cycle);
+        let writing = spawn_blocking(move || {
+            let store = &shared.store;
+            shared.report(&Reported::Cycle { store, number });
+        });
+        if let Err(error) = writing.await {
+            tracing::error!(%error, "a report crashed; this is a bug");
+        }
+    }
+    health
+}
+
 /// Counts what a cycle did for `/metrics`.
-pub(super) fn count(store: &Store, summary: &Summary) {
+fn count(store: &Store, summary: &Summary) {
     let job = summary.job.as_str();
     for (action, times) in &summary.done {
         metrics::objects(job, action, "succeeded", *times);
@@ -74,7 +97,7 @@ pub(super) fn count(store: &Store, summary: &Summary) {
     }
 }
 
-pub(super) fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
+fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
     let Summary {
         job,
         cycle,

@@ -12,7 +12,7 @@ mod status;
 mod view;
 
 pub(crate) use clock::now;
-pub(crate) use driver::{GRACE, Service};
+pub(crate) use driver::{GRACE, Reported, Service};
 pub(crate) use due::{next_start, rhythm};
 pub(crate) use notices::{From, written};
 pub(crate) use status::State;

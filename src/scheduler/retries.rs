@@ -1,5 +1,6 @@
 //! What failed is tried again between the cycles of a job, when it is due.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -9,7 +10,7 @@ use tokio::time::sleep;
 
 use super::clock::now;
 use super::driver::{LONGEST_SLEEP, Shared};
-use super::log::{count, log_summary};
+use super::log::note;
 use super::status::WokenBy;
 use crate::config::Job;
 use crate::cycle::Agent;
@@ -50,7 +51,7 @@ impl Retries {
 
     pub(super) async fn run(
         &mut self,
-        shared: &Shared,
+        shared: &Arc<Shared>,
         agent: &Agent,
         job: &Job,
         first: Option<Duration>,
@@ -64,8 +65,7 @@ impl Retries {
             Ok(Ok(found)) => {
                 let aborted = found.as_ref().is_some_and(|one| one.aborted.is_some());
                 if let Some(summary) = found {
-                    count(&shared.store, &summary);
-                    log_summary(&summary, WokenBy::Retries);
+                    note(shared, &summary, WokenBy::Retries).await;
                 }
                 !aborted
             }

@@ -1,5 +1,8 @@
 //! A job that only observes: it is planned, and nothing is ever written.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
 use entrain::sandbox::Size;
 use serde_json::json;
 
@@ -70,6 +73,59 @@ async fn the_service_compares_with_the_target_as_often_as_verify_says() {
     assert_eq!(traffic.writes(), 0);
     service.signal("-TERM");
     assert_eq!(service.end().await.0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_writes_reports_of_what_it_did_and_of_what_a_job_would_do() {
+    let rig = Rig::start(Size::new(20, 2, 10)).await;
+    rig.configure(
+        "[schedule]\ninterval = \"1s\"\n[reports]\nfolder = \"reports\"\nformats = [\"html\", \"csv\"]\n",
+    );
+    let folder = rig.path("reports");
+    let files = || -> Vec<String> {
+        let files = fs::read_dir(&folder).into_iter().flatten();
+        let mut names: Vec<_> = files
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .filter(|name| !name.starts_with('.'))
+            .collect();
+        names.sort();
+        names
+    };
+    observing(&rig);
+    let service = Service::start(&rig, &["run"]);
+    until("a plan", || files().len() == 2).await;
+    assert_eq!(files(), ["demo-plan.csv", "demo-plan.html"]);
+    let plan = fs::read_to_string(folder.join("demo-plan.html")).unwrap();
+    assert!(plan.contains("what would change") && plan.contains("@contoso.com"));
+    service.signal("-TERM");
+    service.end().await;
+    let mode = fs::metadata(&folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+
+    // An old one goes, and what is not ours stays.
+    for name in [
+        "2020-01-31T093000Z-demo-7.html",
+        "2020-01-31T093000Z-notes.txt",
+    ] {
+        fs::write(folder.join(name), "old").unwrap();
+    }
+    rig.edit(|text| text.replace("mode = \"observe\"", "mode = \"provision\""));
+    let service = Service::start(&rig, &["run"]);
+    until("the report of a cycle", || files().len() == 5).await;
+    // Cycles in which nothing changes leave no report.
+    let idle = || service.log().matches("cycle ended").count() > 2;
+    until("idle cycles", idle).await;
+    service.signal("-TERM");
+    service.end().await;
+    let names = files();
+    assert_eq!(names[0], "2020-01-31T093000Z-notes.txt");
+    assert_eq!(names.len(), 5, "{names:?}");
+    let done = names.iter().filter(|name| name.contains("Z-demo-"));
+    let done: Vec<_> = done
+        .map(|name| fs::read_to_string(folder.join(name)).unwrap())
+        .collect();
+    assert_eq!(done.len(), 2, "{names:?}");
+    assert!(done.iter().all(|text| text.contains("@contoso.com")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

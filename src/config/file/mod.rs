@@ -21,6 +21,7 @@ pub(super) struct File {
     pub(super) source: Source,
     pub(super) schedule: Schedule,
     pub(super) web: Option<Web>,
+    pub(super) reports: Option<Reports>,
     pub(super) notify: Option<Notify>,
     pub(super) jobs: Vec<Job>,
 }
@@ -42,6 +43,13 @@ pub(super) struct Proxy {
     pub(super) header: Option<Typed<String>>,
     pub(super) secret: Option<Typed<Secret>>,
     pub(super) place: Place,
+}
+
+#[derive(Debug)]
+pub(super) struct Reports {
+    pub(super) folder: Option<Typed<String>>,
+    pub(super) formats: Option<Vec<Typed<String>>>,
+    pub(super) keep: Option<Typed<String>>,
 }
 
 #[derive(Debug)]

@@ -6,8 +6,8 @@ use figment::value::Value;
 
 use super::{
     Application, Clause, Exception, File, FilterGroup, Filterable, Flow, Job, JobNotify, Mail,
-    Mapping, Notify, Preset, Provision, Proxy, Rules, Safety, Schedule, Scope, Source, Target, Tls,
-    Web, Webhook,
+    Mapping, Notify, Preset, Provision, Proxy, Reports, Rules, Safety, Schedule, Scope, Source,
+    Target, Tls, Web, Webhook,
 };
 use crate::config::document::Document;
 use crate::config::keys::{
@@ -38,6 +38,7 @@ impl File {
             source: Source::read(&top, log),
             schedule: Schedule::read(&top, log),
             web: Web::read(&top, log),
+            reports: Reports::read(&top, log),
             notify: Notify::read(&top, log),
             jobs: jobs
                 .unwrap_or_default()
@@ -52,6 +53,18 @@ impl File {
     /// The source alone.
     pub(in crate::config) fn read_source(document: &Rc<Document>, log: &mut Log) -> Source {
         Source::read(&Table::root(document, &TOP), log)
+    }
+}
+
+impl Reports {
+    fn read(top: &Table, log: &mut Log) -> Option<Self> {
+        let table = top.table("reports", log)?;
+        table.check_keys(SECTIONS, log);
+        Some(Self {
+            folder: table.required_text("folder", log),
+            formats: table.texts("formats", log),
+            keep: table.text("keep", log),
+        })
     }
 }
 

@@ -29,6 +29,11 @@ pub(in crate::config) const TOP: Section = Section {
             "The status page of the service, with metrics and health checks.",
         ),
         key(
+            "reports",
+            Holds::Table(&REPORTS),
+            "Reports that the service writes of its cycles.",
+        ),
+        key(
             "notify",
             Holds::Table(&NOTIFY),
             "Notifications by the service: e-mail, webhooks, and a heartbeat.",
@@ -66,6 +71,28 @@ const STATE: Section = section(
             "keep_log_rows",
             Holds::Integer(1),
             "About how many entries of the log are kept; those of the last 2 days always are. Default: 10000000.",
+        ),
+    ],
+);
+
+const REPORTS: Section = section(
+    "reports",
+    &[
+        key(
+            "folder",
+            Holds::Text,
+            "Where the service writes a report of each cycle that changed, failed or held something.",
+        )
+        .required("add folder = \"reports\""),
+        key(
+            "formats",
+            Holds::Texts,
+            "The forms of the reports: html, md, csv. Default: html.",
+        ),
+        key(
+            "keep",
+            Holds::Duration,
+            "How long the reports are kept. Default: 90d.",
         ),
     ],
 );
@@ -137,6 +164,7 @@ pub(in crate::config) const SECTIONS: &[&Section] = &[
     &SOURCE,
     &SCHEDULE,
     &WEB,
+    &REPORTS,
     &NOTIFY,
     &MAIL,
     &WEBHOOK,

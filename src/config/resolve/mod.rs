@@ -26,14 +26,18 @@ use chrono::TimeDelta;
 use super::document::{Document, Place};
 use super::duration;
 use super::file::{self, File};
+use super::mapping::choose;
 use super::problem::Log;
 use super::reader::Typed;
 use super::secret::Purpose;
-use super::settings::{Config, Notify, Secret, Source};
+use super::settings::{Config, Notify, ReportForm, Reports, Secret, Source};
 use crate::engine::record::Retention;
 use crate::os;
 
 const STATE_PATH: &str = "entrain.db";
+
+/// How long the service keeps its reports, by default.
+const KEEP_REPORTS: Duration = Duration::from_hours(24 * 90);
 
 /// The configuration, unless something is missing; then the log says what.
 pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config> {
@@ -69,6 +73,10 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
         .web
         .as_ref()
         .map(|typed| web::resolve_web(typed, folder, log));
+    let reports = file
+        .reports
+        .as_ref()
+        .map(|typed| resolve_reports(typed, folder, log));
     let notify = file
         .notify
         .as_ref()
@@ -93,6 +101,10 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
         source: source?,
         web: match web {
             Some(web) => Some(web?),
+            None => None,
+        },
+        reports: match reports {
+            Some(reports) => Some(reports?),
             None => None,
         },
         notify: match notify {
@@ -121,6 +133,26 @@ fn retention(file: &File, log: &mut Log) -> Option<Retention> {
         retention.rows = typed.value;
     }
     Some(retention)
+}
+
+fn resolve_reports(typed: &file::Reports, folder: &Path, log: &mut Log) -> Option<Reports> {
+    let keep = match &typed.keep {
+        Some(typed) => length(typed, log),
+        None => Some(KEEP_REPORTS),
+    };
+    let forms = typed.formats.iter().flatten();
+    let forms: Vec<_> = forms
+        .map(|form| choose(form, &ReportForm::WORDS, log))
+        .collect();
+    let mut forms = forms.into_iter().collect::<Option<Vec<_>>>()?;
+    if forms.is_empty() {
+        forms.push(ReportForm::Html);
+    }
+    Some(Reports {
+        folder: folder.join(&typed.folder.as_ref()?.value),
+        forms,
+        keep: keep?,
+    })
 }
 
 /// The state holds people's names: it is made for its owner alone.
@@ -183,8 +215,6 @@ fn guid(id: &Typed<String>, remedy: &str, log: &mut Log) -> Option<String> {
     None
 }
 
-/// The secret with its path relative to the configuration, with a warning where its file is missing,
-/// empty or readable by others.
 /// A file of certificates that are trusted in addition; a warning where it does not exist.
 fn certificates(typed: &Typed<String>, folder: &Path, log: &mut Log) -> PathBuf {
     let path = folder.join(&typed.value);
@@ -197,6 +227,8 @@ fn certificates(typed: &Typed<String>, folder: &Path, log: &mut Log) -> PathBuf 
     path
 }
 
+/// The secret with its path relative to the configuration, with a warning where its file is missing,
+/// empty or readable by others.
 fn secret(typed: Option<&Typed<Secret>>, folder: &Path, log: &mut Log) -> Option<Secret> {
     secret_for(Purpose::Other, typed, folder, log)
 }
