@@ -334,6 +334,8 @@ impl Agent {
         if let Some(until) = waiting.values().max().copied() {
             if tally.aborted.is_none() && self.wait_until(until).await {
                 let keys = std::mem::take(&mut waiting).into_keys().collect();
+                // Groups are compared with those who came into scope meanwhile.
+                record::note_scope(context, &judged.outline).await?;
                 // What was recorded meanwhile is no change in the source.
                 let since = self.store.begin_evaluation(name)?;
                 let later = self

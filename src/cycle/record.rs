@@ -88,6 +88,26 @@ fn base_path(url: &str) -> &str {
 /// Skipped objects that are taken from the ledger at once.
 const CHUNK: usize = 500;
 
+/// Notes which objects are in scope. One that leaves scope by a reading that is not complete, or whose removal is
+/// held, rejected or postponed, counts as being in it: otherwise a scope that is emptied twice would look as if it
+/// had been empty before.
+pub(super) async fn note_scope(context: &Context<'_>, outline: &Outline) -> Result<(), Error> {
+    let Outline {
+        header,
+        scope,
+        postponed,
+        ..
+    } = outline;
+    let counts =
+        |(key, in_scope): &&(Key, bool)| *in_scope || (header.complete && !postponed.contains(key));
+    let verdicts: Vec<(Key, bool)> = scope.iter().filter(counts).copied().collect();
+    let (job, source) = (context.job.rules.name.clone(), context.clocks().source);
+    context
+        .state(move |store| store.set_scope(&job, &verdicts, source))
+        .await?;
+    Ok(())
+}
+
 /// Ends the cycle: what could not be planned, which marks are done with, and the counts.
 pub(super) async fn finish(
     context: &Context<'_>,
@@ -103,6 +123,7 @@ pub(super) async fn finish(
         held,
         totals,
     } = judged;
+    note_scope(context, &outline).await?;
     let Outline {
         header,
         scope,
@@ -115,17 +136,10 @@ pub(super) async fn finish(
     } = outline;
     reads(context, cycle)?;
     let mut unfinished = postponed;
-    // An object that leaves scope by a reading that is not complete, or whose removal is held, rejected or
-    // postponed, counts as being in it: otherwise a scope that is emptied twice would look as if it had
-    // been empty before.
-    let stays = unfinished.clone();
     if !header.complete {
         let leaving = scope.iter().filter(|(_, in_scope)| !in_scope);
         unfinished.extend(leaving.map(|(key, _)| *key));
     }
-    let counts =
-        |(key, in_scope): &(Key, bool)| *in_scope || (header.complete && !stays.contains(key));
-    let verdicts: Vec<(Key, bool)> = scope.into_iter().filter(counts).collect();
     unfinished.extend(tally.unfinished);
     let failures = record_skipped(context, cycle, &mut unfinished).await?;
     // Removals that an incomplete reading kept from being planned leave no trace in the plan: all
@@ -137,10 +151,9 @@ pub(super) async fn finish(
     let job = context.job.rules.name.clone();
     let has_completed = tally.reached_end && is_whole;
     let nested_groups = context.job.rules.scope.nested_groups;
-    let (holds_nothing, source) = (held.is_empty(), context.clocks().source);
+    let holds_nothing = held.is_empty();
     let linked = context
         .state(move |store| {
-            store.set_scope(&job, &verdicts, source)?;
             if everything {
                 store.lapse_holds(&job, cycle, &unfinished, now)?;
                 store.note_evaluated(&job, holds_nothing, !lacks_addresses)?;

@@ -148,6 +148,32 @@ async fn a_create_that_did_nothing_is_repeated_only_when_nothing_of_it_can_arriv
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_came_into_scope_while_a_create_waited_stays_a_member() {
+    let rig = start("").await;
+    let ann = rig.joiner("ann");
+    rig.sync().await.expect(0);
+    rig.tenant().unassign(ann);
+    rig.sync().await.expect(0);
+    assert!(!is_active(&rig, "ann"));
+    let jane = rig.joiner("jane");
+    inject(&rig, Fault::new("/Users", Trouble::Refused).method("POST"));
+    rig.sync().await.expect(3);
+    let fans = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(fans, &[ann, jane]);
+    rig.tenant().assign(fans, ROLE_USER);
+    let summary = rig.sync().await.expect(0).job();
+    assert_eq!(
+        summary["done"]["remove-members"],
+        Value::Null,
+        "{summary:#}"
+    );
+    assert!(is_active(&rig, "ann"));
+    let target = &rig.sandbox.target;
+    let fans = target.find_group_by("displayName", "Fans").unwrap();
+    assert_eq!(target.members(fans["id"].as_str().unwrap()).len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plan_shows_what_follows_an_earlier_write_that_did_nothing() {
     let rig = start("").await;
     rig.joiner("jane");
@@ -518,4 +544,34 @@ async fn a_create_that_was_sent_twice_on_the_way_is_settled_though_the_look_up_f
     rig.tenant().disable_user(jane);
     rig.sync().await.expect(0);
     assert_eq!(rig.user("jane@contoso.com")["active"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_was_read_before_a_create_does_not_say_what_it_made() {
+    let rig = Rig::start(Size::new(5, 0, 0)).await;
+    rig.edit(|text| text.replace("concurrency = 8", "concurrency = 1"));
+    rig.sync().await.expect(0);
+    let [ann, bob] = ["ann", "bob"].map(|name| rig.joiner(name));
+    let traffic = rig.sandbox.target.traffic();
+    // The look-up of the first is refused, so that the list is read; that of the second has no such luck.
+    traffic.inject(
+        Fault::new("/Users", Trouble::Twice)
+            .method("POST")
+            .forever(),
+    );
+    let refused = Fault::new("filter=", Trouble::status(400)).method("GET");
+    traffic.inject(refused.after(2).forever());
+    rig.sync().await;
+    traffic.clear_faults();
+    for (user, name) in [(ann, "ann2@contoso.com"), (bob, "bob2@contoso.com")] {
+        rig.tenant()
+            .set_property(user, "userPrincipalName", json!(name));
+    }
+    rig.sync().await.expect(0);
+    for name in ["ann", "bob"] {
+        let users = rig.sandbox.target.users();
+        let of = users.iter().filter(|user| user["externalId"] == name);
+        let names: Vec<_> = of.map(|user| &user["userName"]).collect();
+        assert_eq!(json!(names), json!([format!("{name}2@contoso.com")]));
+    }
 }

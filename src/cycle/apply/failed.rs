@@ -212,12 +212,19 @@ impl Applier<'_> {
         let found = lookup::by_queries(self.context, kind, keys, &paths, &no_holder_gives_up).await;
         let found = match found {
             Ok(Found::None) | Err(_) if error.class() == Class::Conflict => {
+                let is_old = self.listed[&kind].initialized();
                 let list = async || Index::whole(self.context, kind, &[keys]).await;
                 let list = self.listed[&kind].get_or_try_init(list).await;
                 let list = list.map_err(|_| NotLooked)?;
                 // One that cannot be read again is no proof that the object is not there.
-                list.find(keys, &no_holder_gives_up)
-                    .map_err(|_| NotLooked)?
+                let listed = list
+                    .find(keys, &no_holder_gives_up)
+                    .map_err(|_| NotLooked)?;
+                // Nor is a list that was read before the create was sent.
+                if matches!(listed, Found::None) && found.is_err() && is_old {
+                    return Err(NotLooked);
+                }
+                listed
             }
             found => found.map_err(|_| NotLooked)?,
         };
