@@ -26,6 +26,7 @@ const COPIED: &[&str] = &[
     "hold_reasons",
     "lost_members",
     "unreported_managers",
+    "unreported_members",
     "withheld",
     "escrow",
     "cycles",

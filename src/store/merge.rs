@@ -1,5 +1,7 @@
 //! Merging a page of the source into what is known, with the marks that it causes.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
 
@@ -97,8 +99,14 @@ impl<'p> Page<'p> {
             None => self.state.key_or_mention(*kind, id)?,
         };
         // All members of a restored group are reported, and those who left before it was deleted are not. Where
-        // none is reported, nothing is known of them.
-        if comes_back && !members.is_empty() {
+        // none is reported, it may have none, or they are not reported: they are looked up.
+        if comes_back && members.is_empty() {
+            self.state.run(
+                "INSERT OR IGNORE INTO unreported_members (group_key)
+                 SELECT ?1 WHERE EXISTS (SELECT 1 FROM members WHERE group_key = ?1)",
+                params![key],
+            )?;
+        } else if comes_back {
             self.marks.object_and_below(*kind, key)?;
             self.drop_members(key)?;
         }
@@ -153,6 +161,37 @@ impl<'p> Page<'p> {
             attributes: [(MANAGER.to_owned(), manager)].into(),
             members: Vec::new(),
         })
+    }
+
+    /// What was read on a group: its members. Those that it does not have are dropped.
+    pub(super) fn merge_all_members(
+        &mut self,
+        group: &SourceId,
+        members: &BTreeSet<SourceId>,
+    ) -> rusqlite::Result<()> {
+        let Some(key) = self.state.key(ObjectKind::Group, group)? else {
+            return Ok(());
+        };
+        self.state.run(
+            "DELETE FROM unreported_members WHERE group_key = ?1",
+            params![key],
+        )?;
+        let known: Vec<(Key, ObjectKind, SourceId)> = self
+            .state
+            .prepare_cached(
+                "SELECT o.key, o.kind, o.id FROM members m CROSS JOIN objects o ON o.key = m.member_key
+                 WHERE m.group_key = ?1",
+            )?
+            .query_map(params![key], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        for (member, kind, id) in known {
+            if !members.contains(&id) {
+                self.lose_member(key, member, kind)?;
+            }
+        }
+        Ok(())
     }
 
     fn is_group_that_comes_back(&self, change: &SourceChange) -> rusqlite::Result<bool> {
@@ -504,12 +543,18 @@ impl<'p> Page<'p> {
             })?
             .collect::<rusqlite::Result<_>>()?;
         for (group, member, kind) in stale {
-            self.drop_member(group, member)?;
-            self.marks.object(ObjectKind::Group, group)?;
-            self.marks.groups_around(group)?;
-            self.marks.object_and_below(kind, member)?;
-            self.summary.members_removed += 1;
+            self.lose_member(group, member, kind)?;
         }
+        Ok(())
+    }
+
+    /// A member that is not reported any more.
+    fn lose_member(&mut self, group: Key, member: Key, kind: ObjectKind) -> rusqlite::Result<()> {
+        self.drop_member(group, member)?;
+        self.marks.object(ObjectKind::Group, group)?;
+        self.marks.groups_around(group)?;
+        self.marks.object_and_below(kind, member)?;
+        self.summary.members_removed += 1;
         Ok(())
     }
 }

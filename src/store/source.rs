@@ -1,7 +1,7 @@
 //! What was read from the source, and up to where: rounds of delta pages, each committed together
 //! with the watermark behind it and the marks it causes (product rule 1).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{OptionalExtension, params};
@@ -209,6 +209,36 @@ impl Store {
             let mut page = Page::new(tx, ObjectKind::User, &round, now)?;
             for (user, manager) in managers {
                 page.merge_manager(user, manager.as_ref())?;
+            }
+            page.finish()?;
+            Ok(())
+        })
+    }
+
+    /// Groups that came back without a report of their members.
+    pub(crate) fn unreported_members(&self) -> Result<Vec<SourceId>, Error> {
+        self.read("look up members that were not reported", |state| {
+            state.column(
+                "SELECT o.id FROM unreported_members u CROSS JOIN objects o ON o.key = u.group_key
+                 WHERE o.presence = 1",
+                [],
+            )
+        })
+    }
+
+    /// All members of these groups, as they were read on the groups themselves.
+    pub(crate) fn record_members(
+        &self,
+        groups: &BTreeMap<SourceId, BTreeSet<SourceId>>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        self.write("store members", |tx| {
+            let Some(round) = round(tx, ObjectKind::Group)? else {
+                return Ok(());
+            };
+            let mut page = Page::new(tx, ObjectKind::Group, &round, now)?;
+            for (group, members) in groups {
+                page.merge_all_members(group, members)?;
             }
             page.finish()?;
             Ok(())

@@ -1,6 +1,6 @@
 //! What becomes of a person and of a group in the target over their life in the source.
 
-use entrain::sandbox::{ROLE_DEFAULT_ACCESS, ROLE_USER, Size};
+use entrain::sandbox::{Fault, ROLE_DEFAULT_ACCESS, ROLE_USER, Size, Trouble};
 use serde_json::{Value, json};
 
 use crate::cycles::settles;
@@ -405,7 +405,23 @@ async fn members_who_left_a_group_before_it_was_deleted_do_not_return_with_it() 
     let members = target.members(group["id"].as_str().unwrap());
     assert_eq!(json!(members), json!([rig.user("ann@contoso.com")["id"]]));
 
+    // The last one leaves before it is deleted: restored, it is reported without members.
+    rig.tenant().remove_members(fans, &[ann]);
+    rig.tenant().soft_delete_group(fans);
+    rig.sync().await.expect(0);
+    rig.tenant().restore_group(fans);
+    let refused = Fault::new("/$batch", Trouble::status(400)).method("POST");
+    rig.tenant().traffic().inject(refused);
+    rig.sync().await.expect(0);
+    rig.tenant().traffic().clear_faults();
+    rig.sync().await.expect(0);
+    let group = target.find_group_by("displayName", "Fans").unwrap();
+    let members = target.members(group["id"].as_str().unwrap());
+    assert_eq!(members, Vec::<String>::new());
+
     // Deleted and restored between two readings.
+    rig.tenant().add_members(fans, &[ann]);
+    rig.sync().await.expect(0);
     rig.tenant().remove_members(fans, &[ann]);
     rig.tenant().soft_delete_group(fans);
     rig.tenant().restore_group(fans);

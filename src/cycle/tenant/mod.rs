@@ -3,6 +3,7 @@
 //! (product rule 3).
 
 mod managers;
+mod members;
 mod pages;
 mod unseen;
 
@@ -377,8 +378,10 @@ impl Tenant {
                     pages.commit((self.now)()).await?;
                     pages.committed().await?;
                     unseen.report(kind);
-                    if kind == ObjectKind::User {
-                        managers::look_up(&self.graph, store, (self.now)()).await?;
+                    let now = (self.now)();
+                    match kind {
+                        ObjectKind::User => managers::look_up(&self.graph, store, now).await?,
+                        ObjectKind::Group => members::look_up(&self.graph, store, now).await?,
                     }
                     return Ok(seen);
                 }
