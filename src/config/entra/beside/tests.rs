@@ -301,6 +301,7 @@ const NO_PART: &[&str] = &[
     "source",
     "schedule",
     "web",
+    "reports",
     "notify",
     "notify.mail",
     "notify.webhooks",
