@@ -1,7 +1,7 @@
 //! The reports that the service writes into the folder of `[reports]`: one file for each cycle that did, failed or
 //! held something, and the newest plan of a job that only observes.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use super::rows::{LedgerEntries, LedgerRows};
 use crate::config::{self, Config, ReportForm};
 use crate::cycle::{self, Observed, Options};
 use crate::engine::redact::Redactions;
+use crate::os;
 use crate::report::CycleReport;
 use crate::scheduler::{self, Reported};
 
@@ -32,7 +33,11 @@ pub(super) fn write(config: &Config, reported: &Reported<'_>) -> anyhow::Result<
         forms,
         keep,
     } = settings;
-    create(folder).with_context(|| format!("could not create the folder {}", folder.display()))?;
+    // Reports contain names and addresses.
+    if !folder.is_dir() {
+        os::make_private_folder(folder)
+            .with_context(|| format!("could not create the folder {}", folder.display()))?;
+    }
     let now = scheduler::now();
     let wanted = |stem: &str| -> Vec<Wanted> {
         let forms = ReportForm::WORDS
@@ -81,18 +86,6 @@ pub(super) fn write(config: &Config, reported: &Reported<'_>) -> anyhow::Result<
     }
     forget_old(folder, *keep, now)
         .with_context(|| format!("could not delete old reports in {}", folder.display()))
-}
-
-/// Reports contain names and addresses: the folder is its owner's alone.
-fn create(folder: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt as _;
-        builder.mode(0o700);
-    }
-    builder.create(folder)
 }
 
 /// Deletes reports of cycles that started longer ago than `keep`. Other files stay.

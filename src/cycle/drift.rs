@@ -350,6 +350,7 @@ impl One {
             kind: *kind,
             key: *key,
             link,
+            is_deleted: false,
         };
         match gone::look(context, missing, &[]).await {
             Ok(Whereabouts::Gone) => Ok(Held::Gone),

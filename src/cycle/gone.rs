@@ -20,6 +20,8 @@ pub(super) struct Missing<'m> {
     pub(super) kind: ObjectKind,
     pub(super) key: Key,
     pub(super) link: &'m Link,
+    /// A delete of ours was sent.
+    pub(super) is_deleted: bool,
 }
 
 /// What looking for it gave.
@@ -49,7 +51,12 @@ pub(super) async fn look(
     missing: Missing<'_>,
     keys: &[MatchKey],
 ) -> Result<Whereabouts, Error> {
-    let Missing { kind, key, link } = missing;
+    let Missing {
+        kind,
+        key,
+        link,
+        is_deleted,
+    } = missing;
     let mut known = sent_keys(context, kind, link);
     for key in keys {
         if !known.contains(key) {
@@ -78,10 +85,15 @@ pub(super) async fn look(
         .sent
         .iter()
         .any(|(path, value)| path.is_active() && *value == Value::Boolean(false));
-    if is_disabled && hides_disabled(context, key).await? {
-        return Ok(Whereabouts::Hidden);
+    if !is_disabled {
+        return Ok(Whereabouts::Gone);
     }
-    Ok(Whereabouts::Gone)
+    Ok(match hides_disabled(context, key).await? {
+        Some(false) => Whereabouts::Gone,
+        // That a delete did what it was sent for is more likely.
+        None if is_deleted => Whereabouts::Gone,
+        Some(true) | None => Whereabouts::Hidden,
+    })
 }
 
 /// The keys by which the object can be found as it was last sent.
@@ -138,14 +150,15 @@ fn is_among(found: &Found, target: &TargetId) -> bool {
     }
 }
 
-/// Whether the target hides accounts that were disabled: none of a few others can be read. Where there is
-/// no other, it may.
-async fn hides_disabled(context: &Context<'_>, except: Key) -> Result<bool, Error> {
+/// Whether the target hides accounts that were disabled: none of a few others can be read. `None`: there is no
+/// other.
+async fn hides_disabled(context: &Context<'_>, except: Key) -> Result<Option<bool>, Error> {
     let hides = context.hides_disabled.get_or_try_init(async || {
         let job = context.job.rules.name.clone();
         let others = context
             .state(move |store| store.disabled(&job, except, DISABLED))
             .await?;
+        let is_known = !others.is_empty();
         let mut reads = futures::stream::iter(others)
             .map(|target| async move {
                 let reader = &context.reader;
@@ -154,10 +167,10 @@ async fn hides_disabled(context: &Context<'_>, except: Key) -> Result<bool, Erro
             .buffer_unordered(DISABLED);
         while let Some(read) = reads.next().await {
             if matches!(read, Ok(Some(_))) {
-                return Ok(false);
+                return Ok(Some(false));
             }
         }
-        Ok::<bool, Error>(true)
+        Ok::<_, Error>(is_known.then_some(true))
     });
     hides.await.copied()
 }

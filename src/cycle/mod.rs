@@ -138,7 +138,7 @@ struct Context<'a> {
     /// What it does of a job that may be in quarantine.
     pace: Pace,
     /// Whether the target hides accounts that were disabled, once something depends on it.
-    hides_disabled: OnceCell<bool>,
+    hides_disabled: OnceCell<Option<bool>>,
     /// Its number, once it has begun.
     cycle: OnceLock<i64>,
     /// What was found out of the target when the first object was gone.

@@ -265,6 +265,7 @@ impl Applier<'_> {
             kind,
             key,
             link: &link,
+            is_deleted: matches!(action.operation, Operation::Delete { .. }),
         };
         gone::look(self.context, missing, &keys).await
     }

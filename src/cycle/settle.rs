@@ -139,7 +139,12 @@ impl<'a> Settler<'a> {
         let keys: Vec<MatchKey> = operations
             .flat_map(|operation| gone::new_keys(self.context, kind, operation))
             .collect();
-        let missing = Missing { kind, key, link };
+        let missing = Missing {
+            kind,
+            key,
+            link,
+            is_deleted,
+        };
         match gone::look(self.context, missing, &keys).await {
             // By our own delete, whose answer was lost: that is no sign of another target.
             Ok(Whereabouts::Gone) if is_deleted => {

@@ -100,9 +100,15 @@ async fn judge(
     read: Result<Option<TargetObject>, scim::Error>,
 ) -> Result<Ripe, Error> {
     let kind = ObjectKind::User;
+    let missing = Missing {
+        kind,
+        key,
+        link,
+        is_deleted: false,
+    };
     match read {
         Ok(Some(object)) => Ok(shown(context, link, object)),
-        Ok(None) => match gone::look(context, Missing { kind, key, link }, &[]).await {
+        Ok(None) => match gone::look(context, missing, &[]).await {
             // The delete finds out again, and ends the link.
             Ok(Whereabouts::Gone | Whereabouts::Hidden) => Ok(Ripe::Disabled),
             Ok(Whereabouts::There) => Ok(Ripe::Unread(format!(

@@ -13,12 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::auth::Token;
 use super::error::{About, Error};
+use super::filter;
 use super::message::{ServerMessage, is_page};
 use super::request::Request;
 use super::route::{Routes, collection};
 use super::wire::{self, List, Reply};
 use crate::config::{Count, DialectSettings, Secret, Target, bounded};
-use crate::engine::model::{ObjectKind, TargetPath};
+use crate::engine::model::{ObjectKind, TargetPath, Value};
 use crate::engine::redact::Hidden;
 use crate::http::{self, Answer, Channel, Exchange, Expect, Idempotency, Settings};
 use crate::metrics::Side;
@@ -293,22 +294,35 @@ impl Connection {
         answer.await.map(|_| ())
     }
 
-    /// That 404 is how the target says that a filter finds nothing: a list without a filter is answered.
-    /// Learned once; an error means that the target does not answer at all.
+    /// That 404, this error, is how the target says that a filter finds nothing: it answers so to a random value,
+    /// too, and answers a list without a filter. Learned once.
     pub(super) async fn confirm_none_found(
         &self,
         kind: ObjectKind,
+        path: &TargetPath,
+        error: Error,
         hidden: &Hidden,
     ) -> Result<(), Error> {
         let known = match kind {
             ObjectKind::User => &self.not_found_is_nobody[0],
             ObjectKind::Group => &self.not_found_is_nobody[1],
         };
-        if !known.load(Ordering::Relaxed) {
-            self.confirm_service(kind, hidden).await?;
-            known.store(true, Ordering::Relaxed);
+        if known.load(Ordering::Relaxed) {
+            return Ok(());
         }
-        Ok(())
+        self.confirm_service(kind, hidden).await?;
+        let parameters = [("filter", filter::eq(path, &random_value()))];
+        match self
+            .list(kind, Idempotency::Always, &parameters, hidden)
+            .await
+        {
+            Err(other) if other.may_mean_none_found() => {
+                known.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(other) => Err(other),
+            Ok(_) => Err(error),
+        }
     }
 
     /// Sends a request that changes nothing; the answer may still hold an error message
@@ -469,4 +483,9 @@ impl Connection {
             Err(_) => "something that is not a URL".to_owned(),
         }
     }
+}
+
+/// What no object has.
+pub(super) fn random_value() -> Value {
+    Value::text(uuid::Uuid::new_v4().to_string())
 }

@@ -7,7 +7,7 @@ use reqwest::header::ETAG;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::Token;
-use super::connection::{Connection, Read};
+use super::connection::{Connection, Read, random_value};
 use super::error::Error;
 use super::pager::{ListSummary, Page, Pages, without_members};
 use super::request::Request;
@@ -133,8 +133,7 @@ impl Reader {
             Some(path) if !self.connection.is_filterable(kind, &user_name) => path,
             _ => user_name,
         };
-        let random = Value::text(uuid::Uuid::new_v4().to_string());
-        let parameters = [("filter", filter::eq(&path, &random))];
+        let parameters = [("filter", filter::eq(&path, &random_value()))];
         // A person is waiting: no repetition but for what the target asks for.
         let answer = self
             .connection
@@ -142,9 +141,7 @@ impl Reader {
             .await;
         let (list, exchange) = match answer {
             Err(error) if error.may_mean_none_found() => {
-                self.connection
-                    .confirm_none_found(kind, &self.hidden)
-                    .await?;
+                self.connection.confirm_service(kind, &self.hidden).await?;
                 return Ok(Nobody::NotFound);
             }
             answer => answer?,
@@ -188,7 +185,7 @@ impl Reader {
             let (list, exchange) = match answer {
                 Err(error) if received == 0 && error.may_mean_none_found() => {
                     self.connection
-                        .confirm_none_found(kind, &self.hidden)
+                        .confirm_none_found(kind, &key.path, error, &self.hidden)
                         .await?;
                     return Ok(found);
                 }

@@ -256,3 +256,46 @@ async fn own_deletes_whose_answers_were_lost_are_no_sign_of_another_target() {
     let back = rig.sync().await.expect(0).job();
     assert_eq!(back["done"]["create"], 8, "{back:#}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_account_is_gone_when_the_answer_to_its_delete_was_lost() {
+    let (rig, people) = start(2).await;
+    rig.configure(
+        "[jobs.users]\nwhen_out_of_scope = \"delete\"\n[jobs.safety]\nmax_deletions = 1000\n",
+    );
+    let jane = people[0];
+    rig.sync().await.expect(0);
+    rig.tenant().disable_user(jane);
+    rig.sync().await.expect(0);
+    assert_eq!(rig.user("p0@contoso.com")["active"], false);
+    let path = format!("/Users/{}", id_of(&rig, 0));
+    let traffic = rig.sandbox.target.traffic();
+    traffic.inject(Fault::new(&path, Trouble::AnswerLost).method("DELETE"));
+    let unread = Fault::new(&path, Trouble::status(400)).method("GET");
+    traffic.inject(unread.after(1).forever());
+    rig.tenant().unassign(jane);
+    rig.sync().await;
+    assert_eq!(rig.sandbox.target.user_count(), 1);
+    traffic.clear_faults();
+    // There is no other disabled account to tell by whether the target hides them.
+    rig.sync().await.expect(0);
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_that_is_answered_404_proves_nothing_where_searches_give_empty_lists() {
+    let (rig, people) = start(2).await;
+    let path = format!("/Users/{}", id_of(&rig, 0));
+    let traffic = rig.sandbox.target.traffic();
+    traffic.inject(Fault::new(&path, Trouble::status(404)).times(3));
+    traffic.inject(Fault::new("filter=", Trouble::status(404)));
+    rig.tenant()
+        .set_property(people[0], "userPrincipalName", json!("janet@contoso.com"));
+    rig.sync().await;
+    traffic.clear_faults();
+    rig.run(&["resume", "demo"]).await;
+    rig.sync().await.expect(0);
+    assert_eq!(rig.sandbox.target.user_count(), 2);
+    rig.user("janet@contoso.com");
+}

@@ -168,7 +168,11 @@ impl Store {
         self.read(LOOK_UP, |state| {
             let job = state.job_or_none(job)?;
             let mut statement = state.prepare_cached(
-                "SELECT link, target, sent FROM links WHERE link > ?1 AND link < ?2 AND kind = 1",
+                // One that may be deleted just now says nothing.
+                "SELECT link, target, sent FROM links l
+                 WHERE link > ?1 AND link < ?2 AND kind = 1 AND NOT EXISTS (
+                     SELECT 1 FROM actions a
+                     WHERE a.job = l.job AND a.source = (l.link & 0xffffffff) AND a.state BETWEEN 1 AND 4)",
             )?;
             let mut rows = statement.query(params![first_link(job), first_link(job + 1)])?;
             let mut found = Vec::new();
