@@ -9,7 +9,7 @@ const MIGRATIONS: &[&str] = &[
 ];
 
 /// The format that the first migration makes. Formats before it were never released.
-pub(super) const FIRST: i64 = 17;
+pub(super) const FIRST: i64 = 16;
 
 /// Marks an `SQLite` file as ours ("entr" in ASCII), so that no foreign database is written into.
 const APPLICATION_ID: i64 = 0x656e_7472;

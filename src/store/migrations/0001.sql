@@ -114,12 +114,6 @@ CREATE TABLE unreported_managers (
     key         INTEGER PRIMARY KEY
 ) STRICT;
 
--- Groups that came back without a report of their members: whether they still have those that are known must be
--- looked up.
-CREATE TABLE unreported_members (
-    group_key   INTEGER PRIMARY KEY
-) STRICT;
-
 -- Jobs ---------------------------------------------------------------------------------------------
 
 CREATE TABLE jobs (

@@ -25,7 +25,6 @@ INSERT INTO pending VALUES (1, 1, 1, 7);
 INSERT INTO links VALUES (4294967297, 1, 1, 't1', 1, 0, 1, 1, NULL, 0, x'00');
 INSERT INTO lost_members VALUES (3, 2, 1740808801000);
 INSERT INTO unreported_managers VALUES (2);
-INSERT INTO unreported_members VALUES (3);
 INSERT INTO sent_references VALUES (1, 1, 2, 2, 't2');
 INSERT INTO sent_members VALUES (1, 3, 1, 0);
 INSERT INTO link_events VALUES (1, 1);

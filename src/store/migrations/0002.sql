@@ -7,3 +7,8 @@ CREATE INDEX actions_of ON actions (source, id)
 -- Objects that are gone for good and no longer among the labels: the log still names them.
 CREATE INDEX objects_forgotten ON objects (label COLLATE NOCASE)
     WHERE presence = 0 AND label <> '';
+-- Groups that came back without a report of their members: whether they still have those that are known must be
+-- looked up.
+CREATE TABLE unreported_members (
+    group_key   INTEGER PRIMARY KEY
+) STRICT;
