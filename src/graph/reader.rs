@@ -159,6 +159,17 @@ impl Reader {
         }
     }
 
+    pub(crate) async fn sign_in_of(
+        &self,
+        users: &[SourceId],
+    ) -> Result<BTreeMap<SourceId, bool>, Error> {
+        match self {
+            Self::Tenant(client) => client.sign_in_of(users).await,
+            // It is read as a whole.
+            Self::Snapshot(_) => Ok(BTreeMap::new()),
+        }
+    }
+
     pub(crate) async fn members_of(
         &self,
         groups: &[SourceId],

@@ -85,6 +85,20 @@ impl Client {
         Ok(present)
     }
 
+    /// Of each of these users that the tenant has now, whether sign-in is allowed. What could not be read is left out.
+    pub(crate) async fn sign_in_of(
+        &self,
+        users: &[SourceId],
+    ) -> Result<BTreeMap<SourceId, bool>, Error> {
+        let path = |id: &SourceId| format!("/users/{id}?$select=id,accountEnabled");
+        let answers = self.batch(users, path).await?.into_iter();
+        let read = answers.filter_map(|(id, answer)| {
+            let enabled = answer.body.get("accountEnabled")?.as_bool()?;
+            (answer.status == 200).then_some((id, enabled))
+        });
+        Ok(read.collect())
+    }
+
     /// Of each of these, whether it is in the recycle bin.
     pub(crate) async fn in_recycle_bin(
         &self,

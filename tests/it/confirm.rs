@@ -140,3 +140,30 @@ async fn members_whom_a_group_still_holds_contradict_an_emptied_reading() {
     rig.sync().await.expect(0);
     assert_eq!(members(&rig, "Fans"), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_read_as_blocked_long_ago_is_read_again_where_the_list_cannot_be() {
+    let rig = start().await;
+    let (jane, john) = (id(&rig, "jane"), rig.joiner("john"));
+    rig.sync().await.expect(0);
+    for user in [jane, john] {
+        rig.tenant().disable_user(user);
+    }
+    // The tenant is read, and nothing is done.
+    let target = rig.sandbox.target.traffic();
+    target.inject(Fault::new("/Users", Trouble::status(403)).forever());
+    rig.sync().await;
+    target.clear_faults();
+    rig.run(&["resume", "demo"]).await;
+    let active = |alias| is_active(&rig, alias).unwrap();
+    assert!(active("jane") && active("john"));
+    rig.tenant().enable_user(jane);
+    let unread = Fault::new("/users/delta", Trouble::status(400)).forever();
+    rig.tenant().traffic().inject(unread);
+    rig.sync().await;
+    assert!(active("jane"));
+    assert!(!active("john"), "he is still blocked");
+    rig.tenant().traffic().clear_faults();
+    rig.sync().await.expect(0);
+    assert!(active("jane"));
+}

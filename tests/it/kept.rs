@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use entrain::sandbox::{TenantHandle, Uuid};
+use entrain::sandbox::{Life, TenantHandle, Uuid};
 use serde_json::Value;
 
 use crate::rig::Rig;
@@ -16,6 +16,8 @@ pub(crate) struct Kept {
     pub(crate) there: BTreeSet<String>,
     pub(crate) groups: BTreeSet<String>,
     pub(crate) members: BTreeSet<(String, String)>,
+    /// Users that are blocked or deleted, and those that were meanwhile.
+    pub(crate) blocked: BTreeSet<String>,
 }
 
 impl Kept {
@@ -43,7 +45,13 @@ impl Kept {
         } else {
             names.values().cloned().collect()
         };
+        let is_blocked = |id: &Uuid| {
+            let active = users.iter().find(|user| user.id == *id);
+            active.is_none_or(|user| user.life != Life::Active) || !enabled(id)
+        };
+        let blocked = names.iter().filter(|(id, _)| is_blocked(id));
         Self {
+            blocked: blocked.map(|(_, name)| name.clone()).collect(),
             active: in_scope
                 .iter()
                 .filter(|id| enabled(id))
@@ -56,6 +64,7 @@ impl Kept {
     }
 
     pub(crate) fn and(&mut self, other: &Self) {
+        self.blocked.extend(other.blocked.iter().cloned());
         self.active.retain(|one| other.active.contains(one));
         self.there.retain(|one| other.there.contains(one));
         self.groups.retain(|one| other.groups.contains(one));

@@ -115,6 +115,9 @@ struct Storm {
     figures: Figures,
     /// Whether the faults have not stopped yet.
     is_stormy: bool,
+    /// Users that were blocked or deleted at some time since the last complete reading: it may not be known yet that
+    /// they are neither any more.
+    blocked: BTreeSet<String>,
     /// What happened, for the report of a failure.
     log: Vec<String>,
 }
@@ -196,6 +199,7 @@ impl Storm {
             deletes,
             figures: Figures::default(),
             is_stormy: false,
+            blocked: BTreeSet::new(),
             log: Vec::new(),
         }
     }
@@ -275,6 +279,14 @@ impl Storm {
         let exchanges = target.traffic().exchanges();
         self.figures.requests += exchanges.len() + self.rig.tenant().traffic().count();
 
+        self.blocked.extend(kept.blocked.iter().cloned());
+        kept.active.retain(|name| !self.blocked.contains(name));
+        if self.deletes {
+            kept.there.retain(|name| !self.blocked.contains(name));
+        }
+        if summary["incomplete"].is_null() && summary["cycle"].is_number() {
+            self.blocked = Kept::of(self.rig.tenant(), self.deletes).blocked;
+        }
         let after = Holds::of(&self.rig);
         let mut wrong = Vec::new();
         if !after.doubled.is_empty() {

@@ -2,19 +2,23 @@
 //! rests on something that a reading did not hold is read on the object itself. A delta cannot confirm
 //! absence.
 
+mod rests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant};
 
+use self::rests::{RestsOn, rests_on};
 use super::facts::{Facts, WaysIn};
 use super::plan::Outline;
 use super::{Context, Error, units};
 use crate::engine::job::ScopeMode;
-use crate::engine::model::{Key, ObjectKind, Presence, SourceId, source};
-use crate::engine::plan::{Action, Operation, Reading, WhyOut, WhyRemoved};
+use crate::engine::model::{Key, ObjectKind, Presence, SourceId};
+use crate::engine::plan::{Action, Operation, Reading};
 use crate::engine::scope;
+use crate::graph;
 use crate::store::{Loaded, MarkCutoff, RowId};
 
 /// A confirmation older than this is renewed before it is used.
@@ -141,7 +145,10 @@ async fn look(
         .partition(|draft| draft.keys().any(|key| changed.contains(&key)));
     let doubt = match followed {
         Reading::Incomplete(why) => {
-            dropped.extend(rest.into_iter().filter(Draft::rests_on_absence));
+            let (absent, read): (Vec<Draft>, Vec<Draft>) =
+                rest.into_iter().partition(Draft::rests_on_absence);
+            dropped.extend(absent);
+            dropped.extend(outdated(context, read).await?);
             Some(why)
         }
         Reading::Complete(_) => {
@@ -180,6 +187,34 @@ async fn look(
     Ok(Looked { dropped, doubt })
 }
 
+/// What was read as blocked or deleted in an earlier cycle may be neither any more, and the lists that would say so
+/// could not be read: these are read themselves. Who cannot be read is as was read last.
+async fn outdated(context: &Context<'_>, drafts: Vec<Draft>) -> Result<Vec<Draft>, Error> {
+    let rests = [RestsOn::Blocked, RestsOn::Deleted];
+    let users = drafts
+        .iter()
+        .filter(|draft| draft.kind == ObjectKind::User && rests.contains(&draft.rests_on));
+    let users: Vec<SourceId> = users.map(|draft| draft.id.clone()).collect();
+    let graph = &context.agent.tenant.graph;
+    let before = graph.requests();
+    let found = graph.sign_in_of(&users).await;
+    let requests = graph.requests() - before;
+    context
+        .source_requests
+        .fetch_add(requests, Ordering::Relaxed);
+    let found = match found {
+        Ok(found) => found,
+        Err(graph::Error::Stopped) => return Err(Error::Stopped),
+        Err(_) => return Ok(Vec::new()),
+    };
+    let is_outdated = |draft: &Draft| match draft.rests_on {
+        RestsOn::Blocked => found.get(&draft.id) == Some(&true),
+        RestsOn::Deleted => found.contains_key(&draft.id),
+        RestsOn::Value | RestsOn::NotListed | RestsOn::NotInScope | RestsOn::NotMembers => false,
+    };
+    Ok(drafts.into_iter().filter(is_outdated).collect())
+}
+
 /// A removal that a plan drafted.
 struct Draft {
     row: RowId,
@@ -189,19 +224,6 @@ struct Draft {
     rests_on: RestsOn,
     /// Taken out of the group that this is about.
     members: Vec<Key>,
-}
-
-/// What a removal is derived from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RestsOn {
-    /// A value that was read on the object, or the configuration.
-    Value,
-    /// The object is not in a list of all objects.
-    NotListed,
-    /// No assignment and no membership brings it into scope.
-    NotInScope,
-    /// The members are not in the group, or not in scope.
-    NotMembers,
 }
 
 impl Draft {
@@ -237,38 +259,11 @@ impl Draft {
     }
 
     fn rests_on_absence(&self) -> bool {
-        self.rests_on != RestsOn::Value
+        self.rests_on.is_absence()
     }
 
     fn keys(&self) -> impl Iterator<Item = Key> {
         std::iter::once(self.key).chain(self.members.iter().copied())
-    }
-}
-
-fn rests_on(why: &WhyRemoved) -> RestsOn {
-    match why {
-        WhyRemoved::Blocked
-        | WhyRemoved::Mapping
-        | WhyRemoved::SoftDeleted
-        | WhyRemoved::Deleted => RestsOn::Value,
-        WhyRemoved::Missing => RestsOn::NotListed,
-        WhyRemoved::OutOfScope(out) => match out {
-            WhyOut::NotNamed | WhyOut::Excluded | WhyOut::KindDisabled => RestsOn::Value,
-            WhyOut::NotAssigned
-            | WhyOut::NotInUnit
-            | WhyOut::NotSecurityEnabled
-            | WhyOut::SecurityNotRead
-            | WhyOut::DefaultAccessOnly => RestsOn::NotInScope,
-            WhyOut::Filter(failures) => {
-                let lists = [source::MEMBER_OF, source::APP_ROLE_ASSIGNMENTS];
-                let mut attributes = failures.iter().map(|failure| failure.attribute.as_str());
-                if attributes.any(|attribute| lists.contains(&attribute)) {
-                    RestsOn::NotInScope
-                } else {
-                    RestsOn::Value
-                }
-            }
-        },
     }
 }
 
@@ -305,7 +300,7 @@ struct SecondLook {
 impl SecondLook {
     fn confirms(&self, draft: &Draft) -> bool {
         match draft.rests_on {
-            RestsOn::Value => true,
+            RestsOn::Value | RestsOn::Blocked | RestsOn::Deleted => true,
             RestsOn::NotListed | RestsOn::NotInScope => self.confirmed.contains(&draft.key),
             RestsOn::NotMembers => draft.members.iter().all(|member| {
                 let membership = (draft.key, *member);
