@@ -70,7 +70,7 @@ pub(super) enum Mood {
 /// What is counted while the rows of a plan are read.
 #[derive(Default)]
 pub(super) struct Overview {
-    /// Objects; memberships count their members.
+    /// Objects; memberships count their members, and what is held its rows.
     times: BTreeMap<Section, u64>,
     /// Each object once, by what matters most of it; whether it is linked.
     objects: BTreeMap<Key, (Share, bool)>,
@@ -89,7 +89,13 @@ impl Overview {
         if section != Section::Held && entry.is_sent() {
             self.sent += 1;
         }
-        *self.times.entry(section).or_default() += entry.members.len().max(1) as u64;
+        // What is held is approved row by row.
+        let times = if section == Section::Held {
+            1
+        } else {
+            entry.members.len().max(1) as u64
+        };
+        *self.times.entry(section).or_default() += times;
     }
 
     pub(super) fn times(&self, section: Section) -> u64 {
@@ -124,6 +130,8 @@ impl Overview {
         let only_there = view
             .against
             .map_or(0, |other| other.only_there.len() as u64);
+        // Two plans for an empty target: nobody can leave it.
+        let is_blind = view.against.is_some() && view.header.linked.total() == 0;
         let mut sentences = Vec::new();
         if objects == 0 && only_there > 0 {
             sentences.push("Nothing would be done in addition.".to_owned());
@@ -135,11 +143,12 @@ impl Overview {
         } else {
             let taken = self.times(Section::Disable) + self.times(Section::Delete);
             let taken = match taken {
-                0 => "nothing is disabled or deleted".to_owned(),
-                taken => format!("{} disabled or deleted", counted(taken, "is", "are")),
+                0 if is_blind => String::new(),
+                0 => "; nothing is disabled or deleted".to_owned(),
+                taken => format!("; {} disabled or deleted", counted(taken, "is", "are")),
             };
             sentences.push(format!(
-                "{} would change; {taken}.",
+                "{} would change{taken}.",
                 things(objects, "object")
             ));
         }
@@ -149,6 +158,16 @@ impl Overview {
             sentences.push(format!(
                 "{} done only with {}.",
                 counted(only_there, "action is", "actions are"),
+                clean(name)
+            ));
+        }
+        if let Some(Against { name, .. }) = view.against
+            && is_blind
+            && only_there > 0
+        {
+            sentences.push(format!(
+                "No account is linked in this state, so both plans are for an empty target: who leaves the scope is \
+                 listed as created only with {}, not as disabled.",
                 clean(name)
             ));
         }

@@ -149,7 +149,8 @@ fn cell(text: &str) -> String {
 
 /// Text that no spreadsheet takes for a formula (OWASP, CSV injection).
 pub(super) fn guarded(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    // Some read the wide forms like the others.
+    if text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r']) {
         format!("'{text}")
     } else {
         text
@@ -163,6 +164,7 @@ mod tests {
     #[test]
     fn no_cell_is_a_formula() {
         assert_eq!(cell("=1+1"), "'=1+1");
+        assert_eq!(cell("＝1+1"), "'＝1+1");
         assert_eq!(cell("a\tb"), "a\\tb");
         assert_eq!(cell("Jane"), "Jane");
     }

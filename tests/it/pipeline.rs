@@ -62,6 +62,11 @@ async fn two_configurations_are_compared_without_secrets_tenant_and_target() {
     let comment = read(&rig, "comment.md");
     assert!(comment.contains("`nickName`"), "{comment}");
     assert!(
+        comment.contains("both plans are for an empty target"),
+        "{comment}"
+    );
+    assert!(!comment.contains("nothing is disabled"), "{comment}");
+    assert!(
         comment.contains("the target was not contacted"),
         "{comment}"
     );

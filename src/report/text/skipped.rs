@@ -5,12 +5,15 @@ use std::io::{self, Write};
 use super::style::Style;
 use crate::engine::plan::{Skipped, Why, WhyOut};
 use crate::report::entry::{Entry, Mark};
-use crate::report::sentence::{subject_text, things};
+use crate::report::sentence::{number, subject_text, things};
 use crate::report::view::{Names, Order, Part, PlanRow, PlanView, Rows};
 
 /// Objects that nothing brings into scope are listed up to this many; beyond it they are counted,
 /// because they are the rest of the tenant and bury what matters.
 const UNASSIGNED_NAMED: u64 = 20;
+
+/// Others that are skipped are listed up to this many; those that failed always are.
+const SKIPS_NAMED: u64 = 200;
 
 pub(super) fn write_skipped(
     out: &mut dyn Write,
@@ -24,13 +27,22 @@ pub(super) fn write_skipped(
     writeln!(out, "\n{}", style.bold("Skipped"))?;
     let unassigned = if style.details { 0 } else { unassigned(view)? };
     let cut = unassigned > UNASSIGNED_NAMED;
+    let mut others = 0;
     view.rows
         .each(Part::Skipped, Order::Execution, &mut |row| match row {
             PlanRow::Skipped(skipped) if !(cut && is_unassigned(&skipped.why)) => {
+                others += u64::from(!skipped.why.is_failure());
+                if others > SKIPS_NAMED && !style.details && !skipped.why.is_failure() {
+                    return Ok(());
+                }
                 write_one(out, skipped, view.rows, style)
             }
             PlanRow::Skipped(_) | PlanRow::Action(..) => Ok(()),
         })?;
+    if others > SKIPS_NAMED && !style.details {
+        let more = number(others - SKIPS_NAMED);
+        writeln!(out, "  … and {more} more (-v lists all)")?;
+    }
     if cut {
         write_unassigned(out, unassigned, style)?;
     }
