@@ -1,5 +1,6 @@
 //! `entrain apply`: carries out a saved plan, if it is still what a cycle would do.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use anyhow::Context as _;
 use super::control::{self, Handed, Request};
 use super::exit::Exit;
 use super::output::Output;
-use super::reports::{Reports, Wanted};
+use super::reports::{Reports, Wanted, as_argument, expect_each};
 use super::saved::SavedPlan;
 use super::session::Session;
 use super::sync::{Look, Printed, Printer, render};
@@ -28,10 +29,10 @@ pub(super) async fn apply(
     let wanted = wanted.collect::<anyhow::Result<Vec<_>>>()?;
     let config = Arc::new(load::config(output, file)?);
     let plans = saved::read(&arguments.file)?;
-    if let Some(expect) = &arguments.expect
-        && !plans.iter().all(|plan| plan.digest == *expect)
-    {
-        let found: Vec<_> = plans.iter().map(|plan| plan.digest.as_str()).collect();
+    let found: BTreeSet<&str> = plans.iter().map(|plan| plan.digest.as_str()).collect();
+    let expect: BTreeSet<&str> = arguments.expect.iter().map(String::as_str).collect();
+    if !expect.is_empty() && expect != found {
+        let found: Vec<_> = found.into_iter().collect();
         anyhow::bail!(
             "{} has another digest ({}): it is not the expected plan",
             arguments.file.display(),
@@ -48,7 +49,7 @@ pub(super) async fn apply(
     let how = saved::Apply {
         only_users: arguments.only,
         only_group: arguments.only_group.clone(),
-        is_expected: arguments.expect.is_some(),
+        is_expected: !arguments.expect.is_empty(),
         approved: arguments
             .approve_removals
             .map(|removals| (removals, operator::who())),
@@ -153,11 +154,9 @@ fn offer_rest(arguments: &args::Apply, exit: Exit) -> String {
         Exit::Done => "",
         _ => "Check the differences and failures before the rest is applied. ",
     };
-    let expect = arguments.expect.as_ref();
-    let expect = expect.map(|digest| format!(" --expect {digest}"));
+    let expect = expect_each(arguments.expect.iter().map(String::as_str));
     format!(
-        "{first}To apply the rest of the plan: entrain apply {}{}",
-        arguments.file.display(),
-        expect.unwrap_or_default()
+        "{first}To apply the rest of the plan: entrain apply {}{expect}",
+        as_argument(&arguments.file),
     )
 }

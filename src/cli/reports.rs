@@ -97,8 +97,10 @@ struct Planned<'o> {
 
 /// All reports of one command.
 pub(super) struct Reports {
-    reports: Vec<Report>,
+    files: Vec<Report>,
     made: DateTime<Utc>,
+    /// There is nothing to report so far.
+    is_empty: bool,
 }
 
 impl Reports {
@@ -118,8 +120,9 @@ impl Reports {
             report.with_context(|| cannot_write(path))
         });
         Ok(Self {
-            reports: reports.collect::<anyhow::Result<_>>()?,
+            files: reports.collect::<anyhow::Result<_>>()?,
             made,
+            is_empty: true,
         })
     }
 
@@ -131,14 +134,16 @@ impl Reports {
             report.with_context(|| cannot_write(path))
         });
         Ok(Self {
-            reports: reports.collect::<anyhow::Result<_>>()?,
+            files: reports.collect::<anyhow::Result<_>>()?,
             made,
+            is_empty: true,
         })
     }
 
     /// One cycle that ran.
     pub(super) fn cycle(&mut self, report: &CycleReport<'_>) -> anyhow::Result<()> {
-        for Report { path, form } in &mut self.reports {
+        self.is_empty = false;
+        for Report { path, form } in &mut self.files {
             let written = match form {
                 Form::Html(page) => page.cycle(report),
                 Form::Markdown(out) => markdown::cycle(out, report),
@@ -158,7 +163,7 @@ impl Reports {
         config: &Config,
         job: &JobName,
     ) -> anyhow::Result<()> {
-        if self.reports.is_empty() {
+        if self.files.is_empty() {
             return Ok(());
         }
         let Some(number) = store.newest_cycle(job)? else {
@@ -179,7 +184,7 @@ impl Reports {
 
     /// One cycle of a period: only tables have all of it.
     pub(super) fn table(&mut self, report: &CycleReport<'_>) -> anyhow::Result<()> {
-        for Report { path, form } in &mut self.reports {
+        for Report { path, form } in &mut self.files {
             if let Form::Csv(table) = form {
                 table.cycle(report).with_context(|| cannot_write(path))?;
             }
@@ -192,7 +197,8 @@ impl Reports {
         report: &PeriodReport<'_>,
         names: Names<'_>,
     ) -> anyhow::Result<()> {
-        for Report { path, form } in &mut self.reports {
+        self.is_empty = false;
+        for Report { path, form } in &mut self.files {
             let written = match form {
                 Form::Html(page) => page.period(report, names),
                 Form::Markdown(out) => period::markdown(out, report, names),
@@ -212,7 +218,8 @@ impl Reports {
         redactions: &Redactions,
         view: &PlanView<'_>,
     ) -> anyhow::Result<()> {
-        for Report { path, form } in &mut self.reports {
+        self.is_empty = false;
+        for Report { path, form } in &mut self.files {
             let written = match form {
                 Form::Html(page) => page.plan(view).map_err(Into::into),
                 Form::Markdown(out) => markdown::plan(out, view).map_err(Into::into),
@@ -237,7 +244,8 @@ impl Reports {
 
     /// A job that could not be planned. The others hold changes only.
     pub(super) fn error(&mut self, job: &JobName, words: &str) -> anyhow::Result<()> {
-        for Report { path, form } in &mut self.reports {
+        self.is_empty = false;
+        for Report { path, form } in &mut self.files {
             let written = match form {
                 Form::Html(page) => page.error(job, words),
                 Form::Markdown(out) => markdown::error(out, job, words),
@@ -249,31 +257,54 @@ impl Reports {
         Ok(())
     }
 
-    /// Puts the files in their places; a sentence about each.
+    /// Puts the files in their places; a sentence about each. A file that would say nothing is not written, and what
+    /// has its name stays.
     pub(super) fn end(self) -> anyhow::Result<Vec<String>> {
         let mut sentences = Vec::new();
-        for Report { path, form } in self.reports {
+        if self.is_empty {
+            return Ok(sentences);
+        }
+        for Report { path, form } in self.files {
+            if matches!(&form, Form::Saved(file) if file.is_empty()) {
+                sentences.push(format!(
+                    "No plan was made to be saved in {}",
+                    path.display()
+                ));
+                continue;
+            }
             let saved = form.end(&path).with_context(|| cannot_write(&path))?;
             if saved.is_empty() {
                 sentences.push(format!("The report is in {}", path.display()));
+                continue;
             }
-            for (job, digest) in saved {
-                let Some(digest) = digest else {
-                    sentences.push(format!(
-                        "The plan of {job} is in {}, with pseudonyms for people; it cannot be applied",
-                        path.display()
-                    ));
-                    continue;
-                };
-                sentences.push(format!(
-                    "The plan of {job} is saved in {}. To apply it:\n  entrain apply {} --expect {digest}",
-                    path.display(),
-                    as_argument(&path)
-                ));
-            }
+            let jobs: Vec<&str> = saved.iter().map(|(job, _)| job.as_str()).collect();
+            let jobs = jobs.join(", ");
+            let digests = saved.iter().map(|(_, digest)| digest.as_deref());
+            sentences.push(match digests.collect::<Option<Vec<_>>>() {
+                None => format!(
+                    "The plan of {jobs} is in {}, with pseudonyms for people; it cannot be applied",
+                    path.display()
+                ),
+                Some(digests) => {
+                    let expect = expect_each(digests.into_iter());
+                    format!(
+                        "The plan of {jobs} is saved in {}. To apply it:\n  entrain apply {}{expect}",
+                        path.display(),
+                        as_argument(&path)
+                    )
+                }
+            });
         }
         Ok(sentences)
     }
+}
+
+/// The options of a command that expects these digests.
+pub(super) fn expect_each<'d>(digests: impl Iterator<Item = &'d str>) -> String {
+    let options: Vec<String> = digests
+        .map(|digest| format!(" --expect {digest}"))
+        .collect();
+    options.concat()
 }
 
 /// A path as a shell takes it.

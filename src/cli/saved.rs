@@ -27,10 +27,14 @@ const SEAL: &str = "saved plan";
 /// A file of the plans of one or more jobs.
 pub(super) struct SavedFile<W> {
     out: W,
+    made: String,
     options: Options,
     /// People have pseudonyms in it, so that nothing can be compared with it.
     is_redacted: bool,
-    jobs: usize,
+    /// What the plans so far are sealed with.
+    key: Option<StateKey>,
+    /// The digest of each job's plan.
+    all: Vec<String>,
     digests: Digests,
 }
 
@@ -45,17 +49,19 @@ impl<W: Write> SavedFile<W> {
         options: Options,
         is_redacted: bool,
     ) -> io::Result<Self> {
+        let made = time_json(made);
         write!(
             out,
-            "{{\"saved_plan\":{FORMAT},\"redacted\":{is_redacted},\"entrain\":{},\"made\":{},\"jobs\":[",
+            "{{\"saved_plan\":{FORMAT},\"redacted\":{is_redacted},\"entrain\":{},\"made\":{made},\"jobs\":[",
             json!(env!("CARGO_PKG_VERSION")),
-            time_json(made)
         )?;
         Ok(Self {
             out,
+            made: text(&made).to_owned(),
             options,
             is_redacted,
-            jobs: 0,
+            key: None,
+            all: Vec::new(),
             digests: Vec::new(),
         })
     }
@@ -84,8 +90,7 @@ impl<W: Write> SavedFile<W> {
             "initial": self.options.initial,
             "only": only.map(|(kind, name)| json!({ "kind": kind.map(ObjectKind::word), "name": name })),
         });
-        let separator = if self.jobs == 0 { "\n" } else { ",\n" };
-        self.jobs += 1;
+        let separator = if self.all.is_empty() { "\n" } else { ",\n" };
         write!(self.out, "{separator}{{\"head\":{head},\"rows\":[")?;
         let mut seals = head.to_string();
         let mut is_first = true;
@@ -110,16 +115,30 @@ impl<W: Write> SavedFile<W> {
         )?;
         let digest = key.digest(SEAL, &seals);
         write!(self.out, "],\"digest\":\"{digest}\"}}")?;
+        self.key = Some(key.clone());
+        self.all.push(digest.clone());
         let digest = (!self.is_redacted).then_some(digest);
         self.digests.push((view.job.clone(), digest));
         Ok(())
     }
 
+    /// No plan was put into it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// The file, and the digest of each job's plan.
     pub(super) fn end(mut self) -> io::Result<(W, Digests)> {
-        self.out.write_all(b"\n]}\n")?;
+        let whole = whole(&self.made, env!("CARGO_PKG_VERSION"), &self.all);
+        let seal = self.key.map(|key| key.digest(SEAL, &whole));
+        writeln!(self.out, "\n],\"seal\":{}}}", json!(seal))?;
         Ok((self.out, self.digests))
     }
+}
+
+/// What is sealed of a file as a whole: no plan may be taken out of it.
+fn whole(made: &str, version: &str, digests: &[String]) -> String {
+    format!("{made} {version} {}", digests.join(" "))
 }
 
 fn row_json(row: &SavedRow<'_>, view: &PlanView<'_>) -> Json {
@@ -176,6 +195,9 @@ pub(super) struct SavedPlan {
     pub(super) digest: String,
     head: Map<String, Json>,
     rows: Vec<Sealed>,
+    /// What is sealed of the whole file, and its seal.
+    whole: String,
+    seal: String,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -217,6 +239,12 @@ fn plans(file: &Json) -> anyhow::Result<Vec<SavedPlan>> {
     let jobs = file["jobs"]
         .as_array()
         .context("it holds no list of jobs")?;
+    if jobs.is_empty() {
+        bail!("it holds no plan, because none could be made: make a new one");
+    }
+    let digests = jobs.iter().map(|job| text(&job["digest"]).to_owned());
+    let digests: Vec<String> = digests.collect();
+    let whole = whole(text(&file["made"]), text(&file["entrain"]), &digests);
     jobs.iter()
         .map(|job| {
             let head = job["head"].as_object().context("a job in it has no head")?;
@@ -241,6 +269,8 @@ fn plans(file: &Json) -> anyhow::Result<Vec<SavedPlan>> {
                 digest: text(&job["digest"]).to_owned(),
                 head: head.clone(),
                 rows: rows.collect::<anyhow::Result<_>>()?,
+                whole: whole.clone(),
+                seal: text(&file["seal"]).to_owned(),
             })
         })
         .collect()
@@ -292,6 +322,7 @@ impl SavedPlan {
             is_whole &= key.digest(SEAL, &row.sum) == row.seal;
             seals.push_str(&row.seal);
         }
+        is_whole &= key.digest(SEAL, &self.whole) == self.seal;
         if !is_whole || key.digest(SEAL, &seals) != self.digest {
             bail!(
                 "it was changed after it was made, or made with the key of another state: make a new plan"

@@ -130,6 +130,8 @@ async fn a_file_that_was_changed_or_cut_or_made_for_something_else_is_refused() 
     )
     .await;
     refused("{}", "it is not a saved plan").await;
+    let (_, rest) = good.split_once("\"made\":\"").unwrap();
+    refused(&good.replace(&rest[..10], "2020-01-31"), "it was changed").await;
     fs::write(rig.path("p.json"), &good).unwrap();
     let run = rig
         .run(&["apply", "p.json", "--expect", "abc"])
@@ -317,4 +319,61 @@ async fn a_file_that_carries_the_key_of_its_own_seal_needs_its_digest() {
     rig.run(&SAVE).await.expect(0);
     rig.run(&APPLY).await.expect(0);
     rig.user("jane@contoso.com");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_plans_of_two_jobs_are_applied_together_by_the_command_that_is_printed() {
+    let (rig, second) = crate::tenant::start().await;
+    rig.sync().await.expect(0);
+    rig.joiner("jane");
+    let run = rig.run(&SAVE).await.expect(0);
+    let good = fs::read_to_string(rig.path("p.json")).unwrap();
+    // A plan is taken out of the file.
+    let mut file = file(&rig);
+    file["jobs"].as_array_mut().unwrap().pop();
+    fs::write(rig.path("p.json"), file.to_string()).unwrap();
+    let refused = rig.run(&APPLY).await.expect(1);
+    assert!(refused.err.contains("it was changed"), "{refused:?}");
+    fs::write(rig.path("p.json"), good).unwrap();
+    let (_, command) = run.err.split_once("entrain apply").unwrap();
+    let arguments: Vec<&str> = command.split_whitespace().collect();
+    assert_eq!(arguments.len(), 5, "{run:?}");
+    let one = rig
+        .run(&["apply", "p.json", arguments[1], arguments[2]])
+        .await;
+    assert!(one.err.contains("has another digest"), "{one:?}");
+    let all = [&["apply"], &arguments[..]].concat();
+    rig.run(&all).await.expect(0);
+    rig.user("jane@contoso.com");
+    let there = second.users();
+    assert!(
+        there
+            .iter()
+            .any(|user| user["userName"] == "jane@contoso.com")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_made_overwrites_no_file() {
+    let rig = Rig::start(Size::new(6, 1, 5)).await;
+    rig.sync().await.expect(0);
+    rig.joiner("jane");
+    rig.run(&SAVE).await.expect(0);
+    let good = fs::read(rig.path("p.json")).unwrap();
+    let traffic = rig.sandbox.target.traffic();
+    traffic.inject(Fault::new("/Users", Trouble::status(403)).forever());
+    let run = rig.run(&SAVE).await.expect(1);
+    assert!(run.err.contains("No plan was made"), "{run:?}");
+    assert_eq!(fs::read(rig.path("p.json")).unwrap(), good);
+    traffic.clear_faults();
+    // A plan that is out of date is refused, and leaves no report.
+    rig.joiner("john");
+    fs::write(rig.path("done.html"), "old").unwrap();
+    rig.run(&["apply", "p.json", "--out", "done.html"])
+        .await
+        .expect(1);
+    assert_eq!(fs::read_to_string(rig.path("done.html")).unwrap(), "old");
+    fs::write(rig.path("p.json"), "{\"saved_plan\":1,\"jobs\":[]}").unwrap();
+    let run = rig.run(&APPLY).await.expect(1);
+    assert!(run.err.contains("it holds no plan"), "{run:?}");
 }

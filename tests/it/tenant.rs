@@ -9,7 +9,7 @@ use crate::rig::{Rig, Run};
 use crate::service::{Service, until};
 
 /// A rig with a second job, `other`, for a target of its own.
-async fn start() -> (Rig, TargetHandle) {
+pub(crate) async fn start() -> (Rig, TargetHandle) {
     let rig = Rig::start(Size::new(60, 3, 60)).await;
     let second = TargetHandle::start(TargetOptions::default()).await.unwrap();
     rig.edit(|text| {

@@ -348,9 +348,9 @@ pub(super) struct Apply {
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
 
-    /// Apply only if the file has this digest, as printed by plan
+    /// Apply only if the file has this digest, as printed by plan; once for each job
     #[arg(long, value_name = "DIGEST")]
-    pub(super) expect: Option<String>,
+    pub(super) expect: Vec<String>,
 
     /// Approve what the plan holds, if it is N removals; the file must have one job
     #[arg(long, value_name = "N", conflicts_with_all = ["only", "only_group"])]
