@@ -3,8 +3,8 @@
 //!
 //! | what is seen | what follows |
 //! |---|---|
-//! | refusals (429) after few requests, several of which were under way at once | fewer at a time, at most half |
-//! | refusals after many within a second, or of the only one under way | a pace just below what was taken |
+//! | refusals (429) after few requests, several of which were under way at once, or the first ones | fewer at a time, at most half |
+//! | later refusals after many within a second, or of the only one under way | a pace just below what was taken |
 //! | 503, or answers that take four times as long as before | half as many at a time |
 //! | all that may be under way are, and are answered | one more at a time, up to what was refused |
 //! | nothing was refused for a while | a little more of both |
@@ -177,11 +177,15 @@ impl Lessons {
             self.ceiling = None;
             return;
         }
-        let is_rate = taken >= MANY || trouble.under_way == 1;
+        // At first it may be about how many were under way, however many were taken before: fewer are tried for
+        // a moment, and the next refusal shows.
+        let is_many = taken >= MANY;
+        let is_rate = (is_many && self.limit < self.most) || trouble.under_way == 1;
         if trouble.under_way > 1 {
             let left = trouble.under_way.saturating_sub(trouble.refused).max(1);
             self.limit = left.min(self.limit / 2).max(1);
-            self.ceiling = (!is_rate).then_some((left, now + self.hold));
+            let hold = if is_many { WINDOW * 2 } else { self.hold };
+            self.ceiling = (!is_rate).then_some((left, now + hold));
         }
         if is_rate {
             #[expect(clippy::cast_precision_loss, reason = "requests within a second")]
@@ -194,7 +198,9 @@ impl Lessons {
                 rises: now + self.hold,
             });
         }
-        self.hold = (self.hold * 2).min(LONGEST_HOLD);
+        if is_rate || !is_many {
+            self.hold = (self.hold * 2).min(LONGEST_HOLD);
+        }
     }
 
     fn is_slow(&mut self, took: Duration) -> bool {
@@ -259,25 +265,52 @@ mod tests {
     }
 
     #[test]
-    fn so_many_a_second_are_found_by_one_burst() {
+    fn so_many_a_second_are_found_by_two_bursts() {
         let start = Instant::now();
         let mut lessons = Lessons::new(8);
-        for number in 0..20 {
-            let at = after(start, number);
-            lessons.taken(sent(at, 8), at);
+        for (begin, under_way) in [(0, 8), (1_020, 1)] {
+            // The first may be about how many were under way.
+            assert_eq!(lessons.interval(after(start, begin)), None);
+            for number in 0..20 {
+                let at = after(start, begin + number);
+                lessons.taken(sent(at, under_way), at);
+            }
+            for number in 0..8 {
+                lessons.refused(sent(after(start, begin + 20 + number), under_way));
+            }
+            lessons.resume(after(start, begin + 1_020));
         }
-        for number in 0..8 {
-            lessons.refused(sent(after(start, 20 + number), 8));
-        }
-        lessons.resume(after(start, 1_020));
-        let interval = lessons.interval(after(start, 1_020)).unwrap();
+        let now = after(start, 2_040);
+        let interval = lessons.interval(now).unwrap();
         let wanted = Duration::from_secs_f64(1.0 / (20.0 * MARGIN));
         assert_eq!(interval, wanted);
-        assert_eq!(lessons.limit(), 1);
         // After a while a little more is tried.
-        let later = lessons.interval(after(start, 1_020 + 30_000)).unwrap();
+        let later = lessons.interval(after(now, 30_000)).unwrap();
         assert!(later < interval && later > interval / 2, "{later:?}");
         assert_eq!(lessons.interval(after(start, 1_000_000)), None);
+    }
+
+    #[test]
+    fn fewer_at_a_time_are_tried_before_a_pace() {
+        let start = Instant::now();
+        let mut lessons = Lessons::new(8);
+        for number in 0..12 {
+            let at = after(start, number * 20);
+            lessons.taken(sent(at, 1), at);
+        }
+        for number in 3..=8 {
+            lessons.refused(sent(after(start, 300), number));
+        }
+        let now = after(start, 1_300);
+        lessons.resume(now);
+        assert_eq!((lessons.limit(), lessons.interval(now)), (2, None));
+        // Soon more are tried, as it may have been too many a second.
+        for later in [now, after(now, 3_000)] {
+            for _ in 0..2 {
+                lessons.taken(sent(later, 2), later);
+            }
+        }
+        assert_eq!(lessons.limit(), 3);
     }
 
     #[test]
