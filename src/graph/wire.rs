@@ -15,7 +15,7 @@ use crate::http;
 
 /// Reads a body that must be JSON of this shape.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
-    serde_json::from_slice(body)
+    http::read_json(body)
 }
 
 /// One page of a listing or of a delta round.
@@ -349,7 +349,7 @@ pub(super) struct Failure {
 /// Reads an error body of any kind: HTML and nothing at all give an empty answer.
 pub(super) fn failure(body: &[u8]) -> Failure {
     let mut failure = Failure::default();
-    let Ok(body) = serde_json::from_slice::<Value>(body) else {
+    let Ok(body) = http::read_json::<Value>(body) else {
         return failure;
     };
     let mut level = body.get("error");

@@ -13,6 +13,7 @@ use super::request::Request;
 use super::wire::{self, Resource, member};
 use crate::engine::capabilities::{Attribute, Attributes, Capabilities, Kind};
 use crate::engine::model::{ObjectKind, TargetId};
+use crate::http::read_json;
 
 const SERVICE: &str = "ServiceProviderConfig";
 const TYPES: &str = "ResourceTypes";
@@ -88,7 +89,7 @@ fn resources(body: &[u8]) -> Option<(Vec<Resource>, Option<u64>)> {
         });
         objects.collect()
     };
-    match serde_json::from_slice(body).ok()? {
+    match read_json(body).ok()? {
         Json::Array(values) => Some((objects(values), None)),
         Json::Object(object) => match member(&object, "Resources") {
             Some(Json::Array(values)) => {

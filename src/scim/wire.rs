@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::engine::model::TargetId;
+use crate::http::read_json;
 
 pub(super) type Resource = Map<String, Json>;
 
@@ -64,7 +65,7 @@ impl List {
     /// `None` when the body is no list. `Resources` may be missing or null (RFC 7644 asks for it only
     /// when there are results).
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        let body: ListBody = serde_json::from_slice(body).ok()?;
+        let body: ListBody = read_json(body).ok()?;
         let total = body.total.as_ref().and_then(whole_number);
         let next = body.next.as_ref().and_then(Json::as_str);
         let next = next.filter(|next| !next.is_empty()).map(str::to_owned);
@@ -134,7 +135,7 @@ pub(super) struct Listed {
 
 impl Listed {
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        serde_json::from_slice(body).ok()
+        read_json(body).ok()
     }
 }
 
@@ -238,7 +239,7 @@ pub(super) struct ErrorBody {
 
 impl ErrorBody {
     pub(super) fn read(body: &[u8]) -> Self {
-        let Ok(Json::Object(body)) = serde_json::from_slice(body) else {
+        let Ok(Json::Object(body)) = read_json(body) else {
             return Self::default();
         };
         let text = |name| {
@@ -268,7 +269,7 @@ pub(super) struct Reply {
 impl Reply {
     /// An empty one where the body is no JSON object.
     pub(super) fn read(body: &[u8]) -> Self {
-        serde_json::from_slice(body).unwrap_or_default()
+        read_json(body).unwrap_or_default()
     }
 }
 
@@ -354,7 +355,7 @@ pub(super) fn id(value: &Json) -> Option<TargetId> {
 
 /// The resource that a body holds.
 pub(super) fn resource(body: &[u8]) -> Option<Resource> {
-    match serde_json::from_slice(body).ok()? {
+    match read_json(body).ok()? {
         Json::Object(resource) => Some(resource),
         _ => None,
     }
