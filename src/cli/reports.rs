@@ -260,10 +260,14 @@ impl Reports {
     /// Puts the files in their places; a sentence about each. A file that would say nothing is not written, and what
     /// has its name stays.
     pub(super) fn end(self) -> anyhow::Result<Vec<String>> {
-        let mut sentences = Vec::new();
         if self.is_empty {
-            return Ok(sentences);
+            let sentence = |file: &Report| {
+                let path = file.path.display();
+                format!("There is nothing to report: {path} was not written")
+            };
+            return Ok(self.files.iter().map(sentence).collect());
         }
+        let mut sentences = Vec::new();
         for Report { path, form } in self.files {
             if matches!(&form, Form::Saved(file) if file.is_empty()) {
                 sentences.push(format!(

@@ -309,7 +309,12 @@ impl Storm {
             let is_mistake = match (one.method.as_str(), kind) {
                 ("DELETE", "Users") => kept.there.contains(name),
                 ("DELETE", "Groups") => kept.groups.contains(name),
-                ("PATCH" | "PUT", "Users") => disables(&body) && kept.active.contains(name),
+                ("PATCH", "Users") => disables(&body) && kept.active.contains(name),
+                // It carries all of the account, as it is.
+                ("PUT", "Users") => {
+                    let was_active = before.users.get(name) == Some(&true);
+                    disables(&body) && kept.active.contains(name) && was_active
+                }
                 _ => false,
             };
             if is_mistake {
