@@ -5,16 +5,16 @@ use serde::de::DeserializeOwned;
 /// Reads JSON of this shape. Half of a surrogate pair in a string, which some services pass on, is no text (RFC 8259
 /// §8.2): U+FFFD stands in for it, so that one name does not make a whole page unreadable.
 pub(crate) fn read_json<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
-    serde_json::from_slice(body).or_else(|error| match mended(body) {
+    serde_json::from_slice(body).or_else(|error| match replaced(body) {
         Some(body) => serde_json::from_slice(&body),
         None => Err(error),
     })
 }
 
 /// `None`: no surrogate stands alone.
-fn mended(body: &[u8]) -> Option<Vec<u8>> {
+fn replaced(body: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(body.len());
-    let mut is_mended = false;
+    let mut is_replaced = false;
     let mut at = 0;
     while let Some(byte) = body.get(at) {
         let length = match (byte, escaped(body, at)) {
@@ -29,7 +29,7 @@ fn mended(body: &[u8]) -> Option<Vec<u8>> {
         };
         if length == 0 {
             out.extend_from_slice(br"\ufffd");
-            is_mended = true;
+            is_replaced = true;
             at += 6;
         } else {
             let end = body.len().min(at + length);
@@ -37,10 +37,10 @@ fn mended(body: &[u8]) -> Option<Vec<u8>> {
             at = end;
         }
     }
-    is_mended.then_some(out)
+    is_replaced.then_some(out)
 }
 
-/// The code unit of the escape `\uXXXX` that begins here.
+/// The code unit of the escape, such as `\ud83d`, that begins here.
 fn escaped(body: &[u8], at: usize) -> Option<u16> {
     let escape = std::str::from_utf8(body.get(at..at + 6)?).ok()?;
     u16::from_str_radix(escape.strip_prefix(r"\u")?, 16).ok()

@@ -130,7 +130,7 @@ impl Overview {
         let only_there = view
             .against
             .map_or(0, |other| other.only_there.len() as u64);
-        // Two plans for an empty target: nobody can leave it.
+        // Two plans for an empty target: no user can leave it.
         let is_blind = view.against.is_some() && view.header.linked.total() == 0;
         let mut sentences = Vec::new();
         if objects == 0 && only_there > 0 {
