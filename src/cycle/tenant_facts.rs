@@ -1,31 +1,43 @@
 //! Facts of the source that are read only when a mapping or a scoping filter of the job needs them.
 //! Without them no object could be evaluated correctly, so that a cycle that does not get them ends.
 
+use std::collections::BTreeSet;
+
 use super::Error;
 use crate::config;
+use crate::engine::model::CustomSecurityAttribute;
 use crate::graph;
 use crate::store::Store;
 
 /// Brings the custom security attributes that the job names up to date, by a complete reading of them
-/// or not at all.
+/// or not at all. `known` is what was read for another job in the same reading, of which `all` names all
+/// that its jobs need.
 pub(super) async fn custom_security_attributes(
     graph: &graph::Reader,
     store: &Store,
     job: &config::Job,
+    all: &BTreeSet<CustomSecurityAttribute>,
+    known: &mut Option<graph::CustomSecurity>,
 ) -> Result<(), Error> {
     let wanted = config::custom_security_attributes(&job.rules);
     if wanted.is_empty() {
         return Ok(());
     }
-    let read = graph.fetch_custom_security_attributes(&wanted).await;
-    let read = read.map_err(|source| {
+    let unread = |source| {
         let names: Vec<String> = wanted.iter().map(ToString::to_string).collect();
         Error::CustomSecurityAttributes {
             names: names.join(", "),
             source,
         }
-    })?;
-    let changed = store.merge_custom_security_attributes(&wanted, &read)?;
+    };
+    let read = if let Some(read) = known {
+        read
+    } else {
+        let read = graph.fetch_custom_security_attributes(all).await;
+        known.insert(read.map_err(unread)?)
+    };
+    let read = read.of(&wanted).map_err(unread)?;
+    let changed = store.merge_custom_security_attributes(&wanted, read)?;
     let users = read.get().len();
     tracing::debug!(job = %job.rules.name, users, changed, "custom security attributes were read");
     Ok(())

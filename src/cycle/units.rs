@@ -7,9 +7,9 @@ use super::tenant::{Tenant, Want};
 use super::{Context, Error};
 use crate::engine::expr::AppRole;
 use crate::engine::job::{Job, ScopeMode};
-use crate::engine::model::SourceId;
+use crate::engine::model::{Assignment, Complete, SourceId};
 use crate::engine::plan;
-use crate::graph::Unit;
+use crate::graph::{self, Unit};
 use crate::store;
 
 /// Whether a name of the configuration means this unit.
@@ -18,22 +18,28 @@ pub(super) fn is_meant(name: &str, id: &str, label: &str) -> bool {
 }
 
 impl Tenant {
-    /// Reads all units of the tenant, and the members of those that the job names. When one of them cannot
-    /// be read, what the others hold is added and nothing is taken away.
+    /// Reads all units of the tenant, and the members of those that the job names; what another job of this
+    /// reading needed is not read again. When one of them cannot be read, what the others hold is added and
+    /// nothing is taken away.
     pub(super) async fn read_units(
         &self,
         want: &Want,
         application: store::Application,
         names: &[String],
+        shared: &mut Units,
     ) -> Result<plan::Reading, Error> {
         let job = &want.job.rules.name;
-        let incomplete = |error: &dyn std::error::Error| {
+        let incomplete = |error: &graph::Error| {
             let why = format!("administrative units: {}", Error::chain_of(error));
             plan::Reading::Incomplete(why)
         };
-        let units = match self.graph.fetch_units().await {
-            Ok(units) => units,
-            Err(error) => return Ok(incomplete(&error)),
+        let Units { all, members } = shared;
+        let units = match all {
+            Some(units) => units,
+            None => match self.graph.fetch_units().await {
+                Ok(units) => all.insert(units),
+                Err(error) => return Ok(incomplete(&error)),
+            },
         };
         let roles = units.iter().map(|unit| AppRole {
             id: unit.id.clone(),
@@ -45,23 +51,40 @@ impl Tenant {
             ..application
         };
         self.store.record_application(job, &application)?;
-        let is_named = |unit: &Unit| {
-            names
-                .iter()
-                .any(|name| is_meant(name, &unit.id, &unit.name))
+        let is_named = |unit: &&Unit| {
+            let mut names = names.iter();
+            names.any(|name| is_meant(name, &unit.id, &unit.name))
         };
-        let units: Vec<Unit> = units.into_iter().filter(is_named).collect();
-        match self.graph.fetch_unit_members(&units).await {
-            Ok(members) => {
-                self.store.replace_assignments(job, &members)?;
-                Ok(plan::Reading::Complete(members.seen()))
+        let wanted: Vec<&Unit> = units.iter().filter(is_named).collect();
+        let mut failed = None;
+        for unit in &wanted {
+            if members.contains_key(&unit.id) {
+                continue;
             }
-            Err(partial) => {
-                self.store.add_assignments(job, &partial.seen)?;
-                Ok(incomplete(&partial.error))
+            match self.graph.fetch_unit_members(unit).await {
+                Ok(read) => {
+                    members.insert(unit.id.clone(), read);
+                }
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
+        let read = wanted.iter().filter_map(|unit| members.get(&unit.id));
+        let read = Complete::joined(read);
+        if let Some(error) = failed {
+            self.store.add_assignments(job, read.get())?;
+            return Ok(incomplete(&error));
+        }
+        self.store.replace_assignments(job, &read)?;
+        Ok(plan::Reading::Complete(read.seen()))
     }
+}
+
+/// What was read of units for the jobs of one reading.
+#[derive(Default)]
+pub(super) struct Units {
+    all: Option<Vec<Unit>>,
+    /// By unit.
+    members: BTreeMap<String, Complete<Vec<Assignment>>>,
 }
 
 /// Which of these objects are in which of the job's units, read on each membership. `None`: the job does not

@@ -104,9 +104,10 @@ impl Client {
         }
         if !custom_security_attributes.is_empty() {
             let read = self.fetch_custom_security_attributes(custom_security_attributes);
-            let read = read.await.map(|read| {
-                let with_values = read.get().iter().filter(|user| !user.values.is_empty());
-                format!("{} users have values", with_values.count())
+            let read = read.await.and_then(|read| {
+                let users = read.of(custom_security_attributes)?.get().iter();
+                let with_values = users.filter(|user| !user.values.is_empty());
+                Ok(format!("{} users have values", with_values.count()))
             });
             tried.add("custom security attributes", read);
         }

@@ -27,12 +27,11 @@ const PAGE_SIZE: &str = "999";
 const MAX_LISTINGS: u32 = 2;
 
 impl Client {
-    /// What each user has of these attributes. A set of which no user has any value counts as one
-    /// that we may not read: believing it would clear every user's values.
+    /// What each user has of these attributes.
     pub(crate) async fn fetch_custom_security_attributes(
         &self,
         wanted: &BTreeSet<CustomSecurityAttribute>,
-    ) -> Result<Complete<Vec<CustomSecurityValues>>, Error> {
+    ) -> Result<CustomSecurity, Error> {
         let mut listings = 1;
         let mut read = Reading::default();
         let mut next: Option<String> = None;
@@ -57,7 +56,7 @@ impl Client {
                 read.add(entry, wanted);
             }
             if next_link.is_none() {
-                return read.end(wanted);
+                return Ok(read.end());
             }
             next = next_link;
         }
@@ -140,18 +139,39 @@ impl Reading {
         }
     }
 
-    pub(super) fn end(
-        self,
-        wanted: &BTreeSet<CustomSecurityAttribute>,
-    ) -> Result<Complete<Vec<CustomSecurityValues>>, Error> {
+    pub(super) fn end(self) -> CustomSecurity {
         let Self { users, sets } = self;
-        let unseen =
-            |attribute: &&CustomSecurityAttribute| !sets.contains(&attribute.set.to_lowercase());
+        CustomSecurity {
+            users: Complete::after_last_page(users),
+            sets,
+        }
+    }
+}
+
+/// What each user of the tenant has of some attributes.
+#[derive(Debug)]
+pub(crate) struct CustomSecurity {
+    users: Complete<Vec<CustomSecurityValues>>,
+    /// In lower case: sets of which a user has a value.
+    sets: BTreeSet<String>,
+}
+
+impl CustomSecurity {
+    /// The users, where these attributes can be believed. A set of which no user has any value counts as
+    /// one that we may not read: believing it would clear every user's values.
+    pub(crate) fn of(
+        &self,
+        wanted: &BTreeSet<CustomSecurityAttribute>,
+    ) -> Result<&Complete<Vec<CustomSecurityValues>>, Error> {
+        let unseen = |attribute: &&CustomSecurityAttribute| {
+            let set = attribute.set.to_lowercase();
+            !self.sets.contains(&set)
+        };
         match wanted.iter().find(unseen) {
             Some(attribute) => Err(Error::NoCustomSecurityValues {
                 set: attribute.set.clone(),
             }),
-            None => Ok(Complete::after_last_page(users)),
+            None => Ok(&self.users),
         }
     }
 }

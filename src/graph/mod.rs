@@ -28,6 +28,7 @@ pub(crate) use application::ServicePrincipal;
 pub(crate) use client::Client;
 pub(crate) use connection::Wanted;
 pub(crate) use credential::{Credential, Expiry, expiries};
+pub(crate) use custom_security::CustomSecurity;
 pub(crate) use delta::{At, Link};
 pub(crate) use error::{Error, Expired};
 pub(crate) use look::Named;

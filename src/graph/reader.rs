@@ -8,15 +8,14 @@ use chrono::{DateTime, Utc};
 use super::application::ServicePrincipal;
 use super::assignments::AssignmentsError;
 use super::client::Client;
+use super::custom_security::CustomSecurity;
 use super::delta::{At, Page};
 use super::error::Error;
 use super::single::Held;
 use super::snapshot::Snapshot;
 use super::units::Unit;
 use crate::config::Application;
-use crate::engine::model::{
-    Assignment, Complete, CustomSecurityAttribute, CustomSecurityValues, ObjectKind, SourceId,
-};
+use crate::engine::model::{Assignment, Complete, CustomSecurityAttribute, ObjectKind, SourceId};
 use crate::http::Exchange;
 
 #[derive(Clone, Debug)]
@@ -91,11 +90,11 @@ impl Reader {
 
     pub(crate) async fn fetch_unit_members(
         &self,
-        units: &[Unit],
-    ) -> Result<Complete<Vec<Assignment>>, AssignmentsError> {
+        unit: &Unit,
+    ) -> Result<Complete<Vec<Assignment>>, Error> {
         match self {
-            Self::Tenant(client) => client.fetch_unit_members(units).await,
-            Self::Snapshot(snapshot) => Ok(snapshot.fetch_unit_members(units)),
+            Self::Tenant(client) => client.fetch_unit_members(unit).await,
+            Self::Snapshot(snapshot) => Ok(snapshot.fetch_unit_members(unit)),
         }
     }
 
@@ -113,7 +112,7 @@ impl Reader {
     pub(crate) async fn fetch_custom_security_attributes(
         &self,
         wanted: &BTreeSet<CustomSecurityAttribute>,
-    ) -> Result<Complete<Vec<CustomSecurityValues>>, Error> {
+    ) -> Result<CustomSecurity, Error> {
         match self {
             Self::Tenant(client) => client.fetch_custom_security_attributes(wanted).await,
             Self::Snapshot(snapshot) => snapshot.fetch_custom_security_attributes(wanted),

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::assignments::AssignmentsError;
 use super::client::Client;
 use super::delta::source_id;
 use super::error::Error;
@@ -46,27 +45,11 @@ impl Client {
         Ok(units.map(Unit::of).collect())
     }
 
-    /// The users and groups that are in these units: each with the unit in the place of a role.
+    /// The users and groups that are in this unit: each with the unit in the place of a role.
     pub(crate) async fn fetch_unit_members(
         &self,
-        units: &[Unit],
-    ) -> Result<Complete<Vec<Assignment>>, AssignmentsError> {
-        let mut seen = Vec::new();
-        let mut failed = None;
-        for unit in units {
-            match self.members_of_unit(unit).await {
-                Ok(members) => seen.extend(members),
-                // The others may still add users.
-                Err(error) => failed = failed.or(Some(error)),
-            }
-        }
-        match failed {
-            None => Ok(Complete::after_last_page(seen)),
-            Some(error) => Err(AssignmentsError { seen, error }),
-        }
-    }
-
-    async fn members_of_unit(&self, unit: &Unit) -> Result<Vec<Assignment>, Error> {
+        unit: &Unit,
+    ) -> Result<Complete<Vec<Assignment>>, Error> {
         let first = self.address(
             &["directory", "administrativeUnits", &unit.id, "members"],
             &[("$select", "id"), ("$top", PAGE_SIZE)],
@@ -84,7 +67,7 @@ impl Client {
                 role: unit.id.clone(),
             })
         });
-        Ok(members.collect())
+        Ok(Complete::after_last_page(members.collect()))
     }
 
     /// Whether each of these is in a unit, read on the membership itself. What could not be read is left

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entrain::sandbox::{Fault, Size, TargetHandle, TargetOptions, Trouble};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::rig::{Rig, Run};
 use crate::service::{Service, until};
@@ -61,6 +61,71 @@ async fn two_jobs_share_one_reading_of_the_source() {
     assert!(jane(&second).is_some());
     rig.run(&["sync", "demo"]).await.expect(0);
     assert!(jane(&rig.sandbox.target).is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn units_and_custom_security_attributes_of_two_jobs_are_read_once() {
+    let (rig, second) = start().await;
+    for permission in [
+        "AdministrativeUnit.Read.All",
+        "CustomSecAttributeAssignment.Read.All",
+    ] {
+        rig.tenant().grant_permission(permission);
+    }
+    let [oslo, bergen] = ["Oslo", "Bergen"].map(|name| rig.tenant().add_unit(name));
+    let [jane, john] = ["jane", "john"].map(|alias| rig.joiner(alias));
+    rig.tenant().add_to_unit(oslo, &[jane]);
+    rig.tenant().add_to_unit(bergen, &[john]);
+    let (level, set) = (json!("Senior"), "Engineering");
+    rig.tenant()
+        .set_custom_security_attribute(jane, set, "Level", Some(&level));
+    let scope = |units: &str, attribute: &str| {
+        format!(
+            "visibility_delay = \"0s\"\n[jobs.scope]\nmode = \"administrative_unit\"\n\
+             administrative_units = [{units}]\n[[jobs.users.mappings]]\ntarget = \"title\"\n\
+             source = \"customSecurityAttributes.{attribute}\"\n"
+        )
+    };
+    let first = "visibility_delay = \"0s\"\n";
+    rig.edit(|text| {
+        let text = text.replacen(first, &scope("\"Oslo\"", "Engineering.Level"), 1);
+        let (head, last) = text.rsplit_once(first).unwrap();
+        let both = scope("\"Oslo\", \"Bergen\"", "Engineering.Level");
+        format!("{head}{both}{last}")
+    });
+    rig.tenant().traffic().reset();
+    rig.sync().await.expect(0);
+    let titles = |target: &TargetHandle| {
+        let users = target.users();
+        let titles = users.iter().map(|user| user["title"].clone());
+        titles.collect::<Vec<_>>()
+    };
+    assert_eq!(titles(&rig.sandbox.target), [json!("Senior")]);
+    assert_eq!(titles(&second).len(), 2);
+    let list = |path: &str| {
+        let traffic = rig.tenant().traffic();
+        traffic.count_where(|one| one.path.contains(path) && one.method == "GET")
+    };
+    let units = "/directory/administrativeUnits";
+    for path in [
+        format!("{units}?"),
+        format!("{units}/{oslo}/members?"),
+        format!("{units}/{bergen}/members?"),
+        "customSecurityAttributes".to_owned(),
+    ] {
+        assert_eq!(list(&path), 1, "{path}");
+    }
+
+    // A set of which no user has a value stops the job that needs it, and not the other.
+    rig.edit(|text| {
+        let (before, after) = text.rsplit_once("Engineering.Level").unwrap();
+        format!("{before}Marketing.Level{after}")
+    });
+    let run = rig.sync().await.expect(1);
+    let document: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(document["jobs"][0]["error"], Value::Null, "{document:#}");
+    let error = document["jobs"][1]["error"].to_string();
+    assert!(error.contains("Marketing"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,11 +20,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::source::selected;
+use super::units::Units;
 use super::{Error, tenant_facts, units};
 use crate::config::{self, Config};
 use crate::engine::job::ScopeMode;
 use crate::engine::model::{
-    Assignment, Complete, DEFAULT_ACCESS_ROLE, JobName, ObjectKind, SourceId,
+    Assignment, Complete, CustomSecurityAttribute, DEFAULT_ACCESS_ROLE, JobName, ObjectKind,
+    SourceId,
 };
 use crate::engine::plan::{self, Count};
 use crate::engine::summary::{CycleKind, Progress};
@@ -207,7 +209,7 @@ impl Tenant {
             )),
         };
         let followed = followed.map_err(Arc::new);
-        let mut shared = Shared::default();
+        let mut shared = Shared::of(wants);
         let mut readings = Vec::with_capacity(wants.len());
         for (want, application) in wants.iter().zip(applications) {
             readings.push(match (application, &followed) {
@@ -401,7 +403,9 @@ impl Tenant {
         let name = &job.rules.name;
         let service_principal = application.service_principal.clone();
         source = self.read_scope(want, application, source, shared).await?;
-        tenant_facts::custom_security_attributes(&self.graph, &self.store, job).await?;
+        let (all, known) = (&shared.attributes, &mut shared.custom_security);
+        let (graph, store) = (&self.graph, &*self.store);
+        tenant_facts::custom_security_attributes(graph, store, job, all, known).await?;
         let known = &mut shared.default_domain;
         let domain = tenant_facts::default_domain(&self.graph, &self.store, job, known).await?;
         if self.stop.is_cancelled() {
@@ -486,7 +490,8 @@ impl Tenant {
             ScopeMode::All | ScopeMode::Groups(_) => return Ok(source),
             ScopeMode::Assigned => self.read_assignments(want, application, shared).await?,
             ScopeMode::AdministrativeUnits(names) => {
-                self.read_units(want, application, names).await?
+                let units = &mut shared.units;
+                self.read_units(want, application, names, units).await?
             }
         };
         Ok(source.and(read))
@@ -538,7 +543,21 @@ impl Tenant {
 struct Shared {
     /// By service principal.
     assignments: BTreeMap<SourceId, Complete<Vec<Assignment>>>,
+    units: Units,
+    /// All that the jobs need.
+    attributes: BTreeSet<CustomSecurityAttribute>,
+    custom_security: Option<graph::CustomSecurity>,
     default_domain: Option<String>,
+}
+
+impl Shared {
+    fn of(wants: &[Want]) -> Self {
+        let jobs = wants.iter().map(|want| &want.job.rules);
+        Self {
+            attributes: jobs.flat_map(config::custom_security_attributes).collect(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Whether reading on makes no sense: the state cannot be written, the sign-in is refused, or a snapshot

@@ -20,3 +20,14 @@ impl<T> Complete<T> {
         Complete(())
     }
 }
+
+impl<T: Clone> Complete<Vec<T>> {
+    /// Several complete lists as one.
+    pub(crate) fn joined<'l>(lists: impl IntoIterator<Item = &'l Self>) -> Self
+    where
+        T: 'l,
+    {
+        let values = lists.into_iter().flat_map(|Self(values)| values);
+        Self(values.cloned().collect())
+    }
+}

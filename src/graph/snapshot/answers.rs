@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Snapshot, place};
 use crate::config::Application;
 use crate::engine::model::{
-    Assignment, Complete, CustomSecurityAttribute, CustomSecurityValues, ObjectKind, SourceId,
-    Value,
+    Assignment, Complete, CustomSecurityAttribute, ObjectKind, SourceId, Value,
 };
 use crate::graph::application::ServicePrincipal;
 use crate::graph::assignments::AssignmentsError;
-use crate::graph::custom_security;
+use crate::graph::custom_security::{self, CustomSecurity};
 use crate::graph::delta::{At, Link, Page, change, source_id};
 use crate::graph::error::Error;
 use crate::graph::single::Held;
@@ -102,9 +101,9 @@ impl Snapshot {
         Ok(units.iter().map(|(unit, _)| unit.clone()).collect())
     }
 
-    pub(in crate::graph) fn fetch_unit_members(&self, units: &[Unit]) -> Complete<Vec<Assignment>> {
+    pub(in crate::graph) fn fetch_unit_members(&self, unit: &Unit) -> Complete<Vec<Assignment>> {
         let known = self.units.iter().flatten();
-        let wanted = known.filter(|(unit, _)| units.contains(unit));
+        let wanted = known.filter(|(one, _)| one == unit);
         let members = wanted.flat_map(|(_, members)| members.iter().cloned());
         Complete::after_last_page(members.collect())
     }
@@ -125,7 +124,7 @@ impl Snapshot {
     pub(in crate::graph) fn fetch_custom_security_attributes(
         &self,
         wanted: &BTreeSet<CustomSecurityAttribute>,
-    ) -> Result<Complete<Vec<CustomSecurityValues>>, Error> {
+    ) -> Result<CustomSecurity, Error> {
         let Some(entries) = &self.custom_security else {
             return Err(missing("custom security attributes".to_owned()));
         };
@@ -133,7 +132,7 @@ impl Snapshot {
         for entry in entries {
             read.add(entry.clone(), wanted);
         }
-        read.end(wanted)
+        Ok(read.end())
     }
 
     pub(in crate::graph) fn fetch_default_domain(&self) -> Result<String, Error> {

@@ -81,8 +81,7 @@ impl Client {
         if administrative_units {
             let mut units = Vec::new();
             for unit in self.fetch_units().await? {
-                let members = self.fetch_unit_members(std::slice::from_ref(&unit)).await;
-                let members = members.map_err(|partial| partial.error)?;
+                let members = self.fetch_unit_members(&unit).await?;
                 units.push((unit, members.get().clone()));
             }
             taken.administrative_units = Some(units);

@@ -46,6 +46,8 @@ async fn custom_security_attributes_are_read_to_the_last_page() {
     let read = world.client.fetch_custom_security_attributes(&wanted).await;
     let read: Vec<(String, Vec<String>)> = read
         .unwrap()
+        .of(&wanted)
+        .unwrap()
         .get()
         .iter()
         .map(|user| {
@@ -91,7 +93,7 @@ async fn custom_security_attributes_that_are_not_read_to_the_end_are_not_read() 
     })
     .await;
     let read = world.client.fetch_custom_security_attributes(&wanted).await;
-    assert_eq!(read.unwrap().get().len(), 4);
+    assert_eq!(read.unwrap().of(&wanted).unwrap().get().len(), 4);
 }
 
 #[tokio::test]
@@ -103,12 +105,13 @@ async fn a_set_of_which_nobody_has_a_value_is_not_believed() {
     ] {
         let wanted = wanted(&[name]);
         let read = world.client.fetch_custom_security_attributes(&wanted).await;
-        assert_eq!(read.is_ok(), is_believed, "{read:?}");
+        let read = read.unwrap();
+        assert_eq!(read.of(&wanted).is_ok(), is_believed, "{read:?}");
     }
     let world = World::new(|_| ok(r#"{"value":[]}"#)).await;
     let wanted = wanted(&["customSecurityAttributes.Engineering.Project"]);
-    let error = world.client.fetch_custom_security_attributes(&wanted).await;
-    let remedy = error.unwrap_err().remedy().unwrap();
+    let read = world.client.fetch_custom_security_attributes(&wanted).await;
+    let remedy = read.unwrap().of(&wanted).unwrap_err().remedy().unwrap();
     assert!(
         remedy.contains("CustomSecAttributeAssignment.Read.All"),
         "{remedy}"
