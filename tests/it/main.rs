@@ -35,6 +35,7 @@ mod foreign;
 mod foreign_checks;
 mod forms;
 mod gone;
+mod graph_costs;
 mod half_hour;
 mod hand_over;
 mod import;

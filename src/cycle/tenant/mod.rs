@@ -190,9 +190,10 @@ impl Tenant {
     /// there does not keep the others from their reading.
     async fn refresh(&self, wants: &[Want]) -> Vec<Result<Reading, Error>> {
         self.warn_of_expiry();
+        let mut found = Vec::new();
         let mut applications = Vec::with_capacity(wants.len());
         for want in wants {
-            let application = Box::pin(self.application(want));
+            let application = Box::pin(self.application(want, &mut found));
             applications.push(self.counted(want, application).await);
         }
         let are_found = wants.iter().zip(&applications);
@@ -256,8 +257,12 @@ impl Tenant {
     }
 
     /// The application as the state knows it, or looked up. Not looked up in every cycle: its id does
-    /// not change, and new roles are seen in the assignments.
-    async fn application(&self, want: &Want) -> Result<store::Application, Error> {
+    /// not change, and new roles are seen in the assignments. `found` are those of other jobs of this reading.
+    async fn application(
+        &self,
+        want: &Want,
+        found: &mut Vec<(config::Application, graph::ServicePrincipal)>,
+    ) -> Result<store::Application, Error> {
         let known = self.store.application(&want.job.rules.name)?;
         match (want.kind, known) {
             (
@@ -267,12 +272,28 @@ impl Tenant {
                 | CycleKind::Retries,
                 Some(known),
             ) => Ok(known),
-            (_, None) | (CycleKind::Initial, Some(_)) => self.find_application(want).await,
+            (_, None) | (CycleKind::Initial, Some(_)) => {
+                let which = &want.job.application;
+                if let Some((_, one)) = found.iter().find(|(other, _)| other == which) {
+                    return self.record_application(want, one.clone());
+                }
+                let one = self.graph.find_application(which).await?;
+                found.push((which.clone(), one.clone()));
+                self.record_application(want, one)
+            }
         }
     }
 
     async fn find_application(&self, want: &Want) -> Result<store::Application, Error> {
         let found = self.graph.find_application(&want.job.application).await?;
+        self.record_application(want, found)
+    }
+
+    fn record_application(
+        &self,
+        want: &Want,
+        found: graph::ServicePrincipal,
+    ) -> Result<store::Application, Error> {
         let job = &want.job.rules.name;
         let mut roles = found.roles;
         if units::reads_units(&want.job.rules) {
