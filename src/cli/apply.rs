@@ -25,8 +25,7 @@ pub(super) async fn apply(
     file: Option<&Path>,
     arguments: args::Apply,
 ) -> anyhow::Result<Exit> {
-    let wanted = arguments.out.iter().map(|path| Wanted::parse(path));
-    let wanted = wanted.collect::<anyhow::Result<Vec<_>>>()?;
+    let wanted = Wanted::parse_all(&arguments.reports.out)?;
     let config = Arc::new(load::config(output, file)?);
     let plans = saved::read(&arguments.file)?;
     let found: BTreeSet<&str> = plans.iter().map(|plan| plan.digest.as_str()).collect();

@@ -36,9 +36,11 @@ pub(super) async fn plan(
 ) -> anyhow::Result<Exit> {
     let wanted = wanted(&arguments)?;
     let config = Arc::new(load::config(output, file)?);
-    let jobs = load::jobs(&config, &arguments.jobs.jobs)?;
-    let initial = arguments.initial || arguments.parity;
-    let options = arguments.only.clone().into_options(initial);
+    let jobs = load::jobs(&config, &arguments.cycle.jobs.jobs)?;
+    let options = Options {
+        initial: arguments.cycle.initial || arguments.parity,
+        ..arguments.cycle.options()
+    };
     let mut reports = Reports::begin(&wanted, scheduler::now(), &options, arguments.redact)?;
     let readings = Readings::of(output, &config, &arguments).await?;
     let snapshot = readings.used();
@@ -255,8 +257,7 @@ impl Readings {
 
 /// The files to be written.
 fn wanted(arguments: &args::Plan) -> anyhow::Result<Vec<Wanted>> {
-    let wanted = arguments.out.iter().map(|path| Wanted::parse(path));
-    let mut wanted = wanted.collect::<anyhow::Result<Vec<_>>>()?;
+    let mut wanted = Wanted::parse_all(&arguments.out)?;
     let is_supposed = arguments.source.is_some() || !arguments.what_if.is_empty();
     if is_supposed && wanted.iter().any(Wanted::is_saved_plan) {
         let text = "a plan from a snapshot is not saved: apply plans from the tenant";

@@ -54,8 +54,7 @@ pub(super) fn report(
     file: Option<&Path>,
     arguments: &Arguments,
 ) -> anyhow::Result<Exit> {
-    let wanted = arguments.out.iter().map(|path| Wanted::parse(path));
-    let wanted = wanted.collect::<anyhow::Result<Vec<_>>>()?;
+    let wanted = Wanted::parse_all(&arguments.out)?;
     let config = load::config(output, file)?;
     let store = match Store::open_read_only(&config.state_path) {
         Ok(store) => store,

@@ -48,7 +48,11 @@ impl Wanted {
         self.kind == Kind::Json
     }
 
-    pub(super) fn parse(path: &Path) -> anyhow::Result<Self> {
+    pub(super) fn parse_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Self>> {
+        paths.iter().map(|path| Self::parse(path)).collect()
+    }
+
+    fn parse(path: &Path) -> anyhow::Result<Self> {
         let ending = path.extension().and_then(|ending| ending.to_str());
         let kind = match ending.map(str::to_ascii_lowercase).as_deref() {
             Some("html" | "htm") => Kind::Report(ReportForm::Html),

@@ -33,11 +33,10 @@ pub(super) async fn sync(
     file: Option<&Path>,
     arguments: args::Sync,
 ) -> anyhow::Result<Exit> {
-    let wanted = arguments.out.iter().map(|path| Wanted::parse(path));
-    let wanted = wanted.collect::<anyhow::Result<Vec<_>>>()?;
+    let wanted = Wanted::parse_all(&arguments.reports.out)?;
     let config = Arc::new(load::config(output, file)?);
-    let mut jobs = load::jobs(&config, &arguments.jobs.jobs)?;
-    if arguments.jobs.jobs.is_empty() {
+    let mut jobs = load::jobs(&config, &arguments.cycle.jobs.jobs)?;
+    if arguments.cycle.jobs.jobs.is_empty() {
         jobs.retain(|job| {
             if job.observes {
                 let name = &job.rules.name;
@@ -48,7 +47,7 @@ pub(super) async fn sync(
     }
     let options = Options {
         max_deletions: arguments.max_deletions,
-        ..arguments.only.into_options(arguments.initial)
+        ..arguments.cycle.options()
     };
     let session = match Session::cycles(output, &config, "sync").await {
         Err(error) if control::is_service(&error) => {

@@ -235,8 +235,9 @@ pub(super) struct Status {
     pub(super) running: bool,
 }
 
+/// What is to be planned, or planned and carried out.
 #[derive(Debug, Args)]
-pub(super) struct Sync {
+pub(super) struct Cycle {
     #[command(flatten)]
     pub(super) jobs: Jobs,
 
@@ -245,32 +246,34 @@ pub(super) struct Sync {
     pub(super) initial: bool,
 
     #[command(flatten)]
-    pub(super) only: Only,
+    only: Only,
+}
 
-    /// Hold disables and deletes only if there are more than N in 24 hours, in this cycle alone
-    #[arg(long, value_name = "N")]
-    pub(super) max_deletions: Option<u64>,
-
+/// Reports of what was carried out.
+#[derive(Debug, Args)]
+pub(super) struct DoneReports {
     /// Also write a report of the changes to this file: .html, .md, .csv or .json
     #[arg(long, value_name = "FILE")]
     pub(super) out: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an option of the command"
-)]
+pub(super) struct Sync {
+    #[command(flatten)]
+    pub(super) cycle: Cycle,
+
+    /// Hold disables and deletes only if there are more than N in 24 hours, in this cycle alone
+    #[arg(long, value_name = "N")]
+    pub(super) max_deletions: Option<u64>,
+
+    #[command(flatten)]
+    pub(super) reports: DoneReports,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Plan {
     #[command(flatten)]
-    pub(super) jobs: Jobs,
-
-    /// Evaluate every object, and compare linked objects with what the target actually holds
-    #[arg(long)]
-    pub(super) initial: bool,
-
-    #[command(flatten)]
-    pub(super) only: Only,
+    pub(super) cycle: Cycle,
 
     /// Also write a report to this file: .html, .md or .csv; .json saves the plan for apply
     #[arg(long, value_name = "FILE")]
@@ -365,9 +368,8 @@ pub(super) struct Apply {
     #[arg(long, value_name = "GROUP", conflicts_with = "only")]
     pub(super) only_group: Option<String>,
 
-    /// Also write a report of the changes to this file: .html, .md, .csv or .json
-    #[arg(long, value_name = "FILE")]
-    pub(super) out: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) reports: DoneReports,
 }
 
 #[derive(Debug, Args)]
@@ -502,12 +504,13 @@ pub(super) struct History {
     pub(super) object: String,
 }
 
-impl Only {
-    pub(super) fn into_options(self, initial: bool) -> Options {
-        let user = self.user.map(|user| (Some(ObjectKind::User), user));
-        let group = self.group.map(|group| (Some(ObjectKind::Group), group));
+impl Cycle {
+    pub(super) fn options(&self) -> Options {
+        let Only { user, group } = self.only.clone();
+        let user = user.map(|user| (Some(ObjectKind::User), user));
+        let group = group.map(|group| (Some(ObjectKind::Group), group));
         Options {
-            initial,
+            initial: self.initial,
             only: user.or(group).map(|one| cycle::Only {
                 objects: vec![one],
                 with_members: true,

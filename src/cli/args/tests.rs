@@ -36,7 +36,7 @@ fn the_log_takes_only_words_and_times_that_there_are() {
 #[test]
 fn jobs_are_named_or_left_out() {
     let jobs = |line| match parse(line).unwrap().command {
-        Command::Sync(sync) => sync.jobs.jobs,
+        Command::Sync(sync) => sync.cycle.jobs.jobs,
         other => panic!("{other:?}"),
     };
     assert!(jobs("entrain sync").is_empty());
@@ -46,7 +46,7 @@ fn jobs_are_named_or_left_out() {
 #[test]
 fn a_cycle_is_limited_to_one_object_at_most() {
     let only = |line| match parse(line).unwrap().command {
-        Command::Plan(plan) => plan.only.into_options(false).only.map(|only| only.objects),
+        Command::Plan(plan) => plan.cycle.options().only.map(|only| only.objects),
         other => panic!("{other:?}"),
     };
     assert_eq!(only("entrain plan"), None);
