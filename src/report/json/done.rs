@@ -1,12 +1,10 @@
 //! What one cycle did, serialised entry by entry.
 
-use std::io;
-
-use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value as Json;
 
 use super::status::cycle_json;
-use super::value::count_json;
+use super::value::{count_json, list};
 use crate::engine::record::LogStatus;
 use crate::report::log::entry_json;
 use crate::report::view::{CycleReport, Entries};
@@ -44,22 +42,13 @@ struct Listed<'a>(&'a dyn Entries, bool);
 impl Serialize for Listed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(entries, skipped) = *self;
-        let mut list = serializer.serialize_seq(None)?;
-        let mut refused = None;
-        let done = entries.each(&mut |logged, names| {
-            if (logged.status == LogStatus::Skipped) != skipped {
-                return Ok(());
-            }
-            let written = list.serialize_element(&entry_json(logged, names));
-            written.map_err(|error| {
-                refused = Some(error);
-                io::Error::other("the document cannot be written")
+        list(serializer, |element| {
+            entries.each(&mut |logged, names| {
+                if (logged.status == LogStatus::Skipped) == skipped {
+                    element(entry_json(logged, names))?;
+                }
+                Ok(())
             })
-        });
-        match (refused, done) {
-            (Some(error), _) => Err(error),
-            (None, Err(error)) => Err(S::Error::custom(error)),
-            (None, Ok(())) => list.end(),
-        }
+        })
     }
 }

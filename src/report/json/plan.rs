@@ -1,14 +1,12 @@
 //! The plan of one job, serialised row by row.
 
-use std::io;
-
-use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value as Json, json};
 
 use super::action::action_json;
 use super::misnamed::misnamed_json;
 use super::skipped::skipped_json;
-use super::value::{count_json, requests_json, subject_json, time_json};
+use super::value::{count_json, list, requests_json, subject_json, time_json};
 use super::warning::{staged_json, strangers_json, warnings_json};
 use super::why::why_held_json;
 use crate::engine::guard::{LimitUse, WhyHeld};
@@ -147,20 +145,11 @@ struct PartOf<'a>(&'a dyn Rows, Part);
 impl Serialize for PartOf<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(rows, part) = *self;
-        let mut list = serializer.serialize_seq(None)?;
-        let mut refused = None;
-        let done = rows.each(part, Order::Execution, &mut |row| {
-            let written = list.serialize_element(&row_json(&row, Names::Rows(rows)));
-            written.map_err(|error| {
-                refused = Some(error);
-                io::Error::other("the document cannot be written")
+        list(serializer, |element| {
+            rows.each(part, Order::Execution, &mut |row| {
+                element(row_json(&row, Names::Rows(rows)))
             })
-        });
-        match (refused, done) {
-            (Some(error), _) => Err(error),
-            (None, Err(error)) => Err(S::Error::custom(error)),
-            (None, Ok(())) => list.end(),
-        }
+        })
     }
 }
 

@@ -1,11 +1,34 @@
 //! What several documents hold: values, keys, subjects, times and counts.
 
+use std::io;
+
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::ser::{Error as _, SerializeSeq, Serializer};
 use serde_json::{Value as Json, json};
 
 use crate::engine::model::{MatchKey, TargetPath, Value};
 use crate::engine::plan::{Count, Subject};
 use crate::engine::summary::Requests;
+
+/// A list of what is passed one by one: it may be larger than memory.
+pub(super) fn list<S: Serializer>(
+    serializer: S,
+    each: impl FnOnce(&mut dyn FnMut(Json) -> io::Result<()>) -> io::Result<()>,
+) -> Result<S::Ok, S::Error> {
+    let mut list = serializer.serialize_seq(None)?;
+    let mut refused = None;
+    let done = each(&mut |element| {
+        list.serialize_element(&element).map_err(|error| {
+            refused = Some(error);
+            io::Error::other("the document cannot be written")
+        })
+    });
+    match (refused, done) {
+        (Some(error), _) => Err(error),
+        (None, Err(error)) => Err(S::Error::custom(error)),
+        (None, Ok(())) => list.end(),
+    }
+}
 
 pub(super) fn count_json(count: Count) -> Json {
     let Count { users, groups } = count;
