@@ -7,7 +7,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::facts::Facts;
-use super::{Error, names};
+use super::names::{self, Protected};
+use super::Error;
 use crate::config;
 use crate::engine::explain::{Explanation, Mapped, Membership, Next, State};
 use crate::engine::job::{Job, Rules};
@@ -45,7 +46,7 @@ pub(crate) async fn explain(
     let mut facts = Facts::of(store, rules);
     let candidate = facts.candidate(loaded).await?;
     let kind = candidate.object.kind;
-    let misnamed = names::misnamed(store, rules)?;
+    let misnamed = names::misnamed(store, rules, &Protected::of(store, rules)?)?;
     let doubts = report::doubts(&misnamed);
     let verdict = scope::verdict(
         rules,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 
 use super::index::Index;
-use super::{Context, Error};
+use super::{Context, Error, members};
 use crate::engine::mapping::{self, Mapping, Mappings};
 use crate::engine::model::{
     MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, TargetType, Value,
@@ -155,33 +155,15 @@ impl<'a> Finder<'a> {
     pub(super) async fn look_up(&mut self, keys: &[&[MatchKey]]) -> Result<Vec<Found>, Error> {
         let mut found = self.find_each(keys, &no_holder_gives_up).await?;
         self.look_for_holders(&mut found).await?;
-        for one in &mut found {
-            self.read_members(one).await?;
-        }
-        Ok(found)
-    }
-
-    /// A list, or a look-up, shows a group without its members.
-    async fn read_members(&self, found: &mut Found) -> Result<(), Error> {
-        let Found::One {
-            object,
-            linked_by: None,
-            ..
-        } = found
-        else {
-            return Ok(());
-        };
         if self.kind == ObjectKind::Group {
-            let reader = &self.context.reader;
-            match reader.read(self.kind, &object.id, &[], true).await {
-                Ok(read) => object.members = read.and_then(|read| read.members),
-                Err(error) if self.context.concerns_one_object(&error).await => {
-                    *found = Found::Failed(error.failure().message);
+            for one in &mut found {
+                let members = members::read(self.context, one).await?;
+                if let (Some(members), Found::One { object, .. }) = (members, one) {
+                    object.members = Some(members);
                 }
-                Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        Ok(found)
     }
 
     async fn look_for_holders(&self, found: &mut [Found]) -> Result<(), Error> {

@@ -20,8 +20,7 @@ struct Shown {
 }
 
 impl ShownMembers {
-    /// Reads the members of groups that were found and belong to no source group. A group of which they
-    /// cannot be read was not found either: what it has would be sent again.
+    /// Reads the members of groups that were found and belong to no source group.
     pub(super) async fn read(
         &mut self,
         context: &Context<'_>,
@@ -33,43 +32,17 @@ impl ShownMembers {
         if !mappings.any(|mapping| mapping.target.is_members()) {
             return Ok(());
         }
-        let groups = waiting.iter().zip(found.iter()).enumerate();
-        let groups = groups.filter_map(|(place, (pending, found))| {
+        let groups = waiting.iter().zip(found).filter_map(|(pending, found)| {
             let source = &pending.candidate().object;
-            match found {
-                Found::One {
-                    object,
-                    linked_by: None,
-                    ..
-                } if source.kind == ObjectKind::Group => {
-                    Some((place, source.key, object.id.clone()))
-                }
-                Found::None
-                | Found::One { .. }
-                | Found::Several { .. }
-                | Found::OldAddress { .. }
-                | Found::Failed(_) => None,
-            }
+            (source.kind == ObjectKind::Group).then_some((source.key, found))
         });
-        let groups: Vec<(usize, Key, TargetId)> = groups.collect();
+        let groups: Vec<(Key, &mut Found)> = groups.collect();
         let mut reads = futures::stream::iter(groups)
-            .map(|(place, group, target)| async move {
-                let kind = ObjectKind::Group;
-                let read = context.reader.read(kind, &target, &[], true).await;
-                (place, group, read)
-            })
+            .map(|(group, found)| async move { (group, read(context, found).await) })
             .buffer_unordered(context.job.target.concurrency);
-        while let Some((place, group, read)) = reads.next().await {
-            match read {
-                Ok(read) => {
-                    if let Some(members) = read.and_then(|read| read.members) {
-                        self.keep(context, planner, group, members).await?;
-                    }
-                }
-                Err(error) if context.concerns_one_object(&error).await => {
-                    found[place] = Found::Failed(error.failure().message);
-                }
-                Err(error) => return Err(error.into()),
+        while let Some((group, members)) = reads.next().await {
+            if let Some(members) = members? {
+                self.keep(context, planner, group, members).await?;
             }
         }
         Ok(())
@@ -95,6 +68,32 @@ impl ShownMembers {
             shown.find_adopted(planner);
             planner.shown_members(group, shown.ours);
         }
+    }
+}
+
+/// The members that the target shows of a group that was found and belongs to no source group: lists and look-ups
+/// show groups without them. A group of which they cannot be read was not found either: what it has would be
+/// sent again.
+pub(super) async fn read(
+    context: &Context<'_>,
+    found: &mut Found,
+) -> Result<Option<Vec<TargetId>>, Error> {
+    let Found::One {
+        object,
+        linked_by: None,
+        ..
+    } = found
+    else {
+        return Ok(None);
+    };
+    let read = context.reader.read(ObjectKind::Group, &object.id, &[], true);
+    match read.await {
+        Ok(read) => Ok(read.and_then(|read| read.members)),
+        Err(error) if context.concerns_one_object(&error).await => {
+            *found = Found::Failed(error.failure().message);
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

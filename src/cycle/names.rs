@@ -5,14 +5,18 @@ use std::collections::BTreeSet;
 
 use super::{Error, units};
 use crate::engine::job::Job;
-use crate::engine::model::{ObjectKind, SourceId};
+use crate::engine::model::{Key, ObjectKind, SourceId};
 use crate::engine::names::{self, Misnamed, Naming};
 use crate::graph;
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// The entries that do not name exactly one object. The state must hold a complete reading.
-pub(super) fn misnamed(store: &Store, job: &Job) -> Result<Vec<Misnamed>, Error> {
-    let mut misnamed = unprotected(store, job)?;
+pub(super) fn misnamed(
+    store: &Store,
+    job: &Job,
+    protected: &Protected,
+) -> Result<Vec<Misnamed>, Error> {
+    let mut misnamed = protected.misnamed();
     for (list, name) in names::entries(job) {
         let one = match list {
             Naming::ScopeGroups | Naming::Provision | Naming::Filter(_) => {
@@ -51,22 +55,38 @@ pub(super) fn misnamed(store: &Store, job: &Job) -> Result<Vec<Misnamed>, Error>
     Ok(misnamed)
 }
 
-/// The entries that should protect objects, and name none.
-fn unprotected(store: &Store, job: &Job) -> Result<Vec<Misnamed>, Error> {
-    let mut left: BTreeSet<&String> = job.safety.never_disable.iter().collect();
-    for kind in ObjectKind::ALL {
-        if left.is_empty() {
-            break;
-        }
-        store.each_object(kind, |object| {
-            for entry in job.safety.protecting(&object) {
-                left.remove(entry);
+/// What the entries of `never_disable` mean.
+pub(super) struct Protected {
+    /// The objects that they name, which are never removed.
+    pub(super) objects: BTreeSet<Key>,
+    /// Entries that name none.
+    unused: BTreeSet<String>,
+}
+
+impl Protected {
+    pub(super) fn of(store: &Store, job: &Job) -> Result<Self, store::Error> {
+        let safety = &job.safety;
+        let mut objects = BTreeSet::new();
+        let mut unused: BTreeSet<&String> = safety.never_disable.iter().collect();
+        if !unused.is_empty() {
+            for kind in ObjectKind::ALL {
+                store.each_object(kind, |object| {
+                    for entry in safety.protecting(&object) {
+                        objects.insert(object.key);
+                        unused.remove(entry);
+                    }
+                })?;
             }
-        })?;
+        }
+        let unused = unused.into_iter().cloned().collect();
+        Ok(Self { objects, unused })
     }
-    let left = left.into_iter();
-    let misnamed = left.map(|name| Misnamed::new(Naming::NeverDisable, name, Vec::new(), []));
-    Ok(misnamed.collect())
+
+    fn misnamed(&self) -> Vec<Misnamed> {
+        let unused = self.unused.iter();
+        let misnamed = unused.map(|name| Misnamed::new(Naming::NeverDisable, name, Vec::new(), []));
+        misnamed.collect()
+    }
 }
 
 /// The one unit of these that a name means, or else why it does not.
@@ -135,7 +155,7 @@ pub(super) async fn misnamed_now(
     };
     let knows_people = store.knows_any(ObjectKind::User)?;
     let mut misnamed = if knows_people {
-        unprotected(store, job)?
+        Protected::of(store, job)?.misnamed()
     } else {
         Vec::new()
     };

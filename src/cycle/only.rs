@@ -1,5 +1,4 @@
-//! Objects that are named: those that a cycle is limited to (`sync --user`, `provision`), and those that the
-//! configuration protects.
+//! The objects that a cycle is limited to (`sync --user`, `provision`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,26 +44,6 @@ impl Context<'_> {
         let found = found.into_iter();
         let found = found.map(|(kind, keys)| (kind, keys.into_iter().collect()));
         Ok(Some(found.collect()))
-    }
-
-    /// The objects that are never removed.
-    pub(super) async fn protected(&self) -> Result<BTreeSet<Key>, Error> {
-        let safety = self.job.rules.safety.clone();
-        if safety.never_disable.is_empty() {
-            return Ok(BTreeSet::new());
-        }
-        self.state(move |store| {
-            let mut protected = BTreeSet::new();
-            for kind in ObjectKind::ALL {
-                store.each_object(kind, |object| {
-                    if safety.is_protected(&object) {
-                        protected.insert(object.key);
-                    }
-                })?;
-            }
-            Ok(protected)
-        })
-        .await
     }
 
     /// Objects whose target object was there before, where such are never removed.

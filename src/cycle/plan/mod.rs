@@ -13,7 +13,7 @@ use super::index::{Index, TargetIds};
 use super::leavers;
 use super::lookup::Finder;
 use super::members::ShownMembers;
-use super::names;
+use super::names::{self, Protected};
 use super::old_accounts::targets_of;
 use super::same_target::Verified;
 use super::settle::{Settled, Settler};
@@ -56,17 +56,22 @@ pub(super) async fn plan(
         random: &random,
         default_domain: reading.default_domain.as_deref(),
     };
+    let rules = context.job.rules.clone();
+    let protected = context.state(move |store| Protected::of(store, &rules));
+    let protected = protected.await?;
     // A reading that is not complete may lack what is named; nothing is removed then anyway.
     let misnamed = match &reading.source {
         plan::Reading::Incomplete(_) => Vec::new(),
-        plan::Reading::Complete(_) => names::misnamed(&context.agent.store, &context.job.rules)?,
+        plan::Reading::Complete(_) => {
+            names::misnamed(&context.agent.store, &context.job.rules, &protected)?
+        }
     };
     let rules = &context.job.rules;
     let chunk = scim::Dialect::new(&context.job.target.dialect).member_chunk();
     let mut planner = Planner::new(rules, environment, reading.source.clone(), chunk)
         .doubting(report::doubts(&misnamed));
     let name = rules.name.clone();
-    planner = planner.protecting(context.protected().await?);
+    planner = planner.protecting(protected.objects);
     planner = planner.keeping_found(context.found().await?);
     planner = planner.postponing_removals(context.state(move |store| store.is_first(&name)).await?);
     planner = planner.deleting(context.may_delete());
