@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_with_one_public_address_is_not_asked_for() {
+    fn the_address_of_a_target_with_one_public_address_is_not_requested() {
         let (mut answers, told) = dialog(&["wizer"]);
         assert!(
             !told.iter().any(|line| line.contains("Address")),
@@ -485,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_told_is_a_placeholder_that_check_points_at() {
+    fn what_is_not_given_is_a_placeholder_that_check_reports() {
         let folder = tempfile::tempdir().unwrap();
         let answers = args::Init {
             output: folder.path().join("entrain.toml"),

@@ -229,7 +229,7 @@ mod tests {
     use crate::engine::model::{JobName, ObjectKind};
 
     #[test]
-    fn a_state_from_before_patterns_matched_whole_values_is_evaluated_anew() {
+    fn a_state_from_before_patterns_matched_whole_values_is_evaluated_again() {
         let clause = Clause::new("mail", "REGEX MATCH", Some("a")).unwrap();
         let rules = Rules {
             enabled: true,

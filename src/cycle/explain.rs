@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::Error;
 use super::facts::Facts;
 use super::names::{self, Protected};
-use super::Error;
 use crate::config;
 use crate::engine::explain::{Explanation, Mapped, Membership, Next, State};
 use crate::engine::job::{Job, Rules};

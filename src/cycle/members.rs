@@ -86,7 +86,9 @@ pub(super) async fn read(
     else {
         return Ok(None);
     };
-    let read = context.reader.read(ObjectKind::Group, &object.id, &[], true);
+    let read = context
+        .reader
+        .read(ObjectKind::Group, &object.id, &[], true);
     match read.await {
         Ok(read) => Ok(read.and_then(|read| read.members)),
         Err(error) if context.concerns_one_object(&error).await => {

@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_no_room_for_another_account_is_told_by_its_words() {
+    fn a_target_without_room_for_another_account_is_recognised_by_its_message() {
         for words in [
             "Seat limit reached",
             "You have exceeded your license count",

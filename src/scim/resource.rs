@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_resources_are_read_all_the_same() {
+    fn odd_resources_are_read_anyway() {
         let resource = json!({
             "ID": 42, "USERNAME": "anna", "Active": "False", "title": null,
             "emails": {"type": "Work", "value": "a@b"},

@@ -43,7 +43,7 @@ expression = 'Join("@", [mailNickname], DefaultDomain())'
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_default_domain_is_asked_for_only_where_an_expression_calls_it() {
+async fn the_default_domain_is_read_only_where_an_expression_calls_it() {
     let rig = start().await;
     rig.joiner("jane");
     rig.sync().await.expect(0);
@@ -69,7 +69,7 @@ async fn the_default_domain_is_asked_for_only_where_an_expression_calls_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_default_domain_evaluates_everybody_and_breaks_no_link() {
+async fn another_default_domain_evaluates_every_user_and_breaks_no_link() {
     let rig = start().await;
     rig.configure(NICKNAME);
     rig.joiner("jane");
@@ -94,7 +94,7 @@ async fn another_default_domain_evaluates_everybody_and_breaks_no_link() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_default_domain_that_is_not_told_ends_the_cycle_and_removes_nobody() {
+async fn a_default_domain_that_cannot_be_read_ends_the_cycle_and_removes_no_user() {
     let rig = start().await;
     rig.configure(NICKNAME);
     let jane = rig.joiner("jane");
@@ -192,7 +192,7 @@ async fn custom_security_attributes_flow_follow_and_are_cleared() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn custom_security_attributes_are_asked_for_only_where_something_names_one() {
+async fn custom_security_attributes_are_read_only_where_something_names_one() {
     let rig = start().await;
     let jane = rig.joiner("jane");
     assign(&rig, jane, "Level", json!("Senior"));
@@ -212,7 +212,7 @@ filters = [ { all = [ { attribute = "customSecurityAttributes.Engineering.Projec
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_filter_follows_custom_security_attributes_and_believes_no_empty_answer() {
+async fn a_filter_follows_custom_security_attributes_and_trusts_no_empty_answer() {
     let rig = start().await;
     rig.tenant().grant_permission(SECURITY);
     let jane = rig.joiner("jane");

@@ -14,7 +14,7 @@ async fn start() -> Rig {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_problem_of_the_config_is_told_at_once_and_nothing_is_touched() {
+async fn every_problem_of_the_config_is_reported_at_once_and_nothing_is_changed() {
     let rig = start().await;
     rig.configure(
         r#"
@@ -290,7 +290,7 @@ async fn a_lost_state_file_costs_no_duplicate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_secret_is_ever_told() {
+async fn no_secret_is_ever_shown() {
     let rig = start().await;
     let traffic = rig.sandbox.target.traffic();
     rig.tenant().traffic().record_bodies(true);
@@ -352,7 +352,7 @@ fn place(told: &str, secret: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mapping_that_can_never_fit_is_told_before_any_network() {
+async fn a_mapping_that_can_never_fit_is_reported_before_any_request() {
     let rig = start().await;
     for (mapping, word) in [
         (

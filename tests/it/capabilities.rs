@@ -25,7 +25,7 @@ fn discoveries(rig: &Rig) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_target_is_asked_once_a_day_and_only_when_there_is_something_to_do() {
+async fn the_targets_capabilities_are_read_once_a_day_and_only_when_there_is_something_to_do() {
     let rig = start().await;
     rig.sync().await.expect(0);
     assert_eq!(discoveries(&rig), 3);

@@ -59,7 +59,7 @@ async fn a_plan_leaves_no_trace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plan_tells_by_its_exit_code_whether_there_is_something_to_do() {
+async fn the_exit_code_of_a_plan_shows_whether_there_is_something_to_do() {
     let rig = start().await;
     rig.run(&["plan", "--detailed-exitcode"]).await.expect(5);
     rig.run(&["plan"]).await.expect(0);
@@ -259,7 +259,7 @@ async fn a_warning_of_the_config_is_one_line_of_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn init_asks_nobody_when_nobody_is_there() {
+async fn init_asks_no_question_without_a_terminal() {
     let rig = start().await;
     let begun = Instant::now();
     let run = rig.run(&["init", "--output", "new.toml"]).await;

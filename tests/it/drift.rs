@@ -185,7 +185,7 @@ async fn a_target_that_hides_members_or_inactive_users_does_not_lose_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_that_fails_halfway_proves_nobody_gone() {
+async fn a_list_that_fails_halfway_does_not_prove_that_users_are_gone() {
     let (rig, whole) = filled("").await;
     let jane = id_of(&rig, "jane@contoso.com");
     assert!(

@@ -48,7 +48,7 @@ fn active(rig: &Rig) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_answer_disables_nobody_of_a_trial_of_one_or_two() {
+async fn an_empty_answer_disables_no_user_of_a_trial_of_one_or_two() {
     for quirk in [
         GraphQuirk::NoUsersInInitialRound,
         GraphQuirk::NoGroupsInInitialRound,
@@ -115,7 +115,7 @@ async fn a_filter_that_matches_none_of_a_kind_is_held_though_the_other_kind_stay
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_list_of_assignments_disables_nobody_of_a_trial_of_one_or_two() {
+async fn an_empty_list_of_assignments_disables_no_user_of_a_trial_of_one_or_two() {
     for size in [1, 2] {
         let (rig, _) = trial(size, By::Assignment).await;
         rig.tenant().grant_permission("Directory.Read.All");

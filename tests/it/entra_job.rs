@@ -86,7 +86,7 @@ async fn a_job_is_imported_from_the_tenant_with_its_settings() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_stands_in_the_way_of_an_import_is_named() {
+async fn obstacles_to_an_import_are_named() {
     let rig = rig(false).await;
     let name = rig.sandbox.application_name();
     let import = ["import", "--from-tenant", &name];

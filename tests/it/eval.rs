@@ -171,7 +171,7 @@ fn an_expression_comes_from_a_file_or_from_standard_input() {
 }
 
 #[test]
-fn the_world_is_what_the_options_say() {
+fn the_environment_is_what_the_options_say() {
     let roles = r#"[{ "id": "1", "value": "Admin", "displayName": "Administrator" }]"#;
     let folder = Folder::new(&[("roles.json", roles)]);
     let eval = |arguments: &[&str]| {
@@ -282,7 +282,7 @@ fn every_part_is_explained() {
 }
 
 #[test]
-fn what_cannot_be_read_is_told_with_its_place() {
+fn what_cannot_be_read_is_reported_with_its_place() {
     let folder = Folder::new(&[
         ("broken.json", "{\n  \"a\": 1,\n}"),
         ("list.json", "[1]"),
@@ -538,7 +538,7 @@ async fn an_expression_may_begin_with_a_hyphen_and_existing_values_are_compared_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_null_that_no_job_has_read_is_told() {
+async fn a_null_that_no_job_has_read_is_reported() {
     let rig = Rig::start(Size::new(1, 1, 1)).await;
     rig.joiner("jane");
     rig.sync().await.expect(0);

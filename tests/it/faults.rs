@@ -33,7 +33,7 @@ async fn escrow(rig: &Rig) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_whom_the_target_refuses_is_told_in_its_words_and_healed_later() {
+async fn a_user_that_the_target_refuses_is_reported_with_its_message_and_created_later() {
     for status in [400, 413, 422, 500] {
         let rig = start().await;
         let mut expected = Expected::default();
@@ -80,7 +80,7 @@ async fn a_person_whom_the_target_refuses_is_told_in_its_words_and_healed_later(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_who_cannot_be_mapped_does_not_stop_the_others() {
+async fn a_user_that_cannot_be_mapped_does_not_stop_the_others() {
     let rig = start().await;
     rig.configure(
         r#"
@@ -192,7 +192,7 @@ async fn lost_answers_leave_nothing_twice_and_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_met_after_a_lost_create_leaves_nothing_to_do() {
+async fn a_user_that_is_found_after_a_lost_create_leaves_nothing_to_do() {
     let rig = Rig::start(Size::new(0, 0, 0)).await;
     rig.configure(
         "[[jobs.users.mappings]]\ntarget = 'roles'\n\
@@ -224,7 +224,7 @@ async fn who_is_met_after_a_lost_create_leaves_nothing_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_met_after_a_conflict_is_kept_in_the_form_of_the_mappings() {
+async fn a_user_that_is_found_after_a_conflict_gets_the_form_of_the_mappings() {
     const ACME: &str = "urn:acme:params:scim:schemas:2.0:User";
     let rig = Rig::start(Size::new(0, 0, 0)).await;
     rig.sandbox.target.enable(Quirk::NumbersInOtherSchemas);
@@ -368,7 +368,7 @@ async fn a_limit_on_requests_per_second_is_lived_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_deleted_behind_our_back_is_made_anew() {
+async fn what_an_administrator_deleted_in_the_target_is_created_again() {
     let rig = start().await;
     let mut expected = Expected::default();
     let jane = rig.joiner("jane");
@@ -482,7 +482,7 @@ async fn one_job_that_fails_does_not_stop_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_member_deleted_behind_our_back_is_made_anew_when_it_joins_a_group() {
+async fn a_member_that_an_administrator_deleted_is_created_again_when_it_joins_a_group() {
     let rig = start().await;
     let mut expected = Expected::default();
     let jane = rig.joiner("jane");
@@ -521,7 +521,7 @@ async fn a_target_without_groups_is_said_so_and_takes_the_people() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_target_that_was_moved_is_not_a_target_without_anybody() {
+async fn a_target_that_was_moved_is_not_a_target_without_users() {
     let rig = start().await;
     rig.edit(|text| format!("{text}\n[jobs.users]\nwhen_out_of_scope = \"delete\"\n"));
     let jane = rig.joiner("jane");

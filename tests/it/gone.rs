@@ -158,7 +158,7 @@ async fn those_that_are_there_after_all_are_linked_again_whatever_is_held() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_that_is_gone_makes_the_others_that_are_wrong_be_matched_anew() {
+async fn the_first_that_is_gone_makes_the_others_that_are_wrong_be_matched_again() {
     let (rig, people) = start(15).await;
     let another = id_of(&rig, 14);
     lose(&rig, 0);

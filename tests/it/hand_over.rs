@@ -106,7 +106,7 @@ async fn settled(rig: &Rig) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_account_of_somebody_in_the_recycle_bin_is_handed_over() {
+async fn the_account_of_a_user_in_the_recycle_bin_is_handed_over() {
     for first in [false, true] {
         let office = Office::start("").await;
         let rig = &office.rig;
@@ -160,7 +160,7 @@ async fn the_account_of_somebody_in_the_recycle_bin_is_handed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_account_of_somebody_renamed_and_unassigned_is_handed_over() {
+async fn the_account_of_a_renamed_and_unassigned_user_is_handed_over() {
     let office = Office::start("").await;
     let rig = &office.rig;
     let name = json!("jane.doe@contoso.com");
@@ -228,7 +228,7 @@ async fn a_handing_over_is_held_like_any_removal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_gets_access_by_an_account_that_could_not_be_cleared() {
+async fn no_user_gets_access_by_an_account_that_could_not_be_cleared() {
     let office = Office::start("").await;
     let rig = &office.rig;
     let traffic = rig.sandbox.target.traffic();

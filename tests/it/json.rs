@@ -26,7 +26,7 @@ fn assert_told(command: &str, document: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_tells_every_field() {
+async fn the_page_names_every_field() {
     let rig = Rig::start(Size::new(20, 3, 40)).await;
     let plan = rig.plan().await.expect(0).job();
     assert_told("plan", &plan);

@@ -48,7 +48,7 @@ async fn status(rig: &Rig) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_leaves_loses_access_before_the_next_cycle_and_nothing_else_is_sent() {
+async fn leavers_lose_access_before_the_next_cycle_and_nothing_else_is_sent() {
     let rig = Rig::start(Size::new(60, 3, 40)).await;
     let (service, users) = started(&rig, "").await;
     let tenant = rig.tenant();
@@ -141,7 +141,7 @@ async fn the_limits_hold_in_the_look_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn looks_that_find_nobody_cost_the_target_nothing_and_leave_no_cycle() {
+async fn looks_that_find_no_leaver_cost_the_target_nothing_and_leave_no_cycle() {
     let rig = Rig::start(Size::new(30, 2, 10)).await;
     let (service, users) = started(&rig, "").await;
     rig.tenant()

@@ -22,7 +22,7 @@ fn is_member(rig: &Rig, group: &str, user: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_person_is_disabled_and_comes_back_with_the_memberships() {
+async fn a_deleted_user_is_disabled_and_comes_back_with_the_memberships() {
     let rig = start().await;
     let mut expected = Expected::default();
     let jane = rig.joiner("jane");
@@ -57,7 +57,7 @@ async fn a_deleted_person_is_disabled_and_comes_back_with_the_memberships() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_blocked_person_is_disabled_and_stays_in_the_groups() {
+async fn a_blocked_user_is_disabled_and_stays_in_the_groups() {
     let rig = start().await;
     let mut expected = Expected::default();
     let jane = rig.joiner("jane");
@@ -115,7 +115,7 @@ async fn a_guest_goes_by_the_address_at_home() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unassigned_person_is_disabled_and_leaves_the_groups_until_assigned_again() {
+async fn an_unassigned_user_is_disabled_and_leaves_the_groups_until_assigned_again() {
     let rig = start().await;
     let mut expected = Expected::default();
     let jane = rig.joiner("jane");
@@ -356,7 +356,7 @@ async fn a_name_that_someone_else_gives_up_is_taken_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_people_who_swap_names_are_told_in_the_targets_words() {
+async fn two_users_that_swap_names_are_reported_with_the_targets_message() {
     let rig = start().await;
     let jane = rig.joiner("jane");
     let john = rig.joiner("john");

@@ -164,7 +164,7 @@ async fn more_than_fifty_memberships_that_go_at_once_are_held_by_default() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_group_that_loses_more_than_half_of_its_members_is_held_until_somebody_decides() {
+async fn a_group_that_loses_more_than_half_of_its_members_is_held_until_an_operator_decides() {
     let (rig, people) = start(24, "").await;
     let fans = rig.tenant().add_group("Fans");
     rig.tenant().add_members(fans, &people[..10]);
@@ -264,7 +264,7 @@ async fn a_tenant_that_loses_more_than_a_fifth_of_its_groups_is_held() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cycle_for_one_user_removes_nobody_who_is_held_and_forgets_no_hold() {
+async fn a_cycle_for_one_user_removes_no_user_that_is_held_and_forgets_no_hold() {
     let (rig, people) = start(24, "").await;
     for id in &people[..14] {
         rig.tenant().unassign(*id);

@@ -26,7 +26,7 @@ async fn log(rig: &Rig, arguments: &[&str]) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_tells_what_was_done_without_network_and_secrets() {
+async fn the_log_shows_what_was_done_without_network_and_secrets() {
     let rig = synced().await;
     let jane = rig.joiner("jane");
     rig.sync().await.expect(0);

@@ -26,7 +26,7 @@ fn put_group(rig: &Rig, name: &str, members: &[&str]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn people_who_are_there_already_are_adopted_however_they_are_spelt() {
+async fn users_that_exist_already_are_adopted_however_they_are_spelt() {
     let rig = start().await;
     let names = [
         ("o'neil", "o'neil@contoso.com"),
@@ -157,7 +157,7 @@ async fn an_address_that_is_there_gets_its_type_and_is_not_added_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_target_that_answers_404_for_nobody_is_lived_with() {
+async fn a_target_that_answers_404_where_no_user_matches_works() {
     let rig = Rig::start(Size::new(0, 0, 0)).await;
     rig.sandbox.target.enable(Quirk::NobodyIsNotFound);
     let test = rig.run(&["test"]).await.expect(0);
@@ -252,7 +252,7 @@ async fn several_hits_are_that_objects_failure_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_people_with_one_key_do_not_share_an_account() {
+async fn two_users_with_one_key_do_not_share_an_account() {
     let rig = start().await;
     rig.joiner("jane");
     let twin = rig.joiner("twin");
@@ -435,7 +435,7 @@ async fn a_target_that_takes_texts_for_booleans_is_lived_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_target_that_answers_patches_in_full_is_lived_with() {
+async fn a_target_that_answers_patches_with_whole_resources_works() {
     lives_with_quirk(Quirk::PatchAnswersWhole).await;
 }
 

@@ -26,7 +26,7 @@ async fn of_two_groups() -> (Rig, [Uuid; 2], [Uuid; 2]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_named_group_that_is_nowhere_removes_nobody_and_is_told() {
+async fn a_named_group_that_does_not_exist_removes_no_user_and_is_reported() {
     let (rig, [jane, john], [choir, team]) = of_two_groups().await;
     rig.edit(|text| text.replace("Boat builders (dynamic)", "Boat bilders (dynamic)"));
     let newcomer = unassigned(&rig, "newcomer");
@@ -89,7 +89,7 @@ async fn a_named_group_that_is_nowhere_removes_nobody_and_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_blocked_loses_access_though_the_name_of_the_group_is_in_doubt() {
+async fn blocked_users_lose_access_though_the_name_of_the_group_is_unresolved() {
     let (rig, [_, john], [_, team]) = of_two_groups().await;
     rig.tenant().rename_group(team, "Builders");
     rig.sync().await.expect(1);
@@ -105,7 +105,7 @@ async fn who_is_blocked_loses_access_though_the_name_of_the_group_is_in_doubt() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_a_name_is_in_doubt_only_who_waits_is_looked_at_again() {
+async fn while_a_name_is_unresolved_only_users_that_wait_are_evaluated_again() {
     let (rig, _, _) = of_two_groups().await;
     rig.edit(|text| text.replace("Boat builders (dynamic)", "Boat bilders (dynamic)"));
     let first = rig.sync().await.expect(1).job();
@@ -209,7 +209,7 @@ async fn a_first_cycle_says_that_its_only_group_is_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_group_that_a_filter_asks_for_and_that_is_nowhere_removes_nobody() {
+async fn a_group_that_a_filter_names_and_that_does_not_exist_removes_no_user() {
     let (rig, [jane, _john], [choir, team]) = of_two_groups().await;
     let clause = |attribute: &str, value: &str| {
         format!("{{ attribute = \"{attribute}\", operator = \"EQUALS\", value = \"{value}\" }}")
@@ -240,7 +240,7 @@ async fn a_group_that_a_filter_asks_for_and_that_is_nowhere_removes_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_that_several_groups_have_means_all_and_is_told() {
+async fn a_name_that_several_groups_have_means_all_and_is_reported() {
     let (rig, _, _) = of_two_groups().await;
     let again = rig.tenant().add_group("Lakeside Choir");
     let jim = unassigned(&rig, "jim");
@@ -258,7 +258,7 @@ async fn a_name_that_several_groups_have_means_all_and_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_exclusion_of_nobody_is_told_and_stops_nothing() {
+async fn an_exclusion_of_no_existing_user_is_reported_and_stops_nothing() {
     let (rig, _, _) = of_two_groups().await;
     rig.edit(|text| {
         text.replace(

@@ -45,7 +45,7 @@ async fn is_settled(rig: &Rig) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_element_that_vanished_in_the_target_is_made_anew_in_the_same_cycle() {
+async fn an_element_that_vanished_in_the_target_is_added_again_in_the_same_cycle() {
     let rig = start().await;
     let jane = rig.joiner("jane");
     for (name, value) in [("city", "Berlin"), ("streetAddress", "1 High Street")] {
@@ -88,7 +88,7 @@ async fn an_element_that_vanished_in_the_target_is_made_anew_in_the_same_cycle()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_is_planned_anew_once_in_a_cycle() {
+async fn an_object_is_planned_again_once_in_a_cycle() {
     let rig = start().await;
     let jane = rig.joiner("jane");
     rig.sync().await.expect(0);
@@ -104,7 +104,7 @@ async fn an_object_is_planned_anew_once_in_a_cycle() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_manager_that_vanished_in_the_target_is_set_anew_in_the_same_cycle() {
+async fn a_manager_that_vanished_in_the_target_is_set_again_in_the_same_cycle() {
     let rig = start().await;
     let [jane, john, jill]: [Uuid; 3] = ["jane", "john", "jill"].map(|one| rig.joiner(one));
     rig.tenant().set_manager(jane, Some(john));

@@ -24,7 +24,7 @@ async fn settled(rig: &Rig) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_newcomer_gets_the_name_of_somebody_who_was_renamed() {
+async fn a_newcomer_gets_the_name_of_a_user_that_was_renamed() {
     let rig = start().await;
     let (jane, john) = (rig.joiner("jane"), rig.joiner("john"));
     rig.sync().await.expect(0);
@@ -71,7 +71,7 @@ async fn a_group_gets_the_name_of_one_that_was_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_purged_and_made_anew_gets_another_account() {
+async fn a_user_that_is_purged_and_created_again_gets_another_account() {
     let rig = start().await;
     let jane = rig.joiner("jane");
     rig.sync().await.expect(0);

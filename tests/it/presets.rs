@@ -456,7 +456,7 @@ async fn wizer_finds_people_by_external_id_then_by_mail_then_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wizer_adopts_by_each_key_and_nobody_is_there_twice() {
+async fn wizer_adopts_by_each_key_and_no_user_is_there_twice() {
     let rig = start(&WIZER, Size::new(10, 1, 5)).await;
     let [jane, john, mary] = ["jane", "john", "mary"].map(|alias| rig.joiner(alias));
     let put = |user: Value| rig.sandbox.target.create_user(&user).unwrap();
@@ -502,7 +502,7 @@ fn warned(job: &Value) -> Vec<(String, Vec<String>)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sosafe_warns_of_people_in_several_groups_and_provisions_them_all_the_same() {
+async fn sosafe_warns_of_users_in_several_groups_and_provisions_them_anyway() {
     let rig = start(&SOSAFE, Size::new(10, 1, 1)).await;
     let (jane, john) = (rig.joiner("jane"), rig.joiner("john"));
     let [sales, berlin, rome] = ["Sales", "Berlin", "Rome"].map(|name| {

@@ -25,7 +25,7 @@ fn reasons(job: &Value) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_named_in_never_disable_keeps_access_whatever_happens() {
+async fn users_named_in_never_disable_keep_access_whatever_happens() {
     let (rig, ids) = filled(
         "[jobs.users]\nwhen_out_of_scope = \"delete\"\n[jobs.safety]\n\
          never_disable = [\"unassigned@contoso.com\", \"blocked@mail.*\", \"deleted@contoso.com\"]",
@@ -257,7 +257,7 @@ async fn a_paused_job_runs_no_cycle_until_it_is_resumed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_escrow_is_listed_tried_again_and_dropped_and_the_history_tells_who_did_it() {
+async fn the_escrow_is_listed_tried_again_and_dropped_and_the_history_shows_who_did_it() {
     use entrain::sandbox::{Fault, Trouble};
 
     let (rig, _) = filled("", &["one"]).await;

@@ -107,7 +107,7 @@ async fn a_create_is_understood_however_it_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_exists_already_is_adopted_however_the_conflict_is_answered() {
+async fn users_that_exist_already_are_adopted_however_the_conflict_is_answered() {
     for quirk in [
         Quirk::ConflictsCrash,
         Quirk::ConflictsAreBad,

@@ -208,7 +208,7 @@ async fn a_target_that_escapes_a_redacted_value_is_not_quoted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redacted_matching_values_are_not_told_by_look_ups_adoptions_and_skips() {
+async fn redacted_matching_values_are_not_shown_by_look_ups_adoptions_and_skips() {
     let rig = start().await;
     let mut told = Told(Vec::new());
     let path = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -256,7 +256,7 @@ async fn redacted_matching_values_are_not_told_by_look_ups_adoptions_and_skips()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_filter_does_not_tell_what_is_redacted_under_another_name() {
+async fn a_filter_does_not_reveal_what_is_redacted_under_another_name() {
     let rig = start().await;
     let mut told = Told(Vec::new());
     let jane = rig.joiner("jane");
@@ -274,7 +274,7 @@ async fn a_filter_does_not_tell_what_is_redacted_under_another_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_filter_does_not_tell_what_a_mapping_redacts() {
+async fn a_filter_does_not_reveal_what_a_mapping_redacts() {
     let rig = start().await;
     let mut told = Told(Vec::new());
     let jane = rig.joiner("jane");

@@ -403,7 +403,7 @@ async fn groups_are_not_sent_as_members_where_the_target_takes_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_group_that_is_refused_as_a_member_is_named_and_keeps_nobody_out() {
+async fn a_group_that_is_refused_as_a_member_is_named_and_keeps_no_user_out() {
     let rig = start().await;
     rig.sandbox.target.enable(Quirk::GroupsAsMembersRefused);
     let (outer, _) = group_of(&rig, 5);

@@ -169,7 +169,7 @@ async fn a_job_that_cannot_be_planned_stands_in_the_report_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_of_an_unknown_kind_is_refused_before_anything_is_asked() {
+async fn a_report_of_an_unknown_kind_is_refused_before_any_request() {
     let rig = Rig::start(Size::new(1, 0, 0)).await;
     let run = rig.run(&["plan", "--out", "plan.pdf"]).await.expect(2);
     assert!(
@@ -250,7 +250,7 @@ async fn the_page_is_accessible_searchable_and_readable_without_scripts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plan_against_another_configuration_tells_only_what_differs() {
+async fn a_plan_against_another_configuration_shows_only_what_differs() {
     let rig = Rig::start(Size::new(14, 2, 20)).await;
     rig.sync().await.expect(0);
     let before = read(&rig, "entrain.toml");

@@ -21,7 +21,7 @@ fn mapping(target: &str, flow: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn values_in_another_order_or_form_are_no_change_when_somebody_is_adopted() {
+async fn values_in_another_order_or_form_are_no_change_when_a_user_is_adopted() {
     let rig = start(
         &[
             mapping(
@@ -139,7 +139,7 @@ async fn roles_are_created_as_objects_added_as_texts_and_never_taken_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn roles_that_somebody_who_is_adopted_has_are_not_added_again() {
+async fn roles_that_an_adopted_user_has_are_not_added_again() {
     let flow = "expression = 'AppRoleAssignmentsComplex([appRoleAssignments])'";
     let rig = start(&mapping("roles", flow)).await;
     let jane = rig.joiner("jane");

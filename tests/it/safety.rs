@@ -138,7 +138,7 @@ async fn what_is_held_stays_held_through_cycles_that_do_not_see_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_application_that_is_not_found_removes_nobody() {
+async fn an_application_that_is_not_found_removes_no_user() {
     nothing_is_removed_while(break_source("/servicePrincipals", Trouble::EmptyList)).await;
 }
 
@@ -166,7 +166,7 @@ async fn a_limit_of_zero_holds_every_removal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cycle_for_one_user_removes_nobody_else() {
+async fn a_cycle_for_one_user_removes_no_other_user() {
     let (rig, mut expected) = filled("").await;
     let boss = rig.joiner("boss");
     let report = rig.joiner("report");
@@ -184,7 +184,7 @@ async fn a_cycle_for_one_user_removes_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_emptied_list_of_assignments_removes_nobody_however_often_it_comes() {
+async fn an_emptied_list_of_assignments_removes_no_user_however_often_it_comes() {
     let (rig, mut expected) = filled("").await;
     let before = rig.target().await;
     rig.sandbox.target.traffic().reset();
@@ -277,32 +277,32 @@ fn break_source(path: &str, trouble: Trouble) -> impl AsyncFn(&Rig) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_page_of_assignments_removes_nobody() {
+async fn a_refused_page_of_assignments_removes_no_user() {
     nothing_is_removed_while(break_source("appRoleAssignedTo", Trouble::status(403))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_page_of_users_removes_nobody() {
+async fn a_refused_page_of_users_removes_no_user() {
     nothing_is_removed_while(break_source("/users/delta", Trouble::status(403))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_page_of_groups_removes_nobody() {
+async fn a_refused_page_of_groups_removes_no_user() {
     nothing_is_removed_while(break_source("/groups/delta", Trouble::status(403))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_stays_unavailable_removes_nobody() {
+async fn a_page_that_stays_unavailable_removes_no_user() {
     nothing_is_removed_while(break_source("/users/delta", Trouble::status(503))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_torn_page_removes_nobody() {
+async fn a_torn_page_removes_no_user() {
     nothing_is_removed_while(break_source("/users/delta", Trouble::TornBody)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_is_a_proxys_html_removes_nobody() {
+async fn a_page_that_is_a_proxys_html_removes_no_user() {
     let page = Trouble::Answer {
         status: 200,
         headers: vec![("content-type".to_owned(), "text/html".to_owned())],
@@ -312,12 +312,12 @@ async fn a_page_that_is_a_proxys_html_removes_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_without_any_link_removes_nobody() {
+async fn a_page_without_any_link_removes_no_user() {
     nothing_is_removed_while(break_source("/users/delta", Trouble::EmptyList)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refused_groups_remove_nobody() {
+async fn refused_groups_remove_no_user() {
     nothing_is_removed_while(async |rig: &Rig| {
         rig.tenant().revoke_permission("GroupMember.Read.All");
         let run = rig.sync().await.expect(1);
@@ -364,7 +364,7 @@ async fn dropped_connections_in_the_middle_of_a_reading_do_no_harm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_expired_watermark_means_reading_everything_anew() {
+async fn an_expired_watermark_means_reading_everything_again() {
     overcome(|rig| rig.tenant().expire_delta_links()).await;
     overcome(|rig| {
         rig.tenant().enable(GraphQuirk::GoneForExpired);
@@ -406,7 +406,7 @@ async fn nothing_is_planned_when_a_full_reading_finds_no_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_was_deleted_while_the_watermark_expired_is_disabled() {
+async fn users_deleted_while_the_watermark_expired_are_disabled() {
     let (rig, _) = filled("").await;
     let id = rig.joiner("soon.gone");
     rig.sync().await.expect(0);
@@ -464,7 +464,7 @@ async fn graph_that_asks_to_wait_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tenth_of_the_users_is_the_limit_that_nobody_set() {
+async fn a_tenth_of_the_users_is_the_default_limit() {
     let (rig, mut expected) = filled("").await;
     let linked = status(&rig).await["linked"]["users"].as_u64().unwrap();
     let people = enabled_in_scope(&rig);

@@ -71,7 +71,7 @@ async fn a_saved_plan_is_carried_out_request_for_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_plan_than_the_saved_one_writes_nothing_and_tells_what_differs() {
+async fn another_plan_than_the_saved_one_writes_nothing_and_shows_what_differs() {
     let rig = Rig::start(Size::new(12, 2, 20)).await;
     rig.sync().await.expect(0);
     let first = rig.joiner("first");

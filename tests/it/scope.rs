@@ -281,7 +281,7 @@ async fn a_filter_follows_the_manager_the_roles_and_the_groups_of_a_person() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_filtered_out_is_told_by_which_filters() {
+async fn users_that_are_filtered_out_are_listed_with_their_filters() {
     let rig = start().await;
     rig.joiner("jane");
     let filter = |department: &str| {
@@ -359,7 +359,7 @@ async fn everyone_belongs_without_assignment_unless_excluded_by_name_or_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_way_through_nested_groups_is_told() {
+async fn the_way_through_nested_groups_is_shown() {
     let rig = start().await;
     let (jane, john) = (unassigned(&rig, "jane"), unassigned(&rig, "john"));
     let sales = rig.tenant().add_group("Sales");

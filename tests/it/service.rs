@@ -306,7 +306,7 @@ async fn the_service_outlives_a_source_and_a_target_that_are_down() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_is_json_where_asked_for_and_tells_no_secret() {
+async fn the_log_is_json_where_configured_and_shows_no_secret() {
     let rig = Rig::start(Size::new(20, 3, 40)).await;
     rig.configure(OFTEN);
     let secrets = [rig.sandbox.client_secret(), rig.sandbox.scim_token()];
@@ -341,7 +341,7 @@ async fn the_log_is_json_where_asked_for_and_tells_no_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_held_is_told_and_goes_once_approved_while_the_service_runs() {
+async fn what_is_held_is_reported_and_sent_once_approved_while_the_service_runs() {
     let rig = Rig::start(Size::new(20, 3, 40)).await;
     rig.configure(&format!("[jobs.safety]\nmax_deletions = 0\n{OFTEN}"));
     let jane = rig.joiner("jane");

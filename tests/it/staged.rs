@@ -40,7 +40,7 @@ async fn wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_leaves_is_disabled_at_once_and_deleted_after_the_time() {
+async fn leavers_are_disabled_at_once_and_deleted_after_the_time() {
     let (rig, jane, name) = provisioned(STAGED).await;
     rig.tenant().unassign(jane);
     rig.sync().await.expect(0);
@@ -180,7 +180,7 @@ async fn while_the_clocks_differ_nothing_is_due() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_time_counts_from_the_day_that_the_key_is_set_and_a_shorter_one_anew() {
+async fn the_time_counts_from_the_day_that_the_key_is_set_and_a_shorter_one_again() {
     let (rig, jane, name) = provisioned("").await;
     rig.tenant().unassign(jane);
     rig.sync().await.expect(0);

@@ -56,7 +56,7 @@ fn number(name: &str, default: u64) -> u64 {
 
 #[test]
 #[ignore = "by hand: about one of 100 fails, most of them where a target says of what it created that it is not there (seeds 6139, 7042)"]
-fn storms_of_faults_lose_nothing_double_nothing_and_remove_nobody_by_mistake() {
+fn storms_of_faults_lose_nothing_double_nothing_and_remove_no_user_by_mistake() {
     let (storms, first) = (
         number("ENTRAIN_STORMS", STORMS),
         number("ENTRAIN_STORM_SEED", 1),

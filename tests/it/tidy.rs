@@ -323,6 +323,26 @@ fn text_for_users_is_in_plain_words() {
     assert_none("words to replace", &wrong);
 }
 
+#[test]
+fn names_of_tests_are_in_plain_words() {
+    let mut wrong = Vec::new();
+    for source in rust_sources() {
+        let mut is_test = false;
+        for line in source.text.lines().map(str::trim_start) {
+            is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+            let Some((_, rest)) = line.split_once("fn ").filter(|_| is_test) else {
+                continue;
+            };
+            is_test = false;
+            let name = identifier(rest);
+            let words = name.replace('_', " ");
+            let found = WORST.iter().filter(|(word, _)| has_word(&words, word));
+            wrong.extend(found.map(|(word, instead)| format!("{name}: {word}; write {instead}")));
+        }
+    }
+    assert_none("words to replace in names of tests", &wrong);
+}
+
 /// Whether a text has the word, and not only as a part of another or of an address.
 fn has_word(text: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '@' || c == '-';

@@ -72,7 +72,7 @@ async fn is_at_rest(rig: &Rig) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_value_that_somebody_has_is_passed_over() {
+async fn a_value_that_another_user_has_is_passed_over() {
     let rig = start(NICKNAME).await;
     stranger(&rig, "stranger@elsewhere.example", "SMITH");
     joiner(&rig, "jane", "smith");
@@ -85,7 +85,7 @@ async fn a_value_that_somebody_has_is_passed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_value_that_somebody_has_as_a_number_is_passed_over() {
+async fn a_value_that_another_user_has_as_a_number_is_passed_over() {
     const ACME: &str = "urn:acme:params:scim:schemas:2.0:User";
     let rig = start(&format!(
         "[[jobs.users.mappings]]\ntarget = '{ACME}:badge'\n\
@@ -122,7 +122,7 @@ async fn two_joiners_of_one_name_get_two_values() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_finds_every_value_taken_fails_and_the_others_do_not() {
+async fn a_user_for_whom_every_value_is_taken_fails_and_the_others_do_not() {
     let rig = start(NICKNAME).await;
     stranger(&rig, "0@elsewhere.example", "smith");
     stranger(&rig, "1@elsewhere.example", "smith.it");
@@ -148,7 +148,7 @@ async fn who_finds_every_value_taken_fails_and_the_others_do_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_was_created_keeps_the_value_whatever_changes() {
+async fn a_created_user_keeps_the_value_whatever_changes() {
     let rig = start(NICKNAME).await;
     let jane = joiner(&rig, "jane", "smith");
     rig.sync().await.expect(0);
@@ -205,7 +205,7 @@ async fn what_many_people_choose_from_is_asked_by_one_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_conflict_the_next_cycle_chooses_anew() {
+async fn after_a_conflict_the_next_cycle_chooses_again() {
     let rig = start(NICKNAME).await;
     joiner(&rig, "jane", "smith");
     let conflict = Fault::new("/Users", Trouble::status(409)).method("POST");
@@ -229,7 +229,7 @@ async fn what_a_lost_answer_had_created_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_question_without_an_answer_holds_back_whoever_asked_alone() {
+async fn a_query_without_an_answer_holds_back_only_its_own_user() {
     let rig = start(&NICKNAME.replace(r#"Join(".", [jobTitle], [department]), "#, "")).await;
     let john = joiner(&rig, "john", "jones");
     rig.sync().await.expect(0);
@@ -248,7 +248,7 @@ async fn a_question_without_an_answer_holds_back_whoever_asked_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_without_an_answer_holds_back_nobody_who_is_there() {
+async fn a_list_without_an_answer_holds_back_no_user_that_is_there() {
     let rig = start(NICKNAME).await;
     let boss = joiner(&rig, "boss", "boss");
     rig.sync().await.expect(0);

@@ -91,7 +91,7 @@ async fn members_of_a_unit_are_provisioned_and_leave_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_unit_that_cannot_be_read_removes_nobody_and_others_still_add() {
+async fn a_unit_that_cannot_be_read_removes_no_user_and_others_still_add() {
     let (rig, oslo, [jane, kim, _]) = rig().await;
     let bergen = rig.tenant().add_unit("Bergen");
     scope(&rig, "\"Oslo\", \"Bergen\"");
@@ -126,7 +126,7 @@ async fn a_unit_that_cannot_be_read_removes_nobody_and_others_still_add() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_of_a_unit_that_lacks_a_member_removes_nobody() {
+async fn a_list_of_a_unit_that_lacks_a_member_removes_no_user() {
     let (rig, oslo, _) = rig().await;
     rig.sync().await.expect(0);
     let path = format!("administrativeUnits/{oslo}/members?");

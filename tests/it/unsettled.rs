@@ -68,7 +68,7 @@ async fn nobody_knows_jane(rig: &Rig) -> Uuid {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_nobody_knows_is_disabled_when_its_person_leaves() {
+async fn an_unlinked_account_is_disabled_when_its_user_leaves() {
     let leave: [fn(&Rig, Uuid) -> bool; 4] = [
         |rig, jane| rig.tenant().disable_user(jane),
         |rig, jane| rig.tenant().unassign(jane),
@@ -97,7 +97,7 @@ async fn an_account_that_nobody_knows_is_disabled_when_its_person_leaves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_whose_create_was_killed_is_disabled_when_its_person_leaves() {
+async fn an_account_whose_create_was_killed_is_disabled_when_its_user_leaves() {
     let rig = start("").await;
     let jane = rig.joiner("jane");
     let slow = Trouble::Delay(Duration::from_millis(1_500));
@@ -367,7 +367,7 @@ async fn a_delete_is_not_repeated_where_another_object_is_now() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replica_that_does_not_know_single_objects_makes_nobody_twice() {
+async fn a_replica_that_does_not_know_single_objects_creates_no_user_twice() {
     let rig = start("").await;
     let people: Vec<Uuid> = (0..5).map(|one| rig.joiner(&format!("p{one}"))).collect();
     rig.sync().await.expect(0);
@@ -437,7 +437,7 @@ async fn an_account_that_we_disabled_and_that_the_target_hides_is_not_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_objects_that_are_gone_at_once_are_made_anew_only_once_approved() {
+async fn many_objects_that_are_gone_at_once_are_created_again_only_once_approved() {
     let rig = start("").await;
     let people: Vec<Uuid> = (0..9).map(|one| rig.joiner(&format!("p{one}"))).collect();
     // Were it more than half of all, it would be another target.
@@ -470,7 +470,7 @@ async fn many_objects_that_are_gone_at_once_are_made_anew_only_once_approved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_somebody_else_may_have_made_is_disabled_and_deleted_only_once_approved() {
+async fn an_account_that_others_may_have_created_is_disabled_and_deleted_only_once_approved() {
     for is_ours in [false, true] {
         let rig = start(DELETE).await;
         let jane = nobody_knows_jane(&rig).await;
@@ -499,7 +499,7 @@ async fn an_account_that_somebody_else_may_have_made_is_disabled_and_deleted_onl
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_is_found_at_once_after_a_lost_answer_may_be_somebody_elses() {
+async fn an_account_that_is_found_at_once_after_a_lost_answer_may_be_another_users() {
     let rig = start(DELETE).await;
     let jane = rig.joiner("jane");
     inject(&rig, Fault::new("/Users", Trouble::Refused).method("POST"));

@@ -154,7 +154,7 @@ async fn on_a_unix_socket_the_header_of_the_proxy_is_enough() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ways_in_that_are_open_to_everybody_are_refused() {
+async fn access_that_is_open_to_everyone_is_refused() {
     for (lines, problem) in [
         (
             "listen = \"127.0.0.1:0\"\nproxy = { header = \"X-Forwarded-User\" }",

@@ -86,7 +86,7 @@ fn a_managed_identity_needs_no_client() {
 }
 
 #[test]
-fn what_says_no_single_way_to_sign_in_is_told() {
+fn a_configuration_without_exactly_one_way_to_sign_in_is_reported() {
     insta::assert_snapshot!([
         "",
         "client_secret = { env = \"A\" }\nmanaged_identity = true",

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_is_missing_is_told_at_once() {
+fn everything_that_is_missing_is_reported_at_once() {
     insta::assert_snapshot!(told_whole(""), @r##"
 entrain.toml: jobs: no job is configured
     add a section [[jobs]]
@@ -71,7 +71,7 @@ entrain.toml:10: jobs.a.target.oauth: not available in this version
 }
 
 #[test]
-fn wrong_types_and_values_are_told() {
+fn wrong_types_and_values_are_reported() {
     insta::assert_snapshot!(told_whole(r#"
 state = "entrain.db"
 [source]

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn syntax_errors_tell_the_place() {
+fn syntax_errors_name_the_place() {
     insta::assert_snapshot!(told_whole("[source]\ntenant_id = abc\n"), @r##"
 entrain.toml:2: not valid TOML at column 13: invalid string; expected `"`, `'`
     correct the line; text must be in quotes, and a key can occur only once

@@ -133,7 +133,7 @@ entrain.toml:14: jobs.acme.users.mappings[0].match: a value that differs each ti
 }
 
 #[test]
-fn a_value_that_nobody_has_is_chosen_once_and_can_be_asked_for() {
+fn a_unique_value_is_chosen_once_and_can_be_queried() {
     insta::assert_snapshot!([
         told("[jobs.users]\nmappings = [ { target = \"nickName\", expression = \
               'SelectUniqueValue([mail], [surname])', match = 2, apply = \"always\" } ]"),
@@ -150,7 +150,7 @@ entrain.toml:14: jobs.acme.users.mappings[0].expression: entitlements cannot tak
 }
 
 #[test]
-fn of_two_equal_precedences_the_one_in_the_configuration_is_told() {
+fn of_two_equal_precedences_the_one_in_the_configuration_is_reported() {
     let text = JOB.replace("[jobs.target]", "preset = \"wizer\"\n[jobs.target]");
     insta::assert_snapshot!(told_whole(&format!(r#"{SOURCE}{text}
 [[jobs.users.mappings]]
@@ -423,7 +423,7 @@ entrain.toml:13: jobs.acme.target.filterable.group: unknown key
 }
 
 #[test]
-fn clauses_that_never_or_always_hold_are_told() {
+fn clauses_that_are_never_or_always_true_are_reported() {
     let told = |clause: &str| {
         let told = told(&format!(
             "[jobs.users]\nfilters = [ {{ all = [ {{ {clause} }} ] }} ]"

@@ -32,7 +32,7 @@ entrain.toml:11: jobs.acme.target.base_url: this is the address of one resource 
 }
 
 #[test]
-fn contradictions_are_told() {
+fn contradictions_are_reported() {
     insta::assert_snapshot!(told_whole(&format!(r#"{SOURCE}
 [schedule]
 interval = "40m"

@@ -18,7 +18,7 @@ impl Rig {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_removal_whose_confirmation_is_old_is_confirmed_anew_before_it_is_sent() {
+async fn a_removal_whose_confirmation_is_old_is_confirmed_again_before_it_is_sent() {
     let rig = Rig::start(Size::new(0, 0, 0)).await;
     let config = rig.folder.path().join("entrain.toml");
     let text = fs::read_to_string(&config).unwrap();

@@ -119,7 +119,7 @@ fn dates_are_ordered_in_time_and_never_with_numbers() {
 }
 
 #[test]
-fn a_pattern_matches_the_whole_value_unless_anywhere_is_asked_for() {
+fn a_pattern_matches_the_whole_value_unless_it_may_match_anywhere() {
     let anywhere = |operator, pattern, value| {
         let clause = Clause::with_full("a", operator, Some(pattern), Some(false));
         clause.expect("a clause").holds(Some(&text(value)))
@@ -197,7 +197,7 @@ fn a_clause_that_makes_no_sense_says_why() {
 }
 
 #[test]
-fn groups_are_alternatives_and_the_first_failing_clause_of_each_is_told() {
+fn groups_are_alternatives_and_the_first_failing_clause_of_each_is_reported() {
     let group = |name: Option<&str>, clauses: &[(&str, &str, Option<&str>)]| ClauseGroup {
         name: name.map(str::to_owned),
         clauses: clauses

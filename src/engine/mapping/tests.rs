@@ -293,7 +293,7 @@ fn choices(mapping: &Mapping) -> Vec<String> {
 }
 
 #[test]
-fn the_first_value_that_nobody_has_goes_with_a_create() {
+fn the_first_value_that_is_free_goes_with_a_create() {
     let mapping = unique("SelectUniqueValue([displayName], [mail], [employeeId])");
     assert_eq!(choices(&mapping), ["Jane", "7"]);
     assert_eq!(chosen(&mapping, &[]), Ok(Some(Value::text("Jane"))));
@@ -323,13 +323,13 @@ fn a_rule_that_cannot_be_evaluated_counts_only_when_it_is_reached() {
 }
 
 #[test]
-fn only_what_chooses_is_asked_for() {
+fn values_are_queried_only_for_users_that_choose() {
     assert!(choices(&attribute("title", "displayName")).is_empty());
     assert!(choices(&expression("title", "ToLower([displayName])")).is_empty());
 }
 
 #[test]
-fn chance_falls_alike_when_a_value_is_asked_for_and_when_it_is_chosen() {
+fn a_random_value_is_the_same_when_it_is_queried_and_when_it_is_chosen() {
     let random = "RandomString(12, 0, 0, 0, 0, \"\")";
     let mapping = unique(&format!("SelectUniqueValue({random}, {random}, Guid())"));
     let choices = choices(&mapping);

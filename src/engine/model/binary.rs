@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base64_is_told_from_other_text() {
+    fn base64_is_distinguished_from_other_text() {
         for text in ["", "AA==", "AA", "AAA=", "AAEC", "a-_b", "+/+/"] {
             assert!(is_base64(text), "{text}");
         }

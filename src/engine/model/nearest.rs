@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_names_come_first_and_strangers_not_at_all() {
+    fn the_nearest_names_come_first_and_others_are_left_out() {
         let known = ["Engineering", "Sales", "Company Choir", "Engineering"];
         assert_eq!(near("enginering", known), ["Engineering"]);
         assert_eq!(near("Company Chior", known), ["Company Choir"]);

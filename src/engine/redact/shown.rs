@@ -511,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_tells_nothing_of_what_is_marked_under_another_name() {
+    fn a_filter_reveals_nothing_that_is_marked_under_another_name() {
         for (marked, read) in [
             ("telephoneNumber", "businessPhones"),
             ("businessPhones[1]", "telephoneNumber"),
@@ -530,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_of_skips_are_not_told() {
+    fn the_keys_of_skips_are_not_shown() {
         let redactions = Redactions::marking(&["title"]);
         let target = TargetId::new("t1");
         let other = Key::new(2);

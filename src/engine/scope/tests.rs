@@ -140,7 +140,7 @@ fn a_filter_sees_roles_by_their_value_else_by_their_name() {
 }
 
 #[test]
-fn every_way_is_told_with_its_groups_and_cycles_end() {
+fn every_way_is_listed_with_its_groups_and_cycles_end() {
     let (sales, emea, berlin) = (key("sales"), key("emea"), key("berlin"));
     let edges = [
         (sales, emea, "EMEA".to_owned()),

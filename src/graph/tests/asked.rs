@@ -97,7 +97,7 @@ async fn custom_security_attributes_that_are_not_read_to_the_end_are_not_read() 
 }
 
 #[tokio::test]
-async fn a_set_of_which_nobody_has_a_value_is_not_believed() {
+async fn a_set_of_which_no_user_has_a_value_is_not_used() {
     let world = World::new(|_| ok(USERS_2)).await;
     for (name, is_believed) in [
         ("customSecurityAttributes.Engineering.Project", true),

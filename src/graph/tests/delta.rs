@@ -130,7 +130,7 @@ async fn the_documented_pages_of_groups_are_read() {
 }
 
 #[tokio::test]
-async fn a_throttled_page_is_asked_for_again() {
+async fn a_throttled_page_is_requested_again() {
     let world = World::new(|seen| match seen.number {
         0 => Reply {
             headers: vec![("retry-after".into(), "0".into())],
@@ -145,7 +145,7 @@ async fn a_throttled_page_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_torn_answer_is_asked_for_again() {
+async fn a_torn_answer_is_requested_again() {
     let world = World::new(|seen| match seen.number {
         0 => ok(r#"{"value":[{"id":"1""#),
         1 => ok(""),
@@ -234,7 +234,7 @@ async fn a_redirect_is_not_followed() {
 // ---- errors of Graph ----
 
 #[tokio::test]
-async fn every_documented_error_is_told_apart() {
+async fn every_documented_error_is_distinguished() {
     let mut seen = Vec::new();
     for case in cases("http-errors") {
         // Repeating is tested elsewhere, and takes its time.

@@ -65,7 +65,7 @@ async fn a_token_without_a_future_is_not_kept() {
 }
 
 #[tokio::test]
-async fn every_documented_token_error_is_told_apart() {
+async fn every_documented_token_error_is_distinguished() {
     let mut seen = Vec::new();
     for case in cases("token-errors") {
         let status = case["status"].as_u64().unwrap();
@@ -140,7 +140,7 @@ async fn a_token_answer_that_makes_no_sense_quotes_nothing() {
 }
 
 #[tokio::test]
-async fn a_silent_sign_in_service_is_told_from_a_silent_graph() {
+async fn a_silent_sign_in_service_is_distinguished_from_a_silent_graph() {
     let closed = "http://127.0.0.1:1";
     let world = World::new(|_| panic!("no token, no read")).await;
     let client = Client::new(

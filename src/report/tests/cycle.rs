@@ -30,7 +30,7 @@ fn warnings_about_people_are_cut_short_in_text_alone() {
 }
 
 #[test]
-fn a_name_of_the_scope_that_means_nothing_is_told_with_what_to_do() {
+fn a_name_of_the_scope_that_does_not_exist_is_reported_with_a_remedy() {
     let mut sales = misnamed(Naming::ScopeGroups, "Slaes", &[]);
     sales.nearest = vec!["Sales".to_owned(), "Sales DE".to_owned()];
     let provision = misnamed(Naming::Provision, "Nope\u{1b}", &[]);
@@ -73,7 +73,7 @@ fn a_summary_in_json_has_the_same_facts() {
 }
 
 #[test]
-fn a_problem_is_told_with_its_place_and_its_remedy() {
+fn a_problem_is_reported_with_its_place_and_its_remedy() {
     let problem = Problem {
         file: "entrain.toml".into(),
         line: Some(12),

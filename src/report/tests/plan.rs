@@ -143,7 +143,7 @@ fn every_reason_is_a_sentence() {
 }
 
 #[test]
-fn the_rest_of_the_tenant_is_counted_unless_asked_for() {
+fn the_rest_of_the_tenant_is_counted_unless_it_is_requested() {
     let everybody = (0..30)
         .map(|number| Skipped {
             subject: user(&format!("u{number}")),

@@ -94,7 +94,7 @@ async fn nothing_changed_is_an_empty_page_with_a_delta_link() {
 }
 
 #[tokio::test]
-async fn an_incremental_round_tells_what_is_tracked_and_nothing_else() {
+async fn an_incremental_round_reports_what_is_tracked_and_nothing_else() {
     let sandbox = small().await;
     let tenant = &sandbox.tenant;
     let graph = GraphClient::new(&sandbox).await;
@@ -253,7 +253,7 @@ async fn membership_changes_come_without_the_rest_of_the_group() {
 }
 
 #[tokio::test]
-async fn a_filtered_round_tells_only_of_its_ids() {
+async fn a_filtered_round_reports_only_its_ids() {
     let sandbox = small().await;
     let graph = GraphClient::new(&sandbox).await;
     let groups = sandbox.tenant.groups();

@@ -20,7 +20,7 @@ fn a_missing_file_is_made_for_its_owner_alone() {
 }
 
 #[test]
-fn a_folder_that_is_missing_is_told() {
+fn a_folder_that_is_missing_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("missing/entrain.db");
     let message = Store::open(&path).unwrap_err().to_string();
@@ -117,7 +117,7 @@ fn the_database_of_another_program_is_left_alone() {
 }
 
 #[test]
-fn a_damaged_file_is_told_with_what_to_do() {
+fn a_damaged_file_is_reported_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("entrain.db");
     drop(Store::open(&path).unwrap());

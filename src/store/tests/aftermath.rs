@@ -24,7 +24,7 @@ fn a_new_link_marks_the_groups_and_reports_that_do_not_know_it() {
 }
 
 #[test]
-fn who_was_told_in_the_same_cycle_is_not_marked() {
+fn users_that_were_noted_in_the_same_cycle_are_not_marked() {
     let world = world();
     let cutoff = world.evaluate();
     world.link(User, "u1", "t1");
@@ -73,7 +73,7 @@ fn reports_are_left_alone_when_no_mapping_refers() {
 }
 
 #[test]
-fn a_crash_before_the_end_of_the_evaluation_loses_nobody() {
+fn a_crash_before_the_end_of_the_evaluation_loses_no_user() {
     let world = world();
     world.evaluate();
     world.link(User, "u1", "t1");

@@ -81,7 +81,7 @@ fn end(world: &World) {
 }
 
 #[test]
-fn what_is_held_is_not_sent_and_each_cycle_judges_it_anew() {
+fn what_is_held_is_not_sent_and_each_cycle_judges_it_again() {
     let mut world = World::new();
     assert_eq!(world.store.held(&world.job).unwrap(), None);
     world.draft(&[create(User, "u3", &[])]);

@@ -394,7 +394,7 @@ fn a_success_ends_the_escrow_and_a_failure_of_the_same_cycle_does_not_lose_it() 
 }
 
 #[test]
-fn the_log_tells_what_was_done() {
+fn the_log_shows_what_was_done() {
     let world = World::new();
     world.record(&[
         done_with_manager(create(User, "u1", &[("userName", "ada")]), "t1", "u2"),

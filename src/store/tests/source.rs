@@ -272,7 +272,7 @@ fn a_page_link_that_is_refused_leads_back_to_the_delta_link() {
 }
 
 #[test]
-fn a_full_round_that_is_rewound_counts_anew() {
+fn a_full_round_that_is_rewound_counts_again() {
     let world = World::new();
     world.round(User, &[user("u1"), user("u2")]);
     world.store.forget_watermark(User).unwrap();
@@ -288,7 +288,7 @@ fn a_full_round_that_is_rewound_counts_anew() {
 }
 
 #[test]
-fn another_select_reads_everything_anew() {
+fn another_select_reads_everything_again() {
     let world = World::new();
     world.round(User, &[user("u1")]);
     assert_eq!(

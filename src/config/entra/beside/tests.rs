@@ -151,7 +151,7 @@ fn left(job: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_job_of_the_preset_leaves_what_stands_beside_every_schema() {
+fn a_job_of_the_preset_leaves_out_what_no_schema_holds() {
     insta::assert_snapshot!(left(SMALL).join("\n"), @r#"
     target: base_url, token: in Entra they are the Tenant URL and the Secret Token, which are not part of the schema
     target: member_remove = "filter": Entra does so only if its Tenant URL has the parameter aadOptscim062020
@@ -231,7 +231,7 @@ fn what_entra_has_no_word_for_is_named_with_the_reason() {
 }
 
 #[test]
-fn a_scope_that_entra_cannot_say_in_full_is_written_as_not_enabled() {
+fn a_scope_that_entra_cannot_express_completely_is_written_as_not_enabled() {
     let mappings = |job| {
         let schema: Json = serde_json::from_str(&exported(job).schema).unwrap();
         schema["synchronizationRules"][0]["objectMappings"].clone()
@@ -308,7 +308,7 @@ const NO_PART: &[&str] = &[
 ];
 
 #[test]
-fn every_key_of_a_job_is_exported_or_told() {
+fn every_key_of_a_job_is_exported_or_reported() {
     let named = [left(EVERYTHING), left(OTHER), left(UNITS)]
         .concat()
         .join("\n");

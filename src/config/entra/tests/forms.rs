@@ -161,7 +161,7 @@ fn what_cannot_be_carried_over_stands_in_the_file_and_in_the_list() {
 }
 
 #[test]
-fn flow_types_that_are_unknown_here_are_told_and_never_overwrite() {
+fn unknown_flow_types_are_reported_and_never_overwrite() {
     let with = |target: &str, expression: &str, flow_type: &str| {
         let mut mapping = mapping(target, expression);
         mapping["flowType"] = json!(flow_type);

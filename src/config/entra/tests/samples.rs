@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn the_sample_of_a_scim_application_is_carried_over_in_full() {
+fn the_sample_of_a_scim_application_is_carried_over_completely() {
     let imported = imported(ASSEMBLED);
     assert_eq!(imported.left, []);
     assert_eq!(imported.name, "customappsso");
@@ -54,7 +54,7 @@ fn every_sample_with_a_mapping_imports_and_the_others_say_why_not() {
 }
 
 #[test]
-fn metadata_and_mutability_that_mean_something_are_told() {
+fn metadata_and_mutability_that_have_a_meaning_are_reported() {
     let mut schema = users(&[mapping("title", "[jobTitle]")]);
     let before = left_of(&schema);
     let rule = &mut schema["synchronizationRules"][0];
@@ -161,7 +161,7 @@ fn of_a_whole_and_its_parts_the_first_counts() {
 }
 
 #[test]
-fn what_is_not_carried_over_stands_in_no_ones_way() {
+fn what_is_not_carried_over_blocks_nothing() {
     let imported = imported(
         &users(&[
             mapping("name", "[displayName]"),

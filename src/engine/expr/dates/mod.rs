@@ -350,7 +350,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_read_in_every_form_that_is_met() {
+    fn dates_are_read_in_every_form_that_exists() {
         for (text, printed) in [
             ("2020-03-16-07:00", "3/16/2020 7:00:00 AM"),
             ("2021-06-30+08:00", "6/29/2021 4:00:00 PM"),

@@ -42,7 +42,7 @@ fn a_portal_name_is_the_graph_property_behind_it() {
 }
 
 #[test]
-fn names_overlap_when_the_value_of_one_tells_the_others() {
+fn names_overlap_when_the_value_of_one_reveals_the_others() {
     for (one, other) in [
         ("mail", "mail"),
         ("telephoneNumber", "businessPhones"),

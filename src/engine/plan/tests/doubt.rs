@@ -40,7 +40,7 @@ fn filter_by_department(world: &mut World, department: &str) {
 }
 
 #[test]
-fn who_hangs_on_a_name_in_doubt_waits_with_memberships_and_references() {
+fn users_that_depend_on_an_unresolved_name_wait_with_memberships_and_references() {
     let world = sales_renamed();
     let plan = world.plan();
     assert_eq!(
@@ -76,7 +76,7 @@ fn only_who_waits_keeps_memberships_and_references() {
 }
 
 #[test]
-fn a_reference_goes_with_its_reason_though_a_name_is_in_doubt() {
+fn a_reference_is_removed_for_its_reason_though_a_name_is_unresolved() {
     let mut world = agreed();
     world.doubts.insert(Naming::ScopeGroups);
     world.set(
@@ -129,7 +129,7 @@ fn what_hangs_on_a_property_that_was_not_read_stays_as_it_is() {
 }
 
 #[test]
-fn who_leaves_a_group_is_taken_out_though_a_name_is_in_doubt() {
+fn users_that_leave_a_group_are_removed_though_a_name_is_unresolved() {
     let mut world = agreed();
     world.doubts.insert(Naming::ScopeGroups);
     world.at("sales").members.remove(&SourceId::new("bob"));
@@ -137,7 +137,7 @@ fn who_leaves_a_group_is_taken_out_though_a_name_is_in_doubt() {
 }
 
 #[test]
-fn who_fails_a_filter_goes_whatever_a_name_would_mean() {
+fn users_that_fail_a_filter_are_removed_whatever_a_name_would_mean() {
     let mut world = sales_renamed();
     world.set("ann", "department", Value::text("R&D"));
     filter_by_department(&mut world, "R&D");
@@ -162,7 +162,7 @@ fn a_kind_that_is_not_provisioned_waits_for_no_name() {
 }
 
 #[test]
-fn a_group_to_provision_in_doubt_stops_nobody_from_leaving() {
+fn an_unresolved_group_to_provision_keeps_no_user_from_leaving() {
     let mut world = agreed().group("it", &["ann"]);
     world.at("it").assigned = true;
     let mut world = world.agreed();
@@ -209,7 +209,7 @@ fn the_brake_counts_only_who_does_not_wait() {
 }
 
 #[test]
-fn who_is_blocked_is_disabled_whatever_a_name_would_mean() {
+fn blocked_users_are_disabled_whatever_a_name_would_mean() {
     let mut world = sales_renamed();
     for policy in [
         WhenOutOfScope::Disable,
@@ -255,7 +255,7 @@ fn disable(world: &mut World, name: &str) {
 }
 
 #[test]
-fn who_waits_keeps_a_mark_whether_or_not_something_is_to_be_done() {
+fn users_that_wait_keep_a_mark_whether_or_not_something_is_to_be_done() {
     let mut world = sales_renamed();
     world.set("ann", "accountEnabled", Value::Boolean(false));
     world.job.groups.when_out_of_scope = WhenOutOfScope::Keep;

@@ -203,7 +203,7 @@ fn keep_leaves_leavers_alone_and_says_so() {
 }
 
 #[test]
-fn without_a_mapping_of_the_state_nobody_can_be_disabled() {
+fn without_a_mapping_of_the_state_no_user_can_be_disabled() {
     let mut world = World::new().user("ann").agreed();
     world
         .job
@@ -315,7 +315,7 @@ fn several_matches_are_an_error_of_that_object_alone() {
 }
 
 #[test]
-fn one_target_account_is_never_given_to_two_people() {
+fn one_target_account_is_never_given_to_two_users() {
     let mut world = World::new().user("ann").user("bob");
     for name in ["ann", "bob"] {
         let shared = Value::text("shared@contoso.com");
@@ -448,7 +448,7 @@ fn a_group_object_that_is_not_in_scope_is_no_member() {
 }
 
 #[test]
-fn a_failed_mapping_is_told_and_the_rest_goes_on() {
+fn a_failed_mapping_is_reported_and_the_rest_goes_on() {
     let mut world = World::new().user("ann").user("bob");
     world.set(
         "ann",

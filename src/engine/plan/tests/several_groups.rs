@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn people_in_several_groups_are_warned_of_where_the_job_says_so() {
+fn users_in_several_groups_cause_a_warning_where_the_job_says_so() {
     let mut world = World::new()
         .user("ann")
         .user("bob")
@@ -52,7 +52,7 @@ fn a_group_that_goes_counts_no_more_and_one_that_is_kept_does() {
 }
 
 #[test]
-fn a_group_in_two_groups_is_no_person() {
+fn a_group_in_two_groups_is_not_counted_as_a_user() {
     let mut world = World::new()
         .group("emea", &["tokyo"])
         .group("it", &["tokyo"])

@@ -70,7 +70,7 @@ fn case_makes_another_value_where_the_mapping_says_so() {
 }
 
 #[test]
-fn who_finds_every_value_taken_is_skipped_and_the_rest_goes_on() {
+fn a_user_for_whom_every_value_is_taken_is_skipped_and_the_rest_goes_on() {
     let mut world = world(&[("ann", "smith"), ("bob", "jones")]);
     for value in ["smith", "ann's own"] {
         world.taken.insert(Value::text(value));
@@ -83,7 +83,7 @@ fn who_finds_every_value_taken_is_skipped_and_the_rest_goes_on() {
 }
 
 #[test]
-fn who_is_not_created_takes_no_value_from_others() {
+fn users_that_are_not_created_take_no_value_from_others() {
     let mut world = world(&[("ann", "smith"), ("bob", "smith"), ("cid", "smith")]);
     // The plan creates ann alone of the two who have one principal name.
     let same = Value::text("ann@contoso.com");
@@ -94,7 +94,7 @@ fn who_is_not_created_takes_no_value_from_others() {
 }
 
 #[test]
-fn whoever_is_in_the_target_is_not_asked_for_and_not_touched() {
+fn users_in_the_target_are_not_searched_and_not_changed() {
     let mut world = world(&[("ann", "smith")]).agreed();
     for value in ["smith", "ann's own"] {
         world.taken.insert(Value::text(value));
@@ -106,7 +106,7 @@ fn whoever_is_in_the_target_is_not_asked_for_and_not_touched() {
 }
 
 #[test]
-fn whoever_is_adopted_keeps_the_value_that_is_there() {
+fn users_that_are_adopted_keep_the_value_that_is_there() {
     let mut world = world(&[("ann", "smith")]);
     let shown = [
         ("userName", Value::text("ann@contoso.com")),
@@ -124,7 +124,7 @@ fn whoever_is_adopted_keeps_the_value_that_is_there() {
 }
 
 #[test]
-fn nothing_is_asked_for_those_who_are_not_created() {
+fn nothing_is_queried_for_users_that_are_not_created() {
     let mut world = world(&[("ann", "smith"), ("bob", "jones"), ("cid", "brown")]);
     world.at("ann").assigned = false;
     world.set("bob", "accountEnabled", Value::Boolean(false));
@@ -140,7 +140,7 @@ fn nothing_is_asked_for_those_who_are_not_created() {
 }
 
 #[test]
-fn nothing_is_asked_where_no_mapping_chooses() {
+fn nothing_is_queried_where_no_mapping_chooses() {
     let mut world = world(&[("ann", "smith")]);
     let change = |all: &mut Vec<Mapping>| all.last_mut().unwrap().source = attribute("jobTitle");
     world.job.users.mappings.change(change);

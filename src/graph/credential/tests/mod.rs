@@ -180,7 +180,7 @@ async fn a_refused_secret_gives_way_to_the_next_which_then_comes_first() {
 }
 
 #[tokio::test]
-async fn when_every_secret_is_refused_the_first_refusal_is_told() {
+async fn when_every_secret_is_refused_the_first_refusal_is_reported() {
     let service = Service::start(|number, _| refused([7_000_222, 7_000_215][number])).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret");
@@ -226,7 +226,7 @@ async fn an_assertion_that_is_not_taken_is_made_again_in_the_older_form() {
 }
 
 #[tokio::test]
-async fn a_federated_token_is_read_anew_for_each_request() {
+async fn a_federated_token_is_read_again_for_each_request() {
     let service = Service::start(|number, _| granted(number)).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");
