@@ -2,17 +2,16 @@
 //! standard output or into a new file, what could not be carried over to standard error.
 
 use std::fmt::Display;
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::Args;
 use serde_json::json;
 
 use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::load::{self, Usage};
+use super::new_file;
 use super::output::{Output, is_standard_output};
 use crate::config::entra::{self, Error, Imported, Left, Settings};
 use crate::cycle;
@@ -52,7 +51,7 @@ pub(super) async fn import(
     let target = target.filter(|path| !is_standard_output(path));
     // Reading first and refusing then would be rude.
     if let Some(target) = target.filter(|target| target.exists()) {
-        return Err(Usage(exists(target)).into());
+        return Err(new_file::exists(target).into());
     }
     let job = arguments.job.as_deref();
     let sync_job = arguments.sync_job.as_deref();
@@ -76,7 +75,7 @@ pub(super) async fn import(
         (None, None) => return Err(Usage("give a file, or --from-tenant".to_owned()).into()),
     };
     if let Some(target) = target {
-        write_new(target, &imported.toml)?;
+        new_file::write_new(target, &imported.toml)?;
     }
     let mut out = output.results();
     if output.is_json() {
@@ -245,26 +244,4 @@ pub(super) fn tell_left(output: Output, left: &[Left]) {
         let text = clean_lines(&format!("  {place}: {what}\n      {why}"));
         output.message(&text);
     }
-}
-
-fn exists(path: &Path) -> String {
-    format!(
-        "{} already exists and is not overwritten; choose another file with --output",
-        path.display()
-    )
-}
-
-/// Creates the file or fails; two at once cannot overwrite each other.
-fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut file = match OpenOptions::new().write(true).create_new(true).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            return Err(Usage(exists(path)).into());
-        }
-        Err(error) => {
-            return Err(error).with_context(|| format!("could not create {}", path.display()));
-        }
-    };
-    file.write_all(text.as_bytes())
-        .with_context(|| format!("could not write {}", path.display()))
 }

@@ -1,15 +1,14 @@
 //! `entrain init`: writes a commented configuration, from flags or by asking. Asks only when standard
 //! input is a terminal; what was not given becomes a placeholder that is commented out.
 
-use std::fs::OpenOptions;
 use std::io::{self, BufRead as _, IsTerminal, Write as _};
-use std::path::Path;
 
 use anyhow::Context as _;
 
 use super::args;
 use super::exit::Exit;
 use super::load::Usage;
+use super::new_file::{self, write_new};
 use super::output::{Output, is_standard_output};
 use crate::config::{self, Answer, preset};
 use crate::engine::model::nearest;
@@ -24,7 +23,7 @@ pub(super) fn init(output: Output, mut answers: args::Init) -> anyhow::Result<Ex
     // Asking first and refusing then would be rude.
     let to_standard_output = is_standard_output(&answers.output);
     if !to_standard_output && answers.output.exists() {
-        return Err(Usage(exists(&answers.output)).into());
+        return Err(new_file::exists(&answers.output).into());
     }
     if io::stdin().is_terminal() {
         ask_at_terminal(output, &mut answers)?;
@@ -59,28 +58,6 @@ pub(super) fn init(output: Output, mut answers: args::Init) -> anyhow::Result<Ex
     }
     out.flush()?;
     Ok(Exit::Done)
-}
-
-fn exists(path: &Path) -> String {
-    format!(
-        "{} already exists and is not overwritten; choose another file with --output",
-        path.display()
-    )
-}
-
-/// Creates the file or fails; two at once cannot overwrite each other.
-fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut file = match OpenOptions::new().write(true).create_new(true).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            return Err(Usage(exists(path)).into());
-        }
-        Err(error) => {
-            return Err(error).with_context(|| format!("could not create {}", path.display()));
-        }
-    };
-    file.write_all(text.as_bytes())
-        .with_context(|| format!("could not write {}", path.display()))
 }
 
 fn check_preset(name: &str) -> Result<(), Usage> {
@@ -332,7 +309,10 @@ fn token_variable(job: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
     fn answers(folder: &Path) -> args::Init {
         args::Init {
             output: folder.join("entrain.toml"),

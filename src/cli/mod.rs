@@ -28,6 +28,7 @@ mod load;
 mod log;
 mod man;
 mod moment;
+mod new_file;
 mod operator;
 mod output;
 mod plan;

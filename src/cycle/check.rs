@@ -187,43 +187,20 @@ async fn test_names(agent: &Agent, graph: &graph::Client, job: &config::Job) -> 
                 }))
             })
             .collect(),
-        Err(error) => vec![check(Err(Failed {
-            words: error.chain(),
-            remedy: match &error {
-                Error::Graph(error)
-                | Error::DefaultDomain { source: error, .. }
-                | Error::CustomSecurityAttributes { source: error, .. } => error.remedy(),
-                Error::Target(_)
-                | Error::Secret { .. }
-                | Error::Store(_)
-                | Error::List { .. }
-                | Error::Tenant(_)
-                | Error::AnotherTarget { .. }
-                | Error::AnotherPlan { .. }
-                | Error::OtherNumber { .. }
-                | Error::NoUserInPlan
-                | Error::Stopped
-                | Error::RecorderLost
-                | Error::Paused { .. }
-                | Error::Quarantine { .. }
-                | Error::Observes { .. }
-                | Error::NoSuchObject { .. }
-                | Error::AmbiguousObject { .. } => None,
-            },
-        }))],
+        Err(error) => vec![check(Err(failed(&error)))],
     }
 }
 
-async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Failed> {
-    let problem = |error: &Error| Failed {
+fn failed(error: &Error) -> Failed {
+    Failed {
         words: error.chain(),
         remedy: match error {
+            Error::Graph(error)
+            | Error::DefaultDomain { source: error, .. }
+            | Error::CustomSecurityAttributes { source: error, .. } => error.remedy(),
             Error::Target(error) => error.advice().map(str::to_owned),
             Error::Secret { key, .. } => Some(format!("correct {key}")),
-            Error::Graph(_)
-            | Error::DefaultDomain { .. }
-            | Error::CustomSecurityAttributes { .. }
-            | Error::Store(_)
+            Error::Store(_)
             | Error::List { .. }
             | Error::Tenant(_)
             | Error::AnotherTarget { .. }
@@ -238,8 +215,11 @@ async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Failed>
             | Error::NoSuchObject { .. }
             | Error::AmbiguousObject { .. } => None,
         },
-    };
-    let reader = agent.reader(job).map_err(|error| problem(&error))?;
+    }
+}
+
+async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Failed> {
+    let reader = agent.reader(job).map_err(|error| failed(&error))?;
     let reader = reader.hiding(agent.redactions(job).hidden());
     match reader.test_connection().await {
         Ok(scim::Nobody::EmptyList) => Ok("answered with an empty list, as expected".to_owned()),
@@ -248,6 +228,6 @@ async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Failed>
              without a filter works"
                 .to_owned(),
         ),
-        Err(error) => Err(problem(&Error::Target(error))),
+        Err(error) => Err(failed(&Error::Target(error))),
     }
 }
