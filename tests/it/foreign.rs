@@ -2,6 +2,7 @@
 //! they are; here they are installed on first use, started on a port of their own, and stopped.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -179,13 +181,7 @@ impl Foreign {
     /// Creates a resource past entrain, as an administrator of the target would.
     pub(crate) async fn create(&self, endpoint: &str, resource: &Value) -> Value {
         let url = format!("{}/{endpoint}", self.base_url);
-        let request = self.http.post(url).bearer_auth(&self.token);
-        let answer = request
-            .header("Content-Type", "application/scim+json")
-            .body(resource.to_string())
-            .send()
-            .await
-            .unwrap();
+        let answer = self.send(self.http.post(url), resource).await;
         assert_eq!(answer.status(), 201, "{}", self.program.log());
         answer.json().await.unwrap()
     }
@@ -194,15 +190,38 @@ impl Foreign {
     pub(crate) async fn replace(&self, endpoint: &str, resource: &Value) {
         let id = resource["id"].as_str().unwrap();
         let url = format!("{}/{endpoint}/{id}", self.base_url);
-        let request = self.http.put(url).bearer_auth(&self.token);
-        let answer = request
-            .header("Content-Type", "application/scim+json")
-            .body(resource.to_string())
-            .send()
-            .await
-            .unwrap();
+        let answer = self.send(self.http.put(url), resource).await;
         assert!(answer.status().is_success(), "{}", self.program.log());
     }
+
+    async fn send(&self, request: RequestBuilder, resource: &Value) -> Response {
+        let request = request
+            .bearer_auth(&self.token)
+            .header("Content-Type", "application/scim+json");
+        request.body(resource.to_string()).send().await.unwrap()
+    }
+}
+
+/// Runs a script of `tests/targets/browser`, whose result is what a real browser made of a page. `None`: it cannot be
+/// installed.
+pub(crate) async fn in_browser(
+    script: &str,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Option<Value> {
+    let home = installed("browser")?;
+    let mut check = Command::new("node");
+    check
+        .arg(home.join(script))
+        .args(arguments)
+        .stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || check.output()).await;
+    let output = output.unwrap().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
 /// The folder that `tests/targets/install.sh` made for `name`, made now if need be. `None`, and a loud

@@ -35,6 +35,15 @@ fn reasons(job: &Value) -> Vec<&str> {
     reasons.map(|one| one["reason"].as_str().unwrap()).collect()
 }
 
+fn assigned_groups(rig: &Rig, count: usize) -> Vec<Uuid> {
+    let groups = (0..count).map(|number| {
+        let group = rig.tenant().add_group(&format!("Group {number}"));
+        rig.tenant().assign(group, ROLE_USER);
+        group
+    });
+    groups.collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn fourteen_of_twenty_four_who_leave_at_once_are_held_by_default() {
     let (rig, people) = start(24, "").await;
@@ -111,13 +120,7 @@ async fn a_breach_holds_its_own_class_and_the_blocked_and_deleted_go() {
 #[tokio::test(flavor = "multi_thread")]
 async fn six_groups_that_go_at_once_are_held_by_default_and_users_are_not() {
     let (rig, people) = start(24, "").await;
-    let groups: Vec<Uuid> = (0..12)
-        .map(|number| {
-            let group = rig.tenant().add_group(&format!("Group {number}"));
-            rig.tenant().assign(group, ROLE_USER);
-            group
-        })
-        .collect();
+    let groups = assigned_groups(&rig, 12);
     rig.sync().await.expect(0);
     for group in &groups[..6] {
         rig.tenant().unassign(*group);
@@ -241,13 +244,7 @@ async fn a_tenant_that_loses_more_than_a_fifth_of_its_users_is_held() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_that_loses_more_than_a_fifth_of_its_groups_is_held() {
     let (rig, people) = start(20, "").await;
-    let groups: Vec<Uuid> = (0..10)
-        .map(|number| {
-            let group = rig.tenant().add_group(&format!("Group {number}"));
-            rig.tenant().assign(group, ROLE_USER);
-            group
-        })
-        .collect();
+    let groups = assigned_groups(&rig, 10);
     rig.sync().await.expect(0);
     for group in &groups[..3] {
         rig.tenant().soft_delete_group(*group);

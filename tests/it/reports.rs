@@ -1,12 +1,11 @@
 //! Reports that `plan` writes to files: a page, Markdown, a table.
 
 use std::fs;
-use std::process::{Command, Stdio};
 
 use entrain::sandbox::{ROLE_USER, Size};
 use serde_json::{Value, json};
 
-use crate::foreign::installed;
+use crate::foreign::in_browser;
 use crate::rig::Rig;
 
 const EVERY_FORM: [&str; 7] = ["plan", "--out", "a.html", "--out", "a.md", "--out", "a.csv"];
@@ -203,24 +202,6 @@ async fn what_a_mapping_redacts_is_in_no_report() {
     }
 }
 
-/// What a real browser makes of the page of the last plan.
-async fn in_browser(rig: &Rig, word: &str) -> Option<Value> {
-    let home = installed("browser")?;
-    let mut check = Command::new("node");
-    check
-        .arg(home.join("check.mjs"))
-        .args([rig.path("a.html").to_str().unwrap(), word])
-        .stdin(Stdio::null());
-    let output = tokio::task::spawn_blocking(move || check.output()).await;
-    let output = output.unwrap().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Some(serde_json::from_slice(&output.stdout).unwrap())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_is_accessible_searchable_and_readable_without_scripts() {
     let rig = Rig::start(Size::new(40, 4, 60)).await;
@@ -231,7 +212,9 @@ async fn the_page_is_accessible_searchable_and_readable_without_scripts() {
     rig.joiner("needle");
     rig.edit(|text| text + "[jobs.safety]\nmax_deletions = 1\n");
     rig.run(&EVERY_FORM).await;
-    let Some(seen) = in_browser(&rig, "NEEDLE engineer").await else {
+    let page = rig.path("a.html").to_str().unwrap().to_owned();
+    let arguments = [page, "NEEDLE engineer".to_owned()];
+    let Some(seen) = in_browser("check.mjs", arguments).await else {
         return;
     };
     for view in ["light", "dark", "narrow"] {

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use entrain::sandbox::Size;
@@ -42,6 +43,23 @@ impl Answer {
             .get(name)
             .map_or("", |value| value.to_str().unwrap())
     }
+}
+
+/// The answer to a request on the socket `web.sock`, as a proxy sends it.
+pub(crate) async fn on_socket(rig: &Rig, path: &str, header: &str) -> String {
+    let socket = rig.path("web.sock");
+    // Behind a proxy, any host is right.
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: entrain.example\r\n{header}Connection: close\r\n\r\n"
+    );
+    let answer = tokio::task::spawn_blocking(move || {
+        let mut stream = UnixStream::connect(socket).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    answer.await.unwrap()
 }
 
 /// Adds the section of the page to the configuration.
@@ -239,17 +257,7 @@ async fn the_page_is_served_on_a_unix_socket_that_is_gone_afterwards() {
     rig.edit(|text| format!("[web]\nlisten = \"unix:web.sock\"\n{text}"));
     let service = Service::start(&rig, &["run"]);
     until("the first cycle", || service.log().contains("cycle ended")).await;
-    let path = rig.path("web.sock");
-    let answer = tokio::task::spawn_blocking(move || {
-        let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
-        // Behind a proxy, any host is right.
-        let request = "GET /healthz HTTP/1.1\r\nHost: entrain.example\r\nConnection: close\r\n\r\n";
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    });
-    let answer = answer.await.unwrap();
+    let answer = on_socket(&rig, "/healthz", "").await;
     assert!(
         answer.starts_with("HTTP/1.1 200") && answer.ends_with("alive\n"),
         "{answer}"

@@ -1,7 +1,6 @@
 //! Ways into the status page other than the token: a certificate, and a proxy that signs users in.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
 use std::process::Command;
 
 use entrain::sandbox::Size;
@@ -10,7 +9,7 @@ use reqwest::{Certificate, Client, ClientBuilder, Identity, redirect};
 
 use crate::rig::Rig;
 use crate::service::{Service, until};
-use crate::web::{Site, serve_page};
+use crate::web::{Site, on_socket, serve_page};
 
 fn openssl(rig: &Rig, arguments: &str) {
     let mut command = Command::new("openssl");
@@ -135,17 +134,7 @@ async fn on_a_unix_socket_the_header_of_the_proxy_is_enough() {
     })
     .await;
     for (header, status) in [("X-Forwarded-User: jane\r\n", "200"), ("", "401")] {
-        let path = rig.path("web.sock");
-        let answer = tokio::task::spawn_blocking(move || {
-            let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
-            let request =
-                format!("GET / HTTP/1.1\r\nHost: entrain\r\n{header}Connection: close\r\n\r\n");
-            stream.write_all(request.as_bytes()).unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).unwrap();
-            answer
-        });
-        let answer = answer.await.unwrap();
+        let answer = on_socket(&rig, "/", header).await;
         assert!(
             answer.starts_with(&format!("HTTP/1.1 {status} ")),
             "{answer}"

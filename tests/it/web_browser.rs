@@ -2,39 +2,27 @@
 //! without.
 
 use std::env;
-use std::process::{Command, Stdio};
+use std::ffi::OsString;
 use std::time::Duration;
 
 use entrain::sandbox::Size;
 use serde_json::{Value, json};
 
-use crate::foreign::installed;
+use crate::foreign;
 use crate::rig::Rig;
 use crate::web::{Site, serve_page};
 use crate::web_pages::after_trouble;
 
-/// Where screenshots are put, if anybody wants to see them.
+/// Where screenshots are put, where someone wants to see them.
 const SCREENSHOTS: &str = "ENTRAIN_SCREENSHOTS";
 
 /// What a browser makes of the pages.
 async fn in_browser(site: &Site<'_>, paths: &[String]) -> Option<Value> {
-    let home = installed("browser")?;
     let folder = env::var_os(SCREENSHOTS).unwrap_or_else(|| "-".into());
-    let mut check = Command::new("node");
-    check
-        .arg(home.join("site.mjs"))
-        .args([format!("http://{}", site.address), site.token.clone()])
-        .arg(folder)
-        .args(paths)
-        .stdin(Stdio::null());
-    let output = tokio::task::spawn_blocking(move || check.output()).await;
-    let output = output.unwrap().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Some(serde_json::from_slice(&output.stdout).unwrap())
+    let address = format!("http://{}", site.address);
+    let mut arguments: Vec<OsString> = vec![address.into(), site.token.clone().into(), folder];
+    arguments.extend(paths.iter().map(OsString::from));
+    foreign::in_browser("site.mjs", arguments).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
