@@ -7,7 +7,7 @@ use futures::StreamExt;
 
 use super::index::Index;
 use super::lookup;
-use super::{Context, Error};
+use super::{Context, Error, absent};
 use crate::engine::model::{Key, Link, MatchKey, ObjectKind, TargetId, TargetPath, Value};
 use crate::engine::plan::{Change, Found, Operation};
 
@@ -63,23 +63,20 @@ pub(super) async fn look(
             known.push(key.clone());
         }
     }
-    for key in &known {
-        let key = std::slice::from_ref(key);
-        let is_there =
-            match lookup::by_queries(context, kind, key, &[], &lookup::no_holder_gives_up).await {
-                Ok(found) => is_among(&found, &link.target),
-                Err(error) if error.is_filter_unsupported() => {
-                    let list = Index::whole(context, kind, &[&known]).await?;
-                    if list.contains(&link.target) {
-                        return Ok(Whereabouts::There);
-                    }
-                    break;
-                }
-                Err(error) => return Err(error.into()),
-            };
-        if is_there {
-            return Ok(Whereabouts::There);
+    let is_there = match search(context, kind, &known, &link.target).await? {
+        Some(true) => true,
+        // One empty answer is not enough.
+        Some(false) => match absent::list(context, kind, &[&known]).await? {
+            Some(list) => list.contains(&link.target),
+            None => search(context, kind, &known, &link.target).await? == Some(true),
+        },
+        None => {
+            let list = Index::whole(context, kind, &[&known]).await?;
+            list.contains(&link.target)
         }
+    };
+    if is_there {
+        return Ok(Whereabouts::There);
     }
     let is_disabled = link
         .sent
@@ -94,6 +91,25 @@ pub(super) async fn look(
         None if is_deleted => Whereabouts::Gone,
         Some(true) | None => Whereabouts::Hidden,
     })
+}
+
+/// Whether a search by any of the keys finds the object. `None`: only the target's list can answer.
+async fn search(
+    context: &Context<'_>,
+    kind: ObjectKind,
+    keys: &[MatchKey],
+    target: &TargetId,
+) -> Result<Option<bool>, Error> {
+    for key in keys {
+        let key = std::slice::from_ref(key);
+        match lookup::by_queries(context, kind, key, &[], &lookup::no_holder_gives_up).await {
+            Ok(found) if is_among(&found, target) => return Ok(Some(true)),
+            Ok(_) => {}
+            Err(error) if error.is_filter_unsupported() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Some(false))
 }
 
 /// The keys by which the object can be found as it was last sent.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 
 use super::index::Index;
-use super::{Context, Error, members};
+use super::{Context, Error, absent, members};
 use crate::engine::mapping::{self, Mapping, Mappings};
 use crate::engine::model::{
     MatchKey, ObjectKind, TargetId, TargetObject, TargetPath, TargetType, Value,
@@ -153,7 +153,17 @@ impl<'a> Finder<'a> {
 
     /// Looks for each by its keys; what is found and linked already is no answer.
     pub(super) async fn look_up(&mut self, keys: &[&[MatchKey]]) -> Result<Vec<Found>, Error> {
-        let mut found = self.find_each(keys, &no_holder_gives_up).await?;
+        let found = self.find_each(keys, &no_holder_gives_up).await?;
+        self.completed(found).await
+    }
+
+    /// The same for objects that were not found, before they are taken for absent.
+    pub(super) async fn look_again(&self, keys: &[&[MatchKey]]) -> Result<Vec<Found>, Error> {
+        let found = absent::look(self.context, self.kind, keys).await?;
+        self.completed(found).await
+    }
+
+    async fn completed(&self, mut found: Vec<Found>) -> Result<Vec<Found>, Error> {
         self.look_for_holders(&mut found).await?;
         if self.kind == ObjectKind::Group {
             for one in &mut found {
@@ -352,7 +362,7 @@ pub(super) fn no_holder_gives_up(_: &MatchKey, _: &TargetId) -> bool {
 }
 
 /// `None`: the target cannot answer such queries, so only its list can answer.
-async fn one_by_one(
+pub(super) async fn one_by_one(
     context: &Context<'_>,
     kind: ObjectKind,
     wanted: &[&[MatchKey]],

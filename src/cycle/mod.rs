@@ -3,6 +3,7 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod absent;
 mod apply;
 mod audit;
 mod capabilities;

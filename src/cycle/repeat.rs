@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::apply::{Applier, Tried};
 use super::gone::{self, Missing, Whereabouts};
 use super::send::Slot;
-use super::{Error, lookup, settle, shown};
+use super::{Error, absent, lookup, settle, shown};
 use crate::engine::model::{Link, MatchKey, TargetId};
 use crate::engine::outcome::Class;
 use crate::engine::plan::{Action, Found, Operation};
@@ -184,8 +184,12 @@ impl Applier<'_> {
         {
             return Next::Failed;
         }
-        match lookup::by_queries(self.context, kind, keys, &[], &lookup::no_holder_gives_up).await {
-            Ok(Found::None) => Next::Again,
+        let none = &lookup::no_holder_gives_up;
+        match lookup::by_queries(self.context, kind, keys, &[], none).await {
+            Ok(Found::None) => match absent::look(self.context, kind, &[keys]).await.as_deref() {
+                Ok([Found::None]) => Next::Again,
+                Ok(_) | Err(_) => Next::Failed,
+            },
             // What is found is linked.
             Ok(
                 Found::One { .. }

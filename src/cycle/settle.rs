@@ -183,7 +183,17 @@ impl<'a> Settler<'a> {
     ) -> Result<BTreeMap<Key, Settled>, Error> {
         let keys: Vec<Vec<MatchKey>> = created.iter().map(|(_, unknown)| sent(unknown)).collect();
         let keys: Vec<&[MatchKey]> = keys.iter().map(Vec::as_slice).collect();
-        let found = finder.look_up(&keys).await?;
+        let mut found = finder.look_up(&keys).await?;
+        let is_due = |place: usize| self.settles_at(created[place].1) <= self.now;
+        let absent: Vec<usize> = (0..found.len())
+            .filter(|place| found[*place] == Found::None && is_due(*place))
+            .collect();
+        if !absent.is_empty() {
+            let keys: Vec<&[MatchKey]> = absent.iter().map(|place| keys[*place]).collect();
+            for (place, again) in absent.into_iter().zip(finder.look_again(&keys).await?) {
+                found[place] = again;
+            }
+        }
         let mut settled = BTreeMap::new();
         for ((key, unknown), found) in created.iter().zip(found) {
             let (job, key) = (self.context.job.rules.name.clone(), *key);
