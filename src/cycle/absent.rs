@@ -40,6 +40,8 @@ pub(super) async fn look(
             None => Index::whole(context, kind, wanted).await?,
         },
     };
-    let found = wanted.iter().map(|keys| list.find(keys, &no_holder_gives_up));
+    let found = wanted
+        .iter()
+        .map(|keys| list.find(keys, &no_holder_gives_up));
     found.collect()
 }

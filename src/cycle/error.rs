@@ -159,6 +159,11 @@ impl Error {
         )
     }
 
+    /// Whether the target is what kept it from going on.
+    pub(crate) fn is_of_the_target(&self) -> bool {
+        matches!(self, Self::Target(_))
+    }
+
     /// Whether a name that a person gave means no object, or several.
     pub(crate) fn is_of_a_name(&self) -> bool {
         matches!(

@@ -34,12 +34,13 @@ impl Agent {
     }
 
     /// One look. `None`: no user must lose access, and nothing was recorded. `since` is what earlier looks
-    /// have seen; `step` the first wait after a removal that failed.
+    /// have seen; `step` the first wait after a removal that failed; `failed_before`: the last look did not
+    /// come to its end.
     pub(crate) async fn look_for_leavers(
         &self,
         job: &config::Job,
         since: &mut Option<MarkCutoff>,
-        step: Duration,
+        (step, failed_before): (Duration, bool),
         due: Due,
     ) -> Result<Option<Summary>, Error> {
         let name = &job.rules.name;
@@ -59,6 +60,10 @@ impl Agent {
         if keys.is_empty() {
             *since = Some(seen);
             return Ok(None);
+        }
+        if failed_before {
+            // A target that is still down costs one look-up, and no entry in the log.
+            context.look_up_anything().await?;
         }
         context.discover().await?;
         disable_first(&mut context.job.rules);

@@ -8,6 +8,7 @@ use super::tenant::Due;
 use super::{Agent, Between, Context, Error, Options};
 use crate::config;
 use crate::engine::model::Key;
+use crate::engine::quarantine::Pace;
 use crate::engine::record::Escrowed;
 use crate::engine::summary::{CycleKind, Progress, Summary};
 
@@ -33,17 +34,26 @@ pub(super) fn rest(context: &Context<'_>, kind: CycleKind) -> Result<(), Error> 
 }
 
 impl Agent {
-    /// Tries what failed and is due. `None`: nothing is, and nothing was recorded.
+    /// Tries what failed and is due. `None`: nothing is, and nothing was recorded. `was_down`: the target did not
+    /// answer the last time; where it does now, every removal is due. In quarantine there are only removals.
     pub(crate) async fn retry(
         &self,
         job: &config::Job,
         due: Due,
+        was_down: bool,
     ) -> Result<Option<Summary>, Error> {
         let name = &job.rules.name;
         let Some(first) = self.config.retries else {
             return Ok(None);
         };
-        if self.store.paused(name)?.is_some() || self.store.quarantine(name)?.is_some() {
+        if self.store.paused(name)?.is_some() {
+            return Ok(None);
+        }
+        let quarantine = self.store.quarantine(name)?;
+        if quarantine
+            .as_ref()
+            .is_some_and(|known| !known.tries_removals())
+        {
             return Ok(None);
         }
         let options = Options {
@@ -52,14 +62,24 @@ impl Agent {
         };
         let progress = watch::Sender::new(Progress::default());
         let mut context = self.writing_context(job, &options, &progress)?;
+        if quarantine.is_some() {
+            context.pace = Pace::Removals;
+        }
+        // A target that is down costs nothing more, and no object a step of the ladder.
+        context.look_up_anything().await?;
         let reading = self.read(context.want(), due).await?;
         let started = (self.now)();
         let is_due = |one: &Escrowed| {
             let next = one.next_try(first);
-            next.is_some_and(|next| one.changed || next <= started)
+            (was_down && one.is_removal())
+                || next.is_some_and(|next| one.changed || next <= started)
         };
         let escrow = self.store.escrow(name)?.into_iter();
-        let keys: Vec<Key> = escrow.filter(is_due).map(|one| one.subject.key).collect();
+        let keys: Vec<Key> = escrow
+            .filter(|one| quarantine.is_none() || one.is_removal())
+            .filter(is_due)
+            .map(|one| one.subject.key)
+            .collect();
         if keys.is_empty() {
             return Ok(None);
         }

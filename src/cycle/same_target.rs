@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 
+use super::absent;
 use super::gone;
 use super::index::Index;
 use super::lookup;
@@ -309,16 +310,19 @@ impl Results {
         });
         let mut reads = futures::stream::iter(reads).buffer_unordered(concurrency);
         let mut failed = 0;
+        let mut absent = Vec::new();
         while let Some((candidate, compared)) = reads.next().await {
-            let Candidate {
-                key, kind, link, ..
-            } = candidate;
+            let Candidate { key, kind, .. } = candidate;
             let compared = match compared {
-                Ok(Ok(object)) => {
-                    self.shown.insert(key, (kind, object));
+                Ok(Looked::Object(object)) => {
+                    self.shown.insert(key, (kind, *object));
                     Compared::Agrees
                 }
-                Ok(Err(compared)) => compared,
+                Ok(Looked::Compared(compared)) => compared,
+                Ok(Looked::Absent) => {
+                    absent.push(candidate);
+                    continue;
+                }
                 Err(error) if error.is_stop() => return Err(error.into()),
                 Err(error) => {
                     failed += 1;
@@ -333,31 +337,77 @@ impl Results {
                     Compared::NotRead
                 }
             };
-            if compared == Compared::Wrong {
-                self.wrong.push((key, link.target));
-            }
-            self.tally.count(compared);
-            self.compared.insert(key, compared);
+            self.note(candidate, compared);
+        }
+        drop(reads);
+        for kind in ObjectKind::ALL {
+            let of_kind = absent.extract_if(.., |one: &mut Candidate| one.kind == kind);
+            self.look_again(context, kind, of_kind.collect()).await?;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, candidate: Candidate, compared: Compared) {
+        if compared == Compared::Wrong {
+            self.wrong.push((candidate.key, candidate.link.target));
+        }
+        self.tally.count(compared);
+        self.compared.insert(candidate.key, compared);
+    }
+
+    /// What neither a read nor a search found. One empty answer is not enough to give a link up.
+    async fn look_again(
+        &mut self,
+        context: &Context<'_>,
+        kind: ObjectKind,
+        candidates: Vec<Candidate>,
+    ) -> Result<(), Error> {
+        if candidates.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<Vec<MatchKey>> = candidates.iter().map(|one| one.keys(context)).collect();
+        let wanted: Vec<&[MatchKey]> = keys.iter().map(Vec::as_slice).collect();
+        let list = absent::list(context, kind, &wanted).await?;
+        for (candidate, keys) in candidates.into_iter().zip(&keys) {
+            let target = &candidate.link.target;
+            let compared = match &list {
+                Some(list) if list.contains(target) => Compared::NotRead,
+                Some(_) => Compared::Wrong,
+                None => match search(context, kind, keys, target, &[]).await {
+                    Ok(Looked::Absent) => Compared::Wrong,
+                    Err(error) if error.is_stop() => return Err(error.into()),
+                    Ok(Looked::Object(_) | Looked::Compared(_)) | Err(_) => Compared::NotRead,
+                },
+            };
+            self.note(candidate, compared);
         }
         Ok(())
     }
 }
 
-/// The target object of a link that agrees, or what else comparing it gave.
-async fn compare(
-    context: &Context<'_>,
-    candidate: &Candidate,
-) -> Result<Result<TargetObject, Compared>, scim::Error> {
-    let Candidate {
-        kind,
-        id,
-        link,
-        new_keys,
-        ..
-    } = candidate;
+/// What comparing a link with what the target shows came to.
+enum Looked {
+    /// The target object, which agrees.
+    Object(Box<TargetObject>),
+    Compared(Compared),
+    /// Neither a read nor a search found it.
+    Absent,
+}
+
+impl Candidate {
+    /// By what it can be found.
+    fn keys(&self, context: &Context<'_>) -> Vec<MatchKey> {
+        let mappings = &context.job.rules.rules(self.kind).mappings;
+        let mut keys = same_target::keys(mappings, &self.id, &self.link.sent);
+        keys.extend(self.new_keys.iter().cloned());
+        keys
+    }
+}
+
+async fn compare(context: &Context<'_>, candidate: &Candidate) -> Result<Looked, scim::Error> {
+    let Candidate { kind, link, .. } = candidate;
     let mappings = &context.job.rules.rules(*kind).mappings;
-    let mut keys = same_target::keys(mappings, id, &link.sent);
-    keys.extend(new_keys.iter().cloned());
+    let keys = candidate.keys(context);
     let paths: Vec<TargetPath> = mappings
         .iter()
         .map(|mapping| mapping.target.clone())
@@ -371,8 +421,8 @@ async fn compare(
             let mut shown = object.attributes.clone();
             mapping::normalize(mappings, &mut shown);
             Ok(match same_target::compare(mappings, &keys, &shown) {
-                Compared::Agrees => Ok(object),
-                other @ (Compared::Wrong | Compared::NotRead) => Err(other),
+                Compared::Agrees => Looked::Object(Box::new(object)),
+                other @ (Compared::Wrong | Compared::NotRead) => Looked::Compared(other),
             })
         }
         // Some answer so for an object that their list finds.
@@ -387,13 +437,15 @@ async fn search(
     keys: &[MatchKey],
     target: &TargetId,
     paths: &[TargetPath],
-) -> Result<Result<TargetObject, Compared>, scim::Error> {
+) -> Result<Looked, scim::Error> {
     match lookup::by_queries(context, kind, keys, paths, &lookup::no_holder_gives_up).await {
-        Ok(Found::One { object, .. }) if object.id == *target => Ok(Ok(object)),
-        Ok(Found::Failed(_) | Found::OldAddress { .. }) => Ok(Err(Compared::NotRead)),
-        Ok(Found::None | Found::One { .. } | Found::Several { .. }) => Ok(Err(Compared::Wrong)),
+        Ok(Found::One { object, .. }) if object.id == *target => {
+            Ok(Looked::Object(Box::new(object)))
+        }
+        Ok(Found::Failed(_) | Found::OldAddress { .. }) => Ok(Looked::Compared(Compared::NotRead)),
+        Ok(Found::None | Found::One { .. } | Found::Several { .. }) => Ok(Looked::Absent),
         // What it says of the id is all that it can say.
-        Err(error) if error.is_filter_unsupported() => Ok(Err(Compared::Wrong)),
+        Err(error) if error.is_filter_unsupported() => Ok(Looked::Absent),
         Err(error) => Err(error),
     }
 }

@@ -1,5 +1,5 @@
 //! When an object that failed is tried again: after a minute, then after twice as long each time, at most a
-//! day; a removal never later than after an hour. What the target refuses for good waits for a change of the
+//! day; a removal after ten seconds, and never later than after an hour. What the target refuses for good waits for a change of the
 //! object, of its mapping or of the target, and is tried once a day.
 
 use std::time::Duration;
@@ -11,6 +11,8 @@ use super::record::Escrowed;
 
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
+/// So many times sooner than others is a removal tried again.
+const SOONER: u32 = 6;
 
 /// What takes something away, by the name of the action: it is never given up.
 pub(crate) fn is_removal(action: &str) -> bool {
@@ -20,10 +22,19 @@ pub(crate) fn is_removal(action: &str) -> bool {
     )
 }
 
+/// The wait after the first failure of a removal; `first` is that of everything else.
+pub(crate) fn first_of_removals(first: Duration) -> Duration {
+    first / SOONER
+}
+
 impl Escrowed {
+    pub(crate) fn is_removal(&self) -> bool {
+        is_removal(&self.action)
+    }
+
     /// Whether the same request would be refused again, as far as the answer says.
     pub(crate) fn is_refused_for_good(&self) -> bool {
-        !is_removal(&self.action)
+        !self.is_removal()
             && matches!(
                 self.class,
                 Some(Class::Refused | Class::NoEffect | Class::Invalid)
@@ -33,7 +44,7 @@ impl Escrowed {
     /// When it is tried again if nothing changes; `first` is the wait after the first failure. `None`: later
     /// than there is a calendar for.
     pub(crate) fn next_try(&self, first: Duration) -> Option<DateTime<Utc>> {
-        let most = if is_removal(&self.action) || self.class == Some(Class::Conflict) {
+        let most = if self.is_removal() || self.class == Some(Class::Conflict) {
             HOUR
         } else {
             DAY
@@ -42,6 +53,11 @@ impl Escrowed {
             DAY
         } else {
             let steps = self.attempts.saturating_sub(1).min(24);
+            let first = if self.is_removal() {
+                first_of_removals(first)
+            } else {
+                first
+            };
             first.saturating_mul(1 << steps)
         };
         // Up to a tenth earlier, so that not all come at once: always the same of one object and attempt.
@@ -102,9 +118,10 @@ mod tests {
     }
 
     #[test]
-    fn removals_wait_an_hour_at_most_and_are_never_refused_for_good() {
+    fn removals_wait_seconds_at_first_and_an_hour_at_most_and_are_never_refused_for_good() {
         for class in [Class::Refused, Class::Transient, Class::Invalid] {
-            assert!(waits("disable", class, 1) <= 60);
+            assert!((9..=10).contains(&waits("disable", class, 1)));
+            assert!((18..=20).contains(&waits("delete", class, 2)));
             assert!((3_240..=3_600).contains(&waits("remove-members", class, 30)));
         }
     }

@@ -56,6 +56,15 @@ pub(crate) enum Pace {
 }
 
 impl Quarantine {
+    /// Whether what takes something away is tried as often as ever. Where the credential is refused, or the target
+    /// is none, each try would be refused, too.
+    pub(crate) fn tries_removals(&self) -> bool {
+        match self.cause {
+            Cause::Failures => true,
+            Cause::Refused | Cause::Incompatible => false,
+        }
+    }
+
     pub(crate) fn pace(&self, now: DateTime<Utc>) -> Pace {
         match self.next_try() {
             Some(next) if next <= now => Pace::Full,

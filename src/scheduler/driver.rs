@@ -356,9 +356,7 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
             () = retries.are_due(&shared.store, job, current.config.retries) => WokenBy::Retries,
         };
         if woken_by == WokenBy::Retries {
-            retries
-                .run(&shared, &current.agent, job, current.config.retries)
-                .await;
+            retries.run(&shared, &current.agent, job).await;
             continue;
         }
         // A cycle that was requested meanwhile counts.

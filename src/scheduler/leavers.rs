@@ -17,8 +17,8 @@ use crate::cycle::{Agent, next_look};
 use crate::engine::model::JobName;
 use crate::store::MarkCutoff;
 
-/// The longest wait after looks that could not be carried out.
-const LONGEST_WAIT: Duration = Duration::from_hours(1);
+/// The longest wait after looks that could not be carried out, unless all are further apart.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// What is known of a job's looks so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -94,9 +94,10 @@ async fn look(
         let known = looks.get(&job.rules.name).copied().unwrap_or_default();
         tasks.spawn(async move {
             let name = job.rules.name.clone();
-            let mut since = known.since;
+            let (mut since, failed_before) = (known.since, known.failed > 0);
             let looking = spawn_blocking(move || {
-                let found = runtime.block_on(agent.look_for_leavers(&job, &mut since, step, due));
+                let look = agent.look_for_leavers(&job, &mut since, (step, failed_before), due);
+                let found = runtime.block_on(look);
                 (since, found)
             });
             let ended = looking.await;
@@ -139,7 +140,7 @@ async fn look(
         known.failed = if has_ended { 0 } else { known.failed + 1 };
         known.not_before = (known.failed > 0).then(|| {
             let wait = step.saturating_mul(1 << (known.failed - 1).min(12));
-            Instant::now() + wait.min(LONGEST_WAIT)
+            Instant::now() + wait.min(LONGEST_WAIT.max(step))
         });
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -14,18 +13,22 @@ use super::log::note;
 use super::status::WokenBy;
 use crate::config::Job;
 use crate::cycle::Agent;
+use crate::engine::ladder::first_of_removals;
 use crate::store::Store;
 
 /// The longest wait after retries that could not be carried out.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
+/// The same where removals wait.
+const LONGEST_OF_REMOVALS: Duration = Duration::from_mins(1);
 
 /// What is known of a job's retries so far.
 #[derive(Debug, Default)]
 pub(super) struct Retries {
     /// How many in a row did not come to their end.
     failed: u32,
-    /// None before.
-    not_before: Option<Instant>,
+    ended: Option<Instant>,
+    /// The target did not answer the last time, so that removals are due as soon as it does.
+    is_down: bool,
 }
 
 impl Retries {
@@ -35,13 +38,7 @@ impl Retries {
             return std::future::pending().await;
         };
         loop {
-            if let Some(time) = self.not_before {
-                sleep(time.saturating_duration_since(Instant::now())).await;
-            }
-            let left = match next(store, job, first) {
-                Some(next) => (next - now()).to_std().unwrap_or_default(),
-                None => LONGEST_SLEEP,
-            };
+            let left = self.next(store, job, first).unwrap_or(LONGEST_SLEEP);
             if left.is_zero() {
                 return;
             }
@@ -49,33 +46,74 @@ impl Retries {
         }
     }
 
-    pub(super) async fn run(
-        &mut self,
-        shared: &Arc<Shared>,
-        agent: &Agent,
-        job: &Job,
-        first: Option<Duration>,
-    ) {
+    /// How long until something is due.
+    fn next(&self, store: &Store, job: &Job, first: Duration) -> Option<Duration> {
+        let name = &job.rules.name;
+        // The cycle says what is wrong with the state.
+        if store.paused(name).ok()?.is_some() {
+            return None;
+        }
+        let quarantine = store.quarantine(name).ok()?;
+        if quarantine
+            .as_ref()
+            .is_some_and(|known| !known.tries_removals())
+        {
+            return None;
+        }
+        let since = self.ended.map(|ended| ended.elapsed());
+        let gap = |step: Duration, most: Duration| {
+            let gap = step.saturating_mul(1 << self.failed.min(12)).min(most);
+            since.map_or(Duration::ZERO, |since| gap.saturating_sub(since))
+        };
+        let gaps = [
+            gap(first, LONGEST_WAIT),
+            gap(first_of_removals(first), LONGEST_OF_REMOVALS.min(first)),
+        ];
+        let now = now();
+        let escrow = store.escrow(name).ok()?.into_iter();
+        let waits = escrow
+            .filter(|one| quarantine.is_none() || one.is_removal())
+            .filter_map(|one| {
+                let is_removal = one.is_removal();
+                let next = one.next_try(first)?;
+                let left = if one.changed || (is_removal && self.is_down) {
+                    Duration::ZERO
+                } else {
+                    (next - now).to_std().unwrap_or_default()
+                };
+                Some(left.max(gaps[usize::from(is_removal)]))
+            });
+        waits.min()
+    }
+
+    pub(super) async fn run(&mut self, shared: &Arc<Shared>, agent: &Agent, job: &Job) {
         let name = &job.rules.name;
         let _busy = shared.busy(name).lock_owned().await;
         let (agent, of, runtime) = (agent.clone(), job.clone(), Handle::current());
-        let due = agent.due();
-        let ended = spawn_blocking(move || runtime.block_on(Box::pin(agent.retry(&of, due)))).await;
-        let has_ended = match ended {
+        let (due, was_down) = (agent.due(), self.is_down);
+        let retrying =
+            spawn_blocking(move || runtime.block_on(Box::pin(agent.retry(&of, due, was_down))));
+        let has_ended = match retrying.await {
             Ok(Ok(found)) => {
                 let aborted = found.as_ref().is_some_and(|one| one.aborted.is_some());
                 if let Some(summary) = found {
                     note(shared, &summary, WokenBy::Retries).await;
                 }
+                self.is_down = aborted;
                 !aborted
             }
             Ok(Err(_)) if shared.stop.is_cancelled() => true,
             Ok(Err(error)) => {
+                self.is_down |= error.is_of_the_target();
                 let error = error.chain();
-                tracing::warn!(
-                    job = %name, error,
-                    "failed objects could not be retried; they will be retried later"
-                );
+                if self.failed == 0 {
+                    tracing::warn!(
+                        job = %name, error,
+                        "failed objects could not be retried; they will be retried later"
+                    );
+                } else {
+                    tracing::debug!(job = %name, error, "failed objects could not be retried");
+                }
                 false
             }
             Err(error) => {
@@ -84,23 +122,6 @@ impl Retries {
             }
         };
         self.failed = if has_ended { 0 } else { self.failed + 1 };
-        let step = first.unwrap_or(LONGEST_WAIT);
-        let wait = step.saturating_mul(1 << self.failed.min(12));
-        self.not_before = Some(Instant::now() + wait.min(LONGEST_WAIT));
+        self.ended = Some(Instant::now());
     }
-}
-
-/// When the first object is due.
-fn next(store: &Store, job: &Job, first: Duration) -> Option<DateTime<Utc>> {
-    let name = &job.rules.name;
-    // The cycle says what is wrong with the state.
-    if store.paused(name).ok()?.is_some() || store.quarantine(name).ok()?.is_some() {
-        return None;
-    }
-    let escrow = store.escrow(name).ok()?.into_iter();
-    let times = escrow.filter_map(|one| {
-        let next = one.next_try(first)?;
-        Some(if one.changed { one.last_failed } else { next })
-    });
-    times.min()
 }

@@ -1,6 +1,6 @@
 //! The ladder: what failed is tried again between two cycles, when it is due or as soon as it changed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use entrain::sandbox::{Fault, Size, Trouble, Uuid};
 use serde_json::{Value, json};
@@ -153,4 +153,32 @@ async fn an_operator_lets_something_be_tried_at_once() {
         .await
         .expect(0);
     until("it is tried", || titled(&rig, &users, "Director") == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_goes_out_with_the_first_success_after_an_outage() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    let users = provisioned(&rig, 3).await;
+    let (id, target) = &users[0];
+    rig.configure(&schedule("4h", "1s"));
+    let traffic = rig.sandbox.target.traffic();
+    traffic.inject(Fault::new("/scim", Trouble::status(503)).forever());
+    rig.tenant().disable_user(*id);
+    let service = started(&rig).await;
+    // The ladder alone would be at waits of many seconds by now.
+    let of = |method: &str| traffic.count_of(method);
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let (patches, gets) = (of("PATCH"), of("GET"));
+    assert!(gets >= 4, "{gets} look-ups");
+    traffic.clear_faults();
+    let is_disabled = || rig.sandbox.target.user(target).unwrap()["active"] == false;
+    let up = Instant::now();
+    until("the account is disabled", is_disabled).await;
+    assert!(up.elapsed() < Duration::from_secs(3), "{:?}", up.elapsed());
+    // A target that is down is looked at, and nothing more.
+    assert!(patches <= 4, "{patches} changes were sent meanwhile");
+    let said = status(&rig).await;
+    assert_eq!(said["in_escrow"]["users"], 0, "{said:#}");
+    service.signal("-TERM");
+    service.end().await;
 }

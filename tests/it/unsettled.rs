@@ -149,10 +149,7 @@ async fn a_create_that_did_nothing_is_repeated_only_when_nothing_of_it_can_arriv
 
 /// A search that is answered once with an empty list, though there is an account.
 fn search_finds_nothing_once(rig: &Rig) {
-    inject(
-        rig,
-        Fault::new("filter=", Trouble::EmptyList).method("GET"),
-    );
+    inject(rig, Fault::new("filter=", Trouble::EmptyList).method("GET"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -114,7 +114,7 @@ const SCHEDULE: Section = schedule(
             "retries",
             Holds::OneOf(&[Holds::Duration, Holds::Words(&["off"])]),
             "Delay after which the service retries a failed object; it doubles with each retry, up to a \
-             day. Default: 1m.",
+             day. A removal is retried after a sixth of it. Default: 1m.",
         ),
     ],
 );
