@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Request, RequestBuilder, Response};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::patience::Patience;
 use super::rate::{Rate, Took};
@@ -314,7 +316,8 @@ impl Channel {
             elapsed: Duration::ZERO,
         };
         loop {
-            let Some(turn) = self.unless_stopped(self.shared.rate.turn()).await else {
+            let request_id = request_id(&request);
+            let Ok(attempt) = self.in_turn(request, expect).await else {
                 exchange.elapsed = begun.elapsed();
                 return Err(Error::Stopped {
                     exchange,
@@ -323,21 +326,6 @@ impl Channel {
             };
             exchange.attempts += 1;
             exchange.status = None;
-            self.shared.sent.fetch_add(1, Ordering::Relaxed);
-            let sent = Instant::now();
-            let request_id = request_id(&request);
-            let attempt = self.with_grace(self.attempt(request, expect)).await;
-            let answered = attempt.as_ref().and_then(|attempt| match attempt {
-                Ok(received) => Some(received.status),
-                Err(failed) => failed.status,
-            });
-            turn.end(match answered {
-                Some(429) => Took::TooMany,
-                Some(503) => Took::Overload,
-                Some(_) => Took::Well,
-                None => Took::Unknown,
-            });
-            metrics::request(self.side, answered, sent.elapsed());
             if let Some(Ok(Received { headers, .. })) = &attempt
                 && let Some(wait) = retry::used_up(headers)
             {
@@ -401,6 +389,47 @@ impl Channel {
         }
     }
 
+    /// One attempt when it is its turn; `None` where a stop cut it short. It is a task of its own, so
+    /// that it gives its place back whether or not its caller is polled: a caller that has several requests under way
+    /// and waits for one more would wait for ever, once fewer at a time are permitted.
+    async fn in_turn(
+        &self,
+        request: Request,
+        expect: Expect,
+    ) -> Result<Option<Result<Received, Failed>>, NotSent> {
+        let channel = self.clone();
+        let attempt = async move {
+            let turn = channel.unless_stopped(channel.shared.rate.turn()).await;
+            let turn = turn.ok_or(NotSent)?;
+            channel.shared.sent.fetch_add(1, Ordering::Relaxed);
+            let sent = Instant::now();
+            let attempt = channel.with_grace(channel.attempt(request, expect)).await;
+            let answered = attempt.as_ref().and_then(|attempt| match attempt {
+                Ok(received) => Some(received.status),
+                Err(failed) => failed.status,
+            });
+            turn.end(match answered {
+                Some(429) => Took::TooMany,
+                Some(503) => Took::Overload,
+                Some(_) => Took::Well,
+                None => Took::Unknown,
+            });
+            metrics::request(channel.side, answered, sent.elapsed());
+            Ok(attempt)
+        };
+        // It ends with its caller.
+        let mut task = JoinSet::new();
+        task.spawn(attempt.in_current_span());
+        match task.join_next().await {
+            Some(Ok(attempt)) => attempt,
+            Some(Err(error)) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Ok(None),
+            },
+            None => Ok(None),
+        }
+    }
+
     async fn attempt(&self, request: Request, expect: Expect) -> Result<Received, Failed> {
         let mut response = self.client.execute(request).await.map_err(|error| {
             let kind = if error.is_connect() {
@@ -447,6 +476,9 @@ fn own_pause(status: Option<u16>, length: Duration) -> Duration {
         _ => length,
     }
 }
+
+/// A stop came before it was a request's turn.
+struct NotSent;
 
 struct Received {
     status: u16,

@@ -189,3 +189,35 @@ async fn a_stop_lets_the_request_in_flight_finish() {
     });
     assert_eq!(sent.await.unwrap().body, b"done");
 }
+
+#[tokio::test]
+async fn requests_that_are_not_polled_keep_no_other_from_being_sent() {
+    let seen = Arc::new(AtomicU32::new(0));
+    let handler = move || {
+        let seen = seen.fetch_add(1, Ordering::Relaxed);
+        async move {
+            if seen == 0 {
+                return StatusCode::SERVICE_UNAVAILABLE.into_response();
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            "fine".into_response()
+        }
+    };
+    let base = serve(Router::new().fallback(any(handler))).await;
+    let channel = channel(&CancellationToken::new()).learning(&base, None, 8);
+    let get = || async {
+        let sent = channel.send(Idempotency::Never, BODY, |client| client.get(&base));
+        sent.await.unwrap().status
+    };
+    // The first answer halves what is permitted, while all others have their places.
+    let all = async {
+        let mut first = futures::stream::iter(0..8)
+            .map(|_| get())
+            .buffer_unordered(8);
+        while first.next().await.is_some() {
+            get().await;
+        }
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(10), all).await;
+    assert!(ended.is_ok(), "it waits for ever");
+}
