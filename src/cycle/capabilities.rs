@@ -1,6 +1,8 @@
 //! What is known of a job's target: what it reports of itself, read once a day at most and only when
 //! there is something to do, and what its answers taught. What the configuration says comes before both.
 
+use std::sync::PoisonError;
+
 use chrono::TimeDelta;
 
 use super::{Context, Error};
@@ -65,6 +67,9 @@ fn adapt(job: &config::Job, capabilities: &Capabilities, learned: Vec<Learned>) 
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         dialect.page_size = Some(most.min(dialect.page_size()));
     }
+    if learned.iter().any(|fact| fact.knob == Fact::NO_DELETE) && job.rules.users.can_disable() {
+        job.rules.users.disable_instead_of_delete();
+    }
     let mut remarks = capabilities.remarks(&job.rules);
     match dialect.knobs.form().schema {
         Schema::Remark => {}
@@ -79,6 +84,13 @@ fn adapt(job: &config::Job, capabilities: &Capabilities, learned: Vec<Learned>) 
             remarks = left;
         }
     }
+    let facts: Vec<Fact> = learned.into_iter().map(Fact).collect();
+    let rewritten = facts.iter().filter_map(Fact::as_rewritten);
+    remarks.extend(
+        rewritten
+            .filter(|(kind, path)| is_mapped(&job, *kind, path))
+            .map(|(kind, path)| Remark::Rewritten { kind, path }),
+    );
     let limits = [
         (Fact::BULK_OPERATIONS, capabilities.max_operations),
         (Fact::BULK_PAYLOAD, capabilities.max_payload),
@@ -90,8 +102,13 @@ fn adapt(job: &config::Job, capabilities: &Capabilities, learned: Vec<Learned>) 
     Adapted {
         job,
         remarks,
-        facts: learned.into_iter().map(Fact).chain(limits).collect(),
+        facts: facts.into_iter().chain(limits).collect(),
     }
+}
+
+fn is_mapped(job: &config::Job, kind: ObjectKind, path: &TargetPath) -> bool {
+    let mut mappings = job.rules.rules(kind).mappings.iter();
+    mappings.any(|mapping| mapping.target == *path)
 }
 
 /// Reads what the target reports, where it is due and the cycle has something to do. `true`: it was read.
@@ -139,6 +156,33 @@ pub(crate) fn known_remarks(store: &Store, job: &config::Job) -> Result<Vec<Rema
 }
 
 impl Context<'_> {
+    /// What is known of the target: from before, and what this cycle learned when it compared.
+    pub(super) fn known_facts(&self) -> Vec<Fact> {
+        let learned = self.rewritten.lock();
+        let learned = learned.unwrap_or_else(PoisonError::into_inner);
+        self.facts.iter().chain(learned.iter()).cloned().collect()
+    }
+
+    /// The target makes the value at a path itself.
+    pub(super) async fn learn_rewritten(
+        &self,
+        kind: ObjectKind,
+        path: &TargetPath,
+        evidence: String,
+    ) -> Result<(), Error> {
+        tracing::info!(
+            job = %self.job.rules.name, evidence,
+            "the target makes {path} of {kind}s itself: its value is not compared from now on"
+        );
+        let fact = Fact::rewritten(kind, path, evidence);
+        {
+            let learned = self.rewritten.lock();
+            let mut learned = learned.unwrap_or_else(PoisonError::into_inner);
+            learned.push(fact.clone());
+        }
+        self.learn(fact).await
+    }
+
     /// Notes what an answer of the target taught, for the cycles that follow.
     pub(super) async fn learn(&self, fact: Fact) -> Result<(), Error> {
         let now = (self.agent.now)();
@@ -156,8 +200,12 @@ pub(super) struct Fact(Learned);
 const VERIFIED: &str = "verified ";
 /// Before the kind and the path of what the target never shows.
 const NOT_SHOWN: &str = "not shown ";
+/// Before the kind and the path of what the target makes itself.
+const REWRITTEN: &str = "rewritten ";
 
 impl Fact {
+    /// The target refuses to delete users.
+    pub(super) const NO_DELETE: &str = "delete";
     /// Operations in one bulk request at most, and bytes.
     pub(super) const BULK_OPERATIONS: &str = "bulk_operations";
     pub(super) const BULK_PAYLOAD: &str = "bulk_payload";
@@ -179,6 +227,10 @@ impl Fact {
         Self::new(&format!("{NOT_SHOWN}{kind} {path}"), "", String::new())
     }
 
+    pub(super) fn rewritten(kind: ObjectKind, path: &TargetPath, evidence: String) -> Self {
+        Self::new(&format!("{REWRITTEN}{kind} {path}"), "", evidence)
+    }
+
     /// A limit by its name.
     pub(super) fn as_limit(&self, name: &str) -> Option<usize> {
         let limit = (self.0.knob == name).then(|| self.0.word.parse().ok())?;
@@ -190,7 +242,15 @@ impl Fact {
     }
 
     pub(super) fn as_hopeless(&self) -> Option<(ObjectKind, TargetPath)> {
-        let (kind, path) = self.0.knob.strip_prefix(NOT_SHOWN)?.split_once(' ')?;
+        self.of_path(NOT_SHOWN)
+    }
+
+    pub(super) fn as_rewritten(&self) -> Option<(ObjectKind, TargetPath)> {
+        self.of_path(REWRITTEN)
+    }
+
+    fn of_path(&self, prefix: &str) -> Option<(ObjectKind, TargetPath)> {
+        let (kind, path) = self.0.knob.strip_prefix(prefix)?.split_once(' ')?;
         let mut kinds = ObjectKind::ALL.into_iter();
         let kind = kinds.find(|one| one.to_string() == kind)?;
         Some((kind, TargetPath::parse(path).ok()?))

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::Agent;
 use super::Error;
+use super::capabilities;
 use super::names::misnamed_now;
 use crate::config::{self, Schema, Update};
-use crate::engine::capabilities::Capabilities;
+use crate::engine::capabilities::{Capabilities, Remark};
 use crate::engine::check::{Check, Failed};
 use crate::engine::job::WhenOutOfScope;
 use crate::engine::model::ObjectKind;
@@ -38,6 +39,7 @@ pub(super) async fn test(agent: &Agent, job: &config::Job) -> (Vec<Check>, Vec<F
         let (more, misfits) = test_capabilities(job, &reader).await;
         checks.extend(more);
         remarks.extend(misfits);
+        remarks.extend(learned(agent, job));
     }
     (checks, remarks)
 }
@@ -143,11 +145,24 @@ async fn test_capabilities(job: &config::Job, reader: &scim::Reader) -> (Vec<Che
         Schema::Ignore => Vec::new(),
         Schema::Remark | Schema::Trust => capabilities.remarks(rules),
     };
-    let remarks = remarks.iter().map(|remark| Failed {
+    (checks, remarks.iter().map(as_shown).collect())
+}
+
+/// What the target's answers taught of the mappings.
+fn learned(agent: &Agent, job: &config::Job) -> Vec<Failed> {
+    let known = capabilities::known_remarks(&agent.store, job).unwrap_or_default();
+    let learned = known.iter().filter(|remark| match remark {
+        Remark::Rewritten { .. } => true,
+        Remark::ReadOnly { .. } | Remark::Unknown { .. } | Remark::Missing { .. } => false,
+    });
+    learned.map(as_shown).collect()
+}
+
+fn as_shown(remark: &Remark) -> Failed {
+    Failed {
         words: report::remark(remark),
         remedy: Some(report::remark_remedy(remark).to_owned()),
-    });
-    (checks, remarks.collect())
+    }
 }
 
 /// When the secret or certificate of the source expires, as far as it is known.

@@ -1,7 +1,7 @@
 //! What a cycle works with: how it is made, and what the steps of the cycle ask of it.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{OnceCell, watch};
@@ -179,6 +179,7 @@ impl Agent {
             configured,
             remarks,
             facts,
+            rewritten: Mutex::default(),
             options,
             progress,
             reader,

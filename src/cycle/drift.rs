@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 
+use super::capabilities::Fact;
 use super::gone::{self, Missing, Whereabouts};
 use super::index::Index;
 use super::lookup;
+use super::rewritten;
 use super::same_target::Verified;
 use super::{Context, Error, shown};
 use crate::engine::job::{Job, OnDrift};
@@ -34,6 +36,13 @@ pub(super) struct Seen<'a> {
     /// Objects that were to be read by themselves, and could not be.
     unread: BTreeSet<Key>,
     is_list: bool,
+}
+
+impl Seen<'_> {
+    /// The object as it was listed or read.
+    pub(super) fn object(&self, target: &TargetId) -> Result<Option<TargetObject>, Error> {
+        self.index.get(target)
+    }
 }
 
 impl<'a> Seen<'a> {
@@ -81,6 +90,10 @@ pub(super) async fn look<'a>(
             continue;
         }
         let seen = seen(context, kind, &keys).await?;
+        let rewritten = rewritten::learn(context, kind, &keys, &seen).await?;
+        verified
+            .warnings
+            .extend(rewritten.into_iter().map(Warning::Misfit));
         let drifted = compare(context, kind, &keys, &seen, Recorded::AsConfigured).await?;
         let drifted = drifted.into_iter().map(Warning::Drift);
         verified.warnings.extend(drifted);
@@ -242,10 +255,14 @@ pub(super) async fn compare(
     let mut drifted = Vec::new();
     let paths = seen.index.shown();
     let is_shown = |path: &TargetPath| paths.contains(path);
+    let facts = context.known_facts();
+    let rewritten: BTreeSet<_> = facts.iter().filter_map(Fact::as_rewritten).collect();
+    let is_rewritten = |path: &TargetPath| rewritten.contains(&(kind, path.clone()));
     let comparison = Comparison {
         mappings: &context.job.rules.rules(kind).mappings,
         is_shown: &is_shown,
         policy: &policy,
+        is_rewritten: &is_rewritten,
     };
     for keys in keys.chunks(CHUNK) {
         if context.agent.stop.is_cancelled() {

@@ -132,8 +132,7 @@ fn disable_first(rules: &mut Job) {
     let users = &mut rules.users;
     // It looks for those who leave, and for nothing in the target.
     users.create_blocked = false;
-    let can_disable = users.mappings.carry_state() && users.actions.update;
-    if users.when_out_of_scope == WhenOutOfScope::Delete && can_disable {
+    if users.when_out_of_scope == WhenOutOfScope::Delete && users.can_disable() {
         users.when_out_of_scope = WhenOutOfScope::Disable;
     }
 }

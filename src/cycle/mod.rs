@@ -36,6 +36,7 @@ mod read_back;
 mod record;
 mod repeat;
 mod retries;
+mod rewritten;
 mod rows;
 mod same_target;
 mod same_tenant;
@@ -125,6 +126,8 @@ struct Context<'a> {
     remarks: Vec<Remark>,
     /// What its answers taught.
     facts: Vec<Fact>,
+    /// What the target makes itself, as was learned since.
+    rewritten: std::sync::Mutex<Vec<Fact>>,
     options: &'a Options,
     progress: &'a watch::Sender<Progress>,
     /// Looks things up in the target; cannot write.

@@ -97,6 +97,11 @@ pub(crate) enum Remark {
         kind: ObjectKind,
         attribute: String,
     },
+    /// The target makes the value itself, as its answers showed.
+    Rewritten {
+        kind: ObjectKind,
+        path: TargetPath,
+    },
 }
 
 /// Attributes that every resource has and no schema lists (RFC 7643 section 3.1).
@@ -206,7 +211,7 @@ pub(crate) fn fitting(mut job: Job, remarks: &[Remark]) -> Job {
                     Remark::ReadOnly { kind, path } | Remark::Unknown { kind, path } => {
                         *kind == of && *path == mapping.target
                     }
-                    Remark::Missing { .. } => false,
+                    Remark::Missing { .. } | Remark::Rewritten { .. } => false,
                 })
         });
     };

@@ -153,6 +153,20 @@ pub(crate) struct Safety {
 }
 
 impl Rules {
+    /// Whether an account can be disabled.
+    pub(crate) fn can_disable(&self) -> bool {
+        self.mappings.carry_state() && self.actions.update
+    }
+
+    /// As for a target that deletes nothing: users that leave are disabled.
+    pub(crate) fn disable_instead_of_delete(&mut self) {
+        if self.when_out_of_scope == WhenOutOfScope::Delete {
+            self.when_out_of_scope = WhenOutOfScope::Disable;
+        }
+        self.actions.delete = false;
+        self.delete_after = None;
+    }
+
     /// What is done with this object when it no longer belongs.
     pub(crate) fn policy(&self, object: &SourceObject) -> WhenOutOfScope {
         let label = object.attributes.text("displayName");

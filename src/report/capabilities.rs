@@ -54,6 +54,10 @@ pub(crate) fn remark(remark: &Remark) -> String {
             "the target requires {} of {kind}s, but no mapping writes it",
             clean(attribute)
         ),
+        Remark::Rewritten { kind, path } => format!(
+            "the target makes {} of {kind}s itself, so that its value is not compared with what was written",
+            clean(&path.to_string())
+        ),
     }
 }
 
@@ -64,5 +68,8 @@ pub(crate) fn remark_remedy(remark: &Remark) -> &'static str {
              (remove = true)"
         }
         Remark::Missing { .. } => "add a mapping for it",
+        Remark::Rewritten { .. } => {
+            "remove the mapping (remove = true), or let it make the same value as the target"
+        }
     }
 }

@@ -343,6 +343,11 @@ impl Error {
             if exchange.method == *method && matches!(exchange.status, Some(405 | 501)))
     }
 
+    /// Whether the target has no way to delete such an object.
+    pub(crate) fn is_delete_refused(&self) -> bool {
+        self.is_method_refused(&Method::DELETE)
+    }
+
     /// Whether a change was refused for its method.
     pub(crate) fn is_any_method_refused(&self) -> bool {
         self.is_method_refused(&Method::PATCH) || self.is_method_refused(&Method::PUT)

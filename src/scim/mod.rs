@@ -25,7 +25,7 @@ mod writer;
 
 pub(crate) use auth::Token;
 pub(crate) use bulk::{InBulk, Part};
-pub(crate) use dialect::{Certainty, Dialect, Lesson, Undone};
+pub(crate) use dialect::{Certainty, Dialect, Lesson, Shown, Undone};
 pub(crate) use discovery::capabilities;
 pub(crate) use error::Error;
 pub(crate) use probe::{Finding, Probe, Step};

@@ -89,6 +89,25 @@ pub(super) fn put_members(
     count_memberships(state, job, more)
 }
 
+/// Forgets members that the target took out by mistake and that could not be added again, so that they are
+/// planned anew. Nothing else that is to be added is on record yet.
+pub(super) fn forget_lost(
+    state: &State,
+    job: i64,
+    group: Key,
+    members: impl IntoIterator<Item = Key>,
+) -> rusqlite::Result<()> {
+    let mut fewer = 0;
+    for member in members {
+        fewer += i64::from(state.changes(
+            "DELETE FROM sent_members
+             WHERE job = ?1 AND group_key = ?2 AND member_key = ?3 AND NOT dropped",
+            params![job, group, member],
+        )?);
+    }
+    count_memberships(state, job, -fewer)
+}
+
 pub(super) fn clear_members(state: &State, job: i64, group: Key) -> rusqlite::Result<()> {
     let members: Vec<Key> = state.column(
         "SELECT member_key FROM sent_members WHERE job = ?1 AND group_key = ?2",

@@ -185,6 +185,62 @@ async fn a_target_that_hides_members_or_inactive_users_does_not_lose_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_target_makes_itself_is_learned_and_shown_and_no_difference() {
+    let rig = Rig::start(Size::new(10, 1, 5)).await;
+    rig.sandbox.target.enable(Quirk::DisplayNameMade);
+    let jane = rig.joiner("jane");
+    rig.joiner("leah");
+    rig.sync().await.expect(0);
+    let id = id_of(&rig, "jane@contoso.com");
+    let title = json!({"title": "Boss"});
+    assert!(rig.sandbox.target.change_user(&id, &title));
+    let shown = |job: &Value| {
+        let warnings = job["warnings"].as_array().unwrap().iter();
+        let made = warnings.filter(|one| one["reason"] == "rewritten-attribute");
+        let made: Vec<Value> = made.map(|one| one["attribute"].clone()).collect();
+        json!(made)
+    };
+    for repaired in [json!(1), Value::Null] {
+        let run = rig.run(&["sync", "--initial", "--format", "json"]).await;
+        let job = run.expect(0).job();
+        assert_eq!(shown(&job), json!(["displayName"]), "{job:#}");
+        assert_eq!(job["done"]["update"], repaired, "{job:#}");
+    }
+    assert_eq!(rig.user("jane@contoso.com")["title"], "Engineer");
+
+    let name = json!("Dr. Jane");
+    rig.tenant().set_property(jane, "displayName", name);
+    let job = rig.sync().await.expect(0).job();
+    assert_eq!(shown(&job), json!(["displayName"]), "{job:#}");
+    let text = rig.run(&["test", "demo"]).await.expect(0).out;
+    assert!(text.contains("makes displayName of users itself"), "{text}");
+    let text = rig.run(&["audit", "demo"]).await.out;
+    assert!(!text.contains("Jo jane"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_what_the_target_makes_itself_is_no_failure_where_other_changes_arrive() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    rig.sandbox.target.enable(Quirk::DisplayNameMade);
+    let jane = rig.joiner("jane");
+    rig.sync().await.expect(0);
+    // The first time it may be that nothing arrives at all.
+    let rename = |name: &str| {
+        let (tenant, name) = (rig.tenant(), json!(name));
+        tenant.set_property(jane, "displayName", name);
+    };
+    rename("Dr. Jane");
+    rig.tenant().set_property(jane, "jobTitle", json!("Chief"));
+    rig.sync().await.expect(0);
+    assert_eq!(rig.user("jane@contoso.com")["title"], "Chief");
+    rename("Prof. Jane");
+    rig.sandbox.target.traffic().reset();
+    let job = rig.sync().await.expect(0).job();
+    assert_eq!(job["done"]["update"], 1, "{job:#}");
+    assert_eq!(job["requests"]["target"], 1, "{job:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_fails_halfway_does_not_prove_that_users_are_gone() {
     let (rig, whole) = filled("").await;
     let jane = id_of(&rig, "jane@contoso.com");

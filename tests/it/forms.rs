@@ -2,7 +2,7 @@
 //! itself, and what is remembered of it.
 
 use entrain::sandbox::{Quirk, ROLE_USER, Size};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cycles::settles;
 use crate::rig::Rig;
@@ -104,6 +104,75 @@ async fn each_way_to_change_something_is_read_back_once() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_addition_of_members_without_effect_is_never_reported_as_done() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    let target = &rig.sandbox.target;
+    target.enable(Quirk::MemberAddIgnored);
+    // So that it is known that members are shown.
+    let theirs = target.create_user(&json!({"userName": "theirs@contoso.com", "active": false}));
+    let members = json!([{"value": theirs.unwrap()}]);
+    target.create_group(&json!({"displayName": "Theirs", "members": members}));
+    let ann = rig.joiner("ann");
+    let fans = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(fans, &[ann]);
+    rig.tenant().assign(fans, ROLE_USER);
+    // Where there is another way, it is found.
+    let summary = rig.sync().await.expect(0).job();
+    assert_eq!(rig.target().await.groups["Fans"].len(), 1, "{summary:#}");
+
+    target.enable(Quirk::NoPut);
+    rig.run(&["sync", "--initial"]).await;
+    let bob = rig.joiner("bob");
+    rig.tenant().add_members(fans, &[bob]);
+    let summary = rig.sync().await.expect(3).job();
+    let failure = &summary["failures"][0];
+    assert_eq!(failure["class"], "no-effect", "{summary:#}");
+    let message = failure["message"].as_str().unwrap();
+    assert!(message.contains("accepted without effect"), "{message}");
+    assert_eq!(rig.target().await.groups["Fans"].len(), 1);
+    // The next cycle tries it again, and says so again.
+    let summary = rig.sync().await.expect(3).job();
+    assert_eq!(summary["done"]["add-members"], Value::Null, "{summary:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_addition_of_members_is_read_back_once() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    let ann = rig.joiner("ann");
+    let fans = rig.tenant().add_group("Fans");
+    rig.tenant().assign(fans, ROLE_USER);
+    rig.sync().await.expect(0);
+    let reads = || {
+        let traffic = rig.sandbox.target.traffic();
+        traffic.count_where(|one| one.method == "GET" && one.path.contains("/Groups/"))
+    };
+    for (member, expected) in [(ann, 1), (rig.joiner("bob"), 0)] {
+        rig.sandbox.target.traffic().reset();
+        rig.tenant().add_members(fans, &[member]);
+        rig.sync().await.expect(0);
+        assert_eq!(reads(), expected);
+    }
+    // Members that are never shown are no failure, and looked for only once.
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    rig.sandbox.target.enable(Quirk::MembersHidden);
+    let ann = rig.joiner("ann");
+    let fans = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(fans, &[ann]);
+    rig.tenant().assign(fans, ROLE_USER);
+    rig.sync().await.expect(0);
+    let bob = rig.joiner("bob");
+    rig.tenant().add_members(fans, &[bob]);
+    rig.sandbox.target.traffic().reset();
+    rig.sync().await.expect(0);
+    let reads = rig
+        .sandbox
+        .target
+        .traffic()
+        .count_where(|one| one.method == "GET" && one.path.contains("/Groups/"));
+    assert_eq!(reads, 0);
+}
+
 /// Three groups with four members each, two of whom leave two of the groups.
 async fn members_leave(quirks: &[Quirk], settings: &str) -> (Rig, i32, Vec<usize>) {
     let rig = Rig::start(Size::new(0, 0, 0)).await;
@@ -140,6 +209,16 @@ async fn members_leave(quirks: &[Quirk], settings: &str) -> (Rig, i32, Vec<usize
 async fn a_removal_of_members_that_takes_out_everyone_is_undone_and_another_form_is_used() {
     let (rig, code, counts) = members_leave(&[Quirk::FilterRemovesEveryone], "").await;
     assert_eq!((code, counts), (0, vec![2, 2, 4]));
+    // The addition is a row of its own, like everything that is sent.
+    let log = ["log", "--format", "json", "--action", "add-members"];
+    let log = rig.run(&log).await.expect(0).out;
+    let log: Value = serde_json::from_str(&log).unwrap();
+    let entries = log["entries"].as_array().unwrap();
+    let added = entries.iter().filter(|one| one["cycle"] == 2);
+    let added: Vec<&Value> = added.collect();
+    assert_eq!(added.len(), 1, "{log:#}");
+    assert_eq!(added[0]["status"], "succeeded", "{log:#}");
+    assert_eq!(added[0]["requests"], 1, "{log:#}");
     let idle = rig.sync().await.expect(0).job();
     assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
     let state = rusqlite::Connection::open(rig.path("entrain.db")).unwrap();

@@ -128,6 +128,24 @@ fn every_row_of_the_parity_page_is_proven() {
 }
 
 #[test]
+fn every_row_of_the_page_of_quirks_names_a_test() {
+    let page = read("docs/targets/quirks.md");
+    let known = tests();
+    let (page, _) = page.split_once("## Servers").unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| "));
+    let rows: Vec<&str> = rows.filter(|line| !line.ends_with("| test |")).collect();
+    assert!(rows.len() > 90, "{}", rows.len());
+    for row in rows {
+        let proof = row.trim_matches('|').rsplit(" | ").next().unwrap().trim();
+        let names: Vec<&str> = proof.split('`').skip(1).step_by(2).collect();
+        assert!(proof == "the same" || !names.is_empty(), "no test: {row}");
+        for name in names {
+            assert!(known.contains(name), "there is no test {name}: {row}");
+        }
+    }
+}
+
+#[test]
 fn every_row_of_the_threat_model_names_a_test() {
     let page = read("docs/threat-model.md");
     let known = tests();

@@ -4,6 +4,7 @@
     reason = "clippy.toml allows it in tests; their helpers are meant too"
 )]
 
+mod absent;
 mod asked;
 mod audit;
 mod backup;

@@ -537,9 +537,28 @@ async fn a_target_that_refuses_deletes_or_changes_is_quoted() {
     let jane = rig.joiner("jane");
     rig.sync().await.expect(0);
     rig.sandbox.target.enable(Quirk::NoDelete);
-    rig.tenant().hard_delete_user(jane);
+    let fans = rig.tenant().add_group("Fans");
+    rig.tenant().assign(fans, ROLE_USER);
+    rig.sync().await.expect(0);
+    rig.tenant().unassign(fans);
     let summary = rig.sync().await.expect(3).job();
     assert_eq!(summary["failures"][0]["http_status"], 405, "{summary:#}");
+    // A user can be disabled instead, and no other is sent a delete.
+    let leah = rig.joiner("leah");
+    rig.sync().await;
+    for (leaver, deletes) in [(jane, 1), (leah, 0)] {
+        rig.tenant().hard_delete_user(leaver);
+        rig.sandbox.target.traffic().reset();
+        let summary = rig.sync().await.job();
+        assert_eq!(summary["done"]["disable"], 1, "{summary:#}");
+        let traffic = rig.sandbox.target.traffic();
+        let of_users = |one: &entrain::sandbox::Exchange| {
+            one.method == "DELETE" && one.path.contains("/Users/")
+        };
+        assert_eq!(traffic.count_where(of_users), deletes, "{summary:#}");
+    }
+    assert_eq!(rig.user("jane@contoso.com")["active"], false);
+    rig.tenant().assign(fans, ROLE_USER);
     rig.sandbox.target.configure(|target| target.quirks.clear());
     rig.sandbox.target.enable(Quirk::NoPatch);
     rig.sandbox.target.enable(Quirk::NoPut);
@@ -549,5 +568,9 @@ async fn a_target_that_refuses_deletes_or_changes_is_quoted() {
     let summary = rig.sync().await.expect(3).job();
     assert_eq!(summary["failures"][0]["http_status"], 501, "{summary:#}");
     rig.sandbox.target.configure(|target| target.quirks.clear());
+    for leaver in ["jane@contoso.com", "leah@contoso.com"] {
+        let id = rig.user(leaver)["id"].as_str().unwrap().to_owned();
+        assert!(rig.sandbox.target.delete(&id));
+    }
     settles(&rig, &mut Expected::default()).await;
 }

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use crate::rig::Rig;
 
 const NO_LIMIT: &str = "[jobs.safety]\nmax_deletions = 1000\n";
-const DELETE: &str = "[jobs.users]\nwhen_out_of_scope = \"delete\"\n";
+pub(crate) const DELETE: &str = "[jobs.users]\nwhen_out_of_scope = \"delete\"\n";
 
-async fn start(extra: &str) -> Rig {
+pub(crate) async fn start(extra: &str) -> Rig {
     let rig = Rig::start(Size::new(0, 0, 0)).await;
     rig.configure(&format!("{NO_LIMIT}{extra}"));
     // Time is what is waited for here.
@@ -23,20 +23,20 @@ async fn start(extra: &str) -> Rig {
     rig
 }
 
-fn inject(rig: &Rig, fault: Fault) {
+pub(crate) fn inject(rig: &Rig, fault: Fault) {
     rig.sandbox.target.traffic().inject(fault);
 }
 
-fn clear(rig: &Rig) {
+pub(crate) fn clear(rig: &Rig) {
     rig.sandbox.target.traffic().clear_faults();
 }
 
-fn path_of(rig: &Rig, alias: &str) -> String {
+pub(crate) fn path_of(rig: &Rig, alias: &str) -> String {
     let user = rig.user(&format!("{alias}@contoso.com"));
     format!("/Users/{}", user["id"].as_str().unwrap())
 }
 
-fn is_active(rig: &Rig, alias: &str) -> bool {
+pub(crate) fn is_active(rig: &Rig, alias: &str) -> bool {
     rig.user(&format!("{alias}@contoso.com"))["active"] == true
 }
 
@@ -53,7 +53,7 @@ fn requests(rig: &Rig, path: &str) -> Vec<String> {
 }
 
 /// The answer to Jane's create is lost, and so is the look-up after it.
-async fn nobody_knows_jane(rig: &Rig) -> Uuid {
+pub(crate) async fn nobody_knows_jane(rig: &Rig) -> Uuid {
     let jane = rig.joiner("jane");
     inject(
         rig,
@@ -145,73 +145,6 @@ async fn a_create_that_did_nothing_is_repeated_only_when_nothing_of_it_can_arriv
         ["john@contoso.com", "jane@contoso.com"],
         "all others go on meanwhile"
     );
-}
-
-/// A search that is answered once with an empty list, though there is an account.
-fn search_finds_nothing_once(rig: &Rig) {
-    inject(rig, Fault::new("filter=", Trouble::EmptyList).method("GET"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_empty_answer_does_not_have_a_user_created_twice() {
-    let rig = start("").await;
-    let jane = nobody_knows_jane(&rig).await;
-    let name = json!("janet@contoso.com");
-    rig.tenant().set_property(jane, "userPrincipalName", name);
-    search_finds_nothing_once(&rig);
-    rig.sandbox.target.traffic().reset();
-    rig.sync().await.expect(0);
-    assert_eq!(rig.sandbox.target.traffic().count_of("POST"), 0);
-    assert_eq!(rig.sandbox.target.user_count(), 2);
-    assert!(is_active(&rig, "janet"));
-    rig.tenant().unassign(jane);
-    rig.sync().await.expect(0);
-    assert!(!is_active(&rig, "janet"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_empty_answer_does_not_have_a_create_sent_again_after_retry_after() {
-    let rig = start("").await;
-    rig.joiner("jane");
-    let busy = Fault::new("/Users", Trouble::retry_after(503, 1));
-    inject(&rig, busy.method("POST"));
-    let empty = Fault::new("filter=", Trouble::EmptyList).method("GET");
-    inject(&rig, empty.after(1));
-    let child = rig.command(&["sync"]).spawn().unwrap();
-    while rig.sandbox.target.traffic().count_of("POST") == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    // It is carried out behind the gateway that answered.
-    let account = json!({
-        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
-        "userName": "jane@contoso.com",
-        "externalId": "jane",
-        "active": true,
-    });
-    rig.sandbox.target.create_user(&account).unwrap();
-    Rig::finish(child).await;
-    assert_eq!(rig.sandbox.target.traffic().count_of("POST"), 1);
-    rig.sync().await.expect(0);
-    assert_eq!(rig.sandbox.target.user_count(), 2);
-    assert_eq!(rig.user("jane@contoso.com")["title"], "Engineer");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_empty_answer_does_not_have_an_account_given_up_for_gone() {
-    let rig = start(DELETE).await;
-    let jane = rig.joiner("jane");
-    rig.sync().await.expect(0);
-    let path = path_of(&rig, "jane");
-    let lost = Fault::new(&path, Trouble::status(408));
-    inject(&rig, lost.method("DELETE"));
-    let unread = Fault::new(&path, Trouble::status(404));
-    inject(&rig, unread.method("GET"));
-    search_finds_nothing_once(&rig);
-    rig.tenant().unassign(jane);
-    rig.sync().await;
-    clear(&rig);
-    rig.sync().await.expect(0);
-    assert_eq!(rig.sandbox.target.user_count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

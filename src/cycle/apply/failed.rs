@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 
 use super::{Applier, FoundGone, Started, Tried, lock};
+use crate::cycle::capabilities::Fact;
 use crate::cycle::gone::Whereabouts;
 use crate::cycle::index::Index;
 use crate::cycle::lookup::{self, no_holder_gives_up};
 use crate::cycle::send::FailedWith;
 use crate::cycle::settle::carries_our_id;
 use crate::cycle::{Error, shown};
-use crate::engine::model::{Held, MatchKey, ObjectKind, Origin, TargetId};
+use crate::engine::job::WhenOutOfScope;
+use crate::engine::model::{Held, MatchKey, ObjectKind, Origin, TargetId, Value};
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
-use crate::engine::plan::{Action, Found, Operation};
+use crate::engine::plan::{Action, Change, ElementChange, Found, Operation, WriteMode};
 use crate::engine::redact::Hidden;
 use crate::scim;
 
@@ -52,6 +54,11 @@ impl Applier<'_> {
         }
         if error.class() == Class::Quota && self.health.no_room(action.subject.kind, tried.step) {
             *follow = vec![action.clone()];
+            return started.end(action, Status::Followed(error.failure()));
+        }
+        if let Some(disable) = self.disable_instead(&action, error).await {
+            self.health.went_well();
+            *follow = vec![disable];
             return started.end(action, Status::Followed(error.failure()));
         }
         if error.is_no_target()
@@ -113,6 +120,48 @@ impl Applier<'_> {
             }
         }
         started.end(action, Status::Failed(failure))
+    }
+
+    /// What is sent to an account that the target does not delete; from now on none is sent a delete.
+    async fn disable_instead(&self, action: &Action, error: &scim::Error) -> Option<Action> {
+        let Operation::Delete { why, proof } = &action.operation else {
+            return None;
+        };
+        let users = &self.context.job.rules.users;
+        let is_user = action.subject.kind == ObjectKind::User;
+        if !is_user || !error.is_delete_refused() || !users.can_disable() {
+            return None;
+        }
+        let mut mappings = users.mappings.iter();
+        let path = mappings
+            .find(|mapping| mapping.target.is_active())?
+            .target
+            .clone();
+        let evidence = error.failure().message;
+        tracing::warn!(
+            job = %self.context.job.rules.name, evidence,
+            "the target deletes no users: they are disabled instead from now on"
+        );
+        let fact = Fact::new(Fact::NO_DELETE, WhenOutOfScope::Disable.as_str(), evidence);
+        if let Err(error) = self.context.learn(fact).await {
+            self.health.abort(error.chain());
+            return None;
+        }
+        let change = Change {
+            path,
+            old: Some(Value::Boolean(true)),
+            new: Some(Value::Boolean(false)),
+            element: ElementChange::None,
+            written: WriteMode::Whole,
+        };
+        Some(Action {
+            operation: Operation::Disable {
+                changes: vec![change],
+                why: why.clone(),
+                proof: *proof,
+            },
+            ..action.clone()
+        })
     }
 
     /// What a 404 for the object itself comes to.

@@ -2,6 +2,7 @@
 //! their requests and records what came of each. Nothing is decided here but what the plan left open:
 //! target ids that did not exist yet.
 
+mod at_once;
 mod attributes;
 mod failed;
 mod members;
@@ -15,6 +16,7 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
+use self::at_once::InHand;
 use self::started::Started;
 use super::confirm::{Confirmed, Permit};
 use super::hand_over::{self, HandingOver};
@@ -56,7 +58,7 @@ pub(super) async fn apply(
         context,
         cycle,
         confirmed,
-        sender: Sender::new(&context.reader, target, &context.facts, window),
+        sender: Sender::new(&context.reader, target, &context.known_facts(), window),
         window,
         made: Mutex::default(),
         redactions: context.agent.redactions(&context.job),
@@ -71,6 +73,7 @@ pub(super) async fn apply(
         health: Health::new(context),
         unsettled: Mutex::default(),
         another_target: OnceLock::new(),
+        at_once: Mutex::default(),
         slots: Semaphore::new(target.concurrency),
     };
     applier.run(total).await
@@ -106,6 +109,8 @@ pub(super) struct Applier<'a> {
     /// Objects with a write in this cycle that may still be under way: they get no other.
     unsettled: Mutex<BTreeSet<Key>>,
     pub(super) another_target: OnceLock<Error>,
+    /// What came of rows that were sent at once because of an answer to another.
+    at_once: Mutex<Vec<(RowId, Outcome)>>,
     slots: Semaphore,
 }
 
@@ -182,6 +187,10 @@ impl Applier<'_> {
                     tally.count(&outcome);
                 }
                 followed.extend(follow.into_iter().map(|action| (row, action)));
+                outcomes.push((row, outcome));
+            }
+            for (row, outcome) in self.take_at_once() {
+                tally.count(&outcome);
                 outcomes.push((row, outcome));
             }
             self.context.progress.send_replace(Progress::Applying {
@@ -391,11 +400,15 @@ impl Applier<'_> {
                 Err(why) => return started.not_tried(action, why),
             };
             let begun = Instant::now();
-            let known = || self.known_members(&action);
+            let in_hand = InHand {
+                applier: self,
+                row,
+                action: &action,
+            };
             let coming = coming.take();
             let sent = self
                 .sender
-                .send(&permit, &action, &hidden, known, &mut slot, coming)
+                .send(&permit, &action, &hidden, &in_hand, &mut slot, coming)
                 .await;
             let error = match sent {
                 Ok(sent) => {

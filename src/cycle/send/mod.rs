@@ -2,16 +2,20 @@
 //! refused, or accepted without effect, the next is tried, and what works is used from then on.
 
 mod bulk;
+mod effect;
 mod removal;
+mod rewritten;
 mod slot;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use self::bulk::{Bulk, Joined, Way};
 pub(super) use self::bulk::{Coming, FailedWith};
+use self::effect::{Doubt, Seen};
+pub(super) use self::removal::OnRecord;
 use self::removal::Removals;
 pub(super) use self::slot::Slot;
 use super::capabilities::Fact;
@@ -19,23 +23,11 @@ use crate::config::{Target, Update};
 use crate::engine::model::{Key, ObjectKind, TargetId, TargetPath};
 use crate::engine::plan::{Action, Operation};
 use crate::engine::redact::Hidden;
-use crate::scim::{
-    self, Certainty, Current, Dialect, Lesson, Part, Reader, Request, Sent, Undone, Writer,
-};
+use crate::scim::{self, Certainty, Current, Dialect, Lesson, Part, Reader, Request, Sent, Writer};
 use crate::store::Row;
-
-/// One in so many changes whose answer shows nothing is read back.
-const SAMPLE: u64 = 500;
 
 /// How often a resource is read and merged again that others change at the same time.
 const OVERTAKEN: usize = 3;
-
-/// Why a change that was accepted may have had no effect.
-struct Doubt {
-    error: scim::Error,
-    /// The target shows what was there before; otherwise it shows nothing.
-    is_certain: bool,
-}
 
 pub(super) struct Sender {
     reader: Reader,
@@ -48,6 +40,8 @@ pub(super) struct Sender {
     verified: Mutex<BTreeSet<String>>,
     /// What the target does not show, whatever form it is sent in.
     hopeless: Mutex<BTreeSet<(ObjectKind, TargetPath)>>,
+    /// What the target makes itself, whatever it is sent.
+    rewritten: Mutex<BTreeSet<(ObjectKind, TargetPath)>>,
     /// Changes whose answer shows nothing.
     unseen: AtomicU64,
     visibility_delay: Duration,
@@ -58,51 +52,6 @@ pub(super) struct Sender {
     empty_groups: Mutex<BTreeSet<TargetId>>,
     /// Kinds of objects of which a change was refused for its method, since one was last taken.
     refusals: Mutex<BTreeMap<ObjectKind, Refused>>,
-}
-
-/// What a read shows of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Seen {
-    Done,
-    /// What was there before is there still.
-    Undone,
-    /// Nothing is shown where something was sent, which may be there anyway.
-    Absent,
-    Unclear,
-}
-
-impl Seen {
-    fn is_certain(self) -> Option<bool> {
-        match self {
-            Self::Done => Some(true),
-            Self::Undone => Some(false),
-            Self::Absent | Self::Unclear => None,
-        }
-    }
-}
-
-/// Waits between reads, until the target must show what was written.
-struct Waits {
-    waited: Duration,
-    most: Duration,
-}
-
-impl Waits {
-    fn until(most: Duration) -> Self {
-        let waited = Duration::ZERO;
-        Self { waited, most }
-    }
-}
-
-impl Iterator for Waits {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let wait = (self.waited * 2).clamp(Duration::from_millis(250), Duration::from_secs(5));
-        let wait = wait.min(self.most.saturating_sub(self.waited));
-        self.waited += wait;
-        (!wait.is_zero()).then_some(wait)
-    }
 }
 
 /// What a refusal of PATCH or PUT was followed by.
@@ -127,6 +76,7 @@ impl Sender {
             facts: Mutex::default(),
             verified: Mutex::new(facts.iter().filter_map(Fact::as_verified).collect()),
             hopeless: Mutex::new(facts.iter().filter_map(Fact::as_hopeless).collect()),
+            rewritten: Mutex::new(facts.iter().filter_map(Fact::as_rewritten).collect()),
             unseen: AtomicU64::new(0),
             visibility_delay: target.visibility_delay,
             empty_groups: Mutex::default(),
@@ -169,6 +119,8 @@ impl Sender {
         let refused = lock(&self.refusals).get(&kind).copied();
         // In another way than all others, for this change alone.
         let mut is_alone = false;
+        let mut is_hidden = false;
+        let mut accepted: Option<Sent> = None;
         loop {
             let coming = coming.take();
             let sent = self
@@ -192,7 +144,10 @@ impl Sender {
                     }
                     Some(Doubt { error, is_certain }) => {
                         // What is not shown may be there anyway.
-                        if !is_certain {
+                        if is_certain {
+                            accepted.get_or_insert(sent);
+                        } else {
+                            is_hidden = matches!(action.operation, Operation::AddMembers { .. });
                             first.get_or_insert(Ok(sent));
                         }
                         error
@@ -203,6 +158,8 @@ impl Sender {
             let taught = dialect.after(action, &error).filter(|(_, lesson)| {
                 lesson.certainty != Certainty::Repeated || refused != Some(Refused::Both)
             });
+            // Another form would show no more of members that the target never shows.
+            let taught = taught.filter(|_| !is_hidden);
             match taught {
                 Some((next, lesson))
                     if guesses.is_empty() && lesson.certainty != Certainty::Guess =>
@@ -227,8 +184,16 @@ impl Sender {
                     if is_alone && error.is_any_method_refused() {
                         lock(&self.refusals).insert(kind, Refused::Both);
                     }
+                    if let Some(sent) = accepted
+                        && self.is_own(action, &error, first.as_ref(), hidden).await
+                    {
+                        return Ok(Some(sent));
+                    }
                     if let scim::Error::NoEffect { paths, .. } = &error {
                         self.give_up(action.subject.kind, paths);
+                        if is_hidden {
+                            self.verify(&dialect.ways(action));
+                        }
                     }
                     // Whether the last one arrived must be found out, whatever came before it.
                     return match first {
@@ -236,73 +201,6 @@ impl Sender {
                         _ => Err(error),
                     };
                 }
-            }
-        }
-    }
-
-    /// Whether a change that was accepted shows no effect: in the answer, or, where that is empty, in a read
-    /// after the first use of each way to change something, and after some of the later ones.
-    async fn without_effect(
-        &self,
-        dialect: Dialect,
-        action: &Action,
-        sent: &Sent,
-        hidden: &Hidden,
-    ) -> Option<Doubt> {
-        let ways = dialect.ways(action);
-        let undone = match &sent.shown {
-            _ if ways.is_empty() => return None,
-            Some(shown) => Dialect::undone(action, shown),
-            None => {
-                let sample = self.unseen.fetch_add(1, Ordering::Relaxed) % SAMPLE == SAMPLE - 1;
-                if !sample && ways.is_subset(&lock(&self.verified)) {
-                    return None;
-                }
-                self.read_back(action, hidden).await?
-            }
-        };
-        let Undone { paths, absent } = undone;
-        let kind = action.subject.kind;
-        let hopeless = lock(&self.hopeless);
-        let is_hopeless = |path: &TargetPath| hopeless.contains(&(kind, path.clone()));
-        if paths.is_empty() && absent.iter().all(is_hopeless) {
-            drop(hopeless);
-            let mut verified = lock(&self.verified);
-            let new: Vec<String> = ways.difference(&verified).cloned().collect();
-            lock(&self.facts).extend(new.iter().map(|way| Fact::verified(way)));
-            verified.extend(new);
-            return None;
-        }
-        let is_certain = !paths.is_empty();
-        let error = scim::Error::NoEffect {
-            exchange: sent.exchange.clone(),
-            paths: if is_certain { paths } else { absent },
-        };
-        Some(Doubt { error, is_certain })
-    }
-
-    /// What a read shows not to be done, once the target has had the time that it needs to show it. `None`:
-    /// it could not be read.
-    async fn read_back(&self, action: &Action, hidden: &Hidden) -> Option<Undone> {
-        let target = action.target.as_ref()?;
-        let reader = self.reader.hiding(hidden.clone());
-        let mut waits = Waits::until(self.visibility_delay);
-        loop {
-            let current = reader.current(action.subject.kind, target).await.ok()?;
-            let undone = Dialect::undone(action, &current.shown());
-            match waits.next() {
-                Some(wait) if undone != Undone::default() => tokio::time::sleep(wait).await,
-                _ => return Some(undone),
-            }
-        }
-    }
-
-    /// No form makes the target show these.
-    fn give_up(&self, kind: ObjectKind, paths: &[TargetPath]) {
-        let mut hopeless = lock(&self.hopeless);
-        for path in paths {
-            if hopeless.insert((kind, path.clone())) {
-                lock(&self.facts).push(Fact::hopeless(kind, path));
             }
         }
     }
@@ -495,46 +393,6 @@ impl Sender {
         }
         slot.take().await;
         self.writer.send(request, hidden).await
-    }
-
-    /// What a read shows of something that was accepted in a bulk request.
-    async fn seen(&self, action: &Action, sent: &Sent, hidden: &Hidden) -> Seen {
-        let members = if let Operation::AddMembers { members } = &action.operation {
-            let ids = members.iter().filter_map(|one| one.target.as_ref());
-            Some(ids.collect::<BTreeSet<_>>())
-        } else if matches!(action.operation, Operation::Create { .. }) {
-            None
-        } else {
-            return match self.read_back(action, hidden).await {
-                None => Seen::Unclear,
-                Some(Undone { paths, .. }) if !paths.is_empty() => Seen::Undone,
-                Some(Undone { absent, .. }) if !absent.is_empty() => Seen::Absent,
-                Some(_) => Seen::Done,
-            };
-        };
-        let Some(target) = sent.id.as_ref().or(action.target.as_ref()) else {
-            return Seen::Unclear;
-        };
-        let reader = self.reader.hiding(hidden.clone());
-        let kind = action.subject.kind;
-        let mut waits = Waits::until(self.visibility_delay);
-        loop {
-            let read = reader.read(kind, target, &[], members.is_some()).await;
-            let is_there = match (read, &members) {
-                (Err(_), _) => return Seen::Unclear,
-                (Ok(read), None) => read.is_some(),
-                (Ok(None), Some(_)) => false,
-                (Ok(Some(read)), Some(wanted)) => match read.members {
-                    None => return Seen::Unclear,
-                    Some(there) => wanted.iter().all(|one| there.contains(*one)),
-                },
-            };
-            match (is_there, waits.next()) {
-                (true, _) => return Seen::Done,
-                (false, Some(wait)) => tokio::time::sleep(wait).await,
-                (false, None) => return Seen::Undone,
-            }
-        }
     }
 
     async fn current(

@@ -8,7 +8,8 @@ use tokio::sync::Mutex;
 
 use super::super::capabilities::Fact;
 use super::super::confirm::Permit;
-use super::{Coming, Sender, Slot, Waits, lock};
+use super::effect::Waits;
+use super::{Coming, Sender, Slot, lock};
 use crate::config::MemberRemove;
 use crate::engine::model::{Key, ObjectKind, TargetId, TargetPath};
 use crate::engine::plan::{Action, Operation, Referenced};
@@ -23,9 +24,21 @@ pub(super) struct Removals {
     stopped: OnceLock<(Exchange, bool)>,
 }
 
+/// The row that is carried out, as far as sending depends on what is on record.
+pub(in crate::cycle) trait OnRecord {
+    type Begun;
+
+    /// The members of its group that must be there before and stay.
+    fn known_members(&self) -> BTreeSet<TargetId>;
+
+    /// Puts on record what is sent at once because of an answer, before it is sent. `None`: it cannot be.
+    async fn begin(&self, action: &Action) -> Option<Self::Begun>;
+
+    async fn end(&self, begun: Self::Begun, sent: &Result<Option<Sent>, scim::Error>);
+}
+
 impl Sender {
-    /// Carries out an action whose target ids are filled in. `None`: nothing had to be sent. `known`
-    /// are the members of a group that must be there before and stay.
+    /// Carries out an action whose target ids are filled in. `None`: nothing had to be sent.
     ///
     /// The permit is what lets a request out; only a confirmation gives one for a removal.
     pub(in crate::cycle) async fn send(
@@ -33,10 +46,11 @@ impl Sender {
         _permit: &Permit,
         action: &Action,
         hidden: &Hidden,
-        known: impl Fn() -> BTreeSet<TargetId>,
+        row: &impl OnRecord,
         slot: &mut Slot<'_>,
         coming: Option<Coming<'_>>,
     ) -> Result<Option<Sent>, scim::Error> {
+        let known = || row.known_members();
         let (Operation::RemoveMembers { members, .. }, Some(group)) =
             (&action.operation, &action.target)
         else {
@@ -66,7 +80,7 @@ impl Sender {
             let sent = self.send_in_form(action, hidden, &known, slot, None);
             return sent.await;
         };
-        self.first_removal(action, group, (&before, &out), hidden, &known, slot)
+        self.first_removal(action, group, (&before, &out), hidden, row, slot)
             .await
     }
 
@@ -76,13 +90,14 @@ impl Sender {
         group: &TargetId,
         (before, out): (&BTreeSet<TargetId>, &BTreeSet<TargetId>),
         hidden: &Hidden,
-        known: &impl Fn() -> BTreeSet<TargetId>,
+        row: &impl OnRecord,
         slot: &mut Slot<'_>,
     ) -> Result<Option<Sent>, scim::Error> {
+        let known = || row.known_members();
         let mut first: Option<(MemberRemove, scim::Error)> = None;
         loop {
             let form = self.dialect().member_remove();
-            let sent = self.send_in_form(action, hidden, known, slot, None).await;
+            let sent = self.send_in_form(action, hidden, &known, slot, None).await;
             let sent = match (sent, &first) {
                 (Ok(Some(sent)), _) => sent,
                 (Err(error), Some((form, _))) if !error.unconfirmed() => {
@@ -117,7 +132,7 @@ impl Sender {
             let exchange = sent.exchange;
             let took_more = !lost.is_empty();
             if took_more {
-                self.add_back(action, &lost, hidden, slot).await;
+                self.add_back(action, &lost, hidden, row, slot).await;
             }
             let error = failed(exchange.clone(), took_more);
             match first {
@@ -142,12 +157,13 @@ impl Sender {
         *dialect = dialect.removing_members_by(form);
     }
 
-    /// At once, and so without a row of their own.
+    /// At once, before anything else is sent to the group.
     async fn add_back(
         &self,
         action: &Action,
         lost: &[&TargetId],
         hidden: &Hidden,
+        row: &impl OnRecord,
         slot: &mut Slot<'_>,
     ) {
         let dialect = self.dialect();
@@ -163,8 +179,14 @@ impl Sender {
                 ..action.clone()
             };
             let known = BTreeSet::new;
-            let sent = self.send_by(dialect, &add, hidden, &known, slot, None);
-            if let Err(error) = sent.await {
+            let begun = row.begin(&add).await;
+            let sent = self
+                .send_by(dialect, &add, hidden, &known, slot, None)
+                .await;
+            if let Some(begun) = begun {
+                row.end(begun, &sent).await;
+            }
+            if let Err(error) = sent {
                 let words = error.failure().message;
                 tracing::error!(
                     "members that the target took out could not be added back: {words}"

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Subject;
 use super::difference::{has_element, means_the_same};
 use super::planner::whole_lists;
+use super::rewritten::{is_made_by_target, is_made_from_others};
 use crate::engine::job::OnDrift;
 use crate::engine::mapping::{Apply, Mapping, Mappings, Source};
 use crate::engine::model::{Held, HeldReference, Link, TargetId, TargetPath, TargetType, Value};
@@ -55,6 +56,17 @@ pub(crate) struct Comparison<'a> {
     pub(crate) is_shown: &'a dyn Fn(&TargetPath) -> bool,
     /// What is done about a difference at the path of a mapping.
     pub(crate) policy: &'a dyn Fn(&Mapping) -> OnDrift,
+    /// Whether the target makes the value at a path itself, as was learned.
+    pub(crate) is_rewritten: &'a dyn Fn(&TargetPath) -> bool,
+}
+
+/// What an object shows of whether the target makes a value itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origins {
+    /// It shows a value that the target made of others.
+    Target,
+    /// It shows what was written, or something that is not made of anything.
+    Elsewhere,
 }
 
 impl Comparison<'_> {
@@ -65,7 +77,9 @@ impl Comparison<'_> {
             mappings,
             is_shown,
             policy,
+            is_rewritten,
         } = *self;
+        let shown = held.values.clone();
         let lists = whole_lists(mappings, &mut held.values);
         let mut differences = Vec::new();
         let mut compared = BTreeSet::new();
@@ -80,6 +94,12 @@ impl Comparison<'_> {
             } else {
                 value(mapping, link, held, &lists)
             };
+            let is_made = |one: &mut Difference| {
+                is_rewritten(path) && one.remedy == DriftRemedy::Repair && is_made(one, &shown)
+            };
+            if difference.take_if(is_made).is_some() {
+                keep_on_record(path, link, held);
+            }
             if let Some(difference) = &mut difference {
                 if difference.remedy == DriftRemedy::Repair && policy(mapping) == OnDrift::Report {
                     difference.remedy = DriftRemedy::Report;
@@ -107,6 +127,53 @@ impl Comparison<'_> {
         differences.sort_by(|one, other| one.path.cmp(&other.path));
         differences
     }
+}
+
+/// What an object shows of which values the target makes itself.
+pub(crate) fn origins(mappings: &Mappings, link: &Link, held: &Held) -> Vec<(TargetPath, Origins)> {
+    let mappings = mappings.iter();
+    let compared = mappings.filter(|mapping| is_kept_up(mapping) && mapping.matching.is_none());
+    let origins = compared.filter_map(|mapping| {
+        let path = &mapping.target;
+        let (sent, shown) = (link.sent.get(path)?, held.values.get(path)?);
+        let others = texts(&held.values, path);
+        let origin = if !means_the_same(shown, sent, !mapping.case_exact) {
+            if is_made_by_target(sent, shown, &others) {
+                Origins::Target
+            } else {
+                Origins::Elsewhere
+            }
+        } else if matches!(shown, Value::Text(shown) if is_made_from_others(shown, &others)) {
+            // It would look the same.
+            return None;
+        } else {
+            Origins::Elsewhere
+        };
+        Some((path.clone(), origin))
+    });
+    origins.collect()
+}
+
+fn is_made(difference: &Difference, shown: &BTreeMap<TargetPath, Value>) -> bool {
+    let (Some(sent), Some(held)) = (&difference.sent, &difference.held) else {
+        return false;
+    };
+    is_made_by_target(sent, held, &texts(shown, &difference.path))
+}
+
+/// The texts at other paths.
+fn texts<'v>(values: &'v BTreeMap<TargetPath, Value>, path: &TargetPath) -> Vec<&'v str> {
+    let others = values.iter().filter(|(other, _)| *other != path);
+    others
+        .filter_map(|(_, value)| match value {
+            Value::Text(text) => Some(&**text),
+            Value::Boolean(_)
+            | Value::Integer(_)
+            | Value::List(_)
+            | Value::Object(_)
+            | Value::Reference(_) => None,
+        })
+        .collect()
 }
 
 /// Elements that are there and hold nothing at the mapped paths: that they are there is put on record, by what

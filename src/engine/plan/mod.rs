@@ -8,6 +8,7 @@ mod order;
 mod parts;
 mod planner;
 mod proof;
+mod rewritten;
 #[cfg(test)]
 mod tests;
 mod why;
@@ -20,10 +21,13 @@ pub(crate) use decision::{ClassTotal, Decision, Draft, Header, Strangers, Totals
 pub(crate) use difference::changes_again;
 #[cfg(test)]
 pub(crate) use difference::keep_shown_elements;
-pub(crate) use drift::{Comparison, Difference, Drift, DriftRemedy, Drifted, members};
+pub(crate) use drift::{
+    Comparison, Difference, Drift, DriftRemedy, Drifted, Origins, members, origins,
+};
 pub(crate) use order::{Order, by_reference};
 pub(crate) use parts::{Remedy, attributes, halves, members_apart, unit, without_refused};
 pub(crate) use planner::{
     Candidate, Found, Manager, Member, Pending, Planner, Reading, Ripe, SentMember,
 };
 pub(crate) use proof::{Proof, is_blocked};
+pub(crate) use rewritten::is_made_by_target;

@@ -144,6 +144,7 @@ impl Warning {
             Self::Misfit(Remark::ReadOnly { .. }) => "read-only-attribute",
             Self::Misfit(Remark::Unknown { .. }) => "unknown-attribute",
             Self::Misfit(Remark::Missing { .. }) => "required-attribute",
+            Self::Misfit(Remark::Rewritten { .. }) => "rewritten-attribute",
             Self::Drift(_) => "drift",
             Self::Quarantine(_) => "quarantine",
             Self::ClocksDiffer { .. } => "clocks-differ",

@@ -33,9 +33,9 @@ fn warning_json(warning: &Warning) -> Json {
         }
         Warning::Misfit(remark) => {
             let (kind, attribute) = match remark {
-                Remark::ReadOnly { kind, path } | Remark::Unknown { kind, path } => {
-                    (kind, path.to_string())
-                }
+                Remark::ReadOnly { kind, path }
+                | Remark::Unknown { kind, path }
+                | Remark::Rewritten { kind, path } => (kind, path.to_string()),
                 Remark::Missing { kind, attribute } => (kind, attribute.clone()),
             };
             json!({

@@ -43,8 +43,10 @@ pub(super) fn patch(
     }
     if kind != Kind::User {
         operations.retain(|operation| {
-            let is_removal = operation["op"] == "remove";
-            !(has(Quirk::MemberRemovalIgnored) && is_removal)
+            let is_of_members = operation["path"] == "members";
+            let (is_removal, is_addition) = (operation["op"] == "remove", operation["op"] == "add");
+            !(has(Quirk::MemberRemovalIgnored) && is_removal
+                || has(Quirk::MemberAddIgnored) && is_addition && is_of_members)
         });
         return Ok(body);
     }

@@ -105,6 +105,11 @@ impl Query {
     ) -> Value {
         let relations = self.shows_relations(kind, personality);
         let mut resource = store.render(kind, handle, base, relations);
+        if kind == Kind::User && personality.has(Quirk::DisplayNameMade) {
+            let part = |part: &str| resource["name"][part].as_str().unwrap_or_default();
+            let made = format!("{} {}", part("givenName"), part("familyName"));
+            resource["displayName"] = Value::from(made.trim());
+        }
         self.project(&mut resource, kind);
         resource
     }

@@ -242,6 +242,8 @@ pub enum Quirk {
     RemoveIgnored,
     /// Every PATCH is accepted without effect.
     PatchIgnored,
+    /// The display name of a user is made from the given name and the surname, whatever is sent.
+    DisplayNameMade,
     /// A PATCH with more than one operation is refused with 400.
     OneOperation,
     /// The verbs of a PATCH must be written as Entra writes them.
@@ -272,6 +274,8 @@ pub enum Quirk {
     FilterRemovesEveryone,
     /// Removals of members are accepted without effect.
     MemberRemovalIgnored,
+    /// Additions of members are accepted without effect.
+    MemberAddIgnored,
     /// It does not report what it can do: 404.
     NoDiscovery,
     /// Resource types and schemas are reported as bare arrays.

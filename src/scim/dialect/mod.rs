@@ -16,7 +16,7 @@ use crate::config::{
     self, Bulk, Clear, ContentType, Extensions, Form, Manager, MemberRemove, PatchOperations,
     SubAttributes, Update, UpdateGroups, ValuePaths,
 };
-use crate::engine::model::{ObjectKind, TargetId, TargetPath};
+use crate::engine::model::{ObjectKind, TargetId, TargetPath, Value};
 use crate::engine::plan::{Action, Change, Operation, Pointer};
 
 /// The same action always becomes the same request.
@@ -394,8 +394,11 @@ impl Dialect {
             Some(Edit::Reference(_, None)) => {
                 BTreeSet::from([way("cleared reference", form.clear.as_str())])
             }
+            Some(Edit::AddMembers(_)) => {
+                BTreeSet::from([format!("members in {}", form.patch_path.as_str())])
+            }
             // Members are read back by the code that knows which there were.
-            None | Some(Edit::AddMembers(_) | Edit::RemoveMembers(_)) => BTreeSet::new(),
+            None | Some(Edit::RemoveMembers(_)) => BTreeSet::new(),
         }
     }
 }
@@ -403,6 +406,17 @@ impl Dialect {
 /// A resource as the target returned it after a write, or showed it then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shown(pub(super) wire::Resource);
+
+impl Shown {
+    pub(crate) fn value(&self, kind: ObjectKind, path: &TargetPath) -> Option<Value> {
+        resource::value(kind, &self.0, path)
+    }
+
+    /// The texts that it shows at other paths.
+    pub(crate) fn other_texts(&self, path: &TargetPath) -> Vec<&str> {
+        whole::other_texts(&self.0, path)
+    }
+}
 
 /// What a resource shows not to be done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

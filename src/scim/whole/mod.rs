@@ -88,6 +88,11 @@ impl Current {
         Ok(self)
     }
 
+    /// Whether the target is known to show the members of some group.
+    pub(crate) fn shows_members(&self) -> bool {
+        self.shows_members
+    }
+
     /// The resource as it was read.
     pub(crate) fn shown(&self) -> Shown {
         Shown(self.resource.clone())
@@ -211,9 +216,55 @@ pub(super) fn undone(kind: ObjectKind, shown: &Resource, edit: &Edit<'_>) -> Und
             Some(_) => undone.paths.push((*path).clone()),
             None => undone.absent.push((*path).clone()),
         },
-        Edit::AddMembers(_) | Edit::RemoveMembers(_) => {}
+        Edit::AddMembers(added) => {
+            let shown: BTreeSet<TargetId> = members(shown)
+                .into_iter()
+                .flatten()
+                .filter_map(member_id)
+                .collect();
+            let path = TargetPath::parse(MEMBERS).ok();
+            if shown.is_empty() {
+                undone.absent.extend(path);
+            } else if !added.iter().all(|one| shown.contains(*one)) {
+                undone.paths.extend(path);
+            }
+        }
+        // The code that knows which there were reads them back.
+        Edit::RemoveMembers(_) => {}
     }
     undone
+}
+
+/// The texts of a resource but for the one at a path.
+pub(super) fn other_texts<'r>(shown: &'r Resource, path: &TargetPath) -> Vec<&'r str> {
+    fn collect<'r>(value: &'r Json, texts: &mut Vec<&'r str>) {
+        match value {
+            Json::String(text) => texts.push(text),
+            Json::Array(values) => values.iter().for_each(|value| collect(value, texts)),
+            Json::Object(members) => members.values().for_each(|value| collect(value, texts)),
+            Json::Null | Json::Bool(_) | Json::Number(_) => {}
+        }
+    }
+    let mut texts = Vec::new();
+    let is_named = |name: &String, wanted: &str| name.eq_ignore_ascii_case(wanted);
+    for (name, value) in shown {
+        if ["id", "meta", "schemas"]
+            .iter()
+            .any(|own| is_named(name, own))
+        {
+            continue;
+        }
+        let is_own = path.schema().is_none() && is_named(name, path.attribute());
+        match (value, path.sub_attribute()) {
+            (Json::Object(members), Some(sub)) if is_own => {
+                let others = members.iter().filter(|(name, _)| !is_named(name, sub));
+                others.for_each(|(_, value)| collect(value, &mut texts));
+            }
+            _ if is_own => {}
+            _ => collect(value, &mut texts),
+        }
+    }
+    texts
 }
 
 fn reference_at(shown: &Resource, path: &TargetPath) -> Option<TargetId> {

@@ -6,8 +6,9 @@ use rusqlite::params;
 use super::super::escrow;
 use super::super::holds;
 use super::super::links::{
-    forget_link, forget_membership, id_of, linked_by, mark_references, merge_sent, note_gone,
-    note_origin, origin_of, put_active, put_link, put_members, put_reference, remove_members,
+    forget_link, forget_lost, forget_membership, id_of, linked_by, mark_references, merge_sent,
+    note_gone, note_origin, origin_of, put_active, put_link, put_members, put_reference,
+    remove_members,
 };
 use super::super::marks::Marks;
 use super::super::staged::{Clocks, note_disabled};
@@ -31,6 +32,30 @@ pub(crate) struct Advanced {
 }
 
 impl Store {
+    /// Adds a row that follows another and is sent now.
+    pub(crate) fn send_at_once(
+        &self,
+        cycle: i64,
+        (row, action): (RowId, &Action),
+        redactions: &Redactions,
+        clocks: Clocks,
+    ) -> Result<RowId, Error> {
+        self.write("record what is sent at once", |state| {
+            let job = job_of(state, cycle)?;
+            let batch = Batch {
+                state,
+                job,
+                cycle,
+                redactions,
+                clocks,
+                marks: Marks::of(state, job),
+            };
+            let Queued { place, .. } = batch.follow(row, action)?;
+            batch.mark_sent(place.id)?;
+            Ok(place.id)
+        })
+    }
+
     /// Records outcomes, adds the rows that follow from them, and marks the next rows as sent.
     pub(crate) fn advance(
         &self,
@@ -59,10 +84,7 @@ impl Store {
                 followers.push(batch.follow(*row, action)?);
             }
             for row in send {
-                state.run(
-                    "UPDATE actions SET state = 1, at = ?2 WHERE id = ?1",
-                    params![row.get(), clocks.now.timestamp_millis()],
-                )?;
+                batch.mark_sent(*row)?;
             }
             Ok(Advanced {
                 rows: take(state, send)?,
@@ -89,6 +111,13 @@ struct End<'e> {
 }
 
 impl Batch<'_> {
+    fn mark_sent(&self, row: RowId) -> rusqlite::Result<()> {
+        let now = self.clocks.now.timestamp_millis();
+        let sent = "UPDATE actions SET state = 1, at = ?2 WHERE id = ?1";
+        self.state.run(sent, params![row.get(), now])?;
+        Ok(())
+    }
+
     fn record(&mut self, row: RowId, outcome: &Outcome) -> rusqlite::Result<()> {
         let (state, job) = (self.state, self.job);
         let Subject { kind, key, .. } = &outcome.action.subject;
@@ -287,6 +316,10 @@ impl Batch<'_> {
 
     fn failed(&mut self, row: RowId, outcome: &Outcome, failure: &Failure) -> rusqlite::Result<()> {
         self.put_in_escrow(outcome, failure, &failure.message)?;
+        if let Operation::AddMembers { members } = &outcome.action.operation {
+            let keys = members.iter().map(|member| member.key);
+            forget_lost(self.state, self.job, outcome.action.subject.key, keys)?;
+        }
         let end = End {
             status: if failure.unconfirmed {
                 status::UNKNOWN

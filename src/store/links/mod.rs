@@ -15,7 +15,9 @@ use crate::store::codec::{pack_sent, unpack_sent};
 use crate::store::marks::Marks;
 use crate::store::relink::forget_old_account;
 use crate::store::sent::clear_members;
-pub(super) use crate::store::sent::{merge_sent, put_members, put_reference, remove_members};
+pub(super) use crate::store::sent::{
+    forget_lost, merge_sent, put_members, put_reference, remove_members,
+};
 use crate::store::staged::{note_disabled, note_left};
 use crate::store::state::{State, first_link};
 use crate::store::wire::Sent;
