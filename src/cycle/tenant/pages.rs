@@ -1,6 +1,7 @@
 //! Pages of the tenant on their way to the state.
 
 use std::mem;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -11,11 +12,14 @@ use crate::engine::model::{ObjectKind, SourceChange};
 use crate::store::{self, PageLink, Store};
 
 /// Pages that are read and not committed yet. Each commit writes to pages of the state that are far
-/// apart, so that many small ones would write far more than they bring.
+/// apart, so that many small ones would write far more than they bring. Where few objects are known, so are few
+/// such pages: commits begin small, which keeps memory small, and grow with what was read.
 pub(super) struct Pages {
     store: Arc<Store>,
     kind: ObjectKind,
     changes: Vec<SourceChange>,
+    /// Objects that were committed before.
+    passed: usize,
     members: usize,
     /// Behind the last page.
     link: Option<PageLink>,
@@ -23,7 +27,7 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    const OBJECTS: usize = 4_000;
+    const OBJECTS: RangeInclusive<usize> = 1_000..=4_000;
     const MEMBERS: usize = 20_000;
 
     pub(super) fn new(store: Arc<Store>, kind: ObjectKind) -> Self {
@@ -31,6 +35,7 @@ impl Pages {
             store,
             kind,
             changes: Vec::new(),
+            passed: 0,
             members: 0,
             link: None,
             commit: None,
@@ -45,7 +50,8 @@ impl Pages {
     }
 
     pub(super) fn are_many(&self) -> bool {
-        self.changes.len() >= Self::OBJECTS || self.members >= Self::MEMBERS
+        let objects = (self.passed / 10).clamp(*Self::OBJECTS.start(), *Self::OBJECTS.end());
+        self.changes.len() >= objects || self.members >= Self::MEMBERS
     }
 
     /// Begins to commit what was read, after what was read before it.
@@ -56,6 +62,7 @@ impl Pages {
         };
         let (store, kind) = (Arc::clone(&self.store), self.kind);
         let changes = mem::take(&mut self.changes);
+        self.passed += changes.len();
         self.members = 0;
         self.commit = Some(tokio::spawn(async move {
             let commit = move |store: &Store| store.commit_page(kind, &changes, link, now);
