@@ -142,6 +142,28 @@ async fn the_examples_for_pipelines_are_yaml_and_their_commands_work() {
     let is_step = |step: &Value| step["uses"].is_string() != step["run"].is_string();
     assert!(steps.iter().all(is_step), "{steps:#?}");
     assert!(documents[1]["entrain-plan"]["script"].is_array());
+    // What a command of a step needs is installed before.
+    let actions = steps
+        .iter()
+        .filter_map(|step| step["run"].as_str())
+        .collect::<Vec<_>>()
+        .join("\n");
+    let job = &documents[1]["entrain-plan"];
+    let gitlab = texts(&json!([job["before_script"], job["script"]])).join("\n");
+    for script in [&actions, &gitlab] {
+        let (install, rest) = script.split_once("entrain check").unwrap();
+        assert!(install.contains("entrain.deb") && install.contains("sha256sum --check"));
+        assert!(rest.contains("entrain plan"), "{script}");
+    }
+    let (image, commands) = gitlab.split_once("apt-get install").unwrap();
+    assert!(
+        !image.contains("curl ") && !image.contains("git "),
+        "{gitlab}"
+    );
+    let (packages, _) = commands.split_once('\n').unwrap();
+    for program in ["ca-certificates", "curl", "git"] {
+        assert!(packages.contains(program), "{packages}");
+    }
     for document in &documents {
         let rig = checkout().await;
         let texts = texts(document);
