@@ -163,6 +163,10 @@ async fn changes_that_are_none_are_refused_with_the_reason() {
         ("block", "write block USER"),
         ("block ann@contoso.con", "did you mean \"ann@contoso.com\""),
         (
+            "block nobody@contoso.com",
+            "entrain source show finds one by any of its names",
+        ),
+        (
             "add-member \"Sales EMEA\" ann@contoso.com",
             "is already a member",
         ),
