@@ -1,32 +1,39 @@
 //! `entrain plan --against FILE` and `--what-if CHANGE`: what another configuration would do, or the same one
 //! without the change, to be compared with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::interrupt::Interrupt;
 use super::output::Output;
+use super::rows::LedgerRows;
 use super::source::{self, SnapshotFile};
 use super::{load, plan};
 use crate::config::{Config, Job};
-use crate::cycle::{Agent, Options, OtherRows, SavedRow};
+use crate::cycle::{Agent, Alone, Deed, Options, OtherRows, Planned, deed};
 use crate::engine::model::JobName;
+use crate::engine::plan::{Action, Subject};
 use crate::engine::redact::Redactions;
-use crate::report::Against;
-use crate::store::{StateKey, Store};
+use crate::report::{self, Against, Line, Names, There, not_planned, phrase};
+use crate::store::{RowId, StateKey, Store};
 
 /// Another configuration or source, on the same state.
 pub(super) struct Other {
     name: String,
     config: Arc<Config>,
+    store: Arc<Store>,
     agent: Agent,
 }
 
 /// What it would do.
 pub(super) struct Others {
     name: String,
-    plans: BTreeMap<JobName, OtherRows>,
+    store: Arc<Store>,
+    agent: Agent,
+    /// The cycle of each job's dry run, and its rows.
+    plans: BTreeMap<JobName, (i64, OtherRows)>,
 }
 
 impl Others {
@@ -66,6 +73,7 @@ impl Others {
             name,
             agent: source::agent(&config, &store, snapshot, interrupt)?,
             config,
+            store,
         })
     }
 }
@@ -80,11 +88,11 @@ impl Other {
         jobs: &[&Job],
         options: &Options,
         key: &StateKey,
-        redactions: &dyn Fn(&Job) -> Redactions,
     ) -> anyhow::Result<Others> {
         let Self {
             name,
             config,
+            store,
             agent,
         } = self;
         let mut plans = BTreeMap::new();
@@ -94,33 +102,110 @@ impl Other {
                 continue;
             };
             let planned = plan::one(output, &agent, interrupt, job, options).await?;
-            let mut known = OtherRows::new();
-            let mut note = |row: SavedRow<'_>| -> anyhow::Result<()> {
-                let subject = &row.action.subject;
-                let words = format!("{} {} {}", row.action.as_str(), subject.kind, subject.label);
-                known.entry(row.digest).or_default().push(words);
-                Ok(())
-            };
-            agent.each_saved_row(job, planned.cycle, key, &redactions(job), &mut note)?;
-            plans.insert(job.rules.name.clone(), known);
+            let rows = agent.rows_of(planned.cycle, key)?;
+            plans.insert(job.rules.name.clone(), (planned.cycle, rows));
         }
-        Ok(Others { name, plans })
+        Ok(Others {
+            name,
+            store,
+            agent,
+            plans,
+        })
     }
 }
 
 impl Others {
-    /// The rows of this job under the other configuration.
-    pub(super) fn of(&mut self, job: &JobName) -> OtherRows {
-        self.plans.remove(job).unwrap_or_default()
-    }
-
-    /// What a report shows of it: `left` are the rows that only the other plan has.
-    pub(super) fn told(&self, left: OtherRows) -> Against {
-        let mut only_there: Vec<String> = left.into_values().flatten().collect();
-        only_there.sort();
-        Against {
+    /// Takes out of a job's dry run what the other plan does, too.
+    pub(super) fn compare(
+        &mut self,
+        agent: &Agent,
+        job: &JobName,
+        planned: &mut Planned,
+        key: &StateKey,
+        redactions: &Redactions,
+    ) -> anyhow::Result<Difference> {
+        let (cycle, mut rows) = self.plans.remove(job).unwrap_or_default();
+        let left = agent.leave_out(planned, key, &mut rows)?;
+        let objects: BTreeSet<_> = left.iter().map(|(kind, id, _)| (*kind, id)).collect();
+        let rows: BTreeSet<RowId> = rows.into_values().flatten().collect();
+        let mut difference = Difference {
             name: self.name.clone(),
-            only_there,
+            store: Arc::clone(&self.store),
+            cycle,
+            redactions: redactions.clone(),
+            only_there: Vec::new(),
+            skipped_there: Vec::new(),
+            both: BTreeMap::new(),
+        };
+        self.agent.each_alone(cycle, &rows, &mut |row| match row {
+            Alone::Action(row, action) => {
+                let deed = deed(&action.subject, action.as_str());
+                let is_of_members = matches!(deed.2, "add-members" | "remove-members");
+                if left.contains(&deed) && !is_of_members {
+                    difference.both.insert(deed, row);
+                    return;
+                }
+                let action = redactions.action(action);
+                let words = format!("{} {}", phrase(action.as_str()), named(&action.subject));
+                difference.only_there.push(words);
+            }
+            Alone::Skipped(skipped, names) => {
+                let skipped = redactions.skipped(skipped);
+                let subject = &skipped.subject;
+                // What this plan has of the object says it already.
+                if !objects.contains(&(subject.kind, &subject.id)) {
+                    let why = not_planned(&skipped, names);
+                    let words = format!("skip {}, because {why}", named(subject));
+                    difference.skipped_there.push(words);
+                }
+            }
+        })?;
+        difference.only_there.sort();
+        difference.skipped_there.sort();
+        Ok(difference)
+    }
+}
+
+fn named(subject: &Subject) -> String {
+    format!("{} {}", subject.kind, subject.label)
+}
+
+/// How two plans of a job differ, apart from what only the first does.
+pub(super) struct Difference {
+    name: String,
+    /// Of the other plan.
+    store: Arc<Store>,
+    cycle: i64,
+    redactions: Redactions,
+    only_there: Vec<String>,
+    skipped_there: Vec<String>,
+    /// What both do, with other values: the rows of the other plan.
+    both: BTreeMap<Deed, RowId>,
+}
+
+impl Difference {
+    pub(super) fn against(&self) -> Against<'_> {
+        Against {
+            name: &self.name,
+            only_there: &self.only_there,
+            skipped_there: &self.skipped_there,
+            there: self,
         }
+    }
+}
+
+impl There for Difference {
+    fn lines(&self, action: &Action) -> io::Result<Option<Vec<Line>>> {
+        let deed = deed(&action.subject, action.as_str());
+        let Some(row) = self.both.get(&deed) else {
+            return Ok(None);
+        };
+        let rows = self.store.take(&[*row]).map_err(io::Error::other)?;
+        let names = LedgerRows::new(&self.store, self.cycle, self.redactions.clone());
+        let lines = rows.first().map(|row| {
+            let action = self.redactions.action(&row.action);
+            report::lines(&action, Names::Rows(&names))
+        });
+        Ok(lines)
     }
 }

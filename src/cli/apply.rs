@@ -10,13 +10,15 @@ use anyhow::Context as _;
 use super::control::{self, Handed, Request};
 use super::exit::Exit;
 use super::output::Output;
-use super::reports::{Reports, Wanted, as_argument, expect_each};
+use super::reports::{Reports, Wanted, expect_each};
 use super::saved::SavedPlan;
 use super::session::Session;
 use super::sync::{Look, Printed, Printer, render};
 use super::{args, load, operator, saved, sync};
 use crate::config::{Config, Job};
 use crate::cycle::{Expected, Options};
+use crate::engine::model::JobName;
+use crate::report::{argument, command};
 use crate::scheduler;
 use crate::store::{StateKey, Store};
 
@@ -53,6 +55,10 @@ pub(super) async fn apply(
             .approve_removals
             .map(|removals| (removals, operator::who())),
     };
+    let predicted = plans
+        .iter()
+        .map(|plan| (JobName::new(plan.job()), plan.predicted()));
+    let reports = Reports::begin_applied(&wanted, scheduler::now(), predicted.collect())?;
     let printed = match Session::cycles(output, &config, "apply").await {
         Err(error) if control::is_service(&error) => {
             let store = Store::open(&config.state_path)?;
@@ -67,11 +73,11 @@ pub(super) async fn apply(
             });
             let requests = requests.collect::<anyhow::Result<Vec<_>>>()?;
             let handed = Handed::over(output, &config.state_path, requests)?;
-            sync::handed_over(output, &config, handed, &wanted).await?
+            sync::handed_over(output, &config, handed, reports).await?
         }
         session => {
             alone(
-                output, &config, &session?, &arguments, &plans, &how, &wanted,
+                output, &config, &session?, &arguments, &plans, &how, reports,
             )
             .await?
         }
@@ -106,7 +112,7 @@ async fn alone(
     arguments: &args::Apply,
     plans: &[SavedPlan],
     how: &saved::Apply,
-    wanted: &[Wanted],
+    reports: Reports,
 ) -> anyhow::Result<Printed> {
     let Session {
         store,
@@ -115,7 +121,6 @@ async fn alone(
         ..
     } = session;
     let checked = expected(config, agent.key(), &arguments.file, plans, how)?;
-    let reports = Reports::begin_done(wanted, scheduler::now())?;
     let mut out = output.results();
     let mut printer = Printer::begin(output, &mut out, reports)?;
     for ((job, expected), plan) in checked.into_iter().zip(plans) {
@@ -155,7 +160,7 @@ fn offer_rest(arguments: &args::Apply, exit: Exit) -> String {
     };
     let expect = expect_each(arguments.expect.iter().map(String::as_str));
     format!(
-        "{first}To apply the rest of the plan: entrain apply {}{expect}",
-        as_argument(&arguments.file),
+        "{first}To apply the rest of the plan: {}",
+        command(&format!("apply {}{expect}", argument(&arguments.file)))
     )
 }

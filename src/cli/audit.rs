@@ -16,6 +16,7 @@ use super::session::Session;
 use crate::cycle::{Audited, Options};
 use crate::engine::redact::Redactions;
 use crate::report::{audit as report, text};
+use crate::scheduler;
 
 pub(super) async fn audit(
     output: Output,
@@ -40,7 +41,7 @@ pub(super) async fn audit(
     };
     if arguments.plan {
         let rows = LedgerRows::new(store, planned.cycle, Redactions::of(&job.rules));
-        let view = view(&job.rules.name, &planned, &rows);
+        let view = view(job, &planned, &rows, scheduler::now());
         let mut out = output.results();
         if let Some(mut document) = output.document(&mut out)? {
             document.plan(&view)?;

@@ -60,6 +60,7 @@ pub(super) fn write(config: &Config, reported: &Reported<'_>) -> anyhow::Result<
                 job: &job,
                 cycle: &cycle,
                 entries: &LedgerEntries::new(store, *number, &marked),
+                predicted: None,
             })?;
             reports.end()?
         }
@@ -76,7 +77,7 @@ pub(super) fn write(config: &Config, reported: &Reported<'_>) -> anyhow::Result<
             let name = &job.rules.name;
             let wanted = wanted(&format!("{name}-plan"));
             let mut reports = Reports::begin(&wanted, now, &Options::default(), false)?;
-            let view = view(name, &planned, &rows);
+            let view = view(job, &planned, &rows, now);
             reports.plan(agent, config, planned.cycle, &redactions, &view)?;
             reports.end()?
         }

@@ -17,6 +17,7 @@ use super::output::Output;
 use crate::config::{Config, Job};
 use crate::engine::model::{JobName, ObjectKind, SourceId, SourceObject, TargetId};
 use crate::engine::redact::Redactions;
+use crate::report::command;
 use crate::report::{json, text};
 use crate::store::{Relinked, Store};
 
@@ -148,9 +149,8 @@ fn relink(
             let named = store.named(&[holder])?;
             let holder = named.into_values().next();
             let holder = holder.map_or_else(|| "another object".to_owned(), |one| one.label);
-            bail!(
-                "{target} is linked to {holder}: first run entrain links unlink {name} {holder:?}"
-            );
+            let unlink = command(&format!("links unlink {name} {holder:?}"));
+            bail!("{target} is linked to {holder}; first run: {unlink}");
         }
     }
     let words = format!(
@@ -167,12 +167,9 @@ fn create(output: Output, config: &Config, linked: &args::Linked) -> anyhow::Res
     let object = find::object(&store, &linked.object)?;
     let link = store.links(name, &[object.key])?.remove(&object.key);
     if let Some(link) = link {
-        bail!(
-            "{} is linked to {}: first run entrain links unlink {name} {:?}",
-            object.label(),
-            link.target,
-            object.label()
-        );
+        let label = object.label();
+        let unlink = command(&format!("links unlink {name} {label:?}"));
+        bail!("{label} is linked to {}; first run: {unlink}", link.target);
     }
     store.decide_new(name, object.kind, object.key)?;
     operator::note(&store, name, Some(object.key), "relink --new", "")?;

@@ -43,6 +43,7 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
         object: args.object,
         after: None,
         before: None,
+        members: None,
     };
     let redactions = cycle::marked(&config);
     let mut store = open(&config.state_path)?;

@@ -56,6 +56,7 @@ mod wrap;
 use std::ffi::OsString;
 use std::future::Future;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -114,6 +115,9 @@ fn wants_json(arguments: &[OsString]) -> bool {
 
 fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
     let file = cli.config.as_deref();
+    if let Some(file) = file {
+        name_configuration(file, matches!(cli.command, Command::Run));
+    }
     if cli.format == Format::Csv
         && !matches!(
             &cli.command,
@@ -161,6 +165,21 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Demo(demo) => block_on(demo::demo(output, demo)),
         Command::Completions { shell } => completions::completions(output, shell),
         Command::Man(arguments) => man::man(output, &arguments),
+    }
+}
+
+/// Commands that are shown from now on name the configuration, unless it is found without.
+fn name_configuration(file: &Path, is_service: bool) {
+    if !is_service {
+        let found = crate::config::find_file(None);
+        if !found.is_ok_and(|found| found == file) {
+            crate::report::name_configuration(file);
+        }
+    } else if file != Path::new(crate::config::INSTALLED) {
+        // A service shows them to users in other folders.
+        let absolute = std::path::absolute(file);
+        let file = absolute.as_deref().unwrap_or(file);
+        crate::report::name_configuration(file);
     }
 }
 

@@ -16,6 +16,7 @@ use crate::engine::ladder::is_removal;
 use crate::engine::model::{JobName, Key, SourceObject};
 use crate::engine::record::{Operated, Paused};
 use crate::os;
+use crate::report::command as shown;
 use crate::report::operator as report;
 use crate::scheduler;
 use crate::store::{LogFilter, Store};
@@ -145,9 +146,9 @@ pub(super) fn escrow(
             if let Some((object, action)) = removal {
                 bail!(
                     "{action} of {} is a removal, which is retried until it succeeds; to see why it \
-                     fails: entrain explain {job} {:?}",
+                     fails: {}",
                     object.label(),
-                    object.label()
+                    shown(&format!("explain {job} {:?}", object.label()))
                 );
             }
             for (object, _) in &objects {
@@ -181,8 +182,9 @@ fn chosen_of(
         let object = find::object(store, name)?;
         let Some(one) = escrow.iter().find(|one| one.subject.key == object.key) else {
             bail!(
-                "{} is not in escrow in {job}: entrain escrow list {job}",
-                object.label()
+                "{} is not in escrow in {job}; to list what is: {}",
+                object.label(),
+                shown(&format!("escrow list {job}"))
             );
         };
         objects.push((object, one.action.clone()));

@@ -17,7 +17,7 @@ use super::args::Format;
 use super::wrap::{COLUMNS, Wrapped, wrap};
 use crate::engine::model::JobName;
 use crate::report::clean_lines;
-use crate::report::json::Document;
+use crate::report::json::{Document, Harmless};
 use crate::report::text::Style;
 
 /// Text is not made narrower than this.
@@ -57,17 +57,16 @@ impl Output {
     }
 
     /// Standard output for a result. A reader who went away, as `head` does, is no error.
-    #[expect(clippy::unused_self, reason = "the one way to standard output is here")]
-    pub(super) fn results(self) -> BufWriter<IgnoreBrokenPipe<io::Stdout>> {
+    pub(super) fn results(self) -> BufWriter<StandardOutput> {
         BufWriter::new(IgnoreBrokenPipe {
-            inner: io::stdout(),
+            inner: Harmless::only_if(self.is_json(), io::stdout()),
             gone: false,
         })
     }
 
     /// Standard output for a result that people read, as wide as their screen; JSON and CSV are left as
     /// they are.
-    pub(super) fn text(self) -> Wrapped<BufWriter<IgnoreBrokenPipe<io::Stdout>>> {
+    pub(super) fn text(self) -> Wrapped<BufWriter<StandardOutput>> {
         let columns = (self.format == Format::Text).then(|| columns(io::stdout().is_terminal()));
         Wrapped::new(self.results(), columns)
     }
@@ -223,6 +222,9 @@ fn columns(is_terminal: bool) -> usize {
 pub(super) fn is_standard_output(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
+
+/// Standard output as results go to it.
+pub(super) type StandardOutput = IgnoreBrokenPipe<Harmless<io::Stdout>>;
 
 /// Standard output that ignores a reader that is gone.
 pub(super) struct IgnoreBrokenPipe<W> {

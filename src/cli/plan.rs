@@ -6,7 +6,9 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::against::{Other, Others};
+use chrono::{DateTime, Utc};
+
+use super::against::{Difference, Other, Others};
 use super::args;
 use super::cycles::{Cycles, Start};
 use super::exit::Exit;
@@ -20,7 +22,6 @@ use super::session::Session;
 use super::source::{self, SnapshotFile};
 use crate::config::{Config, Job, ReportForm};
 use crate::cycle::{self, Agent, Options, Planned};
-use crate::engine::model::JobName;
 use crate::engine::redact::{Pseudonyms, Redactions};
 use crate::graph::Supposed;
 use crate::report::parity::{self, Parity};
@@ -41,7 +42,8 @@ pub(super) async fn plan(
         initial: arguments.cycle.initial || arguments.parity,
         ..arguments.cycle.options()
     };
-    let mut reports = Reports::begin(&wanted, scheduler::now(), &options, arguments.redact)?;
+    let made = scheduler::now();
+    let mut reports = Reports::begin(&wanted, made, &options, arguments.redact)?;
     let readings = Readings::of(output, &config, &arguments).await?;
     let snapshot = readings.used();
     let session = Session::plan_from(output, &config, snapshot).await?;
@@ -62,7 +64,7 @@ pub(super) async fn plan(
     let mut others = match other {
         None => None,
         Some(other) => {
-            let planning = other.plan(output, interrupt, &jobs, &options, &key, &redactions);
+            let planning = other.plan(output, interrupt, &jobs, &options, &key);
             Some(planning.await?)
         }
     };
@@ -79,19 +81,18 @@ pub(super) async fn plan(
         };
         match ended {
             Ok(mut planned) => {
-                let mut against = None;
-                if let Some(others) = &mut others {
-                    let mut known = others.of(&name);
-                    agent.leave_out(&mut planned, &key, &mut known)?;
-                    against = Some(others.told(known));
-                }
                 let redactions = redactions(job);
+                let difference = others
+                    .as_mut()
+                    .map(|others| others.compare(agent, &name, &mut planned, &key, &redactions));
+                let difference = difference.transpose()?;
+                let against = difference.as_ref().map(Difference::against);
                 redactions.hide_in_plan(&mut planned.header, &mut planned.refusals);
                 let rows = LedgerRows::new(store, planned.cycle, redactions.clone());
                 let view = PlanView {
                     against: against.as_ref(),
                     snapshot: snapshot.map(|snapshot| &snapshot.note),
-                    ..view(&name, &planned, &rows)
+                    ..view(job, &planned, &rows, made)
                 };
                 reports.plan(agent, &config, planned.cycle, &redactions, &view)?;
                 let parity = arguments.parity.then(|| Parity::of(&view, &job.rules));
@@ -137,7 +138,7 @@ pub(super) async fn plan(
 
 fn exit_of(
     planned: &Planned,
-    against: Option<&Against>,
+    against: Option<&Against<'_>>,
     parity: Option<&Parity>,
     detailed: bool,
 ) -> Exit {
@@ -282,7 +283,12 @@ pub(super) async fn one(
     Ok(interrupt.guard(planning).await??)
 }
 
-pub(super) fn view<'a>(job: &'a JobName, planned: &'a Planned, rows: &'a dyn Rows) -> PlanView<'a> {
+pub(super) fn view<'a>(
+    job: &'a Job,
+    planned: &'a Planned,
+    rows: &'a dyn Rows,
+    made: DateTime<Utc>,
+) -> PlanView<'a> {
     let Planned {
         cycle: _,
         refusals,
@@ -294,7 +300,7 @@ pub(super) fn view<'a>(job: &'a JobName, planned: &'a Planned, rows: &'a dyn Row
         requests,
     } = planned;
     PlanView {
-        job,
+        job: &job.rules.name,
         header,
         totals,
         refusals,
@@ -302,7 +308,9 @@ pub(super) fn view<'a>(job: &'a JobName, planned: &'a Planned, rows: &'a dyn Row
         limits,
         kind: *kind,
         requests: *requests,
+        rate: job.target.requests_per_second,
         rows,
+        made,
         against: None,
         snapshot: None,
     }

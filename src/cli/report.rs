@@ -113,7 +113,7 @@ fn of_cycles(
     let mut out = output.results();
     let mut text_out = output.text();
     let mut document = output.document(&mut out)?;
-    let mut table = (output.format == Format::Csv).then(|| Table::begin_done(output.results()));
+    let mut table = (output.format == Format::Csv).then(|| Table::begin_stream(output.results()));
     if chosen.is_empty() {
         output.message("no cycle is on record");
     }
@@ -123,6 +123,7 @@ fn of_cycles(
             job,
             cycle,
             entries: &entries,
+            predicted: None,
         };
         reports.cycle(&view)?;
         match (&mut document, &mut table) {
@@ -165,7 +166,7 @@ fn of_period(
         let name = &job.rules.name;
         jobs.insert(name.clone(), Period::new(name.clone()));
     }
-    let mut table = (output.format == Format::Csv).then(|| Table::begin_done(output.results()));
+    let mut table = (output.format == Format::Csv).then(|| Table::begin_stream(output.results()));
     for (job, cycle) in store.cycles_between(since, until)? {
         if !arguments.jobs.is_empty() && !jobs.contains_key(&job) {
             continue;
@@ -182,6 +183,7 @@ fn of_period(
             job: &job,
             cycle: &cycle,
             entries: &entries,
+            predicted: None,
         };
         reports.table(&view)?;
         if let Some(Ok(table)) = &mut table {

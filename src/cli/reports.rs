@@ -1,6 +1,7 @@
 //! The reports that are written to files, before and after the fact: which kind, the name of the file says. A file appears whole or
 //! not at all.
 
+use std::collections::BTreeMap;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,7 @@ use crate::report::html::Page;
 use crate::report::json::Document;
 use crate::report::period::{self, PeriodReport};
 use crate::report::table::Table;
-use crate::report::{CycleReport, Names, PlanView, markdown};
+use crate::report::{CycleReport, Names, PlanView, Predicted, argument, command, markdown};
 use crate::store::Store;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +106,8 @@ pub(super) struct Reports {
     made: DateTime<Utc>,
     /// There is nothing to report so far.
     is_empty: bool,
+    /// What the plans predicted that are carried out.
+    predicted: BTreeMap<JobName, Predicted>,
 }
 
 impl Reports {
@@ -127,6 +130,7 @@ impl Reports {
             files: reports.collect::<anyhow::Result<_>>()?,
             made,
             is_empty: true,
+            predicted: BTreeMap::new(),
         })
     }
 
@@ -141,6 +145,19 @@ impl Reports {
             files: reports.collect::<anyhow::Result<_>>()?,
             made,
             is_empty: true,
+            predicted: BTreeMap::new(),
+        })
+    }
+
+    /// The same for cycles that carry out saved plans.
+    pub(super) fn begin_applied(
+        wanted: &[Wanted],
+        made: DateTime<Utc>,
+        predicted: BTreeMap<JobName, Predicted>,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            predicted,
+            ..Self::begin_done(wanted, made)?
         })
     }
 
@@ -177,10 +194,12 @@ impl Reports {
             && cycle.started.timestamp_millis() >= self.made.timestamp_millis()
         {
             let marked = cycle::marked(config);
+            let predicted = self.predicted.remove(&job);
             self.cycle(&CycleReport {
                 job: &job,
                 cycle: &cycle,
                 entries: &LedgerEntries::new(store, number, &marked),
+                predicted: predicted.as_ref(),
             })?;
         }
         Ok(())
@@ -296,9 +315,9 @@ impl Reports {
                 Some(digests) => {
                     let expect = expect_each(digests.into_iter());
                     format!(
-                        "The plan of {jobs} is saved in {}. To apply it:\n  entrain apply {}{expect}",
+                        "The plan of {jobs} is saved in {}. To apply it:\n  {}",
                         path.display(),
-                        as_argument(&path)
+                        command(&format!("apply {}{expect}", argument(&path)))
                     )
                 }
             });
@@ -313,17 +332,6 @@ pub(super) fn expect_each<'d>(digests: impl Iterator<Item = &'d str>) -> String 
         .map(|digest| format!(" --expect {digest}"))
         .collect();
     options.concat()
-}
-
-/// A path as a shell takes it.
-pub(super) fn as_argument(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |c: char| c.is_alphanumeric() || "_-./:=@%+,".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }
 
 impl Report {

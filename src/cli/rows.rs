@@ -9,7 +9,7 @@ use crate::engine::model::{Key, ObjectKind, SourceId};
 use crate::engine::plan::{Action, Step, Subject};
 use crate::engine::record::LogEntry;
 use crate::engine::redact::{Redactions, Shown};
-use crate::report::{Entries, Folded, Names, Order, Part, PlanRow, Rows};
+use crate::report::{About, Entries, Folded, Names, Order, Part, PlanRow, Rows};
 use crate::store::{self, Named, Place, Row, RowsOf, Store};
 
 /// Rows that are read at once.
@@ -17,6 +17,7 @@ const CHUNK: usize = 500;
 
 /// What a page can be filtered by, besides what it shows anyway.
 const DEPARTMENT: &str = "department";
+const GROUP_NAME: &str = "displayName";
 
 /// The rows of one plan.
 pub(super) struct LedgerRows<'a> {
@@ -182,18 +183,41 @@ impl Entries for LedgerEntries<'_> {
         Ok(())
     }
 
-    fn department(&self, subject: &Subject) -> Option<String> {
-        let mut hides = self.marked.values();
-        if hides.any(|one| one.hides_attribute(subject.kind, DEPARTMENT)) {
-            return None;
+    fn about(&self, subject: &Subject) -> About {
+        let hides = |kind, name| {
+            let mut all = self.marked.values();
+            all.any(|one| one.hides_attribute(kind, name))
+        };
+        let mut about = about(self.store, self.cycle, subject);
+        if hides(subject.kind, DEPARTMENT) {
+            about.department = None;
         }
-        department(self.store, subject)
+        if hides(ObjectKind::Group, GROUP_NAME) {
+            about.groups.clear();
+        }
+        about
     }
 }
 
-fn department(store: &Store, subject: &Subject) -> Option<String> {
-    let object = store.object(subject.kind, &subject.id).ok()??;
-    object.attributes.text(DEPARTMENT).map(str::to_owned)
+/// A report without them is a report, too.
+fn about(store: &Store, cycle: i64, subject: &Subject) -> About {
+    match subject.kind {
+        ObjectKind::Group => About {
+            department: None,
+            groups: vec![subject.label.clone()],
+        },
+        ObjectKind::User => {
+            let object = store.object(subject.kind, &subject.id).ok().flatten();
+            let department = object.and_then(|object| {
+                let department = object.attributes.text(DEPARTMENT);
+                department.map(str::to_owned)
+            });
+            About {
+                department,
+                groups: store.group_names(cycle, subject.key).unwrap_or_default(),
+            }
+        }
+    }
 }
 
 impl Rows for LedgerRows<'_> {
@@ -231,10 +255,16 @@ impl Rows for LedgerRows<'_> {
         })
     }
 
-    fn department(&self, subject: &Subject) -> Option<String> {
+    fn about(&self, subject: &Subject) -> About {
+        let mut about = about(self.store, self.cycle, subject);
         if self.redactions.hides_attribute(subject.kind, DEPARTMENT) {
-            return None;
+            about.department = None;
         }
-        department(self.store, subject)
+        for group in &mut about.groups {
+            *group = self
+                .redactions
+                .label(ObjectKind::Group, std::mem::take(group));
+        }
+        about
     }
 }

@@ -14,8 +14,8 @@ use crate::config::Job;
 use crate::cycle::{Agent, Approved, Expected, ExpectedRow, Only, Options, Portion, SavedRow};
 use crate::engine::model::{JobName, ObjectKind, SourceId};
 use crate::engine::redact::Redactions;
-use crate::report::json::{action_json, time_json};
-use crate::report::{Names, PlanView};
+use crate::report::json::{Harmless, action_json, time_json};
+use crate::report::{Names, PlanView, Predicted, predicted};
 use crate::scim::Request;
 use crate::store::StateKey;
 
@@ -25,8 +25,8 @@ const FORMAT: u64 = 1;
 const SEAL: &str = "saved plan";
 
 /// A file of the plans of one or more jobs.
-pub(super) struct SavedFile<W> {
-    out: W,
+pub(super) struct SavedFile<W: Write> {
+    out: Harmless<W>,
     made: String,
     options: Options,
     /// People have pseudonyms in it, so that nothing can be compared with it.
@@ -44,12 +44,13 @@ pub(super) type Digests = Vec<(JobName, Option<String>)>;
 impl<W: Write> SavedFile<W> {
     /// `options`: what was asked for.
     pub(super) fn begin(
-        mut out: W,
+        out: W,
         made: DateTime<Utc>,
         options: Options,
         is_redacted: bool,
     ) -> io::Result<Self> {
         let made = time_json(made);
+        let mut out = Harmless::new(out);
         write!(
             out,
             "{{\"saved_plan\":{FORMAT},\"redacted\":{is_redacted},\"entrain\":{},\"made\":{made},\"jobs\":[",
@@ -92,6 +93,7 @@ impl<W: Write> SavedFile<W> {
         });
         let separator = if self.all.is_empty() { "\n" } else { ",\n" };
         write!(self.out, "{separator}{{\"head\":{head},\"rows\":[")?;
+        let predicted = predicted(view);
         let mut seals = head.to_string();
         let mut is_first = true;
         agent.each_saved_row(
@@ -100,7 +102,7 @@ impl<W: Write> SavedFile<W> {
             key,
             redactions,
             &mut |row| -> anyhow::Result<()> {
-                let row = row_json(&row, view);
+                let row = row_json(&row, view, &predicted);
                 let text = row.to_string();
                 let seal = key.digest(SEAL, &sum(&text));
                 let separator = if is_first { "\n" } else { ",\n" };
@@ -132,7 +134,7 @@ impl<W: Write> SavedFile<W> {
         let whole = whole(&self.made, env!("CARGO_PKG_VERSION"), &self.all);
         let seal = self.key.map(|key| key.digest(SEAL, &whole));
         writeln!(self.out, "\n],\"seal\":{}}}", json!(seal))?;
-        Ok((self.out, self.digests))
+        Ok((self.out.into_inner(), self.digests))
     }
 }
 
@@ -141,7 +143,7 @@ fn whole(made: &str, version: &str, digests: &[String]) -> String {
     format!("{made} {version} {}", digests.join(" "))
 }
 
-fn row_json(row: &SavedRow<'_>, view: &PlanView<'_>) -> Json {
+fn row_json(row: &SavedRow<'_>, view: &PlanView<'_>, predicted: &Predicted) -> Json {
     let SavedRow {
         action,
         step,
@@ -150,6 +152,12 @@ fn row_json(row: &SavedRow<'_>, view: &PlanView<'_>) -> Json {
         request,
     } = row;
     let mut json = action_json(action, *step, Names::Rows(view.rows));
+    let key = (
+        action.subject.kind,
+        action.subject.id.clone(),
+        action.as_str().to_owned(),
+    );
+    json["predicted"] = json!(predicted.get(&key));
     json["held"] = json!(is_held);
     json["digest"] = json!(digest);
     json["request"] = json!(request.as_ref().map(request_json));
@@ -209,6 +217,8 @@ struct Sealed {
     kind: String,
     id: String,
     label: String,
+    /// Why the target would refuse it.
+    predicted: Option<String>,
 }
 
 /// The plans of a file.
@@ -262,6 +272,7 @@ fn plans(file: &Json) -> anyhow::Result<Vec<SavedPlan>> {
                     kind: text(&subject["kind"]).to_owned(),
                     id: text(&subject["id"]).to_owned(),
                     label: text(&subject["label"]).to_owned(),
+                    predicted: row["predicted"].as_str().map(str::to_owned),
                 })
             });
             Ok(SavedPlan {
@@ -279,6 +290,15 @@ fn plans(file: &Json) -> anyhow::Result<Vec<SavedPlan>> {
 impl SavedPlan {
     pub(super) fn job(&self) -> &str {
         &self.job
+    }
+
+    /// What it predicted.
+    pub(super) fn predicted(&self) -> Predicted {
+        let rows = self.rows.iter().filter_map(|row| {
+            let key = (kind(&row.kind)?, SourceId::new(&row.id), row.action.clone());
+            Some((key, row.predicted.clone()?))
+        });
+        rows.collect()
     }
 
     /// What was asked for when it was made.

@@ -26,7 +26,7 @@ use crate::engine::record::{Holder, LogEntry, Reason};
 use crate::engine::redact::{People, REDACTED};
 use crate::http;
 use crate::report::json::{Document, time_json};
-use crate::report::{self, CycleReport, Entries, Names};
+use crate::report::{self, About, CycleReport, Entries, Names};
 use crate::scheduler;
 use crate::store::{self, LogFilter, Store};
 
@@ -200,6 +200,7 @@ fn of_state(config: &Config, store: &Store) -> anyhow::Result<Vec<Part>> {
                 job,
                 cycle,
                 entries,
+                predicted: None,
             })?;
         }
     }
@@ -284,8 +285,8 @@ impl Entries for NoEntries {
         Ok(())
     }
 
-    fn department(&self, _: &Subject) -> Option<String> {
-        None
+    fn about(&self, _: &Subject) -> About {
+        About::default()
     }
 }
 

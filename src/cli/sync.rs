@@ -12,7 +12,7 @@ use super::cycles::{Cycles, Start};
 use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::load;
-use super::output::{IgnoreBrokenPipe, Output};
+use super::output::{Output, StandardOutput};
 use super::progress::Bars;
 use super::reports::{Reports, Wanted};
 use super::rows::LedgerRows;
@@ -23,6 +23,7 @@ use crate::cycle::{Agent, Options};
 use crate::engine::model::JobName;
 use crate::engine::redact::Redactions;
 use crate::engine::summary::{ReadBack, Summary};
+use crate::report::command;
 use crate::report::json::{self, Document};
 use crate::report::text::{self, Style};
 use crate::scheduler;
@@ -40,7 +41,8 @@ pub(super) async fn sync(
         jobs.retain(|job| {
             if job.observes {
                 let name = &job.rules.name;
-                output.message(&format!("{name} only observes: entrain plan {name}"));
+                let plan = command(&format!("plan {name}"));
+                output.message(&format!("{name} only observes: {plan}"));
             }
             !job.observes
         });
@@ -56,7 +58,8 @@ pub(super) async fn sync(
                 (job.rules.name.clone(), request)
             });
             let handed = Handed::over(output, &config.state_path, requests.collect())?;
-            return Ok(handed_over(output, &config, handed, &wanted).await?.exit);
+            let reports = Reports::begin_done(&wanted, scheduler::now())?;
+            return Ok(handed_over(output, &config, handed, reports).await?.exit);
         }
         session => session?,
     };
@@ -108,9 +111,8 @@ pub(super) async fn handed_over(
     output: Output,
     config: &Config,
     mut handed: Handed,
-    wanted: &[Wanted],
+    reports: Reports,
 ) -> anyhow::Result<Printed> {
-    let reports = Reports::begin_done(wanted, scheduler::now())?;
     let mut out = output.results();
     let mut printer = Printer::begin(output, &mut out, reports)?;
     while let Some((name, ended)) = handed.next().await {
@@ -182,7 +184,7 @@ pub(super) fn render(
 pub(super) struct Printer<'a> {
     output: Output,
     document: Option<Document<&'a mut dyn Write>>,
-    text: Wrapped<BufWriter<IgnoreBrokenPipe<io::Stdout>>>,
+    text: Wrapped<BufWriter<StandardOutput>>,
     pub(super) reports: Reports,
     printed: Printed,
 }

@@ -29,7 +29,7 @@ pub(super) async fn trial(
     let mut out = output.text();
     if output.is_json() {
         json::trial(&mut out, &checks)?;
-    } else {
+    } else if !checks.is_empty() {
         text::checks(&mut out, "notifications", &checks, &[], output.style())?;
     }
     out.flush()?;

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use textwrap::{Options, WordSeparator, WordSplitter};
 
+use super::args;
+
 /// The screen is taken to be this wide where it is not known.
 pub(super) const COLUMNS: usize = 80;
 
@@ -70,9 +72,10 @@ pub(super) fn wrap(line: &str, columns: usize) -> String {
     let text = line.trim_start_matches(' ');
     let lead = line.len() - text.len();
     // A command on a line of its own is there to be copied.
-    if lead > 0 && text.starts_with("entrain ") {
+    if lead > 0 && text.starts_with(PROGRAM) {
         return line.to_owned();
     }
+    let text = &with_whole_commands(text);
     let sign = if starts_with_sign(text) { 2 } else { 0 };
     let indent = " ".repeat(lead + sign + 2);
     let options = Options::new(columns)
@@ -81,8 +84,43 @@ pub(super) fn wrap(line: &str, columns: usize) -> String {
         .break_words(false)
         .word_separator(WordSeparator::AsciiSpace)
         .word_splitter(WordSplitter::NoHyphenation);
-    textwrap::fill(text, options)
+    textwrap::fill(text, options).replace(NO_BREAK, " ")
 }
+
+/// What a command begins with.
+const PROGRAM: &str = "entrain ";
+
+/// Stands for a space at which no line is broken. No text has it: it is for private use.
+const NO_BREAK: char = '\u{f7e1}';
+
+/// The same text, in which no command can be broken, so that each can be copied.
+fn with_whole_commands(text: &str) -> String {
+    let mut whole = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(place) = rest.find(PROGRAM) {
+        let (before, command) = rest.split_at(place);
+        let word = command[PROGRAM.len()..].split(' ').next();
+        let is_command = word.is_some_and(|word| args::is_command(word.trim_end_matches(ENDS)));
+        let end = if is_command {
+            command.find([';', ',', ')']).unwrap_or(command.len())
+        } else {
+            PROGRAM.len()
+        };
+        whole.push_str(before);
+        let (command, after) = command.split_at(end);
+        if is_command {
+            whole.extend(command.chars().map(|c| if c == ' ' { NO_BREAK } else { c }));
+        } else {
+            whole.push_str(command);
+        }
+        rest = after;
+    }
+    whole.push_str(rest);
+    whole
+}
+
+/// What may stand right behind a command in a sentence.
+const ENDS: [char; 4] = [';', ',', ')', '.'];
 
 /// Whether a single character other than a letter or digit comes first, and then a space. Colours are
 /// not looked at.
@@ -129,6 +167,21 @@ mod tests {
         assert_eq!(
             wrap("\x1b[31m✗\x1b[0m one two three", 9),
             "\x1b[31m✗\x1b[0m one two\n    three"
+        );
+    }
+
+    #[test]
+    fn a_command_stays_whole_wherever_it_stands() {
+        assert_eq!(
+            wrap(
+                "held; to approve them: entrain approve wizer --cycle 7 --config a.toml; or not",
+                40
+            ),
+            "held; to approve them:\n  entrain approve wizer --cycle 7 --config a.toml;\n  or not"
+        );
+        assert_eq!(
+            wrap("made with entrain and other programs", 20),
+            "made with entrain\n  and other programs"
         );
     }
 

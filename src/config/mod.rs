@@ -59,7 +59,10 @@ pub(crate) struct Loaded {
 }
 
 /// Where the configuration is looked for when its path is not given.
-const PLACES: [&str; 2] = ["entrain.toml", "/etc/entrain/entrain.toml"];
+const PLACES: [&str; 2] = ["entrain.toml", INSTALLED];
+
+/// Where it is for a service that a package installed.
+pub(crate) const INSTALLED: &str = "/etc/entrain/entrain.toml";
 
 /// The variable that says where it is.
 const VARIABLE: &str = "ENTRAIN_CONFIG";

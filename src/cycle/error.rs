@@ -7,6 +7,7 @@ use crate::config::SecretError;
 use crate::engine::model::{JobName, ObjectKind, SourceId};
 use crate::engine::quarantine::{Cause, Quarantine};
 use crate::engine::record::Paused;
+use crate::report::command;
 use crate::{graph, scim, store};
 
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +57,8 @@ pub(crate) enum Error {
     #[error(
         "nothing was written: {wrong} of {read} linked objects that were read in the target are missing \
          or belong to others, so this is probably another organisation or a reset target. To use it \
-         anyway, match all objects again: entrain restart {job} --reset links; if not, {back} and run: \
-         entrain sync {job}"
+         anyway, match all objects again: {}; if not, {back} and run: {}",
+        command(&format!("restart {job} --reset links")), command(&format!("sync {job}"))
     )]
     AnotherTarget {
         job: JobName,
@@ -74,8 +75,8 @@ pub(crate) enum Error {
     AnotherPlan { differences: Vec<String> },
     /// What a saved plan holds is not what was approved.
     #[error(
-        "nothing was written, because the plan holds {held} removals, not {approved}; review them, and use \
-         --approve-removals {held}"
+        "nothing was written, because the plan holds {}",
+        other_number(*held, *approved)
     )]
     OtherNumber { approved: u64, held: u64 },
     /// A part of a saved plan that has nothing in it.
@@ -89,12 +90,13 @@ pub(crate) enum Error {
     #[error("the thread that records outcomes ended early")]
     RecorderLost,
     #[error(
-        "paused since {} by {}; to continue: entrain resume {job}",
-        paused.since.format("%Y-%m-%d %H:%M UTC"), paused.by
+        "paused since {} by {}; to continue: {}",
+        paused.since.format("%Y-%m-%d %H:%M UTC"), paused.by, command(&format!("resume {job}"))
     )]
     Paused { job: JobName, paused: Paused },
     #[error(
-        "{job} has mode = \"observe\", so nothing is written; to see what a cycle would do: entrain plan {job}"
+        "{job} has mode = \"observe\", so nothing is written; to see what a cycle would do: {}",
+        command(&format!("plan {job}"))
     )]
     Observes { job: JobName },
     #[error(
@@ -227,6 +229,15 @@ impl Error {
             cause = next.source();
         }
         words
+    }
+}
+
+fn other_number(held: u64, approved: u64) -> String {
+    match held {
+        0 => "no removals; apply it without --approve-removals".to_owned(),
+        held => format!(
+            "{held} removals, not {approved}; review them, and use --approve-removals {held}"
+        ),
     }
 }
 

@@ -68,12 +68,14 @@ pub(crate) use capabilities::known_remarks;
 pub(crate) use error::Error;
 pub(crate) use explain::explain;
 pub(crate) use leavers::next_look;
-pub(crate) use on_record::{Marked, hide, marked, with_names};
+pub(crate) use on_record::{Marked, hide, marked, with_names, with_names_of};
 pub(crate) use only::Only;
 pub(crate) use options::{Between, Options};
 pub(crate) use planned::{Observed, Planned};
 pub(crate) use probe::Probed;
-pub(crate) use saved::{Approved, Expected, ExpectedRow, OtherRows, Portion, SavedRow};
+pub(crate) use saved::{
+    Alone, Approved, Deed, Expected, ExpectedRow, OtherRows, Portion, SavedRow, deed,
+};
 pub(crate) use tenant::Due;
 
 use crate::config::{self, Config};

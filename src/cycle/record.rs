@@ -14,7 +14,7 @@ use crate::engine::plan::{Count, Totals, Why};
 use crate::engine::quarantine::Pace;
 use crate::engine::record::{LoggedRequest, Side};
 use crate::engine::summary::{CycleKind, FailedObject, Health, HeldRemovals, Requests, Summary};
-use crate::report;
+use crate::report::{self, Names};
 use crate::scim::Exchange;
 use crate::store::{Evaluated, Evaluation, MarkCutoff, NotPlanned};
 
@@ -246,7 +246,10 @@ async fn record_skipped(
                     *row,
                     NotPlanned {
                         subject: skipped.subject.clone(),
-                        message: report::not_planned(&context.redactions.skipped(skipped), &other),
+                        message: report::not_planned(
+                            &context.redactions.skipped(skipped),
+                            Names::Numbered(&other),
+                        ),
                     },
                 ));
             }

@@ -6,17 +6,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Agent, Context, Error, Judged, Planned, capabilities};
 use crate::config;
 use crate::engine::model::{Key, ObjectKind, SourceId, TargetId};
-use crate::engine::plan::{Action, Operation, Step};
+use crate::engine::plan::{Action, Operation, Skipped, Step, Subject};
 use crate::engine::predict::Refusal;
 use crate::engine::redact::{Redactions, Shown};
 use crate::report::{self, Names};
 use crate::scim::{Dialect, Request};
-use crate::store::{Row, RowsOf, StateKey, Store};
+use crate::store::{Row, RowId, RowsOf, StateKey, Store};
 
 /// Rows that are read at once.
 const CHUNK: usize = 500;
 /// The word of the action that makes an object.
 const CREATE: &str = "create";
+/// The word of what is not done.
+const SKIP: &str = "skip";
 /// Differences that are named; the rest is counted.
 const NAMED: usize = 20;
 
@@ -105,38 +107,101 @@ impl Agent {
     }
 }
 
-/// Rows of another plan by their digests: what each does, in words.
-pub(crate) type OtherRows = BTreeMap<String, Vec<String>>;
+/// Rows of a plan by their digests: actions, and objects that are skipped.
+pub(crate) type OtherRows = BTreeMap<String, Vec<RowId>>;
+
+/// An action and its object, as it is found again in another plan.
+pub(crate) type Deed = (ObjectKind, SourceId, &'static str);
+
+/// A row that only one of two plans has.
+pub(crate) enum Alone<'r> {
+    Action(RowId, &'r Action),
+    Skipped(&'r Skipped, Names<'r>),
+}
+
+pub(crate) fn deed(subject: &Subject, action: &'static str) -> Deed {
+    (subject.kind, subject.id.clone(), action)
+}
 
 impl Agent {
+    /// The rows of a dry run, to compare another one with.
+    pub(crate) fn rows_of(
+        &self,
+        cycle: i64,
+        key: &StateKey,
+    ) -> Result<OtherRows, crate::store::Error> {
+        let mut rows = OtherRows::new();
+        self.each_digest(cycle, key, &mut |id, digest, _| {
+            rows.entry(digest).or_default().push(id);
+        })?;
+        Ok(rows)
+    }
+
     /// Takes the rows out of a dry run that another plan has too. What is left in `known` are those that
-    /// only the other has.
+    /// only the other has. What is left of this one.
     pub(crate) fn leave_out(
         &self,
         planned: &mut Planned,
         key: &StateKey,
         known: &mut OtherRows,
-    ) -> Result<(), crate::store::Error> {
-        let whole = Redactions::default();
+    ) -> Result<BTreeSet<Deed>, crate::store::Error> {
         let mut rows = Vec::new();
         let mut left = BTreeSet::new();
-        each_row::<crate::store::Error>(&self.store, planned.cycle, &mut |row, is_held, names| {
-            let digest = digest(key, &whole.action(&row.action), row.step, is_held, names);
+        self.each_digest(planned.cycle, key, &mut |id, digest, deed| {
             if known.get_mut(&digest).and_then(Vec::pop).is_some() {
-                rows.push(row.id);
+                rows.push(id);
             } else {
-                left.insert((row.action.subject.key, row.action.as_str()));
+                left.insert(deed);
             }
-            Ok(())
         })?;
-        let is_left = |one: &Refusal| left.contains(&(one.subject.key, one.action));
+        let is_left = |one: &Refusal| left.contains(&deed(&one.subject, one.action));
         planned.refusals.retain(is_left);
         self.store.drop_rows(&rows)?;
         planned.totals = self.store.totals(planned.cycle)?;
         if planned.totals.held == 0 {
             planned.held.clear();
         }
-        Ok(())
+        Ok(left)
+    }
+
+    /// Passes these rows of a dry run.
+    pub(crate) fn each_alone(
+        &self,
+        cycle: i64,
+        rows: &BTreeSet<RowId>,
+        each: &mut dyn FnMut(Alone<'_>),
+    ) -> Result<(), crate::store::Error> {
+        each_row::<crate::store::Error>(&self.store, cycle, &mut |row, _, _| {
+            if rows.contains(&row.id) {
+                each(Alone::Action(row.id, &row.action));
+            }
+            Ok(())
+        })?;
+        each_skipped(&self.store, cycle, &mut |id, skipped, names| {
+            if rows.contains(&id) {
+                each(Alone::Skipped(skipped, names));
+            }
+        })
+    }
+
+    fn each_digest(
+        &self,
+        cycle: i64,
+        key: &StateKey,
+        each: &mut dyn FnMut(RowId, String, Deed),
+    ) -> Result<(), crate::store::Error> {
+        let whole = Redactions::default();
+        each_row::<crate::store::Error>(&self.store, cycle, &mut |row, is_held, names| {
+            let digest = digest(key, &whole.action(&row.action), row.step, is_held, names);
+            let deed = deed(&row.action.subject, row.action.as_str());
+            each(row.id, digest, deed);
+            Ok(())
+        })?;
+        each_skipped(&self.store, cycle, &mut |id, skipped, names| {
+            let words = report::json::canonical_skip(&whole.skipped(skipped), names);
+            let digest = key.digest("skipped object of a plan", &words);
+            each(id, digest, deed(&skipped.subject, SKIP));
+        })
     }
 }
 
@@ -153,26 +218,41 @@ pub(super) async fn compare(
     }
     let file = expected.digest.clone();
     let mut done = context.state(move |store| store.applied(&file)).await?;
+    let approved = context
+        .state(move |store| store.approved_rows(cycle))
+        .await?;
     let mut added: BTreeSet<String> = BTreeSet::new();
+    // Rows that are held in only one of the two.
+    let mut differences: Vec<String> = Vec::new();
     let whole = Redactions::default();
     each_row::<Error>(&context.agent.store, cycle, &mut |row, is_held, names| {
-        let mut digest_of = |action: &Action| {
-            let shown = whole.action(action);
-            let digest = digest(&expected.key, &shown, row.step, is_held, names);
-            left.get_mut(digest.as_str()).and_then(Vec::pop)
-        };
         let subject = &row.action.subject;
-        let mut known = digest_of(&row.action);
         // It had no id yet when the file was made.
         let made = (subject.kind, subject.id.clone(), CREATE.to_owned());
-        if known.is_none() && done.contains_key(&made) {
-            known = digest_of(&Action {
-                target: None,
-                ..row.action.clone()
-            });
+        let without_id = done.contains_key(&made).then(|| Action {
+            target: None,
+            ..row.action.clone()
+        });
+        let mut find = |is_held: bool| {
+            let actions = [Some(&row.action), without_id.as_ref()];
+            actions.into_iter().flatten().any(|action| {
+                let shown = whole.action(action);
+                let digest = digest(&expected.key, &shown, row.step, is_held, names);
+                left.get_mut(digest.as_str()).and_then(Vec::pop).is_some()
+            })
+        };
+        let words = || words(row.action.as_str(), subject.kind, &subject.label);
+        if find(is_held) {
+            return Ok(());
         }
-        if known.is_none() {
-            added.insert(words(row.action.as_str(), subject.kind, &subject.label));
+        if !find(!is_held) {
+            added.insert(words());
+        } else if is_held {
+            differences.push(format!("{} is held by a safety limit now", words()));
+        } else if !approved.contains(&row.id) {
+            // An approval is a decision about the row that was reviewed. Without one, a limit held it.
+            let why = "is held in the file, and now passes without an approval";
+            differences.push(format!("{} {why}", words()));
         }
         Ok(())
     })?;
@@ -190,11 +270,10 @@ pub(super) async fn compare(
         let alone = rows.difference(others);
         alone.map(|row| format!("{row} {what}")).collect()
     };
-    let mut differences = of(&added, &removed, "is not in the file");
+    differences.extend(of(&added, &removed, "is not in the file"));
     differences.extend(of(&removed, &added, "is no longer planned"));
     let both = added.intersection(&removed);
-    differences
-        .extend(both.map(|row| format!("{row} has other values, or is held in only one of them")));
+    differences.extend(both.map(|row| format!("{row} has other values")));
     if differences.is_empty() {
         let digest = expected.digest.clone();
         return context
@@ -210,7 +289,7 @@ pub(super) async fn compare(
 }
 
 fn words(action: &str, kind: ObjectKind, label: &str) -> String {
-    format!("{action} {kind} {label}")
+    format!("{} {kind} {label}", report::phrase(action))
 }
 
 /// Opens what the plan holds, if it is as much as was approved.
@@ -351,6 +430,30 @@ fn each_row<E: From<crate::store::Error>>(
         }
     }
     Ok(())
+}
+
+fn each_skipped(
+    store: &Store,
+    cycle: i64,
+    each: &mut dyn FnMut(RowId, &Skipped, Names<'_>),
+) -> Result<(), crate::store::Error> {
+    let mut after = None;
+    loop {
+        let skipped = store.skipped(cycle, after, CHUNK)?;
+        let Some((last, _)) = skipped.last() else {
+            return Ok(());
+        };
+        after = Some(*last);
+        let others = skipped.iter().filter_map(|(_, one)| one.why.other());
+        let known = store.named(&others.collect::<Vec<Key>>())?;
+        let names = |key| {
+            let one = known.get(&key)?;
+            Some((one.id.clone(), one.label.clone()))
+        };
+        for (id, one) in &skipped {
+            each(*id, one, Names::Numbered(&names));
+        }
+    }
 }
 
 fn digest(

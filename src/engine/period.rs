@@ -15,11 +15,17 @@ pub(crate) struct Period {
     pub(crate) job: JobName,
     /// The oldest first.
     pub(crate) cycles: Vec<CycleRecord>,
-    /// Users who were created, adopted or enabled.
+    /// Users who were created or enabled.
     pub(crate) joiners: BTreeMap<SourceId, Subject>,
+    /// Users whose account was found in the target, and linked.
+    adopted: BTreeMap<SourceId, Subject>,
     /// Users who were disabled, deleted, or whose account was handed over.
     pub(crate) leavers: BTreeMap<SourceId, Subject>,
-    changed: BTreeSet<SourceId>,
+    /// In which cycles users came or went; the last counts.
+    came: BTreeMap<SourceId, i64>,
+    went: BTreeMap<SourceId, i64>,
+    /// In which cycles values or groups of users changed.
+    changed: BTreeSet<(SourceId, i64)>,
     /// In the order of time.
     pub(crate) lost: Vec<Lost>,
     failures: BTreeMap<Failed, Failing>,
@@ -79,7 +85,10 @@ impl Period {
             job,
             cycles: Vec::new(),
             joiners: BTreeMap::new(),
+            adopted: BTreeMap::new(),
             leavers: BTreeMap::new(),
+            came: BTreeMap::new(),
+            went: BTreeMap::new(),
             changed: BTreeSet::new(),
             lost: Vec::new(),
             failures: BTreeMap::new(),
@@ -104,23 +113,34 @@ impl Period {
         self.done(started, logged, subject);
         let id = subject.id.clone();
         let is_user = subject.kind == ObjectKind::User;
+        let cycle = logged.cycle;
         match logged.action.as_str() {
-            "create" | "adopt" | "enable" if is_user => {
+            "create" | "enable" if is_user => {
+                self.came.insert(id.clone(), cycle);
                 self.joiners.insert(id, subject.clone());
+            }
+            "adopt" if is_user => {
+                self.came.insert(id.clone(), cycle);
+                self.adopted.insert(id, subject.clone());
             }
             "disable" | "delete" | "hand-over" => {
                 if is_user {
+                    self.went.insert(id.clone(), cycle);
                     self.leavers.insert(id, subject.clone());
                 }
                 self.lost(logged, subject, Vec::new());
             }
             "update" | "set-reference" if is_user => {
-                self.changed.insert(id);
+                self.changed.insert((id, cycle));
             }
-            "add-members" => self.changed.extend(members(logged)),
+            "add-members" => {
+                let came = members(logged).map(|id| (id, cycle));
+                self.changed.extend(came);
+            }
             "remove-members" => {
                 let gone: Vec<SourceId> = members(logged).collect();
-                self.changed.extend(gone.iter().cloned());
+                self.changed
+                    .extend(gone.iter().map(|id| (id.clone(), cycle)));
                 self.lost(logged, subject, gone);
             }
             _ => {}
@@ -185,11 +205,21 @@ impl Period {
         }
     }
 
-    /// Users whose values or groups changed, and who neither came nor went.
-    pub(crate) fn movers(&self) -> impl Iterator<Item = &SourceId> {
-        let other =
-            |id: &&SourceId| !self.joiners.contains_key(*id) && !self.leavers.contains_key(*id);
-        self.changed.iter().filter(other)
+    /// Users whose account was found in the target, and who did not get access otherwise.
+    pub(crate) fn adopted(&self) -> impl Iterator<Item = &Subject> {
+        let adopted = self.adopted.iter();
+        let other = adopted.filter(|(id, _)| !self.joiners.contains_key(*id));
+        other.map(|(_, subject)| subject)
+    }
+
+    /// Users whose values or groups changed, other than in the cycle in which they came, or when or after they went.
+    pub(crate) fn movers(&self) -> BTreeSet<&SourceId> {
+        let moved = |(id, cycle): &&(SourceId, i64)| {
+            let (came, went) = (self.came.get(id), self.went.get(id));
+            came != Some(cycle) && went.is_none_or(|went| cycle < went || came > Some(went))
+        };
+        let changed = self.changed.iter().filter(moved);
+        changed.map(|(id, _)| id).collect()
     }
 
     /// What failed, the most frequent first.
@@ -335,11 +365,14 @@ mod tests {
         let mut period = Period::new(JobName::new("wizer"));
         for (minute, action, who) in [
             (1, "create", "ada"),
-            (2, "update", "ada"),
+            (1, "set-reference", "ada"),
+            (2, "create", "sue"),
+            (3, "update", "sue"),
             (3, "update", "bob"),
             (4, "set-reference", "bob"),
             (5, "disable", "eve"),
             (6, "update", "eve"),
+            (6, "adopt", "tom"),
         ] {
             period.add(
                 at(minute),
@@ -351,17 +384,27 @@ mod tests {
             attribute: "members".to_owned(),
             before: Some(Value::List(vec![Value::Reference(SourceId::new("may"))])),
             after: None,
+            more: 0,
         }];
         period.add(at(7), &members);
         let names = |of: &BTreeMap<SourceId, Subject>| of.keys().map(ToString::to_string).collect();
         let joiners: Vec<String> = names(&period.joiners);
         let leavers: Vec<String> = names(&period.leavers);
-        let movers: Vec<String> = period.movers().map(ToString::to_string).collect();
+        let movers: Vec<String> = period
+            .movers()
+            .into_iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(
             (joiners, leavers),
-            (vec!["ada".to_owned()], vec!["eve".to_owned()])
+            (
+                vec!["ada".to_owned(), "sue".to_owned()],
+                vec!["eve".to_owned()]
+            )
         );
-        assert_eq!(movers, ["bob", "may"]);
+        assert_eq!(movers, ["bob", "may", "sue"]);
+        let adopted: Vec<&str> = period.adopted().map(|one| one.label.as_str()).collect();
+        assert_eq!(adopted, ["tom"]);
         let lost: Vec<&str> = period.lost.iter().map(|one| one.action.as_str()).collect();
         assert_eq!(lost, ["disable", "remove-members"]);
     }

@@ -449,6 +449,8 @@ pub(crate) struct LoggedChange {
     pub(crate) attribute: String,
     pub(crate) before: Option<Value>,
     pub(crate) after: Option<Value>,
+    /// Members that are not listed, because only some were asked for.
+    pub(crate) more: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

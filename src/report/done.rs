@@ -1,9 +1,12 @@
 //! A cycle that ran, in words: the same on the status page and in reports.
 
+use std::io;
+
 use super::overview::{Population, Share};
 use super::page::Condition;
 use super::sentence::{capital, clean, count, cycle_kind, deeds, duration, number, things};
-use crate::engine::record::{CycleRecord, CycleState};
+use super::view::{CycleReport, prediction};
+use crate::engine::record::{CycleRecord, CycleState, LogStatus};
 use crate::engine::summary::Health;
 
 /// Whether it went well.
@@ -85,6 +88,36 @@ pub(super) fn facts(cycle: &CycleRecord) -> Vec<String> {
         ));
     }
     facts
+}
+
+/// How what a saved plan predicted compares with what happened: a sentence.
+pub(super) fn predictions(report: &CycleReport<'_>) -> io::Result<Option<String>> {
+    let Some(predicted) = report.predicted else {
+        return Ok(None);
+    };
+    let (mut happened, mut others) = (0, 0);
+    report.entries.each(&mut |logged, _| {
+        if logged.status == LogStatus::Failed && logged.subject.is_some() {
+            match prediction(predicted, logged) {
+                Some(_) => happened += 1,
+                None => others += 1,
+            }
+        }
+        Ok(())
+    })?;
+    let refusals = match predicted.len() as u64 {
+        0 => "The plan predicted no refusal".to_owned(),
+        all => format!(
+            "The plan predicted {}, of which {} happened",
+            things(all, "refusal"),
+            number(happened)
+        ),
+    };
+    let others = match others {
+        0 => "nothing else failed".to_owned(),
+        others => format!("{} failed without a prediction", things(others, "action")),
+    };
+    Ok(Some(format!("{refusals}; {others}.")))
 }
 
 /// Why it could not do all of its work.

@@ -1,6 +1,8 @@
 //! One line of a report, with what belongs under it: what happens to whom, why, and what it changes. Text,
 //! pages, Markdown and CSV are made from entries; only JSON walks the actions themselves.
 
+use std::collections::BTreeMap;
+
 use super::refusal::{remedy, why_refused};
 use super::sentence::{clean, key, subject_text, value, via, why, why_removed};
 use super::view::Names;
@@ -52,6 +54,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) because: Option<String>,
     /// The members of a group that come or go, by name.
     pub(crate) members: Vec<String>,
+    /// Members that come or go, too, and are not named.
+    pub(crate) more_members: u64,
     pub(crate) lines: Vec<Line>,
     /// What came of it, where it is on record.
     pub(crate) logged: Option<&'a LogEntry>,
@@ -76,6 +80,22 @@ pub(crate) enum Line {
     Note(String),
 }
 
+/// What stands under the entry of an action.
+pub(crate) fn lines(action: &Shown<'_, Action>, names: Names<'_>) -> Vec<Line> {
+    Entry::of_action(action, names).lines
+}
+
+/// An action's word as it stands before its object: `add members to group Sales`.
+pub(crate) fn phrase(action: &str) -> &str {
+    match action {
+        "add-members" => "add members to",
+        "remove-members" => "remove members from",
+        "set-reference" => "update",
+        "hand-over" => "hand over the account of",
+        other => other,
+    }
+}
+
 impl<'a> Entry<'a> {
     pub(crate) fn of_action(shown: &'a Shown<'_, Action>, names: Names<'_>) -> Self {
         let action: &'a Action = shown;
@@ -83,12 +103,13 @@ impl<'a> Entry<'a> {
         let mut entry = Self {
             mark: Mark::Change,
             verb,
-            phrase: verb,
+            phrase: phrase(verb),
             subject: &action.subject,
             target: action.target.as_ref(),
             detail: String::new(),
             because: None,
             members: Vec::new(),
+            more_members: 0,
             lines: Vec::new(),
             logged: None,
         };
@@ -160,7 +181,6 @@ impl<'a> Entry<'a> {
                 entry.members = named(members, names);
             }
             Operation::SetReference { path, old, new } => {
-                entry.phrase = "update";
                 let new = match new {
                     Pointer::To(referenced) | Pointer::Added(referenced) => {
                         Some(referenced_text(referenced, names))
@@ -177,8 +197,51 @@ impl<'a> Entry<'a> {
         entry
     }
 
+    /// Leaves what differs from the lines of another plan that does the same to this object: `name` is its name.
+    pub(crate) fn compare(&mut self, there: Vec<Line>, name: &str) {
+        let mut values: BTreeMap<String, (Option<String>, Option<String>)> = BTreeMap::new();
+        for line in there {
+            match line {
+                Line::Given { path, value } => {
+                    values.insert(path, (None, Some(value)));
+                }
+                Line::Changed { path, old, new } => {
+                    values.insert(path, (old, new));
+                }
+                Line::Via(_) | Line::How(_) | Line::Note(_) => {}
+            }
+        }
+        let mut lines = Vec::new();
+        for line in &self.lines {
+            let (path, without, here) = match line {
+                Line::Given { path, value } => (path, &None, Some(value)),
+                Line::Changed { path, old, new } => (path, old, new.as_ref()),
+                Line::Via(_) | Line::How(_) | Line::Note(_) => continue,
+            };
+            let there = values.remove(path);
+            let there = there.map_or_else(|| without.clone(), |(_, there)| there);
+            if there.as_ref() != here {
+                lines.push(Line::Changed {
+                    path: path.clone(),
+                    old: there,
+                    new: here.cloned(),
+                });
+            }
+        }
+        let only_there = values.into_iter().filter(|(_, (old, new))| old != new);
+        lines.extend(only_there.map(|(path, (without, there))| Line::Changed {
+            path,
+            old: there,
+            new: without,
+        }));
+        // Two that differ in something else, such as whether a limit holds them, stay as they are.
+        if !lines.is_empty() {
+            self.lines = lines;
+            self.detail = format!(", with other values than with {}", clean(name));
+        }
+    }
+
     fn hand_over(&mut self, hand: &HandOver, target: &str, names: Names<'_>) {
-        self.phrase = "hand over the account of";
         self.detail = format!(
             " ({}) to {} ({}), who has the same {} (id {target})",
             clean(self.subject.id.as_str()),
@@ -213,6 +276,7 @@ impl<'a> Entry<'a> {
             detail: String::new(),
             because: Some(why(reason, subject.kind, names)),
             members: Vec::new(),
+            more_members: 0,
             lines: Vec::new(),
             logged: None,
         }
@@ -229,12 +293,13 @@ impl<'a> Entry<'a> {
         Self {
             mark: Mark::Fail,
             verb: "refuse",
-            phrase: action,
+            phrase: phrase(action),
             subject,
             target: target.as_ref(),
             detail: String::new(),
             because: Some(why_refused(problem, names)),
             members: Vec::new(),
+            more_members: 0,
             lines: vec![Line::Note(remedy(problem))],
             logged: None,
         }
@@ -257,11 +322,14 @@ impl<'a> Entry<'a> {
         let mut entry = Self {
             mark,
             verb,
-            phrase: known.unwrap_or(if logged.action == "plan" {
-                "plan"
-            } else {
-                verb
-            }),
+            phrase: known.map_or(
+                if logged.action == "plan" {
+                    "plan"
+                } else {
+                    verb
+                },
+                phrase,
+            ),
             subject,
             target: logged.target.as_ref(),
             detail: String::new(),
@@ -270,6 +338,7 @@ impl<'a> Entry<'a> {
                 Reason::Skipped(skipped) => why(skipped, subject.kind, names),
             }),
             members: Vec::new(),
+            more_members: 0,
             lines: Vec::new(),
             logged: Some(logged),
         };
@@ -290,6 +359,7 @@ impl<'a> Entry<'a> {
             attribute,
             before,
             after,
+            more,
         } in &logged.changes
         {
             if let ("add-members", _, Some(Value::List(members)))
@@ -297,6 +367,7 @@ impl<'a> Entry<'a> {
                 (logged.action.as_str(), before, after)
             {
                 entry.members = members.iter().map(|one| value(one, names)).collect();
+                entry.more_members = *more;
                 continue;
             }
             let side = |side: &Option<Value>| side.as_ref().map(|one| value(one, names));
@@ -314,6 +385,18 @@ impl<'a> Entry<'a> {
             });
         }
         Some(entry)
+    }
+
+    /// Notes what was predicted of an action next to what came of it.
+    pub(crate) fn note_prediction(&mut self, predicted: Option<&String>) {
+        let is_failed = self.mark == Mark::Fail;
+        let note = match predicted {
+            Some(why) if is_failed => format!("as predicted: {why}"),
+            Some(why) => format!("a refusal was predicted, but it did not happen: {why}"),
+            None if is_failed => "the plan did not predict it".to_owned(),
+            None => return,
+        };
+        self.lines.push(Line::Note(note));
     }
 
     /// What follows the subject in a text: also that it was done.

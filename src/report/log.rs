@@ -122,6 +122,7 @@ fn change_lines(changes: &[LoggedChange], names: Names<'_>) -> Vec<String> {
             attribute,
             before,
             after,
+            more: _,
         } = change;
         let (before, after) = (
             optional(before.as_ref(), names),
@@ -179,6 +180,7 @@ pub(super) fn entry_json(entry: &LogEntry, names: Names<'_>) -> Json {
             attribute,
             before,
             after,
+            more: _,
         } = change;
         json!({
             "path": attribute,

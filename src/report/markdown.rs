@@ -10,8 +10,8 @@ use super::overview::{Mood, Overview, each_entry};
 use super::page::Condition;
 use super::section::Section;
 use super::sentence::{
-    capital, clean, compared, count, cycle_kind, from_snapshot, is_news, misnamed, number, warning,
-    why_held,
+    capital, clean, compared, count, cycle_kind, from_snapshot, is_news, minute, misnamed, number,
+    warning, why_held,
 };
 use super::view::{CycleReport, PlanView};
 use crate::engine::model::JobName;
@@ -48,15 +48,16 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>) -> io::Result<()> {
         count(header.in_scope),
         count(header.linked)
     )?;
+    writeln!(out, "Planned on {}.\n", minute(view.made))?;
     if let Some(snapshot) = view.snapshot {
         writeln!(out, "{}.\n", escaped(&capital(&from_snapshot(snapshot))))?;
     }
     if let Some(against) = view.against {
         writeln!(out, "{}.\n", escaped(&capital(&compared(against))))?;
-        for words in against.only_there.iter().take(MEMBERS_NAMED) {
+        for words in against.all_there().take(MEMBERS_NAMED) {
             writeln!(out, "- only there: {}", code(words))?;
         }
-        if let Some(more @ 1..) = against.only_there.len().checked_sub(MEMBERS_NAMED) {
+        if let Some(more @ 1..) = against.all_there().count().checked_sub(MEMBERS_NAMED) {
             writeln!(out, "- and {} more only there", number(more as u64))?;
         }
         writeln!(out)?;
@@ -88,10 +89,11 @@ pub(crate) fn cycle(out: &mut dyn Write, report: &CycleReport<'_>) -> io::Result
         job,
         cycle,
         entries,
+        predicted: _,
     } = *report;
     let mut lists = Lists::default();
     entries.each(&mut |logged, names| {
-        if let Some(entry) = Entry::of_logged(logged, names) {
+        if let Some(entry) = report.entry(logged, names) {
             lists.add(Section::of(&entry), &entry);
         }
         Ok(())
@@ -104,7 +106,8 @@ pub(crate) fn cycle(out: &mut dyn Write, report: &CycleReport<'_>) -> io::Result
     };
     writeln!(out, "## Cycle {} of {}\n", cycle.number, code(job.as_str()))?;
     writeln!(out, "{sign} **{}**\n", escaped(&sentence))?;
-    for words in done::facts(cycle) {
+    let predictions = done::predictions(report)?;
+    for words in done::facts(cycle).into_iter().chain(predictions) {
         writeln!(out, "{}\n", escaped(&words))?;
     }
     for words in done::remarks(cycle) {

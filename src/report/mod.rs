@@ -4,6 +4,7 @@
 
 pub(crate) mod audit;
 mod capabilities;
+mod command;
 pub(crate) mod configuration;
 mod done;
 mod drift;
@@ -38,10 +39,13 @@ pub(crate) mod undo;
 mod view;
 
 pub(crate) use capabilities::{capabilities, remark, remark_remedy};
+pub(crate) use command::{argument, command, name_configuration};
+pub(crate) use entry::{Line, lines, phrase};
+pub(crate) use refusal::predicted;
 pub(crate) use sentence::{
     clean_lines, doubts, expires, expires_soon, misnamed, misnamed_remedy, not_planned,
 };
 pub(crate) use view::{
-    Against, CycleReport, Entries, Folded, JobStatus, Names, Order, Part, PlanRow, PlanView, Rows,
-    SnapshotNote,
+    About, Against, CycleReport, Entries, Folded, JobStatus, Names, Order, Part, PlanRow, PlanView,
+    Predicted, Rows, SnapshotNote, There,
 };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::SecondsFormat;
 use serde_json::{Value as Json, json};
 
+use super::command::command;
 use super::json::{FORMAT, subject_json, time_json};
 use super::log;
 use super::sentence::{clean, subject_text, things};
@@ -75,7 +76,8 @@ pub(crate) fn paused(
     } else {
         writeln!(
             out,
-            "{job} is paused: no cycle runs, and no user loses access, until entrain resume {job}."
+            "{job} is paused: no cycle runs, and no user loses access, until {}",
+            command(&format!("resume {job}"))
         )?;
     }
     if !waiting.is_empty() {
@@ -114,7 +116,8 @@ pub(crate) fn resumed(
     };
     writeln!(
         out,
-        "{job} was {was}. The service runs its next cycle when it is due; to run one now: entrain sync {job}"
+        "{job} was {was}. The service runs its next cycle when it is due; to run one now: {}",
+        command(&format!("sync {job}"))
     )
 }
 

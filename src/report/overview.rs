@@ -80,8 +80,14 @@ pub(super) struct Overview {
 
 impl Overview {
     pub(super) fn add(&mut self, section: Section, entry: &Entry<'_>) {
-        let share = Share::of(section);
-        let linked = entry.target.is_some();
+        let is_adopted = section == Section::Adopt;
+        // Only a link is recorded.
+        let share = if is_adopted && !entry.is_sent() {
+            Share::Unchanged
+        } else {
+            Share::of(section)
+        };
+        let linked = entry.target.is_some() && !is_adopted;
         let object = self.objects.entry(entry.subject.key);
         let (most, is_linked) = object.or_insert((share, linked));
         *most = share.min(*most);
@@ -125,6 +131,10 @@ impl Overview {
             |share: &Share| matches!(share, Share::Disable | Share::Create | Share::Update);
         let objects = self.objects.values();
         let objects = objects.filter(|(share, _)| is_changed(share)).count() as u64;
+        let adopted = self.objects.values();
+        let adopted = adopted
+            .filter(|(share, _)| *share == Share::Unchanged)
+            .count() as u64;
         let failing = self.times(Section::Failing);
         let held = self.times(Section::Held);
         let only_there = view
@@ -135,6 +145,8 @@ impl Overview {
         let mut sentences = Vec::new();
         if objects == 0 && only_there > 0 {
             sentences.push("Nothing would be done in addition.".to_owned());
+        } else if objects == 0 && adopted > 0 {
+            sentences.push("No object would change.".to_owned());
         } else if objects == 0 {
             let linked = count(view.header.linked);
             sentences.push(format!(
@@ -150,6 +162,12 @@ impl Overview {
             sentences.push(format!(
                 "{} would change{taken}.",
                 things(objects, "object")
+            ));
+        }
+        if adopted > 0 {
+            sentences.push(format!(
+                "{} in the target already: only the link is recorded.",
+                counted(adopted, "object exists", "objects exist")
             ));
         }
         if let Some(Against { name, .. }) = view.against
@@ -194,7 +212,7 @@ impl Overview {
         let mood = match (objects, held, failing + refused) {
             (_, 1.., _) => Mood::Held,
             (_, 0, 1..) => Mood::Failing,
-            (0, 0, 0) if only_there == 0 => Mood::Nothing,
+            (0, 0, 0) if only_there + adopted == 0 => Mood::Nothing,
             (_, 0, 0) => Mood::Changes,
         };
         (mood, sentences.join(" "))
@@ -218,7 +236,7 @@ pub(super) fn each_entry(
     for part in [Part::Held, Part::Cleared, Part::Skipped] {
         view.rows.each(part, Order::Name, &mut |row| match row {
             PlanRow::Action(action, _) => {
-                let entry = Entry::of_action(action, names);
+                let entry = view.entry(action)?;
                 let section = match part {
                     Part::Held => Section::Held,
                     Part::Cleared | Part::Skipped => Section::of(&entry),

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::command::command;
 use super::operator::paused_text;
 use super::progress::Line;
 use super::sentence::{
@@ -129,8 +130,9 @@ pub(crate) fn condition(view: &JobView) -> (Condition, Vec<String>) {
         reasons.push((
             Condition::Idle,
             format!(
-                "{}: no cycle runs until entrain resume {name}.",
-                capital(&text)
+                "{}: no cycle runs until {}.",
+                capital(&text),
+                command(&format!("resume {name}"))
             ),
         ));
     }

@@ -1,11 +1,12 @@
 //! Parity: what a job would change in a target that another one has kept, such as Entra's own. Nothing to
 //! change is the proof for switching over; else each difference names the mapping that makes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use serde_json::{Value as Json, json};
 
+use super::command::command;
 use super::entry::Mark;
 use super::json::value_json;
 use super::sentence::{clean, count, number, optional, things};
@@ -13,8 +14,8 @@ use super::text::Style;
 use super::view::{Names, Order, Part, PlanRow, PlanView};
 use crate::engine::job::Job;
 use crate::engine::mapping::{Mapping, Source};
-use crate::engine::model::{ObjectKind, TargetPath, Value};
-use crate::engine::plan::{Action, Change, Count, Operation, Pointer};
+use crate::engine::model::{Key, ObjectKind, TargetPath, Value};
+use crate::engine::plan::{Action, Change, Count, Operation, Pointer, Skipped, Why, WhyRemoved};
 
 /// Objects that are named of each difference.
 const NAMED: usize = 3;
@@ -22,8 +23,10 @@ const NAMED: usize = 3;
 /// What a plan changes, by what makes it.
 #[derive(Debug, Default)]
 pub(crate) struct Parity {
-    /// Objects that were found in the target as this job would write them.
+    /// Objects in scope that the target holds as this job would write them.
     same: Count,
+    /// Objects in scope that it does not.
+    differing: BTreeSet<(ObjectKind, Key)>,
     /// Objects in scope.
     in_scope: Count,
     mappings: BTreeMap<(ObjectKind, TargetPath), MappingDifference>,
@@ -79,15 +82,19 @@ impl Parity {
             view.rows.each(part, Order::Execution, &mut |row| {
                 match row {
                     PlanRow::Action(action, _) => parity.action(action, job),
-                    PlanRow::Skipped(skipped) if skipped.why.is_failure() => {
-                        let key = (skipped.subject.kind, skipped.why.word());
-                        let others = parity.others.entry(key).or_default();
-                        others.add(&skipped.subject.label);
-                    }
-                    PlanRow::Skipped(_) => {}
+                    PlanRow::Skipped(skipped) => parity.skipped(skipped),
                 }
                 Ok(())
             })?;
+        }
+        for kind in ObjectKind::ALL {
+            let differing = parity.differing.iter().filter(|(of, _)| *of == kind);
+            let differing = differing.count() as u64;
+            let (in_scope, same) = match kind {
+                ObjectKind::User => (parity.in_scope.users, &mut parity.same.users),
+                ObjectKind::Group => (parity.in_scope.groups, &mut parity.same.groups),
+            };
+            *same = in_scope.saturating_sub(differing);
         }
         Ok(parity)
     }
@@ -96,6 +103,7 @@ impl Parity {
     pub(crate) fn is_proof(&self) -> bool {
         let Self {
             same: _,
+            differing: _,
             in_scope: _,
             mappings,
             others,
@@ -105,8 +113,22 @@ impl Parity {
         mappings.is_empty() && others.is_empty() && *strangers == 0 && incomplete.is_none()
     }
 
+    fn skipped(&mut self, skipped: &Skipped) {
+        let Skipped { subject, why } = skipped;
+        if skipped_in_scope(why) {
+            self.differing.insert((subject.kind, subject.key));
+        }
+        if why.is_failure() {
+            let others = self.others.entry((subject.kind, why.word()));
+            others.or_default().add(&subject.label);
+        }
+    }
+
     fn action(&mut self, action: &Action, job: &Job) {
         let subject = &action.subject;
+        if differs_in_scope(&action.operation) {
+            self.differing.insert((subject.kind, subject.key));
+        }
         let rules = job.rules(subject.kind);
         let mut values = |changes: &[Change]| {
             for change in changes {
@@ -115,7 +137,6 @@ impl Parity {
             }
         };
         match &action.operation {
-            Operation::Adopt { changes, .. } if changes.is_empty() => self.same.add(subject.kind),
             Operation::Adopt { changes, .. }
             | Operation::Update { changes }
             | Operation::Enable { changes } => values(changes),
@@ -175,6 +196,49 @@ impl Parity {
     }
 }
 
+/// Whether it changes an object that belongs into the target.
+fn differs_in_scope(operation: &Operation) -> bool {
+    match operation {
+        Operation::Adopt { changes, .. } => !changes.is_empty(),
+        Operation::Disable { why, .. } => {
+            matches!(why, WhyRemoved::Blocked | WhyRemoved::Mapping)
+        }
+        Operation::RemoveMembers { emptied, .. } => emptied.is_none(),
+        Operation::Delete { .. } | Operation::HandOver(_) => false,
+        Operation::Create { .. }
+        | Operation::Update { .. }
+        | Operation::Enable { .. }
+        | Operation::AddMembers { .. }
+        | Operation::SetReference { .. } => true,
+    }
+}
+
+/// Whether an object that belongs into the target is not there as it should be.
+fn skipped_in_scope(why: &Why) -> bool {
+    match why {
+        Why::BlockedNotCreated
+        | Why::NoMatchingValue
+        | Why::IgnoredByMapping
+        | Why::Ambiguous { .. }
+        | Why::Taken { .. }
+        | Why::DuplicateSource { .. }
+        | Why::OldAddress { .. }
+        | Why::NameKept { .. }
+        | Why::MappingFailed(_)
+        | Why::NotAllowed(_)
+        | Why::LookupFailed(_) => true,
+        Why::OutOfScope(_)
+        | Why::Kept(_)
+        | Why::NeverDisabled
+        | Why::NotCreatedHere
+        | Why::CannotDisable(_)
+        | Why::IncompleteRead(_)
+        | Why::FirstCycle(_)
+        | Why::DeletesWait
+        | Why::EnabledSince => false,
+    }
+}
+
 /// The mapping of this path as it is configured, or those of what is in it.
 fn mapping_words<'m>(mappings: impl IntoIterator<Item = &'m Mapping>, path: &TargetPath) -> String {
     let mappings: Vec<&Mapping> = mappings.into_iter().collect();
@@ -225,8 +289,9 @@ pub(crate) fn text(
         writeln!(
             out,
             "{} Nothing differs: this job would change nothing in the target. Stop Entra's own \
-             provisioning job, then link the objects with entrain sync {job}.",
-            style.mark(Mark::Good)
+             provisioning job, then link the objects: {}",
+            style.mark(Mark::Good),
+            command(&format!("sync {job}"))
         )?;
         return Ok(());
     }
@@ -280,12 +345,14 @@ pub(crate) fn text(
     if parity.strangers > 0 {
         writeln!(
             out,
-            "\n{} {} of no user in scope: entrain audit {job} lists them",
+            "\n{} {} of no user in scope; to list them: {}",
             style.mark(Mark::Warn),
             things(parity.strangers, "active account"),
+            command(&format!("audit {job}"))
         )?;
     }
-    writeln!(out, "\nEach change: entrain plan {job} --initial -v")
+    let plan = command(&format!("plan {job} --initial -v"));
+    writeln!(out, "\nEach change: {plan}")
 }
 
 /// One job's entry of the document.

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
+use super::command::command;
 use super::entry::Mark;
 use super::json::{cycle_json, subject_json, time_json};
 use super::markdown::{code, escaped};
@@ -40,17 +41,22 @@ impl PeriodReport<'_> {
 }
 
 /// What users came, changed and went: a number, a title, and who is meant.
-pub(super) fn people(period: &Period) -> [(u64, &'static str, &'static str); 3] {
+pub(super) fn people(period: &Period) -> [(u64, &'static str, &'static str); 4] {
     [
         (
             period.joiners.len() as u64,
             "joiners",
-            "users who got access: created, adopted or enabled",
+            "users who got access: created or enabled",
         ),
         (
-            period.movers().count() as u64,
+            period.adopted().count() as u64,
+            "adopted",
+            "users whose account already existed in the target and was linked",
+        ),
+        (
+            period.movers().len() as u64,
             "movers",
-            "users whose values or groups changed",
+            "users whose attributes or groups changed",
         ),
         (
             period.leavers.len() as u64,
@@ -219,7 +225,9 @@ pub(crate) fn text(
     }
     writeln!(
         out,
-        "\nOne cycle in detail: entrain report CYCLE. The log: entrain log --since TIME"
+        "\nOne cycle in detail: {}\nThe log: {}",
+        command("report CYCLE"),
+        command("log --since TIME")
     )
 }
 
@@ -356,7 +364,8 @@ pub(super) fn period_json(report: &PeriodReport<'_>, period: &Period) -> Json {
         "until": time_json(report.until),
         "cycles": period.cycles.iter().map(cycle_json).collect::<Vec<_>>(),
         "joiners": subjects(&period.joiners),
-        "movers": period.movers().map(SourceId::as_str).collect::<Vec<_>>(),
+        "adopted": period.adopted().map(subject_json).collect::<Vec<_>>(),
+        "movers": period.movers().into_iter().map(SourceId::as_str).collect::<Vec<_>>(),
         "leavers": subjects(&period.leavers),
         "lost_access": lost.collect::<Vec<_>>(),
         "failures": failures.collect::<Vec<_>>(),

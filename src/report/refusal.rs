@@ -1,8 +1,26 @@
 //! Why the target would refuse an action, and what to do about it.
 
+use super::command::command;
 use super::sentence::{clean, name};
-use super::view::Names;
-use crate::engine::predict::Problem;
+use super::view::{Names, PlanView, Predicted};
+use crate::engine::predict::{Problem, Refusal};
+
+/// What a plan predicts, to be saved with it.
+pub(crate) fn predicted(view: &PlanView<'_>) -> Predicted {
+    let mut predicted = Predicted::new();
+    for refusal in view.refusals {
+        let Refusal {
+            subject,
+            target: _,
+            action,
+            problem,
+        } = refusal;
+        let why = why_refused(problem, Names::Rows(view.rows));
+        let key = (subject.kind, subject.id.clone(), (*action).to_owned());
+        predicted.entry(key).or_insert(why);
+    }
+    predicted
+}
 
 /// A sentence without a full stop.
 pub(super) fn why_refused(problem: &Problem, names: Names<'_>) -> String {
@@ -51,9 +69,10 @@ pub(super) fn remedy(problem: &Problem) -> String {
             "match by {path}, or link the two (entrain links relink), or change one of the values"
         ),
         Problem::Before { .. } => {
-            "change the value that the target mentions, or ask its operator; to see all: entrain escrow \
-             list JOB"
-                .to_owned()
+            let list = command("escrow list JOB");
+            format!(
+                "change the value that the target mentions, or ask its operator; to see all: {list}"
+            )
         }
     }
 }

@@ -1,9 +1,11 @@
 //! What the source says of one user or group, as entrain sees it.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::command::{argument, command};
 use super::json::{FORMAT, value_json};
 use super::sentence::{clean, count, optional, things};
 use super::text::Style;
@@ -202,11 +204,11 @@ pub(crate) fn snapshot_taken(file: &str, sizes: (usize, usize), redacted: bool) 
         ""
     };
     format!(
-        "Wrote a snapshot of {} and {} to {}{redacted}.\nTo plan from it: entrain plan --source {}",
+        "Wrote a snapshot of {} and {} to {}{redacted}.\nTo plan from it: {}",
         things(users as u64, "user"),
         things(groups as u64, "group"),
         clean(file),
-        clean(file)
+        command(&format!("plan --source {}", argument(Path::new(file))))
     )
 }
 

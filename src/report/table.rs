@@ -18,6 +18,12 @@ pub(crate) struct Table<W: Write> {
     out: csv::Writer<W>,
 }
 
+/// Without this mark, Excel does not read a file as UTF-8.
+const MARK: &str = "\u{feff}";
+
+/// What plans have in addition: when they were made.
+const PLANNED: &str = "planned";
+
 /// What cycles have in addition.
 const OUTCOME: [&str; 5] = ["cycle", "time", "outcome", "http_status", "error"];
 
@@ -36,14 +42,22 @@ const HEAD: [&str; 11] = [
 ];
 
 impl<W: Write> Table<W> {
-    pub(crate) fn begin(out: W) -> io::Result<Self> {
+    /// A file of plans.
+    pub(crate) fn begin(mut out: W) -> io::Result<Self> {
+        out.write_all(MARK.as_bytes())?;
         let mut out = csv::Writer::from_writer(out);
-        out.write_record(HEAD)?;
+        out.write_record(HEAD.into_iter().chain([PLANNED]))?;
         Ok(Self { out })
     }
 
-    /// The same for cycles that ran.
-    pub(crate) fn begin_done(out: W) -> io::Result<Self> {
+    /// A file of cycles that ran.
+    pub(crate) fn begin_done(mut out: W) -> io::Result<Self> {
+        out.write_all(MARK.as_bytes())?;
+        Self::begin_stream(out)
+    }
+
+    /// The same for a pipe: what reads it takes the mark for a part of the first name.
+    pub(crate) fn begin_stream(out: W) -> io::Result<Self> {
         let mut out = csv::Writer::from_writer(out);
         out.write_record(HEAD.into_iter().chain(OUTCOME))?;
         Ok(Self { out })
@@ -52,19 +66,27 @@ impl<W: Write> Table<W> {
     pub(crate) fn cycle(&mut self, report: &CycleReport<'_>) -> io::Result<()> {
         report
             .entries
-            .each(&mut |logged, names| match Entry::of_logged(logged, names) {
-                Some(entry) => self.entry(report.job.as_str(), Section::of(&entry), &entry),
+            .each(&mut |logged, names| match report.entry(logged, names) {
+                Some(entry) => self.entry(report.job.as_str(), Section::of(&entry), &entry, None),
                 None => Ok(()),
             })
     }
 
     pub(crate) fn plan(&mut self, view: &PlanView<'_>) -> io::Result<()> {
+        let made = view.made.to_rfc3339_opts(SecondsFormat::Secs, true);
         each_entry(view, &mut |section, entry| {
-            self.entry(view.job.as_str(), section, entry)
+            self.entry(view.job.as_str(), section, entry, Some(&made))
         })
     }
 
-    fn entry(&mut self, job: &str, section: Section, entry: &Entry<'_>) -> io::Result<()> {
+    /// `made`: when the plan was made.
+    fn entry(
+        &mut self,
+        job: &str,
+        section: Section,
+        entry: &Entry<'_>,
+        made: Option<&str>,
+    ) -> io::Result<()> {
         let subject = entry.subject;
         let target = entry.target.map_or("", TargetId::as_str);
         let because = entry.because.as_deref().unwrap_or_default();
@@ -106,6 +128,7 @@ impl<W: Write> Table<W> {
                     cells
                         .map(cell)
                         .into_iter()
+                        .chain(made.map(cell))
                         .chain(outcome.iter().flatten().map(|text| cell(text))),
                 )
                 .map_err(io::Error::from)

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value as Json, json};
 
+use super::command::command;
 use super::json::{FORMAT, subject_json, time_json, value_json};
 use super::sentence::{clean, optional, subject_text, things, why_removed};
 use super::text::Style;
@@ -48,6 +49,7 @@ pub(crate) fn text(
                 attribute,
                 before,
                 after,
+                more: _,
             } = change;
             writeln!(
                 out,
@@ -114,7 +116,8 @@ fn remedies(entry: &LogEntry, sources: &Sources<'_>) -> Vec<String> {
         "adopt" => {
             let mut remedies = of_attributes(entry, sources);
             remedies.push(format!(
-                "run entrain links unlink {job} {id} to release the account; the next cycle matches again"
+                "to release the account, which the next cycle matches again: {}",
+                command(&format!("links unlink {job} {id}"))
             ));
             remedies
         }
@@ -128,8 +131,11 @@ fn remedies(entry: &LogEntry, sources: &Sources<'_>) -> Vec<String> {
             remedies
         }
         "hand-over" => vec![format!(
-            "run entrain links relink {job} OBJECT {} to give the account to another user",
-            entry.target.as_ref().map_or("TARGET_ID", |id| id.as_str())
+            "to give the account to another user: {}",
+            command(&format!(
+                "links relink {job} OBJECT {}",
+                entry.target.as_ref().map_or("TARGET_ID", |id| id.as_str())
+            ))
         )],
         "add-members" => vec![
             "remove the members from the group in Entra, or change its membership rule"

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::entry::{Entry, Line};
 use crate::engine::guard::{LimitUse, WhyHeld};
-use crate::engine::model::{HeldReference, JobName, Key, SourceId};
+use crate::engine::model::{HeldReference, JobName, Key, ObjectKind, SourceId};
 use crate::engine::plan::{Action, Header, Operation, Skipped, Step, Subject, Totals};
 use crate::engine::predict::Refusal;
 use crate::engine::record::{CycleRecord, JobRecord, LogEntry};
@@ -27,9 +28,13 @@ pub(crate) struct PlanView<'a> {
     pub(crate) limits: &'a [LimitUse],
     pub(crate) kind: CycleKind,
     pub(crate) requests: Requests,
+    /// Requests to the target in a second at most, where the job limits them.
+    pub(crate) rate: Option<f64>,
     pub(crate) rows: &'a dyn Rows,
+    /// When it was made.
+    pub(crate) made: DateTime<Utc>,
     /// What it was compared with: what both do is left out.
-    pub(crate) against: Option<&'a Against>,
+    pub(crate) against: Option<&'a Against<'a>>,
     /// What stood in for the tenant.
     pub(crate) snapshot: Option<&'a SnapshotNote>,
 }
@@ -48,11 +53,40 @@ pub(crate) struct SnapshotNote {
 }
 
 /// Another configuration, or the directory as it is, of which a plan was made too.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Against {
-    pub(crate) name: String,
+#[derive(Clone, Copy)]
+pub(crate) struct Against<'a> {
+    pub(crate) name: &'a str,
     /// What only that plan would do, in words.
-    pub(crate) only_there: Vec<String>,
+    pub(crate) only_there: &'a [String],
+    /// Objects that only that plan skips, and does nothing else with, in words.
+    pub(crate) skipped_there: &'a [String],
+    pub(crate) there: &'a dyn There,
+}
+
+impl Against<'_> {
+    /// What only that plan has, in words.
+    pub(super) fn all_there(&self) -> impl Iterator<Item = &String> {
+        self.only_there.iter().chain(self.skipped_there)
+    }
+}
+
+/// The other plan, where it does the same to an object, with other values.
+pub(crate) trait There {
+    /// What stands under its entry.
+    fn lines(&self, action: &Action) -> io::Result<Option<Vec<Line>>>;
+}
+
+impl PlanView<'_> {
+    /// An action as an entry. Where the other plan has it too, with the attributes in which they differ.
+    pub(super) fn entry<'e>(&self, action: &'e Shown<'_, Action>) -> io::Result<Entry<'e>> {
+        let mut entry = Entry::of_action(action, Names::Rows(self.rows));
+        if let Some(Against { name, there, .. }) = self.against
+            && let Some(lines) = there.lines(action)?
+        {
+            entry.compare(lines, name);
+        }
+        Ok(entry)
+    }
 }
 
 /// One cycle that ran, as it is on record.
@@ -61,14 +95,43 @@ pub(crate) struct CycleReport<'a> {
     pub(crate) job: &'a JobName,
     pub(crate) cycle: &'a CycleRecord,
     pub(crate) entries: &'a dyn Entries,
+    /// What the saved plan predicted that it carried out.
+    pub(crate) predicted: Option<&'a Predicted>,
+}
+
+/// Why the target would refuse actions: kind and id of the object, and the action.
+pub(crate) type Predicted = BTreeMap<(ObjectKind, SourceId, String), String>;
+
+impl CycleReport<'_> {
+    /// What is on record of an action, next to what was predicted.
+    pub(super) fn entry<'e>(&self, logged: &'e LogEntry, names: Names<'_>) -> Option<Entry<'e>> {
+        let mut entry = Entry::of_logged(logged, names)?;
+        if let Some(predicted) = self.predicted {
+            entry.note_prediction(prediction(predicted, logged));
+        }
+        Some(entry)
+    }
+}
+
+pub(super) fn prediction<'p>(predicted: &'p Predicted, logged: &LogEntry) -> Option<&'p String> {
+    let subject = logged.subject.as_ref()?;
+    predicted.get(&(subject.kind, subject.id.clone(), logged.action.clone()))
 }
 
 /// All that came to an end in a cycle, read one after another, with what the objects are called.
 pub(crate) trait Entries {
     fn each(&self, each: &mut dyn FnMut(&LogEntry, Names<'_>) -> io::Result<()>) -> io::Result<()>;
 
-    /// The department of a user, where it is known and may be shown.
-    fn department(&self, subject: &Subject) -> Option<String>;
+    fn about(&self, subject: &Subject) -> About;
+}
+
+/// What a page can be filtered by, in addition to what it shows: as far as it is known and may be shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct About {
+    /// Of a user.
+    pub(crate) department: Option<String>,
+    /// A user's groups, or the group itself.
+    pub(crate) groups: Vec<String>,
 }
 
 /// The rows of a plan, read one after another: a plan may be larger than memory.
@@ -95,8 +158,7 @@ pub(crate) trait Rows {
     /// The label of a source object.
     fn name_of(&self, id: &SourceId) -> Option<String>;
 
-    /// The department of a user, where it is known and may be shown.
-    fn department(&self, subject: &Subject) -> Option<String>;
+    fn about(&self, subject: &Subject) -> About;
 }
 
 /// The parts of a plan.

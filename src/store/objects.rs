@@ -1,12 +1,12 @@
 //! Look-ups among the source objects and their memberships, and what refers to what.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{OptionalExtension, Params, Row, params};
 
 use super::codec::unpack_attributes;
 use super::source::labels_are_behind;
-use super::state::{State, array};
+use super::state::{State, array, array_of_ids};
 use super::{Error, Store};
 use crate::engine::model::{Attributes, Key, ObjectKind, SourceId, SourceObject};
 use crate::engine::plan::Count;
@@ -34,6 +34,21 @@ impl Store {
                 )?
                 .query_row(params![id], |row| row.get(0))
                 .optional()
+        })
+    }
+
+    /// The same of many objects.
+    pub(crate) fn labels_of(&self, ids: &[SourceId]) -> Result<BTreeMap<SourceId, String>, Error> {
+        self.read(LOOK_UP, |state| {
+            state
+                .prepare_cached(
+                    "SELECT o.id, o.label FROM rarray(?1) k CROSS JOIN objects o ON o.id = k.value
+                     WHERE o.presence > 0 ORDER BY o.kind DESC",
+                )?
+                .query_map(params![array_of_ids(ids)], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?
+                .collect()
         })
     }
 

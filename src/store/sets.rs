@@ -274,6 +274,24 @@ impl Store {
         self.read(LOOK_UP, |state| state.key(kind, id))
     }
 
+    /// What the groups of a member are called that are assigned to the job of this cycle, or linked in it.
+    pub(crate) fn group_names(&self, cycle: i64, member: Key) -> Result<Vec<String>, Error> {
+        self.read("look up groups", |state| {
+            state
+                .prepare_cached(
+                    "SELECT o.label FROM cycles c CROSS JOIN jobs j ON j.name = c.job
+                     CROSS JOIN memberships m ON m.member_key = ?2
+                     CROSS JOIN objects o ON o.key = m.group_key
+                     WHERE c.number = ?1 AND o.presence > 0
+                         AND (EXISTS (SELECT 1 FROM assignments a
+                                      WHERE a.job = j.key AND a.kind = ?3 AND a.principal = o.key)
+                              OR EXISTS (SELECT 1 FROM links l WHERE l.link = (j.key << 32) + o.key))",
+                )?
+                .query_map(params![cycle, member, ObjectKind::Group], |row| row.get(0))?
+                .collect()
+        })
+    }
+
     /// Every direct member of these groups, in the source or as sent, group by group in the order of
     /// their keys, and in each the members in the order of theirs.
     pub(crate) fn each_member(

@@ -12,7 +12,7 @@ use rusqlite::types::Value as Sql;
 use rusqlite::vtab::array::Array;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, params};
 
-use super::wire::unreadable;
+use super::wire::{guid, unreadable};
 use crate::engine::model::{JobName, Key, ObjectKind, SourceId, TargetPath};
 
 /// More than we have, so that no statement is ever compiled twice.
@@ -325,6 +325,15 @@ impl Drop for Open<'_> {
 pub(super) fn array(keys: &[Key]) -> Array {
     let keys = keys.iter().map(|key| Sql::Integer(i64::from(key.get())));
     Rc::new(keys.collect())
+}
+
+/// The same of ids in the source.
+pub(super) fn array_of_ids(ids: &[SourceId]) -> Array {
+    let ids = ids.iter().map(|id| match guid(id.as_str()) {
+        Some(bytes) => Sql::Blob(bytes.to_vec()),
+        None => Sql::Text(id.to_string()),
+    });
+    Rc::new(ids.collect())
 }
 
 /// What `links` calls an object of a job is this plus the object's key.

@@ -29,6 +29,9 @@ const CYCLES: u32 = 60;
 /// Entries on one page; the log has more pages.
 const ENTRIES: u32 = 100;
 
+/// Members of a group that an entry names: `entrain log` and reports name all.
+const MEMBERS: usize = 10;
+
 type Shared = State<Arc<Site>>;
 
 /// Why a page cannot be shown, as a page.
@@ -207,6 +210,7 @@ pub(super) async fn log(
         status,
         object: object.clone(),
         before,
+        members: Some(MEMBERS),
         ..LogFilter::default()
     };
     let marked = cycle::marked(&config);
@@ -227,7 +231,7 @@ pub(super) async fn log(
             is_later: before.is_some(),
             has_more,
         };
-        Ok(cycle::with_names(Some(store), |names| {
+        Ok(cycle::with_names_of(store, &entries, |names| {
             site::log(frame, &view, names)
         }))
     });
@@ -258,6 +262,7 @@ pub(super) async fn cycle(
         };
         let filter = LogFilter {
             cycle: Some(number),
+            members: Some(MEMBERS),
             ..LogFilter::default()
         };
         let (mut entries, mut has_more) = newest(store, &filter, ENTRIES)?;
@@ -275,7 +280,7 @@ pub(super) async fn cycle(
             entries: &entries,
             has_more,
         };
-        Ok(Some(cycle::with_names(Some(store), |names| {
+        Ok(Some(cycle::with_names_of(store, &entries, |names| {
             site::cycle(frame, &view, names)
         })))
     });
@@ -356,7 +361,7 @@ pub(super) async fn person(
             has_more,
             operations,
         };
-        Ok(Some(cycle::with_names(Some(store), |names| {
+        Ok(Some(cycle::with_names_of(store, &entries, |names| {
             site::person(frame, &view, names)
         })))
     });
@@ -375,6 +380,7 @@ fn record(
 ) -> Result<(Vec<LogEntry>, bool, Vec<crate::engine::record::Operated>), Error> {
     let filter = LogFilter {
         object: Some(id.to_string()),
+        members: Some(MEMBERS),
         ..LogFilter::default()
     };
     let (mut entries, has_more) = newest(store, &filter, ENTRIES)?;

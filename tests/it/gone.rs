@@ -73,7 +73,7 @@ async fn many_that_are_gone_at_once_are_created_again_only_once_that_is_approved
         .out;
     for words in [
         "otherwise created, once that is approved",
-        "approve the create",
+        "approve what is held",
     ] {
         assert!(explained.contains(words), "{words}: {explained}");
     }

@@ -39,6 +39,25 @@ async fn nothing_to_change_is_the_proof_and_a_difference_names_its_mapping() {
     assert!(equal["same"]["users"].as_u64().unwrap() > 10, "{equal:#}");
     let run = rig.run(&["plan", "--parity"]).await.expect(0);
     assert!(run.out.contains("Nothing differs"), "{run:?}");
+    // The same where the job has linked them.
+    let fresh = rig.path("entrain.db");
+    rig.sync().await.expect(0);
+    let linked = parity(&rig).await;
+    assert_eq!(linked["same"], equal["same"], "{linked:#}");
+    assert_eq!(linked["in_scope"], equal["in_scope"]);
+    let title = rig.sandbox.target.users()[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let changed = json!({ "title": "Other" });
+    assert!(rig.sandbox.target.change_user(&title, &changed));
+    let users = |of: &Value| of["same"]["users"].as_u64().unwrap();
+    assert_eq!(users(&parity(&rig).await), users(&equal) - 1);
+    rig.run(&["sync", "--initial"]).await.expect(0);
+    for file in ["entrain.db-wal", "entrain.db-shm", "entrain.db.key"] {
+        let _may_not_be = std::fs::remove_file(rig.path(file));
+    }
+    std::fs::remove_file(fresh).unwrap();
     let detailed = ["plan", "--parity", "--detailed-exitcode"];
     rig.run(&detailed).await.expect(0);
 

@@ -60,17 +60,30 @@ async fn two_configurations_are_compared_without_secrets_tenant_and_target() {
     assert!(run.out.contains("to create"), "{run:?}");
     assert!(run.out.contains("0 to the target"), "{run:?}");
     let comment = read(&rig, "comment.md");
-    assert!(comment.contains("`nickName`"), "{comment}");
+    // Both plans create everyone, so that only what differs of each account is shown.
+    assert!(comment.contains("`nickName`: (none) → "), "{comment}");
+    assert!(!comment.contains("`userName`"), "{comment}");
     assert!(
-        comment.contains("both plans are for an empty target"),
+        comment.contains("with other values than with main.toml"),
         "{comment}"
     );
+    assert!(!comment.contains("<summary>Skip"), "{comment}");
+    assert!(comment.contains("\nPlanned on 20"), "{comment}");
     assert!(!comment.contains("nothing is disabled"), "{comment}");
     assert!(
         comment.contains("the target was not contacted"),
         "{comment}"
     );
     assert!(!rig.path("entrain.db").exists());
+    // Another scope: who leaves it, and why.
+    change(&rig, "[jobs.users]\nenabled = false");
+    rig.run(&arguments).await.expect(0);
+    let comment = read(&rig, "comment.md");
+    assert!(
+        comment.contains("both plans are for an empty target"),
+        "{comment}"
+    );
+    assert!(comment.contains("<summary>Skip"), "{comment}");
     // A plan that is not compared with another is of no use without the target.
     let run = rig
         .run(&["plan", "--source", "tenant.json"])

@@ -166,3 +166,32 @@ async fn predictions_stand_in_every_report_with_person_and_remedy() {
     }
     assert!(read("a.csv").contains("refuse"), "{}", read("a.csv"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_of_an_apply_has_what_was_predicted_next_to_what_happened() {
+    let rig = strict("names that strangers hold").await;
+    rig.run(&["plan", "--out", "p.json"]).await.expect(0);
+    let plan = std::fs::read_to_string(rig.path("p.json")).unwrap();
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    let digest = plan["jobs"][0]["digest"].as_str().unwrap();
+    let apply = ["apply", "p.json", "--expect", digest];
+    let files = ["--out", "a.md", "--out", "a.json", "--out", "a.html"];
+    rig.run(&[&apply[..], &files].concat()).await.expect(3);
+    let read = |name: &str| std::fs::read_to_string(rig.path(name)).unwrap();
+    for text in [read("a.md"), read("a.html")] {
+        for words in [
+            "The plan predicted 3 refusals, of which 3 happened; nothing else failed.",
+            "as predicted: another object of the target",
+        ] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+    }
+    let done: Value = serde_json::from_str(&read("a.json")).unwrap();
+    let actions = done["jobs"][0]["actions"].as_array().unwrap();
+    let failed = actions.iter().filter(|one| one["status"] == "failed");
+    assert!(failed.clone().all(|one| one["predicted"].is_string()));
+    assert_eq!(failed.count(), 3, "{done:#}");
+    // A cycle that carries out no saved plan has nothing to compare with.
+    let report = rig.run(&["report", "--format", "json"]).await.job();
+    assert!(report["actions"][0].get("predicted").is_none());
+}

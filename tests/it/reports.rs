@@ -150,7 +150,15 @@ async fn a_report_of_nothing_says_that_nothing_would_change() {
         let text = read(&rig, name);
         assert!(text.contains("Nothing would change: "), "{text}");
     }
-    assert_eq!(read(&rig, "a.csv").lines().count(), 1);
+    let table = read(&rig, "a.csv");
+    assert_eq!(table.lines().count(), 1);
+    // Without the mark, Excel takes it for another encoding.
+    assert!(table.starts_with("\u{feff}job,"), "{table}");
+    assert!(table.ends_with(",planned\n"), "{table}");
+    let text = rig.run(&["plan"]).await.expect(0).out;
+    for text in [&text, &read(&rig, "a.md")] {
+        assert!(text.contains("\nPlanned on 20"), "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -251,10 +259,16 @@ async fn a_plan_against_another_configuration_shows_only_what_differs() {
     let actions = more["actions"].as_array().unwrap();
     let updates = actions.iter().filter(|one| one["action"] == "update");
     assert!(updates.count() > 5, "{more:#}");
-    // Her account would have another value, so her creation differs.
+    // Her account would have another value, so her creation differs in it.
+    assert_eq!(more["against"]["only_there"], json!([]));
+    let create = actions
+        .iter()
+        .find(|one| one["action"] == "create")
+        .unwrap();
     assert_eq!(
-        more["against"]["only_there"],
-        json!(["create user jane@contoso.com"])
+        create["differs"],
+        json!([{ "path": "nickName", "there": null, "here": "\"JANE\"" }]),
+        "{create:#}"
     );
     // The other way round, a reviewer sees that updates go away.
     let now = read(&rig, "entrain.toml");
@@ -272,7 +286,7 @@ async fn a_plan_against_another_configuration_shows_only_what_differs() {
     let text = rig.run(&against[..3]).await.expect(0).out;
     assert!(text.contains("Compared with main.toml"), "{text}");
     assert!(
-        text.contains("Only with main.toml\n  create user jane@contoso.com"),
+        text.contains("create user jane@contoso.com, with other values than with main.toml\n"),
         "{text}"
     );
     assert!(

@@ -256,6 +256,71 @@ async fn what_a_limit_holds_stays_held() {
     assert_eq!(rig.sandbox.target.traffic().writes(), 0);
 }
 
+/// An approval is a decision about rows that the file has, and makes no other plan of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_was_saved_before_an_approval_is_still_carried_out() {
+    let rig = Rig::start(Size::new(20, 3, 40)).await;
+    rig.configure("[jobs.safety]\nmax_deletions = 0\n");
+    rig.sync().await.expect(0);
+    let in_scope = rig.tenant().users_in_scope();
+    let leaving: Vec<Uuid> = in_scope.into_iter().take(3).collect();
+    for user in &leaving {
+        rig.tenant().soft_delete_user(*user);
+    }
+    rig.joiner("jane");
+    // Only a cycle puts on record what is held.
+    rig.sync().await.expect(4);
+    rig.user("jane@contoso.com");
+    rig.joiner("fred");
+    rig.run(&SAVE).await.expect(4);
+    let active = || {
+        let users = rig.sandbox.target.users();
+        users.iter().filter(|one| one["active"] == true).count()
+    };
+    let before = active();
+    rig.run(&["approve", "demo"]).await.expect(0);
+    apply(&rig, &[]).await.expect(0);
+    // He joins, and three leave.
+    assert_eq!(active(), before - 2);
+    assert_eq!(rig.plan().await.expect(0).job()["actions"], json!([]));
+}
+
+/// What passes only because limits count the last 24 hours was not reviewed as something that is sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_limit_held_and_no_approval_covers_is_named() {
+    let rig = Rig::start(Size::new(30, 0, 0)).await;
+    rig.sync().await.expect(0);
+    for user in rig.tenant().user_ids().into_iter().take(12) {
+        rig.tenant().unassign(user);
+    }
+    rig.sync().await.expect(4);
+    rig.run(&SAVE).await.expect(4);
+    let rows = file(&rig)["jobs"][0]["rows"].as_array().unwrap().clone();
+    let ids: Vec<&str> = rows
+        .iter()
+        .map(|row| row["row"]["subject"]["id"].as_str().unwrap())
+        .collect();
+    assert!(ids.len() > 9, "{ids:?}");
+    let approve = async |id: &str| {
+        rig.run(&["approve", "demo", "--user", id]).await.expect(0);
+    };
+    let traffic = rig.sandbox.target.traffic();
+    traffic.reset();
+    approve(ids[0]).await;
+    apply(&rig, &[]).await.expect(4);
+    assert_eq!(traffic.writes(), 1);
+    for id in &ids[1..ids.len() - 2] {
+        approve(id).await;
+    }
+    traffic.reset();
+    let run = apply(&rig, &[]).await.expect(1);
+    assert!(
+        run.err.contains("now passes without an approval"),
+        "{run:?}"
+    );
+    assert_eq!(traffic.writes(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_plan_holds_is_approved_with_the_plan_by_its_number() {
     let rig = Rig::start(Size::new(20, 3, 40)).await;

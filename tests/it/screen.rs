@@ -42,6 +42,48 @@ async fn text_fits_80_columns_and_wraps_at_words() {
     }
 }
 
+/// What is printed to be typed can be copied: it names the configuration, and no line breaks it.
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_are_printed_can_be_copied() {
+    let rig = Rig::start(Size::new(30, 0, 0)).await;
+    std::fs::rename(rig.path("entrain.toml"), rig.path("the one.toml")).unwrap();
+    let run = async |arguments: &[&str]| {
+        let mut command = rig.command(&[&["--config", "the one.toml"], arguments].concat());
+        command.env_remove("COLUMNS");
+        Rig::finish(command.spawn().unwrap()).await
+    };
+    let whole = |text: &str, words: &str| {
+        let mut lines = text.lines();
+        let is_whole =
+            |line: &str| line.contains(words) && line.ends_with(" --config 'the one.toml'");
+        assert!(lines.any(is_whole), "{words}: {text}");
+    };
+    let saved = run(&["plan", "--out", "p.json"]).await.expect(0);
+    whole(&saved.err, "entrain apply p.json --expect ");
+    let command = saved
+        .err
+        .lines()
+        .find(|line| line.contains("entrain apply"));
+    let digest = command.unwrap().split_whitespace().nth(4).unwrap();
+    let part = ["apply", "p.json", "--expect", digest, "--only", "3"];
+    whole(&run(&part).await.err, "entrain apply p.json --expect ");
+    run(&["sync"]).await.expect(0);
+    for user in rig.tenant().user_ids().into_iter().take(12) {
+        rig.tenant().unassign(user);
+    }
+    whole(&run(&["plan"]).await.out, "entrain approve demo");
+    whole(
+        &run(&["sync"]).await.expect(4).out,
+        "entrain approve demo --cycle ",
+    );
+    whole(&run(&["status"]).await.out, "entrain approve demo --cycle ");
+    let explained = run(&["explain", "demo", "nobody@contoso.com"]).await;
+    assert!(!explained.err.contains("did you mean"), "{explained:?}");
+    run(&["plan", "--out", "a.html"]).await.expect(4);
+    let page = std::fs::read_to_string(rig.path("a.html")).unwrap();
+    assert!(page.contains("entrain approve demo --config"), "{page}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cycle_without_changes_says_what_is_in_step() {
     let rig = Rig::start(Size::new(30, 4, 60)).await;

@@ -37,6 +37,25 @@ pub(crate) async fn after_trouble(rig: &Rig) -> (Site<'_>, Uuid, Uuid) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_large_group_takes_little_room_in_the_log() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    serve_page(&rig, "");
+    let name = |number: usize| format!("singer{number:02}");
+    let singers: Vec<Uuid> = (0..14).map(|number| rig.joiner(&name(number))).collect();
+    let choir = rig.tenant().add_group("Choir");
+    rig.tenant().add_members(choir, &singers);
+    rig.tenant().assign(choir, ROLE_USER);
+    let site = Site::after_a_cycle(&rig).await;
+    let path = "/log?action=add-members";
+    let log = site.see(path).await.expect(200).body;
+    for words in ["group, 14 members", "and 4 more", "add members to"] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+    let is_named = |number: &usize| log.contains(&name(*number));
+    assert_eq!((0..14).filter(is_named).count(), 10, "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_pages_of_jobs_and_cycles_show_what_status_shows() {
     let rig = Rig::start(Size::new(20, 3, 30)).await;
     let (site, _, bad) = after_trouble(&rig).await;

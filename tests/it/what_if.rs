@@ -98,6 +98,8 @@ async fn a_supposed_change_is_planned_as_the_real_one_would_be() {
             assert!(is_expected, "{change}: {found:?}");
         }
         assert_eq!(plan["snapshot"]["what_if"], json!([change]));
+        // Nothing that is skipped is skipped because of the change.
+        assert_eq!(plan["skipped"], json!([]), "{change}");
     }
     // Nothing was touched, and the next plan knows nothing of it.
     assert_eq!(rig.sandbox.target.traffic().writes(), 0);
@@ -153,6 +155,17 @@ async fn only_the_effect_of_the_change_is_shown() {
     let there = plan["against"]["only_there"].to_string();
     assert!(there.contains("create user eve@contoso.com"), "{there}");
     assert!(!there.contains("fay"), "{there}");
+    // Who is blocked before anything was created is skipped now, and for that reason alone.
+    let skipped = plan["skipped"].as_array().unwrap();
+    let labels: Vec<_> = skipped.iter().map(|one| &one["subject"]["label"]).collect();
+    assert_eq!(labels, ["eve@contoso.com"], "{plan:#}");
+    // The other way round: dan is no longer skipped, which his account says.
+    let plan = what_if(&rig, "assign dan@contoso.com")
+        .await
+        .expect(0)
+        .job();
+    assert_eq!(plan["skipped"], json!([]));
+    assert_eq!(plan["against"]["skipped_there"], json!([]), "{plan:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,9 +6,10 @@ mod operator;
 mod tests;
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(super) use self::local::{Demo, Eval, Export, Init, Man};
@@ -67,6 +68,19 @@ pub(super) struct Cli {
 
     #[command(subcommand)]
     pub(super) command: Command,
+}
+
+/// Whether a word is the name of a command.
+pub(super) fn is_command(word: &str) -> bool {
+    static NAMES: OnceLock<Vec<String>> = OnceLock::new();
+    let names = NAMES.get_or_init(|| {
+        let program = Cli::command();
+        let names = program
+            .get_subcommands()
+            .map(|one| one.get_name().to_owned());
+        names.collect()
+    });
+    names.iter().any(|name| name == word)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -314,7 +314,7 @@ impl Stage<'_> {
         let planned = planning.await?;
         let rules = &self.job.rules;
         let rows = LedgerRows::new(&state, planned.cycle, Redactions::of(rules));
-        let view = view(&rules.name, &planned, &rows);
+        let view = view(self.job, &planned, &rows, scheduler::now());
         match &mut story.document {
             Some(document) => document.plan(&view)?,
             None => text::plan(&mut story.text, &view, story.output.style())?,

@@ -12,6 +12,7 @@ use crate::engine::audit::{
 };
 use crate::engine::model::{ObjectKind, TargetId};
 use crate::engine::plan::{DriftRemedy, Skipped};
+use crate::report::command::command;
 use crate::report::drift;
 use crate::report::entry::Mark;
 use crate::report::json::{FORMAT, subject_json, time_json, value_json};
@@ -84,7 +85,9 @@ pub(crate) fn text(out: &mut dyn Write, audit: &Audit, style: Style) -> io::Resu
     } else if differs {
         writeln!(
             out,
-            "To see the repair: entrain audit {job} --plan; to apply it: entrain sync {job} --initial"
+            "To see the repair: {}\nTo apply it: {}",
+            command(&format!("audit {job} --plan")),
+            command(&format!("sync {job} --initial"))
         )
     } else {
         Ok(())

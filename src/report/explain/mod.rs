@@ -10,6 +10,7 @@ use crate::engine::model::{ObjectKind, Presence, TargetId, TargetPath, Value, Vi
 use crate::engine::plan::{Operation, Why, WhyOut};
 use crate::engine::record::{HeldRemoval, LinkState, LogEntry, Reason};
 use crate::engine::scope::Verdict;
+use crate::report::command::command;
 use crate::report::entry::Mark;
 use crate::report::sentence::{
     capital, clean, key as key_text, optional, subject_text, things, via, why, why_out, why_removed,
@@ -417,6 +418,7 @@ pub(super) fn remedies(explanation: &Explanation) -> Vec<String> {
         &explanation.subject.label
     };
     let name = clean(name);
+    let run = |words: &str| command(&format!("{words} {job}"));
     let mut remedies = Vec::new();
     if explanation.presence == Presence::SoftDeleted {
         remedies.push("restore it from the recycle bin in Entra, within 30 days".to_owned());
@@ -452,19 +454,14 @@ pub(super) fn remedies(explanation: &Explanation) -> Vec<String> {
     if explanation.blocked {
         remedies.push("allow sign-in in Entra (accountEnabled)".to_owned());
     }
-    if let Some(held) = explanation.held.first() {
-        let what = if held.action == "create" {
-            "create"
-        } else {
-            "removal"
-        };
-        remedies.push(format!(
-            "approve the {what}: entrain approve {job}; or reject it: entrain reject {job}"
-        ));
+    if !explanation.held.is_empty() {
+        remedies.push(format!("approve what is held: {}", run("approve")));
+        remedies.push(format!("or reject it: {}", run("reject")));
     }
     if explanation.escrow.is_some() {
         remedies.push(format!(
-            "once the cause is gone, try it now: entrain provision {job} {name:?}"
+            "once the cause is gone, try it now: {}",
+            command(&format!("provision {job} {name:?}"))
         ));
     }
     if let Next::Planned { skipped, .. } = &explanation.next {
@@ -484,10 +481,10 @@ pub(super) fn remedies(explanation: &Explanation) -> Vec<String> {
                     remedies.push("set when_out_of_scope = \"disable\" or \"delete\"".to_owned());
                 }
                 Why::FirstCycle(_) => {
-                    remedies.push(format!("complete the first cycle: entrain sync {job}"));
+                    remedies.push(format!("complete the first cycle: {}", run("sync")));
                 }
                 Why::NameKept { .. } => {
-                    remedies.push(format!("decide on what is held: entrain status {job}"));
+                    remedies.push(format!("decide on what is held: {}", run("status")));
                 }
                 Why::BlockedNotCreated => remedies.push(
                     "to create it as inactive, set create_blocked = true in [jobs.users]"

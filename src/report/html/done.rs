@@ -7,8 +7,8 @@ use maud::html;
 use super::row::{Lead, Outside};
 use super::{Page, Parts, site};
 use crate::engine::record::LogStatus;
+use crate::report::command::command;
 use crate::report::done;
-use crate::report::entry::Entry;
 use crate::report::section::Section;
 use crate::report::sentence::{clean, number, things};
 use crate::report::view::CycleReport;
@@ -19,11 +19,12 @@ impl<W: Write> Page<W> {
             job,
             cycle,
             entries,
+            predicted: _,
         } = *report;
         self.jobs += 1;
         let mut parts = Parts::default();
         entries.each(&mut |logged, names| {
-            let Some(entry) = Entry::of_logged(logged, names) else {
+            let Some(entry) = report.entry(logged, names) else {
                 return Ok(());
             };
             let outside = Outside {
@@ -41,14 +42,16 @@ impl<W: Write> Page<W> {
                 },
                 links: html! {},
             };
-            let department = entries.department(entry.subject);
-            parts.add(Section::of(&entry), &entry, department.as_deref(), &outside)
+            let about = entries.about(entry.subject);
+            parts.add(Section::of(&entry), &entry, &about, &outside)
         })?;
         let (condition, sentence) = done::verdict(cycle);
+        let predictions = done::predictions(report)?;
         let top = html! {
             h1 { "Cycle " (cycle.number) " of " bdi { (clean(job.as_str())) } }
             p.dim { (done::facts(cycle).join(" ")) }
             p class={ "verdict " (condition.class()) } role="status" { (sentence) }
+            @if let Some(words) = &predictions { p { (words) } }
             @for words in done::remarks(cycle) { p.verdict.bad { (words) } }
             (parts.tiles(self.jobs))
             (site::population(cycle))
@@ -57,7 +60,7 @@ impl<W: Write> Page<W> {
                 (number(cycle.requests.target)) " to the target."
             }
             @if cycle.held > 0 {
-                p { "What is held now, and how to decide: " code { "entrain status " (clean(job.as_str())) } }
+                p { "What is held now, and how to decide: " code { (command(&format!("status {}", clean(job.as_str())))) } }
             }
             h2 { "What was done, for whom, and its outcome" }
             (parts.head(self.jobs))

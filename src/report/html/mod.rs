@@ -18,14 +18,15 @@ use sha2::{Digest, Sha256};
 use tempfile::SpooledTempFile;
 
 use self::row::{Labels, Length, Outside};
+use super::command::command;
 use super::entry::{Entry, Line};
 use super::overview::{Mood, Overview, each_entry};
 use super::section::Section;
 use super::sentence::{
-    capital, clean, compared, count, cycle_kind, from_snapshot, is_news, misnamed, number,
+    capital, clean, coarse, compared, count, cycle_kind, from_snapshot, is_news, misnamed, number,
     strangers, things, warning, why_held,
 };
-use super::view::{Against, PlanView};
+use super::view::{About, PlanView};
 use crate::engine::model::JobName;
 
 const STYLE: &str = include_str!("page.css");
@@ -129,7 +130,9 @@ impl<W: Write> Page<W> {
             limits,
             kind,
             requests,
+            rate,
             rows: _,
+            made: _,
             against,
             snapshot,
         } = *view;
@@ -144,7 +147,7 @@ impl<W: Write> Page<W> {
         };
         let job = clean(job.as_str());
         html! {
-            h1 { "Plan of " bdi { (job) } }
+            h1 { "Plan of " bdi { (&job) } }
             p.dim {
                 (capital(cycle_kind(kind))) " cycle, planned on "
                 time datetime=(self.made.to_rfc3339()) { (moment(self.made)) }
@@ -161,13 +164,13 @@ impl<W: Write> Page<W> {
             (chart::population(&population))
             (chart::limits(limits))
             p.small.dim {
-                "Carrying it out takes about " (things(overview.sent, "request")) " to the target. Making this plan took "
+                "Carrying it out takes about " (things(overview.sent, "request")) " to the target" (at_rate(overview.sent, rate)) ". Making this plan took "
                 (things(requests.source, "request")) " to the source and " (number(requests.target)) " to the target."
             }
             @if !held.is_empty() {
                 h2 { "Why removals are held" }
                 ul.notes { @for why in held { li { (capital(&why_held(*why))) "." } } }
-                p { "After reviewing them: " code { "entrain approve " (job) } }
+                p { "After reviewing them: " code { (command(&format!("approve {job}"))) } }
             }
             @let news: Vec<_> = header.misnamed.iter().filter(|one| is_news(one)).collect();
             @if !header.warnings.is_empty() || !news.is_empty() || header.strangers.is_some() {
@@ -183,9 +186,9 @@ impl<W: Write> Page<W> {
                     }
                 }
             }
-            @if let Some(Against { name, only_there }) = against && !only_there.is_empty() {
-                h2 { "Only with " (clean(name)) }
-                ul.notes { @for words in only_there { li { bdi { (clean(words)) } } } }
+            @if let Some(against) = against && against.all_there().next().is_some() {
+                h2 { "Only with " (clean(against.name)) }
+                ul.notes { @for words in against.all_there() { li { bdi { (clean(words)) } } } }
             }
             h2 { "Changes, for whom and why" }
             (parts.head(self.jobs))
@@ -220,8 +223,8 @@ impl Parts {
     fn collect(&mut self, view: &PlanView<'_>) -> io::Result<()> {
         let outside = Outside::default();
         each_entry(view, &mut |section, entry| {
-            let department = view.rows.department(entry.subject);
-            self.add(section, entry, department.as_deref(), &outside)
+            let about = view.rows.about(entry.subject);
+            self.add(section, entry, &about, &outside)
         })
     }
 
@@ -229,7 +232,7 @@ impl Parts {
         &mut self,
         section: Section,
         entry: &Entry<'_>,
-        department: Option<&str>,
+        about: &About,
         outside: &Outside,
     ) -> io::Result<()> {
         self.overview.add(section, entry);
@@ -243,14 +246,7 @@ impl Parts {
             Length::Line
         };
         part.rows += 1;
-        let row = row::row_with(
-            entry,
-            section,
-            length,
-            department,
-            &mut self.labels,
-            outside,
-        );
+        let row = row::row_with(entry, section, length, about, &mut self.labels, outside);
         part.text.write_all(row.into_string().as_bytes())
     }
 
@@ -327,9 +323,28 @@ impl Parts {
                 }
                 (select("Attribute", "attributes", &self.labels.attributes))
                 (select("Department", "department", &self.labels.departments))
+                (select("Group", "groups", &self.labels.groups))
                 span.small.dim id="found" role="status" aria-live="polite" {}
             }
         }
+    }
+}
+
+/// How long that many requests take, where the job limits them.
+fn at_rate(requests: u64, rate: Option<f64>) -> String {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate, of numbers above 0"
+    )]
+    let took = |rate: f64| (requests as f64 * 1_000.0 / rate) as u64;
+    match rate {
+        Some(rate) if requests > 0 => format!(
+            ", and about {} at the job's limit of {rate} a second",
+            coarse(took(rate).max(1_000))
+        ),
+        Some(_) | None => String::new(),
     }
 }
 

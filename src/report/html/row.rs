@@ -8,6 +8,7 @@ use super::{has_details, paths};
 use crate::report::entry::{Entry, Line, Mark};
 use crate::report::section::Section;
 use crate::report::sentence::{clean, number, things};
+use crate::report::view::About;
 
 /// Members of one group that are named on a page; the rest is counted.
 const MEMBERS_NAMED: usize = 1_000;
@@ -26,6 +27,7 @@ pub(super) enum Length {
 pub(super) struct Labels {
     pub(super) attributes: BTreeMap<String, usize>,
     pub(super) departments: BTreeMap<String, usize>,
+    pub(super) groups: BTreeMap<String, usize>,
 }
 
 impl Labels {
@@ -67,16 +69,14 @@ pub(super) fn row_with(
     entry: &Entry<'_>,
     section: Section,
     length: Length,
-    department: Option<&str>,
+    about: &About,
     labels: &mut Labels,
     outside: &Outside,
 ) -> Markup {
-    let mut attributes: Vec<usize> = paths(entry)
-        .map(|path| Labels::number(&mut labels.attributes, path))
-        .collect();
-    attributes.dedup();
-    let attributes: Vec<_> = attributes.iter().map(ToString::to_string).collect();
-    let attributes = (!attributes.is_empty()).then(|| attributes.join(" "));
+    let About { department, groups } = about;
+    let attributes = numbers(&mut labels.attributes, paths(entry));
+    let groups = numbers(&mut labels.groups, groups.iter().map(String::as_str));
+    let department = department.as_ref();
     let department = department.map(|name| Labels::number(&mut labels.departments, name));
     let class = match (section, entry.mark) {
         (Section::Held, _) => "row m-held",
@@ -88,7 +88,7 @@ pub(super) fn row_with(
     };
     if length == Length::Full && has_details(entry) {
         html! {
-            details class=(class) data-section=(section.word()) data-attributes=[attributes] data-department=[department] {
+            details class=(class) data-section=(section.word()) data-attributes=[attributes] data-department=[department] data-groups=[groups] {
                 summary { (line(entry, section, outside)) }
                 (details(entry))
                 (outside.links)
@@ -96,13 +96,24 @@ pub(super) fn row_with(
         }
     } else {
         html! {
-            div class=(class) data-section=(section.word()) data-attributes=[attributes] data-department=[department] {
+            div class=(class) data-section=(section.word()) data-attributes=[attributes] data-department=[department] data-groups=[groups] {
                 (line(entry, section, outside))
                 @if has_details(entry) { span.why { (in_line(entry)) } }
                 (outside.links)
             }
         }
     }
+}
+
+/// The numbers of some labels, as an attribute holds them.
+fn numbers<'l>(
+    known: &mut BTreeMap<String, usize>,
+    labels: impl Iterator<Item = &'l str>,
+) -> Option<String> {
+    let mut numbers: Vec<usize> = labels.map(|label| Labels::number(known, label)).collect();
+    numbers.dedup();
+    let numbers: Vec<_> = numbers.iter().map(ToString::to_string).collect();
+    (!numbers.is_empty()).then(|| numbers.join(" "))
 }
 
 /// Who, what, why.
@@ -118,7 +129,7 @@ fn line(entry: &Entry<'_>, section: Section, outside: &Outside) -> Markup {
     } else {
         entry.mark.sign()
     };
-    let members = entry.members.len() as u64;
+    let members = entry.members.len() as u64 + entry.more_members;
     html! {
         span.sign aria-hidden="true" { (sign) } " "
         @if section == Section::Held { span.tag { (entry.phrase) } " " }
@@ -171,7 +182,8 @@ fn details(entry: &Entry<'_>) -> Markup {
         @if !entry.members.is_empty() {
             ul.notes {
                 @for member in entry.members.iter().take(MEMBERS_NAMED) { li { bdi { (member) } } }
-                @if entry.members.len() > MEMBERS_NAMED { li.dim { "and " (number((entry.members.len() - MEMBERS_NAMED) as u64)) " more" } }
+                @let more = entry.members.len().saturating_sub(MEMBERS_NAMED) as u64 + entry.more_members;
+                @if more > 0 { li.dim { "and " (number(more)) " more" } }
             }
         }
         @for line in &entry.lines {

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::check::checks_json;
 use super::done::CycleDocument;
+use super::harmless::Harmless;
 use super::plan::PlanDocument;
 use super::status::{status_json, waiting_json};
 use super::summary::{read_back_json, summary_json};
@@ -22,13 +23,14 @@ use crate::report::view::{CycleReport, JobStatus, PlanView};
 pub(crate) const FORMAT: u64 = 1;
 
 /// A document with one entry per job, each written when it is there.
-pub(crate) struct Document<W> {
-    out: W,
+pub(crate) struct Document<W: Write> {
+    out: Harmless<W>,
     entries: usize,
 }
 
 impl<W: Write> Document<W> {
-    pub(crate) fn begin(mut out: W) -> io::Result<Self> {
+    pub(crate) fn begin(out: W) -> io::Result<Self> {
+        let mut out = Harmless::new(out);
         write!(out, "{{\"format\":{FORMAT},\"jobs\":[")?;
         Ok(Self { out, entries: 0 })
     }
@@ -37,12 +39,13 @@ impl<W: Write> Document<W> {
     /// `expiring` are secrets and certificates with the days on which they expire, `waiting` notifications that
     /// are not delivered yet.
     pub(crate) fn begin_status(
-        mut out: W,
+        out: W,
         service: Option<u32>,
         expiring: &[(String, NaiveDate)],
         waiting: &[Waiting],
         today: NaiveDate,
     ) -> io::Result<Self> {
+        let mut out = Harmless::new(out);
         let service = json!(service.map(|pid| json!({ "pid": pid })));
         let credentials = expiring.iter().map(|(key, day)| {
             let left = (*day - today).num_days();
@@ -115,7 +118,7 @@ impl<W: Write> Document<W> {
     /// The sink, when all is written.
     pub(crate) fn end(mut self) -> io::Result<W> {
         self.out.write_all(b"\n]}\n")?;
-        Ok(self.out)
+        Ok(self.out.into_inner())
     }
 }
 

@@ -7,7 +7,7 @@ use super::status::cycle_json;
 use super::value::{count_json, list};
 use crate::engine::record::LogStatus;
 use crate::report::log::entry_json;
-use crate::report::view::{CycleReport, Entries};
+use crate::report::view::{CycleReport, Entries, Predicted, prediction};
 
 pub(super) struct CycleDocument<'a>(pub(super) &'a CycleReport<'a>);
 
@@ -17,6 +17,7 @@ impl Serialize for CycleDocument<'_> {
             job,
             cycle,
             entries,
+            predicted,
         } = *self.0;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("job", job.as_str())?;
@@ -30,24 +31,28 @@ impl Serialize for CycleDocument<'_> {
         }
         map.serialize_entry("linked", &count_json(cycle.linked))?;
         map.serialize_entry("held", &cycle.held)?;
-        map.serialize_entry("actions", &Listed(entries, false))?;
-        map.serialize_entry("skipped", &Listed(entries, true))?;
+        map.serialize_entry("actions", &Listed(entries, predicted, false))?;
+        map.serialize_entry("skipped", &Listed(entries, predicted, true))?;
         map.end()
     }
 }
 
 /// The objects that were skipped, or all other entries.
-struct Listed<'a>(&'a dyn Entries, bool);
+struct Listed<'a>(&'a dyn Entries, Option<&'a Predicted>, bool);
 
 impl Serialize for Listed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(entries, skipped) = *self;
+        let Self(entries, predicted, skipped) = *self;
         list(serializer, |element| {
             entries.each(&mut |logged, names| {
-                if (logged.status == LogStatus::Skipped) == skipped {
-                    element(entry_json(logged, names))?;
+                if (logged.status == LogStatus::Skipped) != skipped {
+                    return Ok(());
                 }
-                Ok(())
+                let mut json = entry_json(logged, names);
+                if let Some(predicted) = predicted {
+                    json["predicted"] = prediction(predicted, logged).cloned().into();
+                }
+                element(json)
             })
         })
     }

@@ -1,5 +1,7 @@
 //! The plan of one job, serialised row by row.
 
+use std::io;
+
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value as Json, json};
 
@@ -12,11 +14,10 @@ use super::why::why_held_json;
 use crate::engine::guard::{LimitUse, WhyHeld};
 use crate::engine::model::TargetId;
 use crate::engine::predict::Refusal;
+use crate::report::entry::{Entry, Line};
 use crate::report::refusal::{remedy, why_refused};
 use crate::report::sentence;
-use crate::report::view::{
-    Against, Names, Order, Part, PlanRow, PlanView, Rows, SnapshotNote, totals,
-};
+use crate::report::view::{Against, Names, Order, Part, PlanRow, PlanView, SnapshotNote, totals};
 
 pub(super) struct PlanDocument<'a>(pub(super) &'a PlanView<'a>);
 
@@ -31,7 +32,9 @@ impl Serialize for PlanDocument<'_> {
             limits,
             kind,
             requests,
+            rate: _,
             rows,
+            made: _,
             against,
             snapshot,
         } = *self.0;
@@ -46,20 +49,33 @@ impl Serialize for PlanDocument<'_> {
         map.serialize_entry("incomplete", &header.incomplete)?;
         map.serialize_entry("misnamed", &misnamed_json(&header.misnamed))?;
         map.serialize_entry("totals", &totals(counted))?;
-        map.serialize_entry("actions", &PartOf(rows, Part::Cleared))?;
+        map.serialize_entry("actions", &PartOf(self.0, Part::Cleared))?;
         map.serialize_entry(
             "held",
-            &(!held.is_empty()).then_some(Held { why: held, rows }),
+            &(!held.is_empty()).then_some(Held {
+                why: held,
+                view: self.0,
+            }),
         )?;
         map.serialize_entry("refusals", &refusals_json(refusals, Names::Rows(rows)))?;
         map.serialize_entry("limits", &limits_json(limits))?;
-        map.serialize_entry("skipped", &PartOf(rows, Part::Skipped))?;
+        map.serialize_entry("skipped", &PartOf(self.0, Part::Skipped))?;
         map.serialize_entry("warnings", &warnings_json(&header.warnings))?;
         let strangers = header.strangers.as_ref().map(strangers_json);
         map.serialize_entry("strangers", &strangers)?;
         map.serialize_entry("requests", &requests_json(requests))?;
-        if let Some(Against { name, only_there }) = against {
-            let against = json!({ "file": name, "only_there": only_there });
+        if let Some(Against {
+            name,
+            only_there,
+            skipped_there,
+            there: _,
+        }) = against
+        {
+            let against = json!({
+                "file": name,
+                "only_there": only_there,
+                "skipped_there": skipped_there,
+            });
             map.serialize_entry("against", &against)?;
         }
         if let Some(snapshot) = snapshot {
@@ -124,38 +140,58 @@ fn limits_json(limits: &[LimitUse]) -> Json {
 
 struct Held<'a> {
     why: &'a [WhyHeld],
-    rows: &'a dyn Rows,
+    view: &'a PlanView<'a>,
 }
 
 impl Serialize for Held<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { why, rows } = *self;
+        let Self { why, view } = *self;
         let mut map = serializer.serialize_map(None)?;
         for (name, value) in why_held_json(why) {
             map.serialize_entry(&name, &value)?;
         }
-        map.serialize_entry("actions", &PartOf(rows, Part::Held))?;
+        map.serialize_entry("actions", &PartOf(view, Part::Held))?;
         map.end()
     }
 }
 
 /// One row after another: a plan may be larger than memory.
-struct PartOf<'a>(&'a dyn Rows, Part);
+struct PartOf<'a>(&'a PlanView<'a>, Part);
 
 impl Serialize for PartOf<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(rows, part) = *self;
+        let Self(view, part) = *self;
         list(serializer, |element| {
-            rows.each(part, Order::Execution, &mut |row| {
-                element(row_json(&row, Names::Rows(rows)))
+            view.rows.each(part, Order::Execution, &mut |row| {
+                element(row_json(&row, view)?)
             })
         })
     }
 }
 
-fn row_json(row: &PlanRow<'_>, names: Names<'_>) -> Json {
-    match row {
-        PlanRow::Action(action, step) => action_json(action, *step, names),
+fn row_json(row: &PlanRow<'_>, view: &PlanView<'_>) -> io::Result<Json> {
+    let names = Names::Rows(view.rows);
+    Ok(match row {
+        PlanRow::Action(action, step) => {
+            let mut json = action_json(action, *step, names);
+            if let Some(against) = view.against
+                && against.there.lines(action)?.is_some()
+            {
+                json["differs"] = differs_json(&view.entry(action)?);
+            }
+            json
+        }
         PlanRow::Skipped(skipped) => skipped_json(skipped, names),
-    }
+    })
+}
+
+/// The values of two plans that do the same to an object.
+fn differs_json(entry: &Entry<'_>) -> Json {
+    let lines = entry.lines.iter().filter_map(|line| match line {
+        Line::Changed { path, old, new } => {
+            Some(json!({ "path": path, "there": old, "here": new }))
+        }
+        Line::Via(_) | Line::Given { .. } | Line::How(_) | Line::Note(_) => None,
+    });
+    lines.collect()
 }

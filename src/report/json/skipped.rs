@@ -11,6 +11,11 @@ use crate::engine::redact::Shown;
 use crate::report::sentence;
 use crate::report::view::Names;
 
+/// What is compared of two plans.
+pub(crate) fn canonical_skip(skipped: &Shown<'_, Skipped>, names: Names<'_>) -> String {
+    skipped_json(skipped, names).to_string()
+}
+
 pub(in crate::report) fn skipped_json(skipped: &Shown<'_, Skipped>, names: Names<'_>) -> Json {
     let Skipped { subject, why } = &**skipped;
     let mut object = Map::new();

@@ -7,6 +7,7 @@ mod webhook;
 
 use chrono::{DateTime, Utc};
 
+use super::command::command;
 use super::held::held_count;
 use super::sentence::{
     all_held, capital, clean, expires, number, quarantine, subject_text, things,
@@ -246,7 +247,7 @@ fn of_trouble(trouble: &Trouble, of: &str, now: DateTime<Utc>) -> Words {
                 "No job can read the tenant, so nothing is provisioned until this is fixed."
                     .to_owned(),
             ],
-            commands: vec![("For details", "entrain test".to_owned())],
+            commands: vec![("For details", command("test"))],
             ..Words::default()
         },
         Trouble::Expiring { day } => Words {
@@ -258,8 +259,8 @@ fn of_trouble(trouble: &Trouble, of: &str, now: DateTime<Utc>) -> Words {
             title: "in quarantine".to_owned(),
             sentences: vec![format!("{}.", capital(&clip(&quarantine(one))))],
             commands: vec![
-                ("For more", format!("entrain status {of}")),
-                ("When the cause is fixed", format!("entrain resume {of}")),
+                ("For more", command(&format!("status {of}"))),
+                ("When the cause is fixed", command(&format!("resume {of}"))),
             ],
             ..Words::default()
         },
@@ -277,7 +278,7 @@ fn of_trouble(trouble: &Trouble, of: &str, now: DateTime<Utc>) -> Words {
             Words {
                 title: since,
                 sentences: error.into_iter().collect(),
-                commands: vec![("For more", format!("entrain status {of}"))],
+                commands: vec![("For more", command(&format!("status {of}")))],
                 ..Words::default()
             }
         }
@@ -294,7 +295,7 @@ fn of_trouble(trouble: &Trouble, of: &str, now: DateTime<Utc>) -> Words {
             ),
             sentences: vec![tried_again(*objects, first, *has_retries).to_owned()],
             list: named(first.iter().map(failing), *objects),
-            commands: vec![("To list all", format!("entrain escrow list {of}"))],
+            commands: vec![("To list all", command(&format!("escrow list {of}")))],
             ..Words::default()
         },
     }
@@ -357,12 +358,12 @@ fn of_held(held: &HeldSet, of: &str) -> Words {
             count,
         ),
         commands: vec![
-            ("To review them", format!("entrain plan {of}")),
+            ("To review them", command(&format!("plan {of}"))),
             (
                 "To approve them",
-                format!("entrain approve {of} --cycle {cycle}"),
+                command(&format!("approve {of} --cycle {cycle}")),
             ),
-            ("To keep the accounts", format!("entrain reject {of}")),
+            ("To keep the accounts", command(&format!("reject {of}"))),
         ],
         ..Words::default()
     }

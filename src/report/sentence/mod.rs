@@ -8,7 +8,7 @@ mod why;
 
 use std::collections::BTreeMap;
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 pub(crate) use self::amount::{ago, ahead, coarse, count, duration, length, number, things};
 pub(crate) use self::why::{not_planned, via, why, why_out, why_removed};
@@ -34,13 +34,11 @@ const GROUPS_NAMED: usize = 10;
 pub(crate) fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     for character in text.chars() {
-        let hidden = matches!(character,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
         match character {
             '\n' => cleaned.push_str("\\n"),
             '\r' => cleaned.push_str("\\r"),
             '\t' => cleaned.push_str("\\t"),
-            _ if character.is_control() || hidden => {
+            _ if is_harmful(character) => {
                 cleaned.extend(character.escape_unicode());
             }
             _ => cleaned.push(character),
@@ -49,9 +47,21 @@ pub(crate) fn clean(text: &str) -> String {
     cleaned
 }
 
+/// What a terminal would obey or hide.
+pub(crate) fn is_harmful(character: char) -> bool {
+    let hidden = matches!(character,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    character.is_control() || hidden
+}
+
 /// Escapes like [`clean`], but keeps line breaks: for texts of our own that quote others.
 pub(crate) fn clean_lines(text: &str) -> String {
     text.lines().map(clean).collect::<Vec<_>>().join("\n")
+}
+
+/// When something was: `2026-11-28 09:14 UTC`.
+pub(crate) fn minute(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 pub(crate) fn capital(text: &str) -> String {
@@ -308,10 +318,12 @@ fn deed(word: &str, times: u64) -> String {
 }
 
 /// What a plan leaves out because another does it too.
-pub(crate) fn compared(against: &Against) -> String {
-    let Against { name, only_there } = against;
+pub(crate) fn compared(against: &Against<'_>) -> String {
+    let Against {
+        name, only_there, ..
+    } = against;
     format!(
-        "compared with {}: actions in both plans are not shown, and {} done only there",
+        "compared with {}: what both plans do or skip is not shown, and {} done only there",
         clean(name),
         match only_there.len() as u64 {
             0 => "nothing is".to_owned(),

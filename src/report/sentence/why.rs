@@ -3,7 +3,7 @@
 use super::{clean, key, name, number, quoted, verb_word};
 use crate::engine::filter::ClauseFailure;
 use crate::engine::mapping::AttributeError;
-use crate::engine::model::{Key, ObjectKind, SourceId, Via};
+use crate::engine::model::{Key, ObjectKind, Via};
 use crate::engine::plan::{RemovalClass, Skipped, Why, WhyOut, WhyRemoved};
 use crate::engine::redact::{REDACTED, Shown};
 use crate::report::view::Names;
@@ -86,17 +86,13 @@ fn clause_failure(failure: &ClauseFailure) -> String {
     format!("it does not pass {filter}: {}, but {found}", clean(clause))
 }
 
-/// Why an object could not be planned, for the state's record. `other` names the object that the reason
-/// mentions.
-pub(crate) fn not_planned(
-    skipped: &Shown<'_, Skipped>,
-    other: &dyn Fn(Key) -> Option<(SourceId, String)>,
-) -> String {
+/// Why nothing is planned for an object, for the state's record and where two plans are compared.
+pub(crate) fn not_planned(skipped: &Shown<'_, Skipped>, names: Names<'_>) -> String {
     let Skipped {
         subject,
         why: reason,
     } = &**skipped;
-    why(reason, subject.kind, Names::Numbered(other))
+    why(reason, subject.kind, names)
 }
 
 /// A person who may have the same name as the one whom the sentence is about.

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::json::Document;
 use super::text::{self, Style};
-use super::{Folded, JobStatus, Order, Part, PlanRow, PlanView, Rows};
+use super::{About, Folded, JobStatus, Order, Part, PlanRow, PlanView, Rows};
 use crate::engine::check::{Check, Failed, Problem};
 use crate::engine::filter::ClauseFailure;
 use crate::engine::guard::{self, Census, Counted, WhyHeld};
@@ -279,8 +279,8 @@ impl Rows for Listed {
         NAMED.contains(&name).then(|| name.to_owned())
     }
 
-    fn department(&self, _: &Subject) -> Option<String> {
-        None
+    fn about(&self, _: &Subject) -> About {
+        About::default()
     }
 }
 
@@ -362,7 +362,9 @@ fn view(reviewed: &Reviewed) -> PlanView<'_> {
             source: 4,
             target: 1,
         },
+        rate: None,
         rows,
+        made: DateTime::UNIX_EPOCH,
         against: None,
         snapshot: None,
     }
@@ -470,8 +472,8 @@ impl Rows for Unreadable {
         None
     }
 
-    fn department(&self, _: &Subject) -> Option<String> {
-        None
+    fn about(&self, _: &Subject) -> About {
+        About::default()
     }
 }
 

@@ -9,6 +9,7 @@ fn a_plan_says_every_change_in_the_order_in_which_it_is_made() {
     Plan of wizer
     Initial cycle: 1,234 users and 2 groups evaluated, 5 users and 1 group in scope.
     6 users and 2 groups linked.
+    Planned on 1970-01-01 00:00 UTC.
 
     Disables
       - disable user lee@contoso.com, because it does not pass scoping filter 1: department EQUALS "Sales", but the value is "Support"
@@ -64,6 +65,7 @@ fn a_plan_in_detail_also_says_what_is_created_and_every_member() {
     Plan of wizer
     Initial cycle: 1,234 users and 2 groups evaluated, 5 users and 1 group in scope.
     6 users and 2 groups linked.
+    Planned on 1970-01-01 00:00 UTC.
 
     Users
       + create user jane@contoso.com
@@ -87,6 +89,7 @@ fn an_empty_plan_says_that_there_are_no_changes() {
     Plan of wizer
     Initial cycle: 1,234 users and 2 groups evaluated, 5 users and 1 group in scope.
     6 users and 2 groups linked.
+    Planned on 1970-01-01 00:00 UTC.
 
     No changes. Plan: 0 to create, 0 to update, 0 to disable, 0 to delete.
     4 requests to the source, 1 to the target; nothing was changed.

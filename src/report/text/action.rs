@@ -31,6 +31,7 @@ pub(super) fn write_entry(out: &mut dyn Write, entry: &Entry<'_>, style: Style) 
         detail: _,
         because,
         members,
+        more_members: _,
         lines,
         logged: _,
     } = entry;

@@ -2,6 +2,7 @@
 
 use crate::engine::model::JobName;
 use crate::engine::record::{Decided, HeldRemoval, by_action};
+use crate::report::entry::phrase;
 use crate::report::sentence::{clean, removals, subject_text, things};
 
 /// What was decided for a job, one sentence a line.
@@ -41,7 +42,7 @@ pub(crate) fn decided(job: &JobName, decided: &Decided, approve: bool) -> String
     lines.join("\n")
 }
 
-/// A removal in words: `disable user ann`, `remove-members group Sales: ann`.
+/// A removal in words: `disable user ann`, `remove members from group Sales: ann`.
 pub(crate) fn removal(removal: &HeldRemoval) -> String {
     let HeldRemoval {
         subject,
@@ -51,9 +52,10 @@ pub(crate) fn removal(removal: &HeldRemoval) -> String {
         reason: _,
     } = removal;
     let subject = subject_text(subject);
+    let action = clean(phrase(action));
     match member {
-        None => format!("{} {subject}", clean(action)),
-        Some(member) => format!("{} {subject}: {}", clean(action), subject_text(member)),
+        None => format!("{action} {subject}"),
+        Some(member) => format!("{action} {subject}: {}", subject_text(member)),
     }
 }
 

@@ -6,8 +6,9 @@ use super::action::write_entry;
 use super::skipped::{is_unassigned, write_unassigned};
 use super::style::Style;
 use crate::engine::record::Reason;
+use crate::report::command::command;
 use crate::report::done;
-use crate::report::entry::{Entry, Mark};
+use crate::report::entry::Mark;
 use crate::report::section::Section;
 use crate::report::sentence::{clean, number, things};
 use crate::report::view::CycleReport;
@@ -18,6 +19,7 @@ pub(crate) fn cycle(out: &mut dyn Write, report: &CycleReport<'_>, style: Style)
         job,
         cycle,
         entries,
+        predicted: _,
     } = *report;
     let title = format!("Cycle {} of {}", cycle.number, clean(job.as_str()));
     writeln!(out, "{}", style.bold(&title))?;
@@ -31,7 +33,7 @@ pub(crate) fn cycle(out: &mut dyn Write, report: &CycleReport<'_>, style: Style)
     let mut last = None;
     let mut unassigned = 0;
     entries.each(&mut |logged, names| {
-        let Some(entry) = Entry::of_logged(logged, names) else {
+        let Some(entry) = report.entry(logged, names) else {
             return Ok(());
         };
         let section = Section::of(&entry);
@@ -59,8 +61,8 @@ pub(crate) fn cycle(out: &mut dyn Write, report: &CycleReport<'_>, style: Style)
     if cycle.held > 0 {
         writeln!(
             out,
-            "\nWhat is held now, and how to decide: entrain status {}",
-            clean(job.as_str())
+            "\nWhat is held now, and how to decide: {}",
+            command(&format!("status {}", clean(job.as_str())))
         )?;
     }
     writeln!(

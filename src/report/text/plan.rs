@@ -2,22 +2,24 @@
 
 use std::io::{self, Write};
 
-use super::action::{write_action, write_entry};
+use super::action::write_entry;
 use super::skipped::write_skipped;
 use super::style::Style;
 use super::warning::{write_strangers, write_warnings};
 use crate::engine::plan::{Operation, Step};
+use crate::report::command::command;
 use crate::report::entry::{Entry, Mark};
 use crate::report::held::held_count;
 use crate::report::section::Section;
 use crate::report::sentence::{
-    capital, clean, compared, count, cycle_kind, from_snapshot, is_news, misnamed, number, staged,
-    things, why_held,
+    capital, clean, compared, count, cycle_kind, from_snapshot, is_news, minute, misnamed, number,
+    staged, things, why_held,
 };
-use crate::report::view::{Against, Folded, Names, Order, Part, PlanRow, PlanView, totals};
+use crate::report::view::{Folded, Names, Order, Part, PlanRow, PlanView, totals};
 
 /// Creates of a step that are printed with their values.
 const CREATES_SHOWN: u64 = 3;
+const FIRST_FOLDED: u64 = CREATES_SHOWN + 1;
 
 /// Rows of one action in a step that are printed, unless it takes something away.
 const ROWS_SHOWN: usize = 200;
@@ -33,7 +35,9 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
         limits: _,
         kind,
         requests,
+        rate: _,
         rows,
+        made,
         against,
         snapshot,
     } = *view;
@@ -47,6 +51,7 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
         count(header.in_scope),
     )?;
     writeln!(out, "{} linked.", capital(&count(header.linked)))?;
+    writeln!(out, "Planned on {}.", minute(made))?;
     if let Some(one) = &header.staged {
         writeln!(out, "{}.", capital(&staged(one)))?;
     }
@@ -73,13 +78,14 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
             writeln!(out, "  {}.", capital(&why_held(*why)))?;
         }
         rows.each(Part::Held, Order::Name, &mut |row| match row {
-            PlanRow::Action(action, _) => write_action(out, action, Names::Rows(rows), style),
+            PlanRow::Action(action, _) => write_entry(out, &view.entry(action)?, style),
             PlanRow::Skipped(_) => Ok(()),
         })?;
         writeln!(
             out,
-            "  None of these {} is applied until approved: entrain approve {job}",
-            held_count(totals.held, held)
+            "  None of these {} is applied until approved: {}",
+            held_count(totals.held, held),
+            command(&format!("approve {job}"))
         )?;
     }
     if !refusals.is_empty() {
@@ -97,15 +103,12 @@ pub(crate) fn plan(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io
         writeln!(out, "\n{}", style.bold("Accounts without a user in scope"))?;
         write_strangers(out, strangers, style)?;
     }
-    if let Some(Against { name, only_there }) = against
-        && !only_there.is_empty()
+    if let Some(against) = against
+        && against.all_there().next().is_some()
     {
-        writeln!(
-            out,
-            "\n{}",
-            style.bold(&format!("Only with {}", clean(name)))
-        )?;
-        for words in only_there {
+        let title = format!("Only with {}", clean(against.name));
+        writeln!(out, "\n{}", style.bold(&title))?;
+        for words in against.all_there() {
             writeln!(out, "  {}", clean(words))?;
         }
     }
@@ -126,41 +129,88 @@ fn write_actions(out: &mut dyn Write, view: &PlanView<'_>, style: Style) -> io::
         ROWS_SHOWN
     };
     let mut last: Option<Step> = None;
-    let mut creates = 0;
+    let mut creates = Creates::default();
     view.rows.folded(most, &mut |row| match row {
         Folded::Action(action, step) => {
             if last != Some(step) {
-                write_folded(out, creates)?;
-                creates = 0;
+                creates.end(out)?;
                 last = Some(step);
                 writeln!(out, "\n{}", style.bold(heading(step)))?;
             }
-            let mut style = style;
-            if matches!(action.operation, Operation::Create { .. }) && !style.details {
-                style.details = creates < CREATES_SHOWN;
-                creates += 1;
+            let entry = view.entry(action)?;
+            let is_create = matches!(action.operation, Operation::Create { .. });
+            if is_create && !style.details {
+                creates.write(out, &entry, style)
+            } else {
+                creates.flush(out)?;
+                write_entry(out, &entry, style)
             }
-            write_action(out, action, Names::Rows(view.rows), style)
         }
         Folded::More(more) => {
-            let values = if creates > 0 { ", with values" } else { "" };
-            creates = 0;
+            let values = if creates.times > 0 {
+                ", with values"
+            } else {
+                ""
+            };
+            creates.flush(out)?;
+            creates = Creates::default();
             let more = number(more);
             writeln!(out, "  … and {more} more (-v lists all{values})")
         }
     })?;
-    write_folded(out, creates)
+    creates.end(out)
 }
 
-/// Below the creates of a step: that not all are printed with their values.
-fn write_folded(out: &mut dyn Write, creates: u64) -> io::Result<()> {
-    match creates.saturating_sub(CREATES_SHOWN) {
-        0 => Ok(()),
-        more => writeln!(
-            out,
-            "  (-v also prints the values of {} more)",
-            number(more)
-        ),
+/// The creates of a step: only the first are printed with their values, and one that is alone behind them.
+#[derive(Default)]
+struct Creates {
+    times: u64,
+    /// The first without its values, and the same with them.
+    first: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Creates {
+    fn write(&mut self, out: &mut dyn Write, entry: &Entry<'_>, style: Style) -> io::Result<()> {
+        let details = Style {
+            details: true,
+            ..style
+        };
+        self.times += 1;
+        match self.times {
+            0..=CREATES_SHOWN => write_entry(out, entry, details),
+            FIRST_FOLDED => {
+                let (mut short, mut long) = (Vec::new(), Vec::new());
+                write_entry(&mut short, entry, style)?;
+                write_entry(&mut long, entry, details)?;
+                self.first = Some((short, long));
+                Ok(())
+            }
+            _ => {
+                self.flush(out)?;
+                write_entry(out, entry, style)
+            }
+        }
+    }
+
+    fn flush(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        match self.first.take() {
+            Some((short, _)) => out.write_all(&short),
+            None => Ok(()),
+        }
+    }
+
+    /// Below them: how many are printed without their values.
+    fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        let Self { times, first } = std::mem::take(self);
+        match (first, times.saturating_sub(CREATES_SHOWN)) {
+            (Some((_, long)), _) => out.write_all(&long),
+            (None, 0) => Ok(()),
+            (None, more) => writeln!(
+                out,
+                "  (-v also prints the values of {} more)",
+                number(more)
+            ),
+        }
     }
 }
 

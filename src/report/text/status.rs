@@ -11,6 +11,7 @@ use crate::engine::record::{
     CycleRecord, CycleState, Escrowed, HeldSet, Holder, JobRecord, Paused, by_action,
 };
 use crate::engine::summary::Health;
+use crate::report::command::command;
 use crate::report::entry::Mark;
 use crate::report::operator::{next_try, paused_text, remedy};
 use crate::report::sentence;
@@ -126,9 +127,10 @@ fn write_paused(
     };
     writeln!(
         out,
-        "  {} {}: no cycle runs until entrain resume {job}",
+        "  {} {}: no cycle runs until {}",
         style.mark(Mark::Warn),
-        capital(&paused_text(paused))
+        capital(&paused_text(paused)),
+        command(&format!("resume {job}"))
     )
 }
 
@@ -246,12 +248,10 @@ fn write_decisions(
             removals(&held.by_action()),
             all_held(&held.why)
         )?;
-        writeln!(out, "    To review them: entrain plan {name}")?;
-        writeln!(
-            out,
-            "    To approve them: entrain approve {name} --cycle {}",
-            held.cycle
-        )?;
+        let plan = command(&format!("plan {name}"));
+        let approve = command(&format!("approve {name} --cycle {}", held.cycle));
+        writeln!(out, "    To review them: {plan}")?;
+        writeln!(out, "    To approve them: {approve}")?;
         if style.details {
             for one in &held.removals {
                 writeln!(out, "    {} ({})", removal(one), clean(&one.cause))?;

@@ -7,6 +7,7 @@ use super::style::Style;
 use super::warning::{write_strangers, write_warnings};
 use crate::engine::outcome::Failure;
 use crate::engine::summary::{FailedObject, HeldRemovals, ReadBack, Summary};
+use crate::report::command::command;
 use crate::report::drift;
 use crate::report::entry::Mark;
 use crate::report::held::held_count;
@@ -106,11 +107,10 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
             held_count(*removals, why),
             all_held(why)
         )?;
-        writeln!(out, "    To review them: entrain plan {job}")?;
-        writeln!(
-            out,
-            "    To approve them: entrain approve {job} --cycle {cycle}"
-        )?;
+        let plan = command(&format!("plan {job}"));
+        let approve = command(&format!("approve {job} --cycle {cycle}"));
+        writeln!(out, "    To review them: {plan}")?;
+        writeln!(out, "    To approve them: {approve}")?;
     }
     Ok(())
 }

@@ -25,6 +25,9 @@ pub(crate) struct LogFilter {
     pub(crate) after: Option<i64>,
     /// Lines earlier than the one with this id, to page through it.
     pub(crate) before: Option<i64>,
+    /// So many members of a group are listed of each entry at most; the others are counted. A page of entries may have
+    /// as many as the directory.
+    pub(crate) members: Option<usize>,
 }
 
 /// The rows that have ended, apart from those that are skipped: the condition of their two indexes.

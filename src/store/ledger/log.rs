@@ -94,10 +94,11 @@ impl Store {
                     statement.raw_bind_parameter(index, value)?;
                 }
             }
+            let most = filter.members.unwrap_or(usize::MAX);
             let mut rows = statement.raw_query();
             let mut entries = Vec::new();
             while let Some(row) = rows.next()? {
-                entries.push(entry(state, row)?);
+                entries.push(entry(state, row, most)?);
             }
             Ok(entries)
         })?;
@@ -134,9 +135,9 @@ impl Store {
                 columns(TIME)
             );
             let mut statement = state.prepare_cached(&sql)?;
-            let entries = ids
-                .iter()
-                .map(|id| statement.query_row(params![id.get()], |row| entry(state, row)));
+            let entries = ids.iter().map(|id| {
+                statement.query_row(params![id.get()], |row| entry(state, row, usize::MAX))
+            });
             entries.collect()
         })
     }
@@ -323,7 +324,8 @@ pub(in crate::store) fn log_failed_cycle(
     Ok(())
 }
 
-fn entry(state: &State, row: &Row<'_>) -> rusqlite::Result<LogEntry> {
+/// At most so many members are listed.
+fn entry(state: &State, row: &Row<'_>, most: usize) -> rusqlite::Result<LogEntry> {
     let number: i64 = row.get(9)?;
     let status = match row.get::<_, i64>(10)? {
         status::DONE => LogStatus::Succeeded,
@@ -339,7 +341,7 @@ fn entry(state: &State, row: &Row<'_>) -> rusqlite::Result<LogEntry> {
         ("skip", Vec::new(), Some(Reason::Skipped(why)))
     } else if number::name_of(number).is_some() {
         let operation = body::unpack_operation(state, number, row.get_ref(11)?.as_blob()?)?;
-        let changes = changes(state, &operation)?;
+        let changes = changes(state, &operation, most)?;
         let why = match operation {
             Operation::Disable { why, .. } | Operation::Delete { why, .. } => {
                 Some(Reason::Removed(why))
@@ -379,12 +381,17 @@ fn entry(state: &State, row: &Row<'_>) -> rusqlite::Result<LogEntry> {
 }
 
 /// What was sent; for an action that was not carried out, what was to be sent.
-fn changes(state: &State, operation: &Operation) -> rusqlite::Result<Vec<LoggedChange>> {
+fn changes(
+    state: &State,
+    operation: &Operation,
+    most: usize,
+) -> rusqlite::Result<Vec<LoggedChange>> {
     let reference = |key: Key| id_of(state, key).map(Value::Reference);
     let members = |members: &[Referenced]| {
-        let ids: rusqlite::Result<Vec<Value>> =
-            members.iter().map(|member| reference(member.key)).collect();
-        ids.map(Value::List)
+        let first = members.iter().take(most);
+        let ids: rusqlite::Result<Vec<Value>> = first.map(|member| reference(member.key)).collect();
+        let more = members.len().saturating_sub(most) as u64;
+        ids.map(|ids| (Value::List(ids), more))
     };
     Ok(match operation {
         Operation::Create {
@@ -415,12 +422,14 @@ fn changes(state: &State, operation: &Operation) -> rusqlite::Result<Vec<LoggedC
             .collect(),
         Operation::Delete { .. } => Vec::new(),
         Operation::AddMembers { members: added } => {
-            vec![members_change(None, Some(members(added)?))]
+            let (added, more) = members(added)?;
+            vec![members_change(None, Some(added), more)]
         }
         Operation::RemoveMembers {
             members: removed, ..
         } => {
-            vec![members_change(Some(members(removed)?), None)]
+            let (removed, more) = members(removed)?;
+            vec![members_change(Some(removed), None, more)]
         }
         Operation::SetReference { path, old, new } => {
             let new = new.referenced().map(|new| reference(new.key)).transpose()?;
@@ -438,13 +447,15 @@ fn change(path: &TargetPath, before: Option<Value>, after: Option<Value>) -> Log
         attribute: path.to_string(),
         before,
         after,
+        more: 0,
     }
 }
 
-fn members_change(before: Option<Value>, after: Option<Value>) -> LoggedChange {
+fn members_change(before: Option<Value>, after: Option<Value>, more: u64) -> LoggedChange {
     LoggedChange {
         attribute: "members".to_owned(),
         before,
         after,
+        more,
     }
 }

@@ -248,12 +248,12 @@ impl Store {
         })
     }
 
-    /// Takes rows out of a plan: their objects are planned again.
+    /// Takes rows out of a plan that were not sent: actions, and objects that are skipped.
     pub(crate) fn drop_rows(&self, rows: &[RowId]) -> Result<(), Error> {
         self.write("drop rows of the plan", |state| {
             for row in rows {
                 state.run(
-                    "DELETE FROM actions WHERE id = ?1 AND state IN (0, 3)",
+                    "DELETE FROM actions WHERE id = ?1 AND state IN (0, 3, 20)",
                     params![row.get()],
                 )?;
             }

@@ -428,6 +428,7 @@ fn the_log_shows_what_was_done() {
         attribute: attribute.to_owned(),
         before,
         after,
+        more: 0,
     };
     let refer = |name| Value::Reference(id(name));
     assert_eq!(
@@ -449,6 +450,13 @@ fn the_log_shows_what_was_done() {
             Some(Value::List(vec![refer("u1")]))
         )]
     );
+    let few = LogFilter {
+        members: Some(0),
+        ..LogFilter::default()
+    };
+    let counted = &world.store.log(&few, 10).unwrap()[1].changes[0];
+    let none = Some(Value::List(Vec::new()));
+    assert_eq!((&counted.after, counted.more), (&none, 1));
     assert_eq!(log[0].http_status, Some(400));
     assert_eq!(log[0].error.as_deref(), Some("create: the target says no"));
     assert_eq!((log[0].requests, log[0].duration_ms), (1, 12));

@@ -265,6 +265,7 @@ fn read_again(store: &Store, job: &JobName) {
     let newest = store.newest_cycle(job).unwrap().unwrap();
     let ended = store.ended(newest).unwrap();
     assert_eq!(store.entries(&ended).unwrap().len(), ended.len());
+    store.labels_of(&[id("u1"), id("other")]).unwrap();
     assert!(
         !store
             .cycles_between(at(0), at(newest + 1))

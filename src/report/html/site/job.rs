@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::overview::{population, tiles, times};
 use super::{Frame, Here, badge, job_link, object, progress, running, short_time};
 use crate::engine::record::{CycleRecord, Escrowed, HeldRemoval, JobRecord};
+use crate::report::command::command;
 use crate::report::html::chart;
 use crate::report::page::{JobView, condition, failing_since, member_of};
 use crate::report::sentence::{capital, clean, cycle_kind, duration, number, things};
@@ -57,9 +58,9 @@ fn held(name: &str, record: &JobRecord) -> Markup {
             h2 id="held" { "Held until approved" }
             p { (things(held.removals.len() as u64, "change")) " on hold. To review, to approve and to reject:" }
             pre tabindex="0" aria-label="Commands" { code {
-                "entrain plan " (name) "\n"
-                "entrain approve " (name) " --cycle " (held.cycle) "\n"
-                "entrain reject " (name) " --cycle " (held.cycle)
+                (command(&format!("plan {name}"))) "\n"
+                (command(&format!("approve {name} --cycle {}", held.cycle))) "\n"
+                (command(&format!("reject {name} --cycle {}", held.cycle)))
             } }
             (removals("What is held", &held.removals))
         }
@@ -136,7 +137,7 @@ fn escrow(frame: Frame, view: &JobView) -> Markup {
                 }
             }
         }
-        @if more > 0 { p.dim { "and " (number(more)) " more: " code { "entrain escrow list " (clean(view.name())) } } }
+        @if more > 0 { p.dim { "and " (number(more)) " more: " code { (command(&format!("escrow list {}", clean(view.name())))) } } }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::report::entry::Entry;
 use crate::report::html::row::{Labels, Lead, Length, Outside, row_with};
 use crate::report::section::Section;
 use crate::report::sentence::{clean, duration, number, things};
-use crate::report::view::Names;
+use crate::report::view::{About, Names};
 
 /// What is shown of the log, and how it was chosen.
 pub(crate) struct LogView<'a> {
@@ -108,7 +108,14 @@ pub(super) fn one(
             };
             let outside = Outside { lead, meta, links };
             let section = Section::of(&entry);
-            row_with(&entry, section, Length::Full, None, labels, &outside)
+            row_with(
+                &entry,
+                section,
+                Length::Full,
+                &About::default(),
+                labels,
+                &outside,
+            )
         }
     }
 }

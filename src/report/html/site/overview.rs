@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::{Frame, Here, badge, job_link, progress, running, tile};
 use crate::engine::notice::Waiting;
+use crate::report::command::command;
 use crate::report::html::chart;
 use crate::report::notice::channel_name;
 use crate::report::overview::{Population, Share};
@@ -46,7 +47,7 @@ fn notifications(frame: Frame, outbox: Outbox<'_>) -> Markup {
         } @else {
             p class=[has_failed.then_some("verdict change")] {
                 (capital(&things(all, "notification"))) " not delivered yet. "
-                @if has_failed { "To try the mail server and the webhooks: " code { "entrain test --notify" } }
+                @if has_failed { "To try the mail server and the webhooks: " code { (command("test --notify")) } }
             }
             table.list {
                 caption.visually-hidden { "Notifications that are not delivered yet" }

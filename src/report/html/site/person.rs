@@ -18,7 +18,7 @@ use crate::report::explain::{
 use crate::report::html::row::{Labels, Lead, Length, Outside, row_with};
 use crate::report::section::Section;
 use crate::report::sentence::{capital, clean, key as key_text, number, optional, things};
-use crate::report::view::Names;
+use crate::report::view::{About, Names};
 
 pub(crate) struct PersonView<'a> {
     pub(crate) subject: Subject,
@@ -229,7 +229,7 @@ fn next(explanation: &Explanation, names: Names<'_>) -> Markup {
                 div.rows {
                     @for entry in &entries {
                         @let section = Section::of(entry);
-                        (row_with(entry, section, Length::Full, None, &mut labels, &outside))
+                        (row_with(entry, section, Length::Full, &About::default(), &mut labels, &outside))
                     }
                 }
             }

@@ -15,7 +15,9 @@ use crate::engine::model::{Key, ObjectKind};
 use crate::engine::plan::{Header, Operation, Referenced, RemovalClass, WhyRemoved};
 use crate::store::holds::{self, Decision, Hold, Item};
 use crate::store::ledger::history::{active, recent, recent_memberships, seen_before};
-use crate::store::ledger::{APPROVED_CLASS, body, class_of, creates, job_of, number, status};
+use crate::store::ledger::{
+    APPROVED_CLASS, RowId, body, class_of, creates, job_of, number, status,
+};
 use crate::store::links::key_of;
 use crate::store::state::State;
 use crate::store::{Error, Store};
@@ -67,6 +69,21 @@ impl Store {
 }
 
 impl Store {
+    /// The rows of a plan that an approval covers.
+    pub(crate) fn approved_rows(&self, cycle: i64) -> Result<BTreeSet<RowId>, Error> {
+        self.read("read what is approved", |state| {
+            let ids: Vec<i64> = state.column(
+                "SELECT id FROM actions a
+                 WHERE a.cycle = ?1 AND a.state = 0 AND (a.class > ?2 OR a.operation = ?3 AND EXISTS (
+                     SELECT 1 FROM holds h
+                     WHERE h.job = a.job AND h.source = a.source AND h.member = 0
+                           AND h.operation = ?3 AND h.decision = 1))",
+                params![cycle, APPROVED_CLASS, number::CREATE],
+            )?;
+            Ok(ids.into_iter().map(RowId::new).collect())
+        })
+    }
+
     /// Opens the removals that a plan of this cycle holds, if they are so many: a person approved just these. How
     /// many they are.
     pub(crate) fn approve_planned(
