@@ -48,12 +48,12 @@ struct Session {
 impl Session {
     async fn begin(config: &Config) -> Result<Self, store::Error> {
         let lock = loop {
-            match Lock::acquire(&config.state_path, "sync") {
+            match Lock::acquire(&config.state.path, "sync") {
                 Err(store::Error::InUse { .. }) => tokio::time::sleep(PAUSE).await,
                 lock => break lock?,
             }
         };
-        let store = Store::open(&config.state_path)?;
+        let store = Store::open(&config.state)?;
         store.take_over(&lock, scheduler::now())?;
         Ok(Self {
             store: Arc::new(store),

@@ -45,7 +45,7 @@ impl Others {
         interrupt: &Interrupt,
     ) -> anyhow::Result<Other> {
         let other = Arc::new(Config {
-            state_path: config.state_path.clone(),
+            state: config.state.clone(),
             state_key: config.state_key.clone(),
             ..load::config(output, Some(file))?
         });
@@ -68,7 +68,7 @@ impl Others {
         snapshot: Option<&SnapshotFile>,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Other> {
-        let store = Arc::new(Store::open_plan(&config.state_path)?);
+        let store = Arc::new(Store::open_plan(&config.state)?);
         Ok(Other {
             name,
             agent: source::agent(&config, &store, snapshot, interrupt)?,

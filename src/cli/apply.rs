@@ -59,9 +59,14 @@ pub(super) async fn apply(
         .iter()
         .map(|plan| (JobName::new(plan.job()), plan.predicted()));
     let reports = Reports::begin_applied(&wanted, scheduler::now(), predicted.collect())?;
-    let printed = match Session::cycles(output, &config, "apply").await {
+    // Those that are not configured are reported when the plan is checked.
+    let jobs = plans
+        .iter()
+        .filter_map(|plan| load::job(&config, plan.job()).ok());
+    let jobs: Vec<_> = jobs.collect();
+    let printed = match Session::cycles(output, &config, "apply", &jobs).await {
         Err(error) if control::is_service(&error) => {
-            let store = Store::open(&config.state_path)?;
+            let store = Store::open(&config.state)?;
             // The service checks them anyway. It may be the only one that can read the key.
             if let Ok(key) = store.key(config.state_key.as_ref()) {
                 expected(&config, &key, &arguments.file, &plans, &how)?;
@@ -72,7 +77,7 @@ pub(super) async fn apply(
                 Ok((job.rules.name.clone(), request))
             });
             let requests = requests.collect::<anyhow::Result<Vec<_>>>()?;
-            let handed = Handed::over(output, &config.state_path, requests)?;
+            let handed = Handed::over(output, &config.state, requests)?;
             sync::handed_over(output, &config, handed, reports).await?
         }
         session => {

@@ -24,17 +24,17 @@ pub(super) fn decide(
     let job = &load::job(&config, &arguments.job)?.rules.name;
     // Looked at first, so that no state file is made where there is none. No lock: the service may
     // run, and its next cycle finds the decision.
-    let objects = match Store::open_read_only(&config.state_path) {
+    let objects = match Store::open_read_only(&config.state) {
         Ok(store) => Some(objects(&store, arguments)?),
         Err(store::Error::Missing { .. }) => None,
         Err(error) => return Err(error.into()),
     };
     if let (Some(cycle), Some(_)) = (arguments.cycle, &objects) {
-        check_cycle(&Store::open_read_only(&config.state_path)?, job, cycle)?;
+        check_cycle(&Store::open_read_only(&config.state)?, job, cycle)?;
     }
     let decided = match &objects {
         Some(objects) => {
-            let store = Store::open(&config.state_path)?;
+            let store = Store::open(&config.state)?;
             let deciding = Deciding {
                 approve,
                 cycle: arguments.cycle,

@@ -57,11 +57,11 @@ pub(super) fn check(output: Output, file: Option<&Path>) -> anyhow::Result<Exit>
 
 /// Mappings that do not fit what the targets reported of themselves when they were last asked.
 fn misfits(config: &Config) -> Vec<Problem> {
-    if !config.state_path.exists() {
+    if !config.state.path.exists() {
         return Vec::new();
     }
     // Whether the state is usable is not the configuration's concern.
-    let Ok(store) = Store::open_plan(&config.state_path) else {
+    let Ok(store) = Store::open_plan(&config.state) else {
         return Vec::new();
     };
     let mut problems = Vec::new();

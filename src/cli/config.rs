@@ -20,7 +20,7 @@ pub(super) fn config(
 ) -> anyhow::Result<Exit> {
     let ConfigCommand::Diff { cycle, other } = *command;
     let config = load::config(output, file)?;
-    let store = Store::open_read_only(&config.state_path)?;
+    let store = Store::open_read_only(&config.state)?;
     let (job, after) = configured(&store, other.unwrap_or(cycle))?;
     let before = if other.is_some() {
         cycle

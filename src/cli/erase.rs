@@ -22,8 +22,8 @@ pub(super) fn erase(
     arguments: &args::Erase,
 ) -> anyhow::Result<Exit> {
     let config = load::config(output, file)?;
-    drop(Store::open_read_only(&config.state_path)?);
-    let store = Store::open(&config.state_path)?;
+    drop(Store::open_read_only(&config.state)?);
+    let store = Store::open(&config.state)?;
     let subject = user(&store, &arguments.user)?;
     let jobs: Vec<&JobName> = config.jobs.iter().map(|job| &job.rules.name).collect();
     for job in &jobs {

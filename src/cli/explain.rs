@@ -22,7 +22,7 @@ pub(super) async fn explain(
 ) -> anyhow::Result<Exit> {
     let config = load::config(output, file)?;
     let job = load::job(&config, &linked.job)?;
-    let store = Arc::new(Store::open_read_only(&config.state_path)?);
+    let store = Arc::new(Store::open_read_only(&config.state)?);
     let object = find::object(&store, &linked.object)?;
     let explanation = cycle::explain(&store, job, object.key, scheduler::now()).await?;
     let Some(explanation) = explanation else {

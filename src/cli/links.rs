@@ -53,7 +53,7 @@ pub(super) fn links(
 }
 
 fn list(output: Output, config: &Config, job: &Job) -> anyhow::Result<Exit> {
-    let store = Store::open_read_only(&config.state_path)?;
+    let store = Store::open_read_only(&config.state)?;
     let name = &job.rules.name;
     let redactions = Redactions::of(&job.rules);
     let mut out = output.results();
@@ -93,7 +93,7 @@ fn list(output: Output, config: &Config, job: &Job) -> anyhow::Result<Exit> {
 fn show(output: Output, config: &Config, linked: &args::Linked) -> anyhow::Result<Exit> {
     let job = load::job(config, &linked.job)?;
     let name = &job.rules.name;
-    let store = Store::open_read_only(&config.state_path)?;
+    let store = Store::open_read_only(&config.state)?;
     let object = find::object(&store, &linked.object)?;
     let Some(record) = store.link_record(name, object.key)? else {
         bail!("{} is not linked in {name}", object.label());
@@ -264,8 +264,8 @@ fn import(output: Output, config: &Config, job: &Job, file: &Path) -> anyhow::Re
 /// The state for a change of links.
 fn open(config: &Config, job: &JobName) -> anyhow::Result<Store> {
     // Looked at first, so that no state file is made where there is none.
-    drop(Store::open_read_only(&config.state_path)?);
-    let store = Store::open(&config.state_path)?;
+    drop(Store::open_read_only(&config.state)?);
+    let store = Store::open(&config.state)?;
     if store.is_running(job)? {
         bail!("a cycle of {job} is running: its links can be changed when it has ended");
     }

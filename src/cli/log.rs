@@ -13,6 +13,7 @@ use super::find;
 use super::load;
 use super::moment::span;
 use super::output::Output;
+use crate::config::StateAt;
 use crate::cycle;
 use crate::engine::model::JobName;
 use crate::engine::record::{Escrowed, LogEntry, LogStatus, LoggedRequest};
@@ -46,7 +47,7 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
         members: None,
     };
     let redactions = cycle::marked(&config);
-    let mut store = open(&config.state_path)?;
+    let mut store = open(&config.state)?;
     // By whatever name a person is known; the text may also be the id of an object in the target.
     let mut hint = None;
     if let (Some(store), Some(text)) = (&store, &filter.object) {
@@ -107,7 +108,7 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
         }
         thread::sleep(FOLLOW_EVERY);
         if store.is_none() {
-            store = open(&config.state_path)?;
+            store = open(&config.state)?;
         }
         entries = newest(store.as_ref(), &jobs, &filter, u32::MAX)?;
         cycle::hide(&mut entries, &redactions);
@@ -191,8 +192,8 @@ fn note_next_tries(
 }
 
 /// `None` when there has been no cycle yet: then nothing is on record.
-fn open(path: &Path) -> Result<Option<Store>, store::Error> {
-    match Store::open_read_only(path) {
+fn open(at: &StateAt) -> Result<Option<Store>, store::Error> {
+    match Store::open_read_only(at) {
         Ok(store) => Ok(Some(store)),
         Err(store::Error::Missing { .. }) => Ok(None),
         Err(error) => Err(error),

@@ -1,6 +1,7 @@
 //! The command line: one file per command. The only place that writes to the terminal.
 
 mod against;
+mod agents;
 mod apply;
 mod approve;
 mod args;
@@ -155,6 +156,7 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::Undo(arguments) => undo::undo(output, file, &arguments),
         Command::Links { command } => links::links(output, file, &command),
         Command::Config { command } => config::config(output, file, &command),
+        Command::Agents => agents::agents(output, file),
         Command::State { command } => state::state(output, file, &command),
         Command::SupportBundle(arguments) => support::support(output, file, &arguments),
         Command::Eval(eval) => eval::eval(output, file, &eval),

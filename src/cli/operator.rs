@@ -11,6 +11,7 @@ use super::exit::Exit;
 use super::find;
 use super::load;
 use super::output::Output;
+use crate::config::StateAt;
 use crate::cycle;
 use crate::engine::ladder::is_removal;
 use crate::engine::model::{JobName, Key, SourceObject};
@@ -53,15 +54,15 @@ pub(super) fn note(
 }
 
 /// The state, which must be there.
-fn open(path: &Path) -> anyhow::Result<Store> {
-    drop(Store::open_read_only(path)?);
-    Ok(Store::open(path)?)
+fn open(at: &StateAt) -> anyhow::Result<Store> {
+    drop(Store::open_read_only(at)?);
+    Ok(Store::open(at)?)
 }
 
 pub(super) fn pause(output: Output, file: Option<&Path>, job: &str) -> anyhow::Result<Exit> {
     let config = load::config(output, file)?;
     let job = &load::job(&config, job)?.rules.name;
-    let store = open(&config.state_path)?;
+    let store = open(&config.state)?;
     let paused = Paused {
         since: scheduler::now(),
         by: who(),
@@ -88,7 +89,7 @@ pub(super) fn pause(output: Output, file: Option<&Path>, job: &str) -> anyhow::R
 pub(super) fn resume(output: Output, file: Option<&Path>, job: &str) -> anyhow::Result<Exit> {
     let config = load::config(output, file)?;
     let job = &load::job(&config, job)?.rules.name;
-    let store = open(&config.state_path)?;
+    let store = open(&config.state)?;
     let known = store.resume(job)?;
     let quarantine = store.quarantine(job)?;
     if quarantine.is_some() {
@@ -119,7 +120,7 @@ pub(super) fn escrow(
     match command {
         EscrowCommand::List { job } => {
             let job = &load::job(&config, job)?.rules.name;
-            let store = Store::open_read_only(&config.state_path)?;
+            let store = Store::open_read_only(&config.state)?;
             let escrow = store.escrow(job)?;
             let mut out = output.text();
             report::escrow(&mut out, job, &escrow, config.retries, output.is_json())?;
@@ -127,7 +128,7 @@ pub(super) fn escrow(
         }
         EscrowCommand::Retry(chosen) => {
             let job = &load::job(&config, &chosen.job)?.rules.name;
-            let store = open(&config.state_path)?;
+            let store = open(&config.state)?;
             let objects = chosen_of(&store, job, chosen)?;
             for (key, _) in &objects {
                 let kind = key.kind;
@@ -139,7 +140,7 @@ pub(super) fn escrow(
         }
         EscrowCommand::Drop(chosen) => {
             let job = &load::job(&config, &chosen.job)?.rules.name;
-            let store = open(&config.state_path)?;
+            let store = open(&config.state)?;
             let objects = chosen_of(&store, job, chosen)?;
             // A removal that failed is never given up (safety.md §2).
             let removal = objects.iter().find(|(_, action)| is_removal(action));
@@ -212,7 +213,7 @@ pub(super) fn history(
     arguments: &args::History,
 ) -> anyhow::Result<Exit> {
     let config = load::config(output, file)?;
-    let store = Store::open_read_only(&config.state_path)?;
+    let store = Store::open_read_only(&config.state)?;
     let object = find::object(&store, &arguments.object)?;
     let filter = LogFilter {
         object: Some(object.id.to_string()),

@@ -51,14 +51,14 @@ pub(super) async fn probe(
         }
     }
     let session = if arguments.write {
-        Session::cycles(output, &config, "probe").await
+        Session::cycles(output, &config, "probe", &[job]).await
     } else {
         Session::plan(output, &config).await
     };
     let (exit, words, left) = match session {
         Err(error) if control::is_service(&error) => {
             let request = Request::probe(Look::of(output));
-            let state = &config.state_path;
+            let state = &config.state;
             let CommandEnd { exit, words, .. } = Handed::one(output, state, name, request).await?;
             let exit = Exit::from_code(exit);
             if exit >= Exit::Failed {

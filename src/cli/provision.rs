@@ -47,12 +47,12 @@ pub(super) async fn provision(
     let session = if arguments.dry_run {
         Session::plan(output, &config).await
     } else {
-        Session::cycles(output, &config, "provision").await
+        Session::cycles(output, &config, "provision", &[job]).await
     };
     let (store, cycle, exit) = match &session {
         Err(error) if control::is_service(error) => {
             let (cycle, exit) = handed_over(output, &config, job, &options).await?;
-            let store = Store::open_read_only(&config.state_path)?;
+            let store = Store::open_read_only(&config.state)?;
             (&Arc::new(store), cycle, exit)
         }
         Err(_) => return session.map(|_| Exit::Failed),
@@ -106,7 +106,7 @@ async fn handed_over(
     let name = &job.rules.name;
     let request = Request::cycle(options, Look::of(output));
     let CommandEnd { exit, cycle, words } =
-        Handed::one(output, &config.state_path, name, request).await?;
+        Handed::one(output, &config.state, name, request).await?;
     match cycle {
         Some(cycle) => Ok((cycle, Exit::from_code(exit))),
         None if exit == Exit::Usage.code() => Err(Usage(words).into()),

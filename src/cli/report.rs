@@ -56,7 +56,7 @@ pub(super) fn report(
 ) -> anyhow::Result<Exit> {
     let wanted = Wanted::parse_all(&arguments.out)?;
     let config = load::config(output, file)?;
-    let store = match Store::open_read_only(&config.state_path) {
+    let store = match Store::open_read_only(&config.state) {
         Ok(store) => store,
         Err(store::Error::Missing { .. }) => {
             return Err(Usage("there is no state yet: no cycle has run".to_owned()).into());

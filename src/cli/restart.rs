@@ -21,9 +21,9 @@ pub(super) fn restart(
     let job = &load::job(&config, &arguments.job)?.rules.name;
     // Looked at first, so that no state file is made where there is none: then the first cycle begins
     // again anyway.
-    match Store::open_read_only(&config.state_path) {
+    match Store::open_read_only(&config.state) {
         Ok(_) => {
-            let store = Store::open(&config.state_path)?;
+            let store = Store::open(&config.state)?;
             for reset in &arguments.reset {
                 match reset {
                     Reset::Watermark => store.read_from_beginning()?,

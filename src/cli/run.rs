@@ -25,8 +25,8 @@ pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<E
         );
     }
     // Held until the end: no other process may run cycles on this state meanwhile.
-    let lock = Lock::acquire(&config.state_path, "run")?;
-    let store = Arc::new(Store::open(&config.state_path)?);
+    let lock = Lock::acquire(&config.state.path, "run")?;
+    let store = Arc::new(Store::open(&config.state)?);
     let before = store.take_over(&lock, scheduler::now())?;
     // The file that was found at the start, even if an earlier place of the search has one by now.
     let file = config.file.clone();
@@ -35,7 +35,7 @@ pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<E
         Err(Problems { problems, .. }) => Err(problems.iter().map(Problem::one_line).collect()),
     };
     let settings = config.web.clone();
-    let state_path = config.state_path.clone();
+    let state_path = config.state.path.clone();
     let service = Service::new(config, Arc::clone(&store), before, Box::new(folder::write))
         .context("the service could not start")?;
     let page = match settings {

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use super::interrupt::Interrupt;
 use super::output::Output;
 use super::source::{self, SnapshotFile};
-use crate::config::Config;
+use crate::config::{Config, Job};
 use crate::cycle::Agent;
 use crate::scheduler;
-use crate::store::{Lock, Store};
+use crate::store::{self, Agents, Lease, Lock, Store};
 
 pub(super) struct Session {
     pub(super) store: Arc<Store>,
     pub(super) agent: Agent,
     pub(super) interrupt: Interrupt,
+    #[expect(dead_code, reason = "it is there to be dropped")]
+    member: Option<Member>,
     /// Held to the end by who may write.
     _lock: Option<Lock>,
 }
@@ -24,11 +26,14 @@ impl Session {
         output: Output,
         config: &Arc<Config>,
         command: &'static str,
+        jobs: &[&Job],
     ) -> anyhow::Result<Self> {
-        let lock = Lock::acquire(&config.state_path, command)?;
-        let store = Store::open(&config.state_path)?;
+        let lock = Lock::acquire(&config.state.path, command)?;
+        let store = Store::open(&config.state)?;
         store.take_over(&lock, scheduler::now())?;
-        Self::new(output, config, store, Some(lock), None).await
+        let member = Member::join(&store, command, jobs)?;
+        let session = Self::new(output, config, store, Some(lock), None).await?;
+        Ok(Self { member, ..session })
     }
 
     /// To plan: it holds nothing that could write to the state or to a target.
@@ -42,7 +47,7 @@ impl Session {
         config: &Arc<Config>,
         snapshot: Option<&SnapshotFile>,
     ) -> anyhow::Result<Self> {
-        let store = Store::open_plan(&config.state_path)?;
+        let store = Store::open_plan(&config.state)?;
         Self::new(output, config, store, None, snapshot).await
     }
 
@@ -61,7 +66,44 @@ impl Session {
             store,
             agent,
             interrupt,
+            member: None,
             _lock: lock,
         })
+    }
+}
+
+/// This process among the agents that share the state, with the jobs of its command.
+struct Member {
+    agents: Arc<Agents>,
+}
+
+impl Member {
+    /// `None` where no agents share the state.
+    fn join(store: &Store, command: &str, jobs: &[&Job]) -> Result<Option<Self>, store::Error> {
+        let Some(agents) = store.join(&scheduler::about(command, false))? else {
+            return Ok(None);
+        };
+        let member = Self { agents };
+        for job in jobs {
+            let name = &job.rules.name;
+            if let Err(other) = member.agents.take(&Lease::Job(name.clone()))? {
+                return Err(store::Error::OfAgent {
+                    job: name.clone(),
+                    agent: Box::new(other),
+                });
+            }
+        }
+        store.follow()?;
+        store.heed_failover(scheduler::now())?;
+        let names: Vec<_> = jobs.iter().map(|job| job.rules.name.clone()).collect();
+        store.take_over_jobs(&names, scheduler::now())?;
+        Ok(Some(member))
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        // Where this fails, others wait until the lease ends.
+        let _ = self.agents.leave();
     }
 }

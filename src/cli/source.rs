@@ -120,7 +120,7 @@ async fn snapshot(
     let taking = Box::pin(graph.take_snapshot(tenant, wanted, scheduler::now()));
     let mut taken = interrupt.guard(taking).await?.map_err(cycle::Error::from)?;
     if *redact {
-        let key = Store::open_plan(&config.state_path)?.key(config.state_key.as_ref())?;
+        let key = Store::open_plan(&config.state)?.key(config.state_key.as_ref())?;
         if key.unkept().is_some() {
             output.message(NO_KEY_YET);
         }

@@ -1,15 +1,17 @@
-//! `entrain state`: a state file that was moved without its write-ahead log, and copies of the state.
+//! `entrain state`: a state file that was moved without its write-ahead log, and copies of the state, and what is in it.
 
 use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::anyhow;
+use url::Url;
 
 use super::args::StateCommand;
 use super::exit::Exit;
-use super::load;
+use super::load::{self, Usage};
 use super::output::Output;
-use crate::report::{json, text};
+use crate::config::{Config, Database};
+use crate::report::{agents as report, json, text};
 use crate::scheduler;
 use crate::store::{self, Lock, Store};
 
@@ -19,7 +21,8 @@ pub(super) fn state(
     command: &StateCommand,
 ) -> anyhow::Result<Exit> {
     let config = load::config(output, file)?;
-    let path = config.state_path;
+    let at = &config.state;
+    let path = at.path.clone();
     let shown = path.display().to_string();
     let mut out = output.text();
     match command {
@@ -29,7 +32,7 @@ pub(super) fn state(
                 .exists()
                 .then(|| Lock::acquire(&path, "state accept-move").map_err(stop_first))
                 .transpose()?;
-            Store::open_moved(&path)?.accept_move()?;
+            Store::open_moved(at)?.accept_move()?;
             if output.is_json() {
                 json::accepted_move(&mut out, &shown)?;
             } else {
@@ -37,7 +40,7 @@ pub(super) fn state(
             }
         }
         StateCommand::Backup { file } => {
-            Store::open_read_only(&path)?.back_up(file)?;
+            Store::open_read_only(at)?.back_up(file)?;
             let key = format!("{shown}.key");
             let key = Some(key).filter(|key| config.state_key.is_none() && Path::new(key).exists());
             let copy = file.display().to_string();
@@ -47,11 +50,37 @@ pub(super) fn state(
                 writeln!(out, "{}", text::backed_up(&copy, key.as_deref()))?;
             }
         }
+        StateCommand::Copy { from, to } => {
+            let content = match (address(from, &config)?, address(to, &config)?) {
+                (None, Some(database)) => {
+                    let from = Path::new(from);
+                    let lock = Lock::acquire(from, "state copy").map_err(stop_first)?;
+                    Store::copy_to_database(from, &database, &lock)?
+                }
+                (Some(database), None) => Store::copy_from_database(&database, Path::new(to))?,
+                (Some(_), Some(_)) | (None, None) => {
+                    let words =
+                        "one of --from and --to is a file, and the other a database: postgres://…";
+                    return Err(Usage(words.to_owned()).into());
+                }
+            };
+            let rows = content.values().map(|(rows, _)| rows).sum();
+            report::copied(&mut out, to, content.len(), rows, output.is_json())?;
+        }
+        StateCommand::Check => {
+            let (content, faults) = Store::open_read_only(at)?.check_state()?;
+            let rows = content.values().map(|(rows, _)| rows).sum();
+            report::checked(&mut out, content.len(), rows, &faults, output.is_json())?;
+            if !faults.is_empty() {
+                out.flush()?;
+                return Ok(Exit::Failed);
+            }
+        }
         StateCommand::Restore { file } => {
             let lock = Lock::acquire(&path, "state restore").map_err(stop_first)?;
             let time = scheduler::now().format("%Y%m%dT%H%M%S");
             let name = format!("before-restore-{time}");
-            let kept = Store::restore(&path, file, &name, &lock)?;
+            let kept = Store::restore(at, file, &name, &lock)?;
             let kept = kept.map(|kept| kept.display().to_string());
             if output.is_json() {
                 json::restored(&mut out, &shown, kept.as_deref())?;
@@ -71,4 +100,23 @@ fn stop_first(error: store::Error) -> anyhow::Error {
     } else {
         error.into()
     }
+}
+
+/// What is at the address of a database; `None` for a file. Only the one that is configured: its
+/// password and its schema are there.
+fn address(text: &str, config: &Config) -> anyhow::Result<Option<Database>> {
+    if !text.contains("://") {
+        return Ok(None);
+    }
+    let url = Url::parse(text).map_err(|error| Usage(format!("{text}: {error}")))?;
+    if !matches!(url.scheme(), "postgres" | "postgresql") || url.password().is_some() {
+        let words = "write the database as postgres://USER@HOST/DATABASE, without a password";
+        return Err(Usage(words.to_owned()).into());
+    }
+    let configured = config.state.database.as_ref();
+    if let Some(database) = configured.filter(|database| database.url == url) {
+        return Ok(Some(database.clone()));
+    }
+    let words = "it must be the database of the configuration: set state.url to it";
+    Err(Usage(format!("{text}: {words}")).into())
 }

@@ -28,12 +28,16 @@ pub(super) fn status(
     } else {
         load::jobs(&config, names)?
     };
-    let store = match Store::open_read_only(&config.state_path) {
+    let store = match Store::open_read_only(&config.state) {
         Ok(store) => Some(store),
         Err(store::Error::Missing { .. }) => None,
         Err(error) => return Err(error.into()),
     };
     let holder = store.as_ref().and_then(Store::holder);
+    let agents = match &store {
+        Some(store) => store.agents()?,
+        None => None,
+    };
     let has_service = holder.as_ref().is_some_and(Holder::is_service);
     let now = scheduler::now();
     let mut statuses = Vec::new();
@@ -62,6 +66,9 @@ pub(super) fn status(
         document.end()?;
     } else {
         text::status(&mut out, &statuses, holder.as_ref(), now, output.style())?;
+        if let Some(agents) = &agents {
+            report::agents::of_jobs(&mut out, agents)?;
+        }
     }
     out.flush()?;
     for one in waiting.iter().filter(|one| one.error.is_some()) {

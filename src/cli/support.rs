@@ -91,7 +91,7 @@ pub(super) fn support(
     };
     let store = match config
         .as_ref()
-        .map(|config| Store::open_read_only(&config.state_path))
+        .map(|config| Store::open_read_only(&config.state))
     {
         Ok(Ok(store)) => Some(store),
         Ok(Err(store::Error::Missing { .. })) | Err(_) => None,

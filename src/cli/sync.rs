@@ -51,13 +51,13 @@ pub(super) async fn sync(
         max_deletions: arguments.max_deletions,
         ..arguments.cycle.options()
     };
-    let session = match Session::cycles(output, &config, "sync").await {
+    let session = match Session::cycles(output, &config, "sync", &jobs).await {
         Err(error) if control::is_service(&error) => {
             let requests = jobs.iter().map(|job| {
                 let request = Request::cycle(&options, Look::of(output));
                 (job.rules.name.clone(), request)
             });
-            let handed = Handed::over(output, &config.state_path, requests.collect())?;
+            let handed = Handed::over(output, &config.state, requests.collect())?;
             let reports = Reports::begin_done(&wanted, scheduler::now())?;
             return Ok(handed_over(output, &config, handed, reports).await?.exit);
         }

@@ -33,7 +33,7 @@ pub(super) async fn test(
     let config = Arc::new(load::config(output, file)?);
     let jobs = load::jobs(&config, names)?;
     // Nothing is to be remembered of a test.
-    let store = Arc::new(Store::open_plan(&config.state_path)?);
+    let store = Arc::new(Store::open_plan(&config.state)?);
     let interrupt = Interrupt::listen(output)?;
     let agent = Agent::new(
         Arc::clone(&config),

@@ -20,7 +20,7 @@ pub(super) fn undo(
     arguments: &args::Undo,
 ) -> anyhow::Result<Exit> {
     let config = load::config(output, file)?;
-    let store = Store::open_read_only(&config.state_path)?;
+    let store = Store::open_read_only(&config.state)?;
     let (number, change) = arguments.what;
     let filter = LogFilter {
         cycle: Some(number),

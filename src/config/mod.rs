@@ -45,9 +45,9 @@ pub(crate) use schema::schema;
 pub(crate) use secret::{SecretError, environment, read_file as read_secret_file, with_scheme};
 pub(crate) use select::{calls_default_domain, custom_security_attributes, select};
 pub(crate) use settings::{
-    Application, Certificate, Config, Credential, DialectSettings, Encryption, Filterable,
-    Identity, Job, Listen, Mail, Proof, Proxy, ProxyProof, ReportForm, Reports, Schedule, Secret,
-    Source, Target, Tls, Web, Webhook, WebhookForm,
+    Application, Certificate, Config, Credential, Database, DialectSettings, Encryption,
+    Filterable, Identity, Job, Listen, Mail, Proof, Proxy, ProxyProof, ReportForm, Reports,
+    Schedule, Secret, Source, StateAt, Target, Tls, Web, Webhook, WebhookForm,
 };
 pub(crate) use shareable::shareable;
 

@@ -2,11 +2,12 @@
 //! to be asked "was this set?"; secrets are still references.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::NaiveDate;
 use lettre::message::Mailbox;
+use url::Url;
 
 use super::knobs::Knobs;
 use crate::engine::job;
@@ -18,7 +19,7 @@ use crate::engine::record::Retention;
 pub(crate) struct Config {
     /// The file it was read from.
     pub(crate) file: PathBuf,
-    pub(crate) state_path: PathBuf,
+    pub(crate) state: StateAt,
     /// For keyed digests; `None`: in a file next to the state.
     pub(crate) state_key: Option<Secret>,
     pub(crate) retention: Retention,
@@ -33,6 +34,52 @@ pub(crate) struct Config {
     pub(crate) leavers: Option<Duration>,
     /// The first wait after which the service tries again what failed; `None`: it waits for the next cycle.
     pub(crate) retries: Option<Duration>,
+}
+
+/// Where the state is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StateAt {
+    /// The file, or the copy of what the database holds.
+    pub(crate) path: PathBuf,
+    /// `None`: the file is all there is.
+    pub(crate) database: Option<Database>,
+}
+
+impl From<&Path> for StateAt {
+    fn from(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            database: None,
+        }
+    }
+}
+
+impl From<&PathBuf> for StateAt {
+    fn from(path: &PathBuf) -> Self {
+        path.as_path().into()
+    }
+}
+
+impl From<&StateAt> for StateAt {
+    fn from(at: &StateAt) -> Self {
+        at.clone()
+    }
+}
+
+/// A `PostgreSQL` database that several agents share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Database {
+    /// With a user and the name of a database, without a password.
+    pub(crate) url: Url,
+    pub(crate) password: Option<Secret>,
+    /// Certificate and private key.
+    pub(crate) client_certificate: Option<(Secret, Secret)>,
+    pub(crate) ca_certificate: Option<PathBuf>,
+    pub(crate) schema: String,
+    /// How long an agent may be unreachable before others take its jobs over.
+    pub(crate) lease: Duration,
+    /// The longest timeout of a target: how long a request may be on its way.
+    pub(crate) timeout: Duration,
 }
 
 /// The reports that the service writes.
@@ -175,6 +222,8 @@ impl Config {
     /// Every secret that is text, for what must not show one.
     pub(crate) fn secrets(&self) -> Vec<&Secret> {
         let mut secrets: Vec<&Secret> = self.state_key.iter().collect();
+        let database = self.state.database.iter();
+        secrets.extend(database.filter_map(|database| database.password.as_ref()));
         if let Credential::App { proofs, .. } = &self.source.credential {
             secrets.extend(proofs.iter().filter_map(|proof| match proof {
                 Proof::Secret { secret, .. } => Some(secret),

@@ -232,7 +232,8 @@ impl Agent {
         token: String,
     ) -> Result<scim::Reader, Error> {
         let token = scim::Token::new(token);
-        Ok(scim::Reader::new(&job.target, token, self.stop.clone())?)
+        let (stop, gate) = (self.stop.clone(), self.store.gate());
+        Ok(scim::Reader::new(&job.target, token, stop, gate)?)
     }
 }
 

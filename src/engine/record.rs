@@ -497,3 +497,19 @@ impl LogStatus {
         }
     }
 }
+
+/// An agent of several that share the state, as others see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Registered {
+    pub(crate) id: String,
+    pub(crate) host: String,
+    pub(crate) pid: i64,
+    pub(crate) version: String,
+    pub(crate) command: String,
+    pub(crate) started: DateTime<Utc>,
+    /// How long ago it renewed its lease, by the clock of the database.
+    pub(crate) renewed_ago: TimeDelta,
+    pub(crate) is_alive: bool,
+    /// Its jobs, with when it took them.
+    pub(crate) jobs: Vec<(JobName, DateTime<Utc>)>,
+}

@@ -4,6 +4,7 @@
 //! Build a client ([`build`]), wrap it in a [`Channel`], and [`Channel::send`] through that.
 
 mod client;
+mod gate;
 mod json;
 mod lessons;
 mod link;
@@ -14,6 +15,7 @@ mod retry;
 mod send;
 
 pub(crate) use client::{BuildError, Settings, UrlError, build, check_url, is_loopback};
+pub(crate) use gate::Gate;
 pub(crate) use json::read_json;
 pub(crate) use link::{LinkError, follow};
 pub(crate) use redact::{redact, redact_secret, redact_secrets};

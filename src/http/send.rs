@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use super::gate::Gate;
 use super::patience::Patience;
 use super::rate::{Rate, Took};
 use super::retry::{self, Ended, Idempotency, Verdict};
@@ -35,6 +36,7 @@ pub(crate) struct Channel {
     shared: Arc<Shared>,
     side: Side,
     stop: CancellationToken,
+    gate: Gate,
 }
 
 #[derive(Debug)]
@@ -232,6 +234,7 @@ impl Channel {
             shared: Arc::new(shared),
             side,
             stop,
+            gate: Gate::default(),
         }
     }
 
@@ -254,6 +257,12 @@ impl Channel {
         if let Some(shared) = Arc::get_mut(&mut self.shared) {
             shared.rate = Rate::of(server, requests_per_second, most);
         }
+        self
+    }
+
+    /// The same where requests leave only while the gate is open.
+    pub(crate) fn through(mut self, gate: Gate) -> Self {
+        self.gate = gate;
         self
     }
 
@@ -400,7 +409,7 @@ impl Channel {
         let channel = self.clone();
         let attempt = async move {
             let turn = channel.unless_stopped(channel.shared.rate.turn()).await;
-            let turn = turn.ok_or(NotSent)?;
+            let turn = turn.filter(|_| channel.gate.is_open()).ok_or(NotSent)?;
             channel.shared.sent.fetch_add(1, Ordering::Relaxed);
             let sent = Instant::now();
             let attempt = channel.with_grace(channel.attempt(request, expect)).await;

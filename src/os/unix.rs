@@ -9,6 +9,7 @@ use std::os::unix::fs::{
     PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub(crate) use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{self, SignalKind, signal};
@@ -20,6 +21,20 @@ pub(crate) const HAS_SERVICE: bool = true;
 
 /// Whether others can still read a file that is locked. `SQLite` must.
 pub(crate) const LOCKED_IS_READABLE: bool = true;
+
+/// How long the machine has been running, times in which it was suspended included: a clock that nothing sets.
+pub(crate) fn running() -> Duration {
+    #[cfg(target_os = "linux")]
+    let clock = rustix::time::ClockId::Boottime;
+    // Elsewhere this clock counts them.
+    #[cfg(not(target_os = "linux"))]
+    let clock = rustix::time::ClockId::Monotonic;
+    let now = rustix::time::clock_gettime(clock);
+    Duration::new(
+        now.tv_sec.cast_unsigned(),
+        now.tv_nsec.try_into().unwrap_or(0),
+    )
+}
 
 /// A file that is made is for its owner alone.
 pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {

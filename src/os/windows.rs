@@ -4,7 +4,9 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::signal::windows::{CtrlC, ctrl_c};
@@ -18,6 +20,12 @@ pub(crate) const HAS_SERVICE: bool = false;
 
 /// Whether others can still read a file that is locked. `SQLite` must.
 pub(crate) const LOCKED_IS_READABLE: bool = false;
+
+/// How long the program has been running.
+pub(crate) fn running() -> Duration {
+    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    BEGUN.elapsed()
+}
 
 /// A file that is made gets the permissions of its folder.
 pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {

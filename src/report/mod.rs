@@ -2,6 +2,7 @@
 //! them is here; nothing in it decides anything.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub(crate) mod agents;
 pub(crate) mod audit;
 mod capabilities;
 mod command;

@@ -69,7 +69,7 @@ async fn start_due(
 ) -> Result<Duration, Error> {
     let config = Arc::clone(&shared.generation.borrow().config);
     let channels = notify::channels(&config);
-    if channels.is_empty() {
+    if channels.is_empty() || !shared.duty.borrow().notifies() {
         return Ok(LOOK);
     }
     let at = now();

@@ -16,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 use super::clock::now;
 use super::due::next_start;
 use super::log::{log_plan, note};
+use super::on_record::{is_unfinished, last_start_on_record};
 use super::retries::Retries;
+use super::share::{self, Duty, share};
 use super::status::{Activity, State, Status, WokenBy};
 use super::view::{NotRun, View};
 use super::{deliver, leavers, notices};
@@ -81,6 +83,8 @@ pub(super) struct Shared {
     pub(super) store: Arc<Store>,
     pub(super) stop: CancellationToken,
     report: Box<Report>,
+    /// What of the jobs this agent runs.
+    pub(super) duty: watch::Sender<Duty>,
     /// Held while a job is worked on, by its cycle or by the look for leavers.
     busy: Mutex<BTreeMap<JobName, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -89,6 +93,13 @@ impl Shared {
     pub(super) fn busy(&self, job: &JobName) -> Arc<tokio::sync::Mutex<()>> {
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(busy.entry(job.clone()).or_default())
+    }
+
+    /// The jobs that are worked on now.
+    pub(super) fn busy_jobs(&self) -> BTreeSet<JobName> {
+        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = busy.iter().filter(|(_, lock)| lock.try_lock().is_err());
+        held.map(|(job, _)| job.clone()).collect()
     }
 
     /// A report that cannot be written holds up nothing.
@@ -129,6 +140,7 @@ impl Service {
                 generation: watch::Sender::new(Arc::new(Generation { config, agent })),
                 status: watch::Sender::default(),
                 wakes: watch::Sender::default(),
+                duty: share::at_first(&store),
                 store,
                 stop,
                 report,
@@ -165,6 +177,7 @@ impl Service {
         let shared = || Arc::clone(&driver.shared);
         let queued = Arc::new(Notify::new());
         let others = vec![
+            tokio::spawn(share(shared())),
             tokio::spawn(leavers::watch(shared())),
             tokio::spawn(notices::watch(shared(), before, now(), Arc::clone(&queued))),
             tokio::spawn(deliver::deliver(shared(), queued)),
@@ -239,9 +252,9 @@ impl Driver {
             }
         };
         let old = Arc::clone(&self.shared.generation.borrow());
-        if config.state_path != old.config.state_path {
+        if config.state != old.config.state {
             tracing::error!(
-                "not reloaded, the old configuration stays in effect: a changed state.path needs a restart"
+                "not reloaded, the old configuration stays in effect: changes of [state] need a restart"
             );
             return;
         }
@@ -324,12 +337,31 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
     let mut retries = Retries::default();
     let mut generation = shared.generation.subscribe();
     let mut wakes = shared.wakes.subscribe();
+    let mut duty = shared.duty.subscribe();
+    let mut is_ours = true;
     loop {
         let current = Arc::clone(&generation.borrow_and_update());
         let mut jobs = current.config.jobs.iter();
         let Some(job) = jobs.find(|job| job.enabled && job.rules.name == name) else {
             return name;
         };
+        let was_ours = std::mem::replace(&mut is_ours, duty.borrow_and_update().has(&name));
+        if !is_ours {
+            shared.status.send_modify(|status| {
+                status.jobs.remove(&name);
+            });
+            tokio::select! {
+                () = shared.stop.cancelled() => return name,
+                _ = generation.changed() => {}
+                _ = duty.changed() => {}
+            }
+            continue;
+        }
+        if !was_ours {
+            // What another agent did not finish is continued at once.
+            last_start = None;
+            resume = is_unfinished(&shared.store, &name);
+        }
         last_start = last_start.max(last_start_on_record(&shared.store, &name));
         let next = if resume {
             Some(now())
@@ -346,6 +378,7 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
                 }
                 continue;
             }
+            _ = duty.changed() => continue,
             changed = wakes.changed() => {
                 if changed.is_err() {
                     return name;
@@ -386,6 +419,9 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
             progress: watch::Sender::default(),
         };
         let busy = shared.busy(&name).lock_owned().await;
+        if !shared.duty.borrow().has(&name) {
+            continue;
+        }
         let turn = Turn::new(busy, current.agent.due_with_others(GATHER));
         // It has said itself how it ended.
         let _ = run_cycle(&shared, &current.agent, job, asked, turn).await;
@@ -491,6 +527,11 @@ pub(super) async fn run_cycle(
         }
     };
     metrics::cycle(name.as_str(), ended.as_str(), begun.elapsed());
+    if let Some(agents) = shared.store.joined() {
+        let (name, took) = (name.clone(), begun.elapsed());
+        // A hint for the division of the jobs, no more.
+        spawn_blocking(move || drop(agents.weigh(&name, took)));
+    }
     deliver::heartbeat(shared, job, ended);
     set_state(
         shared,
@@ -540,26 +581,6 @@ async fn wait_until(time: Option<DateTime<Utc>>) {
     {
         sleep(left.min(LONGEST_SLEEP)).await;
     }
-}
-
-/// When the job's last cycle started, by whichever process.
-fn last_start_on_record(store: &Store, job: &JobName) -> Option<DateTime<Utc>> {
-    match store.last_cycle(job) {
-        Ok(cycle) => cycle.map(|cycle| cycle.started),
-        Err(error) => {
-            let error = chain(&error);
-            tracing::error!(%job, error, "the last cycle could not be looked up");
-            None
-        }
-    }
-}
-
-/// Whether the job's last cycle did not reach its end. Its next one does not wait for its time: what was
-/// wrong may have been corrected. No other process can be in the middle of it, for the lock is ours.
-fn is_unfinished(store: &Store, job: &JobName) -> bool {
-    // An error is logged when the last start is looked up.
-    let last = store.last_cycle(job).ok().flatten();
-    last.is_some_and(|cycle| cycle.state.is_unfinished())
 }
 
 /// An error and everything below it, in one line.

@@ -82,6 +82,9 @@ async fn look(
         if known.not_before.is_some_and(|time| now < time) {
             continue;
         }
+        if !shared.duty.borrow().has(&job.rules.name) {
+            continue;
+        }
         if let Ok(guard) = shared.busy(&job.rules.name).try_lock_owned() {
             free.push((job, guard));
         }

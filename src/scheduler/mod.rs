@@ -7,7 +7,9 @@ mod due;
 mod leavers;
 mod log;
 mod notices;
+mod on_record;
 mod retries;
+mod share;
 mod status;
 mod view;
 
@@ -15,5 +17,6 @@ pub(crate) use clock::now;
 pub(crate) use driver::{GRACE, Reported, Service};
 pub(crate) use due::{next_start, rhythm};
 pub(crate) use notices::{From, written};
+pub(crate) use share::about;
 pub(crate) use status::State;
 pub(crate) use view::{NotRun, Now, View};

@@ -43,7 +43,7 @@ impl From {
         let host = hostname::get().unwrap_or_default();
         Self {
             host: host.to_string_lossy().into_owned(),
-            state: config.state_path.display().to_string(),
+            state: config.state.path.display().to_string(),
         }
     }
 
@@ -112,6 +112,9 @@ impl Watch {
         current: &Arc<Generation>,
         status: Status,
     ) -> Result<bool, store::Error> {
+        if !self.shared.duty.borrow().notifies() {
+            return Ok(false);
+        }
         let channels = notify::channels(&current.config);
         let names: Vec<String> = channels.keys().cloned().collect();
         let store = Arc::clone(&self.shared.store);

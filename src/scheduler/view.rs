@@ -8,6 +8,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use super::driver::{Asked, Generation, Ran, Shared, Turn, run_cycle};
+use super::share::Duty;
 use super::status::{Status, WokenBy};
 use crate::config::{Config, Job};
 use crate::cycle::{self, Agent, Options, Probed};
@@ -63,6 +64,19 @@ impl NotRun {
 }
 
 impl View {
+    /// Whether this agent runs the job; another may.
+    pub(crate) fn runs(&self, job: &JobName) -> bool {
+        self.shared.duty.borrow().has(job)
+    }
+
+    /// Why this agent runs nothing, where the state cannot be used.
+    pub(crate) fn idle_because(&self) -> Option<String> {
+        match &*self.shared.duty.borrow() {
+            Duty::Nothing { because } => Some(because.clone()),
+            Duty::All | Duty::Of(_) => None,
+        }
+    }
+
     /// The configuration that is in force.
     pub(crate) fn config(&self) -> Arc<Config> {
         Arc::clone(&self.generation.borrow().config)

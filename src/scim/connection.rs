@@ -21,7 +21,7 @@ use super::wire::{self, List, Reply};
 use crate::config::{Count, DialectSettings, Secret, Target, bounded};
 use crate::engine::model::{ObjectKind, TargetPath, Value};
 use crate::engine::redact::Hidden;
-use crate::http::{self, Answer, Channel, Exchange, Expect, Idempotency, Settings};
+use crate::http::{self, Answer, Channel, Exchange, Expect, Gate, Idempotency, Settings};
 use crate::metrics::Side;
 
 /// The longest body that is read: a page of large users, or one large group with its members.
@@ -119,6 +119,7 @@ impl Connection {
         target: &Target,
         token: Token,
         stop: CancellationToken,
+        gate: Gate,
     ) -> Result<Self, Error> {
         let base = http::check_url(&target.base_url).map_err(|source| Error::BaseUrl { source })?;
         token.header().ok_or(Error::Token)?;
@@ -142,11 +143,13 @@ impl Connection {
         })
         .map_err(|source| Error::Client { source })?;
         Ok(Self {
-            channel: Channel::new(Side::Target, client, None, stop).learning(
-                base.as_str(),
-                target.requests_per_second,
-                target.concurrency,
-            ),
+            channel: Channel::new(Side::Target, client, None, stop)
+                .learning(
+                    base.as_str(),
+                    target.requests_per_second,
+                    target.concurrency,
+                )
+                .through(gate),
             routes: Routes::new(base),
             tokens: Mutex::new(vec![token]),
             token_place: target.token.clone(),
@@ -166,7 +169,7 @@ impl Connection {
         };
         Ok(Self {
             is_absent: true,
-            ..Self::new(&target, Token::new("none"), stop)?
+            ..Self::new(&target, Token::new("none"), stop, Gate::default())?
         })
     }
 

@@ -20,7 +20,7 @@ use crate::engine::model::{
 };
 use crate::engine::outcome::Class;
 use crate::engine::redact::Hidden;
-use crate::http::Idempotency;
+use crate::http::{Gate, Idempotency};
 
 /// A target that can be read. Cheap to clone; clones share connections, pacing and the count.
 #[derive(Clone, Debug)]
@@ -72,9 +72,10 @@ impl Reader {
         target: &Target,
         token: Token,
         stop: CancellationToken,
+        gate: Gate,
     ) -> Result<Self, Error> {
         Ok(Self {
-            connection: Arc::new(Connection::new(target, token, stop)?),
+            connection: Arc::new(Connection::new(target, token, stop, gate)?),
             hidden: Arc::default(),
         })
     }

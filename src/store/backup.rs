@@ -15,6 +15,7 @@ use super::lock::resolved;
 use super::open::{check_format, connect, describe};
 use super::state::State;
 use super::{Error, Lock, Store};
+use crate::config::StateAt;
 use crate::os::private;
 
 /// Before it is tried again where another process writes.
@@ -53,11 +54,15 @@ impl Store {
     /// Puts a copy in the place of the state. What was there is copied next to it first; the name of that
     /// copy comes back. Only for the process that holds the lock.
     pub(crate) fn restore(
-        path: &Path,
+        at: &StateAt,
         from: &Path,
         name: &str,
         _lock: &Lock,
     ) -> Result<Option<PathBuf>, Error> {
+        let path = at.path.as_path();
+        if at.database.is_some() {
+            return Err(Error::SharedRestore);
+        }
         let failed = |source| Error::opening(path, source);
         let _file = describe(from)?;
         let copy = connect(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
@@ -112,7 +117,7 @@ fn next_to(path: &Path, name: &str) -> PathBuf {
 }
 
 /// A file that was not there before, for its owner alone.
-fn make(path: &Path) -> Result<(), Error> {
+pub(super) fn make(path: &Path) -> Result<(), Error> {
     match private(OpenOptions::new().write(true).create_new(true)).open(path) {
         Ok(_) => Ok(()),
         Err(source) => Err(Error::File {
@@ -123,7 +128,7 @@ fn make(path: &Path) -> Result<(), Error> {
     }
 }
 
-fn run(from: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
+pub(super) fn run(from: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
     let backup = Backup::new(from, to)?;
     // All pages at once: it is one moment of the state, and no writer waits for it.
     while backup.step(-1)? != StepResult::Done {

@@ -35,8 +35,16 @@ impl Packer {
     }
 
     pub(crate) fn text(&mut self, text: &str) {
-        self.number(text.len() as u64);
-        self.0.extend_from_slice(text.as_bytes());
+        self.bytes(text.as_bytes());
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     pub(crate) fn value(&mut self, value: &Value) {
@@ -87,6 +95,15 @@ pub(crate) struct Unpacker<'b>(&'b [u8]);
 impl<'b> Unpacker<'b> {
     pub(crate) fn new(bytes: &'b [u8]) -> Self {
         Self(bytes)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn blob(&mut self) -> rusqlite::Result<Vec<u8>> {
+        let length = self.length()?;
+        Ok(self.bytes(length)?.to_vec())
     }
 
     fn bytes(&mut self, length: usize) -> rusqlite::Result<&'b [u8]> {

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use crate::config::SecretError;
+use super::shared::Failed;
+use crate::config::{Database, SecretError};
+use crate::engine::model::JobName;
+use crate::engine::record::Registered;
 
 /// What a cycle on a new state does, and no more than that.
 const NEW_STATE: &str = "the next cycle then reads and matches all objects again; users that are found \
@@ -120,6 +123,56 @@ pub(crate) enum Error {
         #[source]
         source: Cause,
     },
+    #[error("the database of the state{}: {failed}", at(.server.as_deref()))]
+    Database {
+        /// "db.example/entrain"
+        server: Option<String>,
+        failed: Failed,
+    },
+    #[error(
+        "{} is a state of its own, and not this machine's copy of the state in the database (state.url); copy it \
+         there with entrain state copy --from {} --to URL and move it away, or set state.path to another file",
+        path.display(), path.display()
+    )]
+    NotACopy { path: PathBuf },
+    #[error(
+        "{} is a copy of another state than the one in the database (state.url); set state.path to another file, \
+         or move this one away: it is made anew",
+        path.display()
+    )]
+    OtherCopy { path: PathBuf },
+    #[error(
+        "{} is a copy of a state in a database, but the database (state.url) holds no state; correct state.url or \
+         state.schema, or restore the database; to begin with a new state, move the file away: {NEW_STATE}",
+        path.display()
+    )]
+    NoSharedState { path: PathBuf },
+    #[error(
+        "{} is a copy of a state in a database, but state.url is not set; set it, or copy the state from the database \
+         to a file with entrain state copy",
+        path.display()
+    )]
+    CopyAlone { path: PathBuf },
+    #[error(
+        "{job} is run by another agent: {} on {} (pid {})", agent.command, agent.host, agent.pid
+    )]
+    OfAgent {
+        job: JobName,
+        agent: Box<Registered>,
+    },
+    #[error(
+        "the database holds a state in the schema {schema} already; set state.schema to another one, or drop it"
+    )]
+    NotEmpty { schema: String },
+    #[error(
+        "an agent uses the state: {} on {} (pid {}); stop all agents first", agent.command, agent.host, agent.pid
+    )]
+    AgentRuns { agent: Box<Registered> },
+    #[error(
+        "the state is in a database (state.url), whose own backups are restored with its tools; to begin there with \
+         the state of a file, drop the schema and run entrain state copy"
+    )]
+    SharedRestore,
     #[error("the key of the state (state.key) cannot be read")]
     Key {
         #[source]
@@ -161,6 +214,21 @@ impl fmt::Display for Cause {
 
 impl std::error::Error for Cause {}
 
+fn at(server: Option<&str>) -> String {
+    server
+        .map(|server| format!(" at {server}"))
+        .unwrap_or_default()
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        Self::Database {
+            server: None,
+            failed,
+        }
+    }
+}
+
 fn in_brackets(holder: Option<&str>) -> String {
     holder
         .map(|holder| format!(" ({holder})"))
@@ -175,8 +243,22 @@ impl Error {
                 holder: Some(holder),
                 ..
             } => holder.ends_with(", run"),
+            Self::OfAgent { agent, .. } => agent.command == "run",
             _ => false,
         }
+    }
+
+    pub(super) fn database(database: &Database, failed: Failed) -> Self {
+        let host = database.url.host_str().unwrap_or("this machine");
+        Self::Database {
+            server: Some(format!("{host}{}", database.url.path())),
+            failed,
+        }
+    }
+
+    /// Whether it may heal by itself.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::Database { failed, .. } if failed.may_pass())
     }
 
     /// Sorts an error of `SQLite` by what a person must do about it.

@@ -6,6 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
+    include_str!("migrations/0003.sql"),
 ];
 
 /// The format that the first migration makes. Formats before it were never released.
@@ -68,6 +69,7 @@ mod tests {
     const SAMPLES: &[&str] = &[
         include_str!("migrations/0001_sample.sql"),
         include_str!("migrations/0002_sample.sql"),
+        include_str!("migrations/0003_sample.sql"),
     ];
 
     #[test]

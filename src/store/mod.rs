@@ -33,6 +33,7 @@ mod relink;
 mod scratch;
 mod sent;
 mod sets;
+mod shared;
 mod source;
 mod staged;
 mod state;
@@ -41,6 +42,8 @@ mod verify;
 mod wire;
 mod withheld;
 
+#[cfg(test)]
+pub(crate) use shared::testing;
 #[cfg(test)]
 mod tests;
 
@@ -65,5 +68,6 @@ pub(crate) use place::Before;
 pub(crate) use relink::Relinked;
 pub(crate) use scratch::Scratch;
 pub(crate) use sets::{Loaded, Named};
+pub(crate) use shared::{About, Agents, Held, Lease};
 pub(crate) use source::{PageLink, Since, Unreported};
 pub(crate) use staged::Clocks;

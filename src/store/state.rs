@@ -132,6 +132,15 @@ impl State {
         &self,
         work: impl FnOnce(&Self) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
+        self.transaction_until(work, |_| Ok(()))
+    }
+
+    /// The same with something that must succeed before it is committed.
+    pub(super) fn transaction_until<T, E: From<rusqlite::Error>>(
+        &self,
+        work: impl FnOnce(&Self) -> rusqlite::Result<T>,
+        last: impl FnOnce(&Self) -> Result<(), E>,
+    ) -> Result<T, E> {
         self.run(
             if self.layered {
                 "SAVEPOINT work"
@@ -151,6 +160,7 @@ impl State {
         if let Some(row) = self.last_row.get() {
             self.run("UPDATE counter SET row = ?1 WHERE row <> ?1", params![row])?;
         }
+        last(self)?;
         self.run(
             if self.layered {
                 "RELEASE work"
@@ -163,7 +173,8 @@ impl State {
         Ok(done)
     }
 
-    fn forget_numbers(&self) {
+    /// They are looked up again: another process may have given some since.
+    pub(super) fn forget_numbers(&self) {
         *self.names.borrow_mut() = Numbers::default();
         *self.paths.borrow_mut() = Numbers::default();
         self.jobs.borrow_mut().clear();

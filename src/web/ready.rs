@@ -12,6 +12,9 @@ const INTERVALS: i32 = 3;
 
 /// What keeps the service from being ready; empty when it is.
 pub(super) async fn problems(site: &Site) -> Vec<String> {
+    if let Some(because) = site.view.idle_because() {
+        return vec![because];
+    }
     let config = site.view.config();
     let started = site.started;
     let read = site.readers.read(move |store| {

@@ -5,6 +5,8 @@
 )]
 
 mod absent;
+mod agents;
+mod agents_storm;
 mod asked;
 mod audit;
 mod backup;
@@ -22,6 +24,7 @@ mod counts;
 mod crash;
 mod credentials;
 mod cycles;
+mod database;
 mod disk;
 mod done;
 mod drift;

@@ -11,7 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &["engine", "os"]),
     ("metrics", &[]),
     ("os", &[]),
-    ("http", &["metrics"]),
+    ("http", &["metrics", "os"]),
     ("notify", &["engine", "config", "http"]),
     ("graph", &["engine", "config", "http", "metrics"]),
     ("scim", &["engine", "config", "http", "metrics"]),
@@ -99,9 +99,10 @@ const CRATE_STAYS_IN: &[(&str, &[&str])] = &[
     ("hyper::", &["web"]),
     ("lettre::", &["config", "notify"]),
     ("prometheus_client::", &["metrics", "web"]),
+    ("postgres::", &["store"]),
     ("rusqlite::", &["store"]),
     ("zip::", &["cli"]),
-    ("tokio_rustls::", &["notify", "web"]),
+    ("tokio_rustls::", &["notify", "store", "web"]),
 ];
 
 /// A file with this many lines, tests included, is to be split by what belongs together.

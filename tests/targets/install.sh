@@ -2,7 +2,8 @@
 # install.sh [NAME...]: installs the programs in this folder that other people wrote, for our tests:
 # scim2-server, scimmy, django-scim2 and better-auth (SCIM servers), scim2-tester (a compliance checker), pyjwt (a library for JSON Web
 # Tokens), jsonschema (a validator for JSON Schema), aiosmtpd (a mail server), browser (what drives
-# Chromium, which the system must have, and an accessibility checker), typos (a spelling checker), msgraph (Microsoft's SDK for Graph).
+# Chromium, which the system must have, and an accessibility checker), typos (a spelling checker), msgraph (Microsoft's SDK for Graph),
+# kubernetes-validate (the schemas of Kubernetes).
 # Without NAME, all of them.
 #
 # They land in $ENTRAIN_FOREIGN_DIR, by default the folder `foreign` beside cargo's build output. What is
@@ -61,11 +62,11 @@ install() {
   echo "$stamp" >"$root/$name/.stamp"
 }
 
-[ "$#" -gt 0 ] || set -- scim2-server scimmy django-scim2 better-auth scim2-tester pyjwt jsonschema aiosmtpd browser typos msgraph
+[ "$#" -gt 0 ] || set -- scim2-server scimmy django-scim2 better-auth scim2-tester pyjwt jsonschema aiosmtpd browser typos msgraph kubernetes-validate
 for name in "$@"; do
   case $name in
-    scim2-server | scimmy | django-scim2 | better-auth | scim2-tester | pyjwt | jsonschema | aiosmtpd | browser | typos | msgraph) ;;
-    *) echo "install.sh: unknown name $name; known are scim2-server, scimmy, django-scim2, better-auth, scim2-tester, pyjwt, jsonschema, aiosmtpd, browser, typos, msgraph" >&2; exit 2 ;;
+    scim2-server | scimmy | django-scim2 | better-auth | scim2-tester | pyjwt | jsonschema | aiosmtpd | browser | typos | msgraph | kubernetes-validate) ;;
+    *) echo "install.sh: unknown name $name; known are scim2-server, scimmy, django-scim2, better-auth, scim2-tester, pyjwt, jsonschema, aiosmtpd, browser, typos, msgraph, kubernetes-validate" >&2; exit 2 ;;
   esac
 done
 

@@ -184,7 +184,9 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Back up or restore the state file, or accept one that was moved
+    /// List the agents that share the state, and the jobs that each of them runs
+    Agents,
+    /// Back up, restore, copy or check the state
     State {
         #[command(subcommand)]
         command: StateCommand,

@@ -121,6 +121,20 @@ pub(in crate::cli) enum StateCommand {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Copy the state from a file to the database in state.url, or back
+    ///
+    /// What arrives is compared with what left, and what is copied stays as it is. Nothing may use either.
+    Copy {
+        /// A state file, or the address of a database, as in state.url
+        #[arg(long, value_name = "FILE_OR_URL")]
+        from: String,
+
+        /// The other: a database without a state, or a file that does not exist
+        #[arg(long, value_name = "FILE_OR_URL")]
+        to: String,
+    },
+    /// Check that the state is whole and agrees with itself
+    Check,
     /// Replace the state with a backup
     ///
     /// The replaced state is kept next to it. The next cycle of each job evaluates every object and

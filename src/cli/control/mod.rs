@@ -5,7 +5,6 @@ mod server;
 mod wire;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
@@ -18,6 +17,7 @@ use super::interrupt::Interrupt;
 use super::operator::who;
 use super::output::Output;
 use super::progress::{Bars, Follower};
+use crate::config::StateAt;
 use crate::engine::model::JobName;
 use crate::engine::summary::Progress;
 use crate::os::UnixStream;
@@ -52,7 +52,7 @@ impl Handed {
     /// What is requested of each job.
     pub(super) fn over(
         output: Output,
-        state: &Path,
+        state: &StateAt,
         requests: Vec<(JobName, Request)>,
     ) -> anyhow::Result<Self> {
         let interrupt = Interrupt::listen(output)?;
@@ -74,7 +74,7 @@ impl Handed {
             senders.insert(id, sender);
             waiting.push_back((job, id, follower));
         }
-        let socket = wire::socket_of(state);
+        let socket = wire::socket_of(&state.path);
         Ok(Self {
             store,
             interrupt,
@@ -88,7 +88,7 @@ impl Handed {
     /// The end of one thing that is requested of one job.
     pub(super) async fn one(
         output: Output,
-        state: &Path,
+        state: &StateAt,
         job: &JobName,
         request: Request,
     ) -> anyhow::Result<CommandEnd> {
@@ -120,9 +120,12 @@ impl Handed {
             if self.interrupt.is_stopped() {
                 bail!("stopped waiting; the service carries the command out anyway");
             }
-            silent = match UnixStream::connect(&self.socket).await {
-                Ok(_) => Duration::ZERO,
-                Err(_) => silent + LOOK,
+            self.store.follow()?;
+            let is_there = UnixStream::connect(&self.socket).await.is_ok() || self.has_agents();
+            silent = if is_there {
+                Duration::ZERO
+            } else {
+                silent + LOOK
             };
             if silent > PATIENCE {
                 self.store.forget_command(Some(id))?;
@@ -130,6 +133,16 @@ impl Handed {
             }
             sleep(LOOK).await;
         }
+    }
+
+    /// Whether agents run that share the state.
+    fn has_agents(&self) -> bool {
+        let agents = self.store.agents().ok().flatten();
+        agents.is_some_and(|agents| {
+            agents
+                .iter()
+                .any(|one| one.is_alive && one.command == "run")
+        })
     }
 
     pub(super) fn store(&self) -> &Store {

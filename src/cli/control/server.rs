@@ -65,7 +65,13 @@ pub(in crate::cli) fn serve(state: &Path, store: &Arc<Store>, view: View) -> Joi
 impl Server {
     async fn run(&self, listener: Option<UnixListener>) {
         // Nothing waits for commands that were handed to a service before this one.
-        let forget = |store: &Store| store.forget_command(None);
+        // Where agents share the state, whoever has the job carries it out.
+        let forget = |store: &Store| {
+            if store.is_shared() {
+                return Ok(());
+            }
+            store.forget_command(None)
+        };
         if let Err(error) = self.store.run(forget).await {
             tracing::warn!(%error, "old commands could not be removed from the state");
         }
@@ -114,6 +120,10 @@ impl Server {
             let running = self.running.lock();
             let mut running = running.unwrap_or_else(PoisonError::into_inner);
             for (id, command) in waiting {
+                // Another agent does it.
+                if !self.view.runs(&command.job) && self.store.is_shared() {
+                    continue;
+                }
                 if running.contains_key(&id) {
                     continue;
                 }

@@ -218,8 +218,8 @@ async fn show<W: Write>(
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
     let job = config.jobs.first().context("the demo has no job")?;
-    let lock = Lock::acquire(&config.state_path, "demo")?;
-    let state = Arc::new(Store::open(&config.state_path)?);
+    let lock = Lock::acquire(&config.state.path, "demo")?;
+    let state = Arc::new(Store::open(&config.state)?);
     state.take_over(&lock, scheduler::now())?;
     let agent = Agent::new(
         Arc::clone(config),
@@ -302,7 +302,7 @@ impl Stage<'_> {
     }
 
     async fn plan<W: Write>(&self, story: &mut Story<'_, W>) -> anyhow::Result<()> {
-        let state = Arc::new(Store::open_plan(&self.config.state_path)?);
+        let state = Arc::new(Store::open_plan(&self.config.state)?);
         let agent = Agent::new(
             Arc::clone(self.config),
             Arc::clone(&state),

@@ -268,7 +268,7 @@ fn from_state(
     user: &str,
 ) -> anyhow::Result<(Object, Option<String>)> {
     let config = load::config(output, file)?;
-    let store = Store::open_read_only(&config.state_path)?;
+    let store = Store::open_read_only(&config.state)?;
     let mut found = store.find(ObjectKind::User, user)?.into_iter();
     match (found.next(), found.next()) {
         (Some(_), Some(other)) if other.presence == Presence::Present => {

@@ -14,16 +14,27 @@ use crate::engine::job::Limit;
 
 #[derive(Debug)]
 pub(super) struct File {
-    pub(super) state_path: Option<Typed<String>>,
-    pub(super) state_key: Option<Typed<Secret>>,
-    pub(super) keep_log: Option<Typed<String>>,
-    pub(super) keep_log_rows: Option<Typed<i64>>,
+    pub(super) state: State,
     pub(super) source: Source,
     pub(super) schedule: Schedule,
     pub(super) web: Option<Web>,
     pub(super) reports: Option<Reports>,
     pub(super) notify: Option<Notify>,
     pub(super) jobs: Vec<Job>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) path: Option<Typed<String>>,
+    pub(super) key: Option<Typed<Secret>>,
+    pub(super) keep_log: Option<Typed<String>>,
+    pub(super) keep_log_rows: Option<Typed<i64>>,
+    pub(super) url: Option<Typed<String>>,
+    pub(super) password: Option<Typed<Secret>>,
+    pub(super) client_certificate: Option<Tls>,
+    pub(super) ca_certificate: Option<Typed<String>>,
+    pub(super) schema: Option<Typed<String>>,
+    pub(super) lease: Option<Typed<String>>,
 }
 
 #[derive(Debug)]

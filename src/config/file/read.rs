@@ -7,7 +7,7 @@ use figment::value::Value;
 use super::{
     Application, Clause, Exception, File, FilterGroup, Filterable, Flow, Job, JobNotify, Mail,
     Mapping, Notify, Preset, Provision, Proxy, Reports, Rules, Safety, Schedule, Scope, Source,
-    Target, Tls, Web, Webhook,
+    State, Target, Tls, Web, Webhook,
 };
 use crate::config::document::Document;
 use crate::config::keys::{
@@ -23,18 +23,13 @@ impl File {
     pub(in crate::config) fn read(document: &Rc<Document>, log: &mut Log) -> Self {
         let top = Table::root(document, &TOP);
         top.check_keys(SECTIONS, log);
-        let state = top.table_or_empty("state", log);
-        state.check_keys(SECTIONS, log);
         let jobs = top.tables("jobs", log);
         if jobs.as_ref().is_some_and(Vec::is_empty) || !top.has("jobs") {
             let place = top.place.name("jobs");
             log.problem(place.problem("no job is configured", "add a section [[jobs]]"));
         }
         Self {
-            state_path: state.text("path", log),
-            state_key: state.secret("key", log),
-            keep_log: state.text("keep_log", log),
-            keep_log_rows: state.integer("keep_log_rows", log),
+            state: State::read(&top, log),
             source: Source::read(&top, log),
             schedule: Schedule::read(&top, log),
             web: Web::read(&top, log),
@@ -53,6 +48,40 @@ impl File {
     /// The source alone.
     pub(in crate::config) fn read_source(document: &Rc<Document>, log: &mut Log) -> Source {
         Source::read(&Table::root(document, &TOP), log)
+    }
+}
+
+impl State {
+    fn read(top: &Table, log: &mut Log) -> Self {
+        let table = top.table_or_empty("state", log);
+        table.check_keys(SECTIONS, log);
+        Self {
+            path: table.text("path", log),
+            key: table.secret("key", log),
+            keep_log: table.text("keep_log", log),
+            keep_log_rows: table.integer("keep_log_rows", log),
+            url: table.text("url", log),
+            password: table.secret("password", log),
+            client_certificate: Tls::read(&table, "client_certificate", log),
+            ca_certificate: table.text("ca_certificate", log),
+            schema: table.text("schema", log),
+            lease: table.text("lease", log),
+        }
+    }
+}
+
+impl Tls {
+    fn read(table: &Table, key: &str, log: &mut Log) -> Option<Self> {
+        let tls = table.table(key, log)?;
+        tls.check_keys(SECTIONS, log);
+        let mut part = |key: &str| {
+            tls.is_missing(key, log);
+            tls.secret(key, log)
+        };
+        Some(Self {
+            certificate: part("certificate"),
+            private_key: part("private_key"),
+        })
     }
 }
 
@@ -77,17 +106,7 @@ impl Web {
             token: table.secret("token", log),
             open_on_loopback: table.boolean("open_on_loopback", log),
             hosts: table.texts("hosts", log),
-            tls: table.table("tls", log).map(|tls| {
-                tls.check_keys(SECTIONS, log);
-                let mut part = |key: &str| {
-                    tls.is_missing(key, log);
-                    tls.secret(key, log)
-                };
-                Tls {
-                    certificate: part("certificate"),
-                    private_key: part("private_key"),
-                }
-            }),
+            tls: Tls::read(&table, "tls", log),
             client_ca: table.text("client_ca", log),
             proxy: table.table("proxy", log).map(|proxy| {
                 proxy.check_keys(SECTIONS, log);

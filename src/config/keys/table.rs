@@ -49,13 +49,45 @@ pub(in crate::config) const TOP: Section = Section {
     reserved: &[],
 };
 
-const STATE: Section = section(
-    "state",
-    &[
+const STATE: Section = Section {
+    name: "state",
+    keys: &[
         key(
             "path",
             Holds::Text,
-            "The state file, created when missing. Default: entrain.db.",
+            "The state file, created when missing; with url, this machine's copy of the state. Default: entrain.db.",
+        ),
+        key(
+            "url",
+            Holds::Text,
+            "A PostgreSQL database that holds the state, for several agents: postgres://user@host/database.",
+        ),
+        key(
+            "password",
+            Holds::Table(&SECRET),
+            "Password of the database user.",
+        ),
+        key(
+            "client_certificate",
+            Holds::Table(&CLIENT_CERTIFICATE),
+            "Certificate with which the agent signs in to the database.",
+        ),
+        key(
+            "ca_certificate",
+            Holds::Text,
+            "A file with certificates of authorities in PEM form that the database's certificate may come from, in \
+             addition to the public ones.",
+        ),
+        key(
+            "schema",
+            Holds::Text,
+            "The schema in the database, created when missing. Default: entrain.",
+        ),
+        key(
+            "lease",
+            Holds::Duration,
+            "How long an agent may be unreachable before others take its jobs over. Default: 30 seconds, or twice \
+             the longest timeout of a target plus 15 seconds.",
         ),
         key(
             "key",
@@ -72,6 +104,29 @@ const STATE: Section = section(
             Holds::Integer(1),
             "About how many entries of the log are kept; those of the last 2 days always are. Default: 10000000.",
         ),
+    ],
+    rules: &[
+        Rule::Needs("password", &["url"]),
+        Rule::Needs("client_certificate", &["url"]),
+        Rule::Needs("ca_certificate", &["url"]),
+        Rule::Needs("schema", &["url"]),
+        Rule::Needs("lease", &["url"]),
+        Rule::Needs("url", &["key"]),
+    ],
+    reserved: &[],
+};
+
+const CLIENT_CERTIFICATE: Section = section(
+    "state.client_certificate",
+    &[
+        key(
+            "certificate",
+            Holds::Table(&SECRET),
+            "The certificate in PEM form.",
+        )
+        .required("write client_certificate = { certificate = { file = \"…\" }, private_key = { file = \"…\" } }"),
+        key("private_key", Holds::Table(&SECRET), "Its private key in PEM form.")
+            .required("write client_certificate = { certificate = { file = \"…\" }, private_key = { file = \"…\" } }"),
     ],
 );
 

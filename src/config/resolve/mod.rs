@@ -10,18 +10,16 @@ mod rules;
 mod schedule;
 mod scope;
 mod source;
+mod state;
 mod target;
 mod web;
 
-use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 pub(super) use schedule::INTERVAL;
 pub(super) use target::{CONCURRENCY, MEMBER_CHUNK, TIMEOUT, VISIBILITY_DELAY};
-
-use chrono::TimeDelta;
 
 use super::document::{Document, Place};
 use super::duration;
@@ -31,10 +29,6 @@ use super::problem::Log;
 use super::reader::Typed;
 use super::secret::Purpose;
 use super::settings::{Config, Notify, ReportForm, Reports, Secret, Source};
-use crate::engine::record::Retention;
-use crate::os;
-
-const STATE_PATH: &str = "entrain.db";
 
 /// How long the service keeps its reports, by default.
 const KEEP_REPORTS: Duration = Duration::from_hours(24 * 90);
@@ -42,32 +36,7 @@ const KEEP_REPORTS: Duration = Duration::from_hours(24 * 90);
 /// The configuration, unless something is missing; then the log says what.
 pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let state_path = match &file.state_path {
-        Some(state) if state.value.trim().is_empty() => {
-            let remedy = "name a file, such as path = \"entrain.db\"";
-            log.problem(state.place.problem("empty", remedy));
-            None
-        }
-        Some(state) => {
-            let path = folder.join(&state.value);
-            let parent = path
-                .parent()
-                .filter(|parent| !parent.as_os_str().is_empty());
-            if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
-                let name = parent.display();
-                log.warning(state.place.problem(
-                    format!("the folder {name} does not exist"),
-                    format!("mkdir -p {name}"),
-                ));
-            }
-            Some(path)
-        }
-        None => Some(folder.join(STATE_PATH)),
-    };
-    if let Some(path) = &state_path {
-        warn_of_readers(path, file, log);
-    }
-    let state_key = secret(file.state_key.as_ref(), folder, log);
+    let state_key = secret(file.state.key.as_ref(), folder, log);
     let source = source::resolve_source(&file.source, folder, log);
     let web = file
         .web
@@ -89,15 +58,16 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
         .iter()
         .map(|job| job::resolve_job(job, file, folder, log))
         .collect();
+    let state = state::resolve_state(file, folder, &jobs, log);
     if file.jobs.is_empty() {
         // A schedule that no job uses is checked all the same.
         schedule::resolve_schedule(&file.schedule, &file.schedule, log);
     }
     Some(Config {
         file: path.to_owned(),
-        state_path: state_path?,
+        state: state?,
         state_key,
-        retention: retention(file, log)?,
+        retention: state::retention(file, log)?,
         source: source?,
         web: match web {
             Some(web) => Some(web?),
@@ -115,24 +85,6 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
         leavers,
         retries,
     })
-}
-
-fn retention(file: &File, log: &mut Log) -> Option<Retention> {
-    let mut retention = Retention::default();
-    if let Some(typed) = &file.keep_log {
-        let age = TimeDelta::from_std(length(typed, log)?).unwrap_or(TimeDelta::MAX);
-        if age < Retention::LEAST {
-            let remedy =
-                "write at least \"2d\": the limits of removals count what was done in 24 hours";
-            log.problem(typed.place.problem("it is too short", remedy));
-            return None;
-        }
-        retention.age = age;
-    }
-    if let Some(typed) = &file.keep_log_rows {
-        retention.rows = typed.value;
-    }
-    Some(retention)
 }
 
 fn resolve_reports(typed: &file::Reports, folder: &Path, log: &mut Log) -> Option<Reports> {
@@ -153,22 +105,6 @@ fn resolve_reports(typed: &file::Reports, folder: &Path, log: &mut Log) -> Optio
         forms,
         keep: keep?,
     })
-}
-
-/// The state holds people's names: it is made for its owner alone.
-fn warn_of_readers(path: &Path, file: &File, log: &mut Log) {
-    let found = std::fs::metadata(path).ok().filter(Metadata::is_file);
-    let Some(mode) = found.and_then(|found| os::mode_for_others(&found)) else {
-        return;
-    };
-    let place = match &file.state_path {
-        Some(typed) => typed.place.clone(),
-        None => file.source.place.clone(),
-    };
-    log.warning(place.problem(
-        format!("the state file can be read by other users of this machine (mode {mode:o})"),
-        format!("chmod 600 {}", path.display()),
-    ));
 }
 
 /// The source alone, unless something of it is missing.

@@ -26,7 +26,7 @@ fn the_environment_overrides_by_index_and_by_name() {
         config.source.graph_url,
         "https://microsoftgraph.chinacloudapi.cn"
     );
-    assert!(config.state_path.ends_with("007"));
+    assert!(config.state.path.ends_with("007"));
     let job = &config.jobs[0];
     assert_eq!(job.target.base_url, "http://localhost:1/scim");
     assert_eq!(job.target.concurrency, 3);

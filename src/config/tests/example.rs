@@ -117,6 +117,8 @@ fn every_commented_key_of_the_example_is_a_key() {
             "but tls is not set",
             "the mode is not \"administrative_unit\"",
             "does not exist",
+            "but url is not set",
+            "but key is not set",
         ];
         assert!(
             harmless.iter().any(|harmless| told.contains(harmless)),

@@ -14,7 +14,7 @@ fn a_short_configuration_has_every_default() {
     let loaded = load_in(folder.path(), &format!("{SOURCE}{JOB}"), &[]).unwrap();
     assert_eq!(loaded.warnings, []);
     let config = loaded.config;
-    assert_eq!(config.state_path, folder.path().join("entrain.db"));
+    assert_eq!(config.state.path, folder.path().join("entrain.db"));
     assert_eq!(config.source.login_url, "https://login.microsoftonline.com");
     assert_eq!(
         config.source.token_scope,

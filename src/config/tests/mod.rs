@@ -1,6 +1,7 @@
 //! Whole configurations, right and wrong.
 
 mod credentials;
+mod database;
 mod environment;
 mod example;
 mod keys;

@@ -2,6 +2,7 @@
 //! page into the state, then each job's assignments. What fails here blocks removals, never additions
 //! (product rule 3).
 
+mod due;
 mod managers;
 mod members;
 mod pages;
@@ -34,6 +35,7 @@ use crate::graph::{self, At, Expired, Link};
 use crate::report;
 use crate::store::{self, PageLink, Since, Store};
 
+pub(crate) use self::due::Due;
 use self::pages::Pages;
 use self::unseen::Unseen;
 
@@ -64,26 +66,6 @@ pub(super) struct Want {
 struct Waiting {
     want: Want,
     answer: oneshot::Sender<Result<Reading, Error>>,
-}
-
-/// A job whose cycle is about to start: a reading waits for it, until it joins or this is dropped.
-pub(crate) struct Due {
-    tenant: Arc<Tenant>,
-    /// How long the reading waits for jobs that become due at about the same time.
-    gather: Duration,
-}
-
-impl Due {
-    pub(super) fn new(tenant: Arc<Tenant>, gather: Duration) -> Self {
-        tenant.due.send_modify(|due| *due += 1);
-        Self { tenant, gather }
-    }
-}
-
-impl Drop for Due {
-    fn drop(&mut self) {
-        self.tenant.due.send_modify(|due| *due -= 1);
-    }
 }
 
 pub(super) struct Tenant {
@@ -175,7 +157,15 @@ impl Tenant {
         let waiting = mem::take(&mut *self.queue()).into_iter();
         let (wants, answers): (Vec<Want>, Vec<_>) =
             waiting.map(|one| (one.want, one.answer)).unzip();
-        let readings = self.refresh(&wants).await;
+        // No other agent reads into the same state meanwhile.
+        let readings = match self.store.begin_reading().await {
+            Ok(_reading) => self.refresh(&wants).await,
+            Err(error) => {
+                let error = Arc::new(Error::from(error));
+                let failed = wants.iter().map(|_| Err(Error::Tenant(Arc::clone(&error))));
+                failed.collect()
+            }
+        };
         for (answer, reading) in answers.into_iter().zip(readings) {
             // A cycle that does not wait any more was stopped.
             let _ = answer.send(reading);
@@ -228,6 +218,7 @@ impl Tenant {
     /// Follows users, groups and the job's assignments once more, for the confirmation of removals.
     pub(super) async fn again(&self, want: &Want) -> Result<plan::Reading, Error> {
         let _turn = self.turn.lock().await;
+        let _reading = self.store.begin_reading().await?;
         let wants = [want];
         let followed = Box::pin(self.follow_both(&wants));
         let mut source = self.counted(want, followed).await?;
@@ -242,6 +233,7 @@ impl Tenant {
     /// Lets the next reading of these begin again, because a complete one lacked something.
     pub(super) async fn forget(&self, kinds: &BTreeSet<ObjectKind>) -> Result<(), Error> {
         let _turn = self.turn.lock().await;
+        let _reading = self.store.begin_reading().await?;
         for kind in kinds {
             self.store.forget_watermark(*kind)?;
         }

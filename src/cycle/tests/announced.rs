@@ -15,6 +15,7 @@ use crate::engine::model::{Key, ObjectKind, SourceId, TargetId};
 use crate::engine::plan::{Action, Referenced};
 use crate::sandbox::{Sandbox, Size, Uuid};
 use crate::scim::Dialect;
+use crate::store::testing::state_in;
 use crate::store::{Deciding, RowsOf, Store};
 
 /// Rows that a plan may carry out, and what the objects are that they refer to.
@@ -51,10 +52,11 @@ impl Rig {
 
     async fn announced_unless_held(&self) -> Result<Announced, Vec<WhyHeld>> {
         let config = config::load(&self.folder.path().join("entrain.toml"));
-        let config = config
+        let mut config = config
             .unwrap_or_else(|problems| panic!("{problems}"))
             .config;
-        let store = Arc::new(Store::open_plan(&config.state_path).unwrap());
+        config.state = state_in(self.folder.path());
+        let store = Arc::new(Store::open_plan(&config.state).unwrap());
         let job = config.jobs[0].clone();
         let stop = CancellationToken::new();
         let agent = Agent::new(Arc::new(config), Arc::clone(&store), stop, now).unwrap();

@@ -16,6 +16,7 @@ use crate::config;
 use crate::engine::summary::Summary;
 use crate::sandbox::{self, Sandbox, Size};
 use crate::store::Store;
+use crate::store::testing::state_in;
 
 fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
@@ -80,10 +81,11 @@ max_membership_removals = "100%"
 
     fn agent(&self, stop: &CancellationToken) -> (Agent, config::Job) {
         let config = config::load(&self.folder.path().join("entrain.toml"));
-        let config = config
+        let mut config = config
             .unwrap_or_else(|problems| panic!("{problems}"))
             .config;
-        let store = Store::open(&config.state_path).unwrap();
+        config.state = state_in(self.folder.path());
+        let store = Store::open(&config.state).unwrap();
         let job = config.jobs[0].clone();
         let agent = Agent::new(Arc::new(config), Arc::new(store), stop.clone(), now);
         (agent.unwrap(), job)

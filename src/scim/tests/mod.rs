@@ -25,6 +25,7 @@ use crate::engine::plan::{
     Action, Change, ElementChange, Operation, Proof, Referenced, Subject, WhyRemoved, WriteMode,
 };
 use crate::engine::redact::Hidden;
+use crate::http::Gate;
 use crate::http::testing::{lose_answers, serve};
 
 #[derive(Clone, Debug)]
@@ -97,6 +98,7 @@ fn reader(base: &str) -> Reader {
         &target(base),
         Token::new("s3cr3t-token"),
         CancellationToken::new(),
+        Gate::default(),
     )
     .unwrap()
 }
@@ -465,7 +467,13 @@ async fn as_many_requests_are_in_flight_as_the_target_may_get() {
         concurrency: 8,
         ..target(&base)
     };
-    let reader = Reader::new(&target, Token::new("x"), CancellationToken::new()).unwrap();
+    let reader = Reader::new(
+        &target,
+        Token::new("x"),
+        CancellationToken::new(),
+        Gate::default(),
+    )
+    .unwrap();
     let add = add_member("g", "u");
     let sends = (0..24).map(|_| send(&reader, &add));
     let sent: Vec<_> = futures::StreamExt::collect(futures::StreamExt::buffer_unordered(
@@ -544,7 +552,12 @@ fn a_target_that_cannot_be_talked_to_is_refused_at_once() {
         },
     };
     let open = |target: &Target, token| {
-        let reader = Reader::new(target, Token::new(token), CancellationToken::new());
+        let reader = Reader::new(
+            target,
+            Token::new(token),
+            CancellationToken::new(),
+            Gate::default(),
+        );
         reader.map(|_| ()).unwrap_err()
     };
     assert!(open(&target, "x").failure().message.contains("use https"));

@@ -326,6 +326,10 @@ impl Store {
     /// from this time on, and drafts that were abandoned are gone.
     pub(crate) fn take_over(&self, lock: &Lock, now: DateTime<Utc>) -> Result<Before, Error> {
         let before = self.note_place(lock)?;
+        if self.shared.is_some() {
+            // Other agents' rows are theirs; see `take_over_jobs`.
+            return Ok(before);
+        }
         self.write("take over the ledger", |state| {
             state.run(
                 "UPDATE actions SET state = 2, at = ?1
@@ -338,6 +342,30 @@ impl Store {
                 [],
             )?;
             Ok(before)
+        })
+    }
+
+    /// The same for jobs that this agent has just taken. The time is by its own clock from here on: that of the
+    /// agent before may be another one.
+    pub(crate) fn take_over_jobs(&self, jobs: &[JobName], now: DateTime<Utc>) -> Result<(), Error> {
+        self.write("take over the ledger", |state| {
+            for job in jobs {
+                let job = state.job_or_none(job)?;
+                state.run(
+                    "UPDATE actions SET state = 2, at = ?2
+                     WHERE job = ?1 AND state BETWEEN 1 AND 4 AND state <= 2",
+                    params![job, now.timestamp_millis()],
+                )?;
+                state.run(
+                    "DELETE FROM actions WHERE job = ?1 AND state BETWEEN 1 AND 4 AND state = 3",
+                    params![job],
+                )?;
+                state.run(
+                    "DELETE FROM actions WHERE state = 0 AND job = ?1",
+                    params![job],
+                )?;
+            }
+            Ok(())
         })
     }
 

@@ -344,6 +344,29 @@ fn count_of(state: &State, sql: &str, job: &JobName) -> rusqlite::Result<Count> 
     Ok(count.unwrap_or_default())
 }
 
+impl Store {
+    /// What was written to a target since then is read there before it is compared again.
+    pub(super) fn read_recent(&self, since: DateTime<Utc>) -> Result<(), Error> {
+        self.write("note what must be read", |state| {
+            let number = Marks::of_every_job(state)?.number()?;
+            let since = since.timestamp_millis();
+            state.run(
+                "UPDATE links SET unread = 1 WHERE unread = 0 AND link IN (
+                     SELECT (job << 32) + source FROM actions WHERE at >= ?1)",
+                params![since],
+            )?;
+            state.run(
+                "INSERT INTO pending (job, kind, key, mark)
+                 SELECT DISTINCT a.job, o.kind, o.key, ?2 FROM actions a JOIN objects o ON o.key = a.source
+                 WHERE a.at >= ?1
+                 ON CONFLICT DO UPDATE SET mark = excluded.mark",
+                params![since, number],
+            )?;
+            Ok(())
+        })
+    }
+}
+
 /// Counting all links takes as long as reading them, so that their number is kept.
 fn count(
     state: &State,

@@ -15,8 +15,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::error::{code_of, wal_of};
 use super::lock;
 use super::migrations::{self, Format};
+use super::shared::{self, Shared};
 use super::state::State;
 use super::{Error, backup, layer, leftovers, place};
+use crate::config::{Database, StateAt};
 use crate::engine::record::Holder;
 use crate::os::{self, is_at, private};
 
@@ -48,6 +50,8 @@ pub(crate) struct Store {
     /// How often the file had been opened, if this is to note that it is closed: `NOT_OURS` where another
     /// process uses it.
     pub(super) opened: AtomicI64,
+    /// `None`: the file is all there is.
+    pub(super) shared: Option<Shared>,
 }
 
 const NOT_OURS: i64 = -1;
@@ -68,28 +72,35 @@ enum Moved {
 
 impl Store {
     /// Opens the state file, makes it when it is missing, and brings an older one up to date.
-    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        Self::open_writable(path, Moved::Refuse)
+    pub(crate) fn open(at: impl Into<StateAt>) -> Result<Self, Error> {
+        Self::open_writable(&at.into(), Moved::Refuse)
     }
 
     /// The same for a file that was moved without its write-ahead log.
-    pub(crate) fn open_moved(path: &Path) -> Result<Self, Error> {
-        if !exists(path)? {
-            return Err(Error::Missing {
-                path: path.to_owned(),
-            });
+    pub(crate) fn open_moved(at: impl Into<StateAt>) -> Result<Self, Error> {
+        let at = at.into();
+        if !exists(&at.path)? {
+            return Err(Error::Missing { path: at.path });
         }
-        Self::open_writable(path, Moved::Accept)
+        Self::open_writable(&at, Moved::Accept)
     }
 
-    fn open_writable(path: &Path, moved: Moved) -> Result<Self, Error> {
+    fn open_writable(at: &StateAt, moved: Moved) -> Result<Self, Error> {
+        let path = at.path.as_path();
         leftovers::remove();
         create(path)?;
         let descriptor = describe(path)?;
         // Before SQLite opens the file, and never again: see `lock`.
         let was_locked = lock::is_held(&descriptor, path)?;
+        let shared = match &at.database {
+            Some(database) => Some(Shared::prepare(database, path)?),
+            None => None,
+        };
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         if let Some(found) = check_format(&connection, path)? {
+            if shared.is_none() {
+                shared::check_alone(&connection, path)?;
+            }
             if found < migrations::newest() {
                 backup::before_migration(&connection, path, found)?;
             }
@@ -99,7 +110,15 @@ impl Store {
             check_content(&connection, path)?;
         }
         prepare(&mut connection).map_err(|source| Error::opening(path, source))?;
-        let store = Self::on(connection, Some((descriptor, was_locked)), path, Ok)?;
+        let mut store = Self::on(connection, Some((descriptor, was_locked)), path, Ok)?;
+        store.shared = match shared {
+            Some(shared) => Some(
+                shared
+                    .record(&store.state())
+                    .map_err(|source| Error::opening(path, source))?,
+            ),
+            None => None,
+        };
         if !was_locked {
             let opened = store.read("look up where the state file is", place::opened)?;
             store.opened.store(opened, Ordering::Relaxed);
@@ -109,9 +128,15 @@ impl Store {
 
     /// Opens the state to plan with: everything can be written, and nothing of it is in the file. Where
     /// there is no state file the state is empty, and there still is none afterwards.
-    pub(crate) fn open_plan(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn open_plan(at: impl Into<StateAt>) -> Result<Self, Error> {
+        let StateAt { path, database } = at.into();
+        let path = path.as_path();
         let failed = |source| Error::opening(path, source);
         leftovers::remove();
+        let shared = match &database {
+            Some(database) => Shared::look(database, path)?,
+            None => None,
+        };
         if exists(path)? {
             let descriptor = describe(path)?;
             let was_locked = lock::is_held(&descriptor, path)?;
@@ -121,6 +146,9 @@ impl Store {
                     return Err(older(path, found));
                 }
                 Some(_) => {
+                    if shared.is_none() {
+                        shared::check_alone(&connection, path)?;
+                    }
                     place::check(&connection, path)?;
                     connection
                         .pragma_update(None, "cache_size", -CACHE)
@@ -143,9 +171,15 @@ impl Store {
     }
 
     /// Opens the state file for commands that only look at it; nothing can be written.
-    pub(crate) fn open_read_only(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn open_read_only(at: impl Into<StateAt>) -> Result<Self, Error> {
+        let StateAt { path, database } = at.into();
+        let path = path.as_path();
         let missing = || Error::Missing {
             path: path.to_owned(),
+        };
+        let shared = match &database {
+            Some(database) => look(database, path)?,
+            None => None,
         };
         if !exists(path)? {
             return Err(missing());
@@ -157,8 +191,16 @@ impl Store {
             None => Err(missing()),
             Some(found) if found < migrations::newest() => Err(older(path, found)),
             Some(_) => {
+                if database.is_none() {
+                    shared::check_alone(&connection, path)?;
+                }
                 place::check(&connection, path)?;
-                Self::on(connection, Some((descriptor, was_locked)), path, Ok)
+                let mut store = Self::on(connection, Some((descriptor, was_locked)), path, Ok)?;
+                store.shared = shared;
+                // A cycle that another agent runs is under way, too.
+                let agents = store.agents()?.unwrap_or_default();
+                store.was_locked |= agents.iter().any(|agent| agent.is_alive);
+                Ok(store)
             }
         }
     }
@@ -206,6 +248,7 @@ impl Store {
             was_locked: was_locked.unwrap_or(false),
             mode: Mode::Read,
             opened: AtomicI64::new(NOT_OURS),
+            shared: None,
         })
     }
 
@@ -214,9 +257,17 @@ impl Store {
         self
     }
 
-    /// The process that used the state for itself when this one opened it.
+    /// The process that used the state for itself when this one opened it; of several agents, one that runs jobs.
     pub(crate) fn holder(&self) -> Option<Holder> {
-        self.was_locked.then(|| lock::holder(&self.path)).flatten()
+        let here = self.was_locked.then(|| lock::holder(&self.path)).flatten();
+        here.or_else(|| {
+            let agents = self.agents().ok().flatten()?;
+            let agent = agents.into_iter().find(|agent| agent.is_alive)?;
+            Some(Holder {
+                pid: u32::try_from(agent.pid).ok()?,
+                command: agent.command,
+            })
+        })
     }
 
     pub(super) fn is_writable(&self) -> bool {
@@ -282,9 +333,13 @@ impl Store {
         work: impl FnOnce(&State) -> rusqlite::Result<T>,
     ) -> Result<T, Error> {
         self.check_identity()?;
-        self.state()
-            .transaction(work)
-            .map_err(|source| Error::new(attempt, &self.path, source))
+        match &self.shared {
+            Some(shared) => shared.write(attempt, &self.state(), work),
+            None => self
+                .state()
+                .transaction(work)
+                .map_err(|source| Error::new(attempt, &self.path, source)),
+        }
     }
 }
 
@@ -295,6 +350,17 @@ impl Drop for Store {
             // Where this fails, the file counts as not closed, which a move alone makes matter.
             let _ = place::note_closed(&self.state(), opened);
         }
+    }
+}
+
+/// Where the database cannot be reached, the copy is looked at as it is.
+fn look(database: &Database, path: &Path) -> Result<Option<Shared>, Error> {
+    match Shared::look(database, path) {
+        Err(error) if error.may_pass() && exists(path)? => {
+            tracing::warn!("{error}; what follows is as of the last contact with it");
+            Ok(None)
+        }
+        looked => looked,
     }
 }
 

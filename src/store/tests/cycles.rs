@@ -108,8 +108,9 @@ fn a_cycle_runs_while_its_process_holds_the_lock_and_is_interrupted_otherwise() 
     let mut world = World::new();
     let path = world.folder.path().join("entrain.db");
     let lock = Lock::acquire(&path, "sync").unwrap();
+    let state = world.state();
     let cycles = || {
-        let store = Store::open_read_only(&path).unwrap();
+        let store = Store::open_read_only(&state).unwrap();
         let status = store.status(&JobName::new("wizer"), 5).unwrap();
         status
             .cycles

@@ -72,7 +72,7 @@ fn a_state_of_the_format_before_is_upgraded_with_what_it_holds() {
         .unwrap()
         .execute_batch(
             "DROP INDEX actions_ended; DROP INDEX actions_of; DROP INDEX objects_forgotten;
-             DROP TABLE unreported_members;
+             DROP TABLE unreported_members; DROP TABLE copied;
              PRAGMA user_version = 16",
         )
         .unwrap();

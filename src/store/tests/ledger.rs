@@ -20,6 +20,19 @@ fn disable(name: &str, target: &str) -> Action {
     action(name, Some(target), operation)
 }
 
+impl World {
+    /// As the process does that begins to run cycles of the job.
+    fn take_over(&self, now: DateTime<Utc>) {
+        let lock = Lock::acquire(&self.state().path, "sync").unwrap();
+        self.store.take_over(&lock, now).unwrap();
+        if self.store.is_shared() {
+            self.store
+                .take_over_jobs(std::slice::from_ref(&self.job), now)
+                .unwrap();
+        }
+    }
+}
+
 #[test]
 fn rows_come_in_the_order_of_steps_ranks_and_keys() {
     let world = World::new();
@@ -242,17 +255,15 @@ fn only_the_process_that_took_the_lock_takes_over_what_another_had_sent() {
         update("u2", "t2", &[("title", None, Some("x"))]),
     ]);
     world.draft(&[create(User, "u3", &[]), create(User, "u4", &[])]);
-    let path = world.folder.path().join("entrain.db");
     let mut world = world.reopened();
     assert_eq!(names(&world.queued()), ["create u3", "create u4"]);
     // A plan next to it sees the same and changes nothing of it.
-    let plan = Store::open_plan(&path).unwrap();
+    let plan = Store::open_plan(world.state()).unwrap();
     let rows = plan.rows(world.cycle, RowsOf::Cleared, None, 10).unwrap();
     assert_eq!(rows.len(), 2);
     drop(plan);
 
-    let lock = Lock::acquire(&path, "sync").unwrap();
-    world.store.take_over(&lock, at(2)).unwrap();
+    world.take_over(at(2));
     assert_eq!(names(&world.queued()), [] as [&str; 0], "abandoned");
     assert!(world.intent("u1").is_some());
     assert!(world.linked(User, "u2").unwrap().unconfirmed);
@@ -404,10 +415,8 @@ fn a_kill_after_any_transaction_leaves_what_is_needed() {
             let outcomes = [(rows[0], done(made, "t1")), (rows[1], done(changed, "t2"))];
             world.advance(&outcomes, &[]);
         }
-        let path = world.folder.path().join("entrain.db");
         let mut world = world.reopened();
-        let lock = Lock::acquire(&path, "sync").unwrap();
-        world.store.take_over(&lock, at(2)).unwrap();
+        world.take_over(at(2));
         world.next_cycle();
         assert_eq!(world.queued(), [], "{kill}");
         let may_have_arrived = kill == 2;

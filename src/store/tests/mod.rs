@@ -21,7 +21,9 @@ use crate::store::Clocks;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::source::PageSummary;
+use super::testing::state_in;
 use super::{Evaluated, Evaluation, MarkCutoff, PageLink, Row, RowId, RowsOf, Store};
+use crate::config::StateAt;
 use crate::engine::model::{
     Complete, Held, HeldReference, JobName, Key, Link, MatchKey, MemberChange, ObjectKind,
     Presence, SourceChange, SourceId, TargetId, TargetPath, Value,
@@ -51,7 +53,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("entrain.db")).unwrap();
+        let store = Store::open(state_in(folder.path())).unwrap();
         let job = JobName::new("wizer");
         store.note_fingerprint(&job, "f0").unwrap();
         let cycle = store.begin_cycle(&job, CycleKind::Initial, at(0)).unwrap();
@@ -79,6 +81,10 @@ impl World {
         world
     }
 
+    fn state(&self) -> StateAt {
+        state_in(self.folder.path())
+    }
+
     /// As after a crash: nothing is closed in good order.
     fn reopened(self) -> Self {
         let Self {
@@ -88,7 +94,7 @@ impl World {
             cycle,
         } = self;
         std::mem::forget(store);
-        let store = Store::open(&folder.path().join("entrain.db")).unwrap();
+        let store = Store::open(state_in(folder.path())).unwrap();
         Self {
             folder,
             store,

@@ -293,7 +293,7 @@ fn a_plan_runs_the_same_statements_and_reads_no_table_from_end_to_end() {
     world.settle();
     let path = world.folder.path().join("entrain.db");
     let before = std::fs::read(&path).unwrap();
-    let plan = Store::open_plan(&path).unwrap();
+    let plan = Store::open_plan(world.state()).unwrap();
     let round = std::cell::Cell::new(0);
     let once = || {
         round.set(round.get() + 1);

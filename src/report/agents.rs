@@ -1,0 +1,176 @@
+//! The agents that share a state.
+
+use std::io::{self, Write};
+
+use serde_json::{Value as Json, json};
+
+use super::json::{FORMAT, time_json};
+use super::sentence::{clean, things};
+use super::text::Style;
+use crate::engine::model::JobName;
+use crate::engine::record::Registered;
+
+/// `None`: the state is a file, which one agent uses. `jobs`: those that are enabled.
+pub(crate) fn text(
+    out: &mut dyn Write,
+    agents: Option<&[Registered]>,
+    jobs: &[JobName],
+    style: Style,
+) -> io::Result<()> {
+    let Some(agents) = agents else {
+        return writeln!(
+            out,
+            "The state is a file, so one agent runs all jobs. Several share a state in PostgreSQL: state.url"
+        );
+    };
+    if agents.is_empty() {
+        writeln!(out, "No agent runs. To start one: entrain run")?;
+    }
+    for agent in agents {
+        let Registered {
+            id,
+            host,
+            pid,
+            version,
+            command,
+            started,
+            renewed_ago,
+            is_alive,
+            jobs,
+        } = agent;
+        let state = if *is_alive {
+            format!("renewed its lease {} s ago", renewed_ago.num_seconds())
+        } else {
+            "its lease ended".to_owned()
+        };
+        writeln!(
+            out,
+            "{} {}: {state}",
+            style.bold(&format!("{} (pid {pid})", clean(host))),
+            clean(command),
+        )?;
+        writeln!(
+            out,
+            "  {id}, version {}, since {}",
+            clean(version),
+            started.format("%Y-%m-%d %H:%M:%S UTC")
+        )?;
+        for (job, since) in jobs {
+            writeln!(
+                out,
+                "  runs {} since {}",
+                clean(job.as_str()),
+                since.format("%Y-%m-%d %H:%M:%S UTC")
+            )?;
+        }
+    }
+    for job in without_agent(agents, jobs) {
+        writeln!(out, "No agent runs {} yet.", clean(job.as_str()))?;
+    }
+    Ok(())
+}
+
+/// Which agent runs which job, for the status of the jobs.
+pub(crate) fn of_jobs(out: &mut dyn Write, agents: &[Registered]) -> io::Result<()> {
+    for agent in agents.iter().filter(|agent| agent.is_alive) {
+        for (job, since) in &agent.jobs {
+            writeln!(
+                out,
+                "{} is run by {} (pid {}) since {}.",
+                clean(job.as_str()),
+                clean(&agent.host),
+                agent.pid,
+                since.format("%Y-%m-%d %H:%M UTC")
+            )?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn json(
+    out: &mut dyn Write,
+    agents: Option<&[Registered]>,
+    jobs: &[JobName],
+) -> io::Result<()> {
+    let without = agents.map(|agents| {
+        let without = without_agent(agents, jobs).into_iter();
+        without.map(JobName::as_str).collect::<Vec<_>>()
+    });
+    let agents = agents.map(|agents| agents.iter().map(agent_json).collect::<Vec<_>>());
+    let document = json!({ "format": FORMAT, "agents": agents, "without_agent": without });
+    writeln!(out, "{document}")
+}
+
+fn agent_json(agent: &Registered) -> Json {
+    let jobs = agent.jobs.iter();
+    let jobs = jobs.map(|(job, since)| json!({ "job": job.as_str(), "since": time_json(*since) }));
+    json!({
+        "id": agent.id,
+        "host": agent.host,
+        "pid": agent.pid,
+        "version": agent.version,
+        "command": agent.command,
+        "started": time_json(agent.started),
+        "renewed_seconds_ago": agent.renewed_ago.num_seconds(),
+        "alive": agent.is_alive,
+        "jobs": jobs.collect::<Vec<_>>(),
+    })
+}
+
+fn without_agent<'j>(agents: &[Registered], jobs: &'j [JobName]) -> Vec<&'j JobName> {
+    let alive = agents.iter().filter(|agent| agent.is_alive);
+    let held: Vec<&JobName> = alive
+        .flat_map(|agent| agent.jobs.iter().map(|(job, _)| job))
+        .collect();
+    jobs.iter().filter(|job| !held.contains(job)).collect()
+}
+
+/// The state was copied; `rows` of all its tables.
+pub(crate) fn copied(
+    out: &mut dyn Write,
+    to: &str,
+    tables: usize,
+    rows: u64,
+    as_json: bool,
+) -> io::Result<()> {
+    if as_json {
+        let document = json!({ "format": FORMAT, "copied_to": to, "tables": tables, "rows": rows });
+        return writeln!(out, "{document}");
+    }
+    writeln!(
+        out,
+        "The state was copied to {}: {} in {tables} tables, each compared with the original.",
+        clean(to),
+        things(rows, "row")
+    )
+}
+
+/// What a check of the state found.
+pub(crate) fn checked(
+    out: &mut dyn Write,
+    tables: usize,
+    rows: u64,
+    faults: &[String],
+    as_json: bool,
+) -> io::Result<()> {
+    if as_json {
+        let document =
+            json!({ "format": FORMAT, "tables": tables, "rows": rows, "faults": faults });
+        return writeln!(out, "{document}");
+    }
+    for fault in faults {
+        writeln!(out, "\u{2717} {}", clean(fault))?;
+    }
+    if faults.is_empty() {
+        writeln!(
+            out,
+            "The state is whole and agrees with itself: {} in {tables} tables.",
+            things(rows, "row")
+        )
+    } else {
+        writeln!(
+            out,
+            "Restore a backup, or run entrain restart JOB --reset links: the next cycle matches all objects again."
+        )
+    }
+}

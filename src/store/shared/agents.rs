@@ -1,0 +1,510 @@
+//! Which agents there are, and which of them runs what. An agent's id is given once: when its lease ended, others
+//! fence it before they take anything over, and from then on none of its transactions is accepted (safety.md, 6).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use postgres::Client;
+
+use super::error::Failed;
+use super::link::Link;
+use crate::config::Database;
+use crate::engine::model::JobName;
+use crate::engine::record::Registered;
+use crate::http::Gate;
+use crate::os;
+
+/// The longest time between two renewals of a lease.
+const RENEWAL: Duration = Duration::from_secs(10);
+
+/// Between two looks whether a renewal is due.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// An agent that did not renew its lease for so long is no longer listed.
+const FORGOTTEN: &str = "1 day";
+
+/// Where one agent has at least this much more to do than another, in parts of the other's and its own together,
+/// a job moves.
+const UNEVEN: f64 = 0.2;
+
+/// What agents say of themselves.
+#[derive(Clone, Debug)]
+pub(crate) struct About {
+    pub(crate) host: String,
+    pub(crate) pid: u32,
+    pub(crate) command: String,
+    /// Whether it takes jobs that are free.
+    pub(crate) shares: bool,
+}
+
+/// This agent among the others, with a connection of its own: renewals wait for no transaction.
+#[derive(Debug)]
+pub(crate) struct Agents {
+    link: Link,
+    settings: Arc<Database>,
+    id: String,
+    gate: Gate,
+    is_lost: AtomicBool,
+}
+
+/// Renews the lease until the agent leaves or has lost it.
+fn keep(agents: &Weak<Agents>) {
+    let mut renewed = Instant::now();
+    while let Some(agents) = agents.upgrade() {
+        if agents.is_lost() {
+            return;
+        }
+        // After a failure sooner: it may have been the connection alone.
+        if renewed.elapsed() >= agents.step() && agents.renew().is_ok() {
+            renewed = Instant::now();
+        }
+        let pause = agents.step().min(PAUSE);
+        drop(agents);
+        thread::sleep(pause);
+    }
+}
+
+/// Something that only one agent does at a time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lease {
+    Job(JobName),
+    /// Reading the tenant.
+    Reading,
+    /// Sending notifications.
+    Notices,
+}
+
+impl Lease {
+    /// No job's name begins with `@`.
+    fn name(&self) -> String {
+        match self {
+            Self::Job(job) => job.as_str().to_owned(),
+            Self::Reading => "@reading".to_owned(),
+            Self::Notices => "@notices".to_owned(),
+        }
+    }
+}
+
+/// What an agent runs, of what it asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) jobs: BTreeSet<JobName>,
+    /// Those that it was given just now.
+    pub(crate) taken: Vec<JobName>,
+    pub(crate) notices: bool,
+    /// Jobs that another agent loaded a newer configuration of.
+    pub(crate) outdated: BTreeSet<JobName>,
+}
+
+impl Agents {
+    /// Joins them. `before`: the agent that used this copy last, which has ended.
+    pub(super) fn join(
+        settings: &Arc<Database>,
+        about: &About,
+        before: Option<String>,
+    ) -> Result<Arc<Self>, Failed> {
+        let link = Link::new(Arc::clone(settings));
+        let id = uuid::Uuid::new_v4().to_string();
+        let gate = Gate::closed();
+        let (own, about) = (id.clone(), about.clone());
+        let lease = i64::try_from(settings.lease.as_millis()).unwrap_or(i64::MAX);
+        let confirmed = os::running();
+        link.ask("join the agents", move |client| {
+            let mut transaction = client.transaction()?;
+            transaction.query_one("SELECT 1 FROM head FOR UPDATE", &[])?;
+            if let Some(before) = before {
+                transaction.execute("UPDATE agents SET fenced = true WHERE id = $1", &[&before])?;
+                transaction.execute(FREE, &[&vec![before]])?;
+            }
+            transaction.execute(
+                "INSERT INTO agents (id, host, pid, version, command, lease_ms, shares)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                &[
+                    &own,
+                    &about.host,
+                    &i64::from(about.pid),
+                    &env!("CARGO_PKG_VERSION"),
+                    &about.command,
+                    &lease,
+                    &about.shares,
+                ],
+            )?;
+            transaction.commit()?;
+            Ok(())
+        })?;
+        let agents = Arc::new(Self {
+            link,
+            settings: Arc::clone(settings),
+            id,
+            gate,
+            is_lost: AtomicBool::new(false),
+        });
+        agents.confirm(confirmed);
+        let renewed = Arc::downgrade(&agents);
+        thread::Builder::new()
+            .name("lease".to_owned())
+            .spawn(move || keep(&renewed))
+            .expect("the system gives us a thread");
+        Ok(agents)
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Open while the lease holds, less the time that a request may take.
+    pub(crate) fn gate(&self) -> Gate {
+        self.gate.clone()
+    }
+
+    fn margin(&self) -> Duration {
+        self.settings
+            .timeout
+            .mul_f64(1.2)
+            .min(self.settings.lease / 2 + self.settings.lease / 4)
+    }
+
+    fn confirm(&self, at: Duration) {
+        self.gate
+            .open_until(at, self.settings.lease.saturating_sub(self.margin()));
+    }
+
+    /// Whether others may have taken over what it had. It never comes back; its process may join again.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Acquire)
+    }
+
+    /// Between two renewals.
+    fn step(&self) -> Duration {
+        RENEWAL.min(self.settings.lease.saturating_sub(self.margin()) / 3)
+    }
+
+    /// Renews the lease. Where it is lost, nothing is sent any more.
+    fn renew(&self) -> Result<(), Failed> {
+        let (id, asked) = (self.id.clone(), os::running());
+        let renewed = self.link.ask("renew the lease", move |client| {
+            let renewed = client.execute(
+                "UPDATE agents SET renewed = clock_timestamp() WHERE id = $1 AND NOT fenced",
+                &[&id],
+            )?;
+            if renewed == 0 {
+                return Err(Failed::lost());
+            }
+            Ok(())
+        });
+        match &renewed {
+            Ok(()) => self.confirm(asked),
+            Err(failed) if failed.is_lost() => self.lose(),
+            Err(_) => {}
+        }
+        renewed
+    }
+
+    pub(super) fn lose(&self) {
+        self.is_lost.store(true, Ordering::Release);
+        self.gate.close();
+    }
+
+    /// Notes which configuration of its jobs this agent has just loaded.
+    pub(crate) fn configure(&self, jobs: Vec<(JobName, String)>) -> Result<(), Failed> {
+        self.link.ask("note the configuration", move |client| {
+            for (job, digest) in jobs {
+                client.execute(
+                    "INSERT INTO leases (name, configuration, configured) VALUES ($1, $2, clock_timestamp())
+                     ON CONFLICT (name) DO UPDATE SET
+                         configuration = excluded.configuration, configured = excluded.configured",
+                    &[&job.as_str(), &digest],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes a fair share of the jobs, and gives up one that another agent should have. Those in `busy` are kept.
+    pub(crate) fn share(
+        &self,
+        jobs: Vec<(JobName, String)>,
+        busy: BTreeSet<JobName>,
+    ) -> Result<Held, Failed> {
+        let id = self.id.clone();
+        self.link.ask("share the jobs", move |client| {
+            let mut transaction = client.transaction()?;
+            fence(&mut transaction)?;
+            transaction.batch_execute("LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE")?;
+            if super::is_fenced(&mut transaction, &id)? {
+                return Err(Failed::lost());
+            }
+            let held = divide(&mut transaction, &id, &jobs, &busy)?;
+            transaction.commit()?;
+            Ok(held)
+        })
+    }
+
+    /// Takes one thing now; the agent that has it, where another one does.
+    pub(crate) fn take(&self, lease: &Lease) -> Result<Result<(), Registered>, Failed> {
+        let (id, name) = (self.id.clone(), lease.name());
+        self.link.ask("take a lease", move |client| {
+            let mut transaction = client.transaction()?;
+            fence(&mut transaction)?;
+            transaction.batch_execute("LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE")?;
+            transaction.execute(
+                "INSERT INTO leases (name) VALUES ($1) ON CONFLICT DO NOTHING",
+                &[&name],
+            )?;
+            let row =
+                transaction.query_one("SELECT agent FROM leases WHERE name = $1", &[&name])?;
+            match row.get::<_, Option<String>>(0) {
+                Some(other) if other != id => {
+                    let found = list(&mut transaction)?;
+                    if let Some(found) = found.into_iter().find(|agent| agent.id == other) {
+                        return Ok(Err(found));
+                    }
+                }
+                Some(_) | None => {}
+            }
+            transaction.execute(TAKE, &[&id, &name])?;
+            transaction.commit()?;
+            Ok(Ok(()))
+        })
+    }
+
+    /// Gives back what it has and no longer works on.
+    pub(crate) fn give(&self, leases: &[Lease]) -> Result<(), Failed> {
+        let id = self.id.clone();
+        let names: Vec<String> = leases.iter().map(Lease::name).collect();
+        self.link.ask("give a lease back", move |client| {
+            client.execute(
+                "UPDATE leases SET agent = NULL, inherited = false, freed = clock_timestamp() WHERE agent = $1 AND name = ANY ($2)",
+                &[&id, &names],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// How long the cycles of a job take, for the next division.
+    pub(crate) fn weigh(&self, job: &JobName, took: Duration) -> Result<(), Failed> {
+        let name = job.as_str().to_owned();
+        let took = i64::try_from(took.as_millis()).unwrap_or(i64::MAX).max(1);
+        self.link.ask("note how long a cycle took", move |client| {
+            client.execute(
+                "UPDATE leases SET weight = (weight + $2) / 2 WHERE name = $1",
+                &[&name, &took],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Gives back everything, in order: nothing that it sent is open.
+    pub(crate) fn leave(&self) -> Result<(), Failed> {
+        self.lose();
+        let id = self.id.clone();
+        self.link.ask("leave the agents", move |client| {
+            let mut transaction = client.transaction()?;
+            transaction.query_one("SELECT 1 FROM head FOR UPDATE", &[])?;
+            transaction.execute(
+                "UPDATE leases SET agent = NULL, inherited = false, freed = clock_timestamp() WHERE agent = $1",
+                &[&id],
+            )?;
+            transaction.execute("DELETE FROM agents WHERE id = $1", &[&id])?;
+            transaction.commit()?;
+            Ok(())
+        })
+    }
+}
+
+const FREE: &str = "UPDATE leases SET agent = NULL, inherited = true, freed = clock_timestamp() WHERE agent = ANY ($1)";
+const TAKE: &str =
+    "UPDATE leases SET agent = $1, epoch = epoch + 1, since = clock_timestamp() WHERE name = $2";
+
+/// Agents whose lease ended lose what they have. The head is locked: no transaction of theirs is under way.
+fn fence(transaction: &mut postgres::Transaction<'_>) -> Result<(), Failed> {
+    const ENDED: &str =
+        "NOT fenced AND renewed + lease_ms * interval '1 millisecond' < clock_timestamp()";
+    let any: bool = transaction
+        .query_one(
+            &format!("SELECT EXISTS (SELECT 1 FROM agents WHERE {ENDED})"),
+            &[],
+        )?
+        .get(0);
+    if !any {
+        return Ok(());
+    }
+    transaction.query_one("SELECT 1 FROM head FOR UPDATE", &[])?;
+    let ended = transaction.query(
+        &format!("UPDATE agents SET fenced = true WHERE {ENDED} RETURNING id"),
+        &[],
+    )?;
+    let ended: Vec<String> = ended.iter().map(|row| row.get(0)).collect();
+    transaction.execute(FREE, &[&ended])?;
+    transaction.execute(
+        &format!("DELETE FROM agents WHERE fenced AND renewed < clock_timestamp() - interval '{FORGOTTEN}'"),
+        &[],
+    )?;
+    Ok(())
+}
+
+/// One lease, as the division sees it.
+struct Part {
+    name: String,
+    agent: Option<String>,
+    weight: f64,
+}
+
+fn divide(
+    transaction: &mut postgres::Transaction<'_>,
+    id: &str,
+    jobs: &[(JobName, String)],
+    busy: &BTreeSet<JobName>,
+) -> Result<Held, Failed> {
+    let names: Vec<&str> = jobs.iter().map(|(job, _)| job.as_str()).collect();
+    transaction.execute(
+        "INSERT INTO leases (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING",
+        &[&names],
+    )?;
+    transaction.execute(
+        "INSERT INTO leases (name) VALUES ($1) ON CONFLICT DO NOTHING",
+        &[&Lease::Notices.name()],
+    )?;
+    let sharing = transaction.query("SELECT id FROM agents WHERE NOT fenced AND shares", &[])?;
+    let rows = transaction.query(
+        "SELECT name, agent, weight, configuration, freed < clock_timestamp() - interval '30 seconds'
+         FROM leases ORDER BY weight DESC, name",
+        &[],
+    )?;
+    let digests: BTreeMap<&str, &str> = jobs
+        .iter()
+        .map(|(job, digest)| (job.as_str(), digest.as_str()))
+        .collect();
+    let mut held = Held::default();
+    let mut loads: BTreeMap<String, f64> = sharing.iter().map(|row| (row.get(0), 0.0)).collect();
+    let mut own = Vec::new();
+    let mut free = Vec::new();
+    let mut total = 0.0;
+    let mut notices = None;
+    for row in rows {
+        let part = Part {
+            name: row.get(0),
+            agent: row.get(1),
+            weight: bounded(row.get(2)),
+        };
+        if part.name == Lease::Notices.name() {
+            notices = part.agent;
+            continue;
+        }
+        let Some(digest) = digests.get(part.name.as_str()) else {
+            continue;
+        };
+        total += part.weight;
+        if let Some(load) = part.agent.as_ref().and_then(|agent| loads.get_mut(agent)) {
+            *load += part.weight;
+        }
+        let configured: Option<String> = row.get(3);
+        let is_outdated = configured.is_some_and(|configured| configured != *digest);
+        if is_outdated {
+            held.outdated.insert(JobName::new(&part.name));
+        }
+        if part.agent.as_deref() == Some(id) {
+            own.push((part, is_outdated));
+        } else if part.agent.is_none() && !is_outdated {
+            free.push((part, row.get::<_, bool>(4)));
+        }
+    }
+    let others = loads.len().max(1);
+    let fair = total / f64::from(u32::try_from(others).unwrap_or(u32::MAX));
+    let mut load = loads.get(id).copied().unwrap_or_default();
+    if notices.as_deref() == Some(id) {
+        held.notices = true;
+    } else if notices.is_none() && loads.contains_key(id) {
+        transaction.execute(TAKE, &[&id, &Lease::Notices.name()])?;
+        held.notices = true;
+    }
+    // One at a time: what an agent has, its caches of the target included, is worth keeping.
+    let least = loads.iter().filter(|(agent, _)| *agent != id);
+    let least = least.map(|(_, load)| *load).fold(f64::INFINITY, f64::min);
+    let is_idle = |part: &Part| !busy.contains(&JobName::new(&part.name));
+    let mut given = None;
+    for (place, (part, is_outdated)) in own.iter().enumerate() {
+        let evens = load - least > UNEVEN * (load + least) && least + part.weight < load;
+        if is_idle(part) && (*is_outdated || evens) {
+            given = Some(place);
+            break;
+        }
+    }
+    if let Some(place) = given {
+        let (part, _) = own.remove(place);
+        transaction.execute(
+            "UPDATE leases SET agent = NULL, inherited = false, freed = clock_timestamp() WHERE name = $1",
+            &[&part.name],
+        )?;
+    } else if loads.contains_key(id) {
+        for (part, has_waited) in free {
+            // Perhaps no other agent has it in its configuration.
+            if load >= fair && !has_waited {
+                continue;
+            }
+            load += part.weight;
+            transaction.execute(TAKE, &[&id, &part.name])?;
+            held.taken.push(JobName::new(&part.name));
+            own.push((part, false));
+        }
+    }
+    held.jobs = own
+        .iter()
+        .map(|(part, _)| JobName::new(&part.name))
+        .collect();
+    Ok(held)
+}
+
+/// A weight as a number; hardly any cycle takes weeks.
+fn bounded(weight: i64) -> f64 {
+    f64::from(i32::try_from(weight).unwrap_or(i32::MAX))
+}
+
+/// All agents that are on record, those that run first.
+pub(super) fn list(client: &mut impl postgres::GenericClient) -> Result<Vec<Registered>, Failed> {
+    let rows = client.query(
+        "SELECT id, host, pid, version, command, to_char(started, $1),
+             (extract(epoch FROM clock_timestamp() - renewed) * 1000)::bigint,
+             NOT fenced AND renewed + lease_ms * interval '1 millisecond' >= clock_timestamp(),
+             ARRAY (SELECT name FROM leases WHERE agent = agents.id ORDER BY name),
+             ARRAY (SELECT to_char(since, $1) FROM leases WHERE agent = agents.id ORDER BY name)
+         FROM agents ORDER BY fenced, started, id",
+        &[&RFC3339],
+    )?;
+    let registered = rows.into_iter().map(|row| {
+        let (names, since): (Vec<String>, Vec<Option<String>>) = (row.get(8), row.get(9));
+        let jobs = names.into_iter().zip(since);
+        Registered {
+            id: row.get(0),
+            host: row.get(1),
+            pid: row.get(2),
+            version: row.get(3),
+            command: row.get(4),
+            started: time(Some(row.get(5))),
+            renewed_ago: TimeDelta::milliseconds(row.get(6)),
+            is_alive: row.get(7),
+            jobs: jobs
+                .filter(|(name, _)| !name.starts_with('@'))
+                .map(|(name, since)| (JobName::new(&name), time(since)))
+                .collect(),
+        }
+    });
+    Ok(registered.collect())
+}
+
+/// The session's time zone is UTC.
+const RFC3339: &str = "YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"";
+
+fn time(text: Option<String>) -> DateTime<Utc> {
+    let read = text.and_then(|text| DateTime::parse_from_rfc3339(&text).ok());
+    read.map(|time| time.to_utc()).unwrap_or_default()
+}
+
+/// All agents that are on record.
+pub(super) fn registered(link: &Link) -> Result<Vec<Registered>, Failed> {
+    link.ask("list the agents", |client: &mut Client| list(client))
+}

@@ -1,0 +1,201 @@
+//! A state moves between a file and a database, whole, and what arrived is compared with what left.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OpenFlags, params};
+use sha2::{Digest as _, Sha256};
+
+use super::changes::{Parts, Table};
+use super::link::Link;
+use super::snapshot::{install, reload_whole, temporary};
+use super::{Failed, agents, head};
+use crate::config::Database;
+use crate::store::error::Error;
+use crate::store::open::{check_format, connect};
+use crate::store::{Lock, Store, backup};
+
+/// How many rows each table has, and a digest of them.
+pub(crate) type Content = BTreeMap<String, (u64, String)>;
+
+impl Store {
+    /// Copies the state of a file into a database that holds none yet. The file stays as it is.
+    pub(crate) fn copy_to_database(
+        from: &Path,
+        database: &Database,
+        _lock: &Lock,
+    ) -> Result<Content, Error> {
+        // An older file is brought up to date first; a copy of a database is refused.
+        drop(Self::open(from)?);
+        let failed = |source| Error::new("copy", from, source);
+        let mut file = temporary(from)?;
+        let state = uuid::Uuid::new_v4().to_string();
+        {
+            let source = connect(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            let mut copy = connect(file.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            backup::run(&source, &mut copy).map_err(failed)?;
+            copy.execute_batch(
+                "UPDATE place SET path = NULL, closed = 1; PRAGMA journal_mode = DELETE",
+            )
+            .map_err(failed)?;
+            copy.execute(
+                "INSERT INTO copied (state, position) VALUES (?1, 0)",
+                params![state],
+            )
+            .map_err(failed)?;
+        }
+        let settings = Arc::new(database.clone());
+        let link = Link::new(Arc::clone(&settings));
+        let of_database = |failed| Error::database(database, failed);
+        if !install(&link, &settings, &mut file, state).map_err(of_database)? {
+            return Err(Error::NotEmpty {
+                schema: database.schema.clone(),
+            });
+        }
+        let arrived = temporary(from)?;
+        reload_whole(&link, arrived.path())?;
+        compare(&content_of(file.path())?, content_of(arrived.path())?).map_err(of_database)
+    }
+
+    /// Copies the state of a database into a file that is not there yet. The database stays as it is.
+    pub(crate) fn copy_from_database(database: &Database, to: &Path) -> Result<Content, Error> {
+        let of_database = |failed| Error::database(database, failed);
+        let settings = Arc::new(database.clone());
+        let link = Link::new(Arc::clone(&settings));
+        let known = link.ask("open the state", head).map_err(of_database)?;
+        if known.is_none() {
+            return Err(of_database(Failed::unfit(
+                format!("it holds no state in the schema {}", database.schema),
+                "correct state.url or state.schema",
+            )));
+        }
+        let listed = agents::registered(&link).map_err(of_database)?;
+        if let Some(agent) = listed.into_iter().find(|agent| agent.is_alive) {
+            return Err(Error::AgentRuns {
+                agent: Box::new(agent),
+            });
+        }
+        backup::make(to)?;
+        let copied = (|| {
+            let shared = super::Shared::look(database, to)?;
+            drop(shared);
+            let expected = content_of(to)?;
+            let connection = connect(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            connection
+                .execute_batch(
+                    "DELETE FROM copied; UPDATE place SET path = NULL, closed = 1;
+                     PRAGMA wal_checkpoint(TRUNCATE)",
+                )
+                .map_err(|source| Error::new("copy to", to, source))?;
+            drop(connection);
+            compare(&expected, content_of(to)?).map_err(of_database)
+        })();
+        if copied.is_err() {
+            // Half a copy is of no use.
+            let _ = std::fs::remove_file(to);
+        }
+        copied
+    }
+
+    /// What is in the state, and what is wrong with it.
+    pub(crate) fn check_state(&self) -> Result<(Content, Vec<String>), Error> {
+        self.read("check", |state| Ok((content(state)?, faults(state)?)))
+    }
+}
+
+fn compare(left: &Content, arrived: Content) -> Result<Content, Failed> {
+    let other = left
+        .iter()
+        .find(|(table, rows)| arrived.get(*table) != Some(rows));
+    match other {
+        Some((table, _)) => Err(Failed::unreadable(&format!(
+            "the copy of {table}, which differs from what was copied,"
+        ))),
+        None => Ok(arrived),
+    }
+}
+
+fn content_of(path: &Path) -> Result<Content, Error> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    check_format(&connection, path)?;
+    content(&connection).map_err(|source| Error::new("read", path, source))
+}
+
+fn content(connection: &Connection) -> rusqlite::Result<Content> {
+    Table::all(connection)?
+        .into_iter()
+        .map(|table| {
+            let mut digest = Sha256::new();
+            let mut count = 0;
+            let mut statement = connection.prepare(&table.in_order())?;
+            let columns = statement.column_count();
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let mut parts = Parts::default();
+                for index in 0..columns {
+                    parts.value(row.get_ref(index)?);
+                }
+                for part in parts.finish() {
+                    digest.update(part);
+                }
+                count += 1;
+            }
+            Ok((table.name, (count, format!("{:x}", digest.finalize()))))
+        })
+        .collect()
+}
+
+/// What must hold of every state, as queries for what breaks it.
+const INVARIANTS: &[(&str, &str)] = &[
+    (
+        "links whose object is not known",
+        "SELECT count(*) FROM links WHERE NOT EXISTS (
+             SELECT 1 FROM objects WHERE objects.key = links.link & 4294967295)",
+    ),
+    (
+        "links of a job that is not known",
+        "SELECT count(*) FROM links WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.key = links.job)",
+    ),
+    (
+        "jobs whose number of linked users or groups is wrong",
+        "SELECT count(*) FROM jobs WHERE linked_users <> (
+                 SELECT count(*) FROM links WHERE links.job = jobs.key AND kind = 1 AND unread <> 2)
+             OR linked_groups <> (
+                 SELECT count(*) FROM links WHERE links.job = jobs.key AND kind = 2 AND unread <> 2)",
+    ),
+    (
+        "objects whose number was not given yet",
+        "SELECT count(*) FROM objects, counter WHERE objects.key > counter.key",
+    ),
+    (
+        "changes whose number was not given yet",
+        "SELECT count(*) FROM actions, counter WHERE actions.id > counter.row",
+    ),
+    (
+        "changes of a job that is not known",
+        "SELECT count(*) FROM actions WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.key = actions.job)",
+    ),
+];
+
+fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut faults: Vec<String> = connection
+        .prepare("PRAGMA integrity_check(10)")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    faults.retain(|words| words != "ok");
+    let broken: i64 =
+        connection.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| {
+            row.get(0)
+        })?;
+    if broken > 0 {
+        faults.push(format!("{broken} entries of a cycle that is not known"));
+    }
+    for (words, sql) in INVARIANTS {
+        let count: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+        if count > 0 {
+            faults.push(format!("{count} {words}"));
+        }
+    }
+    Ok(faults)
+}

@@ -1,0 +1,499 @@
+//! A state that several agents share. The database holds a snapshot and the changes since, in one order; each
+//! agent has a copy in a file, in which everything is looked up by the same statements as in a state of its own.
+//! A transaction locks the head, brings the copy up to date, runs in it, and is committed when the database has
+//! confirmed its change: so that, of all agents together, one transaction runs at a time, each on what those
+//! before it left, as on one file (design.md, 6).
+
+mod agents;
+mod changes;
+mod copy;
+mod error;
+mod face;
+mod link;
+mod snapshot;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use postgres::Client;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+
+pub(crate) use agents::{About, Agents, Held, Lease};
+pub(crate) use error::Failed;
+
+use super::error::Error;
+use super::migrations;
+use super::open::connect;
+use super::state::State;
+use crate::config::Database;
+use changes::{Applier, Recorder};
+use link::Link;
+
+/// Of the tables in the database.
+const VERSION: i32 = 1;
+
+/// Changes that are fetched at once, at most about this many.
+const FETCHED: i64 = 500;
+
+/// Between two looks whether a change arrived whose confirmation did not.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What an agent, or a command, has of the shared state.
+pub(super) struct Shared {
+    settings: Arc<Database>,
+    path: PathBuf,
+    link: Link,
+    copy: Mutex<Copy>,
+    recorder: Option<Recorder>,
+    /// The change after which the numbers that the connection remembers are right.
+    known: AtomicI64,
+    agents: Mutex<Option<Arc<Agents>>>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+/// The connection that writes to the copy what others changed.
+struct Copy {
+    connection: Connection,
+    applier: Applier,
+}
+
+/// Where the database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Head {
+    state: String,
+    format: i64,
+    position: i64,
+}
+
+/// A change in the order of all.
+struct Change {
+    position: i64,
+    body: Vec<u8>,
+}
+
+/// Why a transaction was not committed.
+pub(super) enum NotWritten {
+    Here(rusqlite::Error),
+    There(Failed),
+}
+
+impl From<rusqlite::Error> for NotWritten {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Here(error)
+    }
+}
+
+impl From<Failed> for NotWritten {
+    fn from(failed: Failed) -> Self {
+        Self::There(failed)
+    }
+}
+
+impl Shared {
+    /// Brings the file at `path` up to what the database holds; makes both when they are new, and brings an older
+    /// state up to date.
+    pub(super) fn prepare(database: &Database, path: &Path) -> Result<Self, Error> {
+        let settings = Arc::new(database.clone());
+        let link = Link::new(Arc::clone(&settings));
+        snapshot::settle(&link, &settings, path)?;
+        Self::on(settings, link, path)
+    }
+
+    /// The same for who only reads: nothing is made in the database. `None`: there is no state yet.
+    pub(super) fn look(database: &Database, path: &Path) -> Result<Option<Self>, Error> {
+        let settings = Arc::new(database.clone());
+        let link = Link::new(Arc::clone(&settings));
+        if !snapshot::settle_reader(&link, path)? {
+            return Ok(None);
+        }
+        Self::on(settings, link, path).map(Some)
+    }
+
+    fn on(settings: Arc<Database>, link: Link, path: &Path) -> Result<Self, Error> {
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let applier = Applier::new(&connection).map_err(|source| Error::opening(path, source))?;
+        let copy = Copy {
+            connection,
+            applier,
+        };
+        let shared = Self {
+            settings,
+            path: path.to_owned(),
+            link,
+            copy: Mutex::new(copy),
+            recorder: None,
+            known: AtomicI64::new(-1),
+            agents: Mutex::new(None),
+        };
+        shared.follow()?;
+        Ok(shared)
+    }
+
+    /// From now on what `state` changes can be committed.
+    pub(super) fn record(mut self, state: &State) -> rusqlite::Result<Self> {
+        self.recorder = Some(Recorder::install(state)?);
+        Ok(self)
+    }
+
+    /// Joins the agents that share the state: from now on only what this one changes is committed, while its
+    /// lease holds. Only for the process that holds the lock of the copy.
+    fn join(&self, about: &About) -> Result<Arc<Agents>, Error> {
+        let failed = |failed| Error::database(&self.settings, failed);
+        let broken = |source| Error::new("join the agents with", &self.path, source);
+        let before: Option<String> = self
+            .copy()
+            .connection
+            .query_row("SELECT agent FROM copied", [], |row| row.get(0))
+            .map_err(broken)?;
+        let agents = Agents::join(&self.settings, about, before).map_err(failed)?;
+        self.copy()
+            .connection
+            .execute("UPDATE copied SET agent = ?1", params![agents.id()])
+            .map_err(broken)?;
+        let mut joined = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        *joined = Some(Arc::clone(&agents));
+        Ok(agents)
+    }
+
+    /// Makes the next agent's start quick, where many changes were made since the last snapshot.
+    fn compact(&self) -> Result<(), Error> {
+        if snapshot::renew(&self.link, &self.path)? {
+            tracing::debug!("the snapshot of the state was replaced");
+        }
+        Ok(())
+    }
+
+    fn copy(&self) -> MutexGuard<'_, Copy> {
+        self.copy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn agents(&self) -> Option<Arc<Agents>> {
+        let agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        agents.clone()
+    }
+
+    fn agent(&self) -> Option<String> {
+        self.agents().map(|agents| agents.id().to_owned())
+    }
+
+    /// Writes to the copy what others changed since; whether there was anything.
+    pub(super) fn follow(&self) -> Result<bool, Error> {
+        let failed = |failed| Error::database(&self.settings, failed);
+        let mut any = false;
+        loop {
+            let position = self.position()?;
+            let ask = move |client: &mut Client| changes_after(client, position);
+            let (head, changes) = self.link.ask("read the state", ask).map_err(failed)?;
+            let is_behind = changes
+                .first()
+                .map_or(head.position, |first| first.position)
+                > position + 1
+                || (changes.is_empty() && head.position > position);
+            if is_behind || head.position < position {
+                snapshot::reload(&self.link, &self.path)?;
+                any = true;
+                continue;
+            }
+            if changes.is_empty() {
+                return Ok(any);
+            }
+            any = true;
+            self.apply(&changes)?;
+        }
+    }
+
+    fn apply(&self, changes: &[Change]) -> Result<(), Error> {
+        let Copy {
+            connection,
+            applier,
+        } = &*self.copy();
+        let broken = |source| Error::new("follow the other agents", &self.path, source);
+        connection
+            .execute_batch("BEGIN IMMEDIATE")
+            .map_err(broken)?;
+        let open = Rollback(connection);
+        let done = position_of(connection).map_err(broken)?;
+        for change in changes.iter().filter(|change| change.position > done) {
+            applier
+                .apply(connection, &change.body)
+                .map_err(|cut| Error::database(&self.settings, cut.into()))?;
+        }
+        if let Some(last) = changes.last().filter(|last| last.position > done) {
+            connection
+                .execute("UPDATE copied SET position = ?1", params![last.position])
+                .map_err(broken)?;
+        }
+        connection.execute_batch("COMMIT").map_err(broken)?;
+        std::mem::forget(open);
+        Ok(())
+    }
+
+    /// The last change that the copy has.
+    pub(super) fn position(&self) -> Result<i64, Error> {
+        position_of(&self.copy().connection)
+            .map_err(|source| Error::new("look up the last change in", &self.path, source))
+    }
+
+    /// Runs `work` in a transaction of all agents.
+    pub(super) fn write<T>(
+        &self,
+        attempt: &'static str,
+        state: &State,
+        work: impl FnOnce(&State) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
+        let failed = |failed: Failed| Error::database(&self.settings, failed);
+        let recorder = self.recorder.as_ref().expect("it was opened to be written");
+        let position = self.begin().map_err(failed)?;
+        let open = Transaction { shared: self };
+        if self.position()? != position {
+            self.catch_up(position)?;
+        }
+        if self.known.swap(position, Ordering::Relaxed) != position {
+            state.forget_numbers();
+        }
+        let mut is_committed = false;
+        let done = state.transaction_until(work, |state| {
+            let parts = recorder.take(state)?;
+            if parts.is_empty() {
+                return Ok(());
+            }
+            self.commit(position + 1, parts)?;
+            is_committed = true;
+            state.run("UPDATE copied SET position = ?1", params![position + 1])?;
+            Ok::<_, NotWritten>(())
+        });
+        if is_committed {
+            std::mem::forget(open);
+            self.known.store(position + 1, Ordering::Relaxed);
+        }
+        done.map_err(|error| match error {
+            NotWritten::Here(source) => Error::new(attempt, &self.path, source),
+            NotWritten::There(error) => {
+                // What is in the database is not known to be what this process believes.
+                if error.is_lost()
+                    && let Some(agents) = self.agents()
+                {
+                    agents.lose();
+                }
+                failed(error.at(attempt))
+            }
+        })
+    }
+
+    /// Locks the head; the last change of all agents.
+    fn begin(&self) -> Result<i64, Failed> {
+        let agent = self.agent();
+        self.link.ask("begin a transaction", move |client| {
+            client.batch_execute("BEGIN")?;
+            let head = client.query_one("SELECT position FROM head FOR UPDATE", &[])?;
+            if let Some(agent) = agent
+                && is_fenced(client, &agent)?
+            {
+                client.batch_execute("ROLLBACK")?;
+                return Err(Failed::lost());
+            }
+            Ok(head.get(0))
+        })
+    }
+
+    /// While the head is locked.
+    fn catch_up(&self, to: i64) -> Result<(), Error> {
+        let failed = |failed| Error::database(&self.settings, failed);
+        loop {
+            let position = self.position()?;
+            if position == to {
+                return Ok(());
+            }
+            let ask = move |client: &mut Client| changes_after(client, position);
+            let (_, changes) = self.link.ask("read the state", ask).map_err(failed)?;
+            match changes.first() {
+                Some(first) if first.position == position + 1 => self.apply(&changes)?,
+                _ => snapshot::reload(&self.link, &self.path)?,
+            }
+        }
+    }
+
+    /// The change is part of the state when this returns. Where the confirmation does not arrive, it is looked
+    /// whether the change did.
+    fn commit(&self, position: i64, parts: Vec<Vec<u8>>) -> Result<(), Failed> {
+        let token = uuid::Uuid::new_v4().to_string();
+        let agent = self.agent();
+        let own = token.clone();
+        let done = self.link.ask("commit", move |client| {
+            let bytes: usize = parts.iter().map(Vec::len).sum();
+            let insert = client.prepare(
+                "INSERT INTO changes (position, part, agent, token, body) VALUES ($1, $2, $3, $4, $5)",
+            )?;
+            for (part, body) in (0_i32..).zip(&parts) {
+                client.execute(&insert, &[&position, &part, &agent, &own, body])?;
+            }
+            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+            client.execute(
+                "UPDATE head SET position = $1, bytes = bytes + $2",
+                &[&position, &bytes],
+            )?;
+            client.batch_execute("COMMIT")?;
+            Ok(())
+        });
+        match done {
+            Err(failed) if failed.breaks_connection() => self.has_arrived(position, &token, failed),
+            done => done,
+        }
+    }
+
+    fn has_arrived(&self, position: i64, token: &str, failed: Failed) -> Result<(), Failed> {
+        let begun = Instant::now();
+        loop {
+            thread::sleep(PAUSE);
+            let looked = self.link.ask("look for a change", move |client| {
+                // Locked, so that the transaction of the connection that broke has ended.
+                client.batch_execute("BEGIN")?;
+                let head = client.query_one("SELECT position FROM head FOR UPDATE", &[])?;
+                let change = client.query_opt(
+                    "SELECT token FROM changes WHERE position = $1 AND part = 0",
+                    &[&position],
+                )?;
+                client.batch_execute("COMMIT")?;
+                let token: Option<String> = change.map(|change| change.get(0));
+                Ok((head.get::<_, i64>(0), token))
+            });
+            match looked {
+                Ok((_, Some(found))) if found == token => return Ok(()),
+                Ok((head, _)) if head < position => return Err(failed),
+                Ok((_, Some(_))) => return Err(failed),
+                Err(_) if begun.elapsed() < self.settings.lease => {}
+                // It is part of a snapshot already, its own or another's; or it cannot be known.
+                Ok((_, None)) | Err(_) => return Err(Failed::lost()),
+            }
+        }
+    }
+}
+
+/// Refuses a file that is only a copy where no database is configured.
+pub(super) fn check_alone(connection: &Connection, path: &Path) -> Result<(), Error> {
+    let failed = |source| Error::opening(path, source);
+    let has_table: bool = connection
+        .query_row(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'copied')",
+            [],
+            |row| row.get(0),
+        )
+        .map_err(failed)?;
+    if has_table && state_of(connection).map_err(failed)?.is_some() {
+        return Err(Error::CopyAlone {
+            path: path.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// A transaction in the database that is rolled back.
+struct Transaction<'s> {
+    shared: &'s Shared,
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        // Where this fails, the connection broke, which ends it as well.
+        let _ = self.shared.link.ask("roll back", |client| {
+            client.batch_execute("ROLLBACK")?;
+            Ok(())
+        });
+    }
+}
+
+/// A transaction in the copy that is rolled back.
+struct Rollback<'c>(&'c Connection);
+
+impl Drop for Rollback<'_> {
+    fn drop(&mut self) {
+        let _already_done = self.0.execute_batch("ROLLBACK");
+    }
+}
+
+fn position_of(connection: &Connection) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached("SELECT position FROM copied")?
+        .query_row([], |row| row.get(0))
+}
+
+/// Which state the file is a copy of.
+fn state_of(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    connection
+        .query_row("SELECT state FROM copied", [], |row| row.get(0))
+        .optional()
+}
+
+fn is_fenced(client: &mut impl postgres::GenericClient, agent: &str) -> Result<bool, Failed> {
+    let found = client.query_opt("SELECT fenced FROM agents WHERE id = $1", &[&agent])?;
+    Ok(found.is_none_or(|row| row.get(0)))
+}
+
+/// The head, and changes after a position, whole ones.
+fn changes_after(client: &mut Client, position: i64) -> Result<(Head, Vec<Change>), Failed> {
+    let head = head(client)?.ok_or_else(|| Failed::unreadable("the head of the state"))?;
+    if head.position == position {
+        return Ok((head, Vec::new()));
+    }
+    let rows = client.query(
+        "SELECT position, body FROM changes WHERE position > $1 AND position <= $1 + $2
+         ORDER BY position, part",
+        &[&position, &FETCHED],
+    )?;
+    let changes = rows.into_iter().map(|row| Change {
+        position: row.get(0),
+        body: row.get(1),
+    });
+    Ok((head, changes.collect()))
+}
+
+/// `None`: there is no state yet.
+fn head(client: &mut Client) -> Result<Option<Head>, Failed> {
+    let there: bool = client
+        .query_one("SELECT to_regclass('head') IS NOT NULL", &[])?
+        .get(0);
+    if !there {
+        return Ok(None);
+    }
+    let row = client.query_opt("SELECT state, version, format, position FROM head", &[]);
+    let row = match row {
+        Ok(row) => row,
+        Err(error) if error.code() == Some(&postgres::error::SqlState::UNDEFINED_COLUMN) => {
+            return Err(Failed::unfit(
+                "the schema holds tables of another program".to_owned(),
+                "set state.schema to a name of its own",
+            ));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let version: i32 = row.get(1);
+    let format: i64 = row.get(2);
+    if version > VERSION || format > migrations::newest() {
+        return Err(Failed::unfit(
+            format!(
+                "the state was written by a newer version of entrain (format {format}; this version supports up to \
+                 {})",
+                migrations::newest()
+            ),
+            "install that version on this machine, too",
+        ));
+    }
+    Ok(Some(Head {
+        state: row.get(0),
+        format,
+        position: row.get(3),
+    }))
+}

@@ -1,0 +1,497 @@
+//! A state in `PostgreSQL` that several agents share: the same cycles, the way there and back, what goes wrong with
+//! the database, and who runs what.
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use entrain::sandbox::Size;
+use serde_json::{Value, json};
+
+use crate::cycles::same;
+use crate::database::Database;
+use crate::foreign::installed;
+use crate::rig::{Rig, Run};
+use crate::service::until;
+use crate::target::Expected;
+
+/// A rig whose state is in a database: `a1.toml`, `a2.toml` and so on are the same configuration on other machines.
+pub(crate) async fn shared(size: Size, database: &Database, more: &str, agents: usize) -> Rig {
+    let rig = Rig::start(size).await;
+    fs::write(rig.path("state-key"), "0123456789abcdef0123456789abcdef").unwrap();
+    fs::set_permissions(rig.path("state-key"), Permissions::from_mode(0o600)).unwrap();
+    configure(&rig, database, more, agents);
+    rig
+}
+
+fn configure(rig: &Rig, database: &Database, more: &str, agents: usize) {
+    let text = fs::read_to_string(rig.path("entrain.toml")).unwrap();
+    for agent in 1..=agents {
+        let state = database.section(&format!("copy{agent}.db"), more);
+        fs::write(
+            rig.path(&format!("a{agent}.toml")),
+            format!("{state}\n{text}"),
+        )
+        .unwrap();
+    }
+}
+
+/// A command of one of the agents.
+async fn by(rig: &Rig, agent: usize, arguments: &[&str]) -> Run {
+    let file = format!("a{agent}.toml");
+    let arguments: Vec<&str> = ["--config", &file]
+        .iter()
+        .chain(arguments)
+        .copied()
+        .collect();
+    rig.run(&arguments).await
+}
+
+async fn document(rig: &Rig, agent: usize, arguments: &[&str]) -> Value {
+    let arguments: Vec<&str> = arguments
+        .iter()
+        .copied()
+        .chain(["--format", "json"])
+        .collect();
+    let run = by(rig, agent, &arguments).await;
+    serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}: {run:?}"))
+}
+
+/// What every copy holds.
+async fn content(rig: &Rig, agent: usize) -> Value {
+    let checked = document(rig, agent, &["state", "check"]).await;
+    assert_eq!(checked["faults"], json!([]));
+    checked
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cycles_of_two_machines_are_those_of_one() {
+    let Some(database) = Database::of_all() else {
+        return;
+    };
+    let rig = shared(Size::new(60, 6, 150), &database, "", 2).await;
+    let first = by(&rig, 1, &["sync", "--format", "json"]).await.expect(0);
+    assert_eq!(first.job()["failed"], 0);
+    let mut expected = Expected::default();
+    same(&rig.target().await, &expected.after_cycle(rig.tenant()));
+
+    // The other machine knows all that the first one did.
+    let second = by(&rig, 2, &["sync", "--format", "json"]).await.expect(0);
+    assert_eq!(second.job()["requests"]["target"], 0, "{second:?}");
+    let user = rig.tenant().users_in_scope().into_iter().next().unwrap();
+    rig.tenant().set_property(user, "jobTitle", json!("Pilot"));
+    rig.joiner("anna.neu");
+    by(&rig, 2, &["sync"]).await.expect(0);
+    same(&rig.target().await, &expected.after_cycle(rig.tenant()));
+    let third = by(&rig, 1, &["sync", "--format", "json"]).await.expect(0);
+    assert_eq!(third.job()["requests"]["target"], 0, "{third:?}");
+    // After a failover the targets are read where something was written shortly before.
+    database.run("UPDATE head SET timeline = 'FFFFFFFF'");
+    let after = by(&rig, 1, &["sync", "--format", "json"]).await.expect(0);
+    assert_ne!(after.job()["requests"]["target"], 0, "{after:?}");
+    same(&rig.target().await, &expected.after_cycle(rig.tenant()));
+
+    assert_eq!(content(&rig, 1).await, content(&rig, 2).await);
+    let history = by(&rig, 1, &["history", "anna.neu@contoso.com"])
+        .await
+        .expect(0);
+    assert!(history.out.contains("create"), "{history:?}");
+    // A plan on a machine of its own leaves no trace.
+    let changes = database.number("SELECT position FROM head");
+    by(&rig, 1, &["plan"]).await.expect(0);
+    assert_eq!(database.number("SELECT position FROM head"), changes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_state_moves_to_a_database_and_back() {
+    let Some(database) = Database::of_all() else {
+        return;
+    };
+    let rig = shared(Size::new(40, 4, 80), &database, "", 1).await;
+    let key = "[state]\nkey = { file = \"state-key\" }\n";
+    rig.edit(|text| format!("{key}\n{text}"));
+    let idle = |run: Run| {
+        let job = run.expect(0).job();
+        assert_eq!(job["requests"]["target"], 0, "{job:#}");
+    };
+    rig.run(&["sync"]).await.expect(0);
+    let Database { port, schema: _ } = database;
+    let url = format!("postgres://entrain@127.0.0.1:{port}/entrain");
+    let copy = ["state", "copy", "--from", "entrain.db", "--to", &url];
+    let copied = by(&rig, 1, &copy).await.expect(0);
+    assert!(
+        copied.out.contains("each compared with the original"),
+        "{copied:?}"
+    );
+    // For a second time there is a state.
+    let again = by(&rig, 1, &copy).await.expect(1);
+    assert!(
+        again.err.contains("holds a state in the schema"),
+        "{again:?}"
+    );
+    idle(by(&rig, 1, &["sync", "--format", "json"]).await);
+
+    rig.joiner("anna.neu");
+    by(&rig, 1, &["sync"]).await.expect(0);
+    let back = ["state", "copy", "--from", &url, "--to", "back.db"];
+    by(&rig, 1, &back).await.expect(0);
+    rig.edit(|text| text.replace("[state]\n", "[state]\npath = \"back.db\"\n"));
+    idle(rig.sync().await);
+    rig.user("anna.neu@contoso.com");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_the_database_is_said() {
+    let Some(database) = Database::of_all() else {
+        return;
+    };
+    let rig = shared(Size::new(3, 0, 0), &database, "", 1).await;
+    let text = fs::read_to_string(rig.path("a1.toml")).unwrap();
+    let port = database.port;
+    let fails = async |change: &dyn Fn(String) -> String, words: &str| {
+        fs::write(rig.path("a1.toml"), change(text.clone())).unwrap();
+        let run = by(&rig, 1, &["sync"]).await;
+        assert_eq!(run.code, 1, "{run:?}");
+        assert!(run.err.contains(words), "{words}\n{run:?}");
+    };
+    let with = |from: &'static str, to: String| move |text: String| text.replace(from, &to);
+    fails(&with("entrain@", "guarded@".to_owned()), "password missing").await;
+    fs::write(rig.path("password"), "open barley\n").unwrap();
+    let guarded = |text: String| {
+        let text = text.replace("entrain@", "guarded@");
+        text.replace("schema =", "password = { file = \"password\" }\nschema =")
+    };
+    fails(&guarded, "state.password must hold the password").await;
+    fails(
+        &with("entrain@", "stranger@".to_owned()),
+        "\"stranger\" does not exist",
+    )
+    .await;
+    fails(&with("/entrain\"", "/absent\"".to_owned()), "createdb").await;
+    fails(
+        &with("entrain@", "powerless@".to_owned()),
+        "GRANT CREATE ON DATABASE",
+    )
+    .await;
+    let closed = format!("127.0.0.1:{port}");
+    let text_of = |text: String| text.replace(&closed, "127.0.0.1:1");
+    fails(&text_of, "Connection refused").await;
+    fs::write(rig.path("password"), "open sesame\n").unwrap();
+    fs::write(rig.path("a1.toml"), guarded(text.clone())).unwrap();
+    by(&rig, 1, &["sync"]).await.expect(0);
+
+    // From here on the state is there, and belongs to the user `guarded`.
+    database.run("UPDATE head SET format = format + 1");
+    fails(&guarded, "written by a newer version of entrain").await;
+    database.run("UPDATE head SET format = format - 1");
+    database.run("ALTER ROLE guarded SET default_transaction_read_only = on");
+    fails(&guarded, "read-only replica").await;
+    database.run("ALTER ROLE guarded RESET default_transaction_read_only");
+    database.run("ALTER ROLE guarded SET synchronous_commit = off");
+    fails(&guarded, "synchronous_commit is off").await;
+    database.run("ALTER ROLE guarded RESET synchronous_commit");
+    database.run("ALTER ROLE guarded CONNECTION LIMIT 0");
+    fails(&guarded, "too many connections").await;
+    database.run("ALTER ROLE guarded CONNECTION LIMIT -1");
+    database.run("ALTER TABLE head RENAME TO other; CREATE TABLE head (colour text); GRANT ALL ON head TO guarded");
+    fails(&guarded, "tables of another program").await;
+    database.run("DROP TABLE head");
+    fails(&guarded, "holds no state").await;
+    database.run("ALTER TABLE other RENAME TO head");
+    fs::write(rig.path("a1.toml"), guarded(text.clone())).unwrap();
+    by(&rig, 1, &["sync"]).await.expect(0);
+
+    // A copy is none without its database, and a state of its own is no copy.
+    rig.edit(|text| format!("[state]\npath = \"copy1.db\"\n\n{text}"));
+    let alone = rig.run(&["sync"]).await.expect(1);
+    assert!(alone.err.contains("state.url is not set"), "{alone:?}");
+    rig.edit(|text| text.replace("copy1.db", "own.db"));
+    rig.run(&["sync"]).await.expect(0);
+    fails(
+        &|text| guarded(text).replace("copy1.db", "own.db"),
+        "is a state of its own",
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_encrypted_and_the_server_is_verified() {
+    let rig = Rig::start(Size::new(3, 0, 0)).await;
+    let openssl = |arguments: &str| {
+        let mut command = Command::new("openssl");
+        command.current_dir(rig.path("."));
+        let made = command.args(arguments.split_whitespace()).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+    };
+    let new = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2";
+    openssl(&format!(
+        "req -x509 {new} -subj /CN=authority -keyout ca.key -out ca.crt"
+    ));
+    fs::write(rig.path("server.ext"), "subjectAltName = IP:127.0.0.1\n").unwrap();
+    fs::write(rig.path("client.ext"), "extendedKeyUsage = clientAuth\n").unwrap();
+    for (name, subject) in [("server", "db"), ("client", "certified")] {
+        openssl(&format!(
+            "req {new} -subj /CN={subject} -keyout {name}.key -out {name}.csr"
+        ));
+        openssl(&format!(
+            "x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile {name}.ext \
+             -out {name}.crt"
+        ));
+    }
+    let Some((_server, database)) = Database::alone(Some(&rig.path("."))) else {
+        return;
+    };
+    fs::write(rig.path("state-key"), "0123456789abcdef0123456789abcdef").unwrap();
+    let text = fs::read_to_string(rig.path("entrain.toml")).unwrap();
+    let certificate = "client_certificate = { certificate = { file = \"client.crt\" }, private_key = { file = \
+                       \"client.key\" } }";
+    let attempt = async |more: &str, host: &str| {
+        let state = database.section("copy1.db", more);
+        let state = state.replace("entrain@127.0.0.1", &format!("certified@{host}"));
+        fs::write(rig.path("a1.toml"), format!("{state}\n{text}")).unwrap();
+        by(&rig, 1, &["sync"]).await
+    };
+    let authority = "ca_certificate = \"ca.crt\"";
+    let unknown = attempt(certificate, "127.0.0.1").await.expect(1);
+    assert!(unknown.err.contains("UnknownIssuer"), "{unknown:?}");
+    let named = attempt(&format!("{authority}\n{certificate}"), "localhost").await;
+    assert!(named.err.contains("not valid for name"), "{named:?}");
+    let bare = attempt(authority, "127.0.0.1").await.expect(1);
+    assert!(bare.err.contains("no encryption"), "{bare:?}");
+    attempt(&format!("{authority}\n{certificate}"), "127.0.0.1")
+        .await
+        .expect(0);
+}
+
+/// A running service of one agent.
+pub(crate) struct Agent {
+    pub(crate) child: Child,
+}
+
+impl Agent {
+    pub(crate) fn start(rig: &Rig, number: usize) -> Self {
+        Self::start_with(rig, number, |_| {})
+    }
+
+    pub(crate) fn start_with(rig: &Rig, number: usize, change: impl FnOnce(&mut Command)) -> Self {
+        let file = format!("a{number}.toml");
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(rig.path(&format!("a{number}.log")))
+            .unwrap();
+        let mut command = rig.command(&["--config", &file, "run"]);
+        change(&mut command);
+        let child = command.stderr(log).stdout(Stdio::null()).spawn().unwrap();
+        Self { child }
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([name, &id]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The place of the agent that runs the job, of these.
+fn holder(database: &Database, agents: &[Agent]) -> Option<usize> {
+    if database.number("SELECT count(to_regclass('leases'))") == 0 {
+        return None;
+    }
+    let pid = database.number(
+        "SELECT coalesce((SELECT pid FROM agents, leases WHERE leases.agent = agents.id AND name = 'demo'), 0)",
+    );
+    agents
+        .iter()
+        .position(|agent| i64::from(agent.child.id()) == pid)
+}
+
+const QUICK: &str = "lease = \"3s\"";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_agent_takes_a_job_over_and_a_command_reaches_the_one_that_has_it() {
+    let Some(database) = Database::of_all() else {
+        return;
+    };
+    let rig = Rig::start(Size::new(20, 2, 40)).await;
+    fs::write(rig.path("state-key"), "0123456789abcdef0123456789abcdef").unwrap();
+    rig.edit(|text| text.replace("timeout = \"5s\"", "timeout = \"1s\""));
+    configure(&rig, &database, QUICK, 3);
+    let mut agents: Vec<Agent> = (1..=2).map(|number| Agent::start(&rig, number)).collect();
+    let mut held = None;
+    until("an agent has the job", || {
+        held = holder(&database, &agents);
+        held.is_some()
+            && database.number("SELECT count(*) FROM agents WHERE NOT fenced") == 2
+            && database.number("SELECT count(*) FROM changes") > 10
+    })
+    .await;
+    let listed = document(&rig, 3, &["agents"]).await;
+    assert_eq!(listed["without_agent"], json!([]), "{listed:#}");
+    let alive = listed["agents"].as_array().unwrap().iter();
+    assert_eq!(alive.filter(|agent| agent["alive"] == true).count(), 2);
+
+    // From a machine that runs nothing.
+    let user = rig.joiner("anna.neu");
+    let synced = by(&rig, 3, &["sync", "--format", "json"]).await.expect(0);
+    assert_eq!(synced.job()["failed"], 0, "{synced:?}");
+    rig.user("anna.neu@contoso.com");
+    by(&rig, 3, &["pause", "demo"]).await.expect(0);
+    let paused = by(&rig, 3, &["sync"]).await;
+    assert!(paused.err.contains("paused since"), "{paused:?}");
+    by(&rig, 3, &["resume", "demo"]).await.expect(0);
+
+    let first = held.unwrap();
+    let begun = Instant::now();
+    agents[first].kill();
+    until("the other has it", || {
+        holder(&database, &agents).is_some_and(|held| held != first)
+    })
+    .await;
+    assert!(
+        begun.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        begun.elapsed()
+    );
+    rig.tenant().set_property(user, "jobTitle", json!("Pilot"));
+    by(&rig, 3, &["sync"]).await.expect(0);
+    let title = rig.user("anna.neu@contoso.com")["title"].clone();
+    assert_eq!(title, "Pilot");
+
+    // One that leaves in order needs no lease to end.
+    let second = 1 - first;
+    agents.push(Agent::start(&rig, 3));
+    until("a third has joined", || {
+        database.number("SELECT count(*) FROM agents WHERE NOT fenced") == 2
+    })
+    .await;
+    agents[second].signal("-TERM");
+    until("the third has it", || holder(&database, &agents) == Some(2)).await;
+    assert_eq!(
+        database.number("SELECT epoch FROM leases WHERE name = 'demo'"),
+        3
+    );
+    let counted = |agent| content(&rig, agent);
+    assert_eq!(counted(1).await, counted(2).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_configurations_of_a_job_the_one_loaded_last_counts() {
+    let Some(database) = Database::of_all() else {
+        return;
+    };
+    let rig = Rig::start(Size::new(3, 0, 0)).await;
+    fs::write(rig.path("state-key"), "0123456789abcdef0123456789abcdef").unwrap();
+    rig.edit(|text| text.replace("timeout = \"5s\"", "timeout = \"1s\""));
+    configure(&rig, &database, QUICK, 2);
+    let first = Agent::start(&rig, 1);
+    let agents = [first];
+    until("it has the job", || holder(&database, &agents) == Some(0)).await;
+    let newer = fs::read_to_string(rig.path("a2.toml")).unwrap();
+    let newer = newer.replace("timeout = \"1s\"", "timeout = \"1s\"\nconcurrency = 4");
+    fs::write(rig.path("a2.toml"), newer).unwrap();
+    let [first] = agents;
+    let agents = [first, Agent::start(&rig, 2)];
+    until("the newer one has it", || {
+        holder(&database, &agents) == Some(1)
+    })
+    .await;
+    let said = fs::read_to_string(rig.path("a1.log")).unwrap();
+    assert!(said.contains("a newer configuration of this job"), "{said}");
+    // Reloaded, the older one is the newest.
+    agents[0].signal("-HUP");
+    until("the reloaded one has it", || {
+        holder(&database, &agents) == Some(0)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_database_no_cycle_starts_and_afterwards_all_goes_on() {
+    let Some((_server, database)) = Database::alone(None) else {
+        return;
+    };
+    let rig = Rig::start(Size::new(10, 2, 20)).await;
+    fs::write(rig.path("state-key"), "0123456789abcdef0123456789abcdef").unwrap();
+    rig.edit(|text| {
+        let text = text.replace("timeout = \"5s\"", "timeout = \"1s\"");
+        text.replace(
+            "[[jobs]]",
+            "[schedule]\ninterval = \"1s\"\njitter = \"0s\"\n\n[[jobs]]",
+        )
+    });
+    configure(&rig, &database, QUICK, 1);
+    let _agent = Agent::start(&rig, 1);
+    let cycles = || {
+        let copy = rusqlite::Connection::open(rig.path("copy1.db"));
+        let count = copy.and_then(|copy| {
+            copy.query_row(
+                "SELECT count(*) FROM cycles WHERE finished IS NOT NULL",
+                [],
+                |row| row.get::<_, i64>(0),
+            )
+        });
+        count.unwrap_or_default()
+    };
+    until("two cycles", || cycles() >= 2).await;
+    database.run("ALTER ROLE entrain CONNECTION LIMIT 0");
+    database
+        .run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'entrain'");
+    until("it says so", || {
+        let said = fs::read_to_string(rig.path("a1.log")).unwrap();
+        said.contains("no cycle starts until the database can be used again")
+    })
+    .await;
+    let before = cycles();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(cycles(), before);
+    // What the copy holds can still be looked at.
+    let status = by(&rig, 1, &["status"]).await;
+    assert!(status.err.contains("as of the last contact"), "{status:?}");
+    assert!(status.out.contains("demo"), "{status:?}");
+    rig.joiner("anna.neu");
+    database.run("ALTER ROLE entrain CONNECTION LIMIT -1");
+    until("cycles go on", || cycles() > before + 1).await;
+    rig.user("anna.neu@contoso.com");
+}
+
+#[test]
+fn the_example_for_kubernetes_is_valid_and_its_configuration_loads() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/kubernetes/entrain.yaml");
+    let text = fs::read_to_string(&example).unwrap();
+    let (_, configuration) = text.split_once("entrain.toml: |\n").unwrap();
+    let lines = configuration.lines().take_while(|line| *line != "---");
+    let configuration: Vec<&str> = lines.map(str::trim_start).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("entrain.toml");
+    fs::write(&file, configuration.join("\n")).unwrap();
+    let checked = Command::new(env!("CARGO_BIN_EXE_entrain"))
+        .arg("--config")
+        .arg(&file)
+        .arg("check")
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{checked:?}");
+    let Some(home) = installed("kubernetes-validate") else {
+        return;
+    };
+    let validated = Command::new(home.join("venv/bin/kubernetes-validate"))
+        .arg("--strict")
+        .arg(&example)
+        .output()
+        .unwrap();
+    assert!(validated.status.success(), "{validated:?}");
+}
