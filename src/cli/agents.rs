@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use anyhow::bail;
+
 use super::exit::Exit;
 use super::load;
 use super::output::Output;
@@ -16,6 +18,9 @@ pub(super) fn agents(output: Output, file: Option<&Path>) -> anyhow::Result<Exit
         Err(store::Error::Missing { .. }) => config.state.database.as_ref().map(|_| Vec::new()),
         Err(error) => return Err(error.into()),
     };
+    if agents.is_none() && config.state.database.is_some() {
+        bail!("without the database it is not known which agents run");
+    }
     let mut jobs = config.jobs.iter().filter(|job| job.enabled);
     let jobs: Vec<_> = jobs.by_ref().map(|job| job.rules.name.clone()).collect();
     let mut out = output.text();

@@ -54,6 +54,10 @@ pub(super) fn state(
             let content = match (address(from, &config)?, address(to, &config)?) {
                 (None, Some(database)) => {
                     let from = Path::new(from);
+                    if !from.is_file() {
+                        let words = format!("{} is not a state file", from.display());
+                        return Err(Usage(words).into());
+                    }
                     let lock = Lock::acquire(from, "state copy").map_err(stop_first)?;
                     Store::copy_to_database(from, &database, &lock)?
                 }

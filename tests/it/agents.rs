@@ -119,6 +119,10 @@ async fn the_state_moves_to_a_database_and_back() {
     rig.run(&["sync"]).await.expect(0);
     let Database { port, schema: _ } = database;
     let url = format!("postgres://entrain@127.0.0.1:{port}/entrain");
+    let nothing = ["state", "copy", "--from", "nothing.db", "--to", &url];
+    let absent = by(&rig, 1, &nothing).await.expect(2);
+    assert!(absent.err.contains("is not a state file"), "{absent:?}");
+    assert!(!rig.path("nothing.db").exists());
     let copy = ["state", "copy", "--from", "entrain.db", "--to", &url];
     let copied = by(&rig, 1, &copy).await.expect(0);
     assert!(
@@ -462,6 +466,8 @@ async fn without_the_database_no_cycle_starts_and_afterwards_all_goes_on() {
     let status = by(&rig, 1, &["status"]).await;
     assert!(status.err.contains("as of the last contact"), "{status:?}");
     assert!(status.out.contains("demo"), "{status:?}");
+    let agents = by(&rig, 1, &["agents"]).await.expect(1);
+    assert!(agents.err.contains("without the database"), "{agents:?}");
     rig.joiner("anna.neu");
     database.run("ALTER ROLE entrain CONNECTION LIMIT -1");
     until("cycles go on", || cycles() > before + 1).await;

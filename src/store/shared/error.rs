@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::fmt;
+use std::time::Duration;
 
 use postgres::error::SqlState;
 
@@ -66,6 +67,10 @@ impl Failed {
                 }
                 source = inner.source();
             }
+            if words.contains("password missing") {
+                let remedy = "add state.password = { file = \"…\" }";
+                return Self::new(words, Some(remedy), Kind::Lasting);
+            }
             return Self::new(words, None, Kind::Broken);
         };
         let (remedy, kind) = judge(said.code());
@@ -100,6 +105,11 @@ impl Failed {
     pub(super) fn crashed() -> Self {
         let words = "the connection's thread stopped; this is a bug";
         Self::new(words.to_owned(), None, Kind::Broken)
+    }
+
+    pub(super) fn silent(limit: Duration) -> Self {
+        let words = format!("no answer within {} s", limit.as_secs());
+        Self::new(words, None, Kind::Broken)
     }
 
     pub(super) fn unreadable(what: &str) -> Self {

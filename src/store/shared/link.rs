@@ -2,7 +2,7 @@
 //! task, where the client must not wait by itself.
 
 use std::net::IpAddr;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -19,6 +19,10 @@ use super::error::Failed;
 use crate::config::Database;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the server may take for an answer, a connection included.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The same where a whole state is on its way.
+pub(super) const LONG_PATIENCE: Duration = Duration::from_mins(10);
 /// The oldest version that is supported.
 const OLDEST: i32 = 150_000;
 
@@ -26,6 +30,7 @@ type Work = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// Work for the thread of a connection, one piece at a time.
 pub(super) struct Link {
+    settings: Arc<Database>,
     work: Mutex<Sender<Work>>,
 }
 
@@ -38,23 +43,24 @@ impl std::fmt::Debug for Link {
 impl Link {
     /// It connects when it is needed for the first time.
     pub(super) fn new(settings: Arc<Database>) -> Self {
-        let (work, waiting) = mpsc::channel::<Work>();
-        let connection = Connection {
-            settings,
-            client: None,
-        };
-        thread::Builder::new()
-            .name("database".to_owned())
-            .spawn(move || serve(connection, &waiting))
-            .expect("the system gives us a thread");
-        Self {
-            work: Mutex::new(work),
-        }
+        let work = Mutex::new(begin(&settings));
+        Self { settings, work }
     }
 
     /// Does `work` with the client; a connection that broke is made anew by the next one.
     pub(super) fn ask<T: Send + 'static>(
         &self,
+        attempt: &'static str,
+        work: impl FnOnce(&mut Client) -> Result<T, Failed> + Send + 'static,
+    ) -> Result<T, Failed> {
+        self.ask_within(PATIENCE, attempt, work)
+    }
+
+    /// The same for what may take longer. A server that does not answer in time counts as a connection that broke:
+    /// its thread is left to end by itself.
+    pub(super) fn ask_within<T: Send + 'static>(
+        &self,
+        limit: Duration,
         attempt: &'static str,
         work: impl FnOnce(&mut Client) -> Result<T, Failed> + Send + 'static,
     ) -> Result<T, Failed> {
@@ -67,9 +73,29 @@ impl Link {
         let sender = self.work.lock().unwrap_or_else(PoisonError::into_inner);
         sender.send(piece).expect("its thread ends with the link");
         drop(sender);
-        let done = answered.recv().unwrap_or(Err(Failed::crashed()));
+        let done = answered.recv_timeout(limit).unwrap_or_else(|error| {
+            let mut sender = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+            *sender = begin(&self.settings);
+            Err(match error {
+                RecvTimeoutError::Timeout => Failed::silent(limit),
+                RecvTimeoutError::Disconnected => Failed::crashed(),
+            })
+        });
         done.map_err(|failed| failed.at(attempt))
     }
+}
+
+fn begin(settings: &Arc<Database>) -> Sender<Work> {
+    let (work, waiting) = mpsc::channel::<Work>();
+    let connection = Connection {
+        settings: Arc::clone(settings),
+        client: None,
+    };
+    thread::Builder::new()
+        .name("database".to_owned())
+        .spawn(move || serve(connection, &waiting))
+        .expect("the system gives us a thread");
+    work
 }
 
 fn serve(mut connection: Connection, waiting: &Receiver<Work>) {

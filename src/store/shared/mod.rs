@@ -329,7 +329,10 @@ impl Shared {
         let token = uuid::Uuid::new_v4().to_string();
         let agent = self.agent();
         let own = token.clone();
-        let done = self.link.ask("commit", move |client| {
+        // About a second for each MiB, in addition to what a small change may take.
+        let size: usize = parts.iter().map(Vec::len).sum();
+        let limit = Duration::from_secs(15 + u64::try_from(size >> 20).unwrap_or(u64::MAX));
+        let done = self.link.ask_within(limit, "commit", move |client| {
             let bytes: usize = parts.iter().map(Vec::len).sum();
             let insert = client.prepare(
                 "INSERT INTO changes (position, part, agent, token, body) VALUES ($1, $2, $3, $4, $5)",

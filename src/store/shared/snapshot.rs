@@ -8,6 +8,7 @@ use postgres::{Client, GenericClient};
 use rusqlite::{OpenFlags, params};
 use tempfile::NamedTempFile;
 
+use super::link::LONG_PATIENCE;
 use super::{Failed, Head, Link, VERSION, head, position_of, state_of};
 use crate::config::Database;
 use crate::store::backup;
@@ -145,7 +146,7 @@ pub(super) fn install(
 ) -> Result<bool, Failed> {
     let parts = parts(file)?;
     let schema = settings.schema.clone();
-    link.ask("create the state", move |client| {
+    link.ask_within(LONG_PATIENCE, "create the state", move |client| {
         let mut transaction = client.transaction()?;
         // Two agents that begin at the same time.
         transaction.execute(
@@ -206,7 +207,7 @@ pub(super) fn reload(link: &Link, path: &Path) -> Result<(), Error> {
 
 /// Writes the snapshot to a file that is empty.
 pub(super) fn reload_whole(link: &Link, path: &Path) -> Result<(), Error> {
-    let parts = link.ask("read the snapshot of the state", fetch)?;
+    let parts = link.ask_within(LONG_PATIENCE, "read the snapshot of the state", fetch)?;
     let failed = |source| Error::File {
         attempt: "write",
         path: path.to_owned(),
@@ -244,7 +245,7 @@ fn migrate(link: &Link, settings: &Database, path: &Path) -> Result<(), Error> {
         follow_and_migrate(link, path, format).and_then(|mut file| {
             let parts = parts(&mut file)?;
             let position = position_in(file.path())?;
-            let done = link.ask("upgrade the state", move |client| {
+            let done = link.ask_within(LONG_PATIENCE, "upgrade the state", move |client| {
                 put(client, position, &parts)?;
                 client.execute("DELETE FROM changes", &[])?;
                 client.execute(
@@ -325,33 +326,35 @@ pub(super) fn renew(link: &Link, path: &Path) -> Result<bool, Error> {
     drop(connection);
     let parts = parts(&mut file)?;
     let position = position_in(file.path())?;
-    Ok(link.ask("replace the snapshot", move |client| {
-        let mut transaction = client.transaction()?;
-        let is_ours: bool = transaction
-            .query_one(
-                "SELECT pg_try_advisory_xact_lock(hashtext(current_schema()))",
-                &[],
-            )?
-            .get(0);
-        let old: Option<i64> = transaction
-            .query_one("SELECT max(position) FROM snapshots", &[])?
-            .get(0);
-        if !is_ours || old.is_none_or(|old| old >= position) {
-            return Ok(false);
-        }
-        put(&mut transaction, position, &parts)?;
-        transaction.execute(
-            "DELETE FROM changes WHERE position <= $1",
-            &[&(position - KEPT)],
-        )?;
-        transaction.execute(
-            "UPDATE head SET bytes = (
+    Ok(
+        link.ask_within(LONG_PATIENCE, "replace the snapshot", move |client| {
+            let mut transaction = client.transaction()?;
+            let is_ours: bool = transaction
+                .query_one(
+                    "SELECT pg_try_advisory_xact_lock(hashtext(current_schema()))",
+                    &[],
+                )?
+                .get(0);
+            let old: Option<i64> = transaction
+                .query_one("SELECT max(position) FROM snapshots", &[])?
+                .get(0);
+            if !is_ours || old.is_none_or(|old| old >= position) {
+                return Ok(false);
+            }
+            put(&mut transaction, position, &parts)?;
+            transaction.execute(
+                "DELETE FROM changes WHERE position <= $1",
+                &[&(position - KEPT)],
+            )?;
+            transaction.execute(
+                "UPDATE head SET bytes = (
                  SELECT coalesce(sum(octet_length(body)), 0) FROM changes WHERE position > $1)",
-            &[&position],
-        )?;
-        transaction.commit()?;
-        Ok(true)
-    })?)
+                &[&position],
+            )?;
+            transaction.commit()?;
+            Ok(true)
+        })?,
+    )
 }
 
 fn put(client: &mut impl GenericClient, position: i64, parts: &[Vec<u8>]) -> Result<(), Failed> {
