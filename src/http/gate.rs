@@ -1,4 +1,4 @@
-//! Until when requests may leave: as long as nobody else may do the same work.
+//! Until when requests may leave: as long as no other agent may do the same work.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

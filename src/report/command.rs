@@ -1,4 +1,4 @@
-//! Commands that are shown to be copied: with the configuration that this program was told to use.
+//! Commands that are shown to be copied: with the configuration that this program uses.
 
 use std::path::Path;
 use std::sync::OnceLock;

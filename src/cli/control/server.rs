@@ -65,7 +65,7 @@ pub(in crate::cli) fn serve(state: &Path, store: &Arc<Store>, view: View) -> Joi
 impl Server {
     async fn run(&self, listener: Option<UnixListener>) {
         // Nothing waits for commands that were handed to a service before this one.
-        // Where agents share the state, whoever has the job carries it out.
+        // Where agents share the state, the one that has the job carries it out.
         let forget = |store: &Store| {
             if store.is_shared() {
                 return Ok(());

@@ -107,6 +107,11 @@ impl Failed {
         Self::new(words.to_owned(), None, Kind::Broken)
     }
 
+    pub(super) fn interrupted() -> Self {
+        let words = "the connection broke inside the transaction";
+        Self::new(words.to_owned(), None, Kind::Passing)
+    }
+
     pub(super) fn silent(limit: Duration) -> Self {
         let words = format!("no answer within {} s", limit.as_secs());
         Self::new(words, None, Kind::Broken)

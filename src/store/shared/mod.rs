@@ -253,7 +253,7 @@ impl Shared {
     ) -> Result<T, Error> {
         let failed = |failed: Failed| Error::database(&self.settings, failed);
         let recorder = self.recorder.as_ref().expect("it was opened to be written");
-        let position = self.begin().map_err(failed)?;
+        let (position, transaction) = self.begin().map_err(failed)?;
         let open = Transaction { shared: self };
         if self.position()? != position {
             self.catch_up(position)?;
@@ -267,7 +267,7 @@ impl Shared {
             if parts.is_empty() {
                 return Ok(());
             }
-            self.commit(position + 1, parts)?;
+            self.commit(transaction, position + 1, parts)?;
             is_committed = true;
             state.run("UPDATE copied SET position = ?1", params![position + 1])?;
             Ok::<_, NotWritten>(())
@@ -290,19 +290,22 @@ impl Shared {
         })
     }
 
-    /// Locks the head; the last change of all agents.
-    fn begin(&self) -> Result<i64, Failed> {
+    /// Locks the head; the last change of all agents, and the number of the transaction.
+    fn begin(&self) -> Result<(i64, String), Failed> {
         let agent = self.agent();
         self.link.ask("begin a transaction", move |client| {
             client.batch_execute("BEGIN")?;
-            let head = client.query_one("SELECT position FROM head FOR UPDATE", &[])?;
+            let head = client.query_one(
+                "SELECT position, pg_current_xact_id()::text FROM head FOR UPDATE",
+                &[],
+            )?;
             if let Some(agent) = agent
                 && is_fenced(client, &agent)?
             {
                 client.batch_execute("ROLLBACK")?;
                 return Err(Failed::lost());
             }
-            Ok(head.get(0))
+            Ok((head.get(0), head.get(1)))
         })
     }
 
@@ -325,7 +328,12 @@ impl Shared {
 
     /// The change is part of the state when this returns. Where the confirmation does not arrive, it is looked
     /// whether the change did.
-    fn commit(&self, position: i64, parts: Vec<Vec<u8>>) -> Result<(), Failed> {
+    fn commit(
+        &self,
+        transaction: String,
+        position: i64,
+        parts: Vec<Vec<u8>>,
+    ) -> Result<(), Failed> {
         let token = uuid::Uuid::new_v4().to_string();
         let agent = self.agent();
         let own = token.clone();
@@ -333,6 +341,11 @@ impl Shared {
         let size: usize = parts.iter().map(Vec::len).sum();
         let limit = Duration::from_secs(15 + u64::try_from(size >> 20).unwrap_or(u64::MAX));
         let done = self.link.ask_within(limit, "commit", move |client| {
+            // A connection that was made anew meanwhile holds no lock, and is in no transaction.
+            let open = client.query_one("SELECT pg_current_xact_id()::text", &[])?;
+            if open.get::<_, String>(0) != transaction {
+                return Err(Failed::interrupted());
+            }
             let bytes: usize = parts.iter().map(Vec::len).sum();
             let insert = client.prepare(
                 "INSERT INTO changes (position, part, agent, token, body) VALUES ($1, $2, $3, $4, $5)",

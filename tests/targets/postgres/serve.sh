@@ -45,7 +45,7 @@ cat "$folder/rules" >"$folder/data/pg_hba.conf"
 
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 "${as[@]}" "$programs/postgres" -D "$folder/data" -p "$port" "${options[@]}" >>"$folder/log" 2>&1 <&- &
-# Whoever started this may be killed: what is left of it is the end of its output, our input. A test may restart
+# The program that started this may be killed: what is left of it is the end of its output, our input. A test may restart
 # the server meanwhile.
 (
   cat >/dev/null
