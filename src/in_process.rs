@@ -55,6 +55,7 @@ impl Session {
         };
         let store = Store::open(&config.state)?;
         store.take_over(&lock, scheduler::now())?;
+        let _joined = store.join(&scheduler::about("sync", false))?;
         Ok(Self {
             store: Arc::new(store),
             lock: Some(lock),

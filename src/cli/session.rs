@@ -8,7 +8,7 @@ use super::source::{self, SnapshotFile};
 use crate::config::{Config, Job};
 use crate::cycle::Agent;
 use crate::scheduler;
-use crate::store::{self, Agents, Lease, Lock, Store};
+use crate::store::{self, Agents, Lease, Lock, Offer, Store};
 
 pub(super) struct Session {
     pub(super) store: Arc<Store>,
@@ -31,7 +31,7 @@ impl Session {
         let lock = Lock::acquire(&config.state.path, command)?;
         let store = Store::open(&config.state)?;
         store.take_over(&lock, scheduler::now())?;
-        let member = Member::join(&store, command, jobs)?;
+        let member = Member::join(&store, command, jobs, config)?;
         let session = Self::new(output, config, store, Some(lock), None).await?;
         Ok(Self { member, ..session })
     }
@@ -79,7 +79,12 @@ struct Member {
 
 impl Member {
     /// `None` where no agents share the state.
-    fn join(store: &Store, command: &str, jobs: &[&Job]) -> Result<Option<Self>, store::Error> {
+    fn join(
+        store: &Store,
+        command: &str,
+        jobs: &[&Job],
+        config: &Config,
+    ) -> Result<Option<Self>, store::Error> {
         let Some(agents) = store.join(&scheduler::about(command, false))? else {
             return Ok(None);
         };
@@ -93,6 +98,8 @@ impl Member {
                 });
             }
         }
+        let offers = config.jobs.iter().map(Offer::new).collect();
+        member.agents.keep_to_its_part(offers)?;
         store.follow()?;
         store.heed_failover(scheduler::now())?;
         let names: Vec<_> = jobs.iter().map(|job| job.rules.name.clone()).collect();

@@ -59,7 +59,7 @@ pub(super) fn state(
                         return Err(Usage(words).into());
                     }
                     let lock = Lock::acquire(from, "state copy").map_err(stop_first)?;
-                    Store::copy_to_database(from, &database, &lock)?
+                    Store::copy_to_database(from, &database, config.state_key.as_ref(), &lock)?
                 }
                 (Some(database), None) => Store::copy_from_database(&database, Path::new(to))?,
                 (Some(_), Some(_)) | (None, None) => {

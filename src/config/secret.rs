@@ -34,6 +34,10 @@ pub(crate) enum SecretError {
     #[error("the token in {0} is in quotation marks, which are not part of it: remove them")]
     Quoted(String),
     #[error(
+        "the key in {0} is shorter than {SHORTEST_KEY} characters; make one with: openssl rand -base64 32"
+    )]
+    ShortKey(String),
+    #[error(
         "the credential {0} is not available, because CREDENTIALS_DIRECTORY is not set: the program \
          was not started by a systemd unit with LoadCredential="
     )]
@@ -52,6 +56,8 @@ pub(crate) struct BearerToken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Token,
+    /// The key of the state.
+    Key,
     Other,
 }
 
@@ -110,6 +116,15 @@ impl Secret {
             token: token.to_owned(),
             had_scheme,
         })
+    }
+
+    /// The key of a state, which must not be found by trying.
+    pub(crate) fn read_key(&self) -> Result<String, SecretError> {
+        let text = self.read()?;
+        if text.chars().count() < SHORTEST_KEY {
+            return Err(SecretError::ShortKey(self.to_string()));
+        }
+        Ok(text)
     }
 
     fn read_with(&self, variable: &dyn Fn(&str) -> Variable) -> Result<String, SecretError> {
@@ -174,6 +189,7 @@ impl Secret {
         }
         let read = match purpose {
             Purpose::Token => self.read_token().map(|read| read.had_scheme),
+            Purpose::Key => self.read_key().map(|_| false),
             Purpose::Other => self.read().map(|_| false),
         };
         let error = match read {
@@ -203,6 +219,8 @@ pub(crate) fn with_scheme(place: &dyn fmt::Display) -> String {
         "the token in {place} begins with \"Bearer \", which is ignored: entrain adds it itself"
     )
 }
+
+const SHORTEST_KEY: usize = 32;
 
 /// In front of a token in the header of a request (RFC 6750).
 const SCHEME: &str = "Bearer ";

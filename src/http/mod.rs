@@ -18,6 +18,7 @@ pub(crate) use client::{BuildError, Settings, UrlError, build, check_url, is_loo
 pub(crate) use gate::Gate;
 pub(crate) use json::read_json;
 pub(crate) use link::{LinkError, follow};
+pub(crate) use rate::divide;
 pub(crate) use redact::{redact, redact_secret, redact_secrets};
 pub(crate) use retry::Idempotency;
 pub(crate) use send::{Answer, Channel, Error, Exchange, Expect, Record};

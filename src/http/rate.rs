@@ -1,6 +1,7 @@
 //! Pacing: at most so many requests a second and at a time, and a pause for all when the server asks for one.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,13 +15,50 @@ const SLACK: Duration = Duration::from_millis(100);
 
 /// One for the whole program, as the limits are the server's: what one cycle learned of it, another that uses
 /// it at the same time or later goes by.
-static SERVERS: LazyLock<Mutex<BTreeMap<String, Arc<Rate>>>> = LazyLock::new(Mutex::default);
+static SERVERS: LazyLock<Mutex<Servers>> = LazyLock::new(Mutex::default);
+
+#[derive(Default)]
+struct Servers {
+    /// By address and settings.
+    rates: BTreeMap<String, Arc<Rate>>,
+    /// By address alone: how many agents send to it.
+    senders: BTreeMap<String, Arc<AtomicU32>>,
+}
+
+impl Servers {
+    fn senders(&mut self, server: &str) -> &Arc<AtomicU32> {
+        self.senders
+            .entry(server.to_owned())
+            .or_insert_with(|| Arc::new(AtomicU32::new(1)))
+    }
+}
+
+fn servers() -> MutexGuard<'static, Servers> {
+    SERVERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// So many agents send to these servers: each keeps to its part of what a server takes. To any other, this one
+/// sends alone.
+pub(crate) fn divide(senders: &BTreeMap<String, u32>) {
+    let mut servers = servers();
+    for (server, count) in senders {
+        servers
+            .senders(server)
+            .store((*count).max(1), Ordering::Relaxed);
+    }
+    for (server, known) in &servers.senders {
+        if !senders.contains_key(server) {
+            known.store(1, Ordering::Relaxed);
+        }
+    }
+}
 
 /// Shared by all requests to one server.
 #[derive(Debug)]
 pub(super) struct Rate {
-    /// Time between two requests; zero for no limit.
+    /// Time between two requests of all agents; zero for no limit.
     interval: Duration,
+    senders: Arc<AtomicU32>,
     state: Mutex<State>,
     /// A place for a request is free again.
     freed: Notify,
@@ -64,6 +102,7 @@ impl Rate {
             .unwrap_or_default();
         Self {
             interval,
+            senders: Arc::new(AtomicU32::new(1)),
             state: Mutex::default(),
             freed: Notify::new(),
         }
@@ -72,10 +111,14 @@ impl Rate {
     /// That of the server at this address, with at most so many requests at a time. It learns from refusals.
     /// With other settings it begins anew.
     pub(super) fn of(server: &str, per_second: Option<f64>, most: usize) -> Arc<Self> {
-        let mut servers = SERVERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut servers = servers();
+        let senders = Arc::clone(servers.senders(server));
         let key = format!("{server} {per_second:?} {most}");
-        let rate = servers.entry(key).or_insert_with(|| {
-            let rate = Self::new(per_second);
+        let rate = servers.rates.entry(key).or_insert_with(|| {
+            let rate = Self {
+                senders,
+                ..Self::new(per_second)
+            };
             rate.lock().lessons = Some(Lessons::new(most));
             Arc::new(rate)
         });
@@ -97,6 +140,11 @@ impl Rate {
         place.go()
     }
 
+    /// How many agents send to this server.
+    fn senders(&self) -> u32 {
+        self.senders.load(Ordering::Relaxed).max(1)
+    }
+
     async fn no_pause(&self) {
         while let Some(end) = self.paused_at(Instant::now()) {
             sleep_until(end).await;
@@ -111,7 +159,8 @@ impl Rate {
             {
                 let mut state = self.lock();
                 let limit = state.lessons.as_ref().map_or(usize::MAX, Lessons::limit);
-                if state.places < limit {
+                let senders = usize::try_from(self.senders()).unwrap_or(usize::MAX);
+                if state.places < (limit / senders).max(1) {
                     state.places += 1;
                     return Turn {
                         rate: self,
@@ -149,7 +198,7 @@ impl Rate {
         let mut state = self.lock();
         let earliest = now.checked_sub(SLACK).unwrap_or(now);
         let due = state.next.map_or(now, |next| next.max(earliest));
-        state.next = due.checked_add(self.interval);
+        state.next = due.checked_add(self.interval.saturating_mul(self.senders()));
         (due > now).then_some(due)
     }
 
@@ -255,6 +304,22 @@ mod tests {
         assert_eq!(rate.reserve(later), None);
         assert_eq!(rate.reserve(later), None, "the slack");
         assert_eq!(rate.reserve(later), Some(later + tenth));
+    }
+
+    #[test]
+    fn agents_divide_what_a_server_takes() {
+        let server = "https://divided.example/scim";
+        let rate = Rate::of(server, Some(10.0), 8);
+        divide(&BTreeMap::from([(server.to_owned(), 4)]));
+        let now = Instant::now();
+        assert_eq!(rate.reserve(now), None);
+        let due = now + Duration::from_millis(400);
+        assert_eq!(rate.reserve(now), Some(due), "one of four");
+        divide(&BTreeMap::new());
+        let later = now + Duration::from_mins(1);
+        let tenth = Duration::from_millis(100);
+        assert!((0..2).all(|_| rate.reserve(later).is_none()), "the slack");
+        assert_eq!(rate.reserve(later), Some(later + tenth), "alone again");
     }
 
     #[test]

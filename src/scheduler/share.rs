@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::clock::now;
 use super::driver::{Shared, chain};
 use crate::engine::model::JobName;
-use crate::store::{About, Agents, Error, Held, Store};
+use crate::store::{About, Agents, Error, Held, Offer, Store};
 
 /// Between two looks at what the other agents did.
 const LOOK: Duration = Duration::from_millis(500);
@@ -133,13 +133,8 @@ impl Part {
             self.configured = false;
         }
         let current = Arc::clone(&self.generation.borrow_and_update());
-        let jobs: Vec<(JobName, String)> = current
-            .config
-            .jobs
-            .iter()
-            .filter(|job| job.enabled)
-            .map(|job| (job.rules.name.clone(), job.configuration().digest))
-            .collect();
+        let enabled = current.config.jobs.iter().filter(|job| job.enabled);
+        let jobs: Vec<Offer> = enabled.map(Offer::new).collect();
         if !self.configured {
             let (agents, jobs) = (Arc::clone(&agents), jobs.clone());
             blocking(move || agents.configure(jobs)).await?;

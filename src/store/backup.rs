@@ -96,9 +96,7 @@ pub(super) fn before_migration(
     let to = next_to(path, &format!("format-{found}"));
     match make(&to) {
         Ok(()) => {}
-        Err(Error::File { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
-            return Ok(());
-        }
+        Err(Error::Exists { .. }) => return Ok(()),
         Err(error) => return Err(error),
     }
     let copied = Connection::open(&to).and_then(|mut copy| run(connection, &mut copy));
@@ -120,6 +118,9 @@ fn next_to(path: &Path, name: &str) -> PathBuf {
 pub(super) fn make(path: &Path) -> Result<(), Error> {
     match private(OpenOptions::new().write(true).create_new(true)).open(path) {
         Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::Exists {
+            path: path.to_owned(),
+        }),
         Err(source) => Err(Error::File {
             attempt: "create the copy",
             path: path.to_owned(),

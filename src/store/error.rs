@@ -164,6 +164,15 @@ pub(crate) enum Error {
         "the database holds a state in the schema {schema} already; set state.schema to another one, or drop it"
     )]
     NotEmpty { schema: String },
+    #[error("the agents that share the state have another key: give this one the same (state.key)")]
+    OtherKey,
+    #[error(
+        "{} was made with another key than state.key: set state.key to the one of {}",
+        path.display(), key.display()
+    )]
+    KeyOfFile { path: PathBuf, key: PathBuf },
+    #[error("{} exists already: name a file that does not, or move this one away", path.display())]
+    Exists { path: PathBuf },
     #[error(
         "an agent uses the state: {} on {} (pid {}); stop all agents first", agent.command, agent.host, agent.pid
     )]

@@ -74,10 +74,13 @@ impl Store {
     /// it is missing. A plan makes no file: its key then recognises nothing.
     pub(crate) fn key(&self, configured: Option<&Secret>) -> Result<StateKey, Error> {
         if let Some(secret) = configured {
-            return match secret.read() {
-                Ok(secret) => Ok(StateKey::of(&secret)),
-                Err(source) => Err(Error::Key { source }),
-            };
+            let secret = secret.read_key();
+            let key = secret.map(|secret| StateKey::of(&secret));
+            let key = key.map_err(|source| Error::Key { source })?;
+            if let Some(shared) = &self.shared {
+                shared.agree_on(&key, self.is_writable())?;
+            }
+            return Ok(key);
         }
         let path = beside(self.path(), ".key");
         Ok(match self.kept(&path)? {
@@ -86,6 +89,22 @@ impl Store {
                 unkept: Some(secret.clone()),
                 ..StateKey::of(&secret)
             },
+        })
+    }
+
+    /// Refuses a key other than the one next to the state, where there is one.
+    pub(super) fn check_key_is(&self, configured: Option<&Secret>) -> Result<(), Error> {
+        let path = beside(self.path(), ".key");
+        let (Some(configured), true) = (configured, path.exists()) else {
+            return Ok(());
+        };
+        let read = |secret: &Secret| secret.read().map_err(|source| Error::Key { source });
+        if read(configured)? == read(&Secret::File(path.clone()))? {
+            return Ok(());
+        }
+        Err(Error::KeyOfFile {
+            path: self.path().to_owned(),
+            key: path,
         })
     }
 

@@ -11,16 +11,15 @@ use entrain::sandbox::Size;
 use serde_json::{Value, json};
 
 use crate::cycles::same;
-use crate::database::Database;
+use crate::database::{Database, KEY};
 use crate::foreign::installed;
 use crate::rig::{Rig, Run};
 use crate::service::until;
 use crate::target::Expected;
 
-/// A rig whose state is in a database: `a1.toml`, `a2.toml` and so on are the same configuration on other machines.
-pub(crate) async fn shared(size: Size, database: &Database, more: &str, agents: usize) -> Rig {
-    let rig = Rig::start(size).await;
-    fs::write(rig.path("state-key"), "0123456789abcdef0123456789abcdef").unwrap();
+/// The rig with its state in a database: `a1.toml`, `a2.toml` and so on are the same configuration on other machines.
+pub(crate) fn shared(rig: Rig, database: &Database, more: &str, agents: usize) -> Rig {
+    fs::write(rig.path("state-key"), KEY).unwrap();
     fs::set_permissions(rig.path("state-key"), Permissions::from_mode(0o600)).unwrap();
     configure(&rig, database, more, agents);
     rig
@@ -39,7 +38,7 @@ fn configure(rig: &Rig, database: &Database, more: &str, agents: usize) {
 }
 
 /// A command of one of the agents.
-async fn by(rig: &Rig, agent: usize, arguments: &[&str]) -> Run {
+pub(crate) async fn by(rig: &Rig, agent: usize, arguments: &[&str]) -> Run {
     let file = format!("a{agent}.toml");
     let arguments: Vec<&str> = ["--config", &file]
         .iter()
@@ -71,7 +70,7 @@ async fn cycles_of_two_machines_are_those_of_one() {
     let Some(database) = Database::of_all() else {
         return;
     };
-    let rig = shared(Size::new(60, 6, 150), &database, "", 2).await;
+    let rig = shared(Rig::start(Size::new(60, 6, 150)).await, &database, "", 2);
     let first = by(&rig, 1, &["sync", "--format", "json"]).await.expect(0);
     assert_eq!(first.job()["failed"], 0);
     let mut expected = Expected::default();
@@ -109,7 +108,7 @@ async fn the_state_moves_to_a_database_and_back() {
     let Some(database) = Database::of_all() else {
         return;
     };
-    let rig = shared(Size::new(40, 4, 80), &database, "", 1).await;
+    let rig = shared(Rig::start(Size::new(40, 4, 80)).await, &database, "", 1);
     let key = "[state]\nkey = { file = \"state-key\" }\n";
     rig.edit(|text| format!("{key}\n{text}"));
     let idle = |run: Run| {
@@ -151,7 +150,7 @@ async fn what_is_wrong_with_the_database_is_said() {
     let Some(database) = Database::of_all() else {
         return;
     };
-    let rig = shared(Size::new(3, 0, 0), &database, "", 1).await;
+    let rig = shared(Rig::start(Size::new(3, 0, 0)).await, &database, "", 1);
     let text = fs::read_to_string(rig.path("a1.toml")).unwrap();
     let port = database.port;
     let fails = async |change: &dyn Fn(String) -> String, words: &str| {
@@ -247,7 +246,7 @@ async fn a_connection_is_encrypted_and_the_server_is_verified() {
     let Some((_server, database)) = Database::alone(Some(&rig.path("."))) else {
         return;
     };
-    fs::write(rig.path("state-key"), "0123456789abcdef0123456789abcdef").unwrap();
+    fs::write(rig.path("state-key"), KEY).unwrap();
     let text = fs::read_to_string(rig.path("entrain.toml")).unwrap();
     let certificate = "client_certificate = { certificate = { file = \"client.crt\" }, private_key = { file = \
                        \"client.key\" } }";
@@ -331,7 +330,7 @@ async fn another_agent_takes_a_job_over_and_a_command_reaches_the_one_that_has_i
         return;
     };
     let rig = Rig::start(Size::new(20, 2, 40)).await;
-    fs::write(rig.path("state-key"), "0123456789abcdef0123456789abcdef").unwrap();
+    fs::write(rig.path("state-key"), KEY).unwrap();
     rig.edit(|text| text.replace("timeout = \"5s\"", "timeout = \"1s\""));
     configure(&rig, &database, QUICK, 3);
     let mut agents: Vec<Agent> = (1..=2).map(|number| Agent::start(&rig, number)).collect();
@@ -398,7 +397,7 @@ async fn of_two_configurations_of_a_job_the_one_loaded_last_counts() {
         return;
     };
     let rig = Rig::start(Size::new(3, 0, 0)).await;
-    fs::write(rig.path("state-key"), "0123456789abcdef0123456789abcdef").unwrap();
+    fs::write(rig.path("state-key"), KEY).unwrap();
     rig.edit(|text| text.replace("timeout = \"5s\"", "timeout = \"1s\""));
     configure(&rig, &database, QUICK, 2);
     let first = Agent::start(&rig, 1);
@@ -429,7 +428,7 @@ async fn without_the_database_no_cycle_starts_and_afterwards_all_goes_on() {
         return;
     };
     let rig = Rig::start(Size::new(10, 2, 20)).await;
-    fs::write(rig.path("state-key"), "0123456789abcdef0123456789abcdef").unwrap();
+    fs::write(rig.path("state-key"), KEY).unwrap();
     rig.edit(|text| {
         let text = text.replace("timeout = \"5s\"", "timeout = \"1s\"");
         text.replace(

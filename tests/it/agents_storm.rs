@@ -18,7 +18,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::agents::Agent;
-use crate::database::Database;
+use crate::database::{Database, KEY};
 use crate::foreign::loudly;
 use crate::rig::Rig;
 use crate::target::{View, desired, home_address};
@@ -101,7 +101,7 @@ struct Storm {
 impl Storm {
     async fn begin(database: Database, jobs: u64, seed: u64) -> Self {
         let rig = Rig::start(Size::new(30, 3, 60)).await;
-        fs::write(rig.path("state-key"), "0123456789abcdef0123456789abcdef").unwrap();
+        fs::write(rig.path("state-key"), KEY).unwrap();
         rig.edit(|text| {
             let text = text.replace("timeout = \"5s\"", "timeout = \"1s\"");
             let text = text.replace(

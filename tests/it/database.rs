@@ -13,6 +13,18 @@ use crate::foreign::{Program, skipped, targets};
 /// Set to 1, a program that is not there fails the test that needs it.
 const REQUIRE: &str = "ENTRAIN_REQUIRE_FOREIGN";
 
+/// Set to the address of a database, the tests of faults, crashes and kills run on it in place of a file; `.ci/run` does.
+const EVERYWHERE: &str = "ENTRAIN_TEST_DATABASE";
+
+pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+/// For a state that would be a file otherwise.
+pub(crate) fn everywhere() -> Option<Database> {
+    let url = env::var_os(EVERYWHERE).filter(|url| !url.is_empty())?;
+    let url: url::Url = url.to_str().unwrap().parse().unwrap();
+    url.port().map(Database::on)
+}
+
 /// A database with a schema of its own for one test.
 #[derive(Clone, Debug)]
 pub(crate) struct Database {

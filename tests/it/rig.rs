@@ -9,6 +9,7 @@ use entrain::sandbox::{Options, ROLE_USER, Sandbox, Size, TenantHandle, Uuid};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::database;
 use crate::foreign::{Foreign, Kind};
 use crate::target::View;
 
@@ -17,6 +18,8 @@ pub(crate) struct Rig {
     pub(crate) sandbox: Sandbox,
     pub(crate) foreign: Option<Foreign>,
     folder: TempDir,
+    /// The section of the state; empty: it is a file.
+    state: String,
 }
 
 /// What a run of the program left behind.
@@ -71,10 +74,13 @@ impl Rig {
             sandbox,
             foreign,
             folder: tempfile::tempdir().unwrap(),
+            state: database::everywhere()
+                .map_or_else(String::new, |database| database.section("entrain.db", "")),
         };
         for (name, secret) in [
             ("secret", rig.sandbox.client_secret()),
             ("token", rig.target_token()),
+            ("state-key", database::KEY.to_owned()),
         ] {
             fs::write(rig.path(name), secret).unwrap();
             fs::set_permissions(rig.path(name), Permissions::from_mode(0o600)).unwrap();
@@ -90,7 +96,7 @@ impl Rig {
             None => self.sandbox.scim_url(),
         };
         let text = format!(
-            r#"[source]
+            r#"{state}[source]
 tenant_id = "{tenant}"
 client_id = "{client}"
 client_secret = {{ file = "secret" }}
@@ -110,6 +116,7 @@ visibility_delay = "0s"
 
 {extra}
 "#,
+            state = self.state,
             tenant = self.sandbox.tenant_id(),
             client = self.sandbox.client_id(),
             login = self.sandbox.login_url(),

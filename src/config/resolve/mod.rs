@@ -36,7 +36,7 @@ const KEEP_REPORTS: Duration = Duration::from_hours(24 * 90);
 /// The configuration, unless something is missing; then the log says what.
 pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let state_key = secret(file.state.key.as_ref(), folder, log);
+    let state_key = secret_for(Purpose::Key, file.state.key.as_ref(), folder, log);
     let source = source::resolve_source(&file.source, folder, log);
     let web = file
         .web

@@ -153,10 +153,13 @@ impl Store {
                     connection
                         .pragma_update(None, "cache_size", -CACHE)
                         .map_err(failed)?;
-                    return Self::on(connection, Some((descriptor, was_locked)), path, |state| {
+                    let place = Some((descriptor, was_locked));
+                    let mut store = Self::on(connection, place, path, |state| {
                         layer::put(&state)?;
                         Ok(state.layered())
-                    });
+                    })?;
+                    store.shared = shared;
+                    return Ok(store);
                 }
                 None => {}
             }
@@ -334,8 +337,9 @@ impl Store {
     ) -> Result<T, Error> {
         self.check_identity()?;
         match &self.shared {
-            Some(shared) => shared.write(attempt, &self.state(), work),
-            None => self
+            // What a plan writes is its own.
+            Some(shared) if shared.is_recorded() => shared.write(attempt, &self.state(), work),
+            Some(_) | None => self
                 .state()
                 .transaction(work)
                 .map_err(|source| Error::new(attempt, &self.path, source)),

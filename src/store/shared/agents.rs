@@ -12,10 +12,10 @@ use postgres::Client;
 
 use super::error::Failed;
 use super::link::Link;
-use crate::config::Database;
+use crate::config::{self, Database};
 use crate::engine::model::JobName;
 use crate::engine::record::Registered;
-use crate::http::Gate;
+use crate::http::{self, Gate};
 use crate::os;
 
 /// The longest time between two renewals of a lease.
@@ -98,6 +98,27 @@ pub(crate) struct Held {
     pub(crate) notices: bool,
     /// Jobs that another agent loaded a newer configuration of.
     pub(crate) outdated: BTreeSet<JobName>,
+}
+
+/// A job that an agent could run.
+#[derive(Clone, Debug)]
+pub(crate) struct Offer {
+    job: JobName,
+    /// Digest of its configuration.
+    digest: String,
+    /// The address of its target, as requests to it are paced.
+    server: Option<String>,
+}
+
+impl Offer {
+    pub(crate) fn new(job: &config::Job) -> Self {
+        let server = http::check_url(&job.target.base_url);
+        Self {
+            job: job.rules.name.clone(),
+            digest: job.configuration().digest,
+            server: server.ok().map(|url| url.as_str().to_owned()),
+        }
+    }
 }
 
 impl Agents {
@@ -210,9 +231,9 @@ impl Agents {
     }
 
     /// Notes which configuration of its jobs this agent has just loaded.
-    pub(crate) fn configure(&self, jobs: Vec<(JobName, String)>) -> Result<(), Failed> {
+    pub(crate) fn configure(&self, jobs: Vec<Offer>) -> Result<(), Failed> {
         self.link.ask("note the configuration", move |client| {
-            for (job, digest) in jobs {
+            for Offer { job, digest, .. } in jobs {
                 client.execute(
                     "INSERT INTO leases (name, configuration, configured) VALUES ($1, $2, clock_timestamp())
                      ON CONFLICT (name) DO UPDATE SET
@@ -225,13 +246,9 @@ impl Agents {
     }
 
     /// Takes a fair share of the jobs, and gives up one that another agent should have. Those in `busy` are kept.
-    pub(crate) fn share(
-        &self,
-        jobs: Vec<(JobName, String)>,
-        busy: BTreeSet<JobName>,
-    ) -> Result<Held, Failed> {
+    pub(crate) fn share(&self, jobs: Vec<Offer>, busy: BTreeSet<JobName>) -> Result<Held, Failed> {
         let id = self.id.clone();
-        self.link.ask("share the jobs", move |client| {
+        let (held, senders) = self.link.ask("share the jobs", move |client| {
             let mut transaction = client.transaction()?;
             fence(&mut transaction)?;
             transaction.batch_execute("LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE")?;
@@ -239,9 +256,23 @@ impl Agents {
                 return Err(Failed::lost());
             }
             let held = divide(&mut transaction, &id, &jobs, &busy)?;
+            let senders = senders(&mut transaction, &jobs)?;
             transaction.commit()?;
-            Ok(held)
-        })
+            Ok((held, senders))
+        })?;
+        http::divide(&senders);
+        Ok(held)
+    }
+
+    /// Keeps to this agent's part of what the targets of these jobs take; for who takes jobs one by one.
+    pub(crate) fn keep_to_its_part(&self, jobs: Vec<Offer>) -> Result<(), Failed> {
+        let counting = self
+            .link
+            .ask("look who sends to the targets", move |client| {
+                senders(client, &jobs)
+            });
+        http::divide(&counting?);
+        Ok(())
     }
 
     /// Takes one thing now; the agent that has it, where another one does.
@@ -354,13 +385,39 @@ struct Part {
     weight: f64,
 }
 
+/// How many agents have a job with each of these targets.
+fn senders(
+    client: &mut impl postgres::GenericClient,
+    jobs: &[Offer],
+) -> Result<BTreeMap<String, u32>, Failed> {
+    let rows = client.query(
+        "SELECT name, agent FROM leases JOIN agents ON agents.id = agent WHERE NOT fenced",
+        &[],
+    )?;
+    let held: BTreeMap<String, String> = rows
+        .into_iter()
+        .map(|row| (row.get(0), row.get(1)))
+        .collect();
+    let mut agents: BTreeMap<&String, BTreeSet<&String>> = BTreeMap::new();
+    for Offer { job, server, .. } in jobs {
+        if let (Some(server), Some(agent)) = (server, held.get(job.as_str())) {
+            agents.entry(server).or_default().insert(agent);
+        }
+    }
+    let count = |agents: BTreeSet<_>| u32::try_from(agents.len()).unwrap_or(u32::MAX);
+    let senders = agents.into_iter();
+    Ok(senders
+        .map(|(server, agents)| (server.clone(), count(agents)))
+        .collect())
+}
+
 fn divide(
     transaction: &mut postgres::Transaction<'_>,
     id: &str,
-    jobs: &[(JobName, String)],
+    jobs: &[Offer],
     busy: &BTreeSet<JobName>,
 ) -> Result<Held, Failed> {
-    let names: Vec<&str> = jobs.iter().map(|(job, _)| job.as_str()).collect();
+    let names: Vec<&str> = jobs.iter().map(|offer| offer.job.as_str()).collect();
     transaction.execute(
         "INSERT INTO leases (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING",
         &[&names],
@@ -377,7 +434,7 @@ fn divide(
     )?;
     let digests: BTreeMap<&str, &str> = jobs
         .iter()
-        .map(|(job, digest)| (job.as_str(), digest.as_str()))
+        .map(|offer| (offer.job.as_str(), offer.digest.as_str()))
         .collect();
     let mut held = Held::default();
     let mut loads: BTreeMap<String, f64> = sharing.iter().map(|row| (row.get(0), 0.0)).collect();

@@ -1,7 +1,8 @@
 //! A state moves between a file and a database, whole, and what arrived is compared with what left.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags, params};
@@ -9,9 +10,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::changes::{Parts, Table};
 use super::link::Link;
-use super::snapshot::{install, reload_whole, temporary};
+use super::snapshot::{install_sent, reload_whole, send, temporary};
 use super::{Failed, agents, head};
-use crate::config::Database;
+use crate::config::{Database, Secret};
 use crate::store::error::Error;
 use crate::store::open::{check_format, connect};
 use crate::store::{Lock, Store, backup};
@@ -20,23 +21,38 @@ use crate::store::{Lock, Store, backup};
 pub(crate) type Content = BTreeMap<String, (u64, String)>;
 
 impl Store {
-    /// Copies the state of a file into a database that holds none yet. The file stays as it is.
+    /// Copies the state of a file into a database that holds none yet. The file stays as it is. A copy that was
+    /// cut off is resumed. `key`: the one that is configured.
     pub(crate) fn copy_to_database(
         from: &Path,
         database: &Database,
+        key: Option<&Secret>,
         _lock: &Lock,
     ) -> Result<Content, Error> {
         // An older file is brought up to date first; a copy of a database is refused.
-        drop(Self::open(from)?);
-        let failed = |source| Error::new("copy", from, source);
-        let mut file = temporary(from)?;
-        let state = uuid::Uuid::new_v4().to_string();
+        Self::open(from)?.check_key_is(key)?;
+        let settings = Arc::new(database.clone());
+        let link = Link::new(Arc::clone(&settings));
+        let of_database = |failed| Error::database(database, failed);
+        let not_empty = || Error::NotEmpty {
+            schema: database.schema.clone(),
+        };
+        if link
+            .ask("open the state", head)
+            .map_err(of_database)?
+            .is_some()
         {
+            return Err(not_empty());
+        }
+        let failed = |source| Error::new("copy", from, source);
+        let file = temporary(from)?;
+        let name = |state: &str| {
             let source = connect(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             let mut copy = connect(file.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
             backup::run(&source, &mut copy).map_err(failed)?;
+            // The same bytes for the same state, however often the file was opened.
             copy.execute_batch(
-                "UPDATE place SET path = NULL, closed = 1; PRAGMA journal_mode = DELETE",
+                "UPDATE place SET path = NULL, closed = 1, opened = 0; PRAGMA journal_mode = DELETE",
             )
             .map_err(failed)?;
             copy.execute(
@@ -44,14 +60,11 @@ impl Store {
                 params![state],
             )
             .map_err(failed)?;
-        }
-        let settings = Arc::new(database.clone());
-        let link = Link::new(Arc::clone(&settings));
-        let of_database = |failed| Error::database(database, failed);
-        if !install(&link, &settings, &mut file, state).map_err(of_database)? {
-            return Err(Error::NotEmpty {
-                schema: database.schema.clone(),
-            });
+            Ok(())
+        };
+        let state = send(&link, &settings, file.path(), name)?;
+        if !install_sent(&link, &settings, state).map_err(of_database)? {
+            return Err(not_empty());
         }
         let arrived = temporary(from)?;
         reload_whole(&link, arrived.path())?;
@@ -76,26 +89,37 @@ impl Store {
                 agent: Box::new(agent),
             });
         }
-        backup::make(to)?;
-        let copied = (|| {
-            let shared = super::Shared::look(database, to)?;
-            drop(shared);
-            let expected = content_of(to)?;
-            let connection = connect(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-            connection
-                .execute_batch(
-                    "DELETE FROM copied; UPDATE place SET path = NULL, closed = 1;
-                     PRAGMA wal_checkpoint(TRUNCATE)",
-                )
-                .map_err(|source| Error::new("copy to", to, source))?;
-            drop(connection);
-            compare(&expected, content_of(to)?).map_err(of_database)
-        })();
-        if copied.is_err() {
-            // Half a copy is of no use.
-            let _ = std::fs::remove_file(to);
+        if to.exists() {
+            return Err(Error::Exists {
+                path: to.to_owned(),
+            });
         }
-        copied
+        // What has arrived when the way breaks stays for the next attempt.
+        let mut partial = to.as_os_str().to_owned();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        match backup::make(&partial) {
+            Ok(()) | Err(Error::Exists { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        reload_whole(&link, &partial)?;
+        drop(super::Shared::look(database, &partial)?);
+        let expected = content_of(&partial)?;
+        let connection = connect(&partial, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection
+            .execute_batch(
+                "DELETE FROM copied; UPDATE place SET path = NULL, closed = 1;
+                 PRAGMA wal_checkpoint(TRUNCATE)",
+            )
+            .map_err(|source| Error::new("copy to", to, source))?;
+        drop(connection);
+        let content = compare(&expected, content_of(&partial)?).map_err(of_database)?;
+        fs::rename(&partial, to).map_err(|source| Error::File {
+            attempt: "name the copy",
+            path: to.to_owned(),
+            source,
+        })?;
+        Ok(content)
     }
 
     /// What is in the state, and what is wrong with it.

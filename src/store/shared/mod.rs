@@ -23,10 +23,11 @@ use std::time::{Duration, Instant};
 use postgres::Client;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-pub(crate) use agents::{About, Agents, Held, Lease};
+pub(crate) use agents::{About, Agents, Held, Lease, Offer};
 pub(crate) use error::Failed;
 
 use super::error::Error;
+use super::key::StateKey;
 use super::migrations;
 use super::open::connect;
 use super::state::State;
@@ -35,7 +36,10 @@ use changes::{Applier, Recorder};
 use link::Link;
 
 /// Of the tables in the database.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
+
+/// What makes the tables of each version out of those before, from version 1 on.
+const UPGRADES: [&str; 1] = ["ALTER TABLE head ADD COLUMN key text"];
 
 /// Changes that are fetched at once, at most about this many.
 const FETCHED: i64 = 500;
@@ -71,6 +75,7 @@ struct Copy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Head {
     state: String,
+    version: i32,
     format: i64,
     position: i64,
 }
@@ -145,6 +150,10 @@ impl Shared {
         Ok(self)
     }
 
+    pub(super) fn is_recorded(&self) -> bool {
+        self.recorder.is_some()
+    }
+
     /// Joins the agents that share the state: from now on only what this one changes is committed, while its
     /// lease holds. Only for the process that holds the lock of the copy.
     fn join(&self, about: &About) -> Result<Arc<Agents>, Error> {
@@ -175,6 +184,23 @@ impl Shared {
 
     fn copy(&self) -> MutexGuard<'_, Copy> {
         self.copy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All agents need one key, or each would take every secret for another one. A new key counts where no other
+    /// agent runs.
+    pub(super) fn agree_on(&self, key: &StateKey, may_write: bool) -> Result<(), Error> {
+        let (state, own): (String, Option<String>) = self
+            .copy()
+            .connection
+            .query_row("SELECT state, agent FROM copied", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .map_err(|source| Error::new("read", &self.path, source))?;
+        let digest = key.digest("state", &state);
+        let ask = move |client: &mut Client| agree(client, &digest, own.as_deref(), may_write);
+        let agreed = self.link.ask("compare state.key", ask);
+        let agreed = agreed.map_err(|failed| Error::database(&self.settings, failed))?;
+        agreed.then_some(()).ok_or(Error::OtherKey)
     }
 
     fn agents(&self) -> Option<Arc<Agents>> {
@@ -256,7 +282,7 @@ impl Shared {
         let (position, transaction) = self.begin().map_err(failed)?;
         let open = Transaction { shared: self };
         if self.position()? != position {
-            self.catch_up(position)?;
+            self.follow()?;
         }
         if self.known.swap(position, Ordering::Relaxed) != position {
             state.forget_numbers();
@@ -307,23 +333,6 @@ impl Shared {
             }
             Ok((head.get(0), head.get(1)))
         })
-    }
-
-    /// While the head is locked.
-    fn catch_up(&self, to: i64) -> Result<(), Error> {
-        let failed = |failed| Error::database(&self.settings, failed);
-        loop {
-            let position = self.position()?;
-            if position == to {
-                return Ok(());
-            }
-            let ask = move |client: &mut Client| changes_after(client, position);
-            let (_, changes) = self.link.ask("read the state", ask).map_err(failed)?;
-            match changes.first() {
-                Some(first) if first.position == position + 1 => self.apply(&changes)?,
-                _ => snapshot::reload(&self.link, &self.path)?,
-            }
-        }
     }
 
     /// The change is part of the state when this returns. Where the confirmation does not arrive, it is looked
@@ -450,6 +459,39 @@ fn state_of(connection: &Connection) -> rusqlite::Result<Option<String>> {
         .optional()
 }
 
+/// Whether the key is the one that the agents have. `own`: the agent that used this copy last.
+fn agree(
+    client: &mut Client,
+    digest: &str,
+    own: Option<&str>,
+    may_write: bool,
+) -> Result<bool, Failed> {
+    let mut transaction = client.transaction()?;
+    let known: Option<String> = transaction
+        .query_one("SELECT key FROM head FOR UPDATE", &[])?
+        .get(0);
+    if known.as_deref() == Some(digest) {
+        return Ok(true);
+    }
+    if known.is_some() {
+        let others = agents::list(&mut transaction)?.into_iter();
+        if others
+            .filter(|agent| agent.is_alive)
+            .any(|agent| own != Some(agent.id.as_str()))
+        {
+            return Ok(false);
+        }
+        tracing::warn!(
+            "state.key is not the key that this state had: give it to the other agents, too"
+        );
+    }
+    if may_write {
+        transaction.execute("UPDATE head SET key = $1", &[&digest])?;
+    }
+    transaction.commit()?;
+    Ok(true)
+}
+
 fn is_fenced(client: &mut impl postgres::GenericClient, agent: &str) -> Result<bool, Failed> {
     let found = client.query_opt("SELECT fenced FROM agents WHERE id = $1", &[&agent])?;
     Ok(found.is_none_or(|row| row.get(0)))
@@ -509,6 +551,7 @@ fn head(client: &mut Client) -> Result<Option<Head>, Failed> {
     }
     Ok(Some(Head {
         state: row.get(0),
+        version,
         format,
         position: row.get(3),
     }))

@@ -10,7 +10,8 @@ CREATE TABLE head (
     format     bigint NOT NULL,                 -- of what is in them
     position   bigint NOT NULL,                 -- of the last change
     timeline   text NOT NULL,                   -- of the server: another one after a failover
-    bytes      bigint NOT NULL DEFAULT 0        -- of the changes since the snapshot
+    bytes      bigint NOT NULL DEFAULT 0,       -- of the changes since the snapshot
+    key        text                             -- digest by which agents see that they have the same state.key
 );
 
 CREATE TABLE changes (

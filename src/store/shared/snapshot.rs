@@ -1,22 +1,25 @@
 //! The whole state as a file in the database: where a new copy begins, and one that is too old begins again.
 
-use std::fs;
-use std::io::{Read, Write as _};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use postgres::{Client, GenericClient};
 use rusqlite::{OpenFlags, params};
+use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use super::link::LONG_PATIENCE;
-use super::{Failed, Head, Link, VERSION, head, position_of, state_of};
+use super::{Failed, Head, Link, UPGRADES, VERSION, head, position_of, state_of};
 use crate::config::Database;
 use crate::store::backup;
 use crate::store::error::Error;
 use crate::store::migrations::{self, Format};
 use crate::store::open::{check_format, connect, create, describe};
 
-const PART: usize = 1024 * 1024;
+/// The database keeps a file in parts of this size.
+const PART: u64 = 1024 * 1024;
 
 /// A snapshot is made when the changes since the last one are larger than this, and than half of it.
 const LEAST_BYTES: i64 = 16 * 1024 * 1024;
@@ -55,6 +58,9 @@ pub(super) fn settle(link: &Link, settings: &Database, path: &Path) -> Result<()
         Local::CopyOf { format, .. } if format == known.format => {}
         Local::Empty | Local::CopyOf { .. } => reload(link, path)?,
     }
+    if known.version < VERSION {
+        link.ask("upgrade the tables", upgrade).map_err(failed)?;
+    }
     if known.format < migrations::newest() {
         migrate(link, settings, path)?;
         known.format = migrations::newest();
@@ -65,9 +71,14 @@ pub(super) fn settle(link: &Link, settings: &Database, path: &Path) -> Result<()
 /// Brings the copy to a state that can be followed; `false` where there is no state.
 pub(super) fn settle_reader(link: &Link, path: &Path) -> Result<bool, Error> {
     let Some(known) = link.ask("open the state", head).map_err(Error::from)? else {
-        return Ok(false);
+        return match path.exists().then(|| local(path)).transpose()? {
+            Some(Local::CopyOf { .. }) => Err(Error::NoSharedState {
+                path: path.to_owned(),
+            }),
+            Some(Local::Empty) | None => Ok(false),
+        };
     };
-    if known.format < migrations::newest() {
+    if known.version < VERSION || known.format < migrations::newest() {
         return Err(Failed::unfit(
             format!(
                 "the state was written by an older version of entrain (format {}; this version reads {})",
@@ -121,7 +132,7 @@ fn local(path: &Path) -> Result<Local, Error> {
 fn make(link: &Link, settings: &Database, path: &Path) -> Result<(), Error> {
     let failed = |failed| Error::database(settings, failed);
     let state = uuid::Uuid::new_v4().to_string();
-    let mut file = temporary(path)?;
+    let file = temporary(path)?;
     {
         let mut connection = connect(file.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         migrations::migrate(&mut connection)
@@ -133,18 +144,107 @@ fn make(link: &Link, settings: &Database, path: &Path) -> Result<(), Error> {
             })
             .map_err(|source| Error::opening(path, source))?;
     }
-    install(link, settings, &mut file, state).map_err(failed)?;
+    let mut parts = Parts::of(file.path())?;
+    install(link, settings, state, move |transaction| {
+        put(transaction, 0, &mut parts)
+    })
+    .map_err(failed)?;
     reload(link, path)
 }
 
-/// Puts a whole state into the database, where there is none yet.
-pub(super) fn install(
+/// Sends a copy of a state to the database before it is put there as one: part by part, so that what arrived
+/// before the way broke is not sent again. `name` writes the state's name into the file.
+pub(super) fn send(
     link: &Link,
     settings: &Database,
-    file: &mut NamedTempFile,
+    path: &Path,
+    name: impl FnOnce(&str) -> Result<(), Error>,
+) -> Result<String, Error> {
+    let failed = |failed| Error::database(settings, failed);
+    let schema = settings.schema.clone();
+    let (state, there) = link
+        .ask_within(LONG_PATIENCE, "begin the copy", move |client| {
+            begin_sending(client, &schema)
+        })
+        .map_err(failed)?;
+    name(&state)?;
+    let mut count = 0_i32;
+    for body in Parts::of(path).map_err(failed)? {
+        let body = body.map_err(|_| failed(Failed::unreadable("the copy of the state")))?;
+        if there.get(&count) != Some(&digest(&body)) {
+            let (state, part) = (state.clone(), count);
+            link.ask("send the state", move |client| {
+                client.execute(
+                    "INSERT INTO arriving (part, state, body) VALUES ($1, $2, $3)
+                     ON CONFLICT (part) DO UPDATE SET body = excluded.body",
+                    &[&part, &state, &body],
+                )?;
+                Ok(())
+            })
+            .map_err(failed)?;
+        }
+        count += 1;
+    }
+    link.ask("send the state", move |client| {
+        client.execute("DELETE FROM arriving WHERE part >= $1", &[&count])?;
+        Ok(())
+    })
+    .map_err(failed)?;
+    Ok(state)
+}
+
+/// The name of the state, and digests of the parts that are there.
+fn begin_sending(
+    client: &mut Client,
+    schema: &str,
+) -> Result<(String, BTreeMap<i32, String>), Failed> {
+    // It ends with the connection.
+    let is_alone: bool = client
+        .query_one(
+            "SELECT pg_try_advisory_lock(hashtext('entrain.copy.' || $1))",
+            &[&schema],
+        )?
+        .get(0);
+    if !is_alone {
+        let words = "another entrain state copy is under way";
+        return Err(Failed::unfit(words.to_owned(), "wait until it has ended"));
+    }
+    client.batch_execute(&format!(
+        "CREATE SCHEMA IF NOT EXISTS {schema}; SET search_path TO {schema};
+         CREATE TABLE IF NOT EXISTS arriving (part integer PRIMARY KEY, state text NOT NULL, body bytea NOT NULL)"
+    ))?;
+    let rows = client.query(
+        "SELECT part, state, encode(sha256(body), 'hex') FROM arriving",
+        &[],
+    )?;
+    let state = rows.first().map(|row| row.get(1));
+    let state = state.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    let there = rows.into_iter().map(|row| (row.get(0), row.get(2)));
+    Ok((state, there.collect()))
+}
+
+/// Puts what was sent in the place of a state, where there is none yet.
+pub(super) fn install_sent(
+    link: &Link,
+    settings: &Database,
     state: String,
 ) -> Result<bool, Failed> {
-    let parts = parts(file)?;
+    install(link, settings, state, |transaction| {
+        transaction.batch_execute(
+            "INSERT INTO snapshots (position, part, body) SELECT 0, part, body FROM arriving;
+             DROP TABLE arriving",
+        )?;
+        Ok(())
+    })
+}
+
+/// Makes the tables, where there are none yet.
+fn install(
+    link: &Link,
+    settings: &Database,
+    state: String,
+    fill: impl FnOnce(&mut postgres::Transaction<'_>) -> Result<(), Failed> + Send + 'static,
+) -> Result<bool, Failed> {
     let schema = settings.schema.clone();
     link.ask_within(LONG_PATIENCE, "create the state", move |client| {
         let mut transaction = client.transaction()?;
@@ -167,7 +267,7 @@ pub(super) fn install(
             "CREATE SCHEMA IF NOT EXISTS {schema}; SET search_path TO {schema}"
         ))?;
         transaction.batch_execute(include_str!("schema.sql"))?;
-        put(&mut transaction, 0, &parts)?;
+        fill(&mut transaction)?;
         transaction.execute(
             &format!(
                 "INSERT INTO head (state, version, format, position, timeline)
@@ -205,28 +305,90 @@ pub(super) fn reload(link: &Link, path: &Path) -> Result<(), Error> {
     backup::run(&from, &mut to).map_err(failed)
 }
 
-/// Writes the snapshot to a file that is empty.
+/// Writes the snapshot to a file. What an attempt before this one left in it is not fetched again.
 pub(super) fn reload_whole(link: &Link, path: &Path) -> Result<(), Error> {
-    let parts = link.ask_within(LONG_PATIENCE, "read the snapshot of the state", fetch)?;
     let failed = |source| Error::File {
         attempt: "write",
         path: path.to_owned(),
         source,
     };
-    let mut file = fs::OpenOptions::new()
+    let mut file = OpenOptions::new()
+        .read(true)
         .write(true)
         .open(path)
         .map_err(failed)?;
-    let written = parts.iter().try_for_each(|part| file.write_all(part));
-    written.map_err(failed)
+    // From the beginning where another agent replaced the snapshot meanwhile.
+    loop {
+        let parts = link.ask_within(LONG_PATIENCE, "look at the snapshot of the state", listed)?;
+        if let Some(length) = fetch(link, &mut file, parts, &failed)? {
+            return file.set_len(length).map_err(failed);
+        }
+    }
 }
 
-fn fetch(client: &mut Client) -> Result<Vec<Vec<u8>>, Failed> {
-    let rows = client.query("SELECT body FROM snapshots ORDER BY position, part", &[])?;
+/// A part of the snapshot: the position of the snapshot, the part's number, and its digest.
+type Listed = (i64, i32, String);
+
+fn listed(client: &mut Client) -> Result<Vec<Listed>, Failed> {
+    let rows = client.query(
+        "SELECT position, part, encode(sha256(body), 'hex') FROM snapshots ORDER BY part",
+        &[],
+    )?;
     if rows.is_empty() {
         return Err(Failed::unreadable("the snapshot of the state"));
     }
-    Ok(rows.into_iter().map(|row| row.get(0)).collect())
+    let parts = rows
+        .into_iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2)));
+    Ok(parts.collect())
+}
+
+/// The length of the whole; `None` where a part is there no more.
+fn fetch(
+    link: &Link,
+    file: &mut File,
+    parts: Vec<Listed>,
+    failed: &dyn Fn(io::Error) -> Error,
+) -> Result<Option<u64>, Error> {
+    let mut length = 0;
+    for (position, part, expected) in parts {
+        file.seek(SeekFrom::Start(length)).map_err(failed)?;
+        let here = part_of(file).map_err(failed)?;
+        if digest(&here) == expected {
+            length += here.len() as u64;
+            continue;
+        }
+        let body = link.ask("read the snapshot of the state", move |client| {
+            let row = client.query_opt(
+                "SELECT body FROM snapshots WHERE position = $1 AND part = $2",
+                &[&position, &part],
+            )?;
+            Ok(row.map(|row| row.get::<_, Vec<u8>>(0)))
+        })?;
+        let Some(body) = body else {
+            return Ok(None);
+        };
+        file.seek(SeekFrom::Start(length)).map_err(failed)?;
+        file.write_all(&body).map_err(failed)?;
+        length += body.len() as u64;
+    }
+    Ok(Some(length))
+}
+
+/// Brings the tables up to date, while no agent writes.
+fn upgrade(client: &mut Client) -> Result<(), Failed> {
+    let mut transaction = client.transaction()?;
+    let version: i32 = transaction
+        .query_one("SELECT version FROM head FOR UPDATE", &[])?
+        .get(0);
+    for (before, sql) in (1..).zip(UPGRADES) {
+        if version <= before {
+            transaction.batch_execute(sql)?;
+        }
+    }
+    transaction.execute("UPDATE head SET version = $1", &[&VERSION])?;
+    transaction.commit()?;
+    Ok(())
 }
 
 /// Brings the state to the newest format, while no agent writes.
@@ -242,11 +404,11 @@ fn migrate(link: &Link, settings: &Database, path: &Path) -> Result<(), Error> {
         return Err(failed(Failed::unreadable("the head of the state")));
     };
     let upgraded = if format < migrations::newest() {
-        follow_and_migrate(link, path, format).and_then(|mut file| {
-            let parts = parts(&mut file)?;
+        follow_and_migrate(link, path, format).and_then(|file| {
+            let mut parts = Parts::of(file.path())?;
             let position = position_in(file.path())?;
             let done = link.ask_within(LONG_PATIENCE, "upgrade the state", move |client| {
-                put(client, position, &parts)?;
+                put(client, position, &mut parts)?;
                 client.execute("DELETE FROM changes", &[])?;
                 client.execute(
                     "UPDATE head SET format = $1, bytes = 0",
@@ -317,14 +479,14 @@ pub(super) fn renew(link: &Link, path: &Path) -> Result<bool, Error> {
     if !is_due {
         return Ok(false);
     }
-    let mut file = temporary(path)?;
+    let file = temporary(path)?;
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let name = file.path().display().to_string();
     connection
         .execute("VACUUM INTO ?1", params![name])
         .map_err(|source| Error::new("copy", path, source))?;
     drop(connection);
-    let parts = parts(&mut file)?;
+    let mut parts = Parts::of(file.path())?;
     let position = position_in(file.path())?;
     Ok(
         link.ask_within(LONG_PATIENCE, "replace the snapshot", move |client| {
@@ -341,7 +503,7 @@ pub(super) fn renew(link: &Link, path: &Path) -> Result<bool, Error> {
             if !is_ours || old.is_none_or(|old| old >= position) {
                 return Ok(false);
             }
-            put(&mut transaction, position, &parts)?;
+            put(&mut transaction, position, &mut parts)?;
             transaction.execute(
                 "DELETE FROM changes WHERE position <= $1",
                 &[&(position - KEPT)],
@@ -357,12 +519,13 @@ pub(super) fn renew(link: &Link, path: &Path) -> Result<bool, Error> {
     )
 }
 
-fn put(client: &mut impl GenericClient, position: i64, parts: &[Vec<u8>]) -> Result<(), Failed> {
+fn put(client: &mut impl GenericClient, position: i64, parts: &mut Parts) -> Result<(), Failed> {
     client.execute("DELETE FROM snapshots", &[])?;
     let insert =
         client.prepare("INSERT INTO snapshots (position, part, body) VALUES ($1, $2, $3)")?;
     for (part, body) in (0_i32..).zip(parts) {
-        client.execute(&insert, &[&position, &part, body])?;
+        let body = body.map_err(|_| Failed::unreadable("the file for the snapshot"))?;
+        client.execute(&insert, &[&position, &part, &body])?;
     }
     Ok(())
 }
@@ -383,18 +546,34 @@ pub(super) fn temporary(path: &Path) -> Result<NamedTempFile, Error> {
     })
 }
 
-fn parts(file: &mut NamedTempFile) -> Result<Vec<Vec<u8>>, Failed> {
-    let unreadable = |_| Failed::unreadable("the file for the snapshot");
-    let mut reader = fs::File::open(file.path()).map_err(unreadable)?;
-    let mut parts = Vec::new();
-    loop {
-        let mut part = Vec::new();
-        let read = Read::by_ref(&mut reader)
-            .take(PART as u64)
-            .read_to_end(&mut part);
-        if read.map_err(unreadable)? == 0 {
-            return Ok(parts);
-        }
-        parts.push(part);
+/// A file, part by part: it may be larger than what an agent should hold in memory.
+struct Parts(File);
+
+impl Parts {
+    fn of(path: &Path) -> Result<Self, Failed> {
+        let file = File::open(path);
+        file.map(Self)
+            .map_err(|_| Failed::unreadable("the file for the snapshot"))
     }
+}
+
+impl Iterator for Parts {
+    type Item = io::Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let part = part_of(&mut self.0);
+        part.map(|part| (!part.is_empty()).then_some(part))
+            .transpose()
+    }
+}
+
+/// The next part; an empty one at the end.
+fn part_of(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut part = Vec::new();
+    Read::by_ref(file).take(PART).read_to_end(&mut part)?;
+    Ok(part)
+}
+
+fn digest(part: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(part))
 }

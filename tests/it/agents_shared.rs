@@ -1,0 +1,171 @@
+//! What agents that share a state have in common: how much a target takes, the key, the tables; and a state that is
+//! copied to where they share it.
+
+use std::fs;
+use std::time::Duration;
+
+use entrain::sandbox::Size;
+
+use crate::agents::{Agent, by, shared};
+use crate::database::Database;
+use crate::rig::{Rig, Run};
+use crate::service::until;
+
+const SCHEDULE: &str =
+    "[schedule]\ninterval = \"1s\"\njitter = \"0s\"\nleavers = \"off\"\n\n[[jobs]]";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_target_takes_holds_over_all_agents() {
+    let Some(database) = Database::of_all() else {
+        return;
+    };
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    rig.edit(|text| {
+        let text = text.replace(
+            "timeout = \"5s\"",
+            "timeout = \"1s\"\nrequests_per_second = 20",
+        );
+        let (_, first) = text.split_once("[[jobs]]").unwrap();
+        let second = first.replace("\"demo\"", "\"second\"");
+        format!("{}\n[[jobs]]{second}", text.replace("[[jobs]]", SCHEDULE))
+    });
+    let rig = shared(rig, &database, "lease = \"3s\"", 2);
+    let _agents = [Agent::start(&rig, 1), Agent::start(&rig, 2)];
+    until("each agent has a job", || {
+        let there = database.number("SELECT count(to_regclass('leases'))");
+        there == 1
+            && database
+                .number("SELECT count(DISTINCT agent) FROM leases WHERE name IN ('demo', 'second')")
+                == 2
+    })
+    .await;
+    // By the next division each knows of the other.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    // It counts within windows, so that a request that was late by a little is one too many in the next.
+    rig.sandbox.target.configure(|target| {
+        target.requests_per_second = Some(23);
+    });
+    let traffic = rig.sandbox.target.traffic();
+    for number in 0..60 {
+        rig.joiner(&format!("new.{number:02}"));
+    }
+    until("all are there", || rig.sandbox.target.users().len() == 60).await;
+    let refused = traffic.count_where(|one| one.status == Some(429));
+    assert_eq!(refused, 0, "of {}", traffic.count());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_was_cut_off_is_resumed() {
+    let Some(database) = Database::of_all() else {
+        return;
+    };
+    let rig = Rig::start(Size::new(1_500, 60, 9_000)).await;
+    let key = "[state]\nkey = { file = \"state-key\" }\n";
+    let rig = shared(rig, &database, "", 1);
+    rig.edit(|text| format!("{key}\n{text}"));
+    rig.run(&["sync"]).await.expect(0);
+    let Database { port, schema } = &database;
+    let url = format!("postgres://entrain@127.0.0.1:{port}/entrain");
+    database.run(&format!(
+        "CREATE SCHEMA {schema} AUTHORIZATION entrain; SET search_path TO {schema};
+         CREATE TABLE arriving (part integer PRIMARY KEY, state text NOT NULL, body bytea NOT NULL);
+         ALTER TABLE arriving OWNER TO entrain;
+         CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+             IF NEW.part = TG_ARGV[0]::integer THEN RAISE EXCEPTION 'the way broke'; END IF;
+             RETURN NEW;
+         END $$;
+         CREATE TRIGGER cut BEFORE INSERT ON arriving FOR EACH ROW EXECUTE FUNCTION cut(2)"
+    ));
+    let copy = ["state", "copy", "--from", "entrain.db", "--to", &url];
+    let broken = by(&rig, 1, &copy).await.expect(1);
+    assert!(broken.err.contains("the way broke"), "{broken:?}");
+    assert_eq!(database.number("SELECT count(*) FROM arriving"), 2);
+    assert_eq!(database.number("SELECT count(to_regclass('head'))"), 0);
+    // What is there already is not sent again.
+    database.run(
+        "DROP TRIGGER cut ON arriving;
+         CREATE TRIGGER cut BEFORE INSERT ON arriving FOR EACH ROW EXECUTE FUNCTION cut(1)",
+    );
+    by(&rig, 1, &copy).await.expect(0);
+    assert_eq!(database.number("SELECT count(to_regclass('arriving'))"), 0);
+    let synced = by(&rig, 1, &["sync", "--format", "json"]).await;
+    assert_eq!(synced.expect(0).job()["requests"]["target"], 0);
+
+    // The way back: half a file is completed, and a file that is there is left alone.
+    let back = ["state", "copy", "--from", &url, "--to", "back.db"];
+    by(&rig, 1, &back).await.expect(0);
+    let exists = by(&rig, 1, &back).await.expect(1);
+    assert!(exists.err.contains("back.db exists already"), "{exists:?}");
+    let whole = fs::read(rig.path("back.db")).unwrap();
+    fs::remove_file(rig.path("back.db")).unwrap();
+    fs::write(rig.path("back.db.partial"), &whole[..whole.len() / 2]).unwrap();
+    by(&rig, 1, &back).await.expect(0);
+    assert!(!rig.path("back.db.partial").exists());
+    rig.edit(|text| text.replace("[state]\n", "[state]\npath = \"back.db\"\n"));
+    let synced = rig.sync().await.expect(0);
+    assert_eq!(synced.job()["requests"]["target"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_have_one_key() {
+    let Some(database) = Database::of_all() else {
+        return;
+    };
+    let rig = Rig::start(Size::new(3, 0, 0)).await;
+    rig.edit(|text| text.replace("timeout = \"5s\"", "timeout = \"1s\""));
+    let rig = shared(rig, &database, "lease = \"3s\"", 2);
+    let key = |text: &str| fs::write(rig.path("state-key"), text).unwrap();
+    let says = |run: Run, words: &str| assert!(run.err.contains(words), "{words}\n{run:?}");
+    key("too short");
+    let short = by(&rig, 1, &["check"]).await;
+    assert!(
+        short.out.contains("shorter than 32 characters"),
+        "{short:?}"
+    );
+    let short = by(&rig, 1, &["sync"]).await.expect(1);
+    says(short, "openssl rand -base64 32");
+    key("0123456789abcdef0123456789abcdef");
+    let mut agent = Agent::start(&rig, 1);
+    until("it runs", || {
+        database.number("SELECT count(to_regclass('agents'))") == 1
+            && database.number("SELECT count(*) FROM agents WHERE shares") == 1
+    })
+    .await;
+    key("fedcba9876543210fedcba9876543210");
+    let other = by(&rig, 2, &["plan"]).await.expect(1);
+    says(other, "another key");
+    agent.kill();
+    until("its lease ended", || {
+        database.number(
+            "SELECT count(*) FROM agents WHERE renewed > clock_timestamp() - interval '4 seconds'",
+        ) == 0
+    })
+    .await;
+    // Where none runs, it may have been replaced on purpose.
+    let replaced = by(&rig, 2, &["sync"]).await.expect(0);
+    says(replaced, "not the key that this state had");
+    let again = by(&rig, 2, &["sync"]).await.expect(0);
+    assert!(!again.err.contains("not the key"), "{again:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_an_older_version_are_upgraded_and_dropped_ones_are_reported() {
+    let Some(database) = Database::of_all() else {
+        return;
+    };
+    let rig = Rig::start(Size::new(3, 0, 0)).await;
+    let rig = shared(rig, &database, "", 1);
+    by(&rig, 1, &["sync"]).await.expect(0);
+    // As version 1 made them.
+    database.run("ALTER TABLE head DROP COLUMN key; UPDATE head SET version = 1");
+    let status = by(&rig, 1, &["status"]).await;
+    assert!(status.err.contains("older version"), "{status:?}");
+    let synced = by(&rig, 1, &["sync", "--format", "json"]).await.expect(0);
+    assert_eq!(synced.job()["requests"]["target"], 0);
+    assert_eq!(database.number("SELECT count(key) FROM head"), 1);
+    let schema = &database.schema;
+    database.run(&format!("DROP SCHEMA {schema} CASCADE"));
+    let status = by(&rig, 1, &["status"]).await;
+    assert!(status.err.contains("holds no state"), "{status:?}");
+}
