@@ -8,7 +8,7 @@ use super::exit::Exit;
 use super::load;
 use super::output::Output;
 use crate::config::{Config, Job};
-use crate::engine::record::{Holder, JobRecord};
+use crate::engine::record::{Holder, JobRecord, Registered};
 use crate::graph;
 use crate::report::json::Document;
 use crate::report::{self, JobStatus, text};
@@ -38,7 +38,8 @@ pub(super) fn status(
         Some(store) => store.agents()?,
         None => None,
     };
-    let has_service = holder.as_ref().is_some_and(Holder::is_service);
+    let runs_here = holder.as_ref().is_some_and(Holder::is_service);
+    let runs_elsewhere = agents.iter().flatten().any(Registered::is_service);
     let now = scheduler::now();
     let mut statuses = Vec::new();
     for job in jobs {
@@ -58,17 +59,15 @@ pub(super) fn status(
         let mut document = {
             let service = holder.filter(Holder::is_service);
             let pid = service.map(|service| service.pid);
-            Document::begin_status(&mut out, pid, &expiring, &waiting, today)?
+            Document::begin_status(&mut out, pid, agents.as_deref(), &expiring, &waiting, today)?
         };
         for status in &statuses {
             document.status(status)?;
         }
         document.end()?;
     } else {
-        text::status(&mut out, &statuses, holder.as_ref(), now, output.style())?;
-        if let Some(agents) = &agents {
-            report::agents::of_jobs(&mut out, agents)?;
-        }
+        let (holder, agents) = (holder.as_ref(), agents.as_deref());
+        text::status(&mut out, &statuses, holder, agents, now, output.style())?;
     }
     out.flush()?;
     for one in waiting.iter().filter(|one| one.error.is_some()) {
@@ -80,7 +79,7 @@ pub(super) fn status(
             output.message(&format!("warning: {key} {words}"));
         }
     }
-    if args.running && !has_service {
+    if args.running && !(runs_here || runs_elsewhere) {
         output.message("no service runs on this state");
         return Ok(Exit::Failed);
     }

@@ -176,6 +176,7 @@ fn of_state(config: &Config, store: &Store) -> anyhow::Result<Vec<Part>> {
     let mut document = Document::begin_status(
         &mut text,
         service.map(|one| one.pid),
+        None,
         &[],
         &store.waiting()?,
         today,

@@ -45,6 +45,29 @@ pub(crate) struct StateAt {
     pub(crate) database: Option<Database>,
 }
 
+impl StateAt {
+    /// Why a running agent cannot go on with `other`; `None`: it can.
+    pub(crate) fn why_restart(&self, other: &Self) -> Option<&'static str> {
+        let without_lease = |at: &Self| {
+            let database = at.database.clone();
+            database.map(|database| Database {
+                lease: Duration::ZERO,
+                timeout: Duration::ZERO,
+                ..database
+            })
+        };
+        if self == other {
+            None
+        } else if self.path == other.path && without_lease(self) == without_lease(other) {
+            Some(
+                "the lease of this agent depends on the longest timeout of a target, and changes with a restart",
+            )
+        } else {
+            Some("changes of [state] need a restart")
+        }
+    }
+}
+
 impl From<&Path> for StateAt {
     fn from(path: &Path) -> Self {
         Self {

@@ -513,3 +513,10 @@ pub(crate) struct Registered {
     /// Its jobs, with when it took them.
     pub(crate) jobs: Vec<(JobName, DateTime<Utc>)>,
 }
+
+impl Registered {
+    /// Whether it runs jobs when they are due.
+    pub(crate) fn is_service(&self) -> bool {
+        self.is_alive && self.command == "run"
+    }
+}

@@ -70,8 +70,12 @@ pub(crate) fn text(
     Ok(())
 }
 
-/// Which agent runs which job, for the status of the jobs.
-pub(crate) fn of_jobs(out: &mut dyn Write, agents: &[Registered]) -> io::Result<()> {
+/// Which agent runs which of these jobs, for their status.
+pub(super) fn of_jobs(
+    out: &mut dyn Write,
+    agents: &[Registered],
+    jobs: &[JobName],
+) -> io::Result<()> {
     for agent in agents.iter().filter(|agent| agent.is_alive) {
         for (job, since) in &agent.jobs {
             writeln!(
@@ -83,6 +87,12 @@ pub(crate) fn of_jobs(out: &mut dyn Write, agents: &[Registered]) -> io::Result<
                 since.format("%Y-%m-%d %H:%M UTC")
             )?;
         }
+    }
+    if !agents.iter().any(Registered::is_service) {
+        return writeln!(out, "No agent runs. To start one: entrain run");
+    }
+    for job in without_agent(agents, jobs) {
+        writeln!(out, "No agent runs {} yet.", clean(job.as_str()))?;
     }
     Ok(())
 }
@@ -96,9 +106,13 @@ pub(crate) fn json(
         let without = without_agent(agents, jobs).into_iter();
         without.map(JobName::as_str).collect::<Vec<_>>()
     });
-    let agents = agents.map(|agents| agents.iter().map(agent_json).collect::<Vec<_>>());
+    let agents = agents.map(agents_json);
     let document = json!({ "format": FORMAT, "agents": agents, "without_agent": without });
     writeln!(out, "{document}")
+}
+
+pub(super) fn agents_json(agents: &[Registered]) -> Vec<Json> {
+    agents.iter().map(agent_json).collect()
 }
 
 fn agent_json(agent: &Registered) -> Json {

@@ -252,10 +252,8 @@ impl Driver {
             }
         };
         let old = Arc::clone(&self.shared.generation.borrow());
-        if config.state != old.config.state {
-            tracing::error!(
-                "not reloaded, the old configuration stays in effect: changes of [state] need a restart"
-            );
+        if let Some(why) = old.config.state.why_restart(&config.state) {
+            tracing::error!("not reloaded, the old configuration stays in effect: {why}");
             return;
         }
         if config.web != old.config.web {

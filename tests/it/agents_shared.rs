@@ -5,6 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use entrain::sandbox::Size;
+use serde_json::Value;
 
 use crate::agents::{Agent, by, shared};
 use crate::database::Database;
@@ -29,7 +30,7 @@ async fn what_a_target_takes_holds_over_all_agents() {
         let second = first.replace("\"demo\"", "\"second\"");
         format!("{}\n[[jobs]]{second}", text.replace("[[jobs]]", SCHEDULE))
     });
-    let rig = shared(rig, &database, "lease = \"3s\"", 2);
+    let rig = shared(rig, &database, "lease = \"3s\"", 3);
     let _agents = [Agent::start(&rig, 1), Agent::start(&rig, 2)];
     until("each agent has a job", || {
         let there = database.number("SELECT count(to_regclass('leases'))");
@@ -39,6 +40,22 @@ async fn what_a_target_takes_holds_over_all_agents() {
                 == 2
     })
     .await;
+    // On a machine where no service runs.
+    let status = by(&rig, 3, &["status", "--running"]).await.expect(0);
+    for job in ["demo", "second"] {
+        assert!(
+            status.out.contains(&format!("{job} is run by")),
+            "{status:?}"
+        );
+    }
+    assert!(!status.out.contains("No service runs"), "{status:?}");
+    let status = by(&rig, 3, &["status", "--format", "json"]).await;
+    let status: Value = serde_json::from_str(&status.expect(0).out).unwrap();
+    assert_eq!(
+        status["agents"].as_array().map(Vec::len),
+        Some(2),
+        "{status:#}"
+    );
     // By the next division each knows of the other.
     tokio::time::sleep(Duration::from_secs(3)).await;
     // It counts within windows, so that a request that was late by a little is one too many in the next.
@@ -114,7 +131,7 @@ async fn agents_have_one_key() {
     };
     let rig = Rig::start(Size::new(3, 0, 0)).await;
     rig.edit(|text| text.replace("timeout = \"5s\"", "timeout = \"1s\""));
-    let rig = shared(rig, &database, "lease = \"3s\"", 2);
+    let rig = shared(rig, &database, "lease = \"4s\"", 2);
     let key = |text: &str| fs::write(rig.path("state-key"), text).unwrap();
     let says = |run: Run, words: &str| assert!(run.err.contains(words), "{words}\n{run:?}");
     key("too short");
@@ -135,10 +152,20 @@ async fn agents_have_one_key() {
     key("fedcba9876543210fedcba9876543210");
     let other = by(&rig, 2, &["plan"]).await.expect(1);
     says(other, "another key");
+    // A reload cannot change the lease.
+    let text = fs::read_to_string(rig.path("a1.toml")).unwrap();
+    let longer = text.replace("timeout = \"1s\"", "timeout = \"2s\"");
+    fs::write(rig.path("a1.toml"), longer).unwrap();
+    agent.signal("-HUP");
+    until("it says so", || {
+        let said = fs::read_to_string(rig.path("a1.log")).unwrap();
+        said.contains("depends on the longest timeout of a target")
+    })
+    .await;
     agent.kill();
     until("its lease ended", || {
         database.number(
-            "SELECT count(*) FROM agents WHERE renewed > clock_timestamp() - interval '4 seconds'",
+            "SELECT count(*) FROM agents WHERE renewed > clock_timestamp() - interval '5 seconds'",
         ) == 0
     })
     .await;

@@ -15,7 +15,9 @@ use super::summary::{read_back_json, summary_json};
 use crate::engine::check::{Check, Failed};
 use crate::engine::model::JobName;
 use crate::engine::notice::Waiting;
+use crate::engine::record::Registered;
 use crate::engine::summary::{ReadBack, Summary};
+use crate::report::agents::agents_json;
 use crate::report::period::{PeriodReport, period_json};
 use crate::report::view::{CycleReport, JobStatus, PlanView};
 
@@ -37,16 +39,18 @@ impl<W: Write> Document<W> {
 
     /// The same for the state of jobs, with the service that runs them.
     /// `expiring` are secrets and certificates with the days on which they expire, `waiting` notifications that
-    /// are not delivered yet.
+    /// are not delivered yet, `agents` those that share the state, where several do.
     pub(crate) fn begin_status(
         out: W,
         service: Option<u32>,
+        agents: Option<&[Registered]>,
         expiring: &[(String, NaiveDate)],
         waiting: &[Waiting],
         today: NaiveDate,
     ) -> io::Result<Self> {
         let mut out = Harmless::new(out);
         let service = json!(service.map(|pid| json!({ "pid": pid })));
+        let agents = json!(agents.map(agents_json));
         let credentials = expiring.iter().map(|(key, day)| {
             let left = (*day - today).num_days();
             json!({ "key": key, "expires": day.to_string(), "days_left": left })
@@ -57,7 +61,7 @@ impl<W: Write> Document<W> {
         let notifications = json!(notifications);
         write!(
             out,
-            "{{\"format\":{FORMAT},\"service\":{service},\"credentials\":{credentials},\
+            "{{\"format\":{FORMAT},\"service\":{service},\"agents\":{agents},\"credentials\":{credentials},\
              \"notifications\":{notifications},\"jobs\":["
         )?;
         Ok(Self { out, entries: 0 })

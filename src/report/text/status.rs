@@ -8,9 +8,10 @@ use super::approval::removal;
 use super::cycle::{Numbers, write_numbers};
 use super::style::Style;
 use crate::engine::record::{
-    CycleRecord, CycleState, Escrowed, HeldSet, Holder, JobRecord, Paused, by_action,
+    CycleRecord, CycleState, Escrowed, HeldSet, Holder, JobRecord, Paused, Registered, by_action,
 };
 use crate::engine::summary::Health;
+use crate::report::agents;
 use crate::report::command::command;
 use crate::report::entry::Mark;
 use crate::report::operator::{next_try, paused_text, remedy};
@@ -24,11 +25,13 @@ use crate::report::view::JobStatus;
 /// Entries of the escrow in a status; the rest is counted.
 const ESCROW_SHOWN: usize = 10;
 
-/// The state of every job, one row each, and below it what there is to say of the last cycle.
+/// The state of every job, one row each, and below it what there is to say of the last cycle. `holder` is who has
+/// the state on this machine, `agents` are all that share it, where several do.
 pub(crate) fn status(
     out: &mut dyn Write,
     jobs: &[JobStatus],
     holder: Option<&Holder>,
+    agents: Option<&[Registered]>,
     now: DateTime<Utc>,
     style: Style,
 ) -> io::Result<()> {
@@ -96,6 +99,11 @@ pub(crate) fn status(
         write_remarks(out, job, style)?;
     }
     writeln!(out)?;
+    if let Some(agents) = agents {
+        let enabled = jobs.iter().filter(|job| job.enabled);
+        let enabled: Vec<_> = enabled.map(|job| job.job.clone()).collect();
+        return agents::of_jobs(out, agents, &enabled);
+    }
     match holder {
         Some(service) if service.is_service() => {
             writeln!(
