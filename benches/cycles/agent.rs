@@ -20,6 +20,14 @@ const NOBODY: &str = "\
     [jobs.groups]\n\
     filters = [ { all = [ { attribute = \"displayName\", operator = \"EQUALS\", value = \"nobody\" } ] } ]\n";
 
+/// What is measured.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) file: PathBuf,
+    /// The state is in a schema of its own of this database, and not in a file.
+    pub(crate) database: Option<String>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Agent {
     program: PathBuf,
@@ -39,25 +47,26 @@ pub(crate) struct Run {
 impl Agent {
     /// An agent without any state. Its folder is in the build folder, because a file system in memory
     /// would count no bytes.
-    pub(crate) fn new(program: &Path, world: &World) -> Self {
+    pub(crate) fn new(program: &Program, world: &World) -> Self {
         Self::configured(program, world, "")
     }
 
     /// An agent with no user in scope: it reads the tenant, evaluates every user and writes nothing.
-    pub(crate) fn that_only_reads(program: &Path, world: &World) -> Self {
+    pub(crate) fn that_only_reads(program: &Program, world: &World) -> Self {
         Self::configured(program, world, NOBODY)
     }
 
-    fn configured(program: &Path, world: &World, scope: &str) -> Self {
+    fn configured(program: &Program, world: &World, scope: &str) -> Self {
         let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
         fs::create_dir_all(parent).expect("the build folder can be written");
         let folder = tempfile::Builder::new()
             .prefix("cycles-")
             .tempdir_in(parent);
         let folder = folder.expect("the build folder can be written");
-        configure(folder.path(), world, scope);
+        let database = program.database.as_deref();
+        configure(folder.path(), world, scope, database);
         Self {
-            program: program.to_owned(),
+            program: program.file.clone(),
             folder,
         }
     }
@@ -140,14 +149,21 @@ impl Agent {
     }
 }
 
-fn configure(folder: &Path, world: &World, scope: &str) {
+fn configure(folder: &Path, world: &World, scope: &str, database: Option<&str>) {
     let write = |name: &str, text: &str| {
         fs::write(folder.join(name), text).expect("the folder can be written");
     };
     write("secret", world.fact("client_secret"));
     write("token", world.fact("scim_token"));
+    let state = database.map_or_else(String::new, |url| {
+        write("key", &"0123456789abcdef".repeat(2));
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let name = name.to_lowercase();
+        let schema: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+        format!("[state]\nurl = {url:?}\nschema = {schema:?}\nkey = {{ file = \"key\" }}\n")
+    });
     let text = format!(
-        "[source]\n\
+        "{state}[source]\n\
          tenant_id = \"{}\"\n\
          client_id = \"{}\"\n\
          client_secret = {{ file = \"secret\" }}\n\

@@ -10,6 +10,7 @@
 //!                       10 memberships each: for CI
 //!   --log N             also with a log of N entries
 //!   --agent FILE        measure this program instead of the one that was built
+//!   --database URL      with the state in this PostgreSQL database, in schemas that it makes
 //! ```
 //!
 //! It fails when a budget of counts and sizes that counts (`budget.rs`) is exceeded.
@@ -26,6 +27,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use agent::Program;
 use scenario::Figures;
 use world::Scale;
 
@@ -79,7 +81,7 @@ fn measure(options: &Options) -> ExitCode {
         log,
         agent,
     } = options;
-    println!("The agent: {}", agent.display());
+    println!("The agent: {}", agent.file.display());
     let mut kept = true;
     for scale in scales {
         let figures = Figures::measure(agent, *scale, *quick, *log);
@@ -99,7 +101,7 @@ struct Options {
     scales: Vec<Scale>,
     quick: bool,
     log: Option<i64>,
-    agent: PathBuf,
+    agent: Program,
 }
 
 impl Options {
@@ -110,6 +112,7 @@ impl Options {
         let mut quick = false;
         let mut log = None;
         let mut agent = PathBuf::from(env!("CARGO_BIN_EXE_entrain"));
+        let mut database = None;
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().copied().unwrap_or_default();
@@ -118,6 +121,7 @@ impl Options {
                 "--memberships" => memberships = numbers(value()),
                 "--log" => log = value().parse().ok(),
                 "--agent" => agent = PathBuf::from(value()),
+                "--database" => database = Some(value().to_owned()),
                 "--million" => million = true,
                 "--quick" => quick = true,
                 other => panic!("there is no option {other}"),
@@ -141,7 +145,10 @@ impl Options {
             scales,
             quick,
             log,
-            agent: agent.canonicalize().expect("the agent is a file"),
+            agent: Program {
+                file: agent.canonicalize().expect("the agent is a file"),
+                database,
+            },
         }
     }
 }

@@ -1,12 +1,11 @@
 //! The scenarios of one size of tenant, in the order in which they build on each other, and their figures.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::agent::{Agent, Run};
+use crate::agent::{Agent, Program, Run};
 use crate::bounds;
 use crate::process::Usage;
 use crate::world::{Counts, Scale, World};
@@ -74,7 +73,7 @@ pub(crate) struct Figures {
 impl Figures {
     /// Runs the scenarios. `quick`: without the second tenant, which doubles the time.
     /// `log`: entries of the log after years, if that is to be measured.
-    pub(crate) fn measure(program: &Path, scale: Scale, quick: bool, log: Option<i64>) -> Self {
+    pub(crate) fn measure(program: &Program, scale: Scale, quick: bool, log: Option<i64>) -> Self {
         let mut world = World::start(scale);
         println!(
             "\n## {} users, {} memberships, the largest group has {} members\n",
@@ -134,7 +133,7 @@ impl Figures {
         self.scenarios.insert(scenario, Figure { run, counts });
     }
 
-    fn kill_and_restart(&mut self, program: &Path) {
+    fn kill_and_restart(&mut self, program: &Program) {
         let mut world = World::start(self.scale);
         let agent = Agent::new(program, &world);
         let half = self.created_exactly() / 2;
@@ -253,7 +252,7 @@ impl Figures {
 }
 
 /// An initial cycle and the bare client where the target takes its time.
-pub(crate) fn measure_latency(program: &Path, scale: Scale, latency: Duration) {
+pub(crate) fn measure_latency(program: &Program, scale: Scale, latency: Duration) {
     let mut world = World::start(scale);
     world.set_latency(latency);
     let agent = Agent::new(program, &world);
