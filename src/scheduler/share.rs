@@ -176,7 +176,7 @@ impl Part {
         }
         self.reported.retain(|job| held.outdated.contains(job));
         if std::mem::take(&mut self.failed) {
-            tracing::info!("the database can be used again");
+            tracing::info!("the state can be used again");
         }
         self.set(Duty::Of(Held {
             taken: Vec::new(),
@@ -218,12 +218,15 @@ impl Part {
     }
 
     fn fail(&mut self, error: &Error) {
+        // Another agent, whose copy can be used, can run what this one has.
+        if !error.is_of_database()
+            && let Some(agents) = &self.agents
+        {
+            agents.lose();
+        }
         let error = chain(error);
         if !std::mem::replace(&mut self.failed, true) {
-            tracing::error!(
-                error,
-                "no cycle starts until the database can be used again"
-            );
+            tracing::error!(error, "no cycle starts until the state can be used again");
         }
         self.set(Duty::Nothing { because: error });
     }

@@ -36,6 +36,8 @@ impl Store {
                 let copy = State::new(copy)?;
                 copy.transaction(|copy| {
                     copy.run("UPDATE place SET path = NULL, closed = 1", [])?;
+                    // It is a state of its own, which a database can be made of.
+                    copy.run("DELETE FROM copied", [])?;
                     require_full_evaluation_of_all(copy)
                 })?;
                 copy.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))

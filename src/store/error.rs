@@ -257,6 +257,11 @@ impl Error {
         }
     }
 
+    /// Whether it is about the database that agents share, and not about this machine's copy.
+    pub(crate) fn is_of_database(&self) -> bool {
+        matches!(self, Self::Database { .. })
+    }
+
     pub(super) fn database(database: &Database, failed: Failed) -> Self {
         let host = database.url.host_str().unwrap_or("this machine");
         Self::Database {

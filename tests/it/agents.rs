@@ -59,7 +59,7 @@ async fn document(rig: &Rig, agent: usize, arguments: &[&str]) -> Value {
 }
 
 /// What every copy holds.
-async fn content(rig: &Rig, agent: usize) -> Value {
+pub(crate) async fn content(rig: &Rig, agent: usize) -> Value {
     let checked = document(rig, agent, &["state", "check"]).await;
     assert_eq!(checked["faults"], json!([]));
     checked
@@ -420,6 +420,14 @@ async fn of_two_configurations_of_a_job_the_one_loaded_last_counts() {
         holder(&database, &agents) == Some(0)
     })
     .await;
+    // When it is gone, the other configuration is the newest that is left.
+    let [mut first, second] = agents;
+    first.kill();
+    let agents = [first, second];
+    until("the one that is left has it", || {
+        holder(&database, &agents) == Some(1)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -455,7 +463,7 @@ async fn without_the_database_no_cycle_starts_and_afterwards_all_goes_on() {
         .run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'entrain'");
     until("it says so", || {
         let said = fs::read_to_string(rig.path("a1.log")).unwrap();
-        said.contains("no cycle starts until the database can be used again")
+        said.contains("no cycle starts until the state can be used again")
     })
     .await;
     let before = cycles();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use entrain::sandbox::Size;
 use serde_json::Value;
 
-use crate::agents::{Agent, by, shared};
+use crate::agents::{Agent, by, content, shared};
 use crate::database::Database;
 use crate::rig::{Rig, Run};
 use crate::service::until;
@@ -99,6 +99,11 @@ async fn a_copy_that_was_cut_off_is_resumed() {
     assert!(broken.err.contains("the way broke"), "{broken:?}");
     assert_eq!(database.number("SELECT count(*) FROM arriving"), 2);
     assert_eq!(database.number("SELECT count(to_regclass('head'))"), 0);
+    // An agent does not begin with an empty state meanwhile.
+    for command in ["sync", "status"] {
+        let refused = by(&rig, 1, &[command]).await;
+        assert!(refused.err.contains("has not finished yet"), "{refused:?}");
+    }
     // What is there already is not sent again.
     database.run(
         "DROP TRIGGER cut ON arriving;
@@ -108,6 +113,12 @@ async fn a_copy_that_was_cut_off_is_resumed() {
     assert_eq!(database.number("SELECT count(to_regclass('arriving'))"), 0);
     let synced = by(&rig, 1, &["sync", "--format", "json"]).await;
     assert_eq!(synced.expect(0).job()["requests"]["target"], 0);
+
+    // A backup is a state of its own.
+    by(&rig, 1, &["state", "backup", "own.db"]).await.expect(0);
+    rig.edit(|text| text.replace("[state]\n", "[state]\npath = \"own.db\"\n"));
+    rig.sync().await.expect(0);
+    rig.edit(|text| text.replace("path = \"own.db\"\n", ""));
 
     // The way back: half a file is completed, and a file that is there is left alone.
     let back = ["state", "copy", "--from", &url, "--to", "back.db"];
@@ -122,6 +133,41 @@ async fn a_copy_that_was_cut_off_is_resumed() {
     rig.edit(|text| text.replace("[state]\n", "[state]\npath = \"back.db\"\n"));
     let synced = rig.sync().await.expect(0);
     assert_eq!(synced.job()["requests"]["target"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_restored_from_a_backup_gives_each_copy_the_same_state() {
+    let Some(database) = Database::of_all() else {
+        return;
+    };
+    let rig = Rig::start(Size::new(5, 1, 5)).await;
+    let rig = shared(rig, &database, "", 2);
+    by(&rig, 1, &["sync"]).await.expect(0);
+    by(&rig, 2, &["status"]).await.expect(0);
+    let tables = ["head", "changes", "snapshots"];
+    for table in tables {
+        database.run(&format!("CREATE TABLE kept_{table} AS TABLE {table}"));
+    }
+    rig.joiner("lost");
+    by(&rig, 2, &["sync"]).await.expect(0);
+    let lost = database.number("SELECT position FROM head");
+    for table in tables {
+        database.run(&format!(
+            "TRUNCATE {table}; INSERT INTO {table} SELECT * FROM kept_{table}"
+        ));
+    }
+    // Other changes are at the same positions now, and more than the second copy knows.
+    let user = rig.joiner("found");
+    while database.number("SELECT position FROM head") <= lost + 5 {
+        let title = database.number("SELECT position FROM head").to_string();
+        rig.tenant().set_property(user, "jobTitle", title.into());
+        by(&rig, 1, &["sync"]).await.expect(0);
+    }
+    let second = by(&rig, 2, &["sync"]).await.expect(0);
+    assert!(second.err.contains("restored from a backup"), "{second:?}");
+    let again = by(&rig, 2, &["sync"]).await.expect(0);
+    assert!(!again.err.contains("restored from a backup"), "{again:?}");
+    assert_eq!(content(&rig, 1).await, content(&rig, 2).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,7 +231,9 @@ async fn tables_of_an_older_version_are_upgraded_and_dropped_ones_are_reported()
     let rig = shared(rig, &database, "", 1);
     by(&rig, 1, &["sync"]).await.expect(0);
     // As version 1 made them.
-    database.run("ALTER TABLE head DROP COLUMN key; UPDATE head SET version = 1");
+    database.run(
+        "ALTER TABLE head DROP COLUMN key; ALTER TABLE leases DROP COLUMN configured_by; UPDATE head SET version = 1",
+    );
     let status = by(&rig, 1, &["status"]).await;
     assert!(status.err.contains("older version"), "{status:?}");
     let synced = by(&rig, 1, &["sync", "--format", "json"]).await.expect(0);

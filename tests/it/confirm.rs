@@ -1,7 +1,7 @@
 //! The second look before a removal: what changed since keeps its account, and so does what the tenant
 //! still holds although a list did not report it.
 
-use entrain::sandbox::{Fault, GraphQuirk, Size, Trouble};
+use entrain::sandbox::{Fault, GraphQuirk, ROLE_USER, Size, Trouble};
 use serde_json::json;
 
 use crate::rig::Rig;
@@ -139,6 +139,55 @@ async fn members_whom_a_group_still_holds_contradict_an_emptied_reading() {
     rig.tenant().remove_members(fans, &friends[..1]);
     rig.sync().await.expect(0);
     assert_eq!(members(&rig, "Fans"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_was_read_as_deleted_long_ago_is_read_again_where_the_list_cannot_be() {
+    let rig = start().await;
+    let jane = id(&rig, "jane");
+    let add = |name: &str| {
+        let group = rig.tenant().add_group(name);
+        rig.tenant().add_members(group, &[jane]);
+        rig.tenant().assign(group, ROLE_USER);
+        group
+    };
+    let [restored, deleted] = ["Restored", "Deleted"].map(add);
+    // So many that two may go.
+    for number in 0..12 {
+        add(&format!("Other {number}"));
+    }
+    rig.sync().await.expect(0);
+    for group in [restored, deleted] {
+        rig.tenant().soft_delete_group(group);
+    }
+    // The tenant is read, and the cycle crashes with its first request to the target.
+    let target = rig.sandbox.target.traffic();
+    let (sent, mut seen) = tokio::sync::mpsc::unbounded_channel();
+    target.befall(move |_, _| {
+        let _ = sent.send(());
+        Some(Trouble::status(503))
+    });
+    let file = rig.path("entrain.toml");
+    tokio::select! {
+        ended = Box::pin(entrain::in_process::sync(&file)) => panic!("{ended:?}"),
+        _ = seen.recv() => {}
+    }
+    target.clear_faults();
+    let names = || {
+        let groups = rig.sandbox.target.groups();
+        let names = groups.iter().map(|group| group["displayName"].clone());
+        names.collect::<Vec<_>>()
+    };
+    assert!(names().contains(&json!("Restored")) && names().contains(&json!("Deleted")));
+    rig.tenant().restore_group(restored);
+    let unread = Fault::new("/groups/delta", Trouble::status(400)).forever();
+    rig.tenant().traffic().inject(unread);
+    let run = rig.sync().await;
+    assert!(names().contains(&json!("Restored")), "{run:?}");
+    assert!(!names().contains(&json!("Deleted")), "{run:?}");
+    rig.tenant().traffic().clear_faults();
+    rig.sync().await.expect(0);
+    assert!(names().contains(&json!("Restored")), "{:?}", names());
 }
 
 #[tokio::test(flavor = "multi_thread")]

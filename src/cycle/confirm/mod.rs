@@ -18,7 +18,6 @@ use crate::engine::job::ScopeMode;
 use crate::engine::model::{Key, ObjectKind, Presence, SourceId};
 use crate::engine::plan::{Action, Operation, Reading};
 use crate::engine::scope;
-use crate::graph;
 use crate::store::{Loaded, MarkCutoff, RowId};
 
 /// A confirmation older than this is renewed before it is used.
@@ -191,26 +190,30 @@ async fn look(
 /// could not be read: these are read themselves. Who cannot be read is as was read last.
 async fn outdated(context: &Context<'_>, drafts: Vec<Draft>) -> Result<Vec<Draft>, Error> {
     let rests = [RestsOn::Blocked, RestsOn::Deleted];
-    let users = drafts
-        .iter()
-        .filter(|draft| draft.kind == ObjectKind::User && rests.contains(&draft.rests_on));
-    let users: Vec<SourceId> = users.map(|draft| draft.id.clone()).collect();
+    let ids_of = |kind| {
+        let of_kind = drafts.iter().filter(move |draft| draft.kind == kind);
+        let of_kind = of_kind.filter(|draft| rests.contains(&draft.rests_on));
+        let ids: Vec<SourceId> = of_kind.map(|draft| draft.id.clone()).collect();
+        ids
+    };
     let graph = &context.agent.tenant.graph;
     let before = graph.requests();
-    let found = graph.sign_in_of(&users).await;
+    let users = graph.sign_in_of(&ids_of(ObjectKind::User)).await;
+    let users = known(users)?.unwrap_or_default();
+    let groups = ids_of(ObjectKind::Group);
+    let groups = graph.present_among(ObjectKind::Group, &groups).await;
+    let groups = known(groups)?.unwrap_or_default();
     let requests = graph.requests() - before;
     context
         .source_requests
         .fetch_add(requests, Ordering::Relaxed);
-    let found = match found {
-        Ok(found) => found,
-        Err(graph::Error::Stopped) => return Err(Error::Stopped),
-        Err(_) => return Ok(Vec::new()),
-    };
-    let is_outdated = |draft: &Draft| match draft.rests_on {
-        RestsOn::Blocked => found.get(&draft.id) == Some(&true),
-        RestsOn::Deleted => found.contains_key(&draft.id),
-        RestsOn::Value | RestsOn::NotListed | RestsOn::NotInScope | RestsOn::NotMembers => false,
+    let is_outdated = |draft: &Draft| match (draft.rests_on, draft.kind) {
+        (RestsOn::Blocked, _) => users.get(&draft.id) == Some(&true),
+        (RestsOn::Deleted, ObjectKind::User) => users.contains_key(&draft.id),
+        (RestsOn::Deleted, ObjectKind::Group) => groups.contains(&draft.id),
+        (RestsOn::Value | RestsOn::NotListed | RestsOn::NotInScope | RestsOn::NotMembers, _) => {
+            false
+        }
     };
     Ok(drafts.into_iter().filter(is_outdated).collect())
 }

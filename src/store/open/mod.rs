@@ -292,7 +292,7 @@ impl Store {
     }
 
     /// Whether the path leads to the file that was opened.
-    fn check_identity(&self) -> Result<(), Error> {
+    pub(super) fn check_identity(&self) -> Result<(), Error> {
         match &self.descriptor {
             Some(descriptor) if self.mode == Mode::Write && !is_at(descriptor, &self.path) => {
                 Err(Error::Replaced {

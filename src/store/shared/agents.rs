@@ -225,20 +225,24 @@ impl Agents {
         renewed
     }
 
-    pub(super) fn lose(&self) {
+    /// Gives up what it has: nothing more is sent, and when the lease ends others take over.
+    pub(crate) fn lose(&self) {
         self.is_lost.store(true, Ordering::Release);
         self.gate.close();
     }
 
     /// Notes which configuration of its jobs this agent has just loaded.
     pub(crate) fn configure(&self, jobs: Vec<Offer>) -> Result<(), Failed> {
+        let id = self.id.clone();
         self.link.ask("note the configuration", move |client| {
             for Offer { job, digest, .. } in jobs {
                 client.execute(
-                    "INSERT INTO leases (name, configuration, configured) VALUES ($1, $2, clock_timestamp())
+                    "INSERT INTO leases (name, configuration, configured, configured_by)
+                     VALUES ($1, $2, clock_timestamp(), $3)
                      ON CONFLICT (name) DO UPDATE SET
-                         configuration = excluded.configuration, configured = excluded.configured",
-                    &[&job.as_str(), &digest],
+                         configuration = excluded.configuration, configured = excluded.configured,
+                         configured_by = excluded.configured_by",
+                    &[&job.as_str(), &digest, &id],
                 )?;
             }
             Ok(())
@@ -428,7 +432,10 @@ fn divide(
     )?;
     let sharing = transaction.query("SELECT id FROM agents WHERE NOT fenced AND shares", &[])?;
     let rows = transaction.query(
-        "SELECT name, agent, weight, configuration, freed < clock_timestamp() - interval '30 seconds'
+        // A configuration counts as long as the agent that loaded it runs: nobody else may have it.
+        "SELECT name, agent, weight, CASE WHEN EXISTS (
+                 SELECT 1 FROM agents WHERE id = configured_by AND NOT fenced) THEN configuration END,
+             freed < clock_timestamp() - interval '30 seconds'
          FROM leases ORDER BY weight DESC, name",
         &[],
     )?;

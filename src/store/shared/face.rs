@@ -40,6 +40,7 @@ impl Store {
     /// Brings this machine's copy up to what other agents did.
     pub(crate) fn follow(&self) -> Result<(), Error> {
         if let Some(shared) = &self.shared {
+            self.check_identity()?;
             shared.follow()?;
         }
         Ok(())

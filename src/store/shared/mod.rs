@@ -9,6 +9,7 @@ mod changes;
 mod copy;
 mod error;
 mod face;
+mod head;
 mod link;
 mod snapshot;
 #[cfg(test)]
@@ -23,25 +24,26 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use postgres::Client;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, params};
 
 pub(crate) use agents::{About, Agents, Held, Lease, Offer};
 pub(crate) use error::Failed;
 
 use super::error::Error;
 use super::key::StateKey;
-use super::migrations;
 use super::open::connect;
 use super::state::State;
 use crate::config::Database;
 use changes::{Applier, Recorder};
+use head::{Change, Head, MOVED, Place, changes_after, head, place_of, position_of, state_of};
 use link::Link;
 
 /// Of the tables in the database.
 const VERSION: i32 = 2;
 
 /// What makes the tables of each version out of those before, from version 1 on.
-const UPGRADES: [&str; 1] = ["ALTER TABLE head ADD COLUMN key text"];
+const UPGRADES: [&str; 1] =
+    ["ALTER TABLE head ADD COLUMN key text; ALTER TABLE leases ADD COLUMN configured_by text"];
 
 /// Changes that are fetched at once, at most about this many.
 const FETCHED: i64 = 500;
@@ -71,21 +73,6 @@ impl std::fmt::Debug for Shared {
 struct Copy {
     connection: Connection,
     applier: Applier,
-}
-
-/// Where the database is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Head {
-    state: String,
-    version: i32,
-    format: i64,
-    position: i64,
-}
-
-/// A change in the order of all.
-struct Change {
-    position: i64,
-    body: Vec<u8>,
 }
 
 /// Why a transaction was not committed.
@@ -218,18 +205,29 @@ impl Shared {
     pub(super) fn follow(&self) -> Result<bool, Error> {
         let failed = |failed| Error::database(&self.settings, failed);
         let mut any = false;
+        let mut is_anew = false;
         loop {
-            let position = self.position()?;
+            let own = self.place()?;
+            let position = own.position;
             let ask = move |client: &mut Client| changes_after(client, position);
-            let (head, changes) = self.link.ask("read the state", ask).map_err(failed)?;
+            let (head, there, changes) = self.link.ask("read the state", ask).map_err(failed)?;
             let is_behind = changes
                 .first()
                 .map_or(head.position, |first| first.position)
                 > position + 1
                 || (changes.is_empty() && head.position > position);
-            if is_behind || head.position < position {
+            // A database that was restored goes on from its backup.
+            let is_other = head.position < position || !(is_anew || own.is_at(&there));
+            if is_other {
+                tracing::warn!(
+                    "the database does not hold the changes that this copy has: it was restored from a backup; the \
+                     copy is made anew"
+                );
+            }
+            if is_behind || is_other {
                 snapshot::reload(&self.link, &self.path)?;
-                any = true;
+                self.known.store(-1, Ordering::Relaxed);
+                (any, is_anew) = (true, true);
                 continue;
             }
             if changes.is_empty() {
@@ -258,7 +256,7 @@ impl Shared {
         }
         if let Some(last) = changes.last().filter(|last| last.position > done) {
             connection
-                .execute("UPDATE copied SET position = ?1", params![last.position])
+                .execute(MOVED, params![last.position, last.token])
                 .map_err(broken)?;
         }
         connection.execute_batch("COMMIT").map_err(broken)?;
@@ -267,8 +265,8 @@ impl Shared {
     }
 
     /// The last change that the copy has.
-    pub(super) fn position(&self) -> Result<i64, Error> {
-        position_of(&self.copy().connection)
+    fn place(&self) -> Result<Place, Error> {
+        place_of(&self.copy().connection)
             .map_err(|source| Error::new("look up the last change in", &self.path, source))
     }
 
@@ -281,9 +279,10 @@ impl Shared {
     ) -> Result<T, Error> {
         let failed = |failed: Failed| Error::database(&self.settings, failed);
         let recorder = self.recorder.as_ref().expect("it was opened to be written");
-        let (position, transaction) = self.begin().map_err(failed)?;
+        let (there, transaction) = self.begin().map_err(failed)?;
+        let position = there.position;
         let open = Transaction { shared: self };
-        if self.position()? != position {
+        if !self.place()?.is_at(&there) {
             self.follow()?;
         }
         if self.known.swap(position, Ordering::Relaxed) != position {
@@ -295,9 +294,10 @@ impl Shared {
             if parts.is_empty() {
                 return Ok(());
             }
-            self.commit(transaction, position + 1, parts)?;
+            let token = uuid::Uuid::new_v4().to_string();
+            self.commit(transaction, position + 1, &token, parts)?;
             is_committed = true;
-            state.run("UPDATE copied SET position = ?1", params![position + 1])?;
+            state.run(MOVED, params![position + 1, token])?;
             Ok::<_, NotWritten>(())
         });
         if is_committed {
@@ -319,12 +319,14 @@ impl Shared {
     }
 
     /// Locks the head; the last change of all agents, and the number of the transaction.
-    fn begin(&self) -> Result<(i64, String), Failed> {
+    fn begin(&self) -> Result<(Place, String), Failed> {
         let agent = self.agent();
         self.link.ask("begin a transaction", move |client| {
             client.batch_execute("BEGIN")?;
             let head = client.query_one(
-                "SELECT position, pg_current_xact_id()::text FROM head FOR UPDATE",
+                "SELECT position, pg_current_xact_id()::text, (
+                     SELECT token FROM changes WHERE changes.position = head.position AND part = 0)
+                 FROM head FOR UPDATE",
                 &[],
             )?;
             if let Some(agent) = agent
@@ -333,7 +335,11 @@ impl Shared {
                 client.batch_execute("ROLLBACK")?;
                 return Err(Failed::lost());
             }
-            Ok((head.get(0), head.get(1)))
+            let place = Place {
+                position: head.get(0),
+                token: head.get(2),
+            };
+            Ok((place, head.get(1)))
         })
     }
 
@@ -343,11 +349,11 @@ impl Shared {
         &self,
         transaction: String,
         position: i64,
+        token: &str,
         parts: Vec<Vec<u8>>,
     ) -> Result<(), Failed> {
-        let token = uuid::Uuid::new_v4().to_string();
         let agent = self.agent();
-        let own = token.clone();
+        let own = token.to_owned();
         // About a second for each MiB, in addition to what a small change may take.
         let size: usize = parts.iter().map(Vec::len).sum();
         let limit = Duration::from_secs(15 + u64::try_from(size >> 20).unwrap_or(u64::MAX));
@@ -373,7 +379,7 @@ impl Shared {
             Ok(())
         });
         match done {
-            Err(failed) if failed.breaks_connection() => self.has_arrived(position, &token, failed),
+            Err(failed) if failed.breaks_connection() => self.has_arrived(position, token, failed),
             done => done,
         }
     }
@@ -448,19 +454,6 @@ impl Drop for Rollback<'_> {
     }
 }
 
-fn position_of(connection: &Connection) -> rusqlite::Result<i64> {
-    connection
-        .prepare_cached("SELECT position FROM copied")?
-        .query_row([], |row| row.get(0))
-}
-
-/// Which state the file is a copy of.
-fn state_of(connection: &Connection) -> rusqlite::Result<Option<String>> {
-    connection
-        .query_row("SELECT state FROM copied", [], |row| row.get(0))
-        .optional()
-}
-
 /// Whether the key is the one that the agents have. `own`: the agent that used this copy last.
 fn agree(
     client: &mut Client,
@@ -497,64 +490,4 @@ fn agree(
 fn is_fenced(client: &mut impl postgres::GenericClient, agent: &str) -> Result<bool, Failed> {
     let found = client.query_opt("SELECT fenced FROM agents WHERE id = $1", &[&agent])?;
     Ok(found.is_none_or(|row| row.get(0)))
-}
-
-/// The head, and changes after a position, whole ones.
-fn changes_after(client: &mut Client, position: i64) -> Result<(Head, Vec<Change>), Failed> {
-    let head = head(client)?.ok_or_else(|| Failed::unreadable("the head of the state"))?;
-    if head.position == position {
-        return Ok((head, Vec::new()));
-    }
-    let rows = client.query(
-        "SELECT position, body FROM changes WHERE position > $1 AND position <= $1 + $2
-         ORDER BY position, part",
-        &[&position, &FETCHED],
-    )?;
-    let changes = rows.into_iter().map(|row| Change {
-        position: row.get(0),
-        body: row.get(1),
-    });
-    Ok((head, changes.collect()))
-}
-
-/// `None`: there is no state yet.
-fn head(client: &mut Client) -> Result<Option<Head>, Failed> {
-    let there: bool = client
-        .query_one("SELECT to_regclass('head') IS NOT NULL", &[])?
-        .get(0);
-    if !there {
-        return Ok(None);
-    }
-    let row = client.query_opt("SELECT state, version, format, position FROM head", &[]);
-    let row = match row {
-        Ok(row) => row,
-        Err(error) if error.code() == Some(&postgres::error::SqlState::UNDEFINED_COLUMN) => {
-            return Err(Failed::unfit(
-                "the schema holds tables of another program".to_owned(),
-                "set state.schema to a name of its own",
-            ));
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let Some(row) = row else {
-        return Ok(None);
-    };
-    let version: i32 = row.get(1);
-    let format: i64 = row.get(2);
-    if version > VERSION || format > migrations::newest() {
-        return Err(Failed::unfit(
-            format!(
-                "the state was written by a newer version of entrain (format {format}; this version supports up to \
-                 {})",
-                migrations::newest()
-            ),
-            "install that version on this machine, too",
-        ));
-    }
-    Ok(Some(Head {
-        state: row.get(0),
-        version,
-        format,
-        position: row.get(3),
-    }))
 }

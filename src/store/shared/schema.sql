@@ -55,5 +55,6 @@ CREATE TABLE leases (
     inherited     boolean NOT NULL DEFAULT false,   -- its last agent did not give it back
     weight        bigint NOT NULL DEFAULT 1000, -- how long its cycles take, in milliseconds
     configuration text,                         -- digest of the configuration that was loaded last
-    configured    timestamptz
+    configured    timestamptz,
+    configured_by text                          -- the agent that loaded it
 );

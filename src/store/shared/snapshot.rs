@@ -40,6 +40,7 @@ pub(super) fn settle(link: &Link, settings: &Database, path: &Path) -> Result<()
     let known = link.ask("open the state", head).map_err(failed)?;
     let local = local(path)?;
     let Some(mut known) = known else {
+        link.ask("open the state", not_arriving).map_err(failed)?;
         if let Local::CopyOf { .. } = local {
             return Err(Error::NoSharedState {
                 path: path.to_owned(),
@@ -71,6 +72,7 @@ pub(super) fn settle(link: &Link, settings: &Database, path: &Path) -> Result<()
 /// Brings the copy to a state that can be followed; `false` where there is no state.
 pub(super) fn settle_reader(link: &Link, path: &Path) -> Result<bool, Error> {
     let Some(known) = link.ask("open the state", head).map_err(Error::from)? else {
+        link.ask("open the state", not_arriving)?;
         return match path.exists().then(|| local(path)).transpose()? {
             Some(Local::CopyOf { .. }) => Err(Error::NoSharedState {
                 path: path.to_owned(),
@@ -193,6 +195,20 @@ pub(super) fn send(
     Ok(state)
 }
 
+/// Refuses a database to which a state is being copied, or was copied in part: an agent would begin with none.
+fn not_arriving(client: &mut Client) -> Result<(), Failed> {
+    let arrives: bool = client
+        .query_one("SELECT to_regclass('arriving') IS NOT NULL", &[])?
+        .get(0);
+    if arrives {
+        return Err(Failed::unfit(
+            "entrain state copy has not finished yet".to_owned(),
+            "run it again, or drop the table arriving to begin without that state",
+        ));
+    }
+    Ok(())
+}
+
 /// The name of the state, and digests of the parts that are there.
 fn begin_sending(
     client: &mut Client,
@@ -290,18 +306,20 @@ pub(super) fn reload(link: &Link, path: &Path) -> Result<(), Error> {
     let failed = |source| Error::new("begin the copy again", path, source);
     let from = connect(file.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let mut to = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    if let Ok(Format::Ours(_)) = migrations::format(&to) {
-        let place: (Option<Vec<u8>>, i64, bool) = to
+    // The snapshot has the place of the copy that it was made of.
+    let place: (Option<Vec<u8>>, i64, bool) = match migrations::format(&to) {
+        Ok(Format::Ours(_)) => to
             .query_row("SELECT path, opened, closed FROM place", [], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })
-            .map_err(failed)?;
-        from.execute(
-            "UPDATE place SET path = ?1, opened = ?2, closed = ?3",
-            params![place.0, place.1, place.2],
-        )
-        .map_err(failed)?;
-    }
+            .map_err(failed)?,
+        Ok(Format::Empty | Format::Foreign) | Err(_) => (None, 0, true),
+    };
+    from.execute(
+        "UPDATE place SET path = ?1, opened = ?2, closed = ?3",
+        params![place.0, place.1, place.2],
+    )
+    .map_err(failed)?;
     backup::run(&from, &mut to).map_err(failed)
 }
 
@@ -442,13 +460,15 @@ fn follow_and_migrate(link: &Link, path: &Path, found: i64) -> Result<NamedTempF
         let failed = |source| Error::new("upgrade", path, source);
         let position = position_of(&connection).map_err(failed)?;
         let ask = move |client: &mut Client| super::changes_after(client, position);
-        let (_, changes) = link.ask("read the state", ask)?;
+        let (_, _, changes) = link.ask("read the state", ask)?;
         if changes.is_empty() {
             backup::before_migration(&connection, path, found)?;
             let file = temporary(path)?;
             let mut copy = connect(file.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
             backup::run(&connection, &mut copy)
                 .and_then(|()| migrations::migrate(&mut copy))
+                // The changes up to here are deleted, and so none has a token to compare with.
+                .and_then(|()| copy.execute("UPDATE copied SET token = NULL", []))
                 .map_err(failed)?;
             return Ok(file);
         }

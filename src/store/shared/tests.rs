@@ -2,7 +2,9 @@
 
 use rusqlite::params;
 
+use super::snapshot;
 use super::testing::state_in;
+use crate::config::StateAt;
 use crate::store::Store;
 
 #[test]
@@ -13,7 +15,7 @@ fn what_lost_its_connection_inside_a_transaction_is_not_committed() {
     let Some(shared) = &store.shared else {
         return;
     };
-    let position = shared.position().unwrap();
+    let position = shared.place().unwrap().position;
     let done = store.write("write", |state| {
         let ended = shared.link.ask("end the connection", |client| {
             Ok(client.batch_execute("SELECT pg_terminate_backend(pg_backend_pid())")?)
@@ -44,5 +46,42 @@ fn what_lost_its_connection_inside_a_transaction_is_not_committed() {
             state.run("INSERT INTO paths (path) VALUES (?1)", params!["kept"])
         })
         .unwrap();
-    assert_eq!(shared.position().unwrap(), position + 1);
+    assert_eq!(shared.place().unwrap().position, position + 1);
+}
+
+#[test]
+fn a_new_copy_begins_with_the_snapshot_that_was_made_of_another_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = state_in(folder.path());
+    let store = Store::open(&at).unwrap();
+    let Some(shared) = &store.shared else {
+        return;
+    };
+    let note = |name: &'static str| {
+        store
+            .write("write", move |state| {
+                state.run("INSERT INTO paths (path) VALUES (?1)", params![name])
+            })
+            .unwrap();
+    };
+    note("before");
+    let due = shared.link.ask("make it due", |client| {
+        Ok(client.batch_execute("UPDATE head SET bytes = 1000000000")?)
+    });
+    due.unwrap();
+    assert!(snapshot::renew(&shared.link, &shared.path).unwrap());
+    note("after");
+    let other = StateAt {
+        path: folder.path().join("other.db"),
+        ..at
+    };
+    let copy = Store::open(other).unwrap();
+    let known = copy.read("count", |state| {
+        state.query_row(
+            "SELECT count(*) FROM paths WHERE path IN ('before', 'after')",
+            [],
+            |row| row.get::<_, i64>(0),
+        )
+    });
+    assert_eq!(known.unwrap(), 2);
 }
