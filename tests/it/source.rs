@@ -292,7 +292,7 @@ async fn pseudonyms_are_stable_and_leave_the_plan_as_it_is() {
         "proxyAddresses",
         json!(["SMTP:janette@contoso.com", "smtp:old@contoso.com"]),
     );
-    fs::write(rig.path("key"), "a key that stays").unwrap();
+    fs::write(rig.path("key"), "a key that stays and is long enough").unwrap();
     fs::set_permissions(rig.path("key"), Permissions::from_mode(0o600)).unwrap();
     rig.edit(|text| format!("[state]\nkey = {{ file = \"key\" }}\n\n{text}"));
     snapshot(&rig, &[]).await;
