@@ -219,6 +219,13 @@ knobs! {
         /// send it without a warning
         "ignore" = Ignore,
     }
+    /// How to add members to a group that has others.
+    member_add: MemberAdd, "all is learned where an addition took out the members that were there before" {
+        /// one operation with the new members (RFC 7644 section 3.5.2.1)
+        "new" = New,
+        /// one operation with all members, which are read first
+        "all" = All,
+    }
     /// How to remove members from a group.
     member_remove: MemberRemove, "built against Entra's client: value-list" {
         /// one operation with `members[value eq "id"]` for each (RFC 7644 section 3.5.2.2)

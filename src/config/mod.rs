@@ -35,7 +35,7 @@ use problem::Log;
 
 pub(crate) use duration::parse as parse_duration;
 pub(crate) use knobs::{
-    Booleans, Bulk, Clear, ContentType, Count, Extensions, Form, KNOBS, Knobs, Manager,
+    Booleans, Bulk, Clear, ContentType, Count, Extensions, Form, KNOBS, Knobs, Manager, MemberAdd,
     MemberRemove, OpCase, PatchOperations, PatchPath, Schema, SubAttributes, Update, UpdateGroups,
     ValuePaths,
 };

@@ -6,11 +6,11 @@ use std::sync::PoisonError;
 use chrono::TimeDelta;
 
 use super::{Context, Error};
-use crate::config::{self, Bulk, Filterable, Knobs, Schema, Update};
-use crate::engine::capabilities::{Capabilities, Remark, fitting};
+use crate::config::{self, Bulk, Filterable, KNOBS, Knobs, Schema, Update};
+use crate::engine::capabilities::{self as engine, Capabilities, Remark, fitting};
 use crate::engine::model::{JobName, ObjectKind, TargetPath};
 use crate::report;
-use crate::scim;
+use crate::scim::{self, Dialect};
 use crate::store::{Learned, Store};
 
 /// For so long what was read is not read again.
@@ -69,6 +69,13 @@ fn adapt(job: &config::Job, capabilities: &Capabilities, learned: Vec<Learned>) 
     }
     if learned.iter().any(|fact| fact.knob == Fact::NO_DELETE) && job.rules.users.can_disable() {
         job.rules.users.disable_instead_of_delete();
+    }
+    if learned
+        .iter()
+        .any(|fact| fact.knob == Fact::NO_GROUP_DELETE)
+        && job.rules.groups.can_empty()
+    {
+        job.rules.groups.empty_instead_of_delete();
     }
     let mut remarks = capabilities.remarks(&job.rules);
     match dialect.knobs.form().schema {
@@ -155,6 +162,12 @@ pub(crate) fn known_remarks(store: &Store, job: &config::Job) -> Result<Vec<Rema
     Ok(adapted(store, job)?.remarks)
 }
 
+/// What answers taught, for people.
+pub(super) fn learned(store: &Store, job: &JobName) -> Result<Vec<engine::Learned>, Error> {
+    let learned = store.learned(job)?.into_iter();
+    Ok(learned.filter_map(|one| Fact(one).for_people()).collect())
+}
+
 impl Context<'_> {
     /// What is known of the target: from before, and what this cycle learned when it compared.
     pub(super) fn known_facts(&self) -> Vec<Fact> {
@@ -206,6 +219,8 @@ const REWRITTEN: &str = "rewritten ";
 impl Fact {
     /// The target refuses to delete users.
     pub(super) const NO_DELETE: &str = "delete";
+    /// The target refuses to delete groups.
+    pub(super) const NO_GROUP_DELETE: &str = "delete_groups";
     /// Operations in one bulk request at most, and bytes.
     pub(super) const BULK_OPERATIONS: &str = "bulk_operations";
     pub(super) const BULK_PAYLOAD: &str = "bulk_payload";
@@ -247,6 +262,32 @@ impl Fact {
 
     pub(super) fn as_rewritten(&self) -> Option<(ObjectKind, TargetPath)> {
         self.of_path(REWRITTEN)
+    }
+
+    fn for_people(self) -> Option<engine::Learned> {
+        if let Some(way) = self.as_verified() {
+            return Dialect::taught_by(&way);
+        }
+        if let Some((kind, path)) = self.as_hopeless() {
+            let is_members = kind == ObjectKind::Group && path.is_members();
+            return is_members.then_some(engine::Learned::MembersHidden);
+        }
+        let Learned {
+            knob,
+            word,
+            evidence,
+        } = self.0;
+        match knob.as_str() {
+            Self::NO_DELETE => Some(engine::Learned::UsersNotDeleted { evidence }),
+            Self::NO_GROUP_DELETE => Some(engine::Learned::GroupsNotDeleted { evidence }),
+            _ if KNOBS.iter().any(|known| known.name == knob) => Some(engine::Learned::Form {
+                knob,
+                word,
+                evidence,
+            }),
+            // What the target makes itself is a remark about its mapping.
+            _ => None,
+        }
     }
 
     fn of_path(&self, prefix: &str) -> Option<(ObjectKind, TargetPath)> {

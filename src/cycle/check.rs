@@ -38,6 +38,7 @@ pub(super) async fn test(agent: &Agent, job: &config::Job) -> (Vec<Check>, Vec<F
     if answers && let Ok(reader) = agent.reader(job) {
         let (more, misfits) = test_capabilities(job, &reader).await;
         checks.extend(more);
+        checks.extend(taught(agent, job));
         remarks.extend(misfits);
         remarks.extend(learned(agent, job));
     }
@@ -156,6 +157,18 @@ fn learned(agent: &Agent, job: &config::Job) -> Vec<Failed> {
         Remark::ReadOnly { .. } | Remark::Unknown { .. } | Remark::Missing { .. } => false,
     });
     learned.map(as_shown).collect()
+}
+
+/// What the target's answers taught of the target.
+fn taught(agent: &Agent, job: &config::Job) -> Vec<Check> {
+    let learned = capabilities::learned(&agent.store, &job.rules.name).unwrap_or_default();
+    let shown = learned.iter().map(report::learned);
+    shown
+        .map(|(what, seen)| Check {
+            what: format!("target: learned: {what}"),
+            outcome: Ok(seen),
+        })
+        .collect()
 }
 
 fn as_shown(remark: &Remark) -> Failed {

@@ -42,6 +42,10 @@ impl Agent {
         let reported = scim::capabilities(&text);
         let known = capabilities::reported(job, &reported);
         probed.note("reports", report::capabilities(&reported));
+        for learned in capabilities::learned(&self.store, &job.rules.name)? {
+            let (what, seen) = report::learned(&learned);
+            probed.note(&format!("cycles learned: {what}"), seen);
+        }
         for (kind, paths) in look_ups(job) {
             probed.look_up(&reader, kind, &paths).await;
         }

@@ -25,6 +25,33 @@ pub(crate) struct Capabilities {
     pub(crate) schemas: BTreeMap<String, Attributes>,
 }
 
+/// What the answers of a target taught, as far as people want to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Learned {
+    /// An addition of members had an effect.
+    AdditionsWork,
+    /// An addition of members left those that were there.
+    OthersStay,
+    /// A removal of members in this form took out those that were meant, and no others.
+    RemovalsWork {
+        form: String,
+    },
+    /// The members of groups are not shown.
+    MembersHidden,
+    UsersNotDeleted {
+        evidence: String,
+    },
+    GroupsNotDeleted {
+        evidence: String,
+    },
+    /// A setting.
+    Form {
+        knob: String,
+        word: String,
+        evidence: String,
+    },
+}
+
 /// The attributes of a schema, or the sub-attributes of an attribute, by their names in lower case.
 pub(crate) type Attributes = BTreeMap<String, Attribute>;
 

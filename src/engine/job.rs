@@ -167,6 +167,24 @@ impl Rules {
         self.delete_after = None;
     }
 
+    /// Whether all members can be taken out of a group.
+    pub(crate) fn can_empty(&self) -> bool {
+        let mut mappings = self.mappings.iter();
+        self.actions.update && mappings.any(|mapping| mapping.target.is_members())
+    }
+
+    /// As for a target that deletes no groups: those that are no longer provisioned are emptied.
+    pub(crate) fn empty_instead_of_delete(&mut self) {
+        let exceptions = self.exceptions.iter_mut();
+        let policies = exceptions.map(|one| &mut one.when_out_of_scope);
+        for policy in policies.chain([&mut self.when_out_of_scope]) {
+            // A group has no state "disabled".
+            if matches!(policy, WhenOutOfScope::Disable | WhenOutOfScope::Delete) {
+                *policy = WhenOutOfScope::Empty;
+            }
+        }
+    }
+
     /// What is done with this object when it no longer belongs.
     pub(crate) fn policy(&self, object: &SourceObject) -> WhenOutOfScope {
         let label = object.attributes.text("displayName");

@@ -1,7 +1,7 @@
 //! What a target reports of itself, and the mappings that do not fit it.
 
 use super::sentence::clean;
-use crate::engine::capabilities::{Capabilities, Remark};
+use crate::engine::capabilities::{Capabilities, Learned, Remark};
 
 /// In one line.
 pub(crate) fn capabilities(capabilities: &Capabilities) -> String {
@@ -38,6 +38,42 @@ pub(crate) fn capabilities(capabilities: &Capabilities) -> String {
     } else {
         words.join(", ")
     }
+}
+
+/// What it is about, and what was seen.
+pub(crate) fn learned(learned: &Learned) -> (String, String) {
+    let (what, seen) = match learned {
+        Learned::AdditionsWork => ("additions of members", "have an effect".to_owned()),
+        Learned::OthersStay => (
+            "additions of members",
+            "leave the members that were there".to_owned(),
+        ),
+        Learned::RemovalsWork { form } => (
+            "removals of members",
+            format!("take out only the requested members ({})", clean(form)),
+        ),
+        Learned::MembersHidden => (
+            "members",
+            "are not shown, so additions and removals cannot be verified".to_owned(),
+        ),
+        Learned::UsersNotDeleted { evidence } => (
+            "users",
+            format!("are disabled instead of deleted; {}", clean(evidence)),
+        ),
+        Learned::GroupsNotDeleted { evidence } => (
+            "groups",
+            format!("are emptied instead of deleted; {}", clean(evidence)),
+        ),
+        Learned::Form {
+            knob,
+            word,
+            evidence,
+        } => (
+            knob.as_str(),
+            format!("{:?}; {}", clean(word), clean(evidence)),
+        ),
+    };
+    (what.to_owned(), seen)
 }
 
 pub(crate) fn remark(remark: &Remark) -> String {

@@ -39,7 +39,7 @@ pub(crate) mod text;
 pub(crate) mod undo;
 mod view;
 
-pub(crate) use capabilities::{capabilities, remark, remark_remedy};
+pub(crate) use capabilities::{capabilities, learned, remark, remark_remedy};
 pub(crate) use command::{argument, command, name_configuration};
 pub(crate) use entry::{Line, lines, phrase};
 pub(crate) use refusal::predicted;

@@ -10,7 +10,7 @@ use super::reader::Reader;
 use super::request::Request;
 use super::writer::Writer;
 use super::{resource, whole, wire};
-use crate::config::{Bulk, Form, OpCase, PatchOperations, PatchPath, ValuePaths};
+use crate::config::{Bulk, Form, MemberAdd, OpCase, PatchOperations, PatchPath, ValuePaths};
 use crate::engine::model::{ObjectKind, TargetId, TargetPath, Value};
 use crate::engine::plan::{Change, ElementChange, WriteMode};
 use crate::engine::redact::Hidden;
@@ -279,13 +279,13 @@ impl Probe {
             .await
     }
 
-    /// Two users into a group, and one out of it: the other must stay.
+    /// Two users into a group, one after the other, and one out of it: the other must stay each time.
     pub(crate) async fn members(&mut self, group: &TargetId, both: [&TargetId; 2]) -> bool {
         let kind = ObjectKind::Group;
         let [leaver, other] = both;
-        if !self
-            .edit("add members", kind, group, &Edit::AddMembers(both.to_vec()))
-            .await
+        let first = Edit::AddMembers(vec![leaver]);
+        if !self.edit("add a member", kind, group, &first).await
+            || !self.add_second(group, both).await
         {
             return false;
         }
@@ -337,6 +337,41 @@ impl Probe {
         }
         self.note("take one of two members out", seen, before);
         false
+    }
+
+    /// Some targets replace the members that were there.
+    async fn add_second(&mut self, group: &TargetId, both: [&TargetId; 2]) -> bool {
+        let (kind, what) = (ObjectKind::Group, "add a second member");
+        let [first, second] = both;
+        let addition = Edit::AddMembers(vec![second]);
+        let before = self.form();
+        let words = match self.apply(kind, group, &addition).await {
+            Ok(_) => None,
+            Err(error) => Some(error.failure().message),
+        };
+        let shown = self.shown_members(group).await;
+        let (seen, is_done) = match (words, shown) {
+            (Some(words), _) => (words, false),
+            (None, Some(ids)) if ids.contains(first) => ("the other stays".to_owned(), true),
+            (None, Some(ids)) if ids.contains(second) => {
+                self.dialect = self.dialect.adding_members_by(MemberAdd::All);
+                let both = Edit::AddMembers(both.to_vec());
+                let all = self.apply(kind, group, &both).await.err();
+                match all.map(|error| error.failure().message) {
+                    None => {
+                        let seen = "it takes out the other, unless both are sent";
+                        (seen.to_owned(), true)
+                    }
+                    Some(words) => (format!("it takes out the other; both: {words}"), false),
+                }
+            }
+            (None, Some(_) | None) => {
+                let seen = "accepted; members are not shown, so it cannot be verified";
+                (seen.to_owned(), true)
+            }
+        };
+        self.note(what, seen, before);
+        is_done
     }
 
     async fn shown_members(&self, group: &TargetId) -> Option<Vec<TargetId>> {

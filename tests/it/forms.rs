@@ -147,7 +147,9 @@ async fn the_first_addition_of_members_is_read_back_once() {
         let traffic = rig.sandbox.target.traffic();
         traffic.count_where(|one| one.method == "GET" && one.path.contains("/Groups/"))
     };
-    for (member, expected) in [(ann, 1), (rig.joiner("bob"), 0)] {
+    // Bob is the first who comes to a member that must stay, so that the group is read before and after.
+    let (bob, cyd) = (rig.joiner("bob"), rig.joiner("cyd"));
+    for (member, expected) in [(ann, 2), (bob, 2), (cyd, 0)] {
         rig.sandbox.target.traffic().reset();
         rig.tenant().add_members(fans, &[member]);
         rig.sync().await.expect(0);
@@ -225,6 +227,102 @@ async fn a_removal_of_members_that_takes_out_everyone_is_undone_and_another_form
     let sql = "SELECT word FROM learned WHERE knob = 'member_remove'";
     let learned: String = state.query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(learned, "value-list");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_addition_that_replaces_the_members_is_undone_and_all_are_sent_from_then_on() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    let target = &rig.sandbox.target;
+    target.enable(Quirk::MemberAddReplaces);
+    target.enable(Quirk::NoPut);
+    // Somebody of theirs is in a group that is adopted.
+    let theirs = target.create_user(&json!({"userName": "theirs@contoso.com", "active": true}));
+    let theirs = json!([{"value": theirs.unwrap()}]);
+    target.create_group(&json!({"displayName": "Fans", "members": theirs}));
+    let people: Vec<_> = (0..4)
+        .map(|number| rig.joiner(&format!("p{number}")))
+        .collect();
+    let groups: Vec<_> = ["Fans", "Sales"]
+        .into_iter()
+        .map(|name| {
+            let group = rig.tenant().add_group(name);
+            rig.tenant().add_members(group, &people[..2]);
+            rig.tenant().assign(group, ROLE_USER);
+            group
+        })
+        .collect();
+    rig.run(&["sync"]).await;
+    let count = async |name: &str| rig.target().await.groups[name].len();
+    assert_eq!((count("Fans").await, count("Sales").await), (3, 2));
+    let state = rusqlite::Connection::open(rig.path("entrain.db")).unwrap();
+    let sql = "SELECT word, evidence FROM learned WHERE knob = 'member_add'";
+    let learned: (String, String) = state
+        .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert_eq!(learned.0, "all");
+    assert!(
+        learned.1.contains("took out others that were in the group"),
+        "{}",
+        learned.1
+    );
+
+    for group in &groups {
+        rig.tenant().add_members(*group, &people[2..]);
+    }
+    rig.sync().await.expect(0);
+    assert_eq!((count("Fans").await, count("Sales").await), (5, 4));
+    rig.tenant().remove_members(groups[1], &people[..1]);
+    rig.sync().await.expect(0);
+    assert_eq!((count("Fans").await, count("Sales").await), (5, 3));
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+    // What was learned of members is shown by a probe that only reads, and by a test.
+    let probe = rig.run(&["probe", "demo"]).await.expect(0).out;
+    // In columns.
+    let test = rig.run(&["test"]).await.out;
+    let test = test.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (what, seen) in [
+        ("additions of members", "have an effect"),
+        (
+            "removals of members",
+            "take out only the requested members (filter)",
+        ),
+        ("member_add", "\"all\"; PATCH "),
+    ] {
+        let (probed, tested) = (
+            format!("cycles learned: {what}: {seen}"),
+            format!("target: learned: {what} {seen}"),
+        );
+        assert!(probe.contains(&probed), "{probe}");
+        assert!(test.contains(&tested), "{test}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_an_addition_took_out_are_added_by_rows_of_their_own() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    let people: Vec<_> = (0..4)
+        .map(|number| rig.joiner(&format!("p{number}")))
+        .collect();
+    let fans = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(fans, &people[..3]);
+    rig.tenant().assign(fans, ROLE_USER);
+    rig.sync().await.expect(0);
+    rig.sandbox.target.enable(Quirk::MemberAddReplaces);
+    rig.tenant().add_members(fans, &people[3..]);
+    rig.sync().await.expect(0);
+    assert_eq!(rig.target().await.groups["Fans"].len(), 4);
+    let log = ["log", "--format", "json", "--action", "add-members"];
+    let log = rig.run(&log).await.expect(0).out;
+    let log: Value = serde_json::from_str(&log).unwrap();
+    let entries = log["entries"].as_array().unwrap();
+    let added = entries.iter().filter(|one| one["cycle"] == 2);
+    let added: Vec<&Value> = added.collect();
+    assert_eq!(added.len(), 2, "{log:#}");
+    assert!(
+        added.iter().all(|one| one["status"] == "succeeded"),
+        "{log:#}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

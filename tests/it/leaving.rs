@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use entrain::sandbox::{ROLE_USER, Size, Uuid};
+use entrain::sandbox::{Quirk, ROLE_USER, Size, Uuid};
 use serde_json::{Value, json};
 
 use crate::rig::Rig;
@@ -68,6 +68,41 @@ async fn a_group_that_leaves_is_emptied_and_left_where_that_is_configured() {
     rig.tenant().soft_delete_group(crew);
     rig.sync().await.expect(0);
     assert_eq!(members(&rig, "Crew"), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_the_target_does_not_delete_is_emptied_and_left() {
+    let (rig, [crew, _]) = start("").await;
+    rig.sandbox.target.enable(Quirk::NoDelete);
+    let deletes = || {
+        let traffic = rig.sandbox.target.traffic();
+        traffic.count_where(|one| one.method == "DELETE")
+    };
+    // Only the first is sent a delete.
+    for _ in 0..2 {
+        rig.tenant().unassign(crew);
+        let run = rig.sync().await.expect(0).job();
+        assert_eq!(run["done"]["remove-members"], 7, "{run:#}");
+        assert_eq!(run["done"]["delete"], Value::Null, "{run:#}");
+        assert_eq!((members(&rig, "Crew"), deletes()), (Some(0), 1));
+        rig.tenant().assign(crew, ROLE_USER);
+        let run = rig.sync().await.expect(0).job();
+        assert_eq!(run["done"]["add-members"], 7, "{run:#}");
+    }
+    // In columns.
+    let test = rig.run(&["test"]).await.out;
+    let test = test.split_whitespace().collect::<Vec<_>>().join(" ");
+    let learned = "learned: groups are emptied instead of deleted";
+    assert!(test.contains(learned), "{test}");
+
+    // Where a group cannot be emptied, the failure says what to write.
+    rig.configure("[jobs.groups]\nactions = [\"create\", \"delete\"]");
+    rig.tenant().unassign(crew);
+    let run = rig.sync().await.expect(3).job();
+    let message = run["failures"][0]["message"].as_str().unwrap();
+    let remedy = "groups.when_out_of_scope = \"keep\"";
+    assert!(message.contains(remedy), "{message}");
+    assert_eq!((members(&rig, "Crew"), deletes()), (Some(7), 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

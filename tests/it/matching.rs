@@ -541,8 +541,8 @@ async fn a_target_that_refuses_deletes_or_changes_is_quoted() {
     rig.tenant().assign(fans, ROLE_USER);
     rig.sync().await.expect(0);
     rig.tenant().unassign(fans);
-    let summary = rig.sync().await.expect(3).job();
-    assert_eq!(summary["failures"][0]["http_status"], 405, "{summary:#}");
+    // A group can be emptied instead; this one has no members.
+    rig.sync().await.expect(0);
     // A user can be disabled instead, and no other is sent a delete.
     let leah = rig.joiner("leah");
     rig.sync().await;

@@ -93,6 +93,28 @@ async fn a_server_whose_removal_takes_out_everyone_is_found_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_addition_replaces_the_members_is_found_out() {
+    let personality = Personality::default().with(Quirk::MemberAddReplaces);
+    let rig = start(personality).await;
+    let probe = ["probe", "demo", "--write", "--yes"];
+    let out = rig.run(&probe).await.expect(0).out;
+    assert!(out.contains("member_add = \"all\""), "{out}");
+    let seen = "add a second member: it takes out the other, unless both are sent";
+    assert!(out.contains(seen), "{out}");
+    let out = start(Personality::default())
+        .await
+        .run(&probe)
+        .await
+        .expect(0)
+        .out;
+    assert!(
+        out.contains("add a second member: the other stays"),
+        "{out}"
+    );
+    assert!(!out.contains("member_add"), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_the_profile_of_a_probe_each_personality_is_served() {
     for (_, personality, _) in Personality::named() {
         let rig = start(personality).await;

@@ -168,6 +168,7 @@ pub(super) const TARGET: Section = Section {
         knob("manager"),
         knob("count"),
         knob("schema"),
+        knob("member_add"),
         knob("member_remove"),
     ],
     rules: &[],

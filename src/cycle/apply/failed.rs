@@ -13,7 +13,7 @@ use crate::cycle::{Error, shown};
 use crate::engine::job::WhenOutOfScope;
 use crate::engine::model::{Held, MatchKey, ObjectKind, Origin, TargetId, Value};
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
-use crate::engine::plan::{Action, Change, ElementChange, Found, Operation, WriteMode};
+use crate::engine::plan::{Action, Change, ElementChange, Found, Operation, Referenced, WriteMode};
 use crate::engine::redact::Hidden;
 use crate::scim;
 
@@ -56,9 +56,9 @@ impl Applier<'_> {
             *follow = vec![action.clone()];
             return started.end(action, Status::Followed(error.failure()));
         }
-        if let Some(disable) = self.disable_instead(&action, error).await {
+        if let Some(instead) = self.instead_of_delete(&action, error).await {
             self.health.went_well();
-            *follow = vec![disable];
+            *follow = instead;
             return started.end(action, Status::Followed(error.failure()));
         }
         if error.is_no_target()
@@ -96,6 +96,13 @@ impl Applier<'_> {
         if let Some(members) = self.members_in_words(&action).await {
             failure.message = format!("{members}: {}", failure.message);
         }
+        if matches!(action.operation, Operation::Delete { .. }) && error.is_delete_refused() {
+            let kind = action.subject.kind;
+            failure.message = format!(
+                "{}; to leave such {kind}s as they are: {kind}s.when_out_of_scope = \"keep\"",
+                failure.message
+            );
+        }
         if let Some(words) = not_gone {
             failure.message = format!("{}; {words}", failure.message);
         }
@@ -122,46 +129,91 @@ impl Applier<'_> {
         started.end(action, Status::Failed(failure))
     }
 
-    /// What is sent to an account that the target does not delete; from now on none is sent a delete.
-    async fn disable_instead(&self, action: &Action, error: &scim::Error) -> Option<Action> {
+    /// What is sent instead of a delete that the target does not take; from now on none is sent for this kind.
+    async fn instead_of_delete(&self, action: &Action, error: &scim::Error) -> Option<Vec<Action>> {
         let Operation::Delete { why, proof } = &action.operation else {
             return None;
         };
-        let users = &self.context.job.rules.users;
-        let is_user = action.subject.kind == ObjectKind::User;
-        if !is_user || !error.is_delete_refused() || !users.can_disable() {
+        let (kind, rules) = (action.subject.kind, &self.context.job.rules);
+        let can_do_it = match kind {
+            ObjectKind::User => rules.users.can_disable(),
+            ObjectKind::Group => rules.groups.can_empty(),
+        };
+        if !can_do_it || !error.is_delete_refused() {
             return None;
         }
-        let mut mappings = users.mappings.iter();
-        let path = mappings
-            .find(|mapping| mapping.target.is_active())?
-            .target
-            .clone();
+        let (instead, knob, word) = match kind {
+            ObjectKind::User => {
+                let mut mappings = rules.users.mappings.iter();
+                let active = mappings.find(|mapping| mapping.target.is_active())?;
+                let change = Change {
+                    path: active.target.clone(),
+                    old: Some(Value::Boolean(true)),
+                    new: Some(Value::Boolean(false)),
+                    element: ElementChange::None,
+                    written: WriteMode::Whole,
+                };
+                let disable = Operation::Disable {
+                    changes: vec![change],
+                    why: why.clone(),
+                    proof: *proof,
+                };
+                (vec![disable], Fact::NO_DELETE, WhenOutOfScope::Disable)
+            }
+            ObjectKind::Group => {
+                let members = self.held_members(action).await?;
+                let chunks = members.chunks(self.sender.dialect().member_chunk());
+                let removals = chunks.map(|some| Operation::RemoveMembers {
+                    members: some.to_vec(),
+                    emptied: Some(why.clone()),
+                    proof: *proof,
+                });
+                let removals = removals.collect();
+                (removals, Fact::NO_GROUP_DELETE, WhenOutOfScope::Empty)
+            }
+        };
         let evidence = error.failure().message;
+        let done = match kind {
+            ObjectKind::User => "disabled",
+            ObjectKind::Group => "emptied and left",
+        };
         tracing::warn!(
-            job = %self.context.job.rules.name, evidence,
-            "the target deletes no users: they are disabled instead from now on"
+            job = %rules.name, evidence,
+            "the target deletes no {kind}s: they are {done} instead from now on"
         );
-        let fact = Fact::new(Fact::NO_DELETE, WhenOutOfScope::Disable.as_str(), evidence);
+        let fact = Fact::new(knob, word.as_str(), evidence);
         if let Err(error) = self.context.learn(fact).await {
             self.health.abort(error.chain());
             return None;
         }
-        let change = Change {
-            path,
-            old: Some(Value::Boolean(true)),
-            new: Some(Value::Boolean(false)),
-            element: ElementChange::None,
-            written: WriteMode::Whole,
-        };
-        Some(Action {
-            operation: Operation::Disable {
-                changes: vec![change],
-                why: why.clone(),
-                proof: *proof,
-            },
+        let actions = instead.into_iter().map(|operation| Action {
+            operation,
             ..action.clone()
-        })
+        });
+        Some(actions.collect())
+    }
+
+    /// The members that the target was sent of a group and that are linked.
+    async fn held_members(&self, action: &Action) -> Option<Vec<Referenced>> {
+        let targets: Vec<TargetId> = self.known_members(action).into_iter().collect();
+        let job = self.context.job.rules.name.clone();
+        let held = self.context.state(move |store| {
+            let mut members = Vec::with_capacity(targets.len());
+            for kind in ObjectKind::ALL {
+                for (target, key) in store.holders(&job, kind, &targets)? {
+                    let target = Some(target);
+                    members.push(Referenced { key, target });
+                }
+            }
+            Ok(members)
+        });
+        match held.await {
+            Ok(members) => Some(members),
+            Err(error) => {
+                self.health.abort(error.chain());
+                None
+            }
+        }
     }
 
     /// What a 404 for the object itself comes to.

@@ -1,6 +1,7 @@
 //! Sends the requests of one action, by the dialect that the target turns out to speak: where a form is
 //! refused, or accepted without effect, the next is tried, and what works is used from then on.
 
+mod addition;
 mod bulk;
 mod effect;
 mod removal;
@@ -12,6 +13,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use self::addition::Additions;
 use self::bulk::{Bulk, Joined, Way};
 pub(super) use self::bulk::{Coming, FailedWith};
 use self::effect::{Doubt, Seen};
@@ -46,6 +48,7 @@ pub(super) struct Sender {
     unseen: AtomicU64,
     visibility_delay: Duration,
     removals: Removals,
+    additions: Additions,
     /// Rows whose failure was that of a bulk request.
     failed_with: Mutex<BTreeMap<Key, FailedWith>>,
     /// Groups that were made here and have no members yet.
@@ -82,6 +85,7 @@ impl Sender {
             empty_groups: Mutex::default(),
             failed_with: Mutex::default(),
             removals: Removals::default(),
+            additions: Additions::default(),
             refusals: Mutex::default(),
         }
     }
@@ -285,10 +289,10 @@ impl Sender {
             let current = match &action.target {
                 Some(target) if dialect.needs_current(action) => {
                     let kind = action.subject.kind;
-                    let is_replaced = dialect.update(kind) == Update::Put;
-                    let current = self
-                        .current(kind, target, is_replaced, hidden, known)
-                        .await?;
+                    // Either way all members are sent.
+                    let is_whole = dialect.update(kind) == Update::Put
+                        || matches!(action.operation, Operation::AddMembers { .. });
+                    let current = self.current(kind, target, is_whole, hidden, known).await?;
                     Some(match (current.version(), changed.last()) {
                         // Nothing changed, so it does not know its own versions again.
                         (Some(now), Some(refused)) if now == refused => current.without_version(),
@@ -399,7 +403,7 @@ impl Sender {
         &self,
         kind: ObjectKind,
         target: &TargetId,
-        is_replaced: bool,
+        is_whole: bool,
         hidden: &Hidden,
         known: &impl Fn() -> BTreeSet<TargetId>,
     ) -> Result<Current, scim::Error> {
@@ -409,7 +413,7 @@ impl Sender {
             .current(kind, target)
             .await?;
         match kind {
-            ObjectKind::Group if is_replaced => {
+            ObjectKind::Group if is_whole => {
                 let is_new = lock(&self.empty_groups).contains(target);
                 current.with_members(&known(), is_new)
             }

@@ -51,11 +51,18 @@ impl Sender {
         coming: Option<Coming<'_>>,
     ) -> Result<Option<Sent>, scim::Error> {
         let known = || row.known_members();
-        let (Operation::RemoveMembers { members, .. }, Some(group)) =
-            (&action.operation, &action.target)
-        else {
-            let sent = self.send_in_form(action, hidden, &known, slot, coming);
-            return sent.await;
+        let (members, group) = match (&action.operation, &action.target) {
+            (Operation::RemoveMembers { members, .. }, Some(group)) => (members, group),
+            (Operation::AddMembers { members }, Some(group)) if self.may_replace(group) => {
+                drop(coming);
+                return self
+                    .first_addition(action, (group, members), hidden, row, slot)
+                    .await;
+            }
+            _ => {
+                let sent = self.send_in_form(action, hidden, &known, slot, coming);
+                return sent.await;
+            }
         };
         let out = members.iter().filter_map(|member| member.target.clone());
         let out: BTreeSet<TargetId> = out.collect();
@@ -158,7 +165,7 @@ impl Sender {
     }
 
     /// At once, before anything else is sent to the group.
-    async fn add_back(
+    pub(super) async fn add_back(
         &self,
         action: &Action,
         lost: &[&TargetId],
@@ -196,7 +203,11 @@ impl Sender {
     }
 
     /// The members of a group, where the target shows them.
-    async fn members(&self, group: &TargetId, hidden: &Hidden) -> Option<BTreeSet<TargetId>> {
+    pub(super) async fn members(
+        &self,
+        group: &TargetId,
+        hidden: &Hidden,
+    ) -> Option<BTreeSet<TargetId>> {
         let reader = self.reader.hiding(hidden.clone());
         let read = reader.read(ObjectKind::Group, group, &[], true).await;
         Some(read.ok()??.members?.into_iter().collect())

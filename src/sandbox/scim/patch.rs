@@ -253,7 +253,12 @@ impl Work<'_> {
             one => vec![one],
         };
         match verb {
-            Verb::Add => self.add_members(&items),
+            Verb::Add => {
+                if self.personality.has(Quirk::MemberAddReplaces) {
+                    self.clear_members();
+                }
+                self.add_members(&items)
+            }
             Verb::Replace => {
                 self.clear_members();
                 self.add_members(&items)

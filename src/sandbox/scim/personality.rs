@@ -274,6 +274,8 @@ pub enum Quirk {
     FilterRemovesEveryone,
     /// Removals of members are accepted without effect.
     MemberRemovalIgnored,
+    /// An addition of members replaces those that were there.
+    MemberAddReplaces,
     /// Additions of members are accepted without effect.
     MemberAddIgnored,
     /// It does not report what it can do: 404.

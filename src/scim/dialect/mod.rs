@@ -13,11 +13,17 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 
 use crate::config::{
-    self, Bulk, Clear, ContentType, Extensions, Form, Manager, MemberRemove, PatchOperations,
-    SubAttributes, Update, UpdateGroups, ValuePaths,
+    self, Bulk, Clear, ContentType, Extensions, Form, Manager, MemberAdd, MemberRemove,
+    PatchOperations, SubAttributes, Update, UpdateGroups, ValuePaths,
 };
+use crate::engine::capabilities::Learned;
 use crate::engine::model::{ObjectKind, TargetId, TargetPath, Value};
 use crate::engine::plan::{Action, Change, Operation, Pointer};
+
+/// Before the form in the name of a way: members are added, others stay then, and members are taken out.
+const IN: &str = "members in ";
+const KEPT: &str = "others kept ";
+const OUT: &str = "members out ";
 
 /// The same action always becomes the same request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,14 +212,9 @@ impl Dialect {
             (Some(Edit::Values(changes)), Update::Patch) => {
                 patch::needs_current(&self.form, kind, changes)
             }
+            (Some(Edit::AddMembers(_)), Update::Patch) => self.form.member_add == MemberAdd::All,
             (
-                None
-                | Some(
-                    Edit::Reference(..)
-                    | Edit::AddReference(..)
-                    | Edit::AddMembers(_)
-                    | Edit::RemoveMembers(_),
-                ),
+                None | Some(Edit::Reference(..) | Edit::AddReference(..) | Edit::RemoveMembers(_)),
                 _,
             ) => false,
         }
@@ -348,7 +349,34 @@ impl Dialect {
             Update::Put => Update::Put.as_str(),
             Update::Patch => self.form.member_remove.as_str(),
         };
-        format!("members out {how}")
+        format!("{OUT}{how}")
+    }
+
+    /// What it shows of a target that a way was seen to work, where it is about members.
+    pub(crate) fn taught_by(way: &str) -> Option<Learned> {
+        if way.starts_with(IN) {
+            Some(Learned::AdditionsWork)
+        } else if way.starts_with(KEPT) {
+            Some(Learned::OthersStay)
+        } else {
+            let form = way.strip_prefix(OUT)?.to_owned();
+            Some(Learned::RemovalsWork { form })
+        }
+    }
+
+    /// The way in which members are added to a group that has others; `None`: all of them are sent.
+    pub(crate) fn addition(&self) -> Option<String> {
+        match (self.groups, self.form.member_add) {
+            (Update::Patch, MemberAdd::New) => {
+                Some(format!("{KEPT}{}", self.form.patch_path.as_str()))
+            }
+            (Update::Put, _) | (Update::Patch, MemberAdd::All) => None,
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn adding_members_by(self, form: MemberAdd) -> Self {
+        self.with(|own| own.member_add = form)
     }
 
     pub(crate) fn member_remove(&self) -> MemberRemove {
@@ -395,7 +423,7 @@ impl Dialect {
                 BTreeSet::from([way("cleared reference", form.clear.as_str())])
             }
             Some(Edit::AddMembers(_)) => {
-                BTreeSet::from([format!("members in {}", form.patch_path.as_str())])
+                BTreeSet::from([format!("{IN}{}", form.patch_path.as_str())])
             }
             // Members are read back by the code that knows which there were.
             None | Some(Edit::RemoveMembers(_)) => BTreeSet::new(),

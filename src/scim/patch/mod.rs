@@ -13,8 +13,8 @@ use super::resource::{self, fill, new_element, reference, selector_json, to_json
 use super::whole::{self, Current};
 use super::wire::{Operation, Resource};
 use crate::config::{
-    Booleans, Clear, Extensions, Form, Manager, MemberRemove, OpCase, PatchPath, SubAttributes,
-    ValuePaths,
+    Booleans, Clear, Extensions, Form, Manager, MemberAdd, MemberRemove, OpCase, PatchPath,
+    SubAttributes, ValuePaths,
 };
 use crate::engine::model::{ObjectKind, Selector, TargetId, TargetPath, Value};
 use crate::engine::plan::{Change, ElementChange, WriteMode};
@@ -46,7 +46,15 @@ pub(super) fn operations(
             op: "add",
             ..set_reference(path, Some(to), form.manager)
         }],
-        Edit::AddMembers(ids) => vec![add_members(ids)],
+        Edit::AddMembers(ids) => match form.member_add {
+            MemberAdd::New => vec![add_members(ids)],
+            MemberAdd::All => {
+                let there = current.ok_or(Error::NotRead)?.all_members()?;
+                let new = ids.iter().copied().filter(|id| !there.contains(*id));
+                let all: Vec<&TargetId> = there.iter().chain(new).collect();
+                vec![add_members(&all)]
+            }
+        },
         Edit::RemoveMembers(ids) => remove_members(form.member_remove, ids),
     };
     Ok(in_form(kind, form, operations))

@@ -98,6 +98,12 @@ impl Current {
         Shown(self.resource.clone())
     }
 
+    /// The ids of all members, or why they are not known.
+    pub(super) fn all_members(&self) -> Result<BTreeSet<TargetId>, Error> {
+        let ids = self.member_ids();
+        ids.ok_or(Error::MembersUnknown(MembersUnknown::NotShown))
+    }
+
     /// The ids of all members; `None` when they are not known ([`Self::with_members`]).
     pub(crate) fn member_ids(&self) -> Option<BTreeSet<TargetId>> {
         self.members.as_ref()?.iter().map(member_id).collect()

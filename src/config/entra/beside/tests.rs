@@ -41,6 +41,7 @@ visibility_delay = "20s"
 ca_certificate = "ca.pem"
 filterable = ["userName", "displayName"]
 member_chunk = 7
+member_add = "all"
 member_remove = "filter"
 update = "put"
 update_groups = "put"
@@ -194,6 +195,7 @@ fn what_entra_has_no_word_for_is_named_with_the_reason() {
     target: manager = "text": Entra has one form of requests for all targets
     target: count = "omit": Entra has one form of requests for all targets
     target: schema = "trust": Entra has one form of requests for all targets
+    target: member_add = "all": Entra has one form of requests for all targets
     target: member_remove = "filter": Entra does so only if its Tenant URL has the parameter aadOptscim062020
     scope: mode = "groups", groups = ["Staff"]: Entra has no such scope: assign these groups to the application
     scope: nested_groups = true: Entra provisions only the direct members of groups

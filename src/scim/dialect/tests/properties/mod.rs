@@ -32,6 +32,7 @@ const DIALECTS: &[(&str, &[(&str, &str)])] = &[
         &[("patch_path", "dotted"), ("manager", "list")],
     ),
     ("Okta", &[("patch_path", "value")]),
+    ("all members", &[("member_add", "all")]),
     ("replaced as a whole", &[("update", "put")]),
     (
         "whole attributes",

@@ -1,5 +1,8 @@
 //! Why a request to the target came to nothing, in the target's own words.
 
+#[cfg(test)]
+mod tests;
+
 use std::error::Error as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -56,6 +59,15 @@ pub(crate) enum Error {
          removed in this cycle"
     )]
     TookMore { exchange: Exchange },
+    #[error(
+        "{exchange}: adding members took out others that were in the group before{}",
+        match after {
+            Replaced::Restored => "; they were added again",
+            Replaced::Stopped => "; they were added again as far as the target accepted it, and no more are added to \
+                                  groups with members in this cycle",
+        }
+    )]
+    ReplacedMembers { exchange: Exchange, after: Replaced },
     #[error(transparent)]
     Http(#[from] http::Error),
     #[error("the base URL of the target cannot be used")]
@@ -77,6 +89,14 @@ pub(crate) enum Error {
     NotRead,
     #[error("the group cannot be replaced as a whole (PUT): {0}")]
     MembersUnknown(MembersUnknown),
+}
+
+/// What became of the members that an addition took out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replaced {
+    Restored,
+    /// Not all of them are back.
+    Stopped,
 }
 
 /// Why it is not known who is in a group, so that a PUT could take out members.
@@ -171,7 +191,9 @@ impl Error {
                 | http::Error::Broken { .. }
                 | http::Error::Stopped { .. },
             ) => Class::Transient,
-            Self::NoEffect { .. } | Self::TookMore { .. } => Class::NoEffect,
+            Self::NoEffect { .. } | Self::TookMore { .. } | Self::ReplacedMembers { .. } => {
+                Class::NoEffect
+            }
             Self::Token => Class::Unauthorized,
             Self::Http(http::Error::Unsendable { .. })
             | Self::NotFilterable { .. }
@@ -196,6 +218,7 @@ impl Error {
             Self::Http(error) => error.may_be_processed(),
             Self::NoEffect { .. }
             | Self::TookMore { .. }
+            | Self::ReplacedMembers { .. }
             | Self::FilterIgnored { .. }
             | Self::NotFilterable { .. }
             | Self::ListIncomplete { .. }
@@ -405,6 +428,7 @@ impl Error {
             | Self::NotInBulk { exchange }
             | Self::NoEffect { exchange, .. }
             | Self::TookMore { exchange }
+            | Self::ReplacedMembers { exchange, .. }
             | Self::FilterIgnored { exchange }
             | Self::ListIncomplete { exchange, .. } => Some(exchange),
             Self::Http(error) => error.exchange(),
@@ -492,104 +516,5 @@ impl Error {
             message,
             unconfirmed: self.unconfirmed(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::redact::Hidden;
-
-    fn refused(status: u16, about: About, body: &str) -> Error {
-        Error::Refused {
-            exchange: Exchange {
-                method: reqwest::Method::PATCH,
-                path: "/v2/Users/1".to_owned(),
-                status: Some(status),
-                attempts: 1,
-                elapsed: Duration::from_millis(1_234),
-            },
-            message: Box::new(ServerMessage::read(
-                body.as_bytes(),
-                &["s3cr3t"],
-                &Hidden::default(),
-            )),
-            about,
-            retry_after: None,
-        }
-    }
-
-    #[test]
-    fn an_error_speaks_in_the_targets_own_words() {
-        let body =
-            r#"{"detail":"anna@example.com is taken, token s3cr3t","scimType":"uniqueness"}"#;
-        assert_eq!(
-            refused(400, About::Object, body).to_string(),
-            "PATCH /v2/Users/1: status 400, 1 attempt, 1.2 s: anna@example.com is taken, token \
-             [redacted] (uniqueness)"
-        );
-        let page = "<html><style>p{}</style><title>Sign in</title><p>Please</p></html>";
-        assert_eq!(
-            refused(404, About::Object, page).to_string(),
-            "PATCH /v2/Users/1: status 404, 1 attempt, 1.2 s: an HTML page: Sign in Please"
-        );
-        assert_eq!(
-            refused(500, About::Object, "").to_string(),
-            "PATCH /v2/Users/1: status 500, 1 attempt, 1.2 s"
-        );
-        let long = refused(500, About::Object, &"word ".repeat(100)).to_string();
-        assert!(long.ends_with('…') && long.len() < 300, "{long}");
-    }
-
-    #[test]
-    fn only_a_refusal_of_what_was_sent_names_an_attribute() {
-        let title = TargetPath::parse("title").unwrap();
-        let names = |status| refused(status, About::Object, r#"{"detail":"title"}"#).names(&title);
-        assert!([400, 403, 409, 422].into_iter().all(names));
-        assert!(![401, 404, 429, 500].into_iter().any(names));
-    }
-
-    #[test]
-    fn no_status_is_invented() {
-        let inside = r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"detail":"no"}"#;
-        let error = refused(200, About::Object, inside);
-        assert_eq!(
-            (error.class(), error.http_status()),
-            (Class::Refused, Some(200))
-        );
-        let own = Error::NotRead;
-        assert_eq!((own.class(), own.http_status()), (Class::Invalid, None));
-    }
-
-    #[test]
-    fn a_failure_is_classed_by_what_it_says_of_the_object() {
-        let class = |status, about, body| refused(status, about, body).class();
-        assert_eq!(class(401, About::Object, ""), Class::Unauthorized);
-        assert_eq!(class(403, About::Object, ""), Class::Forbidden);
-        assert_eq!(class(404, About::Object, ""), Class::Gone);
-        assert_eq!(class(404, About::Object, "<html>"), Class::Transient);
-        assert_eq!(class(404, About::Collection, "{}"), Class::Transient);
-        assert_eq!(class(409, About::Collection, ""), Class::Conflict);
-        assert_eq!(
-            class(400, About::Object, r#"{"scimType":"Uniqueness"}"#),
-            Class::Conflict
-        );
-        assert_eq!(class(413, About::Object, ""), Class::Refused);
-        assert_eq!(class(429, About::Object, ""), Class::Throttled);
-        assert_eq!(class(501, About::Object, ""), Class::Refused);
-        assert_eq!(class(503, About::Object, ""), Class::Transient);
-        assert_eq!(class(302, About::Object, ""), Class::Malformed);
-        let inside =
-            r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"409"}"#;
-        assert_eq!(class(200, About::Object, inside), Class::Conflict);
-        assert!(refused(500, About::Object, "").unconfirmed());
-        assert!(!refused(400, About::Object, "").unconfirmed());
-        assert!(refused(400, About::Collection, "").is_filter_unsupported());
-
-        let members = |status| refused(status, About::AddedMembers, "");
-        assert_eq!(members(500).class(), Class::Refused);
-        assert!(!members(500).unconfirmed() && members(502).unconfirmed());
-        assert_eq!(members(503).class(), Class::Transient);
-        assert_eq!(members(404).class(), Class::Gone);
     }
 }
