@@ -13,7 +13,7 @@ use super::source::{self, SnapshotFile};
 use super::{load, plan};
 use crate::config::{Config, Job};
 use crate::cycle::{Agent, Alone, Deed, Options, OtherRows, Planned, deed};
-use crate::engine::model::JobName;
+use crate::engine::model::{JobName, Key, SourceId};
 use crate::engine::plan::{Action, Subject};
 use crate::engine::redact::Redactions;
 use crate::report::{self, Against, Line, Names, There, not_planned, phrase};
@@ -136,13 +136,20 @@ impl Others {
             only_there: Vec::new(),
             skipped_there: Vec::new(),
             both: BTreeMap::new(),
+            members: BTreeMap::new(),
         };
+        let mut members: BTreeMap<Deed, BTreeSet<Key>> = BTreeMap::new();
         self.agent.each_alone(cycle, &rows, &mut |row| match row {
             Alone::Action(row, action) => {
                 let deed = deed(&action.subject, action.as_str());
                 let is_of_members = matches!(deed.2, "add-members" | "remove-members");
-                if left.contains(&deed) && !is_of_members {
-                    difference.both.insert(deed, row);
+                if left.contains(&deed) {
+                    if is_of_members {
+                        let keys = action.operation.referenced().into_iter().map(|one| one.key);
+                        members.entry(deed).or_default().extend(keys);
+                    } else {
+                        difference.both.insert(deed, row);
+                    }
                     return;
                 }
                 let action = redactions.action(action);
@@ -160,6 +167,7 @@ impl Others {
                 }
             }
         })?;
+        difference.compare_members(agent, planned.cycle, members)?;
         difference.only_there.sort();
         difference.skipped_there.sort();
         Ok(difference)
@@ -181,9 +189,59 @@ pub(super) struct Difference {
     skipped_there: Vec<String>,
     /// What both do, with other values: the rows of the other plan.
     both: BTreeMap<Deed, RowId>,
+    /// Groups whose members both change, with others: those of the other plan.
+    members: BTreeMap<Deed, BTreeSet<SourceId>>,
 }
 
+/// Members of a group that are named; others are counted.
+const NAMED: usize = 10;
+
 impl Difference {
+    /// Where both plans change the members of a group, only those count that the other does not. The numbers of
+    /// objects that are new to the state differ between the two, so they are compared by their ids.
+    fn compare_members(
+        &mut self,
+        agent: &Agent,
+        cycle: i64,
+        there: BTreeMap<Deed, BTreeSet<Key>>,
+    ) -> anyhow::Result<()> {
+        let mut here: BTreeMap<Deed, BTreeSet<Key>> = BTreeMap::new();
+        if !there.is_empty() {
+            agent.each_membership(cycle, &mut |deed, keys| {
+                if there.contains_key(&deed) {
+                    here.entry(deed).or_default().extend(keys);
+                }
+            })?;
+        }
+        for (deed, there) in there {
+            let here = here.remove(&deed).unwrap_or_default();
+            let here: Vec<Key> = here.into_iter().collect();
+            let here = agent.named(&here)?.into_values();
+            let here: BTreeSet<SourceId> = here.map(|one| one.id).collect();
+            let there: Vec<Key> = there.into_iter().collect();
+            let there: Vec<_> = self.store.named(&there)?.into_values().collect();
+            let only_there = there.iter().filter(|one| !here.contains(&one.id));
+            let labels = only_there.map(|one| self.redactions.label(one.kind, one.label.clone()));
+            let labels: Vec<String> = labels.collect();
+            if !labels.is_empty() {
+                let (kind, id, verb) = &deed;
+                let group = self.store.object(*kind, id)?;
+                let group = group.map_or_else(|| id.to_string(), |one| one.label().to_owned());
+                let group = self.redactions.label(*kind, group);
+                let more = match labels.len().saturating_sub(NAMED) {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                let named = labels[..labels.len().min(NAMED)].join(", ");
+                let words = format!("{} {kind} {group}: {named}{more}", phrase(verb));
+                self.only_there.push(words);
+            }
+            let there = there.into_iter().map(|one| one.id).collect();
+            self.members.insert(deed, there);
+        }
+        Ok(())
+    }
+
     pub(super) fn against(&self) -> Against<'_> {
         Against {
             name: &self.name,
@@ -207,5 +265,9 @@ impl There for Difference {
             report::lines(&action, Names::Rows(&names))
         });
         Ok(lines)
+    }
+
+    fn members(&self, action: &Action) -> Option<&BTreeSet<SourceId>> {
+        self.members.get(&deed(&action.subject, action.as_str()))
     }
 }

@@ -11,7 +11,7 @@ use crate::engine::predict::Refusal;
 use crate::engine::redact::{Redactions, Shown};
 use crate::report::{self, Names};
 use crate::scim::{Dialect, Request};
-use crate::store::{Row, RowId, RowsOf, StateKey, Store};
+use crate::store::{Named, Row, RowId, RowsOf, StateKey, Store};
 
 /// Rows that are read at once.
 const CHUNK: usize = 500;
@@ -162,6 +162,29 @@ impl Agent {
             planned.held.clear();
         }
         Ok(left)
+    }
+
+    /// Passes the actions of a dry run that change the members of groups: the key of each member.
+    pub(crate) fn each_membership(
+        &self,
+        cycle: i64,
+        each: &mut dyn FnMut(Deed, Vec<Key>),
+    ) -> Result<(), crate::store::Error> {
+        each_row::<crate::store::Error>(&self.store, cycle, &mut |row, _, _| {
+            let action = &row.action;
+            if let Operation::AddMembers { members } | Operation::RemoveMembers { members, .. } =
+                &action.operation
+            {
+                let keys = members.iter().map(|member| member.key).collect();
+                each(deed(&action.subject, action.as_str()), keys);
+            }
+            Ok(())
+        })
+    }
+
+    /// What the objects with these numbers are called.
+    pub(crate) fn named(&self, keys: &[Key]) -> Result<BTreeMap<Key, Named>, crate::store::Error> {
+        self.store.named(keys)
     }
 
     /// Passes these rows of a dry run.

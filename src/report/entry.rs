@@ -1,12 +1,12 @@
 //! One line of a report, with what belongs under it: what happens to whom, why, and what it changes. Text,
 //! pages, Markdown and CSV are made from entries; only JSON walks the actions themselves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::refusal::{remedy, why_refused};
-use super::sentence::{clean, key, subject_text, value, via, why, why_removed};
+use super::sentence::{clean, key, subject_text, things, value, via, why, why_removed};
 use super::view::Names;
-use crate::engine::model::{TargetId, TargetPath, Value, Via};
+use crate::engine::model::{SourceId, TargetId, TargetPath, Value, Via};
 use crate::engine::plan::{
     Action, Change, HandOver, Operation, Pointer, Referenced, Skipped, Subject, WriteMode,
 };
@@ -239,6 +239,31 @@ impl<'a> Entry<'a> {
             self.lines = lines;
             self.detail = format!(", with other values than with {}", clean(name));
         }
+    }
+
+    /// Leaves the members that another plan does not add to, or remove from, this group likewise.
+    pub(crate) fn compare_members(
+        &mut self,
+        action: &Action,
+        there: &BTreeSet<SourceId>,
+        name: &str,
+        names: Names<'_>,
+    ) {
+        let (Operation::AddMembers { members } | Operation::RemoveMembers { members, .. }) =
+            &action.operation
+        else {
+            return;
+        };
+        let is_only_here =
+            |one: &&Referenced| !there.contains(&SourceId::new(names.referenced(one.key).0));
+        let only_here = members.iter().filter(is_only_here);
+        self.members = only_here.map(|one| referenced_text(one, names)).collect();
+        let name = clean(name);
+        self.detail = match (members.len() - self.members.len(), self.members.is_empty()) {
+            (0, _) => return,
+            (_, true) => format!(", with the same members as with {name}"),
+            (same, false) => format!(", and {} as with {name}", things(same as u64, "member")),
+        };
     }
 
     fn hand_over(&mut self, hand: &HandOver, target: &str, names: Names<'_>) {

@@ -9,7 +9,7 @@ use super::entry::{Entry, Line};
 use super::overview::each_entry;
 use super::section::Section;
 use super::sentence::clean;
-use super::view::{CycleReport, PlanView};
+use super::view::{CycleReport, PlanView, prediction};
 use crate::engine::model::TargetId;
 use crate::engine::record::LogEntry;
 
@@ -25,7 +25,14 @@ const MARK: &str = "\u{feff}";
 const PLANNED: &str = "planned";
 
 /// What cycles have in addition.
-const OUTCOME: [&str; 5] = ["cycle", "time", "outcome", "http_status", "error"];
+const OUTCOME: [&str; 6] = [
+    "cycle",
+    "time",
+    "outcome",
+    "http_status",
+    "error",
+    "predicted",
+];
 
 const HEAD: [&str; 11] = [
     "job",
@@ -40,6 +47,23 @@ const HEAD: [&str; 11] = [
     "after",
     "because",
 ];
+
+/// The last column.
+#[derive(Clone, Copy)]
+enum Own<'a> {
+    /// When the plan was made.
+    Planned(&'a str),
+    /// Why the saved plan predicted that the target would refuse it, if it did.
+    Predicted(&'a str),
+}
+
+impl Own<'_> {
+    fn text(&self) -> &str {
+        match self {
+            Self::Planned(text) | Self::Predicted(text) => text,
+        }
+    }
+}
 
 impl<W: Write> Table<W> {
     /// A file of plans.
@@ -67,7 +91,12 @@ impl<W: Write> Table<W> {
         report
             .entries
             .each(&mut |logged, names| match report.entry(logged, names) {
-                Some(entry) => self.entry(report.job.as_str(), Section::of(&entry), &entry, None),
+                Some(entry) => {
+                    let predicted = report.predicted;
+                    let predicted = predicted.and_then(|known| prediction(known, logged));
+                    let own = Own::Predicted(predicted.map_or("", String::as_str));
+                    self.entry(report.job.as_str(), Section::of(&entry), &entry, own)
+                }
                 None => Ok(()),
             })
     }
@@ -75,17 +104,16 @@ impl<W: Write> Table<W> {
     pub(crate) fn plan(&mut self, view: &PlanView<'_>) -> io::Result<()> {
         let made = view.made.to_rfc3339_opts(SecondsFormat::Secs, true);
         each_entry(view, &mut |section, entry| {
-            self.entry(view.job.as_str(), section, entry, Some(&made))
+            self.entry(view.job.as_str(), section, entry, Own::Planned(&made))
         })
     }
 
-    /// `made`: when the plan was made.
     fn entry(
         &mut self,
         job: &str,
         section: Section,
         entry: &Entry<'_>,
-        made: Option<&str>,
+        own: Own<'_>,
     ) -> io::Result<()> {
         let subject = entry.subject;
         let target = entry.target.map_or("", TargetId::as_str);
@@ -128,8 +156,8 @@ impl<W: Write> Table<W> {
                     cells
                         .map(cell)
                         .into_iter()
-                        .chain(made.map(cell))
-                        .chain(outcome.iter().flatten().map(|text| cell(text))),
+                        .chain(outcome.iter().flatten().map(|text| cell(text)))
+                        .chain([cell(own.text())]),
                 )
                 .map_err(io::Error::from)
         };

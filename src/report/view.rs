@@ -1,6 +1,6 @@
 //! What the two renderers are given where the engine has no type of its own for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
@@ -74,6 +74,9 @@ impl Against<'_> {
 pub(crate) trait There {
     /// What stands under its entry.
     fn lines(&self, action: &Action) -> io::Result<Option<Vec<Line>>>;
+
+    /// The members that it adds to, or removes from, a group whose members this plan changes likewise.
+    fn members(&self, action: &Action) -> Option<&BTreeSet<SourceId>>;
 }
 
 impl PlanView<'_> {
@@ -84,6 +87,11 @@ impl PlanView<'_> {
             && let Some(lines) = there.lines(action)?
         {
             entry.compare(lines, name);
+        }
+        if let Some(Against { name, there, .. }) = self.against
+            && let Some(members) = there.members(action)
+        {
+            entry.compare_members(action, members, name, Names::Rows(self.rows));
         }
         Ok(entry)
     }

@@ -175,7 +175,9 @@ async fn the_report_of_an_apply_has_what_was_predicted_next_to_what_happened() {
     let plan: Value = serde_json::from_str(&plan).unwrap();
     let digest = plan["jobs"][0]["digest"].as_str().unwrap();
     let apply = ["apply", "p.json", "--expect", digest];
-    let files = ["--out", "a.md", "--out", "a.json", "--out", "a.html"];
+    let files = [
+        "--out", "a.md", "--out", "a.json", "--out", "a.html", "--out", "a.csv",
+    ];
     rig.run(&[&apply[..], &files].concat()).await.expect(3);
     let read = |name: &str| std::fs::read_to_string(rig.path(name)).unwrap();
     for text in [read("a.md"), read("a.html")] {
@@ -186,6 +188,13 @@ async fn the_report_of_an_apply_has_what_was_predicted_next_to_what_happened() {
             assert!(text.contains(words), "{words}: {text}");
         }
     }
+    let table = read("a.csv");
+    let mut lines = table.lines();
+    assert!(lines.next().unwrap().ends_with(",error,predicted"));
+    let failed: Vec<&str> = lines.filter(|line| line.contains(",failed,")).collect();
+    assert!(!failed.is_empty(), "{table}");
+    let has_words = |line: &&str| line.contains("another object of the target");
+    assert!(failed.iter().all(has_words), "{table}");
     let done: Value = serde_json::from_str(&read("a.json")).unwrap();
     let actions = done["jobs"][0]["actions"].as_array().unwrap();
     let failed = actions.iter().filter(|one| one["status"] == "failed");

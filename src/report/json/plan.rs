@@ -175,7 +175,8 @@ fn row_json(row: &PlanRow<'_>, view: &PlanView<'_>) -> io::Result<Json> {
         PlanRow::Action(action, step) => {
             let mut json = action_json(action, *step, names);
             if let Some(against) = view.against
-                && against.there.lines(action)?.is_some()
+                && (against.there.lines(action)?.is_some()
+                    || against.there.members(action).is_some())
             {
                 json["differs"] = differs_json(&view.entry(action)?);
             }
@@ -193,5 +194,7 @@ fn differs_json(entry: &Entry<'_>) -> Json {
         }
         Line::Via(_) | Line::Given { .. } | Line::How(_) | Line::Note(_) => None,
     });
-    lines.collect()
+    let members = entry.members.iter();
+    let members = members.map(|member| json!({ "path": "members", "there": null, "here": member }));
+    lines.chain(members).collect()
 }
