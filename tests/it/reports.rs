@@ -5,7 +5,7 @@ use std::fs;
 use entrain::sandbox::{ROLE_USER, Size};
 use serde_json::{Value, json};
 
-use crate::foreign::in_browser;
+use crate::foreign::{in_browser, loudly};
 use crate::rig::Rig;
 
 const EVERY_FORM: [&str; 7] = ["plan", "--out", "a.html", "--out", "a.md", "--out", "a.csv"];
@@ -238,6 +238,106 @@ async fn the_page_is_accessible_searchable_and_readable_without_scripts() {
     assert!(seen["withoutScripts"]["text"].as_u64().unwrap() > 1_000);
     assert_eq!(seen["withoutScripts"]["filters"], false);
     assert!(page.contains("needle@contoso.com"));
+}
+
+/// The page of a plan that creates so many users, in a browser.
+async fn of_many(users: usize) -> Option<Value> {
+    let rig = Rig::start(Size::new(users, 0, 0)).await;
+    rig.joiner("needle");
+    rig.run(&["plan", "--out", "a.html"]).await.expect(0);
+    let size = fs::metadata(rig.path("a.html")).unwrap().len();
+    let mut arguments = vec![
+        rig.path("a.html").to_str().unwrap().to_owned(),
+        "needle".to_owned(),
+    ];
+    let folder = std::env::var_os("ENTRAIN_SCREENSHOTS");
+    arguments.extend(folder.and_then(|folder| folder.into_string().ok()));
+    let seen = in_browser("large.mjs", arguments).await?;
+    loudly(&format!(
+        "{} rows, {size} bytes, {} sheets: {} ms",
+        seen["rows"], seen["sheets"], seen["took"]
+    ));
+    assert_eq!(seen["violations"], json!([]), "{seen:#}");
+    for view in ["light", "dark", "narrow"] {
+        assert_eq!(seen["overflow"][view], 0, "{view}");
+    }
+    assert!(seen["rows"].as_u64().unwrap() > users as u64 / 2);
+    assert_eq!(seen["found"], 1, "{seen:#}");
+    // A thousand entries are printed, and what a reader has searched for wherever it stands.
+    let sheets = seen["sheets"].as_u64().unwrap();
+    assert!((20..700).contains(&sheets), "{seen:#}");
+    assert!(seen["sheetsFound"].as_u64().unwrap() < 6, "{seen:#}");
+    Some(seen)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_many_changes_is_accessible_and_prints_the_first_of_them() {
+    of_many(1_100).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "100,000 users: minutes without optimization"]
+async fn a_page_of_a_hundred_thousand_changes_is_accessible_and_prints() {
+    let Some(seen) = of_many(100_000).await else {
+        return;
+    };
+    let print = seen["took"]["print"].as_u64().unwrap();
+    assert!(print < 60_000, "{seen:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_members_of_a_group_only_those_are_shown_that_differ() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    let fans = rig.tenant().add_group("Fans");
+    rig.tenant().assign(fans, ROLE_USER);
+    let first: Vec<_> = (0..4)
+        .map(|number| rig.joiner(&format!("first{number}")))
+        .collect();
+    rig.tenant().add_members(fans, &first);
+    rig.sync().await.expect(0);
+    // Ten come, and one more in the change that is supposed.
+    let more: Vec<_> = (0..10)
+        .map(|number| rig.joiner(&format!("more{number}")))
+        .collect();
+    rig.tenant().add_members(fans, &more);
+    rig.joiner("needle");
+    let change = "add-member Fans needle@contoso.com";
+    let as_json = ["plan", "--what-if", change, "--format", "json"];
+    let plan = rig.run(&as_json).await.expect(0).job();
+    let actions = plan["actions"].as_array().unwrap();
+    let added = actions.iter().find(|one| one["action"] == "add-members");
+    let added = added.unwrap();
+    assert_eq!(
+        added["differs"],
+        json!([{ "path": "members", "there": null, "here": "needle@contoso.com" }]),
+        "{plan:#}"
+    );
+    assert_eq!(plan["against"]["only_there"], json!([]), "{plan:#}");
+    let out = ["--out", "a.html", "--out", "a.md", "--out", "a.csv"];
+    let text = [&["plan", "--what-if", change], &out[..]].concat();
+    let text = rig.run(&text).await.expect(0).out;
+    assert!(
+        text.contains("and 10 members as with the directory as it is"),
+        "{text}"
+    );
+    for text in [
+        &text,
+        &read(&rig, "a.html"),
+        &read(&rig, "a.md"),
+        &read(&rig, "a.csv"),
+    ] {
+        assert!(text.contains("needle@contoso.com"), "{text}");
+        assert!(!text.contains("more3@contoso.com"), "{text}");
+    }
+    // The other way round, what only the other plan does is named, too.
+    let change = "remove-member Fans more3@contoso.com";
+    let as_json = ["plan", "--what-if", change, "--format", "json"];
+    let plan = rig.run(&as_json).await.expect(0).job();
+    let only_there = plan["against"]["only_there"].to_string();
+    assert!(
+        only_there.contains("add members to group Fans: more3@contoso.com"),
+        "{plan:#}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,6 +34,9 @@ const SCRIPT: &str = include_str!("page.js");
 
 /// Entries of a section that are opened attribute by attribute; the rest has one line each.
 const IN_FULL: u64 = 400;
+/// Entries of a section that are printed on paper, unless a reader has chosen fewer: a hundred thousand would be
+/// thousands of sheets, which no browser lays out in reasonable time.
+const PRINTED: u64 = 1_000;
 /// Bytes of a section that are kept in memory.
 const SPOOLED: usize = 1 << 20;
 
@@ -245,6 +248,9 @@ impl Parts {
         } else {
             Length::Line
         };
+        if part.rows == PRINTED {
+            part.text.write_all(b"<div class=\"rest\">")?;
+        }
         part.rows += 1;
         let row = row::row_with(entry, section, length, about, &mut self.labels, outside);
         part.text.write_all(row.into_string().as_bytes())
@@ -270,6 +276,15 @@ impl Parts {
             )?;
             part.text.rewind()?;
             io::copy(&mut part.text, out)?;
+            if part.rows > PRINTED {
+                let paper = html! {
+                    p.paper {
+                        "Of " (number(part.rows)) " entries, the first " (number(PRINTED)) " are printed. To print others, filter the page; \
+                         the CSV file has all."
+                    }
+                };
+                write!(out, "</div>{}", paper.into_string())?;
+            }
             write!(out, "</details>")?;
         }
         Ok(())

@@ -39,6 +39,7 @@
       if (active) part.open = Boolean(left.get(part)) && (left.get(part) <= 200 || opened.get(part));
       else part.open = opened.get(part);
     });
+    document.documentElement.classList.toggle('few', active && shown <= 2000);
     found.textContent = active ? shown.toLocaleString('en') + ' of ' + rows.length.toLocaleString('en') + ' shown' : '';
   }
 

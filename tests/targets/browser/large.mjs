@@ -1,0 +1,78 @@
+// large.mjs FILE WORD [FOLDER]: opens a page of ours that has very many rows in Chromium, as a reader gets it, and
+// prints, as JSON, what the accessibility checker finds, what goes beyond the width in light, dark and narrow, how
+// many rows there are and how many hold WORD, the sheets that printing it takes, the same for the rows that are
+// left after searching for WORD, and how long each step took in milliseconds. With FOLDER, screenshots are put there.
+// The checker looks at the first rows of each list: those in `.rest` have the same form, and would take it hours.
+import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const [file, word, folder] = process.argv.slice(2);
+const address = pathToFileURL(file).href;
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+function browserPath() {
+  for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
+    try {
+      return execFileSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).trim();
+    } catch {
+      // The next name.
+    }
+  }
+  throw new Error('there is no Chromium');
+}
+
+const browser = await chromium.launch({
+  executablePath: browserPath(),
+  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+});
+const patience = 10 * 60_000;
+const result = { violations: [], overflow: {}, took: {} };
+async function timed(name, work) {
+  const begun = performance.now();
+  const done = await work();
+  result.took[name] = Math.round(performance.now() - begun);
+  return done;
+}
+
+const views = {
+  light: { colorScheme: 'light', viewport: { width: 1280, height: 900 } },
+  dark: { colorScheme: 'dark', viewport: { width: 1280, height: 900 } },
+  narrow: { colorScheme: 'light', viewport: { width: 360, height: 740 } },
+};
+for (const [name, view] of Object.entries(views)) {
+  const context = await browser.newContext({ ...view, bypassCSP: true });
+  const page = await context.newPage();
+  page.setDefaultTimeout(patience);
+  await timed(`load ${name}`, () => page.goto(address));
+  if (name === 'light') {
+    await page.evaluate(axe);
+    const found = await timed('axe', () =>
+      page.evaluate(() => window.axe.run({ exclude: [['.rest']] }, { resultTypes: ['violations'] })));
+    result.violations = found.violations.map((one) => `${one.id}: ${one.nodes[0].html} ${one.nodes[0].failureSummary}`);
+  }
+  result.overflow[name] = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  if (folder) await page.screenshot({ path: `${folder}/large-${name}.png` });
+  await context.close();
+}
+
+const context = await browser.newContext();
+const page = await context.newPage();
+page.setDefaultTimeout(patience);
+await page.goto(address);
+const shown = () => page.evaluate(() => [...document.querySelectorAll('.row')].filter((row) => !row.hidden).length);
+const sheets = (pdf) => (pdf.toString('latin1').match(/\/Type \/Page\b/g) ?? []).length;
+// As from the menu: a browser tells the page before it prints.
+const print = () => page.evaluate(() => window.dispatchEvent(new Event('beforeprint'))).then(() => page.pdf({ format: 'A4' }));
+result.rows = await shown();
+result.sheets = sheets(await timed('print', print));
+await timed('search', async () => {
+  await page.fill('#search', word);
+  await page.waitForFunction(() => document.getElementById('found').textContent !== '');
+});
+result.found = await shown();
+result.sheetsFound = sheets(await timed('print found', print));
+await browser.close();
+process.stdout.write(JSON.stringify(result));
