@@ -20,6 +20,8 @@ pub(crate) struct JobView {
     pub(crate) status: JobStatus,
     pub(crate) in_scope: Count,
     pub(crate) running: Option<Running>,
+    /// Another agent runs it, or none yet.
+    pub(crate) is_elsewhere: bool,
     /// Where its target is, without what may be secret.
     pub(crate) target: String,
     /// In words.

@@ -13,7 +13,9 @@ use super::status::{Status, WokenBy};
 use crate::config::{Config, Job};
 use crate::cycle::{self, Agent, Options, Probed};
 use crate::engine::model::JobName;
+use crate::engine::record::Registered;
 use crate::engine::summary::{Progress, ReadBack, Summary};
+use crate::store;
 
 /// What others see of a running service. Looking at it never blocks a cycle.
 #[derive(Clone)]
@@ -75,6 +77,11 @@ impl View {
             Duty::Nothing { because } => Some(because.clone()),
             Duty::All | Duty::Of(_) => None,
         }
+    }
+
+    /// The agents that share the state; it asks the database, on this thread.
+    pub(crate) fn agents(&self) -> Result<Option<Vec<Registered>>, store::Error> {
+        self.shared.store.agents()
     }
 
     /// The configuration that is in force.

@@ -1,6 +1,7 @@
 //! The status page of the service: read-only, with metrics and health checks. It looks at the service by
 //! channels and at the state by connections of its own, and so never makes a cycle wait.
 
+mod agents;
 mod doors;
 mod events;
 mod live;
@@ -23,6 +24,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use self::agents::Agents;
 use self::doors::Doors;
 use self::live::Live;
 use self::readers::Readers;
@@ -81,6 +83,7 @@ struct Site {
     doors: Doors,
     started: DateTime<Utc>,
     live: watch::Receiver<Arc<Live>>,
+    agents: Agents,
     /// Pages that are kept up to date at once; others are when they are loaded again.
     watchers: Arc<Semaphore>,
 }
@@ -125,6 +128,7 @@ pub(crate) fn start(settings: &Web, store: &Store, view: View) -> Result<Page, E
     let stop = view.stop.clone();
     let site = Arc::new(Site {
         live: live::follow(view.clone()),
+        agents: Agents::default(),
         watchers: Arc::new(Semaphore::new(WATCHERS)),
         view,
         readers,

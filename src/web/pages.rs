@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use chrono::{DateTime, Utc};
 
+use super::agents::Known;
 use super::doors::Certified;
 use super::readers::Error;
 use super::{Site, text};
@@ -18,7 +19,9 @@ use crate::engine::model::{JobName, Key, ObjectKind, SourceId, nearest};
 use crate::engine::plan::{Operation, Subject};
 use crate::engine::record::{LogEntry, LogStatus};
 use crate::report::JobStatus;
-use crate::report::html::site::{self, CycleView, Found, Frame, LogView, Outbox, PersonView};
+use crate::report::html::site::{
+    self, Agents, CycleView, Found, Frame, LogView, Outbox, PersonView,
+};
 use crate::report::page::{JobView, Running};
 use crate::scheduler;
 use crate::store::{CYCLE, LogFilter, PLAN, Store};
@@ -90,8 +93,13 @@ fn view_of(
     job: &Job,
     cycles: u32,
     retries: Option<Duration>,
-    (next, running): (Option<DateTime<Utc>>, Option<Running>),
+    activity: Activity,
 ) -> Result<JobView, Error> {
+    let Activity {
+        next,
+        running,
+        is_elsewhere,
+    } = activity;
     let name = &job.rules.name;
     Ok(JobView {
         status: JobStatus {
@@ -103,6 +111,7 @@ fn view_of(
         },
         in_scope: store.scope_counts(name)?,
         running,
+        is_elsewhere,
         target: without_query(&job.target.base_url),
         schedule: schedule(&job.schedule),
     })
@@ -130,8 +139,14 @@ fn schedule(schedule: &Schedule) -> String {
     }
 }
 
-/// When a job's next cycle is due, and what its cycle does now.
-fn activity(site: &Site, name: &JobName) -> (Option<DateTime<Utc>>, Option<Running>) {
+/// When a job's next cycle is due, and what its cycle does now, as far as this service runs it.
+struct Activity {
+    next: Option<DateTime<Utc>>,
+    running: Option<Running>,
+    is_elsewhere: bool,
+}
+
+fn activity(site: &Site, name: &JobName) -> Activity {
     let running = site.live.borrow().running.get(name).cloned();
     let status = site.view.status.borrow();
     let next = status
@@ -141,7 +156,11 @@ fn activity(site: &Site, name: &JobName) -> (Option<DateTime<Utc>>, Option<Runni
             scheduler::State::Waiting { next } => next,
             scheduler::State::Running { .. } => None,
         });
-    (next, running)
+    Activity {
+        next,
+        running,
+        is_elsewhere: !site.view.runs(name),
+    }
 }
 
 pub(super) async fn overview(State(site): Shared) -> Result<Html<String>, Problem> {
@@ -164,7 +183,14 @@ pub(super) async fn overview(State(site): Shared) -> Result<Html<String>, Proble
         has_channels: config.notify.mail.is_some() || !config.notify.webhooks.is_empty(),
         waiting: &waiting,
     };
-    Ok(Html(site::overview(site.frame(true), &views, outbox)))
+    let known = site.agents().await;
+    let agents = shown(known.as_ref());
+    Ok(Html(site::overview(
+        site.frame(true),
+        &views,
+        agents,
+        outbox,
+    )))
 }
 
 pub(super) async fn job(
@@ -180,7 +206,17 @@ pub(super) async fn job(
     let job = job.clone();
     let view = site.ask(move |store| view_of(store, &job, CYCLES, retries, activity));
     let view = view.await?;
-    Ok(Html(site::job(site.frame(true), place, &view)))
+    let known = site.agents().await;
+    let agents = shown(known.as_ref());
+    Ok(Html(site::job(site.frame(true), place, &view, agents)))
+}
+
+fn shown(known: Option<&Known>) -> Agents<'_> {
+    match known.map(|known| &**known) {
+        None => Agents::One,
+        Some(Ok(agents)) => Agents::Several(agents),
+        Some(Err(words)) => Agents::Unknown(words),
+    }
 }
 
 pub(super) async fn log(

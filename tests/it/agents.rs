@@ -392,6 +392,74 @@ async fn another_agent_takes_a_job_over_and_a_command_reaches_the_one_that_has_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_status_page_names_the_agent_that_runs_each_job() {
+    let Some(database) = Database::of_all() else {
+        return;
+    };
+    let rig = shared(Rig::start(Size::new(3, 0, 0)).await, &database, "", 2);
+    for file in ["a1.toml", "a2.toml"] {
+        let text = fs::read_to_string(rig.path(file)).unwrap();
+        let page = "[web]\nlisten = \"127.0.0.1:0\"\nopen_on_loopback = true\n";
+        fs::write(rig.path(file), format!("{page}{text}")).unwrap();
+    }
+    let agents: Vec<Agent> = (1..=2).map(|number| Agent::start(&rig, number)).collect();
+    let mut held = None;
+    until("an agent has the job, and both serve the page", || {
+        held = holder(&database, &agents);
+        let log = |number| fs::read_to_string(rig.path(&format!("a{number}.log")));
+        let is_ready = |log: String| log.contains("status page is ready");
+        held.is_some() && (1..=2).all(|number| log(number).is_ok_and(is_ready))
+    })
+    .await;
+    let addresses = (1..=2).map(|number| {
+        let log = fs::read_to_string(rig.path(&format!("a{number}.log"))).unwrap();
+        let (_, address) = log.split_once("address=").unwrap();
+        let address = address.split_whitespace().next().unwrap();
+        address.trim_matches('"').to_owned()
+    });
+    let addresses: Vec<String> = addresses.collect();
+    let page = async |address: &str| reqwest::get(address).await.unwrap().text().await.unwrap();
+    // What is shown may be some seconds old, and another may take the job meanwhile.
+    let shown = async || {
+        let Some(held) = holder(&database, &agents) else {
+            return false;
+        };
+        let runner = format!("(pid {})", agents[held].child.id());
+        let mut is_shown = true;
+        for address in &addresses {
+            let overview = page(address).await;
+            for text in [&overview, &page(&format!("{address}jobs/demo")).await] {
+                let (_, run_by) = text.split_once("<dt>Run by</dt>").expect(text);
+                is_shown &= run_by.split("</dd>").next().unwrap().contains(&runner);
+            }
+            let (_, table) = overview.split_once("<h2 id=\"agents\">").expect(&overview);
+            let pids = agents.iter().map(|one| format!("(pid {})", one.child.id()));
+            is_shown &= pids.into_iter().all(|pid| table.contains(&pid));
+            is_shown &= table.matches("since <time").count() == 1;
+        }
+        is_shown
+    };
+    settled("the pages name the agent", shown).await;
+    // Without the database it is not known.
+    database.run("ALTER TABLE agents RENAME TO elsewhere");
+    let words = "The agents are not known";
+    let unknown = async || page(&addresses[0]).await.contains(words);
+    settled("the page says that it does not know", unknown).await;
+    database.run("ALTER TABLE elsewhere RENAME TO agents");
+}
+
+/// Waits until this is so, which is asked of a page.
+async fn settled(what: &str, is_so: impl AsyncFn() -> bool) {
+    for _ in 0..300 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{what}: not within half a minute");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_configurations_of_a_job_the_one_loaded_last_counts() {
     let Some(database) = Database::of_all() else {
         return;

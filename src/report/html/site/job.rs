@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::agents::Agents;
 use super::overview::{population, tiles, times};
 use super::{Frame, Here, badge, job_link, object, progress, running, short_time};
 use crate::engine::record::{CycleRecord, Escrowed, HeldRemoval, JobRecord};
@@ -14,7 +15,7 @@ use crate::report::sentence::{capital, clean, cycle_kind, duration, number, thin
 const LISTED: usize = 100;
 
 /// `place` is that of the job in the configuration.
-pub(crate) fn job(frame: Frame, place: usize, view: &JobView) -> String {
+pub(crate) fn job(frame: Frame, place: usize, view: &JobView, agents: Agents<'_>) -> String {
     let name = clean(view.name());
     let (condition, reasons) = condition(view);
     let record = &view.status.record;
@@ -28,7 +29,7 @@ pub(crate) fn job(frame: Frame, place: usize, view: &JobView) -> String {
         (progress(place, view.running.as_ref()))
         (tiles(view, &link))
         (population(view))
-        (times(frame, view))
+        (times(frame, view, agents))
         (held(&name, record))
         (escrow(frame, view))
         h2 id="cycles" { "Cycles" }

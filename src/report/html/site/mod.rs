@@ -1,6 +1,7 @@
 //! The pages of the status page. They are made here, from what is on record, with the style sheet, the charts
 //! and the rows of the reports; who may see them, and where the records come from, is not their business.
 
+mod agents;
 mod cycle;
 mod find;
 mod job;
@@ -12,6 +13,7 @@ mod sign_in;
 use chrono::{DateTime, Utc};
 use maud::{DOCTYPE, Markup, html};
 
+pub(crate) use agents::Agents;
 pub(super) use cycle::population;
 pub(crate) use cycle::{CycleView, cycle};
 pub(crate) use find::{Found, find};

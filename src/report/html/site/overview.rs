@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::agents::{self, Agents};
 use super::{Frame, Here, badge, job_link, progress, running, tile};
 use crate::engine::notice::Waiting;
 use crate::report::command::command;
@@ -19,12 +20,18 @@ pub(crate) struct Outbox<'a> {
     pub(crate) waiting: &'a [Waiting],
 }
 
-pub(crate) fn overview(frame: Frame, jobs: &[JobView], outbox: Outbox<'_>) -> String {
+pub(crate) fn overview(
+    frame: Frame,
+    jobs: &[JobView],
+    agents: Agents<'_>,
+    outbox: Outbox<'_>,
+) -> String {
     let (worst, sentence) = overall(jobs);
     let main = html! {
         h1 { "Jobs" }
         p class={ "verdict " (worst.class()) } role="status" { (clean(&sentence)) }
-        @for (place, job) in jobs.iter().enumerate() { (card(frame, place, job)) }
+        @for (place, job) in jobs.iter().enumerate() { (card(frame, place, job, agents)) }
+        (agents::table(frame, agents, jobs))
         (notifications(frame, outbox))
     };
     frame.page("Jobs", Here::Jobs, &main)
@@ -75,7 +82,7 @@ fn notifications(frame: Frame, outbox: Outbox<'_>) -> Markup {
     }
 }
 
-fn card(frame: Frame, place: usize, job: &JobView) -> Markup {
+fn card(frame: Frame, place: usize, job: &JobView, agents: Agents<'_>) -> Markup {
     let (condition, reasons) = condition(job);
     let link = job_link(job.name());
     html! {
@@ -92,7 +99,7 @@ fn card(frame: Frame, place: usize, job: &JobView) -> Markup {
             (progress(place, job.running.as_ref()))
             (tiles(job, &link))
             (population(job))
-            (times(frame, job))
+            (times(frame, job, agents))
         }
     }
 }
@@ -135,7 +142,7 @@ pub(super) fn population(job: &JobView) -> Markup {
 }
 
 /// The last cycle and the next.
-pub(super) fn times(frame: Frame, job: &JobView) -> Markup {
+pub(super) fn times(frame: Frame, job: &JobView, agents: Agents<'_>) -> Markup {
     let record = &job.status.record;
     html! {
         dl.facts {
@@ -156,8 +163,10 @@ pub(super) fn times(frame: Frame, job: &JobView) -> Markup {
             dd {
                 @if job.running.is_some() { "runs now" }
                 @else if let Some(next) = job.status.next { (frame.time(next)) }
+                @else if job.is_elsewhere { "due at the agent that runs it" }
                 @else { "none is due" }
             }
+            (agents::runner(frame, agents, &job.status.job))
             dt { "Schedule" }
             dd { (job.schedule) }
             dt { "Target" }
