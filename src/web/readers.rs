@@ -109,7 +109,8 @@ impl Readers {
             is_back,
             _turn: turn,
         };
-        let mut task = tokio::task::spawn_blocking(move || work(&lent.store));
+        let mut task =
+            tokio::task::spawn_blocking(move || lent.store.at_once(|| work(&lent.store)));
         let Ok(done) = timeout(LONGEST, &mut task).await else {
             // What is asked next is ended too.
             while timeout(Duration::from_millis(50), &mut task).await.is_err() {

@@ -1,12 +1,11 @@
 //! The provisioning log, which is the rows that came to an end, and the requests that belong to no row
 //! (product rule 9).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Row, ToSql, named_params, params};
 
-use super::super::links::id_of;
 use super::super::state::{State, array};
 use super::super::wire::{Column, unreadable};
 use super::super::{Error, Store};
@@ -94,13 +93,12 @@ impl Store {
                     statement.raw_bind_parameter(index, value)?;
                 }
             }
-            let most = filter.members.unwrap_or(usize::MAX);
             let mut rows = statement.raw_query();
             let mut entries = Vec::new();
             while let Some(row) = rows.next()? {
-                entries.push(entry(state, row, most)?);
+                entries.push(entry(state, row)?);
             }
-            Ok(entries)
+            complete(state, entries, filter.members.unwrap_or(usize::MAX))
         })?;
         // Failures of earlier cycles stay as they are; their order is that of time.
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.id));
@@ -135,10 +133,10 @@ impl Store {
                 columns(TIME)
             );
             let mut statement = state.prepare_cached(&sql)?;
-            let entries = ids.iter().map(|id| {
-                statement.query_row(params![id.get()], |row| entry(state, row, usize::MAX))
-            });
-            entries.collect()
+            let entries = ids
+                .iter()
+                .map(|id| statement.query_row(params![id.get()], |row| entry(state, row)));
+            complete(state, entries.collect::<Result<_, _>>()?, usize::MAX)
         })
     }
 
@@ -324,8 +322,54 @@ pub(in crate::store) fn log_failed_cycle(
     Ok(())
 }
 
-/// At most so many members are listed.
-fn entry(state: &State, row: &Row<'_>, most: usize) -> rusqlite::Result<LogEntry> {
+/// Entries with what was changed. At most so many members are listed of each. The objects that all of them mention
+/// are looked up at once: a page of entries may name a thousand.
+fn complete(
+    state: &State,
+    entries: Vec<(LogEntry, Option<Operation>)>,
+    most: usize,
+) -> rusqlite::Result<Vec<LogEntry>> {
+    let operations = entries
+        .iter()
+        .filter_map(|(_, operation)| operation.as_ref());
+    let keys: BTreeSet<Key> = operations.flat_map(|one| mentioned(one, most)).collect();
+    let keys: Vec<Key> = keys.into_iter().collect();
+    let ids: BTreeMap<Key, SourceId> = state
+        .prepare_cached(
+            "SELECT o.key, o.id FROM rarray(?1) k CROSS JOIN objects o ON o.key = k.value",
+        )?
+        .query_map(params![array(&keys)], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    let entries = entries.into_iter().map(|(mut entry, operation)| {
+        if let Some(operation) = operation {
+            entry.changes = changes(&ids, &operation, most)?;
+        }
+        Ok(entry)
+    });
+    entries.collect()
+}
+
+/// The objects that the changes of an action name.
+fn mentioned(operation: &Operation, most: usize) -> Vec<Key> {
+    match operation {
+        Operation::Create { references, .. } => references.iter().map(|(_, new)| new.key).collect(),
+        Operation::AddMembers { members } | Operation::RemoveMembers { members, .. } => {
+            members.iter().take(most).map(|member| member.key).collect()
+        }
+        Operation::SetReference { new, .. } => {
+            new.referenced().map(|new| new.key).into_iter().collect()
+        }
+        Operation::Adopt { .. }
+        | Operation::Update { .. }
+        | Operation::Enable { .. }
+        | Operation::Disable { .. }
+        | Operation::HandOver(_)
+        | Operation::Delete { .. } => Vec::new(),
+    }
+}
+
+/// Without what was changed, which the operation says.
+fn entry(state: &State, row: &Row<'_>) -> rusqlite::Result<(LogEntry, Option<Operation>)> {
     let number: i64 = row.get(9)?;
     let status = match row.get::<_, i64>(10)? {
         status::DONE => LogStatus::Succeeded,
@@ -336,25 +380,24 @@ fn entry(state: &State, row: &Row<'_>, most: usize) -> rusqlite::Result<LogEntry
         status::SKIPPED => LogStatus::Skipped,
         _ => LogStatus::Failed,
     };
-    let (action, changes, reason) = if status == LogStatus::Skipped {
+    let (action, operation, reason) = if status == LogStatus::Skipped {
         let why = body::unpack_why(state, number, row.get_ref(11)?.as_blob()?)?;
-        ("skip", Vec::new(), Some(Reason::Skipped(why)))
+        ("skip", None, Some(Reason::Skipped(why)))
     } else if number::name_of(number).is_some() {
         let operation = body::unpack_operation(state, number, row.get_ref(11)?.as_blob()?)?;
-        let changes = changes(state, &operation, most)?;
-        let why = match operation {
+        let why = match &operation {
             Operation::Disable { why, .. } | Operation::Delete { why, .. } => {
-                Some(Reason::Removed(why))
+                Some(Reason::Removed(why.clone()))
             }
-            Operation::HandOver(hand) => Some(Reason::Removed(hand.why)),
+            Operation::HandOver(hand) => Some(Reason::Removed(hand.why.clone())),
             _ => None,
         };
-        (operation_name(number), changes, why)
+        (operation_name(number), Some(operation), why)
     } else {
-        (operation_name(number), Vec::new(), None)
+        (operation_name(number), None, None)
     };
     let at: i64 = row.get(3)?;
-    Ok(LogEntry {
+    let entry = LogEntry {
         id: row.get(0)?,
         cycle: row.get(1)?,
         job: row.get(2)?,
@@ -368,7 +411,7 @@ fn entry(state: &State, row: &Row<'_>, most: usize) -> rusqlite::Result<LogEntry
         action: action.to_owned(),
         status,
         reason,
-        changes,
+        changes: Vec::new(),
         http_status: row.get(12)?,
         error: row.get(13)?,
         requests: row.get::<_, Option<u32>>(14)?.unwrap_or(0),
@@ -377,16 +420,20 @@ fn entry(state: &State, row: &Row<'_>, most: usize) -> rusqlite::Result<LogEntry
             .get::<_, Option<String>>(16)?
             .and_then(|method| Method::parse(&method)),
         next_try: None,
-    })
+    };
+    Ok((entry, operation))
 }
 
 /// What was sent; for an action that was not carried out, what was to be sent.
 fn changes(
-    state: &State,
+    ids: &BTreeMap<Key, SourceId>,
     operation: &Operation,
     most: usize,
 ) -> rusqlite::Result<Vec<LoggedChange>> {
-    let reference = |key: Key| id_of(state, key).map(Value::Reference);
+    let reference = |key: Key| match ids.get(&key) {
+        Some(id) => Ok(Value::Reference(id.clone())),
+        None => Err(rusqlite::Error::QueryReturnedNoRows),
+    };
     let members = |members: &[Referenced]| {
         let first = members.iter().take(most);
         let ids: rusqlite::Result<Vec<Value>> = first.map(|member| reference(member.key)).collect();

@@ -317,6 +317,27 @@ impl Store {
         work(&self.state()).map_err(|source| Error::new(attempt, &self.path, source))
     }
 
+    /// Runs several reads that see the same state. While another connection writes, each by itself would begin with
+    /// an empty cache, and might see what the one before did not.
+    pub(crate) fn at_once<T, E: From<Error>>(
+        &self,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let attempt = "read the state at one time";
+        // An interrupted read may have ended it, and a panic may have left it open.
+        let end = |state: &State| {
+            if state.is_autocommit() {
+                return Ok(());
+            }
+            state.execute_batch("ROLLBACK")
+        };
+        self.read(attempt, end)?;
+        self.read(attempt, |state| state.execute_batch("BEGIN"))?;
+        let done = work();
+        self.read(attempt, end)?;
+        done
+    }
+
     /// Runs `work` on a thread that may wait for the disk.
     pub(crate) async fn run<T: Send + 'static>(
         self: &Arc<Self>,
