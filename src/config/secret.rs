@@ -58,6 +58,8 @@ pub(super) enum Purpose {
     Token,
     /// The key of the state.
     Key,
+    /// A certificate, which everyone may read.
+    Public,
     Other,
 }
 
@@ -176,7 +178,8 @@ impl Secret {
     pub(super) fn file_fault(&self, purpose: Purpose) -> Option<(String, String)> {
         let Self::File(path) = self else { return None };
         if let Ok(metadata) = fs::metadata(path) {
-            if metadata.is_file() && os::is_readable_by_others(&metadata) {
+            let is_exposed = metadata.is_file() && os::is_readable_by_others(&metadata);
+            if is_exposed && purpose != Purpose::Public {
                 let name = path.display();
                 return Some((
                     format!("users other than the owner can read {name}"),
@@ -190,7 +193,7 @@ impl Secret {
         let read = match purpose {
             Purpose::Token => self.read_token().map(|read| read.had_scheme),
             Purpose::Key => self.read_key().map(|_| false),
-            Purpose::Other => self.read().map(|_| false),
+            Purpose::Public | Purpose::Other => self.read().map(|_| false),
         };
         let error = match read {
             Ok(false) => return None,

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::{certificates, secret};
+use super::{certificates, secret, secret_for};
 use crate::config::file;
 use crate::config::problem::Log;
 use crate::config::reader::Typed;
+use crate::config::secret::Purpose;
 use crate::config::settings::{Listen, Proxy, ProxyProof, Tls, Web};
 
 /// The configuration of the page, unless something of it is wrong; then the log says what.
@@ -19,7 +20,7 @@ pub(super) fn resolve_web(web: &file::Web, folder: &Path, log: &mut Log) -> Opti
     let hosts = web.hosts.iter().flatten();
     let hosts = hosts.map(|host| name(host, log)).collect::<Vec<_>>();
     let tls = web.tls.as_ref().map(|tls| {
-        let certificate = secret(tls.certificate.as_ref(), folder, log);
+        let certificate = secret_for(Purpose::Public, tls.certificate.as_ref(), folder, log);
         let private_key = secret(tls.private_key.as_ref(), folder, log);
         Some((certificate?, private_key?))
     });
