@@ -63,10 +63,10 @@ async fn what_a_target_takes_holds_over_all_agents() {
         target.requests_per_second = Some(23);
     });
     let traffic = rig.sandbox.target.traffic();
-    for number in 0..60 {
+    for number in 0..24 {
         rig.joiner(&format!("new.{number:02}"));
     }
-    until("all are there", || rig.sandbox.target.users().len() == 60).await;
+    until("all are there", || rig.sandbox.target.users().len() == 24).await;
     let refused = traffic.count_where(|one| one.status == Some(429));
     assert_eq!(refused, 0, "of {}", traffic.count());
 }

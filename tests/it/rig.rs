@@ -77,11 +77,12 @@ impl Rig {
             state: database::everywhere()
                 .map_or_else(String::new, |database| database.section("entrain.db", "")),
         };
-        for (name, secret) in [
+        let key = (!rig.state.is_empty()).then(|| ("state-key", database::KEY.to_owned()));
+        let secrets = [
             ("secret", rig.sandbox.client_secret()),
             ("token", rig.target_token()),
-            ("state-key", database::KEY.to_owned()),
-        ] {
+        ];
+        for (name, secret) in secrets.into_iter().chain(key) {
             fs::write(rig.path(name), secret).unwrap();
             fs::set_permissions(rig.path(name), Permissions::from_mode(0o600)).unwrap();
         }
