@@ -432,7 +432,7 @@ fn divide(
     )?;
     let sharing = transaction.query("SELECT id FROM agents WHERE NOT fenced AND shares", &[])?;
     let rows = transaction.query(
-        // A configuration counts as long as the agent that loaded it runs: nobody else may have it.
+        // A configuration counts as long as the agent that loaded it runs: no other one may have it.
         "SELECT name, agent, weight, CASE WHEN EXISTS (
                  SELECT 1 FROM agents WHERE id = configured_by AND NOT fenced) THEN configuration END,
              freed < clock_timestamp() - interval '30 seconds'
