@@ -3,31 +3,12 @@
 // many rows there are and how many hold WORD, the sheets that printing it takes, the same for the rows that are
 // left after searching for WORD, and how long each step took in milliseconds. With FOLDER, screenshots are put there.
 // The checker looks at the first rows of each list: those in `.rest` have the same form, and would take it hours.
-import { readFileSync } from 'node:fs';
-import { execFileSync } from 'node:child_process';
-import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
-import { chromium } from 'playwright-core';
+import { axe, browser } from './browser.mjs';
 
 const [file, word, folder] = process.argv.slice(2);
 const address = pathToFileURL(file).href;
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-function browserPath() {
-  for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
-    try {
-      return execFileSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).trim();
-    } catch {
-      // The next name.
-    }
-  }
-  throw new Error('there is no Chromium');
-}
-
-const browser = await chromium.launch({
-  executablePath: browserPath(),
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
 const patience = 10 * 60_000;
 const result = { violations: [], overflow: {}, took: {} };
 async function timed(name, work) {

@@ -3,30 +3,10 @@
 // requested from elsewhere, what the console said, and how much is readable without scripts. A PATH `watch` keeps
 // the first page open until a cycle has begun and ended, and prints what it showed meanwhile. Screenshots are put
 // into FOLDER unless it is `-`.
-import { readFileSync } from 'node:fs';
-import { execFileSync } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { chromium } from 'playwright-core';
+import { axe, browser } from './browser.mjs';
 
 const [address, token, folderOrNone, ...paths] = process.argv.slice(2);
 const folder = folderOrNone === '-' ? null : folderOrNone;
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-function browserPath() {
-  for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
-    try {
-      return execFileSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).trim();
-    } catch {
-      // The next name.
-    }
-  }
-  throw new Error('there is no Chromium');
-}
-
-const browser = await chromium.launch({
-  executablePath: browserPath(),
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
 
 async function signIn(page) {
   await page.goto(address + '/');
