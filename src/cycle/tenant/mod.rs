@@ -2,45 +2,37 @@
 //! page into the state, then each job's assignments. What fails here blocks removals, never additions
 //! (product rule 3).
 
+mod applications;
 mod due;
 mod managers;
 mod members;
 mod pages;
+mod rounds;
+mod scopes;
 mod unseen;
+mod warnings;
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::source::selected;
 use super::units::Units;
-use super::{Error, tenant_facts, units};
+use super::{Error, tenant_facts};
 use crate::config::{self, Config};
-use crate::engine::job::ScopeMode;
-use crate::engine::model::{
-    Assignment, Complete, CustomSecurityAttribute, DEFAULT_ACCESS_ROLE, JobName, ObjectKind,
-    SourceId,
-};
-use crate::engine::plan::{self, Count};
+use crate::engine::model::{Assignment, Complete, CustomSecurityAttribute, ObjectKind, SourceId};
+use crate::engine::plan;
 use crate::engine::summary::{CycleKind, Progress};
-use crate::graph::{self, At, Expired, Link};
-use crate::report;
-use crate::store::{self, PageLink, Since, Store};
+use crate::graph;
+use crate::store::{self, Store};
 
 pub(crate) use self::due::Due;
-use self::pages::Pages;
-use self::unseen::Unseen;
-
-/// Rounds begun at most, where the service forgets its own links.
-const MAX_BEGINNINGS: u32 = 3;
 
 /// How the reading went for one job. A cycle starts from it.
 #[derive(Debug)]
@@ -85,12 +77,6 @@ pub(super) struct Tenant {
     /// The days of the warning that was given last of each secret and certificate.
     expiring: Mutex<BTreeMap<String, i64>>,
 }
-
-/// After this Microsoft's own job is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_hours(1);
-
-/// So many days before a secret or a certificate expires it is warned of.
-const EXPIRY_WARNINGS: [i64; 4] = [-1, 1, 7, 30];
 
 impl Tenant {
     pub(super) fn new(
@@ -248,162 +234,6 @@ impl Tenant {
         done
     }
 
-    /// The application as the state knows it, or looked up. Not looked up in every cycle: its id does
-    /// not change, and new roles are seen in the assignments. `found` are those of other jobs of this reading.
-    async fn application(
-        &self,
-        want: &Want,
-        found: &mut Vec<(config::Application, graph::ServicePrincipal)>,
-    ) -> Result<store::Application, Error> {
-        let known = self.store.application(&want.job.rules.name)?;
-        match (want.kind, known) {
-            (
-                CycleKind::Incremental
-                | CycleKind::OnDemand
-                | CycleKind::Leavers
-                | CycleKind::Retries,
-                Some(known),
-            ) => Ok(known),
-            (_, None) | (CycleKind::Initial, Some(_)) => {
-                let which = &want.job.application;
-                if let Some((_, one)) = found.iter().find(|(other, _)| other == which) {
-                    return self.record_application(want, one.clone());
-                }
-                let one = self.graph.find_application(which).await?;
-                found.push((which.clone(), one.clone()));
-                self.record_application(want, one)
-            }
-        }
-    }
-
-    async fn find_application(&self, want: &Want) -> Result<store::Application, Error> {
-        let found = self.graph.find_application(&want.job.application).await?;
-        self.record_application(want, found)
-    }
-
-    fn record_application(
-        &self,
-        want: &Want,
-        found: graph::ServicePrincipal,
-    ) -> Result<store::Application, Error> {
-        let job = &want.job.rules.name;
-        let mut roles = found.roles;
-        if units::reads_units(&want.job.rules) {
-            let known = self.store.application(job)?;
-            roles = known.map(|known| known.roles).unwrap_or_default();
-        }
-        let application = store::Application {
-            service_principal: SourceId::new(found.id),
-            roles,
-        };
-        self.store.record_application(job, &application)?;
-        Ok(application)
-    }
-
-    /// Follows users and groups to their ends.
-    async fn follow_both(&self, wants: &[&Want]) -> Result<plan::Reading, Error> {
-        let mut read = Count::default();
-        let users = self
-            .try_to_follow(ObjectKind::User, wants, &mut read)
-            .await?;
-        let groups = self
-            .try_to_follow(ObjectKind::Group, wants, &mut read)
-            .await?;
-        Ok(users.and(groups))
-    }
-
-    /// An error that ends no cycle is why the reading is not complete.
-    async fn try_to_follow(
-        &self,
-        kind: ObjectKind,
-        wants: &[&Want],
-        read: &mut Count,
-    ) -> Result<plan::Reading, Error> {
-        match self.follow(kind, wants, read).await {
-            Ok(seen) => Ok(plan::Reading::Complete(seen)),
-            Err(error) if ends_the_cycle(&error) || self.stop.is_cancelled() => Err(error),
-            Err(error) => Ok(plan::Reading::Incomplete(format!(
-                "{kind}s: {}",
-                error.chain()
-            ))),
-        }
-    }
-
-    /// Follows the stream of one kind of object from its watermark to the next. Pages are committed in
-    /// order with the link behind them, while the next one is read.
-    async fn follow(
-        &self,
-        kind: ObjectKind,
-        wants: &[&Want],
-        read: &mut Count,
-    ) -> Result<Complete<()>, Error> {
-        let store = &self.store;
-        let select = selected(&self.config, kind);
-        let mut beginnings = 1;
-        let mut since = store.begin_round(kind, &select.join(","))?;
-        let mut pages = Pages::new(Arc::clone(store), kind);
-        let mut unseen = Unseen::default();
-        loop {
-            let at = match &since {
-                Since::Watermark(link) => At::Link(link),
-                Since::Beginning => At::Beginning { select: &select },
-            };
-            let page = match self.graph.fetch_page(kind, at).await {
-                Ok(page) => page,
-                Err(error) => {
-                    pages.commit((self.now)()).await?;
-                    pages.committed().await?;
-                    let Some(expired) = error.expired().filter(|_| beginnings < MAX_BEGINNINGS)
-                    else {
-                        return Err(error.into());
-                    };
-                    tracing::warn!(%kind, %error, "reading the source from the beginning");
-                    match expired {
-                        Expired::Page => store.rewind_round(kind)?,
-                        Expired::Watermark => store.forget_watermark(kind)?,
-                    }
-                    beginnings += 1;
-                    since = store.begin_round(kind, &select.join(","))?;
-                    continue;
-                }
-            };
-            if since == Since::Beginning {
-                unseen = Unseen::of(&select);
-            }
-            unseen.see(&page.changes);
-            let entries = page.changes.len() as u64;
-            match kind {
-                ObjectKind::User => read.users += entries,
-                ObjectKind::Group => read.groups += entries,
-            }
-            for want in wants {
-                want.progress.send_replace(Progress::Reading(*read));
-            }
-            match page.link {
-                Link::Next(next) => {
-                    pages.add(page.changes, PageLink::Next(next.clone()));
-                    since = Since::Watermark(next);
-                    if pages.are_many() {
-                        pages.commit((self.now)()).await?;
-                    }
-                }
-                Link::Delta(delta) => {
-                    let seen = delta.seen();
-                    pages.add(page.changes, PageLink::Delta(delta));
-                    pages.commit((self.now)()).await?;
-                    pages.committed().await?;
-                    unseen.report(kind);
-                    let now = (self.now)();
-                    match kind {
-                        ObjectKind::User => managers::look_up(&self.graph, store, now).await?,
-                        ObjectKind::Group => members::look_up(&self.graph, store, now).await?,
-                    }
-                    return Ok(seen);
-                }
-            }
-        }
-    }
-
     /// What is read for one job: its assignments, and facts that its rules need.
     async fn read_job(
         &self,
@@ -443,112 +273,6 @@ impl Tenant {
             default_domain: domain.map(|domain| domain.name),
         })
     }
-
-    /// Of a secret or a certificate, 30 days before it expires, 7 and 1, and when it has.
-    fn warn_of_expiry(&self) {
-        if self.graph.tenant().is_none() {
-            return;
-        }
-        let today = (self.now)().date_naive();
-        let expiring = self.expiring.lock();
-        let mut expiring = expiring.unwrap_or_else(PoisonError::into_inner);
-        for graph::Expiry { key, day } in graph::expiries(&self.config.source) {
-            let left = (day - today).num_days();
-            let due = EXPIRY_WARNINGS.into_iter().find(|days| left <= *days);
-            let Some(due) = due else { continue };
-            if expiring.insert(key.clone(), due) != Some(due) {
-                let words = report::expires(day, today);
-                tracing::warn!("{key} {words}");
-            }
-        }
-    }
-
-    /// Two agents undo each other's changes. Looked at once an hour at most, and only where the token
-    /// shows that it may be.
-    async fn warn_of_two_agents(&self, job: &JobName, application: &SourceId) {
-        let known = {
-            let provisioned = self.provisioned.lock();
-            let provisioned = provisioned.unwrap_or_else(PoisonError::into_inner);
-            let known = provisioned.get(application).copied();
-            known.filter(|(at, _)| at.elapsed() < LOOK_AGAIN)
-        };
-        let is_enabled = if let Some((_, is_enabled)) = known {
-            is_enabled
-        } else {
-            let found = self.graph.is_provisioned_by_entra(application.as_str());
-            let is_enabled = found.await.unwrap_or(false);
-            let provisioned = self.provisioned.lock();
-            let mut provisioned = provisioned.unwrap_or_else(PoisonError::into_inner);
-            provisioned.insert(application.clone(), (Instant::now(), is_enabled));
-            is_enabled
-        };
-        if is_enabled {
-            tracing::warn!(
-                %job,
-                "Microsoft's provisioning job of the application is enabled, and two agents undo each \
-                 other's changes: stop it on the application's page \"Provisioning\""
-            );
-        }
-    }
-
-    /// What brings objects into a job's scope, besides the groups that they are in.
-    async fn read_scope(
-        &self,
-        want: &Want,
-        application: store::Application,
-        source: plan::Reading,
-        shared: &mut Shared,
-    ) -> Result<plan::Reading, Error> {
-        let read = match &want.job.rules.scope.mode {
-            ScopeMode::All | ScopeMode::Groups(_) => return Ok(source),
-            ScopeMode::Assigned => self.read_assignments(want, application, shared).await?,
-            ScopeMode::AdministrativeUnits(names) => {
-                let units = &mut shared.units;
-                self.read_units(want, application, names, units).await?
-            }
-        };
-        Ok(source.and(read))
-    }
-
-    async fn read_assignments(
-        &self,
-        want: &Want,
-        application: store::Application,
-        shared: &mut Shared,
-    ) -> Result<plan::Reading, Error> {
-        let job = &want.job.rules.name;
-        let assignments = match shared
-            .assignments
-            .entry(application.service_principal.clone())
-        {
-            Entry::Occupied(read) => read.into_mut(),
-            Entry::Vacant(place) => {
-                match self.graph.fetch_assignments(place.key().as_str()).await {
-                    Ok(assignments) => place.insert(assignments),
-                    Err(partial) => {
-                        // If the application is not there at all, that is what must be reported.
-                        self.find_application(want).await?;
-                        self.store.add_assignments(job, &partial.seen)?;
-                        return Ok(plan::Reading::Incomplete(Error::chain_of(&partial)));
-                    }
-                }
-            }
-        };
-        let is_known = |assignment: &Assignment| {
-            let mut roles = application.roles.iter();
-            assignment.role == DEFAULT_ACCESS_ROLE || roles.any(|role| role.id == assignment.role)
-        };
-        // New roles must be looked up; and a list that is suddenly empty is a reason to look whether
-        // the application is still there.
-        let all_known = assignments.get().iter().all(is_known);
-        if !all_known || assignments.get().is_empty() {
-            self.find_application(want).await?;
-        } else {
-            self.store.record_application(job, &application)?;
-        }
-        self.store.replace_assignments(job, assignments)?;
-        Ok(plan::Reading::Complete(assignments.seen()))
-    }
 }
 
 /// What several jobs of one reading have in common, read with the first that needs it.
@@ -571,19 +295,4 @@ impl Shared {
             ..Self::default()
         }
     }
-}
-
-/// Whether reading on makes no sense: the state cannot be written, the sign-in is refused, or a snapshot
-/// was made for other jobs.
-fn ends_the_cycle(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Store(_)
-            | Error::Graph(
-                graph::Error::NotInSnapshot { .. }
-                    | graph::Error::TokenRefused { .. }
-                    | graph::Error::TokenUnanswered { .. }
-                    | graph::Error::TokenMalformed { .. }
-            )
-    )
 }

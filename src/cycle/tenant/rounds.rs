@@ -1,0 +1,138 @@
+//! Rounds of the delta queries over all users and all groups.
+
+use std::sync::Arc;
+
+use super::pages::Pages;
+use super::unseen::Unseen;
+use super::{Tenant, Want, managers, members};
+use crate::cycle::Error;
+use crate::cycle::source::selected;
+use crate::engine::model::{Complete, ObjectKind};
+use crate::engine::plan::{self, Count};
+use crate::engine::summary::Progress;
+use crate::graph::{self, At, Expired, Link};
+use crate::store::{PageLink, Since};
+
+/// Rounds begun at most, where the service forgets its own links.
+const MAX_BEGINNINGS: u32 = 3;
+
+impl Tenant {
+    /// Follows users and groups to their ends.
+    pub(super) async fn follow_both(&self, wants: &[&Want]) -> Result<plan::Reading, Error> {
+        let mut read = Count::default();
+        let users = self
+            .try_to_follow(ObjectKind::User, wants, &mut read)
+            .await?;
+        let groups = self
+            .try_to_follow(ObjectKind::Group, wants, &mut read)
+            .await?;
+        Ok(users.and(groups))
+    }
+
+    /// An error that ends no cycle is why the reading is not complete.
+    pub(super) async fn try_to_follow(
+        &self,
+        kind: ObjectKind,
+        wants: &[&Want],
+        read: &mut Count,
+    ) -> Result<plan::Reading, Error> {
+        match self.follow(kind, wants, read).await {
+            Ok(seen) => Ok(plan::Reading::Complete(seen)),
+            Err(error) if ends_the_cycle(&error) || self.stop.is_cancelled() => Err(error),
+            Err(error) => Ok(plan::Reading::Incomplete(format!(
+                "{kind}s: {}",
+                error.chain()
+            ))),
+        }
+    }
+
+    /// Follows the stream of one kind of object from its watermark to the next. Pages are committed in
+    /// order with the link behind them, while the next one is read.
+    pub(super) async fn follow(
+        &self,
+        kind: ObjectKind,
+        wants: &[&Want],
+        read: &mut Count,
+    ) -> Result<Complete<()>, Error> {
+        let store = &self.store;
+        let select = selected(&self.config, kind);
+        let mut beginnings = 1;
+        let mut since = store.begin_round(kind, &select.join(","))?;
+        let mut pages = Pages::new(Arc::clone(store), kind);
+        let mut unseen = Unseen::default();
+        loop {
+            let at = match &since {
+                Since::Watermark(link) => At::Link(link),
+                Since::Beginning => At::Beginning { select: &select },
+            };
+            let page = match self.graph.fetch_page(kind, at).await {
+                Ok(page) => page,
+                Err(error) => {
+                    pages.commit((self.now)()).await?;
+                    pages.committed().await?;
+                    let Some(expired) = error.expired().filter(|_| beginnings < MAX_BEGINNINGS)
+                    else {
+                        return Err(error.into());
+                    };
+                    tracing::warn!(%kind, %error, "reading the source from the beginning");
+                    match expired {
+                        Expired::Page => store.rewind_round(kind)?,
+                        Expired::Watermark => store.forget_watermark(kind)?,
+                    }
+                    beginnings += 1;
+                    since = store.begin_round(kind, &select.join(","))?;
+                    continue;
+                }
+            };
+            if since == Since::Beginning {
+                unseen = Unseen::of(&select);
+            }
+            unseen.see(&page.changes);
+            let entries = page.changes.len() as u64;
+            match kind {
+                ObjectKind::User => read.users += entries,
+                ObjectKind::Group => read.groups += entries,
+            }
+            for want in wants {
+                want.progress.send_replace(Progress::Reading(*read));
+            }
+            match page.link {
+                Link::Next(next) => {
+                    pages.add(page.changes, PageLink::Next(next.clone()));
+                    since = Since::Watermark(next);
+                    if pages.are_many() {
+                        pages.commit((self.now)()).await?;
+                    }
+                }
+                Link::Delta(delta) => {
+                    let seen = delta.seen();
+                    pages.add(page.changes, PageLink::Delta(delta));
+                    pages.commit((self.now)()).await?;
+                    pages.committed().await?;
+                    unseen.report(kind);
+                    let now = (self.now)();
+                    match kind {
+                        ObjectKind::User => managers::look_up(&self.graph, store, now).await?,
+                        ObjectKind::Group => members::look_up(&self.graph, store, now).await?,
+                    }
+                    return Ok(seen);
+                }
+            }
+        }
+    }
+}
+
+/// Whether reading on makes no sense: the state cannot be written, the sign-in is refused, or a snapshot
+/// was made for other jobs.
+pub(super) fn ends_the_cycle(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Store(_)
+            | Error::Graph(
+                graph::Error::NotInSnapshot { .. }
+                    | graph::Error::TokenRefused { .. }
+                    | graph::Error::TokenUnanswered { .. }
+                    | graph::Error::TokenMalformed { .. }
+            )
+    )
+}
