@@ -89,6 +89,11 @@ fn trouble(side: Side, method: &str, path: &str, random: &mut Rng) -> Option<Tro
     let of = |random: &mut Rng, all: &[u16]| all[random.usize(0..all.len())];
     let status = match side {
         Side::Graph => of(random, GRAPH),
+        // That it does not delete at all is learned, and groups are emptied from then on.
+        Side::Target if method == "DELETE" => match of(random, TARGET) {
+            405 | 501 => 500,
+            status => status,
+        },
         Side::Target => of(random, TARGET),
     };
     Some(match random.u32(0..100) {
