@@ -47,6 +47,11 @@ pub(super) fn status(
         statuses.push(of_job(&config, job, store.as_ref(), service)?);
     }
 
+    let reading = match &store {
+        Some(store) => store.strategy()?,
+        None => None,
+    };
+    let reading = reading.as_ref();
     let waiting = match &store {
         Some(store) => store.waiting()?,
         None => Vec::new(),
@@ -59,7 +64,8 @@ pub(super) fn status(
         let mut document = {
             let service = holder.filter(Holder::is_service);
             let pid = service.map(|service| service.pid);
-            Document::begin_status(&mut out, pid, agents.as_deref(), &expiring, &waiting, today)?
+            let agents = agents.as_deref();
+            Document::begin_status(&mut out, pid, agents, reading, &expiring, &waiting, today)?
         };
         for status in &statuses {
             document.status(status)?;
@@ -67,7 +73,8 @@ pub(super) fn status(
         document.end()?;
     } else {
         let (holder, agents) = (holder.as_ref(), agents.as_deref());
-        text::status(&mut out, &statuses, holder, agents, now, output.style())?;
+        let when = (now, output.style());
+        text::status(&mut out, &statuses, holder, agents, reading, when)?;
     }
     out.flush()?;
     for one in waiting.iter().filter(|one| one.error.is_some()) {

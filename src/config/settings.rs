@@ -13,6 +13,7 @@ use super::knobs::Knobs;
 use crate::engine::job;
 use crate::engine::model::ObjectKind;
 use crate::engine::record::Retention;
+use crate::engine::strategy::Wish;
 
 /// A whole configuration, free of problems.
 #[derive(Clone, Debug)]
@@ -286,6 +287,7 @@ pub(crate) struct Source {
     pub(crate) graph_url: String,
     /// The `scope` of the token request, such as `https://graph.microsoft.com/.default`.
     pub(crate) token_scope: String,
+    pub(crate) read: Wish,
 }
 
 /// How the agent signs in to the tenant.

@@ -99,15 +99,17 @@ impl WaysIn {
         })
     }
 
-    /// Whether members of this group are in scope because of it. One that the state does not know counts:
-    /// it should.
+    /// Whether members of this group are in scope because of it. One that the state does not know counts
+    /// where it should know all.
     pub(super) async fn grants_through(
         &self,
         context: &Context<'_>,
         group: &SourceId,
     ) -> Result<bool, Error> {
-        let key = key_of_group(context, group).await?;
-        Ok(key.is_none_or(|key| self.granting.contains(key)))
+        Ok(match key_of_group(context, group).await? {
+            Some(key) => self.granting.contains(key),
+            None => !context.state(Store::reads_in_scope).await?,
+        })
     }
 
     /// The roles that are assigned to a group, as the state knows them.

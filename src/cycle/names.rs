@@ -16,7 +16,10 @@ pub(super) fn misnamed(
     job: &Job,
     protected: &Protected,
 ) -> Result<Vec<Misnamed>, Error> {
+    // Of objects that need not be in scope it is not known then whether they exist.
+    let reads_all = !store.reads_in_scope()?;
     let mut misnamed = protected.misnamed();
+    misnamed.retain(|_| reads_all);
     for (list, name) in names::entries(job) {
         let one = match list {
             Naming::ScopeGroups | Naming::Provision | Naming::Filter(_) => {
@@ -39,6 +42,7 @@ pub(super) fn misnamed(
                 let units = units.iter();
                 unit(name, units.map(|unit| (&*unit.id, &*unit.display_name)))
             }
+            Naming::Exclude | Naming::MinMembers | Naming::Exceptions if !reads_all => None,
             Naming::Exclude => excluded(store, name)?,
             Naming::MinMembers => {
                 let known = store.names_of_groups()?;
@@ -153,7 +157,7 @@ pub(super) async fn misnamed_now(
     } else {
         Vec::new()
     };
-    let knows_people = store.knows_any(ObjectKind::User)?;
+    let knows_people = store.knows_any(ObjectKind::User)? && !store.reads_in_scope()?;
     let mut misnamed = if knows_people {
         Protected::of(store, job)?.misnamed()
     } else {

@@ -25,5 +25,6 @@ pub(crate) mod record;
 pub(crate) mod redact;
 pub(crate) mod same_target;
 pub(crate) mod scope;
+pub(crate) mod strategy;
 pub(crate) mod summary;
 pub(crate) mod window;

@@ -20,8 +20,24 @@ pub(crate) enum At<'a> {
     /// Everything, with these properties. `manager` (users) and `members` (groups) are read when they
     /// are named. The properties stay fixed for all later rounds: others need a new beginning.
     Beginning { select: &'a [String] },
+    /// The same of these objects alone, at most [`MAX_FILTERED`]. Which they are stays fixed, too.
+    Few {
+        select: &'a [String],
+        ids: &'a [SourceId],
+    },
     /// Behind a link that an earlier page gave, of either kind.
     Link(&'a str),
+}
+
+/// How many objects a delta query may name in its filter.
+pub(crate) const MAX_FILTERED: usize = 50;
+
+/// A whole round of a delta query.
+#[derive(Debug)]
+pub(crate) struct Round {
+    pub(crate) changes: Vec<SourceChange>,
+    /// The watermark for the next one.
+    pub(crate) link: Complete<String>,
 }
 
 /// What one page said, in the order it said it: of an object that comes twice, the later one wins.
@@ -51,6 +67,18 @@ impl Client {
                 })
                 .await?
             }
+            At::Few { select, ids } => {
+                let names = with_id(select);
+                let filter = any_of(ids);
+                self.page(|sdk| {
+                    let call = match kind {
+                        ObjectKind::User => sdk.users().delta(),
+                        ObjectKind::Group => sdk.groups().delta(),
+                    };
+                    call.select(&names).filter(&[&filter]).build()
+                })
+                .await?
+            }
             At::Link(link) => self.page_at(link).await?,
         };
         page(kind, paged)
@@ -72,6 +100,11 @@ impl Client {
         let paged = self.page(latest).await?;
         page(kind, paged).map(|_| ())
     }
+}
+
+fn any_of(ids: &[SourceId]) -> String {
+    let ids = ids.iter().map(|id| format!("id eq '{id}'"));
+    ids.collect::<Vec<String>>().join(" or ")
 }
 
 fn with_id(select: &[String]) -> Vec<&str> {

@@ -9,13 +9,14 @@ use super::application::ServicePrincipal;
 use super::assignments::AssignmentsError;
 use super::client::Client;
 use super::custom_security::CustomSecurity;
-use super::delta::{At, Page};
+use super::delta::{At, Link, Page, Round};
 use super::error::Error;
 use super::single::Held;
 use super::snapshot::Snapshot;
 use super::units::Unit;
 use crate::config::Application;
 use crate::engine::model::{Assignment, Complete, CustomSecurityAttribute, ObjectKind, SourceId};
+use crate::engine::plan::Count;
 use crate::http::Exchange;
 
 #[derive(Clone, Debug)]
@@ -68,6 +69,28 @@ impl Reader {
         match self {
             Self::Tenant(client) => client.fetch_page(kind, at).await,
             Self::Snapshot(snapshot) => snapshot.fetch_page(kind, at),
+        }
+    }
+
+    /// A round from here to its end.
+    pub(crate) async fn fetch_round(&self, kind: ObjectKind, at: At<'_>) -> Result<Round, Error> {
+        let mut page = self.fetch_page(kind, at).await?;
+        let mut changes = Vec::new();
+        loop {
+            changes.append(&mut page.changes);
+            match page.link {
+                Link::Next(link) => page = self.fetch_page(kind, At::Link(&link)).await?,
+                Link::Delta(link) => return Ok(Round { changes, link }),
+            }
+        }
+    }
+
+    /// How many users and groups there are. `None`: the tenant does not show it.
+    pub(crate) async fn fetch_size(&self) -> Result<Option<Count>, Error> {
+        match self {
+            Self::Tenant(client) => client.fetch_size().await,
+            // It is read as a whole.
+            Self::Snapshot(_) => Ok(None),
         }
     }
 

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, params};
 use super::codec::{pack_attributes, unpack_attributes};
 use super::marks::Marks;
 use super::source::{PageSummary, Round};
-use super::state::State;
+use super::state::{State, array};
 use crate::engine::model::{
     Attributes, Key, MemberChange, ObjectKind, Presence, SourceChange, SourceId, SourceObject,
     Value,
@@ -506,12 +506,22 @@ impl<'p> Page<'p> {
     }
 
     /// A full round does not report what was deleted before it (Graph delta query): what it did not
-    /// report is missing, whether object or membership.
-    pub(super) fn drop_what_was_not_reported(&mut self) -> rusqlite::Result<()> {
-        let missing: Vec<Key> = self.state.column(
-            "SELECT key FROM objects WHERE kind = ?1 AND presence = 1 AND seen <> ?2",
-            params![self.kind, self.round.number],
-        )?;
+    /// report is missing, whether object or membership. `among`: the round was of these objects alone.
+    pub(super) fn drop_what_was_not_reported(
+        &mut self,
+        among: Option<&[Key]>,
+    ) -> rusqlite::Result<()> {
+        let missing: Vec<Key> = match among {
+            None => self.state.column(
+                "SELECT key FROM objects WHERE kind = ?1 AND presence = 1 AND seen <> ?2",
+                params![self.kind, self.round.number],
+            )?,
+            Some(keys) => self.state.column(
+                "SELECT o.key FROM rarray(?3) k CROSS JOIN objects o ON o.key = k.value
+                 WHERE o.kind = ?1 AND o.presence = 1 AND o.seen <> ?2",
+                params![self.kind, self.round.number, array(keys)],
+            )?,
+        };
         for key in &missing {
             self.state.run(
                 "UPDATE objects SET presence = ?2 WHERE key = ?1",
@@ -524,24 +534,38 @@ impl<'p> Page<'p> {
         }
         match self.kind {
             ObjectKind::User => Ok(()),
-            ObjectKind::Group => self.drop_stale_members(),
+            ObjectKind::Group => self.drop_stale_members(among),
         }
     }
 
-    fn drop_stale_members(&mut self) -> rusqlite::Result<()> {
-        let stale: Vec<(Key, Key, ObjectKind)> = self
-            .state
-            .prepare_cached(
-                "SELECT m.group_key, m.member_key, o.kind
-                 FROM objects g
-                 CROSS JOIN members m ON m.group_key = g.key
-                 CROSS JOIN objects o ON o.key = m.member_key
-                 WHERE g.kind = 2 AND g.presence > 0 AND g.seen = ?1 AND m.seen <> ?1",
-            )?
-            .query_map(params![self.round.number], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })?
-            .collect::<rusqlite::Result<_>>()?;
+    fn drop_stale_members(&mut self, among: Option<&[Key]>) -> rusqlite::Result<()> {
+        let number = self.round.number;
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let stale: Vec<(Key, Key, ObjectKind)> = match among {
+            None => self
+                .state
+                .prepare_cached(
+                    "SELECT m.group_key, m.member_key, o.kind
+                     FROM objects g
+                     CROSS JOIN members m ON m.group_key = g.key
+                     CROSS JOIN objects o ON o.key = m.member_key
+                     WHERE g.kind = 2 AND g.presence > 0 AND g.seen = ?1 AND m.seen <> ?1",
+                )?
+                .query_map(params![number], read)?
+                .collect::<rusqlite::Result<_>>()?,
+            Some(keys) => self
+                .state
+                .prepare_cached(
+                    "SELECT m.group_key, m.member_key, o.kind
+                     FROM rarray(?2) k
+                     CROSS JOIN objects g ON g.key = k.value
+                     CROSS JOIN members m ON m.group_key = g.key
+                     CROSS JOIN objects o ON o.key = m.member_key
+                     WHERE g.presence > 0 AND g.seen = ?1 AND m.seen <> ?1",
+                )?
+                .query_map(params![number, array(keys)], read)?
+                .collect::<rusqlite::Result<_>>()?,
+        };
         for (group, member, kind) in stale {
             self.lose_member(group, member, kind)?;
         }

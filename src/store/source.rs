@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{OptionalExtension, params};
 
 use super::merge::Page;
+use super::shards::is_in_scope;
 use super::state::State;
 use super::wire::Column;
 use super::{Error, Store};
@@ -53,7 +54,7 @@ pub(crate) struct PageSummary {
 pub(crate) struct Unreported {
     /// Each with the manager that was known before.
     pub(crate) known: BTreeMap<SourceId, Option<SourceId>>,
-    /// How many users there are.
+    /// How many users a list of all has, as far as it is known.
     pub(crate) all: u64,
 }
 
@@ -129,7 +130,12 @@ impl Store {
     pub(crate) fn watermark(&self) -> Result<Option<DateTime<Utc>>, Error> {
         self.read("look up the watermark", |state| {
             let updated: Option<Column<DateTime<Utc>>> = state
-                .prepare_cached("SELECT min(updated) FROM watermarks WHERE delta_link IS NOT NULL")?
+                .prepare_cached(
+                    "SELECT min(updated) FROM (
+                         SELECT updated FROM watermarks WHERE delta_link IS NOT NULL
+                         UNION ALL
+                         SELECT updated FROM shards WHERE delta_link IS NOT NULL)",
+                )?
                 .query_row([], |row| row.get(0))?;
             Ok(updated.map(|Column(updated)| updated))
         })
@@ -160,7 +166,7 @@ impl Store {
                 )?,
                 PageLink::Delta(link) => {
                     if round.full {
-                        page.drop_what_was_not_reported()?;
+                        page.drop_what_was_not_reported(None)?;
                         index_round(tx, kind, round.number)?;
                     }
                     tx.run(
@@ -191,7 +197,11 @@ impl Store {
             let known = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(Unreported {
                 known: known.collect::<rusqlite::Result<_>>()?,
-                all: present(state)?.users,
+                all: if is_in_scope(state)? {
+                    u64::MAX
+                } else {
+                    present(state)?.users
+                },
             })
         })
     }
@@ -297,6 +307,7 @@ impl Store {
     pub(crate) fn read_from_beginning(&self) -> Result<(), Error> {
         self.write("read the source from the beginning", |tx| {
             tx.run("UPDATE watermarks SET anew = 1", [])?;
+            tx.run("UPDATE shards SET delta_link = NULL", [])?;
             Ok(())
         })
     }
@@ -310,6 +321,10 @@ impl Store {
                  SET page_link = NULL, delta_link = NULL, under_way = 1, full_round = 1,
                      round = round + 1
                  WHERE kind = ?1",
+                params![kind],
+            )?;
+            tx.run(
+                "UPDATE shards SET delta_link = NULL WHERE kind = ?1",
                 params![kind],
             )?;
             Ok(())
@@ -336,7 +351,7 @@ pub(super) fn present(state: &State) -> rusqlite::Result<Count> {
     Ok(present)
 }
 
-fn round(state: &State, kind: ObjectKind) -> rusqlite::Result<Option<Round>> {
+pub(super) fn round(state: &State, kind: ObjectKind) -> rusqlite::Result<Option<Round>> {
     state
         .prepare_cached(
             "SELECT round, full_round, under_way, selected, delta_link, page_link, anew
@@ -359,7 +374,7 @@ fn round(state: &State, kind: ObjectKind) -> rusqlite::Result<Option<Round>> {
 /// A full round brings objects and memberships in an order in which every row of an index by label or
 /// by member would touch another page. They are put in at once, in order, when the round ends or when
 /// an evaluation needs them.
-fn index_round(state: &State, kind: ObjectKind, round: i64) -> rusqlite::Result<()> {
+pub(super) fn index_round(state: &State, kind: ObjectKind, round: i64) -> rusqlite::Result<()> {
     state.run(
         "INSERT OR IGNORE INTO labels (kind, label, key)
          SELECT kind, label, key FROM objects WHERE kind = ?1 AND presence > 0 AND seen = ?2

@@ -44,6 +44,7 @@ mod graph_costs;
 mod half_hour;
 mod hand_over;
 mod import;
+mod in_scope;
 mod journal;
 mod json;
 mod kept;

@@ -135,6 +135,16 @@ visibility_delay = "0s"
         fs::write(self.path("entrain.toml"), change(text)).unwrap();
     }
 
+    /// What is read of users and groups from now on.
+    pub(crate) fn reads(&self, what: &str) {
+        self.edit(|text| {
+            let lines = text.lines().filter(|line| !line.starts_with("read = "));
+            let text: Vec<&str> = lines.collect();
+            let section = format!("[source]\nread = \"{what}\"");
+            text.join("\n").replace("[source]", &section)
+        });
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -112,6 +112,8 @@ struct Storm {
     /// The program itself runs the cycles, and is killed.
     kills: bool,
     deletes: bool,
+    /// Chooses what is read of the tenant.
+    reads: Rng,
     figures: Figures,
     /// Whether the faults have not stopped yet.
     is_stormy: bool,
@@ -197,6 +199,7 @@ impl Storm {
             faults: Arc::default(),
             kills: seed.is_multiple_of(KILLS_EVERY),
             deletes,
+            reads: Rng::with_seed(seed),
             figures: Figures::default(),
             is_stormy: false,
             blocked: BTreeSet::new(),
@@ -265,6 +268,7 @@ impl Storm {
         let was_quiet = target.traffic().under_way() == 0;
         let before = Holds::of(&self.rig);
         let mut kept = Kept::of(self.rig.tenant(), self.deletes);
+        self.read_another_way();
         self.crash.arm(crash);
         self.log.extend(self.faults.take_log());
         self.log.push(format!(
@@ -343,6 +347,16 @@ impl Storm {
                 wrong.join("\n")
             ))
         }
+    }
+
+    /// The whole tenant, or what is in scope.
+    fn read_another_way(&mut self) {
+        if self.reads.u32(0..4) > 0 {
+            return;
+        }
+        let read = self.reads.choice(["whole", "in_scope"]).unwrap();
+        self.rig.reads(read);
+        self.log.push(format!("reads {read}"));
     }
 
     /// Runs it, while the directory may change.
@@ -467,7 +481,7 @@ fn disables(body: &Value) -> bool {
 
 /// Where the target is not as the tenant says. Who never could sign in has no account; who left has one that
 /// is not active, or none.
-fn differences(tenant: &TenantHandle, target: &View) -> Vec<String> {
+pub(crate) fn differences(tenant: &TenantHandle, target: &View) -> Vec<String> {
     let mut wrong: Vec<String> = Vec::new();
     wrong.extend(target.duplicates.iter().map(|one| format!("twice: {one}")));
     let in_scope = tenant.users_in_scope();

@@ -28,6 +28,7 @@ impl Source {
             login_url: table.text("login_url", log),
             graph_url: table.text("graph_url", log),
             token_scope: table.text("token_scope", log),
+            read: table.text("read", log),
             is_missing: missing,
             place: table.place,
         }

@@ -119,6 +119,7 @@ pub(super) struct Source {
     pub(super) cloud: Option<Typed<String>>,
     pub(super) login_url: Option<Typed<String>>,
     pub(super) graph_url: Option<Typed<String>>,
+    pub(super) read: Option<Typed<String>>,
 }
 
 /// What one of the keys that say how to sign in holds.

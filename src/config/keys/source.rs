@@ -74,6 +74,11 @@ pub(super) const SOURCE: Section = Section {
             Holds::Text,
             "Replaces the scope of tokens for Microsoft Graph.",
         ),
+        key(
+            "read",
+            Holds::Words(&["auto", "whole", "in_scope"]),
+            "What is read of users and groups: the whole tenant, or what is in scope. Default: auto, by cost.",
+        ),
     ],
     rules: &[
         Rule::ExactlyOne(CREDENTIALS),

@@ -10,6 +10,7 @@ use crate::config::problem::Log;
 use crate::config::reader::Typed;
 use crate::config::secret::environment;
 use crate::config::settings::Source;
+use crate::engine::strategy::{Strategy, Wish};
 
 /// The national clouds: token authority, Graph root and scope are three facts of each, and none
 /// follows from another.
@@ -55,6 +56,12 @@ struct Cloud {
     token_scope: &'static str,
 }
 
+const READ: &[(&str, Wish)] = &[
+    ("auto", Wish::Auto),
+    ("whole", Wish::Always(Strategy::Whole)),
+    ("in_scope", Wish::Always(Strategy::InScope)),
+];
+
 pub(super) fn resolve_source(
     source: &file::Source,
     folder: &Path,
@@ -79,6 +86,10 @@ pub(super) fn resolve_source(
     let cloud = match &source.cloud {
         Some(cloud) => choose(cloud, CLOUDS, log),
         None => Some(CLOUDS[0].1),
+    };
+    let read = match &source.read {
+        Some(read) => choose(read, READ, log),
+        None => Some(Wish::default()),
     };
     let mut address = |typed: &Option<Typed<String>>, versions: &[&str], default: &str| match typed
     {
@@ -120,6 +131,7 @@ pub(super) fn resolve_source(
         login_url: login_url?,
         graph_url: graph_url?,
         token_scope: token_scope.filter(|_| cloud.is_some())?,
+        read: read?,
     })
 }
 

@@ -9,6 +9,8 @@ mod members;
 mod pages;
 mod rounds;
 mod scopes;
+mod shards;
+mod strategy;
 mod unseen;
 mod warnings;
 
@@ -26,7 +28,9 @@ use tokio_util::sync::CancellationToken;
 use super::units::Units;
 use super::{Error, tenant_facts};
 use crate::config::{self, Config};
-use crate::engine::model::{Assignment, Complete, CustomSecurityAttribute, ObjectKind, SourceId};
+use crate::engine::model::{
+    Assignment, Complete, CustomSecurityAttribute, JobName, ObjectKind, SourceId,
+};
 use crate::engine::plan;
 use crate::engine::summary::{CycleKind, Progress};
 use crate::graph;
@@ -176,24 +180,40 @@ impl Tenant {
         let found: Vec<&Want> = are_found
             .filter_map(|(want, application)| application.is_ok().then_some(want))
             .collect();
+        let mut shared = Shared::of(wants);
+        let mut scopes: BTreeMap<JobName, Scope> = BTreeMap::new();
         let followed = match found.first() {
-            Some(first) => {
-                self.counted(first, Box::pin(self.follow_both(&found)))
-                    .await
-            }
+            Some(first) => match self.counted(first, Box::pin(self.begin(&found))).await {
+                Ok(way) => {
+                    if way.by_scope {
+                        for (want, application) in wants.iter().zip(&applications) {
+                            let Ok(application) = application else {
+                                continue;
+                            };
+                            let read = self.read_scope(want, application.clone(), &mut shared);
+                            let scope = self.counted(want, Box::pin(read)).await;
+                            scopes.insert(want.job.rules.name.clone(), scope);
+                        }
+                    }
+                    self.counted(first, Box::pin(self.follow_way(way, &found)))
+                        .await
+                }
+                Err(error) => Err(error),
+            },
             None => Ok(plan::Reading::Incomplete(
                 "no application was found".to_owned(),
             )),
         };
         let followed = followed.map_err(Arc::new);
-        let mut shared = Shared::of(wants);
         let mut readings = Vec::with_capacity(wants.len());
         for (want, application) in wants.iter().zip(applications) {
+            let scope = scopes.remove(&want.job.rules.name);
             readings.push(match (application, &followed) {
                 (Err(error), _) => Err(error),
                 (Ok(_), Err(error)) => Err(Error::Tenant(Arc::clone(error))),
                 (Ok(application), Ok(source)) => {
-                    let read = self.read_job(want, application, source.clone(), &mut shared);
+                    let source = source.clone();
+                    let read = self.read_job(want, application, (source, scope), &mut shared);
                     self.counted(want, Box::pin(read)).await
                 }
             });
@@ -206,14 +226,25 @@ impl Tenant {
         let _turn = self.turn.lock().await;
         let _reading = self.store.begin_reading().await?;
         let wants = [want];
-        let followed = Box::pin(self.follow_both(&wants));
-        let mut source = self.counted(want, followed).await?;
-        if let Some(application) = self.store.application(&want.job.rules.name)? {
+        let read_scope = async || {
+            let application = self.store.application(&want.job.rules.name)?;
+            let Some(application) = application else {
+                return Ok(None);
+            };
             let mut shared = Shared::default();
-            let read = Box::pin(self.read_scope(want, application, source, &mut shared));
-            source = self.counted(want, read).await?;
+            let read = Box::pin(self.read_scope(want, application, &mut shared));
+            self.counted(want, read).await
+        };
+        // Who has come into scope is read, too.
+        if self.store.reads_in_scope()? {
+            let scope = read_scope().await?;
+            let followed = Box::pin(self.follow_shards(&wants));
+            let source = self.counted(want, followed).await?;
+            return Ok(together(source, scope));
         }
-        Ok(source)
+        let followed = Box::pin(self.follow_both(&wants));
+        let source = self.counted(want, followed).await?;
+        Ok(together(source, read_scope().await?))
     }
 
     /// Lets the next reading of these begin again, because a complete one lacked something.
@@ -239,13 +270,17 @@ impl Tenant {
         &self,
         want: &Want,
         application: store::Application,
-        mut source: plan::Reading,
+        (source, scope): (plan::Reading, Option<Scope>),
         shared: &mut Shared,
     ) -> Result<Reading, Error> {
         let Want { job, kind, .. } = want;
         let name = &job.rules.name;
         let service_principal = application.service_principal.clone();
-        source = self.read_scope(want, application, source, shared).await?;
+        let scope = match scope {
+            Some(scope) => scope?,
+            None => self.read_scope(want, application, shared).await?,
+        };
+        let source = together(source, scope);
         let (all, known) = (&shared.attributes, &mut shared.custom_security);
         let (graph, store) = (&self.graph, &*self.store);
         tenant_facts::custom_security_attributes(graph, store, job, all, known).await?;
@@ -272,6 +307,16 @@ impl Tenant {
             },
             default_domain: domain.map(|domain| domain.name),
         })
+    }
+}
+
+/// What brings objects into a job's scope, as far as it could be read.
+type Scope = Result<Option<plan::Reading>, Error>;
+
+fn together(source: plan::Reading, scope: Option<plan::Reading>) -> plan::Reading {
+    match scope {
+        Some(scope) => source.and(scope),
+        None => source,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::graph::{self, At, Expired, Link};
 use crate::store::{PageLink, Since};
 
 /// Rounds begun at most, where the service forgets its own links.
-const MAX_BEGINNINGS: u32 = 3;
+pub(super) const MAX_BEGINNINGS: u32 = 3;
 
 impl Tenant {
     /// Follows users and groups to their ends.

@@ -10,23 +10,22 @@ use crate::engine::plan;
 use crate::store;
 
 impl Tenant {
-    /// What brings objects into a job's scope, besides the groups that they are in.
+    /// What brings objects into a job's scope, besides the groups that they are in. `None`: nothing does.
     pub(super) async fn read_scope(
         &self,
         want: &Want,
         application: store::Application,
-        source: plan::Reading,
         shared: &mut Shared,
-    ) -> Result<plan::Reading, Error> {
+    ) -> Result<Option<plan::Reading>, Error> {
         let read = match &want.job.rules.scope.mode {
-            ScopeMode::All | ScopeMode::Groups(_) => return Ok(source),
+            ScopeMode::All | ScopeMode::Groups(_) => return Ok(None),
             ScopeMode::Assigned => self.read_assignments(want, application, shared).await?,
             ScopeMode::AdministrativeUnits(names) => {
                 let units = &mut shared.units;
                 self.read_units(want, application, names, units).await?
             }
         };
-        Ok(source.and(read))
+        Ok(Some(read))
     }
 
     pub(super) async fn read_assignments(

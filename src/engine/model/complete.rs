@@ -21,6 +21,14 @@ impl<T> Complete<T> {
     }
 }
 
+impl Complete<()> {
+    /// Several complete readings as one.
+    pub(crate) fn all(readings: impl IntoIterator<Item = Self>) -> Self {
+        readings.into_iter().for_each(|Self(())| ());
+        Self(())
+    }
+}
+
 impl<T: Clone> Complete<Vec<T>> {
     /// Several complete lists as one.
     pub(crate) fn joined<'l>(lists: impl IntoIterator<Item = &'l Self>) -> Self

@@ -43,7 +43,8 @@ impl Snapshot {
             ObjectKind::Group => &self.groups,
         };
         let (from, select) = match at {
-            At::Beginning { select } => {
+            // It is read as a whole.
+            At::Beginning { select } | At::Few { select, ids: _ } => {
                 let known = &self.selected[place(kind)];
                 let unread: Vec<&str> = select
                     .iter()

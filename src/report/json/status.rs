@@ -8,6 +8,7 @@ use super::warning::{quarantine_json, staged_json};
 use super::why::why_held_json;
 use crate::engine::notice::Waiting;
 use crate::engine::record::{CycleRecord, Escrowed, JobRecord};
+use crate::engine::strategy::{Choice, Cost, Strategy};
 use crate::report::operator::remedy;
 use crate::report::sentence;
 use crate::report::view::JobStatus;
@@ -86,6 +87,34 @@ pub(super) fn status_json(status: &JobStatus) -> Json {
         "last_cycle": cycles.first().map(cycle_json),
         "next": next.map(time_json),
         "full_evaluation": full_evaluation,
+    })
+}
+
+/// How the source is read.
+pub(super) fn reading_json(choice: &Choice) -> Json {
+    let Choice {
+        strategy,
+        why,
+        tenant,
+        scope,
+        counted,
+    } = choice;
+    let requests = |strategy| {
+        choice.cost(strategy).map(|cost| {
+            let Cost { first, later } = cost;
+            json!({ "first": first, "later": later })
+        })
+    };
+    json!({
+        "strategy": strategy.as_str(),
+        "why": why,
+        "requests": {
+            Strategy::Whole.as_str(): requests(Strategy::Whole),
+            Strategy::InScope.as_str(): requests(Strategy::InScope),
+        },
+        "tenant": tenant.map(count_json),
+        "scope": scope.map(count_json),
+        "counted": counted.map(time_json),
     })
 }
 

@@ -10,6 +10,7 @@ use super::style::Style;
 use crate::engine::record::{
     CycleRecord, CycleState, Escrowed, HeldSet, Holder, JobRecord, Paused, Registered, by_action,
 };
+use crate::engine::strategy::Choice;
 use crate::engine::summary::Health;
 use crate::report::agents;
 use crate::report::command::command;
@@ -26,14 +27,14 @@ use crate::report::view::JobStatus;
 const ESCROW_SHOWN: usize = 10;
 
 /// The state of every job, one row each, and below it what there is to say of the last cycle. `holder` is who has
-/// the state on this machine, `agents` are all that share it, where several do.
+/// the state on this machine, `agents` are all that share it, where several do, and `reading` is how the source is read.
 pub(crate) fn status(
     out: &mut dyn Write,
     jobs: &[JobStatus],
     holder: Option<&Holder>,
     agents: Option<&[Registered]>,
-    now: DateTime<Utc>,
-    style: Style,
+    reading: Option<&Choice>,
+    (now, style): (DateTime<Utc>, Style),
 ) -> io::Result<()> {
     let header = [
         "JOB",
@@ -99,6 +100,9 @@ pub(crate) fn status(
         write_remarks(out, job, style)?;
     }
     writeln!(out)?;
+    if let Some(words) = reading.and_then(sentence::reading) {
+        writeln!(out, "{words}")?;
+    }
     if let Some(agents) = agents {
         let enabled = jobs.iter().filter(|job| job.enabled);
         let enabled: Vec<_> = enabled.map(|job| job.job.clone()).collect();

@@ -188,10 +188,24 @@ pub(super) enum Link {
 
 /// A page of values that are JSON already.
 pub(super) fn page(context: &str, link: &Link, values: &[String]) -> Reply {
+    counted_page(context, None, link, values)
+}
+
+/// The same with the number of all values.
+pub(super) fn counted_page(
+    context: &str,
+    count: Option<usize>,
+    link: &Link,
+    values: &[String],
+) -> Reply {
     let length: usize = values.iter().map(|value| value.len() + 1).sum();
     let mut body = String::with_capacity(length + 1024);
     body.push_str("{\"@odata.context\":");
     body.push_str(&json!(context).to_string());
+    if let Some(count) = count {
+        body.push_str(",\"@odata.count\":");
+        body.push_str(&count.to_string());
+    }
     let named = match link {
         Link::Next(url) => Some(("@odata.nextLink", url)),
         Link::Delta(url) => Some(("@odata.deltaLink", url)),

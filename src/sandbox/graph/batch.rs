@@ -1,6 +1,6 @@
 //! `$batch`: up to twenty reads in one request, each answered as if it had come alone.
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 
 use super::super::reply::{Call, Reply};
@@ -36,7 +36,7 @@ impl Graph {
             method: request["method"].as_str().unwrap_or("GET").to_uppercase(),
             path: format!("/v1.0/{}", path.trim_start_matches('/')),
             query: query.to_owned(),
-            headers: HeaderMap::new(),
+            headers: headers(&request["headers"]),
             body: request["body"].to_string(),
         };
         // A batch inside a batch is refused by its method.
@@ -54,4 +54,14 @@ impl Graph {
         let body: Value = serde_json::from_str(&reply.body).unwrap_or_default();
         json!({"id": request["id"], "status": reply.status, "headers": headers, "body": body})
     }
+}
+
+/// Each request has its own: those of the batch do not count.
+fn headers(given: &Value) -> HeaderMap {
+    let given = given.as_object().into_iter().flatten();
+    let headers = given.filter_map(|(name, value)| {
+        let name = HeaderName::try_from(name.as_str()).ok()?;
+        Some((name, HeaderValue::try_from(value.as_str()?).ok()?))
+    });
+    headers.collect()
 }

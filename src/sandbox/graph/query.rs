@@ -16,6 +16,7 @@ pub(super) struct Options {
     pub(super) filter: Option<String>,
     pub(super) expand: Option<String>,
     pub(super) orderby: Option<String>,
+    pub(super) count: bool,
     pub(super) skip_token: Option<String>,
     pub(super) delta_token: Option<String>,
 }
@@ -42,6 +43,7 @@ impl Options {
                 "filter" => options.filter = Some(value),
                 "expand" => options.expand = Some(value),
                 "orderby" => options.orderby = Some(value),
+                "count" => options.count = value == "true",
                 "skiptoken" => options.skip_token = Some(value),
                 "deltatoken" => options.delta_token = Some(value),
                 _ => {}

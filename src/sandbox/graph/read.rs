@@ -7,7 +7,7 @@ use super::super::reply::{Call, Reply};
 use super::super::tenant::{
     Directory, GraphQuirk, INITIAL_DOMAIN, Life, Principal, Stream, Tenant,
 };
-use super::answer::{Link, Problem, object, page, text};
+use super::answer::{Link, Problem, counted_page, object, page, text};
 use super::query::{GROUP_PROPERTIES, Options, USER_DEFAULTS, equalities};
 
 /// One authorised request and what it may look at.
@@ -227,7 +227,17 @@ impl Reader<'_> {
             }
             entries.push(self.render(principal, &names, None));
         }
-        Ok(page(&self.context(path), &self.next(path, rest), &entries))
+        // Counting is an advanced query, and only the first page shows it.
+        let is_advanced = self.call.header("consistencylevel") == Some("eventual");
+        let counts = self.options.count && is_advanced && self.options.skip_token.is_none();
+        let all = counts.then(|| {
+            let all = (0..count).map(|place| principal(stream, place));
+            let lives = |one: &Principal| self.directory().object(*one).life == life;
+            let listed = |one: &Principal| lives(one) && self.satisfies(*one, wanted.as_deref());
+            all.filter(listed).count()
+        });
+        let link = self.next(path, rest);
+        Ok(counted_page(&self.context(path), all, &link, &entries))
     }
 
     fn satisfies(&self, principal: Principal, wanted: Option<&[(String, String)]>) -> bool {

@@ -73,6 +73,7 @@ fn a_state_of_the_format_before_is_upgraded_with_what_it_holds() {
         .execute_batch(
             "DROP INDEX actions_ended; DROP INDEX actions_of; DROP INDEX objects_forgotten;
              DROP TABLE unreported_members; DROP TABLE copied;
+             DROP TABLE strategy; DROP TABLE shards; DROP TABLE shard_objects;
              PRAGMA user_version = 16",
         )
         .unwrap();

@@ -1,0 +1,230 @@
+//! Which way the tenant is read, the whole of it or only what is in scope, and the change from one to the other.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::rounds::ends_the_cycle;
+use super::{Tenant, Want};
+use crate::config;
+use crate::cycle::Error;
+use crate::cycle::source::selected;
+use crate::engine::job::{GroupObjects, Job, ScopeMode};
+use crate::engine::model::{ObjectKind, SourceId};
+use crate::engine::plan::{self, Count};
+use crate::engine::scope;
+use crate::engine::strategy::{Choice, Situation, Strategy, Wish};
+use crate::engine::summary::CycleKind;
+use crate::store::ScopeOf;
+
+/// After this the objects of a tenant that is not read whole are counted again.
+const COUNT_AGAIN: TimeDelta = TimeDelta::days(7);
+
+/// How a reading goes about it, as far as that is known before the scopes are read.
+pub(super) struct Way {
+    situation: Situation,
+    before: Option<Choice>,
+    /// Whether what brings objects into scope is read first.
+    pub(super) by_scope: bool,
+}
+
+impl Tenant {
+    pub(super) async fn begin(&self, wants: &[&Want]) -> Result<Way, Error> {
+        let before = self.store.strategy()?;
+        let known = match &before {
+            Some(choice) => Some(choice.strategy),
+            None => self.store.has_rounds()?.then_some(Strategy::Whole),
+        };
+        let mut way = Way {
+            situation: Situation {
+                wish: self.config.source.read,
+                forced: self.why_whole(wants),
+                known,
+                tenant: before.as_ref().and_then(|choice| choice.tenant),
+                scope: None,
+                counted: before.as_ref().and_then(|choice| choice.counted),
+            },
+            before,
+            by_scope: false,
+        };
+        if known == Some(Strategy::Whole) {
+            way.situation.tenant = Some(self.store.present()?);
+            way.situation.counted = None;
+            way.by_scope = self.choose(&mut way, wants)?.strategy == Strategy::InScope;
+            return Ok(way);
+        }
+        let is_old = |at: DateTime<Utc>| (self.now)() - at > COUNT_AGAIN;
+        if way.situation.forced.is_none()
+            && way.situation.wish == Wish::Auto
+            && way.situation.counted.is_none_or(is_old)
+        {
+            match self.graph.fetch_size().await {
+                Ok(Some(size)) => {
+                    way.situation.tenant = Some(size);
+                    way.situation.counted = Some((self.now)());
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    let error = Error::from(error);
+                    if ends_the_cycle(&error) || self.stop.is_cancelled() {
+                        return Err(error);
+                    }
+                    let error = error.chain();
+                    tracing::debug!(error, "the users and groups of the tenant were not counted");
+                }
+            }
+        }
+        way.by_scope = way.situation.depends_on_scope();
+        Ok(way)
+    }
+
+    /// Reads users and groups by the cheaper way. When the groups have been read it is known how many users are in
+    /// scope, and the way may be another.
+    pub(super) async fn follow_way(
+        &self,
+        mut way: Way,
+        wants: &[&Want],
+    ) -> Result<plan::Reading, Error> {
+        let mut choice = self.choose(&mut way, wants)?;
+        if choice.strategy == Strategy::InScope {
+            self.note(&choice)?;
+            let groups = self.follow_kind(ObjectKind::Group, wants).await?;
+            way.situation.known = Some(Strategy::InScope);
+            choice = self.choose(&mut way, wants)?;
+            if choice.strategy == Strategy::InScope {
+                self.note(&choice)?;
+                Self::log(&way, &choice, wants);
+                let users = self.follow_kind(ObjectKind::User, wants).await?;
+                return self.end(users.and(groups)).await;
+            }
+        }
+        self.note(&choice)?;
+        Self::log(&way, &choice, wants);
+        self.follow_both(wants).await
+    }
+
+    fn choose(&self, way: &mut Way, wants: &[&Want]) -> Result<Choice, Error> {
+        let situation = &mut way.situation;
+        if situation.depends_on_scope() {
+            let scopes = self.scopes(wants);
+            let most = usize::try_from(situation.most_in_scope()).unwrap_or(usize::MAX);
+            let count = |kind| {
+                let needed = self.store.needed(kind, &scopes, most)?;
+                Ok::<u64, Error>(needed.len() as u64)
+            };
+            situation.scope = Some(Count {
+                users: count(ObjectKind::User)?,
+                groups: count(ObjectKind::Group)?,
+            });
+        }
+        Ok(situation.choose())
+    }
+
+    fn note(&self, choice: &Choice) -> Result<(), Error> {
+        let select = |kind| selected(&self.config, kind).join(",");
+        Ok(self.store.note_strategy(choice, select)?)
+    }
+
+    fn log(way: &Way, choice: &Choice, wants: &[&Want]) {
+        let requests = |strategy| choice.cost(strategy).map(|cost| cost.later);
+        let strategy = choice.strategy.as_str();
+        let (whole, in_scope) = (requests(Strategy::Whole), requests(Strategy::InScope));
+        let first = choice.cost(Strategy::Whole).map(|cost| cost.first);
+        let why = &choice.why;
+        let before = way.before.as_ref();
+        let is_cycle = wants
+            .iter()
+            .any(|want| matches!(want.kind, CycleKind::Initial | CycleKind::Incremental));
+        if before.is_some_and(|before| before.strategy != choice.strategy) {
+            tracing::info!(
+                strategy,
+                requests_whole = whole,
+                requests_whole_first = first,
+                requests_in_scope = in_scope,
+                why,
+                "users and groups are read another way from now on"
+            );
+        } else if is_cycle {
+            tracing::info!(
+                strategy,
+                requests_whole = whole,
+                requests_whole_first = first,
+                requests_in_scope = in_scope,
+                why,
+                "reading users and groups"
+            );
+        }
+    }
+
+    /// The jobs for which is read: those that are due, and those that will be.
+    fn jobs<'a>(&'a self, wants: &'a [&Want]) -> impl Iterator<Item = &'a Job> {
+        let is_due = |job: &config::Job| {
+            let mut wants = wants.iter();
+            wants.any(|want| want.job.rules.name == job.rules.name)
+        };
+        let jobs = self.config.jobs.iter();
+        jobs.filter(move |job| job.enabled || is_due(job))
+            .map(|job| &job.rules)
+    }
+
+    /// Why the whole tenant must be read; `None` where it need not.
+    fn why_whole(&self, wants: &[&Want]) -> Option<String> {
+        if self.graph.tenant().is_none() {
+            return Some("a snapshot is read whole".to_owned());
+        }
+        self.jobs(wants).find_map(|job| {
+            let why = why_whole(job)?;
+            Some(format!("job {}: {why}", job.name))
+        })
+    }
+
+    pub(super) fn scopes(&self, wants: &[&Want]) -> Vec<ScopeOf> {
+        self.jobs(wants).map(scope_of).collect()
+    }
+}
+
+fn why_whole(job: &Job) -> Option<&'static str> {
+    let by_name = |names: &[String]| names.iter().any(|name| Uuid::try_parse(name).is_err());
+    let through_names = match &job.scope.mode {
+        ScopeMode::All => return Some("all users and groups are in scope"),
+        ScopeMode::Groups(names) => by_name(names),
+        ScopeMode::Assigned | ScopeMode::AdministrativeUnits(_) => false,
+    };
+    let provisions_names = match &job.scope.group_objects {
+        GroupObjects::Named(names) => job.groups.enabled && by_name(names),
+        GroupObjects::InScope => false,
+    };
+    let reads_groups = |kind: &ObjectKind| scope::reads_groups(job, *kind);
+    if through_names {
+        Some("scope.groups names groups by their display names")
+    } else if provisions_names {
+        Some("groups.provision names groups by their display names")
+    } else if job.scope.nested_groups {
+        Some("nested groups are read")
+    } else if ObjectKind::ALL.iter().any(reads_groups) {
+        Some("a filter reads the groups of users or groups")
+    } else if !config::custom_security_attributes(job).is_empty() {
+        Some("custom security attributes are read, which is a list of all users")
+    } else {
+        None
+    }
+}
+
+fn scope_of(job: &Job) -> ScopeOf {
+    let ids = |names: &[String]| {
+        let ids = names.iter().filter_map(|name| Uuid::try_parse(name).ok());
+        ids.map(|id| SourceId::new(id.hyphenated().to_string()))
+            .collect::<Vec<SourceId>>()
+    };
+    ScopeOf {
+        job: job.name.clone(),
+        through_assigned: job.scope.mode == ScopeMode::Assigned,
+        through: match &job.scope.mode {
+            ScopeMode::Groups(names) => ids(names),
+            ScopeMode::Assigned | ScopeMode::All | ScopeMode::AdministrativeUnits(_) => Vec::new(),
+        },
+        groups: match &job.scope.group_objects {
+            GroupObjects::Named(names) => ids(names),
+            GroupObjects::InScope => Vec::new(),
+        },
+    }
+}

@@ -1,0 +1,35 @@
+//! How the source is read, where that is of interest.
+
+use super::amount::{count, number, things};
+use crate::engine::strategy::{Choice, Strategy};
+
+/// `None`: the whole tenant is read, and nothing else comes into question.
+pub(crate) fn reading(choice: &Choice) -> Option<String> {
+    let scope = choice.scope?;
+    let cost = |strategy| choice.cost(strategy);
+    let requests = |number: u64| things(number, "request");
+    let in_scope = requests(cost(Strategy::InScope)?.later);
+    let whole = cost(Strategy::Whole);
+    Some(match choice.strategy {
+        Strategy::InScope => {
+            let of = match (choice.tenant, whole) {
+                (Some(tenant), Some(whole)) => format!(
+                    "\nThe whole tenant, {}, takes {}, then {} a cycle.",
+                    count(tenant),
+                    requests(whole.first),
+                    number(whole.later)
+                ),
+                _ => String::new(),
+            };
+            format!(
+                "Only what is in scope is read: {}, by {in_scope} a cycle.{of}",
+                count(scope)
+            )
+        }
+        Strategy::Whole => format!(
+            "The whole tenant is read, by {} a cycle.\nOnly what is in scope, {}, takes {in_scope} a cycle.",
+            requests(whole?.later),
+            count(scope)
+        ),
+    })
+}

@@ -1,0 +1,534 @@
+//! Reading only what is in scope: which objects these are, and the delta queries of few objects each that follow
+//! them. A round of one is committed as a whole, with its link and the marks that it causes (product rule 1).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use rusqlite::{OptionalExtension, params};
+
+use super::merge::Page;
+use super::source::{index_round, index_rounds_under_way, round};
+use super::state::{State, array};
+use super::wire::Column;
+use super::{Error, Store};
+use crate::engine::model::{Complete, JobName, Key, ObjectKind, SourceChange, SourceId};
+use crate::engine::plan::Count;
+use crate::engine::strategy::{Choice, Strategy};
+
+/// What brings objects into a job's scope, as far as that decides what must be read.
+#[derive(Clone, Debug)]
+pub(crate) struct ScopeOf {
+    pub(crate) job: JobName,
+    /// Whether the members of assigned groups are in scope.
+    pub(crate) through_assigned: bool,
+    /// Groups whose members are in scope, and groups that are read for themselves.
+    pub(crate) through: Vec<SourceId>,
+    pub(crate) groups: Vec<SourceId>,
+}
+
+/// A delta query of few objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shard {
+    pub(crate) number: i64,
+    /// `None`: it is to be read from the beginning.
+    pub(crate) link: Option<String>,
+    pub(crate) ids: Vec<SourceId>,
+}
+
+const LOOK_UP: &str = "look up what is read of the source";
+const STORE: &str = "store what is read of the source";
+
+impl Store {
+    /// How the source was read last.
+    pub(crate) fn strategy(&self) -> Result<Option<Choice>, Error> {
+        self.read(LOOK_UP, strategy)
+    }
+
+    /// Whether only what is in scope is read.
+    pub(crate) fn reads_in_scope(&self) -> Result<bool, Error> {
+        self.read(LOOK_UP, is_in_scope)
+    }
+
+    /// Whether rounds over the whole tenant have begun.
+    pub(crate) fn has_rounds(&self) -> Result<bool, Error> {
+        self.read(LOOK_UP, |state| {
+            state
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM watermarks)")?
+                .query_row([], |row| row.get(0))
+        })
+    }
+
+    /// How many users and groups of the tenant the state holds.
+    pub(crate) fn present(&self) -> Result<Count, Error> {
+        self.read(LOOK_UP, super::source::present)
+    }
+
+    /// Notes how the source is read from now on. Where that changes, the next reading is one from the beginning, and
+    /// what the tenant held by the other way is compared with nothing.
+    pub(crate) fn note_strategy(
+        &self,
+        choice: &Choice,
+        select: impl Fn(ObjectKind) -> String,
+    ) -> Result<(), Error> {
+        let known = self.strategy()?;
+        if known.as_ref() == Some(choice) {
+            return Ok(());
+        }
+        let before = known.map_or(Strategy::Whole, |known| known.strategy);
+        self.write(STORE, |tx| {
+            let Choice {
+                strategy,
+                why,
+                tenant,
+                scope,
+                counted,
+            } = choice;
+            tx.run("DELETE FROM strategy", [])?;
+            tx.run(
+                "INSERT INTO strategy
+                     (in_scope, why, users, groups, scope_users, scope_groups, counted)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![
+                    *strategy == Strategy::InScope,
+                    why,
+                    tenant.map(|count| Column(count.users)),
+                    tenant.map(|count| Column(count.groups)),
+                    scope.map(|count| Column(count.users)),
+                    scope.map(|count| Column(count.groups)),
+                    counted.map(Column),
+                ],
+            )?;
+            if *strategy == before {
+                return Ok(());
+            }
+            match strategy {
+                Strategy::Whole => {
+                    tx.run("DELETE FROM shards", [])?;
+                    tx.run("DELETE FROM shard_objects", [])?;
+                }
+                Strategy::InScope => {
+                    index_rounds_under_way(tx)?;
+                    for kind in ObjectKind::ALL {
+                        tx.run(
+                            "INSERT INTO watermarks (kind, round, full_round, under_way, selected)
+                             VALUES (?1, 1, 0, 0, ?2)
+                             ON CONFLICT DO UPDATE SET
+                                 full_round = 0, under_way = 0, anew = 0,
+                                 page_link = NULL, delta_link = NULL",
+                            params![kind, select(kind)],
+                        )?;
+                    }
+                }
+            }
+            tx.run("UPDATE jobs SET seen_users = 0, seen_groups = 0", [])?;
+            Ok(())
+        })
+    }
+
+    /// Gives each of these groups a number, so that it can be read.
+    pub(crate) fn mention_groups(&self, ids: &[SourceId]) -> Result<(), Error> {
+        let is_known = |id: &SourceId| Ok(self.key_of(ObjectKind::Group, id)?.is_some());
+        let known: Vec<bool> = ids.iter().map(is_known).collect::<Result<_, Error>>()?;
+        if known.into_iter().all(|is_known| is_known) {
+            return Ok(());
+        }
+        self.write(STORE, |tx| {
+            for id in ids {
+                tx.key_or_mention(ObjectKind::Group, id)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The objects that must be read: those that are in a scope or may come into it, and those that any job has
+    /// linked or may have created. Where they are more than `at_most`, some are left out.
+    pub(crate) fn needed(
+        &self,
+        kind: ObjectKind,
+        scopes: &[ScopeOf],
+        at_most: usize,
+    ) -> Result<BTreeSet<Key>, Error> {
+        self.read(LOOK_UP, |state| needed(state, kind, scopes, at_most))
+    }
+
+    /// The shards that hold exactly these objects, and as few of them as there can be.
+    pub(crate) fn shards_of(
+        &self,
+        kind: ObjectKind,
+        needed: &BTreeSet<Key>,
+        size: usize,
+        select: &str,
+    ) -> Result<Vec<Shard>, Error> {
+        let known = self.read(LOOK_UP, |state| shards(state, kind))?;
+        let packed = pack(&known, needed, size);
+        let is_as_before = packed.fresh.is_empty() && packed.keep == known;
+        if !is_as_before {
+            self.write(STORE, |tx| {
+                for number in known.keys() {
+                    tx.run(
+                        "DELETE FROM shard_objects WHERE shard = ?1",
+                        params![number],
+                    )?;
+                    if !packed.keep.contains_key(number) {
+                        tx.run("DELETE FROM shards WHERE shard = ?1", params![number])?;
+                    }
+                }
+                let put = |number: i64, keys: &BTreeSet<Key>| {
+                    for key in keys {
+                        tx.run(
+                            "REPLACE INTO shard_objects (key, shard) VALUES (?1, ?2)",
+                            params![key, number],
+                        )?;
+                    }
+                    Ok::<_, rusqlite::Error>(())
+                };
+                for (number, keys) in &packed.keep {
+                    put(*number, keys)?;
+                }
+                for keys in &packed.fresh {
+                    tx.run(
+                        "INSERT INTO shards (kind, selected) VALUES (?1, ?2)",
+                        params![kind, select],
+                    )?;
+                    put(tx.last_insert_rowid(), keys)?;
+                }
+                Ok(())
+            })?;
+        }
+        self.read(LOOK_UP, |state| {
+            let mut shards = Vec::new();
+            let mut links = state.prepare_cached(
+                "SELECT shard, CASE WHEN selected = ?2 THEN delta_link END FROM shards
+                 WHERE kind = ?1 ORDER BY shard",
+            )?;
+            let links =
+                links.query_map(params![kind, select], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            for link in links {
+                let (number, link) = link?;
+                let ids = ids_of(state, number)?;
+                shards.push(Shard { number, link, ids });
+            }
+            Ok(shards)
+        })
+    }
+
+    /// Commits a whole round of a shard.
+    pub(crate) fn commit_shard(
+        &self,
+        kind: ObjectKind,
+        shard: &Shard,
+        select: &str,
+        changes: &[SourceChange],
+        link: &Complete<String>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        self.write("store what was read of the source", |tx| {
+            let is_full = shard.link.is_none();
+            tx.run(
+                "UPDATE watermarks SET round = round + ?2, selected = ?3 WHERE kind = ?1",
+                params![kind, is_full, select],
+            )?;
+            let Some(mut round) = round(tx, kind)? else {
+                return Ok(());
+            };
+            round.full = is_full;
+            let ids: BTreeSet<&SourceId> = shard.ids.iter().collect();
+            let mut page = Page::new(tx, kind, &round, now)?;
+            // What left the shard may still be reported.
+            for change in changes.iter().filter(|change| ids.contains(&change.id)) {
+                page.merge(change)?;
+            }
+            if is_full {
+                let keys: Vec<Key> = tx.column(
+                    "SELECT key FROM shard_objects WHERE shard = ?1",
+                    params![shard.number],
+                )?;
+                page.drop_what_was_not_reported(Some(&keys))?;
+                index_round(tx, kind, round.number)?;
+            }
+            page.finish()?;
+            tx.run(
+                "UPDATE shards SET delta_link = ?2, selected = ?3, updated = ?4 WHERE shard = ?1",
+                params![shard.number, link.get(), select, Column(now)],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Forgets what was read and is read no more, once nothing of it is to be evaluated. It may still be mentioned.
+    pub(crate) fn forget_unread(&self) -> Result<(), Error> {
+        let of_kind = |state: &State, kind| {
+            state.column::<Key>(
+                "SELECT o.key FROM objects o
+                 WHERE o.kind = ?1 AND o.presence > 0
+                     AND NOT EXISTS (SELECT 1 FROM shard_objects s WHERE s.key = o.key)
+                     AND NOT EXISTS (SELECT 1 FROM jobs j
+                                     CROSS JOIN pending p ON p.job = j.key AND p.kind = o.kind
+                                                             AND p.key = o.key)",
+                params![kind],
+            )
+        };
+        for kind in ObjectKind::ALL {
+            let unread = self.read(LOOK_UP, |state| of_kind(state, kind))?;
+            if !unread.is_empty() {
+                self.write(STORE, |tx| forget(tx, kind, &unread))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn strategy(state: &State) -> rusqlite::Result<Option<Choice>> {
+    let count = |users: Option<Column<u64>>, groups: Option<Column<u64>>| {
+        Some(Count {
+            users: users?.0,
+            groups: groups?.0,
+        })
+    };
+    state
+        .prepare_cached(
+            "SELECT in_scope, why, users, groups, scope_users, scope_groups, counted FROM strategy",
+        )?
+        .query_row([], |row| {
+            let counted: Option<Column<DateTime<Utc>>> = row.get(6)?;
+            Ok(Choice {
+                strategy: if row.get(0)? {
+                    Strategy::InScope
+                } else {
+                    Strategy::Whole
+                },
+                why: row.get(1)?,
+                tenant: count(row.get(2)?, row.get(3)?),
+                scope: count(row.get(4)?, row.get(5)?),
+                counted: counted.map(|Column(at)| at),
+            })
+        })
+        .optional()
+}
+
+/// Whether only what is in scope is read.
+pub(super) fn is_in_scope(state: &State) -> rusqlite::Result<bool> {
+    let known = strategy(state)?;
+    Ok(known.is_some_and(|choice| choice.strategy == Strategy::InScope))
+}
+
+fn needed(
+    state: &State,
+    kind: ObjectKind,
+    scopes: &[ScopeOf],
+    at_most: usize,
+) -> rusqlite::Result<BTreeSet<Key>> {
+    let limit = i64::try_from(at_most).unwrap_or(i64::MAX).saturating_add(1);
+    let mut found: BTreeSet<Key> = BTreeSet::new();
+    let keys_of = |ids: &[SourceId]| {
+        let keys = ids.iter().map(|id| state.key(ObjectKind::Group, id));
+        keys.filter_map(Result::transpose)
+            .collect::<rusqlite::Result<Vec<Key>>>()
+    };
+    let jobs: Vec<i64> = state.column("SELECT key FROM jobs", [])?;
+    for job in jobs {
+        found.extend(state.column::<Key>(
+            "SELECT link - (?1 << 32) FROM links WHERE job = ?1 AND kind = ?2 LIMIT ?3",
+            params![job, kind, limit],
+        )?);
+        found.extend(state.column::<Key>(
+            "SELECT DISTINCT o.key FROM actions a CROSS JOIN objects o ON o.key = a.source
+             WHERE a.job = ?1 AND a.state BETWEEN 1 AND 4 AND o.kind = ?2 LIMIT ?3",
+            params![job, kind, limit],
+        )?);
+    }
+    for scope in scopes {
+        let ScopeOf {
+            job,
+            through_assigned,
+            through,
+            groups,
+        } = scope;
+        if found.len() > at_most {
+            break;
+        }
+        let job = state.job_or_none(job)?;
+        let assigned = |kind: ObjectKind| {
+            state.column::<Key>(
+                "SELECT DISTINCT principal FROM assignments WHERE job = ?1 AND kind = ?2 LIMIT ?3",
+                params![job, kind, limit],
+            )
+        };
+        found.extend(assigned(kind)?);
+        let mut granting = keys_of(through)?;
+        match kind {
+            ObjectKind::Group => {
+                found.extend(granting);
+                found.extend(keys_of(groups)?);
+            }
+            ObjectKind::User => {
+                if *through_assigned {
+                    granting.extend(assigned(ObjectKind::Group)?);
+                }
+                found.extend(state.column::<Key>(
+                    "SELECT m.member_key FROM rarray(?1) k
+                     CROSS JOIN members m ON m.group_key = k.value
+                     CROSS JOIN objects o ON o.key = m.member_key AND o.kind = 1
+                     LIMIT ?2",
+                    params![array(&granting), limit],
+                )?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn shards(state: &State, kind: ObjectKind) -> rusqlite::Result<BTreeMap<i64, BTreeSet<Key>>> {
+    let numbers: Vec<i64> = state.column("SELECT shard FROM shards WHERE kind = ?1", [kind])?;
+    let shards = numbers.into_iter().map(|number| {
+        let keys: Vec<Key> = state.column(
+            "SELECT key FROM shard_objects WHERE shard = ?1",
+            params![number],
+        )?;
+        Ok((number, keys.into_iter().collect()))
+    });
+    shards.collect()
+}
+
+fn ids_of(state: &State, shard: i64) -> rusqlite::Result<Vec<SourceId>> {
+    state.column(
+        "SELECT o.id FROM shard_objects s CROSS JOIN objects o ON o.key = s.key
+         WHERE s.shard = ?1 ORDER BY s.key",
+        params![shard],
+    )
+}
+
+fn forget(state: &State, kind: ObjectKind, keys: &[Key]) -> rusqlite::Result<()> {
+    let mut present = 0_i64;
+    for key in keys {
+        present += state
+            .prepare_cached("SELECT presence = 1 FROM objects WHERE key = ?1")?
+            .query_row(params![key], |row| row.get::<_, i64>(0))?;
+        state.run(
+            "DELETE FROM labels
+             WHERE kind = ?1 AND label = (SELECT label FROM objects WHERE key = ?2) AND key = ?2",
+            params![kind, key],
+        )?;
+        state.run(
+            "UPDATE objects SET presence = 0, manager = NULL, attributes = NULL WHERE key = ?1",
+            params![key],
+        )?;
+        match kind {
+            ObjectKind::User => {
+                state.run(
+                    "DELETE FROM unreported_managers WHERE key = ?1",
+                    params![key],
+                )?;
+            }
+            ObjectKind::Group => {
+                for sql in [
+                    "DELETE FROM memberships WHERE group_key = ?1 AND member_key IN
+                         (SELECT member_key FROM members WHERE group_key = ?1)",
+                    "DELETE FROM members WHERE group_key = ?1",
+                    "DELETE FROM nested WHERE group_key = ?1",
+                    "DELETE FROM lost_members WHERE group_key = ?1",
+                    "DELETE FROM unreported_members WHERE group_key = ?1",
+                ] {
+                    state.run(sql, params![key])?;
+                }
+            }
+        }
+    }
+    state.run(
+        "UPDATE watermarks SET present = present - ?2 WHERE kind = ?1",
+        params![kind, present],
+    )?;
+    // They did not go: they are read no more.
+    let sql = match kind {
+        ObjectKind::User => "UPDATE jobs SET seen_users = max(0, seen_users - ?1)",
+        ObjectKind::Group => "UPDATE jobs SET seen_groups = max(0, seen_groups - ?1)",
+    };
+    state.run(sql, params![present])?;
+    Ok(())
+}
+
+/// How objects are divided among shards.
+#[derive(Debug, PartialEq, Eq)]
+struct Packed {
+    /// Shards that go on, with those of their objects that are still needed.
+    keep: BTreeMap<i64, BTreeSet<Key>>,
+    /// Shards that are read from the beginning.
+    fresh: Vec<BTreeSet<Key>>,
+}
+
+/// The objects of a delta query cannot be changed: those that come, and the shards that are dissolved for them, are
+/// read from the beginning. As many shards as possible go on, the fullest first.
+fn pack(known: &BTreeMap<i64, BTreeSet<Key>>, needed: &BTreeSet<Key>, size: usize) -> Packed {
+    let fewest = needed.len().div_ceil(size);
+    let mut keep: Vec<(i64, BTreeSet<Key>)> = known
+        .iter()
+        .map(|(number, keys)| (*number, keys & needed))
+        .collect();
+    keep.sort_by_key(|(_, keys)| std::cmp::Reverse(keys.len()));
+    let mut fresh = needed.clone();
+    for key in keep.iter().flat_map(|(_, keys)| keys) {
+        fresh.remove(key);
+    }
+    while keep.len() + fresh.len().div_ceil(size) > fewest {
+        let Some((_, keys)) = keep.pop() else { break };
+        fresh.extend(keys);
+    }
+    let fresh: Vec<Key> = fresh.into_iter().collect();
+    Packed {
+        keep: keep.into_iter().collect(),
+        fresh: fresh
+            .chunks(size)
+            .map(|keys| keys.iter().copied().collect())
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn keys(numbers: impl IntoIterator<Item = u32>) -> BTreeSet<Key> {
+        numbers.into_iter().map(Key::new).collect()
+    }
+
+    #[test]
+    fn one_that_comes_takes_a_place_in_the_emptiest_shard() {
+        let known = [(1, keys(0..50)), (2, keys(50..60))].into();
+        let packed = pack(&known, &keys(0..61), 50);
+        assert_eq!(packed.keep, [(1, keys(0..50))].into());
+        assert_eq!(packed.fresh, [keys(50..61)]);
+    }
+
+    #[test]
+    fn one_that_goes_costs_no_reading() {
+        let known = [(1, keys(0..50)), (2, keys(50..60))].into();
+        let packed = pack(&known, &keys(1..60), 50);
+        assert_eq!(packed.keep, [(1, keys(1..50)), (2, keys(50..60))].into());
+        assert!(packed.fresh.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn shards_hold_exactly_what_is_needed_and_are_as_few_as_can_be(
+            known in prop::collection::vec(prop::collection::btree_set(0_u32..60, 0..8), 0..9),
+            needed in prop::collection::btree_set(0_u32..60, 0..60),
+        ) {
+            let mut taken = BTreeSet::new();
+            let known = (1..).zip(known).map(|(number, set)| {
+                let own: BTreeSet<u32> = set.difference(&taken).copied().collect();
+                taken.extend(own.iter().copied());
+                (number, keys(own))
+            });
+            let needed = keys(needed);
+            let Packed { keep, fresh } = pack(&known.collect(), &needed, 7);
+            let all: Vec<&BTreeSet<Key>> = keep.values().chain(&fresh).collect();
+            prop_assert!(all.len() <= needed.len().div_ceil(7));
+            prop_assert!(all.iter().all(|keys| keys.len() <= 8));
+            prop_assert_eq!(all.iter().map(|keys| keys.len()).sum::<usize>(), needed.len());
+            let union: BTreeSet<Key> = all.into_iter().flatten().copied().collect();
+            prop_assert_eq!(union, needed);
+        }
+    }
+}
