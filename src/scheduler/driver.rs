@@ -95,11 +95,27 @@ impl Shared {
         Arc::clone(busy.entry(job.clone()).or_default())
     }
 
-    /// The jobs that are worked on now.
-    pub(super) fn busy_jobs(&self) -> BTreeSet<JobName> {
-        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = busy.iter().filter(|(_, lock)| lock.try_lock().is_err());
-        held.map(|(job, _)| job.clone()).collect()
+    /// Waits until nothing else works on the job; `None` where it is another agent's by then.
+    pub(super) async fn hold(&self, job: &JobName) -> Option<OwnedMutexGuard<()>> {
+        let busy = self.busy(job).lock_owned().await;
+        self.duty.borrow().has(job).then_some(busy)
+    }
+
+    /// The same where nothing works on it now.
+    pub(super) fn try_hold(&self, job: &JobName) -> Option<OwnedMutexGuard<()>> {
+        let busy = self.busy(job).try_lock_owned().ok()?;
+        self.duty.borrow().has(job).then_some(busy)
+    }
+
+    /// Waits until no job is worked on.
+    pub(super) async fn idle(&self) {
+        let all: Vec<_> = {
+            let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+            busy.values().map(Arc::clone).collect()
+        };
+        for one in all {
+            let _ended = one.lock_owned().await;
+        }
     }
 
     /// A report that cannot be written holds up nothing.
@@ -416,10 +432,9 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
             },
             progress: watch::Sender::default(),
         };
-        let busy = shared.busy(&name).lock_owned().await;
-        if !shared.duty.borrow().has(&name) {
+        let Some(busy) = shared.hold(&name).await else {
             continue;
-        }
+        };
         let turn = Turn::new(busy, current.agent.due_with_others(GATHER));
         // It has said itself how it ended.
         let _ = run_cycle(&shared, &current.agent, job, asked, turn).await;
@@ -491,7 +506,7 @@ pub(super) async fn run_cycle(
     };
     let refused = match &ran {
         Err(NotRun::Cycle(error)) => error.refused_by_source(),
-        Ok(_) | Err(NotRun::NoJob(_) | NotRun::Bug(_)) => None,
+        Ok(_) | Err(NotRun::NoJob(_) | NotRun::Elsewhere(_) | NotRun::Bug(_)) => None,
     };
     if let Err(error) = &ran
         && error.is_of_the_request()

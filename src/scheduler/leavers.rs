@@ -82,10 +82,7 @@ async fn look(
         if known.not_before.is_some_and(|time| now < time) {
             continue;
         }
-        if !shared.duty.borrow().has(&job.rules.name) {
-            continue;
-        }
-        if let Ok(guard) = shared.busy(&job.rules.name).try_lock_owned() {
+        if let Some(guard) = shared.try_hold(&job.rules.name) {
             free.push((job, guard));
         }
     }

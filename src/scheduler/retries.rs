@@ -88,10 +88,9 @@ impl Retries {
 
     pub(super) async fn run(&mut self, shared: &Arc<Shared>, agent: &Agent, job: &Job) {
         let name = &job.rules.name;
-        let _busy = shared.busy(name).lock_owned().await;
-        if !shared.duty.borrow().has(name) {
+        let Some(_busy) = shared.hold(name).await else {
             return;
-        }
+        };
         let (agent, of, runtime) = (agent.clone(), job.clone(), Handle::current());
         let (due, was_down) = (agent.due(), self.is_down);
         let retrying =

@@ -104,7 +104,7 @@ pub(super) async fn share(shared: Arc<Shared>) {
         }
     }
     // The jobs' tasks end by themselves.
-    part.wait_until_idle().await;
+    shared.idle().await;
     if let Some(agents) = part.agents {
         let left = tokio::task::spawn_blocking(move || agents.leave()).await;
         if let Ok(Err(failed)) = left {
@@ -146,9 +146,10 @@ impl Part {
             .store
             .run(|store| store.heed_failover(now()))
             .await?;
-        let busy = self.shared.busy_jobs();
-        let sharing = Arc::clone(&agents);
-        let held = blocking(move || sharing.share(jobs, busy)).await?;
+        let (sharing, shared) = (Arc::clone(&agents), Arc::clone(&self.shared));
+        // No cycle of a job that is given away starts before the duty says so.
+        let idle = move |job: &JobName| shared.busy(job).try_lock_owned().ok();
+        let (held, given) = blocking(move || sharing.share(jobs, idle)).await?;
         if !held.taken.is_empty() {
             let taken = held.taken.clone();
             tracing::info!(
@@ -182,6 +183,7 @@ impl Part {
             taken: Vec::new(),
             ..held
         }));
+        drop(given);
         Ok(())
     }
 
@@ -195,7 +197,7 @@ impl Part {
                 because: "the lease of this agent ended".to_owned(),
             });
             tracing::warn!("the lease of this agent ended; it joins the others again");
-            self.wait_until_idle().await;
+            self.shared.idle().await;
         }
         let joined = self
             .shared
@@ -209,12 +211,6 @@ impl Part {
         self.agents = Some(Arc::clone(&agents));
         self.configured = false;
         Ok(agents)
-    }
-
-    async fn wait_until_idle(&self) {
-        for job in self.shared.busy_jobs() {
-            let _ended = self.shared.busy(&job).lock_owned().await;
-        }
     }
 
     fn fail(&mut self, error: &Error) {

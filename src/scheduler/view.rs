@@ -41,6 +41,8 @@ pub(crate) enum NotRun {
     NoJob(JobName),
     #[error(transparent)]
     Cycle(#[from] cycle::Error),
+    #[error("the job {0} moved to another agent meanwhile: repeat the command")]
+    Elsewhere(JobName),
     #[error("the cycle crashed; this is a bug: {0}")]
     Bug(String),
 }
@@ -60,7 +62,7 @@ impl NotRun {
     pub(crate) fn chain(&self) -> String {
         match self {
             Self::Cycle(error) => error.chain(),
-            Self::NoJob(_) | Self::Bug(_) => self.to_string(),
+            Self::NoJob(_) | Self::Elsewhere(_) | Self::Bug(_) => self.to_string(),
         }
     }
 }
@@ -96,7 +98,8 @@ impl View {
 
     /// Finds out by scratch objects what a job's target can do, while no cycle of the job runs.
     pub(crate) async fn probe(&self, job: &JobName) -> Result<Probed, NotRun> {
-        let busy = self.shared.busy(job).lock_owned().await;
+        let busy = self.shared.hold(job).await;
+        let busy = busy.ok_or_else(|| NotRun::Elsewhere(job.clone()))?;
         self.with(job, |agent, job| {
             let _busy = busy;
             Handle::current().block_on(agent.probe(&job, true))
@@ -139,7 +142,7 @@ impl View {
         let turns: Vec<_> = all
             .into_iter()
             .map(|one| {
-                let busy = self.shared.busy(&one.job).try_lock_owned().ok();
+                let busy = self.shared.try_hold(&one.job);
                 (one, busy.map(|busy| Turn::new(busy, current.agent.due())))
             })
             .collect();
@@ -160,7 +163,8 @@ impl View {
                 let turn = if let Some(turn) = turn {
                     turn
                 } else {
-                    let busy = shared.busy(&name).lock_owned().await;
+                    let busy = shared.hold(&name).await;
+                    let busy = busy.ok_or_else(|| NotRun::Elsewhere(name.clone()))?;
                     Turn::new(busy, current.agent.due())
                 };
                 let asked = Asked {

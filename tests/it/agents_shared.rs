@@ -15,31 +15,34 @@ use crate::service::until;
 const SCHEDULE: &str =
     "[schedule]\ninterval = \"1s\"\njitter = \"0s\"\nleavers = \"off\"\n\n[[jobs]]";
 
+/// Two jobs for one target, on up to three machines.
+async fn two_jobs(database: &Database, target: &str) -> Rig {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    rig.edit(|text| {
+        let text = text.replace("timeout = \"5s\"", &format!("timeout = \"1s\"\n{target}"));
+        let (_, first) = text.split_once("[[jobs]]").unwrap();
+        let second = first.replace("\"demo\"", "\"second\"");
+        format!("{}\n[[jobs]]{second}", text.replace("[[jobs]]", SCHEDULE))
+    });
+    shared(rig, database, "lease = \"3s\"", 3)
+}
+
+/// How many agents have at least one of the two jobs.
+fn agents_with_jobs(database: &Database) -> i64 {
+    if database.number("SELECT count(to_regclass('leases'))") == 0 {
+        return 0;
+    }
+    database.number("SELECT count(DISTINCT agent) FROM leases WHERE name IN ('demo', 'second')")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_target_takes_holds_over_all_agents() {
     let Some(database) = Database::of_all() else {
         return;
     };
-    let rig = Rig::start(Size::new(0, 0, 0)).await;
-    rig.edit(|text| {
-        let text = text.replace(
-            "timeout = \"5s\"",
-            "timeout = \"1s\"\nrequests_per_second = 20",
-        );
-        let (_, first) = text.split_once("[[jobs]]").unwrap();
-        let second = first.replace("\"demo\"", "\"second\"");
-        format!("{}\n[[jobs]]{second}", text.replace("[[jobs]]", SCHEDULE))
-    });
-    let rig = shared(rig, &database, "lease = \"3s\"", 3);
+    let rig = two_jobs(&database, "requests_per_second = 20").await;
     let _agents = [Agent::start(&rig, 1), Agent::start(&rig, 2)];
-    until("each agent has a job", || {
-        let there = database.number("SELECT count(to_regclass('leases'))");
-        there == 1
-            && database
-                .number("SELECT count(DISTINCT agent) FROM leases WHERE name IN ('demo', 'second')")
-                == 2
-    })
-    .await;
+    until("each agent has a job", || agents_with_jobs(&database) == 2).await;
     // On a machine where no service runs.
     let status = by(&rig, 3, &["status", "--running"]).await.expect(0);
     for job in ["demo", "second"] {
@@ -69,6 +72,28 @@ async fn what_a_target_takes_holds_over_all_agents() {
     until("all are there", || rig.sandbox.target.users().len() == 24).await;
     let refused = traffic.count_where(|one| one.status == Some(429));
     assert_eq!(refused, 0, "of {}", traffic.count());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_hardly_ever_rests_moves_between_two_of_its_cycles() {
+    let Some(database) = Database::of_all() else {
+        return;
+    };
+    let rig = two_jobs(&database, "").await;
+    // A cycle takes longer than the time between two of them.
+    rig.tenant()
+        .configure(|tenant| tenant.latency = Duration::from_millis(700));
+    let _first = Agent::start(&rig, 1);
+    until("the first agent has both jobs", || {
+        agents_with_jobs(&database) == 1
+            && database.number(
+                "SELECT count(*) FROM leases WHERE name IN ('demo', 'second') AND agent IS NULL",
+            ) == 0
+            && database.number("SELECT count(*) FROM leases WHERE weight > 1000") == 2
+    })
+    .await;
+    let _second = Agent::start(&rig, 2);
+    until("each agent has a job", || agents_with_jobs(&database) == 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

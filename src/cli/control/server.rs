@@ -297,7 +297,7 @@ fn failed(exit: Exit, words: String) -> CommandEnd {
 fn not_run(error: &NotRun) -> CommandEnd {
     let exit = match error {
         NotRun::Cycle(error) => Exit::of_cycle_error(error),
-        NotRun::NoJob(_) | NotRun::Bug(_) => Exit::Failed,
+        NotRun::NoJob(_) | NotRun::Elsewhere(_) | NotRun::Bug(_) => Exit::Failed,
     };
     failed(exit, error.chain())
 }

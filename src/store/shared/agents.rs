@@ -249,23 +249,29 @@ impl Agents {
         })
     }
 
-    /// Takes a fair share of the jobs, and gives up one that another agent should have. Those in `busy` are kept.
-    pub(crate) fn share(&self, jobs: Vec<Offer>, busy: BTreeSet<JobName>) -> Result<Held, Failed> {
+    /// Takes a fair share of the jobs, and gives up one that another agent should have. `idle` keeps anything from
+    /// working on a job for as long as what it returns lives; `None` while something does: the job is given up
+    /// later, and no longer among those that are held.
+    pub(crate) fn share<Guard: Send + 'static>(
+        &self,
+        jobs: Vec<Offer>,
+        idle: impl Fn(&JobName) -> Option<Guard> + Send + 'static,
+    ) -> Result<(Held, Option<Guard>), Failed> {
         let id = self.id.clone();
-        let (held, senders) = self.link.ask("share the jobs", move |client| {
+        let (held, given, senders) = self.link.ask("share the jobs", move |client| {
             let mut transaction = client.transaction()?;
             fence(&mut transaction)?;
             transaction.batch_execute("LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE")?;
             if super::is_fenced(&mut transaction, &id)? {
                 return Err(Failed::lost());
             }
-            let held = divide(&mut transaction, &id, &jobs, &busy)?;
+            let (held, given) = divide(&mut transaction, &id, &jobs, idle)?;
             let senders = senders(&mut transaction, &jobs)?;
             transaction.commit()?;
-            Ok((held, senders))
+            Ok((held, given, senders))
         })?;
         http::divide(&senders);
-        Ok(held)
+        Ok((held, given))
     }
 
     /// Keeps to this agent's part of what the targets of these jobs take; for who takes jobs one by one.
@@ -415,21 +421,24 @@ fn senders(
         .collect())
 }
 
-fn divide(
-    transaction: &mut postgres::Transaction<'_>,
-    id: &str,
-    jobs: &[Offer],
-    busy: &BTreeSet<JobName>,
-) -> Result<Held, Failed> {
-    let names: Vec<&str> = jobs.iter().map(|offer| offer.job.as_str()).collect();
+/// Each of these jobs has a row that can be taken, and so has sending notifications.
+fn insert(transaction: &mut postgres::Transaction<'_>, jobs: &[Offer]) -> Result<(), Failed> {
+    let jobs = jobs.iter().map(|offer| offer.job.as_str().to_owned());
+    let names: Vec<String> = jobs.chain([Lease::Notices.name()]).collect();
     transaction.execute(
         "INSERT INTO leases (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING",
         &[&names],
     )?;
-    transaction.execute(
-        "INSERT INTO leases (name) VALUES ($1) ON CONFLICT DO NOTHING",
-        &[&Lease::Notices.name()],
-    )?;
+    Ok(())
+}
+
+fn divide<Guard>(
+    transaction: &mut postgres::Transaction<'_>,
+    id: &str,
+    jobs: &[Offer],
+    idle: impl Fn(&JobName) -> Option<Guard>,
+) -> Result<(Held, Option<Guard>), Failed> {
+    insert(transaction, jobs)?;
     let sharing = transaction.query("SELECT id FROM agents WHERE NOT fenced AND shares", &[])?;
     let rows = transaction.query(
         // A configuration counts as long as the agent that loaded it runs: no other one may have it.
@@ -489,16 +498,21 @@ fn divide(
     // One at a time: what an agent has, its caches of the target included, is worth keeping.
     let least = loads.iter().filter(|(agent, _)| *agent != id);
     let least = least.map(|(_, load)| *load).fold(f64::INFINITY, f64::min);
-    let is_idle = |part: &Part| !busy.contains(&JobName::new(&part.name));
-    let mut given = None;
-    for (place, (part, is_outdated)) in own.iter().enumerate() {
-        let evens = load - least > UNEVEN * (load + least) && least + part.weight < load;
-        if is_idle(part) && (*is_outdated || evens) {
-            given = Some(place);
-            break;
-        }
-    }
-    if let Some(place) = given {
+    let leaving: Vec<usize> = (0..own.len())
+        .filter(|place| {
+            let (part, is_outdated) = &own[*place];
+            let evens = load - least > UNEVEN * (load + least) && least + part.weight < load;
+            *is_outdated || evens
+        })
+        .collect();
+    let given = leaving.iter().find_map(|place| {
+        let guard = idle(&JobName::new(&own[*place].0.name))?;
+        Some((*place, guard))
+    });
+    // Where none is idle, no cycle of the first one starts any more.
+    let ending = leaving.first().filter(|_| given.is_none());
+    let ending = ending.map(|place| own[*place].0.name.clone());
+    if let Some((place, _)) = given {
         let (part, _) = own.remove(place);
         transaction.execute(
             "UPDATE leases SET agent = NULL, inherited = false, freed = clock_timestamp() WHERE name = $1",
@@ -518,9 +532,10 @@ fn divide(
     }
     held.jobs = own
         .iter()
+        .filter(|(part, is_outdated)| !is_outdated && ending.as_ref() != Some(&part.name))
         .map(|(part, _)| JobName::new(&part.name))
         .collect();
-    Ok(held)
+    Ok((held, given.map(|(_, guard)| guard)))
 }
 
 /// A weight as a number; hardly any cycle takes weeks.
