@@ -73,7 +73,7 @@ pub(super) async fn apply(
             }
             let requests = plans.into_iter().map(|plan| {
                 let job = load::job(&config, plan.job())?;
-                let request = Request::apply(plan, how.clone(), Look::of(output));
+                let request = Request::apply(job, plan, how.clone(), Look::of(output));
                 Ok((job.rules.name.clone(), request))
             });
             let requests = requests.collect::<anyhow::Result<Vec<_>>>()?;

@@ -57,7 +57,7 @@ pub(super) async fn probe(
     };
     let (exit, words, left) = match session {
         Err(error) if control::is_service(&error) => {
-            let request = Request::probe(Look::of(output));
+            let request = Request::probe(job, Look::of(output));
             let state = &config.state;
             let CommandEnd { exit, words, .. } = Handed::one(output, state, name, request).await?;
             let exit = Exit::from_code(exit);

@@ -104,7 +104,7 @@ async fn handed_over(
     options: &Options,
 ) -> anyhow::Result<(i64, Exit)> {
     let name = &job.rules.name;
-    let request = Request::cycle(options, Look::of(output));
+    let request = Request::cycle(job, options, Look::of(output));
     let CommandEnd { exit, cycle, words } =
         Handed::one(output, &config.state, name, request).await?;
     match cycle {

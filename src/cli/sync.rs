@@ -54,7 +54,7 @@ pub(super) async fn sync(
     let session = match Session::cycles(output, &config, "sync", &jobs).await {
         Err(error) if control::is_service(&error) => {
             let requests = jobs.iter().map(|job| {
-                let request = Request::cycle(&options, Look::of(output));
+                let request = Request::cycle(job, &options, Look::of(output));
                 (job.rules.name.clone(), request)
             });
             let handed = Handed::over(output, &config.state, requests.collect())?;

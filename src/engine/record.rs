@@ -512,6 +512,8 @@ pub(crate) struct Registered {
     pub(crate) is_alive: bool,
     /// Its jobs, with when it took them.
     pub(crate) jobs: Vec<(JobName, DateTime<Utc>)>,
+    /// Jobs that it does not run, since another agent loaded a newer configuration of them.
+    pub(crate) outdated: Vec<JobName>,
 }
 
 impl Registered {

@@ -37,6 +37,7 @@ pub(crate) fn text(
             renewed_ago,
             is_alive,
             jobs,
+            outdated,
         } = agent;
         let state = if *is_alive {
             format!("renewed its lease {} s ago", renewed_ago.num_seconds())
@@ -63,6 +64,11 @@ pub(crate) fn text(
                 since.format("%Y-%m-%d %H:%M:%S UTC")
             )?;
         }
+        if *is_alive {
+            for job in outdated {
+                writeln!(out, "  {}", disagreement(job, "it"))?;
+            }
+        }
     }
     for job in without_agent(agents, jobs) {
         writeln!(out, "No agent runs {} yet.", clean(job.as_str()))?;
@@ -88,6 +94,12 @@ pub(super) fn of_jobs(
             )?;
         }
     }
+    for agent in agents.iter().filter(|agent| agent.is_alive) {
+        for job in &agent.outdated {
+            let who = format!("{} (pid {})", clean(&agent.host), agent.pid);
+            writeln!(out, "{}", disagreement(job, &who))?;
+        }
+    }
     if !agents.iter().any(Registered::is_service) {
         return writeln!(out, "No agent runs. To start one: entrain run");
     }
@@ -95,6 +107,14 @@ pub(super) fn of_jobs(
         writeln!(out, "No agent runs {} yet.", clean(job.as_str()))?;
     }
     Ok(())
+}
+
+/// Two agents have different configurations of a job.
+pub(crate) fn disagreement(job: &JobName, who: &str) -> String {
+    format!(
+        "{who} does not run {}: another agent loaded a newer configuration of it",
+        clean(job.as_str())
+    )
 }
 
 pub(crate) fn json(
@@ -128,6 +148,7 @@ fn agent_json(agent: &Registered) -> Json {
         "renewed_seconds_ago": agent.renewed_ago.num_seconds(),
         "alive": agent.is_alive,
         "jobs": jobs.collect::<Vec<_>>(),
+        "outdated": agent.outdated.iter().map(JobName::as_str).collect::<Vec<_>>(),
     })
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -86,38 +86,10 @@ pub(super) struct Shared {
     /// What of the jobs this agent runs.
     pub(super) duty: watch::Sender<Duty>,
     /// Held while a job is worked on, by its cycle or by the look for leavers.
-    busy: Mutex<BTreeMap<JobName, Arc<tokio::sync::Mutex<()>>>>,
+    pub(super) busy: Mutex<BTreeMap<JobName, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Shared {
-    pub(super) fn busy(&self, job: &JobName) -> Arc<tokio::sync::Mutex<()>> {
-        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(busy.entry(job.clone()).or_default())
-    }
-
-    /// Waits until nothing else works on the job; `None` where it is another agent's by then.
-    pub(super) async fn hold(&self, job: &JobName) -> Option<OwnedMutexGuard<()>> {
-        let busy = self.busy(job).lock_owned().await;
-        self.duty.borrow().has(job).then_some(busy)
-    }
-
-    /// The same where nothing works on it now.
-    pub(super) fn try_hold(&self, job: &JobName) -> Option<OwnedMutexGuard<()>> {
-        let busy = self.busy(job).try_lock_owned().ok()?;
-        self.duty.borrow().has(job).then_some(busy)
-    }
-
-    /// Waits until no job is worked on.
-    pub(super) async fn idle(&self) {
-        let all: Vec<_> = {
-            let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-            busy.values().map(Arc::clone).collect()
-        };
-        for one in all {
-            let _ended = one.lock_owned().await;
-        }
-    }
-
     /// A report that cannot be written holds up nothing.
     pub(super) fn report(&self, reported: &Reported<'_>) {
         let config = Arc::clone(&self.generation.borrow().config);

@@ -1,5 +1,6 @@
 //! When cycles run: a pure rule for what is due, and the driver that owns the clock.
 
+mod busy;
 mod clock;
 mod deliver;
 mod driver;

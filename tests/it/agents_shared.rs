@@ -8,9 +8,11 @@ use entrain::sandbox::Size;
 use serde_json::Value;
 
 use crate::agents::{Agent, by, content, shared};
+use crate::cycles::same;
 use crate::database::Database;
 use crate::rig::{Rig, Run};
 use crate::service::until;
+use crate::target::Expected;
 
 const SCHEDULE: &str =
     "[schedule]\ninterval = \"1s\"\njitter = \"0s\"\nleavers = \"off\"\n\n[[jobs]]";
@@ -196,6 +198,46 @@ async fn a_database_that_was_restored_from_a_backup_gives_each_copy_the_same_sta
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cycle_whose_connections_are_cut_again_and_again_does_its_work() {
+    let Some(database) = Database::of_all() else {
+        return;
+    };
+    let rig = Rig::start(Size::new(120, 10, 300)).await;
+    rig.sandbox
+        .target
+        .configure(|target| target.latency = Duration::from_millis(50));
+    let rig = shared(rig, &database, "", 1);
+    let cuts = tokio::spawn({
+        let database = database.clone();
+        async move {
+            // Each test has a schema of its own, and its agents are listed there.
+            until("the cycle begins", || {
+                database.number("SELECT count(to_regclass('head'))") == 1
+                    && database.number("SELECT position FROM head") > 0
+            })
+            .await;
+            let mut cut = 0;
+            for _ in 0..15 {
+                let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks
+                    WHERE relation IN ('head'::regclass, 'leases'::regclass) AND pid <> pg_backend_pid()";
+                cut += database.number(sql);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            cut
+        }
+    });
+    let synced = by(&rig, 1, &["sync"]).await.expect(0);
+    assert!(cuts.await.unwrap() > 0, "no connection was cut: {synced:?}");
+    same(
+        &rig.target().await,
+        &Expected::default().after_cycle(rig.tenant()),
+    );
+    let again = by(&rig, 1, &["sync", "--format", "json"]).await.expect(0);
+    assert_eq!(again.job()["requests"]["target"], 0, "{again:?}");
+    content(&rig, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn agents_have_one_key() {
     let Some(database) = Database::of_all() else {
         return;
@@ -257,7 +299,8 @@ async fn tables_of_an_older_version_are_upgraded_and_dropped_ones_are_reported()
     by(&rig, 1, &["sync"]).await.expect(0);
     // As version 1 made them.
     database.run(
-        "ALTER TABLE head DROP COLUMN key; ALTER TABLE leases DROP COLUMN configured_by; UPDATE head SET version = 1",
+        "ALTER TABLE head DROP COLUMN key; ALTER TABLE leases DROP COLUMN configured_by;
+         ALTER TABLE agents DROP COLUMN outdated; UPDATE head SET version = 1",
     );
     let status = by(&rig, 1, &["status"]).await;
     assert!(status.err.contains("older version"), "{status:?}");

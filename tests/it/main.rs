@@ -6,6 +6,7 @@
 
 mod absent;
 mod agents;
+mod agents_database;
 mod agents_shared;
 mod agents_storm;
 mod asked;

@@ -185,6 +185,19 @@ impl Server {
                          version";
             failed(Exit::Failed, words.to_owned())
         })?;
+        let config = self.view.config();
+        let mut jobs = config.jobs.iter();
+        let job = jobs.find(|job| job.rules.name == command.job);
+        if let (Some(job), Some(theirs)) = (job, &request.configuration)
+            && job.configuration().digest != *theirs
+        {
+            let words = format!(
+                "the service has another configuration of {} than this command: reload it (sudo systemctl reload entrain), \
+                 and run the command again",
+                command.job
+            );
+            return Err(failed(Exit::Failed, words));
+        }
         let options = match &request.work {
             Work::Cycle {
                 initial,
@@ -192,9 +205,6 @@ impl Server {
                 max_deletions,
             } => Some(wire::options(*initial, only.as_deref(), *max_deletions)),
             Work::Apply(plan, how) => {
-                let config = self.view.config();
-                let mut jobs = config.jobs.iter();
-                let job = jobs.find(|job| job.rules.name == command.job);
                 let expected = match job {
                     Some(job) => {
                         let key = self.view.agent();

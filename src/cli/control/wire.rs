@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::saved::{Apply, SavedPlan};
 use crate::cli::sync::Look;
+use crate::config::Job;
 use crate::cycle::{Only, Options};
 use crate::engine::model::ObjectKind;
 use crate::engine::plan::Count;
@@ -16,6 +17,9 @@ use crate::report::text::Style;
 #[derive(Debug, Deserialize, Serialize)]
 pub(in crate::cli) struct Request {
     pub(super) work: Work,
+    /// Digest of the job's configuration as the command has it.
+    #[serde(default)]
+    pub(super) configuration: Option<String>,
     look: WrittenLook,
 }
 
@@ -42,9 +46,10 @@ struct WrittenLook {
 }
 
 impl Request {
-    fn new(work: Work, look: Look) -> Self {
+    fn new(job: &Job, work: Work, look: Look) -> Self {
         Self {
             work,
+            configuration: Some(job.configuration().digest),
             look: WrittenLook {
                 json: look.json,
                 colour: look.style.colour,
@@ -53,15 +58,15 @@ impl Request {
         }
     }
 
-    pub(in crate::cli) fn apply(plan: SavedPlan, how: Apply, look: Look) -> Self {
-        Self::new(Work::Apply(plan, how), look)
+    pub(in crate::cli) fn apply(job: &Job, plan: SavedPlan, how: Apply, look: Look) -> Self {
+        Self::new(job, Work::Apply(plan, how), look)
     }
 
-    pub(in crate::cli) fn probe(look: Look) -> Self {
-        Self::new(Work::Probe, look)
+    pub(in crate::cli) fn probe(job: &Job, look: Look) -> Self {
+        Self::new(job, Work::Probe, look)
     }
 
-    pub(in crate::cli) fn cycle(options: &Options, look: Look) -> Self {
+    pub(in crate::cli) fn cycle(job: &Job, options: &Options, look: Look) -> Self {
         let only = options.only.as_ref().map(|only| {
             let objects = only.objects.iter();
             let word = |kind: &ObjectKind| kind.word().to_owned();
@@ -74,7 +79,7 @@ impl Request {
             only,
             max_deletions: options.max_deletions,
         };
-        Self::new(work, look)
+        Self::new(job, work, look)
     }
 
     pub(super) fn look(&self) -> Look {

@@ -1,7 +1,7 @@
 //! Which agents there are, and which of them runs what. An agent's id is given once: when its lease ended, others
 //! fence it before they take anything over, and from then on none of its transactions is accepted (safety.md, 6).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use postgres::Client;
 
+use super::division::{divide, senders};
 use super::error::Failed;
 use super::link::Link;
 use crate::config::{self, Database};
@@ -26,10 +27,6 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// An agent that did not renew its lease for so long is no longer listed.
 const FORGOTTEN: &str = "1 day";
-
-/// Where one agent has at least this much more to do than another, in parts of the other's and its own together,
-/// a job moves.
-const UNEVEN: f64 = 0.2;
 
 /// What agents say of themselves.
 #[derive(Clone, Debug)]
@@ -80,7 +77,7 @@ pub(crate) enum Lease {
 
 impl Lease {
     /// No job's name begins with `@`.
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match self {
             Self::Job(job) => job.as_str().to_owned(),
             Self::Reading => "@reading".to_owned(),
@@ -103,11 +100,11 @@ pub(crate) struct Held {
 /// A job that an agent could run.
 #[derive(Clone, Debug)]
 pub(crate) struct Offer {
-    job: JobName,
+    pub(super) job: JobName,
     /// Digest of its configuration.
-    digest: String,
+    pub(super) digest: String,
     /// The address of its target, as requests to it are paced.
-    server: Option<String>,
+    pub(super) server: Option<String>,
 }
 
 impl Offer {
@@ -266,6 +263,11 @@ impl Agents {
                 return Err(Failed::lost());
             }
             let (held, given) = divide(&mut transaction, &id, &jobs, idle)?;
+            let outdated: Vec<&str> = held.outdated.iter().map(JobName::as_str).collect();
+            transaction.execute(
+                "UPDATE agents SET outdated = $2 WHERE id = $1 AND outdated <> $2",
+                &[&id, &outdated],
+            )?;
             let senders = senders(&mut transaction, &jobs)?;
             transaction.commit()?;
             Ok((held, given, senders))
@@ -288,7 +290,8 @@ impl Agents {
     /// Takes one thing now; the agent that has it, where another one does.
     pub(crate) fn take(&self, lease: &Lease) -> Result<Result<(), Registered>, Failed> {
         let (id, name) = (self.id.clone(), lease.name());
-        self.link.ask("take a lease", move |client| {
+        let limit = self.settings.lease;
+        self.link.ask_again(limit, "take a lease", move |client| {
             let mut transaction = client.transaction()?;
             fence(&mut transaction)?;
             transaction.batch_execute("LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE")?;
@@ -358,7 +361,7 @@ impl Agents {
 }
 
 const FREE: &str = "UPDATE leases SET agent = NULL, inherited = true, freed = clock_timestamp() WHERE agent = ANY ($1)";
-const TAKE: &str =
+pub(super) const TAKE: &str =
     "UPDATE leases SET agent = $1, epoch = epoch + 1, since = clock_timestamp() WHERE name = $2";
 
 /// Agents whose lease ended lose what they have. The head is locked: no transaction of theirs is under way.
@@ -388,161 +391,6 @@ fn fence(transaction: &mut postgres::Transaction<'_>) -> Result<(), Failed> {
     Ok(())
 }
 
-/// One lease, as the division sees it.
-struct Part {
-    name: String,
-    agent: Option<String>,
-    weight: f64,
-}
-
-/// How many agents have a job with each of these targets.
-fn senders(
-    client: &mut impl postgres::GenericClient,
-    jobs: &[Offer],
-) -> Result<BTreeMap<String, u32>, Failed> {
-    let rows = client.query(
-        "SELECT name, agent FROM leases JOIN agents ON agents.id = agent WHERE NOT fenced",
-        &[],
-    )?;
-    let held: BTreeMap<String, String> = rows
-        .into_iter()
-        .map(|row| (row.get(0), row.get(1)))
-        .collect();
-    let mut agents: BTreeMap<&String, BTreeSet<&String>> = BTreeMap::new();
-    for Offer { job, server, .. } in jobs {
-        if let (Some(server), Some(agent)) = (server, held.get(job.as_str())) {
-            agents.entry(server).or_default().insert(agent);
-        }
-    }
-    let count = |agents: BTreeSet<_>| u32::try_from(agents.len()).unwrap_or(u32::MAX);
-    let senders = agents.into_iter();
-    Ok(senders
-        .map(|(server, agents)| (server.clone(), count(agents)))
-        .collect())
-}
-
-/// Each of these jobs has a row that can be taken, and so has sending notifications.
-fn insert(transaction: &mut postgres::Transaction<'_>, jobs: &[Offer]) -> Result<(), Failed> {
-    let jobs = jobs.iter().map(|offer| offer.job.as_str().to_owned());
-    let names: Vec<String> = jobs.chain([Lease::Notices.name()]).collect();
-    transaction.execute(
-        "INSERT INTO leases (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING",
-        &[&names],
-    )?;
-    Ok(())
-}
-
-fn divide<Guard>(
-    transaction: &mut postgres::Transaction<'_>,
-    id: &str,
-    jobs: &[Offer],
-    idle: impl Fn(&JobName) -> Option<Guard>,
-) -> Result<(Held, Option<Guard>), Failed> {
-    insert(transaction, jobs)?;
-    let sharing = transaction.query("SELECT id FROM agents WHERE NOT fenced AND shares", &[])?;
-    let rows = transaction.query(
-        // A configuration counts as long as the agent that loaded it runs: no other one may have it.
-        "SELECT name, agent, weight, CASE WHEN EXISTS (
-                 SELECT 1 FROM agents WHERE id = configured_by AND NOT fenced) THEN configuration END,
-             freed < clock_timestamp() - interval '30 seconds'
-         FROM leases ORDER BY weight DESC, name",
-        &[],
-    )?;
-    let digests: BTreeMap<&str, &str> = jobs
-        .iter()
-        .map(|offer| (offer.job.as_str(), offer.digest.as_str()))
-        .collect();
-    let mut held = Held::default();
-    let mut loads: BTreeMap<String, f64> = sharing.iter().map(|row| (row.get(0), 0.0)).collect();
-    let mut own = Vec::new();
-    let mut free = Vec::new();
-    let mut total = 0.0;
-    let mut notices = None;
-    for row in rows {
-        let part = Part {
-            name: row.get(0),
-            agent: row.get(1),
-            weight: bounded(row.get(2)),
-        };
-        if part.name == Lease::Notices.name() {
-            notices = part.agent;
-            continue;
-        }
-        let Some(digest) = digests.get(part.name.as_str()) else {
-            continue;
-        };
-        total += part.weight;
-        if let Some(load) = part.agent.as_ref().and_then(|agent| loads.get_mut(agent)) {
-            *load += part.weight;
-        }
-        let configured: Option<String> = row.get(3);
-        let is_outdated = configured.is_some_and(|configured| configured != *digest);
-        if is_outdated {
-            held.outdated.insert(JobName::new(&part.name));
-        }
-        if part.agent.as_deref() == Some(id) {
-            own.push((part, is_outdated));
-        } else if part.agent.is_none() && !is_outdated {
-            free.push((part, row.get::<_, bool>(4)));
-        }
-    }
-    let others = loads.len().max(1);
-    let fair = total / f64::from(u32::try_from(others).unwrap_or(u32::MAX));
-    let mut load = loads.get(id).copied().unwrap_or_default();
-    if notices.as_deref() == Some(id) {
-        held.notices = true;
-    } else if notices.is_none() && loads.contains_key(id) {
-        transaction.execute(TAKE, &[&id, &Lease::Notices.name()])?;
-        held.notices = true;
-    }
-    // One at a time: what an agent has, its caches of the target included, is worth keeping.
-    let least = loads.iter().filter(|(agent, _)| *agent != id);
-    let least = least.map(|(_, load)| *load).fold(f64::INFINITY, f64::min);
-    let leaving: Vec<usize> = (0..own.len())
-        .filter(|place| {
-            let (part, is_outdated) = &own[*place];
-            let evens = load - least > UNEVEN * (load + least) && least + part.weight < load;
-            *is_outdated || evens
-        })
-        .collect();
-    let given = leaving.iter().find_map(|place| {
-        let guard = idle(&JobName::new(&own[*place].0.name))?;
-        Some((*place, guard))
-    });
-    // Where none is idle, no cycle of the first one starts any more.
-    let ending = leaving.first().filter(|_| given.is_none());
-    let ending = ending.map(|place| own[*place].0.name.clone());
-    if let Some((place, _)) = given {
-        let (part, _) = own.remove(place);
-        transaction.execute(
-            "UPDATE leases SET agent = NULL, inherited = false, freed = clock_timestamp() WHERE name = $1",
-            &[&part.name],
-        )?;
-    } else if loads.contains_key(id) {
-        for (part, has_waited) in free {
-            // Perhaps no other agent has it in its configuration.
-            if load >= fair && !has_waited {
-                continue;
-            }
-            load += part.weight;
-            transaction.execute(TAKE, &[&id, &part.name])?;
-            held.taken.push(JobName::new(&part.name));
-            own.push((part, false));
-        }
-    }
-    held.jobs = own
-        .iter()
-        .filter(|(part, is_outdated)| !is_outdated && ending.as_ref() != Some(&part.name))
-        .map(|(part, _)| JobName::new(&part.name))
-        .collect();
-    Ok((held, given.map(|(_, guard)| guard)))
-}
-
-/// A weight as a number; hardly any cycle takes weeks.
-fn bounded(weight: i64) -> f64 {
-    f64::from(i32::try_from(weight).unwrap_or(i32::MAX))
-}
-
 /// All agents that are on record, those that run first.
 pub(super) fn list(client: &mut impl postgres::GenericClient) -> Result<Vec<Registered>, Failed> {
     let rows = client.query(
@@ -550,7 +398,8 @@ pub(super) fn list(client: &mut impl postgres::GenericClient) -> Result<Vec<Regi
              (extract(epoch FROM clock_timestamp() - renewed) * 1000)::bigint,
              NOT fenced AND renewed + lease_ms * interval '1 millisecond' >= clock_timestamp(),
              ARRAY (SELECT name FROM leases WHERE agent = agents.id ORDER BY name),
-             ARRAY (SELECT to_char(since, $1) FROM leases WHERE agent = agents.id ORDER BY name)
+             ARRAY (SELECT to_char(since, $1) FROM leases WHERE agent = agents.id ORDER BY name),
+             outdated
          FROM agents ORDER BY fenced, started, id",
         &[&RFC3339],
     )?;
@@ -569,6 +418,11 @@ pub(super) fn list(client: &mut impl postgres::GenericClient) -> Result<Vec<Regi
             jobs: jobs
                 .filter(|(name, _)| !name.starts_with('@'))
                 .map(|(name, since)| (JobName::new(&name), time(since)))
+                .collect(),
+            outdated: row
+                .get::<_, Vec<String>>(10)
+                .iter()
+                .map(JobName::new)
                 .collect(),
         }
     });

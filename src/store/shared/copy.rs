@@ -10,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::changes::{Parts, Table};
 use super::link::Link;
-use super::snapshot::{install_sent, reload_whole, send, temporary};
+use super::sending::{install_sent, send};
+use super::snapshot::{reload_whole, temporary};
 use super::{Failed, agents, head};
 use crate::config::{Database, Secret};
 use crate::store::error::Error;

@@ -109,7 +109,7 @@ impl Failed {
 
     pub(super) fn interrupted() -> Self {
         let words = "the connection broke inside the transaction";
-        Self::new(words.to_owned(), None, Kind::Passing)
+        Self::new(words.to_owned(), None, Kind::Broken)
     }
 
     pub(super) fn silent(limit: Duration) -> Self {
@@ -153,7 +153,8 @@ fn judge(code: &SqlState) -> (Option<&'static str>, Kind) {
         "28000" => lasting("the server's pg_hba.conf must let this user and machine in"),
         "3D000" => lasting("create the database, as in: createdb --owner entrain entrain"),
         "42501" => lasting(
-            "the user needs the right to create a schema, as in: GRANT CREATE ON DATABASE entrain TO entrain",
+            "the user needs the right to create the schema, as in: GRANT CREATE ON DATABASE entrain TO entrain; or, where \
+             the schema is there, to own it: ALTER SCHEMA entrain OWNER TO entrain",
         ),
         "25006" => passing("let state.url name the primary server"),
         "53300" => {

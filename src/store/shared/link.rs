@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use postgres::Client;
 use postgres::config::SslMode;
@@ -15,6 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 use url::Url;
 
+use super::PAUSE;
 use super::error::Failed;
 use crate::config::Database;
 
@@ -54,6 +55,29 @@ impl Link {
         work: impl FnOnce(&mut Client) -> Result<T, Failed> + Send + 'static,
     ) -> Result<T, Failed> {
         self.ask_within(PATIENCE, attempt, work)
+    }
+
+    /// The same for what may be requested twice: where the connection breaks, again for at most this long, as a
+    /// restart of the database takes seconds.
+    pub(super) fn ask_again<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        attempt: &'static str,
+        work: impl FnOnce(&mut Client) -> Result<T, Failed> + Clone + Send + 'static,
+    ) -> Result<T, Failed> {
+        let begun = Instant::now();
+        let mut is_told = false;
+        loop {
+            match self.ask(attempt, work.clone()) {
+                Err(failed) if failed.breaks_connection() && begun.elapsed() < limit => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        tracing::warn!(error = %failed, "waiting for the database");
+                    }
+                    thread::sleep(PAUSE);
+                }
+                done => return done,
+            }
+        }
     }
 
     /// The same for what may take longer. A server that does not answer in time counts as a connection that broke:

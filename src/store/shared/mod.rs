@@ -7,10 +7,12 @@
 mod agents;
 mod changes;
 mod copy;
+mod division;
 mod error;
 mod face;
 mod head;
 mod link;
+mod sending;
 mod snapshot;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -39,16 +41,18 @@ use head::{Change, Head, MOVED, Place, changes_after, head, place_of, position_o
 use link::Link;
 
 /// Of the tables in the database.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 
 /// What makes the tables of each version out of those before, from version 1 on.
-const UPGRADES: [&str; 1] =
-    ["ALTER TABLE head ADD COLUMN key text; ALTER TABLE leases ADD COLUMN configured_by text"];
+const UPGRADES: [&str; 2] = [
+    "ALTER TABLE head ADD COLUMN key text; ALTER TABLE leases ADD COLUMN configured_by text",
+    "ALTER TABLE agents ADD COLUMN outdated text[] NOT NULL DEFAULT '{}'",
+];
 
 /// Changes that are fetched at once, at most about this many.
 const FETCHED: i64 = 500;
 
-/// Between two looks whether a change arrived whose confirmation did not.
+/// Between two attempts while the database does not answer.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// What an agent, or a command, has of the shared state.
@@ -295,7 +299,7 @@ impl Shared {
                 return Ok(());
             }
             let token = uuid::Uuid::new_v4().to_string();
-            self.commit(transaction, position + 1, &token, parts)?;
+            self.commit(transaction, &there, &token, parts)?;
             is_committed = true;
             state.run(MOVED, params![position + 1, token])?;
             Ok::<_, NotWritten>(())
@@ -321,43 +325,59 @@ impl Shared {
     /// Locks the head; the last change of all agents, and the number of the transaction.
     fn begin(&self) -> Result<(Place, String), Failed> {
         let agent = self.agent();
-        self.link.ask("begin a transaction", move |client| {
-            client.batch_execute("BEGIN")?;
-            let head = client.query_one(
-                "SELECT position, pg_current_xact_id()::text, (
-                     SELECT token FROM changes WHERE changes.position = head.position AND part = 0)
-                 FROM head FOR UPDATE",
-                &[],
-            )?;
-            if let Some(agent) = agent
-                && is_fenced(client, &agent)?
-            {
-                client.batch_execute("ROLLBACK")?;
-                return Err(Failed::lost());
-            }
-            let place = Place {
-                position: head.get(0),
-                token: head.get(2),
-            };
-            Ok((place, head.get(1)))
-        })
+        let limit = self.settings.lease;
+        self.link
+            .ask_again(limit, "begin a transaction", move |client| {
+                let begun = begin(client, agent.as_deref());
+                or_roll_back(client, begun)
+            })
     }
 
     /// The change is part of the state when this returns. Where the confirmation does not arrive, it is looked
-    /// whether the change did.
+    /// whether the change did; where it did not, and no other came after `before`, it is sent again.
     fn commit(
+        &self,
+        mut transaction: String,
+        before: &Place,
+        token: &str,
+        parts: Vec<Vec<u8>>,
+    ) -> Result<(), Failed> {
+        let begun = Instant::now();
+        let parts = Arc::new(parts);
+        let position = before.position + 1;
+        loop {
+            let done = self.try_to_commit(transaction, position, token, Arc::clone(&parts));
+            let failed = match done {
+                Err(failed) if failed.breaks_connection() => failed,
+                done => return done,
+            };
+            if self.has_arrived(position, token)? {
+                return Ok(());
+            }
+            if begun.elapsed() > self.settings.lease {
+                return Err(failed);
+            }
+            let (there, next) = self.begin()?;
+            if there != *before {
+                return Err(failed);
+            }
+            transaction = next;
+        }
+    }
+
+    fn try_to_commit(
         &self,
         transaction: String,
         position: i64,
         token: &str,
-        parts: Vec<Vec<u8>>,
+        parts: Arc<Vec<Vec<u8>>>,
     ) -> Result<(), Failed> {
         let agent = self.agent();
         let own = token.to_owned();
         // About a second for each MiB, in addition to what a small change may take.
         let size: usize = parts.iter().map(Vec::len).sum();
         let limit = Duration::from_secs(15 + u64::try_from(size >> 20).unwrap_or(u64::MAX));
-        let done = self.link.ask_within(limit, "commit", move |client| {
+        self.link.ask_within(limit, "commit", move |client| {
             // A connection that was made anew meanwhile holds no lock, and is in no transaction.
             let open = client.query_one("SELECT pg_current_xact_id()::text", &[])?;
             if open.get::<_, String>(0) != transaction {
@@ -367,7 +387,7 @@ impl Shared {
             let insert = client.prepare(
                 "INSERT INTO changes (position, part, agent, token, body) VALUES ($1, $2, $3, $4, $5)",
             )?;
-            for (part, body) in (0_i32..).zip(&parts) {
+            for (part, body) in (0_i32..).zip(&*parts) {
                 client.execute(&insert, &[&position, &part, &agent, &own, body])?;
             }
             let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
@@ -377,33 +397,28 @@ impl Shared {
             )?;
             client.batch_execute("COMMIT")?;
             Ok(())
-        });
-        match done {
-            Err(failed) if failed.breaks_connection() => self.has_arrived(position, token, failed),
-            done => done,
-        }
+        })
     }
 
-    fn has_arrived(&self, position: i64, token: &str, failed: Failed) -> Result<(), Failed> {
+    fn has_arrived(&self, position: i64, token: &str) -> Result<bool, Failed> {
         let begun = Instant::now();
         loop {
             thread::sleep(PAUSE);
             let looked = self.link.ask("look for a change", move |client| {
                 // Locked, so that the transaction of the connection that broke has ended.
-                client.batch_execute("BEGIN")?;
-                let head = client.query_one("SELECT position FROM head FOR UPDATE", &[])?;
-                let change = client.query_opt(
+                let mut transaction = client.transaction()?;
+                let head = transaction.query_one("SELECT position FROM head FOR UPDATE", &[])?;
+                let change = transaction.query_opt(
                     "SELECT token FROM changes WHERE position = $1 AND part = 0",
                     &[&position],
                 )?;
-                client.batch_execute("COMMIT")?;
+                transaction.commit()?;
                 let token: Option<String> = change.map(|change| change.get(0));
                 Ok((head.get::<_, i64>(0), token))
             });
             match looked {
-                Ok((_, Some(found))) if found == token => return Ok(()),
-                Ok((head, _)) if head < position => return Err(failed),
-                Ok((_, Some(_))) => return Err(failed),
+                Ok((_, Some(found))) => return Ok(found == token),
+                Ok((head, None)) if head < position => return Ok(false),
                 Err(_) if begun.elapsed() < self.settings.lease => {}
                 // It is part of a snapshot already, its own or another's; or it cannot be known.
                 Ok((_, None)) | Err(_) => return Err(Failed::lost()),
@@ -485,6 +500,35 @@ fn agree(
     }
     transaction.commit()?;
     Ok(true)
+}
+
+fn begin(client: &mut Client, agent: Option<&str>) -> Result<(Place, String), Failed> {
+    client.batch_execute("BEGIN")?;
+    let head = client.query_one(
+        "SELECT position, pg_current_xact_id()::text, (
+             SELECT token FROM changes WHERE changes.position = head.position AND part = 0)
+         FROM head FOR UPDATE",
+        &[],
+    )?;
+    if let Some(agent) = agent
+        && is_fenced(client, agent)?
+    {
+        return Err(Failed::lost());
+    }
+    let place = Place {
+        position: head.get(0),
+        token: head.get(2),
+    };
+    Ok((place, head.get(1)))
+}
+
+/// Leaves no transaction behind that failed.
+fn or_roll_back<T>(client: &mut Client, done: Result<T, Failed>) -> Result<T, Failed> {
+    if done.is_err() {
+        // Where this fails, the connection broke, which ends it as well.
+        let _ = client.batch_execute("ROLLBACK");
+    }
+    done
 }
 
 fn is_fenced(client: &mut impl postgres::GenericClient, agent: &str) -> Result<bool, Failed> {

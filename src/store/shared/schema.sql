@@ -42,7 +42,8 @@ CREATE TABLE agents (
     renewed    timestamptz NOT NULL DEFAULT clock_timestamp(),
     lease_ms   bigint NOT NULL,
     shares     boolean NOT NULL,                -- it takes jobs that are free
-    fenced     boolean NOT NULL DEFAULT false
+    fenced     boolean NOT NULL DEFAULT false,
+    outdated   text[] NOT NULL DEFAULT '{}'     -- jobs of which it has an older configuration than another agent
 );
 
 -- Who runs what: the jobs, and what only one agent does at a time.

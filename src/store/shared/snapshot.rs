@@ -1,6 +1,5 @@
 //! The whole state as a file in the database: where a new copy begins, and one that is too old begins again.
 
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
@@ -11,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use super::link::LONG_PATIENCE;
+use super::sending::not_arriving;
 use super::{Failed, Head, Link, UPGRADES, VERSION, head, position_of, state_of};
 use crate::config::Database;
 use crate::store::backup;
@@ -154,108 +154,23 @@ fn make(link: &Link, settings: &Database, path: &Path) -> Result<(), Error> {
     reload(link, path)
 }
 
-/// Sends a copy of a state to the database before it is put there as one: part by part, so that what arrived
-/// before the way broke is not sent again. `name` writes the state's name into the file.
-pub(super) fn send(
-    link: &Link,
-    settings: &Database,
-    path: &Path,
-    name: impl FnOnce(&str) -> Result<(), Error>,
-) -> Result<String, Error> {
-    let failed = |failed| Error::database(settings, failed);
-    let schema = settings.schema.clone();
-    let (state, there) = link
-        .ask_within(LONG_PATIENCE, "begin the copy", move |client| {
-            begin_sending(client, &schema)
-        })
-        .map_err(failed)?;
-    name(&state)?;
-    let mut count = 0_i32;
-    for body in Parts::of(path).map_err(failed)? {
-        let body = body.map_err(|_| failed(Failed::unreadable("the copy of the state")))?;
-        if there.get(&count) != Some(&digest(&body)) {
-            let (state, part) = (state.clone(), count);
-            link.ask("send the state", move |client| {
-                client.execute(
-                    "INSERT INTO arriving (part, state, body) VALUES ($1, $2, $3)
-                     ON CONFLICT (part) DO UPDATE SET body = excluded.body",
-                    &[&part, &state, &body],
-                )?;
-                Ok(())
-            })
-            .map_err(failed)?;
-        }
-        count += 1;
-    }
-    link.ask("send the state", move |client| {
-        client.execute("DELETE FROM arriving WHERE part >= $1", &[&count])?;
-        Ok(())
-    })
-    .map_err(failed)?;
-    Ok(state)
-}
-
-/// Refuses a database to which a state is being copied, or was copied in part: an agent would begin with none.
-fn not_arriving(client: &mut Client) -> Result<(), Failed> {
-    let arrives: bool = client
-        .query_one("SELECT to_regclass('arriving') IS NOT NULL", &[])?
-        .get(0);
-    if arrives {
-        return Err(Failed::unfit(
-            "entrain state copy has not finished yet".to_owned(),
-            "run it again, or drop the table arriving to begin without that state",
-        ));
-    }
-    Ok(())
-}
-
-/// The name of the state, and digests of the parts that are there.
-fn begin_sending(
-    client: &mut Client,
-    schema: &str,
-) -> Result<(String, BTreeMap<i32, String>), Failed> {
-    // It ends with the connection.
-    let is_alone: bool = client
-        .query_one(
-            "SELECT pg_try_advisory_lock(hashtext('entrain.copy.' || $1))",
-            &[&schema],
-        )?
-        .get(0);
-    if !is_alone {
-        let words = "another entrain state copy is under way";
-        return Err(Failed::unfit(words.to_owned(), "wait until it has ended"));
-    }
-    client.batch_execute(&format!(
-        "CREATE SCHEMA IF NOT EXISTS {schema}; SET search_path TO {schema};
-         CREATE TABLE IF NOT EXISTS arriving (part integer PRIMARY KEY, state text NOT NULL, body bytea NOT NULL)"
-    ))?;
-    let rows = client.query(
-        "SELECT part, state, encode(sha256(body), 'hex') FROM arriving",
-        &[],
+/// Refuses a schema where another program has tables with the names of ours.
+pub(super) fn check_free(client: &mut impl GenericClient, schema: &str) -> Result<(), Failed> {
+    let taken = client.query_opt(
+        "SELECT tablename::text FROM pg_tables WHERE schemaname = $1
+             AND tablename IN ('head', 'changes', 'snapshots', 'agents', 'leases') ORDER BY 1 LIMIT 1",
+        &[&schema],
     )?;
-    let state = rows.first().map(|row| row.get(1));
-    let state = state.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-    let there = rows.into_iter().map(|row| (row.get(0), row.get(2)));
-    Ok((state, there.collect()))
-}
-
-/// Puts what was sent in the place of a state, where there is none yet.
-pub(super) fn install_sent(
-    link: &Link,
-    settings: &Database,
-    state: String,
-) -> Result<bool, Failed> {
-    install(link, settings, state, |transaction| {
-        transaction.batch_execute(
-            "INSERT INTO snapshots (position, part, body) SELECT 0, part, body FROM arriving;
-             DROP TABLE arriving",
-        )?;
-        Ok(())
-    })
+    let Some(row) = taken else { return Ok(()) };
+    let table: String = row.get(0);
+    Err(Failed::unfit(
+        format!("the schema {schema} holds tables of another program, such as {table}"),
+        "set state.schema to a name of its own",
+    ))
 }
 
 /// Makes the tables, where there are none yet.
-fn install(
+pub(super) fn install(
     link: &Link,
     settings: &Database,
     state: String,
@@ -279,6 +194,7 @@ fn install(
         if there {
             return Ok(false);
         }
+        check_free(&mut transaction, &schema)?;
         transaction.batch_execute(&format!(
             "CREATE SCHEMA IF NOT EXISTS {schema}; SET search_path TO {schema}"
         ))?;
@@ -567,10 +483,10 @@ pub(super) fn temporary(path: &Path) -> Result<NamedTempFile, Error> {
 }
 
 /// A file, part by part: it may be larger than what an agent should hold in memory.
-struct Parts(File);
+pub(super) struct Parts(File);
 
 impl Parts {
-    fn of(path: &Path) -> Result<Self, Failed> {
+    pub(super) fn of(path: &Path) -> Result<Self, Failed> {
         let file = File::open(path);
         file.map(Self)
             .map_err(|_| Failed::unreadable("the file for the snapshot"))
@@ -594,6 +510,6 @@ fn part_of(file: &mut File) -> io::Result<Vec<u8>> {
     Ok(part)
 }
 
-fn digest(part: &[u8]) -> String {
+pub(super) fn digest(part: &[u8]) -> String {
     format!("{:x}", Sha256::digest(part))
 }
