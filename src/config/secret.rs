@@ -34,9 +34,9 @@ pub(crate) enum SecretError {
     #[error("the token in {0} is in quotation marks, which are not part of it: remove them")]
     Quoted(String),
     #[error(
-        "the key in {0} is shorter than {SHORTEST_KEY} characters; make one with: openssl rand -base64 32"
+        "the secret in {at} is shorter than {least} characters; make one with: openssl rand -base64 32"
     )]
-    ShortKey(String),
+    Short { at: String, least: usize },
     #[error(
         "the credential {0} is not available, because CREDENTIALS_DIRECTORY is not set: the program \
          was not started by a systemd unit with LoadCredential="
@@ -58,6 +58,8 @@ pub(super) enum Purpose {
     Token,
     /// The key of the state.
     Key,
+    /// The token of the status page, or the secret of a proxy in front of it.
+    Page,
     /// A certificate, which everyone may read.
     Public,
     Other,
@@ -122,9 +124,19 @@ impl Secret {
 
     /// The key of a state, which must not be found by trying.
     pub(crate) fn read_key(&self) -> Result<String, SecretError> {
+        self.read_long(SHORTEST_KEY)
+    }
+
+    /// What lets somebody in to the status page.
+    pub(crate) fn read_page_token(&self) -> Result<String, SecretError> {
+        self.read_long(SHORTEST_PAGE_TOKEN)
+    }
+
+    fn read_long(&self, least: usize) -> Result<String, SecretError> {
         let text = self.read()?;
-        if text.chars().count() < SHORTEST_KEY {
-            return Err(SecretError::ShortKey(self.to_string()));
+        if text.trim().chars().count() < least {
+            let at = self.to_string();
+            return Err(SecretError::Short { at, least });
         }
         Ok(text)
     }
@@ -193,6 +205,7 @@ impl Secret {
         let read = match purpose {
             Purpose::Token => self.read_token().map(|read| read.had_scheme),
             Purpose::Key => self.read_key().map(|_| false),
+            Purpose::Page => self.read_page_token().map(|_| false),
             Purpose::Public | Purpose::Other => self.read().map(|_| false),
         };
         let error = match read {
@@ -224,6 +237,8 @@ pub(crate) fn with_scheme(place: &dyn fmt::Display) -> String {
 }
 
 const SHORTEST_KEY: usize = 32;
+/// It can be guessed only through the page, which is slow.
+const SHORTEST_PAGE_TOKEN: usize = 16;
 
 /// In front of a token in the header of a request (RFC 6750).
 const SCHEME: &str = "Bearer ";

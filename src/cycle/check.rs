@@ -133,13 +133,29 @@ async fn test_capabilities(job: &config::Job, reader: &scim::Reader) -> (Vec<Che
                 (_, WhenOutOfScope::Delete) | (ObjectKind::Group, WhenOutOfScope::Disable) => true,
             });
         if deletes && can("DELETE") == Some(false) {
-            checks.push(check(
-                &format!("deletion of {kind}s"),
-                failed(
-                    "it does not support DELETE",
-                    "write when_out_of_scope = \"disable\" for users, \"empty\" for groups, or \"keep\"",
+            let can_update = patches != Some(false) || can("PUT") != Some(false);
+            let falls_back = can_update
+                && match kind {
+                    ObjectKind::User => rules.users.can_disable(),
+                    ObjectKind::Group => of_kind.actions.update,
+                };
+            let outcome = match (kind, falls_back) {
+                (ObjectKind::User, true) => {
+                    Ok("it does not support DELETE: users are disabled instead".to_owned())
+                }
+                (ObjectKind::Group, true) => {
+                    Ok("it does not support DELETE: groups are emptied instead".to_owned())
+                }
+                (ObjectKind::User, false) => failed(
+                    "it does not support DELETE, and users cannot be disabled",
+                    "map the attribute that disables users, or write when_out_of_scope = \"keep\"",
                 ),
-            ));
+                (ObjectKind::Group, false) => failed(
+                    "it does not support DELETE, and groups cannot be emptied",
+                    "write when_out_of_scope = \"keep\"",
+                ),
+            };
+            checks.push(check(&format!("deletion of {kind}s"), outcome));
         }
     }
     let remarks = match job.target.dialect.knobs.form().schema {

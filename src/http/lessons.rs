@@ -19,8 +19,11 @@ use tokio::time::Instant;
 const WINDOW: Duration = Duration::from_secs(1);
 /// So many requests within a window are refused for their rate rather than for being under way at once.
 const MANY: usize = 10;
-/// Below what was taken before a refusal, so that the clocks' and the network's unevenness is no excess.
-const MARGIN: f64 = 0.97;
+/// Below what was taken before a refusal, so that the clocks' and the network's unevenness is no excess: at 20
+/// requests a second one may be 30 milliseconds late.
+const MARGIN: f64 = 0.96;
+/// Below the pace that was learned, when it is refused again: more uneven than thought.
+const AGAIN: f64 = 0.98;
 /// However often it is refused again, if the server goes on taking as much.
 const SLOWEST_PACE: f64 = 0.92;
 /// How long a refusal is remembered before more is tried; twice as long after each.
@@ -190,10 +193,14 @@ impl Lessons {
         if is_rate {
             #[expect(clippy::cast_precision_loss, reason = "requests within a second")]
             let refused = taken as f64;
-            // Refused again at a pace below what it took: the network is less even than thought.
-            let known = self.pace.map_or(refused, |pace| pace.rate.min(refused));
+            let rate = match self.pace {
+                Some(pace) if pace.rate < refused => {
+                    (pace.rate * AGAIN).max(refused * SLOWEST_PACE)
+                }
+                Some(_) | None => refused * MARGIN,
+            };
             self.pace = Some(Pace {
-                rate: (known * MARGIN).max(refused * SLOWEST_PACE),
+                rate,
                 refused,
                 rises: now + self.hold,
             });

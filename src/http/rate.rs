@@ -14,7 +14,7 @@ use super::lessons::{Lessons, Sent};
 const SLACK: Duration = Duration::from_millis(100);
 
 /// Timers wake a little late, every time: at 20 requests a second two milliseconds would cost a twentieth. A pace
-/// is 3 % below what was refused (`lessons`), so that this much early within a second is no excess.
+/// is 4 % below what was refused (`lessons`), so that this much early within a second is no excess.
 const LATE: Duration = Duration::from_millis(10);
 
 /// One for the whole program, as the limits are the server's: what one cycle learned of it, another that uses

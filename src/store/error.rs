@@ -182,7 +182,7 @@ pub(crate) enum Error {
          the state of a file, drop the schema and run entrain state copy"
     )]
     SharedRestore,
-    #[error("the key of the state (state.key) cannot be read")]
+    #[error("the key of the state (state.key), or the token next to it, cannot be used")]
     Key {
         #[source]
         source: SecretError,

@@ -111,8 +111,11 @@ impl Store {
     /// The token of the status page in the file next to the state, which is made when it is missing.
     pub(crate) fn web_token(&self) -> Result<(String, PathBuf), Error> {
         let path = beside(self.path(), ".web-token");
-        let (Kept::OnDisk(secret) | Kept::Nowhere(secret)) = self.kept(&path)?;
-        Ok((secret, path))
+        let secret = match self.kept(&path)? {
+            Kept::OnDisk(_) => Secret::File(path.clone()).read_page_token(),
+            Kept::Nowhere(secret) => Ok(secret),
+        };
+        Ok((secret.map_err(|source| Error::Key { source })?, path))
     }
 
     /// The secret in a file of ours, which is made when it is missing.

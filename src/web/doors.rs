@@ -17,9 +17,6 @@ use super::{Error, Site, text};
 use crate::config::{self, Listen, ProxyProof, Secret, Web};
 use crate::store::{StateKey, Store};
 
-/// A token with fewer characters could be guessed.
-const SHORTEST_TOKEN: usize = 16;
-
 /// Bytes of a query that are read.
 const LONGEST_QUERY: usize = 2_000;
 
@@ -63,20 +60,10 @@ struct Proxy {
 #[derive(Clone, Copy)]
 pub(super) struct Certified;
 
-/// A secret that is long enough not to be guessed.
-fn long(what: &'static str, text: &str) -> Result<String, Error> {
-    let text = text.trim();
-    if text.chars().count() < SHORTEST_TOKEN {
-        let least = SHORTEST_TOKEN;
-        return Err(Error::ShortSecret { what, least });
-    }
-    Ok(text.to_owned())
-}
-
 fn read(what: &'static str, secret: &Secret) -> Result<String, Error> {
-    let text = secret.read();
+    let text = secret.read_page_token();
     let text = text.map_err(|source| Error::Secret { what, source })?;
-    long(what, &text)
+    Ok(text.trim().to_owned())
 }
 
 impl Doors {
@@ -86,7 +73,7 @@ impl Doors {
             (read(what, secret)?, None)
         } else {
             let (token, file) = store.web_token().map_err(Error::State)?;
-            (long(what, &token)?, Some(file))
+            (token, Some(file))
         };
         let token = token.as_str();
         let key = StateKey::of(token);

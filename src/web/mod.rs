@@ -41,16 +41,12 @@ pub(crate) enum Error {
         #[source]
         source: std::io::Error,
     },
-    #[error("the {what} cannot be read")]
+    #[error("the {what} cannot be used")]
     Secret {
         what: &'static str,
         #[source]
         source: crate::config::SecretError,
     },
-    #[error(
-        "the {what} has fewer than {least} characters: use a longer one, such as that of `openssl rand -hex 32`"
-    )]
-    ShortSecret { what: &'static str, least: usize },
     #[error("the certificate of the status page cannot be used ([web] tls): {0}")]
     Tls(String),
     #[error("the state cannot be read for the status page")]

@@ -156,13 +156,22 @@ impl Agent {
     }
 
     pub(crate) fn start_with(rig: &Rig, number: usize, change: impl FnOnce(&mut Command)) -> Self {
-        let file = format!("a{number}.toml");
+        Self::on(rig, &format!("a{number}.toml"), number, change)
+    }
+
+    /// With this configuration.
+    pub(crate) fn on(
+        rig: &Rig,
+        file: &str,
+        number: usize,
+        change: impl FnOnce(&mut Command),
+    ) -> Self {
         let log = File::options()
             .create(true)
             .append(true)
             .open(rig.path(&format!("a{number}.log")))
             .unwrap();
-        let mut command = rig.command(&["--config", &file, "run"]);
+        let mut command = rig.command(&["--config", file, "run"]);
         change(&mut command);
         let child = command.stderr(log).stdout(Stdio::null()).spawn().unwrap();
         Self { child }
@@ -187,7 +196,7 @@ impl Drop for Agent {
 }
 
 /// The place of the agent that runs the job, of these.
-fn holder(database: &Database, agents: &[Agent]) -> Option<usize> {
+pub(crate) fn holder(database: &Database, agents: &[Agent]) -> Option<usize> {
     if database.number("SELECT count(to_regclass('leases'))") == 0 {
         return None;
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use entrain::sandbox::Size;
 use serde_json::Value;
 
-use crate::agents::{Agent, by, content, shared};
+use crate::agents::{Agent, by, content, holder, shared};
 use crate::cycles::same;
 use crate::database::Database;
 use crate::rig::{Rig, Run};
@@ -235,6 +235,34 @@ async fn a_cycle_whose_connections_are_cut_again_and_again_does_its_work() {
     let again = by(&rig, 1, &["sync", "--format", "json"]).await.expect(0);
     assert_eq!(again.job()["requests"]["target"], 0, "{again:?}");
     content(&rig, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_whose_copy_is_gone_gives_its_job_up() {
+    let Some(database) = Database::of_all() else {
+        return;
+    };
+    let rig = Rig::start(Size::new(3, 0, 0)).await;
+    rig.edit(|text| text.replace("timeout = \"5s\"", "timeout = \"1s\""));
+    let rig = shared(rig, &database, "lease = \"3s\"", 2);
+    let agents = [Agent::start(&rig, 1), Agent::start(&rig, 2)];
+    let mut first = None;
+    until("an agent has the job", || {
+        first = holder(&database, &agents);
+        first.is_some()
+    })
+    .await;
+    let first = first.unwrap();
+    fs::remove_file(rig.path(&format!("copy{}.db", first + 1))).unwrap();
+    until("the other has it", || {
+        holder(&database, &agents) == Some(1 - first)
+    })
+    .await;
+    let log = fs::read_to_string(rig.path(&format!("a{}.log", first + 1))).unwrap();
+    assert!(
+        log.contains("no cycle starts until the state can be used"),
+        "{log}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,7 +36,7 @@ const SILENT: u8 = 1;
 /// Connections are refused and ended.
 const CLOSED: u8 = 2;
 
-fn number(name: &str, default: u64) -> u64 {
+pub(crate) fn number(name: &str, default: u64) -> u64 {
     let value = std::env::var_os(name);
     value.map_or(default, |value| value.to_str().unwrap().parse().unwrap())
 }
@@ -89,6 +89,30 @@ impl Wire {
     }
 }
 
+/// Jobs like the first, up to this many, each with a target of its own.
+pub(crate) async fn add_jobs(rig: &Rig, jobs: u64) -> Vec<Sandbox> {
+    let mut others = Vec::new();
+    for job in 2..=jobs {
+        let sandbox = Sandbox::start(Options {
+            size: Size::new(0, 0, 0),
+            ..Options::default()
+        });
+        let sandbox = sandbox.await.unwrap();
+        fs::write(rig.path(&format!("token{job}")), sandbox.scim_token()).unwrap();
+        let own = format!("base_url = \"{}\"", rig.sandbox.scim_url());
+        rig.edit(|text| {
+            let (_, first) = text.split_once("[[jobs]]").unwrap();
+            let first = first.split("[[jobs]]").next().unwrap();
+            let next = first.replace("\"demo\"", &format!("\"job{job}\""));
+            let next = next.replace(&own, &format!("base_url = \"{}\"", sandbox.scim_url()));
+            let next = next.replace("\"token\"", &format!("\"token{job}\""));
+            format!("{text}\n[[jobs]]{next}")
+        });
+        others.push(sandbox);
+    }
+    others
+}
+
 struct Storm {
     rig: Rig,
     /// The targets of the jobs after the first, which has the rig's own.
@@ -111,25 +135,7 @@ impl Storm {
             );
             format!("{text}\n[jobs.safety]\nmax_deletions = \"100%\"\nmax_membership_removals = \"100%\"\n")
         });
-        let mut others = Vec::new();
-        for job in 2..=jobs {
-            let sandbox = Sandbox::start(Options {
-                size: Size::new(0, 0, 0),
-                ..Options::default()
-            });
-            let sandbox = sandbox.await.unwrap();
-            fs::write(rig.path(&format!("token{job}")), sandbox.scim_token()).unwrap();
-            let own = format!("base_url = \"{}\"", rig.sandbox.scim_url());
-            rig.edit(|text| {
-                let (_, first) = text.split_once("[[jobs]]").unwrap();
-                let first = first.split("[[jobs]]").next().unwrap();
-                let next = first.replace("\"demo\"", &format!("\"job{job}\""));
-                let next = next.replace(&own, &format!("base_url = \"{}\"", sandbox.scim_url()));
-                let next = next.replace("\"token\"", &format!("\"token{job}\""));
-                format!("{text}\n[[jobs]]{next}")
-            });
-            others.push(sandbox);
-        }
+        let others = add_jobs(&rig, jobs).await;
         let mut wires = Vec::new();
         let text = fs::read_to_string(rig.path("entrain.toml")).unwrap();
         for agent in 1..=AGENTS {

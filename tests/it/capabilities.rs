@@ -147,6 +147,14 @@ async fn what_a_target_cannot_do_is_shown_by_test() {
     }
     assert_eq!(rig.sandbox.target.writes(), 0);
     let rig = start().await;
+    rig.sandbox.target.enable(Quirk::NoDelete);
+    let run = rig.run(&["test"]).await.expect(0);
+    assert!(
+        run.out.contains("groups are emptied instead"),
+        "{}",
+        run.out
+    );
+    let rig = start().await;
     rig.sandbox
         .target
         .configure(|target| target.groups_refused = Some(501));

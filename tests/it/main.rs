@@ -7,6 +7,7 @@
 mod absent;
 mod agents;
 mod agents_database;
+mod agents_figures;
 mod agents_shared;
 mod agents_storm;
 mod asked;

@@ -245,9 +245,13 @@ async fn a_page_that_cannot_be_served_ends_the_service_with_the_reason() {
     assert!(run.err.contains(&words), "{run:?}");
     rig.configure("");
     fs::write(rig.path("short"), "hunter2").unwrap();
+    fs::set_permissions(rig.path("short"), fs::Permissions::from_mode(0o600)).unwrap();
     serve_page(&rig, "token = { file = \"short\" }");
+    let checked = rig.run(&["check"]).await;
+    let words = "shorter than 16 characters";
+    assert!(checked.out.contains(words), "{checked:?}");
     let run = rig.run(&["run"]).await.expect(1);
-    assert!(run.err.contains("fewer than 16 characters"), "{run:?}");
+    assert!(run.err.contains(words), "{run:?}");
     assert!(!run.err.contains("hunter2"), "{run:?}");
 }
 

@@ -14,7 +14,7 @@ use crate::config::settings::{Listen, Proxy, ProxyProof, Tls, Web};
 pub(super) fn resolve_web(web: &file::Web, folder: &Path, log: &mut Log) -> Option<Web> {
     let typed = web.listen.as_ref();
     let listen = typed.and_then(|typed| listen(typed, folder, log));
-    let token = secret(web.token.as_ref(), folder, log);
+    let token = secret_for(Purpose::Page, web.token.as_ref(), folder, log);
     let is_open = web.open_on_loopback.as_ref();
     let is_open = is_open.filter(|open| open.value);
     let hosts = web.hosts.iter().flatten();
@@ -91,7 +91,12 @@ fn proxy(typed: &file::Proxy, listen: &Listen, folder: &Path, log: &mut Log) -> 
     }
     let secret = typed.secret.is_some();
     let proof = match (secret, listen) {
-        (true, _) => ProxyProof::Secret(self::secret(typed.secret.as_ref(), folder, log)?),
+        (true, _) => ProxyProof::Secret(secret_for(
+            Purpose::Page,
+            typed.secret.as_ref(),
+            folder,
+            log,
+        )?),
         (false, Listen::Socket(_)) => ProxyProof::Socket,
         (false, Listen::Address(_)) => {
             log.problem(typed.place.name("secret").problem(
