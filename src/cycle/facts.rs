@@ -130,7 +130,7 @@ impl WaysIn {
     }
 
     /// These groups and, with nested groups, those around them.
-    fn closure(&self, groups: impl IntoIterator<Item = Key>) -> BTreeSet<Key> {
+    pub(super) fn closure(&self, groups: impl IntoIterator<Item = Key>) -> BTreeSet<Key> {
         reach(&self.outer, groups)
     }
 }

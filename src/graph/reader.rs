@@ -72,16 +72,39 @@ impl Reader {
         }
     }
 
-    /// A round from here to its end.
-    pub(crate) async fn fetch_round(&self, kind: ObjectKind, at: At<'_>) -> Result<Round, Error> {
+    /// A round from here to its end. `None`: it has more than so many memberships.
+    pub(crate) async fn fetch_round(
+        &self,
+        kind: ObjectKind,
+        at: At<'_>,
+        most_members: usize,
+    ) -> Result<Option<Round>, Error> {
         let mut page = self.fetch_page(kind, at).await?;
         let mut changes = Vec::new();
+        let mut members = 0;
         loop {
+            let slices = page.changes.iter().map(|change| change.members.len());
+            members += slices.sum::<usize>();
+            if members > most_members {
+                return Ok(None);
+            }
             changes.append(&mut page.changes);
             match page.link {
                 Link::Next(link) => page = self.fetch_page(kind, At::Link(&link)).await?,
-                Link::Delta(link) => return Ok(Round { changes, link }),
+                Link::Delta(link) => return Ok(Some(Round { changes, link })),
             }
+        }
+    }
+
+    /// The groups that have one of these display names, each with the name that it has.
+    pub(crate) async fn fetch_groups_named(
+        &self,
+        names: &[&str],
+    ) -> Result<BTreeMap<SourceId, String>, Error> {
+        match self {
+            Self::Tenant(client) => client.fetch_groups_named(names).await,
+            // It is read as a whole.
+            Self::Snapshot(_) => Ok(BTreeMap::new()),
         }
     }
 
@@ -178,6 +201,18 @@ impl Reader {
         match self {
             Self::Tenant(client) => client.groups_of(kind, ids).await,
             Self::Snapshot(snapshot) => Ok(snapshot.groups_of(kind, ids)),
+        }
+    }
+
+    pub(crate) async fn all_groups_of(
+        &self,
+        kind: ObjectKind,
+        ids: &[SourceId],
+    ) -> Result<BTreeMap<SourceId, BTreeSet<SourceId>>, Error> {
+        match self {
+            Self::Tenant(client) => client.all_groups_of(kind, ids).await,
+            // It is read as a whole.
+            Self::Snapshot(_) => Ok(BTreeMap::new()),
         }
     }
 

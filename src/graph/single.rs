@@ -141,6 +141,23 @@ impl Client {
         Ok(groups.collect())
     }
 
+    /// The groups that each of these is in, however deep. Other things that it is in may be among them.
+    pub(crate) async fn all_groups_of(
+        &self,
+        kind: ObjectKind,
+        ids: &[SourceId],
+    ) -> Result<BTreeMap<SourceId, BTreeSet<SourceId>>, Error> {
+        let collection = collection(kind);
+        let path =
+            |id: &SourceId| format!("/{collection}/{id}/transitiveMemberOf?$select=id&$top=999");
+        let (lists, _) = self.lists::<wire::Identified>(ids, path).await?;
+        let groups = lists.into_iter().map(|(id, groups)| {
+            let groups = groups.iter().map(|group| source_id(&group.id));
+            (id, groups.collect())
+        });
+        Ok(groups.collect())
+    }
+
     /// The direct members of each of these groups.
     pub(crate) async fn members_of(
         &self,

@@ -69,7 +69,7 @@ pub(crate) use place::Before;
 pub(crate) use relink::Relinked;
 pub(crate) use scratch::Scratch;
 pub(crate) use sets::{Loaded, Named};
-pub(crate) use shards::{ScopeOf, Shard};
+pub(crate) use shards::{ScopeOf, Shard, group_id};
 pub(crate) use shared::{About, Agents, Held, Lease, Offer};
 pub(crate) use source::{PageLink, Since, Unreported};
 pub(crate) use staged::Clocks;

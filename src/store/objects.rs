@@ -206,7 +206,7 @@ fn in_order_of_presence(state: &State, keys: &[Key]) -> rusqlite::Result<Vec<Sou
 }
 
 /// The keys of objects with this id or label, each once.
-fn named(state: &State, kind: ObjectKind, text: &str) -> rusqlite::Result<Vec<Key>> {
+pub(super) fn named(state: &State, kind: ObjectKind, text: &str) -> rusqlite::Result<Vec<Key>> {
     let mut keys: BTreeSet<Key> = state
         .key(kind, &SourceId::new(text.to_lowercase()))?
         .into_iter()

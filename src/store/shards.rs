@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
+use uuid::Uuid;
 
 use super::merge::Page;
+use super::objects::named;
 use super::source::{index_round, index_rounds_under_way, round};
 use super::state::{State, array};
 use super::wire::Column;
@@ -21,9 +23,17 @@ pub(crate) struct ScopeOf {
     pub(crate) job: JobName,
     /// Whether the members of assigned groups are in scope.
     pub(crate) through_assigned: bool,
-    /// Groups whose members are in scope, and groups that are read for themselves.
-    pub(crate) through: Vec<SourceId>,
-    pub(crate) groups: Vec<SourceId>,
+    /// Groups whose members are in scope, and groups that are read for themselves: by id or display name.
+    pub(crate) through: Vec<String>,
+    pub(crate) groups: Vec<String>,
+    /// With the groups inside them, however deep.
+    pub(crate) nested: bool,
+}
+
+/// The id of a group, where this is one.
+pub(crate) fn group_id(text: &str) -> Option<SourceId> {
+    let id = Uuid::try_parse(text).ok()?;
+    Some(SourceId::new(id.hyphenated().to_string()))
 }
 
 /// A delta query of few objects.
@@ -125,23 +135,43 @@ impl Store {
         })
     }
 
-    /// Gives each of these groups a number, so that it can be read.
-    pub(crate) fn mention_groups(&self, ids: &[SourceId]) -> Result<(), Error> {
+    /// Gives each group of these scopes a number, so that it can be read.
+    pub(crate) fn mention_groups(&self, scopes: &[ScopeOf]) -> Result<(), Error> {
+        let names = scopes
+            .iter()
+            .flat_map(|one| one.through.iter().chain(&one.groups));
+        let ids: Vec<SourceId> = names.filter_map(|name| group_id(name)).collect();
         let is_known = |id: &SourceId| Ok(self.key_of(ObjectKind::Group, id)?.is_some());
         let known: Vec<bool> = ids.iter().map(is_known).collect::<Result<_, Error>>()?;
         if known.into_iter().all(|is_known| is_known) {
             return Ok(());
         }
         self.write(STORE, |tx| {
-            for id in ids {
+            for id in &ids {
                 tx.key_or_mention(ObjectKind::Group, id)?;
             }
             Ok(())
         })
     }
 
+    /// How many objects all jobs have linked.
+    pub(crate) fn linked_by_all(&self) -> Result<Count, Error> {
+        self.read(LOOK_UP, |state| {
+            state
+                .prepare_cached(
+                    "SELECT coalesce(sum(linked_users), 0), coalesce(sum(linked_groups), 0) FROM jobs",
+                )?
+                .query_row([], |row| {
+                    Ok(Count {
+                        users: row.get::<_, Column<u64>>(0)?.0,
+                        groups: row.get::<_, Column<u64>>(1)?.0,
+                    })
+                })
+        })
+    }
+
     /// The objects that must be read: those that are in a scope or may come into it, and those that any job has
-    /// linked or may have created. Where they are more than `at_most`, some are left out.
+    /// linked, may have created or will try again. Where they are more than `at_most`, some are left out.
     pub(crate) fn needed(
         &self,
         kind: ObjectKind,
@@ -255,26 +285,20 @@ impl Store {
         })
     }
 
-    /// Forgets what was read and is read no more, once nothing of it is to be evaluated. It may still be mentioned.
-    pub(crate) fn forget_unread(&self) -> Result<(), Error> {
-        let of_kind = |state: &State, kind| {
+    /// Forgets what was read and is read no more. It may still be mentioned.
+    pub(crate) fn forget_unread(&self, kind: ObjectKind) -> Result<(), Error> {
+        let unread = self.read(LOOK_UP, |state| {
             state.column::<Key>(
                 "SELECT o.key FROM objects o
                  WHERE o.kind = ?1 AND o.presence > 0
-                     AND NOT EXISTS (SELECT 1 FROM shard_objects s WHERE s.key = o.key)
-                     AND NOT EXISTS (SELECT 1 FROM jobs j
-                                     CROSS JOIN pending p ON p.job = j.key AND p.kind = o.kind
-                                                             AND p.key = o.key)",
+                     AND NOT EXISTS (SELECT 1 FROM shard_objects s WHERE s.key = o.key)",
                 params![kind],
             )
-        };
-        for kind in ObjectKind::ALL {
-            let unread = self.read(LOOK_UP, |state| of_kind(state, kind))?;
-            if !unread.is_empty() {
-                self.write(STORE, |tx| forget(tx, kind, &unread))?;
-            }
+        })?;
+        if unread.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.write(STORE, |tx| forget(tx, kind, &unread))
     }
 }
 
@@ -320,10 +344,15 @@ fn needed(
 ) -> rusqlite::Result<BTreeSet<Key>> {
     let limit = i64::try_from(at_most).unwrap_or(i64::MAX).saturating_add(1);
     let mut found: BTreeSet<Key> = BTreeSet::new();
-    let keys_of = |ids: &[SourceId]| {
-        let keys = ids.iter().map(|id| state.key(ObjectKind::Group, id));
-        keys.filter_map(Result::transpose)
-            .collect::<rusqlite::Result<Vec<Key>>>()
+    let keys_of = |names: &[String]| {
+        let mut keys = Vec::new();
+        for name in names {
+            match group_id(name) {
+                Some(id) => keys.extend(state.key(ObjectKind::Group, &id)?),
+                None => keys.extend(named(state, ObjectKind::Group, name)?),
+            }
+        }
+        Ok::<_, rusqlite::Error>(keys)
     };
     let jobs: Vec<i64> = state.column("SELECT key FROM jobs", [])?;
     for job in jobs {
@@ -331,6 +360,14 @@ fn needed(
             "SELECT link - (?1 << 32) FROM links WHERE job = ?1 AND kind = ?2 LIMIT ?3",
             params![job, kind, limit],
         )?);
+        // What waits for something is evaluated again, whatever its scope.
+        for sql in [
+            "SELECT source FROM escrow WHERE job = ?1 AND kind = ?2 LIMIT ?3",
+            "SELECT o.key FROM old_accounts a CROSS JOIN objects o ON o.key = a.source
+             WHERE a.job = ?1 AND o.kind = ?2 LIMIT ?3",
+        ] {
+            found.extend(state.column::<Key>(sql, params![job, kind, limit])?);
+        }
         found.extend(state.column::<Key>(
             "SELECT DISTINCT o.key FROM actions a CROSS JOIN objects o ON o.key = a.source
              WHERE a.job = ?1 AND a.state BETWEEN 1 AND 4 AND o.kind = ?2 LIMIT ?3",
@@ -343,6 +380,7 @@ fn needed(
             through_assigned,
             through,
             groups,
+            nested,
         } = scope;
         if found.len() > at_most {
             break;
@@ -356,14 +394,21 @@ fn needed(
         };
         found.extend(assigned(kind)?);
         let mut granting = keys_of(through)?;
+        if *through_assigned {
+            granting.extend(assigned(ObjectKind::Group)?);
+        }
         match kind {
             ObjectKind::Group => {
+                granting.extend(keys_of(groups)?);
+                if *nested {
+                    granting.extend(&found);
+                    granting = inside(state, &granting)?;
+                }
                 found.extend(granting);
-                found.extend(keys_of(groups)?);
             }
             ObjectKind::User => {
-                if *through_assigned {
-                    granting.extend(assigned(ObjectKind::Group)?);
+                if *nested {
+                    granting = inside(state, &granting)?;
                 }
                 found.extend(state.column::<Key>(
                     "SELECT m.member_key FROM rarray(?1) k
@@ -376,6 +421,19 @@ fn needed(
         }
     }
     Ok(found)
+}
+
+/// These groups and those inside them.
+fn inside(state: &State, groups: &[Key]) -> rusqlite::Result<Vec<Key>> {
+    state.column(
+        "WITH RECURSIVE below (key) AS (
+             SELECT value FROM rarray(?1)
+             UNION
+             SELECT n.member_key FROM below CROSS JOIN nested n ON n.group_key = below.key
+         )
+         SELECT key FROM below",
+        params![array(groups)],
+    )
 }
 
 fn shards(state: &State, kind: ObjectKind) -> rusqlite::Result<BTreeMap<i64, BTreeSet<Key>>> {

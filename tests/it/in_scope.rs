@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entrain::sandbox::{ROLE_USER, Size, TenantHandle, Uuid};
+use entrain::sandbox::{GraphQuirk, ROLE_USER, Size, TenantHandle, Uuid};
 use fastrand::Rng;
 use serde_json::Value;
 
@@ -157,4 +157,163 @@ fn few_assigned(tenant: &TenantHandle, random: &mut Rng) {
     for one in all.iter().skip(few) {
         tenant.unassign(one.principal);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_what_is_read_removes_nothing_and_forgets_what_is_read_no_more() {
+    let rig = Rig::of(3, Size::new(60, 12, 120)).await;
+    rig.sync().await.expect(0);
+    let outside = rig.tenant().user_ids();
+    let in_scope = rig.tenant().users_in_scope();
+    let outside = outside.iter().find(|id| !in_scope.contains(*id)).unwrap();
+    let outside = outside.to_string();
+    let explained = ["explain", "demo", outside.as_str()];
+    rig.run(&explained).await.expect(0);
+    let before = rig.target().await;
+    rig.sandbox.target.traffic().reset();
+    for (read, code) in [("in_scope", 2), ("whole", 0), ("in_scope", 2)] {
+        rig.reads(read);
+        let planned = rig.plan().await.expect(0);
+        assert_eq!(planned.job()["actions"], serde_json::json!([]));
+        for _ in 0..2 {
+            rig.sync().await.expect(0);
+        }
+        assert_eq!(rig.sandbox.target.traffic().writes(), 0, "{read}");
+        assert_eq!(reading(&rig).await["strategy"], read);
+        let run = rig.run(&explained).await;
+        assert_eq!(run.code, code, "{read}: {run:?}");
+    }
+    assert!(rig.target().await == before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_needs_the_whole_tenant_says_why() {
+    let rig = start(20, 2).await;
+    for (extra, why) in [
+        (
+            "[jobs.scope]\nmode = \"all\"\n",
+            "all users and groups are in scope",
+        ),
+        (
+            "[[jobs.users.filters]]\nall = [ { attribute = \"memberOf\", operator = \"EQUALS\", value = \"Fans\" } ]\n",
+            "a filter reads the groups of users or groups",
+        ),
+    ] {
+        rig.configure(extra);
+        rig.reads("in_scope");
+        let run = rig.run(&["sync", "-v"]).await;
+        assert!(run.err.contains("strategy=\"whole\""), "{run:?}");
+        let why = format!("job demo: {why}");
+        assert!(run.err.contains(&why), "{run:?}");
+        let shown = reading(&rig).await;
+        assert_eq!(
+            (&shown["strategy"], &shown["why"]),
+            (&"whole".into(), &why.into())
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_that_are_named_are_read_alone_by_id_or_name() {
+    let rig = start(60, 8).await;
+    let tenant = rig.tenant();
+    let people: Vec<Uuid> = ["ann", "bob", "cal", "dan"]
+        .map(|name| rig.joiner(name))
+        .into();
+    for person in &people {
+        tenant.unassign(*person);
+    }
+    let (fans, staff) = (tenant.add_group("Fans"), tenant.add_group("O'Hara's staff"));
+    tenant.add_members(fans, &people[..1]);
+    tenant.add_members(staff, &people[1..2]);
+    rig.configure(&format!(
+        "[jobs.scope]\nmode = \"groups\"\ngroups = [\"{fans}\", \"o'hara's STAFF\"]\n"
+    ));
+    rig.reads("in_scope");
+    rig.sync().await.expect(0);
+    let active = || {
+        let users = rig.sandbox.target.users().into_iter();
+        let users = users.filter(|user| user["active"] == true);
+        let mut names: Vec<String> = users
+            .map(|user| user["displayName"].as_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        names.join(" ")
+    };
+    assert_eq!(active(), "ann bob");
+    tenant.add_members(staff, &people[2..]);
+    tenant.remove_members(fans, &people[..1]);
+    rig.sync().await.expect(0);
+    assert_eq!(active(), "bob cal dan");
+    // What a name means is not known any more: no one leaves because of it.
+    tenant.rename_group(staff, "Staff");
+    let unresolved = rig.sync().await;
+    assert!(unresolved.out.contains("o'hara's STAFF"), "{unresolved:?}");
+    assert_eq!(active(), "bob cal dan");
+    tenant.rename_group(staff, "O'Hara's staff");
+    rig.sync().await.expect(0);
+    tenant.remove_members(staff, &people[1..2]);
+    rig.sync().await.expect(0);
+    assert_eq!(active(), "cal dan");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_that_lacks_users_or_groups_removes_none_of_them() {
+    let rig = Rig::of(3, Size::new(60, 12, 120)).await;
+    rig.reads("in_scope");
+    rig.sync().await.expect(0);
+    rig.sandbox.target.traffic().reset();
+    for quirk in [
+        GraphQuirk::NoUsersInInitialRound,
+        GraphQuirk::NoGroupsInInitialRound,
+        GraphQuirk::NoMembersInInitialRound,
+    ] {
+        rig.tenant().expire_delta_links();
+        rig.tenant().enable(quirk);
+        rig.sync().await;
+        rig.tenant().configure(|graph| graph.quirks.clear());
+        for _ in 0..2 {
+            rig.sync().await;
+        }
+        rig.sync().await.expect(0);
+        let writes = rig.sandbox.target.traffic().writes();
+        assert_eq!(writes, 0, "{quirk:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_way_changes_when_the_scope_grows_and_not_back_for_a_little() {
+    let rig = start(3_000, 10).await;
+    // Only these are provisioned, which changes nothing at Graph.
+    let clause = "attribute = \"mailNickname\", operator = \"EQUALS\", value = \"ann\"";
+    rig.configure(&format!(
+        "[[jobs.users.filters]]\nall = [ {{ {clause} }} ]\n[jobs.groups]\nenabled = false\n"
+    ));
+    let people = rig.tenant().user_ids();
+    rig.joiner("ann");
+    assign(&rig, &people[..20]);
+    let (first, log) = cycle(&rig, "21 of 3,000").await;
+    assert!(log.contains("strategy=\"in_scope\""), "{log}");
+    assert!(first <= 6, "{first}");
+    let large = rig.tenant().add_group("Everyone");
+    rig.tenant().add_members(large, &people);
+    rig.tenant().assign(large, ROLE_USER);
+    let (_, log) = cycle(&rig, "all of them").await;
+    assert!(log.contains("are read another way from now on"), "{log}");
+    assert!(log.contains("strategy=\"whole\""), "{log}");
+    rig.tenant().unassign(large);
+    let (later, log) = cycle(&rig, "100 of them").await;
+    assert!(later <= 4, "{later}: {log}");
+    rig.tenant().hard_delete_group(large);
+    assign(&rig, &people[..150]);
+    let (_, log) = cycle(&rig, "151 of them").await;
+    assert!(log.contains("strategy=\"whole\""), "{log}");
+    for person in &people[..140] {
+        rig.tenant().unassign(*person);
+    }
+    cycle(&rig, "10 of them").await;
+    let (_, log) = cycle(&rig, "10 of them").await;
+    assert!(log.contains("strategy=\"in_scope\""), "{log}");
+    let user = rig.user("ann@contoso.com");
+    assert_eq!(user["active"], true);
 }

@@ -2,6 +2,7 @@
 //! rests on something that a reading did not hold is read on the object itself. A delta cannot confirm
 //! absence.
 
+mod drop;
 mod rests;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant};
 
+use self::drop::drop_all;
 use self::rests::{RestsOn, rests_on};
 use super::facts::{Facts, WaysIn};
 use super::plan::Outline;
@@ -18,7 +20,7 @@ use crate::engine::job::ScopeMode;
 use crate::engine::model::{Key, ObjectKind, Presence, SourceId};
 use crate::engine::plan::{Action, Operation, Reading};
 use crate::engine::scope;
-use crate::store::{Loaded, MarkCutoff, RowId};
+use crate::store::{Loaded, MarkCutoff, RowId, Store};
 
 /// A confirmation older than this is renewed before it is used.
 pub(super) const FRESH: Duration = Duration::from_mins(10);
@@ -473,10 +475,17 @@ impl SecondLook {
 
         let graph = &context.agent.tenant.graph;
         let ids: Vec<SourceId> = present.iter().map(|one| one.object.id.clone()).collect();
-        let Some(groups) = known(graph.groups_of(kind, &ids).await)? else {
+        let job = &context.job.rules;
+        // A group inside one that grants may not be known, where not all of them are read.
+        let is_deep = job.scope.nested_groups && context.state(Store::reads_in_scope).await?;
+        let groups = if is_deep {
+            graph.all_groups_of(kind, &ids).await
+        } else {
+            graph.groups_of(kind, &ids).await
+        };
+        let Some(groups) = known(groups)? else {
             return Ok(());
         };
-        let job = &context.job.rules;
         let roles = if job.scope.mode == ScopeMode::Assigned {
             let name = job.name.clone();
             let application = context.state(move |store| store.application(&name)).await?;
@@ -501,7 +510,10 @@ impl SecondLook {
         for one in present {
             let (key, id) = (one.object.key, &one.object.id);
             let Some(read) = groups.get(id) else { continue };
-            let keys = one.member_of.clone();
+            let mut keys = one.member_of.clone();
+            if is_deep {
+                keys = ways.closure(keys).into_iter().collect();
+            }
             let known: BTreeSet<SourceId> = context
                 .state(move |store| store.ids_of(&keys))
                 .await?
@@ -556,37 +568,4 @@ pub(super) fn known<T>(read: Result<T, crate::graph::Error>) -> Result<Option<T>
             Ok(None)
         }
     }
-}
-
-/// Takes removals out of the plan, as if they had not been drafted.
-async fn drop_all(
-    context: &Context<'_>,
-    cycle: i64,
-    dropped: Vec<Draft>,
-    outline: &mut Outline,
-) -> Result<(), Error> {
-    let keys: BTreeSet<Key> = dropped.iter().map(|draft| draft.key).collect();
-    let is_leaving = |(key, in_scope): &(Key, bool)| !in_scope && keys.contains(key);
-    let kinds: BTreeMap<Key, ObjectKind> = dropped
-        .iter()
-        .map(|draft| (draft.key, draft.kind))
-        .collect();
-    for (key, _) in outline.scope.iter().filter(|one| is_leaving(one)) {
-        outline.header.scope_after.add(kinds[key]);
-    }
-    outline.scope.retain(|one| !is_leaving(one));
-    let rows: Vec<RowId> = dropped.iter().map(|draft| draft.row).collect();
-    let managers: Vec<Key> = keys.iter().copied().collect();
-    let reports = context
-        .state(move |store| {
-            store.drop_rows(&rows)?;
-            // Whose manager stays keeps the reference.
-            let reports = store.reports(&managers)?;
-            store.drop_references(cycle, &reports)?;
-            Ok(reports)
-        })
-        .await?;
-    outline.postponed.extend(keys);
-    outline.postponed.extend(reports);
-    Ok(())
 }

@@ -238,8 +238,10 @@ impl Tenant {
         // Who has come into scope is read, too.
         if self.store.reads_in_scope()? {
             let scope = read_scope().await?;
-            let followed = Box::pin(self.follow_shards(&wants));
+            let followed = Box::pin(self.follow_shards(&wants, usize::MAX, |_| Ok(true)));
             let source = self.counted(want, followed).await?;
+            let source = source
+                .unwrap_or_else(|| plan::Reading::Incomplete("too much is in scope".to_owned()));
             return Ok(together(source, scope));
         }
         let followed = Box::pin(self.follow_both(&wants));

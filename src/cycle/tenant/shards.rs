@@ -1,5 +1,6 @@
 //! Reading only what is in scope: first the groups, then the users, by delta queries that name them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::rounds::{MAX_BEGINNINGS, ends_the_cycle};
@@ -10,73 +11,169 @@ use crate::engine::model::{Complete, ObjectKind};
 use crate::engine::plan;
 use crate::engine::summary::Progress;
 use crate::graph::{At, MAX_FILTERED};
-use crate::store::{Shard, Store};
+use crate::store::{ScopeOf, Shard, Store, group_id};
+
+/// What brings objects into scope, with the ids of the groups that are named.
+type Scopes = Vec<ScopeOf>;
+
+/// Something that is read of few objects, or is too much for that.
+enum Few<T> {
+    Read(T),
+    TooMany,
+}
 
 impl Tenant {
-    /// Follows everything that is in scope to its end.
-    pub(super) async fn follow_shards(&self, wants: &[&Want]) -> Result<plan::Reading, Error> {
-        let groups = self.follow_kind(ObjectKind::Group, wants).await?;
-        let users = self.follow_kind(ObjectKind::User, wants).await?;
-        self.end(users.and(groups)).await
+    /// Follows everything that is in scope to its end, the groups first. `None`: these are so large, or `goes_on`
+    /// says when they were read, that the whole tenant is to be read.
+    pub(super) async fn follow_shards(
+        &self,
+        wants: &[&Want],
+        most_members: usize,
+        goes_on: impl FnOnce(&[ScopeOf]) -> Result<bool, Error>,
+    ) -> Result<Option<plan::Reading>, Error> {
+        let (scopes, doubt) = match self.resolved(wants).await {
+            Ok(scopes) => (scopes, None),
+            Err(error) if ends_the_cycle(&error) || self.stop.is_cancelled() => return Err(error),
+            // What is known goes on.
+            Err(error) => (
+                self.scopes(wants),
+                Some(format!("groups: {}", error.chain())),
+            ),
+        };
+        let kind = ObjectKind::Group;
+        let groups = self.follow_kind(kind, wants, &scopes, most_members).await?;
+        let Few::Read(mut groups) = groups else {
+            return Ok(None);
+        };
+        if !goes_on(&scopes)? {
+            return Ok(None);
+        }
+        if let Some(doubt) = doubt {
+            groups = groups.and(plan::Reading::Incomplete(doubt));
+        }
+        self.forget_unread(kind, &groups).await?;
+        let users = self
+            .follow_kind(ObjectKind::User, wants, &scopes, usize::MAX)
+            .await?;
+        let Few::Read(users) = users else {
+            return Ok(None);
+        };
+        self.forget_unread(ObjectKind::User, &users).await?;
+        Ok(Some(users.and(groups)))
+    }
+
+    /// What is read no more is forgotten once all that is read has been.
+    async fn forget_unread(&self, kind: ObjectKind, read: &plan::Reading) -> Result<(), Error> {
+        if matches!(read, plan::Reading::Complete(_)) {
+            let forget = move |store: &Store| store.forget_unread(kind);
+            self.store.run(forget).await?;
+        }
+        Ok(())
+    }
+
+    /// The scopes with the ids of groups that are named, as the tenant has them now.
+    async fn resolved(&self, wants: &[&Want]) -> Result<Scopes, Error> {
+        let mut scopes = self.scopes(wants);
+        let lists = scopes.iter().flat_map(|one| [&one.through, &one.groups]);
+        let names: BTreeSet<String> = lists
+            .flatten()
+            .filter(|name| group_id(name).is_none())
+            .cloned()
+            .collect();
+        if names.is_empty() {
+            return Ok(scopes);
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let found = self.graph.fetch_groups_named(&names).await?;
+        let ids_of = |name: &String| -> Vec<String> {
+            if group_id(name).is_some() {
+                return vec![name.clone()];
+            }
+            let meant = found
+                .iter()
+                .filter(|(_, own)| own.eq_ignore_ascii_case(name));
+            meant.map(|(id, _)| id.to_string()).collect()
+        };
+        for list in scopes
+            .iter_mut()
+            .flat_map(|one| [&mut one.through, &mut one.groups])
+        {
+            *list = list.iter().flat_map(ids_of).collect();
+        }
+        Ok(scopes)
     }
 
     /// An error that ends no cycle is why the reading is not complete.
-    pub(super) async fn follow_kind(
+    async fn follow_kind(
         &self,
         kind: ObjectKind,
         wants: &[&Want],
-    ) -> Result<plan::Reading, Error> {
-        match self.follow_shards_of(kind, wants).await {
-            Ok(seen) => Ok(plan::Reading::Complete(seen)),
+        scopes: &[ScopeOf],
+        most_members: usize,
+    ) -> Result<Few<plan::Reading>, Error> {
+        match self
+            .follow_shards_of(kind, wants, scopes, most_members)
+            .await
+        {
+            Ok(Few::Read(seen)) => Ok(Few::Read(plan::Reading::Complete(seen))),
+            Ok(Few::TooMany) => Ok(Few::TooMany),
             Err(error) if ends_the_cycle(&error) || self.stop.is_cancelled() => Err(error),
-            Err(error) => Ok(plan::Reading::Incomplete(format!(
+            Err(error) => Ok(Few::Read(plan::Reading::Incomplete(format!(
                 "{kind}s: {}",
                 error.chain()
-            ))),
+            )))),
         }
-    }
-
-    /// What is read no more is forgotten once all else has been read.
-    pub(super) async fn end(&self, read: plan::Reading) -> Result<plan::Reading, Error> {
-        if matches!(read, plan::Reading::Complete(_)) {
-            self.store.run(Store::forget_unread).await?;
-        }
-        Ok(read)
     }
 
     async fn follow_shards_of(
         &self,
         kind: ObjectKind,
         wants: &[&Want],
-    ) -> Result<Complete<()>, Error> {
+        scopes: &[ScopeOf],
+        most_members: usize,
+    ) -> Result<Few<Complete<()>>, Error> {
         let select = selected(&self.config, kind);
-        let scopes = self.scopes(wants);
-        let joined = select.join(",");
-        let shards = self
-            .store
-            .run(move |store| {
-                for scope in &scopes {
-                    store.mention_groups(&scope.through)?;
-                    store.mention_groups(&scope.groups)?;
-                }
-                let needed = store.needed(kind, &scopes, usize::MAX)?;
-                store.shards_of(kind, &needed, MAX_FILTERED, &joined)
-            })
-            .await?;
-        let mut seen = Vec::with_capacity(shards.len());
+        let (mut seen, mut numbers) = (Vec::new(), BTreeSet::new());
         let mut read = plan::Count::default();
-        for shard in shards {
-            seen.push(
-                self.follow_shard(kind, shard, &select, (wants, &mut read))
-                    .await?,
-            );
+        // Groups that were read may have groups inside, which are to be read, too.
+        loop {
+            let (scopes, joined) = (scopes.to_vec(), select.join(","));
+            let mut shards = self
+                .store
+                .run(move |store| {
+                    store.mention_groups(&scopes)?;
+                    let needed = store.needed(kind, &scopes, usize::MAX)?;
+                    store.shards_of(kind, &needed, MAX_FILTERED, &joined)
+                })
+                .await?;
+            shards.retain(|shard| shard.link.is_none() || !numbers.contains(&shard.number));
+            if shards.is_empty() {
+                break;
+            }
+            for shard in shards {
+                numbers.insert(shard.number);
+                let progress = |entries| {
+                    match kind {
+                        ObjectKind::User => read.users += entries,
+                        ObjectKind::Group => read.groups += entries,
+                    }
+                    for want in wants {
+                        want.progress.send_replace(Progress::Reading(read));
+                    }
+                };
+                let followed = self.follow_shard(kind, shard, &select, most_members, progress);
+                match followed.await? {
+                    Few::Read(one) => seen.push(one),
+                    Few::TooMany => return Ok(Few::TooMany),
+                }
+            }
         }
         let now = (self.now)();
         match kind {
             ObjectKind::User => managers::look_up(&self.graph, &self.store, now).await?,
             ObjectKind::Group => members::look_up(&self.graph, &self.store, now).await?,
         }
-        Ok(Complete::all(seen))
+        Ok(Few::Read(Complete::all(seen)))
     }
 
     async fn follow_shard(
@@ -84,8 +181,9 @@ impl Tenant {
         kind: ObjectKind,
         mut shard: Shard,
         select: &[String],
-        (wants, read): (&[&Want], &mut plan::Count),
-    ) -> Result<Complete<()>, Error> {
+        most_members: usize,
+        progress: impl FnOnce(u64),
+    ) -> Result<Few<Complete<()>>, Error> {
         let mut beginnings = 1;
         loop {
             let at = match &shard.link {
@@ -95,8 +193,9 @@ impl Tenant {
                     ids: &shard.ids,
                 },
             };
-            let round = match self.graph.fetch_round(kind, at).await {
-                Ok(round) => round,
+            let round = match self.graph.fetch_round(kind, at, most_members).await {
+                Ok(Some(round)) => round,
+                Ok(None) => return Ok(Few::TooMany),
                 Err(error) if error.expired().is_some() && beginnings < MAX_BEGINNINGS => {
                     tracing::warn!(%kind, %error, "reading a part of the source from the beginning");
                     beginnings += 1;
@@ -105,14 +204,7 @@ impl Tenant {
                 }
                 Err(error) => return Err(error.into()),
             };
-            let entries = round.changes.len() as u64;
-            match kind {
-                ObjectKind::User => read.users += entries,
-                ObjectKind::Group => read.groups += entries,
-            }
-            for want in wants {
-                want.progress.send_replace(Progress::Reading(*read));
-            }
+            progress(round.changes.len() as u64);
             let seen = round.link.seen();
             let (select, now) = (select.join(","), (self.now)());
             let commit = move |store: &Store| {
@@ -120,7 +212,7 @@ impl Tenant {
             };
             let store = Arc::clone(&self.store);
             store.run(commit).await?;
-            return Ok(seen);
+            return Ok(Few::Read(seen));
         }
     }
 }

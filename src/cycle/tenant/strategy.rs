@@ -1,7 +1,6 @@
 //! Which way the tenant is read, the whole of it or only what is in scope, and the change from one to the other.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use uuid::Uuid;
 
 use super::rounds::ends_the_cycle;
 use super::{Tenant, Want};
@@ -9,7 +8,7 @@ use crate::config;
 use crate::cycle::Error;
 use crate::cycle::source::selected;
 use crate::engine::job::{GroupObjects, Job, ScopeMode};
-use crate::engine::model::{ObjectKind, SourceId};
+use crate::engine::model::ObjectKind;
 use crate::engine::plan::{self, Count};
 use crate::engine::scope;
 use crate::engine::strategy::{Choice, Situation, Strategy, Wish};
@@ -18,6 +17,10 @@ use crate::store::ScopeOf;
 
 /// After this the objects of a tenant that is not read whole are counted again.
 const COUNT_AGAIN: TimeDelta = TimeDelta::days(7);
+
+/// In so many of the groups of a scope each user is on the average at most, or the groups are too large to be read
+/// by themselves.
+const MOST_GROUPS_EACH: usize = 10;
 
 /// How a reading goes about it, as far as that is known before the scopes are read.
 pub(super) struct Way {
@@ -49,7 +52,8 @@ impl Tenant {
         if known == Some(Strategy::Whole) {
             way.situation.tenant = Some(self.store.present()?);
             way.situation.counted = None;
-            way.by_scope = self.choose(&mut way, wants)?.strategy == Strategy::InScope;
+            let scopes = self.scopes(wants);
+            way.by_scope = self.choose(&mut way, &scopes)?.strategy == Strategy::InScope;
             return Ok(way);
         }
         let is_old = |at: DateTime<Utc>| (self.now)() - at > COUNT_AGAIN;
@@ -84,17 +88,31 @@ impl Tenant {
         mut way: Way,
         wants: &[&Want],
     ) -> Result<plan::Reading, Error> {
-        let mut choice = self.choose(&mut way, wants)?;
+        let mut choice = self.choose(&mut way, &self.scopes(wants))?;
         if choice.strategy == Strategy::InScope {
             self.note(&choice)?;
-            let groups = self.follow_kind(ObjectKind::Group, wants).await?;
             way.situation.known = Some(Strategy::InScope);
-            choice = self.choose(&mut way, wants)?;
-            if choice.strategy == Strategy::InScope {
+            let most = usize::try_from(way.situation.most_in_scope()).unwrap_or(usize::MAX);
+            let most_members = most.saturating_mul(MOST_GROUPS_EACH);
+            let goes_on = |scopes: &[ScopeOf]| {
+                choice = self.choose(&mut way, scopes)?;
+                if choice.strategy == Strategy::Whole {
+                    return Ok(false);
+                }
                 self.note(&choice)?;
                 Self::log(&way, &choice, wants);
-                let users = self.follow_kind(ObjectKind::User, wants).await?;
-                return self.end(users.and(groups)).await;
+                Ok(true)
+            };
+            let read = self.follow_shards(wants, most_members, goes_on).await?;
+            if let Some(read) = read {
+                return Ok(read);
+            }
+            if choice.strategy == Strategy::InScope {
+                way.situation.scope = Some(Count {
+                    users: u64::MAX,
+                    groups: 0,
+                });
+                choice = way.situation.choose();
             }
         }
         self.note(&choice)?;
@@ -102,18 +120,24 @@ impl Tenant {
         self.follow_both(wants).await
     }
 
-    fn choose(&self, way: &mut Way, wants: &[&Want]) -> Result<Choice, Error> {
+    fn choose(&self, way: &mut Way, scopes: &[ScopeOf]) -> Result<Choice, Error> {
         let situation = &mut way.situation;
         if situation.depends_on_scope() {
-            let scopes = self.scopes(wants);
-            let most = usize::try_from(situation.most_in_scope()).unwrap_or(usize::MAX);
-            let count = |kind| {
-                let needed = self.store.needed(kind, &scopes, most)?;
-                Ok::<u64, Error>(needed.len() as u64)
-            };
-            situation.scope = Some(Count {
-                users: count(ObjectKind::User)?,
-                groups: count(ObjectKind::Group)?,
+            let most = situation.most_in_scope();
+            let linked = self.store.linked_by_all()?;
+            // A state that holds much is not searched for how much it is.
+            situation.scope = Some(if linked.total() > most {
+                linked
+            } else {
+                let most = usize::try_from(most).unwrap_or(usize::MAX);
+                let count = |kind| {
+                    let needed = self.store.needed(kind, scopes, most)?;
+                    Ok::<u64, Error>(needed.len() as u64)
+                };
+                Count {
+                    users: count(ObjectKind::User)?,
+                    groups: count(ObjectKind::Group)?,
+                }
             });
         }
         Ok(situation.choose())
@@ -183,23 +207,9 @@ impl Tenant {
 }
 
 fn why_whole(job: &Job) -> Option<&'static str> {
-    let by_name = |names: &[String]| names.iter().any(|name| Uuid::try_parse(name).is_err());
-    let through_names = match &job.scope.mode {
-        ScopeMode::All => return Some("all users and groups are in scope"),
-        ScopeMode::Groups(names) => by_name(names),
-        ScopeMode::Assigned | ScopeMode::AdministrativeUnits(_) => false,
-    };
-    let provisions_names = match &job.scope.group_objects {
-        GroupObjects::Named(names) => job.groups.enabled && by_name(names),
-        GroupObjects::InScope => false,
-    };
     let reads_groups = |kind: &ObjectKind| scope::reads_groups(job, *kind);
-    if through_names {
-        Some("scope.groups names groups by their display names")
-    } else if provisions_names {
-        Some("groups.provision names groups by their display names")
-    } else if job.scope.nested_groups {
-        Some("nested groups are read")
+    if job.scope.mode == ScopeMode::All {
+        Some("all users and groups are in scope")
     } else if ObjectKind::ALL.iter().any(reads_groups) {
         Some("a filter reads the groups of users or groups")
     } else if !config::custom_security_attributes(job).is_empty() {
@@ -210,20 +220,16 @@ fn why_whole(job: &Job) -> Option<&'static str> {
 }
 
 fn scope_of(job: &Job) -> ScopeOf {
-    let ids = |names: &[String]| {
-        let ids = names.iter().filter_map(|name| Uuid::try_parse(name).ok());
-        ids.map(|id| SourceId::new(id.hyphenated().to_string()))
-            .collect::<Vec<SourceId>>()
-    };
     ScopeOf {
+        nested: job.scope.nested_groups,
         job: job.name.clone(),
         through_assigned: job.scope.mode == ScopeMode::Assigned,
         through: match &job.scope.mode {
-            ScopeMode::Groups(names) => ids(names),
+            ScopeMode::Groups(names) => names.clone(),
             ScopeMode::Assigned | ScopeMode::All | ScopeMode::AdministrativeUnits(_) => Vec::new(),
         },
         groups: match &job.scope.group_objects {
-            GroupObjects::Named(names) => ids(names),
+            GroupObjects::Named(names) => names.clone(),
             GroupObjects::InScope => Vec::new(),
         },
     }

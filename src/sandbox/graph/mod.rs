@@ -119,6 +119,12 @@ impl Graph {
             ["groups", id, "memberOf", "microsoft.graph.group"] => {
                 reader.member_of(tenant::Stream::Groups, id)
             }
+            ["users", id, "transitiveMemberOf"] => {
+                reader.transitive_member_of(tenant::Stream::Users, id)
+            }
+            ["groups", id, "transitiveMemberOf"] => {
+                reader.transitive_member_of(tenant::Stream::Groups, id)
+            }
             ["users", id, "appRoleAssignments"] => {
                 reader.role_assignments(tenant::Stream::Users, id)
             }

@@ -34,6 +34,29 @@ impl Reader<'_> {
         Ok(page(&context, &self.next(&path, rest), &entries))
     }
 
+    /// `transitiveMemberOf`: the groups around the object, however far.
+    pub(super) fn transitive_member_of(&self, stream: Stream, id: &str) -> Result<Reply, Problem> {
+        let principal = self.find(stream, id)?;
+        let directory = &self.tenant.directory;
+        let places = 0..u32::try_from(directory.groups.len()).unwrap_or(u32::MAX);
+        let groups: Vec<Principal> = places
+            .filter(|place| {
+                let is_active = directory.groups[*place as usize].object.is_active();
+                let mut inside = directory.transitive_members(*place as usize);
+                is_active && inside.remove(&principal)
+            })
+            .map(Principal::Group)
+            .collect();
+        let names = self.options.select.clone().unwrap_or_default();
+        let (window, rest) = self.window(&groups)?;
+        let kind = Some(("@odata.type", "#microsoft.graph.group"));
+        let entries = window.iter().map(|group| self.render(*group, &names, kind));
+        let entries: Vec<String> = entries.collect();
+        let path = format!("{}/{id}/transitiveMemberOf", collection(stream));
+        let context = self.context("directoryObjects");
+        Ok(page(&context, &self.next(&path, rest), &entries))
+    }
+
     /// `appRoleAssignments`: those of a user include what comes by the groups that it is directly in.
     pub(super) fn role_assignments(&self, stream: Stream, id: &str) -> Result<Reply, Problem> {
         self.require(Permission::Directory)?;

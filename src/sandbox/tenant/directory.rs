@@ -333,6 +333,7 @@ impl Directory {
             for member in self.groups[place].members.keys() {
                 if found.insert(*member)
                     && let Principal::Group(nested) = member
+                    && self.groups[*nested as usize].object.is_active()
                 {
                     open.push(*nested as usize);
                 }

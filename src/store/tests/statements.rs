@@ -6,7 +6,7 @@ use crate::engine::job::{Limit, Limits};
 use crate::engine::model::Assignment;
 use crate::engine::plan::{Header, Skipped, Why};
 use crate::store::state::used;
-use crate::store::{Application, Judging, TargetSettings};
+use crate::store::{Application, Judging, ScopeOf, TargetSettings};
 
 use rusqlite::StatementStatus;
 
@@ -21,6 +21,8 @@ const MAY_SCAN: &[&str] = &[
     // A list of all links, and a full evaluation.
     "l.in_scope, l.unread, NULL, NULL\n                     FROM links",
     "SELECT link FROM links WHERE job = ?1 AND kind = ?2",
+    // Where few are linked.
+    "FROM links WHERE job = ?1 AND kind = ?2 LIMIT ?3",
     // All of something small.
     "FROM place",
     "FROM old_accounts",
@@ -124,6 +126,7 @@ fn work(store: &Store, job: &JobName, applies: bool, round: i64) {
             store.find_groups(name).unwrap();
         }
     }
+    look_for_scope(store, job);
     store.nested_groups().unwrap();
     store.all_managers().unwrap();
     store
@@ -150,6 +153,27 @@ fn work(store: &Store, job: &JobName, applies: bool, round: i64) {
             nested_groups: true,
         };
         store.finish_evaluation(job, evaluation).unwrap();
+    }
+}
+
+/// What is looked for before anything is read.
+fn look_for_scope(store: &Store, job: &JobName) {
+    store.strategy().unwrap();
+    store.reads_in_scope().unwrap();
+    store.has_rounds().unwrap();
+    store.present().unwrap();
+    store.linked_by_all().unwrap();
+    let scope = ScopeOf {
+        job: job.clone(),
+        through_assigned: true,
+        through: vec!["g0".to_owned()],
+        groups: vec!["name 0".to_owned()],
+        nested: true,
+    };
+    for kind in ObjectKind::ALL {
+        store
+            .needed(kind, std::slice::from_ref(&scope), 10)
+            .unwrap();
     }
 }
 
