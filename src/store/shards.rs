@@ -115,6 +115,12 @@ impl Store {
                 Strategy::Whole => {
                     tx.run("DELETE FROM shards", [])?;
                     tx.run("DELETE FROM shard_objects", [])?;
+                    // A round that counts with what a shard has seen would miss nothing of it.
+                    tx.run(
+                        "UPDATE watermarks
+                         SET full_round = 0, under_way = 0, page_link = NULL, delta_link = NULL",
+                        [],
+                    )?;
                 }
                 Strategy::InScope => {
                     index_rounds_under_way(tx)?;

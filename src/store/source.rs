@@ -315,16 +315,17 @@ impl Store {
     /// Forgets the links of a stream, so that its next round is full. The objects stay known.
     pub(crate) fn forget_watermark(&self, kind: ObjectKind) -> Result<(), Error> {
         self.write("forget the watermark", |tx| {
+            if is_in_scope(tx)? {
+                let forget = "UPDATE shards SET delta_link = NULL WHERE kind = ?1";
+                tx.run(forget, params![kind])?;
+                return Ok(());
+            }
             index_rounds_under_way(tx)?;
             tx.run(
                 "UPDATE watermarks
                  SET page_link = NULL, delta_link = NULL, under_way = 1, full_round = 1,
                      round = round + 1
                  WHERE kind = ?1",
-                params![kind],
-            )?;
-            tx.run(
-                "UPDATE shards SET delta_link = NULL WHERE kind = ?1",
                 params![kind],
             )?;
             Ok(())

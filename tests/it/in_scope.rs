@@ -7,6 +7,7 @@ use fastrand::Rng;
 use serde_json::Value;
 
 use crate::rig::Rig;
+use crate::service::{Service, until};
 use crate::storm::differences;
 use crate::target::View;
 use crate::weather::{Crash, Faults, Side, change, weather};
@@ -316,4 +317,29 @@ async fn the_way_changes_when_the_scope_grows_and_not_back_for_a_little() {
     assert!(log.contains("strategy=\"in_scope\""), "{log}");
     let user = rig.user("ann@contoso.com");
     assert_eq!(user["active"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_blocked_or_unassigned_loses_access_between_cycles() {
+    let rig = start(40, 4).await;
+    let people = ["ann", "bob", "cal"].map(|name| rig.joiner(name));
+    let group = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(group, &people[2..]);
+    rig.tenant().assign(group, ROLE_USER);
+    rig.tenant().unassign(people[2]);
+    rig.configure("[schedule]\ninterval = \"4h\"\nleavers = \"1s\"\n");
+    rig.reads("in_scope");
+    let service = Service::start(&rig, &["run"]);
+    until("the first cycle", || service.log().contains("cycle ended")).await;
+    rig.sandbox.target.traffic().reset();
+    rig.tenant().disable_user(people[0]);
+    rig.tenant().unassign(people[1]);
+    rig.tenant().remove_members(group, &people[2..]);
+    for name in ["ann", "bob", "cal"] {
+        let is_active = || rig.user(&format!("{name}@contoso.com"))["active"].clone();
+        until("access is taken", || is_active() == false).await;
+    }
+    assert_eq!(rig.sandbox.target.traffic().writes(), 3);
+    let log = service.log();
+    assert!(log.contains("strategy=\"in_scope\""), "{log}");
 }

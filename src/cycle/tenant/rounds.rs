@@ -109,7 +109,7 @@ impl Tenant {
                     pages.add(page.changes, PageLink::Delta(delta));
                     pages.commit((self.now)()).await?;
                     pages.committed().await?;
-                    unseen.report(kind);
+                    unseen.report(kind, "of the tenant");
                     let now = (self.now)();
                     match kind {
                         ObjectKind::User => managers::look_up(&self.graph, store, now).await?,

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::rounds::{MAX_BEGINNINGS, ends_the_cycle};
+use super::unseen::Unseen;
 use super::{Tenant, Want, managers, members};
 use crate::cycle::Error;
 use crate::cycle::source::selected;
-use crate::engine::model::{Complete, ObjectKind};
+use crate::engine::model::{Complete, ObjectKind, SourceChange};
 use crate::engine::plan;
 use crate::engine::summary::Progress;
 use crate::graph::{At, MAX_FILTERED};
@@ -135,6 +136,7 @@ impl Tenant {
         let select = selected(&self.config, kind);
         let (mut seen, mut numbers) = (Vec::new(), BTreeSet::new());
         let mut read = plan::Count::default();
+        let mut unseen = Some(Unseen::of(&select));
         // Groups that were read may have groups inside, which are to be read, too.
         loop {
             let (scopes, joined) = (scopes.to_vec(), select.join(","));
@@ -152,7 +154,14 @@ impl Tenant {
             }
             for shard in shards {
                 numbers.insert(shard.number);
-                let progress = |entries| {
+                let is_full = shard.link.is_none();
+                let see = |changes: &[SourceChange]| {
+                    // Only what comes whole shows what no object has.
+                    unseen = unseen.take().filter(|_| is_full);
+                    if let Some(unseen) = &mut unseen {
+                        unseen.see(changes);
+                    }
+                    let entries = changes.len() as u64;
                     match kind {
                         ObjectKind::User => read.users += entries,
                         ObjectKind::Group => read.groups += entries,
@@ -161,12 +170,15 @@ impl Tenant {
                         want.progress.send_replace(Progress::Reading(read));
                     }
                 };
-                let followed = self.follow_shard(kind, shard, &select, most_members, progress);
+                let followed = self.follow_shard(kind, shard, &select, most_members, see);
                 match followed.await? {
                     Few::Read(one) => seen.push(one),
                     Few::TooMany => return Ok(Few::TooMany),
                 }
             }
+        }
+        if let Some(unseen) = unseen {
+            unseen.report(kind, "in scope");
         }
         let now = (self.now)();
         match kind {
@@ -182,7 +194,7 @@ impl Tenant {
         mut shard: Shard,
         select: &[String],
         most_members: usize,
-        progress: impl FnOnce(u64),
+        see: impl FnOnce(&[SourceChange]),
     ) -> Result<Few<Complete<()>>, Error> {
         let mut beginnings = 1;
         loop {
@@ -204,7 +216,7 @@ impl Tenant {
                 }
                 Err(error) => return Err(error.into()),
             };
-            progress(round.changes.len() as u64);
+            see(&round.changes);
             let seen = round.link.seen();
             let (select, now) = (select.join(","), (self.now)());
             let commit = move |store: &Store| {

@@ -39,11 +39,12 @@ impl Unseen {
         }
     }
 
-    pub(super) fn report(self, kind: ObjectKind) {
+    /// `where_read` says what the round was of.
+    pub(super) fn report(self, kind: ObjectKind, where_read: &str) {
         if self.has_objects && !self.properties.is_empty() {
             let names: Vec<String> = self.properties.into_iter().collect();
             let names = names.join(", ");
-            tracing::info!("no {kind} of the tenant has {names}, which mappings or filters read");
+            tracing::info!("no {kind} {where_read} has {names}, which mappings or filters read");
         }
     }
 }

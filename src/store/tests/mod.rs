@@ -12,6 +12,7 @@ mod looking;
 mod pages;
 mod pending;
 mod record;
+mod shards;
 mod source;
 mod statements;
 
