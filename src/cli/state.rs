@@ -51,6 +51,7 @@ pub(super) fn state(
             }
         }
         StateCommand::Copy { from, to } => {
+            let mut is_file = false;
             let content = match (address(from, &config)?, address(to, &config)?) {
                 (None, Some(database)) => {
                     let from = Path::new(from);
@@ -61,7 +62,10 @@ pub(super) fn state(
                     let lock = Lock::acquire(from, "state copy").map_err(stop_first)?;
                     Store::copy_to_database(from, &database, config.state_key.as_ref(), &lock)?
                 }
-                (Some(database), None) => Store::copy_from_database(&database, Path::new(to))?,
+                (Some(database), None) => {
+                    is_file = true;
+                    Store::copy_from_database(&database, Path::new(to))?
+                }
                 (Some(_), Some(_)) | (None, None) => {
                     let words =
                         "one of --from and --to is a file, and the other a database: postgres://…";
@@ -69,7 +73,7 @@ pub(super) fn state(
                 }
             };
             let rows = content.values().map(|(rows, _)| rows).sum();
-            report::copied(&mut out, to, content.len(), rows, output.is_json())?;
+            report::copied(&mut out, to, content.len(), rows, is_file, output.is_json())?;
         }
         StateCommand::Check => {
             let (content, faults) = Store::open_read_only(at)?.check_state()?;

@@ -166,6 +166,7 @@ pub(crate) fn copied(
     to: &str,
     tables: usize,
     rows: u64,
+    needs_key: bool,
     as_json: bool,
 ) -> io::Result<()> {
     if as_json {
@@ -177,7 +178,14 @@ pub(crate) fn copied(
         "The state was copied to {}: {} in {tables} tables, each compared with the original.",
         clean(to),
         things(rows, "row")
-    )
+    )?;
+    if needs_key {
+        writeln!(
+            out,
+            "It needs the same key as the database: keep state.key in the configuration."
+        )?;
+    }
+    Ok(())
 }
 
 /// What a check of the state found.

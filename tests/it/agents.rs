@@ -139,7 +139,8 @@ async fn the_state_moves_to_a_database_and_back() {
     rig.joiner("anna.neu");
     by(&rig, 1, &["sync"]).await.expect(0);
     let back = ["state", "copy", "--from", &url, "--to", "back.db"];
-    by(&rig, 1, &back).await.expect(0);
+    let copied = by(&rig, 1, &back).await.expect(0);
+    assert!(copied.out.contains("keep state.key"), "{copied:?}");
     rig.edit(|text| text.replace("[state]\n", "[state]\npath = \"back.db\"\n"));
     idle(rig.sync().await);
     rig.user("anna.neu@contoso.com");

@@ -268,7 +268,7 @@ impl Agents {
                 "UPDATE agents SET outdated = $2 WHERE id = $1 AND outdated <> $2",
                 &[&id, &outdated],
             )?;
-            let senders = senders(&mut transaction, &jobs)?;
+            let senders = senders(&mut transaction, &jobs, true)?;
             transaction.commit()?;
             Ok((held, given, senders))
         })?;
@@ -281,7 +281,7 @@ impl Agents {
         let counting = self
             .link
             .ask("look who sends to the targets", move |client| {
-                senders(client, &jobs)
+                senders(client, &jobs, false)
             });
         http::divide(&counting?);
         Ok(())

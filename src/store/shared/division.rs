@@ -17,14 +17,17 @@ struct Part {
     weight: f64,
 }
 
-/// How many agents have a job with each of these targets.
+/// How many agents have a job with each of these targets. `expects_another`: a job that is free is about to be taken
+/// by another agent, which sends before this one looks again.
 pub(super) fn senders(
     client: &mut impl postgres::GenericClient,
     jobs: &[Offer],
+    expects_another: bool,
 ) -> Result<BTreeMap<String, u32>, Failed> {
     let rows = client.query(
-        "SELECT name, agent FROM leases JOIN agents ON agents.id = agent WHERE NOT fenced",
-        &[],
+        "SELECT name, coalesce(agents.id, '') FROM leases LEFT JOIN agents ON agents.id = agent
+         WHERE NOT coalesce(fenced, NOT $1)",
+        &[&expects_another],
     )?;
     let held: BTreeMap<String, String> = rows
         .into_iter()
