@@ -15,6 +15,7 @@ use url::Host;
 
 use super::{Error, Site, text};
 use crate::config::{self, Listen, ProxyProof, Secret, Web};
+use crate::scheduler;
 use crate::store::{StateKey, Store};
 
 /// Bytes of a query that are read.
@@ -36,6 +37,16 @@ const PROXY: &str = "web proxy";
 /// Nothing from elsewhere is loaded, and nothing is sent elsewhere.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
                       img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+tokio::task_local! {
+    /// Whether the user of this request signed in here, and can sign out: not by a proxy or a certificate.
+    static HAS_SESSION: bool;
+}
+
+/// The same of the request that is answered now.
+pub(super) fn can_sign_out() -> bool {
+    HAS_SESSION.try_with(|has| *has).unwrap_or(false)
+}
 
 pub(super) struct Doors {
     /// Made of the token: what is compared and signed are digests.
@@ -163,10 +174,6 @@ impl Doors {
         is_named && is_proxy
     }
 
-    pub(super) fn is_open(&self) -> bool {
-        self.is_open
-    }
-
     fn bears_token(&self, headers: &HeaderMap) -> bool {
         let given = headers.get(header::AUTHORIZATION);
         let given = given.and_then(|given| given.to_str().ok());
@@ -206,12 +213,15 @@ impl Doors {
 
 /// Before and after every request.
 pub(super) async fn check(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
-    let mut response = match refusal(&site.doors, &request) {
-        Some(response) => response,
-        None => match timeout(LONGEST, next.run(request)).await {
+    let mut response = if let Some(response) = refusal(&site.doors, &request) {
+        response
+    } else {
+        let has_session = site.doors.is_signed_in(request.headers(), scheduler::now());
+        let answer = HAS_SESSION.scope(has_session, next.run(request));
+        match timeout(LONGEST, answer).await {
             Ok(response) => response,
             Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "This took too long.\n"),
-        },
+        }
     };
     let headers = response.headers_mut();
     for (name, value) in [

@@ -10,7 +10,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use chrono::{DateTime, Utc};
 
 use super::agents::Known;
-use super::doors::Certified;
+use super::doors::{self, Certified};
 use super::readers::Error;
 use super::{Site, text};
 use crate::config::{Config, Job, Schedule};
@@ -52,24 +52,24 @@ impl IntoResponse for Problem {
     }
 }
 
+fn frame(is_live: bool) -> Frame {
+    Frame {
+        now: scheduler::now(),
+        is_live,
+        can_sign_out: doors::can_sign_out(),
+    }
+}
+
+fn not_found(words: &str) -> Problem {
+    Problem {
+        status: StatusCode::NOT_FOUND,
+        frame: frame(false),
+        title: "Not found",
+        words: words.to_owned(),
+    }
+}
+
 impl Site {
-    fn frame(&self, is_live: bool) -> Frame {
-        Frame {
-            now: scheduler::now(),
-            is_live,
-            can_sign_out: !self.doors.is_open(),
-        }
-    }
-
-    fn not_found(&self, words: &str) -> Problem {
-        Problem {
-            status: StatusCode::NOT_FOUND,
-            frame: self.frame(false),
-            title: "Not found",
-            words: words.to_owned(),
-        }
-    }
-
     /// Reads the state, or says why it cannot be read.
     async fn ask<T: Send + 'static>(
         &self,
@@ -77,7 +77,7 @@ impl Site {
     ) -> Result<T, Problem> {
         self.readers.read(work).await.map_err(|error| Problem {
             status: StatusCode::SERVICE_UNAVAILABLE,
-            frame: self.frame(false),
+            frame: frame(false),
             title: "This cannot be shown now",
             words: match error {
                 Error::TooLong => format!("{error}. Choose one job, or a shorter part of the log."),
@@ -185,12 +185,7 @@ pub(super) async fn overview(State(site): Shared) -> Result<Html<String>, Proble
     };
     let known = site.agents().await;
     let agents = shown(known.as_ref());
-    Ok(Html(site::overview(
-        site.frame(true),
-        &views,
-        agents,
-        outbox,
-    )))
+    Ok(Html(site::overview(frame(true), &views, agents, outbox)))
 }
 
 pub(super) async fn job(
@@ -200,7 +195,7 @@ pub(super) async fn job(
     let config = site.view.config();
     let mut jobs = config.jobs.iter().enumerate();
     let Some((place, job)) = jobs.find(|(_, job)| job.rules.name.as_str() == name) else {
-        return Err(site.not_found("The configuration has no such job."));
+        return Err(not_found("The configuration has no such job."));
     };
     let (activity, retries) = (activity(&site, &job.rules.name), config.retries);
     let job = job.clone();
@@ -208,7 +203,7 @@ pub(super) async fn job(
     let view = view.await?;
     let known = site.agents().await;
     let agents = shown(known.as_ref());
-    Ok(Html(site::job(site.frame(true), place, &view, agents)))
+    Ok(Html(site::job(frame(true), place, &view, agents)))
 }
 
 fn shown(known: Option<&Known>) -> Agents<'_> {
@@ -252,7 +247,7 @@ pub(super) async fn log(
     let marked = cycle::marked(&config);
     let jobs = config.jobs.iter().map(|job| job.rules.name.to_string());
     let jobs = jobs.collect();
-    let frame = site.frame(false);
+    let frame = frame(false);
     let page = site.ask(move |store| {
         let (mut entries, has_more) = newest(store, &filter, ENTRIES)?;
         cycle::hide(&mut entries, &marked);
@@ -289,9 +284,9 @@ pub(super) async fn cycle(
     let config = site.view.config();
     let marked = cycle::marked(&config);
     let Ok(number) = number.parse::<i64>() else {
-        return Err(site.not_found("There is no such cycle."));
+        return Err(not_found("There is no such cycle."));
     };
-    let frame = site.frame(false);
+    let frame = frame(false);
     let page = site.ask(move |store| {
         let Some((job, record)) = store.cycle(number)? else {
             return Ok(None);
@@ -322,7 +317,7 @@ pub(super) async fn cycle(
     });
     match page.await? {
         Some(page) => Ok(Html(page)),
-        None => Err(site.not_found("There is no such cycle on record.")),
+        None => Err(not_found("There is no such cycle on record.")),
     }
 }
 
@@ -332,7 +327,7 @@ pub(super) async fn find(
 ) -> Result<Response, Problem> {
     let text = query.get("q").map(|text| text.trim().to_owned());
     let Some(text) = text.filter(|text| !text.is_empty()) else {
-        return Ok(Html(site::find(site.frame(false), None)).into_response());
+        return Ok(Html(site::find(frame(false), None)).into_response());
     };
     let found = site.ask(move |store| {
         let mut objects = Vec::new();
@@ -358,7 +353,7 @@ pub(super) async fn find(
     {
         return Ok(Redirect::to(&link).into_response());
     }
-    Ok(Html(site::find(site.frame(false), Some(&found))).into_response())
+    Ok(Html(site::find(frame(false), Some(&found))).into_response())
 }
 
 pub(super) async fn person(
@@ -366,7 +361,7 @@ pub(super) async fn person(
     Path(id): Path<String>,
 ) -> Result<Html<String>, Problem> {
     let config = site.view.config();
-    let frame = site.frame(false);
+    let frame = frame(false);
     let runtime = tokio::runtime::Handle::current();
     let page = site.ask(move |store| {
         let id = SourceId::new(id.to_lowercase());
@@ -403,7 +398,7 @@ pub(super) async fn person(
     });
     match page.await? {
         Some(page) => Ok(Html(page)),
-        None => Err(site.not_found("The state has no user or group with this id.")),
+        None => Err(not_found("The state has no user or group with this id.")),
     }
 }
 
@@ -471,7 +466,7 @@ pub(super) async fn sign_in(
     if site.doors.may_see(&headers, scheduler::now()) {
         return Redirect::to(&to).into_response();
     }
-    Html(site::sign_in(site.frame(false), &to, false)).into_response()
+    Html(site::sign_in(frame(false), &to, false)).into_response()
 }
 
 /// A wrong token is answered late, so that tokens are not tried one after the other.
@@ -487,7 +482,7 @@ pub(super) async fn enter(State(site): Shared, RawForm(form): RawForm) -> Respon
         return ([(header::SET_COOKIE, cookie)], Redirect::to(&to)).into_response();
     }
     tokio::time::sleep(WRONG).await;
-    let page = site::sign_in(site.frame(false), &to, true);
+    let page = site::sign_in(frame(false), &to, true);
     (StatusCode::FORBIDDEN, Html(page)).into_response()
 }
 

@@ -214,7 +214,8 @@ async fn the_pages_need_the_token_and_the_checks_do_not() {
     assert!(!cookie.contains(&site.token), "{cookie}");
     let cookie = cookie.split(';').next().unwrap();
     let with = |cookie: String| site.request("/").header(COOKIE, cookie);
-    Site::send(with(cookie.to_owned())).await.expect(200);
+    let page = Site::send(with(cookie.to_owned())).await.expect(200);
+    assert!(page.body.contains("Sign out"), "{}", page.body);
     let later = cookie.replacen("entrain-session=1", "entrain-session=9", 1);
     assert_ne!(later, cookie);
     Site::send(with(later)).await.expect(401);
