@@ -28,12 +28,15 @@ fn assign(rig: &Rig, people: &[Uuid]) {
 }
 
 /// Requests to the tenant in a cycle, without those for tokens, and what was logged.
+#[expect(clippy::print_stdout, reason = "the figures are what documents quote")]
 async fn cycle(rig: &Rig, what: &str) -> (usize, String) {
     let traffic = rig.tenant().traffic();
     traffic.reset();
     let run = rig.run(&["sync", "-v", "--format", "json"]).await.expect(0);
     let count = traffic.count_where(|one| !one.path.ends_with("/token"));
     print(what, count);
+    let is_reading = |line: &&str| line.contains("strategy=");
+    println!("{}", run.err.lines().find(is_reading).unwrap_or_default());
     (count, run.err)
 }
 
