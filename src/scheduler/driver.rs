@@ -502,7 +502,10 @@ pub(super) async fn run_cycle(
         }
         Err(error) => {
             let error = error.chain();
+            // Another agent may have begun one since this one lost its lease.
+            let is_lost = shared.store.joined().is_some_and(|agents| agents.is_lost());
             let last = shared.store.last_cycle(name).ok().flatten();
+            let last = last.filter(|_| !is_lost);
             let cycle = last.map(|cycle| cycle.number);
             tracing::error!(
                 job = %name, cycle, error,

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 use entrain::sandbox::Size;
 
-use crate::agents::{by, shared};
+use crate::agents::{Agent, by, holder, shared};
 use crate::database::{Database, KEY};
 use crate::rig::Rig;
+use crate::service::until;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_the_database_is_said() {
@@ -62,7 +64,15 @@ async fn what_is_wrong_with_the_database_is_said() {
         "ALTER SCHEMA entrain OWNER TO entrain",
     )
     .await;
-    database.run(&format!("DROP SCHEMA {schema}"));
+    // Where the schema is there and its own, it needs no right to create one.
+    database.run(&format!("ALTER SCHEMA {schema} OWNER TO powerless"));
+    let powerless = text.replace("entrain@", "powerless@");
+    fs::write(rig.path("a1.toml"), powerless).unwrap();
+    by(&rig, 1, &["sync"]).await.expect(0);
+    database.run(&format!("DROP SCHEMA {schema} CASCADE"));
+    for name in ["copy1.db", "copy1.db-wal", "copy1.db-shm"] {
+        let _ = fs::remove_file(rig.path(name));
+    }
     let text_of = |text: String| text.replace(&closed, "127.0.0.1:1");
     fails(&text_of, "Connection refused").await;
     fs::write(rig.path("password"), "open sesame\n").unwrap();
@@ -150,4 +160,33 @@ async fn a_connection_is_encrypted_and_the_server_is_verified() {
     attempt(&format!("{authority}\n{certificate}"), "127.0.0.1")
         .await
         .expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_waits_for_the_database_as_the_cycle_does_that_an_agent_runs_for_it() {
+    let Some((_server, database)) = Database::alone(None) else {
+        return;
+    };
+    let rig = Rig::start(Size::new(20, 2, 40)).await;
+    rig.sandbox
+        .target
+        .configure(|target| target.latency = Duration::from_millis(50));
+    let rig = shared(rig, &database, "", 2);
+    by(&rig, 1, &["sync"]).await.expect(0);
+    let agents = [Agent::start(&rig, 1)];
+    until("it has the job", || holder(&database, &agents) == Some(0)).await;
+    for number in 0..60 {
+        rig.joiner(&format!("new.{number}"));
+    }
+    let cuts = tokio::spawn(async move {
+        for _ in 0..12 {
+            database.run(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'entrain'",
+            );
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
+    });
+    by(&rig, 2, &["sync"]).await.expect(0);
+    cuts.await.unwrap();
+    rig.user("new.59@contoso.com");
 }

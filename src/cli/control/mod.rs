@@ -19,6 +19,7 @@ use super::output::Output;
 use super::progress::{Bars, Follower};
 use crate::config::StateAt;
 use crate::engine::model::JobName;
+use crate::engine::record::Registered;
 use crate::engine::summary::Progress;
 use crate::os::UnixStream;
 use crate::scheduler;
@@ -120,7 +121,11 @@ impl Handed {
             if self.interrupt.is_stopped() {
                 bail!("stopped waiting; the service carries the command out anyway");
             }
-            self.store.follow()?;
+            // The service waits for its database, too.
+            match self.store.follow() {
+                Err(error) if error.may_pass() => {}
+                followed => followed?,
+            }
             let is_there = UnixStream::connect(&self.socket).await.is_ok() || self.has_agents();
             silent = if is_there {
                 Duration::ZERO
@@ -137,12 +142,11 @@ impl Handed {
 
     /// Whether agents run that share the state.
     fn has_agents(&self) -> bool {
-        let agents = self.store.agents().ok().flatten();
-        agents.is_some_and(|agents| {
-            agents
-                .iter()
-                .any(|one| one.is_alive && one.command == "run")
-        })
+        match self.store.agents() {
+            Ok(agents) => agents.iter().flatten().any(Registered::is_service),
+            // Not known while the database does not answer.
+            Err(error) => error.may_pass(),
+        }
     }
 
     pub(super) fn store(&self) -> &Store {

@@ -191,9 +191,14 @@ impl Server {
         if let (Some(job), Some(theirs)) = (job, &request.configuration)
             && job.configuration().digest != *theirs
         {
+            let remedy = if self.store.is_shared() {
+                "copy the one that is right to this machine or to that one (entrain agents), reload it there"
+            } else {
+                "reload it (sudo systemctl reload entrain)"
+            };
             let words = format!(
-                "the service has another configuration of {} than this command: reload it (sudo systemctl reload entrain), \
-                 and run the command again",
+                "the service that runs {} has another configuration of it than this command; {remedy}, and run the \
+                 command again",
                 command.job
             );
             return Err(failed(Exit::Failed, words));

@@ -153,8 +153,8 @@ fn judge(code: &SqlState) -> (Option<&'static str>, Kind) {
         "28000" => lasting("the server's pg_hba.conf must let this user and machine in"),
         "3D000" => lasting("create the database, as in: createdb --owner entrain entrain"),
         "42501" => lasting(
-            "the user needs the right to create the schema, as in: GRANT CREATE ON DATABASE entrain TO entrain; or, where \
-             the schema is there, to own it: ALTER SCHEMA entrain OWNER TO entrain",
+            "the user must own the schema and what is in it, as in: ALTER SCHEMA entrain OWNER TO entrain; where there is \
+             none yet, it needs the right to create one: GRANT CREATE ON DATABASE entrain TO entrain",
         ),
         "25006" => passing("let state.url name the primary server"),
         "53300" => {

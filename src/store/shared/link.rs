@@ -57,8 +57,8 @@ impl Link {
         self.ask_within(PATIENCE, attempt, work)
     }
 
-    /// The same for what may be requested twice: where the connection breaks, again for at most this long, as a
-    /// restart of the database takes seconds.
+    /// The same for what may be requested twice: again for at most this long, as a restart of the database takes
+    /// seconds, and many jobs may wait for each other.
     pub(super) fn ask_again<T: Send + 'static>(
         &self,
         limit: Duration,
@@ -69,8 +69,8 @@ impl Link {
         let mut is_told = false;
         loop {
             match self.ask(attempt, work.clone()) {
-                Err(failed) if failed.breaks_connection() && begun.elapsed() < limit => {
-                    if !std::mem::replace(&mut is_told, true) {
+                Err(failed) if failed.may_pass() && begun.elapsed() < limit => {
+                    if failed.breaks_connection() && !std::mem::replace(&mut is_told, true) {
                         tracing::warn!(error = %failed, "waiting for the database");
                     }
                     thread::sleep(PAUSE);

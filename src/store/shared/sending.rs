@@ -6,7 +6,7 @@ use std::path::Path;
 use postgres::Client;
 
 use super::link::LONG_PATIENCE;
-use super::snapshot::{Parts, check_free, digest, install};
+use super::snapshot::{Parts, check_free, digest, enter, install};
 use super::{Failed, Link};
 use crate::config::Database;
 use crate::store::error::Error;
@@ -75,10 +75,10 @@ fn begin_sending(
 ) -> Result<(String, BTreeMap<i32, String>), Failed> {
     copy_alone(client, schema)?;
     check_free(client, schema)?;
-    client.batch_execute(&format!(
-        "CREATE SCHEMA IF NOT EXISTS {schema}; SET search_path TO {schema};
-         CREATE TABLE IF NOT EXISTS arriving (part integer PRIMARY KEY, state text NOT NULL, body bytea NOT NULL)"
-    ))?;
+    enter(client, schema)?;
+    client.batch_execute(
+        "CREATE TABLE IF NOT EXISTS arriving (part integer PRIMARY KEY, state text NOT NULL, body bytea NOT NULL)",
+    )?;
     let rows = client.query(
         "SELECT part, state, encode(sha256(body), 'hex') FROM arriving",
         &[],

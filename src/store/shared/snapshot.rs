@@ -154,6 +154,16 @@ fn make(link: &Link, settings: &Database, path: &Path) -> Result<(), Error> {
     reload(link, path)
 }
 
+/// Creates the schema where it is missing: for one that is there, the user needs no right to create any.
+pub(super) fn enter(client: &mut impl GenericClient, schema: &str) -> Result<(), Failed> {
+    let there = client.query_opt("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&schema])?;
+    if there.is_none() {
+        client.batch_execute(&format!("CREATE SCHEMA {schema}"))?;
+    }
+    client.batch_execute(&format!("SET search_path TO {schema}"))?;
+    Ok(())
+}
+
 /// Refuses a schema where another program has tables with the names of ours.
 pub(super) fn check_free(client: &mut impl GenericClient, schema: &str) -> Result<(), Failed> {
     let taken = client.query_opt(
@@ -195,9 +205,7 @@ pub(super) fn install(
             return Ok(false);
         }
         check_free(&mut transaction, &schema)?;
-        transaction.batch_execute(&format!(
-            "CREATE SCHEMA IF NOT EXISTS {schema}; SET search_path TO {schema}"
-        ))?;
+        enter(&mut transaction, &schema)?;
         transaction.batch_execute(include_str!("schema.sql"))?;
         fill(&mut transaction)?;
         transaction.execute(
