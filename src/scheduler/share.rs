@@ -127,7 +127,7 @@ struct Part {
 impl Part {
     async fn look(&mut self, divides: bool) -> Result<(), Error> {
         let store = &self.shared.store;
-        store.run(Store::follow).await?;
+        store.run(Store::follow_now).await?;
         let agents = self.joined().await?;
         if self.generation.has_changed().unwrap_or(false) {
             self.configured = false;

@@ -384,7 +384,7 @@ async fn of_two_configurations_of_a_job_the_one_loaded_last_counts() {
     // A command with the older one is not carried out with the newer one.
     let refused = by(&rig, 1, &["sync"]).await.expect(1);
     assert!(
-        refused.err.contains("another configuration of demo"),
+        refused.err.contains("runs demo has another configuration"),
         "{refused:?}"
     );
     // Reloaded, the older one is the newest.

@@ -175,10 +175,13 @@ async fn a_command_waits_for_the_database_as_the_cycle_does_that_an_agent_runs_f
     by(&rig, 1, &["sync"]).await.expect(0);
     let agents = [Agent::start(&rig, 1)];
     until("it has the job", || holder(&database, &agents) == Some(0)).await;
+    let before = rig.sandbox.target.user_count();
     for number in 0..60 {
         rig.joiner(&format!("new.{number}"));
     }
+    let target = rig.sandbox.target.clone();
     let cuts = tokio::spawn(async move {
+        until("the cycle writes", || target.user_count() > before).await;
         for _ in 0..12 {
             database.run(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'entrain'",

@@ -255,7 +255,7 @@ async fn what_has_another_configuration_than_the_service_is_refused_by_it() {
         &["provision", "demo", "jane@contoso.com"],
     ] {
         let run = rig.run(command).await.expect(1);
-        let words = "the service has another configuration of demo";
+        let words = "the service that runs demo has another configuration of it than this command; reload it";
         assert!(run.err.contains(words), "{run:?}");
     }
     assert!(

@@ -122,7 +122,7 @@ impl Handed {
                 bail!("stopped waiting; the service carries the command out anyway");
             }
             // The service waits for its database, too.
-            match self.store.follow() {
+            match self.store.follow_now() {
                 Err(error) if error.may_pass() => {}
                 followed => followed?,
             }

@@ -152,7 +152,8 @@ fn judge(code: &SqlState) -> (Option<&'static str>, Kind) {
         "28P01" => lasting("state.password must hold the password of the user in state.url"),
         "28000" => lasting("the server's pg_hba.conf must let this user and machine in"),
         "3D000" => lasting("create the database, as in: createdb --owner entrain entrain"),
-        "42501" => lasting(
+        // A schema that the user may not use is none, for what is created in it.
+        "42501" | "3F000" => lasting(
             "the user must own the schema and what is in it, as in: ALTER SCHEMA entrain OWNER TO entrain; where there is \
              none yet, it needs the right to create one: GRANT CREATE ON DATABASE entrain TO entrain",
         ),

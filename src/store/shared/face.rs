@@ -1,6 +1,7 @@
 //! What others ask of a state that agents share; where none share it, each of these does nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -37,11 +38,24 @@ impl Store {
         agents.map_or_else(Gate::default, |agents| agents.gate())
     }
 
-    /// Brings this machine's copy up to what other agents did.
+    /// Brings this machine's copy up to what other agents did. A database that restarts is waited for.
     pub(crate) fn follow(&self) -> Result<(), Error> {
+        self.follow_within(
+            self.shared
+                .as_ref()
+                .map_or(Duration::ZERO, |shared| shared.settings.lease),
+        )
+    }
+
+    /// The same for who looks often, and must not be kept waiting.
+    pub(crate) fn follow_now(&self) -> Result<(), Error> {
+        self.follow_within(Duration::ZERO)
+    }
+
+    fn follow_within(&self, limit: Duration) -> Result<(), Error> {
         if let Some(shared) = &self.shared {
             self.check_identity()?;
-            shared.follow()?;
+            shared.follow(limit)?;
         }
         Ok(())
     }

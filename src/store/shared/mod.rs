@@ -133,7 +133,7 @@ impl Shared {
             known: AtomicI64::new(-1),
             agents: Mutex::new(None),
         };
-        shared.follow()?;
+        shared.follow(Duration::ZERO)?;
         Ok(shared)
     }
 
@@ -205,8 +205,9 @@ impl Shared {
         self.agents().map(|agents| agents.id().to_owned())
     }
 
-    /// Writes to the copy what others changed since; whether there was anything.
-    pub(super) fn follow(&self) -> Result<bool, Error> {
+    /// Writes to the copy what others changed since; whether there was anything. A database that does not answer is
+    /// waited for, for at most this long.
+    pub(super) fn follow(&self, limit: Duration) -> Result<bool, Error> {
         let failed = |failed| Error::database(&self.settings, failed);
         let mut any = false;
         let mut is_anew = false;
@@ -214,7 +215,10 @@ impl Shared {
             let own = self.place()?;
             let position = own.position;
             let ask = move |client: &mut Client| changes_after(client, position);
-            let (head, there, changes) = self.link.ask("read the state", ask).map_err(failed)?;
+            let (head, there, changes) = self
+                .link
+                .ask_again(limit, "read the state", ask)
+                .map_err(failed)?;
             let is_behind = changes
                 .first()
                 .map_or(head.position, |first| first.position)
@@ -287,7 +291,8 @@ impl Shared {
         let position = there.position;
         let open = Transaction { shared: self };
         if !self.place()?.is_at(&there) {
-            self.follow()?;
+            // Not again: the lock of the head is lost with the connection.
+            self.follow(Duration::ZERO)?;
         }
         if self.known.swap(position, Ordering::Relaxed) != position {
             state.forget_numbers();
