@@ -2,51 +2,78 @@
 
 use rusqlite::params;
 
-use super::snapshot;
 use super::testing::state_in;
+use super::{Shared, snapshot};
 use crate::config::StateAt;
 use crate::store::Store;
 
+fn cut(shared: &Shared) {
+    let ended = shared.link.ask("end the connection", |client| {
+        Ok(client.batch_execute("SELECT pg_terminate_backend(pg_backend_pid())")?)
+    });
+    assert!(ended.is_err());
+    // Another question connects anew, without the lock on the head.
+    let asked = shared
+        .link
+        .ask("ask", |client| Ok(client.batch_execute("SELECT 1")?));
+    asked.unwrap();
+}
+
+const INSERT: &str = "INSERT INTO paths (path) VALUES (?1)";
+
+fn count(store: &Store, name: &str) -> i64 {
+    let counted = store.read("count", |state| {
+        let sql = "SELECT count(*) FROM paths WHERE path = ?1";
+        state.query_row(sql, params![name], |row| row.get(0))
+    });
+    counted.unwrap()
+}
+
 #[test]
-fn what_lost_its_connection_inside_a_transaction_is_not_committed() {
+fn what_lost_its_connection_inside_a_transaction_is_committed_once_if_nobody_was_faster() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(state_in(folder.path())).unwrap();
+    let at = state_in(folder.path());
+    let store = Store::open(&at).unwrap();
     // A file has no connection to lose; tests/targets/postgres/run sets a database.
     let Some(shared) = &store.shared else {
         return;
     };
-    let position = shared.place().unwrap().position;
-    let done = store.write("write", |state| {
-        let ended = shared.link.ask("end the connection", |client| {
-            Ok(client.batch_execute("SELECT pg_terminate_backend(pg_backend_pid())")?)
-        });
-        assert!(ended.is_err());
-        // Another question connects anew, without the lock on the head.
-        let asked = shared
-            .link
-            .ask("ask", |client| Ok(client.batch_execute("SELECT 1")?));
-        asked.unwrap();
-        state.run("INSERT INTO paths (path) VALUES (?1)", params!["lost"])
+    let other = StateAt {
+        path: folder.path().join("other.db"),
+        ..at
+    };
+    let other = Store::open(other).unwrap();
+    let position = || {
+        let head = shared.link.ask("look", super::head).unwrap().unwrap();
+        head.position
+    };
+    let before = position();
+    let again = store.write("write", |state| {
+        cut(shared);
+        state.run(INSERT, params!["again"])
     });
-    let error = done.unwrap_err().to_string();
+    again.unwrap();
+    assert_eq!((position(), count(&store, "again")), (before + 1, 1));
+
+    let late = store.write("write", |state| {
+        cut(shared);
+        other
+            .write("write", |state| state.run(INSERT, params!["faster"]))
+            .unwrap();
+        state.run(INSERT, params!["late"])
+    });
+    let error = late.unwrap_err().to_string();
     assert!(error.contains("could not"), "{error}");
-    let head = shared.link.ask("look", super::head).unwrap().unwrap();
-    assert_eq!(head.position, position);
-    let here = store.read("count", |state| {
-        state.query_row(
-            "SELECT count(*) FROM paths WHERE path = 'lost'",
-            [],
-            |row| row.get::<_, i64>(0),
-        )
-    });
-    assert_eq!(here.unwrap(), 0);
+    assert_eq!(position(), before + 2);
+    store.follow().unwrap();
+    let counted = |name| (count(&store, name), count(&other, name));
+    assert_eq!(counted("faster"), (1, 1));
+    assert_eq!(counted("late"), (0, 0));
     // The next one is committed as usual.
     store
-        .write("write", |state| {
-            state.run("INSERT INTO paths (path) VALUES (?1)", params!["kept"])
-        })
+        .write("write", |state| state.run(INSERT, params!["kept"]))
         .unwrap();
-    assert_eq!(shared.place().unwrap().position, position + 1);
+    assert_eq!((position(), count(&store, "kept")), (before + 3, 1));
 }
 
 #[test]
