@@ -30,7 +30,7 @@ fn count(store: &Store, name: &str) -> i64 {
 }
 
 #[test]
-fn what_lost_its_connection_inside_a_transaction_is_committed_once_if_nobody_was_faster() {
+fn what_lost_its_connection_inside_a_transaction_is_committed_once_if_no_other_was_faster() {
     let folder = tempfile::tempdir().unwrap();
     let at = state_in(folder.path());
     let store = Store::open(&at).unwrap();
