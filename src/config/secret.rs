@@ -127,7 +127,7 @@ impl Secret {
         self.read_long(SHORTEST_KEY)
     }
 
-    /// What lets somebody in to the status page.
+    /// What lets a user in to the status page.
     pub(crate) fn read_page_token(&self) -> Result<String, SecretError> {
         self.read_long(SHORTEST_PAGE_TOKEN)
     }
