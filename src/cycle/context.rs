@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{OnceCell, watch};
 
+use super::beside::Worker;
 use super::capabilities::{self, Adapted};
 use super::tenant::Want;
 use super::{Agent, Between, Context, Error, Options};
@@ -190,6 +191,7 @@ impl Agent {
             pace: Pace::Full,
             source_requests: Arc::default(),
             hides_disabled: OnceCell::new(),
+            worker: Worker::Plan,
             cycle: OnceLock::new(),
             first_gone: OnceCell::new(),
             renewed: OnceCell::new(),

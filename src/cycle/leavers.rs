@@ -1,6 +1,6 @@
-//! The fast lane for leavers (safety.md §2): between two cycles, a light look at the tenant for users who
-//! must lose access, and nothing else. It is the shared reading, plus a plan that is restricted to user
-//! removals, under the same proof and limits. Every other change stays marked for the next cycle.
+//! The fast lane for leavers (safety.md §2): a light look at the tenant for users who must lose access, and
+//! nothing else, also while a cycle of the job runs (`beside`). It is the shared reading, plus a plan that is
+//! restricted to user removals, under the same proof and limits. Every other change stays marked for the next cycle.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use tracing::Instrument as _;
 
+use super::beside::Worker;
 use super::plan::Whom;
 use super::tenant::{Due, Reading};
 use super::{Agent, Between, Context, Error, Options, record};
@@ -56,11 +57,20 @@ impl Agent {
         let mut context = self.writing_context(job, &options, &progress)?;
         let reading = self.read(context.want(), due).await?;
         let started = (self.now)();
-        let (seen, keys) = self.store.perhaps_leavers(name, *since, step, started)?;
+        // When the target answers again, every removal that failed is due.
+        let step = if failed_before { Duration::ZERO } else { step };
+        let look = self.beside.look(name);
+        // While a cycle writes, an account may be created for a user who was looked at before.
+        let is_seen = !look.is_beside_cycle();
+        let newer_than = (*since).max(look.planned());
+        let (seen, keys) = self
+            .store
+            .perhaps_leavers(name, newer_than, step, started)?;
         if keys.is_empty() {
-            *since = Some(seen);
+            *since = if is_seen { Some(seen) } else { *since };
             return Ok(None);
         }
+        context.worker = Worker::Look(look);
         if failed_before {
             // A target that is still down costs one look-up, and no entry in the log.
             context.look_up_anything().await?;
@@ -72,7 +82,7 @@ impl Agent {
         let found = self.partly(context, &reading, whom, started).await?;
         // What could not be tried at all is looked at again.
         let is_over = |one: &Summary| one.aborted.is_none() && !one.stopped;
-        if found.as_ref().is_none_or(is_over) {
+        if is_seen && found.as_ref().is_none_or(is_over) {
             *since = Some(seen);
         }
         Ok(found)
@@ -93,7 +103,15 @@ impl Agent {
         self.store.note_configuration(name, cycle, &configuration)?;
         let ended = Box::pin(async {
             let verified = self.verify(context, cycle, false).await?;
-            let cutoff = self.store.begin_evaluation(name)?;
+            let cutoff = if context.is_beside_cycle() {
+                self.store.last_mark()?
+            } else {
+                self.store.begin_evaluation(name)?
+            };
+            let whom = match (whom, &context.worker) {
+                (Whom::Leavers(keys), Worker::Look(look)) => Whom::Leavers(look.begin(keys)),
+                (whom, _) => whom,
+            };
             let mut judged = self
                 .judge(context, cycle, reading, cutoff, &verified, whom)
                 .await?;

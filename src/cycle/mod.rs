@@ -6,6 +6,7 @@
 mod absent;
 mod apply;
 mod audit;
+mod beside;
 mod capabilities;
 mod check;
 mod confirm;
@@ -18,6 +19,7 @@ mod gone;
 mod hand_over;
 mod health;
 mod index;
+mod judge;
 mod leavers;
 mod lookup;
 mod members;
@@ -81,21 +83,21 @@ pub(crate) use tenant::Due;
 use crate::config::{self, Config};
 use crate::engine::capabilities::Remark;
 use crate::engine::check::{Check, Failed};
-use crate::engine::guard::{LimitUse, Verdict, WhyHeld};
-use crate::engine::model::{Key, ObjectKind};
-use crate::engine::plan::{Totals, Warning};
+use crate::engine::model::ObjectKind;
 use crate::engine::quarantine::Pace;
 use crate::engine::redact::Redactions;
 use crate::engine::summary::{CycleKind, Progress, Summary};
 use crate::graph;
 use crate::scim;
-use crate::store::{self, Judging, MarkCutoff, StateKey, Store, TargetSettings};
+use crate::store::{MarkCutoff, StateKey, Store, TargetSettings};
 
+use self::beside::{Beside, Worker};
 use self::capabilities::Fact;
+use self::judge::Judged;
 use self::plan::Whom;
 use self::same_target::Verified;
 use self::tally::Tally;
-use self::tenant::{Reading, Tenant};
+use self::tenant::Tenant;
 
 /// Runs the cycles of a configuration's jobs on one state.
 #[derive(Clone)]
@@ -113,8 +115,17 @@ pub(crate) struct Agent {
     /// be the same.
     other_name: Option<(String, String)>,
     same_tenant: OnceCell<()>,
+    beside: Arc<Beside>,
     /// No target is asked: what is not in the state is taken to be in no target.
     without_target: bool,
+}
+
+/// What an agent has in common with those that work on the same state in this process.
+#[derive(Default)]
+struct Others {
+    /// Readings of the source take turns.
+    turn: Arc<Mutex<()>>,
+    beside: Arc<Beside>,
 }
 
 /// What one cycle works with.
@@ -145,6 +156,7 @@ struct Context<'a> {
     pace: Pace,
     /// Whether the target hides accounts that were disabled, once something depends on it.
     hides_disabled: OnceCell<Option<bool>>,
+    worker: Worker,
     /// Its number, once it has begun.
     cycle: OnceLock<i64>,
     /// What was found out of the target when the first object was gone.
@@ -166,7 +178,7 @@ impl Agent {
     ) -> Result<Self, Error> {
         let graph = connect(&config.source, stop.clone(), now)?;
         let graph = graph::Reader::Tenant(Box::new(graph));
-        Self::reading(config, store, graph, stop, now, Arc::default())
+        Self::reading(config, store, graph, stop, now, Others::default())
     }
 
     /// Plans from a snapshot in place of the tenant. The state must be one that keeps nothing
@@ -182,7 +194,7 @@ impl Agent {
             store.forget_watermark(kind)?;
         }
         let graph = graph::Reader::Snapshot(snapshot);
-        Self::reading(config, store, graph, stop, now, Arc::default())
+        Self::reading(config, store, graph, stop, now, Others::default())
     }
 
     /// The same with another configuration. Readings of the source still take turns, also with cycles
@@ -195,7 +207,11 @@ impl Agent {
         let stop = self.stop.clone();
         let graph = connect(&config.source, stop.clone(), self.now)?;
         let graph = graph::Reader::Tenant(Box::new(graph));
-        Self::reading(config, store, graph, stop, self.now, self.tenant.turn())
+        let others = Others {
+            turn: self.tenant.turn(),
+            beside: Arc::clone(&self.beside),
+        };
+        Self::reading(config, store, graph, stop, self.now, others)
     }
 
     fn reading(
@@ -204,7 +220,7 @@ impl Agent {
         graph: graph::Reader,
         stop: CancellationToken,
         now: fn() -> DateTime<Utc>,
-        turn: Arc<Mutex<()>>,
+        Others { turn, beside }: Others,
     ) -> Result<Self, Error> {
         let other_name = same_tenant::other_name(&store, &config.source.tenant_id)?;
         let key = store.key(config.state_key.as_ref())?;
@@ -226,6 +242,7 @@ impl Agent {
             fresh: confirm::FRESH,
             other_name,
             same_tenant: OnceCell::new(),
+            beside,
             without_target: false,
         })
     }
@@ -281,6 +298,7 @@ impl Agent {
                 return Err(error);
             }
         };
+        context.worker = Worker::Cycle(self.beside.cycle(name));
         let span = tracing::error_span!("cycle", job = %job.rules.name, cycle);
         let running = Box::pin(self.run_numbered(&mut context, cycle, started, due));
         match running.instrument(span).await {
@@ -409,6 +427,9 @@ impl Agent {
             totals,
         } = judged;
         let weight = totals.planned.values().sum();
+        if let Worker::Cycle(running) = &context.worker {
+            running.planned(cutoff);
+        }
         let tally = apply::apply(context, cycle, verdict, &confirmed, weight).await?;
         let judged = record::Judged {
             kind,
@@ -468,79 +489,6 @@ impl Agent {
         })
     }
 
-    /// Reads, plans, confirms what would be removed, and judges the whole before the first write
-    /// (product rule 5). What kind of cycle it is shows in the reading.
-    async fn judge(
-        &self,
-        context: &Context<'_>,
-        cycle: i64,
-        reading: &Reading,
-        cutoff: MarkCutoff,
-        verified: &Verified<'_>,
-        whom: Whom,
-    ) -> Result<Judged, Error> {
-        let is_later = matches!(whom, Whom::Waiting(_));
-        let is_partial = context.options.is_partial() || matches!(whom, Whom::Waiting(_));
-        let mut outline = plan::plan(context, reading, cycle, whom, verified).await?;
-        let confirmed = confirm::confirm(context, cycle, cutoff, &mut outline).await?;
-        if let Some(unsure) = &verified.unsure {
-            same_target::restrict(context, cycle, unsure, &mut outline).await?;
-        }
-        if !is_later {
-            let quarantine = match context.pace {
-                Pace::Full => None,
-                Pace::Removals => self.store.quarantine(&context.job.rules.name)?,
-            };
-            let misfits = context.remarks.iter().cloned().map(Warning::Misfit);
-            let quarantine = quarantine.into_iter().map(Warning::Quarantine);
-            let warnings = verified.warnings.iter().cloned();
-            let warnings = quarantine.chain(warnings).chain(misfits);
-            outline.header.warnings.splice(0..0, warnings);
-        }
-        let name = &context.job.rules.name;
-        outline.header.application_changed = self.store.holds_removals(name)?;
-        let now = (self.now)();
-        let limits = context.options.limits(context.job.rules.limits);
-        let min_members = context.min_members().await?;
-        let header = outline.header.clone();
-        let scope_groups = outline.scope_groups.clone();
-        let (judged, reports, totals) = context
-            .state(move |store| {
-                let judging = Judging {
-                    header: &header,
-                    limits,
-                    is_partial,
-                    scope_groups: &scope_groups,
-                    min_members: &min_members,
-                    now,
-                };
-                let judged = store.judge(cycle, &judging)?;
-                // Whose manager stays keeps the reference.
-                let kept: Vec<Key> = judged.kept.iter().copied().collect();
-                let reports = store.reports(&kept)?;
-                store.drop_references(cycle, &reports)?;
-                Ok((judged, reports, store.totals(cycle)?))
-            })
-            .await?;
-        let store::Judged {
-            verdict,
-            why,
-            kept,
-            limits,
-        } = judged;
-        outline.postponed.extend(kept);
-        outline.postponed.extend(reports);
-        Ok(Judged {
-            kind: reading.kind,
-            outline,
-            confirmed,
-            verdict,
-            held: why,
-            limits,
-            totals,
-        })
-    }
-
     /// What kind of cycle follows, as far as it is known before the job is looked at.
     fn expected_kind(&self, job: &config::Job, options: &Options) -> Result<CycleKind, Error> {
         let is_full = options.initial
@@ -575,16 +523,4 @@ pub(crate) fn connect(
 ) -> Result<graph::Client, Error> {
     let credential = graph::Credential::load(source, now)?;
     Ok(graph::Client::new(source, credential, stop)?)
-}
-
-/// A plan in the ledger, judged.
-struct Judged {
-    kind: CycleKind,
-    outline: plan::Outline,
-    confirmed: confirm::Confirmed,
-    verdict: Verdict,
-    /// Why removals are held; empty when none is.
-    held: Vec<WhyHeld>,
-    limits: Vec<LimitUse>,
-    totals: Totals,
 }

@@ -1,8 +1,9 @@
 //! Which rows of the ledger may be sent next: in order, never two for one object, and a step of product
 //! rule 7 only when the one before it has ended.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::beside::{Turn, Worker};
 use super::{Context, Error};
 use crate::engine::model::{Key, ObjectKind};
 use crate::engine::plan::Step;
@@ -20,6 +21,8 @@ pub(super) struct Queue<'a> {
     /// Rows that follow others and came here by themselves: what is read from the ledger may have them too.
     followers: BTreeSet<RowId>,
     in_flight: BTreeSet<Key>,
+    /// Rows of objects that a look for leavers wrote to since the plan was made.
+    overtaken: BTreeMap<RowId, Key>,
     /// Step and rank of what is in flight.
     under_way: Option<(Step, u32)>,
 }
@@ -34,6 +37,7 @@ impl<'a> Queue<'a> {
             is_exhausted: false,
             followers: BTreeSet::new(),
             in_flight: BTreeSet::new(),
+            overtaken: BTreeMap::new(),
             under_way: None,
         }
     }
@@ -59,11 +63,27 @@ impl<'a> Queue<'a> {
             } else if !may_join {
                 break;
             }
-            if self.in_flight.contains(&next.place.key) {
+            let key = next.place.key;
+            if self.in_flight.contains(&key) {
                 break;
             }
+            if let Worker::Cycle(cycle) = &self.context.worker {
+                match cycle.begin(key) {
+                    Turn::Now => {}
+                    Turn::Later if self.in_flight.is_empty() => {
+                        cycle.wait(key).await;
+                        continue;
+                    }
+                    Turn::Later => break,
+                    Turn::Overtaken => {
+                        self.overtaken.insert(next.place.id, key);
+                        self.waiting.pop_front();
+                        continue;
+                    }
+                }
+            }
             self.under_way = Some(place);
-            self.in_flight.insert(next.place.key);
+            self.in_flight.insert(key);
             picked.push(next.place.id);
             self.waiting.pop_front();
         }
@@ -72,6 +92,13 @@ impl<'a> Queue<'a> {
 
     pub(super) fn ended(&mut self, key: Key) {
         self.in_flight.remove(&key);
+    }
+
+    /// What came of these is in the state.
+    pub(super) fn recorded(&self, keys: Vec<Key>) {
+        if let Worker::Cycle(cycle) = &self.context.worker {
+            cycle.recorded(keys);
+        }
     }
 
     /// Rows that follow others come next, but for creates: they come last.
@@ -102,12 +129,18 @@ impl<'a> Queue<'a> {
         Ok(())
     }
 
-    /// How many objects were not tried.
-    pub(super) async fn left(self) -> Result<u64, Error> {
+    /// How many objects were not tried, and those whose rows are out of date.
+    pub(super) async fn left(self) -> Result<(u64, BTreeSet<Key>), Error> {
         let cycle = self.cycle;
-        self.context
-            .state(move |store| store.left_in_queue(cycle))
-            .await
+        let (rows, objects): (Vec<RowId>, BTreeSet<Key>) = self.overtaken.into_iter().unzip();
+        let left = self
+            .context
+            .state(move |store| {
+                store.drop_rows(&rows)?;
+                store.left_in_queue(cycle)
+            })
+            .await?;
+        Ok((left, objects))
     }
 
     async fn fill(&mut self) -> Result<bool, Error> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::beside::Worker;
 use super::plan::Outline;
 use super::tally::Tally;
 use super::{Agent, Context, Error, quarantine};
@@ -98,8 +99,13 @@ pub(super) async fn note_scope(context: &Context<'_>, outline: &Outline) -> Resu
         postponed,
         ..
     } = outline;
-    let counts =
-        |(key, in_scope): &&(Key, bool)| *in_scope || (header.complete && !postponed.contains(key));
+    let overtaken = match &context.worker {
+        Worker::Cycle(cycle) => cycle.overtaken(),
+        Worker::Plan | Worker::Look(_) => BTreeSet::new(),
+    };
+    let counts = |(key, in_scope): &&(Key, bool)| {
+        !overtaken.contains(key) && (*in_scope || (header.complete && !postponed.contains(key)))
+    };
     let verdicts: Vec<(Key, bool)> = scope.iter().filter(counts).copied().collect();
     let (job, source) = (context.job.rules.name.clone(), context.clocks().source);
     context
@@ -152,6 +158,8 @@ pub(super) async fn finish(
     let has_completed = tally.reached_end && is_whole;
     let nested_groups = context.job.rules.scope.nested_groups;
     let holds_nothing = held.is_empty();
+    // What the cycle beside has created so far concerns groups and reports that are in its own plan.
+    let marks_new_links = !context.is_beside_cycle();
     let linked = context
         .state(move |store| {
             if everything {
@@ -177,6 +185,7 @@ pub(super) async fn finish(
                 except: &unfinished,
                 maps_references: true,
                 nested_groups,
+                marks_new_links,
             };
             store.finish_evaluation(&job, evaluation)?;
             store.link_counts(&job)

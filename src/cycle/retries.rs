@@ -3,6 +3,7 @@
 
 use tokio::sync::watch;
 
+use super::beside::Worker;
 use super::plan::Whom;
 use super::tenant::Due;
 use super::{Agent, Between, Context, Error, Options};
@@ -84,6 +85,7 @@ impl Agent {
             return Ok(None);
         }
         context.discover().await?;
+        context.worker = Worker::Cycle(self.beside.cycle(name));
         self.partly(
             &context,
             &reading,

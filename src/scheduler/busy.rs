@@ -1,38 +1,68 @@
-//! One thing at a time works on a job, and only where this agent runs it.
+//! One cycle or command at a time works on a job, with one look for leavers beside it, and only where this agent
+//! runs the job.
 
 use std::sync::{Arc, PoisonError};
 
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::driver::Shared;
 use crate::engine::model::JobName;
 
+/// Held by what works on a job.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Busy {
+    cycle: Arc<Mutex<()>>,
+    look: Arc<Mutex<()>>,
+}
+
+/// Nothing works on the job.
+pub(super) struct AtRest {
+    _cycle: OwnedMutexGuard<()>,
+    _look: OwnedMutexGuard<()>,
+}
+
 impl Shared {
-    pub(super) fn busy(&self, job: &JobName) -> Arc<tokio::sync::Mutex<()>> {
+    fn busy(&self, job: &JobName) -> Busy {
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(busy.entry(job.clone()).or_default())
+        busy.entry(job.clone()).or_default().clone()
     }
 
-    /// Waits until nothing else works on the job; `None` where it is another agent's by then.
+    /// Waits until no cycle of the job runs; `None` where it is another agent's by then.
     pub(super) async fn hold(&self, job: &JobName) -> Option<OwnedMutexGuard<()>> {
-        let busy = self.busy(job).lock_owned().await;
-        self.duty.borrow().has(job).then_some(busy)
+        let held = self.busy(job).cycle.lock_owned().await;
+        self.duty.borrow().has(job).then_some(held)
     }
 
-    /// The same where nothing works on it now.
+    /// The same where none runs now.
     pub(super) fn try_hold(&self, job: &JobName) -> Option<OwnedMutexGuard<()>> {
-        let busy = self.busy(job).try_lock_owned().ok()?;
-        self.duty.borrow().has(job).then_some(busy)
+        let held = self.busy(job).cycle.try_lock_owned().ok()?;
+        self.duty.borrow().has(job).then_some(held)
+    }
+
+    /// For a look for leavers, which runs beside cycles.
+    pub(super) fn try_hold_look(&self, job: &JobName) -> Option<OwnedMutexGuard<()>> {
+        let held = self.busy(job).look.try_lock_owned().ok()?;
+        self.duty.borrow().has(job).then_some(held)
+    }
+
+    /// Where nothing works on the job now, nothing does until this is dropped.
+    pub(super) fn at_rest(&self, job: &JobName) -> Option<AtRest> {
+        let Busy { cycle, look } = self.busy(job);
+        Some(AtRest {
+            _cycle: cycle.try_lock_owned().ok()?,
+            _look: look.try_lock_owned().ok()?,
+        })
     }
 
     /// Waits until no job is worked on.
     pub(super) async fn idle(&self) {
-        let all: Vec<_> = {
+        let all: Vec<Busy> = {
             let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-            busy.values().map(Arc::clone).collect()
+            busy.values().cloned().collect()
         };
-        for one in all {
-            let _ended = one.lock_owned().await;
+        for Busy { cycle, look } in all {
+            let _ended = cycle.lock_owned().await;
+            let _ended = look.lock_owned().await;
         }
     }
 }

@@ -13,6 +13,7 @@ use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::busy::Busy;
 use super::clock::now;
 use super::due::next_start;
 use super::log::{log_plan, note};
@@ -85,8 +86,7 @@ pub(super) struct Shared {
     report: Box<Report>,
     /// What of the jobs this agent runs.
     pub(super) duty: watch::Sender<Duty>,
-    /// Held while a job is worked on, by its cycle or by the look for leavers.
-    pub(super) busy: Mutex<BTreeMap<JobName, Arc<tokio::sync::Mutex<()>>>>,
+    pub(super) busy: Mutex<BTreeMap<JobName, Busy>>,
 }
 
 impl Shared {

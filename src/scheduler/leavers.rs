@@ -1,4 +1,4 @@
-//! The watch for leavers: one light look at the tenant for all jobs, between their cycles.
+//! The watch for leavers: one light look at the tenant for all jobs, also while their cycles run.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ pub(super) async fn watch(shared: Arc<Shared>) {
     }
 }
 
-/// One look, for all jobs of which no cycle runs: that one sees leavers itself.
+/// One look, for all jobs.
 async fn look(
     shared: &Arc<Shared>,
     agent: &Agent,
@@ -82,7 +82,7 @@ async fn look(
         if known.not_before.is_some_and(|time| now < time) {
             continue;
         }
-        if let Some(guard) = shared.try_hold(&job.rules.name) {
+        if let Some(guard) = shared.try_hold_look(&job.rules.name) {
             free.push((job, guard));
         }
     }

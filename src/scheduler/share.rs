@@ -148,7 +148,7 @@ impl Part {
             .await?;
         let (sharing, shared) = (Arc::clone(&agents), Arc::clone(&self.shared));
         // No cycle of a job that is given away starts before the duty says so.
-        let idle = move |job: &JobName| shared.busy(job).try_lock_owned().ok();
+        let idle = move |job: &JobName| shared.at_rest(job);
         let (held, given) = blocking(move || sharing.share(jobs, idle)).await?;
         if !held.taken.is_empty() {
             let taken = held.taken.clone();

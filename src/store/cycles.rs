@@ -24,7 +24,8 @@ use crate::engine::summary::{CycleKind, Health, Requests, Summary};
 const SHOWN_ESCROW: u32 = 100;
 
 impl Store {
-    /// Begins a cycle and gives its number. A cycle of the job that never ended was interrupted.
+    /// Begins a cycle and gives its number. One of the job that never ended was interrupted; only looks for
+    /// leavers run beside others.
     pub(crate) fn begin_cycle(
         &self,
         job: &JobName,
@@ -34,8 +35,15 @@ impl Store {
         self.write("begin the cycle", |tx| {
             ensure_job(tx, job)?;
             tx.execute(
-                "UPDATE cycles SET state = ?2 WHERE job = ?1 AND state = ?3",
-                params![job, CycleState::Interrupted, CycleState::Running],
+                "UPDATE cycles SET state = ?2
+                 WHERE job = ?1 AND state = ?3 AND (kind = ?4) = (?5 = ?4)",
+                params![
+                    job,
+                    CycleState::Interrupted,
+                    CycleState::Running,
+                    CycleKind::Leavers,
+                    kind
+                ],
             )?;
             tx.query_row(
                 "INSERT INTO cycles (job, kind, state, started) VALUES (?1, ?2, ?3, ?4)

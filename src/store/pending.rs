@@ -32,6 +32,8 @@ pub(crate) struct Evaluation<'e> {
     pub(crate) maps_references: bool,
     /// Whether a member of a group counts in the groups around it.
     pub(crate) nested_groups: bool,
+    /// Whether what new links concern is marked now, or with the end of a later evaluation.
+    pub(crate) marks_new_links: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,13 +51,18 @@ impl Store {
             index_rounds_under_way(tx)?;
             // A crash may have left links whose consequences nothing was marked for.
             settle_link_events(tx, job, true, true)?;
-            let cutoff = tx.query_row("SELECT mark FROM counter", [], |row| row.get(0))?;
+            let cutoff = last_mark(tx)?;
             tx.run(
                 "UPDATE jobs SET evaluation = ?2 WHERE key = ?1 AND evaluation <> ?2",
-                params![job, cutoff],
+                params![job, cutoff.0],
             )?;
-            Ok(MarkCutoff(cutoff))
+            Ok(cutoff)
         })
+    }
+
+    /// The last mark that was set. Those after it are newer than what is read from here on.
+    pub(crate) fn last_mark(&self) -> Result<MarkCutoff, Error> {
+        self.read("look up the last mark", last_mark)
     }
 
     /// The objects that were marked after an evaluation began: something changed since.
@@ -85,7 +92,7 @@ impl Store {
         let MarkCutoff(since) = since.unwrap_or(MarkCutoff(0));
         self.read("look up who may have left", |state| {
             let job = state.job_or_none(job)?;
-            let mark = state.query_row("SELECT mark FROM counter", [], |row| row.get(0))?;
+            let mark = last_mark(state)?;
             let keys = state.column(
                 "SELECT p.key FROM pending p CROSS JOIN links l ON l.link = ?2 + p.key
                  WHERE p.job = ?1 AND p.kind = 1 AND p.mark > ?3 AND l.active
@@ -97,7 +104,7 @@ impl Store {
                          <= unixepoch(?5, 'subsec')",
                 params![job, first_link(job), since, step.as_secs_f64(), Column(now)],
             )?;
-            Ok((MarkCutoff(mark), keys))
+            Ok((mark, keys))
         })
     }
 
@@ -173,6 +180,7 @@ impl Store {
             except,
             maps_references,
             nested_groups,
+            marks_new_links,
         } = evaluation;
         self.write("finish the evaluation", |tx| {
             let job = ensure_job(tx, job)?;
@@ -204,7 +212,9 @@ impl Store {
             for key in except {
                 marks.again(kind_of(tx, *key)?, *key)?;
             }
-            settle_link_events(tx, job, maps_references, nested_groups)?;
+            if marks_new_links {
+                settle_link_events(tx, job, maps_references, nested_groups)?;
+            }
             tx.run(
                 "DELETE FROM escrow WHERE job = ?1 AND NOT EXISTS (
                      SELECT 1 FROM pending p
@@ -221,6 +231,11 @@ impl Store {
             forget_deleted_objects(tx)
         })
     }
+}
+
+fn last_mark(state: &State) -> rusqlite::Result<MarkCutoff> {
+    let mark = state.query_row("SELECT mark FROM counter", [], |row| row.get(0));
+    mark.map(MarkCutoff)
 }
 
 /// Marks the groups and the reports of each link that came, went or changed scope, where something else

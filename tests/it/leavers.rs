@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use crate::rig::Rig;
 use crate::service::{Service, until};
 
-const LOOKS: &str = "[schedule]\ninterval = \"4h\"\nleavers = \"1s\"\n";
+pub(crate) const LOOKS: &str = "[schedule]\ninterval = \"4h\"\nleavers = \"1s\"\n";
 
 /// The service after its first cycle, and the users that it made, by principal name.
-async fn started<'r>(rig: &'r Rig, extra: &str) -> (Service<'r>, Vec<(Uuid, String)>) {
+pub(crate) async fn started<'r>(rig: &'r Rig, extra: &str) -> (Service<'r>, Vec<(Uuid, String)>) {
     rig.configure(&format!("{extra}\n{LOOKS}"));
     let service = Service::start(rig, &["run"]);
     until("the first cycle", || service.log().contains("cycle ended")).await;
@@ -39,7 +39,7 @@ async fn started<'r>(rig: &'r Rig, extra: &str) -> (Service<'r>, Vec<(Uuid, Stri
     (service, named)
 }
 
-fn is_active(rig: &Rig, name: &str) -> Option<bool> {
+pub(crate) fn is_active(rig: &Rig, name: &str) -> Option<bool> {
     rig.sandbox.target.find_user_by("userName", name)?["active"].as_bool()
 }
 

@@ -53,6 +53,7 @@ mod kept;
 mod ladder;
 mod language_pages;
 mod leavers;
+mod leavers_beside;
 mod leaving;
 mod life;
 mod limits;

@@ -282,14 +282,20 @@ async fn a_quarantine_and_its_end_are_notified() {
     rig.joiner("jane");
     rig.configure(&format!("{OFTEN}{}", mail_to(post.port)));
     let service = Service::start(&rig, &["run"]);
-    until("the quarantine", || !post.mails().is_empty()).await;
-    let mails = post.mails();
-    assert_eq!(mails[0].header("Subject"), "entrain: demo: in quarantine");
-    assert!(mails[0].text.contains("401"), "{}", mails[0].text);
+    // On a slow machine, cycles that should take a second take longer, which is told too.
+    let mails = || {
+        let mut mails = post.mails();
+        mails.retain(|mail| !mail.header("Subject").contains("no complete cycle"));
+        mails
+    };
+    until("the quarantine", || !mails().is_empty()).await;
+    let first = mails();
+    assert_eq!(first[0].header("Subject"), "entrain: demo: in quarantine");
+    assert!(first[0].text.contains("401"), "{}", first[0].text);
     traffic.clear_faults();
-    until("its end", || post.mails().len() >= 2).await;
+    until("its end", || mails().len() >= 2).await;
     more_cycles(&service, 2).await;
-    let mails = post.mails();
+    let mails = mails();
     assert_eq!(mails.len(), 2, "{:?}", subjects(&mails));
     assert_eq!(
         mails[1].header("Subject"),

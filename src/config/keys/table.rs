@@ -163,7 +163,7 @@ const SCHEDULE: Section = schedule(
         key(
             "leavers",
             Holds::OneOf(&[Holds::Duration, Holds::Words(&["off"])]),
-            "How often the service checks, between cycles, for users who must lose access. Default: 1m.",
+            "How often the service checks, also while a cycle runs, for users who must lose access. Default: 1m.",
         ),
         key(
             "retries",

@@ -168,6 +168,7 @@ impl Applier<'_> {
                 }
             }
             let recorded = std::mem::take(&mut ended);
+            let mut keys = Vec::with_capacity(recorded.len());
             let mut followed = Vec::new();
             let mut outcomes = Vec::with_capacity(recorded.len());
             let mut put_back = BTreeSet::new();
@@ -180,6 +181,7 @@ impl Applier<'_> {
                 done.0 += outcome.action.weight();
                 done.1 += u64::from(outcome.status.is_failure());
                 queue.ended(outcome.action.subject.key);
+                keys.push(outcome.action.subject.key);
                 if outcome.status == Status::Postponed {
                     put_back.insert(outcome.action.subject.kind);
                 }
@@ -208,6 +210,7 @@ impl Applier<'_> {
                     Some(one) = running.next(), if !running.is_empty() => ended.push(one),
                 }
             };
+            queue.recorded(keys);
             self.handing_over
                 .note_followers(&followed_rows, &advanced.followers);
             queue.follow(advanced.followers);
@@ -224,8 +227,9 @@ impl Applier<'_> {
         for fact in self.sender.take_facts() {
             self.context.learn(fact).await?;
         }
-        let left = queue.left().await?;
+        let (left, overtaken) = queue.left().await?;
         tally.not_tried += left;
+        tally.unfinished.extend(overtaken);
         tally.reached_end = left == 0 && !self.is_over();
         drop(running);
         if let Some(error) = self.another_target.into_inner() {

@@ -12,11 +12,14 @@ use super::class_of;
 use crate::engine::guard::Active;
 use crate::engine::model::Key;
 use crate::engine::plan::{Count, RemovalClass};
+use crate::engine::record::CycleState;
 
-/// The users and groups whose removal was sent since then, each once, by the class of the first request.
+/// The users and groups whose removal was sent since then, each once, by the class of the first request; and those
+/// that another cycle, which runs beside this one, has planned.
 pub(super) fn recent(
     state: &State,
     job: i64,
+    cycle: i64,
     since: i64,
 ) -> rusqlite::Result<BTreeMap<Key, RemovalClass>> {
     let mut recent = BTreeMap::new();
@@ -26,8 +29,16 @@ pub(super) fn recent(
              AND class BETWEEN 1 AND 3 AND state IN (1, 2, 10, 11, 12, 13)
          ORDER BY at",
     )?;
-    let rows = statement.query_map(params![job, since], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    for row in rows {
+    let sent = statement.query_map(params![job, since], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut statement = state.prepare_cached(
+        "SELECT a.source, a.class FROM cycles c CROSS JOIN actions a ON a.cycle = c.number
+         WHERE c.job = (SELECT name FROM jobs WHERE key = ?1) AND c.state = ?3 AND c.number <> ?2
+             AND a.state = 0 AND a.class BETWEEN 1 AND 3",
+    )?;
+    let planned = statement.query_map(params![job, cycle, CycleState::Running], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
+    for row in sent.chain(planned) {
         let (key, class): (Key, i64) = row?;
         if let Some((class, _)) = class_of(class) {
             recent.entry(key).or_insert(class);

@@ -1,6 +1,6 @@
 //! Reading rows: in the order in which they are carried out, for a report, or of one object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Row as SqlRow, params};
@@ -121,6 +121,17 @@ impl Store {
                 )?
                 .query_row(params![cycle], |row| row.get::<_, i64>(0))
                 .map(i64::unsigned_abs)
+        })
+    }
+
+    /// The objects with rows of a plan that may be sent.
+    pub(crate) fn planned_objects(&self, cycle: i64) -> Result<BTreeSet<Key>, Error> {
+        self.read("read the plan", |state| {
+            let keys: Vec<Key> = state.column(
+                "SELECT DISTINCT source FROM actions WHERE cycle = ?1 AND state = 0",
+                params![cycle],
+            )?;
+            Ok(keys.into_iter().collect())
         })
     }
 

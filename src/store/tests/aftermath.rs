@@ -64,6 +64,7 @@ fn reports_are_left_alone_when_no_mapping_refers() {
         except: &BTreeSet::new(),
         maps_references: false,
         nested_groups: true,
+        marks_new_links: true,
     };
     world
         .store

@@ -142,6 +142,7 @@ impl World {
             except,
             maps_references: true,
             nested_groups: true,
+            marks_new_links: true,
         };
         self.store.finish_evaluation(&self.job, evaluation).unwrap();
     }

@@ -86,6 +86,7 @@ fn one_object_alone_can_be_evaluated() {
         except: &BTreeSet::new(),
         maps_references: true,
         nested_groups: true,
+        marks_new_links: true,
     };
     world
         .store

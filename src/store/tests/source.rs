@@ -64,6 +64,7 @@ fn every_known_job_is_marked() {
         except: &BTreeSet::new(),
         maps_references: true,
         nested_groups: true,
+        marks_new_links: true,
     };
     world.store.finish_evaluation(&other, evaluation).unwrap();
     assert_eq!(world.pending(), "u1");

@@ -151,6 +151,7 @@ fn work(store: &Store, job: &JobName, applies: bool, round: i64) {
             except: &BTreeSet::new(),
             maps_references: true,
             nested_groups: true,
+            marks_new_links: true,
         };
         store.finish_evaluation(job, evaluation).unwrap();
     }

@@ -196,7 +196,7 @@ impl<'b> Bench<'b> {
             cycle,
             judging,
             holds: known,
-            recent: recent(state, job, since(judging))?,
+            recent: recent(state, job, cycle, since(judging))?,
             tried: tried.into_iter().collect(),
             removals,
             shrunk: BTreeSet::new(),

@@ -1,0 +1,207 @@
+//! A look for leavers beside a cycle of the same job (safety.md §2). Never do both write to one object, and what
+//! the look has written comes after what the cycle had planned for that object.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::Context;
+use crate::engine::model::{JobName, Key};
+use crate::store::MarkCutoff;
+
+/// The cycle and the look of each job. There is one of each at most.
+#[derive(Debug, Default)]
+pub(super) struct Beside(Mutex<BTreeMap<JobName, Arc<Both>>>);
+
+/// What the cycle and the look of one job know of each other.
+#[derive(Debug, Default)]
+struct Both {
+    known: Mutex<Known>,
+    decided: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    cycle_runs: bool,
+    /// The cycle's plan holds what was marked up to here.
+    planned: Option<MarkCutoff>,
+    /// Objects that the cycle is writing to, until the result is in the state.
+    in_flight: BTreeSet<Key>,
+    /// Objects that the look decides about.
+    looked_at: BTreeSet<Key>,
+    /// Objects that the look is about to write to, or writes to.
+    leaving: BTreeSet<Key>,
+    /// The same since the cycle began, whatever came of it.
+    overtaken: BTreeSet<Key>,
+}
+
+/// What works on a job.
+#[derive(Debug)]
+pub(super) enum Worker {
+    /// It writes nothing.
+    Plan,
+    Cycle(Cycle),
+    Look(Look),
+}
+
+/// A cycle that writes, until it ends.
+#[derive(Debug)]
+pub(super) struct Cycle(Arc<Both>);
+
+/// A look, until it ends.
+#[derive(Debug)]
+pub(super) struct Look {
+    both: Arc<Both>,
+    beside_cycle: bool,
+    planned: Option<MarkCutoff>,
+}
+
+/// Whether a cycle may write to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It counts as in flight from now on.
+    Now,
+    /// When the look has decided about it, which takes no request.
+    Later,
+    /// What was planned is out of date.
+    Overtaken,
+}
+
+impl Context<'_> {
+    /// This is a look, and a cycle of the job ran when it began.
+    pub(super) fn is_beside_cycle(&self) -> bool {
+        matches!(&self.worker, Worker::Look(look) if look.beside_cycle)
+    }
+}
+
+impl Beside {
+    /// A cycle begins, and has planned nothing yet.
+    pub(super) fn cycle(&self, job: &JobName) -> Cycle {
+        let both = self.of(job);
+        let mut known = both.known();
+        known.cycle_runs = true;
+        let leaving = known.leaving.clone();
+        known.overtaken = leaving;
+        drop(known);
+        Cycle(both)
+    }
+
+    pub(super) fn look(&self, job: &JobName) -> Look {
+        let both = self.of(job);
+        let known = both.known();
+        let (beside_cycle, planned) = (known.cycle_runs, known.planned);
+        drop(known);
+        Look {
+            both,
+            beside_cycle,
+            planned,
+        }
+    }
+
+    fn of(&self, job: &JobName) -> Arc<Both> {
+        let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(jobs.entry(job.clone()).or_default())
+    }
+}
+
+impl Both {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Cycle {
+    /// Everything that was marked up to here is in the plan that is carried out now.
+    pub(super) fn planned(&self, cutoff: MarkCutoff) {
+        self.0.known().planned = Some(cutoff);
+    }
+
+    pub(super) fn begin(&self, key: Key) -> Turn {
+        let mut known = self.0.known();
+        if known.looked_at.contains(&key) {
+            Turn::Later
+        } else if known.overtaken.contains(&key) {
+            Turn::Overtaken
+        } else {
+            known.in_flight.insert(key);
+            Turn::Now
+        }
+    }
+
+    /// Waits until the look has decided about this object.
+    pub(super) async fn wait(&self, key: Key) {
+        loop {
+            let decided = self.0.decided.notified();
+            if !self.0.known().looked_at.contains(&key) {
+                return;
+            }
+            decided.await;
+        }
+    }
+
+    /// What came of writing to these is in the state.
+    pub(super) fn recorded(&self, keys: impl IntoIterator<Item = Key>) {
+        let mut known = self.0.known();
+        for key in keys {
+            known.in_flight.remove(&key);
+        }
+    }
+
+    pub(super) fn overtaken(&self) -> BTreeSet<Key> {
+        self.0.known().overtaken.clone()
+    }
+}
+
+impl Drop for Cycle {
+    fn drop(&mut self) {
+        let mut known = self.0.known();
+        known.cycle_runs = false;
+        known.planned = None;
+        known.in_flight.clear();
+        known.overtaken.clear();
+    }
+}
+
+impl Look {
+    /// A cycle of the job ran when the look began.
+    pub(super) fn is_beside_cycle(&self) -> bool {
+        self.beside_cycle
+    }
+
+    /// The cycle's own plan takes access from those who were marked up to here.
+    pub(super) fn planned(&self) -> Option<MarkCutoff> {
+        self.planned
+    }
+
+    /// Those of these objects that the cycle is not writing to. It does not begin to before the look has decided.
+    pub(super) fn begin(&self, keys: Vec<Key>) -> Vec<Key> {
+        let mut known = self.both.known();
+        let free = keys
+            .into_iter()
+            .filter(|key| !known.in_flight.contains(key));
+        let free: Vec<Key> = free.collect();
+        known.looked_at = free.iter().copied().collect();
+        free
+    }
+
+    /// The look writes to these and to no others.
+    pub(super) fn decided(&self, keys: BTreeSet<Key>) {
+        let mut known = self.both.known();
+        known.looked_at.clear();
+        known.overtaken.extend(&keys);
+        known.leaving = keys;
+        drop(known);
+        self.both.decided.notify_waiters();
+    }
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        let mut known = self.both.known();
+        known.looked_at.clear();
+        known.leaving.clear();
+        drop(known);
+        self.both.decided.notify_waiters();
+    }
+}
