@@ -18,12 +18,16 @@ pub(super) struct Beside(Mutex<BTreeMap<JobName, Arc<Both>>>);
 #[derive(Debug, Default)]
 struct Both {
     known: Mutex<Known>,
-    decided: Notify,
+    /// The look has decided, or ended.
+    moved_on: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Known {
     cycle_runs: bool,
+    /// How many looks began, and whether the last of them has ended.
+    looks: u64,
+    look_runs: bool,
     /// The cycle's plan holds what was marked up to here.
     planned: Option<MarkCutoff>,
     /// Objects that the cycle is writing to, until the result is in the state.
@@ -76,20 +80,17 @@ impl Context<'_> {
 }
 
 impl Beside {
-    /// A cycle begins, and has planned nothing yet.
     pub(super) fn cycle(&self, job: &JobName) -> Cycle {
         let both = self.of(job);
-        let mut known = both.known();
-        known.cycle_runs = true;
-        let leaving = known.leaving.clone();
-        known.overtaken = leaving;
-        drop(known);
+        both.known().cycle_runs = true;
         Cycle(both)
     }
 
     pub(super) fn look(&self, job: &JobName) -> Look {
         let both = self.of(job);
-        let known = both.known();
+        let mut known = both.known();
+        known.looks += 1;
+        known.look_runs = true;
         let (beside_cycle, planned) = (known.cycle_runs, known.planned);
         drop(known);
         Look {
@@ -111,7 +112,31 @@ impl Both {
     }
 }
 
+impl Known {
+    /// A cycle may plan once the looks that began before it have ended.
+    fn plans_after(&mut self, looks: u64) -> bool {
+        let is_over = !self.look_runs || self.looks > looks;
+        if is_over {
+            self.overtaken = self.leaving.clone();
+        }
+        is_over
+    }
+}
+
 impl Cycle {
+    /// Before anything is planned: what a look that runs now does is in the state then, so that the plan holds what
+    /// follows from it. Looks that begin later run beside the cycle.
+    pub(super) async fn begin_planning(&self) {
+        let looks = self.0.known().looks;
+        loop {
+            let moved_on = self.0.moved_on.notified();
+            if self.0.known().plans_after(looks) {
+                return;
+            }
+            moved_on.await;
+        }
+    }
+
     /// Everything that was marked up to here is in the plan that is carried out now.
     pub(super) fn planned(&self, cutoff: MarkCutoff) {
         self.0.known().planned = Some(cutoff);
@@ -132,11 +157,11 @@ impl Cycle {
     /// Waits until the look has decided about this object.
     pub(super) async fn wait(&self, key: Key) {
         loop {
-            let decided = self.0.decided.notified();
+            let moved_on = self.0.moved_on.notified();
             if !self.0.known().looked_at.contains(&key) {
                 return;
             }
-            decided.await;
+            moved_on.await;
         }
     }
 
@@ -192,16 +217,17 @@ impl Look {
         known.overtaken.extend(&keys);
         known.leaving = keys;
         drop(known);
-        self.both.decided.notify_waiters();
+        self.both.moved_on.notify_waiters();
     }
 }
 
 impl Drop for Look {
     fn drop(&mut self) {
         let mut known = self.both.known();
+        known.look_runs = false;
         known.looked_at.clear();
         known.leaving.clear();
         drop(known);
-        self.both.decided.notify_waiters();
+        self.both.moved_on.notify_waiters();
     }
 }

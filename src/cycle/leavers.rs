@@ -103,6 +103,9 @@ impl Agent {
         self.store.note_configuration(name, cycle, &configuration)?;
         let ended = Box::pin(async {
             let verified = self.verify(context, cycle, false).await?;
+            if let Worker::Cycle(running) = &context.worker {
+                running.begin_planning().await;
+            }
             let cutoff = if context.is_beside_cycle() {
                 self.store.last_mark()?
             } else {

@@ -335,6 +335,9 @@ impl Agent {
         let name = &context.job.rules.name;
         let is_full = reading.kind == CycleKind::Initial;
         let verified = self.verify(context, cycle, is_full).await?;
+        if let Worker::Cycle(running) = &context.worker {
+            running.begin_planning().await;
+        }
         let cutoff = self.store.begin_evaluation(name)?;
         retries::rest(context, reading.kind)?;
         let mut judged = self

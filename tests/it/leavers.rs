@@ -13,7 +13,14 @@ pub(crate) const LOOKS: &str = "[schedule]\ninterval = \"4h\"\nleavers = \"1s\"\
 
 /// The service after its first cycle, and the users that it made, by principal name.
 pub(crate) async fn started<'r>(rig: &'r Rig, extra: &str) -> (Service<'r>, Vec<(Uuid, String)>) {
-    rig.configure(&format!("{extra}\n{LOOKS}"));
+    started_with(rig, &format!("{extra}\n{LOOKS}")).await
+}
+
+pub(crate) async fn started_with<'r>(
+    rig: &'r Rig,
+    extra: &str,
+) -> (Service<'r>, Vec<(Uuid, String)>) {
+    rig.configure(extra);
     let service = Service::start(rig, &["run"]);
     until("the first cycle", || service.log().contains("cycle ended")).await;
     let users = rig.tenant().user_ids().into_iter();

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use serde_json::json;
 
 use crate::cycles::settles;
-use crate::leavers::{LOOKS, is_active, started};
+use crate::leavers::{LOOKS, is_active, started, started_with};
 use crate::rig::Rig;
 use crate::service::{Service, until};
 use crate::target::Expected;
@@ -130,14 +130,14 @@ async fn who_is_blocked_while_the_first_cycle_creates_others_loses_access_before
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_cycle_is_about_to_remove_counts_for_the_look() {
     let rig = Rig::start(Size::new(80, 0, 0)).await;
-    let extra = "[jobs.users]\nwhen_out_of_scope = \"delete\"\n[jobs.safety]\nmax_deletions = 3\n";
-    let (service, users) = started(&rig, extra).await;
+    let extra = "[jobs.users]\nwhen_out_of_scope = \"delete\"\n[jobs.safety]\nmax_deletions = 3\n\
+                 [schedule]\ninterval = \"4h\"\nleavers = \"off\"\n";
+    let (service, users) = started_with(&rig, extra).await;
     let traffic = rig.sandbox.target.traffic();
     // Deletes come last: the cycle has planned three, and writes others first.
     rename_all(&rig, &users[10..]);
     slow_writes(&rig);
     two_at_once(&rig);
-    rig.edit(|text| text.replace("leavers = \"1s\"", "leavers = \"off\""));
     service.signal("-HUP");
     until("reloaded", || service.log().contains("reloaded")).await;
     for (id, _) in &users[..3] {
@@ -185,33 +185,29 @@ async fn cycles_and_looks_side_by_side_end_where_the_tenant_is() {
     });
     let mut random = Rng::with_seed(14);
     let tenant = rig.tenant();
-    for _ in 0..120 {
-        let (user, _) = users[random.usize(..users.len())];
-        match random.u32(0..6) {
-            0 | 1 => drop(tenant.disable_user(user)),
-            2 => drop(tenant.enable_user(user)),
-            // A cycle of seconds, beside which others leave.
-            3 => {
-                let title = json!(format!("Title {}", random.u32(..)));
-                for (user, _) in users.iter().filter(|_| random.bool()) {
-                    tenant.set_property(*user, "jobTitle", title.clone());
-                }
-            }
-            4 => {
-                let name = json!(format!("Name {}", random.u32(..)));
-                tenant.set_property(user, "displayName", name);
-            }
-            _ => {
-                let groups = tenant.groups();
-                let group = &groups[random.usize(..groups.len())];
-                if random.bool() {
-                    tenant.add_members(group.id, &[user]);
-                } else {
-                    tenant.remove_members(group.id, &[user]);
-                }
-            }
+    // Cycles of seconds, beside which users leave and come back.
+    for round in 0..12 {
+        for (user, _) in &users {
+            let title = json!(format!("Title {round}"));
+            tenant.set_property(*user, "jobTitle", title);
         }
-        tokio::time::sleep(Duration::from_millis(random.u64(20..200))).await;
+        for _ in 0..10 {
+            let (user, _) = users[random.usize(..users.len())];
+            match random.u32(0..4) {
+                0 | 1 => drop(tenant.disable_user(user)),
+                2 => drop(tenant.enable_user(user)),
+                _ => {
+                    let groups = tenant.groups();
+                    let group = &groups[random.usize(..groups.len())];
+                    if random.bool() {
+                        tenant.add_members(group.id, &[user]);
+                    } else {
+                        tenant.remove_members(group.id, &[user]);
+                    }
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(random.u64(50..250))).await;
+        }
     }
     traffic.befall(|_, _| None);
     let before = ended(&service);
