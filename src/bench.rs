@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 
 use crate::config;
 use crate::engine::mapping::{self, Environment, Input, Mapped, Unique};
-use crate::engine::model::{Attributes, Key, ObjectKind, Presence, SourceId, SourceObject, Value};
+use crate::engine::model::{
+    Attributes, Key, ObjectKind, Presence, SourceId, SourceNumber, SourceObject, Value,
+};
 
 /// Users, and the mappings of a preset.
 pub struct Mappings {
@@ -98,6 +100,7 @@ fn user(number: u32) -> SourceObject {
     SourceObject {
         key: Key::default(),
         kind: ObjectKind::User,
+        source: SourceNumber::FIRST,
         id: id(number),
         presence: Presence::Present,
         attributes,

@@ -35,7 +35,7 @@ async fn cycle(config: &Arc<Config>, store: &Arc<Store>) -> Result<String, Error
     agent.same_tenant().await?;
     let job = config.jobs.first().expect("a configuration has a job");
     let (options, progress) = (Options::default(), watch::Sender::default());
-    let summary = agent.run(job, &options, &progress, agent.due()).await?;
+    let summary = agent.run(job, &options, &progress, agent.due(job)).await?;
     Ok(json::summary(&summary, None))
 }
 

@@ -36,7 +36,7 @@ pub(super) async fn audit(
     let Audited { audit, planned } = {
         let bars = Bars::new(output);
         let (progress, _follower) = bars.follow(&job.rules.name);
-        let auditing = agent.audit(job, &options, arguments.plan, &progress, agent.due());
+        let auditing = agent.audit(job, &options, arguments.plan, &progress, agent.due(job));
         interrupt.guard(Box::pin(auditing)).await??
     };
     if arguments.plan {

@@ -51,7 +51,7 @@ impl<T: Send + 'static> Cycles<T> {
     {
         let bars = Bars::new(output);
         // All are due before the first starts, so that one reading serves them all.
-        let due: Vec<(Due, &Job)> = jobs.iter().map(|job| (agent.due(), *job)).collect();
+        let due: Vec<(Due, &Job)> = jobs.iter().map(|job| (agent.due(job), *job)).collect();
         let running = due.into_iter().map(|(due, job)| {
             let (progress, follower) = bars.follow(&job.rules.name);
             let start = Start {

@@ -33,6 +33,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "ID", requires = "from_tenant")]
     sync_job: Option<String>,
 
+    /// The source to read, of several
+    #[arg(long, value_name = "NAME", requires = "from_tenant")]
+    source: Option<String>,
+
     /// The job's name [default: the name of the target's directory]
     #[arg(long, value_name = "NAME")]
     job: Option<String>,
@@ -55,6 +59,7 @@ pub(super) async fn import(
     }
     let job = arguments.job.as_deref();
     let sync_job = arguments.sync_job.as_deref();
+    let source = arguments.source.as_deref();
     let (imported, entra_job) = match (&arguments.file, &arguments.from_tenant) {
         (Some(file), _) => {
             let imported = entra::read(file).and_then(|bytes| entra::import(&bytes, job));
@@ -62,7 +67,7 @@ pub(super) async fn import(
             (imported, None)
         }
         (None, Some(application)) => {
-            let found = Box::pin(fetch(output, config, application, sync_job)).await?;
+            let found = Box::pin(fetch(output, config, source, (application, sync_job))).await?;
             let Found {
                 schema,
                 settings,
@@ -115,10 +120,10 @@ struct Found {
 async fn fetch(
     output: Output,
     config: Option<&Path>,
-    application: &str,
-    sync_job: Option<&str>,
+    source: Option<&str>,
+    (application, sync_job): (&str, Option<&str>),
 ) -> anyhow::Result<Found> {
-    let source = load::source(output, config)?;
+    let source = load::source(output, config, source)?;
     let interrupt = Interrupt::listen(output)?;
     let graph = cycle::connect(&source, interrupt.stop.clone(), scheduler::now)?;
     let reading = async {

@@ -22,10 +22,38 @@ pub(super) fn config(output: Output, file: Option<&Path>) -> anyhow::Result<Conf
     valid(output, load(file))
 }
 
-/// The section `[source]` alone, for commands that make a configuration.
-pub(super) fn source(output: Output, file: Option<&Path>) -> anyhow::Result<Source> {
-    let source = config::find_file(file).and_then(|file| config::load_source(&file));
-    source.or_else(|problems| Err(refused(output, problems)?))
+/// The one source of this name, or the only one, for commands that make a configuration: no job need be there.
+pub(super) fn source(
+    output: Output,
+    file: Option<&Path>,
+    name: Option<&str>,
+) -> anyhow::Result<Source> {
+    let sources = config::find_file(file).and_then(|file| config::load_sources(&file));
+    let mut sources = sources.or_else(|problems| Err(refused(output, problems)?))?;
+    let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+    if let Some(name) = name {
+        sources.retain(|source| source.name == name);
+    }
+    match sources.len() {
+        1 => Ok(sources.remove(0)),
+        0 => Err(unknown_source(name.unwrap_or_default(), &names).into()),
+        _ => {
+            let names = names.join(", ");
+            let words = format!("there are several sources; name one with --source: {names}");
+            Err(Usage(words).into())
+        }
+    }
+}
+
+pub(super) fn unknown_source(name: &str, known: &[String]) -> Usage {
+    let hint = match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None if known.iter().all(String::is_empty) => {
+            "the configuration has one source, without a name".to_owned()
+        }
+        None => format!("use one of {}", known.join(", ")),
+    };
+    Usage(format!("there is no source named {name:?}: {hint}"))
 }
 
 /// The same of this file alone, whatever the environment says.

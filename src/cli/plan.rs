@@ -44,7 +44,7 @@ pub(super) async fn plan(
     };
     let made = scheduler::now();
     let mut reports = Reports::begin(&wanted, made, &options, arguments.redact)?;
-    let readings = Readings::of(output, &config, &arguments).await?;
+    let readings = Readings::of(output, &config, &jobs, &arguments).await?;
     let snapshot = readings.used();
     let session = Session::plan_from(output, &config, snapshot).await?;
     let Session {
@@ -210,7 +210,12 @@ struct Readings {
 }
 
 impl Readings {
-    async fn of(output: Output, config: &Config, arguments: &args::Plan) -> anyhow::Result<Self> {
+    async fn of(
+        output: Output,
+        config: &Config,
+        jobs: &[&Job],
+        arguments: &args::Plan,
+    ) -> anyhow::Result<Self> {
         let changes = arguments.what_if.iter().map(|text| {
             let change = Supposed::parse(text);
             change.map_err(|words| Usage(format!("--what-if {words}")))
@@ -220,7 +225,7 @@ impl Readings {
         let read = read.map(|file| SnapshotFile::read(file, config));
         let read = match read.transpose()? {
             None if !changes.is_empty() => {
-                Some(source::reading(config, &Interrupt::listen(output)?).await?)
+                Some(source::reading(config, jobs, &Interrupt::listen(output)?).await?)
             }
             // Two configurations are compared: what the target holds is the same for both.
             Some(read) if arguments.against.is_some() => Some(read.without_target()),
@@ -279,7 +284,7 @@ pub(super) async fn one(
 ) -> anyhow::Result<Planned> {
     let bars = Bars::new(output);
     let (progress, _follower) = bars.follow(&job.rules.name);
-    let planning = Box::pin(agent.plan(job, options, &progress, agent.due()));
+    let planning = Box::pin(agent.plan(job, options, &progress, agent.due(job)));
     Ok(interrupt.guard(planning).await??)
 }
 

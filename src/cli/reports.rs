@@ -252,7 +252,7 @@ impl Reports {
                     let job = load::job(config, view.job.as_str())?;
                     file.plan(
                         agent,
-                        &config.source.tenant_id,
+                        &config.source_of(job).tenant_id,
                         job,
                         cycle,
                         redactions,

@@ -26,7 +26,7 @@ pub(super) fn restart(
             let store = Store::open(&config.state)?;
             for reset in &arguments.reset {
                 match reset {
-                    Reset::Watermark => store.read_from_beginning()?,
+                    Reset::Watermark => store.read_from_beginning(job)?,
                     Reset::Escrow => store.forget_escrow(job)?,
                     Reset::Quarantine => store.end_quarantine(job)?,
                     Reset::Links => store.reset_links(job)?,

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -14,7 +15,7 @@ use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::load::{self, Usage};
 use super::output::{Output, is_standard_output};
-use crate::config::Config;
+use crate::config::{Config, Job, SourceJobs};
 use crate::cycle::{self, Agent};
 use crate::engine::redact::Pseudonyms;
 use crate::graph::{Snapshot, SnapshotError, Supposed};
@@ -31,6 +32,10 @@ pub(super) enum Command {
         /// A user or group, by object id, principal name, address or display name
         #[arg(value_name = "OBJECT")]
         object: String,
+
+        /// The source to read, of several; without it, all of them
+        #[arg(long, value_name = "NAME")]
+        source: Option<String>,
     },
     /// Save everything that the jobs read from the tenant to a file, for plan --source
     Snapshot(Arguments),
@@ -41,6 +46,10 @@ pub(super) struct Arguments {
     /// File to write; - is standard output
     #[arg(value_name = "FILE")]
     file: PathBuf,
+
+    /// The source to read, of several
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
 
     /// Replace the values of users with pseudonyms; equal values get equal pseudonyms
     #[arg(long)]
@@ -61,25 +70,43 @@ pub(super) async fn source(
     command: Command,
 ) -> anyhow::Result<Exit> {
     match command {
-        Command::Show { object } => show(output, file, &object).await,
+        Command::Show { object, source } => show(output, file, (&object, source.as_deref())).await,
         Command::Snapshot(arguments) => snapshot(output, file, &arguments).await,
     }
 }
 
-async fn show(output: Output, file: Option<&Path>, text: &str) -> anyhow::Result<Exit> {
+async fn show(
+    output: Output,
+    file: Option<&Path>,
+    (text, name): (&str, Option<&str>),
+) -> anyhow::Result<Exit> {
     let config = load::config(output, file)?;
     let interrupt = Interrupt::listen(output)?;
-    let graph = cycle::connect(&config.source, interrupt.stop.clone(), scheduler::now)?;
-    let finding = Box::pin(cycle::source::find(&config, &graph, text));
-    let mut found = interrupt.guard(finding).await??;
-    let one = match found.len() {
+    let mut found = Vec::new();
+    for one in sources(&config, name)? {
+        let graph = cycle::connect(&one.source, interrupt.stop.clone(), scheduler::now)?;
+        let finding = Box::pin(cycle::source::find(&one.jobs, &graph, text));
+        let objects = interrupt.guard(finding).await??;
+        let source = Rc::new((one, graph));
+        found.extend(
+            objects
+                .into_iter()
+                .map(|object| (Rc::clone(&source), object)),
+        );
+    }
+    let (source, object) = match found.len() {
         0 => {
             let text = format!("the tenant has no user or group {text:?}: check the spelling");
             return Err(Usage(text).into());
         }
         1 => found.remove(0),
         _ => {
-            let named = found.iter().map(|one| format!("{} {}", one.kind, one.id));
+            let named = found
+                .iter()
+                .map(|(source, one)| match source.0.source.name.as_str() {
+                    "" => format!("{} {}", one.kind, one.id),
+                    name => format!("{} {} of {name}", one.kind, one.id),
+                });
             return Err(Usage(format!(
                 "several objects are named {text:?}: give the id of one: {}",
                 named.collect::<Vec<_>>().join(", ")
@@ -87,7 +114,8 @@ async fn show(output: Output, file: Option<&Path>, text: &str) -> anyhow::Result
             .into());
         }
     };
-    let showing = Box::pin(cycle::source::show(&config, &graph, one));
+    let (of, graph) = &*source;
+    let showing = Box::pin(cycle::source::show(&of.jobs, graph, object));
     let seen = interrupt.guard(showing).await??;
     if output.is_json() {
         let mut out = output.results();
@@ -108,15 +136,17 @@ async fn snapshot(
 ) -> anyhow::Result<Exit> {
     let Arguments {
         file: target,
+        source,
         redact,
         keep,
         attributes,
     } = arguments;
     let config = load::config(output, file)?;
-    let wanted = cycle::source::wanted(&config, attributes).map_err(Usage)?;
+    let of = one_source(&config, source.as_deref())?;
+    let wanted = cycle::source::wanted(&of.jobs, attributes).map_err(Usage)?;
     let interrupt = Interrupt::listen(output)?;
-    let graph = cycle::connect(&config.source, interrupt.stop.clone(), scheduler::now)?;
-    let tenant = &config.source.tenant_id;
+    let graph = cycle::connect(&of.source, interrupt.stop.clone(), scheduler::now)?;
+    let tenant = &of.source.tenant_id;
     let taking = Box::pin(graph.take_snapshot(tenant, wanted, scheduler::now()));
     let mut taken = interrupt.guard(taking).await?.map_err(cycle::Error::from)?;
     if *redact {
@@ -175,14 +205,48 @@ pub(super) struct SnapshotFile {
     pub(super) note: SnapshotNote,
 }
 
-/// The tenant as it is now.
+/// The sources that are meant: the one of this name, or all.
+fn sources(config: &Config, name: Option<&str>) -> anyhow::Result<Vec<SourceJobs>> {
+    let mut sources = config.by_source();
+    if let Some(name) = name {
+        let known: Vec<String> = sources.iter().map(|one| one.source.name.clone()).collect();
+        sources.retain(|one| one.source.name == name);
+        if sources.is_empty() {
+            return Err(load::unknown_source(name, &known).into());
+        }
+    }
+    Ok(sources)
+}
+
+/// The one source that is meant.
+fn one_source(config: &Config, name: Option<&str>) -> anyhow::Result<SourceJobs> {
+    let mut sources = sources(config, name)?;
+    if sources.len() > 1 {
+        let names: Vec<String> = sources.into_iter().map(|one| one.source.name).collect();
+        let names = names.join(", ");
+        return Err(Usage(format!(
+            "there are several sources; name one with --source: {names}"
+        ))
+        .into());
+    }
+    Ok(sources.remove(0))
+}
+
+/// The tenant of these jobs as it is now.
 pub(super) async fn reading(
     config: &Config,
+    jobs: &[&Job],
     interrupt: &Interrupt,
 ) -> anyhow::Result<SnapshotFile> {
-    let wanted = cycle::source::wanted(config, &[]).map_err(Usage)?;
-    let graph = cycle::connect(&config.source, interrupt.stop.clone(), scheduler::now)?;
-    let tenant = &config.source.tenant_id;
+    let names: BTreeSet<&str> = jobs.iter().map(|job| job.source.as_str()).collect();
+    if names.len() > 1 {
+        let words = "a change is supposed in one tenant, and these jobs read several: name jobs of one source";
+        return Err(Usage(words.to_owned()).into());
+    }
+    let SourceJobs { source, jobs } = one_source(config, names.first().copied())?;
+    let wanted = cycle::source::wanted(&jobs, &[]).map_err(Usage)?;
+    let graph = cycle::connect(&source, interrupt.stop.clone(), scheduler::now)?;
+    let tenant = &source.tenant_id;
     let taking = Box::pin(graph.take_snapshot(tenant, wanted, scheduler::now()));
     let taken = interrupt.guard(taking).await?.map_err(cycle::Error::from)?;
     let mut bytes = Vec::new();
@@ -194,7 +258,14 @@ pub(super) async fn reading(
 impl SnapshotFile {
     pub(super) fn read(file: &Path, config: &Config) -> anyhow::Result<Self> {
         let read = std::fs::read(file).map_err(SnapshotError::Read);
-        let read = read.and_then(|bytes| Snapshot::read(&bytes, &config.source.tenant_id));
+        let read = read.and_then(|bytes| {
+            let sources = config.sources.iter();
+            let mut read = sources.map(|source| Snapshot::read(&bytes, &source.tenant_id));
+            let first = read.next().expect("a configuration has a source");
+            let is_other = matches!(first, Err(SnapshotError::Tenant { .. }));
+            let other = read.find(|one| !matches!(one, Err(SnapshotError::Tenant { .. })));
+            other.filter(|_| is_other).unwrap_or(first)
+        });
         let snapshot = read.map_err(|error| {
             let name = file.display();
             Usage(format!("{name}: {:#}", anyhow::Error::new(error)))
@@ -250,11 +321,9 @@ pub(super) fn agent(
     Ok(match snapshot {
         Some(one) => {
             let snapshot = Arc::clone(&one.snapshot);
-            if !snapshot
-                .about
-                .tenant
-                .eq_ignore_ascii_case(&config.source.tenant_id)
-            {
+            let of = &snapshot.about.tenant;
+            let mut sources = config.sources.iter();
+            if !sources.any(|source| of.eq_ignore_ascii_case(&source.tenant_id)) {
                 let text = format!(
                     "{}: it is from another tenant than the one in {}",
                     one.note.file.as_deref().unwrap_or("the tenant"),

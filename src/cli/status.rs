@@ -9,6 +9,7 @@ use super::load;
 use super::output::Output;
 use crate::config::{Config, Job};
 use crate::engine::record::{Holder, JobRecord, Registered};
+use crate::engine::strategy::SourceReading;
 use crate::graph;
 use crate::report::json::Document;
 use crate::report::{self, JobStatus, text};
@@ -47,17 +48,16 @@ pub(super) fn status(
         statuses.push(of_job(&config, job, store.as_ref(), service)?);
     }
 
-    let reading = match &store {
-        Some(store) => store.strategy()?,
-        None => None,
+    let readings = match &store {
+        Some(store) => readings(&config, store)?,
+        None => Vec::new(),
     };
-    let reading = reading.as_ref();
     let waiting = match &store {
         Some(store) => store.waiting()?,
         None => Vec::new(),
     };
     let today = now.date_naive();
-    let expiring = graph::expiries(&config.source).into_iter();
+    let expiring = config.sources.iter().flat_map(graph::expiries);
     let expiring: Vec<_> = expiring.map(|one| (one.key, one.day)).collect();
     let mut out = output.text();
     if output.is_json() {
@@ -65,7 +65,7 @@ pub(super) fn status(
             let service = holder.filter(Holder::is_service);
             let pid = service.map(|service| service.pid);
             let agents = agents.as_deref();
-            Document::begin_status(&mut out, pid, agents, reading, &expiring, &waiting, today)?
+            Document::begin_status(&mut out, pid, agents, &readings, &expiring, &waiting, today)?
         };
         for status in &statuses {
             document.status(status)?;
@@ -74,7 +74,7 @@ pub(super) fn status(
     } else {
         let (holder, agents) = (holder.as_ref(), agents.as_deref());
         let when = (now, output.style());
-        text::status(&mut out, &statuses, holder, agents, reading, when)?;
+        text::status(&mut out, &statuses, holder, agents, &readings, when)?;
     }
     out.flush()?;
     for one in waiting.iter().filter(|one| one.error.is_some()) {
@@ -134,4 +134,15 @@ fn exit_of(record: &JobRecord) -> Exit {
     } else {
         last
     }
+}
+
+/// How the sources of the configuration are read.
+pub(super) fn readings(config: &Config, store: &Store) -> Result<Vec<SourceReading>, store::Error> {
+    let mut readings = store.readings()?;
+    let names = |reading: &SourceReading| {
+        let mut sources = config.sources.iter();
+        sources.any(|source| source.name == reading.name)
+    };
+    readings.retain(names);
+    Ok(readings)
 }

@@ -172,13 +172,13 @@ fn of_state(config: &Config, store: &Store) -> anyhow::Result<Vec<Part>> {
     let holder = store.holder();
     let service = holder.as_ref().filter(|holder| Holder::is_service(holder));
     let mut text = Vec::new();
-    let reading = store.strategy()?;
+    let readings = status::readings(config, store)?;
     let today = scheduler::now().date_naive();
     let mut document = Document::begin_status(
         &mut text,
         service.map(|one| one.pid),
         None,
-        reading.as_ref(),
+        &readings,
         &[],
         &store.waiting()?,
         today,

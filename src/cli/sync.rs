@@ -264,6 +264,6 @@ pub(super) async fn one(
 ) -> anyhow::Result<Summary> {
     let bars = Bars::new(output);
     let (progress, _follower) = bars.follow(&job.rules.name);
-    let cycle = Box::pin(agent.run(job, options, &progress, agent.due()));
+    let cycle = Box::pin(agent.run(job, options, &progress, agent.due(job)));
     Ok(interrupt.guard(cycle).await??)
 }

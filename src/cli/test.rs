@@ -10,7 +10,6 @@ use super::interrupt::Interrupt;
 use super::load;
 use super::output::Output;
 use crate::cycle::{self, Agent};
-use crate::engine::check::{Check, Failed};
 use crate::report::text;
 use crate::scheduler;
 use crate::store::Store;
@@ -58,7 +57,10 @@ pub(super) async fn test(
         }
         let (checks, remarks) = match &agent {
             Ok(agent) => interrupt.guard(Box::pin(agent.test(job))).await?,
-            Err(error) => (vec![not_started(error)], Vec::new()),
+            Err(error) => {
+                let unusable = cycle::unusable(config.source_of(job), error);
+                (vec![unusable], Vec::new())
+            }
         };
         if checks.iter().any(|check| check.outcome.is_err()) {
             exit = exit.max(Exit::Failed);
@@ -80,17 +82,4 @@ pub(super) async fn test(
     }
     out.flush()?;
     Ok(exit)
-}
-
-/// The source's own secret or address is of no use: no further check can be made.
-fn not_started(error: &cycle::Error) -> Check {
-    let remedy =
-        "correct it in [source] of the configuration, or in the file or variable that it refers to";
-    Check {
-        what: "source: settings".to_owned(),
-        outcome: Err(Failed {
-            words: error.chain(),
-            remedy: Some(remedy.to_owned()),
-        }),
-    }
 }

@@ -20,6 +20,7 @@ impl Job {
             rules,
             enabled,
             observes,
+            source,
             application,
             target,
             schedule,
@@ -30,6 +31,9 @@ impl Job {
         let mut words = Words::default();
         words.put("enabled", enabled);
         words.put("mode", if *observes { "observe" } else { "provision" });
+        if !source.is_empty() {
+            words.put("sources", source);
+        }
         let (how, who) = match application {
             Application::AppId(id) => ("app_id", id),
             Application::ServicePrincipalId(id) => ("service_principal_id", id),

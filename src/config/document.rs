@@ -136,7 +136,7 @@ impl Document {
     }
 
     /// The way that the parts of a variable's name stand for. Elements of lists go by their index,
-    /// jobs by their name as well.
+    /// those with a name by that as well.
     fn resolve_names(&self, name: &str) -> Result<Vec<Key>, (String, String)> {
         let mut path = Vec::new();
         let mut here = Some(Value::from(self.root.clone()));
@@ -202,11 +202,12 @@ impl Document {
         &self.root
     }
 
-    fn job_name(&self, index: usize) -> Option<&str> {
-        let Value::Array(_, jobs) = self.root.get("jobs")? else {
+    /// The name of an element of a list at the top: of a job or a source.
+    fn element_name(&self, list: &str, index: usize) -> Option<&str> {
+        let Value::Array(_, elements) = self.root.get(list)? else {
             return None;
         };
-        name_of(jobs.get(index)?)
+        name_of(elements.get(index)?)
     }
 
     /// The place of the value, or of the nearest thing around it that has one.
@@ -274,14 +275,14 @@ fn find_element(part: &str, elements: &[Value]) -> Result<usize, (String, String
     match (found.next(), found.next()) {
         (Some(index), None) => Ok(index),
         (Some(_), Some(_)) => Err((
-            format!("several jobs are named {part}"),
-            "use the job's index, counted from 0".to_owned(),
+            format!("several are named {part}"),
+            "use the index, counted from 0".to_owned(),
         )),
         (None, _) => Err((
-            format!("there is no job named {part}"),
+            format!("there is none named {part}"),
             match nearest(part, names.iter().flatten().map(String::as_str)) {
                 Some(near) => format!("did you mean {}?", near.to_ascii_uppercase()),
-                None => "use the job's name or its index, counted from 0".to_owned(),
+                None => "use the name or the index, counted from 0".to_owned(),
             },
         )),
     }
@@ -291,7 +292,7 @@ fn name_of(element: &Value) -> Option<&str> {
     element.as_dict()?.get("name")?.as_str()
 }
 
-/// A job's name as it stands in a variable.
+/// A name as it stands in a variable.
 fn variable_form(name: &str) -> String {
     name.to_lowercase()
         .chars()
@@ -551,7 +552,7 @@ impl Place {
         }
     }
 
-    /// `jobs.wizer.target.base_url`, with the job's name where it has one.
+    /// `jobs.wizer.target.base_url`, with the name of a job or a source where it has one.
     pub(super) fn key(&self) -> String {
         let mut text = String::new();
         for (depth, key) in self.path.iter().enumerate() {
@@ -560,8 +561,12 @@ impl Place {
                 Key::Name(name) => {
                     let _ = write!(text, ".{name}");
                 }
-                Key::Index(index) => match self.document.job_name(*index) {
-                    Some(name) if depth == 1 && text == "jobs" && !name.is_empty() => {
+                Key::Index(index) => match self.document.element_name(&text, *index) {
+                    Some(name)
+                        if depth == 1
+                            && ["jobs", "sources"].contains(&text.as_str())
+                            && !name.is_empty() =>
+                    {
                         let _ = write!(text, ".{name}");
                     }
                     _ => {

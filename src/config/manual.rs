@@ -37,9 +37,15 @@ fn chapter(section: &Section) -> Chapter {
         (name, true) => format!("[[{name}]]"),
         (name, false) => format!("[{name}]"),
     };
+    // All keys of [source] stand there.
+    let keys = if section.name == "sources" {
+        &section.keys[..1]
+    } else {
+        section.keys
+    };
     Chapter {
         heading,
-        keys: section.keys.iter().map(entry).collect(),
+        keys: keys.iter().map(entry).collect(),
     }
 }
 

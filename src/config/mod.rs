@@ -47,7 +47,7 @@ pub(crate) use select::{calls_default_domain, custom_security_attributes, select
 pub(crate) use settings::{
     Application, Certificate, Config, Credential, Database, DialectSettings, Encryption,
     Filterable, Identity, Job, Listen, Mail, Proof, Proxy, ProxyProof, ReportForm, Reports,
-    Schedule, Secret, Source, StateAt, Target, Tls, Web, Webhook, WebhookForm,
+    Schedule, Secret, Source, SourceJobs, StateAt, Target, Tls, Web, Webhook, WebhookForm,
 };
 pub(crate) use shareable::shareable;
 
@@ -110,15 +110,15 @@ pub(crate) fn load_alone(file: &Path) -> Result<Loaded, Problems> {
     load_with(file, &[])
 }
 
-/// Reads the section `[source]` alone: the rest need not be there yet.
-pub(crate) fn load_source(file: &Path) -> Result<Source, Problems> {
+/// Reads the sources alone: the rest need not be there yet.
+pub(crate) fn load_sources(file: &Path) -> Result<Vec<Source>, Problems> {
     let mut log = Log::default();
     let document = read_document(file, &document::environment(), &mut log)?;
-    let typed = file::File::read_source(&document, &mut log);
-    let source = resolve::resolve_source(&typed, document.file(), &mut log);
+    let typed = file::File::read_sources(&document, &mut log);
+    let sources = resolve::resolve_sources(&typed, document.file(), &mut log);
     log.sort();
-    match source {
-        Some(source) if log.problems.is_empty() => Ok(source),
+    match sources {
+        Some(sources) if log.problems.is_empty() => Ok(sources),
         _ => Err(Problems {
             problems: log.problems,
             warnings: log.warnings,

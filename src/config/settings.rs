@@ -24,7 +24,8 @@ pub(crate) struct Config {
     /// For keyed digests; `None`: in a file next to the state.
     pub(crate) state_key: Option<Secret>,
     pub(crate) retention: Retention,
-    pub(crate) source: Source,
+    /// The tenants, at least one.
+    pub(crate) sources: Vec<Source>,
     /// `None`: there is no status page.
     pub(crate) web: Option<Web>,
     /// `None`: the service writes no reports.
@@ -248,12 +249,14 @@ impl Config {
         let mut secrets: Vec<&Secret> = self.state_key.iter().collect();
         let database = self.state.database.iter();
         secrets.extend(database.filter_map(|database| database.password.as_ref()));
-        if let Credential::App { proofs, .. } = &self.source.credential {
-            secrets.extend(proofs.iter().filter_map(|proof| match proof {
-                Proof::Secret { secret, .. } => Some(secret),
-                Proof::Certificate(Certificate::Pkcs12 { password, .. }) => password.as_ref(),
-                Proof::Certificate(Certificate::Pem { .. }) | Proof::FederatedToken(_) => None,
-            }));
+        for source in &self.sources {
+            if let Credential::App { proofs, .. } = &source.credential {
+                secrets.extend(proofs.iter().filter_map(|proof| match proof {
+                    Proof::Secret { secret, .. } => Some(secret),
+                    Proof::Certificate(Certificate::Pkcs12 { password, .. }) => password.as_ref(),
+                    Proof::Certificate(Certificate::Pem { .. }) | Proof::FederatedToken(_) => None,
+                }));
+            }
         }
         secrets.extend(self.web.iter().filter_map(|web| web.token.as_ref()));
         let proxies = self.web.iter().filter_map(|web| web.proxy.as_ref());
@@ -276,9 +279,40 @@ impl Config {
     }
 }
 
-/// How the Entra tenant is reached.
+/// A source with the jobs that read it.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceJobs {
+    pub(crate) source: Source,
+    pub(crate) jobs: Vec<Job>,
+}
+
+impl Config {
+    /// The source of a job.
+    pub(crate) fn source_of(&self, job: &Job) -> &Source {
+        let found = self.sources.iter().find(|source| source.name == job.source);
+        found.expect("a job names a source that exists")
+    }
+
+    /// Each source with its jobs.
+    pub(crate) fn by_source(&self) -> Vec<SourceJobs> {
+        let of = |source: &Source| SourceJobs {
+            source: source.clone(),
+            jobs: self
+                .jobs
+                .iter()
+                .filter(|job| job.source == source.name)
+                .cloned()
+                .collect(),
+        };
+        self.sources.iter().map(of).collect()
+    }
+}
+
+/// How an Entra tenant is reached.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
+    /// Empty for the only one, `[source]`.
+    pub(crate) name: String,
     pub(crate) tenant_id: String,
     pub(crate) credential: Credential,
     /// Without tenant, version or trailing slash; from `cloud` unless overridden.
@@ -288,6 +322,22 @@ pub(crate) struct Source {
     /// The `scope` of the token request, such as `https://graph.microsoft.com/.default`.
     pub(crate) token_scope: String,
     pub(crate) read: Wish,
+}
+
+impl Source {
+    /// Its place in the configuration, as errors name it.
+    pub(crate) fn section(&self) -> String {
+        if self.name.is_empty() {
+            "source".to_owned()
+        } else {
+            format!("sources.{}", self.name)
+        }
+    }
+
+    /// A key of it, as errors name it.
+    pub(crate) fn key(&self, key: &str) -> String {
+        format!("{}.{key}", self.section())
+    }
 }
 
 /// How the agent signs in to the tenant.
@@ -346,8 +396,8 @@ impl Credential {
     /// The key of one that stands for a person, and so is for tries alone.
     pub(crate) fn personal(&self) -> Option<&'static str> {
         match self {
-            Self::AzureCli => Some("source.azure_cli"),
-            Self::DeviceCode { .. } => Some("source.device_code"),
+            Self::AzureCli => Some("azure_cli"),
+            Self::DeviceCode { .. } => Some("device_code"),
             Self::App { .. } | Self::ManagedIdentity(_) => None,
         }
     }
@@ -370,6 +420,8 @@ pub(crate) struct Job {
     pub(crate) enabled: bool,
     /// It is planned, and nothing is written.
     pub(crate) observes: bool,
+    /// The name of its source; empty for `[source]`.
+    pub(crate) source: String,
     pub(crate) application: Application,
     pub(crate) target: Target,
     pub(crate) schedule: Schedule,

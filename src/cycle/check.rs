@@ -6,6 +6,7 @@ use super::Agent;
 use super::Error;
 use super::capabilities;
 use super::names::misnamed_now;
+use super::tenant::Tenant;
 use crate::config::{self, Schema, Update};
 use crate::engine::capabilities::{Capabilities, Remark};
 use crate::engine::check::{Check, Failed};
@@ -20,13 +21,22 @@ pub(super) async fn test(agent: &Agent, job: &config::Job) -> (Vec<Check>, Vec<F
     let wanted = wanted([job]);
     let mut checks = Vec::new();
     let mut remarks = Vec::new();
-    if let Some(graph) = agent.tenant.graph.tenant() {
-        let of_all = self::wanted(&agent.config.jobs);
+    let tenant = match agent.sources.of(job) {
+        Ok(tenant) => Some(tenant),
+        Err(error) => {
+            checks.push(unusable(agent.config.source_of(job), &error));
+            None
+        }
+    };
+    if let Some(tenant) = tenant
+        && let Some(graph) = tenant.graph.tenant()
+    {
+        let of_all = self::wanted(tenant.jobs());
         let (tried, more) = graph.test(&job.application, &wanted, &of_all).await;
         checks.extend(tried);
         remarks.extend(more);
-        checks.extend(test_expiry(agent, graph).await);
-        checks.extend(test_names(agent, graph, job).await);
+        checks.extend(test_expiry(agent, tenant.source(), graph).await);
+        checks.extend(test_names(tenant, graph, job).await);
     }
     let look_up = test_target(agent, job).await;
     let answers = look_up.is_ok();
@@ -43,6 +53,24 @@ pub(super) async fn test(agent: &Agent, job: &config::Job) -> (Vec<Check>, Vec<F
         remarks.extend(learned(agent, job));
     }
     (checks, remarks)
+}
+
+/// The source's own secret or address is of no use: nothing of it can be checked.
+pub(crate) fn unusable(source: &config::Source, error: &Error) -> Check {
+    let section = if source.name.is_empty() {
+        "[source]".to_owned()
+    } else {
+        format!("[[sources]] {:?}", source.name)
+    };
+    Check {
+        what: "source: settings".to_owned(),
+        outcome: Err(Failed {
+            words: error.chain(),
+            remedy: Some(format!(
+                "correct it in {section} of the configuration, or in the file or variable that it refers to"
+            )),
+        }),
+    }
 }
 
 /// What these jobs ask of the source together.
@@ -195,9 +223,9 @@ fn as_shown(remark: &Remark) -> Failed {
 }
 
 /// When the secret or certificate of the source expires, as far as it is known.
-async fn test_expiry(agent: &Agent, graph: &graph::Client) -> Vec<Check> {
+async fn test_expiry(agent: &Agent, source: &config::Source, graph: &graph::Client) -> Vec<Check> {
     let today = (agent.now)().date_naive();
-    let expiries = graph.expiries(&agent.config.source).await;
+    let expiries = graph.expiries(source).await;
     let expiries = expiries.into_iter();
     expiries
         .map(|graph::Expiry { key, day }| Check {
@@ -209,7 +237,7 @@ async fn test_expiry(agent: &Agent, graph: &graph::Client) -> Vec<Check> {
 
 /// Whether each name in the job's scope means one object: a check for each that does not, and one for
 /// all where nothing is wrong.
-async fn test_names(agent: &Agent, graph: &graph::Client, job: &config::Job) -> Vec<Check> {
+async fn test_names(tenant: &Tenant, graph: &graph::Client, job: &config::Job) -> Vec<Check> {
     let check = |outcome| Check {
         what: "source: names in the scope".to_owned(),
         outcome,
@@ -218,7 +246,7 @@ async fn test_names(agent: &Agent, graph: &graph::Client, job: &config::Job) -> 
     if named == 0 {
         return Vec::new();
     }
-    match misnamed_now(graph, &agent.store, &job.rules).await {
+    match misnamed_now(graph, tenant, &job.rules).await {
         Ok(misnamed) if misnamed.is_empty() => {
             vec![check(Ok(format!("{named} looked up, all found")))]
         }

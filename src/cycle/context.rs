@@ -118,7 +118,9 @@ impl Agent {
         options: &'a Options,
         progress: &'a watch::Sender<Progress>,
     ) -> Result<Context<'a>, Error> {
-        if let Some(key) = self.config.source.credential.personal() {
+        let source = self.config.source_of(job);
+        if let Some(key) = source.credential.personal() {
+            let key = source.key(key);
             return Err(graph::Error::Personal { key }.into());
         }
         self.context(job, options, progress)
@@ -137,6 +139,8 @@ impl Agent {
             remarks,
             facts,
         } = capabilities::adapted(&self.store, configured)?;
+        let tenant = Arc::clone(self.sources.of(configured)?);
+        self.store.note_sources_of(name, &[tenant.number])?;
         self.store.note_fingerprint(name, &job.fingerprint)?;
         let token = (!self.without_target)
             .then(|| read_token(&job))
@@ -160,7 +164,7 @@ impl Agent {
         if options.initial {
             self.store.restart(name)?;
             self.store.forget_target(name)?;
-            self.store.read_from_beginning()?;
+            self.store.read_from_beginning(name)?;
         }
         let kind = match options.between {
             Some(Between::Leavers) => CycleKind::Leavers,
@@ -176,6 +180,7 @@ impl Agent {
         let reader = reader.hiding(redactions.hidden());
         Ok(Context {
             agent: self,
+            tenant,
             job,
             configured,
             remarks,

@@ -56,7 +56,7 @@ pub(crate) async fn explain(
         &candidate.groups,
         &doubts,
     );
-    let domain = store.default_domain()?;
+    let domain = store.default_domain(Some(&rules.name))?;
     let random = |_: &SourceId, _: &TargetPath, _| 0;
     let environment = Environment {
         now,

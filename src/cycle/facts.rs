@@ -56,12 +56,12 @@ impl WaysIn {
             }
             ScopeMode::All | ScopeMode::AdministrativeUnits(_) => Vec::new(),
             ScopeMode::Groups(names) => {
-                let names = names.clone();
+                let (names, job) = (names.clone(), job.name.clone());
                 store
                     .run(move |store| {
                         let mut seeds = Vec::new();
                         for name in &names {
-                            seeds.extend(store.find_group_keys(name)?);
+                            seeds.extend(store.find_group_keys(&job, name)?);
                         }
                         Ok(seeds)
                     })
@@ -106,10 +106,12 @@ impl WaysIn {
         context: &Context<'_>,
         group: &SourceId,
     ) -> Result<bool, Error> {
-        Ok(match key_of_group(context, group).await? {
-            Some(key) => self.granting.contains(key),
-            None => !context.state(Store::reads_in_scope).await?,
-        })
+        if let Some(key) = key_of_group(context, group).await? {
+            return Ok(self.granting.contains(key));
+        }
+        let name = context.job.rules.name.clone();
+        let reads_in_scope = context.state(move |store| store.reads_in_scope_of(&name));
+        Ok(!reads_in_scope.await?)
     }
 
     /// The roles that are assigned to a group, as the state knows them.

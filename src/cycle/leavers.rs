@@ -29,11 +29,6 @@ pub(crate) fn next_look(every: Duration, requests: u64) -> Duration {
 }
 
 impl Agent {
-    /// Requests to the source so far.
-    pub(crate) fn source_requests(&self) -> u64 {
-        self.tenant.graph.requests()
-    }
-
     /// One look. `None`: no user must lose access, and nothing was recorded. `since` is what earlier looks
     /// have seen; `step` the first wait after a removal that failed; `failed_before`: the last look did not
     /// come to its end.
@@ -55,7 +50,7 @@ impl Agent {
         };
         let progress = watch::Sender::new(Progress::default());
         let mut context = self.writing_context(job, &options, &progress)?;
-        let reading = self.read(context.want(), due).await?;
+        let reading = context.tenant.read(context.want(), due).await?;
         let started = (self.now)();
         // When the target answers again, every removal that failed is due.
         let step = if failed_before { Duration::ZERO } else { step };

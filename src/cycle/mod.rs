@@ -48,6 +48,7 @@ mod send;
 mod settle;
 mod shown;
 pub(crate) mod source;
+mod sources;
 mod staged;
 mod tally;
 mod tenant;
@@ -61,12 +62,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{Mutex, OnceCell, watch};
+use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 pub(crate) use audit::Audited;
 pub(crate) use capabilities::known_remarks;
+pub(crate) use check::unusable;
 pub(crate) use error::Error;
 pub(crate) use explain::explain;
 pub(crate) use leavers::next_look;
@@ -83,7 +85,6 @@ pub(crate) use tenant::Due;
 use crate::config::{self, Config};
 use crate::engine::capabilities::Remark;
 use crate::engine::check::{Check, Failed};
-use crate::engine::model::ObjectKind;
 use crate::engine::quarantine::Pace;
 use crate::engine::redact::Redactions;
 use crate::engine::summary::{CycleKind, Progress, Summary};
@@ -96,6 +97,7 @@ use self::capabilities::Fact;
 use self::judge::Judged;
 use self::plan::Whom;
 use self::same_target::Verified;
+use self::sources::Sources;
 use self::tally::Tally;
 use self::tenant::Tenant;
 
@@ -104,33 +106,23 @@ use self::tenant::Tenant;
 pub(crate) struct Agent {
     config: Arc<Config>,
     store: Arc<Store>,
-    tenant: Arc<Tenant>,
+    sources: Sources,
     /// Of the state, for keyed digests.
     key: StateKey,
     stop: CancellationToken,
     now: fn() -> DateTime<Utc>,
     /// How long removals stay confirmed.
     fresh: Duration,
-    /// What the state calls the tenant, and what the configuration calls it, where these differ and it may
-    /// be the same.
-    other_name: Option<(String, String)>,
-    same_tenant: OnceCell<()>,
     beside: Arc<Beside>,
     /// No target is asked: what is not in the state is taken to be in no target.
     without_target: bool,
 }
 
-/// What an agent has in common with those that work on the same state in this process.
-#[derive(Default)]
-struct Others {
-    /// Readings of the source take turns.
-    turn: Arc<Mutex<()>>,
-    beside: Arc<Beside>,
-}
-
 /// What one cycle works with.
 struct Context<'a> {
     agent: &'a Agent,
+    /// The source of the job.
+    tenant: Arc<Tenant>,
     /// As its target needs it.
     job: config::Job,
     /// As it is configured.
@@ -176,9 +168,8 @@ impl Agent {
         stop: CancellationToken,
         now: fn() -> DateTime<Utc>,
     ) -> Result<Self, Error> {
-        let graph = connect(&config.source, stop.clone(), now)?;
-        let graph = graph::Reader::Tenant(Box::new(graph));
-        Self::reading(config, store, graph, stop, now, Others::default())
+        let sources = Sources::connect(&config, &store, (stop.clone(), now), &Sources::default())?;
+        Self::reading(config, store, sources, (stop, now), Arc::default())
     }
 
     /// Plans from a snapshot in place of the tenant. The state must be one that keeps nothing
@@ -190,11 +181,8 @@ impl Agent {
         stop: CancellationToken,
         now: fn() -> DateTime<Utc>,
     ) -> Result<Self, Error> {
-        for kind in ObjectKind::ALL {
-            store.forget_watermark(kind)?;
-        }
-        let graph = graph::Reader::Snapshot(snapshot);
-        Self::reading(config, store, graph, stop, now, Others::default())
+        let sources = Sources::of_snapshot(&config, &store, snapshot, (stop.clone(), now))?;
+        Self::reading(config, store, sources, (stop, now), Arc::default())
     }
 
     /// The same with another configuration. Readings of the source still take turns, also with cycles
@@ -205,43 +193,27 @@ impl Agent {
 
     fn with(&self, config: Arc<Config>, store: Arc<Store>) -> Result<Self, Error> {
         let stop = self.stop.clone();
-        let graph = connect(&config.source, stop.clone(), self.now)?;
-        let graph = graph::Reader::Tenant(Box::new(graph));
-        let others = Others {
-            turn: self.tenant.turn(),
-            beside: Arc::clone(&self.beside),
-        };
-        Self::reading(config, store, graph, stop, self.now, others)
+        let times = (stop, self.now);
+        let sources = Sources::connect(&config, &store, times.clone(), &self.sources)?;
+        Self::reading(config, store, sources, times, Arc::clone(&self.beside))
     }
 
     fn reading(
         config: Arc<Config>,
         store: Arc<Store>,
-        graph: graph::Reader,
-        stop: CancellationToken,
-        now: fn() -> DateTime<Utc>,
-        Others { turn, beside }: Others,
+        sources: Sources,
+        (stop, now): sources::Times,
+        beside: Arc<Beside>,
     ) -> Result<Self, Error> {
-        let other_name = same_tenant::other_name(&store, &config.source.tenant_id)?;
         let key = store.key(config.state_key.as_ref())?;
-        let tenant = Tenant::new(
-            Arc::clone(&config),
-            Arc::clone(&store),
-            graph,
-            stop.clone(),
-            now,
-            turn,
-        );
         Ok(Self {
             config,
             store,
-            tenant: Arc::new(tenant),
+            sources,
             key,
             stop,
             now,
             fresh: confirm::FRESH,
-            other_name,
-            same_tenant: OnceCell::new(),
             beside,
             without_target: false,
         })
@@ -257,15 +229,20 @@ impl Agent {
 
     /// Taken for each of several jobs before the cycle of the first starts: their cycles share one
     /// reading of the tenant. They must run at the same time, because each waits for the others.
-    pub(crate) fn due(&self) -> Due {
-        Due::new(Arc::clone(&self.tenant), Duration::ZERO)
+    pub(crate) fn due(&self, job: &config::Job) -> Due {
+        Due::new(self.sources.of(job).ok().cloned(), Duration::ZERO)
     }
 
     /// The same for a job that does not know of the others: the reading waits this long for them.
-    pub(crate) fn due_with_others(&self, time: Duration) -> Due {
-        let jobs = self.config.jobs.iter().filter(|job| job.enabled).count();
-        let time = if jobs > 1 { time } else { Duration::ZERO };
-        Due::new(Arc::clone(&self.tenant), time)
+    pub(crate) fn due_with_others(&self, job: &config::Job, time: Duration) -> Due {
+        let jobs = self.config.jobs.iter();
+        let jobs = jobs.filter(|one| one.enabled && one.source == job.source);
+        let time = if jobs.count() > 1 {
+            time
+        } else {
+            Duration::ZERO
+        };
+        Due::new(self.sources.of(job).ok().cloned(), time)
     }
 
     /// One cycle, to its end.
@@ -327,7 +304,7 @@ impl Agent {
         started: DateTime<Utc>,
         due: Due,
     ) -> Result<Summary, Error> {
-        let reading = self.read(context.want(), due).await?;
+        let reading = context.tenant.read(context.want(), due).await?;
         context.pace = quarantine::pace(context).await?;
         context.discover().await?;
         let context = &*context;
@@ -469,7 +446,7 @@ impl Agent {
         let mut context = self.context(job, options, progress)?;
         let name = &job.rules.name;
         let cycle = self.store.begin_cycle(name, context.kind, (self.now)())?;
-        let reading = self.read(context.want(), due).await?;
+        let reading = context.tenant.read(context.want(), due).await?;
         context.pace = quarantine::pace(&context).await?;
         context.discover().await?;
         let is_full = reading.kind == CycleKind::Initial;
@@ -506,9 +483,9 @@ impl Agent {
         })
     }
 
-    /// On which day each secret and certificate of the source expires, as far as that is known here.
+    /// On which day each secret and certificate of the sources expires, as far as that is known here.
     pub(crate) fn expiries(&self) -> Vec<(String, chrono::NaiveDate)> {
-        let expiries = graph::expiries(&self.config.source).into_iter();
+        let expiries = self.config.sources.iter().flat_map(graph::expiries);
         expiries.map(|one| (one.key, one.day)).collect()
     }
 

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use super::tenant::Tenant;
 use super::{Error, units};
 use crate::engine::job::Job;
 use crate::engine::model::{Key, ObjectKind, SourceId};
 use crate::engine::names::{self, Misnamed, Naming};
 use crate::graph;
-use crate::store::{self, Store};
+use crate::store::{self, Store, Stream};
 
 /// The entries that do not name exactly one object. The state must hold a complete reading.
 pub(super) fn misnamed(
@@ -17,17 +18,17 @@ pub(super) fn misnamed(
     protected: &Protected,
 ) -> Result<Vec<Misnamed>, Error> {
     // Of objects that need not be in scope it is not known then whether they exist.
-    let reads_all = !store.reads_in_scope()?;
+    let reads_all = !store.reads_in_scope_of(&job.name)?;
     let mut misnamed = protected.misnamed();
     misnamed.retain(|_| reads_all);
     for (list, name) in names::entries(job) {
         let one = match list {
             Naming::ScopeGroups | Naming::Provision | Naming::Filter(_) => {
-                match store.find_groups(name)? {
+                match store.find_groups(&job.name, name)? {
                     found if found.len() == 1 => None,
                     found => {
                         let known = if found.is_empty() {
-                            store.names_of_groups()?
+                            store.names_of_groups(&job.name)?
                         } else {
                             Vec::new()
                         };
@@ -43,14 +44,14 @@ pub(super) fn misnamed(
                 unit(name, units.map(|unit| (&*unit.id, &*unit.display_name)))
             }
             Naming::Exclude | Naming::MinMembers | Naming::Exceptions if !reads_all => None,
-            Naming::Exclude => excluded(store, name)?,
+            Naming::Exclude => excluded(store, job, name)?,
             Naming::MinMembers => {
-                let known = store.names_of_groups()?;
+                let known = store.names_of_groups(&job.name)?;
                 let known = known.iter().map(String::as_str);
-                let is_there = !store.find_groups(name)?.is_empty();
+                let is_there = !store.find_groups(&job.name, name)?.is_empty();
                 (!is_there).then(|| Misnamed::new(list, name, Vec::new(), known))
             }
-            Naming::Exceptions => no_exception(store, name)?,
+            Naming::Exceptions => no_exception(store, job, name)?,
             // Looked for together.
             Naming::NeverDisable => None,
         };
@@ -73,8 +74,12 @@ impl Protected {
         let mut objects = BTreeSet::new();
         let mut unused: BTreeSet<&String> = safety.never_disable.iter().collect();
         if !unused.is_empty() {
+            let sources = store.sources_of(&job.name)?;
             for kind in ObjectKind::ALL {
                 store.each_object(kind, |object| {
+                    if !sources.contains(&object.source) {
+                        return;
+                    }
                     for entry in safety.protecting(&object) {
                         objects.insert(object.key);
                         unused.remove(entry);
@@ -107,9 +112,10 @@ fn unit<'u>(
 
 /// Of those who are left out, only who is nowhere at all is reported. A person in the recycle bin is still
 /// who was meant.
-fn excluded(store: &Store, name: &str) -> Result<Option<Misnamed>, Error> {
+fn excluded(store: &Store, job: &Job, name: &str) -> Result<Option<Misnamed>, Error> {
     for kind in ObjectKind::ALL {
-        if !store.find_exactly(kind, name)?.is_empty() {
+        let found = store.find_exactly(kind, name)?;
+        if !store.within(&job.name, found)?.is_empty() {
             return Ok(None);
         }
     }
@@ -117,11 +123,12 @@ fn excluded(store: &Store, name: &str) -> Result<Option<Misnamed>, Error> {
 }
 
 /// A group in the recycle bin is still the one that was meant.
-fn no_exception(store: &Store, name: &str) -> Result<Option<Misnamed>, Error> {
-    if !store.find_exactly(ObjectKind::Group, name)?.is_empty() {
+fn no_exception(store: &Store, job: &Job, name: &str) -> Result<Option<Misnamed>, Error> {
+    let found = store.find_exactly(ObjectKind::Group, name)?;
+    if !store.within(&job.name, found)?.is_empty() {
         return Ok(None);
     }
-    let known = store.names_of_groups()?;
+    let known = store.names_of_groups(&job.name)?;
     let known = known.iter().map(String::as_str);
     Ok(Some(Misnamed::new(
         Naming::Exceptions,
@@ -135,9 +142,10 @@ fn no_exception(store: &Store, name: &str) -> Result<Option<Misnamed>, Error> {
 /// once it knows anybody: users are not read for a test.
 pub(super) async fn misnamed_now(
     graph: &graph::Client,
-    store: &Store,
+    tenant: &Tenant,
     job: &Job,
 ) -> Result<Vec<Misnamed>, Error> {
+    let (store, source) = (&*tenant.store, tenant.number);
     let entries = names::entries(job);
     let names = |list| entries.iter().any(|(one, _)| *one == list);
     let units = if names(Naming::ScopeUnits) {
@@ -157,7 +165,11 @@ pub(super) async fn misnamed_now(
     } else {
         Vec::new()
     };
-    let knows_people = store.knows_any(ObjectKind::User)? && !store.reads_in_scope()?;
+    let stream = Stream {
+        source,
+        kind: ObjectKind::User,
+    };
+    let knows_people = store.knows_any(stream)? && !store.reads_in_scope(source)?;
     let mut misnamed = if knows_people {
         Protected::of(store, job)?.misnamed()
     } else {
@@ -165,7 +177,7 @@ pub(super) async fn misnamed_now(
     };
     for (list, name) in entries {
         match list {
-            Naming::Exceptions if !store.find_exactly(ObjectKind::Group, name)?.is_empty() => {}
+            Naming::Exceptions if no_exception(store, job, name)?.is_none() => {}
             Naming::ScopeGroups
             | Naming::Provision
             | Naming::Filter(_)
@@ -187,7 +199,7 @@ pub(super) async fn misnamed_now(
                 let units = units.iter();
                 misnamed.extend(unit(name, units.map(|unit| (&*unit.id, &*unit.name))));
             }
-            Naming::Exclude if knows_people => misnamed.extend(excluded(store, name)?),
+            Naming::Exclude if knows_people => misnamed.extend(excluded(store, job, name)?),
             Naming::Exclude | Naming::NeverDisable => {}
         }
     }

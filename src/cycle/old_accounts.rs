@@ -56,7 +56,7 @@ impl Driver<'_> {
         {
             return Ok(true);
         }
-        let graph = &self.context.agent.tenant.graph;
+        let graph = &self.context.tenant.graph;
         let before = graph.requests();
         let ids: Vec<SourceId> = places
             .iter()

@@ -58,11 +58,12 @@ impl Context<'_> {
 
     /// Groups that keep so many members at least.
     pub(super) async fn min_members(&self) -> Result<BTreeMap<Key, u64>, Error> {
-        let wanted = self.job.rules.safety.min_members.clone();
+        let rules = &self.job.rules;
+        let (wanted, job) = (rules.safety.min_members.clone(), rules.name.clone());
         self.state(move |store| {
             let mut groups = BTreeMap::new();
             for (name, least) in &wanted {
-                for key in store.find_group_keys(name)? {
+                for key in store.find_group_keys(&job, name)? {
                     groups.insert(key, *least);
                 }
             }
@@ -78,12 +79,13 @@ impl Context<'_> {
     ) -> Result<(ObjectKind, Key), Error> {
         let kinds = kind.map_or_else(|| ObjectKind::ALL.to_vec(), |kind| vec![kind]);
         let wanted = (kinds.clone(), name.clone());
+        let job = self.job.rules.name.clone();
         let found = self
             .state(move |store: &Store| {
                 let (kinds, name) = wanted;
                 let mut found = Vec::new();
                 for kind in kinds {
-                    found.extend(store.find_any(kind, &name)?);
+                    found.extend(store.within(&job, store.find_any(kind, &name)?)?);
                 }
                 Ok(found)
             })

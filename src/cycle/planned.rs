@@ -47,11 +47,11 @@ impl Agent {
     ) -> Result<Observed, Error> {
         let options = Options::default();
         let context = self.context(job, &options, progress)?;
-        self.read(context.want(), due).await?;
+        context.tenant.read(context.want(), due).await?;
         let compares = drift::is_due(&context)?;
         let store = Arc::new(self.store.planner()?);
         let agent = self.with(Arc::clone(&self.config), Arc::clone(&store))?;
-        let planned = agent.plan(job, &options, progress, agent.due()).await?;
+        let planned = agent.plan(job, &options, progress, agent.due(job)).await?;
         if compares {
             self.store.note_compared(&job.rules.name, (self.now)())?;
         }

@@ -1,70 +1,70 @@
 //! Is it still the tenant that was read into the state? A tenant has an id and names, and the configuration
 //! may change from one to another.
 
-use super::tenant::{Due, Reading, Want};
-use super::{Agent, Error};
-use crate::store::{self, Store};
-
-/// What the state calls the tenant, and what the configuration calls it, where these differ and it may be the
-/// same.
-pub(super) fn other_name(store: &Store, tenant: &str) -> Result<Option<(String, String)>, Error> {
-    match store.note_tenant(tenant) {
-        Ok(()) => Ok(None),
-        Err(store::Error::OtherTenant { known, configured })
-            if !(is_id(&known) && is_id(&configured)) =>
-        {
-            Ok(Some((known, configured)))
-        }
-        Err(error) => Err(error.into()),
-    }
-}
+use super::Error;
+use super::tenant::{Due, Reading, Tenant, Want};
+use crate::store;
 
 fn is_id(tenant: &str) -> bool {
     uuid::Uuid::try_parse(tenant).is_ok()
 }
 
-impl Agent {
+impl Tenant {
+    /// Refuses another tenant than the one that was read into the state, as far as that shows without a request.
+    pub(super) fn check_id(&self) -> Result<(), Error> {
+        match &self.read_before {
+            Some(known) if is_id(known) && is_id(&self.source().tenant_id) => {
+                Err(self.is_another().into())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn is_another(&self) -> store::Error {
+        let source = self.source();
+        store::Error::OtherTenant {
+            known: self.read_before.clone().unwrap_or_default(),
+            configured: source.tenant_id.to_lowercase(),
+            key: source.key("tenant_id"),
+        }
+    }
+
     /// Reads the tenant that was read into the state, and no other.
     pub(super) async fn read(&self, want: Want, due: Due) -> Result<Reading, Error> {
-        self.same_tenant().await?;
-        self.tenant.reading(due, want).await
+        self.is_same().await?;
+        self.reading(due, want).await
     }
 
     /// Whether the tenant is the one that was read into the state. It must be looked up where the two are
     /// named differently, by a domain or by an id.
-    pub(crate) async fn same_tenant(&self) -> Result<(), Error> {
+    pub(super) async fn is_same(&self) -> Result<(), Error> {
         let look_up = || self.look_up_tenant();
-        self.same_tenant.get_or_try_init(look_up).await?;
+        self.is_same.get_or_try_init(look_up).await?;
         Ok(())
     }
 
     async fn look_up_tenant(&self) -> Result<(), Error> {
-        let Some((known, configured)) = &self.other_name else {
+        let Some(known) = &self.read_before else {
             return Ok(());
         };
-        let (known, configured) = (known.clone(), configured.clone());
-        let Some(graph) = self.tenant.graph.tenant() else {
-            let why = "a snapshot does not say".to_owned();
-            return Err(store::Error::TenantUnknown {
-                known,
-                configured,
-                why,
-            }
-            .into());
+        let configured = self.source().tenant_id.to_lowercase();
+        let unknown = |why: String| store::Error::TenantUnknown {
+            known: known.clone(),
+            configured: configured.clone(),
+            key: self.source().key("tenant_id"),
+            why,
         };
-        let ids = tokio::try_join!(graph.tenant_id(&known), graph.tenant_id(&configured));
+        let Some(graph) = self.graph.tenant() else {
+            return Err(unknown("a snapshot does not say".to_owned()).into());
+        };
+        let ids = tokio::try_join!(graph.tenant_id(known), graph.tenant_id(&configured));
         match ids {
             Ok((one, other)) if one == other => {
                 tracing::info!(known, configured, "the tenant is the same by another name");
-                Ok(self.store.rename_tenant(&configured)?)
+                Ok(self.store.rename_tenant(self.number, &configured)?)
             }
-            Ok(_) => Err(store::Error::OtherTenant { known, configured }.into()),
-            Err(error) => Err(store::Error::TenantUnknown {
-                known,
-                configured,
-                why: Error::chain_of(&error),
-            }
-            .into()),
+            Ok(_) => Err(self.is_another().into()),
+            Err(error) => Err(unknown(Error::chain_of(&error)).into()),
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Error;
-use crate::config::{self, Config};
+use crate::config;
 use crate::engine::model::{
     Assignment, Attributes, DEFAULT_ACCESS_ROLE, Key, ObjectKind, Presence, SourceChange,
-    SourceObject, source,
+    SourceNumber, SourceObject, source,
 };
 use crate::engine::plan::is_blocked;
 use crate::graph;
@@ -14,9 +14,9 @@ use crate::report::source::{Application, Other, Role, Seen, State};
 
 /// The properties to be read: the union of what the jobs need, because they share one reading. A job that is
 /// not enabled may be named, and what was not read would look as if it were empty.
-pub(super) fn selected(config: &Config, kind: ObjectKind) -> Vec<String> {
-    let jobs = config.jobs.iter();
+pub(super) fn selected(jobs: &[config::Job], kind: ObjectKind) -> Vec<String> {
     let names: BTreeSet<String> = jobs
+        .iter()
         .flat_map(|job| config::select(&job.rules, kind))
         .collect();
     names.into_iter().collect()
@@ -24,19 +24,22 @@ pub(super) fn selected(config: &Config, kind: ObjectKind) -> Vec<String> {
 
 /// The objects that a text means, as the tenant has them now.
 pub(crate) async fn find(
-    config: &Config,
+    jobs: &[config::Job],
     graph: &graph::Client,
     text: &str,
 ) -> Result<Vec<SourceChange>, Error> {
-    let found = graph.find_objects(text, |kind| selected(config, kind));
+    let found = graph.find_objects(text, |kind| selected(jobs, kind));
     Ok(found.await?)
 }
 
 /// What a snapshot for these jobs holds, with more attributes of users. An error says which is none.
-pub(crate) fn wanted(config: &Config, more: &[String]) -> Result<graph::SnapshotWanted, String> {
+pub(crate) fn wanted(
+    jobs: &[config::Job],
+    more: &[String],
+) -> Result<graph::SnapshotWanted, String> {
     let mut wanted = graph::SnapshotWanted {
-        users: selected(config, ObjectKind::User).into_iter().collect(),
-        groups: selected(config, ObjectKind::Group).into_iter().collect(),
+        users: selected(jobs, ObjectKind::User).into_iter().collect(),
+        groups: selected(jobs, ObjectKind::Group).into_iter().collect(),
         ..graph::SnapshotWanted::default()
     };
     for name in more {
@@ -44,7 +47,7 @@ pub(crate) fn wanted(config: &Config, more: &[String]) -> Result<graph::Snapshot
         let attribute = known.map_err(|error| format!("--attribute {name}: {error}"))?;
         wanted.users.extend(attribute.selects);
     }
-    for job in &config.jobs {
+    for job in jobs {
         if !wanted.applications.contains(&job.application) {
             wanted.applications.push(job.application.clone());
         }
@@ -58,7 +61,7 @@ pub(crate) fn wanted(config: &Config, more: &[String]) -> Result<graph::Snapshot
 
 /// All that the source says of one object.
 pub(crate) async fn show(
-    config: &Config,
+    jobs: &[config::Job],
     graph: &graph::Client,
     found: SourceChange,
 ) -> Result<Seen, Error> {
@@ -71,7 +74,7 @@ pub(crate) async fn show(
     } = found;
     let is_present = presence == Presence::Present;
     let mut attributes = BTreeMap::new();
-    for name in selected(config, kind) {
+    for name in selected(jobs, kind) {
         // Relations; the id has a line of its own.
         if is_present && !matches!(name.as_str(), "id" | "manager" | "members") {
             attributes.insert(name.clone(), read.get(&name).cloned().flatten());
@@ -82,6 +85,7 @@ pub(crate) async fn show(
     let object = SourceObject {
         key: Key::default(),
         kind,
+        source: SourceNumber::FIRST,
         id: id.clone(),
         presence,
         attributes: Attributes::new(known.collect()),
@@ -118,8 +122,9 @@ pub(crate) async fn show(
             Ok(groups) => seen.groups = groups.into_iter().map(other).collect(),
             Err(error) => note(&mut seen, "the groups", &error)?,
         }
-        let jobs = config.jobs.iter();
-        let wanted = jobs.flat_map(|job| config::custom_security_attributes(&job.rules));
+        let wanted = jobs
+            .iter()
+            .flat_map(|job| config::custom_security_attributes(&job.rules));
         let wanted: BTreeSet<_> = wanted.collect();
         if kind == ObjectKind::User && !wanted.is_empty() {
             match graph.custom_security_attributes_of(&id, &wanted).await {
@@ -132,7 +137,7 @@ pub(crate) async fn show(
                 Err(error) => note(&mut seen, "the custom security attributes", &error)?,
             }
         }
-        applications(config, graph, &mut seen).await?;
+        applications(jobs, graph, &mut seen).await?;
     }
     seen.attributes = attributes.into_iter().collect();
     seen.requests = graph.requests();
@@ -141,12 +146,12 @@ pub(crate) async fn show(
 
 /// The roles that the object holds in the application of each job.
 async fn applications(
-    config: &Config,
+    jobs: &[config::Job],
     graph: &graph::Client,
     seen: &mut Seen,
 ) -> Result<(), Error> {
     let mut known: BTreeMap<String, Vec<Assignment>> = BTreeMap::new();
-    for job in &config.jobs {
+    for job in jobs {
         let name = &job.rules.name;
         let application = match graph.find_application(&job.application).await {
             Ok(application) => application,

@@ -23,7 +23,7 @@ impl Context<'_> {
     pub(super) fn clocks(&self) -> Clocks {
         Clocks {
             now: (self.agent.now)(),
-            source: self.agent.tenant.graph.date(),
+            source: self.tenant.graph.date(),
         }
     }
 

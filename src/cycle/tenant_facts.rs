@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Error;
+use super::tenant::Tenant;
 use crate::config;
 use crate::engine::model::CustomSecurityAttribute;
 use crate::graph;
@@ -13,8 +14,7 @@ use crate::store::Store;
 /// or not at all. `known` is what was read for another job in the same reading, of which `all` names all
 /// that its jobs need.
 pub(super) async fn custom_security_attributes(
-    graph: &graph::Reader,
-    store: &Store,
+    tenant: &Tenant,
     job: &config::Job,
     all: &BTreeSet<CustomSecurityAttribute>,
     known: &mut Option<graph::CustomSecurity>,
@@ -33,11 +33,13 @@ pub(super) async fn custom_security_attributes(
     let read = if let Some(read) = known {
         read
     } else {
-        let read = graph.fetch_custom_security_attributes(all).await;
+        let read = tenant.graph.fetch_custom_security_attributes(all).await;
         known.insert(read.map_err(unread)?)
     };
     let read = read.of(&wanted).map_err(unread)?;
-    let changed = store.merge_custom_security_attributes(&wanted, read)?;
+    let changed = tenant
+        .store
+        .merge_custom_security_attributes(tenant.number, &wanted, read)?;
     let users = read.get().len();
     tracing::debug!(job = %job.rules.name, users, changed, "custom security attributes were read");
     Ok(())

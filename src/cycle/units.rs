@@ -102,7 +102,7 @@ pub(super) async fn units_of(
     let mut found: BTreeMap<SourceId, Vec<String>> =
         ids.iter().map(|id| (id.clone(), Vec::new())).collect();
     for unit in named(&units, names) {
-        let graph = &context.agent.tenant.graph;
+        let graph = &context.tenant.graph;
         let read = super::confirm::known(graph.are_in_unit(&unit.id, ids).await)?;
         let read = read.unwrap_or_default();
         found.retain(|id, units| match read.get(id) {

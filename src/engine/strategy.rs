@@ -56,6 +56,16 @@ pub(crate) struct Choice {
     pub(crate) counted: Option<DateTime<Utc>>,
 }
 
+/// How a source is read.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceReading {
+    /// As the configuration calls the source; empty for the only one.
+    pub(crate) name: String,
+    pub(crate) tenant: String,
+    /// `None`: it was not read yet.
+    pub(crate) choice: Option<Choice>,
+}
+
 impl Choice {
     /// What a way costs, as far as that is known.
     pub(crate) fn cost(&self, strategy: Strategy) -> Option<Cost> {

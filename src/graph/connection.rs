@@ -218,7 +218,7 @@ impl Client {
             (self.tokens().hint().await, self.tokens().client_id())
             && let Some(day) = self.secret_expiry(client_id, &hint).await
         {
-            let key = "source.client_secret".to_owned();
+            let key = source.key("client_secret");
             expiries.retain(|expiry| expiry.key != key);
             expiries.push(Expiry { key, day });
         }

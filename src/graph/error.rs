@@ -27,7 +27,7 @@ pub(crate) enum Error {
         remedy: &'static str,
     },
     #[error("{key} signs in a user, and works only for the commands plan, test and import")]
-    Personal { key: &'static str },
+    Personal { key: String },
     #[error("no access token, because this machine has no endpoint for managed identities")]
     NoManagedIdentity(#[source] Box<http::Error>),
     #[error("{key} cannot be used")]

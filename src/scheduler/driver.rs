@@ -76,6 +76,13 @@ pub(super) struct Generation {
     pub(super) agent: Agent,
 }
 
+impl Generation {
+    pub(super) fn job(&self, name: &JobName) -> Option<&Job> {
+        let mut jobs = self.config.jobs.iter();
+        jobs.find(|job| job.rules.name == *name)
+    }
+}
+
 pub(super) struct Shared {
     pub(super) generation: watch::Sender<Arc<Generation>>,
     pub(super) status: watch::Sender<Status>,
@@ -407,7 +414,7 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
         let Some(busy) = shared.hold(&name).await else {
             continue;
         };
-        let turn = Turn::new(busy, current.agent.due_with_others(GATHER));
+        let turn = Turn::new(busy, current.agent.due_with_others(job, GATHER));
         // It has said itself how it ended.
         let _ = run_cycle(&shared, &current.agent, job, asked, turn).await;
     }

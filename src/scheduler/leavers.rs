@@ -87,7 +87,7 @@ async fn look(
         }
     }
     // All before the first look begins: they share one reading.
-    let dues: Vec<_> = free.iter().map(|_| agent.due()).collect();
+    let dues: Vec<_> = free.iter().map(|(job, _)| agent.due(job)).collect();
     let mut tasks = JoinSet::new();
     for ((job, guard), due) in free.into_iter().zip(dues) {
         let (agent, job, runtime) = (agent.clone(), job.clone(), Handle::current());

@@ -92,7 +92,7 @@ impl Retries {
             return;
         };
         let (agent, of, runtime) = (agent.clone(), job.clone(), Handle::current());
-        let (due, was_down) = (agent.due(), self.is_down);
+        let (due, was_down) = (agent.due(job), self.is_down);
         let retrying =
             spawn_blocking(move || runtime.block_on(Box::pin(agent.retry(&of, due, was_down))));
         let has_ended = match retrying.await {

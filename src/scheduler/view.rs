@@ -142,8 +142,10 @@ impl View {
         let turns: Vec<_> = all
             .into_iter()
             .map(|one| {
-                let busy = self.shared.try_hold(&one.job);
-                (one, busy.map(|busy| Turn::new(busy, current.agent.due())))
+                let job = current.job(&one.job);
+                let busy = job.and_then(|job| Some((job, self.shared.try_hold(&one.job)?)));
+                let turn = busy.map(|(job, busy)| Turn::new(busy, current.agent.due(job)));
+                (one, turn)
             })
             .collect();
         let runs = turns.into_iter().map(|(one, turn)| {
@@ -154,8 +156,7 @@ impl View {
                     options,
                     progress,
                 } = one;
-                let mut jobs = current.config.jobs.iter();
-                let job = jobs.find(|job| job.rules.name == name);
+                let job = current.job(&name);
                 let job = job.ok_or_else(|| NotRun::NoJob(name.clone()))?;
                 if job.observes {
                     return Err(cycle::Error::Observes { job: name }.into());
@@ -165,7 +166,7 @@ impl View {
                 } else {
                     let busy = shared.hold(&name).await;
                     let busy = busy.ok_or_else(|| NotRun::Elsewhere(name.clone()))?;
-                    Turn::new(busy, current.agent.due())
+                    Turn::new(busy, current.agent.due(job))
                 };
                 let asked = Asked {
                     woken_by: WokenBy::Operator,

@@ -7,6 +7,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::jobs::ensure_job;
 use super::marks::Marks;
+use super::source::Stream;
+use super::sources::source_of;
 use super::state::State;
 use super::{Error, Store};
 use crate::engine::expr::AppRole;
@@ -108,7 +110,7 @@ impl Store {
                 return Ok(());
             }
             let mut marks = Marks::of(tx, job);
-            let mut new = assigned(tx, read.get())?;
+            let mut new = assigned(tx, job, read.get())?;
             let known = all(tx, job)?;
             for gone in known.into_iter().filter(|known| !new.remove(known)) {
                 tx.run(
@@ -132,7 +134,7 @@ impl Store {
         self.write(STORE, |tx| {
             let job = ensure_job(tx, job)?;
             let mut marks = Marks::of(tx, job);
-            let read = assigned(tx, read)?;
+            let read = assigned(tx, job, read)?;
             tx.run(
                 "UPDATE jobs SET assigned = NULL WHERE key = ?1",
                 params![job],
@@ -167,7 +169,12 @@ struct Assigned {
     role: i64,
 }
 
-fn assigned(state: &State, assignments: &[Assignment]) -> rusqlite::Result<BTreeSet<Assigned>> {
+fn assigned(
+    state: &State,
+    job: i64,
+    assignments: &[Assignment],
+) -> rusqlite::Result<BTreeSet<Assigned>> {
+    let source = source_of(state, job)?;
     let numbered = assignments.iter().map(|assignment| {
         let Assignment {
             kind,
@@ -176,7 +183,13 @@ fn assigned(state: &State, assignments: &[Assignment]) -> rusqlite::Result<BTree
         } = assignment;
         Ok(Assigned {
             kind: *kind,
-            principal: state.key_or_mention(*kind, principal)?,
+            principal: state.key_or_mention(
+                Stream {
+                    source,
+                    kind: *kind,
+                },
+                principal,
+            )?,
             role: state.number_of_name(role)?,
         })
     });

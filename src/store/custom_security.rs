@@ -11,6 +11,7 @@ use super::state::State;
 use super::{Error, Store};
 use crate::engine::model::{
     Attributes, Complete, CustomSecurityAttribute, CustomSecurityValues, Key, ObjectKind,
+    SourceNumber,
 };
 
 /// Users per transaction. Nothing is lost between two: the next cycle reads and compares them all.
@@ -18,10 +19,11 @@ const CHUNK: usize = 1_000;
 
 impl Store {
     /// Makes these attributes of every user that was read what the reading says, and marks who changed
-    /// in every known job; gives their number. A user who is not in it stays unchanged, and so does a
+    /// in every job that reads the source; gives their number. A user who is not in it stays unchanged, and so does a
     /// user whom no delta page has returned yet.
     pub(crate) fn merge_custom_security_attributes(
         &self,
+        source: SourceNumber,
         wanted: &BTreeSet<CustomSecurityAttribute>,
         read: &Complete<Vec<CustomSecurityValues>>,
     ) -> Result<u64, Error> {
@@ -29,7 +31,7 @@ impl Store {
         let mut changed = 0;
         for chunk in read.get().chunks(CHUNK) {
             changed += self.write("store the custom security attributes", |tx| {
-                let mut marks = Marks::of_every_job(tx)?;
+                let mut marks = Marks::of_source(tx, source)?;
                 let mut changed = 0;
                 for user in chunk {
                     if let Some(key) = merge(tx, &wanted, user)? {

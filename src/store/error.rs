@@ -188,18 +188,33 @@ pub(crate) enum Error {
         source: SecretError,
     },
     #[error(
-        "this state belongs to the tenant {known}, but source.tenant_id is {configured}, so all objects \
+        "this state belongs to the tenant {known}, but {key} is {configured}, so all objects \
          would appear deleted; restore the old id, or set state.path to another file"
     )]
-    OtherTenant { known: String, configured: String },
+    OtherTenant {
+        known: String,
+        configured: String,
+        /// The key that names the tenant.
+        key: String,
+    },
     #[error(
-        "this state belongs to the tenant {known}, but source.tenant_id is {configured}: it could not \
+        "this state belongs to the tenant {known}, but {key} is {configured}: it could not \
          be determined whether they are the same ({why}); restore the old value, or try again"
     )]
     TenantUnknown {
         known: String,
         configured: String,
+        key: String,
         why: String,
+    },
+    #[error(
+        "job {job} has {linked} objects from the tenant {tenant}, which is not among its sources any more, so all \
+         of them would appear out of scope; name that source again, or give the job another name"
+    )]
+    OtherSource {
+        job: JobName,
+        linked: i64,
+        tenant: String,
     },
     #[error("could not {attempt}: begin_round comes before the first page")]
     NoRound { attempt: &'static str },

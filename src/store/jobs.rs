@@ -4,10 +4,13 @@ use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
 
 use super::marks::Marks;
+use super::source::present;
+use super::sources::sources_of;
 use super::state::State;
 use super::wire::Column;
 use super::{Error, Store};
 use crate::engine::model::JobName;
+use crate::engine::plan::Count;
 use crate::engine::record::CycleRecord;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -201,15 +204,16 @@ impl Store {
         })
     }
 
-    /// The tenant's default domain as the newest cycle that needed it read it.
-    pub(crate) fn default_domain(&self) -> Result<Option<String>, Error> {
+    /// The tenant's default domain as the newest cycle that needed it read it, of this job or of any.
+    pub(crate) fn default_domain(&self, job: Option<&JobName>) -> Result<Option<String>, Error> {
         self.read("look up the tenant's default domain", |state| {
             state
                 .prepare_cached(
                     "SELECT default_domain FROM jobs JOIN cycles ON cycles.job = jobs.name
-                     WHERE default_domain IS NOT NULL ORDER BY cycles.number DESC LIMIT 1",
+                     WHERE default_domain IS NOT NULL AND (?1 IS NULL OR jobs.name = ?1)
+                     ORDER BY cycles.number DESC LIMIT 1",
                 )?
-                .query_row([], |row| row.get(0))
+                .query_row(params![job], |row| row.get(0))
                 .optional()
         })
     }
@@ -239,7 +243,7 @@ impl Store {
     /// Notes what the source held at a complete reading.
     pub(crate) fn note_seen(&self, job: &JobName) -> Result<(), Error> {
         self.write("note what the source holds", |tx| {
-            let seen = super::source::present(tx)?;
+            let seen = present_of(tx, tx.job_or_none(job)?)?;
             tx.run(
                 "UPDATE jobs SET seen_users = ?2, seen_groups = ?3 WHERE name = ?1",
                 params![job, Column(seen.users), Column(seen.groups)],
@@ -255,6 +259,17 @@ impl Store {
             require_full_evaluation(tx, job)
         })
     }
+}
+
+/// How many users and groups the sources of a job hold.
+pub(super) fn present_of(state: &State, job: i64) -> rusqlite::Result<Count> {
+    let mut all = Count::default();
+    for source in sources_of(state, job)? {
+        let Count { users, groups } = present(state, source)?;
+        all.users += users;
+        all.groups += groups;
+    }
+    Ok(all)
 }
 
 fn settings(state: &State, job: i64) -> rusqlite::Result<Option<TargetSettings>> {

@@ -13,6 +13,7 @@ const COPIED: &[&str] = &[
     "names",
     "paths",
     "watermarks",
+    "job_sources",
     "strategy",
     "shards",
     "shard_objects",

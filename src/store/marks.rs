@@ -2,8 +2,9 @@
 
 use rusqlite::{named_params, params};
 
+use super::sources::jobs_of;
 use super::state::State;
-use crate::engine::model::{Key, ObjectKind};
+use crate::engine::model::{Key, ObjectKind, SourceNumber};
 
 /// Sets marks for some jobs, all with one number. The number is drawn with the first mark, so that a
 /// transaction in which nothing changed writes nothing.
@@ -14,10 +15,11 @@ pub(super) struct Marks<'s> {
 }
 
 impl<'s> Marks<'s> {
-    pub(super) fn of_every_job(state: &'s State) -> rusqlite::Result<Self> {
+    /// For every job that reads this source.
+    pub(super) fn of_source(state: &'s State, source: SourceNumber) -> rusqlite::Result<Self> {
         Ok(Self {
             state,
-            jobs: state.column("SELECT key FROM jobs", [])?,
+            jobs: jobs_of(state, source)?,
             number: None,
         })
     }

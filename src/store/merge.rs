@@ -58,7 +58,7 @@ impl<'p> Page<'p> {
         Ok(Self {
             state,
             kind,
-            marks: Marks::of_every_job(state)?,
+            marks: Marks::of_source(state, round.stream.source)?,
             summary: PageSummary::default(),
             round,
             now,
@@ -69,8 +69,8 @@ impl<'p> Page<'p> {
     /// Ends the merge: what was counted is kept.
     pub(super) fn finish(self) -> rusqlite::Result<PageSummary> {
         self.state.run(
-            "UPDATE watermarks SET present = present + ?2 WHERE kind = ?1",
-            params![self.kind, self.present],
+            "UPDATE watermarks SET present = present + ?3 WHERE source = ?1 AND kind = ?2",
+            params![self.round.stream.source, self.kind, self.present],
         )?;
         Ok(self.summary)
     }
@@ -96,7 +96,7 @@ impl<'p> Page<'p> {
                 self.summary.unchanged += 1;
                 return Ok(());
             }
-            None => self.state.key_or_mention(*kind, id)?,
+            None => self.key_or_mention(*kind, id)?,
         };
         // All members of a restored group are reported, and those who left before it was deleted are not. Where
         // none is reported, it may have none, or they are not reported: they are looked up.
@@ -227,7 +227,7 @@ impl<'p> Page<'p> {
             presence: change.presence,
             ..old.clone()
         };
-        merge_attributes(&mut new.attributes, change);
+        change.merge_into(&mut new.attributes);
         let key = Some(old.key);
         let is_whole = if self.round.full {
             seen != self.round.number
@@ -283,7 +283,7 @@ impl<'p> Page<'p> {
             return Ok((mentioned, Effect::Unchanged));
         }
         let mut attributes = Attributes::default();
-        merge_attributes(&mut attributes, change);
+        change.merge_into(&mut attributes);
         let key = match mentioned {
             Some(key) => key,
             None => self.state.next_key()?,
@@ -291,6 +291,7 @@ impl<'p> Page<'p> {
         let object = SourceObject {
             key,
             kind: change.kind,
+            source: self.round.stream.source,
             id: change.id.clone(),
             presence: change.presence,
             attributes,
@@ -301,8 +302,8 @@ impl<'p> Page<'p> {
             let manager = self.manager_of(&object)?;
             self.state.run(
                 "INSERT INTO objects
-                         (key, kind, id, presence, seen, manager, label, attributes)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                         (key, kind, id, presence, seen, manager, label, attributes, source)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                 params![
                     key,
                     object.kind,
@@ -312,6 +313,7 @@ impl<'p> Page<'p> {
                     manager,
                     object.label(),
                     pack_attributes(self.state, &object.attributes)?,
+                    object.source,
                 ],
             )?;
         }
@@ -359,7 +361,8 @@ impl<'p> Page<'p> {
         let known = self
             .state
             .prepare_cached(
-                "SELECT key, seen, presence, attributes FROM objects WHERE id = ?1 AND kind = ?2",
+                "SELECT key, seen, presence, attributes, source FROM objects
+                 WHERE id = ?1 AND kind = ?2",
             )?
             .query_row(params![id, kind], |row| {
                 let key = row.get(0)?;
@@ -371,6 +374,7 @@ impl<'p> Page<'p> {
                     object: SourceObject {
                         key,
                         kind,
+                        source: row.get(4)?,
                         id: id.clone(),
                         presence: row.get(2)?,
                         attributes: unpack_attributes(self.state, attributes)?,
@@ -382,11 +386,15 @@ impl<'p> Page<'p> {
         Ok(known.unwrap_or(Known::Nothing))
     }
 
+    fn key_or_mention(&self, kind: ObjectKind, id: &SourceId) -> rusqlite::Result<Key> {
+        self.state.key_or_mention(self.round.stream.of(kind), id)
+    }
+
     fn manager_of(&self, object: &SourceObject) -> rusqlite::Result<Option<Key>> {
         match object.attributes.value(MANAGER) {
             // Its own manager: no second row with this id may be made.
             Some(Value::Reference(id)) if *id == object.id => Ok(Some(object.key)),
-            Some(Value::Reference(id)) => self.state.key_or_mention(ObjectKind::User, id).map(Some),
+            Some(Value::Reference(id)) => self.key_or_mention(ObjectKind::User, id).map(Some),
             _ => Ok(None),
         }
     }
@@ -430,7 +438,7 @@ impl<'p> Page<'p> {
                     None => continue,
                 }
             } else {
-                self.state.key_or_mention(*kind, id)?
+                self.key_or_mention(*kind, id)?
             };
             let touched = if *removed {
                 let removed = self.drop_member(group, member)?;
@@ -513,8 +521,9 @@ impl<'p> Page<'p> {
     ) -> rusqlite::Result<()> {
         let missing: Vec<Key> = match among {
             None => self.state.column(
-                "SELECT key FROM objects WHERE kind = ?1 AND presence = 1 AND seen <> ?2",
-                params![self.kind, self.round.number],
+                "SELECT key FROM objects
+                 WHERE kind = ?1 AND presence = 1 AND source = ?3 AND seen <> ?2",
+                params![self.kind, self.round.number, self.round.stream.source],
             )?,
             Some(keys) => self.state.column(
                 "SELECT o.key FROM rarray(?3) k CROSS JOIN objects o ON o.key = k.value
@@ -586,13 +595,3 @@ impl<'p> Page<'p> {
 const ENABLED: &str = "accountEnabled";
 const SECURITY: &str = "securityEnabled";
 const MANAGER: &str = "manager";
-
-/// Present overwrites, also with null; absent keeps.
-fn merge_attributes(attributes: &mut Attributes, change: &SourceChange) {
-    for (name, value) in &change.attributes {
-        match value {
-            Some(value) => attributes.set(name.clone(), value.clone()),
-            None => attributes.remove(name),
-        }
-    }
-}

@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003.sql"),
     include_str!("migrations/0004.sql"),
     include_str!("migrations/0005.sql"),
+    include_str!("migrations/0006.sql"),
 ];
 
 /// The format that the first migration makes. Formats before it were never released.
@@ -74,6 +75,7 @@ mod tests {
         include_str!("migrations/0003_sample.sql"),
         include_str!("migrations/0004_sample.sql"),
         include_str!("migrations/0005_sample.sql"),
+        include_str!("migrations/0006_sample.sql"),
     ];
 
     #[test]

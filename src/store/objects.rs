@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{OptionalExtension, Params, Row, params};
 
 use super::codec::unpack_attributes;
-use super::source::labels_are_behind;
+use super::source::{Stream, labels_are_behind};
+use super::sources::{among, sources_of};
 use super::state::{State, array, array_of_ids};
 use super::{Error, Store};
-use crate::engine::model::{Attributes, Key, ObjectKind, SourceId, SourceObject};
+use crate::engine::model::{Attributes, JobName, Key, ObjectKind, SourceId, SourceObject};
 use crate::engine::plan::Count;
 
 const LOOK_UP: &str = "look up source objects";
 
 /// The columns that [`object`] reads.
-pub(super) const OBJECT: &str = "o.key, o.kind, o.id, o.presence, o.attributes";
+pub(super) const OBJECT: &str = "o.key, o.kind, o.id, o.presence, o.attributes, o.source";
 
 impl Store {
     pub(crate) fn object(
@@ -139,10 +140,10 @@ impl Store {
         })
     }
 
-    /// The groups with this id or display name that are present.
-    pub(crate) fn find_groups(&self, text: &str) -> Result<Vec<SourceId>, Error> {
+    /// The groups of a job's sources with this id or display name that are present.
+    pub(crate) fn find_groups(&self, job: &JobName, text: &str) -> Result<Vec<SourceId>, Error> {
         self.read(LOOK_UP, |state| {
-            let keys = named(state, ObjectKind::Group, text)?;
+            let keys = groups_named(state, job, text)?;
             let mut ids: Vec<SourceId> = state.column(
                 "SELECT o.id FROM rarray(?1) k CROSS JOIN objects o ON o.key = k.value
                  WHERE o.presence = 1",
@@ -154,9 +155,9 @@ impl Store {
     }
 
     /// The same by their numbers.
-    pub(crate) fn find_group_keys(&self, text: &str) -> Result<Vec<Key>, Error> {
+    pub(crate) fn find_group_keys(&self, job: &JobName, text: &str) -> Result<Vec<Key>, Error> {
         self.read(LOOK_UP, |state| {
-            let keys = named(state, ObjectKind::Group, text)?;
+            let keys = groups_named(state, job, text)?;
             state.column(
                 "SELECT o.key FROM rarray(?1) k CROSS JOIN objects o ON o.key = k.value
                  WHERE o.presence = 1",
@@ -166,25 +167,42 @@ impl Store {
     }
 
     /// Whether any object of this kind has been read.
-    pub(crate) fn knows_any(&self, kind: ObjectKind) -> Result<bool, Error> {
+    pub(crate) fn knows_any(&self, stream: impl Into<Stream>) -> Result<bool, Error> {
+        let Stream { source, kind } = stream.into();
         self.read(LOOK_UP, |state| {
             state
                 .prepare_cached(
-                    "SELECT EXISTS (SELECT 1 FROM objects WHERE kind = ?1 AND presence > 0)",
+                    "SELECT EXISTS (SELECT 1 FROM objects
+                                    WHERE kind = ?1 AND presence > 0 AND source = ?2)",
                 )?
-                .query_row(params![kind], |row| row.get(0))
+                .query_row(params![kind, source], |row| row.get(0))
         })
     }
 
-    /// The display names of all groups that are present.
-    pub(crate) fn names_of_groups(&self) -> Result<Vec<String>, Error> {
+    /// The display names of all groups that are present in a job's sources.
+    pub(crate) fn names_of_groups(&self, job: &JobName) -> Result<Vec<String>, Error> {
         self.read(LOOK_UP, |state| {
-            state.column(
-                "SELECT label FROM objects WHERE kind = 2 AND presence = 1",
-                [],
-            )
+            let mut names = Vec::new();
+            for source in sources_of(state, state.job_or_none(job)?)? {
+                names.extend(state.column::<String>(
+                    "SELECT label FROM objects WHERE kind = 2 AND presence = 1 AND source = ?1",
+                    params![source],
+                )?);
+            }
+            Ok(names)
         })
     }
+}
+
+fn groups_named(state: &State, job: &JobName, text: &str) -> rusqlite::Result<Vec<Key>> {
+    let keys = named(state, ObjectKind::Group, text)?;
+    among(state, &keys, &sources_of(state, state.job_or_none(job)?)?)
+}
+
+/// The same as [`named`], of one source.
+pub(super) fn named_in(state: &State, stream: Stream, text: &str) -> rusqlite::Result<Vec<Key>> {
+    let keys = named(state, stream.kind, text)?;
+    among(state, &keys, &[stream.source])
 }
 
 /// The objects of these keys that were read; present ones first, and each part in the order of ids.
@@ -206,7 +224,7 @@ fn in_order_of_presence(state: &State, keys: &[Key]) -> rusqlite::Result<Vec<Sou
 }
 
 /// The keys of objects with this id or label, each once.
-pub(super) fn named(state: &State, kind: ObjectKind, text: &str) -> rusqlite::Result<Vec<Key>> {
+fn named(state: &State, kind: ObjectKind, text: &str) -> rusqlite::Result<Vec<Key>> {
     let mut keys: BTreeSet<Key> = state
         .key(kind, &SourceId::new(text.to_lowercase()))?
         .into_iter()
@@ -321,6 +339,7 @@ pub(super) fn object(state: &State, row: &Row<'_>) -> rusqlite::Result<SourceObj
     Ok(SourceObject {
         key: row.get(0)?,
         kind: row.get(1)?,
+        source: row.get(5)?,
         id: row.get(2)?,
         presence: row.get(3)?,
         attributes,

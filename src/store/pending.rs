@@ -11,6 +11,7 @@ use super::jobs::{ensure_job, is_full};
 use super::links::kind_of;
 use super::marks::Marks;
 use super::source::index_rounds_under_way;
+use super::sources::sources_of;
 use super::state::{State, array, first_link};
 use super::wire::Column;
 use super::withheld;
@@ -148,11 +149,13 @@ impl Store {
                 keys.dedup();
             }
             if is_full(state, job)? {
-                // Both read the index alone.
-                keys.extend(state.column::<Key>(
-                    "SELECT key FROM objects WHERE kind = ?1 AND presence = 1",
-                    params![kind],
-                )?);
+                // All read the index alone.
+                for source in sources_of(state, key)? {
+                    keys.extend(state.column::<Key>(
+                        "SELECT key FROM objects WHERE kind = ?1 AND presence = 1 AND source = ?2",
+                        params![kind, source],
+                    )?);
+                }
                 keys.extend(state.column::<Key>(
                     "SELECT o.key FROM objects o
                      WHERE o.kind = ?1 AND o.presence <> 1

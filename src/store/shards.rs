@@ -4,18 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 use uuid::Uuid;
 
 use super::merge::Page;
-use super::objects::named;
-use super::source::{index_round, index_rounds_under_way, round};
-use super::state::{State, array};
+use super::objects::named_in;
+use super::source::{Stream, index_round, next_round, round};
+use super::sources::jobs_of;
+use super::state::{State, array, array_of_numbers};
 use super::wire::Column;
 use super::{Error, Store};
-use crate::engine::model::{Complete, JobName, Key, ObjectKind, SourceChange, SourceId};
+use crate::engine::model::{
+    Complete, JobName, Key, ObjectKind, SourceChange, SourceId, SourceNumber,
+};
 use crate::engine::plan::Count;
-use crate::engine::strategy::{Choice, Strategy};
 
 /// What brings objects into a job's scope, as far as that decides what must be read.
 #[derive(Clone, Debug)]
@@ -49,100 +51,13 @@ const LOOK_UP: &str = "look up what is read of the source";
 const STORE: &str = "store what is read of the source";
 
 impl Store {
-    /// How the source was read last.
-    pub(crate) fn strategy(&self) -> Result<Option<Choice>, Error> {
-        self.read(LOOK_UP, strategy)
-    }
-
-    /// Whether only what is in scope is read.
-    pub(crate) fn reads_in_scope(&self) -> Result<bool, Error> {
-        self.read(LOOK_UP, is_in_scope)
-    }
-
-    /// Whether rounds over the whole tenant have begun.
-    pub(crate) fn has_rounds(&self) -> Result<bool, Error> {
-        self.read(LOOK_UP, |state| {
-            state
-                .prepare_cached("SELECT EXISTS (SELECT 1 FROM watermarks)")?
-                .query_row([], |row| row.get(0))
-        })
-    }
-
-    /// How many users and groups of the tenant the state holds.
-    pub(crate) fn present(&self) -> Result<Count, Error> {
-        self.read(LOOK_UP, super::source::present)
-    }
-
-    /// Notes how the source is read from now on. Where that changes, the next reading is one from the beginning, and
-    /// what the tenant held by the other way is compared with nothing.
-    pub(crate) fn note_strategy(
-        &self,
-        choice: &Choice,
-        select: impl Fn(ObjectKind) -> String,
-    ) -> Result<(), Error> {
-        let known = self.strategy()?;
-        if known.as_ref() == Some(choice) {
-            return Ok(());
-        }
-        let before = known.map_or(Strategy::Whole, |known| known.strategy);
-        self.write(STORE, |tx| {
-            let Choice {
-                strategy,
-                why,
-                tenant,
-                scope,
-                counted,
-            } = choice;
-            tx.run("DELETE FROM strategy", [])?;
-            tx.run(
-                "INSERT INTO strategy
-                     (in_scope, why, users, groups, scope_users, scope_groups, counted)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![
-                    *strategy == Strategy::InScope,
-                    why,
-                    tenant.map(|count| Column(count.users)),
-                    tenant.map(|count| Column(count.groups)),
-                    scope.map(|count| Column(count.users)),
-                    scope.map(|count| Column(count.groups)),
-                    counted.map(Column),
-                ],
-            )?;
-            if *strategy == before {
-                return Ok(());
-            }
-            match strategy {
-                Strategy::Whole => {
-                    tx.run("DELETE FROM shards", [])?;
-                    tx.run("DELETE FROM shard_objects", [])?;
-                    // A round that counts with what a shard has seen would miss nothing of it.
-                    tx.run(
-                        "UPDATE watermarks
-                         SET full_round = 0, under_way = 0, page_link = NULL, delta_link = NULL",
-                        [],
-                    )?;
-                }
-                Strategy::InScope => {
-                    index_rounds_under_way(tx)?;
-                    for kind in ObjectKind::ALL {
-                        tx.run(
-                            "INSERT INTO watermarks (kind, round, full_round, under_way, selected)
-                             VALUES (?1, 1, 0, 0, ?2)
-                             ON CONFLICT DO UPDATE SET
-                                 full_round = 0, under_way = 0, anew = 0,
-                                 page_link = NULL, delta_link = NULL",
-                            params![kind, select(kind)],
-                        )?;
-                    }
-                }
-            }
-            tx.run("UPDATE jobs SET seen_users = 0, seen_groups = 0", [])?;
-            Ok(())
-        })
-    }
-
     /// Gives each group of these scopes a number, so that it can be read.
-    pub(crate) fn mention_groups(&self, scopes: &[ScopeOf]) -> Result<(), Error> {
+    pub(crate) fn mention_groups(
+        &self,
+        source: SourceNumber,
+        scopes: &[ScopeOf],
+    ) -> Result<(), Error> {
+        let kind = ObjectKind::Group;
         let names = scopes
             .iter()
             .flat_map(|one| one.through.iter().chain(&one.groups));
@@ -154,20 +69,21 @@ impl Store {
         }
         self.write(STORE, |tx| {
             for id in &ids {
-                tx.key_or_mention(ObjectKind::Group, id)?;
+                tx.key_or_mention(Stream { source, kind }, id)?;
             }
             Ok(())
         })
     }
 
-    /// How many objects all jobs have linked.
-    pub(crate) fn linked_by_all(&self) -> Result<Count, Error> {
+    /// How many objects the jobs of a source have linked.
+    pub(crate) fn linked_by_all(&self, source: SourceNumber) -> Result<Count, Error> {
         self.read(LOOK_UP, |state| {
             state
                 .prepare_cached(
-                    "SELECT coalesce(sum(linked_users), 0), coalesce(sum(linked_groups), 0) FROM jobs",
+                    "SELECT coalesce(sum(linked_users), 0), coalesce(sum(linked_groups), 0)
+                     FROM jobs WHERE key IN (SELECT value FROM rarray(?1))",
                 )?
-                .query_row([], |row| {
+                .query_row(params![array_of_numbers(&jobs_of(state, source)?)], |row| {
                     Ok(Count {
                         users: row.get::<_, Column<u64>>(0)?.0,
                         groups: row.get::<_, Column<u64>>(1)?.0,
@@ -180,22 +96,25 @@ impl Store {
     /// linked, may have created or will try again. Where they are more than `at_most`, some are left out.
     pub(crate) fn needed(
         &self,
-        kind: ObjectKind,
+        stream: impl Into<Stream>,
         scopes: &[ScopeOf],
         at_most: usize,
     ) -> Result<BTreeSet<Key>, Error> {
-        self.read(LOOK_UP, |state| needed(state, kind, scopes, at_most))
+        let stream = stream.into();
+        self.read(LOOK_UP, |state| needed(state, stream, scopes, at_most))
     }
 
     /// The shards that hold exactly these objects, and as few of them as there can be.
     pub(crate) fn shards_of(
         &self,
-        kind: ObjectKind,
+        stream: impl Into<Stream>,
         needed: &BTreeSet<Key>,
         size: usize,
         select: &str,
     ) -> Result<Vec<Shard>, Error> {
-        let known = self.read(LOOK_UP, |state| shards(state, kind))?;
+        let stream = stream.into();
+        let Stream { source, kind } = stream;
+        let known = self.read(LOOK_UP, |state| shards(state, stream))?;
         let packed = pack(&known, needed, size);
         let is_as_before = packed.fresh.is_empty() && packed.keep == known;
         if !is_as_before {
@@ -223,8 +142,8 @@ impl Store {
                 }
                 for keys in &packed.fresh {
                     tx.run(
-                        "INSERT INTO shards (kind, selected) VALUES (?1, ?2)",
-                        params![kind, select],
+                        "INSERT INTO shards (source, kind, selected) VALUES (?1, ?2, ?3)",
+                        params![source, kind, select],
                     )?;
                     put(tx.last_insert_rowid(), keys)?;
                 }
@@ -235,10 +154,11 @@ impl Store {
             let mut shards = Vec::new();
             let mut links = state.prepare_cached(
                 "SELECT shard, CASE WHEN selected = ?2 THEN delta_link END FROM shards
-                 WHERE kind = ?1 ORDER BY shard",
+                 WHERE source = ?3 AND kind = ?1 ORDER BY shard",
             )?;
-            let links =
-                links.query_map(params![kind, select], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let links = links.query_map(params![kind, select, source], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
             for link in links {
                 let (number, link) = link?;
                 let ids = ids_of(state, number)?;
@@ -251,20 +171,24 @@ impl Store {
     /// Commits a whole round of a shard.
     pub(crate) fn commit_shard(
         &self,
-        kind: ObjectKind,
+        stream: impl Into<Stream>,
         shard: &Shard,
         select: &str,
         changes: &[SourceChange],
         link: &Complete<String>,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
+        let stream = stream.into();
+        let Stream { source, kind } = stream;
         self.write("store what was read of the source", |tx| {
             let is_full = shard.link.is_none();
             tx.run(
-                "UPDATE watermarks SET round = round + ?2, selected = ?3 WHERE kind = ?1",
-                params![kind, is_full, select],
+                "UPDATE watermarks
+                 SET round = CASE WHEN ?3 THEN ?5 ELSE round END, selected = ?4
+                 WHERE source = ?1 AND kind = ?2",
+                params![source, kind, is_full, select, next_round(tx, kind)?],
             )?;
-            let Some(mut round) = round(tx, kind)? else {
+            let Some(mut round) = round(tx, stream)? else {
                 return Ok(());
             };
             round.full = is_full;
@@ -292,62 +216,31 @@ impl Store {
     }
 
     /// Forgets what was read and is read no more. It may still be mentioned.
-    pub(crate) fn forget_unread(&self, kind: ObjectKind) -> Result<(), Error> {
+    pub(crate) fn forget_unread(&self, stream: impl Into<Stream>) -> Result<(), Error> {
+        let stream = stream.into();
+        let Stream { source, kind } = stream;
         let unread = self.read(LOOK_UP, |state| {
             state.column::<Key>(
                 "SELECT o.key FROM objects o
-                 WHERE o.kind = ?1 AND o.presence > 0
+                 WHERE o.kind = ?1 AND o.presence > 0 AND o.source = ?2
                      AND NOT EXISTS (SELECT 1 FROM shard_objects s WHERE s.key = o.key)",
-                params![kind],
+                params![kind, source],
             )
         })?;
         if unread.is_empty() {
             return Ok(());
         }
-        self.write(STORE, |tx| forget(tx, kind, &unread))
+        self.write(STORE, |tx| forget(tx, stream, &unread))
     }
-}
-
-fn strategy(state: &State) -> rusqlite::Result<Option<Choice>> {
-    let count = |users: Option<Column<u64>>, groups: Option<Column<u64>>| {
-        Some(Count {
-            users: users?.0,
-            groups: groups?.0,
-        })
-    };
-    state
-        .prepare_cached(
-            "SELECT in_scope, why, users, groups, scope_users, scope_groups, counted FROM strategy",
-        )?
-        .query_row([], |row| {
-            let counted: Option<Column<DateTime<Utc>>> = row.get(6)?;
-            Ok(Choice {
-                strategy: if row.get(0)? {
-                    Strategy::InScope
-                } else {
-                    Strategy::Whole
-                },
-                why: row.get(1)?,
-                tenant: count(row.get(2)?, row.get(3)?),
-                scope: count(row.get(4)?, row.get(5)?),
-                counted: counted.map(|Column(at)| at),
-            })
-        })
-        .optional()
-}
-
-/// Whether only what is in scope is read.
-pub(super) fn is_in_scope(state: &State) -> rusqlite::Result<bool> {
-    let known = strategy(state)?;
-    Ok(known.is_some_and(|choice| choice.strategy == Strategy::InScope))
 }
 
 fn needed(
     state: &State,
-    kind: ObjectKind,
+    stream: Stream,
     scopes: &[ScopeOf],
     at_most: usize,
 ) -> rusqlite::Result<BTreeSet<Key>> {
+    let Stream { source, kind } = stream;
     let limit = i64::try_from(at_most).unwrap_or(i64::MAX).saturating_add(1);
     let mut found: BTreeSet<Key> = BTreeSet::new();
     let keys_of = |names: &[String]| {
@@ -355,13 +248,12 @@ fn needed(
         for name in names {
             match group_id(name) {
                 Some(id) => keys.extend(state.key(ObjectKind::Group, &id)?),
-                None => keys.extend(named(state, ObjectKind::Group, name)?),
+                None => keys.extend(named_in(state, stream.of(ObjectKind::Group), name)?),
             }
         }
         Ok::<_, rusqlite::Error>(keys)
     };
-    let jobs: Vec<i64> = state.column("SELECT key FROM jobs", [])?;
-    for job in jobs {
+    for job in jobs_of(state, source)? {
         found.extend(state.column::<Key>(
             "SELECT link - (?1 << 32) FROM links WHERE job = ?1 AND kind = ?2 LIMIT ?3",
             params![job, kind, limit],
@@ -442,8 +334,11 @@ fn inside(state: &State, groups: &[Key]) -> rusqlite::Result<Vec<Key>> {
     )
 }
 
-fn shards(state: &State, kind: ObjectKind) -> rusqlite::Result<BTreeMap<i64, BTreeSet<Key>>> {
-    let numbers: Vec<i64> = state.column("SELECT shard FROM shards WHERE kind = ?1", [kind])?;
+fn shards(state: &State, stream: Stream) -> rusqlite::Result<BTreeMap<i64, BTreeSet<Key>>> {
+    let numbers: Vec<i64> = state.column(
+        "SELECT shard FROM shards WHERE source = ?1 AND kind = ?2",
+        params![stream.source, stream.kind],
+    )?;
     let shards = numbers.into_iter().map(|number| {
         let keys: Vec<Key> = state.column(
             "SELECT key FROM shard_objects WHERE shard = ?1",
@@ -462,7 +357,8 @@ fn ids_of(state: &State, shard: i64) -> rusqlite::Result<Vec<SourceId>> {
     )
 }
 
-fn forget(state: &State, kind: ObjectKind, keys: &[Key]) -> rusqlite::Result<()> {
+fn forget(state: &State, stream: Stream, keys: &[Key]) -> rusqlite::Result<()> {
+    let Stream { source, kind } = stream;
     let mut present = 0_i64;
     for key in keys {
         present += state
@@ -499,15 +395,19 @@ fn forget(state: &State, kind: ObjectKind, keys: &[Key]) -> rusqlite::Result<()>
         }
     }
     state.run(
-        "UPDATE watermarks SET present = present - ?2 WHERE kind = ?1",
-        params![kind, present],
+        "UPDATE watermarks SET present = present - ?3 WHERE source = ?1 AND kind = ?2",
+        params![source, kind, present],
     )?;
     // They did not go: they are read no more.
     let sql = match kind {
-        ObjectKind::User => "UPDATE jobs SET seen_users = max(0, seen_users - ?1)",
-        ObjectKind::Group => "UPDATE jobs SET seen_groups = max(0, seen_groups - ?1)",
+        ObjectKind::User => "UPDATE jobs SET seen_users = max(0, seen_users - ?1) WHERE key = ?2",
+        ObjectKind::Group => {
+            "UPDATE jobs SET seen_groups = max(0, seen_groups - ?1) WHERE key = ?2"
+        }
     };
-    state.run(sql, params![present])?;
+    for job in jobs_of(state, source)? {
+        state.run(sql, params![present, job])?;
+    }
     Ok(())
 }
 

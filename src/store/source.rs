@@ -7,11 +7,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{OptionalExtension, params};
 
 use super::merge::Page;
-use super::shards::is_in_scope;
+use super::sources::sources_of;
 use super::state::State;
+use super::strategy::is_in_scope;
 use super::wire::Column;
 use super::{Error, Store};
-use crate::engine::model::{Complete, ObjectKind, SourceChange, SourceId};
+use crate::engine::model::{Complete, JobName, ObjectKind, SourceChange, SourceId, SourceNumber};
 use crate::engine::plan::Count;
 
 /// How long it is remembered which members a group lost.
@@ -58,7 +59,33 @@ pub(crate) struct Unreported {
     pub(crate) all: u64,
 }
 
+/// The objects of one kind that a source has: what a delta query returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stream {
+    pub(crate) source: SourceNumber,
+    pub(crate) kind: ObjectKind,
+}
+
+impl Stream {
+    /// Of the same source.
+    pub(super) fn of(self, kind: ObjectKind) -> Self {
+        Self { kind, ..self }
+    }
+}
+
+#[cfg(test)]
+impl From<ObjectKind> for Stream {
+    fn from(kind: ObjectKind) -> Self {
+        Self {
+            source: SourceNumber::FIRST,
+            kind,
+        }
+    }
+}
+
 pub(super) struct Round {
+    pub(super) stream: Stream,
+    /// Of all rounds of this kind, whatever the source.
     pub(super) number: i64,
     pub(super) full: bool,
     under_way: bool,
@@ -79,10 +106,15 @@ impl Round {
 impl Store {
     /// Begins the next round of a stream, or goes on with the one under way. A stream without a link,
     /// or with one made for another `$select`, begins again with a full round.
-    pub(crate) fn begin_round(&self, kind: ObjectKind, select: &str) -> Result<Since, Error> {
+    pub(crate) fn begin_round(
+        &self,
+        stream: impl Into<Stream>,
+        select: &str,
+    ) -> Result<Since, Error> {
+        let stream = stream.into();
+        let Stream { source, kind } = stream;
         self.write("begin reading the source", |tx| {
-            let known = round(tx, kind)?;
-            let number = known.as_ref().map_or(0, |round| round.number);
+            let known = round(tx, stream)?;
             match known.filter(|round| round.selected == select && !round.anew) {
                 Some(Round {
                     under_way: true,
@@ -102,9 +134,9 @@ impl Store {
                 }) => {
                     if !under_way {
                         tx.run(
-                            "UPDATE watermarks SET round = ?2, full_round = 0, under_way = 1
-                             WHERE kind = ?1",
-                            params![kind, number + 1],
+                            "UPDATE watermarks SET round = ?3, full_round = 0, under_way = 1
+                             WHERE source = ?1 AND kind = ?2",
+                            params![source, kind, next_round(tx, kind)?],
                         )?;
                     }
                     Ok(Since::Watermark(link))
@@ -112,13 +144,13 @@ impl Store {
                 Some(_) | None => {
                     index_rounds_under_way(tx)?;
                     tx.run(
-                        "INSERT INTO watermarks (kind, round, full_round, under_way, selected)
-                         VALUES (?1, ?2, 1, 1, ?3)
+                        "INSERT INTO watermarks (source, kind, round, full_round, under_way, selected)
+                         VALUES (?1, ?2, ?3, 1, 1, ?4)
                          ON CONFLICT DO UPDATE SET
                              round = excluded.round, full_round = 1, under_way = 1, anew = 0,
                              page_link = NULL, selected = excluded.selected,
                              delta_link = CASE WHEN selected = excluded.selected THEN delta_link END",
-                        params![kind, number + 1, select],
+                        params![source, kind, next_round(tx, kind)?, select],
                     )?;
                     Ok(Since::Beginning)
                 }
@@ -126,7 +158,7 @@ impl Store {
         })
     }
 
-    /// Time up to which the source was read, by its stream that was read the longest ago.
+    /// Time up to which the sources were read, by the stream that was read the longest ago.
     pub(crate) fn watermark(&self) -> Result<Option<DateTime<Utc>>, Error> {
         self.read("look up the watermark", |state| {
             let updated: Option<Column<DateTime<Utc>>> = state
@@ -145,14 +177,16 @@ impl Store {
     /// known job for each object that must be evaluated again. A replay marks nothing.
     pub(crate) fn commit_page(
         &self,
-        kind: ObjectKind,
+        stream: impl Into<Stream>,
         changes: &[SourceChange],
         link: PageLink,
         now: DateTime<Utc>,
     ) -> Result<PageSummary, Error> {
         let attempt = "store a page of the source";
+        let stream = stream.into();
+        let Stream { source, kind } = stream;
         let summary = self.write(attempt, |tx| {
-            let Some(round) = round(tx, kind)?.filter(|round| round.under_way) else {
+            let Some(round) = round(tx, stream)?.filter(|round| round.under_way) else {
                 return Ok(None);
             };
             let mut page = Page::new(tx, kind, &round, now)?;
@@ -161,8 +195,9 @@ impl Store {
             }
             match link {
                 PageLink::Next(link) => tx.run(
-                    "UPDATE watermarks SET page_link = ?2, updated = ?3 WHERE kind = ?1",
-                    params![kind, link, Column(now)],
+                    "UPDATE watermarks SET page_link = ?3, updated = ?4
+                     WHERE source = ?1 AND kind = ?2",
+                    params![source, kind, link, Column(now)],
                 )?,
                 PageLink::Delta(link) => {
                     if round.full {
@@ -175,9 +210,9 @@ impl Store {
                     )?;
                     tx.run(
                         "UPDATE watermarks
-                         SET under_way = 0, page_link = NULL, delta_link = ?2, updated = ?3
-                         WHERE kind = ?1",
-                        params![kind, link.get(), Column(now)],
+                         SET under_way = 0, page_link = NULL, delta_link = ?3, updated = ?4
+                         WHERE source = ?1 AND kind = ?2",
+                        params![source, kind, link.get(), Column(now)],
                     )?
                 }
             };
@@ -186,21 +221,23 @@ impl Store {
         summary.ok_or(Error::NoRound { attempt })
     }
 
-    /// Users of whom the rounds so far did not report whether they have a manager.
-    pub(crate) fn unreported_managers(&self) -> Result<Unreported, Error> {
+    /// Users of a source of whom the rounds so far did not report whether they have a manager.
+    pub(crate) fn unreported_managers(&self, source: SourceNumber) -> Result<Unreported, Error> {
         self.read("look up managers that were not reported", |state| {
             let mut statement = state.prepare_cached(
                 "SELECT o.id, m.id FROM unreported_managers u
                  CROSS JOIN objects o ON o.key = u.key
-                 LEFT JOIN objects m ON m.key = o.manager",
+                 LEFT JOIN objects m ON m.key = o.manager
+                 WHERE o.source = ?1",
             )?;
-            let known = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let known =
+                statement.query_map(params![source], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(Unreported {
                 known: known.collect::<rusqlite::Result<_>>()?,
-                all: if is_in_scope(state)? {
+                all: if is_in_scope(state, source)? {
                     u64::MAX
                 } else {
-                    present(state)?.users
+                    present(state, source)?.users
                 },
             })
         })
@@ -209,14 +246,16 @@ impl Store {
     /// The managers of these users, as they were read on the users themselves.
     pub(crate) fn record_managers(
         &self,
+        source: SourceNumber,
         managers: &BTreeMap<SourceId, Option<SourceId>>,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         self.write("store managers", |tx| {
-            let Some(round) = round(tx, ObjectKind::User)? else {
+            let kind = ObjectKind::User;
+            let Some(round) = round(tx, Stream { source, kind })? else {
                 return Ok(());
             };
-            let mut page = Page::new(tx, ObjectKind::User, &round, now)?;
+            let mut page = Page::new(tx, kind, &round, now)?;
             for (user, manager) in managers {
                 page.merge_manager(user, manager.as_ref())?;
             }
@@ -226,12 +265,12 @@ impl Store {
     }
 
     /// Groups that came back without a report of their members.
-    pub(crate) fn unreported_members(&self) -> Result<Vec<SourceId>, Error> {
+    pub(crate) fn unreported_members(&self, source: SourceNumber) -> Result<Vec<SourceId>, Error> {
         self.read("look up members that were not reported", |state| {
             state.column(
                 "SELECT o.id FROM unreported_members u CROSS JOIN objects o ON o.key = u.group_key
-                 WHERE o.presence = 1",
-                [],
+                 WHERE o.presence = 1 AND o.source = ?1",
+                params![source],
             )
         })
     }
@@ -239,14 +278,16 @@ impl Store {
     /// All members of these groups, as they were read on the groups themselves.
     pub(crate) fn record_members(
         &self,
+        source: SourceNumber,
         groups: &BTreeMap<SourceId, BTreeSet<SourceId>>,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         self.write("store members", |tx| {
-            let Some(round) = round(tx, ObjectKind::Group)? else {
+            let kind = ObjectKind::Group;
+            let Some(round) = round(tx, Stream { source, kind })? else {
                 return Ok(());
             };
-            let mut page = Page::new(tx, ObjectKind::Group, &round, now)?;
+            let mut page = Page::new(tx, kind, &round, now)?;
             for (group, members) in groups {
                 page.merge_all_members(group, members)?;
             }
@@ -256,110 +297,97 @@ impl Store {
     }
 
     /// Goes back to where the round under way began, when the source refuses its page link.
-    pub(crate) fn rewind_round(&self, kind: ObjectKind) -> Result<(), Error> {
+    pub(crate) fn rewind_round(&self, stream: impl Into<Stream>) -> Result<(), Error> {
+        let Stream { source, kind } = stream.into();
         self.write("rewind the reading of the source", |tx| {
             // A full round counts again: what only its first attempt saw was not seen.
             index_rounds_under_way(tx)?;
             tx.run(
-                "UPDATE watermarks SET page_link = NULL, round = round + full_round
-                 WHERE kind = ?1 AND under_way",
-                params![kind],
+                "UPDATE watermarks
+                 SET page_link = NULL, round = CASE WHEN full_round THEN ?3 ELSE round END
+                 WHERE source = ?1 AND kind = ?2 AND under_way",
+                params![source, kind, next_round(tx, kind)?],
             )?;
             Ok(())
         })
     }
 
-    /// Notes the tenant of the source, or refuses another one than that which was read into this state.
-    pub(crate) fn note_tenant(&self, tenant: &str) -> Result<(), Error> {
-        let configured = tenant.to_lowercase();
-        let known = self.write("note the tenant", |state| {
-            let known: Option<String> = state
-                .prepare_cached("SELECT tenant FROM sources WHERE name = ''")?
-                .query_row([], |row| row.get(0))
-                .optional()?;
-            if known.is_none() {
-                state.run(
-                    "INSERT INTO sources (name, tenant) VALUES ('', ?1)",
-                    params![configured],
+    /// Lets the next round of each stream that the job reads be full. One that is under way goes on as it began,
+    /// and the delta link stays until the full round is finished.
+    pub(crate) fn read_from_beginning(&self, job: &JobName) -> Result<(), Error> {
+        self.write("read the source from the beginning", |tx| {
+            for source in sources_of(tx, tx.job_or_none(job)?)? {
+                tx.run(
+                    "UPDATE watermarks SET anew = 1 WHERE source = ?1",
+                    params![source],
+                )?;
+                tx.run(
+                    "UPDATE shards SET delta_link = NULL WHERE source = ?1",
+                    params![source],
                 )?;
             }
-            Ok(known)
-        })?;
-        match known {
-            Some(known) if known != configured => Err(Error::OtherTenant { known, configured }),
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    /// The same tenant goes by another name from now on.
-    pub(crate) fn rename_tenant(&self, tenant: &str) -> Result<(), Error> {
-        self.write("note the tenant", |state| {
-            state.run(
-                "UPDATE sources SET tenant = ?1 WHERE name = ''",
-                params![tenant.to_lowercase()],
-            )?;
-            Ok(())
-        })
-    }
-
-    /// Lets the next round of each stream be full. One that is under way goes on as it began, and the delta
-    /// link stays until the full round is finished.
-    pub(crate) fn read_from_beginning(&self) -> Result<(), Error> {
-        self.write("read the source from the beginning", |tx| {
-            tx.run("UPDATE watermarks SET anew = 1", [])?;
-            tx.run("UPDATE shards SET delta_link = NULL", [])?;
             Ok(())
         })
     }
 
     /// Forgets the links of a stream, so that its next round is full. The objects stay known.
-    pub(crate) fn forget_watermark(&self, kind: ObjectKind) -> Result<(), Error> {
+    pub(crate) fn forget_watermark(&self, stream: impl Into<Stream>) -> Result<(), Error> {
+        let Stream { source, kind } = stream.into();
         self.write("forget the watermark", |tx| {
-            if is_in_scope(tx)? {
-                let forget = "UPDATE shards SET delta_link = NULL WHERE kind = ?1";
-                tx.run(forget, params![kind])?;
+            if is_in_scope(tx, source)? {
+                let forget = "UPDATE shards SET delta_link = NULL WHERE source = ?1 AND kind = ?2";
+                tx.run(forget, params![source, kind])?;
                 return Ok(());
             }
             index_rounds_under_way(tx)?;
             tx.run(
                 "UPDATE watermarks
                  SET page_link = NULL, delta_link = NULL, under_way = 1, full_round = 1,
-                     round = round + 1
-                 WHERE kind = ?1",
-                params![kind],
+                     round = ?3
+                 WHERE source = ?1 AND kind = ?2",
+                params![source, kind, next_round(tx, kind)?],
             )?;
             Ok(())
         })
     }
 }
 
-/// How many users and groups the source holds: counted page by page, because to count a million rows takes
+/// The number of the next round of this kind.
+pub(super) fn next_round(state: &State, kind: ObjectKind) -> rusqlite::Result<i64> {
+    state
+        .prepare_cached("SELECT 1 + coalesce(max(round), 0) FROM watermarks WHERE kind = ?1")?
+        .query_row(params![kind], |row| row.get(0))
+}
+
+/// How many users and groups a source holds: counted page by page, because to count a million rows takes
 /// longer than all else in a cycle in which nothing changed.
-pub(super) fn present(state: &State) -> rusqlite::Result<Count> {
+pub(super) fn present(state: &State, source: SourceNumber) -> rusqlite::Result<Count> {
     let present = super::objects::counts(
         state,
-        "SELECT coalesce(sum(present), 0) FROM watermarks WHERE kind = ?1",
-        |kind| (kind,),
+        "SELECT coalesce(sum(present), 0) FROM watermarks WHERE kind = ?1 AND source = ?2",
+        |kind| (kind, source),
     )?;
     debug_assert_eq!(
         present,
         super::objects::counts(
             state,
-            "SELECT count(*) FROM objects WHERE kind = ?1 AND presence = 1",
-            |kind| (kind,),
+            "SELECT count(*) FROM objects WHERE kind = ?1 AND presence = 1 AND source = ?2",
+            |kind| (kind, source),
         )?
     );
     Ok(present)
 }
 
-pub(super) fn round(state: &State, kind: ObjectKind) -> rusqlite::Result<Option<Round>> {
+pub(super) fn round(state: &State, stream: Stream) -> rusqlite::Result<Option<Round>> {
+    let Stream { source, kind } = stream;
     state
         .prepare_cached(
             "SELECT round, full_round, under_way, selected, delta_link, page_link, anew
-             FROM watermarks WHERE kind = ?1",
+             FROM watermarks WHERE source = ?1 AND kind = ?2",
         )?
-        .query_row(params![kind], |row| {
+        .query_row(params![source, kind], |row| {
             Ok(Round {
+                stream,
                 number: row.get(0)?,
                 full: row.get(1)?,
                 under_way: row.get(2)?,
@@ -395,17 +423,21 @@ pub(super) fn index_round(state: &State, kind: ObjectKind, round: i64) -> rusqli
 /// What a full round that is not finished has brought so far.
 pub(super) fn index_rounds_under_way(state: &State) -> rusqlite::Result<()> {
     for kind in ObjectKind::ALL {
-        if let Some(round) = round(state, kind)?
-            && round.full
-            && round.under_way
-        {
-            index_round(state, kind, round.number)?;
+        for round in full_rounds_under_way(state, kind)? {
+            index_round(state, kind, round)?;
         }
     }
     Ok(())
 }
 
+fn full_rounds_under_way(state: &State, kind: ObjectKind) -> rusqlite::Result<Vec<i64>> {
+    state.column(
+        "SELECT round FROM watermarks WHERE kind = ?1 AND full_round AND under_way",
+        params![kind],
+    )
+}
+
 /// Whether objects of the kind may be missing among the labels.
 pub(super) fn labels_are_behind(state: &State, kind: ObjectKind) -> rusqlite::Result<bool> {
-    Ok(round(state, kind)?.is_some_and(|round| round.full && round.under_way))
+    Ok(!full_rounds_under_way(state, kind)?.is_empty())
 }

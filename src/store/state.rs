@@ -12,6 +12,7 @@ use rusqlite::types::Value as Sql;
 use rusqlite::vtab::array::Array;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, params};
 
+use super::source::Stream;
 use super::wire::{guid, unreadable};
 use crate::engine::model::{JobName, Key, ObjectKind, SourceId, TargetPath};
 
@@ -272,15 +273,20 @@ impl State {
     }
 
     /// The number of an object, given when it has none yet: it is mentioned, but was not read.
-    pub(super) fn key_or_mention(&self, kind: ObjectKind, id: &SourceId) -> rusqlite::Result<Key> {
+    pub(super) fn key_or_mention(
+        &self,
+        stream: impl Into<Stream>,
+        id: &SourceId,
+    ) -> rusqlite::Result<Key> {
+        let Stream { source, kind } = stream.into();
         if let Some(key) = self.key(kind, id)? {
             return Ok(key);
         }
         let key = self.next_key()?;
         self.run(
-            "INSERT INTO objects (key, kind, id, presence, seen, manager, label, attributes)
-             VALUES (?1, ?2, ?3, 0, 0, NULL, '', NULL)",
-            params![key, kind, id],
+            "INSERT INTO objects (key, kind, id, presence, seen, manager, label, attributes, source)
+             VALUES (?1, ?2, ?3, 0, 0, NULL, '', NULL, ?4)",
+            params![key, kind, id, source],
         )?;
         Ok(key)
     }
@@ -336,6 +342,11 @@ impl Drop for Open<'_> {
 pub(super) fn array(keys: &[Key]) -> Array {
     let keys = keys.iter().map(|key| Sql::Integer(i64::from(key.get())));
     Rc::new(keys.collect())
+}
+
+/// The same of other numbers.
+pub(super) fn array_of_numbers(numbers: &[i64]) -> Array {
+    Rc::new(numbers.iter().copied().map(Sql::Integer).collect())
 }
 
 /// The same of ids in the source.

@@ -10,7 +10,7 @@ use rusqlite::types::{
 };
 
 use crate::engine::model::{
-    JobName, Key, ObjectKind, Presence, SourceId, TargetId, TargetPath, Value,
+    JobName, Key, ObjectKind, Presence, SourceId, SourceNumber, TargetId, TargetPath, Value,
 };
 use crate::engine::outcome::Class;
 
@@ -79,6 +79,18 @@ impl ToSql for Key {
 }
 
 impl FromSql for Key {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        u32::column_result(value).map(Self::new)
+    }
+}
+
+impl ToSql for SourceNumber {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.get().into())
+    }
+}
+
+impl FromSql for SourceNumber {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         u32::column_result(value).map(Self::new)
     }

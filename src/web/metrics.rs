@@ -106,7 +106,7 @@ pub(super) async fn scrape(site: &Site) -> Result<String, String> {
         registry.register("watermark_timestamp_seconds", help, gauge);
     }
     let expiry: Family<CredentialLabels, Gauge> = Family::default();
-    for graph::Expiry { key, day } in graph::expiries(&config.source) {
+    for graph::Expiry { key, day } in config.sources.iter().flat_map(graph::expiries) {
         let labels = CredentialLabels { credential: key };
         let time = day.and_time(NaiveTime::MIN).and_utc().timestamp();
         expiry.get_or_create(&labels).set(time);

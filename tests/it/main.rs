@@ -98,6 +98,7 @@ mod scope;
 mod screen;
 mod service;
 mod source;
+mod sources;
 mod staged;
 mod starving;
 mod state;

@@ -58,12 +58,13 @@ fn examples(page: &Path) -> Vec<String> {
 fn whole(part: &str) -> String {
     let has = |line: &str| part.lines().any(|one| one.trim() == line);
     let is_of_source = !part.trim_start().starts_with('[');
-    let source = match (has("[source]"), is_of_source) {
+    let has_source = has("[source]") || has("[[sources]]");
+    let source = match (has_source, is_of_source) {
         (true, _) => String::new(),
         (false, true) => SOURCE.to_owned(),
         (false, false) => format!("{SOURCE}{SECRET}"),
     };
-    let (before, after) = match (has("[[jobs]]"), is_of_source || has("[source]")) {
+    let (before, after) = match (has("[[jobs]]"), is_of_source || has_source) {
         (true, _) => ("", ""),
         (false, true) => ("", JOB),
         (false, false) => (JOB, ""),

@@ -13,7 +13,7 @@ use crate::config::bounded;
 use crate::engine::expr::{AppRole, Lookup};
 use crate::engine::mapping;
 use crate::engine::model::{
-    Attributes, Key, ObjectKind, Presence, SourceId, SourceObject, Value, source,
+    Attributes, Key, ObjectKind, Presence, SourceId, SourceNumber, SourceObject, Value, source,
 };
 use crate::report::eval::InputView;
 
@@ -53,6 +53,7 @@ impl Object {
             source: SourceObject {
                 key: Key::default(),
                 kind: ObjectKind::User,
+                source: SourceNumber::FIRST,
                 id: SourceId::new(id.unwrap_or_default()),
                 presence: Presence::Present,
                 attributes,

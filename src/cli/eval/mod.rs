@@ -274,7 +274,7 @@ fn from_state(
         (Some(_), Some(other)) if other.presence == Presence::Present => {
             anyhow::bail!("several users are named {user}; give the object id of one")
         }
-        (Some(object), _) => Ok((Object::from_state(object), store.default_domain()?)),
+        (Some(object), _) => Ok((Object::from_state(object), store.default_domain(None)?)),
         (None, _) => anyhow::bail!(
             "the state has no user {user}; give a principal name or an object id (the state contains \
              only objects that a cycle has read)"

@@ -1,4 +1,4 @@
-//! The section `source`: which tenant, and how to sign in to it.
+//! The section `source`, or those of `sources`: which tenant, and how to sign in to it.
 
 use figment::value::Value;
 
@@ -8,11 +8,39 @@ use crate::config::problem::Log;
 use crate::config::reader::{Table, Typed, secret_with, wrong};
 
 impl Source {
-    pub(super) fn read(top: &Table, log: &mut Log) -> Self {
-        top.is_missing("source", log);
-        let table = top.table("source", log);
-        let missing = table.is_none();
-        let table = table.unwrap_or_else(|| top.table_or_empty("source", &mut Log::default()));
+    pub(super) fn read_all(top: &Table, log: &mut Log) -> Vec<Self> {
+        if !top.has("sources") {
+            top.is_missing("source", log);
+            let table = top.table("source", log);
+            let is_missing = table.is_none();
+            let table = table.unwrap_or_else(|| top.table_or_empty("source", &mut Log::default()));
+            let source = Self::read(table, None, log);
+            return vec![Self {
+                is_only: true,
+                is_missing,
+                ..source
+            }];
+        }
+        if top.has("source") {
+            log.problem(top.place.name("source").key_problem(
+                "[source] and [[sources]] are both set",
+                "keep [[sources]], and make [source] one of them, with a name",
+            ));
+        }
+        let tables = top.tables("sources", log);
+        if tables.as_ref().is_some_and(Vec::is_empty) {
+            let place = top.place.name("sources");
+            log.problem(place.problem("no source is configured", "add a section [[sources]]"));
+        }
+        let tables = tables.unwrap_or_default().into_iter();
+        let sources = tables.map(|table| {
+            let name = table.required_text("name", log);
+            Self::read(table, name, log)
+        });
+        sources.collect()
+    }
+
+    fn read(table: Table, name: Option<Typed<String>>, log: &mut Log) -> Self {
         table.check_keys(SECTIONS, log);
         let table = table.prefer_overriding(CREDENTIALS);
         let credentials = CREDENTIALS
@@ -21,6 +49,8 @@ impl Source {
             .filter_map(|key| credential(&table, key, log))
             .collect();
         Self {
+            name,
+            is_only: false,
             tenant_id: table.text("tenant_id", log),
             client_id: table.text("client_id", log),
             credentials,
@@ -29,7 +59,7 @@ impl Source {
             graph_url: table.text("graph_url", log),
             token_scope: table.text("token_scope", log),
             read: table.text("read", log),
-            is_missing: missing,
+            is_missing: false,
             place: table.place,
         }
     }

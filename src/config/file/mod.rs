@@ -15,7 +15,8 @@ use crate::engine::job::Limit;
 #[derive(Debug)]
 pub(super) struct File {
     pub(super) state: State,
-    pub(super) source: Source,
+    /// One without a name, or those of `[[sources]]`.
+    pub(super) sources: Vec<Source>,
     pub(super) schedule: Schedule,
     pub(super) web: Option<Web>,
     pub(super) reports: Option<Reports>,
@@ -108,6 +109,9 @@ pub(super) struct Tls {
 
 #[derive(Debug)]
 pub(super) struct Source {
+    pub(super) name: Option<Typed<String>>,
+    /// It is the only one, `[source]`, which has no name.
+    pub(super) is_only: bool,
     pub(super) tenant_id: Option<Typed<String>>,
     pub(super) client_id: Option<Typed<String>>,
     /// Those that are given, in the order in which they are documented.
@@ -182,6 +186,7 @@ pub(super) struct Job {
     pub(super) enabled: Option<Typed<bool>>,
     pub(super) mode: Option<Typed<String>>,
     pub(super) preset: Option<Typed<String>>,
+    pub(super) sources: Option<Vec<Typed<String>>>,
     pub(super) application: Option<Application>,
     pub(super) target: Target,
     pub(super) scope: Scope,

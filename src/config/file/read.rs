@@ -30,7 +30,7 @@ impl File {
         }
         Self {
             state: State::read(&top, log),
-            source: Source::read(&top, log),
+            sources: Source::read_all(&top, log),
             schedule: Schedule::read(&top, log),
             web: Web::read(&top, log),
             reports: Reports::read(&top, log),
@@ -45,9 +45,9 @@ impl File {
 }
 
 impl File {
-    /// The source alone.
-    pub(in crate::config) fn read_source(document: &Rc<Document>, log: &mut Log) -> Source {
-        Source::read(&Table::root(document, &TOP), log)
+    /// The sources alone.
+    pub(in crate::config) fn read_sources(document: &Rc<Document>, log: &mut Log) -> Vec<Source> {
+        Source::read_all(&Table::root(document, &TOP), log)
     }
 }
 
@@ -223,6 +223,7 @@ impl Job {
             enabled: table.boolean("enabled", log),
             mode: table.text("mode", log),
             preset: table.text("preset", log),
+            sources: table.texts("sources", log),
             application: Application::read(table, log),
             target: Target::read(&target, is_missing, log),
             scope: Scope::read(table, SECTIONS, log),

@@ -31,6 +31,11 @@ pub(super) const JOB: Section = section(
              sonicwall-cse, none or the path of a file.",
         ),
         key(
+            "sources",
+            Holds::Texts,
+            "The name of the source, one of [[sources]]. Not needed with one source.",
+        ),
+        key(
             "application",
             Holds::Table(&APPLICATION),
             "The enterprise application whose assignments are provisioned.",

@@ -2,90 +2,117 @@
 
 use super::{Holds, Key, Rule, Section, key};
 
+const KEYS: [Key; 14] = [
+    key(
+        "tenant_id",
+        Holds::Text,
+        "The tenant's id, or a domain of it.",
+    ),
+    key(
+        "client_id",
+        Holds::Id,
+        "Application (client) id of the app registration.",
+    ),
+    key(
+        "client_secret",
+        Holds::OneOf(&[
+            Holds::Table(&SECRET_WITH_DATE),
+            Holds::Tables(&SECRET_WITH_DATE),
+        ]),
+        "A client secret, or a list of two while one is replaced.",
+    ),
+    key(
+        "client_certificate",
+        Holds::OneOf(&[Holds::Table(&CERTIFICATE), Holds::Tables(&CERTIFICATE)]),
+        "A certificate with its private key, or a list of them.",
+    ),
+    key(
+        "federated_token_file",
+        Holds::Text,
+        "The file of the token of workload identity federation.",
+    )
+    .remedy("name the file with the token"),
+    key(
+        "workload_identity",
+        Holds::Boolean,
+        "Use the environment variables of the Azure workload identity webhook.",
+    ),
+    key(
+        "managed_identity",
+        Holds::OneOf(&[Holds::Boolean, Holds::Table(&IDENTITY)]),
+        "The managed identity of this Azure machine.",
+    ),
+    key(
+        "azure_cli",
+        Holds::Boolean,
+        "The token of the user of az: only for plan, test and import.",
+    ),
+    key(
+        "device_code",
+        Holds::Boolean,
+        "Sign in with a browser: only for plan, test and import.",
+    ),
+    key(
+        "cloud",
+        Holds::Words(&["global", "us-gov", "us-gov-dod", "china"]),
+        "The Microsoft cloud. Default: global.",
+    ),
+    key(
+        "login_url",
+        Holds::Address,
+        "Replaces the cloud's sign-in address.",
+    ),
+    key(
+        "graph_url",
+        Holds::Address,
+        "Replaces the cloud's address of Microsoft Graph.",
+    ),
+    key(
+        "token_scope",
+        Holds::Text,
+        "Replaces the scope of tokens for Microsoft Graph.",
+    ),
+    key(
+        "read",
+        Holds::Words(&["auto", "whole", "in_scope"]),
+        "What is read of users and groups: the whole tenant, or what is in scope. Default: auto, by cost.",
+    ),
+];
+
+const RULES: &[Rule] = &[
+    Rule::ExactlyOne(CREDENTIALS),
+    Rule::Needs("client_secret", &["tenant_id", "client_id"]),
+    Rule::Needs("client_certificate", &["tenant_id", "client_id"]),
+    Rule::Needs("federated_token_file", &["tenant_id", "client_id"]),
+];
+
 pub(super) const SOURCE: Section = Section {
     name: "source",
-    keys: &[
-        key(
-            "tenant_id",
-            Holds::Text,
-            "The tenant's id, or a domain of it.",
-        ),
-        key(
-            "client_id",
-            Holds::Id,
-            "Application (client) id of the app registration.",
-        ),
-        key(
-            "client_secret",
-            Holds::OneOf(&[
-                Holds::Table(&SECRET_WITH_DATE),
-                Holds::Tables(&SECRET_WITH_DATE),
-            ]),
-            "A client secret, or a list of two while one is replaced.",
-        ),
-        key(
-            "client_certificate",
-            Holds::OneOf(&[Holds::Table(&CERTIFICATE), Holds::Tables(&CERTIFICATE)]),
-            "A certificate with its private key, or a list of them.",
-        ),
-        key(
-            "federated_token_file",
-            Holds::Text,
-            "The file of the token of workload identity federation.",
-        )
-        .remedy("name the file with the token"),
-        key(
-            "workload_identity",
-            Holds::Boolean,
-            "Use the environment variables of the Azure workload identity webhook.",
-        ),
-        key(
-            "managed_identity",
-            Holds::OneOf(&[Holds::Boolean, Holds::Table(&IDENTITY)]),
-            "The managed identity of this Azure machine.",
-        ),
-        key(
-            "azure_cli",
-            Holds::Boolean,
-            "The token of the user of az: only for plan, test and import.",
-        ),
-        key(
-            "device_code",
-            Holds::Boolean,
-            "Sign in with a browser: only for plan, test and import.",
-        ),
-        key(
-            "cloud",
-            Holds::Words(&["global", "us-gov", "us-gov-dod", "china"]),
-            "The Microsoft cloud. Default: global.",
-        ),
-        key(
-            "login_url",
-            Holds::Address,
-            "Replaces the cloud's sign-in address.",
-        ),
-        key(
-            "graph_url",
-            Holds::Address,
-            "Replaces the cloud's address of Microsoft Graph.",
-        ),
-        key(
-            "token_scope",
-            Holds::Text,
-            "Replaces the scope of tokens for Microsoft Graph.",
-        ),
-        key(
-            "read",
-            Holds::Words(&["auto", "whole", "in_scope"]),
-            "What is read of users and groups: the whole tenant, or what is in scope. Default: auto, by cost.",
-        ),
-    ],
-    rules: &[
-        Rule::ExactlyOne(CREDENTIALS),
-        Rule::Needs("client_secret", &["tenant_id", "client_id"]),
-        Rule::Needs("client_certificate", &["tenant_id", "client_id"]),
-        Rule::Needs("federated_token_file", &["tenant_id", "client_id"]),
-    ],
+    keys: &KEYS,
+    rules: RULES,
+    reserved: &[],
+};
+
+const NAMED_KEYS: [Key; 15] = {
+    let name = key(
+        "name",
+        Holds::Text,
+        "Name of the source, which jobs refer to.",
+    );
+    let mut keys = [name.required("add name = \"…\", which jobs refer to"); 15];
+    let mut index = 0;
+    while index < KEYS.len() {
+        keys[index + 1] = KEYS[index];
+        index += 1;
+    }
+    keys
+};
+
+/// One of several sources.
+pub(super) const NAMED_SOURCE: Section = Section {
+    name: "sources",
+    keys: &NAMED_KEYS,
+    rules: RULES,
     reserved: &[],
 };
 

@@ -4,7 +4,7 @@ use super::job::{
     APPLICATION, CLAUSE, EXCEPTION, FILTER, GROUPS, JOB, MAPPING, SAFETY, SCOPE, TARGET, USERS,
 };
 use super::notify::{JOB_NOTIFY, MAIL, NOTIFY, WEBHOOK};
-use super::source::{SECRET, SOURCE};
+use super::source::{NAMED_SOURCE, SECRET, SOURCE};
 use super::web::WEB;
 use super::{Holds, Key, Rule, Section, key, section};
 
@@ -21,7 +21,12 @@ pub(in crate::config) const TOP: Section = Section {
             Holds::Table(&SOURCE),
             "The Microsoft Entra tenant that is read.",
         )
-        .required("add a section [source] with tenant_id, client_id and client_secret"),
+        .remedy("add a section [source] with tenant_id, client_id and client_secret"),
+        key(
+            "sources",
+            Holds::Tables(&NAMED_SOURCE),
+            "Instead of [source]: several tenants, each with a name that jobs refer to.",
+        ),
         key("schedule", Holds::Table(&SCHEDULE), "When cycles start."),
         key(
             "web",
@@ -45,7 +50,7 @@ pub(in crate::config) const TOP: Section = Section {
         )
         .required("add a section [[jobs]]"),
     ],
-    rules: &[],
+    rules: &[Rule::ExactlyOne(&["source", "sources"])],
     reserved: &[],
 };
 
@@ -217,6 +222,7 @@ pub(in crate::config) const SECTIONS: &[&Section] = &[
     &TOP,
     &STATE,
     &SOURCE,
+    &NAMED_SOURCE,
     &SCHEDULE,
     &WEB,
     &REPORTS,

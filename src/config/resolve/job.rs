@@ -7,6 +7,7 @@ use super::notify::resolve_job_notify;
 use super::rules::resolve_rules;
 use super::schedule::{resolve_schedule, resolve_verify, zone_of};
 use super::scope::{resolve_provision, resolve_scope};
+use super::source::source_of;
 use super::target::resolve_target;
 use crate::config::mapping::{Base, choose};
 use crate::config::problem::Log;
@@ -25,7 +26,7 @@ pub(super) fn check_names(jobs: &[file::Job], log: &mut Log) {
     let names: Vec<_> = jobs.iter().filter_map(|job| job.name.as_ref()).collect();
     for (index, name) in names.iter().enumerate() {
         let text = &name.value;
-        check_name(name, log);
+        check_name(name, "job", log);
         let first = names[..index]
             .iter()
             .find(|first| first.value.to_lowercase() == text.to_lowercase());
@@ -38,14 +39,14 @@ pub(super) fn check_names(jobs: &[file::Job], log: &mut Log) {
     }
 }
 
-pub(super) fn check_name(name: &Typed<String>, log: &mut Log) {
+pub(super) fn check_name(name: &Typed<String>, of: &str, log: &mut Log) {
     let text = &name.value;
     let is_plain = text
         .chars()
         .all(|c| c.is_alphanumeric() || "-_.".contains(c));
     if !is_plain || text.starts_with('-') || text.chars().count() > NAME_LENGTH {
         log.problem(name.place.problem(
-            format!("{text:?} is not a valid job name"),
+            format!("{text:?} is not a valid {of} name"),
             format!("use at most {NAME_LENGTH} letters, digits, hyphens, dots and underscores"),
         ));
     }
@@ -68,6 +69,7 @@ pub(super) fn resolve_job(
         .application
         .as_ref()
         .and_then(|application| resolve_application(application, log));
+    let source = source_of(job, &file.sources, log);
     let target = resolve_target(&job.target, &preset.target, folder, log);
     let filterable = target.dialect.filterable.clone();
     let mut scope = resolve_scope(&job.scope, &preset.scope, log);
@@ -114,6 +116,7 @@ pub(super) fn resolve_job(
         .unwrap_or_default();
 
     let (application, target, notify) = (application?, target.complete()?, notify?);
+    let source = source?;
     if log.problems.len() > before {
         return None;
     }
@@ -121,6 +124,7 @@ pub(super) fn resolve_job(
         fingerprint: fingerprint::of(&rules, &application, &target.base_url),
         enabled: job.enabled.as_ref().is_none_or(|enabled| enabled.value),
         observes,
+        source,
         application,
         target,
         schedule: schedule?,

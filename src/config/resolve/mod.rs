@@ -37,7 +37,7 @@ const KEEP_REPORTS: Duration = Duration::from_hours(24 * 90);
 pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let state_key = secret_for(Purpose::Key, file.state.key.as_ref(), folder, log);
-    let source = source::resolve_source(&file.source, folder, log);
+    let sources = source::resolve_all(&file.sources, folder, log);
     let web = file
         .web
         .as_ref()
@@ -68,7 +68,7 @@ pub(super) fn resolve(file: &File, path: &Path, log: &mut Log) -> Option<Config>
         state: state?,
         state_key,
         retention: state::retention(file, log)?,
-        source: source?,
+        sources: sources?,
         web: match web {
             Some(web) => Some(web?),
             None => None,
@@ -107,10 +107,14 @@ fn resolve_reports(typed: &file::Reports, folder: &Path, log: &mut Log) -> Optio
     })
 }
 
-/// The source alone, unless something of it is missing.
-pub(super) fn resolve_source(source: &file::Source, path: &Path, log: &mut Log) -> Option<Source> {
+/// The sources alone, unless something of them is missing.
+pub(super) fn resolve_sources(
+    sources: &[file::Source],
+    path: &Path,
+    log: &mut Log,
+) -> Option<Vec<Source>> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    source::resolve_source(source, folder, log)
+    source::resolve_all(sources, folder, log)
 }
 
 /// What a person is asked for, to write a configuration.
@@ -132,7 +136,7 @@ pub(crate) fn fault(answer: Answer, text: &str) -> Option<String> {
     let mut log = Log::default();
     let log_of = &mut log;
     match answer {
-        Answer::JobName => job::check_name(&typed, log_of),
+        Answer::JobName => job::check_name(&typed, "job", log_of),
         Answer::Tenant => drop(source::tenant(&typed, log_of)),
         Answer::Id => drop(guid(&typed, "copy it from the Entra admin center", log_of)),
         Answer::Address => drop(target::scim_address(&typed, log_of)),

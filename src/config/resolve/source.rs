@@ -4,12 +4,14 @@ use std::path::Path;
 
 use super::address::web_address;
 use super::credential::{self, resolve_credential};
+use super::job::check_name;
 use crate::config::file;
 use crate::config::mapping::choose;
 use crate::config::problem::Log;
 use crate::config::reader::Typed;
 use crate::config::secret::environment;
 use crate::config::settings::Source;
+use crate::engine::model::nearest;
 use crate::engine::strategy::{Strategy, Wish};
 
 /// The national clouds: token authority, Graph root and scope are three facts of each, and none
@@ -62,11 +64,130 @@ const READ: &[(&str, Wish)] = &[
     ("in_scope", Wish::Always(Strategy::InScope)),
 ];
 
-pub(super) fn resolve_source(
-    source: &file::Source,
+/// Each source, unless something is missing. No two of them have the same name or the same tenant.
+pub(super) fn resolve_all(
+    sources: &[file::Source],
     folder: &Path,
     log: &mut Log,
-) -> Option<Source> {
+) -> Option<Vec<Source>> {
+    check_names(sources, log);
+    let resolved: Vec<_> = sources
+        .iter()
+        .map(|source| resolve_source(source, folder, log))
+        .collect();
+    let resolved = resolved.into_iter().collect::<Option<Vec<Source>>>();
+    if let Some(resolved) = &resolved
+        && resolved.len() > 1
+    {
+        check_tenants(sources, resolved, log);
+    }
+    resolved
+}
+
+fn check_names(sources: &[file::Source], log: &mut Log) {
+    let names: Vec<_> = sources.iter().filter_map(|one| one.name.as_ref()).collect();
+    for (index, name) in names.iter().enumerate() {
+        check_name(name, "source", log);
+        let is_same =
+            |other: &&&Typed<String>| other.value.to_lowercase() == name.value.to_lowercase();
+        if let Some(first) = names[..index].iter().find(is_same) {
+            log.problem(name.place.problem(
+                format!("another source has this name: {}", first.place.line()),
+                "give each source a unique name; case is ignored",
+            ));
+        }
+    }
+}
+
+/// One tenant by two names would be two, with the same objects.
+fn check_tenants(typed: &[file::Source], sources: &[Source], log: &mut Log) {
+    for (index, source) in sources.iter().enumerate() {
+        let place = typed[index].place.name("tenant_id");
+        if uuid::Uuid::parse_str(&source.tenant_id).is_err() {
+            log.problem(place.problem(
+                "this is a domain, and with several sources it must be certain that each is another tenant",
+                "write the tenant's id, as the overview page of Microsoft Entra shows it",
+            ));
+        } else if let Some(first) = sources[..index]
+            .iter()
+            .position(|other| other.tenant_id == source.tenant_id)
+        {
+            let first = typed[first].place.name("tenant_id");
+            log.problem(place.problem(
+                format!("another source has this tenant: {}", first.line()),
+                "remove one of them: several jobs can name the same source",
+            ));
+        }
+    }
+}
+
+/// The source of a job, by its name.
+pub(super) fn source_of(
+    job: &file::Job,
+    sources: &[file::Source],
+    log: &mut Log,
+) -> Option<String> {
+    let place = job.place.name("sources");
+    let Some(names) = named(sources) else {
+        if job.sources.is_some() {
+            log.problem(place.key_problem(
+                "there are no [[sources]] that it could name",
+                "remove the key, or make [source] one of [[sources]], with a name",
+            ));
+        }
+        return Some(String::new());
+    };
+    let Some(given) = &job.sources else {
+        if let [only] = names.as_slice() {
+            return Some(only.clone());
+        }
+        let remedy = format!("write sources = [\"…\"] with one of {}", names.join(", "));
+        log.problem(place.problem("missing: there are several sources", remedy));
+        return None;
+    };
+    let mut known = Vec::new();
+    for name in given {
+        let same = names
+            .iter()
+            .find(|one| one.to_lowercase() == name.value.trim().to_lowercase());
+        if let Some(same) = same {
+            known.push(same);
+            continue;
+        }
+        let remedy = match nearest(&name.value, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => format!("use one of {}", names.join(", ")),
+        };
+        let words = format!("there is no source named {:?}", name.value);
+        log.problem(name.place.problem(words, remedy));
+    }
+    match (given.as_slice(), known.as_slice()) {
+        ([_], known) => known.first().map(|name| (*name).clone()),
+        ([], _) => {
+            let remedy = format!("name one of {}", names.join(", "));
+            log.problem(place.problem("it names no source", remedy));
+            None
+        }
+        ([_, _, ..], _) => {
+            log.problem(place.problem(
+                "a job reads one source",
+                "write a job for each source, with a name of its own",
+            ));
+            None
+        }
+    }
+}
+
+/// The names of the sources; `None`: there is one, and it has no name.
+fn named(sources: &[file::Source]) -> Option<Vec<String>> {
+    if sources.iter().any(|source| source.is_only) {
+        return None;
+    }
+    let names = sources.iter().filter_map(|source| source.name.as_ref());
+    Some(names.map(|name| name.value.trim().to_owned()).collect())
+}
+
+fn resolve_source(source: &file::Source, folder: &Path, log: &mut Log) -> Option<Source> {
     let is_workload = matches!(
         source.credentials.as_slice(),
         [file::Credential::WorkloadIdentity(_)]
@@ -126,6 +247,11 @@ pub(super) fn resolve_source(
         None => cloud.map(|cloud| cloud.token_scope.to_owned()),
     };
     Some(Source {
+        name: if source.is_only {
+            String::new()
+        } else {
+            source.name.as_ref()?.value.trim().to_owned()
+        },
         tenant_id: tenant_id?,
         credential: credential?,
         login_url: login_url?,

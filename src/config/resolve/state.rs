@@ -230,9 +230,10 @@ fn warn_of_readers(path: &Path, file: &File, log: &mut Log) {
     let Some(mode) = found.and_then(|found| os::mode_for_others(&found)) else {
         return;
     };
-    let place = match &file.state.path {
-        Some(typed) => typed.place.clone(),
-        None => file.source.place.clone(),
+    let place = match (&file.state.path, file.sources.first()) {
+        (Some(typed), _) => typed.place.clone(),
+        (None, Some(source)) => source.place.clone(),
+        (None, None) => return,
     };
     log.warning(place.problem(
         format!("the state file can be read by other users of this machine (mode {mode:o})"),

@@ -7,7 +7,10 @@ const SECRET_LINE: &str = "client_secret = { env = \"ENTRAIN_CLIENT_SECRET\" }";
 /// The credential that these lines of the section mean, in place of the usual secret.
 fn credential(lines: &str) -> Credential {
     let source = SOURCE.replace(SECRET_LINE, lines);
-    load_ok(&format!("{source}{JOB}")).source.credential
+    load_ok(&format!("{source}{JOB}"))
+        .sources
+        .remove(0)
+        .credential
 }
 
 fn told_of(lines: &str) -> String {
@@ -64,7 +67,7 @@ fn every_way_to_sign_in_can_be_written() {
         ))
     );
     assert_eq!(credential("azure_cli = true"), Credential::AzureCli);
-    assert_eq!(Credential::AzureCli.personal(), Some("source.azure_cli"));
+    assert_eq!(Credential::AzureCli.personal(), Some("azure_cli"));
 }
 
 #[test]
@@ -72,7 +75,7 @@ fn a_managed_identity_needs_no_client() {
     let source = "[source]\ntenant_id = \"contoso.onmicrosoft.com\"\n";
     let credential = |line: &str| {
         let config = load_ok(&format!("{source}{line}\n{JOB}"));
-        config.source.credential
+        config.sources[0].credential.clone()
     };
     assert_eq!(
         credential("managed_identity = true"),
@@ -145,7 +148,11 @@ entrain.toml:6: source.token_scope: this is not the scope of one resource
 
 #[test]
 fn clouds_and_overrides_are_facts_of_their_own() {
-    let source = |lines: &str| load_ok(&format!("{SOURCE}{lines}\n{JOB}")).source;
+    let source = |lines: &str| {
+        load_ok(&format!("{SOURCE}{lines}\n{JOB}"))
+            .sources
+            .remove(0)
+    };
     let urls = |source: Source| [source.login_url, source.graph_url, source.token_scope];
     for (cloud, expected) in [
         (

@@ -23,7 +23,7 @@ fn the_environment_overrides_by_index_and_by_name() {
     );
     let config = loaded.unwrap_or_else(|err| panic!("{err}")).config;
     assert_eq!(
-        config.source.graph_url,
+        config.sources[0].graph_url,
         "https://microsoftgraph.chinacloudapi.cn"
     );
     assert!(config.state.path.ends_with("007"));
@@ -51,8 +51,8 @@ fn an_override_drives_out_what_excludes_it() {
         expires: None,
     };
     assert!(matches!(
-        config.source.credential,
-        Credential::App { proofs, .. } if proofs == [secret]
+        &config.sources[0].credential,
+        Credential::App { proofs, .. } if *proofs == [secret]
     ));
     let job = &config.jobs[0];
     assert_eq!(job.application, Application::DisplayName("123".to_owned()));
@@ -70,7 +70,7 @@ fn a_wrong_override_names_the_variable() {
         ("ENTRAIN_SAUCE__X", "1"),
         ("ENTRAIN_JOBS__ACME__SCOPE__EXCLUDE__0", "x"),
     ]), @r##"
-ENTRAIN_JOBS__ACNE__TARGET__TIMEOUT: there is no job named acne
+ENTRAIN_JOBS__ACNE__TARGET__TIMEOUT: there is none named acne
     did you mean ACME?
 ENTRAIN_JOBS__7__ENABLED: there is no element 7: the list has 1
     elements are counted from 0

@@ -15,9 +15,12 @@ fn a_short_configuration_has_every_default() {
     assert_eq!(loaded.warnings, []);
     let config = loaded.config;
     assert_eq!(config.state.path, folder.path().join("entrain.db"));
-    assert_eq!(config.source.login_url, "https://login.microsoftonline.com");
     assert_eq!(
-        config.source.token_scope,
+        config.sources[0].login_url,
+        "https://login.microsoftonline.com"
+    );
+    assert_eq!(
+        config.sources[0].token_scope,
         "https://graph.microsoft.com/.default"
     );
 
@@ -170,7 +173,7 @@ fn job_with_global(global: &str, own: &str) -> Job {
 
 #[test]
 fn clouds_and_overrides_of_addresses() {
-    let source = |more: &str| load_ok(&format!("{SOURCE}{more}{JOB}")).source;
+    let source = |more: &str| load_ok(&format!("{SOURCE}{more}{JOB}")).sources.remove(0);
     let dod = source("cloud = \"us-gov-dod\"\n");
     assert_eq!(dod.login_url, "https://login.microsoftonline.us");
     assert_eq!(dod.graph_url, "https://dod-graph.microsoft.us");

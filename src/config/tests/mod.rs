@@ -12,6 +12,7 @@ mod reading;
 mod rules;
 mod secrets;
 mod sense;
+mod sources;
 mod web;
 
 use std::fs;

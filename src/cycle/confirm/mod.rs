@@ -20,7 +20,7 @@ use crate::engine::job::ScopeMode;
 use crate::engine::model::{Key, ObjectKind, Presence, SourceId};
 use crate::engine::plan::{Action, Operation, Reading};
 use crate::engine::scope;
-use crate::store::{Loaded, MarkCutoff, RowId, Store};
+use crate::store::{Loaded, MarkCutoff, RowId};
 
 /// A confirmation older than this is renewed before it is used.
 pub(super) const FRESH: Duration = Duration::from_mins(10);
@@ -136,7 +136,7 @@ async fn look(
     drafts: Vec<Draft>,
 ) -> Result<Looked, Error> {
     let job = context.job.rules.name.clone();
-    let followed = context.agent.tenant.again(&context.want()).await?;
+    let followed = context.tenant.again(&context.want()).await?;
     let changed = context
         .state(move |store| store.marked_since(&job, cutoff))
         .await?;
@@ -153,7 +153,7 @@ async fn look(
             Some(why)
         }
         Reading::Complete(_) => {
-            let graph = &context.agent.tenant.graph;
+            let graph = &context.tenant.graph;
             let before = graph.requests();
             let found = SecondLook::of(context, &rest).await?;
             if found.roles_unread {
@@ -173,7 +173,7 @@ async fn look(
             }));
             let kinds = found.read_again;
             if !kinds.is_empty() {
-                context.agent.tenant.forget(&kinds).await?;
+                context.tenant.forget(&kinds).await?;
             }
             is_contradicted.then(|| {
                 let ids: Vec<&str> = found.contradictions.iter().map(SourceId::as_str).collect();
@@ -198,7 +198,7 @@ async fn outdated(context: &Context<'_>, drafts: Vec<Draft>) -> Result<Vec<Draft
         let ids: Vec<SourceId> = of_kind.map(|draft| draft.id.clone()).collect();
         ids
     };
-    let graph = &context.agent.tenant.graph;
+    let graph = &context.tenant.graph;
     let before = graph.requests();
     let users = graph.sign_in_of(&ids_of(ObjectKind::User)).await;
     let users = known(users)?.unwrap_or_default();
@@ -376,7 +376,7 @@ impl SecondLook {
             .state(move |store| Ok((store.named(&groups)?, store.load(&job, &members)?)))
             .await?;
         let ids: Vec<SourceId> = named.values().map(|group| group.id.clone()).collect();
-        let graph = &context.agent.tenant.graph;
+        let graph = &context.tenant.graph;
         let read = known(graph.members_of(&ids).await)?.unwrap_or_default();
         let loaded: BTreeMap<Key, &Loaded> =
             loaded.iter().map(|one| (one.object.key, one)).collect();
@@ -416,7 +416,7 @@ impl SecondLook {
         context: &Context<'_>,
         wanted: BTreeMap<SourceId, (ObjectKind, Key)>,
     ) -> Result<(), Error> {
-        let graph = &context.agent.tenant.graph;
+        let graph = &context.tenant.graph;
         let ids: Vec<SourceId> = wanted.keys().cloned().collect();
         if ids.is_empty() {
             return Ok(());
@@ -473,11 +473,16 @@ impl SecondLook {
             return Ok(());
         }
 
-        let graph = &context.agent.tenant.graph;
+        let graph = &context.tenant.graph;
         let ids: Vec<SourceId> = present.iter().map(|one| one.object.id.clone()).collect();
         let job = &context.job.rules;
         // A group inside one that grants may not be known, where not all of them are read.
-        let is_deep = job.scope.nested_groups && context.state(Store::reads_in_scope).await?;
+        let is_deep = job.scope.nested_groups && {
+            let name = job.name.clone();
+            context
+                .state(move |store| store.reads_in_scope_of(&name))
+                .await?
+        };
         let groups = if is_deep {
             graph.all_groups_of(kind, &ids).await
         } else {

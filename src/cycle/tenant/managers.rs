@@ -6,23 +6,25 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::cycle::Error;
-use crate::engine::model::SourceId;
+use crate::engine::model::{SourceId, SourceNumber};
 use crate::graph::{self, Reader};
 use crate::store::{Store, Unreported};
 
 /// Looks them up. Where that fails what is known stays, and the next cycle looks them up.
 pub(super) async fn look_up(
     graph: &Reader,
-    store: &Arc<Store>,
+    (store, source): (&Arc<Store>, SourceNumber),
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let unreported = store.run(Store::unreported_managers).await?;
+    let unreported = store
+        .run(move |store| store.unreported_managers(source))
+        .await?;
     if unreported.known.is_empty() {
         return Ok(());
     }
     match read(graph, &unreported).await {
         Ok(managers) => {
-            let record = move |store: &Store| store.record_managers(&managers, now);
+            let record = move |store: &Store| store.record_managers(source, &managers, now);
             Ok(store.run(record).await?)
         }
         Err(error) => {

@@ -5,22 +5,25 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::cycle::Error;
+use crate::engine::model::SourceNumber;
 use crate::graph::Reader;
 use crate::store::Store;
 
 /// Looks them up. Where that fails what is known stays, and the next cycle looks them up.
 pub(super) async fn look_up(
     graph: &Reader,
-    store: &Arc<Store>,
+    (store, source): (&Arc<Store>, SourceNumber),
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let groups = store.run(Store::unreported_members).await?;
+    let groups = store
+        .run(move |store| store.unreported_members(source))
+        .await?;
     if groups.is_empty() {
         return Ok(());
     }
     match graph.members_of(&groups).await {
         Ok(members) => {
-            let record = move |store: &Store| store.record_members(&members, now);
+            let record = move |store: &Store| store.record_members(source, &members, now);
             Ok(store.run(record).await?)
         }
         Err(error) => {

@@ -1,4 +1,4 @@
-//! The source tenant. One refresh reads it for all jobs that are due: users and groups once, page by
+//! A source tenant. One refresh reads it for all jobs that are due: users and groups once, page by
 //! page into the state, then each job's assignments. What fails here blocks removals, never additions
 //! (product rule 3).
 
@@ -22,21 +22,25 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot::{self, error::TryRecvError};
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::units::Units;
 use super::{Error, tenant_facts};
-use crate::config::{self, Config};
+use crate::config::{self, SourceJobs};
 use crate::engine::model::{
-    Assignment, Complete, CustomSecurityAttribute, JobName, ObjectKind, SourceId,
+    Assignment, Complete, CustomSecurityAttribute, JobName, ObjectKind, SourceId, SourceNumber,
 };
 use crate::engine::plan;
 use crate::engine::summary::{CycleKind, Progress};
 use crate::graph;
-use crate::store::{self, Store};
+use crate::store::{self, NotedSource, Store, Stream};
 
 pub(crate) use self::due::Due;
+
+/// Held while a source is read.
+pub(super) type Turn = Arc<tokio::sync::Mutex<()>>;
 
 /// How the reading went for one job. A cycle starts from it.
 #[derive(Debug)]
@@ -65,13 +69,20 @@ struct Waiting {
 }
 
 pub(super) struct Tenant {
-    config: Arc<Config>,
+    /// The source with its jobs.
+    config: Arc<SourceJobs>,
+    /// In the state.
+    pub(super) number: SourceNumber,
+    /// The tenant that was read into the state, where the configuration names another.
+    pub(super) read_before: Option<String>,
+    /// It was looked up that both are the same.
+    pub(super) is_same: OnceCell<()>,
     pub(super) store: Arc<Store>,
     pub(super) graph: graph::Reader,
     stop: CancellationToken,
     now: fn() -> DateTime<Utc>,
-    /// One reading at a time, also across a reload: all share the watermarks.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    /// One reading of the source at a time, also across a reload: all share the watermarks.
+    turn: Turn,
     /// How many jobs are due that have not joined a reading yet.
     due: watch::Sender<usize>,
     waiting: Mutex<Vec<Waiting>>,
@@ -84,15 +95,22 @@ pub(super) struct Tenant {
 
 impl Tenant {
     pub(super) fn new(
-        config: Arc<Config>,
+        config: SourceJobs,
+        noted: NotedSource,
         store: Arc<Store>,
         graph: graph::Reader,
-        stop: CancellationToken,
-        now: fn() -> DateTime<Utc>,
-        turn: Arc<tokio::sync::Mutex<()>>,
+        (stop, now): (CancellationToken, fn() -> DateTime<Utc>),
+        turn: Turn,
     ) -> Self {
+        let NotedSource {
+            number,
+            other_tenant,
+        } = noted;
         Self {
-            config,
+            config: Arc::new(config),
+            number,
+            read_before: other_tenant,
+            is_same: OnceCell::new(),
             store,
             graph,
             stop,
@@ -106,8 +124,29 @@ impl Tenant {
     }
 
     /// For a tenant that reads into the same state after this one.
-    pub(super) fn turn(&self) -> Arc<tokio::sync::Mutex<()>> {
+    pub(super) fn turn(&self) -> Turn {
         Arc::clone(&self.turn)
+    }
+
+    pub(super) fn source(&self) -> &config::Source {
+        &self.config.source
+    }
+
+    pub(super) fn jobs(&self) -> &[config::Job] {
+        &self.config.jobs
+    }
+
+    /// What is logged while one of several sources is read.
+    fn span(&self) -> tracing::Span {
+        match self.source().name.as_str() {
+            "" => tracing::Span::none(),
+            name => tracing::error_span!("source", name),
+        }
+    }
+
+    fn stream(&self, kind: ObjectKind) -> Stream {
+        let source = self.number;
+        Stream { source, kind }
     }
 
     /// What was requested of the tenant since the last call, for the record.
@@ -148,8 +187,8 @@ impl Tenant {
         let (wants, answers): (Vec<Want>, Vec<_>) =
             waiting.map(|one| (one.want, one.answer)).unzip();
         // No other agent reads into the same state meanwhile.
-        let readings = match self.store.begin_reading().await {
-            Ok(_reading) => self.refresh(&wants).await,
+        let readings = match self.store.begin_reading(self.number).await {
+            Ok(_reading) => self.refresh(&wants).instrument(self.span()).await,
             Err(error) => {
                 let error = Arc::new(Error::from(error));
                 let failed = wants.iter().map(|_| Err(Error::Tenant(Arc::clone(&error))));
@@ -224,7 +263,7 @@ impl Tenant {
     /// Follows users, groups and the job's assignments once more, for the confirmation of removals.
     pub(super) async fn again(&self, want: &Want) -> Result<plan::Reading, Error> {
         let _turn = self.turn.lock().await;
-        let _reading = self.store.begin_reading().await?;
+        let _reading = self.store.begin_reading(self.number).await?;
         let wants = [want];
         let read_scope = async || {
             let application = self.store.application(&want.job.rules.name)?;
@@ -236,7 +275,7 @@ impl Tenant {
             self.counted(want, read).await
         };
         // Who has come into scope is read, too.
-        if self.store.reads_in_scope()? {
+        if self.store.reads_in_scope(self.number)? {
             let scope = read_scope().await?;
             let followed = Box::pin(self.follow_shards(&wants, usize::MAX, |_| Ok(true)));
             let source = self.counted(want, followed).await?;
@@ -252,9 +291,9 @@ impl Tenant {
     /// Lets the next reading of these begin again, because a complete one lacked something.
     pub(super) async fn forget(&self, kinds: &BTreeSet<ObjectKind>) -> Result<(), Error> {
         let _turn = self.turn.lock().await;
-        let _reading = self.store.begin_reading().await?;
+        let _reading = self.store.begin_reading(self.number).await?;
         for kind in kinds {
-            self.store.forget_watermark(*kind)?;
+            self.store.forget_watermark(self.stream(*kind))?;
         }
         Ok(())
     }
@@ -284,8 +323,7 @@ impl Tenant {
         };
         let source = together(source, scope);
         let (all, known) = (&shared.attributes, &mut shared.custom_security);
-        let (graph, store) = (&self.graph, &*self.store);
-        tenant_facts::custom_security_attributes(graph, store, job, all, known).await?;
+        tenant_facts::custom_security_attributes(self, job, all, known).await?;
         let known = &mut shared.default_domain;
         let domain = tenant_facts::default_domain(&self.graph, &self.store, job, known).await?;
         if self.stop.is_cancelled() {

@@ -8,15 +8,15 @@ use chrono::{DateTime, Utc};
 use tokio::task::JoinHandle;
 
 use crate::cycle::Error;
-use crate::engine::model::{ObjectKind, SourceChange};
-use crate::store::{self, PageLink, Store};
+use crate::engine::model::SourceChange;
+use crate::store::{self, PageLink, Store, Stream};
 
 /// Pages that are read and not committed yet. Each commit writes to pages of the state that are far
 /// apart, so that many small ones would write far more than they bring. Where few objects are known, so are few
 /// such pages: commits begin small, which keeps memory small, and grow with what was read.
 pub(super) struct Pages {
     store: Arc<Store>,
-    kind: ObjectKind,
+    stream: Stream,
     changes: Vec<SourceChange>,
     /// Objects that were committed before.
     passed: usize,
@@ -30,10 +30,10 @@ impl Pages {
     const OBJECTS: RangeInclusive<usize> = 1_000..=4_000;
     const MEMBERS: usize = 20_000;
 
-    pub(super) fn new(store: Arc<Store>, kind: ObjectKind) -> Self {
+    pub(super) fn new(store: Arc<Store>, stream: Stream) -> Self {
         Self {
             store,
-            kind,
+            stream,
             changes: Vec::new(),
             passed: 0,
             members: 0,
@@ -60,12 +60,12 @@ impl Pages {
         let Some(link) = self.link.take() else {
             return Ok(());
         };
-        let (store, kind) = (Arc::clone(&self.store), self.kind);
+        let (store, stream) = (Arc::clone(&self.store), self.stream);
         let changes = mem::take(&mut self.changes);
         self.passed += changes.len();
         self.members = 0;
         self.commit = Some(tokio::spawn(async move {
-            let commit = move |store: &Store| store.commit_page(kind, &changes, link, now);
+            let commit = move |store: &Store| store.commit_page(stream, &changes, link, now);
             store.run(commit).await.map(drop)
         }));
         Ok(())

@@ -54,11 +54,11 @@ impl Tenant {
         wants: &[&Want],
         read: &mut Count,
     ) -> Result<Complete<()>, Error> {
-        let store = &self.store;
-        let select = selected(&self.config, kind);
+        let (store, stream) = (&self.store, self.stream(kind));
+        let select = selected(&self.config.jobs, kind);
         let mut beginnings = 1;
-        let mut since = store.begin_round(kind, &select.join(","))?;
-        let mut pages = Pages::new(Arc::clone(store), kind);
+        let mut since = store.begin_round(stream, &select.join(","))?;
+        let mut pages = Pages::new(Arc::clone(store), stream);
         let mut unseen = Unseen::default();
         loop {
             let at = match &since {
@@ -76,11 +76,11 @@ impl Tenant {
                     };
                     tracing::warn!(%kind, %error, "reading the source from the beginning");
                     match expired {
-                        Expired::Page => store.rewind_round(kind)?,
-                        Expired::Watermark => store.forget_watermark(kind)?,
+                        Expired::Page => store.rewind_round(stream)?,
+                        Expired::Watermark => store.forget_watermark(stream)?,
                     }
                     beginnings += 1;
-                    since = store.begin_round(kind, &select.join(","))?;
+                    since = store.begin_round(stream, &select.join(","))?;
                     continue;
                 }
             };
@@ -110,10 +110,10 @@ impl Tenant {
                     pages.commit((self.now)()).await?;
                     pages.committed().await?;
                     unseen.report(kind, "of the tenant");
-                    let now = (self.now)();
+                    let (state, now) = ((store, self.number), (self.now)());
                     match kind {
-                        ObjectKind::User => managers::look_up(&self.graph, store, now).await?,
-                        ObjectKind::Group => members::look_up(&self.graph, store, now).await?,
+                        ObjectKind::User => managers::look_up(&self.graph, state, now).await?,
+                        ObjectKind::Group => members::look_up(&self.graph, state, now).await?,
                     }
                     return Ok(seen);
                 }

@@ -66,7 +66,8 @@ impl Tenant {
     /// What is read no more is forgotten once all that is read has been.
     async fn forget_unread(&self, kind: ObjectKind, read: &plan::Reading) -> Result<(), Error> {
         if matches!(read, plan::Reading::Complete(_)) {
-            let forget = move |store: &Store| store.forget_unread(kind);
+            let stream = self.stream(kind);
+            let forget = move |store: &Store| store.forget_unread(stream);
             self.store.run(forget).await?;
         }
         Ok(())
@@ -133,7 +134,7 @@ impl Tenant {
         scopes: &[ScopeOf],
         most_members: usize,
     ) -> Result<Few<Complete<()>>, Error> {
-        let select = selected(&self.config, kind);
+        let (select, stream) = (selected(&self.config.jobs, kind), self.stream(kind));
         let (mut seen, mut numbers) = (Vec::new(), BTreeSet::new());
         let mut read = plan::Count::default();
         let mut unseen = Some(Unseen::of(&select));
@@ -143,9 +144,9 @@ impl Tenant {
             let mut shards = self
                 .store
                 .run(move |store| {
-                    store.mention_groups(&scopes)?;
-                    let needed = store.needed(kind, &scopes, usize::MAX)?;
-                    store.shards_of(kind, &needed, MAX_FILTERED, &joined)
+                    store.mention_groups(stream.source, &scopes)?;
+                    let needed = store.needed(stream, &scopes, usize::MAX)?;
+                    store.shards_of(stream, &needed, MAX_FILTERED, &joined)
                 })
                 .await?;
             shards.retain(|shard| shard.link.is_none() || !numbers.contains(&shard.number));
@@ -180,10 +181,10 @@ impl Tenant {
         if let Some(unseen) = unseen {
             unseen.report(kind, "in scope");
         }
-        let now = (self.now)();
+        let (state, now) = ((&self.store, self.number), (self.now)());
         match kind {
-            ObjectKind::User => managers::look_up(&self.graph, &self.store, now).await?,
-            ObjectKind::Group => members::look_up(&self.graph, &self.store, now).await?,
+            ObjectKind::User => managers::look_up(&self.graph, state, now).await?,
+            ObjectKind::Group => members::look_up(&self.graph, state, now).await?,
         }
         Ok(Few::Read(Complete::all(seen)))
     }
@@ -219,8 +220,9 @@ impl Tenant {
             see(&round.changes);
             let seen = round.link.seen();
             let (select, now) = (select.join(","), (self.now)());
+            let stream = self.stream(kind);
             let commit = move |store: &Store| {
-                store.commit_shard(kind, &shard, &select, &round.changes, &round.link, now)
+                store.commit_shard(stream, &shard, &select, &round.changes, &round.link, now)
             };
             let store = Arc::clone(&self.store);
             store.run(commit).await?;

@@ -32,10 +32,13 @@ pub(super) struct Way {
 
 impl Tenant {
     pub(super) async fn begin(&self, wants: &[&Want]) -> Result<Way, Error> {
-        let before = self.store.strategy()?;
+        let before = self.store.strategy(self.number)?;
         let known = match &before {
             Some(choice) => Some(choice.strategy),
-            None => self.store.has_rounds()?.then_some(Strategy::Whole),
+            None => self
+                .store
+                .has_rounds(self.number)?
+                .then_some(Strategy::Whole),
         };
         let mut way = Way {
             situation: Situation {
@@ -50,7 +53,7 @@ impl Tenant {
             by_scope: false,
         };
         if known == Some(Strategy::Whole) {
-            way.situation.tenant = Some(self.store.present()?);
+            way.situation.tenant = Some(self.store.present(self.number)?);
             way.situation.counted = None;
             let scopes = self.scopes(wants);
             way.by_scope = self.choose(&mut way, &scopes)?.strategy == Strategy::InScope;
@@ -124,14 +127,14 @@ impl Tenant {
         let situation = &mut way.situation;
         if situation.depends_on_scope() {
             let most = situation.most_in_scope();
-            let linked = self.store.linked_by_all()?;
+            let linked = self.store.linked_by_all(self.number)?;
             // A state that holds much is not searched for how much it is.
             situation.scope = Some(if linked.total() > most {
                 linked
             } else {
                 let most = usize::try_from(most).unwrap_or(usize::MAX);
                 let count = |kind| {
-                    let needed = self.store.needed(kind, scopes, most)?;
+                    let needed = self.store.needed(self.stream(kind), scopes, most)?;
                     Ok::<u64, Error>(needed.len() as u64)
                 };
                 Count {
@@ -144,8 +147,8 @@ impl Tenant {
     }
 
     fn note(&self, choice: &Choice) -> Result<(), Error> {
-        let select = |kind| selected(&self.config, kind).join(",");
-        Ok(self.store.note_strategy(choice, select)?)
+        let select = |kind| selected(&self.config.jobs, kind).join(",");
+        Ok(self.store.note_strategy(self.number, choice, select)?)
     }
 
     fn log(way: &Way, choice: &Choice, wants: &[&Want]) {
@@ -180,7 +183,7 @@ impl Tenant {
     }
 
     /// The jobs for which is read: those that are due, and those that will be.
-    fn jobs<'a>(&'a self, wants: &'a [&Want]) -> impl Iterator<Item = &'a Job> {
+    fn read_for<'a>(&'a self, wants: &'a [&Want]) -> impl Iterator<Item = &'a Job> {
         let is_due = |job: &config::Job| {
             let mut wants = wants.iter();
             wants.any(|want| want.job.rules.name == job.rules.name)
@@ -195,14 +198,14 @@ impl Tenant {
         if self.graph.tenant().is_none() {
             return Some("a snapshot is read whole".to_owned());
         }
-        self.jobs(wants).find_map(|job| {
+        self.read_for(wants).find_map(|job| {
             let why = why_whole(job)?;
             Some(format!("job {}: {why}", job.name))
         })
     }
 
     pub(super) fn scopes(&self, wants: &[&Want]) -> Vec<ScopeOf> {
-        self.jobs(wants).map(scope_of).collect()
+        self.read_for(wants).map(scope_of).collect()
     }
 }
 

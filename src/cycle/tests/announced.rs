@@ -62,7 +62,7 @@ impl Rig {
         let agent = Agent::new(Arc::new(config), Arc::clone(&store), stop, now).unwrap();
         let progress = watch::Sender::default();
         let planned = agent
-            .plan(&job, &Options::default(), &progress, agent.due())
+            .plan(&job, &Options::default(), &progress, agent.due(&job))
             .await;
         let planned = planned.unwrap_or_else(|error| panic!("{}", error.chain()));
         if !planned.held.is_empty() {

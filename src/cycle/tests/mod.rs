@@ -95,7 +95,7 @@ max_membership_removals = "100%"
         let (agent, job) = self.agent(&CancellationToken::new());
         let progress = watch::Sender::default();
         let summary = agent
-            .run(&job, &Options::default(), &progress, agent.due())
+            .run(&job, &Options::default(), &progress, agent.due(&job))
             .await;
         summary.unwrap_or_else(|error| panic!("{}", error.chain()))
     }
@@ -130,7 +130,10 @@ async fn a_state_that_cannot_be_written_is_no_clean_stop() {
         state.execute_batch("DROP TABLE actions").unwrap();
         stop.cancel();
     };
-    let (ran, ()) = tokio::join!(agent.run(&job, &options, &progress, agent.due()), breaking);
+    let (ran, ()) = tokio::join!(
+        agent.run(&job, &options, &progress, agent.due(&job)),
+        breaking
+    );
     let error = ran.expect_err("outcomes are missing from the state");
     assert!(error.concerns_state(), "{}", error.chain());
 }

@@ -55,7 +55,7 @@ async fn a_removal_whose_confirmation_is_old_is_confirmed_again_before_it_is_sen
             tenant.assign(*user, ROLE_USER);
         }
     };
-    let cycle = agent.run(&job, &options, &progress, agent.due());
+    let cycle = agent.run(&job, &options, &progress, agent.due(&job));
     let (summary, ()) = tokio::join!(cycle, coming_back);
     let summary = summary.unwrap_or_else(|error| panic!("{}", error.chain()));
     // One was on its way already; the others came back before they were sent.
@@ -71,6 +71,6 @@ async fn a_removal_whose_confirmation_is_old_is_confirmed_again_before_it_is_sen
     }
     let (mut agent, job) = rig.agent(&CancellationToken::new());
     agent.fresh = Duration::ZERO;
-    let summary = agent.run(&job, &options, &progress, agent.due()).await;
+    let summary = agent.run(&job, &options, &progress, agent.due(&job)).await;
     assert_eq!(rig.active(), 2, "{summary:#?}");
 }

@@ -3,7 +3,7 @@
 use chrono::DateTime;
 
 use super::*;
-use crate::engine::model::{Attributes, Key, ObjectKind, Presence, SourceObject};
+use crate::engine::model::{Attributes, Key, ObjectKind, Presence, SourceNumber, SourceObject};
 
 fn mapping(target: &str, source: Source) -> Mapping {
     Mapping {
@@ -56,6 +56,7 @@ fn with_jane<T>(evaluate: impl FnOnce(&Input<'_>, Environment<'_>) -> T) -> T {
     let object = SourceObject {
         key: Key::default(),
         kind: ObjectKind::User,
+        source: SourceNumber::FIRST,
         id: SourceId::new("1"),
         presence: Presence::Present,
         attributes: Attributes::new(attributes.into()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ObjectKind, Presence, SourceId, Value};
+use super::{Attributes, ObjectKind, Presence, SourceId, Value};
 
 /// One entry of a delta page, already free of wire types.
 ///
@@ -17,6 +17,18 @@ pub(crate) struct SourceChange {
     pub(crate) attributes: BTreeMap<String, Option<Value>>,
     /// Groups only: members that came or went. One entry is never the whole list.
     pub(crate) members: Vec<MemberChange>,
+}
+
+impl SourceChange {
+    /// Present overwrites, also with null; absent keeps.
+    pub(crate) fn merge_into(&self, attributes: &mut Attributes) {
+        for (name, value) in &self.attributes {
+            match value {
+                Some(value) => attributes.set(name.clone(), value.clone()),
+                None => attributes.remove(name),
+            }
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -74,6 +74,23 @@ impl Key {
     }
 }
 
+/// The number of a source in the state: of the tenant that an object was read from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SourceNumber(u32);
+
+impl SourceNumber {
+    /// Of the only source, where there are no others.
+    pub(crate) const FIRST: Self = Self(0);
+
+    pub(crate) const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    pub(crate) const fn get(self) -> u32 {
+        self.0
+    }
+}
+
 /// What kind of object an id names. Users come before groups wherever order matters (product rule 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ObjectKind {

@@ -19,7 +19,7 @@ pub(crate) use canonical::{canonical, canonical_as, is_whole_list};
 pub(crate) use change::{MemberChange, SourceChange};
 pub(crate) use complete::Complete;
 pub(crate) use custom_security::{CustomSecurityAttribute, CustomSecurityValues};
-pub(crate) use id::{JobName, Key, ObjectKind, SourceId, TargetId};
+pub(crate) use id::{JobName, Key, ObjectKind, SourceId, SourceNumber, TargetId};
 pub(crate) use nearest::{near, nearest};
 pub(crate) use object::{
     Assignment, DEFAULT_ACCESS_ROLE, Grant, Held, HeldReference, Link, MatchKey, Origin, Presence,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Attributes, Key, ObjectKind, SourceId, TargetId, TargetPath, Value};
+use super::{Attributes, Key, ObjectKind, SourceId, SourceNumber, TargetId, TargetPath, Value};
 use crate::engine::expr::AppRole;
 
 /// Whether the source still has an object (Graph delta, `@removed.reason`).
@@ -23,6 +23,8 @@ pub(crate) enum Presence {
 pub(crate) struct SourceObject {
     pub(crate) key: Key,
     pub(crate) kind: ObjectKind,
+    /// That it was read from.
+    pub(crate) source: SourceNumber,
     pub(crate) id: SourceId,
     pub(crate) presence: Presence,
     pub(crate) attributes: Attributes,

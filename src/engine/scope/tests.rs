@@ -4,7 +4,7 @@ use super::*;
 use crate::engine::filter::{Clause, ClauseFailure, ClauseGroup, Filter};
 use crate::engine::job::{Actions, Limit, Limits, Rules, Safety, Scope, WhenOutOfScope};
 use crate::engine::mapping::Mappings;
-use crate::engine::model::{Attributes, JobName, Key};
+use crate::engine::model::{Attributes, JobName, Key, SourceNumber};
 
 fn job(mode: ScopeMode) -> Job {
     let rules = Rules {
@@ -71,6 +71,7 @@ fn object(kind: ObjectKind, name: &str) -> SourceObject {
     SourceObject {
         key: key(name),
         kind,
+        source: SourceNumber::FIRST,
         id: id(name),
         presence: Presence::Present,
         attributes,

@@ -24,6 +24,8 @@ pub(super) use personal::{DeviceCode, azure_cli};
 /// How the agent signs in, with everything read that can be read beforehand.
 pub(crate) struct Credential {
     pub(super) kind: Kind,
+    /// Its place in the configuration: `source`, or `sources` with the name of the source.
+    section: String,
     pub(super) now: fn() -> DateTime<Utc>,
 }
 
@@ -83,7 +85,7 @@ impl Credential {
         let kind = match &source.credential {
             config::Credential::App { client_id, proofs } => Kind::App {
                 client_id: client_id.clone(),
-                proofs: load_proofs(proofs, now())?.into(),
+                proofs: load_proofs(&source.section(), proofs, now())?.into(),
                 places: proofs.clone(),
             },
             config::Credential::ManagedIdentity(identity) => {
@@ -96,7 +98,11 @@ impl Credential {
                     .unwrap_or_else(|| personal::PUBLIC_CLIENT.to_owned()),
             },
         };
-        Ok(Self { kind, now })
+        Ok(Self {
+            kind,
+            section: source.section(),
+            now,
+        })
     }
 
     #[cfg(test)]
@@ -110,6 +116,7 @@ impl Credential {
                 }]),
                 places: Vec::new(),
             },
+            section: "source".to_owned(),
             now: || DateTime::UNIX_EPOCH,
         }
     }
@@ -122,7 +129,7 @@ impl Credential {
         if !places.iter().all(is_kept) {
             return None;
         }
-        let fresh = load_proofs(places, (self.now)()).ok()?;
+        let fresh = load_proofs(&self.section, places, (self.now)()).ok()?;
         let is_known = |proof: &Proof| refused.iter().any(|other| other.means.is(&proof.means));
         let is_another = !fresh.iter().all(is_known);
         is_another.then(|| fresh.into())
@@ -167,7 +174,7 @@ pub(crate) fn expiries(source: &Source) -> Vec<Expiry> {
     let config::Credential::App { proofs, .. } = &source.credential else {
         return Vec::new();
     };
-    let keyed = keyed(proofs).into_iter();
+    let keyed = keyed(&source.section(), proofs).into_iter();
     keyed
         .filter_map(|(key, proof)| {
             let day = match proof {
@@ -183,11 +190,11 @@ pub(crate) fn expiries(source: &Source) -> Vec<Expiry> {
 }
 
 /// Each with its key, which has an index where there are several.
-fn keyed(proofs: &[config::Proof]) -> Vec<(String, &config::Proof)> {
+fn keyed<'p>(section: &str, proofs: &'p [config::Proof]) -> Vec<(String, &'p config::Proof)> {
     let of = |proof: &config::Proof| match proof {
-        config::Proof::Secret { .. } => "source.client_secret",
-        config::Proof::Certificate(_) => "source.client_certificate",
-        config::Proof::FederatedToken(_) => "source.federated_token_file",
+        config::Proof::Secret { .. } => "client_secret",
+        config::Proof::Certificate(_) => "client_certificate",
+        config::Proof::FederatedToken(_) => "federated_token_file",
     };
     let several = proofs.len() > 1;
     let proofs = proofs.iter().enumerate();
@@ -195,19 +202,23 @@ fn keyed(proofs: &[config::Proof]) -> Vec<(String, &config::Proof)> {
         .map(|(index, proof)| {
             let key = of(proof);
             let key = if several {
-                format!("{key}[{index}]")
+                format!("{section}.{key}[{index}]")
             } else {
-                key.to_owned()
+                format!("{section}.{key}")
             };
             (key, proof)
         })
         .collect()
 }
 
-fn load_proofs(proofs: &[config::Proof], now: DateTime<Utc>) -> Result<Vec<Proof>, Error> {
+fn load_proofs(
+    section: &str,
+    proofs: &[config::Proof],
+    now: DateTime<Utc>,
+) -> Result<Vec<Proof>, Error> {
     let mut loaded = Vec::new();
     let mut first_fault = None;
-    for (key, proof) in keyed(proofs) {
+    for (key, proof) in keyed(section, proofs) {
         match proof {
             config::Proof::Secret { secret, .. } => {
                 let secret = secret.read().map_err(|source| unread(&key, source))?;

@@ -169,6 +169,7 @@ impl World {
 
 pub(super) fn source(login_url: &str, graph_url: &str) -> Source {
     Source {
+        name: String::new(),
         tenant_id: "contoso".to_owned(),
         credential: config::Credential::AzureCli,
         login_url: login_url.to_owned(),

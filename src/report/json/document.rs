@@ -10,13 +10,13 @@ use super::check::checks_json;
 use super::done::CycleDocument;
 use super::harmless::Harmless;
 use super::plan::PlanDocument;
-use super::status::{reading_json, status_json, waiting_json};
+use super::status::{readings_json, status_json, waiting_json};
 use super::summary::{read_back_json, summary_json};
 use crate::engine::check::{Check, Failed};
 use crate::engine::model::JobName;
 use crate::engine::notice::Waiting;
 use crate::engine::record::Registered;
-use crate::engine::strategy::Choice;
+use crate::engine::strategy::SourceReading;
 use crate::engine::summary::{ReadBack, Summary};
 use crate::report::agents::agents_json;
 use crate::report::period::{PeriodReport, period_json};
@@ -40,12 +40,12 @@ impl<W: Write> Document<W> {
 
     /// The same for the state of jobs, with the service that runs them.
     /// `expiring` are secrets and certificates with the days on which they expire, `waiting` notifications that
-    /// are not delivered yet, `agents` those that share the state, where several do, `reading` how the source is read.
+    /// are not delivered yet, `agents` those that share the state, where several do, `readings` how the sources are read.
     pub(crate) fn begin_status(
         out: W,
         service: Option<u32>,
         agents: Option<&[Registered]>,
-        reading: Option<&Choice>,
+        readings: &[SourceReading],
         expiring: &[(String, NaiveDate)],
         waiting: &[Waiting],
         today: NaiveDate,
@@ -61,11 +61,11 @@ impl<W: Write> Document<W> {
         let credentials = json!(credentials);
         let notifications: Vec<_> = waiting.iter().map(waiting_json).collect();
         let notifications = json!(notifications);
-        let reading = json!(reading.map(reading_json));
+        let (reading, sources) = readings_json(readings);
         write!(
             out,
             "{{\"format\":{FORMAT},\"service\":{service},\"agents\":{agents},\"credentials\":{credentials},\
-             \"notifications\":{notifications},\"reading\":{reading},\"jobs\":["
+             \"notifications\":{notifications},\"reading\":{reading},\"sources\":{sources},\"jobs\":["
         )?;
         Ok(Self { out, entries: 0 })
     }

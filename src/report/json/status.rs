@@ -8,7 +8,7 @@ use super::warning::{quarantine_json, staged_json};
 use super::why::why_held_json;
 use crate::engine::notice::Waiting;
 use crate::engine::record::{CycleRecord, Escrowed, JobRecord};
-use crate::engine::strategy::{Choice, Cost, Strategy};
+use crate::engine::strategy::{Choice, Cost, SourceReading, Strategy};
 use crate::report::operator::remedy;
 use crate::report::sentence;
 use crate::report::view::JobStatus;
@@ -90,8 +90,28 @@ pub(super) fn status_json(status: &JobStatus) -> Json {
     })
 }
 
-/// How the source is read.
-pub(super) fn reading_json(choice: &Choice) -> Json {
+/// How the only source is read, and else each of several.
+pub(super) fn readings_json(readings: &[SourceReading]) -> (Json, Json) {
+    let choice = |one: &SourceReading| json!(one.choice.as_ref().map(reading_json));
+    match readings {
+        [] => (Json::Null, Json::Null),
+        [only] if only.name.is_empty() => (choice(only), Json::Null),
+        several => {
+            let sources = several.iter().map(|one| {
+                let SourceReading {
+                    name,
+                    tenant,
+                    choice: _,
+                } = one;
+                json!({ "name": name, "tenant": tenant, "reading": choice(one) })
+            });
+            (Json::Null, sources.collect())
+        }
+    }
+}
+
+/// How a source is read.
+fn reading_json(choice: &Choice) -> Json {
     let Choice {
         strategy,
         why,

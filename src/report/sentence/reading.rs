@@ -1,10 +1,21 @@
 //! How the source is read, where that is of interest.
 
 use super::amount::{count, number, things};
-use crate::engine::strategy::{Choice, Strategy};
+use super::clean;
+use crate::engine::strategy::{Choice, SourceReading, Strategy};
+
+/// The same with the name of the source, where there are several.
+pub(crate) fn reading_of(source: &SourceReading) -> Option<String> {
+    let words = reading(source.choice.as_ref()?)?;
+    Some(if source.name.is_empty() {
+        words
+    } else {
+        format!("Source {}: {words}", clean(&source.name))
+    })
+}
 
 /// `None`: the whole tenant is read, and nothing else comes into question.
-pub(crate) fn reading(choice: &Choice) -> Option<String> {
+fn reading(choice: &Choice) -> Option<String> {
     let scope = choice.scope?;
     let cost = |strategy| choice.cost(strategy);
     let requests = |number: u64| things(number, "request");

@@ -194,7 +194,7 @@ fn a_status_is_a_table_and_what_needs_a_person() {
     };
     let jobs = [new, old];
     let mut out = Vec::new();
-    text::status(&mut out, &jobs, None, None, None, (at(0), Style::default())).unwrap();
+    text::status(&mut out, &jobs, None, None, &[], (at(0), Style::default())).unwrap();
     insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r##"
     JOB     STATE      LAST START  USERS   GROUPS  ESCROW  HELD  NEXT
     sosafe  never run  -           0       0       0       0     due

@@ -10,7 +10,7 @@ use super::style::Style;
 use crate::engine::record::{
     CycleRecord, CycleState, Escrowed, HeldSet, Holder, JobRecord, Paused, Registered, by_action,
 };
-use crate::engine::strategy::Choice;
+use crate::engine::strategy::SourceReading;
 use crate::engine::summary::Health;
 use crate::report::agents;
 use crate::report::command::command;
@@ -27,13 +27,13 @@ use crate::report::view::JobStatus;
 const ESCROW_SHOWN: usize = 10;
 
 /// The state of every job, one row each, and below it what there is to say of the last cycle. `holder` is who has
-/// the state on this machine, `agents` are all that share it, where several do, and `reading` is how the source is read.
+/// the state on this machine, `agents` are all that share it, where several do, and `readings` is how the sources are read.
 pub(crate) fn status(
     out: &mut dyn Write,
     jobs: &[JobStatus],
     holder: Option<&Holder>,
     agents: Option<&[Registered]>,
-    reading: Option<&Choice>,
+    readings: &[SourceReading],
     (now, style): (DateTime<Utc>, Style),
 ) -> io::Result<()> {
     let header = [
@@ -100,7 +100,7 @@ pub(crate) fn status(
         write_remarks(out, job, style)?;
     }
     writeln!(out)?;
-    if let Some(words) = reading.and_then(sentence::reading) {
+    for words in readings.iter().filter_map(sentence::reading_of) {
         writeln!(out, "{words}")?;
     }
     if let Some(agents) = agents {

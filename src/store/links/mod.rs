@@ -348,7 +348,7 @@ impl Store {
     /// What was written to a target since then is read there before it is compared again.
     pub(super) fn read_recent(&self, since: DateTime<Utc>) -> Result<(), Error> {
         self.write("note what must be read", |state| {
-            let number = Marks::of_every_job(state)?.number()?;
+            let number = Marks::of(state, 0).number()?;
             let since = since.timestamp_millis();
             state.run(
                 "UPDATE links SET unread = 1 WHERE unread = 0 AND link IN (
@@ -569,9 +569,13 @@ fn put_held(state: &State, job: i64, key: Key, held: &Held) -> rusqlite::Result<
         params![job, key],
     )?;
     for (path, HeldReference { target, source }) in references {
+        let stream = super::source::Stream {
+            source: super::sources::source_of(state, job)?,
+            kind: ObjectKind::User,
+        };
         let source = source
             .as_ref()
-            .map(|source| state.key_or_mention(ObjectKind::User, source));
+            .map(|source| state.key_or_mention(stream, source));
         put_reference(state, job, key, path, Some((source.transpose()?, target)))?;
     }
     state.run(

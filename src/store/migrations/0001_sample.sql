@@ -1,12 +1,13 @@
 -- A small state of format 3: one user, her manager and their group, in the middle of everything.
 UPDATE counter SET mark = 7, key = 3, row = 2;
-INSERT INTO sources VALUES ('', '0000aaaa-0000-0000-0000-000000000000');
+INSERT INTO sources (name, tenant) VALUES ('', '0000aaaa-0000-0000-0000-000000000000');
 INSERT INTO names VALUES (1, 'userPrincipalName'), (2, 'r1');
 INSERT INTO paths VALUES (1, 'userName'), (2, 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager');
-INSERT INTO watermarks VALUES
+INSERT INTO watermarks
+    (kind, round, full_round, under_way, selected, delta_link, page_link, updated, anew, present) VALUES
     (1, 3, 0, 0, 'id,manager', 'https://graph.microsoft.com/v1.0/users/delta?$deltatoken=a', NULL, '2025-03-01T06:00:00.000Z', 0, 1),
     (2, 3, 1, 1, 'id,members', NULL, 'https://graph.microsoft.com/v1.0/groups/delta?$skiptoken=b', NULL, 1, 1);
-INSERT INTO objects VALUES
+INSERT INTO objects (key, kind, id, presence, seen, manager, label, attributes) VALUES
     (1, 1, x'00112233445566778899aabbccddeeff', 1, 1, 2, 'ada', x'0101780161'),
     (2, 1, 'u2', 0, 0, NULL, '', NULL),
     (3, 2, 'g1', 1, 3, NULL, 'Sales', x'00');

@@ -14,7 +14,7 @@ use super::division::{divide, senders};
 use super::error::Failed;
 use super::link::Link;
 use crate::config::{self, Database};
-use crate::engine::model::JobName;
+use crate::engine::model::{JobName, SourceNumber};
 use crate::engine::record::Registered;
 use crate::http::{self, Gate};
 use crate::os;
@@ -69,8 +69,8 @@ fn keep(agents: &Weak<Agents>) {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Lease {
     Job(JobName),
-    /// Reading the tenant.
-    Reading,
+    /// Reading a tenant.
+    Reading(SourceNumber),
     /// Sending notifications.
     Notices,
 }
@@ -80,7 +80,8 @@ impl Lease {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Job(job) => job.as_str().to_owned(),
-            Self::Reading => "@reading".to_owned(),
+            Self::Reading(SourceNumber::FIRST) => "@reading".to_owned(),
+            Self::Reading(source) => format!("@reading-{}", source.get()),
             Self::Notices => "@notices".to_owned(),
         }
     }

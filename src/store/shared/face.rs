@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{About, Agents, Failed, Lease, PAUSE, Shared, agents, snapshot};
+use crate::engine::model::SourceNumber;
 use crate::engine::record::Registered;
 use crate::http::Gate;
 use crate::store::{Error, Store};
@@ -93,18 +94,23 @@ impl Store {
         noted.map_err(failed)
     }
 
-    /// Waits until no other agent reads the source. At once where none shares the state.
-    pub(crate) async fn begin_reading(&self) -> Result<Reading, Error> {
+    /// Waits until no other agent reads this source. At once where none shares the state.
+    pub(crate) async fn begin_reading(&self, source: SourceNumber) -> Result<Reading, Error> {
         let Some(agents) = self.joined() else {
-            return Ok(Reading { agents: None });
+            return Ok(Reading {
+                agents: None,
+                source,
+            });
         };
         loop {
             let taking = Arc::clone(&agents);
-            let taken = tokio::task::spawn_blocking(move || taking.take(&Lease::Reading)).await;
+            let taken =
+                tokio::task::spawn_blocking(move || taking.take(&Lease::Reading(source))).await;
             if taken.unwrap_or_else(|_| Err(Failed::crashed()))?.is_ok() {
                 self.follow()?;
                 return Ok(Reading {
                     agents: Some(agents),
+                    source,
                 });
             }
             tokio::time::sleep(PAUSE).await;
@@ -126,13 +132,14 @@ impl Store {
 /// No other agent reads the source while it lives.
 pub(crate) struct Reading {
     agents: Option<Arc<Agents>>,
+    source: SourceNumber,
 }
 
 impl Drop for Reading {
     fn drop(&mut self) {
         if let Some(agents) = &self.agents {
             // Where this fails, it ends with the lease of the agent.
-            let _ = agents.give(&[Lease::Reading]);
+            let _ = agents.give(&[Lease::Reading(self.source)]);
         }
     }
 }

@@ -24,7 +24,7 @@ fn merge(world: &World, values: &[(&str, Option<&str>)]) -> u64 {
     let read = read(values);
     let store = &world.store;
     store
-        .merge_custom_security_attributes(&wanted, &read)
+        .merge_custom_security_attributes(SourceNumber::FIRST, &wanted, &read)
         .unwrap()
 }
 

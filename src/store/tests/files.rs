@@ -73,7 +73,17 @@ fn a_state_of_the_format_before_is_upgraded_with_what_it_holds() {
         .execute_batch(
             "DROP INDEX actions_ended; DROP INDEX actions_of; DROP INDEX objects_forgotten;
              DROP TABLE unreported_members; DROP TABLE copied;
-             DROP TABLE strategy; DROP TABLE shards; DROP TABLE shard_objects;
+             DROP TABLE strategy; DROP TABLE shards; DROP TABLE shard_objects; DROP TABLE job_sources;
+             DROP INDEX objects_by_kind; CREATE INDEX objects_by_kind ON objects (kind, presence);
+             ALTER TABLE objects DROP COLUMN source; ALTER TABLE sources DROP COLUMN number;
+             ALTER TABLE watermarks RENAME TO newer;
+             CREATE TABLE watermarks (
+                 kind INTEGER PRIMARY KEY, round, full_round, under_way, selected, delta_link, page_link,
+                 updated, anew, present
+             );
+             INSERT INTO watermarks SELECT kind, round, full_round, under_way, selected, delta_link, page_link,
+                 updated, anew, present FROM newer;
+             DROP TABLE newer;
              PRAGMA user_version = 16",
         )
         .unwrap();

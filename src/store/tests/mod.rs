@@ -27,7 +27,7 @@ use super::{Evaluated, Evaluation, MarkCutoff, PageLink, Row, RowId, RowsOf, Sto
 use crate::config::StateAt;
 use crate::engine::model::{
     Complete, Held, HeldReference, JobName, Key, Link, MatchKey, MemberChange, ObjectKind,
-    Presence, SourceChange, SourceId, TargetId, TargetPath, Value,
+    Presence, SourceChange, SourceId, SourceNumber, TargetId, TargetPath, Value,
 };
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
 use crate::engine::plan::{

@@ -15,7 +15,9 @@ impl World {
             counted: None,
         };
         let select = |_| SELECT.to_owned();
-        self.store.note_strategy(&choice, select).unwrap();
+        self.store
+            .note_strategy(SourceNumber::FIRST, &choice, select)
+            .unwrap();
     }
 
     fn shards(&self, kind: ObjectKind, keys: &[&str]) -> Vec<Shard> {
@@ -87,7 +89,7 @@ fn what_is_read_no_more_is_forgotten_and_counts_no_more() {
         users: 1,
         groups: 0,
     };
-    assert_eq!(world.store.present().unwrap(), count);
+    assert_eq!(world.store.present(SourceNumber::FIRST).unwrap(), count);
     assert_eq!(world.store.groups_around(&[key("u1")]).unwrap(), []);
 }
 

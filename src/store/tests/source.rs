@@ -333,8 +333,14 @@ fn look_ups_know_who_refers_to_whom() {
     assert_eq!(join(&store.groups_of(&id("u2")).unwrap()), "g1 g2");
     let members = [id("u1"), id("u2")];
     assert_eq!(join(&store.groups_with_members(&members).unwrap()), "g1 g2");
-    assert_eq!(join(&store.find_groups("g1").unwrap()), "g1 g3");
-    assert_eq!(join(&store.find_groups("G2").unwrap()), "");
+    assert_eq!(
+        join(&store.find_groups(&JobName::new("wizer"), "g1").unwrap()),
+        "g1 g3"
+    );
+    assert_eq!(
+        join(&store.find_groups(&JobName::new("wizer"), "G2").unwrap()),
+        ""
+    );
     let found = store.find(User, "ada@EXAMPLE.com").unwrap();
     assert_eq!(join(found.iter().map(|user| &user.id)), "u1");
     assert_eq!(store.find(Group, "g2").unwrap().len(), 1);

@@ -47,7 +47,7 @@ fn verify(store: &Store, job: &JobName, round: i64) {
     store.note_settings(job, &settings).unwrap();
     store.note_linked_application(job).unwrap();
     store.holds_removals(job).unwrap();
-    store.note_tenant("t").unwrap();
+    store.note_source("", "t", &[""]).unwrap();
     store.former_links(job).unwrap();
     store.sample_links(job, 1, 20).unwrap();
     store.link_records(job, None, 100).unwrap();
@@ -123,7 +123,7 @@ fn work(store: &Store, job: &JobName, applies: bool, round: i64) {
         store.each_member(job, &keys, |_| {}).unwrap();
         for name in ["u1", "g1", "name 0"] {
             store.find(kind, name).unwrap();
-            store.find_groups(name).unwrap();
+            store.find_groups(job, name).unwrap();
         }
     }
     look_for_scope(store, job);
@@ -159,11 +159,11 @@ fn work(store: &Store, job: &JobName, applies: bool, round: i64) {
 
 /// What is looked for before anything is read.
 fn look_for_scope(store: &Store, job: &JobName) {
-    store.strategy().unwrap();
-    store.reads_in_scope().unwrap();
-    store.has_rounds().unwrap();
-    store.present().unwrap();
-    store.linked_by_all().unwrap();
+    store.strategy(SourceNumber::FIRST).unwrap();
+    store.reads_in_scope(SourceNumber::FIRST).unwrap();
+    store.has_rounds(SourceNumber::FIRST).unwrap();
+    store.present(SourceNumber::FIRST).unwrap();
+    store.linked_by_all(SourceNumber::FIRST).unwrap();
     let scope = ScopeOf {
         job: job.clone(),
         through_assigned: true,

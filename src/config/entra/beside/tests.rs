@@ -143,7 +143,7 @@ fn exported(job: &str) -> Exported {
     let config = resolve::resolve(&file, Path::new("entrain.toml"), &mut log);
     assert_eq!(log.problems, []);
     let config = config.unwrap();
-    export(&config.jobs[0], &config.source)
+    export(&config.jobs[0], &config.sources[0])
 }
 
 fn left(job: &str) -> Vec<String> {
@@ -262,7 +262,7 @@ const CARRIED: &[(&str, &[&str])] = &[
     (
         "jobs",
         &[
-            "name", "preset", "target", "scope", "users", "groups", "safety", "schedule",
+            "name", "preset", "sources", "target", "scope", "users", "groups", "safety", "schedule",
         ],
     ),
     ("jobs.application", &["app_id", "service_principal_id"]),
@@ -301,6 +301,7 @@ const NO_PART: &[&str] = &[
     "",
     "state",
     "source",
+    "sources",
     "schedule",
     "web",
     "reports",

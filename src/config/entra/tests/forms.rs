@@ -7,7 +7,7 @@ fn importing_what_was_exported_gives_the_same_job() {
     for sample in [ASSEMBLED, TEMPLATE, OBJECT_MAPPING] {
         let first = imported(sample);
         let config = config_of(&first);
-        let exported = export(&config.jobs[0], &config.source);
+        let exported = export(&config.jobs[0], &config.sources[0]);
         // The connection and the limit stand next to every schema.
         let left: Vec<_> = exported.left.iter().map(|left| &*left.what).collect();
         let always = [
@@ -404,7 +404,7 @@ mappings = [
 "#
     );
     let (config, _) = load(&text).unwrap();
-    let Exported { schema, left } = export(&config.jobs[0], &config.source);
+    let Exported { schema, left } = export(&config.jobs[0], &config.sources[0]);
     let schema: Json = serde_json::from_str(&schema).unwrap();
     assert_eq!(
         schema["id"],

@@ -8,7 +8,7 @@ proptest! {
     #[test]
     fn any_job_comes_back_from_its_export(text in any_job()) {
         let (config, _) = load(&text).map_err(TestCaseError::fail)?;
-        let exported = export(&config.jobs[0], &config.source);
+        let exported = export(&config.jobs[0], &config.sources[0]);
         let imported = import(exported.schema.as_bytes(), Some("x")).unwrap();
         prop_assert_eq!(&imported.left, &[]);
         let again = job_of(&imported);

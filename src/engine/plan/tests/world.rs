@@ -15,8 +15,8 @@ use crate::engine::job::{
 use crate::engine::mapping::{Apply, Environment, Mapping, Mappings, OnEmpty, Source};
 use crate::engine::model::{
     Attributes, Complete, Grant, Held, HeldReference, JobName, Key, Link, MatchKey, ObjectKind,
-    Origin, Presence, References, SourceId, SourceObject, TargetId, TargetObject, TargetPath,
-    Value, Via, schema,
+    Origin, Presence, References, SourceId, SourceNumber, SourceObject, TargetId, TargetObject,
+    TargetPath, Value, Via, schema,
 };
 use crate::engine::names::Naming;
 use crate::engine::plan::{
@@ -153,6 +153,7 @@ impl World {
             object: SourceObject {
                 key: Key::new(u32::try_from(self.objects.len() + 1).unwrap()),
                 kind,
+                source: SourceNumber::FIRST,
                 id: SourceId::new(id),
                 presence: Presence::Present,
                 attributes: values,

@@ -48,6 +48,7 @@ fn pem(certificate: &str, private_key: Option<&str>) -> Certificate {
 
 fn of_proofs(proofs: Vec<config::Proof>) -> Source {
     Source {
+        name: String::new(),
         credential: config::Credential::App {
             client_id: CLIENT.to_owned(),
             proofs,

@@ -318,7 +318,7 @@ impl<'b> Bench<'b> {
             scope_before: header.scope_before,
             scope_after: header.scope_after,
             source_before: seen_before(self.state, self.job)?,
-            source_now: crate::store::source::present(self.state)?,
+            source_now: crate::store::jobs::present_of(self.state, self.job)?,
             application_changed: header.application_changed,
         })
     }
