@@ -17,6 +17,20 @@ const LOOK_UP: &str = "look up source objects";
 /// The columns that [`object`] reads.
 pub(super) const OBJECT: &str = "o.key, o.kind, o.id, o.presence, o.attributes, o.source";
 
+/// Makes an object one that was not read: neither its attributes nor its name are known any more.
+pub(super) fn make_unread(state: &State, kind: ObjectKind, key: Key) -> rusqlite::Result<()> {
+    state.run(
+        "DELETE FROM labels
+         WHERE kind = ?1 AND label = (SELECT label FROM objects WHERE key = ?2) AND key = ?2",
+        params![kind, key],
+    )?;
+    state.run(
+        "UPDATE objects SET presence = 0, manager = NULL, attributes = NULL WHERE key = ?1",
+        params![key],
+    )?;
+    Ok(())
+}
+
 impl Store {
     pub(crate) fn object(
         &self,

@@ -10,6 +10,7 @@ use rusqlite::{named_params, params};
 use super::jobs::{ensure_job, is_full};
 use super::links::kind_of;
 use super::marks::Marks;
+use super::objects::make_unread;
 use super::source::index_rounds_under_way;
 use super::sources::sources_of;
 use super::state::{State, array, first_link};
@@ -330,15 +331,7 @@ fn forget_deleted_objects(state: &State) -> rusqlite::Result<()> {
             params![kind],
         )?;
         for key in gone {
-            state.run(
-                "DELETE FROM labels
-                 WHERE kind = ?1 AND label = (SELECT label FROM objects WHERE key = ?2) AND key = ?2",
-                params![kind, key],
-            )?;
-            state.run(
-                "UPDATE objects SET presence = 0, manager = NULL, attributes = NULL WHERE key = ?1",
-                params![key],
-            )?;
+            make_unread(state, kind, key)?;
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use rusqlite::params;
 use uuid::Uuid;
 
 use super::merge::Page;
-use super::objects::named_in;
+use super::objects::{make_unread, named_in};
 use super::source::{Stream, index_round, next_round, round};
 use super::sources::jobs_of;
 use super::state::{State, array, array_of_numbers};
@@ -364,15 +364,7 @@ fn forget(state: &State, stream: Stream, keys: &[Key]) -> rusqlite::Result<()> {
         present += state
             .prepare_cached("SELECT presence = 1 FROM objects WHERE key = ?1")?
             .query_row(params![key], |row| row.get::<_, i64>(0))?;
-        state.run(
-            "DELETE FROM labels
-             WHERE kind = ?1 AND label = (SELECT label FROM objects WHERE key = ?2) AND key = ?2",
-            params![kind, key],
-        )?;
-        state.run(
-            "UPDATE objects SET presence = 0, manager = NULL, attributes = NULL WHERE key = ?1",
-            params![key],
-        )?;
+        make_unread(state, kind, *key)?;
         match kind {
             ObjectKind::User => {
                 state.run(

@@ -161,25 +161,22 @@ impl Tenant {
         let is_cycle = wants
             .iter()
             .any(|want| matches!(want.kind, CycleKind::Initial | CycleKind::Incremental));
-        if before.is_some_and(|before| before.strategy != choice.strategy) {
-            tracing::info!(
-                strategy,
-                requests_whole = whole,
-                requests_whole_first = first,
-                requests_in_scope = in_scope,
-                why,
-                "users and groups are read another way from now on"
-            );
+        let is_changed = before.is_some_and(|before| before.strategy != choice.strategy);
+        let message = if is_changed {
+            "users and groups are read another way from now on"
         } else if is_cycle {
-            tracing::info!(
-                strategy,
-                requests_whole = whole,
-                requests_whole_first = first,
-                requests_in_scope = in_scope,
-                why,
-                "reading users and groups"
-            );
-        }
+            "reading users and groups"
+        } else {
+            return;
+        };
+        tracing::info!(
+            strategy,
+            requests_whole = whole,
+            requests_whole_first = first,
+            requests_in_scope = in_scope,
+            why,
+            "{message}"
+        );
     }
 
     /// The jobs for which is read: those that are due, and those that will be.
