@@ -72,7 +72,7 @@ impl Tally {
             Status::Done { .. } => {
                 self.succeeded += 1;
                 let left_out = action.unresolved();
-                *self.done.entry(action.as_str()).or_default() += action.weight() - left_out;
+                *self.done.entry(action.done()).or_default() += action.weight() - left_out;
                 // What is not in the target any more needs not be taken out.
                 if left_out > 0 && !action.is_removal() {
                     self.not_tried += left_out;

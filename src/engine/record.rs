@@ -161,6 +161,15 @@ pub(crate) struct CycleRecord {
     pub(crate) error: Option<String>,
 }
 
+impl CycleRecord {
+    /// Whether what it evaluated, and what was in scope, is on record: only one that came to its end, or was stopped
+    /// or aborted in order, knows.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.finished.is_some()
+            && (self.error.is_none() || self.evaluated.total() + self.in_scope.total() > 0)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum CycleState {
     Running,

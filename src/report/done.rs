@@ -65,19 +65,25 @@ pub(super) fn facts(cycle: &CycleRecord) -> Vec<String> {
         Some(_) => format!(", in {}", duration(cycle.duration_ms)),
         None => String::new(),
     };
-    let mut facts = vec![
-        format!(
-            "{} cycle of {}{took}.",
-            capital(cycle_kind(cycle.kind)),
-            cycle.started.format("%Y-%m-%d %H:%M:%S UTC"),
-        ),
-        format!(
+    let mut facts = vec![format!(
+        "{} cycle of {}{took}.",
+        capital(cycle_kind(cycle.kind)),
+        cycle.started.format("%Y-%m-%d %H:%M:%S UTC"),
+    )];
+    // What one that did not come to its end evaluated is not on record.
+    if cycle.is_counted() {
+        facts.push(format!(
             "{} evaluated, {} in scope; {} linked at its end.",
             capital(&count(cycle.evaluated)),
             count(cycle.in_scope),
             count(cycle.linked),
-        ),
-    ];
+        ));
+    } else if cycle.finished.is_some() {
+        facts.push(format!(
+            "{} linked at its end.",
+            capital(&count(cycle.linked))
+        ));
+    }
     if cycle.not_tried > 0 {
         facts.push(format!(
             "{} not tried; the next cycle plans them again.",
@@ -154,9 +160,9 @@ pub(super) fn population(cycle: &CycleRecord) -> Population {
             touched += times;
         }
     }
-    population.add(
-        Share::Unchanged,
-        cycle.linked.total().saturating_sub(touched),
-    );
+    if cycle.is_counted() {
+        let unchanged = cycle.linked.total().saturating_sub(touched);
+        population.add(Share::Unchanged, unchanged);
+    }
     population
 }

@@ -69,7 +69,7 @@ impl Section {
             Self::Adopt => "Adopt",
             Self::Enable => "Enable",
             Self::Update => "Update",
-            Self::References => "Set references",
+            Self::References => "Change references",
             Self::AddMembers => "Add to groups",
             Self::Refused => "Likely to be refused",
             Self::Failing => "Fail",
@@ -111,7 +111,7 @@ impl Section {
             Self::Adopt => "The object already exists in the target; it is linked and updated.",
             Self::Enable => "The account can be used again.",
             Self::Update => "The value in the source differs from what was last written.",
-            Self::References => "A reference, such as the manager, changes to another object.",
+            Self::References => "A reference, such as the manager, is set, changed or cleared.",
             Self::AddMembers => "These members are added to the group in the target.",
             Self::Refused => {
                 "The target will probably refuse these actions, judging by its schemas and earlier \

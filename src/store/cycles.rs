@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::holds::{Decision, decided, held};
 use super::jobs::{ensure_job, is_full};
-use super::ledger::{forget_old, log_failed_cycle};
+use super::ledger::{done_until_now, forget_old, log_failed_cycle};
 use super::links::link_counts;
 use super::objects::counts;
 use super::staged::staged;
@@ -146,7 +146,8 @@ impl Store {
         })
     }
 
-    /// Ends a cycle that could not go on. What it had begun to write stays unconfirmed.
+    /// Ends a cycle that could not go on. What it had begun to write stays unconfirmed. What it had done until
+    /// then counts, and what is linked does not depend on how it ended.
     pub(crate) fn fail_cycle(
         &self,
         cycle: i64,
@@ -156,10 +157,14 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         self.write("finish the cycle", |tx| {
+            let (done, failed) = done_until_now(tx, cycle)?;
+            put_counts(tx, cycle, DONE, &done)?;
             tx.execute(
                 "UPDATE cycles SET
                      state = ?2, finished = ?3, error = ?4, requests_source = ?5,
-                     requests_target = ?6,
+                     requests_target = ?6, failed = ?7,
+                     linked_users = coalesce((SELECT j.linked_users FROM jobs j WHERE j.name = cycles.job), 0),
+                     linked_groups = coalesce((SELECT j.linked_groups FROM jobs j WHERE j.name = cycles.job), 0),
                      duration_ms = max(0, CAST(1000 * (unixepoch(?3, 'subsec')
                                                        - unixepoch(started, 'subsec')) AS INTEGER))
                  WHERE number = ?1",
@@ -170,6 +175,7 @@ impl Store {
                     error,
                     Column(requests.source),
                     Column(requests.target),
+                    Column(failed),
                 ],
             )?;
             Self::drop_rest(tx, cycle)?;

@@ -225,3 +225,17 @@ async fn a_manager_in_the_recycle_bin_stays_one_when_everything_is_read_again() 
     assert_eq!(manager_of(&rig, "jane@contoso.com"), None);
     settled(&rig).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_that_is_cleared_is_not_reported_as_set() {
+    let (rig, _, _) = with_a_boss("").await;
+    rig.tenant().set_manager(user(&rig, "jane"), None);
+    let plan = rig.run(&["plan"]).await.expect(0);
+    assert!(plan.out.contains("1 reference to change"), "{plan:?}");
+    let synced = rig.run(&["sync"]).await.expect(0);
+    assert!(synced.out.contains("1 reference cleared"), "{synced:?}");
+    let last = rig.run(&["report", "--format", "json"]).await.expect(0);
+    assert_eq!(last.job()["done"], json!({"clear-reference": 1}));
+    let status = rig.run(&["status"]).await.expect(0);
+    assert!(status.out.contains("1 reference cleared"), "{status:?}");
+}

@@ -451,3 +451,23 @@ async fn a_plan_to_send_round_names_no_person_and_cannot_be_applied() {
     let run = rig.run(&["apply", "p.json"]).await.expect(1);
     assert!(run.err.contains("it was saved with --redact"), "{run:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_of_a_cycle_that_failed_shows_what_is_linked() {
+    let rig = Rig::start(Size::new(12, 3, 20)).await;
+    let first = rig.sync().await.expect(0).job();
+    fs::write(rig.path("secret"), "another").unwrap();
+    rig.run(&["sync"]).await.expect(1);
+    let report = rig.run(&["report", "--format", "json"]).await.expect(0);
+    let report = report.job();
+    assert_eq!(report["state"], "failed", "{report:#}");
+    assert_eq!(report["linked"], first["linked"], "{report:#}");
+    let written = rig.run(&["report", "--out", "failed.md"]).await.expect(0);
+    for text in [written.out, read(&rig, "failed.md")] {
+        let linked = |kind: &str| first["linked"][kind].as_u64().unwrap();
+        let (users, groups) = (linked("users"), linked("groups"));
+        let linked = format!("{users} users and {groups} groups linked at its end");
+        assert!(text.contains(&linked), "{text}");
+        assert!(!text.contains("evaluated"), "{text}");
+    }
+}

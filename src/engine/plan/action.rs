@@ -349,6 +349,11 @@ impl Action {
     pub(crate) fn as_str(&self) -> &'static str {
         self.operation.as_str()
     }
+
+    /// By which it is counted once it was done, see [`Operation::done`].
+    pub(crate) fn done(&self) -> &'static str {
+        self.operation.done()
+    }
 }
 
 impl Operation {
@@ -417,6 +422,17 @@ impl Operation {
             Self::RemoveMembers { .. } => "remove-members",
             Self::SetReference { .. } => "set-reference",
             Self::HandOver(_) => "hand-over",
+        }
+    }
+
+    /// The same where what was done is counted: a reference that was cleared was not set.
+    pub(crate) fn done(&self) -> &'static str {
+        match self {
+            Self::SetReference {
+                new: Pointer::Cleared(_),
+                ..
+            } => "clear-reference",
+            other => other.as_str(),
         }
     }
 }

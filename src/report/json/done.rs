@@ -29,7 +29,8 @@ impl Serialize for CycleDocument<'_> {
                 }
             }
         }
-        map.serialize_entry("linked", &count_json(cycle.linked))?;
+        let linked = cycle.finished.map(|_| count_json(cycle.linked));
+        map.serialize_entry("linked", &linked)?;
         map.serialize_entry("held", &cycle.held)?;
         map.serialize_entry("actions", &Listed(entries, predicted, false))?;
         map.serialize_entry("skipped", &Listed(entries, predicted, true))?;

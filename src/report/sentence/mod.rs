@@ -265,14 +265,16 @@ pub(crate) fn all_held(why: &[WhyHeld]) -> String {
 }
 
 /// The words of actions in the order in which a reader expects them.
-const ORDER: [&str; 9] = [
+const ORDER: [&str; 11] = [
     "create",
     "adopt",
     "update",
     "enable",
     "add-members",
     "set-reference",
+    "clear-reference",
     "remove-members",
+    "hand-over",
     "disable",
     "delete",
 ];
@@ -311,9 +313,11 @@ fn deed(word: &str, times: u64) -> String {
         "enable" => "enabled",
         "disable" => "disabled",
         "delete" => "deleted",
+        "hand-over" => "handed over",
         "add-members" => return format!("{} added", things(times, "membership")),
         "remove-members" => return format!("{} removed", things(times, "membership")),
         "set-reference" => return format!("{} set", things(times, "reference")),
+        "clear-reference" => return format!("{} cleared", things(times, "reference")),
         other => return format!("{} × {other}", number(times)),
     };
     format!("{} {past}", number(times))

@@ -41,7 +41,7 @@ fn a_plan_says_every_change_in_the_order_in_which_it_is_made() {
     Deletes
       - delete user max@contoso.com, because it was deleted in the tenant
 
-    Plan: 1 to create, 1 to update, 1 to disable, 1 to delete, 1 to adopt, 1 to enable, 12 memberships to add, 1 membership to remove, 1 reference to set.
+    Plan: 1 to create, 1 to update, 1 to disable, 1 to delete, 1 to adopt, 1 to enable, 12 memberships to add, 1 membership to remove, 1 reference to change.
     4 requests to the source, 1 to the target; nothing was changed.
     "##);
 }
@@ -111,7 +111,7 @@ fn held_removals_are_shown_with_what_to_do_about_them() {
       - delete user max@contoso.com, because it was deleted in the tenant
       None of these 3 removals is applied until approved: entrain approve wizer
 
-    Plan: 1 to create, 1 to update, 0 to disable, 0 to delete, 1 to adopt, 1 to enable, 12 memberships to add, 1 reference to set, 3 removals held.
+    Plan: 1 to create, 1 to update, 0 to disable, 0 to delete, 1 to adopt, 1 to enable, 12 memberships to add, 1 reference to change, 3 removals held.
     4 requests to the source, 1 to the target; nothing was changed.
     "##);
 }

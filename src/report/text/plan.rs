@@ -272,7 +272,7 @@ fn plan_line(view: &PlanView<'_>) -> String {
     );
     optional(
         totals["set-reference"],
-        format!("{} to set", things(totals["set-reference"], "reference")),
+        format!("{} to change", things(totals["set-reference"], "reference")),
     );
     let held = counted.held;
     optional(held, format!("{} held", held_count(held, view.held)));

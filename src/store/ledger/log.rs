@@ -293,6 +293,45 @@ pub(in crate::store) fn log_not_planned(
     Ok(())
 }
 
+/// What a cycle did before it failed, by [`Operation::done`], and how many of its actions failed.
+pub(in crate::store) fn done_until_now(
+    state: &State,
+    cycle: i64,
+) -> rusqlite::Result<(BTreeMap<&'static str, u64>, u64)> {
+    let mut done = BTreeMap::new();
+    let mut failed = 0_u64;
+    let mut statement = state.prepare_cached(
+        "SELECT state, operation, sum(weight), count(*) FROM actions
+         WHERE cycle = ?1 AND state IN (2, 10, 11, 12, 13, 16) GROUP BY state, operation",
+    )?;
+    let mut rows = statement.query(params![cycle])?;
+    while let Some(row) = rows.next()? {
+        let (ended, operation): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let (weight, count) = (row.get::<_, i64>(2)?, row.get::<_, i64>(3)?);
+        let (weight, count) = (weight.unsigned_abs(), count.unsigned_abs());
+        match (ended, number::name_of(operation)) {
+            (status::DONE, Some(name)) => *done.entry(name).or_default() += weight,
+            (status::EXISTS, _) => *done.entry("adopt").or_default() += count,
+            (_, Some(_)) => failed += count,
+            (_, None) => {}
+        }
+    }
+    // Which of the references were cleared is not in a column.
+    let mut statement = state.prepare_cached(
+        "SELECT operation, body FROM actions WHERE cycle = ?1 AND state = 10 AND operation = ?2",
+    )?;
+    let mut rows = statement.query(params![cycle, number::SET_REFERENCE])?;
+    while let Some(row) = rows.next()? {
+        let operation = body::unpack_operation(state, row.get(0)?, row.get_ref(1)?.as_blob()?)?;
+        if operation.done() != operation.as_str() {
+            *done.entry(operation.as_str()).or_default() -= 1;
+            *done.entry(operation.done()).or_default() += 1;
+        }
+    }
+    done.retain(|_, count| *count > 0);
+    Ok((done, failed))
+}
+
 /// A cycle that failed is an entry of its own, of no object: no object has the key 0.
 pub(in crate::store) fn log_failed_cycle(
     state: &State,

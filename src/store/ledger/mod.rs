@@ -40,7 +40,7 @@ pub(crate) use self::judge::{Judged, Judging};
 pub(crate) use self::log::Refused;
 pub(crate) use self::rows::{Place, Queued, Row, RowId, RowsOf, Unknown};
 
-pub(super) use self::log::{log_failed_cycle, log_not_planned};
+pub(super) use self::log::{done_until_now, log_failed_cycle, log_not_planned};
 pub(super) use self::retention::forget_old;
 pub(super) use self::rows::unsettled;
 

@@ -104,6 +104,41 @@ fn a_cycle_that_cannot_go_on_says_why() {
 }
 
 #[test]
+fn a_cycle_that_fails_in_the_middle_shows_what_it_did_and_what_is_linked() {
+    let world = World::new();
+    world.link(User, "u1", "t1");
+    world.link(User, "u2", "t2");
+    world.link(Group, "g1", "tg1");
+    world.record(&[
+        done(set_manager("u1", Some("u2")), "t1"),
+        done(set_manager("u2", None), "t2"),
+        failed(update("u1", "t1", &[("title", None, Some("x"))]), false),
+    ]);
+    world
+        .store
+        .fail_cycle(
+            world.cycle,
+            Health::Failed,
+            "the disk is full",
+            Requests::default(),
+            at(3),
+        )
+        .unwrap();
+    let cycle = world.store.last_cycle(&world.job).unwrap().unwrap();
+    let linked = Count {
+        users: 2,
+        groups: 1,
+    };
+    assert_eq!((cycle.linked, cycle.failed), (linked, 1));
+    let did = [("clear-reference", 1), ("create", 3), ("set-reference", 1)];
+    assert_eq!(
+        cycle.done,
+        did.map(|(word, times)| (word.to_owned(), times)).into()
+    );
+    assert!(!cycle.is_counted());
+}
+
+#[test]
 fn a_cycle_runs_while_its_process_holds_the_lock_and_is_interrupted_otherwise() {
     let mut world = World::new();
     let path = world.folder.path().join("entrain.db");

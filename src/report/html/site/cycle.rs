@@ -98,7 +98,7 @@ fn tiles(cycle: &CycleRecord) -> Markup {
     html! {
         ul.tiles aria-label="What it did" {
             (tile(of(&["create"]), "created", "t-add", Some("#create")))
-            (tile(of(&["update", "adopt", "enable", "set-reference", "hand-over"]), "updated", "", Some("#update")))
+            (tile(of(&["update", "adopt", "enable", "set-reference", "clear-reference", "hand-over"]), "updated", "", Some("#update")))
             (tile(of(&["add-members"]), "memberships added", "", Some("#add-members")))
             (tile(of(&["remove-members"]), "memberships removed", "t-fail", Some("#remove-members")))
             (tile(of(&["disable", "delete"]), "disabled or deleted", "t-fail", Some("#disable")))
@@ -128,8 +128,10 @@ fn facts(frame: Frame, cycle: &CycleRecord) -> Markup {
                 dt { "Ended" }
                 dd { (frame.time(finished)) ", after " (duration(cycle.duration_ms)) }
             }
-            dt { "Evaluated" }
-            dd { (capital(&count(cycle.evaluated))) ", " (count(cycle.in_scope)) " of them in scope" }
+            @if cycle.is_counted() {
+                dt { "Evaluated" }
+                dd { (capital(&count(cycle.evaluated))) ", " (count(cycle.in_scope)) " of them in scope" }
+            }
             dt { "Requests" }
             dd { (number(cycle.requests.source)) " to the source, " (number(cycle.requests.target)) " to the target" }
             @if cycle.not_tried > 0 {
