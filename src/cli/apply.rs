@@ -77,7 +77,7 @@ pub(super) async fn apply(
                 Ok((job.rules.name.clone(), request))
             });
             let requests = requests.collect::<anyhow::Result<Vec<_>>>()?;
-            let handed = Handed::over(output, &config.state, requests)?;
+            let handed = Handed::over(output, &config, requests)?;
             sync::handed_over(output, &config, handed, reports).await?
         }
         session => {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::args::{self, Format};
+use super::control;
 use super::exit::Exit;
 use super::load;
 use super::output::Output;
@@ -32,6 +33,7 @@ pub(super) async fn audit(
         interrupt,
         ..
     } = &session;
+    control::compare(output, store, [job])?;
     let options = Options::auditing();
     let Audited { audit, planned } = {
         let bars = Bars::new(output);

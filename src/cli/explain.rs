@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::args;
+use super::control;
 use super::exit::Exit;
 use super::find;
 use super::load;
@@ -23,6 +24,7 @@ pub(super) async fn explain(
     let config = load::config(output, file)?;
     let job = load::job(&config, &linked.job)?;
     let store = Arc::new(Store::open_read_only(&config.state)?);
+    control::compare(output, &store, [job])?;
     let object = find::object(&store, &linked.object)?;
     let explanation = cycle::explain(&store, job, object.key, scheduler::now()).await?;
     let Some(explanation) = explanation else {

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::against::{Difference, Other, Others};
 use super::args;
+use super::control;
 use super::cycles::{Cycles, Start};
 use super::exit::Exit;
 use super::interrupt::Interrupt;
@@ -56,6 +57,7 @@ pub(super) async fn plan(
     if jobs.is_empty() {
         output.message("no job is enabled; nothing to plan");
     }
+    control::compare(output, store, jobs.iter().copied())?;
 
     let key = agent.key().clone();
     let people = People::of(output, &arguments, &key);

@@ -59,7 +59,8 @@ pub(super) async fn probe(
         Err(error) if control::is_service(&error) => {
             let request = Request::probe(job, Look::of(output));
             let state = &config.state;
-            let CommandEnd { exit, words, .. } = Handed::one(output, state, name, request).await?;
+            let CommandEnd { exit, words, .. } =
+                Handed::one(output, &config, name, request).await?;
             let exit = Exit::from_code(exit);
             if exit >= Exit::Failed {
                 anyhow::bail!(words);

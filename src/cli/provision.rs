@@ -63,6 +63,7 @@ pub(super) async fn provision(
             ..
         }) => {
             if arguments.dry_run {
+                control::compare(output, store, [job])?;
                 let planned = plan::one(output, agent, interrupt, job, &options).await?;
                 (store, planned.cycle, Exit::of_plan(&planned, false))
             } else {
@@ -105,8 +106,7 @@ async fn handed_over(
 ) -> anyhow::Result<(i64, Exit)> {
     let name = &job.rules.name;
     let request = Request::cycle(job, options, Look::of(output));
-    let CommandEnd { exit, cycle, words } =
-        Handed::one(output, &config.state, name, request).await?;
+    let CommandEnd { exit, cycle, words } = Handed::one(output, config, name, request).await?;
     match cycle {
         Some(cycle) => Ok((cycle, Exit::from_code(exit))),
         None if exit == Exit::Usage.code() => Err(Usage(words).into()),

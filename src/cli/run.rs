@@ -12,7 +12,7 @@ use super::load;
 use super::output::Output;
 use crate::config::{Problem, Problems};
 use crate::os;
-use crate::scheduler::{self, Service};
+use crate::scheduler::{self, Service, View};
 use crate::store::{Lock, Store};
 use crate::web;
 
@@ -25,7 +25,7 @@ pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<E
         );
     }
     // Held until the end: no other process may run cycles on this state meanwhile.
-    let lock = Lock::acquire(&config.state.path, "run")?;
+    let lock = Arc::new(Lock::acquire(&config.state.path, "run")?);
     let store = Arc::new(Store::open(&config.state)?);
     let before = store.take_over(&lock, scheduler::now())?;
     // The file that was found at the start, even if an earlier place of the search has one by now.
@@ -46,6 +46,7 @@ pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<E
         }
         None => None,
     };
+    let noted = tokio::spawn(note_configurations(Arc::clone(&lock), service.view()));
     let commands = control::serve(&state_path, &store, service.view());
     service.run(&reload).await;
     // It has said itself what went wrong.
@@ -53,5 +54,25 @@ pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<E
     if let Some(page) = page {
         page.end().await;
     }
+    let _ = noted.await;
     Ok(Exit::Done)
+}
+
+/// Keeps on record which configuration is in force, for commands that have another one.
+async fn note_configurations(lock: Arc<Lock>, mut view: View) {
+    let stop = view.stop.clone();
+    loop {
+        let config = view.config();
+        let jobs = config.jobs.iter();
+        let digests = jobs.map(|job| (job.rules.name.clone(), job.configuration().digest));
+        if let Err(error) = lock.note_configurations(&digests.collect()) {
+            tracing::debug!(%error, "the configuration in force is not on record");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            is_there = view.reloaded() => if !is_there {
+                return;
+            }
+        }
+    }
 }

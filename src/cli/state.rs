@@ -76,9 +76,17 @@ pub(super) fn state(
             report::copied(&mut out, to, content.len(), rows, is_file, output.is_json())?;
         }
         StateCommand::Check => {
-            let (content, faults) = Store::open_read_only(at)?.check_state()?;
-            let rows = content.values().map(|(rows, _)| rows).sum();
-            report::checked(&mut out, content.len(), rows, &faults, output.is_json())?;
+            let store = Store::open_read_only(at)?;
+            let (content, faults) = store.check_state()?;
+            let (schema, others) = store.foreign_tables()?;
+            let checked = report::Checked {
+                tables: content.len(),
+                rows: content.values().map(|(rows, _)| rows).sum(),
+                faults: &faults,
+                schema: &schema,
+                others: &others,
+            };
+            report::checked(&mut out, &checked, output.is_json())?;
             if !faults.is_empty() {
                 out.flush()?;
                 return Ok(Exit::Failed);

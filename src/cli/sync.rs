@@ -57,7 +57,7 @@ pub(super) async fn sync(
                 let request = Request::cycle(job, &options, Look::of(output));
                 (job.rules.name.clone(), request)
             });
-            let handed = Handed::over(output, &config.state, requests.collect())?;
+            let handed = Handed::over(output, &config, requests.collect())?;
             let reports = Reports::begin_done(&wanted, scheduler::now())?;
             return Ok(handed_over(output, &config, handed, reports).await?.exit);
         }

@@ -516,7 +516,8 @@ pub(crate) struct Registered {
     pub(crate) version: String,
     pub(crate) command: String,
     pub(crate) started: DateTime<Utc>,
-    /// How long ago it renewed its lease, by the clock of the database.
+    /// When it renewed its lease, and how long ago, by the clock of the database.
+    pub(crate) renewed: DateTime<Utc>,
     pub(crate) renewed_ago: TimeDelta,
     pub(crate) is_alive: bool,
     /// Its jobs, with when it took them.

@@ -41,6 +41,21 @@ pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600)
 }
 
+/// Gives a file that root has made to the owner of its folder: a service with a user of its own could not use it.
+pub(crate) fn give_to_owner_of_folder(file: &File, path: &Path) {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let (Ok(file_is), Ok(folder)) = (
+        file.metadata(),
+        fs::metadata(folder.unwrap_or(Path::new("."))),
+    ) else {
+        return;
+    };
+    if file_is.uid() == 0 && folder.uid() != 0 {
+        // Only root may, and where it may not, it stays as it is.
+        let _ = std::os::unix::fs::fchown(file, Some(folder.uid()), Some(folder.gid()));
+    }
+}
+
 /// Makes a folder for its owner alone.
 pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
 use super::json::{FORMAT, time_json};
@@ -34,6 +35,7 @@ pub(crate) fn text(
             version,
             command,
             started,
+            renewed,
             renewed_ago,
             is_alive,
             jobs,
@@ -42,7 +44,7 @@ pub(crate) fn text(
         let state = if *is_alive {
             format!("renewed its lease {} s ago", renewed_ago.num_seconds())
         } else {
-            "its lease ended".to_owned()
+            gone(*renewed)
         };
         writeln!(
             out,
@@ -57,12 +59,16 @@ pub(crate) fn text(
             started.format("%Y-%m-%d %H:%M:%S UTC")
         )?;
         for (job, since) in jobs {
-            writeln!(
-                out,
-                "  runs {} since {}",
-                clean(job.as_str()),
-                since.format("%Y-%m-%d %H:%M:%S UTC")
-            )?;
+            let job = clean(job.as_str());
+            if *is_alive {
+                writeln!(
+                    out,
+                    "  runs {job} since {}",
+                    since.format("%Y-%m-%d %H:%M:%S UTC")
+                )?;
+            } else {
+                writeln!(out, "  no other agent has taken {job} over yet")?;
+            }
         }
         if *is_alive {
             for job in outdated {
@@ -109,6 +115,14 @@ pub(super) fn of_jobs(
     Ok(())
 }
 
+/// An agent whose lease ended: `renewed` is when it did so last.
+pub(super) fn gone(renewed: DateTime<Utc>) -> String {
+    format!(
+        "gone since {} (its lease ended)",
+        renewed.format("%Y-%m-%d %H:%M:%S UTC")
+    )
+}
+
 /// Two agents have different configurations of a job.
 pub(crate) fn disagreement(job: &JobName, who: &str) -> String {
     format!(
@@ -147,6 +161,7 @@ fn agent_json(agent: &Registered) -> Json {
         "started": time_json(agent.started),
         "renewed_seconds_ago": agent.renewed_ago.num_seconds(),
         "alive": agent.is_alive,
+        "gone_since": (!agent.is_alive).then(|| time_json(agent.renewed)),
         "jobs": jobs.collect::<Vec<_>>(),
         "outdated": agent.outdated.iter().map(JobName::as_str).collect::<Vec<_>>(),
     })
@@ -189,17 +204,41 @@ pub(crate) fn copied(
 }
 
 /// What a check of the state found.
-pub(crate) fn checked(
-    out: &mut dyn Write,
-    tables: usize,
-    rows: u64,
-    faults: &[String],
-    as_json: bool,
-) -> io::Result<()> {
+pub(crate) struct Checked<'c> {
+    pub(crate) tables: usize,
+    pub(crate) rows: u64,
+    pub(crate) faults: &'c [String],
+    /// Where the state is, in a database.
+    pub(crate) schema: &'c str,
+    /// Tables of other programs there.
+    pub(crate) others: &'c [String],
+}
+
+pub(crate) fn checked(out: &mut dyn Write, checked: &Checked<'_>, as_json: bool) -> io::Result<()> {
+    let Checked {
+        tables,
+        rows,
+        faults,
+        schema,
+        others,
+    } = *checked;
     if as_json {
-        let document =
-            json!({ "format": FORMAT, "tables": tables, "rows": rows, "faults": faults });
+        let document = json!({
+            "format": FORMAT, "tables": tables, "rows": rows, "faults": faults, "other_tables": others
+        });
         return writeln!(out, "{document}");
+    }
+    if let Some(first) = others.first() {
+        writeln!(
+            out,
+            "The schema {} also holds {}, such as {}. entrain leaves them as they are.",
+            clean(schema),
+            match others.len() {
+                1 => "a table of another program".to_owned(),
+                many => format!("{many} tables of other programs"),
+            },
+            clean(first)
+        )?;
     }
     for fault in faults {
         writeln!(out, "\u{2717} {}", clean(fault))?;

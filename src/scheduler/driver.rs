@@ -6,18 +6,17 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::busy::Busy;
-use super::clock::now;
+use super::clock::{now, wait_until};
 use super::due::next_start;
 use super::log::{log_plan, note};
-use super::on_record::{is_unfinished, last_start_on_record};
+use super::on_record::{command_first, is_paused, is_unfinished, last_start_on_record};
 use super::retries::Retries;
 use super::share::{self, Duty, share};
 use super::status::{Activity, State, Status, WokenBy};
@@ -30,9 +29,6 @@ use crate::engine::summary::{Health, Progress, Summary};
 use crate::metrics;
 use crate::os::{Signal, Signals, systemd};
 use crate::store::{Before, Store};
-
-/// The longest sleep before the clock is asked again: it may have been set, or the machine suspended.
-pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(20);
 
 /// How long a reading of the tenant waits for other jobs that become due at about the same time, so that
 /// it is read once for all of them.
@@ -385,23 +381,17 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
             retries.run(&shared, &current.agent, job).await;
             continue;
         }
-        // A cycle that was requested meanwhile counts.
-        if woken_by == WokenBy::Schedule && last_start_on_record(&shared.store, &name) > last_start
-        {
-            continue;
-        }
-        resume = false;
-        last_start = Some(now());
-        match shared.store.paused(&name) {
-            Ok(Some(paused)) => {
-                tracing::info!(job = %name, by = paused.by, "paused: no cycle until it is resumed");
+        if woken_by == WokenBy::Schedule {
+            command_first(&shared, &name).await;
+            // A cycle that was requested meanwhile counts.
+            if last_start_on_record(&shared.store, &name) > last_start {
                 continue;
             }
-            Ok(None) => {}
-            // The cycle says what is wrong with the state.
-            Err(error) => {
-                tracing::debug!(job = %name, %error, "not known whether the job is paused");
-            }
+        }
+        let was_resumed = std::mem::take(&mut resume);
+        let last_start_before = last_start.replace(now());
+        if is_paused(&shared.store, &name) {
+            continue;
         }
         let asked = Asked {
             woken_by,
@@ -414,6 +404,15 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
         let Some(busy) = shared.hold(&name).await else {
             continue;
         };
+        // What was to be done may have been done while this waited.
+        let is_done = if was_resumed {
+            !is_unfinished(&shared.store, &name)
+        } else {
+            last_start_on_record(&shared.store, &name) > last_start_before
+        };
+        if woken_by == WokenBy::Schedule && is_done {
+            continue;
+        }
         let turn = Turn::new(busy, current.agent.due_with_others(job, GATHER));
         // It has said itself how it ended.
         let _ = run_cycle(&shared, &current.agent, job, asked, turn).await;
@@ -564,18 +563,6 @@ fn set_state(
         };
         status.jobs.insert(name.clone(), activity);
     });
-}
-
-/// Sleeps until the clock shows `time`, however it is set meanwhile; for ever without one.
-async fn wait_until(time: Option<DateTime<Utc>>) {
-    let Some(time) = time else {
-        return std::future::pending().await;
-    };
-    while let Ok(left) = (time - now()).to_std()
-        && !left.is_zero()
-    {
-        sleep(left.min(LONGEST_SLEEP)).await;
-    }
 }
 
 /// An error and everything below it, in one line.

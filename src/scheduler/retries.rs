@@ -7,8 +7,8 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::clock::now;
-use super::driver::{LONGEST_SLEEP, Shared};
+use super::clock::{LONGEST_SLEEP, now};
+use super::driver::Shared;
 use super::log::note;
 use super::status::WokenBy;
 use crate::config::Job;

@@ -7,6 +7,9 @@ use super::wire::Column;
 use super::{Error, Store};
 use crate::engine::model::JobName;
 
+/// What ended is kept for so long, in seconds, where no command waits for it any more.
+const KEPT: i64 = 24 * 60 * 60;
+
 /// A cycle that an operator requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Command {
@@ -42,6 +45,14 @@ impl Store {
     /// Puts commands on record for the service, and gives their numbers.
     pub(crate) fn hand_over(&self, commands: &[Command]) -> Result<Vec<i64>, Error> {
         self.write("hand a command to the service", |state| {
+            // Of who stopped waiting for them.
+            if let Some(newest) = commands.first() {
+                state.run(
+                    "DELETE FROM commands WHERE exit IS NOT NULL
+                         AND unixepoch(at) < unixepoch(?1) - ?2",
+                    params![Column(newest.at), KEPT],
+                )?;
+            }
             let rows = commands.iter().map(|command| {
                 let Command {
                     at,
@@ -78,6 +89,17 @@ impl Store {
                     Ok((row.get(0)?, command))
                 })?
                 .collect()
+        })
+    }
+
+    /// Whether one of this job has not ended.
+    pub(crate) fn is_commanded(&self, job: &JobName) -> Result<bool, Error> {
+        self.read("look up commands", |state| {
+            state
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM commands WHERE exit IS NULL AND job = ?1)",
+                )?
+                .query_row(params![job], |row| row.get(0))
         })
     }
 
@@ -144,6 +166,8 @@ mod tests {
         let ids = store.hand_over(&both).unwrap();
         assert_eq!(store.commands().unwrap()[0], (ids[0], command));
         assert_eq!(store.commanded(ids[1]).unwrap(), Commanded::Waits);
+        assert!(store.is_commanded(&JobName::new("demo")).unwrap());
+        assert!(!store.is_commanded(&JobName::new("other")).unwrap());
         let end = CommandEnd {
             exit: 3,
             cycle: Some(7),
@@ -156,5 +180,29 @@ mod tests {
         assert_eq!(store.commanded(ids[0]).unwrap(), Commanded::Gone);
         store.forget_command(None).unwrap();
         assert_eq!(store.commanded(ids[1]).unwrap(), Commanded::Gone);
+    }
+
+    #[test]
+    fn what_ended_and_was_never_looked_at_is_kept_for_a_day() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("entrain.db")).unwrap();
+        let command = |hours: i64| Command {
+            at: DateTime::from_timestamp(1_800_000_000 + hours * 3600, 0).unwrap(),
+            who: "alice".to_owned(),
+            job: JobName::new("demo"),
+            request: "{}".to_owned(),
+        };
+        let ids = store.hand_over(&[command(0), command(0)]).unwrap();
+        let end = CommandEnd {
+            exit: 0,
+            cycle: Some(7),
+            words: "done".to_owned(),
+        };
+        store.end_command(ids[0], &end).unwrap();
+        store.hand_over(&[command(23)]).unwrap();
+        assert_eq!(store.commanded(ids[0]).unwrap(), Commanded::Ended(end));
+        store.hand_over(&[command(25)]).unwrap();
+        assert_eq!(store.commanded(ids[0]).unwrap(), Commanded::Gone);
+        assert_eq!(store.commanded(ids[1]).unwrap(), Commanded::Waits);
     }
 }

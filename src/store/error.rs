@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use super::shared::Failed;
+use super::shared::{Failed, TABLES};
 use crate::config::{Database, SecretError};
 use crate::engine::model::JobName;
 use crate::engine::record::Registered;
@@ -16,6 +16,8 @@ use crate::engine::record::Registered;
 const NEW_STATE: &str = "the next cycle then reads and matches all objects again; users that are found \
                          only by an old address are not created until you decide, and active accounts \
                          without a user in scope are listed";
+
+const COPY: &str = "this machine's copy of the shared state";
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -136,6 +138,33 @@ pub(crate) enum Error {
     )]
     NotACopy { path: PathBuf },
     #[error(
+        "{COPY}, {}, was removed or replaced while this process was using it; nothing more is written. The state \
+         itself is in the database, and nothing of it is lost. Start the service, or the command, again: the copy \
+         is made anew",
+        path.display()
+    )]
+    CopyReplaced { path: PathBuf },
+    #[error(
+        "{COPY}, {}, is damaged. The state itself is in the database, and nothing of it is lost. Stop entrain on \
+         this machine, remove the file together with {}-wal and {}-shm, and start again: the copy is made anew",
+        path.display(),
+        path.display(),
+        path.display()
+    )]
+    CopyDamaged {
+        path: PathBuf,
+        #[source]
+        source: Cause,
+    },
+    #[error(
+        "{COPY}, {}, was moved here from {} without {}-wal, so it is not whole. The state itself is in the \
+         database, and nothing of it is lost. Remove the file: the copy is made anew",
+        path.display(),
+        old.display(),
+        old.display()
+    )]
+    CopyMoved { path: PathBuf, old: PathBuf },
+    #[error(
         "{} is a copy of another state than the one in the database (state.url); set state.path to another file, \
          or move this one away: it is made anew",
         path.display()
@@ -161,7 +190,8 @@ pub(crate) enum Error {
         agent: Box<Registered>,
     },
     #[error(
-        "the database holds a state in the schema {schema} already; set state.schema to another one, or drop it"
+        "the database holds a state in the schema {schema} already; set state.schema to another one, or drop the \
+         tables of that state: {}", TABLES.join(", ")
     )]
     NotEmpty { schema: String },
     #[error("the agents that share the state have another key: give this one the same (state.key)")]
@@ -179,7 +209,7 @@ pub(crate) enum Error {
     AgentRuns { agent: Box<Registered> },
     #[error(
         "the state is in a database (state.url), whose own backups are restored with its tools; to begin there with \
-         the state of a file, drop the schema and run entrain state copy"
+         the state of a file, drop the tables of the state ({}) and run entrain state copy", TABLES.join(", ")
     )]
     SharedRestore,
     #[error("the key of the state (state.key), or the token next to it, cannot be used")]
@@ -269,6 +299,16 @@ impl Error {
             } => holder.ends_with(", run"),
             Self::OfAgent { agent, .. } => agent.command == "run",
             _ => false,
+        }
+    }
+
+    /// The same about a file that is this machine's copy of a state in a database, which is made anew when it is gone.
+    pub(super) fn of_copy(self) -> Self {
+        match self {
+            Self::Replaced { path } => Self::CopyReplaced { path },
+            Self::Damaged { path, source } => Self::CopyDamaged { path, source },
+            Self::Moved { path, old } => Self::CopyMoved { path, old },
+            other => other,
         }
     }
 

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::lock::resolved;
 use super::{Error, Store};
 use crate::config::{Secret, SecretError};
-use crate::os::private;
+use crate::os::{self, private};
 
 #[derive(Clone)]
 pub(crate) struct StateKey {
@@ -142,7 +142,7 @@ enum Kept {
 }
 
 /// Next to the file itself, wherever a symbolic link to it is.
-fn beside(state: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(state: &Path, ending: &str) -> PathBuf {
     let mut name = resolved(state).into_os_string();
     name.push(ending);
     PathBuf::from(name)
@@ -162,6 +162,7 @@ fn make(path: &Path, secret: &str) -> Result<(), Error> {
     let mut file = private(OpenOptions::new().write(true).create_new(true))
         .open(path)
         .map_err(failed)?;
+    os::give_to_owner_of_folder(&file, path);
     let written = writeln!(file, "{secret}").and_then(|()| file.sync_all());
     if written.is_err() {
         // Half a key would be taken for the key.

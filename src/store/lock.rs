@@ -1,17 +1,21 @@
 //! One process at a time runs cycles on a state file: an advisory lock on the file itself, whatever path
 //! leads to it, which the operating system releases however the process ends. Who holds it stands in
 //! `<state>.lock`, which is locked as well: so the lock outlasts a state file that is removed meanwhile. Where a
-//! locked file cannot be read by others, which `SQLite` must, only that one is locked.
+//! locked file cannot be read by others, which `SQLite` must, only that one is locked. Its first line is who holds the
+//! lock; the others are which configuration of each job a service has.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use super::Error;
 use super::open::{create, sole_file};
+use crate::engine::model::JobName;
 use crate::engine::record::Holder;
 use crate::os::{self, private};
 
@@ -24,7 +28,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
-    _note: File,
+    note: File,
+    /// The first line of it.
+    holder: String,
 }
 
 impl Lock {
@@ -55,6 +61,7 @@ impl Lock {
         )
         .open(&note_path)
         .map_err(failed("create the lock file", &note_path))?;
+        os::give_to_owner_of_folder(&note, &note_path);
         take(&note, path, &note_path)?;
         create(path)?;
         let file = OpenOptions::new()
@@ -66,14 +73,47 @@ impl Lock {
         if os::LOCKED_IS_READABLE {
             take(&file, path, &note_path)?;
         }
+        let holder = format!("pid {}, {command}\n", std::process::id());
         note.set_len(0)
-            .and_then(|()| writeln!(note, "pid {}, {command}", std::process::id()))
+            .and_then(|()| note.write_all(holder.as_bytes()))
             .map_err(failed("write to the lock file", &note_path))?;
         Ok(Self {
             _file: file,
-            _note: note,
+            note,
+            holder,
         })
     }
+
+    /// Notes which configuration of each job this process has, by its digest. The first line stays as it is at every
+    /// moment, for those who read it just now.
+    pub(crate) fn note_configurations(
+        &self,
+        digests: &BTreeMap<JobName, String>,
+    ) -> io::Result<()> {
+        let mut text = String::new();
+        for (job, digest) in digests {
+            let _ = writeln!(text, "{CONFIGURATION} {digest} {job}");
+        }
+        let length = u64::try_from(self.holder.len()).expect("it is short");
+        let mut note = &self.note;
+        note.set_len(length)?;
+        note.seek(SeekFrom::Start(length))?;
+        note.write_all(text.as_bytes())
+    }
+}
+
+const CONFIGURATION: &str = "configuration";
+
+/// The configurations that the process has which holds the lock, by the digest; empty where it has noted none.
+pub(super) fn configurations(path: &Path) -> BTreeMap<JobName, String> {
+    let note = fs::read_to_string(note_of(path)).unwrap_or_default();
+    let lines = note.lines().skip(1).filter_map(|line| {
+        let mut words = line.splitn(3, ' ');
+        let is_one = words.next()? == CONFIGURATION;
+        let (digest, job) = (words.next()?, words.next()?);
+        is_one.then(|| (JobName::new(job), digest.to_owned()))
+    });
+    lines.collect()
 }
 
 fn take(file: &File, path: &Path, note: &Path) -> Result<(), Error> {
@@ -83,7 +123,7 @@ fn take(file: &File, path: &Path, note: &Path) -> Result<(), Error> {
             Err(TryLockError::WouldBlock) if attempt < ATTEMPTS => thread::sleep(PAUSE),
             Err(TryLockError::WouldBlock) => {
                 let holder = fs::read_to_string(note).unwrap_or_default();
-                let holder = holder.trim();
+                let holder = first_line(&holder);
                 return Err(Error::InUse {
                     path: path.to_owned(),
                     holder: (!holder.is_empty()).then(|| holder.to_owned()),
@@ -137,11 +177,15 @@ pub(super) fn is_held(descriptor: &File, path: &Path) -> Result<bool, Error> {
 /// The process that holds the lock, as it has noted; `None` where the note cannot be read.
 pub(super) fn holder(path: &Path) -> Option<Holder> {
     let note = fs::read_to_string(note_of(path)).ok()?;
-    let (pid, command) = note.trim().strip_prefix("pid ")?.split_once(", ")?;
+    let (pid, command) = first_line(&note).strip_prefix("pid ")?.split_once(", ")?;
     Some(Holder {
         pid: pid.parse().ok()?,
         command: command.to_owned(),
     })
+}
+
+fn first_line(note: &str) -> &str {
+    note.lines().next().unwrap_or_default().trim()
 }
 
 /// Next to the file itself, wherever a symbolic link to it is.
@@ -192,6 +236,26 @@ mod tests {
         drop(first);
         assert!(!is_held(&other, &path).unwrap());
         Lock::acquire(&path, "run").unwrap();
+    }
+
+    #[test]
+    fn the_holder_notes_the_configurations_that_it_has_and_replaces_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("entrain.db");
+        let lock = Lock::acquire(&path, "run").unwrap();
+        assert!(configurations(&path).is_empty());
+        for names in [&["long name", "b"][..], &["b"]] {
+            let digest = |name: &&str| (JobName::new(*name), format!("digest-of-{}", name.len()));
+            let noted: BTreeMap<_, _> = names.iter().map(digest).collect();
+            lock.note_configurations(&noted).unwrap();
+            assert_eq!(configurations(&path), noted);
+            assert!(holder(&path).unwrap().is_service());
+        }
+        let message = Lock::acquire(&path, "run").unwrap_err().to_string();
+        assert!(message.contains(", run) is using"), "{message}");
+        drop(lock);
+        let _next = Lock::acquire(&path, "run").unwrap();
+        assert!(configurations(&path).is_empty());
     }
 
     #[test]

@@ -387,6 +387,21 @@ async fn of_two_configurations_of_a_job_the_one_loaded_last_counts() {
         refused.err.contains("runs demo has another configuration"),
         "{refused:?}"
     );
+    // Nor does a plan hide that the agents would do something else.
+    let user = rig.tenant().users()[0].properties["userPrincipalName"].clone();
+    let user = user.as_str().unwrap();
+    for command in [
+        &["plan"][..],
+        &["explain", "demo", user],
+        &["audit", "demo"],
+        &["provision", "demo", user, "--dry-run"],
+    ] {
+        for (agent, warned) in [(1, true), (2, false)] {
+            let run = by(&rig, agent, command).await;
+            let words = "the running service has another configuration of demo";
+            assert_eq!(run.err.contains(words), warned, "{run:?}");
+        }
+    }
     // Reloaded, the older one is the newest.
     agents[0].signal("-HUP");
     until("the reloaded one has it", || {

@@ -233,12 +233,16 @@ async fn a_cycle_whose_connections_are_cut_again_and_again_does_its_work() {
                     && database.number("SELECT position FROM head") > 0
             })
             .await;
+            // A transaction takes some milliseconds, and most looks are between two of them.
             let mut cut = 0;
-            for _ in 0..15 {
+            for _ in 0..300 {
+                if cut >= 10 {
+                    break;
+                }
                 let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks
                     WHERE relation IN ('head'::regclass, 'leases'::regclass) AND pid <> pg_backend_pid()";
                 cut += database.number(sql);
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
             cut
         }
@@ -280,6 +284,34 @@ async fn an_agent_whose_copy_is_gone_gives_its_job_up() {
         log.contains("no cycle starts until the state can be used"),
         "{log}"
     );
+    let words = "this machine's copy of the shared state, copy";
+    assert!(log.contains(words), "{log}");
+    assert!(log.contains("the copy is made anew"), "{log}");
+    assert!(!log.contains("only by an old address"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_copy_is_reported_as_one_and_made_anew() {
+    let Some(database) = Database::of_all() else {
+        return;
+    };
+    let rig = shared(Rig::start(Size::new(30, 3, 60)).await, &database, "", 1);
+    by(&rig, 1, &["sync"]).await.expect(0);
+    let copy = rig.path("copy1.db");
+    let mut bytes = fs::read(&copy).unwrap();
+    let last = bytes.len() - 4096;
+    bytes[last..].fill(0xa5);
+    fs::write(&copy, bytes).unwrap();
+    let damaged = by(&rig, 1, &["sync"]).await.expect(1);
+    let words = "this machine's copy of the shared state, copy1.db, is damaged";
+    assert!(damaged.err.contains(words), "{damaged:?}");
+    assert!(!damaged.err.contains("restore a backup"), "{damaged:?}");
+    for ending in ["", "-wal", "-shm"] {
+        // The two others are not always there.
+        let _ = fs::remove_file(rig.path(&format!("copy1.db{ending}")));
+    }
+    let synced = by(&rig, 1, &["sync", "--format", "json"]).await.expect(0);
+    assert_eq!(synced.job()["requests"]["target"], 0, "{synced:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

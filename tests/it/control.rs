@@ -248,7 +248,18 @@ async fn what_has_another_configuration_than_the_service_is_refused_by_it() {
     rig.joiner("jane");
     // The service has not read it yet.
     rig.configure("[[jobs.users.mappings]]\ntarget = \"title\"\nsource = \"displayName\"\n");
-    rig.run(&["plan", "--out", "p.json"]).await.expect(0);
+    let noted = || fs::read_to_string(rig.path("entrain.db.lock")).unwrap();
+    let before = noted();
+    let user = rig.tenant().users()[0].properties["userPrincipalName"].clone();
+    let looks = [
+        &["plan", "--out", "p.json"][..],
+        &["explain", "demo", user.as_str().unwrap()],
+    ];
+    let words = "warning: the running service has another configuration of demo than this one";
+    for look in looks {
+        let run = rig.run(look).await.expect(0);
+        assert!(run.err.contains(words), "{run:?}");
+    }
     for command in [
         &["apply", "p.json"][..],
         &["sync"],
@@ -266,9 +277,18 @@ async fn what_has_another_configuration_than_the_service_is_refused_by_it() {
     );
     service.signal("-HUP");
     until("it is reloaded", || service.log().contains("reloaded")).await;
+    until("it is noted", || noted() != before).await;
+    for look in looks {
+        let run = rig.run(look).await.expect(0);
+        assert!(!run.err.contains("another configuration"), "{run:?}");
+    }
     rig.run(&["apply", "p.json"]).await.expect(0);
     rig.user("jane@contoso.com");
     stop(service).await;
+    // Without a service there is no other.
+    rig.configure("");
+    let run = rig.run(&["plan"]).await.expect(0);
+    assert!(!run.err.contains("another configuration"), "{run:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@
 
 mod absent;
 mod agents;
+mod agents_commands;
 mod agents_database;
 mod agents_figures;
 mod agents_shared;

@@ -5,19 +5,20 @@ mod server;
 mod wire;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io::{IsTerminal as _, stderr};
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::interrupt::Interrupt;
 use super::operator::who;
 use super::output::Output;
 use super::progress::{Bars, Follower};
-use crate::config::StateAt;
+use crate::config::{Config, Job};
 use crate::engine::model::JobName;
 use crate::engine::record::Registered;
 use crate::engine::summary::Progress;
@@ -32,6 +33,9 @@ pub(super) use wire::Request;
 const LOOK: Duration = Duration::from_millis(200);
 /// How long a service that is being started or stopped may not answer at its socket.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a command waits for a database that does not answer, where no person sees that it waits: ten leases, but
+/// not longer than this.
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
 /// Whether a state could not be used because a service uses it, which can do the work.
 pub(super) fn is_service(error: &anyhow::Error) -> bool {
@@ -39,9 +43,32 @@ pub(super) fn is_service(error: &anyhow::Error) -> bool {
     error.is_some_and(store::Error::is_of_service)
 }
 
+/// Warns where the running service has another configuration of a job than this command.
+pub(super) fn compare<'j>(
+    output: Output,
+    store: &Store,
+    jobs: impl IntoIterator<Item = &'j Job>,
+) -> Result<(), store::Error> {
+    let in_force = store.configurations_in_force()?;
+    for job in jobs {
+        let name = &job.rules.name;
+        let theirs = in_force.get(name);
+        if theirs.is_some_and(|theirs| *theirs != job.configuration().digest) {
+            output.message(&format!(
+                "warning: the running service has another configuration of {name} than this one, so it does not do what \
+                 is shown here; to make it use this one, reload it (sudo systemctl reload entrain)"
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Commands that a service has been handed.
 pub(super) struct Handed {
+    output: Output,
     store: Store,
+    /// `None`: it waits as long as the person who sees that it does.
+    patience: Option<Duration>,
     interrupt: Interrupt,
     waiting: VecDeque<(JobName, i64, Follower)>,
     bars: Bars,
@@ -53,11 +80,18 @@ impl Handed {
     /// What is requested of each job.
     pub(super) fn over(
         output: Output,
-        state: &StateAt,
+        config: &Config,
         requests: Vec<(JobName, Request)>,
     ) -> anyhow::Result<Self> {
         let interrupt = Interrupt::listen(output)?;
+        let state = &config.state;
         let store = Store::open(state)?;
+        // The service may be the only one that can read the key; but not another one.
+        if let Err(error @ store::Error::OtherKey) = store.key(config.state_key.as_ref()) {
+            return Err(error.into());
+        }
+        let lease = state.database.as_ref().map(|database| database.lease);
+        let patience = lease.map(|lease| (lease * 10).min(LONGEST_WAIT));
         let commands = requests.iter().map(|(job, request)| {
             Ok(Command {
                 at: scheduler::now(),
@@ -77,7 +111,9 @@ impl Handed {
         }
         let socket = wire::socket_of(&state.path);
         Ok(Self {
+            output,
             store,
+            patience: patience.filter(|_| !stderr().is_terminal()),
             interrupt,
             waiting,
             bars,
@@ -89,11 +125,11 @@ impl Handed {
     /// The end of one thing that is requested of one job.
     pub(super) async fn one(
         output: Output,
-        state: &StateAt,
+        config: &Config,
         job: &JobName,
         request: Request,
     ) -> anyhow::Result<CommandEnd> {
-        let mut handed = Self::over(output, state, vec![(job.clone(), request)])?;
+        let mut handed = Self::over(output, config, vec![(job.clone(), request)])?;
         let ended = handed.next().await;
         ended.map_or_else(|| Err(anyhow!("stopped")), |(_, ended)| ended)
     }
@@ -107,10 +143,14 @@ impl Handed {
 
     async fn end_of(&self, id: i64) -> anyhow::Result<CommandEnd> {
         let mut silent = Duration::ZERO;
+        let mut away = None;
         loop {
             match self.store.commanded(id)? {
                 Commanded::Ended(end) => {
-                    self.store.forget_command(Some(id))?;
+                    // Where this fails, a later command removes it.
+                    if let Err(error) = self.store.forget_command(Some(id)) {
+                        tracing::debug!(%error, "the command stays on record");
+                    }
                     return Ok(end);
                 }
                 Commanded::Gone => bail!(
@@ -123,8 +163,11 @@ impl Handed {
             }
             // The service waits for its database, too.
             match self.store.follow_now() {
-                Err(error) if error.may_pass() => {}
-                followed => followed?,
+                Err(error) if error.may_pass() => self.wait_for_database(&mut away, &error)?,
+                followed => {
+                    followed?;
+                    away = None;
+                }
             }
             let is_there = UnixStream::connect(&self.socket).await.is_ok() || self.has_agents();
             silent = if is_there {
@@ -137,6 +180,32 @@ impl Handed {
                 bail!("the service no longer responds; if it has stopped, run the command again");
             }
             sleep(LOOK).await;
+        }
+    }
+
+    /// Goes on waiting, unless no person sees it and it took too long. `since`: it does not answer since then.
+    fn wait_for_database(
+        &self,
+        since: &mut Option<Instant>,
+        error: &store::Error,
+    ) -> anyhow::Result<()> {
+        let anyway = "the command is carried out anyway when it answers again";
+        let Some(since) = *since else {
+            let words = match self.patience {
+                Some(patience) => format!("waiting for it for {} s", patience.as_secs()),
+                None => format!("waiting for it; to stop waiting, press Ctrl-C: {anyway}"),
+            };
+            self.print(|| self.output.message(&format!("{error}; {words}")));
+            *since = Some(Instant::now());
+            return Ok(());
+        };
+        match self.patience {
+            Some(patience) if since.elapsed() > patience => bail!(
+                "{error}; it has not answered for {} s, so this stops waiting; {anyway}, and entrain status shows the \
+                 result",
+                patience.as_secs()
+            ),
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -17,12 +17,12 @@ use super::wire::{self, Request, Work};
 use crate::cli::exit::Exit;
 use crate::cli::probe;
 use crate::cli::sync::render;
-use crate::cycle::Options;
+use crate::cycle::{self, Options};
 use crate::engine::model::JobName;
 use crate::engine::summary::{Progress, Summary};
 use crate::os::{self, UnixListener, UnixStream};
 use crate::scheduler::{NotRun, Now, View};
-use crate::store::{Command, CommandEnd, Store};
+use crate::store::{Agents, Command, CommandEnd, Store};
 
 /// Commands whose wake got lost are found after this time.
 const LOOK: Duration = Duration::from_secs(2);
@@ -147,33 +147,35 @@ impl Server {
             let Command { who, job, .. } = &command;
             tracing::info!(%job, who, "a command requests a cycle");
             let server = self.clone();
+            let ours = self.store.joined();
             tokio::spawn(async move {
                 let ended = match run.await {
+                    Ok(Ok(summary)) if summary.stopped && ours.is_some() => {
+                        Err(cycle::Error::Stopped.into())
+                    }
                     Ok(Ok(summary)) => server.end(&command.job, &request, summary).await,
                     Ok(Err(error)) => Err(error),
                     Err(error) => Err(NotRun::Bug(error.to_string())),
                 };
-                server
-                    .note(id, ended.unwrap_or_else(|error| not_run(&error)))
-                    .await;
+                server.finish(id, ended, ours.as_deref()).await;
             });
         }
         for (id, command, request) in others {
             let Command { who, job, .. } = command;
             let server = self.clone();
+            let ours = self.store.joined();
             tokio::spawn(async move {
-                let end = match request {
+                let ended = match request {
                     Ok(request) => {
                         tracing::info!(%job, who, "a command requests a probe of the target");
-                        let ended = server.probe(&job, &request).await;
-                        ended.unwrap_or_else(|error| not_run(&error))
+                        server.probe(&job, &request).await
                     }
                     Err(end) => {
                         tracing::warn!(%job, who, error = end.words, "a command was refused");
-                        end
+                        Ok(end)
                     }
                 };
-                server.note(id, end).await;
+                server.finish(id, ended, ours.as_deref()).await;
             });
         }
     }
@@ -229,10 +231,23 @@ impl Server {
         Ok((request, options))
     }
 
-    async fn note(&self, id: i64, end: CommandEnd) {
-        let noted = self.store.run(move |store| store.end_command(id, &end));
-        if let Err(error) = noted.await {
-            tracing::error!(%error, "the result of a command could not be recorded");
+    /// Notes how a command ended. What this agent did not finish since it stops, or since the job is another one's, is
+    /// left to the agent that has the job then. `ours`: this agent among the others when it began.
+    async fn finish(&self, id: i64, ended: Result<CommandEnd, NotRun>, ours: Option<&Agents>) {
+        let is_left = ours.is_some_and(|ours| match &ended {
+            Ok(_) | Err(NotRun::NoJob(_) | NotRun::Bug(_)) => false,
+            Err(NotRun::Elsewhere(_)) => true,
+            Err(error @ NotRun::Cycle(_)) => {
+                let ends = self.view.stop.is_cancelled() || ours.is_lost();
+                ends && !error.is_of_the_request()
+            }
+        });
+        if !is_left {
+            let end = ended.unwrap_or_else(|error| not_run(&error));
+            let noted = self.store.run(move |store| store.end_command(id, &end));
+            if let Err(error) = noted.await {
+                tracing::error!(%error, "the result of a command could not be recorded");
+            }
         }
         let running = self.running.lock();
         running.unwrap_or_else(PoisonError::into_inner).remove(&id);

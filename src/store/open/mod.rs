@@ -1,40 +1,32 @@
 //! Opening the state file: for cycles, for a plan that changes nothing, or only to be read.
 
+mod file;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 
-use super::error::{code_of, wal_of};
 use super::lock;
-use super::migrations::{self, Format};
+use super::migrations;
 use super::shared::{self, Shared};
 use super::state::State;
 use super::{Error, backup, layer, leftovers, place};
 use crate::config::{Database, StateAt};
+use crate::engine::model::JobName;
 use crate::engine::record::Holder;
-use crate::os::{self, is_at, private};
+use crate::os::is_at;
+use file::{check_content, connect_to_read, exists, prepare};
 
-/// How long another process, such as `status` or `approve`, may keep us waiting.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Up to this size the whole file is checked when it is opened, which takes a fraction of a second.
-/// Damage in a larger one shows when `SQLite` comes across it.
-const CHECKED_BYTES: u64 = 16 * 1024 * 1024;
+pub(super) use file::{check_format, connect, create, describe, sole_file};
 
 /// Pages in memory, in KiB: enough for the inner nodes of the indexes of a million users.
 const CACHE: i64 = 40 * 1024;
-
-/// Pages in the write-ahead log before they go to the file. A page that changes often is written to the
-/// file once for each time that this many gather.
-const CHECKPOINT_PAGES: i64 = 8 * 1024;
 
 /// The local state. Every method is one transaction: it is done completely, or nothing of it.
 #[derive(Debug)]
@@ -50,8 +42,10 @@ pub(crate) struct Store {
     /// How often the file had been opened, if this is to note that it is closed: `NOT_OURS` where another
     /// process uses it.
     pub(super) opened: AtomicI64,
-    /// `None`: the file is all there is.
+    /// `None`: the file is all there is, or the database cannot be reached.
     pub(super) shared: Option<Shared>,
+    /// Of a state that is in a database.
+    is_copy: bool,
 }
 
 const NOT_OURS: i64 = -1;
@@ -73,7 +67,8 @@ enum Moved {
 impl Store {
     /// Opens the state file, makes it when it is missing, and brings an older one up to date.
     pub(crate) fn open(at: impl Into<StateAt>) -> Result<Self, Error> {
-        Self::open_writable(&at.into(), Moved::Refuse)
+        let at = at.into();
+        about(&at, Self::open_writable(&at, Moved::Refuse))
     }
 
     /// The same for a file that was moved without its write-ahead log.
@@ -82,7 +77,7 @@ impl Store {
         if !exists(&at.path)? {
             return Err(Error::Missing { path: at.path });
         }
-        Self::open_writable(&at, Moved::Accept)
+        about(&at, Self::open_writable(&at, Moved::Accept))
     }
 
     fn open_writable(at: &StateAt, moved: Moved) -> Result<Self, Error> {
@@ -111,6 +106,7 @@ impl Store {
         }
         prepare(&mut connection).map_err(|source| Error::opening(path, source))?;
         let mut store = Self::on(connection, Some((descriptor, was_locked)), path, Ok)?;
+        store.is_copy = shared.is_some();
         store.shared = match shared {
             Some(shared) => Some(
                 shared
@@ -129,11 +125,15 @@ impl Store {
     /// Opens the state to plan with: everything can be written, and nothing of it is in the file. Where
     /// there is no state file the state is empty, and there still is none afterwards.
     pub(crate) fn open_plan(at: impl Into<StateAt>) -> Result<Self, Error> {
-        let StateAt { path, database } = at.into();
+        let at = at.into();
+        about(&at, Self::open_planner(&at))
+    }
+
+    fn open_planner(StateAt { path, database }: &StateAt) -> Result<Self, Error> {
         let path = path.as_path();
         let failed = |source| Error::opening(path, source);
         leftovers::remove();
-        let shared = match &database {
+        let shared = match database {
             Some(database) => Shared::look(database, path)?,
             None => None,
         };
@@ -158,6 +158,7 @@ impl Store {
                         layer::put(&state)?;
                         Ok(state.layered())
                     })?;
+                    store.is_copy = shared.is_some();
                     store.shared = shared;
                     return Ok(store);
                 }
@@ -175,12 +176,16 @@ impl Store {
 
     /// Opens the state file for commands that only look at it; nothing can be written.
     pub(crate) fn open_read_only(at: impl Into<StateAt>) -> Result<Self, Error> {
-        let StateAt { path, database } = at.into();
+        let at = at.into();
+        about(&at, Self::open_to_look(&at))
+    }
+
+    fn open_to_look(StateAt { path, database }: &StateAt) -> Result<Self, Error> {
         let path = path.as_path();
         let missing = || Error::Missing {
             path: path.to_owned(),
         };
-        let shared = match &database {
+        let shared = match database {
             Some(database) => look(database, path)?,
             None => None,
         };
@@ -199,6 +204,7 @@ impl Store {
                 }
                 place::check(&connection, path)?;
                 let mut store = Self::on(connection, Some((descriptor, was_locked)), path, Ok)?;
+                store.is_copy = database.is_some();
                 store.shared = shared;
                 // A cycle that another agent runs is under way, too.
                 let agents = store.agents()?.unwrap_or_default();
@@ -214,6 +220,7 @@ impl Store {
         let connection = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let mut reader = Self::on(connection, None, &self.path, Ok)?;
         reader.was_locked = true;
+        reader.is_copy = self.is_copy;
         Ok(reader)
     }
 
@@ -225,6 +232,7 @@ impl Store {
             Ok(state.layered())
         })?;
         planner.was_locked = true;
+        planner.is_copy = self.is_copy;
         Ok(planner)
     }
 
@@ -252,6 +260,7 @@ impl Store {
             mode: Mode::Read,
             opened: AtomicI64::new(NOT_OURS),
             shared: None,
+            is_copy: false,
         })
     }
 
@@ -270,6 +279,21 @@ impl Store {
                 pid: u32::try_from(agent.pid).ok()?,
                 command: agent.command,
             })
+        })
+    }
+
+    /// Which configuration the running service, or of several agents the newest, has of each job, by its digest; empty
+    /// where none runs.
+    pub(crate) fn configurations_in_force(&self) -> Result<BTreeMap<JobName, String>, Error> {
+        if let Some(shared) = &self.shared {
+            return shared.configurations();
+        }
+        let is_service =
+            self.was_locked && lock::holder(&self.path).is_some_and(|one| one.is_service());
+        Ok(if is_service {
+            lock::configurations(&self.path)
+        } else {
+            BTreeMap::new()
         })
     }
 
@@ -295,9 +319,8 @@ impl Store {
     pub(super) fn check_identity(&self) -> Result<(), Error> {
         match &self.descriptor {
             Some(descriptor) if self.mode == Mode::Write && !is_at(descriptor, &self.path) => {
-                Err(Error::Replaced {
-                    path: self.path.clone(),
-                })
+                let path = self.path.clone();
+                Err(self.about(Error::Replaced { path }))
             }
             Some(_) | None => Ok(()),
         }
@@ -314,7 +337,12 @@ impl Store {
         attempt: &'static str,
         work: impl FnOnce(&State) -> rusqlite::Result<T>,
     ) -> Result<T, Error> {
-        work(&self.state()).map_err(|source| Error::new(attempt, &self.path, source))
+        work(&self.state()).map_err(|source| self.about(Error::new(attempt, &self.path, source)))
+    }
+
+    /// What it says is right of a copy, too.
+    fn about(&self, error: Error) -> Error {
+        if self.is_copy { error.of_copy() } else { error }
     }
 
     /// Runs several reads that see the same state. While another connection writes, each by itself would begin with
@@ -365,6 +393,7 @@ impl Store {
                 .transaction(work)
                 .map_err(|source| Error::new(attempt, &self.path, source)),
         }
+        .map_err(|error| self.about(error))
     }
 }
 
@@ -378,11 +407,24 @@ impl Drop for Store {
     }
 }
 
+/// An error in opening a copy says what it is.
+fn about(at: &StateAt, opened: Result<Store, Error>) -> Result<Store, Error> {
+    opened.map_err(|error| match at.database {
+        Some(_) => error.of_copy(),
+        None => error,
+    })
+}
+
 /// Where the database cannot be reached, the copy is looked at as it is.
 fn look(database: &Database, path: &Path) -> Result<Option<Shared>, Error> {
     match Shared::look(database, path) {
         Err(error) if error.may_pass() && exists(path)? => {
-            tracing::warn!("{error}; what follows is as of the last contact with it");
+            let at = shared::last_contact(path);
+            let at = at.map(|at| at.format(", %Y-%m-%d %H:%M:%S UTC").to_string());
+            tracing::warn!(
+                "{error}; what follows is as of the last contact with it{}",
+                at.unwrap_or_default()
+            );
             Ok(None)
         }
         looked => looked,
@@ -395,162 +437,4 @@ fn older(path: &Path, found: i64) -> Error {
         found,
         known: migrations::newest(),
     }
-}
-
-/// Makes the state file when it is missing, for its owner alone.
-pub(super) fn create(path: &Path) -> Result<(), Error> {
-    match private(OpenOptions::new().write(true).create_new(true)).open(path) {
-        Ok(_) => Ok(()),
-        Err(source) if source.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(source) => Err(Error::File {
-            attempt: "create the state file",
-            path: path.to_owned(),
-            source,
-        }),
-    }
-}
-
-fn exists(path: &Path) -> Result<bool, Error> {
-    path.try_exists().map_err(|source| Error::File {
-        attempt: "open the state file",
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// What an `SQLite` file begins with. `SQLite` itself takes a very short text for an empty database.
-const MAGIC: &[u8] = b"SQLite format 3\0";
-
-/// A descriptor of a file that may be a state. It stays open for as long as the state does.
-pub(super) fn describe(path: &Path) -> Result<File, Error> {
-    let failed = |source| Error::File {
-        attempt: "open the state file",
-        path: path.to_owned(),
-        source,
-    };
-    let file = File::open(path).map_err(failed)?;
-    sole_file(&file, path)?;
-    let mut start = Vec::new();
-    let length = u64::try_from(MAGIC.len()).expect("it is short");
-    (&file)
-        .take(length)
-        .read_to_end(&mut start)
-        .map_err(failed)?;
-    if start.is_empty() || start == MAGIC {
-        Ok(file)
-    } else {
-        Err(Error::Foreign {
-            path: path.to_owned(),
-        })
-    }
-}
-
-/// Whether it is a file, and has one name: by its other name it would have another write-ahead log, and
-/// both would be damaged.
-pub(super) fn sole_file(file: &File, path: &Path) -> Result<(), Error> {
-    let failed = |source| Error::File {
-        attempt: "open the state file",
-        path: path.to_owned(),
-        source,
-    };
-    if file.metadata().map_err(failed)?.is_dir() {
-        return Err(Error::Folder {
-            path: path.to_owned(),
-        });
-    }
-    if os::names_of(file).map_err(failed)? > 1 {
-        return Err(Error::HardLinked {
-            path: path.to_owned(),
-        });
-    }
-    Ok(())
-}
-
-/// In a folder that cannot be written to, `SQLite` cannot make the files next to the state that it reads
-/// it with. Where there is no write-ahead log no process has it open, and it can be read without them.
-fn connect_to_read(path: &Path) -> Result<Connection, Error> {
-    let failed = |source| Error::opening(path, source);
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let first = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
-    let Err(error) = first else {
-        return Ok(connection);
-    };
-    let cannot_open = matches!(
-        code_of(&error),
-        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)
-    );
-    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let wal = fs::metadata(wal_of(&real)).map_or(0, |wal| wal.len());
-    let address = url::Url::from_file_path(&real).ok();
-    match address.filter(|_| cannot_open && wal == 0) {
-        Some(mut address) => {
-            address.set_query(Some("immutable=1"));
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-                | OpenFlags::SQLITE_OPEN_URI
-                | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            Connection::open_with_flags(address.as_str(), flags).map_err(failed)
-        }
-        None => Err(failed(error)),
-    }
-}
-
-pub(super) fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, Error> {
-    let failed = |source| Error::opening(path, source);
-    let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    connection.busy_timeout(PATIENCE).map_err(failed)?;
-    Ok(connection)
-}
-
-/// The format of a file that is ours, not newer than we are and not of an early build; `None` for an
-/// empty one.
-pub(super) fn check_format(connection: &Connection, path: &Path) -> Result<Option<i64>, Error> {
-    let format = migrations::format(connection).map_err(|source| Error::opening(path, source))?;
-    let known = migrations::newest();
-    match format {
-        Format::Empty => Ok(None),
-        Format::Ours(found) if found > known => Err(Error::Newer {
-            path: path.to_owned(),
-            found,
-            known,
-        }),
-        Format::Ours(found) if found < migrations::FIRST => Err(Error::Early {
-            path: path.to_owned(),
-        }),
-        Format::Ours(found) => Ok(Some(found)),
-        Format::Foreign => Err(Error::Foreign {
-            path: path.to_owned(),
-        }),
-    }
-}
-
-/// A small file is checked completely, so that damage is reported before anything is done.
-fn check_content(connection: &Connection, path: &Path) -> Result<(), Error> {
-    let failed = |source| Error::new("check the state file", path, source);
-    let size = fs::metadata(path).map_err(|source| Error::File {
-        attempt: "check the state file",
-        path: path.to_owned(),
-        source,
-    })?;
-    if size.len() > CHECKED_BYTES {
-        return Ok(());
-    }
-    let found: String = connection
-        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-        .map_err(failed)?;
-    if found == "ok" {
-        Ok(())
-    } else {
-        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-        Err(failed(rusqlite::Error::SqliteFailure(code, Some(found))))
-    }
-}
-
-fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "cache_size", -CACHE)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    migrations::migrate(connection)
 }

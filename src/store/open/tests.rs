@@ -19,6 +19,30 @@ fn a_missing_file_is_made_for_its_owner_alone() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn what_root_makes_belongs_to_the_owner_of_the_folder() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    const SERVICE: u32 = 12_345;
+    let folder = tempfile::tempdir().unwrap();
+    // Others than root have no such trouble.
+    if chown(folder.path(), Some(SERVICE), Some(SERVICE)).is_err() {
+        return;
+    }
+    let path = folder.path().join("entrain.db");
+    let _lock = crate::store::Lock::acquire(&path, "sync").unwrap();
+    let store = Store::open(&path).unwrap();
+    store.key(None).unwrap();
+    let mut count = 0;
+    for file in fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        let owner = file.metadata().unwrap().uid();
+        assert_eq!(owner, SERVICE, "{}", file.path().display());
+        count += 1;
+    }
+    assert_eq!(count, 5, "the state, its log, the lock and the key");
+}
+
 #[test]
 fn a_folder_that_is_missing_is_reported() {
     let folder = tempfile::tempdir().unwrap();

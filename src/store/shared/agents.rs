@@ -25,7 +25,10 @@ const RENEWAL: Duration = Duration::from_secs(10);
 /// Between two looks whether a renewal is due.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// An agent that did not renew its lease for so long is no longer listed.
+/// An agent that did not renew its lease for so long is no longer listed, once nothing is its any more.
+const LISTED: &str = "1 hour";
+
+/// After this it is forgotten.
 const FORGOTTEN: &str = "1 day";
 
 /// What agents say of themselves.
@@ -392,16 +395,22 @@ fn fence(transaction: &mut postgres::Transaction<'_>) -> Result<(), Failed> {
     Ok(())
 }
 
-/// All agents that are on record, those that run first.
+/// The agents that run, and those that failed not long ago or whose jobs no other has taken over yet; those that
+/// run first.
 pub(super) fn list(client: &mut impl postgres::GenericClient) -> Result<Vec<Registered>, Failed> {
     let rows = client.query(
-        "SELECT id, host, pid, version, command, to_char(started, $1),
-             (extract(epoch FROM clock_timestamp() - renewed) * 1000)::bigint,
-             NOT fenced AND renewed + lease_ms * interval '1 millisecond' >= clock_timestamp(),
-             ARRAY (SELECT name FROM leases WHERE agent = agents.id ORDER BY name),
-             ARRAY (SELECT to_char(since, $1) FROM leases WHERE agent = agents.id ORDER BY name),
-             outdated
-         FROM agents ORDER BY fenced, started, id",
+        &format!(
+            "SELECT id, host, pid, version, command, to_char(started, $1),
+                 (extract(epoch FROM clock_timestamp() - renewed) * 1000)::bigint,
+                 NOT fenced AND renewed + lease_ms * interval '1 millisecond' >= clock_timestamp() AS is_alive,
+                 ARRAY (SELECT name FROM leases WHERE agent = agents.id ORDER BY name),
+                 ARRAY (SELECT to_char(since, $1) FROM leases WHERE agent = agents.id ORDER BY name),
+                 outdated, to_char(renewed, $1)
+             FROM agents
+             WHERE renewed >= clock_timestamp() - interval '{LISTED}'
+                 OR EXISTS (SELECT 1 FROM leases WHERE agent = agents.id)
+             ORDER BY is_alive DESC, started, id"
+        ),
         &[&RFC3339],
     )?;
     let registered = rows.into_iter().map(|row| {
@@ -414,6 +423,7 @@ pub(super) fn list(client: &mut impl postgres::GenericClient) -> Result<Vec<Regi
             version: row.get(3),
             command: row.get(4),
             started: time(Some(row.get(5))),
+            renewed: time(Some(row.get(11))),
             renewed_ago: TimeDelta::milliseconds(row.get(6)),
             is_alive: row.get(7),
             jobs: jobs

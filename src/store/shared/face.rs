@@ -1,12 +1,13 @@
 //! What others ask of a state that agents share; where none share it, each of these does nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{About, Agents, Failed, Lease, PAUSE, Shared, agents, snapshot};
-use crate::engine::model::SourceNumber;
+use super::{About, Agents, Failed, Lease, PAUSE, Shared, TABLES, agents, snapshot};
+use crate::engine::model::{JobName, SourceNumber};
 use crate::engine::record::Registered;
 use crate::http::Gate;
 use crate::store::{Error, Store};
@@ -56,7 +57,7 @@ impl Store {
     fn follow_within(&self, limit: Duration) -> Result<(), Error> {
         if let Some(shared) = &self.shared {
             self.check_identity()?;
-            shared.follow(limit)?;
+            shared.follow(limit).map_err(Error::of_copy)?;
         }
         Ok(())
     }
@@ -117,6 +118,25 @@ impl Store {
         }
     }
 
+    /// Tables of other programs in the schema of a state that agents share; they are left alone.
+    pub(crate) fn foreign_tables(&self) -> Result<(String, Vec<String>), Error> {
+        let Some(shared) = &self.shared else {
+            return Ok((String::new(), Vec::new()));
+        };
+        let schema = shared.settings.schema.clone();
+        let found = shared.link.ask("look for other tables", |client| {
+            let rows = client.query(
+                "SELECT relname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+                 WHERE nspname = current_schema() AND relkind IN ('r', 'p', 'v', 'm', 'f')
+                     AND relname <> ALL ($1) ORDER BY 1",
+                &[&TABLES.as_slice()],
+            )?;
+            Ok(rows.iter().map(|row| row.get(0)).collect())
+        });
+        let found = found.map_err(|failed| Error::database(&shared.settings, failed))?;
+        Ok((schema, found))
+    }
+
     /// All agents on record; `None` where no agents share the state.
     pub(crate) fn agents(&self) -> Result<Option<Vec<Registered>>, Error> {
         let Some(shared) = &self.shared else {
@@ -126,6 +146,26 @@ impl Store {
         found
             .map(Some)
             .map_err(|failed| Error::database(&shared.settings, failed))
+    }
+}
+
+impl Shared {
+    /// The configuration of each job that was loaded last, where the agent that loaded it runs.
+    pub(in crate::store) fn configurations(&self) -> Result<BTreeMap<JobName, String>, Error> {
+        let found = self.link.ask("look up the configurations", |client| {
+            let rows = client.query(
+                "SELECT name, configuration FROM leases
+                 WHERE configuration IS NOT NULL AND EXISTS (
+                     SELECT 1 FROM agents WHERE id = configured_by AND NOT fenced
+                         AND renewed + lease_ms * interval '1 millisecond' >= clock_timestamp())",
+                &[],
+            )?;
+            let named = rows
+                .iter()
+                .map(|row| (JobName::new(row.get::<_, &str>(0)), row.get(1)));
+            Ok(named.collect())
+        });
+        found.map_err(|failed| Error::database(&self.settings, failed))
     }
 }
 

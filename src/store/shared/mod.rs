@@ -6,6 +6,7 @@
 
 mod agents;
 mod changes;
+mod contact;
 mod copy;
 mod division;
 mod error;
@@ -28,15 +29,19 @@ use std::time::{Duration, Instant};
 use postgres::Client;
 use rusqlite::{Connection, OpenFlags, params};
 
+pub(super) use contact::last_contact;
+
 pub(crate) use agents::{About, Agents, Held, Lease, Offer};
 pub(crate) use error::Failed;
 
 use super::error::Error;
 use super::key::StateKey;
+use super::lock;
 use super::open::connect;
 use super::state::State;
 use crate::config::Database;
 use changes::{Applier, Recorder};
+use contact::Contact;
 use head::{Change, Head, MOVED, Place, changes_after, head, place_of, position_of, state_of};
 use link::Link;
 
@@ -48,6 +53,12 @@ const UPGRADES: [&str; 2] = [
     "ALTER TABLE head ADD COLUMN key text; ALTER TABLE leases ADD COLUMN configured_by text",
     "ALTER TABLE agents ADD COLUMN outdated text[] NOT NULL DEFAULT '{}'",
 ];
+
+/// All that is made in the schema, and all that is ever touched there, but for what [`ARRIVING`] is.
+pub(super) const TABLES: [&str; 5] = ["head", "changes", "snapshots", "agents", "leases"];
+
+/// Where a state is, part by part, that is being copied.
+const ARRIVING: &str = "arriving";
 
 /// Changes that are fetched at once, at most about this many.
 const FETCHED: i64 = 500;
@@ -65,6 +76,7 @@ pub(super) struct Shared {
     /// The change after which the numbers that the connection remembers are right.
     known: AtomicI64,
     agents: Mutex<Option<Arc<Agents>>>,
+    contact: Contact,
 }
 
 impl std::fmt::Debug for Shared {
@@ -132,6 +144,7 @@ impl Shared {
             recorder: None,
             known: AtomicI64::new(-1),
             agents: Mutex::new(None),
+            contact: Contact::default(),
         };
         shared.follow(Duration::ZERO)?;
         Ok(shared)
@@ -189,6 +202,9 @@ impl Shared {
                 Ok((row.get(0)?, row.get(1)?))
             })
             .map_err(|source| Error::new("read", &self.path, source))?;
+        // Of another process it is not known that it has ended.
+        let holder = lock::holder(&self.path);
+        let own = own.filter(|_| holder.is_some_and(|holder| holder.pid == std::process::id()));
         let digest = key.digest("state", &state);
         let ask = move |client: &mut Client| agree(client, &digest, own.as_deref(), may_write);
         let agreed = self.link.ask("compare state.key", ask);
@@ -239,6 +255,7 @@ impl Shared {
                 continue;
             }
             if changes.is_empty() {
+                self.contact.note(&self.path);
                 return Ok(any);
             }
             any = true;
@@ -287,13 +304,8 @@ impl Shared {
     ) -> Result<T, Error> {
         let failed = |failed: Failed| Error::database(&self.settings, failed);
         let recorder = self.recorder.as_ref().expect("it was opened to be written");
-        let (there, transaction) = self.begin().map_err(failed)?;
+        let (there, transaction, open) = self.begin_where_all_are()?;
         let position = there.position;
-        let open = Transaction { shared: self };
-        if !self.place()?.is_at(&there) {
-            // Not again: the lock of the head is lost with the connection.
-            self.follow(Duration::ZERO)?;
-        }
         if self.known.swap(position, Ordering::Relaxed) != position {
             state.forget_numbers();
         }
@@ -325,6 +337,34 @@ impl Shared {
                 failed(error.at(attempt))
             }
         })
+    }
+
+    /// Locks the head, and brings the copy to it. A connection that breaks in between takes the lock with it: then
+    /// both are done again.
+    fn begin_where_all_are(&self) -> Result<(Place, String, Transaction<'_>), Error> {
+        let begun = Instant::now();
+        loop {
+            let head = self.begin();
+            let (there, transaction) =
+                head.map_err(|failed| Error::database(&self.settings, failed))?;
+            let open = Transaction { shared: self };
+            if self.place()?.is_at(&there) {
+                return Ok((there, transaction, open));
+            }
+            let has_time = begun.elapsed() < self.settings.lease;
+            match self.follow(Duration::ZERO) {
+                // Elsewhere only where it followed by another connection, and others went on.
+                Ok(_) if self.place()?.is_at(&there) || !has_time => {
+                    return Ok((there, transaction, open));
+                }
+                Ok(_) => {}
+                Err(error) if error.may_pass() && has_time => {
+                    tracing::debug!(%error, "the transaction is begun again");
+                    thread::sleep(PAUSE);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Locks the head; the last change of all agents, and the number of the transaction.
@@ -474,7 +514,8 @@ impl Drop for Rollback<'_> {
     }
 }
 
-/// Whether the key is the one that the agents have. `own`: the agent that used this copy last.
+/// Whether the key is the one that the agents have. `own`: the agent that used this copy last, and has ended or is
+/// this one.
 fn agree(
     client: &mut Client,
     digest: &str,

@@ -6,8 +6,8 @@ use std::path::Path;
 use postgres::Client;
 
 use super::link::LONG_PATIENCE;
-use super::snapshot::{Parts, check_free, digest, enter, install};
-use super::{Failed, Link};
+use super::snapshot::{Parts, check_free, digest, enter, install, taken_by_another};
+use super::{ARRIVING, Failed, Link};
 use crate::config::Database;
 use crate::store::error::Error;
 
@@ -56,16 +56,28 @@ pub(super) fn send(
 
 /// Refuses a database to which a state is being copied, or was copied in part: an agent would begin with none.
 pub(super) fn not_arriving(client: &mut Client) -> Result<(), Failed> {
-    let arrives: bool = client
-        .query_one("SELECT to_regclass('arriving') IS NOT NULL", &[])?
-        .get(0);
-    if arrives {
+    if is_arriving(client)? {
         return Err(Failed::unfit(
             "entrain state copy has not finished yet".to_owned(),
             "run it again, or drop the table arriving to begin without that state",
         ));
     }
     Ok(())
+}
+
+/// Whether there is a table of a copy under way; one of that name that is another program's is refused.
+fn is_arriving(client: &mut Client) -> Result<bool, Failed> {
+    let found = client.query_one(
+        "SELECT count(*), count(*) FILTER (WHERE attname IN ('part', 'state', 'body')), current_schema()::text
+         FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+         WHERE relnamespace = current_schema()::regnamespace AND relname = $1 AND attnum > 0 AND NOT attisdropped",
+        &[&ARRIVING],
+    )?;
+    match (found.get::<_, i64>(0), found.get::<_, i64>(1)) {
+        (0, _) => Ok(false),
+        (3, 3) => Ok(true),
+        _ => Err(taken_by_another(found.get(2), ARRIVING)),
+    }
 }
 
 /// The name of the state, and digests of the parts that are there.
@@ -76,6 +88,7 @@ fn begin_sending(
     copy_alone(client, schema)?;
     check_free(client, schema)?;
     enter(client, schema)?;
+    is_arriving(client)?;
     client.batch_execute(
         "CREATE TABLE IF NOT EXISTS arriving (part integer PRIMARY KEY, state text NOT NULL, body bytea NOT NULL)",
     )?;

@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 
 use super::link::LONG_PATIENCE;
 use super::sending::not_arriving;
-use super::{Failed, Head, Link, UPGRADES, VERSION, head, position_of, state_of};
+use super::{Failed, Head, Link, TABLES, UPGRADES, VERSION, head, position_of, state_of};
 use crate::config::Database;
 use crate::store::backup;
 use crate::store::error::Error;
@@ -167,16 +167,22 @@ pub(super) fn enter(client: &mut impl GenericClient, schema: &str) -> Result<(),
 /// Refuses a schema where another program has tables with the names of ours.
 pub(super) fn check_free(client: &mut impl GenericClient, schema: &str) -> Result<(), Failed> {
     let taken = client.query_opt(
-        "SELECT tablename::text FROM pg_tables WHERE schemaname = $1
-             AND tablename IN ('head', 'changes', 'snapshots', 'agents', 'leases') ORDER BY 1 LIMIT 1",
-        &[&schema],
+        "SELECT relname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+         WHERE nspname = $1 AND relname = ANY ($2) ORDER BY 1 LIMIT 1",
+        &[&schema, &TABLES.as_slice()],
     )?;
-    let Some(row) = taken else { return Ok(()) };
-    let table: String = row.get(0);
-    Err(Failed::unfit(
+    match taken {
+        Some(row) => Err(taken_by_another(schema, row.get(0))),
+        None => Ok(()),
+    }
+}
+
+/// A table of another program has the name of one of ours.
+pub(super) fn taken_by_another(schema: &str, table: &str) -> Failed {
+    Failed::unfit(
         format!("the schema {schema} holds tables of another program, such as {table}"),
         "set state.schema to a name of its own",
-    ))
+    )
 }
 
 /// Makes the tables, where there are none yet.

@@ -76,6 +76,55 @@ fn what_lost_its_connection_inside_a_transaction_is_committed_once_if_no_other_w
     assert_eq!((position(), count(&store, "kept")), (before + 3, 1));
 }
 
+/// Ends the connection that fetches changes, once.
+const TRAP: &str = "
+    ALTER TABLE changes RENAME TO kept;
+    CREATE SEQUENCE cuts;
+    CREATE FUNCTION cut() RETURNS boolean LANGUAGE plpgsql AS $$
+    BEGIN
+        IF current_query() LIKE 'SELECT position, token, body%' THEN
+            IF nextval('cuts') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+        END IF;
+        RETURN true;
+    END $$;
+    CREATE VIEW changes AS SELECT * FROM kept WHERE cut()";
+
+#[test]
+fn a_connection_that_breaks_between_the_lock_and_following_the_others_fails_no_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = state_in(folder.path());
+    let store = Store::open(&at).unwrap();
+    let Some(shared) = &store.shared else {
+        return;
+    };
+    let other = StateAt {
+        path: folder.path().join("other.db"),
+        ..at
+    };
+    let other = Store::open(other).unwrap();
+    let insert = |store: &Store, name: &'static str| {
+        store.write("write", move |state| state.run(INSERT, params![name]))
+    };
+    insert(&store, "first").unwrap();
+    insert(&other, "others").unwrap();
+    let trap = shared
+        .link
+        .ask("set a trap", |client| Ok(client.batch_execute(TRAP)?));
+    trap.unwrap();
+    insert(&store, "own").unwrap();
+    let cuts = shared.link.ask("count", |client| {
+        let row = client.query_one("SELECT last_value FROM cuts WHERE is_called", &[])?;
+        Ok(row.get::<_, i64>(0))
+    });
+    assert!(cuts.unwrap() > 1, "no connection was cut");
+    other.follow().unwrap();
+    for store in [&store, &other] {
+        for name in ["first", "others", "own"] {
+            assert_eq!(count(store, name), 1, "{name}");
+        }
+    }
+}
+
 #[test]
 fn a_new_copy_begins_with_the_snapshot_that_was_made_of_another_one() {
     let folder = tempfile::tempdir().unwrap();

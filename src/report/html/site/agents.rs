@@ -93,7 +93,7 @@ pub(super) fn table(frame: Frame, agents: Agents<'_>, jobs: &[JobView]) -> Marku
                             @if agent.is_alive {
                                 "renewed " (agent.renewed_ago.num_seconds()) " s ago"
                             } @else {
-                                "ended"
+                                "gone since " (frame.time(agent.renewed))
                             }
                         }
                         td { (frame.time(agent.started)) }
