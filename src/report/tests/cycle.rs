@@ -219,3 +219,29 @@ fn a_status_is_a_table_and_what_needs_a_person() {
     assert_eq!(document["jobs"][0]["held"]["removals"]["disable"], 9);
     assert_eq!(document["jobs"][0]["last_cycle"]["state"], "held");
 }
+
+#[test]
+fn what_is_said_of_a_job_stands_under_its_name_also_before_its_first_cycle() {
+    let never_run = |name: &str| JobStatus {
+        job: JobName::new(name),
+        enabled: true,
+        next: None,
+        retries: None,
+        record: JobRecord {
+            pending: Count {
+                users: 56,
+                groups: 6,
+            },
+            ..JobRecord::new()
+        },
+    };
+    let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    let jobs = [never_run("second"), never_run("third")];
+    let mut out = Vec::new();
+    text::status(&mut out, &jobs, None, None, &[], (now, Style::default())).unwrap();
+    let out = String::from_utf8(out).unwrap();
+    for job in ["second", "third"] {
+        let words = format!("\n{job}\n  56 users and 6 groups to be evaluated.\n");
+        assert!(out.contains(&words), "{out}");
+    }
+}

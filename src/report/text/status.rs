@@ -146,7 +146,18 @@ fn write_paused(
     )
 }
 
+/// What is to be said of a job, under its name.
 fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::Result<()> {
+    let mut remarks = Vec::new();
+    write_body(&mut remarks, status, style)?;
+    if remarks.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", style.bold(&clean(status.job.as_str())))?;
+    out.write_all(&remarks)
+}
+
+fn write_body(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::Result<()> {
     let JobStatus {
         job,
         enabled: _,
@@ -160,7 +171,7 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
                 pending,
                 in_escrow,
                 escrow,
-                held,
+                held: _,
                 paused,
                 quarantine,
                 staged,
@@ -172,10 +183,7 @@ fn write_remarks(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::R
     let last = cycles.first();
     let name = clean(job.as_str());
     if let Some(last) = last {
-        writeln!(out, "\n{}", style.bold(&name))?;
         write_last_cycle(out, last, in_escrow.total() == 0, style)?;
-    } else if held.is_some() || in_escrow.total() > 0 {
-        writeln!(out, "\n{}", style.bold(&name))?;
     }
     write_paused(out, &name, paused.as_ref(), style)?;
     if let Some(quarantine) = quarantine {

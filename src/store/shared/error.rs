@@ -67,8 +67,8 @@ impl Failed {
                 }
                 source = inner.source();
             }
-            if words.contains("password missing") {
-                let remedy = "add state.password = { file = \"…\" }";
+            let lasting = LASTING.iter().find(|(part, _)| words.contains(part));
+            if let Some((_, remedy)) = lasting {
                 return Self::new(words, Some(remedy), Kind::Lasting);
             }
             return Self::new(words, None, Kind::Broken);
@@ -144,6 +144,21 @@ impl From<postgres::Error> for Failed {
         Self::from_database(&error)
     }
 }
+
+/// What the client itself reports, and what only a person can change.
+const LASTING: [(&str, &str); 3] = [
+    ("password missing", "add state.password = { file = \"…\" }"),
+    (
+        "invalid peer certificate",
+        "the server's certificate must name the host in state.url, and an authority must have signed it that this machine \
+         trusts or state.ca_certificate names",
+    ),
+    (
+        "does not support TLS",
+        "the server must have ssl = on; without encryption it can only be used over the loopback interface or a Unix \
+         socket",
+    ),
+];
 
 fn judge(code: &SqlState) -> (Option<&'static str>, Kind) {
     let lasting = |remedy| (Some(remedy), Kind::Lasting);

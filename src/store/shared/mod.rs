@@ -123,7 +123,7 @@ impl Shared {
     pub(super) fn look(database: &Database, path: &Path) -> Result<Option<Self>, Error> {
         let settings = Arc::new(database.clone());
         let link = Link::new(Arc::clone(&settings));
-        if !snapshot::settle_reader(&link, path)? {
+        if !snapshot::settle_reader(&link, &settings, path)? {
             return Ok(None);
         }
         Self::on(settings, link, path).map(Some)

@@ -70,9 +70,10 @@ pub(super) fn settle(link: &Link, settings: &Database, path: &Path) -> Result<()
 }
 
 /// Brings the copy to a state that can be followed; `false` where there is no state.
-pub(super) fn settle_reader(link: &Link, path: &Path) -> Result<bool, Error> {
-    let Some(known) = link.ask("open the state", head).map_err(Error::from)? else {
-        link.ask("open the state", not_arriving)?;
+pub(super) fn settle_reader(link: &Link, settings: &Database, path: &Path) -> Result<bool, Error> {
+    let failed = |failed| Error::database(settings, failed);
+    let Some(known) = link.ask("open the state", head).map_err(failed)? else {
+        link.ask("open the state", not_arriving).map_err(failed)?;
         return match path.exists().then(|| local(path)).transpose()? {
             Some(Local::CopyOf { .. }) => Err(Error::NoSharedState {
                 path: path.to_owned(),
@@ -81,15 +82,14 @@ pub(super) fn settle_reader(link: &Link, path: &Path) -> Result<bool, Error> {
         };
     };
     if known.version < VERSION || known.format < migrations::newest() {
-        return Err(Failed::unfit(
+        return Err(failed(Failed::unfit(
             format!(
                 "the state was written by an older version of entrain (format {}; this version reads {})",
                 known.format,
                 migrations::newest()
             ),
             "the next cycle upgrades it",
-        )
-        .into());
+        )));
     }
     create(path)?;
     match local(path)? {
