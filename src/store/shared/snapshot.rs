@@ -399,6 +399,8 @@ fn follow_and_migrate(link: &Link, path: &Path, found: i64) -> Result<NamedTempF
                 .and_then(|()| migrations::migrate(&mut copy))
                 // The changes up to here are deleted, and so none has a token to compare with.
                 .and_then(|()| copy.execute("UPDATE copied SET token = NULL", []))
+                // One that is only read afterwards would leave its log behind.
+                .and_then(|_| copy.pragma_update(None, "journal_mode", "DELETE"))
                 .map_err(failed)?;
             return Ok(file);
         }
