@@ -41,6 +41,8 @@ pub(super) async fn plan(
     let jobs = load::jobs(&config, &arguments.cycle.jobs.jobs)?;
     let options = Options {
         initial: arguments.cycle.initial || arguments.parity,
+        // A changed configuration evaluates everything, and then so must what it is compared with.
+        evaluate_all: arguments.against.is_some(),
         ..arguments.cycle.options()
     };
     let made = scheduler::now();

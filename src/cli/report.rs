@@ -191,7 +191,10 @@ fn of_period(
         }
         period.cycles.push(cycle);
     }
-    let jobs: Vec<Period> = jobs.into_values().collect();
+    let mut jobs: Vec<Period> = jobs.into_values().collect();
+    for period in &mut jobs {
+        period.leave_out(&store.groups_among(&period.changed())?);
+    }
     let report = PeriodReport {
         since,
         until,

@@ -24,7 +24,8 @@ pub(crate) struct Period {
     /// In which cycles users came or went; the last counts.
     came: BTreeMap<SourceId, i64>,
     went: BTreeMap<SourceId, i64>,
-    /// In which cycles values or groups of users changed.
+    /// In which cycles values or groups of users changed; of groups that are members until
+    /// [`Period::leave_out`] is called, because a member is logged without its kind.
     changed: BTreeSet<(SourceId, i64)>,
     /// In the order of time.
     pub(crate) lost: Vec<Lost>,
@@ -210,6 +211,17 @@ impl Period {
         let adopted = self.adopted.iter();
         let other = adopted.filter(|(id, _)| !self.joiners.contains_key(*id));
         other.map(|(_, subject)| subject)
+    }
+
+    /// Members that came into groups or left them, and users whose values changed.
+    pub(crate) fn changed(&self) -> Vec<SourceId> {
+        let ids: BTreeSet<&SourceId> = self.changed.iter().map(|(id, _)| id).collect();
+        ids.into_iter().cloned().collect()
+    }
+
+    /// Groups are no movers, though they may be members.
+    pub(crate) fn leave_out(&mut self, groups: &BTreeSet<SourceId>) {
+        self.changed.retain(|(id, _)| !groups.contains(id));
     }
 
     /// Users whose values or groups changed, other than in the cycle in which they came, or when or after they went.

@@ -106,7 +106,10 @@ impl Section {
             Self::Disable => "The account is kept but can no longer be used.",
             Self::Delete => "The object is deleted from the target.",
             Self::HandOver => "The account of a user who left is given to a new user.",
-            Self::RemoveMembers => "These members are removed from the group in the target.",
+            Self::RemoveMembers => {
+                "These members are removed from the group in the target, because they are not members in \
+                 Entra, or not in scope."
+            }
             Self::Create => "The object does not exist in the target yet.",
             Self::Adopt => "The object already exists in the target; it is linked and updated.",
             Self::Enable => "The account can be used again.",

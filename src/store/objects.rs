@@ -67,6 +67,21 @@ impl Store {
         })
     }
 
+    /// Which of these are groups, former ones included.
+    pub(crate) fn groups_among(&self, ids: &[SourceId]) -> Result<BTreeSet<SourceId>, Error> {
+        self.read(LOOK_UP, |state| {
+            state
+                .prepare_cached(
+                    "SELECT o.id FROM rarray(?1) k CROSS JOIN objects o ON o.id = k.value
+                     WHERE o.kind = ?2",
+                )?
+                .query_map(params![array_of_ids(ids), ObjectKind::Group], |row| {
+                    row.get(0)
+                })?
+                .collect()
+        })
+    }
+
     /// Objects that a person may mean by this text: those that it names exactly, else the guests who have
     /// the address at home; those that are present come first.
     pub(crate) fn find(&self, kind: ObjectKind, text: &str) -> Result<Vec<SourceObject>, Error> {

@@ -188,6 +188,9 @@ async fn a_period_sums_up_who_came_moved_and_left_and_what_failed() {
         .set_property(in_tenant(&mover), "jobTitle", json!("Head"));
     rig.tenant()
         .set_property(in_tenant(&leaver), "accountEnabled", json!(false));
+    // A group that becomes a member of another is no user who moved.
+    let groups = rig.tenant().groups();
+    rig.tenant().add_members(groups[0].id, &[groups[1].id]);
     rig.sync().await.expect(0);
 
     let report = json_of(&rig, &["--since", "1h"]).await;
@@ -224,6 +227,7 @@ async fn a_period_sums_up_who_came_moved_and_left_and_what_failed() {
         json!([in_tenant(&mover).to_string()]),
         "{since:#}"
     );
+    assert_eq!(since["cycles"][0]["done"]["add-members"], 1, "{since:#}");
     assert_eq!(since["joiners"], json!([]));
 
     let files = ["a.html", "a.md", "a.csv", "a.json"];

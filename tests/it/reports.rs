@@ -257,6 +257,7 @@ async fn of_many(users: usize) -> Option<Value> {
         "{} rows, {size} bytes, {} sheets: {} ms",
         seen["rows"], seen["sheets"], seen["took"]
     ));
+    assert!(size < 60_000_000, "{size}");
     assert_eq!(seen["violations"], json!([]), "{seen:#}");
     for view in ["light", "dark", "narrow"] {
         assert_eq!(seen["overflow"][view], 0, "{view}");
@@ -346,7 +347,11 @@ async fn a_plan_against_another_configuration_shows_only_what_differs() {
     rig.sync().await.expect(0);
     let before = read(&rig, "entrain.toml");
     fs::write(rig.path("main.toml"), &before).unwrap();
-    // Both would create her, and only the new mapping changes titles.
+    // Both would create her, and only the new mapping changes titles. Both skip him, though only a changed
+    // configuration evaluates him again.
+    let blocked = rig.joiner("fred");
+    rig.tenant().disable_user(blocked);
+    rig.sync().await.expect(0);
     rig.joiner("jane");
     let against = ["plan", "--against", "main.toml", "--format", "json"];
     let same = rig.run(&against).await.expect(0).job();
@@ -359,6 +364,7 @@ async fn a_plan_against_another_configuration_shows_only_what_differs() {
     let actions = more["actions"].as_array().unwrap();
     let updates = actions.iter().filter(|one| one["action"] == "update");
     assert!(updates.count() > 5, "{more:#}");
+    assert_eq!(more["skipped"], json!([]), "{more:#}");
     // Her account would have another value, so her creation differs in it.
     assert_eq!(more["against"]["only_there"], json!([]));
     let create = actions

@@ -37,6 +37,9 @@ const IN_FULL: u64 = 400;
 /// Entries of a section that are printed on paper, unless a reader has chosen fewer: a hundred thousand would be
 /// thousands of sheets, which no browser lays out in reasonable time.
 const PRINTED: u64 = 1_000;
+/// Bytes of a plan's entries after which an entry shows only the first values: a page of a hundred thousand creates
+/// with twenty attributes each would otherwise be larger than a browser or a mail takes.
+const AMPLE: u64 = 8_000_000;
 /// Bytes of a section that are kept in memory.
 const SPOOLED: usize = 1 << 20;
 
@@ -215,11 +218,14 @@ struct Parts {
     written: BTreeMap<Section, Written>,
     labels: Labels,
     overview: Overview,
+    bytes: u64,
 }
 
 struct Written {
     text: SpooledTempFile,
     rows: u64,
+    /// Entries that show everything, where others do not.
+    complete: Option<u64>,
 }
 
 impl Parts {
@@ -242,18 +248,24 @@ impl Parts {
         let part = self.written.entry(section).or_insert_with(|| Written {
             text: SpooledTempFile::new(SPOOLED),
             rows: 0,
+            complete: None,
         });
         let length = if part.rows < IN_FULL {
             Length::Full
-        } else {
+        } else if self.bytes < AMPLE {
             Length::Line
+        } else {
+            part.complete.get_or_insert(part.rows);
+            Length::Short
         };
         if part.rows == PRINTED {
             part.text.write_all(b"<div class=\"rest\">")?;
         }
         part.rows += 1;
         let row = row::row_with(entry, section, length, about, &mut self.labels, outside);
-        part.text.write_all(row.into_string().as_bytes())
+        let row = row.into_string();
+        self.bytes += row.len() as u64;
+        part.text.write_all(row.as_bytes())
     }
 
     fn write(mut self, out: &mut dyn Write, job: usize) -> io::Result<()> {
@@ -266,6 +278,12 @@ impl Parts {
                     span.count { (number(self.overview.times(*section))) }
                 }
                 p { (section.explained()) }
+                @if let Some(complete) = part.complete {
+                    p {
+                        "The first " (number(complete)) " of " (number(part.rows)) " entries show all values, the others only the first ones. \
+                         The CSV file has all."
+                    }
+                }
             };
             let open = if open { " open" } else { "" };
             write!(

@@ -37,7 +37,7 @@ fn one(period: &Period, names: Names<'_>) -> Markup {
         @if !period.lost.is_empty() {
             details.part open[period.lost.len() <= 400] {
                 summary { h3 { "Who lost access, and why" } span.count { (number(period.lost.len() as u64)) } }
-                table {
+                table.plain {
                     thead { tr { th scope="col" { "time" } th scope="col" { "what" } th scope="col" { "why" } th scope="col" { "cycle" } } }
                     tbody {
                         @for lost in &period.lost {
@@ -51,7 +51,7 @@ fn one(period: &Period, names: Names<'_>) -> Markup {
         @if !failures.is_empty() {
             details.part open {
                 summary { h3 { "Failures by reason" } span.count { (number(failures.len() as u64)) } }
-                table {
+                table.plain {
                     thead { tr { th scope="col" { "times" } th scope="col" { "failure" } th scope="col" { "objects" } } }
                     tbody {
                         @for (failed, failing) in &failures {
@@ -65,7 +65,7 @@ fn one(period: &Period, names: Names<'_>) -> Markup {
         @if !period.cycles.is_empty() {
             details.part {
                 summary { h3 { "Cycles" } span.count { (number(period.cycles.len() as u64)) } }
-                table {
+                table.plain {
                     thead { tr { th scope="col" { "cycle" } th scope="col" { "started" } th scope="col" { "took" } th scope="col" { "ended" } th scope="col" { "did" } } }
                     tbody {
                         @for cycle in &period.cycles {

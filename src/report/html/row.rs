@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 
 use super::{has_details, paths};
 use crate::report::entry::{Entry, Line, Mark};
@@ -14,12 +14,16 @@ use crate::report::view::About;
 const MEMBERS_NAMED: usize = 1_000;
 /// The same on a single line.
 const MEMBERS_IN_LINE: usize = 10;
+/// Bytes of values after which a short line only counts the others.
+const SHORT: usize = 100;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Length {
     /// Opened, it shows attribute by attribute.
     Full,
     Line,
+    /// A line with the first values only.
+    Short,
 }
 
 /// Names from outside that a reader filters by. They stand in no class: each has a number.
@@ -98,7 +102,7 @@ pub(super) fn row_with(
         html! {
             div class=(class) data-section=(section.word()) data-attributes=[attributes] data-department=[department] data-groups=[groups] {
                 (line(entry, section, outside))
-                @if has_details(entry) { span.why { (in_line(entry)) } }
+                @if has_details(entry) { span.why { (in_line(entry, length)) } }
                 (outside.links)
             }
         }
@@ -198,18 +202,60 @@ fn details(entry: &Entry<'_>) -> Markup {
 }
 
 /// The same in one line.
-fn in_line(entry: &Entry<'_>) -> Markup {
-    let side = |side: &Option<String>| side.clone().unwrap_or_else(|| "(none)".to_owned());
-    html! {
-        @for line in &entry.lines {
-            @match line {
-                Line::Given { path, value } => { (path) ": " bdi { (value) } "; " }
-                Line::Changed { path, old, new } => { (path) ": " bdi { (side(old)) } " → " bdi { (side(new)) } "; " }
-                Line::Via(_) | Line::How(_) => {}
-                Line::Note(note) => { (note) }
-            }
+fn in_line(entry: &Entry<'_>, length: Length) -> Markup {
+    let mut text = String::new();
+    let mut left_out = 0;
+    for line in &entry.lines {
+        if length == Length::Short && text.len() >= SHORT {
+            left_out += u64::from(!matches!(line, Line::Via(_) | Line::How(_)));
+            continue;
         }
+        match line {
+            Line::Given { path, value } => {
+                push(&mut text, path);
+                text.push_str(": ");
+                push_value(&mut text, value);
+                text.push_str("; ");
+            }
+            Line::Changed { path, old, new } => {
+                push(&mut text, path);
+                text.push_str(": ");
+                push_value(&mut text, old.as_deref().unwrap_or("(none)"));
+                text.push_str(" → ");
+                push_value(&mut text, new.as_deref().unwrap_or("(none)"));
+                text.push_str("; ");
+            }
+            Line::Via(_) | Line::How(_) => {}
+            Line::Note(note) => push(&mut text, note),
+        }
+    }
+    html! {
+        (PreEscaped(text))
+        @if left_out > 0 { "and " (things(left_out, "more value")) }
         @for member in entry.members.iter().take(MEMBERS_IN_LINE) { bdi { (member) } "; " }
         @if entry.members.len() > MEMBERS_IN_LINE { "and " (number((entry.members.len() - MEMBERS_IN_LINE) as u64)) " more" }
+    }
+}
+
+/// Text as it stands between tags, where a quotation mark is as good as its name and takes a sixth of it.
+fn push(out: &mut String, text: &str) {
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            other => out.push(other),
+        }
+    }
+}
+
+/// A value, isolated if it may be written from right to left.
+fn push_value(out: &mut String, value: &str) {
+    if value.is_ascii() {
+        push(out, value);
+    } else {
+        out.push_str("<bdi>");
+        push(out, value);
+        out.push_str("</bdi>");
     }
 }

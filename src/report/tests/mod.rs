@@ -553,4 +553,5 @@ fn misnamed(list: Naming, name: &str, found: &[&str]) -> Misnamed {
 }
 
 mod cycle;
+mod page;
 mod plan;

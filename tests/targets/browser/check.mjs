@@ -18,7 +18,7 @@ for (const [name, view] of Object.entries(views)) {
   const context = await browser.newContext({ ...view, bypassCSP: true });
   const page = await context.newPage();
   await page.goto(address);
-  await page.evaluate(() => document.querySelectorAll('details.part').forEach((part) => { part.open = true; }));
+  await page.evaluate(() => document.querySelectorAll('details').forEach((part) => { part.open = true; }));
   await page.evaluate(axe);
   const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
   result.violations[name] = found.violations.map((one) => `${one.id}: ${one.nodes[0].html} ${one.nodes[0].failureSummary}`);
