@@ -541,10 +541,32 @@ impl<'p> Page<'p> {
             self.marks.groups_around(*key)?;
             self.summary.missing += 1;
         }
+        self.miss_what_may_have_been_created(among)?;
         match self.kind {
             ObjectKind::User => Ok(()),
             ObjectKind::Group => self.drop_stale_members(among),
         }
+    }
+
+    /// A write whose end is not known is settled by a plan, which holds only what was read: what had been forgotten
+    /// and is not reported either is missing.
+    fn miss_what_may_have_been_created(&mut self, among: Option<&[Key]>) -> rusqlite::Result<()> {
+        let mut forgotten: Vec<Key> = self.state.column(
+            "SELECT DISTINCT o.key FROM actions a CROSS JOIN objects o ON o.key = a.source
+             WHERE a.state BETWEEN 1 AND 4 AND o.kind = ?1 AND o.presence = 0 AND o.source = ?2",
+            params![self.kind, self.round.stream.source],
+        )?;
+        if let Some(among) = among {
+            forgotten.retain(|key| among.contains(key));
+        }
+        for key in forgotten {
+            self.state.run(
+                "UPDATE objects SET presence = ?2 WHERE key = ?1",
+                params![key, Presence::Missing],
+            )?;
+            self.marks.object_and_below(self.kind, key)?;
+        }
+        Ok(())
     }
 
     fn drop_stale_members(&mut self, among: Option<&[Key]>) -> rusqlite::Result<()> {

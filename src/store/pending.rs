@@ -316,7 +316,8 @@ fn settle_link_events(
     Ok(())
 }
 
-/// What is deleted for good, unlinked and unmarked in every job, will never be needed again. The log
+/// What is deleted for good, unlinked, unmarked and without a write that is not settled in every job, will never be needed
+/// again. The log
 /// still names it, so that its number, id and label stay.
 fn forget_deleted_objects(state: &State) -> rusqlite::Result<()> {
     for kind in ObjectKind::ALL {
@@ -327,7 +328,10 @@ fn forget_deleted_objects(state: &State) -> rusqlite::Result<()> {
                                  CROSS JOIN links l ON l.link = (j.key << 32) + o.key)
                  AND NOT EXISTS (SELECT 1 FROM jobs j
                                  CROSS JOIN pending p ON p.job = j.key AND p.kind = o.kind
-                                                         AND p.key = o.key)",
+                                                         AND p.key = o.key)
+                 AND NOT EXISTS (SELECT 1 FROM jobs j
+                                 CROSS JOIN actions a ON a.job = j.key AND a.source = o.key
+                                                         AND a.state BETWEEN 1 AND 4)",
             params![kind],
         )?;
         for key in gone {

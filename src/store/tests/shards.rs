@@ -1,5 +1,7 @@
 //! Reading by shards: what a round of few objects finds missing, and the change to and from whole rounds.
 
+use rusqlite::params;
+
 use super::*;
 use crate::engine::plan::Count;
 use crate::engine::strategy::{Choice, Strategy};
@@ -144,4 +146,40 @@ fn what_jobs_have_linked_assigned_or_named_is_read() {
     assert_eq!(needed(true, Group, 9), keys(&["g1", "g2", "g3"]));
     assert_eq!(needed(true, User, 9), keys(&["u1", "u2", "u3"]));
     assert!(!needed(true, User, 0).is_empty());
+}
+
+impl World {
+    /// A create whose end is not known.
+    fn unknown_create(&self, name: &str) {
+        self.store
+            .write("put a row", |tx| {
+                tx.run("DELETE FROM actions", [])?;
+                tx.run(
+                    "INSERT INTO actions (cycle, job, source, step, rank, operation, weight, state, body)
+                     SELECT 1, key, ?1, 2, 0, 0, 1, 2, x'' FROM jobs",
+                    params![key(name)],
+                )
+            })
+            .unwrap();
+    }
+}
+
+#[test]
+fn who_may_get_an_account_is_read_until_that_is_settled() {
+    let world = World::new();
+    world.round(User, &[user("u1"), user("u2")]);
+    world.reads(Strategy::InScope);
+    world.store.begin_evaluation(&world.job).unwrap();
+    // It left the scope when its create was planned and not sent, and is not in the tenant any more.
+    world.shards(User, &["u1"]);
+    world.store.forget_unread(User).unwrap();
+    assert_eq!(world.presence(User, "u2"), None);
+    world.unknown_create("u2");
+    let needed = world.store.needed(User, &[], 9).unwrap();
+    assert_eq!(needed, BTreeSet::from([key("u2")]));
+    let shards = world.shards(User, &["u2"]);
+    world.commit(User, &shards[0], &[]);
+    assert_eq!(world.presence(User, "u2"), Some(Presence::Missing));
+    let candidates = world.store.candidates(&world.job, User).unwrap();
+    assert!(candidates.contains(&key("u2")), "{candidates:?}");
 }
