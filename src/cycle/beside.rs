@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{self, Notify};
 
 use super::Context;
 use crate::engine::model::{JobName, Key};
@@ -20,6 +20,8 @@ struct Both {
     known: Mutex<Known>,
     /// The look has decided, or ended.
     moved_on: Notify,
+    /// Plans are judged one after the other, so that what one may remove counts for the other.
+    judging: sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -29,11 +31,16 @@ struct Known {
     looks: u64,
     look_runs: bool,
     /// The cycle's plan holds what was marked up to here.
-    planned: Option<MarkCutoff>,
+    planned: Option<(MarkCutoff, i64)>,
+    /// The numbers of the cycle and of the look, once the plan that each carries out was judged.
+    cycle_judged: Option<i64>,
+    look_judged: Option<i64>,
     /// Objects that the cycle is writing to, until the result is in the state.
     in_flight: BTreeSet<Key>,
     /// Objects that the look decides about.
     looked_at: BTreeSet<Key>,
+    /// The same until it ends.
+    seen: BTreeSet<Key>,
     /// Objects that the look is about to write to, or writes to.
     leaving: BTreeSet<Key>,
     /// The same since the cycle began, whatever came of it.
@@ -58,7 +65,7 @@ pub(super) struct Cycle(Arc<Both>);
 pub(super) struct Look {
     both: Arc<Both>,
     beside_cycle: bool,
-    planned: Option<MarkCutoff>,
+    planned: Option<(MarkCutoff, i64)>,
 }
 
 /// Whether a cycle may write to an object.
@@ -70,6 +77,59 @@ pub(super) enum Turn {
     Later,
     /// What was planned is out of date.
     Overtaken,
+}
+
+/// No other plan of the job is judged meanwhile.
+#[derive(Debug)]
+pub(super) struct Judging<'w> {
+    worker: &'w Worker,
+    _turn: Option<sync::MutexGuard<'w, ()>>,
+}
+
+impl Worker {
+    /// A plan begins, which is not judged yet.
+    pub(super) fn begin_plan(&self) {
+        self.judged(None);
+    }
+
+    pub(super) async fn turn_to_judge(&self) -> Judging<'_> {
+        let both = match self {
+            Self::Plan => None,
+            Self::Cycle(Cycle(both)) | Self::Look(Look { both, .. }) => Some(both),
+        };
+        let turn = match both {
+            Some(both) => Some(both.judging.lock().await),
+            None => None,
+        };
+        Judging {
+            worker: self,
+            _turn: turn,
+        }
+    }
+
+    fn judged(&self, cycle: Option<i64>) {
+        match self {
+            Self::Plan => {}
+            Self::Cycle(Cycle(both)) => both.known().cycle_judged = cycle,
+            Self::Look(Look { both, .. }) => both.known().look_judged = cycle,
+        }
+    }
+}
+
+impl Judging<'_> {
+    /// The number of the cycle that works on the job beside this one, if its plan was judged: what it is about to
+    /// remove counts. Otherwise what this one removes will count there.
+    pub(super) fn beside(&self) -> Option<i64> {
+        match self.worker {
+            Worker::Plan => None,
+            Worker::Cycle(Cycle(both)) => both.known().look_judged,
+            Worker::Look(Look { both, .. }) => both.known().cycle_judged,
+        }
+    }
+
+    pub(super) fn end(self, cycle: i64) {
+        self.worker.judged(Some(cycle));
+    }
 }
 
 impl Context<'_> {
@@ -137,9 +197,9 @@ impl Cycle {
         }
     }
 
-    /// Everything that was marked up to here is in the plan that is carried out now.
-    pub(super) fn planned(&self, cutoff: MarkCutoff) {
-        self.0.known().planned = Some(cutoff);
+    /// Everything that was marked up to here is in the plan of this number, which is carried out now.
+    pub(super) fn planned(&self, cutoff: MarkCutoff, cycle: i64) {
+        self.0.known().planned = Some((cutoff, cycle));
     }
 
     pub(super) fn begin(&self, key: Key) -> Turn {
@@ -183,6 +243,7 @@ impl Drop for Cycle {
         let mut known = self.0.known();
         known.cycle_runs = false;
         known.planned = None;
+        known.cycle_judged = None;
         known.in_flight.clear();
         known.overtaken.clear();
     }
@@ -194,8 +255,8 @@ impl Look {
         self.beside_cycle
     }
 
-    /// The cycle's own plan takes access from those who were marked up to here.
-    pub(super) fn planned(&self) -> Option<MarkCutoff> {
+    /// The plan of the cycle with this number takes access from those who were marked up to here.
+    pub(super) fn planned(&self) -> Option<(MarkCutoff, i64)> {
         self.planned
     }
 
@@ -207,7 +268,13 @@ impl Look {
             .filter(|key| !known.in_flight.contains(key));
         let free: Vec<Key> = free.collect();
         known.looked_at = free.iter().copied().collect();
+        known.seen = free.iter().copied().collect();
         free
+    }
+
+    /// The objects that it began to decide about.
+    pub(super) fn seen(&self) -> BTreeSet<Key> {
+        self.both.known().seen.clone()
     }
 
     /// The look writes to these and to no others.
@@ -225,7 +292,9 @@ impl Drop for Look {
     fn drop(&mut self) {
         let mut known = self.both.known();
         known.look_runs = false;
+        known.look_judged = None;
         known.looked_at.clear();
+        known.seen.clear();
         known.leaving.clear();
         drop(known);
         self.both.moved_on.notify_waiters();

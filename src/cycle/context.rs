@@ -41,6 +41,14 @@ impl Context<'_> {
         self.cycle.get().copied().unwrap_or_default()
     }
 
+    /// The plan holds everything that is due.
+    pub(super) fn plans_all(&self) -> bool {
+        let is_portion = |saved: &super::Expected| saved.only.is_some();
+        !self.options.is_partial()
+            && self.pace == Pace::Full
+            && !self.options.saved.as_deref().is_some_and(is_portion)
+    }
+
     /// Works with the state on a thread that may wait for the disk.
     pub(super) async fn state<T: Send + 'static>(
         &self,

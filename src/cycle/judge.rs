@@ -38,6 +38,7 @@ impl Agent {
     ) -> Result<Judged, Error> {
         let is_later = matches!(whom, Whom::Waiting(_));
         let is_partial = context.options.is_partial() || matches!(whom, Whom::Waiting(_));
+        context.worker.begin_plan();
         let mut outline = plan::plan(context, reading, cycle, whom, verified).await?;
         if let Worker::Look(look) = &context.worker {
             let planned = context.state(move |store| store.planned_objects(cycle));
@@ -65,6 +66,8 @@ impl Agent {
         let min_members = context.min_members().await?;
         let header = outline.header.clone();
         let scope_groups = outline.scope_groups.clone();
+        let judging = context.worker.turn_to_judge().await;
+        let beside = judging.beside();
         let (judged, reports, totals) = context
             .state(move |store| {
                 let judging = Judging {
@@ -73,6 +76,7 @@ impl Agent {
                     is_partial,
                     scope_groups: &scope_groups,
                     min_members: &min_members,
+                    beside,
                     now,
                 };
                 let judged = store.judge(cycle, &judging)?;
@@ -83,6 +87,7 @@ impl Agent {
                 Ok((judged, reports, store.totals(cycle)?))
             })
             .await?;
+        judging.end(cycle);
         let store::Judged {
             verdict,
             why,

@@ -2,6 +2,9 @@
 //! nothing else, also while a cycle of the job runs (`beside`). It is the shared reading, plus a plan that is
 //! restricted to user removals, under the same proof and limits. Every other change stays marked for the next cycle.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -14,10 +17,10 @@ use super::tenant::{Due, Reading};
 use super::{Agent, Between, Context, Error, Options, record};
 use crate::config;
 use crate::engine::job::{Job, WhenOutOfScope};
-use crate::engine::model::ObjectKind;
+use crate::engine::model::{Key, ObjectKind};
 use crate::engine::plan::{Decision, Operation};
 use crate::engine::summary::{CycleKind, Progress, Summary};
-use crate::store::MarkCutoff;
+use crate::store::{MarkCutoff, PerhapsLeaver};
 
 /// Requests to the source in a second, on the average: a tenth of what Graph allows an application in the
 /// smallest tenant (3,500 resource units in 10 s, three for a request at most).
@@ -28,18 +31,51 @@ pub(crate) fn next_look(every: Duration, requests: u64) -> Duration {
     every.max(Duration::from_secs(requests / REQUESTS_PER_SECOND))
 }
 
+/// What the looks of a job have seen so far.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// All that was marked up to here, by looks that ran alone.
+    since: Option<MarkCutoff>,
+    /// Users with the mark that they had, by looks beside cycles since then.
+    beside: BTreeMap<Key, MarkCutoff>,
+    /// Requests of the last look to the source.
+    requests: Arc<AtomicU64>,
+}
+
+impl Seen {
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    fn is_news(&self, one: &PerhapsLeaver) -> bool {
+        one.is_due
+            || self
+                .beside
+                .get(&one.key)
+                .is_none_or(|seen| *seen < one.mark)
+    }
+}
+
+/// What came of planning some objects.
+pub(super) struct Partly {
+    /// `None`: there was nothing to do, and nothing was recorded.
+    pub(super) found: Option<Summary>,
+    /// Everyone could be decided about.
+    is_sure: bool,
+}
+
 impl Agent {
-    /// One look. `None`: no user must lose access, and nothing was recorded. `since` is what earlier looks
-    /// have seen; `step` the first wait after a removal that failed; `failed_before`: the last look did not
-    /// come to its end.
+    /// One look. `None`: no user must lose access, and nothing was recorded. `step`: the first wait after a
+    /// removal that failed; `failed_before`: the last look did not come to its end.
     pub(crate) async fn look_for_leavers(
         &self,
         job: &config::Job,
-        since: &mut Option<MarkCutoff>,
+        seen: &mut Seen,
         (step, failed_before): (Duration, bool),
         due: Due,
     ) -> Result<Option<Summary>, Error> {
         let name = &job.rules.name;
+        seen.requests = Arc::default();
         let has_users = self.store.link_counts(name)?.users > 0;
         if !has_users || !job.rules.users.enabled || self.store.paused(name)?.is_some() {
             return Ok(None);
@@ -50,19 +86,26 @@ impl Agent {
         };
         let progress = watch::Sender::new(Progress::default());
         let mut context = self.writing_context(job, &options, &progress)?;
+        seen.requests = Arc::clone(&context.source_requests);
         let reading = context.tenant.read(context.want(), due).await?;
         let started = (self.now)();
         // When the target answers again, every removal that failed is due.
         let step = if failed_before { Duration::ZERO } else { step };
         let look = self.beside.look(name);
+        let (planned, beside) = look.planned().unzip();
+        let newer_than = seen.since.max(planned);
+        let (mark, mut users) =
+            self.store
+                .perhaps_leavers(name, newer_than, beside, (step, started))?;
+        users.retain(|one| seen.is_news(one));
+        let keys: BTreeSet<Key> = users.iter().map(|one| one.key).collect();
         // While a cycle writes, an account may be created for a user who was looked at before.
-        let is_seen = !look.is_beside_cycle();
-        let newer_than = (*since).max(look.planned());
-        let (seen, keys) = self
-            .store
-            .perhaps_leavers(name, newer_than, step, started)?;
+        let is_alone = !look.is_beside_cycle();
         if keys.is_empty() {
-            *since = if is_seen { Some(seen) } else { *since };
+            if is_alone {
+                seen.since = Some(mark);
+                seen.beside.clear();
+            }
             return Ok(None);
         }
         context.worker = Worker::Look(look);
@@ -73,29 +116,41 @@ impl Agent {
         context.discover().await?;
         disable_first(&mut context.job.rules);
         let context = &context;
-        let whom = (CycleKind::Leavers, Whom::Leavers(keys));
-        let found = self.partly(context, &reading, whom, started).await?;
-        // What could not be tried at all is looked at again.
-        let is_over = |one: &Summary| one.aborted.is_none() && !one.stopped;
-        if is_seen && found.as_ref().is_none_or(is_over) {
-            *since = Some(seen);
+        let whom = Whom::Leavers(keys.into_iter().collect());
+        let whom = (CycleKind::Leavers, whom);
+        let Partly { found, is_sure } = self.partly(context, &reading, whom, started).await?;
+        // What could not be tried at all, or not be known, is looked at again.
+        let is_over = |one: &Summary| one.aborted.is_none() && !one.stopped && one.not_tried == 0;
+        if is_sure && found.as_ref().is_none_or(is_over) {
+            if is_alone {
+                seen.since = Some(mark);
+                seen.beside.clear();
+            } else if let Worker::Look(look) = &context.worker {
+                let looked_at = look.seen();
+                let users = users.iter().filter(|one| looked_at.contains(&one.key));
+                for one in users {
+                    let known = seen.beside.entry(one.key).or_insert(one.mark);
+                    *known = one.mark.max(*known);
+                }
+            }
         }
         Ok(found)
     }
 
-    /// Plans some objects and carries that out. `None`: there was nothing to do, and nothing was recorded.
+    /// Plans some objects and carries that out.
     pub(super) async fn partly(
         &self,
         context: &Context<'_>,
         reading: &Reading,
         (kind, whom): (CycleKind, Whom),
         started: DateTime<Utc>,
-    ) -> Result<Option<Summary>, Error> {
+    ) -> Result<Partly, Error> {
         let name = &context.job.rules.name;
         let may_be_nothing = kind == CycleKind::Leavers;
         let cycle = self.store.begin_cycle(name, kind, started)?;
         let configuration = context.configured.configuration();
         self.store.note_configuration(name, cycle, &configuration)?;
+        let mut is_sure = false;
         let ended = Box::pin(async {
             let verified = self.verify(context, cycle, false).await?;
             if let Worker::Cycle(running) = &context.worker {
@@ -114,6 +169,8 @@ impl Agent {
                 .judge(context, cycle, reading, cutoff, &verified, whom)
                 .await?;
             judged.kind = kind;
+            let outline = &judged.outline;
+            is_sure = outline.header.complete && outline.waiting.is_empty();
             record::reads(context, cycle)?;
             let has_no_rows = judged.totals.is_empty() && judged.totals.held == 0;
             // Look-ups stay on record.
@@ -126,20 +183,21 @@ impl Agent {
                 .map(Some)
         });
         let span = tracing::error_span!("cycle", job = %name, cycle);
-        match ended.instrument(span).await {
+        let found = match ended.instrument(span).await {
             Ok(None) => {
                 self.store.forget_cycle(cycle)?;
-                Ok(None)
+                None
             }
-            Ok(Some(summary)) => Ok(Some(summary)),
+            Ok(Some(summary)) => Some(summary),
             Err(error) if self.stop.is_cancelled() && !error.concerns_state() => {
-                record::stopped(context, cycle, started).map(Some)
+                Some(record::stopped(context, cycle, started)?)
             }
             Err(error) => {
                 record::failed(context, cycle, &error)?;
-                Err(error)
+                return Err(error);
             }
-        }
+        };
+        Ok(Partly { found, is_sure })
     }
 }
 

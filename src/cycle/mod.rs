@@ -71,7 +71,7 @@ pub(crate) use capabilities::known_remarks;
 pub(crate) use check::unusable;
 pub(crate) use error::Error;
 pub(crate) use explain::explain;
-pub(crate) use leavers::next_look;
+pub(crate) use leavers::{Seen, next_look};
 pub(crate) use on_record::{Marked, hide, marked, with_names, with_names_of};
 pub(crate) use only::Only;
 pub(crate) use options::{Between, Options};
@@ -407,8 +407,11 @@ impl Agent {
             totals,
         } = judged;
         let weight = totals.planned.values().sum();
-        if let Worker::Cycle(running) = &context.worker {
-            running.planned(cutoff);
+        if let Worker::Cycle(running) = &context.worker
+            && context.plans_all()
+            && outline.header.complete
+        {
+            running.planned(cutoff, cycle);
         }
         let tally = apply::apply(context, cycle, verdict, &confirmed, weight).await?;
         let judged = record::Judged {

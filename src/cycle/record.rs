@@ -141,7 +141,9 @@ pub(super) async fn finish(
         retried,
     } = outline;
     reads(context, cycle)?;
-    let mut unfinished = postponed;
+    // A look takes no mark away, and sets none, so that what is held is not news to the next one.
+    let is_look = matches!(context.worker, Worker::Look(_));
+    let mut unfinished = if is_look { BTreeSet::new() } else { postponed };
     if !header.complete {
         let leaving = scope.iter().filter(|(_, in_scope)| !in_scope);
         unfinished.extend(leaving.map(|(key, _)| *key));
@@ -174,7 +176,9 @@ pub(super) async fn finish(
             for (group, members) in &existing {
                 store.note_members(&job, *group, members)?;
             }
-            unfinished.extend(store.left_over(cycle)?);
+            if !is_look {
+                unfinished.extend(store.left_over(cycle)?);
+            }
             let evaluation = Evaluation {
                 cutoff,
                 evaluated: if everything {
@@ -191,7 +195,6 @@ pub(super) async fn finish(
             store.link_counts(&job)
         })
         .await?;
-    let failed = tally.failed + totals.failing;
     let summary = Summary {
         job: context.job.rules.name.clone(),
         cycle,
@@ -204,7 +207,7 @@ pub(super) async fn finish(
         done: tally.done,
         skipped: totals.skipped,
         failures: first_failures(failures, tally.failures),
-        failed,
+        failed: tally.failed + totals.failing,
         not_tried: tally.not_tried,
         warnings: header.warnings,
         strangers: header.strangers,

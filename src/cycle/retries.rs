@@ -93,5 +93,6 @@ impl Agent {
             started,
         )
         .await
+        .map(|partly| partly.found)
     }
 }

@@ -113,12 +113,6 @@ fn make(
 }
 
 impl Agent {
-    /// Requests to the sources so far.
-    pub(crate) fn source_requests(&self) -> u64 {
-        let sources = self.sources.usable();
-        sources.map(|tenant| tenant.graph.requests()).sum()
-    }
-
     /// Whether the only source is the tenant that was read into the state. Of several, each is looked at when it is
     /// read.
     pub(crate) async fn same_tenant(&self) -> Result<(), Error> {

@@ -66,7 +66,7 @@ pub(crate) use ledger::{
 };
 pub(crate) use lock::Lock;
 pub(crate) use open::Store;
-pub(crate) use pending::{Evaluated, Evaluation, MarkCutoff};
+pub(crate) use pending::{Evaluated, Evaluation, MarkCutoff, PerhapsLeaver};
 pub(crate) use place::Before;
 pub(crate) use relink::Relinked;
 pub(crate) use scratch::Scratch;

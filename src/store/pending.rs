@@ -23,6 +23,16 @@ use crate::engine::model::{JobName, Key, ObjectKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct MarkCutoff(i64);
 
+/// Who may have to lose access.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PerhapsLeaver {
+    pub(crate) key: Key,
+    /// What changed since it was evaluated last has this mark.
+    pub(crate) mark: MarkCutoff,
+    /// A removal failed, and is to be tried again.
+    pub(crate) is_due: bool,
+}
+
 /// An evaluation that came to its end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evaluation<'e> {
@@ -81,32 +91,48 @@ impl Store {
         })
     }
 
-    /// Users who can use the application and were marked since an earlier look, and those whose removal
-    /// failed and is due again: first after `step`, then after twice as long, at most an hour. With the
-    /// mark that the next look begins at.
+    /// Users who can use the application and were marked since an earlier look; those whom the cycle beside is to
+    /// delete, which comes last; and those whose removal failed and is due again: first after `step`, then after twice
+    /// as long, at most an hour. With the mark that the next look begins at.
     pub(crate) fn perhaps_leavers(
         &self,
         job: &JobName,
         since: Option<MarkCutoff>,
-        step: Duration,
-        now: DateTime<Utc>,
-    ) -> Result<(MarkCutoff, Vec<Key>), Error> {
+        beside: Option<i64>,
+        (step, now): (Duration, DateTime<Utc>),
+    ) -> Result<(MarkCutoff, Vec<PerhapsLeaver>), Error> {
         let MarkCutoff(since) = since.unwrap_or(MarkCutoff(0));
         self.read("look up who may have left", |state| {
             let job = state.job_or_none(job)?;
             let mark = last_mark(state)?;
-            let keys = state.column(
-                "SELECT p.key FROM pending p CROSS JOIN links l ON l.link = ?2 + p.key
-                 WHERE p.job = ?1 AND p.kind = 1 AND p.mark > ?3 AND l.active
-                 UNION
-                 SELECT e.source FROM escrow e CROSS JOIN links l ON l.link = ?2 + e.source
-                 WHERE e.job = ?1 AND e.kind = 1 AND e.action IN ('disable', 'delete') AND l.active
-                     AND unixepoch(e.last_failed, 'subsec')
-                         + min(3600, ?4 * (1 << min(e.attempts - 1, 12)))
-                         <= unixepoch(?5, 'subsec')",
-                params![job, first_link(job), since, step.as_secs_f64(), Column(now)],
-            )?;
-            Ok((mark, keys))
+            let found = state
+                .prepare_cached(
+                    "SELECT p.key, p.mark, 0 FROM pending p CROSS JOIN links l ON l.link = ?2 + p.key
+                     WHERE p.job = ?1 AND p.kind = 1 AND p.mark > ?3 AND l.active
+                     UNION ALL
+                     SELECT a.source, coalesce((SELECT p.mark FROM pending p
+                                                WHERE p.job = ?1 AND p.kind = 1 AND p.key = a.source), 0), 0
+                     FROM actions a CROSS JOIN links l ON l.link = ?2 + a.source
+                     WHERE a.cycle = ?6 AND a.state = 0 AND a.operation = 5 AND l.kind = 1 AND l.active
+                     UNION ALL
+                     SELECT e.source, 0, 1 FROM escrow e CROSS JOIN links l ON l.link = ?2 + e.source
+                     WHERE e.job = ?1 AND e.kind = 1 AND e.action IN ('disable', 'delete') AND l.active
+                         AND unixepoch(e.last_failed, 'subsec')
+                             + min(3600, ?4 * (1 << min(e.attempts - 1, 12)))
+                             <= unixepoch(?5, 'subsec')",
+                )?
+                .query_map(
+                    params![job, first_link(job), since, step.as_secs_f64(), Column(now), beside],
+                    |row| {
+                        Ok(PerhapsLeaver {
+                            key: row.get(0)?,
+                            mark: MarkCutoff(row.get(1)?),
+                            is_due: row.get(2)?,
+                        })
+                    },
+                )?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok((mark, found))
         })
     }
 

@@ -155,8 +155,9 @@ async fn what_the_cycle_is_about_to_remove_counts_for_the_look() {
     assert_eq!(ended(&service), 1, "{}", service.log());
     traffic.befall(|_, _| None);
     until("the cycle ends", || ended(&service) == 2).await;
+    // Whom the cycle had planned to delete, the look may have disabled before.
     for (_, name) in &users[..3] {
-        assert_eq!(is_active(&rig, name), None);
+        assert_ne!(is_active(&rig, name), Some(true));
     }
     assert_eq!(is_active(&rig, &users[4].1), Some(true));
     service.signal("-TERM");

@@ -55,6 +55,7 @@ mod ladder;
 mod language_pages;
 mod leavers;
 mod leavers_beside;
+mod leavers_soon;
 mod leaving;
 mod life;
 mod limits;

@@ -422,7 +422,9 @@ impl Driver<'_> {
                 Some(Settled::Wait(_)) if matches!(self.whom, Whom::AllNow) => ready.push(key),
                 Some(Settled::Skip(why)) => self.planner.unsettled(&one.object, why),
                 // The next look, or the cycle.
-                Some(Settled::Wait(_)) if self.is_for_leavers() => {}
+                Some(Settled::Wait(until)) if self.is_for_leavers() => {
+                    self.outline.waiting.insert(key, until);
+                }
                 Some(Settled::Wait(_)) if matches!(self.whom, Whom::Retries(_)) => {
                     self.outline.postponed.insert(key);
                 }

@@ -6,20 +6,19 @@ use std::collections::BTreeMap;
 use chrono::DateTime;
 use rusqlite::{OptionalExtension, params};
 
-use super::super::state::State;
+use super::super::state::{State, first_link};
 use super::super::wire::Column;
-use super::class_of;
+use super::{class_of, number};
 use crate::engine::guard::Active;
 use crate::engine::model::Key;
 use crate::engine::plan::{Count, RemovalClass};
-use crate::engine::record::CycleState;
 
 /// The users and groups whose removal was sent since then, each once, by the class of the first request; and those
-/// that another cycle, which runs beside this one, has planned.
+/// that a cycle beside this one, whose plan was judged, is about to send.
 pub(super) fn recent(
     state: &State,
     job: i64,
-    cycle: i64,
+    beside: Option<i64>,
     since: i64,
 ) -> rusqlite::Result<BTreeMap<Key, RemovalClass>> {
     let mut recent = BTreeMap::new();
@@ -31,13 +30,10 @@ pub(super) fn recent(
     )?;
     let sent = statement.query_map(params![job, since], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut statement = state.prepare_cached(
-        "SELECT a.source, a.class FROM cycles c CROSS JOIN actions a ON a.cycle = c.number
-         WHERE c.job = (SELECT name FROM jobs WHERE key = ?1) AND c.state = ?3 AND c.number <> ?2
-             AND a.state = 0 AND a.class BETWEEN 1 AND 3",
+        "SELECT source, class FROM actions
+         WHERE cycle = ?1 AND state = 0 AND class BETWEEN 1 AND 3",
     )?;
-    let planned = statement.query_map(params![job, cycle, CycleState::Running], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })?;
+    let planned = statement.query_map(params![beside], |row| Ok((row.get(0)?, row.get(1)?)))?;
     for row in sent.chain(planned) {
         let (key, class): (Key, i64) = row?;
         if let Some((class, _)) = class_of(class) {
@@ -45,6 +41,30 @@ pub(super) fn recent(
         }
     }
     Ok(recent)
+}
+
+/// The users and groups that a cycle beside this one is about to remove.
+pub(super) fn cleared(state: &State, beside: Option<i64>) -> rusqlite::Result<Vec<Key>> {
+    state.column(
+        "SELECT source FROM actions WHERE cycle = ?1 AND state = 0 AND operation IN (?2, ?3)",
+        params![beside, number::DISABLE, number::DELETE],
+    )
+}
+
+/// How many active users a cycle beside this one takes access from that has not been seen to be done.
+pub(super) fn going(state: &State, job: i64, beside: i64) -> rusqlite::Result<u64> {
+    state
+        .prepare_cached(
+            "SELECT count(DISTINCT a.source)
+             FROM actions a CROSS JOIN links l ON l.link = ?2 + a.source
+             WHERE a.cycle = ?1 AND a.state IN (0, 1) AND a.operation IN (?3, ?4) AND l.kind = 1
+                 AND l.active",
+        )?
+        .query_row(
+            params![beside, first_link(job), number::DISABLE, number::DELETE],
+            |row| row.get::<_, i64>(0),
+        )
+        .map(i64::unsigned_abs)
 }
 
 /// Memberships that were removed since then, of one group or of all. One that was refused is planned

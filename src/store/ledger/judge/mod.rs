@@ -14,7 +14,9 @@ use crate::engine::job::Limits;
 use crate::engine::model::{Key, ObjectKind};
 use crate::engine::plan::{Header, Operation, Referenced, RemovalClass, WhyRemoved};
 use crate::store::holds::{self, Decision, Hold, Item};
-use crate::store::ledger::history::{active, recent, recent_memberships, seen_before};
+use crate::store::ledger::history::{
+    active, cleared, going, recent, recent_memberships, seen_before,
+};
 use crate::store::ledger::{
     APPROVED_CLASS, RowId, body, class_of, creates, job_of, number, status,
 };
@@ -35,6 +37,8 @@ pub(crate) struct Judging<'j> {
     pub(crate) scope_groups: &'j BTreeSet<Key>,
     /// Groups, and how many members they keep at least.
     pub(crate) min_members: &'j BTreeMap<Key, u64>,
+    /// A cycle that runs beside this one, whose plan was judged: what it is about to remove counts.
+    pub(crate) beside: Option<i64>,
     pub(crate) now: DateTime<Utc>,
 }
 
@@ -157,7 +161,8 @@ struct Bench<'b> {
     holds: BTreeMap<Item, Hold>,
     /// Users and groups whose removal was sent within the window.
     recent: BTreeMap<Key, RemovalClass>,
-    /// Removals that failed before: they were let through, and are tried until they succeed.
+    /// Removals that were let through: they failed and are tried until they succeed, or another cycle is about to
+    /// send them.
     tried: BTreeSet<Key>,
     /// Groups that lose suddenly many members.
     shrunk: BTreeSet<Key>,
@@ -180,10 +185,14 @@ impl<'b> Bench<'b> {
         let job = job_of(state, cycle)?;
         holds::lapse_old(state, job, judging.now)?;
         let removals = removals(state, cycle)?;
-        let tried = state.column(
-            "SELECT source FROM escrow WHERE job = ?1 AND action IN ('disable', 'delete')",
-            params![job],
-        )?;
+        let mut tried: BTreeSet<Key> = state
+            .column(
+                "SELECT source FROM escrow WHERE job = ?1 AND action IN ('disable', 'delete')",
+                params![job],
+            )?
+            .into_iter()
+            .collect();
+        tried.extend(cleared(state, judging.beside)?);
         let known = holds::all(state, job)?;
         let gone = creates::gone_at_once(state, job, judging.header.linked)?;
         let is_create = |item: &Item| item.operation == number::CREATE;
@@ -196,8 +205,8 @@ impl<'b> Bench<'b> {
             cycle,
             judging,
             holds: known,
-            recent: recent(state, job, cycle, since(judging))?,
-            tried: tried.into_iter().collect(),
+            recent: recent(state, job, judging.beside, since(judging))?,
+            tried,
             removals,
             shrunk: BTreeSet::new(),
             thin: BTreeSet::new(),
@@ -303,12 +312,16 @@ impl<'b> Bench<'b> {
             .state
             .prepare_cached("SELECT active_users FROM jobs WHERE key = ?1")?
             .query_row(params![self.job], |row| row.get(0))?;
+        let going = match self.judging.beside {
+            Some(beside) => going(self.state, self.job, beside)?,
+            None => 0,
+        };
         let header = self.judging.header;
         Ok(Census {
             planned,
             recent,
             active: active(self.state, self.job, since)?,
-            active_now: active_now.unsigned_abs(),
+            active_now: active_now.unsigned_abs().saturating_sub(going),
             creations,
             recent_creations: match self.judging.limits.max_creations {
                 Some(_) => creates::since(self.state, self.job, since)?,
