@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use chrono::DateTime;
 
 use crate::config::entra;
-use crate::engine::expr::{AppRole, Error, Expression, Flow, Input, Write};
+use crate::engine::expr::{Error, Expression, Flow, Input, Write};
 use crate::engine::filter::{Clause, ClauseGroup, Filter};
-use crate::engine::model::{Attributes, ObjectKind, TargetPath, Value, source};
+use crate::engine::model::{AppRole, Attributes, ObjectKind, TargetPath, Value, source};
 
 /// Stands between the parts of an input that has several.
 pub const PART: char = '\u{1f}';

@@ -14,8 +14,8 @@ use super::lookup;
 use super::rewritten;
 use super::same_target::Verified;
 use super::{Context, Error, shown};
-use crate::engine::job::{Job, OnDrift};
-use crate::engine::mapping::Mapping;
+use crate::engine::job::Job;
+use crate::engine::mapping::{Mapping, OnDrift};
 use crate::engine::model::{Key, Link, ObjectKind, TargetId, TargetObject, TargetPath, Value};
 use crate::engine::plan::{
     self, Comparison, Difference, Drift, DriftRemedy, Drifted, Subject, Warning,

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 use super::{Context, Error};
-use crate::engine::expr::AppRole;
 use crate::engine::job::{Job, ScopeMode};
-use crate::engine::model::{Key, ObjectKind, Presence, SourceId, SourceObject};
+use crate::engine::model::{AppRole, Key, ObjectKind, Presence, SourceId, SourceObject};
 use crate::engine::plan::{Candidate, Manager, Member, SentMember};
 use crate::engine::scope::{self, GrantingGroups, GroupAround, Ways};
 use crate::store::{Loaded, Store};

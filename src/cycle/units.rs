@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 
 use super::tenant::{Tenant, Want};
 use super::{Context, Error};
-use crate::engine::expr::AppRole;
 use crate::engine::job::{Job, ScopeMode};
-use crate::engine::model::{Assignment, Complete, SourceId};
+use crate::engine::model::{AppRole, Assignment, Complete, SourceId};
 use crate::engine::plan;
 use crate::graph::{self, Unit};
 use crate::store;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::filter::Filter;
-use super::mapping::{Mapping, Mappings};
+use super::mapping::{Mapping, Mappings, OnDrift};
 use super::model::{JobName, ObjectKind, SourceObject};
 use super::window::Window;
 
@@ -265,27 +265,6 @@ pub(crate) fn is_like(pattern: &str, name: &str) -> bool {
         }
     }
     rest.ends_with(last)
-}
-
-/// What is done where the target holds something else than was last written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum OnDrift {
-    #[default]
-    Repair,
-    Report,
-}
-
-impl OnDrift {
-    /// The words of the configuration.
-    pub(crate) const WORDS: [(&'static str, Self); 2] =
-        [("repair", Self::Repair), ("report", Self::Report)];
-
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Repair => "repair",
-            Self::Report => "report",
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

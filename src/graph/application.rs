@@ -5,7 +5,7 @@ use graph_rs_sdk::ODataQuery;
 use uuid::Uuid;
 
 use crate::config::Application;
-use crate::engine::expr::AppRole;
+use crate::engine::model::AppRole;
 
 use super::client::Client;
 use super::error::Error;

@@ -10,25 +10,14 @@ use chrono::{DateTime, NaiveDate};
 
 use crate::config::{Application, Source};
 use crate::engine::check::{Check, Failed};
-use crate::engine::model::{CustomSecurityAttribute, ObjectKind};
+use crate::engine::model::ObjectKind;
 
 use super::client::Client;
 use super::credential::{self, Expiry};
 use super::error::Error;
-use super::permissions;
+use super::permissions::{self, Wanted};
 use super::remedy::permission_for;
 use super::wire;
-
-/// What the mappings and scoping filters of a job ask for.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Wanted {
-    /// Properties of users and of groups.
-    pub(crate) users: Vec<String>,
-    pub(crate) groups: Vec<String>,
-    pub(crate) default_domain: bool,
-    pub(crate) administrative_units: bool,
-    pub(crate) custom_security_attributes: BTreeSet<CustomSecurityAttribute>,
-}
 
 /// What trying gave.
 #[derive(Default)]
@@ -143,7 +132,7 @@ impl Client {
             granted.as_ref().map(|_| {
                 let names = needed.iter().map(|one| one.name);
                 let names = names.collect::<Vec<_>>().join(", ");
-                Ok(format!("enough; the least set is {names}"))
+                Ok(format!("enough; the minimum is {names}"))
             })
         } else {
             let names = missing

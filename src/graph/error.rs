@@ -8,8 +8,6 @@ use crate::config::SecretError;
 use crate::engine::model::ObjectKind;
 use crate::http;
 
-use super::remedy;
-
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("{key} cannot be read")]
@@ -135,20 +133,6 @@ impl Error {
         } else {
             None
         }
-    }
-
-    /// Whether no token is given, and not only for now.
-    pub(crate) fn is_of_credential(&self) -> bool {
-        match self {
-            Self::Secret { .. } | Self::Credential { .. } => true,
-            Self::TokenRefused(refusal) => !remedy::is_temporary(refusal.code),
-            _ => false,
-        }
-    }
-
-    /// What a person can do about it, where there is anything to do.
-    pub(crate) fn remedy(&self) -> Option<String> {
-        remedy::of(self)
     }
 
     pub(super) fn of_graph(error: http::Error) -> Self {

@@ -78,7 +78,7 @@ impl Client {
         );
         let found: Option<wire::Named> = self.object_at(&url).await?;
         let Some(found) = found else { return Ok(None) };
-        let Some(kind) = kind_of(&found) else {
+        let Some(kind) = found.kind() else {
             return Ok(None);
         };
         let name = found.display_name.map(Value::text);
@@ -127,7 +127,7 @@ impl Client {
         );
         let mut count = Count::default();
         for member in self.list::<wire::Named>(&first).await?.values {
-            if let Some(kind) = kind_of(&member) {
+            if let Some(kind) = member.kind() {
                 count.add(kind);
             }
         }
@@ -141,13 +141,5 @@ fn named(found: wire::Named) -> Named {
     Named {
         name: name.unwrap_or_else(|| id.to_string()),
         id,
-    }
-}
-
-pub(super) fn kind_of(found: &wire::Named) -> Option<ObjectKind> {
-    match found.odata_type.as_deref()? {
-        "#microsoft.graph.user" => Some(ObjectKind::User),
-        "#microsoft.graph.group" => Some(ObjectKind::Group),
-        _ => None,
     }
 }

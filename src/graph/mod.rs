@@ -27,12 +27,12 @@ mod wire;
 pub(crate) use crate::http::Exchange;
 pub(crate) use application::ServicePrincipal;
 pub(crate) use client::Client;
-pub(crate) use connection::Wanted;
 pub(crate) use credential::{Credential, Expiry, expiries};
 pub(crate) use custom_security::CustomSecurity;
 pub(crate) use delta::{At, Link, MAX_FILTERED};
 pub(crate) use error::{Error, Expired};
 pub(crate) use look::Named;
+pub(crate) use permissions::Wanted;
 pub(crate) use reader::Reader;
 #[cfg(test)]
 use single::Held;

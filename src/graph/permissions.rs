@@ -3,7 +3,18 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::connection::Wanted;
+use crate::engine::model::CustomSecurityAttribute;
+
+/// What the mappings and scoping filters of a job ask for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    /// Properties of users and of groups.
+    pub(crate) users: Vec<String>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) default_domain: bool,
+    pub(crate) administrative_units: bool,
+    pub(crate) custom_security_attributes: BTreeSet<CustomSecurityAttribute>,
+}
 
 /// An application permission of Microsoft Graph.
 #[derive(Debug, PartialEq, Eq)]

@@ -22,7 +22,7 @@ const TOKEN_CODES: &[(&[u64], Treat, &str)] = &[
             90_006, 90_012, 90_024, 90_033, 90_090, 70_012, 90_055, 50_196,
         ],
         Temporary,
-        "the sign-in service is busy or in trouble: wait and try again",
+        "the sign-in service is busy or unavailable: wait and try again",
     ),
     (
         &[7_000_215],
@@ -56,8 +56,7 @@ const TOKEN_CODES: &[(&[u64], Treat, &str)] = &[
     (
         &[70_021, 700_211, 700_212, 7_002_121, 700_213, 700_229],
         Lasting,
-        "the federated credential of the app registration does not fit the token: compare \
-         issuer, subject and audience letter by letter",
+        "the federated credential of the app registration does not fit the token: issuer, subject and audience must be exactly equal",
     ),
     (
         &[530_032, 53_003],
@@ -127,7 +126,23 @@ pub(super) fn is_of_credential(code: Option<u64>) -> bool {
     code.is_some_and(|code| [7_000_215, 7_000_222, 700_027, 700_030].contains(&code))
 }
 
-pub(super) fn of(error: &Error) -> Option<String> {
+impl Error {
+    /// Whether no token is given, and not only for now.
+    pub(crate) fn is_of_credential(&self) -> bool {
+        match self {
+            Self::Secret { .. } | Self::Credential { .. } => true,
+            Self::TokenRefused(refusal) => !is_temporary(refusal.code),
+            _ => false,
+        }
+    }
+
+    /// What a person can do about it, where there is anything to do.
+    pub(crate) fn remedy(&self) -> Option<String> {
+        of(self)
+    }
+}
+
+fn of(error: &Error) -> Option<String> {
     let words = match error {
         Error::TokenRefused(refusal) => match (row(refusal.code), refusal.code) {
             (Some((_, _, words)), _) => words,

@@ -15,7 +15,6 @@ use super::client::Client;
 use super::delta::source_id;
 use super::error::Error;
 use super::list::PAGE_SIZE;
-use super::look::kind_of;
 use super::wire;
 
 /// The most that `getByIds` takes.
@@ -346,7 +345,7 @@ impl Client {
 }
 
 fn manager(found: &wire::Named) -> Option<SourceId> {
-    (kind_of(found) == Some(ObjectKind::User)).then(|| source_id(&found.id))
+    (found.kind() == Some(ObjectKind::User)).then(|| source_id(&found.id))
 }
 
 /// The address of an entry such as `smtp:old@contoso.com`.

@@ -6,7 +6,6 @@ use super::client::Client;
 use super::delta::source_id;
 use super::error::Error;
 use super::list::PAGE_SIZE;
-use super::look::kind_of;
 use super::wire;
 use crate::engine::model::{Assignment, Complete, SourceId};
 
@@ -62,7 +61,7 @@ impl Client {
         }
         let members = members.iter().filter_map(|member| {
             Some(Assignment {
-                kind: kind_of(member)?,
+                kind: member.kind()?,
                 principal: source_id(&member.id),
                 role: unit.id.clone(),
             })

@@ -11,6 +11,7 @@ use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::engine::model::ObjectKind;
 use crate::http;
 
 /// Reads a body that must be JSON of this shape.
@@ -231,6 +232,17 @@ pub(super) struct Named {
     pub(super) id: String,
     pub(super) display_name: Option<String>,
     pub(super) user_principal_name: Option<String>,
+}
+
+impl Named {
+    /// `None`: neither a user nor a group.
+    pub(super) fn kind(&self) -> Option<ObjectKind> {
+        match self.odata_type.as_deref()? {
+            "#microsoft.graph.user" => Some(ObjectKind::User),
+            "#microsoft.graph.group" => Some(ObjectKind::Group),
+            _ => None,
+        }
+    }
 }
 
 /// A user with its manager; absent when there is none.

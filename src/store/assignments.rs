@@ -11,8 +11,7 @@ use super::source::Stream;
 use super::sources::source_of;
 use super::state::State;
 use super::{Error, Store};
-use crate::engine::expr::AppRole;
-use crate::engine::model::{Assignment, Complete, JobName, Key, ObjectKind, SourceId};
+use crate::engine::model::{AppRole, Assignment, Complete, JobName, Key, ObjectKind, SourceId};
 
 /// The service principal that a job provisions for.
 #[derive(Clone, Debug, PartialEq, Eq)]

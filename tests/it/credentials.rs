@@ -215,7 +215,7 @@ async fn a_pod_signs_in_with_what_the_webhook_puts_into_its_environment() {
     fs::write(&file, foreign_token("system:serviceaccount:entrain:other")).unwrap();
     let run = run_with(&rig, &["test"], &variables).await.expect(1);
     assert!(run.out.contains("AADSTS700213"), "{run:?}");
-    assert!(run.out.contains("letter by letter"), "{run:?}");
+    assert!(run.out.contains("exactly equal"), "{run:?}");
     let run = rig.run(&["check"]).await.expect(2);
     assert!(
         run.out.contains("AZURE_TENANT_ID") || run.out.contains("AZURE_CLIENT_ID"),

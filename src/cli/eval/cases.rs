@@ -11,7 +11,8 @@ use serde_json::{Map, Value as Json, json};
 use super::input::{self, Object, WireRole};
 use super::{Seed, World};
 use crate::cli::moment::point_in_time;
-use crate::engine::expr::{AppRole, Error, Flow};
+use crate::engine::expr::{Error, Flow};
+use crate::engine::model::AppRole;
 use crate::report::eval::{CasesView, Difference, InputView, flow_json};
 
 /// The cases of a file, read and checked.

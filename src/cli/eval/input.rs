@@ -10,10 +10,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
 use crate::config::bounded;
-use crate::engine::expr::{AppRole, Lookup};
+use crate::engine::expr::Lookup;
 use crate::engine::mapping;
 use crate::engine::model::{
-    Attributes, Key, ObjectKind, Presence, SourceId, SourceNumber, SourceObject, Value, source,
+    AppRole, Attributes, Key, ObjectKind, Presence, SourceId, SourceNumber, SourceObject, Value,
+    source,
 };
 use crate::report::eval::InputView;
 

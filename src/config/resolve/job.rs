@@ -14,8 +14,8 @@ use crate::config::problem::Log;
 use crate::config::reader::Typed;
 use crate::config::settings::{Application, Job};
 use crate::config::{file, fingerprint, mapping, preset};
-use crate::engine::job::{self, Limit, Limits, OnDrift, Rules, Safety, ScopeMode, WhenOutOfScope};
-use crate::engine::mapping::Source;
+use crate::engine::job::{self, Limit, Limits, Rules, Safety, ScopeMode, WhenOutOfScope};
+use crate::engine::mapping::{OnDrift, Source};
 use crate::engine::model::{JobName, ObjectKind, source};
 use crate::engine::window::Window;
 

@@ -31,7 +31,7 @@ use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 
-use crate::engine::model::{self, Attributes, Value};
+use crate::engine::model::{self, AppRole, Attributes, Value};
 use check::{Term, TermKind};
 use eval::{Evaluator, Stop};
 
@@ -83,14 +83,6 @@ impl Lookup for Attributes {
     fn value(&self, name: &str) -> Option<&Value> {
         Attributes::value(self, name)
     }
-}
-
-/// A role of the application that a user holds.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct AppRole {
-    pub(crate) id: String,
-    pub(crate) value: Option<String>,
-    pub(crate) display_name: String,
 }
 
 /// What leaves a mapping.

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::Write;
 use super::datum::Datum;
 use super::error::ErrorKind;
 use super::eval::{Call, Evaluated, MAX_RESULT_BYTES};
-use super::{AppRole, Write};
-use crate::engine::model::Value;
+use crate::engine::model::{AppRole, Value};
 
 /// The attribute that the role functions take. It does not come from the source object.
 pub(super) const ATTRIBUTE: &str = "appRoleAssignments";

@@ -4,9 +4,9 @@ use std::cell::OnceCell;
 
 use chrono::{DateTime, Utc};
 
-use crate::engine::expr::{self, AppRole};
+use crate::engine::expr;
 use crate::engine::model::source;
-use crate::engine::model::{ObjectKind, SourceId, SourceObject, TargetPath, Value};
+use crate::engine::model::{AppRole, ObjectKind, SourceId, SourceObject, TargetPath, Value};
 
 /// What the mappings see of one object.
 pub(crate) struct Input<'a> {

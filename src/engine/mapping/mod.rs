@@ -17,7 +17,6 @@ use self::evaluate::{Evaluated, NOT_ASKED, Object, evaluate, with_input};
 use super::addition::{self, Addition};
 use super::expr::{Expression, Write};
 use super::model::{MatchKey, PathMap, SourceId, TargetPath, TargetType, Value, canonical, schema};
-use crate::engine::job::OnDrift;
 
 pub(crate) use self::compiled::Mappings;
 pub(crate) use self::convert::convert;
@@ -43,6 +42,27 @@ pub(crate) struct Mapping {
     pub(crate) required: bool,
     /// What is done where the target holds something else; `None`: what the job says.
     pub(crate) on_drift: Option<OnDrift>,
+}
+
+/// What is done where the target holds something else than was last written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum OnDrift {
+    #[default]
+    Repair,
+    Report,
+}
+
+impl OnDrift {
+    /// The words of the configuration.
+    pub(crate) const WORDS: [(&'static str, Self); 2] =
+        [("repair", Self::Repair), ("report", Self::Report)];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Repair => "repair",
+            Self::Report => "report",
+        }
+    }
 }
 
 impl Mapping {

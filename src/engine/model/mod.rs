@@ -22,8 +22,8 @@ pub(crate) use custom_security::{CustomSecurityAttribute, CustomSecurityValues};
 pub(crate) use id::{JobName, Key, ObjectKind, SourceId, SourceNumber, TargetId};
 pub(crate) use nearest::{near, nearest};
 pub(crate) use object::{
-    Assignment, DEFAULT_ACCESS_ROLE, Grant, Held, HeldReference, Link, MatchKey, Origin, Presence,
-    References, SourceObject, TargetObject, Via,
+    AppRole, Assignment, DEFAULT_ACCESS_ROLE, Grant, Held, HeldReference, Link, MatchKey, Origin,
+    Presence, References, SourceObject, TargetObject, Via,
 };
 pub(crate) use path::{Selector, TargetPath};
 pub(crate) use path_map::PathMap;

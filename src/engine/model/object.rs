@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::{Attributes, Key, ObjectKind, SourceId, SourceNumber, TargetId, TargetPath, Value};
-use crate::engine::expr::AppRole;
 
 /// Whether the source still has an object (Graph delta, `@removed.reason`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +53,14 @@ pub(crate) struct Assignment {
     pub(crate) principal: SourceId,
     /// `appRoleId`; may be [`DEFAULT_ACCESS_ROLE`].
     pub(crate) role: String,
+}
+
+/// A role of the application that a user holds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct AppRole {
+    pub(crate) id: String,
+    pub(crate) value: Option<String>,
+    pub(crate) display_name: String,
 }
 
 /// One reason why an object may be in scope.

@@ -7,8 +7,7 @@ use super::Subject;
 use super::difference::{has_element, means_the_same};
 use super::planner::whole_lists;
 use super::rewritten::{is_made_by_target, is_made_from_others};
-use crate::engine::job::OnDrift;
-use crate::engine::mapping::{Apply, Mapping, Mappings, Source};
+use crate::engine::mapping::{Apply, Mapping, Mappings, OnDrift, Source};
 use crate::engine::model::{Held, HeldReference, Link, TargetId, TargetPath, TargetType, Value};
 
 /// A linked object of which the target holds something else than was last written.

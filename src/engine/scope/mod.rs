@@ -5,13 +5,12 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::expr::AppRole;
 use super::filter::ClauseResult;
 use super::job::{GroupObjects, Job, ScopeMode};
 use super::mapping::Input;
 use super::model::{
-    DEFAULT_ACCESS_ROLE, Grant, Key, ObjectKind, Presence, SourceId, SourceObject, Value, Via,
-    source,
+    AppRole, DEFAULT_ACCESS_ROLE, Grant, Key, ObjectKind, Presence, SourceId, SourceObject, Value,
+    Via, source,
 };
 use super::names::Naming;
 use super::plan::WhyOut;

@@ -7,8 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::{FORMAT, SnapshotError};
-use crate::engine::expr::AppRole;
-use crate::engine::model::{Assignment, ObjectKind};
+use crate::engine::model::{AppRole, Assignment, ObjectKind};
 use crate::graph::application::ServicePrincipal;
 use crate::graph::delta::source_id;
 use crate::graph::units::Unit;

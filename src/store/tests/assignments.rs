@@ -1,8 +1,7 @@
 //! Assignments and roles, and whom a difference marks.
 
 use super::*;
-use crate::engine::expr::AppRole;
-use crate::engine::model::Assignment;
+use crate::engine::model::{AppRole, Assignment};
 use crate::store::Application;
 
 fn assignment(kind: ObjectKind, principal: &str, role: &str) -> Assignment {

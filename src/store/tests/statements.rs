@@ -1,9 +1,8 @@
 //! How statements run: in both modes, on a state with statistics and without.
 
 use super::*;
-use crate::engine::expr::AppRole;
 use crate::engine::job::{Limit, Limits};
-use crate::engine::model::Assignment;
+use crate::engine::model::{AppRole, Assignment};
 use crate::engine::plan::{Header, Skipped, Why};
 use crate::store::state::used;
 use crate::store::{Application, Judging, ScopeOf, TargetSettings};

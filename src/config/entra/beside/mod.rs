@@ -10,8 +10,9 @@ use crate::config::knobs::{KNOBS, MemberRemove};
 use crate::config::resolve::{CONCURRENCY, INTERVAL, MEMBER_CHUNK, TIMEOUT, VISIBILITY_DELAY};
 use crate::config::settings::{Application, DialectSettings, Job, JobNotify, Schedule, Target};
 use crate::engine::job::{
-    self, GroupObjects, Limit, Limits, OnDrift, Rules, Safety, Scope, ScopeMode, WhenOutOfScope,
+    self, GroupObjects, Limit, Limits, Rules, Safety, Scope, ScopeMode, WhenOutOfScope,
 };
+use crate::engine::mapping::OnDrift;
 use crate::engine::model::ObjectKind;
 
 /// By this parameter of the Tenant URL, Entra writes PATCH requests as the RFC has them.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::DateTime;
 
 use super::planned::Plan;
-use crate::engine::expr::{AppRole, Expression};
+use crate::engine::expr::Expression;
 use crate::engine::filter::Filter;
 use crate::engine::guard::{self, Verdict};
 use crate::engine::job::{
@@ -14,9 +14,9 @@ use crate::engine::job::{
 };
 use crate::engine::mapping::{Apply, Environment, Mapping, Mappings, OnEmpty, Source};
 use crate::engine::model::{
-    Attributes, Complete, Grant, Held, HeldReference, JobName, Key, Link, MatchKey, ObjectKind,
-    Origin, Presence, References, SourceId, SourceNumber, SourceObject, TargetId, TargetObject,
-    TargetPath, Value, Via, schema,
+    AppRole, Attributes, Complete, Grant, Held, HeldReference, JobName, Key, Link, MatchKey,
+    ObjectKind, Origin, Presence, References, SourceId, SourceNumber, SourceObject, TargetId,
+    TargetObject, TargetPath, Value, Via, schema,
 };
 use crate::engine::names::Naming;
 use crate::engine::plan::{
