@@ -1,6 +1,7 @@
 //! Feeds the places that read what others wrote with mutations of the shipped cases, vectors and samples,
 //! and looks for panics and for inputs that take too long. Needs no instrumentation: an input whose
 //! outcome is reported in words that were not seen before is kept and mutated further.
+//! It is not `cargo fuzz`, because that needs a nightly compiler, and the toolchain of this project is a fixed stable one.
 //!
 //! `cargo bench --bench fuzz -- TARGET|all [SECONDS [SEED]]`
 #![expect(clippy::print_stdout, reason = "findings are what a fuzzer is for")]

@@ -57,10 +57,10 @@ fn configured(store: &Store, cycle: i64) -> anyhow::Result<(JobName, Configured)
     let configuration = match store.configured(&job, cycle)? {
         store::Configured::Kept(configuration) => configuration,
         store::Configured::Unknown => bail!(
-            "what cycle {cycle} of {job} was configured with is not on record: it did not begin"
+            "the configuration of cycle {cycle} of {job} is not on record: the cycle did not start"
         ),
         store::Configured::Forgotten => bail!(
-            "the configuration of cycle {cycle} of {job} is not kept any more: only the last 50 of a job are"
+            "the configuration of cycle {cycle} of {job} is no longer kept: only the last 50 of each job are"
         ),
     };
     let configured = Configured {

@@ -39,8 +39,7 @@ pub(super) fn erase(
              run a cycle"
         ),
         Erasing::UnderWay => bail!(
-            "a change of {label} is not at its end: run entrain sync, decide what is held (entrain status), and \
-             erase the user then"
+            "a change of {label} is not finished: run entrain sync, decide on what is held (entrain status), then erase the user"
         ),
     };
     for job in jobs {

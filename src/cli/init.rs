@@ -201,7 +201,7 @@ fn render(answers: &args::Init) -> String {
             "base_url",
             base_url.as_deref(),
             &address,
-            "the preset's: the same for everybody",
+            "from the preset: the same for all customers",
         ),
         None => line(
             "base_url",
@@ -268,9 +268,9 @@ mode = "assigned"                     # assigned | all | groups
 # enabled = true                      # same keys as jobs.users
 
 [jobs.safety]
-# max_deletions = "10%"               # disables and deletes in 24 hours, of users and of groups apart, above which
+# max_deletions = "10%"               # disables and deletes in 24 hours, counted separately for users and groups, above which
                                       # they are held; or a number; default: the smaller of 500 and 10%, at least 5
-# max_membership_removals = "20%"     # the same for members taken out of groups; default: 20%, at least 50
+# max_membership_removals = "20%"     # the same for members removed from groups; default: 20%, at least 50
 "#
     )
 }

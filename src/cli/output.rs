@@ -1,6 +1,7 @@
 //! Where text goes: results to standard output, everything else to standard error. Knows whether
 //! these are terminals, and whether colour is wanted.
 
+use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
@@ -33,14 +34,11 @@ pub(super) struct Output {
 
 impl Output {
     pub(super) fn new(format: Format, verbose: u8, quiet: bool) -> Self {
-        // https://no-color.org: any value but an empty one says no.
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-            || std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
         Self {
             format,
             verbose,
             quiet,
-            colour_wanted: !no_colour,
+            colour_wanted: colour_wanted(&|name| std::env::var_os(name)),
         }
     }
 
@@ -205,6 +203,14 @@ where
     }
 }
 
+/// Whether the environment allows colour; it also needs a terminal.
+fn colour_wanted(variable: &dyn Fn(&str) -> Option<OsString>) -> bool {
+    // https://no-color.org: any value but an empty one says no.
+    let is_refused = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_dumb = variable("TERM").is_some_and(|terminal| terminal == "dumb");
+    !is_refused && !is_dumb
+}
+
 /// `COLUMNS`, as shells set it, or what the terminal says.
 fn columns(is_terminal: bool) -> usize {
     let given = std::env::var_os("COLUMNS");
@@ -269,6 +275,23 @@ impl<W: Write> Write for IgnoreBrokenPipe<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_colour_is_used_where_the_environment_refuses_it() {
+        for (set, wanted) in [
+            (None, true),
+            (Some(("TERM", "xterm")), true),
+            (Some(("TERM", "dumb")), false),
+            (Some(("NO_COLOR", "1")), false),
+            (Some(("NO_COLOR", "")), true),
+        ] {
+            let variable = |name: &str| {
+                set.filter(|(key, _)| *key == name)
+                    .map(|(_, value)| OsString::from(value))
+            };
+            assert_eq!(colour_wanted(&variable), wanted, "{set:?}");
+        }
+    }
 
     struct Broken(io::ErrorKind);
 

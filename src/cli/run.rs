@@ -20,8 +20,7 @@ pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<E
     let config = load::config(output, file)?;
     if !os::HAS_SERVICE {
         bail!(
-            "the service runs on Linux and macOS only: here, run entrain sync as often as wanted, such as by a \
-             scheduled task, or use WSL 2 or a container"
+            "the service runs on Linux and macOS only: on this system, run entrain sync with a scheduled task, or use WSL 2 or a container"
         );
     }
     // Held until the end: no other process may run cycles on this state meanwhile.

@@ -257,11 +257,15 @@ fn plans(file: &Json) -> anyhow::Result<Vec<SavedPlan>> {
     let whole = whole(text(&file["made"]), text(&file["entrain"]), &digests);
     jobs.iter()
         .map(|job| {
-            let head = job["head"].as_object().context("a job in it has no head")?;
+            let head = job["head"]
+                .as_object()
+                .context("the plan of a job in it is incomplete: it has no head")?;
             let name = head.get("job").and_then(Json::as_str);
             let rows = job["rows"].as_array().context("a job in it has no rows")?;
             let rows = rows.iter().map(|row| {
-                let seal = row["seal"].as_str().context("a row in it has no seal")?;
+                let seal = row["seal"]
+                    .as_str()
+                    .context("an action in it has no seal, which protects it from changes")?;
                 let row = &row["row"];
                 let subject = &row["subject"];
                 Ok(Sealed {

@@ -240,7 +240,8 @@ pub(super) async fn reading(
 ) -> anyhow::Result<SnapshotFile> {
     let names: BTreeSet<&str> = jobs.iter().map(|job| job.source.as_str()).collect();
     if names.len() > 1 {
-        let words = "a change is supposed in one tenant, and these jobs read several: name jobs of one source";
+        let words =
+            "--what-if changes one tenant, but these jobs read several: name jobs of one source";
         return Err(Usage(words.to_owned()).into());
     }
     let SourceJobs { source, jobs } = one_source(config, names.first().copied())?;

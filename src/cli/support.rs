@@ -52,7 +52,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// A log of entrain, of which the last lines are taken; may be repeated
+    /// A log file of entrain; its last lines are included; may be repeated
     #[arg(long, value_name = "FILE")]
     log: Vec<PathBuf>,
 

@@ -222,10 +222,21 @@ impl Secret {
         if let Some(cause) = error.source() {
             message = format!("{message}: {cause}");
         }
-        Some((
-            message,
-            "create it with the secret before the job runs".to_owned(),
-        ))
+        let remedy = match error {
+            SecretError::ByteOrderMark(_) | SecretError::Quoted(_) => {
+                "correct the file: it must hold the secret and nothing else"
+            }
+            SecretError::Short { .. } => "write a longer secret into the file",
+            SecretError::FileEmpty(_) => "write the secret into the file before the job runs",
+            SecretError::VariableMissing(_)
+            | SecretError::VariableNotText(_)
+            | SecretError::VariableEmpty(_)
+            | SecretError::File { .. }
+            | SecretError::NoCredentialsDirectory(_) => {
+                "create it with the secret before the job runs"
+            }
+        };
+        Some((message, remedy.to_owned()))
     }
 }
 

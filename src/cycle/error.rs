@@ -243,7 +243,7 @@ fn other_number(held: u64, approved: u64) -> String {
 
 fn remedied(quarantine: &Quarantine) -> &'static str {
     match quarantine.cause {
-        Cause::Failures => "takes most changes again",
+        Cause::Failures => "accepts most changes again",
         Cause::Refused => "accepts the credential",
         Cause::Incompatible => "answers as SCIM requires",
     }

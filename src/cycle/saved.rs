@@ -274,7 +274,7 @@ pub(super) async fn compare(
             differences.push(format!("{} is held by a safety limit now", words()));
         } else if !approved.contains(&row.id) {
             // An approval is a decision about the row that was reviewed. Without one, a limit held it.
-            let why = "is held in the file, and now passes without an approval";
+            let why = "is held in the file, and is now permitted without an approval";
             differences.push(format!("{} {why}", words()));
         }
         Ok(())

@@ -152,7 +152,7 @@ pub(crate) enum Error {
         exchange: Exchange,
         source: Arc<reqwest::Error>,
     },
-    #[error("{exchange}: time ran out")]
+    #[error("{exchange}: timed out")]
     TimedOut {
         exchange: Exchange,
         source: Arc<reqwest::Error>,

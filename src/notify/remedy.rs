@@ -80,8 +80,7 @@ pub(super) fn mail(
 fn reply(code: u16, has_login: bool) -> &'static str {
     match code {
         400..=499 => {
-            "the mail server refuses it for now: the service tries again; if it lasts, ask who runs the mail \
-             server"
+            "the mail server refuses it for now: the service tries again; if it lasts, ask the administrator of the mail server"
         }
         534 | 535 | 538 => "correct user and password in [notify.mail]",
         530 if !has_login => "set user and password in [notify.mail]",
@@ -107,10 +106,14 @@ pub(super) fn call(error: &reqwest::Error) -> &'static str {
 pub(super) fn status(status: StatusCode) -> &'static str {
     match status.as_u16() {
         300..=399 => "replace the URL by the address that it leads to",
-        401 | 403 => "correct the token, or create the URL again where it comes from",
-        404 | 410 => "create the URL again where it comes from: it does not exist any more",
+        401 | 403 => {
+            "correct the token, or create a new URL in the service that receives the messages"
+        }
+        404 | 410 => {
+            "create a new URL in the service that receives the messages: this one no longer exists"
+        }
         429 | 500..=599 => {
-            "the service tries again; if it lasts, ask who runs the host, or check form of the webhook"
+            "the service tries again; if it lasts, ask the operator of the host, or check form of the webhook"
         }
         _ => "check form of the webhook (json, slack or teams) and that the URL takes POST",
     }

@@ -90,7 +90,8 @@ async fn answer(request: RequestBuilder, url: &Url, secrets: &[&str]) -> Result<
     let remedy = remedy::status(status);
     if status.is_redirection() {
         let status = status.as_u16();
-        let words = format!("HTTP {status}: it leads to another address, which is not followed");
+        let words =
+            format!("HTTP {status}: it redirects to another address, which is not followed");
         return Err(failed(&words, remedy));
     }
     let words = beginning(answer).await;

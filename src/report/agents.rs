@@ -246,7 +246,7 @@ pub(crate) fn checked(out: &mut dyn Write, checked: &Checked<'_>, as_json: bool)
     if faults.is_empty() {
         writeln!(
             out,
-            "The state is whole and agrees with itself: {} in {tables} tables.",
+            "The state is intact: {} in {tables} tables.",
             things(rows, "row")
         )
     } else {

@@ -241,7 +241,7 @@ pub(crate) fn erased(
         clean(&subject.label),
         things(*entries, "row")
     )?;
-    writeln!(out, "What stays is the object id {id}.")?;
+    writeln!(out, "The object id {id} is kept.")?;
     for Tombstone {
         job,
         target,
@@ -258,7 +258,7 @@ pub(crate) fn erased(
     }
     writeln!(
         out,
-        "Copies of the state, reports and notifications still hold what they held."
+        "Copies of the state, reports and notifications are not changed."
     )
 }
 

@@ -184,8 +184,7 @@ impl Overview {
             && only_there > 0
         {
             sentences.push(format!(
-                "No account is linked in this state, so both plans are for an empty target: who leaves the scope is \
-                 listed as created only with {}, not as disabled.",
+                "No account is linked in this state, so both plans are for an empty target: users that leave the scope are listed as created only with {}, not as disabled.",
                 clean(name)
             ));
         }

@@ -261,7 +261,7 @@ fn others_words(kind: ObjectKind, word: &str) -> String {
         "create" => format!("{kind}s in scope that the target does not have: created"),
         "disable" => format!("{kind}s out of scope, or blocked: disabled"),
         "delete" => format!("{kind}s out of scope: deleted"),
-        "hand-over" => "accounts that pass on to another user".to_owned(),
+        "hand-over" => "accounts that are handed over to another user".to_owned(),
         other => format!("{kind}s that are not provisioned: {other}"),
     }
 }
@@ -345,7 +345,7 @@ pub(crate) fn text(
     if parity.strangers > 0 {
         writeln!(
             out,
-            "\n{} {} of no user in scope; to list them: {}",
+            "\n{} {} without a user in scope; to list them: {}",
             style.mark(Mark::Warn),
             things(parity.strangers, "active account"),
             command(&format!("audit {job}"))

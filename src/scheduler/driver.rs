@@ -490,7 +490,7 @@ pub(super) async fn run_cycle(
         && error.is_of_the_request()
     {
         let error = error.chain();
-        tracing::warn!(job = %name, error, "nothing was done: a command names what is not there");
+        tracing::warn!(job = %name, error, "a command was ignored, because it names an object or cycle that does not exist");
         set_state(shared, name, State::Waiting { next: None }, None);
         return ran;
     }

@@ -320,7 +320,7 @@ impl Probe {
                     return true;
                 }
                 Some(ids) if !ids.contains(other) => {
-                    "it takes out everyone".clone_into(&mut seen);
+                    "it removes all members".clone_into(&mut seen);
                     let _ = self
                         .apply(kind, group, &Edit::AddMembers(both.to_vec()))
                         .await;
@@ -359,10 +359,10 @@ impl Probe {
                 let all = self.apply(kind, group, &both).await.err();
                 match all.map(|error| error.failure().message) {
                     None => {
-                        let seen = "it takes out the other, unless both are sent";
+                        let seen = "it removes the other, unless both are sent";
                         (seen.to_owned(), true)
                     }
-                    Some(words) => (format!("it takes out the other; both: {words}"), false),
+                    Some(words) => (format!("it removes the other; both: {words}"), false),
                 }
             }
             (None, Some(_) | None) => {

@@ -161,7 +161,9 @@ pub(super) async fn serve(
                         };
                         converse(Box::new(stream), router, stop).await;
                     }
-                    Ok(Err(error)) => tracing::debug!(%error, "no TLS with the status page"),
+                    Ok(Err(error)) => {
+                        tracing::debug!(%error, "the TLS handshake with the status page failed");
+                    }
                     Err(_) => {}
                 },
             }

@@ -46,7 +46,7 @@ async fn an_audit_of_a_target_that_is_as_it_should_be_finds_nothing() {
     let rig = filled().await;
     let run = rig.run(&["audit", "demo", "--detailed-exitcode"]).await;
     let run = run.expect(0);
-    let words = "The target matches what was last written and what the mappings want.";
+    let words = "The target matches what was last written and what the mappings produce.";
     assert!(run.out.contains(words), "{run:?}");
     let audit = audit(&rig, &[]).await;
     let in_scope = audit["users"]["in_scope"].as_u64().unwrap();

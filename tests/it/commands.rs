@@ -391,7 +391,7 @@ async fn the_tenant_of_the_demo_can_be_played_with() {
     };
     what("jion", "\"jion\" is not known here").await;
     what("join", "noor.haddad@contoso.com joins").await;
-    what("rename", "from now on").await;
+    what("rename", " is renamed to ").await;
     what("leave", "the account is deleted").await;
     let entrain = |command: &str| {
         let child = Command::new(env!("CARGO_BIN_EXE_entrain"))

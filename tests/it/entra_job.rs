@@ -145,7 +145,7 @@ async fn each_missing_permission_is_named_with_the_commands_that_grant_it() {
     rig.configure("[[jobs.users.mappings]]\ntarget = \"nickName\"\nexpression = 'DefaultDomain()'");
     let run = rig.run(&["test"]).await.expect(0);
     assert!(
-        run.out.contains("enough; the least set is Application.Read.All, User.Read.All, GroupMember.Read.All, Domain.Read.All"),
+        run.out.contains("enough; the minimum is Application.Read.All, User.Read.All, GroupMember.Read.All, Domain.Read.All"),
         "{}",
         run.out
     );

@@ -395,7 +395,7 @@ async fn a_trial_is_sent_by_each_way_and_a_bad_certificate_is_shown() {
     assert_eq!(card["attachments"][0]["content"]["type"], "AdaptiveCard");
 
     for (answer, words) in [
-        (Answer::Redirect, "leads to another address"),
+        (Answer::Redirect, "redirects to another address"),
         (Answer::Endless, "HTTP 500 Internal Server Error: no and no"),
         (Answer::Status(404), "HTTP 404 Not Found: the hook's words"),
     ] {

@@ -99,7 +99,7 @@ async fn a_server_whose_addition_replaces_the_members_is_found_out() {
     let probe = ["probe", "demo", "--write", "--yes"];
     let out = rig.run(&probe).await.expect(0).out;
     assert!(out.contains("member_add = \"all\""), "{out}");
-    let seen = "add a second member: it takes out the other, unless both are sent";
+    let seen = "add a second member: it removes the other, unless both are sent";
     assert!(out.contains(seen), "{out}");
     let out = start(Personality::default())
         .await

@@ -90,7 +90,7 @@ async fn a_user_and_a_group_may_have_the_same_id() {
     let idle = rig.sync().await.expect(0).job();
     assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
     let run = rig.run(&["audit", "demo", "--detailed-exitcode"]).await;
-    let words = "The target matches what was last written and what the mappings want.";
+    let words = "The target matches what was last written and what the mappings produce.";
     assert!(run.expect(0).out.contains(words));
 }
 

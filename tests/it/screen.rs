@@ -141,6 +141,16 @@ async fn a_plan_lists_people_by_name_and_can_be_of_everything() {
     assert!(names.len() > 20, "{}", plan.out);
     assert!(names.is_sorted(), "{names:#?}");
     let last = plan.out.lines().rev().nth(1).unwrap();
+    // The values of the first few creates are printed; -v prints all.
+    let values = |plan: &str| plan.matches("\n      userName: ").count();
+    assert!(values(&plan.out) < names.len(), "{}", plan.out);
+    let folded = format!(
+        "(-v also prints the values of {} more)",
+        names.len() - values(&plan.out)
+    );
+    assert!(plan.out.contains(&folded), "{}", plan.out);
+    let whole = rig.run(&["plan", "-v"]).await.expect(0);
+    assert_eq!(values(&whole.out), names.len());
 
     rig.sync().await.expect(0);
     let changes = rig.run(&["plan"]).await.expect(0);

@@ -260,6 +260,16 @@ async fn a_reload_takes_a_good_config_and_keeps_the_old_one_from_a_wrong_one() {
     until("the first cycle", || service.log().contains("cycle ended")).await;
 
     rig.configure(&format!("{OFTEN}\n[stat]\npath = 3\n[jbos]\nx = 1"));
+    // `systemctl reload` runs `check` first, so that it fails.
+    let unit = include_str!("../../systemd/entrain.service");
+    let reload = unit
+        .lines()
+        .filter_map(|line| line.strip_prefix("ExecReload="));
+    let [check, signal] = reload.collect::<Vec<_>>()[..] else {
+        panic!("{unit}")
+    };
+    assert!(check.ends_with(" check") && signal.ends_with(" -HUP $MAINPID"));
+    rig.run(&["check"]).await.expect(2);
     service.signal("-HUP");
     until("the refusal", || service.log().contains("not reloaded")).await;
     let log = service.log();

@@ -200,7 +200,7 @@ async fn the_pages_need_the_token_and_the_checks_do_not() {
         site.client.post(url).header(CONTENT_TYPE, form).body(body)
     };
     let wrong = Site::send(form("nonsense", "/")).await.expect(403);
-    assert!(wrong.body.contains("This is not the token."), "{wrong:?}");
+    assert!(wrong.body.contains("The token is wrong."), "{wrong:?}");
     let entered = Site::send(form(&site.token, "/log?job=demo"))
         .await
         .expect(303);

@@ -102,7 +102,7 @@ pub(super) enum Command {
     Sync(Sync),
     /// Show what a cycle would change, without changing anything
     Plan(Plan),
-    /// Compare the target with what was last written and what the mappings want, without changing anything
+    /// Compare the target with what was last written and what the mappings produce, without changing anything
     ///
     /// Lists differences, accounts without a user in scope, duplicates, ambiguous matches, and how well
     /// each attribute would match.
@@ -167,7 +167,7 @@ pub(super) enum Command {
     },
     /// Show everything on record about a user or group: what was sent, and what operators did
     History(History),
-    /// Erase the names and values of a user who left from the log and the state
+    /// Erase the names and values of a former user from the log and the state
     ///
     /// The object id and its links stay, so that no account is created twice. It is for users who are deleted
     /// in Entra.
@@ -179,7 +179,7 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: LinksCommand,
     },
-    /// Look at the configuration of earlier cycles
+    /// Compare the configurations of earlier cycles
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
@@ -191,10 +191,10 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: StateCommand,
     },
-    /// Collect what helps to find a fault in one file, without secrets and with pseudonyms for people
+    /// Collect diagnostic information in one file, without secrets and with pseudonyms for people
     ///
     /// Versions, the configuration, the state of each job and the last cycles, log lines, and what targets
-    /// report of themselves. It lists what is in it before it writes.
+    /// report of themselves. Lists the contents before it writes the file.
     SupportBundle(super::support::Arguments),
     /// Evaluate a mapping expression, or a file of test cases
     ///
@@ -242,7 +242,7 @@ pub(super) struct Status {
     #[command(flatten)]
     pub(super) jobs: Jobs,
 
-    /// Exit with the code of the most severe job state, as sync does
+    /// Exit with the code of the most severe job state: 0, 1, 3 or 4, as sync does
     #[arg(long)]
     pub(super) exit_code: bool,
 
@@ -278,7 +278,7 @@ pub(super) struct Sync {
     #[command(flatten)]
     pub(super) cycle: Cycle,
 
-    /// Hold disables and deletes only if there are more than N in 24 hours, in this cycle alone
+    /// Override the job's limit in this cycle: hold disables and deletes above N in 24 hours
     #[arg(long, value_name = "N")]
     pub(super) max_deletions: Option<u64>,
 
@@ -318,11 +318,11 @@ pub(super) struct Plan {
     pub(super) source: Option<PathBuf>,
 
     /// Compare the target, as Entra's own job left it, with what this job would write, and say which mapping
-    /// makes each difference; none is the proof for switching over
+    /// causes each difference; if nothing differs, you can switch over
     #[arg(long, conflicts_with_all = ["against", "what_if", "source", "user", "group"])]
     pub(super) parity: bool,
 
-    /// Show users by pseudonyms, to send the plan to others; apply does not take such a plan
+    /// Replace names of users with pseudonyms, to share the plan; apply refuses such a plan
     #[arg(long, conflicts_with = "what_if")]
     pub(super) redact: bool,
 
@@ -367,7 +367,7 @@ pub(super) struct Apply {
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
 
-    /// Apply only if the file has this digest, as printed by plan; once for each job
+    /// Apply only if the file has this digest, as printed by plan; repeat for each job
     #[arg(long, value_name = "DIGEST")]
     pub(super) expect: Vec<String>,
 

@@ -96,7 +96,7 @@ pub(in crate::cli) enum EscrowCommand {
 pub(in crate::cli) enum ConfigCommand {
     /// Show what changed in a job's configuration between two cycles
     ///
-    /// The last 50 configurations of each job are kept, as they were in force and without secrets.
+    /// The last 50 configurations of each job are kept, as they were in effect, and without secrets.
     Diff {
         /// The number of a cycle; log -v shows it
         #[arg(value_name = "CYCLE")]
@@ -133,7 +133,7 @@ pub(in crate::cli) enum StateCommand {
         #[arg(long, value_name = "FILE_OR_URL")]
         to: String,
     },
-    /// Check that the state is whole and agrees with itself
+    /// Check the integrity of the state
     Check,
     /// Replace the state with a backup
     ///

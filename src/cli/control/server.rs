@@ -194,7 +194,7 @@ impl Server {
             && job.configuration().digest != *theirs
         {
             let remedy = if self.store.is_shared() {
-                "copy the one that is right to this machine or to that one (entrain agents), reload it there"
+                "copy the correct one to the other machine (entrain agents lists them), reload it there"
             } else {
                 "reload it (sudo systemctl reload entrain)"
             };

@@ -269,7 +269,7 @@ async fn show<W: Write>(
     );
     story.tell("\n6. The cycle itself (entrain sync).")?;
     act.cycle(story).await?;
-    story.tell("\n7. What the target says:")?;
+    story.tell("\n7. What the target holds now:")?;
     for line in verify(sandbox, &changes)? {
         story.tell(&format!("   ✓ {line}"))?;
     }
@@ -296,7 +296,7 @@ impl Stage<'_> {
         story.summary(&summary)?;
         ensure!(
             Exit::of(summary.health()) == Exit::Done,
-            "the cycle did not go through"
+            "the cycle did not complete"
         );
         Ok(summary)
     }
@@ -347,7 +347,7 @@ fn change(sandbox: &Sandbox) -> anyhow::Result<Changes> {
     Ok(Changes {
         told: vec![
             format!("{joiner} joins, and becomes a member of {group}"),
-            format!("{old} is called {new_name} from now on"),
+            format!("{old} is renamed to {new_name}"),
             format!("{leaver} leaves: the account is deleted"),
         ],
         joiner,
@@ -392,7 +392,7 @@ fn verify(sandbox: &Sandbox, changes: &Changes) -> anyhow::Result<Vec<String>> {
         "{joiner} is not a member of {group}"
     );
     Ok(vec![
-        format!("{joiner} is there, active, and a member of {group}"),
+        format!("{joiner} exists, is active, and is a member of {group}"),
         format!("{renamed} is called {new_name}"),
         format!("{leaver} is disabled, and not deleted"),
     ])

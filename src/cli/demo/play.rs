@@ -164,7 +164,7 @@ pub(super) async fn play(output: Output, sandbox: &Sandbox, interrupt: &Interrup
                 })
             }
             "rename" | "r" => rename(sandbox, count, SURNAMES[count % SURNAMES.len()])
-                .map(|Renamed { user: _, old, new }| format!("{old} is called {new} from now on")),
+                .map(|Renamed { user: _, old, new }| format!("{old} is renamed to {new}")),
             "leave" | "l" => {
                 leave(sandbox, count).map(|name| format!("{name} leaves: the account is deleted"))
             }

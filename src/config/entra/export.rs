@@ -175,7 +175,7 @@ fn attribute_mapping(kind: ObjectKind, mapping: &Mapping, left: &mut Vec<Left>) 
     if *target_type == TargetType::Complex && !is_object_to_entra(kind, mapping) {
         leave(
             "type = \"complex\"",
-            "Entra has no word for objects; it is written as a string",
+            "Entra has no type for objects; it is written as a string",
         );
     }
     if default.is_some() && text.is_none() {

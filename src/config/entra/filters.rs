@@ -34,7 +34,8 @@ pub(super) fn read(filter: &wire::Filter, side: &mut Side, left: &mut Vec<Left>)
         ("categoryFilterGroups", &filter.category_filter_groups),
     ] {
         if groups.iter().any(|group| !group.clauses.is_empty()) {
-            let why = "entrain has one list of filters; without these, more objects belong";
+            let why =
+                "entrain has one list of filters; without these, more objects would be in scope";
             leave(section, name, why);
             problems.push(format!("{name} would narrow the scope further"));
         }
@@ -76,7 +77,7 @@ pub(super) fn read(filter: &wire::Filter, side: &mut Side, left: &mut Vec<Left>)
         if side.enabled {
             side.enabled = false;
             side.why_disabled = Some(format!(
-                "Correct the filters first: without all of them, other {kind}s belong."
+                "Correct the filters first: without all of them, other {kind}s would be in scope."
             ));
         }
     }
@@ -160,7 +161,7 @@ fn operator_of(name: &str) -> Option<Operator> {
 fn several(raw: &wire::Clause) -> Option<String> {
     let name = raw.source_operand_name.as_deref().unwrap_or_default();
     if name.len() > names::MAX_LENGTH {
-        return Some("no attribute has so long a name".to_owned());
+        return Some("the name is too long for an attribute".to_owned());
     }
     let operator = operator_of(raw.operator_name.as_deref().unwrap_or_default());
     let takes_value = operator.is_none_or(Operator::takes_value);
@@ -193,7 +194,7 @@ pub(super) fn write(kind: ObjectKind, filter: &Filter, left: &mut Vec<Left>) -> 
                 left.push(Left {
                     place: format!("{section}, filter"),
                     what: clause.to_string(),
-                    why: format!("{why}; without it others belong, so {section} are not enabled"),
+                    why: format!("{why}; without it other objects would be in scope, so {section} are not enabled"),
                 });
                 is_whole = false;
                 continue;

@@ -129,7 +129,7 @@ pub(super) fn write(draft: Draft) -> Imported {
         let _ = writeln!(text, "# {}", comment(line));
     }
     let _ = writeln!(text, "[[jobs]]\nname = {}", quoted(&draft.name));
-    text.push_str("preset = \"none\"                       # every mapping stands below\n");
+    text.push_str("preset = \"none\"                       # all mappings are below\n");
     let _ = match &draft.application {
         Some(application) => writeln!(text, "application = {application}"),
         None => writeln!(

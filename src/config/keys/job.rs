@@ -251,7 +251,7 @@ pub(super) const WHEN_GROUP_OUT_OF_SCOPE: Key = key(
 const EXCEPTIONS: Key = key(
     "exceptions",
     Holds::Tables(&EXCEPTION),
-    "Groups for which something else is done when they leave the scope.",
+    "Groups with a when_out_of_scope of their own.",
 );
 pub(super) const EXCEPTION: Section = section(
     "jobs.groups.exceptions",

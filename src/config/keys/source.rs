@@ -75,7 +75,7 @@ const KEYS: [Key; 14] = [
     key(
         "read",
         Holds::Words(&["auto", "whole", "in_scope"]),
-        "What is read of users and groups: the whole tenant, or what is in scope. Default: auto, by cost.",
+        "Read all users and groups of the tenant, or only those in scope. Default: auto, which takes what needs fewer requests.",
     ),
 ];
 

@@ -105,7 +105,7 @@ fn check_tenants(typed: &[file::Source], sources: &[Source], log: &mut Log) {
         let place = typed[index].place.name("tenant_id");
         if uuid::Uuid::parse_str(&source.tenant_id).is_err() {
             log.problem(place.problem(
-                "this is a domain, and with several sources it must be certain that each is another tenant",
+                "this is a domain, but with several sources each tenant is given by its id, so that all are certainly different",
                 "write the tenant's id, as the overview page of Microsoft Entra shows it",
             ));
         } else if let Some(first) = sources[..index]

@@ -65,7 +65,7 @@ fn report_without_url(state: &file::State, log: &mut Log) {
     ];
     for place in places.into_iter().flatten() {
         log.problem(place.problem(
-            "this is of a state in a database, but url is not set",
+            "this key is for a state in a database, but url is not set",
             "add url = \"postgres://USER@HOST/DATABASE\", or remove it",
         ));
     }

@@ -35,13 +35,22 @@ fn a_secret_whose_file_is_missing_or_empty_is_warned_of() {
         };
         assert_eq!(warning.line, Some(12));
         assert_eq!(warning.key, "jobs.acme.target.token");
-        assert!(warning.remedy.starts_with("create it with the secret"));
-        warning.message.clone()
+        (warning.message.clone(), warning.remedy.clone())
     };
-    assert!(warning().contains("token cannot be read: No such file"));
-    fs::write(&token, "\n").unwrap();
-    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
-    assert!(warning().ends_with("token is empty"));
+    let (message, remedy) = warning();
+    assert!(message.contains("token cannot be read: No such file"));
+    assert!(remedy.starts_with("create it with the secret"));
+    for (text, words, what) in [
+        ("\n", "token is empty", "write the secret into the file"),
+        ("\u{feff}x", "byte order mark", "correct the file"),
+        ("\"x\"", "in quotation marks", "correct the file"),
+    ] {
+        fs::write(&token, text).unwrap();
+        fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+        let (message, remedy) = warning();
+        assert!(message.contains(words), "{message}");
+        assert!(remedy.starts_with(what), "{message}: {remedy}");
+    }
 }
 
 #[test]

@@ -111,7 +111,7 @@ entrain.toml:9: sources.South.tenant_id: another source has this tenant: line 4
 "#);
     let domain = text.replace("00002222-aaaa-2222-bbbb-3333cccc4444", "contoso.com");
     insta::assert_snapshot!(told_whole(&domain), @r#"
-entrain.toml:9: sources.South.tenant_id: this is a domain, and with several sources it must be certain that each is another tenant
+entrain.toml:9: sources.South.tenant_id: this is a domain, but with several sources each tenant is given by its id, so that all are certainly different
     write the tenant's id, as the overview page of Microsoft Entra shows it
 "#);
     let nameless = text.replace("name = \"South\"", "name = \"\"");

@@ -196,7 +196,7 @@ impl Sender {
             if let Err(error) = sent {
                 let words = error.failure().message;
                 tracing::error!(
-                    "members that the target took out could not be added back: {words}"
+                    "members that the target removed by mistake could not be added back: {words}"
                 );
             }
         }

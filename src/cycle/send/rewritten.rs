@@ -75,7 +75,8 @@ impl Sender {
                 tracing::info!(
                     "the target makes {path} of {kind}s itself: its value is not compared from now on"
                 );
-                let evidence = "a change had no effect, and what is shown is made of other values";
+                let evidence =
+                    "a change had no effect, and the target shows a value made from other values";
                 lock(&self.facts).push(Fact::rewritten(kind, path, evidence.to_owned()));
             }
         }

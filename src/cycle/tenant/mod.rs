@@ -280,7 +280,7 @@ impl Tenant {
             let followed = Box::pin(self.follow_shards(&wants, usize::MAX, |_| Ok(true)));
             let source = self.counted(want, followed).await?;
             let source = source
-                .unwrap_or_else(|| plan::Reading::Incomplete("too much is in scope".to_owned()));
+                .unwrap_or_else(|| plan::Reading::Incomplete("the scope is too large".to_owned()));
             return Ok(together(source, scope));
         }
         let followed = Box::pin(self.follow_both(&wants));

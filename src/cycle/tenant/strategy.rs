@@ -163,7 +163,7 @@ impl Tenant {
             .any(|want| matches!(want.kind, CycleKind::Initial | CycleKind::Incremental));
         let is_changed = before.is_some_and(|before| before.strategy != choice.strategy);
         let message = if is_changed {
-            "users and groups are read another way from now on"
+            "users and groups are read with the other strategy from now on"
         } else if is_cycle {
             "reading users and groups"
         } else {

@@ -89,7 +89,7 @@ pub(crate) enum ErrorKind {
     InCondition { function: &'static str },
     #[error("{function} takes the attribute [appRoleAssignments] and nothing else")]
     NotRoleAssignments { function: &'static str },
-    #[error("these arguments of Replace do not go together")]
+    #[error("these arguments of Replace cannot be combined")]
     ReplaceArguments,
     #[error("invalid regular expression: {0}")]
     InvalidPattern(String),

@@ -202,21 +202,21 @@ static FUNCTIONS: &[Function] = &[
         "AppRoleAssignmentsComplex",
         ROLES,
         roles::complex,
-        "all app roles that the user holds, each as a JSON text; the target only ever adds them",
+        "all app roles that the user holds, each as a JSON text; roles are added to the target and never removed",
     )
     .gives(Gives::Texts),
     function(
         "AssertiveAppRoleAssignmentsComplex",
         ROLES,
         roles::assertive,
-        "all app roles that the user holds; the target loses those that are not assigned",
+        "all app roles that the user holds; roles that are not assigned are removed from the target",
     )
     .gives(Gives::Objects),
     function(
         "BitAnd",
         &[needs("value1"), needs("value2")],
         logic::bit_and,
-        "the bits that both numbers have",
+        "the bits that are set in both numbers",
     )
     .gives(Gives::Number),
     function(
@@ -367,7 +367,7 @@ static FUNCTIONS: &[Function] = &[
         "IsString",
         ANY_EXPRESSION,
         logic::is_string,
-        "True if the value can be had as text",
+        "True if the value can be converted to text",
     )
     .gives(Gives::Boolean),
     function(
@@ -414,7 +414,7 @@ static FUNCTIONS: &[Function] = &[
         "False for \"True\", and True for anything else",
     )
     .gives(Gives::Boolean),
-    function("Now", &[], dates::now, "the date and time of now, in UTC").gives(Gives::Date),
+    function("Now", &[], dates::now, "the current date and time, in UTC").gives(Gives::Date),
     function(
         "NumFromDate",
         ONE_VALUE,
@@ -467,7 +467,7 @@ static FUNCTIONS: &[Function] = &[
             optional("template", Takes::Value),
         ],
         replace::replace,
-        "the source with a text or what a regular expression matches replaced",
+        "the source, with a text or the matches of a regular expression replaced",
     ),
     function(
         "SelectUniqueValue",
@@ -512,12 +512,12 @@ static FUNCTIONS: &[Function] = &[
     )
     .gives(Gives::Argument(1, 2))
     .repeating(2, "key and value"),
-    function("ToLower", CASE, text::to_lower, "the text in small letters"),
+    function("ToLower", CASE, text::to_lower, "the text in lower case"),
     function(
         "ToUpper",
         CASE,
         text::to_upper,
-        "the text in capital letters",
+        "the text in upper case",
     ),
     function(
         "Word",

@@ -80,7 +80,7 @@ pub(crate) fn text(out: &mut dyn Write, audit: &Audit, style: Style) -> io::Resu
     if !audit.has_findings() {
         writeln!(
             out,
-            "The target matches what was last written and what the mappings want."
+            "The target matches what was last written and what the mappings produce."
         )
     } else if differs {
         writeln!(

@@ -56,7 +56,7 @@ pub(crate) fn text(
         .map(|key| key_text(key, names))
         .collect();
     if !keys.is_empty() {
-        writeln!(out, "  looked for by {}", keys.join(", then "))?;
+        writeln!(out, "  looked up by {}", keys.join(", then "))?;
     }
     writeln!(out, "  {}", link_text(explanation))?;
     if let Some(entry) = &explanation.last_write {

@@ -158,7 +158,7 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
             key(wanted, names)
         ),
         Why::NameKept { by } => format!(
-            "its name in the target is still that of {}, whose removal waits (entrain status)",
+            "its name in the target still belongs to {}, whose removal is held or postponed (entrain status)",
             clean(&names.label(*by))
         ),
         Why::MappingFailed(errors) => {

@@ -163,11 +163,11 @@ fn a_job_of_the_preset_leaves_out_what_no_schema_holds() {
 #[test]
 fn what_entra_has_no_word_for_is_named_with_the_reason() {
     insta::assert_snapshot!(left(EVERYTHING).join("\n"), @r#"
-    users, mapping of urn:example:2.0:User:badge: type = "complex": Entra has no word for objects; it is written as a string
-    users, filter: memberOf EQUALS "Staff": Entra's filters cannot read references, groups and app roles; without it others belong, so users are not enabled
-    users, filter: manager IS NULL: Entra's filters cannot read references, groups and app roles; without it others belong, so users are not enabled
-    users, filter: otherMails IS NOT NULL: Entra's filters cannot read an attribute with several values; without it others belong, so users are not enabled
-    users, filter: employeeHireDate GREATER_THAN "2026-01-31": Entra's filters compare whole numbers only; without it others belong, so users are not enabled
+    users, mapping of urn:example:2.0:User:badge: type = "complex": Entra has no type for objects; it is written as a string
+    users, filter: memberOf EQUALS "Staff": Entra's filters cannot read references, groups and app roles; without it other objects would be in scope, so users are not enabled
+    users, filter: manager IS NULL: Entra's filters cannot read references, groups and app roles; without it other objects would be in scope, so users are not enabled
+    users, filter: otherMails IS NOT NULL: Entra's filters cannot read an attribute with several values; without it other objects would be in scope, so users are not enabled
+    users, filter: employeeHireDate GREATER_THAN "2026-01-31": Entra's filters compare whole numbers only; without it other objects would be in scope, so users are not enabled
     job: enabled = false: Entra starts and stops a job outside its schema
     job: application = { display_name = "Acme" }: Entra's job belongs to an application by its id
     target: base_url, token: in Entra they are the Tenant URL and the Secret Token, which are not part of the schema
@@ -220,8 +220,8 @@ fn what_entra_has_no_word_for_is_named_with_the_reason() {
     notify: to, webhooks, heartbeat: Entra's job has one address for notifications, outside its schema
     "#);
     insta::assert_snapshot!(left(OTHER).join("\n"), @r#"
-    groups, filter: memberOf EQUALS "Staff": Entra's filters cannot read references, groups and app roles; without it others belong, so groups are not enabled
-    users, filter: appRoleAssignments EQUALS "Admin": Entra's filters cannot read references, groups and app roles; without it others belong, so users are not enabled
+    groups, filter: memberOf EQUALS "Staff": Entra's filters cannot read references, groups and app roles; without it other objects would be in scope, so groups are not enabled
+    users, filter: appRoleAssignments EQUALS "Admin": Entra's filters cannot read references, groups and app roles; without it other objects would be in scope, so users are not enabled
     target: base_url, token: in Entra they are the Tenant URL and the Secret Token, which are not part of the schema
     target: member_remove = "value-list": Entra does so only if its Tenant URL has no parameter aadOptscim062020
     scope: exclude_default_access = true: Entra has no such switch for who holds the Default Access role alone

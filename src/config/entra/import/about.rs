@@ -66,7 +66,7 @@ pub(super) fn about(schema: &wire::Schema) -> Vec<String> {
         (None, _) => about.push("Made by entrain import.".to_owned()),
     }
     about.push(
-        "What no schema has is to be filled in: the lines that begin with \"# key =\".".to_owned(),
+        "Fill in what a schema does not contain: the lines that begin with \"# key =\".".to_owned(),
     );
     about.extend(EMPTIED.map(str::to_owned));
     about

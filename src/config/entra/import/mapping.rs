@@ -155,7 +155,7 @@ impl Importer<'_> {
             self.leave(
                 place,
                 what,
-                "there is no such type, so the usual one is taken",
+                "this type does not exist, so the default type is used",
             );
         }
         if shape.is_guessed {
@@ -170,7 +170,7 @@ impl Importer<'_> {
         let matching = u32::try_from(priority).ok().filter(|number| *number > 0);
         if matching.is_none() && priority != 0 {
             let what = format!("matchingPriority {priority}");
-            self.leave(place, what, "precedences count from 1");
+            self.leave(place, what, "matching precedences start at 1");
         }
         let mapping = Mapping {
             target: path.to_string(),
@@ -202,8 +202,7 @@ impl Importer<'_> {
         };
         if shape.is_reference {
             return Err(format!(
-                "flowType {}: entrain keeps {path} in step always, which would also take away what \
-                 Entra leaves",
+                "flowType {}: entrain always synchronizes {path}, which would also remove what Entra keeps",
                 shown(flow_type)
             ));
         }
@@ -242,7 +241,7 @@ impl Importer<'_> {
         } else if matching.is_empty() && side.enabled {
             side.enabled = false;
             side.why_disabled = Some(
-                "Give the mapping of a unique attribute match = 1 first: nothing matches."
+                "First set match = 1 on the mapping of a unique attribute: no mapping has match."
                     .to_owned(),
             );
             let why = "existing ones would be created again, so it is written as enabled = false";

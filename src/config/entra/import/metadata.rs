@@ -49,7 +49,7 @@ impl Importer<'_> {
             self.leave(place, what, "entrain has no such setting of an attribute");
         }
         if !definition.api_expressions.is_empty() {
-            let why = "they address another kind of interface than SCIM";
+            let why = "they are for other interfaces than SCIM";
             self.leave(place, "API expressions of the target attribute", why);
         }
     }

@@ -47,7 +47,7 @@ pub(crate) fn import_with(
         left.push(Left {
             place: "file".to_owned(),
             what: format!("the schema {}", shown(other)),
-            why: "one job is made of one schema; save it as a file of its own".to_owned(),
+            why: "a job is made from one schema; save each schema as a separate file".to_owned(),
         });
     }
     let rules = outbound(&schema, &mut left);
@@ -55,7 +55,7 @@ pub(crate) fn import_with(
         let why = match schema.rules.len() {
             0 => no_rule(&schema),
             _ => format!(
-                "no rule of it reads {}, which is the only source there is",
+                "none of its rules reads {}, the only supported source",
                 names::SOURCE_DIRECTORY
             ),
         };

@@ -67,7 +67,7 @@ pub(super) fn outbound<'s>(schema: &'s wire::Schema, left: &mut Vec<Left>) -> Ve
             .as_ref()
             .is_some_and(|filter| !filter.included_groups.is_empty());
         if has_containers {
-            let why = "entrain knows no containers; name groups in [jobs.scope] instead";
+            let why = "entrain does not support containers; name groups in [jobs.scope] instead";
             leave("containerFilter".to_owned(), why.to_owned());
         }
         if has_groups {
@@ -127,7 +127,7 @@ impl<'s> Importer<'s> {
             self.leave(
                 &place_of(other.mapping),
                 format!("a second object mapping of {kind}s"),
-                "a job has one table of mappings for each; make a job of its own of it",
+                "a job has one table of mappings for users and one for groups; make this a separate job",
             );
         }
         Some(chosen)

@@ -178,7 +178,7 @@ fn unknown_flow_types_are_reported_and_never_overwrite() {
     ]);
     insta::assert_snapshot!(left_of(&schema).join("\n"), @r#"
     users, mapping of title: flowType AttributeAddOnly: entrain applies a mapping always or on create; it is written as on create, which overwrites nothing
-    users, mapping of urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager: [manager]: flowType ValueAddOnly: entrain keeps urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager in step always, which would also take away what Entra leaves
+    users, mapping of urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager: [manager]: flowType ValueAddOnly: entrain always synchronizes urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager, which would also remove what Entra keeps
     "#);
     let job = job_of(&imported(&schema.to_string()));
     let applies: Vec<_> = job
@@ -233,7 +233,7 @@ fn a_scope_that_cannot_be_carried_over_switches_the_kind_off() {
     users, filter 1: shoeSize EQUALS "a": user attribute shoeSize: there is no source attribute of this name; use the name of a Microsoft Graph property
     users, filter "x": mail IsMemberOf "a": there is no operator IsMemberOf; the operators are EQUALS, NOT EQUALS, IS TRUE, IS FALSE, IS NULL, IS NOT NULL, REGEX MATCH, NOT REGEX MATCH, GREATER_THAN, GREATER_THAN_OR_EQUALS, INCLUDES, ENDS_WITH, &, !&
     users, filter 1: a group of clauses: the group has no clause, so everything passes
-    users: inputFilterGroups: entrain has one list of filters; without these, more objects belong
+    users: inputFilterGroups: entrain has one list of filters; without these, more objects would be in scope
     "#);
 }
 

@@ -122,9 +122,9 @@ fn escrow(frame: Frame, view: &JobView) -> Markup {
         h2 id="failing" { "Objects that fail" }
         p { (capital(&things(all, "object"))) " in escrow. Next retry: " (retry) }
         table.list {
-            caption.visually-hidden { "Objects that fail, with what the target says" }
+            caption.visually-hidden { "Objects that fail, with the target's error message" }
             thead { tr {
-                th scope="col" { "Object" } th scope="col" { "Action" } th scope="col" { "What the target says" } th scope="col" { "Failed" }
+                th scope="col" { "Object" } th scope="col" { "Action" } th scope="col" { "The target's error message" } th scope="col" { "Failed" }
             } }
             tbody {
                 @for one in record.escrow.iter().take(LISTED) {

@@ -89,7 +89,7 @@ fn explained_one(explanation: &Explanation, names: Names<'_>) -> Markup {
         ul.steps {
             @if !explanation.keys.is_empty() {
                 @let keys: Vec<String> = explanation.keys.iter().map(|key| key_text(key, names)).collect();
-                li { span.sign.s-none aria-hidden="true" { "·" } "looked for by " bdi { (keys.join(", then ")) } }
+                li { span.sign.s-none aria-hidden="true" { "·" } "looked up by " bdi { (keys.join(", then ")) } }
             }
             li {
                 @let is_linked = explanation.link.is_some();

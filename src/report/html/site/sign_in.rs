@@ -10,7 +10,7 @@ pub(crate) fn sign_in(frame: Frame, to: &str, was_wrong: bool) -> String {
         div.door {
             h1 { "Sign in" }
             p.dim { "This page shows people's names, so it needs the token of this service." }
-            @if was_wrong { p.verdict.bad role="alert" { "This is not the token." } }
+            @if was_wrong { p.verdict.bad role="alert" { "The token is wrong." } }
             form action="/sign-in" method="post" {
                 input type="hidden" name="to" value=(to);
                 // For programs that keep passwords.
