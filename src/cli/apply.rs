@@ -103,7 +103,7 @@ fn expected<'c>(
 ) -> anyhow::Result<Vec<(&'c Job, Expected)>> {
     let plans = plans.iter().map(|plan| {
         let job = load::job(config, plan.job())?;
-        let expected = plan.expected(key, &config.source_of(job).tenant_id, job, how);
+        let expected = plan.expected(key, &config.tenants_of(job), job, how);
         let expected = expected.with_context(|| format!("{} cannot be applied", file.display()))?;
         Ok((job, expected))
     });

@@ -18,7 +18,7 @@ pub(super) fn export(
 ) -> anyhow::Result<Exit> {
     let config = load::config(output, file)?;
     let job = load::job(&config, &arguments.job)?;
-    let exported = entra::export(job, config.source_of(job));
+    let exported = entra::export(job, config.sources_of(job)[0]);
     let mut out = output.results();
     writeln!(out, "{}", exported.schema)?;
     out.flush()?;

@@ -250,14 +250,7 @@ impl Reports {
                 Form::Json(document) => document.plan(view).map_err(Into::into),
                 Form::Saved(file) => {
                     let job = load::job(config, view.job.as_str())?;
-                    file.plan(
-                        agent,
-                        &config.source_of(job).tenant_id,
-                        job,
-                        cycle,
-                        redactions,
-                        view,
-                    )
+                    file.plan(agent, &config.tenants_of(job), job, cycle, redactions, view)
                 }
             };
             written.with_context(|| cannot_write(path))?;

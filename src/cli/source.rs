@@ -238,7 +238,11 @@ pub(super) async fn reading(
     jobs: &[&Job],
     interrupt: &Interrupt,
 ) -> anyhow::Result<SnapshotFile> {
-    let names: BTreeSet<&str> = jobs.iter().map(|job| job.source.as_str()).collect();
+    let names: BTreeSet<&str> = jobs
+        .iter()
+        .flat_map(|job| &job.sources)
+        .map(String::as_str)
+        .collect();
     if names.len() > 1 {
         let words =
             "--what-if changes one tenant, but these jobs read several: name jobs of one source";

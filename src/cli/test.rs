@@ -58,8 +58,9 @@ pub(super) async fn test(
         let (checks, remarks) = match &agent {
             Ok(agent) => interrupt.guard(Box::pin(agent.test(job))).await?,
             Err(error) => {
-                let unusable = cycle::unusable(config.source_of(job), error);
-                (vec![unusable], Vec::new())
+                let sources = config.sources_of(job).into_iter();
+                let checks = sources.map(|source| cycle::unusable(source, error));
+                (checks.collect(), Vec::new())
             }
         };
         if checks.iter().any(|check| check.outcome.is_err()) {

@@ -20,7 +20,7 @@ impl Job {
             rules,
             enabled,
             observes,
-            source,
+            sources,
             application,
             target,
             schedule,
@@ -31,8 +31,8 @@ impl Job {
         let mut words = Words::default();
         words.put("enabled", enabled);
         words.put("mode", if *observes { "observe" } else { "provision" });
-        if !source.is_empty() {
-            words.put("sources", source);
+        if sources.iter().any(|name| !name.is_empty()) {
+            words.put_list("sources", sources);
         }
         let (how, who) = match application {
             Application::AppId(id) => ("app_id", id),

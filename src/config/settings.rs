@@ -287,10 +287,17 @@ pub(crate) struct SourceJobs {
 }
 
 impl Config {
-    /// The source of a job.
-    pub(crate) fn source_of(&self, job: &Job) -> &Source {
-        let found = self.sources.iter().find(|source| source.name == job.source);
-        found.expect("a job names a source that exists")
+    /// The sources of a job, in the order of their precedence.
+    pub(crate) fn sources_of(&self, job: &Job) -> Vec<&Source> {
+        let named = |name: &String| self.sources.iter().find(|source| source.name == *name);
+        job.sources.iter().filter_map(named).collect()
+    }
+
+    /// The tenants of a job in words, for digests.
+    pub(crate) fn tenants_of(&self, job: &Job) -> String {
+        let sources = self.sources_of(job).into_iter();
+        let tenants: Vec<&str> = sources.map(|source| source.tenant_id.as_str()).collect();
+        tenants.join(", ")
     }
 
     /// Each source with its jobs.
@@ -300,7 +307,7 @@ impl Config {
             jobs: self
                 .jobs
                 .iter()
-                .filter(|job| job.source == source.name)
+                .filter(|job| job.sources.contains(&source.name))
                 .cloned()
                 .collect(),
         };
@@ -420,8 +427,8 @@ pub(crate) struct Job {
     pub(crate) enabled: bool,
     /// It is planned, and nothing is written.
     pub(crate) observes: bool,
-    /// The name of its source; empty for `[source]`.
-    pub(crate) source: String,
+    /// The names of its sources, in the order of their precedence; `[source]` has an empty one.
+    pub(crate) sources: Vec<String>,
     pub(crate) application: Application,
     pub(crate) target: Target,
     pub(crate) schedule: Schedule,

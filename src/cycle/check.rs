@@ -21,22 +21,28 @@ pub(super) async fn test(agent: &Agent, job: &config::Job) -> (Vec<Check>, Vec<F
     let wanted = wanted([job]);
     let mut checks = Vec::new();
     let mut remarks = Vec::new();
-    let tenant = match agent.sources.of(job) {
-        Ok(tenant) => Some(tenant),
-        Err(error) => {
-            checks.push(unusable(agent.config.source_of(job), &error));
-            None
+    for source in agent.config.sources_of(job) {
+        let before = checks.len();
+        match agent.sources.one(&source.name) {
+            Some(Ok(tenant)) => {
+                if let Some(graph) = tenant.graph.tenant() {
+                    let of_all = self::wanted(tenant.jobs());
+                    let (tried, more) = graph.test(&job.application, &wanted, &of_all).await;
+                    checks.extend(tried);
+                    remarks.extend(more);
+                    checks.extend(test_expiry(agent, tenant.source(), graph).await);
+                    checks.extend(test_names(tenant, graph, job).await);
+                }
+            }
+            Some(Err(error)) => checks.push(unusable(source, error)),
+            None => {}
         }
-    };
-    if let Some(tenant) = tenant
-        && let Some(graph) = tenant.graph.tenant()
-    {
-        let of_all = self::wanted(tenant.jobs());
-        let (tried, more) = graph.test(&job.application, &wanted, &of_all).await;
-        checks.extend(tried);
-        remarks.extend(more);
-        checks.extend(test_expiry(agent, tenant.source(), graph).await);
-        checks.extend(test_names(tenant, graph, job).await);
+        if job.sources.len() > 1 {
+            for check in &mut checks[before..] {
+                let name = format!("source {}:", source.name);
+                check.what = check.what.replacen("source:", &name, 1);
+            }
+        }
     }
     let look_up = test_target(agent, job).await;
     let answers = look_up.is_ok();

@@ -126,10 +126,11 @@ impl Agent {
         options: &'a Options,
         progress: &'a watch::Sender<Progress>,
     ) -> Result<Context<'a>, Error> {
-        let source = self.config.source_of(job);
-        if let Some(key) = source.credential.personal() {
-            let key = source.key(key);
-            return Err(graph::Error::Personal { key }.into());
+        for source in self.config.sources_of(job) {
+            if let Some(key) = source.credential.personal() {
+                let key = source.key(key);
+                return Err(graph::Error::Personal { key }.into());
+            }
         }
         self.context(job, options, progress)
     }
@@ -147,8 +148,8 @@ impl Agent {
             remarks,
             facts,
         } = capabilities::adapted(&self.store, configured)?;
-        let tenant = Arc::clone(self.sources.of(configured)?);
-        self.store.note_sources_of(name, &[tenant.number])?;
+        let sources = self.sources.of(configured)?;
+        self.store.note_sources_of(name, &sources.numbers)?;
         self.store.note_fingerprint(name, &job.fingerprint)?;
         let token = (!self.without_target)
             .then(|| read_token(&job))
@@ -188,7 +189,7 @@ impl Agent {
         let reader = reader.hiding(redactions.hidden());
         Ok(Context {
             agent: self,
-            tenant,
+            sources,
             job,
             configured,
             remarks,

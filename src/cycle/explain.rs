@@ -16,7 +16,7 @@ use crate::engine::mapping::{self, Apply, Desired, Environment, Mapping, Source,
 use crate::engine::model::{
     JobName, Key, MatchKey, ObjectKind, Presence, SourceId, TargetPath, Value,
 };
-use crate::engine::plan::{Candidate, Decision, Planner, Reading, Ripe, Subject, is_blocked};
+use crate::engine::plan::{Candidate, Decision, Planner, Readings, Ripe, Subject, is_blocked};
 use crate::engine::record::{Escrowed, HeldRemoval, LinkRecord, LogEntry};
 use crate::engine::redact::{REDACTED, Redactions};
 use crate::engine::scope;
@@ -46,7 +46,8 @@ pub(crate) async fn explain(
     let mut facts = Facts::of(store, rules);
     let candidate = facts.candidate(loaded).await?;
     let kind = candidate.object.kind;
-    let misnamed = names::misnamed(store, rules, &Protected::of(store, rules)?)?;
+    let sources = store.sources_of(&rules.name)?;
+    let misnamed = names::misnamed(store, rules, &Protected::of(store, rules)?, &sources)?;
     let doubts = report::doubts(&misnamed);
     let verdict = scope::verdict(
         rules,
@@ -56,7 +57,7 @@ pub(crate) async fn explain(
         &candidate.groups,
         &doubts,
     );
-    let domain = store.default_domain(Some(&rules.name))?;
+    let domain = store.default_domain(Some(&rules.name), candidate.object.source)?;
     let random = |_: &SourceId, _: &TargetPath, _| 0;
     let environment = Environment {
         now,
@@ -91,7 +92,7 @@ pub(crate) async fn explain(
     let mut planner = Planner::new(
         rules,
         environment,
-        Reading::Incomplete("nothing was read".to_owned()),
+        Readings::default(),
         scim::Dialect::new(&job.target.dialect).member_chunk(),
     )
     .supposing_a_reading()

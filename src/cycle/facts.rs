@@ -82,11 +82,17 @@ impl WaysIn {
             inner.entry(*outside).or_default().push(*inside);
         }
         let name = job.name.clone();
-        let (application, assigned_to_group) = store
-            .run(move |store| Ok((store.application(&name)?, store.roles(&name, &seeds)?)))
+        let (applications, assigned_to_group) = store
+            .run(move |store| {
+                let mut applications = Vec::new();
+                for source in store.sources_of(&name)? {
+                    applications.extend(store.application(&name, source)?);
+                }
+                Ok((applications, store.roles(&name, &seeds)?))
+            })
             .await?;
         Ok(Self {
-            roles: application
+            roles: applications
                 .into_iter()
                 .flat_map(|application| application.roles)
                 .map(|role| (role.id.clone(), role))

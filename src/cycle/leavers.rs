@@ -87,7 +87,7 @@ impl Agent {
         let progress = watch::Sender::new(Progress::default());
         let mut context = self.writing_context(job, &options, &progress)?;
         seen.requests = Arc::clone(&context.source_requests);
-        let reading = context.tenant.read(context.want(), due).await?;
+        let reading = context.sources.read(&context.want(), due).await?;
         let started = (self.now)();
         // When the target answers again, every removal that failed is due.
         let step = if failed_before { Duration::ZERO } else { step };

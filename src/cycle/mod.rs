@@ -97,9 +97,8 @@ use self::capabilities::Fact;
 use self::judge::Judged;
 use self::plan::Whom;
 use self::same_target::Verified;
-use self::sources::Sources;
+use self::sources::{OfJob, Sources};
 use self::tally::Tally;
-use self::tenant::Tenant;
 
 /// Runs the cycles of a configuration's jobs on one state.
 #[derive(Clone)]
@@ -121,8 +120,8 @@ pub(crate) struct Agent {
 /// What one cycle works with.
 struct Context<'a> {
     agent: &'a Agent,
-    /// The source of the job.
-    tenant: Arc<Tenant>,
+    /// The sources of the job.
+    sources: OfJob,
     /// As its target needs it.
     job: config::Job,
     /// As it is configured.
@@ -230,19 +229,23 @@ impl Agent {
     /// Taken for each of several jobs before the cycle of the first starts: their cycles share one
     /// reading of the tenant. They must run at the same time, because each waits for the others.
     pub(crate) fn due(&self, job: &config::Job) -> Due {
-        Due::new(self.sources.of(job).ok().cloned(), Duration::ZERO)
+        Due::new(self.sources.tenants_of(job), Duration::ZERO)
     }
 
     /// The same for a job that does not know of the others: the reading waits this long for them.
     pub(crate) fn due_with_others(&self, job: &config::Job, time: Duration) -> Due {
         let jobs = self.config.jobs.iter();
-        let jobs = jobs.filter(|one| one.enabled && one.source == job.source);
+        let shares = |one: &&config::Job| {
+            let mut sources = one.sources.iter();
+            sources.any(|name| job.sources.contains(name))
+        };
+        let jobs = jobs.filter(|one| one.enabled).filter(shares);
         let time = if jobs.count() > 1 {
             time
         } else {
             Duration::ZERO
         };
-        Due::new(self.sources.of(job).ok().cloned(), time)
+        Due::new(self.sources.tenants_of(job), time)
     }
 
     /// One cycle, to its end.
@@ -304,7 +307,7 @@ impl Agent {
         started: DateTime<Utc>,
         due: Due,
     ) -> Result<Summary, Error> {
-        let reading = context.tenant.read(context.want(), due).await?;
+        let reading = context.sources.read(&context.want(), due).await?;
         context.pace = quarantine::pace(context).await?;
         context.discover().await?;
         let context = &*context;
@@ -449,7 +452,7 @@ impl Agent {
         let mut context = self.context(job, options, progress)?;
         let name = &job.rules.name;
         let cycle = self.store.begin_cycle(name, context.kind, (self.now)())?;
-        let reading = context.tenant.read(context.want(), due).await?;
+        let reading = context.sources.read(&context.want(), due).await?;
         context.pace = quarantine::pace(&context).await?;
         context.discover().await?;
         let is_full = reading.kind == CycleKind::Initial;

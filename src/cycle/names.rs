@@ -6,16 +6,18 @@ use std::collections::BTreeSet;
 use super::tenant::Tenant;
 use super::{Error, units};
 use crate::engine::job::Job;
-use crate::engine::model::{Key, ObjectKind, SourceId};
+use crate::engine::model::{Key, ObjectKind, SourceId, SourceNumber};
 use crate::engine::names::{self, Misnamed, Naming};
 use crate::graph;
-use crate::store::{self, Store, Stream};
+use crate::store::{self, Store, Stream, group_id};
 
-/// The entries that do not name exactly one object. The state must hold a complete reading.
+/// The entries that do not name exactly one object in each of these sources, of which the state must hold complete
+/// readings. An id names one object of one of them.
 pub(super) fn misnamed(
     store: &Store,
     job: &Job,
     protected: &Protected,
+    sources: &[SourceNumber],
 ) -> Result<Vec<Misnamed>, Error> {
     // Of objects that need not be in scope it is not known then whether they exist.
     let reads_all = !store.reads_in_scope_of(&job.name)?;
@@ -24,24 +26,36 @@ pub(super) fn misnamed(
     for (list, name) in names::entries(job) {
         let one = match list {
             Naming::ScopeGroups | Naming::Provision | Naming::Filter(_) => {
-                match store.find_groups(&job.name, name)? {
-                    found if found.len() == 1 => None,
-                    found => {
+                let mut found = Vec::new();
+                for source in sources {
+                    found.push(store.find_groups_in(*source, name)?);
+                }
+                ambiguous(name, found)
+                    .map(|found| {
                         let known = if found.is_empty() {
                             store.names_of_groups(&job.name)?
                         } else {
                             Vec::new()
                         };
                         let known = known.iter().map(String::as_str);
-                        Some(Misnamed::new(list, name, found, known))
-                    }
-                }
+                        Ok::<_, store::Error>(Misnamed::new(list, name, found, known))
+                    })
+                    .transpose()?
             }
             Naming::ScopeUnits => {
-                let application = store.application(&job.name)?;
-                let units = application.map(|one| one.roles).unwrap_or_default();
-                let units = units.iter();
-                unit(name, units.map(|unit| (&*unit.id, &*unit.display_name)))
+                let mut units = Vec::new();
+                for source in sources {
+                    let application = store.application(&job.name, *source)?;
+                    units.push(application.map(|one| one.roles).unwrap_or_default());
+                }
+                let named = units.iter().map(|units| {
+                    let units = units.iter().map(|unit| (&*unit.id, &*unit.display_name));
+                    named_units(name, units)
+                });
+                ambiguous(name, named.collect()).map(|found| {
+                    let known = units.iter().flatten().map(|unit| &*unit.display_name);
+                    Misnamed::new(Naming::ScopeUnits, name, found, known)
+                })
             }
             Naming::Exclude | Naming::MinMembers | Naming::Exceptions if !reads_all => None,
             Naming::Exclude => excluded(store, job, name)?,
@@ -98,14 +112,34 @@ impl Protected {
     }
 }
 
+/// What a name means in each source, where that is not one object in each; an id is one of one of them.
+fn ambiguous(name: &str, found: Vec<Vec<SourceId>>) -> Option<Vec<SourceId>> {
+    let is_clear = if group_id(name).is_some() {
+        found.iter().map(Vec::len).sum::<usize>() == 1
+    } else {
+        found.iter().all(|one| one.len() == 1)
+    };
+    // Of those where it means one there is nothing to report.
+    (!is_clear).then(|| {
+        if found.iter().any(Vec::is_empty) {
+            Vec::new()
+        } else {
+            found.into_iter().flatten().collect()
+        }
+    })
+}
+
+fn named_units<'u>(name: &str, units: impl Iterator<Item = (&'u str, &'u str)>) -> Vec<SourceId> {
+    let found = units.filter(|(id, label)| units::is_meant(name, id, label));
+    found.map(|(id, _)| SourceId::new(id)).collect()
+}
+
 /// The one unit of these that a name means, or else why it does not.
 fn unit<'u>(
     name: &str,
     units: impl Iterator<Item = (&'u str, &'u str)> + Clone,
 ) -> Option<Misnamed> {
-    let found = units.clone();
-    let found = found.filter(|(id, label)| units::is_meant(name, id, label));
-    let found: Vec<SourceId> = found.map(|(id, _)| SourceId::new(id)).collect();
+    let found = named_units(name, units.clone());
     let known = units.map(|(_, label)| label);
     (found.len() != 1).then(|| Misnamed::new(Naming::ScopeUnits, name, found, known))
 }

@@ -1,6 +1,7 @@
 //! After a lost state: users who were renamed meanwhile are not created a second time unseen, and the accounts
 //! of those who left are listed (safety.md, 3). An old address never links: an operator decides.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use super::Error;
@@ -56,16 +57,22 @@ impl Driver<'_> {
         {
             return Ok(true);
         }
-        let graph = &self.context.tenant.graph;
-        let before = graph.requests();
-        let ids: Vec<SourceId> = places
-            .iter()
-            .map(|(_, place)| waiting[*place].candidate().object.id.clone())
-            .collect();
-        let addresses = graph.addresses_of(&ids).await?;
-        let requests = graph.requests() - before;
-        let counted = &self.context.source_requests;
-        counted.fetch_add(requests, Ordering::Relaxed);
+        let mut addresses = BTreeMap::new();
+        for tenant in &self.context.sources.tenants {
+            let of = places
+                .iter()
+                .map(|(_, place)| &waiting[*place].candidate().object);
+            let ids: Vec<SourceId> = of
+                .filter(|object| object.source == tenant.number)
+                .map(|object| object.id.clone())
+                .collect();
+            let graph = &tenant.graph;
+            let before = graph.requests();
+            addresses.extend(graph.addresses_of(&ids).await?);
+            let requests = graph.requests() - before;
+            let counted = &self.context.source_requests;
+            counted.fetch_add(requests, Ordering::Relaxed);
+        }
         let mut is_complete = true;
         for (key, place) in places {
             let id = &waiting[place].candidate().object.id;

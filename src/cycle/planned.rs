@@ -47,7 +47,7 @@ impl Agent {
     ) -> Result<Observed, Error> {
         let options = Options::default();
         let context = self.context(job, &options, progress)?;
-        context.tenant.read(context.want(), due).await?;
+        context.sources.read(&context.want(), due).await?;
         let compares = drift::is_due(&context)?;
         let store = Arc::new(self.store.planner()?);
         let agent = self.with(Arc::clone(&self.config), Arc::clone(&store))?;

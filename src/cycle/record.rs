@@ -64,7 +64,7 @@ pub(super) fn reads(context: &Context<'_>, cycle: i64) -> Result<(), Error> {
             action: None,
         }
     };
-    let source = context.tenant.take_requests().into_iter();
+    let source = context.sources.take_requests().into_iter();
     let source = source.map(|exchange| record(Side::Source, exchange, None));
     let target = context.reader.take_reads().into_iter();
     let base = base_path(&context.job.target.base_url);

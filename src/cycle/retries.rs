@@ -68,7 +68,7 @@ impl Agent {
         }
         // A target that is down costs nothing more, and no object a step of the ladder.
         context.look_up_anything().await?;
-        let reading = context.tenant.read(context.want(), due).await?;
+        let reading = context.sources.read(&context.want(), due).await?;
         let started = (self.now)();
         let is_due = |one: &Escrowed| {
             let next = one.next_try(first);

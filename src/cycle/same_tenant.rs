@@ -2,7 +2,7 @@
 //! may change from one to another.
 
 use super::Error;
-use super::tenant::{Due, Reading, Tenant, Want};
+use super::tenant::{Due, OneRead, Tenant, Want};
 use crate::store;
 
 fn is_id(tenant: &str) -> bool {
@@ -20,6 +20,11 @@ impl Tenant {
         }
     }
 
+    /// Words about this source, as one of several.
+    pub(super) fn named(&self, words: &str) -> String {
+        format!("source {}: {words}", self.source().name)
+    }
+
     fn is_another(&self) -> store::Error {
         let source = self.source();
         store::Error::OtherTenant {
@@ -30,7 +35,7 @@ impl Tenant {
     }
 
     /// Reads the tenant that was read into the state, and no other.
-    pub(super) async fn read(&self, want: Want, due: Due) -> Result<Reading, Error> {
+    pub(super) async fn read(&self, want: Want, due: Due) -> Result<OneRead, Error> {
         self.is_same().await?;
         self.reading(due, want).await
     }

@@ -6,20 +6,36 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use super::tenant::Tenant;
+use super::tenant::{Due, OneRead, Reading, Tenant, Want};
 use super::{Agent, Error, connect};
 use crate::config::{self, Config, SourceJobs};
-use crate::engine::model::ObjectKind;
+use crate::engine::model::{ObjectKind, SourceNumber};
+use crate::engine::plan::{self, Readings};
+use crate::engine::summary::CycleKind;
 use crate::graph;
-use crate::store::{self, Store, Stream};
+use crate::store::{self, NotedSource, Store, Stream};
 
 /// What all sources have in common.
 pub(super) type Times = (CancellationToken, fn() -> DateTime<Utc>);
 
+/// A source, or why it cannot be read.
+type Made = Result<Arc<Tenant>, Arc<Error>>;
+
 /// By name; or why one cannot be read, for those that are not the only one.
 #[derive(Clone, Default)]
 pub(super) struct Sources {
-    all: BTreeMap<String, Result<Arc<Tenant>, Arc<Error>>>,
+    all: BTreeMap<String, (SourceNumber, Made)>,
+}
+
+/// The sources of one job.
+#[derive(Clone)]
+pub(super) struct OfJob {
+    /// All of them, in the order of their precedence.
+    pub(super) numbers: Vec<SourceNumber>,
+    /// Those that can be read.
+    pub(super) tenants: Vec<Arc<Tenant>>,
+    /// Why the others cannot be read.
+    unread: Vec<String>,
 }
 
 impl Sources {
@@ -31,11 +47,14 @@ impl Sources {
         before: &Self,
     ) -> Result<Self, Error> {
         let mut all = BTreeMap::new();
+        let names: Vec<&str> = config.sources.iter().map(|one| one.name.as_str()).collect();
         for jobs in config.by_source() {
             let name = jobs.source.name.clone();
+            let noted = store.note_source(&name, &jobs.source.tenant_id, &names)?;
+            let number = noted.number;
             let made = connect(&jobs.source, stop.clone(), now).and_then(|graph| {
                 let graph = graph::Reader::Tenant(Box::new(graph));
-                make(config, jobs, store, graph, (stop.clone(), now), before)
+                make(jobs, noted, store, graph, (stop.clone(), now), before)
             });
             let made = match made {
                 Ok(made) => Ok(made),
@@ -44,7 +63,7 @@ impl Sources {
                 }
                 Err(error) => Err(Arc::new(error)),
             };
-            all.insert(name, made);
+            all.insert(name, (number, made));
         }
         Ok(Self { all })
     }
@@ -63,53 +82,173 @@ impl Sources {
         if let Some(jobs) = sources.pop() {
             let name = jobs.source.name.clone();
             let graph = graph::Reader::Snapshot(snapshot);
-            let made = make(config, jobs, store, graph, times, &Self::default())?;
+            let names: Vec<&str> = config.sources.iter().map(|one| one.name.as_str()).collect();
+            let noted = store.note_source(&name, &jobs.source.tenant_id, &names)?;
+            let made = make(jobs, noted, store, graph, times, &Self::default())?;
             for kind in ObjectKind::ALL {
                 let source = made.number;
                 store.forget_watermark(Stream { source, kind })?;
             }
-            all.insert(name, Ok(made));
+            all.insert(name, (made.number, Ok(made)));
         }
         Ok(Self { all })
     }
 
-    /// The source of a job.
-    pub(super) fn of(&self, job: &config::Job) -> Result<&Arc<Tenant>, Error> {
-        match self.all.get(&job.source) {
-            Some(Ok(tenant)) => Ok(tenant),
-            Some(Err(error)) => Err(Error::Tenant(Arc::clone(error))),
-            None => Err(Error::Graph(graph::Error::NotInSnapshot {
-                what: format!("the source of job {}", job.rules.name),
-            })),
+    /// The sources of a job. What is wrong with one of several is no error, as long as another can be read.
+    pub(super) fn of(&self, job: &config::Job) -> Result<OfJob, Error> {
+        let mut of = OfJob {
+            numbers: Vec::new(),
+            tenants: Vec::new(),
+            unread: Vec::new(),
+        };
+        let mut first = None;
+        for name in &job.sources {
+            let Some((number, made)) = self.all.get(name) else {
+                return Err(Error::Graph(graph::Error::NotInSnapshot {
+                    what: format!("the source of job {}", job.rules.name),
+                }));
+            };
+            of.numbers.push(*number);
+            match made {
+                Ok(tenant) => of.tenants.push(Arc::clone(tenant)),
+                Err(error) => {
+                    of.unread.push(format!("source {name}: {}", error.chain()));
+                    first = first.or(Some(error));
+                }
+            }
         }
+        match first {
+            Some(error) if of.tenants.is_empty() => Err(Error::Tenant(Arc::clone(error))),
+            Some(_) | None => Ok(of),
+        }
+    }
+
+    /// The tenants of a job that can be read.
+    pub(super) fn tenants_of(&self, job: &config::Job) -> Vec<Arc<Tenant>> {
+        self.of(job).map(|of| of.tenants).unwrap_or_default()
+    }
+
+    /// One source, or why it cannot be read.
+    pub(super) fn one(&self, name: &str) -> Option<Result<&Arc<Tenant>, &Arc<Error>>> {
+        self.all.get(name).map(|(_, made)| made.as_ref())
     }
 
     /// Those that can be read.
     fn usable(&self) -> impl Iterator<Item = &Arc<Tenant>> {
-        self.all.values().filter_map(|one| one.as_ref().ok())
+        self.all.values().filter_map(|(_, made)| made.as_ref().ok())
     }
 }
 
 /// Whether the other sources can be read nevertheless.
-fn is_of_source(error: &Error) -> bool {
-    matches!(error, Error::Store(store::Error::OtherTenant { .. })) || !error.concerns_state()
+pub(super) fn is_of_source(error: &Error) -> bool {
+    let is_other = matches!(
+        error,
+        Error::Store(store::Error::OtherTenant { .. } | store::Error::TenantUnknown { .. })
+    );
+    let is_stop = matches!(error, Error::Stopped | Error::Graph(graph::Error::Stopped));
+    is_other || !(is_stop || error.concerns_state())
 }
 
 fn make(
-    config: &Config,
     jobs: SourceJobs,
+    noted: NotedSource,
     store: &Arc<Store>,
     graph: graph::Reader,
     times: Times,
     before: &Sources,
 ) -> Result<Arc<Tenant>, Error> {
-    let names: Vec<&str> = config.sources.iter().map(|one| one.name.as_str()).collect();
-    let noted = store.note_source(&jobs.source.name, &jobs.source.tenant_id, &names)?;
     let known = before.usable().find(|one| one.number == noted.number);
     let turn = known.map(|tenant| tenant.turn()).unwrap_or_default();
     let tenant = Tenant::new(jobs, noted, Arc::clone(store), graph, times, turn);
     tenant.check_id()?;
     Ok(Arc::new(tenant))
+}
+
+/// Cycles say so, and not each look between them.
+fn missed(want: &Want, why: &str) {
+    if !matches!(want.kind, CycleKind::Leavers | CycleKind::Retries) {
+        tracing::warn!(job = %want.job.rules.name, why, "a source could not be read");
+    }
+}
+
+impl OfJob {
+    /// Whether what is missing in one source says nothing of another.
+    pub(super) fn are_several(&self) -> bool {
+        self.numbers.len() > 1
+    }
+
+    /// Reads all of them at the same time. One that cannot be read keeps the others from nothing: nothing of it is
+    /// decided.
+    pub(super) async fn read(&self, want: &Want, mut due: Due) -> Result<Reading, Error> {
+        let reads = self.tenants.iter().map(|tenant| {
+            let part = due.part(tenant);
+            tenant.read(want.clone(), part)
+        });
+        let reads = futures::future::join_all(reads.collect::<Vec<_>>()).await;
+        drop(due);
+        let mut reading = Reading {
+            sources: Readings::default(),
+            kind: want.kind,
+        };
+        let mut first = None;
+        let mut are_read = false;
+        for (tenant, read) in self.tenants.iter().zip(reads) {
+            let OneRead {
+                source,
+                default_domain,
+                kind,
+            } = match read {
+                Ok(read) => read,
+                Err(error) if !self.are_several() || !is_of_source(&error) => return Err(error),
+                Err(error) => {
+                    let why = tenant.named(&error.chain());
+                    missed(want, &why);
+                    reading.sources.miss(why);
+                    first = first.or(Some(error));
+                    continue;
+                }
+            };
+            are_read = true;
+            if kind == CycleKind::Initial {
+                reading.kind = kind;
+            }
+            let source = match source {
+                plan::Reading::Incomplete(why) => {
+                    plan::Reading::Incomplete(self.named(tenant, why))
+                }
+                complete @ plan::Reading::Complete(_) => complete,
+            };
+            reading.sources.add(tenant.number, source, default_domain);
+        }
+        for why in &self.unread {
+            missed(want, why);
+            reading.sources.miss(why.clone());
+        }
+        match first {
+            Some(error) if !are_read => Err(error),
+            Some(_) | None => Ok(reading),
+        }
+    }
+
+    /// Words about a source, with its name where there are several.
+    pub(super) fn named(&self, tenant: &Tenant, words: String) -> String {
+        if self.are_several() {
+            tenant.named(&words)
+        } else {
+            words
+        }
+    }
+
+    /// What was requested of them since the last call.
+    pub(super) fn take_requests(&self) -> Vec<graph::Exchange> {
+        let tenants = self.tenants.iter();
+        tenants.flat_map(|tenant| tenant.take_requests()).collect()
+    }
+
+    /// The source of an object.
+    pub(super) fn tenant(&self, number: SourceNumber) -> Option<&Arc<Tenant>> {
+        self.tenants.iter().find(|tenant| tenant.number == number)
+    }
 }
 
 impl Agent {

@@ -23,7 +23,12 @@ impl Context<'_> {
     pub(super) fn clocks(&self) -> Clocks {
         Clocks {
             now: (self.agent.now)(),
-            source: self.tenant.graph.date(),
+            source: self
+                .sources
+                .tenants
+                .iter()
+                .filter_map(|one| one.graph.date())
+                .min(),
         }
     }
 

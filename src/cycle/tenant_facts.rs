@@ -8,7 +8,6 @@ use super::tenant::Tenant;
 use crate::config;
 use crate::engine::model::CustomSecurityAttribute;
 use crate::graph;
-use crate::store::Store;
 
 /// Brings the custom security attributes that the job names up to date, by a complete reading of them
 /// or not at all. `known` is what was read for another job in the same reading, of which `all` names all
@@ -54,8 +53,7 @@ pub(super) struct DefaultDomain {
 /// `None`: no expression of the job calls `DefaultDomain`, and nothing was read. `known` is what was
 /// read for another job in the same reading.
 pub(super) async fn default_domain(
-    graph: &graph::Reader,
-    store: &Store,
+    tenant: &Tenant,
     job: &config::Job,
     known: &mut Option<String>,
 ) -> Result<Option<DefaultDomain>, Error> {
@@ -65,7 +63,8 @@ pub(super) async fn default_domain(
     }
     let name = match known {
         Some(name) => name.clone(),
-        None => graph
+        None => tenant
+            .graph
             .fetch_default_domain()
             .await
             .map_err(|source| Error::DefaultDomain {
@@ -74,6 +73,9 @@ pub(super) async fn default_domain(
             })?,
     };
     *known = Some(name.clone());
-    let changed = store.note_default_domain(&job.rules.name, &name)?;
+    let noted = tenant
+        .store
+        .note_default_domain(&job.rules.name, tenant.number, &name);
+    let changed = noted?;
     Ok(Some(DefaultDomain { name, changed }))
 }

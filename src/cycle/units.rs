@@ -49,7 +49,8 @@ impl Tenant {
             roles: roles.collect(),
             ..application
         };
-        self.store.record_application(job, &application)?;
+        self.store
+            .record_application(job, self.number, &application)?;
         let is_named = |unit: &&Unit| {
             let mut names = names.iter();
             names.any(|name| is_meant(name, &unit.id, &unit.name))
@@ -70,10 +71,10 @@ impl Tenant {
         let read = wanted.iter().filter_map(|unit| members.get(&unit.id));
         let read = Complete::joined(read);
         if let Some(error) = failed {
-            self.store.add_assignments(job, read.get())?;
+            self.store.add_assignments(job, self.number, read.get())?;
             return Ok(incomplete(&error));
         }
-        self.store.replace_assignments(job, &read)?;
+        self.store.replace_assignments(job, self.number, &read)?;
         Ok(plan::Reading::Complete(read.seen()))
     }
 }
@@ -90,18 +91,21 @@ pub(super) struct Units {
 /// look at units. An object of which not all could be read is left out.
 pub(super) async fn units_of(
     context: &Context<'_>,
+    tenant: &Tenant,
     ids: &[SourceId],
 ) -> Result<Option<BTreeMap<SourceId, Vec<String>>>, Error> {
     let ScopeMode::AdministrativeUnits(names) = &context.job.rules.scope.mode else {
         return Ok(None);
     };
     let name = context.job.rules.name.clone();
-    let application = context.state(move |store| store.application(&name)).await?;
+    let source = tenant.number;
+    let application = context.state(move |store| store.application(&name, source));
+    let application = application.await?;
     let units = application.map(|one| one.roles).unwrap_or_default();
     let mut found: BTreeMap<SourceId, Vec<String>> =
         ids.iter().map(|id| (id.clone(), Vec::new())).collect();
     for unit in named(&units, names) {
-        let graph = &context.tenant.graph;
+        let graph = &tenant.graph;
         let read = super::confirm::known(graph.are_in_unit(&unit.id, ids).await)?;
         let read = read.unwrap_or_default();
         found.retain(|id, units| match read.get(id) {

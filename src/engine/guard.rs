@@ -26,8 +26,7 @@ pub(crate) struct Census {
     pub(crate) scope_before: Count,
     pub(crate) scope_after: Count,
     /// What the source held at the job's last complete reading, and what it holds now.
-    pub(crate) source_before: Count,
-    pub(crate) source_now: Count,
+    pub(crate) sources: Vec<(Count, Count)>,
     /// The application is another than the one that the links were made for.
     pub(crate) application_changed: bool,
 }
@@ -377,19 +376,18 @@ pub(crate) fn review(census: &Census, limits: &Limits) -> Verdict {
 }
 
 fn shrunk_source(census: &Census) -> Vec<WhyHeld> {
-    let (before, now) = (census.source_before, census.source_now);
-    let kinds = [
-        (ObjectKind::User, before.users, now.users),
-        (ObjectKind::Group, before.groups, now.groups),
-    ];
+    let kinds = census.sources.iter().flat_map(|(before, now)| {
+        [
+            (ObjectKind::User, before.users, now.users),
+            (ObjectKind::Group, before.groups, now.groups),
+        ]
+    });
     let is_shrunk = |before: u64, now: u64| {
         let lost = before.saturating_sub(now);
         // One object that goes is no shrink, however few there are.
         lost > 1 && lost * 100 > before * SOURCE_PERCENT
     };
-    let shrunk = kinds
-        .into_iter()
-        .filter(|(_, before, now)| is_shrunk(*before, *now));
+    let shrunk = kinds.filter(|(_, before, now)| is_shrunk(*before, *now));
     shrunk
         .map(|(kind, before, now)| WhyHeld::ShrunkSource { kind, before, now })
         .collect()
@@ -559,14 +557,15 @@ mod tests {
     #[test]
     fn a_source_that_loses_more_than_a_fifth_holds_what_follows_from_it() {
         let mut lost = census(&[(RemovalClass::Certain, 3)], 100);
-        lost.source_before.users = 10;
-        lost.source_now.users = 8;
+        lost.sources = vec![(Count::default(), Count::default())];
+        lost.sources[0].0.users = 10;
+        lost.sources[0].1.users = 8;
         let deleted = |verdict: &Verdict| {
             let why = Some(&WhyRemoved::SoftDeleted);
             verdict.holds(RemovalClass::Certain, ObjectKind::User, why)
         };
         assert_eq!(deleted(&review(&lost, &NO_LIMITS)), None);
-        lost.source_now.users = 7;
+        lost.sources[0].1.users = 7;
         let verdict = review(&lost, &NO_LIMITS);
         assert!(matches!(
             deleted(&verdict),

@@ -8,10 +8,11 @@ use sha2::{Digest as _, Sha256};
 use super::jobs::ensure_job;
 use super::marks::Marks;
 use super::source::Stream;
-use super::sources::source_of;
 use super::state::State;
 use super::{Error, Store};
-use crate::engine::model::{AppRole, Assignment, Complete, JobName, Key, ObjectKind, SourceId};
+use crate::engine::model::{
+    AppRole, Assignment, Complete, JobName, Key, ObjectKind, SourceId, SourceNumber,
+};
 
 /// The service principal that a job provisions for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,7 @@ impl Store {
     pub(crate) fn record_application(
         &self,
         job: &JobName,
+        source: SourceNumber,
         application: &Application,
     ) -> Result<(), Error> {
         let Application {
@@ -37,15 +39,18 @@ impl Store {
         self.write("store the application's roles", |tx| {
             let job = ensure_job(tx, job)?;
             tx.run(
-                "UPDATE jobs SET service_principal = ?2 WHERE key = ?1",
-                params![job, service_principal],
+                "UPDATE job_sources SET service_principal = ?3 WHERE job = ?1 AND source = ?2",
+                params![job, source, service_principal],
             )?;
-            let known: BTreeSet<AppRole> = known_roles(tx, job)?.into_iter().collect();
+            let known: BTreeSet<AppRole> = known_roles(tx, job, source)?.into_iter().collect();
             let read: BTreeSet<AppRole> = roles.iter().cloned().collect();
             if known == read {
                 return Ok(());
             }
-            tx.run("DELETE FROM roles WHERE job = ?1", params![job])?;
+            tx.run(
+                "DELETE FROM roles WHERE job = ?1 AND source = ?2",
+                params![job, source],
+            )?;
             for AppRole {
                 id,
                 value,
@@ -53,8 +58,9 @@ impl Store {
             } in &read
             {
                 tx.run(
-                    "REPLACE INTO roles (job, id, value, display_name) VALUES (?1, ?2, ?3, ?4)",
-                    params![job, id, value, display_name],
+                    "REPLACE INTO roles (job, source, id, value, display_name)
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
+                    params![job, source, id, value, display_name],
                 )?;
             }
             let changed: BTreeSet<i64> = known
@@ -66,7 +72,7 @@ impl Store {
                 kind,
                 principal,
                 role,
-            } in all(tx, job)?
+            } in all(tx, job, source)?
             {
                 if changed.contains(&role) {
                     marks.object_and_below(kind, principal)?;
@@ -76,18 +82,25 @@ impl Store {
         })
     }
 
-    pub(crate) fn application(&self, job: &JobName) -> Result<Option<Application>, Error> {
+    pub(crate) fn application(
+        &self,
+        job: &JobName,
+        source: SourceNumber,
+    ) -> Result<Option<Application>, Error> {
         self.read("look up the application", |state| {
             let service_principal: Option<Option<SourceId>> = state
-                .prepare_cached("SELECT service_principal FROM jobs WHERE name = ?1")?
-                .query_row(params![job], |row| row.get(0))
+                .prepare_cached(
+                    "SELECT s.service_principal FROM jobs j CROSS JOIN job_sources s
+                     WHERE j.name = ?1 AND s.job = j.key AND s.source = ?2",
+                )?
+                .query_row(params![job, source], |row| row.get(0))
                 .optional()?;
             let Some(service_principal) = service_principal.flatten() else {
                 return Ok(None);
             };
             Ok(Some(Application {
                 service_principal,
-                roles: known_roles(state, state.job_or_none(job)?)?,
+                roles: known_roles(state, state.job_or_none(job)?, source)?,
             }))
         })
     }
@@ -96,6 +109,7 @@ impl Store {
     pub(crate) fn replace_assignments(
         &self,
         job: &JobName,
+        source: SourceNumber,
         read: &Complete<Vec<Assignment>>,
     ) -> Result<(), Error> {
         let digest = digest(read.get());
@@ -103,14 +117,14 @@ impl Store {
             let job = ensure_job(tx, job)?;
             // The list of a hundred thousand people is read in every cycle, and mostly it is the same.
             let known: Option<Vec<u8>> = tx
-                .prepare_cached("SELECT assigned FROM jobs WHERE key = ?1")?
-                .query_row(params![job], |row| row.get(0))?;
+                .prepare_cached("SELECT assigned FROM job_sources WHERE job = ?1 AND source = ?2")?
+                .query_row(params![job, source], |row| row.get(0))?;
             if known.is_some_and(|known| known == digest) {
                 return Ok(());
             }
             let mut marks = Marks::of(tx, job);
-            let mut new = assigned(tx, job, read.get())?;
-            let known = all(tx, job)?;
+            let mut new = assigned(tx, source, read.get())?;
+            let known = all(tx, job, source)?;
             for gone in known.into_iter().filter(|known| !new.remove(known)) {
                 tx.run(
                     "DELETE FROM assignments
@@ -121,22 +135,27 @@ impl Store {
             }
             add(tx, &mut marks, job, new)?;
             tx.run(
-                "UPDATE jobs SET assigned = ?2 WHERE key = ?1",
-                params![job, digest],
+                "UPDATE job_sources SET assigned = ?3 WHERE job = ?1 AND source = ?2",
+                params![job, source, digest],
             )?;
             Ok(())
         })
     }
 
     /// Adds what a reading that was not complete found, and takes nothing away (product rule 3).
-    pub(crate) fn add_assignments(&self, job: &JobName, read: &[Assignment]) -> Result<(), Error> {
+    pub(crate) fn add_assignments(
+        &self,
+        job: &JobName,
+        source: SourceNumber,
+        read: &[Assignment],
+    ) -> Result<(), Error> {
         self.write(STORE, |tx| {
             let job = ensure_job(tx, job)?;
             let mut marks = Marks::of(tx, job);
-            let read = assigned(tx, job, read)?;
+            let read = assigned(tx, source, read)?;
             tx.run(
-                "UPDATE jobs SET assigned = NULL WHERE key = ?1",
-                params![job],
+                "UPDATE job_sources SET assigned = NULL WHERE job = ?1 AND source = ?2",
+                params![job, source],
             )?;
             add(tx, &mut marks, job, read)
         })
@@ -170,10 +189,9 @@ struct Assigned {
 
 fn assigned(
     state: &State,
-    job: i64,
+    source: SourceNumber,
     assignments: &[Assignment],
 ) -> rusqlite::Result<BTreeSet<Assigned>> {
-    let source = source_of(state, job)?;
     let numbered = assignments.iter().map(|assignment| {
         let Assignment {
             kind,
@@ -195,10 +213,15 @@ fn assigned(
     numbered.collect()
 }
 
-fn all(state: &State, job: i64) -> rusqlite::Result<Vec<Assigned>> {
+/// Those of a source.
+fn all(state: &State, job: i64, source: SourceNumber) -> rusqlite::Result<Vec<Assigned>> {
     state
-        .prepare_cached("SELECT kind, principal, role FROM assignments WHERE job = ?1")?
-        .query_map(params![job], |row| {
+        .prepare_cached(
+            "SELECT a.kind, a.principal, a.role FROM assignments a
+             CROSS JOIN objects o ON o.key = a.principal
+             WHERE a.job = ?1 AND o.source = ?2",
+        )?
+        .query_map(params![job, source], |row| {
             Ok(Assigned {
                 kind: row.get(0)?,
                 principal: row.get(1)?,
@@ -231,10 +254,12 @@ fn add(
     Ok(())
 }
 
-fn known_roles(state: &State, job: i64) -> rusqlite::Result<Vec<AppRole>> {
+fn known_roles(state: &State, job: i64, source: SourceNumber) -> rusqlite::Result<Vec<AppRole>> {
     state
-        .prepare_cached("SELECT id, value, display_name FROM roles WHERE job = ?1 ORDER BY id")?
-        .query_map(params![job], |row| {
+        .prepare_cached(
+            "SELECT id, value, display_name FROM roles WHERE job = ?1 AND source = ?2 ORDER BY id",
+        )?
+        .query_map(params![job, source], |row| {
             Ok(AppRole {
                 id: row.get(0)?,
                 value: row.get(1)?,

@@ -9,8 +9,7 @@ use super::sources::sources_of;
 use super::state::State;
 use super::wire::Column;
 use super::{Error, Store};
-use crate::engine::model::JobName;
-use crate::engine::plan::Count;
+use crate::engine::model::{JobName, SourceNumber};
 use crate::engine::record::CycleRecord;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,10 +111,17 @@ impl Store {
     /// removals are held once.
     pub(crate) fn note_linked_application(&self, job: &JobName) -> Result<(), Error> {
         self.write("note the job's application", |state| {
+            let job = state.job_or_none(job)?;
             state.run(
-                "UPDATE jobs SET application = service_principal,
-                     hold_removals = hold_removals OR application IS NOT NULL
-                 WHERE name = ?1 AND application IS NOT service_principal",
+                "UPDATE jobs SET hold_removals = 1 WHERE key = ?1 AND EXISTS (
+                     SELECT 1 FROM job_sources
+                     WHERE job = ?1 AND application IS NOT NULL
+                         AND application IS NOT service_principal)",
+                params![job],
+            )?;
+            state.run(
+                "UPDATE job_sources SET application = service_principal
+                 WHERE job = ?1 AND application IS NOT service_principal",
                 params![job],
             )?;
             Ok(())
@@ -186,34 +192,47 @@ impl Store {
 
     /// Notes the tenant's default domain for a job whose expressions ask for it, and says whether it is
     /// another than last time: then everything is evaluated, and no link is touched.
-    pub(crate) fn note_default_domain(&self, job: &JobName, domain: &str) -> Result<bool, Error> {
+    pub(crate) fn note_default_domain(
+        &self,
+        job: &JobName,
+        source: SourceNumber,
+        domain: &str,
+    ) -> Result<bool, Error> {
         self.write("note the tenant's default domain", |tx| {
             let job = ensure_job(tx, job)?;
             let known: Option<String> = tx
-                .prepare_cached("SELECT default_domain FROM jobs WHERE key = ?1")?
-                .query_row(params![job], |row| row.get(0))?;
+                .prepare_cached(
+                    "SELECT default_domain FROM job_sources WHERE job = ?1 AND source = ?2",
+                )?
+                .query_row(params![job, source], |row| row.get(0))?;
             if known.as_deref() == Some(domain) {
                 return Ok(false);
             }
             tx.run(
-                "UPDATE jobs SET default_domain = ?2 WHERE key = ?1",
-                params![job, domain],
+                "UPDATE job_sources SET default_domain = ?3 WHERE job = ?1 AND source = ?2",
+                params![job, source, domain],
             )?;
             require_full_evaluation(tx, job)?;
             Ok(true)
         })
     }
 
-    /// The tenant's default domain as the newest cycle that needed it read it, of this job or of any.
-    pub(crate) fn default_domain(&self, job: Option<&JobName>) -> Result<Option<String>, Error> {
+    /// A tenant's default domain as the newest cycle that needed it read it, of this job or of any.
+    pub(crate) fn default_domain(
+        &self,
+        job: Option<&JobName>,
+        source: SourceNumber,
+    ) -> Result<Option<String>, Error> {
         self.read("look up the tenant's default domain", |state| {
             state
                 .prepare_cached(
-                    "SELECT default_domain FROM jobs JOIN cycles ON cycles.job = jobs.name
-                     WHERE default_domain IS NOT NULL AND (?1 IS NULL OR jobs.name = ?1)
-                     ORDER BY cycles.number DESC LIMIT 1",
+                    "SELECT s.default_domain FROM jobs j
+                     JOIN job_sources s ON s.job = j.key AND s.source = ?2
+                     JOIN cycles c ON c.job = j.name
+                     WHERE s.default_domain IS NOT NULL AND (?1 IS NULL OR j.name = ?1)
+                     ORDER BY c.number DESC LIMIT 1",
                 )?
-                .query_row(params![job], |row| row.get(0))
+                .query_row(params![job, source], |row| row.get(0))
                 .optional()
         })
     }
@@ -243,11 +262,15 @@ impl Store {
     /// Notes what the source held at a complete reading.
     pub(crate) fn note_seen(&self, job: &JobName) -> Result<(), Error> {
         self.write("note what the source holds", |tx| {
-            let seen = present_of(tx, tx.job_or_none(job)?)?;
-            tx.run(
-                "UPDATE jobs SET seen_users = ?2, seen_groups = ?3 WHERE name = ?1",
-                params![job, Column(seen.users), Column(seen.groups)],
-            )?;
+            let job = tx.job_or_none(job)?;
+            for source in sources_of(tx, job)? {
+                let seen = present(tx, source)?;
+                tx.run(
+                    "UPDATE job_sources SET seen_users = ?3, seen_groups = ?4
+                     WHERE job = ?1 AND source = ?2",
+                    params![job, source, Column(seen.users), Column(seen.groups)],
+                )?;
+            }
             Ok(())
         })
     }
@@ -259,17 +282,6 @@ impl Store {
             require_full_evaluation(tx, job)
         })
     }
-}
-
-/// How many users and groups the sources of a job hold.
-pub(super) fn present_of(state: &State, job: i64) -> rusqlite::Result<Count> {
-    let mut all = Count::default();
-    for source in sources_of(state, job)? {
-        let Count { users, groups } = present(state, source)?;
-        all.users += users;
-        all.groups += groups;
-    }
-    Ok(all)
 }
 
 fn settings(state: &State, job: i64) -> rusqlite::Result<Option<TargetSettings>> {
@@ -299,6 +311,10 @@ pub(super) fn ensure_job(state: &State, job: &JobName) -> rusqlite::Result<i64> 
         params![job],
     )?;
     let key = state.job_or_none(job)?;
+    state.run(
+        "INSERT OR IGNORE INTO job_sources (job, source, rank) VALUES (?1, 0, 0)",
+        params![key],
+    )?;
     require_full_evaluation(state, key)?;
     Ok(key)
 }

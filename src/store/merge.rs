@@ -403,7 +403,7 @@ impl<'p> Page<'p> {
         let manager = self.manager_of(object)?;
         self.state.run(
             "UPDATE objects
-             SET presence = ?2, seen = ?3, manager = ?4, label = ?5, attributes = ?6
+             SET presence = ?2, seen = ?3, manager = ?4, label = ?5, attributes = ?6, source = ?7
              WHERE key = ?1",
             params![
                 object.key,
@@ -412,6 +412,7 @@ impl<'p> Page<'p> {
                 manager,
                 object.label(),
                 pack_attributes(self.state, &object.attributes)?,
+                object.source,
             ],
         )?;
         Ok(())

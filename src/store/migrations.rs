@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004.sql"),
     include_str!("migrations/0005.sql"),
     include_str!("migrations/0006.sql"),
+    include_str!("migrations/0007.sql"),
 ];
 
 /// The format that the first migration makes. Formats before it were never released.
@@ -76,6 +77,7 @@ mod tests {
         include_str!("migrations/0004_sample.sql"),
         include_str!("migrations/0005_sample.sql"),
         include_str!("migrations/0006_sample.sql"),
+        include_str!("migrations/0007_sample.sql"),
     ];
 
     #[test]

@@ -9,7 +9,9 @@ use super::source::{Stream, labels_are_behind};
 use super::sources::{among, sources_of};
 use super::state::{State, array, array_of_ids};
 use super::{Error, Store};
-use crate::engine::model::{Attributes, JobName, Key, ObjectKind, SourceId, SourceObject};
+use crate::engine::model::{
+    Attributes, JobName, Key, ObjectKind, SourceId, SourceNumber, SourceObject,
+};
 use crate::engine::plan::Count;
 
 const LOOK_UP: &str = "look up source objects";
@@ -180,6 +182,23 @@ impl Store {
             )?;
             ids.sort();
             Ok(ids)
+        })
+    }
+
+    /// The groups of one source with this id or display name that are present.
+    pub(crate) fn find_groups_in(
+        &self,
+        source: SourceNumber,
+        text: &str,
+    ) -> Result<Vec<SourceId>, Error> {
+        self.read(LOOK_UP, |state| {
+            let kind = ObjectKind::Group;
+            let keys = named_in(state, Stream { source, kind }, text)?;
+            state.column(
+                "SELECT o.id FROM rarray(?1) k CROSS JOIN objects o ON o.key = k.value
+                 WHERE o.presence = 1 ORDER BY o.id",
+                params![array(&keys)],
+            )
         })
     }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::merge::Page;
 use super::objects::{make_unread, named_in};
 use super::source::{Stream, index_round, next_round, round};
-use super::sources::jobs_of;
+use super::sources::{jobs_of, known};
 use super::state::{State, array, array_of_numbers};
 use super::wire::Column;
 use super::{Error, Store};
@@ -318,6 +318,17 @@ fn needed(
             }
         }
     }
+    // A job may have others, too. Of a group that is named by its id and was not read yet it is not known in which
+    // of them it is.
+    if known(state)?.len() > 1 {
+        let keys: Vec<Key> = found.into_iter().collect();
+        let keys: Vec<Key> = state.column(
+            "SELECT o.key FROM rarray(?1) k CROSS JOIN objects o ON o.key = k.value
+             WHERE o.source = ?2 OR o.presence = 0 AND o.kind = 2",
+            params![array(&keys), source],
+        )?;
+        return Ok(keys.into_iter().collect());
+    }
     Ok(found)
 }
 
@@ -392,14 +403,14 @@ fn forget(state: &State, stream: Stream, keys: &[Key]) -> rusqlite::Result<()> {
     )?;
     // They did not go: they are read no more.
     let sql = match kind {
-        ObjectKind::User => "UPDATE jobs SET seen_users = max(0, seen_users - ?1) WHERE key = ?2",
+        ObjectKind::User => {
+            "UPDATE job_sources SET seen_users = max(0, seen_users - ?1) WHERE source = ?2"
+        }
         ObjectKind::Group => {
-            "UPDATE jobs SET seen_groups = max(0, seen_groups - ?1) WHERE key = ?2"
+            "UPDATE job_sources SET seen_groups = max(0, seen_groups - ?1) WHERE source = ?2"
         }
     };
-    for job in jobs_of(state, source)? {
-        state.run(sql, params![present, job])?;
-    }
+    state.run(sql, params![present, source])?;
     Ok(())
 }
 

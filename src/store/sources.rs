@@ -1,6 +1,6 @@
 //! The sources: which tenant each of them is, and which jobs read it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::params;
 
@@ -114,26 +114,26 @@ impl Store {
         }
         self.write("note the sources of the job", |state| {
             let job = ensure_job(state, job)?;
-            state.run("DELETE FROM job_sources WHERE job = ?1", params![job])?;
+            let numbers: Vec<i64> = sources.iter().map(|one| i64::from(one.get())).collect();
+            let numbers = array_of_numbers(&numbers);
+            // What is known of the application of one that is taken away is of no use any more.
+            for sql in [
+                "DELETE FROM roles WHERE job = ?1 AND source NOT IN (SELECT value FROM rarray(?2))",
+                "DELETE FROM assignments WHERE job = ?1 AND principal NOT IN (
+                     SELECT key FROM objects WHERE source IN (SELECT value FROM rarray(?2)))",
+                "DELETE FROM pending WHERE job = ?1 AND key NOT IN (
+                     SELECT key FROM objects WHERE source IN (SELECT value FROM rarray(?2)))",
+                "DELETE FROM job_sources
+                 WHERE job = ?1 AND source NOT IN (SELECT value FROM rarray(?2))",
+            ] {
+                state.run(sql, params![job, numbers])?;
+            }
             for (rank, source) in (0_i64..).zip(sources) {
                 state.run(
-                    "INSERT INTO job_sources (job, source, rank) VALUES (?1, ?2, ?3)",
+                    "INSERT INTO job_sources (job, source, rank) VALUES (?1, ?2, ?3)
+                     ON CONFLICT DO UPDATE SET rank = excluded.rank",
                     params![job, source, rank],
                 )?;
-            }
-            // What is known of the application is of another tenant.
-            state.run(
-                "UPDATE jobs SET service_principal = NULL, application = NULL, assigned = NULL,
-                                 default_domain = NULL, seen_users = 0, seen_groups = 0
-                 WHERE key = ?1",
-                params![job],
-            )?;
-            for sql in [
-                "DELETE FROM roles WHERE job = ?1",
-                "DELETE FROM assignments WHERE job = ?1",
-                "DELETE FROM pending WHERE job = ?1",
-            ] {
-                state.run(sql, params![job])?;
             }
             require_full_evaluation(state, job)
         })
@@ -143,6 +143,37 @@ impl Store {
     pub(crate) fn sources_of(&self, job: &JobName) -> Result<Vec<SourceNumber>, Error> {
         self.read("look up the sources of the job", |state| {
             sources_of(state, state.job_or_none(job)?)
+        })
+    }
+
+    /// Those of these objects that one of the sources has, in the order of the sources, and then of the keys.
+    pub(crate) fn in_order_of(
+        &self,
+        keys: &[Key],
+        sources: &[SourceNumber],
+    ) -> Result<Vec<Vec<Key>>, Error> {
+        self.read("look up what to evaluate", |state| {
+            let each = sources.iter().map(|source| {
+                let mut keys = among(state, keys, &[*source])?;
+                keys.sort_unstable();
+                Ok(keys)
+            });
+            each.collect()
+        })
+    }
+
+    /// The sources of these objects.
+    pub(crate) fn sources_of_objects(
+        &self,
+        keys: &[Key],
+    ) -> Result<BTreeMap<Key, SourceNumber>, Error> {
+        self.read("look up what to confirm", |state| {
+            state
+                .prepare_cached(
+                    "SELECT o.key, o.source FROM rarray(?1) k CROSS JOIN objects o ON o.key = k.value",
+                )?
+                .query_map(params![array(keys)], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
         })
     }
 
@@ -185,17 +216,10 @@ pub(super) fn sources_of(state: &State, job: i64) -> rusqlite::Result<Vec<Source
     })
 }
 
-/// The first source of a job.
-pub(super) fn source_of(state: &State, job: i64) -> rusqlite::Result<SourceNumber> {
-    Ok(sources_of(state, job)?[0])
-}
-
 /// The jobs that read a source.
 pub(super) fn jobs_of(state: &State, source: SourceNumber) -> rusqlite::Result<Vec<i64>> {
     state.column(
-        "SELECT key FROM jobs j
-         WHERE EXISTS (SELECT 1 FROM job_sources s WHERE s.job = j.key AND s.source = ?1)
-             OR ?1 = 0 AND NOT EXISTS (SELECT 1 FROM job_sources s WHERE s.job = j.key)",
+        "SELECT job FROM job_sources WHERE source = ?1 ORDER BY job",
         params![source],
     )
 }

@@ -291,6 +291,22 @@ impl State {
         Ok(key)
     }
 
+    /// The same for an object of the source of this one.
+    pub(super) fn key_next_to(
+        &self,
+        near: Key,
+        kind: ObjectKind,
+        id: &SourceId,
+    ) -> rusqlite::Result<Key> {
+        if let Some(key) = self.key(kind, id)? {
+            return Ok(key);
+        }
+        let source = self
+            .prepare_cached("SELECT source FROM objects WHERE key = ?1")?
+            .query_row(params![near], |row| row.get(0))?;
+        self.key_or_mention(Stream { source, kind }, id)
+    }
+
     pub(super) fn next_row(&self) -> rusqlite::Result<i64> {
         let last = match self.last_row.get() {
             Some(last) => last,

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
 
 use super::source::{index_rounds_under_way, next_round};
-use super::sources::{jobs_of, known, sources_of};
-use super::state::{State, array_of_numbers};
+use super::sources::{known, sources_of};
+use super::state::State;
 use super::wire::Column;
 use super::{Error, Store};
 use crate::engine::model::{JobName, ObjectKind, SourceNumber};
@@ -147,9 +147,8 @@ impl Store {
                 }
             }
             tx.run(
-                "UPDATE jobs SET seen_users = 0, seen_groups = 0
-                 WHERE key IN (SELECT value FROM rarray(?1))",
-                params![array_of_numbers(&jobs_of(tx, source)?)],
+                "UPDATE job_sources SET seen_users = 0, seen_groups = 0 WHERE source = ?1",
+                params![source],
             )?;
             Ok(())
         })

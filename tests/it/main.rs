@@ -70,6 +70,7 @@ mod no_target;
 mod notify;
 mod observe;
 mod on_demand;
+mod one_target;
 mod outbox;
 mod parity;
 mod pass_on;

@@ -16,17 +16,22 @@ const NORTH: &str = "north";
 const SOUTH: &str = "south";
 
 /// The tenants `south`, of the rig, and `north`; each with a job of the same name, for a target of its own.
-struct Two {
-    rig: Rig,
-    north: Sandbox,
+pub(crate) struct Two {
+    pub(crate) rig: Rig,
+    pub(crate) north: Sandbox,
 }
 
 impl Two {
     async fn start() -> Self {
-        let rig = Rig::start(Size::new(30, 3, 30)).await;
+        Self::of(Size::new(30, 3, 30), Size::new(20, 2, 20)).await
+    }
+
+    /// With tenants of these sizes, the southern one first.
+    pub(crate) async fn of(south: Size, north: Size) -> Self {
+        let rig = Rig::start(south).await;
         let options = Options {
             seed: 8,
-            size: Size::new(20, 2, 20),
+            size: north,
             ..Options::default()
         };
         let north = Sandbox::start(options).await.unwrap();
@@ -49,7 +54,7 @@ impl Two {
     }
 
     /// Makes the only source one of two, and gives the new one a job.
-    fn configure(&self) {
+    pub(crate) fn configure(&self) {
         let north = &self.north;
         self.rig.edit(|text| {
             let (head, job) = text.split_once("[[jobs]]").unwrap();
@@ -75,12 +80,12 @@ impl Two {
         });
     }
 
-    fn northern(&self) -> &TenantHandle {
+    pub(crate) fn northern(&self) -> &TenantHandle {
         &self.north.tenant
     }
 
     /// A new person of the northern tenant who is assigned.
-    fn northerner(&self, alias: &str) -> Uuid {
+    pub(crate) fn northerner(&self, alias: &str) -> Uuid {
         let properties = json!({
             "userPrincipalName": format!("{alias}@contoso.com"),
             "displayName": alias,
@@ -128,7 +133,7 @@ impl Two {
         }
     }
 
-    fn reset_traffic(&self) {
+    pub(crate) fn reset_traffic(&self) {
         for sandbox in [&self.rig.sandbox, &self.north] {
             sandbox.tenant.traffic().reset();
             sandbox.target.traffic().reset();
@@ -136,7 +141,7 @@ impl Two {
     }
 
     /// How often each list of each tenant was read since the last reset.
-    fn reads(&self) -> [[usize; 3]; 2] {
+    pub(crate) fn reads(&self) -> [[usize; 3]; 2] {
         [self.rig.tenant(), self.northern()].map(|tenant| {
             ["users/delta", "groups/delta", "appRoleAssignedTo"].map(|list| {
                 tenant
@@ -149,7 +154,7 @@ impl Two {
 
 /// What the document says of the job of this name.
 #[track_caller]
-fn of(run: &Run, name: &str) -> Value {
+pub(crate) fn of(run: &Run, name: &str) -> Value {
     let document: Value = serde_json::from_str(&run.out).unwrap();
     let jobs = document["jobs"].as_array().unwrap();
     let job = jobs.iter().find(|job| job["job"] == name);

@@ -215,7 +215,7 @@ impl Server {
                 let expected = match job {
                     Some(job) => {
                         let key = self.view.agent();
-                        plan.expected(key.key(), &config.source_of(job).tenant_id, job, how)
+                        plan.expected(key.key(), &config.tenants_of(job), job, how)
                     }
                     None => Err(NotRun::NoJob(command.job.clone()).into()),
                 };

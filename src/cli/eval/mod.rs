@@ -274,7 +274,10 @@ fn from_state(
         (Some(_), Some(other)) if other.presence == Presence::Present => {
             anyhow::bail!("several users are named {user}; give the object id of one")
         }
-        (Some(object), _) => Ok((Object::from_state(object), store.default_domain(None)?)),
+        (Some(object), _) => {
+            let domain = store.default_domain(None, object.source)?;
+            Ok((Object::from_state(object), domain))
+        }
         (None, _) => anyhow::bail!(
             "the state has no user {user}; give a principal name or an object id (the state contains \
              only objects that a cycle has read)"

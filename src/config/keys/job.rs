@@ -33,7 +33,7 @@ pub(super) const JOB: Section = section(
         key(
             "sources",
             Holds::Texts,
-            "The name of the source, one of [[sources]]. Not needed with one source.",
+            "The names of its sources, of [[sources]]; the first wins where two have the same person. Not needed with one.",
         ),
         key(
             "application",

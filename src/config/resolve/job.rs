@@ -7,7 +7,7 @@ use super::notify::resolve_job_notify;
 use super::rules::resolve_rules;
 use super::schedule::{resolve_schedule, resolve_verify, zone_of};
 use super::scope::{resolve_provision, resolve_scope};
-use super::source::source_of;
+use super::source::sources_of;
 use super::target::resolve_target;
 use crate::config::mapping::{Base, choose};
 use crate::config::problem::Log;
@@ -69,7 +69,15 @@ pub(super) fn resolve_job(
         .application
         .as_ref()
         .and_then(|application| resolve_application(application, log));
-    let source = source_of(job, &file.sources, log);
+    let sources = sources_of(job, &file.sources, log);
+    if let Some(file::Application::ServicePrincipalId(id)) = &job.application
+        && sources.as_ref().is_some_and(|sources| sources.len() > 1)
+    {
+        log.problem(id.place.problem(
+            "a service principal is of one tenant, and the job has several sources",
+            "write app_id, which is the same in all tenants, or display_name",
+        ));
+    }
     let target = resolve_target(&job.target, &preset.target, folder, log);
     let filterable = target.dialect.filterable.clone();
     let mut scope = resolve_scope(&job.scope, &preset.scope, log);
@@ -116,7 +124,7 @@ pub(super) fn resolve_job(
         .unwrap_or_default();
 
     let (application, target, notify) = (application?, target.complete()?, notify?);
-    let source = source?;
+    let sources = sources?;
     if log.problems.len() > before {
         return None;
     }
@@ -124,7 +132,7 @@ pub(super) fn resolve_job(
         fingerprint: fingerprint::of(&rules, &application, &target.base_url),
         enabled: job.enabled.as_ref().is_none_or(|enabled| enabled.value),
         observes,
-        source,
+        sources,
         application,
         target,
         schedule: schedule?,

@@ -121,12 +121,12 @@ fn check_tenants(typed: &[file::Source], sources: &[Source], log: &mut Log) {
     }
 }
 
-/// The source of a job, by its name.
-pub(super) fn source_of(
+/// The sources of a job, by their names.
+pub(super) fn sources_of(
     job: &file::Job,
     sources: &[file::Source],
     log: &mut Log,
-) -> Option<String> {
+) -> Option<Vec<String>> {
     let place = job.place.name("sources");
     let Some(names) = named(sources) else {
         if job.sources.is_some() {
@@ -135,47 +135,46 @@ pub(super) fn source_of(
                 "remove the key, or make [source] one of [[sources]], with a name",
             ));
         }
-        return Some(String::new());
+        return Some(vec![String::new()]);
     };
     let Some(given) = &job.sources else {
         if let [only] = names.as_slice() {
-            return Some(only.clone());
+            return Some(vec![only.clone()]);
         }
-        let remedy = format!("write sources = [\"…\"] with one of {}", names.join(", "));
+        let remedy = format!(
+            "write sources = [\"…\"], with one or several of {}",
+            names.join(", ")
+        );
         log.problem(place.problem("missing: there are several sources", remedy));
         return None;
     };
-    let mut known = Vec::new();
+    if given.is_empty() {
+        let remedy = format!("name one of {}", names.join(", "));
+        log.problem(place.problem("it names no source", remedy));
+        return None;
+    }
+    let mut known: Vec<String> = Vec::new();
     for name in given {
         let same = names
             .iter()
             .find(|one| one.to_lowercase() == name.value.trim().to_lowercase());
-        if let Some(same) = same {
-            known.push(same);
-            continue;
-        }
-        let remedy = match nearest(&name.value, names.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean {near:?}?"),
-            None => format!("use one of {}", names.join(", ")),
-        };
-        let words = format!("there is no source named {:?}", name.value);
-        log.problem(name.place.problem(words, remedy));
-    }
-    match (given.as_slice(), known.as_slice()) {
-        ([_], known) => known.first().map(|name| (*name).clone()),
-        ([], _) => {
-            let remedy = format!("name one of {}", names.join(", "));
-            log.problem(place.problem("it names no source", remedy));
-            None
-        }
-        ([_, _, ..], _) => {
-            log.problem(place.problem(
-                "a job reads one source",
-                "write a job for each source, with a name of its own",
-            ));
-            None
+        match same {
+            Some(same) if known.contains(same) => {
+                let words = format!("{same} is named twice");
+                log.problem(name.place.problem(words, "remove one of them"));
+            }
+            Some(same) => known.push(same.clone()),
+            None => {
+                let remedy = match nearest(&name.value, names.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean {near:?}?"),
+                    None => format!("use one of {}", names.join(", ")),
+                };
+                let words = format!("there is no source named {:?}", name.value);
+                log.problem(name.place.problem(words, remedy));
+            }
         }
     }
+    Some(known)
 }
 
 /// The names of the sources; `None`: there is one, and it has no name.

@@ -27,14 +27,25 @@ fn with(line: &str) -> String {
 #[test]
 fn a_job_reads_the_source_that_it_names() {
     let config = load_ok(&with("sources = [\"south\"]"));
-    assert_eq!(config.jobs[0].source, "South");
-    let source = config.source_of(&config.jobs[0]);
+    assert_eq!(config.jobs[0].sources, ["South"]);
+    let source = config.sources_of(&config.jobs[0])[0];
     assert_eq!(source.tenant_id, "00002222-aaaa-2222-bbbb-3333cccc4444");
     assert_eq!(source.key("client_secret"), "sources.South.client_secret");
     // One is the only one that can be meant.
     let (_, second) = SOURCES.split_at(SOURCES.rfind("[[sources]]").unwrap());
     let config = load_ok(&format!("{second}{JOB}"));
-    assert_eq!(config.jobs[0].source, "South");
+    assert_eq!(config.jobs[0].sources, ["South"]);
+}
+
+#[test]
+fn a_job_of_several_sources_names_its_application_as_all_of_them_do() {
+    let text = with("sources = [\"south\", \"north\"]");
+    let config = load_ok(&text);
+    assert_eq!(config.jobs[0].sources, ["South", "north"]);
+    insta::assert_snapshot!(told_whole(&text.replace("app_id", "service_principal_id")), @r#"
+entrain.toml:15: jobs.acme.application.service_principal_id: a service principal is of one tenant, and the job has several sources
+    write app_id, which is the same in all tenants, or display_name
+"#);
 }
 
 #[test]
@@ -56,15 +67,15 @@ entrain.toml:16: jobs.acme.sources[0]: there is no source named "east"
 "#);
     insta::assert_snapshot!(told_whole(&with("")), @r#"
 entrain.toml:13: jobs.acme.sources: missing: there are several sources
-    write sources = ["…"] with one of north, South
+    write sources = ["…"], with one or several of north, South
 "#);
     insta::assert_snapshot!(told_whole(&with("sources = []")), @r#"
 entrain.toml:16: jobs.acme.sources: it names no source
     name one of north, South
 "#);
-    insta::assert_snapshot!(told_whole(&with("sources = [\"north\", \"south\"]")), @r#"
-entrain.toml:16: jobs.acme.sources: a job reads one source
-    write a job for each source, with a name of its own
+    insta::assert_snapshot!(told_whole(&with("sources = [\"north\", \"North\"]")), @r#"
+entrain.toml:16: jobs.acme.sources[1]: north is named twice
+    remove one of them
 "#);
     let text = format!("{SOURCE}{}", job("sources = [\"north\"]"));
     insta::assert_snapshot!(told_whole(&text), @r#"

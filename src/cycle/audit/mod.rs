@@ -52,7 +52,7 @@ impl Agent {
         let name = &job.rules.name;
         let at = (self.now)();
         let cycle = self.store.begin_cycle(name, context.kind, at)?;
-        let reading = context.tenant.read(context.want(), due).await?;
+        let reading = context.sources.read(&context.want(), due).await?;
         context.discover().await?;
         let mut verified = same_target::verify(&context, cycle, true).await?;
         // The plan of the repair is that of `sync --initial`; the audit itself shows what is wanted

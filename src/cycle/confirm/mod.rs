@@ -2,6 +2,7 @@
 //! rests on something that a reading did not hold is read on the object itself. A delta cannot confirm
 //! absence.
 
+mod draft;
 mod drop;
 mod rests;
 
@@ -11,14 +12,17 @@ use std::sync::atomic::Ordering;
 use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant};
 
+use self::draft::{Draft, drafts};
 use self::drop::drop_all;
-use self::rests::{RestsOn, rests_on};
+use self::rests::RestsOn;
 use super::facts::{Facts, WaysIn};
 use super::plan::Outline;
+use super::sources::is_of_source;
+use super::tenant::Tenant;
 use super::{Context, Error, units};
 use crate::engine::job::ScopeMode;
-use crate::engine::model::{Key, ObjectKind, Presence, SourceId};
-use crate::engine::plan::{Action, Operation, Reading};
+use crate::engine::model::{Key, ObjectKind, Presence, SourceId, SourceNumber};
+use crate::engine::plan::{Action, Reading};
 use crate::engine::scope;
 use crate::store::{Loaded, MarkCutoff, RowId};
 
@@ -129,14 +133,61 @@ struct Looked {
     doubt: Option<String>,
 }
 
-/// Reads once more what these removals rest on.
+/// Reads once more what these removals rest on, in the source of each.
 async fn look(
     context: &Context<'_>,
     cutoff: MarkCutoff,
     drafts: Vec<Draft>,
 ) -> Result<Looked, Error> {
+    let sources = &context.sources;
+    let mut by_source: BTreeMap<SourceNumber, Vec<Draft>> = BTreeMap::new();
+    if sources.are_several() {
+        let keys: Vec<Key> = drafts.iter().map(|draft| draft.key).collect();
+        let of = context
+            .state(move |store| store.sources_of_objects(&keys))
+            .await?;
+        for draft in drafts {
+            let source = of.get(&draft.key).copied().unwrap_or_default();
+            by_source.entry(source).or_default().push(draft);
+        }
+    } else {
+        by_source.insert(sources.numbers[0], drafts);
+    }
+    let mut looked = Looked {
+        dropped: Vec::new(),
+        doubt: None,
+    };
+    for (source, drafts) in by_source {
+        let Some(tenant) = sources.tenant(source) else {
+            looked.dropped.extend(drafts);
+            continue;
+        };
+        let Looked { dropped, doubt } = look_in(context, tenant, cutoff, drafts).await?;
+        looked.dropped.extend(dropped);
+        if let Some(why) = doubt {
+            let why = sources.named(tenant, why);
+            looked.doubt = Some(match looked.doubt {
+                Some(known) => format!("{known}; {why}"),
+                None => why,
+            });
+        }
+    }
+    Ok(looked)
+}
+
+async fn look_in(
+    context: &Context<'_>,
+    tenant: &Tenant,
+    cutoff: MarkCutoff,
+    drafts: Vec<Draft>,
+) -> Result<Looked, Error> {
     let job = context.job.rules.name.clone();
-    let followed = context.tenant.again(&context.want()).await?;
+    let followed = match tenant.again(&context.want()).await {
+        Err(error) if context.sources.are_several() && is_of_source(&error) => {
+            Reading::Incomplete(error.chain())
+        }
+        followed => followed?,
+    };
     let changed = context
         .state(move |store| store.marked_since(&job, cutoff))
         .await?;
@@ -149,13 +200,13 @@ async fn look(
             let (absent, read): (Vec<Draft>, Vec<Draft>) =
                 rest.into_iter().partition(Draft::rests_on_absence);
             dropped.extend(absent);
-            dropped.extend(outdated(context, read).await?);
+            dropped.extend(outdated(context, tenant, read).await?);
             Some(why)
         }
         Reading::Complete(_) => {
-            let graph = &context.tenant.graph;
+            let graph = &tenant.graph;
             let before = graph.requests();
-            let found = SecondLook::of(context, &rest).await?;
+            let found = SecondLook::of(context, tenant, &rest).await?;
             if found.roles_unread {
                 tracing::warn!(
                     job = %context.job.rules.name,
@@ -173,7 +224,7 @@ async fn look(
             }));
             let kinds = found.read_again;
             if !kinds.is_empty() {
-                context.tenant.forget(&kinds).await?;
+                tenant.forget(&kinds).await?;
             }
             is_contradicted.then(|| {
                 let ids: Vec<&str> = found.contradictions.iter().map(SourceId::as_str).collect();
@@ -190,7 +241,11 @@ async fn look(
 
 /// What was read as blocked or deleted in an earlier cycle may be neither any more, and the lists that would say so
 /// could not be read: these are read themselves. Who cannot be read is as was read last.
-async fn outdated(context: &Context<'_>, drafts: Vec<Draft>) -> Result<Vec<Draft>, Error> {
+async fn outdated(
+    context: &Context<'_>,
+    tenant: &Tenant,
+    drafts: Vec<Draft>,
+) -> Result<Vec<Draft>, Error> {
     let rests = [RestsOn::Blocked, RestsOn::Deleted];
     let ids_of = |kind| {
         let of_kind = drafts.iter().filter(move |draft| draft.kind == kind);
@@ -198,7 +253,7 @@ async fn outdated(context: &Context<'_>, drafts: Vec<Draft>) -> Result<Vec<Draft
         let ids: Vec<SourceId> = of_kind.map(|draft| draft.id.clone()).collect();
         ids
     };
-    let graph = &context.tenant.graph;
+    let graph = &tenant.graph;
     let before = graph.requests();
     let users = graph.sign_in_of(&ids_of(ObjectKind::User)).await;
     let users = known(users)?.unwrap_or_default();
@@ -218,71 +273,6 @@ async fn outdated(context: &Context<'_>, drafts: Vec<Draft>) -> Result<Vec<Draft
         }
     };
     Ok(drafts.into_iter().filter(is_outdated).collect())
-}
-
-/// A removal that a plan drafted.
-struct Draft {
-    row: RowId,
-    key: Key,
-    kind: ObjectKind,
-    id: SourceId,
-    rests_on: RestsOn,
-    /// Taken out of the group that this is about.
-    members: Vec<Key>,
-}
-
-impl Draft {
-    fn new(row: RowId, action: &Action) -> Option<Self> {
-        let (rests_on, members) = match &action.operation {
-            Operation::Disable { why, .. } | Operation::Delete { why, .. } => {
-                (rests_on(why), Vec::new())
-            }
-            Operation::HandOver(hand) => (rests_on(&hand.why), Vec::new()),
-            // What the members leave for is the group's own, whatever becomes of them.
-            Operation::RemoveMembers {
-                emptied: Some(why), ..
-            } => (rests_on(why), Vec::new()),
-            Operation::RemoveMembers { members, .. } => {
-                let keys = members.iter().map(|member| member.key);
-                (RestsOn::NotMembers, keys.collect())
-            }
-            Operation::Create { .. }
-            | Operation::Adopt { .. }
-            | Operation::Update { .. }
-            | Operation::Enable { .. }
-            | Operation::AddMembers { .. }
-            | Operation::SetReference { .. } => return None,
-        };
-        Some(Self {
-            row,
-            key: action.subject.key,
-            kind: action.subject.kind,
-            id: action.subject.id.clone(),
-            rests_on,
-            members,
-        })
-    }
-
-    fn rests_on_absence(&self) -> bool {
-        self.rests_on.is_absence()
-    }
-
-    fn keys(&self) -> impl Iterator<Item = Key> {
-        std::iter::once(self.key).chain(self.members.iter().copied())
-    }
-}
-
-async fn drafts(context: &Context<'_>, rows: Vec<RowId>) -> Result<Vec<Draft>, Error> {
-    let mut drafts = Vec::with_capacity(rows.len());
-    for ids in rows.chunks(CHUNK) {
-        let ids = ids.to_vec();
-        let rows = context.state(move |store| store.take(&ids)).await?;
-        drafts.extend(
-            rows.iter()
-                .filter_map(|row| Draft::new(row.id, &row.action)),
-        );
-    }
-    Ok(drafts)
 }
 
 /// What reading the objects themselves gave.
@@ -315,13 +305,13 @@ impl SecondLook {
         }
     }
 
-    async fn of(context: &Context<'_>, drafts: &[Draft]) -> Result<Self, Error> {
+    async fn of(context: &Context<'_>, tenant: &Tenant, drafts: &[Draft]) -> Result<Self, Error> {
         let mut look = Self::default();
         let not_listed = drafts
             .iter()
             .filter(|draft| draft.rests_on == RestsOn::NotListed)
             .map(|draft| (draft.id.clone(), (draft.kind, draft.key)));
-        look.presence(context, not_listed.collect()).await?;
+        look.presence(tenant, not_listed.collect()).await?;
 
         let of = |rests_on: RestsOn| {
             let drafts = drafts
@@ -337,7 +327,7 @@ impl SecondLook {
         let ways = facts.ways().await?;
         let mut keys: BTreeSet<Key> = not_in_scope.iter().map(|draft| draft.key).collect();
         for drafts in not_members.chunks(GROUPS) {
-            keys.extend(look.members(context, ways, drafts).await?);
+            keys.extend(look.members((context, tenant), ways, drafts).await?);
         }
         let keys: Vec<Key> = keys.into_iter().collect();
         for keys in keys.chunks(CHUNK) {
@@ -348,7 +338,7 @@ impl SecondLook {
                     .iter()
                     .filter(|one| one.object.kind == kind)
                     .collect();
-                look.scope(context, ways, kind, &of_kind).await?;
+                look.scope((context, tenant), ways, kind, &of_kind).await?;
             }
         }
         Ok(look)
@@ -358,7 +348,7 @@ impl SecondLook {
     /// in the group come back: they leave because of their scope.
     async fn members(
         &mut self,
-        context: &Context<'_>,
+        (context, tenant): (&Context<'_>, &Tenant),
         ways: &WaysIn,
         drafts: &[&Draft],
     ) -> Result<BTreeSet<Key>, Error> {
@@ -376,7 +366,7 @@ impl SecondLook {
             .state(move |store| Ok((store.named(&groups)?, store.load(&job, &members)?)))
             .await?;
         let ids: Vec<SourceId> = named.values().map(|group| group.id.clone()).collect();
-        let graph = &context.tenant.graph;
+        let graph = &tenant.graph;
         let read = known(graph.members_of(&ids).await)?.unwrap_or_default();
         let loaded: BTreeMap<Key, &Loaded> =
             loaded.iter().map(|one| (one.object.key, one)).collect();
@@ -413,10 +403,10 @@ impl SecondLook {
     /// Whether objects that a list lacked are nowhere in the tenant. Two reads must agree.
     async fn presence(
         &mut self,
-        context: &Context<'_>,
+        tenant: &Tenant,
         wanted: BTreeMap<SourceId, (ObjectKind, Key)>,
     ) -> Result<(), Error> {
-        let graph = &context.tenant.graph;
+        let graph = &tenant.graph;
         let ids: Vec<SourceId> = wanted.keys().cloned().collect();
         if ids.is_empty() {
             return Ok(());
@@ -453,7 +443,7 @@ impl SecondLook {
     /// Whether these hold no membership and no assignment that the state does not know.
     async fn scope(
         &mut self,
-        context: &Context<'_>,
+        (context, tenant): (&Context<'_>, &Tenant),
         ways: &WaysIn,
         kind: ObjectKind,
         loaded: &[&Loaded],
@@ -468,12 +458,12 @@ impl SecondLook {
             .extend(gone_for_sure.map(|one| one.object.key));
         let missing = gone.iter().filter(|one| !is_gone(one.object.presence));
         let missing = missing.map(|one| (one.object.id.clone(), (kind, one.object.key)));
-        self.presence(context, missing.collect()).await?;
+        self.presence(tenant, missing.collect()).await?;
         if present.is_empty() {
             return Ok(());
         }
 
-        let graph = &context.tenant.graph;
+        let graph = &tenant.graph;
         let ids: Vec<SourceId> = present.iter().map(|one| one.object.id.clone()).collect();
         let job = &context.job.rules;
         // A group inside one that grants may not be known, where not all of them are read.
@@ -493,7 +483,9 @@ impl SecondLook {
         };
         let roles = if job.scope.mode == ScopeMode::Assigned {
             let name = job.name.clone();
-            let application = context.state(move |store| store.application(&name)).await?;
+            let source = tenant.number;
+            let application = context.state(move |store| store.application(&name, source));
+            let application = application.await?;
             let Some(application) = application else {
                 return Ok(());
             };
@@ -510,7 +502,7 @@ impl SecondLook {
         } else {
             None
         };
-        let units = units::units_of(context, &ids).await?;
+        let units = units::units_of(context, tenant, &ids).await?;
         let reads_groups = scope::reads_groups(job, kind);
         for one in present {
             let (key, id) = (one.object.key, &one.object.id);

@@ -20,10 +20,10 @@ use super::settle::{Settled, Settler};
 use super::tenant::Reading;
 use super::{Context, Error, quarantine, staged};
 use crate::engine::mapping::Environment;
-use crate::engine::model::{Key, ObjectKind, SourceId, TargetPath};
+use crate::engine::model::{Key, ObjectKind, SourceId, SourceNumber, TargetPath};
 use crate::engine::plan::{
-    self, Candidate, Decision, Draft, Found, Header, Order, Pending, Planner, Skipped, Step,
-    Strangers, Why, by_reference,
+    Candidate, Decision, Draft, Found, Header, Order, Pending, Planner, Skipped, Step, Strangers,
+    Why, by_reference,
 };
 use crate::engine::quarantine::Pace;
 use crate::engine::summary::{CycleKind, Progress};
@@ -54,21 +54,22 @@ pub(super) async fn plan(
     let environment = Environment {
         now: (context.agent.now)(),
         random: &random,
-        default_domain: reading.default_domain.as_deref(),
+        default_domain: None,
     };
     let rules = context.job.rules.clone();
     let protected = context.state(move |store| Protected::of(store, &rules));
     let protected = protected.await?;
     // A reading that is not complete may lack what is named; nothing is removed then anyway.
-    let misnamed = match &reading.source {
-        plan::Reading::Incomplete(_) => Vec::new(),
-        plan::Reading::Complete(_) => {
-            names::misnamed(&context.agent.store, &context.job.rules, &protected)?
-        }
+    let complete = reading.sources.complete();
+    let misnamed = if complete.is_empty() {
+        Vec::new()
+    } else {
+        let rules = &context.job.rules;
+        names::misnamed(&context.agent.store, rules, &protected, &complete)?
     };
     let rules = &context.job.rules;
     let chunk = scim::Dialect::new(&context.job.target.dialect).member_chunk();
-    let mut planner = Planner::new(rules, environment, reading.source.clone(), chunk)
+    let mut planner = Planner::new(rules, environment, reading.sources.clone(), chunk)
         .doubting(report::doubts(&misnamed));
     let name = rules.name.clone();
     planner = planner.protecting(protected.objects);
@@ -90,6 +91,13 @@ pub(super) async fn plan(
         facts: Facts::new(context),
         planner,
         due,
+        sources: {
+            let read = reading.sources.read();
+            let mut numbers = context.sources.numbers.clone();
+            numbers.retain(|number| read.contains(number));
+            numbers
+        },
+        is_last_part: true,
         unverified: &verified.waiting,
         // What was written meanwhile is not in them.
         lists: match whom {
@@ -139,6 +147,10 @@ pub(super) struct Driver<'a> {
     pub(super) planner: Planner<'a>,
     /// Users whose accounts are due to be deleted.
     due: BTreeSet<Key>,
+    /// Whose objects are decided, in the order of their precedence.
+    sources: Vec<SourceNumber>,
+    /// No objects of the kind come after those that are passed.
+    is_last_part: bool,
     /// Objects of links that are formerly ours and could not be verified.
     unverified: &'a BTreeSet<Key>,
     /// The target's lists that were read before.
@@ -160,7 +172,7 @@ impl Driver<'_> {
         let users = self.candidates(ObjectKind::User).await?;
         let groups = self.candidates(ObjectKind::Group).await?;
         self.total = (users.len() + groups.len()) as u64;
-        self.pass(ObjectKind::User, &users, Taken::All).await?;
+        self.pass_parts(ObjectKind::User, &users).await?;
         if self.is_for_leavers() {
             return Ok(());
         }
@@ -186,7 +198,7 @@ impl Driver<'_> {
             groups.extend(self.facts.groups_around(&moved).await?);
         }
         let groups: Vec<Key> = groups.into_iter().collect();
-        self.pass(ObjectKind::Group, &groups, Taken::All).await?;
+        self.pass_parts(ObjectKind::Group, &groups).await?;
         self.look_again(ObjectKind::Group).await?;
         self.members().await
     }
@@ -230,6 +242,26 @@ impl Driver<'_> {
             keys.dedup();
         }
         Ok(keys)
+    }
+
+    /// Passes objects source by source: where two sources have the same person, the first one is decided first.
+    async fn pass_parts(&mut self, kind: ObjectKind, keys: &[Key]) -> Result<(), Error> {
+        if !self.context.sources.are_several() {
+            return self.pass(kind, keys, Taken::All).await;
+        }
+        let (keys, sources) = (keys.to_vec(), self.sources.clone());
+        let parts = self
+            .context
+            .state(move |store| store.in_order_of(&keys, &sources))
+            .await?;
+        let count = parts.len();
+        for (place, keys) in parts.iter().enumerate() {
+            self.is_last_part = place + 1 == count;
+            self.planner.rank(0);
+            self.pass(kind, keys, Taken::All).await?;
+        }
+        self.is_last_part = true;
+        Ok(())
     }
 
     /// Passes objects to the planner, in the order of their references.
@@ -297,7 +329,7 @@ impl Driver<'_> {
             self.write().await?;
         }
         self.look_up(&mut finder, &mut waiting).await?;
-        if lists_all {
+        if lists_all && self.is_last_part {
             self.list_strangers(&finder).await?;
         }
         self.write().await
@@ -308,7 +340,7 @@ impl Driver<'_> {
     async fn look_again(&mut self, kind: ObjectKind) -> Result<(), Error> {
         let keys = self.planner.second_look();
         if !keys.is_empty() {
-            self.pass(kind, &keys, Taken::All).await?;
+            self.pass_parts(kind, &keys).await?;
         }
         self.planner.end_second_look();
         Ok(())

@@ -16,7 +16,7 @@ impl Tenant {
         want: &Want,
         found: &mut Vec<(config::Application, graph::ServicePrincipal)>,
     ) -> Result<store::Application, Error> {
-        let known = self.store.application(&want.job.rules.name)?;
+        let known = self.store.application(&want.job.rules.name, self.number)?;
         match (want.kind, known) {
             (
                 CycleKind::Incremental
@@ -50,14 +50,15 @@ impl Tenant {
         let job = &want.job.rules.name;
         let mut roles = found.roles;
         if units::reads_units(&want.job.rules) {
-            let known = self.store.application(job)?;
+            let known = self.store.application(job, self.number)?;
             roles = known.map(|known| known.roles).unwrap_or_default();
         }
         let application = store::Application {
             service_principal: SourceId::new(found.id),
             roles,
         };
-        self.store.record_application(job, &application)?;
+        self.store
+            .record_application(job, self.number, &application)?;
         Ok(application)
     }
 }

@@ -42,9 +42,17 @@ pub(crate) use self::due::Due;
 /// Held while a source is read.
 pub(super) type Turn = Arc<tokio::sync::Mutex<()>>;
 
-/// How the reading went for one job. A cycle starts from it.
+/// How the readings of its sources went for one job. A cycle starts from it.
 #[derive(Debug)]
 pub(super) struct Reading {
+    pub(super) sources: plan::Readings,
+    /// What the cycle is after the readings, which may find a reason to evaluate everything.
+    pub(super) kind: CycleKind,
+}
+
+/// How the reading of one source went for one job.
+#[derive(Debug)]
+pub(super) struct OneRead {
     pub(super) source: plan::Reading,
     /// The tenant's default domain, when an expression of the job needs it.
     pub(super) default_domain: Option<String>,
@@ -65,7 +73,7 @@ pub(super) struct Want {
 /// A cycle that waits for a reading.
 struct Waiting {
     want: Want,
-    answer: oneshot::Sender<Result<Reading, Error>>,
+    answer: oneshot::Sender<Result<OneRead, Error>>,
 }
 
 pub(super) struct Tenant {
@@ -155,7 +163,7 @@ impl Tenant {
     }
 
     /// A reading that began after this call, shared with all jobs that are due now.
-    pub(super) async fn reading(&self, due: Due, want: Want) -> Result<Reading, Error> {
+    pub(super) async fn reading(&self, due: Due, want: Want) -> Result<OneRead, Error> {
         let gather = due.gather;
         let mut due = Some(due);
         loop {
@@ -207,7 +215,7 @@ impl Tenant {
 
     /// Reads the tenant once for all these jobs; one answer for each. A job whose application is not
     /// there does not keep the others from their reading.
-    async fn refresh(&self, wants: &[Want]) -> Vec<Result<Reading, Error>> {
+    async fn refresh(&self, wants: &[Want]) -> Vec<Result<OneRead, Error>> {
         self.warn_of_expiry();
         let mut found = Vec::new();
         let mut applications = Vec::with_capacity(wants.len());
@@ -266,7 +274,8 @@ impl Tenant {
         let _reading = self.store.begin_reading(self.number).await?;
         let wants = [want];
         let read_scope = async || {
-            let application = self.store.application(&want.job.rules.name)?;
+            let name = &want.job.rules.name;
+            let application = self.store.application(name, self.number)?;
             let Some(application) = application else {
                 return Ok(None);
             };
@@ -313,7 +322,7 @@ impl Tenant {
         application: store::Application,
         (source, scope): (plan::Reading, Option<Scope>),
         shared: &mut Shared,
-    ) -> Result<Reading, Error> {
+    ) -> Result<OneRead, Error> {
         let Want { job, kind, .. } = want;
         let name = &job.rules.name;
         let service_principal = application.service_principal.clone();
@@ -325,7 +334,7 @@ impl Tenant {
         let (all, known) = (&shared.attributes, &mut shared.custom_security);
         tenant_facts::custom_security_attributes(self, job, all, known).await?;
         let known = &mut shared.default_domain;
-        let domain = tenant_facts::default_domain(&self.graph, &self.store, job, known).await?;
+        let domain = tenant_facts::default_domain(self, job, known).await?;
         if self.stop.is_cancelled() {
             return Err(Error::Stopped);
         }
@@ -339,7 +348,7 @@ impl Tenant {
                  deleted are removed"
             );
         }
-        Ok(Reading {
+        Ok(OneRead {
             source,
             kind: match &domain {
                 Some(domain) if domain.changed => CycleKind::Initial,

@@ -46,7 +46,8 @@ impl Tenant {
                     Err(partial) => {
                         // If the application is not there at all, that is what must be reported.
                         self.find_application(want).await?;
-                        self.store.add_assignments(job, &partial.seen)?;
+                        self.store
+                            .add_assignments(job, self.number, &partial.seen)?;
                         return Ok(plan::Reading::Incomplete(Error::chain_of(&partial)));
                     }
                 }
@@ -62,9 +63,11 @@ impl Tenant {
         if !all_known || assignments.get().is_empty() {
             self.find_application(want).await?;
         } else {
-            self.store.record_application(job, &application)?;
+            self.store
+                .record_application(job, self.number, &application)?;
         }
-        self.store.replace_assignments(job, assignments)?;
+        self.store
+            .replace_assignments(job, self.number, assignments)?;
         Ok(plan::Reading::Complete(assignments.seen()))
     }
 }

@@ -27,7 +27,7 @@ pub(crate) use drift::{
 pub(crate) use order::{Order, by_reference};
 pub(crate) use parts::{Remedy, attributes, halves, members_apart, unit, without_refused};
 pub(crate) use planner::{
-    Candidate, Found, Manager, Member, Pending, Planner, Reading, Ripe, SentMember,
+    Candidate, Found, Manager, Member, Pending, Planner, Reading, Readings, Ripe, SentMember,
 };
 pub(crate) use proof::{Proof, is_blocked};
 pub(crate) use rewritten::is_made_by_target;

@@ -154,7 +154,7 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
         Why::DuplicateSource { key: wanted, other } => format!(
             "{} has {} too, but it must be unique in the target: change one of them, or match by \
              another attribute",
-            name(&names.label(*other)),
+            holder(*other, names),
             key(wanted, names)
         ),
         Why::NameKept { by } => format!(

@@ -132,7 +132,7 @@ fn every_reason_is_a_sentence() {
       · user u7: an expression skips it (IgnoreObjectFlow)
       ✗ user u8: 2 objects in the target have userName "kim@contoso.com": ids t1, t2; only one may
       ✗ user u9: the target object that has userName "kim@contoso.com" (id t1) is linked to may@contoso.com (id-of-may@contoso.com) already; if it is the account of this user, run: entrain links relink JOB USER t1
-      ✗ user u10: bob@contoso.com has userName "kim@contoso.com" too, but it must be unique in the target: change one of them, or match by another attribute
+      ✗ user u10: bob@contoso.com (id-of-bob@contoso.com) has userName "kim@contoso.com" too, but it must be unique in the target: change one of them, or match by another attribute
       ✗ user u11: its mapping failed: title: the value is a list
       · user u12: the job's actions do not allow to create
       · user u13: it would be removed, because it is in the tenant's recycle bin, but when_out_of_scope is "keep"

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use chrono::DateTime;
 use rusqlite::{OptionalExtension, params};
 
+use super::super::source::present;
+use super::super::sources::sources_of;
 use super::super::state::{State, first_link};
 use super::super::wire::Column;
 use super::{class_of, number};
@@ -130,13 +132,22 @@ pub(super) fn active(state: &State, job: i64, since: i64) -> rusqlite::Result<Ac
     }
 }
 
-pub(super) fn seen_before(state: &State, job: i64) -> rusqlite::Result<Count> {
-    state
-        .prepare_cached("SELECT seen_users, seen_groups FROM jobs WHERE key = ?1")?
-        .query_row(params![job], |row| {
-            Ok(Count {
-                users: row.get::<_, i64>(0)?.unsigned_abs(),
-                groups: row.get::<_, i64>(1)?.unsigned_abs(),
+/// What each source of the job held at its last complete reading, and what it holds now.
+pub(super) fn seen_of_sources(state: &State, job: i64) -> rusqlite::Result<Vec<(Count, Count)>> {
+    let mut seen = Vec::new();
+    for source in sources_of(state, job)? {
+        let before = state
+            .prepare_cached(
+                "SELECT seen_users, seen_groups FROM job_sources WHERE job = ?1 AND source = ?2",
+            )?
+            .query_row(params![job, source], |row| {
+                Ok(Count {
+                    users: row.get::<_, i64>(0)?.unsigned_abs(),
+                    groups: row.get::<_, i64>(1)?.unsigned_abs(),
+                })
             })
-        })
+            .optional()?;
+        seen.push((before.unwrap_or_default(), present(state, source)?));
+    }
+    Ok(seen)
 }

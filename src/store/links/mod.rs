@@ -569,13 +569,9 @@ fn put_held(state: &State, job: i64, key: Key, held: &Held) -> rusqlite::Result<
         params![job, key],
     )?;
     for (path, HeldReference { target, source }) in references {
-        let stream = super::source::Stream {
-            source: super::sources::source_of(state, job)?,
-            kind: ObjectKind::User,
-        };
         let source = source
             .as_ref()
-            .map(|source| state.key_or_mention(stream, source));
+            .map(|source| state.key_next_to(key, ObjectKind::User, source));
         put_reference(state, job, key, path, Some((source.transpose()?, target)))?;
     }
     state.run(

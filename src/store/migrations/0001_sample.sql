@@ -20,7 +20,7 @@ INSERT INTO jobs (key, name, fingerprint, full_mark, service_principal, target, 
 INSERT INTO described VALUES (1, '{}', '2025-03-01T06:00:00.000Z');
 INSERT INTO scratch VALUES (1, 1, 1, 'entrain-probe-a', 'u7');
 INSERT INTO learned VALUES (1, 'update', 'put', 'PATCH /Users/u: 501', '2025-03-01T06:00:00.000Z');
-INSERT INTO roles VALUES (1, 'r1', 'User', 'User');
+INSERT INTO roles (job, id, value, display_name) VALUES (1, 'r1', 'User', 'User');
 INSERT INTO assignments VALUES (1, 2, 3, 2);
 INSERT INTO pending VALUES (1, 1, 1, 7);
 INSERT INTO links VALUES (4294967297, 1, 1, 't1', 1, 0, 1, 1, NULL, 0, x'00');

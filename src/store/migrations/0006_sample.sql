@@ -6,4 +6,4 @@ INSERT INTO objects (key, kind, id, presence, seen, manager, label, attributes, 
     (5, 1, 'n1', 1, 4, NULL, 'nora', x'00', 1);
 UPDATE counter SET key = 5;
 INSERT INTO jobs (key, name) VALUES (2, 'north');
-INSERT INTO job_sources VALUES (2, 1, 0);
+INSERT INTO job_sources (job, source, rank) VALUES (2, 1, 0);

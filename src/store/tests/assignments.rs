@@ -21,7 +21,10 @@ fn world() -> World {
 
 fn replace(world: &World, read: &[Assignment]) {
     let read = Complete::after_last_page(read.to_vec());
-    world.store.replace_assignments(&world.job, &read).unwrap();
+    world
+        .store
+        .replace_assignments(&world.job, SourceNumber::FIRST, &read)
+        .unwrap();
 }
 
 #[test]
@@ -50,7 +53,11 @@ fn a_partial_reading_takes_nothing_away() {
     world.settle();
     world
         .store
-        .add_assignments(&world.job, &[assignment(User, "u9", "r2")])
+        .add_assignments(
+            &world.job,
+            SourceNumber::FIRST,
+            &[assignment(User, "u9", "r2")],
+        )
         .unwrap();
     assert_eq!(world.pending(), "u9");
     let held = world
@@ -70,7 +77,11 @@ fn a_list_takes_away_what_came_between_although_it_was_read_before() {
     replace(&world, &list);
     world
         .store
-        .add_assignments(&world.job, &[assignment(User, "u8", "r1")])
+        .add_assignments(
+            &world.job,
+            SourceNumber::FIRST,
+            &[assignment(User, "u8", "r1")],
+        )
         .unwrap();
     world.settle();
     replace(&world, &list);
@@ -85,7 +96,7 @@ fn only_the_job_of_the_application_is_marked() {
     let other = JobName::new("other");
     world
         .store
-        .add_assignments(&other, &[assignment(User, "u9", "r1")])
+        .add_assignments(&other, SourceNumber::FIRST, &[assignment(User, "u9", "r1")])
         .unwrap();
     assert_eq!(world.pending(), "");
     assert_eq!(world.store.assigned(&world.job, User).unwrap(), []);
@@ -103,7 +114,13 @@ fn who_holds_a_role_that_changed_is_marked() {
         service_principal: id("sp"),
         roles: vec![role("r1", "User"), role("r2", "Admin")],
     };
-    assert_eq!(world.store.application(&world.job).unwrap(), None);
+    assert_eq!(
+        world
+            .store
+            .application(&world.job, SourceNumber::FIRST)
+            .unwrap(),
+        None
+    );
     replace(
         &world,
         &[assignment(User, "u8", "r1"), assignment(User, "u9", "r2")],
@@ -111,7 +128,7 @@ fn who_holds_a_role_that_changed_is_marked() {
     let record = |application: &Application| {
         world
             .store
-            .record_application(&world.job, application)
+            .record_application(&world.job, SourceNumber::FIRST, application)
             .unwrap();
     };
     record(&application);
@@ -122,7 +139,10 @@ fn who_holds_a_role_that_changed_is_marked() {
     record(&application);
     assert_eq!(world.pending(), "u9");
     assert_eq!(
-        world.store.application(&world.job).unwrap(),
+        world
+            .store
+            .application(&world.job, SourceNumber::FIRST)
+            .unwrap(),
         Some(application)
     );
 }

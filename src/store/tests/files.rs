@@ -76,6 +76,9 @@ fn a_state_of_the_format_before_is_upgraded_with_what_it_holds() {
              DROP TABLE strategy; DROP TABLE shards; DROP TABLE shard_objects; DROP TABLE job_sources;
              DROP INDEX objects_by_kind; CREATE INDEX objects_by_kind ON objects (kind, presence);
              ALTER TABLE objects DROP COLUMN source; ALTER TABLE sources DROP COLUMN number;
+             ALTER TABLE roles RENAME TO newer_roles;
+             CREATE TABLE roles (job, id, value, display_name, PRIMARY KEY (job, id)) WITHOUT ROWID;
+             INSERT INTO roles SELECT job, id, value, display_name FROM newer_roles; DROP TABLE newer_roles;
              ALTER TABLE watermarks RENAME TO newer;
              CREATE TABLE watermarks (
                  kind INTEGER PRIMARY KEY, round, full_round, under_way, selected, delta_link, page_link,

@@ -233,7 +233,9 @@ fn another_application_holds_all_removals_until_nothing_is_held() {
             service_principal: id(name),
             roles: Vec::new(),
         };
-        store.record_application(job, &application).unwrap();
+        store
+            .record_application(job, SourceNumber::FIRST, &application)
+            .unwrap();
         store.note_linked_application(job).unwrap();
         assert_eq!(store.holds_removals(job).unwrap(), held, "{name}");
     }

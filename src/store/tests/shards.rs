@@ -121,7 +121,10 @@ fn what_jobs_have_linked_assigned_or_named_is_read() {
         role: "r".to_owned(),
     });
     let read = Complete::after_last_page(read.to_vec());
-    world.store.replace_assignments(&world.job, &read).unwrap();
+    world
+        .store
+        .replace_assignments(&world.job, SourceNumber::FIRST, &read)
+        .unwrap();
     world.round(
         Group,
         &[

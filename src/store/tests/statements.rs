@@ -97,14 +97,18 @@ fn work(store: &Store, job: &JobName, applies: bool, round: i64) {
             display_name: "User".to_owned(),
         }],
     };
-    store.record_application(job, &application).unwrap();
+    store
+        .record_application(job, SourceNumber::FIRST, &application)
+        .unwrap();
     let assignments = (round..round + 5).map(|number| Assignment {
         kind: User,
         principal: id(&format!("u{number}")),
         role: "r0".to_owned(),
     });
     let read = Complete::after_last_page(assignments.collect());
-    store.replace_assignments(job, &read).unwrap();
+    store
+        .replace_assignments(job, SourceNumber::FIRST, &read)
+        .unwrap();
     let cutoff = store.begin_evaluation(job).unwrap();
     for kind in ObjectKind::ALL {
         let keys = store.candidates(job, kind).unwrap();

@@ -23,7 +23,7 @@ pub(super) fn list(job: &Job) -> Vec<Left> {
         rules,
         enabled,
         observes,
-        source: _, // Entra's job is in the tenant itself.
+        sources: _, // Entra's job is in the tenant itself.
         application,
         target,
         schedule,

@@ -78,7 +78,8 @@ impl Planner<'_> {
             return Claim::Refused;
         }
         let input = mapping::Input::new(object, &[], true);
-        let Ok(Mapped::Desired(state)) = mapping::desired_state(mappings, &input, self.environment)
+        let Ok(Mapped::Desired(state)) =
+            mapping::desired_state(mappings, &input, self.environment_of(object))
         else {
             return Claim::Refused;
         };

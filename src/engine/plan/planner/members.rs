@@ -21,18 +21,20 @@ pub(super) struct Group {
     added_chunks: u32,
     remove: Vec<Referenced>,
     removed_chunks: u32,
+    /// That its source was read completely.
+    read: Option<Proof>,
     /// The group no longer belongs: all members leave.
     emptied: Option<(WhyRemoved, Proof)>,
 }
 
 impl Group {
     pub(super) fn emptied(subject: Subject, target: TargetId, why: (WhyRemoved, Proof)) -> Self {
-        let mut group = Self::new(subject, Some(target));
+        let mut group = Self::new(subject, Some(target), None);
         group.emptied = Some(why);
         group
     }
 
-    pub(super) fn new(subject: Subject, target: Option<TargetId>) -> Self {
+    pub(super) fn new(subject: Subject, target: Option<TargetId>, read: Option<Proof>) -> Self {
         Self {
             subject,
             target,
@@ -42,13 +44,14 @@ impl Group {
             added_chunks: 0,
             remove: Vec::new(),
             removed_chunks: 0,
+            read,
             emptied: None,
         }
     }
 
     /// What removals of its members rest on.
-    fn proof(&self, reading: Option<Proof>) -> Option<Proof> {
-        self.emptied.as_ref().map(|(_, proof)| *proof).or(reading)
+    fn proof(&self) -> Option<Proof> {
+        self.emptied.as_ref().map(|(_, proof)| *proof).or(self.read)
     }
 }
 
@@ -98,7 +101,6 @@ impl Planner<'_> {
         if wanted && self.job.one_group_each && member.kind == ObjectKind::User {
             self.memberships.add(group, member.key);
         }
-        let reading = self.reading.as_ref().ok().copied();
         let chunk = self.member_chunk;
         let is_there = member.sent == SentMember::Yes && !self.enabled.contains(&member.key);
         let Some(group) = &mut self.group else { return };
@@ -117,7 +119,7 @@ impl Planner<'_> {
             && !self.found.contains(&group.subject.key)
             && member.sent != SentMember::No
             && group.target.is_some()
-            && let Some(proof) = group.proof(reading)
+            && let Some(proof) = group.proof()
         {
             group.remove.push(Referenced::to(member.key));
             if group.remove.len() >= chunk {
@@ -131,7 +133,7 @@ impl Planner<'_> {
 
     fn open(&mut self, group: Group) {
         // An incomplete reading removes no member, so what was sent earlier counts as well.
-        if group.proof(self.reading.as_ref().ok().copied()).is_some() {
+        if group.proof().is_some() {
             self.memberships.settle(group.subject.key);
         }
         self.group = Some(group);
@@ -145,7 +147,7 @@ impl Planner<'_> {
         if let Some(draft) = group.add_chunk() {
             self.act(draft);
         }
-        if let Some(proof) = group.proof(self.reading.as_ref().ok().copied())
+        if let Some(proof) = group.proof()
             && let Some(draft) = group.remove_chunk(proof)
         {
             self.act(draft);

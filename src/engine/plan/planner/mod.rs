@@ -10,6 +10,7 @@ mod members;
 mod names;
 mod objects;
 mod parts;
+mod readings;
 mod references;
 mod removals;
 mod several;
@@ -22,6 +23,8 @@ use self::members::Group;
 use self::names::Names;
 pub(crate) use self::objects::Pending;
 pub(super) use self::parts::whole_lists;
+use self::readings::Proofs;
+pub(crate) use self::readings::Readings;
 use self::references::Late;
 use self::several::Memberships;
 use self::unique::TakenValue;
@@ -141,8 +144,7 @@ impl Reading {
 pub(crate) struct Planner<'a> {
     job: &'a Job,
     environment: Environment<'a>,
-    /// Why the reading is not complete, or the proof that it is.
-    reading: Result<Proof, String>,
+    readings: Proofs,
     /// Lists of names of which one means nothing, with what to do; who may be out of scope only for
     /// that is not removed.
     doubts: BTreeMap<Naming, String>,
@@ -222,16 +224,13 @@ impl<'a> Planner<'a> {
     pub(crate) fn new(
         job: &'a Job,
         environment: Environment<'a>,
-        reading: Reading,
+        readings: impl Into<Readings>,
         member_chunk: usize,
     ) -> Self {
         Self {
             job,
             environment,
-            reading: match reading {
-                Reading::Complete(complete) => Ok(Proof::of_reading(&complete)),
-                Reading::Incomplete(why) => Err(why),
-            },
+            readings: Proofs::of(readings.into()),
             doubts: BTreeMap::new(),
             lists_unassigned: false,
             is_first: false,
@@ -281,7 +280,7 @@ impl<'a> Planner<'a> {
     /// As if what the state has had just been read completely. For explanations, of which no row is made
     /// (`tests/it/tidy.rs`).
     pub(crate) fn supposing_a_reading(mut self) -> Self {
-        self.reading = Ok(Proof::supposed());
+        self.readings.suppose();
         self
     }
 
@@ -413,7 +412,8 @@ impl<'a> Planner<'a> {
                 coming.groups + joining.groups,
             ),
         };
-        let incomplete = self.reading.as_ref().err().cloned();
+        let incomplete = self.readings.incomplete();
+        let complete = incomplete.is_none();
         let doubts: Vec<String> = incomplete
             .into_iter()
             .chain(self.doubts.values().cloned())
@@ -425,7 +425,7 @@ impl<'a> Planner<'a> {
             scope_before: in_scope,
             scope_after,
             incomplete: (!doubts.is_empty()).then(|| doubts.join("; ")),
-            complete: self.reading.is_ok(),
+            complete,
             application_changed: false,
             strangers: None,
             staged: None,
@@ -441,7 +441,7 @@ impl<'a> Planner<'a> {
                 Proof::of_object(object)
             }
             WhyRemoved::OutOfScope(_) | WhyRemoved::Missing | WhyRemoved::Mapping => {
-                self.reading.as_ref().ok().copied()
+                self.readings.of_source(object.source)
             }
         }
     }

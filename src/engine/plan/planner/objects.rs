@@ -349,7 +349,7 @@ impl Planner<'_> {
         let unique_values = if rules.actions.create && self.selects_unique(object.kind) {
             let held = scope::roles_of(grants);
             let input = mapping::Input::new(object, &held, blocked);
-            mapping::candidates(&rules.mappings, &input, self.environment)
+            mapping::candidates(&rules.mappings, &input, self.environment_of(object))
         } else {
             Vec::new()
         };
@@ -515,7 +515,7 @@ impl Planner<'_> {
         let roles = scope::roles_of(grants);
         let input = mapping::Input::new(object, &roles, soft_deleted);
         let mappings = &self.job.rules(object.kind).mappings;
-        mapping::desired(mappings, &input, self.environment, unique)
+        mapping::desired(mappings, &input, self.environment_of(object), unique)
     }
 
     /// A group that stays or comes: its members are compared once everything else is decided, because
@@ -528,7 +528,8 @@ impl Planner<'_> {
         let mut mappings = rules.mappings.iter();
         let may_send = target.is_none() || rules.actions.update;
         if may_send && mappings.any(|mapping| mapping.target.is_members()) {
-            let group = Group::new(Subject::of(object), target.cloned());
+            let read = self.readings.of_source(object.source);
+            let group = Group::new(Subject::of(object), target.cloned(), read);
             self.groups.insert(object.key, group);
         }
     }

@@ -4,11 +4,13 @@
 use super::fates::Fate;
 use super::{Candidate, Manager, Planner};
 use crate::engine::model::{HeldReference, ObjectKind, SourceId, TargetId, TargetPath};
-use crate::engine::plan::{Action, Draft, Operation, Pointer, Referenced, Subject};
+use crate::engine::plan::{Action, Draft, Operation, Pointer, Proof, Referenced, Subject};
 
 /// A reference to an object that is decided later, because references run in a circle.
 pub(super) struct Late {
     subject: Subject,
+    /// That the source of the referring object was read completely.
+    read: Option<Proof>,
     target: Option<TargetId>,
     path: TargetPath,
     held: Option<HeldReference>,
@@ -69,6 +71,7 @@ impl Planner<'_> {
                 Lead::Nowhere => {}
                 Lead::Later(manager) => self.late.push(Late {
                     subject: Subject::of(&candidate.object),
+                    read: None,
                     target: None,
                     path,
                     held: None,
@@ -91,13 +94,18 @@ impl Planner<'_> {
     ) {
         let lead = self.lead(candidate, desired);
         let subject = Subject::of(&candidate.object);
+        let read = self.readings.of_source(candidate.object.source);
         match lead {
             Lead::To(referenced) => {
-                self.point(subject, Some(target.clone()), path, held, Some(referenced));
+                let to = (held, Some(referenced));
+                self.point((subject, read), Some(target.clone()), path, to);
             }
-            Lead::Nowhere => self.point(subject, Some(target.clone()), path, held, None),
+            Lead::Nowhere => {
+                self.point((subject, read), Some(target.clone()), path, (held, None));
+            }
             Lead::Later(manager) => self.late.push(Late {
                 subject,
+                read,
                 target: Some(target.clone()),
                 path,
                 held,
@@ -116,10 +124,13 @@ impl Planner<'_> {
         let subject = Subject::of(&candidate.object);
         match self.lead(candidate, desired) {
             // The account is not the newcomer's yet, so that it is filled in when the row is sent.
-            Lead::To(referenced) => self.point(subject, None, path, None, Some(referenced)),
+            Lead::To(referenced) => {
+                self.point((subject, None), None, path, (None, Some(referenced)));
+            }
             Lead::Nowhere => {}
             Lead::Later(manager) => self.late.push(Late {
                 subject,
+                read: None,
                 target: None,
                 path,
                 held: None,
@@ -144,6 +155,7 @@ impl Planner<'_> {
         for late in std::mem::take(&mut self.late) {
             let Late {
                 subject,
+                read,
                 target,
                 path,
                 held,
@@ -160,7 +172,7 @@ impl Planner<'_> {
                 }),
                 Some(Fate::Deleting) | None => None,
             };
-            self.point(subject, target, path, held, leads_to);
+            self.point((subject, read), target, path, (held, leads_to));
         }
     }
 
@@ -168,11 +180,10 @@ impl Planner<'_> {
     /// proof.
     fn point(
         &mut self,
-        subject: Subject,
+        (subject, read): (Subject, Option<Proof>),
         target: Option<TargetId>,
         path: TargetPath,
-        held: Option<HeldReference>,
-        to: Option<Referenced>,
+        (held, to): (Option<HeldReference>, Option<Referenced>),
     ) {
         let new = match (to, &held) {
             (Some(to), Some(held)) if self.is_at(&to, &held.target) => return,
@@ -181,9 +192,9 @@ impl Planner<'_> {
             (None, Some(held)) if self.handed_over.values().any(|one| *one == held.target) => {
                 return;
             }
-            (None, Some(_)) => match &self.reading {
-                Ok(proof) => Pointer::Cleared(*proof),
-                Err(_) => return,
+            (None, Some(_)) => match read {
+                Some(proof) => Pointer::Cleared(proof),
+                None => return,
             },
         };
         let operation = Operation::SetReference {

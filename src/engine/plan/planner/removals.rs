@@ -110,11 +110,12 @@ impl Planner<'_> {
             return self.skip(object, Why::CannotDisable(why));
         }
         let input = mapping::Input::new(object, &[], true);
-        let desired = match mapping::desired_state(&rules.mappings, &input, self.environment) {
-            Ok(Mapped::Desired(desired)) => desired,
-            Ok(Mapped::IgnoreObject) => return self.skip(object, Why::IgnoredByMapping),
-            Err(errors) => return self.skip(object, Why::MappingFailed(errors)),
-        };
+        let desired =
+            match mapping::desired_state(&rules.mappings, &input, self.environment_of(object)) {
+                Ok(Mapped::Desired(desired)) => desired,
+                Ok(Mapped::IgnoreObject) => return self.skip(object, Why::IgnoredByMapping),
+                Err(errors) => return self.skip(object, Why::MappingFailed(errors)),
+            };
         let changes = changes(&link.sent, &desired);
         if changes.is_empty() {
             return;

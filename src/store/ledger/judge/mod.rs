@@ -15,7 +15,7 @@ use crate::engine::model::{Key, ObjectKind};
 use crate::engine::plan::{Header, Operation, Referenced, RemovalClass, WhyRemoved};
 use crate::store::holds::{self, Decision, Hold, Item};
 use crate::store::ledger::history::{
-    active, cleared, going, recent, recent_memberships, seen_before,
+    active, cleared, going, recent, recent_memberships, seen_of_sources,
 };
 use crate::store::ledger::{
     APPROVED_CLASS, RowId, body, class_of, creates, job_of, number, status,
@@ -330,8 +330,7 @@ impl<'b> Bench<'b> {
             linked: header.linked,
             scope_before: header.scope_before,
             scope_after: header.scope_after,
-            source_before: seen_before(self.state, self.job)?,
-            source_now: crate::store::jobs::present_of(self.state, self.job)?,
+            sources: seen_of_sources(self.state, self.job)?,
             application_changed: header.application_changed,
         })
     }
