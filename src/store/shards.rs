@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::merge::Page;
 use super::objects::{make_unread, named_in};
 use super::source::{Stream, index_round, next_round, round};
-use super::sources::{jobs_of, known};
+use super::sources::{among, jobs_of, known};
 use super::state::{State, array, array_of_numbers};
 use super::wire::Column;
 use super::{Error, Store};
@@ -51,24 +51,33 @@ const LOOK_UP: &str = "look up what is read of the source";
 const STORE: &str = "store what is read of the source";
 
 impl Store {
-    /// Gives each group of these scopes a number, so that it can be read.
-    pub(crate) fn mention_groups(
-        &self,
-        source: SourceNumber,
-        scopes: &[ScopeOf],
-    ) -> Result<(), Error> {
+    /// The groups that these scopes name by their ids, as far as they have no number yet.
+    pub(crate) fn unknown_groups(&self, scopes: &[ScopeOf]) -> Result<Vec<SourceId>, Error> {
         let kind = ObjectKind::Group;
         let names = scopes
             .iter()
             .flat_map(|one| one.through.iter().chain(&one.groups));
-        let ids: Vec<SourceId> = names.filter_map(|name| group_id(name)).collect();
-        let is_known = |id: &SourceId| Ok(self.key_of(ObjectKind::Group, id)?.is_some());
-        let known: Vec<bool> = ids.iter().map(is_known).collect::<Result<_, Error>>()?;
-        if known.into_iter().all(|is_known| is_known) {
+        let mut unknown = Vec::new();
+        for id in names.filter_map(|name| group_id(name)) {
+            if self.key_of(kind, &id)?.is_none() {
+                unknown.push(id);
+            }
+        }
+        Ok(unknown)
+    }
+
+    /// Gives these groups of a source a number, so that they can be read.
+    pub(crate) fn mention_groups(
+        &self,
+        source: SourceNumber,
+        ids: &[SourceId],
+    ) -> Result<(), Error> {
+        if ids.is_empty() {
             return Ok(());
         }
+        let kind = ObjectKind::Group;
         self.write(STORE, |tx| {
-            for id in &ids {
+            for id in ids {
                 tx.key_or_mention(Stream { source, kind }, id)?;
             }
             Ok(())
@@ -318,16 +327,10 @@ fn needed(
             }
         }
     }
-    // A job may have others, too. Of a group that is named by its id and was not read yet it is not known in which
-    // of them it is.
+    // A job may have others, too.
     if known(state)?.len() > 1 {
         let keys: Vec<Key> = found.into_iter().collect();
-        let keys: Vec<Key> = state.column(
-            "SELECT o.key FROM rarray(?1) k CROSS JOIN objects o ON o.key = k.value
-             WHERE o.source = ?2 OR o.presence = 0 AND o.kind = 2",
-            params![array(&keys), source],
-        )?;
-        return Ok(keys.into_iter().collect());
+        return Ok(among(state, &keys, &[source])?.into_iter().collect());
     }
     Ok(found)
 }

@@ -101,7 +101,7 @@ expression = 'Join(\"@\", [mailNickname], DefaultDomain())'";
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_missing_in_one_tenant_keeps_only_its_own_removals() {
     let two = start("").await;
-    let (jane, june) = (two.rig.joiner("jane"), two.rig.joiner("june"));
+    let (jane, other) = (two.rig.joiner("jane"), two.rig.joiner("june"));
     let (nora, nils) = (two.northerner("nora"), two.northerner("nils"));
     sync(&two).await.expect(0);
     // The sign-in is refused.
@@ -128,7 +128,7 @@ async fn what_is_missing_in_one_tenant_keeps_only_its_own_removals() {
     two.northern().traffic().inject(fault);
     two.northerner("nick");
     two.northern().unassign(nils);
-    two.rig.tenant().unassign(june);
+    two.rig.tenant().unassign(other);
     let run = sync(&two).await;
     assert!(
         is_active(&two, "nick") && is_active(&two, "nils"),

@@ -138,13 +138,13 @@ impl Tenant {
         let (mut seen, mut numbers) = (Vec::new(), BTreeSet::new());
         let mut read = plan::Count::default();
         let mut unseen = Some(Unseen::of(&select));
+        self.mention_groups(scopes).await?;
         // Groups that were read may have groups inside, which are to be read, too.
         loop {
             let (scopes, joined) = (scopes.to_vec(), select.join(","));
             let mut shards = self
                 .store
                 .run(move |store| {
-                    store.mention_groups(stream.source, &scopes)?;
                     let needed = store.needed(stream, &scopes, usize::MAX)?;
                     store.shards_of(stream, &needed, MAX_FILTERED, &joined)
                 })
@@ -187,6 +187,17 @@ impl Tenant {
             ObjectKind::Group => members::look_up(&self.graph, state, now).await?,
         }
         Ok(Few::Read(Complete::all(seen)))
+    }
+
+    /// Lets the groups be read that are named by their ids. Where a job has several sources, each is in one of them.
+    async fn mention_groups(&self, scopes: &[ScopeOf]) -> Result<(), Error> {
+        let mut ids = self.store.unknown_groups(scopes)?;
+        let are_shared = self.jobs().iter().any(|job| job.sources.len() > 1);
+        if are_shared && !ids.is_empty() {
+            let here = self.graph.present_among(ObjectKind::Group, &ids).await?;
+            ids.retain(|id| here.contains(id));
+        }
+        Ok(self.store.mention_groups(self.number, &ids)?)
     }
 
     async fn follow_shard(

@@ -97,18 +97,15 @@ fn work(store: &Store, job: &JobName, applies: bool, round: i64) {
             display_name: "User".to_owned(),
         }],
     };
-    store
-        .record_application(job, SourceNumber::FIRST, &application)
-        .unwrap();
+    let first = SourceNumber::FIRST;
+    store.record_application(job, first, &application).unwrap();
     let assignments = (round..round + 5).map(|number| Assignment {
         kind: User,
         principal: id(&format!("u{number}")),
         role: "r0".to_owned(),
     });
     let read = Complete::after_last_page(assignments.collect());
-    store
-        .replace_assignments(job, SourceNumber::FIRST, &read)
-        .unwrap();
+    store.replace_assignments(job, first, &read).unwrap();
     let cutoff = store.begin_evaluation(job).unwrap();
     for kind in ObjectKind::ALL {
         let keys = store.candidates(job, kind).unwrap();
