@@ -101,13 +101,12 @@ pub(super) async fn plan(
                 reports.plan(agent, &config, planned.cycle, &redactions, &view)?;
                 let parity = arguments.parity.then(|| Parity::of(&view, &job.rules));
                 let parity = parity.transpose()?;
-                let detailed = arguments.detailed_exitcode;
-                exit = exit.max(exit_of(
-                    &planned,
+                let (against, parity_of, detailed) = (
                     against.as_ref(),
                     parity.as_ref(),
-                    detailed,
-                ));
+                    arguments.detailed_exitcode,
+                );
+                exit = exit.max(exit_of(&planned, against, parity_of, detailed));
                 match (&mut document, &parity) {
                     (Some(document), Some(parity)) => {
                         document.rendered(&parity::entry(&view, parity).to_string())?;

@@ -74,7 +74,7 @@ async fn the_last_fifty_configurations_of_a_job_are_kept() {
         rig.sync().await.expect(0);
     }
     let run = rig.run(&["config", "diff", "2", "52"]).await.expect(1);
-    assert!(run.err.contains("is not kept any more"), "{run:?}");
+    assert!(run.err.contains("is no longer kept"), "{run:?}");
     let changes = &diff(&rig, &["3", "52"]).await["changes"];
     assert_eq!(
         *changes,

@@ -139,7 +139,11 @@ fn home_address(label: &str) -> String {
 fn count_by_word(plan: &Value) -> Value {
     let mut counts: Map<String, Value> = Map::new();
     for action in plan["actions"].as_array().unwrap() {
-        let word = action["action"].as_str().unwrap();
+        let word = match action["action"].as_str().unwrap() {
+            // What was done is counted apart.
+            "set-reference" if action["new"].is_null() => "clear-reference",
+            word => word,
+        };
         let weight = action["members"].as_array().map_or(1, Vec::len) as u64;
         let count = counts.entry(word).or_insert(json!(0));
         *count = json!(count.as_u64().unwrap() + weight);

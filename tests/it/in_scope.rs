@@ -303,7 +303,10 @@ async fn the_way_changes_when_the_scope_grows_and_not_back_for_a_little() {
     rig.tenant().add_members(large, &people);
     rig.tenant().assign(large, ROLE_USER);
     let (_, log) = cycle(&rig, "all of them").await;
-    assert!(log.contains("are read another way from now on"), "{log}");
+    assert!(
+        log.contains("are read with the other strategy from now on"),
+        "{log}"
+    );
     assert!(log.contains("strategy=\"whole\""), "{log}");
     rig.tenant().unassign(large);
     let (later, log) = cycle(&rig, "100 of them").await;

@@ -26,7 +26,7 @@ fn looks_on(rig: &Rig, service: &Service<'_>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn removals_above_the_limit_are_held_by_the_cycle_and_by_the_look_beside_it() {
+async fn removals_above_the_limit_are_held_by_a_cycle_and_by_the_look_during_it() {
     let rig = Rig::start(Size::new(80, 0, 0)).await;
     let (service, users) = started_with(&rig, QUIET).await;
     let reads = rig.tenant().traffic();
@@ -179,7 +179,7 @@ async fn a_command_for_one_user_keeps_no_leaver_waiting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_held_is_said_once_however_long_the_cycle_beside_runs() {
+async fn what_is_held_is_said_once_however_long_the_cycle_runs() {
     let rig = Rig::start(Size::new(80, 0, 0)).await;
     let (service, users) = started(&rig, "").await;
     let traffic = rig.sandbox.target.traffic();

@@ -159,7 +159,7 @@ async fn what_needs_the_name_of_one_whose_delete_is_held_waits_and_says_so() {
     let texts: Vec<&str> = kept.map(|one| one["text"].as_str().unwrap()).collect();
     // Bert is called john by now, too.
     for name in ["jane", "john"] {
-        let words = format!("still that of {name}@contoso.com");
+        let words = format!("still belongs to {name}@contoso.com");
         assert!(texts.iter().any(|text| text.contains(&words)), "{texts:?}");
     }
     // Nothing else of the renamed has to wait.

@@ -311,7 +311,9 @@ async fn another_application_holds_every_removal_once() {
     let rig = filled().await;
     let state = rusqlite::Connection::open(rig.path("entrain.db")).unwrap();
     state
-        .execute_batch("UPDATE jobs SET application = 'another', full_mark = 0")
+        .execute_batch(
+            "UPDATE job_sources SET application = 'another'; UPDATE jobs SET full_mark = 0",
+        )
         .unwrap();
     drop(state);
     let leaver = rig.tenant().user_ids().into_iter().find(|id| {

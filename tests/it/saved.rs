@@ -315,7 +315,7 @@ async fn what_a_limit_held_and_no_approval_covers_is_named() {
     traffic.reset();
     let run = apply(&rig, &[]).await.expect(1);
     assert!(
-        run.err.contains("now passes without an approval"),
+        run.err.contains("is now permitted without an approval"),
         "{run:?}"
     );
     assert_eq!(traffic.writes(), 0);

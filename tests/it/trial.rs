@@ -51,7 +51,7 @@ async fn a_webhook_that_fails_is_named_and_json_has_the_remedy_too() {
     let checks = document["notifications"].as_array().unwrap();
     assert_eq!(checks.len(), 3, "{document:#}");
     for (check, problem, remedy) in [
-        (&checks[0], "HTTP 404", "create the URL again"),
+        (&checks[0], "HTTP 404", "create a new URL"),
         (
             &checks[1],
             "the url of the webhook lost cannot be read: the file ",

@@ -1,5 +1,7 @@
 //! Merging a page of the source into what is known, with the marks that it causes.
 
+mod missing;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
@@ -8,7 +10,7 @@ use rusqlite::{OptionalExtension, params};
 use super::codec::{pack_attributes, unpack_attributes};
 use super::marks::Marks;
 use super::source::{PageSummary, Round};
-use super::state::{State, array};
+use super::state::State;
 use crate::engine::model::{
     Attributes, Key, MemberChange, ObjectKind, Presence, SourceChange, SourceId, SourceObject,
     Value,
@@ -512,106 +514,6 @@ impl<'p> Page<'p> {
             )?;
         }
         Ok(removed)
-    }
-
-    /// A full round does not report what was deleted before it (Graph delta query): what it did not
-    /// report is missing, whether object or membership. `among`: the round was of these objects alone.
-    pub(super) fn drop_what_was_not_reported(
-        &mut self,
-        among: Option<&[Key]>,
-    ) -> rusqlite::Result<()> {
-        let missing: Vec<Key> = match among {
-            None => self.state.column(
-                "SELECT key FROM objects
-                 WHERE kind = ?1 AND presence = 1 AND source = ?3 AND seen <> ?2",
-                params![self.kind, self.round.number, self.round.stream.source],
-            )?,
-            Some(keys) => self.state.column(
-                "SELECT o.key FROM rarray(?3) k CROSS JOIN objects o ON o.key = k.value
-                 WHERE o.kind = ?1 AND o.presence = 1 AND o.seen <> ?2",
-                params![self.kind, self.round.number, array(keys)],
-            )?,
-        };
-        for key in &missing {
-            self.state.run(
-                "UPDATE objects SET presence = ?2 WHERE key = ?1",
-                params![key, Presence::Missing],
-            )?;
-            self.count(Presence::Present, Presence::Missing);
-            self.marks.object_and_below(self.kind, *key)?;
-            self.marks.groups_around(*key)?;
-            self.summary.missing += 1;
-        }
-        self.miss_what_may_have_been_created(among)?;
-        match self.kind {
-            ObjectKind::User => Ok(()),
-            ObjectKind::Group => self.drop_stale_members(among),
-        }
-    }
-
-    /// A write whose end is not known is settled by a plan, which holds only what was read: what had been forgotten
-    /// and is not reported either is missing.
-    fn miss_what_may_have_been_created(&mut self, among: Option<&[Key]>) -> rusqlite::Result<()> {
-        let mut forgotten: Vec<Key> = self.state.column(
-            "SELECT DISTINCT o.key FROM actions a CROSS JOIN objects o ON o.key = a.source
-             WHERE a.state BETWEEN 1 AND 4 AND o.kind = ?1 AND o.presence = 0 AND o.source = ?2",
-            params![self.kind, self.round.stream.source],
-        )?;
-        if let Some(among) = among {
-            forgotten.retain(|key| among.contains(key));
-        }
-        for key in forgotten {
-            self.state.run(
-                "UPDATE objects SET presence = ?2 WHERE key = ?1",
-                params![key, Presence::Missing],
-            )?;
-            self.marks.object_and_below(self.kind, key)?;
-        }
-        Ok(())
-    }
-
-    fn drop_stale_members(&mut self, among: Option<&[Key]>) -> rusqlite::Result<()> {
-        let number = self.round.number;
-        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        let stale: Vec<(Key, Key, ObjectKind)> = match among {
-            None => self
-                .state
-                .prepare_cached(
-                    "SELECT m.group_key, m.member_key, o.kind
-                     FROM objects g
-                     CROSS JOIN members m ON m.group_key = g.key
-                     CROSS JOIN objects o ON o.key = m.member_key
-                     WHERE g.kind = 2 AND g.presence > 0 AND g.seen = ?1 AND m.seen <> ?1",
-                )?
-                .query_map(params![number], read)?
-                .collect::<rusqlite::Result<_>>()?,
-            Some(keys) => self
-                .state
-                .prepare_cached(
-                    "SELECT m.group_key, m.member_key, o.kind
-                     FROM rarray(?2) k
-                     CROSS JOIN objects g ON g.key = k.value
-                     CROSS JOIN members m ON m.group_key = g.key
-                     CROSS JOIN objects o ON o.key = m.member_key
-                     WHERE g.presence > 0 AND g.seen = ?1 AND m.seen <> ?1",
-                )?
-                .query_map(params![number, array(keys)], read)?
-                .collect::<rusqlite::Result<_>>()?,
-        };
-        for (group, member, kind) in stale {
-            self.lose_member(group, member, kind)?;
-        }
-        Ok(())
-    }
-
-    /// A member that is not reported any more.
-    fn lose_member(&mut self, group: Key, member: Key, kind: ObjectKind) -> rusqlite::Result<()> {
-        self.drop_member(group, member)?;
-        self.marks.object(ObjectKind::Group, group)?;
-        self.marks.groups_around(group)?;
-        self.marks.object_and_below(kind, member)?;
-        self.summary.members_removed += 1;
-        Ok(())
     }
 }
 
