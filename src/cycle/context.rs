@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::{OnceCell, watch};
 
-use super::beside::Worker;
 use super::capabilities::{self, Adapted};
 use super::tenant::Want;
+use super::workers::Worker;
 use super::{Agent, Between, Context, Error, Options};
 use crate::config;
 use crate::engine::model::{Key, ObjectKind, TargetId, TargetPath};

@@ -1,9 +1,9 @@
 //! The plan of a cycle, confirmed and judged before the first write.
 
-use super::beside::Worker;
 use super::plan::{self, Whom};
 use super::same_target::{self, Verified};
 use super::tenant::Reading;
+use super::workers::Worker;
 use super::{Agent, Context, Error, confirm};
 use crate::engine::guard::{LimitUse, Verdict, WhyHeld};
 use crate::engine::model::Key;
@@ -67,7 +67,7 @@ impl Agent {
         let header = outline.header.clone();
         let scope_groups = outline.scope_groups.clone();
         let judging = context.worker.turn_to_judge().await;
-        let beside = judging.beside();
+        let other = judging.other();
         let (judged, reports, totals) = context
             .state(move |store| {
                 let judging = Judging {
@@ -76,7 +76,7 @@ impl Agent {
                     is_partial,
                     scope_groups: &scope_groups,
                     min_members: &min_members,
-                    beside,
+                    other,
                     now,
                 };
                 let judged = store.judge(cycle, &judging)?;

@@ -1,5 +1,5 @@
 //! The fast lane for leavers (safety.md §2): a light look at the tenant for users who must lose access, and
-//! nothing else, also while a cycle of the job runs (`beside`). It is the shared reading, plus a plan that is
+//! nothing else, also while a cycle of the job runs (`workers`). It is the shared reading, plus a plan that is
 //! restricted to user removals, under the same proof and limits. Every other change stays marked for the next cycle.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,9 +11,9 @@ use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use tracing::Instrument as _;
 
-use super::beside::Worker;
 use super::plan::Whom;
 use super::tenant::{Due, Reading};
+use super::workers::Worker;
 use super::{Agent, Between, Context, Error, Options, record};
 use crate::config;
 use crate::engine::job::{Job, WhenOutOfScope};
@@ -36,8 +36,8 @@ pub(crate) fn next_look(every: Duration, requests: u64) -> Duration {
 pub(crate) struct Seen {
     /// All that was marked up to here, by looks that ran alone.
     since: Option<MarkCutoff>,
-    /// Users with the mark that they had, by looks beside cycles since then.
-    beside: BTreeMap<Key, MarkCutoff>,
+    /// Users with the mark that they had, by looks during cycles since then.
+    during: BTreeMap<Key, MarkCutoff>,
     /// Requests of the last look to the source.
     requests: Arc<AtomicU64>,
 }
@@ -50,7 +50,7 @@ impl Seen {
     fn is_news(&self, one: &PerhapsLeaver) -> bool {
         one.is_due
             || self
-                .beside
+                .during
                 .get(&one.key)
                 .is_none_or(|seen| *seen < one.mark)
     }
@@ -91,20 +91,20 @@ impl Agent {
         let started = (self.now)();
         // When the target answers again, every removal that failed is due.
         let step = if failed_before { Duration::ZERO } else { step };
-        let look = self.beside.look(name);
-        let (planned, beside) = look.planned().unzip();
+        let look = self.workers.look(name);
+        let (planned, other) = look.planned().unzip();
         let newer_than = seen.since.max(planned);
         let (mark, mut users) =
             self.store
-                .perhaps_leavers(name, newer_than, beside, (step, started))?;
+                .perhaps_leavers(name, newer_than, other, (step, started))?;
         users.retain(|one| seen.is_news(one));
         let keys: BTreeSet<Key> = users.iter().map(|one| one.key).collect();
         // While a cycle writes, an account may be created for a user who was looked at before.
-        let is_alone = !look.is_beside_cycle();
+        let is_alone = !look.is_during_cycle();
         if keys.is_empty() {
             if is_alone {
                 seen.since = Some(mark);
-                seen.beside.clear();
+                seen.during.clear();
             }
             return Ok(None);
         }
@@ -124,12 +124,12 @@ impl Agent {
         if is_sure && found.as_ref().is_none_or(is_over) {
             if is_alone {
                 seen.since = Some(mark);
-                seen.beside.clear();
+                seen.during.clear();
             } else if let Worker::Look(look) = &context.worker {
                 let looked_at = look.seen();
                 let users = users.iter().filter(|one| looked_at.contains(&one.key));
                 for one in users {
-                    let known = seen.beside.entry(one.key).or_insert(one.mark);
+                    let known = seen.during.entry(one.key).or_insert(one.mark);
                     *known = one.mark.max(*known);
                 }
             }
@@ -156,7 +156,7 @@ impl Agent {
             if let Worker::Cycle(running) = &context.worker {
                 running.begin_planning().await;
             }
-            let cutoff = if context.is_beside_cycle() {
+            let cutoff = if context.is_during_cycle() {
                 self.store.last_mark()?
             } else {
                 self.store.begin_evaluation(name)?

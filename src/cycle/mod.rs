@@ -6,7 +6,6 @@
 mod absent;
 mod apply;
 mod audit;
-mod beside;
 mod capabilities;
 mod check;
 mod confirm;
@@ -56,6 +55,7 @@ mod tenant_facts;
 #[cfg(test)]
 mod tests;
 mod units;
+mod workers;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
@@ -92,13 +92,13 @@ use crate::graph;
 use crate::scim;
 use crate::store::{MarkCutoff, StateKey, Store, TargetSettings};
 
-use self::beside::{Beside, Worker};
 use self::capabilities::Fact;
 use self::judge::Judged;
 use self::plan::Whom;
 use self::same_target::Verified;
 use self::sources::{OfJob, Sources};
 use self::tally::Tally;
+use self::workers::{Worker, Workers};
 
 /// Runs the cycles of a configuration's jobs on one state.
 #[derive(Clone)]
@@ -112,7 +112,7 @@ pub(crate) struct Agent {
     now: fn() -> DateTime<Utc>,
     /// How long removals stay confirmed.
     fresh: Duration,
-    beside: Arc<Beside>,
+    workers: Arc<Workers>,
     /// No target is asked: what is not in the state is taken to be in no target.
     without_target: bool,
 }
@@ -194,7 +194,7 @@ impl Agent {
         let stop = self.stop.clone();
         let times = (stop, self.now);
         let sources = Sources::connect(&config, &store, times.clone(), &self.sources)?;
-        Self::reading(config, store, sources, times, Arc::clone(&self.beside))
+        Self::reading(config, store, sources, times, Arc::clone(&self.workers))
     }
 
     fn reading(
@@ -202,7 +202,7 @@ impl Agent {
         store: Arc<Store>,
         sources: Sources,
         (stop, now): sources::Times,
-        beside: Arc<Beside>,
+        workers: Arc<Workers>,
     ) -> Result<Self, Error> {
         let key = store.key(config.state_key.as_ref())?;
         Ok(Self {
@@ -213,7 +213,7 @@ impl Agent {
             stop,
             now,
             fresh: confirm::FRESH,
-            beside,
+            workers,
             without_target: false,
         })
     }
@@ -278,7 +278,7 @@ impl Agent {
                 return Err(error);
             }
         };
-        context.worker = Worker::Cycle(self.beside.cycle(name));
+        context.worker = Worker::Cycle(self.workers.cycle(name));
         let span = tracing::error_span!("cycle", job = %job.rules.name, cycle);
         let running = Box::pin(self.run_numbered(&mut context, cycle, started, due));
         match running.instrument(span).await {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::beside::{Turn, Worker};
+use super::workers::{Turn, Worker};
 use super::{Context, Error};
 use crate::engine::model::{Key, ObjectKind};
 use crate::engine::plan::Step;

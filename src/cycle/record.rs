@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::beside::Worker;
 use super::plan::Outline;
 use super::tally::Tally;
+use super::workers::Worker;
 use super::{Agent, Context, Error, quarantine};
 use crate::engine::guard::WhyHeld;
 use crate::engine::model::Key;
@@ -160,8 +160,8 @@ pub(super) async fn finish(
     let has_completed = tally.reached_end && is_whole;
     let nested_groups = context.job.rules.scope.nested_groups;
     let holds_nothing = held.is_empty();
-    // What the cycle beside has created so far concerns groups and reports that are in its own plan.
-    let marks_new_links = !context.is_beside_cycle();
+    // What the cycle has created so far concerns groups and reports that are in its own plan.
+    let marks_new_links = !context.is_during_cycle();
     let linked = context
         .state(move |store| {
             if everything {

@@ -3,9 +3,9 @@
 
 use tokio::sync::watch;
 
-use super::beside::Worker;
 use super::plan::Whom;
 use super::tenant::Due;
+use super::workers::Worker;
 use super::{Agent, Between, Context, Error, Options};
 use crate::config;
 use crate::engine::model::Key;
@@ -85,7 +85,7 @@ impl Agent {
             return Ok(None);
         }
         context.discover().await?;
-        context.worker = Worker::Cycle(self.beside.cycle(name));
+        context.worker = Worker::Cycle(self.workers.cycle(name));
         self.partly(
             &context,
             &reading,

@@ -1,4 +1,4 @@
-//! One cycle or command at a time works on a job, with one look for leavers beside it, and only where this agent
+//! One cycle or command at a time works on a job, with one look for leavers at the same time, and only where this agent
 //! runs the job.
 
 use std::sync::{Arc, PoisonError};
@@ -39,7 +39,7 @@ impl Shared {
         self.duty.borrow().has(job).then_some(held)
     }
 
-    /// For a look for leavers, which runs beside cycles.
+    /// For a look for leavers, which runs during cycles, too.
     pub(super) fn try_hold_look(&self, job: &JobName) -> Option<OwnedMutexGuard<()>> {
         let held = self.busy(job).look.try_lock_owned().ok()?;
         self.duty.borrow().has(job).then_some(held)

@@ -25,7 +25,7 @@ const SHOWN_ESCROW: u32 = 100;
 
 impl Store {
     /// Begins a cycle and gives its number. One of the job that never ended was interrupted; only looks for
-    /// leavers run beside others.
+    /// leavers run during others.
     pub(crate) fn begin_cycle(
         &self,
         job: &JobName,

@@ -91,14 +91,14 @@ impl Store {
         })
     }
 
-    /// Users who can use the application and were marked since an earlier look; those whom the cycle beside is to
+    /// Users who can use the application and were marked since an earlier look; those whom the cycle of this number is to
     /// delete, which comes last; and those whose removal failed and is due again: first after `step`, then after twice
     /// as long, at most an hour. With the mark that the next look begins at.
     pub(crate) fn perhaps_leavers(
         &self,
         job: &JobName,
         since: Option<MarkCutoff>,
-        beside: Option<i64>,
+        other: Option<i64>,
         (step, now): (Duration, DateTime<Utc>),
     ) -> Result<(MarkCutoff, Vec<PerhapsLeaver>), Error> {
         let MarkCutoff(since) = since.unwrap_or(MarkCutoff(0));
@@ -122,7 +122,7 @@ impl Store {
                              <= unixepoch(?5, 'subsec')",
                 )?
                 .query_map(
-                    params![job, first_link(job), since, step.as_secs_f64(), Column(now), beside],
+                    params![job, first_link(job), since, step.as_secs_f64(), Column(now), other],
                     |row| {
                         Ok(PerhapsLeaver {
                             key: row.get(0)?,

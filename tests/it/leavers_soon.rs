@@ -1,4 +1,4 @@
-//! The look for leavers beside a cycle: what the limits hold is held by both, and nothing that one job or one
+//! The look for leavers during a cycle: what the limits hold is held by both, and nothing that one job or one
 //! command does keeps access open elsewhere.
 
 use std::fs;

@@ -54,7 +54,7 @@ mod kept;
 mod ladder;
 mod language_pages;
 mod leavers;
-mod leavers_beside;
+mod leavers_meanwhile;
 mod leavers_soon;
 mod leaving;
 mod life;

@@ -16,11 +16,11 @@ use crate::engine::model::Key;
 use crate::engine::plan::{Count, RemovalClass};
 
 /// The users and groups whose removal was sent since then, each once, by the class of the first request; and those
-/// that a cycle beside this one, whose plan was judged, is about to send.
+/// that another cycle of the job, whose plan was judged, is about to send.
 pub(super) fn recent(
     state: &State,
     job: i64,
-    beside: Option<i64>,
+    other: Option<i64>,
     since: i64,
 ) -> rusqlite::Result<BTreeMap<Key, RemovalClass>> {
     let mut recent = BTreeMap::new();
@@ -35,7 +35,7 @@ pub(super) fn recent(
         "SELECT source, class FROM actions
          WHERE cycle = ?1 AND state = 0 AND class BETWEEN 1 AND 3",
     )?;
-    let planned = statement.query_map(params![beside], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let planned = statement.query_map(params![other], |row| Ok((row.get(0)?, row.get(1)?)))?;
     for row in sent.chain(planned) {
         let (key, class): (Key, i64) = row?;
         if let Some((class, _)) = class_of(class) {
@@ -45,16 +45,16 @@ pub(super) fn recent(
     Ok(recent)
 }
 
-/// The users and groups that a cycle beside this one is about to remove.
-pub(super) fn cleared(state: &State, beside: Option<i64>) -> rusqlite::Result<Vec<Key>> {
+/// The users and groups that another cycle of the job is about to remove.
+pub(super) fn cleared(state: &State, other: Option<i64>) -> rusqlite::Result<Vec<Key>> {
     state.column(
         "SELECT source FROM actions WHERE cycle = ?1 AND state = 0 AND operation IN (?2, ?3)",
-        params![beside, number::DISABLE, number::DELETE],
+        params![other, number::DISABLE, number::DELETE],
     )
 }
 
-/// How many active users a cycle beside this one takes access from that has not been seen to be done.
-pub(super) fn going(state: &State, job: i64, beside: i64) -> rusqlite::Result<u64> {
+/// How many active users another cycle of the job takes access from that has not been seen to be done.
+pub(super) fn going(state: &State, job: i64, other: i64) -> rusqlite::Result<u64> {
     state
         .prepare_cached(
             "SELECT count(DISTINCT a.source)
@@ -63,7 +63,7 @@ pub(super) fn going(state: &State, job: i64, beside: i64) -> rusqlite::Result<u6
                  AND l.active",
         )?
         .query_row(
-            params![beside, first_link(job), number::DISABLE, number::DELETE],
+            params![other, first_link(job), number::DISABLE, number::DELETE],
             |row| row.get::<_, i64>(0),
         )
         .map(i64::unsigned_abs)

@@ -19,7 +19,7 @@ fn plan(world: &World, names: &[&str], limit: u64) -> Judged {
 fn judge(world: &World, limit: u64, header: &Header, is_partial: bool) -> Judged {
     let judging = Judging {
         min_members: &BTreeMap::new(),
-        beside: None,
+        other: None,
         header,
         limits: Limits {
             max_deletions: Some(Limit::Count(limit)),
@@ -211,7 +211,7 @@ fn an_approval_lapses_when_the_removal_is_no_longer_planned_or_after_a_week() {
     };
     let judging = Judging {
         min_members: &BTreeMap::new(),
-        beside: None,
+        other: None,
         header: &Header::default(),
         limits,
         is_partial: false,

@@ -213,7 +213,7 @@ fn plan(store: &Store, cycle: i64) {
     store.drop_references(cycle, &[key("u5")]).unwrap();
     let judging = Judging {
         min_members: &BTreeMap::new(),
-        beside: None,
+        other: None,
         header: &Header::default(),
         limits: Limits {
             max_deletions: Some(Limit::Count(0)),

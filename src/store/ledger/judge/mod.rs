@@ -37,8 +37,8 @@ pub(crate) struct Judging<'j> {
     pub(crate) scope_groups: &'j BTreeSet<Key>,
     /// Groups, and how many members they keep at least.
     pub(crate) min_members: &'j BTreeMap<Key, u64>,
-    /// A cycle that runs beside this one, whose plan was judged: what it is about to remove counts.
-    pub(crate) beside: Option<i64>,
+    /// Another cycle of the job that runs now, whose plan was judged: what it is about to remove counts.
+    pub(crate) other: Option<i64>,
     pub(crate) now: DateTime<Utc>,
 }
 
@@ -192,7 +192,7 @@ impl<'b> Bench<'b> {
             )?
             .into_iter()
             .collect();
-        tried.extend(cleared(state, judging.beside)?);
+        tried.extend(cleared(state, judging.other)?);
         let known = holds::all(state, job)?;
         let gone = creates::gone_at_once(state, job, judging.header.linked)?;
         let is_create = |item: &Item| item.operation == number::CREATE;
@@ -205,7 +205,7 @@ impl<'b> Bench<'b> {
             cycle,
             judging,
             holds: known,
-            recent: recent(state, job, judging.beside, since(judging))?,
+            recent: recent(state, job, judging.other, since(judging))?,
             tried,
             removals,
             shrunk: BTreeSet::new(),
@@ -312,8 +312,8 @@ impl<'b> Bench<'b> {
             .state
             .prepare_cached("SELECT active_users FROM jobs WHERE key = ?1")?
             .query_row(params![self.job], |row| row.get(0))?;
-        let going = match self.judging.beside {
-            Some(beside) => going(self.state, self.job, beside)?,
+        let going = match self.judging.other {
+            Some(other) => going(self.state, self.job, other)?,
             None => 0,
         };
         let header = self.judging.header;

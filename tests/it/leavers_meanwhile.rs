@@ -186,7 +186,7 @@ async fn cycles_and_looks_side_by_side_end_where_the_tenant_is() {
     });
     let mut random = Rng::with_seed(14);
     let tenant = rig.tenant();
-    // Cycles of seconds, beside which users leave and come back.
+    // Cycles of seconds, during which users leave and come back.
     for round in 0..12 {
         for (user, _) in &users {
             let title = json!(format!("Title {round}"));

@@ -1,4 +1,4 @@
-//! A look for leavers beside a cycle of the same job (safety.md §2). Never do both write to one object, and what
+//! A look for leavers during a cycle of the same job (safety.md §2). Never do both write to one object, and what
 //! the look has written comes after what the cycle had planned for that object.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use crate::store::MarkCutoff;
 
 /// The cycle and the look of each job. There is one of each at most.
 #[derive(Debug, Default)]
-pub(super) struct Beside(Mutex<BTreeMap<JobName, Arc<Both>>>);
+pub(super) struct Workers(Mutex<BTreeMap<JobName, Arc<Both>>>);
 
 /// What the cycle and the look of one job know of each other.
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ pub(super) struct Cycle(Arc<Both>);
 #[derive(Debug)]
 pub(super) struct Look {
     both: Arc<Both>,
-    beside_cycle: bool,
+    during_cycle: bool,
     planned: Option<(MarkCutoff, i64)>,
 }
 
@@ -117,9 +117,9 @@ impl Worker {
 }
 
 impl Judging<'_> {
-    /// The number of the cycle that works on the job beside this one, if its plan was judged: what it is about to
+    /// The number of the cycle that works on the job at the same time, if its plan was judged: what it is about to
     /// remove counts. Otherwise what this one removes will count there.
-    pub(super) fn beside(&self) -> Option<i64> {
+    pub(super) fn other(&self) -> Option<i64> {
         match self.worker {
             Worker::Plan => None,
             Worker::Cycle(Cycle(both)) => both.known().look_judged,
@@ -134,12 +134,12 @@ impl Judging<'_> {
 
 impl Context<'_> {
     /// This is a look, and a cycle of the job ran when it began.
-    pub(super) fn is_beside_cycle(&self) -> bool {
-        matches!(&self.worker, Worker::Look(look) if look.beside_cycle)
+    pub(super) fn is_during_cycle(&self) -> bool {
+        matches!(&self.worker, Worker::Look(look) if look.during_cycle)
     }
 }
 
-impl Beside {
+impl Workers {
     pub(super) fn cycle(&self, job: &JobName) -> Cycle {
         let both = self.of(job);
         both.known().cycle_runs = true;
@@ -151,11 +151,11 @@ impl Beside {
         let mut known = both.known();
         known.looks += 1;
         known.look_runs = true;
-        let (beside_cycle, planned) = (known.cycle_runs, known.planned);
+        let (during_cycle, planned) = (known.cycle_runs, known.planned);
         drop(known);
         Look {
             both,
-            beside_cycle,
+            during_cycle,
             planned,
         }
     }
@@ -185,7 +185,7 @@ impl Known {
 
 impl Cycle {
     /// Before anything is planned: what a look that runs now does is in the state then, so that the plan holds what
-    /// follows from it. Looks that begin later run beside the cycle.
+    /// follows from it. Looks that begin later run during the cycle.
     pub(super) async fn begin_planning(&self) {
         let looks = self.0.known().looks;
         loop {
@@ -251,8 +251,8 @@ impl Drop for Cycle {
 
 impl Look {
     /// A cycle of the job ran when the look began.
-    pub(super) fn is_beside_cycle(&self) -> bool {
-        self.beside_cycle
+    pub(super) fn is_during_cycle(&self) -> bool {
+        self.during_cycle
     }
 
     /// The plan of the cycle with this number takes access from those who were marked up to here.
