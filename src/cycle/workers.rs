@@ -73,7 +73,7 @@ pub(super) struct Look {
 pub(super) enum Turn {
     /// It counts as in flight from now on.
     Now,
-    /// When the look has decided about it, which takes no request.
+    /// When the look has decided about it, which takes requests only where an earlier write is not settled.
     Later,
     /// What was planned is out of date.
     Overtaken,

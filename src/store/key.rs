@@ -82,7 +82,7 @@ impl Store {
             }
             return Ok(key);
         }
-        let path = beside(self.path(), ".key");
+        let path = next_to(self.path(), ".key");
         Ok(match self.kept(&path)? {
             Kept::OnDisk(secret) => StateKey::of(&secret),
             Kept::Nowhere(secret) => StateKey {
@@ -94,7 +94,7 @@ impl Store {
 
     /// Refuses a key other than the one next to the state, where there is one.
     pub(super) fn check_key_is(&self, configured: Option<&Secret>) -> Result<(), Error> {
-        let path = beside(self.path(), ".key");
+        let path = next_to(self.path(), ".key");
         let (Some(configured), true) = (configured, path.exists()) else {
             return Ok(());
         };
@@ -110,7 +110,7 @@ impl Store {
 
     /// The token of the status page in the file next to the state, which is made when it is missing.
     pub(crate) fn web_token(&self) -> Result<(String, PathBuf), Error> {
-        let path = beside(self.path(), ".web-token");
+        let path = next_to(self.path(), ".web-token");
         let secret = match self.kept(&path)? {
             Kept::OnDisk(_) => Secret::File(path.clone()).read_page_token(),
             Kept::Nowhere(secret) => Ok(secret),
@@ -142,7 +142,7 @@ enum Kept {
 }
 
 /// Next to the file itself, wherever a symbolic link to it is.
-pub(super) fn beside(state: &Path, ending: &str) -> PathBuf {
+pub(super) fn next_to(state: &Path, ending: &str) -> PathBuf {
     let mut name = resolved(state).into_os_string();
     name.push(ending);
     PathBuf::from(name)
@@ -205,16 +205,16 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let metadata = fs::metadata(beside(&path, ".key")).unwrap();
+            let metadata = fs::metadata(next_to(&path, ".key")).unwrap();
             assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
         }
         assert_eq!(
             first,
             store.key(None).unwrap().digest("credential", "token")
         );
-        fs::remove_file(beside(&path, ".key")).unwrap();
+        fs::remove_file(next_to(&path, ".key")).unwrap();
         let plan = Store::open_plan(&path).unwrap();
         assert_ne!(first, plan.key(None).unwrap().digest("credential", "token"));
-        assert!(!beside(&path, ".key").exists());
+        assert!(!next_to(&path, ".key").exists());
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 use crate::os::{self, private};
-use crate::store::key::beside;
+use crate::store::key::next_to;
 
 /// Between two notes.
 const STEP: Duration = Duration::from_secs(5);
@@ -36,7 +36,7 @@ impl Contact {
 }
 
 fn touch(path: &Path) -> io::Result<()> {
-    let path = beside(path, ".contact");
+    let path = next_to(path, ".contact");
     let mut options = OpenOptions::new();
     let mut file = private(options.write(true).create(true).truncate(true)).open(&path)?;
     os::give_to_owner_of_folder(&file, &path);
@@ -45,6 +45,6 @@ fn touch(path: &Path) -> io::Result<()> {
 
 /// `None`: it is not known.
 pub(in crate::store) fn last_contact(path: &Path) -> Option<DateTime<Utc>> {
-    let file = fs::metadata(beside(path, ".contact")).ok()?;
+    let file = fs::metadata(next_to(path, ".contact")).ok()?;
     file.modified().ok().map(Into::into)
 }
