@@ -8,8 +8,8 @@ use super::exit::Exit;
 use super::load;
 use super::output::Output;
 use crate::config::{Config, Job};
+use crate::cycle;
 use crate::engine::record::{Holder, JobRecord, Registered};
-use crate::engine::strategy::SourceReading;
 use crate::graph;
 use crate::report::json::Document;
 use crate::report::{self, JobStatus, text};
@@ -49,7 +49,7 @@ pub(super) fn status(
     }
 
     let readings = match &store {
-        Some(store) => readings(&config, store)?,
+        Some(store) => cycle::readings(&config, store)?,
         None => Vec::new(),
     };
     let waiting = match &store {
@@ -134,15 +134,4 @@ fn exit_of(record: &JobRecord) -> Exit {
     } else {
         last
     }
-}
-
-/// How the sources of the configuration are read.
-pub(super) fn readings(config: &Config, store: &Store) -> Result<Vec<SourceReading>, store::Error> {
-    let mut readings = store.readings()?;
-    let names = |reading: &SourceReading| {
-        let mut sources = config.sources.iter();
-        sources.any(|source| source.name == reading.name)
-    };
-    readings.retain(names);
-    Ok(readings)
 }

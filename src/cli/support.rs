@@ -172,7 +172,7 @@ fn of_state(config: &Config, store: &Store) -> anyhow::Result<Vec<Part>> {
     let holder = store.holder();
     let service = holder.as_ref().filter(|holder| Holder::is_service(holder));
     let mut text = Vec::new();
-    let readings = status::readings(config, store)?;
+    let readings = cycle::readings(config, store)?;
     let today = scheduler::now().date_naive();
     let mut document = Document::begin_status(
         &mut text,

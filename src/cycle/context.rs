@@ -148,8 +148,8 @@ impl Agent {
             remarks,
             facts,
         } = capabilities::adapted(&self.store, configured)?;
+        self.sources.note(configured, &self.store, (self.now)())?;
         let sources = self.sources.of(configured)?;
-        self.store.note_sources_of(name, &sources.numbers)?;
         self.store.note_fingerprint(name, &job.fingerprint)?;
         let token = (!self.without_target)
             .then(|| read_token(&job))

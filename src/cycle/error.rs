@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::config::SecretError;
+use crate::engine::denial::Denial;
 use crate::engine::model::{JobName, ObjectKind, SourceId};
 use crate::engine::quarantine::{Cause, Quarantine};
 use crate::engine::record::Paused;
@@ -183,13 +184,13 @@ impl Error {
             )
     }
 
-    /// Why the tenant does not take the credential, with what to do about it, where it is that.
-    pub(crate) fn refused_by_source(&self) -> Option<String> {
+    /// That the tenant refuses the sign-in, or what a permission is missing for, where it is that.
+    pub(super) fn denial(&self) -> Option<Denial> {
         let source = match self {
             Self::Graph(source)
             | Self::DefaultDomain { source, .. }
             | Self::CustomSecurityAttributes { source, .. } => source,
-            Self::Tenant(error) => return error.refused_by_source(),
+            Self::Tenant(error) => return error.denial(),
             Self::Secret { .. }
             | Self::Target(_)
             | Self::Store(_)
@@ -206,12 +207,14 @@ impl Error {
             | Self::NoSuchObject { .. }
             | Self::AmbiguousObject { .. } => return None,
         };
-        source.is_of_credential().then(|| {
-            let words = Self::chain_of(source);
-            match source.remedy() {
-                Some(remedy) => format!("{words}; {remedy}"),
-                None => words,
-            }
+        Self::denial_of(source)
+    }
+
+    pub(super) fn denial_of(source: &graph::Error) -> Option<Denial> {
+        source.refuses().map(|refuses| Denial {
+            refuses,
+            because: Self::chain_of(source),
+            remedy: source.remedy(),
         })
     }
 

@@ -80,6 +80,7 @@ pub(crate) use probe::Probed;
 pub(crate) use saved::{
     Alone, Approved, Deed, Expected, ExpectedRow, OtherRows, Portion, SavedRow, deed,
 };
+pub(crate) use sources::readings;
 pub(crate) use tenant::Due;
 
 use crate::config::{self, Config};

@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::tenant::{Due, OneRead, Reading, Tenant, Want};
 use super::{Agent, Error, connect};
 use crate::config::{self, Config, SourceJobs};
-use crate::engine::model::{ObjectKind, SourceNumber};
+use crate::engine::model::{JobName, ObjectKind, SourceNumber};
 use crate::engine::plan::{self, Readings};
+use crate::engine::strategy::SourceReading;
 use crate::engine::summary::CycleKind;
 use crate::graph;
 use crate::store::{self, NotedSource, Store, Stream};
@@ -121,6 +122,29 @@ impl Sources {
             Some(error) if of.tenants.is_empty() => Err(Error::Tenant(Arc::clone(error))),
             Some(_) | None => Ok(of),
         }
+    }
+
+    /// Notes which sources the job reads, and which of them cannot be read for the lack of a credential.
+    pub(super) fn note(
+        &self,
+        job: &config::Job,
+        store: &Store,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let name = &job.rules.name;
+        let all = job.sources.iter().filter_map(|name| self.all.get(name));
+        let all: Vec<&(SourceNumber, Made)> = all.collect();
+        let numbers: Vec<SourceNumber> = all.iter().map(|(number, _)| *number).collect();
+        if numbers.len() == job.sources.len() {
+            store.note_sources_of(name, &numbers)?;
+        }
+        for (number, made) in all {
+            let denial = made.as_ref().err().and_then(|error| error.denial());
+            if denial.is_some() {
+                store.note_denial(name, *number, denial.as_ref(), now)?;
+            }
+        }
+        Ok(())
     }
 
     /// The tenants of a job that can be read.
@@ -249,6 +273,22 @@ impl OfJob {
     pub(super) fn tenant(&self, number: SourceNumber) -> Option<&Arc<Tenant>> {
         self.tenants.iter().find(|tenant| tenant.number == number)
     }
+}
+
+/// How the sources of the configuration are read, and which refuse that for jobs that are enabled.
+pub(crate) fn readings(config: &Config, store: &Store) -> Result<Vec<SourceReading>, store::Error> {
+    let mut readings = store.readings()?;
+    readings.retain_mut(|reading| {
+        let mut sources = config.sources.iter();
+        let jobs = config.jobs.iter().filter(|job| job.enabled);
+        let jobs: Vec<_> = jobs
+            .filter(|job| job.sources.contains(&reading.name))
+            .collect();
+        let reads = |name: &JobName| jobs.iter().any(|job| job.rules.name == *name);
+        reading.denied.retain(|one| reads(&one.job));
+        sources.any(|source| source.name == reading.name)
+    });
+    Ok(readings)
 }
 
 impl Agent {

@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod capabilities;
 pub(crate) mod check;
 pub(crate) mod configuration;
+pub(crate) mod denial;
 pub(crate) mod explain;
 pub(crate) mod expr;
 pub(crate) mod filter;

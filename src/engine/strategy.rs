@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::denial::Denied;
 use super::plan::Count;
 
 /// A way to read users and groups.
@@ -64,6 +65,8 @@ pub(crate) struct SourceReading {
     pub(crate) tenant: String,
     /// `None`: it was not read yet.
     pub(crate) choice: Option<Choice>,
+    /// The jobs for which it could not be read, because it refuses that.
+    pub(crate) denied: Vec<Denied>,
 }
 
 impl Choice {

@@ -3,6 +3,7 @@
 
 use super::error::{Error, Refusal};
 use super::permissions::{ADMINISTRATIVE_UNITS, SYNCHRONIZATION};
+use crate::engine::denial::Refuses;
 
 /// How a code is to be treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,12 +128,15 @@ pub(super) fn is_of_credential(code: Option<u64>) -> bool {
 }
 
 impl Error {
-    /// Whether no token is given, and not only for now.
-    pub(crate) fn is_of_credential(&self) -> bool {
+    /// What the tenant refuses, where that is not only for now.
+    pub(crate) fn refuses(&self) -> Option<Refuses> {
         match self {
-            Self::Secret { .. } | Self::Credential { .. } => true,
-            Self::TokenRefused(refusal) => !is_temporary(refusal.code),
-            _ => false,
+            Self::Secret { .. } | Self::Credential { .. } => Some(Refuses::SignIn),
+            Self::TokenRefused(refusal) if !is_temporary(refusal.code) => Some(Refuses::SignIn),
+            Self::Refused(refusal) if refusal.status == 401 => Some(Refuses::SignIn),
+            Self::Refused(refusal) if refusal.status == 403 => Some(Refuses::Permission),
+            Self::Unreadable { .. } => Some(Refuses::Permission),
+            _ => None,
         }
     }
 

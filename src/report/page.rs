@@ -9,6 +9,7 @@ use super::sentence::{
     self, ago, all_held, capital, clean, coarse, count, number, removals, subject_text, things,
 };
 use super::view::JobStatus;
+use crate::engine::denial::DeniedSource;
 use crate::engine::model::JobName;
 use crate::engine::plan::Count;
 use crate::engine::record::{CycleState, HeldSet, JobRecord};
@@ -19,6 +20,8 @@ use crate::engine::summary::Health;
 pub(crate) struct JobView {
     pub(crate) status: JobStatus,
     pub(crate) in_scope: Count,
+    /// Sources that refuse to be read for it.
+    pub(crate) denied: Vec<DeniedSource>,
     pub(crate) running: Option<Running>,
     /// Another agent runs it, or none yet.
     pub(crate) is_elsewhere: bool,
@@ -137,6 +140,9 @@ pub(crate) fn condition(view: &JobView) -> (Condition, Vec<String>) {
                 command(&format!("resume {name}"))
             ),
         ));
+    }
+    for source in &view.denied {
+        reasons.push((Condition::Bad, format!("{}.", sentence::denied(source))));
     }
     if let Some(quarantine) = quarantine {
         let words = capital(&sentence::quarantine(quarantine));

@@ -482,10 +482,6 @@ pub(super) async fn run_cycle(
         Ok(ran) => ran.map_err(NotRun::from),
         Err(error) => Err(NotRun::Bug(error.to_string())),
     };
-    let refused = match &ran {
-        Err(NotRun::Cycle(error)) => error.refused_by_source(),
-        Ok(_) | Err(NotRun::NoJob(_) | NotRun::Elsewhere(_) | NotRun::Bug(_)) => None,
-    };
     if let Err(error) = &ran
         && error.is_of_the_request()
     {
@@ -527,12 +523,7 @@ pub(super) async fn run_cycle(
         spawn_blocking(move || drop(agents.weigh(&name, took)));
     }
     deliver::heartbeat(shared, job, ended);
-    set_state(
-        shared,
-        name,
-        State::Waiting { next: None },
-        Some((ended, refused)),
-    );
+    set_state(shared, name, State::Waiting { next: None }, Some(ended));
     ran
 }
 
@@ -544,23 +535,11 @@ pub(super) enum Ran {
 }
 
 /// `ended` replaces what is known of the last cycle; `None` leaves it as it is.
-fn set_state(
-    shared: &Arc<Shared>,
-    name: &JobName,
-    state: State,
-    ended: Option<(Health, Option<String>)>,
-) {
+fn set_state(shared: &Arc<Shared>, name: &JobName, state: State, ended: Option<Health>) {
     shared.status.send_modify(|status| {
         let known = status.jobs.remove(name);
-        let (last, refused) = match ended {
-            Some((ended, refused)) => (Some(ended), refused),
-            None => known.map_or((None, None), |job| (job.last, job.refused)),
-        };
-        let activity = Activity {
-            state,
-            last,
-            refused,
-        };
+        let last = ended.or_else(|| known.and_then(|job| job.last));
+        let activity = Activity { state, last };
         status.jobs.insert(name.clone(), activity);
     });
 }

@@ -15,11 +15,14 @@ use super::driver::{Generation, Shared};
 use super::due::rhythm;
 use super::status::{State, Status};
 use crate::config::{Config, Job, WebhookForm};
+use crate::cycle;
+use crate::engine::denial::Refuses;
 use crate::engine::model::JobName;
 use crate::engine::notice::{
     Event, Matter, Memory, Message, News, Seen, Topic, Trouble, is_stuck, review,
 };
 use crate::engine::record::{CycleState, JobRecord};
+use crate::engine::strategy::SourceReading;
 use crate::engine::summary::Health;
 use crate::notify::{self, Channel};
 use crate::report::{self, notice::Notice};
@@ -136,18 +139,19 @@ impl Watch {
         let mut memory = store.run(Store::said).await?;
         let known = memory.clone();
         let jobs = &current.config.jobs;
+        let sources = &current.config.sources;
         memory.retain(|matter, _| {
-            let mut jobs = jobs.iter();
-            matter
-                .job()
-                .is_none_or(|job| jobs.any(|one| one.rules.name.as_str() == job))
+            let (mut jobs, mut sources) = (jobs.iter(), sources.iter());
+            let (job, source) = (matter.job(), matter.source());
+            job.is_none_or(|job| jobs.any(|one| one.rules.name.as_str() == job))
+                && source.is_none_or(|source| sources.any(|one| one.name == source))
         });
-        let mut seen = self.of_agent(current, &status, &memory, now);
+        let mut seen = self.of_agent(current, &memory, now);
         let started = self.started;
         let config = Arc::clone(&current.config);
         let remembered = memory.clone();
         let of_jobs = reader.run(move |store| {
-            let mut seen = Seen::new();
+            let mut seen = of_sources(cycle::readings(&config, store)?);
             for job in config.jobs.iter().filter(|job| job.enabled) {
                 let is_running = is_running(&status, &job.rules.name);
                 let job = (&*config, job);
@@ -176,24 +180,11 @@ impl Watch {
     }
 
     /// What concerns all jobs.
-    fn of_agent(
-        &mut self,
-        current: &Generation,
-        status: &Status,
-        memory: &Memory,
-        now: DateTime<Utc>,
-    ) -> Seen {
+    fn of_agent(&mut self, current: &Generation, memory: &Memory, now: DateTime<Utc>) -> Seen {
         let mut seen = Seen::new();
         if self.crashed {
             let crash = Trouble::Crash { times: 1 };
             seen.insert(Matter::of_agent(Topic::Crash), Some(crash));
-        }
-        let jobs = status.jobs.values();
-        let refused = jobs.clone().find_map(|job| job.refused.clone());
-        // Before its first cycle a job does not know.
-        if refused.is_some() || jobs.clone().all(|job| job.last.is_some()) {
-            let refused = refused.map(|words| Trouble::SourceRefused { words });
-            seen.insert(Matter::of_agent(Topic::SourceRefused), refused);
         }
         if self.asked.is_none_or(|asked| asked.elapsed() >= EXPIRIES) {
             self.asked = Some(Instant::now());
@@ -214,6 +205,23 @@ impl Watch {
         }
         seen
     }
+}
+
+/// What the sources refuse. Without a sign-in it is not known what else is refused.
+fn of_sources(readings: Vec<SourceReading>) -> Seen {
+    let mut seen = Seen::new();
+    for reading in readings {
+        let found = reading.denied();
+        let refused = found.as_ref().map(|found| found.denial.refuses);
+        for refuses in Refuses::ALL {
+            let trouble = found.clone().filter(|_| refused == Some(refuses));
+            if refuses == Refuses::SignIn || refused != Some(Refuses::SignIn) {
+                let matter = Matter::of_source(refuses, &reading.name);
+                seen.insert(matter, trouble.map(Trouble::Denied));
+            }
+        }
+    }
+    seen
 }
 
 fn is_running(status: &Status, job: &JobName) -> bool {

@@ -19,8 +19,6 @@ pub(crate) struct Activity {
     pub(crate) state: State,
     /// How the last cycle since the start of the agent ended.
     pub(crate) last: Option<Health>,
-    /// The last cycle ended because the tenant does not take the credential; in its words.
-    pub(crate) refused: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -64,7 +62,7 @@ impl fmt::Display for Status {
         }
         let mut next: Option<(&JobName, DateTime<Utc>)> = None;
         let mut parts = Vec::new();
-        for (name, Activity { state, last, .. }) in jobs {
+        for (name, Activity { state, last }) in jobs {
             match state {
                 State::Running { woken_by, progress } => {
                     let step = step(*progress.borrow());
@@ -120,11 +118,7 @@ mod tests {
             total: 9,
         });
         let at = |seconds| DateTime::from_timestamp(seconds, 0);
-        let job = |state, last| Activity {
-            state,
-            last,
-            refused: None,
-        };
+        let job = |state, last| Activity { state, last };
         let status = Status {
             jobs: BTreeMap::from([
                 (

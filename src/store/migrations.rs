@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005.sql"),
     include_str!("migrations/0006.sql"),
     include_str!("migrations/0007.sql"),
+    include_str!("migrations/0008.sql"),
 ];
 
 /// The format that the first migration makes. Formats before it were never released.
@@ -78,6 +79,7 @@ mod tests {
         include_str!("migrations/0005_sample.sql"),
         include_str!("migrations/0006_sample.sql"),
         include_str!("migrations/0007_sample.sql"),
+        include_str!("migrations/0008_sample.sql"),
     ];
 
     #[test]

@@ -8,6 +8,7 @@ mod commands;
 mod configurations;
 mod custom_security;
 mod cycles;
+mod denials;
 mod described;
 mod error;
 mod escrow;

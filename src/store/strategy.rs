@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
 
+use super::denials::denials;
 use super::source::{index_rounds_under_way, next_round};
 use super::sources::{known, sources_of};
 use super::state::State;
@@ -27,6 +28,7 @@ impl Store {
             let known = known(state)?.into_iter().map(|one| {
                 Ok(SourceReading {
                     choice: strategy(state, one.number)?,
+                    denied: denials(state, one.number)?,
                     name: one.name,
                     tenant: one.tenant,
                 })

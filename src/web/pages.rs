@@ -90,9 +90,8 @@ impl Site {
 /// One job as it is now. The newest cycles are read, as many as are asked for.
 fn view_of(
     store: &Store,
-    job: &Job,
+    (config, job): (&Config, &Job),
     cycles: u32,
-    retries: Option<Duration>,
     activity: Activity,
 ) -> Result<JobView, Error> {
     let Activity {
@@ -101,15 +100,21 @@ fn view_of(
         is_elsewhere,
     } = activity;
     let name = &job.rules.name;
+    let readings = cycle::readings(config, store)?.into_iter();
+    let denied = readings.filter_map(|mut reading| {
+        reading.denied.retain(|one| one.job == *name);
+        reading.denied()
+    });
     Ok(JobView {
         status: JobStatus {
             job: name.clone(),
             enabled: job.enabled,
             next,
-            retries,
+            retries: config.retries,
             record: store.status(name, cycles)?,
         },
         in_scope: store.scope_counts(name)?,
+        denied: denied.collect(),
         running,
         is_elsewhere,
         target: without_query(&job.target.base_url),
@@ -170,11 +175,11 @@ pub(super) async fn overview(State(site): Shared) -> Result<Html<String>, Proble
         .iter()
         .map(|job| (job.clone(), activity(&site, &job.rules.name)))
         .collect();
-    let retries = config.retries;
+    let known = Arc::clone(&config);
     let views = site.ask(move |store| {
         let views = jobs
             .into_iter()
-            .map(|(job, activity)| view_of(store, &job, 2, retries, activity));
+            .map(|(job, activity)| view_of(store, (&known, &job), 2, activity));
         let views = views.collect::<Result<Vec<_>, _>>()?;
         Ok((views, store.waiting()?))
     });
@@ -197,9 +202,9 @@ pub(super) async fn job(
     let Some((place, job)) = jobs.find(|(_, job)| job.rules.name.as_str() == name) else {
         return Err(not_found("The configuration has no such job."));
     };
-    let (activity, retries) = (activity(&site, &job.rules.name), config.retries);
-    let job = job.clone();
-    let view = site.ask(move |store| view_of(store, &job, CYCLES, retries, activity));
+    let activity = activity(&site, &job.rules.name);
+    let (known, job) = (Arc::clone(&config), job.clone());
+    let view = site.ask(move |store| view_of(store, (&known, &job), CYCLES, activity));
     let view = view.await?;
     let known = site.agents().await;
     let agents = shown(known.as_ref());

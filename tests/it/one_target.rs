@@ -3,9 +3,12 @@
 use entrain::sandbox::{Fault, GraphQuirk, ROLE_USER, Size, Trouble, Uuid};
 use serde_json::{Value, json};
 
+use crate::notify::{OFTEN, mail_to, more_cycles, stop, subjects};
+use crate::post::Post;
 use crate::rig::Run;
 use crate::service::{Service, until};
 use crate::sources::{Two, of};
+use crate::web::{Site, serve_page};
 
 /// The job `both` reads `south` first, then `north`; what else it has is given.
 async fn start(extra: &str) -> Two {
@@ -329,4 +332,127 @@ async fn of_each_tenant_only_what_is_in_scope_can_be_read() {
     two.northern().remove_members(northern, &[nora]);
     sync(&two).await.expect(0);
     assert!(is_active(&two, "jane") && !is_active(&two, "nora"));
+}
+
+/// What `status` says of each source that refuses something.
+async fn refused(two: &Two) -> Vec<Value> {
+    let run = two.rig.run(&["status", "--format", "json"]).await.expect(0);
+    let status: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(status["refused"], Value::Null, "{run:?}");
+    let sources = status["sources"].as_array().unwrap().iter();
+    let refused = sources.filter(|one| !one["refused"].is_null());
+    refused.cloned().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_refuses_the_sign_in_is_notified_by_its_name_and_so_is_the_end() {
+    let two = start("").await;
+    two.rig.joiner("jane");
+    two.northerner("nora");
+    sync(&two).await.expect(0);
+    assert_eq!(refused(&two).await, [] as [Value; 0]);
+    let post = Post::start().await;
+    let (secret, tenant) = (two.north.client_secret(), two.north.tenant_id());
+    two.northern().set_client_secret("another one");
+    two.rig
+        .edit(|text| format!("{text}\n{OFTEN}{}", mail_to(post.port)));
+    let service = Service::start(&two.rig, &["run"]);
+    until("the refusal", || !post.mails().is_empty()).await;
+    more_cycles(&service, 3).await;
+    let mails = post.mails();
+    assert_eq!(
+        subjects(&mails),
+        ["entrain: Microsoft Entra refuses the credential of source north"]
+    );
+    for words in [
+        "AADSTS7000215",
+        "The client secret is wrong",
+        "other tenants are not affected",
+        &format!("Tenant {tenant}; jobs: both."),
+    ] {
+        let text = mails[0]
+            .text
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let known = refused(&two).await;
+    assert_eq!(known.len(), 1);
+    assert_eq!(known[0]["name"], "north");
+    assert_eq!(known[0]["refused"]["what"], "sign-in");
+    assert_eq!(known[0]["refused"]["jobs"], json!(["both"]));
+    let shown = two.rig.run(&["status"]).await.expect(0);
+    let words = "Microsoft Entra refuses the credential of source north since ";
+    assert!(shown.out.contains(words), "{shown:?}");
+    assert!(shown.out.contains("copy the secret's value"), "{shown:?}");
+
+    // It does not depend on what the service remembers.
+    stop(service).await;
+    let service = Service::start(&two.rig, &["run"]);
+    more_cycles(&service, 2).await;
+    assert_eq!(post.mails().len(), 1);
+    two.northern().set_client_secret(&secret);
+    until("its end", || post.mails().len() >= 2).await;
+    more_cycles(&service, 2).await;
+    let mails = post.mails();
+    let subjects = subjects(&mails);
+    assert_eq!(subjects.len(), 2, "{subjects:?}");
+    let words = "entrain: Microsoft Entra accepts the credential of source north";
+    assert!(subjects[1].starts_with(words), "{subjects:?}");
+    assert_eq!(refused(&two).await, [] as [Value; 0]);
+    stop(service).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permission_that_one_tenant_takes_away_is_reported_until_it_is_granted_again() {
+    let two = start("").await;
+    two.rig.joiner("jane");
+    two.northerner("nora");
+    sync(&two).await.expect(0);
+    two.northern().revoke_permission("User.Read.All");
+    sync(&two).await;
+    let known = refused(&two).await;
+    assert_eq!(known.len(), 1, "{known:?}");
+    assert_eq!(known[0]["refused"]["what"], "permission");
+    let since = known[0]["refused"]["since"].clone();
+    let remedy = known[0]["refused"]["remedy"].to_string();
+    assert!(remedy.contains("User.Read.All"), "{remedy}");
+    let shown = two.rig.run(&["status"]).await.expect(0);
+    let words = "A permission is missing in the tenant of source north since ";
+    assert!(shown.out.contains(words), "{shown:?}");
+
+    // A plan leaves nothing behind, and an answer that proves nothing changes nothing.
+    let fault = Fault::new("users/delta", Trouble::status(400)).forever();
+    two.northern().traffic().inject(fault);
+    sync(&two).await;
+    two.northern().traffic().clear_faults();
+    two.northern().grant_permission("User.Read.All");
+    two.rig.run(&["plan"]).await.expect(0);
+    assert_eq!(refused(&two).await[0]["refused"]["since"], since);
+    sync(&two).await.expect(0);
+    assert_eq!(refused(&two).await, [] as [Value; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_of_one_tenant_that_is_gone_is_reported_like_one_that_is_refused() {
+    let two = start("").await;
+    two.rig.joiner("jane");
+    std::fs::remove_file(two.rig.path("north-secret")).unwrap();
+    sync(&two).await;
+    assert!(is_active(&two, "jane"));
+    let known = refused(&two).await;
+    assert_eq!(known.len(), 1, "{known:?}");
+    assert_eq!(known[0]["refused"]["what"], "sign-in");
+    let message = known[0]["refused"]["message"].to_string();
+    assert!(message.contains("north-secret"), "{message}");
+
+    // The page of the service says so, too.
+    serve_page(&two.rig, "");
+    let site = Site::start(&two.rig).await;
+    for path in ["/", "/jobs/both"] {
+        let page = site.see(path).await.expect(200).body;
+        let words = "Microsoft Entra refuses the credential of source north since ";
+        assert!(page.contains(words), "{path}: {page}");
+    }
 }

@@ -3,6 +3,7 @@
 //! (product rule 3).
 
 mod applications;
+mod denials;
 mod due;
 mod managers;
 mod members;
@@ -29,6 +30,7 @@ use tracing::Instrument as _;
 use super::units::Units;
 use super::{Error, tenant_facts};
 use crate::config::{self, SourceJobs};
+use crate::engine::denial::Denial;
 use crate::engine::model::{
     Assignment, Complete, CustomSecurityAttribute, JobName, ObjectKind, SourceId, SourceNumber,
 };
@@ -97,6 +99,8 @@ pub(super) struct Tenant {
     /// Applications that were looked at for a job of Microsoft's own service: when, and whether one is
     /// enabled.
     provisioned: Mutex<BTreeMap<SourceId, (Instant, bool)>>,
+    /// What was refused in the reading under way, but does not end it.
+    denial: Mutex<Option<Denial>>,
     /// The days of the warning that was given last of each secret and certificate.
     expiring: Mutex<BTreeMap<String, i64>>,
 }
@@ -127,6 +131,7 @@ impl Tenant {
             due: watch::Sender::default(),
             waiting: Mutex::default(),
             provisioned: Mutex::default(),
+            denial: Mutex::default(),
             expiring: Mutex::default(),
         }
     }
@@ -217,6 +222,7 @@ impl Tenant {
     /// there does not keep the others from their reading.
     async fn refresh(&self, wants: &[Want]) -> Vec<Result<OneRead, Error>> {
         self.warn_of_expiry();
+        self.take_denial();
         let mut found = Vec::new();
         let mut applications = Vec::with_capacity(wants.len());
         for want in wants {
@@ -228,7 +234,7 @@ impl Tenant {
             .filter_map(|(want, application)| application.is_ok().then_some(want))
             .collect();
         let mut shared = Shared::of(wants);
-        let mut scopes: BTreeMap<JobName, Scope> = BTreeMap::new();
+        let mut scopes: BTreeMap<JobName, (Scope, Option<Denial>)> = BTreeMap::new();
         let followed = match found.first() {
             Some(first) => match self.counted(first, Box::pin(self.begin(&found))).await {
                 Ok(way) => {
@@ -239,7 +245,8 @@ impl Tenant {
                             };
                             let read = self.read_scope(want, application.clone(), &mut shared);
                             let scope = self.counted(want, Box::pin(read)).await;
-                            scopes.insert(want.job.rules.name.clone(), scope);
+                            let denial = self.take_denial();
+                            scopes.insert(want.job.rules.name.clone(), (scope, denial));
                         }
                     }
                     self.counted(first, Box::pin(self.follow_way(way, &found)))
@@ -252,10 +259,12 @@ impl Tenant {
             )),
         };
         let followed = followed.map_err(Arc::new);
+        let shared_denial = self.take_denial();
         let mut readings = Vec::with_capacity(wants.len());
         for (want, application) in wants.iter().zip(applications) {
             let scope = scopes.remove(&want.job.rules.name);
-            readings.push(match (application, &followed) {
+            let (scope, own) = scope.unzip();
+            let reading = match (application, &followed) {
                 (Err(error), _) => Err(error),
                 (Ok(_), Err(error)) => Err(Error::Tenant(Arc::clone(error))),
                 (Ok(application), Ok(source)) => {
@@ -263,7 +272,11 @@ impl Tenant {
                     let read = self.read_job(want, application, (source, scope), &mut shared);
                     self.counted(want, Box::pin(read)).await
                 }
-            });
+            };
+            let denial = own.flatten().or_else(|| self.take_denial());
+            let denial = denial.or_else(|| shared_denial.clone());
+            let noted = self.note_denial(want, &reading, denial);
+            readings.push(noted.and(reading));
         }
         readings
     }

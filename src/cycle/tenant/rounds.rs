@@ -39,10 +39,7 @@ impl Tenant {
         match self.follow(kind, wants, read).await {
             Ok(seen) => Ok(plan::Reading::Complete(seen)),
             Err(error) if ends_the_cycle(&error) || self.stop.is_cancelled() => Err(error),
-            Err(error) => Ok(plan::Reading::Incomplete(format!(
-                "{kind}s: {}",
-                error.chain()
-            ))),
+            Err(error) => Ok(self.incomplete_by(&format!("{kind}s"), &error)),
         }
     }
 

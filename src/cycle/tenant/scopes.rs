@@ -48,7 +48,8 @@ impl Tenant {
                         self.find_application(want).await?;
                         self.store
                             .add_assignments(job, self.number, &partial.seen)?;
-                        return Ok(plan::Reading::Incomplete(Error::chain_of(&partial)));
+                        let denial = Error::denial_of(&partial.error);
+                        return Ok(self.incomplete(Error::chain_of(&partial), denial));
                     }
                 }
             }

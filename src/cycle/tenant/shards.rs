@@ -38,7 +38,7 @@ impl Tenant {
             // What is known goes on.
             Err(error) => (
                 self.scopes(wants),
-                Some(format!("groups: {}", error.chain())),
+                Some(self.incomplete_by("groups", &error)),
             ),
         };
         let kind = ObjectKind::Group;
@@ -50,7 +50,7 @@ impl Tenant {
             return Ok(None);
         }
         if let Some(doubt) = doubt {
-            groups = groups.and(plan::Reading::Incomplete(doubt));
+            groups = groups.and(doubt);
         }
         self.forget_unread(kind, &groups).await?;
         let users = self
@@ -120,10 +120,7 @@ impl Tenant {
             Ok(Few::Read(seen)) => Ok(Few::Read(plan::Reading::Complete(seen))),
             Ok(Few::TooMany) => Ok(Few::TooMany),
             Err(error) if ends_the_cycle(&error) || self.stop.is_cancelled() => Err(error),
-            Err(error) => Ok(Few::Read(plan::Reading::Incomplete(format!(
-                "{kind}s: {}",
-                error.chain()
-            )))),
+            Err(error) => Ok(Few::Read(self.incomplete_by(&format!("{kind}s"), &error))),
         }
     }
 

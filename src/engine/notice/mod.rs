@@ -12,6 +12,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 pub(crate) use outbox::{Message, Queued, Waiting, next_attempt};
 
+use super::denial::{DeniedSource, Refuses};
 use super::model::JobName;
 use super::quarantine::{Cause, Quarantine};
 use super::record::{Escrowed, HeldSet};
@@ -30,6 +31,7 @@ const INTERVALS: i32 = 3;
 pub(crate) enum Topic {
     Crash,
     SourceRefused,
+    PermissionMissing,
     Expiring,
     Quarantine,
     Stuck,
@@ -38,9 +40,10 @@ pub(crate) enum Topic {
 }
 
 impl Topic {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Crash,
         Self::SourceRefused,
+        Self::PermissionMissing,
         Self::Expiring,
         Self::Quarantine,
         Self::Stuck,
@@ -52,6 +55,7 @@ impl Topic {
         match self {
             Self::Crash => "crash",
             Self::SourceRefused => "source-refused",
+            Self::PermissionMissing => "permission-missing",
             Self::Expiring => "credential-expires",
             Self::Quarantine => "quarantine",
             Self::Stuck => "no-complete-cycle",
@@ -72,13 +76,23 @@ impl Topic {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Matter {
     pub(crate) topic: Topic,
-    /// The job's name, the key of a credential, or nothing.
+    /// The name of a job or source, the key of a credential, or nothing.
     pub(crate) of: String,
 }
 
 impl Matter {
     pub(crate) fn of_job(topic: Topic, job: &JobName) -> Self {
         let of = job.as_str().to_owned();
+        Self { topic, of }
+    }
+
+    /// `refuses` is what the source refuses.
+    pub(crate) fn of_source(refuses: Refuses, source: &str) -> Self {
+        let topic = match refuses {
+            Refuses::SignIn => Topic::SourceRefused,
+            Refuses::Permission => Topic::PermissionMissing,
+        };
+        let of = source.to_owned();
         Self { topic, of }
     }
 
@@ -90,8 +104,23 @@ impl Matter {
     /// The job that it concerns; `None`: all.
     pub(crate) fn job(&self) -> Option<&str> {
         match self.topic {
-            Topic::Crash | Topic::SourceRefused | Topic::Expiring => None,
+            Topic::Crash | Topic::SourceRefused | Topic::PermissionMissing | Topic::Expiring => {
+                None
+            }
             Topic::Quarantine | Topic::Stuck | Topic::Held | Topic::Failing => Some(&self.of),
+        }
+    }
+
+    /// The source that it concerns, where it concerns one; empty for the only one.
+    pub(crate) fn source(&self) -> Option<&str> {
+        match self.topic {
+            Topic::SourceRefused | Topic::PermissionMissing => Some(&self.of),
+            Topic::Crash
+            | Topic::Expiring
+            | Topic::Quarantine
+            | Topic::Stuck
+            | Topic::Held
+            | Topic::Failing => None,
         }
     }
 }
@@ -103,10 +132,8 @@ pub(crate) enum Trouble {
     Crash {
         times: u32,
     },
-    /// The tenant does not take the credential; in its words.
-    SourceRefused {
-        words: String,
-    },
+    /// A tenant refuses the credential, or a permission is missing in it.
+    Denied(DeniedSource),
     Expiring {
         day: NaiveDate,
     },
@@ -135,10 +162,9 @@ impl Trouble {
                 Cause::Incompatible => 2,
             },
             Self::Crash { times } => u64::from(*times),
-            Self::SourceRefused { .. }
-            | Self::Expiring { .. }
-            | Self::Stuck { .. }
-            | Self::Failing { .. } => 0,
+            Self::Denied(_) | Self::Expiring { .. } | Self::Stuck { .. } | Self::Failing { .. } => {
+                0
+            }
         };
         Mark(number)
     }
@@ -200,7 +226,7 @@ pub(crate) enum News {
     /// More of it, or another reason.
     Changed(Trouble),
     Lasts(Trouble),
-    /// Of a quarantine, and of a credential that was refused.
+    /// Of a quarantine, and of a credential that was refused or a permission that was missing.
     Ended,
     /// The first success of a job after its trouble.
     Recovered,
@@ -249,11 +275,12 @@ pub(crate) fn review(seen: Seen, memory: &mut Memory, now: DateTime<Utc>) -> Vec
                 let topic = matter.topic;
                 end(&matter, memory);
                 match topic {
-                    Topic::Quarantine | Topic::SourceRefused => events.push(Event {
-                        matter,
-                        news: News::Ended,
-                        since,
-                    }),
+                    Topic::Quarantine | Topic::SourceRefused | Topic::PermissionMissing => events
+                        .push(Event {
+                            matter,
+                            news: News::Ended,
+                            since,
+                        }),
                     Topic::Stuck | Topic::Failing => {
                         let first = better.entry(matter.of).or_insert(since);
                         *first = since.min(*first);

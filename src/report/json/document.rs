@@ -61,11 +61,11 @@ impl<W: Write> Document<W> {
         let credentials = json!(credentials);
         let notifications: Vec<_> = waiting.iter().map(waiting_json).collect();
         let notifications = json!(notifications);
-        let (reading, sources) = readings_json(readings);
+        let (reading, refused, sources) = readings_json(readings);
         write!(
             out,
             "{{\"format\":{FORMAT},\"service\":{service},\"agents\":{agents},\"credentials\":{credentials},\
-             \"notifications\":{notifications},\"reading\":{reading},\"sources\":{sources},\"jobs\":["
+             \"notifications\":{notifications},\"reading\":{reading},\"refused\":{refused},\"sources\":{sources},\"jobs\":["
         )?;
         Ok(Self { out, entries: 0 })
     }

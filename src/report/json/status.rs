@@ -6,6 +6,8 @@ use super::approval::removal_json;
 use super::value::{count_json, requests_json, subject_json, time_json};
 use super::warning::{quarantine_json, staged_json};
 use super::why::why_held_json;
+use crate::engine::denial::{Denial, DeniedSource};
+use crate::engine::model::JobName;
 use crate::engine::notice::Waiting;
 use crate::engine::record::{CycleRecord, Escrowed, JobRecord};
 use crate::engine::strategy::{Choice, Cost, SourceReading, Strategy};
@@ -90,24 +92,50 @@ pub(super) fn status_json(status: &JobStatus) -> Json {
     })
 }
 
-/// How the only source is read, and else each of several.
-pub(super) fn readings_json(readings: &[SourceReading]) -> (Json, Json) {
+/// How the only source is read and whether it refuses that, and else each of several.
+pub(super) fn readings_json(readings: &[SourceReading]) -> (Json, Json, Json) {
     let choice = |one: &SourceReading| json!(one.choice.as_ref().map(reading_json));
+    let refused = |one: &SourceReading| json!(one.denied().as_ref().map(denied_json));
     match readings {
-        [] => (Json::Null, Json::Null),
-        [only] if only.name.is_empty() => (choice(only), Json::Null),
+        [] => (Json::Null, Json::Null, Json::Null),
+        [only] if only.name.is_empty() => (choice(only), refused(only), Json::Null),
         several => {
             let sources = several.iter().map(|one| {
                 let SourceReading {
                     name,
                     tenant,
                     choice: _,
+                    denied: _,
                 } = one;
-                json!({ "name": name, "tenant": tenant, "reading": choice(one) })
+                json!({
+                    "name": name, "tenant": tenant, "reading": choice(one), "refused": refused(one),
+                })
             });
-            (Json::Null, sources.collect())
+            (Json::Null, Json::Null, sources.collect())
         }
     }
+}
+
+/// That a source refuses to be read.
+fn denied_json(source: &DeniedSource) -> Json {
+    let DeniedSource {
+        name: _,
+        tenant: _,
+        since,
+        denial: Denial {
+            refuses,
+            because,
+            remedy,
+        },
+        jobs,
+    } = source;
+    json!({
+        "what": refuses.as_str(),
+        "since": time_json(*since),
+        "message": because,
+        "remedy": remedy,
+        "jobs": jobs.iter().map(JobName::as_str).collect::<Vec<_>>(),
+    })
 }
 
 /// How a source is read.

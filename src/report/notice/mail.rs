@@ -25,6 +25,7 @@ impl Notice {
                 topic: _,
                 event: _,
                 job: _,
+                source: _,
                 since: _,
                 title,
                 sentences,

@@ -10,10 +10,12 @@ use chrono::{DateTime, Utc};
 use super::command::command;
 use super::held::held_count;
 use super::sentence::{
-    all_held, capital, clean, expires, number, quarantine, subject_text, things,
+    all_held, capital, clean, expires, number, quarantine, refuses, refuses_no_more, subject_text,
+    things,
 };
 use super::text::removal;
-use crate::engine::notice::{Event, News, Topic, Trouble, Waiting};
+use crate::engine::denial::{Denial, DeniedSource, Refuses};
+use crate::engine::notice::{Event, Matter, News, Topic, Trouble, Waiting};
 use crate::engine::record::{Escrowed, HeldSet};
 
 /// Removals and failing objects that are named; the rest is counted.
@@ -36,6 +38,8 @@ struct Item {
     topic: &'static str,
     event: &'static str,
     job: Option<String>,
+    /// The name of the source, where it is about one of several.
+    source: Option<String>,
     since: DateTime<Utc>,
     title: String,
     sentences: Vec<String>,
@@ -75,6 +79,7 @@ impl Notice {
             topic: "trial",
             event: "began",
             job: None,
+            source: None,
             since: at,
             title: "Test notification".to_owned(),
             sentences,
@@ -163,11 +168,14 @@ fn item(event: &Event, now: DateTime<Utc>) -> Item {
         News::Began(trouble) | News::Changed(trouble) => of_trouble(trouble, &of, now),
         News::Lasts(trouble) => {
             let mut words = of_trouble(trouble, &of, now);
-            words.title = format!("still {}", words.title);
+            words.title = match job {
+                Some(_) => format!("still {}", words.title),
+                None => format!("Still: {}", words.title),
+            };
             words.sentences.push(format!("Since {}.", time(*since)));
             words
         }
-        News::Ended => of_end(matter.topic, *since),
+        News::Ended => of_end(matter, *since),
         News::Recovered => {
             let sentence = format!("First success since the problem began at {}.", time(*since));
             Words::good("in sync again", sentence)
@@ -177,6 +185,10 @@ fn item(event: &Event, now: DateTime<Utc>) -> Item {
         topic: matter.topic.as_str(),
         event: news.as_str(),
         job: job.map(str::to_owned),
+        source: matter
+            .source()
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned),
         since: *since,
         title: match job {
             Some(_) => format!("{of}: {}", words.title),
@@ -209,12 +221,16 @@ impl Words {
     }
 }
 
-fn of_end(topic: Topic, since: DateTime<Utc>) -> Words {
+fn of_end(matter: &Matter, since: DateTime<Utc>) -> Words {
     let since = time(since);
-    match topic {
+    match matter.topic {
         Topic::SourceRefused => Words::good(
-            "Microsoft Entra accepts the credential again",
+            &capital(&refuses_no_more(Refuses::SignIn, &matter.of)),
             format!("It was refused since {since}."),
+        ),
+        Topic::PermissionMissing => Words::good(
+            &capital(&refuses_no_more(Refuses::Permission, &matter.of)),
+            format!("It was missing since {since}."),
         ),
         Topic::Quarantine => Words::good(
             "the quarantine ended",
@@ -240,16 +256,7 @@ fn of_trouble(trouble: &Trouble, of: &str, now: DateTime<Utc>) -> Words {
             )],
             ..Words::default()
         },
-        Trouble::SourceRefused { words } => Words {
-            title: "Microsoft Entra refuses the credential".to_owned(),
-            sentences: vec![
-                capital(&clip(words)),
-                "No job can read the tenant, so nothing is provisioned until this is fixed."
-                    .to_owned(),
-            ],
-            commands: vec![("For details", command("test"))],
-            ..Words::default()
-        },
+        Trouble::Denied(denied) => of_denied(denied),
         Trouble::Expiring { day } => Words {
             title: format!("{of} expires on {day}"),
             sentences: vec![format!("It {}.", expires(*day, now.date_naive()))],
@@ -298,6 +305,48 @@ fn of_trouble(trouble: &Trouble, of: &str, now: DateTime<Utc>) -> Words {
             commands: vec![("To list all", command(&format!("escrow list {of}")))],
             ..Words::default()
         },
+    }
+}
+
+fn of_denied(denied: &DeniedSource) -> Words {
+    let DeniedSource {
+        name,
+        tenant,
+        since: _,
+        denial:
+            Denial {
+                refuses: what,
+                because,
+                remedy,
+            },
+        jobs,
+    } = denied;
+    let is_only = name.is_empty();
+    let jobs: Vec<String> = jobs.iter().map(|job| clean(job.as_str())).collect();
+    let jobs = jobs.join(", ");
+    let follows = match (what, is_only) {
+        (Refuses::SignIn, true) => {
+            "No job can read the tenant, so nothing is provisioned until this is fixed."
+        }
+        (Refuses::SignIn, false) => {
+            "Nothing of this tenant is provisioned until this is fixed; other tenants are not affected."
+        }
+        (Refuses::Permission, _) => {
+            "What cannot be read is not provisioned, and removals are postponed until this is fixed."
+        }
+    };
+    let because = clip(because);
+    let remedy = remedy
+        .as_ref()
+        .map(|remedy| format!("{}.", capital(&clip(remedy))));
+    let whose = (!is_only).then(|| format!("Tenant {}; jobs: {jobs}.", clean(tenant)));
+    let sentences = [Some(format!("{}.", capital(&because))), remedy, whose];
+    let sentences = sentences.into_iter().flatten();
+    Words {
+        title: capital(&refuses(*what, name)),
+        sentences: sentences.chain([follows.to_owned()]).collect(),
+        commands: vec![("For details", command("test"))],
+        ..Words::default()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Messages that say one of everything.
 
 use super::*;
+use crate::engine::denial::{Denial, DeniedSource, Refuses};
 use crate::engine::guard::WhyHeld;
 use crate::engine::model::{JobName, Key, ObjectKind, SourceId};
 use crate::engine::notice::Matter;
@@ -24,7 +25,9 @@ fn subject(number: u32) -> Subject {
 
 fn event(topic: Topic, news: News) -> Event {
     let matter = match topic {
-        Topic::Crash | Topic::SourceRefused => Matter::of_agent(topic),
+        Topic::Crash => Matter::of_agent(topic),
+        Topic::SourceRefused => Matter::of_source(Refuses::SignIn, ""),
+        Topic::PermissionMissing => Matter::of_source(Refuses::Permission, "north"),
         Topic::Expiring => Matter {
             topic,
             of: "source.client_secret".to_owned(),
@@ -57,6 +60,20 @@ fn held(removals: u32) -> Trouble {
         since: at(0),
         cycle: 7,
         removals: removals.collect(),
+    })
+}
+
+fn denied(source: &str, refuses: Refuses, because: &str) -> Trouble {
+    Trouble::Denied(DeniedSource {
+        name: source.to_owned(),
+        tenant: "00001111-aaaa-2222-bbbb-3333cccc4444".to_owned(),
+        since: at(0),
+        denial: Denial {
+            refuses,
+            because: because.to_owned(),
+            remedy: Some("make a new one".to_owned()),
+        },
+        jobs: ["both", "wizer"].map(JobName::new).into(),
     })
 }
 
@@ -120,9 +137,8 @@ fn a_mail_says_everything_with_the_commands_that_help() {
         reason: "HTTP 401: token expired".to_owned(),
         tried: at(0),
     };
-    let refused = Trouble::SourceRefused {
-        words: "AADSTS7000222: expired".to_owned(),
-    };
+    let refused = denied("", Refuses::SignIn, "AADSTS7000222: expired");
+    let missing = denied("north", Refuses::Permission, "GET /users/delta: 403");
     let stuck = Trouble::Stuck {
         since: Some(at(0)),
         error: Some("the target is not usable.".to_owned()),
@@ -130,6 +146,7 @@ fn a_mail_says_everything_with_the_commands_that_help() {
     let events = [
         event(Topic::Crash, News::Began(Trouble::Crash { times: 3 })),
         event(Topic::SourceRefused, News::Began(refused)),
+        event(Topic::PermissionMissing, News::Lasts(missing)),
         event(
             Topic::Expiring,
             News::Began(Trouble::Expiring {
@@ -143,10 +160,12 @@ fn a_mail_says_everything_with_the_commands_that_help() {
         event(Topic::Stuck, News::Lasts(stuck)),
         event(Topic::Held, News::Changed(held(2))),
         event(Topic::Quarantine, News::Ended),
+        event(Topic::SourceRefused, News::Ended),
+        event(Topic::PermissionMissing, News::Ended),
         event(Topic::Failing, News::Recovered),
     ];
     let letter = notice(&events).letter();
-    insta::assert_snapshot!(letter.subject, @"entrain: Started after a crash, and 7 more");
+    insta::assert_snapshot!(letter.subject, @"entrain: Started after a crash, and 10 more");
     insta::assert_snapshot!(letter.text, @r"
     Started after a crash
       The previous process did not stop normally, 3 times in a row: it crashed,
@@ -154,8 +173,19 @@ fn a_mail_says_everything_with_the_commands_that_help() {
       target before anything else is written.
 
     Microsoft Entra refuses the credential
-      AADSTS7000222: expired
+      AADSTS7000222: expired.
+      Make a new one.
       No job can read the tenant, so nothing is provisioned until this is fixed.
+      For details:
+        entrain test
+
+    Still: A permission is missing in the tenant of source north
+      GET /users/delta: 403.
+      Make a new one.
+      Tenant 00001111-aaaa-2222-bbbb-3333cccc4444; jobs: both, wizer.
+      What cannot be read is not provisioned, and removals are postponed until
+      this is fixed.
+      Since 2027-01-15 08:00 UTC.
       For details:
         entrain test
 
@@ -190,6 +220,12 @@ fn a_mail_says_everything_with_the_commands_that_help() {
 
     wizer: the quarantine ended
       It began at 2027-01-15 08:00 UTC. The job runs as before.
+
+    Microsoft Entra accepts the credential again
+      It was refused since 2027-01-15 08:00 UTC.
+
+    The permission that was missing in the tenant of source north is granted
+      It was missing since 2027-01-15 08:00 UTC.
 
     wizer: in sync again
       First success since the problem began at 2027-01-15 08:00 UTC.

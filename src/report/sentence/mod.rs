@@ -2,6 +2,7 @@
 //! target is escaped, so that a name cannot drive the reader's terminal.
 
 mod amount;
+mod denial;
 mod reading;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 pub(crate) use self::amount::{ago, ahead, coarse, count, duration, length, number, things};
+pub(crate) use self::denial::{denied, refuses, refuses_no_more};
 pub(crate) use self::reading::reading_of;
 pub(crate) use self::why::{not_planned, via, why, why_out, why_removed};
 pub(crate) use super::held::why_held;

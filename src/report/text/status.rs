@@ -103,6 +103,10 @@ pub(crate) fn status(
     for words in readings.iter().filter_map(sentence::reading_of) {
         writeln!(out, "{words}")?;
     }
+    for source in readings.iter().filter_map(SourceReading::denied) {
+        let words = sentence::denied(&source);
+        writeln!(out, "{} {words}.", style.mark(Mark::Fail))?;
+    }
     if let Some(agents) = agents {
         let enabled = jobs.iter().filter(|job| job.enabled);
         let enabled: Vec<_> = enabled.map(|job| job.job.clone()).collect();
