@@ -1,5 +1,7 @@
 //! The plan of a cycle, confirmed and judged before the first write.
 
+use std::collections::BTreeSet;
+
 use super::plan::{self, Whom};
 use super::same_target::{self, Verified};
 use super::tenant::Reading;
@@ -22,6 +24,10 @@ pub(super) struct Judged {
     pub(super) held: Vec<WhyHeld>,
     pub(super) limits: Vec<LimitUse>,
     pub(super) totals: Totals,
+    /// Objects whose removal could not be decided, because an earlier write is not settled, or not be confirmed.
+    pub(super) undecided: BTreeSet<Key>,
+    /// Objects that stay as they are: held, or rejected.
+    pub(super) kept: BTreeSet<Key>,
 }
 
 impl Agent {
@@ -44,7 +50,10 @@ impl Agent {
             let planned = context.state(move |store| store.planned_objects(cycle));
             look.decided(planned.await?);
         }
+        let postponed = outline.postponed.clone();
         let confirmed = confirm::confirm(context, cycle, cutoff, &mut outline).await?;
+        let mut undecided: BTreeSet<Key> = &outline.postponed - &postponed;
+        undecided.extend(outline.waiting.keys());
         if let Some(unsure) = &verified.unsure {
             same_target::restrict(context, cycle, unsure, &mut outline).await?;
         }
@@ -61,12 +70,12 @@ impl Agent {
         }
         let name = &context.job.rules.name;
         outline.header.application_changed = self.store.holds_removals(name)?;
-        let now = (self.now)();
         let limits = context.options.limits(context.job.rules.limits);
         let min_members = context.min_members().await?;
         let header = outline.header.clone();
         let scope_groups = outline.scope_groups.clone();
         let judging = context.worker.turn_to_judge().await;
+        let now = (self.now)();
         let other = judging.other();
         let (judged, reports, totals) = context
             .state(move |store| {
@@ -94,7 +103,7 @@ impl Agent {
             kept,
             limits,
         } = judged;
-        outline.postponed.extend(kept);
+        outline.postponed.extend(&kept);
         outline.postponed.extend(reports);
         Ok(Judged {
             kind: reading.kind,
@@ -104,6 +113,8 @@ impl Agent {
             held: why,
             limits,
             totals,
+            undecided,
+            kept,
         })
     }
 }

@@ -57,11 +57,25 @@ impl Seen {
 }
 
 /// What came of planning some objects.
+#[derive(Default)]
 pub(super) struct Partly {
     /// `None`: there was nothing to do, and nothing was recorded.
     pub(super) found: Option<Summary>,
-    /// Everyone could be decided about.
-    is_sure: bool,
+    /// Of whom it could not be decided or confirmed; `None`: of no one who was not held.
+    undecided: Option<BTreeSet<Key>>,
+    held: BTreeSet<Key>,
+}
+
+impl Partly {
+    /// Whether this one need not be looked at again until something changes.
+    fn is_done_with(&self, key: Key) -> bool {
+        // What could not be tried at all is looked at again.
+        let is_over = |one: &Summary| one.aborted.is_none() && !one.stopped && one.not_tried == 0;
+        match &self.undecided {
+            Some(undecided) if self.found.as_ref().is_none_or(is_over) => !undecided.contains(&key),
+            Some(_) | None => self.held.contains(&key),
+        }
+    }
 }
 
 impl Agent {
@@ -92,15 +106,18 @@ impl Agent {
         // When the target answers again, every removal that failed is due.
         let step = if failed_before { Duration::ZERO } else { step };
         let look = self.workers.look(name);
-        let (planned, other) = look.planned().unzip();
-        let newer_than = seen.since.max(planned);
+        let planned = look.planned();
+        let newer_than = seen.since.max(planned.map(|planned| planned.cutoff));
+        let other = planned.map(|planned| planned.cycle);
+        let undecided = planned.map(|planned| planned.undecided.iter().copied());
+        let undecided: Vec<Key> = undecided.into_iter().flatten().collect();
         let (mark, mut users) =
             self.store
-                .perhaps_leavers(name, newer_than, other, (step, started))?;
+                .perhaps_leavers(name, (newer_than, &undecided), other, (step, started))?;
         users.retain(|one| seen.is_news(one));
         let keys: BTreeSet<Key> = users.iter().map(|one| one.key).collect();
         // While a cycle writes, an account may be created for a user who was looked at before.
-        let is_alone = !look.is_during_cycle();
+        let is_alone = !look.began_during_cycle();
         if keys.is_empty() {
             if is_alone {
                 seen.since = Some(mark);
@@ -118,23 +135,23 @@ impl Agent {
         let context = &context;
         let whom = Whom::Leavers(keys.into_iter().collect());
         let whom = (CycleKind::Leavers, whom);
-        let Partly { found, is_sure } = self.partly(context, &reading, whom, started).await?;
-        // What could not be tried at all, or not be known, is looked at again.
-        let is_over = |one: &Summary| one.aborted.is_none() && !one.stopped && one.not_tried == 0;
-        if is_sure && found.as_ref().is_none_or(is_over) {
-            if is_alone {
+        let partly = self.partly(context, &reading, whom, started).await?;
+        if let Worker::Look(look) = &context.worker {
+            let looked_at = look.seen();
+            users.retain(|one| !one.is_due);
+            let is_done =
+                |one: &PerhapsLeaver| looked_at.contains(&one.key) && partly.is_done_with(one.key);
+            if is_alone && users.iter().all(is_done) {
                 seen.since = Some(mark);
                 seen.during.clear();
-            } else if let Worker::Look(look) = &context.worker {
-                let looked_at = look.seen();
-                let users = users.iter().filter(|one| looked_at.contains(&one.key));
-                for one in users {
+            } else {
+                for one in users.into_iter().filter(is_done) {
                     let known = seen.during.entry(one.key).or_insert(one.mark);
                     *known = one.mark.max(*known);
                 }
             }
         }
-        Ok(found)
+        Ok(partly.found)
     }
 
     /// Plans some objects and carries that out.
@@ -150,7 +167,7 @@ impl Agent {
         let cycle = self.store.begin_cycle(name, kind, started)?;
         let configuration = context.configured.configuration();
         self.store.note_configuration(name, cycle, &configuration)?;
-        let mut is_sure = false;
+        let mut partly = Partly::default();
         let ended = Box::pin(async {
             let verified = self.verify(context, cycle, false).await?;
             if let Worker::Cycle(running) = &context.worker {
@@ -169,8 +186,9 @@ impl Agent {
                 .judge(context, cycle, reading, cutoff, &verified, whom)
                 .await?;
             judged.kind = kind;
-            let outline = &judged.outline;
-            is_sure = outline.header.complete && outline.waiting.is_empty();
+            let is_complete = judged.outline.header.complete;
+            partly.undecided = is_complete.then(|| judged.undecided.clone());
+            partly.held.clone_from(&judged.kept);
             record::reads(context, cycle)?;
             let has_no_rows = judged.totals.is_empty() && judged.totals.held == 0;
             // Look-ups stay on record.
@@ -183,7 +201,7 @@ impl Agent {
                 .map(Some)
         });
         let span = tracing::error_span!("cycle", job = %name, cycle);
-        let found = match ended.instrument(span).await {
+        partly.found = match ended.instrument(span).await {
             Ok(None) => {
                 self.store.forget_cycle(cycle)?;
                 None
@@ -197,7 +215,7 @@ impl Agent {
                 return Err(error);
             }
         };
-        Ok(Partly { found, is_sure })
+        Ok(partly)
     }
 }
 

@@ -99,7 +99,7 @@ use self::plan::Whom;
 use self::same_target::Verified;
 use self::sources::{OfJob, Sources};
 use self::tally::Tally;
-use self::workers::{Worker, Workers};
+use self::workers::{CyclePlan, Worker, Workers};
 
 /// Runs the cycles of a configuration's jobs on one state.
 #[derive(Clone)]
@@ -409,13 +409,19 @@ impl Agent {
             held,
             limits: _,
             totals,
+            undecided,
+            kept: _,
         } = judged;
         let weight = totals.planned.values().sum();
         if let Worker::Cycle(running) = &context.worker
             && context.plans_all()
             && outline.header.complete
         {
-            running.planned(cutoff, cycle);
+            running.planned(CyclePlan {
+                cycle,
+                cutoff,
+                undecided,
+            });
         }
         let tally = apply::apply(context, cycle, verdict, &confirmed, weight).await?;
         let judged = record::Judged {

@@ -3,12 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{self, Notify};
+use tokio::time::timeout;
 
 use super::Context;
 use crate::engine::model::{JobName, Key};
 use crate::store::MarkCutoff;
+
+/// How long a plan waits for a look to end: one that a throttled service holds up holds up no cycle.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// The cycle and the look of each job. There is one of each at most.
 #[derive(Debug, Default)]
@@ -30,8 +35,7 @@ struct Known {
     /// How many looks began, and whether the last of them has ended.
     looks: u64,
     look_runs: bool,
-    /// The cycle's plan holds what was marked up to here.
-    planned: Option<(MarkCutoff, i64)>,
+    planned: Option<CyclePlan>,
     /// The numbers of the cycle and of the look, once the plan that each carries out was judged.
     cycle_judged: Option<i64>,
     look_judged: Option<i64>,
@@ -45,6 +49,16 @@ struct Known {
     leaving: BTreeSet<Key>,
     /// The same since the cycle began, whatever came of it.
     overtaken: BTreeSet<Key>,
+}
+
+/// What the plan holds that a cycle carries out.
+#[derive(Clone, Debug)]
+pub(super) struct CyclePlan {
+    pub(super) cycle: i64,
+    /// It takes access from all who must lose it and were marked up to here.
+    pub(super) cutoff: MarkCutoff,
+    /// But for these, of whom it could not be decided or confirmed.
+    pub(super) undecided: BTreeSet<Key>,
 }
 
 /// What works on a job.
@@ -65,7 +79,7 @@ pub(super) struct Cycle(Arc<Both>);
 pub(super) struct Look {
     both: Arc<Both>,
     during_cycle: bool,
-    planned: Option<(MarkCutoff, i64)>,
+    planned: Option<CyclePlan>,
 }
 
 /// Whether a cycle may write to an object.
@@ -133,9 +147,9 @@ impl Judging<'_> {
 }
 
 impl Context<'_> {
-    /// This is a look, and a cycle of the job ran when it began.
+    /// This is a look, and a cycle of the job runs now.
     pub(super) fn is_during_cycle(&self) -> bool {
-        matches!(&self.worker, Worker::Look(look) if look.during_cycle)
+        matches!(&self.worker, Worker::Look(look) if look.both.known().cycle_runs)
     }
 }
 
@@ -151,7 +165,7 @@ impl Workers {
         let mut known = both.known();
         known.looks += 1;
         known.look_runs = true;
-        let (during_cycle, planned) = (known.cycle_runs, known.planned);
+        let (during_cycle, planned) = (known.cycle_runs, known.planned.clone());
         drop(known);
         Look {
             both,
@@ -173,33 +187,40 @@ impl Both {
 }
 
 impl Known {
-    /// A cycle may plan once the looks that began before it have ended.
-    fn plans_after(&mut self, looks: u64) -> bool {
-        let is_over = !self.look_runs || self.looks > looks;
-        if is_over {
-            self.overtaken = self.leaving.clone();
-        }
-        is_over
+    /// The looks that began before have ended.
+    fn are_over(&self, looks: u64) -> bool {
+        !self.look_runs || self.looks > looks
     }
 }
 
 impl Cycle {
     /// Before anything is planned: what a look that runs now does is in the state then, so that the plan holds what
-    /// follows from it. Looks that begin later run during the cycle.
+    /// follows from it. Looks that begin later, or take too long, run during the cycle.
     pub(super) async fn begin_planning(&self) {
         let looks = self.0.known().looks;
-        loop {
-            let moved_on = self.0.moved_on.notified();
-            if self.0.known().plans_after(looks) {
-                return;
+        let ended = async {
+            loop {
+                let moved_on = self.0.moved_on.notified();
+                if self.0.known().are_over(looks) {
+                    return;
+                }
+                moved_on.await;
             }
-            moved_on.await;
-        }
+        };
+        let _in_time = timeout(LONGEST_WAIT, ended).await;
+        let mut known = self.0.known();
+        let leaving = known.leaving.clone();
+        known.overtaken = leaving;
     }
 
-    /// Everything that was marked up to here is in the plan of this number, which is carried out now.
-    pub(super) fn planned(&self, cutoff: MarkCutoff, cycle: i64) {
-        self.0.known().planned = Some((cutoff, cycle));
+    /// This plan is carried out now, perhaps in addition to another of the same cycle.
+    pub(super) fn planned(&self, mut planned: CyclePlan) {
+        let mut known = self.0.known();
+        let before = known.planned.take();
+        planned
+            .undecided
+            .extend(before.into_iter().flat_map(|before| before.undecided));
+        known.planned = Some(planned);
     }
 
     pub(super) fn begin(&self, key: Key) -> Turn {
@@ -251,13 +272,13 @@ impl Drop for Cycle {
 
 impl Look {
     /// A cycle of the job ran when the look began.
-    pub(super) fn is_during_cycle(&self) -> bool {
+    pub(super) fn began_during_cycle(&self) -> bool {
         self.during_cycle
     }
 
-    /// The plan of the cycle with this number takes access from those who were marked up to here.
-    pub(super) fn planned(&self) -> Option<(MarkCutoff, i64)> {
-        self.planned
+    /// What the cycle carries out.
+    pub(super) fn planned(&self) -> Option<&CyclePlan> {
+        self.planned.as_ref()
     }
 
     /// Those of these objects that the cycle is not writing to. It does not begin to before the look has decided.

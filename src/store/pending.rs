@@ -91,13 +91,13 @@ impl Store {
         })
     }
 
-    /// Users who can use the application and were marked since an earlier look; those whom the cycle of this number is to
-    /// delete, which comes last; and those whose removal failed and is due again: first after `step`, then after twice
-    /// as long, at most an hour. With the mark that the next look begins at.
+    /// Users who can use the application and were marked since an earlier look, and these whatever their mark; those
+    /// whom the cycle of this number is to delete, which comes last; and those whose removal failed and is due again:
+    /// first after `step`, then after twice as long, at most an hour. With the mark that the next look begins at.
     pub(crate) fn perhaps_leavers(
         &self,
         job: &JobName,
-        since: Option<MarkCutoff>,
+        (since, undecided): (Option<MarkCutoff>, &[Key]),
         other: Option<i64>,
         (step, now): (Duration, DateTime<Utc>),
     ) -> Result<(MarkCutoff, Vec<PerhapsLeaver>), Error> {
@@ -109,6 +109,11 @@ impl Store {
                 .prepare_cached(
                     "SELECT p.key, p.mark, 0 FROM pending p CROSS JOIN links l ON l.link = ?2 + p.key
                      WHERE p.job = ?1 AND p.kind = 1 AND p.mark > ?3 AND l.active
+                     UNION ALL
+                     SELECT k.value, coalesce((SELECT p.mark FROM pending p
+                                               WHERE p.job = ?1 AND p.kind = 1 AND p.key = k.value), 0), 0
+                     FROM rarray(?7) k CROSS JOIN links l ON l.link = ?2 + k.value
+                     WHERE l.kind = 1 AND l.active
                      UNION ALL
                      SELECT a.source, coalesce((SELECT p.mark FROM pending p
                                                 WHERE p.job = ?1 AND p.kind = 1 AND p.key = a.source), 0), 0
@@ -122,7 +127,15 @@ impl Store {
                              <= unixepoch(?5, 'subsec')",
                 )?
                 .query_map(
-                    params![job, first_link(job), since, step.as_secs_f64(), Column(now), other],
+                    params![
+                        job,
+                        first_link(job),
+                        since,
+                        step.as_secs_f64(),
+                        Column(now),
+                        other,
+                        array(undecided)
+                    ],
                     |row| {
                         Ok(PerhapsLeaver {
                             key: row.get(0)?,

@@ -11,16 +11,16 @@ use crate::leavers::{LOOKS, is_active, started, started_with};
 use crate::rig::Rig;
 use crate::service::{Service, until};
 
-const QUIET: &str = "[schedule]\ninterval = \"4h\"\nleavers = \"off\"\n";
+pub(crate) const QUIET: &str = "[schedule]\ninterval = \"4h\"\nleavers = \"off\"\n";
 
-fn ended(service: &Service<'_>) -> usize {
+pub(crate) fn ended(service: &Service<'_>) -> usize {
     let log = service.log();
     let ends = log.lines().filter(|line| line.contains("cycle ended"));
     ends.filter(|line| !line.contains("woken_by=\"leavers\""))
         .count()
 }
 
-fn looks_on(rig: &Rig, service: &Service<'_>) {
+pub(crate) fn looks_on(rig: &Rig, service: &Service<'_>) {
     rig.edit(|text| text.replace("leavers = \"off\"", "leavers = \"1s\""));
     service.signal("-HUP");
 }

@@ -56,6 +56,7 @@ mod language_pages;
 mod leavers;
 mod leavers_meanwhile;
 mod leavers_soon;
+mod leavers_unsure;
 mod leaving;
 mod life;
 mod limits;
