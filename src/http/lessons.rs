@@ -17,6 +17,8 @@ use tokio::time::Instant;
 
 /// Limits of servers are most often by the second.
 const WINDOW: Duration = Duration::from_secs(1);
+/// The same with what clocks and the network add: what was taken within a window goes out again within this time.
+pub(super) const FULL_WINDOW: Duration = Duration::from_millis(1_020);
 /// So many requests within a window are refused for their rate rather than for being under way at once.
 const MANY: usize = 10;
 /// Below what was taken before a refusal, so that the clocks' and the network's unevenness is no excess: at 20
@@ -26,8 +28,9 @@ const MARGIN: f64 = 0.96;
 const AGAIN: f64 = 0.98;
 /// However often it is refused again, if the server goes on taking as much.
 const SLOWEST_PACE: f64 = 0.92;
-/// How long a refusal is remembered before more is tried; twice as long after each.
-const FIRST_HOLD: Duration = Duration::from_secs(30);
+/// How long a refusal is remembered before more is tried; twice as long after each. To try costs what the server
+/// wants to be left alone for, mostly a second or two: less than a thirtieth of this.
+const FIRST_HOLD: Duration = Duration::from_mins(1);
 const LONGEST_HOLD: Duration = Duration::from_mins(10);
 /// Then the pace rises by this factor in each step.
 const RISE: f64 = 1.05;
@@ -58,6 +61,8 @@ pub(super) struct Lessons {
     hold: Duration,
     /// When requests that were taken lately were sent.
     taken: VecDeque<Instant>,
+    /// When the last requests went out at the pace that was learned: as many as were taken within a window.
+    gone: VecDeque<Instant>,
     /// Since the server was left alone the last time.
     resumed: Option<Instant>,
     trouble: Option<Trouble>,
@@ -70,8 +75,8 @@ pub(super) struct Lessons {
 #[derive(Clone, Copy, Debug)]
 struct Pace {
     rate: f64,
-    /// What was refused.
-    refused: f64,
+    /// What was taken within a window before more was refused.
+    taken: usize,
     rises: Instant,
 }
 
@@ -94,6 +99,7 @@ impl Lessons {
             pace: None,
             hold: FIRST_HOLD,
             taken: VecDeque::new(),
+            gone: VecDeque::new(),
             resumed: None,
             trouble: None,
             latency: None,
@@ -112,12 +118,34 @@ impl Lessons {
         while pace.rises <= now {
             pace.rate *= RISE;
             pace.rises += STEP;
-            if pace.rate > pace.refused * FORGOTTEN {
+            if pace.rate > as_rate(pace.taken) * FORGOTTEN {
                 self.pace = None;
                 return None;
             }
         }
         Duration::try_from_secs_f64(1.0 / pace.rate).ok()
+    }
+
+    /// Until when as many requests are on record as were taken within a window.
+    pub(super) fn full_until(&self) -> Option<Instant> {
+        let pace = self.pace?;
+        // Above what was refused, the server is being asked for more.
+        if pace.rate > as_rate(pace.taken) {
+            return None;
+        }
+        let first = self.gone.len().checked_sub(pace.taken)?;
+        self.gone.get(first)?.checked_add(FULL_WINDOW)
+    }
+
+    /// A request goes out at the pace that was learned.
+    pub(super) fn goes(&mut self, now: Instant) {
+        let Some(pace) = self.pace else {
+            return;
+        };
+        self.gone.push_back(now);
+        while self.gone.len() > pace.taken {
+            self.gone.pop_front();
+        }
     }
 
     /// A request was answered, whatever the answer says of it.
@@ -191,17 +219,15 @@ impl Lessons {
             self.ceiling = (!is_rate).then_some((left, now + hold));
         }
         if is_rate {
-            #[expect(clippy::cast_precision_loss, reason = "requests within a second")]
-            let refused = taken as f64;
+            let most = as_rate(taken);
             let rate = match self.pace {
-                Some(pace) if pace.rate < refused => {
-                    (pace.rate * AGAIN).max(refused * SLOWEST_PACE)
-                }
-                Some(_) | None => refused * MARGIN,
+                Some(pace) if pace.rate < most => (pace.rate * AGAIN).max(most * SLOWEST_PACE),
+                Some(_) | None => most * MARGIN,
             };
+            self.gone.clear();
             self.pace = Some(Pace {
                 rate,
-                refused,
+                taken,
                 rises: now + self.hold,
             });
         }
@@ -229,6 +255,11 @@ impl Lessons {
         // What is slow now may be so from now on.
         self.latency = None;
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "requests within a second")]
+fn as_rate(within_a_window: usize) -> f64 {
+    within_a_window as f64 / WINDOW.as_secs_f64()
 }
 
 #[cfg(test)]
@@ -264,7 +295,7 @@ mod tests {
             lessons.taken(sent(at, 2), at);
         }
         assert_eq!(lessons.limit(), 2);
-        let later = after(start, 40_000);
+        let later = after(start, 70_000);
         for _ in 0..2 {
             lessons.taken(sent(later, 2), later);
         }
@@ -292,7 +323,7 @@ mod tests {
         let wanted = Duration::from_secs_f64(1.0 / (20.0 * MARGIN));
         assert_eq!(interval, wanted);
         // After a while a little more is tried.
-        let later = lessons.interval(after(now, 30_000)).unwrap();
+        let later = lessons.interval(after(now, 60_000)).unwrap();
         assert!(later < interval && later > interval / 2, "{later:?}");
         assert_eq!(lessons.interval(after(start, 1_000_000)), None);
     }
