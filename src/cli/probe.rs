@@ -55,6 +55,7 @@ pub(super) async fn probe(
     } else {
         Session::plan(output, &config).await
     };
+    let mut kept = Vec::new();
     let (exit, words, left) = match session {
         Err(error) if control::is_service(&error) => {
             let request = Request::probe(job, Look::of(output));
@@ -76,6 +77,7 @@ pub(super) async fn probe(
             let probing = Box::pin(agent.probe(job, arguments.write));
             let probed = interrupt.guard(probing).await??;
             let words = render(name, &probed, arguments.write, output.is_json());
+            kept = probed.kept.clone();
             (exit(&probed), words, probed.left)
         }
     };
@@ -85,6 +87,11 @@ pub(super) async fn probe(
     for one in &left {
         output.message(&format!(
             "{one} still exists in the target; the next probe --write or sync removes it"
+        ));
+    }
+    for one in &kept {
+        output.message(&format!(
+            "{one} stays in the target, which does not delete it: delete it there"
         ));
     }
     Ok(exit)
@@ -112,7 +119,7 @@ pub(super) fn render(job: &JobName, probed: &Probed, wrote: bool, json: bool) ->
 }
 
 pub(super) fn exit(probed: &Probed) -> Exit {
-    if probed.left.is_empty() {
+    if probed.left.is_empty() && probed.kept.is_empty() {
         Exit::Done
     } else {
         Exit::SomeFailed

@@ -393,6 +393,15 @@ pub(super) async fn one_by_one(
                 );
                 return Ok(None);
             }
+            // Refused like a route that is not there, while the list is answered: it is the filter.
+            Err(error) if error.has_no_route() && context.reader.answers(kind).await.is_ok() => {
+                let words = error.failure().message;
+                tracing::info!(
+                    job = %context.job.rules.name, %kind, words,
+                    "the target refuses the look-up: reading its list instead"
+                );
+                return Ok(None);
+            }
             Err(error) if !error.has_no_route() && context.concerns_one_object(&error).await => {
                 found[place] = Found::Failed(error.failure().message);
             }

@@ -8,7 +8,7 @@ use crate::config::{self, Bulk};
 use crate::engine::model::{MatchKey, ObjectKind, TargetId, TargetPath, TargetType, Value};
 use crate::engine::plan::ElementChange;
 use crate::report;
-use crate::scim::{self, Dialect, Finding, Probe, Reader, Step};
+use crate::scim::{self, Deleted, Dialect, Finding, Probe, Reader, Step};
 use crate::store::{Scratch, Store};
 
 /// What was found out.
@@ -19,8 +19,11 @@ pub(crate) struct Probed {
     pub(crate) knobs: Vec<(String, String, String)>,
     /// Scratch objects that could not be removed.
     pub(crate) left: Vec<String>,
+    /// Those that the target does not delete.
+    pub(crate) kept: Vec<String>,
 }
 
+const DISABLE: &str = "disable";
 /// The beginning of the name of every scratch object.
 const NAME: &str = "entrain-probe-";
 
@@ -82,6 +85,7 @@ impl Agent {
                     .map(|(knob, word)| (knob.to_owned(), format!("{word:?}"), evidence(knob))),
             );
             probed.findings.append(&mut probe.findings);
+            probed.kept.append(&mut probe.kept);
             clean_up(&self.store, job, &reader).await?;
             probed.left = self
                 .store
@@ -206,12 +210,30 @@ async fn scratch(
     }
     for one in store.scratch(&job.rules.name)?.into_iter().rev() {
         if let Some(target) = &one.target
-            && probe.delete(one.kind, target).await
+            && remove(job, probe, &one, target).await != Deleted::NotYet
         {
             store.forget_scratch(&job.rules.name, &one.name)?;
         }
     }
     Ok(())
+}
+
+/// Where the target keeps a user, it is disabled at least, so that nothing stays that could sign in.
+async fn remove(job: &config::Job, probe: &mut Probe, one: &Scratch, target: &TargetId) -> Deleted {
+    let deleted = probe.delete(one.kind, target).await;
+    if deleted == Deleted::Kept {
+        if one.kind == ObjectKind::User {
+            for step in steps(job).iter().filter(|step| step.what == DISABLE) {
+                probe.change(target, step).await;
+            }
+        }
+        tracing::warn!(
+            "the target does not delete the scratch object {}: delete it there",
+            one.name
+        );
+        probe.kept.push(one.name.clone());
+    }
+    deleted
 }
 
 /// Two more users, in one request.
@@ -361,7 +383,7 @@ fn steps(job: &config::Job) -> Vec<Step> {
         .find(|mapping| mapping.target.attribute() == "active");
     let active = active.map(|mapping| mapping.target.clone());
     let truth = |value| Some(Value::Boolean(value));
-    add("disable", active.clone(), truth(true), truth(false), none);
+    add(DISABLE, active.clone(), truth(true), truth(false), none);
     add("enable", active, truth(false), truth(true), none);
     steps
 }
@@ -370,15 +392,11 @@ fn steps(job: &config::Job) -> Vec<Step> {
 async fn clean_up(store: &Store, job: &config::Job, reader: &Reader) -> Result<(), Error> {
     let name = &job.rules.name;
     for one in store.scratch(name)?.into_iter().rev() {
-        let Scratch {
-            kind,
-            name: scratch,
-            target,
-        } = one;
-        let target = if target.is_some() {
-            target
+        let scratch = &one.name;
+        let target = if one.target.is_some() {
+            one.target.clone()
         } else {
-            match find(reader, kind, &scratch).await {
+            match find(reader, one.kind, scratch).await {
                 Ok(target) => target,
                 Err(error) => {
                     tracing::warn!(%error, "the scratch object {scratch} is not looked for");
@@ -390,11 +408,11 @@ async fn clean_up(store: &Store, job: &config::Job, reader: &Reader) -> Result<(
             None => true,
             Some(target) => {
                 let mut probe = Probe::new(reader, Dialect::new(&job.target.dialect));
-                probe.delete(kind, target).await
+                remove(job, &mut probe, &one, target).await != Deleted::NotYet
             }
         };
         if is_gone {
-            store.forget_scratch(name, &scratch)?;
+            store.forget_scratch(name, scratch)?;
         } else {
             tracing::warn!(
                 "the scratch object {scratch} of a probe cannot be removed from the target"

@@ -1,6 +1,7 @@
 //! One target over HTTP: headers, and what makes an answer a refusal. Shared by reader and writer,
 //! which each use their half of it.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use super::auth::Token;
 use super::error::{About, Error};
 use super::filter;
 use super::message::{ServerMessage, is_page};
+use super::pager::COUNT;
 use super::request::Request;
 use super::route::{Routes, collection};
 use super::wire::{self, List, Reply};
@@ -39,8 +41,8 @@ pub(super) struct Connection {
     token_place: Secret,
     manner: RwLock<Manner>,
     reads: Mutex<Vec<Read>>,
-    /// Lists with `count` fail.
-    omits_count: AtomicBool,
+    /// Parameters of lists that the target turned out not to take.
+    omitted: Mutex<BTreeSet<&'static str>>,
     /// For users and for groups: filters that find nothing are answered 404.
     not_found_is_nobody: [AtomicBool; 2],
     /// Nothing is sent: the target is taken for one that holds and reports nothing.
@@ -155,7 +157,7 @@ impl Connection {
             token_place: target.token.clone(),
             manner: RwLock::new(Manner::new(&target.dialect)),
             reads: Mutex::default(),
-            omits_count: AtomicBool::new(false),
+            omitted: Mutex::default(),
             not_found_is_nobody: Default::default(),
             is_absent: false,
         })
@@ -243,12 +245,22 @@ impl Connection {
         self.manner().page_size
     }
 
-    pub(super) fn omits_count(&self) -> bool {
-        self.omits_count.load(Ordering::Relaxed) || self.manner().omits_count
+    /// Whether lists are asked for without this parameter.
+    pub(super) fn omits(&self, parameter: &str) -> bool {
+        self.omitted().contains(parameter) || parameter == COUNT && self.manner().omits_count
     }
 
-    pub(super) fn omit_count(&self, yes: bool) {
-        self.omits_count.store(yes, Ordering::Relaxed);
+    pub(super) fn omit(&self, parameter: &'static str, yes: bool) {
+        let mut omitted = self.omitted();
+        if yes {
+            omitted.insert(parameter);
+        } else {
+            omitted.remove(parameter);
+        }
+    }
+
+    fn omitted(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
+        self.omitted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on as it is known now.
@@ -287,8 +299,8 @@ impl Connection {
         kind: ObjectKind,
         hidden: &Hidden,
     ) -> Result<(), Error> {
-        let parameters = [("count", "1".to_owned())];
-        let parameters = if self.omits_count() {
+        let parameters = [(COUNT, "1".to_owned())];
+        let parameters = if self.omits(COUNT) {
             &[][..]
         } else {
             &parameters[..]

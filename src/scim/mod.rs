@@ -28,7 +28,7 @@ pub(crate) use bulk::{InBulk, Part};
 pub(crate) use dialect::{Certainty, Dialect, Lesson, Shown, Undone};
 pub(crate) use discovery::capabilities;
 pub(crate) use error::{Error, Replaced};
-pub(crate) use probe::{Finding, Probe, Step};
+pub(crate) use probe::{Deleted, Finding, Probe, Step};
 pub(crate) use reader::{GroupsOf, Listing, Nobody, Reader};
 pub(crate) use request::Request;
 pub(crate) use whole::Current;

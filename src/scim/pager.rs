@@ -11,6 +11,11 @@ use crate::engine::model::{Complete, ObjectKind, TargetObject, TargetPath};
 use crate::engine::redact::Hidden;
 use crate::http::{Exchange, Idempotency};
 
+/// The parameters of lists (RFC 7644 section 3.4.2), some of which a few targets refuse.
+pub(super) const COUNT: &str = "count";
+const EXCLUDED_ATTRIBUTES: &str = "excludedAttributes";
+const START_INDEX: &str = "startIndex";
+
 /// What a list that was read to its end held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ListSummary {
@@ -43,21 +48,38 @@ pub(super) struct Pages<'a> {
 }
 
 impl Pages<'_> {
-    /// Reads the first page. Some servers fail on any `count`: they are asked without it from then on.
+    /// Reads the first page. Some servers fail on a parameter: they are asked without it from then on.
     pub(super) async fn first(&self) -> Result<Page, Error> {
         let size = self.connection.page_size();
-        let first = self.fetch(&Start::Index(1), size).await;
-        match first {
-            Err(error) if error.may_be_about_count() && !self.connection.omits_count() => {
-                self.connection.omit_count(true);
-                let again = self.fetch(&Start::Index(1), size).await;
-                if again.is_err() {
-                    self.connection.omit_count(false);
-                }
-                again.map_err(|_| error)
+        let error = match self.fetch(&Start::Index(1), size).await {
+            Err(error) if error.may_be_about_count() => error,
+            first => return first,
+        };
+        for parameter in [COUNT, EXCLUDED_ATTRIBUTES, START_INDEX] {
+            let is_sent = match parameter {
+                COUNT => true,
+                EXCLUDED_ATTRIBUTES => self.is_without_members(),
+                _ => error.may_be_about_parameters(),
+            };
+            if !is_sent || self.connection.omits(parameter) {
+                continue;
             }
-            first => first,
+            self.connection.omit(parameter, true);
+            let again = self.fetch(&Start::Index(1), size).await;
+            if again.is_ok() {
+                tracing::info!(
+                    words = error.failure().message,
+                    "the target does not take the parameter {parameter}: it is left out from now on"
+                );
+                return again;
+            }
+            self.connection.omit(parameter, false);
         }
+        Err(error)
+    }
+
+    fn is_without_members(&self) -> bool {
+        !self.with_members && !without_members(self.kind).is_empty()
     }
 
     async fn fetch(&self, start: &Start, count: usize) -> Result<Page, Error> {
@@ -67,12 +89,11 @@ impl Pages<'_> {
             without_members(self.kind)
         };
         parameters.push(match start {
-            Start::Index(index) => ("startIndex", index.to_string()),
+            Start::Index(index) => (START_INDEX, index.to_string()),
             Start::Cursor(cursor) => ("cursor", cursor.clone()),
         });
-        if !self.connection.omits_count() {
-            parameters.push(("count", count.to_string()));
-        }
+        parameters.push((COUNT, count.to_string()));
+        parameters.retain(|(name, _)| !self.connection.omits(name));
         let repeat = Idempotency::Always;
         let list = self
             .connection
@@ -200,7 +221,7 @@ impl Pages<'_> {
 pub(super) fn without_members(kind: ObjectKind) -> Vec<(&'static str, String)> {
     match kind {
         ObjectKind::User => Vec::new(),
-        ObjectKind::Group => vec![("excludedAttributes", "members".to_owned())],
+        ObjectKind::Group => vec![(EXCLUDED_ATTRIBUTES, "members".to_owned())],
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use reqwest::Method;
+
 use super::bulk::{InBulk, Part};
 use super::dialect::{Dialect, Edit, Shown};
 use super::error::Error;
@@ -48,11 +50,22 @@ pub(crate) struct Step {
     pub(crate) element: ElementChange,
 }
 
+/// What became of a scratch object that was to be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deleted {
+    Gone,
+    /// The target does not delete such objects.
+    Kept,
+    NotYet,
+}
+
 pub(crate) struct Probe {
     reader: Reader,
     writer: Writer,
     dialect: Dialect,
     pub(crate) findings: Vec<Finding>,
+    /// The names of scratch objects that the target does not delete.
+    pub(crate) kept: Vec<String>,
     /// What users were created with.
     accepted: BTreeSet<TargetPath>,
 }
@@ -64,6 +77,7 @@ impl Probe {
             writer: Writer::new(reader),
             dialect,
             findings: Vec::new(),
+            kept: Vec::new(),
             accepted: BTreeSet::new(),
         }
     }
@@ -379,24 +393,32 @@ impl Probe {
         read.ok()??.members
     }
 
-    /// Deletes a scratch object. `false`: it is still there.
-    pub(crate) async fn delete(&mut self, kind: ObjectKind, id: &TargetId) -> bool {
+    /// Deletes a scratch object.
+    pub(crate) async fn delete(&mut self, kind: ObjectKind, id: &TargetId) -> Deleted {
         let before = self.form();
         let Ok(request) = Request::delete(kind, id) else {
-            return false;
+            return Deleted::NotYet;
         };
         let sent = self.writer.send(&request, &Hidden::default()).await;
         let still = self.reader.read(kind, id, &[], false).await;
-        let (seen, is_gone) = match (sent, still) {
-            (_, Ok(None)) => ("it is gone".to_owned(), true),
+        let (seen, deleted) = match (sent, still) {
+            (_, Ok(None)) => ("it is gone".to_owned(), Deleted::Gone),
             (Ok(_), _) => (
                 "accepted, but the object still exists: it may be deactivated".to_owned(),
-                true,
+                Deleted::Kept,
             ),
-            (Err(error), _) => (error.failure().message, false),
+            (Err(error), _) => {
+                let is_kept = error.is_method_refused(&Method::DELETE);
+                let deleted = if is_kept {
+                    Deleted::Kept
+                } else {
+                    Deleted::NotYet
+                };
+                (error.failure().message, deleted)
+            }
         };
         self.note(&format!("delete a {kind}"), seen, before);
-        is_gone
+        deleted
     }
 
     /// Tries a change in the forms that there are, until one has an effect.

@@ -46,6 +46,7 @@ async fn another_form_is_found_where_one_is_refused_or_has_no_effect() {
         Quirk::SubAttributesRefused,
         Quirk::ExtensionPathsIgnored,
         Quirk::RemoveIgnored,
+        Quirk::RemoveRefused,
         Quirk::ManagerTextOnly,
         Quirk::PatchIgnored,
     ] {
@@ -83,6 +84,76 @@ async fn what_the_target_accepts_without_effect_is_never_reported_as_done() {
     assert!(message.contains("accepted without effect"), "{cycle:#}");
     assert!(message.contains("active"), "{cycle:#}");
     assert_eq!(rig.user("jane@contoso.com")["active"], true);
+}
+
+/// Other changes of users take effect, so what is known of these says nothing of `active`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disable_without_effect_is_a_failure_in_each_cycle_and_for_each_user() {
+    let rig = start(Quirk::ActiveIgnored).await;
+    let [jane, john, ann] = ["jane", "john", "ann"].map(|name| rig.joiner(name));
+    rig.sync().await.expect(0);
+    rig.tenant().set_property(ann, "jobTitle", json!("Boss"));
+    rig.sync().await.expect(0);
+    rig.tenant().disable_user(jane);
+    for left in ["jane", "john"] {
+        rig.tenant().set_property(ann, "jobTitle", json!(left));
+        for _ in 0..2 {
+            let cycle = rig.sync().await.expect(3).job();
+            assert_eq!(cycle["totals"]["disable"], 0, "{cycle:#}");
+            for failure in cycle["failures"].as_array().unwrap() {
+                assert_eq!(failure["class"], "no-effect", "{cycle:#}");
+            }
+            let user = rig.user(&format!("{left}@contoso.com"));
+            assert_eq!(user["active"], true);
+        }
+        rig.tenant().disable_user(john);
+    }
+    let status = rig.run(&["escrow", "list", "--format", "json"]).await;
+    assert!(status.out.contains("john"), "{status:?}");
+    // Once it takes effect, it is done.
+    rig.sandbox.target.configure(|target| target.quirks.clear());
+    rig.sync().await.expect(0);
+    for left in ["jane", "john"] {
+        assert_eq!(rig.user(&format!("{left}@contoso.com"))["active"], false);
+    }
+}
+
+/// A target that shows a hundred members of a group at most, in which others are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_may_not_be_shown_whole_is_not_replaced() {
+    for quirk in [None, Some(Quirk::NoPatch)] {
+        for most in [3, 100] {
+            let rig = Rig::start(Size::new(0, 0, 0)).await;
+            let target = &rig.sandbox.target;
+            let theirs: Vec<_> = (0..150)
+                .map(|number| {
+                    let name = format!("theirs{number}@contoso.com");
+                    let user = json!({"userName": name, "active": false});
+                    json!({"value": target.create_user(&user).unwrap()})
+                })
+                .collect();
+            let group = json!({"displayName": "Fans", "members": theirs});
+            target.create_group(&group).unwrap();
+            let fans = rig.tenant().add_group("Fans");
+            rig.tenant().assign(fans, ROLE_USER);
+            let ann = rig.joiner("ann");
+            rig.tenant().add_members(fans, &[ann]);
+            target.configure(|target| {
+                target.members_shown = Some(most);
+                target.quirks.extend(quirk);
+            });
+            if most == 3 && quirk.is_some() {
+                // Nothing shows that three are not all.
+                continue;
+            }
+            rig.run(&["sync"]).await;
+            rig.run(&["sync"]).await;
+            target.configure(|target| target.members_shown = None);
+            let there = rig.target().await.groups["Fans"].len();
+            let added = usize::from(quirk.is_none());
+            assert_eq!(there, 150 + added, "{most} {quirk:?}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -405,6 +405,25 @@ async fn a_target_that_ignores_filters_is_lived_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_refuses_filters_is_lived_with() {
+    lives_with_quirk(Quirk::FilterForbidden).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_refuses_a_parameter_of_lists_is_lived_with() {
+    lives_with("", |rig| {
+        rig.sandbox.target.enable(Quirk::FilterIgnored);
+        rig.sandbox.target.enable(Quirk::ExcludingRefused);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_takes_members_out_only_by_a_list_is_lived_with() {
+    lives_with_quirk(Quirk::MemberFilterRefused).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_hides_members_is_lived_with() {
     lives_with_quirk(Quirk::MembersHidden).await;
 }

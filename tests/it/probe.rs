@@ -28,6 +28,9 @@ async fn a_probe_without_write_only_reads() {
     assert!(run.out.contains("filterable.users = []"), "{}", run.out);
     assert_eq!(rig.sandbox.target.writes(), 0);
     assert!(!rig.path("entrain.db").exists());
+    rig.configure(&settings(&run.out));
+    rig.run(&["check"]).await.expect(0);
+    lives(&rig).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,6 +54,20 @@ async fn a_probe_that_writes_says_what_it_creates_and_wants_a_yes() {
         rig.sandbox.target.user_count() + rig.sandbox.target.group_count(),
         0
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_target_does_not_delete_is_disabled_and_named_once() {
+    let rig = start(Personality::default().with(Quirk::NoDelete)).await;
+    let run = rig.run(&["probe", "demo", "--write", "--yes"]).await;
+    let run = run.expect(3);
+    assert!(run.err.contains("delete it there"), "{}", run.err);
+    for (name, user) in rig.target().await.users {
+        assert!(!user.active, "{name}");
+    }
+    rig.sync().await;
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

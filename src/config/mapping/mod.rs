@@ -189,6 +189,8 @@ fn check_matching(
             ));
         }
         let path = entry.path.to_string();
+        // Where the target filters by nothing, its list is read instead.
+        let filterable = filterable.filter(|filterable| !filterable.is_empty());
         if let Some(filterable) = filterable.filter(|filterable| !filterable.contains(&path)) {
             let own_place = own.place.name("mappings");
             let place = if is_own(entry) {
@@ -198,13 +200,10 @@ fn check_matching(
             };
             log.problem(place.problem(
                 format!("{path} cannot match: the target does not filter {kind}s by it"),
-                match filterable {
-                    [] => "add it to target.filterable, which is empty".to_owned(),
-                    known => format!(
-                        "match one of {}, or add it to target.filterable",
-                        known.join(", ")
-                    ),
-                },
+                format!(
+                    "match one of {}, or add it to target.filterable",
+                    filterable.join(", ")
+                ),
             ));
         }
         match &entry.raw.flow {

@@ -14,7 +14,7 @@ use super::removal::OnRecord;
 use super::{Sender, Slot, lock};
 use crate::config::MemberAdd;
 use crate::engine::model::{ObjectKind, TargetId, TargetPath};
-use crate::engine::plan::{Action, Referenced};
+use crate::engine::plan::{Action, Operation, Referenced};
 use crate::engine::redact::Hidden;
 use crate::scim::{self, Exchange, Replaced, Sent};
 
@@ -118,6 +118,22 @@ impl Sender {
                 Err(replaced(exchange, Replaced::Stopped))
             }
         }
+    }
+
+    /// Whether others are in the group to which members are added, or may be. Where it does not show who was
+    /// added, it may not show everybody, and a PUT of what it shows would take out the rest.
+    pub(super) async fn has_others(
+        &self,
+        action: &Action,
+        hidden: &Hidden,
+        known: &impl Fn() -> BTreeSet<TargetId>,
+    ) -> bool {
+        let (Operation::AddMembers { .. }, Some(group)) = (&action.operation, &action.target)
+        else {
+            return false;
+        };
+        let shown = self.members(group, hidden).await;
+        shown.is_some_and(|shown| !shown.is_subset(&known()))
     }
 
     fn add_members_by(&self, form: MemberAdd) {

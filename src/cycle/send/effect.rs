@@ -14,6 +14,8 @@ use crate::scim::{self, Dialect, GroupsOf, Sent, Shown, Undone};
 
 /// One in so many changes whose answer shows nothing is read back.
 const SAMPLE: u64 = 500;
+/// Likewise of those that disable an account: one that stays active is the worst that a cycle can miss.
+const SAMPLE_OF_DISABLES: u64 = 10;
 
 /// Why a change that was accepted may have had no effect.
 pub(super) struct Doubt {
@@ -82,8 +84,13 @@ impl Sender {
             _ if ways.is_empty() => return None,
             Some(shown) if !is_unshown(action, shown) => Dialect::undone(action, shown),
             Some(_) | None => {
-                let sample = self.unseen.fetch_add(1, Ordering::Relaxed) % SAMPLE == SAMPLE - 1;
-                if !sample && ways.is_subset(&lock(&self.verified)) {
+                let one_in = if matches!(action.operation, Operation::Disable { .. }) {
+                    SAMPLE_OF_DISABLES
+                } else {
+                    SAMPLE
+                };
+                let is_sample = self.unseen.fetch_add(1, Ordering::Relaxed) % one_in == one_in - 1;
+                if !is_sample && ways.is_subset(&lock(&self.verified)) {
                     return None;
                 }
                 self.read_back(action, hidden).await?
@@ -114,7 +121,8 @@ impl Sender {
     pub(super) fn verify(&self, ways: &BTreeSet<String>) {
         let mut verified = lock(&self.verified);
         let new: Vec<String> = ways.difference(&verified).cloned().collect();
-        lock(&self.facts).extend(new.iter().map(|way| Fact::verified(way)));
+        let kept = new.iter().filter(|way| !Dialect::is_seen_each_cycle(way));
+        lock(&self.facts).extend(kept.map(|way| Fact::verified(way)));
         verified.extend(new);
     }
 
@@ -129,7 +137,7 @@ impl Sender {
             let mut undone = Dialect::undone(action, &current.shown());
             if let Operation::AddMembers { members } = &action.operation
                 && !undone.absent.is_empty()
-                && (current.shows_members() || self.is_outside(target, members).await)
+                && (current.shows_all_members() || self.is_outside(target, members).await)
             {
                 undone.paths = std::mem::take(&mut undone.absent);
             }

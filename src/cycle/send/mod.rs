@@ -163,7 +163,14 @@ impl Sender {
                 lesson.certainty != Certainty::Repeated || refused != Some(Refused::Both)
             });
             // Another form would show no more of members that the target never shows.
-            let taught = taught.filter(|_| !is_hidden);
+            let mut taught = taught.filter(|_| !is_hidden);
+            if accepted.is_some()
+                && let Some((next, _)) = &taught
+                && next.update(kind) == Update::Put
+                && self.has_others(action, hidden, known).await
+            {
+                taught = None;
+            }
             match taught {
                 Some((next, lesson))
                     if guesses.is_empty() && lesson.certainty != Certainty::Guess =>

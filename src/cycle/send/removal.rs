@@ -67,9 +67,15 @@ impl Sender {
         let out = members.iter().filter_map(|member| member.target.clone());
         let out: BTreeSet<TargetId> = out.collect();
         let is_known = || lock(&self.verified).contains(&self.dialect().removal());
+        let form = self.dialect().member_remove();
+        let mut refused = None;
         if out.is_empty() || is_known() {
-            let sent = self.send_in_form(action, hidden, &known, slot, None);
-            return sent.await;
+            match self.send_in_form(action, hidden, &known, slot, None).await {
+                // It took this form before; the other one is tried by the rules of a first removal.
+                Err(error) if error.is_path_refused() => refused = Some(error),
+                sent => return sent,
+            }
+            self.remove_members_by(other(form));
         }
         let alone = self.removals.first.lock().await;
         if let Some((exchange, took_more)) = self.removals.stopped.get() {
@@ -84,6 +90,10 @@ impl Sender {
         let before = before.filter(|before| known().is_subset(before));
         let (Some(before), false) = (before, is_known()) else {
             drop(alone);
+            if let Some(error) = refused.filter(|_| !is_known()) {
+                self.remove_members_by(form);
+                return Err(error);
+            }
             let sent = self.send_in_form(action, hidden, &known, slot, None);
             return sent.await;
         };
@@ -110,6 +120,11 @@ impl Sender {
                 (Err(error), Some((form, _))) if !error.unconfirmed() => {
                     self.remove_members_by(*form);
                     return Err(first.map_or(error, |(_, first)| first));
+                }
+                (Err(error), None) if error.is_path_refused() => {
+                    self.remove_members_by(other(form));
+                    first = Some((form, error));
+                    continue;
                 }
                 (other, _) => return other,
             };
@@ -144,10 +159,7 @@ impl Sender {
             let error = failed(exchange.clone(), took_more);
             match first {
                 None => {
-                    self.remove_members_by(match form {
-                        MemberRemove::Filter => MemberRemove::ValueList,
-                        MemberRemove::ValueList => MemberRemove::Filter,
-                    });
+                    self.remove_members_by(other(form));
                     first = Some((form, error));
                 }
                 Some((form, first)) => {
@@ -241,4 +253,11 @@ fn failed(exchange: Exchange, took_more: bool) -> scim::Error {
     }
     let paths = TargetPath::parse("members").into_iter().collect();
     scim::Error::NoEffect { exchange, paths }
+}
+
+fn other(form: MemberRemove) -> MemberRemove {
+    match form {
+        MemberRemove::Filter => MemberRemove::ValueList,
+        MemberRemove::ValueList => MemberRemove::Filter,
+    }
 }

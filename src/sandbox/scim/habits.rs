@@ -41,6 +41,22 @@ pub(super) fn patch(
             }
         }
     }
+    for operation in operations.iter() {
+        let path = operation["path"].as_str().unwrap_or_default();
+        if has(Quirk::MemberFilterRefused) && path.starts_with("members[") {
+            return Err(Refusal::invalid_path(format!(
+                "The path '{path}' is not supported."
+            )));
+        }
+        let is_removal = operation["op"]
+            .as_str()
+            .is_some_and(|op| op.eq_ignore_ascii_case("remove"));
+        let is_of_part = path.ends_with(']') || path == "members";
+        if has(Quirk::RemoveRefused) && is_removal && !is_of_part {
+            let words = "The verb remove is not supported.";
+            return Err(Refusal::bad("invalidSyntax", words));
+        }
+    }
     if kind != Kind::User {
         operations.retain(|operation| {
             let is_of_members = operation["path"] == "members";
@@ -69,6 +85,7 @@ pub(super) fn patch(
             .is_some_and(|op| op.eq_ignore_ascii_case("remove"));
         let is_in_extension = path.starts_with(URN) && !path.ends_with(":User");
         !(has(Quirk::PatchIgnored)
+            || has(Quirk::ActiveIgnored) && path == "active"
             || has(Quirk::ValuePathsIgnored) && is_element
             || has(Quirk::ExtensionPathsIgnored) && is_in_extension
             || has(Quirk::RemoveIgnored) && is_removal && !path.ends_with(']'))

@@ -110,6 +110,12 @@ impl Query {
             let made = format!("{} {}", part("givenName"), part("familyName"));
             resource["displayName"] = Value::from(made.trim());
         }
+        if let (Some(most), Some(members)) = (
+            personality.members_shown,
+            resource["members"].as_array_mut(),
+        ) {
+            members.truncate(most);
+        }
         self.project(&mut resource, kind);
         resource
     }
@@ -144,6 +150,12 @@ impl Query {
     ) -> Result<Value, Refusal> {
         if self.count.is_some() && personality.has(Quirk::CountRefused) {
             return Err(Refusal::new(500, None, "Something went wrong."));
+        }
+        if self.has_filter() && personality.has(Quirk::FilterForbidden) {
+            return Err(Refusal::new(403, None, "Forbidden."));
+        }
+        if !self.excluded.is_empty() && personality.has(Quirk::ExcludingRefused) {
+            return Err(Refusal::new(400, None, "Unknown parameter."));
         }
         let is_zero_based = personality.has(Quirk::ZeroBased);
         let start = self.start_index.unwrap_or(1).max(i64::from(!is_zero_based));

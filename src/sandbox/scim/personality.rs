@@ -14,6 +14,8 @@ pub struct Personality {
     pub groups_refused: Option<u16>,
     /// The most resources that one page holds, whatever `count` asks for.
     pub page_cap: usize,
+    /// A group is shown with at most so many members.
+    pub members_shown: Option<usize>,
     /// More member values in one PATCH are refused with 413.
     pub max_members_per_patch: Option<usize>,
     /// More requests within one second are refused with 429.
@@ -66,6 +68,7 @@ impl Default for Personality {
             filterable_of_groups: None,
             groups_refused: None,
             page_cap: 100,
+            members_shown: None,
             max_members_per_patch: None,
             requests_per_second: None,
             in_flight: None,
@@ -228,6 +231,14 @@ pub enum Quirk {
     NoDelete,
     /// Filters are ignored: every list is whole.
     FilterIgnored,
+    /// Every filter is refused with 403.
+    FilterForbidden,
+    /// A list with the parameter excludedAttributes is refused with 400.
+    ExcludingRefused,
+    /// A removal of one member by a filter is refused with 400 and invalidPath.
+    MemberFilterRefused,
+    /// The operation remove is refused with 400 on anything but members and elements.
+    RemoveRefused,
     /// Bodies of the type application/scim+json are refused with 415.
     PlainJsonOnly,
     /// A PATCH with a value path is refused with 400 and invalidPath.
@@ -242,6 +253,8 @@ pub enum Quirk {
     RemoveIgnored,
     /// Every PATCH is accepted without effect.
     PatchIgnored,
+    /// Changes of `active` are accepted without effect, by PATCH and by PUT.
+    ActiveIgnored,
     /// The display name of a user is made from the given name and the surname, whatever is sent.
     DisplayNameMade,
     /// A PATCH with more than one operation is refused with 400.

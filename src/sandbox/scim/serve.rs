@@ -274,8 +274,12 @@ impl Target {
     fn replace(&mut self, call: &Call, kind: Kind, id: &str, base: &str) -> Result<Reply, Refusal> {
         let handle = self.find(kind, id)?;
         self.check_version(call, kind, handle)?;
-        let sent = object(body(call)?)?;
+        let mut sent = object(body(call)?)?;
         check_schemas(&sent, kind)?;
+        if kind == Kind::User && self.personality.has(Quirk::ActiveIgnored) {
+            let stored = self.store.render(kind, handle, base, false);
+            sent.insert("active".to_owned(), stored["active"].clone());
+        }
         if self.store.replace(kind, handle, &sent, &self.personality)? {
             self.store.touch(kind, handle);
         }

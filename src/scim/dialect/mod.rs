@@ -24,6 +24,8 @@ use crate::engine::plan::{Action, Change, Operation, Pointer};
 const IN: &str = "members in ";
 const KEPT: &str = "others kept ";
 const OUT: &str = "members out ";
+/// Before that in which an account is disabled.
+const OFF: &str = "disabled by ";
 
 /// The same action always becomes the same request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,10 +137,10 @@ impl Dialect {
             );
             return Some((next, lesson));
         }
-        if *update == Update::Put || !(error.is_path_refused() || error.is_without_effect()) {
+        let edit = edit?;
+        if *update == Update::Put {
             return None;
         }
-        let edit = edit?;
         let is_about = |what: fn(&Change) -> bool| match edit {
             Edit::Values(changes) => changes.iter().any(what),
             Edit::Reference(..)
@@ -152,6 +154,10 @@ impl Dialect {
             Edit::AddReference(..) | Edit::AddMembers(_) | Edit::RemoveMembers(_) => false,
         };
         let form = &mut next.form;
+        if !(error.is_path_refused() || error.is_without_effect()) {
+            let lesson = (is_cleared && error.is_operation_refused()).then(|| cleared(form))??;
+            return Some((next, lesson));
+        }
         let lesson = if is_about(|change| change.path.selector().is_some())
             && form.value_paths != ValuePaths::Whole
         {
@@ -167,12 +173,8 @@ impl Dialect {
         {
             form.extensions = Extensions::Object;
             Lesson::guess("extensions", form.extensions.as_str())
-        } else if is_cleared && form.clear != Clear::Empty {
-            form.clear = match form.clear {
-                Clear::Remove => Clear::Null,
-                Clear::Null | Clear::Empty => Clear::Empty,
-            };
-            Lesson::guess("clear", form.clear.as_str())
+        } else if let Some(lesson) = is_cleared.then(|| cleared(form)).flatten() {
+            lesson
         } else if matches!(edit, Edit::Reference(_, Some(_)) | Edit::AddReference(..))
             && form.manager == Manager::Object
         {
@@ -388,47 +390,77 @@ impl Dialect {
         self.with(|own| own.member_remove = form)
     }
 
-    /// In which ways the target is made to change something by this action, each of which is read back
-    /// once.
+    /// In which ways the target is made to change something by this action, each of which is read back once.
+    /// One for each attribute, as some targets take a few without effect.
     pub(crate) fn ways(&self, action: &Action) -> BTreeSet<String> {
         let kind = action.subject.kind;
-        if self.update(kind) == Update::Put {
-            return BTreeSet::from([format!("{kind} put")]);
-        }
+        let update = self.update(kind);
+        let is_patch = update == Update::Patch;
         let form = &self.form;
-        let way =
-            |what: &str, word: &str| format!("{kind} {what} {word} {}", form.patch_path.as_str());
-        match Edit::of(&action.operation) {
+        let way = |what: &str, path: &TargetPath, word: &str| match update {
+            Update::Patch => format!("{kind} {what} {path} {word} {}", form.patch_path.as_str()),
+            Update::Put => format!("{kind} put {path}"),
+        };
+        let mut ways: BTreeSet<String> = match Edit::of(&action.operation) {
             Some(Edit::Values(changes)) => changes
                 .iter()
                 .map(|change| {
                     let path = &change.path;
                     if change.new.is_none() {
-                        way("clear", form.clear.as_str())
+                        way("clear", path, form.clear.as_str())
                     } else if path.selector().is_some() {
-                        way("element", form.value_paths.as_str())
+                        way("element", path, form.value_paths.as_str())
                     } else if path.schema().is_some() {
-                        way("extension", form.extensions.as_str())
+                        way("extension", path, form.extensions.as_str())
                     } else if path.sub_attribute().is_some() {
-                        way("sub-attribute", form.sub_attributes.as_str())
+                        way("sub-attribute", path, form.sub_attributes.as_str())
                     } else {
-                        way("attribute", form.booleans.as_str())
+                        way("attribute", path, form.booleans.as_str())
                     }
                 })
                 .collect(),
-            Some(Edit::Reference(_, Some(_)) | Edit::AddReference(..)) => {
-                BTreeSet::from([way("reference", form.manager.as_str())])
+            Some(Edit::Reference(path, Some(_)) | Edit::AddReference(path, _)) => {
+                BTreeSet::from([way("reference", path, form.manager.as_str())])
             }
-            Some(Edit::Reference(_, None)) => {
-                BTreeSet::from([way("cleared reference", form.clear.as_str())])
+            Some(Edit::Reference(path, None)) => {
+                BTreeSet::from([way("cleared reference", path, form.clear.as_str())])
             }
-            Some(Edit::AddMembers(_)) => {
+            Some(Edit::AddMembers(_)) if is_patch => {
                 BTreeSet::from([format!("{IN}{}", form.patch_path.as_str())])
             }
+            Some(Edit::AddMembers(_) | Edit::RemoveMembers(_)) if !is_patch => {
+                BTreeSet::from([format!("{kind} put members")])
+            }
             // Members are read back by the code that knows which there were.
-            None | Some(Edit::RemoveMembers(_)) => BTreeSet::new(),
+            None | Some(Edit::AddMembers(_) | Edit::RemoveMembers(_)) => BTreeSet::new(),
+        };
+        if takes_access(&action.operation) && !ways.is_empty() {
+            ways.insert(format!("{OFF}{}", update.as_str()));
         }
+        ways
     }
+
+    /// Whether what was seen of this way counts for one cycle only: whether a user lost access is looked at anew.
+    pub(crate) fn is_seen_each_cycle(way: &str) -> bool {
+        way.starts_with(OFF)
+    }
+}
+
+/// The next way to clear a value; `None` after the last.
+fn cleared(form: &mut Form) -> Option<Lesson> {
+    form.clear = match form.clear {
+        Clear::Remove => Clear::Null,
+        Clear::Null => Clear::Empty,
+        Clear::Empty => return None,
+    };
+    Some(Lesson::guess("clear", form.clear.as_str()))
+}
+
+fn takes_access(operation: &Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Disable { .. } | Operation::HandOver(_)
+    )
 }
 
 /// A resource as the target returned it after a write, or showed it then.

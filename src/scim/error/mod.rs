@@ -108,6 +108,12 @@ pub(crate) enum MembersUnknown {
     WithoutId,
     #[error("the target does not show all the members that were added")]
     Missing,
+    #[error(
+        "the target shows {shown} members, some of whom entrain did not add. It may show no more than that of a \
+        group, and a PUT would remove the rest; compare the number in the target, and if it is right, change the \
+        group there once, by any member"
+    )]
+    MaybeCut { shown: usize },
 }
 
 /// What a request was about: the meaning of 404 depends on it.
@@ -392,9 +398,14 @@ impl Error {
         self.is_list() && matches!(self.counted_status(), Some(400 | 422 | 500 | 501))
     }
 
+    /// The same for its other parameters, which no target was seen to crash on.
+    pub(super) fn may_be_about_parameters(&self) -> bool {
+        self.is_list() && matches!(self.counted_status(), Some(400 | 422 | 501))
+    }
+
     /// Whether a change was refused for the path that it has, and may be taken in another form. A path
     /// that selects nothing is none of these: the object is planned again.
-    pub(super) fn is_path_refused(&self) -> bool {
+    pub(crate) fn is_path_refused(&self) -> bool {
         let Self::Refused {
             message, exchange, ..
         } = self
@@ -408,6 +419,22 @@ impl Error {
             && (message.is_scim_type("invalidPath")
                 || message.is_scim_type("invalidFilter")
                 || words.contains("path"))
+    }
+
+    /// Whether a change was refused for what it does to its path, so that the value may be cleared in another form.
+    pub(super) fn is_operation_refused(&self) -> bool {
+        let Self::Refused {
+            message, exchange, ..
+        } = self
+        else {
+            return false;
+        };
+        let words = message.text.as_deref().unwrap_or_default().to_lowercase();
+        exchange.method == Method::PATCH
+            && matches!(self.counted_status(), Some(400 | 422))
+            && (message.is_scim_type("invalidSyntax")
+                || words.contains("remove")
+                || words.contains("operation"))
     }
 
     /// Whether the target accepted it without doing it.

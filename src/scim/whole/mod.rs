@@ -84,13 +84,17 @@ impl Current {
         if !known.is_subset(&ids) {
             return Err(Error::MembersUnknown(MembersUnknown::Missing));
         }
+        if may_be_cut(&members) && !ids.is_subset(known) {
+            let shown = members.len();
+            return Err(Error::MembersUnknown(MembersUnknown::MaybeCut { shown }));
+        }
         self.members = Some(members);
         Ok(self)
     }
 
-    /// Whether the target is known to show the members of some group.
-    pub(crate) fn shows_members(&self) -> bool {
-        self.shows_members
+    /// Whether a member that it does not show is not in the group.
+    pub(crate) fn shows_all_members(&self) -> bool {
+        self.shows_members && !members(&self.resource).is_some_and(|all| may_be_cut(all))
     }
 
     /// The resource as it was read.
@@ -108,6 +112,13 @@ impl Current {
     pub(crate) fn member_ids(&self) -> Option<BTreeSet<TargetId>> {
         self.members.as_ref()?.iter().map(member_id).collect()
     }
+}
+
+/// Some targets show no more than so many members, or a multiple, of a group.
+const PAGE: usize = 50;
+
+fn may_be_cut(members: &[Json]) -> bool {
+    !members.is_empty() && members.len().is_multiple_of(PAGE)
 }
 
 /// The list of members, where the target shows one.
