@@ -45,12 +45,17 @@ pub(super) fn recent(
     Ok(recent)
 }
 
-/// The users and groups that another cycle of the job is about to remove.
-pub(super) fn cleared(state: &State, other: Option<i64>) -> rusqlite::Result<Vec<Key>> {
-    state.column(
-        "SELECT source FROM actions WHERE cycle = ?1 AND state = 0 AND operation IN (?2, ?3)",
-        params![other, number::DISABLE, number::DELETE],
-    )
+/// What removes users and groups in another cycle of the job, which is about to send it.
+pub(super) fn cleared(state: &State, other: Option<i64>) -> rusqlite::Result<Vec<(Key, i64)>> {
+    state
+        .prepare_cached(
+            "SELECT source, operation FROM actions
+             WHERE cycle = ?1 AND state = 0 AND operation IN (?2, ?3)",
+        )?
+        .query_map(params![other, number::DISABLE, number::DELETE], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .collect()
 }
 
 /// How many active users another cycle of the job takes access from that has not been seen to be done.

@@ -143,7 +143,7 @@ impl Bench<'_> {
             self.hold(item, Some(removal.class), cause, true)?;
             return Ok(Fate::Held);
         }
-        if self.tried.contains(&removal.key) {
+        if self.is_tried(removal) {
             return Ok(Fate::Sent);
         }
         let from = match (removal.kind, why) {

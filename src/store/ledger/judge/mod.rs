@@ -161,9 +161,9 @@ struct Bench<'b> {
     holds: BTreeMap<Item, Hold>,
     /// Users and groups whose removal was sent within the window.
     recent: BTreeMap<Key, RemovalClass>,
-    /// Removals that were let through: they failed and are tried until they succeed, or another cycle is about to
-    /// send them.
-    tried: BTreeSet<Key>,
+    /// Removals that were let through, each with its operation: they failed and are tried until they succeed, or
+    /// another cycle is about to send them.
+    tried: BTreeSet<(Key, i64)>,
     /// Groups that lose suddenly many members.
     shrunk: BTreeSet<Key>,
     /// Groups that would have fewer members than they are to keep.
@@ -185,13 +185,7 @@ impl<'b> Bench<'b> {
         let job = job_of(state, cycle)?;
         holds::lapse_old(state, job, judging.now)?;
         let removals = removals(state, cycle)?;
-        let mut tried: BTreeSet<Key> = state
-            .column(
-                "SELECT source FROM escrow WHERE job = ?1 AND action IN ('disable', 'delete')",
-                params![job],
-            )?
-            .into_iter()
-            .collect();
+        let mut tried: BTreeSet<(Key, i64)> = failed_removals(state, job)?;
         tried.extend(cleared(state, judging.other)?);
         let known = holds::all(state, job)?;
         let gone = creates::gone_at_once(state, job, judging.header.linked)?;
@@ -228,6 +222,12 @@ impl<'b> Bench<'b> {
         self.holds.get(item).filter(|hold| hold.cause == cause)
     }
 
+    /// Whether just this was let through before, or more: a disable lets no delete through.
+    fn is_tried(&self, removal: &Removal) -> bool {
+        let tried = |operation| self.tried.contains(&(removal.key, operation));
+        tried(removal.operation) || removal.operation == number::DISABLE && tried(number::DELETE)
+    }
+
     fn is_decided(&self, item: &Item, cause: &str) -> bool {
         let hold = self.decided(item, cause);
         hold.is_some_and(|hold| hold.decision.is_made())
@@ -243,8 +243,7 @@ impl<'b> Bench<'b> {
             for item in removal.items() {
                 seen.insert(item);
                 let is_known = removal.class != RemovalClass::Membership
-                    && (self.recent.contains_key(&removal.key)
-                        || self.tried.contains(&removal.key));
+                    && (self.recent.contains_key(&removal.key) || self.is_tried(removal));
                 if is_known || self.is_decided(&item, removal.cause()) {
                     continue;
                 }
@@ -334,6 +333,19 @@ impl<'b> Bench<'b> {
             application_changed: header.application_changed,
         })
     }
+}
+
+/// Disables and deletes that failed, and are tried until they succeed.
+fn failed_removals(state: &State, job: i64) -> rusqlite::Result<BTreeSet<(Key, i64)>> {
+    state
+        .prepare_cached(
+            "SELECT source, CASE action WHEN 'disable' THEN ?2 ELSE ?3 END FROM escrow
+             WHERE job = ?1 AND action IN ('disable', 'delete')",
+        )?
+        .query_map(params![job, number::DISABLE, number::DELETE], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .collect()
 }
 
 fn unproven(state: &State, job: i64) -> rusqlite::Result<BTreeSet<Key>> {
