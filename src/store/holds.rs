@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::ledger::{class_of, number_of_class, operation_name};
 use super::state::State;
@@ -122,6 +122,11 @@ fn decide(state: &State, job: i64, deciding: &Deciding<'_>) -> rusqlite::Result<
     let Some(cycle) = cycle.or(last).or(is_named.then_some(i64::MAX)) else {
         return Ok(None);
     };
+    let all = listed(state, job)?;
+    let judged = match deciding.cycle {
+        Some(cycle) => Judgement::of(state, &all, cycle)?,
+        None => Judgement::of_last(cycle),
+    };
     let mut decided = Decided {
         cycle,
         removals: Vec::new(),
@@ -134,14 +139,14 @@ fn decide(state: &State, job: i64, deciding: &Deciding<'_>) -> rusqlite::Result<
             || objects.contains(&one.item.source)
             || member.is_some_and(|key| objects.contains(&key))
     };
-    for one in listed(state, job)?.into_iter().filter(concerns) {
+    for one in all.into_iter().filter(concerns) {
         let is_open = match one.decision {
             Decision::None => true,
             Decision::Approved => !approve && is_named,
             Decision::Rejected => approve && is_named,
             Decision::Gone => false,
         };
-        if one.first_cycle > cycle {
+        if !judged.had(&one) {
             decided.later += u64::from(is_open);
         } else if is_open {
             let decision = if approve { 1 } else { 2 };
@@ -153,6 +158,49 @@ fn decide(state: &State, job: i64, deciding: &Deciding<'_>) -> rusqlite::Result<
     }
     drop_reasons_of_nothing(state, job)?;
     Ok(Some(decided))
+}
+
+/// When a cycle held removals, as seen from what is held now. A look for leavers has a later number than the cycle
+/// during which it runs, and may have been judged before: what joined when is known by the time.
+struct Judgement {
+    cycle: i64,
+    /// Something joined with it.
+    at: Option<DateTime<Utc>>,
+    finished: Option<DateTime<Utc>>,
+}
+
+impl Judgement {
+    fn of(state: &State, all: &[Listed], cycle: i64) -> rusqlite::Result<Self> {
+        let joined = all.iter().filter(|one| one.first_cycle == cycle);
+        let finished = state
+            .prepare_cached("SELECT finished FROM cycles WHERE number = ?1")?
+            .query_row(params![cycle], |row| row.get::<_, Option<Column<_>>>(0))
+            .optional()?;
+        Ok(Self {
+            cycle,
+            at: joined.map(|one| one.since).max(),
+            finished: finished.flatten().map(|Column(finished)| finished),
+        })
+    }
+
+    /// Whatever is held.
+    fn of_last(cycle: i64) -> Self {
+        Self {
+            cycle,
+            at: Some(DateTime::<Utc>::MAX_UTC),
+            finished: None,
+        }
+    }
+
+    /// Whether this was held by then.
+    fn had(&self, one: &Listed) -> bool {
+        match self.at {
+            Some(at) => (one.since, one.first_cycle) <= (at, self.cycle),
+            None => {
+                one.first_cycle <= self.cycle && self.finished.is_none_or(|end| one.since <= end)
+            }
+        }
+    }
 }
 
 /// `decision` is the number of a [`Decision`].
@@ -525,11 +573,18 @@ pub(super) fn held(state: &State, job: &JobName) -> rusqlite::Result<Option<Held
         .into_iter()
         .filter(|one| one.decision == Decision::None)
         .collect();
-    let (Some(since), Some(cycle)) = (
+    let (Some(since), Some(cycle), Some(newest)) = (
         rows.iter().map(|one| one.since).min(),
         rows.iter().map(|one| one.cycle).max(),
+        rows.iter().max_by_key(|one| (one.since, one.first_cycle)),
     ) else {
         return Ok(None);
+    };
+    // The one whose approval covers all of them.
+    let cycle = if Judgement::of(state, &rows, cycle)?.had(newest) {
+        cycle
+    } else {
+        newest.first_cycle
     };
     let why = state
         .prepare_cached(

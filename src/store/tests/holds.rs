@@ -17,9 +17,19 @@ fn plan(world: &World, names: &[&str], limit: u64) -> Judged {
 }
 
 fn judge(world: &World, limit: u64, header: &Header, is_partial: bool) -> Judged {
+    judge_next_to(world, None, limit, (header, is_partial, at(world.cycle)))
+}
+
+/// While another cycle of the job, that was judged before, is carried out.
+fn judge_next_to(
+    world: &World,
+    other: Option<i64>,
+    limit: u64,
+    (header, is_partial, now): (&Header, bool, DateTime<Utc>),
+) -> Judged {
     let judging = Judging {
         min_members: &BTreeMap::new(),
-        other: None,
+        other,
         header,
         limits: Limits {
             max_deletions: Some(Limit::Count(limit)),
@@ -29,7 +39,7 @@ fn judge(world: &World, limit: u64, header: &Header, is_partial: bool) -> Judged
         },
         is_partial,
         scope_groups: &BTreeSet::new(),
-        now: at(world.cycle),
+        now,
     };
     world.store.judge(world.cycle, &judging).unwrap()
 }
@@ -312,5 +322,108 @@ fn what_was_sent_within_a_day_counts_each_object_once() {
             recent: 2,
             limit: 2
         }]
+    );
+}
+
+fn disable(name: &str) -> Action {
+    Action {
+        operation: Operation::Disable {
+            changes: changes(&[("active", Some("true"), Some("false"))]),
+            why: crate::engine::plan::WhyRemoved::Deleted,
+            proof: proof(),
+        },
+        ..delete(User, name, &format!("t-{name}"))
+    }
+}
+
+#[test]
+fn a_disable_that_was_let_through_lets_no_delete_through() {
+    let mut world = World::new();
+    for name in ["u1", "u2", "u3"] {
+        world.link(User, name, &format!("t-{name}"));
+    }
+    world.next_cycle();
+    world.draft(&[disable("u1")]);
+    judge(&world, 2, &Header::default(), false);
+    assert_eq!(queued(&world), ["disable u1"]);
+    let look = world.cycle;
+    let others: Vec<Action> = ["u2", "u3"].map(disable).into();
+    let header = Header::default();
+    let meanwhile = |world: &World| {
+        judge_next_to(world, Some(look), 2, (&header, false, at(world.cycle)));
+        queued(world)
+    };
+
+    // The same of the same user passes, whatever else is held.
+    world.next_cycle();
+    world.draft(&others);
+    world.draft(&[disable("u1")]);
+    assert_eq!(meanwhile(&world), ["disable u1"]);
+    world.next_cycle();
+    world.draft(&others);
+    world.draft(&[delete(User, "u1", "t-u1")]);
+    assert_eq!(meanwhile(&world), [] as [&str; 0]);
+    // It is counted once, so that within the limit it passes.
+    world.next_cycle();
+    world.draft(&others[..1]);
+    world.draft(&[delete(User, "u1", "t-u1")]);
+    assert_eq!(meanwhile(&world), ["disable u2", "delete u1"]);
+}
+
+#[test]
+fn deletes_of_users_who_are_disabled_are_held_with_their_class_and_count_once() {
+    let mut world = World::new();
+    for name in ["u1", "u2", "u3"] {
+        world.link(User, name, &format!("t-{name}"));
+    }
+    world.next_cycle();
+    world.draft(&["u1", "u2"].map(disable));
+    judge(&world, 2, &Header::default(), false);
+    let rows: Vec<RowId> = world.queued().iter().map(|row| row.id).collect();
+    world.send(&rows);
+    let ended = rows.into_iter().zip(["u1", "u2"]);
+    let ended = ended.map(|(row, name)| (row, done(disable(name), &format!("t-{name}"))));
+    world.advance(&ended.collect::<Vec<_>>(), &[]);
+
+    world.next_cycle();
+    plan(&world, &["u1", "u2", "u3"], 2);
+    assert_eq!(queued(&world), [] as [&str; 0]);
+    world.next_cycle();
+    plan(&world, &["u1", "u2"], 2);
+    assert_eq!(queued(&world), ["delete u1", "delete u2"]);
+}
+
+#[test]
+fn an_approval_covers_nothing_that_joined_after_the_look_that_it_names() {
+    let mut world = World::new();
+    for name in ["u1", "u2"] {
+        world.link(User, name, &format!("t-{name}"));
+    }
+    world.next_cycle();
+    let cycle = world.cycle;
+    // A look that began later is judged before the cycle.
+    world.next_cycle();
+    let look = world.cycle;
+    plan(&world, &["u1"], 0);
+    let printed = |world: &World| world.store.held(&world.job).unwrap().unwrap().cycle;
+    assert_eq!(printed(&world), look);
+    world.cycle = cycle;
+    world.draft(&[delete(User, "u2", "t-u2")]);
+    let header = Header::default();
+    judge_next_to(&world, Some(look), 0, (&header, false, at(look + 5)));
+    assert_eq!(held(&world), ["delete u1", "delete u2"]);
+    assert_eq!(printed(&world), cycle, "its approval covers both");
+
+    let decided = decide(&world, true, Some(look), &[]).unwrap();
+    let names = |decided: &Decided| decided.removals.iter().map(name).collect::<Vec<_>>();
+    assert_eq!(
+        (names(&decided), decided.later),
+        (vec!["delete u1".to_owned()], 1)
+    );
+    assert_eq!(held(&world), ["delete u2"]);
+    let decided = decide(&world, true, Some(cycle), &[]).unwrap();
+    assert_eq!(
+        (names(&decided), decided.later),
+        (vec!["delete u2".to_owned()], 0)
     );
 }
